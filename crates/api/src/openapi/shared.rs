@@ -1,0 +1,96 @@
+//! The headers that operations share, in requests and in answers.
+
+use serde_json::{Value, json};
+
+/// The id in all examples.
+pub(super) const REQUEST_ID: &str = "req_01h455vb4pex5vsknk084sn02q";
+
+/// The response headers, by the name of their component.
+pub(super) fn headers() -> [(&'static str, Value); 6] {
+    let header = |description: &str, schema: Value| json!({"description": description, "schema": schema});
+    [
+        (
+            "RequestId",
+            json!({
+                "description": "The id of the request: the caller's own, or one that was made",
+                "required": true,
+                "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$", "maxLength": 64, "example": REQUEST_ID}
+            }),
+        ),
+        (
+            "RateLimit",
+            header(
+                "What is left of the limit, and in how many seconds it is full again",
+                json!({"type": "string", "maxLength": 256, "example": "\"key\";r=598;t=1"}),
+            ),
+        ),
+        (
+            "RateLimitPolicy",
+            header(
+                "The limit: how many requests in how many seconds",
+                json!({"type": "string", "maxLength": 256, "example": "\"key\";q=600;w=60"}),
+            ),
+        ),
+        (
+            "IdempotentReplayed",
+            header(
+                "`true` when this is the kept answer to an earlier request with the same Idempotency-Key",
+                json!({"type": "string", "enum": ["true"]}),
+            ),
+        ),
+        (
+            "RetryAfter",
+            header(
+                "After how many seconds it is worth trying again",
+                json!({"type": "integer", "format": "int32", "minimum": 0, "maximum": 86_400, "example": 1}),
+            ),
+        ),
+        (
+            "Challenge",
+            header(
+                "How to authenticate, and the scope that is missing",
+                json!({"type": "string", "maxLength": 256, "example": "Bearer"}),
+            ),
+        ),
+    ]
+}
+
+/// The header parameters, by the name of their component.
+pub(super) fn parameters() -> [(&'static str, Value); 4] {
+    let parameter = |name: &str, description: &str, schema: Value| json!({"name": name, "in": "header", "required": false, "description": description, "schema": schema});
+    [
+        (
+            "IdempotencyKey",
+            parameter(
+                "Idempotency-Key",
+                "A word of the caller's own for this request. The first answer is kept for 72 hours and repeated to \
+                 every later request with the same key, path and body, so that a lost answer can be asked for again.",
+                json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}),
+            ),
+        ),
+        (
+            "OnBehalfOf",
+            parameter(
+                "X-On-Behalf-Of",
+                "For keys: the user in whose name, and with whose rights, the key acts.",
+                json!({"type": "string", "maxLength": 31, "pattern": "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"}),
+            ),
+        ),
+        (
+            "IfMatch",
+            parameter(
+                "If-Match",
+                "The ETag of the version that the change was made on; a record that has moved on answers 412.",
+                json!({"type": "string", "minLength": 1, "maxLength": 256}),
+            ),
+        ),
+        (
+            "IfNoneMatch",
+            parameter(
+                "If-None-Match",
+                "The ETag of the version that the caller has; if it is the present one the answer is 304.",
+                json!({"type": "string", "minLength": 1, "maxLength": 256}),
+            ),
+        ),
+    ]
+}

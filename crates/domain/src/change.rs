@@ -1,0 +1,146 @@
+//! What happened, as values: rules return them, the store writes them, the journal is made from them.
+
+use serde_json::{Map, Value};
+
+use crate::access::account::{ApiKey, Team, User};
+use crate::capture::{Form, FormKey, Submission};
+use crate::id::{IdentifierId, LeadId, UserId};
+use crate::leads::fields::FieldValue;
+use crate::leads::identity::Identifier;
+use crate::leads::{Company, Lead};
+use crate::lifecycle::{Cycle, Transition};
+
+/// Fields with their values, by name, as a journal entry shows them.
+pub type Facts = Map<String, Value>;
+
+/// One typed thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A lead became known.
+    LeadCreated {
+        /// The lead.
+        lead: Box<Lead>,
+        /// Its first cycle.
+        cycle: Cycle,
+        /// The first entry of its stage history.
+        transition: Transition,
+        /// What was said about it.
+        after: Facts,
+    },
+    /// Fields or identifiers of a lead changed.
+    LeadEdited {
+        /// The lead as it is now.
+        lead: Box<Lead>,
+        /// Its current cycle, where the change shows in it.
+        cycle: Option<Cycle>,
+        /// The changed fields before.
+        before: Facts,
+        /// The changed fields after.
+        after: Facts,
+    },
+    /// A lead moved to another stage.
+    LeadMoved {
+        /// The lead as it is now.
+        lead: Box<Lead>,
+        /// The move.
+        transition: Transition,
+        /// The cycle that it was made in, or that it started.
+        cycle: Cycle,
+        /// The owner before.
+        from_owner: Option<UserId>,
+    },
+    /// A lead has another owner, or none.
+    LeadAssigned {
+        /// The lead as it is now.
+        lead: Box<Lead>,
+        /// The owner before.
+        from: Option<UserId>,
+    },
+    /// A lead was put away.
+    LeadArchived(Box<Lead>),
+    /// A lead was taken up again.
+    LeadRestored(Box<Lead>),
+    /// A lead got an identifier.
+    IdentifierAdded(LeadId, Identifier),
+    /// An identifier of a lead has another place among its kind.
+    IdentifierMoved(LeadId, Identifier),
+    /// A lead lost an identifier.
+    IdentifierRemoved(LeadId, IdentifierId),
+    /// Something was said about a field.
+    FieldStated(FieldValue),
+    /// A company became known.
+    CompanyCreated {
+        /// The company.
+        company: Company,
+        /// What was said about it.
+        after: Facts,
+    },
+    /// Fields of a company changed.
+    CompanyEdited {
+        /// The company as it is now.
+        company: Company,
+        /// The changed fields before.
+        before: Facts,
+        /// The changed fields after.
+        after: Facts,
+    },
+    /// A form was made.
+    FormCreated {
+        /// The form.
+        form: Form,
+        /// Its publishable key.
+        key: FormKey,
+    },
+    /// A form changed.
+    FormEdited {
+        /// The form as it is now.
+        form: Form,
+        /// The changed fields before.
+        before: Facts,
+        /// The changed fields after.
+        after: Facts,
+    },
+    /// A submission came in and was kept, whatever became of it.
+    SubmissionReceived(Submission),
+    /// A setting was changed.
+    SettingChanged {
+        /// Its name.
+        name: &'static str,
+        /// Its new version.
+        version: i64,
+        /// What it was.
+        before: Value,
+        /// What it is.
+        after: Value,
+    },
+    /// A user was invited or made.
+    UserCreated(User),
+    /// A user's name, role or state changed.
+    UserEdited {
+        /// The user as it is now.
+        user: User,
+        /// The changed fields before.
+        before: Facts,
+        /// The changed fields after.
+        after: Facts,
+    },
+    /// A user has another password.
+    PasswordChanged(UserId),
+    /// A team was made.
+    TeamCreated(Team),
+    /// A team's name or members changed.
+    TeamEdited {
+        /// The team as it is now.
+        team: Team,
+        /// The changed fields before.
+        before: Facts,
+        /// The changed fields after.
+        after: Facts,
+    },
+    /// A secret key was made.
+    KeyCreated(ApiKey),
+    /// A secret key got a successor; the old secret works until its overlap ends.
+    KeyRotated(ApiKey),
+    /// A secret key was revoked.
+    KeyRevoked(ApiKey),
+}

@@ -1,0 +1,177 @@
+//! The journal: what entries are made of a change. Entries name fields; values stand apart, where erasure finds them.
+
+use serde_json::{Map, Value, json};
+
+use crate::change::{Change, Facts};
+use crate::id::LeadId;
+
+/// What an entry is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The kind of record: `lead`, `company`, `form`, ...
+    pub kind: &'static str,
+    /// Its id, or a setting's name.
+    pub id: String,
+    /// Its version after the change.
+    pub version: i64,
+}
+
+/// One journal entry before it gets its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// `<noun>.<past participle>`.
+    pub kind: &'static str,
+    /// What it is about.
+    pub subject: Subject,
+    /// The lead that it belongs to, if any.
+    pub lead_id: Option<LeadId>,
+    /// The values before.
+    pub before: Option<Facts>,
+    /// The values after.
+    pub after: Option<Facts>,
+    /// What else is to be said.
+    pub data: Facts,
+}
+
+/// Every type of entry there is, with what it means.
+pub const TYPES: &[(&str, &str)] = &[
+    ("lead.created", "A lead became known by hand or through a partner."),
+    ("lead.captured", "A lead became known through a form."),
+    ("lead.updated", "Fields or identifiers of a lead changed."),
+    ("lead.stage_changed", "A lead moved to another stage."),
+    ("lead.assigned", "A lead has another owner, or none."),
+    ("lead.archived", "A lead was put away."),
+    ("lead.restored", "A lead was taken up again."),
+    ("company.created", "A company became known."),
+    ("company.updated", "Fields of a company changed."),
+    ("form.created", "A form was made."),
+    ("form.updated", "A form changed."),
+    ("submission.accepted", "A submission came in and found or made its lead."),
+    ("submission.rejected", "A submission came in that did not fit its form; it is kept."),
+    ("setting.changed", "A setting was changed."),
+    ("user.created", "A user was invited or made."),
+    ("user.updated", "A user's name, role or state changed."),
+    ("user.password_changed", "A user has another password."),
+    ("team.created", "A team was made."),
+    ("team.updated", "A team's name or members changed."),
+    ("api_key.created", "A secret key was made."),
+    ("api_key.rotated", "A secret key has a new secret."),
+    ("api_key.revoked", "A secret key was revoked."),
+];
+
+fn facts(value: Value) -> Facts {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// The entry that a change leaves, if it leaves one of its own: statements and identifiers show in their lead's.
+pub fn entry(change: &Change) -> Option<Entry> {
+    let on = |kind, id: String, version| Subject { kind, id, version };
+    let plain = |kind, subject, lead_id, data| Entry {
+        kind,
+        subject,
+        lead_id,
+        before: None,
+        after: None,
+        data: facts(data),
+    };
+    let edited = |kind, subject, lead_id, before: &Facts, after: &Facts| Entry {
+        kind,
+        subject,
+        lead_id,
+        before: Some(before.clone()),
+        after: Some(after.clone()),
+        data: Facts::new(),
+    };
+    let lead_subject = |lead: &crate::leads::Lead| on("lead", lead.id.to_string(), lead.version);
+    Some(match change {
+        Change::LeadCreated { lead, cycle, after, .. } => {
+            let kind = if cycle.dimensions.form_id.is_some() { "lead.captured" } else { "lead.created" };
+            let data = match cycle.dimensions.form_id {
+                Some(form_id) => json!({"stage": lead.stage, "cycle": lead.cycle, "form_id": form_id}),
+                None => json!({"stage": lead.stage, "cycle": lead.cycle}),
+            };
+            Entry { after: Some(after.clone()), ..plain(kind, lead_subject(lead), Some(lead.id), data) }
+        }
+        Change::LeadEdited { lead, before, after, .. } => {
+            edited("lead.updated", lead_subject(lead), Some(lead.id), before, after)
+        }
+        Change::LeadMoved { lead, transition, from_owner, .. } => {
+            let data = json!({
+                "from": transition.from, "to": transition.to, "cycle": transition.cycle,
+                "reason": transition.reason, "note": transition.note, "until": transition.until,
+                "transition_id": transition.id, "agreement_version": transition.agreement_version,
+                "owner_id": lead.owner_id, "previous_owner_id": from_owner,
+            });
+            plain("lead.stage_changed", lead_subject(lead), Some(lead.id), data)
+        }
+        Change::LeadAssigned { lead, from } => {
+            let data = json!({"from": from, "to": lead.owner_id});
+            plain("lead.assigned", lead_subject(lead), Some(lead.id), data)
+        }
+        Change::LeadArchived(lead) => plain("lead.archived", lead_subject(lead), Some(lead.id), json!({})),
+        Change::LeadRestored(lead) => plain("lead.restored", lead_subject(lead), Some(lead.id), json!({})),
+        Change::IdentifierAdded(..)
+        | Change::IdentifierMoved(..)
+        | Change::IdentifierRemoved(..)
+        | Change::FieldStated(_) => return None,
+        Change::CompanyCreated { company, after } => {
+            let subject = on("company", company.id.to_string(), company.version);
+            Entry { after: Some(after.clone()), ..plain("company.created", subject, None, json!({})) }
+        }
+        Change::CompanyEdited { company, before, after } => {
+            let subject = on("company", company.id.to_string(), company.version);
+            edited("company.updated", subject, None, before, after)
+        }
+        Change::FormCreated { form, .. } => {
+            let subject = on("form", form.id.to_string(), form.version);
+            plain("form.created", subject, None, json!({"name": form.name}))
+        }
+        Change::FormEdited { form, before, after } => {
+            edited("form.updated", on("form", form.id.to_string(), form.version), None, before, after)
+        }
+        Change::SubmissionReceived(submission) => {
+            let kind = match submission.status {
+                crate::capture::SubmissionStatus::Accepted => "submission.accepted",
+                crate::capture::SubmissionStatus::Rejected => "submission.rejected",
+            };
+            let subject = on("submission", submission.id.to_string(), 1);
+            plain(kind, subject, submission.lead_id, json!({"form_id": submission.form_id}))
+        }
+        Change::SettingChanged { name, version, before, after } => {
+            let value = |value: &Value| Facts::from_iter([("value".to_owned(), value.clone())]);
+            let subject = on("setting", (*name).to_owned(), *version);
+            edited("setting.changed", subject, None, &value(before), &value(after))
+        }
+        Change::UserCreated(user) => {
+            let subject = on("user", user.id.to_string(), user.version);
+            let after = facts(json!({"email": user.email, "name": user.name, "role": user.role, "admin": user.admin}));
+            Entry { after: Some(after), ..plain("user.created", subject, None, json!({})) }
+        }
+        Change::UserEdited { user, before, after } => {
+            edited("user.updated", on("user", user.id.to_string(), user.version), None, before, after)
+        }
+        Change::PasswordChanged(user) => {
+            plain("user.password_changed", on("user", user.to_string(), 0), None, json!({}))
+        }
+        Change::TeamCreated(team) => {
+            let subject = on("team", team.id.to_string(), team.version);
+            plain("team.created", subject, None, json!({"name": team.name, "members": team.members}))
+        }
+        Change::TeamEdited { team, before, after } => {
+            edited("team.updated", on("team", team.id.to_string(), team.version), None, before, after)
+        }
+        Change::KeyCreated(key) => {
+            let subject = on("api_key", key.id.to_string(), key.version);
+            plain("api_key.created", subject, None, json!({"name": key.name, "scopes": key.scopes}))
+        }
+        Change::KeyRotated(key) => {
+            plain("api_key.rotated", on("api_key", key.id.to_string(), key.version), None, json!({}))
+        }
+        Change::KeyRevoked(key) => {
+            plain("api_key.revoked", on("api_key", key.id.to_string(), key.version), None, json!({}))
+        }
+    })
+}

@@ -1,0 +1,219 @@
+//! Field values: every statement about a lead or company is kept, one pure function chooses the winners.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::access::Actor;
+use crate::id::{CompanyId, FieldValueId, LeadId};
+use crate::instant::Timestamp;
+
+macro_rules! fields {
+    ($(#[$outer:meta])* $kind:ident { $($(#[$doc:meta])* $name:ident = $text:literal, $max:literal;)* }) => {
+        $(#[$outer])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $kind { $($(#[$doc])* $name,)* }
+
+        impl $kind {
+            /// Every field of this kind.
+            pub const ALL: &'static [$kind] = &[$($kind::$name,)*];
+
+            /// The field's name on the wire and on disk.
+            pub const fn name(self) -> &'static str {
+                match self { $($kind::$name => $text,)* }
+            }
+
+            /// The most characters that a value may have.
+            pub const fn max_chars(self) -> usize {
+                match self { $($kind::$name => $max,)* }
+            }
+
+            /// The field with this name.
+            pub fn named(name: &str) -> Option<$kind> {
+                Self::ALL.iter().copied().find(|field| field.name() == name)
+            }
+        }
+    };
+}
+
+fields! {
+    /// The plain text fields of a lead.
+    LeadField {
+        /// The given name.
+        FirstName = "first_name", 200;
+        /// The family name.
+        LastName = "last_name", 200;
+        /// What the person does.
+        JobTitle = "job_title", 200;
+        /// ISO 3166-1 alpha-2, upper case.
+        Country = "country", 2;
+        /// BCP 47, such as `it` or `pt-BR`.
+        Language = "language", 35;
+        /// What the person may spend, in own words.
+        Budget = "budget", 1000;
+        /// What the person needs, in own words.
+        Need = "need", 4000;
+        /// By when, in own words.
+        Timeline = "timeline", 1000;
+    }
+}
+
+fields! {
+    /// The plain text fields of a company.
+    CompanyField {
+        /// The name.
+        Name = "name", 200;
+        /// The industry.
+        Industry = "industry", 200;
+        /// ISO 3166-1 alpha-2, upper case.
+        Country = "country", 2;
+    }
+}
+
+/// Where a statement comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Typed by a user of the company.
+    Hand,
+    /// Sent by a form.
+    Form,
+    /// Sent by a partner's key.
+    Api,
+    /// Read from a file.
+    Import,
+    /// Told by a partner's system.
+    Partner,
+}
+
+impl Source {
+    /// The source's name on the wire and on disk.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Source::Hand => "hand",
+            Source::Form => "form",
+            Source::Api => "api",
+            Source::Import => "import",
+            Source::Partner => "partner",
+        }
+    }
+
+    /// The source with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Hand, Self::Form, Self::Api, Self::Import, Self::Partner].into_iter().find(|s| s.name() == name)
+    }
+
+    /// The source of what an actor states.
+    pub fn of(actor: &Actor) -> Self {
+        match actor {
+            Actor::User(_) => Source::Hand,
+            Actor::Key { .. } => Source::Api,
+            Actor::Form(_) => Source::Form,
+            Actor::System(_) => Source::Import,
+        }
+    }
+}
+
+/// Whom a statement is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum About {
+    /// A lead.
+    Lead(LeadId),
+    /// A company.
+    Company(CompanyId),
+}
+
+/// One statement about a field of a lead or company.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldValue {
+    /// Which; of two otherwise equal statements the greater id wins.
+    pub id: FieldValueId,
+    /// Whom it is about.
+    pub about: About,
+    /// The field's name: `first_name`, `company_id`, `custom.<name>`, ...
+    pub field: String,
+    /// What was said; `null` is empty.
+    pub value: Value,
+    /// Where it comes from.
+    pub source: Source,
+    /// When it was true, as far as the source knows.
+    pub observed_at: Timestamp,
+    /// When it was written down.
+    pub recorded_at: Timestamp,
+    /// Who said it: a user, key or form, by id.
+    pub by: String,
+}
+
+impl FieldValue {
+    /// By hand first, then the newest observation, then the greater id; empty counts only by hand.
+    fn rank(&self) -> (bool, Timestamp, FieldValueId) {
+        (self.source == Source::Hand, self.observed_at, self.id)
+    }
+
+    /// Whether the statement takes part at all: what is empty says something only by hand.
+    pub fn counts(&self) -> bool {
+        self.source == Source::Hand || !is_empty(&self.value)
+    }
+}
+
+/// Whether a value says nothing: `null` or empty text.
+pub fn is_empty(value: &Value) -> bool {
+    matches!(value, Value::Null) || value.as_str() == Some("")
+}
+
+/// The statement that is shown among those about one field of one record.
+pub fn winner<'a>(statements: impl IntoIterator<Item = &'a FieldValue>) -> Option<&'a FieldValue> {
+    statements.into_iter().filter(|statement| statement.counts()).max_by_key(|statement| statement.rank())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Ids;
+    use proptest::prelude::*;
+
+    fn statement(ids: &mut Ids, lead: LeadId, source: Source, at: i64, value: Value) -> FieldValue {
+        let observed_at = Timestamp::from_millis(at);
+        let id = ids.next();
+        FieldValue {
+            id,
+            about: About::Lead(lead),
+            field: "first_name".into(),
+            value,
+            source,
+            observed_at,
+            recorded_at: observed_at,
+            by: "test".into(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_winner_is_what_a_slow_reading_of_the_rule_says(
+            drawn in prop::collection::vec((0usize..5, 0i64..4, 0u8..3), 0..12)
+        ) {
+            let mut ids = Ids::new(Timestamp::from_millis(0), 0);
+            let lead = ids.next();
+            let sources = [Source::Hand, Source::Form, Source::Api, Source::Import, Source::Partner];
+            let all: Vec<_> = drawn
+                .iter()
+                .map(|(s, at, v)| {
+                    let value = match v { 0 => Value::Null, 1 => "".into(), n => format!("{n}").into() };
+                    statement(&mut ids, lead, sources[*s], *at, value)
+                })
+                .collect();
+            let by_hand: Vec<_> = all.iter().filter(|s| s.source == Source::Hand).collect();
+            let others: Vec<_> = all.iter().filter(|s| s.source != Source::Hand && !is_empty(&s.value)).collect();
+            let pool = if by_hand.is_empty() { others } else { by_hand };
+            let mut oracle: Option<&FieldValue> = None;
+            for candidate in pool {
+                oracle = match oracle {
+                    Some(best) if best.observed_at > candidate.observed_at => Some(best),
+                    Some(best) if best.observed_at == candidate.observed_at && best.id > candidate.id => Some(best),
+                    _ => Some(candidate),
+                };
+            }
+            prop_assert_eq!(winner(&all), oracle);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Identity: e-mails, phones, external ids and web domains in the form in which they are compared.
+
+use std::fmt;
+
+use crate::id::IdentifierId;
+use crate::instant::Timestamp;
+
+/// What kind of identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// The caller's own id, within a system.
+    ExternalId,
+    /// An e-mail address.
+    Email,
+    /// A phone number.
+    Phone,
+}
+
+impl Kind {
+    /// The kind's name on disk.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::ExternalId => "external_id",
+            Kind::Email => "email",
+            Kind::Phone => "phone",
+        }
+    }
+
+    /// The kind with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::ExternalId, Self::Email, Self::Phone].into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether one value names one lead. Phones do not: switchboards.
+    pub const fn is_unique(self) -> bool {
+        !matches!(self, Kind::Phone)
+    }
+}
+
+/// What identifies a lead: the kind, the system (external ids only, else empty) and the canonical value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The kind.
+    pub kind: Kind,
+    /// The system of an external id, else empty.
+    pub system: String,
+    /// The canonical value.
+    pub value: String,
+}
+
+/// An identifier that a lead has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identifier {
+    /// Which row.
+    pub id: IdentifierId,
+    /// The kind.
+    pub kind: Kind,
+    /// The system of an external id, else empty.
+    pub system: String,
+    /// The canonical value.
+    pub value: String,
+    /// Its place among the lead's identifiers of the kind; the lowest e-mail is the primary one.
+    pub position: i64,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
+impl Identifier {
+    /// What is compared.
+    pub fn key(&self) -> Key {
+        Key { kind: self.kind, system: self.system.clone(), value: self.value.clone() }
+    }
+}
+
+/// The text is not what it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// Not an e-mail address.
+    #[error("not an e-mail address")]
+    Email,
+    /// Not a phone number.
+    #[error("not a phone number in international form (+ and 7 to 15 digits)")]
+    Phone,
+    /// Not a web domain.
+    #[error("not a web domain")]
+    Domain,
+}
+
+/// An e-mail address in canonical form: trimmed, lower case, its domain in ASCII (IDNA). No dot or plus tricks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Email(String);
+
+impl Email {
+    /// Read an address. The local part is a dot-atom (RFC 5321, with UTF-8 by RFC 6531), the domain has a dot.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let (local, domain) = text.trim().rsplit_once('@').ok_or(Invalid::Email)?;
+        let is_atom = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
+        let local_is_sound = !local.is_empty()
+            && local.len() <= 64
+            && !local.starts_with('.')
+            && !local.ends_with('.')
+            && !local.contains("..")
+            && local.chars().all(is_atom);
+        let domain = Domain::parse(domain).map_err(|_| Invalid::Email)?;
+        let address = format!("{}@{}", local.to_lowercase(), domain.0);
+        if local_is_sound && address.len() <= 254 { Ok(Self(address)) } else { Err(Invalid::Email) }
+    }
+
+    /// The canonical text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The part behind the @.
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A web domain in ASCII (IDNA), lower case, with at least one dot.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Domain(String);
+
+impl Domain {
+    /// Read a domain; a scheme, a path or `www.` in front are no part of one and are refused.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let ascii = idna::domain_to_ascii_strict(text.trim()).map_err(|_| Invalid::Domain)?;
+        let labels: Vec<&str> = ascii.split('.').collect();
+        let is_label = |label: &&str| !label.is_empty() && label.len() <= 63;
+        let top_is_a_name = labels.last().is_some_and(|top| top.len() >= 2 && !top.bytes().all(|b| b.is_ascii_digit()));
+        if labels.len() >= 2 && labels.iter().all(|label| is_label(&label)) && top_is_a_name && ascii.len() <= 253 {
+            Ok(Self(ascii))
+        } else {
+            Err(Invalid::Domain)
+        }
+    }
+
+    /// The canonical text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A phone number in international form (E.164): `+` and 7 to 15 digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Phone(String);
+
+impl Phone {
+    /// Read a number; spaces, dots, dashes, slashes and brackets are ignored, `00` in front is `+`.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let kept: String = text.trim().chars().filter(|c| !" .-/()\u{a0}\u{2011}\u{2013}".contains(*c)).collect();
+        let digits = kept.strip_prefix('+').or_else(|| kept.strip_prefix("00")).ok_or(Invalid::Phone)?;
+        let is_sound = (7..=15).contains(&digits.len())
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && !digits.starts_with('0');
+        if is_sound { Ok(Self(format!("+{digits}"))) } else { Err(Invalid::Phone) }
+    }
+
+    /// The canonical text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The key of an e-mail.
+pub fn email_key(email: &Email) -> Key {
+    Key { kind: Kind::Email, system: String::new(), value: email.0.clone() }
+}
+
+/// The key of a phone.
+pub fn phone_key(phone: &Phone) -> Key {
+    Key { kind: Kind::Phone, system: String::new(), value: phone.0.clone() }
+}
+
+/// The key of an external id.
+pub fn external_key(system: &str, id: &str) -> Key {
+    Key { kind: Kind::ExternalId, system: system.to_owned(), value: id.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_email_is_compared_trimmed_lower_and_in_ascii() {
+        for (text, canonical) in [
+            (" Ada@Example.COM ", "ada@example.com"),
+            ("ada+news@example.com", "ada+news@example.com"),
+            ("a.d.a@example.com", "a.d.a@example.com"),
+            ("jürgen@bücher.example", "jürgen@xn--bcher-kva.example"),
+            ("o'brien@example.ie", "o'brien@example.ie"),
+        ] {
+            assert_eq!(Email::parse(text).map(|email| email.to_string()), Ok(canonical.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_email_is_refused() {
+        let long = format!("{}@example.com", "a".repeat(65));
+        for text in [
+            "", "@", "ada", "ada@", "@example.com", "ada@localhost", "a b@example.com", "ada@exa mple.com",
+            "ada@@example.com", ".ada@example.com", "a..b@example.com", "ada@example..com", "ada@-.com",
+            "ada@192.168.0.1", "ada@example.c", long.as_str(), "ada\u{202e}@example.com",
+        ] {
+            assert_eq!(Email::parse(text), Err(Invalid::Email), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_phone_is_kept_in_international_form() {
+        for (text, canonical) in [("+39 02 1234-567", "+39021234567"), ("0041 (44) 123.45.67", "+41441234567")] {
+            assert_eq!(Phone::parse(text).map(|phone| phone.as_str().to_owned()), Ok(canonical.to_owned()));
+        }
+        for text in ["", "+", "12345678", "+123", "+0123456789", "+1234567890123456", "+39 abc 1234567"] {
+            assert_eq!(Phone::parse(text), Err(Invalid::Phone), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_domain_is_ascii_and_has_a_dot() {
+        assert_eq!(Domain::parse("Bücher.Example").map(|d| d.as_str().to_owned()), Ok("xn--bcher-kva.example".into()));
+        for text in ["", "localhost", "https://example.com", "example.com/path", "exa_mple.com", "1.2.3.4"] {
+            assert_eq!(Domain::parse(text), Err(Invalid::Domain), "{text}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Leads and companies: what they are, and how statements about them become what is shown.
+
+pub mod custom;
+pub mod fields;
+pub mod identity;
+pub mod save;
+pub mod search;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+use crate::id::{CompanyId, LeadId, UserId};
+use crate::instant::Timestamp;
+use crate::lifecycle::Stage;
+use identity::Identifier;
+
+/// A lead: a person known by at least one identifier.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lead {
+    /// Who it is, for good.
+    pub id: LeadId,
+    /// Counts the commands that changed it, from 1.
+    pub version: i64,
+    /// Counts what time and rules changed, from 0.
+    pub derived: i64,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Since when it stands there.
+    pub stage_since: Timestamp,
+    /// The stage before, in the same cycle.
+    pub came_from: Option<Stage>,
+    /// The current pass through the stages, from 1.
+    pub cycle: i64,
+    /// The user who is responsible.
+    pub owner_id: Option<UserId>,
+    /// Who was, before it went back to nurture or out.
+    pub previous_owner_id: Option<UserId>,
+    /// No rule makes it an MQL before this instant (a date given with the decision).
+    pub nurture_until: Option<Timestamp>,
+    /// E-mails, phones and external ids, each kind in its order; the first e-mail is the primary one.
+    pub identifiers: Vec<Identifier>,
+    /// The winners among the statements about it.
+    pub profile: Profile,
+    /// The company that it belongs to.
+    pub company_id: Option<CompanyId>,
+    /// Where it first came from, if known.
+    pub first_touch: Option<Touch>,
+    /// Not worked any more, by hand.
+    pub archived_at: Option<Timestamp>,
+    /// When it became known.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What is known about a person. Absent and empty are the same.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Profile {
+    /// The plain text fields that have a value.
+    pub text: BTreeMap<fields::LeadField, String>,
+    /// The declared custom fields that have a value, by name.
+    pub custom: BTreeMap<String, Value>,
+}
+
+impl Profile {
+    /// The value of a text field.
+    pub fn get(&self, field: fields::LeadField) -> Option<&str> {
+        self.text.get(&field).map(String::as_str)
+    }
+}
+
+impl Lead {
+    /// The primary e-mail.
+    pub fn email(&self) -> Option<&str> {
+        self.of_kind(identity::Kind::Email).next().map(|identifier| identifier.value.as_str())
+    }
+
+    /// The identifiers of one kind, in their order.
+    pub fn of_kind(&self, kind: identity::Kind) -> impl Iterator<Item = &Identifier> {
+        self.identifiers.iter().filter(move |identifier| identifier.kind == kind)
+    }
+}
+
+/// One attributable visit or contact: where a lead came from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Touch {
+    /// The channel, such as `organic_search`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 100, example = "paid_search")]
+    pub channel: Option<String>,
+    /// The source, such as `google`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 200, example = "google")]
+    pub source: Option<String>,
+    /// The medium, such as `cpc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 200, example = "cpc")]
+    pub medium: Option<String>,
+    /// The campaign, as named by `utm_campaign`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 200, example = "spring-sale")]
+    pub campaign: Option<String>,
+    /// The search term.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 200)]
+    pub term: Option<String>,
+    /// The content, as named by `utm_content`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 200)]
+    pub content: Option<String>,
+    /// The page on which the visit began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 2048, example = "https://www.example.com/offer")]
+    pub landing_url: Option<String>,
+    /// The page that led there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 2048)]
+    pub referrer: Option<String>,
+    /// When it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurred_at: Option<Timestamp>,
+}
+
+/// A company: the organisation that leads belong to, keyed by its web domain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Company {
+    /// Which.
+    pub id: CompanyId,
+    /// Counts the commands that changed it, from 1.
+    pub version: i64,
+    /// The web domain, in ASCII and lower case.
+    pub domain: Option<String>,
+    /// The winners among the statements about it.
+    pub text: BTreeMap<fields::CompanyField, String>,
+    /// The number of employees.
+    pub employees: Option<i64>,
+    /// Not worked any more, by hand.
+    pub archived_at: Option<Timestamp>,
+    /// When it became known.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Company {
+    /// The value of a text field.
+    pub fn get(&self, field: fields::CompanyField) -> Option<&str> {
+        self.text.get(&field).map(String::as_str)
+    }
+
+    /// The company's name.
+    pub fn name(&self) -> Option<&str> {
+        self.get(fields::CompanyField::Name)
+    }
+}

@@ -1,0 +1,19 @@
+//! The rules of Tandem: pure functions and types. No I/O, no async, no clock, no chance.
+//!
+//! Facts come in, a decision goes out: rules take a [`world::World`] of loaded facts, an instant and
+//! [`id::Ids`], and return what happened as [`change::Change`] values. See ARCHITECTURE.md.
+
+pub mod access;
+pub mod agreement;
+pub mod capture;
+pub mod change;
+pub mod fault;
+pub mod id;
+pub mod instant;
+pub mod journal;
+pub mod judge;
+pub mod leads;
+pub mod lifecycle;
+pub mod reports;
+pub mod settings;
+pub mod world;

@@ -1,0 +1,496 @@
+//! Stages and cycles: which moves exist, who may make them, and what they leave behind.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::access::{Actor, ActorKind, Denied, Person, Role};
+use crate::agreement::{Reason, ReasonList, Requires};
+use crate::change::Change;
+use crate::fault::Fault;
+use crate::id::{CycleId, FormId, Ids, LeadId, TransitionId, UserId};
+use crate::instant::Timestamp;
+use crate::leads::Lead;
+use crate::world::World;
+
+/// Where a lead stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Known.
+    Lead,
+    /// Marketing qualified lead.
+    Mql,
+    /// Sales accepted lead.
+    Sal,
+    /// Sales qualified lead.
+    Sql,
+    /// A deal is open.
+    Opportunity,
+    /// A deal was won.
+    Customer,
+    /// Not ready yet.
+    Nurture,
+    /// Out.
+    Disqualified,
+    /// Was a customer.
+    Churned,
+}
+
+impl Stage {
+    /// Every stage: the path first, then those beside it.
+    pub const ALL: &'static [Stage] = &[
+        Stage::Lead,
+        Stage::Mql,
+        Stage::Sal,
+        Stage::Sql,
+        Stage::Opportunity,
+        Stage::Customer,
+        Stage::Nurture,
+        Stage::Disqualified,
+        Stage::Churned,
+    ];
+
+    /// The stage's name on the wire and on disk.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stage::Lead => "lead",
+            Stage::Mql => "mql",
+            Stage::Sal => "sal",
+            Stage::Sql => "sql",
+            Stage::Opportunity => "opportunity",
+            Stage::Customer => "customer",
+            Stage::Nurture => "nurture",
+            Stage::Disqualified => "disqualified",
+            Stage::Churned => "churned",
+        }
+    }
+
+    /// The stage with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|stage| stage.name() == name)
+    }
+
+    /// Whether a cycle that enters it is over: what follows is a new pass or a correction.
+    pub const fn ends_cycle(self) -> bool {
+        matches!(self, Stage::Nurture | Stage::Disqualified | Stage::Churned)
+    }
+
+    const fn clears_owner(self) -> bool {
+        matches!(self, Stage::Nurture | Stage::Disqualified)
+    }
+}
+
+/// Whose act a move is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// Marketing.
+    Marketing,
+    /// Marketing, or sales for a lead that it found itself.
+    MarketingOrFinder,
+    /// Marketing or sales.
+    Either,
+    /// The owner or a sales manager; a sales user takes an unowned lead by it.
+    Worker,
+    /// A marketing manager or a sales manager.
+    Manager,
+    /// A sales manager.
+    SalesManager,
+    /// Revops.
+    Revops,
+}
+
+/// One legal move: a row of the table in the specification.
+#[derive(Debug)]
+struct Move {
+    from: Stage,
+    to: Stage,
+    by: By,
+    reason: Option<ReasonList>,
+    needs_reason: bool,
+    needs_note: bool,
+    starts_cycle: bool,
+    /// Only if the lead entered `from` out of this stage, in this cycle.
+    came_from: Option<Stage>,
+}
+
+const fn row(from: Stage, to: Stage, by: By) -> Move {
+    Move { from, to, by, reason: None, needs_reason: false, needs_note: false, starts_cycle: false, came_from: None }
+}
+
+impl Move {
+    const fn because(self, list: ReasonList) -> Self {
+        Self { reason: Some(list), needs_reason: true, ..self }
+    }
+    const fn perhaps_because(self, list: ReasonList) -> Self {
+        Self { reason: Some(list), ..self }
+    }
+    const fn noted(self) -> Self {
+        Self { needs_note: true, ..self }
+    }
+    const fn next_cycle(self) -> Self {
+        Self { starts_cycle: true, ..self }
+    }
+    const fn undoing(self, came_from: Stage) -> Self {
+        Self { came_from: Some(came_from), ..self }
+    }
+}
+
+/// Every move that exists; all others are refused with what is allowed. The moves that become acts of their own
+/// (hand-off, qualification, deals, rulings) are made by hand until those acts are there.
+const MOVES: &[Move] = {
+    use By::*;
+    use ReasonList::*;
+    use Stage::*;
+    &[
+        row(Lead, Mql, MarketingOrFinder).noted(),
+        row(Nurture, Mql, MarketingOrFinder).noted().next_cycle(),
+        row(Lead, Nurture, Marketing).because(Disqualification),
+        row(Lead, Disqualified, Either).because(Disqualification),
+        row(Nurture, Disqualified, Either).because(Disqualification),
+        row(Mql, Sal, Worker),
+        row(Mql, Nurture, Worker).because(Rejection),
+        row(Mql, Disqualified, Worker).because(Rejection),
+        row(Nurture, Sal, Revops).noted().undoing(Mql),
+        row(Disqualified, Sal, Revops).noted().undoing(Mql),
+        row(Sal, Sql, Worker),
+        row(Sal, Nurture, Worker).because(Disqualification),
+        row(Sal, Disqualified, Worker).because(Disqualification),
+        row(Sql, Nurture, Worker).because(Disqualification),
+        row(Sql, Disqualified, Worker).because(Disqualification),
+        row(Sql, Opportunity, Worker),
+        row(Opportunity, Customer, Worker).perhaps_because(Win),
+        row(Opportunity, Nurture, Worker).because(Loss),
+        row(Opportunity, Disqualified, Worker).because(Loss),
+        row(Customer, Opportunity, SalesManager).noted(),
+        row(Nurture, Opportunity, SalesManager).noted().undoing(Opportunity),
+        row(Disqualified, Opportunity, SalesManager).noted().undoing(Opportunity),
+        row(Customer, Churned, Manager).because(Churn),
+        row(Disqualified, Lead, Manager).noted().next_cycle(),
+        row(Churned, Lead, Manager).noted().next_cycle(),
+    ]
+};
+
+/// A stage change that is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MoveLead {
+    /// Where to; absent where the reason decides.
+    pub to: Option<Stage>,
+    /// The code of an agreed reason.
+    pub reason: Option<String>,
+    /// Why, in words.
+    pub note: Option<String>,
+    /// No rule makes the lead an MQL before this instant.
+    pub until: Option<Timestamp>,
+}
+
+/// A stage change that happened; never changed nor deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// Which.
+    pub id: TransitionId,
+    /// Whose.
+    pub lead_id: LeadId,
+    /// In which cycle: the new one, where it starts one.
+    pub cycle: i64,
+    /// The stage before; absent where the lead became known.
+    pub from: Option<Stage>,
+    /// The stage after.
+    pub to: Stage,
+    /// When.
+    pub at: Timestamp,
+    /// Who, by kind.
+    pub actor_kind: ActorKind,
+    /// Who, by id.
+    pub actor_id: String,
+    /// The user in whose name a key acted.
+    pub on_behalf_of: Option<UserId>,
+    /// The code of the reason.
+    pub reason: Option<String>,
+    /// Why, in words.
+    pub note: Option<String>,
+    /// No rule makes the lead an MQL before this instant.
+    pub until: Option<Timestamp>,
+    /// The version of the agreement that it was judged by.
+    pub agreement_version: i64,
+}
+
+/// One pass of a lead through the stages: the row that reports count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cycle {
+    /// Which.
+    pub id: CycleId,
+    /// Whose.
+    pub lead_id: LeadId,
+    /// Counts from 1.
+    pub number: i64,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended, if it has.
+    pub ended_at: Option<Timestamp>,
+    /// The first entry of each stage in this cycle, in the order of [`Stage::ALL`].
+    pub entered: [Option<Timestamp>; 9],
+    /// The last reason given.
+    pub last_reason: Option<String>,
+    /// The version of the agreement under which it became MQL.
+    pub agreement_version: i64,
+    /// What reports group by.
+    pub dimensions: Dimensions,
+}
+
+/// What reports group cycles by, as it was at the last move.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dimensions {
+    /// The first touch's channel.
+    pub channel: Option<String>,
+    /// The first touch's source.
+    pub source: Option<String>,
+    /// The first touch's campaign.
+    pub campaign: Option<String>,
+    /// The form that made the lead known.
+    pub form_id: Option<FormId>,
+    /// The lead's country.
+    pub country: Option<String>,
+    /// The owner, or the last one.
+    pub owner_id: Option<UserId>,
+}
+
+impl Cycle {
+    /// The first pass of a lead that has just become known.
+    pub fn first(lead: &Lead, form_id: Option<FormId>, agreement_version: i64, ids: &mut Ids) -> Self {
+        let mut cycle = Self {
+            id: ids.next(),
+            lead_id: lead.id,
+            number: 1,
+            started_at: lead.created_at,
+            ended_at: None,
+            entered: [None; 9],
+            last_reason: None,
+            agreement_version,
+            dimensions: Dimensions { form_id, ..Dimensions::default() },
+        };
+        cycle.enter(Stage::Lead, lead.created_at);
+        cycle.describe(lead);
+        cycle
+    }
+
+    fn next(&self, at: Timestamp, ids: &mut Ids) -> Self {
+        let mut cycle = Self {
+            id: ids.next(),
+            number: self.number + 1,
+            started_at: at,
+            ended_at: None,
+            entered: [None; 9],
+            last_reason: None,
+            ..self.clone()
+        };
+        cycle.enter(Stage::Lead, at);
+        cycle
+    }
+
+    fn enter(&mut self, stage: Stage, at: Timestamp) {
+        let place = &mut self.entered[stage as usize];
+        *place = place.or(Some(at));
+        self.ended_at = stage.ends_cycle().then_some(at);
+    }
+
+    /// The first entry of a stage in this cycle.
+    pub fn entered_at(&self, stage: Stage) -> Option<Timestamp> {
+        self.entered[stage as usize]
+    }
+
+    /// Take over what reports group by from the lead as it is now.
+    pub fn describe(&mut self, lead: &Lead) {
+        let touch = lead.first_touch.clone().unwrap_or_default();
+        let form_id = self.dimensions.form_id;
+        self.dimensions = Dimensions {
+            channel: touch.channel,
+            source: touch.source,
+            campaign: touch.campaign,
+            form_id,
+            country: lead.profile.get(crate::leads::fields::LeadField::Country).map(str::to_owned),
+            owner_id: lead.owner_id.or(lead.previous_owner_id),
+        };
+    }
+}
+
+/// Why a stage change was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The table has no such move.
+    #[error("there is no such move from this stage")]
+    NoSuchMove {
+        /// Where the lead stands.
+        current: Stage,
+        /// Where it could go.
+        allowed: Vec<Stage>,
+    },
+    /// The person may not make the move.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The reason leads elsewhere.
+    #[error("the reason leads to another stage")]
+    ReasonMismatch {
+        /// Where the reason leads.
+        leads_to: Stage,
+    },
+    /// Something is missing or unknown.
+    #[error("the request is incomplete")]
+    Invalid(Vec<Fault>),
+}
+
+/// The stages that a lead could be moved to from where it stands.
+pub fn allowed(lead: &Lead) -> Vec<Stage> {
+    MOVES.iter().filter(|m| applies(m, lead)).map(|m| m.to).collect()
+}
+
+fn applies(m: &Move, lead: &Lead) -> bool {
+    m.from == lead.stage && (m.came_from.is_none() || m.came_from == lead.came_from)
+}
+
+/// Move a lead by hand.
+///
+/// Checked in this order: does the move exist, may the actor make it, is what it needs there.
+pub fn move_lead(
+    world: &mut World,
+    lead_id: LeadId,
+    asked: &MoveLead,
+    actor: &Actor,
+    now: Timestamp,
+    ids: &mut Ids,
+) -> Result<Vec<Change>, Refused> {
+    let Some(lead) = world.leads.get(&lead_id) else {
+        return Err(Refused::NoSuchMove { current: Stage::Lead, allowed: vec![] });
+    };
+    let (to, reason) = destination(world, lead, asked)?;
+    let illegal = || Refused::NoSuchMove { current: lead.stage, allowed: allowed(lead) };
+    let chosen = MOVES.iter().find(|m| applies(m, lead) && m.to == to).ok_or_else(illegal)?;
+    let person = actor.demand_person()?;
+    permit(chosen, lead, person)?;
+    demand(chosen, asked, reason, now)?;
+
+    let mut moved = lead.clone();
+    let Some(before) = world.cycles.get(&lead_id) else { return Err(illegal()) };
+    let mut cycle = if chosen.starts_cycle { before.next(now, ids) } else { before.clone() };
+    moved.version += 1;
+    moved.updated_at = now;
+    moved.came_from = Some(lead.stage);
+    moved.stage = to;
+    moved.stage_since = now;
+    moved.cycle = cycle.number;
+    moved.nurture_until = if to == Stage::Nurture { wait(world, asked, reason, now) } else { None };
+    if to.clears_owner() {
+        moved.previous_owner_id = moved.owner_id.take().or(moved.previous_owner_id);
+    } else if chosen.by == By::Worker && moved.owner_id.is_none() && person.role == Role::Sales {
+        moved.owner_id = Some(person.id);
+    }
+    cycle.enter(to, now);
+    cycle.last_reason = asked.reason.clone().or(cycle.last_reason);
+    if to == Stage::Mql {
+        cycle.agreement_version = world.agreement.number;
+    }
+    cycle.describe(&moved);
+    let transition = Transition {
+        id: ids.next(),
+        lead_id,
+        cycle: cycle.number,
+        from: Some(lead.stage),
+        to,
+        at: now,
+        actor_kind: actor.kind(),
+        actor_id: actor.id(),
+        on_behalf_of: actor.on_behalf_of(),
+        reason: asked.reason.clone(),
+        note: asked.note.clone(),
+        until: moved.nurture_until,
+        agreement_version: world.agreement.number,
+    };
+    let from_owner = lead.owner_id;
+    world.leads.insert(lead_id, moved.clone());
+    world.cycles.insert(lead_id, cycle.clone());
+    Ok(vec![Change::LeadMoved { lead: Box::new(moved), transition, cycle, from_owner }])
+}
+
+fn list_of(stage: Stage) -> Option<ReasonList> {
+    match stage {
+        Stage::Mql => Some(ReasonList::Rejection),
+        Stage::Lead | Stage::Nurture | Stage::Sal | Stage::Sql => Some(ReasonList::Disqualification),
+        Stage::Opportunity => Some(ReasonList::Loss),
+        Stage::Customer => Some(ReasonList::Churn),
+        Stage::Disqualified | Stage::Churned => None,
+    }
+}
+
+/// Where the request leads: the named stage, else the one that the reason decides.
+fn destination<'w>(world: &'w World, lead: &Lead, asked: &MoveLead) -> Result<(Stage, Option<&'w Reason>), Refused> {
+    let unknown = || Refused::Invalid(vec![Fault::new("/reason", "not_allowed", "is not an agreed reason for this stage")]);
+    let list = match asked.to {
+        Some(to) => match MOVES.iter().find(|m| applies(m, lead) && m.to == to) {
+            Some(chosen) => chosen.reason,
+            None => return Err(Refused::NoSuchMove { current: lead.stage, allowed: allowed(lead) }),
+        },
+        None => list_of(lead.stage),
+    };
+    let reason = match (&asked.reason, list) {
+        (None, _) => None,
+        (Some(_), None) => return Err(unknown()),
+        (Some(code), Some(list)) => Some(world.agreement.agreement.reason(list, code).ok_or_else(unknown)?),
+    };
+    let leads_to = reason.and_then(|reason| reason.then).map(|then| then.stage());
+    match (asked.to, leads_to) {
+        (Some(to), Some(leads_to)) if to.clears_owner() && to != leads_to => {
+            Err(Refused::ReasonMismatch { leads_to })
+        }
+        (Some(to), _) => Ok((to, reason)),
+        (None, Some(leads_to)) => Ok((leads_to, reason)),
+        (None, None) if reason.is_some() && lead.stage == Stage::Customer => Ok((Stage::Churned, reason)),
+        (None, None) => {
+            Err(Refused::Invalid(vec![Fault::new("/to", "required", "say where to, or give a reason that decides")]))
+        }
+    }
+}
+
+fn permit(chosen: &Move, lead: &Lead, person: &Person) -> Result<(), Denied> {
+    let is_owner = lead.owner_id == Some(person.id);
+    let may_take = lead.owner_id.is_none() && person.role == Role::Sales;
+    let may = match chosen.by {
+        By::Marketing => person.is_marketing(),
+        By::MarketingOrFinder | By::Either => person.is_marketing() || person.role == Role::SalesManager || is_owner || may_take,
+        By::Worker => is_owner || may_take || person.role == Role::SalesManager,
+        By::Manager => matches!(person.role, Role::MarketingManager | Role::SalesManager),
+        By::SalesManager => person.role == Role::SalesManager,
+        By::Revops => person.role == Role::Revops,
+    };
+    let is_for_owners = matches!(chosen.by, By::Worker | By::MarketingOrFinder | By::Either);
+    match () {
+        () if may || person.is_admin() => Ok(()),
+        () if is_for_owners && person.role == Role::Sales => Err(Denied::NotOwner),
+        () => Err(Denied::WrongRole),
+    }
+}
+
+fn demand(chosen: &Move, asked: &MoveLead, reason: Option<&Reason>, now: Timestamp) -> Result<(), Refused> {
+    let mut faults = vec![];
+    let has_note = asked.note.as_deref().is_some_and(|note| !note.trim().is_empty());
+    let reason_wants_note = reason.is_some_and(|reason| reason.requires.contains(&Requires::Note));
+    if chosen.needs_reason && reason.is_none() {
+        faults.push(Fault::new("/reason", "required", "this move needs an agreed reason"));
+    }
+    if (chosen.needs_note || reason_wants_note) && !has_note {
+        faults.push(Fault::new("/note", "required", "this move needs a note"));
+    }
+    if asked.until.is_some_and(|until| until <= now) {
+        faults.push(Fault::new("/until", "out_of_range", "must lie in the future"));
+    }
+    if asked.until.is_some() && chosen.to != Stage::Nurture {
+        faults.push(Fault::new("/until", "not_allowed", "only a lead that goes to nurture waits"));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Refused::Invalid(faults)) }
+}
+
+/// Until when no rule makes the lead an MQL: the given date, else the reason's cooldown, else the agreement's.
+fn wait(world: &World, asked: &MoveLead, reason: Option<&Reason>, now: Timestamp) -> Option<Timestamp> {
+    const DAY: i64 = 86_400_000;
+    let cooldown =
+        reason.and_then(|reason| reason.cooldown_days).unwrap_or(world.agreement.agreement.nurture_cooldown_days);
+    Some(asked.until.unwrap_or_else(|| now.plus_millis(cooldown * DAY)))
+}

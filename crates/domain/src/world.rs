@@ -1,0 +1,147 @@
+//! The loaded facts of one lead or of a whole batch; decisions are applied to it, so that the next stands on them.
+
+use std::collections::HashMap;
+
+use crate::agreement::{Agreement, Version};
+use crate::id::{CompanyId, LeadId};
+use crate::leads::custom::CustomField;
+use crate::leads::fields::{About, FieldValue, Source};
+use crate::leads::identity::{Identifier, Key};
+use crate::leads::{Company, Lead};
+use crate::lifecycle::Cycle;
+
+/// The statements about one field that can still win: the newest by hand, and the newest of all others.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Statements {
+    /// The newest statement by hand.
+    pub by_hand: Option<FieldValue>,
+    /// The newest statement from anywhere else that says something.
+    pub other: Option<FieldValue>,
+}
+
+impl Statements {
+    /// The statement that is shown.
+    pub fn winner(&self) -> Option<&FieldValue> {
+        self.by_hand.as_ref().or(self.other.as_ref())
+    }
+
+    /// Take one more statement into account.
+    pub fn add(&mut self, statement: FieldValue) {
+        if !statement.counts() {
+            return;
+        }
+        let place = if statement.source == Source::Hand { &mut self.by_hand } else { &mut self.other };
+        let is_newer = place
+            .as_ref()
+            .is_none_or(|old| (old.observed_at, old.id) < (statement.observed_at, statement.id));
+        if is_newer {
+            *place = Some(statement);
+        }
+    }
+
+    /// The newest statement of the kind that a statement from this source would join.
+    pub fn newest_like(&self, source: Source) -> Option<&FieldValue> {
+        if source == Source::Hand { self.by_hand.as_ref() } else { self.other.as_ref() }
+    }
+}
+
+/// The facts that decisions are made from.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The leads, by id.
+    pub leads: HashMap<LeadId, Lead>,
+    /// The current cycle of each lead.
+    pub cycles: HashMap<LeadId, Cycle>,
+    /// The companies, by id.
+    pub companies: HashMap<CompanyId, Company>,
+    /// Who has an identifier; several only for phones.
+    pub holders: HashMap<Key, Vec<LeadId>>,
+    /// The companies by web domain.
+    pub by_domain: HashMap<String, CompanyId>,
+    /// The companies without a web domain, by folded name.
+    pub by_name: HashMap<String, CompanyId>,
+    /// What was said about each field of each loaded lead and company.
+    pub statements: HashMap<(About, String), Statements>,
+    /// The declared custom fields.
+    pub custom_fields: Vec<CustomField>,
+    /// The agreement in force.
+    pub agreement: Version,
+}
+
+impl World {
+    /// A world that knows the rules and nobody.
+    pub fn new(agreement: Version, custom_fields: Vec<CustomField>) -> Self {
+        Self {
+            leads: HashMap::new(),
+            cycles: HashMap::new(),
+            companies: HashMap::new(),
+            holders: HashMap::new(),
+            by_domain: HashMap::new(),
+            by_name: HashMap::new(),
+            statements: HashMap::new(),
+            custom_fields,
+            agreement,
+        }
+    }
+
+    /// An empty world under the provisional agreement.
+    pub fn provisional() -> Self {
+        let agreement = Version { number: 1, provisional: true, agreement: Agreement::provisional() };
+        Self::new(agreement, vec![])
+    }
+
+    /// Take in a loaded lead with its current cycle.
+    pub fn add_lead(&mut self, lead: Lead, cycle: Option<Cycle>) {
+        for identifier in &lead.identifiers {
+            self.hold(lead.id, identifier);
+        }
+        if let Some(cycle) = cycle {
+            self.cycles.insert(lead.id, cycle);
+        }
+        self.leads.insert(lead.id, lead);
+    }
+
+    /// Take in a loaded company.
+    pub fn add_company(&mut self, company: Company) {
+        match (&company.domain, company.name()) {
+            (Some(domain), _) => {
+                self.by_domain.insert(domain.clone(), company.id);
+            }
+            (None, Some(name)) => {
+                let folded = crate::leads::search::fold(name);
+                let first = self.by_name.entry(folded).or_insert(company.id);
+                *first = company.id.min(*first);
+            }
+            (None, None) => {}
+        }
+        self.companies.insert(company.id, company);
+    }
+
+    /// Take in a loaded statement.
+    pub fn add_statement(&mut self, statement: FieldValue) {
+        self.statements.entry((statement.about, statement.field.clone())).or_default().add(statement);
+    }
+
+    /// The one lead that has a unique identifier, or the only one that has a phone.
+    pub fn holder(&self, key: &Key) -> Option<LeadId> {
+        match self.holders.get(key).map(Vec::as_slice) {
+            Some([one]) => Some(*one),
+            _ => None,
+        }
+    }
+
+    /// Note that a lead has an identifier.
+    pub fn hold(&mut self, lead: LeadId, identifier: &Identifier) {
+        let holders = self.holders.entry(identifier.key()).or_default();
+        if !holders.contains(&lead) {
+            holders.push(lead);
+        }
+    }
+
+    /// Note that a lead has an identifier no more.
+    pub fn release(&mut self, lead: LeadId, key: &Key) {
+        if let Some(holders) = self.holders.get_mut(key) {
+            holders.retain(|holder| *holder != lead);
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The three doors to the database: `Db` (one query on any reader), `Snapshot` (reads of one instant), `Tx` (writes).
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use sea_orm::{
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use tandem_domain::access::Actor;
+use tandem_domain::id::Ids;
+use tandem_domain::instant::Timestamp;
+use tandem_migrations::Migrator;
+use tandem_migrations::MigratorTrait;
+use tokio::sync::watch;
+
+use crate::dialect;
+use crate::error::StoreError;
+use crate::rules::{self, Rules};
+
+/// How long anybody waits for a connection or a lock.
+pub const WAIT: Duration = Duration::from_secs(2);
+/// How long one statement may take.
+const STATEMENT: Duration = Duration::from_secs(3);
+/// How long a statement of a report may take.
+const REPORT_STATEMENT_MS: u64 = 30_000;
+
+/// Where the database is.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server, and perhaps a streaming replica for reports.
+    Postgres {
+        /// The primary.
+        url: String,
+        /// The replica.
+        replica: Option<String>,
+    },
+}
+
+/// The database: hands out transactions and snapshots, and reads by itself.
+#[derive(Debug, Clone)]
+pub struct Db {
+    writer: DatabaseConnection,
+    readers: DatabaseConnection,
+    reports: DatabaseConnection,
+    rules: Arc<RwLock<Option<Arc<Rules>>>>,
+    committed: watch::Sender<u64>,
+}
+
+/// Who does it, in which request, when: written into every journal entry of a transaction.
+#[derive(Debug, Clone)]
+pub struct Stamp {
+    /// Who.
+    pub actor: Actor,
+    /// In which request, or by which job.
+    pub request_id: String,
+    /// When.
+    pub now: Timestamp,
+    /// Where ids come from.
+    pub ids: Arc<Mutex<Ids>>,
+}
+
+impl Stamp {
+    /// A stamp with its own source of ids.
+    pub fn new(actor: Actor, request_id: impl Into<String>, now: Timestamp, seed: u64) -> Self {
+        Self { actor, request_id: request_id.into(), now, ids: Arc::new(Mutex::new(Ids::new(now, seed))) }
+    }
+
+    /// The source of ids.
+    pub fn ids(&self) -> MutexGuard<'_, Ids> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A write transaction. Dropped, it rolls back.
+#[derive(Debug)]
+pub struct Tx {
+    inner: DatabaseTransaction,
+    stamp: Stamp,
+    rules: Arc<Rules>,
+    committed: watch::Sender<u64>,
+}
+
+/// Reads of one instant. Dropped, it is over.
+#[derive(Debug)]
+pub struct Snapshot {
+    inner: DatabaseTransaction,
+}
+
+pub(crate) mod sealed {
+    /// What queries run on; visible to the store alone.
+    pub trait Conn: Sync {
+        /// The kind of connection.
+        type Inner: sea_orm::ConnectionTrait;
+        /// The connection.
+        fn conn(&self) -> &Self::Inner;
+    }
+}
+pub(crate) use sealed::Conn;
+
+/// Whatever can be read from: [`Db`], [`Snapshot`] and [`Tx`].
+pub trait Read: Conn {}
+
+impl Conn for Db {
+    type Inner = DatabaseConnection;
+    fn conn(&self) -> &DatabaseConnection {
+        &self.readers
+    }
+}
+impl Conn for Snapshot {
+    type Inner = DatabaseTransaction;
+    fn conn(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+}
+impl Conn for Tx {
+    type Inner = DatabaseTransaction;
+    fn conn(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+}
+impl Read for Db {}
+impl Read for Snapshot {}
+impl Read for Tx {}
+
+impl Db {
+    /// Connect, without touching the schema. `readers` is the number of connections that read; as many write on
+    /// PostgreSQL, one on SQLite.
+    pub async fn connect(place: &Place, readers: u32) -> Result<Self, StoreError> {
+        let (writer, readers, reports) = match place {
+            Place::Sqlite(path) => {
+                let url = format!("sqlite://{}?mode=rwc", path.display());
+                let writer = Database::connect(sqlite(&url, 1, false)).await?;
+                let readers = Database::connect(sqlite(&url, readers, true)).await?;
+                (writer, readers.clone(), readers)
+            }
+            Place::Postgres { url, replica } => {
+                let writer = Database::connect(postgres(url, readers)).await?;
+                let readers_pool = Database::connect(postgres(url, readers)).await?;
+                let reports = match replica {
+                    Some(url) => Database::connect(postgres(url, readers)).await?,
+                    None => readers_pool.clone(),
+                };
+                (writer, readers_pool, reports)
+            }
+        };
+        Ok(Self { writer, readers, reports, rules: Arc::default(), committed: watch::Sender::new(0) })
+    }
+
+    /// Bring the schema up to date. Replicas that start together take turns.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        dialect::one_at_a_time(&self.writer, Migrator::up(&self.writer, None)).await
+    }
+
+    /// Whether the schema is the one that this program needs.
+    pub async fn is_migrated(&self) -> Result<bool, StoreError> {
+        Ok(Migrator::get_pending_migrations(&self.readers).await?.is_empty())
+    }
+
+    /// Begin a write transaction: IMMEDIATE on SQLite, READ COMMITTED on PostgreSQL.
+    ///
+    /// Its first query reads the revisions, so that no decision uses a superseded rule.
+    #[expect(clippy::disallowed_methods, reason = "this file opens the transactions")]
+    pub async fn begin(&self, stamp: Stamp) -> Result<Tx, StoreError> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        let inner = self.writer.begin_with_options(options).await?;
+        let known = self.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let rules = rules::current(&inner, known).await?;
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Some(rules.clone());
+        Ok(Tx { inner, stamp, rules, committed: self.committed.clone() })
+    }
+
+    /// Read at one instant.
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        Self::snapshot_on(&self.readers).await
+    }
+
+    /// Read at one instant for a report: on the replica, if there is one, and with more time.
+    pub async fn report(&self) -> Result<Snapshot, StoreError> {
+        let snapshot = Self::snapshot_on(&self.reports).await?;
+        dialect::allow_milliseconds(&snapshot.inner, REPORT_STATEMENT_MS).await?;
+        Ok(snapshot)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this file opens the transactions")]
+    async fn snapshot_on(connection: &DatabaseConnection) -> Result<Snapshot, StoreError> {
+        let options = match connection.get_database_backend() {
+            DbBackend::Postgres => TransactionOptions {
+                isolation_level: Some(IsolationLevel::RepeatableRead),
+                access_mode: Some(AccessMode::ReadOnly),
+                ..Default::default()
+            },
+            _ => TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
+                ..Default::default()
+            },
+        };
+        Ok(Snapshot { inner: connection.begin_with_options(options).await? })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.readers.execute_unprepared("SELECT 1").await?;
+        Ok(())
+    }
+
+    /// Changes whenever a transaction of this process has committed; other processes show by polling.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.committed.subscribe()
+    }
+
+    /// Whether the database is SQLite.
+    pub fn is_sqlite(&self) -> bool {
+        self.writer.get_database_backend() == DbBackend::Sqlite
+    }
+
+    /// Close every connection.
+    pub async fn close(self) {
+        let _ = self.reports.close().await;
+        let _ = self.readers.close().await;
+        let _ = self.writer.close().await;
+    }
+
+    pub(crate) fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+}
+
+impl Tx {
+    /// Make it durable. Runs to its end also when the caller goes away; whoever waits for the feed is woken.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        let Self { inner, committed, .. } = self;
+        let task = tokio::spawn(async move {
+            inner.commit().await?;
+            committed.send_modify(|count| *count += 1);
+            Ok::<(), StoreError>(())
+        });
+        task.await.map_err(|error| StoreError::Internal(error.to_string()))?
+    }
+
+    /// Undo everything.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        Ok(self.inner.rollback().await?)
+    }
+
+    /// Who does it, when.
+    pub fn stamp(&self) -> &Stamp {
+        &self.stamp
+    }
+
+    /// The source of ids.
+    pub fn ids(&self) -> MutexGuard<'_, Ids> {
+        self.stamp.ids()
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+}
+
+fn sqlite(url: &str, connections: u32, reads_only: bool) -> ConnectOptions {
+    let mut options = base(url, connections);
+    options.map_sqlx_sqlite_opts(move |sqlite| {
+        use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+        let sqlite = sqlite
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(WAIT)
+            .foreign_keys(true)
+            .pragma("secure_delete", "ON")
+            .pragma("temp_store", "MEMORY")
+            .pragma("cache_size", "-8192");
+        if reads_only { sqlite.pragma("query_only", "ON") } else { sqlite }
+    });
+    options
+}
+
+fn postgres(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = base(url, connections);
+    options.map_sqlx_postgres_opts(|postgres| {
+        let statement = STATEMENT.as_millis().to_string();
+        let wait = WAIT.as_millis().to_string();
+        postgres.application_name("tandem").options([
+            ("statement_timeout", statement.as_str()),
+            ("lock_timeout", wait.as_str()),
+            ("idle_in_transaction_session_timeout", "10000"),
+        ])
+    });
+    options.map_sqlx_postgres_pool_opts(|pool| {
+        // A connection that was idle is asked whether it still lives: after a restart of the server nobody gets a
+        // dead one; under load the round trip is saved.
+        pool.before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for < Duration::from_secs(1) {
+                    return Ok(true);
+                }
+                let alive = tokio::time::timeout(WAIT, sqlx::Connection::ping(connection)).await;
+                Ok(matches!(alive, Ok(Ok(()))))
+            })
+        })
+    });
+    options
+}
+
+fn base(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .min_connections(0)
+        .acquire_timeout(WAIT)
+        .connect_timeout(WAIT)
+        .idle_timeout(Duration::from_secs(600))
+        .test_before_acquire(false)
+        .sqlx_logging(false);
+    options
+}

@@ -1,0 +1,324 @@
+//! What differs between SQLite and PostgreSQL when the program runs; nowhere else in the store.
+
+use std::future::Future;
+
+use sea_orm::sea_query::{Expr, SimpleExpr, Value};
+use sea_orm::{ColumnTrait, ColumnType, ConnectionTrait, DbBackend, DbErr, EntityTrait, IdenStatic, Iterable, Statement};
+use uuid::Uuid;
+
+use crate::error::StoreError;
+
+/// What becomes of a row whose key is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// It is an error.
+    Fail,
+    /// The new row takes its place.
+    Replace,
+    /// The old row stays.
+    Keep,
+}
+
+fn is_postgres(backend: DbBackend) -> bool {
+    backend == DbBackend::Postgres
+}
+
+fn columns<E: EntityTrait>() -> Vec<(&'static str, &'static str)> {
+    let kind = |column: &E::Column| match column.def().get_column_type() {
+        ColumnType::Uuid => "uuid",
+        ColumnType::BigInteger => "bigint",
+        ColumnType::Boolean => "boolean",
+        _ => "text",
+    };
+    E::Column::iter().map(|column| (column.as_str(), kind(&column))).collect()
+}
+
+/// One statement that inserts any number of rows from one JSON parameter: one prepared text a table.
+///
+/// `computed` columns are given by an expression instead of the parameter.
+pub fn insert<E: EntityTrait>(
+    backend: DbBackend,
+    rows: String,
+    on_conflict: OnConflict,
+    computed: &[(&str, &str)],
+) -> Statement {
+    let table = E::default().table_name().to_owned();
+    let columns = columns::<E>();
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let computed_as = |name: &str| computed.iter().find(|(column, _)| *column == name).map(|(_, expr)| (*expr).to_owned());
+    let values: Vec<String> = columns
+        .iter()
+        .map(|(name, kind)| {
+            computed_as(name).unwrap_or_else(|| match (is_postgres(backend), *kind) {
+                (true, _) => format!("x.\"{name}\""),
+                (false, "uuid") => format!("unhex(x.value->>'{name}', '-')"),
+                (false, _) => format!("x.value->>'{name}'"),
+            })
+        })
+        .collect();
+    let source = if is_postgres(backend) {
+        let typed: Vec<String> = columns
+            .iter()
+            .filter(|(name, _)| computed_as(name).is_none())
+            .map(|(name, kind)| format!("\"{name}\" {kind}"))
+            .collect();
+        format!("json_to_recordset($1::text::json) AS x({})", typed.join(", "))
+    } else {
+        "jsonb_each(?1) AS x WHERE true".to_owned()
+    };
+    let key: Vec<String> = E::PrimaryKey::iter().map(|key| quoted(key.as_str())).collect();
+    let conflict = match on_conflict {
+        OnConflict::Fail => String::new(),
+        OnConflict::Keep => format!(" ON CONFLICT ({}) DO NOTHING", key.join(", ")),
+        OnConflict::Replace => {
+            let set: Vec<String> = names
+                .iter()
+                .map(|name| quoted(name))
+                .filter(|name| !key.contains(name))
+                .map(|name| format!("{name} = excluded.{name}"))
+                .collect();
+            format!(" ON CONFLICT ({}) DO UPDATE SET {}", key.join(", "), set.join(", "))
+        }
+    };
+    let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+    let sql = format!("INSERT INTO {table} ({}) SELECT {} FROM {source}{conflict}", names.join(", "), values.join(", "));
+    Statement::from_sql_and_values(backend, sql, [rows.into()])
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
+}
+
+/// The computed columns of the journal: its place in line. See ARCHITECTURE.md, the feed.
+pub fn journal_place(backend: DbBackend) -> [(&'static str, &'static str); 3] {
+    let epoch = ("epoch", "(SELECT version FROM settings WHERE name = 'journal_epoch')");
+    if is_postgres(backend) {
+        [epoch, ("xid", "pg_current_xact_id()::text::bigint"), ("seq", "nextval('journal_seq')")]
+    } else {
+        [epoch, ("xid", "0"), ("seq", "(SELECT coalesce(max(seq), 0) FROM journal) + x.key + 1")]
+    }
+}
+
+/// The condition that hides journal entries whose elders may still be on their way.
+pub fn journal_settled(backend: DbBackend) -> &'static str {
+    if is_postgres(backend) {
+        "(epoch < (SELECT version FROM settings WHERE name = 'journal_epoch') \
+          OR xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint)"
+    } else {
+        "true"
+    }
+}
+
+/// Whether the newest entry bears a transaction number that this server has not reached: a restored dump.
+pub async fn journal_is_ahead(connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    if !is_postgres(connection.get_database_backend()) {
+        return Ok(false);
+    }
+    let sql = "SELECT EXISTS (SELECT 1 FROM journal WHERE epoch = (SELECT version FROM settings WHERE name = 'journal_epoch') \
+               AND xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint) AS ahead";
+    let row = connection.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+    row.map_or(Ok(false), |row| row.try_get("", "ahead"))
+}
+
+/// `expression IN (ids)` with the ids in one parameter, so that any number of them is one prepared text.
+pub fn id_in(backend: DbBackend, expression: &str, ids: impl IntoIterator<Item = Uuid>) -> SimpleExpr {
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    let json = serde_json::to_string(&ids).unwrap_or_default();
+    let sql = if is_postgres(backend) {
+        format!("{expression} IN (SELECT j.value::uuid FROM json_array_elements_text($1::text::json) AS j)")
+    } else {
+        format!("{expression} IN (SELECT unhex(j.value, '-') FROM json_each(?) AS j)")
+    };
+    Expr::cust_with_values(sql, [Value::from(json)])
+}
+
+/// `expression IN (texts)` with the texts in one parameter.
+pub fn text_in<'a>(backend: DbBackend, expression: &str, texts: impl IntoIterator<Item = &'a str>) -> SimpleExpr {
+    let texts: Vec<&str> = texts.into_iter().collect();
+    let json = serde_json::to_string(&texts).unwrap_or_default();
+    let sql = if is_postgres(backend) {
+        format!("{expression} IN (SELECT j.value COLLATE \"C\" FROM json_array_elements_text($1::text::json) AS j)")
+    } else {
+        format!("{expression} IN (SELECT j.value FROM json_each(?) AS j)")
+    };
+    Expr::cust_with_values(sql, [Value::from(json)])
+}
+
+/// The identifiers that equal any of the keys in a JSON array of `{kind, system, value}`.
+pub fn identifiers_like(backend: DbBackend, keys: String) -> Statement {
+    let sql = if is_postgres(backend) {
+        "SELECT i.* FROM json_to_recordset($1::text::json) AS x(kind text COLLATE \"C\", system text COLLATE \"C\", value text COLLATE \"C\") \
+         JOIN identifiers i ON i.kind = x.kind AND i.system = x.system AND i.value = x.value"
+    } else {
+        "SELECT i.* FROM json_each(?1) AS x CROSS JOIN identifiers i \
+         ON i.kind = x.value->>'kind' AND i.system = x.value->>'system' AND i.value = x.value->>'value'"
+    };
+    Statement::from_sql_and_values(backend, sql, [keys.into()])
+}
+
+/// Lock the named things until the end of the transaction, in one order everywhere. On SQLite the one writer is it.
+///
+/// Names fall into 512 slots, so that a batch of any size needs few of the server's locks.
+pub async fn lock(connection: &impl ConnectionTrait, names: impl IntoIterator<Item = String>) -> Result<(), DbErr> {
+    let backend = connection.get_database_backend();
+    if !is_postgres(backend) {
+        return Ok(());
+    }
+    const SPACE: i64 = 0x7464_6d00_0000_0000;
+    let slots: std::collections::BTreeSet<i64> =
+        names.into_iter().map(|name| SPACE | (fnv1a(&name) % 512) as i64).collect();
+    if slots.is_empty() {
+        return Ok(());
+    }
+    let json = serde_json::to_string(&slots).unwrap_or_default();
+    let sql = "SELECT pg_advisory_xact_lock(s.slot) FROM (SELECT j.value::bigint AS slot \
+               FROM json_array_elements_text($1::text::json) AS j ORDER BY 1) AS s";
+    connection.query_all_raw(Statement::from_sql_and_values(backend, sql, [json.into()])).await.map(drop)
+}
+
+/// Lock one name exactly (an idempotency key), not its slot.
+pub async fn lock_one(connection: &impl ConnectionTrait, name: &str) -> Result<(), DbErr> {
+    let backend = connection.get_database_backend();
+    if !is_postgres(backend) {
+        return Ok(());
+    }
+    let key = fnv1a(name) as i64;
+    let statement = Statement::from_sql_and_values(backend, "SELECT pg_advisory_xact_lock($1)", [key.into()]);
+    connection.query_one_raw(statement).await.map(drop)
+}
+
+/// FNV-1a, 64 bits (Fowler, Noll, Vo): the same in every version of the program.
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// `FOR UPDATE` where rows are locked one by one.
+pub fn for_update(backend: DbBackend) -> &'static str {
+    if is_postgres(backend) { " FOR UPDATE" } else { "" }
+}
+
+/// Allow the statements of this transaction more time than the server's setting.
+pub async fn allow_milliseconds(connection: &impl ConnectionTrait, milliseconds: u64) -> Result<(), DbErr> {
+    if !is_postgres(connection.get_database_backend()) {
+        return Ok(());
+    }
+    connection.execute_unprepared(&format!("SET LOCAL statement_timeout = {milliseconds}")).await.map(drop)
+}
+
+/// Run something that only one process may do at a time (SQLite has one process).
+pub async fn one_at_a_time<F>(connection: &sea_orm::DatabaseConnection, work: F) -> Result<(), StoreError>
+where
+    F: Future<Output = Result<(), DbErr>>,
+{
+    if !is_postgres(connection.get_database_backend()) {
+        return Ok(work.await?);
+    }
+    use sea_orm::TransactionTrait;
+    #[expect(clippy::disallowed_methods, reason = "holds the lock of the migration, not data")]
+    let guard = connection.begin().await?;
+    guard.execute_unprepared("SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = 0").await?;
+    guard.execute_unprepared("SELECT pg_advisory_xact_lock(8386103201)").await?;
+    let done = work.await;
+    guard.commit().await?;
+    Ok(done?)
+}
+
+/// Make the partitions of a growing table that begin at these instants (milliseconds, first and next), if missing.
+pub async fn add_partition(
+    connection: &impl ConnectionTrait,
+    table: &str,
+    name: &str,
+    first: Uuid,
+    next: Uuid,
+) -> Result<(), DbErr> {
+    if !is_postgres(connection.get_database_backend()) {
+        return Ok(());
+    }
+    let sql = format!(
+        "CREATE TABLE IF NOT EXISTS {table}_{name} PARTITION OF {table} FOR VALUES FROM ('{first}') TO ('{next}')"
+    );
+    connection.execute_unprepared(&sql).await.map(drop)
+}
+
+/// A text literal list as a lateral table of buckets: `{name, from, to}` from one JSON parameter, joined to cycles.
+pub fn buckets(backend: DbBackend) -> &'static str {
+    if is_postgres(backend) {
+        "json_to_recordset($1::text::json) AS b(name text, first bigint, next bigint)"
+    } else {
+        "(SELECT value->>'name' AS name, value->>'first' AS first, value->>'next' AS next FROM json_each(?1)) AS b"
+    }
+}
+
+/// The placeholder of the n-th parameter.
+pub fn parameter(backend: DbBackend, n: usize) -> String {
+    if is_postgres(backend) { format!("${n}") } else { format!("?{n}") }
+}
+
+/// The condition that a company's name has a word that begins so.
+pub fn company_has_term(backend: DbBackend, beginning: &str) -> SimpleExpr {
+    let (first, end) = term_range(beginning);
+    let [a, b] = if is_postgres(backend) { ["$1", "$2"] } else { ["?", "?"] };
+    let sql = format!(
+        "EXISTS (SELECT 1 FROM company_terms t WHERE t.company_id = companies.id AND t.term >= {a} AND t.term < {b})"
+    );
+    Expr::cust_with_values(sql, [Value::from(first), Value::from(end)])
+}
+
+/// The condition that a lead has a term that begins with any of these; looked up lead by lead.
+pub fn lead_has_term(backend: DbBackend, beginnings: &[String]) -> SimpleExpr {
+    let (range, values) = term_ranges(backend, beginnings);
+    Expr::cust_with_values(
+        format!("EXISTS (SELECT 1 FROM lead_terms t WHERE t.lead_id = leads.id AND ({range}))"),
+        values,
+    )
+}
+
+/// The condition that a lead is among those that have a term that begins with any of these; looked up by term.
+pub fn lead_among_term(backend: DbBackend, beginnings: &[String]) -> SimpleExpr {
+    let (range, values) = term_ranges(backend, beginnings);
+    Expr::cust_with_values(format!("leads.id IN (SELECT t.lead_id FROM lead_terms t WHERE {range})"), values)
+}
+
+/// How many terms begin with any of these, counted up to a limit.
+pub fn count_terms(backend: DbBackend, beginnings: &[String], limit: u64) -> Statement {
+    let (range, values) = term_ranges(backend, beginnings);
+    let range = number_parameters(&range, backend);
+    let sql = format!("SELECT count(*) AS n FROM (SELECT 1 FROM lead_terms t WHERE {range} LIMIT {limit}) AS some");
+    Statement::from_sql_and_values(backend, sql, values)
+}
+
+fn number_parameters(sql: &str, backend: DbBackend) -> String {
+    if is_postgres(backend) { sql.to_owned() } else { sql.replace("$", "?") }
+}
+
+fn term_ranges(backend: DbBackend, beginnings: &[String]) -> (String, Vec<Value>) {
+    let (mut ranges, mut values) = (vec![], vec![]);
+    for beginning in beginnings {
+        let (first, end) = term_range(beginning);
+        values.extend([Value::from(first), Value::from(end)]);
+        let n = values.len();
+        ranges.push(if is_postgres(backend) {
+            format!("(t.term >= ${} AND t.term < ${n})", n - 1)
+        } else {
+            "(t.term >= ? AND t.term < ?)".to_owned()
+        });
+    }
+    (ranges.join(" OR "), values)
+}
+
+/// The texts that begin so are those from the beginning up to, not including, the end.
+fn term_range(beginning: &str) -> (String, String) {
+    (beginning.to_owned(), format!("{beginning}\u{10ffff}"))
+}
+
+/// About how many leads there are, from the planner's statistics; exact on SQLite, which keeps none.
+pub async fn estimate_leads(connection: &impl ConnectionTrait) -> Result<u64, DbErr> {
+    let backend = connection.get_database_backend();
+    let sql = if is_postgres(backend) {
+        "SELECT greatest(reltuples, 0)::bigint AS n FROM pg_class WHERE oid = 'leads'::regclass"
+    } else {
+        "SELECT count(*) AS n FROM leads"
+    };
+    let row = connection.query_one_raw(Statement::from_string(backend, sql)).await?;
+    row.map_or(Ok(0), |row| row.try_get::<i64>("", "n").map(|n| n.max(0) as u64))
+}

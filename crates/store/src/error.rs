@@ -1,0 +1,72 @@
+//! What storage saw, as far as a caller can act on it.
+
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
+
+/// Why the store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such row.
+    #[error("not found")]
+    NotFound,
+    /// A unique value is taken by another row.
+    #[error("conflict")]
+    Conflict,
+    /// A row cannot become a domain value: a bug, or a hand in the database.
+    #[error("a row of {0} is corrupt")]
+    Corrupt(&'static str),
+    /// The database is away, full, or too busy; nothing was done. Try again.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// Another transaction was in the way (deadlock, serialisation); nothing was done. Try again.
+    #[error("another transaction was in the way")]
+    Contended,
+    /// A lock was not to be had in time; nothing was done. Try again.
+    #[error("a lock was not to be had in time")]
+    Locked,
+    /// Something that should not happen.
+    #[error("database error: {0}")]
+    Internal(String),
+}
+
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        if let Some(SqlErr::UniqueConstraintViolation(_)) = error.sql_err() {
+            return Self::Conflict;
+        }
+        match &error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(error.to_string()),
+            DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner)) => {
+                classify(inner.as_ref())
+            }
+            _ => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+fn classify(error: &sqlx::Error) -> StoreError {
+    let text = error.to_string();
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => StoreError::Unavailable(text),
+        sqlx::Error::Database(inner) => match inner.code().as_deref() {
+            Some("40001" | "40P01") => StoreError::Contended,
+            Some("55P03") => StoreError::Locked,
+            // Class 53 insufficient resources (disk full), 57 operator intervention (shutdown, cancel), 08 connection.
+            Some(code) if code.len() == 5 && (&code[..2] == "53" || &code[..2] == "57" || &code[..2] == "08") => {
+                StoreError::Unavailable(text)
+            }
+            Some("25006") => StoreError::Unavailable(text),
+            // SQLite primary codes, with or without an extension: BUSY 5, LOCKED 6, NOMEM 7, IOERR 10, FULL 13,
+            // CANTOPEN 14.
+            Some(code) if code.parse::<u32>().is_ok_and(|c| matches!(c & 0xff, 5 | 6 | 7 | 10 | 13 | 14)) => {
+                StoreError::Unavailable(text)
+            }
+            _ => StoreError::Internal(text),
+        },
+        _ => StoreError::Internal(text),
+    }
+}

@@ -1,0 +1,78 @@
+//! The records of idempotent requests: the first answer, kept and replayed.
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use tandem_domain::id::LeadId;
+use tandem_domain::instant::Timestamp;
+
+use crate::db::{Conn, Tx};
+use crate::dialect::{self, OnConflict};
+use crate::error::StoreError;
+use crate::rows::{from_json, idempotency, to_json};
+use crate::write;
+
+/// How long an answer is kept, in milliseconds: 72 hours.
+pub const KEPT_FOR: i64 = 72 * 3_600_000;
+
+/// A kept answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The hash of the body that it answered.
+    pub body_hash: String,
+    /// The status.
+    pub status: u16,
+    /// The headers, by name.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+    /// The leads that the body tells of, for erasure.
+    pub lead_ids: Vec<LeadId>,
+}
+
+/// Lock a key, so that a twin waits, and look up its record.
+pub async fn find(tx: &Tx, key_hash: &str) -> Result<Option<Record>, StoreError> {
+    dialect::lock_one(tx.conn(), key_hash).await?;
+    let Some(row) = idempotency::Entity::find_by_id(key_hash).one(tx.conn()).await? else { return Ok(None) };
+    if row.expires_at <= tx.stamp().now.millis() {
+        return Ok(None);
+    }
+    Ok(Some(Record {
+        body_hash: row.body_hash,
+        status: u16::try_from(row.status).map_err(|_| StoreError::Corrupt("idempotency"))?,
+        headers: from_json("idempotency", &row.headers)?,
+        body: row.body,
+        lead_ids: from_json("idempotency", &row.lead_ids)?,
+    }))
+}
+
+/// Keep an answer, with the effect that it tells of.
+pub async fn keep(tx: &Tx, key_hash: &str, record: &Record) -> Result<(), StoreError> {
+    let now = tx.stamp().now.millis();
+    let row = idempotency::Model {
+        key_hash: key_hash.to_owned(),
+        body_hash: record.body_hash.clone(),
+        status: i64::from(record.status),
+        headers: to_json(&record.headers),
+        body: record.body.clone(),
+        lead_ids: to_json(&record.lead_ids),
+        created_at: now,
+        expires_at: now + KEPT_FOR,
+    };
+    write::insert::<idempotency::Entity>(tx, [row].iter(), OnConflict::Replace).await
+}
+
+/// Forget records that have expired, at most `limit`; answers how many.
+pub async fn forget_expired(tx: &Tx, now: Timestamp, limit: u64) -> Result<u64, StoreError> {
+    let old: Vec<String> = idempotency::Entity::find()
+        .select_only()
+        .column(idempotency::Column::KeyHash)
+        .filter(idempotency::Column::ExpiresAt.lte(now.millis()))
+        .limit(limit)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let done = idempotency::Entity::delete_many()
+        .filter(idempotency::Column::KeyHash.is_in(old))
+        .exec(tx.conn())
+        .await?;
+    Ok(done.rows_affected)
+}

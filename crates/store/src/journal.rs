@@ -1,0 +1,259 @@
+//! The journal as it is read: the audit view, a lead's timeline, and the feed of changes.
+
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use tandem_domain::id::{EntryId, Id, LeadId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::settings::name::JOURNAL_EPOCH;
+use uuid::Uuid;
+
+use crate::db::{Conn, Db, Read, Stamp};
+use crate::dialect;
+use crate::error::StoreError;
+use crate::leads::{Page, members_of};
+use crate::rows::{from_json, journal, journal_values};
+use crate::settings;
+
+/// A journal entry with its values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Which.
+    pub id: EntryId,
+    /// Its place in line.
+    pub place: Place,
+    /// `<noun>.<past participle>`.
+    pub kind: String,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// Who did it, by kind.
+    pub actor_kind: String,
+    /// Who did it, by id.
+    pub actor_id: String,
+    /// The user in whose name a key acted.
+    pub on_behalf_of: Option<UserId>,
+    /// What it is about, by kind.
+    pub subject_kind: String,
+    /// What it is about, by id.
+    pub subject_id: String,
+    /// The subject's version after it.
+    pub subject_version: i64,
+    /// The lead that it belongs to.
+    pub lead_id: Option<LeadId>,
+    /// In which request.
+    pub request_id: String,
+    /// The names of the changed fields.
+    pub fields: Vec<String>,
+    /// The agreement that it was judged by.
+    pub agreement_version: Option<i64>,
+    /// The values before.
+    pub before: Option<Map<String, Value>>,
+    /// The values after.
+    pub after: Option<Map<String, Value>>,
+    /// What else is to be said; `None` once erased.
+    pub data: Option<Map<String, Value>>,
+}
+
+/// A place in the feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Place {
+    /// Counts restored dumps.
+    pub epoch: i64,
+    /// The transaction; 0 on SQLite.
+    pub xid: i64,
+    /// The order within the transaction.
+    pub seq: i64,
+}
+
+/// Which entries are listed.
+#[derive(Debug, Clone, Default)]
+pub struct EntryFilter {
+    /// Of these types.
+    pub types: Vec<String>,
+    /// About this kind of record.
+    pub subject_kind: Option<String>,
+    /// About this record.
+    pub subject_id: Option<String>,
+    /// Done by this actor.
+    pub actor_id: Option<String>,
+    /// At this instant or later.
+    pub occurred_at_gte: Option<Timestamp>,
+    /// Before this instant.
+    pub occurred_at_lt: Option<Timestamp>,
+}
+
+/// A page of the audit view, the newest entry first.
+pub async fn list(
+    on: &impl Read,
+    filter: &EntryFilter,
+    after: Option<EntryId>,
+    limit: u64,
+) -> Result<Page<Entry>, StoreError> {
+    let mut query = filtered(filter);
+    if let Some(after) = after {
+        query = query.filter(journal::Column::Id.lt(after.uuid()));
+    }
+    let rows = query.order_by_desc(journal::Column::Id).limit(limit + 1).all(on.conn()).await?;
+    page(on, rows, limit).await
+}
+
+/// A page of the journal of a lead and its members, by `(occurred_at, id)`, the newest first.
+pub async fn timeline(
+    on: &impl Read,
+    lead_id: LeadId,
+    types: &[String],
+    after: Option<(Timestamp, EntryId)>,
+    limit: u64,
+) -> Result<Page<Entry>, StoreError> {
+    let mut query = filtered(&EntryFilter { types: types.to_vec(), ..EntryFilter::default() })
+        .filter(Condition::all().add(journal::Column::LeadId.in_subquery(members_of(lead_id.uuid()))));
+    if let Some((at, id)) = after {
+        let place = Expr::tuple([Expr::col(journal::Column::OccurredAt), Expr::col(journal::Column::Id)]);
+        query = query.filter(place.lt(Expr::tuple([Expr::val(at.millis()), Expr::val(id.uuid())])));
+    }
+    let rows = query
+        .order_by_desc(journal::Column::OccurredAt)
+        .order_by_desc(journal::Column::Id)
+        .limit(limit + 1)
+        .all(on.conn())
+        .await?;
+    page(on, rows, limit).await
+}
+
+/// The next entries of the feed behind a place, oldest first. An entry shows once no elder can appear any more.
+pub async fn changes(
+    on: &impl Read,
+    after: Place,
+    types: &[String],
+    limit: u64,
+) -> Result<Page<Entry>, StoreError> {
+    let place = Expr::tuple([
+        Expr::col(journal::Column::Epoch),
+        Expr::col(journal::Column::Xid),
+        Expr::col(journal::Column::Seq),
+    ]);
+    let last = Expr::tuple([Expr::val(after.epoch), Expr::val(after.xid), Expr::val(after.seq)]);
+    let mut query = journal::Entity::find()
+        .filter(place.gt(last))
+        .filter(Expr::cust(dialect::journal_settled(on.conn().get_database_backend())));
+    if !types.is_empty() {
+        query = query.filter(journal::Column::Kind.is_in(types));
+    }
+    let rows = in_line(query, Order::Asc).limit(limit + 1).all(on.conn()).await?;
+    page(on, rows, limit).await
+}
+
+/// The place of the last entry that shows: where a follower that wants only news begins.
+pub async fn last_place(on: &impl Read) -> Result<Place, StoreError> {
+    let settled = Expr::cust(dialect::journal_settled(on.conn().get_database_backend()));
+    let row = in_line(journal::Entity::find().filter(settled), Order::Desc).one(on.conn()).await?;
+    Ok(row.map(|row| Place { epoch: row.epoch, xid: row.xid, seq: row.seq }).unwrap_or_default())
+}
+
+fn in_line(query: Select<journal::Entity>, order: Order) -> Select<journal::Entity> {
+    use journal::Column::{Epoch, Seq, Xid};
+    query.order_by(Epoch, order.clone()).order_by(Xid, order.clone()).order_by(Seq, order)
+}
+
+fn filtered(filter: &EntryFilter) -> Select<journal::Entity> {
+    use journal::Column;
+    let mut query = journal::Entity::find();
+    if !filter.types.is_empty() {
+        query = query.filter(Column::Kind.is_in(&filter.types));
+    }
+    for (column, wanted) in [
+        (Column::SubjectKind, &filter.subject_kind),
+        (Column::SubjectId, &filter.subject_id),
+        (Column::ActorId, &filter.actor_id),
+    ] {
+        if let Some(wanted) = wanted {
+            query = query.filter(column.eq(wanted));
+        }
+    }
+    if let Some(from) = filter.occurred_at_gte {
+        query = query.filter(Column::OccurredAt.gte(from.millis()));
+    }
+    if let Some(to) = filter.occurred_at_lt {
+        query = query.filter(Column::OccurredAt.lt(to.millis()));
+    }
+    query
+}
+
+async fn page(on: &impl Read, rows: Vec<journal::Model>, limit: u64) -> Result<Page<Entry>, StoreError> {
+    let page = Page::of(rows, limit);
+    let ids = page.data.iter().map(|row| row.id);
+    let chosen = dialect::id_in(on.conn().get_database_backend(), "id", ids);
+    let mut values: HashMap<Uuid, journal_values::Model> = match page.data.is_empty() {
+        true => HashMap::new(),
+        false => {
+            let rows = journal_values::Entity::find().filter(chosen).all(on.conn()).await?;
+            rows.into_iter().map(|row| (row.id, row)).collect()
+        }
+    };
+    let data: Result<Vec<Entry>, StoreError> = page
+        .data
+        .into_iter()
+        .map(|row| {
+            let values = values.remove(&row.id);
+            entry(row, values)
+        })
+        .collect();
+    Ok(Page { data: data?, has_more: page.has_more })
+}
+
+fn entry(row: journal::Model, values: Option<journal_values::Model>) -> Result<Entry, StoreError> {
+    let read = |text: &Option<String>| text.as_deref().map(|text| from_json("journal_values", text)).transpose();
+    let (before, after, data) = match values {
+        Some(values) => {
+            (read(&values.before_values)?, read(&values.after_values)?, Some(from_json("journal_values", &values.data)?))
+        }
+        None => (None, None, None),
+    };
+    Ok(Entry {
+        id: Id::from_uuid(row.id),
+        place: Place { epoch: row.epoch, xid: row.xid, seq: row.seq },
+        kind: row.kind,
+        occurred_at: Timestamp::from_millis(row.occurred_at),
+        actor_kind: row.actor_kind,
+        actor_id: row.actor_id,
+        on_behalf_of: row.on_behalf_of.map(Id::from_uuid),
+        subject_kind: row.subject_kind,
+        subject_id: row.subject_id,
+        subject_version: row.subject_version,
+        lead_id: row.lead_id.map(Id::from_uuid),
+        request_id: row.request_id,
+        fields: from_json("journal", &row.fields)?,
+        agreement_version: row.agreement_version,
+        before,
+        after,
+        data,
+    })
+}
+
+/// At the start: open the first epoch, or the next one where a restored dump is ahead of this server's transactions.
+pub async fn open_epoch(db: &Db, stamp: Stamp) -> Result<(), StoreError> {
+    let tx = db.begin(stamp).await?;
+    let known = settings::get_for_update(&tx, JOURNAL_EPOCH).await?;
+    if known.version == 0 || dialect::journal_is_ahead(tx.conn()).await? {
+        settings::put(&tx, JOURNAL_EPOCH, &Value::Null, known.version + 1).await?;
+        return tx.commit().await;
+    }
+    tx.rollback().await
+}
+
+/// Make the monthly partitions that are missing: the current month and the three after it. The months are given as
+/// `(name, first instant, first instant after it)`.
+pub async fn add_partitions(db: &Db, months: &[(String, Timestamp, Timestamp)]) -> Result<(), StoreError> {
+    for table in ["journal", "journal_values"] {
+        for (name, first, next) in months {
+            dialect::add_partition(db.writer(), table, name, first_id(*first), first_id(*next)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The lowest UUIDv7 of an instant.
+fn first_id(at: Timestamp) -> Uuid {
+    Uuid::from_u64_pair((at.millis().unsigned_abs()) << 16, 0)
+}

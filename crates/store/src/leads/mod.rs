@@ -1,0 +1,108 @@
+//! Leads and companies: loading the facts of a decision, reading one, listing pages.
+
+mod companies;
+mod list;
+mod world;
+
+pub use companies::{CompanyFilter, company, company_list};
+pub use list::{LeadFilter, LeadSort, Page, Position, count, list};
+pub use world::{world, world_for_companies, world_of};
+
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use std::collections::HashMap;
+use tandem_domain::id::{Id, LeadId};
+use tandem_domain::leads::Lead;
+use tandem_domain::leads::fields::FieldValue;
+use tandem_domain::leads::identity::Key;
+use uuid::Uuid;
+
+use crate::db::Read;
+use crate::error::StoreError;
+use crate::rows::{field_values, identifiers, leads};
+
+/// A lead with the company it belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeadWithCompany {
+    /// The lead.
+    pub lead: Lead,
+    /// Its company.
+    pub company: Option<tandem_domain::leads::Company>,
+}
+
+/// The ids of a lead's members: itself and what was merged into it. Every read of a lead takes them all.
+pub(crate) fn members_of(lead: Uuid) -> SelectStatement {
+    Query::select()
+        .column(leads::Column::Id)
+        .from(leads::Entity)
+        .and_where(Expr::col(leads::Column::Id).eq(lead).or(Expr::col(leads::Column::MergedInto).eq(lead)))
+        .take()
+}
+
+/// A lead with its company.
+pub async fn get(on: &impl Read, id: LeadId) -> Result<LeadWithCompany, StoreError> {
+    let row = leads::Entity::find_by_id(id.uuid()).one(on.conn()).await?.ok_or(StoreError::NotFound)?;
+    let mut found = complete(on, vec![row]).await?;
+    found.pop().ok_or(StoreError::NotFound)
+}
+
+/// Put leads together from their rows, in their order, with identifiers and companies: three queries for all.
+pub(crate) async fn complete(on: &impl Read, rows: Vec<leads::Model>) -> Result<Vec<LeadWithCompany>, StoreError> {
+    if rows.is_empty() {
+        return Ok(vec![]);
+    }
+    let backend = sea_orm::ConnectionTrait::get_database_backend(on.conn());
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let merged: HashMap<Uuid, Uuid> = leads::Entity::find()
+        .select_only()
+        .columns([leads::Column::Id, leads::Column::MergedInto])
+        .filter(crate::dialect::id_in(backend, "merged_into", ids.iter().copied()))
+        .into_tuple()
+        .all(on.conn())
+        .await?
+        .into_iter()
+        .collect();
+    let members = ids.into_iter().chain(merged.keys().copied());
+    let of_members = crate::dialect::id_in(backend, "lead_id", members);
+    let mut identifiers: HashMap<Uuid, Vec<_>> = HashMap::new();
+    for row in identifiers::Entity::find().filter(of_members).all(on.conn()).await? {
+        let survivor = merged.get(&row.lead_id).copied().unwrap_or(row.lead_id);
+        identifiers.entry(survivor).or_default().push(row.into_domain()?);
+    }
+    let company_ids: std::collections::BTreeSet<Uuid> = rows.iter().filter_map(|row| row.company_id).collect();
+    let companies = companies::by_ids(on, company_ids).await?;
+    rows.into_iter()
+        .map(|row| {
+            let own = identifiers.remove(&row.id).unwrap_or_default();
+            let lead = row.into_domain(own)?;
+            let company = lead.company_id.and_then(|id| companies.get(&id).cloned());
+            Ok(LeadWithCompany { lead, company })
+        })
+        .collect()
+}
+
+/// The lead that has an identifier; for one that was merged, the survivor.
+pub async fn find_by_key(on: &impl Read, key: &Key) -> Result<Option<LeadId>, StoreError> {
+    let found = identifiers::Entity::find()
+        .filter(identifiers::Column::Kind.eq(key.kind.name()))
+        .filter(identifiers::Column::System.eq(&key.system))
+        .filter(identifiers::Column::Value.eq(&key.value))
+        .one(on.conn())
+        .await?;
+    let Some(found) = found else { return Ok(None) };
+    let lead = leads::Entity::find_by_id(found.lead_id).one(on.conn()).await?.ok_or(StoreError::Corrupt("identifiers"))?;
+    Ok(Some(Id::from_uuid(lead.merged_into.unwrap_or(lead.id))))
+}
+
+/// Every statement about a lead and its members, field by field, the newest first; at most 1,000.
+pub async fn statements(on: &impl Read, id: LeadId) -> Result<Vec<FieldValue>, StoreError> {
+    let rows = field_values::Entity::find()
+        .filter(Condition::all().add(field_values::Column::LeadId.in_subquery(members_of(id.uuid()))))
+        .order_by_asc(field_values::Column::Field)
+        .order_by_desc(field_values::Column::ObservedAt)
+        .order_by_desc(field_values::Column::Id)
+        .limit(1000)
+        .all(on.conn())
+        .await?;
+    rows.into_iter().map(|row| row.into_domain()).collect()
+}

@@ -1,0 +1,243 @@
+//! The facts of a decision about leads: locked in one order, loaded for a whole batch in a handful of queries.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QuerySelect};
+use serde_json::json;
+use tandem_domain::id::{CompanyId, Id, LeadId};
+use tandem_domain::leads::fields::{About, CompanyField, FieldValue};
+use tandem_domain::leads::identity::Key;
+use tandem_domain::leads::save::{CompanyStatement, Statement};
+use tandem_domain::leads::search::fold;
+use tandem_domain::world::World;
+use uuid::Uuid;
+
+use crate::db::{Conn, Tx};
+use crate::dialect;
+use crate::error::StoreError;
+use crate::rows::{companies, cycles, field_values, identifiers, leads, to_json};
+
+/// The facts that a batch of statements about leads is decided on.
+pub async fn world<'s>(
+    tx: &Tx,
+    statements: impl IntoIterator<Item = &'s Statement> + Clone,
+) -> Result<World, StoreError> {
+    let keys: BTreeSet<Key> = statements.clone().into_iter().flat_map(|said| said.keys()).collect();
+    let companies = || statements.clone().into_iter().filter_map(|said| said.company.as_ref());
+    let named = names_of(companies());
+    lock(tx, &keys, &named).await?;
+    let holders = holders(tx, &keys).await?;
+    let addressed = statements.into_iter().filter_map(|said| said.id).map(Id::uuid);
+    let wanted: BTreeSet<Uuid> = addressed.chain(holders.iter().map(|row| row.lead_id)).collect();
+    let mut world = empty(tx);
+    let survivors = add_leads(tx, &mut world, wanted).await?;
+    // Who holds what, phones of leads that were not asked for included: a phone names a lead only if it has it alone.
+    for row in holders {
+        let holder = survivors.get(&row.lead_id).copied().unwrap_or(Id::from_uuid(row.lead_id));
+        world.hold(holder, &row.into_domain()?);
+    }
+    add_companies(tx, &mut world, &named).await?;
+    Ok(world)
+}
+
+/// The facts that a decision about known leads is made on, perhaps with what it says about new identifiers.
+pub async fn world_of(
+    tx: &Tx,
+    ids: impl IntoIterator<Item = LeadId>,
+    said: Option<&Statement>,
+) -> Result<World, StoreError> {
+    let keys: BTreeSet<Key> = said.into_iter().flat_map(Statement::keys).collect();
+    let named = names_of(said.into_iter().filter_map(|said| said.company.as_ref()));
+    lock(tx, &keys, &named).await?;
+    let holders = holders(tx, &keys).await?;
+    let mut world = empty(tx);
+    let survivors = add_leads(tx, &mut world, ids.into_iter().map(Id::uuid).collect()).await?;
+    for row in holders {
+        let holder = survivors.get(&row.lead_id).copied().unwrap_or(Id::from_uuid(row.lead_id));
+        world.hold(holder, &row.into_domain()?);
+    }
+    add_companies(tx, &mut world, &named).await?;
+    Ok(world)
+}
+
+/// The facts that a statement about a company is decided on.
+pub async fn world_for_companies(
+    tx: &Tx,
+    ids: impl IntoIterator<Item = CompanyId>,
+    said: Option<&CompanyStatement>,
+) -> Result<World, StoreError> {
+    let named = names_of(said);
+    lock(tx, &BTreeSet::new(), &named).await?;
+    let mut world = empty(tx);
+    load_companies(tx, &mut world, ids.into_iter().map(Id::uuid).collect(), &named).await?;
+    add_statements(tx, &mut world, BTreeSet::new()).await?;
+    Ok(world)
+}
+
+/// What companies are named by: domains and folded names.
+#[derive(Default)]
+struct Named {
+    domains: BTreeSet<String>,
+    names: BTreeSet<String>,
+}
+
+fn names_of<'s>(statements: impl IntoIterator<Item = &'s CompanyStatement>) -> Named {
+    let mut named = Named::default();
+    for said in statements {
+        match (&said.domain, said.text.get(&CompanyField::Name)) {
+            (Some(domain), _) => drop(named.domains.insert(domain.as_str().to_owned())),
+            (None, Some(Some(name))) => drop(named.names.insert(fold(name))),
+            _ => {}
+        }
+    }
+    named
+}
+
+fn empty(tx: &Tx) -> World {
+    World::new(tx.rules().agreement.clone(), tx.rules().custom_fields.clone())
+}
+
+async fn lock(tx: &Tx, keys: &BTreeSet<Key>, named: &Named) -> Result<(), StoreError> {
+    let identifiers = keys.iter().map(|key| format!("{}\u{0}{}\u{0}{}", key.kind.name(), key.system, key.value));
+    let domains = named.domains.iter().map(|domain| format!("domain\u{0}{domain}"));
+    let names = named.names.iter().map(|name| format!("company\u{0}{name}"));
+    Ok(dialect::lock(tx.conn(), identifiers.chain(domains).chain(names)).await?)
+}
+
+async fn holders(tx: &Tx, keys: &BTreeSet<Key>) -> Result<Vec<identifiers::Model>, StoreError> {
+    if keys.is_empty() {
+        return Ok(vec![]);
+    }
+    let wanted: Vec<_> = keys
+        .iter()
+        .map(|key| json!({"kind": key.kind.name(), "system": key.system, "value": key.value}))
+        .collect();
+    let statement = dialect::identifiers_like(tx.conn().get_database_backend(), to_json(&wanted));
+    let rows = tx.conn().query_all_raw(statement).await?;
+    Ok(rows.iter().map(|row| identifiers::Model::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+/// Lock and load leads with their members; answer which lead each member now is.
+async fn add_leads(
+    tx: &Tx,
+    world: &mut World,
+    wanted: BTreeSet<Uuid>,
+) -> Result<HashMap<Uuid, LeadId>, StoreError> {
+    let mut survivors = HashMap::new();
+    if wanted.is_empty() {
+        return Ok(survivors);
+    }
+    let backend = tx.conn().get_database_backend();
+    // An identifier may belong to a record that was merged into another: its survivor and all members are loaded.
+    let direct = dialect::id_in(backend, "id", wanted.iter().copied());
+    let merged: Vec<(Uuid, Option<Uuid>)> = leads::Entity::find()
+        .select_only()
+        .columns([leads::Column::Id, leads::Column::MergedInto])
+        .filter(direct)
+        .filter(leads::Column::MergedInto.is_not_null())
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let all: BTreeSet<Uuid> = wanted.into_iter().chain(merged.into_iter().filter_map(|(_, into)| into)).collect();
+    let own = dialect::id_in(backend, "id", all.iter().copied());
+    let theirs = dialect::id_in(backend, "merged_into", all);
+    let mut query = leads::Entity::find().filter(Condition::any().add(own).add(theirs));
+    query = sea_orm::QueryOrder::order_by_asc(query, leads::Column::Id);
+    if backend == DbBackend::Postgres {
+        query = query.lock_exclusive();
+    }
+    let rows = query.all(tx.conn()).await?;
+    for row in &rows {
+        survivors.insert(row.id, Id::from_uuid(row.merged_into.unwrap_or(row.id)));
+    }
+    let members: BTreeSet<Uuid> = survivors.keys().copied().collect();
+    let of_members = || dialect::id_in(backend, "lead_id", members.iter().copied());
+    let mut identifiers: HashMap<LeadId, Vec<_>> = HashMap::new();
+    for row in identifiers::Entity::find().filter(of_members()).all(tx.conn()).await? {
+        let survivor = survivors.get(&row.lead_id).copied().unwrap_or(Id::from_uuid(row.lead_id));
+        identifiers.entry(survivor).or_default().push(row.into_domain()?);
+    }
+    let mut current: HashMap<Uuid, cycles::Model> = HashMap::new();
+    let newest = sea_orm::QueryOrder::order_by_asc(cycles::Entity::find().filter(of_members()), cycles::Column::Number);
+    for row in newest.all(tx.conn()).await? {
+        current.insert(row.lead_id, row);
+    }
+    let mut company_ids = BTreeSet::new();
+    for row in rows.into_iter().filter(|row| row.merged_into.is_none()) {
+        company_ids.extend(row.company_id);
+        let cycle = current.remove(&row.id).map(|row| row.into_domain());
+        let id = Id::from_uuid(row.id);
+        world.add_lead(row.into_domain(identifiers.remove(&id).unwrap_or_default())?, cycle);
+    }
+    load_companies(tx, world, company_ids, &Named::default()).await?;
+    add_statements(tx, world, members).await?;
+    // What was said about a member is said about the survivor.
+    let moved: Vec<FieldValue> = world
+        .statements
+        .iter()
+        .filter_map(|((about, _), statements)| match about {
+            About::Lead(id) => survivors.get(&id.uuid()).filter(|survivor| *survivor != id).map(|s| (*s, statements)),
+            About::Company(_) => None,
+        })
+        .flat_map(|(survivor, statements)| {
+            let all = statements.by_hand.iter().chain(&statements.other).cloned();
+            all.map(move |statement| FieldValue { about: About::Lead(survivor), ..statement }).collect::<Vec<_>>()
+        })
+        .collect();
+    moved.into_iter().for_each(|statement| world.add_statement(statement));
+    Ok(survivors)
+}
+
+async fn add_companies(tx: &Tx, world: &mut World, named: &Named) -> Result<(), StoreError> {
+    if named.domains.is_empty() && named.names.is_empty() {
+        return Ok(());
+    }
+    load_companies(tx, world, BTreeSet::new(), named).await?;
+    add_statements(tx, world, BTreeSet::new()).await
+}
+
+async fn load_companies(
+    tx: &Tx,
+    world: &mut World,
+    ids: BTreeSet<Uuid>,
+    named: &Named,
+) -> Result<(), StoreError> {
+    let backend = tx.conn().get_database_backend();
+    let mut any = Condition::any();
+    if !ids.is_empty() {
+        any = any.add(dialect::id_in(backend, "id", ids));
+    }
+    if !named.domains.is_empty() {
+        any = any.add(dialect::text_in(backend, "domain", named.domains.iter().map(String::as_str)));
+    }
+    if !named.names.is_empty() {
+        let by_name = dialect::text_in(backend, "name_key", named.names.iter().map(String::as_str));
+        any = any.add(Condition::all().add(by_name).add(companies::Column::Domain.is_null()));
+    }
+    if any.is_empty() {
+        return Ok(());
+    }
+    let mut query = sea_orm::QueryOrder::order_by_asc(companies::Entity::find().filter(any), companies::Column::Id);
+    if backend == DbBackend::Postgres {
+        query = query.lock_exclusive();
+    }
+    for row in query.all(tx.conn()).await? {
+        world.add_company(row.into_domain());
+    }
+    Ok(())
+}
+
+/// The statements about these members and about every company that is loaded.
+async fn add_statements(tx: &Tx, world: &mut World, members: BTreeSet<Uuid>) -> Result<(), StoreError> {
+    let backend = tx.conn().get_database_backend();
+    let companies: Vec<Uuid> = world.companies.keys().map(|id| id.uuid()).collect();
+    for (column, ids) in [("lead_id", members.into_iter().collect()), ("company_id", companies)] {
+        if !ids.is_empty() {
+            let about = dialect::id_in(backend, column, ids);
+            for row in field_values::Entity::find().filter(about).all(tx.conn()).await? {
+                world.add_statement(row.into_domain()?);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Leases: which replica does a job now, by a fencing number; and which replicas live.
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Statement};
+use tandem_domain::instant::Timestamp;
+
+use crate::db::{Db, Read};
+use crate::dialect;
+use crate::error::StoreError;
+use crate::rows::leases;
+
+const REPLICA: &str = "replica/";
+
+/// A lease that was taken. The number grows with every holder: whoever comes late with a lower one is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// The fencing number.
+    pub fence: i64,
+}
+
+/// Take a lease, or keep one's own, until an instant; `None` while another holds it.
+pub async fn take(
+    db: &Db,
+    name: &str,
+    holder: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Option<Lease>, StoreError> {
+    let backend = db.writer().get_database_backend();
+    let [n, h, u, at] = [1, 2, 3, 4].map(|n| dialect::parameter(backend, n));
+    let sql = format!(
+        "INSERT INTO leases (name, holder, fence, expires_at) VALUES ({n}, {h}, 1, {u}) ON CONFLICT (name) DO UPDATE \
+         SET fence = leases.fence + CASE WHEN leases.holder = excluded.holder THEN 0 ELSE 1 END, \
+         holder = excluded.holder, expires_at = excluded.expires_at \
+         WHERE leases.holder = excluded.holder OR leases.expires_at <= {at} RETURNING fence"
+    );
+    let values = [name.into(), holder.into(), until.millis().into(), now.millis().into()];
+    let row = db.writer().query_one_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    Ok(row.map(|row| row.try_get("", "fence").map(|fence| Lease { fence })).transpose()?)
+}
+
+/// Give every lease back that this holder has.
+pub async fn release_all(db: &Db, holder: &str) -> Result<(), StoreError> {
+    leases::Entity::delete_many().filter(leases::Column::Holder.eq(holder)).exec(db.writer()).await?;
+    Ok(())
+}
+
+/// Say that this replica lives until an instant.
+pub async fn beat(db: &Db, holder: &str, now: Timestamp, until: Timestamp) -> Result<(), StoreError> {
+    take(db, &format!("{REPLICA}{holder}"), holder, now, until).await.map(drop)
+}
+
+/// How many replicas live.
+pub async fn replicas(on: &impl Read, now: Timestamp) -> Result<u64, StoreError> {
+    let alive = leases::Entity::find()
+        .filter(leases::Column::Name.starts_with(REPLICA))
+        .filter(leases::Column::ExpiresAt.gt(now.millis()))
+        .count(on.conn())
+        .await?;
+    Ok(alive.max(1))
+}
+
+/// Forget replicas that are long gone.
+pub async fn forget_gone(db: &Db, before: Timestamp) -> Result<(), StoreError> {
+    leases::Entity::delete_many()
+        .filter(leases::Column::Name.starts_with(REPLICA))
+        .filter(leases::Column::ExpiresAt.lt(before.millis()))
+        .exec(db.writer())
+        .await?;
+    Ok(())
+}

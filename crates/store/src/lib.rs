@@ -1,0 +1,23 @@
+//! Persistence of Tandem: SQLite (embedded) and PostgreSQL from one code. Knows rows and statements, no HTTP.
+
+pub mod access;
+pub mod agreement;
+pub mod capture;
+pub mod db;
+mod dialect;
+pub mod error;
+pub mod holdings;
+pub mod idempotency;
+pub mod journal;
+pub mod leads;
+pub mod leases;
+pub mod lifecycle;
+pub mod reports;
+pub mod rows;
+pub mod rules;
+pub mod settings;
+mod write;
+
+pub use db::{Db, Read, Snapshot, Stamp, Tx};
+pub use error::StoreError;
+pub use write::write;

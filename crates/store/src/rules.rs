@@ -1,0 +1,84 @@
+//! The rules in force (agreement, settings, forms), compiled once and read anew when a revision has moved.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, ColumnTrait, QueryOrder};
+use serde_json::Value;
+use tandem_domain::agreement::Version;
+use tandem_domain::capture::Form;
+use tandem_domain::id::FormId;
+use tandem_domain::leads::custom::CustomField;
+use tandem_domain::settings::{CompanySettings, name};
+
+use crate::db::Read;
+use crate::error::StoreError;
+use crate::rows;
+
+/// The revisions that rules are kept under.
+pub mod revision {
+    /// The agreement in force.
+    pub const AGREEMENT: &str = "agreement";
+    /// The settings.
+    pub const SETTINGS: &str = "settings";
+    /// The forms.
+    pub const FORMS: &str = "forms";
+}
+
+/// What decisions are made by, as of one set of revisions.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    revisions: HashMap<String, i64>,
+    /// The agreement in force.
+    pub agreement: Version,
+    /// The company.
+    pub company: CompanySettings,
+    /// The declared custom fields.
+    pub custom_fields: Vec<CustomField>,
+    /// The forms, by id.
+    pub forms: HashMap<FormId, Arc<Form>>,
+}
+
+/// The rules in force: the known ones if no revision has moved since.
+pub(crate) async fn current(
+    connection: &impl ConnectionTrait,
+    known: Option<Arc<Rules>>,
+) -> Result<Arc<Rules>, StoreError> {
+    let revisions: HashMap<String, i64> =
+        rows::revisions::Entity::find().all(connection).await?.into_iter().map(|row| (row.name, row.revision)).collect();
+    match known {
+        Some(known) if known.revisions == revisions => Ok(known),
+        _ => Ok(Arc::new(load(connection, revisions).await?)),
+    }
+}
+
+/// The rules as a reader sees them.
+pub async fn read(on: &impl Read) -> Result<Arc<Rules>, StoreError> {
+    current(on.conn(), None).await
+}
+
+async fn load(connection: &impl ConnectionTrait, revisions: HashMap<String, i64>) -> Result<Rules, StoreError> {
+    let agreement = rows::agreements::Entity::find()
+        .filter(rows::agreements::Column::State.eq("in_force"))
+        .order_by_desc(rows::agreements::Column::Number)
+        .one(connection)
+        .await?
+        .ok_or(StoreError::Corrupt("agreements"))?;
+    let settings: HashMap<String, String> =
+        rows::settings::Entity::find().all(connection).await?.into_iter().map(|row| (row.name, row.value)).collect();
+    let forms = rows::forms::Entity::find().all(connection).await?;
+    let forms: Result<Vec<Form>, StoreError> = forms.into_iter().map(|row| row.into_domain()).collect();
+    Ok(Rules {
+        revisions,
+        agreement: agreement.into_domain()?,
+        company: setting(&settings, name::COMPANY)?.unwrap_or_default(),
+        custom_fields: setting(&settings, name::CUSTOM_FIELDS)?.unwrap_or_default(),
+        forms: forms?.into_iter().map(|form| (form.id, Arc::new(form))).collect(),
+    })
+}
+
+fn setting<T: serde::de::DeserializeOwned>(all: &HashMap<String, String>, name: &str) -> Result<Option<T>, StoreError> {
+    let Some(text) = all.get(name) else { return Ok(None) };
+    let value: Value = serde_json::from_str(text).map_err(|_| StoreError::Corrupt("settings"))?;
+    serde_json::from_value(value).map(Some).map_err(|_| StoreError::Corrupt("settings"))
+}

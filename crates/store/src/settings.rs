@@ -1,0 +1,47 @@
+//! Settings: rows with a version.
+
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QuerySelect};
+use serde_json::Value;
+
+use crate::db::{Conn, Read, Tx};
+use crate::dialect;
+use crate::error::StoreError;
+use crate::rows::{from_json, settings};
+use crate::write;
+
+/// A setting with its version; version 0 where it was never set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// What it says; `null` where it was never set.
+    pub value: Value,
+    /// Counts its changes.
+    pub version: i64,
+}
+
+/// A setting as it is.
+pub async fn get(on: &impl Read, name: &str) -> Result<Setting, StoreError> {
+    read(settings::Entity::find_by_id(name).one(on.conn()).await?)
+}
+
+/// A setting that is about to be changed: locked until the end of the transaction.
+pub async fn get_for_update(tx: &Tx, name: &str) -> Result<Setting, StoreError> {
+    dialect::lock(tx.conn(), [format!("setting\u{0}{name}")]).await?;
+    let mut query = settings::Entity::find_by_id(name);
+    if tx.conn().get_database_backend() == DbBackend::Postgres {
+        query = query.lock_exclusive();
+    }
+    read(query.one(tx.conn()).await?)
+}
+
+fn read(row: Option<settings::Model>) -> Result<Setting, StoreError> {
+    match row {
+        Some(row) => Ok(Setting { value: from_json("settings", &row.value)?, version: row.version }),
+        None => Ok(Setting { value: Value::Null, version: 0 }),
+    }
+}
+
+/// Keep a technical setting, which leaves no journal entry.
+pub async fn put(tx: &Tx, name: &str, value: &Value, version: i64) -> Result<(), StoreError> {
+    let row = settings::Model { name: name.to_owned(), value: value.to_string(), version };
+    write::insert::<settings::Entity>(tx, [row].iter(), dialect::OnConflict::Replace).await
+}

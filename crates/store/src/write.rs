@@ -1,0 +1,325 @@
+//! The one way in: what happened becomes one statement a table, and journal entries, in the transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sea_orm::{ConnectionTrait, EntityTrait, Statement};
+use serde::Serialize;
+use tandem_domain::change::Change;
+use tandem_domain::id::{EntryId, Id};
+use tandem_domain::journal;
+use tandem_domain::leads::search;
+use uuid::Uuid;
+
+use crate::db::{Conn, Tx};
+use crate::dialect::{self, OnConflict};
+use crate::error::StoreError;
+use crate::rows::{self, to_json};
+use crate::rules::revision;
+
+/// Write what happened. The last state of a row wins; journal entries keep the order of the changes.
+pub async fn write(tx: &Tx, changes: &[Change]) -> Result<(), StoreError> {
+    let mut rows = Rows::default();
+    for change in changes {
+        rows.take(change);
+    }
+    rows.save(tx).await?;
+    append_journal(tx, changes).await
+}
+
+#[derive(Default)]
+struct Rows {
+    leads: BTreeMap<Uuid, rows::leads::Model>,
+    identifiers: BTreeMap<Uuid, rows::identifiers::Model>,
+    gone_identifiers: BTreeSet<Uuid>,
+    companies: BTreeMap<Uuid, rows::companies::Model>,
+    values: BTreeMap<Uuid, rows::field_values::Model>,
+    transitions: BTreeMap<Uuid, rows::transitions::Model>,
+    cycles: BTreeMap<Uuid, rows::cycles::Model>,
+    forms: BTreeMap<Uuid, rows::forms::Model>,
+    form_keys: BTreeMap<Uuid, rows::form_keys::Model>,
+    submissions: BTreeMap<Uuid, rows::submissions::Model>,
+    settings: BTreeMap<String, rows::settings::Model>,
+    users: BTreeMap<Uuid, rows::users::Model>,
+    teams: BTreeMap<Uuid, rows::teams::Model>,
+    members: BTreeMap<Uuid, Vec<rows::team_members::Model>>,
+    keys: BTreeMap<Uuid, rows::api_keys::Model>,
+    revisions: BTreeSet<&'static str>,
+    // Search terms: of leads that are new, of leads and companies whose words changed.
+    lead_terms: BTreeMap<Uuid, BTreeSet<String>>,
+    known_leads: BTreeSet<Uuid>,
+    joined: BTreeSet<Uuid>,
+    company_terms: BTreeMap<Uuid, BTreeSet<String>>,
+    known_companies: BTreeSet<Uuid>,
+}
+
+const WORDS_OF_A_LEAD: &[&str] = &["first_name", "last_name", "emails", "phones"];
+
+impl Rows {
+    fn take(&mut self, change: &Change) {
+        match change {
+            Change::LeadCreated { lead, cycle, transition, .. } => {
+                self.leads.insert(lead.id.uuid(), rows::leads::Model::of(lead));
+                self.lead_terms.insert(lead.id.uuid(), search::lead_terms(lead));
+                if lead.company_id.is_some() {
+                    self.joined.insert(lead.id.uuid());
+                }
+                self.cycles.insert(cycle.id.uuid(), rows::cycles::Model::of(cycle));
+                self.transitions.insert(transition.id.uuid(), rows::transitions::Model::of(transition));
+            }
+            Change::LeadEdited { lead, cycle, after, .. } => {
+                let id = lead.id.uuid();
+                let is_new = self.lead_terms.contains_key(&id) && !self.known_leads.contains(&id);
+                if WORDS_OF_A_LEAD.iter().any(|field| after.contains_key(*field)) {
+                    self.lead_terms.insert(id, search::lead_terms(lead));
+                    if !is_new {
+                        self.known_leads.insert(id);
+                    }
+                }
+                if after.contains_key("company_id") {
+                    self.joined.insert(id);
+                }
+                self.leads.insert(id, rows::leads::Model::of(lead));
+                self.cycles.extend(cycle.iter().map(|cycle| (cycle.id.uuid(), rows::cycles::Model::of(cycle))));
+            }
+            Change::LeadMoved { lead, transition, cycle, .. } => {
+                self.leads.insert(lead.id.uuid(), rows::leads::Model::of(lead));
+                self.cycles.insert(cycle.id.uuid(), rows::cycles::Model::of(cycle));
+                self.transitions.insert(transition.id.uuid(), rows::transitions::Model::of(transition));
+            }
+            Change::LeadAssigned { lead, .. } | Change::LeadArchived(lead) | Change::LeadRestored(lead) => {
+                self.leads.insert(lead.id.uuid(), rows::leads::Model::of(lead));
+            }
+            Change::IdentifierAdded(lead_id, identifier) | Change::IdentifierMoved(lead_id, identifier) => {
+                let row = rows::identifiers::Model::of(*lead_id, identifier);
+                self.identifiers.insert(row.id, row);
+            }
+            Change::IdentifierRemoved(_, id) => {
+                self.identifiers.remove(&id.uuid());
+                self.gone_identifiers.insert(id.uuid());
+            }
+            Change::FieldStated(statement) => {
+                self.values.insert(statement.id.uuid(), rows::field_values::Model::of(statement));
+            }
+            Change::CompanyCreated { company, .. } => {
+                self.companies.insert(company.id.uuid(), rows::companies::Model::of(company));
+                self.company_terms.insert(company.id.uuid(), search::company_terms(company));
+            }
+            Change::CompanyEdited { company, after, .. } => {
+                let id = company.id.uuid();
+                if after.contains_key("name") {
+                    if !self.company_terms.contains_key(&id) {
+                        self.known_companies.insert(id);
+                    }
+                    self.company_terms.insert(id, search::company_terms(company));
+                }
+                self.companies.insert(id, rows::companies::Model::of(company));
+            }
+            Change::FormCreated { form, key } => {
+                self.forms.insert(form.id.uuid(), rows::forms::Model::of(form));
+                self.form_keys.insert(key.id.uuid(), rows::form_keys::Model::of(key));
+                self.revisions.insert(revision::FORMS);
+            }
+            Change::FormEdited { form, .. } => {
+                self.forms.insert(form.id.uuid(), rows::forms::Model::of(form));
+                self.revisions.insert(revision::FORMS);
+            }
+            Change::SubmissionReceived(submission) => {
+                self.submissions.insert(submission.id.uuid(), rows::submissions::Model::of(submission));
+            }
+            Change::SettingChanged { name, version, after, .. } => {
+                let row = rows::settings::Model { name: (*name).to_owned(), value: to_json(after), version: *version };
+                self.settings.insert((*name).to_owned(), row);
+                self.revisions.insert(revision::SETTINGS);
+            }
+            Change::UserCreated(user) | Change::UserEdited { user, .. } => {
+                self.users.insert(user.id.uuid(), rows::users::Model::of(user));
+            }
+            Change::TeamCreated(team) | Change::TeamEdited { team, .. } => {
+                let team_id = team.id.uuid();
+                self.teams.insert(team_id, rows::teams::Model::of(team));
+                let member = |user_id: &Id<_>| rows::team_members::Model { team_id, user_id: user_id.uuid() };
+                self.members.insert(team_id, team.members.iter().map(member).collect());
+            }
+            Change::KeyCreated(key) | Change::KeyRotated(key) | Change::KeyRevoked(key) => {
+                self.keys.insert(key.id.uuid(), rows::api_keys::Model::of(key));
+            }
+            Change::PasswordChanged(_) => {}
+        }
+    }
+
+    async fn save(self, tx: &Tx) -> Result<(), StoreError> {
+        use OnConflict::{Fail, Replace};
+        delete(tx, "identifiers", "id", &self.gone_identifiers).await?;
+        insert::<rows::companies::Entity>(tx, self.companies.values(), Replace).await?;
+        insert::<rows::leads::Entity>(tx, self.leads.values(), Replace).await?;
+        insert::<rows::identifiers::Entity>(tx, self.identifiers.values(), Replace).await?;
+        insert::<rows::field_values::Entity>(tx, self.values.values(), Fail).await?;
+        insert::<rows::cycles::Entity>(tx, self.cycles.values(), Replace).await?;
+        insert::<rows::transitions::Entity>(tx, self.transitions.values(), Fail).await?;
+        insert::<rows::forms::Entity>(tx, self.forms.values(), Replace).await?;
+        insert::<rows::form_keys::Entity>(tx, self.form_keys.values(), Replace).await?;
+        insert::<rows::submissions::Entity>(tx, self.submissions.values(), Fail).await?;
+        insert::<rows::settings::Entity>(tx, self.settings.values(), Replace).await?;
+        insert::<rows::users::Entity>(tx, self.users.values(), Replace).await?;
+        insert::<rows::teams::Entity>(tx, self.teams.values(), Replace).await?;
+        delete(tx, "team_members", "team_id", &self.members.keys().copied().collect()).await?;
+        insert::<rows::team_members::Entity>(tx, self.members.values().flatten(), Fail).await?;
+        insert::<rows::api_keys::Entity>(tx, self.keys.values(), Replace).await?;
+        self.save_terms(tx).await?;
+        for name in self.revisions {
+            raise_revision(tx, name).await?;
+        }
+        Ok(())
+    }
+
+    async fn save_terms(&self, tx: &Tx) -> Result<(), StoreError> {
+        delete(tx, "company_terms", "company_id", &self.known_companies).await?;
+        let words = |(id, terms): (&Uuid, &BTreeSet<String>)| {
+            let id = *id;
+            let row = move |term: &String| rows::company_terms::Model { term: term.clone(), company_id: id };
+            terms.iter().map(row).collect::<Vec<_>>()
+        };
+        let company_words: Vec<_> = self.company_terms.iter().flat_map(words).collect();
+        insert::<rows::company_terms::Entity>(tx, company_words.iter(), OnConflict::Fail).await?;
+
+        delete_where(tx, "lead_terms", "lead_id", &self.known_leads, "origin = 'own'").await?;
+        let words = |(id, terms): (&Uuid, &BTreeSet<String>)| {
+            let id = *id;
+            let row = move |term: &String| {
+                let (term, origin) = (term.clone(), "own".to_owned());
+                rows::lead_terms::Model { term, lead_id: id, origin }
+            };
+            terms.iter().map(row).collect::<Vec<_>>()
+        };
+        let own_words: Vec<_> = self.lead_terms.iter().flat_map(words).collect();
+        insert::<rows::lead_terms::Entity>(tx, own_words.iter(), OnConflict::Fail).await?;
+
+        inherit_terms(tx, "l.id", &self.joined).await?;
+        inherit_terms(tx, "l.company_id", &self.known_companies).await
+    }
+}
+
+/// Leads take over the words of their company: those that joined one, and all of a company that was renamed.
+async fn inherit_terms(tx: &Tx, column: &str, ids: &BTreeSet<Uuid>) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let backend = tx.conn().get_database_backend();
+    let chosen = || dialect::id_in(backend, column, ids.iter().copied());
+    let forget = format!("DELETE FROM lead_terms WHERE origin = 'company' AND lead_id IN (SELECT l.id FROM leads l WHERE {{}})");
+    let copy = "INSERT INTO lead_terms (term, lead_id, origin) SELECT t.term, l.id, 'company' FROM leads l \
+                JOIN company_terms t ON t.company_id = l.company_id WHERE {}";
+    for template in [forget.as_str(), copy] {
+        execute_with(tx, template, chosen()).await?;
+    }
+    Ok(())
+}
+
+/// Execute a statement whose `{}` is a condition.
+async fn execute_with(tx: &Tx, template: &str, condition: sea_orm::sea_query::SimpleExpr) -> Result<(), StoreError> {
+    let backend = tx.conn().get_database_backend();
+    let probe = sea_orm::sea_query::Query::select().expr(condition).to_owned();
+    let built = backend.build(&probe);
+    let condition = built.sql.trim_start_matches("SELECT ").to_owned();
+    let sql = template.replace("{}", &condition);
+    let values = built.values.unwrap_or(sea_orm::Values(vec![]));
+    tx.conn().execute_raw(Statement::from_sql_and_values(backend, sql, values.0)).await?;
+    Ok(())
+}
+
+/// Insert rows from one JSON parameter; nothing where there are none.
+pub(crate) async fn insert<'a, E>(
+    tx: &Tx,
+    rows: impl Iterator<Item = &'a E::Model>,
+    on_conflict: OnConflict,
+) -> Result<(), StoreError>
+where
+    E: EntityTrait,
+    E::Model: Serialize + 'a,
+{
+    let rows: Vec<&E::Model> = rows.collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let backend = tx.conn().get_database_backend();
+    let statement = dialect::insert::<E>(backend, to_json(&rows), on_conflict, &[]);
+    tx.conn().execute_raw(statement).await?;
+    Ok(())
+}
+
+async fn delete(tx: &Tx, table: &str, column: &str, ids: &BTreeSet<Uuid>) -> Result<(), StoreError> {
+    delete_where(tx, table, column, ids, "true").await
+}
+
+async fn delete_where(
+    tx: &Tx,
+    table: &str,
+    column: &str,
+    ids: &BTreeSet<Uuid>,
+    condition: &str,
+) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let chosen = dialect::id_in(tx.conn().get_database_backend(), column, ids.iter().copied());
+    execute_with(tx, &format!("DELETE FROM {table} WHERE {condition} AND {{}}"), chosen).await
+}
+
+/// Raise a revision: whoever decides by what it stands for compiles anew.
+pub(crate) async fn raise_revision(tx: &Tx, name: &str) -> Result<(), StoreError> {
+    let backend = tx.conn().get_database_backend();
+    let sql = format!(
+        "INSERT INTO revisions (name, revision) VALUES ({}, 1) \
+         ON CONFLICT (name) DO UPDATE SET revision = revisions.revision + 1",
+        dialect::parameter(backend, 1)
+    );
+    tx.conn().execute_raw(Statement::from_sql_and_values(backend, sql, [name.into()])).await?;
+    Ok(())
+}
+
+async fn append_journal(tx: &Tx, changes: &[Change]) -> Result<(), StoreError> {
+    let stamp = tx.stamp();
+    let (mut entries, mut values) = (vec![], vec![]);
+    {
+        let mut ids = stamp.ids();
+        for entry in changes.iter().filter_map(journal::entry) {
+            let id: EntryId = ids.next();
+            let names: BTreeSet<&String> =
+                entry.before.iter().chain(&entry.after).flat_map(|facts| facts.keys()).collect();
+            let lead_id = entry.lead_id.map(Id::uuid);
+            entries.push(rows::journal::Model {
+                id: id.uuid(),
+                epoch: 0,
+                xid: 0,
+                seq: 0,
+                kind: entry.kind.to_owned(),
+                subject_kind: entry.subject.kind.to_owned(),
+                subject_id: entry.subject.id,
+                subject_version: entry.subject.version,
+                lead_id,
+                actor_kind: stamp.actor.kind().name().to_owned(),
+                actor_id: stamp.actor.id(),
+                on_behalf_of: stamp.actor.on_behalf_of().map(Id::uuid),
+                occurred_at: stamp.now.millis(),
+                request_id: stamp.request_id.clone(),
+                fields: to_json(&names),
+                agreement_version: entry.data.get("agreement_version").and_then(serde_json::Value::as_i64),
+            });
+            values.push(rows::journal_values::Model {
+                id: id.uuid(),
+                lead_id,
+                before_values: entry.before.as_ref().map(to_json),
+                after_values: entry.after.as_ref().map(to_json),
+                data: to_json(&entry.data),
+            });
+        }
+    }
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let backend = tx.conn().get_database_backend();
+    let place = dialect::journal_place(backend);
+    let statement = dialect::insert::<rows::journal::Entity>(backend, to_json(&entries), OnConflict::Fail, &place);
+    tx.conn().execute_raw(statement).await?;
+    insert::<rows::journal_values::Entity>(tx, values.iter(), OnConflict::Fail).await
+}

@@ -1,0 +1,38 @@
+//! Forms, their keys, and submissions.
+
+use sea_orm_migration::prelude::*;
+
+use crate::schema::{big, big_or_null, id, id_or_null, index, table, text, unique};
+
+pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let forms = vec![
+        id("id"),
+        big("version"),
+        text("name"),
+        text("fields"),
+        text("allowed_origins"),
+        big_or_null("archived_at"),
+        big("created_at"),
+        big("updated_at"),
+    ];
+    manager.create_table(table("forms", &["id"], forms)).await?;
+
+    let keys = vec![id("id"), id("form_id"), text("key"), big_or_null("expires_at"), big("created_at")];
+    manager.create_table(table("form_keys", &["id"], keys)).await?;
+    manager.create_index(unique("form_keys", &["key"])).await?;
+    manager.create_index(index("form_keys", &["form_id"])).await?;
+
+    let submissions = vec![
+        id("id"),
+        id("form_id"),
+        text("status"),
+        id_or_null("lead_id"),
+        text("raw"),
+        text("faults"),
+        big("received_at"),
+    ];
+    manager.create_table(table("submissions", &["id"], submissions)).await?;
+    manager.create_index(index("submissions", &["form_id", "id"])).await?;
+    manager.create_index(index("submissions", &["status", "id"])).await?;
+    manager.create_index(index("submissions", &["lead_id", "id"])).await
+}

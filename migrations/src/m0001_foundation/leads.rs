@@ -1,0 +1,178 @@
+//! Leads, identifiers, companies, field values, search terms; agreements, stage changes and cycles.
+
+use sea_orm_migration::prelude::*;
+
+use crate::dialect;
+use crate::schema::{big, big_or_null, flag, id, id_or_null, index, table, text, text_or_null, unique};
+
+pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let leads = vec![
+        id("id"),
+        big("version"),
+        big("derived"),
+        text("stage"),
+        big("stage_since"),
+        text_or_null("came_from"),
+        big("cycle"),
+        id_or_null("owner_id"),
+        id_or_null("previous_owner_id"),
+        big_or_null("nurture_until"),
+        id_or_null("company_id"),
+        text("name_key"),
+        text_or_null("country"),
+        text_or_null("source"),
+        text_or_null("channel"),
+        text("profile"),
+        text("custom"),
+        text_or_null("first_touch"),
+        id_or_null("merged_into"),
+        big_or_null("erased_at"),
+        big_or_null("archived_at"),
+        flag("is_listed"),
+        big("created_at"),
+        big("updated_at"),
+    ];
+    manager.create_table(table("leads", &["id"], leads)).await?;
+    for columns in [
+        &["is_listed", "id"][..],
+        &["is_listed", "created_at", "id"],
+        &["is_listed", "updated_at", "id"],
+        &["is_listed", "name_key", "id"],
+        &["is_listed", "stage", "id"],
+        &["is_listed", "stage", "created_at", "id"],
+        &["is_listed", "stage", "updated_at", "id"],
+        &["is_listed", "owner_id", "id"],
+        &["is_listed", "owner_id", "updated_at", "id"],
+        &["is_listed", "company_id", "id"],
+        &["is_listed", "country", "id"],
+        &["is_listed", "source", "id"],
+        &["company_id", "id"],
+        &["merged_into"],
+    ] {
+        manager.create_index(index("leads", columns)).await?;
+    }
+
+    let identifiers = vec![
+        id("id"),
+        id("lead_id"),
+        text("kind"),
+        text("system"),
+        text("value"),
+        big("position"),
+        big("created_at"),
+    ];
+    manager.create_table(table("identifiers", &["id"], identifiers)).await?;
+    manager.create_index(index("identifiers", &["lead_id"])).await?;
+    manager.create_index(index("identifiers", &["kind", "system", "value"])).await?;
+    dialect::unique_where(manager, "identifiers", &["kind", "system", "value"], "kind <> 'phone'").await?;
+
+    let companies = vec![
+        id("id"),
+        big("version"),
+        text_or_null("domain"),
+        text_or_null("name"),
+        text("name_key"),
+        text_or_null("industry"),
+        text_or_null("country"),
+        big_or_null("employees"),
+        big_or_null("archived_at"),
+        flag("is_listed"),
+        big("created_at"),
+        big("updated_at"),
+    ];
+    manager.create_table(table("companies", &["id"], companies)).await?;
+    manager.create_index(unique("companies", &["domain"])).await?;
+    for columns in [
+        &["is_listed", "id"][..],
+        &["is_listed", "created_at", "id"],
+        &["is_listed", "updated_at", "id"],
+        &["is_listed", "name_key", "id"],
+        &["name_key", "id"],
+    ] {
+        manager.create_index(index("companies", columns)).await?;
+    }
+
+    let values = vec![
+        id("id"),
+        id_or_null("lead_id"),
+        id_or_null("company_id"),
+        text("field"),
+        text("value"),
+        text("source"),
+        big("observed_at"),
+        big("recorded_at"),
+        text("stated_by"),
+    ];
+    manager.create_table(table("field_values", &["id"], values)).await?;
+    manager.create_index(index("field_values", &["lead_id", "field"])).await?;
+    manager.create_index(index("field_values", &["company_id", "field"])).await?;
+
+    // Each word by which a lead is found; `origin` says whether it is its own or its company's.
+    let lead_terms = vec![text("term"), id("lead_id"), text("origin")];
+    dialect::key_table(manager, table("lead_terms", &["term", "lead_id", "origin"], lead_terms)).await?;
+    manager.create_index(index("lead_terms", &["lead_id", "term"])).await?;
+    let company_terms = vec![text("term"), id("company_id")];
+    dialect::key_table(manager, table("company_terms", &["term", "company_id"], company_terms)).await?;
+    manager.create_index(index("company_terms", &["company_id", "term"])).await?;
+
+    let agreements = vec![
+        big("number"),
+        flag("provisional"),
+        text("state"),
+        text("document"),
+        big("created_at"),
+        big_or_null("effective_at"),
+    ];
+    manager.create_table(table("agreements", &["number"], agreements)).await?;
+
+    let transitions = vec![
+        id("id"),
+        id("lead_id"),
+        big("cycle"),
+        text_or_null("from_stage"),
+        text("to_stage"),
+        big("at"),
+        text("actor_kind"),
+        text("actor_id"),
+        id_or_null("on_behalf_of"),
+        text_or_null("reason"),
+        text_or_null("note"),
+        big_or_null("until"),
+        big("agreement_version"),
+    ];
+    manager.create_table(table("transitions", &["id"], transitions)).await?;
+    manager.create_index(index("transitions", &["lead_id", "at", "id"])).await?;
+
+    let cycles = vec![
+        id("id"),
+        id("lead_id"),
+        big("number"),
+        big("started_at"),
+        big_or_null("ended_at"),
+        big_or_null("lead_at"),
+        big_or_null("mql_at"),
+        big_or_null("sal_at"),
+        big_or_null("sql_at"),
+        big_or_null("opportunity_at"),
+        big_or_null("customer_at"),
+        big_or_null("nurture_at"),
+        big_or_null("disqualified_at"),
+        big_or_null("churned_at"),
+        text_or_null("last_reason"),
+        big("agreement_version"),
+        text_or_null("channel"),
+        text_or_null("source"),
+        text_or_null("campaign"),
+        id_or_null("form_id"),
+        text_or_null("country"),
+        id_or_null("owner_id"),
+    ];
+    manager.create_table(table("cycles", &["id"], cycles)).await?;
+    manager.create_index(unique("cycles", &["lead_id", "number"])).await?;
+    // Covers the funnel by source: counting reads the index alone.
+    let funnel = &[
+        "started_at", "source", "lead_id", "mql_at", "sal_at", "sql_at", "opportunity_at", "customer_at",
+        "agreement_version",
+    ];
+    manager.create_index(index("cycles", funnel).name("cycles_by_start").take()).await
+}

@@ -1,0 +1,35 @@
+//! The first schema: access, settings, leads, stages, capture, journal.
+
+mod access;
+mod capture;
+mod journal;
+mod leads;
+
+use sea_orm_migration::prelude::*;
+
+use crate::dialect;
+
+/// The first schema.
+#[derive(Debug)]
+pub struct Migration;
+
+impl MigrationName for Migration {
+    fn name(&self) -> &str {
+        "m0001_foundation"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        access::up(manager).await?;
+        leads::up(manager).await?;
+        capture::up(manager).await?;
+        journal::up(manager).await?;
+        dialect::compare_by_bytes(manager).await
+    }
+
+    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
+        Err(DbErr::Migration("the schema only goes forward; restore a backup".into()))
+    }
+}
