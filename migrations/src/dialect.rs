@@ -44,7 +44,11 @@ pub async fn journal_sequence(manager: &SchemaManager<'_>) -> Result<(), DbErr> 
     if !is_postgres(manager) {
         return Ok(());
     }
-    manager.get_connection().execute_unprepared("CREATE SEQUENCE journal_seq AS bigint").await.map(drop)
+    manager
+        .get_connection()
+        .execute_unprepared("CREATE SEQUENCE journal_seq AS bigint")
+        .await
+        .map(drop)
 }
 
 /// A unique index over the rows that fulfil a condition (both databases have them, the builder has not).

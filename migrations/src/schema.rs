@@ -55,7 +55,9 @@ pub fn table(name: &'static str, key: &[&'static str], columns: Vec<ColumnDef>) 
 /// An index over columns, named after them.
 pub fn index(table: &'static str, columns: &[&'static str]) -> IndexCreateStatement {
     let mut index = Index::create();
-    index.name(format!("{table}_by_{}", columns.join("_"))).table(table);
+    index
+        .name(format!("{table}_by_{}", columns.join("_")))
+        .table(table);
     for column in columns {
         index.col(*column);
     }

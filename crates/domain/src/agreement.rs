@@ -157,13 +157,19 @@ impl Agreement {
 
     /// The reason with this code in a list, unless it is retired.
     pub fn reason(&self, list: ReasonList, code: &str) -> Option<&Reason> {
-        self.reasons(list).iter().find(|reason| reason.code == code && !reason.retired)
+        self.reasons(list)
+            .iter()
+            .find(|reason| reason.code == code && !reason.retired)
     }
 
     /// The version that a new installation starts with, signed by nobody.
     pub fn provisional() -> Self {
         use Then::{Disqualify, Nurture};
-        let stage = |stage, label: &str, meaning: &str| StageDefinition { stage, label: label.into(), meaning: meaning.into() };
+        let stage = |stage, label: &str, meaning: &str| StageDefinition {
+            stage,
+            label: label.into(),
+            meaning: meaning.into(),
+        };
         let reason = |code: &str, label: &str, then, cooldown_days| Reason {
             code: code.into(),
             label: label.into(),
@@ -172,16 +178,35 @@ impl Agreement {
             requires: vec![],
             retired: false,
         };
-        let other = |then| Reason { requires: vec![Requires::Note], ..reason("other", "Another reason", then, None) };
+        let other = |then| Reason {
+            requires: vec![Requires::Note],
+            ..reason("other", "Another reason", then, None)
+        };
         Self {
             stages: vec![
                 stage(Stage::Lead, "Lead", "A person known by at least one identifier."),
-                stage(Stage::Mql, "Marketing qualified lead", "Marketing says: ready for sales."),
-                stage(Stage::Sal, "Sales accepted lead", "Sales has accepted it and works it."),
-                stage(Stage::Sql, "Sales qualified lead", "Budget, authority, need and timeline are confirmed."),
+                stage(
+                    Stage::Mql,
+                    "Marketing qualified lead",
+                    "Marketing says: ready for sales.",
+                ),
+                stage(
+                    Stage::Sal,
+                    "Sales accepted lead",
+                    "Sales has accepted it and works it.",
+                ),
+                stage(
+                    Stage::Sql,
+                    "Sales qualified lead",
+                    "Budget, authority, need and timeline are confirmed.",
+                ),
                 stage(Stage::Opportunity, "Opportunity", "A deal is open."),
                 stage(Stage::Customer, "Customer", "A deal was won."),
-                stage(Stage::Nurture, "Nurture", "Not ready yet; marketing keeps in touch."),
+                stage(
+                    Stage::Nurture,
+                    "Nurture",
+                    "Not ready yet; marketing keeps in touch.",
+                ),
                 stage(Stage::Disqualified, "Disqualified", "Not a fit."),
                 stage(Stage::Churned, "Churned", "Was a customer and left."),
             ],
@@ -193,7 +218,12 @@ impl Agreement {
                     reason("wrong_contact", "Wrong contact", Some(Nurture), None),
                     reason("not_a_fit", "Not a fit", Some(Disqualify), None),
                     reason("bad_data", "Wrong or invented data", Some(Disqualify), None),
-                    reason("duplicate", "Known already under another record", Some(Disqualify), None),
+                    reason(
+                        "duplicate",
+                        "Known already under another record",
+                        Some(Disqualify),
+                        None,
+                    ),
                     other(Some(Nurture)),
                 ],
                 disqualification: vec![
@@ -210,7 +240,12 @@ impl Agreement {
                     reason("price", "Price", Some(Nurture), Some(90)),
                     reason("timing", "Timing", Some(Nurture), Some(90)),
                     reason("missing_feature", "Something was missing", Some(Nurture), None),
-                    reason("lost_to_competitor", "Lost to a competitor", Some(Nurture), Some(180)),
+                    reason(
+                        "lost_to_competitor",
+                        "Lost to a competitor",
+                        Some(Nurture),
+                        Some(180),
+                    ),
                     reason("no_decision", "No decision was made", Some(Nurture), Some(90)),
                     reason("not_a_fit", "Not a fit after all", Some(Disqualify), None),
                     other(Some(Nurture)),

@@ -47,7 +47,12 @@ pub enum FieldType {
 #[serde(deny_unknown_fields)]
 pub struct FormField {
     /// The name under which the website sends it.
-    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9_.\\-\\[\\]]+$", example = "email")]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[A-Za-z0-9_.\\-\\[\\]]+$",
+        example = "email"
+    )]
     pub name: String,
     /// What the person reads.
     #[schema(min_length = 1, max_length = 200, example = "Your e-mail")]
@@ -123,7 +128,9 @@ impl SubmissionStatus {
 
     /// The status with this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Accepted, Self::Rejected].into_iter().find(|status| status.name() == name)
+        [Self::Accepted, Self::Rejected]
+            .into_iter()
+            .find(|status| status.name() == name)
     }
 }
 
@@ -198,19 +205,35 @@ pub fn form_faults(fields: &[FormField], custom_names: &[&str]) -> Vec<Fault> {
     let mut faults = vec![];
     for (index, field) in fields.iter().enumerate() {
         if fields[..index].iter().any(|other| other.name == field.name) {
-            faults.push(Fault::new(format!("/fields/{index}/name"), "duplicate_items", "is used twice"));
+            faults.push(Fault::new(
+                format!("/fields/{index}/name"),
+                "duplicate_items",
+                "is used twice",
+            ));
         }
         let Some(maps_to) = &field.maps_to else { continue };
         let pointer = format!("/fields/{index}/maps_to");
         if fields[..index].iter().any(|other| other.maps_to == field.maps_to) {
             faults.push(Fault::new(pointer, "duplicate_items", "is mapped twice"));
         } else if Target::named(maps_to, custom_names).is_none() {
-            faults.push(Fault::new(pointer, "not_allowed", "is not a field of a lead or company"));
+            faults.push(Fault::new(
+                pointer,
+                "not_allowed",
+                "is not a field of a lead or company",
+            ));
         }
     }
-    let identifies = |target: &str| fields.iter().any(|field| field.maps_to.as_deref() == Some(target));
+    let identifies = |target: &str| {
+        fields
+            .iter()
+            .any(|field| field.maps_to.as_deref() == Some(target))
+    };
     if !identifies("email") && !identifies("phone") {
-        faults.push(Fault::new("/fields", "required", "one field must map to email or phone"));
+        faults.push(Fault::new(
+            "/fields",
+            "required",
+            "one field must map to email or phone",
+        ));
     }
     faults
 }
@@ -228,7 +251,9 @@ enum Target {
 impl Target {
     fn named(name: &str, custom_names: &[&str]) -> Option<Self> {
         if let Some(custom) = name.strip_prefix("custom.") {
-            return custom_names.contains(&custom).then(|| Target::Custom(custom.to_owned()));
+            return custom_names
+                .contains(&custom)
+                .then(|| Target::Custom(custom.to_owned()));
         }
         match name {
             "email" => Some(Target::Email),
@@ -272,9 +297,23 @@ pub fn capture(
     let saved = match save::upsert(world, &said, OnConflict::FollowEmail, &actor, now, ids) {
         Ok(saved) => saved,
         Err(save::Refused::Invalid(faults)) => {
-            return reject(submission, faults.into_iter().map(|fault| Fault { pointer: "/fields".into(), ..fault }).collect());
+            return reject(
+                submission,
+                faults
+                    .into_iter()
+                    .map(|fault| Fault {
+                        pointer: "/fields".into(),
+                        ..fault
+                    })
+                    .collect(),
+            );
         }
-        Err(_) => return reject(submission, vec![Fault::new("/fields", "required", "an e-mail or phone is needed")]),
+        Err(_) => {
+            return reject(
+                submission,
+                vec![Fault::new("/fields", "required", "an e-mail or phone is needed")],
+            );
+        }
     };
     submission.status = SubmissionStatus::Accepted;
     submission.lead_id = Some(saved.lead_id);
@@ -282,7 +321,15 @@ pub fn capture(
     changes.extend(saved.changes);
     changes.extend(take_up_again(world, saved.lead_id, now));
     let agreement = world.agreement.clone();
-    changes.extend(judge(world, saved.lead_id, &Rulebook { agreement: &agreement }, now, ids));
+    changes.extend(judge(
+        world,
+        saved.lead_id,
+        &Rulebook {
+            agreement: &agreement,
+        },
+        now,
+        ids,
+    ));
     (submission, changes)
 }
 
@@ -300,7 +347,10 @@ fn reject(mut submission: Submission, faults: Vec<Fault>) -> (Submission, Vec<Ch
 
 /// An archived lead that writes again is no longer put away.
 fn take_up_again(world: &mut World, lead_id: LeadId, now: Timestamp) -> Option<Change> {
-    let lead = world.leads.get_mut(&lead_id).filter(|lead| lead.archived_at.is_some())?;
+    let lead = world
+        .leads
+        .get_mut(&lead_id)
+        .filter(|lead| lead.archived_at.is_some())?;
     lead.archived_at = None;
     lead.version += 1;
     lead.updated_at = now;
@@ -320,14 +370,32 @@ fn text_of(value: &Value) -> Option<String> {
 fn read(world: &World, form: &Form, posted: &Posted, now: Timestamp) -> Result<Statement, Vec<Fault>> {
     let mut faults = vec![];
     if posted.fields.len() > MAX_FIELDS {
-        faults.push(Fault::new("/fields", "too_many_items", "at most 100 fields are read"));
+        faults.push(Fault::new(
+            "/fields",
+            "too_many_items",
+            "at most 100 fields are read",
+        ));
     }
-    let too_long = posted.fields.values().any(|value| value.as_str().is_some_and(|text| text.len() > MAX_VALUE_BYTES));
+    let too_long = posted
+        .fields
+        .values()
+        .any(|value| value.as_str().is_some_and(|text| text.len() > MAX_VALUE_BYTES));
     if too_long {
-        faults.push(Fault::new("/fields", "too_long", "a value may have at most 8192 bytes"));
+        faults.push(Fault::new(
+            "/fields",
+            "too_long",
+            "a value may have at most 8192 bytes",
+        ));
     }
-    let custom_names: Vec<&str> = world.custom_fields.iter().map(|field| field.name.as_str()).collect();
-    let mut said = Statement { observed_at: posted.submitted_at.map(|at| at.min(now)), ..Statement::default() };
+    let custom_names: Vec<&str> = world
+        .custom_fields
+        .iter()
+        .map(|field| field.name.as_str())
+        .collect();
+    let mut said = Statement {
+        observed_at: posted.submitted_at.map(|at| at.min(now)),
+        ..Statement::default()
+    };
     let mut company = CompanyStatement::default();
     for field in &form.fields {
         let pointer = format!("/fields/{}", field.name.replace('~', "~0").replace('/', "~1"));
@@ -337,8 +405,12 @@ fn read(world: &World, form: &Form, posted: &Posted, now: Timestamp) -> Result<S
             }
             continue;
         };
-        let target = field.maps_to.as_deref().and_then(|name| Target::named(name, &custom_names));
-        let invalid = |detail: &dyn ToString| Fault::new(pointer.clone(), "invalid_format", detail.to_string());
+        let target = field
+            .maps_to
+            .as_deref()
+            .and_then(|name| Target::named(name, &custom_names));
+        let invalid =
+            |detail: &dyn ToString| Fault::new(pointer.clone(), "invalid_format", detail.to_string());
         match target {
             Some(Target::Email) => match Email::parse(&text) {
                 Ok(email) => said.emails.push(email),
@@ -389,7 +461,9 @@ fn read(world: &World, form: &Form, posted: &Posted, now: Timestamp) -> Result<S
         said.company = Some(company);
     }
     if let Some(language) = &posted.context.language {
-        said.text.entry(LeadField::Language).or_insert_with(|| Some(language.chars().take(35).collect()));
+        said.text
+            .entry(LeadField::Language)
+            .or_insert_with(|| Some(language.chars().take(35).collect()));
     }
     said.first_touch = first_touch(&posted.context, said.observed_at.unwrap_or(now));
     if faults.is_empty() { Ok(said) } else { Err(faults) }
@@ -406,7 +480,10 @@ pub fn country(text: &str) -> Option<String> {
 fn first_touch(context: &Context, at: Timestamp) -> Option<Touch> {
     let landing = context.landing_url.as_ref().or(context.page_url.as_ref())?;
     let utm = utm(landing);
-    let take = |name: &str| utm.get(name).map(|text| text.chars().take(200).collect::<String>());
+    let take = |name: &str| {
+        utm.get(name)
+            .map(|text| text.chars().take(200).collect::<String>())
+    };
     Some(Touch {
         channel: None,
         source: take("utm_source"),
@@ -415,7 +492,11 @@ fn first_touch(context: &Context, at: Timestamp) -> Option<Touch> {
         term: take("utm_term"),
         content: take("utm_content"),
         landing_url: Some(without_query(landing)),
-        referrer: context.landing_referrer.as_ref().or(context.referrer.as_ref()).map(|url| without_query(url)),
+        referrer: context
+            .landing_referrer
+            .as_ref()
+            .or(context.referrer.as_ref())
+            .map(|url| without_query(url)),
         occurred_at: Some(at),
     })
 }
@@ -424,15 +505,24 @@ fn first_touch(context: &Context, at: Timestamp) -> Option<Touch> {
 fn without_query(url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let bare = &url[..end];
-    let Some((scheme, rest)) = bare.split_once("://") else { return bare.chars().take(2048).collect() };
-    let (host, path) = rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
+    let Some((scheme, rest)) = bare.split_once("://") else {
+        return bare.chars().take(2048).collect();
+    };
+    let (host, path) = rest
+        .split_once('/')
+        .map_or((rest, None), |(host, path)| (host, Some(path)));
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    let joined = path.map_or_else(|| format!("{scheme}://{host}"), |path| format!("{scheme}://{host}/{path}"));
+    let joined = path.map_or_else(
+        || format!("{scheme}://{host}"),
+        |path| format!("{scheme}://{host}/{path}"),
+    );
     joined.chars().take(2048).collect()
 }
 
 fn utm(url: &str) -> BTreeMap<String, String> {
-    let query = url.split_once('?').map_or("", |(_, rest)| rest.split('#').next().unwrap_or(""));
+    let query = url
+        .split_once('?')
+        .map_or("", |(_, rest)| rest.split('#').next().unwrap_or(""));
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs
         .filter(|(name, value)| name.starts_with("utm_") && !value.is_empty())

@@ -14,6 +14,10 @@ pub struct Fault {
 impl Fault {
     /// A fault at a place.
     pub fn new(pointer: impl Into<String>, code: &'static str, detail: impl ToString) -> Self {
-        Self { pointer: pointer.into(), code, detail: detail.to_string() }
+        Self {
+            pointer: pointer.into(),
+            code,
+            detail: detail.to_string(),
+        }
     }
 }

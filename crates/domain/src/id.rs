@@ -96,7 +96,10 @@ impl<T: Named> FromStr for Id<T> {
     type Err = NotAnId;
 
     fn from_str(text: &str) -> Result<Self, NotAnId> {
-        let suffix = text.strip_prefix(T::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(NotAnId)?;
+        let suffix = text
+            .strip_prefix(T::PREFIX)
+            .and_then(|rest| rest.strip_prefix('_'))
+            .ok_or(NotAnId)?;
         if suffix.len() != 26 || suffix.as_bytes()[0] > b'7' {
             return Err(NotAnId);
         }
@@ -203,7 +206,11 @@ pub struct Ids {
 impl Ids {
     /// A source of ids for an instant. Two sources that live at the same instant need different seeds.
     pub fn new(now: Timestamp, seed: u64) -> Self {
-        Self { millis: now.millis().max(0) as u64, counter: 0, seed }
+        Self {
+            millis: now.millis().max(0) as u64,
+            counter: 0,
+            seed,
+        }
     }
 
     /// The next id.

@@ -61,10 +61,17 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let date = self.date_in(&TimeZone::UTC);
         let of_day = self.0.clamp(FIRST, LAST).rem_euclid(86_400_000);
-        let (hour, minute, second, milli) =
-            (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1000 % 60, of_day % 1000);
+        let (hour, minute, second, milli) = (
+            of_day / 3_600_000,
+            of_day / 60_000 % 60,
+            of_day / 1000 % 60,
+            of_day % 1000,
+        );
         let (year, month, day) = (date.year(), date.month(), date.day());
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
+        )
     }
 }
 
@@ -79,7 +86,11 @@ impl std::str::FromStr for Timestamp {
         }
         let at: jiff::Timestamp = text.parse().map_err(|_| NotAnInstant)?;
         let millis = at.as_millisecond();
-        if (FIRST..=LAST).contains(&millis) { Ok(Self(millis)) } else { Err(NotAnInstant) }
+        if (FIRST..=LAST).contains(&millis) {
+            Ok(Self(millis))
+        } else {
+            Err(NotAnInstant)
+        }
     }
 }
 
@@ -91,7 +102,9 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        Cow::<str>::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -123,10 +136,19 @@ mod tests {
 
     #[test]
     fn an_instant_is_written_with_milliseconds() {
-        assert_eq!(Timestamp::from_millis(1_767_323_045_123).to_string(), "2026-01-02T03:04:05.123Z");
+        assert_eq!(
+            Timestamp::from_millis(1_767_323_045_123).to_string(),
+            "2026-01-02T03:04:05.123Z"
+        );
         assert_eq!(Timestamp::from_millis(-1).to_string(), "1969-12-31T23:59:59.999Z");
-        assert_eq!(Timestamp::from_millis(FIRST).to_string(), "0001-01-01T00:00:00.000Z");
-        assert_eq!(Timestamp::from_millis(LAST).to_string(), "9999-12-30T22:00:00.999Z");
+        assert_eq!(
+            Timestamp::from_millis(FIRST).to_string(),
+            "0001-01-01T00:00:00.000Z"
+        );
+        assert_eq!(
+            Timestamp::from_millis(LAST).to_string(),
+            "9999-12-30T22:00:00.999Z"
+        );
     }
 
     #[test]
@@ -135,7 +157,14 @@ mod tests {
             "2026-01-02T04:04:05.123+01:00".parse(),
             Ok(Timestamp::from_millis(1_767_323_045_123))
         );
-        for text in ["0000-01-01T00:00:00Z", "+10000-01-01T00:00:00Z", "2026-01-02", "2026-02-30T00:00:00Z", "", "x"] {
+        for text in [
+            "0000-01-01T00:00:00Z",
+            "+10000-01-01T00:00:00Z",
+            "2026-01-02",
+            "2026-02-30T00:00:00Z",
+            "",
+            "x",
+        ] {
             assert_eq!(text.parse::<Timestamp>(), Err(NotAnInstant), "{text}");
         }
     }

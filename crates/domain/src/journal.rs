@@ -35,7 +35,10 @@ pub struct Entry {
 
 /// Every type of entry there is, with what it means.
 pub const TYPES: &[(&str, &str)] = &[
-    ("lead.created", "A lead became known by hand or through a partner."),
+    (
+        "lead.created",
+        "A lead became known by hand or through a partner.",
+    ),
     ("lead.captured", "A lead became known through a form."),
     ("lead.updated", "Fields or identifiers of a lead changed."),
     ("lead.stage_changed", "A lead moved to another stage."),
@@ -46,8 +49,14 @@ pub const TYPES: &[(&str, &str)] = &[
     ("company.updated", "Fields of a company changed."),
     ("form.created", "A form was made."),
     ("form.updated", "A form changed."),
-    ("submission.accepted", "A submission came in and found or made its lead."),
-    ("submission.rejected", "A submission came in that did not fit its form; it is kept."),
+    (
+        "submission.accepted",
+        "A submission came in and found or made its lead.",
+    ),
+    (
+        "submission.rejected",
+        "A submission came in that did not fit its form; it is kept.",
+    ),
     ("setting.changed", "A setting was changed."),
     ("user.created", "A user was invited or made."),
     ("user.updated", "A user's name, role or state changed."),
@@ -87,18 +96,32 @@ pub fn entry(change: &Change) -> Option<Entry> {
     };
     let lead_subject = |lead: &crate::leads::Lead| on("lead", lead.id.to_string(), lead.version);
     Some(match change {
-        Change::LeadCreated { lead, cycle, after, .. } => {
-            let kind = if cycle.dimensions.form_id.is_some() { "lead.captured" } else { "lead.created" };
+        Change::LeadCreated {
+            lead, cycle, after, ..
+        } => {
+            let kind = if cycle.dimensions.form_id.is_some() {
+                "lead.captured"
+            } else {
+                "lead.created"
+            };
             let data = match cycle.dimensions.form_id {
                 Some(form_id) => json!({"stage": lead.stage, "cycle": lead.cycle, "form_id": form_id}),
                 None => json!({"stage": lead.stage, "cycle": lead.cycle}),
             };
-            Entry { after: Some(after.clone()), ..plain(kind, lead_subject(lead), Some(lead.id), data) }
+            Entry {
+                after: Some(after.clone()),
+                ..plain(kind, lead_subject(lead), Some(lead.id), data)
+            }
         }
-        Change::LeadEdited { lead, before, after, .. } => {
-            edited("lead.updated", lead_subject(lead), Some(lead.id), before, after)
-        }
-        Change::LeadMoved { lead, transition, from_owner, .. } => {
+        Change::LeadEdited {
+            lead, before, after, ..
+        } => edited("lead.updated", lead_subject(lead), Some(lead.id), before, after),
+        Change::LeadMoved {
+            lead,
+            transition,
+            from_owner,
+            ..
+        } => {
             let data = json!({
                 "from": transition.from, "to": transition.to, "cycle": transition.cycle,
                 "reason": transition.reason, "note": transition.note, "until": transition.until,
@@ -119,9 +142,16 @@ pub fn entry(change: &Change) -> Option<Entry> {
         | Change::FieldStated(_) => return None,
         Change::CompanyCreated { company, after } => {
             let subject = on("company", company.id.to_string(), company.version);
-            Entry { after: Some(after.clone()), ..plain("company.created", subject, None, json!({})) }
+            Entry {
+                after: Some(after.clone()),
+                ..plain("company.created", subject, None, json!({}))
+            }
         }
-        Change::CompanyEdited { company, before, after } => {
+        Change::CompanyEdited {
+            company,
+            before,
+            after,
+        } => {
             let subject = on("company", company.id.to_string(), company.version);
             edited("company.updated", subject, None, before, after)
         }
@@ -129,49 +159,95 @@ pub fn entry(change: &Change) -> Option<Entry> {
             let subject = on("form", form.id.to_string(), form.version);
             plain("form.created", subject, None, json!({"name": form.name}))
         }
-        Change::FormEdited { form, before, after } => {
-            edited("form.updated", on("form", form.id.to_string(), form.version), None, before, after)
-        }
+        Change::FormEdited { form, before, after } => edited(
+            "form.updated",
+            on("form", form.id.to_string(), form.version),
+            None,
+            before,
+            after,
+        ),
         Change::SubmissionReceived(submission) => {
             let kind = match submission.status {
                 crate::capture::SubmissionStatus::Accepted => "submission.accepted",
                 crate::capture::SubmissionStatus::Rejected => "submission.rejected",
             };
             let subject = on("submission", submission.id.to_string(), 1);
-            plain(kind, subject, submission.lead_id, json!({"form_id": submission.form_id}))
+            plain(
+                kind,
+                subject,
+                submission.lead_id,
+                json!({"form_id": submission.form_id}),
+            )
         }
-        Change::SettingChanged { name, version, before, after } => {
+        Change::SettingChanged {
+            name,
+            version,
+            before,
+            after,
+        } => {
             let value = |value: &Value| Facts::from_iter([("value".to_owned(), value.clone())]);
             let subject = on("setting", (*name).to_owned(), *version);
             edited("setting.changed", subject, None, &value(before), &value(after))
         }
         Change::UserCreated(user) => {
             let subject = on("user", user.id.to_string(), user.version);
-            let after = facts(json!({"email": user.email, "name": user.name, "role": user.role, "admin": user.admin}));
-            Entry { after: Some(after), ..plain("user.created", subject, None, json!({})) }
+            let after = facts(
+                json!({"email": user.email, "name": user.name, "role": user.role, "admin": user.admin}),
+            );
+            Entry {
+                after: Some(after),
+                ..plain("user.created", subject, None, json!({}))
+            }
         }
-        Change::UserEdited { user, before, after } => {
-            edited("user.updated", on("user", user.id.to_string(), user.version), None, before, after)
-        }
-        Change::PasswordChanged(user) => {
-            plain("user.password_changed", on("user", user.to_string(), 0), None, json!({}))
-        }
+        Change::UserEdited { user, before, after } => edited(
+            "user.updated",
+            on("user", user.id.to_string(), user.version),
+            None,
+            before,
+            after,
+        ),
+        Change::PasswordChanged(user) => plain(
+            "user.password_changed",
+            on("user", user.to_string(), 0),
+            None,
+            json!({}),
+        ),
         Change::TeamCreated(team) => {
             let subject = on("team", team.id.to_string(), team.version);
-            plain("team.created", subject, None, json!({"name": team.name, "members": team.members}))
+            plain(
+                "team.created",
+                subject,
+                None,
+                json!({"name": team.name, "members": team.members}),
+            )
         }
-        Change::TeamEdited { team, before, after } => {
-            edited("team.updated", on("team", team.id.to_string(), team.version), None, before, after)
-        }
+        Change::TeamEdited { team, before, after } => edited(
+            "team.updated",
+            on("team", team.id.to_string(), team.version),
+            None,
+            before,
+            after,
+        ),
         Change::KeyCreated(key) => {
             let subject = on("api_key", key.id.to_string(), key.version);
-            plain("api_key.created", subject, None, json!({"name": key.name, "scopes": key.scopes}))
+            plain(
+                "api_key.created",
+                subject,
+                None,
+                json!({"name": key.name, "scopes": key.scopes}),
+            )
         }
-        Change::KeyRotated(key) => {
-            plain("api_key.rotated", on("api_key", key.id.to_string(), key.version), None, json!({}))
-        }
-        Change::KeyRevoked(key) => {
-            plain("api_key.revoked", on("api_key", key.id.to_string(), key.version), None, json!({}))
-        }
+        Change::KeyRotated(key) => plain(
+            "api_key.rotated",
+            on("api_key", key.id.to_string(), key.version),
+            None,
+            json!({}),
+        ),
+        Change::KeyRevoked(key) => plain(
+            "api_key.revoked",
+            on("api_key", key.id.to_string(), key.version),
+            None,
+            json!({}),
+        ),
     })
 }

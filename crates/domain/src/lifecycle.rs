@@ -114,24 +114,49 @@ struct Move {
 }
 
 const fn row(from: Stage, to: Stage, by: By) -> Move {
-    Move { from, to, by, reason: None, needs_reason: false, needs_note: false, starts_cycle: false, came_from: None }
+    Move {
+        from,
+        to,
+        by,
+        reason: None,
+        needs_reason: false,
+        needs_note: false,
+        starts_cycle: false,
+        came_from: None,
+    }
 }
 
 impl Move {
     const fn because(self, list: ReasonList) -> Self {
-        Self { reason: Some(list), needs_reason: true, ..self }
+        Self {
+            reason: Some(list),
+            needs_reason: true,
+            ..self
+        }
     }
     const fn perhaps_because(self, list: ReasonList) -> Self {
-        Self { reason: Some(list), ..self }
+        Self {
+            reason: Some(list),
+            ..self
+        }
     }
     const fn noted(self) -> Self {
-        Self { needs_note: true, ..self }
+        Self {
+            needs_note: true,
+            ..self
+        }
     }
     const fn next_cycle(self) -> Self {
-        Self { starts_cycle: true, ..self }
+        Self {
+            starts_cycle: true,
+            ..self
+        }
     }
     const fn undoing(self, came_from: Stage) -> Self {
-        Self { came_from: Some(came_from), ..self }
+        Self {
+            came_from: Some(came_from),
+            ..self
+        }
     }
 }
 
@@ -162,8 +187,12 @@ const MOVES: &[Move] = {
         row(Opportunity, Nurture, Worker).because(Loss),
         row(Opportunity, Disqualified, Worker).because(Loss),
         row(Customer, Opportunity, SalesManager).noted(),
-        row(Nurture, Opportunity, SalesManager).noted().undoing(Opportunity),
-        row(Disqualified, Opportunity, SalesManager).noted().undoing(Opportunity),
+        row(Nurture, Opportunity, SalesManager)
+            .noted()
+            .undoing(Opportunity),
+        row(Disqualified, Opportunity, SalesManager)
+            .noted()
+            .undoing(Opportunity),
         row(Customer, Churned, Manager).because(Churn),
         row(Disqualified, Lead, Manager).noted().next_cycle(),
         row(Churned, Lead, Manager).noted().next_cycle(),
@@ -266,7 +295,10 @@ impl Cycle {
             entered: [None; 9],
             last_reason: None,
             agreement_version,
-            dimensions: Dimensions { form_id, ..Dimensions::default() },
+            dimensions: Dimensions {
+                form_id,
+                ..Dimensions::default()
+            },
         };
         cycle.enter(Stage::Lead, lead.created_at);
         cycle.describe(lead);
@@ -307,7 +339,10 @@ impl Cycle {
             source: touch.source,
             campaign: touch.campaign,
             form_id,
-            country: lead.profile.get(crate::leads::fields::LeadField::Country).map(str::to_owned),
+            country: lead
+                .profile
+                .get(crate::leads::fields::LeadField::Country)
+                .map(str::to_owned),
             owner_id: lead.owner_id.or(lead.previous_owner_id),
         };
     }
@@ -359,25 +394,44 @@ pub fn move_lead(
     ids: &mut Ids,
 ) -> Result<Vec<Change>, Refused> {
     let Some(lead) = world.leads.get(&lead_id) else {
-        return Err(Refused::NoSuchMove { current: Stage::Lead, allowed: vec![] });
+        return Err(Refused::NoSuchMove {
+            current: Stage::Lead,
+            allowed: vec![],
+        });
     };
     let (to, reason) = destination(world, lead, asked)?;
-    let illegal = || Refused::NoSuchMove { current: lead.stage, allowed: allowed(lead) };
-    let chosen = MOVES.iter().find(|m| applies(m, lead) && m.to == to).ok_or_else(illegal)?;
+    let illegal = || Refused::NoSuchMove {
+        current: lead.stage,
+        allowed: allowed(lead),
+    };
+    let chosen = MOVES
+        .iter()
+        .find(|m| applies(m, lead) && m.to == to)
+        .ok_or_else(illegal)?;
     let person = actor.demand_person()?;
     permit(chosen, lead, person)?;
     demand(chosen, asked, reason, now)?;
 
     let mut moved = lead.clone();
-    let Some(before) = world.cycles.get(&lead_id) else { return Err(illegal()) };
-    let mut cycle = if chosen.starts_cycle { before.next(now, ids) } else { before.clone() };
+    let Some(before) = world.cycles.get(&lead_id) else {
+        return Err(illegal());
+    };
+    let mut cycle = if chosen.starts_cycle {
+        before.next(now, ids)
+    } else {
+        before.clone()
+    };
     moved.version += 1;
     moved.updated_at = now;
     moved.came_from = Some(lead.stage);
     moved.stage = to;
     moved.stage_since = now;
     moved.cycle = cycle.number;
-    moved.nurture_until = if to == Stage::Nurture { wait(world, asked, reason, now) } else { None };
+    moved.nurture_until = if to == Stage::Nurture {
+        wait(world, asked, reason, now)
+    } else {
+        None
+    };
     if to.clears_owner() {
         moved.previous_owner_id = moved.owner_id.take().or(moved.previous_owner_id);
     } else if chosen.by == By::Worker && moved.owner_id.is_none() && person.role == Role::Sales {
@@ -407,7 +461,12 @@ pub fn move_lead(
     let from_owner = lead.owner_id;
     world.leads.insert(lead_id, moved.clone());
     world.cycles.insert(lead_id, cycle.clone());
-    Ok(vec![Change::LeadMoved { lead: Box::new(moved), transition, cycle, from_owner }])
+    Ok(vec![Change::LeadMoved {
+        lead: Box::new(moved),
+        transition,
+        cycle,
+        from_owner,
+    }])
 }
 
 fn list_of(stage: Stage) -> Option<ReasonList> {
@@ -421,12 +480,27 @@ fn list_of(stage: Stage) -> Option<ReasonList> {
 }
 
 /// Where the request leads: the named stage, else the one that the reason decides.
-fn destination<'w>(world: &'w World, lead: &Lead, asked: &MoveLead) -> Result<(Stage, Option<&'w Reason>), Refused> {
-    let unknown = || Refused::Invalid(vec![Fault::new("/reason", "not_allowed", "is not an agreed reason for this stage")]);
+fn destination<'w>(
+    world: &'w World,
+    lead: &Lead,
+    asked: &MoveLead,
+) -> Result<(Stage, Option<&'w Reason>), Refused> {
+    let unknown = || {
+        Refused::Invalid(vec![Fault::new(
+            "/reason",
+            "not_allowed",
+            "is not an agreed reason for this stage",
+        )])
+    };
     let list = match asked.to {
         Some(to) => match MOVES.iter().find(|m| applies(m, lead) && m.to == to) {
             Some(chosen) => chosen.reason,
-            None => return Err(Refused::NoSuchMove { current: lead.stage, allowed: allowed(lead) }),
+            None => {
+                return Err(Refused::NoSuchMove {
+                    current: lead.stage,
+                    allowed: allowed(lead),
+                });
+            }
         },
         None => list_of(lead.stage),
     };
@@ -443,9 +517,11 @@ fn destination<'w>(world: &'w World, lead: &Lead, asked: &MoveLead) -> Result<(S
         (Some(to), _) => Ok((to, reason)),
         (None, Some(leads_to)) => Ok((leads_to, reason)),
         (None, None) if reason.is_some() && lead.stage == Stage::Customer => Ok((Stage::Churned, reason)),
-        (None, None) => {
-            Err(Refused::Invalid(vec![Fault::new("/to", "required", "say where to, or give a reason that decides")]))
-        }
+        (None, None) => Err(Refused::Invalid(vec![Fault::new(
+            "/to",
+            "required",
+            "say where to, or give a reason that decides",
+        )])),
     }
 }
 
@@ -454,7 +530,9 @@ fn permit(chosen: &Move, lead: &Lead, person: &Person) -> Result<(), Denied> {
     let may_take = lead.owner_id.is_none() && person.role == Role::Sales;
     let may = match chosen.by {
         By::Marketing => person.is_marketing(),
-        By::MarketingOrFinder | By::Either => person.is_marketing() || person.role == Role::SalesManager || is_owner || may_take,
+        By::MarketingOrFinder | By::Either => {
+            person.is_marketing() || person.role == Role::SalesManager || is_owner || may_take
+        }
         By::Worker => is_owner || may_take || person.role == Role::SalesManager,
         By::Manager => matches!(person.role, Role::MarketingManager | Role::SalesManager),
         By::SalesManager => person.role == Role::SalesManager,
@@ -473,7 +551,11 @@ fn demand(chosen: &Move, asked: &MoveLead, reason: Option<&Reason>, now: Timesta
     let has_note = asked.note.as_deref().is_some_and(|note| !note.trim().is_empty());
     let reason_wants_note = reason.is_some_and(|reason| reason.requires.contains(&Requires::Note));
     if chosen.needs_reason && reason.is_none() {
-        faults.push(Fault::new("/reason", "required", "this move needs an agreed reason"));
+        faults.push(Fault::new(
+            "/reason",
+            "required",
+            "this move needs an agreed reason",
+        ));
     }
     if (chosen.needs_note || reason_wants_note) && !has_note {
         faults.push(Fault::new("/note", "required", "this move needs a note"));
@@ -482,15 +564,24 @@ fn demand(chosen: &Move, asked: &MoveLead, reason: Option<&Reason>, now: Timesta
         faults.push(Fault::new("/until", "out_of_range", "must lie in the future"));
     }
     if asked.until.is_some() && chosen.to != Stage::Nurture {
-        faults.push(Fault::new("/until", "not_allowed", "only a lead that goes to nurture waits"));
+        faults.push(Fault::new(
+            "/until",
+            "not_allowed",
+            "only a lead that goes to nurture waits",
+        ));
     }
-    if faults.is_empty() { Ok(()) } else { Err(Refused::Invalid(faults)) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Refused::Invalid(faults))
+    }
 }
 
 /// Until when no rule makes the lead an MQL: the given date, else the reason's cooldown, else the agreement's.
 fn wait(world: &World, asked: &MoveLead, reason: Option<&Reason>, now: Timestamp) -> Option<Timestamp> {
     const DAY: i64 = 86_400_000;
-    let cooldown =
-        reason.and_then(|reason| reason.cooldown_days).unwrap_or(world.agreement.agreement.nurture_cooldown_days);
+    let cooldown = reason
+        .and_then(|reason| reason.cooldown_days)
+        .unwrap_or(world.agreement.agreement.nurture_cooldown_days);
     Some(asked.until.unwrap_or_else(|| now.plus_millis(cooldown * DAY)))
 }

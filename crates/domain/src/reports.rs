@@ -11,8 +11,14 @@ use crate::lifecycle::Stage;
 pub const MIN_SAMPLE: i64 = 30;
 
 /// The stages of the funnel, in order.
-pub const FUNNEL: &[Stage] =
-    &[Stage::Lead, Stage::Mql, Stage::Sal, Stage::Sql, Stage::Opportunity, Stage::Customer];
+pub const FUNNEL: &[Stage] = &[
+    Stage::Lead,
+    Stage::Mql,
+    Stage::Sal,
+    Stage::Sql,
+    Stage::Opportunity,
+    Stage::Customer,
+];
 
 /// A share of cases, as a fraction, with its 95 % Wilson score interval (Wilson 1927).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,7 +48,10 @@ impl Rate {
         let scale = 1.0 + Z * Z / n;
         let centre = p + Z * Z / (2.0 * n);
         let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-        Some((((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0)))
+        Some((
+            ((centre - spread) / scale).max(0.0),
+            ((centre + spread) / scale).min(1.0),
+        ))
     }
 }
 
@@ -62,16 +71,23 @@ pub fn months(first: Timestamp, last: Timestamp, zone: &TimeZone, limit: usize) 
     let mut date: Date = first.date_in(zone).first_of_month();
     let mut months = vec![];
     while months.len() < limit {
-        let Ok(next) = date.checked_add(1.month()) else { break };
-        let (Some(from), Some(to)) =
-            (Timestamp::start_of_day(date, zone), Timestamp::start_of_day(next, zone))
-        else {
+        let Ok(next) = date.checked_add(1.month()) else {
+            break;
+        };
+        let (Some(from), Some(to)) = (
+            Timestamp::start_of_day(date, zone),
+            Timestamp::start_of_day(next, zone),
+        ) else {
             break;
         };
         if from > last {
             break;
         }
-        months.push(Month { name: format!("{:04}-{:02}", date.year(), date.month()), from, to });
+        months.push(Month {
+            name: format!("{:04}-{:02}", date.year(), date.month()),
+            from,
+            to,
+        });
         date = next;
     }
     months
@@ -94,7 +110,10 @@ mod tests {
     #[test]
     fn nothing_is_no_number() {
         let none = Rate { part: 0, whole: 0 };
-        assert_eq!((none.value(), none.interval(), none.is_insufficient()), (None, None, true));
+        assert_eq!(
+            (none.value(), none.interval(), none.is_insufficient()),
+            (None, None, true)
+        );
     }
 
     #[test]
@@ -102,7 +121,10 @@ mod tests {
         let zone = TimeZone::get("Europe/Rome").unwrap();
         let first: Timestamp = "2026-02-28T23:30:00Z".parse().unwrap(); // already March in Rome
         let last: Timestamp = "2026-04-01T00:00:00Z".parse().unwrap();
-        let names: Vec<_> = months(first, last, &zone, 100).into_iter().map(|month| month.name).collect();
+        let names: Vec<_> = months(first, last, &zone, 100)
+            .into_iter()
+            .map(|month| month.name)
+            .collect();
         assert_eq!(names, ["2026-03", "2026-04"]);
     }
 

@@ -20,7 +20,10 @@ pub struct CompanySettings {
 
 impl Default for CompanySettings {
     fn default() -> Self {
-        Self { name: "My company".into(), timezone: "UTC".into() }
+        Self {
+            name: "My company".into(),
+            timezone: "UTC".into(),
+        }
     }
 }
 
@@ -29,7 +32,11 @@ impl CompanySettings {
     pub fn faults(&self) -> Vec<Fault> {
         let mut faults = vec![];
         if TimeZone::get(&self.timezone).is_err() {
-            faults.push(Fault::new("/timezone", "invalid_format", "is not an IANA time zone such as Europe/Rome"));
+            faults.push(Fault::new(
+                "/timezone",
+                "invalid_format",
+                "is not an IANA time zone such as Europe/Rome",
+            ));
         }
         faults
     }

@@ -30,7 +30,11 @@ impl Statements {
         if !statement.counts() {
             return;
         }
-        let place = if statement.source == Source::Hand { &mut self.by_hand } else { &mut self.other };
+        let place = if statement.source == Source::Hand {
+            &mut self.by_hand
+        } else {
+            &mut self.other
+        };
         let is_newer = place
             .as_ref()
             .is_none_or(|old| (old.observed_at, old.id) < (statement.observed_at, statement.id));
@@ -41,7 +45,11 @@ impl Statements {
 
     /// The newest statement of the kind that a statement from this source would join.
     pub fn newest_like(&self, source: Source) -> Option<&FieldValue> {
-        if source == Source::Hand { self.by_hand.as_ref() } else { self.other.as_ref() }
+        if source == Source::Hand {
+            self.by_hand.as_ref()
+        } else {
+            self.other.as_ref()
+        }
     }
 }
 
@@ -86,7 +94,11 @@ impl World {
 
     /// An empty world under the provisional agreement.
     pub fn provisional() -> Self {
-        let agreement = Version { number: 1, provisional: true, agreement: Agreement::provisional() };
+        let agreement = Version {
+            number: 1,
+            provisional: true,
+            agreement: Agreement::provisional(),
+        };
         Self::new(agreement, vec![])
     }
 
@@ -119,7 +131,10 @@ impl World {
 
     /// Take in a loaded statement.
     pub fn add_statement(&mut self, statement: FieldValue) {
-        self.statements.entry((statement.about, statement.field.clone())).or_default().add(statement);
+        self.statements
+            .entry((statement.about, statement.field.clone()))
+            .or_default()
+            .add(statement);
     }
 
     /// The one lead that has a unique identifier, or the only one that has a phone.

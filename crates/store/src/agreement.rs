@@ -21,13 +21,17 @@ pub async fn adopt_provisional(db: &crate::Db, now: Timestamp) -> Result<(), Sto
         effective_at: Some(now.millis()),
     };
     let backend = db.writer().get_database_backend();
-    let insert = crate::dialect::insert::<agreements::Entity>(backend, to_json(&[row]), OnConflict::Keep, &[]);
+    let insert =
+        crate::dialect::insert::<agreements::Entity>(backend, to_json(&[row]), OnConflict::Keep, &[]);
     db.writer().execute_raw(insert).await?;
     Ok(())
 }
 
 /// When the version in force took effect.
 pub async fn effective_at(on: &impl Read, number: i64) -> Result<Option<Timestamp>, StoreError> {
-    let row = agreements::Entity::find_by_id(number).one(on.conn()).await?.ok_or(StoreError::NotFound)?;
+    let row = agreements::Entity::find_by_id(number)
+        .one(on.conn())
+        .await?
+        .ok_or(StoreError::NotFound)?;
     Ok(row.effective_at.map(Timestamp::from_millis))
 }

@@ -11,7 +11,11 @@ use crate::rows::{form_keys, forms, submissions};
 
 /// A form.
 pub async fn form(on: &impl Read, id: FormId) -> Result<Form, StoreError> {
-    forms::Entity::find_by_id(id.uuid()).one(on.conn()).await?.ok_or(StoreError::NotFound)?.into_domain()
+    forms::Entity::find_by_id(id.uuid())
+        .one(on.conn())
+        .await?
+        .ok_or(StoreError::NotFound)?
+        .into_domain()
 }
 
 /// The keys of a form, the newest first.
@@ -36,7 +40,11 @@ pub async fn keys_of(on: &impl Read, forms: &[FormId]) -> Result<Vec<FormKey>, S
 
 /// The form that a publishable key belongs to.
 pub async fn find_by_key(on: &impl Read, key: &str) -> Result<Option<(FormKey, Form)>, StoreError> {
-    let Some(key) = form_keys::Entity::find().filter(form_keys::Column::Key.eq(key)).one(on.conn()).await? else {
+    let Some(key) = form_keys::Entity::find()
+        .filter(form_keys::Column::Key.eq(key))
+        .one(on.conn())
+        .await?
+    else {
         return Ok(None);
     };
     let key = key.into_domain();
@@ -50,14 +58,22 @@ pub async fn list(on: &impl Read, after: Option<FormId>, limit: u64) -> Result<P
     if let Some(after) = after {
         query = query.filter(forms::Column::Id.gt(after.uuid()));
     }
-    let rows = query.order_by_asc(forms::Column::Id).limit(limit + 1).all(on.conn()).await?;
+    let rows = query
+        .order_by_asc(forms::Column::Id)
+        .limit(limit + 1)
+        .all(on.conn())
+        .await?;
     let forms: Result<Vec<Form>, StoreError> = rows.into_iter().map(|row| row.into_domain()).collect();
     Ok(Page::of(forms?, limit))
 }
 
 /// A submission.
 pub async fn submission(on: &impl Read, id: SubmissionId) -> Result<Submission, StoreError> {
-    submissions::Entity::find_by_id(id.uuid()).one(on.conn()).await?.ok_or(StoreError::NotFound)?.into_domain()
+    submissions::Entity::find_by_id(id.uuid())
+        .one(on.conn())
+        .await?
+        .ok_or(StoreError::NotFound)?
+        .into_domain()
 }
 
 /// A page of submissions, the newest first.
@@ -78,7 +94,11 @@ pub async fn submissions(
     if let Some(after) = after {
         query = query.filter(submissions::Column::Id.lt(after.uuid()));
     }
-    let rows = query.order_by_desc(submissions::Column::Id).limit(limit + 1).all(on.conn()).await?;
+    let rows = query
+        .order_by_desc(submissions::Column::Id)
+        .limit(limit + 1)
+        .all(on.conn())
+        .await?;
     let found: Result<Vec<Submission>, StoreError> = rows.into_iter().map(|row| row.into_domain()).collect();
     Ok(Page::of(found?, limit))
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use sea_orm::{
-    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
+    DbBackend, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tandem_domain::access::Actor;
 use tandem_domain::id::Ids;
@@ -66,7 +66,12 @@ pub struct Stamp {
 impl Stamp {
     /// A stamp with its own source of ids.
     pub fn new(actor: Actor, request_id: impl Into<String>, now: Timestamp, seed: u64) -> Self {
-        Self { actor, request_id: request_id.into(), now, ids: Arc::new(Mutex::new(Ids::new(now, seed))) }
+        Self {
+            actor,
+            request_id: request_id.into(),
+            now,
+            ids: Arc::new(Mutex::new(Ids::new(now, seed))),
+        }
     }
 
     /// The source of ids.
@@ -147,7 +152,13 @@ impl Db {
                 (writer, readers_pool, reports)
             }
         };
-        Ok(Self { writer, readers, reports, rules: Arc::default(), committed: watch::Sender::new(0) })
+        Ok(Self {
+            writer,
+            readers,
+            reports,
+            rules: Arc::default(),
+            committed: watch::Sender::new(0),
+        })
     }
 
     /// Bring the schema up to date. Replicas that start together take turns.
@@ -173,7 +184,12 @@ impl Db {
         let known = self.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
         let rules = rules::current(&inner, known).await?;
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Some(rules.clone());
-        Ok(Tx { inner, stamp, rules, committed: self.committed.clone() })
+        Ok(Tx {
+            inner,
+            stamp,
+            rules,
+            committed: self.committed.clone(),
+        })
     }
 
     /// Read at one instant.
@@ -201,7 +217,9 @@ impl Db {
                 ..Default::default()
             },
         };
-        Ok(Snapshot { inner: connection.begin_with_options(options).await? })
+        Ok(Snapshot {
+            inner: connection.begin_with_options(options).await?,
+        })
     }
 
     /// Whether the database answers.
@@ -241,7 +259,8 @@ impl Tx {
             committed.send_modify(|count| *count += 1);
             Ok::<(), StoreError>(())
         });
-        task.await.map_err(|error| StoreError::Internal(error.to_string()))?
+        task.await
+            .map_err(|error| StoreError::Internal(error.to_string()))?
     }
 
     /// Undo everything.
@@ -277,7 +296,11 @@ fn sqlite(url: &str, connections: u32, reads_only: bool) -> ConnectOptions {
             .pragma("secure_delete", "ON")
             .pragma("temp_store", "MEMORY")
             .pragma("cache_size", "-8192");
-        if reads_only { sqlite.pragma("query_only", "ON") } else { sqlite }
+        if reads_only {
+            sqlite.pragma("query_only", "ON")
+        } else {
+            sqlite
+        }
     });
     options
 }

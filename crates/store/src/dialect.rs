@@ -3,7 +3,9 @@
 use std::future::Future;
 
 use sea_orm::sea_query::{Expr, SimpleExpr, Value};
-use sea_orm::{ColumnTrait, ColumnType, ConnectionTrait, DbBackend, DbErr, EntityTrait, IdenStatic, Iterable, Statement};
+use sea_orm::{
+    ColumnTrait, ColumnType, ConnectionTrait, DbBackend, DbErr, EntityTrait, IdenStatic, Iterable, Statement,
+};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -30,7 +32,9 @@ fn columns<E: EntityTrait>() -> Vec<(&'static str, &'static str)> {
         ColumnType::Boolean => "boolean",
         _ => "text",
     };
-    E::Column::iter().map(|column| (column.as_str(), kind(&column))).collect()
+    E::Column::iter()
+        .map(|column| (column.as_str(), kind(&column)))
+        .collect()
 }
 
 /// One statement that inserts any number of rows from one JSON parameter: one prepared text a table.
@@ -45,7 +49,12 @@ pub fn insert<E: EntityTrait>(
     let table = E::default().table_name().to_owned();
     let columns = columns::<E>();
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-    let computed_as = |name: &str| computed.iter().find(|(column, _)| *column == name).map(|(_, expr)| (*expr).to_owned());
+    let computed_as = |name: &str| {
+        computed
+            .iter()
+            .find(|(column, _)| *column == name)
+            .map(|(_, expr)| (*expr).to_owned())
+    };
     let values: Vec<String> = columns
         .iter()
         .map(|(name, kind)| {
@@ -77,11 +86,19 @@ pub fn insert<E: EntityTrait>(
                 .filter(|name| !key.contains(name))
                 .map(|name| format!("{name} = excluded.{name}"))
                 .collect();
-            format!(" ON CONFLICT ({}) DO UPDATE SET {}", key.join(", "), set.join(", "))
+            format!(
+                " ON CONFLICT ({}) DO UPDATE SET {}",
+                key.join(", "),
+                set.join(", ")
+            )
         }
     };
     let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
-    let sql = format!("INSERT INTO {table} ({}) SELECT {} FROM {source}{conflict}", names.join(", "), values.join(", "));
+    let sql = format!(
+        "INSERT INTO {table} ({}) SELECT {} FROM {source}{conflict}",
+        names.join(", "),
+        values.join(", ")
+    );
     Statement::from_sql_and_values(backend, sql, [rows.into()])
 }
 
@@ -91,11 +108,22 @@ fn quoted(name: &str) -> String {
 
 /// The computed columns of the journal: its place in line. See ARCHITECTURE.md, the feed.
 pub fn journal_place(backend: DbBackend) -> [(&'static str, &'static str); 3] {
-    let epoch = ("epoch", "(SELECT version FROM settings WHERE name = 'journal_epoch')");
+    let epoch = (
+        "epoch",
+        "(SELECT version FROM settings WHERE name = 'journal_epoch')",
+    );
     if is_postgres(backend) {
-        [epoch, ("xid", "pg_current_xact_id()::text::bigint"), ("seq", "nextval('journal_seq')")]
+        [
+            epoch,
+            ("xid", "pg_current_xact_id()::text::bigint"),
+            ("seq", "nextval('journal_seq')"),
+        ]
     } else {
-        [epoch, ("xid", "0"), ("seq", "(SELECT coalesce(max(seq), 0) FROM journal) + x.key + 1")]
+        [
+            epoch,
+            ("xid", "0"),
+            ("seq", "(SELECT coalesce(max(seq), 0) FROM journal) + x.key + 1"),
+        ]
     }
 }
 
@@ -116,7 +144,9 @@ pub async fn journal_is_ahead(connection: &impl ConnectionTrait) -> Result<bool,
     }
     let sql = "SELECT EXISTS (SELECT 1 FROM journal WHERE epoch = (SELECT version FROM settings WHERE name = 'journal_epoch') \
                AND xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint) AS ahead";
-    let row = connection.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+    let row = connection
+        .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
+        .await?;
     row.map_or(Ok(false), |row| row.try_get("", "ahead"))
 }
 
@@ -133,11 +163,17 @@ pub fn id_in(backend: DbBackend, expression: &str, ids: impl IntoIterator<Item =
 }
 
 /// `expression IN (texts)` with the texts in one parameter.
-pub fn text_in<'a>(backend: DbBackend, expression: &str, texts: impl IntoIterator<Item = &'a str>) -> SimpleExpr {
+pub fn text_in<'a>(
+    backend: DbBackend,
+    expression: &str,
+    texts: impl IntoIterator<Item = &'a str>,
+) -> SimpleExpr {
     let texts: Vec<&str> = texts.into_iter().collect();
     let json = serde_json::to_string(&texts).unwrap_or_default();
     let sql = if is_postgres(backend) {
-        format!("{expression} IN (SELECT j.value COLLATE \"C\" FROM json_array_elements_text($1::text::json) AS j)")
+        format!(
+            "{expression} IN (SELECT j.value COLLATE \"C\" FROM json_array_elements_text($1::text::json) AS j)"
+        )
     } else {
         format!("{expression} IN (SELECT j.value FROM json_each(?) AS j)")
     };
@@ -159,21 +195,29 @@ pub fn identifiers_like(backend: DbBackend, keys: String) -> Statement {
 /// Lock the named things until the end of the transaction, in one order everywhere. On SQLite the one writer is it.
 ///
 /// Names fall into 512 slots, so that a batch of any size needs few of the server's locks.
-pub async fn lock(connection: &impl ConnectionTrait, names: impl IntoIterator<Item = String>) -> Result<(), DbErr> {
+pub async fn lock(
+    connection: &impl ConnectionTrait,
+    names: impl IntoIterator<Item = String>,
+) -> Result<(), DbErr> {
     let backend = connection.get_database_backend();
     if !is_postgres(backend) {
         return Ok(());
     }
     const SPACE: i64 = 0x7464_6d00_0000_0000;
-    let slots: std::collections::BTreeSet<i64> =
-        names.into_iter().map(|name| SPACE | (fnv1a(&name) % 512) as i64).collect();
+    let slots: std::collections::BTreeSet<i64> = names
+        .into_iter()
+        .map(|name| SPACE | (fnv1a(&name) % 512) as i64)
+        .collect();
     if slots.is_empty() {
         return Ok(());
     }
     let json = serde_json::to_string(&slots).unwrap_or_default();
     let sql = "SELECT pg_advisory_xact_lock(s.slot) FROM (SELECT j.value::bigint AS slot \
                FROM json_array_elements_text($1::text::json) AS j ORDER BY 1) AS s";
-    connection.query_all_raw(Statement::from_sql_and_values(backend, sql, [json.into()])).await.map(drop)
+    connection
+        .query_all_raw(Statement::from_sql_and_values(backend, sql, [json.into()]))
+        .await
+        .map(drop)
 }
 
 /// Lock one name exactly (an idempotency key), not its slot.
@@ -189,7 +233,9 @@ pub async fn lock_one(connection: &impl ConnectionTrait, name: &str) -> Result<(
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo): the same in every version of the program.
 fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
 }
 
 /// `FOR UPDATE` where rows are locked one by one.
@@ -202,7 +248,10 @@ pub async fn allow_milliseconds(connection: &impl ConnectionTrait, milliseconds:
     if !is_postgres(connection.get_database_backend()) {
         return Ok(());
     }
-    connection.execute_unprepared(&format!("SET LOCAL statement_timeout = {milliseconds}")).await.map(drop)
+    connection
+        .execute_unprepared(&format!("SET LOCAL statement_timeout = {milliseconds}"))
+        .await
+        .map(drop)
 }
 
 /// Run something that only one process may do at a time (SQLite has one process).
@@ -214,10 +263,15 @@ where
         return Ok(work.await?);
     }
     use sea_orm::TransactionTrait;
-    #[expect(clippy::disallowed_methods, reason = "holds the lock of the migration, not data")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "holds the lock of the migration, not data"
+    )]
     let guard = connection.begin().await?;
     guard.execute_unprepared("SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = 0").await?;
-    guard.execute_unprepared("SELECT pg_advisory_xact_lock(8386103201)").await?;
+    guard
+        .execute_unprepared("SELECT pg_advisory_xact_lock(8386103201)")
+        .await?;
     let done = work.await;
     guard.commit().await?;
     Ok(done?)
@@ -251,13 +305,21 @@ pub fn buckets(backend: DbBackend) -> &'static str {
 
 /// The placeholder of the n-th parameter.
 pub fn parameter(backend: DbBackend, n: usize) -> String {
-    if is_postgres(backend) { format!("${n}") } else { format!("?{n}") }
+    if is_postgres(backend) {
+        format!("${n}")
+    } else {
+        format!("?{n}")
+    }
 }
 
 /// The condition that a company's name has a word that begins so.
 pub fn company_has_term(backend: DbBackend, beginning: &str) -> SimpleExpr {
     let (first, end) = term_range(beginning);
-    let [a, b] = if is_postgres(backend) { ["$1", "$2"] } else { ["?", "?"] };
+    let [a, b] = if is_postgres(backend) {
+        ["$1", "$2"]
+    } else {
+        ["?", "?"]
+    };
     let sql = format!(
         "EXISTS (SELECT 1 FROM company_terms t WHERE t.company_id = companies.id AND t.term >= {a} AND t.term < {b})"
     );
@@ -276,19 +338,27 @@ pub fn lead_has_term(backend: DbBackend, beginnings: &[String]) -> SimpleExpr {
 /// The condition that a lead is among those that have a term that begins with any of these; looked up by term.
 pub fn lead_among_term(backend: DbBackend, beginnings: &[String]) -> SimpleExpr {
     let (range, values) = term_ranges(backend, beginnings);
-    Expr::cust_with_values(format!("leads.id IN (SELECT t.lead_id FROM lead_terms t WHERE {range})"), values)
+    Expr::cust_with_values(
+        format!("leads.id IN (SELECT t.lead_id FROM lead_terms t WHERE {range})"),
+        values,
+    )
 }
 
 /// How many terms begin with any of these, counted up to a limit.
 pub fn count_terms(backend: DbBackend, beginnings: &[String], limit: u64) -> Statement {
     let (range, values) = term_ranges(backend, beginnings);
     let range = number_parameters(&range, backend);
-    let sql = format!("SELECT count(*) AS n FROM (SELECT 1 FROM lead_terms t WHERE {range} LIMIT {limit}) AS some");
+    let sql =
+        format!("SELECT count(*) AS n FROM (SELECT 1 FROM lead_terms t WHERE {range} LIMIT {limit}) AS some");
     Statement::from_sql_and_values(backend, sql, values)
 }
 
 fn number_parameters(sql: &str, backend: DbBackend) -> String {
-    if is_postgres(backend) { sql.to_owned() } else { sql.replace("$", "?") }
+    if is_postgres(backend) {
+        sql.to_owned()
+    } else {
+        sql.replace("$", "?")
+    }
 }
 
 fn term_ranges(backend: DbBackend, beginnings: &[String]) -> (String, Vec<Value>) {
@@ -319,6 +389,8 @@ pub async fn estimate_leads(connection: &impl ConnectionTrait) -> Result<u64, Db
     } else {
         "SELECT count(*) AS n FROM leads"
     };
-    let row = connection.query_one_raw(Statement::from_string(backend, sql)).await?;
+    let row = connection
+        .query_one_raw(Statement::from_string(backend, sql))
+        .await?;
     row.map_or(Ok(0), |row| row.try_get::<i64>("", "n").map(|n| n.max(0) as u64))
 }

@@ -56,13 +56,19 @@ fn classify(error: &sqlx::Error) -> StoreError {
             Some("40001" | "40P01") => StoreError::Contended,
             Some("55P03") => StoreError::Locked,
             // Class 53 insufficient resources (disk full), 57 operator intervention (shutdown, cancel), 08 connection.
-            Some(code) if code.len() == 5 && (&code[..2] == "53" || &code[..2] == "57" || &code[..2] == "08") => {
+            Some(code)
+                if code.len() == 5 && (&code[..2] == "53" || &code[..2] == "57" || &code[..2] == "08") =>
+            {
                 StoreError::Unavailable(text)
             }
             Some("25006") => StoreError::Unavailable(text),
             // SQLite primary codes, with or without an extension: BUSY 5, LOCKED 6, NOMEM 7, IOERR 10, FULL 13,
             // CANTOPEN 14.
-            Some(code) if code.parse::<u32>().is_ok_and(|c| matches!(c & 0xff, 5 | 6 | 7 | 10 | 13 | 14)) => {
+            Some(code)
+                if code
+                    .parse::<u32>()
+                    .is_ok_and(|c| matches!(c & 0xff, 5 | 6 | 7 | 10 | 13 | 14)) =>
+            {
                 StoreError::Unavailable(text)
             }
             _ => StoreError::Internal(text),

@@ -31,7 +31,9 @@ pub struct Record {
 /// Lock a key, so that a twin waits, and look up its record.
 pub async fn find(tx: &Tx, key_hash: &str) -> Result<Option<Record>, StoreError> {
     dialect::lock_one(tx.conn(), key_hash).await?;
-    let Some(row) = idempotency::Entity::find_by_id(key_hash).one(tx.conn()).await? else { return Ok(None) };
+    let Some(row) = idempotency::Entity::find_by_id(key_hash).one(tx.conn()).await? else {
+        return Ok(None);
+    };
     if row.expires_at <= tx.stamp().now.millis() {
         return Ok(None);
     }

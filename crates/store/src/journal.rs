@@ -1,7 +1,9 @@
 //! The journal as it is read: the audit view, a lead's timeline, and the feed of changes.
 
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use tandem_domain::id::{EntryId, Id, LeadId, UserId};
@@ -94,7 +96,11 @@ pub async fn list(
     if let Some(after) = after {
         query = query.filter(journal::Column::Id.lt(after.uuid()));
     }
-    let rows = query.order_by_desc(journal::Column::Id).limit(limit + 1).all(on.conn()).await?;
+    let rows = query
+        .order_by_desc(journal::Column::Id)
+        .limit(limit + 1)
+        .all(on.conn())
+        .await?;
     page(on, rows, limit).await
 }
 
@@ -106,10 +112,16 @@ pub async fn timeline(
     after: Option<(Timestamp, EntryId)>,
     limit: u64,
 ) -> Result<Page<Entry>, StoreError> {
-    let mut query = filtered(&EntryFilter { types: types.to_vec(), ..EntryFilter::default() })
-        .filter(Condition::all().add(journal::Column::LeadId.in_subquery(members_of(lead_id.uuid()))));
+    let mut query = filtered(&EntryFilter {
+        types: types.to_vec(),
+        ..EntryFilter::default()
+    })
+    .filter(Condition::all().add(journal::Column::LeadId.in_subquery(members_of(lead_id.uuid()))));
     if let Some((at, id)) = after {
-        let place = Expr::tuple([Expr::col(journal::Column::OccurredAt), Expr::col(journal::Column::Id)]);
+        let place = Expr::tuple([
+            Expr::col(journal::Column::OccurredAt),
+            Expr::col(journal::Column::Id),
+        ]);
         query = query.filter(place.lt(Expr::tuple([Expr::val(at.millis()), Expr::val(id.uuid())])));
     }
     let rows = query
@@ -134,9 +146,12 @@ pub async fn changes(
         Expr::col(journal::Column::Seq),
     ]);
     let last = Expr::tuple([Expr::val(after.epoch), Expr::val(after.xid), Expr::val(after.seq)]);
-    let mut query = journal::Entity::find()
-        .filter(place.gt(last))
-        .filter(Expr::cust(dialect::journal_settled(on.conn().get_database_backend())));
+    let mut query =
+        journal::Entity::find()
+            .filter(place.gt(last))
+            .filter(Expr::cust(dialect::journal_settled(
+                on.conn().get_database_backend(),
+            )));
     if !types.is_empty() {
         query = query.filter(journal::Column::Kind.is_in(types));
     }
@@ -147,13 +162,24 @@ pub async fn changes(
 /// The place of the last entry that shows: where a follower that wants only news begins.
 pub async fn last_place(on: &impl Read) -> Result<Place, StoreError> {
     let settled = Expr::cust(dialect::journal_settled(on.conn().get_database_backend()));
-    let row = in_line(journal::Entity::find().filter(settled), Order::Desc).one(on.conn()).await?;
-    Ok(row.map(|row| Place { epoch: row.epoch, xid: row.xid, seq: row.seq }).unwrap_or_default())
+    let row = in_line(journal::Entity::find().filter(settled), Order::Desc)
+        .one(on.conn())
+        .await?;
+    Ok(row
+        .map(|row| Place {
+            epoch: row.epoch,
+            xid: row.xid,
+            seq: row.seq,
+        })
+        .unwrap_or_default())
 }
 
 fn in_line(query: Select<journal::Entity>, order: Order) -> Select<journal::Entity> {
     use journal::Column::{Epoch, Seq, Xid};
-    query.order_by(Epoch, order.clone()).order_by(Xid, order.clone()).order_by(Seq, order)
+    query
+        .order_by(Epoch, order.clone())
+        .order_by(Xid, order.clone())
+        .order_by(Seq, order)
 }
 
 fn filtered(filter: &EntryFilter) -> Select<journal::Entity> {
@@ -187,7 +213,10 @@ async fn page(on: &impl Read, rows: Vec<journal::Model>, limit: u64) -> Result<P
     let mut values: HashMap<Uuid, journal_values::Model> = match page.data.is_empty() {
         true => HashMap::new(),
         false => {
-            let rows = journal_values::Entity::find().filter(chosen).all(on.conn()).await?;
+            let rows = journal_values::Entity::find()
+                .filter(chosen)
+                .all(on.conn())
+                .await?;
             rows.into_iter().map(|row| (row.id, row)).collect()
         }
     };
@@ -199,20 +228,33 @@ async fn page(on: &impl Read, rows: Vec<journal::Model>, limit: u64) -> Result<P
             entry(row, values)
         })
         .collect();
-    Ok(Page { data: data?, has_more: page.has_more })
+    Ok(Page {
+        data: data?,
+        has_more: page.has_more,
+    })
 }
 
 fn entry(row: journal::Model, values: Option<journal_values::Model>) -> Result<Entry, StoreError> {
-    let read = |text: &Option<String>| text.as_deref().map(|text| from_json("journal_values", text)).transpose();
+    let read = |text: &Option<String>| {
+        text.as_deref()
+            .map(|text| from_json("journal_values", text))
+            .transpose()
+    };
     let (before, after, data) = match values {
-        Some(values) => {
-            (read(&values.before_values)?, read(&values.after_values)?, Some(from_json("journal_values", &values.data)?))
-        }
+        Some(values) => (
+            read(&values.before_values)?,
+            read(&values.after_values)?,
+            Some(from_json("journal_values", &values.data)?),
+        ),
         None => (None, None, None),
     };
     Ok(Entry {
         id: Id::from_uuid(row.id),
-        place: Place { epoch: row.epoch, xid: row.xid, seq: row.seq },
+        place: Place {
+            epoch: row.epoch,
+            xid: row.xid,
+            seq: row.seq,
+        },
         kind: row.kind,
         occurred_at: Timestamp::from_millis(row.occurred_at),
         actor_kind: row.actor_kind,

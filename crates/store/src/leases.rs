@@ -33,20 +33,35 @@ pub async fn take(
          holder = excluded.holder, expires_at = excluded.expires_at \
          WHERE leases.holder = excluded.holder OR leases.expires_at <= {at} RETURNING fence"
     );
-    let values = [name.into(), holder.into(), until.millis().into(), now.millis().into()];
-    let row = db.writer().query_one_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
-    Ok(row.map(|row| row.try_get("", "fence").map(|fence| Lease { fence })).transpose()?)
+    let values = [
+        name.into(),
+        holder.into(),
+        until.millis().into(),
+        now.millis().into(),
+    ];
+    let row = db
+        .writer()
+        .query_one_raw(Statement::from_sql_and_values(backend, sql, values))
+        .await?;
+    Ok(row
+        .map(|row| row.try_get("", "fence").map(|fence| Lease { fence }))
+        .transpose()?)
 }
 
 /// Give every lease back that this holder has.
 pub async fn release_all(db: &Db, holder: &str) -> Result<(), StoreError> {
-    leases::Entity::delete_many().filter(leases::Column::Holder.eq(holder)).exec(db.writer()).await?;
+    leases::Entity::delete_many()
+        .filter(leases::Column::Holder.eq(holder))
+        .exec(db.writer())
+        .await?;
     Ok(())
 }
 
 /// Say that this replica lives until an instant.
 pub async fn beat(db: &Db, holder: &str, now: Timestamp, until: Timestamp) -> Result<(), StoreError> {
-    take(db, &format!("{REPLICA}{holder}"), holder, now, until).await.map(drop)
+    take(db, &format!("{REPLICA}{holder}"), holder, now, until)
+        .await
+        .map(drop)
 }
 
 /// How many replicas live.

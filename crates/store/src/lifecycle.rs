@@ -1,6 +1,6 @@
 //! The history of stages.
 
-use sea_orm::{Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, ColumnTrait};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tandem_domain::id::LeadId;
 use tandem_domain::lifecycle::Transition;
 

@@ -30,17 +30,34 @@ pub struct Span {
     pub agreement_versions: Vec<i64>,
 }
 
-const STAGES: [&str; 6] = ["started_at", "mql_at", "sal_at", "sql_at", "opportunity_at", "customer_at"];
+const STAGES: [&str; 6] = [
+    "started_at",
+    "mql_at",
+    "sal_at",
+    "sql_at",
+    "opportunity_at",
+    "customer_at",
+];
 
 fn counted() -> String {
-    let cycles = STAGES.iter().enumerate().map(|(i, at)| format!("count(c.{at}) AS c{i}"));
+    let cycles = STAGES
+        .iter()
+        .enumerate()
+        .map(|(i, at)| format!("count(c.{at}) AS c{i}"));
     let person = |at: &str| format!("CASE WHEN c.{at} IS NOT NULL THEN c.lead_id END");
-    let people = STAGES.iter().enumerate().map(|(i, at)| format!("count(DISTINCT {}) AS p{i}", person(at)));
+    let people = STAGES
+        .iter()
+        .enumerate()
+        .map(|(i, at)| format!("count(DISTINCT {}) AS p{i}", person(at)));
     cycles.chain(people).collect::<Vec<_>>().join(", ")
 }
 
 /// The cycles that started in a period (half-open), by source.
-pub async fn funnel_by_source(on: &impl Read, from: Timestamp, to: Timestamp) -> Result<Vec<FunnelRow>, StoreError> {
+pub async fn funnel_by_source(
+    on: &impl Read,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<FunnelRow>, StoreError> {
     let backend = on.conn().get_database_backend();
     let [first, next] = [1, 2].map(|n| dialect::parameter(backend, n));
     let sql = format!(
@@ -65,7 +82,11 @@ pub async fn funnel_by_month(on: &impl Read, months: &[Month]) -> Result<Vec<Fun
         counted(),
         dialect::buckets(backend)
     );
-    rows(on, Statement::from_sql_and_values(backend, sql, [to_json(&buckets).into()])).await
+    rows(
+        on,
+        Statement::from_sql_and_values(backend, sql, [to_json(&buckets).into()]),
+    )
+    .await
 }
 
 /// The first and last start among the cycles of a period, and what they were judged by.
@@ -78,7 +99,11 @@ pub async fn span(on: &impl Read, from: Timestamp, to: Timestamp) -> Result<Span
     );
     let values = [from.millis().into(), to.millis().into()];
     let mut span = Span::default();
-    for row in on.conn().query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await? {
+    for row in on
+        .conn()
+        .query_all_raw(Statement::from_sql_and_values(backend, sql, values))
+        .await?
+    {
         span.agreement_versions.push(row.try_get("", "version")?);
         let first = Timestamp::from_millis(row.try_get("", "first")?);
         let last = Timestamp::from_millis(row.try_get("", "last")?);
@@ -98,7 +123,11 @@ async fn rows(on: &impl Read, statement: Statement) -> Result<Vec<FunnelRow>, St
             cycles[i] = row.try_get("", &format!("c{i}"))?;
             people[i] = row.try_get("", &format!("p{i}"))?;
         }
-        found.push(FunnelRow { key: row.try_get("", "name")?, cycles, people });
+        found.push(FunnelRow {
+            key: row.try_get("", "name")?,
+            cycles,
+            people,
+        });
     }
     Ok(found)
 }

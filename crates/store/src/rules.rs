@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, ColumnTrait, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::Value;
 use tandem_domain::agreement::Version;
 use tandem_domain::capture::Form;
@@ -44,8 +44,12 @@ pub(crate) async fn current(
     connection: &impl ConnectionTrait,
     known: Option<Arc<Rules>>,
 ) -> Result<Arc<Rules>, StoreError> {
-    let revisions: HashMap<String, i64> =
-        rows::revisions::Entity::find().all(connection).await?.into_iter().map(|row| (row.name, row.revision)).collect();
+    let revisions: HashMap<String, i64> = rows::revisions::Entity::find()
+        .all(connection)
+        .await?
+        .into_iter()
+        .map(|row| (row.name, row.revision))
+        .collect();
     match known {
         Some(known) if known.revisions == revisions => Ok(known),
         _ => Ok(Arc::new(load(connection, revisions).await?)),
@@ -57,15 +61,22 @@ pub async fn read(on: &impl Read) -> Result<Arc<Rules>, StoreError> {
     current(on.conn(), None).await
 }
 
-async fn load(connection: &impl ConnectionTrait, revisions: HashMap<String, i64>) -> Result<Rules, StoreError> {
+async fn load(
+    connection: &impl ConnectionTrait,
+    revisions: HashMap<String, i64>,
+) -> Result<Rules, StoreError> {
     let agreement = rows::agreements::Entity::find()
         .filter(rows::agreements::Column::State.eq("in_force"))
         .order_by_desc(rows::agreements::Column::Number)
         .one(connection)
         .await?
         .ok_or(StoreError::Corrupt("agreements"))?;
-    let settings: HashMap<String, String> =
-        rows::settings::Entity::find().all(connection).await?.into_iter().map(|row| (row.name, row.value)).collect();
+    let settings: HashMap<String, String> = rows::settings::Entity::find()
+        .all(connection)
+        .await?
+        .into_iter()
+        .map(|row| (row.name, row.value))
+        .collect();
     let forms = rows::forms::Entity::find().all(connection).await?;
     let forms: Result<Vec<Form>, StoreError> = forms.into_iter().map(|row| row.into_domain()).collect();
     Ok(Rules {
@@ -77,8 +88,15 @@ async fn load(connection: &impl ConnectionTrait, revisions: HashMap<String, i64>
     })
 }
 
-fn setting<T: serde::de::DeserializeOwned>(all: &HashMap<String, String>, name: &str) -> Result<Option<T>, StoreError> {
-    let Some(text) = all.get(name) else { return Ok(None) };
+fn setting<T: serde::de::DeserializeOwned>(
+    all: &HashMap<String, String>,
+    name: &str,
+) -> Result<Option<T>, StoreError> {
+    let Some(text) = all.get(name) else {
+        return Ok(None);
+    };
     let value: Value = serde_json::from_str(text).map_err(|_| StoreError::Corrupt("settings"))?;
-    serde_json::from_value(value).map(Some).map_err(|_| StoreError::Corrupt("settings"))
+    serde_json::from_value(value)
+        .map(Some)
+        .map_err(|_| StoreError::Corrupt("settings"))
 }

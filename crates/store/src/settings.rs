@@ -35,13 +35,23 @@ pub async fn get_for_update(tx: &Tx, name: &str) -> Result<Setting, StoreError> 
 
 fn read(row: Option<settings::Model>) -> Result<Setting, StoreError> {
     match row {
-        Some(row) => Ok(Setting { value: from_json("settings", &row.value)?, version: row.version }),
-        None => Ok(Setting { value: Value::Null, version: 0 }),
+        Some(row) => Ok(Setting {
+            value: from_json("settings", &row.value)?,
+            version: row.version,
+        }),
+        None => Ok(Setting {
+            value: Value::Null,
+            version: 0,
+        }),
     }
 }
 
 /// Keep a technical setting, which leaves no journal entry.
 pub async fn put(tx: &Tx, name: &str, value: &Value, version: i64) -> Result<(), StoreError> {
-    let row = settings::Model { name: name.to_owned(), value: value.to_string(), version };
+    let row = settings::Model {
+        name: name.to_owned(),
+        value: value.to_string(),
+        version,
+    };
     write::insert::<settings::Entity>(tx, [row].iter(), dialect::OnConflict::Replace).await
 }

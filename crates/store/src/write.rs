@@ -57,16 +57,25 @@ const WORDS_OF_A_LEAD: &[&str] = &["first_name", "last_name", "emails", "phones"
 impl Rows {
     fn take(&mut self, change: &Change) {
         match change {
-            Change::LeadCreated { lead, cycle, transition, .. } => {
+            Change::LeadCreated {
+                lead,
+                cycle,
+                transition,
+                ..
+            } => {
                 self.leads.insert(lead.id.uuid(), rows::leads::Model::of(lead));
                 self.lead_terms.insert(lead.id.uuid(), search::lead_terms(lead));
                 if lead.company_id.is_some() {
                     self.joined.insert(lead.id.uuid());
                 }
-                self.cycles.insert(cycle.id.uuid(), rows::cycles::Model::of(cycle));
-                self.transitions.insert(transition.id.uuid(), rows::transitions::Model::of(transition));
+                self.cycles
+                    .insert(cycle.id.uuid(), rows::cycles::Model::of(cycle));
+                self.transitions
+                    .insert(transition.id.uuid(), rows::transitions::Model::of(transition));
             }
-            Change::LeadEdited { lead, cycle, after, .. } => {
+            Change::LeadEdited {
+                lead, cycle, after, ..
+            } => {
                 let id = lead.id.uuid();
                 let is_new = self.lead_terms.contains_key(&id) && !self.known_leads.contains(&id);
                 if WORDS_OF_A_LEAD.iter().any(|field| after.contains_key(*field)) {
@@ -79,12 +88,23 @@ impl Rows {
                     self.joined.insert(id);
                 }
                 self.leads.insert(id, rows::leads::Model::of(lead));
-                self.cycles.extend(cycle.iter().map(|cycle| (cycle.id.uuid(), rows::cycles::Model::of(cycle))));
+                self.cycles.extend(
+                    cycle
+                        .iter()
+                        .map(|cycle| (cycle.id.uuid(), rows::cycles::Model::of(cycle))),
+                );
             }
-            Change::LeadMoved { lead, transition, cycle, .. } => {
+            Change::LeadMoved {
+                lead,
+                transition,
+                cycle,
+                ..
+            } => {
                 self.leads.insert(lead.id.uuid(), rows::leads::Model::of(lead));
-                self.cycles.insert(cycle.id.uuid(), rows::cycles::Model::of(cycle));
-                self.transitions.insert(transition.id.uuid(), rows::transitions::Model::of(transition));
+                self.cycles
+                    .insert(cycle.id.uuid(), rows::cycles::Model::of(cycle));
+                self.transitions
+                    .insert(transition.id.uuid(), rows::transitions::Model::of(transition));
             }
             Change::LeadAssigned { lead, .. } | Change::LeadArchived(lead) | Change::LeadRestored(lead) => {
                 self.leads.insert(lead.id.uuid(), rows::leads::Model::of(lead));
@@ -98,11 +118,14 @@ impl Rows {
                 self.gone_identifiers.insert(id.uuid());
             }
             Change::FieldStated(statement) => {
-                self.values.insert(statement.id.uuid(), rows::field_values::Model::of(statement));
+                self.values
+                    .insert(statement.id.uuid(), rows::field_values::Model::of(statement));
             }
             Change::CompanyCreated { company, .. } => {
-                self.companies.insert(company.id.uuid(), rows::companies::Model::of(company));
-                self.company_terms.insert(company.id.uuid(), search::company_terms(company));
+                self.companies
+                    .insert(company.id.uuid(), rows::companies::Model::of(company));
+                self.company_terms
+                    .insert(company.id.uuid(), search::company_terms(company));
             }
             Change::CompanyEdited { company, after, .. } => {
                 let id = company.id.uuid();
@@ -116,7 +139,8 @@ impl Rows {
             }
             Change::FormCreated { form, key } => {
                 self.forms.insert(form.id.uuid(), rows::forms::Model::of(form));
-                self.form_keys.insert(key.id.uuid(), rows::form_keys::Model::of(key));
+                self.form_keys
+                    .insert(key.id.uuid(), rows::form_keys::Model::of(key));
                 self.revisions.insert(revision::FORMS);
             }
             Change::FormEdited { form, .. } => {
@@ -124,10 +148,17 @@ impl Rows {
                 self.revisions.insert(revision::FORMS);
             }
             Change::SubmissionReceived(submission) => {
-                self.submissions.insert(submission.id.uuid(), rows::submissions::Model::of(submission));
+                self.submissions
+                    .insert(submission.id.uuid(), rows::submissions::Model::of(submission));
             }
-            Change::SettingChanged { name, version, after, .. } => {
-                let row = rows::settings::Model { name: (*name).to_owned(), value: to_json(after), version: *version };
+            Change::SettingChanged {
+                name, version, after, ..
+            } => {
+                let row = rows::settings::Model {
+                    name: (*name).to_owned(),
+                    value: to_json(after),
+                    version: *version,
+                };
                 self.settings.insert((*name).to_owned(), row);
                 self.revisions.insert(revision::SETTINGS);
             }
@@ -137,8 +168,12 @@ impl Rows {
             Change::TeamCreated(team) | Change::TeamEdited { team, .. } => {
                 let team_id = team.id.uuid();
                 self.teams.insert(team_id, rows::teams::Model::of(team));
-                let member = |user_id: &Id<_>| rows::team_members::Model { team_id, user_id: user_id.uuid() };
-                self.members.insert(team_id, team.members.iter().map(member).collect());
+                let member = |user_id: &Id<_>| rows::team_members::Model {
+                    team_id,
+                    user_id: user_id.uuid(),
+                };
+                self.members
+                    .insert(team_id, team.members.iter().map(member).collect());
             }
             Change::KeyCreated(key) | Change::KeyRotated(key) | Change::KeyRevoked(key) => {
                 self.keys.insert(key.id.uuid(), rows::api_keys::Model::of(key));
@@ -162,7 +197,13 @@ impl Rows {
         insert::<rows::settings::Entity>(tx, self.settings.values(), Replace).await?;
         insert::<rows::users::Entity>(tx, self.users.values(), Replace).await?;
         insert::<rows::teams::Entity>(tx, self.teams.values(), Replace).await?;
-        delete(tx, "team_members", "team_id", &self.members.keys().copied().collect()).await?;
+        delete(
+            tx,
+            "team_members",
+            "team_id",
+            &self.members.keys().copied().collect(),
+        )
+        .await?;
         insert::<rows::team_members::Entity>(tx, self.members.values().flatten(), Fail).await?;
         insert::<rows::api_keys::Entity>(tx, self.keys.values(), Replace).await?;
         self.save_terms(tx).await?;
@@ -176,7 +217,10 @@ impl Rows {
         delete(tx, "company_terms", "company_id", &self.known_companies).await?;
         let words = |(id, terms): (&Uuid, &BTreeSet<String>)| {
             let id = *id;
-            let row = move |term: &String| rows::company_terms::Model { term: term.clone(), company_id: id };
+            let row = move |term: &String| rows::company_terms::Model {
+                term: term.clone(),
+                company_id: id,
+            };
             terms.iter().map(row).collect::<Vec<_>>()
         };
         let company_words: Vec<_> = self.company_terms.iter().flat_map(words).collect();
@@ -187,7 +231,11 @@ impl Rows {
             let id = *id;
             let row = move |term: &String| {
                 let (term, origin) = (term.clone(), "own".to_owned());
-                rows::lead_terms::Model { term, lead_id: id, origin }
+                rows::lead_terms::Model {
+                    term,
+                    lead_id: id,
+                    origin,
+                }
             };
             terms.iter().map(row).collect::<Vec<_>>()
         };
@@ -206,7 +254,9 @@ async fn inherit_terms(tx: &Tx, column: &str, ids: &BTreeSet<Uuid>) -> Result<()
     }
     let backend = tx.conn().get_database_backend();
     let chosen = || dialect::id_in(backend, column, ids.iter().copied());
-    let forget = format!("DELETE FROM lead_terms WHERE origin = 'company' AND lead_id IN (SELECT l.id FROM leads l WHERE {{}})");
+    let forget = format!(
+        "DELETE FROM lead_terms WHERE origin = 'company' AND lead_id IN (SELECT l.id FROM leads l WHERE {{}})"
+    );
     let copy = "INSERT INTO lead_terms (term, lead_id, origin) SELECT t.term, l.id, 'company' FROM leads l \
                 JOIN company_terms t ON t.company_id = l.company_id WHERE {}";
     for template in [forget.as_str(), copy] {
@@ -216,14 +266,20 @@ async fn inherit_terms(tx: &Tx, column: &str, ids: &BTreeSet<Uuid>) -> Result<()
 }
 
 /// Execute a statement whose `{}` is a condition.
-async fn execute_with(tx: &Tx, template: &str, condition: sea_orm::sea_query::SimpleExpr) -> Result<(), StoreError> {
+async fn execute_with(
+    tx: &Tx,
+    template: &str,
+    condition: sea_orm::sea_query::SimpleExpr,
+) -> Result<(), StoreError> {
     let backend = tx.conn().get_database_backend();
     let probe = sea_orm::sea_query::Query::select().expr(condition).to_owned();
     let built = backend.build(&probe);
     let condition = built.sql.trim_start_matches("SELECT ").to_owned();
     let sql = template.replace("{}", &condition);
     let values = built.values.unwrap_or(sea_orm::Values(vec![]));
-    tx.conn().execute_raw(Statement::from_sql_and_values(backend, sql, values.0)).await?;
+    tx.conn()
+        .execute_raw(Statement::from_sql_and_values(backend, sql, values.0))
+        .await?;
     Ok(())
 }
 
@@ -262,7 +318,12 @@ async fn delete_where(
         return Ok(());
     }
     let chosen = dialect::id_in(tx.conn().get_database_backend(), column, ids.iter().copied());
-    execute_with(tx, &format!("DELETE FROM {table} WHERE {condition} AND {{}}"), chosen).await
+    execute_with(
+        tx,
+        &format!("DELETE FROM {table} WHERE {condition} AND {{}}"),
+        chosen,
+    )
+    .await
 }
 
 /// Raise a revision: whoever decides by what it stands for compiles anew.
@@ -273,7 +334,9 @@ pub(crate) async fn raise_revision(tx: &Tx, name: &str) -> Result<(), StoreError
          ON CONFLICT (name) DO UPDATE SET revision = revisions.revision + 1",
         dialect::parameter(backend, 1)
     );
-    tx.conn().execute_raw(Statement::from_sql_and_values(backend, sql, [name.into()])).await?;
+    tx.conn()
+        .execute_raw(Statement::from_sql_and_values(backend, sql, [name.into()]))
+        .await?;
     Ok(())
 }
 
@@ -284,8 +347,12 @@ async fn append_journal(tx: &Tx, changes: &[Change]) -> Result<(), StoreError> {
         let mut ids = stamp.ids();
         for entry in changes.iter().filter_map(journal::entry) {
             let id: EntryId = ids.next();
-            let names: BTreeSet<&String> =
-                entry.before.iter().chain(&entry.after).flat_map(|facts| facts.keys()).collect();
+            let names: BTreeSet<&String> = entry
+                .before
+                .iter()
+                .chain(&entry.after)
+                .flat_map(|facts| facts.keys())
+                .collect();
             let lead_id = entry.lead_id.map(Id::uuid);
             entries.push(rows::journal::Model {
                 id: id.uuid(),
@@ -303,7 +370,10 @@ async fn append_journal(tx: &Tx, changes: &[Change]) -> Result<(), StoreError> {
                 occurred_at: stamp.now.millis(),
                 request_id: stamp.request_id.clone(),
                 fields: to_json(&names),
-                agreement_version: entry.data.get("agreement_version").and_then(serde_json::Value::as_i64),
+                agreement_version: entry
+                    .data
+                    .get("agreement_version")
+                    .and_then(serde_json::Value::as_i64),
             });
             values.push(rows::journal_values::Model {
                 id: id.uuid(),
@@ -319,7 +389,8 @@ async fn append_journal(tx: &Tx, changes: &[Change]) -> Result<(), StoreError> {
     }
     let backend = tx.conn().get_database_backend();
     let place = dialect::journal_place(backend);
-    let statement = dialect::insert::<rows::journal::Entity>(backend, to_json(&entries), OnConflict::Fail, &place);
+    let statement =
+        dialect::insert::<rows::journal::Entity>(backend, to_json(&entries), OnConflict::Fail, &place);
     tx.conn().execute_raw(statement).await?;
     insert::<rows::journal_values::Entity>(tx, values.iter(), OnConflict::Fail).await
 }

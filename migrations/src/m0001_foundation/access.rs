@@ -20,18 +20,35 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager.create_index(unique("users", &["email"])).await?;
 
     let passwords = vec![id("user_id"), text("hash"), big("changed_at")];
-    manager.create_table(table("passwords", &["user_id"], passwords)).await?;
+    manager
+        .create_table(table("passwords", &["user_id"], passwords))
+        .await?;
 
-    let invitations =
-        vec![text("token_hash"), id("user_id"), big("expires_at"), big_or_null("used_at"), big("created_at")];
-    manager.create_table(table("invitations", &["token_hash"], invitations)).await?;
+    let invitations = vec![
+        text("token_hash"),
+        id("user_id"),
+        big("expires_at"),
+        big_or_null("used_at"),
+        big("created_at"),
+    ];
+    manager
+        .create_table(table("invitations", &["token_hash"], invitations))
+        .await?;
     manager.create_index(index("invitations", &["user_id"])).await?;
 
-    let teams = vec![id("id"), big("version"), text("name"), big("created_at"), big("updated_at")];
+    let teams = vec![
+        id("id"),
+        big("version"),
+        text("name"),
+        big("created_at"),
+        big("updated_at"),
+    ];
     manager.create_table(table("teams", &["id"], teams)).await?;
     manager.create_index(unique("teams", &["name"])).await?;
     let members = vec![id("team_id"), id("user_id")];
-    manager.create_table(table("team_members", &["team_id", "user_id"], members)).await?;
+    manager
+        .create_table(table("team_members", &["team_id", "user_id"], members))
+        .await?;
     manager.create_index(index("team_members", &["user_id"])).await?;
 
     let sessions = vec![
@@ -47,14 +64,20 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     ];
     manager.create_table(table("sessions", &["id"], sessions)).await?;
     manager.create_index(unique("sessions", &["token_hash"])).await?;
-    manager.create_index(index("sessions", &["previous_hash"])).await?;
+    manager
+        .create_index(index("sessions", &["previous_hash"]))
+        .await?;
     manager.create_index(index("sessions", &["user_id"])).await?;
     manager.create_index(index("sessions", &["expires_at"])).await?;
 
     // Hashes of refresh tokens that were used up: one that comes back betrays a stolen family.
     let spent = vec![text("token_hash"), id("session_id"), big("expires_at")];
-    manager.create_table(table("spent_tokens", &["token_hash"], spent)).await?;
-    manager.create_index(index("spent_tokens", &["expires_at"])).await?;
+    manager
+        .create_table(table("spent_tokens", &["token_hash"], spent))
+        .await?;
+    manager
+        .create_index(index("spent_tokens", &["expires_at"]))
+        .await?;
 
     let keys = vec![
         id("id"),
@@ -72,20 +95,51 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager.create_table(table("api_keys", &["id"], keys)).await?;
 
     // A rotated key has two secrets until the overlap ends.
-    let secrets = vec![text("secret_hash"), id("key_id"), big_or_null("expires_at"), big("created_at")];
-    manager.create_table(table("api_key_secrets", &["secret_hash"], secrets)).await?;
-    manager.create_index(index("api_key_secrets", &["key_id"])).await?;
+    let secrets = vec![
+        text("secret_hash"),
+        id("key_id"),
+        big_or_null("expires_at"),
+        big("created_at"),
+    ];
+    manager
+        .create_table(table("api_key_secrets", &["secret_hash"], secrets))
+        .await?;
+    manager
+        .create_index(index("api_key_secrets", &["key_id"]))
+        .await?;
 
-    let signing = vec![id("id"), text("kid"), text("sealed"), text("public"), big("created_at"), big_or_null("retired_at")];
-    manager.create_table(table("signing_keys", &["id"], signing)).await?;
+    let signing = vec![
+        id("id"),
+        text("kid"),
+        text("sealed"),
+        text("public"),
+        big("created_at"),
+        big_or_null("retired_at"),
+    ];
+    manager
+        .create_table(table("signing_keys", &["id"], signing))
+        .await?;
 
-    let throttles = vec![text("key"), big("count"), big("window_started_at"), big("blocked_until")];
-    manager.create_table(table("throttles", &["key"], throttles)).await?;
-    manager.create_index(index("throttles", &["window_started_at"])).await?;
+    let throttles = vec![
+        text("key"),
+        big("count"),
+        big("window_started_at"),
+        big("blocked_until"),
+    ];
+    manager
+        .create_table(table("throttles", &["key"], throttles))
+        .await?;
+    manager
+        .create_index(index("throttles", &["window_started_at"]))
+        .await?;
 
     let settings = vec![text("name"), text("value"), big("version")];
-    manager.create_table(table("settings", &["name"], settings)).await?;
-    manager.create_table(table("revisions", &["name"], vec![text("name"), big("revision")])).await?;
+    manager
+        .create_table(table("settings", &["name"], settings))
+        .await?;
+    manager
+        .create_table(table("revisions", &["name"], vec![text("name"), big("revision")]))
+        .await?;
 
     let idempotency = vec![
         text("key_hash"),
@@ -97,8 +151,12 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         big("created_at"),
         big("expires_at"),
     ];
-    manager.create_table(table("idempotency", &["key_hash"], idempotency)).await?;
-    manager.create_index(index("idempotency", &["expires_at"])).await?;
+    manager
+        .create_table(table("idempotency", &["key_hash"], idempotency))
+        .await?;
+    manager
+        .create_index(index("idempotency", &["expires_at"]))
+        .await?;
 
     let leases = vec![text("name"), text("holder"), big("fence"), big("expires_at")];
     manager.create_table(table("leases", &["name"], leases)).await

@@ -17,7 +17,13 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     ];
     manager.create_table(table("forms", &["id"], forms)).await?;
 
-    let keys = vec![id("id"), id("form_id"), text("key"), big_or_null("expires_at"), big("created_at")];
+    let keys = vec![
+        id("id"),
+        id("form_id"),
+        text("key"),
+        big_or_null("expires_at"),
+        big("created_at"),
+    ];
     manager.create_table(table("form_keys", &["id"], keys)).await?;
     manager.create_index(unique("form_keys", &["key"])).await?;
     manager.create_index(index("form_keys", &["form_id"])).await?;
@@ -31,8 +37,16 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         text("faults"),
         big("received_at"),
     ];
-    manager.create_table(table("submissions", &["id"], submissions)).await?;
-    manager.create_index(index("submissions", &["form_id", "id"])).await?;
-    manager.create_index(index("submissions", &["status", "id"])).await?;
-    manager.create_index(index("submissions", &["lead_id", "id"])).await
+    manager
+        .create_table(table("submissions", &["id"], submissions))
+        .await?;
+    manager
+        .create_index(index("submissions", &["form_id", "id"]))
+        .await?;
+    manager
+        .create_index(index("submissions", &["status", "id"]))
+        .await?;
+    manager
+        .create_index(index("submissions", &["lead_id", "id"]))
+        .await
 }

@@ -61,10 +61,20 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         big("position"),
         big("created_at"),
     ];
-    manager.create_table(table("identifiers", &["id"], identifiers)).await?;
+    manager
+        .create_table(table("identifiers", &["id"], identifiers))
+        .await?;
     manager.create_index(index("identifiers", &["lead_id"])).await?;
-    manager.create_index(index("identifiers", &["kind", "system", "value"])).await?;
-    dialect::unique_where(manager, "identifiers", &["kind", "system", "value"], "kind <> 'phone'").await?;
+    manager
+        .create_index(index("identifiers", &["kind", "system", "value"]))
+        .await?;
+    dialect::unique_where(
+        manager,
+        "identifiers",
+        &["kind", "system", "value"],
+        "kind <> 'phone'",
+    )
+    .await?;
 
     let companies = vec![
         id("id"),
@@ -80,7 +90,9 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         big("created_at"),
         big("updated_at"),
     ];
-    manager.create_table(table("companies", &["id"], companies)).await?;
+    manager
+        .create_table(table("companies", &["id"], companies))
+        .await?;
     manager.create_index(unique("companies", &["domain"])).await?;
     for columns in [
         &["is_listed", "id"][..],
@@ -103,17 +115,35 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         big("recorded_at"),
         text("stated_by"),
     ];
-    manager.create_table(table("field_values", &["id"], values)).await?;
-    manager.create_index(index("field_values", &["lead_id", "field"])).await?;
-    manager.create_index(index("field_values", &["company_id", "field"])).await?;
+    manager
+        .create_table(table("field_values", &["id"], values))
+        .await?;
+    manager
+        .create_index(index("field_values", &["lead_id", "field"]))
+        .await?;
+    manager
+        .create_index(index("field_values", &["company_id", "field"]))
+        .await?;
 
     // Each word by which a lead is found; `origin` says whether it is its own or its company's.
     let lead_terms = vec![text("term"), id("lead_id"), text("origin")];
-    dialect::key_table(manager, table("lead_terms", &["term", "lead_id", "origin"], lead_terms)).await?;
-    manager.create_index(index("lead_terms", &["lead_id", "term"])).await?;
+    dialect::key_table(
+        manager,
+        table("lead_terms", &["term", "lead_id", "origin"], lead_terms),
+    )
+    .await?;
+    manager
+        .create_index(index("lead_terms", &["lead_id", "term"]))
+        .await?;
     let company_terms = vec![text("term"), id("company_id")];
-    dialect::key_table(manager, table("company_terms", &["term", "company_id"], company_terms)).await?;
-    manager.create_index(index("company_terms", &["company_id", "term"])).await?;
+    dialect::key_table(
+        manager,
+        table("company_terms", &["term", "company_id"], company_terms),
+    )
+    .await?;
+    manager
+        .create_index(index("company_terms", &["company_id", "term"]))
+        .await?;
 
     let agreements = vec![
         big("number"),
@@ -123,7 +153,9 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         big("created_at"),
         big_or_null("effective_at"),
     ];
-    manager.create_table(table("agreements", &["number"], agreements)).await?;
+    manager
+        .create_table(table("agreements", &["number"], agreements))
+        .await?;
 
     let transitions = vec![
         id("id"),
@@ -140,8 +172,12 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         big_or_null("until"),
         big("agreement_version"),
     ];
-    manager.create_table(table("transitions", &["id"], transitions)).await?;
-    manager.create_index(index("transitions", &["lead_id", "at", "id"])).await?;
+    manager
+        .create_table(table("transitions", &["id"], transitions))
+        .await?;
+    manager
+        .create_index(index("transitions", &["lead_id", "at", "id"]))
+        .await?;
 
     let cycles = vec![
         id("id"),
@@ -168,11 +204,22 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         id_or_null("owner_id"),
     ];
     manager.create_table(table("cycles", &["id"], cycles)).await?;
-    manager.create_index(unique("cycles", &["lead_id", "number"])).await?;
+    manager
+        .create_index(unique("cycles", &["lead_id", "number"]))
+        .await?;
     // Covers the funnel by source: counting reads the index alone.
     let funnel = &[
-        "started_at", "source", "lead_id", "mql_at", "sal_at", "sql_at", "opportunity_at", "customer_at",
+        "started_at",
+        "source",
+        "lead_id",
+        "mql_at",
+        "sal_at",
+        "sql_at",
+        "opportunity_at",
+        "customer_at",
         "agreement_version",
     ];
-    manager.create_index(index("cycles", funnel).name("cycles_by_start").take()).await
+    manager
+        .create_index(index("cycles", funnel).name("cycles_by_start").take())
+        .await
 }

@@ -30,6 +30,8 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
-        Err(DbErr::Migration("the schema only goes forward; restore a backup".into()))
+        Err(DbErr::Migration(
+            "the schema only goes forward; restore a backup".into(),
+        ))
     }
 }

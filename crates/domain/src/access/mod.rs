@@ -91,7 +91,15 @@ impl Scope {
         use Scope::*;
         matches!(
             self,
-            LeadsRead | FormsRead | ReportsRead | JournalRead | ChangesRead | AgreementsRead | SettingsRead | UsersRead | Account
+            LeadsRead
+                | FormsRead
+                | ReportsRead
+                | JournalRead
+                | ChangesRead
+                | AgreementsRead
+                | SettingsRead
+                | UsersRead
+                | Account
         )
     }
 }
@@ -220,7 +228,9 @@ impl ActorKind {
 
     /// The kind with this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::User, Self::Key, Self::Form, Self::System].into_iter().find(|kind| kind.name() == name)
+        [Self::User, Self::Key, Self::Form, Self::System]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 }
 
@@ -288,8 +298,16 @@ impl Actor {
     /// sales manager, a key by its own scope. An unowned lead is open to sales.
     pub fn may_edit(&self, owner: Option<UserId>) -> Result<(), Denied> {
         let person = match self {
-            Actor::Key { on_behalf_of: None, .. } | Actor::System(_) | Actor::Form(_) => return Ok(()),
-            Actor::Key { on_behalf_of: Some(person), .. } | Actor::User(person) => person,
+            Actor::Key {
+                on_behalf_of: None, ..
+            }
+            | Actor::System(_)
+            | Actor::Form(_) => return Ok(()),
+            Actor::Key {
+                on_behalf_of: Some(person),
+                ..
+            }
+            | Actor::User(person) => person,
         };
         if person.is_admin() || person.is_marketing() || person.role == Role::SalesManager {
             return Ok(());
@@ -318,7 +336,11 @@ impl Actor {
         if person.is_admin() || takes_unowned || matches!(person.role, Role::SalesManager | Role::Revops) {
             return Ok(());
         }
-        Err(if person.role == Role::Sales { Denied::NotOwner } else { Denied::WrongRole })
+        Err(if person.role == Role::Sales {
+            Denied::NotOwner
+        } else {
+            Denied::WrongRole
+        })
     }
 }
 
@@ -329,7 +351,12 @@ mod tests {
     use crate::instant::Timestamp;
 
     fn person(role: Role, ids: &mut Ids) -> Person {
-        Person { id: ids.next(), role, admin: false, teams: vec![] }
+        Person {
+            id: ids.next(),
+            role,
+            admin: false,
+            teams: vec![],
+        }
     }
 
     #[test]
@@ -348,8 +375,16 @@ mod tests {
         for role in Role::ALL {
             let someone = person(*role, &mut ids);
             assert!(someone.grants(Scope::LeadsRead), "{role:?}");
-            assert_eq!(someone.grants(Scope::UsersManage), *role == Role::Admin, "{role:?}");
-            assert_eq!(someone.grants(Scope::LeadsWrite), *role != Role::Viewer, "{role:?}");
+            assert_eq!(
+                someone.grants(Scope::UsersManage),
+                *role == Role::Admin,
+                "{role:?}"
+            );
+            assert_eq!(
+                someone.grants(Scope::LeadsWrite),
+                *role != Role::Viewer,
+                "{role:?}"
+            );
         }
         let mut small_firm = person(Role::Viewer, &mut ids);
         small_firm.admin = true;
@@ -364,17 +399,29 @@ mod tests {
         assert_eq!(actor.may_edit(Some(rep.id)), Ok(()));
         assert_eq!(actor.may_edit(None), Ok(()));
         assert_eq!(actor.may_edit(Some(other.id)), Err(Denied::NotOwner));
-        assert_eq!(Actor::User(person(Role::Revops, &mut ids)).may_edit(None), Err(Denied::WrongRole));
-        assert_eq!(Actor::User(person(Role::Marketing, &mut ids)).may_edit(Some(other.id)), Ok(()));
+        assert_eq!(
+            Actor::User(person(Role::Revops, &mut ids)).may_edit(None),
+            Err(Denied::WrongRole)
+        );
+        assert_eq!(
+            Actor::User(person(Role::Marketing, &mut ids)).may_edit(Some(other.id)),
+            Ok(())
+        );
     }
 
     #[test]
     fn a_key_assigns_only_on_behalf_of_a_person_who_may() {
         let mut ids = Ids::new(Timestamp::from_millis(0), 0);
         let to = Some(ids.next());
-        let key = Actor::Key { id: ids.next(), on_behalf_of: None };
+        let key = Actor::Key {
+            id: ids.next(),
+            on_behalf_of: None,
+        };
         assert_eq!(key.may_assign(None, to), Err(Denied::NeedsPerson));
-        let manager = Actor::Key { id: ids.next(), on_behalf_of: Some(person(Role::SalesManager, &mut ids)) };
+        let manager = Actor::Key {
+            id: ids.next(),
+            on_behalf_of: Some(person(Role::SalesManager, &mut ids)),
+        };
         assert_eq!(manager.may_assign(None, to), Ok(()));
     }
 }

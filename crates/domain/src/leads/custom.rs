@@ -80,7 +80,11 @@ impl CustomField {
                 if is_day { Ok(()) } else { Err(Unfit::NotADate) }
             }
             (CustomType::Choice, Value::String(text)) => {
-                if self.options.contains(text) { Ok(()) } else { Err(Unfit::NotAnOption) }
+                if self.options.contains(text) {
+                    Ok(())
+                } else {
+                    Err(Unfit::NotAnOption)
+                }
             }
             _ => Err(Unfit::WrongType),
         }
@@ -90,7 +94,10 @@ impl CustomField {
     pub fn read(&self, text: &str) -> Result<Value, Unfit> {
         let value = match self.kind {
             CustomType::Text | CustomType::Date | CustomType::Choice => Value::from(text),
-            CustomType::Integer => text.parse::<i64>().map(Value::from).map_err(|_| Unfit::WrongType)?,
+            CustomType::Integer => text
+                .parse::<i64>()
+                .map(Value::from)
+                .map_err(|_| Unfit::WrongType)?,
             CustomType::Number => serde_json::from_str(text).map_err(|_| Unfit::WrongType)?,
             CustomType::Boolean => match text {
                 "true" | "on" | "yes" | "1" => Value::Bool(true),
@@ -126,7 +133,10 @@ pub fn faults(fields: &[CustomField], before: &[CustomField]) -> Vec<(usize, Bad
         if (field.kind == CustomType::Choice) == field.options.is_empty() {
             found.push((index, BadDeclaration::Options));
         }
-        if before.iter().any(|old| old.name == field.name && old.kind != field.kind) {
+        if before
+            .iter()
+            .any(|old| old.name == field.name && old.kind != field.kind)
+        {
             found.push((index, BadDeclaration::TypeChanged));
         }
     }
@@ -139,7 +149,12 @@ mod tests {
     use serde_json::json;
 
     fn field(kind: CustomType) -> CustomField {
-        CustomField { name: "f".into(), label: "F".into(), kind, options: vec!["a".into()] }
+        CustomField {
+            name: "f".into(),
+            label: "F".into(),
+            kind,
+            options: vec!["a".into()],
+        }
     }
 
     #[test]
@@ -167,8 +182,14 @@ mod tests {
 
     #[test]
     fn a_declared_type_stays() {
-        let before = [CustomField { options: vec![], ..field(CustomType::Text) }];
-        let after = [CustomField { options: vec![], ..field(CustomType::Integer) }];
+        let before = [CustomField {
+            options: vec![],
+            ..field(CustomType::Text)
+        }];
+        let after = [CustomField {
+            options: vec![],
+            ..field(CustomType::Integer)
+        }];
         assert_eq!(faults(&after, &before), [(0, BadDeclaration::TypeChanged)]);
         assert_eq!(faults(&before, &before), []);
     }

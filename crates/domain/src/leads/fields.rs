@@ -100,7 +100,9 @@ impl Source {
 
     /// The source with this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Hand, Self::Form, Self::Api, Self::Import, Self::Partner].into_iter().find(|s| s.name() == name)
+        [Self::Hand, Self::Form, Self::Api, Self::Import, Self::Partner]
+            .into_iter()
+            .find(|s| s.name() == name)
     }
 
     /// The source of what an actor states.
@@ -163,7 +165,10 @@ pub fn is_empty(value: &Value) -> bool {
 
 /// The statement that is shown among those about one field of one record.
 pub fn winner<'a>(statements: impl IntoIterator<Item = &'a FieldValue>) -> Option<&'a FieldValue> {
-    statements.into_iter().filter(|statement| statement.counts()).max_by_key(|statement| statement.rank())
+    statements
+        .into_iter()
+        .filter(|statement| statement.counts())
+        .max_by_key(|statement| statement.rank())
 }
 
 #[cfg(test)]

@@ -28,7 +28,9 @@ impl Kind {
 
     /// The kind with this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::ExternalId, Self::Email, Self::Phone].into_iter().find(|kind| kind.name() == name)
+        [Self::ExternalId, Self::Email, Self::Phone]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 
     /// Whether one value names one lead. Phones do not: switchboards.
@@ -68,7 +70,11 @@ pub struct Identifier {
 impl Identifier {
     /// What is compared.
     pub fn key(&self) -> Key {
-        Key { kind: self.kind, system: self.system.clone(), value: self.value.clone() }
+        Key {
+            kind: self.kind,
+            system: self.system.clone(),
+            value: self.value.clone(),
+        }
     }
 }
 
@@ -103,7 +109,11 @@ impl Email {
             && local.chars().all(is_atom);
         let domain = Domain::parse(domain).map_err(|_| Invalid::Email)?;
         let address = format!("{}@{}", local.to_lowercase(), domain.0);
-        if local_is_sound && address.len() <= 254 { Ok(Self(address)) } else { Err(Invalid::Email) }
+        if local_is_sound && address.len() <= 254 {
+            Ok(Self(address))
+        } else {
+            Err(Invalid::Email)
+        }
     }
 
     /// The canonical text.
@@ -133,8 +143,14 @@ impl Domain {
         let ascii = idna::domain_to_ascii_strict(text.trim()).map_err(|_| Invalid::Domain)?;
         let labels: Vec<&str> = ascii.split('.').collect();
         let is_label = |label: &&str| !label.is_empty() && label.len() <= 63;
-        let top_is_a_name = labels.last().is_some_and(|top| top.len() >= 2 && !top.bytes().all(|b| b.is_ascii_digit()));
-        if labels.len() >= 2 && labels.iter().all(|label| is_label(&label)) && top_is_a_name && ascii.len() <= 253 {
+        let top_is_a_name = labels
+            .last()
+            .is_some_and(|top| top.len() >= 2 && !top.bytes().all(|b| b.is_ascii_digit()));
+        if labels.len() >= 2
+            && labels.iter().all(|label| is_label(&label))
+            && top_is_a_name
+            && ascii.len() <= 253
+        {
             Ok(Self(ascii))
         } else {
             Err(Invalid::Domain)
@@ -154,12 +170,23 @@ pub struct Phone(String);
 impl Phone {
     /// Read a number; spaces, dots, dashes, slashes and brackets are ignored, `00` in front is `+`.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let kept: String = text.trim().chars().filter(|c| !" .-/()\u{a0}\u{2011}\u{2013}".contains(*c)).collect();
-        let digits = kept.strip_prefix('+').or_else(|| kept.strip_prefix("00")).ok_or(Invalid::Phone)?;
+        let kept: String = text
+            .trim()
+            .chars()
+            .filter(|c| !" .-/()\u{a0}\u{2011}\u{2013}".contains(*c))
+            .collect();
+        let digits = kept
+            .strip_prefix('+')
+            .or_else(|| kept.strip_prefix("00"))
+            .ok_or(Invalid::Phone)?;
         let is_sound = (7..=15).contains(&digits.len())
             && digits.bytes().all(|b| b.is_ascii_digit())
             && !digits.starts_with('0');
-        if is_sound { Ok(Self(format!("+{digits}"))) } else { Err(Invalid::Phone) }
+        if is_sound {
+            Ok(Self(format!("+{digits}")))
+        } else {
+            Err(Invalid::Phone)
+        }
     }
 
     /// The canonical text.
@@ -170,17 +197,29 @@ impl Phone {
 
 /// The key of an e-mail.
 pub fn email_key(email: &Email) -> Key {
-    Key { kind: Kind::Email, system: String::new(), value: email.0.clone() }
+    Key {
+        kind: Kind::Email,
+        system: String::new(),
+        value: email.0.clone(),
+    }
 }
 
 /// The key of a phone.
 pub fn phone_key(phone: &Phone) -> Key {
-    Key { kind: Kind::Phone, system: String::new(), value: phone.0.clone() }
+    Key {
+        kind: Kind::Phone,
+        system: String::new(),
+        value: phone.0.clone(),
+    }
 }
 
 /// The key of an external id.
 pub fn external_key(system: &str, id: &str) -> Key {
-    Key { kind: Kind::ExternalId, system: system.to_owned(), value: id.to_owned() }
+    Key {
+        kind: Kind::ExternalId,
+        system: system.to_owned(),
+        value: id.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -196,7 +235,10 @@ mod tests {
             ("jürgen@bücher.example", "jürgen@xn--bcher-kva.example"),
             ("o'brien@example.ie", "o'brien@example.ie"),
         ] {
-            assert_eq!(Email::parse(text).map(|email| email.to_string()), Ok(canonical.to_owned()));
+            assert_eq!(
+                Email::parse(text).map(|email| email.to_string()),
+                Ok(canonical.to_owned())
+            );
         }
     }
 
@@ -204,9 +246,23 @@ mod tests {
     fn what_is_no_email_is_refused() {
         let long = format!("{}@example.com", "a".repeat(65));
         for text in [
-            "", "@", "ada", "ada@", "@example.com", "ada@localhost", "a b@example.com", "ada@exa mple.com",
-            "ada@@example.com", ".ada@example.com", "a..b@example.com", "ada@example..com", "ada@-.com",
-            "ada@192.168.0.1", "ada@example.c", long.as_str(), "ada\u{202e}@example.com",
+            "",
+            "@",
+            "ada",
+            "ada@",
+            "@example.com",
+            "ada@localhost",
+            "a b@example.com",
+            "ada@exa mple.com",
+            "ada@@example.com",
+            ".ada@example.com",
+            "a..b@example.com",
+            "ada@example..com",
+            "ada@-.com",
+            "ada@192.168.0.1",
+            "ada@example.c",
+            long.as_str(),
+            "ada\u{202e}@example.com",
         ] {
             assert_eq!(Email::parse(text), Err(Invalid::Email), "{text}");
         }
@@ -214,18 +270,42 @@ mod tests {
 
     #[test]
     fn a_phone_is_kept_in_international_form() {
-        for (text, canonical) in [("+39 02 1234-567", "+39021234567"), ("0041 (44) 123.45.67", "+41441234567")] {
-            assert_eq!(Phone::parse(text).map(|phone| phone.as_str().to_owned()), Ok(canonical.to_owned()));
+        for (text, canonical) in [
+            ("+39 02 1234-567", "+39021234567"),
+            ("0041 (44) 123.45.67", "+41441234567"),
+        ] {
+            assert_eq!(
+                Phone::parse(text).map(|phone| phone.as_str().to_owned()),
+                Ok(canonical.to_owned())
+            );
         }
-        for text in ["", "+", "12345678", "+123", "+0123456789", "+1234567890123456", "+39 abc 1234567"] {
+        for text in [
+            "",
+            "+",
+            "12345678",
+            "+123",
+            "+0123456789",
+            "+1234567890123456",
+            "+39 abc 1234567",
+        ] {
             assert_eq!(Phone::parse(text), Err(Invalid::Phone), "{text}");
         }
     }
 
     #[test]
     fn a_domain_is_ascii_and_has_a_dot() {
-        assert_eq!(Domain::parse("Bücher.Example").map(|d| d.as_str().to_owned()), Ok("xn--bcher-kva.example".into()));
-        for text in ["", "localhost", "https://example.com", "example.com/path", "exa_mple.com", "1.2.3.4"] {
+        assert_eq!(
+            Domain::parse("Bücher.Example").map(|d| d.as_str().to_owned()),
+            Ok("xn--bcher-kva.example".into())
+        );
+        for text in [
+            "",
+            "localhost",
+            "https://example.com",
+            "example.com/path",
+            "exa_mple.com",
+            "1.2.3.4",
+        ] {
             assert_eq!(Domain::parse(text), Err(Invalid::Domain), "{text}");
         }
     }

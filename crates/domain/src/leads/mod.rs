@@ -74,12 +74,16 @@ impl Profile {
 impl Lead {
     /// The primary e-mail.
     pub fn email(&self) -> Option<&str> {
-        self.of_kind(identity::Kind::Email).next().map(|identifier| identifier.value.as_str())
+        self.of_kind(identity::Kind::Email)
+            .next()
+            .map(|identifier| identifier.value.as_str())
     }
 
     /// The identifiers of one kind, in their order.
     pub fn of_kind(&self, kind: identity::Kind) -> impl Iterator<Item = &Identifier> {
-        self.identifiers.iter().filter(move |identifier| identifier.kind == kind)
+        self.identifiers
+            .iter()
+            .filter(move |identifier| identifier.kind == kind)
     }
 }
 

@@ -105,8 +105,14 @@ pub enum Refused {
 impl Statement {
     /// The keys that address a lead: external ids, then e-mails; phones only where there is neither.
     pub fn keys(&self) -> Vec<Key> {
-        let external = self.external_ids.iter().map(|(system, id)| external_key(system, id));
-        external.chain(self.emails.iter().map(email_key)).chain(self.phones.iter().map(phone_key)).collect()
+        let external = self
+            .external_ids
+            .iter()
+            .map(|(system, id)| external_key(system, id));
+        external
+            .chain(self.emails.iter().map(email_key))
+            .chain(self.phones.iter().map(phone_key))
+            .collect()
     }
 }
 
@@ -135,7 +141,11 @@ pub fn upsert(
     match addressed(world, said, on_conflict)? {
         Some(lead_id) => {
             let changes = update(world, lead_id, said, actor, now, ids)?;
-            Ok(Saved { lead_id, created: false, changes })
+            Ok(Saved {
+                lead_id,
+                created: false,
+                changes,
+            })
         }
         None => create(world, said, actor, now, ids),
     }
@@ -145,12 +155,20 @@ fn addressed(world: &World, said: &Statement, on_conflict: OnConflict) -> Result
     if said.id.is_some_and(|id| !world.leads.contains_key(&id)) {
         return Err(Refused::NoSuchLead);
     }
-    let external = said.external_ids.iter().map(|(system, id)| external_key(system, id));
+    let external = said
+        .external_ids
+        .iter()
+        .map(|(system, id)| external_key(system, id));
     let emails = said.emails.iter().map(email_key);
     let mut named: Vec<LeadId> = said.id.into_iter().collect();
     match on_conflict {
         OnConflict::Refuse => named.extend(external.chain(emails).filter_map(|key| world.holder(&key))),
-        OnConflict::FollowEmail => named.extend(emails.chain(external).filter_map(|key| world.holder(&key)).take(1)),
+        OnConflict::FollowEmail => named.extend(
+            emails
+                .chain(external)
+                .filter_map(|key| world.holder(&key))
+                .take(1),
+        ),
     }
     let Some(first) = named.first().copied() else {
         let only_phones = said.id.is_none() && said.external_ids.is_empty() && said.emails.is_empty();
@@ -177,7 +195,10 @@ fn create(
 ) -> Result<Saved, Refused> {
     actor.may_create_lead()?;
     let lead_id: LeadId = ids.next();
-    let found_by_sales = actor.person().filter(|person| person.role == Role::Sales).map(|person| person.id);
+    let found_by_sales = actor
+        .person()
+        .filter(|person| person.role == Role::Sales)
+        .map(|person| person.id);
     let lead = Lead {
         id: lead_id,
         version: 1,
@@ -197,16 +218,33 @@ fn create(
         created_at: now,
         updated_at: now,
     };
-    let mut draft = Draft { lead, changes: vec![], after: Facts::new(), before: Facts::new() };
+    let mut draft = Draft {
+        lead,
+        changes: vec![],
+        after: Facts::new(),
+        before: Facts::new(),
+    };
     draft.add_identifiers(world, said, now, ids);
-    draft.state(world, &said.text, &said.custom, observed(said, now), actor, now, ids);
+    draft.state(
+        world,
+        &said.text,
+        &said.custom,
+        observed(said, now),
+        actor,
+        now,
+        ids,
+    );
     if let Some(company) = &said.company {
         draft.join(world, Some(company), observed(said, now), actor, now, ids);
     }
     if let Some(touch) = &said.first_touch {
         draft.after.insert("first_touch".into(), json!(touch));
     }
-    let form_id: Option<FormId> = if let Actor::Form(id) = actor { Some(*id) } else { None };
+    let form_id: Option<FormId> = if let Actor::Form(id) = actor {
+        Some(*id)
+    } else {
+        None
+    };
     let cycle = Cycle::first(&draft.lead, form_id, world.agreement.number, ids);
     let transition = Transition {
         id: ids.next(),
@@ -223,10 +261,27 @@ fn create(
         until: None,
         agreement_version: world.agreement.number,
     };
-    let Draft { lead, mut changes, after, .. } = draft;
+    let Draft {
+        lead,
+        mut changes,
+        after,
+        ..
+    } = draft;
     world.add_lead(lead.clone(), Some(cycle.clone()));
-    changes.insert(0, Change::LeadCreated { lead: Box::new(lead), cycle, transition, after });
-    Ok(Saved { lead_id, created: true, changes })
+    changes.insert(
+        0,
+        Change::LeadCreated {
+            lead: Box::new(lead),
+            cycle,
+            transition,
+            after,
+        },
+    );
+    Ok(Saved {
+        lead_id,
+        created: true,
+        changes,
+    })
 }
 
 fn update(
@@ -240,7 +295,15 @@ fn update(
     let mut draft = Draft::of(world, lead_id, actor)?;
     draft.add_identifiers(world, said, now, ids);
     draft.within_limits()?;
-    draft.state(world, &said.text, &said.custom, observed(said, now), actor, now, ids);
+    draft.state(
+        world,
+        &said.text,
+        &said.custom,
+        observed(said, now),
+        actor,
+        now,
+        ids,
+    );
     if let Some(company) = &said.company {
         draft.join(world, Some(company), observed(said, now), actor, now, ids);
     }
@@ -284,9 +347,18 @@ fn custom_faults(world: &World, custom: &BTreeMap<String, Value>) -> Vec<Fault> 
     for (name, value) in custom {
         let pointer = format!("/custom/{name}");
         match world.custom_fields.iter().find(|field| field.name == *name) {
-            None => faults.push(Fault::new(pointer, "unknown_field", "is not a declared custom field")),
+            None => faults.push(Fault::new(
+                pointer,
+                "unknown_field",
+                "is not a declared custom field",
+            )),
             Some(field) => {
-                faults.extend(field.check(value).err().map(|unfit| Fault::new(pointer, "invalid_value", unfit)));
+                faults.extend(
+                    field
+                        .check(value)
+                        .err()
+                        .map(|unfit| Fault::new(pointer, "invalid_value", unfit)),
+                );
             }
         }
     }
@@ -305,7 +377,12 @@ impl Draft {
     fn of(world: &World, lead_id: LeadId, actor: &Actor) -> Result<Self, Refused> {
         let lead = world.leads.get(&lead_id).ok_or(Refused::NoSuchLead)?.clone();
         actor.may_edit(lead.owner_id)?;
-        Ok(Self { lead, changes: vec![], before: Facts::new(), after: Facts::new() })
+        Ok(Self {
+            lead,
+            changes: vec![],
+            before: Facts::new(),
+            after: Facts::new(),
+        })
     }
 
     fn facts(&self, kind: Kind) -> (&'static str, Value) {
@@ -313,9 +390,12 @@ impl Draft {
         match kind {
             Kind::Email => ("emails", of_kind().map(|i| i.value.as_str()).collect()),
             Kind::Phone => ("phones", of_kind().map(|i| i.value.as_str()).collect()),
-            Kind::ExternalId => {
-                ("external_ids", of_kind().map(|i| json!({"system": i.system, "id": i.value})).collect())
-            }
+            Kind::ExternalId => (
+                "external_ids",
+                of_kind()
+                    .map(|i| json!({"system": i.system, "id": i.value}))
+                    .collect(),
+            ),
         }
     }
 
@@ -325,7 +405,12 @@ impl Draft {
     }
 
     fn append(&mut self, world: &mut World, key: &Key, now: Timestamp, ids: &mut Ids) {
-        let position = self.lead.of_kind(key.kind).map(|i| i.position + 1).max().unwrap_or(0);
+        let position = self
+            .lead
+            .of_kind(key.kind)
+            .map(|i| i.position + 1)
+            .max()
+            .unwrap_or(0);
         let identifier = Identifier {
             id: ids.next(),
             kind: key.kind,
@@ -335,7 +420,8 @@ impl Draft {
             created_at: now,
         };
         world.hold(self.lead.id, &identifier);
-        self.changes.push(Change::IdentifierAdded(self.lead.id, identifier.clone()));
+        self.changes
+            .push(Change::IdentifierAdded(self.lead.id, identifier.clone()));
         self.lead.identifiers.push(identifier);
     }
 
@@ -344,8 +430,13 @@ impl Draft {
         for kind in [Kind::ExternalId, Kind::Email, Kind::Phone] {
             let (name, before) = self.facts(kind);
             for key in said.keys().into_iter().filter(|key| key.kind == kind) {
-                let is_known = self.lead.identifiers.iter().any(|identifier| identifier.key() == key);
-                let is_taken = kind.is_unique() && world.holder(&key).is_some_and(|holder| holder != self.lead.id);
+                let is_known = self
+                    .lead
+                    .identifiers
+                    .iter()
+                    .any(|identifier| identifier.key() == key);
+                let is_taken =
+                    kind.is_unique() && world.holder(&key).is_some_and(|holder| holder != self.lead.id);
                 if !is_known && !is_taken {
                     self.append(world, &key, now, ids);
                 }
@@ -364,24 +455,43 @@ impl Draft {
         now: Timestamp,
         ids: &mut Ids,
     ) -> Result<(), Refused> {
-        let emails = edit.emails.clone().map(|emails| emails.iter().map(email_key).collect::<Vec<_>>());
+        let emails = edit
+            .emails
+            .clone()
+            .map(|emails| emails.iter().map(email_key).collect::<Vec<_>>());
         let emails = match (&edit.email, emails) {
             (None, list) => list,
             (Some(primary), list) => {
                 let primary = email_key(primary);
-                let others = list.unwrap_or_else(|| self.lead.of_kind(Kind::Email).map(Identifier::key).collect());
-                Some(std::iter::once(primary.clone()).chain(others.into_iter().filter(|k| *k != primary)).collect())
+                let others =
+                    list.unwrap_or_else(|| self.lead.of_kind(Kind::Email).map(Identifier::key).collect());
+                Some(
+                    std::iter::once(primary.clone())
+                        .chain(others.into_iter().filter(|k| *k != primary))
+                        .collect(),
+                )
             }
         };
-        let phones = edit.phones.as_ref().map(|phones| phones.iter().map(phone_key).collect());
+        let phones = edit
+            .phones
+            .as_ref()
+            .map(|phones| phones.iter().map(phone_key).collect());
         let external = edit.external_ids.as_ref();
         let external = external.map(|all| all.iter().map(|(system, id)| external_key(system, id)).collect());
-        for (kind, wanted) in [(Kind::Email, emails), (Kind::Phone, phones), (Kind::ExternalId, external)] {
+        for (kind, wanted) in [
+            (Kind::Email, emails),
+            (Kind::Phone, phones),
+            (Kind::ExternalId, external),
+        ] {
             if let Some(wanted) = wanted {
                 self.set_identifiers(world, kind, wanted, now, ids)?;
             }
         }
-        if self.lead.identifiers.is_empty() { Err(Refused::NoIdentifier) } else { Ok(()) }
+        if self.lead.identifiers.is_empty() {
+            Err(Refused::NoIdentifier)
+        } else {
+            Ok(())
+        }
     }
 
     fn set_identifiers(
@@ -395,7 +505,11 @@ impl Draft {
         let mut seen = std::collections::HashSet::new();
         wanted.retain(|key| seen.insert(key.clone()));
         let (name, before) = self.facts(kind);
-        let elsewhere = |key: &Key| world.holder(key).filter(|holder| kind.is_unique() && *holder != self.lead.id);
+        let elsewhere = |key: &Key| {
+            world
+                .holder(key)
+                .filter(|holder| kind.is_unique() && *holder != self.lead.id)
+        };
         let mut taken: Vec<LeadId> = wanted.iter().filter_map(elsewhere).collect();
         if !taken.is_empty() {
             taken.push(self.lead.id);
@@ -409,26 +523,37 @@ impl Draft {
         self.lead.identifiers = kept;
         for identifier in gone {
             world.release(self.lead.id, &identifier.key());
-            self.changes.push(Change::IdentifierRemoved(self.lead.id, identifier.id));
+            self.changes
+                .push(Change::IdentifierRemoved(self.lead.id, identifier.id));
         }
         for (position, key) in wanted.iter().enumerate() {
-            match self.lead.identifiers.iter_mut().find(|identifier| identifier.key() == *key) {
+            match self
+                .lead
+                .identifiers
+                .iter_mut()
+                .find(|identifier| identifier.key() == *key)
+            {
                 Some(identifier) if identifier.position != position as i64 => {
                     identifier.position = position as i64;
-                    self.changes.push(Change::IdentifierMoved(self.lead.id, identifier.clone()));
+                    self.changes
+                        .push(Change::IdentifierMoved(self.lead.id, identifier.clone()));
                 }
                 Some(_) => {}
                 None => {
                     self.append(world, key, now, ids);
                     let added = self.lead.identifiers.last_mut();
-                    if let (Some(added), Some(Change::IdentifierAdded(_, change))) = (added, self.changes.last_mut()) {
+                    if let (Some(added), Some(Change::IdentifierAdded(_, change))) =
+                        (added, self.changes.last_mut())
+                    {
                         added.position = position as i64;
                         change.position = position as i64;
                     }
                 }
             }
         }
-        self.lead.identifiers.sort_by_key(|identifier| (identifier.kind, identifier.position));
+        self.lead
+            .identifiers
+            .sort_by_key(|identifier| (identifier.kind, identifier.position));
         let (_, after) = self.facts(kind);
         if before != after {
             self.note(name, before, after);
@@ -438,16 +563,33 @@ impl Draft {
 
     fn within_limits(&self) -> Result<(), Refused> {
         let too_many = |kind: &Kind| self.lead.of_kind(*kind).count() > MAX_IDENTIFIERS;
-        let kinds = [(Kind::Email, "/emails"), (Kind::Phone, "/phones"), (Kind::ExternalId, "/external_ids")];
+        let kinds = [
+            (Kind::Email, "/emails"),
+            (Kind::Phone, "/phones"),
+            (Kind::ExternalId, "/external_ids"),
+        ];
         let faults: Vec<Fault> = kinds
             .iter()
             .filter(|(kind, _)| too_many(kind))
-            .map(|(_, pointer)| Fault::new(*pointer, "too_many_items", "a lead has at most 50 identifiers of a kind"))
+            .map(|(_, pointer)| {
+                Fault::new(
+                    *pointer,
+                    "too_many_items",
+                    "a lead has at most 50 identifiers of a kind",
+                )
+            })
             .collect();
-        if faults.is_empty() { Ok(()) } else { Err(Refused::Invalid(faults)) }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Refused::Invalid(faults))
+        }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the instant of the statement and the call's are two things")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the instant of the statement and the call's are two things"
+    )]
     fn state(
         &mut self,
         world: &mut World,
@@ -460,7 +602,12 @@ impl Draft {
     ) {
         let about = About::Lead(self.lead.id);
         for (field, value) in text {
-            let said = Said { about, field: field.name().to_owned(), value: json!(value), observed_at };
+            let said = Said {
+                about,
+                field: field.name().to_owned(),
+                value: json!(value),
+                observed_at,
+            };
             if let Some(winner) = said.record(world, &mut self.changes, actor, now, ids) {
                 let before = self.lead.profile.text.get(field).cloned();
                 let after = winner.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
@@ -474,7 +621,12 @@ impl Draft {
             }
         }
         for (name, value) in custom {
-            let said = Said { about, field: format!("custom.{name}"), value: value.clone(), observed_at };
+            let said = Said {
+                about,
+                field: format!("custom.{name}"),
+                value: value.clone(),
+                observed_at,
+            };
             if let Some(winner) = said.record(world, &mut self.changes, actor, now, ids) {
                 let before = self.lead.profile.custom.get(name).cloned();
                 let after = Some(winner).filter(|value| !is_empty(value));
@@ -509,7 +661,12 @@ impl Draft {
             return;
         }
         let about = About::Lead(self.lead.id);
-        let said = Said { about, field: "company_id".into(), value: json!(company_id), observed_at };
+        let said = Said {
+            about,
+            field: "company_id".into(),
+            value: json!(company_id),
+            observed_at,
+        };
         if let Some(winner) = said.record(world, &mut self.changes, actor, now, ids) {
             let after: Option<CompanyId> = winner.as_str().and_then(|text| text.parse().ok());
             if self.lead.company_id != after {
@@ -533,7 +690,15 @@ impl Draft {
         });
         world.leads.insert(self.lead.id, self.lead.clone());
         let (before, after) = (self.before, self.after);
-        self.changes.insert(0, Change::LeadEdited { lead: Box::new(self.lead), cycle, before, after });
+        self.changes.insert(
+            0,
+            Change::LeadEdited {
+                lead: Box::new(self.lead),
+                cycle,
+                before,
+                after,
+            },
+        );
         self.changes
     }
 }
@@ -557,7 +722,10 @@ impl Said {
         ids: &mut Ids,
     ) -> Option<Value> {
         let source = Source::of(actor);
-        let statements = world.statements.entry((self.about, self.field.clone())).or_default();
+        let statements = world
+            .statements
+            .entry((self.about, self.field.clone()))
+            .or_default();
         let newest = statements.newest_like(source);
         let is_known = newest.is_some_and(|newest| newest.value == self.value);
         let says_nothing = is_empty(&self.value) && (source != Source::Hand || statements.winner().is_none());
@@ -585,14 +753,24 @@ pub fn find_company(world: &World, said: &CompanyStatement, current: Option<Comp
     if let Some(domain) = &said.domain {
         return world.by_domain.get(domain.as_str()).copied();
     }
-    let Some(name) = said.text.get(&CompanyField::Name).and_then(|name| name.as_deref()) else {
+    let Some(name) = said
+        .text
+        .get(&CompanyField::Name)
+        .and_then(|name| name.as_deref())
+    else {
         return current;
     };
     let folded = search::fold(name);
     let is_current = |id: &CompanyId| {
-        world.companies.get(id).and_then(Company::name).is_some_and(|name| search::fold(name) == folded)
+        world
+            .companies
+            .get(id)
+            .and_then(Company::name)
+            .is_some_and(|name| search::fold(name) == folded)
     };
-    current.filter(is_current).or_else(|| world.by_name.get(&folded).copied())
+    current
+        .filter(is_current)
+        .or_else(|| world.by_name.get(&folded).copied())
 }
 
 /// Take over what is said about a company, making it where it is unknown and named at all.
@@ -605,7 +783,10 @@ pub fn save_company(
     now: Timestamp,
     ids: &mut Ids,
 ) -> Option<(CompanyId, Vec<Change>)> {
-    let has_name = said.text.get(&CompanyField::Name).is_some_and(|name| name.is_some());
+    let has_name = said
+        .text
+        .get(&CompanyField::Name)
+        .is_some_and(|name| name.is_some());
     if known.is_none() && said.domain.is_none() && !has_name {
         return None;
     }
@@ -629,8 +810,15 @@ pub fn save_company(
         after.insert("domain".into(), json!(domain));
     }
     for (field, value) in &said.text {
-        let stated = Said { about, field: field.name().to_owned(), value: json!(value), observed_at };
-        let Some(winner) = stated.record(world, &mut changes, actor, now, ids) else { continue };
+        let stated = Said {
+            about,
+            field: field.name().to_owned(),
+            value: json!(value),
+            observed_at,
+        };
+        let Some(winner) = stated.record(world, &mut changes, actor, now, ids) else {
+            continue;
+        };
         let winner = winner.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         let old = company.text.get(field).cloned();
         if winner != old {
@@ -643,7 +831,12 @@ pub fn save_company(
         }
     }
     if let Some(employees) = said.employees {
-        let stated = Said { about, field: "employees".into(), value: json!(employees), observed_at };
+        let stated = Said {
+            about,
+            field: "employees".into(),
+            value: json!(employees),
+            observed_at,
+        };
         if let Some(winner) = stated.record(world, &mut changes, actor, now, ids)
             && company.employees != winner.as_i64()
         {
@@ -656,9 +849,16 @@ pub fn save_company(
         company.version += 1;
         company.updated_at = now;
         let change = if is_new {
-            Change::CompanyCreated { company: company.clone(), after }
+            Change::CompanyCreated {
+                company: company.clone(),
+                after,
+            }
         } else {
-            Change::CompanyEdited { company: company.clone(), before, after }
+            Change::CompanyEdited {
+                company: company.clone(),
+                before,
+                after,
+            }
         };
         changes.insert(0, change);
         world.add_company(company.clone());

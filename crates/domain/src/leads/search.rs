@@ -18,14 +18,21 @@ const MIN_DIGITS: usize = 4;
 
 /// Text without case, accents and surrounding space: NFKD, combining marks dropped, lower case.
 pub fn fold(text: &str) -> String {
-    let folded: String =
-        text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).nfkc().collect();
+    let folded: String = text
+        .nfkd()
+        .filter(|c| !is_combining_mark(*c))
+        .flat_map(char::to_lowercase)
+        .nfkc()
+        .collect();
     folded.trim().to_owned()
 }
 
 fn clip(mut term: String) -> String {
     if term.len() > MAX_BYTES {
-        let end = (0..=MAX_BYTES).rev().find(|at| term.is_char_boundary(*at)).unwrap_or(0);
+        let end = (0..=MAX_BYTES)
+            .rev()
+            .find(|at| term.is_char_boundary(*at))
+            .unwrap_or(0);
         term.truncate(end);
     }
     term
@@ -33,12 +40,22 @@ fn clip(mut term: String) -> String {
 
 fn words(text: &str) -> impl Iterator<Item = String> {
     let folded = fold(text);
-    let found: Vec<String> = folded.split_whitespace().map(|word| clip(word.to_owned())).collect();
+    let found: Vec<String> = folded
+        .split_whitespace()
+        .map(|word| clip(word.to_owned()))
+        .collect();
     found.into_iter()
 }
 
 fn phone_end(digits: &str) -> String {
-    format!("#{}", digits.chars().rev().filter(char::is_ascii_digit).collect::<String>())
+    format!(
+        "#{}",
+        digits
+            .chars()
+            .rev()
+            .filter(char::is_ascii_digit)
+            .collect::<String>()
+    )
 }
 
 /// The terms of a lead: the words of its names, its e-mails, their domains, its phones backwards.
@@ -93,7 +110,11 @@ pub fn query(q: &str) -> Vec<Word> {
 /// What names are sorted by: last name, then first name, without case and accents; nameless leads come first.
 pub fn name_key(lead: &Lead) -> String {
     let part = |field| lead.profile.get(field).map(fold).unwrap_or_default();
-    clip(format!("{} {}", part(LeadField::LastName), part(LeadField::FirstName)).trim().to_owned())
+    clip(
+        format!("{} {}", part(LeadField::LastName), part(LeadField::FirstName))
+            .trim()
+            .to_owned(),
+    )
 }
 
 #[cfg(test)]
@@ -109,8 +130,18 @@ mod tests {
 
     #[test]
     fn a_number_is_looked_for_at_the_end_of_phones() {
-        assert_eq!(query("4567"), [Word { beginnings: vec!["#7654".into(), "4567".into()] }]);
-        assert_eq!(query("456"), [Word { beginnings: vec!["456".into()] }]);
+        assert_eq!(
+            query("4567"),
+            [Word {
+                beginnings: vec!["#7654".into(), "4567".into()]
+            }]
+        );
+        assert_eq!(
+            query("456"),
+            [Word {
+                beginnings: vec!["456".into()]
+            }]
+        );
     }
 
     #[test]

@@ -68,8 +68,15 @@ pub async fn company_list(
     if let Some(after) = after {
         query = query.filter(Expr::col(companies::Column::Id).gt(after.uuid()));
     }
-    let rows = query.order_by_asc(companies::Column::Id).limit(limit + 1).all(on.conn()).await?;
-    Ok(Page::of(rows.into_iter().map(|row| row.into_domain()).collect(), limit))
+    let rows = query
+        .order_by_asc(companies::Column::Id)
+        .limit(limit + 1)
+        .all(on.conn())
+        .await?;
+    Ok(Page::of(
+        rows.into_iter().map(|row| row.into_domain()).collect(),
+        limit,
+    ))
 }
 
 /// Companies by id.
@@ -82,5 +89,8 @@ pub(super) async fn by_ids(
     }
     let chosen = dialect::id_in(on.conn().get_database_backend(), "id", ids);
     let rows = companies::Entity::find().filter(chosen).all(on.conn()).await?;
-    Ok(rows.into_iter().map(|row| (Id::from_uuid(row.id), row.into_domain())).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (Id::from_uuid(row.id), row.into_domain()))
+        .collect())
 }

@@ -1,7 +1,9 @@
 //! Pages of leads: filters, sorts, and the search by words, all by keyset.
 
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 use tandem_domain::id::{CompanyId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::search::{self, Word};
@@ -117,17 +119,29 @@ pub async fn list(
     }
     let rows = query.limit(limit + 1).all(on.conn()).await?;
     let page = Page::of(rows, limit);
-    Ok(Page { data: complete(on, page.data).await?, has_more: page.has_more })
+    Ok(Page {
+        data: complete(on, page.data).await?,
+        has_more: page.has_more,
+    })
 }
 
 /// How many leads a list has in all, and whether the number is an estimate: exact up to 10,000.
 pub async fn count(on: &impl Read, filter: &LeadFilter) -> Result<(u64, bool), StoreError> {
     let query = filtered(on, filter).await?;
-    let some = query.select_only().expr(Expr::val(1i64)).limit(COUNTED + 1).into_tuple::<i64>().all(on.conn()).await?;
+    let some = query
+        .select_only()
+        .expr(Expr::val(1i64))
+        .limit(COUNTED + 1)
+        .into_tuple::<i64>()
+        .all(on.conn())
+        .await?;
     if some.len() as u64 <= COUNTED {
         return Ok((some.len() as u64, false));
     }
-    Ok((dialect::estimate_leads(on.conn()).await?.clamp(COUNTED, u64::MAX), true))
+    Ok((
+        dialect::estimate_leads(on.conn()).await?.clamp(COUNTED, u64::MAX),
+        true,
+    ))
 }
 
 fn beyond(by: Option<leads::Column>, after: &Position, descending: bool) -> SimpleExpr {
@@ -143,7 +157,11 @@ fn beyond(by: Option<leads::Column>, after: &Position, descending: bool) -> Simp
         ),
         _ => (Expr::col(leads::Column::Id), Expr::val(id.uuid())),
     };
-    if descending { left.lt(right) } else { left.gt(right) }
+    if descending {
+        left.lt(right)
+    } else {
+        left.gt(right)
+    }
 }
 
 async fn filtered(on: &impl Read, filter: &LeadFilter) -> Result<Select<leads::Entity>, StoreError> {
@@ -161,9 +179,11 @@ async fn filtered(on: &impl Read, filter: &LeadFilter) -> Result<Select<leads::E
     if let Some(company) = filter.company_id {
         query = query.filter(Column::CompanyId.eq(company.uuid()));
     }
-    for (column, wanted) in
-        [(Column::Country, &filter.country), (Column::Source, &filter.source), (Column::Channel, &filter.channel)]
-    {
+    for (column, wanted) in [
+        (Column::Country, &filter.country),
+        (Column::Source, &filter.source),
+        (Column::Channel, &filter.channel),
+    ] {
         if !wanted.is_empty() {
             query = query.filter(column.is_in(wanted));
         }
@@ -192,7 +212,10 @@ async fn words(on: &impl Read, words: &[Word]) -> Result<Vec<SimpleExpr>, StoreE
     let backend = on.conn().get_database_backend();
     let mut counted = vec![];
     for word in words {
-        let row = on.conn().query_one_raw(dialect::count_terms(backend, &word.beginnings, COMMON)).await?;
+        let row = on
+            .conn()
+            .query_one_raw(dialect::count_terms(backend, &word.beginnings, COMMON))
+            .await?;
         let n: i64 = row.map_or(Ok(0), |row| row.try_get("", "n"))?;
         counted.push((n as u64, word));
     }

@@ -35,19 +35,29 @@ pub(crate) fn members_of(lead: Uuid) -> SelectStatement {
     Query::select()
         .column(leads::Column::Id)
         .from(leads::Entity)
-        .and_where(Expr::col(leads::Column::Id).eq(lead).or(Expr::col(leads::Column::MergedInto).eq(lead)))
+        .and_where(
+            Expr::col(leads::Column::Id)
+                .eq(lead)
+                .or(Expr::col(leads::Column::MergedInto).eq(lead)),
+        )
         .take()
 }
 
 /// A lead with its company.
 pub async fn get(on: &impl Read, id: LeadId) -> Result<LeadWithCompany, StoreError> {
-    let row = leads::Entity::find_by_id(id.uuid()).one(on.conn()).await?.ok_or(StoreError::NotFound)?;
+    let row = leads::Entity::find_by_id(id.uuid())
+        .one(on.conn())
+        .await?
+        .ok_or(StoreError::NotFound)?;
     let mut found = complete(on, vec![row]).await?;
     found.pop().ok_or(StoreError::NotFound)
 }
 
 /// Put leads together from their rows, in their order, with identifiers and companies: three queries for all.
-pub(crate) async fn complete(on: &impl Read, rows: Vec<leads::Model>) -> Result<Vec<LeadWithCompany>, StoreError> {
+pub(crate) async fn complete(
+    on: &impl Read,
+    rows: Vec<leads::Model>,
+) -> Result<Vec<LeadWithCompany>, StoreError> {
     if rows.is_empty() {
         return Ok(vec![]);
     }
@@ -65,11 +75,16 @@ pub(crate) async fn complete(on: &impl Read, rows: Vec<leads::Model>) -> Result<
     let members = ids.into_iter().chain(merged.keys().copied());
     let of_members = crate::dialect::id_in(backend, "lead_id", members);
     let mut identifiers: HashMap<Uuid, Vec<_>> = HashMap::new();
-    for row in identifiers::Entity::find().filter(of_members).all(on.conn()).await? {
+    for row in identifiers::Entity::find()
+        .filter(of_members)
+        .all(on.conn())
+        .await?
+    {
         let survivor = merged.get(&row.lead_id).copied().unwrap_or(row.lead_id);
         identifiers.entry(survivor).or_default().push(row.into_domain()?);
     }
-    let company_ids: std::collections::BTreeSet<Uuid> = rows.iter().filter_map(|row| row.company_id).collect();
+    let company_ids: std::collections::BTreeSet<Uuid> =
+        rows.iter().filter_map(|row| row.company_id).collect();
     let companies = companies::by_ids(on, company_ids).await?;
     rows.into_iter()
         .map(|row| {
@@ -90,7 +105,10 @@ pub async fn find_by_key(on: &impl Read, key: &Key) -> Result<Option<LeadId>, St
         .one(on.conn())
         .await?;
     let Some(found) = found else { return Ok(None) };
-    let lead = leads::Entity::find_by_id(found.lead_id).one(on.conn()).await?.ok_or(StoreError::Corrupt("identifiers"))?;
+    let lead = leads::Entity::find_by_id(found.lead_id)
+        .one(on.conn())
+        .await?
+        .ok_or(StoreError::Corrupt("identifiers"))?;
     Ok(Some(Id::from_uuid(lead.merged_into.unwrap_or(lead.id))))
 }
 

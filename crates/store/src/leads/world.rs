@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
+    QuerySelect,
+};
 use serde_json::json;
 use tandem_domain::id::{CompanyId, Id, LeadId};
 use tandem_domain::leads::fields::{About, CompanyField, FieldValue};
@@ -22,8 +25,17 @@ pub async fn world<'s>(
     tx: &Tx,
     statements: impl IntoIterator<Item = &'s Statement> + Clone,
 ) -> Result<World, StoreError> {
-    let keys: BTreeSet<Key> = statements.clone().into_iter().flat_map(|said| said.keys()).collect();
-    let companies = || statements.clone().into_iter().filter_map(|said| said.company.as_ref());
+    let keys: BTreeSet<Key> = statements
+        .clone()
+        .into_iter()
+        .flat_map(|said| said.keys())
+        .collect();
+    let companies = || {
+        statements
+            .clone()
+            .into_iter()
+            .filter_map(|said| said.company.as_ref())
+    };
     let named = names_of(companies());
     lock(tx, &keys, &named).await?;
     let holders = holders(tx, &keys).await?;
@@ -33,7 +45,10 @@ pub async fn world<'s>(
     let survivors = add_leads(tx, &mut world, wanted).await?;
     // Who holds what, phones of leads that were not asked for included: a phone names a lead only if it has it alone.
     for row in holders {
-        let holder = survivors.get(&row.lead_id).copied().unwrap_or(Id::from_uuid(row.lead_id));
+        let holder = survivors
+            .get(&row.lead_id)
+            .copied()
+            .unwrap_or(Id::from_uuid(row.lead_id));
         world.hold(holder, &row.into_domain()?);
     }
     add_companies(tx, &mut world, &named).await?;
@@ -53,7 +68,10 @@ pub async fn world_of(
     let mut world = empty(tx);
     let survivors = add_leads(tx, &mut world, ids.into_iter().map(Id::uuid).collect()).await?;
     for row in holders {
-        let holder = survivors.get(&row.lead_id).copied().unwrap_or(Id::from_uuid(row.lead_id));
+        let holder = survivors
+            .get(&row.lead_id)
+            .copied()
+            .unwrap_or(Id::from_uuid(row.lead_id));
         world.hold(holder, &row.into_domain()?);
     }
     add_companies(tx, &mut world, &named).await?;
@@ -98,7 +116,9 @@ fn empty(tx: &Tx) -> World {
 }
 
 async fn lock(tx: &Tx, keys: &BTreeSet<Key>, named: &Named) -> Result<(), StoreError> {
-    let identifiers = keys.iter().map(|key| format!("{}\u{0}{}\u{0}{}", key.kind.name(), key.system, key.value));
+    let identifiers = keys
+        .iter()
+        .map(|key| format!("{}\u{0}{}\u{0}{}", key.kind.name(), key.system, key.value));
     let domains = named.domains.iter().map(|domain| format!("domain\u{0}{domain}"));
     let names = named.names.iter().map(|name| format!("company\u{0}{name}"));
     Ok(dialect::lock(tx.conn(), identifiers.chain(domains).chain(names)).await?)
@@ -114,7 +134,10 @@ async fn holders(tx: &Tx, keys: &BTreeSet<Key>) -> Result<Vec<identifiers::Model
         .collect();
     let statement = dialect::identifiers_like(tx.conn().get_database_backend(), to_json(&wanted));
     let rows = tx.conn().query_all_raw(statement).await?;
-    Ok(rows.iter().map(|row| identifiers::Model::from_query_result(row, "")).collect::<Result<_, _>>()?)
+    Ok(rows
+        .iter()
+        .map(|row| identifiers::Model::from_query_result(row, ""))
+        .collect::<Result<_, _>>()?)
 }
 
 /// Lock and load leads with their members; answer which lead each member now is.
@@ -138,7 +161,10 @@ async fn add_leads(
         .into_tuple()
         .all(tx.conn())
         .await?;
-    let all: BTreeSet<Uuid> = wanted.into_iter().chain(merged.into_iter().filter_map(|(_, into)| into)).collect();
+    let all: BTreeSet<Uuid> = wanted
+        .into_iter()
+        .chain(merged.into_iter().filter_map(|(_, into)| into))
+        .collect();
     let own = dialect::id_in(backend, "id", all.iter().copied());
     let theirs = dialect::id_in(backend, "merged_into", all);
     let mut query = leads::Entity::find().filter(Condition::any().add(own).add(theirs));
@@ -153,12 +179,22 @@ async fn add_leads(
     let members: BTreeSet<Uuid> = survivors.keys().copied().collect();
     let of_members = || dialect::id_in(backend, "lead_id", members.iter().copied());
     let mut identifiers: HashMap<LeadId, Vec<_>> = HashMap::new();
-    for row in identifiers::Entity::find().filter(of_members()).all(tx.conn()).await? {
-        let survivor = survivors.get(&row.lead_id).copied().unwrap_or(Id::from_uuid(row.lead_id));
+    for row in identifiers::Entity::find()
+        .filter(of_members())
+        .all(tx.conn())
+        .await?
+    {
+        let survivor = survivors
+            .get(&row.lead_id)
+            .copied()
+            .unwrap_or(Id::from_uuid(row.lead_id));
         identifiers.entry(survivor).or_default().push(row.into_domain()?);
     }
     let mut current: HashMap<Uuid, cycles::Model> = HashMap::new();
-    let newest = sea_orm::QueryOrder::order_by_asc(cycles::Entity::find().filter(of_members()), cycles::Column::Number);
+    let newest = sea_orm::QueryOrder::order_by_asc(
+        cycles::Entity::find().filter(of_members()),
+        cycles::Column::Number,
+    );
     for row in newest.all(tx.conn()).await? {
         current.insert(row.lead_id, row);
     }
@@ -167,7 +203,10 @@ async fn add_leads(
         company_ids.extend(row.company_id);
         let cycle = current.remove(&row.id).map(|row| row.into_domain());
         let id = Id::from_uuid(row.id);
-        world.add_lead(row.into_domain(identifiers.remove(&id).unwrap_or_default())?, cycle);
+        world.add_lead(
+            row.into_domain(identifiers.remove(&id).unwrap_or_default())?,
+            cycle,
+        );
     }
     load_companies(tx, world, company_ids, &Named::default()).await?;
     add_statements(tx, world, members).await?;
@@ -176,15 +215,24 @@ async fn add_leads(
         .statements
         .iter()
         .filter_map(|((about, _), statements)| match about {
-            About::Lead(id) => survivors.get(&id.uuid()).filter(|survivor| *survivor != id).map(|s| (*s, statements)),
+            About::Lead(id) => survivors
+                .get(&id.uuid())
+                .filter(|survivor| *survivor != id)
+                .map(|s| (*s, statements)),
             About::Company(_) => None,
         })
         .flat_map(|(survivor, statements)| {
             let all = statements.by_hand.iter().chain(&statements.other).cloned();
-            all.map(move |statement| FieldValue { about: About::Lead(survivor), ..statement }).collect::<Vec<_>>()
+            all.map(move |statement| FieldValue {
+                about: About::Lead(survivor),
+                ..statement
+            })
+            .collect::<Vec<_>>()
         })
         .collect();
-    moved.into_iter().for_each(|statement| world.add_statement(statement));
+    moved
+        .into_iter()
+        .for_each(|statement| world.add_statement(statement));
     Ok(survivors)
 }
 
@@ -208,16 +256,25 @@ async fn load_companies(
         any = any.add(dialect::id_in(backend, "id", ids));
     }
     if !named.domains.is_empty() {
-        any = any.add(dialect::text_in(backend, "domain", named.domains.iter().map(String::as_str)));
+        any = any.add(dialect::text_in(
+            backend,
+            "domain",
+            named.domains.iter().map(String::as_str),
+        ));
     }
     if !named.names.is_empty() {
         let by_name = dialect::text_in(backend, "name_key", named.names.iter().map(String::as_str));
-        any = any.add(Condition::all().add(by_name).add(companies::Column::Domain.is_null()));
+        any = any.add(
+            Condition::all()
+                .add(by_name)
+                .add(companies::Column::Domain.is_null()),
+        );
     }
     if any.is_empty() {
         return Ok(());
     }
-    let mut query = sea_orm::QueryOrder::order_by_asc(companies::Entity::find().filter(any), companies::Column::Id);
+    let mut query =
+        sea_orm::QueryOrder::order_by_asc(companies::Entity::find().filter(any), companies::Column::Id);
     if backend == DbBackend::Postgres {
         query = query.lock_exclusive();
     }
@@ -231,7 +288,10 @@ async fn load_companies(
 async fn add_statements(tx: &Tx, world: &mut World, members: BTreeSet<Uuid>) -> Result<(), StoreError> {
     let backend = tx.conn().get_database_backend();
     let companies: Vec<Uuid> = world.companies.keys().map(|id| id.uuid()).collect();
-    for (column, ids) in [("lead_id", members.into_iter().collect()), ("company_id", companies)] {
+    for (column, ids) in [
+        ("lead_id", members.into_iter().collect()),
+        ("company_id", companies),
+    ] {
         if !ids.is_empty() {
             let about = dialect::id_in(backend, column, ids);
             for row in field_values::Entity::find().filter(about).all(tx.conn()).await? {

@@ -66,7 +66,10 @@ impl Model {
             id: Id::from_uuid(self.id),
             version: self.version,
             domain: self.domain,
-            text: text.into_iter().filter_map(|(field, value)| Some((field, value?))).collect(),
+            text: text
+                .into_iter()
+                .filter_map(|(field, value)| Some((field, value?)))
+                .collect(),
             employees: self.employees,
             archived_at: self.archived_at.map(Timestamp::from_millis),
             created_at: Timestamp::from_millis(self.created_at),

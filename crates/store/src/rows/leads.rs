@@ -61,8 +61,12 @@ impl Model {
     /// The row of a lead.
     pub(crate) fn of(lead: &Lead) -> Self {
         let touch = lead.first_touch.as_ref();
-        let text: BTreeMap<&str, &str> =
-            lead.profile.text.iter().map(|(field, value)| (field.name(), value.as_str())).collect();
+        let text: BTreeMap<&str, &str> = lead
+            .profile
+            .text
+            .iter()
+            .map(|(field, value)| (field.name(), value.as_str()))
+            .collect();
         Self {
             id: lead.id.uuid(),
             version: lead.version,
@@ -95,8 +99,10 @@ impl Model {
     pub(crate) fn into_domain(self, mut identifiers: Vec<Identifier>) -> Result<Lead, StoreError> {
         let corrupt = || StoreError::Corrupt("leads");
         let text: BTreeMap<String, String> = from_json("leads", &self.profile)?;
-        let text: Option<BTreeMap<LeadField, String>> =
-            text.into_iter().map(|(name, value)| Some((LeadField::named(&name)?, value))).collect();
+        let text: Option<BTreeMap<LeadField, String>> = text
+            .into_iter()
+            .map(|(name, value)| Some((LeadField::named(&name)?, value)))
+            .collect();
         identifiers.sort_by_key(|identifier| (identifier.kind, identifier.position, identifier.id));
         Ok(Lead {
             id: Id::from_uuid(self.id),
@@ -104,15 +110,24 @@ impl Model {
             derived: self.derived,
             stage: Stage::named(&self.stage).ok_or_else(corrupt)?,
             stage_since: Timestamp::from_millis(self.stage_since),
-            came_from: self.came_from.map(|name| Stage::named(&name).ok_or_else(corrupt)).transpose()?,
+            came_from: self
+                .came_from
+                .map(|name| Stage::named(&name).ok_or_else(corrupt))
+                .transpose()?,
             cycle: self.cycle,
             owner_id: self.owner_id.map(Id::from_uuid),
             previous_owner_id: self.previous_owner_id.map(Id::from_uuid),
             nurture_until: self.nurture_until.map(Timestamp::from_millis),
             identifiers,
-            profile: Profile { text: text.ok_or_else(corrupt)?, custom: from_json("leads", &self.custom)? },
+            profile: Profile {
+                text: text.ok_or_else(corrupt)?,
+                custom: from_json("leads", &self.custom)?,
+            },
             company_id: self.company_id.map(Id::from_uuid),
-            first_touch: self.first_touch.map(|text| from_json("leads", &text)).transpose()?,
+            first_touch: self
+                .first_touch
+                .map(|text| from_json("leads", &text))
+                .transpose()?,
             archived_at: self.archived_at.map(Timestamp::from_millis),
             created_at: Timestamp::from_millis(self.created_at),
             updated_at: Timestamp::from_millis(self.updated_at),

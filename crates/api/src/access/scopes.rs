@@ -1,0 +1,42 @@
+//! The permissions that operations name in the type of their `Ctx`.
+
+use std::fmt;
+
+use tandem_domain::access::Scope;
+
+use crate::ctx::Permission;
+
+macro_rules! permissions {
+    ($($name:ident),* $(,)?) => {$(
+        #[doc = concat!("Demands the scope [`Scope::", stringify!($name), "`].")]
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name;
+
+        impl Permission for $name {
+            const SCOPE: Option<Scope> = Some(Scope::$name);
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(Scope::$name.name())
+            }
+        }
+    )*};
+}
+
+permissions!(
+    LeadsRead,
+    LeadsWrite,
+    FormsRead,
+    FormsWrite,
+    ReportsRead,
+    JournalRead,
+    ChangesRead,
+    AgreementsRead,
+    SettingsRead,
+    SettingsManage,
+    UsersRead,
+    UsersManage,
+    KeysManage,
+    Account,
+);

@@ -1,0 +1,82 @@
+//! The clock and the chance of the process: the only place that asks what time it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use ring::rand::{SecureRandom, SystemRandom};
+use tandem_domain::id::splitmix64;
+use tandem_domain::instant::Timestamp;
+
+/// What time it is, and where seeds come from. Cloned handles share both.
+#[derive(Debug, Clone)]
+pub struct Ambient {
+    clock: Clock,
+    seed: u64,
+    drawn: Arc<AtomicU64>,
+}
+
+#[derive(Debug, Clone)]
+enum Clock {
+    System,
+    Manual(Arc<AtomicI64>),
+}
+
+impl Ambient {
+    /// The system's clock and chance.
+    pub fn system() -> Self {
+        let mut seed = [0u8; 8];
+        // Without chance the seed is the start's instant: ids stay unique by their instant and counter.
+        if SystemRandom::new().fill(&mut seed).is_err() {
+            seed = read_system_clock().to_le_bytes();
+        }
+        Self {
+            clock: Clock::System,
+            seed: u64::from_le_bytes(seed),
+            drawn: Arc::default(),
+        }
+    }
+
+    /// A clock that is turned by hand and seeds that repeat: for tests and for data made under a given clock.
+    pub fn manual(now: Timestamp, seed: u64) -> Self {
+        Self {
+            clock: Clock::Manual(Arc::new(AtomicI64::new(now.millis()))),
+            seed,
+            drawn: Arc::default(),
+        }
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        match &self.clock {
+            Clock::System => Timestamp::from_millis(read_system_clock()),
+            Clock::Manual(millis) => Timestamp::from_millis(millis.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Turn a manual clock by this many milliseconds; the system's clock goes by itself.
+    pub fn advance(&self, millis: i64) {
+        if let Clock::Manual(now) = &self.clock {
+            now.fetch_add(millis, Ordering::SeqCst);
+        }
+    }
+
+    /// A seed that no other call of this process gets.
+    pub fn seed(&self) -> u64 {
+        splitmix64(self.seed.wrapping_add(self.drawn.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// The same clock with other seeds: two replicas in one test share the time, not the ids.
+    pub fn with_seed(&self, seed: u64) -> Self {
+        Self {
+            clock: self.clock.clone(),
+            seed,
+            drawn: Arc::default(),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this file owns the clock")]
+fn read_system_clock() -> i64 {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since_1970.map_or(0, |elapsed| elapsed.as_millis() as i64)
+}

@@ -1,0 +1,295 @@
+//! `Ctx<Scope>`: the only key to the database in a handler. Its type names the permission.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::dev::Payload;
+use actix_web::http::Method;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use std::future::{Ready, ready};
+use tandem_domain::access::{Actor, Person, Scope};
+use tandem_domain::id::Ids;
+use tandem_domain::instant::Timestamp;
+use tandem_store::{Db, Snapshot, Stamp, StoreError, Tx, idempotency};
+
+use crate::access::{Caller, Identity};
+use crate::app::App;
+use crate::crypto;
+use crate::http::problem::{Code, Kept, Place, Problem, REQUEST_ID, Violation};
+use crate::http::query::checked_query;
+use crate::http::reply::{self, Answer, Reply};
+use crate::http::request::BodyHash;
+
+/// What a handler demands of its caller.
+pub trait Permission: 'static {
+    /// The scope, or `None` for an open door.
+    const SCOPE: Option<Scope>;
+}
+
+/// An open door: strangers may pass.
+#[derive(Debug, Clone, Copy)]
+pub struct Public;
+
+impl Permission for Public {
+    const SCOPE: Option<Scope> = None;
+}
+
+/// Who calls, when, in which request; and, by its type, that the caller may.
+pub struct Ctx<P> {
+    app: web::Data<App>,
+    request: HttpRequest,
+    stamp: Stamp,
+    idempotency_key: Option<String>,
+    has_transaction: AtomicBool,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> FromRequest for Ctx<P> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(admit(request))
+    }
+}
+
+fn admit<P: Permission>(request: &HttpRequest) -> Result<Ctx<P>, Problem> {
+    let bug = |what: &str| Problem::new(Code::InternalError).because(what);
+    let app = request
+        .app_data::<web::Data<App>>()
+        .ok_or_else(|| bug("the app is not in the application's data"))?;
+    let caller = request
+        .extensions()
+        .get::<Caller>()
+        .cloned()
+        .ok_or_else(|| bug("nobody asked who calls"))?;
+    let actor = match P::SCOPE {
+        None => Actor::System("public"),
+        Some(scope) => {
+            let identity = caller.identity?;
+            if !identity.grants(scope) {
+                return Err(Problem::new(Code::InsufficientScope).with("scope", scope.name()));
+            }
+            identity.actor
+        }
+    };
+    checked_query(request)?;
+    let idempotency_key = idempotency_key(request)?;
+    let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
+    Ok(Ctx {
+        app: app.clone(),
+        request: request.clone(),
+        stamp: Stamp::new(actor, request_id, caller.now, app.ambient.seed()),
+        idempotency_key,
+        has_transaction: AtomicBool::new(false),
+        permission: PhantomData,
+    })
+}
+
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    if request.method() != Method::POST {
+        return Ok(None);
+    }
+    let Some(value) = request.headers().get("idempotency-key") else {
+        return Ok(None);
+    };
+    let malformed = || {
+        let detail = "must be 1 to 255 visible ASCII characters";
+        Problem::new(Code::InvalidHeader).errors(vec![Violation::new(
+            Place::Header("Idempotency-Key"),
+            "invalid_format",
+            detail,
+        )])
+    };
+    let key = value.to_str().map_err(|_| malformed())?;
+    let is_sound = (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_sound {
+        Ok(Some(key.to_owned()))
+    } else {
+        Err(malformed())
+    }
+}
+
+impl<P: Permission> Ctx<P> {
+    /// Begin the one write transaction of this request. A known `Idempotency-Key` ends here, with its kept answer.
+    pub async fn begin(&self) -> Result<Tx, Problem> {
+        self.begin_as(self.stamp.actor.clone(), &self.principal()).await
+    }
+
+    /// Begin as somebody whom only the handler knows: the form behind a publishable key, say. `principal` is whose
+    /// idempotency keys count.
+    pub async fn begin_as(&self, actor: Actor, principal: &str) -> Result<Tx, Problem> {
+        debug_assert!(
+            !self.has_transaction.swap(true, Ordering::Relaxed),
+            "one transaction per request"
+        );
+        let tx = self
+            .app
+            .db
+            .begin(Stamp {
+                actor,
+                ..self.stamp.clone()
+            })
+            .await?;
+        if let Some(key) = self.key_hash(principal) {
+            let found = idempotency::find(&tx, &key).await.map_err(|error| match error {
+                StoreError::Locked => Problem::new(Code::RequestInProgress).retry_after(1),
+                error => error.into(),
+            })?;
+            if let Some(record) = found {
+                return Err(if record.body_hash == self.body_hash() {
+                    Problem::kept(Kept {
+                        status: record.status,
+                        headers: record.headers,
+                        body: record.body.into_bytes(),
+                    })
+                } else {
+                    Problem::new(Code::IdempotencyKeyReused)
+                });
+            }
+        }
+        Ok(tx)
+    }
+
+    /// Commit, with the record of the idempotent request in the same transaction, and answer.
+    pub async fn commit<A: Answer>(&self, tx: Tx, answer: A) -> Reply<A> {
+        self.commit_as(&self.principal(), tx, answer).await
+    }
+
+    /// [`Ctx::commit`] for a transaction that was begun by [`Ctx::begin_as`].
+    pub async fn commit_as<A: Answer>(&self, principal: &str, tx: Tx, answer: A) -> Reply<A> {
+        if let Some(key) = self.key_hash(principal) {
+            let Kept {
+                status,
+                headers,
+                body,
+            } = answer.keep();
+            let record = idempotency::Record {
+                body_hash: self.body_hash(),
+                status,
+                headers,
+                body: String::from_utf8(body).unwrap_or_default(),
+                lead_ids: answer.lead_ids(),
+            };
+            idempotency::keep(&tx, &key, &record).await?;
+        }
+        tx.commit().await?;
+        Ok(answer)
+    }
+
+    /// Reads of one instant.
+    pub async fn snapshot(&self) -> Result<Snapshot, Problem> {
+        Ok(self.app.db.snapshot().await?)
+    }
+
+    /// Reads of one instant for a report: on the replica, with more time.
+    pub async fn report(&self) -> Result<Snapshot, Problem> {
+        Ok(self.app.db.report().await?)
+    }
+
+    /// One query on any reader.
+    pub fn db(&self) -> &Db {
+        &self.app.db
+    }
+
+    /// The running service.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// The request itself: headers, path and query.
+    pub fn request(&self) -> &HttpRequest {
+        &self.request
+    }
+
+    /// Who acts.
+    pub fn actor(&self) -> &Actor {
+        &self.stamp.actor
+    }
+
+    /// The person whose rights count, if any.
+    pub fn person(&self) -> Option<&Person> {
+        self.stamp.actor.person()
+    }
+
+    /// When the request began: read once.
+    pub fn now(&self) -> Timestamp {
+        self.stamp.now
+    }
+
+    /// Where ids come from.
+    pub fn ids(&self) -> MutexGuard<'_, Ids> {
+        self.stamp.ids()
+    }
+
+    /// Whether the caller's `If-Match` names this version.
+    pub fn check_if_match(&self, version: i64) -> Result<(), Problem> {
+        reply::check_if_match(&self.request, version)
+    }
+
+    fn principal(&self) -> String {
+        format!("{}/{}", self.stamp.actor.kind().name(), self.stamp.actor.id())
+    }
+
+    fn key_hash(&self, principal: &str) -> Option<String> {
+        let key = self.idempotency_key.as_ref()?;
+        let parts = [
+            principal,
+            self.request.method().as_str(),
+            self.request.path(),
+            key,
+        ];
+        Some(hex(&crypto::sha256(parts.join("\u{0}").as_bytes())))
+    }
+
+    fn body_hash(&self) -> String {
+        let hash = self
+            .request
+            .extensions()
+            .get::<BodyHash>()
+            .map(|hash| hash.0)
+            .unwrap_or_default();
+        let query = self.request.query_string().as_bytes();
+        hex(&crypto::sha256(&[&hash[..], query].concat()))
+    }
+}
+
+impl<P> Deref for Ctx<P> {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.app
+    }
+}
+
+impl Identity {
+    /// Whether the caller may use an operation with this scope.
+    pub fn grants(&self, scope: Scope) -> bool {
+        match &self.actor {
+            Actor::User(person) => person.grants(scope),
+            Actor::Key { .. } => self.scopes.contains(&scope),
+            Actor::Form(_) | Actor::System(_) => false,
+        }
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Problem::new(Code::NotFound),
+            StoreError::Conflict => Problem::new(Code::Conflict),
+            StoreError::Contended | StoreError::Locked => Problem::new(Code::Unavailable).retry_after(1),
+            StoreError::Unavailable(_) => Problem::new(Code::Unavailable).retry_after(1).because(error),
+            StoreError::Corrupt(_) | StoreError::Internal(_) => {
+                Problem::new(Code::InternalError).because(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The edge: requests come in strictly, answers and problems go out in one form.
+
+pub mod code;
+mod explain;
+pub mod json;
+pub mod listing;
+pub mod patch;
+pub mod problem;
+pub mod query;
+mod query_shape;
+pub mod reply;
+pub mod request;
+pub mod shape;
+pub mod strict;
+pub mod violation;

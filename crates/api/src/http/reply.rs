@@ -1,0 +1,315 @@
+//! Answers: concrete types that are rendered once, so that what is kept for a repetition is what was sent.
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, LOCATION};
+use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
+use serde::Serialize;
+use tandem_domain::id::LeadId;
+
+use super::json::Json;
+use super::problem::{Code, Kept, Problem};
+
+/// What a handler answers: the documented answer, or a problem.
+pub type Reply<T> = Result<T, Problem>;
+
+/// An answer before it is sent: kept for a repetition as it is.
+pub trait Answer {
+    /// Status, headers and body.
+    fn render(&self) -> Kept;
+
+    /// What is kept of it for a repetition: the same, but secrets as `null`.
+    fn keep(&self) -> Kept {
+        self.render()
+    }
+
+    /// The leads that the body tells of: an erasure empties the kept answer.
+    fn lead_ids(&self) -> Vec<LeadId> {
+        vec![]
+    }
+}
+
+/// A body that tells of leads.
+pub trait AboutLeads {
+    /// Which.
+    fn lead_ids(&self) -> Vec<LeadId>;
+}
+
+/// 201 with `Location`, and with an `ETag` where the resource has one.
+#[derive(Debug)]
+pub struct Created<T> {
+    location: String,
+    etag: Option<String>,
+    secrets: &'static [&'static str],
+    lead_ids: Vec<LeadId>,
+    body: T,
+}
+
+impl<T> Created<T> {
+    /// A made resource and its address.
+    pub fn at(location: String, body: T) -> Self {
+        Self {
+            location,
+            etag: None,
+            secrets: &[],
+            lead_ids: vec![],
+            body,
+        }
+    }
+
+    /// With the resource's entity tag.
+    pub fn tagged(self, etag: String) -> Self {
+        Self {
+            etag: Some(etag),
+            ..self
+        }
+    }
+
+    /// These top-level members are shown once: a repetition gets `null`.
+    pub fn shown_once(self, secrets: &'static [&'static str]) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// The body tells of these leads.
+    pub fn about(self, lead_ids: Vec<LeadId>) -> Self {
+        Self { lead_ids, ..self }
+    }
+}
+
+/// 200 with an `ETag`; 304 where the caller has that very state.
+#[derive(Debug)]
+pub struct Tagged<T> {
+    etag: String,
+    lead_ids: Vec<LeadId>,
+    body: T,
+}
+
+impl<T> Tagged<T> {
+    /// A resource with its entity tag.
+    pub fn new(etag: String, body: T) -> Self {
+        Self {
+            etag,
+            lead_ids: vec![],
+            body,
+        }
+    }
+
+    /// The body tells of these leads.
+    pub fn about(self, lead_ids: Vec<LeadId>) -> Self {
+        Self { lead_ids, ..self }
+    }
+}
+
+/// 201 where the resource was made, 200 where it was changed.
+#[derive(Debug)]
+pub enum Upserted<T> {
+    /// It was made.
+    Made(Created<T>),
+    /// It was there.
+    Changed(Tagged<T>),
+}
+
+/// 207: one item for each item of the request.
+#[derive(Debug)]
+pub struct Multi<T> {
+    lead_ids: Vec<LeadId>,
+    body: T,
+}
+
+impl<T> Multi<T> {
+    /// The items, and the leads that they tell of.
+    pub fn new(body: T, lead_ids: Vec<LeadId>) -> Self {
+        Self { lead_ids, body }
+    }
+}
+
+/// 204.
+#[derive(Debug, Clone, Copy)]
+pub struct NoContent;
+
+fn json(status: StatusCode, headers: Vec<(String, String)>, body: &impl Serialize) -> Kept {
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    let kind = (header::CONTENT_TYPE.to_string(), "application/json".to_owned());
+    Kept {
+        status: status.as_u16(),
+        headers: std::iter::once(kind).chain(headers).collect(),
+        body,
+    }
+}
+
+impl<T: Serialize> Answer for Json<T> {
+    fn render(&self) -> Kept {
+        json(StatusCode::OK, vec![], &self.0)
+    }
+}
+
+impl<T: Serialize> Answer for Created<T> {
+    fn render(&self) -> Kept {
+        let location = (LOCATION.to_string(), self.location.clone());
+        let etag = self.etag.iter().map(|etag| (ETAG.to_string(), etag.clone()));
+        json(
+            StatusCode::CREATED,
+            std::iter::once(location).chain(etag).collect(),
+            &self.body,
+        )
+    }
+
+    fn keep(&self) -> Kept {
+        let mut kept = self.render();
+        if self.secrets.is_empty() {
+            return kept;
+        }
+        let mut body = serde_json::to_value(&self.body).unwrap_or_default();
+        for secret in self.secrets {
+            if let Some(member) = body.get_mut(*secret) {
+                *member = serde_json::Value::Null;
+            }
+        }
+        kept.body = serde_json::to_vec(&body).unwrap_or_default();
+        kept
+    }
+
+    fn lead_ids(&self) -> Vec<LeadId> {
+        self.lead_ids.clone()
+    }
+}
+
+impl<T: Serialize> Answer for Tagged<T> {
+    fn render(&self) -> Kept {
+        json(
+            StatusCode::OK,
+            vec![(ETAG.to_string(), self.etag.clone())],
+            &self.body,
+        )
+    }
+
+    fn lead_ids(&self) -> Vec<LeadId> {
+        self.lead_ids.clone()
+    }
+}
+
+impl<T: Serialize> Answer for Upserted<T> {
+    fn render(&self) -> Kept {
+        match self {
+            Upserted::Made(created) => created.render(),
+            Upserted::Changed(tagged) => tagged.render(),
+        }
+    }
+
+    fn lead_ids(&self) -> Vec<LeadId> {
+        match self {
+            Upserted::Made(created) => created.lead_ids.clone(),
+            Upserted::Changed(tagged) => tagged.lead_ids.clone(),
+        }
+    }
+}
+
+impl<T: Serialize> Answer for Multi<T> {
+    fn render(&self) -> Kept {
+        json(StatusCode::MULTI_STATUS, vec![], &self.body)
+    }
+
+    fn lead_ids(&self) -> Vec<LeadId> {
+        self.lead_ids.clone()
+    }
+}
+
+impl Answer for NoContent {
+    fn render(&self) -> Kept {
+        Kept {
+            status: StatusCode::NO_CONTENT.as_u16(),
+            headers: vec![],
+            body: vec![],
+        }
+    }
+}
+
+/// The response that a rendered answer is.
+pub fn respond(kept: Kept) -> HttpResponse {
+    let Ok(status) = StatusCode::from_u16(kept.status) else {
+        return Problem::new(Code::InternalError)
+            .because("a rendered status is none")
+            .error_response();
+    };
+    let mut response = HttpResponse::build(status);
+    for (name, value) in &kept.headers {
+        if let (Ok(name), Ok(value)) = (
+            HeaderName::try_from(name.as_str()),
+            HeaderValue::try_from(value.as_str()),
+        ) {
+            response.insert_header((name, value));
+        }
+    }
+    response.body(kept.body)
+}
+
+macro_rules! responds {
+    ($($kind:ident $(<$param:ident>)?),*) => {$(
+        impl $(<$param: Serialize>)? Responder for $kind $(<$param>)? {
+            type Body = BoxBody;
+
+            fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+                conditional(self.render(), request)
+            }
+        }
+    )*};
+}
+responds!(Created<T>, Tagged<T>, Upserted<T>, Multi<T>, NoContent);
+
+/// 304 where a GET names the state that it would get.
+fn conditional(kept: Kept, request: &HttpRequest) -> HttpResponse {
+    let etag = kept
+        .headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("etag"))
+        .map(|(_, etag)| etag.clone());
+    let known = request
+        .headers()
+        .get(IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok());
+    match (etag, known) {
+        (Some(etag), Some(known)) if request.method().is_safe() && names(known, &etag) => {
+            HttpResponse::NotModified().insert_header((ETAG, etag)).finish()
+        }
+        _ => respond(kept),
+    }
+}
+
+fn names(header: &str, etag: &str) -> bool {
+    header
+        .split(',')
+        .map(str::trim)
+        .any(|one| one == "*" || one.trim_start_matches("W/") == etag)
+}
+
+/// The entity tag of a resource: what commands did, and what time and rules did.
+pub fn etag(version: i64, derived: i64) -> String {
+    format!("\"{version}.{derived}\"")
+}
+
+/// Whether the caller's `If-Match` names this version; what time and rules did refuses nobody's edit.
+pub fn check_if_match(request: &HttpRequest, version: i64) -> Result<(), Problem> {
+    let Some(value) = request.headers().get(header::IF_MATCH) else {
+        return Ok(());
+    };
+    let malformed =
+        || Problem::new(Code::InvalidHeader).detail("If-Match must be an entity tag as it was given, or *");
+    let text = value.to_str().map_err(|_| malformed())?;
+    if text.trim() == "*" {
+        return Ok(());
+    }
+    let mut matches = false;
+    for one in text.split(',').map(str::trim) {
+        let inner = one
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .ok_or_else(malformed)?;
+        let number = inner.split('.').next().unwrap_or(inner);
+        matches |= number.parse::<i64>().map_err(|_| malformed())? == version;
+    }
+    if matches {
+        Ok(())
+    } else {
+        Err(Problem::new(Code::Stale))
+    }
+}

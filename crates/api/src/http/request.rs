@@ -1,0 +1,224 @@
+//! What happens to every request before its handler: an id, a caller, a body in time, a limit; and to its answer.
+
+use std::time::Duration;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, ResponseError, web};
+use futures::{StreamExt, stream};
+use tandem_domain::id::{Ids, RequestId};
+use tracing::Instrument;
+
+use super::problem::{Code, Problem, REQUEST_ID};
+use super::reply::{NoContent, Reply};
+use crate::access;
+use crate::app::App;
+use crate::crypto;
+
+/// The most bytes of a body.
+pub const MAX_BODY: usize = 1024 * 1024;
+/// The most bytes of what a stranger sends to a form.
+pub const MAX_CAPTURE: usize = 64 * 1024;
+/// How long a request may take once its body is there, but for reports and the waiting feed.
+const HANDLING: Duration = Duration::from_secs(5);
+/// How long a report, an export or a waiting feed may take.
+const LONG_HANDLING: Duration = Duration::from_secs(40);
+
+/// The SHA-256 of the request's body.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyHash(pub [u8; 32]);
+
+/// The outermost middleware: gives the request its id, and every failure its problem document.
+pub async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
+    let Some(app) = request.app_data::<web::Data<App>>().cloned() else {
+        return Ok(request.into_response(Problem::new(Code::InternalError).error_response()));
+    };
+    let id = request_id(&request, &app);
+    let trace = trace_id(&request);
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let span = tracing::info_span!("request", request_id = %id, trace_id = trace.as_deref());
+    let started = app.ambient.now();
+    let mut response = REQUEST_ID
+        .scope(
+            id.clone(),
+            handle(request, next, app.clone()).instrument(span.clone()),
+        )
+        .await;
+    finish(&mut response, &id, &path);
+    let millis = app.ambient.now().millis() - started.millis();
+    let route = response.request().match_pattern().unwrap_or_else(|| "-".into());
+    span.in_scope(|| tracing::info!(%method, route, status = response.status().as_u16(), millis, "answered"));
+    Ok(response)
+}
+
+async fn handle(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    app: web::Data<App>,
+) -> ServiceResponse {
+    if request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
+    let path = request.path().to_owned();
+    let outer = request.request().clone();
+    let failed = |problem: Problem| ServiceResponse::new(outer.clone(), problem.error_response());
+    if let Err(problem) = access::refuse_credentials_in_url(&request) {
+        return failed(problem);
+    }
+    if let Err(problem) = app.limits.admit_address(&request) {
+        return failed(problem);
+    }
+    let caller = access::identify(&app, &request).await;
+    let limits = caller
+        .identity
+        .as_ref()
+        .ok()
+        .map(|identity| app.limits.admit_caller(identity));
+    if let Some(Err(problem)) = limits {
+        return failed(problem);
+    }
+    request.extensions_mut().insert(caller);
+    if let Err(problem) = take_body(&mut request, &app, &path).await {
+        return failed(problem);
+    }
+    let allowed = if is_long(&path) { LONG_HANDLING } else { HANDLING };
+    let answered = tokio::time::timeout(allowed, next.call(request)).await;
+    match answered {
+        Ok(Ok(response)) => response.map_into_boxed_body(),
+        Ok(Err(error)) => ServiceResponse::new(
+            outer,
+            as_problem(&error).unwrap_or_else(|| error.error_response()),
+        ),
+        Err(_) => failed(
+            Problem::new(Code::Unavailable)
+                .retry_after(1)
+                .because("the handling took too long"),
+        ),
+    }
+}
+
+fn is_long(path: &str) -> bool {
+    path.starts_with("/v1/reports/") || path.starts_with("/v1/changes")
+}
+
+/// Errors of the framework become problem documents; ours are already.
+fn as_problem(error: &Error) -> Option<actix_web::HttpResponse> {
+    if error.as_error::<Problem>().is_some() {
+        return None;
+    }
+    let code = match error.as_response_error().status_code() {
+        StatusCode::NOT_FOUND => Code::NotFound,
+        StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge,
+        StatusCode::REQUEST_TIMEOUT => Code::RequestTimeout,
+        status if status.is_client_error() => Code::BadRequest,
+        _ => Code::InternalError,
+    };
+    Some(Problem::new(code).because(error).error_response())
+}
+
+/// Read the whole body, within its size and time, hash it, and hand it on.
+async fn take_body(request: &mut ServiceRequest, app: &App, path: &str) -> Result<(), Problem> {
+    let most = if path.starts_with("/v1/capture/") {
+        MAX_CAPTURE
+    } else {
+        MAX_BODY
+    };
+    let announced = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > most) {
+        return Err(Problem::new(Code::BodyTooLarge));
+    }
+    let mut payload = request.take_payload();
+    let allowed = Duration::from_millis(app.config.timeouts.body_ms);
+    let read = async {
+        let mut body = web::BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|error| Problem::new(Code::BadRequest).because(error))?;
+            if body.len() + chunk.len() > most {
+                return Err(Problem::new(Code::BodyTooLarge));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    };
+    let body = tokio::time::timeout(allowed, read)
+        .await
+        .map_err(|_| Problem::new(Code::RequestTimeout))??;
+    request.extensions_mut().insert(BodyHash(crypto::sha256(&body)));
+    let whole = stream::once(async move { Ok(body) });
+    request.set_payload(Payload::Stream {
+        payload: Box::pin(whole),
+    });
+    Ok(())
+}
+
+fn request_id(request: &ServiceRequest, app: &App) -> String {
+    let given = request
+        .headers()
+        .get("x-request-id")
+        .and_then(|value| value.to_str().ok());
+    let is_sound = |text: &&str| {
+        (1..=64).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    given.filter(is_sound).map(str::to_owned).unwrap_or_else(|| {
+        let id: RequestId = Ids::new(app.ambient.now(), app.ambient.seed()).next();
+        id.to_string()
+    })
+}
+
+/// The trace that a W3C `traceparent` (version 00) continues.
+fn trace_id(request: &ServiceRequest) -> Option<String> {
+    let header = request.headers().get("traceparent")?.to_str().ok()?;
+    let parts: Vec<&str> = header.split('-').collect();
+    let [_, trace, parent, _] = parts[..] else {
+        return None;
+    };
+    let is_hex = |text: &str, length: usize| {
+        text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit()) && text.bytes().any(|b| b != b'0')
+    };
+    (is_hex(trace, 32) && is_hex(parent, 16)).then(|| trace.to_owned())
+}
+
+fn finish(response: &mut ServiceResponse<BoxBody>, id: &str, path: &str) {
+    let is_page = path.starts_with("/docs");
+    let headers = response.headers_mut();
+    let mut set = |name: &'static str, value: &str, replace: bool| {
+        let name = HeaderName::from_static(name);
+        if let Ok(value) = HeaderValue::from_str(value)
+            && (replace || !headers.contains_key(&name))
+        {
+            headers.insert(name, value);
+        }
+    };
+    set("x-request-id", id, true);
+    set("x-content-type-options", "nosniff", true);
+    set("referrer-policy", "no-referrer", true);
+    let policy = if is_page {
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; script-src 'self' 'unsafe-inline'; \
+         frame-ancestors 'none'"
+    } else {
+        "default-src 'none'; frame-ancestors 'none'"
+    };
+    set("content-security-policy", policy, false);
+    set(CACHE_CONTROL.as_str(), "no-store", false);
+}
+
+/// What nothing else answers: 405 with `Allow` where the path is known, 404 elsewhere.
+pub async fn nothing_here(request: actix_web::HttpRequest) -> Reply<NoContent> {
+    let app = request.app_data::<web::Data<App>>();
+    Err(match app.and_then(|app| app.routes.allowed(request.path())) {
+        Some(allow) => Problem::new(Code::MethodNotAllowed).allow(allow),
+        None => Problem::new(Code::NotFound),
+    })
+}

@@ -1,0 +1,175 @@
+//! Background jobs: reconcilers without input, one line each in `JOBS`, done by whichever replica holds the lease.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix_web::web;
+use jiff::ToSpan;
+use tandem_domain::instant::Timestamp;
+use tandem_store::{Db, StoreError, idempotency, journal, leases};
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::serve::stamp;
+
+const SECOND: i64 = 1000;
+const MINUTE: i64 = 60 * SECOND;
+
+/// The longest sleep between two looks at what is due.
+const NAP: Duration = Duration::from_millis(250);
+/// How long a lease lasts beyond the job's own interval.
+const LEASE: i64 = 30 * SECOND;
+/// The most rows that one transaction of a job takes.
+const BATCH: u64 = 500;
+
+type Work = for<'a> fn(&'a App) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
+
+/// A job: what it is called, how often it is due, whether every replica does it or one of them, and what it does.
+struct Job {
+    name: &'static str,
+    every: i64,
+    by_all: bool,
+    run: Work,
+}
+
+const JOBS: &[Job] = &[
+    Job {
+        name: "heartbeat",
+        every: 5 * SECOND,
+        by_all: true,
+        run: |app| Box::pin(heartbeat(app)),
+    },
+    Job {
+        name: "key_use",
+        every: 15 * SECOND,
+        by_all: true,
+        run: |app| Box::pin(crate::access::flush_key_use(app)),
+    },
+    Job {
+        name: "tidy",
+        every: MINUTE,
+        by_all: true,
+        run: |app| Box::pin(tidy(app)),
+    },
+    Job {
+        name: "expired",
+        every: 10 * MINUTE,
+        by_all: false,
+        run: |app| Box::pin(forget_expired(app)),
+    },
+    Job {
+        name: "partitions",
+        every: 60 * MINUTE,
+        by_all: false,
+        run: |app| Box::pin(partitions(app)),
+    },
+];
+
+/// The loop that does what is due.
+pub struct Loop {
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Loop {
+    /// Start it.
+    pub fn start(app: web::Data<App>) -> Self {
+        let (stop, mut stopped) = watch::channel(false);
+        let task = tokio::spawn(async move {
+            let mut due = vec![Timestamp::from_millis(0); JOBS.len()];
+            while !*stopped.borrow() {
+                run_round(&app, &mut due).await;
+                let _ = tokio::time::timeout(NAP, stopped.changed()).await;
+            }
+        });
+        Self { stop, task }
+    }
+
+    /// Let the job that runs come to its end, and start none.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.task.await;
+    }
+}
+
+/// Do everything that is due now, once: for tests, which turn the clock by hand.
+pub async fn run_due(app: &App) {
+    run_round(app, &mut vec![Timestamp::from_millis(0); JOBS.len()]).await;
+}
+
+async fn run_round(app: &App, due: &mut [Timestamp]) {
+    for (job, due) in JOBS.iter().zip(due) {
+        let now = app.ambient.now();
+        if *due > now {
+            continue;
+        }
+        *due = now.plus_millis(job.every);
+        if let Err(error) = run(app, job, now).await {
+            tracing::warn!(job = job.name, %error, "job failed; it will be tried again");
+            *due = now.plus_millis(SECOND);
+        }
+    }
+}
+
+async fn run(app: &App, job: &Job, now: Timestamp) -> Result<(), StoreError> {
+    if !job.by_all {
+        let name = format!("job/{}", job.name);
+        let until = now.plus_millis(job.every + LEASE);
+        if leases::take(&app.db, &name, &app.replica, now, until)
+            .await?
+            .is_none()
+        {
+            return Ok(());
+        }
+    }
+    (job.run)(app).await
+}
+
+async fn heartbeat(app: &App) -> Result<(), StoreError> {
+    let now = app.ambient.now();
+    leases::beat(&app.db, &app.replica, now, now.plus_millis(15 * SECOND)).await?;
+    let replicas = leases::replicas(&app.db, now).await?;
+    app.limits.set_replicas(replicas);
+    Ok(())
+}
+
+async fn tidy(app: &App) -> Result<(), StoreError> {
+    app.limits.tidy();
+    leases::forget_gone(&app.db, app.ambient.now().plus_millis(-60 * MINUTE)).await
+}
+
+async fn forget_expired(app: &App) -> Result<(), StoreError> {
+    let now = app.ambient.now();
+    loop {
+        let tx = app.db.begin(stamp(&app.ambient, "expired")).await?;
+        let answers = idempotency::forget_expired(&tx, now, BATCH).await?;
+        let access = tandem_store::access::forget_expired(&tx, now, BATCH).await?;
+        tx.commit().await?;
+        if answers < BATCH && access < BATCH {
+            return Ok(());
+        }
+    }
+}
+
+async fn partitions(app: &App) -> Result<(), StoreError> {
+    make_partitions(&app.db, app.ambient.now()).await
+}
+
+/// Make the partitions of this month and the three after it, where they are missing.
+pub async fn make_partitions(db: &Db, now: Timestamp) -> Result<(), StoreError> {
+    if db.is_sqlite() {
+        return Ok(());
+    }
+    let utc = jiff::tz::TimeZone::UTC;
+    let first = now.date_in(&utc).first_of_month();
+    let last = first
+        .checked_add(3.months())
+        .ok()
+        .and_then(|date| Timestamp::start_of_day(date, &utc))
+        .unwrap_or(now);
+    let months: Vec<_> = tandem_domain::reports::months(now, last, &utc, 4)
+        .into_iter()
+        .map(|month| (format!("y{}", month.name.replace('-', "m")), month.from, month.to))
+        .collect();
+    journal::add_partitions(db, &months).await
+}

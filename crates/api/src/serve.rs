@@ -1,0 +1,156 @@
+//! Starting and stopping the service.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::web;
+use tandem_domain::access::Actor;
+use tandem_domain::id::{Ids, RequestId};
+use tandem_store::db::Place;
+use tandem_store::{Db, Stamp, StoreError, agreement, journal, leases};
+
+use crate::access::Gate;
+use crate::access::limits::Limits;
+use crate::ambient::Ambient;
+use crate::app::{self, App, Routes};
+use crate::config::{Config, Database};
+use crate::crypto::password::Passwords;
+use crate::crypto::seal::MasterKey;
+use crate::http::shape::{ShapeError, Shapes};
+use crate::journal::Tail;
+use crate::{jobs, openapi};
+
+/// What a service is started with.
+pub struct Options {
+    /// What the operator configured.
+    pub config: Config,
+    /// The clock and the chance.
+    pub ambient: Ambient,
+    /// Signs cursors and seals what must be kept readable.
+    pub master: MasterKey,
+    /// Hashes passwords.
+    pub passwords: Passwords,
+    /// Where requests come in.
+    pub listener: TcpListener,
+    /// Whether this process does background jobs.
+    pub run_jobs: bool,
+}
+
+/// Why a service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database did not do what it was asked.
+    #[error("the database: {0}")]
+    Store(#[from] StoreError),
+    /// The published document cannot be used as a validator.
+    #[error("the published document: {0}")]
+    Shapes(#[from] ShapeError),
+    /// The socket or the data directory.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// A service that runs.
+pub struct Running {
+    /// What handlers share.
+    pub app: web::Data<App>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    handle: actix_web::dev::ServerHandle,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    jobs: Option<jobs::Loop>,
+}
+
+/// Where the configured database is.
+pub fn place(config: &Config) -> Place {
+    match &config.database {
+        Database::Sqlite { path } => Place::Sqlite(path.clone()),
+        Database::Postgres { url } => Place::Postgres {
+            url: url.as_str().to_owned(),
+            replica: config
+                .read_database_url
+                .as_ref()
+                .map(|url| url.as_str().to_owned()),
+        },
+    }
+}
+
+/// Connect, and bring schema, agreement, journal and partitions up to date: what every command needs.
+pub async fn prepare(config: &Config, ambient: &Ambient) -> Result<Db, StoreError> {
+    let db = Db::connect(&place(config), config.readers).await?;
+    db.migrate().await?;
+    agreement::adopt_provisional(&db, ambient.now()).await?;
+    journal::open_epoch(&db, stamp(ambient, "start")).await?;
+    jobs::make_partitions(&db, ambient.now()).await?;
+    Ok(db)
+}
+
+/// A stamp for what a part of Tandem itself does.
+pub fn stamp(ambient: &Ambient, name: &'static str) -> Stamp {
+    let now = ambient.now();
+    let request: RequestId = Ids::new(now, ambient.seed()).next();
+    Stamp::new(Actor::System(name), request.to_string(), now, ambient.seed())
+}
+
+/// What handlers share, over a prepared database.
+pub fn assemble(config: Config, ambient: Ambient, master: MasterKey, passwords: Passwords, db: Db) -> App {
+    let document = openapi::document();
+    let replica: RequestId = Ids::new(ambient.now(), ambient.seed()).next();
+    App {
+        db,
+        gate: Gate::new(),
+        limits: Limits::new(&config.rates),
+        tail: Tail::new(),
+        routes: Routes::of(&document),
+        document: Arc::new(document),
+        replica: replica.to_string(),
+        is_stopping: AtomicBool::new(false),
+        config,
+        ambient,
+        master,
+        passwords,
+    }
+}
+
+/// Start: prepare the database, serve, do jobs.
+pub async fn start(options: Options) -> Result<Running, StartError> {
+    let Options {
+        config,
+        ambient,
+        master,
+        passwords,
+        listener,
+        run_jobs,
+    } = options;
+    let db = prepare(&config, &ambient).await?;
+    let app = web::Data::new(assemble(config, ambient, master, passwords, db));
+    crate::access::ensure_signing_key(&app).await?;
+    let shapes = web::Data::new(Shapes::compile(&app.document)?);
+    let address = listener.local_addr()?;
+    let server = app::server(app.clone(), shapes, listener)?;
+    let handle = server.handle();
+    let jobs = run_jobs.then(|| jobs::Loop::start(app.clone()));
+    Ok(Running {
+        app,
+        address,
+        handle,
+        server: tokio::spawn(server),
+        jobs,
+    })
+}
+
+impl Running {
+    /// Stop: not ready any more, finish what runs, give leases back, close the database.
+    pub async fn stop(self) {
+        self.app.is_stopping.store(true, Ordering::SeqCst);
+        if let Some(jobs) = self.jobs {
+            jobs.stop().await;
+        }
+        self.handle.stop(true).await;
+        let _ = tokio::time::timeout(Duration::from_secs(30), self.server).await;
+        let _ = leases::release_all(&self.app.db, &self.app.replica).await;
+        self.app.db.clone().close().await;
+    }
+}

@@ -1,0 +1,147 @@
+//! What the company decides for all: its name and zone, its custom fields.
+
+use actix_web::{get, put};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tandem_domain::change::Change;
+use tandem_domain::fault::Fault;
+use tandem_domain::leads::custom::{self, CustomField};
+use tandem_domain::settings::{CompanySettings, name};
+use tandem_store as store;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::access::scopes::{SettingsManage, SettingsRead};
+use crate::ctx::Ctx;
+use crate::http::json::Json;
+use crate::http::problem::{Place, Problem, Violation};
+use crate::http::reply::{Reply, Tagged, etag};
+
+/// The operations of this room.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config.service(get_company_settings).service(put_company_settings);
+    config.service(get_custom_fields).service(put_custom_fields);
+}
+
+/// The declared custom fields of leads.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CustomFields {
+    /// The fields; one that is left out is no longer declared, its values are kept.
+    #[schema(max_items = 200)]
+    pub fields: Vec<CustomField>,
+}
+
+/// Read the company's settings.
+///
+/// Days, weeks and months of reports follow its time zone.
+#[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
+    responses((status = 200, description = "The company's settings", body = CompanySettings,
+        headers(("ETag" = String, description = "The settings' version")))))]
+#[get("/v1/settings/company")]
+async fn get_company_settings(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CompanySettings>> {
+    let kept = store::settings::get(ctx.db(), name::COMPANY).await?;
+    let settings = serde_json::from_value(kept.value).unwrap_or_default();
+    Ok(Tagged::new(etag(kept.version, 0), settings))
+}
+
+/// Change the company's settings.
+#[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = CompanySettings,
+    responses((status = 200, description = "The settings as they are now", body = CompanySettings,
+        headers(("ETag" = String, description = "The settings' version")))))]
+#[put("/v1/settings/company")]
+async fn put_company_settings(
+    ctx: Ctx<SettingsManage>,
+    body: Json<CompanySettings>,
+) -> Reply<Tagged<CompanySettings>> {
+    let settings = body.0;
+    refuse(settings.faults())?;
+    let tx = ctx.begin().await?;
+    let version = replace(&ctx, &tx, name::COMPANY, json!(settings)).await?;
+    ctx.commit(tx, Tagged::new(etag(version, 0), settings)).await
+}
+
+/// Read the declared custom fields.
+#[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
+    responses((status = 200, description = "The declared custom fields", body = CustomFields,
+        headers(("ETag" = String, description = "The declaration's version")))))]
+#[get("/v1/settings/custom-fields")]
+async fn get_custom_fields(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CustomFields>> {
+    let kept = store::settings::get(ctx.db(), name::CUSTOM_FIELDS).await?;
+    let fields = serde_json::from_value(kept.value).unwrap_or_default();
+    Ok(Tagged::new(etag(kept.version, 0), CustomFields { fields }))
+}
+
+/// Declare the custom fields of leads.
+///
+/// The type of a declared field cannot change: its values would no longer fit.
+#[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = CustomFields,
+    responses((status = 200, description = "The custom fields as they are now", body = CustomFields,
+        headers(("ETag" = String, description = "The declaration's version")))))]
+#[put("/v1/settings/custom-fields")]
+async fn put_custom_fields(
+    ctx: Ctx<SettingsManage>,
+    body: Json<CustomFields>,
+) -> Reply<Tagged<CustomFields>> {
+    let declared = body.0;
+    let tx = ctx.begin().await?;
+    let known = store::settings::get_for_update(&tx, name::CUSTOM_FIELDS).await?;
+    let before: Vec<CustomField> = serde_json::from_value(known.value).unwrap_or_default();
+    let faults = custom::faults(&declared.fields, &before);
+    refuse(
+        faults
+            .into_iter()
+            .map(|(index, bad)| Fault::new(format!("/fields/{index}"), "not_allowed", bad))
+            .collect(),
+    )?;
+    let version = replace(&ctx, &tx, name::CUSTOM_FIELDS, json!(declared.fields)).await?;
+    ctx.commit(tx, Tagged::new(etag(version, 0), declared)).await
+}
+
+/// Replace a setting and answer its version; nothing happens where it says the same already.
+async fn replace(
+    ctx: &Ctx<SettingsManage>,
+    tx: &store::Tx,
+    name: &'static str,
+    after: serde_json::Value,
+) -> Result<i64, Problem> {
+    let known = store::settings::get_for_update(tx, name).await?;
+    ctx.check_if_match(known.version)?;
+    if known.value == after {
+        return Ok(known.version);
+    }
+    let version = known.version + 1;
+    store::write(
+        tx,
+        &[Change::SettingChanged {
+            name,
+            version,
+            before: known.value,
+            after,
+        }],
+    )
+    .await?;
+    Ok(version)
+}
+
+/// Refuse a body that has faults.
+pub(crate) fn refuse(faults: Vec<Fault>) -> Result<(), Problem> {
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(invalid(faults))
+    }
+}
+
+/// The problem that faults of a body are.
+pub(crate) fn invalid(faults: Vec<Fault>) -> Problem {
+    let violation = |fault: Fault| {
+        let segments = fault
+            .pointer
+            .split('/')
+            .skip(1)
+            .map(|part| part.replace("~1", "/").replace("~0", "~"));
+        Violation::new(Place::at(segments), fault.code, fault.detail)
+    };
+    Problem::invalid(faults.into_iter().map(violation).collect())
+}
