@@ -1,6 +1,200 @@
-//! To be written.
+//! Stages over HTTP: moving a lead by hand, and the history of its moves.
 
+use actix_web::{get, post};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tandem_domain::access::ActorKind;
+use tandem_domain::change::Change;
+use tandem_domain::id::{LeadId, TransitionId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::lifecycle::{self, MoveLead, Refused, Stage, Transition};
+use tandem_store::{self as store, Tx};
+use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::access::scopes::{LeadsRead, LeadsWrite};
+use crate::ctx::Ctx;
+use crate::http::json::Json;
+use crate::http::problem::{Code, Problem};
+use crate::http::query::Path;
+use crate::http::reply::{Created, Reply};
+use crate::leads::LeadPath;
+use crate::leads::actions::{denied, judged, known};
+use crate::settings::invalid;
+
 /// The operations of this room.
-pub fn configure(_: &mut ServiceConfig<'_>) {}
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config.service(create_transition).service(list_transitions);
+}
+
+/// A stage change that is asked for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateTransition {
+    /// Where to; left out where the reason decides.
+    to: Option<Stage>,
+    /// The code of an agreed reason.
+    #[schema(min_length = 1, max_length = 64, example = "no_budget")]
+    reason: Option<String>,
+    /// Why, in words.
+    #[schema(max_length = 4000, example = "Asked for a demo on the phone")]
+    note: Option<String>,
+    /// Only to nurture: no rule makes the lead an MQL before this instant.
+    until: Option<Timestamp>,
+}
+
+/// A stage change that happened.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TransitionView {
+    /// Its id.
+    id: TransitionId,
+    /// Whose.
+    lead_id: LeadId,
+    /// In which pass through the stages.
+    #[schema(minimum = 1)]
+    cycle: i64,
+    /// The stage before; `null` where the lead became known.
+    from: Option<Stage>,
+    /// The stage after.
+    to: Stage,
+    /// When.
+    at: Timestamp,
+    /// Who made it, by kind.
+    actor_type: ActorKind,
+    /// Who made it, by id.
+    #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
+    actor_id: String,
+    /// The user in whose name a key acted.
+    on_behalf_of: Option<UserId>,
+    /// The code of the reason.
+    #[schema(max_length = 64)]
+    reason: Option<String>,
+    /// Why, in words.
+    #[schema(max_length = 4000)]
+    note: Option<String>,
+    /// No rule makes the lead an MQL before this instant.
+    until: Option<Timestamp>,
+    /// The version of the agreement that it was judged by.
+    #[schema(minimum = 1)]
+    agreement_version: i64,
+}
+
+/// The stage changes of a lead.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TransitionsView {
+    /// The stage changes, oldest first; at most 1,000.
+    #[schema(max_items = 1000)]
+    data: Vec<TransitionView>,
+    /// Where the lead could be moved to now.
+    #[schema(max_items = 9)]
+    allowed: Vec<Stage>,
+}
+
+impl From<Transition> for TransitionView {
+    fn from(transition: Transition) -> Self {
+        Self {
+            id: transition.id,
+            lead_id: transition.lead_id,
+            cycle: transition.cycle,
+            from: transition.from,
+            to: transition.to,
+            at: transition.at,
+            actor_type: transition.actor_kind,
+            actor_id: transition.actor_id,
+            on_behalf_of: transition.on_behalf_of,
+            reason: transition.reason,
+            note: transition.note,
+            until: transition.until,
+            agreement_version: transition.agreement_version,
+        }
+    }
+}
+
+/// Move a lead to another stage.
+///
+/// By hand, along the table of stages; anything else is `409` with `current` and `allowed`. Moves up to MQL belong to
+/// marketing, from SAL on to the owner or a sales manager. A reason decides between nurture and disqualified. A key
+/// needs `X-On-Behalf-Of` with a user who may make the move.
+#[utoipa::path(tag = "stages", params(LeadPath), security(("bearer" = [LeadsWrite])), request_body = CreateTransition,
+    responses((status = 201, description = "The stage change", body = TransitionView,
+        headers(("Location" = String, description = "The lead's stage changes")))))]
+#[post("/v1/leads/{lead_id}/transitions")]
+async fn create_transition(
+    ctx: Ctx<LeadsWrite>,
+    path: Path<LeadPath>,
+    body: Json<CreateTransition>,
+) -> Reply<Created<TransitionView>> {
+    let CreateTransition {
+        to,
+        reason,
+        note,
+        until,
+    } = body.0;
+    let lead_id = path.0.lead_id;
+    let tx = ctx.begin().await?;
+    let made = move_lead(
+        &tx,
+        &ctx,
+        lead_id,
+        &MoveLead {
+            to,
+            reason,
+            note,
+            until,
+        },
+    )
+    .await?;
+    let location = format!("/v1/leads/{lead_id}/transitions");
+    ctx.commit(
+        tx,
+        Created::at(location, TransitionView::from(made)).about(vec![lead_id]),
+    )
+    .await
+}
+
+async fn move_lead(
+    tx: &Tx,
+    ctx: &Ctx<LeadsWrite>,
+    lead_id: LeadId,
+    asked: &MoveLead,
+) -> Result<Transition, Problem> {
+    let mut world = store::leads::world_of(tx, [lead_id], None).await?;
+    ctx.check_if_match(known(&world, lead_id)?.version)?;
+    let moved = lifecycle::move_lead(&mut world, lead_id, asked, ctx.actor(), ctx.now(), &mut ctx.ids());
+    let mut changes = moved.map_err(refused)?;
+    changes.extend(judged(&mut world, lead_id, ctx));
+    store::write(tx, &changes).await?;
+    let made = changes.into_iter().find_map(|change| match change {
+        Change::LeadMoved { transition, .. } => Some(transition),
+        _ => None,
+    });
+    made.ok_or_else(|| Problem::new(Code::InternalError).because("a move left no transition"))
+}
+
+fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::NoSuchMove { current, allowed } => Problem::new(Code::IllegalTransition)
+            .with("current", json!(current))
+            .with("allowed", json!(allowed)),
+        Refused::Denied(reason) => denied(reason),
+        Refused::ReasonMismatch { leads_to } => {
+            Problem::new(Code::ReasonMismatch).detail(format!("The reason leads to {}", leads_to.name()))
+        }
+        Refused::Invalid(faults) => invalid(faults),
+    }
+}
+
+/// List the stage changes of a lead.
+#[utoipa::path(tag = "stages", params(LeadPath), security(("bearer" = [LeadsRead])),
+    responses((status = 200, description = "The stage changes", body = TransitionsView)))]
+#[get("/v1/leads/{lead_id}/transitions")]
+async fn list_transitions(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Json<TransitionsView>> {
+    let snapshot = ctx.snapshot().await?;
+    let found = store::leads::get(&snapshot, path.0.lead_id).await?;
+    let made = store::lifecycle::transitions(&snapshot, path.0.lead_id).await?;
+    let data = made.into_iter().map(TransitionView::from).collect();
+    Ok(Json(TransitionsView {
+        data,
+        allowed: lifecycle::allowed(&found.lead),
+    }))
+}

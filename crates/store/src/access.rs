@@ -8,3 +8,15 @@ pub async fn forget_expired(
 ) -> Result<u64, crate::StoreError> {
     Ok(0)
 }
+
+/// A user, if there is one with this id.
+pub async fn find_user(
+    on: &impl crate::Read,
+    id: tandem_domain::id::UserId,
+) -> Result<Option<tandem_domain::access::account::User>, crate::StoreError> {
+    use sea_orm::EntityTrait;
+    let row = crate::rows::users::Entity::find_by_id(id.uuid())
+        .one(on.conn())
+        .await?;
+    row.map(|row| row.into_domain()).transpose()
+}

@@ -238,11 +238,6 @@ fn fnv1a(text: &str) -> u64 {
     })
 }
 
-/// `FOR UPDATE` where rows are locked one by one.
-pub fn for_update(backend: DbBackend) -> &'static str {
-    if is_postgres(backend) { " FOR UPDATE" } else { "" }
-}
-
 /// Allow the statements of this transaction more time than the server's setting.
 pub async fn allow_milliseconds(connection: &impl ConnectionTrait, milliseconds: u64) -> Result<(), DbErr> {
     if !is_postgres(connection.get_database_backend()) {

@@ -25,6 +25,23 @@ pub struct Json<T>(pub T);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MergePatch<T>(pub T);
 
+/// A JSON body that is taken strictly but not walked: the handler walks its parts one by one, so that a bad item of a
+/// batch refuses no other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unwalked(pub serde_json::Value);
+
+impl FromRequest for Unwalked {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let kind = media_type(req, |subtype| subtype != "merge-patch+json");
+        let bytes = kind.map(|()| web::Bytes::from_request(req, payload));
+        async move { strict::parse(&bytes?.await.map_err(|error| unread(&error))?).map(Unwalked) }
+            .boxed_local()
+    }
+}
+
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
@@ -71,7 +88,7 @@ pub fn operation_key(req: &HttpRequest) -> String {
 }
 
 /// The shapes of the running service.
-pub(super) fn shapes(req: &HttpRequest) -> Result<&Shapes, Problem> {
+pub fn shapes(req: &HttpRequest) -> Result<&Shapes, Problem> {
     let shapes = req.app_data::<web::Data<Shapes>>();
     shapes
         .map(|data| data.get_ref())

@@ -61,7 +61,7 @@ pub async fn company_list(
         query = query.filter(companies::Column::CreatedAt.lt(at.millis()));
     }
     for word in filter.q.as_deref().map(search::query).unwrap_or_default() {
-        for beginning in word.beginnings.last() {
+        if let Some(beginning) = word.beginnings.last() {
             query = query.filter(dialect::company_has_term(backend, beginning));
         }
     }

@@ -1,0 +1,82 @@
+//! The command line: `tandem serve | work | migrate | openapi | admin | doctor`.
+
+mod doctor;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// One record of every lead for marketing and sales.
+#[derive(Debug, Parser)]
+#[command(name = "tandem", version, about, propagate_version = true)]
+struct Arguments {
+    /// A TOML file with settings; the environment wins over it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the HTTP interface and do background jobs (what happens without a command).
+    Serve,
+    /// Do background jobs only, beside servers on one PostgreSQL.
+    Work,
+    /// Bring the schema up to date and stop.
+    Migrate,
+    /// Print the OpenAPI document.
+    Openapi {
+        /// Write it to a file instead.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Administer from the machine itself.
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Look at configuration, data directory and database, or ask a running service; says what is wrong.
+    Doctor {
+        /// The address of a running service's readiness, such as http://127.0.0.1:8080/readyz.
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Admin {
+    /// Create a user with the rights of an admin; the password comes from standard input, else one is made.
+    Create {
+        /// The e-mail to log in with.
+        #[arg(long)]
+        email: String,
+        /// What people call the user.
+        #[arg(long, default_value = "Administrator")]
+        name: String,
+    },
+}
+
+/// Run the program.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let file = arguments
+        .config
+        .or_else(|| std::env::var_os("TANDEM_CONFIG").map(PathBuf::from));
+    let done = match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => run::serve(file),
+        Command::Work => run::work(file),
+        Command::Migrate => run::migrate(file),
+        Command::Openapi { output } => run::openapi(output),
+        Command::Admin(Admin::Create { email, name }) => run::create_admin(file, &email, &name),
+        Command::Doctor { url: Some(url) } => doctor::ask(&url),
+        Command::Doctor { url: None } => doctor::look(file),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("tandem: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

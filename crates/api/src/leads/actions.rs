@@ -1,0 +1,181 @@
+//! What can be done with leads: load, decide, save, within the caller's transaction.
+
+use serde_json::json;
+use tandem_domain::access::Denied;
+use tandem_domain::change::Change;
+use tandem_domain::fault::Fault;
+use tandem_domain::id::{LeadId, UserId};
+use tandem_domain::judge::{Rulebook, judge};
+use tandem_domain::leads::save::{self, OnConflict, Saved, Statement};
+use tandem_domain::leads::{Company, Lead};
+use tandem_domain::world::World;
+use tandem_store::{self as store, Tx};
+
+use super::body::LeadPatch;
+use crate::access::scopes::LeadsWrite;
+use crate::ctx::Ctx;
+use crate::http::problem::{Code, Problem};
+use crate::settings::invalid;
+
+/// A lead as a decision left it, with its company.
+pub struct Decided {
+    /// The lead.
+    pub lead: Lead,
+    /// Its company.
+    pub company: Option<Company>,
+    /// Whether it was made.
+    pub created: bool,
+}
+
+/// Find or make the leads that statements are about, one after the other, each standing on the one before.
+///
+/// A refused statement changes nothing and refuses no other.
+pub async fn upsert(
+    tx: &Tx,
+    ctx: &Ctx<LeadsWrite>,
+    statements: &[Statement],
+) -> Result<Vec<Result<Decided, Problem>>, Problem> {
+    let mut world = store::leads::world(tx, statements).await?;
+    let mut changes = vec![];
+    let decided = statements
+        .iter()
+        .map(|said| {
+            let mut ids = ctx.ids();
+            let saved = save::upsert(
+                &mut world,
+                said,
+                OnConflict::Refuse,
+                ctx.actor(),
+                ctx.now(),
+                &mut ids,
+            );
+            let Saved {
+                lead_id,
+                created,
+                changes: made,
+            } = saved.map_err(refused)?;
+            changes.extend(made);
+            changes.extend(judged(&mut world, lead_id, ctx));
+            decided(&world, lead_id, created)
+        })
+        .collect();
+    store::write(tx, &changes).await?;
+    Ok(decided)
+}
+
+/// Change a lead by a merge patch.
+pub async fn edit(
+    tx: &Tx,
+    ctx: &Ctx<LeadsWrite>,
+    lead_id: LeadId,
+    patch: LeadPatch,
+) -> Result<Decided, Problem> {
+    let mut world = store::leads::world_of(tx, [lead_id], Some(&patch.addresses())).await?;
+    let lead = known(&world, lead_id)?;
+    ctx.check_if_match(lead.version)?;
+    let edit = patch.read(lead).map_err(invalid)?;
+    let mut changes =
+        save::edit(&mut world, lead_id, &edit, ctx.actor(), ctx.now(), &mut ctx.ids()).map_err(refused)?;
+    changes.extend(judged(&mut world, lead_id, ctx));
+    store::write(tx, &changes).await?;
+    decided(&world, lead_id, false)
+}
+
+/// Put a lead away, or take it up again.
+pub async fn archive(
+    tx: &Tx,
+    ctx: &Ctx<LeadsWrite>,
+    lead_id: LeadId,
+    away: bool,
+) -> Result<Decided, Problem> {
+    let mut world = store::leads::world_of(tx, [lead_id], None).await?;
+    ctx.check_if_match(known(&world, lead_id)?.version)?;
+    let change = save::archive(&mut world, lead_id, away, ctx.actor(), ctx.now()).map_err(refused)?;
+    store::write(tx, &Vec::from_iter(change)).await?;
+    decided(&world, lead_id, false)
+}
+
+/// Give a lead to a user, or to nobody.
+pub async fn assign(
+    tx: &Tx,
+    ctx: &Ctx<LeadsWrite>,
+    lead_id: LeadId,
+    owner: Option<UserId>,
+) -> Result<Decided, Problem> {
+    let mut world = store::leads::world_of(tx, [lead_id], None).await?;
+    ctx.check_if_match(known(&world, lead_id)?.version)?;
+    let unknown = || {
+        invalid(vec![Fault::new(
+            "/owner_id",
+            "not_allowed",
+            "is not an active user of sales",
+        )])
+    };
+    let owner = match owner {
+        Some(id) => Some(store::access::find_user(tx, id).await?.ok_or_else(unknown)?),
+        None => None,
+    };
+    let change =
+        save::assign(&mut world, lead_id, owner.as_ref(), ctx.actor(), ctx.now()).map_err(refused)?;
+    store::write(tx, &Vec::from_iter(change)).await?;
+    decided(&world, lead_id, false)
+}
+
+/// The lead, which must be there.
+pub fn known(world: &World, lead_id: LeadId) -> Result<&Lead, Problem> {
+    world
+        .leads
+        .get(&lead_id)
+        .ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// What follows by rule from what a command did.
+pub fn judged(world: &mut World, lead_id: LeadId, ctx: &Ctx<LeadsWrite>) -> Vec<Change> {
+    let agreement = world.agreement.clone();
+    judge(
+        world,
+        lead_id,
+        &Rulebook {
+            agreement: &agreement,
+        },
+        ctx.now(),
+        &mut ctx.ids(),
+    )
+}
+
+fn decided(world: &World, lead_id: LeadId, created: bool) -> Result<Decided, Problem> {
+    let lead = known(world, lead_id)?.clone();
+    let company = lead.company_id.and_then(|id| world.companies.get(&id)).cloned();
+    Ok(Decided {
+        lead,
+        company,
+        created,
+    })
+}
+
+/// The problem that a refused statement is.
+pub fn refused(refused: save::Refused) -> Problem {
+    match refused {
+        save::Refused::NoIdentifier => invalid(vec![Fault::new(
+            "/email",
+            "required",
+            "a lead needs an id, external id, e-mail or phone",
+        )]),
+        save::Refused::NoSuchLead => Problem::new(Code::NotFound),
+        save::Refused::IdentifiersConflict(leads) => {
+            Problem::new(Code::IdentifiersConflict).with("lead_ids", json!(leads))
+        }
+        save::Refused::Denied(reason) => denied(reason),
+        save::Refused::Invalid(faults) => invalid(faults),
+    }
+}
+
+/// The problem that a missing right is.
+pub fn denied(reason: Denied) -> Problem {
+    let code = if reason == Denied::NotOwner {
+        Code::NotOwner
+    } else {
+        Code::WrongRole
+    };
+    Problem::new(code).detail(reason.to_string())
+}

@@ -1,0 +1,430 @@
+//! Leads and companies as they come in, and how they are parsed: once, every fault at its place.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tandem_domain::fault::Fault;
+use tandem_domain::id::{LeadId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::fields::{CompanyField, LeadField};
+use tandem_domain::leads::identity::{Domain, Email, Invalid, Kind, Phone};
+use tandem_domain::leads::save::{CompanyStatement, Edit, Statement};
+use tandem_domain::leads::{Lead, Touch};
+use tandem_domain::lifecycle::Stage;
+use utoipa::ToSchema;
+
+use crate::http::patch::Patch;
+
+/// An id that another system knows the lead by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalId {
+    /// The system.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        example = "crm"
+    )]
+    pub system: String,
+    /// The id in that system.
+    #[schema(min_length = 1, max_length = 255, example = "4711")]
+    pub id: String,
+}
+
+macro_rules! lead_fields {
+    ($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $member:ident: $kind:ty,)* }) => {
+        $(#[$outer])*
+        #[derive(Debug, Default, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$doc])* pub $member: $kind,)*
+            /// The given name.
+            #[serde(default)]
+            #[schema(value_type = Option<String>, max_length = 200, example = "Ada")]
+            pub first_name: Patch<String>,
+            /// The family name.
+            #[serde(default)]
+            #[schema(value_type = Option<String>, max_length = 200, example = "Lovelace")]
+            pub last_name: Patch<String>,
+            /// What the person does.
+            #[serde(default)]
+            #[schema(value_type = Option<String>, max_length = 200, example = "Head of Analytics")]
+            pub job_title: Patch<String>,
+            /// ISO 3166-1 alpha-2.
+            #[serde(default)]
+            #[schema(value_type = Option<String>, pattern = "^[A-Za-z]{2}$", max_length = 2, example = "GB")]
+            pub country: Patch<String>,
+            /// BCP 47.
+            #[serde(default)]
+            #[schema(value_type = Option<String>, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length = 35, example = "en")]
+            pub language: Patch<String>,
+            /// What the person may spend, in own words.
+            #[serde(default)]
+            #[schema(value_type = Option<String>, max_length = 1000, example = "20 to 30 thousand")]
+            pub budget: Patch<String>,
+            /// What the person needs, in own words.
+            #[serde(default)]
+            #[schema(value_type = Option<String>, max_length = 4000, example = "One record for both teams")]
+            pub need: Patch<String>,
+            /// By when, in own words.
+            #[serde(default)]
+            #[schema(value_type = Option<String>, max_length = 1000, example = "this quarter")]
+            pub timeline: Patch<String>,
+            /// Custom fields by name, as declared in the settings; `null` empties one.
+            #[serde(default)]
+            #[schema(value_type = Option<Object>, example = json!({}))]
+            pub custom: Patch<Map<String, Value>>,
+            /// The company: named by its web domain, else by its name.
+            #[serde(default)]
+            #[schema(value_type = Option<CompanyWrite>)]
+            pub company: Patch<CompanyWrite>,
+            /// Set by `POST /v1/leads/{lead_id}/transitions`.
+            #[serde(default)]
+            #[schema(read_only)]
+            pub stage: Option<Stage>,
+            /// Set by `POST /v1/leads/{lead_id}/assign`.
+            #[serde(default)]
+            #[schema(read_only)]
+            pub owner_id: Option<UserId>,
+            /// Set by the service.
+            #[serde(default)]
+            #[schema(read_only)]
+            pub cycle: Option<i64>,
+            /// Set by the service.
+            #[serde(default)]
+            #[schema(read_only, value_type = Option<Object>)]
+            pub score: Option<Value>,
+            /// Set by the service.
+            #[serde(default)]
+            #[schema(read_only)]
+            pub created_at: Option<Timestamp>,
+            /// Set by the service.
+            #[serde(default)]
+            #[schema(read_only)]
+            pub updated_at: Option<Timestamp>,
+        }
+
+        impl $name {
+            fn text(&self) -> BTreeMap<LeadField, Option<String>> {
+                let all = [
+                    (LeadField::FirstName, &self.first_name),
+                    (LeadField::LastName, &self.last_name),
+                    (LeadField::JobTitle, &self.job_title),
+                    (LeadField::Country, &self.country),
+                    (LeadField::Language, &self.language),
+                    (LeadField::Budget, &self.budget),
+                    (LeadField::Need, &self.need),
+                    (LeadField::Timeline, &self.timeline),
+                ];
+                all.into_iter()
+                    .filter_map(|(field, patch)| {
+                        let text = said(patch)?;
+                        let upper = field == LeadField::Country;
+                        Some((field, if upper { text.map(|code| code.to_ascii_uppercase()) } else { text }))
+                    })
+                    .collect()
+            }
+        }
+    };
+}
+
+lead_fields! {
+    /// What is said about a lead. It needs an identifier: `id`, an external id, an e-mail or a phone.
+    ///
+    /// A member that is left out says nothing; `null` says "known to be empty", which counts only by hand.
+    LeadWrite {
+        /// The lead's own id, where it is known.
+        id: Option<LeadId>,
+        /// An id that another system knows it by; addresses the lead.
+        external_id: Option<ExternalId>,
+        /// More such ids.
+        #[schema(max_items = 50)]
+        external_ids: Option<Vec<ExternalId>>,
+        /// An e-mail; addresses the lead where there is neither id nor external id.
+        #[schema(max_length = 320, example = "ada@example.com")]
+        email: Option<String>,
+        /// More e-mails.
+        #[schema(max_items = 50)]
+        emails: Option<Vec<String>>,
+        /// A phone in international form.
+        #[schema(max_length = 40, example = "+39 02 1234 5678")]
+        phone: Option<String>,
+        /// More phones.
+        #[schema(max_items = 50)]
+        phones: Option<Vec<String>>,
+        /// Where it first came from; counts only where nothing is known yet.
+        first_touch: Option<Touch>,
+        /// When this was true, if not now; a later instant counts as now.
+        observed_at: Option<Timestamp>,
+    }
+}
+
+lead_fields! {
+    /// A merge patch of a lead: lists of identifiers replace, `null` empties.
+    LeadPatch {
+        /// The primary e-mail; the others stay behind it. `null` takes the primary one away.
+        #[serde(default)]
+        #[schema(value_type = Option<String>, max_length = 320, example = "ada@example.com")]
+        email: Patch<String>,
+        /// All e-mails, the primary one first.
+        #[serde(default)]
+        #[schema(value_type = Option<Vec<String>>, max_items = 50)]
+        emails: Patch<Vec<String>>,
+        /// The first phone; the others stay behind it. `null` takes the first one away.
+        #[serde(default)]
+        #[schema(value_type = Option<String>, max_length = 40, example = "+39 02 1234 5678")]
+        phone: Patch<String>,
+        /// All phones.
+        #[serde(default)]
+        #[schema(value_type = Option<Vec<String>>, max_items = 50)]
+        phones: Patch<Vec<String>>,
+        /// All external ids.
+        #[serde(default)]
+        #[schema(value_type = Option<Vec<ExternalId>>, max_items = 50)]
+        external_ids: Patch<Vec<ExternalId>>,
+    }
+}
+
+/// What is said about a company.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CompanyWrite {
+    /// The web domain, without `www.`; it names the company.
+    #[schema(max_length = 253, example = "example.com")]
+    pub domain: Option<String>,
+    /// The name; names the company where there is no domain.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 200, example = "Example Ltd")]
+    pub name: Patch<String>,
+    /// The industry.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 200, example = "retail")]
+    pub industry: Patch<String>,
+    /// ISO 3166-1 alpha-2.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z]{2}$", max_length = 2, example = "GB")]
+    pub country: Patch<String>,
+    /// The number of employees.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 10000000, example = 120)]
+    pub employees: Patch<i64>,
+}
+
+/// Trimmed text; what is blank says "empty".
+fn said(patch: &Patch<String>) -> Option<Option<String>> {
+    let change = patch.clone().change()?;
+    Some(
+        change
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty()),
+    )
+}
+
+/// Parse what can be parsed, and note the fault of what cannot.
+fn parsed<T>(
+    text: &str,
+    pointer: String,
+    parse: fn(&str) -> Result<T, Invalid>,
+    faults: &mut Vec<Fault>,
+) -> Option<T> {
+    parse(text)
+        .map_err(|error| faults.push(Fault::new(pointer, "invalid_format", error)))
+        .ok()
+}
+
+fn all<T>(
+    texts: &[String],
+    name: &str,
+    parse: fn(&str) -> Result<T, Invalid>,
+    faults: &mut Vec<Fault>,
+) -> Vec<T> {
+    let each = texts.iter().enumerate();
+    each.filter_map(|(index, text)| parsed(text, format!("/{name}/{index}"), parse, faults))
+        .collect()
+}
+
+impl CompanyWrite {
+    /// The statement, or its faults at their places under `pointer`.
+    pub fn read(&self, pointer: &str, faults: &mut Vec<Fault>) -> CompanyStatement {
+        let domain = self.domain.as_ref();
+        let text = [
+            (CompanyField::Name, &self.name),
+            (CompanyField::Industry, &self.industry),
+            (CompanyField::Country, &self.country),
+        ];
+        let upper = |field, text: String| {
+            if field == CompanyField::Country {
+                text.to_ascii_uppercase()
+            } else {
+                text
+            }
+        };
+        CompanyStatement {
+            domain: domain.and_then(|text| parsed(text, format!("{pointer}/domain"), Domain::parse, faults)),
+            text: text
+                .into_iter()
+                .filter_map(|(field, patch)| Some((field, said(patch)?.map(|text| upper(field, text)))))
+                .collect(),
+            employees: self.employees.change(),
+        }
+    }
+}
+
+impl LeadWrite {
+    /// The statement, or all its faults.
+    pub fn read(self) -> Result<Statement, Vec<Fault>> {
+        let mut faults = vec![];
+        let mut emails: Vec<Email> = vec![];
+        emails.extend(
+            self.email
+                .as_ref()
+                .and_then(|text| parsed(text, "/email".into(), Email::parse, &mut faults)),
+        );
+        emails.extend(all(
+            self.emails.as_deref().unwrap_or_default(),
+            "emails",
+            Email::parse,
+            &mut faults,
+        ));
+        let mut phones: Vec<Phone> = vec![];
+        phones.extend(
+            self.phone
+                .as_ref()
+                .and_then(|text| parsed(text, "/phone".into(), Phone::parse, &mut faults)),
+        );
+        phones.extend(all(
+            self.phones.as_deref().unwrap_or_default(),
+            "phones",
+            Phone::parse,
+            &mut faults,
+        ));
+        let company = self
+            .company
+            .as_set()
+            .map(|company| company.read("/company", &mut faults));
+        let text = self.text();
+        let external = self
+            .external_id
+            .into_iter()
+            .chain(self.external_ids.unwrap_or_default());
+        let said = Statement {
+            id: self.id,
+            external_ids: external.map(|one| (one.system, one.id)).collect(),
+            emails,
+            phones,
+            text,
+            custom: self
+                .custom
+                .change()
+                .flatten()
+                .unwrap_or_default()
+                .into_iter()
+                .collect(),
+            company,
+            first_touch: self.first_touch,
+            observed_at: self.observed_at,
+        };
+        let has_identifier = said.id.is_some() || !said.keys().is_empty();
+        if !has_identifier && faults.is_empty() {
+            faults.push(Fault::new(
+                "/email",
+                "required",
+                "a lead needs an id, external id, e-mail or phone",
+            ));
+        }
+        if faults.is_empty() { Ok(said) } else { Err(faults) }
+    }
+}
+
+impl LeadPatch {
+    /// The edit of a lead that this patch is, or all its faults.
+    pub fn read(self, lead: &Lead) -> Result<Edit, Vec<Fault>> {
+        let mut faults = vec![];
+        let emails = self
+            .emails
+            .clone()
+            .change()
+            .map(|list| all(&list.unwrap_or_default(), "emails", Email::parse, &mut faults));
+        let phones = self
+            .phones
+            .clone()
+            .change()
+            .map(|list| all(&list.unwrap_or_default(), "phones", Phone::parse, &mut faults));
+        let known = |kind, parse: fn(&str) -> Option<Email>| {
+            lead.of_kind(kind)
+                .filter_map(|i| parse(&i.value))
+                .collect::<Vec<_>>()
+        };
+        let emails = match &self.email {
+            Patch::Null => {
+                let list = emails.unwrap_or_else(|| known(Kind::Email, |text| Email::parse(text).ok()));
+                Some(list.into_iter().skip(1).collect())
+            }
+            _ => emails,
+        };
+        let email = self
+            .email
+            .as_set()
+            .and_then(|text| parsed(text, "/email".into(), Email::parse, &mut faults));
+        let known: Vec<Phone> = lead
+            .of_kind(Kind::Phone)
+            .filter_map(|i| Phone::parse(&i.value).ok())
+            .collect();
+        let phones = match &self.phone {
+            Patch::Absent => phones,
+            Patch::Null => Some(phones.unwrap_or(known).into_iter().skip(1).collect()),
+            Patch::Set(text) => {
+                let first = parsed(text, "/phone".into(), Phone::parse, &mut faults);
+                Some(first.into_iter().chain(phones.unwrap_or(known)).collect())
+            }
+        };
+        let company = match &self.company {
+            Patch::Absent => None,
+            Patch::Null => Some(None),
+            Patch::Set(company) => Some(Some(company.read("/company", &mut faults))),
+        };
+        let text = self.text();
+        let custom = match self.custom {
+            Patch::Absent => BTreeMap::new(),
+            Patch::Null => lead
+                .profile
+                .custom
+                .keys()
+                .map(|name| (name.clone(), Value::Null))
+                .collect(),
+            Patch::Set(custom) => custom.into_iter().collect(),
+        };
+        let external = self.external_ids.change().map(Option::unwrap_or_default);
+        let edit = Edit {
+            email,
+            emails,
+            phones,
+            external_ids: external.map(|list| list.into_iter().map(|one| (one.system, one.id)).collect()),
+            text,
+            custom,
+            company,
+        };
+        if faults.is_empty() { Ok(edit) } else { Err(faults) }
+    }
+
+    /// What the patch newly says, as far as it must be looked up before the decision.
+    pub fn addresses(&self) -> Statement {
+        let lists = [
+            &self.emails.as_set().cloned().unwrap_or_default(),
+            &Vec::from_iter(self.email.as_set().cloned()),
+        ]
+        .into_iter()
+        .flatten()
+        .filter_map(|text| Email::parse(text).ok())
+        .collect();
+        let external = self.external_ids.as_set().cloned().unwrap_or_default();
+        Statement {
+            emails: lists,
+            external_ids: external.into_iter().map(|one| (one.system, one.id)).collect(),
+            company: self.company.as_set().map(|company| company.read("", &mut vec![])),
+            ..Statement::default()
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Companies over HTTP.
+
+use actix_web::{get, patch, post};
+use serde::Deserialize;
+use serde_json::json;
+use tandem_domain::access::Actor;
+use tandem_domain::fault::Fault;
+use tandem_domain::id::CompanyId;
+use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::save::{self, CompanyStatement};
+use tandem_store as store;
+use tandem_store::leads::CompanyFilter;
+use utoipa::IntoParams;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::actions::denied;
+use super::body::CompanyWrite;
+use super::view::CompanyView;
+use crate::access::scopes::{LeadsRead, LeadsWrite};
+use crate::ctx::Ctx;
+use crate::http::json::{Json, MergePatch};
+use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::http::problem::{Code, Problem};
+use crate::http::query::{Path, Query};
+use crate::http::reply::{Created, Reply, Tagged, Upserted, etag};
+use crate::settings::{invalid, refuse};
+
+/// The operations about companies.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config
+        .service(create_company)
+        .service(list_companies)
+        .service(get_company)
+        .service(patch_company);
+}
+
+/// A company by its id.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct CompanyPath {
+    /// The company's id.
+    company_id: CompanyId,
+}
+
+/// Which companies.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct CompaniesQuery {
+    /// With this web domain.
+    #[param(max_length = 253, example = "example.com")]
+    domain: Option<String>,
+    /// In one of these countries (ISO 3166-1 alpha-2, upper case).
+    #[param(max_items = 50, style = Form, explode = false)]
+    country: Option<Vec<String>>,
+    /// Words: each must begin a word of the name, without case and accents.
+    #[param(min_length = 1, max_length = 200, example = "example")]
+    q: Option<String>,
+    /// Archived companies instead of the others.
+    archived: Option<bool>,
+    /// Known since this instant or later.
+    created_at_gte: Option<Timestamp>,
+    /// Known since before this instant.
+    created_at_lt: Option<Timestamp>,
+    /// The most companies of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// Create a company, or add to the one that is there.
+///
+/// It is found by its web domain; without one, by its name among the companies without a domain.
+#[utoipa::path(tag = "companies", security(("bearer" = [LeadsWrite])), request_body = CompanyWrite, responses(
+    (status = 201, description = "The company was made", body = CompanyView, headers(
+        ("ETag" = String, description = "The company's version"), ("Location" = String, description = "Its address"))),
+    (status = 200, description = "The company was there; what is new was added", body = CompanyView,
+        headers(("ETag" = String, description = "The company's version")))))]
+#[post("/v1/companies")]
+async fn create_company(ctx: Ctx<LeadsWrite>, body: Json<CompanyWrite>) -> Reply<Upserted<CompanyView>> {
+    let said = read(&body.0)?;
+    ctx.actor().may_create_lead().map_err(denied)?;
+    let tx = ctx.begin().await?;
+    let mut world = store::leads::world_for_companies(&tx, [], Some(&said)).await?;
+    let known = save::find_company(&world, &said, None);
+    let now = ctx.now();
+    let saved = save::save_company(&mut world, known, &said, now, ctx.actor(), now, &mut ctx.ids());
+    let nameless = || {
+        invalid(vec![Fault::new(
+            "/domain",
+            "required",
+            "a company needs a web domain or a name",
+        )])
+    };
+    let (id, changes) = saved.ok_or_else(nameless)?;
+    store::write(&tx, &changes).await?;
+    let company = world
+        .companies
+        .remove(&id)
+        .ok_or_else(|| Problem::new(Code::InternalError))?;
+    let tag = etag(company.version, 0);
+    let view = CompanyView::of(company);
+    let answer = match known {
+        Some(_) => Upserted::Changed(Tagged::new(tag, view)),
+        None => Upserted::Made(Created::at(format!("/v1/companies/{id}"), view).tagged(tag)),
+    };
+    ctx.commit(tx, answer).await
+}
+
+/// List companies.
+#[utoipa::path(tag = "companies", params(CompaniesQuery), security(("bearer" = [LeadsRead])),
+    responses((status = 200, description = "A page of companies", body = Listing<CompanyView>,
+        headers(("Link" = String, description = "The next page")))))]
+#[get("/v1/companies")]
+async fn list_companies(ctx: Ctx<LeadsRead>, query: Query<CompaniesQuery>) -> Reply<Listing<CompanyView>> {
+    let query = query.0;
+    let after = listing::position(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let after: Option<(CompanyId,)> = after
+        .map(|value| serde_json::from_value(value).map_err(|_| Problem::new(Code::InvalidCursor)))
+        .transpose()?;
+    let filter = CompanyFilter {
+        domain: query.domain.map(|domain| domain.trim().to_lowercase()),
+        country: query.country.unwrap_or_default(),
+        q: query.q,
+        archived: query.archived.unwrap_or(false),
+        created_at_gte: query.created_at_gte,
+        created_at_lt: query.created_at_lt,
+    };
+    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let page = store::leads::company_list(ctx.db(), &filter, after.map(|(id,)| id), limit).await?;
+    let next = page
+        .data
+        .last()
+        .filter(|_| page.has_more)
+        .map(|last| json!([last.id]));
+    let views = page.data.into_iter().map(CompanyView::of).collect();
+    Ok(Listing::new(&ctx.master, ctx.request(), views, next))
+}
+
+/// Read a company.
+#[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsRead])),
+    responses((status = 200, description = "The company", body = CompanyView,
+        headers(("ETag" = String, description = "The company's version")))))]
+#[get("/v1/companies/{company_id}")]
+async fn get_company(ctx: Ctx<LeadsRead>, path: Path<CompanyPath>) -> Reply<Tagged<CompanyView>> {
+    let company = store::leads::company(ctx.db(), path.0.company_id).await?;
+    Ok(Tagged::new(etag(company.version, 0), CompanyView::of(company)))
+}
+
+/// Change a company.
+///
+/// A JSON merge patch. The web domain names a company and cannot change; its leads are found by its new name at once.
+#[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsWrite])),
+    request_body = CompanyWrite,
+    responses((status = 200, description = "The company as it is now", body = CompanyView,
+        headers(("ETag" = String, description = "The company's version")))))]
+#[patch("/v1/companies/{company_id}")]
+async fn patch_company(
+    ctx: Ctx<LeadsWrite>,
+    path: Path<CompanyPath>,
+    patch: MergePatch<CompanyWrite>,
+) -> Reply<Tagged<CompanyView>> {
+    let id = path.0.company_id;
+    let said = read(&patch.0)?;
+    may_edit(ctx.actor())?;
+    let tx = ctx.begin().await?;
+    let mut world = store::leads::world_for_companies(&tx, [id], None).await?;
+    let known = world
+        .companies
+        .get(&id)
+        .ok_or_else(|| Problem::new(Code::NotFound))?;
+    ctx.check_if_match(known.version)?;
+    let renamed = said
+        .domain
+        .as_ref()
+        .is_some_and(|domain| Some(domain.as_str()) != known.domain.as_deref());
+    if renamed {
+        refuse(vec![Fault::new(
+            "/domain",
+            "read_only_field",
+            "the web domain names a company and cannot change",
+        )])?;
+    }
+    let now = ctx.now();
+    let saved = save::save_company(&mut world, Some(id), &said, now, ctx.actor(), now, &mut ctx.ids());
+    store::write(&tx, &saved.map(|(_, changes)| changes).unwrap_or_default()).await?;
+    let company = world
+        .companies
+        .remove(&id)
+        .ok_or_else(|| Problem::new(Code::InternalError))?;
+    ctx.commit(
+        tx,
+        Tagged::new(etag(company.version, 0), CompanyView::of(company)),
+    )
+    .await
+}
+
+fn read(body: &CompanyWrite) -> Result<CompanyStatement, Problem> {
+    let mut faults = vec![];
+    let said = body.read("", &mut faults);
+    refuse(faults)?;
+    Ok(said)
+}
+
+/// A company belongs to nobody: whoever may edit any lead may edit it.
+fn may_edit(actor: &Actor) -> Result<(), Problem> {
+    actor.may_edit(None).map_err(denied)
+}

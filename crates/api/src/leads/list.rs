@@ -1,0 +1,211 @@
+//! Lists of leads.
+
+use actix_web::get;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tandem_domain::id::{CompanyId, LeadId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::lifecycle::Stage;
+use tandem_store as store;
+use tandem_store::leads::{LeadFilter, LeadSort, Position};
+use utoipa::{IntoParams, ToSchema};
+
+use super::view::LeadView;
+use crate::access::scopes::LeadsRead;
+use crate::ctx::Ctx;
+use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::http::problem::{Code, Place, Problem, Violation};
+use crate::http::query::Query;
+use crate::http::reply::Reply;
+
+/// What leads are sorted by; `-` is descending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum Sort {
+    /// By id: in the order in which they became known.
+    #[serde(rename = "id")]
+    Id,
+    /// By id, the newest first.
+    #[serde(rename = "-id")]
+    IdDescending,
+    /// By the instant at which they became known.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// By that instant, the newest first.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// By the last change.
+    #[serde(rename = "updated_at")]
+    UpdatedAt,
+    /// By the last change, the latest first.
+    #[serde(rename = "-updated_at")]
+    UpdatedAtDescending,
+    /// By last name, then first name; nameless leads come first.
+    #[serde(rename = "name")]
+    Name,
+    /// By name, backwards.
+    #[serde(rename = "-name")]
+    NameDescending,
+}
+
+impl Sort {
+    fn order(self) -> (LeadSort, bool) {
+        match self {
+            Sort::Id => (LeadSort::Id, false),
+            Sort::IdDescending => (LeadSort::Id, true),
+            Sort::CreatedAt => (LeadSort::CreatedAt, false),
+            Sort::CreatedAtDescending => (LeadSort::CreatedAt, true),
+            Sort::UpdatedAt => (LeadSort::UpdatedAt, false),
+            Sort::UpdatedAtDescending => (LeadSort::UpdatedAt, true),
+            Sort::Name => (LeadSort::Name, false),
+            Sort::NameDescending => (LeadSort::Name, true),
+        }
+    }
+}
+
+/// Which leads, in which order.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct LeadsQuery {
+    /// In one of these stages.
+    #[param(max_items = 9, style = Form, explode = false)]
+    stage: Option<Vec<Stage>>,
+    /// With one of these owners: ids, `me`, or `none` for leads that nobody owns.
+    #[param(max_items = 50, style = Form, explode = false, example = json!(["me"]))]
+    owner_id: Option<Vec<String>>,
+    /// Of this company.
+    company_id: Option<CompanyId>,
+    /// In one of these countries (ISO 3166-1 alpha-2, upper case).
+    #[param(max_items = 50, style = Form, explode = false)]
+    country: Option<Vec<String>>,
+    /// First touched by one of these sources.
+    #[param(max_items = 50, style = Form, explode = false)]
+    source: Option<Vec<String>>,
+    /// First touched by one of these channels.
+    #[param(max_items = 50, style = Form, explode = false)]
+    channel: Option<Vec<String>>,
+    /// Words: each must begin the first name, last name, e-mail, its domain or the company's name, or end a phone
+    /// (4 digits at least), without case and accents.
+    #[param(min_length = 1, max_length = 200, example = "ada")]
+    q: Option<String>,
+    /// Archived leads instead of the others.
+    archived: Option<bool>,
+    /// Known since this instant or later.
+    created_at_gte: Option<Timestamp>,
+    /// Known since before this instant.
+    created_at_lt: Option<Timestamp>,
+    /// Changed at this instant or later.
+    updated_at_gte: Option<Timestamp>,
+    /// Changed before this instant.
+    updated_at_lt: Option<Timestamp>,
+    /// The order; by `id` a crawl sees each lead that existed and matched throughout exactly once.
+    #[param(inline)]
+    sort: Option<Sort>,
+    /// The most leads of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// List leads.
+///
+/// A page in keyset order: the same cost at any depth. `Prefer: return=total-count` adds the number of all.
+#[utoipa::path(tag = "leads", params(LeadsQuery), security(("bearer" = [LeadsRead])),
+    responses((status = 200, description = "A page of leads", body = Listing<LeadView>,
+        headers(("Link" = String, description = "The next page")))))]
+#[get("/v1/leads")]
+pub(super) async fn list_leads(ctx: Ctx<LeadsRead>, query: Query<LeadsQuery>) -> Reply<Listing<LeadView>> {
+    let query = query.0;
+    let (sort, descending) = query.sort.unwrap_or(Sort::Id).order();
+    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after = listing::position(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let after = after.map(|value| read_position(sort, &value)).transpose()?;
+    let filter = query.filter(&ctx)?;
+    let snapshot = ctx.snapshot().await?;
+    let page = store::leads::list(&snapshot, &filter, sort, descending, after.as_ref(), limit).await?;
+    let total = match listing::wants_total(ctx.request()) {
+        true => Some(store::leads::count(&snapshot, &filter).await?),
+        false => None,
+    };
+    let next = page
+        .data
+        .last()
+        .filter(|_| page.has_more)
+        .map(|last| write_position(sort, &last.lead));
+    let views = page.data.into_iter().map(LeadView::from).collect();
+    Ok(Listing::new(&ctx.master, ctx.request(), views, next).counted(total))
+}
+
+fn write_position(sort: LeadSort, lead: &tandem_domain::leads::Lead) -> Value {
+    match sort {
+        LeadSort::Id => json!([lead.id]),
+        LeadSort::CreatedAt => json!([lead.created_at.millis(), lead.id]),
+        LeadSort::UpdatedAt => json!([lead.updated_at.millis(), lead.id]),
+        LeadSort::Name => json!([tandem_domain::leads::search::name_key(lead), lead.id]),
+    }
+}
+
+fn read_position(sort: LeadSort, value: &Value) -> Result<Position, Problem> {
+    let malformed = |_| Problem::new(Code::InvalidCursor);
+    match sort {
+        LeadSort::Id => {
+            let (id,): (LeadId,) = serde_json::from_value(value.clone()).map_err(malformed)?;
+            Ok(Position::Id(id))
+        }
+        LeadSort::CreatedAt | LeadSort::UpdatedAt => {
+            let (at, id): (i64, LeadId) = serde_json::from_value(value.clone()).map_err(malformed)?;
+            Ok(Position::At(Timestamp::from_millis(at), id))
+        }
+        LeadSort::Name => {
+            let (name, id): (String, LeadId) = serde_json::from_value(value.clone()).map_err(malformed)?;
+            Ok(Position::Name(name, id))
+        }
+    }
+}
+
+impl LeadsQuery {
+    fn filter(self, ctx: &Ctx<LeadsRead>) -> Result<LeadFilter, Problem> {
+        let (mut owners, mut unowned, mut violations) = (vec![], false, vec![]);
+        let mut refuse = |detail: &str| {
+            violations.push(Violation::new(
+                Place::parameter("owner_id"),
+                "invalid_format",
+                detail,
+            ));
+        };
+        for owner in self.owner_id.iter().flatten() {
+            match (owner.as_str(), ctx.person()) {
+                ("none", _) => unowned = true,
+                ("me", Some(person)) => owners.push(person.id),
+                ("me", None) => refuse("`me` needs a user"),
+                (id, _) => match id.parse::<UserId>() {
+                    Ok(id) => owners.push(id),
+                    Err(_) => refuse("must be a user's id, `me` or `none`"),
+                },
+            }
+        }
+        if unowned && !owners.is_empty() {
+            refuse("`none` stands alone");
+        }
+        if !violations.is_empty() {
+            return Err(Problem::invalid_parameters(violations));
+        }
+        Ok(LeadFilter {
+            stage: self.stage.unwrap_or_default(),
+            owner_id: owners,
+            unowned,
+            company_id: self.company_id,
+            country: self.country.unwrap_or_default(),
+            source: self.source.unwrap_or_default(),
+            channel: self.channel.unwrap_or_default(),
+            q: self.q,
+            archived: self.archived.unwrap_or(false),
+            created_at_gte: self.created_at_gte,
+            created_at_lt: self.created_at_lt,
+            updated_at_gte: self.updated_at_gte,
+            updated_at_lt: self.updated_at_lt,
+        })
+    }
+}

@@ -1,0 +1,244 @@
+//! Leads and companies as they go out.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tandem_domain::id::{CompanyId, LeadId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::fields::{CompanyField, FieldValue, LeadField, Source};
+use tandem_domain::leads::identity::Kind;
+use tandem_domain::leads::{Company, Lead, Touch};
+use tandem_domain::lifecycle::Stage;
+use tandem_store::leads::LeadWithCompany;
+use utoipa::ToSchema;
+
+use super::body::ExternalId;
+
+/// A lead.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct LeadView {
+    /// Its id, for good.
+    pub id: LeadId,
+    /// The primary e-mail.
+    #[schema(max_length = 254, example = "ada@example.com")]
+    pub email: Option<String>,
+    /// All e-mails, the primary one first.
+    #[schema(max_items = 50)]
+    pub emails: Vec<String>,
+    /// The first phone.
+    #[schema(max_length = 16, example = "+390212345678")]
+    pub phone: Option<String>,
+    /// All phones.
+    #[schema(max_items = 50)]
+    pub phones: Vec<String>,
+    /// The ids that other systems know it by.
+    #[schema(max_items = 50)]
+    pub external_ids: Vec<ExternalId>,
+    /// The given name.
+    #[schema(max_length = 200, example = "Ada")]
+    pub first_name: Option<String>,
+    /// The family name.
+    #[schema(max_length = 200, example = "Lovelace")]
+    pub last_name: Option<String>,
+    /// What the person does.
+    #[schema(max_length = 200, example = "Head of Analytics")]
+    pub job_title: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    #[schema(max_length = 2, example = "GB")]
+    pub country: Option<String>,
+    /// BCP 47.
+    #[schema(max_length = 35, example = "en")]
+    pub language: Option<String>,
+    /// What the person may spend, in own words.
+    #[schema(max_length = 1000)]
+    pub budget: Option<String>,
+    /// What the person needs, in own words.
+    #[schema(max_length = 4000)]
+    pub need: Option<String>,
+    /// By when, in own words.
+    #[schema(max_length = 1000)]
+    pub timeline: Option<String>,
+    /// The company that it belongs to.
+    pub company: Option<CompanyView>,
+    /// The declared custom fields that have a value, by name.
+    #[schema(value_type = Object, example = json!({"segment": "home_appliances"}))]
+    pub custom: Map<String, Value>,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Since when it stands there.
+    pub stage_since: Timestamp,
+    /// The current pass through the stages.
+    #[schema(minimum = 1, example = 1)]
+    pub cycle: i64,
+    /// The user who is responsible.
+    pub owner_id: Option<UserId>,
+    /// Who was, before.
+    pub previous_owner_id: Option<UserId>,
+    /// No rule makes it an MQL before this instant.
+    pub nurture_until: Option<Timestamp>,
+    /// The score; `null` until the agreement in force has scoring rules.
+    #[schema(value_type = Option<Object>)]
+    pub score: Option<Value>,
+    /// Where it first came from.
+    pub first_touch: Option<Touch>,
+    /// The latest touch; `null` until tracking knows one.
+    pub last_touch: Option<Touch>,
+    /// When it was put away.
+    pub archived_at: Option<Timestamp>,
+    /// When it became known.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl LeadView {
+    /// A lead with its company.
+    pub fn of(lead: Lead, company: Option<Company>) -> Self {
+        let values = |kind| {
+            lead.of_kind(kind)
+                .map(|identifier| identifier.value.clone())
+                .collect::<Vec<_>>()
+        };
+        let text = |field| lead.profile.get(field).map(str::to_owned);
+        let (emails, phones) = (values(Kind::Email), values(Kind::Phone));
+        let external = lead.of_kind(Kind::ExternalId);
+        Self {
+            id: lead.id,
+            email: emails.first().cloned(),
+            phone: phones.first().cloned(),
+            external_ids: external
+                .map(|one| ExternalId {
+                    system: one.system.clone(),
+                    id: one.value.clone(),
+                })
+                .collect(),
+            emails,
+            phones,
+            first_name: text(LeadField::FirstName),
+            last_name: text(LeadField::LastName),
+            job_title: text(LeadField::JobTitle),
+            country: text(LeadField::Country),
+            language: text(LeadField::Language),
+            budget: text(LeadField::Budget),
+            need: text(LeadField::Need),
+            timeline: text(LeadField::Timeline),
+            company: company.map(CompanyView::of),
+            custom: lead.profile.custom.clone().into_iter().collect(),
+            stage: lead.stage,
+            stage_since: lead.stage_since,
+            cycle: lead.cycle,
+            owner_id: lead.owner_id,
+            previous_owner_id: lead.previous_owner_id,
+            nurture_until: lead.nurture_until,
+            score: None,
+            first_touch: lead.first_touch,
+            last_touch: None,
+            archived_at: lead.archived_at,
+            created_at: lead.created_at,
+            updated_at: lead.updated_at,
+        }
+    }
+}
+
+impl From<LeadWithCompany> for LeadView {
+    fn from(found: LeadWithCompany) -> Self {
+        Self::of(found.lead, found.company)
+    }
+}
+
+/// A company.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CompanyView {
+    /// Its id, for good.
+    pub id: CompanyId,
+    /// The web domain that names it.
+    #[schema(max_length = 253, example = "example.com")]
+    pub domain: Option<String>,
+    /// The name.
+    #[schema(max_length = 200, example = "Example Ltd")]
+    pub name: Option<String>,
+    /// The industry.
+    #[schema(max_length = 200, example = "retail")]
+    pub industry: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    #[schema(max_length = 2, example = "GB")]
+    pub country: Option<String>,
+    /// The number of employees.
+    #[schema(minimum = 0, maximum = 10000000, example = 120)]
+    pub employees: Option<i64>,
+    /// When it was put away.
+    pub archived_at: Option<Timestamp>,
+    /// When it became known.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl CompanyView {
+    /// A company.
+    pub fn of(company: Company) -> Self {
+        let text = |field| company.get(field).map(str::to_owned);
+        Self {
+            id: company.id,
+            name: text(CompanyField::Name),
+            industry: text(CompanyField::Industry),
+            country: text(CompanyField::Country),
+            domain: company.domain,
+            employees: company.employees,
+            archived_at: company.archived_at,
+            created_at: company.created_at,
+            updated_at: company.updated_at,
+        }
+    }
+}
+
+/// One statement about a field.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldValueView {
+    /// The field: `first_name`, `company_id`, `custom.<name>`, ...
+    #[schema(max_length = 80, example = "first_name")]
+    pub field: String,
+    /// What was said; `null` is empty.
+    #[schema(value_type = Option<Object>, example = "Ada")]
+    pub value: Value,
+    /// Where it comes from.
+    pub source: Source,
+    /// When it was true, as far as the source knows.
+    pub observed_at: Timestamp,
+    /// When it was written down.
+    pub recorded_at: Timestamp,
+    /// Who said it: a user, key or form, by id.
+    #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
+    pub by: String,
+    /// Whether it is the one that is shown.
+    pub is_winner: bool,
+}
+
+/// Everything that was said about a lead.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldValuesView {
+    /// The statements, field by field, the newest first; at most 1,000.
+    #[schema(max_items = 1000)]
+    pub data: Vec<FieldValueView>,
+}
+
+impl FieldValuesView {
+    /// The statements, with the winner of each field marked.
+    pub fn of(statements: Vec<FieldValue>) -> Self {
+        let winner = |one: &FieldValue| {
+            let rivals = statements.iter().filter(|other| other.field == one.field);
+            tandem_domain::leads::fields::winner(rivals).is_some_and(|winner| winner.id == one.id)
+        };
+        let view = |one: &FieldValue| FieldValueView {
+            field: one.field.clone(),
+            value: one.value.clone(),
+            source: one.source,
+            observed_at: one.observed_at,
+            recorded_at: one.recorded_at,
+            by: one.by.clone(),
+            is_winner: winner(one),
+        };
+        Self {
+            data: statements.iter().map(view).collect(),
+        }
+    }
+}
