@@ -1,6 +1,265 @@
-//! To be written.
+//! Whether the service lives and is ready; and what its problems mean.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_web::body::BoxBody;
+use actix_web::http::header::{Accept, CACHE_CONTROL, Header as _, VARY};
+use actix_web::{HttpRequest, HttpResponse, Responder, get};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::ctx::{Ctx, Public};
+use crate::http::json::Json;
+use crate::http::problem::{Code, Problem};
+use crate::http::query::Path;
+use crate::http::reply::Reply;
+
+/// How long the database may take to answer a service that is ready.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The catalogue is part of the program: it changes with a new version only.
+const FOR_AN_HOUR: &str = "public, max-age=3600";
+
 /// The operations of this room.
-pub fn configure(_: &mut ServiceConfig<'_>) {}
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config.service(get_liveness).service(get_readiness);
+    config.service(list_problems).service(get_problem);
+}
+
+/// How the service is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+struct Health {
+    /// The state.
+    status: HealthStatus,
+}
+
+/// A state in which a service answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum HealthStatus {
+    /// All is well.
+    Ok,
+}
+
+/// A kind of problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+struct ProblemKind {
+    /// The member `code` of such a problem.
+    code: Code,
+    /// The member `type` of such a problem: the address of this page.
+    #[schema(
+        format = "uri-reference",
+        max_length = 64,
+        example = "/problems/validation-failed"
+    )]
+    r#type: String,
+    /// The kind of problem in a few words.
+    #[schema(max_length = 128, example = "Validation failed")]
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599, example = 422)]
+    status: u16,
+    /// What it means, and what to do about it.
+    #[schema(max_length = 2048)]
+    explanation: &'static str,
+}
+
+/// Every kind of problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+struct ProblemKinds {
+    /// The kinds, by status.
+    #[schema(max_items = 200)]
+    data: Vec<ProblemKind>,
+}
+
+/// Which problem.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct ProblemPath {
+    /// The last part of the member `type` of a problem.
+    #[param(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[a-z-]+$",
+        example = "validation-failed"
+    )]
+    slug: String,
+}
+
+/// Say that the process lives.
+///
+/// It asks nobody: a process that does not answer this should be started anew.
+#[utoipa::path(tag = "operation", security(()),
+    responses((status = 200, description = "The process lives", body = Health)))]
+#[get("/livez")]
+async fn get_liveness(_ctx: Ctx<Public>) -> Json<Health> {
+    Json(Health {
+        status: HealthStatus::Ok,
+    })
+}
+
+/// Say whether the service is ready.
+///
+/// Ready means that the database answers and that the service is not about to stop. Otherwise `503`: send requests
+/// elsewhere, but let the process live.
+#[utoipa::path(tag = "operation", security(()),
+    responses((status = 200, description = "The service is ready", body = Health)))]
+#[get("/readyz")]
+async fn get_readiness(ctx: Ctx<Public>) -> Reply<Json<Health>> {
+    let not_ready = |why: &str| Problem::new(Code::Unavailable).retry_after(1).because(why);
+    if ctx.is_stopping.load(Ordering::SeqCst) {
+        return Err(not_ready("the service is stopping"));
+    }
+    match tokio::time::timeout(PATIENCE, ctx.db().ping()).await {
+        Ok(answered) => answered?,
+        Err(_) => return Err(not_ready("the database does not answer")),
+    }
+    Ok(Json(Health {
+        status: HealthStatus::Ok,
+    }))
+}
+
+/// List the kinds of problems.
+///
+/// The closed catalogue of what can go wrong, by status. Programs rely on `code`; `title` and `detail` are for people.
+#[utoipa::path(tag = "operation", security(()),
+    responses((status = 200, description = "Every kind of problem", body = ProblemKinds)))]
+#[get("/problems")]
+async fn list_problems(_ctx: Ctx<Public>) -> Json<ProblemKinds> {
+    Json(ProblemKinds {
+        data: Code::ALL.iter().copied().map(ProblemKind::of).collect(),
+    })
+}
+
+/// Explain a kind of problem.
+///
+/// The member `type` of every problem leads here. Browsers get a page, programs JSON.
+#[utoipa::path(tag = "operation", params(ProblemPath), security(()),
+    responses((status = 200, description = "What the problem means",
+        content((ProblemKind = "application/json"), (String = "text/html")))))]
+#[get("/problems/{slug}")]
+async fn get_problem(ctx: Ctx<Public>, path: Path<ProblemPath>) -> Reply<Explanation> {
+    let code = Code::by_slug(&path.0.slug).ok_or(Code::NotFound)?;
+    let kind = ProblemKind::of(code);
+    Ok(if prefers_html(ctx.request()) {
+        Explanation::Page(kind)
+    } else {
+        Explanation::Document(kind)
+    })
+}
+
+/// An explanation for people or for programs.
+enum Explanation {
+    Page(ProblemKind),
+    Document(ProblemKind),
+}
+
+impl ProblemKind {
+    fn of(code: Code) -> Self {
+        Self {
+            code,
+            r#type: format!("/problems/{}", code.slug()),
+            title: code.title(),
+            status: code.status().as_u16(),
+            explanation: code.explain(),
+        }
+    }
+
+    fn page(&self) -> String {
+        let [title, code, explanation] = [self.title, self.code.name(), self.explanation].map(escaped);
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{title}</title></head>\n\
+             <body>\n<h1>{title}</h1>\n<p>Status {} &middot; <code>{code}</code></p>\n<p>{explanation}</p>\n\
+             </body>\n</html>\n",
+            self.status
+        )
+    }
+}
+
+impl Responder for Explanation {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        let mut response = HttpResponse::Ok();
+        response
+            .insert_header((CACHE_CONTROL, FOR_AN_HOUR))
+            .insert_header((VARY, "Accept"));
+        match self {
+            Explanation::Page(kind) => response
+                .content_type("text/html; charset=utf-8")
+                .body(kind.page()),
+            Explanation::Document(kind) => response.json(kind),
+        }
+    }
+}
+
+/// Whether the header Accept names HTML before JSON and before anything at all.
+fn prefers_html(request: &HttpRequest) -> bool {
+    let Ok(accept) = Accept::parse(request) else {
+        return false;
+    };
+    let ranked = accept.ranked();
+    let mut known = ranked.iter().map(|mime| mime.essence_str()).filter(|mime| {
+        [
+            "text/html",
+            "application/xhtml+xml",
+            "application/json",
+            "application/*",
+            "*/*",
+        ]
+        .contains(mime)
+    });
+    known
+        .next()
+        .is_some_and(|first| matches!(first, "text/html" | "application/xhtml+xml"))
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn only_who_prefers_html_gets_it() {
+        let prefers = |accept: &str| {
+            prefers_html(
+                &TestRequest::default()
+                    .insert_header(("accept", accept))
+                    .to_http_request(),
+            )
+        };
+        assert!(prefers(
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+        ));
+        assert!(prefers("application/json;q=0.5, text/html"));
+        for programs in [
+            "*/*",
+            "application/json",
+            "application/json, text/html;q=0.9",
+            "image/png",
+            "%%%",
+        ] {
+            assert!(!prefers(programs), "{programs}");
+        }
+        assert!(!prefers_html(&TestRequest::default().to_http_request()));
+    }
+
+    #[test]
+    fn every_problem_has_a_page() {
+        for code in Code::ALL {
+            let page = ProblemKind::of(*code).page();
+            assert!(
+                page.contains(&escaped(code.title())) && page.contains(code.name()),
+                "{}",
+                code.name()
+            );
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! What happens to every request before its handler: an id, a caller, a body in time, a limit; and to its answer.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -7,8 +8,9 @@ use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, ResponseError, web};
-use futures::{StreamExt, stream};
+use actix_web::error::InternalError;
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
+use futures::{FutureExt, StreamExt, stream};
 use tandem_domain::id::{Ids, RequestId};
 use tracing::Instrument;
 
@@ -32,10 +34,9 @@ const LONG_HANDLING: Duration = Duration::from_secs(40);
 pub struct BodyHash(pub [u8; 32]);
 
 /// The outermost middleware: gives the request its id, and every failure its problem document.
-pub async fn guard(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse, Error> {
+///
+/// Nothing here holds a clone of the request while the router works on it: actix needs it alone.
+pub async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse, Error> {
     let Some(app) = request.app_data::<web::Data<App>>().cloned() else {
         return Ok(request.into_response(Problem::new(Code::InternalError).error_response()));
     };
@@ -44,63 +45,58 @@ pub async fn guard(
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let span = tracing::info_span!("request", request_id = %id, trace_id = trace.as_deref());
     let started = app.ambient.now();
-    let mut response = REQUEST_ID
-        .scope(
-            id.clone(),
-            handle(request, next, app.clone()).instrument(span.clone()),
-        )
-        .await;
-    finish(&mut response, &id, &path);
+    let work = handle(request, next, app.clone()).instrument(span.clone());
+    let outcome = REQUEST_ID.scope(id.clone(), work).await;
+    let (route, status, outcome) = match outcome {
+        Ok(mut response) => {
+            let route = response.request().match_pattern().unwrap_or_else(|| "-".into());
+            finish(response.response_mut(), &id, &path);
+            (route, response.status(), Ok(response))
+        }
+        Err(mut response) => {
+            finish(&mut response, &id, &path);
+            ("-".into(), response.status(), Err(InternalError::from_response("answered", response).into()))
+        }
+    };
     let millis = app.ambient.now().millis() - started.millis();
-    let route = response.request().match_pattern().unwrap_or_else(|| "-".into());
-    span.in_scope(|| tracing::info!(%method, route, status = response.status().as_u16(), millis, "answered"));
-    Ok(response)
+    span.in_scope(|| tracing::info!(%method, route, status = status.as_u16(), millis, "answered"));
+    outcome
 }
 
 async fn handle(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     app: web::Data<App>,
-) -> ServiceResponse {
+) -> Result<ServiceResponse, HttpResponse> {
     if request.method() == Method::HEAD {
         request.head_mut().method = Method::GET;
     }
     let path = request.path().to_owned();
-    let outer = request.request().clone();
-    let failed = |problem: Problem| ServiceResponse::new(outer.clone(), problem.error_response());
-    if let Err(problem) = access::refuse_credentials_in_url(&request) {
-        return failed(problem);
+    admit(&mut request, &app, &path).await.map_err(|problem| problem.error_response())?;
+    let allowed = if is_long(&path) { LONG_HANDLING } else { HANDLING };
+    let call = AssertUnwindSafe(next.call(request)).catch_unwind();
+    match tokio::time::timeout(allowed, call).await {
+        Ok(Ok(Ok(response))) => Ok(response.map_into_boxed_body()),
+        Ok(Ok(Err(error))) => Err(as_problem(&error).unwrap_or_else(|| error.error_response())),
+        // The panic itself was logged where it happened.
+        Ok(Err(_)) => Err(Problem::new(Code::InternalError).because("a handler panicked").error_response()),
+        Err(_) => {
+            let late = Problem::new(Code::Unavailable).retry_after(1).because("the handling took too long");
+            Err(late.error_response())
+        }
     }
-    if let Err(problem) = app.limits.admit_address(&request) {
-        return failed(problem);
-    }
-    let caller = access::identify(&app, &request).await;
-    let limits = caller
-        .identity
-        .as_ref()
-        .ok()
-        .map(|identity| app.limits.admit_caller(identity));
-    if let Some(Err(problem)) = limits {
-        return failed(problem);
+}
+
+/// What every request must pass before its handler.
+async fn admit(request: &mut ServiceRequest, app: &web::Data<App>, path: &str) -> Result<(), Problem> {
+    access::refuse_credentials_in_url(request)?;
+    app.limits.admit_address(request)?;
+    let caller = access::identify(app, request).await;
+    if let Ok(identity) = &caller.identity {
+        app.limits.admit_caller(identity)?;
     }
     request.extensions_mut().insert(caller);
-    if let Err(problem) = take_body(&mut request, &app, &path).await {
-        return failed(problem);
-    }
-    let allowed = if is_long(&path) { LONG_HANDLING } else { HANDLING };
-    let answered = tokio::time::timeout(allowed, next.call(request)).await;
-    match answered {
-        Ok(Ok(response)) => response.map_into_boxed_body(),
-        Ok(Err(error)) => ServiceResponse::new(
-            outer,
-            as_problem(&error).unwrap_or_else(|| error.error_response()),
-        ),
-        Err(_) => failed(
-            Problem::new(Code::Unavailable)
-                .retry_after(1)
-                .because("the handling took too long"),
-        ),
-    }
+    take_body(request, app, path).await
 }
 
 fn is_long(path: &str) -> bool {
@@ -108,7 +104,7 @@ fn is_long(path: &str) -> bool {
 }
 
 /// Errors of the framework become problem documents; ours are already.
-fn as_problem(error: &Error) -> Option<actix_web::HttpResponse> {
+fn as_problem(error: &Error) -> Option<HttpResponse> {
     if error.as_error::<Problem>().is_some() {
         return None;
     }
@@ -190,7 +186,7 @@ fn trace_id(request: &ServiceRequest) -> Option<String> {
     (is_hex(trace, 32) && is_hex(parent, 16)).then(|| trace.to_owned())
 }
 
-fn finish(response: &mut ServiceResponse<BoxBody>, id: &str, path: &str) {
+fn finish(response: &mut HttpResponse<BoxBody>, id: &str, path: &str) {
     let is_page = path.starts_with("/docs");
     let headers = response.headers_mut();
     let mut set = |name: &'static str, value: &str, replace: bool| {

@@ -1,17 +1,109 @@
-//! To be written.
+//! The journal on the wire: the audit view, a lead's timeline, and the feed of changes.
 
+mod entry;
+mod feed;
+mod tail;
+mod timeline;
+
+pub use tail::Tail;
+
+use actix_web::get;
+use serde::Deserialize;
+use serde_json::json;
+use tandem_domain::id::EntryId;
+use tandem_domain::instant::Timestamp;
+use tandem_store::journal::{self, EntryFilter};
+use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-/// The end of the feed.
-#[derive(Debug, Default)]
-pub struct Tail;
-
-impl Tail {
-    /// Nobody waits yet.
-    pub fn new() -> Self {
-        Self
-    }
-}
+use crate::access::scopes::JournalRead;
+use crate::ctx::Ctx;
+use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::http::problem::{Code, Problem};
+use crate::http::query::Query;
+use crate::http::reply::Reply;
+use entry::{EntryType, EntryView, SubjectType};
 
 /// The operations of this room.
-pub fn configure(_: &mut ServiceConfig<'_>) {}
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config
+        .service(list_journal)
+        .service(feed::follow_changes)
+        .service(timeline::get_lead_timeline);
+}
+
+/// Which entries are listed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct JournalQuery {
+    /// Entries of these types.
+    #[param(inline, style = Form, explode = false, min_items = 1, max_items = 50, example = json!(["lead.created"]))]
+    r#type: Option<Vec<EntryType>>,
+    /// Entries about this kind of record.
+    #[param(inline, example = "lead")]
+    subject_type: Option<SubjectType>,
+    /// Entries about this record.
+    #[param(min_length = 1, max_length = 64, example = "lead_01h455vb4pex5vsknk084sn02q")]
+    subject_id: Option<String>,
+    /// Entries by this actor: a user, key or form, or a part of Tandem by name.
+    #[param(min_length = 1, max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
+    actor_id: Option<String>,
+    /// Entries of this instant or later.
+    #[param(inline)]
+    occurred_at_gte: Option<Timestamp>,
+    /// Entries before this instant.
+    #[param(inline)]
+    occurred_at_lt: Option<Timestamp>,
+    /// How many entries a page has at most.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u64>,
+    /// Where the page begins: `next_cursor` of the page before.
+    #[param(min_length = 1, max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// List the journal.
+///
+/// Who did what, the newest entry first. Entries are never changed; erasure takes their values away. To follow what
+/// happens without a gap use `GET /v1/changes`.
+#[utoipa::path(tag = "journal", params(JournalQuery), security(("bearer" = [JournalRead])),
+    responses((status = 200, description = "A page of entries", body = Listing<EntryView>)))]
+#[get("/v1/journal")]
+async fn list_journal(ctx: Ctx<JournalRead>, query: Query<JournalQuery>) -> Reply<Listing<EntryView>> {
+    let query = query.0;
+    let after: Option<EntryId> = position(&ctx, query.cursor.as_deref())?;
+    let filter = EntryFilter {
+        types: entry::names(query.r#type),
+        subject_kind: query.subject_type.map(|kind| kind.name().to_owned()),
+        subject_id: query.subject_id,
+        actor_id: query.actor_id,
+        occurred_at_gte: query.occurred_at_gte,
+        occurred_at_lt: query.occurred_at_lt,
+    };
+    let page = journal::list(ctx.db(), &filter, after, query.limit.unwrap_or(DEFAULT_LIMIT)).await?;
+    let next = page
+        .data
+        .last()
+        .filter(|_| page.has_more)
+        .map(|last| json!(last.id));
+    Ok(Listing::new(
+        &ctx.master,
+        ctx.request(),
+        EntryView::all(page.data)?,
+        next,
+    ))
+}
+
+/// The typed position that a list's cursor stands for.
+fn position<P, T: serde::de::DeserializeOwned>(
+    ctx: &Ctx<P>,
+    cursor: Option<&str>,
+) -> Result<Option<T>, Problem>
+where
+    P: crate::ctx::Permission,
+{
+    let position = listing::position(&ctx.master, ctx.request(), cursor)?;
+    let typed = position.map(serde_json::from_value).transpose();
+    typed.map_err(|_| Problem::new(Code::InvalidCursor))
+}

@@ -1,0 +1,251 @@
+//! A journal entry on the wire, and the words that entries are filtered by.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Map, Value};
+use tandem_domain::access::ActorKind;
+use tandem_domain::id::{EntryId, LeadId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::journal::TYPES;
+use tandem_store::StoreError;
+use tandem_store::journal::Entry;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = JournalEntry)]
+pub struct EntryView {
+    /// A number that grows with every entry, with gaps. Entries of one lead happened in its order.
+    #[schema(minimum = 0, example = 42)]
+    pub seq: i64,
+    /// The entry's id: by it a follower knows an entry that it has seen.
+    pub id: EntryId,
+    /// What happened, `<noun>.<past participle>`. New types come with new versions: pass over what you do not know.
+    #[schema(
+        max_length = 64,
+        pattern = "^[a-z_]+\\.[a-z_]+$",
+        example = "lead.stage_changed"
+    )]
+    pub r#type: String,
+    /// When.
+    pub occurred_at: Timestamp,
+    /// Who did it.
+    pub actor: ActorView,
+    /// What it is about.
+    pub subject: SubjectView,
+    /// The lead that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub lead_id: Option<LeadId>,
+    /// The names of the changed fields.
+    #[schema(max_items = 500)]
+    pub fields: Vec<String>,
+    /// What else is to be said, by type; `null` once the values were erased.
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
+    pub data: Option<Map<String, Value>>,
+    /// The changed fields as they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub before: Option<Map<String, Value>>,
+    /// The changed fields as they became.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub after: Option<Map<String, Value>>,
+    /// The request that did it, as in its `X-Request-Id`.
+    #[schema(max_length = 64, example = "req_01h455vb4pex5vsknk084sn02q")]
+    pub request_id: String,
+    /// The version of the agreement that it was judged by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, nullable = false)]
+    pub agreement_version: Option<i64>,
+}
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = JournalActor)]
+pub struct ActorView {
+    /// The kind of actor.
+    pub r#type: ActorKind,
+    /// The actor's id; for Tandem itself the name of the part that did it.
+    #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
+    pub id: String,
+    /// The user in whose name a key acted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub on_behalf_of: Option<UserId>,
+}
+
+/// What an entry is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = JournalSubject)]
+pub struct SubjectView {
+    /// The kind of record.
+    #[schema(max_length = 64, pattern = "^[a-z_]+$", example = "lead")]
+    pub r#type: String,
+    /// Its id; a setting's name.
+    #[schema(max_length = 64, example = "lead_01h455vb4pex5vsknk084sn02q")]
+    pub id: String,
+    /// Its version after the change; 0 where it has none.
+    #[schema(minimum = 0)]
+    pub version: i64,
+}
+
+impl EntryView {
+    /// The view of an entry; an actor of a kind that this program does not know is corrupt.
+    pub fn of(entry: Entry) -> Result<Self, StoreError> {
+        let kind = ActorKind::named(&entry.actor_kind).ok_or(StoreError::Corrupt("journal"))?;
+        Ok(Self {
+            seq: entry.place.seq,
+            id: entry.id,
+            r#type: entry.kind,
+            occurred_at: entry.occurred_at,
+            actor: ActorView {
+                r#type: kind,
+                id: entry.actor_id,
+                on_behalf_of: entry.on_behalf_of,
+            },
+            subject: SubjectView {
+                r#type: entry.subject_kind,
+                id: entry.subject_id,
+                version: entry.subject_version,
+            },
+            lead_id: entry.lead_id,
+            fields: entry.fields,
+            data: entry.data,
+            before: entry.before,
+            after: entry.after,
+            request_id: entry.request_id,
+            agreement_version: entry.agreement_version,
+        })
+    }
+
+    /// The views of a page's entries.
+    pub fn all(entries: Vec<Entry>) -> Result<Vec<Self>, StoreError> {
+        entries.into_iter().map(Self::of).collect()
+    }
+}
+
+/// A type of entry to filter by: one that this version writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryType(&'static str);
+
+/// A kind of record to filter by: the noun of a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubjectType(&'static str);
+
+fn types() -> impl Iterator<Item = &'static str> {
+    TYPES.iter().map(|(name, _)| *name)
+}
+
+fn subjects() -> BTreeSet<&'static str> {
+    types()
+        .map(|name| name.split('.').next().unwrap_or(name))
+        .collect()
+}
+
+/// The names as the store takes them.
+pub fn names(types: Option<Vec<EntryType>>) -> Vec<String> {
+    types.into_iter().flatten().map(|one| one.0.to_owned()).collect()
+}
+
+impl SubjectType {
+    /// The kind as the store takes it.
+    pub fn name(self) -> &'static str {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for EntryType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        types()
+            .find(|name| *name == text)
+            .map(Self)
+            .ok_or_else(|| de::Error::custom("not a type of entry"))
+    }
+}
+
+impl<'de> Deserialize<'de> for SubjectType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        let known = subjects().into_iter().find(|name| *name == text);
+        known
+            .map(Self)
+            .ok_or_else(|| de::Error::custom("not a kind of record"))
+    }
+}
+
+impl PartialSchema for EntryType {
+    fn schema() -> RefOr<Schema> {
+        let meanings: Vec<String> = TYPES
+            .iter()
+            .map(|(name, meaning)| format!("* `{name}`: {meaning}"))
+            .collect();
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(format!(
+                "A type of journal entry:\n\n{}",
+                meanings.join("\n")
+            )))
+            .enum_values(Some(types()))
+            .into()
+    }
+}
+
+impl ToSchema for EntryType {
+    fn name() -> Cow<'static, str> {
+        "JournalEntryType".into()
+    }
+}
+
+impl PartialSchema for SubjectType {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("A kind of record that entries are about"))
+            .enum_values(Some(subjects()))
+            .into()
+    }
+}
+
+impl ToSchema for SubjectType {
+    fn name() -> Cow<'static, str> {
+        "JournalSubjectType".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_types_that_exist_are_read() {
+        assert_eq!(
+            serde_json::from_value::<EntryType>(json!("lead.created")).unwrap(),
+            EntryType("lead.created")
+        );
+        assert!(serde_json::from_value::<EntryType>(json!("lead.exploded")).is_err());
+        assert!(serde_json::from_value::<SubjectType>(json!("api_key")).is_ok());
+        assert!(serde_json::from_value::<SubjectType>(json!("lead.created")).is_err());
+    }
+
+    #[test]
+    fn every_subject_is_the_noun_of_a_type() {
+        let expected = [
+            "api_key",
+            "company",
+            "form",
+            "lead",
+            "setting",
+            "submission",
+            "team",
+            "user",
+        ];
+        assert!(subjects().into_iter().eq(expected));
+    }
+}

@@ -1,0 +1,183 @@
+//! The feed of changes: gap-free, at least once, oldest first, by long poll.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_web::get;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tandem_store::StoreError;
+use tandem_store::journal::{self, Entry, Place};
+use utoipa::{IntoParams, ToSchema};
+
+use super::entry::{self, EntryType, EntryView};
+use crate::access::scopes::ChangesRead;
+use crate::crypto::cursor::{self, CursorError};
+use crate::ctx::Ctx;
+use crate::http::json::Json;
+use crate::http::listing::DEFAULT_LIMIT;
+use crate::http::problem::{Code, Problem};
+use crate::http::query::Query;
+use crate::http::reply::Reply;
+
+/// What cursors of the feed are bound to: the feed alone, so that a follower may change its types on the way.
+const BINDING: &str = "changes";
+/// The word for the feed's end.
+const LATEST: &str = "latest";
+
+/// What is followed, and from where.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangesQuery {
+    /// Where to go on: `next_cursor` of the answer before, or `latest` for what happens from now on. Without it the
+    /// feed begins with the first entry ever made.
+    #[param(min_length = 1, max_length = 2048, example = "latest")]
+    after: Option<String>,
+    /// Entries of these types; it may differ from one request to the next.
+    #[param(inline, style = Form, explode = false, min_items = 1, max_items = 50, example = json!(["lead.stage_changed"]))]
+    types: Option<Vec<EntryType>>,
+    /// How many entries are answered at most.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u64>,
+    /// How long to wait for an entry where none is there yet: `0s` to `30s`.
+    #[param(
+        pattern = "^([0-9]|[12][0-9]|30)s$",
+        max_length = 3,
+        default = "0s",
+        example = "0s"
+    )]
+    wait: Option<String>,
+}
+
+/// Some entries of the feed, and where it goes on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Changes {
+    /// The entries, oldest first; empty where nothing came in time.
+    #[schema(max_items = 200)]
+    data: Vec<EntryView>,
+    /// Whether more entries are there already.
+    has_more: bool,
+    /// Where to go on: the parameter `after` of the next request. Keep it only once `data` has been dealt with.
+    #[schema(min_length = 1, max_length = 2048)]
+    next_cursor: String,
+}
+
+/// Follow the changes.
+///
+/// Every change by whomever, oldest first: each at least once and none left out, the entries of one lead in the order
+/// in which they happened, others by transaction. Send `next_cursor` as `after` of the next request, also after an
+/// empty answer; with `wait` the answer comes as soon as there is something to tell. After a lost answer repeat the
+/// request: entries bear ids. At most 500 requests wait at a time (`503`).
+#[utoipa::path(tag = "journal", params(ChangesQuery), security(("bearer" = [ChangesRead])),
+    responses((status = 200, description = "The next entries", body = Changes)))]
+#[get("/v1/changes")]
+pub(super) async fn follow_changes(
+    ctx: Ctx<ChangesRead>,
+    query: Query<ChangesQuery>,
+) -> Reply<Json<Changes>> {
+    let query = query.0;
+    let types = entry::names(query.types);
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    let from = begin(&ctx, query.after.as_deref()).await?;
+    let mut read = Read::next(&ctx, from, &types, limit).await?;
+    let wait = seconds(query.wait.as_deref());
+    if read.data.is_empty() && wait > Duration::ZERO {
+        read = wait_for_more(&ctx, read, &types, limit, wait).await?;
+    }
+    let Place { epoch, xid, seq } = read.end;
+    Ok(Json(Changes {
+        data: EntryView::all(read.data)?,
+        has_more: read.has_more,
+        next_cursor: cursor::encode(&ctx.master, BINDING, &json!([epoch, xid, seq])),
+    }))
+}
+
+/// The place that the parameter `after` names.
+async fn begin(ctx: &Ctx<ChangesRead>, after: Option<&str>) -> Result<Place, Problem> {
+    let Some(text) = after else {
+        return Ok(Place::default());
+    };
+    if text == LATEST {
+        return Ok(journal::last_place(ctx.db()).await?);
+    }
+    let position = cursor::decode(&ctx.master, BINDING, text).map_err(|error| match error {
+        CursorError::Malformed => Problem::new(Code::InvalidCursor),
+        CursorError::Mismatch => Problem::new(Code::CursorMismatch),
+    })?;
+    let place = serde_json::from_value(position).map_err(|_| Problem::new(Code::InvalidCursor))?;
+    let (epoch, xid, seq) = place;
+    Ok(Place { epoch, xid, seq })
+}
+
+/// Wait without a connection until the feed has something of these types, the time is over or the service stops.
+async fn wait_for_more(
+    ctx: &Ctx<ChangesRead>,
+    mut read: Read,
+    types: &[String],
+    limit: u64,
+    wait: Duration,
+) -> Result<Read, Problem> {
+    let mut seat = ctx
+        .tail
+        .sit()
+        .ok_or_else(|| Problem::new(Code::Overloaded).retry_after(1))?;
+    let over = tokio::time::sleep(wait);
+    tokio::pin!(over);
+    while read.data.is_empty() && !over.is_elapsed() && !ctx.is_stopping.load(Ordering::Relaxed) {
+        let has_moved = tokio::select! {
+            has_moved = seat.glance(ctx.db(), read.end, types) => has_moved,
+            () = &mut over => true,
+        };
+        if has_moved {
+            read = Read::next(ctx, read.end, types, limit).await?;
+        }
+    }
+    Ok(read)
+}
+
+/// What one look at the feed gave, and up to where it has looked.
+struct Read {
+    data: Vec<Entry>,
+    has_more: bool,
+    end: Place,
+}
+
+impl Read {
+    async fn next(
+        ctx: &Ctx<ChangesRead>,
+        from: Place,
+        types: &[String],
+        limit: u64,
+    ) -> Result<Read, StoreError> {
+        // The end is read first: whatever of these types lies before it, the page shows. So a follower of rare types
+        // gets on although nothing of them came.
+        let end = journal::last_place(ctx.db()).await?;
+        let page = journal::changes(ctx.db(), from, types, limit).await?;
+        let last = page.data.last().map_or(from, |entry| entry.place);
+        let end = if page.has_more { last } else { last.max(end) };
+        Ok(Read {
+            data: page.data,
+            has_more: page.has_more,
+            end,
+        })
+    }
+}
+
+/// The waiting time that its published pattern has let through.
+fn seconds(wait: Option<&str>) -> Duration {
+    let number = wait.and_then(|text| text.strip_suffix('s')?.parse().ok());
+    Duration::from_secs(number.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_waiting_time_is_whole_seconds() {
+        assert_eq!(seconds(Some("30s")), Duration::from_secs(30));
+        assert_eq!(seconds(Some("0s")), Duration::ZERO);
+        assert_eq!(seconds(None), Duration::ZERO);
+    }
+}

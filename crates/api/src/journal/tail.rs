@@ -1,0 +1,218 @@
+//! The end of the change feed, watched by one task for all who wait for it.
+//!
+//! The task is started by the first who sits down and ends when nobody waits any more: a service that nobody follows
+//! asks its database nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tandem_store::journal::{self, Place};
+use tandem_store::{Db, StoreError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+/// How many callers of one process may wait at a time.
+const SEATS: usize = 500;
+/// How often the end is looked at: what other processes commit shows by this alone.
+const LOOK: Duration = Duration::from_millis(200);
+/// The least time between two looks, however often this process commits.
+const PAUSE: Duration = Duration::from_millis(10);
+/// How many entries one query of a look reads.
+const PAGE: u64 = 500;
+
+/// The end of the feed, for all who wait for it.
+#[derive(Debug)]
+pub struct Tail {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    seats: Arc<Semaphore>,
+    ends: watch::Sender<Ends>,
+    is_watched: AtomicBool,
+}
+
+/// How far the feed has come: in all, and by type since the watch began.
+#[derive(Debug, Clone, Default)]
+struct Ends {
+    /// Where the watch began; what lies before it may be of any type.
+    first: Place,
+    last: Place,
+    by_type: HashMap<String, Place>,
+}
+
+/// The right to wait. Dropped, it is given back.
+#[derive(Debug)]
+pub struct Seat {
+    shared: Arc<Shared>,
+    ends: watch::Receiver<Ends>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Tail {
+    /// Nobody waits yet.
+    pub fn new() -> Self {
+        let seats = Arc::new(Semaphore::new(SEATS));
+        let shared = Shared {
+            seats,
+            ends: watch::Sender::new(Ends::default()),
+            is_watched: AtomicBool::new(false),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Take a seat; `None` where all are taken.
+    pub fn sit(&self) -> Option<Seat> {
+        let permit = self.shared.seats.clone().try_acquire_owned().ok()?;
+        Some(Seat {
+            shared: self.shared.clone(),
+            ends: self.shared.ends.subscribe(),
+            _permit: permit,
+        })
+    }
+}
+
+impl Default for Tail {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Seat {
+    /// Wait until the feed has an entry of these types (all, where none is named) behind a place; `false` if there was
+    /// none for 200 ms, so that the caller can look at the time and come again.
+    pub async fn glance(&mut self, db: &Db, behind: Place, types: &[String]) -> bool {
+        // Each time anew: the watch ends with the worker thread that it was started on.
+        keep_watch(&self.shared, db);
+        let reached = self.ends.wait_for(|ends| ends.of(types) > behind);
+        matches!(tokio::time::timeout(LOOK, reached).await, Ok(Ok(_)))
+    }
+}
+
+impl Ends {
+    fn of(&self, types: &[String]) -> Place {
+        if types.is_empty() {
+            return self.last;
+        }
+        let ends = types.iter().filter_map(|name| self.by_type.get(name)).copied();
+        ends.max().unwrap_or_default().max(self.first)
+    }
+
+    async fn begin(db: &Db) -> Result<Self, StoreError> {
+        let end = journal::last_place(db).await?;
+        Ok(Self {
+            first: end,
+            last: end,
+            by_type: HashMap::new(),
+        })
+    }
+
+    /// Take in what has come since.
+    async fn advance(&mut self, db: &Db) -> Result<(), StoreError> {
+        loop {
+            let page = journal::changes(db, self.last, &[], PAGE).await?;
+            for entry in page.data {
+                self.last = entry.place;
+                self.by_type.insert(entry.kind, entry.place);
+            }
+            if !page.has_more {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Start the watch, unless it is on.
+fn keep_watch(shared: &Arc<Shared>, db: &Db) {
+    if shared.is_watched.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let watch = Watch(shared.clone());
+    let db = db.clone();
+    tokio::spawn(async move { watch.run(&db).await });
+}
+
+/// The running watch. Dropped, however it ends, the next caller starts another.
+struct Watch(Arc<Shared>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.is_watched.store(false, Ordering::Release);
+    }
+}
+
+impl Watch {
+    async fn run(self, db: &Db) {
+        let mut commits = db.commits();
+        let mut known: Option<Ends> = None;
+        while self.0.seats.available_permits() < SEATS {
+            commits.mark_unchanged();
+            if let Err(error) = self.look(db, &mut known).await {
+                tracing::debug!(%error, "the end of the feed cannot be read");
+            }
+            tokio::time::sleep(PAUSE).await;
+            let _ = tokio::time::timeout(LOOK, commits.changed()).await;
+        }
+    }
+
+    async fn look(&self, db: &Db, known: &mut Option<Ends>) -> Result<(), StoreError> {
+        let ends = match known {
+            Some(ends) => {
+                ends.advance(db).await?;
+                ends
+            }
+            None => known.insert(Ends::begin(db).await?),
+        };
+        self.0.ends.send_if_modified(|shown| {
+            let has_moved = shown.last != ends.last;
+            if has_moved {
+                *shown = ends.clone();
+            }
+            has_moved
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seq: i64) -> Place {
+        Place {
+            epoch: 1,
+            xid: 0,
+            seq,
+        }
+    }
+
+    #[test]
+    fn a_type_ends_where_it_was_last_seen_or_where_the_watch_began() {
+        let by_type = HashMap::from([("lead.created".to_owned(), at(7))]);
+        let ends = Ends {
+            first: at(5),
+            last: at(9),
+            by_type,
+        };
+
+        assert_eq!(ends.of(&[]), at(9));
+        assert_eq!(ends.of(&["lead.created".into()]), at(7));
+        assert_eq!(ends.of(&["user.created".into()]), at(5));
+    }
+
+    #[test]
+    fn a_seat_that_is_left_is_free_again() {
+        let tail = Tail::new();
+        let mut seats: Vec<Seat> = (0..SEATS).filter_map(|_| tail.sit()).collect();
+
+        assert_eq!(seats.len(), SEATS);
+        assert!(tail.sit().is_none());
+
+        seats.pop();
+        assert!(tail.sit().is_some());
+    }
+}
