@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::error::InternalError;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
 use futures::{FutureExt, StreamExt, stream};
 use tandem_domain::id::{Ids, RequestId};
@@ -36,7 +36,10 @@ pub struct BodyHash(pub [u8; 32]);
 /// The outermost middleware: gives the request its id, and every failure its problem document.
 ///
 /// Nothing here holds a clone of the request while the router works on it: actix needs it alone.
-pub async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse, Error> {
+pub async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
     let Some(app) = request.app_data::<web::Data<App>>().cloned() else {
         return Ok(request.into_response(Problem::new(Code::InternalError).error_response()));
     };
@@ -55,7 +58,11 @@ pub async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'stati
         }
         Err(mut response) => {
             finish(&mut response, &id, &path);
-            ("-".into(), response.status(), Err(InternalError::from_response("answered", response).into()))
+            (
+                "-".into(),
+                response.status(),
+                Err(InternalError::from_response("answered", response).into()),
+            )
         }
     };
     let millis = app.ambient.now().millis() - started.millis();
@@ -72,16 +79,22 @@ async fn handle(
         request.head_mut().method = Method::GET;
     }
     let path = request.path().to_owned();
-    admit(&mut request, &app, &path).await.map_err(|problem| problem.error_response())?;
+    admit(&mut request, &app, &path)
+        .await
+        .map_err(|problem| problem.error_response())?;
     let allowed = if is_long(&path) { LONG_HANDLING } else { HANDLING };
     let call = AssertUnwindSafe(next.call(request)).catch_unwind();
     match tokio::time::timeout(allowed, call).await {
         Ok(Ok(Ok(response))) => Ok(response.map_into_boxed_body()),
         Ok(Ok(Err(error))) => Err(as_problem(&error).unwrap_or_else(|| error.error_response())),
         // The panic itself was logged where it happened.
-        Ok(Err(_)) => Err(Problem::new(Code::InternalError).because("a handler panicked").error_response()),
+        Ok(Err(_)) => Err(Problem::new(Code::InternalError)
+            .because("a handler panicked")
+            .error_response()),
         Err(_) => {
-            let late = Problem::new(Code::Unavailable).retry_after(1).because("the handling took too long");
+            let late = Problem::new(Code::Unavailable)
+                .retry_after(1)
+                .because("the handling took too long");
             Err(late.error_response())
         }
     }

@@ -27,11 +27,44 @@ pub fn finish_value(document: &mut Value) {
         describe(operation);
         merge_patch(method, operation);
         answers::attach(path, method, operation);
+        name_scopes(operation);
     });
     answers::components(document);
     drop_unused(document);
     variants::lift(document);
     limits::attach(document);
+}
+
+/// Scopes stand in `x-required-scopes` and in the description: with a bearer scheme OpenAPI gives them no meaning, and
+/// linters refuse them.
+fn name_scopes(operation: &mut Map<String, Value>) {
+    let mut scopes = BTreeSet::new();
+    for requirement in operation
+        .get_mut("security")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        for (_, named) in requirement.as_object_mut().into_iter().flatten() {
+            let taken = named.as_array_mut().map(std::mem::take).unwrap_or_default();
+            scopes.extend(taken.iter().filter_map(Value::as_str).map(str::to_owned));
+        }
+    }
+    if scopes.is_empty() {
+        return;
+    }
+    let listed = scopes
+        .iter()
+        .map(|scope| format!("`{scope}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let told = operation
+        .get("description")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let described = format!("{told}\n\nScope: {listed}.");
+    operation.insert("description".into(), described.trim_start().into());
+    operation.insert("x-required-scopes".into(), scopes.into_iter().collect());
 }
 
 /// The keys of all operations, `GET /v1/leads`, sorted by path.
@@ -394,7 +427,7 @@ mod tests {
         );
         assert_eq!(
             document["paths"]["/v1/leads"]["post"]["description"],
-            "It stands at the beginning."
+            "It stands at the beginning.\n\nScope: `leads:write`."
         );
         assert!(
             components["schemas"].get("Unused").is_none()

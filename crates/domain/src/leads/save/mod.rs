@@ -1,5 +1,8 @@
 //! Saving leads and companies: a statement finds or makes its lead, a patch edits one.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};

@@ -1,5 +1,8 @@
 //! Stages and cycles: which moves exist, who may make them, and what they leave behind.
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -1,0 +1,296 @@
+//! Statements about leads: who is found, what is kept, what is shown.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::access::Person;
+use crate::leads::custom::{CustomField, CustomType};
+use crate::leads::fields::winner;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(1_767_225_600_000 + millis)
+}
+
+fn key(ids: &mut Ids) -> Actor {
+    Actor::Key {
+        id: ids.next(),
+        on_behalf_of: None,
+    }
+}
+
+fn user(ids: &mut Ids) -> Actor {
+    Actor::User(Person {
+        id: ids.next(),
+        role: Role::Marketing,
+        admin: false,
+        teams: vec![],
+    })
+}
+
+fn about(email: &str) -> Statement {
+    Statement {
+        emails: vec![Email::parse(email).unwrap()],
+        ..Statement::default()
+    }
+}
+
+fn named(email: &str, first: &str) -> Statement {
+    Statement {
+        text: BTreeMap::from([(LeadField::FirstName, Some(first.to_owned()))]),
+        ..about(email)
+    }
+}
+
+fn put(
+    world: &mut World,
+    said: &Statement,
+    actor: &Actor,
+    now: i64,
+    ids: &mut Ids,
+) -> Result<Saved, Refused> {
+    upsert(world, said, OnConflict::Refuse, actor, at(now), ids)
+}
+
+#[test]
+fn the_same_statement_twice_changes_nothing() {
+    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&mut ids);
+    let said = Statement {
+        external_ids: vec![("crm".into(), "7".into())],
+        ..named("ada@example.com", "Ada")
+    };
+    let first = put(&mut world, &said, &partner, 0, &mut ids).unwrap();
+    let second = put(&mut world, &said, &partner, 5, &mut ids).unwrap();
+    assert!(first.created && !second.created);
+    assert_eq!((first.lead_id, second.changes), (second.lead_id, vec![]));
+    assert_eq!(world.leads[&first.lead_id].version, 1);
+}
+
+#[test]
+fn an_external_id_finds_the_lead_and_a_new_email_is_added() {
+    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&mut ids);
+    let external = |email| Statement {
+        external_ids: vec![("crm".into(), "7".into())],
+        ..about(email)
+    };
+    let first = put(&mut world, &external("ada@example.com"), &partner, 0, &mut ids).unwrap();
+    let second = put(&mut world, &external("ada@example.org"), &partner, 1, &mut ids).unwrap();
+    assert_eq!(first.lead_id, second.lead_id);
+    let lead = &world.leads[&first.lead_id];
+    let emails: Vec<&str> = lead.of_kind(Kind::Email).map(|one| one.value.as_str()).collect();
+    assert_eq!(
+        (emails, lead.version),
+        (vec!["ada@example.com", "ada@example.org"], 2)
+    );
+}
+
+#[test]
+fn identifiers_of_two_leads_are_a_conflict_that_names_both() {
+    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&mut ids);
+    let a = put(&mut world, &about("a@example.com"), &partner, 0, &mut ids)
+        .unwrap()
+        .lead_id;
+    let b = put(&mut world, &about("b@example.com"), &partner, 0, &mut ids)
+        .unwrap()
+        .lead_id;
+    let both = Statement {
+        id: Some(a),
+        ..about("b@example.com")
+    };
+    let mut named = vec![a, b];
+    named.sort_unstable();
+    assert_eq!(
+        put(&mut world, &both, &partner, 1, &mut ids),
+        Err(Refused::IdentifiersConflict(named))
+    );
+}
+
+#[test]
+fn a_phone_finds_a_lead_only_alone_and_only_if_nobody_shares_it() {
+    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&mut ids);
+    let phone = Phone::parse("+39 02 1234567").unwrap();
+    let call = Statement {
+        phones: vec![phone.clone()],
+        ..Statement::default()
+    };
+    let a = put(&mut world, &call, &partner, 0, &mut ids).unwrap();
+    assert!(!put(&mut world, &call, &partner, 1, &mut ids).unwrap().created);
+    let colleague = Statement {
+        phones: vec![phone],
+        ..about("b@example.com")
+    };
+    let b = put(&mut world, &colleague, &partner, 2, &mut ids).unwrap();
+    assert!(a.created && b.created && a.lead_id != b.lead_id);
+    assert!(put(&mut world, &call, &partner, 3, &mut ids).unwrap().created);
+}
+
+#[test]
+fn what_a_user_typed_wins_over_what_a_partner_says_later() {
+    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+    let (partner, person) = (key(&mut ids), user(&mut ids));
+    let id = put(&mut world, &named("ada@example.com", "Ada"), &person, 0, &mut ids)
+        .unwrap()
+        .lead_id;
+    let later = put(
+        &mut world,
+        &named("ada@example.com", "Adele"),
+        &partner,
+        9,
+        &mut ids,
+    )
+    .unwrap();
+    assert_eq!(world.leads[&id].profile.get(LeadField::FirstName), Some("Ada"));
+    assert!(
+        matches!(later.changes[..], [Change::FieldStated(_)]),
+        "the statement is kept all the same"
+    );
+    let blank = Statement {
+        text: BTreeMap::from([(LeadField::FirstName, None)]),
+        ..about("ada@example.com")
+    };
+    put(&mut world, &blank, &partner, 10, &mut ids).unwrap();
+    assert_eq!(world.leads[&id].profile.get(LeadField::FirstName), Some("Ada"));
+    put(&mut world, &blank, &person, 11, &mut ids).unwrap();
+    assert_eq!(world.leads[&id].profile.get(LeadField::FirstName), None);
+}
+
+#[test]
+fn custom_fields_must_be_declared_and_fit() {
+    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&mut ids);
+    let declared = CustomField {
+        name: "seats".into(),
+        label: "Seats".into(),
+        kind: CustomType::Integer,
+        options: vec![],
+    };
+    world.custom_fields = vec![declared];
+    let custom = |name: &str, value| Statement {
+        custom: BTreeMap::from([(name.into(), value)]),
+        ..about("a@example.com")
+    };
+    for (said, code) in [
+        (custom("nix", json!(1)), "unknown_field"),
+        (custom("seats", json!("1")), "invalid_value"),
+    ] {
+        let Err(Refused::Invalid(faults)) = put(&mut world, &said, &partner, 0, &mut ids) else {
+            panic!()
+        };
+        assert_eq!(faults[0].code, code);
+    }
+    assert!(world.leads.is_empty());
+    let id = put(&mut world, &custom("seats", json!(3)), &partner, 0, &mut ids)
+        .unwrap()
+        .lead_id;
+    assert_eq!(world.leads[&id].profile.custom["seats"], json!(3));
+}
+
+#[test]
+fn a_company_is_found_by_its_domain_and_shared() {
+    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&mut ids);
+    let at_company = |email, name: &str| {
+        let text = BTreeMap::from([(CompanyField::Name, Some(name.to_owned()))]);
+        let company = CompanyStatement {
+            domain: Domain::parse("example.com").ok(),
+            text,
+            employees: Some(Some(12)),
+        };
+        Statement {
+            company: Some(company),
+            ..about(email)
+        }
+    };
+    let a = put(
+        &mut world,
+        &at_company("a@example.com", "Example"),
+        &partner,
+        0,
+        &mut ids,
+    )
+    .unwrap()
+    .lead_id;
+    let b = put(
+        &mut world,
+        &at_company("b@example.com", "Example Ltd"),
+        &partner,
+        1,
+        &mut ids,
+    )
+    .unwrap()
+    .lead_id;
+    let company = world.leads[&a].company_id.unwrap();
+    assert_eq!(
+        (world.leads[&b].company_id, world.companies.len()),
+        (Some(company), 1)
+    );
+    let company = &world.companies[&company];
+    assert_eq!(
+        (company.name(), company.employees, company.version),
+        (Some("Example Ltd"), Some(12), 2)
+    );
+}
+
+#[test]
+fn a_patch_sets_the_primary_email_and_may_not_take_another_leads() {
+    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+    let person = user(&mut ids);
+    let a = put(&mut world, &about("a@example.com"), &person, 0, &mut ids)
+        .unwrap()
+        .lead_id;
+    let b = put(&mut world, &about("b@example.com"), &person, 0, &mut ids)
+        .unwrap()
+        .lead_id;
+    let primary = |email: &str| Edit {
+        email: Email::parse(email).ok(),
+        ..Edit::default()
+    };
+    let taken = edit(&mut world, a, &primary("b@example.com"), &person, at(1), &mut ids);
+    let mut both = vec![a, b];
+    both.sort_unstable();
+    assert_eq!(taken, Err(Refused::IdentifiersConflict(both)));
+    edit(&mut world, a, &primary("c@example.com"), &person, at(2), &mut ids).unwrap();
+    let lead = &world.leads[&a];
+    assert_eq!(
+        (lead.email(), lead.of_kind(Kind::Email).count(), lead.version),
+        (Some("c@example.com"), 2, 2)
+    );
+    let nobody = Edit {
+        emails: Some(vec![]),
+        ..Edit::default()
+    };
+    assert_eq!(
+        edit(&mut world, a, &nobody, &person, at(3), &mut ids),
+        Err(Refused::NoIdentifier)
+    );
+}
+
+proptest! {
+    /// However statements about one field arrive, the lead shows the winner among all of them.
+    #[test]
+    fn the_lead_shows_the_winner_of_all_statements(
+        said in prop::collection::vec((any::<bool>(), 0i64..6, prop::option::of(0u8..3)), 1..20)
+    ) {
+        let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+        let (partner, person) = (key(&mut ids), user(&mut ids));
+        let id = put(&mut world, &about("ada@example.com"), &person, 0, &mut ids).unwrap().lead_id;
+        let mut kept = vec![];
+        for (by_hand, observed, value) in said {
+            let actor = if by_hand { &person } else { &partner };
+            let text = BTreeMap::from([(LeadField::JobTitle, value.map(|n| n.to_string()))]);
+            let statement = Statement { text, observed_at: Some(at(observed)), ..about("ada@example.com") };
+            let saved = put(&mut world, &statement, actor, 100, &mut ids).unwrap();
+            kept.extend(saved.changes.into_iter().filter_map(|change| match change {
+                Change::FieldStated(statement) => Some(statement),
+                _ => None,
+            }));
+            let shown = world.leads[&id].profile.get(LeadField::JobTitle).map(str::to_owned);
+            let wins = winner(&kept).and_then(|statement| statement.value.as_str().map(str::to_owned));
+            prop_assert_eq!(shown, wins);
+        }
+    }
+}

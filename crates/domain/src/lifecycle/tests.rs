@@ -1,0 +1,325 @@
+//! The table of stages, held against a slow reading of it, and the stories of cycles.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::id::Ids;
+use crate::leads::save::{self, OnConflict, Statement};
+
+const DAY: i64 = 86_400_000;
+
+fn at(day: i64) -> Timestamp {
+    Timestamp::from_millis(1_767_225_600_000 + day * DAY)
+}
+
+fn person(role: Role, ids: &mut Ids) -> Actor {
+    Actor::User(Person {
+        id: ids.next(),
+        role,
+        admin: false,
+        teams: vec![],
+    })
+}
+
+struct Story {
+    world: World,
+    ids: Ids,
+    lead: LeadId,
+    day: i64,
+}
+
+impl Story {
+    fn begin() -> Self {
+        let mut ids = Ids::new(at(0), 0);
+        let mut world = World::provisional();
+        let said = Statement {
+            external_ids: vec![("crm".into(), "1".into())],
+            ..Statement::default()
+        };
+        let admin = person(Role::Admin, &mut ids);
+        let saved = save::upsert(&mut world, &said, OnConflict::Refuse, &admin, at(0), &mut ids).unwrap();
+        Self {
+            world,
+            ids,
+            lead: saved.lead_id,
+            day: 0,
+        }
+    }
+
+    fn ask(&mut self, actor: &Actor, asked: MoveLead) -> Result<Vec<Change>, Refused> {
+        self.day += 1;
+        move_lead(
+            &mut self.world,
+            self.lead,
+            &asked,
+            actor,
+            at(self.day),
+            &mut self.ids,
+        )
+    }
+
+    fn go(&mut self, role: Role, to: Stage, reason: Option<&str>) {
+        let actor = person(role, &mut self.ids);
+        let asked = MoveLead {
+            to: Some(to),
+            reason: reason.map(str::to_owned),
+            note: Some("n".into()),
+            until: None,
+        };
+        self.ask(&actor, asked).unwrap();
+    }
+
+    fn lead(&self) -> &Lead {
+        &self.world.leads[&self.lead]
+    }
+
+    fn cycle(&self) -> &Cycle {
+        &self.world.cycles[&self.lead]
+    }
+}
+
+/// The specification's table, read row by row: from, to, and whether the lead must have come from a stage.
+fn oracle(from: Stage, came_from: Option<Stage>) -> Vec<Stage> {
+    use Stage::*;
+    let mut to = match from {
+        Lead => vec![Mql, Nurture, Disqualified],
+        Nurture => vec![Mql, Disqualified],
+        Mql => vec![Sal, Nurture, Disqualified],
+        Sal => vec![Sql, Nurture, Disqualified],
+        Sql => vec![Nurture, Disqualified, Opportunity],
+        Opportunity => vec![Customer, Nurture, Disqualified],
+        Customer => vec![Opportunity, Churned],
+        Disqualified => vec![Lead],
+        Churned => vec![Lead],
+    };
+    if matches!(from, Nurture | Disqualified) && came_from == Some(Mql) {
+        to.push(Sal);
+    }
+    if matches!(from, Nurture | Disqualified) && came_from == Some(Opportunity) {
+        to.push(Opportunity);
+    }
+    to.sort_unstable();
+    to
+}
+
+#[test]
+fn the_whole_way_leaves_every_entry_in_one_cycle() {
+    let mut story = Story::begin();
+    for stage in [
+        Stage::Mql,
+        Stage::Sal,
+        Stage::Sql,
+        Stage::Opportunity,
+        Stage::Customer,
+    ] {
+        story.go(Role::SalesManager, stage, None);
+    }
+    assert_eq!(story.lead().stage, Stage::Customer);
+    assert_eq!((story.lead().cycle, story.lead().version), (1, 6));
+    for (day, stage) in FUNNEL_STAGES.iter().enumerate() {
+        assert_eq!(story.cycle().entered_at(*stage), Some(at(day as i64)));
+    }
+    assert_eq!(story.cycle().ended_at, None);
+}
+
+const FUNNEL_STAGES: [Stage; 6] = [
+    Stage::Lead,
+    Stage::Mql,
+    Stage::Sal,
+    Stage::Sql,
+    Stage::Opportunity,
+    Stage::Customer,
+];
+
+#[test]
+fn an_illegal_move_says_where_the_lead_stands_and_where_it_could_go() {
+    let mut story = Story::begin();
+    let admin = person(Role::Admin, &mut story.ids);
+    let refused = story.ask(
+        &admin,
+        MoveLead {
+            to: Some(Stage::Customer),
+            ..MoveLead::default()
+        },
+    );
+    let allowed = vec![Stage::Mql, Stage::Nurture, Stage::Disqualified];
+    assert_eq!(
+        refused,
+        Err(Refused::NoSuchMove {
+            current: Stage::Lead,
+            allowed
+        })
+    );
+}
+
+#[test]
+fn the_reason_decides_where_a_rejected_lead_goes() {
+    let mut story = Story::begin();
+    story.go(Role::Marketing, Stage::Mql, None);
+    let manager = person(Role::SalesManager, &mut story.ids);
+    let asked = |to, reason: &str| MoveLead {
+        to,
+        reason: Some(reason.into()),
+        ..MoveLead::default()
+    };
+    let mismatch = story.ask(&manager, asked(Some(Stage::Disqualified), "no_budget"));
+    assert_eq!(
+        mismatch,
+        Err(Refused::ReasonMismatch {
+            leads_to: Stage::Nurture
+        })
+    );
+    let foreign = story.ask(&manager, asked(None, "out_of_business"));
+    assert!(matches!(foreign, Err(Refused::Invalid(_))));
+    story.ask(&manager, asked(None, "no_budget")).unwrap();
+    assert_eq!(story.lead().stage, Stage::Nurture);
+    assert_eq!(story.lead().nurture_until, Some(at(story.day + 90)));
+}
+
+#[test]
+fn a_date_given_comes_before_the_cooldown_of_the_reason() {
+    let mut story = Story::begin();
+    let marketing = person(Role::Marketing, &mut story.ids);
+    let asked = |until| MoveLead {
+        reason: Some("not_ready".into()),
+        until: Some(until),
+        ..MoveLead::default()
+    };
+    assert!(matches!(
+        story.ask(&marketing, asked(at(1))),
+        Err(Refused::Invalid(_))
+    ));
+    story.ask(&marketing, asked(at(200))).unwrap();
+    assert_eq!(story.lead().nurture_until, Some(at(200)));
+}
+
+#[test]
+fn coming_back_from_nurture_starts_the_next_cycle() {
+    let mut story = Story::begin();
+    story.go(Role::Marketing, Stage::Nurture, Some("not_ready"));
+    assert_eq!(story.cycle().ended_at, Some(at(1)));
+    story.go(Role::Marketing, Stage::Mql, None);
+    assert_eq!((story.lead().cycle, story.cycle().number), (2, 2));
+    assert_eq!(story.cycle().started_at, at(2));
+    assert_eq!(story.cycle().entered_at(Stage::Lead), Some(at(2)));
+    assert_eq!(story.cycle().entered_at(Stage::Nurture), None);
+    assert_eq!(story.lead().nurture_until, None);
+}
+
+#[test]
+fn an_overturned_rejection_goes_on_in_the_same_cycle() {
+    let mut story = Story::begin();
+    story.go(Role::Marketing, Stage::Mql, None);
+    story.go(Role::SalesManager, Stage::Disqualified, Some("not_a_fit"));
+    story.go(Role::Revops, Stage::Sal, None);
+    assert_eq!((story.lead().cycle, story.cycle().ended_at), (1, None));
+}
+
+#[test]
+fn a_sales_user_takes_an_unowned_lead_by_accepting_it_and_loses_it_with_the_rejection() {
+    let mut story = Story::begin();
+    story.go(Role::Marketing, Stage::Mql, None);
+    let rep = person(Role::Sales, &mut story.ids);
+    story
+        .ask(
+            &rep,
+            MoveLead {
+                to: Some(Stage::Sal),
+                ..MoveLead::default()
+            },
+        )
+        .unwrap();
+    let owner = rep.person().map(|person| person.id);
+    assert_eq!(story.lead().owner_id, owner);
+    let other = person(Role::Sales, &mut story.ids);
+    let refused = story.ask(
+        &other,
+        MoveLead {
+            to: Some(Stage::Sql),
+            ..MoveLead::default()
+        },
+    );
+    assert_eq!(refused, Err(Refused::Denied(Denied::NotOwner)));
+    story
+        .ask(
+            &rep,
+            MoveLead {
+                reason: Some("no_budget".into()),
+                ..MoveLead::default()
+            },
+        )
+        .unwrap();
+    assert_eq!(
+        (story.lead().owner_id, story.lead().previous_owner_id),
+        (None, owner)
+    );
+}
+
+#[test]
+fn what_a_move_needs_is_asked_for_all_at_once() {
+    let mut story = Story::begin();
+    let marketing = person(Role::Marketing, &mut story.ids);
+    let asked = MoveLead {
+        to: Some(Stage::Nurture),
+        until: Some(at(-1)),
+        ..MoveLead::default()
+    };
+    let Err(Refused::Invalid(faults)) = story.ask(&marketing, asked) else {
+        panic!()
+    };
+    let pointers: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/reason", "/until"]);
+}
+
+#[test]
+fn a_key_without_a_person_moves_nobody() {
+    let mut story = Story::begin();
+    let key = Actor::Key {
+        id: story.ids.next(),
+        on_behalf_of: None,
+    };
+    let asked = MoveLead {
+        to: Some(Stage::Mql),
+        note: Some("n".into()),
+        ..MoveLead::default()
+    };
+    assert_eq!(story.ask(&key, asked), Err(Refused::Denied(Denied::NeedsPerson)));
+}
+
+proptest! {
+    /// Whatever is asked in whatever order: a move is made exactly where the table has it, versions count the moves,
+    /// cycles count the new starts, and the current cycle tells the first entry of each stage.
+    #[test]
+    fn moves_follow_the_table(asked in prop::collection::vec((0usize..9, 0usize..3), 0..60)) {
+        let mut story = Story::begin();
+        let admin = person(Role::Admin, &mut story.ids);
+        let mut cycles = 1;
+        for (to, reason) in asked {
+            let to = Stage::ALL[to];
+            let reason = [None, Some("not_a_fit"), Some("price")][reason];
+            let before = story.lead().clone();
+            let mut legal = allowed(&before);
+            legal.sort_unstable();
+            prop_assert_eq!(&legal, &oracle(before.stage, before.came_from));
+            let move_lead = MoveLead { to: Some(to), reason: reason.map(str::to_owned), note: Some("n".into()), until: None };
+            match story.ask(&admin, move_lead) {
+                Ok(_) => {
+                    prop_assert!(legal.contains(&to));
+                    let restarts = (before.stage == Stage::Nurture && to == Stage::Mql)
+                        || (matches!(before.stage, Stage::Disqualified | Stage::Churned) && to == Stage::Lead);
+                    cycles += i64::from(restarts);
+                    prop_assert_eq!(story.lead().stage, to);
+                    prop_assert_eq!(story.lead().version, before.version + 1);
+                    prop_assert!(story.cycle().entered_at(to).is_some());
+                }
+                Err(Refused::NoSuchMove { current, .. }) => {
+                    prop_assert!(!legal.contains(&to));
+                    prop_assert_eq!(current, before.stage);
+                    prop_assert_eq!(story.lead(), &before);
+                }
+                Err(_) => prop_assert_eq!(story.lead(), &before),
+            }
+            prop_assert_eq!(story.lead().cycle, cycles);
+        }
+    }
+}
