@@ -132,7 +132,7 @@ impl Read for Snapshot {}
 impl Read for Tx {}
 
 impl Db {
-    /// Connect, without touching the schema. `readers` is the number of connections that read; as many write on
+    /// Connect, without touching the schema. `readers` is the number of connections that read; twice as many write on
     /// PostgreSQL, one on SQLite.
     pub async fn connect(place: &Place, readers: u32) -> Result<Self, StoreError> {
         let (writer, readers, reports) = match place {
@@ -143,7 +143,7 @@ impl Db {
                 (writer, readers.clone(), readers)
             }
             Place::Postgres { url, replica } => {
-                let writer = Database::connect(postgres(url, readers)).await?;
+                let writer = Database::connect(postgres(url, readers * 2)).await?;
                 let readers_pool = Database::connect(postgres(url, readers)).await?;
                 let reports = match replica {
                     Some(url) => Database::connect(postgres(url, readers)).await?,

@@ -106,6 +106,10 @@ fn quoted(name: &str) -> String {
     format!("\"{name}\"")
 }
 
+/// The next number in line: the last one is found by the feed's index.
+const SQLITE_SEQ: &str =
+    "coalesce((SELECT seq FROM journal ORDER BY epoch DESC, xid DESC, seq DESC LIMIT 1), 0) + x.key + 1";
+
 /// The computed columns of the journal: its place in line. See ARCHITECTURE.md, the feed.
 pub fn journal_place(backend: DbBackend) -> [(&'static str, &'static str); 3] {
     let epoch = (
@@ -119,11 +123,7 @@ pub fn journal_place(backend: DbBackend) -> [(&'static str, &'static str); 3] {
             ("seq", "nextval('journal_seq')"),
         ]
     } else {
-        [
-            epoch,
-            ("xid", "0"),
-            ("seq", "(SELECT coalesce(max(seq), 0) FROM journal) + x.key + 1"),
-        ]
+        [epoch, ("xid", "0"), ("seq", SQLITE_SEQ)]
     }
 }
 

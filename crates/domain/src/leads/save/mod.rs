@@ -297,8 +297,15 @@ fn update(
     ids: &mut Ids,
 ) -> Result<Vec<Change>, Refused> {
     let mut draft = Draft::of(world, lead_id, actor)?;
+    let news = said
+        .keys()
+        .into_iter()
+        .filter(|key| draft.is_new(world, key))
+        .collect::<Vec<_>>();
+    draft.within_limits(|kind| {
+        draft.lead.of_kind(kind).count() + news.iter().filter(|key| key.kind == kind).count()
+    })?;
     draft.add_identifiers(world, said, now, ids);
-    draft.within_limits()?;
     draft.state(
         world,
         &said.text,
@@ -334,7 +341,7 @@ pub fn edit(
     }
     let mut draft = Draft::of(world, lead_id, actor)?;
     draft.replace_identifiers(world, edit, now, ids)?;
-    draft.within_limits()?;
+    draft.within_limits(|kind| draft.lead.of_kind(kind).count())?;
     draft.state(world, &edit.text, &edit.custom, now, actor, now, ids);
     if let Some(company) = &edit.company {
         draft.join(world, company.as_ref(), now, actor, now, ids);
@@ -427,6 +434,17 @@ impl Draft {
         self.changes
             .push(Change::IdentifierAdded(self.lead.id, identifier.clone()));
         self.lead.identifiers.push(identifier);
+    }
+
+    /// Whether neither this lead nor, where it must be unique, another one has the identifier.
+    fn is_new(&self, world: &World, key: &Key) -> bool {
+        let is_known = self
+            .lead
+            .identifiers
+            .iter()
+            .any(|identifier| identifier.key() == *key);
+        let is_taken = key.kind.is_unique() && world.holder(key).is_some_and(|holder| holder != self.lead.id);
+        !is_known && !is_taken
     }
 
     /// Add what is new; an identifier that another lead has stays with that lead.
@@ -565,8 +583,8 @@ impl Draft {
         Ok(())
     }
 
-    fn within_limits(&self) -> Result<(), Refused> {
-        let too_many = |kind: &Kind| self.lead.of_kind(*kind).count() > MAX_IDENTIFIERS;
+    fn within_limits(&self, count: impl Fn(Kind) -> usize) -> Result<(), Refused> {
+        let too_many = |kind: &Kind| count(*kind) > MAX_IDENTIFIERS;
         let kinds = [
             (Kind::Email, "/emails"),
             (Kind::Phone, "/phones"),
