@@ -1,36 +1,281 @@
-//! How often who may call.
+//! How often who may call: per key or user, per form key, per address. Kept in memory, shared among live replicas.
+//!
+//! Time is the limiter's own monotonic clock, since nothing here is remembered or told but for seconds.
 
-use actix_web::dev::ServiceRequest;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
-use super::Identity;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+use tandem_domain::access::Actor;
+use uuid::Uuid;
+
+use super::{Identity, address};
 use crate::config::Rates;
-use crate::http::problem::Problem;
+use crate::crypto;
+use crate::http::problem::{Code, Problem};
 
-/// How often who may call.
+const MINUTE: Duration = Duration::from_secs(60);
+/// The part of a minute's limit that may come at once: in no minute more than 1.1 times the limit passes.
+const BURST: u32 = 10;
+/// After so many requests what says nothing any more is thrown away, should no job do it.
+const TIDY_EVERY: u64 = 1 << 14;
+
+/// The limits of this process.
 #[derive(Debug)]
-pub struct Limits;
+pub struct Limits {
+    rates: Rates,
+    asked: AtomicU64,
+    current: RwLock<Limiters>,
+}
 
-impl Limits {
-    /// By configuration.
-    pub fn new(_: &Rates) -> Self {
-        Self
+#[derive(Debug)]
+struct Limiters {
+    replicas: u64,
+    by_address: Option<Limiter<IpAddr>>,
+    by_caller: Option<Limiter<Uuid>>,
+    by_form: Option<Limiter<[u8; 32]>>,
+}
+
+type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock, StateInformationMiddleware>;
+
+/// One limit; `q` requests in `w` seconds, of which `r` are left, full again in `t`.
+#[derive(Debug)]
+struct Limiter<K: Clone + Hash + Eq> {
+    name: &'static str,
+    quota: Quota,
+    keyed: Keyed<K>,
+}
+
+/// What a limit says to one request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verdict {
+    policy: Option<String>,
+    state: Option<String>,
+    retry_after: Option<u32>,
+}
+
+impl Verdict {
+    /// The problem of a request that came too soon.
+    pub fn refusal(&self) -> Option<Problem> {
+        self.retry_after
+            .map(|seconds| Problem::new(Code::TooManyRequests).retry_after(seconds))
     }
 
-    /// One more request of an address.
-    pub fn admit_address(&self, _: &ServiceRequest) -> Result<(), Problem> {
-        Ok(())
-    }
-
-    /// One more request of a caller.
-    pub fn admit_caller(&self, _: &Identity) -> Result<(), Problem> {
-        Ok(())
+    /// Tell the limit and what is left of it (draft-ietf-httpapi-ratelimit-headers).
+    pub fn tell(&self, headers: &mut HeaderMap) {
+        let mut set = |name: &'static str, value: &Option<String>| {
+            if let Some(value) = value
+                .as_deref()
+                .and_then(|value| HeaderValue::from_str(value).ok())
+            {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        };
+        set("ratelimit-policy", &self.policy);
+        set("ratelimit", &self.state);
     }
 }
 
 impl Limits {
-    /// How many replicas share the limits.
-    pub fn set_replicas(&self, _: u64) {}
+    /// Limits in requests a minute; 0 is none. One replica is assumed until the heartbeat says otherwise.
+    pub fn new(rates: &Rates) -> Self {
+        Self {
+            rates: *rates,
+            asked: AtomicU64::new(0),
+            current: RwLock::new(Limiters::new(rates, 1)),
+        }
+    }
 
-    /// Forget who has not called for long.
-    pub fn tidy(&self) {}
+    /// So many replicas live: each gets its share. The counts begin anew where the number changed.
+    pub fn set_replicas(&self, replicas: u64) {
+        let replicas = replicas.max(1);
+        if self.read().replicas != replicas {
+            let limiters = Limiters::new(&self.rates, replicas);
+            *self.current.write().unwrap_or_else(PoisonError::into_inner) = limiters;
+        }
+    }
+
+    /// A request of somebody who is not known, from an address.
+    pub fn admit_address(&self, address: IpAddr) -> Verdict {
+        let address = address::counted(address);
+        self.counted()
+            .by_address
+            .as_ref()
+            .map_or_else(Verdict::default, |limiter| limiter.ask(&address))
+    }
+
+    /// A request of a user or a key.
+    pub fn admit_caller(&self, identity: &Identity) -> Verdict {
+        let id = match &identity.actor {
+            Actor::User(person) => person.id.uuid(),
+            Actor::Key { id, .. } => id.uuid(),
+            Actor::Form(_) | Actor::System(_) => return Verdict::default(),
+        };
+        self.counted()
+            .by_caller
+            .as_ref()
+            .map_or_else(Verdict::default, |limiter| limiter.ask(&id))
+    }
+
+    /// A submission to the form behind a publishable key.
+    pub fn admit_form(&self, form_key: &str) -> Result<(), Problem> {
+        let key = crypto::sha256(form_key.as_bytes());
+        let verdict = self.counted().by_form.as_ref().map(|limiter| limiter.ask(&key));
+        verdict.and_then(|verdict| verdict.refusal()).map_or(Ok(()), Err)
+    }
+
+    /// Throw away what says nothing any more: whoever has not called for so long that the limit is full again.
+    pub fn tidy(&self) {
+        self.read().tidy();
+    }
+
+    fn counted(&self) -> RwLockReadGuard<'_, Limiters> {
+        let current = self.read();
+        if self.asked.fetch_add(1, Ordering::Relaxed) % TIDY_EVERY == TIDY_EVERY - 1 {
+            current.tidy();
+        }
+        current
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Limiters> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Limiters {
+    fn new(rates: &Rates, replicas: u64) -> Self {
+        Self {
+            replicas,
+            by_address: Limiter::new("address", rates.per_address, replicas),
+            by_caller: Limiter::new("caller", rates.per_key, replicas),
+            by_form: Limiter::new("form", rates.per_form, replicas),
+        }
+    }
+
+    fn tidy(&self) {
+        if let Some(limiter) = &self.by_address {
+            limiter.keyed.retain_recent();
+        }
+        if let Some(limiter) = &self.by_caller {
+            limiter.keyed.retain_recent();
+        }
+        if let Some(limiter) = &self.by_form {
+            limiter.keyed.retain_recent();
+        }
+    }
+}
+
+impl<K: Clone + Hash + Eq> Limiter<K> {
+    fn new(name: &'static str, per_minute: u32, replicas: u64) -> Option<Self> {
+        let quota = quota(per_minute, replicas)?;
+        let keyed = RateLimiter::dashmap(quota).with_middleware::<StateInformationMiddleware>();
+        Some(Self { name, quota, keyed })
+    }
+
+    fn ask(&self, key: &K) -> Verdict {
+        let Self { name, quota, keyed } = self;
+        let at_once = quota.burst_size().get();
+        let seconds = |requests: u32| (quota.replenish_interval() * requests).as_secs_f64().ceil() as u64;
+        let (left, retry_after) = match keyed.check_key(key) {
+            Ok(state) => (state.remaining_burst_capacity(), None),
+            Err(refused) => {
+                let wait = refused.wait_time_from(DefaultClock::default().now());
+                (0, Some((wait.as_secs_f64().ceil() as u32).max(1)))
+            }
+        };
+        Verdict {
+            policy: Some(format!("\"{name}\";q={at_once};w={}", seconds(at_once).max(1))),
+            state: Some(format!(
+                "\"{name}\";r={left};t={}",
+                seconds(at_once - left.min(at_once))
+            )),
+            retry_after,
+        }
+    }
+}
+
+/// A minute's limit, divided among replicas, a tenth of it at once.
+fn quota(per_minute: u32, replicas: u64) -> Option<Quota> {
+    if per_minute == 0 {
+        return None;
+    }
+    let replicas = u32::try_from(replicas).unwrap_or(u32::MAX);
+    let interval = MINUTE.saturating_mul(replicas) / per_minute;
+    let at_once = NonZeroU32::new(per_minute / replicas / BURST).unwrap_or(NonZeroU32::MIN);
+    Some(Quota::with_period(interval.max(Duration::from_nanos(1)))?.allow_burst(at_once))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATES: Rates = Rates {
+        per_key: 600,
+        per_form: 0,
+        per_address: 60,
+    };
+
+    #[test]
+    fn a_minute_never_sees_more_than_eleven_tenths() {
+        for (per_minute, replicas, at_once, millis) in [
+            (600, 1, 60, 100),
+            (600, 3, 20, 300),
+            (60, 1, 6, 1000),
+            (5, 1, 1, 12_000),
+            (1, 2, 1, 120_000),
+        ] {
+            let quota = quota(per_minute, replicas).unwrap();
+            assert_eq!(quota.burst_size().get(), at_once);
+            assert_eq!(quota.replenish_interval(), Duration::from_millis(millis));
+        }
+        assert_eq!(quota(0, 1), None);
+    }
+
+    #[test]
+    fn whoever_comes_too_often_is_told_when_to_come_back() {
+        let limits = Limits::new(&RATES);
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        let first = limits.admit_address(address);
+        assert_eq!(first.policy.as_deref(), Some("\"address\";q=6;w=6"));
+        assert_eq!(first.state.as_deref(), Some("\"address\";r=5;t=1"));
+        for _ in 0..5 {
+            assert!(limits.admit_address(address).refusal().is_none());
+        }
+        let refused = limits.admit_address(address);
+        assert_eq!(
+            (refused.retry_after, refused.state.as_deref()),
+            (Some(1), Some("\"address\";r=0;t=6"))
+        );
+        assert!(
+            limits
+                .admit_address("192.0.2.2".parse().unwrap())
+                .refusal()
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn no_limit_says_nothing() {
+        let limits = Limits::new(&RATES);
+        for _ in 0..10_000 {
+            assert!(limits.admit_form("fk_x").is_ok());
+        }
+    }
+
+    #[test]
+    fn a_share_shrinks_with_the_replicas() {
+        let limits = Limits::new(&RATES);
+        limits.set_replicas(3);
+        let verdict = limits.admit_address("192.0.2.1".parse().unwrap());
+        assert_eq!(verdict.policy.as_deref(), Some("\"address\";q=2;w=6"));
+        limits.tidy();
+    }
 }

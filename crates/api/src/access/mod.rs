@@ -1,75 +1,138 @@
-//! Who calls: users, teams, keys, tokens.
+//! Who calls: users, teams, keys, tokens; and how often.
 
+pub mod address;
+pub mod admin;
+mod gate;
+mod identify;
+mod keys;
+mod leaks;
 pub mod limits;
+mod login;
+mod me;
 pub mod scopes;
+mod setup;
+mod signing;
+mod teams;
+mod throttle;
+mod users;
 
-use actix_web::dev::ServiceRequest;
-use actix_web::web;
-use tandem_domain::access::{Actor, Scope};
-use tandem_domain::instant::Timestamp;
+use serde_json::Value;
+use tandem_domain::access::Actor;
+use tandem_domain::fault::Fault;
+use tandem_domain::id::{Id, Named, SessionId};
+use tandem_store::{Stamp, StoreError, Tx};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::app::App;
-use crate::http::problem::{Code, Problem};
+use crate::crypto::password::{self, PasswordError, PolicyError};
+use crate::ctx::{Ctx, Permission};
+use crate::http::listing;
+use crate::http::problem::{Code, Problem, REQUEST_ID};
+use crate::serve::stamp;
 
-/// Caches of who may come in.
-#[derive(Debug, Default)]
-pub struct Gate;
-
-impl Gate {
-    /// Empty caches.
-    pub fn new() -> Self {
-        Self
-    }
-}
-
-/// The caller of a request.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// When the request began.
-    pub now: Timestamp,
-    /// Who it is, or why nobody.
-    pub identity: Result<Identity, Code>,
-}
-
-/// Somebody with rights.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    /// Who acts.
-    pub actor: Actor,
-    /// What a key may do.
-    pub scopes: Vec<Scope>,
-}
-
-/// Who calls.
-pub async fn identify(app: &web::Data<App>, _: &ServiceRequest) -> Caller {
-    Caller {
-        now: app.ambient.now(),
-        identity: Err(Code::Unauthenticated),
-    }
-}
-
-/// A credential in an address would end in logs.
-pub fn refuse_credentials_in_url(_: &ServiceRequest) -> Result<(), Problem> {
-    Ok(())
-}
+pub use gate::{Account, Gate, MOST_AGE};
+pub use identify::{Caller, Identity, Refused, identify};
+pub use leaks::refuse_credentials_in_url;
+pub use setup::ensure_setup_token;
+pub use signing::ensure_signing_key;
 
 /// The operations of this room.
-pub fn configure(_: &mut ServiceConfig<'_>) {}
-
-/// Make the first signing key, if there is none.
-pub async fn ensure_signing_key(_: &App) -> Result<(), tandem_store::StoreError> {
-    Ok(())
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config.service(setup::complete_setup);
+    config
+        .service(login::login)
+        .service(login::refresh)
+        .service(login::logout);
+    config
+        .service(me::get_me)
+        .service(me::change_password)
+        .service(me::accept_invitation);
+    config
+        .service(signing::get_jwks)
+        .service(signing::rotate_signing_key);
+    config.service(users::create_user).service(users::list_users);
+    config
+        .service(users::get_user)
+        .service(users::update_user)
+        .service(users::create_reset_token);
+    config.service(teams::create_team).service(teams::list_teams);
+    config.service(teams::get_team).service(teams::update_team);
+    config
+        .service(keys::create_api_key)
+        .service(keys::list_api_keys)
+        .service(keys::get_api_key);
+    config.service(keys::rotate_api_key).service(keys::revoke_api_key);
 }
 
-/// Write down when keys were last used.
-pub async fn flush_key_use(_: &App) -> Result<(), tandem_store::StoreError> {
-    Ok(())
+/// Write down when keys were last used: to the minute, collected in memory since the last time.
+pub async fn flush_key_use(app: &App) -> Result<(), StoreError> {
+    app.gate.flush_uses(&app.db, stamp(&app.ambient, "key_use")).await
 }
 
-/// While no user exists, make a new set-up token and return it.
-pub async fn ensure_setup_token(_: &App) -> Result<Option<String>, tandem_store::StoreError> {
-    Ok(None)
+/// Begin a transaction whose answer is not kept under an Idempotency-Key: it would hold tokens.
+async fn begin_unkept<P: Permission>(ctx: &Ctx<P>, actor: Actor) -> Result<Tx, Problem> {
+    let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
+    Ok(ctx
+        .db()
+        .begin(Stamp::new(actor, request_id, ctx.now(), ctx.ambient.seed()))
+        .await?)
 }
 
-pub mod admin;
+/// The session of the user who calls.
+fn session<P: Permission>(ctx: &Ctx<P>) -> Option<SessionId> {
+    use actix_web::HttpMessage;
+    let extensions = ctx.request().extensions();
+    extensions.get::<Caller>()?.identity.as_ref().ok()?.session
+}
+
+/// The id that a list goes on behind.
+fn after<T: Named, P: Permission>(ctx: &Ctx<P>, cursor: Option<&str>) -> Result<Option<Id<T>>, Problem> {
+    let position = listing::position(&ctx.master, ctx.request(), cursor)?;
+    let id = |value: Value| serde_json::from_value(value).map_err(|_| Problem::new(Code::InvalidCursor));
+    position.map(id).transpose()
+}
+
+/// A name without the blanks around it, or a fault where nothing is left.
+fn name(text: &str, faults: &mut Vec<Fault>) -> String {
+    let name = text.trim();
+    if name.is_empty() {
+        faults.push(Fault::new("/name", "too_short", "must not be blank"));
+    }
+    name.to_owned()
+}
+
+/// What is wrong with a new password.
+fn password_faults(pointer: &str, password: &str) -> Vec<Fault> {
+    let fault = |error: PolicyError| {
+        let code = if error == PolicyError::TooShort {
+            "too_short"
+        } else {
+            "too_long"
+        };
+        Fault::new(pointer, code, error)
+    };
+    password::check_policy(password)
+        .err()
+        .map(fault)
+        .into_iter()
+        .collect()
+}
+
+/// A unique value that somebody else was faster to take.
+fn taken(error: StoreError) -> Problem {
+    match error {
+        StoreError::Conflict => Problem::new(Code::AlreadyExists),
+        error => error.into(),
+    }
+}
+
+impl From<PasswordError> for Problem {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Problem::new(Code::Overloaded).retry_after(1),
+            PasswordError::Corrupt | PasswordError::Failed => {
+                Problem::new(Code::InternalError).because(error)
+            }
+        }
+    }
+}

@@ -78,8 +78,35 @@ async fn handle(
     if request.method() == Method::HEAD {
         request.head_mut().method = Method::GET;
     }
+    access::refuse_credentials_in_url(&request).map_err(|problem| problem.error_response())?;
+    let caller = access::identify(&app, &request).await;
+    let verdict = match &caller.identity {
+        Ok(identity) => app.limits.admit_caller(identity),
+        Err(_) => app
+            .limits
+            .admit_address(access::address::of(&app.config, request.request())),
+    };
+    let mut outcome = match verdict.refusal() {
+        Some(problem) => Err(problem.error_response()),
+        None => answer(request, next, &app, caller).await,
+    };
+    match &mut outcome {
+        Ok(response) => verdict.tell(response.headers_mut()),
+        Err(response) => verdict.tell(response.headers_mut()),
+    }
+    outcome
+}
+
+/// Take the body and hand the request to its handler.
+async fn answer(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    app: &App,
+    caller: access::Caller,
+) -> Result<ServiceResponse, HttpResponse> {
     let path = request.path().to_owned();
-    admit(&mut request, &app, &path)
+    request.extensions_mut().insert(caller);
+    take_body(&mut request, app, &path)
         .await
         .map_err(|problem| problem.error_response())?;
     let allowed = if is_long(&path) { LONG_HANDLING } else { HANDLING };
@@ -98,18 +125,6 @@ async fn handle(
             Err(late.error_response())
         }
     }
-}
-
-/// What every request must pass before its handler.
-async fn admit(request: &mut ServiceRequest, app: &web::Data<App>, path: &str) -> Result<(), Problem> {
-    access::refuse_credentials_in_url(request)?;
-    app.limits.admit_address(request)?;
-    let caller = access::identify(app, request).await;
-    if let Ok(identity) = &caller.identity {
-        app.limits.admit_caller(identity)?;
-    }
-    request.extensions_mut().insert(caller);
-    take_body(request, app, path).await
 }
 
 fn is_long(path: &str) -> bool {

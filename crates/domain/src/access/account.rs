@@ -1,6 +1,9 @@
 //! Users, teams and secret keys as records.
 
+use serde_json::{Value, json};
+
 use crate::access::{Role, Scope};
+use crate::change::{Change, Facts};
 use crate::id::{KeyId, TeamId, UserId};
 use crate::instant::Timestamp;
 
@@ -32,6 +35,72 @@ impl User {
     pub fn is_active_admin(&self) -> bool {
         (self.admin || self.role == Role::Admin) && self.disabled_at.is_none()
     }
+
+    /// Change it; `None` where nothing becomes different. `other_admins` is the number of active administrators
+    /// beside this user: one must remain.
+    pub fn edit(
+        &self,
+        edit: UserEdit,
+        other_admins: u64,
+        now: Timestamp,
+    ) -> Result<Option<Change>, LastAdmin> {
+        let mut user = self.clone();
+        user.name = edit.name.unwrap_or(user.name);
+        user.role = edit.role.unwrap_or(user.role);
+        user.admin = edit.admin.unwrap_or(user.admin);
+        user.disabled_at = match edit.disabled {
+            Some(true) => self.disabled_at.or(Some(now)),
+            Some(false) => None,
+            None => self.disabled_at,
+        };
+        if self.is_active_admin() && !user.is_active_admin() && other_admins == 0 {
+            return Err(LastAdmin);
+        }
+        let Some((before, after)) = differences(&self.facts(), &user.facts()) else {
+            return Ok(None);
+        };
+        user.version += 1;
+        user.updated_at = now;
+        Ok(Some(Change::UserEdited { user, before, after }))
+    }
+
+    fn facts(&self) -> [(&'static str, Value); 4] {
+        [
+            ("name", json!(self.name)),
+            ("role", json!(self.role)),
+            ("admin", json!(self.admin)),
+            ("disabled_at", json!(self.disabled_at)),
+        ]
+    }
+}
+
+/// What is to become different about a user; `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserEdit {
+    /// What people call it.
+    pub name: Option<String>,
+    /// What it is in the company.
+    pub role: Option<Role>,
+    /// Whether the rights of an admin come on top.
+    pub admin: Option<bool>,
+    /// Whether it may not log in any more.
+    pub disabled: Option<bool>,
+}
+
+/// No active administrator would remain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("at least one active administrator must remain")]
+pub struct LastAdmin;
+
+/// The values that differ, before and after; `None` where all are equal.
+fn differences(before: &[(&str, Value)], after: &[(&str, Value)]) -> Option<(Facts, Facts)> {
+    let changed = before.iter().zip(after).filter(|(old, new)| old != new);
+    let (mut old_values, mut new_values) = (Facts::new(), Facts::new());
+    for ((name, old), (_, new)) in changed {
+        old_values.insert((*name).to_owned(), old.clone());
+        new_values.insert((*name).to_owned(), new.clone());
+    }
+    (!new_values.is_empty()).then_some((old_values, new_values))
 }
 
 /// A team of users.
@@ -49,6 +118,30 @@ pub struct Team {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Team {
+    /// Change its name, its members or both; `None` where nothing becomes different.
+    pub fn edit(&self, name: Option<String>, members: Option<Vec<UserId>>, now: Timestamp) -> Option<Change> {
+        let mut team = self.clone();
+        team.name = name.unwrap_or(team.name);
+        team.members = members.map_or(team.members, ascending);
+        let (before, after) = differences(&self.facts(), &team.facts())?;
+        team.version += 1;
+        team.updated_at = now;
+        Some(Change::TeamEdited { team, before, after })
+    }
+
+    fn facts(&self) -> [(&'static str, Value); 2] {
+        [("name", json!(self.name)), ("members", json!(self.members))]
+    }
+}
+
+/// Each once, in order.
+pub fn ascending<T: Ord>(mut values: Vec<T>) -> Vec<T> {
+    values.sort_unstable();
+    values.dedup();
+    values
 }
 
 /// A partner's secret key. The secret is no part of it: the store keeps its hash apart.
@@ -82,5 +175,117 @@ impl ApiKey {
     /// Whether it may be used at an instant.
     pub fn works_at(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// The key with a new secret; `None` where it does not work any more.
+    pub fn rotate(&self, hint: String, now: Timestamp) -> Option<Self> {
+        let is_good = self.works_at(now);
+        is_good.then(|| Self {
+            hint,
+            version: self.version + 1,
+            updated_at: now,
+            ..self.clone()
+        })
+    }
+
+    /// The key revoked; `None` where it is already.
+    pub fn revoke(&self, now: Timestamp) -> Option<Self> {
+        let is_revoked = self.revoked_at.is_some();
+        (!is_revoked).then(|| Self {
+            revoked_at: Some(now),
+            version: self.version + 1,
+            updated_at: now,
+            ..self.clone()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Ids;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn admin() -> User {
+        User {
+            id: Ids::new(at(0), 0).next(),
+            version: 1,
+            email: "ada@example.com".into(),
+            name: "Ada".into(),
+            role: Role::Admin,
+            admin: false,
+            disabled_at: None,
+            created_at: at(0),
+            updated_at: at(0),
+        }
+    }
+
+    #[test]
+    fn the_last_admin_stays_admin() {
+        let demoted = UserEdit {
+            role: Some(Role::Sales),
+            ..UserEdit::default()
+        };
+        let disabled = UserEdit {
+            disabled: Some(true),
+            ..UserEdit::default()
+        };
+        assert_eq!(admin().edit(demoted.clone(), 0, at(1)), Err(LastAdmin));
+        assert_eq!(admin().edit(disabled, 0, at(1)), Err(LastAdmin));
+        assert!(admin().edit(demoted.clone(), 1, at(1)).is_ok());
+        let marked = UserEdit {
+            admin: Some(true),
+            ..demoted
+        };
+        assert!(admin().edit(marked, 0, at(1)).is_ok());
+    }
+
+    #[test]
+    fn an_edit_names_what_became_different_and_nothing_else() {
+        let edit = UserEdit {
+            name: Some("Ada L.".into()),
+            role: Some(Role::Admin),
+            ..UserEdit::default()
+        };
+        let Ok(Some(Change::UserEdited { user, before, after })) = admin().edit(edit.clone(), 0, at(7))
+        else {
+            panic!("the edit did not go through");
+        };
+        assert_eq!((user.version, user.updated_at), (2, at(7)));
+        assert_eq!(json!({"name": "Ada"}), json!(before));
+        assert_eq!(json!({"name": "Ada L."}), json!(after));
+        assert_eq!(user.edit(edit, 0, at(8)), Ok(None));
+    }
+
+    #[test]
+    fn a_key_is_revoked_once_and_not_rotated_afterwards() {
+        let mut ids = Ids::new(at(0), 0);
+        let key = ApiKey {
+            id: ids.next(),
+            version: 1,
+            name: "Partner".into(),
+            scopes: vec![Scope::LeadsRead],
+            hint: "abcd".into(),
+            expires_at: Some(at(10)),
+            revoked_at: None,
+            last_used_at: None,
+            created_by: None,
+            created_at: at(0),
+            updated_at: at(0),
+        };
+        assert_eq!(
+            key.rotate("efgh".into(), at(9))
+                .map(|key| (key.hint, key.version)),
+            Some(("efgh".into(), 2))
+        );
+        assert_eq!(key.rotate("efgh".into(), at(10)), None);
+        let revoked = key.revoke(at(1)).unwrap();
+        assert_eq!(
+            (revoked.revoke(at(2)), revoked.rotate("efgh".into(), at(2))),
+            (None, None)
+        );
     }
 }

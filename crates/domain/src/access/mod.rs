@@ -1,6 +1,8 @@
 //! Who may do what: roles, scopes, and the person or key that acts.
 
 pub mod account;
+pub mod session;
+pub mod throttle;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
