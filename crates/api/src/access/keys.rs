@@ -1,0 +1,320 @@
+//! Secret keys of partners.
+
+use std::borrow::Cow;
+
+use actix_web::{delete, get, post};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tandem_domain::access::account::{ApiKey, ascending};
+use tandem_domain::access::{Actor, Scope};
+use tandem_domain::change::Change;
+use tandem_domain::fault::Fault;
+use tandem_domain::id::{KeyId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_store as store;
+use tandem_store::access::{keys, lock_accounts};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+use super::scopes::KeysManage;
+use super::{Caller, after, name};
+use crate::crypto::secret::SecretKey;
+use crate::ctx::{Ctx, hex};
+use crate::http::json::Json;
+use crate::http::listing::{DEFAULT_LIMIT, Listing};
+use crate::http::problem::{Code, Problem};
+use crate::http::query::{Path, Query};
+use crate::http::reply::{Created, NoContent, Reply, Tagged, etag};
+use crate::settings::refuse;
+
+/// For how long the secret before a rotation stays good, in seconds: a day.
+const OVERLAP: i64 = 86_400;
+
+/// A scope that a key may carry: all but that of a person's own account.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(transparent)]
+struct KeyScope(Scope);
+
+impl PartialSchema for KeyScope {
+    fn schema() -> RefOr<Schema> {
+        let names = Scope::ALL
+            .iter()
+            .filter(|scope| scope.is_for_keys())
+            .map(|scope| scope.name());
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(names.collect::<Vec<_>>()))
+            .description(Some("What a key may do"))
+            .into()
+    }
+}
+
+impl ToSchema for KeyScope {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("KeyScope")
+    }
+}
+
+/// A partner's secret key.
+#[derive(Serialize, ToSchema)]
+struct ApiKeyView {
+    /// Its id.
+    id: KeyId,
+    /// What people call it.
+    #[schema(max_length = 200, example = "Web shop")]
+    name: String,
+    /// What it may do.
+    #[schema(max_items = 100)]
+    scopes: Vec<KeyScope>,
+    /// The last four characters of the secret, to tell keys apart.
+    #[schema(max_length = 8, example = "x3Fz")]
+    hint: String,
+    /// When it stops working by itself.
+    expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    revoked_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    last_used_at: Option<Timestamp>,
+    /// Who made it.
+    created_by: Option<UserId>,
+    /// When it was made.
+    created_at: Timestamp,
+    /// When it last changed.
+    updated_at: Timestamp,
+    /// The secret itself: shown once, in the answer that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        max_length = 128,
+        example = "tdm_sk_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk0Ab3xF"
+    )]
+    secret: Option<String>,
+}
+
+impl From<ApiKey> for ApiKeyView {
+    fn from(key: ApiKey) -> Self {
+        Self {
+            id: key.id,
+            name: key.name,
+            scopes: key.scopes.into_iter().map(KeyScope).collect(),
+            hint: key.hint,
+            expires_at: key.expires_at,
+            revoked_at: key.revoked_at,
+            last_used_at: key.last_used_at,
+            created_by: key.created_by,
+            created_at: key.created_at,
+            updated_at: key.updated_at,
+            secret: None,
+        }
+    }
+}
+
+/// A secret key to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateApiKey {
+    /// What people call it.
+    #[schema(min_length = 1, max_length = 200, example = "Web shop")]
+    name: String,
+    /// What it may do.
+    #[schema(min_items = 1, max_items = 100, example = json!(["leads:write"]))]
+    scopes: Vec<KeyScope>,
+    /// When it stops working by itself; never, where this is left out.
+    expires_at: Option<Timestamp>,
+}
+
+/// How a secret is replaced.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RotateApiKey {
+    /// For how many seconds the secrets so far stay good beside the new one; 0 ends them at once.
+    #[serde(default)]
+    #[schema(value_type = i64, required = false, minimum = 0, maximum = 2_592_000, default = 86_400)]
+    overlap_seconds: Option<i64>,
+}
+
+/// One key.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct KeyPath {
+    /// The key's id.
+    key_id: KeyId,
+}
+
+/// A page of keys.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct KeyQuery {
+    /// How many on a page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u64>,
+    /// Where to go on: `next_cursor` of the page before.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// Make a secret key.
+///
+/// The secret is shown once; only its hash is kept. A key makes no key that may do what it may not do itself.
+#[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), request_body = CreateApiKey,
+    responses((status = 201, description = "The key with its secret", body = ApiKeyView,
+        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "Its address")))))]
+#[post("/v1/api-keys")]
+pub(super) async fn create_api_key(
+    ctx: Ctx<KeysManage>,
+    body: Json<CreateApiKey>,
+) -> Reply<Created<ApiKeyView>> {
+    let body = body.0;
+    let (now, mut faults) = (ctx.now(), vec![]);
+    let name = name(&body.name, &mut faults);
+    let is_past = |at: &Timestamp| *at <= now;
+    faults.extend(
+        body.expires_at
+            .filter(is_past)
+            .map(|_| Fault::new("/expires_at", "out_of_range", "must be ahead")),
+    );
+    let for_people = body
+        .scopes
+        .iter()
+        .enumerate()
+        .filter(|(_, scope)| !scope.0.is_for_keys());
+    faults.extend(
+        for_people.map(|(index, _)| Fault::new(format!("/scopes/{index}"), "not_allowed", "is not for keys")),
+    );
+    refuse(faults)?;
+    let scopes = ascending(body.scopes.into_iter().map(|scope| scope.0).collect());
+    only_own(&ctx, &scopes)?;
+
+    let secret = SecretKey::generate();
+    let tx = ctx.begin().await?;
+    let key = ApiKey {
+        id: tx.ids().next(),
+        version: 1,
+        name,
+        scopes,
+        hint: hint(&secret),
+        expires_at: body.expires_at,
+        revoked_at: None,
+        last_used_at: None,
+        created_by: ctx.person().map(|person| person.id),
+        created_at: now,
+        updated_at: now,
+    };
+    store::write(&tx, &[Change::KeyCreated(key.clone())]).await?;
+    keys::add_secret(&tx, key.id, hex(&secret.hash())).await?;
+    ctx.commit(tx, shown(key, &secret)).await
+}
+
+/// List secret keys, in the order in which they were made; revoked ones stay listed.
+#[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyQuery),
+    responses((status = 200, description = "A page of keys", body = Listing<ApiKeyView>)))]
+#[get("/v1/api-keys")]
+pub(super) async fn list_api_keys(
+    ctx: Ctx<KeysManage>,
+    query: Query<KeyQuery>,
+) -> Reply<Listing<ApiKeyView>> {
+    let after = after(&ctx, query.0.cursor.as_deref())?;
+    let page = keys::list(ctx.db(), after, query.0.limit.unwrap_or(DEFAULT_LIMIT)).await?;
+    let next = page
+        .data
+        .last()
+        .filter(|_| page.has_more)
+        .map(|key| json!(key.id));
+    Ok(Listing::new(
+        &ctx.master,
+        ctx.request(),
+        page.data.into_iter().map(ApiKeyView::from).collect(),
+        next,
+    ))
+}
+
+/// Read a secret key, without its secret.
+#[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyPath),
+    responses((status = 200, description = "The key", body = ApiKeyView,
+        headers(("ETag" = String, description = "The key's version")))))]
+#[get("/v1/api-keys/{key_id}")]
+pub(super) async fn get_api_key(ctx: Ctx<KeysManage>, path: Path<KeyPath>) -> Reply<Tagged<ApiKeyView>> {
+    let key = keys::get(ctx.db(), path.0.key_id).await?;
+    Ok(Tagged::new(etag(key.version, 0), key.into()))
+}
+
+/// Give a key a new secret.
+///
+/// The secrets so far stay good for a while, a day unless said otherwise, so that callers can change over.
+#[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyPath), request_body = RotateApiKey,
+    responses((status = 201, description = "The key with its new secret", body = ApiKeyView,
+        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "Its address"))),
+        (status = 409, description = "The key is revoked or has expired")))]
+#[post("/v1/api-keys/{key_id}/rotate")]
+pub(super) async fn rotate_api_key(
+    ctx: Ctx<KeysManage>,
+    path: Path<KeyPath>,
+    body: Json<RotateApiKey>,
+) -> Reply<Created<ApiKeyView>> {
+    let secret = SecretKey::generate();
+    let tx = ctx.begin().await?;
+    lock_accounts(&tx).await?;
+    let key = keys::get_for_update(&tx, path.0.key_id).await?;
+    only_own(&ctx, &key.scopes)?;
+    let over = || Problem::new(Code::Conflict).detail("The key is revoked or has expired");
+    let rotated = key.rotate(hint(&secret), ctx.now()).ok_or_else(over)?;
+    let overlap = body.0.overlap_seconds.unwrap_or(OVERLAP);
+    keys::end_secrets(&tx, key.id, ctx.now().plus_millis(overlap * 1000)).await?;
+    keys::add_secret(&tx, key.id, hex(&secret.hash())).await?;
+    store::write(&tx, &[Change::KeyRotated(rotated.clone())]).await?;
+    let answer = ctx.commit(tx, shown(rotated, &secret)).await;
+    ctx.gate.forget();
+    answer
+}
+
+/// Revoke a key: it stops working everywhere within a second, for ever. To revoke it again changes nothing.
+#[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyPath),
+    responses((status = 204, description = "The key is revoked")))]
+#[delete("/v1/api-keys/{key_id}")]
+pub(super) async fn revoke_api_key(ctx: Ctx<KeysManage>, path: Path<KeyPath>) -> Reply<NoContent> {
+    let tx = ctx.begin().await?;
+    lock_accounts(&tx).await?;
+    let key = keys::get_for_update(&tx, path.0.key_id).await?;
+    if let Some(revoked) = key.revoke(ctx.now()) {
+        keys::drop_secrets(&tx, key.id).await?;
+        store::write(&tx, &[Change::KeyRevoked(revoked)]).await?;
+    }
+    let answer = ctx.commit(tx, NoContent).await;
+    ctx.gate.forget();
+    answer
+}
+
+/// A key hands on no right that it does not have; a person who manages keys has them all.
+fn only_own(ctx: &Ctx<KeysManage>, scopes: &[Scope]) -> Result<(), Problem> {
+    use actix_web::HttpMessage;
+    if !matches!(ctx.actor(), Actor::Key { .. }) {
+        return Ok(());
+    }
+    let extensions = ctx.request().extensions();
+    let identity = extensions
+        .get::<Caller>()
+        .and_then(|caller| caller.identity.as_ref().ok());
+    let own = identity
+        .map(|identity| identity.scopes.as_slice())
+        .unwrap_or_default();
+    match scopes.iter().find(|scope| !own.contains(scope)) {
+        Some(missing) => Err(Problem::new(Code::InsufficientScope).with("scope", missing.name())),
+        None => Ok(()),
+    }
+}
+
+fn hint(secret: &SecretKey) -> String {
+    let text = secret.reveal();
+    text[text.len().saturating_sub(4)..].to_owned()
+}
+
+/// The one answer that shows a secret.
+fn shown(key: ApiKey, secret: &SecretKey) -> Created<ApiKeyView> {
+    let (location, tag) = (format!("/v1/api-keys/{}", key.id), etag(key.version, 0));
+    let view = ApiKeyView {
+        secret: Some(secret.reveal().to_owned()),
+        ..ApiKeyView::from(key)
+    };
+    Created::at(location, view).tagged(tag).shown_once(&["secret"])
+}

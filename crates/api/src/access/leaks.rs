@@ -1,0 +1,87 @@
+//! Credentials in URLs: they would end up in logs and histories, so they are refused.
+
+use actix_web::dev::ServiceRequest;
+use percent_encoding::percent_decode_str;
+use url::form_urlencoded;
+
+use crate::http::problem::{Code, Problem};
+
+/// Names of query parameters that nobody has but a caller who means to authenticate.
+const NAMES: [&str; 5] = ["access_token", "refresh_token", "token", "api_key", "password"];
+/// What secrets begin with; publishable keys are no secrets.
+const PREFIXES: [&str; 3] = ["tdm_sk_", "tdm_rt_", "tdm_it_"];
+
+/// Refuse a request whose path or query carries a secret.
+pub fn refuse_credentials_in_url(request: &ServiceRequest) -> Result<(), Problem> {
+    if leaks(request.path(), request.query_string()) {
+        Err(Problem::new(Code::CredentialInUrl))
+    } else {
+        Ok(())
+    }
+}
+
+fn leaks(path: &str, query: &str) -> bool {
+    let in_path = path
+        .split('/')
+        .any(|segment| is_credential(&percent_decode_str(segment).decode_utf8_lossy()));
+    in_path
+        || form_urlencoded::parse(query.as_bytes()).any(|(name, value)| {
+            NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)) || is_credential(&value)
+        })
+}
+
+fn is_credential(text: &str) -> bool {
+    let text = text.trim();
+    let is_bearer = text
+        .get(..7)
+        .is_some_and(|start| start.eq_ignore_ascii_case("bearer "));
+    let text = if is_bearer { text[7..].trim_start() } else { text };
+    PREFIXES.iter().any(|prefix| text.starts_with(prefix)) || is_jwt(text)
+}
+
+/// Three parts of base64url, the first of which is an object: `{"` is `eyJ`.
+fn is_jwt(text: &str) -> bool {
+    let is_part = |part: &str| {
+        part.len() >= 4
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    text.starts_with("eyJ") && text.split('.').count() == 3 && text.split('.').all(is_part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_found_wherever_they_hide() {
+        for (path, query) in [
+            ("/v1/leads", "q=tdm_sk_abc"),
+            ("/v1/leads", "x=1&cursor=tdm%5Frt%5Fabc"),
+            ("/v1/leads", "q=Bearer+tdm_it_abc"),
+            ("/v1/leads", "q=eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"),
+            ("/v1/leads", "Access_Token="),
+            ("/v1/leads", "password=x"),
+            ("/v1/leads", "%61pi_key=x"),
+            ("/v1/leads/tdm_sk_abc", ""),
+            ("/v1/leads/tdm%5Fsk_abc", ""),
+        ] {
+            assert!(leaks(path, query), "{path}?{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_passes() {
+        for (path, query) in [
+            ("/v1/capture/fk_0123456789", ""),
+            ("/v1/leads", "q=ada&limit=5&cursor=eyJhbGciOiJFZERTQSJ9"),
+            ("/v1/leads", "q=eyJ.b.c"),
+            ("/v1/leads", "q=eyJhb.%C3%A9%C3%A9%C3%A9%C3%A9.abcd"),
+            ("/v1/leads", "key=tdm_pk_abc&q=tokens"),
+            ("/v1/leads", ""),
+        ] {
+            assert!(!leaks(path, query), "{path}?{query}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The first start: a one-time token makes the first administrator.
+
+use actix_web::post;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tandem_domain::access::Actor;
+use tandem_domain::fault::Fault;
+use tandem_domain::leads::identity::Email;
+use tandem_domain::settings::name::SETUP;
+use tandem_store::access::{lock_accounts, users};
+use tandem_store::{StoreError, settings};
+use utoipa::ToSchema;
+
+use super::users::UserView;
+use super::{admin, begin_unkept, name, password_faults};
+use crate::app::App;
+use crate::crypto::equal;
+use crate::crypto::secret::OneTimeToken;
+use crate::ctx::{Ctx, Public, hex};
+use crate::http::json::Json;
+use crate::http::problem::{Code, Problem};
+use crate::http::reply::{Created, Reply, etag};
+use crate::serve::stamp;
+use crate::settings::refuse;
+
+/// The tokens of so many starts are good: of replicas that started one after the other.
+const MOST_TOKENS: usize = 8;
+
+/// The hashes of the set-up tokens that are good, the oldest first.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Tokens {
+    hashes: Vec<String>,
+}
+
+impl Tokens {
+    fn of(value: &Value) -> Self {
+        Self::deserialize(value).unwrap_or_default()
+    }
+
+    fn contains(&self, hash: &str) -> bool {
+        self.hashes
+            .iter()
+            .any(|known| equal(known.as_bytes(), hash.as_bytes()))
+    }
+}
+
+/// The first administrator.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Setup {
+    /// The token that the first start printed.
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        example = "tdm_it_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk"
+    )]
+    token: String,
+    /// The e-mail to log in with.
+    #[schema(min_length = 3, max_length = 320, example = "ada@example.com")]
+    email: String,
+    /// What people call the user.
+    #[schema(min_length = 1, max_length = 200, example = "Ada Lovelace")]
+    name: String,
+    /// The password: any 10 characters or more.
+    #[schema(min_length = 10, max_length = 256, example = "correct horse battery staple")]
+    password: String,
+}
+
+/// Make the first administrator with the one-time set-up token.
+///
+/// `tandem serve` prints a token at each start while there is no user. Once there is one, the answer is 409.
+#[utoipa::path(tag = "access", security(()), request_body = Setup, responses(
+    (status = 201, description = "The administrator", body = UserView,
+        headers(("ETag" = String, description = "The user's version"), ("Location" = String, description = "Its address"))),
+    (status = 401, description = "The token is not the one that was printed"),
+    (status = 409, description = "There is a user already")))]
+#[post("/v1/setup")]
+pub(super) async fn complete_setup(ctx: Ctx<Public>, body: Json<Setup>) -> Reply<Created<UserView>> {
+    let body = body.0;
+    let completed = || Problem::new(Code::SetupCompleted);
+    let invalid = || Problem::new(Code::InvalidToken);
+    if users::any(ctx.db()).await? {
+        return Err(completed());
+    }
+    let token = hex(&OneTimeToken::parse(&body.token).ok_or_else(invalid)?.hash());
+    if !Tokens::of(&settings::get(ctx.db(), SETUP).await?.value).contains(&token) {
+        return Err(invalid());
+    }
+    let mut faults = password_faults("/password", &body.password);
+    let name = name(&body.name, &mut faults);
+    let email = Email::parse(&body.email);
+    faults.extend(
+        email
+            .as_ref()
+            .err()
+            .map(|error| Fault::new("/email", "invalid_format", error)),
+    );
+    refuse(faults)?;
+    let email = email.map_err(|_| invalid())?;
+    let hash = ctx.passwords.hash(body.password).await?;
+
+    let tx = begin_unkept(&ctx, Actor::System("setup")).await?;
+    lock_accounts(&tx).await?;
+    if users::any(&tx).await? {
+        return Err(completed());
+    }
+    let kept = settings::get_for_update(&tx, SETUP).await?;
+    if !Tokens::of(&kept.value).contains(&token) {
+        return Err(invalid());
+    }
+    let user = admin::add_admin(&tx, &email, &name, hash).await?;
+    settings::put(&tx, SETUP, &Value::Null, kept.version + 1).await?;
+    tx.commit().await?;
+    ctx.gate.forget();
+    let location = format!("/v1/users/{}", user.id);
+    Ok(Created::at(location, UserView::from(user)).tagged(etag(1, 0)))
+}
+
+/// While there is no user: make a set-up token, to be printed once. Only its hash is kept.
+pub async fn ensure_setup_token(app: &App) -> Result<Option<String>, StoreError> {
+    if users::any(&app.db).await? {
+        return Ok(None);
+    }
+    let tx = app.db.begin(stamp(&app.ambient, "setup")).await?;
+    lock_accounts(&tx).await?;
+    if users::any(&tx).await? {
+        return Ok(None);
+    }
+    let kept = settings::get_for_update(&tx, SETUP).await?;
+    let token = OneTimeToken::generate();
+    let mut tokens = Tokens::of(&kept.value);
+    tokens.hashes.push(hex(&token.hash()));
+    let old = tokens.hashes.len().saturating_sub(MOST_TOKENS);
+    tokens.hashes.drain(..old);
+    settings::put(&tx, SETUP, &json!(tokens), kept.version + 1).await?;
+    tx.commit().await?;
+    Ok(Some(token.reveal().to_owned()))
+}

@@ -1,0 +1,233 @@
+//! Teams of users.
+
+use actix_web::{get, patch, post};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tandem_domain::access::account::{Team, ascending};
+use tandem_domain::change::Change;
+use tandem_domain::fault::Fault;
+use tandem_domain::id::{TeamId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_store as store;
+use tandem_store::Tx;
+use tandem_store::access::{lock_accounts, teams, users};
+use utoipa::{IntoParams, ToSchema};
+
+use super::scopes::{UsersManage, UsersRead};
+use super::{after, name, taken};
+use crate::ctx::Ctx;
+use crate::http::json::{Json, MergePatch};
+use crate::http::listing::{DEFAULT_LIMIT, Listing};
+use crate::http::problem::{Code, Problem};
+use crate::http::query::{Path, Query};
+use crate::http::reply::{Created, Reply, Tagged, etag};
+use crate::settings::refuse;
+
+/// A team of users.
+#[derive(Debug, Serialize, ToSchema)]
+struct TeamView {
+    /// Its id.
+    id: TeamId,
+    /// What people call it.
+    #[schema(max_length = 200, example = "Enterprise sales")]
+    name: String,
+    /// Its members.
+    #[schema(max_items = 1000)]
+    members: Vec<UserId>,
+    /// When it was made.
+    created_at: Timestamp,
+    /// When it last changed.
+    updated_at: Timestamp,
+}
+
+impl From<Team> for TeamView {
+    fn from(team: Team) -> Self {
+        let Team {
+            id,
+            name,
+            members,
+            created_at,
+            updated_at,
+            ..
+        } = team;
+        Self {
+            id,
+            name,
+            members,
+            created_at,
+            updated_at,
+        }
+    }
+}
+
+/// A team to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateTeam {
+    /// What people call it; no two teams have one name.
+    #[schema(min_length = 1, max_length = 200, example = "Enterprise sales")]
+    name: String,
+    /// Its members.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    members: Vec<UserId>,
+}
+
+/// What is to become different about a team; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct UpdateTeam {
+    /// What people call it; no two teams have one name.
+    #[serde(default)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, example = "Enterprise sales")]
+    name: Option<String>,
+    /// All its members from now on.
+    #[serde(default)]
+    #[schema(value_type = Vec<UserId>, required = false, max_items = 1000)]
+    members: Option<Vec<UserId>>,
+}
+
+/// One team.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct TeamPath {
+    /// The team's id.
+    team_id: TeamId,
+}
+
+/// A page of teams.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct TeamQuery {
+    /// How many on a page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u64>,
+    /// Where to go on: `next_cursor` of the page before.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// Make a team.
+#[utoipa::path(tag = "teams", security(("bearer" = [UsersManage])), request_body = CreateTeam,
+    responses((status = 201, description = "The team", body = TeamView,
+        headers(("ETag" = String, description = "The team's version"), ("Location" = String, description = "Its address")))))]
+#[post("/v1/teams")]
+pub(super) async fn create_team(ctx: Ctx<UsersManage>, body: Json<CreateTeam>) -> Reply<Created<TeamView>> {
+    let mut faults = vec![];
+    let name = name(&body.0.name, &mut faults);
+    refuse(faults)?;
+
+    let tx = ctx.begin().await?;
+    lock_accounts(&tx).await?;
+    known_members(&tx, &body.0.members).await?;
+    unique_name(&tx, &name).await?;
+    let now = ctx.now();
+    let members = ascending(body.0.members);
+    let team = Team {
+        id: tx.ids().next(),
+        version: 1,
+        name,
+        members,
+        created_at: now,
+        updated_at: now,
+    };
+    store::write(&tx, &[Change::TeamCreated(team.clone())])
+        .await
+        .map_err(taken)?;
+    let answer = Created::at(format!("/v1/teams/{}", team.id), TeamView::from(team)).tagged(etag(1, 0));
+    let answer = ctx.commit(tx, answer).await;
+    ctx.gate.forget();
+    answer
+}
+
+/// List teams, in the order in which they were made.
+#[utoipa::path(tag = "teams", security(("bearer" = [UsersRead])), params(TeamQuery),
+    responses((status = 200, description = "A page of teams", body = Listing<TeamView>)))]
+#[get("/v1/teams")]
+pub(super) async fn list_teams(ctx: Ctx<UsersRead>, query: Query<TeamQuery>) -> Reply<Listing<TeamView>> {
+    let after = after(&ctx, query.0.cursor.as_deref())?;
+    let snapshot = ctx.snapshot().await?;
+    let page = teams::list(&snapshot, after, query.0.limit.unwrap_or(DEFAULT_LIMIT)).await?;
+    let next = page
+        .data
+        .last()
+        .filter(|_| page.has_more)
+        .map(|team| json!(team.id));
+    Ok(Listing::new(
+        &ctx.master,
+        ctx.request(),
+        page.data.into_iter().map(TeamView::from).collect(),
+        next,
+    ))
+}
+
+/// Read a team.
+#[utoipa::path(tag = "teams", security(("bearer" = [UsersRead])), params(TeamPath),
+    responses((status = 200, description = "The team", body = TeamView,
+        headers(("ETag" = String, description = "The team's version")))))]
+#[get("/v1/teams/{team_id}")]
+pub(super) async fn get_team(ctx: Ctx<UsersRead>, path: Path<TeamPath>) -> Reply<Tagged<TeamView>> {
+    let snapshot = ctx.snapshot().await?;
+    let team = teams::get(&snapshot, path.0.team_id).await?;
+    Ok(Tagged::new(etag(team.version, 0), team.into()))
+}
+
+/// Change a team: its name, its members.
+#[utoipa::path(tag = "teams", security(("bearer" = [UsersManage])), params(TeamPath), request_body = UpdateTeam,
+    responses((status = 200, description = "The team as it is now", body = TeamView,
+        headers(("ETag" = String, description = "The team's version")))))]
+#[patch("/v1/teams/{team_id}")]
+pub(super) async fn update_team(
+    ctx: Ctx<UsersManage>,
+    path: Path<TeamPath>,
+    body: MergePatch<UpdateTeam>,
+) -> Reply<Tagged<TeamView>> {
+    let UpdateTeam {
+        name: new_name,
+        members,
+    } = body.0;
+    let mut faults = vec![];
+    let name = new_name.map(|text| name(&text, &mut faults));
+    refuse(faults)?;
+
+    let tx = ctx.begin().await?;
+    lock_accounts(&tx).await?;
+    let mut team = teams::get(&tx, path.0.team_id).await?;
+    ctx.check_if_match(team.version)?;
+    if let Some(name) = name.as_deref().filter(|name| *name != team.name) {
+        unique_name(&tx, name).await?;
+    }
+    known_members(&tx, members.as_deref().unwrap_or_default()).await?;
+    if let Some(change) = team.edit(name, members, ctx.now()) {
+        store::write(&tx, std::slice::from_ref(&change))
+            .await
+            .map_err(taken)?;
+        if let Change::TeamEdited { team: edited, .. } = change {
+            team = edited;
+        }
+    }
+    let answer = Tagged::new(etag(team.version, 0), team.into());
+    let answer = ctx.commit(tx, answer).await;
+    ctx.gate.forget();
+    answer
+}
+
+async fn unique_name(tx: &Tx, name: &str) -> Result<(), Problem> {
+    if teams::is_named(tx, name).await? {
+        Err(Problem::new(Code::AlreadyExists))
+    } else {
+        Ok(())
+    }
+}
+
+/// Refuse members who are no users, each at its place.
+async fn known_members(tx: &Tx, members: &[UserId]) -> Result<(), Problem> {
+    let unknown = users::unknown(tx, members).await?;
+    let places = members.iter().enumerate().filter(|(_, id)| unknown.contains(id));
+    refuse(
+        places
+            .map(|(index, _)| Fault::new(format!("/members/{index}"), "not_found", "is no user"))
+            .collect(),
+    )
+}

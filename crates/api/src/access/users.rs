@@ -1,0 +1,359 @@
+//! The people who use Tandem.
+
+use actix_web::{get, patch, post};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tandem_domain::access::Role;
+use tandem_domain::access::account::{LastAdmin, User, UserEdit};
+use tandem_domain::change::Change;
+use tandem_domain::fault::Fault;
+use tandem_domain::id::UserId;
+use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::identity::Email;
+use tandem_store as store;
+use tandem_store::access::users::UserFilter;
+use tandem_store::access::{invitations, lock_accounts, sessions, users};
+use utoipa::{IntoParams, ToSchema};
+
+use super::scopes::{UsersManage, UsersRead};
+use super::{after, name, password_faults, taken};
+use crate::crypto::secret::OneTimeToken;
+use crate::ctx::{Ctx, hex};
+use crate::http::json::{Json, MergePatch};
+use crate::http::listing::{DEFAULT_LIMIT, Listing};
+use crate::http::problem::{Code, Problem};
+use crate::http::query::{Path, Query};
+use crate::http::reply::{Created, Reply, Tagged, etag};
+use crate::settings::refuse;
+
+const HOUR: i64 = 3_600_000;
+/// How long an invitation is good, in milliseconds: a week.
+const INVITATION: i64 = 7 * 24 * HOUR;
+/// How long a reset token is good, in milliseconds: a day.
+const RESET: i64 = 24 * HOUR;
+
+/// A user of Tandem.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UserView {
+    /// Its id.
+    id: UserId,
+    /// The e-mail it logs in with, in canonical form.
+    #[schema(max_length = 320, example = "ada@example.com")]
+    email: String,
+    /// What people call it.
+    #[schema(max_length = 200, example = "Ada Lovelace")]
+    name: String,
+    /// What it is in the company.
+    role: Role,
+    /// Whether the rights of an admin come on top.
+    admin: bool,
+    /// Whether it may not log in any more.
+    disabled: bool,
+    /// When it was made.
+    created_at: Timestamp,
+    /// When it last changed.
+    updated_at: Timestamp,
+    /// Shown once, to whoever made a user without a password: the token for `/v1/auth/accept`, good for a week.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        max_length = 128,
+        example = "tdm_it_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk"
+    )]
+    invitation_token: Option<String>,
+}
+
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            email: user.email,
+            name: user.name,
+            role: user.role,
+            admin: user.admin,
+            disabled: user.disabled_at.is_some(),
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+            invitation_token: None,
+        }
+    }
+}
+
+/// A user to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateUser {
+    /// The e-mail to log in with.
+    #[schema(min_length = 3, max_length = 320, example = "grace@example.com")]
+    email: String,
+    /// What people call it.
+    #[schema(min_length = 1, max_length = 200, example = "Grace Hopper")]
+    name: String,
+    /// What it is in the company.
+    role: Role,
+    /// Whether the rights of an admin come on top (small firms).
+    #[serde(default)]
+    #[schema(default = false)]
+    admin: bool,
+    /// A password; without one an invitation token is answered, once.
+    #[schema(min_length = 10, max_length = 256, example = "correct horse battery staple")]
+    password: Option<String>,
+}
+
+/// What is to become different about a user; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct UpdateUser {
+    /// What people call it.
+    #[serde(default)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, example = "Grace Hopper")]
+    name: Option<String>,
+    /// What it is in the company.
+    #[serde(default)]
+    #[schema(value_type = Role, required = false)]
+    role: Option<Role>,
+    /// Whether the rights of an admin come on top.
+    #[serde(default)]
+    #[schema(value_type = bool, required = false)]
+    admin: Option<bool>,
+    /// Whether it may not log in any more; its sessions end at once.
+    #[serde(default)]
+    #[schema(value_type = bool, required = false)]
+    disabled: Option<bool>,
+}
+
+/// A token by which a user sets a password.
+#[derive(Serialize, ToSchema)]
+struct ResetToken {
+    /// Shown once: the token for `/v1/auth/accept`.
+    #[schema(
+        max_length = 128,
+        example = "tdm_it_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk"
+    )]
+    reset_token: Option<String>,
+    /// Until when it is good.
+    expires_at: Timestamp,
+}
+
+/// One user.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct UserPath {
+    /// The user's id.
+    user_id: UserId,
+}
+
+/// Which users.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct UserQuery {
+    /// With this role.
+    role: Option<Role>,
+    /// Only those who may not log in any more, or only those who may.
+    disabled: Option<bool>,
+    /// How many on a page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u64>,
+    /// Where to go on: `next_cursor` of the page before.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// Make a user.
+///
+/// Without a password the answer holds an invitation token, once; a repetition with the same Idempotency-Key shows
+/// `null` in its place.
+#[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), request_body = CreateUser,
+    responses((status = 201, description = "The user", body = UserView,
+        headers(("ETag" = String, description = "The user's version"), ("Location" = String, description = "Its address")))))]
+#[post("/v1/users")]
+pub(super) async fn create_user(ctx: Ctx<UsersManage>, body: Json<CreateUser>) -> Reply<Created<UserView>> {
+    let body = body.0;
+    let mut faults = body
+        .password
+        .iter()
+        .flat_map(|password| password_faults("/password", password))
+        .collect();
+    let name = name(&body.name, &mut faults);
+    let email = Email::parse(&body.email);
+    faults.extend(
+        email
+            .as_ref()
+            .err()
+            .map(|error| Fault::new("/email", "invalid_format", error)),
+    );
+    refuse(faults)?;
+    let email = email
+        .map_err(|_| Problem::new(Code::ValidationFailed))?
+        .as_str()
+        .to_owned();
+    let hash = match body.password {
+        Some(password) => Some(ctx.passwords.hash(password).await?),
+        None => None,
+    };
+
+    let tx = ctx.begin().await?;
+    lock_accounts(&tx).await?;
+    if users::find_by_email(&tx, &email).await?.is_some() {
+        return Err(Problem::new(Code::AlreadyExists));
+    }
+    let now = ctx.now();
+    let (role, admin) = (body.role, body.admin);
+    let id = tx.ids().next();
+    let user = User {
+        id,
+        version: 1,
+        email,
+        name,
+        role,
+        admin,
+        disabled_at: None,
+        created_at: now,
+        updated_at: now,
+    };
+    store::write(&tx, &[Change::UserCreated(user.clone())])
+        .await
+        .map_err(taken)?;
+    let invitation_token = match hash {
+        Some(hash) => {
+            users::set_password(&tx, user.id, hash).await?;
+            None
+        }
+        None => Some(invite(&tx, user.id, now.plus_millis(INVITATION)).await?),
+    };
+    let location = format!("/v1/users/{}", user.id);
+    let view = UserView {
+        invitation_token,
+        ..UserView::from(user)
+    };
+    let answer = Created::at(location, view)
+        .tagged(etag(1, 0))
+        .shown_once(&["invitation_token"]);
+    ctx.commit(tx, answer).await
+}
+
+/// List users, in the order in which they were made.
+#[utoipa::path(tag = "users", security(("bearer" = [UsersRead])), params(UserQuery),
+    responses((status = 200, description = "A page of users", body = Listing<UserView>)))]
+#[get("/v1/users")]
+pub(super) async fn list_users(ctx: Ctx<UsersRead>, query: Query<UserQuery>) -> Reply<Listing<UserView>> {
+    let query = query.0;
+    let after = after(&ctx, query.cursor.as_deref())?;
+    let filter = UserFilter {
+        role: query.role,
+        disabled: query.disabled,
+    };
+    let page = users::list(ctx.db(), &filter, after, query.limit.unwrap_or(DEFAULT_LIMIT)).await?;
+    let next = page
+        .data
+        .last()
+        .filter(|_| page.has_more)
+        .map(|user| json!(user.id));
+    Ok(Listing::new(
+        &ctx.master,
+        ctx.request(),
+        page.data.into_iter().map(UserView::from).collect(),
+        next,
+    ))
+}
+
+/// Read a user.
+#[utoipa::path(tag = "users", security(("bearer" = [UsersRead])), params(UserPath),
+    responses((status = 200, description = "The user", body = UserView,
+        headers(("ETag" = String, description = "The user's version")))))]
+#[get("/v1/users/{user_id}")]
+pub(super) async fn get_user(ctx: Ctx<UsersRead>, path: Path<UserPath>) -> Reply<Tagged<UserView>> {
+    let user = users::get(ctx.db(), path.0.user_id).await?;
+    Ok(Tagged::new(etag(user.version, 0), user.into()))
+}
+
+/// Change a user: its name, its role, whether it administers, whether it may log in.
+///
+/// A change of rights takes effect within a second everywhere. The last active administrator cannot be removed: 409
+/// `last_admin`.
+#[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), params(UserPath), request_body = UpdateUser,
+    responses((status = 200, description = "The user as it is now", body = UserView,
+        headers(("ETag" = String, description = "The user's version")))))]
+#[patch("/v1/users/{user_id}")]
+pub(super) async fn update_user(
+    ctx: Ctx<UsersManage>,
+    path: Path<UserPath>,
+    body: MergePatch<UpdateUser>,
+) -> Reply<Tagged<UserView>> {
+    let UpdateUser {
+        name: new_name,
+        role,
+        admin,
+        disabled,
+    } = body.0;
+    let mut faults = vec![];
+    let name = new_name.map(|text| name(&text, &mut faults));
+    refuse(faults)?;
+
+    let tx = ctx.begin().await?;
+    lock_accounts(&tx).await?;
+    let mut user = users::get(&tx, path.0.user_id).await?;
+    ctx.check_if_match(user.version)?;
+    let others = users::other_admins(&tx, user.id).await?;
+    let edit = UserEdit {
+        name,
+        role,
+        admin,
+        disabled,
+    };
+    let change = user
+        .edit(edit, others, ctx.now())
+        .map_err(|LastAdmin| Problem::new(Code::LastAdmin))?;
+    if let Some(change) = change {
+        store::write(&tx, std::slice::from_ref(&change)).await?;
+        if let Change::UserEdited { user: edited, .. } = change {
+            user = edited;
+        }
+        if user.disabled_at.is_some() {
+            sessions::revoke_all(&tx, user.id, None).await?;
+            invitations::withdraw(&tx, user.id).await?;
+        }
+    }
+    let answer = Tagged::new(etag(user.version, 0), user.into());
+    let answer = ctx.commit(tx, answer).await;
+    ctx.gate.forget();
+    answer
+}
+
+/// Make a token by which a user sets a new password.
+///
+/// It is shown once, to be handed to the user, and good for one day; earlier ones stop working. The old password
+/// stays good until then.
+#[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), params(UserPath),
+    responses((status = 201, description = "The token", body = ResetToken,
+        headers(("Location" = String, description = "The user's address"))),
+        (status = 409, description = "The user is disabled")))]
+#[post("/v1/users/{user_id}/reset-token")]
+pub(super) async fn create_reset_token(
+    ctx: Ctx<UsersManage>,
+    path: Path<UserPath>,
+) -> Reply<Created<ResetToken>> {
+    let tx = ctx.begin().await?;
+    lock_accounts(&tx).await?;
+    let user = users::get(&tx, path.0.user_id).await?;
+    if user.disabled_at.is_some() {
+        return Err(Problem::new(Code::Conflict).detail("The user is disabled"));
+    }
+    let expires_at = ctx.now().plus_millis(RESET);
+    let reset_token = Some(invite(&tx, user.id, expires_at).await?);
+    let answer = Created::at(
+        format!("/v1/users/{}", user.id),
+        ResetToken {
+            reset_token,
+            expires_at,
+        },
+    );
+    ctx.commit(tx, answer.shown_once(&["reset_token"])).await
+}
+
+/// Give a user a one-time token.
+async fn invite(tx: &store::Tx, user: UserId, expires_at: Timestamp) -> Result<String, Problem> {
+    let token = OneTimeToken::generate();
+    invitations::add(tx, user, hex(&token.hash()), expires_at).await?;
+    Ok(token.reveal().to_owned())
+}

@@ -1,0 +1,46 @@
+//! Users, teams, sessions, secret keys, and what is known about those who try to come in.
+
+pub mod invitations;
+pub mod keys;
+pub mod sessions;
+pub mod signing;
+pub mod teams;
+pub mod throttles;
+pub mod users;
+
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QuerySelect, Select};
+use tandem_domain::instant::Timestamp;
+
+use crate::db::{Conn, Tx};
+use crate::dialect;
+use crate::error::StoreError;
+
+pub use users::find as find_user;
+
+/// Take the one lock over users, teams and keys, until the end of the transaction: who administers, which names are
+/// taken and which secrets are good is then read as it will be written.
+pub async fn lock_accounts(tx: &Tx) -> Result<(), StoreError> {
+    Ok(dialect::lock_one(tx.conn(), "accounts").await?)
+}
+
+/// Forget what has expired: sessions, spent tokens, invitations, throttles, old secrets; at most `limit` of each.
+/// Answers how many of the most numerous kind went.
+pub async fn forget_expired(tx: &Tx, now: Timestamp, limit: u64) -> Result<u64, StoreError> {
+    let gone = [
+        sessions::forget_expired(tx, now, limit).await?,
+        sessions::forget_spent(tx, now, limit).await?,
+        invitations::forget_expired(tx, now, limit).await?,
+        throttles::forget_quiet(tx, now, limit).await?,
+        keys::forget_expired_secrets(tx, now, limit).await?,
+    ];
+    Ok(gone.into_iter().max().unwrap_or_default())
+}
+
+/// The rows locked one by one, where there is more than one writer.
+fn locked<E: EntityTrait>(tx: &Tx, query: Select<E>) -> Select<E> {
+    if tx.conn().get_database_backend() == DbBackend::Postgres {
+        query.lock_exclusive()
+    } else {
+        query
+    }
+}
