@@ -57,6 +57,10 @@ pub const TYPES: &[(&str, &str)] = &[
         "submission.rejected",
         "A submission came in that did not fit its form; it is kept.",
     ),
+    (
+        "submission.tested",
+        "A submission came in that only tried its form out; nothing came of it but its record.",
+    ),
     ("setting.changed", "A setting was changed."),
     ("user.created", "A user was invited or made."),
     ("user.updated", "A user's name, role or state changed."),
@@ -170,6 +174,7 @@ pub fn entry(change: &Change) -> Option<Entry> {
             let kind = match submission.status {
                 crate::capture::SubmissionStatus::Accepted => "submission.accepted",
                 crate::capture::SubmissionStatus::Rejected => "submission.rejected",
+                crate::capture::SubmissionStatus::Test => "submission.tested",
             };
             let subject = on("submission", submission.id.to_string(), 1);
             plain(

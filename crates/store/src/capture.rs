@@ -1,10 +1,10 @@
 //! Forms, their keys, and submissions.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tandem_domain::capture::{Form, FormKey, Submission, SubmissionStatus};
 use tandem_domain::id::{FormId, SubmissionId};
 
-use crate::db::Read;
+use crate::db::{Conn, Read, Tx};
 use crate::error::StoreError;
 use crate::leads::Page;
 use crate::rows::{form_keys, forms, submissions};
@@ -13,6 +13,19 @@ use crate::rows::{form_keys, forms, submissions};
 pub async fn form(on: &impl Read, id: FormId) -> Result<Form, StoreError> {
     forms::Entity::find_by_id(id.uuid())
         .one(on.conn())
+        .await?
+        .ok_or(StoreError::NotFound)?
+        .into_domain()
+}
+
+/// A form that is about to be changed: locked until the end of the transaction.
+pub async fn form_for_update(tx: &Tx, id: FormId) -> Result<Form, StoreError> {
+    let mut query = forms::Entity::find_by_id(id.uuid());
+    if tx.conn().get_database_backend() == DbBackend::Postgres {
+        query = query.lock_exclusive();
+    }
+    query
+        .one(tx.conn())
         .await?
         .ok_or(StoreError::NotFound)?
         .into_domain()

@@ -85,7 +85,8 @@ pub(super) async fn get_me(ctx: Ctx<Account>) -> Reply<Json<Me>> {
 /// All other sessions end; the one that asks goes on.
 #[utoipa::path(tag = "access", security(("bearer" = [Account])), request_body = ChangePassword,
     responses((status = 204, description = "The new password is good from now on"),
-        (status = 401, description = "The current password is wrong, or the caller is not known")))]
+        (status = 401, description = "The current password is wrong, or the caller is not known"),
+        (status = 409, description = "The password was changed by another request at the same moment")))]
 #[post("/v1/auth/password")]
 pub(super) async fn change_password(ctx: Ctx<Account>, body: Json<ChangePassword>) -> Reply<NoContent> {
     let ChangePassword {

@@ -5,8 +5,8 @@
 use actix_web::http::Method;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue,
-    ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap,
+    HeaderValue, ORIGIN, VARY,
 };
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -29,7 +29,8 @@ pub fn allowed_origin(config: &Config, request: &HttpRequest) -> Option<HeaderVa
 
 /// The answer to a preflight, if the request is one.
 pub fn preflight(request: &HttpRequest, origin: &HeaderValue) -> Option<HttpResponse> {
-    let asks = request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let asks =
+        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     asks.then(|| {
         let mut response = HttpResponse::NoContent();
         response.insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()));
@@ -44,6 +45,9 @@ pub fn preflight(request: &HttpRequest, origin: &HeaderValue) -> Option<HttpResp
 /// Let the front end read an answer.
 pub fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(RESPONSE_HEADERS));
+    headers.insert(
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static(RESPONSE_HEADERS),
+    );
     headers.append(VARY, HeaderValue::from_static("Origin"));
 }

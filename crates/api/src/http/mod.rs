@@ -1,6 +1,7 @@
 //! The edge: requests come in strictly, answers and problems go out in one form.
 
 pub mod code;
+pub mod cors;
 mod explain;
 pub mod json;
 pub mod listing;

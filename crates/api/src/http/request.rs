@@ -14,6 +14,7 @@ use futures::{FutureExt, StreamExt, stream};
 use tandem_domain::id::{Ids, RequestId};
 use tracing::Instrument;
 
+use super::cors;
 use super::problem::{Code, Problem, REQUEST_ID};
 use super::reply::{NoContent, Reply};
 use crate::access;
@@ -46,6 +47,7 @@ pub async fn guard(
     let id = request_id(&request, &app);
     let trace = trace_id(&request);
     let (method, path) = (request.method().clone(), request.path().to_owned());
+    let front_end = cors::allowed_origin(&app.config, request.request());
     let span = tracing::info_span!("request", request_id = %id, trace_id = trace.as_deref());
     let started = app.ambient.now();
     let work = handle(request, next, app.clone()).instrument(span.clone());
@@ -54,10 +56,16 @@ pub async fn guard(
         Ok(mut response) => {
             let route = response.request().match_pattern().unwrap_or_else(|| "-".into());
             finish(response.response_mut(), &id, &path);
+            if let Some(origin) = front_end {
+                cors::allow(response.headers_mut(), origin);
+            }
             (route, response.status(), Ok(response))
         }
         Err(mut response) => {
             finish(&mut response, &id, &path);
+            if let Some(origin) = front_end {
+                cors::allow(response.headers_mut(), origin);
+            }
             (
                 "-".into(),
                 response.status(),
@@ -77,6 +85,10 @@ async fn handle(
 ) -> Result<ServiceResponse, HttpResponse> {
     if request.method() == Method::HEAD {
         request.head_mut().method = Method::GET;
+    }
+    let asked = cors::allowed_origin(&app.config, request.request());
+    if let Some(answer) = asked.and_then(|origin| cors::preflight(request.request(), &origin)) {
+        return Ok(request.into_response(answer));
     }
     access::refuse_credentials_in_url(&request).map_err(|problem| problem.error_response())?;
     let caller = access::identify(&app, &request).await;

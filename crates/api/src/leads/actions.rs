@@ -40,15 +40,8 @@ pub async fn upsert(
     let decided = statements
         .iter()
         .map(|said| {
-            let mut ids = ctx.ids();
-            let saved = save::upsert(
-                &mut world,
-                said,
-                OnConflict::Refuse,
-                ctx.actor(),
-                ctx.now(),
-                &mut ids,
-            );
+            let (actor, now) = (ctx.actor(), ctx.now());
+            let saved = save::upsert(&mut world, said, OnConflict::Refuse, actor, now, &mut ctx.ids());
             let Saved {
                 lead_id,
                 created,

@@ -1,0 +1,169 @@
+//! The open doors: which form a publishable key leads to, and from which origins it may be sent.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use actix_web::http::header::{HeaderMap, HeaderValue, ORIGIN};
+use actix_web::{HttpRequest, web};
+use tandem_domain::id::FormId;
+use tandem_domain::instant::Timestamp;
+use tandem_store as store;
+use tandem_store::{Db, StoreError};
+
+use crate::app::App;
+use crate::crypto::secret;
+use crate::http::problem::{Code, Problem};
+
+/// How old a known door may be, in milliseconds.
+const FRESH: i64 = 1000;
+/// The most doors that are known at a time.
+const MOST: usize = 1024;
+
+/// What is asked before a submission is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// The form behind the key.
+    pub form_id: FormId,
+    allowed_origins: Vec<String>,
+    is_archived: bool,
+    closes_at: Option<Timestamp>,
+}
+
+/// The doors of one worker, each known for a second at most. The decision itself reads the form in its transaction.
+#[derive(Debug, Default)]
+pub struct Doors(Mutex<HashMap<String, (Timestamp, Door)>>);
+
+impl Doors {
+    /// The door of a key; `None` where the key is unknown or expired, or the form archived.
+    pub async fn find(&self, db: &Db, key: &str, now: Timestamp) -> Result<Option<Door>, StoreError> {
+        if secret::FormKey::parse(key).is_none() {
+            return Ok(None);
+        }
+        let door = match self.known(key, now) {
+            Some(door) => door,
+            None => match store::capture::find_by_key(db, key).await? {
+                None => return Ok(None),
+                Some((key, form)) => {
+                    let door = Door {
+                        form_id: form.id,
+                        allowed_origins: form.allowed_origins,
+                        is_archived: form.archived_at.is_some(),
+                        closes_at: key.expires_at,
+                    };
+                    self.keep(key.key, door.clone(), now);
+                    door
+                }
+            },
+        };
+        Ok(Some(door).filter(|door| door.is_open(now)))
+    }
+
+    fn known(&self, key: &str, now: Timestamp) -> Option<Door> {
+        let doors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (read_at, door) = doors.get(key)?;
+        is_fresh(*read_at, now).then(|| door.clone())
+    }
+
+    fn keep(&self, key: String, door: Door, now: Timestamp) {
+        let mut doors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if doors.len() >= MOST {
+            doors.retain(|_, (read_at, _)| is_fresh(*read_at, now));
+        }
+        if doors.len() >= MOST {
+            doors.clear();
+        }
+        doors.insert(key, (now, door));
+    }
+}
+
+fn is_fresh(read_at: Timestamp, now: Timestamp) -> bool {
+    (0..FRESH).contains(&(now.millis() - read_at.millis()))
+}
+
+impl Door {
+    fn is_open(&self, now: Timestamp) -> bool {
+        !self.is_archived && self.closes_at.is_none_or(|closes_at| now < closes_at)
+    }
+
+    /// Whether pages of this origin may send the form.
+    pub fn admits(&self, origin: &HeaderValue) -> bool {
+        self.allowed_origins
+            .iter()
+            .any(|allowed| origin == allowed.as_str())
+    }
+
+    /// Refuse pages of other origins; a server names none.
+    pub fn check_origin(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        match headers.get(ORIGIN) {
+            Some(origin) if !self.admits(origin) => Err(Problem::new(Code::OriginNotAllowed)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The door that the key in the request's path opens.
+pub async fn of(request: &HttpRequest) -> Result<Option<Door>, Problem> {
+    let bug = |what: &str| Problem::new(Code::InternalError).because(what);
+    let app = request.app_data::<web::Data<App>>();
+    let app = app.ok_or_else(|| bug("the app is not in the application's data"))?;
+    let doors = request.app_data::<web::Data<Doors>>();
+    let doors = doors.ok_or_else(|| bug("the doors are not in the application's data"))?;
+    let key = request.match_info().query("form_key");
+    Ok(doors.find(&app.db, key, app.ambient.now()).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tandem_domain::id::Ids;
+
+    fn door(closes_at: Option<Timestamp>) -> Door {
+        Door {
+            form_id: Ids::new(Timestamp::from_millis(0), 0).next(),
+            allowed_origins: vec!["https://www.example.com".into()],
+            is_archived: false,
+            closes_at,
+        }
+    }
+
+    #[test]
+    fn a_door_is_known_for_a_second_at_most() {
+        let doors = Doors::default();
+        doors.keep("fk_a".into(), door(None), Timestamp::from_millis(5000));
+
+        for (millis, is_known) in [(5000, true), (5999, true), (6000, false), (4999, false)] {
+            let known = doors.known("fk_a", Timestamp::from_millis(millis));
+            assert_eq!(known.is_some(), is_known, "{millis}");
+        }
+    }
+
+    #[test]
+    fn the_known_doors_are_bounded() {
+        let doors = Doors::default();
+        for n in 0..3 * MOST as i64 {
+            doors.keep(format!("fk_{n}"), door(None), Timestamp::from_millis(n / 100));
+        }
+        assert!(doors.0.lock().unwrap().len() <= MOST);
+    }
+
+    #[test]
+    fn a_key_closes_at_the_end_of_its_grace_time() {
+        let door = door(Some(Timestamp::from_millis(10)));
+        assert!(door.is_open(Timestamp::from_millis(9)) && !door.is_open(Timestamp::from_millis(10)));
+    }
+
+    #[test]
+    fn only_the_very_origin_is_admitted() {
+        let door = door(None);
+        assert!(door.admits(&HeaderValue::from_static("https://www.example.com")));
+        for other in [
+            "http://www.example.com",
+            "https://www.example.com:8443",
+            "https://example.com",
+            "null",
+            "",
+        ] {
+            assert!(!door.admits(&HeaderValue::from_static(other)), "{other}");
+        }
+    }
+}

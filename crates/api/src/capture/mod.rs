@@ -1,0 +1,23 @@
+//! Forms, what strangers send to them, and what became of it.
+
+pub mod cors;
+pub mod door;
+pub mod forms;
+pub mod submissions;
+pub mod submit;
+
+use actix_web::http::Method;
+use actix_web::web;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// The operations of this room, and the browsers' preflight, which is no operation of the document.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    forms::configure(config);
+    submissions::configure(config);
+    submit::configure(config);
+    config.app_data(web::Data::new(door::Doors::default()));
+    config.route(
+        "/v1/capture/{form_key}",
+        web::method(Method::OPTIONS).to(cors::preflight),
+    );
+}
