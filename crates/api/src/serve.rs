@@ -44,6 +44,11 @@ pub enum StartError {
     /// The database did not do what it was asked.
     #[error("the database: {0}")]
     Store(#[from] StoreError),
+    /// The signing keys in the database were sealed with another master key.
+    #[error(
+        "TANDEM_MASTER_KEY (or master.key in the data directory) is not the one that this database was made with"
+    )]
+    ForeignMasterKey,
     /// The published document cannot be used as a validator.
     #[error("the published document: {0}")]
     Shapes(#[from] ShapeError),
@@ -126,7 +131,12 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     } = options;
     let db = prepare(&config, &ambient).await?;
     let app = web::Data::new(assemble(config, ambient, master, passwords, db));
-    crate::access::ensure_signing_key(&app).await?;
+    crate::access::ensure_signing_key(&app)
+        .await
+        .map_err(|error| match error {
+            StoreError::Corrupt("signing_keys") => StartError::ForeignMasterKey,
+            error => error.into(),
+        })?;
     let shapes = web::Data::new(Shapes::compile(&app.document)?);
     let address = listener.local_addr()?;
     let server = app::server(app.clone(), shapes, listener)?;

@@ -77,7 +77,10 @@ impl Stamp {
     /// The source of ids. Borrow it for one call: a second borrow on the same thread would wait for ever, which debug
     /// builds tell.
     pub fn ids(&self) -> MutexGuard<'_, Ids> {
-        debug_assert!(self.ids.try_lock().is_ok(), "the source of ids is borrowed already");
+        debug_assert!(
+            self.ids.try_lock().is_ok(),
+            "the source of ids is borrowed already"
+        );
         self.ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

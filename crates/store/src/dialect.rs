@@ -199,14 +199,34 @@ pub async fn lock(
     connection: &impl ConnectionTrait,
     names: impl IntoIterator<Item = String>,
 ) -> Result<(), DbErr> {
+    const SPACE: i64 = 0x7464_6d00_0000_0000;
+    lock_slots(connection, SPACE, names).await
+}
+
+/// Lock leads until the end of the transaction, after their identifiers and before their rows.
+///
+/// A row lock gives the transaction its number, by which the feed orders; an advisory lock does not. So whoever waits for
+/// a lead waits here, without a number yet, and the numbers follow the order in which the lead was had.
+pub async fn lock_leads(
+    connection: &impl ConnectionTrait,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<(), DbErr> {
+    const SPACE: i64 = 0x7464_6d00_0001_0000;
+    lock_slots(connection, SPACE, ids.into_iter().map(|id| id.to_string())).await
+}
+
+async fn lock_slots(
+    connection: &impl ConnectionTrait,
+    space: i64,
+    names: impl IntoIterator<Item = String>,
+) -> Result<(), DbErr> {
     let backend = connection.get_database_backend();
     if !is_postgres(backend) {
         return Ok(());
     }
-    const SPACE: i64 = 0x7464_6d00_0000_0000;
     let slots: std::collections::BTreeSet<i64> = names
         .into_iter()
-        .map(|name| SPACE | (fnv1a(&name) % 512) as i64)
+        .map(|name| space | (fnv1a(&name) % 512) as i64)
         .collect();
     if slots.is_empty() {
         return Ok(());

@@ -27,8 +27,8 @@ pub const MAX_BODY: usize = 1024 * 1024;
 pub const MAX_CAPTURE: usize = 64 * 1024;
 /// How long a request may take once its body is there, but for reports and the waiting feed.
 const HANDLING: Duration = Duration::from_secs(5);
-/// How long a report, an export or a waiting feed may take.
-const LONG_HANDLING: Duration = Duration::from_secs(40);
+/// How long the feed may take, which waits for 30 s where asked to.
+const FOLLOWING: Duration = Duration::from_secs(40);
 
 /// The SHA-256 of the request's body.
 #[derive(Debug, Clone, Copy)]
@@ -121,7 +121,7 @@ async fn answer(
     take_body(&mut request, app, &path)
         .await
         .map_err(|problem| problem.error_response())?;
-    let allowed = if is_long(&path) { LONG_HANDLING } else { HANDLING };
+    let allowed = handling(&path, app);
     let call = AssertUnwindSafe(next.call(request)).catch_unwind();
     match tokio::time::timeout(allowed, call).await {
         Ok(Ok(Ok(response))) => Ok(response.map_into_boxed_body()),
@@ -139,8 +139,14 @@ async fn answer(
     }
 }
 
-fn is_long(path: &str) -> bool {
-    path.starts_with("/v1/reports/") || path.starts_with("/v1/changes")
+/// How long the handler of a path may take: reports as long as is configured.
+fn handling(path: &str, app: &App) -> Duration {
+    let configured = Duration::from_millis(app.config.timeouts.request_ms);
+    match path {
+        path if path.starts_with("/v1/changes") => FOLLOWING,
+        path if path.starts_with("/v1/reports/") => configured,
+        _ => HANDLING.min(configured),
+    }
 }
 
 /// Errors of the framework become problem documents; ours are already.

@@ -165,6 +165,7 @@ async fn add_leads(
         .into_iter()
         .chain(merged.into_iter().filter_map(|(_, into)| into))
         .collect();
+    dialect::lock_leads(tx.conn(), all.iter().copied()).await?;
     let own = dialect::id_in(backend, "id", all.iter().copied());
     let theirs = dialect::id_in(backend, "merged_into", all);
     let mut query = leads::Entity::find().filter(Condition::any().add(own).add(theirs));
