@@ -1,0 +1,150 @@
+//! Forms: origins, faults, rights and edits.
+
+use super::*;
+use crate::access::{Person, Role};
+use crate::capture::FieldType;
+
+fn field(name: &str, maps_to: Option<&str>) -> FormField {
+    FormField {
+        name: name.into(),
+        label: name.into(),
+        kind: FieldType::Text,
+        required: false,
+        maps_to: maps_to.map(Into::into),
+    }
+}
+
+fn asked() -> MakeForm {
+    MakeForm {
+        name: "Contact".into(),
+        fields: vec![field("email", Some("email"))],
+        allowed_origins: vec!["https://www.example.com".into()],
+    }
+}
+
+fn person(role: Role, ids: &mut Ids) -> Actor {
+    Actor::User(Person {
+        id: ids.next(),
+        role,
+        admin: false,
+        teams: vec![],
+    })
+}
+
+#[test]
+fn an_origin_is_kept_as_browsers_send_it() {
+    for (text, expected) in [
+        ("https://www.example.com", Some("https://www.example.com")),
+        ("HTTPS://WWW.Example.com:443", Some("https://www.example.com")),
+        ("http://localhost:3000", Some("http://localhost:3000")),
+        ("https://bücher.example", Some("https://xn--bcher-kva.example")),
+        ("http://[::1]:8080", Some("http://[::1]:8080")),
+        ("http://127.0.0.1", Some("http://127.0.0.1")),
+        ("https://www.example.com/", None),
+        ("https://*.example.com", None),
+        ("https://user@example.com", None),
+        ("https://example.com:0", None),
+        ("https://example.com:", None),
+        ("https://example.com:99999", None),
+        ("https://", None),
+        ("ftp://example.com", None),
+        ("example.com", None),
+        ("null", None),
+        ("*", None),
+    ] {
+        assert_eq!(origin(text).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn all_that_is_wrong_with_a_form_comes_at_once() {
+    let mut ids = Ids::new(Timestamp::from_millis(0), 0);
+    let actor = person(Role::Marketing, &mut ids);
+    let asked = MakeForm {
+        fields: vec![
+            field("a", Some("salary")),
+            field("a", Some("custom.size")),
+            field("b", Some("custom.none")),
+        ],
+        allowed_origins: vec!["https://a.example".into(), "https://a.example/x".into()],
+        ..asked()
+    };
+
+    let refused = make_form(
+        asked,
+        "fk_1".into(),
+        &["size"],
+        &actor,
+        Timestamp::from_millis(0),
+        &mut ids,
+    );
+
+    let Err(Refused::Invalid(faults)) = refused else {
+        panic!("{refused:?}")
+    };
+    let places: Vec<_> = faults
+        .iter()
+        .map(|fault| (fault.pointer.as_str(), fault.code))
+        .collect();
+    let expected = [
+        ("/fields/0/maps_to", "not_allowed"),
+        ("/fields/1/name", "duplicate_items"),
+        ("/fields/2/maps_to", "not_allowed"),
+        ("/fields", "required"),
+        ("/allowed_origins/1", "invalid_format"),
+    ];
+    assert_eq!(places, expected);
+}
+
+#[test]
+fn forms_are_marketings() {
+    let mut ids = Ids::new(Timestamp::from_millis(0), 0);
+    for (role, may) in [
+        (Role::Admin, true),
+        (Role::Marketing, true),
+        (Role::MarketingManager, true),
+        (Role::Sales, false),
+        (Role::Revops, false),
+    ] {
+        let actor = person(role, &mut ids);
+        let made = make_form(
+            asked(),
+            "fk_1".into(),
+            &[],
+            &actor,
+            Timestamp::from_millis(0),
+            &mut ids,
+        );
+        assert_eq!(made.is_ok(), may, "{role:?}");
+    }
+}
+
+#[test]
+fn an_edit_that_says_what_is_known_changes_nothing() {
+    let mut ids = Ids::new(Timestamp::from_millis(0), 0);
+    let actor = person(Role::Marketing, &mut ids);
+    let (now, later) = (Timestamp::from_millis(0), Timestamp::from_millis(5));
+    let (form, _) = make_form(asked(), "fk_1".into(), &[], &actor, now, &mut ids).unwrap();
+
+    let same = EditForm {
+        name: Some("Contact".into()),
+        archived: Some(false),
+        ..EditForm::default()
+    };
+    assert_eq!(edit_form(&form, same, &[], &actor, later), Ok(None));
+
+    let archive = EditForm {
+        archived: Some(true),
+        ..EditForm::default()
+    };
+    let Ok(Some(Change::FormEdited { form, before, after })) = edit_form(&form, archive, &[], &actor, later)
+    else {
+        panic!("the form was not changed")
+    };
+    assert_eq!((form.version, form.archived_at), (2, Some(later)));
+    assert_eq!(
+        (&before["archived"], &after["archived"]),
+        (&json!(false), &json!(true))
+    );
+    assert_eq!(after.len(), 1);
+}
