@@ -214,6 +214,10 @@ impl Ids {
     }
 
     /// The next id.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it draws ids of any kind; an iterator has one"
+    )]
     pub fn next<T>(&mut self) -> Id<T> {
         let millis = self.millis + (self.counter >> 12);
         let ordinal = self.counter & 0xfff;

@@ -254,12 +254,11 @@ async fn inherit_terms(tx: &Tx, column: &str, ids: &BTreeSet<Uuid>) -> Result<()
     }
     let backend = tx.conn().get_database_backend();
     let chosen = || dialect::id_in(backend, column, ids.iter().copied());
-    let forget = format!(
-        "DELETE FROM lead_terms WHERE origin = 'company' AND lead_id IN (SELECT l.id FROM leads l WHERE {{}})"
-    );
+    let forget =
+        "DELETE FROM lead_terms WHERE origin = 'company' AND lead_id IN (SELECT l.id FROM leads l WHERE {})";
     let copy = "INSERT INTO lead_terms (term, lead_id, origin) SELECT t.term, l.id, 'company' FROM leads l \
                 JOIN company_terms t ON t.company_id = l.company_id WHERE {}";
-    for template in [forget.as_str(), copy] {
+    for template in [forget, copy] {
         execute_with(tx, template, chosen()).await?;
     }
     Ok(())

@@ -176,7 +176,7 @@ pub fn create_admin(file: Option<PathBuf>, email: &str, name: &str) -> Result<()
     let ground = ground(file, false)?;
     let given = read_password()?;
     let made = given.is_none();
-    let password = given.unwrap_or_else(|| access::admin::make_password());
+    let password = given.unwrap_or_else(access::admin::make_password);
     runtime()?.block_on(async {
         let ambient = Ambient::system();
         let db = serve::prepare(&ground.config, &ambient)

@@ -146,11 +146,7 @@ impl Domain {
         let top_is_a_name = labels
             .last()
             .is_some_and(|top| top.len() >= 2 && !top.bytes().all(|b| b.is_ascii_digit()));
-        if labels.len() >= 2
-            && labels.iter().all(|label| is_label(&label))
-            && top_is_a_name
-            && ascii.len() <= 253
-        {
+        if labels.len() >= 2 && labels.iter().all(is_label) && top_is_a_name && ascii.len() <= 253 {
             Ok(Self(ascii))
         } else {
             Err(Invalid::Domain)
