@@ -1,1 +1,20 @@
-fn main() {}
+//! Behaviour over HTTP, on both databases. Every answer is held against the published document on the way.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod access;
+mod bad_input;
+mod capture;
+mod companies;
+mod idempotency;
+mod journal;
+mod keys;
+mod leads;
+mod lists;
+mod matrix;
+mod model;
+mod operation;
+mod races;
+mod reports;
+mod settings;
+mod stages;
+mod users;

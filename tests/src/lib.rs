@@ -1,1 +1,106 @@
-//! stub
+//! The harness: a real service in this process on a database of its own, with a clock that is turned by hand.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod app;
+mod client;
+mod contract;
+mod database;
+mod people;
+
+use futures::FutureExt;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::time::Duration;
+
+/// The longest that a story may take.
+const STORY: Duration = Duration::from_secs(180);
+
+pub use app::{START, TestApp, hours, minutes, seconds};
+pub use client::{Answer, Request, Server};
+pub use contract::contract;
+pub use database::{Backend, Database};
+pub use people::{PASSWORD, User};
+
+/// Run one story over HTTP on one database, in a runtime of its own; what it used is removed afterwards.
+pub fn run(on: Backend, story: impl AsyncFn(&TestApp)) {
+    actix_web::rt::System::new().block_on(async {
+        let Some(app) = TestApp::start(on).await else {
+            return skipped();
+        };
+        let told = AssertUnwindSafe(within(STORY, story(&app))).catch_unwind().await;
+        within(Duration::from_secs(20), app.stop()).await;
+        told.unwrap_or_else(|panic| resume_unwind(panic));
+    });
+}
+
+/// Run one story on a bare database; what it used is removed afterwards.
+pub fn run_on_store(on: Backend, story: impl AsyncFn(&Database)) {
+    actix_web::rt::System::new().block_on(async {
+        let Some(database) = Database::fresh(on).await else {
+            return skipped();
+        };
+        let told = AssertUnwindSafe(within(STORY, story(&database)))
+            .catch_unwind()
+            .await;
+        database.remove().await;
+        told.unwrap_or_else(|panic| resume_unwind(panic));
+    });
+}
+
+/// A story that hangs fails, so that the others are told.
+async fn within<T>(time: Duration, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(time, work)
+        .await
+        .unwrap_or_else(|_| panic!("still not done after {time:?}"))
+}
+
+fn skipped() {
+    println!("skipped: {} is not set", database::POSTGRES);
+}
+
+/// Tell each story twice, as `name::sqlite` and `name::postgres`: `on_both! { async fn name(app) { .. } }`.
+#[macro_export]
+macro_rules! on_both {
+    ($($(#[$meta:meta])* async fn $name:ident($app:ident) $story:block)+) => {
+        $crate::on_both! { @with run, TestApp: $($(#[$meta])* async fn $name($app) $story)+ }
+    };
+    (@with $run:ident, $given:ident: $($(#[$meta:meta])* async fn $name:ident($app:ident) $story:block)+) => {$(
+        $(#[$meta])*
+        mod $name {
+            #[allow(unused_imports, reason = "a story may need nothing of its file")]
+            use super::*;
+
+            async fn story($app: &$crate::$given) $story
+
+            #[test]
+            fn sqlite() {
+                $crate::$run($crate::Backend::Sqlite, story);
+            }
+
+            #[test]
+            fn postgres() {
+                $crate::$run($crate::Backend::Postgres, story);
+            }
+        }
+    )+};
+}
+
+/// [`on_both!`] for stories about the store alone: they get a [`Database`].
+#[macro_export]
+macro_rules! on_both_stores {
+    ($($(#[$meta:meta])* async fn $name:ident($database:ident) $story:block)+) => {
+        $crate::on_both! { @with run_on_store, Database: $($(#[$meta])* async fn $name($database) $story)+ }
+    };
+}
+
+/// Tell a story on PostgreSQL alone: what several servers do to one database.
+#[macro_export]
+macro_rules! on_postgres {
+    ($($(#[$meta:meta])* async fn $name:ident($app:ident) $story:block)+) => {$(
+        $(#[$meta])*
+        #[test]
+        fn $name() {
+            async fn story($app: &$crate::TestApp) $story
+            $crate::run($crate::Backend::Postgres, story);
+        }
+    )+};
+}

@@ -7,6 +7,7 @@ use super::*;
 use crate::access::Person;
 use crate::leads::custom::{CustomField, CustomType};
 use crate::leads::fields::winner;
+use crate::leads::identity::Kind;
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(1_767_225_600_000 + millis)

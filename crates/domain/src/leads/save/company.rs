@@ -1,0 +1,133 @@
+//! Companies that statements name: found, made, added to.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::CompanyStatement;
+use super::said::Said;
+use crate::access::Actor;
+use crate::change::{Change, Facts};
+use crate::id::{CompanyId, Ids};
+use crate::instant::Timestamp;
+use crate::leads::fields::{About, CompanyField};
+use crate::leads::{Company, search};
+use crate::world::World;
+
+/// The company that a statement names: by domain; by name, the lead's own company before one without a domain.
+pub fn find_company(world: &World, said: &CompanyStatement, current: Option<CompanyId>) -> Option<CompanyId> {
+    if let Some(domain) = &said.domain {
+        return world.by_domain.get(domain.as_str()).copied();
+    }
+    let Some(name) = said
+        .text
+        .get(&CompanyField::Name)
+        .and_then(|name| name.as_deref())
+    else {
+        return current;
+    };
+    let folded = search::fold(name);
+    let is_current = |id: &CompanyId| {
+        world
+            .companies
+            .get(id)
+            .and_then(Company::name)
+            .is_some_and(|name| search::fold(name) == folded)
+    };
+    current
+        .filter(is_current)
+        .or_else(|| world.by_name.get(&folded).copied())
+}
+
+/// Take over what is said about a company, making it where it is unknown and named at all.
+pub fn save_company(
+    world: &mut World,
+    known: Option<CompanyId>,
+    said: &CompanyStatement,
+    observed_at: Timestamp,
+    actor: &Actor,
+    now: Timestamp,
+    ids: &mut Ids,
+) -> Option<(CompanyId, Vec<Change>)> {
+    let has_name = said
+        .text
+        .get(&CompanyField::Name)
+        .is_some_and(|name| name.is_some());
+    if known.is_none() && said.domain.is_none() && !has_name {
+        return None;
+    }
+    let mut company = match known.and_then(|id| world.companies.get(&id)) {
+        Some(company) => company.clone(),
+        None => Company {
+            id: ids.next(),
+            version: 0,
+            domain: said.domain.as_ref().map(|domain| domain.as_str().to_owned()),
+            text: BTreeMap::new(),
+            employees: None,
+            archived_at: None,
+            created_at: now,
+            updated_at: now,
+        },
+    };
+    let is_new = company.version == 0;
+    let about = About::Company(company.id);
+    let (mut changes, mut before, mut after) = (vec![], Facts::new(), Facts::new());
+    if is_new && let Some(domain) = &company.domain {
+        after.insert("domain".into(), json!(domain));
+    }
+    for (field, value) in &said.text {
+        let stated = Said {
+            about,
+            field: field.name().to_owned(),
+            value: json!(value),
+            observed_at,
+        };
+        let Some(winner) = stated.record(world, &mut changes, actor, now, ids) else {
+            continue;
+        };
+        let winner = winner.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let old = company.text.get(field).cloned();
+        if winner != old {
+            before.insert(field.name().into(), json!(old));
+            after.insert(field.name().into(), json!(winner));
+            match winner {
+                Some(text) => company.text.insert(*field, text),
+                None => company.text.remove(field),
+            };
+        }
+    }
+    if let Some(employees) = said.employees {
+        let stated = Said {
+            about,
+            field: "employees".into(),
+            value: json!(employees),
+            observed_at,
+        };
+        if let Some(winner) = stated.record(world, &mut changes, actor, now, ids)
+            && company.employees != winner.as_i64()
+        {
+            before.insert("employees".into(), json!(company.employees));
+            after.insert("employees".into(), winner.clone());
+            company.employees = winner.as_i64();
+        }
+    }
+    if is_new || !after.is_empty() {
+        company.version += 1;
+        company.updated_at = now;
+        let change = if is_new {
+            Change::CompanyCreated {
+                company: company.clone(),
+                after,
+            }
+        } else {
+            Change::CompanyEdited {
+                company: company.clone(),
+                before,
+                after,
+            }
+        };
+        changes.insert(0, change);
+        world.add_company(company.clone());
+    }
+    Some((company.id, changes))
+}

@@ -1,0 +1,59 @@
+//! One statement about one field: kept where it is news.
+
+use serde_json::Value;
+
+use crate::access::Actor;
+use crate::change::Change;
+use crate::id::Ids;
+use crate::instant::Timestamp;
+use crate::leads::fields::{About, FieldValue, Source, is_empty};
+use crate::world::World;
+
+/// One statement about one field, before it is known whether it is news.
+pub(super) struct Said {
+    /// Whom it is about.
+    pub(super) about: About,
+    /// The field's name.
+    pub(super) field: String,
+    /// What was said.
+    pub(super) value: Value,
+    /// When it was true.
+    pub(super) observed_at: Timestamp,
+}
+
+impl Said {
+    /// Keep the statement unless the newest one of its kind says the same; answer the value that wins now.
+    pub(super) fn record(
+        self,
+        world: &mut World,
+        changes: &mut Vec<Change>,
+        actor: &Actor,
+        now: Timestamp,
+        ids: &mut Ids,
+    ) -> Option<Value> {
+        let source = Source::of(actor);
+        let statements = world
+            .statements
+            .entry((self.about, self.field.clone()))
+            .or_default();
+        let newest = statements.newest_like(source);
+        let is_known = newest.is_some_and(|newest| newest.value == self.value);
+        let says_nothing = is_empty(&self.value) && (source != Source::Hand || statements.winner().is_none());
+        if is_known || says_nothing {
+            return None;
+        }
+        let statement = FieldValue {
+            id: ids.next(),
+            about: self.about,
+            field: self.field,
+            value: self.value,
+            source,
+            observed_at: self.observed_at,
+            recorded_at: now,
+            by: actor.id(),
+        };
+        changes.push(Change::FieldStated(statement.clone()));
+        statements.add(statement);
+        statements.winner().map(|winner| winner.value.clone())
+    }
+}

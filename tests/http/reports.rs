@@ -1,0 +1,123 @@
+//! Reports: the funnel counts cycles and people, by source and by month.
+
+use serde_json::{Value, json};
+use tandem_tests::{Answer, TestApp, hours, on_both};
+
+async fn given(app: &TestApp, source: Option<&str>, path: &[&str]) {
+    let email = format!("lead{}@example.com", app.next());
+    let mut body = json!({"email": email});
+    if let Some(source) = source {
+        body["first_touch"] = json!({"source": source});
+    }
+    let lead = app
+        .post("/v1/leads")
+        .by(app.admin().await)
+        .json(body)
+        .await
+        .expect(201)
+        .id();
+    for to in path {
+        let reason = (*to == "nurture").then_some("no_budget");
+        app.moved(&lead, to, reason).await;
+    }
+}
+
+async fn funnel(app: &TestApp, query: &str) -> Answer {
+    app.get(&format!("/v1/reports/funnel?{query}"))
+        .by(app.admin().await)
+        .await
+}
+
+/// Key and the cycles that entered each stage of every row.
+fn rows(answer: &Answer) -> Vec<(Value, Vec<i64>)> {
+    let rows = answer["rows"].as_array().unwrap();
+    rows.iter().map(|row| (row["key"].clone(), cycles(row))).collect()
+}
+
+fn cycles(row: &Value) -> Vec<i64> {
+    let stages = row
+        .as_array()
+        .unwrap_or_else(|| row["stages"].as_array().unwrap());
+    stages
+        .iter()
+        .map(|stage| stage["cycles"].as_i64().unwrap())
+        .collect()
+}
+
+on_both! {
+    async fn the_funnel_counts_by_source(app) {
+        for _ in 0..3 {
+            given(app, Some("google"), &[]).await;
+        }
+        given(app, Some("google"), &["mql", "sal", "sql", "opportunity", "customer"]).await;
+        given(app, Some("bing"), &["mql", "nurture", "mql"]).await;
+        given(app, None, &["mql"]).await;
+        let report = funnel(app, "by=source").await.expect(200);
+        assert_eq!(rows(&report), [
+            (json!("google"), vec![4, 1, 1, 1, 1, 1]),
+            (json!("bing"), vec![2, 2, 0, 0, 0, 0]),
+            (json!(null), vec![1, 1, 0, 0, 0, 0]),
+        ]);
+        assert_eq!(cycles(&report["totals"]), [7, 4, 1, 1, 1, 1]);
+        let bing = &report["rows"][1]["stages"];
+        assert_eq!((&bing[0]["people"], &bing[1]["people"]), (&json!(1), &json!(1)), "one person, two cycles");
+        let rate = &report["rows"][0]["stages"][1]["from_previous"];
+        assert_eq!((&rate["value"], &rate["numerator"], &rate["denominator"], &rate["insufficient"]), (&json!(0.25), &json!(1), &json!(4), &json!(true)));
+        assert_eq!((&report["basis"], &report["provisional"], &report["by"]), (&json!("cohort"), &json!(true), &json!("source")));
+    }
+
+    async fn months_follow_the_zone_of_the_company(app) {
+        let zone = json!({"name": "Example Ltd", "timezone": "Europe/Rome"});
+        app.put("/v1/settings/company").by(app.admin().await).json(zone).await.expect(200);
+        given(app, None, &[]).await;
+        app.clock.advance(hours(24 * 29 + 13) + 30 * 60_000); // 31 March, 22:30 UTC: already April in Rome
+        given_later(app).await;
+        app.clock.advance(hours(24 * 61));
+        given_later(app).await;
+        let report = funnel_later(app, "by=month").await;
+        let keys: Vec<(Value, i64)> = rows(&report).into_iter().map(|(key, cycles)| (key, cycles[0])).collect();
+        assert_eq!(keys, [(json!("2026-03"), 1), (json!("2026-04"), 1), (json!("2026-05"), 0), (json!("2026-06"), 1)]);
+        assert_eq!(report["period"]["timezone"], "Europe/Rome");
+        let april = funnel_later(app, "by=source&from=2026-04-01&to=2026-05-01").await;
+        assert_eq!(rows(&april), [(json!(null), vec![1, 0, 0, 0, 0, 0])]);
+    }
+
+    async fn nothing_is_zero_and_no_number(app) {
+        let report = funnel(app, "by=source").await.expect(200);
+        assert_eq!((&report["rows"], cycles(&report["totals"])), (&json!([]), vec![0; 6]));
+        assert!(!report.text.contains("NaN"));
+        for stage in report["totals"].as_array().unwrap() {
+            assert!(stage["from_start"].get("value").is_none_or(Value::is_null));
+        }
+    }
+
+    async fn a_period_that_is_none_is_refused(app) {
+        for query in ["by=colour", "by=source&from=2026-13-01", "by=source&from=yesterday", "by=source&from=2026-02-30"] {
+            funnel(app, query).await.refused(400, "invalid_parameter");
+        }
+        let answer = funnel(app, "by=source&from=2026-05-01&to=2026-04-01").await;
+        assert!(answer.status == 400, "{}", answer.text);
+        for query in ["by=source&from=0001-01-01&to=9999-12-31", "by=month&from=0001-01-01&to=9999-12-31", "by=month&from=2026-01-01&to=2026-01-01"] {
+            assert!([200, 400].contains(&funnel(app, query).await.status), "{query}");
+        }
+    }
+}
+
+/// A lead by an admin who has logged in anew.
+async fn given_later(app: &TestApp) {
+    let by = app.login("admin@example.com").await;
+    let email = format!("lead{}@example.com", app.next());
+    app.post("/v1/leads")
+        .by(&by)
+        .json(json!({"email": email}))
+        .await
+        .expect(201);
+}
+
+async fn funnel_later(app: &TestApp, query: &str) -> Answer {
+    let by = app.login("admin@example.com").await;
+    app.get(&format!("/v1/reports/funnel?{query}"))
+        .by(&by)
+        .await
+        .expect(200)
+}

@@ -1,0 +1,104 @@
+//! `TestApp`: a service on a database of its own, under a clock that is turned by hand.
+
+use std::net::TcpListener;
+use std::ops::Deref;
+
+use tandem_api::ambient::Ambient;
+use tandem_api::crypto::password::{Cost, Passwords};
+use tandem_api::serve::{self, Options};
+use tandem_domain::instant::Timestamp;
+use tokio::sync::OnceCell;
+
+use crate::client::Server;
+use crate::database::{Backend, Database};
+use crate::people::User;
+
+/// When every test begins: 2026-03-02T09:00:00Z, a Monday.
+pub const START: Timestamp = Timestamp::from_millis(1_772_442_000_000);
+
+/// Milliseconds.
+pub const fn seconds(n: i64) -> i64 {
+    n * 1000
+}
+
+/// Milliseconds.
+pub const fn minutes(n: i64) -> i64 {
+    seconds(60 * n)
+}
+
+/// Milliseconds.
+pub const fn hours(n: i64) -> i64 {
+    minutes(60 * n)
+}
+
+/// A service with its database and clock.
+pub struct TestApp {
+    /// The clock: `app.clock.advance(hours(25))`.
+    pub clock: Ambient,
+    /// The database.
+    pub database: Database,
+    pub(crate) admin: OnceCell<User>,
+    pub(crate) counter: std::cell::Cell<u32>,
+    server: Server,
+}
+
+impl Deref for TestApp {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+impl TestApp {
+    /// A service on a fresh database, or `None` where there is no server for that.
+    pub async fn start(on: Backend) -> Option<Self> {
+        let database = Database::fresh(on).await?;
+        let clock = Ambient::manual(START, 0);
+        let server = serve(&database, clock.clone()).await;
+        Some(Self {
+            clock,
+            database,
+            admin: OnceCell::new(),
+            counter: Default::default(),
+            server,
+        })
+    }
+
+    /// A second replica on the same database, under the same clock: on PostgreSQL alone.
+    pub async fn second_server(&self) -> Server {
+        assert_eq!(
+            self.database.backend,
+            Backend::Postgres,
+            "a file belongs to one service"
+        );
+        serve(&self.database, self.clock.with_seed(1 << 40)).await
+    }
+
+    /// Do all background work that is due now.
+    pub async fn run_jobs(&self) {
+        tandem_api::jobs::run_due(&self.running.app).await;
+    }
+
+    /// Stop the service and remove its database.
+    pub async fn stop(self) {
+        self.server.stop().await;
+        self.database.remove().await;
+    }
+}
+
+async fn serve(database: &Database, ambient: Ambient) -> Server {
+    let config = database.config();
+    let options = Options {
+        master: config.master_key.clone().unwrap(),
+        config,
+        ambient: ambient.clone(),
+        passwords: Passwords::with_cost(2, Cost::Cheap),
+        listener: TcpListener::bind(("127.0.0.1", 0)).unwrap(),
+        run_jobs: false,
+    };
+    match serve::start(options).await {
+        Ok(running) => Server::new(running, ambient),
+        Err(error) => panic!("the service does not start: {error}"),
+    }
+}
