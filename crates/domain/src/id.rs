@@ -227,6 +227,19 @@ impl Ids {
         let low = chance & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
         Id::from_uuid(Uuid::from_u64_pair(high, low))
     }
+
+    /// The next id that is greater than another one: of two statements within a millisecond the later one then has the
+    /// greater id, whoever drew it. Gives up where the other id is from the future (clocks of two machines).
+    pub fn next_after<T>(&mut self, other: Option<Id<T>>) -> Id<T> {
+        let drawn = self.next();
+        match other {
+            Some(other) if drawn <= other => (0..0x1000)
+                .map(|_| self.next())
+                .find(|id| *id > other)
+                .unwrap_or(drawn),
+            _ => drawn,
+        }
+    }
 }
 
 /// One step of SplitMix64 (Steele, Lea and Flood 2014): a bijection of 64 bits that scatters well.
@@ -272,6 +285,18 @@ mod tests {
         let mut ids = Ids::new(Timestamp::from_millis(1_700_000_000_000), 7);
         let drawn: Vec<LeadId> = (0..50_000).map(|_| ids.next()).collect();
         assert!(drawn.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn a_later_draw_of_another_source_can_be_made_greater() {
+        let at = Timestamp::from_millis(5);
+        for seed in 0..50 {
+            let first: LeadId = Ids::new(at, seed).next();
+            let second: LeadId = Ids::new(at, seed + 1000).next_after(Some(first));
+            assert!(second > first);
+        }
+        let future: LeadId = Ids::new(Timestamp::from_millis(9), 0).next();
+        assert!(Ids::new(at, 1).next_after(Some(future)) < future);
     }
 
     #[test]

@@ -37,13 +37,14 @@ impl Said {
             .entry((self.about, self.field.clone()))
             .or_default();
         let newest = statements.newest_like(source);
+        let newest_id = newest.map(|newest| newest.id);
         let is_known = newest.is_some_and(|newest| newest.value == self.value);
         let says_nothing = is_empty(&self.value) && (source != Source::Hand || statements.winner().is_none());
         if is_known || says_nothing {
             return None;
         }
         let statement = FieldValue {
-            id: ids.next(),
+            id: ids.next_after(newest_id),
             about: self.about,
             field: self.field,
             value: self.value,
