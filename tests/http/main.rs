@@ -17,4 +17,5 @@ mod races;
 mod reports;
 mod settings;
 mod stages;
+mod trace;
 mod users;

@@ -115,7 +115,8 @@ impl From<Transition> for TransitionView {
 /// By hand, along the table of stages; anything else is `409` with `current` and `allowed`. Moves up to MQL belong to
 /// marketing, from SAL on to the owner or a sales manager. A reason decides between nurture and disqualified. A key
 /// needs `X-On-Behalf-Of` with a user who may make the move.
-#[utoipa::path(tag = "stages", params(LeadPath), security(("bearer" = [LeadsWrite])), request_body = CreateTransition,
+#[utoipa::path(tag = "stages", params(LeadPath, ("If-Match" = Option<String>, Header, max_length = 256,
+        description = "The ETag of the lead that the move was decided on; a lead that has moved on answers 412.")), security(("bearer" = [LeadsWrite])), request_body = CreateTransition,
     responses((status = 201, description = "The stage change", body = TransitionView,
         headers(("Location" = String, description = "The lead's stage changes")))))]
 #[post("/v1/leads/{lead_id}/transitions")]

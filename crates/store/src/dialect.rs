@@ -363,8 +363,9 @@ pub fn lead_among_term(backend: DbBackend, beginnings: &[String]) -> SimpleExpr 
 pub fn count_terms(backend: DbBackend, beginnings: &[String], limit: u64) -> Statement {
     let (range, values) = term_ranges(backend, beginnings);
     let range = number_parameters(&range, backend);
-    let sql =
-        format!("SELECT count(*) AS n FROM (SELECT 1 FROM lead_terms t WHERE {range} LIMIT {limit}) AS some");
+    let sql = format!(
+        "SELECT count(*) AS n FROM (SELECT 1 FROM lead_terms t WHERE {range} LIMIT {limit}) AS found"
+    );
     Statement::from_sql_and_values(backend, sql, values)
 }
 

@@ -299,6 +299,7 @@ pub struct ProblemView {
     /// The id of the request, as in the header X-Request-Id
     #[schema(
         pattern = "^[A-Za-z0-9._-]{1,64}$",
+        max_length = 64,
         example = "req_01h455vb4pex5vsknk084sn02q"
     )]
     pub request_id: String,

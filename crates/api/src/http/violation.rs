@@ -118,7 +118,7 @@ pub struct ViolationView {
     #[schema(max_length = 64, example = "If-Match")]
     pub header: Option<String>,
     /// Which rule, as a word for programs
-    #[schema(pattern = "^[a-z0-9_]{1,64}$", example = "invalid_format")]
+    #[schema(pattern = "^[a-z0-9_]{1,64}$", max_length = 64, example = "invalid_format")]
     pub code: String,
     /// Which rule, as a sentence for people; it never repeats what was sent
     #[schema(max_length = 2048, example = "must be an e-mail address")]

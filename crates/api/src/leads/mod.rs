@@ -105,7 +105,8 @@ fn upserted(decided: Decided) -> Upserted<LeadView> {
     (status = 201, description = "The lead was made", body = LeadView, headers(
         ("ETag" = String, description = "The lead's version"), ("Location" = String, description = "The lead's address"))),
     (status = 200, description = "The lead was there; what is new was added", body = LeadView,
-        headers(("ETag" = String, description = "The lead's version")))))]
+        headers(("ETag" = String, description = "The lead's version"))),
+    (status = 404, description = "The `id` names no lead")))]
 #[post("/v1/leads")]
 async fn create_lead(ctx: Ctx<LeadsWrite>, body: Json<LeadWrite>) -> Reply<Upserted<LeadView>> {
     let said = body.0.read().map_err(invalid)?;

@@ -198,7 +198,7 @@ pub struct FieldValueView {
     #[schema(max_length = 80, example = "first_name")]
     pub field: String,
     /// What was said; `null` is empty.
-    #[schema(value_type = Option<Object>, example = "Ada")]
+    #[schema(value_type = Value, example = "Ada")]
     pub value: Value,
     /// Where it comes from.
     pub source: Source,

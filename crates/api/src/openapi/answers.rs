@@ -113,16 +113,23 @@ pub(super) fn attach(path: &str, method: &str, operation: &mut Map<String, Value
     if method == "get" && tagged {
         parameter(operation, "IfNoneMatch");
     }
-    if method == "patch" {
+    // What changes one resource that has an entity tag can be bound to it.
+    let binds =
+        method == "patch" || (tagged && (method == "put" || (method == "post" && path.contains('{'))));
+    if binds {
         parameter(operation, "IfMatch");
     }
 
-    let guarded = method == "patch" || has_parameter(operation, "If-Match");
+    let guarded = binds || has_parameter(operation, "If-Match");
+    let paged = method == "get" && has_query_parameter(operation, "cursor");
     let writes = keyed || matches!(method, "put" | "patch" | "delete");
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
     let Some(responses) = responses.as_object_mut() else {
         return;
     };
+    if paged && let Some(page) = responses.get_mut("200") {
+        page["headers"]["Link"] = json!({"$ref": "#/components/headers/Link"});
+    }
     if method == "get" && tagged {
         responses
             .entry("304")
@@ -255,6 +262,16 @@ fn has_parameter(operation: &Map<String, Value>, name: &str) -> bool {
         .filter(|p| p["in"] == "header")
         .filter_map(|p| p["name"].as_str());
     names.any(|other| other.eq_ignore_ascii_case(name))
+}
+
+fn has_query_parameter(operation: &Map<String, Value>, name: &str) -> bool {
+    let parameters = operation
+        .get("parameters")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let mut queries = parameters.filter(|p| p["in"] == "query");
+    queries.any(|p| p["name"] == name)
 }
 
 /// Give a response the headers of its status, and a problem without content the form of one.

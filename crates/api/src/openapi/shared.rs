@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 pub(super) const REQUEST_ID: &str = "req_01h455vb4pex5vsknk084sn02q";
 
 /// The response headers, by the name of their component.
-pub(super) fn headers() -> [(&'static str, Value); 6] {
+pub(super) fn headers() -> [(&'static str, Value); 7] {
     let header = |description: &str, schema: Value| json!({"description": description, "schema": schema});
     [
         (
@@ -43,6 +43,13 @@ pub(super) fn headers() -> [(&'static str, Value); 6] {
             header(
                 "After how many seconds it is worth trying again",
                 json!({"type": "integer", "format": "int32", "minimum": 0, "maximum": 86_400, "example": 1}),
+            ),
+        ),
+        (
+            "Link",
+            header(
+                "The address of the next page, if one follows",
+                json!({"type": "string", "maxLength": 8192, "example": "</v1/leads?cursor=abc>; rel=\"next\""}),
             ),
         ),
         (

@@ -4,8 +4,12 @@ pub mod account;
 pub mod session;
 pub mod throttle;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::id::{FormId, KeyId, TeamId, UserId};
 
@@ -32,7 +36,7 @@ pub enum Role {
 macro_rules! scopes {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
         /// A permission that an operation demands and that a key or role grants.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Scope { $($(#[$doc])* #[serde(rename = $text)] $name,)* }
 
         impl Scope {
@@ -76,6 +80,26 @@ scopes! {
     KeysManage = "keys:manage";
     /// One's own account: read it, change its password, log out.
     Account = "account";
+}
+
+// By hand: the derive does not see a name that a macro hands on.
+impl PartialSchema for Scope {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .enum_values(Some(Scope::ALL.iter().map(|scope| scope.name())))
+            .description(Some(
+                "A permission that an operation demands and that a key or role grants.",
+            ))
+            .examples(["leads:read"])
+            .into()
+    }
+}
+
+impl ToSchema for Scope {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Scope")
+    }
 }
 
 impl Scope {
