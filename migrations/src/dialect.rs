@@ -64,6 +64,20 @@ pub async fn unique_where(
     manager.get_connection().execute_unprepared(&sql).await.map(drop)
 }
 
+/// An index over the rows that fulfil a condition. One over a column that is nearly always empty must leave the empty
+/// rows out: by the statistics of SQLite each lookup in it would find nearly all rows.
+pub async fn index_where(
+    manager: &SchemaManager<'_>,
+    table: &str,
+    columns: &[&str],
+    condition: &str,
+) -> Result<(), DbErr> {
+    let name = format!("{table}_by_{}", columns.join("_"));
+    let columns = columns.join(", ");
+    let sql = format!("CREATE INDEX {name} ON {table} ({columns}) WHERE {condition}");
+    manager.get_connection().execute_unprepared(&sql).await.map(drop)
+}
+
 /// A table that is all key: SQLite keeps it as one tree, not as a tree and a heap.
 pub async fn key_table(manager: &SchemaManager<'_>, mut table: TableCreateStatement) -> Result<(), DbErr> {
     if is_postgres(manager) {

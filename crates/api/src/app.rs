@@ -47,6 +47,8 @@ pub struct App {
     pub routes: Routes,
     /// The name of this process among its replicas.
     pub replica: String,
+    /// Whether it answers requests, and so has its share of the rate limits.
+    pub serves: bool,
     /// Whether the service is about to stop: not ready any more.
     pub is_stopping: AtomicBool,
 }

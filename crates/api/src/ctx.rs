@@ -230,7 +230,14 @@ impl<P: Permission> Ctx<P> {
     }
 
     fn principal(&self) -> String {
-        format!("{}/{}", self.stamp.actor.kind().name(), self.stamp.actor.id())
+        let actor = &self.stamp.actor;
+        let behalf = actor.on_behalf_of().map(|user| format!("/{user}"));
+        format!(
+            "{}/{}{}",
+            actor.kind().name(),
+            actor.id(),
+            behalf.unwrap_or_default()
+        )
     }
 
     fn key_hash(&self, principal: &str) -> Option<String> {

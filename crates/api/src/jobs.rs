@@ -19,6 +19,10 @@ const MINUTE: i64 = 60 * SECOND;
 const NAP: Duration = Duration::from_millis(250);
 /// How long a lease lasts beyond the job's own interval.
 const LEASE: i64 = 30 * SECOND;
+/// The most transactions that a job makes before it lets others on.
+const ROUNDS: usize = 20;
+/// How long a job may take.
+const JOB: Duration = Duration::from_secs(20);
 /// The most rows that one transaction of a job takes.
 const BATCH: u64 = 500;
 
@@ -122,12 +126,15 @@ async fn run(app: &App, job: &Job, now: Timestamp) -> Result<(), StoreError> {
             return Ok(());
         }
     }
-    (job.run)(app).await
+    let late = |_| StoreError::Unavailable("the job took too long".into());
+    tokio::time::timeout(JOB, (job.run)(app)).await.map_err(late)?
 }
 
 async fn heartbeat(app: &App) -> Result<(), StoreError> {
     let now = app.ambient.now();
-    leases::beat(&app.db, &app.replica, now, now.plus_millis(15 * SECOND)).await?;
+    if app.serves {
+        leases::beat(&app.db, &app.replica, now, now.plus_millis(15 * SECOND)).await?;
+    }
     let replicas = leases::replicas(&app.db, now).await?;
     app.limits.set_replicas(replicas);
     Ok(())
@@ -140,15 +147,17 @@ async fn tidy(app: &App) -> Result<(), StoreError> {
 
 async fn forget_expired(app: &App) -> Result<(), StoreError> {
     let now = app.ambient.now();
-    loop {
+    // What is left after these rounds is left to the next time: a stop or a heartbeat waits for nobody's backlog.
+    for _ in 0..ROUNDS {
         let tx = app.db.begin(stamp(&app.ambient, "expired")).await?;
         let answers = idempotency::forget_expired(&tx, now, BATCH).await?;
         let access = tandem_store::access::forget_expired(&tx, now, BATCH).await?;
         tx.commit().await?;
         if answers < BATCH && access < BATCH {
-            return Ok(());
+            break;
         }
     }
+    Ok(())
 }
 
 async fn partitions(app: &App) -> Result<(), StoreError> {

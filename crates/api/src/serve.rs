@@ -112,6 +112,7 @@ pub fn assemble(config: Config, ambient: Ambient, master: MasterKey, passwords: 
         document: Arc::new(document),
         replica: replica.to_string(),
         is_stopping: AtomicBool::new(false),
+        serves: true,
         config,
         ambient,
         master,
@@ -155,10 +156,10 @@ impl Running {
     /// Stop: not ready any more, finish what runs, give leases back, close the database.
     pub async fn stop(self) {
         self.app.is_stopping.store(true, Ordering::SeqCst);
-        if let Some(jobs) = self.jobs {
-            jobs.stop().await;
-        }
         self.handle.stop(true).await;
+        if let Some(jobs) = self.jobs {
+            let _ = tokio::time::timeout(Duration::from_secs(3), jobs.stop()).await;
+        }
         let _ = tokio::time::timeout(Duration::from_secs(30), self.server).await;
         let _ = leases::release_all(&self.app.db, &self.app.replica).await;
         self.app.db.clone().close().await;

@@ -74,7 +74,8 @@ async fn get_custom_fields(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CustomFields>
 
 /// Declare the custom fields of leads.
 ///
-/// The type of a declared field cannot change: its values would no longer fit.
+/// The type of a field cannot change, also where it was declared once and left out since: its values would no longer
+/// fit.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = CustomFields,
     responses((status = 200, description = "The custom fields as they are now", body = CustomFields,
         headers(("ETag" = String, description = "The declaration's version")))))]
@@ -87,7 +88,11 @@ async fn put_custom_fields(
     let tx = ctx.begin().await?;
     let known = store::settings::get_for_update(&tx, name::CUSTOM_FIELDS).await?;
     let before: Vec<CustomField> = serde_json::from_value(known.value).unwrap_or_default();
-    let faults = custom::faults(&declared.fields, &before);
+    let once = store::settings::get_for_update(&tx, name::RETIRED_FIELDS).await?;
+    let mut ever: Vec<CustomField> = serde_json::from_value(once.value).unwrap_or_default();
+    ever.retain(|old| before.iter().all(|field| field.name != old.name));
+    ever.extend(before);
+    let faults = custom::faults(&declared.fields, &ever);
     refuse(
         faults
             .into_iter()
@@ -95,6 +100,8 @@ async fn put_custom_fields(
             .collect(),
     )?;
     let version = replace(&ctx, &tx, name::CUSTOM_FIELDS, json!(declared.fields)).await?;
+    ever.retain(|old| declared.fields.iter().all(|field| field.name != old.name));
+    store::settings::put(&tx, name::RETIRED_FIELDS, &json!(ever), once.version + 1).await?;
     ctx.commit(tx, Tagged::new(etag(version, 0), declared)).await
 }
 

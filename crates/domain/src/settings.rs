@@ -53,6 +53,8 @@ pub mod name {
     pub const COMPANY: &str = "company";
     /// The declared custom fields.
     pub const CUSTOM_FIELDS: &str = "custom_fields";
+    /// Custom fields that were declared once: their types stay.
+    pub const RETIRED_FIELDS: &str = "retired_custom_fields";
     /// The counter of the journal's epochs, in the setting's version.
     pub const JOURNAL_EPOCH: &str = "journal_epoch";
     /// The one-time set-up token, hashed.

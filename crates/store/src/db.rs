@@ -173,7 +173,9 @@ impl Db {
 
     /// Whether the schema is the one that this program needs.
     pub async fn is_migrated(&self) -> Result<bool, StoreError> {
-        Ok(Migrator::get_pending_migrations(&self.readers).await?.is_empty())
+        Ok(Migrator::get_pending_migrations_read_only(&self.readers)
+            .await?
+            .is_empty())
     }
 
     /// Begin a write transaction: IMMEDIATE on SQLite, READ COMMITTED on PostgreSQL.

@@ -344,19 +344,37 @@ pub fn company_has_term(backend: DbBackend, beginning: &str) -> SimpleExpr {
 /// The condition that a lead has a term that begins with any of these; looked up lead by lead.
 pub fn lead_has_term(backend: DbBackend, beginnings: &[String]) -> SimpleExpr {
     let (range, values) = term_ranges(backend, beginnings);
+    // An offset keeps PostgreSQL from reading all that have the term, where a page needs few of them.
+    let fence = if is_postgres(backend) { " OFFSET 0" } else { "" };
     Expr::cust_with_values(
-        format!("EXISTS (SELECT 1 FROM lead_terms t WHERE t.lead_id = leads.id AND ({range}))"),
+        format!("EXISTS (SELECT 1 FROM lead_terms t WHERE t.lead_id = leads.id AND ({range}){fence})"),
         values,
     )
 }
 
-/// The condition that a lead is among those that have a term that begins with any of these; looked up by term.
-pub fn lead_among_term(backend: DbBackend, beginnings: &[String]) -> SimpleExpr {
-    let (range, values) = term_ranges(backend, beginnings);
-    Expr::cust_with_values(
-        format!("leads.id IN (SELECT t.lead_id FROM lead_terms t WHERE {range})"),
-        values,
-    )
+/// The condition that a lead is among those that have, for each word, a term that begins with any of its beginnings;
+/// looked up by term.
+pub fn lead_among_terms(backend: DbBackend, words: &[&[String]]) -> SimpleExpr {
+    let (mut sets, mut values) = (vec![], vec![]);
+    for beginnings in words {
+        let (range, own) = term_ranges_from(backend, beginnings, values.len());
+        sets.push(format!("SELECT t.lead_id FROM lead_terms t WHERE {range}"));
+        values.extend(own);
+    }
+    let sets = sets.join(" INTERSECT ");
+    // As an array PostgreSQL fetches by it, whatever it believes about the number of terms.
+    let sql = if is_postgres(backend) {
+        format!("leads.id = ANY (ARRAY({sets}))")
+    } else {
+        format!("leads.id IN ({sets})")
+    };
+    Expr::cust_with_values(sql, values)
+}
+
+/// A column for which SQLite chooses no index: it keeps no statistics by itself, so that it has to be told.
+pub fn unindexed(backend: DbBackend, table: &str, column: &str) -> SimpleExpr {
+    let sign = if is_postgres(backend) { "" } else { "+" };
+    Expr::cust(format!("{sign}{table}.{column}"))
 }
 
 /// How many terms begin with any of these, counted up to a limit.
@@ -378,11 +396,16 @@ fn number_parameters(sql: &str, backend: DbBackend) -> String {
 }
 
 fn term_ranges(backend: DbBackend, beginnings: &[String]) -> (String, Vec<Value>) {
+    term_ranges_from(backend, beginnings, 0)
+}
+
+/// The ranges, with parameters behind those that are there already.
+fn term_ranges_from(backend: DbBackend, beginnings: &[String], before: usize) -> (String, Vec<Value>) {
     let (mut ranges, mut values) = (vec![], vec![]);
     for beginning in beginnings {
         let (first, end) = term_range(beginning);
         values.extend([Value::from(first), Value::from(end)]);
-        let n = values.len();
+        let n = before + values.len();
         ranges.push(if is_postgres(backend) {
             format!("(t.term >= ${} AND t.term < ${n})", n - 1)
         } else {
@@ -397,16 +420,17 @@ fn term_range(beginning: &str) -> (String, String) {
     (beginning.to_owned(), format!("{beginning}\u{10ffff}"))
 }
 
-/// About how many leads there are, from the planner's statistics; exact on SQLite, which keeps none.
-pub async fn estimate_leads(connection: &impl ConnectionTrait) -> Result<u64, DbErr> {
-    let backend = connection.get_database_backend();
-    let sql = if is_postgres(backend) {
-        "SELECT greatest(reltuples, 0)::bigint AS n FROM pg_class WHERE oid = 'leads'::regclass"
-    } else {
-        "SELECT count(*) AS n FROM leads"
+/// About how many rows a query has: what PostgreSQL's planner expects; counted on SQLite, which expects nothing.
+pub async fn estimate(connection: &impl ConnectionTrait, mut query: Statement) -> Result<u64, DbErr> {
+    if !is_postgres(query.db_backend) {
+        query.sql = format!("SELECT count(*) AS n FROM ({})", query.sql);
+        let row = connection.query_one_raw(query).await?;
+        return row.map_or(Ok(0), |row| row.try_get::<i64>("", "n").map(|n| n.max(0) as u64));
+    }
+    query.sql = format!("EXPLAIN (FORMAT JSON) {}", query.sql);
+    let Some(row) = connection.query_one_raw(query).await? else {
+        return Ok(0);
     };
-    let row = connection
-        .query_one_raw(Statement::from_string(backend, sql))
-        .await?;
-    row.map_or(Ok(0), |row| row.try_get::<i64>("", "n").map(|n| n.max(0) as u64))
+    let plan: serde_json::Value = row.try_get("", "QUERY PLAN")?;
+    Ok(plan[0]["Plan"]["Plan Rows"].as_f64().unwrap_or_default() as u64)
 }

@@ -65,9 +65,10 @@ fn classify(error: &sqlx::Error) -> StoreError {
             // SQLite primary codes, with or without an extension: BUSY 5, LOCKED 6, NOMEM 7, IOERR 10, FULL 13,
             // CANTOPEN 14.
             Some(code)
-                if code
-                    .parse::<u32>()
-                    .is_ok_and(|c| matches!(c & 0xff, 5 | 6 | 7 | 10 | 13 | 14)) =>
+                if code.len() < 5
+                    && code
+                        .parse::<u32>()
+                        .is_ok_and(|c| matches!(c & 0xff, 5 | 6 | 7 | 10 | 13 | 14)) =>
             {
                 StoreError::Unavailable(text)
             }

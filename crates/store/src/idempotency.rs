@@ -74,6 +74,7 @@ pub async fn forget_expired(tx: &Tx, now: Timestamp, limit: u64) -> Result<u64, 
         .await?;
     let done = idempotency::Entity::delete_many()
         .filter(idempotency::Column::KeyHash.is_in(old))
+        .filter(idempotency::Column::ExpiresAt.lte(now.millis()))
         .exec(tx.conn())
         .await?;
     Ok(done.rows_affected)

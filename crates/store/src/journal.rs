@@ -18,6 +18,9 @@ use crate::leads::{Page, members_of};
 use crate::rows::{from_json, journal, journal_values};
 use crate::settings;
 
+/// The ids of one request are drawn within this many milliseconds behind its instant, amply.
+const BEHIND: i64 = 60_000;
+
 /// A journal entry with its values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -140,22 +143,26 @@ pub async fn changes(
     types: &[String],
     limit: u64,
 ) -> Result<Page<Entry>, StoreError> {
-    let place = Expr::tuple([
-        Expr::col(journal::Column::Epoch),
-        Expr::col(journal::Column::Xid),
-        Expr::col(journal::Column::Seq),
-    ]);
-    let last = Expr::tuple([Expr::val(after.epoch), Expr::val(after.xid), Expr::val(after.seq)]);
-    let mut query =
-        journal::Entity::find()
-            .filter(place.gt(last))
-            .filter(Expr::cust(dialect::journal_settled(
-                on.conn().get_database_backend(),
-            )));
+    use journal::Column::{Epoch, Kind, Seq, Xid};
+    let settled = dialect::journal_settled(on.conn().get_database_backend());
+    let mut all = journal::Entity::find().filter(Expr::cust(settled));
     if !types.is_empty() {
-        query = query.filter(journal::Column::Kind.is_in(types));
+        all = all.filter(Kind.is_in(types));
     }
-    let rows = in_line(query, Order::Asc).limit(limit + 1).all(on.conn()).await?;
+    // First the rest of the epoch, then what follows: PostgreSQL estimates a comparison of all three columns by the
+    // first alone, which hardly ever changes, and would sort the whole journal.
+    let rest = Expr::tuple([Expr::col(Xid), Expr::col(Seq)])
+        .gt(Expr::tuple([Expr::val(after.xid), Expr::val(after.seq)]));
+    let of_epoch = all.clone().filter(Epoch.eq(after.epoch)).filter(rest);
+    let mut rows = in_line(of_epoch, Order::Asc)
+        .limit(limit + 1)
+        .all(on.conn())
+        .await?;
+    let missing = (limit + 1).saturating_sub(rows.len() as u64);
+    if missing > 0 {
+        let later = in_line(all.filter(Epoch.gt(after.epoch)), Order::Asc).limit(missing);
+        rows.extend(later.all(on.conn()).await?);
+    }
     page(on, rows, limit).await
 }
 
@@ -197,11 +204,16 @@ fn filtered(filter: &EntryFilter) -> Select<journal::Entity> {
             query = query.filter(column.eq(wanted));
         }
     }
+    // An entry's id is drawn from the instant at which it happened, or just behind it: so the ids lead to the period.
     if let Some(from) = filter.occurred_at_gte {
-        query = query.filter(Column::OccurredAt.gte(from.millis()));
+        query = query
+            .filter(Column::OccurredAt.gte(from.millis()))
+            .filter(Column::Id.gte(first_id(from)));
     }
     if let Some(to) = filter.occurred_at_lt {
-        query = query.filter(Column::OccurredAt.lt(to.millis()));
+        query = query
+            .filter(Column::OccurredAt.lt(to.millis()))
+            .filter(Column::Id.lt(first_id(to.plus_millis(BEHIND))));
     }
     query
 }
@@ -297,5 +309,6 @@ pub async fn add_partitions(db: &Db, months: &[(String, Timestamp, Timestamp)]) 
 
 /// The lowest UUIDv7 of an instant.
 fn first_id(at: Timestamp) -> Uuid {
-    Uuid::from_u64_pair((at.millis().unsigned_abs()) << 16, 0)
+    let millis = u64::try_from(at.millis()).unwrap_or(0);
+    Uuid::from_u64_pair(millis << 16, 0)
 }

@@ -10,7 +10,7 @@ use crate::rows::leases;
 
 const REPLICA: &str = "replica/";
 
-/// A lease that was taken. The number grows with every holder: whoever comes late with a lower one is refused.
+/// A lease that was taken. The number grows with every new holder, so that a latecomer can be told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     /// The fencing number.
@@ -50,7 +50,8 @@ pub async fn take(
 
 /// Give every lease back that this holder has.
 pub async fn release_all(db: &Db, holder: &str) -> Result<(), StoreError> {
-    leases::Entity::delete_many()
+    leases::Entity::update_many()
+        .col_expr(leases::Column::ExpiresAt, sea_orm::sea_query::Expr::value(0i64))
         .filter(leases::Column::Holder.eq(holder))
         .exec(db.writer())
         .await?;

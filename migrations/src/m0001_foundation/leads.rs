@@ -47,10 +47,10 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         &["is_listed", "country", "id"],
         &["is_listed", "source", "id"],
         &["company_id", "id"],
-        &["merged_into"],
     ] {
         manager.create_index(index("leads", columns)).await?;
     }
+    dialect::index_where(manager, "leads", &["merged_into"], "merged_into IS NOT NULL").await?;
 
     let identifiers = vec![
         id("id"),

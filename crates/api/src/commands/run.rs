@@ -128,13 +128,14 @@ pub fn work(file: Option<PathBuf>) -> Result<(), Failure> {
         let db = serve::prepare(&ground.config, &ambient)
             .await
             .map_err(|error| error.to_string())?;
-        let app = serve::assemble(
+        let mut app = serve::assemble(
             ground.config.clone(),
             ambient,
             ground.master.clone(),
             passwords(),
             db,
         );
+        app.serves = false;
         let app = actix_web::web::Data::new(app);
         let jobs = jobs::Loop::start(app.clone());
         println!("Tandem does background jobs");

@@ -29,12 +29,6 @@ pub trait Answer {
     }
 }
 
-/// A body that tells of leads.
-pub trait AboutLeads {
-    /// Which.
-    fn lead_ids(&self) -> Vec<LeadId>;
-}
-
 /// 201 with `Location`, and with an `ETag` where the resource has one.
 #[derive(Debug)]
 pub struct Created<T> {

@@ -27,6 +27,10 @@ pub const MAX_BODY: usize = 1024 * 1024;
 pub const MAX_CAPTURE: usize = 64 * 1024;
 /// How long a request may take once its body is there, but for reports and the waiting feed.
 const HANDLING: Duration = Duration::from_secs(5);
+/// How long the question who calls may take.
+const ASKING: Duration = Duration::from_secs(3);
+/// A body that takes longer, in milliseconds, has its caller asked anew.
+const SLOW_BODY: i64 = 200;
 /// How long the feed may take, which waits for 30 s where asked to.
 const FOLLOWING: Duration = Duration::from_secs(40);
 
@@ -91,7 +95,9 @@ async fn handle(
         return Ok(request.into_response(answer));
     }
     access::refuse_credentials_in_url(&request).map_err(|problem| problem.error_response())?;
-    let caller = access::identify(&app, &request).await;
+    let caller = who_calls(&app, &request)
+        .await
+        .map_err(|problem| problem.error_response())?;
     let verdict = match &caller.identity {
         Ok(identity) => app.limits.admit_caller(identity),
         Err(_) => app
@@ -109,18 +115,38 @@ async fn handle(
     outcome
 }
 
+/// Who calls: asked of the database where the caches do not know, which has its limit like everything.
+async fn who_calls(app: &web::Data<App>, request: &ServiceRequest) -> Result<access::Caller, Problem> {
+    let late = || {
+        Problem::new(Code::Unavailable)
+            .retry_after(1)
+            .because("nobody could be asked who calls")
+    };
+    tokio::time::timeout(ASKING, access::identify(app, request))
+        .await
+        .map_err(|_| late())
+}
+
 /// Take the body and hand the request to its handler.
 async fn answer(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-    app: &App,
+    app: &web::Data<App>,
     caller: access::Caller,
 ) -> Result<ServiceResponse, HttpResponse> {
     let path = request.path().to_owned();
-    request.extensions_mut().insert(caller);
     take_body(&mut request, app, &path)
         .await
         .map_err(|problem| problem.error_response())?;
+    // Rights are those of the moment at which the handler begins, also where the body took its time.
+    let waited = app.ambient.now().millis() - caller.now.millis();
+    let caller = match waited > SLOW_BODY {
+        true => who_calls(app, &request)
+            .await
+            .map_err(|problem| problem.error_response())?,
+        false => caller,
+    };
+    request.extensions_mut().insert(caller);
     let allowed = handling(&path, app);
     let call = AssertUnwindSafe(next.call(request)).catch_unwind();
     match tokio::time::timeout(allowed, call).await {

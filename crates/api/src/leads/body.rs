@@ -91,7 +91,27 @@ macro_rules! lead_fields {
             /// Set by the service.
             #[serde(default)]
             #[schema(read_only)]
+            pub stage_since: Option<Timestamp>,
+            /// Set by the service.
+            #[serde(default)]
+            #[schema(read_only)]
             pub cycle: Option<i64>,
+            /// Set by the service.
+            #[serde(default)]
+            #[schema(read_only)]
+            pub previous_owner_id: Option<UserId>,
+            /// Set by `POST /v1/leads/{lead_id}/transitions`.
+            #[serde(default)]
+            #[schema(read_only)]
+            pub nurture_until: Option<Timestamp>,
+            /// Set by the service.
+            #[serde(default)]
+            #[schema(read_only)]
+            pub last_touch: Option<Touch>,
+            /// Set by `POST /v1/leads/{lead_id}/archive`.
+            #[serde(default)]
+            #[schema(read_only)]
+            pub archived_at: Option<Timestamp>,
             /// Set by the service.
             #[serde(default)]
             #[schema(read_only, value_type = Option<Object>)]
@@ -164,6 +184,14 @@ lead_fields! {
 lead_fields! {
     /// A merge patch of a lead: lists of identifiers replace, `null` empties.
     LeadPatch {
+        /// Set by the service.
+        #[serde(default)]
+        #[schema(read_only)]
+        id: Option<LeadId>,
+        /// Said once, with `POST /v1/leads`.
+        #[serde(default)]
+        #[schema(read_only)]
+        first_touch: Option<Touch>,
         /// The primary e-mail; the others stay behind it. `null` takes the primary one away.
         #[serde(default)]
         #[schema(value_type = Option<String>, max_length = 320, example = "ada@example.com")]

@@ -200,7 +200,7 @@ fn take_up_again(world: &mut World, lead_id: LeadId, now: Timestamp) -> Option<C
         .filter(|lead| lead.archived_at.is_some())?;
     lead.archived_at = None;
     lead.version += 1;
-    lead.updated_at = now;
+    lead.updated_at = now.max(lead.updated_at);
     Some(Change::LeadRestored(Box::new(lead.clone())))
 }
 

@@ -9,8 +9,11 @@ use crate::leads::Touch;
 /// What the page's address says of where the person came from: its UTM parameters, taken as they are.
 /// Channels by rule, click ids and sessions come with tracking.
 pub(super) fn first_touch(context: &Context, at: Timestamp) -> Option<Touch> {
-    let landing = context.landing_url.as_ref().or(context.page_url.as_ref())?;
-    let utm = utm(landing);
+    let said = |url: &Option<String>| url.clone().filter(|url| !url.trim().is_empty());
+    let landing = said(&context.landing_url).or_else(|| said(&context.page_url))?;
+    let referrer = said(&context.landing_referrer).or_else(|| said(&context.referrer));
+    let bare = |url: &String| Some(without_query(url)).filter(|url| !url.is_empty());
+    let utm = utm(&landing);
     let take = |name: &str| {
         utm.get(name)
             .map(|text| text.chars().take(200).collect::<String>())
@@ -22,12 +25,8 @@ pub(super) fn first_touch(context: &Context, at: Timestamp) -> Option<Touch> {
         campaign: take("utm_campaign"),
         term: take("utm_term"),
         content: take("utm_content"),
-        landing_url: Some(without_query(landing)),
-        referrer: context
-            .landing_referrer
-            .as_ref()
-            .or(context.referrer.as_ref())
-            .map(|url| without_query(url)),
+        landing_url: bare(&landing),
+        referrer: referrer.as_ref().and_then(bare),
         occurred_at: Some(at),
     })
 }

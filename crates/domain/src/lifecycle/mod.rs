@@ -269,7 +269,7 @@ pub struct Cycle {
     pub dimensions: Dimensions,
 }
 
-/// What reports group cycles by, as it was at the last move.
+/// What reports group cycles by, as it was at the last change of the lead while the cycle was its current one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dimensions {
     /// The first touch's channel.
@@ -387,7 +387,7 @@ fn applies(m: &Move, lead: &Lead) -> bool {
 
 /// Move a lead by hand.
 ///
-/// Checked in this order: does the move exist, may the actor make it, is what it needs there.
+/// Checked in this order: does the move exist and fit its reason, may the actor make it, is what it needs there.
 pub fn move_lead(
     world: &mut World,
     lead_id: LeadId,
@@ -402,6 +402,8 @@ pub fn move_lead(
             allowed: vec![],
         });
     };
+    // Another machine's clock may have been ahead: a lead's time does not run backwards.
+    let now = now.max(lead.updated_at);
     let (to, reason) = destination(world, lead, asked)?;
     let illegal = || Refused::NoSuchMove {
         current: lead.stage,

@@ -2,12 +2,14 @@
 
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, IdenStatic, Order, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
 };
 use tandem_domain::id::{CompanyId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::search::{self, Word};
 use tandem_domain::lifecycle::Stage;
+use uuid::Uuid;
 
 use super::{LeadWithCompany, complete};
 use crate::db::Read;
@@ -17,6 +19,8 @@ use crate::rows::leads;
 
 /// Above this many terms a word is common: leads are walked in order and asked, instead of looked up by the word.
 const COMMON: u64 = 5_000;
+/// So many leads are asked in order before the way by the filter or by all words is taken.
+const WALKED: u64 = 5_000;
 /// Above this many rows a total is estimated.
 const COUNTED: u64 = 10_000;
 
@@ -94,6 +98,9 @@ impl<T> Page<T> {
 }
 
 /// A page of leads with their companies.
+///
+/// A rare word leads to its leads. A filter that no index knows in this order is asked of the next leads in order; only
+/// where these do not fill the page, the way goes by the filter or the words, which are rare then.
 pub async fn list(
     on: &impl Read,
     filter: &LeadFilter,
@@ -102,22 +109,33 @@ pub async fn list(
     after: Option<&Position>,
     limit: u64,
 ) -> Result<Page<LeadWithCompany>, StoreError> {
-    let mut query = filtered(on, filter).await?;
-    let order = if descending { Order::Desc } else { Order::Asc };
-    let by = match sort {
-        LeadSort::Id => None,
-        LeadSort::CreatedAt => Some(leads::Column::CreatedAt),
-        LeadSort::UpdatedAt => Some(leads::Column::UpdatedAt),
-        LeadSort::Name => Some(leads::Column::NameKey),
+    let words = counted_words(on, filter).await?;
+    let line = Line { sort, descending };
+    let fetch = |steer, until: Option<Position>| {
+        let mut query = filtered(on, filter, &words, steer);
+        if let Some(after) = after {
+            query = query.filter(line.beyond(on, after, steer));
+        }
+        if let Some(until) = &until {
+            query = query.filter(line.beyond(on, until, steer).not());
+        }
+        line.in_order(on, query, steer).limit(limit + 1).all(on.conn())
     };
-    if let Some(column) = by {
-        query = query.order_by(column, order.clone());
-    }
-    query = query.order_by(leads::Column::Id, order);
-    if let Some(after) = after {
-        query = query.filter(beyond(by, after, descending));
-    }
-    let rows = query.limit(limit + 1).all(on.conn()).await?;
+    let leads_the_way = words.first().is_some_and(|(n, _)| *n < COMMON);
+    let rows = if leads_the_way {
+        fetch(Steer::ByRarestWord, None).await?
+    } else if line.is_indexed_with(filter, words.len()) {
+        fetch(Steer::Free, None).await?
+    } else {
+        let until = line.place_after(on, filter.archived, after, WALKED).await?;
+        let walked_all = until.is_none();
+        let rows = fetch(Steer::ByOrder, until).await?;
+        if walked_all || rows.len() as u64 > limit {
+            rows
+        } else {
+            fetch(Steer::ByFilter, None).await?
+        }
+    };
     let page = Page::of(rows, limit);
     Ok(Page {
         data: complete(on, page.data).await?,
@@ -127,57 +145,197 @@ pub async fn list(
 
 /// How many leads a list has in all, and whether the number is an estimate: exact up to 10,000.
 pub async fn count(on: &impl Read, filter: &LeadFilter) -> Result<(u64, bool), StoreError> {
-    let query = filtered(on, filter).await?;
-    let some = query
-        .select_only()
-        .expr(Expr::val(1i64))
-        .limit(COUNTED + 1)
-        .into_tuple::<i64>()
-        .all(on.conn())
-        .await?;
-    if some.len() as u64 <= COUNTED {
-        return Ok((some.len() as u64, false));
-    }
-    Ok((
-        dialect::estimate_leads(on.conn()).await?.clamp(COUNTED, u64::MAX),
-        true,
-    ))
-}
-
-fn beyond(by: Option<leads::Column>, after: &Position, descending: bool) -> SimpleExpr {
-    let (key, id) = match after {
-        Position::Id(id) => (None, id),
-        Position::At(at, id) => (Some(Expr::val(at.millis())), id),
-        Position::Name(name, id) => (Some(Expr::val(name.clone())), id),
-    };
-    let (left, right) = match (by, key) {
-        (Some(column), Some(key)) => (
-            Expr::tuple([Expr::col(column), Expr::col(leads::Column::Id)]),
-            Expr::tuple([key, Expr::val(id.uuid())]),
-        ),
-        _ => (Expr::col(leads::Column::Id), Expr::val(id.uuid())),
-    };
-    if descending {
-        left.lt(right)
+    let words = counted_words(on, filter).await?;
+    let steer = if words.len() > 1 {
+        Steer::ByFilter
     } else {
-        left.gt(right)
+        Steer::ByRarestWord
+    };
+    let all = filtered(on, filter, &words, steer)
+        .select_only()
+        .expr(Expr::val(1i64));
+    let some = all.clone().limit(COUNTED + 1).into_tuple::<i64>();
+    let some = some.all(on.conn()).await?.len() as u64;
+    if some <= COUNTED {
+        return Ok((some, false));
+    }
+    let all = all.build(on.conn().get_database_backend());
+    let estimate = dialect::estimate(on.conn(), all).await?;
+    Ok((estimate.clamp(some, u64::MAX), true))
+}
+
+/// Which way a query goes; the columns of the other ways are kept from the planner, where it has to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Steer {
+    /// The planner knows.
+    Free,
+    /// Along the order.
+    ByOrder,
+    /// By a filter, or by what several words have in common; then sorted.
+    ByFilter,
+    /// By the rarest word, if it is rare; then sorted.
+    ByRarestWord,
+}
+
+impl Steer {
+    fn hides_order(self) -> bool {
+        matches!(self, Steer::ByFilter | Steer::ByRarestWord)
+    }
+
+    fn hides_filters(self) -> bool {
+        matches!(self, Steer::ByOrder | Steer::ByRarestWord)
     }
 }
 
-async fn filtered(on: &impl Read, filter: &LeadFilter) -> Result<Select<leads::Entity>, StoreError> {
+/// The order of a list.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    sort: LeadSort,
+    descending: bool,
+}
+
+impl Line {
+    fn column(self) -> Option<leads::Column> {
+        match self.sort {
+            LeadSort::Id => None,
+            LeadSort::CreatedAt => Some(leads::Column::CreatedAt),
+            LeadSort::UpdatedAt => Some(leads::Column::UpdatedAt),
+            LeadSort::Name => Some(leads::Column::NameKey),
+        }
+    }
+
+    /// Whether an index serves the filter in this order; a common word alone is met often enough on the way.
+    fn is_indexed_with(self, filter: &LeadFilter, words: usize) -> bool {
+        let of_column = [&filter.country, &filter.source];
+        let lists = of_column.iter().map(|wanted| wanted.len());
+        let one_stage = filter.stage.len() == 1;
+        let one_owner = filter.owner_id.len() == 1 || filter.unowned;
+        let by_company = filter.company_id.is_some();
+        let parts = usize::from(!filter.stage.is_empty())
+            + usize::from(one_owner || !filter.owner_id.is_empty())
+            + usize::from(by_company)
+            + lists.clone().filter(|wanted| *wanted > 0).count()
+            + usize::from(!filter.channel.is_empty());
+        let from_or_to = [
+            filter.created_at_gte,
+            filter.created_at_lt,
+            filter.updated_at_gte,
+            filter.updated_at_lt,
+        ];
+        if parts + words + from_or_to.iter().flatten().count() == 0 {
+            return true;
+        }
+        let own_range = match self.sort {
+            LeadSort::CreatedAt => filter.updated_at_gte.is_none() && filter.updated_at_lt.is_none(),
+            LeadSort::UpdatedAt => filter.created_at_gte.is_none() && filter.created_at_lt.is_none(),
+            _ => from_or_to.iter().flatten().next().is_none(),
+        };
+        let one_of_list = lists.clone().any(|wanted| wanted == 1);
+        let served = match self.sort {
+            LeadSort::Id => one_stage || one_owner || by_company || one_of_list,
+            LeadSort::CreatedAt => one_stage || by_company,
+            LeadSort::UpdatedAt => one_stage || one_owner || by_company,
+            LeadSort::Name => by_company,
+        };
+        own_range && ((parts == 0 && words <= 1) || (parts == 1 && words == 0 && served))
+    }
+
+    fn in_order(self, on: &impl Read, query: Select<leads::Entity>, steer: Steer) -> Select<leads::Entity> {
+        let order = if self.descending { Order::Desc } else { Order::Asc };
+        let mut query = query;
+        if let Some(column) = self.column() {
+            query = query.order_by(seen(on, column, steer.hides_order()), order.clone());
+        }
+        query.order_by(leads::Column::Id, order)
+    }
+
+    /// The condition that a lead stands behind a place.
+    fn beyond(self, on: &impl Read, place: &Position, steer: Steer) -> SimpleExpr {
+        let (key, id) = match place {
+            Position::Id(id) => (None, id),
+            Position::At(at, id) => (Some(Expr::val(at.millis())), id),
+            Position::Name(name, id) => (Some(Expr::val(name.clone())), id),
+        };
+        let (left, right) = match (self.column(), key) {
+            (Some(column), Some(key)) => (
+                Expr::tuple([
+                    seen(on, column, steer.hides_order()),
+                    Expr::col(leads::Column::Id),
+                ]),
+                Expr::tuple([key, Expr::val(id.uuid())]),
+            ),
+            _ => (Expr::col(leads::Column::Id), Expr::val(id.uuid())),
+        };
+        if self.descending {
+            left.lt(right)
+        } else {
+            left.gt(right)
+        }
+    }
+
+    /// The place so many leads further on, whatever they are; `None` where there are not so many.
+    async fn place_after(
+        self,
+        on: &impl Read,
+        archived: bool,
+        after: Option<&Position>,
+        leads: u64,
+    ) -> Result<Option<Position>, StoreError> {
+        use leads::Column::{Id as Key, IsListed};
+        let mut query = leads::Entity::find().select_only().filter(IsListed.eq(!archived));
+        if let Some(after) = after {
+            query = query.filter(self.beyond(on, after, Steer::Free));
+        }
+        let query = self.in_order(on, query, Steer::Free).offset(leads).limit(1);
+        let lead = |id: Uuid| Id::from_uuid(id);
+        Ok(match self.column() {
+            None => {
+                let found = query.column(Key).into_tuple::<Uuid>().one(on.conn()).await?;
+                found.map(|id| Position::Id(lead(id)))
+            }
+            Some(column @ leads::Column::NameKey) => {
+                let query = query.columns([column, Key]).into_tuple::<(String, Uuid)>();
+                let found = query.one(on.conn()).await?;
+                found.map(|(name, id)| Position::Name(name, lead(id)))
+            }
+            Some(column) => {
+                let query = query.columns([column, Key]).into_tuple::<(i64, Uuid)>();
+                let found = query.one(on.conn()).await?;
+                found.map(|(at, id)| Position::At(Timestamp::from_millis(at), lead(id)))
+            }
+        })
+    }
+}
+
+/// A column, perhaps so that no index is chosen for it.
+fn seen(on: &impl Read, column: leads::Column, is_hidden: bool) -> SimpleExpr {
+    if is_hidden {
+        dialect::unindexed(on.conn().get_database_backend(), "leads", column.as_str())
+    } else {
+        Expr::col((leads::Entity, column))
+    }
+}
+
+fn filtered(
+    on: &impl Read,
+    filter: &LeadFilter,
+    words: &[(u64, Word)],
+    steer: Steer,
+) -> Select<leads::Entity> {
     use leads::Column;
     let mut query = leads::Entity::find().filter(Column::IsListed.eq(!filter.archived));
+    let asked = |column| seen(on, column, steer.hides_filters());
     if !filter.stage.is_empty() {
-        query = query.filter(Column::Stage.is_in(filter.stage.iter().map(|stage| stage.name())));
+        query = query.filter(asked(Column::Stage).is_in(filter.stage.iter().map(|stage| stage.name())));
     }
     if !filter.owner_id.is_empty() {
-        query = query.filter(Column::OwnerId.is_in(filter.owner_id.iter().map(|id| Id::uuid(*id))));
+        query = query.filter(asked(Column::OwnerId).is_in(filter.owner_id.iter().map(|id| Id::uuid(*id))));
     }
     if filter.unowned {
-        query = query.filter(Column::OwnerId.is_null());
+        query = query.filter(asked(Column::OwnerId).is_null());
     }
     if let Some(company) = filter.company_id {
-        query = query.filter(Column::CompanyId.eq(company.uuid()));
+        query = query.filter(asked(Column::CompanyId).eq(company.uuid()));
     }
     for (column, wanted) in [
         (Column::Country, &filter.country),
@@ -185,7 +343,7 @@ async fn filtered(on: &impl Read, filter: &LeadFilter) -> Result<Select<leads::E
         (Column::Channel, &filter.channel),
     ] {
         if !wanted.is_empty() {
-            query = query.filter(column.is_in(wanted));
+            query = query.filter(asked(column).is_in(wanted));
         }
     }
     for (column, from, to) in [
@@ -193,25 +351,23 @@ async fn filtered(on: &impl Read, filter: &LeadFilter) -> Result<Select<leads::E
         (Column::UpdatedAt, filter.updated_at_gte, filter.updated_at_lt),
     ] {
         if let Some(from) = from {
-            query = query.filter(column.gte(from.millis()));
+            query = query.filter(asked(column).gte(from.millis()));
         }
         if let Some(to) = to {
-            query = query.filter(column.lt(to.millis()));
+            query = query.filter(asked(column).lt(to.millis()));
         }
     }
-    if let Some(q) = &filter.q {
-        for condition in words(on, &search::query(q)).await? {
-            query = query.filter(condition);
-        }
+    for condition in conditions(on, words, steer) {
+        query = query.filter(condition);
     }
-    Ok(query)
+    query
 }
 
-/// One condition a word: the rarest leads the way, common ones are only asked about.
-async fn words(on: &impl Read, words: &[Word]) -> Result<Vec<SimpleExpr>, StoreError> {
+/// The words of a query with the number of their terms, counted up to where they are common; the rarest first.
+async fn counted_words(on: &impl Read, filter: &LeadFilter) -> Result<Vec<(u64, Word)>, StoreError> {
     let backend = on.conn().get_database_backend();
     let mut counted = vec![];
-    for word in words {
+    for word in filter.q.as_deref().map(search::query).unwrap_or_default() {
         let row = on
             .conn()
             .query_one_raw(dialect::count_terms(backend, &word.beginnings, COMMON))
@@ -220,16 +376,25 @@ async fn words(on: &impl Read, words: &[Word]) -> Result<Vec<SimpleExpr>, StoreE
         counted.push((n as u64, word));
     }
     counted.sort_by_key(|(n, _)| *n);
-    let leads_the_way = |place: usize, n: u64| place == 0 && n < COMMON;
-    Ok(counted
-        .into_iter()
+    Ok(counted)
+}
+
+fn conditions(on: &impl Read, words: &[(u64, Word)], steer: Steer) -> Vec<SimpleExpr> {
+    let backend = on.conn().get_database_backend();
+    let all_are_common = words.first().is_some_and(|(n, _)| *n >= COMMON);
+    if steer == Steer::ByFilter && all_are_common && words.len() > 1 {
+        let all: Vec<&[String]> = words.iter().map(|(_, word)| word.beginnings.as_slice()).collect();
+        return vec![dialect::lead_among_terms(backend, &all)];
+    }
+    words
+        .iter()
         .enumerate()
         .map(|(place, (n, word))| {
-            if leads_the_way(place, n) {
-                dialect::lead_among_term(backend, &word.beginnings)
+            if place == 0 && *n < COMMON {
+                dialect::lead_among_terms(backend, &[&word.beginnings])
             } else {
                 dialect::lead_has_term(backend, &word.beginnings)
             }
         })
-        .collect())
+        .collect()
 }

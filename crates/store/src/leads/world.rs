@@ -9,7 +9,7 @@ use sea_orm::{
 use serde_json::json;
 use tandem_domain::id::{CompanyId, Id, LeadId};
 use tandem_domain::leads::fields::{About, CompanyField, FieldValue};
-use tandem_domain::leads::identity::Key;
+use tandem_domain::leads::identity::{Key, Kind};
 use tandem_domain::leads::save::{CompanyStatement, Statement};
 use tandem_domain::leads::search::fold;
 use tandem_domain::world::World;
@@ -25,11 +25,7 @@ pub async fn world<'s>(
     tx: &Tx,
     statements: impl IntoIterator<Item = &'s Statement> + Clone,
 ) -> Result<World, StoreError> {
-    let keys: BTreeSet<Key> = statements
-        .clone()
-        .into_iter()
-        .flat_map(|said| said.keys())
-        .collect();
+    let keys: BTreeSet<Key> = statements.clone().into_iter().flat_map(addressing).collect();
     let companies = || {
         statements
             .clone()
@@ -39,20 +35,14 @@ pub async fn world<'s>(
     let named = names_of(companies());
     lock(tx, &keys, &named).await?;
     let holders = holders(tx, &keys).await?;
+    let alone = |row: &&identifiers::Model| {
+        let is_same = |other: &&identifiers::Model| (&other.kind, &other.value) == (&row.kind, &row.value);
+        row.kind != Kind::Phone.name() || holders.iter().filter(is_same).take(2).count() == 1
+    };
+    let alone_with_it = holders.iter().filter(alone).map(|row| row.lead_id);
     let addressed = statements.into_iter().filter_map(|said| said.id).map(Id::uuid);
-    let wanted: BTreeSet<Uuid> = addressed.chain(holders.iter().map(|row| row.lead_id)).collect();
-    let mut world = empty(tx);
-    let survivors = add_leads(tx, &mut world, wanted).await?;
-    // Who holds what, phones of leads that were not asked for included: a phone names a lead only if it has it alone.
-    for row in holders {
-        let holder = survivors
-            .get(&row.lead_id)
-            .copied()
-            .unwrap_or(Id::from_uuid(row.lead_id));
-        world.hold(holder, &row.into_domain()?);
-    }
-    add_companies(tx, &mut world, &named).await?;
-    Ok(world)
+    let wanted: BTreeSet<Uuid> = addressed.chain(alone_with_it).collect();
+    known(tx, wanted, holders, &named).await
 }
 
 /// The facts that a decision about known leads is made on, perhaps with what it says about new identifiers.
@@ -61,20 +51,37 @@ pub async fn world_of(
     ids: impl IntoIterator<Item = LeadId>,
     said: Option<&Statement>,
 ) -> Result<World, StoreError> {
-    let keys: BTreeSet<Key> = said.into_iter().flat_map(Statement::keys).collect();
+    let keys: BTreeSet<Key> = said.into_iter().flat_map(addressing).collect();
     let named = names_of(said.into_iter().filter_map(|said| said.company.as_ref()));
     lock(tx, &keys, &named).await?;
     let holders = holders(tx, &keys).await?;
+    known(tx, ids.into_iter().map(Id::uuid).collect(), holders, &named).await
+}
+
+/// The keys by which a statement finds its lead: phones only where it carries nothing else, since a switchboard's
+/// number would lead to everybody behind it.
+fn addressing(said: &Statement) -> Vec<Key> {
+    let only_phones = said.id.is_none() && said.external_ids.is_empty() && said.emails.is_empty();
+    let mut keys = said.keys();
+    keys.retain(|key| key.kind.is_unique() || only_phones);
+    keys
+}
+
+/// The world of these leads and of the companies that are named. Who else holds an identifier is known by id alone; of
+/// the loaded leads what was read under their locks counts.
+async fn known(
+    tx: &Tx,
+    wanted: BTreeSet<Uuid>,
+    holders: Vec<identifiers::Model>,
+    named: &Named,
+) -> Result<World, StoreError> {
     let mut world = empty(tx);
-    let survivors = add_leads(tx, &mut world, ids.into_iter().map(Id::uuid).collect()).await?;
+    let survivors = add_leads(tx, &mut world, wanted, named).await?;
     for row in holders {
-        let holder = survivors
-            .get(&row.lead_id)
-            .copied()
-            .unwrap_or(Id::from_uuid(row.lead_id));
-        world.hold(holder, &row.into_domain()?);
+        if !survivors.contains_key(&row.lead_id) {
+            world.hold(Id::from_uuid(row.lead_id), &row.into_domain()?);
+        }
     }
-    add_companies(tx, &mut world, &named).await?;
     Ok(world)
 }
 
@@ -140,14 +147,17 @@ async fn holders(tx: &Tx, keys: &BTreeSet<Key>) -> Result<Vec<identifiers::Model
         .collect::<Result<_, _>>()?)
 }
 
-/// Lock and load leads with their members; answer which lead each member now is.
+/// Lock and load leads with their members and companies, in that order; answer which lead each member now is.
 async fn add_leads(
     tx: &Tx,
     world: &mut World,
     wanted: BTreeSet<Uuid>,
+    named: &Named,
 ) -> Result<HashMap<Uuid, LeadId>, StoreError> {
     let mut survivors = HashMap::new();
     if wanted.is_empty() {
+        load_companies(tx, world, BTreeSet::new(), named).await?;
+        add_statements(tx, world, BTreeSet::new()).await?;
         return Ok(survivors);
     }
     let backend = tx.conn().get_database_backend();
@@ -209,7 +219,7 @@ async fn add_leads(
             cycle,
         );
     }
-    load_companies(tx, world, company_ids, &Named::default()).await?;
+    load_companies(tx, world, company_ids, named).await?;
     add_statements(tx, world, members).await?;
     // What was said about a member is said about the survivor.
     let moved: Vec<FieldValue> = world
@@ -235,14 +245,6 @@ async fn add_leads(
         .into_iter()
         .for_each(|statement| world.add_statement(statement));
     Ok(survivors)
-}
-
-async fn add_companies(tx: &Tx, world: &mut World, named: &Named) -> Result<(), StoreError> {
-    if named.domains.is_empty() && named.names.is_empty() {
-        return Ok(());
-    }
-    load_companies(tx, world, BTreeSet::new(), named).await?;
-    add_statements(tx, world, BTreeSet::new()).await
 }
 
 async fn load_companies(

@@ -113,7 +113,7 @@ pub fn save_company(
     }
     if is_new || !after.is_empty() {
         company.version += 1;
-        company.updated_at = now;
+        company.updated_at = now.max(company.updated_at);
         let change = if is_new {
             Change::CompanyCreated {
                 company: company.clone(),

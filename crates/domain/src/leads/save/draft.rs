@@ -355,7 +355,7 @@ impl Draft {
             return self.changes;
         }
         self.lead.version += 1;
-        self.lead.updated_at = now;
+        self.lead.updated_at = now.max(self.lead.updated_at);
         let cycle = world.cycles.get_mut(&self.lead.id).and_then(|cycle| {
             let before = cycle.dimensions.clone();
             cycle.describe(&self.lead);

@@ -10,7 +10,7 @@ mod work;
 pub use company::{find_company, save_company};
 pub use work::{archive, assign};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -114,7 +114,7 @@ pub enum Refused {
 }
 
 impl Statement {
-    /// The keys that address a lead: external ids, then e-mails; phones only where there is neither.
+    /// The keys of all its identifiers: external ids, then e-mails, then phones.
     pub fn keys(&self) -> Vec<Key> {
         let external = self
             .external_ids
@@ -124,6 +124,15 @@ impl Statement {
             .chain(self.emails.iter().map(email_key))
             .chain(self.phones.iter().map(phone_key))
             .collect()
+    }
+}
+
+impl Statement {
+    /// The first touch, where anything is said of it.
+    fn touch(&self) -> Option<&Touch> {
+        self.first_touch
+            .as_ref()
+            .filter(|touch| **touch != Touch::default())
     }
 }
 
@@ -224,7 +233,7 @@ fn create(
         identifiers: vec![],
         profile: Profile::default(),
         company_id: None,
-        first_touch: said.first_touch.clone(),
+        first_touch: said.touch().cloned(),
         archived_at: None,
         created_at: now,
         updated_at: now,
@@ -235,6 +244,8 @@ fn create(
         after: Facts::new(),
         before: Facts::new(),
     };
+    let news: BTreeSet<Key> = said.keys().into_iter().collect();
+    draft.within_limits(|kind| news.iter().filter(|key| key.kind == kind).count())?;
     draft.add_identifiers(world, said, now, ids);
     draft.state(
         world,
@@ -248,7 +259,7 @@ fn create(
     if let Some(company) = &said.company {
         draft.join(world, Some(company), observed(said, now), actor, now, ids);
     }
-    if let Some(touch) = &said.first_touch {
+    if let Some(touch) = said.touch() {
         draft.after.insert("first_touch".into(), json!(touch));
     }
     let form_id: Option<FormId> = if let Actor::Form(id) = actor {
@@ -304,11 +315,11 @@ fn update(
     ids: &mut Ids,
 ) -> Result<Vec<Change>, Refused> {
     let mut draft = Draft::of(world, lead_id, actor)?;
-    let news = said
+    let news: BTreeSet<Key> = said
         .keys()
         .into_iter()
         .filter(|key| draft.is_new(world, key))
-        .collect::<Vec<_>>();
+        .collect();
     draft.within_limits(|kind| {
         draft.lead.of_kind(kind).count() + news.iter().filter(|key| key.kind == kind).count()
     })?;
@@ -325,7 +336,7 @@ fn update(
     if let Some(company) = &said.company {
         draft.join(world, Some(company), observed(said, now), actor, now, ids);
     }
-    if let (None, Some(touch)) = (&draft.lead.first_touch, &said.first_touch) {
+    if let (None, Some(touch)) = (&draft.lead.first_touch, said.touch()) {
         draft.before.insert("first_touch".into(), Value::Null);
         draft.after.insert("first_touch".into(), json!(touch));
         draft.lead.first_touch = Some(touch.clone());
@@ -342,11 +353,16 @@ pub fn edit(
     now: Timestamp,
     ids: &mut Ids,
 ) -> Result<Vec<Change>, Refused> {
-    let faults = custom_faults(world, &edit.custom);
+    let mut draft = Draft::of(world, lead_id, actor)?;
+    // A field that is no longer declared can still be emptied.
+    let stated = edit
+        .custom
+        .iter()
+        .filter(|(name, value)| !(value.is_null() && draft.lead.profile.custom.contains_key(*name)));
+    let faults = custom_faults(world, stated);
     if !faults.is_empty() {
         return Err(Refused::Invalid(faults));
     }
-    let mut draft = Draft::of(world, lead_id, actor)?;
     draft.replace_identifiers(world, edit, now, ids)?;
     draft.within_limits(|kind| draft.lead.of_kind(kind).count())?;
     draft.state(world, &edit.text, &edit.custom, now, actor, now, ids);
@@ -360,7 +376,7 @@ fn observed(said: &Statement, now: Timestamp) -> Timestamp {
     said.observed_at.map_or(now, |at| at.min(now))
 }
 
-fn custom_faults(world: &World, custom: &BTreeMap<String, Value>) -> Vec<Fault> {
+fn custom_faults<'a>(world: &World, custom: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Vec<Fault> {
     let mut faults = vec![];
     for (name, value) in custom {
         let pointer = format!("/custom/{name}");

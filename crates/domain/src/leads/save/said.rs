@@ -38,6 +38,13 @@ impl Said {
             .or_default();
         let newest = statements.newest_like(source);
         let newest_id = newest.map(|newest| newest.id);
+        // What is said now comes after what was said, whatever another machine's clock showed.
+        let observed_at = match newest {
+            Some(newest) if self.observed_at == now && newest.observed_at > now => {
+                newest.observed_at.plus_millis(1)
+            }
+            _ => self.observed_at,
+        };
         let is_known = newest.is_some_and(|newest| newest.value == self.value);
         let says_nothing = is_empty(&self.value) && (source != Source::Hand || statements.winner().is_none());
         if is_known || says_nothing {
@@ -49,7 +56,7 @@ impl Said {
             field: self.field,
             value: self.value,
             source,
-            observed_at: self.observed_at,
+            observed_at,
             recorded_at: now,
             by: actor.id(),
         };

@@ -270,6 +270,91 @@ fn a_patch_sets_the_primary_email_and_may_not_take_another_leads() {
     );
 }
 
+#[test]
+fn a_lead_has_at_most_fifty_identifiers_of_a_kind_from_the_beginning() {
+    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&mut ids);
+    let many = |n: usize| Statement {
+        emails: (0..n)
+            .map(|i| Email::parse(&format!("a{i}@example.com")).unwrap())
+            .collect(),
+        ..Statement::default()
+    };
+    let refused = put(&mut world, &many(51), &partner, 0, &mut ids);
+    assert!(matches!(refused, Err(Refused::Invalid(_))), "{refused:?}");
+    assert!(world.leads.is_empty());
+    put(&mut world, &many(50), &partner, 0, &mut ids).unwrap();
+    let twice = Statement {
+        emails: vec![many(1).emails[0].clone(); 2],
+        ..Statement::default()
+    };
+    put(&mut world, &twice, &partner, 1, &mut ids).unwrap();
+}
+
+#[test]
+fn what_is_said_now_comes_after_what_was_said_by_a_clock_ahead() {
+    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+    let person = user(&mut ids);
+    let id = put(
+        &mut world,
+        &named("ada@example.com", "Ahead"),
+        &person,
+        5_000,
+        &mut ids,
+    )
+    .unwrap()
+    .lead_id;
+    put(&mut world, &named("ada@example.com", "Now"), &person, 0, &mut ids).unwrap();
+    let lead = &world.leads[&id];
+    assert_eq!(lead.profile.get(LeadField::FirstName), Some("Now"));
+    assert_eq!(lead.updated_at, at(5_000), "a lead's time does not run backwards");
+}
+
+#[test]
+fn a_field_that_is_no_longer_declared_can_be_emptied() {
+    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+    let person = user(&mut ids);
+    let declared = CustomField {
+        name: "seats".into(),
+        label: "Seats".into(),
+        kind: CustomType::Integer,
+        options: vec![],
+    };
+    world.custom_fields = vec![declared];
+    let said = Statement {
+        custom: BTreeMap::from([("seats".into(), json!(3))]),
+        ..about("a@example.com")
+    };
+    let id = put(&mut world, &said, &person, 0, &mut ids).unwrap().lead_id;
+    world.custom_fields.clear();
+    let empty = Edit {
+        custom: BTreeMap::from([("seats".into(), Value::Null)]),
+        ..Edit::default()
+    };
+    edit(&mut world, id, &empty, &person, at(1), &mut ids).unwrap();
+    assert!(world.leads[&id].profile.custom.is_empty());
+}
+
+#[test]
+fn an_empty_first_touch_takes_nobodys_place() {
+    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&mut ids);
+    let touched = |touch| Statement {
+        first_touch: Some(touch),
+        ..about("a@example.com")
+    };
+    let id = put(&mut world, &touched(Touch::default()), &partner, 0, &mut ids)
+        .unwrap()
+        .lead_id;
+    assert_eq!(world.leads[&id].first_touch, None);
+    let google = Touch {
+        source: Some("google".into()),
+        ..Touch::default()
+    };
+    put(&mut world, &touched(google.clone()), &partner, 1, &mut ids).unwrap();
+    assert_eq!(world.leads[&id].first_touch, Some(google));
+}
+
 proptest! {
     /// However statements about one field arrive, the lead shows the winner among all of them.
     #[test]

@@ -24,7 +24,7 @@ pub fn archive(
     }
     lead.archived_at = away.then_some(now);
     lead.version += 1;
-    lead.updated_at = now;
+    lead.updated_at = now.max(lead.updated_at);
     let lead = Box::new(lead.clone());
     Ok(Some(if away {
         Change::LeadArchived(lead)
@@ -59,7 +59,7 @@ pub fn assign(
     let from = std::mem::replace(&mut lead.owner_id, owner);
     lead.previous_owner_id = from.or(lead.previous_owner_id);
     lead.version += 1;
-    lead.updated_at = now;
+    lead.updated_at = now.max(lead.updated_at);
     Ok(Some(Change::LeadAssigned {
         lead: Box::new(lead.clone()),
         from,
