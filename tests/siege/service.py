@@ -172,7 +172,7 @@ class Service:
     def complaints(self):
         """What the log says of panics and of errors, but for a database that was away or busy."""
         lines = self.log.read_text(errors="replace").splitlines()
-        known = ('"code":"unavailable"', '"target":"actix_http')
+        known = ('"code":"unavailable"', '"target":"actix_http', "the outcome of a commit is unknown")
         is_bad = lambda line: "panicked" in line or (
             '"ERROR"' in line and not any(text in line for text in known)
         )

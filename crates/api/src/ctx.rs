@@ -20,7 +20,7 @@ use crate::crypto;
 use crate::http::problem::{Code, Kept, Place, Problem, REQUEST_ID, Violation};
 use crate::http::query::checked_query;
 use crate::http::reply::{self, Answer, Reply};
-use crate::http::request::BodyHash;
+use crate::http::request::{BodyHash, Commits};
 
 /// What a handler demands of its caller.
 pub trait Permission: 'static {
@@ -175,7 +175,15 @@ impl<P: Permission> Ctx<P> {
             };
             idempotency::keep(&tx, &key, &record).await?;
         }
+        let commits = self
+            .request
+            .extensions()
+            .get::<Commits>()
+            .cloned()
+            .unwrap_or_default();
+        commits.begin();
         tx.commit().await?;
+        commits.end();
         Ok(answer)
     }
 
@@ -294,7 +302,8 @@ impl From<StoreError> for Problem {
             StoreError::Conflict => Problem::new(Code::Conflict),
             StoreError::Contended | StoreError::Locked => Problem::new(Code::Unavailable).retry_after(1),
             StoreError::Unavailable(_) => Problem::new(Code::Unavailable).retry_after(1).because(error),
-            StoreError::Corrupt(_) | StoreError::Internal(_) => {
+            // 503 would say "not processed"; who hears 500 repeats the request with its Idempotency-Key.
+            StoreError::Unknown(_) | StoreError::Corrupt(_) | StoreError::Internal(_) => {
                 Problem::new(Code::InternalError).because(error)
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
-    DbBackend, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tandem_domain::access::Actor;
 use tandem_domain::id::Ids;
@@ -262,7 +262,7 @@ impl Tx {
     pub async fn commit(self) -> Result<(), StoreError> {
         let Self { inner, committed, .. } = self;
         let task = tokio::spawn(async move {
-            inner.commit().await?;
+            inner.commit().await.map_err(unanswered)?;
             committed.send_modify(|count| *count += 1);
             Ok::<(), StoreError>(())
         });
@@ -288,6 +288,14 @@ impl Tx {
     /// The rules in force.
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+}
+
+/// Why a commit failed. A server that goes away after the commit has reached its log no longer says so.
+fn unanswered(error: DbErr) -> StoreError {
+    match StoreError::from(error) {
+        StoreError::Unavailable(cause) => StoreError::Unknown(cause),
+        told => told,
     }
 }
 

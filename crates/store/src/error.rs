@@ -17,6 +17,9 @@ pub enum StoreError {
     /// The database is away, full, or too busy; nothing was done. Try again.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// No answer came to a commit: it was made durable, or not. Only a repetition that is known again is safe.
+    #[error("the outcome of a commit is unknown: {0}")]
+    Unknown(String),
     /// Another transaction was in the way (deadlock, serialisation); nothing was done. Try again.
     #[error("another transaction was in the way")]
     Contended,

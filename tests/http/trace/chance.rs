@@ -192,7 +192,7 @@ impl Chance {
             "-",
             "שלום",
         ];
-        encoded(*self.pick(&words))
+        encoded(self.pick(&words))
     }
 }
 

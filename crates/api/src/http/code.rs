@@ -198,9 +198,8 @@ catalogue! {
          Idempotency-Key. The operator finds the cause in the log under the request id.";
     Unavailable SERVICE_UNAVAILABLE "unavailable" "unavailable" "Unavailable"
         "The service cannot answer at the moment"
-        "The database is away or busy, or the service is starting or stopping. The request was not processed; only if \
-         the database went away during the commit is the outcome unknown. Repeat it with the same Idempotency-Key \
-         after the time in Retry-After.";
+        "The database is away or busy, or the service is starting or stopping. The request was not processed; \
+         repeat it after the time in Retry-After.";
     Overloaded SERVICE_UNAVAILABLE "overloaded" "overloaded" "Overloaded"
         "There is more work than can be taken at the moment"
         "A queue is full. The request was not processed; repeat it after the time in Retry-After.";

@@ -1,6 +1,8 @@
 //! What happens to every request before its handler: an id, a caller, a body in time, a limit; and to its answer.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -37,6 +39,26 @@ const FOLLOWING: Duration = Duration::from_secs(40);
 /// The SHA-256 of the request's body.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyHash(pub [u8; 32]);
+
+/// Whether the request is being made durable at this moment.
+#[derive(Debug, Clone, Default)]
+pub struct Commits(Arc<AtomicBool>);
+
+impl Commits {
+    /// A commit begins.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// It was answered.
+    pub fn end(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+
+    fn are_under_way(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
 
 /// The outermost middleware: gives the request its id, and every failure its problem document.
 ///
@@ -147,6 +169,8 @@ async fn answer(
         false => caller,
     };
     request.extensions_mut().insert(caller);
+    let commits = Commits::default();
+    request.extensions_mut().insert(commits.clone());
     let allowed = handling(&path, app);
     let call = AssertUnwindSafe(next.call(request)).catch_unwind();
     match tokio::time::timeout(allowed, call).await {
@@ -155,6 +179,10 @@ async fn answer(
         // The panic itself was logged where it happened.
         Ok(Err(_)) => Err(Problem::new(Code::InternalError)
             .because("a handler panicked")
+            .error_response()),
+        // What is being made durable may still become so: 503 would say that it was not processed.
+        Err(_) if commits.are_under_way() => Err(Problem::new(Code::InternalError)
+            .because("a commit took too long")
             .error_response()),
         Err(_) => {
             let late = Problem::new(Code::Unavailable)

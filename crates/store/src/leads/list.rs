@@ -117,7 +117,7 @@ pub async fn list(
             query = query.filter(line.beyond(on, after, steer));
         }
         if let Some(until) = &until {
-            query = query.filter(line.beyond(on, until, steer).not());
+            query = query.filter(line.up_to(on, until, steer));
         }
         line.in_order(on, query, steer).limit(limit + 1).all(on.conn())
     };
@@ -126,6 +126,8 @@ pub async fn list(
         fetch(Steer::ByRarestWord, None).await?
     } else if line.is_indexed_with(filter, words.len()) {
         fetch(Steer::Free, None).await?
+    } else if filter.company_id.is_some() {
+        fetch(Steer::ByFilter, None).await?
     } else {
         let until = line.place_after(on, filter.archived, after, WALKED).await?;
         let walked_all = until.is_none();
@@ -206,38 +208,34 @@ impl Line {
 
     /// Whether an index serves the filter in this order; a common word alone is met often enough on the way.
     fn is_indexed_with(self, filter: &LeadFilter, words: usize) -> bool {
-        let of_column = [&filter.country, &filter.source];
-        let lists = of_column.iter().map(|wanted| wanted.len());
-        let one_stage = filter.stage.len() == 1;
-        let one_owner = filter.owner_id.len() == 1 || filter.unowned;
-        let by_company = filter.company_id.is_some();
-        let parts = usize::from(!filter.stage.is_empty())
-            + usize::from(one_owner || !filter.owner_id.is_empty())
-            + usize::from(by_company)
-            + lists.clone().filter(|wanted| *wanted > 0).count()
-            + usize::from(!filter.channel.is_empty());
-        let from_or_to = [
-            filter.created_at_gte,
-            filter.created_at_lt,
-            filter.updated_at_gte,
-            filter.updated_at_lt,
+        use LeadSort::{CreatedAt, Id, Name, UpdatedAt};
+        let created = filter.created_at_gte.is_some() || filter.created_at_lt.is_some();
+        let updated = filter.updated_at_gte.is_some() || filter.updated_at_lt.is_some();
+        let leads_elsewhere = match self.sort {
+            CreatedAt => updated,
+            UpdatedAt => created,
+            Id | Name => created || updated,
+        };
+        let by_id = self.sort == Id;
+        // How many values are asked for, and whether an index has one of them in this order.
+        let asked = [
+            (filter.stage.len(), self.sort != Name),
+            (
+                filter.owner_id.len() + usize::from(filter.unowned),
+                by_id || self.sort == UpdatedAt,
+            ),
+            (usize::from(filter.company_id.is_some()), by_id),
+            (filter.country.len(), by_id),
+            (filter.source.len(), by_id),
+            (filter.channel.len(), false),
         ];
-        if parts + words + from_or_to.iter().flatten().count() == 0 {
-            return true;
-        }
-        let own_range = match self.sort {
-            LeadSort::CreatedAt => filter.updated_at_gte.is_none() && filter.updated_at_lt.is_none(),
-            LeadSort::UpdatedAt => filter.created_at_gte.is_none() && filter.created_at_lt.is_none(),
-            _ => from_or_to.iter().flatten().next().is_none(),
-        };
-        let one_of_list = lists.clone().any(|wanted| wanted == 1);
-        let served = match self.sort {
-            LeadSort::Id => one_stage || one_owner || by_company || one_of_list,
-            LeadSort::CreatedAt => one_stage || by_company,
-            LeadSort::UpdatedAt => one_stage || one_owner || by_company,
-            LeadSort::Name => by_company,
-        };
-        own_range && ((parts == 0 && words <= 1) || (parts == 1 && words == 0 && served))
+        let asked: Vec<(usize, bool)> = asked.into_iter().filter(|(n, _)| *n > 0).collect();
+        !leads_elsewhere
+            && match (asked.as_slice(), words) {
+                ([], 0 | 1) => true,
+                ([(1, is_indexed)], 0) => *is_indexed,
+                _ => false,
+            }
     }
 
     fn in_order(self, on: &impl Read, query: Select<leads::Entity>, steer: Steer) -> Select<leads::Entity> {
@@ -251,25 +249,40 @@ impl Line {
 
     /// The condition that a lead stands behind a place.
     fn beyond(self, on: &impl Read, place: &Position, steer: Steer) -> SimpleExpr {
+        let (lead, place) = self.compared(on, place, steer);
+        if self.descending {
+            lead.lt(place)
+        } else {
+            lead.gt(place)
+        }
+    }
+
+    /// The condition that a lead stands at a place or before it.
+    fn up_to(self, on: &impl Read, place: &Position, steer: Steer) -> SimpleExpr {
+        let (lead, place) = self.compared(on, place, steer);
+        if self.descending {
+            lead.gte(place)
+        } else {
+            lead.lte(place)
+        }
+    }
+
+    fn compared(self, on: &impl Read, place: &Position, steer: Steer) -> (SimpleExpr, SimpleExpr) {
         let (key, id) = match place {
             Position::Id(id) => (None, id),
             Position::At(at, id) => (Some(Expr::val(at.millis())), id),
             Position::Name(name, id) => (Some(Expr::val(name.clone())), id),
         };
-        let (left, right) = match (self.column(), key) {
+        match (self.column(), key) {
             (Some(column), Some(key)) => (
                 Expr::tuple([
                     seen(on, column, steer.hides_order()),
                     Expr::col(leads::Column::Id),
-                ]),
-                Expr::tuple([key, Expr::val(id.uuid())]),
+                ])
+                .into(),
+                Expr::tuple([key, Expr::val(id.uuid())]).into(),
             ),
             _ => (Expr::col(leads::Column::Id), Expr::val(id.uuid())),
-        };
-        if self.descending {
-            left.lt(right)
-        } else {
-            left.gt(right)
         }
     }
 

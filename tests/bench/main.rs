@@ -1,0 +1,266 @@
+//! Measures a release build on both databases, filled with many leads: `scripts/bench` runs it.
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
+mod client;
+mod fill;
+mod load;
+mod people;
+mod report;
+mod server;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{fs, thread};
+
+use sea_orm::ConnectionTrait;
+use tandem_domain::instant::Timestamp;
+use tandem_store::db::Place;
+
+use load::Facts;
+use people::People;
+use report::{Figures, Line, Side};
+use server::{Home, Server};
+
+/// Why a benchmark failed, for people.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// How often a server is started for the median.
+const STARTS: usize = 10;
+/// What a server does at first is over after this.
+const REST: Duration = Duration::from_secs(3);
+
+/// What is measured, from the command line.
+struct Order {
+    program: PathBuf,
+    postgres: String,
+    dir: PathBuf,
+    page: PathBuf,
+    people: People,
+    requests: u64,
+}
+
+fn main() -> ExitCode {
+    match order().and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn order() -> Result<Order, Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [program, postgres, dir, page, leads, requests] = arguments.as_slice() else {
+        return Err("usage: bench <tandem> <url of PostgreSQL> <directory> <page> <leads> <requests>".into());
+    };
+    Ok(Order {
+        program: fs::canonicalize(program)?,
+        postgres: postgres.clone(),
+        dir: PathBuf::from(dir),
+        page: PathBuf::from(page),
+        people: People {
+            leads: leads.parse()?,
+        },
+        requests: requests.parse()?,
+    })
+}
+
+fn run(order: Order) -> Result<(), Failure> {
+    let now = Timestamp::from_millis(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64);
+    let homes = homes(&order)?;
+    let filled_in = fill_both(&homes, &order, now)?;
+
+    say("cold starts");
+    let mut starts = vec![];
+    for home in &homes {
+        let mut all = vec![];
+        for _ in 0..STARTS {
+            let server = home.start()?;
+            all.push(server.started_in.as_secs_f64() * 1000.0);
+            server.stop()?;
+        }
+        all.sort_by(f64::total_cmp);
+        starts.push(all);
+    }
+
+    let servers = homes
+        .iter()
+        .map(Home::start)
+        .collect::<Result<Vec<Server>, Failure>>()?;
+    thread::sleep(REST);
+    let before = servers
+        .iter()
+        .map(Server::memory)
+        .collect::<Result<Vec<_>, _>>()?;
+    let lines = measure_all(&servers, &order, now)?;
+    let mut sides = vec![];
+    for (place, home) in homes.iter().enumerate() {
+        let (version, megabytes) = describe(home)?;
+        sides.push(Side {
+            name: home.name,
+            version,
+            megabytes,
+            starts: starts[place].clone(),
+            memory_before: before[place],
+            memory_after: servers[place].memory()?,
+            filled_in: filled_in.get(place).copied(),
+        });
+    }
+    for server in servers {
+        server.stop()?;
+    }
+    let figures = Figures {
+        leads: order.people.leads,
+        day: now.to_string()[..10].to_owned(),
+        sides,
+        lines,
+    };
+    fs::write(&order.page, figures.page())?;
+    say(&format!("written: {}", order.page.display()));
+    Ok(())
+}
+
+fn say(text: &str) {
+    eprintln!("bench: {text}");
+}
+
+/// Both databases: the file, and a database of its own on the server.
+fn homes(order: &Order) -> Result<Vec<Home>, Failure> {
+    let name = format!("bench_{}", order.people.leads);
+    let (server, _) = order.postgres.rsplit_once('/').ok_or("not a URL of PostgreSQL")?;
+    let home = |title, kind: &str, url| Home {
+        name: title,
+        program: order.program.clone(),
+        dir: order.dir.join(format!("{kind}-{}", order.people.leads)),
+        url,
+    };
+    Ok(vec![
+        home("SQLite", "sqlite", None),
+        home("PostgreSQL", "postgres", Some(format!("{server}/{name}"))),
+    ])
+}
+
+/// Fill both at once, unless a run before has; answer how many seconds each took.
+fn fill_both(homes: &[Home], order: &Order, now: Timestamp) -> Result<Vec<f64>, Failure> {
+    let mark = order.dir.join(format!("filled-{}", order.people.leads));
+    if fs::read_to_string(&mark).is_ok_and(|postgres| postgres == order.postgres) {
+        say("the databases are filled already");
+        return Ok(vec![]);
+    }
+    for home in homes {
+        let _ = fs::remove_dir_all(&home.dir);
+        if let Some((_, name)) = home.url.as_ref().and_then(|url| url.rsplit_once('/')) {
+            wait_for(execute(
+                &order.postgres,
+                &[
+                    format!("DROP DATABASE IF EXISTS {name}"),
+                    format!("CREATE DATABASE {name} TEMPLATE template0"),
+                ],
+            ))?;
+        }
+        home.prepare()?;
+    }
+    say(&format!(
+        "filling both databases with {} leads",
+        order.people.leads
+    ));
+    let people = order.people;
+    let fill_one = |home: &Home| -> Result<f64, Failure> {
+        let begun = Instant::now();
+        wait_for(fill::fill(&home.place(), people, now))?;
+        let seconds = begun.elapsed().as_secs_f64();
+        say(&format!("{}: filled in {seconds:.0} s", home.name));
+        Ok(seconds)
+    };
+    let filled: Vec<Result<f64, Failure>> = thread::scope(|scope| {
+        let running: Vec<_> = homes
+            .iter()
+            .map(|home| scope.spawn(move || fill_one(home)))
+            .collect();
+        let joined = running.into_iter().map(|thread| thread.join());
+        joined
+            .map(|one| one.unwrap_or_else(|_| Err("the filling panicked".into())))
+            .collect()
+    });
+    let seconds = filled.into_iter().collect::<Result<Vec<_>, _>>()?;
+    fs::write(&mark, &order.postgres)?;
+    Ok(seconds)
+}
+
+fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(work)
+}
+
+async fn execute(url: &str, statements: &[String]) -> Result<(), Failure> {
+    let connection = sea_orm::Database::connect(url).await?;
+    for statement in statements {
+        connection.execute_unprepared(statement).await?;
+    }
+    Ok(connection.close().await?)
+}
+
+fn measure_all(servers: &[Server], order: &Order, now: Timestamp) -> Result<Vec<Line>, Failure> {
+    let salt = now.millis() as u64;
+    let mut keys = vec![];
+    let mut kinds = vec![];
+    for server in servers {
+        let key = server.key()?;
+        kinds.push(load::kinds(Facts::of(server, &key, order.people)?, salt));
+        keys.push(key);
+    }
+    let mut lines = vec![];
+    for place in 0..kinds[0].len() {
+        for connections in [1, 8] {
+            let sides: Vec<_> = servers
+                .iter()
+                .zip(&keys)
+                .zip(&kinds)
+                .map(|((server, key), kinds)| (server, key.as_str(), &kinds[place]))
+                .collect();
+            let (name, has_target) = (kinds[0][place].name, kinds[0][place].has_target);
+            let measured = load::measure(&sides, connections, order.requests)?;
+            let shown: Vec<String> = measured
+                .iter()
+                .map(|one| format!("{:.2}/{:.2} ms", one.percentile(0.5), one.percentile(0.99)))
+                .collect();
+            say(&format!("{name}, {connections}: {}", shown.join(" and ")));
+            lines.push(Line {
+                name,
+                has_target,
+                connections,
+                measured,
+            });
+        }
+    }
+    Ok(lines)
+}
+
+/// The database's version, and its size in MB.
+fn describe(home: &Home) -> Result<(String, f64), Failure> {
+    let (url, sql) = match home.place() {
+        Place::Sqlite(path) => (
+            format!("sqlite://{}", path.display()),
+            "SELECT sqlite_version() AS version, \
+             (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size) AS bytes",
+        ),
+        Place::Postgres { url, .. } => (
+            url,
+            "SELECT current_setting('server_version') AS version, pg_database_size(current_database()) AS bytes",
+        ),
+    };
+    wait_for(async move {
+        let connection = sea_orm::Database::connect(url).await?;
+        let statement = sea_orm::Statement::from_string(connection.get_database_backend(), sql);
+        let row = connection.query_one_raw(statement).await?.ok_or("no answer")?;
+        let version: String = row.try_get("", "version")?;
+        let bytes: i64 = row.try_get("", "bytes")?;
+        connection.close().await?;
+        let number = version.split(' ').next().unwrap_or_default().to_owned();
+        Ok((number, bytes as f64 / 1_000_000.0))
+    })
+}
