@@ -192,7 +192,8 @@ impl Chance {
             "-",
             "שלום",
         ];
-        encoded(self.pick(&words))
+        let word: &&str = self.pick(&words);
+        encoded(word)
     }
 }
 

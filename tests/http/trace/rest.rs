@@ -97,7 +97,7 @@ impl Draw {
             }
             2 => Asked::get("/v1/settings/custom-fields"),
             _ => {
-                let last = field("size", self.chance.pick(&["integer", "integer", "text"]));
+                let last = field("size", self.chance.pick::<&str>(&["integer", "integer", "text"]));
                 let mut choice = field("segment", "choice");
                 choice["options"] = json!(["gold", "silber ✨"]);
                 let fields = [choice, field("score", "number"), field("birthday", "date"), last];

@@ -278,9 +278,8 @@ impl Line {
                 Expr::tuple([
                     seen(on, column, steer.hides_order()),
                     Expr::col(leads::Column::Id),
-                ])
-                .into(),
-                Expr::tuple([key, Expr::val(id.uuid())]).into(),
+                ]),
+                Expr::tuple([key, Expr::val(id.uuid())]),
             ),
             _ => (Expr::col(leads::Column::Id), Expr::val(id.uuid())),
         }
