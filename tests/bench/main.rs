@@ -215,7 +215,7 @@ fn measure_all(servers: &[Server], order: &Order, now: Timestamp) -> Result<Vec<
     }
     let mut lines = vec![];
     for place in 0..kinds[0].len() {
-        for connections in [1, 8] {
+        for &connections in kinds[0][place].connections {
             let sides: Vec<_> = servers
                 .iter()
                 .zip(&keys)

@@ -131,8 +131,14 @@ def as_list(value):
     return value if isinstance(value, list) else [value]
 
 
+# Of query parameters: a period that ends before it begins, and `me` or `none` beside the ids of users.
+STATED = {"parameter to out_of_range", "parameter owner_id invalid_format"}
+
+
 def domain_rule(failure, case, response):
-    return is_refused(failure, response, 422, ("validation_failed", "reason_mismatch"))
+    if is_refused(failure, response, 422, ("validation_failed", "reason_mismatch")):
+        return True
+    return is_refused(failure, response, 400, ("invalid_parameter",)) and set(places(response)) <= STATED
 
 
 def opaque_cursor(failure, case, response):

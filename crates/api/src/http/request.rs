@@ -30,7 +30,7 @@ pub const MAX_CAPTURE: usize = 64 * 1024;
 /// How long a request may take once its body is there, but for reports and the waiting feed.
 const HANDLING: Duration = Duration::from_secs(5);
 /// How long the question who calls may take.
-const ASKING: Duration = Duration::from_secs(3);
+const ASKING: Duration = Duration::from_millis(2500);
 /// A body that takes longer, in milliseconds, has its caller asked anew.
 const SLOW_BODY: i64 = 200;
 /// How long the feed may take, which waits for 30 s where asked to.

@@ -51,7 +51,7 @@ struct CompaniesQuery {
     #[param(max_length = 253, example = "example.com")]
     domain: Option<String>,
     /// In one of these countries (ISO 3166-1 alpha-2, upper case).
-    #[param(max_items = 50, style = Form, explode = false)]
+    #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     country: Option<Vec<String>>,
     /// Words: each must begin a word of the name, without case and accents.
     #[param(min_length = 1, max_length = 200, example = "example")]

@@ -68,21 +68,21 @@ impl Sort {
 #[serde(deny_unknown_fields)]
 struct LeadsQuery {
     /// In one of these stages.
-    #[param(max_items = 9, style = Form, explode = false)]
+    #[param(min_items = 1, max_items = 9, style = Form, explode = false)]
     stage: Option<Vec<Stage>>,
     /// With one of these owners: ids, `me`, or `none` for leads that nobody owns.
-    #[param(max_items = 50, style = Form, explode = false, example = json!(["me"]))]
+    #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
     /// Of this company.
     company_id: Option<CompanyId>,
     /// In one of these countries (ISO 3166-1 alpha-2, upper case).
-    #[param(max_items = 50, style = Form, explode = false)]
+    #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     country: Option<Vec<String>>,
     /// First touched by one of these sources.
-    #[param(max_items = 50, style = Form, explode = false)]
+    #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     source: Option<Vec<String>>,
     /// First touched by one of these channels.
-    #[param(max_items = 50, style = Form, explode = false)]
+    #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     channel: Option<Vec<String>>,
     /// Words: each must begin the first name, last name, e-mail, its domain or the company's name, or end a phone
     /// (4 digits at least), without case and accents.

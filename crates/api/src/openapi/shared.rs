@@ -88,7 +88,8 @@ pub(super) fn parameters() -> [(&'static str, Value); 4] {
             parameter(
                 "If-Match",
                 "The ETag of the version that the change was made on; a record that has moved on answers 412.",
-                json!({"type": "string", "minLength": 1, "maxLength": 256}),
+                json!({"type": "string", "minLength": 1, "maxLength": 256,
+                    "pattern": r#"^(\*|"[0-9]{1,18}(\.[0-9]{1,18})?"(, *"[0-9]{1,18}(\.[0-9]{1,18})?")*)$"#}),
             ),
         ),
         (

@@ -70,7 +70,7 @@ impl CustomField {
             (CustomType::Text, Value::String(text)) if text.chars().count() <= 4000 => Ok(()),
             (CustomType::Text, Value::String(_)) => Err(Unfit::TooLong),
             (CustomType::Integer, Value::Number(number)) => match number.as_i64() {
-                Some(whole) if whole.abs() < 1 << 53 => Ok(()),
+                Some(whole) if (-(1i64 << 53) + 1..1i64 << 53).contains(&whole) => Ok(()),
                 Some(_) => Err(Unfit::OutOfRange),
                 None => Err(Unfit::WrongType),
             },
@@ -166,6 +166,7 @@ mod tests {
             (Integer, json!(1), true),
             (Integer, json!(1.5), false),
             (Integer, json!(1u64 << 53), false),
+            (Integer, json!(i64::MIN), false),
             (Number, json!(1.5), true),
             (Boolean, json!(true), true),
             (Boolean, json!("true"), false),
