@@ -244,21 +244,7 @@ fn create(
         after: Facts::new(),
         before: Facts::new(),
     };
-    let news: BTreeSet<Key> = said.keys().into_iter().collect();
-    draft.within_limits(|kind| news.iter().filter(|key| key.kind == kind).count())?;
-    draft.add_identifiers(world, said, now, ids);
-    draft.state(
-        world,
-        &said.text,
-        &said.custom,
-        observed(said, now),
-        actor,
-        now,
-        ids,
-    );
-    if let Some(company) = &said.company {
-        draft.join(world, Some(company), observed(said, now), actor, now, ids);
-    }
+    take_over(&mut draft, world, said, actor, now, ids)?;
     if let Some(touch) = said.touch() {
         draft.after.insert("first_touch".into(), json!(touch));
     }
@@ -306,6 +292,29 @@ fn create(
     })
 }
 
+/// Take over what a statement says of identifiers, fields and company; refused before anything is changed.
+fn take_over(
+    draft: &mut Draft,
+    world: &mut World,
+    said: &Statement,
+    actor: &Actor,
+    now: Timestamp,
+    ids: &mut Ids,
+) -> Result<(), Refused> {
+    let news = said.keys().into_iter().filter(|key| draft.is_new(world, key));
+    let news: BTreeSet<Key> = news.collect();
+    draft.within_limits(|kind| {
+        draft.lead.of_kind(kind).count() + news.iter().filter(|key| key.kind == kind).count()
+    })?;
+    let at = observed(said, now);
+    draft.add_identifiers(world, said, now, ids);
+    draft.state(world, &said.text, &said.custom, at, actor, now, ids);
+    if let Some(company) = &said.company {
+        draft.join(world, Some(company), at, actor, now, ids);
+    }
+    Ok(())
+}
+
 fn update(
     world: &mut World,
     lead_id: LeadId,
@@ -315,27 +324,7 @@ fn update(
     ids: &mut Ids,
 ) -> Result<Vec<Change>, Refused> {
     let mut draft = Draft::of(world, lead_id, actor)?;
-    let news: BTreeSet<Key> = said
-        .keys()
-        .into_iter()
-        .filter(|key| draft.is_new(world, key))
-        .collect();
-    draft.within_limits(|kind| {
-        draft.lead.of_kind(kind).count() + news.iter().filter(|key| key.kind == kind).count()
-    })?;
-    draft.add_identifiers(world, said, now, ids);
-    draft.state(
-        world,
-        &said.text,
-        &said.custom,
-        observed(said, now),
-        actor,
-        now,
-        ids,
-    );
-    if let Some(company) = &said.company {
-        draft.join(world, Some(company), observed(said, now), actor, now, ids);
-    }
+    take_over(&mut draft, world, said, actor, now, ids)?;
     if let (None, Some(touch)) = (&draft.lead.first_touch, said.touch()) {
         draft.before.insert("first_touch".into(), Value::Null);
         draft.after.insert("first_touch".into(), json!(touch));
