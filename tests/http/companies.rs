@@ -42,7 +42,10 @@ on_both! {
         let made = app.post("/v1/companies").by(by).json(json!({"domain": "example.com", "name": "Example"})).await.expect(201);
         let path = format!("/v1/companies/{}", made.id());
         let rename = |tag: &str, name: &str| app.patch(&path).by(by).header("if-match", tag).json(json!({"name": name}));
-        assert_eq!(rename(made.etag(), "Example Ltd").await.expect(200)["name"], "Example Ltd");
+        let lead = json!({"email": "ada@example.com", "company": {"domain": "example.com"}});
+        let lead = app.post("/v1/leads").by(by).json(lead).await.expect(201);
+        assert_eq!(rename(made.etag(), "Sample Ltd").await.expect(200)["name"], "Sample Ltd");
+        assert_eq!(app.get("/v1/leads?q=sample").by(by).await.expect(200).each("id"), [lead.id()]);
         rename(made.etag(), "Other").await.refused(412, "stale");
         app.patch(&path).by(by).json(json!({"domain": "other.example"})).await.refused(422, "validation_failed");
         app.patch("/v1/companies/company_01h455vb4pex5vsknk084sn02q").by(by).json(json!({})).await.refused(404, "not_found");

@@ -3,6 +3,7 @@
 
 mod doors;
 mod feed;
+mod lists;
 mod schema;
 mod write;
 

@@ -42,6 +42,7 @@ fn expected() -> Schema {
         leads,
         leases,
         passwords,
+        renamed_companies,
         revisions,
         sessions,
         settings,

@@ -56,6 +56,12 @@ const JOBS: &[Job] = &[
         run: |app| Box::pin(tidy(app)),
     },
     Job {
+        name: "company_words",
+        every: SECOND,
+        by_all: false,
+        run: |app| Box::pin(company_words(app)),
+    },
+    Job {
         name: "expired",
         every: 10 * MINUTE,
         by_all: false,
@@ -154,6 +160,21 @@ async fn forget_expired(app: &App) -> Result<(), StoreError> {
         let access = tandem_store::access::forget_expired(&tx, now, BATCH).await?;
         tx.commit().await?;
         if answers < BATCH && access < BATCH {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn company_words(app: &App) -> Result<(), StoreError> {
+    if !tandem_store::leads::has_renames(&app.db).await? {
+        return Ok(());
+    }
+    for _ in 0..ROUNDS {
+        let tx = app.db.begin(stamp(&app.ambient, "company_words")).await?;
+        let is_left = tandem_store::leads::follow_renames(&tx, BATCH).await?;
+        tx.commit().await?;
+        if !is_left {
             break;
         }
     }

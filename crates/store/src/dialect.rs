@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use sea_orm::sea_query::{Expr, SimpleExpr, Value};
+use sea_orm::sea_query::{Expr, SelectStatement, SimpleExpr, Value};
 use sea_orm::{
     ColumnTrait, ColumnType, ConnectionTrait, DbBackend, DbErr, EntityTrait, IdenStatic, Iterable, Statement,
 };
@@ -359,7 +359,7 @@ pub fn lead_has_term(backend: DbBackend, beginnings: &[String]) -> SimpleExpr {
 
 /// The condition that a lead is among those that have, for each word, a term that begins with any of its beginnings;
 /// looked up by term.
-pub fn lead_among_terms(backend: DbBackend, words: &[&[String]]) -> SimpleExpr {
+pub fn lead_among_terms(backend: DbBackend, words: &[Vec<String>]) -> SimpleExpr {
     let (mut sets, mut values) = (vec![], vec![]);
     for beginnings in words {
         let (range, own) = term_ranges_from(backend, beginnings, values.len());
@@ -382,21 +382,39 @@ pub fn unindexed(backend: DbBackend, table: &str, column: &str) -> SimpleExpr {
     Expr::cust(format!("{sign}{table}.{column}"))
 }
 
-/// How many terms begin with any of these, counted up to a limit.
-pub fn count_terms(backend: DbBackend, beginnings: &[String], limit: u64) -> Statement {
-    let (range, values) = term_ranges(backend, beginnings);
-    let range = number_parameters(&range, backend);
-    let sql = format!(
-        "SELECT count(*) AS n FROM (SELECT 1 FROM lead_terms t WHERE {range} LIMIT {limit}) AS found"
-    );
-    Statement::from_sql_and_values(backend, sql, values)
+/// How many terms begin with any of a word's beginnings, word by word, each counted up to a limit.
+pub fn count_terms(backend: DbBackend, words: &[&[String]], limit: u64) -> Statement {
+    let (mut counts, mut values) = (vec![], vec![]);
+    for beginnings in words {
+        let (range, own) = term_ranges_from(backend, beginnings, values.len());
+        values.extend(own);
+        counts.push(format!(
+            "SELECT CAST({} AS bigint) AS word, count(*) AS n FROM (SELECT 1 FROM lead_terms t WHERE {range} LIMIT {limit}) AS found",
+            counts.len()
+        ));
+    }
+    Statement::from_sql_and_values(backend, counts.join(" UNION ALL "), values)
 }
 
-fn number_parameters(sql: &str, backend: DbBackend) -> String {
+/// The different terms that begin so, in order, up to a limit: from each to the next by the index.
+pub fn terms_beginning(backend: DbBackend, beginning: &str, limit: usize) -> Statement {
+    let (first, end) = term_range(beginning);
+    let [first_at, end_at] = [1, 2].map(|n| parameter(backend, n));
+    let sql = format!(
+        "WITH RECURSIVE found(term) AS ( \
+         SELECT min(term) FROM lead_terms WHERE term >= {first_at} AND term < {end_at} UNION ALL \
+         SELECT (SELECT min(t.term) FROM lead_terms t WHERE t.term > found.term AND t.term < {end_at}) \
+         FROM found WHERE found.term IS NOT NULL) \
+         SELECT term FROM found WHERE term IS NOT NULL LIMIT {limit}"
+    );
+    Statement::from_sql_and_values(backend, sql, [Value::from(first), Value::from(end)])
+}
+
+/// Keep PostgreSQL's planner from looking through a subquery: it plans it for all its rows. SQLite has no such sign, and
+/// is told otherwise ([`unindexed`]).
+pub fn fence(backend: DbBackend, subquery: &mut SelectStatement) {
     if is_postgres(backend) {
-        sql.to_owned()
-    } else {
-        sql.replace("$", "?")
+        subquery.offset(0);
     }
 }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::db::{Conn, Tx};
 use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
+use crate::leads::terms;
 use crate::rows::{self, to_json};
 use crate::rules::revision;
 
@@ -242,30 +243,13 @@ impl Rows {
         let own_words: Vec<_> = self.lead_terms.iter().flat_map(words).collect();
         insert::<rows::lead_terms::Entity>(tx, own_words.iter(), OnConflict::Fail).await?;
 
-        inherit_terms(tx, "l.id", &self.joined).await?;
-        inherit_terms(tx, "l.company_id", &self.known_companies).await
+        terms::inherit(tx, terms::Of::Leads, &self.joined).await?;
+        terms::company_renamed(tx, &self.known_companies).await
     }
-}
-
-/// Leads take over the words of their company: those that joined one, and all of a company that was renamed.
-async fn inherit_terms(tx: &Tx, column: &str, ids: &BTreeSet<Uuid>) -> Result<(), StoreError> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let backend = tx.conn().get_database_backend();
-    let chosen = || dialect::id_in(backend, column, ids.iter().copied());
-    let forget =
-        "DELETE FROM lead_terms WHERE origin = 'company' AND lead_id IN (SELECT l.id FROM leads l WHERE {})";
-    let copy = "INSERT INTO lead_terms (term, lead_id, origin) SELECT t.term, l.id, 'company' FROM leads l \
-                JOIN company_terms t ON t.company_id = l.company_id WHERE {}";
-    for template in [forget, copy] {
-        execute_with(tx, template, chosen()).await?;
-    }
-    Ok(())
 }
 
 /// Execute a statement whose `{}` is a condition.
-async fn execute_with(
+pub(crate) async fn execute_with(
     tx: &Tx,
     template: &str,
     condition: sea_orm::sea_query::SimpleExpr,

@@ -144,6 +144,11 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager
         .create_index(index("company_terms", &["company_id", "term"]))
         .await?;
+    // Companies of many leads that were renamed: up to which lead their new words have come.
+    let renamed = vec![id("company_id"), id("mark"), id("done_to")];
+    manager
+        .create_table(table("renamed_companies", &["company_id"], renamed))
+        .await?;
 
     let agreements = vec![
         big("number"),

@@ -2,10 +2,12 @@
 
 mod companies;
 mod list;
+pub(crate) mod terms;
 mod world;
 
 pub use companies::{CompanyFilter, company, company_list};
-pub use list::{LeadFilter, LeadSort, Page, Position, count, list};
+pub use list::{Bounds, LeadFilter, LeadSort, Page, Position, count, list, list_within};
+pub use terms::{follow_renames, has_renames};
 pub use world::{world, world_for_companies, world_of};
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};

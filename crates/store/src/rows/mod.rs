@@ -19,6 +19,7 @@ pub mod lead_terms;
 pub mod leads;
 pub mod leases;
 pub mod passwords;
+pub mod renamed_companies;
 pub mod revisions;
 pub mod sessions;
 pub mod settings;

@@ -1,0 +1,161 @@
+//! What a list asks of leads, as conditions that steer the planner.
+
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
+use sea_orm::{ConnectionTrait, EntityTrait, IdenStatic, QueryFilter, Select};
+use tandem_domain::id::Id;
+use tandem_domain::leads::search::{self, Word};
+
+use super::{Bounds, LeadFilter};
+use crate::db::Read;
+use crate::dialect;
+use crate::error::StoreError;
+use crate::rows::leads;
+
+/// A word, with the number of its terms as far as they are counted.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) terms: u64,
+    pub(super) is_common: bool,
+    pub(super) word: Word,
+}
+
+/// Which way a query goes; the columns of the other ways are kept from the planner, where it has to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Steer {
+    /// The planner knows.
+    Free,
+    /// Along the order.
+    ByOrder,
+    /// By a filter, or by what several words have in common; then sorted.
+    ByFilter,
+    /// By the rarest word, if it is rare; then sorted.
+    ByRarestWord,
+    /// Along the leads of one term.
+    ByTerm,
+}
+
+impl Steer {
+    pub(super) fn hides_order(self) -> bool {
+        matches!(self, Steer::ByFilter | Steer::ByRarestWord)
+    }
+
+    fn hides_filters(self) -> bool {
+        matches!(self, Steer::ByOrder | Steer::ByRarestWord | Steer::ByTerm)
+    }
+}
+
+/// A column, perhaps so that no index is chosen for it.
+pub(super) fn seen(on: &impl Read, column: leads::Column, is_hidden: bool) -> SimpleExpr {
+    if is_hidden {
+        dialect::unindexed(on.conn().get_database_backend(), "leads", column.as_str())
+    } else {
+        Expr::col((leads::Entity, column))
+    }
+}
+
+pub(super) fn filtered(
+    on: &impl Read,
+    filter: &LeadFilter,
+    words: &[Counted],
+    steer: Steer,
+) -> Select<leads::Entity> {
+    use leads::Column;
+    let asked = |column| seen(on, column, steer.hides_filters());
+    let is_listed = seen(on, Column::IsListed, steer == Steer::ByTerm).eq(!filter.archived);
+    let mut query = leads::Entity::find().filter(is_listed);
+    if !filter.stage.is_empty() {
+        query = query.filter(asked(Column::Stage).is_in(filter.stage.iter().map(|stage| stage.name())));
+    }
+    if !filter.owner_id.is_empty() {
+        query = query.filter(asked(Column::OwnerId).is_in(filter.owner_id.iter().map(|id| Id::uuid(*id))));
+    }
+    if filter.unowned {
+        query = query.filter(asked(Column::OwnerId).is_null());
+    }
+    if let Some(company) = filter.company_id {
+        query = query.filter(asked(Column::CompanyId).eq(company.uuid()));
+    }
+    for (column, wanted) in [
+        (Column::Country, &filter.country),
+        (Column::Source, &filter.source),
+        (Column::Channel, &filter.channel),
+    ] {
+        if !wanted.is_empty() {
+            query = query.filter(asked(column).is_in(wanted));
+        }
+    }
+    for (column, from, to) in [
+        (Column::CreatedAt, filter.created_at_gte, filter.created_at_lt),
+        (Column::UpdatedAt, filter.updated_at_gte, filter.updated_at_lt),
+    ] {
+        if let Some(from) = from {
+            query = query.filter(asked(column).gte(from.millis()));
+        }
+        if let Some(to) = to {
+            query = query.filter(asked(column).lt(to.millis()));
+        }
+    }
+    for condition in conditions(on, words, steer) {
+        query = query.filter(condition);
+    }
+    query
+}
+
+/// The words of a query with the number of their terms, counted up to where they are common; the rarest first.
+pub(super) async fn counted_words(
+    on: &impl Read,
+    filter: &LeadFilter,
+    bounds: Bounds,
+) -> Result<Vec<Counted>, StoreError> {
+    let words = filter.q.as_deref().map(search::query).unwrap_or_default();
+    let mut terms = count_terms(on, &words, bounds.common).await?;
+    // Of several words that are all common, the rarest is the better guide.
+    if terms.len() > 1 && terms.iter().all(|n| *n >= bounds.common) {
+        terms = count_terms(on, &words, bounds.ranked).await?;
+    }
+    let counted = terms.into_iter().zip(words).map(|(terms, word)| Counted {
+        terms,
+        is_common: terms >= bounds.common,
+        word,
+    });
+    let mut counted: Vec<Counted> = counted.collect();
+    counted.sort_by_key(|one| one.terms);
+    Ok(counted)
+}
+
+async fn count_terms(on: &impl Read, words: &[Word], limit: u64) -> Result<Vec<u64>, StoreError> {
+    let mut counted = vec![0; words.len()];
+    if words.is_empty() {
+        return Ok(counted);
+    }
+    let beginnings: Vec<&[String]> = words.iter().map(|word| word.beginnings.as_slice()).collect();
+    let backend = on.conn().get_database_backend();
+    let statement = dialect::count_terms(backend, &beginnings, limit);
+    for row in on.conn().query_all_raw(statement).await? {
+        let (word, n): (i64, i64) = (row.try_get("", "word")?, row.try_get("", "n")?);
+        if let Some(place) = counted.get_mut(word as usize) {
+            *place = n as u64;
+        }
+    }
+    Ok(counted)
+}
+
+fn conditions(on: &impl Read, words: &[Counted], steer: Steer) -> Vec<SimpleExpr> {
+    let backend = on.conn().get_database_backend();
+    let beginnings = |one: &Counted| one.word.beginnings.clone();
+    if steer == Steer::ByFilter && words.len() > 1 && words.iter().all(|one| one.is_common) {
+        let all: Vec<Vec<String>> = words.iter().map(beginnings).collect();
+        return vec![dialect::lead_among_terms(backend, &all)];
+    }
+    words
+        .iter()
+        .enumerate()
+        .map(|(place, one)| {
+            if place == 0 && !one.is_common && steer != Steer::ByTerm {
+                dialect::lead_among_terms(backend, &[beginnings(one)])
+            } else {
+                dialect::lead_has_term(backend, &one.word.beginnings)
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,185 @@
+//! Pages of leads: filters, sorts, and the search by words, all by keyset.
+
+mod filter;
+mod order;
+mod way;
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{ConnectionTrait, QuerySelect, QueryTrait};
+use tandem_domain::id::{CompanyId, LeadId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::lifecycle::Stage;
+
+use self::filter::{Steer, counted_words, filtered};
+use self::order::Line;
+use self::way::Listing;
+use super::{LeadWithCompany, complete};
+use crate::db::Read;
+use crate::dialect;
+use crate::error::StoreError;
+
+/// Above this many rows a total is estimated.
+const COUNTED: u64 = 10_000;
+
+/// From which numbers on a list takes another way. The answer is the same by every way, which a test holds: it takes
+/// them all with few leads.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// With so many terms a word is common: leads are walked in order and asked, instead of looked up by the word.
+    pub common: u64,
+    /// So many terms are counted to see which of several common words is the rarest.
+    pub ranked: u64,
+    /// A beginning that stands for more different terms than this is not followed term by term.
+    pub followed: usize,
+    /// So many leads are asked in order before the way by the filter or by all words is taken.
+    pub walked: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            common: 5_000,
+            ranked: 30_000,
+            followed: 16,
+            walked: 5_000,
+        }
+    }
+}
+
+/// Which leads are listed.
+#[derive(Debug, Clone, Default)]
+pub struct LeadFilter {
+    /// In one of these stages.
+    pub stage: Vec<Stage>,
+    /// With one of these owners.
+    pub owner_id: Vec<UserId>,
+    /// Without an owner.
+    pub unowned: bool,
+    /// Of this company.
+    pub company_id: Option<CompanyId>,
+    /// In one of these countries.
+    pub country: Vec<String>,
+    /// From one of these sources.
+    pub source: Vec<String>,
+    /// By one of these channels.
+    pub channel: Vec<String>,
+    /// Found by these words.
+    pub q: Option<String>,
+    /// Put away ones, instead of the others.
+    pub archived: bool,
+    /// Known since this instant or later.
+    pub created_at_gte: Option<Timestamp>,
+    /// Known since before this instant.
+    pub created_at_lt: Option<Timestamp>,
+    /// Changed at this instant or later.
+    pub updated_at_gte: Option<Timestamp>,
+    /// Changed before this instant.
+    pub updated_at_lt: Option<Timestamp>,
+}
+
+/// What leads are sorted by; the id follows always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeadSort {
+    /// By id alone: in the order in which they became known.
+    Id,
+    /// By the instant at which they became known.
+    CreatedAt,
+    /// By their last change.
+    UpdatedAt,
+    /// By last name, then first name.
+    Name,
+}
+
+/// Where a page ends and the next begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Position {
+    /// After this id.
+    Id(LeadId),
+    /// After this instant and id.
+    At(Timestamp, LeadId),
+    /// After this name and id.
+    Name(String, LeadId),
+}
+
+/// One page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// What is on it.
+    pub data: Vec<T>,
+    /// Whether another follows.
+    pub has_more: bool,
+}
+
+impl<T> Page<T> {
+    /// A page of at most `limit`, from one item more than that where there is one.
+    pub fn of(mut data: Vec<T>, limit: u64) -> Self {
+        let has_more = data.len() as u64 > limit;
+        data.truncate(limit as usize);
+        Self { data, has_more }
+    }
+}
+
+/// A page of leads with their companies.
+///
+/// A rare word leads to its leads; of several common words the rarest one's terms are followed in the order of ids. A
+/// filter that no index knows in this order is asked of the next leads in order; only where these do not fill the page,
+/// the way goes by the filter or the words, which are rare then.
+pub async fn list(
+    on: &impl Read,
+    filter: &LeadFilter,
+    sort: LeadSort,
+    descending: bool,
+    after: Option<&Position>,
+    limit: u64,
+) -> Result<Page<LeadWithCompany>, StoreError> {
+    list_within(on, Bounds::default(), filter, sort, descending, after, limit).await
+}
+
+/// [`list`], with other bounds.
+pub async fn list_within(
+    on: &impl Read,
+    bounds: Bounds,
+    filter: &LeadFilter,
+    sort: LeadSort,
+    descending: bool,
+    after: Option<&Position>,
+    limit: u64,
+) -> Result<Page<LeadWithCompany>, StoreError> {
+    let words = counted_words(on, filter, bounds).await?;
+    let line = Line { sort, descending };
+    let listing = Listing {
+        on,
+        bounds,
+        filter,
+        words: &words,
+        line,
+        after,
+        limit,
+    };
+    let page = Page::of(listing.rows().await?, limit);
+    Ok(Page {
+        data: complete(on, page.data).await?,
+        has_more: page.has_more,
+    })
+}
+
+/// How many leads a list has in all, and whether the number is an estimate: exact up to 10,000.
+pub async fn count(on: &impl Read, filter: &LeadFilter) -> Result<(u64, bool), StoreError> {
+    let words = counted_words(on, filter, Bounds::default()).await?;
+    let steer = if words.len() > 1 {
+        Steer::ByFilter
+    } else {
+        Steer::ByRarestWord
+    };
+    let all = filtered(on, filter, &words, steer)
+        .select_only()
+        .expr(Expr::val(1i64));
+    let some = all.clone().limit(COUNTED + 1).into_tuple::<i64>();
+    let some = some.all(on.conn()).await?.len() as u64;
+    if some <= COUNTED {
+        return Ok((some, false));
+    }
+    let all = all.build(on.conn().get_database_backend());
+    let estimate = dialect::estimate(on.conn(), all).await?;
+    Ok((estimate.clamp(some, u64::MAX), true))
+}

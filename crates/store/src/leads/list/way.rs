@@ -1,0 +1,197 @@
+//! The way to a page: by the order, by a filter, by a rare word, or along the terms of a common one.
+
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select};
+use tandem_domain::id::Id;
+use tandem_domain::instant::Timestamp;
+use uuid::Uuid;
+
+use super::filter::{Counted, Steer, filtered};
+use super::order::Line;
+use super::{Bounds, LeadFilter, LeadSort, Position};
+use crate::db::Read;
+use crate::dialect;
+use crate::error::StoreError;
+use crate::rows::{lead_terms, leads};
+
+/// One page that is asked for.
+pub(super) struct Listing<'a, R> {
+    pub(super) on: &'a R,
+    pub(super) bounds: Bounds,
+    pub(super) filter: &'a LeadFilter,
+    pub(super) words: &'a [Counted],
+    pub(super) line: Line,
+    pub(super) after: Option<&'a Position>,
+    pub(super) limit: u64,
+}
+
+impl<R: Read> Listing<'_, R> {
+    /// The rows of the page, and one more where another page follows.
+    pub(super) async fn rows(&self) -> Result<Vec<leads::Model>, StoreError> {
+        if self.words.first().is_some_and(|one| !one.is_common) {
+            return self.fetch(Steer::ByRarestWord, None).await;
+        }
+        if self.line.is_indexed_with(self.filter, self.words.len()) {
+            return self.fetch(Steer::Free, None).await;
+        }
+        if self.filter.company_id.is_some() {
+            return self.fetch_by_filter().await;
+        }
+        if let Some(terms) = self.terms_to_follow().await? {
+            return self.follow(&terms).await;
+        }
+        let until = self.place_after(self.bounds.walked).await?;
+        let walked_all = until.is_none();
+        let rows = self.fetch(Steer::ByOrder, until).await?;
+        if walked_all || rows.len() as u64 > self.limit {
+            return Ok(rows);
+        }
+        self.fetch_by_filter().await
+    }
+
+    /// What is asked for, behind the page before.
+    fn query(&self, steer: Steer) -> Select<leads::Entity> {
+        let mut query = filtered(self.on, self.filter, self.words, steer);
+        if let Some(after) = self.after {
+            query = query.filter(self.line.beyond(self.on, after, steer));
+        }
+        query
+    }
+
+    async fn fetch(&self, steer: Steer, until: Option<Position>) -> Result<Vec<leads::Model>, StoreError> {
+        let mut query = self.query(steer);
+        if let Some(first) = self.first_in_question() {
+            query = query.filter(leads::Column::Id.gte(first));
+        }
+        if let Some(until) = &until {
+            query = query.filter(self.line.up_to(self.on, until, steer));
+        }
+        let query = self.line.in_order(self.on, query, steer).limit(self.limit + 1);
+        Ok(query.all(self.on.conn()).await?)
+    }
+
+    /// All that the filter leaves, sorted by what an index holds; only the rows of the page are read whole.
+    async fn fetch_by_filter(&self) -> Result<Vec<leads::Model>, StoreError> {
+        let backend = self.on.conn().get_database_backend();
+        let mut found = QueryTrait::into_query(
+            self.query(Steer::ByFilter)
+                .select_only()
+                .column(leads::Column::Id)
+                .columns(self.line.column()),
+        );
+        dialect::fence(backend, &mut found);
+        let order = self.line.direction();
+        let found_column = |column: leads::Column| Expr::col((Alias::new("found"), column));
+        let mut page = Query::select();
+        page.expr(found_column(leads::Column::Id))
+            .from_subquery(found, Alias::new("found"))
+            .limit(self.limit + 1);
+        if let Some(column) = self.line.column() {
+            page.order_by_expr(found_column(column), order.clone());
+        }
+        page.order_by_expr(found_column(leads::Column::Id), order);
+        self.fetch_chosen(page).await
+    }
+
+    async fn fetch_chosen(&self, page: SelectStatement) -> Result<Vec<leads::Model>, StoreError> {
+        let query = leads::Entity::find().filter(leads::Column::Id.in_subquery(page));
+        let query = self.line.in_order(self.on, query, Steer::ByFilter);
+        Ok(query.all(self.on.conn()).await?)
+    }
+
+    /// Of several common words the rarest one's terms, where they can be followed in this order.
+    async fn terms_to_follow(&self) -> Result<Option<Vec<String>>, StoreError> {
+        let [rarest, _, ..] = self.words else {
+            return Ok(None);
+        };
+        let ([beginning], LeadSort::Id) = (rarest.word.beginnings.as_slice(), self.line.sort) else {
+            return Ok(None);
+        };
+        let backend = self.on.conn().get_database_backend();
+        let statement = dialect::terms_beginning(backend, beginning, self.bounds.followed + 1);
+        let mut terms = vec![];
+        for row in self.on.conn().query_all_raw(statement).await? {
+            terms.push(row.try_get("", "term")?);
+        }
+        Ok(Some(terms).filter(|terms| terms.len() <= self.bounds.followed))
+    }
+
+    /// The first leads that have each term and all else that is asked for, in the order of their ids.
+    async fn follow(&self, terms: &[String]) -> Result<Vec<leads::Model>, StoreError> {
+        let term = |column: lead_terms::Column| Expr::col((Alias::new("term"), column));
+        let mut arms = terms.iter().map(|one| {
+            let mut arm = QueryTrait::into_query(
+                filtered(self.on, self.filter, &self.words[1..], Steer::ByTerm).select_only(),
+            );
+            arm.expr_as(term(lead_terms::Column::LeadId), Alias::new("id"))
+                .from_as(lead_terms::Entity, Alias::new("term"))
+                .and_where(term(lead_terms::Column::Term).eq(one))
+                .and_where(term(lead_terms::Column::LeadId).equals((leads::Entity, leads::Column::Id)));
+            if let Some(Position::Id(after)) = self.after {
+                let (lead, after) = (term(lead_terms::Column::LeadId), Expr::val(after.uuid()));
+                arm.and_where(if self.line.descending {
+                    lead.lt(after)
+                } else {
+                    lead.gt(after)
+                });
+            }
+            arm.order_by_expr(term(lead_terms::Column::LeadId), self.line.direction())
+                .limit(self.limit + 1);
+            Query::select()
+                .expr(Expr::col((Alias::new("arm"), Alias::new("id"))))
+                .from_subquery(arm, Alias::new("arm"))
+                .take()
+        });
+        let Some(mut page) = arms.next() else {
+            return Ok(vec![]);
+        };
+        page.unions(arms.map(|arm| (UnionType::Distinct, arm)));
+        let mut rows = self.fetch_chosen(page).await?;
+        rows.truncate(self.limit as usize + 1);
+        Ok(rows)
+    }
+
+    /// In the order of ids nobody stands before the first who can be meant: no id is older than its lead.
+    fn first_in_question(&self) -> Option<Uuid> {
+        let since = self.filter.created_at_gte?;
+        (self.line.sort == LeadSort::Id && !self.line.descending).then(|| first_uuid_at(since))
+    }
+
+    /// The place so many leads further on, whatever they are; `None` where there are not so many.
+    async fn place_after(&self, leads: u64) -> Result<Option<Position>, StoreError> {
+        use leads::Column::{Id as Key, IsListed};
+        let (on, line) = (self.on, self.line);
+        let mut query = leads::Entity::find()
+            .select_only()
+            .filter(IsListed.eq(!self.filter.archived));
+        if let Some(first) = self.first_in_question() {
+            query = query.filter(Key.gte(first));
+        }
+        if let Some(after) = self.after {
+            query = query.filter(line.beyond(on, after, Steer::Free));
+        }
+        let query = line.in_order(on, query, Steer::Free).offset(leads).limit(1);
+        let lead = |id: Uuid| Id::from_uuid(id);
+        Ok(match line.column() {
+            None => {
+                let found = query.column(Key).into_tuple::<Uuid>().one(on.conn()).await?;
+                found.map(|id| Position::Id(lead(id)))
+            }
+            Some(column @ leads::Column::NameKey) => {
+                let query = query.columns([column, Key]).into_tuple::<(String, Uuid)>();
+                let found = query.one(on.conn()).await?;
+                found.map(|(name, id)| Position::Name(name, lead(id)))
+            }
+            Some(column) => {
+                let query = query.columns([column, Key]).into_tuple::<(i64, Uuid)>();
+                let found = query.one(on.conn()).await?;
+                found.map(|(at, id)| Position::At(Timestamp::from_millis(at), lead(id)))
+            }
+        })
+    }
+}
+
+/// The least id that can be given at an instant: a UUIDv7 begins with its milliseconds (RFC 9562).
+fn first_uuid_at(at: Timestamp) -> Uuid {
+    Uuid::from_u128(u128::try_from(at.millis()).unwrap_or_default() << 80)
+}
