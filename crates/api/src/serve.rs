@@ -9,7 +9,7 @@ use actix_web::web;
 use tandem_domain::access::Actor;
 use tandem_domain::id::{Ids, RequestId};
 use tandem_store::db::Place;
-use tandem_store::{Db, Stamp, StoreError, agreement, journal, leases};
+use tandem_store::{Db, Stamp, StoreError, agreement, deals, journal, leases};
 
 use crate::access::Gate;
 use crate::access::limits::Limits;
@@ -87,6 +87,7 @@ pub async fn prepare(config: &Config, ambient: &Ambient) -> Result<Db, StoreErro
     let db = Db::connect(&place(config), config.readers).await?;
     db.migrate().await?;
     agreement::adopt_provisional(&db, ambient.now()).await?;
+    deals::pipelines::adopt_first(&db, ambient.now()).await?;
     journal::open_epoch(&db, stamp(ambient, "start")).await?;
     jobs::make_partitions(&db, ambient.now()).await?;
     Ok(db)

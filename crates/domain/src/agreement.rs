@@ -31,6 +31,8 @@ impl Then {
 pub enum Requires {
     /// A note in words.
     Note,
+    /// The competitor's name; of deals.
+    Competitor,
 }
 
 /// One agreed reason. Codes are never deleted or given another meaning, only retired.
@@ -240,12 +242,15 @@ impl Agreement {
                     reason("price", "Price", Some(Nurture), Some(90)),
                     reason("timing", "Timing", Some(Nurture), Some(90)),
                     reason("missing_feature", "Something was missing", Some(Nurture), None),
-                    reason(
-                        "lost_to_competitor",
-                        "Lost to a competitor",
-                        Some(Nurture),
-                        Some(180),
-                    ),
+                    Reason {
+                        requires: vec![Requires::Competitor],
+                        ..reason(
+                            "lost_to_competitor",
+                            "Lost to a competitor",
+                            Some(Nurture),
+                            Some(180),
+                        )
+                    },
                     reason("no_decision", "No decision was made", Some(Nurture), Some(90)),
                     reason("not_a_fit", "Not a fit after all", Some(Disqualify), None),
                     other(Some(Nurture)),

@@ -4,11 +4,14 @@ use serde_json::{Map, Value};
 
 use crate::access::account::{ApiKey, Team, User};
 use crate::capture::{Form, FormKey, Submission};
+use crate::deals::pipelines::Pipeline;
+use crate::deals::{Deal, DealMove};
 use crate::id::{IdentifierId, LeadId, UserId};
 use crate::leads::fields::FieldValue;
 use crate::leads::identity::Identifier;
 use crate::leads::{Company, Lead};
 use crate::lifecycle::{Cycle, Transition};
+use crate::money::DatedRate;
 
 /// Fields with their values, by name, as a journal entry shows them.
 pub type Facts = Map<String, Value>;
@@ -112,6 +115,67 @@ pub enum Change {
         before: Value,
         /// What it is.
         after: Value,
+    },
+    /// The dated exchange rates were replaced.
+    RatesReplaced {
+        /// The setting's new version.
+        version: i64,
+        /// Those that went.
+        gone: Vec<DatedRate>,
+        /// Those that came.
+        come: Vec<DatedRate>,
+        /// How many there are now.
+        count: usize,
+    },
+    /// A pipeline was made.
+    PipelineCreated(Pipeline),
+    /// A pipeline changed.
+    PipelineEdited {
+        /// The pipeline as it is now.
+        pipeline: Pipeline,
+        /// The changed fields before.
+        before: Facts,
+        /// The changed fields after.
+        after: Facts,
+    },
+    /// A deal was opened.
+    DealOpened {
+        /// The deal.
+        deal: Box<Deal>,
+        /// The first entry of its history.
+        made: DealMove,
+        /// What was said about it.
+        after: Facts,
+    },
+    /// A deal went to another stage of its pipeline.
+    DealMoved {
+        /// The deal as it is now.
+        deal: Box<Deal>,
+        /// The move.
+        made: DealMove,
+    },
+    /// A deal was won or lost.
+    DealClosed {
+        /// The deal as it is now.
+        deal: Box<Deal>,
+        /// The move.
+        made: DealMove,
+    },
+    /// A closed deal was opened again.
+    DealReopened {
+        /// The deal as it is now.
+        deal: Box<Deal>,
+        /// The move.
+        made: DealMove,
+    },
+    /// Fields or members of a deal changed.
+    DealEdited {
+        /// The deal as it is now.
+        deal: Box<Deal>,
+        /// The changed fields before.
+        before: Facts,
+        /// The changed fields after.
+        after: Facts,
     },
     /// A user was invited or made.
     UserCreated(User),

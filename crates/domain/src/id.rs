@@ -185,6 +185,12 @@ named! {
     FormKeyTag, FormKeyId, "formkey";
     /// One POST to a form.
     SubmissionTag, SubmissionId, "submission";
+    /// A pipeline: the stages that a deal goes through.
+    PipelineTag, PipelineId, "pipeline";
+    /// A deal.
+    DealTag, DealId, "deal";
+    /// A move of a deal to another stage.
+    DealMoveTag, DealMoveId, "dealmove";
     /// A journal entry.
     EntryTag, EntryId, "entry";
     /// An HTTP request.

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::change::{Change, Facts};
+use crate::deals::{Deal, DealMove, State};
 use crate::id::LeadId;
+use crate::money::DatedRate;
 
 /// What an entry is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +63,14 @@ pub const TYPES: &[(&str, &str)] = &[
         "submission.tested",
         "A submission came in that only tried its form out; nothing came of it but its record.",
     ),
+    ("pipeline.created", "A pipeline was made."),
+    ("pipeline.updated", "A pipeline changed."),
+    ("deal.opened", "A deal was opened."),
+    ("deal.moved", "A deal went to another stage of its pipeline."),
+    ("deal.won", "A deal was won."),
+    ("deal.lost", "A deal was lost."),
+    ("deal.reopened", "A closed deal was opened again."),
+    ("deal.updated", "Fields or leads of a deal changed."),
     ("setting.changed", "A setting was changed."),
     ("user.created", "A user was invited or made."),
     ("user.updated", "A user's name, role or state changed."),
@@ -194,6 +204,52 @@ pub fn entry(change: &Change) -> Option<Entry> {
             let subject = on("setting", (*name).to_owned(), *version);
             edited("setting.changed", subject, None, &value(before), &value(after))
         }
+        Change::RatesReplaced {
+            version,
+            gone,
+            come,
+            count,
+        } => {
+            let list = |rates: &[DatedRate]| {
+                let one = |rate: &DatedRate| json!({"from": rate.from, "to": rate.to, "on": rate.on.to_string(), "rate": rate.rate.to_string()});
+                Facts::from_iter([("rates".to_owned(), rates.iter().map(one).collect())])
+            };
+            let subject = on("setting", "exchange_rates".to_owned(), *version);
+            Entry {
+                data: facts(json!({"count": count})),
+                ..edited("setting.changed", subject, None, &list(gone), &list(come))
+            }
+        }
+        Change::PipelineCreated(pipeline) => {
+            let subject = on("pipeline", pipeline.id.to_string(), pipeline.version);
+            let data = json!({"name": pipeline.name, "stages": pipeline.stages});
+            plain("pipeline.created", subject, None, data)
+        }
+        Change::PipelineEdited {
+            pipeline,
+            before,
+            after,
+        } => {
+            let subject = on("pipeline", pipeline.id.to_string(), pipeline.version);
+            edited("pipeline.updated", subject, None, before, after)
+        }
+        Change::DealOpened { deal, made, after } => Entry {
+            after: Some(after.clone()),
+            ..of_deal("deal.opened", deal, made)
+        },
+        Change::DealMoved { deal, made } => of_deal("deal.moved", deal, made),
+        Change::DealClosed { deal, made } => {
+            let kind = match deal.state() {
+                State::Lost => "deal.lost",
+                State::Open | State::Won => "deal.won",
+            };
+            of_deal(kind, deal, made)
+        }
+        Change::DealReopened { deal, made } => of_deal("deal.reopened", deal, made),
+        Change::DealEdited { deal, before, after } => {
+            let subject = on("deal", deal.id.to_string(), deal.version);
+            edited("deal.updated", subject, deal.primary_lead_id, before, after)
+        }
         Change::UserCreated(user) => {
             let subject = on("user", user.id.to_string(), user.version);
             let after = facts(
@@ -255,4 +311,28 @@ pub fn entry(change: &Change) -> Option<Entry> {
             json!({}),
         ),
     })
+}
+
+/// The entry of a deal's move.
+fn of_deal(kind: &'static str, deal: &Deal, made: &DealMove) -> Entry {
+    let mut data = facts(json!({
+        "name": deal.name, "from": made.from, "to": made.to, "at": made.at, "move_id": made.id,
+        "reason": made.reason, "note": made.note, "amount": deal.amount, "owner_id": deal.owner_id,
+    }));
+    if let Some(closing) = &deal.closing {
+        data.insert("competitor".into(), json!(closing.competitor));
+        data.insert("value".into(), json!(closing.value.map(|value| value.money)));
+    }
+    Entry {
+        kind,
+        subject: Subject {
+            kind: "deal",
+            id: deal.id.to_string(),
+            version: deal.version,
+        },
+        lead_id: deal.primary_lead_id,
+        before: None,
+        after: None,
+        data,
+    }
 }

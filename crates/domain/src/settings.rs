@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::fault::Fault;
+use crate::money::Currency;
 
 /// The company whose record this is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -47,10 +48,30 @@ impl CompanySettings {
     }
 }
 
+/// What the company reports in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CurrencySettings {
+    /// The base currency of reports.
+    pub currency: Currency,
+}
+
+impl Default for CurrencySettings {
+    fn default() -> Self {
+        Self {
+            currency: Currency::EUR,
+        }
+    }
+}
+
 /// The names under which settings are kept.
 pub mod name {
     /// The company: [`super::CompanySettings`].
     pub const COMPANY: &str = "company";
+    /// The base currency: [`super::CurrencySettings`].
+    pub const CURRENCY: &str = "currency";
+    /// The dated exchange rates: their number; the rates stand in a table of their own.
+    pub const EXCHANGE_RATES: &str = "exchange_rates";
     /// The declared custom fields.
     pub const CUSTOM_FIELDS: &str = "custom_fields";
     /// Custom fields that were declared once: their types stay.

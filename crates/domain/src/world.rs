@@ -1,14 +1,20 @@
 //! The loaded facts of one lead or of a whole batch; decisions are applied to it, so that the next stands on them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
 
 use crate::agreement::{Agreement, Version};
-use crate::id::{CompanyId, LeadId};
+use crate::deals::Deal;
+use crate::deals::pipelines::Pipeline;
+use crate::id::{CompanyId, DealId, LeadId, PipelineId};
 use crate::leads::custom::CustomField;
 use crate::leads::fields::{About, FieldValue, Source};
 use crate::leads::identity::{Identifier, Key};
 use crate::leads::{Company, Lead};
 use crate::lifecycle::Cycle;
+use crate::money::{Currency, Rates};
 
 /// The statements about one field that can still win: the newest by hand, and the newest of all others.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -53,6 +59,17 @@ impl Statements {
     }
 }
 
+/// What money is converted by.
+#[derive(Debug, Clone)]
+pub struct MoneyRules {
+    /// The currency of reports.
+    pub base: Currency,
+    /// The dated exchange rates.
+    pub rates: Arc<Rates>,
+    /// The zone that days follow.
+    pub zone: TimeZone,
+}
+
 /// The facts that decisions are made from.
 #[derive(Debug, Clone)]
 pub struct World {
@@ -74,6 +91,14 @@ pub struct World {
     pub custom_fields: Vec<CustomField>,
     /// The agreement in force.
     pub agreement: Version,
+    /// The deals, by id; of a lead whose deals are decided on, all of them.
+    pub deals: HashMap<DealId, Deal>,
+    /// The deals by the id that another system knows them by, as (system, id).
+    pub deals_by_key: HashMap<(String, String), DealId>,
+    /// The pipelines, by id.
+    pub pipelines: HashMap<PipelineId, Pipeline>,
+    /// What money is converted by.
+    pub money: MoneyRules,
 }
 
 impl World {
@@ -89,6 +114,14 @@ impl World {
             statements: HashMap::new(),
             custom_fields,
             agreement,
+            deals: HashMap::new(),
+            deals_by_key: HashMap::new(),
+            pipelines: HashMap::new(),
+            money: MoneyRules {
+                base: Currency::EUR,
+                rates: Arc::default(),
+                zone: TimeZone::UTC,
+            },
         }
     }
 
@@ -127,6 +160,13 @@ impl World {
             (None, None) => {}
         }
         self.companies.insert(company.id, company);
+    }
+
+    /// Take in a loaded deal.
+    pub fn add_deal(&mut self, deal: Deal) {
+        let key = deal.external_id.clone();
+        self.deals_by_key.extend(key.map(|key| (key, deal.id)));
+        self.deals.insert(deal.id, deal);
     }
 
     /// Take in a loaded statement.

@@ -192,6 +192,18 @@ pub fn identifiers_like(backend: DbBackend, keys: String) -> Statement {
     Statement::from_sql_and_values(backend, sql, [keys.into()])
 }
 
+/// The condition that a deal is known by one of the ids in a JSON array of `{system, id}`.
+pub fn id_in_keys(backend: DbBackend, keys: String) -> SimpleExpr {
+    let sql = if is_postgres(backend) {
+        "id IN (SELECT d.id FROM json_to_recordset($1::text::json) AS x(system text COLLATE \"C\", id text COLLATE \"C\") \
+         JOIN deals d ON d.external_system = x.system AND d.external_id = x.id)"
+    } else {
+        "id IN (SELECT d.id FROM json_each(?) AS x CROSS JOIN deals d \
+         ON d.external_system = x.value->>'system' AND d.external_id = x.value->>'id')"
+    };
+    Expr::cust_with_values(sql, [Value::from(keys)])
+}
+
 /// Lock the named things until the end of the transaction, in one order everywhere. On SQLite the one writer is it.
 ///
 /// Names fall into 512 slots, so that a batch of any size needs few of the server's locks.

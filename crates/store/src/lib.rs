@@ -4,6 +4,7 @@ pub mod access;
 pub mod agreement;
 pub mod capture;
 pub mod db;
+pub mod deals;
 mod dialect;
 pub mod error;
 pub mod holdings;

@@ -9,7 +9,9 @@ use tandem_domain::agreement::Version;
 use tandem_domain::capture::Form;
 use tandem_domain::id::FormId;
 use tandem_domain::leads::custom::CustomField;
-use tandem_domain::settings::{CompanySettings, name};
+use tandem_domain::money::{DatedRate, Rates};
+use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
+use tandem_domain::world::MoneyRules;
 
 use crate::db::Read;
 use crate::error::StoreError;
@@ -35,6 +37,8 @@ pub struct Rules {
     pub company: CompanySettings,
     /// The declared custom fields.
     pub custom_fields: Vec<CustomField>,
+    /// What money is converted by.
+    pub money: MoneyRules,
     /// The forms, by id.
     pub forms: HashMap<FormId, Arc<Form>>,
 }
@@ -79,10 +83,19 @@ async fn load(
         .collect();
     let forms = rows::forms::Entity::find().all(connection).await?;
     let forms: Result<Vec<Form>, StoreError> = forms.into_iter().map(|row| row.into_domain()).collect();
+    let rates = rows::exchange_rates::Entity::find().all(connection).await?;
+    let rates: Result<Vec<DatedRate>, StoreError> = rates.into_iter().map(|row| row.into_domain()).collect();
+    let company: CompanySettings = setting(&settings, name::COMPANY)?.unwrap_or_default();
+    let currency: CurrencySettings = setting(&settings, name::CURRENCY)?.unwrap_or_default();
     Ok(Rules {
         revisions,
         agreement: agreement.into_domain()?,
-        company: setting(&settings, name::COMPANY)?.unwrap_or_default(),
+        money: MoneyRules {
+            base: currency.currency,
+            rates: Arc::new(Rates::from_iter(rates?)),
+            zone: company.zone(),
+        },
+        company,
         custom_fields: setting(&settings, name::CUSTOM_FIELDS)?.unwrap_or_default(),
         forms: forms?.into_iter().map(|form| (form.id, Arc::new(form))).collect(),
     })

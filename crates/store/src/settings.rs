@@ -2,11 +2,12 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QuerySelect};
 use serde_json::Value;
+use tandem_domain::money::{DatedRate, Rates};
 
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::rows::{from_json, settings};
+use crate::rows::{exchange_rates, from_json, settings};
 use crate::write;
 
 /// A setting with its version; version 0 where it was never set.
@@ -44,6 +45,13 @@ fn read(row: Option<settings::Model>) -> Result<Setting, StoreError> {
             version: 0,
         }),
     }
+}
+
+/// The dated exchange rates.
+pub async fn rates(on: &impl Read) -> Result<Rates, StoreError> {
+    let rows = exchange_rates::Entity::find().all(on.conn()).await?;
+    let rates: Result<Vec<DatedRate>, StoreError> = rows.into_iter().map(|row| row.into_domain()).collect();
+    Ok(Rates::from_iter(rates?))
 }
 
 /// Keep a technical setting, which leaves no journal entry.

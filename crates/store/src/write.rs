@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 use serde::Serialize;
 use tandem_domain::change::Change;
+use tandem_domain::deals::{Deal, DealMove};
 use tandem_domain::id::{EntryId, Id};
 use tandem_domain::journal;
 use tandem_domain::leads::search;
+use tandem_domain::settings::name;
 use uuid::Uuid;
 
 use crate::db::{Conn, Tx};
@@ -39,6 +41,12 @@ struct Rows {
     forms: BTreeMap<Uuid, rows::forms::Model>,
     form_keys: BTreeMap<Uuid, rows::form_keys::Model>,
     submissions: BTreeMap<Uuid, rows::submissions::Model>,
+    pipelines: BTreeMap<Uuid, rows::pipelines::Model>,
+    deals: BTreeMap<Uuid, rows::deals::Model>,
+    deal_leads: BTreeMap<Uuid, Vec<rows::deal_leads::Model>>,
+    deal_moves: BTreeMap<Uuid, rows::deal_moves::Model>,
+    gone_rates: Vec<rows::exchange_rates::Model>,
+    rates: Vec<rows::exchange_rates::Model>,
     settings: BTreeMap<String, rows::settings::Model>,
     users: BTreeMap<Uuid, rows::users::Model>,
     teams: BTreeMap<Uuid, rows::teams::Model>,
@@ -163,6 +171,43 @@ impl Rows {
                 self.settings.insert((*name).to_owned(), row);
                 self.revisions.insert(revision::SETTINGS);
             }
+            Change::RatesReplaced {
+                version,
+                gone,
+                come,
+                count,
+            } => {
+                self.gone_rates
+                    .extend(gone.iter().map(rows::exchange_rates::Model::of));
+                self.rates
+                    .extend(come.iter().map(rows::exchange_rates::Model::of));
+                let row = rows::settings::Model {
+                    name: name::EXCHANGE_RATES.to_owned(),
+                    value: to_json(count),
+                    version: *version,
+                };
+                self.settings.insert(row.name.clone(), row);
+                self.revisions.insert(revision::SETTINGS);
+            }
+            Change::PipelineCreated(pipeline) | Change::PipelineEdited { pipeline, .. } => {
+                self.pipelines
+                    .insert(pipeline.id.uuid(), rows::pipelines::Model::of(pipeline));
+            }
+            Change::DealOpened { deal, made, .. } => {
+                self.take_deal(deal);
+                self.take_deal_leads(deal);
+                self.take_deal_move(made);
+            }
+            Change::DealMoved { deal, made }
+            | Change::DealClosed { deal, made }
+            | Change::DealReopened { deal, made } => {
+                self.take_deal(deal);
+                self.take_deal_move(made);
+            }
+            Change::DealEdited { deal, .. } => {
+                self.take_deal(deal);
+                self.take_deal_leads(deal);
+            }
             Change::UserCreated(user) | Change::UserEdited { user, .. } => {
                 self.users.insert(user.id.uuid(), rows::users::Model::of(user));
             }
@@ -183,6 +228,20 @@ impl Rows {
         }
     }
 
+    fn take_deal(&mut self, deal: &Deal) {
+        self.deals.insert(deal.id.uuid(), rows::deals::Model::of(deal));
+    }
+
+    fn take_deal_leads(&mut self, deal: &Deal) {
+        self.deal_leads
+            .insert(deal.id.uuid(), rows::deal_leads::Model::all_of(deal));
+    }
+
+    fn take_deal_move(&mut self, made: &DealMove) {
+        self.deal_moves
+            .insert(made.id.uuid(), rows::deal_moves::Model::of(made));
+    }
+
     async fn save(self, tx: &Tx) -> Result<(), StoreError> {
         use OnConflict::{Fail, Replace};
         delete(tx, "identifiers", "id", &self.gone_identifiers).await?;
@@ -195,6 +254,17 @@ impl Rows {
         insert::<rows::forms::Entity>(tx, self.forms.values(), Replace).await?;
         insert::<rows::form_keys::Entity>(tx, self.form_keys.values(), Replace).await?;
         insert::<rows::submissions::Entity>(tx, self.submissions.values(), Fail).await?;
+        // Of two pipelines one gives the default away before the other takes it.
+        let (after, before): (Vec<_>, Vec<_>) = self.pipelines.values().partition(|row| row.is_default);
+        insert::<rows::pipelines::Entity>(tx, before.into_iter(), Replace).await?;
+        insert::<rows::pipelines::Entity>(tx, after.into_iter(), Replace).await?;
+        insert::<rows::deals::Entity>(tx, self.deals.values(), Replace).await?;
+        let regrouped = self.deal_leads.keys().copied().collect();
+        delete(tx, "deal_leads", "deal_id", &regrouped).await?;
+        insert::<rows::deal_leads::Entity>(tx, self.deal_leads.values().flatten(), Fail).await?;
+        insert::<rows::deal_moves::Entity>(tx, self.deal_moves.values(), Fail).await?;
+        forget_rates(tx, &self.gone_rates).await?;
+        insert::<rows::exchange_rates::Entity>(tx, self.rates.iter(), Replace).await?;
         insert::<rows::settings::Entity>(tx, self.settings.values(), Replace).await?;
         insert::<rows::users::Entity>(tx, self.users.values(), Replace).await?;
         insert::<rows::teams::Entity>(tx, self.teams.values(), Replace).await?;
@@ -246,6 +316,23 @@ impl Rows {
         terms::inherit(tx, terms::Of::Leads, &self.joined).await?;
         terms::company_renamed(tx, &self.known_companies).await
     }
+}
+
+/// Delete exchange rates by their keys.
+async fn forget_rates(tx: &Tx, gone: &[rows::exchange_rates::Model]) -> Result<(), StoreError> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let key = |rate: &rows::exchange_rates::Model| {
+        format!("{}{}{}", rate.from_currency, rate.to_currency, rate.in_force_on)
+    };
+    let keys: Vec<String> = gone.iter().map(key).collect();
+    let chosen = dialect::text_in(
+        tx.conn().get_database_backend(),
+        "from_currency || to_currency || in_force_on",
+        keys.iter().map(String::as_str),
+    );
+    execute_with(tx, "DELETE FROM exchange_rates WHERE {}", chosen).await
 }
 
 /// Execute a statement whose `{}` is a condition.

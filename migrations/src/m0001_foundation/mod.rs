@@ -1,7 +1,8 @@
-//! The first schema: access, settings, leads, stages, capture, journal.
+//! The first schema: access, settings, leads, stages, capture, deals, journal.
 
 mod access;
 mod capture;
+mod deals;
 mod journal;
 mod leads;
 
@@ -25,6 +26,7 @@ impl MigrationTrait for Migration {
         access::up(manager).await?;
         leads::up(manager).await?;
         capture::up(manager).await?;
+        deals::up(manager).await?;
         journal::up(manager).await?;
         dialect::compare_by_bytes(manager).await
     }

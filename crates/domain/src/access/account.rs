@@ -93,7 +93,7 @@ pub struct UserEdit {
 pub struct LastAdmin;
 
 /// The values that differ, before and after; `None` where all are equal.
-fn differences(before: &[(&str, Value)], after: &[(&str, Value)]) -> Option<(Facts, Facts)> {
+pub(crate) fn differences(before: &[(&str, Value)], after: &[(&str, Value)]) -> Option<(Facts, Facts)> {
     let changed = before.iter().zip(after).filter(|(old, new)| old != new);
     let (mut old_values, mut new_values) = (Facts::new(), Facts::new());
     for ((name, old), (_, new)) in changed {

@@ -56,6 +56,10 @@ scopes! {
     LeadsRead = "leads:read";
     /// Create and change leads and companies, and move leads.
     LeadsWrite = "leads:write";
+    /// Read deals and pipelines.
+    DealsRead = "deals:read";
+    /// Open, change, move and close deals; set pipelines up.
+    DealsWrite = "deals:write";
     /// Read forms and submissions.
     FormsRead = "forms:read";
     /// Create and change forms, rotate their keys, replay submissions.
@@ -118,6 +122,7 @@ impl Scope {
         matches!(
             self,
             LeadsRead
+                | DealsRead
                 | FormsRead
                 | ReportsRead
                 | JournalRead
@@ -168,7 +173,7 @@ impl Role {
                 scope.is_reading() || matches!(scope, Scope::LeadsWrite | Scope::FormsWrite)
             }
             Role::Revops | Role::Sales | Role::SalesManager => {
-                scope.is_reading() || matches!(scope, Scope::LeadsWrite)
+                scope.is_reading() || matches!(scope, Scope::LeadsWrite | Scope::DealsWrite)
             }
         }
     }

@@ -1,7 +1,10 @@
 //! Stages and cycles: which moves exist, who may make them, and what they leave behind.
 
+mod step;
 #[cfg(test)]
 mod tests;
+
+pub use step::{Step, take};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -328,6 +331,23 @@ impl Cycle {
         self.ended_at = stage.ends_cycle().then_some(at);
     }
 
+    /// Note an entry of the past; the cycle ends no sooner by it.
+    fn enter_earlier(&mut self, stage: Stage, at: Timestamp) {
+        let place = &mut self.entered[stage as usize];
+        *place = Some(place.map_or(at, |known| known.min(at)));
+    }
+
+    /// The stage that was entered last at or before an instant, as far as first entries tell.
+    fn stage_at(&self, at: Timestamp) -> Option<Stage> {
+        let entries = Stage::ALL
+            .iter()
+            .filter_map(|stage| Some((self.entered_at(*stage)?, *stage)));
+        entries
+            .filter(|(entered, _)| *entered <= at)
+            .max()
+            .map(|(_, stage)| stage)
+    }
+
     /// The first entry of a stage in this cycle.
     pub fn entered_at(&self, stage: Stage) -> Option<Timestamp> {
         self.entered[stage as usize]
@@ -417,61 +437,21 @@ pub fn move_lead(
     permit(chosen, lead, person)?;
     demand(chosen, asked, reason, now)?;
 
-    let mut moved = lead.clone();
-    let Some(before) = world.cycles.get(&lead_id) else {
-        return Err(illegal());
-    };
-    let mut cycle = if chosen.starts_cycle {
-        before.next(now, ids)
-    } else {
-        before.clone()
-    };
-    moved.version += 1;
-    moved.updated_at = now;
-    moved.came_from = Some(lead.stage);
-    moved.stage = to;
-    moved.stage_since = now;
-    moved.cycle = cycle.number;
-    moved.nurture_until = if to == Stage::Nurture {
-        wait(world, asked, reason, now)
-    } else {
-        None
-    };
-    if to.clears_owner() {
-        moved.previous_owner_id = moved.owner_id.take().or(moved.previous_owner_id);
-    } else if chosen.by == By::Worker && moved.owner_id.is_none() && person.role == Role::Sales {
-        moved.owner_id = Some(person.id);
-    }
-    cycle.enter(to, now);
-    cycle.last_reason = asked.reason.clone().or(cycle.last_reason);
-    if to == Stage::Mql {
-        cycle.agreement_version = world.agreement.number;
-    }
-    cycle.describe(&moved);
-    let transition = Transition {
-        id: ids.next(),
-        lead_id,
-        cycle: cycle.number,
-        from: Some(lead.stage),
+    let may_take = chosen.by == By::Worker && person.role == Role::Sales;
+    let step = Step {
         to,
         at: now,
-        actor_kind: actor.kind(),
-        actor_id: actor.id(),
-        on_behalf_of: actor.on_behalf_of(),
+        recorded_at: now,
+        starts_cycle: chosen.starts_cycle,
         reason: asked.reason.clone(),
         note: asked.note.clone(),
-        until: moved.nurture_until,
-        agreement_version: world.agreement.number,
+        until: (to == Stage::Nurture).then(|| wait(world, asked.until, reason, now)),
+        taken_by: may_take.then_some(person.id),
     };
-    let from_owner = lead.owner_id;
-    world.leads.insert(lead_id, moved.clone());
-    world.cycles.insert(lead_id, cycle.clone());
-    Ok(vec![Change::LeadMoved {
-        lead: Box::new(moved),
-        transition,
-        cycle,
-        from_owner,
-    }])
+    let illegal = illegal();
+    take(world, lead_id, step, actor, ids)
+        .map(|change| vec![change])
+        .ok_or(illegal)
 }
 
 fn list_of(stage: Stage) -> Option<ReasonList> {
@@ -583,10 +563,15 @@ fn demand(chosen: &Move, asked: &MoveLead, reason: Option<&Reason>, now: Timesta
 }
 
 /// Until when no rule makes the lead an MQL: the given date, else the reason's cooldown, else the agreement's.
-fn wait(world: &World, asked: &MoveLead, reason: Option<&Reason>, now: Timestamp) -> Option<Timestamp> {
+pub(crate) fn wait(
+    world: &World,
+    until: Option<Timestamp>,
+    reason: Option<&Reason>,
+    at: Timestamp,
+) -> Timestamp {
     const DAY: i64 = 86_400_000;
     let cooldown = reason
         .and_then(|reason| reason.cooldown_days)
         .unwrap_or(world.agreement.agreement.nurture_cooldown_days);
-    Some(asked.until.unwrap_or_else(|| now.plus_millis(cooldown * DAY)))
+    until.unwrap_or_else(|| at.plus_millis(cooldown * DAY))
 }

@@ -80,7 +80,7 @@ pub async fn company_list(
 }
 
 /// Companies by id.
-pub(super) async fn by_ids(
+pub(crate) async fn by_ids(
     on: &impl Read,
     ids: BTreeSet<Uuid>,
 ) -> Result<HashMap<CompanyId, Company>, StoreError> {

@@ -5,6 +5,7 @@ mod list;
 pub(crate) mod terms;
 mod world;
 
+pub(crate) use companies::by_ids as companies_by_ids;
 pub use companies::{CompanyFilter, company, company_list};
 pub use list::{Bounds, LeadFilter, LeadSort, Page, Position, count, list, list_within};
 pub use terms::{follow_renames, has_renames};

@@ -119,7 +119,11 @@ fn names_of<'s>(statements: impl IntoIterator<Item = &'s CompanyStatement>) -> N
 }
 
 fn empty(tx: &Tx) -> World {
-    World::new(tx.rules().agreement.clone(), tx.rules().custom_fields.clone())
+    let rules = tx.rules();
+    World {
+        money: rules.money.clone(),
+        ..World::new(rules.agreement.clone(), rules.custom_fields.clone())
+    }
 }
 
 async fn lock(tx: &Tx, keys: &BTreeSet<Key>, named: &Named) -> Result<(), StoreError> {

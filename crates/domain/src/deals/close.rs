@@ -1,0 +1,311 @@
+//! Closing a deal as won or lost, and opening it again: what it does to the revenue and to the primary lead.
+
+use super::{Act, Closing, Deal, Outcome, Refused, Revenue, State, deals_of, moved};
+use crate::access::Role;
+use crate::agreement::{Reason, Requires};
+use crate::change::Change;
+use crate::fault::Fault;
+use crate::id::{DealId, Ids};
+use crate::instant::Timestamp;
+use crate::lifecycle::{Stage, Step, take, wait};
+use crate::money::{Converted, NotConverted};
+use crate::world::World;
+
+/// A deal that is to be closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloseDeal {
+    /// Won or lost.
+    pub outcome: Outcome,
+    /// The code of an agreed reason; imports may know none.
+    pub reason: Option<String>,
+    /// To whom it was lost, or from whom it was won.
+    pub competitor: Option<String>,
+    /// Why, in words.
+    pub note: Option<String>,
+    /// When, if not now.
+    pub closed_at: Option<Timestamp>,
+    /// Of a lost deal: no rule makes the lead an MQL before this instant.
+    pub until: Option<Timestamp>,
+}
+
+/// Close a deal.
+///
+/// Won, the primary lead becomes a customer; lost, it leaves opportunity when this was its last open deal and none was
+/// won in the same cycle. The amount is converted at the rate in force on the day of closing; only an import goes
+/// without one. `act.at` is the default for `closed_at`; the lead of a live closing moves now, whatever that says.
+pub fn close(
+    world: &mut World,
+    deal_id: DealId,
+    asked: &CloseDeal,
+    act: &Act<'_>,
+    ids: &mut Ids,
+) -> Result<Vec<Change>, Refused> {
+    let deal = world.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
+    act.may_work(deal.owner_id)?;
+    if deal.closing.is_some() {
+        return Err(Refused::NoSuchMove {
+            current: deal.state().name().to_owned(),
+            allowed: vec![],
+            why: "the deal is closed already",
+        });
+    }
+    let act = act.not_before(deal.updated_at);
+    let lead = deal.primary_lead_id.and_then(|id| world.leads.get(&id));
+    let act = lead.map_or(act, |lead| act.not_before(lead.updated_at));
+    let reason = reason(world, deal, asked, &act)?;
+    let at = asked.closed_at.unwrap_or(act.at);
+    let value = value(world, deal, at, &act)?;
+    let goes = goes_to(world, deal, asked.outcome, reason, &Act { at, ..act });
+    let until = goes
+        .filter(|to| *to == Stage::Nurture)
+        .map(|_| wait(world, asked.until, reason, at));
+
+    let mut after = deal.clone();
+    after.version += 1;
+    after.updated_at = act.now;
+    after.stage_since = at;
+    after.owner_id = after.owner_id.or(act.taker());
+    after.moved_lead = goes.is_some();
+    let from = std::mem::replace(&mut after.stage, asked.outcome.state().name().to_owned());
+    after.closing = Some(Closing {
+        outcome: asked.outcome,
+        at,
+        reason: asked.reason.clone(),
+        competitor: asked.competitor.clone(),
+        from_stage: from.clone(),
+        value,
+    });
+    let mut made = moved(&after, Some(from), &Act { at, ..act }, ids);
+    made.reason = asked.reason.clone();
+    made.note = asked.note.clone();
+    made.revenue = after
+        .amount
+        .filter(|_| asked.outcome == Outcome::Won)
+        .map(|amount| Revenue::of(amount, value));
+    let primary = after.primary_lead_id;
+    world.deals.insert(deal_id, after.clone());
+    let mut changes = vec![Change::DealClosed {
+        deal: Box::new(after),
+        made,
+    }];
+    if let (Some(lead_id), Some(to)) = (primary, goes) {
+        let step = Step {
+            reason: asked.reason.clone(),
+            note: asked.note.clone(),
+            until,
+            taken_by: act.taker(),
+            ..Step::plain(to, if act.is_live() { act.at } else { at }, act.now)
+        };
+        changes.extend(take(world, lead_id, step, act.actor, ids));
+    }
+    Ok(changes)
+}
+
+/// The agreed reason, with all that it and the closing need, or everything that is wrong.
+fn reason<'w>(
+    world: &'w World,
+    deal: &Deal,
+    asked: &CloseDeal,
+    act: &Act<'_>,
+) -> Result<Option<&'w Reason>, Refused> {
+    let mut faults = vec![];
+    let has = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.trim().is_empty());
+    let list = world.agreement.agreement.reasons(asked.outcome.reasons());
+    let is_offered = |reason: &&Reason| !reason.retired || !act.is_live();
+    let known = asked.reason.as_deref();
+    let reason = known.and_then(|code| list.iter().filter(is_offered).find(|reason| reason.code == code));
+    match (known, reason) {
+        (None, _) if act.is_live() => {
+            faults.push(Fault::new(
+                "/reason",
+                "required",
+                "a deal is closed with an agreed reason",
+            ));
+        }
+        (Some(_), None) => {
+            let name = asked.outcome.reasons().name();
+            faults.push(Fault::new(
+                "/reason",
+                "not_allowed",
+                format!("is not an agreed reason of `{name}`"),
+            ));
+        }
+        _ => {}
+    }
+    let needs = |what| act.is_live() && reason.is_some_and(|reason| reason.requires.contains(&what));
+    if needs(Requires::Note) && !has(&asked.note) {
+        faults.push(Fault::new("/note", "required", "this reason needs a note"));
+    }
+    if needs(Requires::Competitor) && !has(&asked.competitor) {
+        faults.push(Fault::new(
+            "/competitor",
+            "required",
+            "this reason needs the competitor's name",
+        ));
+    }
+    if asked.closed_at.is_some_and(|at| at < deal.stage_since) {
+        faults.push(Fault::new(
+            "/closed_at",
+            "out_of_range",
+            "must not lie before the deal's last move",
+        ));
+    }
+    if asked.closed_at.is_some_and(|at| at > act.now) {
+        faults.push(Fault::new(
+            "/closed_at",
+            "out_of_range",
+            "must not lie in the future",
+        ));
+    }
+    if asked.until.is_some() && asked.outcome == Outcome::Won {
+        faults.push(Fault::new(
+            "/until",
+            "not_allowed",
+            "only the lead of a lost deal waits",
+        ));
+    } else if asked.until.is_some_and(|until| act.is_live() && until <= act.now) {
+        faults.push(Fault::new("/until", "out_of_range", "must lie in the future"));
+    }
+    Refused::unless_sound(faults)?;
+    Ok(reason)
+}
+
+/// The amount in the base currency, at the rate in force on the day in the company's zone.
+fn value(world: &World, deal: &Deal, at: Timestamp, act: &Act<'_>) -> Result<Option<Converted>, Refused> {
+    let Some(amount) = deal.amount else {
+        return Ok(None);
+    };
+    let money = &world.money;
+    match money.rates.convert(amount, money.base, at.date_in(&money.zone)) {
+        Ok(converted) => Ok(Some(converted)),
+        Err(NotConverted::MissingRate { .. }) if !act.is_live() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where the closing takes the primary lead, if it does.
+fn goes_to(
+    world: &World,
+    deal: &Deal,
+    outcome: Outcome,
+    reason: Option<&Reason>,
+    act: &Act<'_>,
+) -> Option<Stage> {
+    let lead_id = deal.primary_lead_id?;
+    let lead = world.leads.get(&lead_id)?;
+    let is_same_cycle = deal.cycle == Some(lead.cycle);
+    match outcome {
+        Outcome::Won => {
+            let known = world
+                .cycles
+                .get(&lead_id)
+                .and_then(|cycle| cycle.entered_at(Stage::Customer));
+            let may = match lead.stage {
+                // History may come in any order: the first deal that was won made it a customer.
+                Stage::Customer => !act.is_live() && known.is_some_and(|known| act.at < known),
+                Stage::Churned => !act.is_live(),
+                _ => true,
+            };
+            (may && is_same_cycle).then_some(Stage::Customer)
+        }
+        Outcome::Lost => {
+            let mut others = deals_of(world, lead_id).filter(|other| other.id != deal.id);
+            let holds = others.any(|other| match other.state() {
+                State::Open => true,
+                State::Won => other.cycle == deal.cycle,
+                State::Lost => false,
+            });
+            let leaves = lead.stage == Stage::Opportunity && is_same_cycle && !holds;
+            let then = reason.and_then(|reason| reason.then);
+            leaves.then(|| then.map_or(Stage::Nurture, |then| then.stage()))
+        }
+    }
+}
+
+/// Open a closed deal again: a sales manager's act.
+///
+/// The revenue is taken back by an entry of its own date. The lead goes back to opportunity where that closing moved it
+/// and the cycle is the same; a customer stays one while another deal of the cycle is won.
+pub fn reopen(
+    world: &mut World,
+    deal_id: DealId,
+    note: &str,
+    act: &Act<'_>,
+    ids: &mut Ids,
+) -> Result<Vec<Change>, Refused> {
+    let deal = world.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
+    let person = act.actor.demand_person()?;
+    if !person.is_admin() && person.role != Role::SalesManager {
+        return Err(crate::access::Denied::WrongRole.into());
+    }
+    let pipeline = world
+        .pipelines
+        .get(&deal.pipeline_id)
+        .ok_or(Refused::NoSuchDeal)?;
+    let Some(closing) = &deal.closing else {
+        return Err(Refused::NoSuchMove {
+            current: deal.stage.clone(),
+            allowed: vec![],
+            why: "the deal is open",
+        });
+    };
+    if note.trim().is_empty() {
+        return Err(Refused::Invalid(vec![Fault::new(
+            "/note",
+            "required",
+            "must say why",
+        )]));
+    }
+    let act = act.not_before(deal.updated_at);
+    let lead = deal.primary_lead_id.and_then(|id| world.leads.get(&id));
+    let act = lead.map_or(act, |lead| act.not_before(lead.updated_at));
+    let goes_back = goes_back(world, deal, closing.outcome);
+    let mut after = deal.clone();
+    after.version += 1;
+    after.updated_at = act.now;
+    after.stage_since = act.at;
+    after.closing = None;
+    after.stage = if pipeline.has_open(&closing.from_stage) {
+        closing.from_stage.clone()
+    } else {
+        pipeline.open_keys().swap_remove(0)
+    };
+    let mut made = moved(&after, Some(deal.stage.clone()), &act, ids);
+    made.note = Some(note.to_owned());
+    made.revenue = deal
+        .amount
+        .filter(|_| closing.outcome == Outcome::Won)
+        .map(|amount| Revenue::of(amount, closing.value).reversed());
+    let (primary, owner) = (after.primary_lead_id, after.owner_id);
+    world.deals.insert(deal_id, after.clone());
+    let mut changes = vec![Change::DealReopened {
+        deal: Box::new(after),
+        made,
+    }];
+    if let Some(lead_id) = primary.filter(|_| goes_back) {
+        let step = Step {
+            note: Some(note.to_owned()),
+            taken_by: owner,
+            ..Step::plain(Stage::Opportunity, act.at, act.now)
+        };
+        changes.extend(take(world, lead_id, step, act.actor, ids));
+    }
+    Ok(changes)
+}
+
+fn goes_back(world: &World, deal: &Deal, outcome: Outcome) -> bool {
+    let lead = deal.primary_lead_id.and_then(|id| world.leads.get(&id));
+    let Some(lead) = lead.filter(|lead| deal.cycle == Some(lead.cycle)) else {
+        return false;
+    };
+    let others = || deals_of(world, lead.id).filter(|other| other.id != deal.id && other.cycle == deal.cycle);
+    match outcome {
+        // Two deals were won and the one that made it a customer was reopened first: the mark stayed with that one.
+        Outcome::Won => {
+            let by_deals = deal.moved_lead || others().any(|other| other.moved_lead);
+            let other_won = others().any(|other| other.state() == State::Won);
+            lead.stage == Stage::Customer && by_deals && !other_won
+        }
+        Outcome::Lost => deal.moved_lead && matches!(lead.stage, Stage::Nurture | Stage::Disqualified),
+    }
+}

@@ -1,0 +1,126 @@
+//! Changing what is said of a deal; its primary lead is fixed, its amount once it is closed.
+
+use jiff::civil::Date;
+
+use super::open::group;
+use super::{Act, BuyingRole, Member, Recurring, Refused};
+use crate::access::account::differences;
+use crate::change::Change;
+use crate::fault::Fault;
+use crate::id::{CompanyId, DealId, LeadId, UserId};
+use crate::money::Money;
+use crate::world::World;
+
+/// What is to become different about a deal; `None` stays, `Some(None)` is emptied.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EditDeal {
+    /// What people call it.
+    pub name: Option<String>,
+    /// What it is worth.
+    pub amount: Option<Option<Money>>,
+    /// How often the amount is due.
+    pub recurring: Option<Option<Recurring>>,
+    /// When it will probably be closed.
+    pub expected_close_on: Option<Option<Date>>,
+    /// Who is responsible.
+    pub owner_id: Option<Option<UserId>>,
+    /// The company.
+    pub company_id: Option<Option<CompanyId>>,
+    /// The whole group that decides.
+    pub lead_ids: Option<Vec<LeadId>>,
+    /// What they are in it; roles that are left out are emptied.
+    pub roles: Option<Vec<(LeadId, BuyingRole)>>,
+}
+
+/// Change a deal; nothing where nothing becomes different.
+pub fn edit(
+    world: &mut World,
+    deal_id: DealId,
+    asked: EditDeal,
+    act: &Act<'_>,
+) -> Result<Option<Change>, Refused> {
+    let deal = world.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
+    let mut after = deal.clone();
+    if let Some(owner_id) = asked.owner_id.filter(|owner_id| *owner_id != deal.owner_id) {
+        if act.is_live() {
+            act.actor.may_assign(deal.owner_id, owner_id)?;
+        }
+        after.owner_id = owner_id;
+    }
+    let assigns_alone = asked
+        == EditDeal {
+            owner_id: asked.owner_id,
+            ..EditDeal::default()
+        };
+    if asked.owner_id.is_none() || !assigns_alone {
+        act.may_work(deal.owner_id)?;
+    }
+    let (lead_ids, roles) = (asked.lead_ids.clone(), asked.roles.clone());
+    if lead_ids.is_some() || roles.is_some() {
+        after.members = regrouped(world, deal, lead_ids, roles)?;
+    }
+    after.name = asked.name.unwrap_or(after.name);
+    after.amount = asked.amount.unwrap_or(after.amount);
+    after.recurring = asked.recurring.unwrap_or(after.recurring);
+    after.expected_close_on = asked.expected_close_on.unwrap_or(after.expected_close_on);
+    after.company_id = asked.company_id.unwrap_or(after.company_id);
+    let mut faults = vec![];
+    if after.amount.is_some_and(|amount| !amount.is_sound()) {
+        faults.push(Fault::new(
+            "/amount/amount",
+            "out_of_range",
+            "must lie between 0 and 2^53 - 1",
+        ));
+    }
+    if after.company_id.is_none() && after.primary_lead_id.is_none() {
+        faults.push(Fault::new(
+            "/company_id",
+            "required",
+            "a deal needs a lead or a company",
+        ));
+    }
+    let is_new = after.company_id != deal.company_id;
+    if after
+        .company_id
+        .is_some_and(|id| is_new && !world.companies.contains_key(&id))
+    {
+        faults.push(Fault::new("/company_id", "not_found", "is no company"));
+    }
+    Refused::unless_sound(faults)?;
+    if deal.closing.is_some() && (after.amount, after.recurring) != (deal.amount, deal.recurring) {
+        return Err(Refused::Closed);
+    }
+    let Some((old, new)) = differences(&deal.facts(), &after.facts()) else {
+        return Ok(None);
+    };
+    after.version += 1;
+    after.updated_at = act.now.max(deal.updated_at);
+    world.deals.insert(deal_id, after.clone());
+    Ok(Some(Change::DealEdited {
+        deal: Box::new(after),
+        before: old,
+        after: new,
+    }))
+}
+
+/// The group as it is to be; the primary lead stays in it.
+fn regrouped(
+    world: &World,
+    deal: &super::Deal,
+    lead_ids: Option<Vec<LeadId>>,
+    roles: Option<Vec<(LeadId, BuyingRole)>>,
+) -> Result<Vec<Member>, Refused> {
+    let known = || deal.members.iter();
+    let lead_ids = lead_ids.unwrap_or_else(|| known().map(|member| member.lead_id).collect());
+    let roles = roles.unwrap_or_else(|| {
+        let kept = known().filter(|member| lead_ids.contains(&member.lead_id));
+        kept.filter_map(|member| Some((member.lead_id, member.role?)))
+            .collect()
+    });
+    let fault = |detail: &str| Refused::Invalid(vec![Fault::new("/lead_ids", "not_allowed", detail)]);
+    match deal.primary_lead_id {
+        None if !lead_ids.is_empty() => Err(fault("a deal that was opened without a lead gets none later")),
+        Some(primary) if !lead_ids.contains(&primary) => Err(fault("the primary lead is fixed")),
+        primary => Ok(group(world, &lead_ids, &roles, primary)?.1),
+    }
+}

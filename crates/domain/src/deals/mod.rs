@@ -1,0 +1,484 @@
+//! Deals: business that is open, won or lost, with the leads that decide on it, and the stages that it goes through.
+
+mod close;
+mod edit;
+mod open;
+pub mod pipelines;
+#[cfg(test)]
+mod tests;
+
+pub use close::{CloseDeal, close, reopen};
+pub use edit::{EditDeal, edit};
+pub use open::{MoveDeal, OpenDeal, move_to, open};
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::access::{Actor, ActorKind, Denied, Role};
+use crate::agreement::ReasonList;
+use crate::fault::Fault;
+use crate::id::{CompanyId, DealId, DealMoveId, LeadId, PipelineId, UserId};
+use crate::instant::Timestamp;
+use crate::lifecycle::Stage;
+use crate::money::{Converted, Currency, Money, NotConverted, Rate};
+use crate::world::World;
+
+/// The most leads of a deal.
+pub const MAX_MEMBERS: usize = 50;
+
+/// Whether a deal is open, and how it ended if it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It is worked on.
+    Open,
+    /// It was won.
+    Won,
+    /// It was lost.
+    Lost,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: &'static [State] = &[State::Open, State::Won, State::Lost];
+
+    /// The state's name on the wire and on disk.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Open => "open",
+            State::Won => "won",
+            State::Lost => "lost",
+        }
+    }
+
+    /// The state with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|state| state.name() == name)
+    }
+}
+
+/// How a deal ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was won.
+    Won,
+    /// It was lost.
+    Lost,
+}
+
+impl Outcome {
+    /// The state, and the stage of every pipeline, that it leads to.
+    pub const fn state(self) -> State {
+        match self {
+            Outcome::Won => State::Won,
+            Outcome::Lost => State::Lost,
+        }
+    }
+
+    /// The reasons that explain it.
+    pub const fn reasons(self) -> ReasonList {
+        match self {
+            Outcome::Won => ReasonList::Win,
+            Outcome::Lost => ReasonList::Loss,
+        }
+    }
+}
+
+/// What a lead is in the group that decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BuyingRole {
+    /// Decides.
+    DecisionMaker,
+    /// Wants it and says so.
+    Champion,
+    /// Is listened to.
+    Influencer,
+    /// Will work with it.
+    User,
+    /// Buys it.
+    Procurement,
+}
+
+impl BuyingRole {
+    /// Every role.
+    pub const ALL: &'static [BuyingRole] = &[
+        BuyingRole::DecisionMaker,
+        BuyingRole::Champion,
+        BuyingRole::Influencer,
+        BuyingRole::User,
+        BuyingRole::Procurement,
+    ];
+
+    /// The role's name on the wire and on disk.
+    pub const fn name(self) -> &'static str {
+        match self {
+            BuyingRole::DecisionMaker => "decision_maker",
+            BuyingRole::Champion => "champion",
+            BuyingRole::Influencer => "influencer",
+            BuyingRole::User => "user",
+            BuyingRole::Procurement => "procurement",
+        }
+    }
+
+    /// The role with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|role| role.name() == name)
+    }
+}
+
+/// How often the amount of a deal is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Recurring {
+    /// Every month.
+    Monthly,
+    /// Every quarter.
+    Quarterly,
+    /// Every year.
+    Yearly,
+}
+
+impl Recurring {
+    /// The name on the wire and on disk.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Recurring::Monthly => "monthly",
+            Recurring::Quarterly => "quarterly",
+            Recurring::Yearly => "yearly",
+        }
+    }
+
+    /// The one with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Monthly, Self::Quarterly, Self::Yearly]
+            .into_iter()
+            .find(|recurring| recurring.name() == name)
+    }
+}
+
+/// A lead of the group that decides on a deal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// The lead.
+    pub lead_id: LeadId,
+    /// What it is in the group, if known.
+    pub role: Option<BuyingRole>,
+}
+
+/// A deal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deal {
+    /// Which.
+    pub id: DealId,
+    /// Counts the commands that changed it, from 1.
+    pub version: i64,
+    /// The id that another system knows it by, as (system, id).
+    pub external_id: Option<(String, String)>,
+    /// What people call it.
+    pub name: String,
+    /// The pipeline that it goes through.
+    pub pipeline_id: PipelineId,
+    /// The key of the stage that it stands in; `won` or `lost` once it is closed.
+    pub stage: String,
+    /// Since when it stands there.
+    pub stage_since: Timestamp,
+    /// What it is worth.
+    pub amount: Option<Money>,
+    /// How often the amount is due; `None` is once.
+    pub recurring: Option<Recurring>,
+    /// When it will probably be closed.
+    pub expected_close_on: Option<Date>,
+    /// The user who is responsible.
+    pub owner_id: Option<UserId>,
+    /// The company that it is made with.
+    pub company_id: Option<CompanyId>,
+    /// The lead whose stage it moves; fixed for good.
+    pub primary_lead_id: Option<LeadId>,
+    /// The primary lead's cycle in which it was opened.
+    pub cycle: Option<i64>,
+    /// The group that decides, the primary lead among them.
+    pub members: Vec<Member>,
+    /// How it ended, where it has.
+    pub closing: Option<Closing>,
+    /// Whether its closing moved the primary lead's stage; stays when it is reopened.
+    pub moved_lead: bool,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When it was written down.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// How a deal ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Closing {
+    /// Won or lost.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Timestamp,
+    /// The code of the agreed reason; imports may know none.
+    pub reason: Option<String>,
+    /// To whom it was lost, or from whom it was won.
+    pub competitor: Option<String>,
+    /// The stage that it stood in before.
+    pub from_stage: String,
+    /// The amount in the base currency, at the rate in force on the day. Absent without an amount, and where an import
+    /// found no rate.
+    pub value: Option<Converted>,
+}
+
+impl Deal {
+    /// Whether it is open, and how it ended if it is not.
+    pub fn state(&self) -> State {
+        self.closing
+            .as_ref()
+            .map_or(State::Open, |closing| closing.outcome.state())
+    }
+
+    fn facts(&self) -> [(&'static str, Value); 7] {
+        let members = self.members.iter();
+        let members = members.map(|one| json!({"lead_id": one.lead_id, "role": one.role}));
+        [
+            ("name", json!(self.name)),
+            ("amount", json!(self.amount)),
+            ("recurring", json!(self.recurring)),
+            (
+                "expected_close_on",
+                json!(self.expected_close_on.map(|day| day.to_string())),
+            ),
+            ("owner_id", json!(self.owner_id)),
+            ("company_id", json!(self.company_id)),
+            ("members", members.collect()),
+        ]
+    }
+}
+
+/// A move of a deal to another stage; never changed nor deleted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DealMove {
+    /// Which.
+    pub id: DealMoveId,
+    /// Of which deal.
+    pub deal_id: DealId,
+    /// The stage before; `None` where it was opened.
+    pub from: Option<String>,
+    /// The stage after.
+    pub to: String,
+    /// When.
+    pub at: Timestamp,
+    /// Who, by kind.
+    pub actor_kind: ActorKind,
+    /// Who, by id.
+    pub actor_id: String,
+    /// The user in whose name a key acted.
+    pub on_behalf_of: Option<UserId>,
+    /// The code of the reason.
+    pub reason: Option<String>,
+    /// Why, in words.
+    pub note: Option<String>,
+    /// What it did to the revenue: won adds, the reopening of a won deal takes away.
+    pub revenue: Option<Revenue>,
+}
+
+/// A change of the revenue, dated by its move, so that closed months stay as they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revenue {
+    /// Minor units, negative where it is taken away.
+    pub amount: i64,
+    /// Their currency.
+    pub currency: Currency,
+    /// The same in the base currency, with that currency and the rate, where they are known.
+    pub base: Option<(i64, Currency, Rate)>,
+}
+
+impl Revenue {
+    fn of(amount: Money, value: Option<Converted>) -> Self {
+        Self {
+            amount: amount.amount,
+            currency: amount.currency,
+            base: value.map(|value| (value.money.amount, value.money.currency, value.rate)),
+        }
+    }
+
+    fn reversed(self) -> Self {
+        Self {
+            amount: -self.amount,
+            base: self
+                .base
+                .map(|(amount, currency, rate)| (-amount, currency, rate)),
+            ..self
+        }
+    }
+}
+
+/// Whether an act happens now, by somebody with rights, or is history that an import writes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It happens now: rights and rules apply.
+    Live,
+    /// It is history, with its own dates, from whatever stage: who imports has been asked for the right already.
+    Import,
+}
+
+/// Who does it, when, and whether it happens now.
+#[derive(Debug, Clone, Copy)]
+pub struct Act<'a> {
+    /// Who.
+    pub actor: &'a Actor,
+    /// When it happens or happened.
+    pub at: Timestamp,
+    /// When it is written down.
+    pub now: Timestamp,
+    /// Now, or history.
+    pub origin: Origin,
+}
+
+impl<'a> Act<'a> {
+    /// An act that happens now.
+    pub fn live(actor: &'a Actor, now: Timestamp) -> Self {
+        Self {
+            actor,
+            at: now,
+            now,
+            origin: Origin::Live,
+        }
+    }
+
+    /// A piece of history that is written down now.
+    pub fn imported(actor: &'a Actor, at: Timestamp, now: Timestamp) -> Self {
+        Self {
+            actor,
+            at,
+            now,
+            origin: Origin::Import,
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        self.origin == Origin::Live
+    }
+
+    /// The same act on a record: another machine's clock may have been ahead, a record's time does not run backwards.
+    fn not_before(self, known: Timestamp) -> Self {
+        match self.origin {
+            Origin::Live => Self {
+                at: self.at.max(known),
+                now: self.now.max(known),
+                ..self
+            },
+            Origin::Import => Self {
+                now: self.now.max(known),
+                ..self
+            },
+        }
+    }
+
+    /// Whether the actor may work what this user owns: the owner, a sales manager; a sales user what nobody owns.
+    fn may_work(&self, owner: Option<UserId>) -> Result<(), Denied> {
+        if !self.is_live() {
+            return Ok(());
+        }
+        let person = self.actor.demand_person()?;
+        let may_take = owner.is_none() && person.role == Role::Sales;
+        match () {
+            () if person.is_admin() || person.role == Role::SalesManager => Ok(()),
+            () if owner == Some(person.id) || may_take => Ok(()),
+            () if person.role == Role::Sales => Err(Denied::NotOwner),
+            () => Err(Denied::WrongRole),
+        }
+    }
+
+    /// The sales user who takes what nobody owns by working it.
+    fn taker(&self) -> Option<UserId> {
+        let person = self.actor.person().filter(|_| self.is_live())?;
+        (person.role == Role::Sales).then_some(person.id)
+    }
+}
+
+/// Why an act on a deal was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is no such deal.
+    #[error("no such deal")]
+    NoSuchDeal,
+    /// Another deal has this external id.
+    #[error("another deal has this external id")]
+    AlreadyExists,
+    /// The primary lead is not far enough.
+    #[error("the primary lead must be sql, opportunity or customer")]
+    LeadNotSql {
+        /// Where it stands.
+        current: Stage,
+    },
+    /// The deal cannot go there from where it stands.
+    #[error("{why}")]
+    NoSuchMove {
+        /// Where it stands.
+        current: String,
+        /// Where it could go.
+        allowed: Vec<String>,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The pipeline has no such stage.
+    #[error("the pipeline has no such stage")]
+    NoSuchStage {
+        /// The stages that a deal can be in.
+        allowed: Vec<String>,
+    },
+    /// What a closed deal is worth stays.
+    #[error("the deal is closed: reopen it before its amount is changed")]
+    Closed,
+    /// The actor may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// There is no rate to the base currency, or the amount is too large.
+    #[error(transparent)]
+    NotConverted(#[from] NotConverted),
+    /// Something is missing or does not fit.
+    #[error("the request is incomplete")]
+    Invalid(Vec<Fault>),
+}
+
+impl Refused {
+    fn unless_sound(faults: Vec<Fault>) -> Result<(), Refused> {
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Refused::Invalid(faults))
+        }
+    }
+}
+
+/// The stages in which a primary lead may get a deal.
+pub const READY: &[Stage] = &[Stage::Sql, Stage::Opportunity, Stage::Customer];
+
+/// The deals that move this lead.
+fn deals_of(world: &World, lead_id: LeadId) -> impl Iterator<Item = &Deal> {
+    world
+        .deals
+        .values()
+        .filter(move |deal| deal.primary_lead_id == Some(lead_id))
+}
+
+/// A move by this act.
+fn moved(deal: &Deal, from: Option<String>, act: &Act<'_>, ids: &mut crate::id::Ids) -> DealMove {
+    DealMove {
+        id: ids.next(),
+        deal_id: deal.id,
+        from,
+        to: deal.stage.clone(),
+        at: act.at,
+        actor_kind: act.actor.kind(),
+        actor_id: act.actor.id(),
+        on_behalf_of: act.actor.on_behalf_of(),
+        reason: None,
+        note: None,
+        revenue: None,
+    }
+}

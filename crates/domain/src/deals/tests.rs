@@ -1,0 +1,1 @@
+//! Deals: the rules of opening, moving, closing and reopening.

@@ -1,0 +1,115 @@
+//! One step of a lead to another stage: what it leaves on the lead, in its cycle and in the history.
+
+use super::{Cycle, Stage, Transition};
+use crate::access::Actor;
+use crate::change::Change;
+use crate::id::{Ids, LeadId, UserId};
+use crate::instant::Timestamp;
+use crate::world::World;
+
+/// A step that was decided: by hand, by a deal, by an import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Where to.
+    pub to: Stage,
+    /// When it happened.
+    pub at: Timestamp,
+    /// When it was written down: `at`, but for history.
+    pub recorded_at: Timestamp,
+    /// Whether the next cycle begins with it.
+    pub starts_cycle: bool,
+    /// The code of the reason.
+    pub reason: Option<String>,
+    /// Why, in words.
+    pub note: Option<String>,
+    /// No rule makes the lead an MQL before this instant.
+    pub until: Option<Timestamp>,
+    /// Who takes an unowned lead with it.
+    pub taken_by: Option<UserId>,
+}
+
+impl Step {
+    /// A step that needs no words.
+    pub fn plain(to: Stage, at: Timestamp, recorded_at: Timestamp) -> Self {
+        Self {
+            to,
+            at,
+            recorded_at,
+            starts_cycle: false,
+            reason: None,
+            note: None,
+            until: None,
+            taken_by: None,
+        }
+    }
+}
+
+/// Take a step; `None` where the lead is not among the loaded facts.
+///
+/// A step that is dated before the lead's last one moves it no more: it adds to the history and to the cycle's first
+/// entries. What stood before it is then what the cycle knows of that instant.
+pub fn take(world: &mut World, lead_id: LeadId, step: Step, actor: &Actor, ids: &mut Ids) -> Option<Change> {
+    let lead = world.leads.get(&lead_id)?;
+    let before = world.cycles.get(&lead_id)?;
+    let has_moved = lead.came_from.is_some() || lead.cycle > 1;
+    let is_history = has_moved && step.at < lead.stage_since;
+    let mut cycle = if step.starts_cycle {
+        before.next(step.at, ids)
+    } else {
+        before.clone()
+    };
+    let mut moved = lead.clone();
+    moved.version += 1;
+    moved.updated_at = step.recorded_at.max(lead.updated_at);
+    let from = if is_history {
+        let from = before.stage_at(step.at);
+        cycle.enter_earlier(step.to, step.at);
+        from
+    } else {
+        arrive(&mut moved, &mut cycle, &step);
+        Some(lead.stage)
+    };
+    if step.to == Stage::Mql {
+        cycle.agreement_version = world.agreement.number;
+    }
+    let transition = Transition {
+        id: ids.next(),
+        lead_id,
+        cycle: cycle.number,
+        from,
+        to: step.to,
+        at: step.at,
+        actor_kind: actor.kind(),
+        actor_id: actor.id(),
+        on_behalf_of: actor.on_behalf_of(),
+        reason: step.reason,
+        note: step.note,
+        until: step.until,
+        agreement_version: world.agreement.number,
+    };
+    let from_owner = lead.owner_id;
+    world.leads.insert(lead_id, moved.clone());
+    world.cycles.insert(lead_id, cycle.clone());
+    Some(Change::LeadMoved {
+        lead: Box::new(moved),
+        transition,
+        cycle,
+        from_owner,
+    })
+}
+
+fn arrive(lead: &mut crate::leads::Lead, cycle: &mut Cycle, step: &Step) {
+    lead.came_from = Some(lead.stage);
+    lead.stage = step.to;
+    lead.stage_since = step.at;
+    lead.cycle = cycle.number;
+    lead.nurture_until = step.until.filter(|_| step.to == Stage::Nurture);
+    if step.to.clears_owner() {
+        lead.previous_owner_id = lead.owner_id.take().or(lead.previous_owner_id);
+    } else if lead.owner_id.is_none() {
+        lead.owner_id = step.taken_by;
+    }
+    cycle.enter(step.to, step.at);
+    cycle.last_reason = step.reason.clone().or(cycle.last_reason.take());
+    cycle.describe(lead);
+}

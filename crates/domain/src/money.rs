@@ -1,0 +1,291 @@
+//! Money: integers of minor units with their currency (ISO 4217), dated exchange rates, exact conversion.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// The greatest amount, in minor units: the greatest integer that every JSON parser keeps exactly (RFC 7493).
+pub const MAX_AMOUNT: i64 = 9_007_199_254_740_991;
+
+/// A currency that things are paid in, by its ISO 4217 code.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Currency([u8; 3]);
+
+/// The text is no ISO 4217 code of a currency that things are paid in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an ISO 4217 code of a currency that things are paid in")]
+pub struct NotACurrency;
+
+impl Currency {
+    /// What a new installation reports in.
+    pub const EUR: Currency = Currency(*b"EUR");
+
+    /// The code, such as `EUR`.
+    pub fn code(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// How many decimals its minor unit has: 2 for the euro, 0 for the yen, 3 for the dinar of Kuwait.
+    pub fn digits(self) -> u32 {
+        let known = iso_currency::Currency::from_code(self.code());
+        known.and_then(|known| known.exponent()).map_or(2, u32::from)
+    }
+
+    /// Every currency, in the order of its code.
+    pub fn all() -> &'static [Currency] {
+        static ALL: LazyLock<Vec<Currency>> = LazyLock::new(|| {
+            let letters = || b'A'..=b'Z';
+            let pairs = letters().flat_map(|a| letters().map(move |b| (a, b)));
+            let codes = pairs.flat_map(|(a, b)| letters().map(move |c| [a, b, c]));
+            codes
+                .map(Currency)
+                .filter(|code| code.code().parse() == Ok(*code))
+                .collect()
+        });
+        &ALL
+    }
+}
+
+impl FromStr for Currency {
+    type Err = NotACurrency;
+
+    /// Metals, funds and test codes have no minor unit and are refused.
+    fn from_str(text: &str) -> Result<Self, NotACurrency> {
+        let known = iso_currency::Currency::from_code(text).ok_or(NotACurrency)?;
+        if known.exponent().is_none() || known.is_special() || known.is_fund() {
+            return Err(NotACurrency);
+        }
+        text.as_bytes().try_into().map(Currency).map_err(|_| NotACurrency)
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+impl PartialSchema for Currency {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .description(Some("A currency, by its ISO 4217 code."))
+            .enum_values(Some(Currency::all().iter().map(Currency::code)))
+            .examples(["GBP"])
+            .into()
+    }
+}
+
+impl ToSchema for Currency {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Currency")
+    }
+}
+
+/// An amount of money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Money {
+    /// The amount in minor units: cents, pence, yen; never negative.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 5_000_000)]
+    pub amount: i64,
+    /// The currency.
+    pub currency: Currency,
+}
+
+impl Money {
+    /// Whether the amount lies within 0 and [`MAX_AMOUNT`].
+    pub fn is_sound(&self) -> bool {
+        (0..=MAX_AMOUNT).contains(&self.amount)
+    }
+}
+
+/// How many units of one currency another one is worth: a decimal of at most 15 significant digits, above 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rate {
+    mantissa: i128,
+    scale: u32,
+}
+
+/// The text is no exchange rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a decimal above 0 with at most 9 digits before the point, 10 behind it and 15 in all")]
+pub struct NotARate;
+
+impl Rate {
+    /// One for one: an amount that is in the right currency already.
+    pub const ONE: Rate = Rate {
+        mantissa: 1,
+        scale: 0,
+    };
+}
+
+impl FromStr for Rate {
+    type Err = NotARate;
+
+    fn from_str(text: &str) -> Result<Self, NotARate> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !are_digits(whole) || !are_digits(fraction) || whole.len() > 9 || fraction.len() > 10 {
+            return Err(NotARate);
+        }
+        let fraction = fraction.trim_end_matches('0');
+        let mantissa: i128 = format!("{whole}{fraction}").parse().map_err(|_| NotARate)?;
+        if (1..1_000_000_000_000_000).contains(&mantissa) {
+            Ok(Self {
+                mantissa,
+                scale: fraction.len() as u32,
+            })
+        } else {
+            Err(NotARate)
+        }
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = 10_i128.pow(self.scale);
+        let (whole, fraction) = (self.mantissa / unit, self.mantissa % unit);
+        if self.scale == 0 {
+            return write!(f, "{whole}");
+        }
+        write!(f, "{whole}.{fraction:0width$}", width = self.scale as usize)
+    }
+}
+
+/// One dated exchange rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatedRate {
+    /// One unit of this currency ...
+    pub from: Currency,
+    /// ... is worth `rate` units of this one ...
+    pub to: Currency,
+    /// ... from this day on, until the next rate of the pair.
+    pub on: Date,
+    /// How many.
+    pub rate: Rate,
+}
+
+/// The dated exchange rates.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rates(BTreeMap<(Currency, Currency, Date), Rate>);
+
+/// Why money could not be converted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotConverted {
+    /// No rate of the pair was in force on the day.
+    #[error("there is no exchange rate from {from} to {to} in force on {on}")]
+    MissingRate {
+        /// The currency of the amount.
+        from: Currency,
+        /// The currency that it was to be converted to.
+        to: Currency,
+        /// The day.
+        on: Date,
+    },
+    /// The result is above [`MAX_AMOUNT`].
+    #[error("the converted amount is too large")]
+    TooLarge,
+}
+
+/// An amount in another currency, with the rate that it was converted at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Converted {
+    /// The amount in the other currency.
+    pub money: Money,
+    /// The rate; [`Rate::ONE`] where the currency was the right one already.
+    pub rate: Rate,
+}
+
+impl FromIterator<DatedRate> for Rates {
+    fn from_iter<I: IntoIterator<Item = DatedRate>>(rates: I) -> Self {
+        let entry = |one: DatedRate| ((one.from, one.to, one.on), one.rate);
+        Self(rates.into_iter().map(entry).collect())
+    }
+}
+
+impl Rates {
+    /// Every rate, by pair and day.
+    pub fn iter(&self) -> impl Iterator<Item = DatedRate> {
+        let rate =
+            |(&(from, to, on), &rate): (&(Currency, Currency, Date), &Rate)| DatedRate { from, to, on, rate };
+        self.0.iter().map(rate)
+    }
+
+    /// How many rates there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The rate of a pair that is in force on a day: the last one dated that day or before. Only the pair as it was
+    /// entered counts; nothing is inverted nor chained.
+    pub fn in_force(&self, from: Currency, to: Currency, on: Date) -> Option<Rate> {
+        let until = (from, to, Date::MIN)..=(from, to, on);
+        self.0.range(until).next_back().map(|(_, rate)| *rate)
+    }
+
+    /// Convert an amount at the rate in force on a day; without a rate where the currency is the right one already.
+    pub fn convert(&self, money: Money, to: Currency, on: Date) -> Result<Converted, NotConverted> {
+        let from = money.currency;
+        if from == to {
+            return Ok(Converted {
+                money,
+                rate: Rate::ONE,
+            });
+        }
+        let missing = NotConverted::MissingRate { from, to, on };
+        let rate = self.in_force(from, to, on).ok_or(missing)?;
+        let money = convert(money, to, rate).ok_or(NotConverted::TooLarge)?;
+        Ok(Converted { money, rate })
+    }
+}
+
+/// Convert at a rate: exact in integers, then rounded once, half to even, to the minor unit of the other currency.
+///
+/// `None` where the result is above [`MAX_AMOUNT`].
+pub fn convert(money: Money, to: Currency, rate: Rate) -> Option<Money> {
+    let above = i128::from(money.amount)
+        .checked_mul(rate.mantissa)?
+        .checked_mul(10_i128.pow(to.digits()))?;
+    let below = 10_i128.pow(rate.scale + money.currency.digits());
+    let (whole, rest) = (above.div_euclid(below), above.rem_euclid(below));
+    let is_above_half = rest * 2 > below || rest * 2 == below && whole % 2 != 0;
+    let amount = i64::try_from(whole + i128::from(is_above_half)).ok()?;
+    let money = Money { amount, currency: to };
+    money.is_sound().then_some(money)
+}

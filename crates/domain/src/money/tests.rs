@@ -1,0 +1,176 @@
+//! Money: currencies, rates in force, and conversion against fractions.
+
+use super::*;
+use proptest::prelude::*;
+
+fn date(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+fn currency(code: &str) -> Currency {
+    code.parse().unwrap()
+}
+
+fn money(amount: i64, code: &str) -> Money {
+    Money {
+        amount,
+        currency: currency(code),
+    }
+}
+
+fn dated(from: &str, to: &str, on: &str, rate: &str) -> DatedRate {
+    DatedRate {
+        from: currency(from),
+        to: currency(to),
+        on: date(on),
+        rate: rate.parse().unwrap(),
+    }
+}
+
+#[test]
+fn currencies_are_those_that_things_are_paid_in() {
+    for (code, digits) in [
+        ("EUR", 2),
+        ("JPY", 0),
+        ("KWD", 3),
+        ("BRL", 2),
+        ("CLP", 0),
+        ("CLF", 4),
+    ] {
+        let Ok(known) = code.parse::<Currency>() else {
+            assert_eq!(
+                code, "CLF",
+                "a unit of account is no currency that things are paid in"
+            );
+            continue;
+        };
+        assert_eq!(known.digits(), digits, "{code}");
+    }
+    for code in ["", "eur", "EU", "EURO", "XAU", "XXX", "XTS", "ABC", "ÄÖÜ"] {
+        assert_eq!(code.parse::<Currency>(), Err(NotACurrency), "{code}");
+    }
+    assert!(Currency::all().len() > 150 && Currency::all().is_sorted());
+}
+
+#[test]
+fn a_rate_is_read_as_it_is_written() {
+    for (text, written) in [
+        ("1", "1"),
+        ("0.9215", "0.9215"),
+        ("1.50", "1.5"),
+        ("007.0", "7"),
+        ("0.0000000001", "0.0000000001"),
+    ] {
+        assert_eq!(text.parse::<Rate>().unwrap().to_string(), written);
+    }
+    for text in [
+        "",
+        "0",
+        "0.00",
+        "-1",
+        "+1",
+        "1e3",
+        ".5",
+        "1.",
+        "1,5",
+        "1234567890",
+        "0.00000000001",
+        "123456789.1234567",
+    ] {
+        assert_eq!(text.parse::<Rate>(), Err(NotARate), "{text}");
+    }
+}
+
+#[test]
+fn the_rate_in_force_is_the_last_one_of_the_pair() {
+    let rates: Rates = [
+        dated("USD", "EUR", "2026-01-01", "0.9"),
+        dated("USD", "EUR", "2026-02-01", "0.8"),
+        dated("USD", "GBP", "2025-01-01", "0.7"),
+        dated("EUR", "USD", "2025-01-01", "1.1"),
+    ]
+    .into_iter()
+    .collect();
+    let on = |day: &str| {
+        rates
+            .in_force(currency("USD"), currency("EUR"), date(day))
+            .map(|rate| rate.to_string())
+    };
+    assert_eq!(
+        on("2025-12-31"),
+        None,
+        "neither an older pair nor the inverse counts"
+    );
+    assert_eq!(on("2026-01-01").as_deref(), Some("0.9"));
+    assert_eq!(on("2026-01-31").as_deref(), Some("0.9"));
+    assert_eq!(on("2030-01-01").as_deref(), Some("0.8"));
+}
+
+#[test]
+fn a_missing_rate_names_pair_and_day() {
+    let missing = Rates::default()
+        .convert(money(100, "USD"), Currency::EUR, date("2026-03-02"))
+        .unwrap_err();
+    assert_eq!(
+        missing.to_string(),
+        "there is no exchange rate from USD to EUR in force on 2026-03-02"
+    );
+    let same = Rates::default()
+        .convert(money(100, "EUR"), Currency::EUR, date("2026-03-02"))
+        .unwrap();
+    assert_eq!((same.money, same.rate), (money(100, "EUR"), Rate::ONE));
+}
+
+#[test]
+fn minor_units_of_both_currencies_count_and_halves_go_to_the_even_one() {
+    for (from, to, rate, expected) in [
+        (money(1000, "JPY"), "EUR", "0.0061", Some(610)),
+        (money(10_000, "EUR"), "JPY", "163.5", Some(16_350)),
+        (money(1, "KWD"), "EUR", "3", Some(0)),
+        (money(5, "KWD"), "EUR", "3", Some(2)),
+        (money(1, "EUR"), "GBP", "0.5", Some(0)),
+        (money(3, "EUR"), "GBP", "0.5", Some(2)),
+        (money(5, "EUR"), "GBP", "0.5", Some(2)),
+        (money(0, "EUR"), "GBP", "0.5", Some(0)),
+        (money(MAX_AMOUNT, "EUR"), "GBP", "1", Some(MAX_AMOUNT)),
+        (money(MAX_AMOUNT, "EUR"), "GBP", "1.0000000001", None),
+        (money(MAX_AMOUNT, "JPY"), "KWD", "999999999", None),
+    ] {
+        let converted = convert(from, currency(to), rate.parse().unwrap());
+        assert_eq!(
+            converted.map(|money| money.amount),
+            expected,
+            "{from:?} to {to} at {rate}"
+        );
+    }
+}
+
+proptest! {
+    /// The oracle: of all integers the nearest to the fraction, by distance; of two the even one.
+    #[test]
+    fn conversion_is_the_nearest_integer(
+        amount in 0_i64..=1_000_000_000_000,
+        whole in 0_i64..100_000,
+        fraction in 0_i64..1_000_000,
+        pair in prop::sample::select(vec![("EUR", "USD"), ("EUR", "JPY"), ("JPY", "KWD"), ("KWD", "JPY"), ("KWD", "BRL")]),
+    ) {
+        prop_assume!(whole + fraction > 0);
+        let (from, to) = (currency(pair.0), currency(pair.1));
+        let rate: Rate = format!("{whole}.{fraction:06}").parse().unwrap();
+        let converted = convert(Money { amount, currency: from }, to, rate).map(|money| i128::from(money.amount));
+
+        let above = i128::from(amount) * (i128::from(whole) * 1_000_000 + i128::from(fraction)) * 10_i128.pow(to.digits());
+        let below = 1_000_000 * 10_i128.pow(from.digits());
+        let nearest = [above / below, above / below + 1]
+            .into_iter()
+            .min_by_key(|whole| ((whole * below - above).abs(), whole % 2))
+            .filter(|whole| *whole <= i128::from(MAX_AMOUNT));
+        prop_assert_eq!(converted, nearest);
+    }
+
+    #[test]
+    fn a_rate_survives_its_text(whole in 0_u32..100_000, fraction in 1_u32..1_000_000) {
+        let rate: Rate = format!("{whole}.{fraction:06}").parse().unwrap();
+        prop_assert_eq!(rate.to_string().parse(), Ok(rate));
+    }
+}

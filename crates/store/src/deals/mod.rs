@@ -1,0 +1,179 @@
+//! Deals: loading the facts of a decision, reading one with its history, listing pages.
+
+mod list;
+pub mod pipelines;
+
+pub use list::{DealFilter, DealSort, Position, Span, count, list};
+
+use std::collections::{BTreeSet, HashMap};
+
+use sea_orm::sea_query::Condition;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::json;
+use tandem_domain::deals::{Deal, DealMove, Member};
+use tandem_domain::id::{CompanyId, DealId, Id, LeadId};
+use tandem_domain::world::World;
+use uuid::Uuid;
+
+use crate::db::{Conn, Read, Tx};
+use crate::dialect;
+use crate::error::StoreError;
+use crate::leads;
+use crate::rows::{deal_leads, deal_moves, deals, to_json};
+
+/// Which deals, and what belongs to them, a decision needs beside its leads.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// These deals.
+    pub ids: BTreeSet<DealId>,
+    /// The deals that other systems know by these, as (system, id).
+    pub keys: BTreeSet<(String, String)>,
+    /// All deals whose primary lead is one of these.
+    pub lead_ids: BTreeSet<LeadId>,
+    /// These companies, to be known by.
+    pub company_ids: BTreeSet<CompanyId>,
+}
+
+/// The facts that a decision about one deal is made on: the deal, its primary lead with all of its deals, the leads
+/// that are to join it, the pipelines.
+pub async fn world_of(
+    tx: &Tx,
+    id: DealId,
+    joining: impl IntoIterator<Item = LeadId>,
+    company_id: Option<CompanyId>,
+) -> Result<World, StoreError> {
+    // The primary lead is fixed, so that it can be read before it is locked.
+    let primary: Option<Option<Uuid>> = deals::Entity::find_by_id(id.uuid())
+        .select_only()
+        .column(deals::Column::PrimaryLeadId)
+        .into_tuple()
+        .one(tx.conn())
+        .await?;
+    let primary = primary.ok_or(StoreError::NotFound)?.map(Id::from_uuid);
+    let lead_ids: BTreeSet<LeadId> = joining.into_iter().chain(primary).collect();
+    let mut world = leads::world_of(tx, lead_ids, None).await?;
+    let wanted = Wanted {
+        ids: [id].into(),
+        lead_ids: primary.into_iter().collect(),
+        company_ids: company_id.into_iter().collect(),
+        ..Wanted::default()
+    };
+    add_to(tx, &mut world, &wanted).await?;
+    Ok(world)
+}
+
+/// Add deals with their pipelines to a world whose leads are loaded and locked: for any number of deals, in a handful
+/// of queries. Every lead that a loaded deal belongs to as its primary one should be loaded before.
+pub async fn add_to(tx: &Tx, world: &mut World, wanted: &Wanted) -> Result<(), StoreError> {
+    let backend = tx.conn().get_database_backend();
+    let missing = wanted
+        .company_ids
+        .iter()
+        .filter(|id| !world.companies.contains_key(id));
+    let missing: BTreeSet<Uuid> = missing.map(|id| id.uuid()).collect();
+    for company in leads::companies_by_ids(tx, missing).await?.into_values() {
+        world.add_company(company);
+    }
+    for pipeline in pipelines::shared(tx).await? {
+        world.pipelines.insert(pipeline.id, pipeline);
+    }
+    let keys: Vec<_> = wanted
+        .keys
+        .iter()
+        .map(|(system, id)| json!({"system": system, "id": id}))
+        .collect();
+    let ids = wanted.ids.iter().map(|id| id.uuid());
+    let chosen = Condition::any()
+        .add(dialect::id_in(backend, "id", ids))
+        .add(dialect::id_in(
+            backend,
+            "primary_lead_id",
+            wanted.lead_ids.iter().map(|id| id.uuid()),
+        ))
+        .add(dialect::id_in_keys(backend, to_json(&keys)));
+    let mut query = deals::Entity::find()
+        .filter(chosen)
+        .order_by_asc(deals::Column::Id);
+    if backend == DbBackend::Postgres {
+        query = query.lock_exclusive();
+    }
+    for deal in complete(tx, query.all(tx.conn()).await?).await? {
+        world.add_deal(deal);
+    }
+    Ok(())
+}
+
+/// Lock the ids that other systems know deals by, before anything else: who opens a deal under one sees whether
+/// another has it.
+pub async fn lock_keys(tx: &Tx, keys: impl IntoIterator<Item = (String, String)>) -> Result<(), StoreError> {
+    let names = keys
+        .into_iter()
+        .map(|(system, id)| format!("deal\u{0}{system}\u{0}{id}"));
+    Ok(dialect::lock(tx.conn(), names).await?)
+}
+
+/// A deal.
+pub async fn get(on: &impl Read, id: DealId) -> Result<Deal, StoreError> {
+    let row = deals::Entity::find_by_id(id.uuid()).one(on.conn()).await?;
+    let row = row.ok_or(StoreError::NotFound)?;
+    complete(on, vec![row]).await?.pop().ok_or(StoreError::NotFound)
+}
+
+/// The deal that another system knows by this id.
+pub async fn find_by_key(on: &impl Read, system: &str, id: &str) -> Result<Option<Deal>, StoreError> {
+    let row = deals::Entity::find()
+        .filter(deals::Column::ExternalSystem.eq(system))
+        .filter(deals::Column::ExternalId.eq(id))
+        .one(on.conn())
+        .await?;
+    Ok(complete(on, Vec::from_iter(row)).await?.pop())
+}
+
+/// The moves of a deal, oldest first; at most 1,000.
+pub async fn moves(on: &impl Read, id: DealId) -> Result<Vec<DealMove>, StoreError> {
+    let rows = deal_moves::Entity::find()
+        .filter(deal_moves::Column::DealId.eq(id.uuid()))
+        .order_by_asc(deal_moves::Column::At)
+        .order_by_asc(deal_moves::Column::Id)
+        .limit(1000)
+        .all(on.conn())
+        .await?;
+    rows.into_iter().map(|row| row.into_domain()).collect()
+}
+
+/// Whether any deal has been valued in another currency than this one.
+pub async fn is_valued_otherwise(on: &impl Read, currency: &str) -> Result<bool, StoreError> {
+    let found = deals::Entity::find()
+        .filter(deals::Column::BaseCurrency.ne(currency))
+        .select_only()
+        .column(deals::Column::Id)
+        .into_tuple::<Uuid>()
+        .one(on.conn())
+        .await?;
+    Ok(found.is_some())
+}
+
+/// Put deals together from their rows, in their order, with their leads.
+async fn complete(on: &impl Read, rows: Vec<deals::Model>) -> Result<Vec<Deal>, StoreError> {
+    if rows.is_empty() {
+        return Ok(vec![]);
+    }
+    let of_deals = dialect::id_in(
+        on.conn().get_database_backend(),
+        "deal_id",
+        rows.iter().map(|row| row.id),
+    );
+    let members = deal_leads::Entity::find()
+        .filter(of_deals)
+        .order_by_asc(deal_leads::Column::Position);
+    let mut by_deal: HashMap<Uuid, Vec<Member>> = HashMap::new();
+    for row in members.all(on.conn()).await? {
+        by_deal.entry(row.deal_id).or_default().push(row.into_domain()?);
+    }
+    rows.into_iter()
+        .map(|row| {
+            let members = by_deal.remove(&row.id).unwrap_or_default();
+            row.into_domain(members)
+        })
+        .collect()
+}
