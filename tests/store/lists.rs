@@ -40,6 +40,7 @@ const LOW: Bounds = Bounds {
     common: 20,
     ranked: 60,
     followed: 4,
+    asked: 15,
     walked: 30,
 };
 

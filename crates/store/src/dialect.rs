@@ -372,20 +372,57 @@ pub fn lead_has_term(backend: DbBackend, beginnings: &[String]) -> SimpleExpr {
 /// The condition that a lead is among those that have, for each word, a term that begins with any of its beginnings;
 /// looked up by term.
 pub fn lead_among_terms(backend: DbBackend, words: &[Vec<String>]) -> SimpleExpr {
-    let (mut sets, mut values) = (vec![], vec![]);
+    let (mut conditions, mut values) = (vec![], vec![]);
     for beginnings in words {
         let (range, own) = term_ranges_from(backend, beginnings, values.len());
-        sets.push(format!("SELECT t.lead_id FROM lead_terms t WHERE {range}"));
         values.extend(own);
+        conditions.push(if conditions.is_empty() {
+            format!("({range})")
+        } else {
+            format!("t.lead_id IN (SELECT t.lead_id FROM lead_terms t WHERE {range})")
+        });
     }
-    let sets = sets.join(" INTERSECT ");
+    let found = format!(
+        "SELECT t.lead_id FROM lead_terms t WHERE {}",
+        conditions.join(" AND ")
+    );
     // As an array PostgreSQL fetches by it, whatever it believes about the number of terms.
     let sql = if is_postgres(backend) {
-        format!("leads.id = ANY (ARRAY({sets}))")
+        format!("leads.id = ANY (ARRAY({found}))")
     } else {
-        format!("leads.id IN ({sets})")
+        format!("leads.id IN ({found})")
     };
     Expr::cust_with_values(sql, values)
+}
+
+/// The place so many terms further on among the leads of some terms, in the order of their ids.
+pub fn lead_further_on(
+    backend: DbBackend,
+    terms: &[String],
+    after: Option<Uuid>,
+    descending: bool,
+    leads: u64,
+) -> Statement {
+    let (sign, order) = if descending { ("<", "DESC") } else { (">", "ASC") };
+    let (mut arms, mut values) = (vec![], vec![]);
+    for term in terms {
+        values.push(Value::from(term.clone()));
+        let mut condition = format!("t.term = {}", parameter(backend, values.len()));
+        if let Some(after) = after {
+            values.push(Value::from(after));
+            condition += &format!(" AND t.lead_id {sign} {}", parameter(backend, values.len()));
+        }
+        arms.push(format!(
+            "SELECT arm.lead_id AS lead_id FROM (SELECT t.lead_id AS lead_id FROM lead_terms t WHERE {condition} \
+             ORDER BY t.lead_id {order} LIMIT {}) AS arm",
+            leads + 1
+        ));
+    }
+    let sql = format!(
+        "SELECT found.lead_id AS lead_id FROM ({}) AS found ORDER BY found.lead_id {order} LIMIT 1 OFFSET {leads}",
+        arms.join(" UNION ALL ")
+    );
+    Statement::from_sql_and_values(backend, sql, values)
 }
 
 /// A column for which SQLite chooses no index: it keeps no statistics by itself, so that it has to be told.
@@ -408,18 +445,23 @@ pub fn count_terms(backend: DbBackend, words: &[&[String]], limit: u64) -> State
     Statement::from_sql_and_values(backend, counts.join(" UNION ALL "), values)
 }
 
-/// The different terms that begin so, in order, up to a limit: from each to the next by the index.
-pub fn terms_beginning(backend: DbBackend, beginning: &str, limit: usize) -> Statement {
-    let (first, end) = term_range(beginning);
-    let [first_at, end_at] = [1, 2].map(|n| parameter(backend, n));
-    let sql = format!(
-        "WITH RECURSIVE found(term) AS ( \
-         SELECT min(term) FROM lead_terms WHERE term >= {first_at} AND term < {end_at} UNION ALL \
-         SELECT (SELECT min(t.term) FROM lead_terms t WHERE t.term > found.term AND t.term < {end_at}) \
-         FROM found WHERE found.term IS NOT NULL) \
-         SELECT term FROM found WHERE term IS NOT NULL LIMIT {limit}"
-    );
-    Statement::from_sql_and_values(backend, sql, [Value::from(first), Value::from(end)])
+/// The different terms that begin so, beginning by beginning, each up to a limit: from one to the next by the index.
+pub fn terms_beginning(backend: DbBackend, beginnings: &[&str], limit: usize) -> Statement {
+    let (mut all, mut values) = (vec![], vec![]);
+    for beginning in beginnings {
+        let (first, end) = term_range(beginning);
+        values.extend([Value::from(first), Value::from(end)]);
+        let [first, end] = [values.len() - 1, values.len()].map(|n| parameter(backend, n));
+        all.push(format!(
+            "SELECT CAST({} AS bigint) AS word, f.term AS term FROM (WITH RECURSIVE found(term) AS ( \
+             SELECT min(term) FROM lead_terms WHERE term >= {first} AND term < {end} UNION ALL \
+             SELECT (SELECT min(t.term) FROM lead_terms t WHERE t.term > found.term AND t.term < {end}) \
+             FROM found WHERE found.term IS NOT NULL) \
+             SELECT term FROM found WHERE term IS NOT NULL LIMIT {limit}) AS f",
+            all.len()
+        ));
+    }
+    Statement::from_sql_and_values(backend, all.join(" UNION ALL "), values)
 }
 
 /// Keep PostgreSQL's planner from looking through a subquery: it plans it for all its rows. SQLite has no such sign, and

@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::rows::leads;
 
 /// A word, with the number of its terms as far as they are counted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Counted {
     pub(super) terms: u64,
     pub(super) is_common: bool,

@@ -31,6 +31,8 @@ pub struct Bounds {
     pub ranked: u64,
     /// A beginning that stands for more different terms than this is not followed term by term.
     pub followed: usize,
+    /// So many leads of a followed term are asked before the way by all words is taken.
+    pub asked: u64,
     /// So many leads are asked in order before the way by the filter or by all words is taken.
     pub walked: u64,
 }
@@ -41,6 +43,7 @@ impl Default for Bounds {
             common: 5_000,
             ranked: 30_000,
             followed: 16,
+            asked: 1_500,
             walked: 5_000,
         }
     }
@@ -75,6 +78,19 @@ pub struct LeadFilter {
     pub updated_at_gte: Option<Timestamp>,
     /// Changed before this instant.
     pub updated_at_lt: Option<Timestamp>,
+}
+
+impl LeadFilter {
+    /// Whether it asks for a span of time.
+    pub(crate) fn has_range(&self) -> bool {
+        let bounds = [
+            self.created_at_gte,
+            self.created_at_lt,
+            self.updated_at_gte,
+            self.updated_at_lt,
+        ];
+        bounds.iter().any(Option::is_some)
+    }
 }
 
 /// What leads are sorted by; the id follows always.

@@ -37,8 +37,13 @@ impl<R: Read> Listing<'_, R> {
         if self.filter.company_id.is_some() {
             return self.fetch_by_filter().await;
         }
-        if let Some(terms) = self.terms_to_follow().await? {
-            return self.follow(&terms).await;
+        if let Some((word, terms)) = self.terms_to_follow().await? {
+            let until = self.lead_further_on(&terms).await?;
+            let rows = self.follow(word, &terms, until).await?;
+            if until.is_none() || rows.len() as u64 > self.limit {
+                return Ok(rows);
+            }
+            return self.fetch_by_filter().await;
         }
         let until = self.place_after(self.bounds.walked).await?;
         let walked_all = until.is_none();
@@ -79,7 +84,10 @@ impl<R: Read> Listing<'_, R> {
                 .column(leads::Column::Id)
                 .columns(self.line.column()),
         );
-        dialect::fence(backend, &mut found);
+        // With equal values an index may hold the order too; with a range of time none does.
+        if self.filter.has_range() {
+            dialect::fence(backend, &mut found);
+        }
         let order = self.line.direction();
         let found_column = |column: leads::Column| Expr::col((Alias::new("found"), column));
         let mut page = Query::select();
@@ -99,41 +107,80 @@ impl<R: Read> Listing<'_, R> {
         Ok(query.all(self.on.conn()).await?)
     }
 
-    /// Of several common words the rarest one's terms, where they can be followed in this order.
-    async fn terms_to_follow(&self) -> Result<Option<Vec<String>>, StoreError> {
-        let [rarest, _, ..] = self.words else {
+    /// Of several common words the rarest that stands for few different terms, and these; in the order of ids alone.
+    async fn terms_to_follow(&self) -> Result<Option<(usize, Vec<String>)>, StoreError> {
+        if self.words.len() < 2 || self.line.sort != LeadSort::Id {
             return Ok(None);
-        };
-        let ([beginning], LeadSort::Id) = (rarest.word.beginnings.as_slice(), self.line.sort) else {
-            return Ok(None);
-        };
-        let backend = self.on.conn().get_database_backend();
-        let statement = dialect::terms_beginning(backend, beginning, self.bounds.followed + 1);
-        let mut terms = vec![];
-        for row in self.on.conn().query_all_raw(statement).await? {
-            terms.push(row.try_get("", "term")?);
         }
-        Ok(Some(terms).filter(|terms| terms.len() <= self.bounds.followed))
+        let only = |one: &Counted| match one.word.beginnings.as_slice() {
+            [beginning] => Some(beginning.clone()),
+            _ => None,
+        };
+        let Some(beginnings) = self.words.iter().map(only).collect::<Option<Vec<_>>>() else {
+            return Ok(None);
+        };
+        let beginnings: Vec<&str> = beginnings.iter().map(String::as_str).collect();
+        let (backend, most) = (self.on.conn().get_database_backend(), self.bounds.followed);
+        let statement = dialect::terms_beginning(backend, &beginnings, most + 1);
+        let mut terms = vec![vec![]; self.words.len()];
+        for row in self.on.conn().query_all_raw(statement).await? {
+            let word: i64 = row.try_get("", "word")?;
+            if let Some(terms) = terms.get_mut(word as usize) {
+                terms.push(row.try_get("", "term")?);
+            }
+        }
+        Ok(terms
+            .into_iter()
+            .enumerate()
+            .find(|(_, terms)| terms.len() <= most))
     }
 
-    /// The first leads that have each term and all else that is asked for, in the order of their ids.
-    async fn follow(&self, terms: &[String]) -> Result<Vec<leads::Model>, StoreError> {
+    fn after_id(&self) -> Option<Uuid> {
+        match self.after {
+            Some(Position::Id(id)) => Some(id.uuid()),
+            _ => None,
+        }
+    }
+
+    /// The lead up to which followed terms are asked; `None` where there are not so many.
+    async fn lead_further_on(&self, terms: &[String]) -> Result<Option<Uuid>, StoreError> {
+        if terms.is_empty() {
+            return Ok(None);
+        }
+        let backend = self.on.conn().get_database_backend();
+        let (descending, asked) = (self.line.descending, self.bounds.asked);
+        let statement = dialect::lead_further_on(backend, terms, self.after_id(), descending, asked);
+        let row = self.on.conn().query_one_raw(statement).await?;
+        Ok(row.map(|row| row.try_get("", "lead_id")).transpose()?)
+    }
+
+    /// The first leads that have each term of a word and all else that is asked for, in the order of their ids.
+    async fn follow(
+        &self,
+        word: usize,
+        terms: &[String],
+        until: Option<Uuid>,
+    ) -> Result<Vec<leads::Model>, StoreError> {
         let term = |column: lead_terms::Column| Expr::col((Alias::new("term"), column));
+        let others = self.words.iter().enumerate().filter(|(place, _)| *place != word);
+        let others: Vec<Counted> = others.map(|(_, one)| one.clone()).collect();
         let mut arms = terms.iter().map(|one| {
-            let mut arm = QueryTrait::into_query(
-                filtered(self.on, self.filter, &self.words[1..], Steer::ByTerm).select_only(),
-            );
+            let arm = filtered(self.on, self.filter, &others, Steer::ByTerm);
+            let mut arm = QueryTrait::into_query(arm.select_only());
             arm.expr_as(term(lead_terms::Column::LeadId), Alias::new("id"))
                 .from_as(lead_terms::Entity, Alias::new("term"))
                 .and_where(term(lead_terms::Column::Term).eq(one))
                 .and_where(term(lead_terms::Column::LeadId).equals((leads::Entity, leads::Column::Id)));
-            if let Some(Position::Id(after)) = self.after {
-                let (lead, after) = (term(lead_terms::Column::LeadId), Expr::val(after.uuid()));
-                arm.and_where(if self.line.descending {
-                    lead.lt(after)
-                } else {
-                    lead.gt(after)
-                });
+            let lead = || term(lead_terms::Column::LeadId);
+            match (self.line.descending, self.after_id()) {
+                (true, Some(after)) => drop(arm.and_where(lead().lt(Expr::val(after)))),
+                (false, Some(after)) => drop(arm.and_where(lead().gt(Expr::val(after)))),
+                (_, None) => {}
+            }
+            match (self.line.descending, until) {
+                (true, Some(until)) => drop(arm.and_where(lead().gte(Expr::val(until)))),
+                (false, Some(until)) => drop(arm.and_where(lead().lte(Expr::val(until)))),
+                (_, None) => {}
             }
             arm.order_by_expr(term(lead_terms::Column::LeadId), self.line.direction())
                 .limit(self.limit + 1);
