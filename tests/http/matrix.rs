@@ -43,6 +43,8 @@ fn sample(segment: &str) -> String {
         "system" | "id" => return "nothing".into(),
         "lead_id" => "lead",
         "company_id" => "company",
+        "deal_id" => "deal",
+        "pipeline_id" => "pipeline",
         "user_id" => "user",
         "team_id" => "team",
         "key_id" => "key",

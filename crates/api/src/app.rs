@@ -21,7 +21,7 @@ use crate::http::request::{self, MAX_BODY};
 use crate::http::shape::Shapes;
 use crate::journal::Tail;
 use crate::openapi;
-use crate::{access, agreement, capture, journal, leads, lifecycle, operation, reports, settings};
+use crate::{access, agreement, capture, deals, journal, leads, lifecycle, operation, reports, settings};
 
 /// What handlers share.
 pub struct App {
@@ -96,6 +96,7 @@ pub fn operations(config: &mut ServiceConfig<'_>) {
     leads::configure(config);
     lifecycle::configure(config);
     agreement::configure(config);
+    deals::configure(config);
     capture::configure(config);
     journal::configure(config);
     reports::configure(config);

@@ -8,6 +8,7 @@ use tandem_domain::change::Change;
 use tandem_domain::id::{LeadId, TransitionId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::{self, MoveLead, Refused, Stage, Transition};
+use tandem_store::deals::Wanted;
 use tandem_store::{self as store, Tx};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -85,7 +86,7 @@ pub struct TransitionsView {
     /// The stage changes, oldest first; at most 1,000.
     #[schema(max_items = 1000)]
     data: Vec<TransitionView>,
-    /// Where the lead could be moved to now.
+    /// Where the lead could be moved to by hand now.
     #[schema(max_items = 9)]
     allowed: Vec<Stage>,
 }
@@ -113,8 +114,9 @@ impl From<Transition> for TransitionView {
 /// Move a lead to another stage.
 ///
 /// By hand, along the table of stages; anything else is `409` with `current` and `allowed`. Moves up to MQL belong to
-/// marketing, from SAL on to the owner or a sales manager. A reason decides between nurture and disqualified. A key
-/// needs `X-On-Behalf-Of` with a user who may make the move.
+/// marketing, from SAL on to the owner or a sales manager. A reason decides between nurture and disqualified. Of a lead
+/// that has deals, these make the moves to and from opportunity. A key needs `X-On-Behalf-Of` with a user who may make
+/// the move.
 #[utoipa::path(tag = "stages", params(LeadPath, ("If-Match" = Option<String>, Header, max_length = 256,
         description = "The ETag of the lead that the move was decided on; a lead that has moved on answers 412.")), security(("bearer" = [LeadsWrite])), request_body = CreateTransition,
     responses((status = 201, description = "The stage change", body = TransitionView,
@@ -161,6 +163,11 @@ async fn move_lead(
 ) -> Result<Transition, Problem> {
     let mut world = store::leads::world_of(tx, [lead_id], None).await?;
     ctx.check_if_match(known(&world, lead_id)?.version)?;
+    let wanted = Wanted {
+        lead_ids: [lead_id].into(),
+        ..Wanted::default()
+    };
+    store::deals::add_to(tx, &mut world, &wanted).await?;
     let moved = lifecycle::move_lead(&mut world, lead_id, asked, ctx.actor(), ctx.now(), &mut ctx.ids());
     let mut changes = moved.map_err(refused)?;
     changes.extend(judged(&mut world, lead_id, ctx));
@@ -175,6 +182,10 @@ async fn move_lead(
 fn refused(refused: Refused) -> Problem {
     match refused {
         Refused::NoSuchMove { current, allowed } => Problem::new(Code::IllegalTransition)
+            .with("current", json!(current))
+            .with("allowed", json!(allowed)),
+        Refused::IsADeals { current, allowed } => Problem::new(Code::IllegalTransition)
+            .detail("The lead has deals: opening, closing and reopening them make this move")
             .with("current", json!(current))
             .with("allowed", json!(allowed)),
         Refused::Denied(reason) => denied(reason),
@@ -194,8 +205,9 @@ async fn list_transitions(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Js
     let found = store::leads::get(&snapshot, path.0.lead_id).await?;
     let made = store::lifecycle::transitions(&snapshot, path.0.lead_id).await?;
     let data = made.into_iter().map(TransitionView::from).collect();
-    Ok(Json(TransitionsView {
-        data,
-        allowed: lifecycle::allowed(&found.lead),
-    }))
+    let allowed = match store::deals::is_primary(&snapshot, path.0.lead_id).await? {
+        true => lifecycle::allowed_beside_deals(&found.lead),
+        false => lifecycle::allowed(&found.lead),
+    };
+    Ok(Json(TransitionsView { data, allowed }))
 }

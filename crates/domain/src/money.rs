@@ -242,6 +242,12 @@ impl Rates {
         self.0.iter().map(rate)
     }
 
+    /// The rates that the other ones lack or have otherwise.
+    pub fn without(&self, others: &Rates) -> Vec<DatedRate> {
+        let is_there = |one: &DatedRate| others.0.get(&(one.from, one.to, one.on)) == Some(&one.rate);
+        self.iter().filter(|one| !is_there(one)).collect()
+    }
+
     /// How many rates there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -169,6 +169,11 @@ impl World {
         self.deals.insert(deal.id, deal);
     }
 
+    /// Whether a lead is the primary one of a loaded deal.
+    pub fn has_deal(&self, lead: LeadId) -> bool {
+        self.deals.values().any(|deal| deal.primary_lead_id == Some(lead))
+    }
+
     /// Take in a loaded statement.
     pub fn add_statement(&mut self, statement: FieldValue) {
         self.statements

@@ -57,6 +57,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         &["pipeline_id", "stage", "id"],
         &["owner_id", "id"],
         &["company_id", "id"],
+        &["currency", "amount", "id"],
         &["primary_lead_id", "id"],
         &["created_at", "id"],
         &["updated_at", "id"],

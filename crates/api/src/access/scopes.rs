@@ -27,6 +27,8 @@ macro_rules! permissions {
 permissions!(
     LeadsRead,
     LeadsWrite,
+    DealsRead,
+    DealsWrite,
     FormsRead,
     FormsWrite,
     ReportsRead,

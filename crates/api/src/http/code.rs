@@ -140,6 +140,23 @@ catalogue! {
         "The identifiers belong to different leads"
         "The e-mail, phone and external ids of one request must name one person. The member `lead_ids` lists the \
          leads that they name; merge these first or leave an identifier out.";
+    LeadNotSql CONFLICT "lead_not_sql" "lead-not-sql" "Lead not qualified"
+        "The primary lead is not qualified for a deal"
+        "A deal needs a primary lead that sales has qualified. The member `current` says where the lead stands and \
+         `allowed` where it must stand; qualify it first, or name another primary lead.";
+    DealClosed CONFLICT "deal_closed" "deal-closed" "Deal closed"
+        "What a closed deal is worth stays"
+        "Amount and recurrence of a deal that was won or lost are part of what was reported. A sales manager can \
+         reopen the deal; then they may be changed.";
+    MissingExchangeRate CONFLICT "missing_exchange_rate" "missing-exchange-rate" "Missing exchange rate"
+        "There is no exchange rate to the base currency in force on that day"
+        "A deal is reported in the base currency at the rate in force on the day it was closed. The member \
+         `missing_rate` names the pair and the day; add the rate by `PUT /v1/settings/exchange-rates` and repeat the \
+         request.";
+    StageInUse CONFLICT "stage_in_use" "stage-in-use" "Stage in use"
+        "Deals stand in a stage that is to go"
+        "Open deals stand in the stage, or closed ones would be opened again there. The member `in_use` says how many \
+         for each stage; move these first, or keep the stage.";
     AlreadyExists CONFLICT "already_exists" "already-exists" "Already exists"
         "There is one with this name already"
         "A name, e-mail or other unique value is taken. Change it, or use the record that has it.";

@@ -318,6 +318,36 @@ pub struct ProblemView {
     /// The scope that the credential lacks
     #[schema(max_length = 64)]
     pub scope: Option<String>,
+    /// The exchange rate that is missing
+    pub missing_rate: Option<MissingRate>,
+    /// The stages that cannot go, with the deals that hold on to each
+    #[schema(max_items = 100)]
+    pub in_use: Option<Vec<StageUse>>,
+}
+
+/// An exchange rate that is missing.
+#[derive(ToSchema)]
+pub struct MissingRate {
+    /// The currency of the amount
+    #[schema(max_length = 3, example = "USD")]
+    pub from: String,
+    /// The base currency
+    #[schema(max_length = 3, example = "EUR")]
+    pub to: String,
+    /// The day on which no rate is in force
+    #[schema(format = Date, max_length = 10, example = "2026-01-01")]
+    pub on: String,
+}
+
+/// A stage of a pipeline that deals hold on to.
+#[derive(ToSchema)]
+pub struct StageUse {
+    /// The key of the stage
+    #[schema(max_length = 64, example = "proposal")]
+    pub stage: String,
+    /// How many deals
+    #[schema(minimum = 1, example = 3)]
+    pub deals: i64,
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use tandem_store::{self as store, Tx};
 
 use super::body::LeadPatch;
 use crate::access::scopes::LeadsWrite;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Permission};
 use crate::http::problem::{Code, Problem};
 use crate::settings::invalid;
 
@@ -123,7 +123,7 @@ pub fn known(world: &World, lead_id: LeadId) -> Result<&Lead, Problem> {
 }
 
 /// What follows by rule from what a command did.
-pub fn judged(world: &mut World, lead_id: LeadId, ctx: &Ctx<LeadsWrite>) -> Vec<Change> {
+pub fn judged<P: Permission>(world: &mut World, lead_id: LeadId, ctx: &Ctx<P>) -> Vec<Change> {
     let agreement = world.agreement.clone();
     judge(
         world,

@@ -3,6 +3,7 @@
 use actix_web::get;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tandem_domain::access::Person;
 use tandem_domain::id::{CompanyId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::Stage;
@@ -167,31 +168,7 @@ fn read_position(sort: LeadSort, value: &Value) -> Result<Position, Problem> {
 
 impl LeadsQuery {
     fn filter(self, ctx: &Ctx<LeadsRead>) -> Result<LeadFilter, Problem> {
-        let (mut owners, mut unowned, mut violations) = (vec![], false, vec![]);
-        let mut refuse = |detail: &str| {
-            violations.push(Violation::new(
-                Place::parameter("owner_id"),
-                "invalid_format",
-                detail,
-            ));
-        };
-        for owner in self.owner_id.iter().flatten() {
-            match (owner.as_str(), ctx.person()) {
-                ("none", _) => unowned = true,
-                ("me", Some(person)) => owners.push(person.id),
-                ("me", None) => refuse("`me` needs a user"),
-                (id, _) => match id.parse::<UserId>() {
-                    Ok(id) => owners.push(id),
-                    Err(_) => refuse("must be a user's id, `me` or `none`"),
-                },
-            }
-        }
-        if unowned && !owners.is_empty() {
-            refuse("`none` stands alone");
-        }
-        if !violations.is_empty() {
-            return Err(Problem::invalid_parameters(violations));
-        }
+        let (owners, unowned) = owners(self.owner_id.as_deref(), ctx.person())?;
         Ok(LeadFilter {
             stage: self.stage.unwrap_or_default(),
             owner_id: owners,
@@ -208,4 +185,37 @@ impl LeadsQuery {
             updated_at_lt: self.updated_at_lt,
         })
     }
+}
+
+/// The owners that a list asks for, and whether it asks for what nobody owns: ids, `me`, or `none` alone.
+pub(crate) fn owners(
+    asked: Option<&[String]>,
+    person: Option<&Person>,
+) -> Result<(Vec<UserId>, bool), Problem> {
+    let (mut owners, mut unowned, mut violations) = (vec![], false, vec![]);
+    let mut refuse = |detail: &str| {
+        violations.push(Violation::new(
+            Place::parameter("owner_id"),
+            "invalid_format",
+            detail,
+        ));
+    };
+    for owner in asked.into_iter().flatten() {
+        match (owner.as_str(), person) {
+            ("none", _) => unowned = true,
+            ("me", Some(person)) => owners.push(person.id),
+            ("me", None) => refuse("`me` needs a user"),
+            (id, _) => match id.parse::<UserId>() {
+                Ok(id) => owners.push(id),
+                Err(_) => refuse("must be a user's id, `me` or `none`"),
+            },
+        }
+    }
+    if unowned && !owners.is_empty() {
+        refuse("`none` stands alone");
+    }
+    if !violations.is_empty() {
+        return Err(Problem::invalid_parameters(violations));
+    }
+    Ok((owners, unowned))
 }

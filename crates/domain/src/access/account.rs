@@ -31,6 +31,11 @@ pub struct User {
 }
 
 impl User {
+    /// Whether leads and deals can be given to it: sales, not disabled.
+    pub fn works_leads(&self) -> bool {
+        self.disabled_at.is_none() && matches!(self.role, Role::Sales | Role::SalesManager)
+    }
+
     /// Whether it administers: by role or by mark, and not disabled.
     pub fn is_active_admin(&self) -> bool {
         (self.admin || self.role == Role::Admin) && self.disabled_at.is_none()

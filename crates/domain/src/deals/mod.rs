@@ -1,5 +1,6 @@
 //! Deals: business that is open, won or lost, with the leads that decide on it, and the stages that it goes through.
 
+mod act;
 mod close;
 mod edit;
 mod open;
@@ -7,6 +8,7 @@ pub mod pipelines;
 #[cfg(test)]
 mod tests;
 
+pub use act::{Act, Origin, Refused};
 pub use close::{CloseDeal, close, reopen};
 pub use edit::{EditDeal, edit};
 pub use open::{MoveDeal, OpenDeal, move_to, open};
@@ -16,13 +18,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::access::{Actor, ActorKind, Denied, Role};
+use crate::access::ActorKind;
 use crate::agreement::ReasonList;
-use crate::fault::Fault;
 use crate::id::{CompanyId, DealId, DealMoveId, LeadId, PipelineId, UserId};
 use crate::instant::Timestamp;
 use crate::lifecycle::Stage;
-use crate::money::{Converted, Currency, Money, NotConverted, Rate};
+use crate::money::{Converted, Currency, Money, Rate};
 use crate::world::World;
 
 /// The most leads of a deal.
@@ -312,145 +313,6 @@ impl Revenue {
                 .base
                 .map(|(amount, currency, rate)| (-amount, currency, rate)),
             ..self
-        }
-    }
-}
-
-/// Whether an act happens now, by somebody with rights, or is history that an import writes down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// It happens now: rights and rules apply.
-    Live,
-    /// It is history, with its own dates, from whatever stage: who imports has been asked for the right already.
-    Import,
-}
-
-/// Who does it, when, and whether it happens now.
-#[derive(Debug, Clone, Copy)]
-pub struct Act<'a> {
-    /// Who.
-    pub actor: &'a Actor,
-    /// When it happens or happened.
-    pub at: Timestamp,
-    /// When it is written down.
-    pub now: Timestamp,
-    /// Now, or history.
-    pub origin: Origin,
-}
-
-impl<'a> Act<'a> {
-    /// An act that happens now.
-    pub fn live(actor: &'a Actor, now: Timestamp) -> Self {
-        Self {
-            actor,
-            at: now,
-            now,
-            origin: Origin::Live,
-        }
-    }
-
-    /// A piece of history that is written down now.
-    pub fn imported(actor: &'a Actor, at: Timestamp, now: Timestamp) -> Self {
-        Self {
-            actor,
-            at,
-            now,
-            origin: Origin::Import,
-        }
-    }
-
-    fn is_live(&self) -> bool {
-        self.origin == Origin::Live
-    }
-
-    /// The same act on a record: another machine's clock may have been ahead, a record's time does not run backwards.
-    fn not_before(self, known: Timestamp) -> Self {
-        match self.origin {
-            Origin::Live => Self {
-                at: self.at.max(known),
-                now: self.now.max(known),
-                ..self
-            },
-            Origin::Import => Self {
-                now: self.now.max(known),
-                ..self
-            },
-        }
-    }
-
-    /// Whether the actor may work what this user owns: the owner, a sales manager; a sales user what nobody owns.
-    fn may_work(&self, owner: Option<UserId>) -> Result<(), Denied> {
-        if !self.is_live() {
-            return Ok(());
-        }
-        let person = self.actor.demand_person()?;
-        let may_take = owner.is_none() && person.role == Role::Sales;
-        match () {
-            () if person.is_admin() || person.role == Role::SalesManager => Ok(()),
-            () if owner == Some(person.id) || may_take => Ok(()),
-            () if person.role == Role::Sales => Err(Denied::NotOwner),
-            () => Err(Denied::WrongRole),
-        }
-    }
-
-    /// The sales user who takes what nobody owns by working it.
-    fn taker(&self) -> Option<UserId> {
-        let person = self.actor.person().filter(|_| self.is_live())?;
-        (person.role == Role::Sales).then_some(person.id)
-    }
-}
-
-/// Why an act on a deal was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// There is no such deal.
-    #[error("no such deal")]
-    NoSuchDeal,
-    /// Another deal has this external id.
-    #[error("another deal has this external id")]
-    AlreadyExists,
-    /// The primary lead is not far enough.
-    #[error("the primary lead must be sql, opportunity or customer")]
-    LeadNotSql {
-        /// Where it stands.
-        current: Stage,
-    },
-    /// The deal cannot go there from where it stands.
-    #[error("{why}")]
-    NoSuchMove {
-        /// Where it stands.
-        current: String,
-        /// Where it could go.
-        allowed: Vec<String>,
-        /// Why not.
-        why: &'static str,
-    },
-    /// The pipeline has no such stage.
-    #[error("the pipeline has no such stage")]
-    NoSuchStage {
-        /// The stages that a deal can be in.
-        allowed: Vec<String>,
-    },
-    /// What a closed deal is worth stays.
-    #[error("the deal is closed: reopen it before its amount is changed")]
-    Closed,
-    /// The actor may not.
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    /// There is no rate to the base currency, or the amount is too large.
-    #[error(transparent)]
-    NotConverted(#[from] NotConverted),
-    /// Something is missing or does not fit.
-    #[error("the request is incomplete")]
-    Invalid(Vec<Fault>),
-}
-
-impl Refused {
-    fn unless_sound(faults: Vec<Fault>) -> Result<(), Refused> {
-        if faults.is_empty() {
-            Ok(())
-        } else {
-            Err(Refused::Invalid(faults))
         }
     }
 }

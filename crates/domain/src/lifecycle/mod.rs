@@ -167,7 +167,8 @@ impl Move {
 }
 
 /// Every move that exists; all others are refused with what is allowed. The moves that become acts of their own
-/// (hand-off, qualification, deals, rulings) are made by hand until those acts are there.
+/// (hand-off, qualification, rulings) are made by hand until those acts are there; those of deals by hand where a lead
+/// has no deal.
 const MOVES: &[Move] = {
     use By::*;
     use ReasonList::*;
@@ -382,6 +383,14 @@ pub enum Refused {
         /// Where it could go.
         allowed: Vec<Stage>,
     },
+    /// The lead has deals: opening, closing and reopening them make this move.
+    #[error("the lead's deals make this move")]
+    IsADeals {
+        /// Where the lead stands.
+        current: Stage,
+        /// Where it could go by hand.
+        allowed: Vec<Stage>,
+    },
     /// The person may not make the move.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -396,9 +405,20 @@ pub enum Refused {
     Invalid(Vec<Fault>),
 }
 
-/// The stages that a lead could be moved to from where it stands.
+/// The stages that a lead without a deal could be moved to from where it stands.
 pub fn allowed(lead: &Lead) -> Vec<Stage> {
     MOVES.iter().filter(|m| applies(m, lead)).map(|m| m.to).collect()
+}
+
+/// The stages that a lead with deals could be moved to by hand: where its deals take it is theirs.
+pub fn allowed_beside_deals(lead: &Lead) -> Vec<Stage> {
+    let by_hand = MOVES.iter().filter(|m| applies(m, lead) && !is_a_deals(m));
+    by_hand.map(|m| m.to).collect()
+}
+
+/// Whether opening, closing or reopening a deal makes this move.
+fn is_a_deals(m: &Move) -> bool {
+    m.to == Stage::Opportunity || m.from == Stage::Opportunity
 }
 
 fn applies(m: &Move, lead: &Lead) -> bool {
@@ -433,6 +453,12 @@ pub fn move_lead(
         .iter()
         .find(|m| applies(m, lead) && m.to == to)
         .ok_or_else(illegal)?;
+    if is_a_deals(chosen) && world.has_deal(lead_id) {
+        return Err(Refused::IsADeals {
+            current: lead.stage,
+            allowed: allowed_beside_deals(lead),
+        });
+    }
     let person = actor.demand_person()?;
     permit(chosen, lead, person)?;
     demand(chosen, asked, reason, now)?;

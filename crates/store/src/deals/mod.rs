@@ -141,6 +141,20 @@ pub async fn moves(on: &impl Read, id: DealId) -> Result<Vec<DealMove>, StoreErr
     rows.into_iter().map(|row| row.into_domain()).collect()
 }
 
+/// Whether a lead, or one that was merged into it, is the primary one of a deal.
+pub async fn is_primary(on: &impl Read, lead: LeadId) -> Result<bool, StoreError> {
+    let found = deals::Entity::find()
+        .filter(
+            Condition::all().add(deals::Column::PrimaryLeadId.in_subquery(leads::members_of(lead.uuid()))),
+        )
+        .select_only()
+        .column(deals::Column::Id)
+        .into_tuple::<Uuid>()
+        .one(on.conn())
+        .await?;
+    Ok(found.is_some())
+}
+
 /// Whether any deal has been valued in another currency than this one.
 pub async fn is_valued_otherwise(on: &impl Read, currency: &str) -> Result<bool, StoreError> {
     let found = deals::Entity::find()

@@ -1,8 +1,8 @@
 //! Who works a lead, and whether anybody does: archive, assign.
 
 use super::Refused;
+use crate::access::Actor;
 use crate::access::account::User;
-use crate::access::{Actor, Role};
 use crate::change::Change;
 use crate::fault::Fault;
 use crate::id::LeadId;
@@ -44,9 +44,7 @@ pub fn assign(
     let lead = world.leads.get_mut(&lead_id).ok_or(Refused::NoSuchLead)?;
     let owner = to.map(|user| user.id);
     actor.may_assign(lead.owner_id, owner)?;
-    let works_leads =
-        |user: &User| user.disabled_at.is_none() && matches!(user.role, Role::Sales | Role::SalesManager);
-    if to.is_some_and(|user| !works_leads(user)) {
+    if to.is_some_and(|user| !user.works_leads()) {
         return Err(Refused::Invalid(vec![Fault::new(
             "/owner_id",
             "not_allowed",

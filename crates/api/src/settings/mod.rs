@@ -1,4 +1,6 @@
-//! What the company decides for all: its name and zone, its custom fields.
+//! What the company decides for all: its name and zone, its custom fields, its money.
+
+mod money;
 
 use actix_web::{get, put};
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,10 @@ use crate::http::reply::{Reply, Tagged, etag};
 pub fn configure(config: &mut ServiceConfig<'_>) {
     config.service(get_company_settings).service(put_company_settings);
     config.service(get_custom_fields).service(put_custom_fields);
+    config.service(money::get_currency).service(money::put_currency);
+    config
+        .service(money::get_exchange_rates)
+        .service(money::put_exchange_rates);
 }
 
 /// The declared custom fields of leads.

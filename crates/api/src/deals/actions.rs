@@ -1,0 +1,155 @@
+//! What can be done with deals: load, decide, save, within the caller's transaction.
+
+use serde_json::json;
+use tandem_domain::change::Change;
+use tandem_domain::deals::{self, Act, Deal, OpenDeal, READY, Refused};
+use tandem_domain::fault::Fault;
+use tandem_domain::id::{CompanyId, DealId, Ids, LeadId, UserId};
+use tandem_domain::money::NotConverted;
+use tandem_domain::world::World;
+use tandem_store::deals::Wanted;
+use tandem_store::{self as store, Tx};
+
+use super::body::DealPatch;
+use crate::access::scopes::DealsWrite;
+use crate::ctx::Ctx;
+use crate::http::problem::{Code, Place, Problem, Violation};
+use crate::leads::actions::{denied, judged};
+use crate::settings::{invalid, refuse};
+
+/// Open a deal.
+pub async fn open(tx: &Tx, ctx: &Ctx<DealsWrite>, asked: &OpenDeal) -> Result<Deal, Problem> {
+    store::deals::lock_keys(tx, asked.external_id.clone()).await?;
+    let group = asked.lead_ids.iter().chain(&asked.primary_lead_id).copied();
+    let mut world = store::leads::world_of(tx, group, None).await?;
+    let primary = asked.primary_lead_id.or(asked.lead_ids.first().copied());
+    let wanted = Wanted {
+        keys: asked.external_id.clone().into_iter().collect(),
+        lead_ids: primary.into_iter().collect(),
+        company_ids: asked.company_id.into_iter().collect(),
+        ..Wanted::default()
+    };
+    store::deals::add_to(tx, &mut world, &wanted).await?;
+    sells(tx, asked.owner_id).await?;
+    let act = Act::live(ctx.actor(), ctx.now());
+    let opened = deals::open(&mut world, asked, &act, &mut ctx.ids());
+    let (id, changes) = opened.map_err(refused)?;
+    saved(tx, ctx, world, id, changes).await
+}
+
+/// Change a deal by a merge patch.
+pub async fn edit(tx: &Tx, ctx: &Ctx<DealsWrite>, id: DealId, patch: DealPatch) -> Result<Deal, Problem> {
+    let company = patch.company_id.as_set().copied();
+    let joining = patch.lead_ids.clone().unwrap_or_default();
+    let world = store::deals::world_of(tx, id, joining, company).await?;
+    let (mut world, deal) = checked(ctx, world, id)?;
+    let asked = patch.read(&deal).map_err(invalid)?;
+    sells(
+        tx,
+        asked
+            .owner_id
+            .flatten()
+            .filter(|owner| deal.owner_id != Some(*owner)),
+    )
+    .await?;
+    let act = Act::live(ctx.actor(), ctx.now());
+    let change = deals::edit(&mut world, id, asked, &act).map_err(refused)?;
+    saved(tx, ctx, world, id, Vec::from_iter(change)).await
+}
+
+/// Do something with a deal and with what hangs on it.
+pub async fn act(
+    tx: &Tx,
+    ctx: &Ctx<DealsWrite>,
+    id: DealId,
+    decide: impl FnOnce(&mut World, &Act<'_>, &mut Ids) -> Result<Vec<Change>, Refused>,
+) -> Result<Deal, Problem> {
+    let none: [LeadId; 0] = [];
+    let world = store::deals::world_of(tx, id, none, None::<CompanyId>).await?;
+    let (mut world, _) = checked(ctx, world, id)?;
+    let decided = decide(&mut world, &Act::live(ctx.actor(), ctx.now()), &mut ctx.ids());
+    saved(tx, ctx, world, id, decided.map_err(refused)?).await
+}
+
+/// The world with its deal, which must be there in the version that the caller has read.
+fn checked(ctx: &Ctx<DealsWrite>, world: World, id: DealId) -> Result<(World, Deal), Problem> {
+    let deal = world
+        .deals
+        .get(&id)
+        .ok_or_else(|| Problem::new(Code::NotFound))?
+        .clone();
+    ctx.check_if_match(deal.version)?;
+    Ok((world, deal))
+}
+
+/// Judge the primary lead anew, write what happened, and answer the deal.
+async fn saved(
+    tx: &Tx,
+    ctx: &Ctx<DealsWrite>,
+    mut world: World,
+    id: DealId,
+    mut changes: Vec<Change>,
+) -> Result<Deal, Problem> {
+    let lead = world.deals.get(&id).and_then(|deal| deal.primary_lead_id);
+    if let Some(lead) = lead.filter(|_| changes.len() > 1) {
+        changes.extend(judged(&mut world, lead, ctx));
+    }
+    store::write(tx, &changes).await?;
+    world
+        .deals
+        .remove(&id)
+        .ok_or_else(|| Problem::new(Code::InternalError).because("a deal left no deal"))
+}
+
+/// Refuse an owner who is no active user of sales.
+async fn sells(tx: &Tx, owner: Option<UserId>) -> Result<(), Problem> {
+    let Some(owner) = owner else { return Ok(()) };
+    let user = store::access::find_user(tx, owner).await?;
+    if user.is_some_and(|user| user.works_leads()) {
+        return Ok(());
+    }
+    refuse(vec![Fault::new(
+        "/owner_id",
+        "not_allowed",
+        "is not an active user of sales",
+    )])
+}
+
+/// The problem that a refused act is.
+pub fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::NoSuchDeal => Problem::new(Code::NotFound),
+        Refused::AlreadyExists => Problem::new(Code::AlreadyExists),
+        Refused::LeadNotSql { current } => Problem::new(Code::LeadNotSql)
+            .with("current", json!(current))
+            .with("allowed", json!(READY)),
+        Refused::NoSuchMove {
+            current,
+            allowed,
+            why,
+        } => Problem::new(Code::IllegalTransition)
+            .detail(format!("{}{}", why[..1].to_uppercase(), &why[1..]))
+            .with("current", json!(current))
+            .with("allowed", json!(allowed)),
+        Refused::NoSuchStage { allowed } => {
+            let detail = format!("must be one of {}", allowed.join(", "));
+            let violation = Violation::new(Place::at(["stage"]), "not_allowed", detail);
+            Problem::invalid(vec![violation]).with("allowed", json!(allowed))
+        }
+        Refused::Closed => Problem::new(Code::DealClosed),
+        Refused::Denied(reason) => denied(reason),
+        Refused::NotConverted(error @ NotConverted::MissingRate { from, to, on }) => {
+            let detail = error.to_string();
+            Problem::new(Code::MissingExchangeRate)
+                .detail(format!("{}{}", detail[..1].to_uppercase(), &detail[1..]))
+                .with(
+                    "missing_rate",
+                    json!({"from": from, "to": to, "on": on.to_string()}),
+                )
+        }
+        Refused::NotConverted(NotConverted::TooLarge) => {
+            Problem::new(Code::Conflict).detail("The amount is too large to be kept in the base currency")
+        }
+        Refused::Invalid(faults) => invalid(faults),
+    }
+}

@@ -1,0 +1,308 @@
+//! Deals as they come in, and how they are parsed: once, every fault at its place.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use tandem_domain::deals::{BuyingRole, Deal, EditDeal, OpenDeal, Outcome, Recurring, State};
+use tandem_domain::fault::Fault;
+use tandem_domain::id::{CompanyId, DealId, LeadId, PipelineId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::money::{Currency, Money};
+use utoipa::ToSchema;
+
+use crate::http::patch::Patch;
+use crate::leads::body::ExternalId;
+
+/// What a lead is in the group that decides on a deal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DealRole {
+    /// The lead: one of the deal's.
+    pub lead_id: LeadId,
+    /// What it is in the group.
+    pub role: BuyingRole,
+}
+
+/// A deal to be opened.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateDeal {
+    /// What people call it.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"\S",
+        example = "Analytics for 40 shops"
+    )]
+    name: String,
+    /// The id that another system knows it by; no two deals have the same.
+    external_id: Option<ExternalId>,
+    /// The pipeline; else the default one.
+    pipeline_id: Option<PipelineId>,
+    /// The key of a stage of the pipeline; else its first.
+    #[schema(min_length = 1, max_length = 64, example = "proposal")]
+    stage: Option<String>,
+    /// The group that decides.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    lead_ids: Vec<LeadId>,
+    /// The lead whose stage the deal moves, fixed from then on; else the first one.
+    primary_lead_id: Option<LeadId>,
+    /// What the leads are in the group.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    roles: Vec<DealRole>,
+    /// The company; else that of the primary lead.
+    company_id: Option<CompanyId>,
+    /// An active user of sales; else the primary lead's owner, else the sales user who opens it.
+    owner_id: Option<UserId>,
+    /// What it is worth.
+    amount: Option<Money>,
+    /// How often the amount is due; left out: once.
+    recurring: Option<Recurring>,
+    /// When it will probably be closed.
+    #[schema(format = Date, max_length = 10, example = "2026-06-30")]
+    expected_close_on: Option<String>,
+}
+
+/// A merge patch of an amount.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoneyPatch {
+    /// The amount in minor units.
+    #[serde(default)]
+    #[schema(value_type = i64, required = false, minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 5_000_000)]
+    amount: Option<i64>,
+    /// The currency.
+    #[serde(default)]
+    #[schema(value_type = Currency, required = false)]
+    currency: Option<Currency>,
+}
+
+/// A merge patch of a deal: lists replace, `null` empties.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DealPatch {
+    /// What people call it.
+    #[serde(default)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, pattern = r"\S", example = "Analytics for 40 shops")]
+    pub name: Option<String>,
+    /// What it is worth; fixed once the deal is closed.
+    #[serde(default)]
+    #[schema(value_type = Option<MoneyPatch>)]
+    pub amount: Patch<MoneyPatch>,
+    /// How often the amount is due; `null` is once.
+    #[serde(default)]
+    #[schema(value_type = Option<Recurring>)]
+    pub recurring: Patch<Recurring>,
+    /// When it will probably be closed.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Date, max_length = 10, example = "2026-06-30")]
+    pub expected_close_on: Patch<String>,
+    /// An active user of sales; `null` for nobody.
+    #[serde(default)]
+    #[schema(value_type = Option<UserId>)]
+    pub owner_id: Patch<UserId>,
+    /// The company.
+    #[serde(default)]
+    #[schema(value_type = Option<CompanyId>)]
+    pub company_id: Patch<CompanyId>,
+    /// The whole group that decides; the primary lead stays in it.
+    #[serde(default)]
+    #[schema(value_type = Vec<LeadId>, required = false, max_items = 50)]
+    pub lead_ids: Option<Vec<LeadId>>,
+    /// What the leads are in the group; roles that are left out are emptied.
+    #[serde(default)]
+    #[schema(value_type = Vec<DealRole>, required = false, max_items = 50)]
+    pub roles: Option<Vec<DealRole>>,
+    /// Set by the service.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub id: Option<DealId>,
+    /// Said once, with `POST /v1/deals`.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub external_id: Option<ExternalId>,
+    /// Said once, with `POST /v1/deals`.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub pipeline_id: Option<PipelineId>,
+    /// Said once, with `POST /v1/deals`.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub primary_lead_id: Option<LeadId>,
+    /// Set by `POST /v1/deals/{deal_id}/move`.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub stage: Option<String>,
+    /// Set by the service.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub stage_since: Option<Timestamp>,
+    /// Set by `POST /v1/deals/{deal_id}/close` and `/reopen`.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub state: Option<State>,
+    /// Set by `POST /v1/deals/{deal_id}/close`.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub reason: Option<String>,
+    /// Set by `POST /v1/deals/{deal_id}/close`.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub competitor: Option<String>,
+    /// Set by `POST /v1/deals/{deal_id}/close`.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub closed_at: Option<Timestamp>,
+    /// Set by the service.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub base_amount: Option<Money>,
+    /// Set by the service.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub exchange_rate: Option<String>,
+    /// Set by the service.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub cycle: Option<i64>,
+    /// Set by the service.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub opened_at: Option<Timestamp>,
+    /// Set by the service.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub created_at: Option<Timestamp>,
+    /// Set by the service.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub updated_at: Option<Timestamp>,
+}
+
+/// A deal is to go to another stage.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoveDeal {
+    /// The key of a stage of its pipeline.
+    #[schema(min_length = 1, max_length = 64, example = "proposal")]
+    pub stage: String,
+    /// Why, in words.
+    #[schema(max_length = 4000)]
+    pub note: Option<String>,
+}
+
+/// A deal was won or lost.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloseDeal {
+    /// Which.
+    pub outcome: Outcome,
+    /// The code of an agreed reason: of the list `win` or `loss`.
+    #[schema(min_length = 1, max_length = 64, example = "product_fit")]
+    pub reason: String,
+    /// To whom it was lost, or from whom it was won.
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Example & Sons")]
+    pub competitor: Option<String>,
+    /// Why, in words.
+    #[schema(max_length = 4000)]
+    pub note: Option<String>,
+    /// When, if not now; not before its last move.
+    pub closed_at: Option<Timestamp>,
+    /// Of a lost deal: no rule makes the lead an MQL before this instant.
+    pub until: Option<Timestamp>,
+}
+
+/// A closed deal is to be opened again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReopenDeal {
+    /// Why, in words.
+    #[schema(
+        min_length = 1,
+        max_length = 4000,
+        pattern = r"\S",
+        example = "The signature was withdrawn"
+    )]
+    pub note: String,
+}
+
+fn day(text: &str, faults: &mut Vec<Fault>) -> Option<Date> {
+    let day = text
+        .parse::<Date>()
+        .ok()
+        .filter(|day| text.len() == 10 && day.year() >= 1);
+    if day.is_none() {
+        let detail = "must be a day such as 2026-06-30";
+        faults.push(Fault::new("/expected_close_on", "invalid_format", detail));
+    }
+    day
+}
+
+fn roles(given: Vec<DealRole>) -> Vec<(LeadId, BuyingRole)> {
+    given.into_iter().map(|one| (one.lead_id, one.role)).collect()
+}
+
+impl CreateDeal {
+    /// The deal that is asked for, or everything that is wrong with it.
+    pub fn read(self) -> Result<OpenDeal, Vec<Fault>> {
+        let mut faults = vec![];
+        let expected_close_on = self
+            .expected_close_on
+            .as_deref()
+            .and_then(|text| day(text, &mut faults));
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(OpenDeal {
+            name: self.name.trim().to_owned(),
+            external_id: self.external_id.map(|one| (one.system, one.id)),
+            pipeline_id: self.pipeline_id,
+            stage: self.stage,
+            lead_ids: self.lead_ids,
+            roles: roles(self.roles),
+            primary_lead_id: self.primary_lead_id,
+            company_id: self.company_id,
+            owner_id: self.owner_id,
+            amount: self.amount,
+            recurring: self.recurring,
+            expected_close_on,
+        })
+    }
+}
+
+impl DealPatch {
+    /// What is to become different about a deal, or everything that is wrong with it.
+    pub fn read(self, deal: &Deal) -> Result<EditDeal, Vec<Fault>> {
+        let mut faults = vec![];
+        let amount = self.amount.change().map(|patch| {
+            let patch = patch?;
+            let amount = patch.amount.or(deal.amount.map(|money| money.amount));
+            let currency = patch.currency.or(deal.amount.map(|money| money.currency));
+            for (place, is_missing) in [("amount", amount.is_none()), ("currency", currency.is_none())] {
+                if is_missing {
+                    faults.push(Fault::new(format!("/amount/{place}"), "required", "is missing"));
+                }
+            }
+            let (amount, currency) = amount.zip(currency)?;
+            Some(Money { amount, currency })
+        });
+        let expected_close_on = self
+            .expected_close_on
+            .change()
+            .map(|text| text.and_then(|text| day(&text, &mut faults)));
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(EditDeal {
+            name: self.name.map(|name| name.trim().to_owned()),
+            amount,
+            recurring: self.recurring.change(),
+            expected_close_on,
+            owner_id: self.owner_id.change(),
+            company_id: self.company_id.change(),
+            lead_ids: self.lead_ids,
+            roles: self.roles.map(roles),
+        })
+    }
+}

@@ -1,0 +1,182 @@
+//! Lists of deals.
+
+use actix_web::get;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tandem_domain::deals::State;
+use tandem_domain::id::{CompanyId, LeadId, PipelineId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::money::Currency;
+use tandem_store as store;
+use tandem_store::deals::{DealFilter, DealSort, Position, Span};
+use utoipa::{IntoParams, ToSchema};
+
+use super::view::DealView;
+use crate::access::scopes::DealsRead;
+use crate::ctx::Ctx;
+use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::http::problem::{Code, Problem};
+use crate::http::query::Query;
+use crate::http::reply::Reply;
+use crate::leads::list::owners;
+
+/// What deals are sorted by; `-` is descending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+enum DealOrder {
+    /// By id: in the order in which they were written down.
+    #[serde(rename = "id")]
+    Id,
+    /// By id, the newest first.
+    #[serde(rename = "-id")]
+    IdDescending,
+    /// By the instant at which they were written down.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// By that instant, the newest first.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// By the last change.
+    #[serde(rename = "updated_at")]
+    UpdatedAt,
+    /// By the last change, the latest first.
+    #[serde(rename = "-updated_at")]
+    UpdatedAtDescending,
+    /// By the instant at which they were opened.
+    #[serde(rename = "opened_at")]
+    OpenedAt,
+    /// By that instant, the newest first.
+    #[serde(rename = "-opened_at")]
+    OpenedAtDescending,
+}
+
+impl DealOrder {
+    fn order(self) -> (DealSort, bool) {
+        match self {
+            DealOrder::Id => (DealSort::Id, false),
+            DealOrder::IdDescending => (DealSort::Id, true),
+            DealOrder::CreatedAt => (DealSort::CreatedAt, false),
+            DealOrder::CreatedAtDescending => (DealSort::CreatedAt, true),
+            DealOrder::UpdatedAt => (DealSort::UpdatedAt, false),
+            DealOrder::UpdatedAtDescending => (DealSort::UpdatedAt, true),
+            DealOrder::OpenedAt => (DealSort::OpenedAt, false),
+            DealOrder::OpenedAtDescending => (DealSort::OpenedAt, true),
+        }
+    }
+}
+
+/// Which deals, in which order.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct DealsQuery {
+    /// In one of these states.
+    #[param(min_items = 1, max_items = 3, style = Form, explode = false)]
+    state: Option<Vec<State>>,
+    /// In this pipeline.
+    pipeline_id: Option<PipelineId>,
+    /// In one of these stages, by key.
+    #[param(min_items = 1, max_items = 32, style = Form, explode = false)]
+    stage: Option<Vec<String>>,
+    /// With one of these owners: ids, `me`, or `none` for deals that nobody owns.
+    #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
+    owner_id: Option<Vec<String>>,
+    /// With this lead in the group that decides.
+    lead_id: Option<LeadId>,
+    /// With this company.
+    company_id: Option<CompanyId>,
+    /// With an amount in this currency.
+    currency: Option<Currency>,
+    /// Worth this many minor units or more.
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    amount_gte: Option<i64>,
+    /// Worth this many minor units or less.
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    amount_lte: Option<i64>,
+    /// Expected to close on this day or later.
+    #[param(format = Date, max_length = 10, example = "2026-01-01")]
+    expected_close_on_gte: Option<String>,
+    /// Expected to close before this day.
+    #[param(format = Date, max_length = 10, example = "2026-04-01")]
+    expected_close_on_lt: Option<String>,
+    /// Opened at this instant or later.
+    opened_at_gte: Option<Timestamp>,
+    /// Opened before this instant.
+    opened_at_lt: Option<Timestamp>,
+    /// Closed at this instant or later.
+    closed_at_gte: Option<Timestamp>,
+    /// Closed before this instant.
+    closed_at_lt: Option<Timestamp>,
+    /// Written down at this instant or later.
+    created_at_gte: Option<Timestamp>,
+    /// Written down before this instant.
+    created_at_lt: Option<Timestamp>,
+    /// Changed at this instant or later.
+    updated_at_gte: Option<Timestamp>,
+    /// Changed before this instant.
+    updated_at_lt: Option<Timestamp>,
+    /// The order; by `id` a crawl sees each deal that existed and matched throughout exactly once.
+    #[param(inline)]
+    sort: Option<DealOrder>,
+    /// The most deals of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// List deals.
+///
+/// A page in keyset order: the same cost at any depth. `Prefer: return=total-count` adds the number of all.
+#[utoipa::path(tag = "deals", params(DealsQuery), security(("bearer" = [DealsRead])),
+    responses((status = 200, description = "A page of deals", body = Listing<DealView>,
+        headers(("Link" = String, description = "The next page")))))]
+#[get("/v1/deals")]
+pub(super) async fn list_deals(ctx: Ctx<DealsRead>, query: Query<DealsQuery>) -> Reply<Listing<DealView>> {
+    let query = query.0;
+    let (sort, descending) = query.sort.unwrap_or(DealOrder::Id).order();
+    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after = listing::position(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let after: Option<Position> = after
+        .map(|value| serde_json::from_value(value).map_err(|_| Problem::new(Code::InvalidCursor)))
+        .transpose()?;
+    let filter = query.filter(&ctx)?;
+    let snapshot = ctx.snapshot().await?;
+    let page = store::deals::list(&snapshot, &filter, sort, descending, after, limit).await?;
+    let total = match listing::wants_total(ctx.request()) {
+        true => Some(store::deals::count(&snapshot, &filter).await?),
+        false => None,
+    };
+    let next = page
+        .data
+        .last()
+        .filter(|_| page.has_more)
+        .map(|last| json!(sort.position(last)));
+    let views = page.data.into_iter().map(DealView::from).collect();
+    Ok(Listing::new(&ctx.master, ctx.request(), views, next).counted(total))
+}
+
+impl DealsQuery {
+    fn filter(self, ctx: &Ctx<DealsRead>) -> Result<DealFilter, Problem> {
+        let (owner_id, unowned) = owners(self.owner_id.as_deref(), ctx.person())?;
+        let span = |from, to| Span { from, to };
+        Ok(DealFilter {
+            state: self.state.unwrap_or_default(),
+            pipeline_id: self.pipeline_id,
+            stage: self.stage.unwrap_or_default(),
+            owner_id,
+            unowned,
+            lead_id: self.lead_id,
+            company_id: self.company_id,
+            currency: self.currency,
+            amount_gte: self.amount_gte,
+            amount_lte: self.amount_lte,
+            expected_close_on_gte: self.expected_close_on_gte,
+            expected_close_on_lt: self.expected_close_on_lt,
+            opened_at: span(self.opened_at_gte, self.opened_at_lt),
+            closed_at: span(self.closed_at_gte, self.closed_at_lt),
+            created_at: span(self.created_at_gte, self.created_at_lt),
+            updated_at: span(self.updated_at_gte, self.updated_at_lt),
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! Deals and pipelines over HTTP.
+
+pub mod actions;
+pub mod body;
+pub mod list;
+pub mod moves;
+pub mod pipelines;
+pub mod view;
+
+use actix_web::{get, patch, post};
+use serde::Deserialize;
+use tandem_domain::deals::Deal;
+use tandem_domain::id::DealId;
+use tandem_store as store;
+use utoipa::IntoParams;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::access::scopes::{DealsRead, DealsWrite};
+use crate::ctx::Ctx;
+use crate::http::json::{Json, MergePatch};
+use crate::http::problem::{Code, Problem};
+use crate::http::query::Path;
+use crate::http::reply::{Created, Reply, Tagged, etag};
+use crate::settings::invalid;
+use body::{CreateDeal, DealPatch};
+use view::DealView;
+
+/// The operations of this room.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config
+        .service(create_deal)
+        .service(list::list_deals)
+        .service(get_deal_by_external_id);
+    config.service(get_deal).service(patch_deal);
+    config
+        .service(moves::move_deal)
+        .service(moves::close_deal)
+        .service(moves::reopen_deal)
+        .service(moves::list_deal_moves);
+    pipelines::configure(config);
+}
+
+/// A deal by its id.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct DealPath {
+    /// The deal's id.
+    pub deal_id: DealId,
+}
+
+/// A deal by an id of another system.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct ExternalPath {
+    /// The system.
+    #[param(max_length = 64, example = "crm")]
+    system: String,
+    /// The id in that system.
+    #[param(max_length = 255, example = "4711")]
+    id: String,
+}
+
+/// The answer that shows a deal.
+fn reply(deal: Deal) -> Tagged<DealView> {
+    let leads = deal.members.iter().map(|member| member.lead_id).collect();
+    Tagged::new(etag(deal.version, 0), DealView::from(deal)).about(leads)
+}
+
+/// Open a deal.
+///
+/// It needs a lead or a company. The primary lead must be `sql`, `opportunity` or `customer` (else `409 lead_not_sql`)
+/// and becomes an opportunity with its first deal; the other leads keep their stage. Opened by the primary lead's owner
+/// or a sales manager. A key needs `X-On-Behalf-Of`.
+#[utoipa::path(tag = "deals", security(("bearer" = [DealsWrite])), request_body = CreateDeal,
+    responses((status = 201, description = "The deal", body = DealView, headers(
+        ("ETag" = String, description = "The deal's version"), ("Location" = String, description = "The deal's address")))))]
+#[post("/v1/deals")]
+async fn create_deal(ctx: Ctx<DealsWrite>, body: Json<CreateDeal>) -> Reply<Created<DealView>> {
+    let asked = body.0.read().map_err(invalid)?;
+    let tx = ctx.begin().await?;
+    let deal = actions::open(&tx, &ctx, &asked).await?;
+    let (tag, location) = (etag(deal.version, 0), format!("/v1/deals/{}", deal.id));
+    let leads = deal.members.iter().map(|member| member.lead_id).collect();
+    let answer = Created::at(location, DealView::from(deal))
+        .tagged(tag)
+        .about(leads);
+    ctx.commit(tx, answer).await
+}
+
+/// Read a deal.
+#[utoipa::path(tag = "deals", params(DealPath), security(("bearer" = [DealsRead])),
+    responses((status = 200, description = "The deal", body = DealView,
+        headers(("ETag" = String, description = "The deal's version")))))]
+#[get("/v1/deals/{deal_id}")]
+async fn get_deal(ctx: Ctx<DealsRead>, path: Path<DealPath>) -> Reply<Tagged<DealView>> {
+    let snapshot = ctx.snapshot().await?;
+    Ok(reply(store::deals::get(&snapshot, path.0.deal_id).await?))
+}
+
+/// Read a deal by an id of another system.
+#[utoipa::path(tag = "deals", params(ExternalPath), security(("bearer" = [DealsRead])),
+    responses((status = 200, description = "The deal", body = DealView,
+        headers(("ETag" = String, description = "The deal's version")))))]
+#[get("/v1/deals/by-external-id/{system}/{id}")]
+async fn get_deal_by_external_id(ctx: Ctx<DealsRead>, path: Path<ExternalPath>) -> Reply<Tagged<DealView>> {
+    let snapshot = ctx.snapshot().await?;
+    let found = store::deals::find_by_key(&snapshot, &path.0.system, &path.0.id).await?;
+    found.map(reply).ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// Change a deal.
+///
+/// A JSON merge patch. The primary lead is fixed; the amount of a closed deal too (`409 deal_closed`). Another owner is
+/// given by a sales manager or revops; a sales user takes a deal that nobody owns.
+#[utoipa::path(tag = "deals", params(DealPath), security(("bearer" = [DealsWrite])), request_body = DealPatch,
+    responses((status = 200, description = "The deal as it is now", body = DealView,
+        headers(("ETag" = String, description = "The deal's version")))))]
+#[patch("/v1/deals/{deal_id}")]
+async fn patch_deal(
+    ctx: Ctx<DealsWrite>,
+    path: Path<DealPath>,
+    patch: MergePatch<DealPatch>,
+) -> Reply<Tagged<DealView>> {
+    let tx = ctx.begin().await?;
+    let deal = actions::edit(&tx, &ctx, path.0.deal_id, patch.0).await?;
+    ctx.commit(tx, reply(deal)).await
+}

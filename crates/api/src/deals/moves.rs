@@ -1,0 +1,109 @@
+//! A deal's way: moving, closing, opening again, and the history of it.
+
+use actix_web::{get, post};
+use tandem_domain::deals;
+use tandem_store as store;
+
+use super::body::{CloseDeal, MoveDeal, ReopenDeal};
+use super::view::{DealMovesView, DealView};
+use super::{DealPath, actions, reply};
+use crate::access::scopes::{DealsRead, DealsWrite};
+use crate::ctx::Ctx;
+use crate::http::json::Json;
+use crate::http::query::Path;
+use crate::http::reply::{Reply, Tagged};
+
+/// Move a deal to another stage of its pipeline.
+///
+/// Any open stage from any other, forth and back; `won` and `lost` are reached by closing it (`409
+/// illegal_transition`).
+#[utoipa::path(tag = "deals", params(DealPath, ("If-Match" = Option<String>, Header, max_length = 256,
+        description = "The ETag of the deal that the move was decided on; a deal that has changed answers 412.")),
+    security(("bearer" = [DealsWrite])), request_body = MoveDeal,
+    responses((status = 200, description = "The deal as it is now", body = DealView,
+        headers(("ETag" = String, description = "The deal's version")))))]
+#[post("/v1/deals/{deal_id}/move")]
+pub(super) async fn move_deal(
+    ctx: Ctx<DealsWrite>,
+    path: Path<DealPath>,
+    body: Json<MoveDeal>,
+) -> Reply<Tagged<DealView>> {
+    let MoveDeal { stage, note } = body.0;
+    let (id, asked) = (path.0.deal_id, deals::MoveDeal { stage, note });
+    let tx = ctx.begin().await?;
+    let deal = actions::act(&tx, &ctx, id, |world, act, ids| {
+        deals::move_to(world, id, &asked, act, ids)
+    })
+    .await?;
+    ctx.commit(tx, reply(deal)).await
+}
+
+/// Close a deal: won or lost.
+///
+/// Both need a reason of the agreement. Won, the primary lead becomes a customer; lost, it goes to nurture or out, as
+/// the reason says, when this was its last open deal and none was won in the same cycle. The amount is converted to the
+/// base currency at the rate in force on that day (`409 missing_exchange_rate` names the pair and the day).
+#[utoipa::path(tag = "deals", params(DealPath, ("If-Match" = Option<String>, Header, max_length = 256,
+        description = "The ETag of the deal that this was decided on; a deal that has changed answers 412.")),
+    security(("bearer" = [DealsWrite])), request_body = CloseDeal,
+    responses((status = 200, description = "The deal as it is now", body = DealView,
+        headers(("ETag" = String, description = "The deal's version")))))]
+#[post("/v1/deals/{deal_id}/close")]
+pub(super) async fn close_deal(
+    ctx: Ctx<DealsWrite>,
+    path: Path<DealPath>,
+    body: Json<CloseDeal>,
+) -> Reply<Tagged<DealView>> {
+    let id = path.0.deal_id;
+    let asked = deals::CloseDeal {
+        outcome: body.0.outcome,
+        reason: Some(body.0.reason),
+        competitor: body.0.competitor.map(|name| name.trim().to_owned()),
+        note: body.0.note,
+        closed_at: body.0.closed_at,
+        until: body.0.until,
+    };
+    let tx = ctx.begin().await?;
+    let deal = actions::act(&tx, &ctx, id, |world, act, ids| {
+        deals::close(world, id, &asked, act, ids)
+    })
+    .await?;
+    ctx.commit(tx, reply(deal)).await
+}
+
+/// Open a closed deal again.
+///
+/// A sales manager's act. The revenue is taken back by an entry of its own date, so that closed months stay. The lead
+/// goes back to opportunity only if that closing moved it and its cycle is the same.
+#[utoipa::path(tag = "deals", params(DealPath, ("If-Match" = Option<String>, Header, max_length = 256,
+        description = "The ETag of the deal that this was decided on; a deal that has changed answers 412.")),
+    security(("bearer" = [DealsWrite])), request_body = ReopenDeal,
+    responses((status = 200, description = "The deal as it is now", body = DealView,
+        headers(("ETag" = String, description = "The deal's version")))))]
+#[post("/v1/deals/{deal_id}/reopen")]
+pub(super) async fn reopen_deal(
+    ctx: Ctx<DealsWrite>,
+    path: Path<DealPath>,
+    body: Json<ReopenDeal>,
+) -> Reply<Tagged<DealView>> {
+    let id = path.0.deal_id;
+    let tx = ctx.begin().await?;
+    let deal = actions::act(&tx, &ctx, id, |world, act, ids| {
+        deals::reopen(world, id, &body.0.note, act, ids)
+    })
+    .await?;
+    ctx.commit(tx, reply(deal)).await
+}
+
+/// List the moves of a deal.
+///
+/// With the time that it stayed in each stage, and what won and reopened did to the revenue.
+#[utoipa::path(tag = "deals", params(DealPath), security(("bearer" = [DealsRead])),
+    responses((status = 200, description = "The moves", body = DealMovesView)))]
+#[get("/v1/deals/{deal_id}/moves")]
+pub(super) async fn list_deal_moves(ctx: Ctx<DealsRead>, path: Path<DealPath>) -> Reply<Json<DealMovesView>> {
+    let snapshot = ctx.snapshot().await?;
+    store::deals::get(&snapshot, path.0.deal_id).await?;
+    let moves = store::deals::moves(&snapshot, path.0.deal_id).await?;
+    Ok(Json(DealMovesView::of(moves)))
+}

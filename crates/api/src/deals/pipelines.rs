@@ -1,0 +1,325 @@
+//! Pipelines over HTTP.
+
+use actix_web::{get, patch, post};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tandem_domain::deals::pipelines::{self, EditPipeline, Pipeline, PipelineStage, Refused};
+use tandem_domain::fault::Fault;
+use tandem_domain::id::PipelineId;
+use tandem_domain::instant::Timestamp;
+use tandem_store as store;
+use tandem_store::deals::pipelines as kept;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::access::scopes::{DealsRead, DealsWrite};
+use crate::ctx::Ctx;
+use crate::http::json::{Json, MergePatch};
+use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::http::problem::{Code, Problem};
+use crate::http::query::{Path, Query};
+use crate::http::reply::{Created, Reply, Tagged, etag};
+use crate::leads::actions::denied;
+use crate::settings::invalid;
+
+/// The most pipelines: every deal's decision reads them all.
+const MAX_PIPELINES: usize = 100;
+
+/// The operations about pipelines.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config
+        .service(create_pipeline)
+        .service(list_pipelines)
+        .service(get_pipeline)
+        .service(patch_pipeline);
+}
+
+/// One stage of a pipeline.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct StageView {
+    /// What requests and reports call it; never given another meaning.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[a-z][a-z0-9_]*$",
+        example = "proposal"
+    )]
+    key: String,
+    /// What people read.
+    #[schema(min_length = 1, max_length = 100, pattern = r"\S", example = "Proposal")]
+    name: String,
+    /// The probability that a deal in it will be won, with four decimals at most.
+    #[schema(minimum = 0, maximum = 1, example = 0.5)]
+    probability: f64,
+}
+
+/// A pipeline: the ordered stages that deals go through.
+#[derive(Debug, Serialize, ToSchema)]
+struct PipelineView {
+    /// Its id.
+    id: PipelineId,
+    /// What people call it.
+    #[schema(max_length = 200, example = "Sales")]
+    name: String,
+    /// Whether deals go through it that name none.
+    is_default: bool,
+    /// Its stages, in their order; `won` and `lost` are always the last two.
+    #[schema(max_items = 32)]
+    stages: Vec<StageView>,
+    /// Since when no deal can be opened in it.
+    archived_at: Option<Timestamp>,
+    /// When it was made.
+    created_at: Timestamp,
+    /// When it last changed.
+    updated_at: Timestamp,
+}
+
+impl From<Pipeline> for PipelineView {
+    fn from(pipeline: Pipeline) -> Self {
+        let stage = |stage: PipelineStage| StageView {
+            key: stage.key,
+            name: stage.name,
+            probability: stage.probability as f64 / 10_000.0,
+        };
+        Self {
+            id: pipeline.id,
+            name: pipeline.name,
+            is_default: pipeline.is_default,
+            stages: pipeline.stages.into_iter().map(stage).collect(),
+            archived_at: pipeline.archived_at,
+            created_at: pipeline.created_at,
+            updated_at: pipeline.updated_at,
+        }
+    }
+}
+
+/// A pipeline to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreatePipeline {
+    /// What people call it; no two pipelines have one name.
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Partners")]
+    name: String,
+    /// Its stages, in their order; `won` and `lost` are added where they are left out.
+    #[schema(min_items = 1, max_items = 32)]
+    stages: Vec<StageView>,
+    /// Whether deals go through it that name none, from now on.
+    #[serde(default)]
+    is_default: bool,
+}
+
+/// What is to become different about a pipeline; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct UpdatePipeline {
+    /// What people call it; no two pipelines have one name.
+    #[serde(default)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, pattern = r"\S", example = "Partners")]
+    name: Option<String>,
+    /// All its stages, in their order. A stage that deals stand in cannot go.
+    #[serde(default)]
+    #[schema(value_type = Vec<StageView>, required = false, min_items = 1, max_items = 32)]
+    stages: Option<Vec<StageView>>,
+    /// `true` makes it the default one in the place of the other.
+    #[serde(default)]
+    #[schema(value_type = bool, required = false)]
+    is_default: Option<bool>,
+    /// Whether it is put away: no deal can be opened in it.
+    #[serde(default)]
+    #[schema(value_type = bool, required = false)]
+    archived: Option<bool>,
+}
+
+/// One pipeline.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct PipelinePath {
+    /// The pipeline's id.
+    pipeline_id: PipelineId,
+}
+
+/// A page of pipelines.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct PipelineQuery {
+    /// How many on a page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u64>,
+    /// Where to go on: `next_cursor` of the page before.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// Make a pipeline.
+///
+/// By a sales manager, revops or an admin.
+#[utoipa::path(tag = "pipelines", security(("bearer" = [DealsWrite])), request_body = CreatePipeline,
+    responses((status = 201, description = "The pipeline", body = PipelineView,
+        headers(("ETag" = String, description = "The pipeline's version"), ("Location" = String, description = "Its address")))))]
+#[post("/v1/pipelines")]
+async fn create_pipeline(ctx: Ctx<DealsWrite>, body: Json<CreatePipeline>) -> Reply<Created<PipelineView>> {
+    let CreatePipeline {
+        name,
+        stages,
+        is_default,
+    } = body.0;
+    let stages = read(stages)?;
+    let tx = ctx.begin().await?;
+    kept::lock(&tx).await?;
+    let name = name.trim().to_owned();
+    let (count, is_taken) = kept::known(&tx, &name).await?;
+    let default = kept::default(&tx).await?.filter(|_| is_default);
+    let made = pipelines::create(
+        name,
+        stages,
+        default.as_ref(),
+        ctx.actor(),
+        ctx.now(),
+        &mut ctx.ids(),
+    );
+    let (pipeline, changes) = made.map_err(refused)?;
+    if is_taken {
+        return Err(Problem::new(Code::AlreadyExists));
+    }
+    if count >= MAX_PIPELINES {
+        return Err(
+            Problem::new(Code::Conflict).detail(format!("There are {MAX_PIPELINES} pipelines already"))
+        );
+    }
+    store::write(&tx, &changes).await?;
+    let location = format!("/v1/pipelines/{}", pipeline.id);
+    let answer = Created::at(location, PipelineView::from(pipeline)).tagged(etag(1, 0));
+    ctx.commit(tx, answer).await
+}
+
+/// List pipelines, the first one first.
+#[utoipa::path(tag = "pipelines", params(PipelineQuery), security(("bearer" = [DealsRead])),
+    responses((status = 200, description = "A page of pipelines", body = Listing<PipelineView>,
+        headers(("Link" = String, description = "The next page")))))]
+#[get("/v1/pipelines")]
+async fn list_pipelines(ctx: Ctx<DealsRead>, query: Query<PipelineQuery>) -> Reply<Listing<PipelineView>> {
+    let after = listing::position(&ctx.master, ctx.request(), query.0.cursor.as_deref())?;
+    let after: Option<PipelineId> = after
+        .map(|value| serde_json::from_value(value).map_err(|_| Problem::new(Code::InvalidCursor)))
+        .transpose()?;
+    let page = kept::list(ctx.db(), after, query.0.limit.unwrap_or(DEFAULT_LIMIT)).await?;
+    let next = page
+        .data
+        .last()
+        .filter(|_| page.has_more)
+        .map(|pipeline| json!(pipeline.id));
+    let views = page.data.into_iter().map(PipelineView::from).collect();
+    Ok(Listing::new(&ctx.master, ctx.request(), views, next))
+}
+
+/// Read a pipeline.
+#[utoipa::path(tag = "pipelines", params(PipelinePath), security(("bearer" = [DealsRead])),
+    responses((status = 200, description = "The pipeline", body = PipelineView,
+        headers(("ETag" = String, description = "The pipeline's version")))))]
+#[get("/v1/pipelines/{pipeline_id}")]
+async fn get_pipeline(ctx: Ctx<DealsRead>, path: Path<PipelinePath>) -> Reply<Tagged<PipelineView>> {
+    let pipeline = kept::get(ctx.db(), path.0.pipeline_id).await?;
+    Ok(Tagged::new(etag(pipeline.version, 0), pipeline.into()))
+}
+
+/// Change a pipeline.
+///
+/// By a sales manager, revops or an admin. A stage cannot go while open deals stand in it or closed ones would be
+/// opened again there (`409 stage_in_use` names the number of each), so that every deal's history stays readable.
+#[utoipa::path(tag = "pipelines", params(PipelinePath), security(("bearer" = [DealsWrite])),
+    request_body = UpdatePipeline,
+    responses((status = 200, description = "The pipeline as it is now", body = PipelineView,
+        headers(("ETag" = String, description = "The pipeline's version")))))]
+#[patch("/v1/pipelines/{pipeline_id}")]
+async fn patch_pipeline(
+    ctx: Ctx<DealsWrite>,
+    path: Path<PipelinePath>,
+    body: MergePatch<UpdatePipeline>,
+) -> Reply<Tagged<PipelineView>> {
+    let UpdatePipeline {
+        name,
+        stages,
+        is_default,
+        archived,
+    } = body.0;
+    let asked = EditPipeline {
+        name: name.map(|name| name.trim().to_owned()),
+        stages: stages.map(read).transpose()?,
+        is_default,
+        archived,
+    };
+    let tx = ctx.begin().await?;
+    kept::lock(&tx).await?;
+    let pipeline = kept::get(&tx, path.0.pipeline_id).await?;
+    ctx.check_if_match(pipeline.version)?;
+    let renamed = asked.name.clone().filter(|name| *name != pipeline.name);
+    let (used, open) = kept::used(&tx, pipeline.id).await?;
+    let default = kept::default(&tx).await?;
+    let edited = pipelines::edit(
+        &pipeline,
+        asked,
+        &used,
+        open,
+        default.as_ref(),
+        ctx.actor(),
+        ctx.now(),
+    );
+    let (pipeline, changes) = edited.map_err(refused)?;
+    if let Some(name) = renamed
+        && kept::known(&tx, &name).await?.1
+    {
+        return Err(Problem::new(Code::AlreadyExists));
+    }
+    store::write(&tx, &changes).await?;
+    ctx.commit(tx, Tagged::new(etag(pipeline.version, 0), pipeline.into()))
+        .await
+}
+
+/// The stages as the rules know them: probabilities in ten-thousandths.
+fn read(stages: Vec<StageView>) -> Result<Vec<PipelineStage>, Problem> {
+    let mut faults = vec![];
+    let mut stage = |(index, one): (usize, StageView)| {
+        let scaled = one.probability * 10_000.0;
+        if (scaled - scaled.round()).abs() > 1e-6 {
+            let place = format!("/stages/{index}/probability");
+            faults.push(Fault::new(
+                place,
+                "invalid_format",
+                "must have four decimals at most",
+            ));
+        }
+        PipelineStage {
+            key: one.key,
+            name: one.name.trim().to_owned(),
+            probability: scaled.round() as i64,
+        }
+    };
+    let read = stages.into_iter().enumerate().map(&mut stage).collect();
+    if faults.is_empty() {
+        Ok(read)
+    } else {
+        Err(invalid(faults))
+    }
+}
+
+fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::Denied(reason) => denied(reason),
+        Refused::Invalid(faults) => invalid(faults),
+        Refused::InUse(stages) => {
+            let one = |(key, n): (&String, &u64)| json!({"stage": key, "deals": n});
+            let each: Vec<String> = stages.iter().map(|(key, n)| format!("{key}: {n}")).collect();
+            Problem::new(Code::StageInUse)
+                .detail(format!(
+                    "Deals stand in stages that are to go ({})",
+                    each.join(", ")
+                ))
+                .with("in_use", stages.iter().map(one).collect::<Vec<_>>())
+        }
+        Refused::HasOpenDeals(n) => {
+            Problem::new(Code::StageInUse).detail(format!("{n} open deals stand in the pipeline"))
+        }
+    }
+}

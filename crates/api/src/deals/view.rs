@@ -1,0 +1,198 @@
+//! Deals as they go out.
+
+use serde::Serialize;
+use tandem_domain::access::ActorKind;
+use tandem_domain::deals::{Deal, DealMove, Recurring, State};
+use tandem_domain::id::{CompanyId, DealId, DealMoveId, LeadId, PipelineId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::money::{Currency, Money};
+use utoipa::ToSchema;
+
+use super::body::DealRole;
+use crate::leads::body::ExternalId;
+
+/// A deal.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DealView {
+    /// Its id.
+    id: DealId,
+    /// The id that another system knows it by.
+    external_id: Option<ExternalId>,
+    /// What people call it.
+    #[schema(max_length = 200, example = "Analytics for 40 shops")]
+    name: String,
+    /// The pipeline that it goes through.
+    pipeline_id: PipelineId,
+    /// The key of the stage that it stands in; `won` or `lost` once it is closed.
+    #[schema(max_length = 64, example = "proposal")]
+    stage: String,
+    /// Since when it stands there.
+    stage_since: Timestamp,
+    /// Whether it is open, and how it ended if it is not.
+    state: State,
+    /// What it is worth.
+    amount: Option<Money>,
+    /// How often the amount is due; `null` is once.
+    recurring: Option<Recurring>,
+    /// When it will probably be closed.
+    #[schema(format = Date, max_length = 10, example = "2026-06-30")]
+    expected_close_on: Option<String>,
+    /// The user who is responsible.
+    owner_id: Option<UserId>,
+    /// The company that it is made with.
+    company_id: Option<CompanyId>,
+    /// The lead whose stage it moves.
+    primary_lead_id: Option<LeadId>,
+    /// The group that decides, the primary lead among them.
+    #[schema(max_items = 50)]
+    lead_ids: Vec<LeadId>,
+    /// What the leads are in the group, as far as known.
+    #[schema(max_items = 50)]
+    roles: Vec<DealRole>,
+    /// The primary lead's pass through the stages in which it was opened.
+    #[schema(minimum = 1)]
+    cycle: Option<i64>,
+    /// The code of the reason for which it was won or lost.
+    #[schema(max_length = 64, example = "product_fit")]
+    reason: Option<String>,
+    /// To whom it was lost, or from whom it was won.
+    #[schema(max_length = 200)]
+    competitor: Option<String>,
+    /// When it was won or lost.
+    closed_at: Option<Timestamp>,
+    /// The amount in the base currency, at the rate in force on the day it was closed.
+    base_amount: Option<Money>,
+    /// That rate: units of the base currency for one unit of the amount's; `1` where both are the same.
+    #[schema(max_length = 20, example = "0.9215")]
+    exchange_rate: Option<String>,
+    /// When it was opened.
+    opened_at: Timestamp,
+    /// When it was written down.
+    created_at: Timestamp,
+    /// When it last changed.
+    updated_at: Timestamp,
+}
+
+impl From<Deal> for DealView {
+    fn from(deal: Deal) -> Self {
+        let state = deal.state();
+        let closing = deal.closing;
+        let value = closing.as_ref().and_then(|closing| closing.value);
+        let role = |member: &tandem_domain::deals::Member| {
+            Some(DealRole {
+                lead_id: member.lead_id,
+                role: member.role?,
+            })
+        };
+        Self {
+            id: deal.id,
+            external_id: deal.external_id.map(|(system, id)| ExternalId { system, id }),
+            name: deal.name,
+            pipeline_id: deal.pipeline_id,
+            stage: deal.stage,
+            stage_since: deal.stage_since,
+            state,
+            amount: deal.amount,
+            recurring: deal.recurring,
+            expected_close_on: deal.expected_close_on.map(|day| day.to_string()),
+            owner_id: deal.owner_id,
+            company_id: deal.company_id,
+            primary_lead_id: deal.primary_lead_id,
+            lead_ids: deal.members.iter().map(|member| member.lead_id).collect(),
+            roles: deal.members.iter().filter_map(role).collect(),
+            cycle: deal.cycle,
+            closed_at: closing.as_ref().map(|closing| closing.at),
+            base_amount: value.map(|value| value.money),
+            exchange_rate: value.map(|value| value.rate.to_string()),
+            reason: closing.as_ref().and_then(|closing| closing.reason.clone()),
+            competitor: closing.and_then(|closing| closing.competitor),
+            opened_at: deal.opened_at,
+            created_at: deal.created_at,
+            updated_at: deal.updated_at,
+        }
+    }
+}
+
+/// What a move did to the revenue, dated by it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RevenueView {
+    /// Minor units; negative where a reopening took them back.
+    #[schema(example = -5_000_000)]
+    amount: i64,
+    /// Their currency.
+    currency: Currency,
+    /// The same in the base currency; `null` where no rate was known.
+    base_amount: Option<i64>,
+    /// The base currency then.
+    base_currency: Option<Currency>,
+}
+
+/// A move of a deal to another stage.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DealMoveView {
+    /// Its id.
+    id: DealMoveId,
+    /// The stage before; `null` where the deal was opened.
+    #[schema(max_length = 64)]
+    from: Option<String>,
+    /// The stage after.
+    #[schema(max_length = 64, example = "proposal")]
+    to: String,
+    /// When.
+    at: Timestamp,
+    /// How many seconds the deal stayed there; `null` while it still does.
+    #[schema(minimum = 0, example = 86_400)]
+    duration_s: Option<i64>,
+    /// Who made it, by kind.
+    actor_type: ActorKind,
+    /// Who made it, by id.
+    #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
+    actor_id: String,
+    /// The user in whose name a key acted.
+    on_behalf_of: Option<UserId>,
+    /// The code of the reason.
+    #[schema(max_length = 64)]
+    reason: Option<String>,
+    /// Why, in words.
+    #[schema(max_length = 4000)]
+    note: Option<String>,
+    /// What it did to the revenue.
+    revenue: Option<RevenueView>,
+}
+
+/// The moves of a deal.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DealMovesView {
+    /// The moves, oldest first; at most 1,000.
+    #[schema(max_items = 1000)]
+    data: Vec<DealMoveView>,
+}
+
+impl DealMovesView {
+    /// The moves, each with the time until the next.
+    pub fn of(moves: Vec<DealMove>) -> Self {
+        let next = moves.iter().skip(1).map(|next| Some(next.at)).chain([None]);
+        let next: Vec<Option<Timestamp>> = next.collect();
+        let view = |(made, next): (DealMove, Option<Timestamp>)| DealMoveView {
+            id: made.id,
+            duration_s: next.map(|next| (next.millis() - made.at.millis()).max(0) / 1000),
+            from: made.from,
+            to: made.to,
+            at: made.at,
+            actor_type: made.actor_kind,
+            actor_id: made.actor_id,
+            on_behalf_of: made.on_behalf_of,
+            reason: made.reason,
+            note: made.note,
+            revenue: made.revenue.map(|revenue| RevenueView {
+                amount: revenue.amount,
+                currency: revenue.currency,
+                base_amount: revenue.base.map(|(amount, ..)| amount),
+                base_currency: revenue.base.map(|(_, currency, _)| currency),
+            }),
+        };
+        Self {
+            data: moves.into_iter().zip(next).map(view).collect(),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What money is counted in: the base currency, and the dated exchange rates to it.
+
+use std::collections::BTreeSet;
+
+use actix_web::{get, put};
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tandem_domain::change::Change;
+use tandem_domain::fault::Fault;
+use tandem_domain::money::{Currency, DatedRate, Rates};
+use tandem_domain::settings::{CurrencySettings, name};
+use tandem_store as store;
+use utoipa::ToSchema;
+
+use super::{invalid, replace};
+use crate::access::scopes::{SettingsManage, SettingsRead};
+use crate::ctx::Ctx;
+use crate::http::json::Json;
+use crate::http::problem::{Code, Problem};
+use crate::http::reply::{Reply, Tagged, etag};
+
+/// One dated exchange rate.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ExchangeRate {
+    /// One unit of this currency ...
+    from: Currency,
+    /// ... is worth `rate` units of this one ...
+    to: Currency,
+    /// ... from this day on, until the next rate of the pair. Days follow the company's zone.
+    #[schema(format = Date, max_length = 10, example = "2026-01-01")]
+    on: String,
+    /// A decimal above 0, with at most 9 digits before the point, 10 behind it and 15 in all.
+    #[schema(
+        min_length = 1,
+        max_length = 20,
+        pattern = r"^[0-9]{1,9}(\.[0-9]{1,10})?$",
+        example = "0.9215"
+    )]
+    rate: String,
+}
+
+/// The dated exchange rates.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ExchangeRates {
+    /// All of them.
+    #[schema(max_items = 5000)]
+    rates: Vec<ExchangeRate>,
+}
+
+impl ExchangeRates {
+    fn of(rates: &Rates) -> Self {
+        let view = |one: DatedRate| ExchangeRate {
+            from: one.from,
+            to: one.to,
+            on: one.on.to_string(),
+            rate: one.rate.to_string(),
+        };
+        Self {
+            rates: rates.iter().map(view).collect(),
+        }
+    }
+
+    /// The rates, or everything that is wrong with them.
+    fn read(self) -> Result<Rates, Problem> {
+        let (mut faults, mut rates, mut seen) = (vec![], vec![], BTreeSet::new());
+        for (index, one) in self.rates.into_iter().enumerate() {
+            let place = |member: &str| format!("/rates/{index}/{member}");
+            if one.from == one.to {
+                faults.push(Fault::new(
+                    place("to"),
+                    "not_allowed",
+                    "must be another currency than `from`",
+                ));
+            }
+            let rate = one.rate.parse();
+            if let Err(error) = &rate {
+                faults.push(Fault::new(place("rate"), "invalid_format", error));
+            }
+            let on = one.on.parse::<Date>().ok().filter(|on| on.year() >= 1);
+            if on.is_none() {
+                faults.push(Fault::new(
+                    place("on"),
+                    "invalid_format",
+                    "must be a day such as 2026-01-01",
+                ));
+            }
+            let (Some(on), Ok(rate)) = (on, rate) else {
+                continue;
+            };
+            if !seen.insert((one.from, one.to, on)) {
+                faults.push(Fault::new(
+                    place("on"),
+                    "not_allowed",
+                    "the pair has a rate of that day already",
+                ));
+            }
+            rates.push(DatedRate {
+                from: one.from,
+                to: one.to,
+                on,
+                rate,
+            });
+        }
+        if faults.is_empty() {
+            Ok(rates.into_iter().collect())
+        } else {
+            Err(invalid(faults))
+        }
+    }
+}
+
+/// Read the base currency.
+///
+/// What reports are in; a new installation begins with EUR.
+#[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
+    responses((status = 200, description = "The base currency", body = CurrencySettings,
+        headers(("ETag" = String, description = "The setting's version")))))]
+#[get("/v1/settings/currency")]
+pub(super) async fn get_currency(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CurrencySettings>> {
+    let kept = store::settings::get(ctx.db(), name::CURRENCY).await?;
+    let settings: CurrencySettings = serde_json::from_value(kept.value).unwrap_or_default();
+    Ok(Tagged::new(etag(kept.version, 0), settings))
+}
+
+/// Change the base currency.
+///
+/// Refused with `409 conflict` once a deal has been closed in another one: what was reported then would no longer add
+/// up.
+#[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = CurrencySettings,
+    responses((status = 200, description = "The base currency as it is now", body = CurrencySettings,
+        headers(("ETag" = String, description = "The setting's version")))))]
+#[put("/v1/settings/currency")]
+pub(super) async fn put_currency(
+    ctx: Ctx<SettingsManage>,
+    body: Json<CurrencySettings>,
+) -> Reply<Tagged<CurrencySettings>> {
+    let settings = body.0;
+    let tx = ctx.begin().await?;
+    let version = replace(&ctx, &tx, name::CURRENCY, json!(settings)).await?;
+    if store::deals::is_valued_otherwise(&tx, settings.currency.code()).await? {
+        let detail = "Deals have been closed in another base currency; it stays";
+        return Err(Problem::new(Code::Conflict).detail(detail));
+    }
+    ctx.commit(tx, Tagged::new(etag(version, 0), settings)).await
+}
+
+/// Read the dated exchange rates.
+#[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
+    responses((status = 200, description = "The rates, by pair and day", body = ExchangeRates,
+        headers(("ETag" = String, description = "The rates' version")))))]
+#[get("/v1/settings/exchange-rates")]
+pub(super) async fn get_exchange_rates(ctx: Ctx<SettingsRead>) -> Reply<Tagged<ExchangeRates>> {
+    let snapshot = ctx.snapshot().await?;
+    let kept = store::settings::get(&snapshot, name::EXCHANGE_RATES).await?;
+    let rates = store::settings::rates(&snapshot).await?;
+    Ok(Tagged::new(etag(kept.version, 0), ExchangeRates::of(&rates)))
+}
+
+/// Replace the dated exchange rates.
+///
+/// A deal is converted to the base currency when it is closed, at the rate of the pair that is in force on that day:
+/// the last one dated that day or before. Only the pair as it stands here counts, nothing is inverted. What was
+/// converted stays as it was.
+#[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = ExchangeRates,
+    responses((status = 200, description = "The rates as they are now", body = ExchangeRates,
+        headers(("ETag" = String, description = "The rates' version")))))]
+#[put("/v1/settings/exchange-rates")]
+pub(super) async fn put_exchange_rates(
+    ctx: Ctx<SettingsManage>,
+    body: Json<ExchangeRates>,
+) -> Reply<Tagged<ExchangeRates>> {
+    let after = body.0.read()?;
+    let tx = ctx.begin().await?;
+    let known = store::settings::get_for_update(&tx, name::EXCHANGE_RATES).await?;
+    ctx.check_if_match(known.version)?;
+    let before = store::settings::rates(&tx).await?;
+    let (gone, come) = (before.without(&after), after.without(&before));
+    let mut version = known.version;
+    if !gone.is_empty() || !come.is_empty() {
+        version += 1;
+        let change = Change::RatesReplaced {
+            version,
+            gone,
+            come,
+            count: after.len(),
+        };
+        store::write(&tx, &[change]).await?;
+    }
+    ctx.commit(tx, Tagged::new(etag(version, 0), ExchangeRates::of(&after)))
+        .await
+}
