@@ -9,7 +9,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::fields::About;
 use tandem_domain::leads::save::{self, OnConflict};
 use tandem_domain::lifecycle::{MoveLead, Stage, move_lead};
-use tandem_domain::reports::months;
+use tandem_domain::reports::period::months;
 use tandem_domain::settings::{CompanySettings, name::CUSTOM_FIELDS};
 use tandem_domain::world::World;
 use tandem_store::db::Place;
@@ -98,10 +98,16 @@ async fn settle(place: &Place) -> Result<(), Failure> {
 /// The months before this one: a server that ran all the time has made them.
 async fn add_partitions(db: &Db, first: Timestamp, now: Timestamp) -> Result<(), Failure> {
     let utc = CompanySettings::default().zone();
-    let named: Vec<_> = months(first, now, &utc, 100)
+    let named: Vec<_> = months(first, now, &utc, 1000)
         .into_iter()
-        .filter(|month| month.to <= now)
-        .map(|month| (format!("y{}", month.name.replace('-', "m")), month.from, month.to))
+        .filter(|month| month.days.to <= now)
+        .map(|month| {
+            (
+                format!("y{}", month.name.replace('-', "m")),
+                month.days.from,
+                month.days.to,
+            )
+        })
         .collect();
     Ok(journal::add_partitions(db, &named).await?)
 }

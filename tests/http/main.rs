@@ -6,6 +6,7 @@ mod bad_input;
 mod capture;
 mod companies;
 mod deals;
+mod funnel;
 mod idempotency;
 mod journal;
 mod keys;

@@ -1,6 +1,6 @@
 //! One trace of 1,000 mixed requests, made by chance from a seed: both databases must give the same answers.
 
-mod chance;
+pub mod chance;
 mod draw;
 mod rest;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::web;
 use jiff::ToSpan;
 use tandem_domain::instant::Timestamp;
+use tandem_domain::reports::period::{Bucket, months};
 use tandem_store::{Db, StoreError, idempotency, journal, leases};
 use tokio::sync::watch;
 
@@ -197,9 +198,9 @@ pub async fn make_partitions(db: &Db, now: Timestamp) -> Result<(), StoreError> 
         .ok()
         .and_then(|date| Timestamp::start_of_day(date, &utc))
         .unwrap_or(now);
-    let months: Vec<_> = tandem_domain::reports::months(now, last, &utc, 4)
+    let months: Vec<_> = months(now, last, &utc, 4)
         .into_iter()
-        .map(|month| (format!("y{}", month.name.replace('-', "m")), month.from, month.to))
+        .map(|Bucket { name, days }| (format!("y{}", name.replace('-', "m")), days.from, days.to))
         .collect();
     journal::add_partitions(db, &months).await
 }

@@ -321,12 +321,21 @@ pub async fn add_partition(
     connection.execute_unprepared(&sql).await.map(drop)
 }
 
-/// A text literal list as a lateral table of buckets: `{name, from, to}` from one JSON parameter, joined to cycles.
-pub fn buckets(backend: DbBackend) -> &'static str {
+/// All the values of an integer expression in a group as one text, with commas between; nulls are left out.
+pub fn joined(backend: DbBackend, expression: &str) -> String {
     if is_postgres(backend) {
-        "json_to_recordset($1::text::json) AS b(name text, first bigint, next bigint)"
+        format!("string_agg(({expression})::text, ',')")
     } else {
-        "(SELECT value->>'name' AS name, value->>'first' AS first, value->>'next' AS next FROM json_each(?1)) AS b"
+        format!("group_concat({expression})")
+    }
+}
+
+/// An expression that SQLite uses no index for: it keeps no statistics by itself, so that it has to be told.
+pub fn hidden(backend: DbBackend, expression: &str) -> String {
+    if is_postgres(backend) {
+        expression.to_owned()
+    } else {
+        format!("+{expression}")
     }
 }
 

@@ -199,6 +199,13 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         big_or_null("nurture_at"),
         big_or_null("disqualified_at"),
         big_or_null("churned_at"),
+        big_or_null("lead_left_at"),
+        big_or_null("mql_left_at"),
+        big_or_null("sal_left_at"),
+        big_or_null("sql_left_at"),
+        big_or_null("opportunity_left_at"),
+        big_or_null("customer_left_at"),
+        big("path"),
         text_or_null("last_reason"),
         big("agreement_version"),
         text_or_null("channel"),
@@ -212,19 +219,21 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager
         .create_index(unique("cycles", &["lead_id", "number"]))
         .await?;
-    // Covers the funnel by source: counting reads the index alone.
-    let funnel = &[
-        "started_at",
-        "source",
-        "lead_id",
+    // Covers the funnel by source: counting reads the index alone, in its order.
+    manager
+        .create_index(index("cycles", &["source", "path", "last_reason", "started_at"]))
+        .await?;
+    manager.create_index(index("cycles", &["started_at"])).await?;
+    // What happened in a period, and whose leads have several cycles: few rows each, and none that capture writes.
+    for at in [
         "mql_at",
         "sal_at",
         "sql_at",
         "opportunity_at",
         "customer_at",
-        "agreement_version",
-    ];
-    manager
-        .create_index(index("cycles", funnel).name("cycles_by_start").take())
-        .await
+        "ended_at",
+    ] {
+        dialect::index_where(manager, "cycles", &[at], &format!("{at} IS NOT NULL")).await?;
+    }
+    dialect::index_where(manager, "cycles", &["lead_id"], "number > 1").await
 }

@@ -113,10 +113,20 @@ impl Draw {
             "&from=2025-11-01&to=2026-03-03",
             "&from=2026-03-03&to=2026-03-01",
         ]);
+        let by = self
+            .chance
+            .pick(&["source", "month", "owner,week", "form,country", "quarter"]);
+        let basis = self.chance.pick(&["cohort", "activity"]);
+        let stage = self.chance.pick(&["lead", "mql", "customer", "nurture"]);
+        let figure = self
+            .chance
+            .pick(&["people", "from_start", "time_in_stage", "dropped"]);
         match self.chance.below(5) {
             0 => Asked::get("/v1/agreements/current"),
-            1 | 2 => Asked::get(format!("/v1/reports/funnel?by=month{period}")),
-            _ => Asked::get(format!("/v1/reports/funnel?by=source{period}")),
+            1 => Asked::get(format!(
+                "/v1/reports/funnel/evidence?basis={basis}&stage={stage}&figure={figure}{period}"
+            )),
+            _ => Asked::get(format!("/v1/reports/funnel?by={by}&basis={basis}{period}")),
         }
     }
 

@@ -265,6 +265,8 @@ pub struct Cycle {
     pub ended_at: Option<Timestamp>,
     /// The first entry of each stage in this cycle, in the order of [`Stage::ALL`].
     pub entered: [Option<Timestamp>; 9],
+    /// The end of the first stay in each stage of the path, lead to customer, in this cycle.
+    pub left: [Option<Timestamp>; 6],
     /// The last reason given.
     pub last_reason: Option<String>,
     /// The version of the agreement under which it became MQL.
@@ -300,6 +302,7 @@ impl Cycle {
             started_at: lead.created_at,
             ended_at: None,
             entered: [None; 9],
+            left: [None; 6],
             last_reason: None,
             agreement_version,
             dimensions: Dimensions {
@@ -307,7 +310,7 @@ impl Cycle {
                 ..Dimensions::default()
             },
         };
-        cycle.enter(Stage::Lead, lead.created_at);
+        cycle.enter(None, Stage::Lead, lead.created_at);
         cycle.describe(lead);
         cycle
     }
@@ -319,22 +322,43 @@ impl Cycle {
             started_at: at,
             ended_at: None,
             entered: [None; 9],
+            left: [None; 6],
             last_reason: None,
             ..self.clone()
         };
-        cycle.enter(Stage::Lead, at);
+        cycle.enter(None, Stage::Lead, at);
         cycle
     }
 
-    fn enter(&mut self, stage: Stage, at: Timestamp) {
-        let place = &mut self.entered[stage as usize];
+    /// A cycle that starts at MQL was never in the stage lead, though it counts there: `from` is then the stage that the
+    /// cycle before ended in, and no stay ends. Nor does one whose end is dated before its beginning: that is no stay.
+    fn enter(&mut self, from: Option<Stage>, to: Stage, at: Timestamp) {
+        if let Some(from) = from
+            && self.entered_at(from).is_some_and(|entered| entered <= at)
+            && let Some(left) = self.left.get_mut(from as usize)
+        {
+            *left = left.or(Some(at));
+        }
+        let place = &mut self.entered[to as usize];
         *place = place.or(Some(at));
-        self.ended_at = stage.ends_cycle().then_some(at);
+        self.ended_at = to.ends_cycle().then_some(at);
     }
 
-    /// Note an entry of the past; the cycle ends no sooner by it.
-    fn enter_earlier(&mut self, stage: Stage, at: Timestamp) {
-        let place = &mut self.entered[stage as usize];
+    /// Note an entry of the past out of a stage; the cycle ends no sooner by it. What is known of later entries says when
+    /// the stay in it ended.
+    fn enter_earlier(&mut self, from: Option<Stage>, to: Stage, at: Timestamp) {
+        if let Some(left) = from.and_then(|from| self.left.get_mut(from as usize)) {
+            *left = Some(left.map_or(at, |known| known.min(at)));
+        }
+        let others = Stage::ALL.iter().filter(|stage| **stage != to);
+        let next = others
+            .filter_map(|stage| self.entered_at(*stage))
+            .filter(|entered| *entered >= at)
+            .min();
+        if let Some(left) = self.left.get_mut(to as usize) {
+            *left = next;
+        }
+        let place = &mut self.entered[to as usize];
         *place = Some(place.map_or(at, |known| known.min(at)));
     }
 
@@ -353,6 +377,17 @@ impl Cycle {
     pub fn entered_at(&self, stage: Stage) -> Option<Timestamp> {
         self.entered[stage as usize]
     }
+
+    /// Which stages it entered, a bit for each in the order of [`Stage::ALL`], and [`Cycle::OVER`] where it has ended:
+    /// what reports count by.
+    pub fn path(&self) -> i64 {
+        let entered = self.entered.iter().enumerate();
+        let bits = entered.map(|(place, at)| i64::from(at.is_some()) << place);
+        bits.sum::<i64>() | if self.ended_at.is_some() { Self::OVER } else { 0 }
+    }
+
+    /// The bit of [`Cycle::path`] that says that the cycle is over.
+    pub const OVER: i64 = 1 << Stage::ALL.len();
 
     /// Take over what reports group by from the lead as it is now.
     pub fn describe(&mut self, lead: &Lead) {

@@ -63,7 +63,7 @@ pub fn take(world: &mut World, lead_id: LeadId, step: Step, actor: &Actor, ids: 
     moved.updated_at = step.recorded_at.max(lead.updated_at);
     let from = if is_history {
         let from = before.stage_at(step.at);
-        cycle.enter_earlier(step.to, step.at);
+        cycle.enter_earlier(from.filter(|from| *from != step.to), step.to, step.at);
         from
     } else {
         arrive(&mut moved, &mut cycle, &step);
@@ -109,7 +109,7 @@ fn arrive(lead: &mut crate::leads::Lead, cycle: &mut Cycle, step: &Step) {
     } else if lead.owner_id.is_none() {
         lead.owner_id = step.taken_by;
     }
-    cycle.enter(step.to, step.at);
+    cycle.enter(lead.came_from, step.to, step.at);
     cycle.last_reason = step.reason.clone().or(cycle.last_reason.take());
     cycle.describe(lead);
 }

@@ -120,6 +120,9 @@ fn the_whole_way_leaves_every_entry_in_one_cycle() {
         assert_eq!(story.cycle().entered_at(*stage), Some(at(day as i64)));
     }
     assert_eq!(story.cycle().ended_at, None);
+    let left: Vec<_> = (1..=5).map(|day| Some(at(day))).chain([None]).collect();
+    assert_eq!(story.cycle().left.to_vec(), left);
+    assert_eq!(story.cycle().path(), 0b11_1111);
 }
 
 const FUNNEL_STAGES: [Stage; 6] = [
@@ -194,6 +197,23 @@ fn a_date_given_comes_before_the_cooldown_of_the_reason() {
 }
 
 #[test]
+fn history_that_comes_late_divides_the_stays() {
+    let mut story = Story::begin();
+    let actor = Actor::System("import");
+    for (to, day) in [(Stage::Opportunity, 10), (Stage::Mql, 4), (Stage::Sql, 7)] {
+        let step = step::Step::plain(to, at(day), at(20));
+        step::take(&mut story.world, story.lead, step, &actor, &mut story.ids).unwrap();
+    }
+    let expected = [Some(at(4)), Some(at(7)), None, Some(at(10)), None, None];
+    assert_eq!(story.cycle().left, expected);
+
+    let mut story = Story::begin();
+    let step = step::Step::plain(Stage::Customer, at(-1), at(20));
+    step::take(&mut story.world, story.lead, step, &actor, &mut story.ids).unwrap();
+    assert_eq!(story.cycle().left, [None; 6], "won before it was known: no stay");
+}
+
+#[test]
 fn coming_back_from_nurture_starts_the_next_cycle() {
     let mut story = Story::begin();
     story.go(Role::Marketing, Stage::Nurture, Some("not_ready"));
@@ -203,6 +223,11 @@ fn coming_back_from_nurture_starts_the_next_cycle() {
     assert_eq!(story.cycle().started_at, at(2));
     assert_eq!(story.cycle().entered_at(Stage::Lead), Some(at(2)));
     assert_eq!(story.cycle().entered_at(Stage::Nurture), None);
+    assert_eq!(
+        (story.cycle().path(), story.cycle().left),
+        (0b11, [None; 6]),
+        "it counts as a lead, and never was one"
+    );
     assert_eq!(story.lead().nurture_until, None);
 }
 
@@ -211,8 +236,17 @@ fn an_overturned_rejection_goes_on_in_the_same_cycle() {
     let mut story = Story::begin();
     story.go(Role::Marketing, Stage::Mql, None);
     story.go(Role::SalesManager, Stage::Disqualified, Some("not_a_fit"));
+    assert_eq!(
+        story.cycle().path(),
+        Cycle::OVER | 1 << Stage::Disqualified as i64 | 0b11
+    );
     story.go(Role::Revops, Stage::Sal, None);
     assert_eq!((story.lead().cycle, story.cycle().ended_at), (1, None));
+    assert_eq!(
+        story.cycle().left[..3],
+        [Some(at(1)), Some(at(2)), None],
+        "the first stay counts"
+    );
 }
 
 #[test]

@@ -24,6 +24,14 @@ pub struct Model {
     pub nurture_at: Option<i64>,
     pub disqualified_at: Option<i64>,
     pub churned_at: Option<i64>,
+    pub lead_left_at: Option<i64>,
+    pub mql_left_at: Option<i64>,
+    pub sal_left_at: Option<i64>,
+    pub sql_left_at: Option<i64>,
+    pub opportunity_left_at: Option<i64>,
+    pub customer_left_at: Option<i64>,
+    /// The stages that were entered, as bits: [`Cycle::path`].
+    pub path: i64,
     #[sea_orm(column_type = "Text", nullable)]
     pub last_reason: Option<String>,
     pub agreement_version: i64,
@@ -48,6 +56,7 @@ impl Model {
     /// The row of a cycle.
     pub(crate) fn of(cycle: &Cycle) -> Self {
         let at = |stage| cycle.entered_at(stage).map(Timestamp::millis);
+        let left = cycle.left.map(|at| at.map(Timestamp::millis));
         let dimensions = cycle.dimensions.clone();
         Self {
             id: cycle.id.uuid(),
@@ -64,6 +73,13 @@ impl Model {
             nurture_at: at(Stage::Nurture),
             disqualified_at: at(Stage::Disqualified),
             churned_at: at(Stage::Churned),
+            lead_left_at: left[0],
+            mql_left_at: left[1],
+            sal_left_at: left[2],
+            sql_left_at: left[3],
+            opportunity_left_at: left[4],
+            customer_left_at: left[5],
+            path: cycle.path(),
             last_reason: cycle.last_reason.clone(),
             agreement_version: cycle.agreement_version,
             channel: dimensions.channel,
@@ -88,6 +104,14 @@ impl Model {
             self.disqualified_at,
             self.churned_at,
         ];
+        let left = [
+            self.lead_left_at,
+            self.mql_left_at,
+            self.sal_left_at,
+            self.sql_left_at,
+            self.opportunity_left_at,
+            self.customer_left_at,
+        ];
         Cycle {
             id: Id::from_uuid(self.id),
             lead_id: Id::from_uuid(self.lead_id),
@@ -95,6 +119,7 @@ impl Model {
             started_at: Timestamp::from_millis(self.started_at),
             ended_at: self.ended_at.map(Timestamp::from_millis),
             entered: entered.map(|at| at.map(Timestamp::from_millis)),
+            left: left.map(|at| at.map(Timestamp::from_millis)),
             last_reason: self.last_reason,
             agreement_version: self.agreement_version,
             dimensions: Dimensions {

@@ -1,0 +1,178 @@
+//! The records behind each figure of the funnel.
+
+use actix_web::get;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tandem_domain::id::{CycleId, FormId, LeadId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::lifecycle::{Cycle, Stage};
+use tandem_domain::reports::funnel::FUNNEL;
+use tandem_store as store;
+use utoipa::{IntoParams, ToSchema};
+
+use super::select::{Asked, Basis, FigureName, Without};
+use crate::access::scopes::ReportsRead;
+use crate::ctx::Ctx;
+use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::http::problem::{Code, Place, Problem, Violation};
+use crate::http::query::Query;
+use crate::http::reply::Reply;
+
+/// Which figure of which funnel.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct EvidenceQuery {
+    /// The stage of the funnel: lead, mql, sal, sql, opportunity or customer.
+    stage: Stage,
+    /// The figure; the cycles that reached the stage unless given.
+    #[param(inline)]
+    figure: Option<FigureName>,
+    /// How cycles are chosen; `cohort` unless given.
+    #[param(inline)]
+    basis: Option<Basis>,
+    /// The first day, in the company's time zone; from the beginning unless given.
+    #[param(format = Date, max_length = 10, example = "2026-01-01")]
+    from: Option<String>,
+    /// The day after the last one, in the company's time zone; to the end unless given.
+    #[param(format = Date, max_length = 10, example = "2026-04-01")]
+    to: Option<String>,
+    /// Only of this channel.
+    #[param(max_length = 2000)]
+    channel: Option<String>,
+    /// Only from this source.
+    #[param(max_length = 2000)]
+    source: Option<String>,
+    /// Only of this campaign.
+    #[param(max_length = 2000)]
+    campaign: Option<String>,
+    /// Only by this form.
+    form_id: Option<FormId>,
+    /// Only of this country.
+    #[param(max_length = 2)]
+    country: Option<String>,
+    /// Only of this owner.
+    owner_id: Option<UserId>,
+    /// Only with this last reason.
+    #[param(max_length = 64, example = "no_budget")]
+    reason: Option<String>,
+    /// Only where these are unknown.
+    #[param(inline, min_items = 1, max_items = 7, style = Form, explode = false)]
+    without: Option<Vec<Without>>,
+    /// The most cycles of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// A cycle behind a figure: one pass of a lead through the stages.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EvidenceView {
+    /// Its id.
+    id: CycleId,
+    /// Whose.
+    lead_id: LeadId,
+    /// Which pass of the lead it is, from 1.
+    #[schema(minimum = 1, example = 1)]
+    cycle: i64,
+    /// When it started.
+    started_at: Timestamp,
+    /// When it first entered the stage asked for, if it did.
+    entered_at: Option<Timestamp>,
+    /// When its first stay in that stage ended, if it has.
+    left_at: Option<Timestamp>,
+    /// When the cycle ended, if it has.
+    ended_at: Option<Timestamp>,
+    /// The last reason given.
+    #[schema(max_length = 64, example = "no_budget")]
+    reason: Option<String>,
+}
+
+/// List the cycles behind a figure of the funnel.
+///
+/// Exactly those that the figure counts, by id; `total_count` is exact and always there.
+#[utoipa::path(tag = "reports", params(EvidenceQuery), security(("bearer" = [ReportsRead])),
+    responses((status = 200, description = "A page of cycles", body = Listing<EvidenceView>,
+        headers(("Link" = String, description = "The next page")))))]
+#[get("/v1/reports/funnel/evidence")]
+pub(super) async fn list_funnel_evidence(
+    ctx: Ctx<ReportsRead>,
+    query: Query<EvidenceQuery>,
+) -> Reply<Listing<EvidenceView>> {
+    let query = query.0;
+    let (stage, figure) = query.figure()?;
+    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after = listing::position(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let after = after
+        .map(serde_json::from_value::<(CycleId,)>)
+        .transpose()
+        .map_err(|_| Problem::new(Code::InvalidCursor))?;
+    let snapshot = ctx.report().await?;
+    let zone = store::rules::read(&snapshot).await?.company.zone();
+    let scope = query.asked().select(&zone)?.scope();
+    let (figure, after) = (figure.figure(), after.map(|(id,)| id));
+    let page = store::reports::evidence(&snapshot, &scope, stage, figure, after, limit).await?;
+    let total = store::reports::evidence_count(&snapshot, &scope, stage, figure).await?;
+    let next = page
+        .data
+        .last()
+        .filter(|_| page.has_more)
+        .map(|cycle| json!([cycle.id]));
+    let views = page
+        .data
+        .into_iter()
+        .map(|cycle| EvidenceView::of(cycle, stage))
+        .collect();
+    Ok(Listing::new(&ctx.master, ctx.request(), views, next).counted(Some((total, false))))
+}
+
+impl EvidenceQuery {
+    /// The place of the stage in the funnel, and a figure that it has.
+    fn figure(&self) -> Result<(usize, FigureName), Problem> {
+        let refused = |parameter: &str, detail: &str| {
+            let violation = Violation::new(Place::parameter(parameter), "not_allowed", detail);
+            Problem::invalid_parameters(vec![violation])
+        };
+        let figure = self.figure.unwrap_or(FigureName::Cycles);
+        let Some(stage) = FUNNEL.iter().position(|stage| *stage == self.stage) else {
+            return Err(refused("stage", "is no stage of the funnel"));
+        };
+        if stage == 0 && matches!(figure, FigureName::FromPrevious | FigureName::FromStart) {
+            return Err(refused("figure", "the first stage has no such figure"));
+        }
+        Ok((stage, figure))
+    }
+
+    fn asked(self) -> Asked {
+        Asked {
+            basis: self.basis,
+            from: self.from,
+            to: self.to,
+            channel: self.channel,
+            source: self.source,
+            campaign: self.campaign,
+            form_id: self.form_id,
+            country: self.country,
+            owner_id: self.owner_id,
+            reason: self.reason,
+            without: self.without,
+        }
+    }
+}
+
+impl EvidenceView {
+    fn of(cycle: Cycle, stage: usize) -> Self {
+        Self {
+            entered_at: cycle.entered_at(FUNNEL[stage]),
+            left_at: cycle.left[stage],
+            id: cycle.id,
+            lead_id: cycle.lead_id,
+            cycle: cycle.number,
+            started_at: cycle.started_at,
+            ended_at: cycle.ended_at,
+            reason: cycle.last_reason,
+        }
+    }
+}

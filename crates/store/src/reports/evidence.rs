@@ -1,0 +1,107 @@
+//! The cycles behind each figure of the funnel.
+
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait};
+use tandem_domain::id::CycleId;
+use tandem_domain::lifecycle::Cycle;
+use tandem_domain::reports::funnel::{Basis, FUNNEL};
+
+use super::funnel::counted;
+use super::selection::{LEFT, REACHED, Scope, Sql};
+use crate::db::Read;
+use crate::error::StoreError;
+use crate::leads::Page;
+use crate::rows::cycles;
+
+/// A figure of one stage of the funnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Figure {
+    /// The cycles that reached it.
+    Cycles,
+    /// The people whose cycles did: the first of each person's cycles.
+    People,
+    /// Those that reached the stage before, and then this one.
+    FromPrevious,
+    /// Those that started, and reached this one.
+    FromStart,
+    /// Those with a finished stay in it.
+    Stays,
+    /// Those that ended with it as the furthest stage.
+    Dropped,
+}
+
+/// A page of the cycles behind a figure, by id.
+pub async fn evidence(
+    on: &impl Read,
+    scope: &Scope,
+    stage: usize,
+    figure: Figure,
+    after: Option<CycleId>,
+    limit: u64,
+) -> Result<Page<Cycle>, StoreError> {
+    let (mut sql, mut condition) = condition(on.conn().get_database_backend(), scope, stage, figure);
+    if let Some(after) = after {
+        condition.push_str(&format!(" AND c.id > {}", sql.bind(after.uuid())));
+    }
+    let text = format!(
+        "SELECT c.* FROM cycles c WHERE {condition} ORDER BY c.id LIMIT {}",
+        limit + 1
+    );
+    let rows = cycles::Entity::find()
+        .from_raw_sql(sql.statement(&text))
+        .all(on.conn())
+        .await?;
+    let data = rows.into_iter().map(cycles::Model::into_domain).collect();
+    Ok(Page::of(data, limit))
+}
+
+/// How many cycles stand behind a figure.
+pub async fn evidence_count(
+    on: &impl Read,
+    scope: &Scope,
+    stage: usize,
+    figure: Figure,
+) -> Result<u64, StoreError> {
+    let (sql, condition) = condition(on.conn().get_database_backend(), scope, stage, figure);
+    let text = format!("SELECT count(*) AS n FROM cycles c WHERE {condition}");
+    let row = on.conn().query_one_raw(sql.statement(&text)).await?;
+    let count = row.map_or(Ok(0), |row| row.try_get::<i64>("", "n"))?;
+    Ok(count.max(0) as u64)
+}
+
+fn condition(backend: DbBackend, scope: &Scope, stage: usize, figure: Figure) -> (Sql, String) {
+    let mut sql = Sql::new(backend, scope);
+    let before = stage.saturating_sub(1);
+    let reached = |from: usize| {
+        let from = counted(&sql, scope.basis, "c", from);
+        format!("{from} AND c.{} IS NOT NULL", REACHED[stage])
+    };
+    let what = match figure {
+        Figure::Cycles => counted(&sql, scope.basis, "c", stage),
+        Figure::FromPrevious => reached(before),
+        Figure::FromStart => reached(0),
+        Figure::Stays => match scope.basis {
+            Basis::Cohort => format!("{} AND c.{} IS NOT NULL", sql.during("c.started_at"), LEFT[stage]),
+            Basis::Activity => sql.during(&format!("c.{}", LEFT[stage])),
+        },
+        Figure::Dropped => {
+            let ended = match scope.basis {
+                Basis::Cohort => format!("{} AND c.ended_at IS NOT NULL", sql.during("c.started_at")),
+                Basis::Activity => sql.during("c.ended_at"),
+            };
+            let here = (stage > 0).then(|| format!(" AND c.{} IS NOT NULL", REACHED[stage]));
+            let beyond = (stage + 1..FUNNEL.len()).map(|later| format!(" AND c.{} IS NULL", REACHED[later]));
+            here.into_iter().chain(beyond).fold(ended, |all, one| all + &one)
+        }
+        Figure::People => {
+            let own = counted(&sql, scope.basis, "c", stage);
+            let earlier = counted(&sql, scope.basis, "e", stage);
+            let only = sql.only(scope, "e");
+            format!(
+                "{own} AND NOT EXISTS (SELECT 1 FROM cycles e WHERE e.lead_id = c.lead_id AND e.number < c.number \
+                 AND {earlier}{only})"
+            )
+        }
+    };
+    let only = sql.only(scope, "c");
+    (sql, what + &only)
+}
