@@ -221,7 +221,10 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .await?;
     // Covers the funnel by source: counting reads the index alone, in its order.
     manager
-        .create_index(index("cycles", &["source", "path", "last_reason", "started_at"]))
+        .create_index(index(
+            "cycles",
+            &["source", "path", "last_reason", "agreement_version", "started_at"],
+        ))
         .await?;
     manager.create_index(index("cycles", &["started_at"])).await?;
     // What happened in a period, and whose leads have several cycles: few rows each, and none that capture writes.

@@ -1,7 +1,7 @@
 //! Reporting the funnel: facts from the store, counted by domain, put into rows.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use actix_web::body::BoxBody;
 use actix_web::http::header::{Accept, CONTENT_DISPOSITION, Header as _, VARY};
@@ -86,8 +86,11 @@ pub(super) async fn get_funnel(ctx: Ctx<ReportsRead>, query: Query<FunnelQuery>)
     let zone = rules.company.zone();
     let (from, to) = (asked.from.clone(), asked.to.clone());
     let selection = asked.select(&zone)?;
-    let span = store::reports::span(&snapshot, &selection.scope()).await?;
-    let cuts = selection.cuts(&by, &span, &zone)?;
+    let span = match by.iter().any(|by| by.is_time()) {
+        true => store::reports::span(&snapshot, &selection.scope()).await?,
+        false => None,
+    };
+    let cuts = selection.cuts(&by, span, &zone)?;
     let counted = count(&snapshot, &selection, &cuts).await?;
     let (rows, omitted) = rows(counted.rows, &cuts);
     let row = |(keys, figures): (Vec<Key>, Figures)| {
@@ -108,7 +111,7 @@ pub(super) async fn get_funnel(ctx: Ctx<ReportsRead>, query: Query<FunnelQuery>)
         basis: selection.basis,
         by,
         min_sample,
-        agreement_versions: span.agreement_versions,
+        agreement_versions: counted.agreement_versions,
         provisional: rules.agreement.provisional,
         rows: rows.into_iter().map(row).collect(),
         omitted_rows: omitted,
@@ -150,6 +153,7 @@ impl FunnelQuery {
 struct Counted {
     rows: HashMap<Vec<Key>, Figures>,
     totals: Figures,
+    agreement_versions: Vec<i64>,
 }
 
 async fn count(snapshot: &Snapshot, selection: &Selection, cuts: &[Cut]) -> Result<Counted, Problem> {
@@ -172,6 +176,7 @@ async fn count(snapshot: &Snapshot, selection: &Selection, cuts: &[Cut]) -> Resu
         .into_iter()
         .map(|(keys, tallies)| (keys, people(funnel::count(scope.basis, &tallies))))
         .collect();
+    let versions: BTreeSet<i64> = tallied.iter().map(|row| row.agreement_version).collect();
     let all: Vec<Tally> = tallied.into_iter().map(|row| row.tally).collect();
     let mut totals = people(funnel::count(scope.basis, &all));
     for further in again {
@@ -195,7 +200,11 @@ async fn count(snapshot: &Snapshot, selection: &Selection, cuts: &[Cut]) -> Resu
     for (figures, stays) in totals.iter_mut().zip(&mut together) {
         figures.time(stays);
     }
-    Ok(Counted { rows, totals })
+    Ok(Counted {
+        rows,
+        totals,
+        agreement_versions: versions.into_iter().collect(),
+    })
 }
 
 /// Everybody once, until those with several cycles are taken off.

@@ -9,7 +9,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::Stage;
 use tandem_domain::reports::funnel;
 use tandem_domain::reports::period::{Bucket, Calendar, Days};
-use tandem_store::reports::{Cut, Dimension, Figure, Key, Scope, Span, Value};
+use tandem_store::reports::{Cut, Dimension, Figure, Key, Scope, Value};
 use utoipa::ToSchema;
 
 use crate::http::problem::{Place, Problem, Violation};
@@ -176,14 +176,20 @@ impl Selection {
         }
     }
 
-    /// What is asked for, divided: the divisions of time are those that something falls into.
-    pub fn cuts(&self, by: &[By], span: &Span, zone: &TimeZone) -> Result<Vec<Cut>, Problem> {
+    /// What is asked for, divided: the divisions of time are those between the first and the last instant that something
+    /// is counted by.
+    pub fn cuts(
+        &self,
+        by: &[By],
+        span: Option<(Timestamp, Timestamp)>,
+        zone: &TimeZone,
+    ) -> Result<Vec<Cut>, Problem> {
         let cut = |by: &By| {
             let calendar = match by.division() {
                 Division::Value(dimension) => return Ok(Cut::By(dimension)),
                 Division::Time(calendar) => calendar,
             };
-            let Some((first, last)) = span.counted else {
+            let Some((first, last)) = span else {
                 return Ok(Cut::Over(vec![]));
             };
             let buckets = calendar.buckets(first, last, &self.days, zone, MOST_BUCKETS);
@@ -292,6 +298,11 @@ enum Division {
 }
 
 impl By {
+    /// Whether it divides time.
+    pub(super) fn is_time(self) -> bool {
+        matches!(self.division(), Division::Time(_))
+    }
+
     fn division(self) -> Division {
         match self {
             By::Channel => Division::Value(Dimension::Channel),
@@ -397,11 +408,9 @@ mod tests {
             .select(&rome)
             .unwrap();
         let (first, last) = (selection.days.from, selection.days.to.plus_millis(-1));
-        let span = Span {
-            counted: Some((first, last)),
-            agreement_versions: vec![],
-        };
-        let cuts = selection.cuts(&[By::Source, By::Month], &span, &rome).unwrap();
+        let cuts = selection
+            .cuts(&[By::Source, By::Month], Some((first, last)), &rome)
+            .unwrap();
         let source = Key::Value(Some(Value::Text("a&b=ü".into())));
 
         let row = selection.row(&cuts, &[source, Key::Bucket(1)]);

@@ -18,6 +18,8 @@ pub struct Tallied {
     pub keys: Vec<Key>,
     /// What they did, and how many they are.
     pub tally: Tally,
+    /// The version of the agreement that they are reported under.
+    pub agreement_version: i64,
 }
 
 /// How many of a row's cycles at a stage are further ones of people who are counted there already.
@@ -34,21 +36,12 @@ pub struct Again {
 /// The lengths of a row's finished stays in each stage of the funnel, in milliseconds.
 pub type Lengths = HashMap<Vec<Key>, [Vec<i64>; 6]>;
 
-/// What the cycles of a period have in common.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Span {
-    /// The first and the last instant that a cycle is counted by.
-    pub counted: Option<(Timestamp, Timestamp)>,
-    /// The versions of the agreement that they were judged by.
-    pub agreement_versions: Vec<i64>,
-}
-
 /// Count the cycles of a report by the way they went.
 pub async fn tally(on: &impl Read, scope: &Scope, cuts: &[Cut]) -> Result<Vec<Tallied>, StoreError> {
     let backend = on.conn().get_database_backend();
     let mut sql = Sql::new(backend, scope);
     let only = sql.only(scope, "c");
-    let ways = selection::group_by(cuts, &["c.path", "c.last_reason"]);
+    let ways = selection::group_by(cuts, &["c.path", "c.last_reason", "c.agreement_version"]);
     // The index by source is in the very order in which these are grouped: better than any that leads to the period.
     let in_order = cuts == [Cut::By(Dimension::Source)] && scope.basis == Basis::Cohort && only.is_empty();
     let part = |(event, at): (usize, &str)| {
@@ -61,7 +54,7 @@ pub async fn tally(on: &impl Read, scope: &Scope, cuts: &[Cut]) -> Result<Vec<Ta
         };
         let during = sql.during(&hidden);
         format!(
-            "SELECT CAST({event} AS bigint) AS event, {keys}c.path, c.last_reason, count(*) AS n FROM cycles c \
+            "SELECT CAST({event} AS bigint) AS event, {keys}c.path, c.last_reason, c.agreement_version, count(*) AS n FROM cycles c \
              WHERE {during}{only}{ways}"
         )
     };
@@ -91,7 +84,12 @@ pub async fn tally(on: &impl Read, scope: &Scope, cuts: &[Cut]) -> Result<Vec<Ta
             cycles: row.try_get("", "n")?,
         };
         let keys = selection::read_keys(cuts, &row)?;
-        found.push(Tallied { keys, tally });
+        let agreement_version = row.try_get("", "agreement_version")?;
+        found.push(Tallied {
+            keys,
+            tally,
+            agreement_version,
+        });
     }
     Ok(found)
 }
@@ -118,23 +116,20 @@ pub async fn again(on: &impl Read, scope: &Scope, cuts: &[Cut]) -> Result<Vec<Ag
     let backend = on.conn().get_database_backend();
     let mut sql = Sql::new(backend, scope);
     let only = sql.only(scope, "c");
+    let over_time = cuts.iter().any(|cut| matches!(cut, Cut::Over(_)));
+    // Where the row depends on the stage's own instant, each stage is a part of its own.
+    let groups: Vec<Vec<usize>> = match scope.basis {
+        Basis::Activity if over_time => (0..REACHED.len()).map(|stage| vec![stage]).collect(),
+        _ => vec![(0..REACHED.len()).collect()],
+    };
     let mut parts = vec![];
-    for (stage, at) in REACHED.iter().enumerate() {
-        let at = match scope.basis {
-            Basis::Cohort => "c.started_at".to_owned(),
-            Basis::Activity => format!("c.{at}"),
-        };
-        let counted = counted(&sql, scope.basis, "c", stage);
-        let mut part = |whole: i64, keys: String, group: String| {
-            parts.push(format!(
-                "SELECT CAST({whole} AS bigint) AS whole, CAST({stage} AS bigint) AS stage, {keys}\
-                 count(*) - count(DISTINCT c.lead_id) AS n FROM several c WHERE {counted}{group}"
-            ));
-        };
-        part(0, selection::keys(cuts, &at), selection::group_by(cuts, &[]));
-        if !cuts.is_empty() {
-            part(1, unkeyed(cuts), String::new());
-        }
+    for stages in groups {
+        let keys = selection::keys(cuts, &format!("c.{}", REACHED[stages[0]]));
+        parts.push(further(&sql, scope, &stages, 0, &keys, cuts));
+    }
+    if !cuts.is_empty() {
+        let all: Vec<usize> = (0..REACHED.len()).collect();
+        parts.push(further(&sql, scope, &all, 1, &unkeyed(cuts), cuts));
     }
     let with = format!(
         "WITH several AS MATERIALIZED (SELECT c.* FROM cycles c WHERE c.lead_id IN \
@@ -143,22 +138,52 @@ pub async fn again(on: &impl Read, scope: &Scope, cuts: &[Cut]) -> Result<Vec<Ag
     let statement = sql.statement(&(with + &parts.join(" UNION ALL ")));
     let mut found = vec![];
     for row in on.conn().query_all_raw(statement).await? {
-        let cycles: i64 = row.try_get("", "n")?;
-        if cycles == 0 {
-            continue;
-        }
         let is_whole = row.try_get::<i64>("", "whole")? == 1;
-        found.push(Again {
-            keys: if is_whole {
+        for stage in 0..REACHED.len() {
+            let cycles: i64 = row.try_get("", &format!("n{stage}"))?;
+            if cycles == 0 {
+                continue;
+            }
+            let keys = if is_whole {
                 None
             } else {
                 Some(selection::read_keys(cuts, &row)?)
-            },
-            stage: row.try_get::<i64>("", "stage")? as usize,
-            cycles,
-        });
+            };
+            found.push(Again { keys, stage, cycles });
+        }
     }
     Ok(found)
+}
+
+/// For each row, how many cycles at each stage are further ones of their people: first counted by person, then summed.
+fn further(sql: &Sql, scope: &Scope, stages: &[usize], whole: i64, keys: &str, cuts: &[Cut]) -> String {
+    let (mut counts, mut sums, mut any) = (vec![], vec![], vec![]);
+    for stage in 0..REACHED.len() {
+        if !stages.contains(&stage) {
+            sums.push(format!("CAST(0 AS bigint) AS n{stage}"));
+            continue;
+        }
+        let counted = counted(sql, scope.basis, "c", stage);
+        counts.push(format!("count(CASE WHEN {counted} THEN 1 END) AS m{stage}"));
+        sums.push(format!(
+            "CAST(sum(CASE WHEN p.m{stage} > 1 THEN p.m{stage} - 1 ELSE 0 END) AS bigint) AS n{stage}"
+        ));
+        any.push(format!("({counted})"));
+    }
+    let shown: String = (0..cuts.len()).map(|n| format!("p.k{n} AS k{n}, ")).collect();
+    let by_person = selection::group_by(cuts, &["c.lead_id"]);
+    let by_row: Vec<String> = (0..cuts.len()).map(|n| format!("p.k{n}")).collect();
+    let by_row = if by_row.is_empty() {
+        " HAVING count(*) > 0".to_owned()
+    } else {
+        format!(" GROUP BY {}", by_row.join(", "))
+    };
+    format!(
+        "SELECT CAST({whole} AS bigint) AS whole, {shown}{} FROM (SELECT {keys}{} FROM several c WHERE {}{by_person}) AS p{by_row}",
+        sums.join(", "),
+        counts.join(", "),
+        any.join(" OR ")
+    )
 }
 
 /// The keys of a part that has none, of the same types as where they are.
@@ -238,17 +263,15 @@ pub async fn lengths(on: &impl Read, scope: &Scope, cuts: &[Cut]) -> Result<Leng
 
 const NO_LENGTH: &str = "CAST(NULL AS bigint)";
 
-/// The first and last instant among those that the cycles of a report are counted by, and what these were judged by.
-pub async fn span(on: &impl Read, scope: &Scope) -> Result<Span, StoreError> {
+/// The first and the last instant among those that the figures of a report are counted by; none where there are none.
+pub async fn span(on: &impl Read, scope: &Scope) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
     let mut sql = Sql::new(on.conn().get_database_backend(), scope);
     let only = sql.only(scope, "c");
+    // Each end by itself is the end of an index.
     let part = |at: &str| {
-        let instant = format!("c.{at}");
-        format!(
-            "SELECT c.agreement_version AS version, min({instant}) AS first, max({instant}) AS last FROM cycles c \
-             WHERE {}{only} GROUP BY c.agreement_version",
-            sql.during(&instant)
-        )
+        let during = sql.during(&format!("c.{at}"));
+        let end = |which: &str| format!("(SELECT {which}(c.{at}) FROM cycles c WHERE {during}{only})");
+        format!("SELECT {} AS first, {} AS last", end("min"), end("max"))
     };
     let parts: Vec<String> = match scope.basis {
         Basis::Cohort => vec![part("started_at")],
@@ -260,17 +283,12 @@ pub async fn span(on: &impl Read, scope: &Scope) -> Result<Span, StoreError> {
             .collect(),
     };
     let statement = sql.statement(&parts.join(" UNION ALL "));
-    let mut span = Span::default();
+    let mut span: Option<(i64, i64)> = None;
     for row in on.conn().query_all_raw(statement).await? {
-        span.agreement_versions.push(row.try_get("", "version")?);
-        let first = Timestamp::from_millis(row.try_get("", "first")?);
-        let last = Timestamp::from_millis(row.try_get("", "last")?);
-        span.counted = match span.counted {
-            Some((a, b)) => Some((a.min(first), b.max(last))),
-            None => Some((first, last)),
-        };
+        let ends: (Option<i64>, Option<i64>) = (row.try_get("", "first")?, row.try_get("", "last")?);
+        if let (Some(first), Some(last)) = ends {
+            span = Some(span.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
+        }
     }
-    span.agreement_versions.sort_unstable();
-    span.agreement_versions.dedup();
-    Ok(span)
+    Ok(span.map(|(first, last)| (Timestamp::from_millis(first), Timestamp::from_millis(last))))
 }
