@@ -1,7 +1,8 @@
 # Builds Tandem and packs it into a small image: docker build --tag tandem .
 #
-#   docker run --publish 8080:8080 --volume tandem:/data --stop-timeout 35 tandem
+#   docker run --publish 8080:8080 --volume tandem:/data --read-only --cap-drop ALL --stop-timeout 35 tandem
 #
+# It writes to /data alone, and with PostgreSQL nowhere: compose.yaml has two replicas of it behind a proxy.
 # A stop may take 30 seconds, while running requests finish: hence the longer --stop-timeout.
 
 # The builder and the image below are of one Debian release, so that their C libraries agree.

@@ -13,6 +13,31 @@ on_both! {
         app.get("/livez").await.expect(200);
     }
 
+    async fn metrics_count_by_route_and_name_nobody(app) {
+        let lead = app.given_lead("ada@example.com").await.id();
+        app.get(&format!("/v1/leads/{lead}")).by(app.admin().await).await.expect(200);
+        app.get("/v1/leads/lead_x").by(app.admin().await).await.refused(404, "not_found");
+        app.get("/metrics").await.refused(404, "not_found");
+        app.run_jobs().await;
+        let address = app.running.metrics_address.unwrap();
+        let mut answer = awc::Client::default().get(format!("http://{address}/metrics")).send().await.unwrap();
+        let body = answer.body().await.unwrap();
+        let text = std::str::from_utf8(&body).unwrap();
+        for line in [
+            "tandem_http_requests_total{method=\"POST\",route=\"/v1/leads\",status=\"201\"} 1",
+            "tandem_http_requests_total{method=\"GET\",route=\"/v1/leads/{lead_id}\",status=\"200\"} 1",
+            "tandem_http_requests_total{method=\"GET\",route=\"/v1/leads/{lead_id}\",status=\"404\"} 1",
+            "tandem_http_request_seconds_count{method=\"GET\",route=\"/v1/leads/{lead_id}\"} 2",
+            "tandem_job_runs_total{job=\"heartbeat\",outcome=\"done\"} 1",
+            "tandem_feed_waiters 0",
+            "tandem_build_info{version=",
+            "tandem_database_connections{pool=\"write\",state=\"idle\"}",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        assert!(!text.contains("lead_0") && !text.contains("ada@") && !text.contains("lead_x"), "{text}");
+    }
+
     async fn every_problem_has_its_page(app) {
         let listed = app.get("/problems").await.expect(200);
         assert_eq!(listed["data"].as_array().unwrap().len(), Code::ALL.len());

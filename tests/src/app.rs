@@ -95,6 +95,7 @@ async fn serve(database: &Database, ambient: Ambient) -> Server {
         ambient: ambient.clone(),
         passwords: Passwords::with_cost(2, Cost::Cheap),
         listener: TcpListener::bind(("127.0.0.1", 0)).unwrap(),
+        metrics: Some(TcpListener::bind(("127.0.0.1", 0)).unwrap()),
         run_jobs: false,
     };
     match serve::start(options).await {

@@ -1,6 +1,7 @@
 //! The store on both databases, below HTTP.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod backup;
 mod doors;
 mod feed;
 mod lists;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tandem_domain::id::splitmix64;
@@ -72,6 +73,23 @@ impl Ambient {
             seed,
             drawn: Arc::default(),
         }
+    }
+}
+
+/// How long something takes: by a monotonic timer, because that is a wait and not a fact.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    /// Start it.
+    #[expect(clippy::disallowed_methods, reason = "this file owns the clock")]
+    pub fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    /// How long it has run.
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
     }
 }
 

@@ -20,6 +20,7 @@ use crate::crypto::seal::MasterKey;
 use crate::http::request::{self, MAX_BODY};
 use crate::http::shape::Shapes;
 use crate::journal::Tail;
+use crate::metrics::Metrics;
 use crate::openapi;
 use crate::{access, agreement, capture, deals, journal, leads, lifecycle, operation, reports, settings};
 
@@ -41,6 +42,8 @@ pub struct App {
     pub limits: Limits,
     /// The end of the change feed, watched for all who wait for it.
     pub tail: Tail,
+    /// What operators measure.
+    pub metrics: Metrics,
     /// The published document.
     pub document: Arc<Value>,
     /// Which paths there are, for 405.

@@ -10,7 +10,9 @@ use tandem_domain::reports::period::{Bucket, months};
 use tandem_store::{Db, StoreError, idempotency, journal, leases};
 use tokio::sync::watch;
 
+use crate::ambient::Stopwatch;
 use crate::app::App;
+use crate::metrics::JobOutcome;
 use crate::serve::stamp;
 
 const SECOND: i64 = 1000;
@@ -115,14 +117,23 @@ async fn run_round(app: &App, due: &mut [Timestamp]) {
             continue;
         }
         *due = now.plus_millis(job.every);
-        if let Err(error) = run(app, job, now).await {
+        let watch = Stopwatch::start();
+        let ended = run(app, job, now).await;
+        let outcome = match &ended {
+            Ok(true) => JobOutcome::Done,
+            Ok(false) => JobOutcome::Elsewhere,
+            Err(_) => JobOutcome::Failed,
+        };
+        app.metrics.ran(job.name, outcome, watch.elapsed());
+        if let Err(error) = ended {
             tracing::warn!(job = job.name, %error, "job failed; it will be tried again");
             *due = now.plus_millis(SECOND);
         }
     }
 }
 
-async fn run(app: &App, job: &Job, now: Timestamp) -> Result<(), StoreError> {
+/// Whether this replica did it; another may hold its lease.
+async fn run(app: &App, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
     if !job.by_all {
         let name = format!("job/{}", job.name);
         let until = now.plus_millis(job.every + LEASE);
@@ -130,11 +141,12 @@ async fn run(app: &App, job: &Job, now: Timestamp) -> Result<(), StoreError> {
             .await?
             .is_none()
         {
-            return Ok(());
+            return Ok(false);
         }
     }
     let late = |_| StoreError::Unavailable("the job took too long".into());
-    tokio::time::timeout(JOB, (job.run)(app)).await.map_err(late)?
+    tokio::time::timeout(JOB, (job.run)(app)).await.map_err(late)??;
+    Ok(true)
 }
 
 async fn heartbeat(app: &App) -> Result<(), StoreError> {

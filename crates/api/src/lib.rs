@@ -16,6 +16,7 @@ pub mod journal;
 pub mod leads;
 pub mod lifecycle;
 pub mod logging;
+pub mod metrics;
 pub mod openapi;
 pub mod operation;
 pub mod reports;

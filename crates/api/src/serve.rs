@@ -20,6 +20,7 @@ use crate::crypto::password::Passwords;
 use crate::crypto::seal::MasterKey;
 use crate::http::shape::{ShapeError, Shapes};
 use crate::journal::Tail;
+use crate::metrics::{self, Metrics};
 use crate::{jobs, openapi};
 
 /// What a service is started with.
@@ -34,6 +35,8 @@ pub struct Options {
     pub passwords: Passwords,
     /// Where requests come in.
     pub listener: TcpListener,
+    /// Where the metrics are asked for, if anywhere.
+    pub metrics: Option<TcpListener>,
     /// Whether this process does background jobs.
     pub run_jobs: bool,
 }
@@ -52,6 +55,9 @@ pub enum StartError {
     /// The published document cannot be used as a validator.
     #[error("the published document: {0}")]
     Shapes(#[from] ShapeError),
+    /// The metrics have names that do not fit together.
+    #[error("the metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
     /// The socket or the data directory.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -63,7 +69,10 @@ pub struct Running {
     pub app: web::Data<App>,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where its metrics are asked for.
+    pub metrics_address: Option<SocketAddr>,
     handle: actix_web::dev::ServerHandle,
+    metrics: Option<actix_web::dev::ServerHandle>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     jobs: Option<jobs::Loop>,
 }
@@ -101,14 +110,21 @@ pub fn stamp(ambient: &Ambient, name: &'static str) -> Stamp {
 }
 
 /// What handlers share, over a prepared database.
-pub fn assemble(config: Config, ambient: Ambient, master: MasterKey, passwords: Passwords, db: Db) -> App {
+pub fn assemble(
+    config: Config,
+    ambient: Ambient,
+    master: MasterKey,
+    passwords: Passwords,
+    db: Db,
+) -> Result<App, prometheus::Error> {
     let document = openapi::document();
     let replica: RequestId = Ids::new(ambient.now(), ambient.seed()).next();
-    App {
+    Ok(App {
         db,
         gate: Gate::new(),
         limits: Limits::new(&config.rates),
         tail: Tail::new(),
+        metrics: Metrics::new()?,
         routes: Routes::of(&document),
         document: Arc::new(document),
         replica: replica.to_string(),
@@ -118,7 +134,7 @@ pub fn assemble(config: Config, ambient: Ambient, master: MasterKey, passwords: 
         ambient,
         master,
         passwords,
-    }
+    })
 }
 
 /// Start: prepare the database, serve, do jobs.
@@ -129,10 +145,11 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         master,
         passwords,
         listener,
+        metrics,
         run_jobs,
     } = options;
     let db = prepare(&config, &ambient).await?;
-    let app = web::Data::new(assemble(config, ambient, master, passwords, db));
+    let app = web::Data::new(assemble(config, ambient, master, passwords, db)?);
     crate::access::ensure_signing_key(&app)
         .await
         .map_err(|error| match error {
@@ -143,11 +160,22 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let address = listener.local_addr()?;
     let server = app::server(app.clone(), shapes, listener)?;
     let handle = server.handle();
+    let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
+    let metrics = metrics
+        .map(|listener| metrics::server(app.clone(), listener))
+        .transpose()?;
+    let metrics = metrics.map(|server| {
+        let handle = server.handle();
+        tokio::spawn(server);
+        handle
+    });
     let jobs = run_jobs.then(|| jobs::Loop::start(app.clone()));
     Ok(Running {
         app,
         address,
+        metrics_address,
         handle,
+        metrics,
         server: tokio::spawn(server),
         jobs,
     })
@@ -162,6 +190,9 @@ impl Running {
             let _ = tokio::time::timeout(Duration::from_secs(3), jobs.stop()).await;
         }
         let _ = tokio::time::timeout(Duration::from_secs(30), self.server).await;
+        if let Some(metrics) = self.metrics {
+            metrics.stop(true).await;
+        }
         let _ = leases::release_all(&self.app.db, &self.app.replica).await;
         self.app.db.clone().close().await;
     }

@@ -46,8 +46,20 @@ pub struct Db {
     writer: DatabaseConnection,
     readers: DatabaseConnection,
     reports: DatabaseConnection,
+    has_replica: bool,
     rules: Arc<RwLock<Option<Arc<Rules>>>>,
     committed: watch::Sender<u64>,
+}
+
+/// Some connections to the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    /// What they are for: `write`, `read`, or `report` where a replica serves those.
+    pub name: &'static str,
+    /// How many there are.
+    pub open: u32,
+    /// How many of these nobody uses.
+    pub idle: u32,
 }
 
 /// Who does it, in which request, when: written into every journal entry of a transaction.
@@ -161,6 +173,7 @@ impl Db {
             writer,
             readers,
             reports,
+            has_replica: matches!(place, Place::Postgres { replica: Some(_), .. }),
             rules: Arc::default(),
             committed: watch::Sender::new(0),
         })
@@ -250,6 +263,32 @@ impl Db {
         let _ = self.reports.close().await;
         let _ = self.readers.close().await;
         let _ = self.writer.close().await;
+    }
+
+    /// The connections of this process, by what they are for.
+    pub fn pools(&self) -> Vec<Pool> {
+        let pool = |name, connection: &DatabaseConnection| {
+            let (open, idle) = match connection.get_database_backend() {
+                DbBackend::Postgres => {
+                    let pool = connection.get_postgres_connection_pool();
+                    (pool.size(), pool.num_idle())
+                }
+                _ => {
+                    let pool = connection.get_sqlite_connection_pool();
+                    (pool.size(), pool.num_idle())
+                }
+            };
+            Pool {
+                name,
+                open,
+                idle: idle as u32,
+            }
+        };
+        let mut pools = vec![pool("write", &self.writer), pool("read", &self.readers)];
+        if self.has_replica {
+            pools.push(pool("report", &self.reports));
+        }
+        pools
     }
 
     pub(crate) fn writer(&self) -> &DatabaseConnection {

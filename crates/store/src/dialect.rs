@@ -339,6 +339,11 @@ pub fn hidden(backend: DbBackend, expression: &str) -> String {
     }
 }
 
+/// A statement that copies the embedded database, as it is at this instant, into an empty file.
+pub fn copy_into(backend: DbBackend, path: &str) -> Statement {
+    Statement::from_sql_and_values(backend, "VACUUM INTO ?1", [path.into()])
+}
+
 /// The placeholder of the n-th parameter.
 pub fn parameter(backend: DbBackend, n: usize) -> String {
     if is_postgres(backend) {

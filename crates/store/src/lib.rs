@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod agreement;
+pub mod backup;
 pub mod capture;
 pub mod db;
 pub mod deals;

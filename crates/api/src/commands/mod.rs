@@ -1,5 +1,6 @@
-//! The command line: `tandem serve | work | migrate | openapi | admin | doctor`.
+//! The command line: `tandem serve | work | migrate | openapi | admin | backup | doctor`.
 
+mod backup;
 mod doctor;
 mod run;
 
@@ -36,6 +37,12 @@ enum Command {
     /// Administer from the machine itself.
     #[command(subcommand)]
     Admin(Admin),
+    /// Copy the embedded database into a new file; a service may run meanwhile.
+    Backup {
+        /// The file to make; one that is there is never overwritten.
+        #[arg(value_name = "FILE")]
+        target: PathBuf,
+    },
     /// Look at configuration, data directory and database, or ask a running service; says what is wrong.
     Doctor {
         /// The address of a running service's readiness, such as http://127.0.0.1:8080/readyz.
@@ -69,6 +76,7 @@ pub fn run() -> ExitCode {
         Command::Migrate => run::migrate(file),
         Command::Openapi { output } => run::openapi(output),
         Command::Admin(Admin::Create { email, name }) => run::create_admin(file, &email, &name),
+        Command::Backup { target } => backup::copy(file, &target),
         Command::Doctor { url: Some(url) } => doctor::ask(&url),
         Command::Doctor { url: None } => doctor::look(file),
     };

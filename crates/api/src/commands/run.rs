@@ -87,12 +87,16 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), Failure> {
         let address = ground.config.listen;
         let listener =
             TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        let metrics = ground.config.metrics_listen.map(|address| {
+            TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))
+        });
         let options = Options {
             config: ground.config.clone(),
             ambient: Ambient::system(),
             master: ground.master.clone(),
             passwords: passwords(),
             listener,
+            metrics: metrics.transpose()?,
             run_jobs: true,
         };
         let running = serve::start(options).await.map_err(|error| error.to_string())?;
@@ -134,9 +138,15 @@ pub fn work(file: Option<PathBuf>) -> Result<(), Failure> {
             ground.master.clone(),
             passwords(),
             db,
-        );
+        )
+        .map_err(|error| error.to_string())?;
         app.serves = false;
         let app = actix_web::web::Data::new(app);
+        if let Some(address) = app.config.metrics_listen {
+            let failed = |error| format!("cannot listen on {address}: {error}");
+            let listener = TcpListener::bind(address).map_err(failed)?;
+            tokio::spawn(crate::metrics::server(app.clone(), listener).map_err(failed)?);
+        }
         let jobs = jobs::Loop::start(app.clone());
         println!("Tandem does background jobs");
         stop_signal().await;

@@ -28,6 +28,8 @@ const DEFAULT_ISSUER: &str = "tandem";
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where Prometheus may ask for metrics, without authorization; nowhere unless set.
+    pub metrics_listen: Option<SocketAddr>,
     /// Where the embedded database, its lock and its master key live.
     pub data_dir: PathBuf,
     /// Which database.
@@ -112,6 +114,7 @@ impl Config {
             listen: read
                 .take("listen", socket)
                 .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            metrics_listen: read.take("metrics_listen", socket),
             read_database_url: read.take("read_database_url", database_url_of_replica),
             master_key: read.take("master_key", |text| {
                 MasterKey::parse(text).map_err(|e| e.to_string())

@@ -13,6 +13,7 @@ pub(super) struct Setting {
 /// Every setting there is.
 pub(super) const SETTINGS: &[Setting] = &[
     setting("listen", "TANDEM_LISTEN", "127.0.0.1:8080"),
+    setting("metrics_listen", "TANDEM_METRICS_LISTEN", "127.0.0.1:9464"),
     setting("data_dir", "TANDEM_DATA_DIR", "/var/lib/tandem"),
     setting(
         "database_url",

@@ -20,6 +20,7 @@ use super::cors;
 use super::problem::{Code, Problem, REQUEST_ID};
 use super::reply::{NoContent, Reply};
 use crate::access;
+use crate::ambient::Stopwatch;
 use crate::app::App;
 use crate::crypto;
 
@@ -76,6 +77,7 @@ pub async fn guard(
     let front_end = cors::allowed_origin(&app.config, request.request());
     let span = tracing::info_span!("request", request_id = %id, trace_id = trace.as_deref());
     let started = app.ambient.now();
+    let watch = Stopwatch::start();
     let work = handle(request, next, app.clone()).instrument(span.clone());
     let outcome = REQUEST_ID.scope(id.clone(), work).await;
     let (route, status, outcome) = match outcome {
@@ -100,6 +102,8 @@ pub async fn guard(
         }
     };
     let millis = app.ambient.now().millis() - started.millis();
+    app.metrics
+        .answered(&method, &route, status.as_u16(), watch.elapsed());
     span.in_scope(|| tracing::info!(%method, route, status = status.as_u16(), millis, "answered"));
     outcome
 }
@@ -117,9 +121,11 @@ async fn handle(
         return Ok(request.into_response(answer));
     }
     access::refuse_credentials_in_url(&request).map_err(|problem| problem.error_response())?;
+    let watch = Stopwatch::start();
     let caller = who_calls(&app, &request)
         .await
         .map_err(|problem| problem.error_response())?;
+    let asking = watch.elapsed();
     let verdict = match &caller.identity {
         Ok(identity) => app.limits.admit_caller(identity),
         Err(_) => app
@@ -128,7 +134,7 @@ async fn handle(
     };
     let mut outcome = match verdict.refusal() {
         Some(problem) => Err(problem.error_response()),
-        None => answer(request, next, &app, caller).await,
+        None => answer(request, next, &app, caller, asking).await,
     };
     match &mut outcome {
         Ok(response) => verdict.tell(response.headers_mut()),
@@ -155,13 +161,15 @@ async fn answer(
     next: Next<impl MessageBody + 'static>,
     app: &web::Data<App>,
     caller: access::Caller,
+    asking: Duration,
 ) -> Result<ServiceResponse, HttpResponse> {
     let path = request.path().to_owned();
+    let begun = app.ambient.now();
     take_body(&mut request, app, &path)
         .await
         .map_err(|problem| problem.error_response())?;
     // Rights are those of the moment at which the handler begins, also where the body took its time.
-    let waited = app.ambient.now().millis() - caller.now.millis();
+    let waited = app.ambient.now().millis() - begun.millis();
     let caller = match waited > SLOW_BODY {
         true => who_calls(app, &request)
             .await
@@ -171,7 +179,8 @@ async fn answer(
     request.extensions_mut().insert(caller);
     let commits = Commits::default();
     request.extensions_mut().insert(commits.clone());
-    let allowed = handling(&path, app);
+    // Asking who calls and handling share one limit: a database that is away is told in that time.
+    let allowed = handling(&path, app).saturating_sub(asking);
     let call = AssertUnwindSafe(next.call(request)).catch_unwind();
     match tokio::time::timeout(allowed, call).await {
         Ok(Ok(Ok(response))) => Ok(response.map_into_boxed_body()),

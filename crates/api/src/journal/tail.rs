@@ -65,6 +65,11 @@ impl Tail {
         }
     }
 
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        SEATS - self.shared.seats.available_permits()
+    }
+
     /// Take a seat; `None` where all are taken.
     pub fn sit(&self) -> Option<Seat> {
         let permit = self.shared.seats.clone().try_acquire_owned().ok()?;

@@ -368,7 +368,7 @@ fn observed(said: &Statement, now: Timestamp) -> Timestamp {
 fn custom_faults<'a>(world: &World, custom: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Vec<Fault> {
     let mut faults = vec![];
     for (name, value) in custom {
-        let pointer = format!("/custom/{name}");
+        let pointer = format!("/custom/{}", name.replace('~', "~0").replace('/', "~1"));
         match world.custom_fields.iter().find(|field| field.name == *name) {
             None => faults.push(Fault::new(
                 pointer,
