@@ -32,16 +32,15 @@ fn some_cycles(chance: &mut Chance) -> Vec<Model> {
         at[0] = Some(started);
         let mut now = started;
         let furthest = [0, 0, 0, 1, 1, 2, 3, 4, 5, 5][chance.below(10)];
-        for stage in 1..=furthest {
+        for (stage, at) in at.iter_mut().enumerate().take(furthest + 1).skip(1) {
             now += chance.below(9 * DAY as usize) as i64 - i64::from(chance.below(25) == 0) * 12 * DAY;
             // An import may leave out stages on the way.
-            if stage < furthest && chance.below(12) == 0 {
-                continue;
+            if stage == furthest || chance.below(12) > 0 {
+                *at = Some(now);
             }
-            at[stage] = Some(now);
         }
-        for stage in 0..furthest {
-            left[stage] = at[stage].and(at[stage + 1..].iter().flatten().next().copied());
+        for (stage, left) in left.iter_mut().enumerate().take(furthest) {
+            *left = at[stage].and(at[stage + 1..].iter().flatten().next().copied());
         }
         if *number > 1 && chance.below(2) == 0 {
             left[0] = None;

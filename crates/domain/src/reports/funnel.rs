@@ -87,9 +87,9 @@ pub fn furthest(path: i64) -> usize {
 /// the other too: what a cycle reached decides, not whether its dates are in order, which imported ones need not be.
 pub fn count(basis: Basis, tallies: &[Tally]) -> Figures {
     let mut figures = Figures::default();
-    for stage in 1..FUNNEL.len() {
-        figures[stage].from_previous = Some(Rate::default());
-        figures[stage].from_start = Some(Rate::default());
+    for stage in figures.iter_mut().skip(1) {
+        stage.from_previous = Some(Rate::default());
+        stage.from_start = Some(Rate::default());
     }
     for tally in tallies {
         let stages: &[usize] = match (basis, tally.event) {
