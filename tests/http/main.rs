@@ -4,6 +4,9 @@
 mod access;
 mod bad_input;
 mod capture;
+mod capture_batches;
+mod capture_pages;
+mod capture_spam;
 mod companies;
 mod deals;
 mod funnel;

@@ -126,7 +126,8 @@ impl Contract {
         }
         let mut found = headers(seen, response);
         found.extend(self.content(seen, response, &pointer));
-        if seen.status >= 400 {
+        // Where a page is documented, a person reads it in the place of the problem.
+        if seen.status >= 400 && seen.media_type() != Some("text/html") {
             found.extend(self.problem(seen));
         }
         found

@@ -14,6 +14,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::access::Gate;
 use crate::access::limits::Limits;
 use crate::ambient::Ambient;
+use crate::capture::take::Captures;
+use crate::capture::writer::Queue;
 use crate::config::Config;
 use crate::crypto::password::Passwords;
 use crate::crypto::seal::MasterKey;
@@ -40,6 +42,8 @@ pub struct App {
     pub gate: Gate,
     /// How often who may call.
     pub limits: Limits,
+    /// Submissions on their way to the batching writer.
+    pub captures: Queue<Captures>,
     /// The end of the change feed, watched for all who wait for it.
     pub tail: Tail,
     /// What operators measure.

@@ -46,6 +46,15 @@ pub struct Ctx<P> {
     permission: PhantomData<P>,
 }
 
+/// An `Idempotency-Key`, hashed with its principal, method and path, and the body that it stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// The hash under which the answer is kept.
+    pub key_hash: String,
+    /// The hash of the body.
+    pub body_hash: String,
+}
+
 impl<P: Permission> FromRequest for Ctx<P> {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
@@ -115,25 +124,12 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
 impl<P: Permission> Ctx<P> {
     /// Begin the one write transaction of this request. A known `Idempotency-Key` ends here, with its kept answer.
     pub async fn begin(&self) -> Result<Tx, Problem> {
-        self.begin_as(self.stamp.actor.clone(), &self.principal()).await
-    }
-
-    /// Begin as somebody whom only the handler knows: the form behind a publishable key, say. `principal` is whose
-    /// idempotency keys count.
-    pub async fn begin_as(&self, actor: Actor, principal: &str) -> Result<Tx, Problem> {
         debug_assert!(
             !self.has_transaction.swap(true, Ordering::Relaxed),
             "one transaction per request"
         );
-        let tx = self
-            .app
-            .db
-            .begin(Stamp {
-                actor,
-                ..self.stamp.clone()
-            })
-            .await?;
-        if let Some(key) = self.key_hash(principal) {
+        let tx = self.app.db.begin(self.stamp.clone()).await?;
+        if let Some(key) = self.key_hash(&self.principal()) {
             let found = idempotency::find(&tx, &key).await.map_err(|error| match error {
                 StoreError::Locked => Problem::new(Code::RequestInProgress).retry_after(1),
                 error => error.into(),
@@ -153,14 +149,32 @@ impl<P: Permission> Ctx<P> {
         Ok(tx)
     }
 
-    /// Commit, with the record of the idempotent request in the same transaction, and answer.
-    pub async fn commit<A: Answer>(&self, tx: Tx, answer: A) -> Reply<A> {
-        self.commit_as(&self.principal(), tx, answer).await
+    /// The stamp of this request by somebody whom only the handler knows.
+    pub fn stamp_as(&self, actor: Actor) -> Stamp {
+        Stamp {
+            actor,
+            ..self.stamp.clone()
+        }
     }
 
-    /// [`Ctx::commit`] for a transaction that was begun by [`Ctx::begin_as`].
-    pub async fn commit_as<A: Answer>(&self, principal: &str, tx: Tx, answer: A) -> Reply<A> {
-        if let Some(key) = self.key_hash(principal) {
+    /// The `Idempotency-Key` of this request among those of a principal, for work that is done elsewhere.
+    pub fn once(&self, principal: &str) -> Option<Once> {
+        let key_hash = self.key_hash(principal)?;
+        Some(Once {
+            key_hash,
+            body_hash: self.body_hash(),
+        })
+    }
+
+    /// How the request tells that it is being made durable.
+    pub fn commits(&self) -> Commits {
+        let extensions = self.request.extensions();
+        extensions.get::<Commits>().cloned().unwrap_or_default()
+    }
+
+    /// Commit, with the record of the idempotent request in the same transaction, and answer.
+    pub async fn commit<A: Answer>(&self, tx: Tx, answer: A) -> Reply<A> {
+        if let Some(key) = self.key_hash(&self.principal()) {
             let Kept {
                 status,
                 headers,
@@ -175,12 +189,7 @@ impl<P: Permission> Ctx<P> {
             };
             idempotency::keep(&tx, &key, &record).await?;
         }
-        let commits = self
-            .request
-            .extensions()
-            .get::<Commits>()
-            .cloned()
-            .unwrap_or_default();
+        let commits = self.commits();
         commits.begin();
         tx.commit().await?;
         commits.end();

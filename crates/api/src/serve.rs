@@ -15,6 +15,8 @@ use crate::access::Gate;
 use crate::access::limits::Limits;
 use crate::ambient::Ambient;
 use crate::app::{self, App, Routes};
+use crate::capture::take::Captures;
+use crate::capture::writer::{Queue, Writer};
 use crate::config::{Config, Database};
 use crate::crypto::password::Passwords;
 use crate::crypto::seal::MasterKey;
@@ -74,6 +76,7 @@ pub struct Running {
     handle: actix_web::dev::ServerHandle,
     metrics: Option<actix_web::dev::ServerHandle>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
+    writer: Option<Writer>,
     jobs: Option<jobs::Loop>,
 }
 
@@ -123,6 +126,7 @@ pub fn assemble(
         db,
         gate: Gate::new(),
         limits: Limits::new(&config.rates),
+        captures: Queue::new(config.capture_queue),
         tail: Tail::new(),
         metrics: Metrics::new()?,
         routes: Routes::of(&document),
@@ -158,6 +162,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         })?;
     let shapes = web::Data::new(Shapes::compile(&app.document)?);
     let address = listener.local_addr()?;
+    let writer = Writer::start(&app.captures, Captures(app.clone()));
     let server = app::server(app.clone(), shapes, listener)?;
     let handle = server.handle();
     let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
@@ -177,6 +182,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         handle,
         metrics,
         server: tokio::spawn(server),
+        writer,
         jobs,
     })
 }
@@ -186,6 +192,9 @@ impl Running {
     pub async fn stop(self) {
         self.app.is_stopping.store(true, Ordering::SeqCst);
         self.handle.stop(true).await;
+        if let Some(writer) = self.writer {
+            let _ = tokio::time::timeout(Duration::from_secs(3), writer.stop()).await;
+        }
         if let Some(jobs) = self.jobs {
             let _ = tokio::time::timeout(Duration::from_secs(3), jobs.stop()).await;
         }

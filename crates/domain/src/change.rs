@@ -103,8 +103,19 @@ pub enum Change {
         /// The changed fields after.
         after: Facts,
     },
+    /// A form has another publishable key.
+    FormKeyRotated {
+        /// The form as it is now.
+        form: Form,
+        /// The new key.
+        key: FormKey,
+        /// The older ones, which work until their end.
+        ended: Vec<FormKey>,
+    },
     /// A submission came in and was kept, whatever became of it.
     SubmissionReceived(Submission),
+    /// A kept submission was run again.
+    SubmissionReplayed(Submission),
     /// A setting was changed.
     SettingChanged {
         /// Its name.

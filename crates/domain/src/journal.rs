@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::capture::{Submission, SubmissionStatus};
 use crate::change::{Change, Facts};
 use crate::deals::{Deal, DealMove, State};
 use crate::id::LeadId;
@@ -52,12 +53,24 @@ pub const TYPES: &[(&str, &str)] = &[
     ("form.created", "A form was made."),
     ("form.updated", "A form changed."),
     (
+        "form.key_rotated",
+        "A form has another publishable key; the older ones work until their end.",
+    ),
+    (
         "submission.accepted",
         "A submission came in and found or made its lead.",
     ),
     (
         "submission.rejected",
         "A submission came in that did not fit its form; it is kept.",
+    ),
+    (
+        "submission.flagged",
+        "A submission came in that looks like spam; it is kept.",
+    ),
+    (
+        "submission.failed",
+        "A submission came in that could not be worked on; it is kept to be replayed.",
     ),
     (
         "submission.tested",
@@ -86,6 +99,29 @@ fn facts(value: Value) -> Facts {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),
+    }
+}
+
+fn received(submission: &Submission, data: Value) -> Entry {
+    let kind = match submission.status {
+        SubmissionStatus::Accepted => "submission.accepted",
+        SubmissionStatus::Rejected => "submission.rejected",
+        SubmissionStatus::Spam => "submission.flagged",
+        SubmissionStatus::Test => "submission.tested",
+        SubmissionStatus::Failed => "submission.failed",
+    };
+    let subject = Subject {
+        kind: "submission",
+        id: submission.id.to_string(),
+        version: submission.version,
+    };
+    Entry {
+        kind,
+        subject,
+        lead_id: submission.lead_id,
+        before: None,
+        after: None,
+        data: facts(data),
     }
 }
 
@@ -180,20 +216,18 @@ pub fn entry(change: &Change) -> Option<Entry> {
             before,
             after,
         ),
-        Change::SubmissionReceived(submission) => {
-            let kind = match submission.status {
-                crate::capture::SubmissionStatus::Accepted => "submission.accepted",
-                crate::capture::SubmissionStatus::Rejected => "submission.rejected",
-                crate::capture::SubmissionStatus::Test => "submission.tested",
-            };
-            let subject = on("submission", submission.id.to_string(), 1);
-            plain(
-                kind,
-                subject,
-                submission.lead_id,
-                json!({"form_id": submission.form_id}),
-            )
+        Change::FormKeyRotated { form, ended, .. } => {
+            let subject = on("form", form.id.to_string(), form.version);
+            let ends: Vec<_> = ended.iter().filter_map(|key| key.expires_at).collect();
+            plain("form.key_rotated", subject, None, json!({"older_keys_end": ends}))
         }
+        Change::SubmissionReceived(submission) => {
+            received(submission, json!({"form_id": submission.form_id}))
+        }
+        Change::SubmissionReplayed(submission) => received(
+            submission,
+            json!({"form_id": submission.form_id, "replayed": true}),
+        ),
         Change::SettingChanged {
             name,
             version,

@@ -1,10 +1,15 @@
 //! Forms, their keys, and submissions.
 
+use std::collections::HashMap;
+
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use tandem_domain::capture::{Form, FormKey, Submission, SubmissionStatus};
-use tandem_domain::id::{FormId, SubmissionId};
+use tandem_domain::capture::{Earlier, Form, FormKey, Submission, SubmissionStatus, Twins};
+use tandem_domain::id::{FormId, Id, SubmissionId};
+use tandem_domain::instant::Timestamp;
+use uuid::Uuid;
 
 use crate::db::{Conn, Read, Tx};
+use crate::dialect;
 use crate::error::StoreError;
 use crate::leads::Page;
 use crate::rows::{form_keys, forms, submissions};
@@ -87,6 +92,76 @@ pub async fn submission(on: &impl Read, id: SubmissionId) -> Result<Submission, 
         .await?
         .ok_or(StoreError::NotFound)?
         .into_domain()
+}
+
+/// A submission that is about to be run again: locked until the end of the transaction.
+pub async fn submission_for_update(tx: &Tx, id: SubmissionId) -> Result<Submission, StoreError> {
+    let mut query = submissions::Entity::find_by_id(id.uuid());
+    if tx.conn().get_database_backend() == DbBackend::Postgres {
+        query = query.lock_exclusive();
+    }
+    query
+        .one(tx.conn())
+        .await?
+        .ok_or(StoreError::NotFound)?
+        .into_domain()
+}
+
+/// What became of those of these submissions that are there.
+pub async fn known(
+    on: &impl Read,
+    ids: impl IntoIterator<Item = SubmissionId>,
+) -> Result<HashMap<SubmissionId, SubmissionStatus>, StoreError> {
+    let ids = dialect::id_in(
+        on.conn().get_database_backend(),
+        "id",
+        ids.into_iter().map(|id| id.uuid()),
+    );
+    let found: Vec<(Uuid, String)> = submissions::Entity::find()
+        .select_only()
+        .columns([submissions::Column::Id, submissions::Column::Status])
+        .filter(ids)
+        .into_tuple()
+        .all(on.conn())
+        .await?;
+    let known = |(id, status): (Uuid, String)| Ok((Id::from_uuid(id), status_of(&status)?));
+    found.into_iter().map(known).collect()
+}
+
+/// The submissions of the last minutes that are kept under any of these values; see
+/// [`tandem_domain::capture::Sameness`].
+pub async fn twins(on: &impl Read, keys: impl IntoIterator<Item = Uuid>) -> Result<Twins, StoreError> {
+    let mut keys = keys.into_iter().peekable();
+    let mut twins = Twins::default();
+    if keys.peek().is_none() {
+        return Ok(twins);
+    }
+    let backend = on.conn().get_database_backend();
+    let found: Vec<(Option<Uuid>, Uuid, String, i64)> = submissions::Entity::find()
+        .select_only()
+        .columns([
+            submissions::Column::Twin,
+            submissions::Column::Id,
+            submissions::Column::Status,
+            submissions::Column::ReceivedAt,
+        ])
+        .filter(dialect::id_in(backend, "twin", keys))
+        .into_tuple()
+        .all(on.conn())
+        .await?;
+    for (twin, id, status, received_at) in found {
+        let earlier = Earlier {
+            id: Id::from_uuid(id),
+            status: status_of(&status)?,
+            received_at: Timestamp::from_millis(received_at),
+        };
+        twins.note(twin.ok_or(StoreError::Corrupt("submissions"))?, earlier);
+    }
+    Ok(twins)
+}
+
+fn status_of(name: &str) -> Result<SubmissionStatus, StoreError> {
+    SubmissionStatus::named(name).ok_or(StoreError::Corrupt("submissions"))
 }
 
 /// A page of submissions, the newest first.

@@ -240,11 +240,19 @@ async fn lock_slots(
         .into_iter()
         .map(|name| space | (fnv1a(&name) % 512) as i64)
         .collect();
-    if slots.is_empty() {
+    lock_keys(connection, slots).await
+}
+
+async fn lock_keys(
+    connection: &impl ConnectionTrait,
+    keys: std::collections::BTreeSet<i64>,
+) -> Result<(), DbErr> {
+    let backend = connection.get_database_backend();
+    if keys.is_empty() || !is_postgres(backend) {
         return Ok(());
     }
-    let json = serde_json::to_string(&slots).unwrap_or_default();
-    let sql = "SELECT pg_advisory_xact_lock(s.slot) FROM (SELECT j.value::bigint AS slot \
+    let json = serde_json::to_string(&keys).unwrap_or_default();
+    let sql = "SELECT pg_advisory_xact_lock(s.key) FROM (SELECT j.value::bigint AS key \
                FROM json_array_elements_text($1::text::json) AS j ORDER BY 1) AS s";
     connection
         .query_all_raw(Statement::from_sql_and_values(backend, sql, [json.into()]))
@@ -252,15 +260,10 @@ async fn lock_slots(
         .map(drop)
 }
 
-/// Lock one name exactly (an idempotency key), not its slot.
-pub async fn lock_one(connection: &impl ConnectionTrait, name: &str) -> Result<(), DbErr> {
-    let backend = connection.get_database_backend();
-    if !is_postgres(backend) {
-        return Ok(());
-    }
-    let key = fnv1a(name) as i64;
-    let statement = Statement::from_sql_and_values(backend, "SELECT pg_advisory_xact_lock($1)", [key.into()]);
-    connection.query_one_raw(statement).await.map(drop)
+/// Lock names exactly (idempotency keys), not their slots, in one order everywhere.
+pub async fn lock_exactly(connection: &impl ConnectionTrait, names: &[&str]) -> Result<(), DbErr> {
+    let keys = names.iter().map(|name| fnv1a(name) as i64).collect();
+    lock_keys(connection, keys).await
 }
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo): the same in every version of the program.

@@ -1,6 +1,8 @@
 //! The records of idempotent requests: the first answer, kept and replayed.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use std::collections::HashMap;
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use tandem_domain::id::LeadId;
 use tandem_domain::instant::Timestamp;
 
@@ -30,27 +32,49 @@ pub struct Record {
 
 /// Lock a key, so that a twin waits, and look up its record.
 pub async fn find(tx: &Tx, key_hash: &str) -> Result<Option<Record>, StoreError> {
-    dialect::lock_one(tx.conn(), key_hash).await?;
-    let Some(row) = idempotency::Entity::find_by_id(key_hash).one(tx.conn()).await? else {
-        return Ok(None);
-    };
-    if row.expires_at <= tx.stamp().now.millis() {
-        return Ok(None);
+    Ok(find_all(tx, &[key_hash]).await?.remove(key_hash))
+}
+
+/// [`find`] for any number of keys at once: their records, by key.
+pub async fn find_all(tx: &Tx, key_hashes: &[&str]) -> Result<HashMap<String, Record>, StoreError> {
+    if key_hashes.is_empty() {
+        return Ok(HashMap::new());
     }
-    Ok(Some(Record {
-        body_hash: row.body_hash,
-        status: u16::try_from(row.status).map_err(|_| StoreError::Corrupt("idempotency"))?,
-        headers: from_json("idempotency", &row.headers)?,
-        body: row.body,
-        lead_ids: from_json("idempotency", &row.lead_ids)?,
-    }))
+    dialect::lock_exactly(tx.conn(), key_hashes).await?;
+    let wanted = dialect::text_in(
+        tx.conn().get_database_backend(),
+        "key_hash",
+        key_hashes.iter().copied(),
+    );
+    let rows = idempotency::Entity::find()
+        .filter(wanted)
+        .filter(idempotency::Column::ExpiresAt.gt(tx.stamp().now.millis()))
+        .all(tx.conn())
+        .await?;
+    rows.into_iter()
+        .map(|row| {
+            let record = Record {
+                body_hash: row.body_hash,
+                status: u16::try_from(row.status).map_err(|_| StoreError::Corrupt("idempotency"))?,
+                headers: from_json("idempotency", &row.headers)?,
+                body: row.body,
+                lead_ids: from_json("idempotency", &row.lead_ids)?,
+            };
+            Ok((row.key_hash, record))
+        })
+        .collect()
 }
 
 /// Keep an answer, with the effect that it tells of.
 pub async fn keep(tx: &Tx, key_hash: &str, record: &Record) -> Result<(), StoreError> {
+    keep_all(tx, &[(key_hash, record.clone())]).await
+}
+
+/// [`keep`] for any number of answers at once.
+pub async fn keep_all(tx: &Tx, records: &[(&str, Record)]) -> Result<(), StoreError> {
     let now = tx.stamp().now.millis();
-    let row = idempotency::Model {
-        key_hash: key_hash.to_owned(),
+    let row = |(key_hash, record): &(&str, Record)| idempotency::Model {
+        key_hash: (*key_hash).to_owned(),
         body_hash: record.body_hash.clone(),
         status: i64::from(record.status),
         headers: to_json(&record.headers),
@@ -59,7 +83,8 @@ pub async fn keep(tx: &Tx, key_hash: &str, record: &Record) -> Result<(), StoreE
         created_at: now,
         expires_at: now + KEPT_FOR,
     };
-    write::insert::<idempotency::Entity>(tx, [row].iter(), OnConflict::Replace).await
+    let rows: Vec<idempotency::Model> = records.iter().map(row).collect();
+    write::insert::<idempotency::Entity>(tx, rows.iter(), OnConflict::Replace).await
 }
 
 /// Forget records that have expired, at most `limit`; answers how many.

@@ -22,4 +22,4 @@ mod write;
 
 pub use db::{Db, Read, Snapshot, Stamp, Tx};
 pub use error::StoreError;
-pub use write::write;
+pub use write::{write, write_all};

@@ -12,7 +12,7 @@ use tandem_domain::leads::search;
 use tandem_domain::settings::name;
 use uuid::Uuid;
 
-use crate::db::{Conn, Tx};
+use crate::db::{Conn, Stamp, Tx};
 use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
 use crate::leads::terms;
@@ -21,12 +21,17 @@ use crate::rules::revision;
 
 /// Write what happened. The last state of a row wins; journal entries keep the order of the changes.
 pub async fn write(tx: &Tx, changes: &[Change]) -> Result<(), StoreError> {
+    write_all(tx, &[(tx.stamp(), changes)]).await
+}
+
+/// [`write()`] for what happened by several requests in one transaction: each part bears its own stamp in the journal.
+pub async fn write_all(tx: &Tx, parts: &[(&Stamp, &[Change])]) -> Result<(), StoreError> {
     let mut rows = Rows::default();
-    for change in changes {
+    for change in parts.iter().flat_map(|(_, changes)| *changes) {
         rows.take(change);
     }
     rows.save(tx).await?;
-    append_journal(tx, changes).await
+    append_journal(tx, parts).await
 }
 
 #[derive(Default)]
@@ -47,6 +52,7 @@ struct Rows {
     deal_moves: BTreeMap<Uuid, rows::deal_moves::Model>,
     gone_rates: Vec<rows::exchange_rates::Model>,
     rates: Vec<rows::exchange_rates::Model>,
+    replayed: BTreeMap<Uuid, rows::submissions::Model>,
     settings: BTreeMap<String, rows::settings::Model>,
     users: BTreeMap<Uuid, rows::users::Model>,
     teams: BTreeMap<Uuid, rows::teams::Model>,
@@ -156,8 +162,19 @@ impl Rows {
                 self.forms.insert(form.id.uuid(), rows::forms::Model::of(form));
                 self.revisions.insert(revision::FORMS);
             }
+            Change::FormKeyRotated { form, key, ended } => {
+                self.forms.insert(form.id.uuid(), rows::forms::Model::of(form));
+                let keys = std::iter::once(key).chain(ended);
+                self.form_keys
+                    .extend(keys.map(|key| (key.id.uuid(), rows::form_keys::Model::of(key))));
+                self.revisions.insert(revision::FORMS);
+            }
             Change::SubmissionReceived(submission) => {
                 self.submissions
+                    .insert(submission.id.uuid(), rows::submissions::Model::of(submission));
+            }
+            Change::SubmissionReplayed(submission) => {
+                self.replayed
                     .insert(submission.id.uuid(), rows::submissions::Model::of(submission));
             }
             Change::SettingChanged {
@@ -265,6 +282,7 @@ impl Rows {
         insert::<rows::deal_moves::Entity>(tx, self.deal_moves.values(), Fail).await?;
         forget_rates(tx, &self.gone_rates).await?;
         insert::<rows::exchange_rates::Entity>(tx, self.rates.iter(), Replace).await?;
+        insert::<rows::submissions::Entity>(tx, self.replayed.values(), Replace).await?;
         insert::<rows::settings::Entity>(tx, self.settings.values(), Replace).await?;
         insert::<rows::users::Entity>(tx, self.users.values(), Replace).await?;
         insert::<rows::teams::Entity>(tx, self.teams.values(), Replace).await?;
@@ -410,10 +428,9 @@ pub(crate) async fn raise_revision(tx: &Tx, name: &str) -> Result<(), StoreError
     Ok(())
 }
 
-async fn append_journal(tx: &Tx, changes: &[Change]) -> Result<(), StoreError> {
-    let stamp = tx.stamp();
+async fn append_journal(tx: &Tx, parts: &[(&Stamp, &[Change])]) -> Result<(), StoreError> {
     let (mut entries, mut values) = (vec![], vec![]);
-    {
+    for (stamp, changes) in parts {
         let mut ids = stamp.ids();
         for entry in changes.iter().filter_map(journal::entry) {
             let id: EntryId = ids.next();

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::schema::{big, big_or_null, id, id_or_null, index, table, text, unique};
+use crate::schema::{big, big_or_null, id, id_or_null, index, table, text, text_or_null, unique};
 
 pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let forms = vec![
@@ -11,6 +11,11 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         text("name"),
         text("fields"),
         text("allowed_origins"),
+        text_or_null("redirect_url"),
+        text_or_null("honeypot_field"),
+        big_or_null("min_fill_seconds"),
+        text_or_null("service_requested"),
+        text("consent"),
         big_or_null("archived_at"),
         big("created_at"),
         big("updated_at"),
@@ -30,11 +35,15 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 
     let submissions = vec![
         id("id"),
+        big("version"),
         id("form_id"),
         text("status"),
         id_or_null("lead_id"),
+        text("consent"),
         text("raw"),
+        text("media_type"),
         text("faults"),
+        id_or_null("twin"),
         big("received_at"),
     ];
     manager
@@ -46,6 +55,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager
         .create_index(index("submissions", &["status", "id"]))
         .await?;
+    manager.create_index(index("submissions", &["twin"])).await?;
     manager
         .create_index(index("submissions", &["lead_id", "id"]))
         .await

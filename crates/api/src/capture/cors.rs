@@ -1,35 +1,65 @@
 //! What browsers ask before they show a page of another origin the answer of a capture.
 
-use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpRequest, HttpResponse};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::door;
+use super::door::{self, Doors};
+use super::{body, page};
+use crate::app::App;
 use crate::http::problem::{Code, Problem};
 use crate::http::reply::Reply;
 
-/// Name the page's origin on the answer, problems included, where the form allows it. Nothing else is ever named,
-/// and no credentials are allowed.
-pub async fn reflect(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let mut allowed = request.headers().get(ORIGIN).cloned();
-    if let Some(origin) = &allowed {
-        // Where the database is away, nobody is named.
-        let door = door::of(request.request()).await.ok().flatten();
-        allowed = allowed
-            .clone()
-            .filter(|_| door.is_some_and(|door| door.admits(origin)));
+/// The page that sends a form, as far as its answer has to fit it: which origin it has, and whether a person reads.
+///
+/// It is known before the request is worked on, so that also what ends early (a body too large, a limit) is dressed.
+#[derive(Debug)]
+pub struct Page {
+    form_key: String,
+    origin: Option<HeaderValue>,
+    wants_page: bool,
+    doors: Option<web::Data<Doors>>,
+}
+
+impl Page {
+    /// The page that sends this request, if it sends a form.
+    pub fn of(request: &HttpRequest) -> Option<Self> {
+        let form_key = request.path().strip_prefix("/v1/capture/")?;
+        let sends = request.method() != Method::OPTIONS;
+        sends.then(|| Self {
+            form_key: form_key.to_owned(),
+            origin: request.headers().get(ORIGIN).cloned(),
+            wants_page: body::wants_page(request.headers()),
+            doors: request.app_data().cloned(),
+        })
     }
-    let mut response = next.call(request).await?.map_into_boxed_body();
-    name_origin(response.headers_mut(), allowed);
-    Ok(response)
+
+    /// Name the page's origin on the answer, problems included, where the form allows it, and make a problem readable
+    /// for a person. No other origin is ever named, and no credentials are allowed.
+    pub async fn dress(self, app: &App, response: &mut HttpResponse) {
+        if self.wants_page {
+            let bare = std::mem::replace(response, HttpResponse::Ok().finish());
+            *response = page::readable(bare);
+        }
+        let allowed = match (&self.doors, self.origin) {
+            (Some(doors), Some(origin)) => {
+                let now = app.ambient.now();
+                // Where a limit is used up or the database is away, it is not asked for the sake of a refusal.
+                let door = match response.status() {
+                    StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                        doors.known(&self.form_key, now)
+                    }
+                    _ => doors.find(&app.db, &self.form_key, now).await.ok().flatten(),
+                };
+                Some(origin).filter(|origin| door.is_some_and(|door| door.admits(origin)))
+            }
+            _ => None,
+        };
+        name_origin(response.headers_mut(), allowed);
+    }
 }
 
 /// Answer a browser's preflight (<https://fetch.spec.whatwg.org/#cors-preflight-fetch>).

@@ -1,32 +1,39 @@
 //! Capture points on websites.
 
 use actix_web::{get, patch, post};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
-use tandem_domain::capture::{EditForm, Form, FormField, FormKey, MakeForm, Refused, edit_form, make_form};
+use tandem_domain::capture::{
+    EditForm, Form, FormConsent, FormField, FormKey, FormSettings, MakeForm, Refused, edit_form, make_form,
+    rotate_key,
+};
 use tandem_domain::change::Change;
 use tandem_domain::id::FormId;
-use tandem_domain::instant::Timestamp;
 use tandem_store as store;
-use tandem_store::{Read, Tx};
+use tandem_store::Tx;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::form_views::{FormDetail, FormView};
 use crate::access::scopes::{FormsRead, FormsWrite};
 use crate::crypto::secret;
 use crate::ctx::Ctx;
-use crate::http::json::{Json, MergePatch};
+use crate::http::json::{Json, MergePatch, Patch};
 use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Path, Query};
-use crate::http::reply::{Created, Reply, Tagged, etag};
+use crate::http::reply::{Created, Reply, Tagged};
 use crate::settings::invalid;
 
 /// The operations on forms.
 pub fn configure(config: &mut ServiceConfig<'_>) {
     config.service(create_form).service(list_forms);
     config.service(get_form).service(update_form);
+    config.service(rotate_form_key);
 }
+
+/// How long an older key works after a rotation where nothing else is said, in seconds: 30 days.
+const GRACE: i64 = 30 * 86_400;
 
 /// A form to be made.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -42,6 +49,32 @@ pub struct FormWrite {
     #[serde(default)]
     #[schema(max_items = 50, example = json!(["https://www.example.com"]))]
     allowed_origins: Vec<String>,
+    /// Where a browser without JavaScript goes after sending it: an absolute address.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 2048, example = "https://www.example.com/thanks")]
+    redirect_url: Option<String>,
+    /// A field that people do not see: who fills it is no person, and what it sends is kept as spam.
+    #[serde(default)]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[A-Za-z0-9_.\\-\\[\\]]+$",
+        example = "website"
+    )]
+    honeypot_field: Option<String>,
+    /// In how many seconds nobody can have filled it in: what comes sooner is kept as spam. Needs pages that say when
+    /// the form was shown, as the snippets do.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 3600, example = 3)]
+    min_fill_seconds: Option<i64>,
+    /// The service that it asks about.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Consulting")]
+    service_requested: Option<String>,
+    /// What it asks the person to agree to.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    consent: Vec<FormConsent>,
 }
 
 /// A merge patch of a form.
@@ -60,62 +93,40 @@ pub struct FormPatch {
     #[serde(default)]
     #[schema(value_type = Vec<String>, required = false, max_items = 50, example = json!(["https://www.example.com"]))]
     allowed_origins: Option<Vec<String>>,
+    /// Where a browser without JavaScript goes after sending it; `null` is Tandem's own thanks.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 2048, example = "https://www.example.com/thanks")]
+    redirect_url: Patch<String>,
+    /// A field that people do not see; `null` is none.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9_.\\-\\[\\]]+$", example = "website")]
+    honeypot_field: Patch<String>,
+    /// In how many seconds nobody can have filled it in; `null` is no limit.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 3600, example = 3)]
+    min_fill_seconds: Patch<i64>,
+    /// The service that it asks about; `null` is none.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, pattern = r"\S", example = "Consulting")]
+    service_requested: Patch<String>,
+    /// What it asks the person to agree to; the list replaces the one before.
+    #[serde(default)]
+    #[schema(value_type = Vec<FormConsent>, required = false, max_items = 20)]
+    consent: Option<Vec<FormConsent>>,
     /// Whether it is out of use: its keys are then unknown.
     #[serde(default)]
     #[schema(value_type = bool, required = false)]
     archived: Option<bool>,
 }
 
-/// A capture point on a website.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct FormView {
-    /// Which.
-    id: FormId,
-    /// The publishable key: it stands in the website's page and may only send this form.
-    #[schema(
-        pattern = "^fk_[0-9A-Za-z]{22}$",
-        max_length = 25,
-        example = "fk_5hGz0mUq2bXe7RkW1tYc9N"
-    )]
-    key: String,
-    /// What people call it.
-    #[schema(max_length = 200, example = "Contact")]
-    name: String,
-    /// Its fields, in order.
-    #[schema(max_items = 100)]
-    fields: Vec<FormField>,
-    /// The origins whose pages may send it, as browsers write them.
-    #[schema(max_items = 50, example = json!(["https://www.example.com"]))]
-    allowed_origins: Vec<String>,
-    /// Whether it is out of use.
-    archived: bool,
-    /// Counts the commands that changed it, from 1.
-    #[schema(minimum = 1, example = 1)]
-    version: i64,
-    /// When it was made.
-    created_at: Timestamp,
-    /// When it last changed.
-    updated_at: Timestamp,
-}
-
-impl FormView {
-    fn of(form: Form, key: String) -> Self {
-        Self {
-            id: form.id,
-            key,
-            name: form.name,
-            fields: form.fields,
-            allowed_origins: form.allowed_origins,
-            archived: form.archived_at.is_some(),
-            version: form.version,
-            created_at: form.created_at,
-            updated_at: form.updated_at,
-        }
-    }
-
-    fn etag(&self) -> String {
-        etag(self.version, 0)
-    }
+/// How a publishable key is rotated.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateFormKey {
+    /// For how many seconds the keys before keep working: 30 days where nothing is said, 0 ends them at once.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 31536000, example = 2592000)]
+    grace_seconds: Option<i64>,
 }
 
 /// The form in the path.
@@ -143,20 +154,32 @@ struct FormsQuery {
 ///
 /// For marketing. The answer carries the publishable key with which the website sends `POST /v1/capture/{form_key}`.
 #[utoipa::path(tag = "forms", security(("bearer" = [FormsWrite])), request_body = FormWrite,
-    responses((status = 201, description = "The form with its publishable key", body = FormView,
+    responses((status = 201, description = "The form with its publishable key", body = FormDetail,
         headers(("Location" = String, description = "The form's address"),
             ("ETag" = String, description = "The form's version")))))]
 #[post("/v1/forms")]
-async fn create_form(ctx: Ctx<FormsWrite>, body: Json<FormWrite>) -> Reply<Created<FormView>> {
+async fn create_form(ctx: Ctx<FormsWrite>, body: Json<FormWrite>) -> Reply<Created<FormDetail>> {
     let FormWrite {
         name,
         fields,
         allowed_origins,
+        redirect_url,
+        honeypot_field,
+        min_fill_seconds,
+        service_requested,
+        consent,
     } = body.0;
     let asked = MakeForm {
         name,
         fields,
         allowed_origins,
+        settings: FormSettings {
+            redirect_url,
+            honeypot_field,
+            min_fill_seconds,
+            service_requested,
+            consent,
+        },
     };
     let key = secret::FormKey::generate().reveal().to_owned();
     let tx = ctx.begin().await?;
@@ -177,8 +200,8 @@ async fn create_form(ctx: Ctx<FormsWrite>, body: Json<FormWrite>) -> Reply<Creat
         }],
     )
     .await?;
-    let view = FormView::of(form, key.key);
-    let location = format!("/v1/forms/{}", view.id);
+    let location = format!("/v1/forms/{}", form.id);
+    let view = FormDetail::of(&ctx, form, &[key])?;
     let tag = view.etag();
     ctx.commit(tx, Created::at(location, view).tagged(tag)).await
 }
@@ -216,13 +239,14 @@ async fn list_forms(ctx: Ctx<FormsRead>, query: Query<FormsQuery>) -> Reply<List
 
 /// Read a form.
 #[utoipa::path(tag = "forms", params(FormPath), security(("bearer" = [FormsRead])),
-    responses((status = 200, description = "The form", body = FormView,
+    responses((status = 200, description = "The form", body = FormDetail,
         headers(("ETag" = String, description = "The form's version")))))]
 #[get("/v1/forms/{form_id}")]
-async fn get_form(ctx: Ctx<FormsRead>, path: Path<FormPath>) -> Reply<Tagged<FormView>> {
+async fn get_form(ctx: Ctx<FormsRead>, path: Path<FormPath>) -> Reply<Tagged<FormDetail>> {
     let snapshot = ctx.snapshot().await?;
     let form = store::capture::form(&snapshot, path.0.form_id).await?;
-    let view = FormView::of(form, newest_key(&snapshot, path.0.form_id).await?.key);
+    let keys = store::capture::keys(&snapshot, path.0.form_id).await?;
+    let view = FormDetail::of(&ctx, form, &keys)?;
     Ok(Tagged::new(view.etag(), view))
 }
 
@@ -231,24 +255,34 @@ async fn get_form(ctx: Ctx<FormsRead>, path: Path<FormPath>) -> Reply<Tagged<For
 /// A JSON merge patch. What comes in from then on is read by the form as it is now; submissions that are kept stay
 /// as they are.
 #[utoipa::path(tag = "forms", params(FormPath), security(("bearer" = [FormsWrite])), request_body = FormPatch,
-    responses((status = 200, description = "The form as it is now", body = FormView,
+    responses((status = 200, description = "The form as it is now", body = FormDetail,
         headers(("ETag" = String, description = "The form's version")))))]
 #[patch("/v1/forms/{form_id}")]
 async fn update_form(
     ctx: Ctx<FormsWrite>,
     path: Path<FormPath>,
     body: MergePatch<FormPatch>,
-) -> Reply<Tagged<FormView>> {
+) -> Reply<Tagged<FormDetail>> {
     let FormPatch {
         name,
         fields,
         allowed_origins,
+        redirect_url,
+        honeypot_field,
+        min_fill_seconds,
+        service_requested,
+        consent,
         archived,
     } = body.0;
     let asked = EditForm {
         name,
         fields,
         allowed_origins,
+        redirect_url: redirect_url.change(),
+        honeypot_field: honeypot_field.change(),
+        min_fill_seconds: min_fill_seconds.change(),
+        service_requested: service_requested.change(),
+        consent,
         archived,
     };
     let tx = ctx.begin().await?;
@@ -261,7 +295,40 @@ async fn update_form(
             form = edited;
         }
     }
-    let view = FormView::of(form, newest_key(&tx, path.0.form_id).await?.key);
+    let keys = store::capture::keys(&tx, path.0.form_id).await?;
+    let view = FormDetail::of(&ctx, form, &keys)?;
+    ctx.commit(tx, Tagged::new(view.etag(), view)).await
+}
+
+/// Give a form another publishable key.
+///
+/// Once it may have leaked, or once a year: the keys before keep working for the grace time, so that the website can be
+/// changed in peace.
+#[utoipa::path(tag = "forms", params(FormPath), security(("bearer" = [FormsWrite])), request_body = RotateFormKey,
+    responses((status = 200, description = "The form with its new key", body = FormDetail,
+        headers(("ETag" = String, description = "The form's version")))))]
+#[post("/v1/forms/{form_id}/rotate-key")]
+async fn rotate_form_key(
+    ctx: Ctx<FormsWrite>,
+    path: Path<FormPath>,
+    body: Json<RotateFormKey>,
+) -> Reply<Tagged<FormDetail>> {
+    let fresh = secret::FormKey::generate().reveal().to_owned();
+    let until = ctx
+        .now()
+        .plus_millis(body.0.grace_seconds.unwrap_or(GRACE) * 1000);
+    let tx = ctx.begin().await?;
+    let form = store::capture::form_for_update(&tx, path.0.form_id).await?;
+    ctx.check_if_match(form.version)?;
+    let keys = store::capture::keys(&tx, form.id).await?;
+    let change =
+        rotate_key(&form, &keys, fresh, until, ctx.actor(), ctx.now(), &mut ctx.ids()).map_err(refused)?;
+    store::write(&tx, std::slice::from_ref(&change)).await?;
+    let Change::FormKeyRotated { form, key, ended } = change else {
+        return Err(Problem::new(Code::InternalError).because("a rotation that rotates nothing"));
+    };
+    let keys: Vec<FormKey> = std::iter::once(key).chain(ended).collect();
+    let view = FormDetail::of(&ctx, form, &keys)?;
     ctx.commit(tx, Tagged::new(view.etag(), view)).await
 }
 
@@ -271,13 +338,6 @@ fn custom_names(tx: &Tx) -> Vec<&str> {
         .iter()
         .map(|field| field.name.as_str())
         .collect()
-}
-
-async fn newest_key(on: &impl Read, form_id: FormId) -> Result<FormKey, Problem> {
-    let keys = store::capture::keys(on, form_id).await?;
-    keys.into_iter()
-        .next()
-        .ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 fn refused(refused: Refused) -> Problem {

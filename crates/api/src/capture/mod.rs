@@ -1,10 +1,17 @@
 //! Forms, what strangers send to them, and what became of it.
 
+pub mod body;
+mod bots;
 pub mod cors;
 pub mod door;
+pub mod form_views;
 pub mod forms;
+pub mod page;
+mod snippet;
 pub mod submissions;
 pub mod submit;
+pub mod take;
+pub mod writer;
 
 use actix_web::http::Method;
 use actix_web::web;

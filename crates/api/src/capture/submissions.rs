@@ -1,26 +1,32 @@
 //! What strangers sent, kept whole whatever became of it.
 
-use actix_web::get;
+use actix_web::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tandem_domain::capture::{Submission, SubmissionFault, SubmissionStatus};
+use tandem_domain::access::Actor;
+use tandem_domain::capture::{Consent, Submission, SubmissionFault, SubmissionStatus};
 use tandem_domain::id::{FormId, LeadId, SubmissionId};
 use tandem_domain::instant::Timestamp;
 use tandem_store as store;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::access::scopes::FormsRead;
+use super::{body, take};
+use crate::access::scopes::{FormsRead, FormsWrite};
 use crate::ctx::Ctx;
-use crate::http::json::Json;
+use crate::http::json::{Json, shapes};
 use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Path, Query};
 use crate::http::reply::Reply;
 
+/// The operation whose bodies are kept.
+const CAPTURE: &str = "POST /v1/capture/{form_key}";
+
 /// The operations on submissions.
 pub fn configure(config: &mut ServiceConfig<'_>) {
     config.service(list_submissions).service(get_submission);
+    config.service(replay_submission);
 }
 
 /// One submission of a form.
@@ -34,9 +40,12 @@ pub struct SubmissionView {
     status: SubmissionStatus,
     /// The lead that it was about, if it was accepted.
     lead_id: Option<LeadId>,
-    /// Why it was rejected.
+    /// Why it was not taken.
     #[schema(max_items = 200)]
     reasons: Vec<SubmissionFault>,
+    /// What the person agreed to, in the words of that time.
+    #[schema(max_items = 20)]
+    consent: Vec<Consent>,
     /// When it came in.
     received_at: Timestamp,
 }
@@ -52,11 +61,17 @@ pub struct SubmissionDetail {
     status: SubmissionStatus,
     /// The lead that it was about, if it was accepted.
     lead_id: Option<LeadId>,
-    /// Why it was rejected.
+    /// Why it was not taken.
     #[schema(max_items = 200)]
     reasons: Vec<SubmissionFault>,
+    /// What the person agreed to, in the words of that time.
+    #[schema(max_items = 20)]
+    consent: Vec<Consent>,
     /// When it came in.
     received_at: Timestamp,
+    /// Its Content-Type.
+    #[schema(max_length = 200, example = "application/json")]
+    media_type: String,
     /// The body as it came, members that nobody knows included.
     #[schema(
         max_length = 65536,
@@ -73,6 +88,7 @@ impl From<Submission> for SubmissionView {
             status: submission.status,
             lead_id: submission.lead_id,
             reasons: submission.faults,
+            consent: submission.consent,
             received_at: submission.received_at,
         }
     }
@@ -80,13 +96,14 @@ impl From<Submission> for SubmissionView {
 
 impl From<Submission> for SubmissionDetail {
     fn from(submission: Submission) -> Self {
-        let raw = submission.raw.clone();
+        let (raw, media_type) = (submission.raw.clone(), submission.media_type.clone());
         let SubmissionView {
             id,
             form_id,
             status,
             lead_id,
             reasons,
+            consent,
             received_at,
         } = submission.into();
         Self {
@@ -95,7 +112,9 @@ impl From<Submission> for SubmissionDetail {
             status,
             lead_id,
             reasons,
+            consent,
             received_at,
+            media_type,
             raw,
         }
     }
@@ -169,4 +188,39 @@ async fn list_submissions(
 async fn get_submission(ctx: Ctx<FormsRead>, path: Path<SubmissionPath>) -> Reply<Json<SubmissionDetail>> {
     let submission = store::capture::submission(ctx.db(), path.0.submission_id).await?;
     Ok(Json(submission.into()))
+}
+
+/// Run a submission again.
+///
+/// For marketing, once the form was mended, or where it was taken for spam wrongly: one that was rejected, looked like
+/// spam or failed is read anew by its form as it is now, as of the time at which it came in. What was accepted, and a
+/// test, is not run again (`409`).
+#[utoipa::path(tag = "capture", params(SubmissionPath), security(("bearer" = [FormsWrite])),
+    responses((status = 200, description = "The submission with what became of it now", body = SubmissionDetail)))]
+#[post("/v1/submissions/{submission_id}/replay")]
+async fn replay_submission(
+    ctx: Ctx<FormsWrite>,
+    path: Path<SubmissionPath>,
+) -> Reply<Json<SubmissionDetail>> {
+    let is_marketing = |actor: &Actor| {
+        let person = actor.person();
+        person.is_none_or(|person| person.is_marketing() || person.is_admin())
+    };
+    if !is_marketing(ctx.actor()) {
+        return Err(Problem::new(Code::WrongRole));
+    }
+    let tx = ctx.begin().await?;
+    let kept = store::capture::submission_for_update(&tx, path.0.submission_id).await?;
+    if !kept.status.can_be_replayed() {
+        return Err(Problem::new(Code::Conflict)
+            .with("current", kept.status.name())
+            .detail("The submission was taken already, or is a test"));
+    }
+    let form = tx.rules().forms.get(&kept.form_id).cloned();
+    let form = form.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let shape = shapes(ctx.request())?.body(CAPTURE);
+    let shape = shape.ok_or_else(|| Problem::new(Code::InternalError).because("a capture has no shape"))?;
+    let read = body::read(&kept.media_type, kept.raw.as_bytes(), shape)?;
+    let replayed = take::replay(&tx, &kept, &read.posted, &form).await?;
+    ctx.commit(tx, Json(replayed.into())).await
 }

@@ -1,33 +1,32 @@
 //! `POST /v1/capture/{form_key}`: what a stranger sends becomes a submission, and a lead.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use actix_web::middleware::from_fn;
-use actix_web::{HttpMessage, HttpRequest, post, web};
-use percent_encoding::percent_decode_str;
+use actix_web::body::BoxBody;
+use actix_web::{HttpRequest, HttpResponse, Responder, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tandem_domain::access::Actor;
-use tandem_domain::capture::{Context, Form, Posted, capture, statement};
-use tandem_domain::fault::Fault;
+use tandem_domain::capture::{Context, Posted};
 use tandem_domain::id::SubmissionId;
 use tandem_domain::instant::Timestamp;
-use tandem_domain::leads::save::Statement;
-use tandem_store as store;
-use tandem_store::{StoreError, Tx};
-use utoipa::openapi::schema::{AdditionalProperties, SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{cors, door};
+use super::take::{Item, Outcome};
+use super::writer::Undone;
+use super::{body, bots, door, page};
 use crate::ctx::{Ctx, Public};
 use crate::http::json::{operation_key, shapes};
-use crate::http::problem::{Code, MOST_VIOLATIONS, Place, Problem, ProblemView, Violation};
+use crate::http::problem::{Code, Kept, Problem, ProblemView};
 use crate::http::query::Path;
-use crate::http::reply::{Created, Reply};
-use crate::http::strict;
+use crate::http::reply::{Reply, respond};
 use crate::settings::invalid;
+
+/// How long a submission may wait for its turn: nobody waits longer for an answer.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The operations on what strangers send.
 pub fn configure(config: &mut ServiceConfig<'_>) {
@@ -43,9 +42,9 @@ pub struct Understood {
     /// The visitor's id on the website. Kept with the submission.
     #[schema(max_length = 200)]
     pub visitor_id: Option<String>,
-    /// What the person consented to: purpose and whether it was granted. Kept with the submission.
-    #[schema(value_type = Option<Vec<Object>>, max_items = 50, example = json!([{"purpose": "marketing_email", "granted": true}]))]
-    pub consent: Option<Vec<Map<String, Value>>>,
+    /// What the person agreed to. What the form asks for is kept with the submission, in the form's words.
+    #[schema(max_items = 50)]
+    pub consent: Option<Vec<Granted>>,
     /// Where the person was.
     #[schema(schema_with = nullable_page)]
     pub context: Option<Page>,
@@ -53,6 +52,16 @@ pub struct Understood {
     pub submitted_at: Option<Timestamp>,
     /// Whether it only tries the form out: every check runs, the submission is kept, no lead comes of it.
     pub test: Option<bool>,
+}
+
+/// Whether a person agreed to one purpose.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Granted {
+    /// What for.
+    #[schema(min_length = 1, max_length = 64, example = "marketing_email")]
+    pub purpose: String,
+    /// Whether it was granted.
+    pub granted: bool,
 }
 
 /// Where the person was when the form was sent; further members are kept.
@@ -76,11 +85,34 @@ pub struct Page {
     /// The browser's language.
     #[schema(max_length = 100, example = "it")]
     pub language: Option<String>,
+    /// When the form was shown, by the page's clock: what was filled in faster than the form's `min_fill_seconds` looks
+    /// like spam. Compared with `submitted_at` where that is given.
+    pub rendered_at: Option<Timestamp>,
 }
 
 /// What a website sends. The one request body that is open: members that nobody knows are kept, not refused.
 #[derive(Debug)]
 pub struct CaptureRequest;
+
+/// What a form without JavaScript sends: flat fields, every one a text.
+#[derive(Debug)]
+pub struct FlatRequest;
+
+impl PartialSchema for FlatRequest {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .max_length(Some(8192));
+        let fields = ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .description(Some("The form's own fields, and context under names that begin with `_`."))
+            .additional_properties(Some(AdditionalProperties::RefOr(Schema::from(text.build()).into())))
+            .examples([serde_json::json!({"email": "ada@example.com", "_page_url": "https://www.example.com/contact"})]);
+        fields.build().into()
+    }
+}
+
+impl ToSchema for FlatRequest {}
 
 impl PartialSchema for CaptureRequest {
     fn schema() -> RefOr<Schema> {
@@ -119,12 +151,38 @@ pub struct Receipt {
     status: Taken,
 }
 
+impl Receipt {
+    /// What is told of a submission that was taken.
+    pub(super) fn accepted(submission_id: SubmissionId) -> Self {
+        Self {
+            submission_id,
+            status: Taken::Accepted,
+        }
+    }
+}
+
 /// That a submission was taken.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Taken {
     /// It was.
     Accepted,
+}
+
+/// That a submission is kept, though nothing came of it yet.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KeptReceipt {
+    /// That it is kept.
+    #[schema(inline)]
+    status: KeptStatus,
+}
+
+/// That a submission is kept.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptStatus {
+    /// It is.
+    Kept,
 }
 
 /// The publishable key in the path.
@@ -140,188 +198,113 @@ struct FormKeyPath {
     form_key: String,
 }
 
+/// An answer to a stranger, as it was rendered.
+#[derive(Debug)]
+struct Told(Kept);
+
+impl Responder for Told {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        respond(self.0)
+    }
+}
+
 /// Send a form.
 ///
 /// For websites: no credential but the publishable key in the address, and pages of the form's `allowed_origins`
 /// only. What does not fit is refused with its reasons, and kept. The answer never tells whether the person was known.
-#[utoipa::path(tag = "capture", params(FormKeyPath), security(()), request_body = CaptureRequest,
+///
+/// A form without JavaScript sends `application/x-www-form-urlencoded` or `multipart/form-data` (no files): the flat
+/// fields are the form's; `_visitor_id`, `_page_url`, `_page_title`, `_referrer`, `_landing_url`, `_landing_referrer`,
+/// `_language`, `_rendered_at`, `_submitted_at`, `_consent_<purpose>` and `_test` say the rest. It is answered by `303` to
+/// the form's `redirect_url`, or by a small page; also its problems are pages, unless it accepts JSON and no HTML.
+///
+/// The same form, e-mail and answers within 60 seconds are one submission, where no `Idempotency-Key` is given.
+#[utoipa::path(tag = "capture", params(FormKeyPath), security(()),
+    request_body(content((CaptureRequest = "application/json"),
+        (FlatRequest = "application/x-www-form-urlencoded"), (FlatRequest = "multipart/form-data"))),
     responses(
+        (status = 200, description = "It was taken; thanks for a person to read", body = String, content_type = "text/html",
+            headers(("Access-Control-Allow-Origin" = String, description = "The page's origin, if it may send the form"))),
         (status = 201, description = "It was taken", body = Receipt,
             headers(("Location" = String, description = "The submission's address, for the company"),
                 ("Access-Control-Allow-Origin" = String, description = "The page's origin, if it may send the form"),
                 ("Vary" = String, description = "`Origin`"))),
+        (status = 202, description = "It could not be worked on and is kept, to be replayed by the company", body = KeptReceipt),
+        (status = 303, description = "It was taken; the form's own `redirect_url` says thanks",
+            headers(("Location" = String, description = "The form's `redirect_url`"))),
         (status = 403, description = "Pages of this origin may not send the form", body = ProblemView,
             content_type = "application/problem+json")))]
-#[post("/v1/capture/{form_key}", wrap = "from_fn(cors::reflect)")]
-async fn capture_submission(
-    ctx: Ctx<Public>,
-    path: Path<FormKeyPath>,
-    body: web::Bytes,
-) -> Reply<Created<Receipt>> {
+#[post("/v1/capture/{form_key}")]
+async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: web::Bytes) -> Reply<Told> {
+    let place = ctx.captures.place()?;
     let request = ctx.request();
     let door = door::of(request).await?.ok_or_else(not_found)?;
     door.check_origin(request.headers())?;
     ctx.limits.admit_form(&path.0.form_key)?;
-    let (posted, malformed) = read(request, &body)?;
+    let shape = shapes(request)?.body(&operation_key(request));
+    let shape = shape.ok_or_else(|| Problem::new(Code::InternalError).because("a capture has no shape"))?;
+    let read = body::read(body::media_type(request.headers()), &sent, shape)?;
 
-    let principal = format!("form/{}", door.form_id);
-    let tx = ctx.begin_as(Actor::Form(door.form_id), &principal).await?;
-    let form = tx
-        .rules()
-        .forms
-        .get(&door.form_id)
-        .filter(|form| form.archived_at.is_none());
-    let form = form.cloned().ok_or_else(not_found)?;
+    let (once, wants_page) = (
+        ctx.once(&format!("form/{}", door.form_id)),
+        body::wants_page(request.headers()),
+    );
+    let has_key = once.is_some();
     let id = ctx.ids().next();
-    let outcomes = take(&tx, vec![Item { id, form, posted }]).await?;
-    match outcomes.into_iter().find_map(Result::err) {
-        None => {
-            let receipt = Receipt {
-                submission_id: id,
-                status: Taken::Accepted,
-            };
-            ctx.commit_as(
-                &principal,
-                tx,
-                Created::at(format!("/v1/submissions/{id}"), receipt),
-            )
-            .await
-        }
-        // What is refused is kept all the same; its answer is not, so that it may be sent again, mended.
-        Some(faults) => {
-            tx.commit().await?;
-            Err(malformed.unwrap_or_else(|| invalid(faults)))
-        }
+    let ticket = place.take(Item {
+        stamp: ctx.stamp_as(Actor::Form(door.form_id)),
+        id,
+        form_id: door.form_id,
+        posted: Posted {
+            by_bot: bots::is_bot(request.headers()),
+            ..read.posted
+        },
+        once,
+        wants_page,
+    });
+    let commits = ctx.commits();
+    match ticket.wait(PATIENCE, || commits.begin()).await {
+        Ok(Outcome::Taken(answer) | Outcome::Kept(answer)) => Ok(Told(answer)),
+        Ok(Outcome::Repeated(answer)) => Err(Problem::kept(answer)),
+        Ok(Outcome::KeyReused) => Err(Problem::new(Code::IdempotencyKeyReused)),
+        Ok(Outcome::NoForm) => Err(not_found()),
+        Ok(Outcome::Refused(form, faults)) => match read.malformed {
+            Some(malformed) => Err(malformed),
+            None if wants_page => Ok(Told(page::refusal(&form, &faults))),
+            None => Err(invalid(faults)),
+        },
+        Err(Undone::Locked) if has_key => Err(Problem::new(Code::RequestInProgress).retry_after(1)),
+        Err(undone) => Err(undone.into()),
     }
-}
-
-/// One submission on its way. Its id is drawn once, before the first attempt.
-#[derive(Debug)]
-pub struct Item {
-    /// The submission's id.
-    pub id: SubmissionId,
-    /// The form, as it is in this transaction.
-    pub form: Arc<Form>,
-    /// What was sent.
-    pub posted: Posted,
-}
-
-/// Take in a batch of submissions within the caller's transaction, each standing on the decisions before it, and
-/// answer each: taken, or kept as rejected for these faults.
-///
-/// A lone request is a batch of one. The journal names the transaction's actor, so a batch is of one form.
-pub async fn take(tx: &Tx, items: Vec<Item>) -> Result<Vec<Result<SubmissionId, Vec<Fault>>>, StoreError> {
-    let now = tx.stamp().now;
-    let custom_fields = &tx.rules().custom_fields;
-    let said: Vec<Result<Statement, Vec<Fault>>> = items
-        .iter()
-        .map(|item| statement(&item.form, &item.posted, custom_fields, now))
-        .collect();
-    let mut world = store::leads::world(tx, said.iter().flatten()).await?;
-
-    let (mut outcomes, mut changes) = (vec![], vec![]);
-    for (item, said) in items.into_iter().zip(said) {
-        let captured = capture(
-            &mut world,
-            &item.form,
-            &item.posted,
-            said,
-            item.id,
-            now,
-            &mut tx.ids(),
-        );
-        changes.extend(captured.changes);
-        outcomes.push(if captured.faults.is_empty() {
-            Ok(item.id)
-        } else {
-            Err(captured.faults)
-        });
-    }
-
-    store::write(tx, &changes).await?;
-    Ok(outcomes)
 }
 
 fn not_found() -> Problem {
     Problem::new(Code::NotFound)
 }
 
-/// Read a body: leniently in what it may hold, strictly in its form. One that cannot be read comes back with its
-/// faults, to be kept; with the problem to answer where it is no JSON; as that problem alone where no text can be kept.
-fn read(request: &HttpRequest, body: &[u8]) -> Result<(Posted, Option<Problem>), Problem> {
-    demand_json(request)?;
-    let kept = str::from_utf8(body)
-        .ok()
-        .filter(|text| !text.contains('\0') && !text.trim().is_empty());
-    let unread = |raw: &str, faults| Posted {
-        raw: raw.to_owned(),
-        faults,
-        ..Posted::default()
-    };
-    let (value, raw) = match (strict::parse(body), kept) {
-        (Ok(value), Some(raw)) => (value, raw),
-        (Err(problem), Some(raw)) => {
-            return Ok((unread(raw, faults(problem.violations())), Some(problem)));
-        }
-        (Err(problem), None) => return Err(problem),
-        (Ok(_), None) => return Err(Problem::new(Code::MalformedJson)),
-    };
-    let shape = shapes(request)?.body(&operation_key(request));
-    let shape = shape.ok_or_else(|| Problem::new(Code::InternalError).because("a capture has no shape"))?;
-    let violations = shape.check(&value);
-    if !violations.is_empty() {
-        return Ok((unread(raw, faults(&violations)), None));
-    }
-    let Ok(understood) = Understood::deserialize(&value) else {
-        let fault = Fault::new("", "invalid_format", "does not have the documented form");
-        return Ok((unread(raw, vec![fault]), None));
-    };
-    Ok((understood.into_posted(raw), None))
-}
-
-fn demand_json(request: &HttpRequest) -> Result<(), Problem> {
-    let mime = request.mime_type().ok().flatten();
-    let is_json = mime.is_some_and(|mime| {
-        mime.essence_str() == "application/json"
-            && mime.get_param("charset").is_none_or(|charset| charset == "utf-8")
-    });
-    if is_json {
-        Ok(())
-    } else {
-        Err(Problem::new(Code::UnsupportedMediaType))
-    }
-}
-
-/// What the walk over a body found, as it is kept with the submission.
-fn faults(violations: &[Violation]) -> Vec<Fault> {
-    let fault = |violation: &Violation| {
-        let pointer = match &violation.place {
-            Place::Pointer(pointer) => {
-                percent_decode_str(pointer.trim_start_matches('#')).decode_utf8_lossy()
-            }
-            Place::Header(_) | Place::Parameter(_) => "".into(),
-        };
-        Fault::new(pointer, violation.code, &violation.detail)
-    };
-    violations.iter().take(MOST_VIOLATIONS).map(fault).collect()
-}
-
-impl Understood {
-    fn into_posted(self, raw: &str) -> Posted {
-        let page = self.context.unwrap_or_default();
-        Posted {
-            fields: self.fields,
+impl From<Understood> for Posted {
+    fn from(understood: Understood) -> Self {
+        let page = understood.context.unwrap_or_default();
+        let consent = understood.consent.unwrap_or_default();
+        Self {
+            fields: understood.fields,
+            consent: consent
+                .into_iter()
+                .map(|one| (one.purpose, one.granted))
+                .collect(),
             context: Context {
                 page_url: page.page_url,
                 landing_url: page.landing_url,
                 landing_referrer: page.landing_referrer,
                 referrer: page.referrer,
                 language: page.language,
+                rendered_at: page.rendered_at,
             },
-            submitted_at: self.submitted_at,
-            is_test: self.test.unwrap_or_default(),
-            raw: raw.to_owned(),
-            faults: vec![],
+            submitted_at: understood.submitted_at,
+            is_test: understood.test.unwrap_or_default(),
+            ..Self::default()
         }
     }
 }

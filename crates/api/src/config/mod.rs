@@ -44,6 +44,8 @@ pub struct Config {
     pub workers: usize,
     /// How many connections read from the database at once.
     pub readers: u32,
+    /// How many submissions may wait for the batching writer.
+    pub capture_queue: usize,
     /// Proxies whose `Forwarded` and `X-Forwarded-For` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Origins of front ends that may call with users' tokens.
@@ -124,6 +126,9 @@ impl Config {
                 .take("workers", |text| number(text, 1, 256))
                 .unwrap_or_else(cores),
             readers: read.take("readers", |text| number(text, 1, 256)).unwrap_or(4),
+            capture_queue: read
+                .take("capture_queue", |text| number(text, 1, 100_000))
+                .unwrap_or(1024),
             trusted_proxies: read
                 .take("trusted_proxies", |text| list(text, network))
                 .unwrap_or_default(),

@@ -33,6 +33,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("log", "TANDEM_LOG", "info,tandem_api=debug"),
     setting("workers", "TANDEM_WORKERS", "4"),
     setting("readers", "TANDEM_READERS", "4"),
+    setting("capture_queue", "TANDEM_CAPTURE_QUEUE", "1024"),
     setting(
         "trusted_proxies",
         "TANDEM_TRUSTED_PROXIES",

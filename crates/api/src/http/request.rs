@@ -22,6 +22,7 @@ use super::reply::{NoContent, Reply};
 use crate::access;
 use crate::ambient::Stopwatch;
 use crate::app::App;
+use crate::capture;
 use crate::crypto;
 
 /// The most bytes of a body.
@@ -75,6 +76,7 @@ pub async fn guard(
     let trace = trace_id(&request);
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let front_end = cors::allowed_origin(&app.config, request.request());
+    let form = capture::cors::Page::of(request.request());
     let span = tracing::info_span!("request", request_id = %id, trace_id = trace.as_deref());
     let started = app.ambient.now();
     let watch = Stopwatch::start();
@@ -83,6 +85,9 @@ pub async fn guard(
     let (route, status, outcome) = match outcome {
         Ok(mut response) => {
             let route = response.request().match_pattern().unwrap_or_else(|| "-".into());
+            if let Some(page) = form {
+                page.dress(&app, response.response_mut()).await;
+            }
             finish(response.response_mut(), &id, &path);
             if let Some(origin) = front_end {
                 cors::allow(response.headers_mut(), origin);
@@ -90,6 +95,9 @@ pub async fn guard(
             (route, response.status(), Ok(response))
         }
         Err(mut response) => {
+            if let Some(page) = form {
+                page.dress(&app, &mut response).await;
+            }
             finish(&mut response, &id, &path);
             if let Some(origin) = front_end {
                 cors::allow(response.headers_mut(), origin);

@@ -163,7 +163,21 @@ pub(super) fn attach(path: &str, method: &str, operation: &mut Map<String, Value
         }
     }
     for (status, response) in responses.iter_mut() {
+        if path.starts_with("/v1/capture/") {
+            offer_page(status, response);
+        }
         complete(status, response, keyed);
+    }
+}
+
+/// Who sends a form from a browser without JavaScript reads a problem as a page.
+fn offer_page(status: &str, response: &mut Value) {
+    let shared = SHARED.iter().find(|shared| shared.1.to_string() == status);
+    if let (Some((_, _, description, codes)), true) = (shared, response.get("$ref").is_some()) {
+        *response = json!({"description": description, "content": problems(codes)});
+    }
+    if status.parse::<u16>().is_ok_and(|status| status >= 400) {
+        response["content"]["text/html"] = json!({"schema": {"type": "string"}});
     }
 }
 
@@ -290,7 +304,7 @@ fn complete(status: &str, response: &mut Value, keyed: bool) {
             .collect();
         response["content"] = problems(&codes[..codes.len().min(3)]);
     }
-    let success = (200..300).contains(&status);
+    let success = (200..300).contains(&status) || status == 303;
     let names = [
         ("X-Request-Id", "RequestId", true),
         ("RateLimit", "RateLimit", success || status == 429),

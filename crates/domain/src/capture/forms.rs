@@ -4,13 +4,28 @@ use std::net::Ipv6Addr;
 
 use serde_json::json;
 
-use super::{Form, FormField, FormKey};
+use super::{Form, FormConsent, FormField, FormKey};
 use crate::access::{Actor, Denied};
 use crate::change::{Change, Facts};
 use crate::fault::Fault;
 use crate::id::Ids;
 use crate::instant::Timestamp;
 use crate::leads::fields::{CompanyField, LeadField};
+
+/// What a form is set to, besides its fields and origins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FormSettings {
+    /// Where a browser without JavaScript goes after sending it.
+    pub redirect_url: Option<String>,
+    /// A field that people do not see: whoever fills it is no person.
+    pub honeypot_field: Option<String>,
+    /// In how many seconds nobody can have filled it in.
+    pub min_fill_seconds: Option<i64>,
+    /// The service that it asks about.
+    pub service_requested: Option<String>,
+    /// What it asks the person to agree to.
+    pub consent: Vec<FormConsent>,
+}
 
 /// A form that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +36,11 @@ pub struct MakeForm {
     pub fields: Vec<FormField>,
     /// The origins whose pages may send it.
     pub allowed_origins: Vec<String>,
+    /// Everything else.
+    pub settings: FormSettings,
 }
 
-/// A change of a form that is asked for; what is absent stays.
+/// A change of a form that is asked for; what is absent stays, what is `Some(None)` is emptied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EditForm {
     /// What people call it.
@@ -32,6 +49,16 @@ pub struct EditForm {
     pub fields: Option<Vec<FormField>>,
     /// The origins whose pages may send it.
     pub allowed_origins: Option<Vec<String>>,
+    /// Where a browser without JavaScript goes.
+    pub redirect_url: Option<Option<String>>,
+    /// The field that people do not see.
+    pub honeypot_field: Option<Option<String>>,
+    /// In how many seconds nobody can have filled it in.
+    pub min_fill_seconds: Option<Option<i64>>,
+    /// The service that it asks about.
+    pub service_requested: Option<Option<String>>,
+    /// What it asks the person to agree to.
+    pub consent: Option<Vec<FormConsent>>,
     /// Whether it is out of use.
     pub archived: Option<bool>,
 }
@@ -59,6 +86,7 @@ pub fn make_form(
     may_change_forms(actor)?;
     let mut faults = form_faults(&asked.fields, custom_names);
     let allowed_origins = origins(&asked.allowed_origins, &mut faults);
+    faults.extend(settings_faults(&asked.settings, &asked.fields));
     if !faults.is_empty() {
         return Err(Refused::Invalid(faults));
     }
@@ -68,6 +96,7 @@ pub fn make_form(
         name: asked.name,
         fields: asked.fields,
         allowed_origins,
+        settings: asked.settings,
         archived_at: None,
         created_at: now,
         updated_at: now,
@@ -103,6 +132,15 @@ pub fn edit_form(
     if let Some(wanted) = asked.allowed_origins {
         edited.allowed_origins = origins(&wanted, &mut faults);
     }
+    let settings = &mut edited.settings;
+    settings.redirect_url = asked.redirect_url.unwrap_or(settings.redirect_url.take());
+    settings.honeypot_field = asked.honeypot_field.unwrap_or(settings.honeypot_field.take());
+    settings.min_fill_seconds = asked.min_fill_seconds.unwrap_or(settings.min_fill_seconds);
+    settings.service_requested = asked
+        .service_requested
+        .unwrap_or(settings.service_requested.take());
+    settings.consent = asked.consent.unwrap_or(std::mem::take(&mut settings.consent));
+    faults.extend(settings_faults(&edited.settings, &edited.fields));
     match asked.archived {
         Some(true) => edited.archived_at = edited.archived_at.or(Some(now)),
         Some(false) => edited.archived_at = None,
@@ -124,6 +162,42 @@ pub fn edit_form(
     }))
 }
 
+/// Give a form another publishable key. Those that it has keep working until `until`, or until their own end.
+///
+/// Answers the new key, and the older ones with the end that they have now.
+pub fn rotate_key(
+    form: &Form,
+    keys: &[FormKey],
+    key: String,
+    until: Timestamp,
+    actor: &Actor,
+    now: Timestamp,
+    ids: &mut Ids,
+) -> Result<Change, Refused> {
+    may_change_forms(actor)?;
+    let ended = |key: &FormKey| FormKey {
+        expires_at: Some(key.expires_at.map_or(until, |end| end.min(until))),
+        ..key.clone()
+    };
+    let form = Form {
+        version: form.version + 1,
+        updated_at: now,
+        ..form.clone()
+    };
+    let key = FormKey {
+        id: ids.next(),
+        form_id: form.id,
+        key,
+        expires_at: None,
+        created_at: now,
+    };
+    Ok(Change::FormKeyRotated {
+        form,
+        key,
+        ended: keys.iter().map(ended).collect(),
+    })
+}
+
 /// Forms are marketing's. A key by itself acts by its scope.
 fn may_change_forms(actor: &Actor) -> Result<(), Denied> {
     match actor.person() {
@@ -138,6 +212,11 @@ fn differences(old: &Form, new: &Form) -> (Facts, Facts) {
             ("name", json!(form.name)),
             ("fields", json!(form.fields)),
             ("allowed_origins", json!(form.allowed_origins)),
+            ("redirect_url", json!(form.settings.redirect_url)),
+            ("honeypot_field", json!(form.settings.honeypot_field)),
+            ("min_fill_seconds", json!(form.settings.min_fill_seconds)),
+            ("service_requested", json!(form.settings.service_requested)),
+            ("consent", json!(form.settings.consent)),
             ("archived", json!(form.archived_at.is_some())),
         ]
     };
@@ -159,6 +238,14 @@ pub fn form_faults(fields: &[FormField], custom_names: &[&str]) -> Vec<Fault> {
             let pointer = format!("/fields/{index}/name");
             faults.push(Fault::new(pointer, "duplicate_items", "is used twice"));
         }
+        if is_reserved(&field.name) {
+            let pointer = format!("/fields/{index}/name");
+            faults.push(Fault::new(
+                pointer,
+                "not_allowed",
+                "has a meaning of its own in a form that is sent",
+            ));
+        }
         let Some(maps_to) = &field.maps_to else { continue };
         let pointer = format!("/fields/{index}/maps_to");
         if fields[..index].iter().any(|other| other.maps_to == field.maps_to) {
@@ -174,6 +261,68 @@ pub fn form_faults(fields: &[FormField], custom_names: &[&str]) -> Vec<Fault> {
         faults.push(Fault::new("/fields", "required", detail));
     }
     faults
+}
+
+/// The flat names that say something about the visit, not about the person; see [`is_reserved`].
+const RESERVED: &[&str] = &[
+    "_visitor_id",
+    "_page_url",
+    "_page_title",
+    "_referrer",
+    "_landing_url",
+    "_landing_referrer",
+    "_language",
+    "_rendered_at",
+    "_submitted_at",
+    "_test",
+];
+
+/// Whether a form without JavaScript sends context under this name, so that no field may have it.
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name) || name.starts_with("_consent_")
+}
+
+fn settings_faults(settings: &FormSettings, fields: &[FormField]) -> Vec<Fault> {
+    let mut faults = vec![];
+    if settings
+        .redirect_url
+        .as_deref()
+        .is_some_and(|url| !is_address(url))
+    {
+        let detail = "is not an address such as https://www.example.com/thanks";
+        faults.push(Fault::new("/redirect_url", "invalid_format", detail));
+    }
+    if let Some(honeypot) = &settings.honeypot_field {
+        if fields.iter().any(|field| field.name == *honeypot) {
+            let detail = "is a field that people fill";
+            faults.push(Fault::new("/honeypot_field", "not_allowed", detail));
+        } else if is_reserved(honeypot) {
+            let detail = "has a meaning of its own in a form that is sent";
+            faults.push(Fault::new("/honeypot_field", "not_allowed", detail));
+        }
+    }
+    for (index, consent) in settings.consent.iter().enumerate() {
+        if settings.consent[..index]
+            .iter()
+            .any(|other| other.purpose == consent.purpose)
+        {
+            let pointer = format!("/consent/{index}/purpose");
+            faults.push(Fault::new(pointer, "duplicate_items", "is asked for twice"));
+        }
+    }
+    faults
+}
+
+/// Whether a text is an absolute http or https address, without credentials, as a header can carry it.
+fn is_address(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else {
+        return false;
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let authority = text.len() - rest.len() + end;
+    text.bytes().all(|b| (0x21..=0x7e).contains(&b))
+        && !text.contains('\\')
+        && origin(&text[..authority]).is_some()
 }
 
 /// The origins as browsers send them, each once.

@@ -1,17 +1,27 @@
 //! Forms and what strangers send to them.
 
+mod answers;
 mod forms;
+mod spam;
+mod submission;
 mod submit;
 mod touch;
+mod twins;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::id::{FormId, FormKeyId, LeadId, SubmissionId};
+use crate::id::{FormId, FormKeyId};
 use crate::instant::Timestamp;
 
-pub use forms::{EditForm, MakeForm, Refused, edit_form, form_faults, make_form, origin};
-pub use submit::{Captured, Context, MAX_FIELDS, MAX_VALUE_BYTES, Posted, capture, country, statement};
+pub use answers::{Answers, MAX_FIELDS, MAX_VALUE_BYTES, country, statement, yes_or_no};
+pub use forms::{
+    EditForm, FormSettings, MakeForm, Refused, edit_form, form_faults, is_reserved, make_form, origin,
+    rotate_key,
+};
+pub use submission::{Consent, Context, Posted, Submission, SubmissionFault, SubmissionStatus};
+pub use submit::{Captured, Incoming, capture, failed};
+pub use twins::{Earlier, Sameness, TWIN_MS, Twins};
 
 /// What a field of a form takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -66,6 +76,51 @@ pub struct FormField {
     pub maps_to: Option<String>,
 }
 
+/// Why personal data may be processed (GDPR, article 6 (1)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LegalBasis {
+    /// The person agreed (a).
+    Consent,
+    /// For a contract with the person, or before one (b).
+    Contract,
+    /// A law demands it (c).
+    LegalObligation,
+    /// To save a life (d).
+    VitalInterests,
+    /// In the public interest (e).
+    PublicTask,
+    /// The company's interest outweighs the person's (f).
+    LegitimateInterests,
+}
+
+/// Something that a form asks the person to agree to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FormConsent {
+    /// What for. A form without JavaScript sends it as `_consent_<purpose>`.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[a-z][a-z0-9_]*$",
+        example = "marketing_email"
+    )]
+    pub purpose: String,
+    /// What the person reads.
+    #[schema(
+        min_length = 1,
+        max_length = 4000,
+        pattern = r"\S",
+        example = "You may send me news by e-mail."
+    )]
+    pub wording: String,
+    /// Why it may be asked for.
+    pub legal_basis: LegalBasis,
+    /// Whether a submission without it is rejected.
+    #[serde(default)]
+    pub required: bool,
+}
+
 /// A capture point on a website.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form {
@@ -79,6 +134,8 @@ pub struct Form {
     pub fields: Vec<FormField>,
     /// The origins (`https://www.example.com`) whose pages may send it.
     pub allowed_origins: Vec<String>,
+    /// Everything else that it is set to.
+    pub settings: FormSettings,
     /// Not in use any more, by hand.
     pub archived_at: Option<Timestamp>,
     /// When it was made.
@@ -100,67 +157,4 @@ pub struct FormKey {
     pub expires_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
-}
-
-/// What became of a submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SubmissionStatus {
-    /// It made or changed a lead.
-    Accepted,
-    /// It did not fit the form; kept with its reasons.
-    Rejected,
-    /// It only tried the form out; nothing came of it but its record.
-    Test,
-}
-
-impl SubmissionStatus {
-    /// The status's name on the wire and on disk.
-    pub const fn name(self) -> &'static str {
-        match self {
-            SubmissionStatus::Accepted => "accepted",
-            SubmissionStatus::Rejected => "rejected",
-            SubmissionStatus::Test => "test",
-        }
-    }
-
-    /// The status with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Accepted, Self::Rejected, Self::Test]
-            .into_iter()
-            .find(|status| status.name() == name)
-    }
-}
-
-/// Why a submission was rejected, at one place of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct SubmissionFault {
-    /// JSON pointer into the body.
-    #[schema(max_length = 1024, example = "#/fields/email")]
-    pub pointer: String,
-    /// Machine-readable code.
-    #[schema(max_length = 64, example = "required")]
-    pub code: String,
-    /// What a person reads.
-    #[schema(max_length = 2048, example = "is required")]
-    pub detail: String,
-}
-
-/// One POST to a form, kept whole whatever became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Submission {
-    /// Which.
-    pub id: SubmissionId,
-    /// To which form.
-    pub form_id: FormId,
-    /// What became of it.
-    pub status: SubmissionStatus,
-    /// The lead that it was about, if accepted.
-    pub lead_id: Option<LeadId>,
-    /// The body as it came.
-    pub raw: String,
-    /// Why it was rejected.
-    pub faults: Vec<SubmissionFault>,
-    /// When it came in.
-    pub received_at: Timestamp,
 }

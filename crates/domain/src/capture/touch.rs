@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::submit::Context;
+use super::Context;
 use crate::instant::Timestamp;
 use crate::leads::Touch;
 

@@ -2,6 +2,7 @@
 
 pub mod custom;
 pub mod fields;
+pub mod free_mail;
 pub mod identity;
 pub mod save;
 pub mod search;

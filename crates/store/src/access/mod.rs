@@ -20,7 +20,7 @@ pub use users::find as find_user;
 /// Take the one lock over users, teams and keys, until the end of the transaction: who administers, which names are
 /// taken and which secrets are good is then read as it will be written.
 pub async fn lock_accounts(tx: &Tx) -> Result<(), StoreError> {
-    Ok(dialect::lock_one(tx.conn(), "accounts").await?)
+    Ok(dialect::lock_exactly(tx.conn(), &["accounts"]).await?)
 }
 
 /// Forget what has expired: sessions, spent tokens, invitations, throttles, old secrets; at most `limit` of each.

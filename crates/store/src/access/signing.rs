@@ -30,7 +30,7 @@ pub struct KeptKey {
 
 /// Take the one lock over signing keys, until the end of the transaction.
 pub async fn lock(tx: &Tx) -> Result<(), StoreError> {
-    Ok(dialect::lock_one(tx.conn(), "signing_keys").await?)
+    Ok(dialect::lock_exactly(tx.conn(), &["signing_keys"]).await?)
 }
 
 /// The keys that sign now or were retired after an instant, the newest first.

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
-use tandem_domain::capture::Form;
+use tandem_domain::capture::{Form, FormSettings};
 use tandem_domain::id::Id;
 use tandem_domain::instant::Timestamp;
 
@@ -21,6 +21,15 @@ pub struct Model {
     pub fields: String,
     #[sea_orm(column_type = "Text")]
     pub allowed_origins: String,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub redirect_url: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub honeypot_field: Option<String>,
+    pub min_fill_seconds: Option<i64>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub service_requested: Option<String>,
+    #[sea_orm(column_type = "Text")]
+    pub consent: String,
     pub archived_at: Option<i64>,
     pub created_at: i64,
     pub updated_at: i64,
@@ -40,6 +49,11 @@ impl Model {
             name: form.name.clone(),
             fields: to_json(&form.fields),
             allowed_origins: to_json(&form.allowed_origins),
+            redirect_url: form.settings.redirect_url.clone(),
+            honeypot_field: form.settings.honeypot_field.clone(),
+            min_fill_seconds: form.settings.min_fill_seconds,
+            service_requested: form.settings.service_requested.clone(),
+            consent: to_json(&form.settings.consent),
             archived_at: form.archived_at.map(Timestamp::millis),
             created_at: form.created_at.millis(),
             updated_at: form.updated_at.millis(),
@@ -54,6 +68,13 @@ impl Model {
             name: self.name,
             fields: from_json("forms", &self.fields)?,
             allowed_origins: from_json("forms", &self.allowed_origins)?,
+            settings: FormSettings {
+                redirect_url: self.redirect_url,
+                honeypot_field: self.honeypot_field,
+                min_fill_seconds: self.min_fill_seconds,
+                service_requested: self.service_requested,
+                consent: from_json("forms", &self.consent)?,
+            },
             archived_at: self.archived_at.map(Timestamp::from_millis),
             created_at: Timestamp::from_millis(self.created_at),
             updated_at: Timestamp::from_millis(self.updated_at),

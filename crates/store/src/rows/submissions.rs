@@ -14,14 +14,20 @@ use crate::error::StoreError;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
+    pub version: i64,
     pub form_id: Uuid,
     #[sea_orm(column_type = "Text")]
     pub status: String,
     pub lead_id: Option<Uuid>,
     #[sea_orm(column_type = "Text")]
+    pub consent: String,
+    #[sea_orm(column_type = "Text")]
     pub raw: String,
     #[sea_orm(column_type = "Text")]
+    pub media_type: String,
+    #[sea_orm(column_type = "Text")]
     pub faults: String,
+    pub twin: Option<Uuid>,
     pub received_at: i64,
 }
 
@@ -35,11 +41,15 @@ impl Model {
     pub(crate) fn of(submission: &Submission) -> Self {
         Self {
             id: submission.id.uuid(),
+            version: submission.version,
             form_id: submission.form_id.uuid(),
             status: submission.status.name().to_owned(),
             lead_id: submission.lead_id.map(Id::uuid),
+            consent: to_json(&submission.consent),
             raw: submission.raw.clone(),
+            media_type: submission.media_type.clone(),
             faults: to_json(&submission.faults),
+            twin: submission.twin,
             received_at: submission.received_at.millis(),
         }
     }
@@ -48,11 +58,15 @@ impl Model {
     pub(crate) fn into_domain(self) -> Result<Submission, StoreError> {
         Ok(Submission {
             id: Id::from_uuid(self.id),
+            version: self.version,
             form_id: Id::from_uuid(self.form_id),
             status: SubmissionStatus::named(&self.status).ok_or(StoreError::Corrupt("submissions"))?,
             lead_id: self.lead_id.map(Id::from_uuid),
+            consent: from_json("submissions", &self.consent)?,
             raw: self.raw,
+            media_type: self.media_type,
             faults: from_json("submissions", &self.faults)?,
+            twin: self.twin,
             received_at: Timestamp::from_millis(self.received_at),
         })
     }

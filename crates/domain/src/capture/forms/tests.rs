@@ -19,6 +19,7 @@ fn asked() -> MakeForm {
         name: "Contact".into(),
         fields: vec![field("email", Some("email"))],
         allowed_origins: vec!["https://www.example.com".into()],
+        settings: FormSettings::default(),
     }
 }
 
@@ -147,4 +148,108 @@ fn an_edit_that_says_what_is_known_changes_nothing() {
         (&json!(false), &json!(true))
     );
     assert_eq!(after.len(), 1);
+}
+
+#[test]
+fn settings_that_make_no_sense_are_faults() {
+    let mut ids = Ids::new(Timestamp::from_millis(0), 0);
+    let marketing = person(Role::Marketing, &mut ids);
+    let consent = FormConsent {
+        purpose: "news".into(),
+        wording: "May we?".into(),
+        legal_basis: crate::capture::LegalBasis::Consent,
+        required: false,
+    };
+    let mut make = |settings: FormSettings, fields: Vec<FormField>| {
+        let asked = MakeForm {
+            settings,
+            fields,
+            ..asked()
+        };
+        match make_form(
+            asked,
+            "fk_x".into(),
+            &[],
+            &marketing,
+            Timestamp::from_millis(0),
+            &mut ids,
+        ) {
+            Err(Refused::Invalid(faults)) => faults.into_iter().map(|fault| fault.pointer).collect(),
+            other => {
+                assert!(other.is_ok(), "{other:?}");
+                vec![]
+            }
+        }
+    };
+    let email = || vec![field("email", Some("email"))];
+    let settings = FormSettings {
+        redirect_url: Some("https://www.example.com/thanks?a=b#c".into()),
+        honeypot_field: Some("website".into()),
+        consent: vec![consent.clone()],
+        ..FormSettings::default()
+    };
+    assert_eq!(make(settings, email()), [""; 0]);
+    for url in [
+        "/thanks",
+        "javascript://x",
+        "https://a@b.example/",
+        "https://a.example/\n",
+        "https://a.example\\@b.example",
+    ] {
+        let settings = FormSettings {
+            redirect_url: Some(url.into()),
+            ..FormSettings::default()
+        };
+        assert_eq!(make(settings, email()), ["/redirect_url"], "{url}");
+    }
+    let settings = FormSettings {
+        honeypot_field: Some("email".into()),
+        consent: vec![consent.clone(), consent],
+        ..FormSettings::default()
+    };
+    assert_eq!(make(settings, email()), ["/honeypot_field", "/consent/1/purpose"]);
+    let reserved = vec![
+        field("email", Some("email")),
+        field("_test", None),
+        field("_consent_x", None),
+    ];
+    assert_eq!(
+        make(FormSettings::default(), reserved),
+        ["/fields/1/name", "/fields/2/name"]
+    );
+}
+
+#[test]
+fn a_rotated_key_keeps_working_until_its_end() {
+    let mut ids = Ids::new(Timestamp::from_millis(0), 0);
+    let marketing = person(Role::Marketing, &mut ids);
+    let (now, until) = (Timestamp::from_millis(5), Timestamp::from_millis(1000));
+    let (form, first) = make_form(asked(), "fk_a".into(), &[], &marketing, now, &mut ids).unwrap();
+    let soon = FormKey {
+        expires_at: Some(Timestamp::from_millis(100)),
+        ..first.clone()
+    };
+
+    let rotated = rotate_key(
+        &form,
+        &[first, soon],
+        "fk_b".into(),
+        until,
+        &marketing,
+        now,
+        &mut ids,
+    )
+    .unwrap();
+
+    let Change::FormKeyRotated { form, key, ended } = rotated else {
+        panic!()
+    };
+    assert_eq!(
+        (form.version, key.key.as_str(), key.expires_at),
+        (2, "fk_b", None)
+    );
+    let ends: Vec<_> = ended.iter().map(|key| key.expires_at.unwrap().millis()).collect();
+    assert_eq!(ends, [1000, 100]);
+    let sales = person(Role::Sales, &mut ids);
+    assert!(rotate_key(&form, &[], "fk_c".into(), until, &sales, now, &mut ids).is_err());
 }

@@ -1,9 +1,10 @@
 //! Submissions: what becomes of them, and what is kept.
 
 use super::*;
-use crate::capture::FieldType;
+use crate::capture::{Consent, Context, FieldType, FormConsent, FormField, FormSettings, LegalBasis};
+use crate::capture::{MAX_VALUE_BYTES, statement};
 use crate::journal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -28,6 +29,7 @@ fn form(ids: &mut Ids) -> Form {
             field("message", None, false),
         ],
         allowed_origins: vec![],
+        settings: FormSettings::default(),
         archived_at: None,
         created_at: NOW,
         updated_at: NOW,
@@ -45,14 +47,38 @@ fn posted(fields: Value) -> Posted {
     }
 }
 
+/// What became of a submission: as it is kept, and its journal entries.
 fn send(world: &mut World, form: &Form, posted: &Posted, ids: &mut Ids) -> (Submission, Vec<String>) {
-    let said = statement(form, posted, &[], NOW);
-    let id = ids.next();
-    let Captured {
-        submission, changes, ..
-    } = capture(world, form, posted, said, id, NOW, ids);
+    let incoming = Incoming {
+        id: ids.next(),
+        form,
+        posted,
+        sameness: None,
+        again: None,
+    };
+    run(world, &mut Twins::default(), incoming, NOW, ids).unwrap()
+}
+
+/// The same for any submission; nothing where it was a twin.
+fn run(
+    world: &mut World,
+    twins: &mut Twins,
+    incoming: Incoming<'_>,
+    now: Timestamp,
+    ids: &mut Ids,
+) -> Option<(Submission, Vec<String>)> {
+    let said = statement(incoming.form, incoming.posted, &[], now);
+    let agreement = world.agreement.clone();
+    let rulebook = Rulebook {
+        agreement: &agreement,
+    };
+    let Captured { changes, .. } = capture(world, twins, incoming, said, &rulebook, now, ids);
     let entries = changes.iter().filter_map(journal::entry);
-    (submission, entries.map(|entry| entry.kind.to_owned()).collect())
+    let entries = entries.map(|entry| entry.kind.to_owned()).collect();
+    match changes.into_iter().next()? {
+        Change::SubmissionReceived(kept) | Change::SubmissionReplayed(kept) => Some((kept, entries)),
+        other => panic!("the first change is no submission: {other:?}"),
+    }
 }
 
 #[test]
@@ -64,7 +90,10 @@ fn a_stranger_becomes_a_lead_and_the_same_person_comes_back_to_it() {
 
     let (submission, entries) = send(&mut world, &form, &first, &mut ids);
     assert_eq!(submission.status, SubmissionStatus::Accepted);
-    assert_eq!(entries, ["submission.accepted", "lead.captured"]);
+    assert_eq!(
+        entries,
+        ["submission.accepted", "lead.captured", "company.created"]
+    );
     let lead = &world.leads[&submission.lead_id.unwrap()];
     let touch = lead.first_touch.clone().unwrap();
     assert_eq!(touch.source.as_deref(), Some("news letter"));
@@ -149,4 +178,268 @@ fn an_archived_lead_that_writes_is_taken_up_again() {
 
     assert_eq!(entries, ["submission.accepted", "lead.restored"]);
     assert_eq!(world.leads[&lead_id].archived_at, None);
+}
+
+#[test]
+fn spam_is_kept_as_spam_and_says_why() {
+    let mut ids = Ids::new(NOW, 0);
+    let (mut world, mut form) = (World::provisional(), form(&mut ids));
+    form.settings.honeypot_field = Some("website".into());
+    form.settings.min_fill_seconds = Some(3);
+    let shown = |before: i64| Context {
+        rendered_at: Some(NOW.plus_millis(-before)),
+        ..Context::default()
+    };
+    let person = posted(json!({"email": "ada@example.com", "website": " "}));
+    let filled = posted(json!({"email": "nonsense", "website": "x"}));
+    let bot = Posted {
+        by_bot: true,
+        ..person.clone()
+    };
+    let fast = Posted {
+        context: shown(2_999),
+        ..person.clone()
+    };
+    for (posted, code) in [
+        (&filled, "honeypot_filled"),
+        (&bot, "known_bot"),
+        (&fast, "filled_too_fast"),
+    ] {
+        let (submission, entries) = send(&mut world, &form, posted, &mut ids);
+        assert_eq!(submission.status, SubmissionStatus::Spam);
+        assert_eq!(
+            submission
+                .faults
+                .iter()
+                .map(|fault| fault.code.as_str())
+                .collect::<Vec<_>>(),
+            [code]
+        );
+        assert_eq!(entries, ["submission.flagged"]);
+    }
+    assert!(world.leads.is_empty());
+    // Slow enough; by the page's own clock; a clock ahead of ours; no word of it.
+    let by_own_clock = Posted {
+        submitted_at: Some(NOW.plus_millis(3_000_000)),
+        context: shown(-2_990_000),
+        ..person.clone()
+    };
+    let slow = Posted {
+        context: shown(3_000),
+        ..person.clone()
+    };
+    let ahead = Posted {
+        context: shown(-1_000),
+        ..person.clone()
+    };
+    for posted in [&slow, &by_own_clock, &ahead, &person] {
+        assert_eq!(
+            send(&mut world, &form, posted, &mut ids).0.status,
+            SubmissionStatus::Accepted
+        );
+    }
+}
+
+#[test]
+fn consent_is_kept_with_the_words_it_was_asked_by() {
+    let mut ids = Ids::new(NOW, 0);
+    let (mut world, mut form) = (World::provisional(), form(&mut ids));
+    let asks = |purpose: &str, required| FormConsent {
+        purpose: purpose.into(),
+        wording: format!("May we {purpose}?"),
+        legal_basis: LegalBasis::Consent,
+        required,
+    };
+    form.settings.consent = vec![asks("terms", true), asks("news", false)];
+    let says = |consent: &[(&str, bool)]| Posted {
+        consent: consent
+            .iter()
+            .map(|(purpose, granted)| ((*purpose).into(), *granted))
+            .collect(),
+        ..posted(json!({"email": "ada@example.com"}))
+    };
+    for refused in [
+        says(&[]),
+        says(&[("terms", false)]),
+        says(&[("terms", true), ("terms", false)]),
+    ] {
+        let (submission, _) = send(&mut world, &form, &refused, &mut ids);
+        assert_eq!(submission.status, SubmissionStatus::Rejected);
+        assert_eq!(submission.faults[0].pointer, "#/consent");
+    }
+    let (submission, _) = send(
+        &mut world,
+        &form,
+        &says(&[("terms", true), ("other", true)]),
+        &mut ids,
+    );
+    let expected = Consent {
+        purpose: "terms".into(),
+        granted: true,
+        wording: "May we terms?".into(),
+        legal_basis: LegalBasis::Consent,
+    };
+    assert_eq!(submission.consent, [expected]);
+}
+
+#[test]
+fn a_twin_within_a_minute_is_the_same_submission() {
+    let mut ids = Ids::new(NOW, 0);
+    let (mut world, mut twins, form) = (World::provisional(), Twins::default(), form(&mut ids));
+    let good = posted(json!({"email": "ada@example.com"}));
+    let bad = posted(json!({"email": "nonsense"}));
+    let mut at = |posted, hash, millis: i64| {
+        let incoming = Incoming {
+            id: ids.next(),
+            form: &form,
+            posted,
+            sameness: Some(Sameness::of_hash(&[hash; 32])),
+            again: None,
+        };
+        run(
+            &mut world,
+            &mut twins,
+            incoming,
+            NOW.plus_millis(millis),
+            &mut ids,
+        )
+        .is_some()
+    };
+    assert_eq!(
+        [at(&good, 1, 0), at(&good, 1, 59_999), at(&good, 2, 59_999)],
+        [true, false, true]
+    );
+    assert!(at(&good, 1, 60_000), "a minute later it is another one");
+    assert_eq!([at(&bad, 3, 0), at(&bad, 3, 1)], [true, false]);
+    assert!(
+        at(&good, 3, 2),
+        "what was rejected may be taken once the form is mended"
+    );
+}
+
+#[test]
+fn what_is_run_again_is_nobodys_twin_and_no_spam() {
+    let mut ids = Ids::new(NOW, 0);
+    let (mut world, form) = (World::provisional(), form(&mut ids));
+    let spam = Posted {
+        by_bot: true,
+        ..posted(json!({"email": "ada@example.com", "name": "Ada"}))
+    };
+    let (kept, _) = send(&mut world, &form, &spam, &mut ids);
+    let incoming = Incoming {
+        id: kept.id,
+        form: &form,
+        posted: &spam,
+        sameness: None,
+        again: Some(&kept),
+    };
+
+    let later = NOW.plus_millis(86_400_000);
+    let (submission, entries) = run(&mut world, &mut Twins::default(), incoming, later, &mut ids).unwrap();
+
+    assert_eq!(
+        (submission.status, submission.version),
+        (SubmissionStatus::Accepted, 2)
+    );
+    assert_eq!((submission.id, submission.received_at), (kept.id, NOW));
+    assert_eq!(entries[..2], ["submission.accepted", "lead.captured"]);
+    let said = world
+        .statements
+        .values()
+        .find_map(|statements| statements.winner());
+    assert_eq!(said.map(|said| said.observed_at), Some(NOW), "it was said then");
+}
+
+#[test]
+fn an_email_makes_a_company_for_a_lead_that_has_none() {
+    let mut ids = Ids::new(NOW, 0);
+    let (mut world, form) = (World::provisional(), form(&mut ids));
+    let first = posted(json!({"email": "ada@example.com", "firm": "Example Ltd"}));
+    send(&mut world, &form, &first, &mut ids);
+    send(
+        &mut world,
+        &form,
+        &posted(json!({"email": "bob@example.com"})),
+        &mut ids,
+    );
+    send(
+        &mut world,
+        &form,
+        &posted(json!({"email": "eve@gmail.com"})),
+        &mut ids,
+    );
+    assert_eq!(world.companies.len(), 1);
+    let company = world.companies.values().next().unwrap();
+    assert_eq!(
+        (company.domain.as_deref(), company.name()),
+        (Some("example.com"), Some("Example Ltd"))
+    );
+    let mut with_company = |email: &str| {
+        let lead = world
+            .leads
+            .values()
+            .find(|lead| lead.identifiers[0].value == email);
+        lead.unwrap().company_id.is_some()
+    };
+    assert_eq!(
+        ["ada@example.com", "bob@example.com", "eve@gmail.com"].map(&mut with_company),
+        [true, true, false]
+    );
+
+    let ada = world
+        .leads
+        .values()
+        .find(|lead| lead.identifiers[0].value == "ada@example.com")
+        .unwrap()
+        .id;
+    let other = ids.next();
+    world.leads.get_mut(&ada).unwrap().company_id = Some(other);
+    send(
+        &mut world,
+        &form,
+        &posted(json!({"email": "ada@example.com"})),
+        &mut ids,
+    );
+    assert_eq!(world.leads[&ada].company_id, Some(other), "what is known stays");
+}
+
+#[test]
+fn a_field_takes_what_its_type_says() {
+    let mut ids = Ids::new(NOW, 0);
+    let mut form = form(&mut ids);
+    let typed = |name: &str, kind| FormField {
+        name: name.into(),
+        label: name.into(),
+        kind,
+        required: false,
+        maps_to: None,
+    };
+    form.fields.extend([
+        typed("seats", FieldType::Number),
+        typed("day", FieldType::Date),
+        typed("yes", FieldType::Checkbox),
+        typed("colours", FieldType::Select),
+    ]);
+    let read = |fields: Value| {
+        let faults = statement(&form, &posted(fields), &[], NOW)
+            .err()
+            .unwrap_or_default();
+        faults
+            .iter()
+            .map(|fault| format!("{} {}", fault.pointer, fault.code))
+            .collect::<Vec<_>>()
+    };
+    let sound = json!({"email": ["ada@example.com"], "seats": "1e3", "day": "2026-02-28", "yes": "on", "colours": ["red", "blue"]});
+    assert_eq!(read(sound), [""; 0]);
+    let unsound = json!({"email": "ada@example.com", "seats": "many", "day": "2026-02-30", "yes": "perhaps", "colours": [["red"]], "name": {}});
+    assert_eq!(
+        read(unsound),
+        [
+            "/fields/name invalid_type",
+            "/fields/seats invalid_format",
+            "/fields/day invalid_format",
+            "/fields/yes invalid_format",
+            "/fields/colours invalid_type"
+        ]
+    );
 }

@@ -1,0 +1,229 @@
+//! Forms as they are shown: in a list, and whole with what a website pastes.
+
+use actix_web::http::header::HOST;
+use serde::Serialize;
+use tandem_domain::capture::{Form, FormConsent, FormField, FormKey};
+use tandem_domain::id::FormId;
+use tandem_domain::instant::Timestamp;
+use utoipa::ToSchema;
+
+use super::snippet;
+use crate::ctx::{Ctx, Permission};
+use crate::http::problem::{Code, Problem};
+use crate::http::reply::etag;
+
+/// A capture point on a website.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FormView {
+    /// Which.
+    id: FormId,
+    /// The publishable key: it stands in the website's page and may only send this form.
+    #[schema(
+        pattern = "^fk_[0-9A-Za-z]{22}$",
+        max_length = 25,
+        example = "fk_5hGz0mUq2bXe7RkW1tYc9N"
+    )]
+    key: String,
+    /// What people call it.
+    #[schema(max_length = 200, example = "Contact")]
+    name: String,
+    /// Its fields, in order.
+    #[schema(max_items = 100)]
+    fields: Vec<FormField>,
+    /// The origins whose pages may send it, as browsers write them.
+    #[schema(max_items = 50, example = json!(["https://www.example.com"]))]
+    allowed_origins: Vec<String>,
+    /// Where a browser without JavaScript goes after sending it.
+    #[schema(max_length = 2048, example = "https://www.example.com/thanks")]
+    redirect_url: Option<String>,
+    /// A field that people do not see.
+    #[schema(max_length = 100, example = "website")]
+    honeypot_field: Option<String>,
+    /// In how many seconds nobody can have filled it in.
+    #[schema(minimum = 1, maximum = 3600, example = 3)]
+    min_fill_seconds: Option<i64>,
+    /// The service that it asks about.
+    #[schema(max_length = 200, example = "Consulting")]
+    service_requested: Option<String>,
+    /// What it asks the person to agree to.
+    #[schema(max_items = 20)]
+    consent: Vec<FormConsent>,
+    /// Whether it is out of use.
+    archived: bool,
+    /// Counts the commands that changed it, from 1.
+    #[schema(minimum = 1, example = 1)]
+    version: i64,
+    /// When it was made.
+    created_at: Timestamp,
+    /// When it last changed.
+    updated_at: Timestamp,
+}
+
+impl FormView {
+    /// A form with its newest key.
+    pub(super) fn of(form: Form, key: String) -> Self {
+        Self {
+            id: form.id,
+            key,
+            name: form.name,
+            fields: form.fields,
+            allowed_origins: form.allowed_origins,
+            redirect_url: form.settings.redirect_url,
+            honeypot_field: form.settings.honeypot_field,
+            min_fill_seconds: form.settings.min_fill_seconds,
+            service_requested: form.settings.service_requested,
+            consent: form.settings.consent,
+            archived: form.archived_at.is_some(),
+            version: form.version,
+            created_at: form.created_at,
+            updated_at: form.updated_at,
+        }
+    }
+}
+
+/// A capture point on a website, with what its website pastes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FormDetail {
+    /// Which.
+    id: FormId,
+    /// The publishable key: it stands in the website's page and may only send this form.
+    #[schema(
+        pattern = "^fk_[0-9A-Za-z]{22}$",
+        max_length = 25,
+        example = "fk_5hGz0mUq2bXe7RkW1tYc9N"
+    )]
+    key: String,
+    /// What people call it.
+    #[schema(max_length = 200, example = "Contact")]
+    name: String,
+    /// Its fields, in order.
+    #[schema(max_items = 100)]
+    fields: Vec<FormField>,
+    /// The origins whose pages may send it, as browsers write them.
+    #[schema(max_items = 50, example = json!(["https://www.example.com"]))]
+    allowed_origins: Vec<String>,
+    /// Where a browser without JavaScript goes after sending it.
+    #[schema(max_length = 2048, example = "https://www.example.com/thanks")]
+    redirect_url: Option<String>,
+    /// A field that people do not see.
+    #[schema(max_length = 100, example = "website")]
+    honeypot_field: Option<String>,
+    /// In how many seconds nobody can have filled it in.
+    #[schema(minimum = 1, maximum = 3600, example = 3)]
+    min_fill_seconds: Option<i64>,
+    /// The service that it asks about.
+    #[schema(max_length = 200, example = "Consulting")]
+    service_requested: Option<String>,
+    /// What it asks the person to agree to.
+    #[schema(max_items = 20)]
+    consent: Vec<FormConsent>,
+    /// Whether it is out of use.
+    archived: bool,
+    /// Counts the commands that changed it, from 1.
+    #[schema(minimum = 1, example = 1)]
+    version: i64,
+    /// When it was made.
+    created_at: Timestamp,
+    /// When it last changed.
+    updated_at: Timestamp,
+    /// The keys before, which work until their end.
+    #[schema(max_items = 1000)]
+    older_keys: Vec<OlderKey>,
+    /// A form that works without JavaScript: to be pasted and styled.
+    #[schema(
+        max_length = 1048576,
+        example = "<form method=\"post\" action=\"https://leads.example.com/v1/capture/fk_5hGz0mUq2bXe7RkW1tYc9N\">...</form>"
+    )]
+    snippet_html: String,
+    /// A script that sends a page's own `<form data-tandem-form="fk_...">` as JSON.
+    #[schema(max_length = 65536, example = "(function () { ... })();")]
+    snippet_js: String,
+}
+
+/// A publishable key that was rotated.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OlderKey {
+    /// The key.
+    #[schema(max_length = 25, example = "fk_5hGz0mUq2bXe7RkW1tYc9N")]
+    key: String,
+    /// When it stops working.
+    works_until: Timestamp,
+}
+
+impl FormDetail {
+    /// A form with its keys, the newest first, as the world reaches it.
+    pub(super) fn of(ctx: &Ctx<impl Permission>, form: Form, keys: &[FormKey]) -> Result<Self, Problem> {
+        let (newest, older) = keys.split_first().ok_or_else(|| Problem::new(Code::NotFound))?;
+        let address = format!("{}/v1/capture/{}", reached_at(ctx), newest.key);
+        let works = |key: &FormKey| {
+            let works_until = key.expires_at.filter(|end| *end > ctx.now())?;
+            Some(OlderKey {
+                key: key.key.clone(),
+                works_until,
+            })
+        };
+        let older_keys = older.iter().filter_map(works).collect();
+        let (snippet_html, snippet_js) = (snippet::html(&form, &address), snippet::js(&newest.key, &address));
+        let FormView {
+            id,
+            key,
+            name,
+            fields,
+            allowed_origins,
+            redirect_url,
+            honeypot_field,
+            min_fill_seconds,
+            service_requested,
+            consent,
+            archived,
+            version,
+            created_at,
+            updated_at,
+        } = FormView::of(form, newest.key.clone());
+        Ok(Self {
+            id,
+            key,
+            name,
+            fields,
+            allowed_origins,
+            redirect_url,
+            honeypot_field,
+            min_fill_seconds,
+            service_requested,
+            consent,
+            archived,
+            version,
+            created_at,
+            updated_at,
+            older_keys,
+            snippet_html,
+            snippet_js,
+        })
+    }
+
+    /// The form's version as an entity tag.
+    pub(super) fn etag(&self) -> String {
+        etag(self.version, 0)
+    }
+}
+
+/// Where the world reaches this service: as configured, else as this caller does.
+fn reached_at(ctx: &Ctx<impl Permission>) -> String {
+    if let Some(url) = &ctx.config.public_url {
+        return url.clone();
+    }
+    let host = ctx
+        .request()
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok());
+    let is_plain = |host: &&str| {
+        host.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
+    };
+    let listen = || ctx.config.listen.to_string();
+    format!(
+        "http://{}",
+        host.filter(is_plain).map_or_else(listen, str::to_owned)
+    )
+}

@@ -1,0 +1,161 @@
+//! The small pages that a person sees who sent a form without JavaScript: thanks, or what is wrong. They repeat nothing
+//! that was sent.
+
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use actix_web::HttpResponse;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use tandem_domain::capture::Form;
+use tandem_domain::fault::Fault;
+
+use crate::crypto;
+use crate::http::problem::{Kept, MEDIA_TYPE, MOST_VIOLATIONS};
+
+/// The media type of a page.
+pub const HTML: &str = "text/html; charset=utf-8";
+
+const STYLE: &str =
+    "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:38rem;margin:10vh auto;padding:0 1rem}";
+
+/// Nothing may be loaded, nothing may run; the one style is named by its hash.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = STANDARD.encode(crypto::sha256(STYLE.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+});
+
+/// The thanks for a form that was taken.
+pub fn thanks() -> Kept {
+    kept(200, &page("Thank you", "<p>Your message has been received.</p>"))
+}
+
+/// What is wrong with a form, by the names that the person read.
+pub fn refusal(form: &Form, faults: &[Fault]) -> Kept {
+    let mut list = String::from("<p>Nothing was sent. Please go back and mend this:</p>\n<ul>\n");
+    for fault in faults.iter().take(MOST_VIOLATIONS) {
+        let name = fault.pointer.strip_prefix("/fields/").unwrap_or_default();
+        let name = name.replace("~1", "/").replace("~0", "~");
+        let field = form.fields.iter().find(|field| field.name == name);
+        let item = match field {
+            Some(field) => format!("<b>{}</b> {}", escaped(&field.label), escaped(&fault.detail)),
+            None => escaped(&fault.detail),
+        };
+        let _ = writeln!(list, "<li>{item}</li>");
+    }
+    list.push_str("</ul>");
+    kept(422, &page("Please check your entries", &list))
+}
+
+/// The page that a problem document is to a person; any other answer as it is.
+pub fn readable(response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
+    let is_problem = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(MEDIA_TYPE.as_bytes()));
+    if !is_problem {
+        return response;
+    }
+    let mut shown = String::new();
+    let mut response = response.map_body(|_, body| match body.try_into_bytes() {
+        Ok(bytes) => {
+            let problem: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            let text = |member: &str| escaped(problem[member].as_str().unwrap_or_default());
+            let told = format!(
+                "<p>{}.</p>\n<p>Request {}</p>",
+                text("detail"),
+                text("request_id")
+            );
+            shown = page(&text("title"), &told);
+            BoxBody::new(shown.clone())
+        }
+        Err(body) => body,
+    });
+    if !shown.is_empty() {
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
+        if let Ok(policy) = HeaderValue::from_str(&POLICY) {
+            headers.insert(CONTENT_SECURITY_POLICY, policy);
+        }
+    }
+    response
+}
+
+/// `title` and `content` are HTML already.
+fn page(title: &str, content: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style>\n\
+         </head>\n<body>\n<h1>{title}</h1>\n{content}\n</body>\n</html>\n"
+    )
+}
+
+fn kept(status: u16, page: &str) -> Kept {
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    Kept {
+        status,
+        headers: vec![
+            header("content-type", HTML),
+            header("content-security-policy", &POLICY),
+        ],
+        body: page.as_bytes().to_vec(),
+    }
+}
+
+/// Text as HTML shows it, in elements and in quoted attributes.
+pub fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::problem::{Code, Problem};
+    use actix_web::ResponseError;
+    use actix_web::body::to_bytes;
+
+    #[actix_web::test]
+    async fn a_problem_becomes_a_page_with_its_status_and_headers() {
+        let response = readable(
+            Problem::new(Code::TooManyRequests)
+                .retry_after(7)
+                .error_response(),
+        );
+        assert_eq!(response.status(), 429);
+        let header = |name: &str| response.headers().get(name).unwrap().to_str().unwrap().to_owned();
+        assert_eq!(
+            (header("retry-after"), header("content-type")),
+            ("7".into(), HTML.into())
+        );
+        assert!(header("content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"));
+        let text = to_bytes(response.into_body()).await.unwrap();
+        assert!(String::from_utf8_lossy(&text).contains("<h1>Too many requests</h1>"));
+
+        let plain = readable(HttpResponse::Ok().body("as it was"));
+        assert_eq!(to_bytes(plain.into_body()).await.unwrap(), &b"as it was"[..]);
+    }
+
+    #[test]
+    fn nothing_breaks_out_of_its_place() {
+        assert_eq!(
+            escaped("<a href=\"x\">'&"),
+            "&lt;a href=&quot;x&quot;&gt;&#39;&amp;"
+        );
+    }
+}

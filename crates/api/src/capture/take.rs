@@ -1,0 +1,393 @@
+//! Taking in submissions, any number in one transaction: facts for all of them, decision after decision, one write.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix_web::web;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tandem_domain::capture::{
+    Answers, Captured, Form, Incoming, Posted, Sameness, Submission, SubmissionStatus, Twins, capture,
+    failed, statement,
+};
+use tandem_domain::change::Change;
+use tandem_domain::fault::Fault;
+use tandem_domain::id::{FormId, SubmissionId};
+use tandem_domain::judge::Rulebook;
+use tandem_domain::leads::save::Statement;
+use tandem_domain::world::World;
+use tandem_store as store;
+use tandem_store::idempotency::{self, Record};
+use tandem_store::{Stamp, StoreError, Tx};
+use uuid::Uuid;
+
+use super::page;
+use super::writer::Work;
+use crate::app::App;
+use crate::crypto;
+use crate::ctx::Once;
+use crate::http::problem::Kept;
+use crate::http::reply::{Answer, Created};
+use crate::serve;
+
+use super::submit::Receipt;
+
+/// The work of the writer: submissions.
+pub struct Captures(pub web::Data<App>);
+
+/// One submission on its way.
+pub struct Item {
+    /// Who sent it, in which request, when. Its ids are drawn from here.
+    pub stamp: Stamp,
+    /// Its id, drawn before the first attempt.
+    pub id: SubmissionId,
+    /// To which form.
+    pub form_id: FormId,
+    /// What was sent.
+    pub posted: Posted,
+    /// The `Idempotency-Key`, if the caller gave one.
+    pub once: Option<Once>,
+    /// Whether a person reads the answer.
+    pub wants_page: bool,
+}
+
+/// What became of a submission, for whoever sent it.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It was taken, as far as a stranger is told.
+    Taken(Kept),
+    /// It was taken before; the same answer again.
+    Repeated(Kept),
+    /// Its key was used with another body.
+    KeyReused,
+    /// It does not fit its form.
+    Refused(Arc<Form>, Vec<Fault>),
+    /// The form is out of use.
+    NoForm,
+    /// It could not be worked on, and is kept to be replayed.
+    Kept(Kept),
+}
+
+impl Work for Captures {
+    type Item = Item;
+    type Done = Outcome;
+
+    async fn attempt(&self, items: &[&Item], again: bool) -> Result<Vec<Outcome>, StoreError> {
+        let app = &self.0;
+        let tx = app.db.begin(serve::stamp(&app.ambient, "capture")).await?;
+        let keys = keys(items);
+        let mut kept = idempotency::find_all(&tx, &keys).await?;
+        let known = match again {
+            true => store::capture::known(&tx, ids(items)).await?,
+            false => HashMap::new(),
+        };
+        let batch = read(&tx, items, &known);
+        let said = statements(&batch);
+        let mut world = facts(&tx, &said).await?;
+        let mut twins = store::capture::twins(&tx, twin_keys(&batch)).await?;
+
+        let (mut outcomes, mut changes, mut records) = (vec![], vec![], vec![]);
+        for read in batch {
+            let item = read.item;
+            let decided = read.decide(&tx, &mut world, &mut twins, &kept);
+            if let (Outcome::Taken(answer), Some(once)) = (&decided.outcome, &item.once)
+                && !decided.is_done
+            {
+                let record = record(once, answer);
+                kept.insert(once.key_hash.clone(), record.clone());
+                records.push((once.key_hash.as_str(), record));
+            }
+            if !decided.changes.is_empty() {
+                changes.push((&item.stamp, decided.changes));
+            }
+            outcomes.push(decided.outcome);
+        }
+
+        if changes.is_empty() && records.is_empty() {
+            tx.rollback().await?;
+            return Ok(outcomes);
+        }
+        store::write_all(&tx, &parts(&changes)).await?;
+        idempotency::keep_all(&tx, &records).await?;
+        tx.commit().await?;
+        Ok(outcomes)
+    }
+
+    async fn keep(&self, item: &Item) -> Result<Outcome, StoreError> {
+        let app = &self.0;
+        let tx = app.db.begin(serve::stamp(&app.ambient, "capture")).await?;
+        let Some(form) = form_of(&tx, item) else {
+            return Ok(Outcome::NoForm);
+        };
+        let incoming = Incoming {
+            id: item.id,
+            form: &form,
+            posted: &item.posted,
+            sameness: None,
+            again: None,
+        };
+        let change = failed(incoming, item.stamp.now);
+        let answer = kept_answer(item, &form);
+        store::write_all(&tx, &[(&item.stamp, &[change])]).await?;
+        if let Some(once) = &item.once {
+            idempotency::keep(&tx, &once.key_hash, &record(once, &answer)).await?;
+        }
+        tx.commit().await?;
+        Ok(Outcome::Kept(answer))
+    }
+}
+
+/// Run a kept submission again, within the caller's transaction, by its form as it is now.
+pub async fn replay(
+    tx: &Tx,
+    kept: &Submission,
+    posted: &Posted,
+    form: &Form,
+) -> Result<Submission, StoreError> {
+    let now = tx.stamp().now;
+    let said = statement(form, posted, &tx.rules().custom_fields, now);
+    let about: Vec<&Statement> = said.as_ref().map(|answers| &answers.said).into_iter().collect();
+    let mut world = store::leads::world(tx, about.iter().copied()).await?;
+    let incoming = Incoming {
+        id: kept.id,
+        form,
+        posted,
+        sameness: None,
+        again: Some(kept),
+    };
+    let rulebook = Rulebook {
+        agreement: &tx.rules().agreement,
+    };
+    let mut twins = Twins::default();
+    let captured = capture(
+        &mut world,
+        &mut twins,
+        incoming,
+        said,
+        &rulebook,
+        now,
+        &mut tx.ids(),
+    );
+    store::write(tx, &captured.changes).await?;
+    let again = captured.changes.into_iter().find_map(|change| match change {
+        Change::SubmissionReplayed(submission) => Some(submission),
+        _ => None,
+    });
+    again.ok_or_else(|| StoreError::Internal("a replay left no submission".into()))
+}
+
+fn keys<'a>(items: &[&'a Item]) -> Vec<&'a str> {
+    items.iter().filter_map(|item| item.key()).collect()
+}
+
+fn ids(items: &[&Item]) -> Vec<SubmissionId> {
+    items.iter().map(|item| item.id).collect()
+}
+
+fn read<'a>(tx: &Tx, items: &[&'a Item], known: &HashMap<SubmissionId, SubmissionStatus>) -> Vec<Read<'a>> {
+    items.iter().map(|item| Read::of(tx, item, known)).collect()
+}
+
+fn statements<'a>(batch: &'a [Read<'_>]) -> Vec<&'a Statement> {
+    batch
+        .iter()
+        .filter_map(|read| Some(&read.answers.as_ref().ok()?.said))
+        .collect()
+}
+
+/// The facts of a whole batch. Boxed, since the compiler cannot otherwise see that the writer's task may hold it.
+fn facts<'a>(tx: &'a Tx, said: &'a [&'a Statement]) -> BoxFuture<'a, Result<World, StoreError>> {
+    store::leads::world(tx, said.iter().copied()).boxed()
+}
+
+fn twin_keys(batch: &[Read<'_>]) -> Vec<Uuid> {
+    let keys = batch
+        .iter()
+        .filter_map(|read| Some(read.sameness?.keys(read.item.stamp.now)));
+    keys.flatten().collect()
+}
+
+fn parts<'a>(changes: &'a [(&'a Stamp, Vec<Change>)]) -> Vec<(&'a Stamp, &'a [Change])> {
+    changes
+        .iter()
+        .map(|(stamp, changes)| (*stamp, changes.as_slice()))
+        .collect()
+}
+
+impl Item {
+    fn key(&self) -> Option<&str> {
+        self.once.as_ref().map(|once| once.key_hash.as_str())
+    }
+}
+
+fn form_of(tx: &Tx, item: &Item) -> Option<Arc<Form>> {
+    let form = tx.rules().forms.get(&item.form_id)?;
+    Some(form.clone()).filter(|form| form.archived_at.is_none())
+}
+
+/// One item with all that was read of it before the facts are loaded.
+struct Read<'a> {
+    item: &'a Item,
+    form: Option<Arc<Form>>,
+    answers: Result<Answers, Vec<Fault>>,
+    sameness: Option<Sameness>,
+    /// What became of it in an attempt whose answer was lost.
+    done: Option<SubmissionStatus>,
+}
+
+struct Decided {
+    outcome: Outcome,
+    changes: Vec<Change>,
+    /// Whether its record was written with it before.
+    is_done: bool,
+}
+
+impl Outcome {
+    fn alone(self) -> Decided {
+        Decided {
+            outcome: self,
+            changes: vec![],
+            is_done: true,
+        }
+    }
+}
+
+impl<'a> Read<'a> {
+    fn of(tx: &Tx, item: &'a Item, known: &HashMap<SubmissionId, SubmissionStatus>) -> Self {
+        let form = form_of(tx, item);
+        let answers = match &form {
+            Some(form) => statement(form, &item.posted, &tx.rules().custom_fields, item.stamp.now),
+            None => Err(vec![]),
+        };
+        // What could not even be read has no twins, and neither has what has a key.
+        let is_told_apart = item.once.is_none() && item.posted.faults.is_empty();
+        let sameness = form.as_ref().filter(|_| is_told_apart).map(|form| {
+            let email = answers
+                .as_ref()
+                .ok()
+                .and_then(|answers| answers.said.emails.first());
+            let text = Sameness::text(form, &item.posted, email);
+            Sameness::of_hash(&crypto::sha256(text.as_bytes()))
+        });
+        Self {
+            item,
+            form,
+            answers,
+            sameness,
+            done: known.get(&item.id).copied(),
+        }
+    }
+
+    fn decide(
+        self,
+        tx: &Tx,
+        world: &mut World,
+        twins: &mut Twins,
+        kept: &HashMap<String, Record>,
+    ) -> Decided {
+        let item = self.item;
+        let Some(form) = self.form else {
+            return Outcome::NoForm.alone();
+        };
+        match self.done {
+            None => {}
+            Some(SubmissionStatus::Rejected) => {
+                return Outcome::Refused(form, self.answers.err().unwrap_or_default()).alone();
+            }
+            Some(SubmissionStatus::Failed) => return Outcome::Kept(kept_answer(item, &form)).alone(),
+            Some(_) => return Outcome::Taken(taken_answer(item, &form, item.id)).alone(),
+        }
+        if let Some(once) = &item.once
+            && let Some(record) = kept.get(&once.key_hash)
+        {
+            return match record.body_hash == once.body_hash {
+                true => Outcome::Repeated(answer_of(record)).alone(),
+                false => Outcome::KeyReused.alone(),
+            };
+        }
+        let rulebook = Rulebook {
+            agreement: &tx.rules().agreement,
+        };
+        let incoming = Incoming {
+            id: item.id,
+            form: &form,
+            posted: &item.posted,
+            sameness: self.sameness,
+            again: None,
+        };
+        let now = item.stamp.now;
+        let Captured {
+            id,
+            status,
+            faults,
+            changes,
+        } = capture(
+            world,
+            twins,
+            incoming,
+            self.answers,
+            &rulebook,
+            now,
+            &mut item.stamp.ids(),
+        );
+        let outcome = match status {
+            SubmissionStatus::Rejected => Outcome::Refused(form, faults),
+            _ if id != item.id => Outcome::Repeated(taken_answer(item, &form, id)),
+            _ => Outcome::Taken(taken_answer(item, &form, id)),
+        };
+        Decided {
+            outcome,
+            changes,
+            is_done: false,
+        }
+    }
+}
+
+/// What a stranger is told of a submission that was taken, or that looks like spam: nothing about anybody.
+fn taken_answer(item: &Item, form: &Form, id: SubmissionId) -> Kept {
+    if item.wants_page {
+        return page_of(form);
+    }
+    Created::at(format!("/v1/submissions/{id}"), Receipt::accepted(id)).render()
+}
+
+fn kept_answer(item: &Item, form: &Form) -> Kept {
+    if item.wants_page {
+        return page_of(form);
+    }
+    Kept {
+        status: 202,
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: br#"{"status":"kept"}"#.to_vec(),
+    }
+}
+
+/// Where a browser goes: to the form's own address, never to one that was sent.
+fn page_of(form: &Form) -> Kept {
+    match &form.settings.redirect_url {
+        Some(address) => Kept {
+            status: 303,
+            headers: vec![("location".into(), address.clone())],
+            body: vec![],
+        },
+        None => page::thanks(),
+    }
+}
+
+fn record(once: &Once, answer: &Kept) -> Record {
+    Record {
+        body_hash: once.body_hash.clone(),
+        status: answer.status,
+        headers: answer.headers.clone(),
+        body: String::from_utf8_lossy(&answer.body).into_owned(),
+        lead_ids: vec![],
+    }
+}
+
+fn answer_of(record: &Record) -> Kept {
+    Kept {
+        status: record.status,
+        headers: record.headers.clone(),
+        body: record.body.clone().into_bytes(),
+    }
+}

@@ -1,0 +1,306 @@
+//! The batching writer: whatever arrived while the last commit was on its way is the next batch, and has one commit.
+//!
+//! It knows nothing of what is written: [`Work`] does it. A lone caller is a batch of one and waits for nobody.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use tandem_store::StoreError;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::http::problem::{Code, Problem};
+
+/// The most items of one batch.
+const MOST: usize = 128;
+/// How often a batch begins again where another transaction was in its way.
+const ROUNDS: usize = 3;
+/// How long an attempt may take; a database that is silent for longer is taken for gone.
+const ATTEMPT: Duration = Duration::from_secs(8);
+
+/// What is written in batches.
+pub trait Work: Send + Sync + 'static {
+    /// One thing to do. Its ids are drawn before it is handed in, so that it is the same in every attempt.
+    type Item: Send + Sync + 'static;
+    /// What is told to whoever handed it in.
+    type Done: Send + 'static;
+
+    /// Do all of it in one transaction, each item standing on those before it, and tell what became of each, in their
+    /// order. On an error nothing was done, but for `StoreError::Unknown`. `again` says that an item may be done
+    /// already, and has to be recognised by its id.
+    fn attempt(
+        &self,
+        items: &[&Self::Item],
+        again: bool,
+    ) -> impl Future<Output = Result<Vec<Self::Done>, StoreError>> + Send;
+
+    /// Keep an item that cannot be done even alone.
+    fn keep(&self, item: &Self::Item) -> impl Future<Output = Result<Self::Done, StoreError>> + Send;
+}
+
+/// Why an item was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undone {
+    /// There is more to do than can be done in time; nothing was done.
+    Overloaded,
+    /// The database was away or too busy; nothing was done.
+    Unavailable(String),
+    /// A lock was not to be had in time; nothing was done.
+    Locked,
+    /// Nobody knows: only a repetition that is known again is safe.
+    Unknown(String),
+}
+
+impl From<Undone> for Problem {
+    fn from(undone: Undone) -> Self {
+        match undone {
+            Undone::Overloaded => Problem::new(Code::Overloaded).retry_after(1),
+            Undone::Unavailable(cause) => Problem::new(Code::Unavailable).retry_after(1).because(cause),
+            Undone::Locked => Problem::new(Code::Unavailable).retry_after(1),
+            Undone::Unknown(cause) => Problem::new(Code::InternalError).because(cause),
+        }
+    }
+}
+
+struct Job<W: Work> {
+    item: W::Item,
+    /// Set by whoever comes first: the writer that begins, or the caller who gives up.
+    claimed: Arc<AtomicBool>,
+    answer: oneshot::Sender<Result<W::Done, Undone>>,
+}
+
+/// The bounded queue in front of the writer.
+pub struct Queue<W: Work> {
+    sender: mpsc::Sender<Job<W>>,
+    receiver: Mutex<Option<mpsc::Receiver<Job<W>>>>,
+}
+
+/// A place in the queue, before there is an item for it.
+pub struct Place<'a, W: Work>(mpsc::Permit<'a, Job<W>>);
+
+/// An item that is on its way.
+pub struct Ticket<W: Work> {
+    claimed: Arc<AtomicBool>,
+    answer: oneshot::Receiver<Result<W::Done, Undone>>,
+}
+
+impl<W: Work> Queue<W> {
+    /// A queue that holds so many items.
+    pub fn new(most: usize) -> Self {
+        let (sender, receiver) = mpsc::channel(most);
+        Self {
+            sender,
+            receiver: Mutex::new(Some(receiver)),
+        }
+    }
+
+    /// A place in the queue; refused at once where there is none.
+    pub fn place(&self) -> Result<Place<'_, W>, Undone> {
+        self.sender
+            .try_reserve()
+            .map(Place)
+            .map_err(|_| Undone::Overloaded)
+    }
+}
+
+impl<W: Work> Place<'_, W> {
+    /// Hand an item in.
+    pub fn take(self, item: W::Item) -> Ticket<W> {
+        let (sender, answer) = oneshot::channel();
+        let claimed = Arc::new(AtomicBool::new(false));
+        self.0.send(Job {
+            item,
+            claimed: claimed.clone(),
+            answer: sender,
+        });
+        Ticket { claimed, answer }
+    }
+}
+
+impl<W: Work> Ticket<W> {
+    /// Wait for what becomes of it, and with patience for its turn. `begun` is called where its turn has come, but the
+    /// patience is over: from then on nobody can say that it was not tried.
+    pub async fn wait(mut self, patience: Duration, begun: impl FnOnce()) -> Result<W::Done, Undone> {
+        let lost = || Undone::Unknown("the writer is gone".into());
+        match tokio::time::timeout(patience, &mut self.answer).await {
+            Ok(answer) => answer.unwrap_or_else(|_| Err(lost())),
+            Err(_) if !self.claimed.swap(true, Ordering::SeqCst) => Err(Undone::Overloaded),
+            Err(_) => {
+                begun();
+                self.answer.await.unwrap_or_else(|_| Err(lost()))
+            }
+        }
+    }
+}
+
+/// The task that writes.
+pub struct Writer {
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Writer {
+    /// Start it on a queue; `None` where the queue has one already.
+    pub fn start<W: Work>(queue: &Queue<W>, work: W) -> Option<Self> {
+        let mut receiver = queue.receiver.lock().unwrap_or_else(PoisonError::into_inner);
+        let receiver = receiver.take()?;
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(write(work, receiver, stopped));
+        Some(Self { stop, task })
+    }
+
+    /// Take nothing more, finish what is in the queue, and end.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.task.await;
+    }
+}
+
+async fn write<W: Work>(work: W, mut queue: mpsc::Receiver<Job<W>>, mut stopped: watch::Receiver<bool>) {
+    let mut arrived = Vec::with_capacity(MOST);
+    let mut is_open = true;
+    loop {
+        let taken = tokio::select! {
+            biased;
+            _ = stopped.changed(), if is_open => {
+                is_open = false;
+                queue.close();
+                continue;
+            }
+            taken = queue.recv_many(&mut arrived, MOST) => taken,
+        };
+        if taken == 0 {
+            return;
+        }
+        let is_wanted = |job: &Job<W>| !job.claimed.swap(true, Ordering::SeqCst);
+        let batch: Vec<Job<W>> = arrived.drain(..).filter(is_wanted).collect();
+        if !batch.is_empty() {
+            do_batch(&work, batch).await;
+        }
+    }
+}
+
+/// Why an attempt came to nothing.
+enum Failure {
+    /// Another transaction was in the way.
+    Contended,
+    /// A lock was not to be had in time.
+    Locked,
+    /// The database is not there.
+    Away(String),
+    /// It may have been done.
+    Unknown(String),
+    /// It cannot be done so: a bug, a corrupt row, a panic.
+    Broken(String),
+}
+
+async fn do_batch<W: Work>(work: &W, batch: Vec<Job<W>>) {
+    let mut failure = Failure::Contended;
+    for round in 0..ROUNDS {
+        let items: Vec<&W::Item> = batch.iter().map(|job| &job.item).collect();
+        match attempt(work, &items, round > 0).await {
+            Ok(done) => {
+                for (job, done) in batch.into_iter().zip(done) {
+                    let _ = job.answer.send(Ok(done));
+                }
+                return;
+            }
+            Err(failed) => failure = failed,
+        }
+        if !matches!(failure, Failure::Contended) {
+            break;
+        }
+    }
+    if let Failure::Away(cause) = failure {
+        for job in batch {
+            let _ = job.answer.send(Err(Undone::Unavailable(cause.clone())));
+        }
+        return;
+    }
+    // Later items stood on the decisions about the one that spoilt it: each has another go, alone and with fresh facts.
+    let was_unknown = matches!(failure, Failure::Unknown(_));
+    let mut gone: Option<String> = None;
+    for job in batch {
+        let outcome = match &gone {
+            None => alone(work, &job.item).await,
+            Some(cause) => Err(Undone::Unavailable(cause.clone())),
+        };
+        if let Err(Undone::Unavailable(cause)) = &outcome {
+            gone = Some(cause.clone());
+        }
+        let outcome = match outcome {
+            Err(Undone::Unavailable(cause)) if was_unknown => Err(Undone::Unknown(cause)),
+            outcome => outcome,
+        };
+        let _ = job.answer.send(outcome);
+    }
+}
+
+/// One item as a batch of one.
+async fn alone<W: Work>(work: &W, item: &W::Item) -> Result<W::Done, Undone> {
+    let mut last = Undone::Locked;
+    for _ in 0..ROUNDS {
+        match attempt(work, &[item], true).await {
+            Ok(done) => {
+                let told = done.into_iter().next();
+                return told.ok_or_else(|| Undone::Unknown("nothing was told of an item".into()));
+            }
+            Err(Failure::Contended) => last = Undone::Locked,
+            Err(Failure::Locked) => return Err(Undone::Locked),
+            Err(Failure::Away(cause)) => {
+                return Err(match last {
+                    Undone::Unknown(_) => Undone::Unknown(cause),
+                    _ => Undone::Unavailable(cause),
+                });
+            }
+            Err(Failure::Unknown(cause)) => last = Undone::Unknown(cause),
+            Err(Failure::Broken(cause)) => return kept(work, item, cause).await,
+        }
+    }
+    Err(last)
+}
+
+async fn kept<W: Work>(work: &W, item: &W::Item, cause: String) -> Result<W::Done, Undone> {
+    tracing::error!(cause, "an item cannot be done even alone; it is kept");
+    match guarded(work.keep(item)).await {
+        Ok(done) => Ok(done),
+        Err(Failure::Away(cause)) => Err(Undone::Unavailable(cause)),
+        Err(Failure::Contended | Failure::Locked) => Err(Undone::Locked),
+        Err(Failure::Unknown(cause) | Failure::Broken(cause)) => Err(Undone::Unknown(cause)),
+    }
+}
+
+async fn attempt<W: Work>(work: &W, items: &[&W::Item], again: bool) -> Result<Vec<W::Done>, Failure> {
+    let done = guarded(work.attempt(items, again)).await?;
+    if done.len() == items.len() {
+        Ok(done)
+    } else {
+        Err(Failure::Unknown("not every item was told of".into()))
+    }
+}
+
+/// Whatever happens, a panic and silence included, the writer lives on.
+async fn guarded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failure> {
+    match tokio::time::timeout(ATTEMPT, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(Ok(done))) => Ok(done),
+        Ok(Ok(Err(error))) => Err(match error {
+            StoreError::Contended => Failure::Contended,
+            StoreError::Locked => Failure::Locked,
+            StoreError::Unavailable(cause) => Failure::Away(cause),
+            StoreError::Unknown(cause) => Failure::Unknown(cause),
+            StoreError::NotFound
+            | StoreError::Conflict
+            | StoreError::Corrupt(_)
+            | StoreError::Internal(_) => Failure::Broken(error.to_string()),
+        }),
+        // The panic itself was logged where it happened.
+        Ok(Err(_)) => Err(Failure::Broken("it panicked".into())),
+        Err(_) => Err(Failure::Unknown("the database was silent for too long".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,295 @@
+//! Reading what was sent: which answers there are, what they say about a lead, and everything that does not fit.
+
+use serde_json::{Map, Value};
+
+use super::forms::Target;
+use super::touch::first_touch;
+use super::{Consent, FieldType, Form, FormField, Posted};
+use crate::fault::Fault;
+use crate::instant::Timestamp;
+use crate::leads::custom::CustomField;
+use crate::leads::fields::{CompanyField, LeadField};
+use crate::leads::free_mail::company_domain;
+use crate::leads::identity::{Domain, Email, Phone};
+use crate::leads::save::{CompanyStatement, Statement};
+
+/// The largest number of fields that are read.
+pub const MAX_FIELDS: usize = 100;
+/// The most bytes of one value.
+pub const MAX_VALUE_BYTES: usize = 8192;
+
+/// What a submission says, as far as it fits its form.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Answers {
+    /// What it says about the lead.
+    pub said: Statement,
+    /// Whether the company is only what the e-mail's domain speaks of: it then makes a company for a lead that has none.
+    pub infers_company: bool,
+    /// What the person said to each purpose of the form.
+    pub consent: Vec<Consent>,
+}
+
+/// What a submission says about a lead, or everything that does not fit the form.
+///
+/// Read before the facts are loaded, so that they can be: the statement names the lead and its company.
+pub fn statement(
+    form: &Form,
+    posted: &Posted,
+    custom_fields: &[CustomField],
+    now: Timestamp,
+) -> Result<Answers, Vec<Fault>> {
+    if !posted.faults.is_empty() {
+        return Err(posted.faults.clone());
+    }
+    let names: Vec<&str> = custom_fields.iter().map(|custom| custom.name.as_str()).collect();
+    let mut reading = Reading {
+        custom_fields,
+        said: Statement {
+            observed_at: posted.submitted_at.map(|at| at.min(now)),
+            ..Statement::default()
+        },
+        company: CompanyStatement::default(),
+        faults: size_faults(form, &posted.fields),
+    };
+    for field in &form.fields {
+        let value = posted.fields.get(&field.name);
+        match value.and_then(text_of) {
+            Some(text) => {
+                let target = field.maps_to.as_deref();
+                reading.take(field, target.and_then(|to| Target::named(to, &names)), text);
+            }
+            None if value.is_some_and(is_nested) => {
+                reading.fault(field, "invalid_type", "must be text, a number or yes or no");
+            }
+            None if field.required => reading.fault(field, "required", "is required"),
+            None => {}
+        }
+    }
+    let consent = reading.consent(form, posted);
+    reading.finish(posted, consent, now)
+}
+
+/// The text that an answer is: several ones (of a list, of boxes with one name) stand beside each other.
+pub(super) fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(yes) => Some(yes.to_string()),
+        Value::Array(several) => {
+            let texts: Option<Vec<String>> = several
+                .iter()
+                .map(|one| (!one.is_array()).then(|| text_of(one)).flatten())
+                .collect();
+            texts.map(|texts| texts.join(", "))
+        }
+        Value::Null | Value::Object(_) => None,
+    }
+    .filter(|text| !text.is_empty())
+}
+
+fn is_nested(value: &Value) -> bool {
+    match value {
+        Value::Array(several) => several.iter().any(|one| one.is_array() || one.is_object()),
+        value => value.is_object(),
+    }
+}
+
+/// The place of an answer in the body.
+pub(super) fn pointer(name: &str) -> String {
+    format!("/fields/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+fn size_faults(form: &Form, fields: &Map<String, Value>) -> Vec<Fault> {
+    let mut faults = vec![];
+    if fields.len() > MAX_FIELDS {
+        faults.push(Fault::new(
+            "/fields",
+            "too_many_items",
+            "at most 100 fields are read",
+        ));
+    }
+    let is_too_long = |value: &Value| match value {
+        Value::String(text) => text.len() > MAX_VALUE_BYTES,
+        Value::Array(_) | Value::Object(_) => value.to_string().len() > MAX_VALUE_BYTES,
+        _ => false,
+    };
+    let detail = "a value may have at most 8192 bytes";
+    for field in &form.fields {
+        if fields.get(&field.name).is_some_and(is_too_long) {
+            faults.push(Fault::new(pointer(&field.name), "too_long", detail));
+        }
+    }
+    // A name that the form does not know is not repeated.
+    if faults.is_empty() && fields.values().any(is_too_long) {
+        faults.push(Fault::new("/fields", "too_long", detail));
+    }
+    faults
+}
+
+/// The answers on their way to a statement.
+struct Reading<'a> {
+    custom_fields: &'a [CustomField],
+    said: Statement,
+    company: CompanyStatement,
+    faults: Vec<Fault>,
+}
+
+impl Reading<'_> {
+    fn fault(&mut self, field: &FormField, code: &'static str, detail: impl ToString) {
+        self.faults.push(Fault::new(pointer(&field.name), code, detail));
+    }
+
+    fn take(&mut self, field: &FormField, target: Option<Target>, text: String) {
+        if let Some(unfit) = unfit(field.kind, &text) {
+            return self.fault(field, "invalid_format", unfit);
+        }
+        match target {
+            // What maps nowhere, or to a field that is no longer declared, stays an answer.
+            None => {}
+            Some(Target::Email) => match Email::parse(&text) {
+                Ok(email) => self.said.emails.push(email),
+                Err(error) => self.fault(field, "invalid_format", error),
+            },
+            Some(Target::Phone) => match Phone::parse(&text) {
+                Ok(phone) => self.said.phones.push(phone),
+                // A phone that cannot be read loses nobody: it stays an answer, unless it must be there.
+                Err(error) if field.required => self.fault(field, "invalid_format", error),
+                Err(_) => {}
+            },
+            Some(Target::Lead(lead_field)) => {
+                let is_country = lead_field == LeadField::Country;
+                if let Some(text) = self.worded(field, text, is_country, lead_field.max_chars()) {
+                    self.said.text.insert(lead_field, Some(text));
+                }
+            }
+            Some(Target::Company(company_field)) => {
+                let is_country = company_field == CompanyField::Country;
+                if let Some(text) = self.worded(field, text, is_country, company_field.max_chars()) {
+                    self.company.text.insert(company_field, Some(text));
+                }
+            }
+            Some(Target::CompanyDomain) => match Domain::parse(&text) {
+                Ok(domain) => self.company.domain = Some(domain),
+                Err(error) => self.fault(field, "invalid_format", error),
+            },
+            Some(Target::CompanyEmployees) => match text.parse::<i64>() {
+                Ok(count) if (0..=10_000_000).contains(&count) => self.company.employees = Some(Some(count)),
+                _ => self.fault(field, "invalid_format", "is not a number of people"),
+            },
+            Some(Target::Custom(name)) => {
+                let declared = self.custom_fields.iter().find(|declared| declared.name == name);
+                match declared.map(|declared| declared.read(&text)) {
+                    Some(Ok(value)) => drop(self.said.custom.insert(name, value)),
+                    Some(Err(unfit)) => self.fault(field, "invalid_format", unfit),
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// A text as its field takes it: a country as its code, anything else clipped.
+    fn worded(&mut self, field: &FormField, text: String, is_country: bool, most: usize) -> Option<String> {
+        if !is_country {
+            return Some(text.chars().take(most).collect());
+        }
+        let code = country(&text);
+        if code.is_none() {
+            self.fault(field, "invalid_format", "is not a two-letter country code");
+        }
+        code
+    }
+
+    /// What the person said to the form's purposes; the newest word counts, and what nobody asked is not kept.
+    fn consent(&mut self, form: &Form, posted: &Posted) -> Vec<Consent> {
+        let mut given = vec![];
+        for asked in &form.settings.consent {
+            let said = posted
+                .consent
+                .iter()
+                .rev()
+                .find(|(purpose, _)| *purpose == asked.purpose)
+                .map(|(_, granted)| *granted);
+            if asked.required && said != Some(true) {
+                let detail = format!("consent to `{}` is required", asked.purpose);
+                self.faults.push(Fault::new("/consent", "required", detail));
+            }
+            given.extend(said.map(|granted| Consent {
+                purpose: asked.purpose.clone(),
+                granted,
+                wording: asked.wording.clone(),
+                legal_basis: asked.legal_basis,
+            }));
+        }
+        given
+    }
+
+    fn finish(
+        mut self,
+        posted: &Posted,
+        consent: Vec<Consent>,
+        now: Timestamp,
+    ) -> Result<Answers, Vec<Fault>> {
+        if !self.faults.is_empty() {
+            return Err(self.faults);
+        }
+        let says_nothing = self.company == CompanyStatement::default();
+        if self.company.domain.is_none() {
+            self.company.domain = self.said.emails.first().and_then(company_domain);
+        }
+        let infers_company = says_nothing && self.company.domain.is_some();
+        if self.company != CompanyStatement::default() {
+            self.said.company = Some(self.company);
+        }
+        let language = posted.context.language.as_deref().map(str::trim);
+        if let Some(language) = language.filter(|language| !language.is_empty()) {
+            let clipped = || language.chars().take(LeadField::Language.max_chars()).collect();
+            self.said
+                .text
+                .entry(LeadField::Language)
+                .or_insert_with(|| Some(clipped()));
+        }
+        self.said.first_touch = first_touch(&posted.context, self.said.observed_at.unwrap_or(now));
+        Ok(Answers {
+            said: self.said,
+            infers_company,
+            consent,
+        })
+    }
+}
+
+/// Why a text is not what a field of this type takes.
+fn unfit(kind: FieldType, text: &str) -> Option<String> {
+    match kind {
+        FieldType::Email => Email::parse(text).err().map(|error| error.to_string()),
+        FieldType::Number => {
+            let is_number = text.parse::<f64>().is_ok_and(f64::is_finite);
+            (!is_number).then(|| "is not a number".to_owned())
+        }
+        FieldType::Date => {
+            let is_day = text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok();
+            (!is_day).then(|| "is not a day such as 2026-01-31".to_owned())
+        }
+        FieldType::Checkbox => {
+            let is_known = yes_or_no(text).is_some();
+            (!is_known).then(|| "is neither yes nor no".to_owned())
+        }
+        FieldType::Text | FieldType::Textarea | FieldType::Phone | FieldType::Select | FieldType::Hidden => {
+            None
+        }
+    }
+}
+
+/// What a box on a page says, in the words that browsers and libraries have for it.
+pub fn yes_or_no(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => Some(true),
+        "off" | "false" | "no" | "0" | "" => Some(false),
+        _ => None,
+    }
+}
+
+/// The two upper-case letters of ISO 3166-1 that the text gives, if it does.
+pub fn country(text: &str) -> Option<String> {
+    let is_code = text.len() == 2 && text.bytes().all(|b| b.is_ascii_alphabetic());
+    is_code.then(|| text.to_ascii_uppercase())
+}

@@ -1,0 +1,165 @@
+//! What strangers send, and how it is kept.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::LegalBasis;
+use crate::fault::Fault;
+use crate::id::{FormId, LeadId, SubmissionId};
+use crate::instant::Timestamp;
+
+/// What became of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SubmissionStatus {
+    /// It made or changed a lead.
+    Accepted,
+    /// It did not fit the form; kept with its reasons.
+    Rejected,
+    /// It looks like spam; kept with its reasons, answered as if accepted.
+    Spam,
+    /// It only tried the form out; nothing came of it but its record.
+    Test,
+    /// It could not be worked on; kept to be replayed.
+    Failed,
+}
+
+impl SubmissionStatus {
+    /// Every status.
+    pub const ALL: &'static [Self] = &[
+        Self::Accepted,
+        Self::Rejected,
+        Self::Spam,
+        Self::Test,
+        Self::Failed,
+    ];
+
+    /// The status's name on the wire and on disk.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SubmissionStatus::Accepted => "accepted",
+            SubmissionStatus::Rejected => "rejected",
+            SubmissionStatus::Spam => "spam",
+            SubmissionStatus::Test => "test",
+            SubmissionStatus::Failed => "failed",
+        }
+    }
+
+    /// The status with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|status| status.name() == name)
+    }
+
+    /// Whether a submission that is kept so may be run again.
+    pub const fn can_be_replayed(self) -> bool {
+        matches!(self, Self::Rejected | Self::Spam | Self::Failed)
+    }
+}
+
+/// Why a submission was not taken, at one place of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SubmissionFault {
+    /// JSON pointer into the body.
+    #[schema(max_length = 1024, example = "#/fields/email")]
+    pub pointer: String,
+    /// Machine-readable code.
+    #[schema(max_length = 64, example = "required")]
+    pub code: String,
+    /// What a person reads.
+    #[schema(max_length = 2048, example = "is required")]
+    pub detail: String,
+}
+
+impl From<&Fault> for SubmissionFault {
+    fn from(fault: &Fault) -> Self {
+        Self {
+            pointer: format!("#{}", fault.pointer),
+            code: fault.code.to_owned(),
+            detail: fault.detail.clone(),
+        }
+    }
+}
+
+/// What a person said to one purpose, with the words that the form asked it by at that time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Consent {
+    /// What for.
+    #[schema(max_length = 64, example = "marketing_email")]
+    pub purpose: String,
+    /// Whether it was granted.
+    pub granted: bool,
+    /// What the person read.
+    #[schema(max_length = 4000, example = "You may send me news by e-mail.")]
+    pub wording: String,
+    /// Why it was asked for.
+    pub legal_basis: LegalBasis,
+}
+
+/// What a page says about where the person was.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Context {
+    /// The page with the form.
+    pub page_url: Option<String>,
+    /// The page on which the visit began.
+    pub landing_url: Option<String>,
+    /// The page that led to the landing page.
+    pub landing_referrer: Option<String>,
+    /// The page before this one.
+    pub referrer: Option<String>,
+    /// The browser's language.
+    pub language: Option<String>,
+    /// When the form was shown, as the page says.
+    pub rendered_at: Option<Timestamp>,
+}
+
+/// A submission as it came, parsed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Posted {
+    /// The answers, by field name.
+    pub fields: Map<String, Value>,
+    /// What the person agreed to, by purpose.
+    pub consent: Vec<(String, bool)>,
+    /// Where the person was.
+    pub context: Context,
+    /// When the person sent it, as the page says.
+    pub submitted_at: Option<Timestamp>,
+    /// Whether it only tries the form out.
+    pub is_test: bool,
+    /// Whether a known bot sent it.
+    pub by_bot: bool,
+    /// The body as it came.
+    pub raw: String,
+    /// What it said that the body is: its Content-Type.
+    pub media_type: String,
+    /// What is wrong with the body itself, whatever the form asks for.
+    pub faults: Vec<Fault>,
+}
+
+/// One POST to a form, kept whole whatever became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// Which.
+    pub id: SubmissionId,
+    /// Counts how often it was run, from 1.
+    pub version: i64,
+    /// To which form.
+    pub form_id: FormId,
+    /// What became of it.
+    pub status: SubmissionStatus,
+    /// The lead that it was about, if accepted.
+    pub lead_id: Option<LeadId>,
+    /// What the person said to each purpose of the form.
+    pub consent: Vec<Consent>,
+    /// The body as it came.
+    pub raw: String,
+    /// Its Content-Type.
+    pub media_type: String,
+    /// Why it was not taken.
+    pub faults: Vec<SubmissionFault>,
+    /// By what a twin of it is found; see [`super::Sameness`].
+    pub twin: Option<Uuid>,
+    /// When it came in.
+    pub received_at: Timestamp,
+}
