@@ -35,6 +35,7 @@ def examine(audit, caller, followers, deeds):
     order(audit, entries)
     records(audit, leads, entries, deeds)
     acknowledged(audit, entries, deeds)
+    captured(audit, crawl(caller, "/v1/submissions"), deeds)
 
 
 def feed(audit, followers, journal):
@@ -125,6 +126,23 @@ def acknowledged(audit, entries, deeds):
     audit.promise("nothing is done twice", doubled, f"{sum(deed.attempts > 1 for deed in deeds)} repeated")
     refused = f"{outcomes['refused']} refused, {outcomes['not processed']} not processed"
     audit.promise("nothing refused or called not processed is done", false, refused)
+
+
+def captured(audit, submissions, deeds):
+    """Every capture that was acknowledged is there, once, and none is there that nobody was promised or left open."""
+    there = Counter(submission["id"] for submission in submissions if submission["status"] == "accepted")
+    sent = [deed for deed in deeds if deed.kind == "capture"]
+    done = [deed for deed in sent if deed.outcome == "done"]
+    lost = [deed.name for deed in done if there[deed.facts["submission"]] != 1]
+    audit.promise("every acknowledged capture is there exactly once", lost, f"{len(done)} captures")
+    twice = [id for id, count in Counter(deed.facts["submission"] for deed in done).items() if count > 1]
+    audit.promise("no two captures were told of one submission", twice)
+    open_ends = sum(deed.outcome == "unknown" for deed in sent)
+    more = len(there) - len(done)
+    unasked = [] if 0 <= more <= open_ends else [f"{more} more than were acknowledged, {open_ends} open"]
+    audit.promise("no capture is there that nobody sent", unasked, f"{len(there)} there")
+    other = Counter(submission["status"] for submission in submissions) - Counter(accepted=len(there))
+    audit.promise("no capture was kept as anything else", [f"{other}"] if other else [])
 
 
 def is_told(deed, found):

@@ -66,8 +66,8 @@ class Writer(threading.Thread):
         self.turn = number
 
     def run(self):
-        kinds = [self.create, self.move_hot, self.move_own, self.say, self.patch, self.batch, self.capture]
-        weights = [25, 20, 15, 10, 12, 6, 12]
+        kinds = [self.create, self.move_hot, self.move_own, self.say, self.patch, self.batch, self.capture, self.plain]
+        weights = [20, 15, 12, 8, 10, 5, 20, 10]
         while not self.shared.stop.is_set():
             try:
                 self.random.choices(kinds, weights)[0]()
@@ -153,6 +153,15 @@ class Writer(threading.Thread):
         if answer:
             deed.facts["submission"] = answer.body["submission_id"]
 
+    def plain(self):
+        """A form sent without an Idempotency-Key: for a minute the same answers are the same submission."""
+        deed = self.deed("capture")
+        fields = {"email": f"{self.random.randrange(400)}@visitors.example", "need": deed.name}
+        path = f"/v1/capture/{self.shared.form}"
+        answer = self.until_known(deed, path, {"fields": fields}, self.strangers, keyed=False, patience=45)
+        if answer:
+            deed.facts["submission"] = answer.body["submission_id"]
+
     def deed(self, kind):
         deed = Deed(f"w{self.number}-{len(self.deeds)}", kind)
         self.deeds.append(deed)
@@ -169,12 +178,13 @@ class Writer(threading.Thread):
         self.judge(answer)
         return answer if answer.status == 200 else None
 
-    def until_known(self, deed, path, body, callers=None):
+    def until_known(self, deed, path, body, callers=None, keyed=True, patience=90):
         """Repeat a POST with its Idempotency-Key until its outcome is known; the answer where it was done."""
         may_be_done = False
+        headers = {"Idempotency-Key": deed.name} if keyed else {}
         begun = time.monotonic()
-        while time.monotonic() - begun < 90:
-            answer = self.attempt(deed, "POST", path, body, {"Idempotency-Key": deed.name}, callers)
+        while time.monotonic() - begun < patience:
+            answer = self.attempt(deed, "POST", path, body, headers, callers)
             if answer is None:
                 may_be_done = may_be_done or deed.facts.pop("sent")
             elif answer.status in (429, 503):
@@ -190,7 +200,8 @@ class Writer(threading.Thread):
                 return answer if answer.status < 300 else None
             if self.shared.stop.is_set() and time.monotonic() - begun > 20:
                 return None
-        self.shared.strange.append(f"{deed.name}: no known outcome in 90 s")
+        if keyed:
+            self.shared.strange.append(f"{deed.name}: no known outcome in {patience} s")
         return None
 
     def attempt(self, deed, method, path, body, headers, callers=None):
