@@ -80,7 +80,7 @@ async fn write(db: &Db, changes: &[Change], at: Timestamp, seed: u64) -> Result<
 }
 
 /// What a real server has done long since: statistics, visibility, an empty log.
-async fn settle(place: &Place) -> Result<(), Failure> {
+pub async fn settle(place: &Place) -> Result<(), Failure> {
     let (url, statements) = match place {
         Place::Sqlite(path) => (
             format!("sqlite://{}", path.display()),

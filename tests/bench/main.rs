@@ -1,6 +1,7 @@
 //! Measures a release build on both databases, filled with many leads: `scripts/bench` runs it.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
+mod capture;
 mod client;
 mod fill;
 mod load;
@@ -38,6 +39,27 @@ struct Order {
     page: PathBuf,
     people: People,
     requests: u64,
+    parts: Vec<Part>,
+    turn: Duration,
+}
+
+/// What a run may be confined to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// What strangers send.
+    Captures,
+    /// Everything that is asked of a filled database; memory and cold start.
+    Lists,
+}
+
+impl Part {
+    fn named(name: &str) -> Result<Self, Failure> {
+        match name {
+            "captures" => Ok(Self::Captures),
+            "lists" => Ok(Self::Lists),
+            other => Err(format!("there is no part {other}, but captures and lists").into()),
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -52,8 +74,12 @@ fn main() -> ExitCode {
 
 fn order() -> Result<Order, Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [program, postgres, dir, page, leads, requests] = arguments.as_slice() else {
-        return Err("usage: bench <tandem> <url of PostgreSQL> <directory> <page> <leads> <requests>".into());
+    let [program, postgres, dir, page, leads, requests, parts, seconds] = arguments.as_slice() else {
+        return Err(
+            "usage: bench <tandem> <url of PostgreSQL> <directory> <page> <leads> <requests> <parts> \
+                    <seconds of a turn of captures>"
+                .into(),
+        );
     };
     Ok(Order {
         program: fs::canonicalize(program)?,
@@ -64,13 +90,41 @@ fn order() -> Result<Order, Failure> {
             leads: leads.parse()?,
         },
         requests: requests.parse()?,
+        parts: parts.split(',').map(Part::named).collect::<Result<_, _>>()?,
+        turn: Duration::from_secs(seconds.parse::<u64>()?.max(1)),
     })
 }
 
 fn run(order: Order) -> Result<(), Failure> {
     let now = Timestamp::from_millis(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64);
-    let homes = homes(&order)?;
-    let filled_in = fill_both(&homes, &order, now)?;
+    let mut figures = Figures {
+        leads: order.people.leads,
+        day: now.to_string()[..10].to_owned(),
+        sides: vec![],
+        lines: vec![],
+        captures: None,
+    };
+    if order.parts.contains(&Part::Captures) {
+        figures.captures = Some(capture::measure(&capture::Order {
+            program: &order.program,
+            postgres: &order.postgres,
+            dir: &order.dir,
+            log: order.dir.join("pg/server/log"),
+            turn: order.turn,
+        })?);
+    }
+    if order.parts.contains(&Part::Lists) {
+        (figures.sides, figures.lines) = ask(&order, now)?;
+    }
+    fs::write(&order.page, figures.page())?;
+    say(&format!("written: {}", order.page.display()));
+    Ok(())
+}
+
+/// Ask filled databases.
+fn ask(order: &Order, now: Timestamp) -> Result<(Vec<Side>, Vec<Line>), Failure> {
+    let homes = homes(order)?;
+    let filled_in = fill_both(&homes, order, now)?;
 
     say("cold starts");
     let mut starts = vec![];
@@ -94,7 +148,7 @@ fn run(order: Order) -> Result<(), Failure> {
         .iter()
         .map(Server::memory)
         .collect::<Result<Vec<_>, _>>()?;
-    let lines = measure_all(&servers, &order, now)?;
+    let lines = measure_all(&servers, order, now)?;
     let mut sides = vec![];
     for (place, home) in homes.iter().enumerate() {
         let (version, megabytes) = describe(home)?;
@@ -111,15 +165,7 @@ fn run(order: Order) -> Result<(), Failure> {
     for server in servers {
         server.stop()?;
     }
-    let figures = Figures {
-        leads: order.people.leads,
-        day: now.to_string()[..10].to_owned(),
-        sides,
-        lines,
-    };
-    fs::write(&order.page, figures.page())?;
-    say(&format!("written: {}", order.page.display()));
-    Ok(())
+    Ok((sides, lines))
 }
 
 fn say(text: &str) {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
+use crate::capture::Captures;
 use crate::load::Measured;
 
 /// What was measured on one database.
@@ -44,8 +45,10 @@ pub struct Figures {
     pub day: String,
     /// The databases.
     pub sides: Vec<Side>,
-    /// The requests.
+    /// The requests; none where only captures were measured.
     pub lines: Vec<Line>,
+    /// The captures, where they were measured.
+    pub captures: Option<Captures>,
 }
 
 const MOST_MEMORY: f64 = 60.0;
@@ -65,13 +68,19 @@ impl Figures {
         writeln!(page, "# Benchmarks\n")?;
         writeln!(
             page,
-            "Written by `scripts/bench` on {}: {} leads on each database, the release build of `tandem serve` as a \
-             process of its own,\nmeasured over HTTP with keep-alive connections from the same machine. Run it again \
-             for your own machine; it replaces this page.\n",
+            "Written by `scripts/bench` on {}: the release build of `tandem serve` as a process of its own, measured \
+             over HTTP with\nkeep-alive connections from the same machine. Run it again for your own machine; it \
+             replaces this page.\n",
             self.day,
-            thousands(self.leads),
         )?;
         writeln!(page, "* Machine: {}", machine())?;
+        if !self.sides.is_empty() {
+            writeln!(
+                page,
+                "* Leads, but for captures: {} on each database",
+                thousands(self.leads)
+            )?;
+        }
         for side in &self.sides {
             writeln!(
                 page,
@@ -85,11 +94,17 @@ impl Figures {
                 )),
             )?;
         }
+        if let Some(captures) = &self.captures {
+            captures.write(page)?;
+        }
+        if self.sides.is_empty() {
+            return Ok(());
+        }
         self.write_targets(page)?;
         for connections in [1, 8] {
             self.write_table(page, connections)?;
         }
-        writeln!(page, "## How it was done\n")?;
+        writeln!(page, "### How it was done\n")?;
         page.push_str(METHOD);
         Ok(())
     }
@@ -97,9 +112,8 @@ impl Figures {
     fn write_targets(&self, page: &mut String) -> std::fmt::Result {
         writeln!(
             page,
-            "\n## Targets\n\n| target | database | measured | |\n| --- | --- | --: | --- |"
+            "\n## Requests\n\n| target | database | measured | |\n| --- | --- | --: | --- |"
         )?;
-        let met = |is_met: bool| if is_met { "met" } else { "**missed**" };
         for side in &self.sides {
             let memory = side.memory_before;
             let start = side
@@ -159,7 +173,7 @@ impl Figures {
 
     fn write_table(&self, page: &mut String, connections: u64) -> std::fmt::Result {
         let plural = if connections == 1 { "" } else { "s" };
-        writeln!(page, "## {connections} connection{plural}\n")?;
+        writeln!(page, "### {connections} connection{plural}\n")?;
         let (mut head, mut rule) = (String::from("| request |"), String::from("| --- |"));
         for side in &self.sides {
             let name = side.name;
@@ -204,6 +218,11 @@ const METHOD: &str = "\
   hardly meet each belongs to one lead in some 30, and one in 100,000 has both; the two words of the company belong to
   one lead in 60 each, and both to some 340 in a million.
 ";
+
+/// Whether a target is met, for the page.
+pub fn met(is_met: bool) -> &'static str {
+    if is_met { "met" } else { "**missed**" }
+}
 
 fn thousands(n: u64) -> String {
     let digits = n.to_string();

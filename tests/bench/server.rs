@@ -60,6 +60,7 @@ impl Home {
             .env_remove("READ_DATABASE_URL")
             .env("TANDEM_DATA_DIR", &self.dir)
             .env("TANDEM_RATE_PER_KEY", "0")
+            .env("TANDEM_RATE_PER_FORM", "0")
             .env("TANDEM_RATE_PER_ADDRESS", "0")
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -157,6 +158,7 @@ impl Server {
         let scopes = [
             Scope::LeadsRead,
             Scope::LeadsWrite,
+            Scope::FormsWrite,
             Scope::ReportsRead,
             Scope::ChangesRead,
             Scope::JournalRead,
@@ -166,6 +168,11 @@ impl Server {
             Client::connect(self.address, Some(&token))?.succeed(&Request::post("/v1/api-keys", wanted))?;
         let secret = made.json()?["secret"].as_str().map(str::to_owned);
         secret.ok_or_else(|| "the new key has no secret".into())
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The memory that it holds, in MB (resident set, shared pages included).
