@@ -6,6 +6,9 @@ use std::time::Duration;
 /// A tick of /proc, which is a hundredth of a second on every Linux (USER_HZ).
 const TICK: Duration = Duration::from_millis(10);
 
+/// How often a family is counted while children end.
+const ATTEMPTS: usize = 100;
+
 /// What one line of /proc says.
 struct Stat {
     parent: u32,
@@ -37,13 +40,18 @@ pub fn parent(pid: u32) -> Option<u32> {
 
 /// What a process and its children have taken, those that have ended included.
 pub fn of_family(pid: u32) -> Option<Duration> {
-    let head = stat(pid)?;
-    let mut ticks = head.own + head.ended_children;
-    for entry in fs::read_dir("/proc").ok()?.flatten() {
-        let child = entry.file_name().to_string_lossy().parse().ok().and_then(stat);
-        if let Some(child) = child.filter(|child| child.parent == pid) {
-            ticks += child.own;
-        }
-    }
-    Some(TICK * ticks)
+    // A child that ends meanwhile would be missed among the living and the ended: then all are counted again.
+    (0..ATTEMPTS).find_map(|_| {
+        let before = stat(pid)?;
+        let children = living_children(pid)?;
+        let after = stat(pid)?;
+        let is_whole = before.ended_children == after.ended_children;
+        is_whole.then(|| TICK * (after.own + after.ended_children + children))
+    })
+}
+
+fn living_children(pid: u32) -> Option<u32> {
+    let entries = fs::read_dir("/proc").ok()?.flatten();
+    let all = entries.filter_map(|entry| stat(entry.file_name().to_string_lossy().parse().ok()?));
+    Some(all.filter(|one| one.parent == pid).map(|one| one.own).sum())
 }

@@ -13,7 +13,7 @@ use crate::Failure;
 use crate::load::Measured;
 
 /// What does not count: the queue fills.
-const RAMP: Duration = Duration::from_secs(1);
+const RAMP: Duration = Duration::from_secs(2);
 /// The most connections.
 const CONNECTIONS: usize = 3_000;
 

@@ -148,15 +148,15 @@ impl Captures {
                 };
                 writeln!(
                     page,
-                    "| {} | {peak:.0} | {:.0} | {:.0} | {:.2} | {:.1} | {} | {:.1} | {:.1} | {} | {} | {} |",
+                    "| {} | {peak:.0} | {:.0} | {:.0} | {:.2} | {} | {} | {} | {} | {} | {} | {} |",
                     side.name,
                     over.offered,
                     over.taken,
                     over.taken / peak,
-                    waits.percentile(0.99),
+                    millis(waits.percentile(0.99)),
                     over.refusals.len(),
-                    over.refusal(0.5),
-                    over.refusal(0.99),
+                    millis(over.refusal(0.5)),
+                    millis(over.refusal(0.99)),
                     over.wrong,
                     over.broken,
                     over.unsent,
@@ -209,7 +209,7 @@ impl Captures {
              * The raw rows are those that {} captures over 64 connections left, {:.2} for each, as JSON parameters that were made before: \
              one\n  `INSERT ... SELECT` a table, one connection, the store's settings of durability (`synchronous` FULL, `fsync` on).\n\
              * Overload: {OVERLOAD:.0} times the rate that 128 connections had just shown, sent at that rate whatever is answered; the first \
-             second does\n  not count.\n\
+             seconds do\n  not count.\n\
              * A stranger's view: {PAIRS} pairs of a known and a new person in turns over one connection; p by the test of Mann and \
              Whitney,\n  below {LEVEL} they can be told apart.\n",
             self.turn.as_secs_f64(),
@@ -288,6 +288,15 @@ fn spread(all: impl Iterator<Item = f64>) -> (f64, f64) {
     all.fold((f64::NAN, f64::NAN), |(least, most), one| {
         (least.min(one), most.max(one))
     })
+}
+
+/// A dash where nothing was measured.
+fn millis(value: f64) -> String {
+    if value.is_nan() {
+        "–".to_owned()
+    } else {
+        format!("{value:.1}")
+    }
 }
 
 fn chance(p: f64) -> String {
