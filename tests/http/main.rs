@@ -24,4 +24,5 @@ mod reports;
 mod settings;
 mod stages;
 mod trace;
+mod tracking;
 mod users;

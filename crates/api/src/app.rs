@@ -24,7 +24,9 @@ use crate::http::shape::Shapes;
 use crate::journal::Tail;
 use crate::metrics::Metrics;
 use crate::openapi;
-use crate::{access, agreement, capture, deals, journal, leads, lifecycle, operation, reports, settings};
+use crate::{
+    access, agreement, capture, deals, journal, leads, lifecycle, operation, reports, settings, tracking,
+};
 
 /// What handlers share.
 pub struct App {
@@ -108,6 +110,7 @@ pub fn operations(config: &mut ServiceConfig<'_>) {
     journal::configure(config);
     reports::configure(config);
     settings::configure(config);
+    tracking::configure(config);
 }
 
 /// Serve on a socket until the handle is stopped. The shapes are compiled once, for all workers.

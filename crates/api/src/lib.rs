@@ -22,3 +22,4 @@ pub mod operation;
 pub mod reports;
 pub mod serve;
 pub mod settings;
+pub mod tracking;

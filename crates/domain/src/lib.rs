@@ -18,4 +18,5 @@ pub mod lifecycle;
 pub mod money;
 pub mod reports;
 pub mod settings;
+pub mod tracking;
 pub mod world;

@@ -72,6 +72,8 @@ pub mod name {
     pub const CURRENCY: &str = "currency";
     /// The dated exchange rates: their number; the rates stand in a table of their own.
     pub const EXCHANGE_RATES: &str = "exchange_rates";
+    /// The rules for channels: [`crate::tracking::channels::ChannelRules`].
+    pub const CHANNEL_RULES: &str = "channel_rules";
     /// The declared custom fields.
     pub const CUSTOM_FIELDS: &str = "custom_fields";
     /// Custom fields that were declared once: their types stay.

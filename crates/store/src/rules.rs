@@ -11,6 +11,7 @@ use tandem_domain::id::FormId;
 use tandem_domain::leads::custom::CustomField;
 use tandem_domain::money::{DatedRate, Rates};
 use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
+use tandem_domain::tracking::channels::ChannelRules;
 use tandem_domain::world::MoneyRules;
 
 use crate::db::Read;
@@ -37,6 +38,8 @@ pub struct Rules {
     pub company: CompanySettings,
     /// The declared custom fields.
     pub custom_fields: Vec<CustomField>,
+    /// The company's own rules for channels.
+    pub channel_rules: ChannelRules,
     /// What money is converted by.
     pub money: MoneyRules,
     /// The forms, by id.
@@ -96,6 +99,7 @@ async fn load(
             zone: company.zone(),
         },
         company,
+        channel_rules: setting(&settings, name::CHANNEL_RULES)?.unwrap_or_default(),
         custom_fields: setting(&settings, name::CUSTOM_FIELDS)?.unwrap_or_default(),
         forms: forms?.into_iter().map(|form| (form.id, Arc::new(form))).collect(),
     })

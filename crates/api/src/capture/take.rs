@@ -144,8 +144,8 @@ pub async fn replay(
     posted: &Posted,
     form: &Form,
 ) -> Result<Submission, StoreError> {
-    let now = tx.stamp().now;
-    let said = statement(form, posted, &tx.rules().custom_fields, now);
+    let (now, rules) = (tx.stamp().now, tx.rules());
+    let said = statement(form, posted, &rules.custom_fields, &rules.channel_rules, now);
     let about: Vec<&Statement> = said.as_ref().map(|answers| &answers.said).into_iter().collect();
     let mut world = store::leads::world(tx, about.iter().copied()).await?;
     let incoming = Incoming {
@@ -254,9 +254,15 @@ impl Outcome {
 
 impl<'a> Read<'a> {
     fn of(tx: &Tx, item: &'a Item, known: &HashMap<SubmissionId, SubmissionStatus>) -> Self {
-        let form = form_of(tx, item);
+        let (form, rules) = (form_of(tx, item), tx.rules());
         let answers = match &form {
-            Some(form) => statement(form, &item.posted, &tx.rules().custom_fields, item.stamp.now),
+            Some(form) => statement(
+                form,
+                &item.posted,
+                &rules.custom_fields,
+                &rules.channel_rules,
+                item.stamp.now,
+            ),
             None => Err(vec![]),
         };
         // What could not even be read has no twins, and neither has what has a key.

@@ -112,7 +112,7 @@ async fn put_custom_fields(
 }
 
 /// Replace a setting and answer its version; nothing happens where it says the same already.
-async fn replace(
+pub(crate) async fn replace(
     ctx: &Ctx<SettingsManage>,
     tx: &store::Tx,
     name: &'static str,

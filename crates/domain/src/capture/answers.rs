@@ -12,6 +12,7 @@ use crate::leads::fields::{CompanyField, LeadField};
 use crate::leads::free_mail::company_domain;
 use crate::leads::identity::{Domain, Email, Phone};
 use crate::leads::save::{CompanyStatement, Statement};
+use crate::tracking::channels::ChannelRules;
 
 /// The largest number of fields that are read.
 pub const MAX_FIELDS: usize = 100;
@@ -36,6 +37,7 @@ pub fn statement(
     form: &Form,
     posted: &Posted,
     custom_fields: &[CustomField],
+    channel_rules: &ChannelRules,
     now: Timestamp,
 ) -> Result<Answers, Vec<Fault>> {
     if !posted.faults.is_empty() {
@@ -44,6 +46,7 @@ pub fn statement(
     let names: Vec<&str> = custom_fields.iter().map(|custom| custom.name.as_str()).collect();
     let mut reading = Reading {
         custom_fields,
+        channel_rules,
         said: Statement {
             observed_at: posted.submitted_at.map(|at| at.min(now)),
             ..Statement::default()
@@ -129,6 +132,7 @@ fn size_faults(form: &Form, fields: &Map<String, Value>) -> Vec<Fault> {
 /// The answers on their way to a statement.
 struct Reading<'a> {
     custom_fields: &'a [CustomField],
+    channel_rules: &'a ChannelRules,
     said: Statement,
     company: CompanyStatement,
     faults: Vec<Fault>,
@@ -248,7 +252,8 @@ impl Reading<'_> {
                 .entry(LeadField::Language)
                 .or_insert_with(|| Some(clipped()));
         }
-        self.said.first_touch = first_touch(&posted.context, self.said.observed_at.unwrap_or(now));
+        let at = self.said.observed_at.unwrap_or(now);
+        self.said.first_touch = first_touch(&posted.context, self.channel_rules, at);
         Ok(Answers {
             said: self.said,
             infers_company,

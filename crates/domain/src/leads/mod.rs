@@ -6,16 +6,17 @@ pub mod free_mail;
 pub mod identity;
 pub mod save;
 pub mod search;
+mod touch;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
 
 use crate::id::{CompanyId, LeadId, UserId};
 use crate::instant::Timestamp;
 use crate::lifecycle::Stage;
 use identity::Identifier;
+
+pub use touch::{ClickIds, Touch};
 
 /// A lead: a person known by at least one identifier.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,47 +87,6 @@ impl Lead {
             .iter()
             .filter(move |identifier| identifier.kind == kind)
     }
-}
-
-/// One attributable visit or contact: where a lead came from.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Touch {
-    /// The channel, such as `organic_search`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 100, example = "paid_search")]
-    pub channel: Option<String>,
-    /// The source, such as `google`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 200, example = "google")]
-    pub source: Option<String>,
-    /// The medium, such as `cpc`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 200, example = "cpc")]
-    pub medium: Option<String>,
-    /// The campaign, as named by `utm_campaign`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 200, example = "spring-sale")]
-    pub campaign: Option<String>,
-    /// The search term.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 200)]
-    pub term: Option<String>,
-    /// The content, as named by `utm_content`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 200)]
-    pub content: Option<String>,
-    /// The page on which the visit began.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 2048, example = "https://www.example.com/offer")]
-    pub landing_url: Option<String>,
-    /// The page that led there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 2048)]
-    pub referrer: Option<String>,
-    /// When it happened.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub occurred_at: Option<Timestamp>,
 }
 
 /// A company: the organisation that leads belong to, keyed by its web domain.

@@ -4,6 +4,7 @@ use super::*;
 use crate::capture::{Consent, Context, FieldType, FormConsent, FormField, FormSettings, LegalBasis};
 use crate::capture::{MAX_VALUE_BYTES, statement};
 use crate::journal;
+use crate::tracking::channels::ChannelRules;
 use serde_json::{Value, json};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -67,7 +68,7 @@ fn run(
     now: Timestamp,
     ids: &mut Ids,
 ) -> Option<(Submission, Vec<String>)> {
-    let said = statement(incoming.form, incoming.posted, &[], now);
+    let said = statement(incoming.form, incoming.posted, &[], &ChannelRules::default(), now);
     let agreement = world.agreement.clone();
     let rulebook = Rulebook {
         agreement: &agreement,
@@ -421,7 +422,7 @@ fn a_field_takes_what_its_type_says() {
         typed("colours", FieldType::Select),
     ]);
     let read = |fields: Value| {
-        let faults = statement(&form, &posted(fields), &[], NOW)
+        let faults = statement(&form, &posted(fields), &[], &ChannelRules::default(), NOW)
             .err()
             .unwrap_or_default();
         faults

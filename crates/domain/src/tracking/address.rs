@@ -1,0 +1,261 @@
+//! Web addresses as browsers report them: read leniently, kept without what may be personal.
+
+use url::{ParseError, Url};
+
+/// The most bytes of an address that are read; what stands behind them is passed over.
+const MOST_READ: usize = 16 * 1024;
+/// The most characters of an address that are kept.
+pub const MOST_KEPT: usize = 2048;
+/// The most characters of a parameter that are kept.
+pub const MOST_OF_A_PARAMETER: usize = 200;
+
+/// An address of a page or of an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    url: Url,
+    host: Option<String>,
+}
+
+impl Address {
+    /// Read an address. A scheme may be missing, and the host too (`/contact?utm_source=x`). Nothing is read of what is
+    /// no web page and no app: `javascript:`, `data:`, `file:`.
+    pub fn read(text: &str) -> Option<Self> {
+        let text = clipped_bytes(text.trim(), MOST_READ);
+        if text.is_empty() {
+            return None;
+        }
+        let url = match Url::parse(text) {
+            // `example.com:8080/path` reads as if its host were a scheme.
+            Ok(url) if url.cannot_be_a_base() && text.split(':').next()?.contains('.') => {
+                without_scheme(text)?
+            }
+            Ok(url) => url,
+            Err(ParseError::RelativeUrlWithoutBase) => without_scheme(text)?,
+            Err(_) => return None,
+        };
+        if !matches!(url.scheme(), "http" | "https" | "android-app") {
+            return None;
+        }
+        let host = url
+            .host_str()
+            .map(|host| host.trim_end_matches('.').to_ascii_lowercase());
+        let host = host.filter(|host| !host.is_empty() && host != NOWHERE);
+        Some(Self { url, host })
+    }
+
+    /// The host, in lower case and ASCII, without a dot at its end.
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    /// The host without `www.`, as sources are named.
+    pub fn name(&self) -> Option<&str> {
+        let host = self.host()?;
+        Some(host.strip_prefix("www.").unwrap_or(host))
+    }
+
+    /// The path.
+    pub fn path(&self) -> &str {
+        self.url.path()
+    }
+
+    /// Whether both are pages of one site: their hosts share the domain that can be registered.
+    pub fn is_same_site(&self, other: &Address) -> bool {
+        match (self.host(), other.host()) {
+            (Some(one), Some(two)) => one == two || site(one).is_some_and(|one| site(two) == Some(one)),
+            _ => false,
+        }
+    }
+
+    /// The address without credentials, query and fragment.
+    pub fn bare(&self) -> Option<String> {
+        let path = self.url.path();
+        let text = match self.host() {
+            None => path.to_owned(),
+            Some(host) => {
+                let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
+                format!("{}://{host}{port}{path}", self.url.scheme())
+            }
+        };
+        let text: String = text.chars().take(MOST_KEPT).collect();
+        Some(text).filter(|text| !text.is_empty() && text != "/")
+    }
+
+    /// The first value of a parameter that says something: decoded, without control characters, clipped. Names are
+    /// compared without case. It is text, whatever it looks like.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        self.parameter_within(name, MOST_OF_A_PARAMETER)
+    }
+
+    /// The same with a limit of its own, in characters.
+    pub(super) fn parameter_within(&self, name: &str, most: usize) -> Option<String> {
+        let named = self
+            .url
+            .query_pairs()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        named
+            .map(|(_, value)| clean(&value, most))
+            .find(|value| !value.is_empty())
+    }
+
+    /// Whether it has a parameter of this very name that is not empty.
+    pub fn has_parameter(&self, name: &str) -> bool {
+        self.url
+            .query_pairs()
+            .any(|(key, value)| key == name && !value.is_empty())
+    }
+}
+
+/// Stands for the host of an address that has none.
+const NOWHERE: &str = "nowhere.invalid";
+
+fn without_scheme(text: &str) -> Option<Url> {
+    if let Some(rest) = text.strip_prefix("//") {
+        return Url::parse(&format!("https://{rest}")).ok();
+    }
+    let first = text.split(['/', '?', '#']).next().unwrap_or_default();
+    if first.contains('.') {
+        return Url::parse(&format!("https://{text}")).ok();
+    }
+    Url::parse(&format!("https://{NOWHERE}")).ok()?.join(text).ok()
+}
+
+/// The domain that can be registered, of which the host is a part, by the public suffix list.
+pub fn site(host: &str) -> Option<&str> {
+    let is_address = host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok();
+    if is_address {
+        return None;
+    }
+    psl::domain_str(host)
+}
+
+/// Text without control characters and space at its ends, and no longer than this many characters.
+pub(super) fn clean(text: &str, most: usize) -> String {
+    let kept = text
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(most.saturating_mul(2));
+    let kept: String = kept.collect();
+    kept.trim()
+        .chars()
+        .take(most)
+        .collect::<String>()
+        .trim_end()
+        .to_owned()
+}
+
+fn clipped_bytes(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_kept_without_what_may_be_personal() {
+        for (text, bare) in [
+            (
+                "https://www.example.com/offer?utm_source=x&email=ada%40example.com#top",
+                "https://www.example.com/offer",
+            ),
+            ("https://ada:secret@www.example.com/", "https://www.example.com/"),
+            (
+                "https://ada:se%40cret@www.example.com:8443/a/b",
+                "https://www.example.com:8443/a/b",
+            ),
+            ("HTTPS://WWW.Example.COM./Path", "https://www.example.com/Path"),
+            ("//cdn.example.com/a?b", "https://cdn.example.com/a"),
+            ("www.example.com/contact?x=1", "https://www.example.com/contact"),
+            ("example.com:8080/contact", "https://example.com:8080/contact"),
+            ("/contact?email=ada", "/contact"),
+            (
+                "https://bücher.example/käse",
+                "https://xn--bcher-kva.example/k%C3%A4se",
+            ),
+            ("android-app://com.Slack/", "android-app://com.slack/"),
+            ("http://ada@[::1]:3000/x", "http://[::1]:3000/x"),
+        ] {
+            let kept = Address::read(text).and_then(|address| address.bare());
+            assert_eq!(kept.as_deref(), Some(bare), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_page_is_not_kept() {
+        for text in [
+            "",
+            "  ",
+            "javascript:alert(1)",
+            "data:text/html,<b>x</b>",
+            "file:///home/ada/cv.html",
+            "mailto:ada@example.com",
+            "blob:https://example.com/uuid",
+            "https://",
+            "https://exa mple.com/",
+            "http://[::1",
+        ] {
+            assert_eq!(
+                Address::read(text).and_then(|address| address.bare()),
+                None,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn parameters_are_decoded_text() {
+        let address = Address::read(
+            "https://e.com/?utm_source=&UTM_Source=News%20letter+1&utm_source=late&utm_campaign=%3Cscript%3Ealert(1)%3C%2Fscript%3E&utm_term=a%00b%0Ac&utm_content=%FF",
+        )
+        .unwrap();
+
+        assert_eq!(address.parameter("utm_source").as_deref(), Some("News letter 1"));
+        assert_eq!(
+            address.parameter("utm_campaign").as_deref(),
+            Some("<script>alert(1)</script>")
+        );
+        assert_eq!(address.parameter("utm_term").as_deref(), Some("abc"));
+        assert_eq!(address.parameter("utm_content").as_deref(), Some("\u{fffd}"));
+        assert_eq!(address.parameter("utm_medium"), None);
+    }
+
+    #[test]
+    fn an_address_of_100_kilobytes_does_no_harm() {
+        let long = format!("https://example.com/{}?utm_source=x", "ä".repeat(50_000));
+        let kept = Address::read(&long).and_then(|address| address.bare()).unwrap();
+        assert_eq!(kept.chars().count(), MOST_KEPT);
+
+        let many = format!("https://example.com/?utm_source=x&{}", "a=b&".repeat(25_000));
+        assert_eq!(
+            Address::read(&many).unwrap().parameter("utm_source").as_deref(),
+            Some("x")
+        );
+
+        let value = format!("https://example.com/?utm_source={}", "%41".repeat(33_000));
+        assert_eq!(
+            Address::read(&value)
+                .unwrap()
+                .parameter("utm_source")
+                .unwrap()
+                .len(),
+            MOST_OF_A_PARAMETER
+        );
+    }
+
+    #[test]
+    fn pages_of_one_site_share_the_domain_that_can_be_registered() {
+        for (one, two, is_one) in [
+            ("https://www.example.co.uk", "https://shop.example.co.uk", true),
+            ("https://example.co.uk", "https://other.co.uk", false),
+            ("https://ada.github.io", "https://bob.github.io", false),
+            ("http://10.0.0.1", "http://10.0.0.1:8080", true),
+            ("http://10.0.0.1", "http://11.0.0.1", false),
+            ("http://localhost", "http://localhost:3000", true),
+            ("/a", "/b", false),
+        ] {
+            let (one, two) = (Address::read(one).unwrap(), Address::read(two).unwrap());
+            assert_eq!(one.is_same_site(&two), is_one, "{one:?} {two:?}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Touches of visits.
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_millis(1_767_312_000_000);
+
+fn landed(landing: &str, referrer: Option<&str>) -> Touch {
+    let visit = Visit {
+        landing: Some(landing),
+        began_there: true,
+        referrer,
+    };
+    touch(visit, &ChannelRules::default(), NOW).unwrap()
+}
+
+fn way_of(touch: &Touch) -> (Option<&str>, Option<&str>, Option<&str>) {
+    (
+        touch.source.as_deref(),
+        touch.medium.as_deref(),
+        touch.channel.as_deref(),
+    )
+}
+
+#[test]
+fn a_landing_shows_where_the_person_came_from() {
+    let site = "https://www.example.com/offer";
+    for (landing, referrer, source, medium, channel) in [
+        (
+            "?utm_source=google&utm_medium=cpc",
+            None,
+            Some("google"),
+            Some("cpc"),
+            "paid_search",
+        ),
+        (
+            "?utm_source=newsletter&utm_medium=email",
+            Some("https://mail.google.com/"),
+            Some("newsletter"),
+            Some("email"),
+            "email",
+        ),
+        ("", None, None, None, "direct"),
+        (
+            "",
+            Some("https://www.google.it/"),
+            Some("google"),
+            Some("organic"),
+            "organic_search",
+        ),
+        (
+            "",
+            Some("https://l.facebook.com/"),
+            Some("l.facebook.com"),
+            Some("referral"),
+            "organic_social",
+        ),
+        (
+            "",
+            Some("https://www.youtube.com/"),
+            Some("youtube.com"),
+            Some("referral"),
+            "organic_video",
+        ),
+        (
+            "",
+            Some("https://chatgpt.com/"),
+            Some("chatgpt.com"),
+            Some("ai-assistant"),
+            "referral",
+        ),
+        (
+            "",
+            Some("https://blog.example.org/post?id=1"),
+            Some("blog.example.org"),
+            Some("referral"),
+            "referral",
+        ),
+        // A page of the own site led there: nothing from outside is known.
+        ("", Some("https://shop.example.com/"), None, None, "direct"),
+        // Click ids that somebody paid for name the network, and leave UTM parameters their word.
+        (
+            "?gclid=abc",
+            Some("https://www.google.com/"),
+            Some("google"),
+            Some("cpc"),
+            "paid_search",
+        ),
+        ("?wbraid=abc", None, Some("google"), Some("cpc"), "paid_search"),
+        ("?msclkid=abc", None, Some("bing"), Some("cpc"), "paid_search"),
+        (
+            "?li_fat_id=abc",
+            None,
+            Some("linkedin"),
+            Some("cpc"),
+            "paid_social",
+        ),
+        ("?ttclid=abc", None, Some("tiktok"), Some("cpc"), "paid_social"),
+        (
+            "?gclid=abc&utm_source=google&utm_campaign=brand",
+            None,
+            Some("google"),
+            Some("cpc"),
+            "paid_search",
+        ),
+        (
+            "?gclid=abc&utm_source=google&utm_medium=display",
+            None,
+            Some("google"),
+            Some("display"),
+            "display",
+        ),
+        // Meta's stands on unpaid links as well.
+        (
+            "?fbclid=abc",
+            None,
+            Some("facebook.com"),
+            Some("referral"),
+            "organic_social",
+        ),
+        (
+            "?fbclid=abc",
+            Some("https://l.instagram.com/"),
+            Some("l.instagram.com"),
+            Some("referral"),
+            "organic_social",
+        ),
+        (
+            "?fbclid=abc&utm_source=fb&utm_medium=paid",
+            None,
+            Some("fb"),
+            Some("paid"),
+            "paid_social",
+        ),
+        // A medium without a source has the referrer's.
+        (
+            "?utm_medium=cpc",
+            Some("https://www.bing.com/"),
+            Some("bing"),
+            Some("cpc"),
+            "paid_search",
+        ),
+        // A source without a medium has nobody else's.
+        (
+            "?utm_source=flyer",
+            Some("https://www.bing.com/"),
+            Some("flyer"),
+            None,
+            "unassigned",
+        ),
+        ("?utm_campaign=spring", None, None, None, "unassigned"),
+    ] {
+        let touch = landed(&format!("{site}{landing}"), referrer);
+        assert_eq!(
+            way_of(&touch),
+            (source, medium, Some(channel)),
+            "{landing} {referrer:?}"
+        );
+        assert_eq!(touch.landing_url.as_deref(), Some(site));
+    }
+}
+
+#[test]
+fn a_page_inside_the_site_says_nothing_of_the_way_there() {
+    let visit = Visit {
+        landing: Some("https://www.example.com/contact"),
+        began_there: false,
+        referrer: Some("https://www.example.com/"),
+    };
+
+    let inside = touch(visit, &ChannelRules::default(), NOW).unwrap();
+    let tagged = touch(
+        Visit {
+            landing: Some("https://www.example.com/contact?utm_source=newsletter&utm_medium=email"),
+            ..visit
+        },
+        &ChannelRules::default(),
+        NOW,
+    );
+
+    assert_eq!(way_of(&inside), (None, None, None));
+    assert_eq!(
+        way_of(&tagged.unwrap()),
+        (Some("newsletter"), Some("email"), Some("email"))
+    );
+}
+
+#[test]
+fn everything_that_is_said_is_kept_but_what_may_be_personal() {
+    let touch = landed(
+        "https://u:p@www.example.com/offer?utm_source=S&utm_medium=M&utm_campaign=%3Cb%3E&utm_term=crm&utm_content=top&gclid=G&email=ada%40example.com",
+        Some("https://ada:secret@intra.example.org/wiki?token=t#x"),
+    );
+
+    assert_eq!(
+        serde_json::to_value(&touch).unwrap(),
+        serde_json::json!({
+            "channel": "unassigned", "source": "S", "medium": "M", "campaign": "<b>", "term": "crm", "content": "top",
+            "click_ids": {"gclid": "G"}, "landing_url": "https://www.example.com/offer",
+            "referrer": "https://intra.example.org/wiki", "occurred_at": "2026-01-02T00:00:00.000Z",
+        })
+    );
+}
+
+#[test]
+fn without_a_page_there_is_no_touch() {
+    for (landing, referrer) in [
+        (None, None),
+        (Some(""), Some(" ")),
+        (Some("javascript:alert(1)"), None),
+    ] {
+        let visit = Visit {
+            landing,
+            began_there: true,
+            referrer,
+        };
+        assert_eq!(touch(visit, &ChannelRules::default(), NOW), None);
+    }
+}
+
+#[test]
+fn own_rules_see_the_way_as_it_was_found() {
+    let rules = serde_json::from_value(serde_json::json!({"rules": [
+        {"when": {"referrer_host": {"exact": "chatgpt.com"}}, "channel": "ai_assistant"},
+    ]}));
+    let visit = Visit {
+        landing: Some("https://www.example.com/"),
+        began_there: true,
+        referrer: Some("https://chatgpt.com/c/1"),
+    };
+
+    let touch = touch(visit, &rules.unwrap(), NOW).unwrap();
+
+    assert_eq!(
+        way_of(&touch),
+        (Some("chatgpt.com"), Some("ai-assistant"), Some("ai_assistant"))
+    );
+}

@@ -1,0 +1,99 @@
+//! Tracking: the channels of what comes in through forms, and the company's own rules for them.
+
+use serde_json::{Value, json};
+use tandem_tests::{TestApp, on_both};
+
+async fn given_form(app: &TestApp) -> String {
+    let fields =
+        json!([{"name": "email", "label": "E-mail", "type": "email", "required": true, "maps_to": "email"}]);
+    let body = json!({"name": "Contact", "fields": fields, "allowed_origins": ["https://www.example.com"]});
+    let form = app
+        .post("/v1/forms")
+        .by(app.admin().await)
+        .json(body)
+        .await
+        .expect(201);
+    form["key"].as_str().unwrap().to_owned()
+}
+
+/// The first touch of a new lead whose submission has this context.
+async fn touch_of(app: &TestApp, key: &str, context: Value) -> Value {
+    let email = format!("lead{}@example.com", app.next());
+    let body = json!({"fields": {"email": email}, "context": context});
+    app.post(&format!("/v1/capture/{key}"))
+        .json(body)
+        .await
+        .expect(201);
+    let found = app
+        .get(&format!("/v1/leads?q={email}"))
+        .by(app.admin().await)
+        .await
+        .expect(200);
+    found["data"][0]["first_touch"].clone()
+}
+
+on_both! {
+    async fn a_form_tells_the_channel_its_lead_came_by(app) {
+        let key = given_form(app).await;
+        let landing = |query: &str| format!("https://u:p@www.example.com/offer{query}");
+        let paid = touch_of(app, &key, json!({
+            "page_url": "https://www.example.com/contact", "referrer": "https://www.example.com/",
+            "landing_url": landing("?utm_source=google&utm_medium=cpc&utm_campaign=%3Cb%3E&gclid=G1&email=a%40b.ch"),
+            "landing_referrer": "https://ada:secret@intra.example.org/wiki?token=t",
+        })).await;
+        let members = ["channel", "source", "medium", "campaign", "landing_url", "referrer"].map(|name| paid[name].as_str().unwrap());
+        assert_eq!(members, ["paid_search", "google", "cpc", "<b>", "https://www.example.com/offer", "https://intra.example.org/wiki"]);
+        assert_eq!(paid["click_ids"], json!({"gclid": "G1"}));
+
+        let searched = touch_of(app, &key, json!({"landing_url": landing(""), "landing_referrer": "https://www.google.it/"})).await;
+        assert_eq!((&searched["channel"], &searched["source"]), (&json!("organic_search"), &json!("google")));
+        let direct = touch_of(app, &key, json!({"landing_url": landing("")})).await;
+        assert_eq!((&direct["channel"], direct.get("source")), (&json!("direct"), None));
+        let inside = touch_of(app, &key, json!({"page_url": landing(""), "referrer": landing("s")})).await;
+        assert_eq!((inside.get("channel"), &inside["landing_url"]), (None, &json!("https://www.example.com/offer")));
+        assert_eq!(touch_of(app, &key, json!({"page_url": "javascript:alert(1)"})).await, Value::Null);
+
+        let by_channel = app.get("/v1/leads").by(app.admin().await).await.expect(200);
+        assert!(!by_channel.text.contains("secret") && !by_channel.text.contains("token"), "{}", by_channel.text);
+    }
+
+    async fn the_companys_own_rules_come_first(app) {
+        let (ada, key) = (app.admin().await, given_form(app).await);
+        let path = "/v1/settings/channel-rules";
+        let before = app.get(path).by(&app.user("viewer").await).await.expect(200);
+        assert_eq!(before.body, json!({"rules": []}));
+        let context = || json!({"landing_url": "https://www.example.com/", "landing_referrer": "https://chatgpt.com/c/1"});
+        assert_eq!(touch_of(app, &key, context()).await["channel"], "referral");
+
+        let rules = json!({"rules": [
+            {"when": {"referrer_host": {"contains": "partner"}, "source": {"prefix": "x"}}, "channel": "partner"},
+            {"when": {"medium": {"exact": "AI-assistant"}}, "channel": "ai_assistant"},
+        ]});
+        let put = |tag: &str, rules: &Value| app.put(path).by(ada).header("if-match", tag).json(rules.clone());
+        let changed = put(before.etag(), &rules).await.expect(200);
+        assert_eq!(changed.body, rules);
+        put(before.etag(), &json!({"rules": []})).await.refused(412, "stale");
+        assert_eq!(put(changed.etag(), &rules).await.expect(200).etag(), changed.etag());
+        assert_eq!(touch_of(app, &key, context()).await["channel"], "ai_assistant");
+        let told = app.get("/v1/journal?type=setting.changed").by(ada).await.expect(200);
+        assert_eq!(told["data"][0]["subject"]["id"], "channel_rules");
+        app.put(path).by(&app.user("marketing").await).json(rules).await.refused(403, "insufficient_scope");
+    }
+
+    async fn a_channel_rule_that_says_nothing_is_refused(app) {
+        let put = async |rules: Value| app.put("/v1/settings/channel-rules").by(app.admin().await).json(json!({"rules": rules})).await;
+        let when = |when: Value| json!([{"when": when, "channel": "partner"}]);
+        for (rules, faults) in [
+            (when(json!({})), vec![("#/rules/0/when", "required")]),
+            (when(json!({"source": {}})), vec![("#/rules/0/when/source", "invalid_value")]),
+            (when(json!({"source": {"exact": "a", "contains": "b"}})), vec![("#/rules/0/when/source", "invalid_value")]),
+            (when(json!({"source": {"exact": " "}})), vec![("#/rules/0/when/source/exact", "invalid_format")]),
+            (when(json!({"page": {"exact": "a"}})), vec![("#/rules/0/when/page", "unknown_field")]),
+            (json!([{"when": {"source": {"exact": "a"}}, "channel": "Our Partner"}]), vec![("#/rules/0/channel", "invalid_format")]),
+        ] {
+            let refused = put(rules).await.refused(422, "validation_failed");
+            assert_eq!(refused.violations(), faults);
+        }
+        put(json!(vec![when(json!({"source": {"exact": "a"}}))[0].clone(); 201])).await.refused(422, "validation_failed");
+    }
+}
