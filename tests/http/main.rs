@@ -3,6 +3,7 @@
 
 mod access;
 mod bad_input;
+mod campaigns;
 mod capture;
 mod capture_batches;
 mod capture_pages;

@@ -44,6 +44,7 @@ fn sample(segment: &str) -> String {
         "lead_id" => "lead",
         "company_id" => "company",
         "deal_id" => "deal",
+        "campaign_id" => "campaign",
         "pipeline_id" => "pipeline",
         "user_id" => "user",
         "team_id" => "team",

@@ -25,7 +25,8 @@ use crate::journal::Tail;
 use crate::metrics::Metrics;
 use crate::openapi;
 use crate::{
-    access, agreement, capture, deals, journal, leads, lifecycle, operation, reports, settings, tracking,
+    access, agreement, campaigns, capture, deals, journal, leads, lifecycle, operation, reports, settings,
+    tracking,
 };
 
 /// What handlers share.
@@ -106,6 +107,7 @@ pub fn operations(config: &mut ServiceConfig<'_>) {
     lifecycle::configure(config);
     agreement::configure(config);
     deals::configure(config);
+    campaigns::configure(config);
     capture::configure(config);
     journal::configure(config);
     reports::configure(config);

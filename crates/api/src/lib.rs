@@ -4,6 +4,7 @@ pub mod access;
 pub mod agreement;
 pub mod ambient;
 pub mod app;
+pub mod campaigns;
 pub mod capture;
 pub mod commands;
 pub mod config;

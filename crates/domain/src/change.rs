@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::access::account::{ApiKey, Team, User};
+use crate::campaigns::Campaign;
 use crate::capture::{Form, FormKey, Submission};
 use crate::deals::pipelines::Pipeline;
 use crate::deals::{Deal, DealMove};
@@ -137,6 +138,17 @@ pub enum Change {
         come: Vec<DatedRate>,
         /// How many there are now.
         count: usize,
+    },
+    /// A campaign was made.
+    CampaignCreated(Campaign),
+    /// A campaign changed.
+    CampaignEdited {
+        /// The campaign as it is now.
+        campaign: Campaign,
+        /// The changed fields before.
+        before: Facts,
+        /// The changed fields after.
+        after: Facts,
     },
     /// A pipeline was made.
     PipelineCreated(Pipeline),

@@ -185,6 +185,8 @@ named! {
     FormKeyTag, FormKeyId, "formkey";
     /// One POST to a form.
     SubmissionTag, SubmissionId, "submission";
+    /// What marketing runs over some time.
+    CampaignTag, CampaignId, "campaign";
     /// A pipeline: the stages that a deal goes through.
     PipelineTag, PipelineId, "pipeline";
     /// A deal.

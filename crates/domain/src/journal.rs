@@ -76,6 +76,8 @@ pub const TYPES: &[(&str, &str)] = &[
         "submission.tested",
         "A submission came in that only tried its form out; nothing came of it but its record.",
     ),
+    ("campaign.created", "A campaign was made."),
+    ("campaign.updated", "A campaign changed."),
     ("pipeline.created", "A pipeline was made."),
     ("pipeline.updated", "A pipeline changed."),
     ("deal.opened", "A deal was opened."),
@@ -253,6 +255,21 @@ pub fn entry(change: &Change) -> Option<Entry> {
                 data: facts(json!({"count": count})),
                 ..edited("setting.changed", subject, None, &list(gone), &list(come))
             }
+        }
+        Change::CampaignCreated(campaign) => {
+            let subject = on("campaign", campaign.id.to_string(), campaign.version);
+            Entry {
+                after: Some(campaign.described()),
+                ..plain("campaign.created", subject, None, json!({}))
+            }
+        }
+        Change::CampaignEdited {
+            campaign,
+            before,
+            after,
+        } => {
+            let subject = on("campaign", campaign.id.to_string(), campaign.version);
+            edited("campaign.updated", subject, None, before, after)
         }
         Change::PipelineCreated(pipeline) => {
             let subject = on("pipeline", pipeline.id.to_string(), pipeline.version);

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod agreement;
+pub mod campaigns;
 pub mod capture;
 pub mod change;
 pub mod deals;

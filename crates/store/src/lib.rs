@@ -3,6 +3,7 @@
 pub mod access;
 pub mod agreement;
 pub mod backup;
+pub mod campaigns;
 pub mod capture;
 pub mod db;
 pub mod deals;

@@ -46,6 +46,8 @@ struct Rows {
     forms: BTreeMap<Uuid, rows::forms::Model>,
     form_keys: BTreeMap<Uuid, rows::form_keys::Model>,
     submissions: BTreeMap<Uuid, rows::submissions::Model>,
+    campaigns: BTreeMap<Uuid, rows::campaigns::Model>,
+    campaign_aliases: BTreeMap<Uuid, Vec<rows::campaign_aliases::Model>>,
     pipelines: BTreeMap<Uuid, rows::pipelines::Model>,
     deals: BTreeMap<Uuid, rows::deals::Model>,
     deal_leads: BTreeMap<Uuid, Vec<rows::deal_leads::Model>>,
@@ -206,6 +208,12 @@ impl Rows {
                 self.settings.insert(row.name.clone(), row);
                 self.revisions.insert(revision::SETTINGS);
             }
+            Change::CampaignCreated(campaign) | Change::CampaignEdited { campaign, .. } => {
+                let id = campaign.id.uuid();
+                self.campaigns.insert(id, rows::campaigns::Model::of(campaign));
+                self.campaign_aliases
+                    .insert(id, rows::campaign_aliases::Model::all_of(campaign));
+            }
             Change::PipelineCreated(pipeline) | Change::PipelineEdited { pipeline, .. } => {
                 self.pipelines
                     .insert(pipeline.id.uuid(), rows::pipelines::Model::of(pipeline));
@@ -271,6 +279,11 @@ impl Rows {
         insert::<rows::forms::Entity>(tx, self.forms.values(), Replace).await?;
         insert::<rows::form_keys::Entity>(tx, self.form_keys.values(), Replace).await?;
         insert::<rows::submissions::Entity>(tx, self.submissions.values(), Fail).await?;
+        insert::<rows::campaigns::Entity>(tx, self.campaigns.values(), Replace).await?;
+        let renamed = self.campaign_aliases.keys().copied().collect();
+        delete(tx, "campaign_aliases", "campaign_id", &renamed).await?;
+        let aliases = self.campaign_aliases.values().flatten();
+        insert::<rows::campaign_aliases::Entity>(tx, aliases, Fail).await?;
         // Of two pipelines one gives the default away before the other takes it.
         let (after, before): (Vec<_>, Vec<_>) = self.pipelines.values().partition(|row| row.is_default);
         insert::<rows::pipelines::Entity>(tx, before.into_iter(), Replace).await?;

@@ -1,6 +1,7 @@
-//! The first schema: access, settings, leads, stages, capture, deals, journal.
+//! The first schema: access, settings, leads, stages, campaigns, capture, deals, journal.
 
 mod access;
+mod campaigns;
 mod capture;
 mod deals;
 mod journal;
@@ -25,6 +26,7 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         access::up(manager).await?;
         leads::up(manager).await?;
+        campaigns::up(manager).await?;
         capture::up(manager).await?;
         deals::up(manager).await?;
         journal::up(manager).await?;

@@ -29,6 +29,8 @@ permissions!(
     LeadsWrite,
     DealsRead,
     DealsWrite,
+    CampaignsRead,
+    CampaignsWrite,
     FormsRead,
     FormsWrite,
     ReportsRead,

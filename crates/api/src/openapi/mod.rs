@@ -30,6 +30,7 @@ use utoipa_swagger_ui::SwaggerUi;
         (name = "access", description = "Logging in, the first admin, one's own account, the keys that verify tokens"),
         (name = "agreement", description = "What both teams signed: stages and reasons"),
         (name = "api-keys", description = "Secret keys of partners"),
+        (name = "campaigns", description = "What marketing runs, and by which utm_campaign it is known"),
         (name = "capture", description = "What strangers send to forms, and what became of it"),
         (name = "companies", description = "The organisations that leads belong to"),
         (name = "deals", description = "Business that is open, won or lost, and what it does to its leads"),

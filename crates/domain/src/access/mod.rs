@@ -60,6 +60,10 @@ scopes! {
     DealsRead = "deals:read";
     /// Open, change, move and close deals; set pipelines up.
     DealsWrite = "deals:write";
+    /// Read campaigns.
+    CampaignsRead = "campaigns:read";
+    /// Create and change campaigns.
+    CampaignsWrite = "campaigns:write";
     /// Read forms and submissions.
     FormsRead = "forms:read";
     /// Create and change forms, rotate their keys, replay submissions.
@@ -123,6 +127,7 @@ impl Scope {
             self,
             LeadsRead
                 | DealsRead
+                | CampaignsRead
                 | FormsRead
                 | ReportsRead
                 | JournalRead
@@ -170,7 +175,11 @@ impl Role {
             Role::Admin => true,
             Role::Viewer => scope.is_reading(),
             Role::Marketing | Role::MarketingManager => {
-                scope.is_reading() || matches!(scope, Scope::LeadsWrite | Scope::FormsWrite)
+                scope.is_reading()
+                    || matches!(
+                        scope,
+                        Scope::LeadsWrite | Scope::FormsWrite | Scope::CampaignsWrite
+                    )
             }
             Role::Revops | Role::Sales | Role::SalesManager => {
                 scope.is_reading() || matches!(scope, Scope::LeadsWrite | Scope::DealsWrite)

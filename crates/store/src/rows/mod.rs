@@ -4,6 +4,8 @@
 pub mod agreements;
 pub mod api_key_secrets;
 pub mod api_keys;
+pub mod campaign_aliases;
+pub mod campaigns;
 pub mod companies;
 pub mod company_terms;
 pub mod cycles;
