@@ -27,6 +27,8 @@ fn expected() -> Schema {
         agreements,
         api_key_secrets,
         api_keys,
+        campaign_aliases,
+        campaigns,
         companies,
         company_terms,
         cycles,
