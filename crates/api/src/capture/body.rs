@@ -77,7 +77,7 @@ pub fn wants_page(headers: &HeaderMap) -> bool {
         .get(ACCEPT)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    is_form && !(accept.contains("json") && !accept.contains("text/html"))
+    is_form && (accept.contains("text/html") || !accept.contains("json"))
 }
 
 /// Read a body by its media type. What holds no text that could be kept is refused.

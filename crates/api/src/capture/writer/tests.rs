@@ -37,6 +37,36 @@ impl Fake {
     }
 }
 
+impl Fake {
+    fn decide(&self, items: &[&Deed], again: bool) -> Result<Vec<Deed>, StoreError> {
+        let mut story = self.story();
+        if story.contended > 0 {
+            story.contended -= 1;
+            return Err(StoreError::Contended);
+        }
+        let mut new = vec![];
+        let mut told = Ok(items.iter().map(|deed| **deed).collect());
+        for deed in items.iter().map(|deed| **deed) {
+            if again && story.done.contains(&deed) {
+                continue;
+            }
+            match deed {
+                Deed::Panics => panic!("as asked"),
+                Deed::IsCorrupt => return Err(StoreError::Corrupt("leads")),
+                Deed::FindsNoDatabase => return Err(StoreError::Unavailable("gone".into())),
+                Deed::GetsNoLock => return Err(StoreError::Locked),
+                Deed::LosesTheAnswer(_) if story.lost.insert(deed) => {
+                    told = Err(StoreError::Unknown("cut".into()));
+                }
+                _ => {}
+            }
+            new.push(deed);
+        }
+        story.done.extend(new);
+        told
+    }
+}
+
 impl Work for Fake {
     type Item = Deed;
     type Done = Deed;
@@ -44,40 +74,13 @@ impl Work for Fake {
     async fn attempt(&self, items: &[&Deed], again: bool) -> Result<Vec<Deed>, StoreError> {
         self.story().batches.push(items.len());
         tokio::time::sleep(Duration::from_millis(5)).await;
-        let mut story = self.story();
-        if story.contended > 0 {
-            story.contended -= 1;
-            return Err(StoreError::Contended);
-        }
-        let mut new = vec![];
-        let mut error = None;
-        for deed in items.iter().map(|deed| **deed) {
-            if again && story.done.contains(&deed) {
-                continue;
-            }
-            match deed {
-                Deed::Panics => {
-                    drop(story);
-                    panic!("as asked");
-                }
-                Deed::IsCorrupt => return Err(StoreError::Corrupt("leads")),
-                Deed::FindsNoDatabase => return Err(StoreError::Unavailable("gone".into())),
-                Deed::GetsNoLock => return Err(StoreError::Locked),
-                Deed::LosesTheAnswer(_) if story.lost.insert(deed) => {
-                    error = Some(StoreError::Unknown("cut".into()));
-                }
-                _ => {}
-            }
-            new.push(deed);
-        }
-        story.done.extend(new);
-        drop(story);
+        let told = self.decide(items, again);
         for deed in items {
             if let Deed::WaitsFor(millis) = deed {
                 tokio::time::sleep(Duration::from_millis(*millis)).await;
             }
         }
-        error.map_or_else(|| Ok(items.iter().map(|deed| **deed).collect()), Err)
+        told
     }
 
     async fn keep(&self, deed: &Deed) -> Result<Deed, StoreError> {
