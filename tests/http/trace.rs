@@ -197,6 +197,8 @@ impl Names {
                     let member = match (name.as_str(), member) {
                         ("next_cursor", Value::String(_)) => json!("<cursor>"),
                         ("key", Value::String(key)) if key.starts_with("fk_") => json!("<form key>"),
+                        // They name the port on which this server listens.
+                        ("snippet_html" | "snippet_js", Value::String(_)) => json!("<snippet>"),
                         ("seq", place) => {
                             let next = self.places.len();
                             json!(format!(
