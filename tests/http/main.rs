@@ -12,6 +12,7 @@ mod companies;
 mod deals;
 mod funnel;
 mod idempotency;
+mod imports;
 mod journal;
 mod keys;
 mod leads;

@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::openapi;
 use crate::{
     access, agreement, campaigns, capture, deals, journal, leads, lifecycle, operation, reports, settings,
-    tracking,
+    tracking, transfer,
 };
 
 /// What handlers share.
@@ -113,6 +113,7 @@ pub fn operations(config: &mut ServiceConfig<'_>) {
     reports::configure(config);
     settings::configure(config);
     tracking::configure(config);
+    transfer::configure(config);
 }
 
 /// Serve on a socket until the handle is stopped. The shapes are compiled once, for all workers.

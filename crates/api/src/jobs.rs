@@ -1,6 +1,7 @@
 //! Background jobs: reconcilers without input, one line each in `JOBS`, done by whichever replica holds the lease.
 
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::web;
@@ -31,12 +32,23 @@ const BATCH: u64 = 500;
 
 type Work = for<'a> fn(&'a App) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
 
-/// A job: what it is called, how often it is due, whether every replica does it or one of them, and what it does.
+/// A job: what it is called, how often it is due, whether every replica does it or one of them, whether it may take long,
+/// and what it does.
 struct Job {
     name: &'static str,
     every: i64,
     by_all: bool,
+    lane: Lane,
     run: Work,
+}
+
+/// Jobs of one lane wait for each other, so that a long one holds up no heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    /// At most [`JOB`].
+    Short,
+    /// As long as it takes; it looks by itself whether the service stops, and keeps its own lease.
+    Long,
 }
 
 const JOBS: &[Job] = &[
@@ -44,74 +56,99 @@ const JOBS: &[Job] = &[
         name: "heartbeat",
         every: 5 * SECOND,
         by_all: true,
+        lane: Lane::Short,
         run: |app| Box::pin(heartbeat(app)),
     },
     Job {
         name: "key_use",
         every: 15 * SECOND,
         by_all: true,
+        lane: Lane::Short,
         run: |app| Box::pin(crate::access::flush_key_use(app)),
     },
     Job {
         name: "tidy",
         every: MINUTE,
         by_all: true,
+        lane: Lane::Short,
         run: |app| Box::pin(tidy(app)),
     },
     Job {
         name: "company_words",
         every: SECOND,
         by_all: false,
+        lane: Lane::Short,
         run: |app| Box::pin(company_words(app)),
     },
     Job {
         name: "expired",
         every: 10 * MINUTE,
         by_all: false,
+        lane: Lane::Short,
         run: |app| Box::pin(forget_expired(app)),
     },
     Job {
         name: "partitions",
         every: 60 * MINUTE,
         by_all: false,
+        lane: Lane::Short,
         run: |app| Box::pin(partitions(app)),
+    },
+    Job {
+        name: "imports",
+        every: SECOND / 2,
+        by_all: true,
+        lane: Lane::Long,
+        run: |app| Box::pin(crate::transfer::run_imports(app)),
     },
 ];
 
-/// The loop that does what is due.
+/// The loops that do what is due: one for each lane.
 pub struct Loop {
+    app: web::Data<App>,
     stop: watch::Sender<bool>,
-    task: tokio::task::JoinHandle<()>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Loop {
-    /// Start it.
+    /// Start them.
     pub fn start(app: web::Data<App>) -> Self {
-        let (stop, mut stopped) = watch::channel(false);
-        let task = tokio::spawn(async move {
-            let mut due = vec![Timestamp::from_millis(0); JOBS.len()];
-            while !*stopped.borrow() {
-                run_round(&app, &mut due).await;
-                let _ = tokio::time::timeout(NAP, stopped.changed()).await;
-            }
+        let (stop, stopped) = watch::channel(false);
+        let tasks = [Lane::Short, Lane::Long].map(|lane| {
+            let (app, mut stopped) = (app.clone(), stopped.clone());
+            tokio::spawn(async move {
+                let mut due = vec![Timestamp::from_millis(0); JOBS.len()];
+                while !*stopped.borrow() {
+                    run_round(&app, &mut due, Some(lane)).await;
+                    let _ = tokio::time::timeout(NAP, stopped.changed()).await;
+                }
+            })
         });
-        Self { stop, task }
+        Self {
+            app,
+            stop,
+            tasks: tasks.into(),
+        }
     }
 
-    /// Let the job that runs come to its end, and start none.
+    /// Let the jobs that run come to their end, and start none; a long one ends after its next step.
     pub async fn stop(self) {
+        self.app.is_stopping.store(true, Ordering::SeqCst);
         let _ = self.stop.send(true);
-        let _ = self.task.await;
+        for task in self.tasks {
+            let _ = task.await;
+        }
     }
 }
 
 /// Do everything that is due now, once: for tests, which turn the clock by hand.
 pub async fn run_due(app: &App) {
-    run_round(app, &mut vec![Timestamp::from_millis(0); JOBS.len()]).await;
+    run_round(app, &mut vec![Timestamp::from_millis(0); JOBS.len()], None).await;
 }
 
-async fn run_round(app: &App, due: &mut [Timestamp]) {
-    for (job, due) in JOBS.iter().zip(due) {
+async fn run_round(app: &App, due: &mut [Timestamp], lane: Option<Lane>) {
+    let jobs = JOBS.iter().zip(due);
+    for (job, due) in jobs.filter(|(job, _)| lane.is_none_or(|lane| job.lane == lane)) {
         let now = app.ambient.now();
         if *due > now {
             continue;
@@ -143,6 +180,10 @@ async fn run(app: &App, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
         {
             return Ok(false);
         }
+    }
+    if job.lane == Lane::Long {
+        (job.run)(app).await?;
+        return Ok(true);
     }
     let late = |_| StoreError::Unavailable("the job took too long".into());
     tokio::time::timeout(JOB, (job.run)(app)).await.map_err(late)??;
@@ -176,7 +217,7 @@ async fn forget_expired(app: &App) -> Result<(), StoreError> {
             break;
         }
     }
-    Ok(())
+    crate::transfer::run::tidy(&app.db, &app.ambient).await
 }
 
 async fn company_words(app: &App) -> Result<(), StoreError> {

@@ -24,3 +24,4 @@ pub mod reports;
 pub mod serve;
 pub mod settings;
 pub mod tracking;
+pub mod transfer;

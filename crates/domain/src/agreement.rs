@@ -164,6 +164,13 @@ impl Agreement {
             .find(|reason| reason.code == code && !reason.retired)
     }
 
+    /// Whether any list has a reason with this code, retired or not.
+    pub fn knows_reason(&self, code: &str) -> bool {
+        use ReasonList::{Churn, Disqualification, Loss, Rejection, Win};
+        let mut all = [Rejection, Disqualification, Loss, Win, Churn].into_iter();
+        all.any(|list| self.reasons(list).iter().any(|reason| reason.code == code))
+    }
+
     /// The version that a new installation starts with, signed by nobody.
     pub fn provisional() -> Self {
         use Then::{Disqualify, Nurture};

@@ -13,6 +13,7 @@ use crate::leads::identity::Identifier;
 use crate::leads::{Company, Lead};
 use crate::lifecycle::{Cycle, Transition};
 use crate::money::DatedRate;
+use crate::transfer::Import;
 
 /// Fields with their values, by name, as a journal entry shows them.
 pub type Facts = Map<String, Value>;
@@ -117,6 +118,10 @@ pub enum Change {
     SubmissionReceived(Submission),
     /// A kept submission was run again.
     SubmissionReplayed(Submission),
+    /// A file came in that is to be taken in.
+    ImportCreated(Box<Import>),
+    /// A file was read to its end, or given up.
+    ImportEnded(Box<Import>),
     /// A setting was changed.
     SettingChanged {
         /// Its name.

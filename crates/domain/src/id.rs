@@ -193,6 +193,8 @@ named! {
     DealTag, DealId, "deal";
     /// A move of a deal to another stage.
     DealMoveTag, DealMoveId, "dealmove";
+    /// A file that is taken in.
+    ImportTag, ImportId, "import";
     /// A journal entry.
     EntryTag, EntryId, "entry";
     /// An HTTP request.

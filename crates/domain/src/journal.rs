@@ -86,6 +86,8 @@ pub const TYPES: &[(&str, &str)] = &[
     ("deal.lost", "A deal was lost."),
     ("deal.reopened", "A closed deal was opened again."),
     ("deal.updated", "Fields or leads of a deal changed."),
+    ("import.created", "A file came in that is to be taken in."),
+    ("import.ended", "A file was read to its end, or given up."),
     ("setting.changed", "A setting was changed."),
     ("user.created", "A user was invited or made."),
     ("user.updated", "A user's name, role or state changed."),
@@ -230,6 +232,20 @@ pub fn entry(change: &Change) -> Option<Entry> {
             submission,
             json!({"form_id": submission.form_id, "replayed": true}),
         ),
+        Change::ImportCreated(import) => plain(
+            "import.created",
+            on("import", import.id.to_string(), 1),
+            None,
+            json!({"kind": import.kind, "mode": import.mode, "dry_run": import.is_dry_run}),
+        ),
+        Change::ImportEnded(import) => {
+            let told = import.progress;
+            let data = json!({
+                "state": import.state, "rows_read": told.rows_read, "created": told.created, "updated": told.updated,
+                "rejected": told.rejected, "warnings": told.warnings, "code": import.failure.as_ref().map(|one| &one.code),
+            });
+            plain("import.ended", on("import", import.id.to_string(), 2), None, data)
+        }
         Change::SettingChanged {
             name,
             version,

@@ -20,4 +20,5 @@ pub mod money;
 pub mod reports;
 pub mod settings;
 pub mod tracking;
+pub mod transfer;
 pub mod world;

@@ -73,6 +73,8 @@ pub struct Stamp {
     pub now: Timestamp,
     /// Where ids come from.
     pub ids: Arc<Mutex<Ids>>,
+    /// Whether what is written is history: its journal entries say so, and nothing follows of them.
+    pub is_imported: bool,
 }
 
 impl Stamp {
@@ -83,6 +85,7 @@ impl Stamp {
             request_id: request_id.into(),
             now,
             ids: Arc::new(Mutex::new(Ids::new(now, seed))),
+            is_imported: false,
         }
     }
 

@@ -52,6 +52,8 @@ pub struct Entry {
     pub fields: Vec<String>,
     /// The agreement that it was judged by.
     pub agreement_version: Option<i64>,
+    /// Whether it tells of history that was taken in, and nothing follows of it.
+    pub is_imported: bool,
     /// The values before.
     pub before: Option<Map<String, Value>>,
     /// The values after.
@@ -279,6 +281,7 @@ fn entry(row: journal::Model, values: Option<journal_values::Model>) -> Result<E
         request_id: row.request_id,
         fields: from_json("journal", &row.fields)?,
         agreement_version: row.agreement_version,
+        is_imported: row.is_imported,
         before,
         after,
         data,

@@ -48,6 +48,17 @@ pub async fn take(
         .transpose()?)
 }
 
+/// Give one lease back.
+pub async fn end(db: &Db, name: &str, holder: &str) -> Result<(), StoreError> {
+    leases::Entity::update_many()
+        .col_expr(leases::Column::ExpiresAt, sea_orm::sea_query::Expr::value(0i64))
+        .filter(leases::Column::Name.eq(name))
+        .filter(leases::Column::Holder.eq(holder))
+        .exec(db.writer())
+        .await?;
+    Ok(())
+}
+
 /// Give every lease back that this holder has.
 pub async fn release_all(db: &Db, holder: &str) -> Result<(), StoreError> {
     leases::Entity::update_many()

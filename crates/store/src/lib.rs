@@ -19,6 +19,7 @@ pub mod reports;
 pub mod rows;
 pub mod rules;
 pub mod settings;
+pub mod transfer;
 mod write;
 
 pub use db::{Db, Read, Snapshot, Stamp, Tx};

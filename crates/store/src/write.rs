@@ -55,6 +55,7 @@ struct Rows {
     gone_rates: Vec<rows::exchange_rates::Model>,
     rates: Vec<rows::exchange_rates::Model>,
     replayed: BTreeMap<Uuid, rows::submissions::Model>,
+    imports: BTreeMap<Uuid, rows::imports::Model>,
     settings: BTreeMap<String, rows::settings::Model>,
     users: BTreeMap<Uuid, rows::users::Model>,
     teams: BTreeMap<Uuid, rows::teams::Model>,
@@ -179,6 +180,10 @@ impl Rows {
                 self.replayed
                     .insert(submission.id.uuid(), rows::submissions::Model::of(submission));
             }
+            Change::ImportCreated(import) | Change::ImportEnded(import) => {
+                self.imports
+                    .insert(import.id.uuid(), rows::imports::Model::of(import));
+            }
             Change::SettingChanged {
                 name, version, after, ..
             } => {
@@ -296,6 +301,7 @@ impl Rows {
         forget_rates(tx, &self.gone_rates).await?;
         insert::<rows::exchange_rates::Entity>(tx, self.rates.iter(), Replace).await?;
         insert::<rows::submissions::Entity>(tx, self.replayed.values(), Replace).await?;
+        insert::<rows::imports::Entity>(tx, self.imports.values(), Replace).await?;
         insert::<rows::settings::Entity>(tx, self.settings.values(), Replace).await?;
         insert::<rows::users::Entity>(tx, self.users.values(), Replace).await?;
         insert::<rows::teams::Entity>(tx, self.teams.values(), Replace).await?;
@@ -474,6 +480,7 @@ async fn append_journal(tx: &Tx, parts: &[(&Stamp, &[Change])]) -> Result<(), St
                     .data
                     .get("agreement_version")
                     .and_then(serde_json::Value::as_i64),
+                is_imported: stamp.is_imported,
             });
             values.push(rows::journal_values::Model {
                 id: id.uuid(),

@@ -1,4 +1,4 @@
-//! The first schema: access, settings, leads, stages, campaigns, capture, deals, journal.
+//! The first schema: access, settings, leads, stages, campaigns, capture, deals, imports, journal.
 
 mod access;
 mod campaigns;
@@ -6,6 +6,7 @@ mod capture;
 mod deals;
 mod journal;
 mod leads;
+mod transfer;
 
 use sea_orm_migration::prelude::*;
 
@@ -29,6 +30,7 @@ impl MigrationTrait for Migration {
         campaigns::up(manager).await?;
         capture::up(manager).await?;
         deals::up(manager).await?;
+        transfer::up(manager).await?;
         journal::up(manager).await?;
         dialect::compare_by_bytes(manager).await
     }

@@ -33,6 +33,7 @@ permissions!(
     CampaignsWrite,
     FormsRead,
     FormsWrite,
+    ImportsWrite,
     ReportsRead,
     JournalRead,
     ChangesRead,

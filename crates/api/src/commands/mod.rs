@@ -1,7 +1,8 @@
-//! The command line: `tandem serve | work | migrate | openapi | admin | backup | doctor`.
+//! The command line: `tandem serve | work | migrate | openapi | admin | import | backup | doctor`.
 
 mod backup;
 mod doctor;
+mod import;
 mod run;
 
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ enum Command {
         #[arg(value_name = "FILE")]
         target: PathBuf,
     },
+    /// Take in a file: leads, companies, users, stage changes or deals. May run beside a server.
+    Import(import::Arguments),
     /// Look at configuration, data directory and database, or ask a running service; says what is wrong.
     Doctor {
         /// The address of a running service's readiness, such as http://127.0.0.1:8080/readyz.
@@ -77,6 +80,7 @@ pub fn run() -> ExitCode {
         Command::Openapi { output } => run::openapi(output),
         Command::Admin(Admin::Create { email, name }) => run::create_admin(file, &email, &name),
         Command::Backup { target } => backup::copy(file, &target),
+        Command::Import(arguments) => return import::import(file, arguments),
         Command::Doctor { url: Some(url) } => doctor::ask(&url),
         Command::Doctor { url: None } => doctor::look(file),
     };

@@ -15,8 +15,8 @@ use crate::{access, jobs, logging, openapi as document};
 type Failure = String;
 
 /// What is left to do when the service stops: the lock of the data directory goes with it.
-struct Ground {
-    config: Config,
+pub(super) struct Ground {
+    pub(super) config: Config,
     master: MasterKey,
     _lock: Option<DirLock>,
 }
@@ -41,7 +41,7 @@ pub fn configuration(file: Option<PathBuf>) -> Result<Config, Failure> {
     })
 }
 
-fn ground(file: Option<PathBuf>, exclusive: bool) -> Result<Ground, Failure> {
+pub(super) fn ground(file: Option<PathBuf>, exclusive: bool) -> Result<Ground, Failure> {
     let config = configuration(file)?;
     logging::init(&config.log, logging::wants_json()).map_err(|error| error.to_string())?;
     let embedded = matches!(config.database, Database::Sqlite { .. });
@@ -63,7 +63,7 @@ fn ground(file: Option<PathBuf>, exclusive: bool) -> Result<Ground, Failure> {
     })
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder
         .worker_threads(2)

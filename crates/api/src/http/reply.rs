@@ -70,6 +70,20 @@ impl<T> Created<T> {
     }
 }
 
+/// 202 with `Location`: it will be done, and the resource there says how far it is.
+#[derive(Debug)]
+pub struct Accepted<T> {
+    location: String,
+    body: T,
+}
+
+impl<T> Accepted<T> {
+    /// Work that was taken on, and the address of what tells of it.
+    pub fn at(location: String, body: T) -> Self {
+        Self { location, body }
+    }
+}
+
 /// 200 with an `ETag`; 304 where the caller has that very state.
 #[derive(Debug)]
 pub struct Tagged<T> {
@@ -168,6 +182,13 @@ impl<T: Serialize> Answer for Created<T> {
     }
 }
 
+impl<T: Serialize> Answer for Accepted<T> {
+    fn render(&self) -> Kept {
+        let location = (LOCATION.to_string(), self.location.clone());
+        json(StatusCode::ACCEPTED, vec![location], &self.body)
+    }
+}
+
 impl<T: Serialize> Answer for Tagged<T> {
     fn render(&self) -> Kept {
         json(
@@ -248,7 +269,14 @@ macro_rules! responds {
         }
     )*};
 }
-responds!(Created<T>, Tagged<T>, Upserted<T>, Multi<T>, NoContent);
+responds!(
+    Created<T>,
+    Accepted<T>,
+    Tagged<T>,
+    Upserted<T>,
+    Multi<T>,
+    NoContent
+);
 
 /// 304 where a GET names the state that it would get.
 fn conditional(kept: Kept, request: &HttpRequest) -> HttpResponse {

@@ -29,6 +29,10 @@ use crate::crypto;
 pub const MAX_BODY: usize = 1024 * 1024;
 /// The most bytes of what a stranger sends to a form.
 pub const MAX_CAPTURE: usize = 64 * 1024;
+/// Where files come in, which are larger than any body and take longer.
+const UPLOADS: &str = "/v1/imports";
+/// How long a file may take to come in.
+const UPLOADING: Duration = Duration::from_secs(3600);
 /// How long a request may take once its body is there, but for reports and the waiting feed.
 const HANDLING: Duration = Duration::from_secs(5);
 /// How long the question who calls may take.
@@ -173,9 +177,12 @@ async fn answer(
 ) -> Result<ServiceResponse, HttpResponse> {
     let path = request.path().to_owned();
     let begun = app.ambient.now();
-    take_body(&mut request, app, &path)
-        .await
-        .map_err(|problem| problem.error_response())?;
+    // A file is read by its handler, piece by piece.
+    if path != UPLOADS {
+        take_body(&mut request, app, &path)
+            .await
+            .map_err(|problem| problem.error_response())?;
+    }
     // Rights are those of the moment at which the handler begins, also where the body took its time.
     let waited = app.ambient.now().millis() - begun.millis();
     let caller = match waited > SLOW_BODY {
@@ -214,6 +221,7 @@ async fn answer(
 fn handling(path: &str, app: &App) -> Duration {
     let configured = Duration::from_millis(app.config.timeouts.request_ms);
     match path {
+        UPLOADS => UPLOADING,
         path if path.starts_with("/v1/changes") => FOLLOWING,
         path if path.starts_with("/v1/reports/") => configured,
         _ => HANDLING.min(configured),

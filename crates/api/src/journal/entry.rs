@@ -62,6 +62,10 @@ pub struct EntryView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, nullable = false)]
     pub agreement_version: Option<i64>,
+    /// Whether it tells of history that was taken in: nothing follows of it by rule. Left out where it does not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub imported: bool,
 }
 
 /// Who did it.
@@ -120,6 +124,7 @@ impl EntryView {
             after: entry.after,
             request_id: entry.request_id,
             agreement_version: entry.agreement_version,
+            imported: entry.is_imported,
         })
     }
 

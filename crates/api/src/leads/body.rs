@@ -353,6 +353,7 @@ impl LeadWrite {
             company,
             first_touch: self.first_touch,
             observed_at: self.observed_at,
+            created_at: None,
         };
         let has_identifier = said.id.is_some() || !said.keys().is_empty();
         if !has_identifier && faults.is_empty() {

@@ -35,6 +35,7 @@ use utoipa_swagger_ui::SwaggerUi;
         (name = "companies", description = "The organisations that leads belong to"),
         (name = "deals", description = "Business that is open, won or lost, and what it does to its leads"),
         (name = "forms", description = "Capture points on websites"),
+        (name = "imports", description = "Files that are taken in, and what became of their rows"),
         (name = "journal", description = "Everything that changed: timeline, audit and change feed"),
         (name = "leads", description = "People known by at least one identifier"),
         (name = "operation", description = "Whether the service lives and is ready; the problems it answers"),

@@ -68,6 +68,8 @@ scopes! {
     FormsRead = "forms:read";
     /// Create and change forms, rotate their keys, replay submissions.
     FormsWrite = "forms:write";
+    /// Take in files, see what became of them, and read the rows that were rejected.
+    ImportsWrite = "imports:write";
     /// Read reports.
     ReportsRead = "reports:read";
     /// Read the journal (who did what).
@@ -178,10 +180,14 @@ impl Role {
                 scope.is_reading()
                     || matches!(
                         scope,
-                        Scope::LeadsWrite | Scope::FormsWrite | Scope::CampaignsWrite
+                        Scope::LeadsWrite | Scope::FormsWrite | Scope::CampaignsWrite | Scope::ImportsWrite
                     )
             }
-            Role::Revops | Role::Sales | Role::SalesManager => {
+            Role::Revops => {
+                scope.is_reading()
+                    || matches!(scope, Scope::LeadsWrite | Scope::DealsWrite | Scope::ImportsWrite)
+            }
+            Role::Sales | Role::SalesManager => {
                 scope.is_reading() || matches!(scope, Scope::LeadsWrite | Scope::DealsWrite)
             }
         }

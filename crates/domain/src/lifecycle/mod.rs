@@ -81,7 +81,7 @@ impl Stage {
         matches!(self, Stage::Nurture | Stage::Disqualified | Stage::Churned)
     }
 
-    const fn clears_owner(self) -> bool {
+    pub(crate) const fn clears_owner(self) -> bool {
         matches!(self, Stage::Nurture | Stage::Disqualified)
     }
 }
@@ -315,7 +315,7 @@ impl Cycle {
         cycle
     }
 
-    fn next(&self, at: Timestamp, ids: &mut Ids) -> Self {
+    pub(crate) fn next(&self, at: Timestamp, ids: &mut Ids) -> Self {
         let mut cycle = Self {
             id: ids.next(),
             number: self.number + 1,
@@ -371,6 +371,23 @@ impl Cycle {
             .filter(|(entered, _)| *entered <= at)
             .max()
             .map(|(_, stage)| stage)
+    }
+
+    /// Take in all moves of this cycle, by date, one of which history has just told; only the latest thing known of the
+    /// lead ends the cycle or takes it up again.
+    pub(crate) fn retell(&mut self, moves: &[(Stage, Timestamp)], is_latest: bool) {
+        for (place, (stage, at)) in moves.iter().enumerate() {
+            let entered = &mut self.entered[*stage as usize];
+            *entered = Some(entered.map_or(*at, |known| known.min(*at)));
+            let is_first = moves[..place].iter().all(|(before, _)| before != stage);
+            if let (true, Some(left)) = (is_first, self.left.get_mut(*stage as usize)) {
+                let next = moves[place..].iter().find(|(after, _)| after != stage);
+                *left = next.map(|(_, at)| *at);
+            }
+        }
+        if let (true, Some((stage, at))) = (is_latest, moves.last()) {
+            self.ended_at = stage.ends_cycle().then_some(*at);
+        }
     }
 
     /// The first entry of a stage in this cycle.
@@ -454,6 +471,12 @@ pub fn allowed_beside_deals(lead: &Lead) -> Vec<Stage> {
 /// Whether opening, closing or reopening a deal makes this move.
 fn is_a_deals(m: &Move) -> bool {
     m.to == Stage::Opportunity || m.from == Stage::Opportunity
+}
+
+/// Whether the table has a move, for a lead that came to `from` out of `came_from`.
+pub fn is_move(from: Stage, to: Stage, came_from: Option<Stage>) -> bool {
+    let fits = |m: &Move| m.from == from && m.to == to && (m.came_from.is_none() || m.came_from == came_from);
+    MOVES.iter().any(fits)
 }
 
 fn applies(m: &Move, lead: &Lead) -> bool {

@@ -85,11 +85,11 @@ async fn known(
     Ok(world)
 }
 
-/// The facts that a statement about a company is decided on.
-pub async fn world_for_companies(
+/// The facts that statements about companies are decided on.
+pub async fn world_for_companies<'s>(
     tx: &Tx,
     ids: impl IntoIterator<Item = CompanyId>,
-    said: Option<&CompanyStatement>,
+    said: impl IntoIterator<Item = &'s CompanyStatement>,
 ) -> Result<World, StoreError> {
     let named = names_of(said);
     lock(tx, &BTreeSet::new(), &named).await?;

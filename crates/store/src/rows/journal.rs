@@ -31,6 +31,7 @@ pub struct Model {
     #[sea_orm(column_type = "Text")]
     pub fields: String,
     pub agreement_version: Option<i64>,
+    pub is_imported: bool,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -50,6 +50,8 @@ pub struct Statement {
     pub first_touch: Option<Touch>,
     /// When this was true, if not now.
     pub observed_at: Option<Timestamp>,
+    /// When a lead that it makes became known, if not now: history says so.
+    pub created_at: Option<Timestamp>,
 }
 
 /// What is said about a company.
@@ -215,6 +217,7 @@ fn create(
 ) -> Result<Saved, Refused> {
     actor.may_create_lead()?;
     let lead_id: LeadId = ids.next();
+    let known_since = said.created_at.map_or(now, |at| at.min(now));
     let found_by_sales = actor
         .person()
         .filter(|person| person.role == Role::Sales)
@@ -224,7 +227,7 @@ fn create(
         version: 1,
         derived: 0,
         stage: Stage::Lead,
-        stage_since: now,
+        stage_since: known_since,
         came_from: None,
         cycle: 1,
         owner_id: found_by_sales,
@@ -235,7 +238,7 @@ fn create(
         company_id: None,
         first_touch: said.touch().cloned(),
         archived_at: None,
-        created_at: now,
+        created_at: known_since,
         updated_at: now,
     };
     let mut draft = Draft {
@@ -260,7 +263,7 @@ fn create(
         cycle: 1,
         from: None,
         to: Stage::Lead,
-        at: now,
+        at: known_since,
         actor_kind: actor.kind(),
         actor_id: actor.id(),
         on_behalf_of: actor.on_behalf_of(),

@@ -1,0 +1,152 @@
+//! Keeping a file that comes in: piece by piece in the database, so that any process can take it in.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ring::digest::{Context, SHA256};
+use tandem_domain::access::Actor;
+use tandem_domain::id::ImportId;
+use tandem_domain::instant::Timestamp;
+use tandem_domain::transfer::mapping::Mapping;
+use tandem_domain::transfer::{ACTOR, FileFacts, Import, ImportKind, ImportMode, ImportState, Progress};
+use tandem_store::{Db, StoreError, transfer};
+
+use crate::ambient::Ambient;
+use crate::ctx::hex;
+use crate::serve::stamp;
+
+/// The bytes of a piece.
+const PIECE: usize = 1024 * 1024;
+
+/// What is asked for with a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// What its rows are.
+    pub kind: ImportKind,
+    /// What they mean.
+    pub mode: ImportMode,
+    /// Whether nothing is to be written.
+    pub is_dry_run: bool,
+    /// Which columns are which fields.
+    pub mapping: Option<Mapping>,
+    /// What is said about the file.
+    pub file: FileFacts,
+}
+
+/// A file that comes in.
+pub struct Keeper<'a> {
+    db: &'a Db,
+    ambient: &'a Ambient,
+    id: ImportId,
+    waiting: Vec<u8>,
+    number: i64,
+    bytes: i64,
+    hash: Context,
+}
+
+/// A file that has come in whole.
+pub struct Kept {
+    /// The import that it is for.
+    pub id: ImportId,
+    /// Its SHA-256.
+    pub hash: [u8; 32],
+    chunks: i64,
+    bytes: i64,
+}
+
+impl<'a> Keeper<'a> {
+    /// A file for an import that is still to be made.
+    pub fn new(db: &'a Db, ambient: &'a Ambient, id: ImportId) -> Self {
+        Self {
+            db,
+            ambient,
+            id,
+            waiting: vec![],
+            number: 0,
+            bytes: 0,
+            hash: Context::new(&SHA256),
+        }
+    }
+
+    /// How many bytes have come.
+    pub fn bytes(&self) -> i64 {
+        self.bytes
+    }
+
+    /// Take in what has come.
+    pub async fn push(&mut self, mut bytes: &[u8]) -> Result<(), StoreError> {
+        self.hash.update(bytes);
+        self.bytes += bytes.len() as i64;
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.waiting.len()));
+            self.waiting.extend_from_slice(now);
+            bytes = later;
+            if self.waiting.len() == PIECE {
+                self.keep().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep(&mut self) -> Result<(), StoreError> {
+        let tx = self.db.begin(stamp(self.ambient, ACTOR)).await?;
+        transfer::add_chunk(&tx, self.id, self.number, STANDARD.encode(&self.waiting)).await?;
+        tx.commit().await?;
+        self.number += 1;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// That was all of it.
+    pub async fn finish(mut self) -> Result<Kept, StoreError> {
+        if !self.waiting.is_empty() {
+            self.keep().await?;
+        }
+        let mut hash = [0; 32];
+        hash.copy_from_slice(self.hash.finish().as_ref());
+        Ok(Kept {
+            id: self.id,
+            hash,
+            chunks: self.number,
+            bytes: self.bytes,
+        })
+    }
+}
+
+/// What tells the same file with the same mapping again.
+pub fn digest(hash: &[u8; 32], asked: &Asked) -> String {
+    let told = serde_json::json!([
+        asked.kind,
+        asked.mode,
+        asked.is_dry_run,
+        asked.mapping,
+        asked.file
+    ]);
+    let told = [&hash[..], told.to_string().as_bytes()].concat();
+    hex(&crate::crypto::sha256(&told))
+}
+
+impl Kept {
+    /// The import of this file.
+    pub fn import(&self, asked: Asked, actor: &Actor, now: Timestamp) -> Import {
+        Import {
+            id: self.id,
+            kind: asked.kind,
+            mode: asked.mode,
+            is_dry_run: asked.is_dry_run,
+            state: ImportState::Queued,
+            digest: digest(&self.hash, &asked),
+            mapping: asked.mapping,
+            file: asked.file,
+            progress: Progress::default(),
+            failure: None,
+            actor_kind: actor.kind(),
+            actor_id: actor.id(),
+            on_behalf_of: actor.on_behalf_of(),
+            chunks: self.chunks,
+            bytes: self.bytes,
+            created_at: now,
+            started_at: None,
+            ended_at: None,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Rows that are companies: what `POST /v1/companies` takes.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tandem_domain::change::Change;
+use tandem_domain::fault::Fault;
+use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::save::{CompanyStatement, find_company, save_company};
+use tandem_domain::transfer::values::Values;
+use tandem_store::{self as store, StoreError, Tx};
+
+use super::leads::fault;
+use super::{Ground, Taken};
+use crate::leads::body::CompanyWrite;
+use crate::transfer::rows::Row;
+
+struct CompanyRow {
+    said: CompanyStatement,
+    created_at: Option<Timestamp>,
+}
+
+/// Take a batch of companies.
+pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, StoreError> {
+    let mut taken = Taken::default();
+    let good = ground.read(rows, &mut taken, |values| read(ground, values));
+    let named: Vec<&CompanyStatement> = good.iter().map(|(_, row)| &row.said).collect();
+    let mut world = store::leads::world_for_companies(tx, [], named).await?;
+    for (row, told) in &good {
+        let known = find_company(&world, &told.said, None);
+        let observed_at = told.created_at.map_or(ground.now, |at| at.min(ground.now));
+        let (actor, now) = (ground.actor(), ground.now);
+        let saved = save_company(
+            &mut world,
+            known,
+            &told.said,
+            observed_at,
+            &actor,
+            now,
+            &mut tx.ids(),
+        );
+        match saved {
+            None => taken.reject(
+                row,
+                &[Fault::new(
+                    "domain",
+                    "required",
+                    "a company needs a web domain or a name",
+                )],
+            ),
+            Some((id, mut changes)) => {
+                if let (None, Some(company)) = (known, world.companies.get_mut(&id)) {
+                    company.created_at = observed_at;
+                    for change in &mut changes {
+                        if let Change::CompanyCreated { company, .. } = change {
+                            company.created_at = observed_at;
+                        }
+                    }
+                }
+                taken.count(known.is_none(), changes);
+            }
+        }
+    }
+    Ok(taken)
+}
+
+fn read(ground: &Ground<'_>, values: &Values<'_>) -> Result<CompanyRow, Vec<Fault>> {
+    let mut faults = vec![];
+    let mut body = Map::new();
+    for (field, text) in values.all().filter(|(field, _)| *field != "created_at") {
+        let value = match field {
+            "employees" => match text.parse::<i64>() {
+                Ok(number) => json!(number),
+                Err(_) => {
+                    faults.push(Fault::new(field, "invalid_type", "must be a whole number"));
+                    continue;
+                }
+            },
+            _ => json!(text),
+        };
+        body.insert(field.into(), value);
+    }
+    let body = Value::Object(body);
+    let shape = ground.shapes.body("POST /v1/companies");
+    faults.extend(shape.iter().flat_map(|shape| shape.check(&body)).map(fault));
+    let created_at = values
+        .instant("created_at", &mut faults)
+        .filter(|_| ground.is_history());
+    let typed = CompanyWrite::deserialize(&body);
+    let said = typed.map(|typed| typed.read("", &mut faults)).unwrap_or_default();
+    if faults.is_empty() {
+        Ok(CompanyRow { said, created_at })
+    } else {
+        Err(faults)
+    }
+}

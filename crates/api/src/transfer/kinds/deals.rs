@@ -1,0 +1,198 @@
+//! Rows that are deals of the past.
+
+use std::collections::BTreeSet;
+
+use tandem_domain::deals::{CloseDeal, OpenDeal, Outcome, Refused};
+use tandem_domain::fault::Fault;
+use tandem_domain::leads::save::Statement;
+use tandem_domain::money::{Currency, Money};
+use tandem_domain::transfer::deals::{PastDeal, tell};
+use tandem_domain::transfer::values::Values;
+use tandem_domain::world::World;
+use tandem_store::deals::Wanted;
+use tandem_store::{self as store, StoreError, Tx};
+
+use super::{Ground, Taken, address, addressed, email, short};
+use crate::transfer::rows::Row;
+
+struct DealRow {
+    lead: Statement,
+    told: PastDeal,
+    owner: Option<String>,
+    pipeline: Option<String>,
+}
+
+/// Take a batch of deals.
+pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, StoreError> {
+    let mut taken = Taken::default();
+    let base = tx.rules().money.base;
+    let good = ground.read(rows, &mut taken, |values| read(ground, values, base));
+    let keys: BTreeSet<(String, String)> = good
+        .iter()
+        .filter_map(|(_, row)| row.told.opening.external_id.clone())
+        .collect();
+    store::deals::lock_keys(tx, keys.clone()).await?;
+    let owners: Vec<&str> = good.iter().filter_map(|(_, row)| row.owner.as_deref()).collect();
+    let owners = store::transfer::users_by_email(tx, owners).await?;
+    let statements: Vec<&Statement> = good.iter().map(|(_, row)| &row.lead).collect();
+    let mut world = store::leads::world(tx, statements).await?;
+    let wanted = Wanted {
+        keys,
+        lead_ids: world.leads.keys().copied().collect(),
+        ..Wanted::default()
+    };
+    store::deals::add_to(tx, &mut world, &wanted).await?;
+    for (row, said) in good {
+        let mut told = said.told;
+        let faults = complete(
+            &world,
+            &mut told,
+            said.owner.as_deref(),
+            said.pipeline.as_deref(),
+            |email| owners.get(email).map(|user| user.id),
+        );
+        if !faults.is_empty() {
+            taken.reject(row, &faults);
+            continue;
+        }
+        let lead_id = match addressed(&world, &said.lead) {
+            Ok(lead_id) => lead_id,
+            Err(refused) => {
+                taken.refuse(row, &refused);
+                continue;
+            }
+        };
+        let known = told
+            .opening
+            .external_id
+            .as_ref()
+            .and_then(|key| world.deals_by_key.get(key));
+        let elsewhere = known
+            .and_then(|id| world.deals.get(id))
+            .is_some_and(|deal| deal.primary_lead_id != Some(lead_id));
+        if elsewhere {
+            let detail = "is known as the deal of another lead";
+            taken.reject(row, &[Fault::new("external_id", "deal_of_another_lead", detail)]);
+            continue;
+        }
+        told.opening.lead_ids = vec![lead_id];
+        match tell(&mut world, &told, &ground.actor(), ground.now, &mut tx.ids()) {
+            Ok(done) => {
+                taken.warn(row, &done.warnings);
+                taken.count(done.created, done.changes);
+            }
+            Err(refused) => taken.reject(row, &faults_of(refused)),
+        }
+    }
+    Ok(taken)
+}
+
+/// Put the user and the pipeline in that the row names, or say what is wrong.
+fn complete(
+    world: &World,
+    told: &mut PastDeal,
+    owner: Option<&str>,
+    pipeline: Option<&str>,
+    user: impl Fn(&str) -> Option<tandem_domain::id::UserId>,
+) -> Vec<Fault> {
+    let mut faults = vec![];
+    told.opening.owner_id = owner.and_then(user);
+    if owner.is_some() && told.opening.owner_id.is_none() {
+        faults.push(Fault::new("owner", "no_such_user", "names no user"));
+    }
+    if let Some(name) = pipeline {
+        let found = world.pipelines.values().find(|one| one.name == name);
+        told.opening.pipeline_id = found.map(|one| one.id);
+        if found.is_none() {
+            faults.push(Fault::new("pipeline", "not_found", "names no pipeline"));
+        }
+    }
+    faults
+}
+
+fn faults_of(refused: Refused) -> Vec<Fault> {
+    match refused {
+        Refused::Invalid(faults) => faults,
+        Refused::NoSuchStage { allowed } => {
+            vec![Fault::new(
+                "stage",
+                "not_allowed",
+                format!("must be one of {}", allowed.join(", ")),
+            )]
+        }
+        other => vec![Fault::new("", "not_allowed", other)],
+    }
+}
+
+fn read(ground: &Ground<'_>, values: &Values<'_>, base: Currency) -> Result<DealRow, Vec<Fault>> {
+    let mut faults = vec![];
+    let lead = address(values, &mut faults);
+    let external_id = short(values, "external_id", 255, &mut faults);
+    if values.text("external_id").is_none() {
+        let detail = "is missing: without it the same deal would be made again and again";
+        faults.push(Fault::new("external_id", "required", detail));
+    }
+    let name = short(values, "name", 200, &mut faults);
+    let currency = values
+        .text("currency")
+        .map_or(Ok(base), |code| code.to_ascii_uppercase().parse());
+    let currency = currency.unwrap_or_else(|error| {
+        faults.push(Fault::new("currency", "invalid_format", error));
+        base
+    });
+    let amount = values.amount("amount", currency.digits(), &mut faults);
+    let opened_at = values.instant("opened_at", &mut faults);
+    let closed_at = values.instant("closed_at", &mut faults);
+    for (field, at) in [("opened_at", opened_at), ("closed_at", closed_at)] {
+        if at.is_some_and(|at| at > ground.now) {
+            faults.push(Fault::new(field, "out_of_range", "lies in the future"));
+        }
+    }
+    let outcome = match values.text("outcome").map(str::to_ascii_lowercase).as_deref() {
+        None | Some("open") => None,
+        Some("won") => Some(Outcome::Won),
+        Some("lost") => Some(Outcome::Lost),
+        Some(_) => {
+            faults.push(Fault::new("outcome", "not_allowed", "must be open, won or lost"));
+            None
+        }
+    };
+    if outcome.is_some() && values.text("closed_at").is_none() {
+        faults.push(Fault::new(
+            "closed_at",
+            "required",
+            "a deal that is won or lost has a date",
+        ));
+    }
+    let closing = outcome.map(|outcome| CloseDeal {
+        outcome,
+        reason: short(values, "reason", 64, &mut faults),
+        competitor: short(values, "competitor", 200, &mut faults),
+        note: short(values, "note", 4000, &mut faults),
+        closed_at,
+        until: None,
+    });
+    let expected_close_on = values.date("expected_close_on", &mut faults);
+    let owner = email(values, "owner", &mut faults).map(|email| email.as_str().to_owned());
+    let opening = OpenDeal {
+        name: name.or(external_id.clone()).unwrap_or_default(),
+        external_id: external_id.map(|id| (values.system("external_id").to_owned(), id)),
+        stage: short(values, "stage", 64, &mut faults),
+        amount: amount.map(|amount| Money { amount, currency }),
+        expected_close_on,
+        ..OpenDeal::default()
+    };
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(DealRow {
+        lead,
+        told: PastDeal {
+            opening,
+            opened_at,
+            closing,
+        },
+        owner,
+        pipeline: values.text("pipeline").map(str::to_owned),
+    })
+}

@@ -1,0 +1,161 @@
+//! Rows that are leads: what `POST /v1/leads` takes, by the same form and the same rules.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tandem_domain::fault::Fault;
+use tandem_domain::id::UserId;
+use tandem_domain::leads::custom::CustomField;
+use tandem_domain::leads::save::{self, OnConflict, Statement};
+use tandem_domain::transfer::history;
+use tandem_domain::transfer::values::{Values, split_name};
+use tandem_store::{self as store, StoreError, Tx};
+
+use super::{Ground, Taken, email};
+use crate::http::violation::{Place, Violation};
+use crate::leads::body::LeadWrite;
+use crate::transfer::rows::Row;
+
+/// What a row says: the statement, and whose lead it was.
+struct LeadRow {
+    said: Statement,
+    owner: Option<String>,
+}
+
+/// Take a batch of leads.
+pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, StoreError> {
+    let mut taken = Taken::default();
+    let custom = &tx.rules().custom_fields;
+    let good = ground.read(rows, &mut taken, |values| read(ground, values, custom));
+    let owners: Vec<&str> = good.iter().filter_map(|(_, row)| row.owner.as_deref()).collect();
+    let owners = store::transfer::users_by_email(tx, owners).await?;
+    let statements: Vec<&Statement> = good.iter().map(|(_, row)| &row.said).collect();
+    let mut world = store::leads::world(tx, statements).await?;
+    for (row, told) in &good {
+        let owner: Option<UserId> = match &told.owner {
+            None => None,
+            Some(email) => match owners.get(email) {
+                Some(user) => Some(user.id),
+                None => {
+                    taken.reject(row, &[Fault::new("owner", "no_such_user", "names no user")]);
+                    continue;
+                }
+            },
+        };
+        let saved = save::upsert(
+            &mut world,
+            &told.said,
+            OnConflict::Refuse,
+            &ground.actor(),
+            ground.now,
+            &mut tx.ids(),
+        );
+        match saved {
+            Err(refused) => taken.refuse(row, &refused),
+            Ok(mut saved) => {
+                let owned =
+                    owner.and_then(|owner| history::own(&mut world, saved.lead_id, owner, ground.now));
+                saved.changes.extend(owned);
+                saved.changes.extend(ground.judged(tx, &mut world, saved.lead_id));
+                taken.count(saved.created, saved.changes);
+            }
+        }
+    }
+    Ok(taken)
+}
+
+fn read(ground: &Ground<'_>, values: &Values<'_>, custom: &[CustomField]) -> Result<LeadRow, Vec<Fault>> {
+    let mut faults = vec![];
+    let body = body(values, custom, &mut faults);
+    let shape = ground.shapes.body("POST /v1/leads");
+    faults.extend(shape.iter().flat_map(|shape| shape.check(&body)).map(fault));
+    let created_at = values.instant("created_at", &mut faults);
+    let owner = email(values, "owner", &mut faults).map(|email| email.as_str().to_owned());
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let typed = LeadWrite::deserialize(&body).map_err(|_| {
+        vec![Fault::new(
+            "",
+            "invalid_format",
+            "does not have the form of a lead",
+        )]
+    })?;
+    let said = typed.read()?;
+    let history = ground.is_history();
+    Ok(LeadRow {
+        said: Statement {
+            observed_at: said.observed_at.or(created_at.filter(|_| history)),
+            created_at: created_at.filter(|_| history),
+            ..said
+        },
+        owner,
+    })
+}
+
+/// The row as `POST /v1/leads` takes it.
+fn body(values: &Values<'_>, custom: &[CustomField], faults: &mut Vec<Fault>) -> Value {
+    let mut body = Map::new();
+    let touched = values.all().any(|(field, _)| field.starts_with("first_touch."));
+    for (field, text) in values.all() {
+        match field.split_once('.') {
+            None => match field {
+                "external_id" => {
+                    body.insert(field.into(), json!({"system": values.system(field), "id": text}));
+                }
+                "name" => {
+                    let (first, last) = split_name(text);
+                    body.entry("first_name").or_insert(json!(first));
+                    body.entry("last_name").or_insert(json!(last));
+                }
+                "created_at" | "owner" => {}
+                "observed_at" => {
+                    body.insert(field.into(), json!(values.instant(field, faults)));
+                }
+                _ => {
+                    body.insert(field.into(), json!(text));
+                }
+            },
+            Some(("custom", name)) => match custom.iter().find(|known| known.name == name) {
+                Some(known) => match known.read(text) {
+                    Ok(value) => member(&mut body, "custom", name, value),
+                    Err(unfit) => faults.push(Fault::new(field, "invalid_value", unfit)),
+                },
+                None => faults.push(Fault::new(
+                    field,
+                    "unknown_field",
+                    "is not a declared custom field",
+                )),
+            },
+            Some(("company", "employees")) => match text.parse::<i64>() {
+                Ok(number) => member(&mut body, "company", "employees", json!(number)),
+                Err(_) => faults.push(Fault::new(field, "invalid_type", "must be a whole number")),
+            },
+            // What made the lead known is where it came from, as long as nothing else is known of its way.
+            Some(("lead_touch", _)) if touched => {}
+            Some(("first_touch" | "lead_touch", name)) => {
+                let value = match name {
+                    "occurred_at" => json!(values.instant(field, faults)),
+                    _ => json!(text),
+                };
+                member(&mut body, "first_touch", name, value);
+            }
+            Some((part, name)) => member(&mut body, part, name, json!(text)),
+        }
+    }
+    Value::Object(body)
+}
+
+fn member(body: &mut Map<String, Value>, part: &str, name: &str, value: Value) {
+    let part = body.entry(part).or_insert_with(|| json!({}));
+    part[name] = value;
+}
+
+/// A violation of the form as a fault of the row.
+pub(super) fn fault(violation: Violation) -> Fault {
+    let place = match violation.place {
+        Place::Pointer(pointer) => pointer.trim_start_matches('#').to_owned(),
+        Place::Parameter(name) => name,
+        Place::Header(name) => name.to_owned(),
+    };
+    Fault::new(place, violation.code, violation.detail)
+}

@@ -1,0 +1,249 @@
+//! What the rows of each kind are and do: read, load for a whole batch, decide one after the other.
+
+mod companies;
+mod deals;
+mod leads;
+mod stage_changes;
+mod users;
+
+use tandem_domain::access::Actor;
+use tandem_domain::change::Change;
+use tandem_domain::fault::Fault;
+use tandem_domain::id::LeadId;
+use tandem_domain::instant::Timestamp;
+use tandem_domain::judge::{Rulebook, judge};
+use tandem_domain::leads::identity::{Email, external_key};
+use tandem_domain::leads::save::{Refused, Statement};
+use tandem_domain::transfer::history::Warning;
+use tandem_domain::transfer::values::{Plan, Values};
+use tandem_domain::transfer::{ACTOR, Import, ImportKind, ImportMode, Progress};
+use tandem_domain::world::World;
+use tandem_store::transfer::Remark;
+use tandem_store::{StoreError, Tx};
+
+use super::rows::Row;
+use crate::http::shape::Shapes;
+
+/// The name under which rows that are news are taken.
+const LIVE: &str = "live_import";
+/// The most bytes of a remark's detail.
+const LONGEST_DETAIL: usize = 2000;
+
+/// What the rows of an import stand on.
+pub struct Ground<'a> {
+    /// The import.
+    pub import: &'a Import,
+    /// Its mapping over its columns.
+    pub plan: &'a Plan,
+    /// The shapes of the published document.
+    pub shapes: &'a Shapes,
+    /// When this batch is taken.
+    pub now: Timestamp,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// What happened.
+    pub changes: Vec<Change>,
+    /// What became of its rows, counted.
+    pub progress: Progress,
+    /// The rows that somebody should look at.
+    pub remarks: Vec<Remark>,
+}
+
+/// Take a batch of rows: load, decide; nothing is written yet.
+pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, StoreError> {
+    let mut taken = match ground.import.kind {
+        ImportKind::Leads => leads::take(tx, ground, rows).await?,
+        ImportKind::Companies => companies::take(tx, ground, rows).await?,
+        ImportKind::Users => users::take(tx, ground, rows).await?,
+        ImportKind::StageChanges => stage_changes::take(tx, ground, rows).await?,
+        ImportKind::Deals => deals::take(tx, ground, rows).await?,
+    };
+    taken.progress.rows_read = rows.len() as i64;
+    taken.remarks.sort_by_key(|remark| (remark.is_kept, remark.row));
+    Ok(taken)
+}
+
+impl Ground<'_> {
+    /// Whether rows tell what was.
+    fn is_history(&self) -> bool {
+        self.import.mode == ImportMode::History
+    }
+
+    /// Who decides: what an import says is a statement of source `import`.
+    fn actor(&self) -> Actor {
+        Actor::System(if self.is_history() { ACTOR } else { LIVE })
+    }
+
+    /// The rows that can be read, each with what it says; the others are remarked upon.
+    fn read<'r, T>(
+        &self,
+        rows: &'r [Row],
+        taken: &mut Taken,
+        read: impl Fn(&Values<'_>) -> Result<T, Vec<Fault>>,
+    ) -> Vec<(&'r Row, T)> {
+        let mut good = vec![];
+        for row in rows {
+            let said = match &row.fault {
+                Some(fault) => Err(vec![fault.clone()]),
+                None => self.plan.read(&row.cells).and_then(|values| read(&values)),
+            };
+            match said {
+                Ok(said) => good.push((row, said)),
+                Err(faults) => taken.reject(row, &faults),
+            }
+        }
+        good
+    }
+
+    /// What follows by rule of what is news; of history nothing follows.
+    fn judged(&self, tx: &Tx, world: &mut World, lead_id: LeadId) -> Vec<Change> {
+        if self.is_history() {
+            return vec![];
+        }
+        let agreement = world.agreement.clone();
+        let rules = Rulebook {
+            agreement: &agreement,
+        };
+        judge(world, lead_id, &rules, self.now, &mut tx.ids())
+    }
+}
+
+impl Taken {
+    fn reject(&mut self, row: &Row, faults: &[Fault]) {
+        self.progress.rejected += 1;
+        let told = faults
+            .iter()
+            .map(|fault| match fault.pointer.trim_start_matches('/') {
+                "" => format!("the row {}", fault.detail),
+                place => format!("{}: {}", place.replace('/', "."), fault.detail),
+            });
+        let detail = told.collect::<Vec<_>>().join("; ");
+        let code = faults.first().map_or("invalid_value", |fault| fault.code);
+        self.remark(row, false, code, detail);
+    }
+
+    fn refuse(&mut self, row: &Row, refused: &Refused) {
+        let one = |code, detail: String| vec![Fault::new("", code, detail)];
+        let faults = match refused {
+            Refused::NoIdentifier => one(
+                "required",
+                "names no lead: it has no id, external id, e-mail or phone".into(),
+            ),
+            Refused::NoSuchLead => one("no_such_lead", "names a lead that is not there".into()),
+            Refused::IdentifiersConflict(leads) => {
+                let leads: Vec<String> = leads.iter().map(LeadId::to_string).collect();
+                one(
+                    "identifiers_conflict",
+                    format!("names several leads: {}", leads.join(", ")),
+                )
+            }
+            Refused::Denied(denied) => one("denied", denied.to_string()),
+            Refused::Invalid(faults) => faults.clone(),
+        };
+        self.reject(row, &faults);
+    }
+
+    fn warn(&mut self, row: &Row, warnings: &[Warning]) {
+        let told: Vec<(&'static str, String)> =
+            warnings.iter().map(|one| (one.code(), one.to_string())).collect();
+        self.warn_of(row, &told);
+    }
+
+    fn warn_of(&mut self, row: &Row, warnings: &[(&'static str, String)]) {
+        let Some((code, _)) = warnings.first() else {
+            return;
+        };
+        self.progress.warnings += 1;
+        let details: Vec<&str> = warnings.iter().map(|(_, detail)| detail.as_str()).collect();
+        self.remark(row, true, code, details.join("; "));
+    }
+
+    fn remark(&mut self, row: &Row, is_kept: bool, code: &str, mut detail: String) {
+        detail.truncate(detail.floor_char_boundary(LONGEST_DETAIL));
+        self.remarks.push(Remark {
+            row: row.number,
+            line: row.line,
+            is_kept,
+            code: code.to_owned(),
+            detail,
+            cells: row.cells.clone(),
+        });
+    }
+
+    /// Count a row that was taken, with what it changed.
+    fn count(&mut self, is_new: bool, changes: Vec<Change>) {
+        let place = match (is_new, changes.is_empty()) {
+            (true, _) => &mut self.progress.created,
+            (false, false) => &mut self.progress.updated,
+            (false, true) => &mut self.progress.unchanged,
+        };
+        *place += 1;
+        self.changes.extend(changes);
+    }
+}
+
+/// The statement that names a lead by `lead.id`, `lead.external_id` and `lead.email`, and says nothing else.
+fn address(values: &Values<'_>, faults: &mut Vec<Fault>) -> Statement {
+    let mut said = Statement::default();
+    if let Some(text) = values.text("lead.id") {
+        match text.parse() {
+            Ok(id) => said.id = Some(id),
+            Err(error) => faults.push(Fault::new("lead.id", "invalid_format", error)),
+        }
+    }
+    if let Some(id) = values.text("lead.external_id") {
+        said.external_ids
+            .push((values.system("lead.external_id").to_owned(), id.to_owned()));
+    }
+    said.emails.extend(email(values, "lead.email", faults));
+    if said.id.is_none() && said.keys().is_empty() && faults.is_empty() {
+        let detail = "names no lead: it has neither lead.id, lead.external_id nor lead.email";
+        faults.push(Fault::new("", "required", detail));
+    }
+    said
+}
+
+/// The lead that a statement names, if there is one; several are a conflict.
+fn addressed(world: &World, said: &Statement) -> Result<LeadId, Refused> {
+    let by_id = said.id.filter(|id| world.leads.contains_key(id));
+    let external = said
+        .external_ids
+        .iter()
+        .map(|(system, id)| external_key(system, id));
+    let keys = external.chain(said.emails.iter().map(tandem_domain::leads::identity::email_key));
+    let mut named: Vec<LeadId> = by_id
+        .into_iter()
+        .chain(keys.filter_map(|key| world.holder(&key)))
+        .collect();
+    named.sort_unstable();
+    named.dedup();
+    match named[..] {
+        [] => Err(Refused::NoSuchLead),
+        [one] => Ok(one),
+        _ => Err(Refused::IdentifiersConflict(named)),
+    }
+}
+
+fn email(values: &Values<'_>, field: &str, faults: &mut Vec<Fault>) -> Option<Email> {
+    let parsed = Email::parse(values.text(field)?);
+    parsed
+        .map_err(|error| faults.push(Fault::new(field, "invalid_format", error)))
+        .ok()
+}
+
+/// Text of at most this many characters.
+fn short(values: &Values<'_>, field: &str, most: usize, faults: &mut Vec<Fault>) -> Option<String> {
+    let text = values.text(field)?;
+    if text.chars().count() > most {
+        faults.push(Fault::new(
+            field,
+            "too_long",
+            format!("must have at most {most} characters"),
+        ));
+        return None;
+    }
+    Some(text.to_owned())
+}

@@ -1,0 +1,387 @@
+//! Files over HTTP: taken in by a job, watched, ended, and their rejected rows given back.
+
+mod keeper;
+mod kinds;
+mod layers;
+mod reading;
+mod rejects;
+mod rows;
+pub mod run;
+mod suggest;
+mod upload;
+mod view;
+
+use std::sync::OnceLock;
+
+use actix_web::{get, post, web};
+use serde::Deserialize;
+use serde_json::json;
+use tandem_domain::access::Scope;
+use tandem_domain::change::Change;
+use tandem_domain::id::ImportId;
+use tandem_domain::transfer::mapping::{Mapping, OF_HISTORY};
+use tandem_domain::transfer::{Failure, FileFacts, FileFormat, ImportKind, ImportMode, ImportState};
+use tandem_store::transfer::ImportFilter;
+use tandem_store::{self as store, StoreError};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub use keeper::{Asked, Keeper, digest};
+pub use rejects::{CsvRows, write_remarks};
+pub use view::ImportView;
+
+use crate::access::scopes::ImportsWrite;
+use crate::app::App;
+use crate::ctx::Ctx;
+use crate::http::json::Json;
+use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::http::problem::{Code, Place, Problem, Violation};
+use crate::http::query::{Path, Query};
+use crate::http::reply::{Accepted, Reply};
+use crate::http::shape::Shapes;
+use crate::settings::refuse;
+
+/// The operations of this room.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config
+        .service(create_import)
+        .service(list_imports)
+        .service(get_import);
+    config
+        .service(cancel_import)
+        .service(list_import_rejects)
+        .service(list_import_warnings);
+}
+
+/// Take in what waits: the job.
+pub async fn run_imports(app: &App) -> Result<(), StoreError> {
+    run_some(app, None).await
+}
+
+/// Take in so many batches of what waits: for tests, which end a service in the middle.
+pub async fn run_some(app: &App, batches: Option<usize>) -> Result<(), StoreError> {
+    if store::transfer::next(&app.db).await?.is_none() {
+        return Ok(());
+    }
+    let runner = run::Runner {
+        db: &app.db,
+        ambient: &app.ambient,
+        shapes: shapes()?,
+        holder: &app.replica,
+        is_stopping: &app.is_stopping,
+        batches,
+    };
+    runner.run().await.map(drop)
+}
+
+/// The shapes that rows are held against, compiled with the first import.
+pub fn shapes() -> Result<&'static Shapes, StoreError> {
+    static SHAPES: OnceLock<Shapes> = OnceLock::new();
+    if let Some(shapes) = SHAPES.get() {
+        return Ok(shapes);
+    }
+    let compiled = Shapes::compile(&crate::openapi::document());
+    let compiled = compiled.map_err(|error| StoreError::Internal(error.to_string()))?;
+    Ok(SHAPES.get_or_init(|| compiled))
+}
+
+/// A file as it is: bytes.
+pub struct FileBytes;
+
+impl PartialSchema for FileBytes {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+            .max_length(Some(layers::MAX_UNPACKED as usize))
+            .description(Some("A file as it is."))
+            .into()
+    }
+}
+
+impl ToSchema for FileBytes {}
+
+/// A file in a form.
+#[derive(ToSchema)]
+#[allow(
+    dead_code,
+    reason = "it is the published form; the parts are read as they come"
+)]
+struct ImportForm {
+    /// The file.
+    #[schema(inline)]
+    file: FileBytes,
+    /// Which columns are which fields: a mapping as JSON.
+    #[schema(max_length = 262144)]
+    mapping: Option<String>,
+}
+
+/// What a file is to be taken in as.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ImportQuery {
+    /// What its rows are; needed.
+    #[param(inline)]
+    kind: Option<ImportKind>,
+    /// What they mean; `live` unless given. Stage changes and deals can only be `history`.
+    #[param(inline)]
+    mode: Option<ImportMode>,
+    /// Whether nothing is to be written: the answer is what would happen, and a mapping that the columns suggest.
+    dry_run: Option<bool>,
+    /// How the file is written; found out unless given.
+    #[param(inline)]
+    format: Option<FileFormat>,
+    /// The name of its encoding; UTF-8, or as its byte order mark says, unless given.
+    #[param(min_length = 1, max_length = 64, example = "windows-1252")]
+    encoding: Option<String>,
+    /// What separates the values of a CSV; found out unless given.
+    #[param(min_length = 1, max_length = 1, example = ";")]
+    delimiter: Option<String>,
+    /// Which columns are which fields: a mapping as JSON. Long ones come as a part of a form.
+    #[param(max_length = 8192, example = "{\"fields\":{\"email\":\"Mail\"}}")]
+    mapping: Option<String>,
+}
+
+/// The import in the path.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct ImportPath {
+    /// Which import.
+    import_id: ImportId,
+}
+
+/// Take in a file.
+///
+/// CSV or NDJSON, perhaps packed by gzip, as the body or as the part `file` of a form. It is read in the background: first
+/// through, so that a broken file does nothing at all, then row by row; a row that is refused refuses no other. What was
+/// dealt with stays so when the service stops, and no row is taken twice. At most 1 GiB unpacked.
+#[utoipa::path(tag = "imports", params(ImportQuery), security(("bearer" = [ImportsWrite])),
+    request_body(description = "The file", content(
+        (FileBytes = "text/csv"), (FileBytes = "application/x-ndjson"), (FileBytes = "application/gzip"),
+        (FileBytes = "application/octet-stream"), (ImportForm = "multipart/form-data"))),
+    responses((status = 202, description = "The file is kept and will be taken in", body = ImportView,
+        headers(("Location" = String, description = "The import's address")))))]
+#[post("/v1/imports")]
+async fn create_import(
+    ctx: Ctx<ImportsWrite>,
+    query: Query<ImportQuery>,
+    payload: web::Payload,
+) -> Reply<Accepted<ImportView>> {
+    let mut asked = asked(query.0)?;
+    check_rights(&ctx, asked.kind)?;
+    let id = ctx.ids().next();
+    let taken = upload::take(ctx.app(), ctx.request(), payload, id).await;
+    let made = match taken {
+        Err(problem) => Err(problem),
+        Ok((kept, mapping)) => {
+            if mapping.is_some() {
+                asked.mapping = mapping;
+            }
+            create(&ctx, kept, asked).await
+        }
+    };
+    if made.is_err() {
+        // Whoever sends it again sends it whole; what is left here a job forgets.
+        let _ = run::forget_file(&ctx.db, &ctx.ambient, id).await;
+    }
+    made
+}
+
+async fn create(ctx: &Ctx<ImportsWrite>, kept: keeper::Kept, asked: Asked) -> Reply<Accepted<ImportView>> {
+    let rules = store::rules::read(&ctx.db().snapshot().await?).await?;
+    if let Some(mapping) = &asked.mapping {
+        refuse(mapping_faults(
+            mapping,
+            asked.kind,
+            asked.mode,
+            &rules.custom_fields,
+        ))?;
+    }
+    let import = kept.import(asked, ctx.actor(), ctx.now());
+    let tx = ctx.begin().await?;
+    store::write(&tx, &[Change::ImportCreated(Box::new(import.clone()))]).await?;
+    let location = format!("/v1/imports/{}", import.id);
+    let view = ImportView::of(import, &rules.custom_fields, ctx.now());
+    ctx.commit(tx, Accepted::at(location, view)).await
+}
+
+/// What is wrong with a mapping, at `/mapping`.
+pub fn mapping_faults(
+    mapping: &Mapping,
+    kind: ImportKind,
+    mode: ImportMode,
+    custom: &[tandem_domain::leads::custom::CustomField],
+) -> Vec<tandem_domain::fault::Fault> {
+    let mut faults = mapping.faults(kind, custom);
+    if kind == ImportKind::Leads && mode == ImportMode::Live {
+        for field in OF_HISTORY
+            .iter()
+            .filter(|field| mapping.fields.contains_key(**field))
+        {
+            let detail = "says something only in history: mode=history";
+            faults.push(tandem_domain::fault::Fault::new(
+                format!("/fields/{field}"),
+                "not_allowed",
+                detail,
+            ));
+        }
+    }
+    for fault in &mut faults {
+        fault.pointer.insert_str(0, "/mapping");
+    }
+    faults
+}
+
+fn asked(query: ImportQuery) -> Result<Asked, Problem> {
+    let parameter = |name: &str, code, detail: &str| {
+        Problem::invalid_parameters(vec![Violation::new(Place::parameter(name), code, detail)])
+    };
+    let kind = query
+        .kind
+        .ok_or_else(|| parameter("kind", "required", "is missing"))?;
+    let mode = query.mode.unwrap_or(ImportMode::Live);
+    if mode == ImportMode::Live && !kind.can_be_live() {
+        return Err(parameter(
+            "mode",
+            "not_allowed",
+            "must be history: these rows tell what was",
+        ));
+    }
+    let mapping = query.mapping.as_ref().map(|text| {
+        let parsed = serde_json::from_str(text);
+        parsed.map_err(|_| parameter("mapping", "invalid_format", "is not a mapping as documented"))
+    });
+    Ok(Asked {
+        kind,
+        mode,
+        is_dry_run: query.dry_run.unwrap_or(false),
+        mapping: mapping.transpose()?,
+        file: FileFacts {
+            format: query.format,
+            encoding: query.encoding,
+            delimiter: query.delimiter.and_then(|text| text.chars().next()),
+            ..FileFacts::default()
+        },
+    })
+}
+
+/// Users are made by who may make users.
+fn check_rights(ctx: &Ctx<ImportsWrite>, kind: ImportKind) -> Result<(), Problem> {
+    let may = match ctx.person() {
+        Some(person) => person.grants(Scope::UsersManage),
+        None => false,
+    };
+    if kind == ImportKind::Users && !may {
+        return Err(Problem::new(Code::WrongRole).detail("Only an admin in person may take in users"));
+    }
+    Ok(())
+}
+
+/// Which imports.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ImportsQuery {
+    /// Of this kind.
+    #[param(inline)]
+    kind: Option<ImportKind>,
+    /// That are here.
+    #[param(inline)]
+    state: Option<ImportState>,
+    /// The most imports of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// List imports.
+///
+/// The newest first.
+#[utoipa::path(tag = "imports", params(ImportsQuery), security(("bearer" = [ImportsWrite])),
+    responses((status = 200, description = "A page of imports", body = Listing<ImportView>,
+        headers(("Link" = String, description = "The next page")))))]
+#[get("/v1/imports")]
+async fn list_imports(ctx: Ctx<ImportsWrite>, query: Query<ImportsQuery>) -> Reply<Listing<ImportView>> {
+    let ImportsQuery {
+        kind,
+        state,
+        limit,
+        cursor,
+    } = query.0;
+    let after = listing::position(&ctx.master, ctx.request(), cursor.as_deref())?;
+    let after = after
+        .map(serde_json::from_value)
+        .transpose()
+        .map_err(|_| Problem::new(Code::InvalidCursor))?;
+    let limit = limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let snapshot = ctx.snapshot().await?;
+    let rules = store::rules::read(&snapshot).await?;
+    let page = store::transfer::list(&snapshot, ImportFilter { kind, state }, after, limit).await?;
+    let next = page
+        .data
+        .last()
+        .filter(|_| page.has_more)
+        .map(|last| json!(last.id));
+    let views = page
+        .data
+        .into_iter()
+        .map(|import| ImportView::of(import, &rules.custom_fields, ctx.now()));
+    Ok(Listing::new(&ctx.master, ctx.request(), views.collect(), next))
+}
+
+/// Read an import.
+#[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
+    responses((status = 200, description = "The import", body = ImportView)))]
+#[get("/v1/imports/{import_id}")]
+async fn get_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<Json<ImportView>> {
+    let snapshot = ctx.snapshot().await?;
+    let rules = store::rules::read(&snapshot).await?;
+    let import = store::transfer::get(&snapshot, path.0.import_id).await?;
+    Ok(Json(ImportView::of(import, &rules.custom_fields, ctx.now())))
+}
+
+/// End an import.
+///
+/// What was taken in stays; the rest is not read. It then is `failed` with the code `cancelled`.
+#[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
+    responses((status = 200, description = "The import as it is now", body = ImportView)))]
+#[post("/v1/imports/{import_id}/cancel")]
+async fn cancel_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<Json<ImportView>> {
+    let tx = ctx.begin().await?;
+    let mut import = store::transfer::get_for_update(&tx, path.0.import_id).await?;
+    if import.has_ended() {
+        return Err(Problem::new(Code::Conflict).detail("The import has ended already"));
+    }
+    import.end(Some(Failure::new("cancelled", "ended by hand")), ctx.now());
+    store::write(&tx, &[Change::ImportEnded(Box::new(import.clone()))]).await?;
+    let view = ImportView::of(import, &tx.rules().custom_fields, ctx.now());
+    ctx.commit(tx, Json(view)).await
+}
+
+/// The rows that were rejected.
+///
+/// A CSV: number, line, code and detail, then the row as it came, so that it can be mended and sent again. Cells that a
+/// spreadsheet would take for a formula begin with an apostrophe, which an import takes away. Kept for thirty days.
+#[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
+    responses((status = 200, description = "The rows", content_type = "text/csv", body = FileBytes)))]
+#[get("/v1/imports/{import_id}/rejects")]
+async fn list_import_rejects(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<CsvRows> {
+    let import = store::transfer::get(ctx.db(), path.0.import_id).await?;
+    Ok(CsvRows::of(ctx.db(), import, false))
+}
+
+/// The rows that were taken, and that somebody should look at.
+///
+/// A CSV as for rejected rows: moves that the table does not have, what is dated before the first contact, and the like.
+#[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
+    responses((status = 200, description = "The rows", content_type = "text/csv", body = FileBytes)))]
+#[get("/v1/imports/{import_id}/warnings")]
+async fn list_import_warnings(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<CsvRows> {
+    let import = store::transfer::get(ctx.db(), path.0.import_id).await?;
+    Ok(CsvRows::of(ctx.db(), import, true))
+}

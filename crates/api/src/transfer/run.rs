@@ -1,0 +1,376 @@
+//! Taking files in: one after the other, by whoever holds the lease, batch after batch with how far they are.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tandem_domain::access::{Actor, ActorKind, Person, Role};
+use tandem_domain::change::Change;
+use tandem_domain::id::ImportId;
+use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::identity::Key;
+use tandem_domain::transfer::mapping::Mapping;
+use tandem_domain::transfer::values::Plan;
+use tandem_domain::transfer::{ACTOR, Failure, Import, ImportMode, ImportState, Progress};
+use tandem_store::{self as store, Db, Stamp, StoreError, Tx, leases, transfer};
+
+use super::kinds::{self, Ground, Taken};
+use super::reading::{Batches, Broken, survey};
+use super::rows::Row;
+use super::suggest;
+use crate::ambient::Ambient;
+use crate::http::shape::Shapes;
+
+/// The one lease: files are taken in one at a time, in the order in which they came.
+const LEASE: &str = "imports";
+/// How long it lasts unless it is kept.
+const LASTS: i64 = 10_000;
+/// How often a batch that found the database busy is tried again, and how long after.
+const ATTEMPTS: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(200);
+/// The pieces of a file that one transaction forgets.
+const FORGET: i64 = 16;
+
+/// Who takes files in.
+pub struct Runner<'a> {
+    /// The database.
+    pub db: &'a Db,
+    /// The clock and the chance.
+    pub ambient: &'a Ambient,
+    /// The shapes of the published document.
+    pub shapes: &'a Shapes,
+    /// The name under which the lease is held.
+    pub holder: &'a str,
+    /// Whether to stop after the batch that is on its way.
+    pub is_stopping: &'a AtomicBool,
+    /// After how many batches to stop: for tests, which end the service in the middle.
+    pub batches: Option<usize>,
+}
+
+/// Why a batch was not taken.
+enum Refused {
+    /// Another process, or a person, has gone on with the import or ended it.
+    Overtaken,
+    Store(StoreError),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Runner<'_> {
+    /// Take in what waits, until nothing waits; answers whether the lease was to be had.
+    pub async fn run(&self) -> Result<bool, StoreError> {
+        let mut left = self.batches.unwrap_or(usize::MAX);
+        while let Some(import) = transfer::next(self.db).await? {
+            if self.is_stopping.load(Ordering::SeqCst) || left == 0 {
+                break;
+            }
+            if !self.holds_lease().await? {
+                return Ok(false);
+            }
+            self.take_in(import, &mut left).await?;
+        }
+        leases::end(self.db, LEASE, self.holder).await?;
+        Ok(true)
+    }
+
+    async fn holds_lease(&self) -> Result<bool, StoreError> {
+        let now = self.ambient.now();
+        let lease = leases::take(self.db, LEASE, self.holder, now, now.plus_millis(LASTS)).await?;
+        Ok(lease.is_some())
+    }
+
+    /// Keep the lease while something takes its time.
+    async fn holding<T>(&self, work: impl Future<Output = T>) -> Result<T, StoreError> {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                () = tokio::time::sleep(Duration::from_millis(LASTS as u64 / 5)) => {
+                    self.holds_lease().await?;
+                }
+            }
+        }
+    }
+
+    async fn take_in(&self, mut import: Import, left: &mut usize) -> Result<(), StoreError> {
+        if import.file.rows.is_none() {
+            match self.holding(survey(self.db, &import)).await? {
+                Ok(facts) => import.file = facts,
+                Err(Broken::File(failure)) => return self.end(import.id, Some(failure)).await,
+                Err(Broken::Store(error)) => return Err(error),
+            }
+            import.state = ImportState::Running;
+            import.started_at = Some(self.ambient.now());
+            if !self.begin_reading(&import).await? {
+                return Ok(());
+            }
+        }
+        let plan = match self.plan(&import).await? {
+            Ok(plan) => plan,
+            Err(failure) => return self.end(import.id, Some(failure)).await,
+        };
+        let mut batches = Batches::of(self.db, &import);
+        let mut tried = HashSet::new();
+        loop {
+            if self.is_stopping.load(Ordering::SeqCst) || *left == 0 {
+                return Ok(());
+            }
+            *left -= 1;
+            let rows = match self.holding(batches.next()).await? {
+                Ok(Some(rows)) => rows,
+                Ok(None) => {
+                    let is_whole = import.file.rows == Some(import.progress.rows_read);
+                    return self.end(import.id, (!is_whole).then(internal)).await;
+                }
+                Err(Broken::File(failure)) => return self.end(import.id, Some(failure)).await,
+                Err(Broken::Store(error)) => return Err(error),
+            };
+            match self.take_patiently(&import, &plan, &rows, &mut tried).await {
+                Ok(progress) => import.progress = progress,
+                Err(Refused::Overtaken) => return Ok(()),
+                Err(Refused::Store(cause @ (StoreError::Internal(_) | StoreError::Corrupt(_)))) => {
+                    tracing::error!(import = %import.id, %cause, "an import met what should not happen");
+                    return self.end(import.id, Some(internal())).await;
+                }
+                Err(Refused::Store(error)) => return Err(error),
+            }
+            if !self.holds_lease().await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The mapping that counts, over the file's columns.
+    async fn plan(&self, import: &Import) -> Result<Result<Plan, Failure>, StoreError> {
+        let rules = store::rules::read(self.db).await?;
+        let columns = &import.file.columns;
+        let mapping = effective(import, &rules.custom_fields);
+        if mapping.fields.is_empty() {
+            let detail = "no column has the name of a field; say in a mapping which column is which (a dry run suggests one)";
+            return Ok(Err(Failure::new("mapping_needed", detail)));
+        }
+        Ok(
+            Plan::new(&mapping, columns, rules.company.zone()).map_err(|missing| {
+                let quoted = |names: &[String]| {
+                    names
+                        .iter()
+                        .take(20)
+                        .map(|name| format!("`{name}`"))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                };
+                let detail = format!(
+                    "the file lacks the column {}; it has {}",
+                    quoted(&missing),
+                    quoted(columns)
+                );
+                Failure::new("missing_column", detail.chars().take(900).collect::<String>())
+            }),
+        )
+    }
+
+    async fn take_patiently(
+        &self,
+        import: &Import,
+        plan: &Plan,
+        rows: &[Row],
+        tried: &mut HashSet<Key>,
+    ) -> Result<Progress, Refused> {
+        for _ in 0..ATTEMPTS {
+            match self.take(import, plan, rows, tried).await {
+                Err(Refused::Store(
+                    StoreError::Unavailable(_)
+                    | StoreError::Contended
+                    | StoreError::Locked
+                    | StoreError::Conflict,
+                )) => tokio::time::sleep(PAUSE).await,
+                told => return told,
+            }
+        }
+        self.take(import, plan, rows, tried).await
+    }
+
+    /// One batch, its remarks and how far the import is by it, in one transaction: no row is taken twice.
+    async fn take(
+        &self,
+        import: &Import,
+        plan: &Plan,
+        rows: &[Row],
+        tried: &mut HashSet<Key>,
+    ) -> Result<Progress, Refused> {
+        let tx = self.begin(import).await?;
+        let ground = Ground {
+            import,
+            plan,
+            shapes: self.shapes,
+            now: tx.stamp().now,
+        };
+        let mut taken = kinds::take(&tx, &ground, rows).await?;
+        let mut known = same(&tx, import).await?;
+        if import.is_dry_run {
+            drop(tx);
+            forget_twins(&mut taken, tried);
+            let tx = self.begin(import).await?;
+            known = same(&tx, import).await?;
+            return self.keep(tx, &mut known, &taken).await;
+        }
+        store::write(&tx, &taken.changes).await?;
+        self.keep(tx, &mut known, &taken).await
+    }
+
+    async fn keep(&self, tx: Tx, import: &mut Import, taken: &Taken) -> Result<Progress, Refused> {
+        import.progress = sum(import.progress, taken.progress);
+        transfer::add_remarks(&tx, import.id, &taken.remarks).await?;
+        transfer::keep(&tx, import).await?;
+        tx.commit().await?;
+        Ok(import.progress)
+    }
+
+    async fn begin(&self, import: &Import) -> Result<Tx, StoreError> {
+        let stamp = Stamp::new(
+            asker(import),
+            import.id.to_string(),
+            self.ambient.now(),
+            self.ambient.seed(),
+        );
+        let is_imported = import.mode == ImportMode::History;
+        self.db.begin(Stamp { is_imported, ..stamp }).await
+    }
+
+    /// Keep what is known about the file; answers whether the import has not been ended meanwhile.
+    async fn begin_reading(&self, surveyed: &Import) -> Result<bool, StoreError> {
+        let tx = self.db.begin(crate::serve::stamp(self.ambient, ACTOR)).await?;
+        let mut import = transfer::get_for_update(&tx, surveyed.id).await?;
+        if import.has_ended() {
+            return Ok(false);
+        }
+        import.file = surveyed.file.clone();
+        (import.state, import.started_at) = (surveyed.state, surveyed.started_at);
+        transfer::keep(&tx, &import).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn end(&self, id: ImportId, failure: Option<Failure>) -> Result<(), StoreError> {
+        let now = self.ambient.now();
+        let tx = self.db.begin(crate::serve::stamp(self.ambient, ACTOR)).await?;
+        let mut import = transfer::get_for_update(&tx, id).await?;
+        if import.has_ended() {
+            return Ok(());
+        }
+        import.end(failure, now);
+        store::write(&tx, &[Change::ImportEnded(Box::new(import))]).await?;
+        tx.commit().await?;
+        forget_file(self.db, self.ambient, id).await
+    }
+}
+
+fn internal() -> Failure {
+    Failure::new(
+        "internal",
+        "something went wrong on our side; the log has the cause",
+    )
+}
+
+/// The mapping that counts: what was said, else what the names of the columns say; on a dry run also what is like them.
+pub fn effective(import: &Import, custom: &[tandem_domain::leads::custom::CustomField]) -> Mapping {
+    let (kind, mode, columns) = (import.kind, import.mode, &import.file.columns);
+    match &import.mapping {
+        Some(mapping) => mapping.clone(),
+        None if import.is_dry_run => suggest::by_likeness(kind, mode, columns, custom),
+        None => suggest::by_name(kind, mode, columns, custom),
+    }
+}
+
+/// Forget the pieces of a file, a few at a time.
+pub async fn forget_file(db: &Db, ambient: &Ambient, id: ImportId) -> Result<(), StoreError> {
+    loop {
+        let tx = db.begin(crate::serve::stamp(ambient, ACTOR)).await?;
+        let gone = transfer::forget_chunks(&tx, id, FORGET).await?;
+        tx.commit().await?;
+        if gone == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// The import under its lock, as long as it is where the batch was decided on.
+async fn same(tx: &Tx, import: &Import) -> Result<Import, Refused> {
+    let known = transfer::get_for_update(tx, import.id).await?;
+    let goes_on =
+        known.state == ImportState::Running && known.progress.rows_read == import.progress.rows_read;
+    if goes_on {
+        Ok(known)
+    } else {
+        Err(Refused::Overtaken)
+    }
+}
+
+/// On a dry run a later batch does not find what an earlier one would have made: it is counted once all the same.
+fn forget_twins(taken: &mut Taken, tried: &mut HashSet<Key>) {
+    for change in &taken.changes {
+        if let Change::LeadCreated { lead, .. } = change {
+            let keys: Vec<Key> = lead
+                .identifiers
+                .iter()
+                .map(|one| one.key())
+                .filter(|key| key.kind.is_unique())
+                .collect();
+            if keys.iter().any(|key| tried.contains(key)) {
+                taken.progress.created -= 1;
+                taken.progress.updated += 1;
+            }
+            tried.extend(keys);
+        }
+    }
+}
+
+fn sum(one: Progress, other: Progress) -> Progress {
+    Progress {
+        rows_read: one.rows_read + other.rows_read,
+        created: one.created + other.created,
+        updated: one.updated + other.updated,
+        unchanged: one.unchanged + other.unchanged,
+        rejected: one.rejected + other.rejected,
+        warnings: one.warnings + other.warnings,
+    }
+}
+
+/// Who asked for an import, as the journal names it. The right was looked at when it was asked for.
+fn asker(import: &Import) -> Actor {
+    let person = |id| Person {
+        id,
+        role: Role::Viewer,
+        admin: false,
+        teams: vec![],
+    };
+    let by = match import.actor_kind {
+        ActorKind::User => import.actor_id.parse().ok().map(|id| Actor::User(person(id))),
+        ActorKind::Key => import.actor_id.parse().ok().map(|id| Actor::Key {
+            id,
+            on_behalf_of: import.on_behalf_of.map(person),
+        }),
+        ActorKind::Form | ActorKind::System => None,
+    };
+    by.unwrap_or(Actor::System(ACTOR))
+}
+
+/// How old the pieces of a file may be that nobody asked to take in, in milliseconds.
+const ABANDONED: i64 = 60 * 60 * 1000;
+/// How long rejected rows are kept, in milliseconds.
+const REMARKED: i64 = 30 * 24 * 60 * 60 * 1000;
+
+/// Forget uploads that were never finished, and rejected rows after thirty days.
+pub async fn tidy(db: &Db, ambient: &Ambient) -> Result<(), StoreError> {
+    let now: Timestamp = ambient.now();
+    for id in transfer::with_stale_chunks(db, now.plus_millis(-ABANDONED)).await? {
+        forget_file(db, ambient, id).await?;
+    }
+    let tx = db.begin(crate::serve::stamp(ambient, ACTOR)).await?;
+    transfer::forget_remarks(&tx, now.plus_millis(-REMARKED), 500).await?;
+    tx.commit().await
+}

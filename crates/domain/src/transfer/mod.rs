@@ -1,0 +1,235 @@
+//! Imports: what a file is said to hold, how its columns become values, and what history does to a lead.
+
+pub mod deals;
+pub mod history;
+pub mod mapping;
+pub mod values;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::access::ActorKind;
+use crate::id::{ImportId, UserId};
+use crate::instant::Timestamp;
+use mapping::Mapping;
+
+/// The name under which an import acts: what it says about fields is a statement of source `import`.
+pub const ACTOR: &str = "import";
+
+macro_rules! words {
+    ($($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* })*) => {$(
+        $(#[$outer])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// Every one.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// The name on the wire and on disk.
+            pub const fn name(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+
+            /// The one with this name.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.name() == name)
+            }
+        }
+    )*};
+}
+
+words! {
+    /// What the rows of a file are.
+    ImportKind {
+        /// Leads.
+        Leads = "leads",
+        /// Companies.
+        Companies = "companies",
+        /// Users of Tandem.
+        Users = "users",
+        /// Moves of leads from stage to stage.
+        StageChanges = "stage_changes",
+        /// Deals, open or closed.
+        Deals = "deals",
+    }
+
+    /// What the rows mean.
+    ImportMode {
+        /// Each row is news, as if it came by the interface now: rules included.
+        Live = "live",
+        /// Each row tells what was, with its own dates: nothing follows of it by rule.
+        History = "history",
+    }
+
+    /// How a file is written.
+    FileFormat {
+        /// Comma-separated values with a header, by whatever delimiter.
+        Csv = "csv",
+        /// One JSON object a line.
+        Ndjson = "ndjson",
+    }
+
+    /// How far an import is.
+    ImportState {
+        /// Waits for its turn.
+        Queued = "queued",
+        /// Is being read.
+        Running = "running",
+        /// Was read to its end.
+        Done = "done",
+        /// Was ended before: by what is wrong with the file, or by hand.
+        Failed = "failed",
+    }
+}
+
+impl ImportKind {
+    /// Whether rows of this kind can be news: moves and deals of the past can only be history.
+    pub const fn can_be_live(self) -> bool {
+        !matches!(self, ImportKind::StageChanges | ImportKind::Deals)
+    }
+}
+
+/// What is known about the file as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFacts {
+    /// How it is written; found out where it was not said.
+    pub format: Option<FileFormat>,
+    /// The name of its encoding, as in the WHATWG encoding standard; found out where it was not said.
+    pub encoding: Option<String>,
+    /// What separates the values of a CSV; found out where it was not said.
+    pub delimiter: Option<char>,
+    /// The names of its columns.
+    pub columns: Vec<String>,
+    /// How many rows it has, once it was read through.
+    pub rows: Option<i64>,
+}
+
+/// How far the rows are, and what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Rows that were dealt with.
+    pub rows_read: i64,
+    /// Rows that made a record.
+    pub created: i64,
+    /// Rows that changed one.
+    pub updated: i64,
+    /// Rows that said nothing new.
+    pub unchanged: i64,
+    /// Rows that were refused.
+    pub rejected: i64,
+    /// Rows that were taken, and that somebody should look at.
+    pub warnings: i64,
+}
+
+/// Why an import ended before its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Failure {
+    /// What is wrong, as a word.
+    #[schema(max_length = 64, pattern = "^[a-z0-9_]+$", example = "quoted_lines")]
+    pub code: String,
+    /// What is wrong, for people.
+    #[schema(max_length = 1000)]
+    pub detail: String,
+}
+
+impl Failure {
+    /// A failure.
+    pub fn new(code: &'static str, detail: impl ToString) -> Self {
+        Self {
+            code: code.to_owned(),
+            detail: detail.to_string(),
+        }
+    }
+}
+
+/// One file that is taken in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Import {
+    /// Which.
+    pub id: ImportId,
+    /// What its rows are.
+    pub kind: ImportKind,
+    /// What its rows mean.
+    pub mode: ImportMode,
+    /// Whether nothing is written.
+    pub is_dry_run: bool,
+    /// How far it is.
+    pub state: ImportState,
+    /// Which columns are which fields, as the caller said; absent: by their names.
+    pub mapping: Option<Mapping>,
+    /// What is known about the file.
+    pub file: FileFacts,
+    /// How far the rows are.
+    pub progress: Progress,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// Who asked for it, by kind.
+    pub actor_kind: ActorKind,
+    /// Who, by id.
+    pub actor_id: String,
+    /// The user in whose name a key asked for it.
+    pub on_behalf_of: Option<UserId>,
+    /// What tells the same file with the same mapping again.
+    pub digest: String,
+    /// In how many pieces the file is kept until the end.
+    pub chunks: i64,
+    /// The bytes of the file as it came.
+    pub bytes: i64,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When its first row was read.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+impl Import {
+    /// Whether there is nothing more to come.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, ImportState::Done | ImportState::Failed)
+    }
+
+    /// Rows per second since the first one; `None` before the clock has moved.
+    pub fn rate(&self, now: Timestamp) -> Option<f64> {
+        let millis = self.ended_at.unwrap_or(now).millis() - self.started_at?.millis();
+        (millis > 0).then(|| self.progress.rows_read as f64 * 1000.0 / millis as f64)
+    }
+
+    /// When the last row will be read, at this rate.
+    pub fn eta(&self, now: Timestamp) -> Option<Timestamp> {
+        let rate = self.rate(now).filter(|rate| *rate > 0.0)?;
+        let left = self.file.rows? - self.progress.rows_read;
+        (self.state == ImportState::Running)
+            .then(|| now.plus_millis((left.max(0) as f64 / rate * 1000.0) as i64))
+    }
+
+    /// End it, well or badly.
+    pub fn end(&mut self, failure: Option<Failure>, now: Timestamp) {
+        self.state = if failure.is_some() {
+            ImportState::Failed
+        } else {
+            ImportState::Done
+        };
+        self.failure = failure;
+        self.ended_at = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for kind in ImportKind::ALL {
+            assert_eq!(ImportKind::named(kind.name()), Some(*kind));
+        }
+        for state in ImportState::ALL {
+            assert_eq!(ImportState::named(state.name()), Some(*state));
+        }
+        assert_eq!(ImportMode::named("histroy"), None);
+        assert_eq!(FileFormat::named("ndjson"), Some(FileFormat::Ndjson));
+    }
+}
