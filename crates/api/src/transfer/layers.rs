@@ -112,8 +112,11 @@ pub fn open(input: impl Read + Send + 'static, named: Option<&str>) -> std::resu
     })
 }
 
+/// A reader whose first bytes were looked at.
+type Peeked<R> = std::io::Chain<Cursor<Vec<u8>>, R>;
+
 /// The first bytes of a reader, up to `most`, and the reader with them still in it.
-fn peek<R: Read>(mut input: R, most: usize) -> Result<(Vec<u8>, std::io::Chain<Cursor<Vec<u8>>, R>)> {
+fn peek<R: Read>(mut input: R, most: usize) -> Result<(Vec<u8>, Peeked<R>)> {
     let mut head = vec![];
     input.by_ref().take(most as u64).read_to_end(&mut head)?;
     Ok((head.clone(), Cursor::new(head).chain(input)))
