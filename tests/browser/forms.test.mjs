@@ -1,0 +1,128 @@
+// Forms as people meet them: plain pages, scripts, and pages of other origins.
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+
+import { Service, Site, launch } from "./house.mjs";
+
+let service, site, browser, page, form;
+
+before(async () => {
+  [service, site, browser] = await Promise.all([Service.start(), Site.start(), launch()]);
+  form = await service.call("POST", "/v1/forms", {
+    name: "Contact",
+    allowed_origins: [site.origin],
+    redirect_url: `${site.origin}/thanks.html`,
+    fields: [
+      { name: "name", label: "Name", type: "text" },
+      { name: "email", label: "E-mail", type: "email", required: true, maps_to: "email" },
+      { name: "phone", label: "Phone", type: "phone", maps_to: "phone" },
+      { name: "company", label: "Company", type: "text", maps_to: "company.name" },
+      { name: "message", label: "What is it about?", type: "textarea", maps_to: "need" },
+    ],
+    consent: [{ purpose: "marketing_email", wording: "You may send me news by e-mail.", legal_basis: "consent" }],
+  });
+  await site.show("contact.html", service, form.key);
+  await site.show("fetch.html", service, form.key);
+});
+
+beforeEach(async () => {
+  await page?.context().close();
+  page = await (await browser.newContext()).newPage();
+});
+
+after(async () => {
+  await browser?.close();
+  await Promise.all([service?.stop(), site?.stop()]);
+});
+
+test("a plain form leads to the form's own page, and the lead is there", async () => {
+  await page.goto(`${site.origin}/contact.html`);
+  await page.fill("[name=name]", "Ada Lovelace");
+  await page.fill("[name=email]", "ada@example.com");
+  await page.fill("[name=phone]", "+390212345678");
+  await page.fill("[name=company]", "Ünïcode & Söhne 🚲");
+  await page.fill("[name=message]", "Two\nlines");
+  await page.check("[name=_consent_marketing_email]");
+  await page.click("button");
+  await page.waitForURL(`${site.origin}/thanks.html`);
+
+  const lead = await service.leadOf("ada@example.com");
+  assert.equal(lead.phone, "+390212345678");
+  assert.equal(lead.company.name, "Ünïcode & Söhne 🚲");
+  assert.equal(lead.need.replace("\r", ""), "Two\nlines");
+});
+
+test("a plain form that is not filled in as it must be gets a page that says what is wrong", async () => {
+  await page.goto(`${site.origin}/contact.html`);
+  await page.evaluate(() => (document.forms[0].noValidate = true));
+  await page.fill("[name=email]", "not <b>an</b> address");
+  await page.click("button");
+  await page.waitForURL(/\/v1\/capture\//);
+
+  assert.match(await page.locator("body").innerText(), /E-mail/);
+  assert.equal(await page.locator("b", { hasText: "an" }).count(), 0);
+  const { data } = await service.call("GET", "/v1/submissions?status=rejected");
+  assert.equal(data.length, 1);
+});
+
+test("a page that sends by fetch stays and says thank you; pressed twice, it is one submission", async () => {
+  await page.goto(`${site.origin}/fetch.html`);
+  await page.fill("[name=email]", "grace.hopper@example.com");
+  await page.evaluate(() => {
+    document.querySelector("button").click();
+    document.querySelector("button").click();
+  });
+  await page.waitForFunction(() => document.getElementById("said").textContent.startsWith("Thank you"));
+
+  const lead = await service.leadOf("grace.hopper@example.com");
+  const { data } = await service.call("GET", "/v1/submissions?status=accepted");
+  assert.equal(data.filter((one) => one.lead_id === lead.id).length, 1);
+});
+
+test("a page that sends by fetch says what is wrong, field by field", async () => {
+  await page.goto(`${site.origin}/fetch.html`);
+  await page.fill("[name=email]", "nobody");
+  await page.click("button");
+  await page.waitForFunction(() => document.getElementById("said").textContent.startsWith("Please mend"));
+  assert.match(await page.locator("#said").innerText(), /email/);
+});
+
+test("a page of another origin reaches nothing", async () => {
+  await page.goto(`${site.stranger}/fetch.html`);
+  await page.fill("[name=email]", "mallory@example.com");
+  await page.click("button");
+  await page.waitForFunction(() => document.getElementById("said").textContent.includes("could not be reached"));
+
+  await page.goto(`${site.stranger}/contact.html`);
+  await page.fill("[name=email]", "mallory@example.com");
+  await page.click("button");
+  await page.waitForURL(/\/v1\/capture\//);
+  assert.equal(await service.leadOf("mallory@example.com"), undefined);
+});
+
+test("the HTML that the service gives out works as it stands", async () => {
+  site.pages.set("/snippet.html", `<!DOCTYPE html><title>Snippet</title>${form.snippet_html}`);
+  await page.goto(`${site.origin}/snippet.html?utm_source=newsletter`);
+  await page.fill("[name=email]", "snippet@example.com");
+  await page.click("button");
+  await page.waitForURL(`${site.origin}/thanks.html`);
+  assert.equal((await service.leadOf("snippet@example.com")).first_touch.source, "newsletter");
+});
+
+test("the script that the service gives out sends a form and tells the page", async () => {
+  site.pages.set(
+    "/script.html",
+    `<!DOCTYPE html><title>Script</title><form data-tandem-form="${form.key}"><input name="email"><button>Send</button></form>
+     <script>addEventListener("tandem:sent", (e) => (document.title = e.detail.status), true);
+     addEventListener("tandem:refused", (e) => (document.title = e.detail.code), true);</script>
+     <script>${form.snippet_js}</script>`,
+  );
+  await page.goto(`${site.origin}/script.html`);
+  await page.fill("[name=email]", "nobody");
+  await page.click("button");
+  await page.waitForFunction(() => document.title === "validation_failed");
+  await page.fill("[name=email]", "script@example.com");
+  await page.click("button");
+  await page.waitForFunction(() => document.title === "accepted");
+  assert.ok(await service.leadOf("script@example.com"));
+});
