@@ -10,6 +10,7 @@ mod capture_pages;
 mod capture_spam;
 mod companies;
 mod deals;
+mod demo;
 mod funnel;
 mod idempotency;
 mod imports;

@@ -7,7 +7,7 @@ use tandem_domain::money::{DatedRate, Rates};
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::rows::{exchange_rates, from_json, settings};
+use crate::rows::{exchange_rates, from_json, leads, settings, users};
 use crate::write;
 
 /// A setting with its version; version 0 where it was never set.
@@ -32,6 +32,13 @@ pub async fn get_for_update(tx: &Tx, name: &str) -> Result<Setting, StoreError> 
         query = query.lock_exclusive();
     }
     read(query.one(tx.conn()).await?)
+}
+
+/// Whether nobody has used this database yet: it has neither users nor leads.
+pub async fn is_new(on: &impl Read) -> Result<bool, StoreError> {
+    let has_users = users::Entity::find().one(on.conn()).await?.is_some();
+    let has_leads = leads::Entity::find().one(on.conn()).await?.is_some();
+    Ok(!has_users && !has_leads)
 }
 
 fn read(row: Option<settings::Model>) -> Result<Setting, StoreError> {

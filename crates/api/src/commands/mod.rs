@@ -1,6 +1,7 @@
-//! The command line: `tandem serve | work | migrate | openapi | admin | import | backup | doctor`.
+//! The command line: `tandem serve | work | migrate | openapi | admin | import | backup | demo | doctor`.
 
 mod backup;
+pub mod demo;
 mod doctor;
 mod import;
 mod run;
@@ -46,6 +47,15 @@ enum Command {
     },
     /// Take in a file: leads, companies, users, stage changes or deals. May run beside a server.
     Import(import::Arguments),
+    /// Fill an empty database with a year of a company that does not exist, and say what to look at.
+    Demo {
+        /// Another number makes another year; the same number the same one.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The day on which the year ends, such as 2026-05-04; now, if left out.
+        #[arg(long, value_name = "DATE")]
+        until: Option<jiff::civil::Date>,
+    },
     /// Look at configuration, data directory and database, or ask a running service; says what is wrong.
     Doctor {
         /// The address of a running service's readiness, such as http://127.0.0.1:8080/readyz.
@@ -81,6 +91,7 @@ pub fn run() -> ExitCode {
         Command::Admin(Admin::Create { email, name }) => run::create_admin(file, &email, &name),
         Command::Backup { target } => backup::copy(file, &target),
         Command::Import(arguments) => return import::import(file, arguments),
+        Command::Demo { seed, until } => run::demo(file, seed, until),
         Command::Doctor { url: Some(url) } => doctor::ask(&url),
         Command::Doctor { url: None } => doctor::look(file),
     };

@@ -4,6 +4,10 @@ use std::io::{IsTerminal, Read as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
 
+use actix_web::web;
+use tandem_domain::instant::Timestamp;
+
+use super::demo;
 use crate::ambient::Ambient;
 use crate::config::{Config, Database, DirLock, load_or_make_master_key, prepare_data_dir};
 use crate::crypto::password::Passwords;
@@ -180,6 +184,35 @@ pub fn openapi(output: Option<PathBuf>) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// Fill an empty database with a year of a company that does not exist.
+pub fn demo(file: Option<PathBuf>, seed: u64, until: Option<jiff::civil::Date>) -> Result<(), Failure> {
+    let ground = ground(file, true)?;
+    let ambient = Ambient::system();
+    let to = match until {
+        None => ambient.now(),
+        Some(day) => Timestamp::start_of_day(day, &jiff::tz::TimeZone::UTC).ok_or("there is no such day")?,
+    };
+    let address = format!("http://{}", ground.config.listen);
+    runtime()?.block_on(async {
+        let db = serve::prepare(&ground.config, &ambient)
+            .await
+            .map_err(|error| error.to_string())?;
+        let app = serve::assemble(
+            ground.config.clone(),
+            ambient,
+            ground.master.clone(),
+            passwords(),
+            db,
+        )
+        .map_err(|error| error.to_string())?;
+        let made = demo::fill(web::Data::new(app), seed, to)
+            .await
+            .map_err(|error| error.to_string())?;
+        print!("{}", made.told(&address));
+        Ok(())
+    })
 }
 
 /// Create a user with the rights of an admin.
