@@ -109,7 +109,7 @@ on_both! {
         for operation in all() {
             let answer = app.request(&operation.method, &format!("{}?nonsense=1", operation.path)).by(ada).await;
             let answer = answer.refused(400, "invalid_parameter");
-            assert_eq!(answer.violations(), [("nonsense", "unknown_parameter")], "{}", answer.of);
+            assert!(answer.violations().contains(&("nonsense", "unknown_parameter")), "{}", answer.of);
         }
     }
 

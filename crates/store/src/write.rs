@@ -66,6 +66,7 @@ struct Rows {
     lead_terms: BTreeMap<Uuid, BTreeSet<String>>,
     known_leads: BTreeSet<Uuid>,
     joined: BTreeSet<Uuid>,
+    created: BTreeSet<Uuid>,
     company_terms: BTreeMap<Uuid, BTreeSet<String>>,
     known_companies: BTreeSet<Uuid>,
 }
@@ -82,6 +83,7 @@ impl Rows {
                 ..
             } => {
                 self.leads.insert(lead.id.uuid(), rows::leads::Model::of(lead));
+                self.created.insert(lead.id.uuid());
                 self.lead_terms.insert(lead.id.uuid(), search::lead_terms(lead));
                 if lead.company_id.is_some() {
                     self.joined.insert(lead.id.uuid());
@@ -350,7 +352,10 @@ impl Rows {
         let own_words: Vec<_> = self.lead_terms.iter().flat_map(words).collect();
         insert::<rows::lead_terms::Entity>(tx, own_words.iter(), OnConflict::Fail).await?;
 
-        terms::inherit(tx, terms::Of::Leads, &self.joined).await?;
+        let (new, known): (BTreeSet<Uuid>, BTreeSet<Uuid>) =
+            self.joined.iter().partition(|id| self.created.contains(id));
+        terms::inherit_at_first(tx, &new).await?;
+        terms::inherit(tx, terms::Of::Leads, &known).await?;
         terms::company_renamed(tx, &self.known_companies).await
     }
 }

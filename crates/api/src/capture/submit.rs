@@ -10,6 +10,7 @@ use tandem_domain::access::Actor;
 use tandem_domain::capture::{Context, Posted};
 use tandem_domain::id::SubmissionId;
 use tandem_domain::instant::Timestamp;
+use tokio::time::Instant;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -198,6 +199,10 @@ struct FormKeyPath {
     form_key: String,
 }
 
+/// No answer comes sooner than this. Somebody new is more to write than somebody known: what a lone request takes for
+/// either lies below it, so that the time of the answer tells a stranger nothing.
+const SOONEST: Duration = Duration::from_millis(20);
+
 /// An answer to a stranger, as it was rendered.
 #[derive(Debug)]
 struct Told(Kept);
@@ -238,6 +243,7 @@ impl Responder for Told {
             content_type = "application/problem+json")))]
 #[post("/v1/capture/{form_key}")]
 async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: web::Bytes) -> Reply<Told> {
+    let begun = Instant::now();
     let place = ctx.captures.place()?;
     let request = ctx.request();
     let door = door::of(request).await?.ok_or_else(not_found)?;
@@ -265,7 +271,9 @@ async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: web
         wants_page,
     });
     let commits = ctx.commits();
-    match ticket.wait(PATIENCE, || commits.begin()).await {
+    let done = ticket.wait(PATIENCE, || commits.begin()).await;
+    tokio::time::sleep_until(begun + SOONEST).await;
+    match done {
         Ok(Outcome::Taken(answer) | Outcome::Kept(answer)) => Ok(Told(answer)),
         Ok(Outcome::Repeated(answer)) => Err(Problem::kept(answer)),
         Ok(Outcome::KeyReused) => Err(Problem::new(Code::IdempotencyKeyReused)),

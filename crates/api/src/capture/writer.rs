@@ -4,13 +4,14 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
 use tandem_store::StoreError;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::http::problem::{Code, Problem};
 
@@ -18,6 +19,8 @@ use crate::http::problem::{Code, Problem};
 const MOST: usize = 128;
 /// How often a batch begins again where another transaction was in its way.
 const ROUNDS: usize = 3;
+/// The longest that anybody waits for a turn, as far as can be told when it comes.
+const LONGEST: Duration = Duration::from_secs(1);
 /// How long an attempt may take; a database that is silent for longer is taken for gone.
 const ATTEMPT: Duration = Duration::from_secs(8);
 
@@ -76,6 +79,26 @@ struct Job<W: Work> {
 pub struct Queue<W: Work> {
     sender: mpsc::Sender<Job<W>>,
     receiver: Mutex<Option<mpsc::Receiver<Job<W>>>>,
+    pace: Arc<Pace>,
+}
+
+/// How fast the writer has been lately, in microseconds an item; 0 until it has written.
+#[derive(Debug, Default)]
+struct Pace(AtomicU64);
+
+impl Pace {
+    /// A batch of so many items took so long: it counts as a quarter of what is known.
+    fn note(&self, items: usize, took: Duration) {
+        let now = took.as_micros() as u64 / items.max(1) as u64;
+        let before = self.0.load(Ordering::Relaxed);
+        let next = if before == 0 { now } else { (before * 3 + now) / 4 };
+        self.0.store(next, Ordering::Relaxed);
+    }
+
+    /// How long the last of so many items will probably wait.
+    fn wait_of(&self, items: usize) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed).saturating_mul(items as u64))
+    }
 }
 
 /// A place in the queue, before there is an item for it.
@@ -94,11 +117,16 @@ impl<W: Work> Queue<W> {
         Self {
             sender,
             receiver: Mutex::new(Some(receiver)),
+            pace: Arc::default(),
         }
     }
 
-    /// A place in the queue; refused at once where there is none.
+    /// A place in the queue; refused at once where there is none, or where its turn would come too late.
     pub fn place(&self) -> Result<Place<'_, W>, Undone> {
+        let waiting = self.sender.max_capacity() - self.sender.capacity();
+        if self.pace.wait_of(waiting) > LONGEST {
+            return Err(Undone::Overloaded);
+        }
         self.sender
             .try_reserve()
             .map(Place)
@@ -148,7 +176,7 @@ impl Writer {
         let mut receiver = queue.receiver.lock().unwrap_or_else(PoisonError::into_inner);
         let receiver = receiver.take()?;
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(write(work, receiver, stopped));
+        let task = tokio::spawn(write(work, receiver, stopped, queue.pace.clone()));
         Some(Self { stop, task })
     }
 
@@ -159,7 +187,12 @@ impl Writer {
     }
 }
 
-async fn write<W: Work>(work: W, mut queue: mpsc::Receiver<Job<W>>, mut stopped: watch::Receiver<bool>) {
+async fn write<W: Work>(
+    work: W,
+    mut queue: mpsc::Receiver<Job<W>>,
+    mut stopped: watch::Receiver<bool>,
+    pace: Arc<Pace>,
+) {
     let mut arrived = Vec::with_capacity(MOST);
     let mut is_open = true;
     loop {
@@ -178,7 +211,9 @@ async fn write<W: Work>(work: W, mut queue: mpsc::Receiver<Job<W>>, mut stopped:
         let is_wanted = |job: &Job<W>| !job.claimed.swap(true, Ordering::SeqCst);
         let batch: Vec<Job<W>> = arrived.drain(..).filter(is_wanted).collect();
         if !batch.is_empty() {
+            let (items, begun) = (batch.len(), Instant::now());
             do_batch(&work, batch).await;
+            pace.note(items, begun.elapsed());
         }
     }
 }

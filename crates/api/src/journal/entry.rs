@@ -243,9 +243,12 @@ mod tests {
     fn every_subject_is_the_noun_of_a_type() {
         let expected = [
             "api_key",
+            "campaign",
             "company",
+            "deal",
             "form",
             "lead",
+            "pipeline",
             "setting",
             "submission",
             "team",

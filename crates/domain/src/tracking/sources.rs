@@ -266,7 +266,7 @@ mod tests {
                 );
                 let host = place.replace("{}", "de");
                 let found = known().at(
-                    &host.split('/').next().unwrap_or_default(),
+                    host.split('/').next().unwrap_or_default(),
                     place.split_once('/').map_or("", |(_, path)| path),
                 );
                 assert!(found.is_some(), "{category:?} {place}");

@@ -37,12 +37,22 @@ pub(crate) async fn inherit(tx: &Tx, of: Of, ids: &BTreeSet<Uuid>) -> Result<(),
     let chosen = || dialect::id_in(tx.conn().get_database_backend(), column, ids.iter().copied());
     let forget =
         "DELETE FROM lead_terms WHERE origin = 'company' AND lead_id IN (SELECT l.id FROM leads l WHERE {})";
-    let copy = "INSERT INTO lead_terms (term, lead_id, origin) SELECT t.term, l.id, 'company' FROM leads l \
-                JOIN company_terms t ON t.company_id = l.company_id WHERE {}";
-    for template in [forget, copy] {
+    for template in [forget, COPY] {
         execute_with(tx, template, chosen()).await?;
     }
     Ok(())
+}
+
+const COPY: &str = "INSERT INTO lead_terms (term, lead_id, origin) SELECT t.term, l.id, 'company' FROM leads l \
+                    JOIN company_terms t ON t.company_id = l.company_id WHERE {}";
+
+/// Leads that are new take over the words of their company: there is nothing to forget.
+pub(crate) async fn inherit_at_first(tx: &Tx, leads: &BTreeSet<Uuid>) -> Result<(), StoreError> {
+    if leads.is_empty() {
+        return Ok(());
+    }
+    let chosen = dialect::id_in(tx.conn().get_database_backend(), "l.id", leads.iter().copied());
+    execute_with(tx, COPY, chosen).await
 }
 
 /// Companies have other words: few leads follow at once, many are left to [`follow_renames`].
