@@ -10,7 +10,6 @@ use tandem_domain::access::Actor;
 use tandem_domain::capture::{Context, Posted};
 use tandem_domain::id::SubmissionId;
 use tandem_domain::instant::Timestamp;
-use tokio::time::Instant;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -243,7 +242,7 @@ impl Responder for Told {
             content_type = "application/problem+json")))]
 #[post("/v1/capture/{form_key}")]
 async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: web::Bytes) -> Reply<Told> {
-    let begun = Instant::now();
+    let soonest = tokio::time::sleep(SOONEST);
     let place = ctx.captures.place()?;
     let request = ctx.request();
     let door = door::of(request).await?.ok_or_else(not_found)?;
@@ -272,7 +271,7 @@ async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: web
     });
     let commits = ctx.commits();
     let done = ticket.wait(PATIENCE, || commits.begin()).await;
-    tokio::time::sleep_until(begun + SOONEST).await;
+    soonest.await;
     match done {
         Ok(Outcome::Taken(answer) | Outcome::Kept(answer)) => Ok(Told(answer)),
         Ok(Outcome::Repeated(answer)) => Err(Problem::kept(answer)),

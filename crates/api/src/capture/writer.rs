@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use tandem_store::StoreError;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
 
+use crate::ambient::Stopwatch;
 use crate::http::problem::{Code, Problem};
 
 /// The most items of one batch.
@@ -82,22 +82,23 @@ pub struct Queue<W: Work> {
     pace: Arc<Pace>,
 }
 
-/// How fast the writer has been lately, in microseconds an item; 0 until it has written.
+/// How long a batch has taken lately, in microseconds; 0 until there was one.
 #[derive(Debug, Default)]
 struct Pace(AtomicU64);
 
 impl Pace {
-    /// A batch of so many items took so long: it counts as a quarter of what is known.
-    fn note(&self, items: usize, took: Duration) {
-        let now = took.as_micros() as u64 / items.max(1) as u64;
+    /// A batch took so long: it counts as a quarter of what is known.
+    fn note(&self, took: Duration) {
+        let now = took.as_micros() as u64;
         let before = self.0.load(Ordering::Relaxed);
         let next = if before == 0 { now } else { (before * 3 + now) / 4 };
         self.0.store(next, Ordering::Relaxed);
     }
 
-    /// How long the last of so many items will probably wait.
+    /// How long the last of so many items will probably wait, as batches hold many.
     fn wait_of(&self, items: usize) -> Duration {
-        Duration::from_micros(self.0.load(Ordering::Relaxed).saturating_mul(items as u64))
+        let batches = (items / MOST) as u64;
+        Duration::from_micros(self.0.load(Ordering::Relaxed).saturating_mul(batches))
     }
 }
 
@@ -211,9 +212,9 @@ async fn write<W: Work>(
         let is_wanted = |job: &Job<W>| !job.claimed.swap(true, Ordering::SeqCst);
         let batch: Vec<Job<W>> = arrived.drain(..).filter(is_wanted).collect();
         if !batch.is_empty() {
-            let (items, begun) = (batch.len(), Instant::now());
+            let stopwatch = Stopwatch::start();
             do_batch(&work, batch).await;
-            pace.note(items, begun.elapsed());
+            pace.note(stopwatch.elapsed());
         }
     }
 }

@@ -223,3 +223,21 @@ async fn who_waits_too_long_for_a_turn_is_refused_and_never_served() {
     writer.stop().await;
     assert_eq!(work.story().done, [Deed::WaitsFor(200)]);
 }
+
+#[actix_web::test]
+async fn a_slow_writer_refuses_whoever_would_wait_too_long() {
+    let queue: Queue<Fake> = Queue::new(1000);
+    queue.pace.note(2 * LONGEST);
+    let tickets: Vec<_> = (0..MOST)
+        .map(|n| queue.place().map(|place| place.take(Deed::Works(n))))
+        .collect();
+    assert!(
+        tickets.iter().all(Result::is_ok),
+        "the next batch is not too late"
+    );
+    assert_eq!(queue.place().err(), Some(Undone::Overloaded));
+    queue.pace.note(Duration::ZERO);
+    queue.pace.note(Duration::ZERO);
+    queue.pace.note(Duration::ZERO);
+    assert!(queue.place().is_ok());
+}
