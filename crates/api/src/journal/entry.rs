@@ -247,6 +247,7 @@ mod tests {
             "company",
             "deal",
             "form",
+            "import",
             "lead",
             "pipeline",
             "setting",
@@ -254,6 +255,6 @@ mod tests {
             "team",
             "user",
         ];
-        assert!(subjects().into_iter().eq(expected));
+        assert_eq!(subjects().into_iter().collect::<Vec<_>>(), expected);
     }
 }

@@ -229,7 +229,7 @@ async fn a_slow_writer_refuses_whoever_would_wait_too_long() {
     let queue: Queue<Fake> = Queue::new(1000);
     queue.pace.note(2 * LONGEST);
     let tickets: Vec<_> = (0..MOST)
-        .map(|n| queue.place().map(|place| place.take(Deed::Works(n))))
+        .map(|n| queue.place().map(|place| place.take(Deed::Works(n as u32))))
         .collect();
     assert!(
         tickets.iter().all(Result::is_ok),
