@@ -77,7 +77,7 @@ async fn send(
     for (place, wire) in wires.into_iter().enumerate() {
         let due = Duration::from_secs_f64(place as f64 / rate);
         if due > begun.elapsed() {
-            tokio::time::sleep(due - begun.elapsed()).await;
+            tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
         } else if place % 16 == 0 {
             tokio::task::yield_now().await;
         }
@@ -126,6 +126,6 @@ async fn send(
     while running.join_next().await.is_some() {}
     let mut seen = seen.borrow_mut();
     seen.offered /= seconds;
-    seen.taken /= seconds.min((time - RAMP).as_secs_f64());
+    seen.taken /= seconds.min(time.saturating_sub(RAMP).as_secs_f64().max(1.0));
     Ok(())
 }
