@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix_web::web;
 use tandem_domain::access::Actor;
 use tandem_domain::id::{Ids, RequestId};
+use tandem_domain::leads::identity::Phone;
 use tandem_store::db::Place;
 use tandem_store::{Db, Stamp, StoreError, agreement, deals, journal, leases};
 
@@ -152,6 +153,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         metrics,
         run_jobs,
     } = options;
+    // The numbering plans take a while to unpack: beside the start, so that no first caller waits for them.
+    drop(tokio::task::spawn_blocking(Phone::prepare));
     let db = prepare(&config, &ambient).await?;
     let app = web::Data::new(assemble(config, ambient, master, passwords, db)?);
     crate::access::ensure_signing_key(&app)

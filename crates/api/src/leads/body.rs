@@ -168,7 +168,7 @@ lead_fields! {
         /// More e-mails.
         #[schema(max_items = 50)]
         emails: Option<Vec<String>>,
-        /// A phone in international form.
+        /// A phone: in international form, or as it is dialled in the `country` that is given with it.
         #[schema(max_length = 40, example = "+39 02 1234 5678")]
         phone: Option<String>,
         /// More phones.
@@ -200,7 +200,7 @@ lead_fields! {
         #[serde(default)]
         #[schema(value_type = Option<Vec<String>>, max_items = 50)]
         emails: Patch<Vec<String>>,
-        /// The first phone; the others stay behind it. `null` takes the first one away.
+        /// The first phone, in international form or as it is dialled in the lead's country; the others stay behind it. `null` takes the first one away.
         #[serde(default)]
         #[schema(value_type = Option<String>, max_length = 40, example = "+39 02 1234 5678")]
         phone: Patch<String>,
@@ -254,7 +254,7 @@ fn said(patch: &Patch<String>) -> Option<Option<String>> {
 fn parsed<T>(
     text: &str,
     pointer: String,
-    parse: fn(&str) -> Result<T, Invalid>,
+    parse: impl Fn(&str) -> Result<T, Invalid>,
     faults: &mut Vec<Fault>,
 ) -> Option<T> {
     parse(text)
@@ -265,11 +265,11 @@ fn parsed<T>(
 fn all<T>(
     texts: &[String],
     name: &str,
-    parse: fn(&str) -> Result<T, Invalid>,
+    parse: impl Fn(&str) -> Result<T, Invalid>,
     faults: &mut Vec<Fault>,
 ) -> Vec<T> {
     let each = texts.iter().enumerate();
-    each.filter_map(|(index, text)| parsed(text, format!("/{name}/{index}"), parse, faults))
+    each.filter_map(|(index, text)| parsed(text, format!("/{name}/{index}"), &parse, faults))
         .collect()
 }
 
@@ -316,16 +316,18 @@ impl LeadWrite {
             Email::parse,
             &mut faults,
         ));
+        let country = self.country.as_set().map(|code| code.trim().to_owned());
+        let read = |text: &str| Phone::parse_in(text, country.as_deref());
         let mut phones: Vec<Phone> = vec![];
         phones.extend(
             self.phone
                 .as_ref()
-                .and_then(|text| parsed(text, "/phone".into(), Phone::parse, &mut faults)),
+                .and_then(|text| parsed(text, "/phone".into(), read, &mut faults)),
         );
         phones.extend(all(
             self.phones.as_deref().unwrap_or_default(),
             "phones",
-            Phone::parse,
+            read,
             &mut faults,
         ));
         let company = self
@@ -376,11 +378,17 @@ impl LeadPatch {
             .clone()
             .change()
             .map(|list| all(&list.unwrap_or_default(), "emails", Email::parse, &mut faults));
+        let country = match &self.country {
+            Patch::Absent => lead.profile.get(LeadField::Country),
+            Patch::Null => None,
+            Patch::Set(code) => Some(code.trim()),
+        };
+        let read = |text: &str| Phone::parse_in(text, country);
         let phones = self
             .phones
             .clone()
             .change()
-            .map(|list| all(&list.unwrap_or_default(), "phones", Phone::parse, &mut faults));
+            .map(|list| all(&list.unwrap_or_default(), "phones", read, &mut faults));
         let known = |kind, parse: fn(&str) -> Option<Email>| {
             lead.of_kind(kind)
                 .filter_map(|i| parse(&i.value))
@@ -405,7 +413,7 @@ impl LeadPatch {
             Patch::Absent => phones,
             Patch::Null => Some(phones.unwrap_or(known).into_iter().skip(1).collect()),
             Patch::Set(text) => {
-                let first = parsed(text, "/phone".into(), Phone::parse, &mut faults);
+                let first = parsed(text, "/phone".into(), read, &mut faults);
                 Some(first.into_iter().chain(phones.unwrap_or(known)).collect())
             }
         };

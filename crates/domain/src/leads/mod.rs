@@ -4,6 +4,7 @@ pub mod custom;
 pub mod fields;
 pub mod free_mail;
 pub mod identity;
+mod phone;
 pub mod save;
 pub mod search;
 mod touch;

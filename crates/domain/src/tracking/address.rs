@@ -2,6 +2,8 @@
 
 use url::{ParseError, Url};
 
+use crate::leads::identity::site;
+
 /// The most bytes of an address that are read; what stands behind them is passed over.
 const MOST_READ: usize = 16 * 1024;
 /// The most characters of an address that are kept.
@@ -118,15 +120,6 @@ fn without_scheme(text: &str) -> Option<Url> {
         return Url::parse(&format!("https://{text}")).ok();
     }
     Url::parse(&format!("https://{NOWHERE}")).ok()?.join(text).ok()
-}
-
-/// The domain that can be registered, of which the host is a part, by the public suffix list.
-pub fn site(host: &str) -> Option<&str> {
-    let is_address = host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok();
-    if is_address {
-        return None;
-    }
-    psl::domain_str(host)
 }
 
 /// Text without control characters and space at its ends, and no longer than this many characters.

@@ -107,6 +107,30 @@ fn a_stranger_becomes_a_lead_and_the_same_person_comes_back_to_it() {
 }
 
 #[test]
+fn a_website_names_the_company_that_registered_its_domain() {
+    let mut ids = Ids::new(NOW, 0);
+    for (website, domain) in [
+        ("https://www.example.co.uk/about", Some("example.co.uk")),
+        ("shop.example.com", Some("example.com")),
+        // Nobody's company: the e-mail speaks then.
+        ("https://mail.gmail.com/", Some("firm.example")),
+        ("co.uk", Some("firm.example")),
+    ] {
+        let (mut world, mut form) = (World::provisional(), form(&mut ids));
+        form.fields[3].maps_to = Some("company.domain".into());
+        let answers = posted(json!({"email": "ada@mail.firm.example", "firm": website}));
+        let (submission, _) = send(&mut world, &form, &answers, &mut ids);
+        assert_eq!(submission.status, SubmissionStatus::Accepted, "{website}");
+        let companies: Vec<_> = world
+            .companies
+            .values()
+            .map(|company| company.domain.as_deref())
+            .collect();
+        assert_eq!(companies, [domain], "{website}");
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_kept_with_every_fault() {
     let mut ids = Ids::new(NOW, 0);
     let (mut world, form) = (World::provisional(), form(&mut ids));
