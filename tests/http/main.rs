@@ -11,6 +11,7 @@ mod capture_spam;
 mod companies;
 mod deals;
 mod demo;
+mod duplicates;
 mod funnel;
 mod idempotency;
 mod imports;

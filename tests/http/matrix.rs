@@ -45,6 +45,7 @@ fn sample(segment: &str) -> String {
         "company_id" => "company",
         "deal_id" => "deal",
         "campaign_id" => "campaign",
+        "duplicate_id" => "duplicate",
         "pipeline_id" => "pipeline",
         "user_id" => "user",
         "team_id" => "team",

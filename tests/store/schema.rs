@@ -35,6 +35,7 @@ fn expected() -> Schema {
         deal_leads,
         deal_moves,
         deals,
+        duplicates,
         exchange_rates,
         field_values,
         form_keys,

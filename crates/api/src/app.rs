@@ -25,8 +25,8 @@ use crate::journal::Tail;
 use crate::metrics::Metrics;
 use crate::openapi;
 use crate::{
-    access, agreement, campaigns, capture, deals, journal, leads, lifecycle, operation, reports, settings,
-    tracking, transfer,
+    access, agreement, campaigns, capture, deals, duplicates, journal, leads, lifecycle, operation, reports,
+    settings, tracking, transfer,
 };
 
 /// What handlers share.
@@ -107,6 +107,7 @@ pub fn operations(config: &mut ServiceConfig<'_>) {
     lifecycle::configure(config);
     agreement::configure(config);
     deals::configure(config);
+    duplicates::configure(config);
     campaigns::configure(config);
     capture::configure(config);
     journal::configure(config);

@@ -81,6 +81,13 @@ const JOBS: &[Job] = &[
         run: |app| Box::pin(company_words(app)),
     },
     Job {
+        name: "duplicates",
+        every: SECOND,
+        by_all: false,
+        lane: Lane::Short,
+        run: |app| Box::pin(duplicates(app)),
+    },
+    Job {
         name: "expired",
         every: 10 * MINUTE,
         by_all: false,
@@ -229,6 +236,15 @@ async fn company_words(app: &App) -> Result<(), StoreError> {
         let is_left = tandem_store::leads::follow_renames(&tx, BATCH).await?;
         tx.commit().await?;
         if !is_left {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn duplicates(app: &App) -> Result<(), StoreError> {
+    for _ in 0..ROUNDS {
+        if !crate::duplicates::follow(app, BATCH).await? {
             break;
         }
     }

@@ -11,6 +11,7 @@ pub mod config;
 pub mod crypto;
 pub mod ctx;
 pub mod deals;
+pub mod duplicates;
 pub mod http;
 pub mod jobs;
 pub mod journal;

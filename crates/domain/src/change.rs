@@ -8,6 +8,7 @@ use crate::capture::{Form, FormKey, Submission};
 use crate::deals::pipelines::Pipeline;
 use crate::deals::{Deal, DealMove};
 use crate::id::{IdentifierId, LeadId, UserId};
+use crate::leads::duplicates::Duplicate;
 use crate::leads::fields::FieldValue;
 use crate::leads::identity::Identifier;
 use crate::leads::{Company, Lead};
@@ -73,6 +74,12 @@ pub enum Change {
     IdentifierRemoved(LeadId, IdentifierId),
     /// Something was said about a field.
     FieldStated(FieldValue),
+    /// Two leads may be one person.
+    DuplicateSuggested(Duplicate),
+    /// Nothing speaks any more for two leads being one person.
+    DuplicateWithdrawn(Duplicate),
+    /// Somebody said that two leads are two.
+    DuplicateDismissed(Duplicate),
     /// A company became known.
     CompanyCreated {
         /// The company.

@@ -165,6 +165,8 @@ named! {
     IdentifierTag, IdentifierId, "identifier";
     /// One statement about a field of a lead or company.
     FieldValueTag, FieldValueId, "value";
+    /// A suggestion that two leads are one person.
+    DuplicateTag, DuplicateId, "duplicate";
     /// A stage change.
     TransitionTag, TransitionId, "transition";
     /// One pass of a lead through the stages.

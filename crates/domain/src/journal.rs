@@ -6,6 +6,7 @@ use crate::capture::{Submission, SubmissionStatus};
 use crate::change::{Change, Facts};
 use crate::deals::{Deal, DealMove, State};
 use crate::id::LeadId;
+use crate::leads::duplicates::{Duplicate, confidence};
 use crate::money::DatedRate;
 
 /// What an entry is about.
@@ -48,6 +49,12 @@ pub const TYPES: &[(&str, &str)] = &[
     ("lead.assigned", "A lead has another owner, or none."),
     ("lead.archived", "A lead was put away."),
     ("lead.restored", "A lead was taken up again."),
+    ("duplicate.suggested", "Two leads may be one person."),
+    (
+        "duplicate.withdrawn",
+        "Nothing speaks any more for two leads being one person.",
+    ),
+    ("duplicate.dismissed", "Somebody said that two leads are two."),
     ("company.created", "A company became known."),
     ("company.updated", "Fields of a company changed."),
     ("form.created", "A form was made."),
@@ -194,6 +201,9 @@ pub fn entry(change: &Change) -> Option<Entry> {
         | Change::IdentifierMoved(..)
         | Change::IdentifierRemoved(..)
         | Change::FieldStated(_) => return None,
+        Change::DuplicateSuggested(duplicate) => of_duplicate("duplicate.suggested", duplicate),
+        Change::DuplicateWithdrawn(duplicate) => of_duplicate("duplicate.withdrawn", duplicate),
+        Change::DuplicateDismissed(duplicate) => of_duplicate("duplicate.dismissed", duplicate),
         Change::CompanyCreated { company, after } => {
             let subject = on("company", company.id.to_string(), company.version);
             Entry {
@@ -378,6 +388,26 @@ pub fn entry(change: &Change) -> Option<Entry> {
             json!({}),
         ),
     })
+}
+
+/// The entry of a suggestion that two leads are one person: told of the younger one.
+fn of_duplicate(kind: &'static str, duplicate: &Duplicate) -> Entry {
+    let (elder, younger) = duplicate.leads;
+    Entry {
+        kind,
+        subject: Subject {
+            kind: "duplicate",
+            id: duplicate.id.to_string(),
+            version: duplicate.version,
+        },
+        lead_id: Some(younger),
+        before: None,
+        after: None,
+        data: facts(json!({
+            "lead_ids": [elder, younger], "reasons": duplicate.reasons,
+            "confidence": confidence(&duplicate.reasons) as f64 / 100.0,
+        })),
+    }
 }
 
 /// The entry of a deal's move.

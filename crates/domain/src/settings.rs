@@ -80,6 +80,8 @@ pub mod name {
     pub const RETIRED_FIELDS: &str = "retired_custom_fields";
     /// The counter of the journal's epochs, in the setting's version.
     pub const JOURNAL_EPOCH: &str = "journal_epoch";
+    /// How far the journal was followed for duplicates.
+    pub const DUPLICATES_MARK: &str = "duplicates_mark";
     /// The one-time set-up token, hashed.
     pub const SETUP: &str = "setup";
 }

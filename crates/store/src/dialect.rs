@@ -192,6 +192,41 @@ pub fn identifiers_like(backend: DbBackend, keys: String) -> Statement {
     Statement::from_sql_and_values(backend, sql, [keys.into()])
 }
 
+/// The phones of a JSON array that have more than so many holders, as `value`, with the first of their holders, as
+/// `lead_id`: so many of each.
+pub fn first_behind_switchboards(backend: DbBackend, phones: String, most: u64) -> Statement {
+    let listed = if is_postgres(backend) {
+        "SELECT j.value COLLATE \"C\" FROM json_array_elements_text($1::text::json) AS j"
+    } else {
+        "SELECT j.value FROM json_each(?1) AS j"
+    };
+    let sql = format!(
+        "SELECT held.value AS value, held.lead_id AS lead_id FROM (SELECT i.value AS value, i.lead_id AS lead_id, \
+         row_number() OVER (PARTITION BY i.value ORDER BY i.id) AS place, count(*) OVER (PARTITION BY i.value) AS holders \
+         FROM identifiers i WHERE i.kind = 'phone' AND i.system = '' AND i.value IN ({listed})) AS held \
+         WHERE held.holders > {most} AND held.place <= {most}"
+    );
+    Statement::from_sql_and_values(backend, sql, [phones.into()])
+}
+
+/// The leads whose e-mail begins with any of these texts up to and including the @, as a JSON array of
+/// `{first, end}`; at most so many rows.
+pub fn leads_with_emails_between(backend: DbBackend, ranges: String, limit: u64) -> Statement {
+    let joined = "i.kind = 'email' AND i.system = '' AND i.value >=";
+    let sql = if is_postgres(backend) {
+        format!(
+            "SELECT i.lead_id AS lead_id FROM json_to_recordset($1::text::json) AS x(first text COLLATE \"C\", \"end\" text COLLATE \"C\") \
+             JOIN identifiers i ON {joined} x.first AND i.value < x.\"end\" LIMIT {limit}"
+        )
+    } else {
+        format!(
+            "SELECT i.lead_id AS lead_id FROM json_each(?1) AS x CROSS JOIN identifiers i \
+             ON {joined} x.value->>'first' AND i.value < x.value->>'end' LIMIT {limit}"
+        )
+    };
+    Statement::from_sql_and_values(backend, sql, [ranges.into()])
+}
+
 /// The condition that a deal is known by one of the ids in a JSON array of `{system, id}`.
 pub fn id_in_keys(backend: DbBackend, keys: String) -> SimpleExpr {
     let sql = if is_postgres(backend) {

@@ -20,6 +20,7 @@ pub enum Holding {
 pub const BY_MEMBERS: &[&str] = &[
     "cycles",
     "deal_leads",
+    "duplicates",
     "field_values",
     "identifiers",
     "journal",
@@ -79,6 +80,8 @@ pub const COLUMNS: &[(&str, &str, Holding)] = {
         ("deals", "recurring", Impersonal),
         ("deals", "stage", Impersonal),
         ("deals", "state", Impersonal),
+        ("duplicates", "reasons", Impersonal),
+        ("duplicates", "state", Impersonal),
         ("exchange_rates", "from_currency", Impersonal),
         ("exchange_rates", "in_force_on", Impersonal),
         ("exchange_rates", "rate", Impersonal),

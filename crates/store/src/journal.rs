@@ -145,6 +145,16 @@ pub async fn changes(
     types: &[String],
     limit: u64,
 ) -> Result<Page<Entry>, StoreError> {
+    let rows = next_rows(on, after, types, limit + 1).await?;
+    page(on, rows, limit).await
+}
+
+async fn next_rows(
+    on: &impl Read,
+    after: Place,
+    types: &[String],
+    limit: u64,
+) -> Result<Vec<journal::Model>, StoreError> {
     use journal::Column::{Epoch, Kind, Seq, Xid};
     let settled = dialect::journal_settled(on.conn().get_database_backend());
     let mut all = journal::Entity::find().filter(Expr::cust(settled));
@@ -156,16 +166,43 @@ pub async fn changes(
     let rest = Expr::tuple([Expr::col(Xid), Expr::col(Seq)])
         .gt(Expr::tuple([Expr::val(after.xid), Expr::val(after.seq)]));
     let of_epoch = all.clone().filter(Epoch.eq(after.epoch)).filter(rest);
-    let mut rows = in_line(of_epoch, Order::Asc)
-        .limit(limit + 1)
-        .all(on.conn())
-        .await?;
-    let missing = (limit + 1).saturating_sub(rows.len() as u64);
+    let mut rows = in_line(of_epoch, Order::Asc).limit(limit).all(on.conn()).await?;
+    let missing = limit.saturating_sub(rows.len() as u64);
     if missing > 0 {
         let later = in_line(all.filter(Epoch.gt(after.epoch)), Order::Asc).limit(missing);
         rows.extend(later.all(on.conn()).await?);
     }
-    page(on, rows, limit).await
+    Ok(rows)
+}
+
+/// What a job that follows the journal sees of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// Its place in line.
+    pub place: Place,
+    /// `<noun>.<past participle>`.
+    pub kind: String,
+    /// The lead that it belongs to.
+    pub lead_id: Option<LeadId>,
+}
+
+/// The next entries behind a place, oldest first, without their values.
+pub async fn behind(on: &impl Read, after: Place, limit: u64) -> Result<Vec<Passed>, StoreError> {
+    let rows = next_rows(on, after, &[], limit).await?;
+    let passed = |row: journal::Model| Passed {
+        place: place(&row),
+        kind: row.kind,
+        lead_id: row.lead_id.map(Id::from_uuid),
+    };
+    Ok(rows.into_iter().map(passed).collect())
+}
+
+fn place(row: &journal::Model) -> Place {
+    Place {
+        epoch: row.epoch,
+        xid: row.xid,
+        seq: row.seq,
+    }
 }
 
 /// The place of the last entry that shows: where a follower that wants only news begins.
@@ -174,13 +211,7 @@ pub async fn last_place(on: &impl Read) -> Result<Place, StoreError> {
     let row = in_line(journal::Entity::find().filter(settled), Order::Desc)
         .one(on.conn())
         .await?;
-    Ok(row
-        .map(|row| Place {
-            epoch: row.epoch,
-            xid: row.xid,
-            seq: row.seq,
-        })
-        .unwrap_or_default())
+    Ok(row.map(|row| place(&row)).unwrap_or_default())
 }
 
 fn in_line(query: Select<journal::Entity>, order: Order) -> Select<journal::Entity> {
@@ -264,11 +295,7 @@ fn entry(row: journal::Model, values: Option<journal_values::Model>) -> Result<E
     };
     Ok(Entry {
         id: Id::from_uuid(row.id),
-        place: Place {
-            epoch: row.epoch,
-            xid: row.xid,
-            seq: row.seq,
-        },
+        place: place(&row),
         kind: row.kind,
         occurred_at: Timestamp::from_millis(row.occurred_at),
         actor_kind: row.actor_kind,

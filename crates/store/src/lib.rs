@@ -8,6 +8,7 @@ pub mod capture;
 pub mod db;
 pub mod deals;
 mod dialect;
+pub mod duplicates;
 pub mod error;
 pub mod holdings;
 pub mod idempotency;

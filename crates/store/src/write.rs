@@ -39,6 +39,7 @@ struct Rows {
     leads: BTreeMap<Uuid, rows::leads::Model>,
     identifiers: BTreeMap<Uuid, rows::identifiers::Model>,
     gone_identifiers: BTreeSet<Uuid>,
+    duplicates: BTreeMap<Uuid, rows::duplicates::Model>,
     companies: BTreeMap<Uuid, rows::companies::Model>,
     values: BTreeMap<Uuid, rows::field_values::Model>,
     transitions: BTreeMap<Uuid, rows::transitions::Model>,
@@ -140,6 +141,12 @@ impl Rows {
             Change::FieldStated(statement) => {
                 self.values
                     .insert(statement.id.uuid(), rows::field_values::Model::of(statement));
+            }
+            Change::DuplicateSuggested(duplicate)
+            | Change::DuplicateWithdrawn(duplicate)
+            | Change::DuplicateDismissed(duplicate) => {
+                let row = rows::duplicates::Model::of(duplicate);
+                self.duplicates.insert(row.id, row);
             }
             Change::CompanyCreated { company, .. } => {
                 self.companies
@@ -283,6 +290,7 @@ impl Rows {
         insert::<rows::field_values::Entity>(tx, self.values.values(), Fail).await?;
         insert::<rows::cycles::Entity>(tx, self.cycles.values(), Replace).await?;
         insert::<rows::transitions::Entity>(tx, self.transitions.values(), Fail).await?;
+        insert::<rows::duplicates::Entity>(tx, self.duplicates.values(), Replace).await?;
         insert::<rows::forms::Entity>(tx, self.forms.values(), Replace).await?;
         insert::<rows::form_keys::Entity>(tx, self.form_keys.values(), Replace).await?;
         insert::<rows::submissions::Entity>(tx, self.submissions.values(), Fail).await?;

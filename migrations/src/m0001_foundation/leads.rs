@@ -150,6 +150,30 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .create_table(table("renamed_companies", &["company_id"], renamed))
         .await?;
 
+    // Two leads that may be one person, the one with the lower id first.
+    let duplicates = vec![
+        id("id"),
+        big("version"),
+        id("lead_id"),
+        id("other_lead_id"),
+        text("reasons"),
+        text("state"),
+        big("created_at"),
+        big("updated_at"),
+    ];
+    manager
+        .create_table(table("duplicates", &["id"], duplicates))
+        .await?;
+    manager
+        .create_index(unique("duplicates", &["lead_id", "other_lead_id"]))
+        .await?;
+    manager
+        .create_index(index("duplicates", &["other_lead_id"]))
+        .await?;
+    manager
+        .create_index(index("duplicates", &["state", "id"]))
+        .await?;
+
     let agreements = vec![
         big("number"),
         flag("provisional"),

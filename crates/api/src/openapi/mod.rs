@@ -34,6 +34,7 @@ use utoipa_swagger_ui::SwaggerUi;
         (name = "capture", description = "What strangers send to forms, and what became of it"),
         (name = "companies", description = "The organisations that leads belong to"),
         (name = "deals", description = "Business that is open, won or lost, and what it does to its leads"),
+        (name = "duplicates", description = "Leads that may be one person"),
         (name = "forms", description = "Capture points on websites"),
         (name = "imports", description = "Files that are taken in, and what became of their rows"),
         (name = "journal", description = "Everything that changed: timeline, audit and change feed"),

@@ -1,6 +1,7 @@
 //! Leads and companies: what they are, and how statements about them become what is shown.
 
 pub mod custom;
+pub mod duplicates;
 pub mod fields;
 pub mod free_mail;
 pub mod identity;

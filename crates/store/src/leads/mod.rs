@@ -46,6 +46,20 @@ pub(crate) fn members_of(lead: Uuid) -> SelectStatement {
         .take()
 }
 
+/// The leads that are there among these.
+pub async fn by_ids(
+    on: &impl Read,
+    ids: impl IntoIterator<Item = LeadId>,
+) -> Result<Vec<LeadWithCompany>, StoreError> {
+    let backend = sea_orm::ConnectionTrait::get_database_backend(on.conn());
+    let rows = leads::Entity::find().filter(crate::dialect::id_in(
+        backend,
+        "id",
+        ids.into_iter().map(Id::uuid),
+    ));
+    complete(on, rows.all(on.conn()).await?).await
+}
+
 /// A lead with its company.
 pub async fn get(on: &impl Read, id: LeadId) -> Result<LeadWithCompany, StoreError> {
     let row = leads::Entity::find_by_id(id.uuid())

@@ -12,6 +12,7 @@ pub mod cycles;
 pub mod deal_leads;
 pub mod deal_moves;
 pub mod deals;
+pub mod duplicates;
 pub mod exchange_rates;
 pub mod field_values;
 pub mod form_keys;

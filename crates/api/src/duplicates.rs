@@ -1,0 +1,160 @@
+//! Suggested duplicates over HTTP, and the job that finds them.
+
+use actix_web::{get, post};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tandem_domain::change::Change;
+use tandem_domain::id::{DuplicateId, LeadId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::duplicates::{self, Duplicate, DuplicateState, Reason};
+use tandem_store::duplicates::{self as kept, DuplicateFilter};
+use tandem_store::{self as store, StoreError};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::access::scopes::{LeadsRead, LeadsWrite};
+use crate::app::App;
+use crate::ctx::Ctx;
+use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::http::problem::{Code, Problem};
+use crate::http::query::{Path, Query};
+use crate::http::reply::{Reply, Tagged, etag};
+use crate::leads::actions::denied;
+use crate::serve::stamp;
+
+/// The operations of this room.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config.service(list_duplicates).service(dismiss_duplicate);
+}
+
+/// Two leads that may be one person.
+#[derive(Debug, Serialize, ToSchema)]
+struct DuplicateView {
+    /// Its id.
+    id: DuplicateId,
+    /// The two leads, the one that was made first in front.
+    #[schema(min_items = 2, max_items = 2)]
+    lead_ids: Vec<LeadId>,
+    /// Why they may be one person.
+    #[schema(min_items = 1, max_items = 4)]
+    reasons: Vec<Reason>,
+    /// How likely it is, as judged by the reasons together.
+    #[schema(minimum = 0, maximum = 1, example = 0.8)]
+    confidence: f64,
+    /// Where it stands.
+    state: DuplicateState,
+    /// When it was first suggested.
+    created_at: Timestamp,
+    /// When it last changed.
+    updated_at: Timestamp,
+}
+
+impl From<Duplicate> for DuplicateView {
+    fn from(duplicate: Duplicate) -> Self {
+        Self {
+            id: duplicate.id,
+            lead_ids: vec![duplicate.leads.0, duplicate.leads.1],
+            confidence: duplicates::confidence(&duplicate.reasons) as f64 / 100.0,
+            reasons: duplicate.reasons.into_iter().collect(),
+            state: duplicate.state,
+            created_at: duplicate.created_at,
+            updated_at: duplicate.updated_at,
+        }
+    }
+}
+
+/// One suggestion.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct DuplicatePath {
+    /// The suggestion's id.
+    duplicate_id: DuplicateId,
+}
+
+/// A page of suggestions.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct DuplicateQuery {
+    /// Those in this state; left out: the open ones.
+    #[param(inline)]
+    state: Option<DuplicateState>,
+    /// Those about this lead.
+    lead_id: Option<LeadId>,
+    /// How many on a page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u64>,
+    /// Where to go on: `next_cursor` of the page before.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// List leads that may be one person.
+///
+/// Found within seconds after a lead was made or changed: the same phone that few others have, the same full name in
+/// the same company, e-mails that differ by one slip in the domain. The same name alone is never a reason. Nothing
+/// is joined by it.
+#[utoipa::path(tag = "duplicates", params(DuplicateQuery), security(("bearer" = [LeadsRead])),
+    responses((status = 200, description = "A page of suggestions", body = Listing<DuplicateView>,
+        headers(("Link" = String, description = "The next page")))))]
+#[get("/v1/duplicates")]
+async fn list_duplicates(ctx: Ctx<LeadsRead>, query: Query<DuplicateQuery>) -> Reply<Listing<DuplicateView>> {
+    let after = listing::position(&ctx.master, ctx.request(), query.0.cursor.as_deref())?;
+    let after: Option<DuplicateId> = after
+        .map(|value| serde_json::from_value(value).map_err(|_| Problem::new(Code::InvalidCursor)))
+        .transpose()?;
+    let filter = DuplicateFilter {
+        state: query.0.state.unwrap_or(DuplicateState::Open),
+        lead_id: query.0.lead_id,
+    };
+    let page = kept::list(ctx.db(), &filter, after, query.0.limit.unwrap_or(DEFAULT_LIMIT)).await?;
+    let last = page.data.last().filter(|_| page.has_more);
+    let next = last.map(|duplicate| json!(duplicate.id));
+    let views = page.data.into_iter().map(DuplicateView::from).collect();
+    Ok(Listing::new(&ctx.master, ctx.request(), views, next))
+}
+
+/// Say that two leads are two.
+///
+/// They are not suggested again, whatever becomes of them.
+#[utoipa::path(tag = "duplicates", params(DuplicatePath), security(("bearer" = [LeadsWrite])),
+    responses((status = 200, description = "The suggestion as it is now", body = DuplicateView,
+        headers(("ETag" = String, description = "The suggestion's version")))))]
+#[post("/v1/duplicates/{duplicate_id}/dismiss")]
+async fn dismiss_duplicate(ctx: Ctx<LeadsWrite>, path: Path<DuplicatePath>) -> Reply<Tagged<DuplicateView>> {
+    let tx = ctx.begin().await?;
+    let mut duplicate = kept::get_for_update(&tx, path.0.duplicate_id).await?;
+    ctx.check_if_match(duplicate.version)?;
+    let change = duplicates::dismiss(&duplicate, ctx.actor(), ctx.now()).map_err(denied)?;
+    if let Some(Change::DuplicateDismissed(dismissed)) = &change {
+        duplicate = dismissed.clone();
+    }
+    store::write(&tx, change.as_slice()).await?;
+    ctx.commit(tx, Tagged::new(etag(duplicate.version, 0), duplicate.into()))
+        .await
+}
+
+/// Look at the leads that changed since the last time, of at most so many journal entries, and suggest or withdraw;
+/// whether there was anything to look at.
+///
+/// The looking holds no writer up: it is done before the transaction. What changes meanwhile is behind the mark, and is
+/// looked at the next time.
+pub async fn follow(app: &App, limit: u64) -> Result<bool, StoreError> {
+    let snapshot = app.db.snapshot().await?;
+    let Some(news) = kept::news(&snapshot, limit).await? else {
+        return Ok(false);
+    };
+    let beside = kept::neighbourhood(&snapshot, news.changed.clone()).await?;
+    drop(snapshot);
+    let found = duplicates::find(&beside.changed, &beside.leads, &beside.switchboards);
+
+    let tx = app.db.begin(stamp(&app.ambient, "duplicates")).await?;
+    if !kept::pass(&tx, &news).await? {
+        return Ok(false);
+    }
+    let known = kept::known_for_update(&tx, beside.changed).await?;
+    let changes = duplicates::settle(known, found, tx.stamp().now, &mut tx.ids());
+    store::write(&tx, &changes).await?;
+    tx.commit().await?;
+    Ok(true)
+}

@@ -1,0 +1,277 @@
+//! Duplicates: what speaks for one person, and what does not.
+
+use super::*;
+use crate::leads::Profile;
+use crate::leads::identity::{Identifier, Kind};
+use crate::lifecycle::Stage;
+use proptest::prelude::*;
+use serde_json::json;
+
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+fn lead(ids: &mut Ids, name: &str, company: Option<CompanyId>, emails: &[&str], phones: &[&str]) -> Lead {
+    let identifier = |ids: &mut Ids, kind, value: &str, position| Identifier {
+        id: ids.next(),
+        kind,
+        system: String::new(),
+        value: value.to_owned(),
+        position,
+        created_at: NOW,
+    };
+    let mut identifiers = vec![];
+    for (kind, values) in [(Kind::Email, emails), (Kind::Phone, phones)] {
+        for (position, value) in values.iter().enumerate() {
+            identifiers.push(identifier(ids, kind, value, position as i64));
+        }
+    }
+    let names = [LeadField::FirstName, LeadField::LastName]
+        .into_iter()
+        .zip(name.split(' '));
+    let text = names
+        .filter(|(_, name)| !name.is_empty())
+        .map(|(field, name)| (field, name.to_owned()));
+    Lead {
+        id: ids.next(),
+        version: 1,
+        derived: 0,
+        stage: Stage::Lead,
+        stage_since: NOW,
+        came_from: None,
+        cycle: 1,
+        owner_id: None,
+        previous_owner_id: None,
+        nurture_until: None,
+        identifiers,
+        profile: Profile {
+            text: text.collect(),
+            custom: Default::default(),
+        },
+        company_id: company,
+        first_touch: None,
+        archived_at: None,
+        created_at: NOW,
+        updated_at: NOW,
+    }
+}
+
+fn found(leads: &[Lead]) -> Found {
+    find(
+        &leads.iter().map(|lead| lead.id).collect(),
+        leads,
+        &BTreeSet::new(),
+    )
+}
+
+fn reasons(one: Lead, other: Lead) -> Vec<Reason> {
+    let found = found(&[one, other]);
+    found.into_values().flatten().collect()
+}
+
+#[test]
+fn what_two_leads_share_speaks_for_one_person() {
+    let ids = &mut Ids::new(NOW, 0);
+    let (acme, other) = (Some(ids.next()), Some(ids.next()));
+    use Reason::*;
+    for (one, two, expected) in [
+        (
+            lead(ids, "", None, &["a@x.ch"], &["+3902123456"]),
+            lead(ids, "", None, &["b@y.ch"], &["+3902123456"]),
+            vec![SamePhone],
+        ),
+        (
+            lead(ids, "Ada Lovelace", acme, &["a@x.ch"], &[]),
+            lead(ids, "ADA Lovelacé", acme, &["b@y.ch"], &[]),
+            vec![SameNameAndCompany],
+        ),
+        (
+            lead(ids, "Ada Lovelace", acme, &[], &["+3902123456"]),
+            lead(ids, "Ada Lovelace", other, &[], &["+3902123456"]),
+            vec![SamePhone, SameName],
+        ),
+        (
+            lead(ids, "Ada Lovelace", acme, &[], &["+3902123456"]),
+            lead(ids, "Ada Lovelace", acme, &[], &["+3902123456"]),
+            vec![SamePhone, SameNameAndCompany],
+        ),
+        // The same name alone, and half a name, are nothing.
+        (
+            lead(ids, "Ada Lovelace", acme, &["a@x.ch"], &[]),
+            lead(ids, "Ada Lovelace", other, &["b@y.ch"], &[]),
+            vec![],
+        ),
+        (
+            lead(ids, "Ada Lovelace", None, &["a@x.ch"], &[]),
+            lead(ids, "Ada Lovelace", None, &["b@y.ch"], &[]),
+            vec![],
+        ),
+        (
+            lead(ids, "Ada", acme, &["a@x.ch"], &[]),
+            lead(ids, "Ada", acme, &["b@y.ch"], &[]),
+            vec![],
+        ),
+        (
+            lead(ids, "", acme, &["a@x.ch"], &[]),
+            lead(ids, "", acme, &["b@y.ch"], &[]),
+            vec![],
+        ),
+        // One slip in the domain.
+        (
+            lead(ids, "", None, &["ada@gmail.com"], &[]),
+            lead(ids, "", None, &["ada@gmial.com"], &[]),
+            vec![EmailTypo],
+        ),
+        (
+            lead(ids, "", None, &["ada@gmail.com"], &[]),
+            lead(ids, "", None, &["x@y.ch", "ada@gmail.con"], &[]),
+            vec![EmailTypo],
+        ),
+        (
+            lead(ids, "", None, &["ada@hotmail.com"], &[]),
+            lead(ids, "", None, &["ada@hotmal.com"], &[]),
+            vec![EmailTypo],
+        ),
+        (
+            lead(ids, "", None, &["ada@example.com"], &[]),
+            lead(ids, "", None, &["ada@examplee.com"], &[]),
+            vec![EmailTypo],
+        ),
+        // Another person, two providers, an office, short names, two slips.
+        (
+            lead(ids, "", None, &["ada@gmail.com"], &[]),
+            lead(ids, "", None, &["bob@gmial.com"], &[]),
+            vec![],
+        ),
+        (
+            lead(ids, "", None, &["ada@yahoo.de"], &[]),
+            lead(ids, "", None, &["ada@yahoo.es"], &[]),
+            vec![],
+        ),
+        (
+            lead(ids, "", None, &["info@example.com"], &[]),
+            lead(ids, "", None, &["info@exanple.com"], &[]),
+            vec![],
+        ),
+        (
+            lead(ids, "", None, &["ada@abc.ch"], &[]),
+            lead(ids, "", None, &["ada@abd.ch"], &[]),
+            vec![],
+        ),
+        (
+            lead(ids, "", None, &["ada@gmail.com"], &[]),
+            lead(ids, "", None, &["ada@gnial.com"], &[]),
+            vec![],
+        ),
+    ] {
+        let names = format!("{one:?} {two:?}");
+        assert_eq!(reasons(one, two), expected, "{names}");
+    }
+}
+
+#[test]
+fn a_switchboard_makes_nobody_one_person() {
+    let ids = &mut Ids::new(NOW, 0);
+    let leads: Vec<Lead> = (0..6)
+        .map(|_| lead(ids, "", None, &[], &["+3902123456"]))
+        .collect();
+
+    assert_eq!(found(&leads), Found::new());
+    assert_eq!(found(&leads[1..]).len(), 10);
+    // Of the holders only some are among the leads that are compared.
+    let switchboards = BTreeSet::from(["+3902123456".to_owned()]);
+    let changed = leads.iter().map(|lead| lead.id).collect();
+    assert_eq!(find(&changed, &leads[..2], &switchboards), Found::new());
+}
+
+#[test]
+fn a_name_that_fills_a_company_makes_nobody_one_person() {
+    let ids = &mut Ids::new(NOW, 0);
+    let firm = Some(ids.next());
+    let leads: Vec<Lead> = (0..=MOST_NAMESAKES)
+        .map(|_| lead(ids, "Test Test", firm, &[], &[]))
+        .collect();
+
+    assert_eq!(found(&leads), Found::new());
+    assert_eq!(found(&leads[1..]).len(), 190);
+}
+
+#[test]
+fn more_reasons_make_it_more_likely_and_never_certain() {
+    let of = |reasons: &[Reason]| confidence(&reasons.iter().copied().collect());
+    use Reason::*;
+
+    assert_eq!(of(&[SamePhone]), 50);
+    assert_eq!(of(&[SamePhone, SameName]), 80);
+    assert_eq!(of(&[SamePhone, SameNameAndCompany, EmailTypo]), 97);
+    assert!(of(&[SamePhone, SameNameAndCompany, EmailTypo, SameName]) <= 99);
+}
+
+#[test]
+fn a_suggestion_follows_the_leads_until_somebody_dismisses_it() {
+    let ids = &mut Ids::new(NOW, 0);
+    let leads = (ids.next(), ids.next());
+    let because = |reason| Found::from([(leads, BTreeSet::from([reason]))]);
+    let only = |changes: Vec<Change>| match <[Change; 1]>::try_from(changes) {
+        Ok(
+            [
+                Change::DuplicateSuggested(one)
+                | Change::DuplicateWithdrawn(one)
+                | Change::DuplicateDismissed(one),
+            ],
+        ) => one,
+        other => panic!("{other:?}"),
+    };
+
+    let first = only(settle(vec![], because(Reason::SamePhone), NOW, ids));
+    assert_eq!(
+        settle(vec![first.clone()], because(Reason::SamePhone), NOW, ids),
+        []
+    );
+    let other = only(settle(vec![first.clone()], because(Reason::EmailTypo), NOW, ids));
+    assert_eq!(
+        (other.id, other.version, other.state),
+        (first.id, 2, DuplicateState::Open)
+    );
+    let gone = only(settle(vec![other], Found::new(), NOW, ids));
+    assert_eq!((gone.state, gone.reasons.len()), (DuplicateState::Withdrawn, 1));
+    let back = only(settle(vec![gone], because(Reason::EmailTypo), NOW, ids));
+    assert_eq!((back.state, back.version), (DuplicateState::Open, 4));
+
+    let dismissed = only(
+        dismiss(&back, &Actor::System("test"), NOW)
+            .unwrap()
+            .into_iter()
+            .collect(),
+    );
+    assert_eq!(dismiss(&dismissed, &Actor::System("test"), NOW), Ok(None));
+    assert_eq!(settle(vec![dismissed], because(Reason::SamePhone), NOW, ids), []);
+    assert_eq!(json!(Reason::SameNameAndCompany), "same_name_and_company");
+}
+
+/// Optimal string alignment, written down from its definition.
+fn distance(one: &[u8], other: &[u8]) -> usize {
+    match (one, other) {
+        ([], rest) | (rest, []) => rest.len(),
+        ([a, one_rest @ ..], [b, other_rest @ ..]) => {
+            let mut best = distance(one_rest, other_rest) + usize::from(a != b);
+            best = best
+                .min(distance(one_rest, other) + 1)
+                .min(distance(one, other_rest) + 1);
+            if let ([a, b, one_rest @ ..], [c, d, other_rest @ ..]) = (one, other)
+                && (a, b) == (d, c)
+            {
+                best = best.min(distance(one_rest, other_rest) + 1);
+            }
+            best
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn one_slip_is_a_distance_of_one(one in "[ab.]{0,5}", other in "[ab.]{0,5}") {
+        let slow = distance(one.as_bytes(), other.as_bytes());
+        if one != other {
+            prop_assert_eq!(is_one_slip(&one, &other), slow == 1, "{} {}", one, other);
+        }
+    }
+}
