@@ -9,6 +9,7 @@ mod capture_batches;
 mod capture_pages;
 mod capture_spam;
 mod companies;
+mod consent;
 mod deals;
 mod demo;
 mod duplicates;

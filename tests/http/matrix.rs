@@ -41,6 +41,7 @@ fn sample(segment: &str) -> String {
         "form_key" => return "fk_0000000000000000000000".into(),
         "slug" => return "no-such-problem".into(),
         "system" | "id" => return "nothing".into(),
+        "purpose" => return "marketing_email".into(),
         "lead_id" => "lead",
         "company_id" => "company",
         "deal_id" => "deal",

@@ -31,6 +31,8 @@ fn expected() -> Schema {
         campaigns,
         companies,
         company_terms,
+        consent_links,
+        consents,
         cycles,
         deal_leads,
         deal_moves,

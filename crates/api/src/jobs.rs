@@ -219,8 +219,9 @@ async fn forget_expired(app: &App) -> Result<(), StoreError> {
         let tx = app.db.begin(stamp(&app.ambient, "expired")).await?;
         let answers = idempotency::forget_expired(&tx, now, BATCH).await?;
         let access = tandem_store::access::forget_expired(&tx, now, BATCH).await?;
+        let links = tandem_store::leads::consent::forget_expired(&tx, now, BATCH).await?;
         tx.commit().await?;
-        if answers < BATCH && access < BATCH {
+        if answers < BATCH && access < BATCH && links < BATCH {
             break;
         }
     }

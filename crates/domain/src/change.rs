@@ -8,6 +8,7 @@ use crate::capture::{Form, FormKey, Submission};
 use crate::deals::pipelines::Pipeline;
 use crate::deals::{Deal, DealMove};
 use crate::id::{IdentifierId, LeadId, UserId};
+use crate::leads::consent::{Confirmation, ConsentStatement};
 use crate::leads::duplicates::Duplicate;
 use crate::leads::fields::FieldValue;
 use crate::leads::identity::Identifier;
@@ -80,6 +81,20 @@ pub enum Change {
     DuplicateWithdrawn(Duplicate),
     /// Somebody said that two leads are two.
     DuplicateDismissed(Duplicate),
+    /// Something was said about consent.
+    ConsentStated {
+        /// The lead as it is now.
+        lead: Box<Lead>,
+        /// What was said.
+        statement: ConsentStatement,
+    },
+    /// A link was made by which a person may confirm consent.
+    ConfirmationIssued {
+        /// What it stands for.
+        confirmation: Confirmation,
+        /// The lead's version.
+        lead_version: i64,
+    },
     /// A company became known.
     CompanyCreated {
         /// The company.

@@ -167,6 +167,8 @@ named! {
     FieldValueTag, FieldValueId, "value";
     /// A suggestion that two leads are one person.
     DuplicateTag, DuplicateId, "duplicate";
+    /// One statement about consent.
+    ConsentTag, ConsentId, "consent";
     /// A stage change.
     TransitionTag, TransitionId, "transition";
     /// One pass of a lead through the stages.

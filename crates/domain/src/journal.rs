@@ -6,6 +6,7 @@ use crate::capture::{Submission, SubmissionStatus};
 use crate::change::{Change, Facts};
 use crate::deals::{Deal, DealMove, State};
 use crate::id::LeadId;
+use crate::leads::consent::ConsentState;
 use crate::leads::duplicates::{Duplicate, confidence};
 use crate::money::DatedRate;
 
@@ -55,6 +56,23 @@ pub const TYPES: &[(&str, &str)] = &[
         "Nothing speaks any more for two leads being one person.",
     ),
     ("duplicate.dismissed", "Somebody said that two leads are two."),
+    ("consent.granted", "A person agreed to a purpose."),
+    (
+        "consent.confirmed",
+        "A person confirmed by a link what was granted.",
+    ),
+    (
+        "consent.withdrawn",
+        "Consent to a purpose was refused or withdrawn.",
+    ),
+    (
+        "consent.disregarded",
+        "A system repeated, without saying of when it is, a consent that was withdrawn since.",
+    ),
+    (
+        "consent.link_issued",
+        "A link was made by which a person may confirm consent.",
+    ),
     ("company.created", "A company became known."),
     ("company.updated", "Fields of a company changed."),
     ("form.created", "A form was made."),
@@ -204,6 +222,32 @@ pub fn entry(change: &Change) -> Option<Entry> {
         Change::DuplicateSuggested(duplicate) => of_duplicate("duplicate.suggested", duplicate),
         Change::DuplicateWithdrawn(duplicate) => of_duplicate("duplicate.withdrawn", duplicate),
         Change::DuplicateDismissed(duplicate) => of_duplicate("duplicate.dismissed", duplicate),
+        Change::ConsentStated { lead, statement } => {
+            let kind = match statement.state {
+                ConsentState::Granted => "consent.granted",
+                ConsentState::Confirmed => "consent.confirmed",
+                ConsentState::Withdrawn => "consent.withdrawn",
+                ConsentState::Disregarded => "consent.disregarded",
+            };
+            let data = json!({
+                "purpose": statement.purpose, "consent_id": statement.id, "source": statement.source,
+                "reason": statement.reason, "confirms": statement.confirms, "submission_id": statement.submission_id,
+                "stated_at": statement.stated_at,
+            });
+            plain(kind, lead_subject(lead), Some(lead.id), data)
+        }
+        Change::ConfirmationIssued {
+            confirmation,
+            lead_version,
+        } => {
+            let lead_id = confirmation.lead_id;
+            let subject = on("lead", lead_id.to_string(), *lead_version);
+            let data = json!({
+                "purpose": confirmation.purpose, "consent_id": confirmation.consent_id,
+                "expires_at": confirmation.expires_at,
+            });
+            plain("consent.link_issued", subject, Some(lead_id), data)
+        }
         Change::CompanyCreated { company, after } => {
             let subject = on("company", company.id.to_string(), company.version);
             Entry {

@@ -74,6 +74,8 @@ pub mod name {
     pub const EXCHANGE_RATES: &str = "exchange_rates";
     /// The rules for channels: [`crate::tracking::channels::ChannelRules`].
     pub const CHANNEL_RULES: &str = "channel_rules";
+    /// The declared purposes of consent.
+    pub const CONSENT_PURPOSES: &str = "consent_purposes";
     /// The declared custom fields.
     pub const CUSTOM_FIELDS: &str = "custom_fields";
     /// Custom fields that were declared once: their types stay.

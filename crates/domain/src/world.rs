@@ -9,6 +9,7 @@ use crate::agreement::{Agreement, Version};
 use crate::deals::Deal;
 use crate::deals::pipelines::Pipeline;
 use crate::id::{CompanyId, DealId, LeadId, PipelineId};
+use crate::leads::consent::{ConsentFact, ConsentPurpose};
 use crate::leads::custom::CustomField;
 use crate::leads::fields::{About, FieldValue, Source};
 use crate::leads::identity::{Identifier, Key};
@@ -87,6 +88,10 @@ pub struct World {
     pub by_name: HashMap<String, CompanyId>,
     /// What was said about each field of each loaded lead and company.
     pub statements: HashMap<(About, String), Statements>,
+    /// What was said about consent, by lead and purpose: of those leads whose history a decision needs.
+    pub consents: HashMap<(LeadId, String), Vec<ConsentFact>>,
+    /// The declared purposes of consent.
+    pub consent_purposes: Arc<Vec<ConsentPurpose>>,
     /// The declared custom fields.
     pub custom_fields: Vec<CustomField>,
     /// The agreement in force.
@@ -112,6 +117,8 @@ impl World {
             by_domain: HashMap::new(),
             by_name: HashMap::new(),
             statements: HashMap::new(),
+            consents: HashMap::new(),
+            consent_purposes: Arc::default(),
             custom_fields,
             agreement,
             deals: HashMap::new(),

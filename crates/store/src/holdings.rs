@@ -18,6 +18,8 @@ pub enum Holding {
 
 /// The tables whose rows belong to a lead, read by its members.
 pub const BY_MEMBERS: &[&str] = &[
+    "consent_links",
+    "consents",
     "cycles",
     "deal_leads",
     "duplicates",
@@ -52,6 +54,15 @@ pub const COLUMNS: &[(&str, &str, Holding)] = {
         ("companies", "name", Impersonal),
         ("companies", "name_key", Impersonal),
         ("company_terms", "term", Impersonal),
+        ("consent_links", "purpose", Impersonal),
+        ("consent_links", "token_hash", Secret),
+        ("consents", "legal_basis", Impersonal),
+        ("consents", "purpose", Impersonal),
+        ("consents", "reason", Impersonal),
+        ("consents", "source", Impersonal),
+        ("consents", "state", Impersonal),
+        ("consents", "stated_by", Impersonal),
+        ("consents", "wording", Personal),
         ("cycles", "campaign", Impersonal),
         ("cycles", "channel", Impersonal),
         ("cycles", "country", Impersonal),

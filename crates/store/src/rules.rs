@@ -8,6 +8,7 @@ use serde_json::Value;
 use tandem_domain::agreement::Version;
 use tandem_domain::capture::Form;
 use tandem_domain::id::FormId;
+use tandem_domain::leads::consent::ConsentPurpose;
 use tandem_domain::leads::custom::CustomField;
 use tandem_domain::money::{DatedRate, Rates};
 use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
@@ -28,6 +29,34 @@ pub mod revision {
     pub const FORMS: &str = "forms";
 }
 
+/// What consent is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct ConsentRules {
+    /// The declared purposes.
+    pub purposes: Arc<Vec<ConsentPurpose>>,
+    /// The version of their declaration.
+    pub version: i64,
+}
+
+/// The company, as a reader sees it.
+pub async fn company(on: &impl Read) -> Result<CompanySettings, StoreError> {
+    let kept = crate::settings::get(on, name::COMPANY).await?;
+    let company: Option<CompanySettings> =
+        serde_json::from_value(kept.value).map_err(|_| StoreError::Corrupt("settings"))?;
+    Ok(company.unwrap_or_default())
+}
+
+/// What consent is asked for, as a reader sees it.
+pub async fn consent(on: &impl Read) -> Result<ConsentRules, StoreError> {
+    let kept = crate::settings::get(on, name::CONSENT_PURPOSES).await?;
+    let purposes: Option<Vec<ConsentPurpose>> =
+        serde_json::from_value(kept.value).map_err(|_| StoreError::Corrupt("settings"))?;
+    Ok(ConsentRules {
+        purposes: Arc::new(purposes.unwrap_or_default()),
+        version: kept.version,
+    })
+}
+
 /// What decisions are made by, as of one set of revisions.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -40,6 +69,8 @@ pub struct Rules {
     pub custom_fields: Vec<CustomField>,
     /// The company's own rules for channels.
     pub channel_rules: ChannelRules,
+    /// What consent is asked for.
+    pub consent: ConsentRules,
     /// What money is converted by.
     pub money: MoneyRules,
     /// The forms, by id.
@@ -78,12 +109,10 @@ async fn load(
         .one(connection)
         .await?
         .ok_or(StoreError::Corrupt("agreements"))?;
-    let settings: HashMap<String, String> = rows::settings::Entity::find()
-        .all(connection)
-        .await?
-        .into_iter()
-        .map(|row| (row.name, row.value))
-        .collect();
+    let kept = rows::settings::Entity::find().all(connection).await?;
+    let purposes = kept.iter().find(|row| row.name == name::CONSENT_PURPOSES);
+    let purposes_version = purposes.map_or(0, |row| row.version);
+    let settings: HashMap<String, String> = kept.into_iter().map(|row| (row.name, row.value)).collect();
     let forms = rows::forms::Entity::find().all(connection).await?;
     let forms: Result<Vec<Form>, StoreError> = forms.into_iter().map(|row| row.into_domain()).collect();
     let rates = rows::exchange_rates::Entity::find().all(connection).await?;
@@ -99,6 +128,10 @@ async fn load(
             zone: company.zone(),
         },
         company,
+        consent: ConsentRules {
+            purposes: Arc::new(setting(&settings, name::CONSENT_PURPOSES)?.unwrap_or_default()),
+            version: purposes_version,
+        },
         channel_rules: setting(&settings, name::CHANNEL_RULES)?.unwrap_or_default(),
         custom_fields: setting(&settings, name::CUSTOM_FIELDS)?.unwrap_or_default(),
         forms: forms?.into_iter().map(|form| (form.id, Arc::new(form))).collect(),

@@ -42,6 +42,7 @@ struct Rows {
     duplicates: BTreeMap<Uuid, rows::duplicates::Model>,
     companies: BTreeMap<Uuid, rows::companies::Model>,
     values: BTreeMap<Uuid, rows::field_values::Model>,
+    consents: BTreeMap<Uuid, rows::consents::Model>,
     transitions: BTreeMap<Uuid, rows::transitions::Model>,
     cycles: BTreeMap<Uuid, rows::cycles::Model>,
     forms: BTreeMap<Uuid, rows::forms::Model>,
@@ -147,6 +148,11 @@ impl Rows {
             | Change::DuplicateDismissed(duplicate) => {
                 let row = rows::duplicates::Model::of(duplicate);
                 self.duplicates.insert(row.id, row);
+            }
+            Change::ConsentStated { lead, statement } => {
+                self.leads.insert(lead.id.uuid(), rows::leads::Model::of(lead));
+                self.consents
+                    .insert(statement.id.uuid(), rows::consents::Model::of(statement));
             }
             Change::CompanyCreated { company, .. } => {
                 self.companies
@@ -263,7 +269,7 @@ impl Rows {
             Change::KeyCreated(key) | Change::KeyRotated(key) | Change::KeyRevoked(key) => {
                 self.keys.insert(key.id.uuid(), rows::api_keys::Model::of(key));
             }
-            Change::PasswordChanged(_) => {}
+            Change::PasswordChanged(_) | Change::ConfirmationIssued { .. } => {}
         }
     }
 
@@ -288,6 +294,7 @@ impl Rows {
         insert::<rows::leads::Entity>(tx, self.leads.values(), Replace).await?;
         insert::<rows::identifiers::Entity>(tx, self.identifiers.values(), Replace).await?;
         insert::<rows::field_values::Entity>(tx, self.values.values(), Fail).await?;
+        insert::<rows::consents::Entity>(tx, self.consents.values(), Fail).await?;
         insert::<rows::cycles::Entity>(tx, self.cycles.values(), Replace).await?;
         insert::<rows::transitions::Entity>(tx, self.transitions.values(), Fail).await?;
         insert::<rows::duplicates::Entity>(tx, self.duplicates.values(), Replace).await?;

@@ -3,6 +3,7 @@
 mod access;
 mod campaigns;
 mod capture;
+mod consents;
 mod deals;
 mod journal;
 mod leads;
@@ -28,6 +29,7 @@ impl MigrationTrait for Migration {
         access::up(manager).await?;
         leads::up(manager).await?;
         campaigns::up(manager).await?;
+        consents::up(manager).await?;
         capture::up(manager).await?;
         deals::up(manager).await?;
         transfer::up(manager).await?;

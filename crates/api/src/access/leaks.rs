@@ -11,6 +11,9 @@ const NAMES: [&str; 5] = ["access_token", "refresh_token", "token", "api_key", "
 /// What secrets begin with; publishable keys are no secrets.
 const PREFIXES: [&str; 3] = ["tdm_sk_", "tdm_rt_", "tdm_it_"];
 
+/// The one page that a link with a token leads to, which opens nothing but itself.
+const LINK: &str = "/v1/consents/confirm";
+
 /// Refuse a request whose path or query carries a secret.
 pub fn refuse_credentials_in_url(request: &ServiceRequest) -> Result<(), Problem> {
     if leaks(request.path(), request.query_string()) {
@@ -26,7 +29,9 @@ fn leaks(path: &str, query: &str) -> bool {
         .any(|segment| is_credential(&percent_decode_str(segment).decode_utf8_lossy()));
     in_path
         || form_urlencoded::parse(query.as_bytes()).any(|(name, value)| {
-            NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)) || is_credential(&value)
+            let is_link = path == LINK && name == "token";
+            let is_named = NAMES.iter().any(|known| name.eq_ignore_ascii_case(known));
+            (is_named && !is_link) || is_credential(&value)
         })
 }
 
@@ -62,6 +67,9 @@ mod tests {
             ("/v1/leads", "q=Bearer+tdm_it_abc"),
             ("/v1/leads", "q=eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"),
             ("/v1/leads", "Access_Token="),
+            ("/v1/leads", "token=tdm_ct_abc"),
+            ("/v1/consents/confirm", "token=tdm_sk_abc"),
+            ("/v1/consents/confirm", "api_key=x"),
             ("/v1/leads", "password=x"),
             ("/v1/leads", "%61pi_key=x"),
             ("/v1/leads/tdm_sk_abc", ""),
@@ -79,6 +87,7 @@ mod tests {
             ("/v1/leads", "q=eyJ.b.c"),
             ("/v1/leads", "q=eyJhb.%C3%A9%C3%A9%C3%A9%C3%A9.abcd"),
             ("/v1/leads", "key=tdm_pk_abc&q=tokens"),
+            ("/v1/consents/confirm", "token=tdm_ct_abc"),
             ("/v1/leads", ""),
         ] {
             assert!(!leaks(path, query), "{path}?{query}");

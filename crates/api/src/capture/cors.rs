@@ -41,8 +41,7 @@ impl Page {
     /// for a person. No other origin is ever named, and no credentials are allowed.
     pub async fn dress(self, app: &App, response: &mut HttpResponse) {
         if self.wants_page {
-            let bare = std::mem::replace(response, HttpResponse::Ok().finish());
-            *response = page::readable(bare);
+            page::make_readable(response);
         }
         let allowed = match (&self.doors, self.origin) {
             (Some(doors), Some(origin)) => {

@@ -208,7 +208,7 @@ impl FormDetail {
 }
 
 /// Where the world reaches this service: as configured, else as this caller does.
-fn reached_at(ctx: &Ctx<impl Permission>) -> String {
+pub fn reached_at(ctx: &Ctx<impl Permission>) -> String {
     if let Some(url) = &ctx.config.public_url {
         return url.clone();
     }

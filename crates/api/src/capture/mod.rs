@@ -17,6 +17,8 @@ use actix_web::http::Method;
 use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub use form_views::reached_at;
+
 /// The operations of this room, and the browsers' preflight, which is no operation of the document.
 pub fn configure(config: &mut ServiceConfig<'_>) {
     forms::configure(config);

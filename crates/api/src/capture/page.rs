@@ -23,16 +23,31 @@ const STYLE: &str =
     "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:38rem;margin:10vh auto;padding:0 1rem}";
 
 /// Nothing may be loaded, nothing may run; the one style is named by its hash.
-static POLICY: LazyLock<String> = LazyLock::new(|| {
+static POLICY: LazyLock<String> = LazyLock::new(|| policy("'none'"));
+/// The same, for a page that sends a form to this service.
+static ASKING: LazyLock<String> = LazyLock::new(|| policy("'self'"));
+
+fn policy(form_action: &str) -> String {
     let hash = STANDARD.encode(crypto::sha256(STYLE.as_bytes()));
     format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action {form_action}; \
+         frame-ancestors 'none'"
     )
-});
+}
+
+/// A page that tells something; `title` and `content` are HTML already.
+pub fn telling(status: u16, title: &str, content: &str) -> Kept {
+    kept(status, &page(title, content), &POLICY)
+}
+
+/// A page with a form for this service; `title` and `content` are HTML already.
+pub fn asking(title: &str, content: &str) -> Kept {
+    kept(200, &page(title, content), &ASKING)
+}
 
 /// The thanks for a form that was taken.
 pub fn thanks() -> Kept {
-    kept(200, &page("Thank you", "<p>Your message has been received.</p>"))
+    telling(200, "Thank you", "<p>Your message has been received.</p>")
 }
 
 /// What is wrong with a form, by the names that the person read.
@@ -49,7 +64,13 @@ pub fn refusal(form: &Form, faults: &[Fault]) -> Kept {
         let _ = writeln!(list, "<li>{item}</li>");
     }
     list.push_str("</ul>");
-    kept(422, &page("Please check your entries", &list))
+    telling(422, "Please check your entries", &list)
+}
+
+/// [`readable`], in place.
+pub fn make_readable(response: &mut HttpResponse<BoxBody>) {
+    let bare = std::mem::replace(response, HttpResponse::Ok().finish());
+    *response = readable(bare);
 }
 
 /// The page that a problem document is to a person; any other answer as it is.
@@ -95,13 +116,13 @@ fn page(title: &str, content: &str) -> String {
     )
 }
 
-fn kept(status: u16, page: &str) -> Kept {
+fn kept(status: u16, page: &str, policy: &str) -> Kept {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     Kept {
         status,
         headers: vec![
             header("content-type", HTML),
-            header("content-security-policy", &POLICY),
+            header("content-security-policy", policy),
         ],
         body: page.as_bytes().to_vec(),
     }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::body::BoxBody;
-use actix_web::{HttpRequest, HttpResponse, Responder, post, web};
+use actix_web::{post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tandem_domain::access::Actor;
@@ -20,9 +19,9 @@ use super::writer::Undone;
 use super::{body, bots, door, page};
 use crate::ctx::{Ctx, Public};
 use crate::http::json::{operation_key, shapes};
-use crate::http::problem::{Code, Kept, Problem, ProblemView};
+use crate::http::problem::{Code, Problem, ProblemView};
 use crate::http::query::Path;
-use crate::http::reply::{Reply, respond};
+use crate::http::reply::{Rendered, Reply};
 use crate::settings::invalid;
 
 /// How long a submission may wait for its turn: nobody waits longer for an answer.
@@ -202,18 +201,6 @@ struct FormKeyPath {
 /// either lies below it, so that the time of the answer tells a stranger nothing.
 const SOONEST: Duration = Duration::from_millis(20);
 
-/// An answer to a stranger, as it was rendered.
-#[derive(Debug)]
-struct Told(Kept);
-
-impl Responder for Told {
-    type Body = BoxBody;
-
-    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        respond(self.0)
-    }
-}
-
 /// Send a form.
 ///
 /// For websites: no credential but the publishable key in the address, and pages of the form's `allowed_origins`
@@ -241,7 +228,7 @@ impl Responder for Told {
         (status = 403, description = "Pages of this origin may not send the form", body = ProblemView,
             content_type = "application/problem+json")))]
 #[post("/v1/capture/{form_key}")]
-async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: web::Bytes) -> Reply<Told> {
+async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: web::Bytes) -> Reply<Rendered> {
     let soonest = tokio::time::sleep(SOONEST);
     let place = ctx.captures.place()?;
     let request = ctx.request();
@@ -273,13 +260,13 @@ async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: web
     let done = ticket.wait(PATIENCE, || commits.begin()).await;
     soonest.await;
     match done {
-        Ok(Outcome::Taken(answer) | Outcome::Kept(answer)) => Ok(Told(answer)),
+        Ok(Outcome::Taken(answer) | Outcome::Kept(answer)) => Ok(Rendered(answer)),
         Ok(Outcome::Repeated(answer)) => Err(Problem::kept(answer)),
         Ok(Outcome::KeyReused) => Err(Problem::new(Code::IdempotencyKeyReused)),
         Ok(Outcome::NoForm) => Err(not_found()),
         Ok(Outcome::Refused(form, faults)) => match read.malformed {
             Some(malformed) => Err(malformed),
-            None if wants_page => Ok(Told(page::refusal(&form, &faults))),
+            None if wants_page => Ok(Rendered(page::refusal(&form, &faults))),
             None => Err(invalid(faults)),
         },
         Err(Undone::Locked) if has_key => Err(Problem::new(Code::RequestInProgress).retry_after(1)),

@@ -50,6 +50,8 @@ kinds! {
     FormKey = FormKind { "fk_", 22, false }
     /// A refresh token of a user's session.
     RefreshToken = RefreshKind { "tdm_rt_", 43, false }
+    /// A token that a person was sent, to confirm consent: it stands in a link.
+    ConsentToken = ConsentKind { "tdm_ct_", 43, false }
     /// A token that is used up at once: set-up, invitation, password reset.
     OneTimeToken = OneTimeKind { "tdm_it_", 43, false }
 }

@@ -131,6 +131,10 @@ impl<T> Multi<T> {
     }
 }
 
+/// An answer that was rendered already: whatever it is.
+#[derive(Debug)]
+pub struct Rendered(pub Kept);
+
 /// 204.
 #[derive(Debug, Clone, Copy)]
 pub struct NoContent;
@@ -236,6 +240,20 @@ impl Answer for NoContent {
             headers: vec![],
             body: vec![],
         }
+    }
+}
+
+impl Answer for Rendered {
+    fn render(&self) -> Kept {
+        self.0.clone()
+    }
+}
+
+impl Responder for Rendered {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        respond(self.0)
     }
 }
 

@@ -24,6 +24,7 @@ use crate::ambient::Stopwatch;
 use crate::app::App;
 use crate::capture;
 use crate::crypto;
+use crate::leads;
 
 /// The most bytes of a body.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -81,6 +82,7 @@ pub async fn guard(
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let front_end = cors::allowed_origin(&app.config, request.request());
     let form = capture::cors::Page::of(request.request());
+    let by_link = leads::consent::wants_page(request.request());
     let span = tracing::info_span!("request", request_id = %id, trace_id = trace.as_deref());
     let started = app.ambient.now();
     let watch = Stopwatch::start();
@@ -92,6 +94,9 @@ pub async fn guard(
             if let Some(page) = form {
                 page.dress(&app, response.response_mut()).await;
             }
+            if by_link {
+                capture::page::make_readable(response.response_mut());
+            }
             finish(response.response_mut(), &id, &path);
             if let Some(origin) = front_end {
                 cors::allow(response.headers_mut(), origin);
@@ -101,6 +106,9 @@ pub async fn guard(
         Err(mut response) => {
             if let Some(page) = form {
                 page.dress(&app, &mut response).await;
+            }
+            if by_link {
+                capture::page::make_readable(&mut response);
             }
             finish(&mut response, &id, &path);
             if let Some(origin) = front_end {

@@ -14,6 +14,8 @@ use tandem_domain::leads::{Lead, Touch};
 use tandem_domain::lifecycle::Stage;
 use utoipa::ToSchema;
 
+use super::consent::body::ConsentWrite;
+use super::consent::view::Contacts;
 use crate::http::patch::Patch;
 
 /// An id that another system knows the lead by.
@@ -104,6 +106,10 @@ macro_rules! lead_fields {
             #[serde(default)]
             #[schema(read_only)]
             pub nurture_until: Option<Timestamp>,
+            /// Set by `POST /v1/leads/{lead_id}/consents`.
+            #[serde(default)]
+            #[schema(read_only, value_type = Option<Contacts>)]
+            pub may_contact: Option<Value>,
             /// Set by the service.
             #[serde(default)]
             #[schema(read_only)]
@@ -176,6 +182,10 @@ lead_fields! {
         phones: Option<Vec<String>>,
         /// Where it first came from; counts only where nothing is known yet.
         first_touch: Option<Touch>,
+        /// What the person agreed to, or withdrew. One without `stated_at` was said at `observed_at`, else now; it is kept
+        /// where the newest statement says otherwise, and grants nothing that was withdrawn.
+        #[schema(max_items = 20)]
+        consents: Option<Vec<ConsentWrite>>,
         /// When this was true, if not now; a later instant counts as now.
         observed_at: Option<Timestamp>,
     }
@@ -334,6 +344,10 @@ impl LeadWrite {
             .company
             .as_set()
             .map(|company| company.read("/company", &mut faults));
+        let consents = self.consents.clone().unwrap_or_default();
+        for (index, one) in consents.iter().enumerate() {
+            faults.extend(one.faults(&format!("/consents/{index}")));
+        }
         let text = self.text();
         let external = self
             .external_id
@@ -354,6 +368,7 @@ impl LeadWrite {
                 .collect(),
             company,
             first_touch: self.first_touch,
+            consents: consents.into_iter().map(Into::into).collect(),
             observed_at: self.observed_at,
             created_at: None,
         };

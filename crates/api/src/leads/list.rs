@@ -135,7 +135,9 @@ pub(super) async fn list_leads(ctx: Ctx<LeadsRead>, query: Query<LeadsQuery>) ->
         .last()
         .filter(|_| page.has_more)
         .map(|last| write_position(sort, &last.lead));
-    let views = page.data.into_iter().map(LeadView::from).collect();
+    let rules = store::rules::consent(&snapshot).await?;
+    let view = |found| LeadView::found(found, &rules);
+    let views = page.data.into_iter().map(view).collect();
     Ok(Listing::new(&ctx.master, ctx.request(), views, next).counted(total))
 }
 

@@ -4,14 +4,18 @@ pub mod actions;
 pub mod batch;
 pub mod body;
 pub mod companies;
+pub mod consent;
 pub mod list;
 pub mod view;
 
 use actix_web::{get, patch, post};
 use serde::Deserialize;
 use tandem_domain::id::{LeadId, UserId};
+use tandem_domain::leads::Lead;
 use tandem_domain::leads::identity::external_key;
 use tandem_store as store;
+use tandem_store::Tx;
+use tandem_store::rules::ConsentRules;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -24,6 +28,7 @@ use crate::http::reply::{Created, Reply, Tagged, Upserted, etag};
 use crate::settings::invalid;
 use actions::Decided;
 use body::{LeadPatch, LeadWrite};
+use consent::view::contacts;
 use view::{FieldValuesView, LeadView};
 
 /// The operations of this room.
@@ -42,6 +47,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .service(restore_lead)
         .service(assign_lead);
     companies::configure(config);
+    consent::configure(config);
 }
 
 /// A lead by its id.
@@ -73,27 +79,45 @@ struct AssignLead {
     owner_id: Option<UserId>,
 }
 
-fn tag(decided: &Decided) -> String {
-    etag(decided.lead.version, decided.lead.derived)
+/// The lead's entity tag; the declaration of the purposes is part of what is shown.
+fn tag(lead: &Lead, rules: &ConsentRules) -> String {
+    etag(lead.version, lead.derived + rules.version)
 }
 
-fn reply(decided: Decided) -> Tagged<LeadView> {
-    let (tag, id) = (tag(&decided), decided.lead.id);
-    Tagged::new(tag, LeadView::of(decided.lead, decided.company)).about(vec![id])
+/// The lead as a decision left it, with its tag.
+async fn shown(tx: &Tx, decided: Decided) -> Result<(String, LeadView), Problem> {
+    let standings = store::leads::consent::standing(tx, decided.lead.id).await?;
+    let rules = &tx.rules().consent;
+    let tag = tag(&decided.lead, rules);
+    let may_contact = contacts(&standings, rules);
+    Ok((tag, LeadView::of(decided.lead, decided.company, may_contact)))
+}
+
+async fn reply(tx: &Tx, decided: Decided) -> Result<Tagged<LeadView>, Problem> {
+    let (tag, view) = shown(tx, decided).await?;
+    let id = view.id;
+    Ok(Tagged::new(tag, view).about(vec![id]))
 }
 
 /// The answer to an upsert: 201 where the lead was made, 200 where it was there.
-fn upserted(decided: Decided) -> Upserted<LeadView> {
+async fn upserted(tx: &Tx, decided: Decided) -> Result<Upserted<LeadView>, Problem> {
     if !decided.created {
-        return Upserted::Changed(reply(decided));
+        return Ok(Upserted::Changed(reply(tx, decided).await?));
     }
-    let (tag, id) = (tag(&decided), decided.lead.id);
-    let view = LeadView::of(decided.lead, decided.company);
-    Upserted::Made(
-        Created::at(format!("/v1/leads/{id}"), view)
-            .tagged(tag)
-            .about(vec![id]),
-    )
+    let (tag, view) = shown(tx, decided).await?;
+    let id = view.id;
+    let made = Created::at(format!("/v1/leads/{id}"), view).tagged(tag);
+    Ok(Upserted::Made(made.about(vec![id])))
+}
+
+/// A lead as it was found.
+async fn found(snapshot: &store::Snapshot, lead_id: LeadId) -> Result<Tagged<LeadView>, Problem> {
+    let found = store::leads::get(snapshot, lead_id).await?;
+    let rules = store::rules::consent(snapshot).await?;
+    Ok(Tagged::new(
+        tag(&found.lead, &rules),
+        LeadView::found(found, &rules),
+    ))
 }
 
 /// Create a lead, or add to the one that is there.
@@ -113,7 +137,8 @@ async fn create_lead(ctx: Ctx<LeadsWrite>, body: Json<LeadWrite>) -> Reply<Upser
     let tx = ctx.begin().await?;
     let decided = actions::upsert(&tx, &ctx, &[said]).await?.pop();
     let decided = decided.unwrap_or_else(|| Err(Problem::new(Code::InternalError)))?;
-    ctx.commit(tx, upserted(decided)).await
+    let answer = upserted(&tx, decided).await?;
+    ctx.commit(tx, answer).await
 }
 
 /// Read a lead.
@@ -123,11 +148,7 @@ async fn create_lead(ctx: Ctx<LeadsWrite>, body: Json<LeadWrite>) -> Reply<Upser
 #[get("/v1/leads/{lead_id}")]
 async fn get_lead(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Tagged<LeadView>> {
     let snapshot = ctx.snapshot().await?;
-    let found = store::leads::get(&snapshot, path.0.lead_id).await?;
-    Ok(Tagged::new(
-        etag(found.lead.version, found.lead.derived),
-        found.into(),
-    ))
+    found(&snapshot, path.0.lead_id).await
 }
 
 /// Read a lead by an id of another system.
@@ -141,11 +162,7 @@ async fn get_lead_by_external_id(ctx: Ctx<LeadsRead>, path: Path<ExternalPath>) 
     let id = store::leads::find_by_key(&snapshot, &key)
         .await?
         .ok_or_else(|| Problem::new(Code::NotFound))?;
-    let found = store::leads::get(&snapshot, id).await?;
-    Ok(Tagged::new(
-        etag(found.lead.version, found.lead.derived),
-        found.into(),
-    ))
+    found(&snapshot, id).await
 }
 
 /// Change a lead.
@@ -163,7 +180,8 @@ async fn patch_lead(
 ) -> Reply<Tagged<LeadView>> {
     let tx = ctx.begin().await?;
     let decided = actions::edit(&tx, &ctx, path.0.lead_id, patch.0).await?;
-    ctx.commit(tx, reply(decided)).await
+    let answer = reply(&tx, decided).await?;
+    ctx.commit(tx, answer).await
 }
 
 /// List every statement about a lead.
@@ -189,7 +207,8 @@ async fn list_lead_fields(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Js
 async fn archive_lead(ctx: Ctx<LeadsWrite>, path: Path<LeadPath>) -> Reply<Tagged<LeadView>> {
     let tx = ctx.begin().await?;
     let decided = actions::archive(&tx, &ctx, path.0.lead_id, true).await?;
-    ctx.commit(tx, reply(decided)).await
+    let answer = reply(&tx, decided).await?;
+    ctx.commit(tx, answer).await
 }
 
 /// Take a lead up again.
@@ -200,7 +219,8 @@ async fn archive_lead(ctx: Ctx<LeadsWrite>, path: Path<LeadPath>) -> Reply<Tagge
 async fn restore_lead(ctx: Ctx<LeadsWrite>, path: Path<LeadPath>) -> Reply<Tagged<LeadView>> {
     let tx = ctx.begin().await?;
     let decided = actions::archive(&tx, &ctx, path.0.lead_id, false).await?;
-    ctx.commit(tx, reply(decided)).await
+    let answer = reply(&tx, decided).await?;
+    ctx.commit(tx, answer).await
 }
 
 /// Give a lead to a user, or to nobody.
@@ -217,5 +237,6 @@ async fn assign_lead(
 ) -> Reply<Tagged<LeadView>> {
     let tx = ctx.begin().await?;
     let decided = actions::assign(&tx, &ctx, path.0.lead_id, body.0.owner_id).await?;
-    ctx.commit(tx, reply(decided)).await
+    let answer = reply(&tx, decided).await?;
+    ctx.commit(tx, answer).await
 }

@@ -9,9 +9,11 @@ use tandem_domain::leads::identity::Kind;
 use tandem_domain::leads::{Company, Lead, Touch};
 use tandem_domain::lifecycle::Stage;
 use tandem_store::leads::LeadWithCompany;
+use tandem_store::rules::ConsentRules;
 use utoipa::ToSchema;
 
 use super::body::ExternalId;
+use super::consent::view::{Contacts, contacts};
 
 /// A lead.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -82,6 +84,8 @@ pub struct LeadView {
     pub first_touch: Option<Touch>,
     /// The latest touch; `null` until tracking knows one.
     pub last_touch: Option<Touch>,
+    /// Whether the person may be contacted, by purpose.
+    pub may_contact: Contacts,
     /// When it was put away.
     pub archived_at: Option<Timestamp>,
     /// When it became known.
@@ -91,8 +95,8 @@ pub struct LeadView {
 }
 
 impl LeadView {
-    /// A lead with its company.
-    pub fn of(lead: Lead, company: Option<Company>) -> Self {
+    /// A lead with its company and what follows from its consent.
+    pub fn of(lead: Lead, company: Option<Company>, may_contact: Contacts) -> Self {
         let values = |kind| {
             lead.of_kind(kind)
                 .map(|identifier| identifier.value.clone())
@@ -132,6 +136,7 @@ impl LeadView {
             score: None,
             first_touch: lead.first_touch,
             last_touch: None,
+            may_contact,
             archived_at: lead.archived_at,
             created_at: lead.created_at,
             updated_at: lead.updated_at,
@@ -139,9 +144,11 @@ impl LeadView {
     }
 }
 
-impl From<LeadWithCompany> for LeadView {
-    fn from(found: LeadWithCompany) -> Self {
-        Self::of(found.lead, found.company)
+impl LeadView {
+    /// A lead as it was found.
+    pub fn found(found: LeadWithCompany, rules: &ConsentRules) -> Self {
+        let may_contact = contacts(&found.consent, rules);
+        Self::of(found.lead, found.company, may_contact)
     }
 }
 

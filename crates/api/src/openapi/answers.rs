@@ -163,7 +163,7 @@ pub(super) fn attach(path: &str, method: &str, operation: &mut Map<String, Value
         }
     }
     for (status, response) in responses.iter_mut() {
-        if path.starts_with("/v1/capture/") {
+        if path.starts_with("/v1/capture/") || path == "/v1/consents/confirm" {
             offer_page(status, response);
         }
         complete(status, response, keyed);

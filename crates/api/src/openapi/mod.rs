@@ -33,6 +33,7 @@ use utoipa_swagger_ui::SwaggerUi;
         (name = "campaigns", description = "What marketing runs, and by which utm_campaign it is known"),
         (name = "capture", description = "What strangers send to forms, and what became of it"),
         (name = "companies", description = "The organisations that leads belong to"),
+        (name = "consent", description = "What people agreed to, purpose by purpose, and whether they may be contacted"),
         (name = "deals", description = "Business that is open, won or lost, and what it does to its leads"),
         (name = "duplicates", description = "Leads that may be one person"),
         (name = "forms", description = "Capture points on websites"),

@@ -1,5 +1,6 @@
 //! What the company decides for all: its name and zone, its custom fields, its money.
 
+mod consent;
 mod money;
 
 use actix_web::{get, put};
@@ -23,6 +24,9 @@ use crate::http::reply::{Reply, Tagged, etag};
 pub fn configure(config: &mut ServiceConfig<'_>) {
     config.service(get_company_settings).service(put_company_settings);
     config.service(get_custom_fields).service(put_custom_fields);
+    config
+        .service(consent::get_consent_purposes)
+        .service(consent::put_consent_purposes);
     config.service(money::get_currency).service(money::put_currency);
     config
         .service(money::get_exchange_rates)

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::id::{FormId, FormKeyId};
 use crate::instant::Timestamp;
+pub use crate::leads::consent::LegalBasis;
 
 pub use answers::{Answers, MAX_FIELDS, MAX_VALUE_BYTES, country, statement, yes_or_no};
 pub use forms::{
@@ -74,24 +75,6 @@ pub struct FormField {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 80, example = "email")]
     pub maps_to: Option<String>,
-}
-
-/// Why personal data may be processed (GDPR, article 6 (1)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LegalBasis {
-    /// The person agreed (a).
-    Consent,
-    /// For a contract with the person, or before one (b).
-    Contract,
-    /// A law demands it (c).
-    LegalObligation,
-    /// To save a life (d).
-    VitalInterests,
-    /// In the public interest (e).
-    PublicTask,
-    /// The company's interest outweighs the person's (f).
-    LegitimateInterests,
 }
 
 /// Something that a form asks the person to agree to.

@@ -9,6 +9,7 @@ use crate::fault::Fault;
 use crate::id::{Ids, LeadId, SubmissionId};
 use crate::instant::Timestamp;
 use crate::judge::{Rulebook, judge};
+use crate::leads::consent::{self, StateConsent};
 use crate::leads::identity::{Kind, email_key};
 use crate::leads::save::{self, MAX_IDENTIFIERS, OnConflict, Statement};
 use crate::world::World;
@@ -186,11 +187,11 @@ fn decide(
     if let Some(kept) = again {
         answers.said.observed_at = answers.said.observed_at.or(Some(kept.received_at));
     }
-    let consent = std::mem::take(&mut answers.consent);
+    let consent = answers.consent.clone();
     let saved = if posted.is_test {
-        save(&mut world.clone(), form, answers, rulebook, now, ids)
+        save(&mut world.clone(), incoming, answers, rulebook, now, ids)
     } else {
-        save(world, form, answers, rulebook, now, ids)
+        save(world, incoming, answers, rulebook, now, ids)
     };
     match saved {
         Err(faults) => Decided::left(SubmissionStatus::Rejected, faults),
@@ -211,7 +212,7 @@ fn decide(
 /// Find or make the lead, and let follow what follows.
 fn save(
     world: &mut World,
-    form: &Form,
+    incoming: Incoming<'_>,
     answers: Answers,
     rulebook: &Rulebook<'_>,
     now: Timestamp,
@@ -220,10 +221,10 @@ fn save(
     let Answers {
         mut said,
         infers_company,
-        ..
+        consent,
     } = answers;
     fit_to_the_known(world, &mut said, infers_company);
-    let actor = Actor::Form(form.id);
+    let actor = Actor::Form(incoming.form.id);
     let saved = save::upsert(world, &said, OnConflict::FollowEmail, &actor, now, ids);
     let saved = saved.map_err(|refused| match refused {
         save::Refused::Invalid(faults) => {
@@ -236,6 +237,17 @@ fn save(
         _ => vec![Fault::new("/fields", "required", "an e-mail or phone is needed")],
     })?;
     let mut changes = saved.changes;
+    let stated = consent.into_iter().map(|one| StateConsent {
+        purpose: one.purpose,
+        granted: one.granted,
+        reason: None,
+        wording: Some(one.wording),
+        legal_basis: Some(one.legal_basis),
+        source: None,
+        stated_at: Some(said.observed_at.unwrap_or(now)),
+    });
+    let stated = consent::record(world, saved.lead_id, stated, Some(incoming.id), &actor, now, ids);
+    changes.extend(stated);
     changes.extend(take_up_again(world, saved.lead_id, now));
     changes.extend(judge(world, saved.lead_id, rulebook, now, ids));
     Ok((saved.lead_id, changes))

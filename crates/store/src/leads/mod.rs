@@ -1,6 +1,7 @@
 //! Leads and companies: loading the facts of a decision, reading one, listing pages.
 
 mod companies;
+pub mod consent;
 mod list;
 pub(crate) mod terms;
 mod world;
@@ -9,7 +10,7 @@ pub(crate) use companies::by_ids as companies_by_ids;
 pub use companies::{CompanyFilter, company, company_list};
 pub use list::{Bounds, LeadFilter, LeadSort, Page, Position, count, list, list_within};
 pub use terms::{follow_renames, has_renames};
-pub use world::{world, world_for_companies, world_of};
+pub use world::{world, world_for_companies, world_for_consent, world_of};
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -20,6 +21,7 @@ use tandem_domain::leads::fields::FieldValue;
 use tandem_domain::leads::identity::Key;
 use uuid::Uuid;
 
+use self::consent::Standings;
 use crate::db::Read;
 use crate::error::StoreError;
 use crate::rows::{field_values, identifiers, leads};
@@ -31,6 +33,8 @@ pub struct LeadWithCompany {
     pub lead: Lead,
     /// Its company.
     pub company: Option<tandem_domain::leads::Company>,
+    /// What stands of its consent.
+    pub consent: Standings,
 }
 
 /// The ids of a lead's members: itself and what was merged into it. Every read of a lead takes them all.
@@ -70,7 +74,7 @@ pub async fn get(on: &impl Read, id: LeadId) -> Result<LeadWithCompany, StoreErr
     found.pop().ok_or(StoreError::NotFound)
 }
 
-/// Put leads together from their rows, in their order, with identifiers and companies: three queries for all.
+/// Put leads together from their rows, in their order, with identifiers, consent and companies: four queries for all.
 pub(crate) async fn complete(
     on: &impl Read,
     rows: Vec<leads::Model>,
@@ -89,6 +93,7 @@ pub(crate) async fn complete(
         .await?
         .into_iter()
         .collect();
+    let mut consents = consent::standings(on, ids.iter().copied().collect(), &merged).await?;
     let members = ids.into_iter().chain(merged.keys().copied());
     let of_members = crate::dialect::id_in(backend, "lead_id", members);
     let mut identifiers: HashMap<Uuid, Vec<_>> = HashMap::new();
@@ -106,9 +111,14 @@ pub(crate) async fn complete(
     rows.into_iter()
         .map(|row| {
             let own = identifiers.remove(&row.id).unwrap_or_default();
+            let consent = consents.remove(&row.id).unwrap_or_default();
             let lead = row.into_domain(own)?;
             let company = lead.company_id.and_then(|id| companies.get(&id).cloned());
-            Ok(LeadWithCompany { lead, company })
+            Ok(LeadWithCompany {
+                lead,
+                company,
+                consent,
+            })
         })
         .collect()
 }

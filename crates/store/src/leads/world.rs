@@ -15,6 +15,7 @@ use tandem_domain::leads::search::fold;
 use tandem_domain::world::World;
 use uuid::Uuid;
 
+use super::consent;
 use crate::db::{Conn, Tx};
 use crate::dialect;
 use crate::error::StoreError;
@@ -40,9 +41,17 @@ pub async fn world<'s>(
         row.kind != Kind::Phone.name() || holders.iter().filter(is_same).take(2).count() == 1
     };
     let alone_with_it = holders.iter().filter(alone).map(|row| row.lead_id);
+    let speaks_of_consent = statements
+        .clone()
+        .into_iter()
+        .any(|said| !said.consents.is_empty());
     let addressed = statements.into_iter().filter_map(|said| said.id).map(Id::uuid);
     let wanted: BTreeSet<Uuid> = addressed.chain(alone_with_it).collect();
-    known(tx, wanted, holders, &named).await
+    let (mut world, survivors) = known(tx, wanted, holders, &named).await?;
+    if speaks_of_consent {
+        consent::add_facts(tx, &mut world, &survivors).await?;
+    }
+    Ok(world)
 }
 
 /// The facts that a decision about known leads is made on, perhaps with what it says about new identifiers.
@@ -55,7 +64,16 @@ pub async fn world_of(
     let named = names_of(said.into_iter().filter_map(|said| said.company.as_ref()));
     lock(tx, &keys, &named).await?;
     let holders = holders(tx, &keys).await?;
-    known(tx, ids.into_iter().map(Id::uuid).collect(), holders, &named).await
+    let (world, _) = known(tx, ids.into_iter().map(Id::uuid).collect(), holders, &named).await?;
+    Ok(world)
+}
+
+/// The facts that a decision about the consent of known leads is made on.
+pub async fn world_for_consent(tx: &Tx, ids: impl IntoIterator<Item = LeadId>) -> Result<World, StoreError> {
+    let wanted = ids.into_iter().map(Id::uuid).collect();
+    let (mut world, survivors) = known(tx, wanted, vec![], &Named::default()).await?;
+    consent::add_facts(tx, &mut world, &survivors).await?;
+    Ok(world)
 }
 
 /// The keys by which a statement finds its lead: phones only where it carries nothing else, since a switchboard's
@@ -74,7 +92,7 @@ async fn known(
     wanted: BTreeSet<Uuid>,
     holders: Vec<identifiers::Model>,
     named: &Named,
-) -> Result<World, StoreError> {
+) -> Result<(World, HashMap<Uuid, LeadId>), StoreError> {
     let mut world = empty(tx);
     let survivors = add_leads(tx, &mut world, wanted, named).await?;
     for row in holders {
@@ -82,7 +100,7 @@ async fn known(
             world.hold(Id::from_uuid(row.lead_id), &row.into_domain()?);
         }
     }
-    Ok(world)
+    Ok((world, survivors))
 }
 
 /// The facts that statements about companies are decided on.
@@ -122,6 +140,7 @@ fn empty(tx: &Tx) -> World {
     let rules = tx.rules();
     World {
         money: rules.money.clone(),
+        consent_purposes: rules.consent.purposes.clone(),
         ..World::new(rules.agreement.clone(), rules.custom_fields.clone())
     }
 }

@@ -8,6 +8,8 @@ pub mod campaign_aliases;
 pub mod campaigns;
 pub mod companies;
 pub mod company_terms;
+pub mod consent_links;
+pub mod consents;
 pub mod cycles;
 pub mod deal_leads;
 pub mod deal_moves;

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::consent::{self, StateConsent};
 use super::fields::{CompanyField, LeadField};
 use super::identity::{Domain, Email, Key, Phone, email_key, external_key, phone_key};
 use super::{Lead, Profile, Touch};
@@ -48,6 +49,8 @@ pub struct Statement {
     pub company: Option<CompanyStatement>,
     /// Where it first came from; counts only where nothing is known yet.
     pub first_touch: Option<Touch>,
+    /// What the person agreed to, or withdrew.
+    pub consents: Vec<StateConsent>,
     /// When this was true, if not now.
     pub observed_at: Option<Timestamp>,
     /// When a lead that it makes became known, if not now: history says so.
@@ -160,17 +163,17 @@ pub fn upsert(
     if !faults.is_empty() {
         return Err(Refused::Invalid(faults));
     }
-    match addressed(world, said, on_conflict)? {
-        Some(lead_id) => {
-            let changes = update(world, lead_id, said, actor, now, ids)?;
-            Ok(Saved {
-                lead_id,
-                created: false,
-                changes,
-            })
-        }
-        None => create(world, said, actor, now, ids),
-    }
+    let mut saved = match addressed(world, said, on_conflict)? {
+        Some(lead_id) => Saved {
+            lead_id,
+            created: false,
+            changes: update(world, lead_id, said, actor, now, ids)?,
+        },
+        None => create(world, said, actor, now, ids)?,
+    };
+    let stated = consent::take_over(world, saved.lead_id, said, actor, now, ids);
+    saved.changes.extend(stated);
+    Ok(saved)
 }
 
 fn addressed(world: &World, said: &Statement, on_conflict: OnConflict) -> Result<Option<LeadId>, Refused> {

@@ -1,0 +1,70 @@
+//! Consent as it comes in.
+
+use serde::Deserialize;
+use tandem_domain::fault::Fault;
+use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::consent::{ConsentSource, LegalBasis, StateConsent, WithdrawalReason};
+use utoipa::ToSchema;
+
+/// That a person agreed to a purpose, or no more.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentWrite {
+    /// What for; one that is not declared in the settings is taken as a plain one.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[a-z][a-z0-9_]*$",
+        example = "marketing_email"
+    )]
+    purpose: String,
+    /// Whether the person agrees.
+    granted: bool,
+    /// By what it ended, where the person did not simply say so; not with `granted`.
+    #[schema(inline)]
+    reason: Option<WithdrawalReason>,
+    /// What the person read or was told.
+    #[schema(
+        min_length = 1,
+        max_length = 4000,
+        pattern = r"\S",
+        example = "You may send me news by e-mail."
+    )]
+    wording: Option<String>,
+    /// Why the data may be processed; else as the purpose is declared.
+    legal_basis: Option<LegalBasis>,
+    /// Where it comes from; else `hand` for a user and `api` for a key.
+    #[schema(inline)]
+    source: Option<ConsentSource>,
+    /// When it was said, if not now; a later instant counts as now.
+    stated_at: Option<Timestamp>,
+}
+
+impl ConsentWrite {
+    /// What does not fit together, under a place of the body.
+    pub fn faults(&self, pointer: &str) -> Vec<Fault> {
+        let fault = || {
+            Fault::new(
+                format!("{pointer}/reason"),
+                "not_allowed",
+                "is the reason of a withdrawal, not of a grant",
+            )
+        };
+        let is_at_odds = self.granted && self.reason.is_some();
+        is_at_odds.then(fault).into_iter().collect()
+    }
+}
+
+impl From<ConsentWrite> for StateConsent {
+    fn from(said: ConsentWrite) -> Self {
+        Self {
+            purpose: said.purpose,
+            granted: said.granted,
+            reason: said.reason,
+            wording: said.wording,
+            legal_basis: said.legal_basis,
+            source: said.source,
+            stated_at: said.stated_at,
+        }
+    }
+}

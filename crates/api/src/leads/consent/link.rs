@@ -1,0 +1,174 @@
+//! Confirmation links: a page that asks, and the answer. A GET changes nothing, since scanners of mail follow links.
+
+use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{FromRequest, HttpRequest, get, post, web};
+use futures::future::{FutureExt, LocalBoxFuture};
+use serde::Deserialize;
+use tandem_domain::leads::consent::{Confirmation, ConsentPurpose, confirm};
+use tandem_store as store;
+use tandem_store::rules::ConsentRules;
+use url::form_urlencoded;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::page::{self, wants_page};
+use super::view::{ConfirmedStatus, ConfirmedView};
+use crate::crypto::secret::ConsentToken;
+use crate::ctx::{Ctx, Public, hex};
+use crate::http::json::Json;
+use crate::http::problem::{Code, Problem, ProblemView};
+use crate::http::query::Query;
+use crate::http::reply::{Answer, Rendered, Reply};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The operations behind links.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config.service(show_confirmation).service(confirm_consent);
+}
+
+/// The token of a link.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct LinkQuery {
+    /// The token.
+    #[param(
+        max_length = 128,
+        example = "tdm_ct_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk"
+    )]
+    token: Option<String>,
+}
+
+/// A consent to be confirmed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ConfirmConsent {
+    /// The token that the person was sent.
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        example = "tdm_ct_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk"
+    )]
+    token: String,
+}
+
+/// The token as JSON, or as the page sends it.
+struct Sent(ConfirmConsent);
+
+impl FromRequest for Sent {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let kind = request.headers().get(CONTENT_TYPE);
+        if !kind.is_some_and(|kind| kind.as_bytes().starts_with(FORM.as_bytes())) {
+            let json = Json::<ConfirmConsent>::from_request(request, payload);
+            return async move { Ok(Self(json.await?.0)) }.boxed_local();
+        }
+        let bytes = web::Bytes::from_request(request, payload);
+        async move {
+            let bytes = bytes.await.map_err(|_| Problem::new(Code::BadRequest))?;
+            let token = form_urlencoded::parse(&bytes).find(|(name, _)| name == "token");
+            let token = token.map(|(_, token)| token.into_owned()).unwrap_or_default();
+            Ok(Self(ConfirmConsent { token }))
+        }
+        .boxed_local()
+    }
+}
+
+/// Ask for confirmation.
+///
+/// The page behind a confirmation link. It shows what was agreed to, and a button; opening it confirms nothing. A link
+/// that is unknown, too old, or of a consent that was withdrawn since, is not found.
+#[utoipa::path(tag = "consent", params(LinkQuery), security(()), responses(
+    (status = 200, description = "A page with a button, or the thanks for what is confirmed", body = String, content_type = "text/html"),
+    (status = 404, description = "The link is not good any more", body = ProblemView, content_type = "application/problem+json")))]
+#[get("/v1/consents/confirm")]
+async fn show_confirmation(ctx: Ctx<Public>, query: Query<LinkQuery>) -> Reply<Rendered> {
+    let gone = || not_good(&ctx);
+    let Some(token) = query.0.token.as_deref().and_then(ConsentToken::parse) else {
+        return gone();
+    };
+    let snapshot = ctx.snapshot().await?;
+    let Some(link) = store::leads::consent::find_link(&snapshot, &hex(&token.hash())).await? else {
+        return gone();
+    };
+    let standings = store::leads::consent::standing(&snapshot, link.lead_id).await?;
+    let standing = standings.get(&link.purpose).copied().unwrap_or_default();
+    if link.check(&standing, ctx.now()).is_err() {
+        return gone();
+    }
+    let label = label(&store::rules::consent(&snapshot).await?, &link);
+    if link.used_at.is_some() {
+        return Ok(Rendered(page::confirmed(&label)));
+    }
+    let granted = store::leads::consent::statement(&snapshot, link.consent_id).await?;
+    let company = store::rules::company(&snapshot).await?.name;
+    let asked = page::asked(&company, &label, granted.wording.as_deref(), token.reveal());
+    Ok(Rendered(asked))
+}
+
+/// Confirm consent.
+///
+/// With the token that only the person was sent. The same token again changes nothing and is answered alike. A browser
+/// that sends the form of the page gets a page.
+#[utoipa::path(tag = "consent", security(()),
+    request_body(content((ConfirmConsent = "application/json"), (ConfirmConsent = "application/x-www-form-urlencoded"))),
+    responses(
+        (status = 200, description = "It is confirmed", content((ConfirmedView = "application/json"), (String = "text/html"))),
+        (status = 404, description = "The token is not good any more", body = ProblemView,
+            content_type = "application/problem+json")))]
+#[post("/v1/consents/confirm")]
+async fn confirm_consent(ctx: Ctx<Public>, sent: Sent) -> Reply<Rendered> {
+    let gone = || not_good(&ctx);
+    let Some(token) = ConsentToken::parse(&sent.0.token) else {
+        return gone();
+    };
+    let hash = hex(&token.hash());
+    let tx = ctx.begin().await?;
+    let Some(link) = store::leads::consent::find_link(&tx, &hash).await? else {
+        return gone();
+    };
+    let mut world = store::leads::world_for_consent(&tx, [link.lead_id]).await?;
+    // Read again under the lead's lock: of two clicks one comes first.
+    let Some(link) = store::leads::consent::find_link(&tx, &hash).await? else {
+        return gone();
+    };
+    let (actor, now) = (ctx.actor(), ctx.now());
+    let Ok(changes) = confirm(&mut world, &link, actor, now, &mut ctx.ids()) else {
+        return gone();
+    };
+    if !changes.is_empty() {
+        store::write(&tx, &changes).await?;
+        store::leads::consent::use_link(&tx, &hash).await?;
+    }
+    let answer = if wants_page(ctx.request()) {
+        page::confirmed(&label(&tx.rules().consent, &link))
+    } else {
+        Json(ConfirmedView {
+            confirmed_at: link.used_at.unwrap_or(now),
+            purpose: link.purpose,
+            status: ConfirmedStatus::Confirmed,
+        })
+        .render()
+    };
+    ctx.commit(tx, Rendered(answer)).await
+}
+
+/// The link is unknown, too old, or void: the answer is the same.
+fn not_good(ctx: &Ctx<Public>) -> Reply<Rendered> {
+    if wants_page(ctx.request()) {
+        return Ok(Rendered(page::not_good()));
+    }
+    Err(Problem::new(Code::NotFound).detail("The link is not good any more"))
+}
+
+fn label(rules: &ConsentRules, link: &Confirmation) -> String {
+    let declared = rules.purposes.iter().find(|one| one.name == link.purpose);
+    declared.map_or_else(
+        || ConsentPurpose::plain(&link.purpose).label,
+        |one| one.label.clone(),
+    )
+}

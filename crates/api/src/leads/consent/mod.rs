@@ -1,0 +1,139 @@
+//! Consent over HTTP: its history, what follows from it, and the links that confirm it.
+
+pub mod body;
+mod link;
+mod page;
+pub mod view;
+
+use actix_web::{get, post};
+use serde::Deserialize;
+use tandem_domain::id::LeadId;
+use tandem_domain::leads::consent::{self, Refused};
+use tandem_store as store;
+use utoipa::IntoParams;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub use page::wants_page;
+
+use self::body::ConsentWrite;
+use self::view::{ConsentsView, LinkView, contacts};
+use super::LeadPath;
+use super::actions::denied;
+use crate::access::scopes::{LeadsRead, LeadsWrite};
+use crate::crypto::secret::ConsentToken;
+use crate::ctx::{Ctx, hex};
+use crate::http::json::Json;
+use crate::http::problem::{Code, Problem};
+use crate::http::query::Path;
+use crate::http::reply::{Created, Reply};
+use crate::settings::refuse;
+
+/// The operations on consent.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config.service(list_consents).service(state_consent);
+    config.service(create_confirmation);
+    link::configure(config);
+}
+
+/// A purpose of a lead.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct PurposePath {
+    /// The lead's id.
+    lead_id: LeadId,
+    /// What for.
+    #[param(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[a-z][a-z0-9_]*$",
+        example = "marketing_email"
+    )]
+    purpose: String,
+}
+
+/// Read a lead's consent.
+///
+/// Whether the person may be contacted, purpose by purpose, and every statement from which that follows.
+#[utoipa::path(tag = "consent", params(LeadPath), security(("bearer" = [LeadsRead])),
+    responses((status = 200, description = "What stands, and the history", body = ConsentsView)))]
+#[get("/v1/leads/{lead_id}/consents")]
+async fn list_consents(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Json<ConsentsView>> {
+    let snapshot = ctx.snapshot().await?;
+    let found = store::leads::get(&snapshot, path.0.lead_id).await?;
+    let rules = store::rules::consent(&snapshot).await?;
+    let history = store::leads::consent::history(&snapshot, path.0.lead_id).await?;
+    Ok(Json(ConsentsView::of(contacts(&found.consent, &rules), history)))
+}
+
+/// State consent.
+///
+/// That a person agreed to a purpose, or no more: in which words, on which legal basis, from which source. The history
+/// only grows, and the newest statement counts; what lies further back than the newest changes nothing.
+#[utoipa::path(tag = "consent", params(LeadPath), security(("bearer" = [LeadsWrite])), request_body = ConsentWrite,
+    responses((status = 201, description = "What stands now, and the history", body = ConsentsView,
+        headers(("Location" = String, description = "The lead's consents")))))]
+#[post("/v1/leads/{lead_id}/consents")]
+async fn state_consent(
+    ctx: Ctx<LeadsWrite>,
+    path: Path<LeadPath>,
+    body: Json<ConsentWrite>,
+) -> Reply<Created<ConsentsView>> {
+    let lead_id = path.0.lead_id;
+    refuse(body.0.faults(""))?;
+    let tx = ctx.begin().await?;
+    let mut world = store::leads::world_for_consent(&tx, [lead_id]).await?;
+    let (actor, now) = (ctx.actor(), ctx.now());
+    let changes = consent::state(&mut world, lead_id, body.0.into(), actor, now, &mut ctx.ids());
+    store::write(&tx, &changes.map_err(refused)?).await?;
+    let standings = store::leads::consent::standing(&tx, lead_id).await?;
+    let history = store::leads::consent::history(&tx, lead_id).await?;
+    let view = ConsentsView::of(contacts(&standings, &tx.rules().consent), history);
+    let answer = Created::at(format!("/v1/leads/{lead_id}/consents"), view).about(vec![lead_id]);
+    ctx.commit(tx, answer).await
+}
+
+/// Make a confirmation link.
+///
+/// For purposes with double opt-in: whoever sends mail for the company puts the link into it. It is shown once, and good
+/// for as many days as the purpose says; a page behind it asks the person to confirm. What is confirmed already, or not
+/// granted, needs none (`409`).
+#[utoipa::path(tag = "consent", params(PurposePath), security(("bearer" = [LeadsWrite])),
+    responses((status = 201, description = "The link", body = LinkView,
+        headers(("Location" = String, description = "The lead's consents")))))]
+#[post("/v1/leads/{lead_id}/consents/{purpose}/confirmation")]
+async fn create_confirmation(ctx: Ctx<LeadsWrite>, path: Path<PurposePath>) -> Reply<Created<LinkView>> {
+    let PurposePath { lead_id, purpose } = path.0;
+    if !consent::is_purpose(&purpose) {
+        return Err(Problem::new(Code::NotFound));
+    }
+    let token = ConsentToken::generate();
+    let address = format!("{}/v1/consents/confirm", crate::capture::reached_at(&ctx));
+    let tx = ctx.begin().await?;
+    let world = store::leads::world_for_consent(&tx, [lead_id]).await?;
+    let issued = consent::issue(&world, lead_id, &purpose, ctx.actor(), ctx.now());
+    let (confirmation, change) = issued.map_err(refused)?;
+    store::leads::consent::add_link(&tx, &confirmation, hex(&token.hash())).await?;
+    store::write(&tx, &[change]).await?;
+    let view = LinkView {
+        confirm_url: Some(format!("{address}?token={}", token.reveal())),
+        token: Some(token.reveal().to_owned()),
+        expires_at: confirmation.expires_at,
+    };
+    let answer = Created::at(format!("/v1/leads/{lead_id}/consents"), view)
+        .shown_once(&["token", "confirm_url"])
+        .about(vec![lead_id]);
+    ctx.commit(tx, answer).await
+}
+
+fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::NoSuchLead => Problem::new(Code::NotFound),
+        Refused::Denied(reason) => denied(reason),
+        Refused::NotGranted => Problem::new(Code::Conflict)
+            .with("current", "not_granted")
+            .detail("Nothing is granted for this purpose that could be confirmed"),
+        Refused::IsConfirmed => Problem::new(Code::Conflict)
+            .with("current", "confirmed")
+            .detail("The consent is confirmed already"),
+    }
+}

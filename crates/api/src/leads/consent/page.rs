@@ -1,0 +1,59 @@
+//! The small pages behind a confirmation link.
+
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE};
+
+use crate::capture::page::{asking, escaped, telling};
+use crate::http::problem::Kept;
+
+/// Where links lead.
+const PATH: &str = "/v1/consents/confirm";
+
+/// Whether a person with a browser follows a link, and reads the answer as a page. Programs say what they want.
+pub fn wants_page(request: &HttpRequest) -> bool {
+    let header = |name| {
+        let value = request.headers().get(name);
+        value.and_then(|value| value.to_str().ok()).unwrap_or_default()
+    };
+    let accept = header(ACCEPT);
+    let is_form = header(CONTENT_TYPE).starts_with("application/x-www-form-urlencoded");
+    let is_asked_for = match *request.method() {
+        Method::POST => is_form && (accept.contains("text/html") || !accept.contains("json")),
+        _ => accept.contains("text/html"),
+    };
+    request.path() == PATH && is_asked_for
+}
+
+/// The question, with the words that were agreed to and a button.
+pub fn asked(company: &str, label: &str, wording: Option<&str>, token: &str) -> Kept {
+    let wording = wording.map(|wording| format!("<blockquote>{}</blockquote>\n", escaped(wording)));
+    let content = format!(
+        "<p>{} asks you to confirm: <b>{}</b></p>\n{}<form method=\"post\" action=\"{PATH}\">\n\
+         <input type=\"hidden\" name=\"token\" value=\"{}\">\n<button>Confirm</button>\n</form>\n\
+         <p>If this was not you, simply close this page.</p>",
+        escaped(company),
+        escaped(label),
+        wording.unwrap_or_default(),
+        escaped(token)
+    );
+    asking("Please confirm", &content)
+}
+
+/// The thanks.
+pub fn confirmed(label: &str) -> Kept {
+    telling(
+        200,
+        "Thank you",
+        &format!("<p>You have confirmed: <b>{}</b></p>", escaped(label)),
+    )
+}
+
+/// A link that is not good any more.
+pub fn not_good() -> Kept {
+    telling(
+        404,
+        "This link is not good any more",
+        "<p>It was used up, is too old, or the consent was withdrawn since.</p>",
+    )
+}

@@ -1,0 +1,144 @@
+//! Consent as it goes out.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tandem_domain::id::{ConsentId, SubmissionId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::consent::{
+    ConsentSource, ConsentState, ConsentStatement, LegalBasis, MayContact, Standing, WithdrawalReason,
+};
+use tandem_store::leads::consent::Standings;
+use tandem_store::rules::ConsentRules;
+use utoipa::ToSchema;
+
+/// Whether a person may be contacted, by purpose: those that are declared, and those of which anything was said.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(transparent)]
+#[schema(as = MayContactByPurpose)]
+pub struct Contacts(BTreeMap<String, MayContact>);
+
+/// What follows for every purpose that is declared, or of which anything was said.
+pub fn contacts(standings: &Standings, rules: &ConsentRules) -> Contacts {
+    let declared = rules.purposes.iter().map(|purpose| {
+        let standing = standings.get(&purpose.name).copied().unwrap_or_default();
+        let contact = Standing::may_contact(&standing, purpose.double_opt_in);
+        (purpose.name.clone(), contact)
+    });
+    let plain = standings
+        .iter()
+        .map(|(purpose, standing)| (purpose.clone(), standing.may_contact(false)));
+    Contacts(plain.chain(declared).collect())
+}
+
+/// A lead's consent.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConsentsView {
+    /// Whether the person may be contacted, by purpose.
+    may_contact: Contacts,
+    /// Every statement, the newest first; at most 1,000.
+    #[schema(max_items = 1000)]
+    data: Vec<ConsentView>,
+}
+
+/// One statement about one purpose.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConsentView {
+    /// Which.
+    id: ConsentId,
+    /// What for.
+    #[schema(max_length = 64, example = "marketing_email")]
+    purpose: String,
+    /// What it says.
+    #[schema(inline)]
+    state: ConsentState,
+    /// By what it was withdrawn.
+    #[schema(inline)]
+    reason: Option<WithdrawalReason>,
+    /// What the person read.
+    #[schema(max_length = 4000, example = "You may send me news by e-mail.")]
+    wording: Option<String>,
+    /// Why the data may be processed.
+    legal_basis: Option<LegalBasis>,
+    /// Where it comes from.
+    #[schema(inline)]
+    source: ConsentSource,
+    /// The submission that it was part of.
+    submission_id: Option<SubmissionId>,
+    /// The grant that it confirms.
+    confirms: Option<ConsentId>,
+    /// When it was said, as far as the source knows.
+    stated_at: Timestamp,
+    /// When it was written down.
+    recorded_at: Timestamp,
+    /// Who said it: a user, key or form, by id; `public` for who followed a link.
+    #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
+    by: String,
+}
+
+impl ConsentsView {
+    /// What stands, and the history.
+    pub(super) fn of(may_contact: Contacts, history: Vec<ConsentStatement>) -> Self {
+        let data = history.into_iter().map(ConsentView::from).collect();
+        Self { may_contact, data }
+    }
+}
+
+impl From<ConsentStatement> for ConsentView {
+    fn from(statement: ConsentStatement) -> Self {
+        Self {
+            id: statement.id,
+            purpose: statement.purpose,
+            state: statement.state,
+            reason: statement.reason,
+            wording: statement.wording,
+            legal_basis: statement.legal_basis,
+            source: statement.source,
+            submission_id: statement.submission_id,
+            confirms: statement.confirms,
+            stated_at: statement.stated_at,
+            recorded_at: statement.recorded_at,
+            by: statement.by,
+        }
+    }
+}
+
+/// A link by which a person confirms consent.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LinkView {
+    /// Shown once: the token, for `POST /v1/consents/confirm`.
+    #[schema(
+        max_length = 128,
+        example = "tdm_ct_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk"
+    )]
+    pub token: Option<String>,
+    /// Shown once: the address that the person opens.
+    #[schema(
+        max_length = 2048,
+        example = "https://leads.example.com/v1/consents/confirm?token=tdm_ct_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk"
+    )]
+    pub confirm_url: Option<String>,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+}
+
+/// That a consent is confirmed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConfirmedView {
+    /// What for.
+    #[schema(max_length = 64, example = "marketing_email")]
+    pub purpose: String,
+    /// That it is confirmed.
+    #[schema(inline)]
+    pub status: ConfirmedStatus,
+    /// When it was, by this link.
+    pub confirmed_at: Timestamp,
+}
+
+/// That a consent is confirmed.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfirmedStatus {
+    /// It is.
+    Confirmed,
+}

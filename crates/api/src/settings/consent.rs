@@ -1,0 +1,67 @@
+//! What the company asks consent for.
+
+use actix_web::{get, put};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tandem_domain::fault::Fault;
+use tandem_domain::leads::consent::{ConsentPurpose, purpose_faults};
+use tandem_domain::settings::name;
+use tandem_store as store;
+use utoipa::ToSchema;
+
+use super::{refuse, replace};
+use crate::access::scopes::{SettingsManage, SettingsRead};
+use crate::ctx::Ctx;
+use crate::http::json::Json;
+use crate::http::reply::{Reply, Tagged, etag};
+
+/// What consent is asked for.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentPurposes {
+    /// The purposes. One that is left out becomes a plain one: what was said about it counts on.
+    #[schema(max_items = 100)]
+    purposes: Vec<ConsentPurpose>,
+}
+
+/// Read what consent is asked for.
+#[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
+    responses((status = 200, description = "The declared purposes", body = ConsentPurposes,
+        headers(("ETag" = String, description = "The declaration's version")))))]
+#[get("/v1/settings/consent-purposes")]
+pub(super) async fn get_consent_purposes(ctx: Ctx<SettingsRead>) -> Reply<Tagged<ConsentPurposes>> {
+    let rules = store::rules::consent(ctx.db()).await?;
+    let purposes = rules.purposes.as_ref().clone();
+    Ok(Tagged::new(etag(rules.version, 0), ConsentPurposes { purposes }))
+}
+
+/// Declare what consent is asked for.
+///
+/// Purposes that are not declared may be used all the same, as plain ones. Whether a purpose needs double opt-in is
+/// asked of what stands today, also for grants that came before.
+#[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = ConsentPurposes,
+    responses((status = 200, description = "The purposes as they are now", body = ConsentPurposes,
+        headers(("ETag" = String, description = "The declaration's version")))))]
+#[put("/v1/settings/consent-purposes")]
+pub(super) async fn put_consent_purposes(
+    ctx: Ctx<SettingsManage>,
+    body: Json<ConsentPurposes>,
+) -> Reply<Tagged<ConsentPurposes>> {
+    let declared = body.0;
+    let fault = |index| {
+        Fault::new(
+            format!("/purposes/{index}/name"),
+            "not_allowed",
+            "another purpose has this name",
+        )
+    };
+    refuse(
+        purpose_faults(&declared.purposes)
+            .into_iter()
+            .map(fault)
+            .collect(),
+    )?;
+    let tx = ctx.begin().await?;
+    let version = replace(&ctx, &tx, name::CONSENT_PURPOSES, json!(declared.purposes)).await?;
+    ctx.commit(tx, Tagged::new(etag(version, 0), declared)).await
+}

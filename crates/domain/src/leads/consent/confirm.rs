@@ -1,0 +1,119 @@
+//! Double opt-in: a link that only the person was sent confirms what was granted.
+
+use super::{
+    ConsentFact, ConsentSource, ConsentState, ConsentStatement, ContactReason, Refused, Standing, keep,
+    not_before_what_was_said, standing,
+};
+use crate::access::Actor;
+use crate::change::Change;
+use crate::id::{ConsentId, Ids, LeadId};
+use crate::instant::Timestamp;
+use crate::world::World;
+
+const DAY: i64 = 24 * 3_600_000;
+
+/// What a confirmation link stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmation {
+    /// Whose.
+    pub lead_id: LeadId,
+    /// What for.
+    pub purpose: String,
+    /// The grant that it confirms.
+    pub consent_id: ConsentId,
+    /// When that was said.
+    pub granted_at: Timestamp,
+    /// From when on it is good no more.
+    pub expires_at: Timestamp,
+    /// When it was used.
+    pub used_at: Option<Timestamp>,
+}
+
+/// A link confirms nothing: it is too old, or what it confirms was withdrawn since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the link is not good any more")]
+pub struct NotConfirmed;
+
+/// Make a confirmation for what stands granted. Needs the lead's facts in `world`.
+pub fn issue(
+    world: &World,
+    lead_id: LeadId,
+    purpose: &str,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<(Confirmation, Change), Refused> {
+    let lead = world.leads.get(&lead_id).ok_or(Refused::NoSuchLead)?;
+    actor.may_edit(lead.owner_id)?;
+    let standing = standing(world, lead_id, purpose);
+    let grant = match (standing.may_contact(true).why, standing.granted) {
+        (ContactReason::NotConfirmed, Some(grant)) => grant,
+        (ContactReason::Granted, _) => return Err(Refused::IsConfirmed),
+        _ => return Err(Refused::NotGranted),
+    };
+    let declared = world.consent_purposes.iter().find(|one| one.name == purpose);
+    let days = declared.map_or_else(
+        || super::ConsentPurpose::plain(purpose).token_days,
+        |one| one.token_days,
+    );
+    let confirmation = Confirmation {
+        lead_id,
+        purpose: purpose.to_owned(),
+        consent_id: grant.id,
+        granted_at: grant.stated_at,
+        expires_at: now.plus_millis(days * DAY),
+        used_at: None,
+    };
+    let change = Change::ConfirmationIssued {
+        confirmation: confirmation.clone(),
+        lead_version: lead.version,
+    };
+    Ok((confirmation, change))
+}
+
+/// Confirm what was granted; nothing more happens where the same link did so before. Needs the lead's facts in `world`.
+pub fn confirm(
+    world: &mut World,
+    confirmation: &Confirmation,
+    actor: &Actor,
+    now: Timestamp,
+    ids: &mut Ids,
+) -> Result<Vec<Change>, NotConfirmed> {
+    confirmation.check(&standing(world, confirmation.lead_id, &confirmation.purpose), now)?;
+    if confirmation.used_at.is_some() {
+        return Ok(vec![]);
+    }
+    let statement = ConsentStatement {
+        id: ids.next(),
+        lead_id: confirmation.lead_id,
+        purpose: confirmation.purpose.clone(),
+        state: ConsentState::Confirmed,
+        reason: None,
+        wording: None,
+        legal_basis: None,
+        source: ConsentSource::Event,
+        submission_id: None,
+        confirms: Some(confirmation.consent_id),
+        stated_at: not_before_what_was_said(world, confirmation.lead_id, &confirmation.purpose, now),
+        recorded_at: now,
+        by: actor.id(),
+    };
+    Ok(keep(world, confirmation.lead_id, vec![statement], now))
+}
+
+impl Confirmation {
+    /// Whether it is good: in time (or used in time), and what it confirms not withdrawn since.
+    pub fn check(&self, standing: &Standing, now: Timestamp) -> Result<(), NotConfirmed> {
+        let grant = ConsentFact {
+            id: self.consent_id,
+            state: ConsentState::Granted,
+            reason: None,
+            stated_at: self.granted_at,
+        };
+        let is_in_time = self.used_at.is_some() || now < self.expires_at;
+        if is_in_time && standing.is_since_withdrawal(&grant) {
+            Ok(())
+        } else {
+            Err(NotConfirmed)
+        }
+    }
+}

@@ -1,0 +1,527 @@
+//! Consent: what follows from statements, in whatever order they come.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::access::{Person, Role};
+use crate::journal;
+use crate::leads::identity::Email;
+use crate::leads::save::{OnConflict, Statement, upsert};
+
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+const DAY: i64 = 24 * 3_600_000;
+
+fn later(millis: i64) -> Timestamp {
+    NOW.plus_millis(millis)
+}
+
+fn partner(ids: &mut Ids) -> Actor {
+    Actor::Key {
+        id: ids.next(),
+        on_behalf_of: None,
+    }
+}
+
+fn says(purpose: &str, granted: bool) -> StateConsent {
+    StateConsent {
+        purpose: purpose.into(),
+        granted,
+        reason: None,
+        wording: Some("News?".into()),
+        legal_basis: None,
+        source: None,
+        stated_at: None,
+    }
+}
+
+fn purpose(name: &str, double_opt_in: bool) -> ConsentPurpose {
+    ConsentPurpose {
+        double_opt_in,
+        ..ConsentPurpose::plain(name)
+    }
+}
+
+fn about(email: &str, consents: Vec<StateConsent>) -> Statement {
+    Statement {
+        emails: vec![Email::parse(email).unwrap()],
+        consents,
+        ..Statement::default()
+    }
+}
+
+/// A world with one lead.
+fn given(ids: &mut Ids) -> (World, LeadId, Actor) {
+    let (mut world, actor) = (World::provisional(), partner(ids));
+    world.consent_purposes = std::sync::Arc::new(vec![purpose("news", true), purpose("calls", false)]);
+    let said = about("ada@example.com", vec![]);
+    let saved = upsert(&mut world, &said, OnConflict::Refuse, &actor, NOW, ids).unwrap();
+    (world, saved.lead_id, actor)
+}
+
+fn stands(world: &World, lead_id: LeadId, purpose: &str) -> MayContact {
+    let declared = world.consent_purposes.iter().find(|one| one.name == purpose);
+    standing(world, lead_id, purpose).may_contact(declared.is_some_and(|one| one.double_opt_in))
+}
+
+fn why(allowed: bool, why: ContactReason, since: Timestamp) -> MayContact {
+    MayContact {
+        allowed,
+        why,
+        since: Some(since),
+    }
+}
+
+#[test]
+fn the_newest_statement_of_a_purpose_counts() {
+    let mut ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&mut ids);
+    assert_eq!(stands(&world, lead, "calls").why, ContactReason::NeverAsked);
+
+    let granted = state(&mut world, lead, says("calls", true), &actor, later(5), &mut ids).unwrap();
+    assert_eq!(
+        stands(&world, lead, "calls"),
+        why(true, ContactReason::Granted, later(5))
+    );
+    assert_eq!(stands(&world, lead, "news").why, ContactReason::NeverAsked);
+
+    let late = StateConsent {
+        stated_at: Some(later(2)),
+        ..says("calls", false)
+    };
+    state(&mut world, lead, late, &actor, later(9), &mut ids).unwrap();
+    assert!(
+        stands(&world, lead, "calls").allowed,
+        "what was said before comes before"
+    );
+    state(&mut world, lead, says("calls", false), &actor, later(9), &mut ids).unwrap();
+    assert_eq!(
+        stands(&world, lead, "calls"),
+        why(false, ContactReason::Withdrawn, later(9))
+    );
+
+    let [Change::ConsentStated { lead: row, statement }] = &granted[..] else {
+        panic!("{granted:?}")
+    };
+    assert_eq!((row.version, row.updated_at), (2, later(5)));
+    assert_eq!(
+        (statement.source, statement.by.as_str()),
+        (ConsentSource::Api, actor.id().as_str())
+    );
+    let entry = journal::entry(&granted[0]).unwrap();
+    assert_eq!((entry.kind, entry.lead_id), ("consent.granted", Some(lead)));
+    assert!(
+        !json!(entry.data).to_string().contains("News?"),
+        "the journal knows no wording"
+    );
+}
+
+#[test]
+fn what_is_said_now_comes_after_what_another_clock_said() {
+    let mut ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&mut ids);
+    state(
+        &mut world,
+        lead,
+        says("calls", true),
+        &actor,
+        later(2000),
+        &mut ids,
+    )
+    .unwrap();
+    state(&mut world, lead, says("calls", false), &actor, later(5), &mut ids).unwrap();
+    assert_eq!(
+        stands(&world, lead, "calls"),
+        why(false, ContactReason::Withdrawn, later(2001))
+    );
+}
+
+#[test]
+fn a_future_instant_counts_as_now() {
+    let mut ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&mut ids);
+    let ahead = StateConsent {
+        stated_at: Some(later(DAY)),
+        ..says("calls", true)
+    };
+    state(&mut world, lead, ahead, &actor, later(5), &mut ids).unwrap();
+    assert_eq!(stands(&world, lead, "calls").since, Some(later(5)));
+}
+
+#[test]
+fn double_opt_in_counts_once_confirmed() {
+    let mut ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&mut ids);
+    assert_eq!(
+        issue(&world, lead, "news", &actor, NOW).unwrap_err(),
+        Refused::NotGranted
+    );
+    state(&mut world, lead, says("news", true), &actor, later(1), &mut ids).unwrap();
+    assert_eq!(
+        stands(&world, lead, "news"),
+        why(false, ContactReason::NotConfirmed, later(1))
+    );
+
+    let (mut link, change) = issue(&world, lead, "news", &actor, later(2)).unwrap();
+    assert_eq!(link.expires_at, later(2 + 7 * DAY));
+    assert_eq!(journal::entry(&change).unwrap().kind, "consent.link_issued");
+    let changes = confirm(&mut world, &link, &actor, later(3), &mut ids).unwrap();
+    assert_eq!(journal::entry(&changes[0]).unwrap().kind, "consent.confirmed");
+    assert_eq!(
+        stands(&world, lead, "news"),
+        why(true, ContactReason::Granted, later(3))
+    );
+    link.used_at = Some(later(3));
+    assert_eq!(
+        confirm(&mut world, &link, &actor, later(30 * DAY), &mut ids),
+        Ok(vec![]),
+        "the same link again"
+    );
+    assert_eq!(
+        issue(&world, lead, "news", &actor, later(4)).unwrap_err(),
+        Refused::IsConfirmed
+    );
+
+    state(&mut world, lead, says("news", true), &actor, later(5), &mut ids).unwrap();
+    assert!(
+        stands(&world, lead, "news").allowed,
+        "who is confirmed is not asked again"
+    );
+    state(&mut world, lead, says("news", false), &actor, later(6), &mut ids).unwrap();
+    state(&mut world, lead, says("news", true), &actor, later(7), &mut ids).unwrap();
+    assert_eq!(
+        stands(&world, lead, "news").why,
+        ContactReason::NotConfirmed,
+        "but after a withdrawal"
+    );
+    assert_eq!(
+        confirm(&mut world, &link, &actor, later(8), &mut ids),
+        Err(NotConfirmed),
+        "by a new link"
+    );
+}
+
+#[test]
+fn a_link_is_good_until_its_end() {
+    let mut ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&mut ids);
+    state(&mut world, lead, says("news", true), &actor, NOW, &mut ids).unwrap();
+    let (link, _) = issue(&world, lead, "news", &actor, NOW).unwrap();
+    assert_eq!(
+        confirm(&mut world, &link, &actor, link.expires_at, &mut ids),
+        Err(NotConfirmed)
+    );
+    let just = link.expires_at.plus_millis(-1);
+    assert_eq!(
+        confirm(&mut world, &link, &actor, just, &mut ids).unwrap().len(),
+        1
+    );
+}
+
+#[test]
+fn an_event_ends_the_purpose_that_it_names() {
+    let mut ids = Ids::new(NOW, 0);
+    use ContactReason::{Bounced, Complained, Unsubscribed};
+    for (kind, properties, purpose, expected) in [
+        ("email_unsubscribe", json!({}), MARKETING_EMAIL, Unsubscribed),
+        (
+            "email_unsubscribe",
+            json!({"purpose": "news"}),
+            "news",
+            Unsubscribed,
+        ),
+        (
+            "email_unsubscribe",
+            json!({"purpose": "calls", "reason": "complained"}),
+            "calls",
+            Complained,
+        ),
+        (
+            "email_unsubscribe",
+            json!({"purpose": "<b>"}),
+            MARKETING_EMAIL,
+            Unsubscribed,
+        ),
+        (
+            "email_unsubscribe",
+            json!({"purpose": 7, "reason": 7}),
+            MARKETING_EMAIL,
+            Unsubscribed,
+        ),
+        ("email_bounce", json!({}), MARKETING_EMAIL, Bounced),
+        (
+            "email_bounce",
+            json!({"purpose": "news", "bounce_type": "hard"}),
+            "news",
+            Bounced,
+        ),
+    ] {
+        let (mut world, lead, actor) = given(&mut ids);
+        let said = StateConsent::of_event(kind, properties.as_object().unwrap(), NOW).unwrap();
+        let changes = record(&mut world, lead, [said], None, &actor, later(1), &mut ids);
+        let Change::ConsentStated { statement, .. } = &changes[0] else {
+            panic!("{changes:?}")
+        };
+        assert_eq!(
+            (statement.purpose.as_str(), statement.source),
+            (purpose, ConsentSource::Event)
+        );
+        assert_eq!(stands(&world, lead, purpose), why(false, expected, NOW));
+    }
+    for (kind, properties) in [
+        ("email_bounce", json!({"bounce_type": "soft"})),
+        ("email_open", json!({"purpose": "news"})),
+        ("custom.email_unsubscribe", json!({})),
+    ] {
+        assert_eq!(
+            StateConsent::of_event(kind, properties.as_object().unwrap(), NOW),
+            None,
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn the_same_upsert_twice_leaves_one_statement() {
+    let mut ids = Ids::new(NOW, 0);
+    let (mut world, _, actor) = given(&mut ids);
+    let dated = StateConsent {
+        stated_at: Some(later(-DAY)),
+        ..says("calls", true)
+    };
+    let said = about("ada@example.com", vec![dated, says("news", true)]);
+    let mut put = |said: &Statement, at| {
+        let saved = upsert(&mut world, said, OnConflict::Refuse, &actor, at, &mut ids).unwrap();
+        saved.changes.len()
+    };
+    assert_eq!(put(&said, later(1)), 2);
+    assert_eq!(put(&said, later(2)), 0);
+    let other = about("ada@example.com", vec![says("news", false)]);
+    assert_eq!((put(&other, later(3)), put(&other, later(4))), (1, 0));
+}
+
+#[test]
+fn a_system_that_repeats_itself_does_not_grant_what_was_withdrawn() {
+    let mut ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&mut ids);
+    let mut put = |world: &mut World, said: &Statement, at| {
+        let saved = upsert(world, said, OnConflict::Refuse, &actor, at, &mut ids).unwrap();
+        let kinds = saved
+            .changes
+            .iter()
+            .map(|change| journal::entry(change).unwrap().kind);
+        kinds.collect::<Vec<_>>()
+    };
+    let nightly = about("ada@example.com", vec![says("calls", true)]);
+    let observed = |at| Statement {
+        observed_at: Some(at),
+        ..nightly.clone()
+    };
+    let ended = about("ada@example.com", vec![says("calls", false)]);
+    let dated = |granted, at| {
+        let one = StateConsent {
+            stated_at: Some(at),
+            ..says("calls", granted)
+        };
+        about("ada@example.com", vec![one])
+    };
+
+    assert_eq!(put(&mut world, &nightly, later(1)), ["consent.granted"]);
+    assert_eq!(
+        put(&mut world, &dated(false, later(2)), later(2)),
+        ["consent.withdrawn"]
+    );
+    assert_eq!(put(&mut world, &nightly, later(3)), ["consent.disregarded"]);
+    assert_eq!(
+        stands(&world, lead, "calls"),
+        why(false, ContactReason::Withdrawn, later(2))
+    );
+    assert!(put(&mut world, &nightly, later(4)).is_empty(), "kept once");
+    assert!(
+        put(&mut world, &observed(later(5)), later(6)).is_empty(),
+        "nor does the lead's own instant date it"
+    );
+    assert_eq!(
+        stands(&world, lead, "calls"),
+        why(false, ContactReason::Withdrawn, later(2))
+    );
+
+    assert_eq!(
+        put(&mut world, &dated(true, later(7)), later(8)),
+        ["consent.granted"]
+    );
+    assert_eq!(
+        stands(&world, lead, "calls"),
+        why(true, ContactReason::Granted, later(7))
+    );
+    assert!(
+        put(&mut world, &nightly, later(9)).is_empty(),
+        "what stands granted is no news"
+    );
+    assert_eq!(
+        put(&mut world, &ended, later(10)),
+        ["consent.withdrawn"],
+        "without an instant it ends all the same"
+    );
+    assert_eq!(put(&mut world, &nightly, later(11)), ["consent.disregarded"]);
+    assert!(
+        put(&mut world, &dated(true, later(7)), later(12)).is_empty(),
+        "the old grant is known"
+    );
+    assert_eq!(
+        stands(&world, lead, "calls"),
+        why(false, ContactReason::Withdrawn, later(10))
+    );
+    assert_eq!(
+        issue(&world, lead, "calls", &Actor::System("test"), later(13)).unwrap_err(),
+        Refused::NotGranted
+    );
+}
+
+#[test]
+fn only_who_may_write_the_lead_states_its_consent() {
+    let mut ids = Ids::new(NOW, 0);
+    let (mut world, lead, _) = given(&mut ids);
+    let person = |role, ids: &mut Ids| {
+        Actor::User(Person {
+            id: ids.next(),
+            role,
+            admin: false,
+            teams: vec![],
+        })
+    };
+    let owner: crate::id::UserId = ids.next();
+    world.leads.get_mut(&lead).unwrap().owner_id = Some(owner);
+    let sales = person(Role::Sales, &mut ids);
+    let refused = state(&mut world, lead, says("news", true), &sales, NOW, &mut ids);
+    assert_eq!(refused, Err(Refused::Denied(Denied::NotOwner)));
+    let marketing = person(Role::Marketing, &mut ids);
+    state(&mut world, lead, says("news", true), &marketing, NOW, &mut ids).unwrap();
+    assert_eq!(
+        issue(&world, lead, "news", &sales, NOW).unwrap_err(),
+        Refused::Denied(Denied::NotOwner)
+    );
+    let nobody = ids.next();
+    assert_eq!(
+        state(&mut world, nobody, says("news", true), &marketing, NOW, &mut ids),
+        Err(Refused::NoSuchLead)
+    );
+}
+
+#[test]
+fn a_purpose_lends_its_legal_basis() {
+    let mut ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&mut ids);
+    let mut calls = purpose("calls", false);
+    calls.legal_basis_default = Some(LegalBasis::LegitimateInterests);
+    world.consent_purposes = std::sync::Arc::new(vec![calls]);
+    let mut basis = |said| match &state(&mut world, lead, said, &actor, NOW, &mut ids).unwrap()[..] {
+        [Change::ConsentStated { statement, .. }] => statement.legal_basis,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(basis(says("calls", true)), Some(LegalBasis::LegitimateInterests));
+    assert_eq!(basis(says("other", true)), None);
+    let own = StateConsent {
+        legal_basis: Some(LegalBasis::Contract),
+        ..says("calls", true)
+    };
+    assert_eq!(basis(own), Some(LegalBasis::Contract));
+}
+
+#[test]
+fn a_name_declared_twice_is_found() {
+    let purposes = [purpose("a", true), purpose("b", false), purpose("a", false)];
+    assert_eq!(purpose_faults(&purposes), [2]);
+    for (text, is_one) in [
+        ("news", true),
+        ("a1_b", true),
+        ("", false),
+        ("1a", false),
+        ("A", false),
+        ("a b", false),
+    ] {
+        assert_eq!(is_purpose(text), is_one, "{text}");
+    }
+    assert!(!is_purpose(&"a".repeat(65)));
+}
+
+/// The slow and obvious way: all that was said, from the first to the last, as one who listens would remember it.
+fn listened(mut facts: Vec<ConsentFact>, double_opt_in: bool) -> MayContact {
+    facts.sort_by_key(|fact| (fact.stated_at, fact.state == ConsentState::Withdrawn, fact.id));
+    let mut heard = MayContact {
+        allowed: false,
+        why: ContactReason::NeverAsked,
+        since: None,
+    };
+    let mut confirmed = None;
+    for fact in facts {
+        match fact.state {
+            ConsentState::Withdrawn => {
+                confirmed = None;
+                let reason = match fact.reason {
+                    Some(WithdrawalReason::Unsubscribed) => ContactReason::Unsubscribed,
+                    Some(WithdrawalReason::Bounced) => ContactReason::Bounced,
+                    Some(WithdrawalReason::Complained) => ContactReason::Complained,
+                    None => ContactReason::Withdrawn,
+                };
+                heard = why(false, reason, fact.stated_at);
+                continue;
+            }
+            ConsentState::Disregarded => continue,
+            ConsentState::Confirmed => confirmed = Some(fact.stated_at),
+            ConsentState::Granted => {}
+        }
+        heard = match (double_opt_in, confirmed) {
+            (false, _) => why(true, ContactReason::Granted, fact.stated_at),
+            (true, Some(at)) => why(true, ContactReason::Granted, at),
+            (true, None) => why(false, ContactReason::NotConfirmed, fact.stated_at),
+        };
+    }
+    heard
+}
+
+fn facts() -> impl Strategy<Value = Vec<ConsentFact>> {
+    let state = prop_oneof![
+        Just((ConsentState::Granted, None)),
+        Just((ConsentState::Confirmed, None)),
+        Just((ConsentState::Disregarded, None)),
+        Just((ConsentState::Withdrawn, None)),
+        Just((ConsentState::Withdrawn, Some(WithdrawalReason::Unsubscribed))),
+    ];
+    // Few instants, so that several statements share one.
+    proptest::collection::vec((state, 0..12_i64), 0..24).prop_map(|drawn| {
+        let mut ids = Ids::new(NOW, 0);
+        let fact = |((state, reason), at)| ConsentFact {
+            id: ids.next(),
+            state,
+            reason,
+            stated_at: later(at),
+        };
+        drawn.into_iter().map(fact).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_arrival_does_not_matter((sent, arrived) in facts().prop_flat_map(|f| (Just(f.clone()), Just(f).prop_shuffle()))) {
+        for double_opt_in in [false, true] {
+            let heard = listened(sent.clone(), double_opt_in);
+            prop_assert_eq!(Standing::of(sent.iter().copied()).may_contact(double_opt_in), heard);
+            prop_assert_eq!(Standing::of(arrived.iter().copied()).may_contact(double_opt_in), heard);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_in_another_order_stands_the_same(order in Just((0..6_usize).collect::<Vec<_>>()).prop_shuffle(), times in proptest::collection::vec(0..4_i64, 6)) {
+        let told = |order: &[usize]| {
+            let mut ids = Ids::new(NOW, 0);
+            let (mut world, lead, actor) = given(&mut ids);
+            for n in order {
+                let said = StateConsent { stated_at: Some(later(times[*n])), ..says("calls", n % 2 == 0) };
+                state(&mut world, lead, said, &actor, later(100), &mut ids).unwrap();
+            }
+            stands(&world, lead, "calls")
+        };
+        prop_assert_eq!(told(&order), told(&[0, 1, 2, 3, 4, 5]), "ids are drawn on arrival, and decide nothing");
+    }
+}

@@ -1,0 +1,68 @@
+//! What an upsert says of consent: systems repeat what they know, and only news is kept.
+
+use super::{ConsentFact, ConsentState, Standing, StateConsent, write_down};
+use crate::access::Actor;
+use crate::change::Change;
+use crate::id::{Ids, LeadId};
+use crate::instant::Timestamp;
+use crate::leads::save::Statement;
+use crate::world::World;
+
+/// Keep what an upsert says of consent, as far as it is news. Needs the lead's facts in `world`.
+pub(in crate::leads) fn take_over(
+    world: &mut World,
+    lead_id: LeadId,
+    said: &Statement,
+    actor: &Actor,
+    now: Timestamp,
+    ids: &mut Ids,
+) -> Vec<Change> {
+    let mut changes = vec![];
+    for one in &said.consents {
+        let Some(state) = news(world, lead_id, one, said.observed_at, now) else {
+            continue;
+        };
+        let heard_now = state == ConsentState::Disregarded;
+        let stated_at = one.stated_at.or(said.observed_at).filter(|_| !heard_now);
+        let one = StateConsent {
+            stated_at,
+            ..one.clone()
+        };
+        changes.extend(write_down(world, lead_id, [(state, one)], None, actor, now, ids));
+    }
+    changes
+}
+
+/// What an upsert's statement is kept as; nothing where it says nothing new.
+///
+/// One that bears its instant is known where the same was said of that very instant. One without may come from a system
+/// that repeats day after day what it once heard. So it is news only where the newest says otherwise, and it may withdraw
+/// what was granted, but not grant what was withdrawn.
+fn news(
+    world: &World,
+    lead_id: LeadId,
+    said: &StateConsent,
+    observed_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<ConsentState> {
+    let facts = world.consents.get(&(lead_id, said.purpose.clone()));
+    let facts = facts.map_or(&[][..], Vec::as_slice);
+    let at = said.stated_at.or(observed_at).map(|at| at.min(now));
+    let is_same = |fact: &ConsentFact| fact.state == said.state() && Some(fact.stated_at) == at;
+    if facts.iter().any(is_same) {
+        return None;
+    }
+    let newest = Standing::of(facts.iter().copied()).newest();
+    match newest.filter(|_| said.stated_at.is_none()) {
+        None => Some(said.state()),
+        Some(newest) if newest.state != ConsentState::Withdrawn => {
+            (!said.granted).then_some(ConsentState::Withdrawn)
+        }
+        Some(withdrawn) => {
+            let is_repeated = |fact: &ConsentFact| {
+                fact.state == ConsentState::Disregarded && fact.stated_at > withdrawn.stated_at
+            };
+            (said.granted && !facts.iter().any(is_repeated)).then_some(ConsentState::Disregarded)
+        }
+    }
+}
