@@ -70,15 +70,53 @@ export class Service {
   }
 }
 
+/** The service as a website reaches it, and everything that was sent there. */
+export class Recorder {
+  static async start(address) {
+    const recorder = new Recorder();
+    recorder.seen = [];
+    recorder.server = http.createServer(async (request, answer) => {
+      const parts = [];
+      for await (const part of request) parts.push(part);
+      const { method, url: path, headers } = request;
+      const one = { method, path, headers, body: Buffer.concat(parts).toString() };
+      recorder.seen.push(one);
+      if (path.startsWith("/v1/collect")) {
+        answer.writeHead(202, { "access-control-allow-origin": headers.origin ?? "", "cross-origin-resource-policy": "cross-origin" });
+        answer.end();
+        return;
+      }
+      const onward = http.request(address + path, { method, headers: { ...headers, host: new URL(address).host } }, (got) => {
+        one.status = got.statusCode;
+        answer.writeHead(got.statusCode, got.headers);
+        got.pipe(answer);
+      });
+      onward.on("error", () => answer.destroy());
+      onward.end(Buffer.concat(parts));
+    });
+    await new Promise((done) => recorder.server.listen(0, "127.0.0.1", done));
+    recorder.origin = `http://127.0.0.1:${recorder.server.address().port}`;
+    return recorder;
+  }
+
+  async stop() {
+    this.server.closeAllConnections?.();
+    await new Promise((done) => this.server.close(done));
+  }
+}
+
 /** A website: pages by path, on an origin that the service may know or not. */
 export class Site {
   static async start() {
     const site = new Site();
-    site.pages = new Map([["/thanks.html", "<!DOCTYPE html><title>Thanks</title><h1>Thank you</h1>"]]);
+    site.pages = new Map([
+      ["/thanks.html", "<!DOCTYPE html><title>Thanks</title><h1>Thank you</h1>"],
+      ["/favicon.ico", { body: "" }],
+    ]);
     site.server = http.createServer((request, answer) => {
       const page = site.pages.get(new URL(request.url, "http://site").pathname);
-      answer.writeHead(page ? 200 : 404, { "Content-Type": "text/html; charset=utf-8" });
-      answer.end(page ?? "not here");
+      answer.writeHead(page ? 200 : 404, { "Content-Type": "text/html; charset=utf-8", ...page?.headers });
+      answer.end(page?.body ?? page ?? "not here");
     });
     await new Promise((done) => site.server.listen(0, "127.0.0.1", done));
     const { port } = site.server.address();

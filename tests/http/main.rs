@@ -26,6 +26,7 @@ mod operation;
 mod pipelines;
 mod races;
 mod reports;
+mod script;
 mod settings;
 mod stages;
 mod trace;

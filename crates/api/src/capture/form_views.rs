@@ -163,7 +163,8 @@ impl FormDetail {
             })
         };
         let older_keys = older.iter().filter_map(works).collect();
-        let (snippet_html, snippet_js) = (snippet::html(&form, &address), snippet::js(&newest.key, &address));
+        let snippet_html = snippet::html(&form, &newest.key, &address);
+        let snippet_js = snippet::js(&newest.key, &address);
         let FormView {
             id,
             key,

@@ -6,9 +6,13 @@ use tandem_domain::capture::{FieldType, Form, FormField};
 
 use super::page::escaped;
 
-/// A form that works without JavaScript; with it, the page also says where the person was.
-pub fn html(form: &Form, address: &str) -> String {
-    let mut text = format!("<form method=\"post\" action=\"{}\">\n", escaped(address));
+/// A form that works without JavaScript; with it, the page also says where the person was, and `tandem.js` who it is.
+pub fn html(form: &Form, key: &str, address: &str) -> String {
+    let mut text = format!(
+        "<form method=\"post\" action=\"{}\" data-tandem-form=\"{}\">\n",
+        escaped(address),
+        escaped(key)
+    );
     for field in &form.fields {
         let _ = writeln!(text, "  {}", input(field));
     }
@@ -63,21 +67,26 @@ fn input(field: &FormField) -> String {
     format!("<label>{label} <input type=\"{kind}\" name=\"{name}\"{required}></label>")
 }
 
-/// A script for `<form data-tandem-form="fk_...">`: it sends the form as JSON and stays on the page. It tells the form
-/// what became of it by the events `tandem:sent` and `tandem:refused`, whose `detail` is the answer.
+/// A script for `<form data-tandem-form="fk_...">`: it sends the form as JSON and stays on the page, with what
+/// `tandem.js` tells of the visitor where the page has it. It tells the form what became of it by the events
+/// `tandem:sent` and `tandem:refused`, whose `detail` is the answer.
 pub fn js(key: &str, address: &str) -> String {
     format!(
         r#"(function () {{
   var form = document.querySelector('form[data-tandem-form="{key}"]');
   if (!form) return;
   var shown = new Date().toISOString();
-  var context = /^_(visitor_id|page_url|page_title|referrer|landing_url|landing_referrer|language|rendered_at|submitted_at|test)$/;
+  var told = /^_(visitor_id|page_url|page_title|referrer|landing_url|landing_referrer|language|rendered_at|submitted_at|test)$/;
   form.addEventListener("submit", function (event) {{
     event.preventDefault();
-    var fields = {{}}, consent = [];
+    var fields = {{}}, consent = [], context = {{
+      page_url: location.href, page_title: document.title, referrer: document.referrer,
+      language: navigator.language, rendered_at: shown
+    }};
     new FormData(form).forEach(function (value, name) {{
-      if (typeof value !== "string" || context.test(name)) return;
-      if (name.indexOf("_consent_") === 0) consent.push({{ purpose: name.slice(9), granted: true }});
+      if (typeof value !== "string") return;
+      if (told.test(name)) context[name.slice(1)] = value || context[name.slice(1)];
+      else if (name.indexOf("_consent_") === 0) consent.push({{ purpose: name.slice(9), granted: true }});
       else fields[name] = name in fields ? [].concat(fields[name], value) : value;
     }});
     fetch("{address}", {{
@@ -85,11 +94,9 @@ pub fn js(key: &str, address: &str) -> String {
       headers: {{ "Content-Type": "application/json" }},
       body: JSON.stringify({{
         fields: fields,
+        visitor_id: context.visitor_id,
         consent: consent,
-        context: {{
-          page_url: location.href, page_title: document.title, referrer: document.referrer,
-          language: navigator.language, rendered_at: shown
-        }},
+        context: context,
         submitted_at: new Date().toISOString()
       }})
     }}).then(function (response) {{

@@ -303,16 +303,17 @@ fn conditional(kept: Kept, request: &HttpRequest) -> HttpResponse {
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case("etag"))
         .map(|(_, etag)| etag.clone());
-    let known = request
-        .headers()
-        .get(IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok());
-    match (etag, known) {
-        (Some(etag), Some(known)) if request.method().is_safe() && names(known, &etag) => {
-            HttpResponse::NotModified().insert_header((ETAG, etag)).finish()
-        }
+    match etag {
+        Some(etag) if has(request, &etag) => HttpResponse::NotModified().insert_header((ETAG, etag)).finish(),
         _ => respond(kept),
     }
+}
+
+/// Whether the caller only reads, and has that very state.
+pub fn has(request: &HttpRequest, etag: &str) -> bool {
+    let known = request.headers().get(IF_NONE_MATCH);
+    let known = known.and_then(|value| value.to_str().ok());
+    request.method().is_safe() && known.is_some_and(|known| names(known, etag))
 }
 
 fn names(header: &str, etag: &str) -> bool {
