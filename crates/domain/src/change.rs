@@ -89,12 +89,7 @@ pub enum Change {
         statement: ConsentStatement,
     },
     /// A link was made by which a person may confirm consent.
-    ConfirmationIssued {
-        /// What it stands for.
-        confirmation: Confirmation,
-        /// The lead's version.
-        lead_version: i64,
-    },
+    ConfirmationIssued(Confirmation),
     /// A company became known.
     CompanyCreated {
         /// The company.

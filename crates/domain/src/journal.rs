@@ -222,7 +222,7 @@ pub fn entry(change: &Change) -> Option<Entry> {
         Change::DuplicateSuggested(duplicate) => of_duplicate("duplicate.suggested", duplicate),
         Change::DuplicateWithdrawn(duplicate) => of_duplicate("duplicate.withdrawn", duplicate),
         Change::DuplicateDismissed(duplicate) => of_duplicate("duplicate.dismissed", duplicate),
-        Change::ConsentStated { lead, statement } => {
+        Change::ConsentStated { statement, .. } => {
             let kind = match statement.state {
                 ConsentState::Granted => "consent.granted",
                 ConsentState::Confirmed => "consent.confirmed",
@@ -230,23 +230,17 @@ pub fn entry(change: &Change) -> Option<Entry> {
                 ConsentState::Disregarded => "consent.disregarded",
             };
             let data = json!({
-                "purpose": statement.purpose, "consent_id": statement.id, "source": statement.source,
+                "purpose": statement.purpose, "source": statement.source,
                 "reason": statement.reason, "confirms": statement.confirms, "submission_id": statement.submission_id,
                 "stated_at": statement.stated_at,
             });
-            plain(kind, lead_subject(lead), Some(lead.id), data)
+            let subject = on("consent", statement.id.to_string(), 0);
+            plain(kind, subject, Some(statement.lead_id), data)
         }
-        Change::ConfirmationIssued {
-            confirmation,
-            lead_version,
-        } => {
-            let lead_id = confirmation.lead_id;
-            let subject = on("lead", lead_id.to_string(), *lead_version);
-            let data = json!({
-                "purpose": confirmation.purpose, "consent_id": confirmation.consent_id,
-                "expires_at": confirmation.expires_at,
-            });
-            plain("consent.link_issued", subject, Some(lead_id), data)
+        Change::ConfirmationIssued(confirmation) => {
+            let subject = on("consent", confirmation.consent_id.to_string(), 0);
+            let data = json!({"purpose": confirmation.purpose, "expires_at": confirmation.expires_at});
+            plain("consent.link_issued", subject, Some(confirmation.lead_id), data)
         }
         Change::CompanyCreated { company, after } => {
             let subject = on("company", company.id.to_string(), company.version);

@@ -269,7 +269,7 @@ impl Rows {
             Change::KeyCreated(key) | Change::KeyRotated(key) | Change::KeyRevoked(key) => {
                 self.keys.insert(key.id.uuid(), rows::api_keys::Model::of(key));
             }
-            Change::PasswordChanged(_) | Change::ConfirmationIssued { .. } => {}
+            Change::PasswordChanged(_) | Change::ConfirmationIssued(_) => {}
         }
     }
 

@@ -63,10 +63,7 @@ pub fn issue(
         expires_at: now.plus_millis(days * DAY),
         used_at: None,
     };
-    let change = Change::ConfirmationIssued {
-        confirmation: confirmation.clone(),
-        lead_version: lead.version,
-    };
+    let change = Change::ConfirmationIssued(confirmation.clone());
     Ok((confirmation, change))
 }
 
