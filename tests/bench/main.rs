@@ -3,9 +3,11 @@
 
 mod capture;
 mod client;
+mod events;
 mod fill;
 mod load;
 mod people;
+mod raw;
 mod report;
 mod server;
 
@@ -48,6 +50,8 @@ struct Order {
 enum Part {
     /// What strangers send.
     Captures,
+    /// What servers tell.
+    Events,
     /// Everything that is asked of a filled database; memory and cold start.
     Lists,
 }
@@ -56,8 +60,9 @@ impl Part {
     fn named(name: &str) -> Result<Self, Failure> {
         match name {
             "captures" => Ok(Self::Captures),
+            "events" => Ok(Self::Events),
             "lists" => Ok(Self::Lists),
-            other => Err(format!("there is no part {other}, but captures and lists").into()),
+            other => Err(format!("there is no part {other}, but captures, events and lists").into()),
         }
     }
 }
@@ -77,7 +82,7 @@ fn order() -> Result<Order, Failure> {
     let [program, postgres, dir, page, leads, requests, parts, seconds] = arguments.as_slice() else {
         return Err(
             "usage: bench <tandem> <url of PostgreSQL> <directory> <page> <leads> <requests> <parts> \
-                    <seconds of a turn of captures>"
+                    <seconds of a turn>"
                 .into(),
         );
     };
@@ -103,6 +108,7 @@ fn run(order: Order) -> Result<(), Failure> {
         sides: vec![],
         lines: vec![],
         captures: None,
+        events: None,
     };
     if order.parts.contains(&Part::Captures) {
         figures.captures = Some(capture::measure(&capture::Order {
@@ -110,6 +116,14 @@ fn run(order: Order) -> Result<(), Failure> {
             postgres: &order.postgres,
             dir: &order.dir,
             log: order.dir.join("pg/server/log"),
+            turn: order.turn,
+        })?);
+    }
+    if order.parts.contains(&Part::Events) {
+        figures.events = Some(events::measure(&events::Order {
+            program: &order.program,
+            postgres: &order.postgres,
+            dir: &order.dir,
             turn: order.turn,
         })?);
     }

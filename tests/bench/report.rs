@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::capture::Captures;
+use crate::events::Events;
 use crate::load::Measured;
 
 /// What was measured on one database.
@@ -49,6 +50,8 @@ pub struct Figures {
     pub lines: Vec<Line>,
     /// The captures, where they were measured.
     pub captures: Option<Captures>,
+    /// The events, where they were measured.
+    pub events: Option<Events>,
 }
 
 const MOST_MEMORY: f64 = 60.0;
@@ -77,7 +80,7 @@ impl Figures {
         if !self.sides.is_empty() {
             writeln!(
                 page,
-                "* Leads, but for captures: {} on each database",
+                "* Leads, but for captures and events: {} on each database",
                 thousands(self.leads)
             )?;
         }
@@ -96,6 +99,9 @@ impl Figures {
         }
         if let Some(captures) = &self.captures {
             captures.write(page)?;
+        }
+        if let Some(events) = &self.events {
+            events.write(page)?;
         }
         if self.sides.is_empty() {
             return Ok(());

@@ -72,6 +72,28 @@ impl Home {
         Ok(command)
     }
 
+    /// Make the database anew, as a copy of another one; of a file there is nothing to do.
+    pub fn create(&self, template: &str) -> Result<(), Failure> {
+        let Some((server, name)) = self.url.as_ref().and_then(|url| url.rsplit_once('/')) else {
+            return Ok(());
+        };
+        let make = [
+            format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+            format!("CREATE DATABASE {name} TEMPLATE {template}"),
+        ];
+        crate::wait_for(crate::execute(&format!("{server}/postgres"), &make))
+    }
+
+    /// Remove it, its database too.
+    pub fn strike(&self) -> Result<(), Failure> {
+        let _ = fs::remove_dir_all(&self.dir);
+        if let Some((server, name)) = self.url.as_ref().and_then(|url| url.rsplit_once('/')) {
+            let drop = [format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")];
+            crate::wait_for(crate::execute(&format!("{server}/postgres"), &drop))?;
+        }
+        Ok(())
+    }
+
     /// Make the schema and the admin.
     pub fn prepare(&self) -> Result<(), Failure> {
         fs::create_dir_all(&self.dir)?;
@@ -158,6 +180,7 @@ impl Server {
         let scopes = [
             Scope::LeadsRead,
             Scope::LeadsWrite,
+            Scope::EventsWrite,
             Scope::FormsWrite,
             Scope::ReportsRead,
             Scope::ChangesRead,

@@ -30,5 +30,6 @@ mod script;
 mod settings;
 mod stages;
 mod trace;
+mod tracked;
 mod tracking;
 mod users;

@@ -38,6 +38,8 @@ fn expected() -> Schema {
         deal_moves,
         deals,
         duplicates,
+        event_keys,
+        events,
         exchange_rates,
         field_values,
         form_keys,
@@ -65,8 +67,12 @@ fn expected() -> Schema {
         team_members,
         teams,
         throttles,
+        touches,
+        tracking_keys,
         transitions,
         users,
+        visitor_links,
+        visitors,
     )
 }
 

@@ -24,6 +24,7 @@ use crate::http::shape::Shapes;
 use crate::journal::Tail;
 use crate::metrics::Metrics;
 use crate::openapi;
+use crate::tracking::take::Tracks;
 use crate::{
     access, agreement, campaigns, capture, deals, duplicates, journal, leads, lifecycle, operation, reports,
     settings, tracking, transfer,
@@ -47,6 +48,8 @@ pub struct App {
     pub limits: Limits,
     /// Submissions on their way to the batching writer.
     pub captures: Queue<Captures>,
+    /// Events on their way to the batching writer.
+    pub tracks: Queue<Tracks>,
     /// The end of the change feed, watched for all who wait for it.
     pub tail: Tail,
     /// What operators measure.

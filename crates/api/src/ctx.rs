@@ -166,6 +166,11 @@ impl<P: Permission> Ctx<P> {
         })
     }
 
+    /// The `Idempotency-Key` of this request among those of its caller, for work that is done elsewhere.
+    pub fn once_by_caller(&self) -> Option<Once> {
+        self.once(&self.principal())
+    }
+
     /// How the request tells that it is being made durable.
     pub fn commits(&self) -> Commits {
         let extensions = self.request.extensions();

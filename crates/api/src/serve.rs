@@ -24,7 +24,11 @@ use crate::crypto::seal::MasterKey;
 use crate::http::shape::{ShapeError, Shapes};
 use crate::journal::Tail;
 use crate::metrics::{self, Metrics};
+use crate::tracking::take::Tracks;
 use crate::{jobs, openapi};
+
+/// The most requests with events that wait for their turn: each may have a thousand events.
+const MOST_TRACKS: usize = 128;
 
 /// What a service is started with.
 pub struct Options {
@@ -77,7 +81,7 @@ pub struct Running {
     handle: actix_web::dev::ServerHandle,
     metrics: Option<actix_web::dev::ServerHandle>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
-    writer: Option<Writer>,
+    writers: Vec<Writer>,
     jobs: Option<jobs::Loop>,
 }
 
@@ -128,6 +132,7 @@ pub fn assemble(
         gate: Gate::new(),
         limits: Limits::new(&config.rates),
         captures: Queue::new(config.capture_queue),
+        tracks: Queue::new(config.capture_queue.min(MOST_TRACKS)),
         tail: Tail::new(),
         metrics: Metrics::new()?,
         routes: Routes::of(&document),
@@ -165,7 +170,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         })?;
     let shapes = web::Data::new(Shapes::compile(&app.document)?);
     let address = listener.local_addr()?;
-    let writer = Writer::start(&app.captures, Captures(app.clone()));
+    let captures = Writer::start(&app.captures, Captures(app.clone()));
+    let tracks = Writer::start(&app.tracks, Tracks(app.clone()));
     let server = app::server(app.clone(), shapes, listener)?;
     let handle = server.handle();
     let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
@@ -185,7 +191,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         handle,
         metrics,
         server: tokio::spawn(server),
-        writer,
+        writers: captures.into_iter().chain(tracks).collect(),
         jobs,
     })
 }
@@ -195,7 +201,7 @@ impl Running {
     pub async fn stop(self) {
         self.app.is_stopping.store(true, Ordering::SeqCst);
         self.handle.stop(true).await;
-        if let Some(writer) = self.writer {
+        for writer in self.writers {
             let _ = tokio::time::timeout(Duration::from_secs(3), writer.stop()).await;
         }
         if let Some(jobs) = self.jobs {

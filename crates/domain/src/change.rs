@@ -7,14 +7,17 @@ use crate::campaigns::Campaign;
 use crate::capture::{Form, FormKey, Submission};
 use crate::deals::pipelines::Pipeline;
 use crate::deals::{Deal, DealMove};
-use crate::id::{IdentifierId, LeadId, UserId};
+use crate::id::{IdentifierId, LeadId, TouchId, UserId};
 use crate::leads::consent::{Confirmation, ConsentStatement};
 use crate::leads::duplicates::Duplicate;
 use crate::leads::fields::FieldValue;
 use crate::leads::identity::Identifier;
-use crate::leads::{Company, Lead};
+use crate::leads::{Company, Lead, Touch};
 use crate::lifecycle::{Cycle, Transition};
 use crate::money::DatedRate;
+use crate::tracking::keys::TrackingKey;
+use crate::tracking::record::TouchRecord;
+use crate::tracking::visitors::Link;
 use crate::transfer::Import;
 
 /// Fields with their values, by name, as a journal entry shows them.
@@ -222,6 +225,34 @@ pub enum Change {
         /// The changed fields after.
         after: Facts,
     },
+    /// A statement about a lead told a touch of it.
+    TouchStated {
+        /// The touch's id.
+        id: TouchId,
+        /// Whose.
+        lead_id: LeadId,
+        /// The touch, with its instant.
+        touch: Box<Touch>,
+    },
+    /// A touch was told.
+    TouchAdded(Box<TouchRecord>),
+    /// It was told who a visitor is. What follows of it is derived.
+    VisitorIdentified(Link),
+    /// A site got a tracking key.
+    TrackingKeyCreated(TrackingKey),
+    /// A tracking key's name or origins changed.
+    TrackingKeyEdited {
+        /// The key as it is now.
+        key: TrackingKey,
+        /// The changed fields before.
+        before: Facts,
+        /// The changed fields after.
+        after: Facts,
+    },
+    /// A site has another tracking key.
+    TrackingKeyRotated(TrackingKey),
+    /// A tracking key works no more.
+    TrackingKeyRevoked(TrackingKey),
     /// A user was invited or made.
     UserCreated(User),
     /// A user's name, role or state changed.

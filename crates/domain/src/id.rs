@@ -201,6 +201,16 @@ named! {
     ImportTag, ImportId, "import";
     /// A journal entry.
     EntryTag, EntryId, "entry";
+    /// A publishable tracking key of a site.
+    TrackingKeyTag, TrackingKeyId, "trackkey";
+    /// A browser that a site tells apart.
+    VisitorTag, VisitorId, "visitor";
+    /// A visitor's link to a lead.
+    LinkTag, LinkId, "link";
+    /// Something that a visitor or lead did.
+    EventTag, EventId, "event";
+    /// A touch.
+    TouchTag, TouchId, "touch";
     /// An HTTP request.
     RequestTag, RequestId, "req";
 }

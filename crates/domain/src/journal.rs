@@ -113,6 +113,18 @@ pub const TYPES: &[(&str, &str)] = &[
     ("deal.updated", "Fields or leads of a deal changed."),
     ("import.created", "A file came in that is to be taken in."),
     ("import.ended", "A file was read to its end, or given up."),
+    ("touch.added", "A touch of a lead was told."),
+    ("visitor.identified", "It was told which lead a visitor is."),
+    ("tracking_key.created", "A site got a tracking key."),
+    (
+        "tracking_key.updated",
+        "Name or origins of a tracking key changed.",
+    ),
+    (
+        "tracking_key.rotated",
+        "A site has another tracking key; the one before works until its end.",
+    ),
+    ("tracking_key.revoked", "A tracking key works no more."),
     ("setting.changed", "A setting was changed."),
     ("user.created", "A user was invited or made."),
     ("user.updated", "A user's name, role or state changed."),
@@ -364,6 +376,39 @@ pub fn entry(change: &Change) -> Option<Entry> {
         Change::DealEdited { deal, before, after } => {
             let subject = on("deal", deal.id.to_string(), deal.version);
             edited("deal.updated", subject, deal.primary_lead_id, before, after)
+        }
+        Change::TouchStated { .. } => return None,
+        Change::TouchAdded(told) => {
+            let subject = on("touch", told.id.to_string(), 1);
+            plain("touch.added", subject, told.lead_id, json!(told.touch))
+        }
+        Change::VisitorIdentified(link) => {
+            let subject = on("visitor", link.visitor_id.to_string(), 1);
+            let data = json!({"linked_at": link.at});
+            plain("visitor.identified", subject, Some(link.lead_id), data)
+        }
+        Change::TrackingKeyCreated(key) => {
+            let subject = on("tracking_key", key.id.to_string(), key.version);
+            let data = json!({"name": key.name, "allowed_origins": key.allowed_origins});
+            plain("tracking_key.created", subject, None, data)
+        }
+        Change::TrackingKeyEdited { key, before, after } => {
+            let subject = on("tracking_key", key.id.to_string(), key.version);
+            edited("tracking_key.updated", subject, None, before, after)
+        }
+        Change::TrackingKeyRotated(key) => {
+            let subject = on("tracking_key", key.id.to_string(), key.version);
+            let ends = key.previous.as_ref().map(|(_, until)| until);
+            plain(
+                "tracking_key.rotated",
+                subject,
+                None,
+                json!({"older_key_ends": ends}),
+            )
+        }
+        Change::TrackingKeyRevoked(key) => {
+            let subject = on("tracking_key", key.id.to_string(), key.version);
+            plain("tracking_key.revoked", subject, None, json!({}))
         }
         Change::UserCreated(user) => {
             let subject = on("user", user.id.to_string(), user.version);

@@ -1,5 +1,7 @@
 //! What differs between SQLite and PostgreSQL when the program runs; nowhere else in the store.
 
+mod tracking;
+
 use std::future::Future;
 
 use sea_orm::sea_query::{Expr, SelectStatement, SimpleExpr, Value};
@@ -9,6 +11,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::error::StoreError;
+
+pub use tracking::*;
 
 /// What becomes of a row whose key is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

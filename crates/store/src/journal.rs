@@ -2,7 +2,7 @@
 
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
 };
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::db::{Conn, Db, Read, Stamp};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::leads::{Page, members_of};
+use crate::leads::{Page, members, of_members};
 use crate::rows::{from_json, journal, journal_values};
 use crate::settings;
 
@@ -117,11 +117,12 @@ pub async fn timeline(
     after: Option<(Timestamp, EntryId)>,
     limit: u64,
 ) -> Result<Page<Entry>, StoreError> {
+    let members = members(on, lead_id).await?;
     let mut query = filtered(&EntryFilter {
         types: types.to_vec(),
         ..EntryFilter::default()
     })
-    .filter(Condition::all().add(journal::Column::LeadId.in_subquery(members_of(lead_id.uuid()))));
+    .filter(of_members(journal::Column::LeadId, &members));
     if let Some((at, id)) = after {
         let place = Expr::tuple([
             Expr::col(journal::Column::OccurredAt),
@@ -329,7 +330,7 @@ pub async fn open_epoch(db: &Db, stamp: Stamp) -> Result<(), StoreError> {
 /// Make the monthly partitions that are missing: the current month and the three after it. The months are given as
 /// `(name, first instant, first instant after it)`.
 pub async fn add_partitions(db: &Db, months: &[(String, Timestamp, Timestamp)]) -> Result<(), StoreError> {
-    for table in ["journal", "journal_values"] {
+    for table in ["journal", "journal_values", "events"] {
         for (name, first, next) in months {
             dialect::add_partition(db.writer(), table, name, first_id(*first), first_id(*next)).await?;
         }

@@ -20,6 +20,7 @@ pub mod reports;
 pub mod rows;
 pub mod rules;
 pub mod settings;
+pub mod tracking;
 pub mod transfer;
 mod write;
 

@@ -10,6 +10,7 @@ use tandem_domain::id::{EntryId, Id};
 use tandem_domain::journal;
 use tandem_domain::leads::search;
 use tandem_domain::settings::name;
+use tandem_domain::tracking::record::TouchRecord;
 use uuid::Uuid;
 
 use crate::db::{Conn, Stamp, Tx};
@@ -59,6 +60,8 @@ struct Rows {
     replayed: BTreeMap<Uuid, rows::submissions::Model>,
     imports: BTreeMap<Uuid, rows::imports::Model>,
     settings: BTreeMap<String, rows::settings::Model>,
+    touches: BTreeMap<Uuid, rows::touches::Model>,
+    tracking_keys: BTreeMap<Uuid, rows::tracking_keys::Model>,
     users: BTreeMap<Uuid, rows::users::Model>,
     teams: BTreeMap<Uuid, rows::teams::Model>,
     members: BTreeMap<Uuid, Vec<rows::team_members::Model>>,
@@ -253,6 +256,24 @@ impl Rows {
                 self.take_deal(deal);
                 self.take_deal_leads(deal);
             }
+            Change::TouchStated { id, lead_id, touch } => {
+                let at = touch.occurred_at.unwrap_or_default();
+                let told = TouchRecord::given(*id, *lead_id, touch, at);
+                self.touches.insert(id.uuid(), rows::touches::Model::of(&told));
+            }
+            Change::TouchAdded(told) => {
+                self.touches
+                    .insert(told.id.uuid(), rows::touches::Model::of(told));
+            }
+            // The link is written with what follows of it: crates/store/src/tracking/record.rs.
+            Change::VisitorIdentified(_) => {}
+            Change::TrackingKeyCreated(key)
+            | Change::TrackingKeyEdited { key, .. }
+            | Change::TrackingKeyRotated(key)
+            | Change::TrackingKeyRevoked(key) => {
+                self.tracking_keys
+                    .insert(key.id.uuid(), rows::tracking_keys::Model::of(key));
+            }
             Change::UserCreated(user) | Change::UserEdited { user, .. } => {
                 self.users.insert(user.id.uuid(), rows::users::Model::of(user));
             }
@@ -320,6 +341,8 @@ impl Rows {
         insert::<rows::submissions::Entity>(tx, self.replayed.values(), Replace).await?;
         insert::<rows::imports::Entity>(tx, self.imports.values(), Replace).await?;
         insert::<rows::settings::Entity>(tx, self.settings.values(), Replace).await?;
+        insert::<rows::touches::Entity>(tx, self.touches.values(), Fail).await?;
+        insert::<rows::tracking_keys::Entity>(tx, self.tracking_keys.values(), Replace).await?;
         insert::<rows::users::Entity>(tx, self.users.values(), Replace).await?;
         insert::<rows::teams::Entity>(tx, self.teams.values(), Replace).await?;
         delete(
@@ -430,7 +453,12 @@ where
     Ok(())
 }
 
-async fn delete(tx: &Tx, table: &str, column: &str, ids: &BTreeSet<Uuid>) -> Result<(), StoreError> {
+pub(crate) async fn delete(
+    tx: &Tx,
+    table: &str,
+    column: &str,
+    ids: &BTreeSet<Uuid>,
+) -> Result<(), StoreError> {
     delete_where(tx, table, column, ids, "true").await
 }
 

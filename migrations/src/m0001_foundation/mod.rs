@@ -7,6 +7,7 @@ mod consents;
 mod deals;
 mod journal;
 mod leads;
+mod tracking;
 mod transfer;
 
 use sea_orm_migration::prelude::*;
@@ -34,6 +35,7 @@ impl MigrationTrait for Migration {
         deals::up(manager).await?;
         transfer::up(manager).await?;
         journal::up(manager).await?;
+        tracking::up(manager).await?;
         dialect::compare_by_bytes(manager).await
     }
 

@@ -17,12 +17,13 @@ use std::thread;
 use std::time::Duration;
 
 use crate::load::Measured;
+use crate::raw::{Raw, connect, texts};
 use crate::server::{Home, Server};
 use crate::{Failure, REST};
 use form::Sender;
 use overload::Overload;
 use pgbench::Pgbench;
-use rows::{BATCH, Raw, Rows};
+use rows::{BATCH, Rows};
 use stage::Stage;
 use stranger::Stranger;
 
@@ -177,10 +178,10 @@ pub fn measure(order: &Order<'_>) -> Result<Captures, Failure> {
     for player in players {
         player.server.stop()?;
         player.raw.close()?;
-        stage::strike(&player.home)?;
-        stage::strike(&player.raw_home)?;
+        player.home.strike()?;
+        player.raw_home.strike()?;
     }
-    stage::strike(&pgbench_home)?;
+    pgbench_home.strike()?;
     stages.iter().try_for_each(Stage::strike)?;
     Ok(Captures {
         sides,
@@ -217,7 +218,7 @@ fn collect(stage: &Stage, order: &Order<'_>) -> Result<(Rows, f64), Failure> {
     let url = home.url.clone().ok_or("the rows are read on PostgreSQL")?;
     let count = || {
         crate::wait_for(async {
-            let on = stage::connect(&url).await?;
+            let on = connect(&url).await?;
             let counts = pgbench::counts(&on).await?;
             on.close().await?;
             Ok((counts["submissions"], counts.values().sum::<i64>()))
@@ -230,7 +231,7 @@ fn collect(stage: &Stage, order: &Order<'_>) -> Result<(Rows, f64), Failure> {
     server.stop()?;
     let after = count()?;
     let rows = Rows::of(&url, form::COMPANIES, MOST_RAW / BATCH)?;
-    stage::strike(&home)?;
+    home.strike()?;
     let rows_a_capture = (after.1 - before.1) as f64 / (after.0 - before.0) as f64;
     if rows.rows_a_capture < rows_a_capture * 0.98 {
         let (raw, all) = (rows.rows_a_capture, rows_a_capture);
@@ -242,8 +243,8 @@ fn collect(stage: &Stage, order: &Order<'_>) -> Result<(Rows, f64), Failure> {
 /// The process that PostgreSQL's other processes belong to, where it runs on this machine.
 fn postmaster(url: &str) -> Result<Option<u32>, Failure> {
     let pid = crate::wait_for(async {
-        let on = stage::connect(url).await?;
-        let pid = stage::texts::<1>(&on, "SELECT pg_backend_pid()::text").await?;
+        let on = connect(url).await?;
+        let pid = texts::<1>(&on, "SELECT pg_backend_pid()::text").await?;
         let pid = pid.first().and_then(|[pid]| pid.parse().ok());
         let parent = pid.and_then(cpu::parent);
         on.close().await?;

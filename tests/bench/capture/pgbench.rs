@@ -13,8 +13,9 @@ use super::Turn;
 use super::crowd::Connection;
 use super::form;
 use super::script::{self, SAMPLES};
-use super::stage::{Stage, connect, texts};
+use super::stage::Stage;
 use crate::Failure;
+use crate::raw::{connect, texts};
 use crate::server::Home;
 
 /// How far apart the persons of two runs are, in rounds of all clients.
@@ -179,7 +180,7 @@ fn logged(stage: &Stage, log: &Path) -> Result<[Vec<script::Logged>; 2], Failure
         Ok(())
     })?;
     server.stop()?;
-    super::stage::strike(&home)?;
+    home.strike()?;
     let mut text = vec![];
     let mut file = fs::File::open(log)?;
     file.seek(SeekFrom::Start(begin))?;

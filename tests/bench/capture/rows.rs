@@ -1,14 +1,12 @@
 //! The rows that captures leave, read back and written again raw: so many leads in a transaction, no selects, no rules.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::DatabaseConnection;
 
-use super::stage::{connect, texts};
 use crate::Failure;
-use crate::server::Home;
-use tandem_store::db::Place;
+use crate::raw::{Raw, Table, connect, texts};
 
 /// How many captures one raw transaction holds.
 pub const BATCH: usize = 64;
@@ -21,12 +19,6 @@ pub struct Rows {
     /// How many rows one capture leaves, on average.
     pub rows_a_capture: f64,
     next: usize,
-}
-
-/// A table, its columns and their types.
-struct Table {
-    name: String,
-    columns: Vec<(String, String)>,
 }
 
 impl Rows {
@@ -103,49 +95,8 @@ impl Rows {
 
     /// Write batches, each in a transaction of its own; answer how many captures they were, and how long it took.
     pub fn write(&self, raw: &Raw, range: std::ops::Range<usize>) -> Result<(usize, Duration), Failure> {
-        raw.runtime.block_on(async {
-            let backend = raw.on.get_database_backend();
-            let sql: Vec<String> = self.tables.iter().map(|table| table.insert(backend)).collect();
-            let begun = Instant::now();
-            for batch in &self.batches[range.clone()] {
-                raw.on.execute_unprepared(raw.begin).await?;
-                for (sql, rows) in sql.iter().zip(batch).filter(|(_, rows)| !rows.is_empty()) {
-                    let statement = Statement::from_sql_and_values(backend, sql, [rows.as_str().into()]);
-                    raw.on.execute_raw(statement).await?;
-                }
-                raw.on.execute_unprepared("COMMIT").await?;
-            }
-            Ok((range.len() * BATCH, begun.elapsed()))
-        })
-    }
-}
-
-impl Table {
-    /// The text by which the store inserts rows of one JSON parameter.
-    fn insert(&self, backend: DbBackend) -> String {
-        let names = self.columns.iter().map(|(name, _)| format!("\"{name}\""));
-        let names = names.collect::<Vec<_>>().join(", ");
-        if backend == DbBackend::Postgres {
-            let typed = self
-                .columns
-                .iter()
-                .map(|(name, kind)| format!("\"{name}\" {kind}"));
-            let typed = typed.collect::<Vec<_>>().join(", ");
-            return format!(
-                "INSERT INTO {} ({names}) SELECT {names} FROM json_to_recordset($1::text::json) AS x({typed})",
-                self.name
-            );
-        }
-        let value = |(name, kind): &(String, String)| match kind.as_str() {
-            "uuid" => format!("unhex(x.value->>'{name}', '-')"),
-            "bytea" => format!("unhex(substr(x.value->>'{name}', 3))"),
-            _ => format!("x.value->>'{name}'"),
-        };
-        let values = self.columns.iter().map(value).collect::<Vec<_>>().join(", ");
-        format!(
-            "INSERT INTO {} ({names}) SELECT {values} FROM jsonb_each(?1) AS x WHERE true",
-            self.name
-        )
+        let took = raw.write(&self.tables, &self.batches[range.clone()])?;
+        Ok((range.len() * BATCH, took))
     }
 }
 
@@ -157,53 +108,5 @@ async fn tables(on: &DatabaseConnection) -> Result<Vec<Table>, Failure> {
                FROM information_schema.columns o WHERE o.table_schema = c.table_schema \
                AND o.table_name = c.table_name AND o.column_name = 'lead_id')) \
                ORDER BY c.table_name <> 'leads', c.table_name, c.ordinal_position";
-    let mut tables: Vec<Table> = vec![];
-    for [table, name, kind] in texts::<3>(on, sql).await? {
-        if tables.last().is_none_or(|last| last.name != table) {
-            tables.push(Table {
-                name: table,
-                columns: vec![],
-            });
-        }
-        if let Some(last) = tables.last_mut() {
-            last.columns.push((name, kind));
-        }
-    }
-    Ok(tables)
-}
-
-/// One connection that writes raw, with the store's settings of durability.
-pub struct Raw {
-    runtime: tokio::runtime::Runtime,
-    on: DatabaseConnection,
-    begin: &'static str,
-}
-
-impl Raw {
-    /// To a database.
-    pub fn to(home: &Home) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let (url, begin, settings) = match home.place() {
-            Place::Sqlite(path) => (
-                format!("sqlite://{}", path.display()),
-                "BEGIN IMMEDIATE",
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-                 PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192",
-            ),
-            Place::Postgres { url, .. } => (url, "BEGIN", "SET synchronous_commit = on"),
-        };
-        let on = runtime.block_on(async {
-            let on = connect(&url).await?;
-            on.execute_unprepared(settings).await?;
-            Ok::<_, Failure>(on)
-        })?;
-        Ok(Self { runtime, on, begin })
-    }
-
-    /// Let it go.
-    pub fn close(self) -> Result<(), Failure> {
-        Ok(self.runtime.block_on(self.on.close())?)
-    }
+    Table::told(on, sql).await
 }

@@ -4,8 +4,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
-
 use super::crowd::Connection;
 use super::form::{self, COMPANIES, Sender};
 use crate::Failure;
@@ -23,9 +21,7 @@ impl Stage {
     /// Make the schema, the form and the companies.
     pub fn set(base: Home) -> Result<Self, Failure> {
         let _ = fs::remove_dir_all(&base.dir);
-        if let Some(url) = &base.url {
-            crate::wait_for(make(url, "template0"))?;
-        }
+        base.create("template0")?;
         base.prepare()?;
         let server = base.start()?;
         let key = server.key()?;
@@ -65,9 +61,8 @@ impl Stage {
         };
         if let Some(url) = &self.base.url {
             let (server, base) = url.rsplit_once('/').ok_or("not a URL of PostgreSQL")?;
-            let copy = format!("{server}/{base}_{}", name.replace('-', "_"));
-            crate::wait_for(make(&copy, base))?;
-            home.url = Some(copy);
+            home.url = Some(format!("{server}/{base}_{}", name.replace('-', "_")));
+            home.create(base)?;
         }
         Ok(home)
     }
@@ -79,51 +74,11 @@ impl Stage {
 
     /// Remove it.
     pub fn strike(&self) -> Result<(), Failure> {
-        strike(&self.base)
+        self.base.strike()
     }
-}
-
-/// Remove a copy, its database too.
-pub fn strike(home: &Home) -> Result<(), Failure> {
-    let _ = fs::remove_dir_all(&home.dir);
-    if let Some((server, name)) = home.url.as_ref().and_then(|url| url.rsplit_once('/')) {
-        let drop = [format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")];
-        crate::wait_for(crate::execute(&format!("{server}/postgres"), &drop))?;
-    }
-    Ok(())
 }
 
 fn sibling(base: &std::path::Path, name: &str) -> PathBuf {
     let own = base.file_name().unwrap_or_default().to_string_lossy();
     base.with_file_name(format!("{own}-{name}"))
-}
-
-async fn make(url: &str, template: &str) -> Result<(), Failure> {
-    let (server, name) = url.rsplit_once('/').ok_or("not a URL of PostgreSQL")?;
-    let statements = [
-        format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-        format!("CREATE DATABASE {name} TEMPLATE {template}"),
-    ];
-    crate::execute(&format!("{server}/postgres"), &statements).await
-}
-
-/// One connection below the store.
-pub async fn connect(url: &str) -> Result<DatabaseConnection, Failure> {
-    let mut options = ConnectOptions::new(url);
-    options.max_connections(1).sqlx_logging(false);
-    Ok(Database::connect(options).await?)
-}
-
-/// The rows of a query whose columns are texts.
-pub async fn texts<const N: usize>(on: &DatabaseConnection, sql: &str) -> Result<Vec<[String; N]>, Failure> {
-    let statement = Statement::from_string(on.get_database_backend(), sql);
-    let mut all = vec![];
-    for row in on.query_all_raw(statement).await? {
-        let mut columns = [const { String::new() }; N];
-        for (place, column) in columns.iter_mut().enumerate() {
-            *column = row.try_get_by_index(place)?;
-        }
-        all.push(columns);
-    }
-    Ok(all)
 }

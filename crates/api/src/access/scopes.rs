@@ -31,6 +31,7 @@ permissions!(
     DealsWrite,
     CampaignsRead,
     CampaignsWrite,
+    EventsWrite,
     FormsRead,
     FormsWrite,
     ImportsWrite,

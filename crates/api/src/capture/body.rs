@@ -245,8 +245,9 @@ fn flat(pairs: Vec<(String, String)>) -> Result<Posted, Unread> {
             "_language" => posted.context.language = text(),
             "_rendered_at" => posted.context.rendered_at = instant(&mut faults),
             "_submitted_at" => posted.submitted_at = instant(&mut faults),
-            // Kept with the body: nothing is made of them yet.
-            "_visitor_id" | "_page_title" => {}
+            "_visitor_id" => posted.visitor = text(),
+            // Kept with the body: nothing is made of it.
+            "_page_title" => {}
             "_test" => posted.is_test = yes_or_no(&value).unwrap_or(true),
             _ => match name.strip_prefix("_consent_") {
                 Some(purpose) => {

@@ -1,12 +1,13 @@
 //! Forms, what strangers send to them, and what became of it.
 
 pub mod body;
-mod bots;
+pub(crate) mod bots;
 pub mod cors;
 pub mod door;
 pub mod form_views;
 pub mod forms;
 pub mod page;
+mod sent;
 mod snippet;
 pub mod submissions;
 pub mod submit;

@@ -38,7 +38,7 @@ pub struct Understood {
     /// The answers, by the names of the form's fields; further ones are kept.
     #[schema(value_type = Object, example = json!({"email": "ada@example.com", "message": "Hello"}))]
     pub fields: Map<String, Value>,
-    /// The visitor's id on the website. Kept with the submission.
+    /// The visitor's id on the website: what the visitor did there becomes the lead's.
     #[schema(max_length = 200)]
     pub visitor_id: Option<String>,
     /// What the person agreed to. What the form asks for is kept with the submission, in the form's words.
@@ -296,6 +296,7 @@ impl From<Understood> for Posted {
                 language: page.language,
                 rendered_at: page.rendered_at,
             },
+            visitor: understood.visitor_id,
             submitted_at: understood.submitted_at,
             is_test: understood.test.unwrap_or_default(),
             ..Self::default()

@@ -22,6 +22,7 @@ use tandem_store::{Stamp, StoreError, Tx};
 use uuid::Uuid;
 
 use super::page;
+use super::sent::Sent;
 use super::writer::Work;
 use crate::app::App;
 use crate::crypto;
@@ -81,6 +82,7 @@ impl Work for Captures {
             true => store::capture::known(&tx, ids(items)).await?,
             false => HashMap::new(),
         };
+        let mut sent = Sent::prepare(&tx, items.iter().map(|item| item.posted.visitor.as_deref())).await?;
         let batch = read(&tx, items, &known);
         let said = statements(&batch);
         let mut world = facts(&tx, &said).await?;
@@ -98,6 +100,7 @@ impl Work for Captures {
                 records.push((once.key_hash.as_str(), record));
             }
             if !decided.changes.is_empty() {
+                sent.note(&item.stamp, &item.posted, &decided.changes);
                 changes.push((&item.stamp, decided.changes));
             }
             outcomes.push(decided.outcome);
@@ -108,6 +111,7 @@ impl Work for Captures {
             return Ok(outcomes);
         }
         store::write_all(&tx, &parts(&changes)).await?;
+        sent.record(&tx).await?;
         idempotency::keep_all(&tx, &records).await?;
         tx.commit().await?;
         Ok(outcomes)
@@ -146,6 +150,7 @@ pub async fn replay(
 ) -> Result<Submission, StoreError> {
     let (now, rules) = (tx.stamp().now, tx.rules());
     let said = statement(form, posted, &rules.custom_fields, &rules.channel_rules, now);
+    let mut sent = Sent::prepare(tx, [posted.visitor.as_deref()].into_iter()).await?;
     let about: Vec<&Statement> = said.as_ref().map(|answers| &answers.said).into_iter().collect();
     let mut world = store::leads::world(tx, about.iter().copied()).await?;
     let incoming = Incoming {
@@ -169,6 +174,8 @@ pub async fn replay(
         &mut tx.ids(),
     );
     store::write(tx, &captured.changes).await?;
+    sent.note(tx.stamp(), posted, &captured.changes);
+    sent.record(tx).await?;
     let again = captured.changes.into_iter().find_map(|change| match change {
         Change::SubmissionReplayed(submission) => Some(submission),
         _ => None,

@@ -31,6 +31,14 @@ pub trait Work: Send + Sync + 'static {
     /// What is told to whoever handed it in.
     type Done: Send + 'static;
 
+    /// The most weight of one batch; an item that is heavier goes alone.
+    const MOST_WEIGHT: usize = usize::MAX;
+
+    /// How much of a batch an item is.
+    fn weight(_: &Self::Item) -> usize {
+        1
+    }
+
     /// Do all of it in one transaction, each item standing on those before it, and tell what became of each, in their
     /// order. On an error nothing was done, but for `StoreError::Unknown`. `again` says that an item may be done
     /// already, and has to be recognised by its id.
@@ -210,13 +218,30 @@ async fn write<W: Work>(
             return;
         }
         let is_wanted = |job: &Job<W>| !job.claimed.swap(true, Ordering::SeqCst);
-        let batch: Vec<Job<W>> = arrived.drain(..).filter(is_wanted).collect();
-        if !batch.is_empty() {
+        for batch in by_weight(arrived.drain(..).filter(is_wanted)) {
             let stopwatch = Stopwatch::start();
             do_batch(&work, batch).await;
             pace.note(stopwatch.elapsed());
         }
     }
+}
+
+/// What arrived, in batches that are not too heavy.
+fn by_weight<W: Work>(arrived: impl Iterator<Item = Job<W>>) -> Vec<Vec<Job<W>>> {
+    let mut batches: Vec<Vec<Job<W>>> = vec![];
+    let mut room = 0;
+    for job in arrived {
+        let weight = W::weight(&job.item);
+        match batches.last_mut() {
+            Some(last) if weight <= room => last.push(job),
+            _ => {
+                room = W::MOST_WEIGHT;
+                batches.push(vec![job]);
+            }
+        }
+        room = room.saturating_sub(weight);
+    }
+    batches
 }
 
 /// Why an attempt came to nothing.

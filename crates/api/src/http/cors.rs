@@ -22,7 +22,7 @@ const RESPONSE_HEADERS: &str = "etag, idempotent-replayed, link, location, ratel
 pub fn allowed_origin(config: &Config, request: &HttpRequest) -> Option<HeaderValue> {
     let origin = request.headers().get(ORIGIN)?;
     let text = origin.to_str().ok()?;
-    let is_form = request.path().starts_with("/v1/capture/");
+    let is_form = request.path().starts_with("/v1/capture/") || request.path() == "/v1/collect";
     let is_listed = config.front_end_origins.iter().any(|listed| listed == text);
     (is_listed && !is_form).then(|| origin.clone())
 }

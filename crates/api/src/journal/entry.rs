@@ -1,14 +1,17 @@
 //! A journal entry on the wire, and the words that entries are filtered by.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
+use super::timeline::{EVENT, TOUCH};
 use serde::{Deserialize, Deserializer, Serialize, de};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tandem_domain::access::ActorKind;
-use tandem_domain::id::{EntryId, LeadId, UserId};
+use tandem_domain::id::{EntryId, Id, LeadId, Named, UserId, VisitorId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::journal::TYPES;
+use tandem_domain::tracking::events::Event;
+use tandem_domain::tracking::record::TouchRecord;
 use tandem_store::StoreError;
 use tandem_store::journal::Entry;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -128,6 +131,71 @@ impl EntryView {
         })
     }
 
+    /// The view of something that the lead did.
+    pub fn of_event(event: Event, visitors: &HashMap<VisitorId, String>) -> Self {
+        let kind = match event.told_by.split('_').next() {
+            Some("key") => ActorKind::Key,
+            Some("user") => ActorKind::User,
+            Some("form") => ActorKind::Form,
+            _ => ActorKind::System,
+        };
+        let data = json!({
+            "type": event.kind.name(), "url": event.pages.url, "referrer": event.pages.referrer,
+            "visitor_id": event.visitor_id.and_then(|id| visitors.get(&id)), "properties": event.properties,
+            "bot": event.is_bot,
+        });
+        Self {
+            actor: ActorView {
+                r#type: kind,
+                id: event.told_by,
+                on_behalf_of: None,
+            },
+            ..Self::unnumbered(EVENT, "event", event.id, event.occurred_at, event.lead_id, data)
+        }
+    }
+
+    /// The view of a touch that was made of what the lead did.
+    pub fn of_touch(touch: &TouchRecord) -> Self {
+        let mut data = json!(touch.touch);
+        data["kind"] = json!(touch.kind);
+        Self::unnumbered(TOUCH, "touch", touch.id, touch.occurred_at, touch.lead_id, data)
+    }
+
+    /// What is no entry of the journal: it has no number, and no request of its own.
+    fn unnumbered<T: Named>(
+        kind: &str,
+        subject: &str,
+        id: Id<T>,
+        occurred_at: Timestamp,
+        lead_id: Option<LeadId>,
+        data: Value,
+    ) -> Self {
+        Self {
+            seq: 0,
+            id: Id::from_uuid(id.uuid()),
+            r#type: kind.to_owned(),
+            occurred_at,
+            actor: ActorView {
+                r#type: ActorKind::System,
+                id: "tracking".into(),
+                on_behalf_of: None,
+            },
+            subject: SubjectView {
+                r#type: subject.to_owned(),
+                id: id.to_string(),
+                version: 0,
+            },
+            lead_id,
+            fields: vec![],
+            data: data.as_object().cloned(),
+            before: None,
+            after: None,
+            request_id: "-".into(),
+            agreement_version: None,
+            imported: false,
+        }
+    }
+
     /// The views of a page's entries.
     pub fn all(entries: Vec<Entry>) -> Result<Vec<Self>, StoreError> {
         entries.into_iter().map(Self::of).collect()
@@ -226,7 +294,6 @@ impl ToSchema for SubjectType {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn only_types_that_exist_are_read() {
@@ -255,7 +322,10 @@ mod tests {
             "setting",
             "submission",
             "team",
+            "touch",
+            "tracking_key",
             "user",
+            "visitor",
         ];
         assert_eq!(subjects().into_iter().collect::<Vec<_>>(), expected);
     }

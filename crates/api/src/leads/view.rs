@@ -82,8 +82,12 @@ pub struct LeadView {
     pub score: Option<Value>,
     /// Where it first came from.
     pub first_touch: Option<Touch>,
-    /// The latest touch; `null` until tracking knows one.
+    /// The latest touch.
     pub last_touch: Option<Touch>,
+    /// The latest touch whose channel is known and not `direct`.
+    pub last_non_direct_touch: Option<Touch>,
+    /// The touch at which it became known.
+    pub lead_touch: Option<Touch>,
     /// Whether the person may be contacted, by purpose.
     pub may_contact: Contacts,
     /// When it was put away.
@@ -135,7 +139,9 @@ impl LeadView {
             nurture_until: lead.nurture_until,
             score: None,
             first_touch: lead.first_touch,
-            last_touch: None,
+            last_touch: lead.last_touch,
+            last_non_direct_touch: lead.last_non_direct_touch,
+            lead_touch: lead.lead_touch,
             may_contact,
             archived_at: lead.archived_at,
             created_at: lead.created_at,

@@ -237,7 +237,8 @@ fn lacking(scopes: &[String]) -> String {
 
 /// Whether a POST to this path honours the Idempotency-Key.
 fn takes_key(path: &str) -> bool {
-    path.starts_with("/v1/") && !path.starts_with("/v1/auth/") && !path.starts_with("/v1/setup")
+    let is_open = path.starts_with("/v1/auth/") || path.starts_with("/v1/setup") || path == "/v1/collect";
+    path.starts_with("/v1/") && !is_open
 }
 
 fn component(status: u16) -> &'static str {

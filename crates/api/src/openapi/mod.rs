@@ -47,6 +47,7 @@ use utoipa_swagger_ui::SwaggerUi;
         (name = "stages", description = "Where leads stand, and how they got there"),
         (name = "tracking", description = "What visitors of websites do"),
         (name = "teams", description = "Teams of users"),
+        (name = "tracking", description = "What visitors and leads did, and the touches that come of it"),
         (name = "users", description = "The people who use Tandem")
     ),
     components(schemas(crate::http::problem::ProblemView)),

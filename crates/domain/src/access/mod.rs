@@ -1,6 +1,7 @@
 //! Who may do what: roles, scopes, and the person or key that acts.
 
 pub mod account;
+pub mod origins;
 pub mod session;
 pub mod throttle;
 
@@ -64,6 +65,8 @@ scopes! {
     CampaignsRead = "campaigns:read";
     /// Create and change campaigns.
     CampaignsWrite = "campaigns:write";
+    /// Tell events, touches and who visitors are.
+    EventsWrite = "events:write";
     /// Read forms and submissions.
     FormsRead = "forms:read";
     /// Create and change forms, rotate their keys, replay submissions.
@@ -180,15 +183,23 @@ impl Role {
                 scope.is_reading()
                     || matches!(
                         scope,
-                        Scope::LeadsWrite | Scope::FormsWrite | Scope::CampaignsWrite | Scope::ImportsWrite
+                        Scope::LeadsWrite
+                            | Scope::FormsWrite
+                            | Scope::CampaignsWrite
+                            | Scope::EventsWrite
+                            | Scope::ImportsWrite
                     )
             }
             Role::Revops => {
                 scope.is_reading()
-                    || matches!(scope, Scope::LeadsWrite | Scope::DealsWrite | Scope::ImportsWrite)
+                    || matches!(
+                        scope,
+                        Scope::LeadsWrite | Scope::DealsWrite | Scope::EventsWrite | Scope::ImportsWrite
+                    )
             }
             Role::Sales | Role::SalesManager => {
-                scope.is_reading() || matches!(scope, Scope::LeadsWrite | Scope::DealsWrite)
+                scope.is_reading()
+                    || matches!(scope, Scope::LeadsWrite | Scope::DealsWrite | Scope::EventsWrite)
             }
         }
     }

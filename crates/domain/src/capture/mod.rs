@@ -15,10 +15,10 @@ use crate::id::{FormId, FormKeyId};
 use crate::instant::Timestamp;
 pub use crate::leads::consent::LegalBasis;
 
+pub use crate::access::origins::origin;
 pub use answers::{Answers, MAX_FIELDS, MAX_VALUE_BYTES, country, statement, yes_or_no};
 pub use forms::{
-    EditForm, FormSettings, MakeForm, Refused, edit_form, form_faults, is_reserved, make_form, origin,
-    rotate_key,
+    EditForm, FormSettings, MakeForm, Refused, edit_form, form_faults, is_reserved, make_form, rotate_key,
 };
 pub use submission::{Consent, Context, Posted, Submission, SubmissionFault, SubmissionStatus};
 pub use submit::{Captured, Incoming, capture, failed};

@@ -123,6 +123,8 @@ pub struct Posted {
     pub consent: Vec<(String, bool)>,
     /// Where the person was.
     pub context: Context,
+    /// The visitor as the site knows it.
+    pub visitor: Option<String>,
     /// When the person sent it, as the page says.
     pub submitted_at: Option<Timestamp>,
     /// Whether it only tries the form out.

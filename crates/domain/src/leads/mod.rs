@@ -52,6 +52,12 @@ pub struct Lead {
     pub company_id: Option<CompanyId>,
     /// Where it first came from, if known.
     pub first_touch: Option<Touch>,
+    /// Its latest touch.
+    pub last_touch: Option<Touch>,
+    /// Its latest touch that was not direct.
+    pub last_non_direct_touch: Option<Touch>,
+    /// The touch at which it became known.
+    pub lead_touch: Option<Touch>,
     /// Not worked any more, by hand.
     pub archived_at: Option<Timestamp>,
     /// When it became known.
@@ -77,6 +83,14 @@ impl Profile {
 }
 
 impl Lead {
+    /// The one touch that is known so far.
+    pub fn begin_with(&mut self, touch: &Touch) {
+        self.first_touch = Some(touch.clone());
+        self.last_touch = Some(touch.clone());
+        self.last_non_direct_touch = touch.is_not_direct().then(|| touch.clone());
+        self.lead_touch = Some(touch.clone());
+    }
+
     /// The primary e-mail.
     pub fn email(&self) -> Option<&str> {
         self.of_kind(identity::Kind::Email)

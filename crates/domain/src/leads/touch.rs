@@ -49,6 +49,13 @@ pub struct Touch {
     pub occurred_at: Option<Timestamp>,
 }
 
+impl Touch {
+    /// Whether somebody or something led there: its channel is known, and is not `direct`.
+    pub fn is_not_direct(&self) -> bool {
+        self.channel.as_deref().is_some_and(|channel| channel != "direct")
+    }
+}
+
 /// The ids that ad networks gave a click.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -15,7 +15,7 @@ use crate::change::Change;
 use crate::fault::Fault;
 use crate::id::{CycleId, FormId, Ids, LeadId, TransitionId, UserId};
 use crate::instant::Timestamp;
-use crate::leads::Lead;
+use crate::leads::{Lead, Touch};
 use crate::world::World;
 
 /// Where a lead stands.
@@ -406,9 +406,21 @@ impl Cycle {
     /// The bit of [`Cycle::path`] that says that the cycle is over.
     pub const OVER: i64 = 1 << Stage::ALL.len();
 
-    /// Take over what reports group by from the lead as it is now.
+    /// Take over what reports group by from the lead as it is now. Where it came from is written once: touches that
+    /// become known later change the lead, not what was counted.
     pub fn describe(&mut self, lead: &Lead) {
-        let touch = lead.first_touch.clone().unwrap_or_default();
+        let known = &self.dimensions;
+        let has_origin = known.channel.is_some() || known.source.is_some() || known.campaign.is_some();
+        let touch = if has_origin {
+            Touch {
+                channel: known.channel.clone(),
+                source: known.source.clone(),
+                campaign: known.campaign.clone(),
+                ..Touch::default()
+            }
+        } else {
+            lead.first_touch.clone().unwrap_or_default()
+        };
         let form_id = self.dimensions.form_id;
         self.dimensions = Dimensions {
             channel: touch.channel,

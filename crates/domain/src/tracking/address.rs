@@ -83,6 +83,31 @@ impl Address {
         Some(text).filter(|text| !text.is_empty() && text != "/")
     }
 
+    /// The address as events keep it: without credentials and fragment. One that is too long keeps of its query only
+    /// what tells where a visit came from.
+    pub fn kept(&self) -> Option<String> {
+        let bare = self.bare();
+        let bare = bare.or_else(|| (self.url.path() == "/").then(String::new))?;
+        let with = |is_wanted: &dyn Fn(&str) -> bool| {
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            let wanted = self.url.query_pairs().filter(|(name, _)| is_wanted(name));
+            for (name, value) in wanted {
+                query.append_pair(&name, &clean(&value, MOST_OF_A_PARAMETER * 5));
+            }
+            let query = query.finish();
+            Some(if query.is_empty() {
+                bare.clone()
+            } else {
+                format!("{bare}?{query}")
+            })
+        };
+        let is_short = |text: &String| text.len() <= MOST_KEPT;
+        let whole = with(&|name| !is_secret(name)).filter(is_short);
+        let ways = || with(&is_of_a_way).filter(is_short);
+        let kept = whole.or_else(ways).unwrap_or(bare);
+        Some(kept).filter(|text| !text.is_empty())
+    }
+
     /// The first value of a parameter that says something: decoded, without control characters, clipped. Names are
     /// compared without case. It is text, whatever it looks like.
     pub fn parameter(&self, name: &str) -> Option<String> {
@@ -106,6 +131,48 @@ impl Address {
             .query_pairs()
             .any(|(key, value)| key == name && !value.is_empty())
     }
+}
+
+/// Names of parameters that let somebody in.
+const SECRETS: [&str; 18] = [
+    "access_token",
+    "api_key",
+    "apikey",
+    "auth",
+    "code",
+    "id_token",
+    "otp",
+    "passwd",
+    "password",
+    "pin",
+    "pwd",
+    "refresh_token",
+    "secret",
+    "session",
+    "sid",
+    "sig",
+    "signature",
+    "token",
+];
+
+fn is_secret(name: &str) -> bool {
+    SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+}
+
+/// Whether a parameter tells where a visit came from.
+fn is_of_a_way(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let is_click = [
+        "gclid",
+        "gbraid",
+        "wbraid",
+        "fbclid",
+        "msclkid",
+        "li_fat_id",
+        "ttclid",
+    ]
+    .contains(&name.as_str());
+    is_click || name.starts_with("utm_")
 }
 
 /// Stands for the host of an address that has none.
@@ -172,6 +239,27 @@ mod tests {
             let kept = Address::read(text).and_then(|address| address.bare());
             assert_eq!(kept.as_deref(), Some(bare), "{text}");
         }
+    }
+
+    #[test]
+    fn events_keep_the_query_without_what_lets_somebody_in() {
+        for (text, kept) in [
+            (
+                "https://ada:pw@e.com/a?b=1&Token=x&code=y#z",
+                "https://e.com/a?b=1",
+            ),
+            ("https://e.com/?token=x", "https://e.com/"),
+            ("/contact?utm_source=x", "/contact?utm_source=x"),
+            ("/?utm_source=x", "?utm_source=x"),
+        ] {
+            let found = Address::read(text).and_then(|address| address.kept());
+            assert_eq!(found.as_deref(), Some(kept));
+        }
+        let clipped = format!("https://e.com/a?utm_source=n&gclid=Cj0&x={}", "y".repeat(100_000));
+        let found = Address::read(&clipped)
+            .and_then(|address| address.kept())
+            .unwrap();
+        assert!(found.len() <= MOST_KEPT && found.starts_with("https://e.com/a?utm_source=n&gclid=Cj0"));
     }
 
     #[test]

@@ -1,9 +1,15 @@
-//! Where people come from: addresses, click ids, sources, channels, and the touches made of them.
+//! Where people come from: addresses, click ids, sources, channels, and the touches made of them; visitors, what they
+//! do, and whom they are linked to.
 
 pub mod address;
 pub mod channels;
 mod clicks;
+pub mod events;
+pub mod keys;
+pub mod record;
+pub mod sessions;
 pub mod sources;
 mod touch;
+pub mod visitors;
 
 pub use touch::{Visit, touch};

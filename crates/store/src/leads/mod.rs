@@ -12,7 +12,7 @@ pub use list::{Bounds, LeadFilter, LeadSort, Page, Position, count, list, list_w
 pub use terms::{follow_renames, has_renames};
 pub use world::{world, world_for_companies, world_for_consent, world_of};
 
-use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::HashMap;
 use tandem_domain::id::{Id, LeadId};
@@ -62,6 +62,27 @@ pub async fn by_ids(
         ids.into_iter().map(Id::uuid),
     ));
     complete(on, rows.all(on.conn()).await?).await
+}
+
+/// The ids of a lead's members, as they are now: itself and what was merged into it. Empty where there is no such lead.
+pub(crate) async fn members(on: &impl Read, lead: LeadId) -> Result<Vec<Uuid>, StoreError> {
+    let found: Vec<Uuid> = leads::Entity::find()
+        .select_only()
+        .column(leads::Column::Id)
+        .filter(Condition::all().add(leads::Column::Id.in_subquery(members_of(lead.uuid()))))
+        .into_tuple()
+        .all(on.conn())
+        .await?;
+    Ok(found)
+}
+
+/// That a row is one of a lead's members: of one lead by equality, so that an index gives the order, however many rows
+/// the lead has.
+pub(crate) fn of_members<C: ColumnTrait>(column: C, members: &[Uuid]) -> SimpleExpr {
+    match members {
+        [one] => column.eq(*one),
+        several => column.is_in(several.iter().copied()),
+    }
 }
 
 /// A lead with its company.

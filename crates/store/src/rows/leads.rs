@@ -44,6 +44,12 @@ pub struct Model {
     pub custom: String,
     #[sea_orm(column_type = "Text", nullable)]
     pub first_touch: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub last_touch: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub last_non_direct_touch: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub lead_touch: Option<String>,
     pub merged_into: Option<Uuid>,
     pub erased_at: Option<i64>,
     pub archived_at: Option<i64>,
@@ -86,6 +92,9 @@ impl Model {
             profile: to_json(&text),
             custom: to_json(&lead.profile.custom),
             first_touch: touch.map(to_json),
+            last_touch: lead.last_touch.as_ref().map(to_json),
+            last_non_direct_touch: lead.last_non_direct_touch.as_ref().map(to_json),
+            lead_touch: lead.lead_touch.as_ref().map(to_json),
             merged_into: None,
             erased_at: None,
             archived_at: lead.archived_at.map(Timestamp::millis),
@@ -103,6 +112,7 @@ impl Model {
             .into_iter()
             .map(|(name, value)| Some((LeadField::named(&name)?, value)))
             .collect();
+        let touch = |text: Option<String>| text.map(|text| from_json("leads", &text)).transpose();
         identifiers.sort_by_key(|identifier| (identifier.kind, identifier.position, identifier.id));
         Ok(Lead {
             id: Id::from_uuid(self.id),
@@ -124,10 +134,10 @@ impl Model {
                 custom: from_json("leads", &self.custom)?,
             },
             company_id: self.company_id.map(Id::from_uuid),
-            first_touch: self
-                .first_touch
-                .map(|text| from_json("leads", &text))
-                .transpose()?,
+            first_touch: touch(self.first_touch)?,
+            last_touch: touch(self.last_touch)?,
+            last_non_direct_touch: touch(self.last_non_direct_touch)?,
+            lead_touch: touch(self.lead_touch)?,
             archived_at: self.archived_at.map(Timestamp::from_millis),
             created_at: Timestamp::from_millis(self.created_at),
             updated_at: Timestamp::from_millis(self.updated_at),

@@ -12,9 +12,9 @@ use crate::change::{Change, Facts};
 use crate::fault::Fault;
 use crate::id::{CompanyId, Ids, LeadId};
 use crate::instant::Timestamp;
-use crate::leads::Lead;
 use crate::leads::fields::{About, LeadField, is_empty};
 use crate::leads::identity::{Identifier, Key, Kind, email_key, external_key, phone_key};
+use crate::leads::{Lead, Touch};
 use crate::world::World;
 
 /// A lead in the making, with what has changed so far.
@@ -52,6 +52,30 @@ impl Draft {
                     .map(|i| json!({"system": i.system, "id": i.value}))
                     .collect(),
             ),
+        }
+    }
+
+    /// The first touch that is known of it. What a form tells of a visit becomes a touch by the visit.
+    pub(super) fn begin_with(
+        &mut self,
+        touch: &Touch,
+        said: &Statement,
+        actor: &Actor,
+        now: Timestamp,
+        ids: &mut Ids,
+    ) {
+        let at = said.observed_at.map_or(now, |at| at.min(now));
+        let touch = Touch {
+            occurred_at: touch.occurred_at.or(Some(at)),
+            ..touch.clone()
+        };
+        self.lead.begin_with(&touch);
+        if !matches!(actor, Actor::Form(_)) {
+            self.changes.push(Change::TouchStated {
+                id: ids.next(),
+                lead_id: self.lead.id,
+                touch: Box::new(touch),
+            });
         }
     }
 

@@ -239,7 +239,10 @@ fn create(
         identifiers: vec![],
         profile: Profile::default(),
         company_id: None,
-        first_touch: said.touch().cloned(),
+        first_touch: None,
+        last_touch: None,
+        last_non_direct_touch: None,
+        lead_touch: None,
         archived_at: None,
         created_at: known_since,
         updated_at: now,
@@ -253,6 +256,7 @@ fn create(
     take_over(&mut draft, world, said, actor, now, ids)?;
     if let Some(touch) = said.touch() {
         draft.after.insert("first_touch".into(), json!(touch));
+        draft.begin_with(touch, said, actor, now, ids);
     }
     let form_id: Option<FormId> = if let Actor::Form(id) = actor {
         Some(*id)
@@ -334,7 +338,7 @@ fn update(
     if let (None, Some(touch)) = (&draft.lead.first_touch, said.touch()) {
         draft.before.insert("first_touch".into(), Value::Null);
         draft.after.insert("first_touch".into(), json!(touch));
-        draft.lead.first_touch = Some(touch.clone());
+        draft.begin_with(touch, said, actor, now, ids);
     }
     Ok(draft.finish(world, now))
 }

@@ -352,7 +352,11 @@ fn an_empty_first_touch_takes_nobodys_place() {
         ..Touch::default()
     };
     put(&mut world, &touched(google.clone()), &partner, 1, &mut ids).unwrap();
-    assert_eq!(world.leads[&id].first_touch, Some(google));
+    let first = Touch {
+        occurred_at: Some(at(1)),
+        ..google
+    };
+    assert_eq!(world.leads[&id].first_touch, Some(first));
 }
 
 proptest! {

@@ -1,0 +1,101 @@
+//! What submissions tell tracking: that a form was sent, and whose the visitor is from then on.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, json};
+use tandem_domain::capture::{Posted, Submission, SubmissionStatus};
+use tandem_domain::change::Change;
+use tandem_domain::id::LeadId;
+use tandem_domain::tracking::events::{Event, EventKind, Pages};
+use tandem_domain::tracking::visitors::visitor_key;
+use tandem_store::tracking::{self, Identified, Visitors};
+use tandem_store::{Stamp, StoreError, Tx};
+
+/// What the submissions of one transaction tell.
+#[derive(Default)]
+pub struct Sent {
+    visitors: Visitors,
+    links: Vec<Identified>,
+    events: Vec<Event>,
+    fresh: BTreeSet<LeadId>,
+}
+
+impl Sent {
+    /// Lock and load the visitors, before anything else is locked by name.
+    pub async fn prepare(tx: &Tx, visitors: impl Iterator<Item = Option<&str>>) -> Result<Self, StoreError> {
+        let keys: BTreeSet<String> = visitors
+            .filter_map(|visitor| visitor_key(visitor?))
+            .map(str::to_owned)
+            .collect();
+        Ok(Self {
+            visitors: tracking::visitors(tx, &keys).await?,
+            ..Self::default()
+        })
+    }
+
+    /// Note what was decided about one submission.
+    pub fn note(&mut self, stamp: &Stamp, posted: &Posted, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::LeadCreated { lead, .. } => drop(self.fresh.insert(lead.id)),
+                Change::SubmissionReceived(submission) | Change::SubmissionReplayed(submission) => {
+                    self.take(stamp, posted, submission);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn take(&mut self, stamp: &Stamp, posted: &Posted, submission: &Submission) {
+        let (SubmissionStatus::Accepted, Some(lead_id)) = (submission.status, submission.lead_id) else {
+            return;
+        };
+        let told_by = submission.form_id.to_string();
+        let mut ids = stamp.ids();
+        let key = posted.visitor.as_deref().and_then(visitor_key);
+        let visitor_id = key.map(|key| {
+            let visitor = self.visitors.visit(key, stamp.now, &mut ids);
+            let is_first = visitor.links.is_empty();
+            if let Some(link) = visitor.identify(lead_id, stamp.now, &mut ids) {
+                self.links.push(Identified {
+                    link,
+                    told_by: told_by.clone(),
+                    is_first,
+                });
+            }
+            visitor.id
+        });
+        let said = json!({"form_id": submission.form_id, "submission_id": submission.id});
+        let context = posted.context.clone();
+        let known = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        self.events.push(Event {
+            id: ids.next(),
+            kind: EventKind::form_submit(),
+            told_by,
+            visitor_id,
+            lead_id: Some(lead_id),
+            occurred_at: posted
+                .submitted_at
+                .unwrap_or(submission.received_at)
+                .min(stamp.now),
+            received_at: stamp.now,
+            pages: Pages {
+                url: known(context.page_url),
+                referrer: known(context.referrer),
+                landing_url: known(context.landing_url),
+                landing_referrer: known(context.landing_referrer),
+            }
+            .kept(),
+            properties: said.as_object().cloned().unwrap_or_else(Map::new),
+            is_bot: false,
+        });
+    }
+
+    /// Record it, once the leads are written.
+    pub async fn record(self, tx: &Tx) -> Result<(), StoreError> {
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        tracking::record(tx, &self.visitors, &self.links, self.events, &self.fresh).await
+    }
+}

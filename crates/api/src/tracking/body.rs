@@ -1,0 +1,326 @@
+//! Events as they are told: bodies of requests, read item by item, so that a bad one refuses no other.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tandem_domain::id::LeadId;
+use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::identity::{Email, Key, email_key, external_key};
+use tandem_domain::tracking::events::Said;
+use tandem_domain::tracking::visitors::visitor_key;
+use utoipa::ToSchema;
+
+use crate::http::problem::{Place, Problem, Violation};
+use crate::http::shape::Shape;
+use crate::leads::body::ExternalId;
+
+/// What a site tells of one visitor.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "it is the published form; each event is read by itself")]
+pub struct CollectRequest {
+    /// The visitor, as the site knows it.
+    #[schema(
+        min_length = 8,
+        max_length = 100,
+        pattern = "^[A-Za-z0-9._:-]+$",
+        example = "0b8ff2b1-6d0a-4a54-9f3c-7a1f4c0d9e21"
+    )]
+    visitor_id: String,
+    /// What the visitor did.
+    #[schema(min_items = 1, max_items = 100)]
+    events: Vec<CollectedEvent>,
+}
+
+/// Something that a visitor did.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CollectedEvent {
+    /// What happened: one of the known types, or `custom.<snake_case>`.
+    #[schema(
+        min_length = 1,
+        max_length = 80,
+        pattern = r"^[a-z_]+(\.[a-z0-9_]+)?$",
+        example = "page_view"
+    )]
+    r#type: String,
+    /// When; at most 5 minutes ahead. Now where nothing is said.
+    #[serde(default)]
+    occurred_at: Option<Timestamp>,
+    /// What else; at most 8192 bytes, nested at most 5 deep.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>, example = json!({"plan": "team"}))]
+    properties: Option<Map<String, Value>>,
+    /// The page; kept without credentials, and clipped.
+    #[serde(default)]
+    #[schema(
+        max_length = 200000,
+        example = "https://www.example.com/pricing?utm_source=newsletter"
+    )]
+    url: Option<String>,
+    /// The page before it.
+    #[serde(default)]
+    #[schema(max_length = 200000, example = "https://www.google.com/")]
+    referrer: Option<String>,
+    /// The caller's own id of the event: told twice, it counts once, for good.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, example = "0b8ff2b1-6d0a-4a54")]
+    event_id: Option<String>,
+}
+
+/// A lead by one of its names.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeadName {
+    /// Its id.
+    #[serde(default)]
+    id: Option<LeadId>,
+    /// One of its e-mails.
+    #[serde(default)]
+    #[schema(max_length = 254, format = "email", example = "ada@example.com")]
+    email: Option<String>,
+    /// An id that another system knows it by.
+    #[serde(default)]
+    external_id: Option<ExternalId>,
+}
+
+/// Events that a server tells.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "it is the published form; each event is read by itself")]
+pub struct EventsRequest {
+    /// The events; a bad one refuses no other.
+    #[schema(min_items = 1, max_items = 1000)]
+    events: Vec<ToldEvent>,
+    /// Whether an unknown e-mail makes a lead.
+    #[serde(default)]
+    create_lead: Option<bool>,
+}
+
+/// Something that a visitor or a lead did: it names one of them.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToldEvent {
+    /// What happened: one of the known types, or `custom.<snake_case>`.
+    #[schema(
+        min_length = 1,
+        max_length = 80,
+        pattern = r"^[a-z_]+(\.[a-z0-9_]+)?$",
+        example = "email_click"
+    )]
+    r#type: String,
+    /// The visitor who did it, as the site knows it.
+    #[serde(default)]
+    #[schema(
+        min_length = 8,
+        max_length = 100,
+        pattern = "^[A-Za-z0-9._:-]+$",
+        example = "0b8ff2b1-6d0a-4a54-9f3c-7a1f4c0d9e21"
+    )]
+    visitor_id: Option<String>,
+    /// The lead who did it, by exactly one name.
+    #[serde(default)]
+    lead: Option<LeadName>,
+    /// When; at most 5 minutes ahead. Now where nothing is said.
+    #[serde(default)]
+    occurred_at: Option<Timestamp>,
+    /// What else; at most 8192 bytes, nested at most 5 deep.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>, example = json!({"campaign": "may-news"}))]
+    properties: Option<Map<String, Value>>,
+    /// The page; kept without credentials, and clipped.
+    #[serde(default)]
+    #[schema(max_length = 200000, example = "https://www.example.com/pricing")]
+    url: Option<String>,
+    /// The page before it.
+    #[serde(default)]
+    #[schema(max_length = 200000)]
+    referrer: Option<String>,
+    /// The caller's own id of the event: told twice by one key, it counts once, for good.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, example = "evt-4711")]
+    event_id: Option<String>,
+}
+
+/// What became of events.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventsAnswer {
+    /// How many were taken.
+    #[schema(minimum = 0, maximum = 1000)]
+    pub accepted: i64,
+    /// How many had been told before.
+    #[schema(minimum = 0, maximum = 1000)]
+    pub duplicates: i64,
+    /// Those that were not taken.
+    #[schema(max_items = 1000)]
+    pub rejected: Vec<RejectedEvent>,
+}
+
+/// An event that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RejectedEvent {
+    /// Its place in the request, from 0.
+    #[schema(minimum = 0, maximum = 999)]
+    pub index: i64,
+    /// Why, for programs.
+    #[schema(max_length = 64, example = "out_of_range")]
+    pub code: String,
+    /// Why, for people.
+    #[schema(max_length = 2048, example = "lies more than 5 minutes in the future")]
+    pub detail: String,
+}
+
+impl RejectedEvent {
+    /// An event that was not taken.
+    pub fn new(index: usize, code: &str, detail: impl ToString) -> Self {
+        Self {
+            index: index as i64,
+            code: code.to_owned(),
+            detail: detail.to_string(),
+        }
+    }
+}
+
+/// Who did something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// A visitor.
+    Visitor(String),
+    /// A lead by its id.
+    Lead(LeadId),
+    /// A lead by an e-mail, which may make one.
+    Email(Email),
+    /// A lead by an id of another system.
+    External(Key),
+}
+
+impl Who {
+    /// The identifier that the lead is looked up by.
+    pub fn key(&self) -> Option<Key> {
+        match self {
+            Who::Email(email) => Some(email_key(email)),
+            Who::External(key) => Some(key.clone()),
+            Who::Visitor(_) | Who::Lead(_) => None,
+        }
+    }
+}
+
+impl LeadName {
+    /// The one name.
+    pub fn read(&self) -> Result<Who, (&'static str, &'static str)> {
+        match (self.id, &self.email, &self.external_id) {
+            (Some(id), None, None) => Ok(Who::Lead(id)),
+            (None, Some(email), None) => {
+                let parsed =
+                    Email::parse(email).map_err(|_| ("invalid_format", "is not an e-mail address"))?;
+                Ok(Who::Email(parsed))
+            }
+            (None, None, Some(external)) => Ok(Who::External(external_key(&external.system, &external.id))),
+            _ => Err((
+                "invalid_variant",
+                "name the lead by exactly one of id, email and external_id",
+            )),
+        }
+    }
+}
+
+/// The events of a body.
+pub struct Items<T> {
+    /// Those that fit its shape, with their places.
+    pub fit: Vec<(usize, T)>,
+    /// Those that do not.
+    pub rejected: Vec<RejectedEvent>,
+}
+
+/// Read the events of a body. What is wrong with the body itself refuses all of it.
+pub fn items<T: DeserializeOwned>(shape: &Shape, body: &Value) -> Result<Items<T>, Problem> {
+    let mut rejected: BTreeMap<usize, RejectedEvent> = BTreeMap::new();
+    let mut whole: Vec<Violation> = vec![];
+    for violation in shape.check(body) {
+        let index = match &violation.place {
+            Place::Pointer(pointer) => index_of(pointer),
+            Place::Header(_) | Place::Parameter(_) => None,
+        };
+        match index {
+            Some((index, rest)) => {
+                let detail = match rest.is_empty() {
+                    true => violation.detail.clone(),
+                    false => format!("{rest}: {}", violation.detail),
+                };
+                rejected
+                    .entry(index)
+                    .or_insert_with(|| RejectedEvent::new(index, violation.code, detail));
+            }
+            None => whole.push(violation),
+        }
+    }
+    if !whole.is_empty() {
+        return Err(Problem::invalid(whole));
+    }
+    let mut fit = vec![];
+    for (index, event) in body["events"].as_array().into_iter().flatten().enumerate() {
+        if rejected.contains_key(&index) {
+            continue;
+        }
+        match T::deserialize(event) {
+            Ok(event) => fit.push((index, event)),
+            Err(_) => {
+                let detail = "does not have the documented form";
+                rejected.insert(index, RejectedEvent::new(index, "invalid_format", detail));
+            }
+        }
+    }
+    Ok(Items {
+        fit,
+        rejected: rejected.into_values().collect(),
+    })
+}
+
+/// The place of an event in a pointer, and what of the pointer lies within it.
+fn index_of(pointer: &str) -> Option<(usize, String)> {
+    let rest = pointer.trim_start_matches('#').strip_prefix("/events/")?;
+    let (index, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    Some((index.parse().ok()?, rest.replace('/', ".")))
+}
+
+impl CollectedEvent {
+    /// What is said of it, and its own id.
+    pub fn said(self) -> (Said, Option<String>) {
+        let said = Said {
+            kind: self.r#type,
+            occurred_at: self.occurred_at,
+            url: self.url,
+            referrer: self.referrer,
+            properties: self.properties,
+        };
+        (said, self.event_id)
+    }
+}
+
+impl ToldEvent {
+    /// Who did it: exactly one of both.
+    pub fn who(&self) -> Result<Who, (&'static str, &'static str)> {
+        match (&self.visitor_id, &self.lead) {
+            (Some(visitor), None) => {
+                let key = visitor_key(visitor).ok_or(("invalid_format", "is not a visitor's id"))?;
+                Ok(Who::Visitor(key.to_owned()))
+            }
+            (None, Some(lead)) => lead.read(),
+            _ => Err(("invalid_variant", "name either a visitor or a lead")),
+        }
+    }
+
+    /// What is said of it, and its own id.
+    pub fn said(self) -> (Said, Option<String>) {
+        let said = Said {
+            kind: self.r#type,
+            occurred_at: self.occurred_at,
+            url: self.url,
+            referrer: self.referrer,
+            properties: self.properties,
+        };
+        (said, self.event_id)
+    }
+}

@@ -1,0 +1,133 @@
+//! `POST /v1/collect`: what a site's pages tell of a visitor.
+
+use actix_web::body::BoxBody;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::HeaderValue;
+use actix_web::{HttpRequest, HttpResponse, Responder, post, web};
+use serde::Deserialize;
+use tandem_domain::access::Actor;
+use tandem_domain::id::EventId;
+use tandem_domain::tracking::events;
+use tandem_domain::tracking::visitors::visitor_key;
+use utoipa::IntoParams;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::body::{CollectRequest, CollectedEvent, Who, items};
+use super::events::{hand_in, hash};
+use super::sites;
+use super::take::{Arrival, Item};
+use crate::capture::bots;
+use crate::ctx::{Ctx, Public};
+use crate::http::json::{operation_key, shapes};
+use crate::http::problem::{Code, Place, Problem, ProblemView, Violation};
+use crate::http::query::Query;
+use crate::http::reply::Reply;
+use crate::http::strict;
+
+/// The operation for sites.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config.service(collect_events);
+}
+
+/// By which key.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct CollectQuery {
+    /// The site's publishable tracking key. Without one nothing is taken.
+    #[param(
+        max_length = 64,
+        example = "tdm_pk_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk0Ab3xF"
+    )]
+    key: Option<String>,
+}
+
+/// That it was taken; nothing is told.
+#[derive(Debug)]
+struct Collected(Option<HeaderValue>);
+
+impl Responder for Collected {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        let mut response = HttpResponse::NoContent().finish();
+        sites::name_origin(response.headers_mut(), self.0);
+        response
+    }
+}
+
+/// Tell what a visitor did.
+///
+/// For websites: no credential but the publishable tracking key, and pages of its `allowed_origins` only. A body of
+/// `text/plain` is read as JSON too, so that `navigator.sendBeacon` needs no preflight. The answer tells nothing; of
+/// several events a bad one is dropped. What known bots tell is kept, and counts nowhere.
+#[utoipa::path(tag = "tracking", params(CollectQuery), security(()),
+    request_body(content((CollectRequest = "application/json"), (String = "text/plain"))),
+    responses((status = 204, description = "It was taken",
+            headers(("Access-Control-Allow-Origin" = String, description = "The page's origin"))),
+        (status = 403, description = "Pages of this origin may not use the key", body = ProblemView,
+            content_type = "application/problem+json"),
+        (status = 404, description = "There is no such key, or it works no more", body = ProblemView,
+            content_type = "application/problem+json")))]
+#[post("/v1/collect")]
+async fn collect_events(ctx: Ctx<Public>, query: Query<CollectQuery>, sent: web::Bytes) -> Reply<Collected> {
+    let place = ctx.tracks.place()?;
+    let request = ctx.request();
+    let is_text = || {
+        let kind = request.headers().get(CONTENT_TYPE)?.to_str().ok()?;
+        let essence = kind.split(';').next()?.trim().to_ascii_lowercase();
+        Some(essence == "text/plain" || essence == "application/json")
+    };
+    if is_text() == Some(false) {
+        return Err(Problem::new(Code::UnsupportedMediaType));
+    }
+    let Some(key) = query.0.key else {
+        let missing = Violation::new(Place::Parameter("key".into()), "required", "is required");
+        return Err(Problem::new(Code::InvalidParameter).errors(vec![missing]));
+    };
+    let site = sites::of(request, &key).await?;
+    let origin = site.check_origin(request.headers())?;
+    ctx.limits.admit_form(&key)?;
+    let shape = shapes(request)?.body(&operation_key(request));
+    let shape =
+        shape.ok_or_else(|| Problem::new(Code::InternalError).because("what is collected has no shape"))?;
+    let body = strict::parse(&sent)?;
+    let told = items::<CollectedEvent>(shape, &body)?;
+    let visitor = body["visitor_id"].as_str().and_then(visitor_key);
+    let Some(visitor) = visitor else {
+        let unfit = Violation::new(
+            Place::at(["visitor_id"]),
+            "invalid_format",
+            "is not a visitor's id",
+        );
+        return Err(Problem::invalid(vec![unfit]));
+    };
+
+    let told_by = site.id.to_string();
+    let is_bot = bots::is_bot(request.headers());
+    let mut arrivals = vec![];
+    for (index, event) in told.fit {
+        let (said, own_id) = event.said();
+        if let Ok(read) = events::read(said, ctx.now()) {
+            let id: EventId = ctx.ids().next();
+            arrivals.push(Arrival {
+                id,
+                index,
+                who: Who::Visitor(visitor.to_owned()),
+                hash: own_id.map(|own_id| hash(&told_by, &own_id)),
+                read,
+                is_bot,
+            });
+        }
+    }
+    let item = Item {
+        stamp: ctx.stamp_as(Actor::System("tracking")),
+        told_by,
+        events: arrivals,
+        rejected: vec![],
+        makes_leads: false,
+        once: None,
+    };
+    hand_in(&ctx, place, item).await?;
+    Ok(Collected(origin))
+}

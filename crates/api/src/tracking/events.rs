@@ -1,0 +1,123 @@
+//! `POST /v1/events`: what servers tell of visitors and leads.
+
+use std::time::Duration;
+
+use actix_web::body::BoxBody;
+use actix_web::{HttpRequest, HttpResponse, Responder, post};
+use tandem_domain::id::EventId;
+use tandem_domain::tracking::events::{self, Unfit};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+use super::body::{EventsAnswer, EventsRequest, Items, RejectedEvent, ToldEvent, items};
+use super::take::{Arrival, Item, Outcome, Tracks};
+use crate::access::scopes::EventsWrite;
+use crate::capture::writer::{Place, Undone};
+use crate::crypto;
+use crate::ctx::{Ctx, Permission};
+use crate::http::json::{Unwalked, operation_key, shapes};
+use crate::http::problem::{Code, Kept, Problem};
+use crate::http::reply::{Reply, respond};
+
+/// How long events may wait for their turn: nobody waits longer for an answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The operation for servers.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config.service(record_events);
+}
+
+/// An answer as it was rendered.
+#[derive(Debug)]
+struct Told(Kept);
+
+impl Responder for Told {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        respond(self.0)
+    }
+}
+
+/// Tell what visitors and leads did.
+///
+/// Up to 1,000 events, each of a visitor or of a lead; good ones are taken though others are bad. They become durable
+/// together. An event may come late, and in any order: sessions and touches come out as if it had come in time. One
+/// with an `event_id` counts once for good, however often its caller tells it.
+#[utoipa::path(tag = "tracking", security(("bearer" = [EventsWrite])), request_body = EventsRequest,
+    responses((status = 200, description = "What became of the events", body = EventsAnswer)))]
+#[post("/v1/events")]
+async fn record_events(ctx: Ctx<EventsWrite>, body: Unwalked) -> Reply<Told> {
+    let place = ctx.tracks.place()?;
+    let request = ctx.request();
+    let shape = shapes(request)?.body(&operation_key(request));
+    let shape = shape.ok_or_else(|| Problem::new(Code::InternalError).because("events have no shape"))?;
+    let Items { fit, mut rejected } = items::<ToldEvent>(shape, &body.0)?;
+
+    let told_by = ctx.actor().id();
+    let mut arrivals = vec![];
+    for (index, event) in fit {
+        let who = match event.who() {
+            Ok(who) => who,
+            Err((code, detail)) => {
+                rejected.push(RejectedEvent::new(index, code, detail));
+                continue;
+            }
+        };
+        let (said, own_id) = event.said();
+        match events::read(said, ctx.now()) {
+            Ok(read) => {
+                let id: EventId = ctx.ids().next();
+                arrivals.push(Arrival {
+                    id,
+                    index,
+                    who,
+                    hash: own_id.map(|own_id| hash(&told_by, &own_id)),
+                    read,
+                    is_bot: false,
+                });
+            }
+            Err(unfit) => rejected.push(unfit_at(index, unfit)),
+        }
+    }
+    rejected.sort_by_key(|rejected| rejected.index);
+    let item = Item {
+        stamp: ctx.stamp_as(ctx.actor().clone()),
+        told_by,
+        events: arrivals,
+        rejected,
+        makes_leads: body.0["create_lead"].as_bool().unwrap_or_default(),
+        once: ctx.once_by_caller(),
+    };
+    hand_in(&ctx, place, item).await.map(Told)
+}
+
+fn unfit_at(index: usize, unfit: Unfit) -> RejectedEvent {
+    RejectedEvent::new(index, unfit.code(), unfit)
+}
+
+/// The hash by which an event is known for good: of who told it and of its own id.
+pub(super) fn hash(told_by: &str, own_id: &str) -> Uuid {
+    let whole = crypto::sha256(format!("{told_by}\u{0}{own_id}").as_bytes());
+    let mut half = [0; 16];
+    half.copy_from_slice(&whole[..16]);
+    Uuid::from_bytes(half)
+}
+
+/// Hand events to the writer, and wait for what becomes of them.
+pub(super) async fn hand_in<P: Permission>(
+    ctx: &Ctx<P>,
+    place: Place<'_, Tracks>,
+    item: Item,
+) -> Result<Kept, Problem> {
+    let has_key = item.once.is_some();
+    let ticket = place.take(item);
+    let commits = ctx.commits();
+    match ticket.wait(PATIENCE, || commits.begin()).await {
+        Ok(Outcome::Taken(answer)) => Ok(answer),
+        Ok(Outcome::Repeated(answer)) => Err(Problem::kept(answer)),
+        Ok(Outcome::KeyReused) => Err(Problem::new(Code::IdempotencyKeyReused)),
+        Err(Undone::Locked) if has_key => Err(Problem::new(Code::RequestInProgress).retry_after(1)),
+        Err(undone) => Err(undone.into()),
+    }
+}

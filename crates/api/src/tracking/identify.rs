@@ -1,0 +1,210 @@
+//! `POST /v1/identify` and `POST /v1/touches`: what servers and people tell of a lead.
+
+use std::collections::BTreeSet;
+
+use actix_web::post;
+use serde::{Deserialize, Serialize};
+use tandem_domain::change::Change;
+use tandem_domain::fault::Fault;
+use tandem_domain::id::LeadId;
+use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::Touch;
+use tandem_domain::tracking::events::MAX_AHEAD;
+use tandem_domain::tracking::record::TouchRecord;
+use tandem_domain::tracking::visitors::visitor_key;
+use tandem_store as store;
+use tandem_store::Tx;
+use tandem_store::tracking::Identified;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::body::{LeadName, Who};
+use super::views::TouchView;
+use crate::access::scopes::EventsWrite;
+use crate::ctx::Ctx;
+use crate::http::json::Json;
+use crate::http::problem::{Code, Problem};
+use crate::http::reply::{Created, Reply};
+use crate::settings::invalid;
+
+/// The operations.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config.service(identify_visitor).service(add_touch);
+}
+
+/// Who a visitor is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdentifyRequest {
+    /// The visitor, as the site knows it.
+    #[schema(
+        min_length = 8,
+        max_length = 100,
+        pattern = "^[A-Za-z0-9._:-]+$",
+        example = "0b8ff2b1-6d0a-4a54-9f3c-7a1f4c0d9e21"
+    )]
+    visitor_id: String,
+    /// The lead, by exactly one name.
+    lead: LeadName,
+}
+
+/// Who a visitor is from now on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IdentifyAnswer {
+    /// The visitor.
+    #[schema(max_length = 100)]
+    visitor_id: String,
+    /// The lead who uses it.
+    lead_id: LeadId,
+    /// Since when.
+    linked_at: Timestamp,
+}
+
+/// A touch that is told.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TouchWrite {
+    /// The lead, by exactly one name.
+    lead: LeadName,
+    /// The channel: one of the known ones, or one of your own; `event`, `partner` and `sales` are given by hand alone.
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[a-z][a-z0-9_]*$",
+        example = "event"
+    )]
+    channel: String,
+    /// The source, such as a fair's name.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, example = "trade-fair")]
+    source: Option<String>,
+    /// The medium.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, example = "booth")]
+    medium: Option<String>,
+    /// The campaign, by one of its `utm_campaign` aliases or as text.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, example = "expo-2026")]
+    campaign: Option<String>,
+    /// The search term.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200)]
+    term: Option<String>,
+    /// The content.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200)]
+    content: Option<String>,
+    /// When it happened; at most 5 minutes ahead. Now where nothing is said.
+    #[serde(default)]
+    occurred_at: Option<Timestamp>,
+}
+
+/// Say who a visitor is.
+///
+/// What the visitor did so far becomes the lead's, if it was nobody's. A visitor who was another lead's is this lead's
+/// from now on; the other keeps its history (a shared device).
+#[utoipa::path(tag = "tracking", security(("bearer" = [EventsWrite])), request_body = IdentifyRequest,
+    responses((status = 200, description = "Who the visitor is", body = IdentifyAnswer),
+        (status = 404, description = "There is no such lead")))]
+#[post("/v1/identify")]
+async fn identify_visitor(ctx: Ctx<EventsWrite>, body: Json<IdentifyRequest>) -> Reply<Json<IdentifyAnswer>> {
+    let who = named(&body.0.lead)?;
+    let unfit = || {
+        invalid(vec![Fault::new(
+            "/visitor_id",
+            "invalid_format",
+            "is not a visitor's id",
+        )])
+    };
+    let key = visitor_key(&body.0.visitor_id).ok_or_else(unfit)?;
+    let tx = ctx.begin().await?;
+    let mut visitors = store::tracking::visitors(&tx, &BTreeSet::from([key.to_owned()])).await?;
+    let lead_id = known(&tx, &who).await?;
+    let touched: BTreeSet<LeadId> = visitors.leads().chain([lead_id]).collect();
+    store::tracking::lock_leads(&tx, &touched).await?;
+
+    let told_by = ctx.actor().id();
+    let visitor = visitors.visit(key, ctx.now(), &mut ctx.ids());
+    let is_first = visitor.links.is_empty();
+    let link = visitor.identify(lead_id, ctx.now(), &mut ctx.ids());
+    let linked_at = visitor.links.last().map_or(ctx.now(), |link| link.at);
+    let links: Vec<Identified> = link
+        .map(|link| Identified {
+            link,
+            told_by,
+            is_first,
+        })
+        .into_iter()
+        .collect();
+    if let Some(link) = link {
+        store::write(&tx, &[Change::VisitorIdentified(link)]).await?;
+        store::tracking::record(&tx, &visitors, &links, vec![], &BTreeSet::new()).await?;
+    }
+    let answer = IdentifyAnswer {
+        visitor_id: key.to_owned(),
+        lead_id,
+        linked_at,
+    };
+    ctx.commit(tx, Json(answer)).await
+}
+
+/// Tell a touch of a lead: a fair, a call, a recommendation, an ad elsewhere.
+///
+/// It stands beside the touches that visits make, and counts like them.
+#[utoipa::path(tag = "tracking", security(("bearer" = [EventsWrite])), request_body = TouchWrite,
+    responses((status = 201, description = "The touch", body = TouchView,
+            headers(("Location" = String, description = "The touches of the lead"))),
+        (status = 404, description = "There is no such lead")))]
+#[post("/v1/touches")]
+async fn add_touch(ctx: Ctx<EventsWrite>, body: Json<TouchWrite>) -> Reply<Created<TouchView>> {
+    let told = body.0;
+    let who = named(&told.lead)?;
+    let occurred_at = told.occurred_at.unwrap_or(ctx.now());
+    if occurred_at > ctx.now().plus_millis(MAX_AHEAD) {
+        let ahead = Fault::new(
+            "/occurred_at",
+            "out_of_range",
+            "lies more than 5 minutes in the future",
+        );
+        return Err(invalid(vec![ahead]));
+    }
+    let touch = Touch {
+        channel: Some(told.channel),
+        source: told.source,
+        medium: told.medium,
+        campaign: told.campaign,
+        term: told.term,
+        content: told.content,
+        occurred_at: Some(occurred_at),
+        ..Touch::default()
+    };
+    let tx = ctx.begin().await?;
+    let lead_id = known(&tx, &who).await?;
+    store::tracking::lock_leads(&tx, &BTreeSet::from([lead_id])).await?;
+    let record = TouchRecord::given(ctx.ids().next(), lead_id, &touch, ctx.now());
+    store::write(&tx, &[Change::TouchAdded(Box::new(record.clone()))]).await?;
+    store::tracking::show(&tx, &BTreeSet::from([lead_id]), &BTreeSet::new()).await?;
+    let view = TouchView::all(&tx, vec![record]).await?.pop();
+    let view = view.ok_or_else(|| Problem::new(Code::InternalError).because("a touch has no view"))?;
+    let created = Created::at(format!("/v1/leads/{lead_id}/touches"), view).about(vec![lead_id]);
+    ctx.commit(tx, created).await
+}
+
+fn named(lead: &LeadName) -> Result<Who, Problem> {
+    lead.read()
+        .map_err(|(code, detail)| invalid(vec![Fault::new("/lead", code, detail)]))
+}
+
+/// The lead that a name names.
+async fn known(tx: &Tx, who: &Who) -> Result<LeadId, Problem> {
+    let found = match (who, who.key()) {
+        (Who::Lead(id), _) => store::tracking::leads_there(tx, &BTreeSet::from([*id]))
+            .await?
+            .pop_first(),
+        (_, Some(key)) => store::tracking::leads_named(tx, &BTreeSet::from([key.clone()]))
+            .await?
+            .remove(&key),
+        (_, None) => None,
+    };
+    found.ok_or_else(|| Problem::new(Code::NotFound))
+}

@@ -1,0 +1,280 @@
+//! Publishable tracking keys of sites.
+
+use actix_web::{delete, get, patch, post};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tandem_domain::change::Change;
+use tandem_domain::id::TrackingKeyId;
+use tandem_domain::instant::Timestamp;
+use tandem_domain::tracking::keys::{self, Refused, TrackingKey};
+use tandem_store as store;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::access::scopes::{FormsRead, FormsWrite};
+use crate::crypto::secret;
+use crate::ctx::Ctx;
+use crate::http::json::{Json, MergePatch};
+use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::http::problem::{Code, Problem};
+use crate::http::query::{Path, Query};
+use crate::http::reply::{Created, NoContent, Reply, Tagged, etag};
+use crate::settings::invalid;
+
+/// The operations on tracking keys.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config.service(create_tracking_key).service(list_tracking_keys);
+    config.service(get_tracking_key).service(update_tracking_key);
+    config.service(rotate_tracking_key).service(revoke_tracking_key);
+}
+
+/// How long the key before a rotation works where nothing else is said, in seconds: 30 days.
+const GRACE: i64 = 30 * 86_400;
+
+/// A tracking key to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrackingKeyWrite {
+    /// What people call it.
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Website")]
+    name: String,
+    /// The origins whose pages may use it: scheme and host, perhaps a port.
+    #[schema(min_items = 1, max_items = 50, example = json!(["https://www.example.com"]))]
+    allowed_origins: Vec<String>,
+}
+
+/// A merge patch of a tracking key.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrackingKeyPatch {
+    /// What people call it.
+    #[serde(default)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, pattern = r"\S", example = "Website")]
+    name: Option<String>,
+    /// The origins whose pages may use it; the list replaces the one before.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, required = false, min_items = 1, max_items = 50, example = json!(["https://www.example.com"]))]
+    allowed_origins: Option<Vec<String>>,
+}
+
+/// How a tracking key is rotated.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateTrackingKey {
+    /// For how many seconds the key before keeps working: 30 days where nothing is said, 0 ends it at once.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 31536000, example = 2592000)]
+    grace_seconds: Option<i64>,
+}
+
+/// A publishable tracking key: safe to show to everybody.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TrackingKeyView {
+    /// Its id.
+    id: TrackingKeyId,
+    /// What people call it.
+    #[schema(max_length = 200, example = "Website")]
+    name: String,
+    /// The key itself.
+    #[schema(
+        max_length = 64,
+        example = "tdm_pk_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk0Ab3xF"
+    )]
+    key: String,
+    /// The origins whose pages may use it.
+    #[schema(max_items = 50, example = json!(["https://www.example.com"]))]
+    allowed_origins: Vec<String>,
+    /// Until when the key before the last rotation works.
+    previous_key_ends_at: Option<Timestamp>,
+    /// Since when it works no more.
+    revoked_at: Option<Timestamp>,
+    /// When it was made.
+    created_at: Timestamp,
+    /// When it last changed.
+    updated_at: Timestamp,
+}
+
+impl From<TrackingKey> for TrackingKeyView {
+    fn from(key: TrackingKey) -> Self {
+        Self {
+            id: key.id,
+            name: key.name,
+            key: key.key,
+            allowed_origins: key.allowed_origins,
+            previous_key_ends_at: key.previous.map(|(_, until)| until),
+            revoked_at: key.revoked_at,
+            created_at: key.created_at,
+            updated_at: key.updated_at,
+        }
+    }
+}
+
+/// The tracking key in the path.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct TrackingKeyPath {
+    /// Which tracking key.
+    tracking_key_id: TrackingKeyId,
+}
+
+/// Which page of tracking keys.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct TrackingKeysQuery {
+    /// The most tracking keys of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u64>,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+fn tagged(key: TrackingKey) -> Tagged<TrackingKeyView> {
+    Tagged::new(etag(key.version, 0), key.into())
+}
+
+/// Make a tracking key.
+///
+/// For marketing. With it a site tells what its visitors do, by `POST /v1/collect`; it reads nothing.
+#[utoipa::path(tag = "tracking", security(("bearer" = [FormsWrite])), request_body = TrackingKeyWrite,
+    responses((status = 201, description = "The tracking key", body = TrackingKeyView,
+        headers(("Location" = String, description = "Its address"), ("ETag" = String, description = "Its version")))))]
+#[post("/v1/tracking-keys")]
+async fn create_tracking_key(
+    ctx: Ctx<FormsWrite>,
+    body: Json<TrackingKeyWrite>,
+) -> Reply<Created<TrackingKeyView>> {
+    let TrackingKeyWrite {
+        name,
+        allowed_origins,
+    } = body.0;
+    let fresh = secret::TrackingKey::generate().reveal().to_owned();
+    let tx = ctx.begin().await?;
+    let key = keys::create(
+        &name,
+        &allowed_origins,
+        fresh,
+        ctx.actor(),
+        ctx.now(),
+        &mut ctx.ids(),
+    )
+    .map_err(refused)?;
+    store::write(&tx, &[Change::TrackingKeyCreated(key.clone())]).await?;
+    let (location, tag) = (format!("/v1/tracking-keys/{}", key.id), etag(key.version, 0));
+    ctx.commit(tx, Created::at(location, TrackingKeyView::from(key)).tagged(tag))
+        .await
+}
+
+/// List tracking keys.
+///
+/// In the order in which they were made, revoked ones included.
+#[utoipa::path(tag = "tracking", params(TrackingKeysQuery), security(("bearer" = [FormsRead])),
+    responses((status = 200, description = "A page of tracking keys", body = Listing<TrackingKeyView>)))]
+#[get("/v1/tracking-keys")]
+async fn list_tracking_keys(
+    ctx: Ctx<FormsRead>,
+    query: Query<TrackingKeysQuery>,
+) -> Reply<Listing<TrackingKeyView>> {
+    let after = listing::position(&ctx.master, ctx.request(), query.0.cursor.as_deref())?;
+    let after = after.map(serde_json::from_value).transpose();
+    let after = after.map_err(|_| Problem::new(Code::InvalidCursor))?;
+    let limit = query.0.limit.unwrap_or(DEFAULT_LIMIT);
+    let page = store::tracking::keys::list(ctx.db(), after, limit).await?;
+    let next = page
+        .data
+        .last()
+        .filter(|_| page.has_more)
+        .map(|key| json!(key.id));
+    let views = page.data.into_iter().map(TrackingKeyView::from).collect();
+    Ok(Listing::new(&ctx.master, ctx.request(), views, next))
+}
+
+/// Read a tracking key.
+#[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsRead])),
+    responses((status = 200, description = "The tracking key", body = TrackingKeyView,
+        headers(("ETag" = String, description = "Its version")))))]
+#[get("/v1/tracking-keys/{tracking_key_id}")]
+async fn get_tracking_key(
+    ctx: Ctx<FormsRead>,
+    path: Path<TrackingKeyPath>,
+) -> Reply<Tagged<TrackingKeyView>> {
+    let key = store::tracking::keys::get(ctx.db(), path.0.tracking_key_id).await?;
+    Ok(tagged(key))
+}
+
+/// Change a tracking key's name or origins.
+///
+/// A JSON merge patch. It counts everywhere within a second.
+#[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsWrite])), request_body = TrackingKeyPatch,
+    responses((status = 200, description = "The tracking key as it is now", body = TrackingKeyView,
+        headers(("ETag" = String, description = "Its version"))),
+        (status = 409, description = "It is revoked")))]
+#[patch("/v1/tracking-keys/{tracking_key_id}")]
+async fn update_tracking_key(
+    ctx: Ctx<FormsWrite>,
+    path: Path<TrackingKeyPath>,
+    body: MergePatch<TrackingKeyPatch>,
+) -> Reply<Tagged<TrackingKeyView>> {
+    let TrackingKeyPatch {
+        name,
+        allowed_origins,
+    } = body.0;
+    let tx = ctx.begin().await?;
+    let mut key = store::tracking::keys::get_for_update(&tx, path.0.tracking_key_id).await?;
+    ctx.check_if_match(key.version)?;
+    let asked = (name.as_deref(), allowed_origins.as_deref());
+    let edited = keys::edit(&key, asked.0, asked.1, ctx.actor(), ctx.now()).map_err(refused)?;
+    if let Some(change) = edited {
+        store::write(&tx, std::slice::from_ref(&change)).await?;
+        if let Change::TrackingKeyEdited { key: edited, .. } = change {
+            key = edited;
+        }
+    }
+    ctx.commit(tx, tagged(key)).await
+}
+
+/// Give a site another tracking key.
+///
+/// The one so far keeps working for the grace time, so that the site can be changed in peace; one before that ends.
+#[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsWrite])), request_body = RotateTrackingKey,
+    responses((status = 200, description = "The tracking key with its new key", body = TrackingKeyView,
+        headers(("ETag" = String, description = "Its version"))),
+        (status = 409, description = "It is revoked")))]
+#[post("/v1/tracking-keys/{tracking_key_id}/rotate")]
+async fn rotate_tracking_key(
+    ctx: Ctx<FormsWrite>,
+    path: Path<TrackingKeyPath>,
+    body: Json<RotateTrackingKey>,
+) -> Reply<Tagged<TrackingKeyView>> {
+    let fresh = secret::TrackingKey::generate().reveal().to_owned();
+    let grace = body.0.grace_seconds.unwrap_or(GRACE);
+    let tx = ctx.begin().await?;
+    let key = store::tracking::keys::get_for_update(&tx, path.0.tracking_key_id).await?;
+    ctx.check_if_match(key.version)?;
+    let until = ctx.now().plus_millis(grace * 1000);
+    let key = keys::rotate(&key, fresh, until, ctx.actor(), ctx.now()).map_err(refused)?;
+    store::write(&tx, &[Change::TrackingKeyRotated(key.clone())]).await?;
+    ctx.commit(tx, tagged(key)).await
+}
+
+/// Revoke a tracking key: it stops working everywhere within a second, for ever. To revoke it again changes nothing.
+#[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsWrite])),
+    responses((status = 204, description = "The tracking key is revoked")))]
+#[delete("/v1/tracking-keys/{tracking_key_id}")]
+async fn revoke_tracking_key(ctx: Ctx<FormsWrite>, path: Path<TrackingKeyPath>) -> Reply<NoContent> {
+    let tx = ctx.begin().await?;
+    let key = store::tracking::keys::get_for_update(&tx, path.0.tracking_key_id).await?;
+    if let Some(revoked) = keys::revoke(&key, ctx.actor(), ctx.now()).map_err(refused)? {
+        store::write(&tx, &[Change::TrackingKeyRevoked(revoked)]).await?;
+    }
+    ctx.commit(tx, NoContent).await
+}
+
+fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::Denied(reason) => Problem::new(Code::WrongRole).detail(reason.to_string()),
+        Refused::Revoked => Problem::new(Code::Conflict).detail("The tracking key is revoked"),
+        Refused::Invalid(faults) => invalid(faults),
+    }
+}

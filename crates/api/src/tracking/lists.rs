@@ -1,0 +1,145 @@
+//! A lead's events, touches and visits.
+
+use actix_web::get;
+use serde::Deserialize;
+use serde_json::json;
+use tandem_domain::id::LeadId;
+use tandem_domain::tracking::events::EventKind;
+use tandem_store::tracking::{self, Place};
+use utoipa::IntoParams;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::views::{EventView, SessionView, TouchView};
+use crate::access::scopes::LeadsRead;
+use crate::ctx::Ctx;
+use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::http::problem::{Code, Place as At, Problem, Violation};
+use crate::http::query::{Path, Query};
+use crate::http::reply::Reply;
+
+/// The operations.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config.service(list_lead_events);
+    config.service(list_lead_touches).service(list_lead_sessions);
+}
+
+/// Whose.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct OfLead {
+    /// The lead.
+    lead_id: LeadId,
+}
+
+/// Which page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct PageQuery {
+    /// The most items of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u64>,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// Which events.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct EventsQuery {
+    /// Events of these types.
+    #[param(style = Form, explode = false, min_items = 1, max_items = 50, example = json!(["page_view"]))]
+    types: Option<Vec<String>>,
+    /// The most events of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u64>,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+fn place(ctx: &Ctx<LeadsRead>, cursor: Option<&str>) -> Result<Option<Place>, Problem> {
+    let position = listing::position(&ctx.master, ctx.request(), cursor)?;
+    let place = position.map(serde_json::from_value).transpose();
+    place.map_err(|_| Problem::new(Code::InvalidCursor))
+}
+
+/// List what a lead did.
+///
+/// The events of the lead and of the records that were merged into it, the newest first, by `(occurred_at, id)`. What
+/// its visitors did before they were linked to it is among them.
+#[utoipa::path(tag = "tracking", params(OfLead, EventsQuery), security(("bearer" = [LeadsRead])),
+    responses((status = 200, description = "A page of events", body = Listing<EventView>)))]
+#[get("/v1/leads/{lead_id}/events")]
+async fn list_lead_events(
+    ctx: Ctx<LeadsRead>,
+    path: Path<OfLead>,
+    query: Query<EventsQuery>,
+) -> Reply<Listing<EventView>> {
+    let types = query.0.types.unwrap_or_default();
+    if types.iter().any(|name| EventKind::named(name).is_none()) {
+        let unknown = Violation::new(
+            At::Parameter("types".into()),
+            "not_allowed",
+            "is no type of event",
+        );
+        return Err(Problem::new(Code::InvalidParameter).errors(vec![unknown]));
+    }
+    let after = place(&ctx, query.0.cursor.as_deref())?;
+    let limit = query.0.limit.unwrap_or(DEFAULT_LIMIT);
+    let snapshot = ctx.snapshot().await?;
+    tracking::lead_exists(&snapshot, path.0.lead_id).await?;
+    let page = tracking::events_of(&snapshot, path.0.lead_id, &types, after, limit).await?;
+    let last = page.data.last().filter(|_| page.has_more);
+    let next = last.map(|event| json!([event.occurred_at, event.id.uuid()]));
+    let views = EventView::all(&snapshot, page.data).await?;
+    Ok(Listing::new(&ctx.master, ctx.request(), views, next))
+}
+
+/// List a lead's touches.
+///
+/// Where the lead came from, each time: visits of the site, links of e-mails that were followed, events that were
+/// attended, and what was told; the newest first, by `(occurred_at, id)`.
+#[utoipa::path(tag = "tracking", params(OfLead, PageQuery), security(("bearer" = [LeadsRead])),
+    responses((status = 200, description = "A page of touches", body = Listing<TouchView>)))]
+#[get("/v1/leads/{lead_id}/touches")]
+async fn list_lead_touches(
+    ctx: Ctx<LeadsRead>,
+    path: Path<OfLead>,
+    query: Query<PageQuery>,
+) -> Reply<Listing<TouchView>> {
+    let after = place(&ctx, query.0.cursor.as_deref())?;
+    let limit = query.0.limit.unwrap_or(DEFAULT_LIMIT);
+    let snapshot = ctx.snapshot().await?;
+    tracking::lead_exists(&snapshot, path.0.lead_id).await?;
+    let page = tracking::touches_of(&snapshot, path.0.lead_id, None, after, limit).await?;
+    let last = page.data.last().filter(|_| page.has_more);
+    let next = last.map(|touch| json!([touch.occurred_at, touch.id.uuid()]));
+    let views = TouchView::all(&snapshot, page.data).await?;
+    Ok(Listing::new(&ctx.master, ctx.request(), views, next))
+}
+
+/// List a lead's visits of the site.
+///
+/// The newest first. A visit is a run of a visitor's events with gaps below half an hour; another UTM campaign, click
+/// id or referring site begins another one.
+#[utoipa::path(tag = "tracking", params(OfLead, PageQuery), security(("bearer" = [LeadsRead])),
+    responses((status = 200, description = "A page of visits", body = Listing<SessionView>)))]
+#[get("/v1/leads/{lead_id}/sessions")]
+async fn list_lead_sessions(
+    ctx: Ctx<LeadsRead>,
+    path: Path<OfLead>,
+    query: Query<PageQuery>,
+) -> Reply<Listing<SessionView>> {
+    let after = place(&ctx, query.0.cursor.as_deref())?;
+    let limit = query.0.limit.unwrap_or(DEFAULT_LIMIT);
+    let snapshot = ctx.snapshot().await?;
+    tracking::lead_exists(&snapshot, path.0.lead_id).await?;
+    let page = tracking::sessions_of(&snapshot, path.0.lead_id, after, limit).await?;
+    let last = page.data.last().filter(|_| page.has_more);
+    let next = last.map(|session| json!([session.occurred_at, session.id.uuid()]));
+    let views = SessionView::all(&snapshot, page.data).await?;
+    Ok(Listing::new(&ctx.master, ctx.request(), views, next))
+}

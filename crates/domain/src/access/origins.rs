@@ -1,0 +1,70 @@
+//! Origins of web pages, as browsers name them.
+
+use std::net::Ipv6Addr;
+
+use crate::fault::Fault;
+
+/// The origins as browsers send them, each once.
+pub(crate) fn origins(wanted: &[String], faults: &mut Vec<Fault>) -> Vec<String> {
+    let mut sound: Vec<String> = vec![];
+    for (index, text) in wanted.iter().enumerate() {
+        match origin(text) {
+            Some(origin) if sound.contains(&origin) => {}
+            Some(origin) => sound.push(origin),
+            None => {
+                let detail = "is not an origin such as https://www.example.com: scheme, host, perhaps a port";
+                faults.push(Fault::new(
+                    format!("/allowed_origins/{index}"),
+                    "invalid_format",
+                    detail,
+                ));
+            }
+        }
+    }
+    sound
+}
+
+/// An origin as browsers send it (RFC 6454, ASCII serialisation): lower case, IDNA, no default port. One host
+/// exactly: no path, no `*`, no credentials.
+pub fn origin(text: &str) -> Option<String> {
+    let (scheme, authority) = text.trim().split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let default_port = match scheme.as_str() {
+        "https" => 443,
+        "http" => 80,
+        _ => return None,
+    };
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (address, rest) = rest.split_once(']')?;
+            let address: Ipv6Addr = address.parse().ok()?;
+            let port = if rest.is_empty() {
+                None
+            } else {
+                Some(rest.strip_prefix(':')?)
+            };
+            (format!("[{address}]"), port)
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host_name(host)?, Some(port)),
+            None => (host_name(authority)?, None),
+        },
+    };
+    let port = match port {
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse::<u16>().ok()?),
+        Some(_) => return None,
+        None => None,
+    };
+    match port {
+        Some(0) => None,
+        Some(port) if port != default_port => Some(format!("{scheme}://{host}:{port}")),
+        _ => Some(format!("{scheme}://{host}")),
+    }
+}
+
+fn host_name(text: &str) -> Option<String> {
+    let host = idna::domain_to_ascii(text).ok()?;
+    let is_sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b);
+    let has_sound_labels = host.split('.').all(|label| (1..=63).contains(&label.len()));
+    (host.len() <= 253 && has_sound_labels && host.bytes().all(is_sound)).then_some(host)
+}

@@ -1,0 +1,333 @@
+//! Events: what visitors and leads did, read and checked one by one.
+
+use serde_json::{Map, Value};
+
+use super::address::Address;
+use crate::id::{EventId, LeadId, VisitorId};
+use crate::instant::Timestamp;
+
+/// Every type of event but those that a site names itself, with what it means.
+pub const TYPES: &[(&str, &str)] = &[
+    ("page_view", "A page was looked at."),
+    ("form_view", "A form came into view."),
+    ("form_submit", "A form was sent."),
+    ("email_delivered", "An e-mail was delivered."),
+    ("email_open", "An e-mail was opened."),
+    ("email_click", "A link of an e-mail was followed."),
+    ("email_bounce", "An e-mail came back."),
+    ("email_unsubscribe", "Somebody wants no more of such e-mails."),
+    ("download", "A file was downloaded."),
+    ("content_view", "A piece of content was looked at."),
+    ("event_registration", "Somebody signed up for an event."),
+    ("event_attendance", "Somebody came to an event."),
+    ("ad_click", "An ad was followed."),
+    ("chat", "Somebody chatted."),
+    ("product_signup", "Somebody signed up for the product."),
+    ("product_usage", "Somebody used the product."),
+];
+/// What the names begin with that sites give to events of their own.
+pub const CUSTOM: &str = "custom.";
+/// The names of events, as a pattern.
+pub const PATTERN: &str = "^(page_view|form_view|form_submit|email_delivered|email_open|email_click|email_bounce|email_unsubscribe|download|content_view|event_registration|event_attendance|ad_click|chat|product_signup|product_usage|custom\\.[a-z][a-z0-9_]{0,63})$";
+
+/// The most bytes of an event's properties, as JSON.
+pub const MAX_PROPERTIES_BYTES: usize = 8192;
+/// How deep properties may be nested.
+pub const MAX_PROPERTIES_DEPTH: usize = 5;
+/// How far ahead of the service's clock an event may lie, in milliseconds: clocks differ.
+pub const MAX_AHEAD: i64 = 5 * 60_000;
+
+/// What happened, by name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventKind(String);
+
+impl EventKind {
+    /// A form was sent.
+    pub const FORM_SUBMIT: &'static str = "form_submit";
+
+    /// The kind with this name, if there may be one.
+    pub fn named(name: &str) -> Option<Self> {
+        let is_known = TYPES.iter().any(|(known, _)| *known == name);
+        let is_own = name.strip_prefix(CUSTOM).is_some_and(is_snake_case);
+        (is_known || is_own).then(|| Self(name.to_owned()))
+    }
+
+    /// A form was sent.
+    pub fn form_submit() -> Self {
+        Self(Self::FORM_SUBMIT.into())
+    }
+
+    /// The name on the wire and on disk.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it belongs to a visit of the site. What mail servers, fairs and products tell is none.
+    pub fn is_of_a_visit(&self) -> bool {
+        !(self.0.starts_with("email_") || self.0.starts_with("event_") || self.0 == "product_usage")
+    }
+
+    /// Whether it makes a touch by itself.
+    pub fn is_a_touch(&self) -> bool {
+        matches!(self.0.as_str(), "email_click" | "event_attendance")
+    }
+}
+
+fn is_snake_case(name: &str) -> bool {
+    let mut letters = name.bytes();
+    let begins = letters.next().is_some_and(|b| b.is_ascii_lowercase());
+    begins && name.len() <= 64 && letters.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// The pages of an event, without credentials.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pages {
+    /// The page on which it happened.
+    pub url: Option<String>,
+    /// The page before it.
+    pub referrer: Option<String>,
+    /// Of a form that was sent: the page on which the visit began, as the site remembers it.
+    pub landing_url: Option<String>,
+    /// Of a form that was sent: the page that led there.
+    pub landing_referrer: Option<String>,
+}
+
+impl Pages {
+    /// The pages as they are kept.
+    pub fn kept(self) -> Self {
+        let kept = |text: Option<String>| text.and_then(|text| Address::read(&text)?.kept());
+        Self {
+            url: kept(self.url),
+            referrer: kept(self.referrer),
+            landing_url: kept(self.landing_url),
+            landing_referrer: kept(self.landing_referrer),
+        }
+    }
+}
+
+/// What is said of an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Said {
+    /// What happened.
+    pub kind: String,
+    /// When; now where nothing is said.
+    pub occurred_at: Option<Timestamp>,
+    /// Where.
+    pub url: Option<String>,
+    /// The page before.
+    pub referrer: Option<String>,
+    /// What else.
+    pub properties: Option<Map<String, Value>>,
+}
+
+/// An event as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Which.
+    pub id: EventId,
+    /// What happened.
+    pub kind: EventKind,
+    /// Who told it: a key, a tracking key, a form or a user, by id.
+    pub told_by: String,
+    /// The visitor who did it.
+    pub visitor_id: Option<VisitorId>,
+    /// The lead who did it, once known: never changed from then on.
+    pub lead_id: Option<LeadId>,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// When it was told.
+    pub received_at: Timestamp,
+    /// Where it happened.
+    pub pages: Pages,
+    /// What else was said.
+    pub properties: Map<String, Value>,
+    /// Whether a known bot did it: it counts nowhere.
+    pub is_bot: bool,
+}
+
+/// What was read of an event: what it has of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Read {
+    /// What happened.
+    pub kind: EventKind,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// Where it happened.
+    pub pages: Pages,
+    /// What else was said.
+    pub properties: Map<String, Value>,
+}
+
+/// Why an event is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// There is no such type.
+    #[error("is no type of event")]
+    Kind,
+    /// It lies too far ahead.
+    #[error("lies more than 5 minutes in the future")]
+    Future,
+    /// The properties are too large.
+    #[error("the properties have more than 8192 bytes")]
+    TooLarge,
+    /// The properties are nested too deep.
+    #[error("the properties are nested more than 5 deep")]
+    TooDeep,
+}
+
+impl Unfit {
+    /// The code of the violation.
+    pub fn code(self) -> &'static str {
+        match self {
+            Unfit::Kind => "not_allowed",
+            Unfit::Future => "out_of_range",
+            Unfit::TooLarge => "too_long",
+            Unfit::TooDeep => "too_deep",
+        }
+    }
+}
+
+/// Read an event as it is told at an instant.
+pub fn read(said: Said, now: Timestamp) -> Result<Read, Unfit> {
+    let kind = EventKind::named(&said.kind).ok_or(Unfit::Kind)?;
+    let occurred_at = said.occurred_at.unwrap_or(now);
+    if occurred_at > now.plus_millis(MAX_AHEAD) {
+        return Err(Unfit::Future);
+    }
+    let properties = said.properties.unwrap_or_default();
+    if !properties.is_empty() {
+        if properties
+            .values()
+            .any(|value| depth(value) >= MAX_PROPERTIES_DEPTH)
+        {
+            return Err(Unfit::TooDeep);
+        }
+        if serde_json::to_string(&properties).map_or(usize::MAX, |text| text.len()) > MAX_PROPERTIES_BYTES {
+            return Err(Unfit::TooLarge);
+        }
+    }
+    Ok(Read {
+        kind,
+        occurred_at,
+        pages: Pages {
+            url: said.url,
+            referrer: said.referrer,
+            ..Pages::default()
+        }
+        .kept(),
+        properties,
+    })
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn said(kind: &str) -> Said {
+        Said {
+            kind: kind.into(),
+            occurred_at: None,
+            url: None,
+            referrer: None,
+            properties: None,
+        }
+    }
+
+    #[test]
+    fn the_known_types_and_own_names_in_snake_case_are_taken() {
+        for (name, _) in TYPES {
+            assert_eq!(EventKind::named(name).unwrap().name(), *name);
+            assert!(PATTERN.contains(name));
+        }
+        for good in ["custom.a", "custom.trial_started_2"] {
+            assert!(EventKind::named(good).is_some(), "{good}");
+        }
+        let long = format!("custom.{}", "a".repeat(65));
+        for bad in [
+            "",
+            "custom.",
+            "custom.A",
+            "custom._x",
+            "custom.a-b",
+            "custom.é",
+            "pageview",
+            &long,
+        ] {
+            assert!(EventKind::named(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn clocks_may_be_ahead_by_five_minutes() {
+        let at = |millis| {
+            let occurred_at = Some(NOW.plus_millis(millis));
+            read(
+                Said {
+                    occurred_at,
+                    ..said("chat")
+                },
+                NOW,
+            )
+            .map(|read| read.occurred_at)
+        };
+        assert_eq!(at(MAX_AHEAD), Ok(NOW.plus_millis(MAX_AHEAD)));
+        assert_eq!(at(MAX_AHEAD + 1), Err(Unfit::Future));
+        assert_eq!(at(-400 * 86_400_000), Ok(NOW.plus_millis(-400 * 86_400_000)));
+        let last = "9999-12-30T00:00:00Z".parse().ok();
+        assert_eq!(
+            read(
+                Said {
+                    occurred_at: last,
+                    ..said("chat")
+                },
+                NOW
+            ),
+            Err(Unfit::Future)
+        );
+    }
+
+    #[test]
+    fn properties_are_bounded_in_size_and_depth() {
+        let of = |value: Value| {
+            let properties = value.as_object().cloned();
+            read(
+                Said {
+                    properties,
+                    ..said("chat")
+                },
+                NOW,
+            )
+            .map(|_| ())
+        };
+        assert_eq!(of(json!({"a": "x".repeat(8000)})), Ok(()));
+        assert_eq!(of(json!({"a": "x".repeat(8200)})), Err(Unfit::TooLarge));
+        assert_eq!(of(json!({"a": {"b": {"c": {"d": 1}}}})), Ok(()));
+        assert_eq!(of(json!({"a": [[[[[1]]]]]})), Err(Unfit::TooDeep));
+    }
+
+    #[test]
+    fn pages_are_kept_without_credentials() {
+        let told = Said {
+            url: Some("https://ada:pw@www.example.com/a?utm_source=x&token=secret#frag".into()),
+            referrer: Some("https://u:p@news.example/?q=1&access_token=s".into()),
+            ..said("page_view")
+        };
+        let read = read(told, NOW).unwrap();
+        assert_eq!(
+            read.pages.url.as_deref(),
+            Some("https://www.example.com/a?utm_source=x")
+        );
+        assert_eq!(read.pages.referrer.as_deref(), Some("https://news.example/?q=1"));
+    }
+}

@@ -1,0 +1,171 @@
+//! Publishable tracking keys: with which sites tell events.
+
+use serde_json::json;
+
+use crate::access::account::differences;
+use crate::access::origins::origins;
+use crate::access::{Actor, Denied};
+use crate::change::Change;
+use crate::fault::Fault;
+use crate::id::{Ids, TrackingKeyId};
+use crate::instant::Timestamp;
+
+/// A site that may tell events, with the key that it tells them by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackingKey {
+    /// Which.
+    pub id: TrackingKeyId,
+    /// Counts the commands that changed it, from 1.
+    pub version: i64,
+    /// What people call it.
+    pub name: String,
+    /// The origins whose pages may use it.
+    pub allowed_origins: Vec<String>,
+    /// The key itself: it is public.
+    pub key: String,
+    /// The key before the last rotation, and until when it works.
+    pub previous: Option<(String, Timestamp)>,
+    /// Since when it does not work any more.
+    pub revoked_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Why a tracking key was not made or changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The actor may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// It is revoked for good.
+    #[error("the tracking key is revoked")]
+    Revoked,
+    /// The origins are not sound.
+    #[error("the tracking key is not sound")]
+    Invalid(Vec<Fault>),
+}
+
+/// Make a tracking key.
+pub fn create(
+    name: &str,
+    allowed_origins: &[String],
+    key: String,
+    actor: &Actor,
+    now: Timestamp,
+    ids: &mut Ids,
+) -> Result<TrackingKey, Refused> {
+    may_manage(actor)?;
+    Ok(TrackingKey {
+        id: ids.next(),
+        version: 1,
+        name: name.trim().to_owned(),
+        allowed_origins: sound(allowed_origins)?,
+        key,
+        previous: None,
+        revoked_at: None,
+        created_at: now,
+        updated_at: now,
+    })
+}
+
+/// Change name or origins; nothing where it is as asked already.
+pub fn edit(
+    known: &TrackingKey,
+    name: Option<&str>,
+    allowed_origins: Option<&[String]>,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<Option<Change>, Refused> {
+    let mut edited = changeable(known, actor)?;
+    if let Some(name) = name {
+        edited.name = name.trim().to_owned();
+    }
+    if let Some(wanted) = allowed_origins {
+        edited.allowed_origins = sound(wanted)?;
+    }
+    let facts = |key: &TrackingKey| {
+        [
+            ("name", json!(key.name)),
+            ("allowed_origins", json!(key.allowed_origins)),
+        ]
+    };
+    let Some((before, after)) = differences(&facts(known), &facts(&edited)) else {
+        return Ok(None);
+    };
+    Ok(Some(Change::TrackingKeyEdited {
+        key: touched(edited, now),
+        before,
+        after,
+    }))
+}
+
+/// Give a site another key; the one so far works until `until`, one before that no more.
+pub fn rotate(
+    known: &TrackingKey,
+    fresh: String,
+    until: Timestamp,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<TrackingKey, Refused> {
+    let mut rotated = changeable(known, actor)?;
+    rotated.previous = Some((std::mem::replace(&mut rotated.key, fresh), until));
+    Ok(touched(rotated, now))
+}
+
+/// A key that works no more, for good; nothing where it is so already.
+pub fn revoke(known: &TrackingKey, actor: &Actor, now: Timestamp) -> Result<Option<TrackingKey>, Refused> {
+    may_manage(actor)?;
+    if known.revoked_at.is_some() {
+        return Ok(None);
+    }
+    let revoked = TrackingKey {
+        revoked_at: Some(now),
+        previous: None,
+        ..known.clone()
+    };
+    Ok(Some(touched(revoked, now)))
+}
+
+impl TrackingKey {
+    /// Whether this text is a key of it that works.
+    pub fn is_opened_by(&self, text: &str, now: Timestamp) -> bool {
+        let is_previous = |(key, until): &(String, Timestamp)| key == text && now < *until;
+        self.revoked_at.is_none() && (self.key == text || self.previous.as_ref().is_some_and(is_previous))
+    }
+}
+
+fn changeable(known: &TrackingKey, actor: &Actor) -> Result<TrackingKey, Refused> {
+    may_manage(actor)?;
+    match known.revoked_at {
+        Some(_) => Err(Refused::Revoked),
+        None => Ok(known.clone()),
+    }
+}
+
+fn touched(key: TrackingKey, now: Timestamp) -> TrackingKey {
+    TrackingKey {
+        version: key.version + 1,
+        updated_at: now.max(key.updated_at),
+        ..key
+    }
+}
+
+fn sound(given: &[String]) -> Result<Vec<String>, Refused> {
+    let mut faults = vec![];
+    let read = origins(given, &mut faults);
+    if faults.is_empty() {
+        Ok(read)
+    } else {
+        Err(Refused::Invalid(faults))
+    }
+}
+
+/// Sites are marketing's. A key by itself acts by its scope.
+fn may_manage(actor: &Actor) -> Result<(), Denied> {
+    match actor.person() {
+        Some(person) if !person.is_marketing() && !person.is_admin() => Err(Denied::WrongRole),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,101 @@
+//! Touches as they are kept: made of sessions and events, or given by hand.
+
+use super::sessions::Session;
+use crate::id::{LeadId, TouchId, VisitorId};
+use crate::instant::Timestamp;
+use crate::leads::Touch;
+
+/// What a touch was made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TouchKind {
+    /// A visit of the site.
+    Session,
+    /// A link of an e-mail that was followed.
+    EmailClick,
+    /// An event that was attended.
+    EventAttendance,
+    /// It was told: by hand, by a partner or with an import.
+    Given,
+}
+
+impl TouchKind {
+    /// Every kind.
+    pub const ALL: &'static [Self] = &[
+        Self::Session,
+        Self::EmailClick,
+        Self::EventAttendance,
+        Self::Given,
+    ];
+
+    /// The kind's name on the wire and on disk.
+    pub const fn name(self) -> &'static str {
+        match self {
+            TouchKind::Session => "session",
+            TouchKind::EmailClick => "email_click",
+            TouchKind::EventAttendance => "event_attendance",
+            TouchKind::Given => "given",
+        }
+    }
+
+    /// The kind with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
+/// A touch, or a session that makes none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TouchRecord {
+    /// Which. Of a session it may change when a late event comes.
+    pub id: TouchId,
+    /// What it was made of.
+    pub kind: TouchKind,
+    /// Whose, once known.
+    pub lead_id: Option<LeadId>,
+    /// Which visitor's.
+    pub visitor_id: Option<VisitorId>,
+    /// When it happened; of a session when it began.
+    pub occurred_at: Timestamp,
+    /// The touch; none of a session that makes none.
+    pub touch: Option<Touch>,
+    /// The session that it was made of.
+    pub session: Option<Session>,
+}
+
+impl TouchRecord {
+    /// A touch that was told. Its instant is `at` where it names none.
+    pub fn given(id: TouchId, lead_id: LeadId, touch: &Touch, at: Timestamp) -> Self {
+        let occurred_at = touch.occurred_at.unwrap_or(at);
+        Self {
+            id,
+            kind: TouchKind::Given,
+            lead_id: Some(lead_id),
+            visitor_id: None,
+            occurred_at,
+            touch: Some(Touch {
+                occurred_at: Some(occurred_at),
+                ..touch.clone()
+            }),
+            session: None,
+        }
+    }
+
+    /// The row of a session.
+    pub fn of_session(
+        id: TouchId,
+        lead_id: Option<LeadId>,
+        visitor_id: Option<VisitorId>,
+        session: Session,
+    ) -> Self {
+        Self {
+            id,
+            kind: TouchKind::Session,
+            lead_id,
+            visitor_id,
+            occurred_at: session.started_at,
+            touch: session.touch.clone(),
+            session: Some(session),
+        }
+    }
+}

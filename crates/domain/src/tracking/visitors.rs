@@ -1,0 +1,96 @@
+//! Visitors: browsers that a site tells apart, and the leads that they were linked to.
+
+use crate::id::{Ids, LeadId, LinkId, VisitorId};
+use crate::instant::Timestamp;
+
+/// The fewest and the most characters of a visitor's id.
+pub const KEY_CHARS: std::ops::RangeInclusive<usize> = 8..=100;
+
+/// The id that a site gave a visitor, if it may be one: letters, digits and `._:-`.
+pub fn visitor_key(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let is_sound = |b: u8| b.is_ascii_alphanumeric() || b"._:-".contains(&b);
+    let is_key = KEY_CHARS.contains(&text.len()) && text.bytes().all(is_sound);
+    (is_key && text != "undefined").then_some(text)
+}
+
+/// A browser that a site tells apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visitor {
+    /// Which.
+    pub id: VisitorId,
+    /// The id that the site gave it.
+    pub key: String,
+    /// When it was first heard of.
+    pub created_at: Timestamp,
+    /// The leads that it was linked to, in the order in which it was: the last one uses it now.
+    pub links: Vec<Link>,
+}
+
+/// A lead uses a visitor from an instant on: the one at which it identified itself to the service.
+///
+/// It is decided then, and never moved: what the visitor did before its first link is that lead's too, what it did
+/// between two links is the former lead's (a shared device).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// Which.
+    pub id: LinkId,
+    /// Who is linked.
+    pub visitor_id: VisitorId,
+    /// To whom.
+    pub lead_id: LeadId,
+    /// From when on.
+    pub at: Timestamp,
+}
+
+impl Visitor {
+    /// The lead who used it at an instant.
+    pub fn owner_at(&self, at: Timestamp) -> Option<LeadId> {
+        let later = self.links.partition_point(|link| link.at <= at);
+        let link = self.links.get(later.saturating_sub(1));
+        link.map(|link| link.lead_id)
+    }
+
+    /// A lead identified itself with it: the link, if that is news.
+    pub fn identify(&mut self, lead_id: LeadId, now: Timestamp, ids: &mut Ids) -> Option<Link> {
+        let last = self.links.last();
+        if last.is_some_and(|link| link.lead_id == lead_id) {
+            return None;
+        }
+        let at = last.map_or(now, |link| link.at.max(now));
+        let link = Link {
+            id: ids.next(),
+            visitor_id: self.id,
+            lead_id,
+            at,
+        };
+        self.links.push(link);
+        Some(link)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_device_keeps_the_history_of_each() {
+        let at = Timestamp::from_millis;
+        let mut ids = Ids::new(at(0), 0);
+        let (ada, bob) = (ids.next(), ids.next());
+        let mut visitor = Visitor {
+            id: ids.next(),
+            key: "v".into(),
+            created_at: at(0),
+            links: vec![],
+        };
+        assert_eq!(visitor.owner_at(at(5)), None);
+
+        assert!(visitor.identify(ada, at(10), &mut ids).is_some());
+        assert!(visitor.identify(ada, at(11), &mut ids).is_none());
+        assert!(visitor.identify(bob, at(20), &mut ids).is_some());
+
+        let owners: Vec<_> = [5, 10, 19, 20, 99].map(|t| visitor.owner_at(at(t))).into();
+        assert_eq!(owners, [Some(ada), Some(ada), Some(ada), Some(bob), Some(bob)]);
+    }
+}

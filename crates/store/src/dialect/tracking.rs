@@ -1,0 +1,192 @@
+//! What differs between the databases where events, sessions and touches are found and changed set-wise.
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+
+use super::{is_postgres, lock_slots};
+
+/// Whose events or sessions are looked for: those of a visitor, or those of a lead whom no visitor is known of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// By the visitor.
+    Visitor,
+    /// By the lead.
+    Lead,
+}
+
+impl Stream {
+    fn joined(self, table: &str, id: &str) -> String {
+        match self {
+            Stream::Visitor => format!("{table}.visitor_id = {id}"),
+            Stream::Lead => format!("{table}.lead_id = {id} AND {table}.visitor_id IS NULL"),
+        }
+    }
+}
+
+/// The sessions that touch any of the windows in a JSON array of `{id, low, high}`.
+pub fn sessions_around(backend: DbBackend, of: Stream, windows: String) -> Statement {
+    let sql = if is_postgres(backend) {
+        format!(
+            "SELECT t.* FROM json_to_recordset($1::text::json) AS x(id uuid, low bigint, high bigint) \
+             JOIN touches t ON {} AND t.ended_at >= x.low AND t.occurred_at <= x.high WHERE t.kind = 'session'",
+            of.joined("t", "x.id")
+        )
+    } else {
+        format!(
+            "SELECT t.* FROM jsonb_each(?1) AS x CROSS JOIN touches t ON {} \
+             AND t.ended_at >= x.value->>'low' AND t.occurred_at <= x.value->>'high' WHERE t.kind = 'session'",
+            of.joined("t", "unhex(x.value->>'id', '-')")
+        )
+    };
+    Statement::from_sql_and_values(backend, sql, [windows.into()])
+}
+
+/// The sessions of the runs in a JSON array of `{id, run_at}`.
+pub fn sessions_of_runs(backend: DbBackend, of: Stream, runs: String) -> Statement {
+    let sql = if is_postgres(backend) {
+        format!(
+            "SELECT t.* FROM json_to_recordset($1::text::json) AS x(id uuid, run_at bigint) \
+             JOIN touches t ON {} AND t.ended_at >= x.run_at AND t.run_at = x.run_at WHERE t.kind = 'session'",
+            of.joined("t", "x.id")
+        )
+    } else {
+        format!(
+            "SELECT t.* FROM jsonb_each(?1) AS x CROSS JOIN touches t ON {} \
+             AND t.ended_at >= x.value->>'run_at' AND t.run_at = x.value->>'run_at' WHERE t.kind = 'session'",
+            of.joined("t", "unhex(x.value->>'id', '-')")
+        )
+    };
+    Statement::from_sql_and_values(backend, sql, [runs.into()])
+}
+
+/// The events within the spans in a JSON array of `{id, low, high}`.
+pub fn events_within(backend: DbBackend, of: Stream, spans: String) -> Statement {
+    let sql = if is_postgres(backend) {
+        format!(
+            "SELECT e.* FROM json_to_recordset($1::text::json) AS x(id uuid, low bigint, high bigint) \
+             JOIN events e ON {} AND e.occurred_at >= x.low AND e.occurred_at <= x.high",
+            of.joined("e", "x.id")
+        )
+    } else {
+        format!(
+            "SELECT e.* FROM jsonb_each(?1) AS x CROSS JOIN events e ON {} \
+             AND e.occurred_at >= x.value->>'low' AND e.occurred_at <= x.value->>'high'",
+            of.joined("e", "unhex(x.value->>'id', '-')")
+        )
+    };
+    Statement::from_sql_and_values(backend, sql, [spans.into()])
+}
+
+/// What visitors did before anybody knew them becomes their lead's, by a JSON array of `{visitor_id, lead_id}`.
+pub fn adopt(backend: DbBackend, table: &str, links: String) -> Statement {
+    let sql = if is_postgres(backend) {
+        format!(
+            "UPDATE {table} SET lead_id = x.lead_id FROM json_to_recordset($1::text::json) AS x(visitor_id uuid, lead_id uuid) \
+             WHERE {table}.visitor_id = x.visitor_id AND {table}.lead_id IS NULL"
+        )
+    } else {
+        format!(
+            "UPDATE {table} SET lead_id = unhex(x.value->>'lead_id', '-') FROM json_each(?1) AS x \
+             WHERE {table}.visitor_id = unhex(x.value->>'visitor_id', '-') AND +{table}.lead_id IS NULL"
+        )
+    };
+    Statement::from_sql_and_values(backend, sql, [links.into()])
+}
+
+/// The touches of leads, in a JSON array of ids, that their views show, beside those that they show now.
+pub fn touches_to_show(backend: DbBackend, leads: String) -> Statement {
+    let one = |condition: &str, direction: &str| {
+        format!(
+            "(SELECT t.touch FROM touches t WHERE t.lead_id = l.id AND t.touch IS NOT NULL {condition} \
+             ORDER BY t.occurred_at {direction}, t.id {direction} LIMIT 1)"
+        )
+    };
+    let source = if is_postgres(backend) {
+        "json_array_elements_text($1::text::json) AS x JOIN leads l ON l.id = x.value::uuid"
+    } else {
+        "json_each(?1) AS x CROSS JOIN leads l ON l.id = unhex(x.value, '-')"
+    };
+    let sql = format!(
+        "SELECT l.id, l.first_touch AS old_first, l.last_touch AS old_last, l.last_non_direct_touch AS old_not_direct, \
+         l.lead_touch AS old_lead, {} AS new_first, {} AS new_last, {} AS new_not_direct, {} AS new_lead FROM {source}",
+        one("", "ASC"),
+        one("", "DESC"),
+        one("AND t.channel <> 'direct'", "DESC"),
+        one("AND t.occurred_at <= l.created_at", "DESC"),
+    );
+    Statement::from_sql_and_values(backend, sql, [leads.into()])
+}
+
+/// Write into leads what their views show of touches, by a JSON array of rows.
+pub fn show_touches(backend: DbBackend, rows: String) -> Statement {
+    let columns = [
+        "first_touch",
+        "last_touch",
+        "last_non_direct_touch",
+        "lead_touch",
+        "channel",
+        "source",
+    ];
+    update_from(
+        backend,
+        "leads",
+        &columns,
+        "derived = leads.derived + 1, ",
+        "id = x.id",
+        rows,
+    )
+}
+
+/// Write into the first cycles of leads where they came from, by a JSON array of rows.
+pub fn describe_first_cycles(backend: DbBackend, rows: String) -> Statement {
+    let columns = ["channel", "source", "campaign"];
+    update_from(
+        backend,
+        "cycles",
+        &columns,
+        "",
+        "lead_id = x.id AND cycles.number = 1",
+        rows,
+    )
+}
+
+/// An update of text columns by a JSON array of rows with an `id`.
+fn update_from(
+    backend: DbBackend,
+    table: &str,
+    columns: &[&str],
+    more: &str,
+    condition: &str,
+    rows: String,
+) -> Statement {
+    let set = |value: &dyn Fn(&str) -> String| {
+        let each: Vec<String> = columns
+            .iter()
+            .map(|name| format!("{name} = {}", value(name)))
+            .collect();
+        each.join(", ")
+    };
+    let sql = if is_postgres(backend) {
+        let typed: Vec<String> = columns.iter().map(|name| format!("{name} text")).collect();
+        format!(
+            "UPDATE {table} SET {more}{} FROM json_to_recordset($1::text::json) AS x(id uuid, {}) WHERE {table}.{condition}",
+            set(&|name| format!("x.{name}")),
+            typed.join(", ")
+        )
+    } else {
+        let condition = condition.replace("x.id", "unhex(x.value->>'id', '-')");
+        format!(
+            "UPDATE {table} SET {more}{} FROM json_each(?1) AS x WHERE {table}.{condition}",
+            set(&|name| format!("x.value->>'{name}'"))
+        )
+    };
+    Statement::from_sql_and_values(backend, sql, [rows.into()])
+}
+
+/// Lock visitors until the end of the transaction, before everything else that is locked by name.
+pub async fn lock_visitors(
+    connection: &impl ConnectionTrait,
+    keys: impl IntoIterator<Item = String>,
+) -> Result<(), DbErr> {
+    const SPACE: i64 = 0x7464_6d00_0002_0000;
+    lock_slots(connection, SPACE, keys).await
+}
