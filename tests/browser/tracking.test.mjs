@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 
-import { Recorder, Service, Site, launch } from "./house.mjs";
+import { Recorder, Service, Site, launch, shiftClock } from "./house.mjs";
 
 const DAY = 864e5;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -19,7 +19,8 @@ before(async () => {
     redirect_url: `${site.origin}/thanks.html`,
     fields: [{ name: "email", label: "E-mail", type: "email", required: true, maps_to: "email" }],
   });
-  key = "tdm_pk_0000000000000000000000";
+  const website = { name: "Website", allowed_origins: [site.origin] };
+  key = (await service.call("POST", "/v1/tracking-keys", website)).key;
   for (const path of ["/", "/pricing.html", "/contact.html"]) site.pages.set(path, page(path));
   site.pages.set("/asks.html", page("Asks", { attributes: 'data-consent="required"' }));
   site.pages.set("/asks-too.html", page("Asks too", { attributes: 'data-consent="required"' }));
@@ -54,19 +55,7 @@ async function open(path, { ago = 0, script, referer } = {}) {
   const tab = await context.newPage();
   tab.on("pageerror", (error) => broken.push(error.message));
   tab.on("console", (told) => told.type() === "error" && broken.push(told.text()));
-  if (ago) {
-    await tab.addInitScript((shift) => {
-      const Now = Date;
-      Date = class extends Now {
-        constructor(...told) {
-          told.length ? super(...told) : super(Now.now() - shift);
-        }
-        static now() {
-          return Now.now() - shift;
-        }
-      };
-    }, ago);
-  }
+  if (ago) await tab.addInitScript(shiftClock, ago);
   if (script) await tab.addInitScript(script);
   await tab.goto(site.origin + path, { referer });
   return tab;
@@ -78,7 +67,9 @@ async function send(tab, email) {
   await tab.waitForURL(`${site.origin}/thanks.html`);
 }
 
-/** The events that were told, once there are so many. */
+const answers = () => recorder.seen.filter((one) => one.path.startsWith("/v1/collect")).map((one) => one.status);
+
+/** The events that were told, once there are so many and the service has taken them. */
 async function events(count) {
   const told = () => recorder.seen.filter((one) => one.path.startsWith("/v1/collect")).flatMap((one) => {
     const body = JSON.parse(one.body);
@@ -86,6 +77,8 @@ async function events(count) {
   });
   for (let tries = 0; told().length < count && tries < 100; tries++) await new Promise((done) => setTimeout(done, 50));
   assert.equal(told().length, count, JSON.stringify(told().map((one) => [one.type, one.url])));
+  for (let tries = 0; answers().includes(undefined) && tries < 100; tries++) await new Promise((done) => setTimeout(done, 50));
+  assert.ok(answers().every((status) => status === 204), `the service answered ${answers()}`);
   return told();
 }
 

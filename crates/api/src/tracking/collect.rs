@@ -1,8 +1,7 @@
 //! `POST /v1/collect`: what a site's pages tell of a visitor.
 
 use actix_web::body::BoxBody;
-use actix_web::http::header::CONTENT_TYPE;
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{CONTENT_TYPE, CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Responder, post, web};
 use serde::Deserialize;
 use tandem_domain::access::Actor;
@@ -52,6 +51,9 @@ impl Responder for Collected {
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
         let mut response = HttpResponse::NoContent().finish();
         sites::name_origin(response.headers_mut(), self.0);
+        // Pages that isolate themselves (COEP) would else see every beacon fail.
+        let any = HeaderValue::from_static("cross-origin");
+        response.headers_mut().insert(CROSS_ORIGIN_RESOURCE_POLICY, any);
         response
     }
 }
@@ -64,7 +66,8 @@ impl Responder for Collected {
 #[utoipa::path(tag = "tracking", params(CollectQuery), security(()),
     request_body(content((CollectRequest = "application/json"), (String = "text/plain"))),
     responses((status = 204, description = "It was taken",
-            headers(("Access-Control-Allow-Origin" = String, description = "The page's origin"))),
+            headers(("Access-Control-Allow-Origin" = String, description = "The page's origin"),
+                ("Cross-Origin-Resource-Policy" = String, description = "`cross-origin`"))),
         (status = 403, description = "Pages of this origin may not use the key", body = ProblemView,
             content_type = "application/problem+json"),
         (status = 404, description = "There is no such key, or it works no more", body = ProblemView,
