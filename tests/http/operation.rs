@@ -30,6 +30,8 @@ on_both! {
             "tandem_http_request_seconds_count{method=\"GET\",route=\"/v1/leads/{lead_id}\"} 2",
             "tandem_job_runs_total{job=\"heartbeat\",outcome=\"done\"} 1",
             "tandem_feed_waiters 0",
+            "tandem_queue_items{queue=\"captures\"} 0",
+            "tandem_queue_items{queue=\"events\"} 0",
             "tandem_build_info{version=",
             "tandem_database_connections{pool=\"write\",state=\"idle\"}",
         ] {

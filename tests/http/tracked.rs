@@ -443,6 +443,18 @@ on_both! {
         assert_eq!(touches[0]["source"], "<script>alert(1)</script>");
     }
 
+    async fn a_browser_whose_clock_is_ahead_is_heard(app) {
+        let (site, form) = (given_site(app).await, given_form(app).await);
+        let body = json!({"visitor_id": "visitor-1", "sent_at": at(hours(3)), "events": [view(hours(3) - minutes(2), LANDING, None)]});
+        app.post(&format!("/v1/collect?key={site}")).header("user-agent", CHROME).body("text/plain", body.to_string()).await.expect(204);
+        send(app, &form, Some("visitor-1"), "ada@example.com", json!({})).await;
+        let events = of_lead(app, "ada@example.com", "events").await;
+        let seen: Timestamp = events[1]["occurred_at"].as_str().unwrap().parse().unwrap();
+        assert!((seen.millis() - START.millis() + minutes(2)).abs() < minutes(1), "{seen}");
+        let odd = json!({"visitor_id": "visitor-1", "sent_at": "yesterday", "events": [{"type": "page_view"}]});
+        app.post(&format!("/v1/collect?key={site}")).body("text/plain", odd.to_string()).await.refused(422, "validation_failed");
+    }
+
     async fn bots_count_nowhere(app) {
         let (site, form) = (given_site(app).await, given_form(app).await);
         let body = json!({"visitor_id": "visitor-1", "events": [view(0, LANDING, None)]}).to_string();

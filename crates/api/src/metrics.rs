@@ -27,6 +27,7 @@ pub struct Metrics {
     job_seconds: HistogramVec,
     connections: IntGaugeVec,
     feed_waiters: IntGauge,
+    queues: IntGaugeVec,
 }
 
 /// How a job ended.
@@ -72,6 +73,13 @@ impl Metrics {
                 &["pool", "state"],
             )?,
             feed_waiters: IntGauge::new("tandem_feed_waiters", "Callers who wait for the change feed.")?,
+            queues: IntGaugeVec::new(
+                Opts::new(
+                    "tandem_queue_items",
+                    "Submissions and events that wait for a writer or are being written.",
+                ),
+                &["queue"],
+            )?,
         };
         let build = IntGaugeVec::new(
             Opts::new("tandem_build_info", "The running version."),
@@ -86,6 +94,7 @@ impl Metrics {
         registry.register(Box::new(metrics.job_seconds.clone()))?;
         registry.register(Box::new(metrics.connections.clone()))?;
         registry.register(Box::new(metrics.feed_waiters.clone()))?;
+        registry.register(Box::new(metrics.queues.clone()))?;
         Ok(metrics)
     }
 
@@ -124,6 +133,12 @@ impl Metrics {
             set("idle", pool.idle);
         }
         self.feed_waiters.set(app.tail.waiting() as i64);
+        for (queue, items) in [
+            ("captures", app.captures.weight()),
+            ("events", app.tracks.weight()),
+        ] {
+            self.queues.with_label_values(&[queue]).set(items as i64);
+        }
         let mut text = vec![];
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())

@@ -27,9 +27,6 @@ use crate::metrics::{self, Metrics};
 use crate::tracking::take::Tracks;
 use crate::{jobs, openapi};
 
-/// The most requests with events that wait for their turn: each may have a thousand events.
-const MOST_TRACKS: usize = 128;
-
 /// What a service is started with.
 pub struct Options {
     /// What the operator configured.
@@ -132,7 +129,7 @@ pub fn assemble(
         gate: Gate::new(),
         limits: Limits::new(&config.rates),
         captures: Queue::new(config.capture_queue),
-        tracks: Queue::new(config.capture_queue.min(MOST_TRACKS)),
+        tracks: Queue::new(config.capture_queue),
         tail: Tail::new(),
         metrics: Metrics::new()?,
         routes: Routes::of(&document),

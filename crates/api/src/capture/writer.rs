@@ -2,9 +2,10 @@
 //!
 //! It knows nothing of what is written: [`Work`] does it. A lone caller is a batch of one and waits for nobody.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ const MOST: usize = 128;
 const ROUNDS: usize = 3;
 /// The longest that anybody waits for a turn, as far as can be told when it comes.
 const LONGEST: Duration = Duration::from_secs(1);
+/// The most batches that wait, by their weight: they are held in memory.
+const MOST_BATCHES: usize = 64;
 /// How long an attempt may take; a database that is silent for longer is taken for gone.
 const ATTEMPT: Duration = Duration::from_secs(8);
 
@@ -32,7 +35,7 @@ pub trait Work: Send + Sync + 'static {
     type Done: Send + 'static;
 
     /// The most weight of one batch; an item that is heavier goes alone.
-    const MOST_WEIGHT: usize = usize::MAX;
+    const MOST_WEIGHT: usize = MOST;
 
     /// How much of a batch an item is.
     fn weight(_: &Self::Item) -> usize {
@@ -88,6 +91,8 @@ pub struct Queue<W: Work> {
     sender: mpsc::Sender<Job<W>>,
     receiver: Mutex<Option<mpsc::Receiver<Job<W>>>>,
     pace: Arc<Pace>,
+    /// The weight of what waits and of what is being done.
+    weight: Arc<AtomicUsize>,
 }
 
 /// How long a batch has taken lately, in microseconds; 0 until there was one.
@@ -103,15 +108,17 @@ impl Pace {
         self.0.store(next, Ordering::Relaxed);
     }
 
-    /// How long the last of so many items will probably wait, as batches hold many.
-    fn wait_of(&self, items: usize) -> Duration {
-        let batches = (items / MOST) as u64;
-        Duration::from_micros(self.0.load(Ordering::Relaxed).saturating_mul(batches))
+    /// How long the last of so many batches will probably wait.
+    fn wait_of(&self, batches: usize) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed).saturating_mul(batches as u64))
     }
 }
 
 /// A place in the queue, before there is an item for it.
-pub struct Place<'a, W: Work>(mpsc::Permit<'a, Job<W>>);
+pub struct Place<'a, W: Work> {
+    permit: mpsc::Permit<'a, Job<W>>,
+    weight: &'a AtomicUsize,
+}
 
 /// An item that is on its way.
 pub struct Ticket<W: Work> {
@@ -127,19 +134,26 @@ impl<W: Work> Queue<W> {
             sender,
             receiver: Mutex::new(Some(receiver)),
             pace: Arc::default(),
+            weight: Arc::default(),
         }
+    }
+
+    /// The weight of what waits and of what is being done: items, unless they say otherwise.
+    pub fn weight(&self) -> usize {
+        self.weight.load(Ordering::Relaxed)
     }
 
     /// A place in the queue; refused at once where there is none, or where its turn would come too late.
     pub fn place(&self) -> Result<Place<'_, W>, Undone> {
-        let waiting = self.sender.max_capacity() - self.sender.capacity();
-        if self.pace.wait_of(waiting) > LONGEST {
+        let batches = self.weight() / W::MOST_WEIGHT;
+        if batches >= MOST_BATCHES || self.pace.wait_of(batches) > LONGEST {
             return Err(Undone::Overloaded);
         }
-        self.sender
-            .try_reserve()
-            .map(Place)
-            .map_err(|_| Undone::Overloaded)
+        let permit = self.sender.try_reserve().map_err(|_| Undone::Overloaded)?;
+        Ok(Place {
+            permit,
+            weight: &self.weight,
+        })
     }
 }
 
@@ -148,7 +162,8 @@ impl<W: Work> Place<'_, W> {
     pub fn take(self, item: W::Item) -> Ticket<W> {
         let (sender, answer) = oneshot::channel();
         let claimed = Arc::new(AtomicBool::new(false));
-        self.0.send(Job {
+        self.weight.fetch_add(W::weight(&item), Ordering::Relaxed);
+        self.permit.send(Job {
             item,
             claimed: claimed.clone(),
             answer: sender,
@@ -185,7 +200,11 @@ impl Writer {
         let mut receiver = queue.receiver.lock().unwrap_or_else(PoisonError::into_inner);
         let receiver = receiver.take()?;
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(write(work, receiver, stopped, queue.pace.clone()));
+        let shown = Shown {
+            pace: queue.pace.clone(),
+            weight: queue.weight.clone(),
+        };
+        let task = tokio::spawn(write(work, receiver, stopped, shown));
         Some(Self { stop, task })
     }
 
@@ -196,11 +215,17 @@ impl Writer {
     }
 }
 
+/// What the writer shows to those who queue.
+struct Shown {
+    pace: Arc<Pace>,
+    weight: Arc<AtomicUsize>,
+}
+
 async fn write<W: Work>(
     work: W,
     mut queue: mpsc::Receiver<Job<W>>,
     mut stopped: watch::Receiver<bool>,
-    pace: Arc<Pace>,
+    shown: Shown,
 ) {
     let mut arrived = Vec::with_capacity(MOST);
     let mut is_open = true;
@@ -217,31 +242,35 @@ async fn write<W: Work>(
         if taken == 0 {
             return;
         }
-        let is_wanted = |job: &Job<W>| !job.claimed.swap(true, Ordering::SeqCst);
-        for batch in by_weight(arrived.drain(..).filter(is_wanted)) {
-            let stopwatch = Stopwatch::start();
-            do_batch(&work, batch).await;
-            pace.note(stopwatch.elapsed());
+        let mut waiting: VecDeque<Job<W>> = arrived.drain(..).collect();
+        while !waiting.is_empty() {
+            let (batch, weight) = next_batch(&mut waiting);
+            if !batch.is_empty() {
+                let stopwatch = Stopwatch::start();
+                do_batch(&work, batch).await;
+                shown.pace.note(stopwatch.elapsed());
+            }
+            shown.weight.fetch_sub(weight, Ordering::Relaxed);
         }
     }
 }
 
-/// What arrived, in batches that are not too heavy.
-fn by_weight<W: Work>(arrived: impl Iterator<Item = Job<W>>) -> Vec<Vec<Job<W>>> {
-    let mut batches: Vec<Vec<Job<W>>> = vec![];
-    let mut room = 0;
-    for job in arrived {
+/// The next batch that is not too heavy, without those whose callers have given up; and the weight that left the queue.
+fn next_batch<W: Work>(waiting: &mut VecDeque<Job<W>>) -> (Vec<Job<W>>, usize) {
+    let (mut batch, mut gone, mut taken) = (vec![], 0, 0);
+    while let Some(job) = waiting.pop_front() {
         let weight = W::weight(&job.item);
-        match batches.last_mut() {
-            Some(last) if weight <= room => last.push(job),
-            _ => {
-                room = W::MOST_WEIGHT;
-                batches.push(vec![job]);
-            }
+        if taken > 0 && taken + weight > W::MOST_WEIGHT {
+            waiting.push_front(job);
+            break;
         }
-        room = room.saturating_sub(weight);
+        gone += weight;
+        if !job.claimed.swap(true, Ordering::SeqCst) {
+            taken += weight;
+            batch.push(job);
+        }
     }
-    batches
+    (batch, gone)
 }
 
 /// Why an attempt came to nothing.

@@ -44,7 +44,7 @@ pub struct Config {
     pub workers: usize,
     /// How many connections read from the database at once.
     pub readers: u32,
-    /// How many submissions may wait for the batching writer.
+    /// How many submissions, and how many requests with events, may wait for their batching writers.
     pub capture_queue: usize,
     /// Proxies whose `Forwarded` and `X-Forwarded-For` are believed.
     pub trusted_proxies: Vec<IpNet>,

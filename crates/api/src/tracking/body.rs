@@ -32,6 +32,9 @@ pub struct CollectRequest {
     /// What the visitor did.
     #[schema(min_items = 1, max_items = 100)]
     events: Vec<CollectedEvent>,
+    /// When it is sent, by the browser's clock: one that is ahead by more than a minute is put right by it.
+    #[serde(default)]
+    sent_at: Option<Timestamp>,
 }
 
 /// Something that a visitor did.

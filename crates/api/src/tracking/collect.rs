@@ -106,11 +106,14 @@ async fn collect_events(ctx: Ctx<Public>, query: Query<CollectQuery>, sent: web:
         return Err(Problem::invalid(vec![unfit]));
     };
 
+    let sent_at = body["sent_at"].as_str().and_then(|text| text.parse().ok());
     let told_by = site.id.to_string();
     let is_bot = bots::is_bot(request.headers());
     let mut arrivals = vec![];
     for (index, event) in told.fit {
-        let (said, own_id) = event.said();
+        let (mut said, own_id) = event.said();
+        let at = said.occurred_at;
+        said.occurred_at = at.map(|at| events::by_our_clock(at, sent_at, ctx.now()));
         if let Ok(read) = events::read(said, ctx.now()) {
             let id: EventId = ctx.ids().next();
             arrivals.push(Arrival {

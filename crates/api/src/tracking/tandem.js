@@ -212,7 +212,7 @@
     while (key && isAllowed() && waiting.length) {
       var batch = [waiting.shift()];
       while (waiting.length && batch.join().length + waiting[0].length < MOST_SENT) batch.push(waiting.shift());
-      send('{"visitor_id":"' + visitor() + '","events":[' + batch.join() + "]}");
+      send('{"visitor_id":"' + visitor() + '","sent_at":"' + new Date().toISOString() + '","events":[' + batch.join() + "]}");
     }
   }
 

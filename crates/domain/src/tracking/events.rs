@@ -187,6 +187,21 @@ impl Unfit {
     }
 }
 
+/// How far ahead a browser's clock must be before what it says is moved, in milliseconds: less may be rounding.
+const MOST_AHEAD: i64 = 60_000;
+
+/// When something happened by this service's clock, as far as the browser that tells it says what its own clock showed
+/// when it did: one that is ahead is put right, since what lies in the future would be refused. What is told late is not
+/// moved, whatever the reason.
+pub fn by_our_clock(occurred_at: Timestamp, sent_at: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    let ahead = sent_at.map_or(0, |sent_at| sent_at.millis().saturating_sub(now.millis()));
+    if ahead < MOST_AHEAD {
+        return occurred_at;
+    }
+    // Nothing is sent before it happens.
+    occurred_at.plus_millis(-ahead).min(now)
+}
+
 /// Read an event as it is told at an instant.
 pub fn read(said: Said, now: Timestamp) -> Result<Read, Unfit> {
     let kind = EventKind::named(&said.kind).ok_or(Unfit::Kind)?;
@@ -295,6 +310,30 @@ mod tests {
             ),
             Err(Unfit::Future)
         );
+    }
+
+    #[test]
+    fn a_browser_whose_clock_is_ahead_tells_by_how_much() {
+        let (hour, second) = (3_600_000, 1_000);
+        for (occurred, sent, at) in [
+            (-second, None, -second),
+            // The clock is right, or ahead by less than a minute.
+            (-5 * second, Some(-second), -5 * second),
+            (15 * second, Some(20 * second), 15 * second),
+            // An hour ahead.
+            (hour - 5 * second, Some(hour), -5 * second),
+            // An hour behind: as good as told late.
+            (-hour - 5 * second, Some(-hour), -hour - 5 * second),
+            // Sent before it happened: it happened now.
+            (2 * hour, Some(hour), 0),
+        ] {
+            let at_our = |millis: i64| NOW.plus_millis(millis);
+            let told = by_our_clock(at_our(occurred), sent.map(at_our), NOW);
+            assert_eq!(told, at_our(at), "{occurred} {sent:?}");
+        }
+        let (first, last) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
+        assert_eq!(by_our_clock(first, Some(last), NOW), first);
+        assert_eq!(by_our_clock(last, Some(last), NOW), NOW);
     }
 
     #[test]

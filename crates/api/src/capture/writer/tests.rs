@@ -17,6 +17,8 @@ enum Deed {
     FindsNoDatabase,
     GetsNoLock,
     WaitsFor(u64),
+    /// As heavy as so many others.
+    IsHeavy(usize),
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +72,13 @@ impl Fake {
 impl Work for Fake {
     type Item = Deed;
     type Done = Deed;
+
+    fn weight(deed: &Deed) -> usize {
+        match deed {
+            Deed::IsHeavy(weight) => *weight,
+            _ => 1,
+        }
+    }
 
     async fn attempt(&self, items: &[&Deed], again: bool) -> Result<Vec<Deed>, StoreError> {
         self.story().batches.push(items.len());
@@ -240,4 +249,36 @@ async fn a_slow_writer_refuses_whoever_would_wait_too_long() {
     queue.pace.note(Duration::ZERO);
     queue.pace.note(Duration::ZERO);
     assert!(queue.place().is_ok());
+}
+
+#[actix_web::test]
+async fn batches_are_bounded_by_weight_and_what_is_too_heavy_goes_alone() {
+    let (queue, work) = (Queue::new(100), Fake::default());
+    let deeds = [
+        Deed::Works(1),
+        Deed::IsHeavy(MOST - 1),
+        Deed::IsHeavy(2),
+        Deed::IsHeavy(3 * MOST),
+        Deed::Works(2),
+        Deed::Works(3),
+    ];
+    let tickets: Vec<_> = deeds
+        .iter()
+        .map(|deed| queue.place().unwrap().take(*deed))
+        .collect();
+    assert_eq!(queue.weight(), 4 * MOST + 4);
+    let writer = Writer::start(&queue, work.clone()).unwrap();
+    let answers = join_all(tickets.into_iter().map(|ticket| ticket.wait(LONG, || {}))).await;
+    assert!(answers.iter().all(Result::is_ok));
+    writer.stop().await;
+    assert_eq!(work.story().batches, [2, 1, 1, 2]);
+    assert_eq!(queue.weight(), 0);
+}
+
+#[actix_web::test]
+async fn what_waits_is_bounded_by_weight() {
+    let queue: Queue<Fake> = Queue::new(1000);
+    let heavy = Deed::IsHeavy(MOST_BATCHES * MOST);
+    let _ticket = queue.place().unwrap().take(heavy);
+    assert_eq!(queue.place().err(), Some(Undone::Overloaded));
 }
