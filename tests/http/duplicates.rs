@@ -90,6 +90,54 @@ on_both! {
         assert!(told.contains(&"duplicate.suggested".into()) && told.contains(&"duplicate.dismissed".into()), "{told:?}");
     }
 
+    async fn a_statement_that_names_two_leads_suggests_them(app) {
+        let crm = |id: &str| json!({"system": "crm", "id": id});
+        let a = lead(app, json!({"email": "ada@one.example"})).await;
+        let b = lead(app, json!({"external_id": crm("4711")})).await;
+        let c = lead(app, json!({"email": "countess@two.example"})).await;
+        let both = json!({"email": "ada@one.example", "external_id": crm("4711"), "first_name": "Ada"});
+        for key in ["one", "one", "two"] {
+            let refused = app.post("/v1/leads").by(app.admin().await).once(key).json(both.clone()).await;
+            assert_eq!(refused.refused(409, "identifiers_conflict")["lead_ids"], json!([a, b]));
+        }
+        let found = listed(app, "").await;
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((&found[0]["lead_ids"], &found[0]["reasons"]), (&json!([a, b]), &json!(["identifiers_conflict"])));
+        assert_eq!((&found[0]["confidence"], &found[0]["state"]), (&json!(0.9), &json!("open")));
+        let kept = app.get(&format!("/v1/leads/{a}")).by(app.admin().await).await.expect(200);
+        assert_eq!(kept["first_name"], Value::Null, "nothing else came of it");
+        let told = app.get(&format!("/v1/leads/{b}/timeline")).by(app.admin().await).await.expect(200).each("type");
+        assert_eq!(told.iter().filter(|kind| *kind == "duplicate.suggested").count(), 1, "{told:?}");
+
+        // The job compares the leads and finds another pair; what it cannot find it leaves.
+        for id in [&b, &c] {
+            app.patch(&format!("/v1/leads/{id}")).by(app.admin().await).json(json!({"phones": ["+39021234567"]})).await.expect(200);
+        }
+        let found = settled(app, "", |found| found.len() == 2).await;
+        assert_eq!((&found[0]["lead_ids"], &found[0]["reasons"]), (&json!([a, b]), &json!(["identifiers_conflict"])));
+
+        // One of many leads of a batch, together with those that were taken.
+        let batch = json!({"leads": [both, {"email": "new@three.example"},
+            {"emails": ["countess@two.example", "ada@one.example", "new@three.example"]}]});
+        let answer = app.post("/v1/leads/batch").by(app.admin().await).json(batch).await.expect(207);
+        let statuses: Vec<i64> = answer["items"].as_array().unwrap().iter().map(|item| item["status"].as_i64().unwrap()).collect();
+        assert_eq!(statuses, [409, 201, 409]);
+        let d = answer["items"][1]["id"].as_str().unwrap();
+        let of_a = listed(app, &format!("&lead_id={a}")).await;
+        let mut pairs: Vec<&Value> = of_a.iter().map(|found| &found["lead_ids"][1]).collect();
+        pairs.sort_by_key(|id| id.to_string());
+        assert_eq!(pairs, [&json!(b), &json!(c), &json!(d)]);
+
+        // Who was put away is no longer suggested; who was said to be two neither.
+        let act = |path: String| app.post(&path);
+        act(format!("/v1/leads/{c}/archive")).by(app.admin().await).await.expect(200);
+        settled(app, "&state=withdrawn", |found| found.iter().any(|found| found["lead_ids"] == json!([a, c]))).await;
+        let two = of_a.iter().find(|found| found["lead_ids"] == json!([a, b])).unwrap();
+        act(format!("/v1/duplicates/{}/dismiss", two["id"].as_str().unwrap())).by(app.admin().await).await.expect(200);
+        app.post("/v1/leads").by(app.admin().await).json(both.clone()).await.refused(409, "identifiers_conflict");
+        assert_eq!(listed(app, &format!("&lead_id={b}&state=open")).await.len(), 0);
+    }
+
     async fn a_switchboard_makes_no_duplicates(app) {
         for n in 0..7 {
             lead(app, json!({"email": format!("l{n}@firm{n}.example"), "phone": "+39021234567"})).await;

@@ -145,6 +145,31 @@ on_both! {
         assert_eq!((counts(&more), &more["format"]), ([0, 1, 0, 0, 0], &json!("ndjson")));
     }
 
+    async fn a_row_that_names_two_leads_suggests_them(app) {
+        let by = app.admin().await;
+        let a = app.given_lead("ada@one.example").await.id();
+        let b = app.post("/v1/leads").by(by).json(json!({"external_id": {"system": "crm", "id": "4711"}})).await.expect(201).id();
+        let mapping = json!({"fields": {"email": "mail", "external_id": {"column": "id", "system": "crm"}}});
+        let file = "mail,id\nada@one.example,4711\nb@one.example,1\n";
+        let suggested = async || {
+            let found = app.get("/v1/duplicates").by(by).await.expect(200);
+            found["data"].as_array().unwrap().clone()
+        };
+        taken_in(app, "kind=leads&dry_run=true", Some(mapping.clone()), file).await;
+        assert_eq!(suggested().await, Vec::<Value>::new());
+        for query in ["kind=leads", "kind=leads&mode=history"] {
+            let import = taken_in(app, query, Some(mapping.clone()), file).await;
+            assert_eq!(counts(&import)[3], 1);
+            let found = suggested().await;
+            assert_eq!((found.len(), &found[0]["lead_ids"], &found[0]["reasons"]), (1, &json!([a, b]), &json!(["identifiers_conflict"])));
+        }
+        let moves = json!({"fields": {"lead.email": "mail", "lead.external_id": {"column": "id", "system": "crm"}, "to": "to", "at": "at"}});
+        app.given_lead("c@one.example").await;
+        let file = "mail,id,to,at\nc@one.example,4711,mql,2026-01-01\n";
+        let import = taken_in(app, "kind=stage_changes&mode=history", Some(moves), file).await;
+        assert_eq!((counts(&import)[3], suggested().await.len()), (1, 2));
+    }
+
     async fn a_dry_run_suggests_and_writes_nothing(app) {
         let import = taken_in(app, "kind=leads&mode=history&dry_run=true", None, LEADS).await;
         assert_eq!((&import["state"], &import["dry_run"]), (&json!("done"), &json!(true)));

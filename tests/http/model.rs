@@ -1,6 +1,6 @@
 //! Leads and stages against a small model: whatever is done in whatever order, service and model agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -122,6 +122,8 @@ struct Case<'a> {
     app: &'a TestApp,
     number: u32,
     leads: Vec<Known>,
+    /// The pairs of leads that a refused statement named as one.
+    suggested: BTreeSet<(usize, usize)>,
 }
 
 impl Case<'_> {
@@ -232,7 +234,12 @@ impl Case<'_> {
         let body = json!({"id": self.leads[lead].id, "email": self.email(email)});
         let answer = self.post("/v1/leads", body).await;
         match self.holder(email) {
-            Some(holder) if holder != lead => drop(answer.refused(409, "identifiers_conflict")),
+            Some(holder) if holder != lead => {
+                answer.refused(409, "identifiers_conflict");
+                if !self.leads[holder].is_archived && !self.leads[lead].is_archived {
+                    self.suggested.insert((holder.min(lead), holder.max(lead)));
+                }
+            }
             Some(_) => drop(answer.expect(200)),
             None => {
                 answer.expect(200);
@@ -317,11 +324,16 @@ impl Case<'_> {
                 .by(by)
                 .await
                 .expect(200);
-            assert_eq!(
-                timeline.each("id").len() as i64,
-                lead.version,
-                "one entry a change"
-            );
+            let (told, changes): (Vec<_>, Vec<_>) = timeline
+                .each("type")
+                .into_iter()
+                .partition(|kind| kind == "duplicate.suggested");
+            assert_eq!(changes.len() as i64, lead.version, "one entry a change");
+            let younger = |(one, other): &(usize, usize)| {
+                self.leads[*one].id.clone().max(self.leads[*other].id.clone())
+            };
+            let pairs = self.suggested.iter().filter(|pair| younger(pair) == lead.id);
+            assert_eq!(told.len(), pairs.count(), "one a pair");
         }
     }
 }
@@ -343,6 +355,7 @@ fn service_and_model_agree(on: Backend) {
                 app: &app,
                 number: app.next(),
                 leads: vec![],
+                suggested: BTreeSet::new(),
             };
             for step in &steps {
                 case.step(step).await;

@@ -201,6 +201,15 @@ impl<P: Permission> Ctx<P> {
         Ok(answer)
     }
 
+    /// Refuse, and commit what is to be known of it all the same. No answer is kept: a repetition is looked at anew.
+    pub async fn refuse<A>(&self, tx: Tx, problem: Problem) -> Reply<A> {
+        let commits = self.commits();
+        commits.begin();
+        tx.commit().await?;
+        commits.end();
+        Err(problem)
+    }
+
     /// Reads of one instant.
     pub async fn snapshot(&self) -> Result<Snapshot, Problem> {
         Ok(self.app.db.snapshot().await?)

@@ -7,8 +7,9 @@ use tandem_domain::change::Change;
 use tandem_domain::id::{DuplicateId, LeadId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::duplicates::{self, Duplicate, DuplicateState, Reason};
+use tandem_domain::world::World;
 use tandem_store::duplicates::{self as kept, DuplicateFilter};
-use tandem_store::{self as store, StoreError};
+use tandem_store::{self as store, StoreError, Tx};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -36,7 +37,7 @@ struct DuplicateView {
     #[schema(min_items = 2, max_items = 2)]
     lead_ids: Vec<LeadId>,
     /// Why they may be one person.
-    #[schema(min_items = 1, max_items = 4)]
+    #[schema(min_items = 1, max_items = 5)]
     reasons: Vec<Reason>,
     /// How likely it is, as judged by the reasons together.
     #[schema(minimum = 0, maximum = 1, example = 0.8)]
@@ -92,8 +93,8 @@ struct DuplicateQuery {
 /// List leads that may be one person.
 ///
 /// Found within seconds after a lead was made or changed: the same phone that few others have, the same full name in
-/// the same company, e-mails that differ by one slip in the domain. The same name alone is never a reason. Nothing
-/// is joined by it.
+/// the same company, e-mails that differ by one slip in the domain. At once where a statement was refused because it
+/// names both. The same name alone is never a reason. Nothing is joined by it.
 #[utoipa::path(tag = "duplicates", params(DuplicateQuery), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "A page of suggestions", body = Listing<DuplicateView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -148,13 +149,35 @@ pub async fn follow(app: &App, limit: u64) -> Result<bool, StoreError> {
     drop(snapshot);
     let found = duplicates::find(&beside.changed, &beside.leads, &beside.switchboards);
 
+    let pairs = found.keys();
+    let leads: Vec<LeadId> = pairs.flat_map(|(elder, younger)| [*elder, *younger]).collect();
+
     let tx = app.db.begin(stamp(&app.ambient, "duplicates")).await?;
+    kept::hold(&tx, leads).await?;
     if !kept::pass(&tx, &news).await? {
         return Ok(false);
     }
     let known = kept::known_for_update(&tx, beside.changed).await?;
-    let changes = duplicates::settle(known, found, tx.stamp().now, &mut tx.ids());
+    let told = known.iter().filter(|duplicate| duplicate.was_told());
+    let told: Vec<LeadId> = told.flat_map(|one| [one.leads.0, one.leads.1]).collect();
+    let put_away = kept::put_away(&tx, told).await?;
+    let changes = duplicates::settle(known, found, &put_away, tx.stamp().now, &mut tx.ids());
     store::write(&tx, &changes).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// What is suggested because refused statements named several leads each; the caller's transaction, which has decided on
+/// these leads, holds them, and writes it.
+pub async fn of_refused(
+    tx: &Tx,
+    world: &World,
+    conflicts: &[Vec<LeadId>],
+) -> Result<Vec<Change>, StoreError> {
+    let told = duplicates::named_as_one(world, conflicts);
+    if told.is_empty() {
+        return Ok(vec![]);
+    }
+    let known = kept::known_for_update(tx, told.keys().map(|(_, younger)| *younger)).await?;
+    Ok(duplicates::suggest(known, told, tx.stamp().now, &mut tx.ids()))
 }

@@ -90,6 +90,31 @@ pub async fn known_for_update(
     rows.into_iter().map(|row| row.into_domain()).collect()
 }
 
+/// Hold these leads until the end of the transaction, so that nobody else suggests two of them meanwhile.
+pub async fn hold(tx: &Tx, ids: impl IntoIterator<Item = LeadId>) -> Result<(), StoreError> {
+    Ok(dialect::lock_leads(tx.conn(), ids.into_iter().map(Id::uuid)).await?)
+}
+
+/// Those of these leads that were put away.
+pub async fn put_away(
+    on: &impl Read,
+    ids: impl IntoIterator<Item = LeadId>,
+) -> Result<BTreeSet<LeadId>, StoreError> {
+    let ids: Vec<Uuid> = ids.into_iter().map(Id::uuid).collect();
+    if ids.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let found: Vec<Uuid> = lead_rows::Entity::find()
+        .select_only()
+        .column(lead_rows::Column::Id)
+        .filter(dialect::id_in(on.conn().get_database_backend(), "id", ids))
+        .filter(lead_rows::Column::IsListed.eq(false))
+        .into_tuple()
+        .all(on.conn())
+        .await?;
+    Ok(found.into_iter().map(Id::from_uuid).collect())
+}
+
 /// The leads that are suggested as one person with any of these.
 async fn partners(on: &impl Read, ids: &BTreeSet<LeadId>) -> Result<Vec<LeadId>, StoreError> {
     use duplicates::Column::{LeadId as Elder, OtherLeadId as Younger, State};

@@ -139,7 +139,8 @@ catalogue! {
     IdentifiersConflict CONFLICT "identifiers_conflict" "identifiers-conflict" "Identifiers of several leads"
         "The identifiers belong to different leads"
         "The e-mail, phone and external ids of one request must name one person. The member `lead_ids` lists the \
-         leads that they name; merge these first or leave an identifier out.";
+         leads that they name; where they were not named as one before, `GET /v1/duplicates` suggests them. Leave an \
+         identifier out, or change the leads first.";
     LeadNotSql CONFLICT "lead_not_sql" "lead-not-sql" "Lead not qualified"
         "The primary lead is not qualified for a deal"
         "A deal needs a primary lead that sales has qualified. The member `current` says where the lead stands and \

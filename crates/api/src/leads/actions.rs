@@ -14,6 +14,7 @@ use tandem_store::{self as store, Tx};
 use super::body::LeadPatch;
 use crate::access::scopes::LeadsWrite;
 use crate::ctx::{Ctx, Permission};
+use crate::duplicates;
 use crate::http::problem::{Code, Problem};
 use crate::settings::invalid;
 
@@ -29,14 +30,15 @@ pub struct Decided {
 
 /// Find or make the leads that statements are about, one after the other, each standing on the one before.
 ///
-/// A refused statement changes nothing and refuses no other.
+/// A refused statement changes nothing and refuses no other; the leads that it takes for one are suggested as
+/// duplicates.
 pub async fn upsert(
     tx: &Tx,
     ctx: &Ctx<LeadsWrite>,
     statements: &[Statement],
 ) -> Result<Vec<Result<Decided, Problem>>, Problem> {
     let mut world = store::leads::world(tx, statements).await?;
-    let mut changes = vec![];
+    let (mut changes, mut conflicts) = (vec![], vec![]);
     let decided = statements
         .iter()
         .map(|said| {
@@ -46,12 +48,18 @@ pub async fn upsert(
                 lead_id,
                 created,
                 changes: made,
-            } = saved.map_err(refused)?;
+            } = saved.map_err(|why| {
+                if let save::Refused::IdentifiersConflict(leads) = &why {
+                    conflicts.push(leads.clone());
+                }
+                refused(why)
+            })?;
             changes.extend(made);
             changes.extend(judged(&mut world, lead_id, ctx));
             decided(&world, lead_id, created)
         })
         .collect();
+    changes.extend(duplicates::of_refused(tx, &world, &conflicts).await?);
     store::write(tx, &changes).await?;
     Ok(decided)
 }

@@ -123,8 +123,8 @@ async fn found(snapshot: &store::Snapshot, lead_id: LeadId) -> Result<Tagged<Lea
 /// Create a lead, or add to the one that is there.
 ///
 /// The lead is found by `id`, then external id, then e-mail; by phone only where it is the one identifier and one lead
-/// alone has it. What is said is kept as statements; the shown value of a field is chosen among them (by hand first,
-/// then the newest).
+/// alone has it. Where they name several leads it is refused, and these are suggested as duplicates. What is said is kept
+/// as statements; the shown value of a field is chosen among them (by hand first, then the newest).
 #[utoipa::path(tag = "leads", security(("bearer" = [LeadsWrite])), request_body = LeadWrite, responses(
     (status = 201, description = "The lead was made", body = LeadView, headers(
         ("ETag" = String, description = "The lead's version"), ("Location" = String, description = "The lead's address"))),
@@ -136,7 +136,10 @@ async fn create_lead(ctx: Ctx<LeadsWrite>, body: Json<LeadWrite>) -> Reply<Upser
     let said = body.0.read().map_err(invalid)?;
     let tx = ctx.begin().await?;
     let decided = actions::upsert(&tx, &ctx, &[said]).await?.pop();
-    let decided = decided.unwrap_or_else(|| Err(Problem::new(Code::InternalError)))?;
+    let decided = match decided.unwrap_or_else(|| Err(Problem::new(Code::InternalError))) {
+        Ok(decided) => decided,
+        Err(problem) => return ctx.refuse(tx, problem).await,
+    };
     let answer = upserted(&tx, decided).await?;
     ctx.commit(tx, answer).await
 }

@@ -35,6 +35,8 @@ pub enum Reason {
     EmailTypo,
     /// They have the same first and last name: never a reason by itself.
     SameName,
+    /// Somebody named them as one: a statement with identifiers of both was refused.
+    IdentifiersConflict,
 }
 
 impl Reason {
@@ -46,6 +48,7 @@ impl Reason {
             Reason::SameNameAndCompany => 80,
             Reason::EmailTypo => 70,
             Reason::SameName => 60,
+            Reason::IdentifiersConflict => 90,
         }
     }
 }
@@ -309,40 +312,72 @@ fn is_one_slip(one: &str, other: &str) -> bool {
 }
 
 /// What becomes of the suggestions about the `changed` leads, now that these pairs were found. What somebody has
-/// dismissed stays so.
-pub fn settle(known: Vec<Duplicate>, mut found: Found, now: Timestamp, ids: &mut Ids) -> Vec<Change> {
+/// dismissed stays so. What somebody has told of two leads stays as long as neither is among those `put_away`.
+pub fn settle(
+    known: Vec<Duplicate>,
+    mut found: Found,
+    put_away: &BTreeSet<LeadId>,
+    now: Timestamp,
+    ids: &mut Ids,
+) -> Vec<Change> {
     let mut changes = vec![];
-    for mut duplicate in known {
-        let reasons = found.remove(&duplicate.leads);
+    for duplicate in known {
+        let mut reasons = found.remove(&duplicate.leads);
+        if duplicate.was_told() && !duplicate.is_about(put_away) {
+            let told = Reason::IdentifiersConflict;
+            reasons.get_or_insert_default().insert(told);
+        }
         let state = match (duplicate.state, &reasons) {
             (DuplicateState::Dismissed, _) => continue,
             (_, Some(_)) => DuplicateState::Open,
             (_, None) => DuplicateState::Withdrawn,
         };
         let reasons = reasons.unwrap_or_else(|| duplicate.reasons.clone());
-        if (state, &reasons) == (duplicate.state, &duplicate.reasons) {
-            continue;
-        }
-        (duplicate.state, duplicate.reasons) = (state, reasons);
-        duplicate.version += 1;
-        duplicate.updated_at = now.max(duplicate.updated_at);
-        changes.push(match state {
-            DuplicateState::Withdrawn => Change::DuplicateWithdrawn(duplicate),
-            _ => Change::DuplicateSuggested(duplicate),
-        });
+        changes.extend(duplicate.becomes(state, reasons, now));
     }
-    for (leads, reasons) in found {
-        changes.push(Change::DuplicateSuggested(Duplicate {
-            id: ids.next(),
-            version: 1,
-            leads,
-            reasons,
-            state: DuplicateState::Open,
-            created_at: now,
-            updated_at: now,
-        }));
-    }
+    changes.extend(
+        found
+            .into_iter()
+            .map(|(leads, reasons)| first(leads, reasons, now, ids)),
+    );
     changes
+}
+
+/// The first suggestion of two leads.
+fn first(leads: (LeadId, LeadId), reasons: BTreeSet<Reason>, now: Timestamp, ids: &mut Ids) -> Change {
+    Change::DuplicateSuggested(Duplicate {
+        id: ids.next(),
+        version: 1,
+        leads,
+        reasons,
+        state: DuplicateState::Open,
+        created_at: now,
+        updated_at: now,
+    })
+}
+
+impl Duplicate {
+    /// Whether somebody named the two as one: no comparison would find it again.
+    pub fn was_told(&self) -> bool {
+        self.reasons.contains(&Reason::IdentifiersConflict)
+    }
+
+    fn is_about(&self, leads: &BTreeSet<LeadId>) -> bool {
+        leads.contains(&self.leads.0) || leads.contains(&self.leads.1)
+    }
+
+    fn becomes(mut self, state: DuplicateState, reasons: BTreeSet<Reason>, now: Timestamp) -> Option<Change> {
+        if (state, &reasons) == (self.state, &self.reasons) {
+            return None;
+        }
+        (self.state, self.reasons) = (state, reasons);
+        self.version += 1;
+        self.updated_at = now.max(self.updated_at);
+        Some(match state {
+            DuplicateState::Withdrawn => Change::DuplicateWithdrawn(self),
+            _ => Change::DuplicateSuggested(self),
+        })
+    }
 }
 
 /// Say that two leads are two; nothing where it was said already. A key acts by its scope, a person needs a role that
@@ -362,6 +397,10 @@ pub fn dismiss(duplicate: &Duplicate, actor: &Actor, now: Timestamp) -> Result<O
         ..duplicate.clone()
     })))
 }
+
+mod told;
+
+pub use told::{named_as_one, suggest};
 
 #[cfg(test)]
 mod tests;

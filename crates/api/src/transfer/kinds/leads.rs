@@ -60,6 +60,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
             }
         }
     }
+    taken.suggest(tx, &world).await?;
     Ok(taken)
 }
 

@@ -22,6 +22,7 @@ use tandem_store::transfer::Remark;
 use tandem_store::{StoreError, Tx};
 
 use super::rows::Row;
+use crate::duplicates;
 use crate::http::shape::Shapes;
 
 /// The name under which rows that are news are taken.
@@ -50,6 +51,8 @@ pub struct Taken {
     pub progress: Progress,
     /// The rows that somebody should look at.
     pub remarks: Vec<Remark>,
+    /// The leads that refused rows name as one.
+    conflicts: Vec<Vec<LeadId>>,
 }
 
 /// Take a batch of rows: load, decide; nothing is written yet.
@@ -125,7 +128,17 @@ impl Taken {
         self.remark(row, false, code, detail);
     }
 
+    /// Suggest as duplicates what refused rows name as one.
+    async fn suggest(&mut self, tx: &Tx, world: &World) -> Result<(), StoreError> {
+        let suggested = duplicates::of_refused(tx, world, &self.conflicts).await?;
+        self.changes.extend(suggested);
+        Ok(())
+    }
+
     fn refuse(&mut self, row: &Row, refused: &Refused) {
+        if let Refused::IdentifiersConflict(leads) = refused {
+            self.conflicts.push(leads.clone());
+        }
         let one = |code, detail: String| vec![Fault::new("", code, detail)];
         let faults = match refused {
             Refused::NoIdentifier => one(

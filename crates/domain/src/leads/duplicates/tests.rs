@@ -4,6 +4,7 @@ use super::*;
 use crate::leads::Profile;
 use crate::leads::identity::{Identifier, Kind};
 use crate::lifecycle::Stage;
+use crate::world::World;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -224,19 +225,43 @@ fn a_suggestion_follows_the_leads_until_somebody_dismisses_it() {
         other => panic!("{other:?}"),
     };
 
-    let first = only(settle(vec![], because(Reason::SamePhone), NOW, ids));
+    let first = only(settle(
+        vec![],
+        because(Reason::SamePhone),
+        &BTreeSet::new(),
+        NOW,
+        ids,
+    ));
     assert_eq!(
-        settle(vec![first.clone()], because(Reason::SamePhone), NOW, ids),
+        settle(
+            vec![first.clone()],
+            because(Reason::SamePhone),
+            &BTreeSet::new(),
+            NOW,
+            ids
+        ),
         []
     );
-    let other = only(settle(vec![first.clone()], because(Reason::EmailTypo), NOW, ids));
+    let other = only(settle(
+        vec![first.clone()],
+        because(Reason::EmailTypo),
+        &BTreeSet::new(),
+        NOW,
+        ids,
+    ));
     assert_eq!(
         (other.id, other.version, other.state),
         (first.id, 2, DuplicateState::Open)
     );
-    let gone = only(settle(vec![other], Found::new(), NOW, ids));
+    let gone = only(settle(vec![other], Found::new(), &BTreeSet::new(), NOW, ids));
     assert_eq!((gone.state, gone.reasons.len()), (DuplicateState::Withdrawn, 1));
-    let back = only(settle(vec![gone], because(Reason::EmailTypo), NOW, ids));
+    let back = only(settle(
+        vec![gone],
+        because(Reason::EmailTypo),
+        &BTreeSet::new(),
+        NOW,
+        ids,
+    ));
     assert_eq!((back.state, back.version), (DuplicateState::Open, 4));
 
     let dismissed = only(
@@ -246,8 +271,88 @@ fn a_suggestion_follows_the_leads_until_somebody_dismisses_it() {
             .collect(),
     );
     assert_eq!(dismiss(&dismissed, &Actor::System("test"), NOW), Ok(None));
-    assert_eq!(settle(vec![dismissed], because(Reason::SamePhone), NOW, ids), []);
+    assert_eq!(
+        settle(
+            vec![dismissed],
+            because(Reason::SamePhone),
+            &BTreeSet::new(),
+            NOW,
+            ids
+        ),
+        []
+    );
     assert_eq!(json!(Reason::SameNameAndCompany), "same_name_and_company");
+}
+
+#[test]
+fn leads_that_a_refused_statement_names_stay_suggested() {
+    let ids = &mut Ids::new(NOW, 0);
+    let mut world = World::provisional();
+    let leads: Vec<LeadId> = (0..4)
+        .map(|n| {
+            let mut one = lead(ids, "", None, &[], &[]);
+            one.archived_at = (n == 3).then_some(NOW);
+            world.add_lead(one.clone(), None);
+            one.id
+        })
+        .collect();
+    let (a, b, c) = (leads[0], leads[1], leads[2]);
+    let told = named_as_one(&world, &[vec![b, c, a], vec![a, leads[3]], vec![]]);
+    assert_eq!(told.keys().copied().collect::<Vec<_>>(), [(a, b), (a, c)]);
+
+    let first = suggest(vec![], Found::from_iter(told.into_iter().take(1)), NOW, ids);
+    let [Change::DuplicateSuggested(first)] = &first[..] else {
+        panic!("{first:?}");
+    };
+    let conflict = BTreeSet::from([Reason::IdentifiersConflict]);
+    assert_eq!(
+        (&first.reasons, first.state, confidence(&first.reasons)),
+        (&conflict, DuplicateState::Open, 90)
+    );
+    let again = || Found::from([((a, b), conflict.clone())]);
+    assert_eq!(
+        suggest(vec![first.clone()], again(), NOW, ids),
+        [],
+        "twice is once"
+    );
+
+    let nobody = BTreeSet::new();
+    let compared = |known: &Duplicate, away: &BTreeSet<LeadId>, found| {
+        settle(vec![known.clone()], found, away, NOW, &mut Ids::new(NOW, 1))
+    };
+    assert_eq!(
+        compared(first, &nobody, Found::new()),
+        [],
+        "no comparison finds it"
+    );
+    let phone = Found::from([((a, b), BTreeSet::from([Reason::SamePhone]))]);
+    let both = compared(first, &nobody, phone);
+    let [Change::DuplicateSuggested(both)] = &both[..] else {
+        panic!("{both:?}");
+    };
+    assert_eq!(
+        both.reasons,
+        BTreeSet::from([Reason::SamePhone, Reason::IdentifiersConflict])
+    );
+    let gone = compared(both, &BTreeSet::from([b]), Found::new());
+    let [Change::DuplicateWithdrawn(gone)] = &gone[..] else {
+        panic!("{gone:?}");
+    };
+    let back = compared(gone, &nobody, Found::new());
+    let [Change::DuplicateSuggested(back)] = &back[..] else {
+        panic!("{back:?}");
+    };
+    assert_eq!((&back.reasons, back.version), (&conflict, 4));
+    let told_again = suggest(vec![gone.clone()], again(), NOW, ids);
+    let [Change::DuplicateSuggested(told_again)] = &told_again[..] else {
+        panic!("{told_again:?}");
+    };
+    assert_eq!(told_again.reasons, conflict);
+
+    let Ok(Some(Change::DuplicateDismissed(two))) = dismiss(back, &Actor::System("test"), NOW) else {
+        panic!("not dismissed");
+    };
+    assert_eq!(suggest(vec![two], again(), NOW, ids), [], "they are two");
 }
 
 /// Optimal string alignment, written down from its definition.
