@@ -422,6 +422,57 @@ on_both! {
         assert_eq!(asked.header("access-control-allow-origin"), Some(ORIGIN));
     }
 
+    async fn an_event_that_cannot_be_read_refuses_no_other(app) {
+        let (site, key) = (given_site(app).await, app.key(&["events:write"]).await);
+        app.given_lead("ada@example.com").await;
+        let deep = format!("{}{}", "[".repeat(64), "]".repeat(64));
+        let bad = [
+            (r#"{"a": "\u0000"}"#, "forbidden_character"),
+            (r#"{"title": "half of a smile \ud83d"}"#, "malformed_json"),
+            (r#"{"a": 1e400}"#, "malformed_json"),
+            (r#"{"a": 1, "a": 2}"#, "duplicate_key"),
+            (&format!(r#"{{"a": {deep}}}"#), "too_deep"),
+        ];
+        for (index, (properties, code)) in bad.into_iter().enumerate() {
+            let lead = r#""lead": {"email": "ada@example.com"}"#;
+            let good = format!(r#"{{"type": "chat", {lead}}}"#);
+            let events = format!(r#"{{"events": [{good}, {{"type": "chat", {lead}, "properties": {properties}}}, {good}]}}"#);
+            let told = app.post("/v1/events").by(&key).body("application/json", events).await.expect(200);
+            assert_eq!(told["accepted"], 2, "{code}");
+            assert_eq!((&told["rejected"][0]["index"], told["rejected"][0]["code"].as_str()), (&json!(1), Some(code)));
+
+            let visitor = format!("visitor-{index}");
+            let events = format!(r#"[{{"type": "page_view", "properties": {properties}}}, {{"type": "download"}}]"#);
+            let body = format!(r#"{{"visitor_id": "{visitor}", "events": {events}}}"#);
+            let post = app.post(&format!("/v1/collect?key={site}")).header("origin", ORIGIN);
+            post.body("text/plain;charset=UTF-8", body).await.expect(204);
+            let body = json!({"visitor_id": visitor, "lead": {"email": "ada@example.com"}});
+            app.post("/v1/identify").by(&key).json(body).await.expect(200);
+        }
+        let events = of_lead(app, "ada@example.com", "events").await;
+        let count = |name: &str| events.iter().filter(|event| event["type"] == name).count();
+        assert_eq!((count("chat"), count("download"), count("page_view")), (10, 5, 0));
+        let broken = r#"{"visitor_id": "visitor-1", "events": [{"type": "page_view"}], "x": "\u0000"}"#;
+        let post = || app.post(&format!("/v1/collect?key={site}")).header("origin", ORIGIN);
+        post().body("text/plain", broken).await.refused(400, "forbidden_character");
+    }
+
+    async fn what_a_site_sends_is_text_in_utf_8(app) {
+        let (site, form) = (given_site(app).await, given_form(app).await);
+        let body = json!({"visitor_id": "visitor-1", "events": [{"type": "page_view"}]}).to_string();
+        let post = |path: &str| app.post(path).header("origin", ORIGIN);
+        let collect = format!("/v1/collect?key={site}");
+        for charset in ["utf-16", "iso-8859-1"] {
+            let kind = format!("text/plain; charset={charset}");
+            post(&collect).body(&kind, body.clone()).await.refused(415, "unsupported_media_type");
+        }
+        post(&collect).body("text/plain; charset=\"utf-8\"", body.clone()).await.expect(204);
+        for path in [collect, format!("/v1/capture/{form}")] {
+            let corrupt = post(&path).header("content-encoding", "gzip");
+            corrupt.body("application/json", body.clone()).await.refused(400, "bad_request");
+        }
+    }
+
     async fn what_is_told_badly_does_no_harm(app) {
         let (site, form) = (given_site(app).await, given_form(app).await);
         let long = format!("{LANDING}&x={}", "y".repeat(100_000));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::{post, web};
+use actix_web::post;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tandem_domain::access::Actor;
@@ -18,7 +18,7 @@ use super::take::{Item, Outcome};
 use super::writer::Undone;
 use super::{body, bots, door, page};
 use crate::ctx::{Ctx, Public};
-use crate::http::json::{operation_key, shapes};
+use crate::http::json::{Raw, operation_key, shapes};
 use crate::http::problem::{Code, Problem, ProblemView};
 use crate::http::query::Path;
 use crate::http::reply::{Rendered, Reply};
@@ -228,7 +228,7 @@ const SOONEST: Duration = Duration::from_millis(20);
         (status = 403, description = "Pages of this origin may not send the form", body = ProblemView,
             content_type = "application/problem+json")))]
 #[post("/v1/capture/{form_key}")]
-async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: web::Bytes) -> Reply<Rendered> {
+async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: Raw) -> Reply<Rendered> {
     let soonest = tokio::time::sleep(SOONEST);
     let place = ctx.captures.place()?;
     let request = ctx.request();
@@ -237,7 +237,7 @@ async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: web
     ctx.limits.admit_form(&path.0.form_key)?;
     let shape = shapes(request)?.body(&operation_key(request));
     let shape = shape.ok_or_else(|| Problem::new(Code::InternalError).because("a capture has no shape"))?;
-    let read = body::read(body::media_type(request.headers()), &sent, shape)?;
+    let read = body::read(body::media_type(request.headers()), &sent.0, shape)?;
 
     let (once, wants_page) = (
         ctx.once(&format!("form/{}", door.form_id)),

@@ -30,6 +30,39 @@ pub struct MergePatch<T>(pub T);
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unwalked(pub serde_json::Value);
 
+/// A body as it was sent, whatever it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raw(pub web::Bytes);
+
+impl FromRequest for Raw {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = web::Bytes::from_request(req, payload);
+        async move { bytes.await.map(Raw).map_err(|error| unread(&error)) }.boxed_local()
+    }
+}
+
+/// JSON in UTF-8 as it was sent: the handler parses it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unparsed(pub web::Bytes);
+
+impl FromRequest for Unparsed {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let kind = media_type(req, |subtype| subtype != "merge-patch+json");
+        let bytes = Raw::from_request(req, payload);
+        async move {
+            kind?;
+            Ok(Self(bytes.await?.0))
+        }
+        .boxed_local()
+    }
+}
+
 impl FromRequest for Unwalked {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;

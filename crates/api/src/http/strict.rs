@@ -2,8 +2,10 @@
 
 use super::problem::{Code, Place, Problem, Violation};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// How deep objects and arrays may stand in each other.
@@ -40,6 +42,41 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Problem> {
             )
         }
     })
+}
+
+/// Parse a body whose `list` has items that stand for themselves: what [`parse`] refuses within one of them is told by
+/// its place, and 0 stands there instead. What is wrong elsewhere refuses the body, as does what is not JSON at all.
+pub fn parse_apart(bytes: &[u8], list: &str) -> Result<(Value, BTreeMap<usize, Code>), Problem> {
+    let refused = match parse(bytes) {
+        Ok(body) => return Ok((body, BTreeMap::new())),
+        Err(refused) => refused,
+    };
+    let mut mended = bytes.to_vec();
+    let mut codes = BTreeMap::new();
+    for (index, item) in items(bytes, list).into_iter().enumerate() {
+        let text = item.get().as_bytes();
+        let Err(problem) = parse(text) else { continue };
+        // An item is a part of the body, so that this is its place in it.
+        let start = text.as_ptr() as usize - bytes.as_ptr() as usize;
+        let place = mended.get_mut(start..start + text.len());
+        if let Some([first, rest @ ..]) = place {
+            *first = b'0';
+            rest.fill(b' ');
+        }
+        codes.insert(index, problem.code());
+    }
+    match codes.is_empty() {
+        true => Err(refused),
+        false => parse(&mended).map(|body| (body, codes)),
+    }
+}
+
+/// The items of a list as they are written, if there is such a list. Their texts may be no texts yet: a character that
+/// is only half there (`\ud83d`) and a number without end are JSON by its grammar.
+fn items<'a>(bytes: &'a [u8], list: &str) -> Vec<&'a RawValue> {
+    let members = serde_json::from_slice::<BTreeMap<String, &RawValue>>(bytes).unwrap_or_default();
+    let items = members.get(list).map(|items| serde_json::from_str(items.get()));
+    items.and_then(Result::ok).unwrap_or_default()
 }
 
 /// A float without a fraction within +-(2^53 - 1) as an integer, any other number as it is.
@@ -258,6 +295,53 @@ mod tests {
         }
         assert_eq!(refused(b"\"\xff\"").0, "malformed_json");
         assert_eq!(refused(b"{\"\xc3\x28\": 1}").0, "malformed_json");
+    }
+
+    fn apart(text: &str) -> Result<(Value, Vec<(usize, &'static str)>), &'static str> {
+        let taken = parse_apart(text.as_bytes(), "events");
+        let taken = taken.map_err(|problem| problem.code().name())?;
+        Ok((
+            taken.0,
+            taken
+                .1
+                .iter()
+                .map(|(index, code)| (*index, code.name()))
+                .collect(),
+        ))
+    }
+
+    #[test]
+    fn an_item_that_is_refused_refuses_no_other() {
+        let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+        for (item, code) in [
+            (r#"{"a": "\u0000"}"#, "forbidden_character"),
+            (r#"{"a": "\ud83d"}"#, "malformed_json"),
+            (r#"{"a": 1, "a": 2}"#, "duplicate_key"),
+            ("1e400", "malformed_json"),
+            (deep.as_str(), "too_deep"),
+        ] {
+            let text = format!(r#"{{"v": 1, "events": [{{"b": "ü"}}, {item} , 2]}}"#);
+
+            let expected = json!({"v": 1, "events": [{"b": "ü"}, 0, 2]});
+            assert_eq!(apart(&text), Ok((expected, vec![(1, code)])), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_body_itself_refuses_all_of_it() {
+        for (text, code) in [
+            (
+                r#"{"events": [1, "\u0000"], "v": "\u0000"}"#,
+                "forbidden_character",
+            ),
+            (r#"{"events": ["\u0000"], "events": ["\u0000"]}"#, "duplicate_key"),
+            (r#"{"events": "\u0000"}"#, "forbidden_character"),
+            (r#"{"events": ["\u0000"}"#, "malformed_json"),
+            (r#"["\u0000"]"#, "forbidden_character"),
+            ("", "malformed_json"),
+        ] {
+            assert_eq!(apart(text), Err(code), "{text}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tandem_domain::tracking::events::Said;
 use tandem_domain::tracking::visitors::visitor_key;
 use utoipa::ToSchema;
 
-use crate::http::problem::{Place, Problem, Violation};
+use crate::http::problem::{Code, Place, Problem, Violation};
 use crate::http::shape::Shape;
 use crate::leads::body::ExternalId;
 
@@ -237,9 +237,18 @@ pub struct Items<T> {
     pub rejected: Vec<RejectedEvent>,
 }
 
-/// Read the events of a body. What is wrong with the body itself refuses all of it.
-pub fn items<T: DeserializeOwned>(shape: &Shape, body: &Value) -> Result<Items<T>, Problem> {
-    let mut rejected: BTreeMap<usize, RejectedEvent> = BTreeMap::new();
+/// Read the events of a body, but for those that were `refused` already. What is wrong with the body itself refuses all
+/// of it.
+pub fn items<T: DeserializeOwned>(
+    shape: &Shape,
+    body: &Value,
+    refused: BTreeMap<usize, Code>,
+) -> Result<Items<T>, Problem> {
+    let rejection = |(index, code): (usize, Code)| {
+        let detail = code.detail().replace("body", "event");
+        (index, RejectedEvent::new(index, code.name(), detail))
+    };
+    let mut rejected: BTreeMap<usize, RejectedEvent> = refused.into_iter().map(rejection).collect();
     let mut whole: Vec<Violation> = vec![];
     for violation in shape.check(body) {
         let index = match &violation.place {

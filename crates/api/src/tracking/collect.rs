@@ -1,8 +1,8 @@
 //! `POST /v1/collect`: what a site's pages tell of a visitor.
 
 use actix_web::body::BoxBody;
-use actix_web::http::header::{CONTENT_TYPE, CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, Responder, post, web};
+use actix_web::http::header::{CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, Responder, post};
 use serde::Deserialize;
 use tandem_domain::access::Actor;
 use tandem_domain::id::EventId;
@@ -17,7 +17,7 @@ use super::sites;
 use super::take::{Arrival, Item};
 use crate::capture::bots;
 use crate::ctx::{Ctx, Public};
-use crate::http::json::{operation_key, shapes};
+use crate::http::json::{Raw, operation_key, shapes};
 use crate::http::problem::{Code, Place, Problem, ProblemView, Violation};
 use crate::http::query::Query;
 use crate::http::reply::Reply;
@@ -33,12 +33,12 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct CollectQuery {
-    /// The site's publishable tracking key. Without one nothing is taken.
+    /// The site's publishable tracking key.
     #[param(
         max_length = 64,
         example = "tdm_pk_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk0Ab3xF"
     )]
-    key: Option<String>,
+    key: String,
 }
 
 /// That it was taken; nothing is told.
@@ -73,29 +73,21 @@ impl Responder for Collected {
         (status = 404, description = "There is no such key, or it works no more", body = ProblemView,
             content_type = "application/problem+json")))]
 #[post("/v1/collect")]
-async fn collect_events(ctx: Ctx<Public>, query: Query<CollectQuery>, sent: web::Bytes) -> Reply<Collected> {
+async fn collect_events(ctx: Ctx<Public>, query: Query<CollectQuery>, sent: Raw) -> Reply<Collected> {
     let place = ctx.tracks.place()?;
     let request = ctx.request();
-    let is_text = || {
-        let kind = request.headers().get(CONTENT_TYPE)?.to_str().ok()?;
-        let essence = kind.split(';').next()?.trim().to_ascii_lowercase();
-        Some(essence == "text/plain" || essence == "application/json")
-    };
-    if is_text() == Some(false) {
+    if !is_taken(request) {
         return Err(Problem::new(Code::UnsupportedMediaType));
     }
-    let Some(key) = query.0.key else {
-        let missing = Violation::new(Place::Parameter("key".into()), "required", "is required");
-        return Err(Problem::new(Code::InvalidParameter).errors(vec![missing]));
-    };
+    let key = query.0.key;
     let site = sites::of(request, &key).await?;
     let origin = site.check_origin(request.headers())?;
     ctx.limits.admit_form(&key)?;
     let shape = shapes(request)?.body(&operation_key(request));
     let shape =
         shape.ok_or_else(|| Problem::new(Code::InternalError).because("what is collected has no shape"))?;
-    let body = strict::parse(&sent)?;
-    let told = items::<CollectedEvent>(shape, &body)?;
+    let (body, refused) = strict::parse_apart(&sent.0, "events")?;
+    let told = items::<CollectedEvent>(shape, &body, refused)?;
     let visitor = body["visitor_id"].as_str().and_then(visitor_key);
     let Some(visitor) = visitor else {
         let unfit = Violation::new(
@@ -136,4 +128,16 @@ async fn collect_events(ctx: Ctx<Public>, query: Query<CollectQuery>, sent: web:
     };
     hand_in(&ctx, place, item).await?;
     Ok(Collected(origin))
+}
+
+/// Whether the body's type is one that is taken: JSON, also as text, in UTF-8. A page need not say a type.
+fn is_taken(request: &HttpRequest) -> bool {
+    match request.mime_type() {
+        Ok(Some(kind)) => {
+            let is_known = matches!(kind.essence_str(), "text/plain" | "application/json");
+            is_known && kind.get_param("charset").is_none_or(|charset| charset == "utf-8")
+        }
+        Ok(None) => true,
+        Err(_) => false,
+    }
 }

@@ -15,9 +15,10 @@ use crate::access::scopes::EventsWrite;
 use crate::capture::writer::{Place, Undone};
 use crate::crypto;
 use crate::ctx::{Ctx, Permission};
-use crate::http::json::{Unwalked, operation_key, shapes};
+use crate::http::json::{Unparsed, operation_key, shapes};
 use crate::http::problem::{Code, Kept, Problem};
 use crate::http::reply::{Reply, respond};
+use crate::http::strict;
 
 /// How long events may wait for their turn: nobody waits longer for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -47,12 +48,13 @@ impl Responder for Told {
 #[utoipa::path(tag = "tracking", security(("bearer" = [EventsWrite])), request_body = EventsRequest,
     responses((status = 200, description = "What became of the events", body = EventsAnswer)))]
 #[post("/v1/events")]
-async fn record_events(ctx: Ctx<EventsWrite>, body: Unwalked) -> Reply<Told> {
+async fn record_events(ctx: Ctx<EventsWrite>, body: Unparsed) -> Reply<Told> {
     let place = ctx.tracks.place()?;
     let request = ctx.request();
     let shape = shapes(request)?.body(&operation_key(request));
     let shape = shape.ok_or_else(|| Problem::new(Code::InternalError).because("events have no shape"))?;
-    let Items { fit, mut rejected } = items::<ToldEvent>(shape, &body.0)?;
+    let (body, refused) = strict::parse_apart(&body.0, "events")?;
+    let Items { fit, mut rejected } = items::<ToldEvent>(shape, &body, refused)?;
 
     let told_by = ctx.actor().id();
     let mut arrivals = vec![];
@@ -86,7 +88,7 @@ async fn record_events(ctx: Ctx<EventsWrite>, body: Unwalked) -> Reply<Told> {
         told_by,
         events: arrivals,
         rejected,
-        makes_leads: body.0["create_lead"].as_bool().unwrap_or_default(),
+        makes_leads: body["create_lead"].as_bool().unwrap_or_default(),
         once: ctx.once_by_caller(),
     };
     hand_in(&ctx, place, item).await.map(Told)

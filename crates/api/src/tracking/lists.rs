@@ -1,19 +1,23 @@
 //! A lead's events, touches and visits.
 
+use std::borrow::Cow;
+
 use actix_web::get;
 use serde::Deserialize;
 use serde_json::json;
 use tandem_domain::id::LeadId;
-use tandem_domain::tracking::events::EventKind;
+use tandem_domain::tracking::events::PATTERN;
 use tandem_store::tracking::{self, Place};
-use utoipa::IntoParams;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::views::{EventView, SessionView, TouchView};
 use crate::access::scopes::LeadsRead;
 use crate::ctx::Ctx;
 use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::http::problem::{Code, Place as At, Problem, Violation};
+use crate::http::problem::{Code, Problem};
 use crate::http::query::{Path, Query};
 use crate::http::reply::Reply;
 
@@ -50,14 +54,35 @@ struct PageQuery {
 #[serde(deny_unknown_fields)]
 struct EventsQuery {
     /// Events of these types.
-    #[param(style = Form, explode = false, min_items = 1, max_items = 50, example = json!(["page_view"]))]
-    types: Option<Vec<String>>,
+    #[param(inline, style = Form, explode = false, min_items = 1, max_items = 50, example = json!(["page_view"]))]
+    types: Option<Vec<EventTypeName>>,
     /// The most events of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
     /// Where the page before ended: its `next_cursor`.
     #[param(max_length = 2048)]
     cursor: Option<String>,
+}
+
+/// The name of a type of event.
+#[derive(Debug, Deserialize)]
+struct EventTypeName(String);
+
+impl PartialSchema for EventTypeName {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("The name of a type of event"))
+            .pattern(Some(PATTERN))
+            .max_length(Some(71))
+            .into()
+    }
+}
+
+impl ToSchema for EventTypeName {
+    fn name() -> Cow<'static, str> {
+        "EventTypeName".into()
+    }
 }
 
 fn place(ctx: &Ctx<LeadsRead>, cursor: Option<&str>) -> Result<Option<Place>, Problem> {
@@ -79,14 +104,7 @@ async fn list_lead_events(
     query: Query<EventsQuery>,
 ) -> Reply<Listing<EventView>> {
     let types = query.0.types.unwrap_or_default();
-    if types.iter().any(|name| EventKind::named(name).is_none()) {
-        let unknown = Violation::new(
-            At::Parameter("types".into()),
-            "not_allowed",
-            "is no type of event",
-        );
-        return Err(Problem::new(Code::InvalidParameter).errors(vec![unknown]));
-    }
+    let types: Vec<_> = types.into_iter().map(|EventTypeName(name)| name).collect();
     let after = place(&ctx, query.0.cursor.as_deref())?;
     let limit = query.0.limit.unwrap_or(DEFAULT_LIMIT);
     let snapshot = ctx.snapshot().await?;

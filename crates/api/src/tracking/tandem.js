@@ -232,12 +232,17 @@
     request.send(body);
   }
 
+  // Cut between characters: half of one is no text.
+  function title() {
+    return document.title.slice(0, 300).replace(/[\ud800-\udbff]$/, "");
+  }
+
   function view() {
     var before = counted;
     counted = page();
     if (before === counted) return;
     if (before) referrer = before;
-    track("page_view", { title: document.title.slice(0, 300) });
+    track("page_view", { title: title() });
   }
 
   // Pages that change without being loaded. A replaced address is another page where its path is.
@@ -258,7 +263,7 @@
   function context() {
     return {
       page_url: page(),
-      page_title: document.title.slice(0, 300),
+      page_title: title(),
       referrer: referrer.slice(0, LONGEST_ADDRESS),
       landing_url: landing.url,
       landing_referrer: landing.referrer,

@@ -123,9 +123,9 @@ struct ImportForm {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ImportQuery {
-    /// What its rows are; needed.
+    /// What its rows are.
     #[param(inline)]
-    kind: Option<ImportKind>,
+    kind: ImportKind,
     /// What they mean; `live` unless given. Stage changes and deals can only be `history`.
     #[param(inline)]
     mode: Option<ImportMode>,
@@ -239,9 +239,7 @@ fn asked(query: ImportQuery) -> Result<Asked, Problem> {
     let parameter = |name: &str, code, detail: &str| {
         Problem::invalid_parameters(vec![Violation::new(Place::parameter(name), code, detail)])
     };
-    let kind = query
-        .kind
-        .ok_or_else(|| parameter("kind", "required", "is missing"))?;
+    let kind = query.kind;
     let mode = query.mode.unwrap_or(ImportMode::Live);
     if mode == ImportMode::Live && !kind.can_be_live() {
         return Err(parameter(

@@ -2,7 +2,7 @@
 
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::{FromRequest, HttpRequest, get, post, web};
+use actix_web::{FromRequest, HttpRequest, get, post};
 use futures::future::{FutureExt, LocalBoxFuture};
 use serde::Deserialize;
 use tandem_domain::leads::consent::{Confirmation, ConsentPurpose, confirm};
@@ -16,7 +16,7 @@ use super::page::{self, wants_page};
 use super::view::{ConfirmedStatus, ConfirmedView};
 use crate::crypto::secret::ConsentToken;
 use crate::ctx::{Ctx, Public, hex};
-use crate::http::json::Json;
+use crate::http::json::{Json, Raw};
 use crate::http::problem::{Code, Problem, ProblemView};
 use crate::http::query::Query;
 use crate::http::reply::{Answer, Rendered, Reply};
@@ -67,9 +67,9 @@ impl FromRequest for Sent {
             let json = Json::<ConfirmConsent>::from_request(request, payload);
             return async move { Ok(Self(json.await?.0)) }.boxed_local();
         }
-        let bytes = web::Bytes::from_request(request, payload);
+        let bytes = Raw::from_request(request, payload);
         async move {
-            let bytes = bytes.await.map_err(|_| Problem::new(Code::BadRequest))?;
+            let bytes = bytes.await?.0;
             let token = form_urlencoded::parse(&bytes).find(|(name, _)| name == "token");
             let token = token.map(|(_, token)| token.into_owned()).unwrap_or_default();
             Ok(Self(ConfirmConsent { token }))
