@@ -17,6 +17,16 @@ from pathlib import Path
 from caller import Caller
 from service import PASSWORD, Postgres, Service, Sqlite
 
+# Records that paths name, beside those that others need: parameter, path and body.
+RECORDS = [
+    ("company_id", "/v1/companies", {"name": "Analytical Engines"}),
+    ("campaign_id", "/v1/campaigns", {"name": "Spring", "channel": "paid_social", "starts_on": "2026-03-01"}),
+    (
+        "form_id",
+        "/v1/forms",
+        {"name": "Other", "fields": [{"name": "email", "label": "E-mail", "type": "email", "maps_to": "email"}]},
+    ),
+]
 HERE = Path(__file__).parent
 
 
@@ -70,11 +80,20 @@ def set_up(service):
         me = caller.send("GET", "/v1/me").demand(200).body["user"]["id"]
         target = {"email": "target@example.com", "name": "Target", "role": "viewer", "password": PASSWORD}
         target = caller.send("POST", "/v1/users", target).demand(201).body["id"]
-        caller.send("POST", "/v1/leads", {"email": "ada@example.com"}).demand(201)
+        lead = caller.send("POST", "/v1/leads", {"email": "ada@example.com"}).demand(201).body["id"]
         fields = [{"name": "email", "label": "E-mail", "type": "email", "maps_to": "email"}]
         form = {"name": "Contact", "fields": fields, "allowed_origins": []}
-        form = caller.send("POST", "/v1/forms", form).demand(201).body["key"]
-    return {"admin": me, "target": target, "form": form, "refresh": admin["refresh_token"]}
+        form = caller.send("POST", "/v1/forms", form).demand(201).body
+        site = {"name": "Shop", "allowed_origins": ["https://shop.example.com"]}
+        site, other = (caller.send("POST", "/v1/tracking-keys", site).demand(201).body for _ in range(2))
+        records = {"lead_id": lead, "tracking_key_id": other["id"]}
+        for name, path, body in RECORDS:
+            records[name] = caller.send("POST", path, body).demand(201).body["id"]
+        for event in ({"type": "chat"}, {"type": "email_click", "url": "https://shop.example.com/?utm_source=may"}):
+            event["lead"] = {"id": lead}
+            caller.send("POST", "/v1/events", {"events": [event]}).demand(200)
+    known = {"form": form["key"], "site": site["key"], "records": records}
+    return {"admin": me, "target": target, "refresh": admin["refresh_token"], **known}
 
 
 def run(service, people, asked, home):
