@@ -502,6 +502,13 @@ on_both! {
         let events = of_lead(app, "ada@example.com", "events").await;
         let seen: Timestamp = events[1]["occurred_at"].as_str().unwrap().parse().unwrap();
         assert!((seen.millis() - START.millis() + minutes(2)).abs() < minutes(1), "{seen}");
+        for sent_at in ["0001-01-01T00:00:00Z", "9999-12-30T00:00:00Z"] {
+            let body = json!({"visitor_id": "visitor-1", "sent_at": sent_at, "events": [view(0, LANDING, None)]});
+            app.post(&format!("/v1/collect?key={site}")).header("user-agent", CHROME).body("text/plain", body.to_string()).await.expect(204);
+        }
+        let years: Vec<String> = of_lead(app, "ada@example.com", "events").await.iter()
+            .map(|event| event["occurred_at"].as_str().unwrap()[..4].to_owned()).collect();
+        assert_eq!(years, ["2026"; 4], "a clock that nobody can believe moves nothing");
         let odd = json!({"visitor_id": "visitor-1", "sent_at": "yesterday", "events": [{"type": "page_view"}]});
         app.post(&format!("/v1/collect?key={site}")).body("text/plain", odd.to_string()).await.refused(422, "validation_failed");
     }

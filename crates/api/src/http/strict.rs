@@ -297,17 +297,14 @@ mod tests {
         assert_eq!(refused(b"{\"\xc3\x28\": 1}").0, "malformed_json");
     }
 
-    fn apart(text: &str) -> Result<(Value, Vec<(usize, &'static str)>), &'static str> {
-        let taken = parse_apart(text.as_bytes(), "events");
-        let taken = taken.map_err(|problem| problem.code().name())?;
-        Ok((
-            taken.0,
-            taken
-                .1
-                .iter()
-                .map(|(index, code)| (*index, code.name()))
-                .collect(),
-        ))
+    /// The body with what was refused of its items, by place and code.
+    type Apart = (Value, Vec<(usize, &'static str)>);
+
+    fn apart(text: &str) -> Result<Apart, &'static str> {
+        let (body, codes) =
+            parse_apart(text.as_bytes(), "events").map_err(|problem| problem.code().name())?;
+        let codes = codes.iter().map(|(index, code)| (*index, code.name()));
+        Ok((body, codes.collect()))
     }
 
     #[test]

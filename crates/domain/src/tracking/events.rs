@@ -189,17 +189,23 @@ impl Unfit {
 
 /// How far ahead a browser's clock must be before what it says is moved, in milliseconds: less may be rounding.
 const MOST_AHEAD: i64 = 60_000;
+/// The longest that a browser may have kept what it tells for this to be moved, in milliseconds.
+const LONGEST_KEPT: i64 = 24 * 3_600_000;
 
 /// When something happened by this service's clock, as far as the browser that tells it says what its own clock showed
 /// when it did: one that is ahead is put right, since what lies in the future would be refused. What is told late is not
 /// moved, whatever the reason.
 pub fn by_our_clock(occurred_at: Timestamp, sent_at: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    let ahead = sent_at.map_or(0, |sent_at| sent_at.millis().saturating_sub(now.millis()));
-    if ahead < MOST_AHEAD {
+    let Some(sent_at) = sent_at else {
+        return occurred_at;
+    };
+    let since = |from: Timestamp, to: Timestamp| to.millis().saturating_sub(from.millis());
+    // Nothing is sent before it happens.
+    let kept = since(occurred_at, sent_at).max(0);
+    if since(now, sent_at) < MOST_AHEAD || kept > LONGEST_KEPT {
         return occurred_at;
     }
-    // Nothing is sent before it happens.
-    occurred_at.plus_millis(-ahead).min(now)
+    now.plus_millis(-kept)
 }
 
 /// Read an event as it is told at an instant.
@@ -326,6 +332,9 @@ mod tests {
             (-hour - 5 * second, Some(-hour), -hour - 5 * second),
             // Sent before it happened: it happened now.
             (2 * hour, Some(hour), 0),
+            // A clock that shows another century, and one that cannot be believed.
+            (876_000 * hour - second, Some(876_000 * hour), -second),
+            (-second, Some(876_000 * hour), -second),
         ] {
             let at_our = |millis: i64| NOW.plus_millis(millis);
             let told = by_our_clock(at_our(occurred), sent.map(at_our), NOW);
@@ -334,6 +343,7 @@ mod tests {
         let (first, last) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
         assert_eq!(by_our_clock(first, Some(last), NOW), first);
         assert_eq!(by_our_clock(last, Some(last), NOW), NOW);
+        assert_eq!(by_our_clock(NOW, Some(first), NOW), NOW);
     }
 
     #[test]
