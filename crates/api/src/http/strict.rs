@@ -331,9 +331,12 @@ mod tests {
                 r#"{"events": [1, "\u0000"], "v": "\u0000"}"#,
                 "forbidden_character",
             ),
-            (r#"{"events": ["\u0000"], "events": ["\u0000"]}"#, "duplicate_key"),
+            (
+                r#"{"events": ["\u0000"], "events": ["\u0000"]}"#,
+                "forbidden_character",
+            ),
             (r#"{"events": "\u0000"}"#, "forbidden_character"),
-            (r#"{"events": ["\u0000"}"#, "malformed_json"),
+            (r#"{"events": ["\u0000"}"#, "forbidden_character"),
             (r#"["\u0000"]"#, "forbidden_character"),
             ("", "malformed_json"),
         ] {
