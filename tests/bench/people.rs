@@ -294,9 +294,9 @@ pub fn external_id(n: u64) -> String {
     format!("C-{n:08}")
 }
 
-/// The last nine digits of the n-th lead's phone, which no other lead has.
+/// The last nine digits of the n-th lead's phone, which no other lead has. No number begins with a zero.
 pub fn phone_digits(n: u64) -> String {
-    format!("{:09}", (n * 61_803_399 + 12_345) % 1_000_000_000)
+    (100_000_000 + (n * 61_803_399 + 12_345) % 900_000_000).to_string()
 }
 
 /// Whether the n-th lead has a phone: seven of ten do.
