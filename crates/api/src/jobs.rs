@@ -243,9 +243,12 @@ async fn company_words(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Nobody waits for a suggestion: while submissions or events come in, few leads are looked at, and the rest afterwards.
 async fn duplicates(app: &App) -> Result<(), StoreError> {
-    for _ in 0..ROUNDS {
-        if !crate::duplicates::follow(app, BATCH).await? {
+    let is_busy = app.captures.weight() + app.tracks.weight() > 0;
+    let (rounds, entries) = if is_busy { (1, BATCH / 5) } else { (ROUNDS, BATCH) };
+    for _ in 0..rounds {
+        if !crate::duplicates::follow(app, entries).await? {
             break;
         }
     }
