@@ -55,6 +55,19 @@ pub struct Once {
     pub body_hash: String,
 }
 
+impl Once {
+    /// What is kept of an answer that was given under it, where the answer names no lead.
+    pub fn record(&self, answer: &Kept) -> idempotency::Record {
+        idempotency::Record {
+            body_hash: self.body_hash.clone(),
+            status: answer.status,
+            headers: answer.headers.clone(),
+            body: String::from_utf8_lossy(&answer.body).into_owned(),
+            lead_ids: vec![],
+        }
+    }
+}
+
 impl<P: Permission> FromRequest for Ctx<P> {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
@@ -136,11 +149,7 @@ impl<P: Permission> Ctx<P> {
             })?;
             if let Some(record) = found {
                 return Err(if record.body_hash == self.body_hash() {
-                    Problem::kept(Kept {
-                        status: record.status,
-                        headers: record.headers,
-                        body: record.body.into_bytes(),
-                    })
+                    Problem::kept(Kept::of(&record))
                 } else {
                     Problem::new(Code::IdempotencyKeyReused)
                 });

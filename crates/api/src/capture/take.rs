@@ -95,7 +95,7 @@ impl Work for Captures {
             if let (Outcome::Taken(answer), Some(once)) = (&decided.outcome, &item.once)
                 && !decided.is_done
             {
-                let record = record(once, answer);
+                let record = once.record(answer);
                 kept.insert(once.key_hash.clone(), record.clone());
                 records.push((once.key_hash.as_str(), record));
             }
@@ -134,7 +134,7 @@ impl Work for Captures {
         let answer = kept_answer(item, &form);
         store::write_all(&tx, &[(&item.stamp, &[change])]).await?;
         if let Some(once) = &item.once {
-            idempotency::keep(&tx, &once.key_hash, &record(once, &answer)).await?;
+            idempotency::keep(&tx, &once.key_hash, &once.record(&answer)).await?;
         }
         tx.commit().await?;
         Ok(Outcome::Kept(answer))
@@ -314,7 +314,7 @@ impl<'a> Read<'a> {
             && let Some(record) = kept.get(&once.key_hash)
         {
             return match record.body_hash == once.body_hash {
-                true => Outcome::Repeated(answer_of(record)).alone(),
+                true => Outcome::Repeated(Kept::of(record)).alone(),
                 false => Outcome::KeyReused.alone(),
             };
         }
@@ -384,23 +384,5 @@ fn page_of(form: &Form) -> Kept {
             body: vec![],
         },
         None => page::thanks(),
-    }
-}
-
-fn record(once: &Once, answer: &Kept) -> Record {
-    Record {
-        body_hash: once.body_hash.clone(),
-        status: answer.status,
-        headers: answer.headers.clone(),
-        body: String::from_utf8_lossy(&answer.body).into_owned(),
-        lead_ids: vec![],
-    }
-}
-
-fn answer_of(record: &Record) -> Kept {
-    Kept {
-        status: record.status,
-        headers: record.headers.clone(),
-        body: record.body.clone().into_bytes(),
     }
 }

@@ -5,6 +5,7 @@ use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, W
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value, json};
 use std::fmt;
+use tandem_store::idempotency::Record;
 use utoipa::ToSchema;
 
 pub use super::code::Code;
@@ -47,6 +48,17 @@ pub struct Kept {
     pub headers: Vec<(String, String)>,
     /// The body, byte for byte.
     pub body: Vec<u8>,
+}
+
+impl Kept {
+    /// The answer as it was kept.
+    pub fn of(record: &Record) -> Self {
+        Self {
+            status: record.status,
+            headers: record.headers.clone(),
+            body: record.body.clone().into_bytes(),
+        }
+    }
 }
 
 impl Problem {

@@ -106,7 +106,7 @@ impl Work for Tracks {
         for item in items {
             if let Some((once, record)) = item.known(&kept) {
                 outcomes.push(match record.body_hash == once.body_hash {
-                    true => Outcome::Repeated(answer_of(record)),
+                    true => Outcome::Repeated(Kept::of(record)),
                     false => Outcome::KeyReused,
                 });
                 continue;
@@ -114,7 +114,7 @@ impl Work for Tracks {
             let answer = take(item, &mut visitors, &leads, &mut news, &done, &mut arrived);
             let answer = Json(answer).render();
             if let Some(once) = &item.once {
-                let record = record(once, &answer);
+                let record = once.record(&answer);
                 kept.insert(once.key_hash.clone(), record.clone());
                 records.push((once.key_hash.as_str(), record));
             }
@@ -381,22 +381,4 @@ async fn withdraw(
         .map(|(stamp, all)| (*stamp, all.as_slice()))
         .collect();
     store::write_all(tx, &parts).await
-}
-
-fn record(once: &Once, answer: &Kept) -> Record {
-    Record {
-        body_hash: once.body_hash.clone(),
-        status: answer.status,
-        headers: answer.headers.clone(),
-        body: String::from_utf8_lossy(&answer.body).into_owned(),
-        lead_ids: vec![],
-    }
-}
-
-fn answer_of(record: &Record) -> Kept {
-    Kept {
-        status: record.status,
-        headers: record.headers.clone(),
-        body: record.body.clone().into_bytes(),
-    }
 }
