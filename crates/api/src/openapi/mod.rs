@@ -45,7 +45,6 @@ use utoipa_swagger_ui::SwaggerUi;
         (name = "reports", description = "What came of it, as figures"),
         (name = "settings", description = "What the company decides for all"),
         (name = "stages", description = "Where leads stand, and how they got there"),
-        (name = "tracking", description = "What visitors of websites do"),
         (name = "teams", description = "Teams of users"),
         (name = "tracking", description = "What visitors and leads did, and the touches that come of it"),
         (name = "users", description = "The people who use Tandem")

@@ -90,12 +90,17 @@ pub fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)
 }
 
 /// What no pass can mend and a guard test should find empty: operations without tag, summary, security or a
-/// name of their own, undescribed tags, references to nothing, and request schemas that serde could never
+/// name of their own, undescribed or doubled tags, references to nothing, and request schemas that serde could never
 /// satisfy.
 pub fn faults(document: &Value) -> Vec<String> {
     let mut faults = Vec::new();
     let tags: Vec<_> = document["tags"].as_array().into_iter().flatten().collect();
-    let tag_names: BTreeSet<_> = tags.iter().filter_map(|tag| tag["name"].as_str()).collect();
+    let mut tag_names = BTreeSet::new();
+    let doubled = tags
+        .iter()
+        .filter_map(|tag| tag["name"].as_str())
+        .filter(|name| !tag_names.insert(*name));
+    faults.extend(doubled.map(|name| format!("tag {name} is described twice")));
     let undescribed = tags
         .iter()
         .filter(|tag| tag["description"].as_str().is_none_or(str::is_empty));
@@ -449,7 +454,7 @@ mod tests {
     #[test]
     fn faults_are_found() {
         let document = json!({
-            "tags": [{"name": "bare"}],
+            "tags": [{"name": "bare"}, {"name": "bare"}],
             "components": {"schemas": {
                 "Body": {"type": "object", "additionalProperties": false, "properties": {"a": {}}},
                 "Choice": {"oneOf": [{"allOf": [
@@ -468,6 +473,7 @@ mod tests {
 
         for fault in [
             "tag \"bare\"",
+            "tag bare is described twice",
             "operationId",
             "summary",
             "about security",
