@@ -74,6 +74,26 @@ on_both! {
         app.post(&format!("/v1/submissions/{id}/replay")).by(&app.user("sales").await).await.refused(403, "insufficient_scope");
     }
 
+    async fn a_phone_without_a_country_tells_nobody_who_is_known(app) {
+        let (form, path) = given(app).await;
+        let by = app.admin().await;
+        app.post("/v1/leads").by(by).json(json!({"email": "known@example.com", "country": "CH"})).await.expect(201);
+        for (number, required, status) in [(0, false, 201), (1, true, 422)] {
+            let fields = json!([
+                {"name": "email", "label": "E-mail", "type": "email", "required": true, "maps_to": "email"},
+                {"name": "phone", "label": "Phone", "type": "phone", "required": required, "maps_to": "phone"},
+            ]);
+            app.patch(&form).by(by).json(json!({"fields": fields, "min_fill_seconds": 0})).await.expect(200);
+            for email in ["known@example.com", "new@example.com"] {
+                let fields = json!({"email": email, "phone": format!("044 668 18 0{number}")});
+                app.post(&path).json(json!({"fields": fields})).await.expect(status);
+            }
+        }
+        let phones = |email| app.get(&format!("/v1/leads?email={email}")).by(by);
+        assert_eq!(phones("known@example.com").await.expect(200)["data"][0]["phones"], json!(["+41446681800"]));
+        assert_eq!(phones("new@example.com").await.expect(200)["data"][0]["phones"], json!([]));
+    }
+
     async fn a_mended_form_takes_what_it_had_rejected(app) {
         let (form, path) = given(app).await;
         let by = app.admin().await;

@@ -37,6 +37,32 @@ on_both! {
         assert_eq!(left["company"], Value::Null);
     }
 
+    async fn an_email_speaks_of_the_company_of_a_lead_that_has_none(app) {
+        let by = app.admin().await;
+        let post = |body: Value| app.post("/v1/leads").by(by).json(body);
+        let one = post(json!({"email": "ada@mail.firm.example"})).await.expect(201);
+        assert_eq!(one["company"]["domain"], "firm.example");
+        let leads = json!([{"email": "bob@firm.example"}, {"email": "eve@gmail.com"}, {"emails": ["x@gmail.com", "x@mailinator.com"]},
+                           {"email": "dan@firm.example", "company": {"name": "Dan's"}}, {"email": "fay@firm.example", "company": null}]);
+        let answer = app.post("/v1/leads/batch").by(by).json(json!({"leads": leads})).await.expect(207);
+        let mut found = vec![];
+        for item in answer["items"].as_array().unwrap() {
+            let lead = app.get(&format!("/v1/leads/{}", item["id"].as_str().unwrap())).by(by).await.expect(200);
+            found.push((lead["company"]["domain"].clone(), lead["company"]["name"].clone()));
+        }
+        let nothing = (Value::Null, Value::Null);
+        assert_eq!(found, [(json!("firm.example"), Value::Null), nothing.clone(), nothing.clone(), (Value::Null, json!("Dan's")), nothing]);
+        assert_eq!(app.get("/v1/companies").by(by).await.expect(200).each("id").len(), 2);
+
+        // It is nobody's word, so that a form or a key that names another company is heard, and a person goes before all.
+        let fields = app.get(&format!("/v1/leads/{}/fields", one.id())).by(by).await.expect(200);
+        assert!(fields["data"].as_array().unwrap().iter().all(|one| one["source"] != "hand"), "{}", fields.text);
+        let path = format!("/v1/leads/{}", one.id());
+        app.patch(&path).by(by).json(json!({"company": null})).await.expect(200);
+        let again = post(json!({"email": "ada@mail.firm.example", "first_name": "Ada"})).await.expect(200);
+        assert_eq!((&again["company"], &again["first_name"]), (&Value::Null, &json!("Ada")));
+    }
+
     async fn a_company_is_changed_on_the_version_that_was_read(app) {
         let by = app.admin().await;
         let made = app.post("/v1/companies").by(by).json(json!({"domain": "example.com", "name": "Example"})).await.expect(201);

@@ -141,6 +141,16 @@ on_both! {
         assert_eq!((&lead["country"], &lead["company"]["domain"]), (&json!("GB"), &json!("example.com")));
         let fields = app.get(&format!("/v1/leads/{}/fields", lead["id"].as_str().unwrap())).by(app.admin().await).await.expect(200);
         assert!(fields["data"].as_array().unwrap().iter().all(|one| one["source"] == "import"), "{}", fields.text);
+        taken_in(app, "kind=leads", None, "email,first_name\neve@mail.firm.example,Eve\n").await;
+        let found = app.get("/v1/leads?q=eve").by(app.admin().await).await.expect(200);
+        assert_eq!(found["data"][0]["company"]["domain"], "firm.example", "its e-mail speaks of it");
+        let consents = "email,Consent.Marketing_Email,consent.phone_calls\nada@example.com,Yes,no\nmax@example.com,perhaps,\n";
+        let import = taken_in(app, "kind=leads", None, consents).await;
+        assert_eq!(counts(&import), [0, 1, 0, 1, 0]);
+        let standing = app.get(&format!("/v1/leads/{}/consents", lead["id"].as_str().unwrap())).by(app.admin().await).await.expect(200);
+        let mut said: Vec<_> = standing["data"].as_array().unwrap().iter().map(|one| format!("{} {} {}", one["purpose"], one["state"], one["source"])).collect();
+        said.sort();
+        assert_eq!(said, [r#""marketing_email" "granted" "import""#, r#""phone_calls" "withdrawn" "import""#]);
         let more = taken_in(app, "kind=leads", None, "{\"email\": \"ada@example.com\", \"job_title\": \"Countess\"}\n").await;
         assert_eq!((counts(&more), &more["format"]), ([0, 1, 0, 0, 0], &json!("ndjson")));
     }

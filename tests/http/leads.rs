@@ -61,6 +61,24 @@ on_both! {
         assert!(three.id() != one.id() && three.id() != two.id());
     }
 
+    async fn a_phone_without_a_country_is_read_in_that_of_the_lead(app) {
+        let local = json!({"email": "ada@example.com", "phone": "044 668 18 00"});
+        let refused = post(app, local.clone()).await.refused(422, "validation_failed");
+        assert_eq!(refused.violations(), [("#/phone", "invalid_format")], "nobody knows the country");
+        assert_eq!(post(app, json!({"phones": ["044 668 18 00"]})).await.refused(422, "validation_failed").violations(), [("#/phones/0", "invalid_format")]);
+        post(app, json!({"email": "ada@example.com", "country": "CH"})).await.expect(201);
+        let lead = post(app, local.clone()).await.expect(200);
+        assert_eq!(lead["phones"], json!(["+41446681800"]));
+        let refused = post(app, json!({"email": "ada@example.com", "phones": ["+39021234567", "0999 999"]})).await.refused(422, "validation_failed");
+        assert_eq!(refused.violations(), [("#/phones/1", "invalid_format")]);
+        let batch = json!({"leads": [{"email": "new@example.com", "phone": "044 668 18 01"}, {"email": "ada@example.com", "phone": "044 668 18 01"}]});
+        let answer = app.post("/v1/leads/batch").by(app.admin().await).json(batch).await.expect(207);
+        assert_eq!((&answer["items"][0]["status"], &answer["items"][1]["status"]), (&json!(422), &json!(200)));
+        let id = lead.id();
+        let lead = app.get(&format!("/v1/leads/{id}")).by(app.admin().await).await.expect(200);
+        assert_eq!(lead["phones"], json!(["+41446681800", "+41446681801"]));
+    }
+
     async fn all_that_is_wrong_is_said_at_once(app) {
         let body = json!({"email": "nonsense", "emails": ["b@example.com", "@"], "phone": "12", "country": "GBR",
                           "frist_name": "Ada", "stage": "mql", "company": {"domain": 5}});

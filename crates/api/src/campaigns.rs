@@ -12,6 +12,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_store as store;
 use tandem_store::Tx;
 use tandem_store::campaigns::{self as kept, CampaignFilter};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -30,6 +31,21 @@ use crate::settings::{invalid, refuse};
 pub fn configure(config: &mut ServiceConfig<'_>) {
     config.service(create_campaign).service(list_campaigns);
     config.service(get_campaign).service(patch_campaign);
+}
+
+fn aliases() -> ArrayBuilder {
+    let alias = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(200))
+        .pattern(Some(r"\S"));
+    ArrayBuilder::new()
+        .items(alias)
+        .max_items(Some(100))
+        .examples([json!(["spring-26"])])
+        .description(Some(
+            "All values of `utm_campaign` by which its touches are known, without case; each is one campaign's alone.",
+        ))
 }
 
 /// What marketing runs over some time.
@@ -93,7 +109,7 @@ struct CreateCampaign {
     channel: String,
     /// The values of `utm_campaign` by which its touches are known, without case; each is one campaign's alone.
     #[serde(default)]
-    #[schema(max_items = 100, example = json!(["spring-26"]))]
+    #[schema(schema_with = aliases)]
     utm_campaign_aliases: Vec<String>,
     /// Its first day.
     #[schema(format = Date, max_length = 10, example = "2026-03-01")]
@@ -117,7 +133,7 @@ struct CampaignPatch {
     channel: Option<String>,
     /// All values of `utm_campaign` by which its touches are known.
     #[serde(default)]
-    #[schema(value_type = Vec<String>, required = false, max_items = 100, example = json!(["spring-26"]))]
+    #[schema(schema_with = aliases, required = false)]
     utm_campaign_aliases: Option<Vec<String>>,
     /// Its first day.
     #[serde(default)]

@@ -8,7 +8,7 @@ use multer::Multipart;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tandem_domain::capture::{Context, Posted, yes_or_no};
+use tandem_domain::capture::{Context, Posted, ticked};
 use tandem_domain::fault::Fault;
 use tandem_domain::instant::Timestamp;
 use url::form_urlencoded;
@@ -248,10 +248,10 @@ fn flat(pairs: Vec<(String, String)>) -> Result<Posted, Unread> {
             "_visitor_id" => posted.visitor = text(),
             // Kept with the body: nothing is made of it.
             "_page_title" => {}
-            "_test" => posted.is_test = yes_or_no(&value).unwrap_or(true),
+            "_test" => posted.is_test = ticked(&value).unwrap_or(true),
             _ => match name.strip_prefix("_consent_") {
                 Some(purpose) => {
-                    let granted = yes_or_no(&value).unwrap_or(true);
+                    let granted = ticked(&value).unwrap_or(true);
                     posted.consent.push((purpose.to_owned(), granted));
                 }
                 None => add(&mut posted.fields, name, value),

@@ -25,11 +25,6 @@ pub struct Json<T>(pub T);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MergePatch<T>(pub T);
 
-/// A JSON body that is taken strictly but not walked: the handler walks its parts one by one, so that a bad item of a
-/// batch refuses no other.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Unwalked(pub serde_json::Value);
-
 /// A body as it was sent, whatever it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Raw(pub web::Bytes);
@@ -44,7 +39,7 @@ impl FromRequest for Raw {
     }
 }
 
-/// JSON in UTF-8 as it was sent: the handler parses it.
+/// JSON in UTF-8 as it was sent: the handler takes its items apart, so that a bad one refuses no other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unparsed(pub web::Bytes);
 
@@ -60,18 +55,6 @@ impl FromRequest for Unparsed {
             Ok(Self(bytes.await?.0))
         }
         .boxed_local()
-    }
-}
-
-impl FromRequest for Unwalked {
-    type Error = Problem;
-    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
-
-    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let kind = media_type(req, |subtype| subtype != "merge-patch+json");
-        let bytes = kind.map(|()| web::Bytes::from_request(req, payload));
-        async move { strict::parse(&bytes?.await.map_err(|error| unread(&error))?).map(Unwalked) }
-            .boxed_local()
     }
 }
 

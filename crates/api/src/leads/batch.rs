@@ -12,9 +12,10 @@ use super::actions;
 use super::body::LeadWrite;
 use crate::access::scopes::LeadsWrite;
 use crate::ctx::Ctx;
-use crate::http::json::{Unwalked, shapes};
+use crate::http::json::{Unparsed, shapes};
 use crate::http::problem::{Code, Place, Problem, ProblemView, REQUEST_ID, Violation};
 use crate::http::reply::{Multi, Reply};
+use crate::http::strict;
 use crate::settings::invalid;
 
 /// The most leads of one request.
@@ -66,12 +67,16 @@ pub struct BatchAnswer {
 #[utoipa::path(tag = "leads", security(("bearer" = [LeadsWrite])), request_body = LeadBatch,
     responses((status = 207, description = "What became of each lead", body = BatchAnswer)))]
 #[post("/v1/leads/batch")]
-pub(super) async fn save_leads(ctx: Ctx<LeadsWrite>, body: Unwalked) -> Reply<Multi<BatchAnswer>> {
-    let leads = leads_of(body.0)?;
+pub(super) async fn save_leads(ctx: Ctx<LeadsWrite>, body: Unparsed) -> Reply<Multi<BatchAnswer>> {
+    let (body, unreadable) = strict::parse_apart(&body.0, "leads")?;
+    let leads = leads_of(body)?;
     let shape = shapes(ctx.request())?
         .body("POST /v1/leads")
         .ok_or_else(|| Problem::new(Code::InternalError))?;
-    let read = leads.iter().map(|lead| {
+    let read = leads.iter().enumerate().map(|(index, lead)| {
+        if let Some(code) = unreadable.get(&index) {
+            return Err(Problem::new(*code));
+        }
         let violations = shape.check(lead);
         if !violations.is_empty() {
             return Err(Problem::invalid(violations));

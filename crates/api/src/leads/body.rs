@@ -8,8 +8,8 @@ use tandem_domain::fault::Fault;
 use tandem_domain::id::{LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::fields::{CompanyField, LeadField};
-use tandem_domain::leads::identity::{Domain, Email, Invalid, Kind, Phone};
-use tandem_domain::leads::save::{CompanyStatement, Edit, Statement};
+use tandem_domain::leads::identity::{Dialled, Domain, Email, Invalid, Kind, Phone};
+use tandem_domain::leads::save::{CompanyStatement, Edit, LocalPhone, Statement};
 use tandem_domain::leads::{Lead, Touch};
 use tandem_domain::lifecycle::Stage;
 use utoipa::ToSchema;
@@ -78,7 +78,8 @@ macro_rules! lead_fields {
             #[serde(default)]
             #[schema(value_type = Option<Object>, example = json!({}))]
             pub custom: Patch<Map<String, Value>>,
-            /// The company: named by its web domain, else by its name.
+            /// The company: named by its web domain, else by its name. Left out when a lead is posted that has none: that of
+            /// the e-mail's domain, free and disposable mail excepted.
             #[serde(default)]
             #[schema(value_type = Option<CompanyWrite>)]
             pub company: Patch<CompanyWrite>,
@@ -174,7 +175,7 @@ lead_fields! {
         /// More e-mails.
         #[schema(max_items = 50)]
         emails: Option<Vec<String>>,
-        /// A phone: in international form, or as it is dialled in the `country` that is given with it.
+        /// A phone: in international form, or as it is dialled in the `country` that is given with it, else in the known lead's.
         #[schema(max_length = 40, example = "+39 02 1234 5678")]
         phone: Option<String>,
         /// More phones.
@@ -327,23 +328,29 @@ impl LeadWrite {
             &mut faults,
         ));
         let country = self.country.as_set().map(|code| code.trim().to_owned());
-        let read = |text: &str| Phone::parse_in(text, country.as_deref());
-        let mut phones: Vec<Phone> = vec![];
-        phones.extend(
-            self.phone
-                .as_ref()
-                .and_then(|text| parsed(text, "/phone".into(), read, &mut faults)),
-        );
-        phones.extend(all(
-            self.phones.as_deref().unwrap_or_default(),
-            "phones",
-            read,
-            &mut faults,
-        ));
-        let company = self
-            .company
-            .as_set()
-            .map(|company| company.read("/company", &mut faults));
+        let (mut phones, mut local_phones): (Vec<Phone>, Vec<LocalPhone>) = (vec![], vec![]);
+        let further = self.phones.iter().flatten().enumerate();
+        let further = further.map(|(index, text)| (format!("/phones/{index}"), text));
+        for (pointer, text) in self
+            .phone
+            .iter()
+            .map(|text| ("/phone".to_owned(), text))
+            .chain(further)
+        {
+            match (Phone::parse_in(text, country.as_deref()), Dialled::parse(text)) {
+                (Ok(phone), _) => phones.push(phone),
+                (Err(_), Some(dialled)) if country.is_none() => local_phones.push(LocalPhone {
+                    dialled,
+                    pointer: Some(pointer),
+                }),
+                (Err(error), _) => faults.push(Fault::new(pointer, "invalid_format", error)),
+            }
+        }
+        let company = match &self.company {
+            Patch::Absent => None,
+            Patch::Null => Some(CompanyStatement::default()),
+            Patch::Set(company) => Some(company.read("/company", &mut faults)),
+        };
         let consents = self.consents.clone().unwrap_or_default();
         for (index, one) in consents.iter().enumerate() {
             faults.extend(one.faults(&format!("/consents/{index}")));
@@ -358,6 +365,7 @@ impl LeadWrite {
             external_ids: external.map(|one| (one.system, one.id)).collect(),
             emails,
             phones,
+            local_phones,
             text,
             custom: self
                 .custom
@@ -374,11 +382,13 @@ impl LeadWrite {
         };
         let has_identifier = said.id.is_some() || !said.keys().is_empty();
         if !has_identifier && faults.is_empty() {
-            faults.push(Fault::new(
-                "/email",
-                "required",
-                "a lead needs an id, external id, e-mail or phone",
-            ));
+            faults.push(match said.local_phones.first() {
+                Some(LocalPhone {
+                    pointer: Some(pointer),
+                    ..
+                }) => Fault::new(pointer, "invalid_format", Invalid::Phone),
+                _ => Fault::new("/email", "required", "a lead needs an id, external id, e-mail or phone"),
+            });
         }
         if faults.is_empty() { Ok(said) } else { Err(faults) }
     }

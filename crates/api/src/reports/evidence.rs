@@ -8,6 +8,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::{Cycle, Stage};
 use tandem_domain::reports::funnel::FUNNEL;
 use tandem_store as store;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::select::{Asked, Basis, FigureName, Without};
@@ -24,6 +25,7 @@ use crate::http::reply::Reply;
 #[serde(deny_unknown_fields)]
 struct EvidenceQuery {
     /// The stage of the funnel: lead, mql, sal, sql, opportunity or customer.
+    #[param(schema_with = funnel_stage, required = true)]
     stage: Stage,
     /// The figure; the cycles that reached the stage unless given.
     #[param(inline)]
@@ -65,6 +67,13 @@ struct EvidenceQuery {
     /// Where the page before ended: its `next_cursor`.
     #[param(max_length = 2048)]
     cursor: Option<String>,
+}
+
+fn funnel_stage() -> ObjectBuilder {
+    let names = FUNNEL.iter().map(|stage| stage.name());
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(names))
 }
 
 /// A cycle behind a figure: one pass of a lead through the stages.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tandem_domain::leads::custom::CustomField;
-use tandem_domain::transfer::mapping::{FieldSource, Mapping, OF_HISTORY, fields};
+use tandem_domain::transfer::mapping::{FieldSource, Mapping, OF_HISTORY, fields, purpose};
 use tandem_domain::transfer::{ImportKind, ImportMode};
 
 /// How alike two names must be (Jaro-Winkler) to suggest each other.
@@ -142,7 +142,15 @@ fn chosen(
         .iter()
         .map(|field| format!("custom.{}", field.name))
         .filter(|_| kind == ImportKind::Leads);
-    let all = fields(kind).iter().map(|field| (*field).to_owned()).chain(own);
+    let consents = columns
+        .iter()
+        .map(|column| normal(column))
+        .filter(|name| kind == ImportKind::Leads && purpose(name).is_some());
+    let all = fields(kind)
+        .iter()
+        .map(|field| (*field).to_owned())
+        .chain(own)
+        .chain(consents);
     let all = all.filter(|field| {
         mode == ImportMode::History || kind != ImportKind::Leads || !OF_HISTORY.contains(&field.as_str())
     });

@@ -7,11 +7,11 @@ use super::touch::first_touch;
 use super::{Consent, FieldType, Form, FormField, Posted};
 use crate::fault::Fault;
 use crate::instant::Timestamp;
-use crate::leads::custom::CustomField;
+use crate::leads::custom::{CustomField, yes_or_no};
 use crate::leads::fields::{CompanyField, LeadField};
-use crate::leads::free_mail::{Mail, company_domain, mail};
-use crate::leads::identity::{Domain, Email, Phone};
-use crate::leads::save::{CompanyStatement, Statement};
+use crate::leads::free_mail::{Mail, mail};
+use crate::leads::identity::{Dialled, Domain, Email, Phone};
+use crate::leads::save::{CompanyStatement, LocalPhone, Statement};
 use crate::tracking::channels::ChannelRules;
 
 /// The largest number of fields that are read.
@@ -24,8 +24,6 @@ pub const MAX_VALUE_BYTES: usize = 8192;
 pub struct Answers {
     /// What it says about the lead.
     pub said: Statement,
-    /// Whether the company is only what the e-mail's domain speaks of: it then makes a company for a lead that has none.
-    pub infers_company: bool,
     /// What the person said to each purpose of the form.
     pub consent: Vec<Consent>,
 }
@@ -159,9 +157,14 @@ impl Reading<'_> {
             },
             Some(Target::Phone) => match Phone::parse_in(&text, self.country.as_deref()) {
                 Ok(phone) => self.said.phones.push(phone),
-                // A phone that cannot be read loses nobody: it stays an answer, unless it must be there.
+                // Whether a phone that must be there can be read is no matter of who is known.
                 Err(error) if field.required => self.fault(field, "invalid_format", error),
-                Err(_) => {}
+                // One that need not and cannot be read loses nobody: it stays an answer.
+                Err(_) => {
+                    let local = self.country.is_none().then(|| Dialled::parse(&text)).flatten();
+                    let local = local.map(|dialled| LocalPhone { dialled, pointer: None });
+                    self.said.local_phones.extend(local);
+                }
             },
             Some(Target::Lead(lead_field)) => {
                 let is_country = lead_field == LeadField::Country;
@@ -241,12 +244,10 @@ impl Reading<'_> {
         if !self.faults.is_empty() {
             return Err(self.faults);
         }
-        let says_nothing = self.company == CompanyStatement::default();
-        if self.company.domain.is_none() {
-            self.company.domain = self.said.emails.first().and_then(company_domain);
-        }
-        let infers_company = says_nothing && self.company.domain.is_some();
         if self.company != CompanyStatement::default() {
+            if self.company.domain.is_none() {
+                self.company.domain = self.said.company_of_email();
+            }
             self.said.company = Some(self.company);
         }
         let language = posted.context.language.as_deref().map(str::trim);
@@ -261,7 +262,6 @@ impl Reading<'_> {
         self.said.first_touch = first_touch(&posted.context, self.channel_rules, at);
         Ok(Answers {
             said: self.said,
-            infers_company,
             consent,
         })
     }
@@ -280,7 +280,7 @@ fn unfit(kind: FieldType, text: &str) -> Option<String> {
             (!is_day).then(|| "is not a day such as 2026-01-31".to_owned())
         }
         FieldType::Checkbox => {
-            let is_known = yes_or_no(text).is_some();
+            let is_known = ticked(text).is_some();
             (!is_known).then(|| "is neither yes nor no".to_owned())
         }
         FieldType::Text | FieldType::Textarea | FieldType::Phone | FieldType::Select | FieldType::Hidden => {
@@ -289,12 +289,11 @@ fn unfit(kind: FieldType, text: &str) -> Option<String> {
     }
 }
 
-/// What a box on a page says, in the words that browsers and libraries have for it.
-pub fn yes_or_no(text: &str) -> Option<bool> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "on" | "true" | "yes" | "1" => Some(true),
-        "off" | "false" | "no" | "0" | "" => Some(false),
-        _ => None,
+/// What a box on a page says: one that is left blank says no.
+pub fn ticked(text: &str) -> Option<bool> {
+    match text.trim() {
+        "" => Some(false),
+        said => yes_or_no(said),
     }
 }
 

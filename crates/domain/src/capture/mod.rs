@@ -16,7 +16,7 @@ use crate::instant::Timestamp;
 pub use crate::leads::consent::LegalBasis;
 
 pub use crate::access::origins::origin;
-pub use answers::{Answers, MAX_FIELDS, MAX_VALUE_BYTES, country, statement, yes_or_no};
+pub use answers::{Answers, MAX_FIELDS, MAX_VALUE_BYTES, country, statement, ticked};
 pub use forms::{
     EditForm, FormSettings, MakeForm, Refused, edit_form, form_faults, is_reserved, make_form, rotate_key,
 };

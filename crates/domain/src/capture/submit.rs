@@ -218,12 +218,8 @@ fn save(
     now: Timestamp,
     ids: &mut Ids,
 ) -> Result<(LeadId, Vec<Change>), Vec<Fault>> {
-    let Answers {
-        mut said,
-        infers_company,
-        consent,
-    } = answers;
-    fit_to_the_known(world, &mut said, infers_company);
+    let Answers { mut said, consent } = answers;
+    fit_to_the_known(world, &mut said);
     let actor = Actor::Form(incoming.form.id);
     let saved = save::upsert(world, &said, OnConflict::FollowEmail, &actor, now, ids);
     let saved = saved.map_err(|refused| match refused {
@@ -254,8 +250,8 @@ fn save(
 }
 
 /// A lead that has as many phones as a lead may have gets no more: the number stays an answer. A refusal would tell
-/// a stranger that the person is known. One that has a company keeps it, whatever the e-mail's domain speaks of.
-fn fit_to_the_known(world: &World, said: &mut Statement, infers_company: bool) {
+/// a stranger that the person is known.
+fn fit_to_the_known(world: &World, said: &mut Statement) {
     let lead = said
         .emails
         .first()
@@ -264,9 +260,7 @@ fn fit_to_the_known(world: &World, said: &mut Statement, infers_company: bool) {
     let Some(lead) = lead else { return };
     if lead.of_kind(Kind::Phone).count() >= MAX_IDENTIFIERS {
         said.phones.clear();
-    }
-    if infers_company && lead.company_id.is_some() {
-        said.company = None;
+        said.local_phones.clear();
     }
 }
 

@@ -99,11 +99,7 @@ impl CustomField {
                 .map(Value::from)
                 .map_err(|_| Unfit::WrongType)?,
             CustomType::Number => serde_json::from_str(text).map_err(|_| Unfit::WrongType)?,
-            CustomType::Boolean => match text {
-                "true" | "on" | "yes" | "1" => Value::Bool(true),
-                "false" | "off" | "no" | "0" => Value::Bool(false),
-                _ => return Err(Unfit::WrongType),
-            },
+            CustomType::Boolean => yes_or_no(text).map(Value::Bool).ok_or(Unfit::WrongType)?,
         };
         self.check(&value).map(|()| value)
     }
@@ -141,6 +137,15 @@ pub fn faults(fields: &[CustomField], before: &[CustomField]) -> Vec<(usize, Bad
         }
     }
     found
+}
+
+/// What is meant by the words that pages, files and people have for yes and no.
+pub fn yes_or_no(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => Some(true),
+        "off" | "false" | "no" | "0" => Some(false),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

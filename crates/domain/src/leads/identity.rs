@@ -5,7 +5,7 @@ use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 use url::Url;
 
-pub use super::phone::Phone;
+pub use super::phone::{Dialled, Phone};
 use crate::id::IdentifierId;
 use crate::instant::Timestamp;
 

@@ -44,6 +44,24 @@ impl Phone {
     }
 }
 
+/// A number as it is dialled within a country, nobody said which: digits alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialled(String);
+
+impl Dialled {
+    /// The number in a text that has no calling code; fewer than 5 digits are a short number or none.
+    pub fn parse(text: &str) -> Option<Self> {
+        dialled(text)
+            .filter(|digits| !digits.starts_with('+') && (5..=15).contains(&digits.len()))
+            .map(Self)
+    }
+
+    /// The number, read as it is dialled within a country (ISO 3166-1 alpha-2).
+    pub fn within(&self, country: &str) -> Result<Phone, Invalid> {
+        within(&self.0, country).map(Phone).ok_or(Invalid::Phone)
+    }
+}
+
 /// A number that is given with its calling code. The plans' patterns are not asked: they change more often than this
 /// program, and compiling them costs more than all the rest of a capture.
 fn international(digits: &str) -> Option<String> {

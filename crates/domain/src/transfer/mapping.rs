@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::ImportKind;
 use crate::fault::Fault;
+use crate::leads::consent::is_purpose;
 use crate::leads::custom::CustomField;
 
 /// Which columns of a file are which fields.
@@ -141,7 +142,7 @@ impl FieldSource {
     }
 }
 
-/// The fields of each kind, but for `custom.<name>` of leads.
+/// The fields of each kind, but for `custom.<name>` and `consent.<purpose>` of leads.
 pub const fn fields(kind: ImportKind) -> &'static [&'static str] {
     match kind {
         ImportKind::Leads => &[
@@ -220,6 +221,13 @@ pub const fn fields(kind: ImportKind) -> &'static [&'static str] {
     }
 }
 
+/// The purpose of a field of leads that says whether the person agreed to it: `consent.<purpose>`.
+pub fn purpose(field: &str) -> Option<&str> {
+    field
+        .strip_prefix("consent.")
+        .filter(|purpose| is_purpose(purpose))
+}
+
 /// The fields that say something only where the rows are history.
 pub const OF_HISTORY: &[&str] = &["created_at", "owner"];
 
@@ -251,11 +259,13 @@ impl Mapping {
         }
         for (field, source) in &self.fields {
             let pointer = || format!("/fields/{}", field.replace('~', "~0").replace('/', "~1"));
-            let is_custom = kind == ImportKind::Leads
-                && field
+            let is_custom = || {
+                field
                     .strip_prefix("custom.")
-                    .is_some_and(|name| custom.iter().any(|known| known.name == name));
-            if !is_custom && !fields(kind).contains(&field.as_str()) {
+                    .is_some_and(|name| custom.iter().any(|known| known.name == name))
+            };
+            let is_named = kind == ImportKind::Leads && (is_custom() || purpose(field).is_some());
+            if !is_named && !fields(kind).contains(&field.as_str()) {
                 faults.push(Fault::new(
                     pointer(),
                     "unknown_field",
@@ -358,7 +368,8 @@ mod tests {
     #[test]
     fn all_faults_come_at_once() {
         let said = mapping(json!({"timezone": "Mars/Phobos", "key": "email", "fields": {
-            "emial": "Mail", "external_id": "Id", "phone": {"map": {}}, "custom.size": "Size"}}));
+            "emial": "Mail", "external_id": "Id", "phone": {"map": {}}, "custom.size": "Size",
+            "consent.marketing_email": "Newsletter", "consent.Not A Purpose": "Newsletter"}}));
         let places: Vec<_> = said
             .faults(ImportKind::Leads, &[])
             .into_iter()
@@ -369,6 +380,7 @@ mod tests {
             [
                 ("/timezone".to_owned(), "invalid_format"),
                 ("/key".to_owned(), "not_allowed"),
+                ("/fields/consent.Not A Purpose".to_owned(), "unknown_field"),
                 ("/fields/custom.size".to_owned(), "unknown_field"),
                 ("/fields/emial".to_owned(), "unknown_field"),
                 ("/fields/external_id".to_owned(), "required"),

@@ -33,7 +33,14 @@ pub async fn world<'s>(
             .into_iter()
             .filter_map(|said| said.company.as_ref())
     };
-    let named = names_of(companies());
+    let mut named = names_of(companies());
+    let of_emails = statements
+        .clone()
+        .into_iter()
+        .filter_map(Statement::company_of_email);
+    named
+        .domains
+        .extend(of_emails.map(|domain| domain.as_str().to_owned()));
     lock(tx, &keys, &named).await?;
     let holders = holders(tx, &keys).await?;
     let alone = |row: &&identifiers::Model| {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tandem_domain::fault::Fault;
 use tandem_domain::id::UserId;
-use tandem_domain::leads::custom::CustomField;
+use tandem_domain::leads::custom::{CustomField, yes_or_no};
 use tandem_domain::leads::save::{self, OnConflict, Statement};
 use tandem_domain::transfer::history;
 use tandem_domain::transfer::values::{Values, split_name};
@@ -126,6 +126,14 @@ fn body(values: &Values<'_>, custom: &[CustomField], faults: &mut Vec<Fault>) ->
                     "unknown_field",
                     "is not a declared custom field",
                 )),
+            },
+            Some(("consent", purpose)) => match yes_or_no(text) {
+                Some(granted) => {
+                    let consents = body.entry("consents").or_insert_with(|| json!([]));
+                    let said = json!({"purpose": purpose, "granted": granted});
+                    consents.as_array_mut().into_iter().for_each(|all| all.push(said.clone()));
+                }
+                None => faults.push(Fault::new(field, "invalid_type", "must be yes or no")),
             },
             Some(("company", "employees")) => match text.parse::<i64>() {
                 Ok(number) => member(&mut body, "company", "employees", json!(number)),

@@ -10,7 +10,7 @@ use crate::access::Actor;
 use crate::change::{Change, Facts};
 use crate::id::{CompanyId, Ids};
 use crate::instant::Timestamp;
-use crate::leads::fields::{About, CompanyField};
+use crate::leads::fields::{About, CompanyField, Source};
 use crate::leads::{Company, search};
 use crate::world::World;
 
@@ -81,6 +81,7 @@ pub fn save_company(
             field: field.name().to_owned(),
             value: json!(value),
             observed_at,
+            source: Source::of(actor),
         };
         let Some(winner) = stated.record(world, &mut changes, actor, now, ids) else {
             continue;
@@ -102,6 +103,7 @@ pub fn save_company(
             field: "employees".into(),
             value: json!(employees),
             observed_at,
+            source: Source::of(actor),
         };
         if let Some(winner) = stated.record(world, &mut changes, actor, now, ids)
             && company.employees != winner.as_i64()

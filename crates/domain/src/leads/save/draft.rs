@@ -12,8 +12,8 @@ use crate::change::{Change, Facts};
 use crate::fault::Fault;
 use crate::id::{CompanyId, Ids, LeadId};
 use crate::instant::Timestamp;
-use crate::leads::fields::{About, LeadField, is_empty};
-use crate::leads::identity::{Identifier, Key, Kind, email_key, external_key, phone_key};
+use crate::leads::fields::{About, LeadField, Source, is_empty};
+use crate::leads::identity::{Domain, Identifier, Key, Kind, email_key, external_key, phone_key};
 use crate::leads::{Lead, Touch};
 use crate::world::World;
 
@@ -304,6 +304,7 @@ impl Draft {
                 field: field.name().to_owned(),
                 value: json!(value),
                 observed_at,
+                source: Source::of(actor),
             };
             if let Some(winner) = said.record(world, &mut self.changes, actor, now, ids) {
                 let before = self.lead.profile.text.get(field).cloned();
@@ -323,6 +324,7 @@ impl Draft {
                 field: format!("custom.{name}"),
                 value: value.clone(),
                 observed_at,
+                source: Source::of(actor),
             };
             if let Some(winner) = said.record(world, &mut self.changes, actor, now, ids) {
                 let before = self.lead.profile.custom.get(name).cloned();
@@ -357,13 +359,58 @@ impl Draft {
         if company.is_some() && company_id.is_none() {
             return;
         }
-        let about = About::Lead(self.lead.id);
         let said = Said {
-            about,
+            about: About::Lead(self.lead.id),
             field: "company_id".into(),
             value: json!(company_id),
             observed_at,
+            source: Source::of(actor),
         };
+        self.belong(world, said, actor, now, ids);
+    }
+
+    /// The lead, which has no company, belongs to the one whose e-mail it uses: unless somebody took it out by hand.
+    /// Nobody typed that, so that whatever a person types goes before it.
+    pub(super) fn join_by_email(
+        &mut self,
+        world: &mut World,
+        domain: Domain,
+        observed_at: Timestamp,
+        actor: &Actor,
+        now: Timestamp,
+        ids: &mut Ids,
+    ) {
+        let (about, field) = (About::Lead(self.lead.id), "company_id".to_owned());
+        let stated = world.statements.get(&(about, field.clone()));
+        let was_told_by_hand = stated.is_some_and(|stated| stated.by_hand.is_some());
+        if self.lead.company_id.is_some() || was_told_by_hand {
+            return;
+        }
+        let company = CompanyStatement {
+            domain: Some(domain),
+            ..CompanyStatement::default()
+        };
+        let known = find_company(world, &company, None);
+        let saved = save_company(world, known, &company, observed_at, actor, now, ids);
+        let Some((company_id, changes)) = saved else {
+            return;
+        };
+        self.changes.extend(changes);
+        let source = match Source::of(actor) {
+            Source::Hand => Source::Api,
+            source => source,
+        };
+        let said = Said {
+            about,
+            field,
+            value: json!(company_id),
+            observed_at,
+            source,
+        };
+        self.belong(world, said, actor, now, ids);
+    }
+
+    fn belong(&mut self, world: &mut World, said: Said, actor: &Actor, now: Timestamp, ids: &mut Ids) {
         if let Some(winner) = said.record(world, &mut self.changes, actor, now, ids) {
             let after: Option<CompanyId> = winner.as_str().and_then(|text| text.parse().ok());
             if self.lead.company_id != after {

@@ -10,13 +10,15 @@ mod work;
 pub use company::{find_company, save_company};
 pub use work::{archive, assign};
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::consent::{self, StateConsent};
 use super::fields::{CompanyField, LeadField};
-use super::identity::{Domain, Email, Key, Phone, email_key, external_key, phone_key};
+use super::free_mail::company_domain;
+use super::identity::{Dialled, Domain, Email, Invalid, Key, Phone, email_key, external_key, phone_key};
 use super::{Lead, Profile, Touch};
 use crate::access::{Actor, Denied, Role};
 use crate::change::{Change, Facts};
@@ -41,11 +43,13 @@ pub struct Statement {
     pub emails: Vec<Email>,
     /// Phones.
     pub phones: Vec<Phone>,
+    /// Phones without calling code or country: those of a known lead are read in its country.
+    pub local_phones: Vec<LocalPhone>,
     /// Text fields.
     pub text: BTreeMap<LeadField, Option<String>>,
     /// Custom fields by name; `null` is empty.
     pub custom: BTreeMap<String, Value>,
-    /// The company.
+    /// The company; one of which nothing is said keeps the e-mails from speaking of one.
     pub company: Option<CompanyStatement>,
     /// Where it first came from; counts only where nothing is known yet.
     pub first_touch: Option<Touch>,
@@ -55,6 +59,16 @@ pub struct Statement {
     pub observed_at: Option<Timestamp>,
     /// When a lead that it makes became known, if not now: history says so.
     pub created_at: Option<Timestamp>,
+}
+
+/// A phone that only the lead of which it is said can tell the country of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalPhone {
+    /// The number.
+    pub dialled: Dialled,
+    /// Where the fault is if no country is known or its numbering plan has no such number; a phone without is then left
+    /// out.
+    pub pointer: Option<String>,
 }
 
 /// What is said about a company.
@@ -133,6 +147,38 @@ impl Statement {
 }
 
 impl Statement {
+    /// The web domain of the company that its e-mails speak of, where it says nothing of a company itself; free and
+    /// disposable mail speaks of none.
+    pub fn company_of_email(&self) -> Option<Domain> {
+        match self.company {
+            None => self.emails.iter().find_map(company_domain),
+            Some(_) => None,
+        }
+    }
+
+    /// The statement with its local phones read in a country, or a fault for each that must be read and cannot.
+    fn within(&self, country: Option<&str>) -> Result<Cow<'_, Self>, Refused> {
+        if self.local_phones.is_empty() {
+            return Ok(Cow::Borrowed(self));
+        }
+        let (mut phones, mut faults) = (self.phones.clone(), vec![]);
+        for LocalPhone { dialled, pointer } in &self.local_phones {
+            match (country.map(|country| dialled.within(country)), pointer) {
+                (Some(Ok(phone)), _) => phones.push(phone),
+                (_, Some(pointer)) => faults.push(Fault::new(pointer, "invalid_format", Invalid::Phone)),
+                (_, None) => {}
+            }
+        }
+        if !faults.is_empty() {
+            return Err(Refused::Invalid(faults));
+        }
+        Ok(Cow::Owned(Self {
+            phones,
+            local_phones: vec![],
+            ..self.clone()
+        }))
+    }
+
     /// The first touch, where anything is said of it.
     fn touch(&self) -> Option<&Touch> {
         self.first_touch
@@ -163,7 +209,12 @@ pub fn upsert(
     if !faults.is_empty() {
         return Err(Refused::Invalid(faults));
     }
-    let mut saved = match addressed(world, said, on_conflict)? {
+    let known = addressed(world, said, on_conflict)?;
+    let lead = known.and_then(|id| world.leads.get(&id));
+    let country = lead.and_then(|lead| lead.profile.get(LeadField::Country));
+    let said = said.within(country)?;
+    let said = said.as_ref();
+    let mut saved = match known {
         Some(lead_id) => Saved {
             lead_id,
             created: false,
@@ -319,8 +370,13 @@ fn take_over(
     let at = observed(said, now);
     draft.add_identifiers(world, said, now, ids);
     draft.state(world, &said.text, &said.custom, at, actor, now, ids);
-    if let Some(company) = &said.company {
+    if let Some(company) = &said.company
+        && *company != CompanyStatement::default()
+    {
         draft.join(world, Some(company), at, actor, now, ids);
+    }
+    if let Some(domain) = said.company_of_email() {
+        draft.join_by_email(world, domain, at, actor, now, ids);
     }
     Ok(())
 }

@@ -19,6 +19,8 @@ pub(super) struct Said {
     pub(super) value: Value,
     /// When it was true.
     pub(super) observed_at: Timestamp,
+    /// Where it is from.
+    pub(super) source: Source,
 }
 
 impl Said {
@@ -31,7 +33,7 @@ impl Said {
         now: Timestamp,
         ids: &mut Ids,
     ) -> Option<Value> {
-        let source = Source::of(actor);
+        let source = self.source;
         let statements = world
             .statements
             .entry((self.about, self.field.clone()))

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::access::Person;
 use crate::leads::custom::{CustomField, CustomType};
-use crate::leads::fields::winner;
+use crate::leads::fields::{About, winner};
 use crate::leads::identity::Kind;
 
 fn at(millis: i64) -> Timestamp {
@@ -66,6 +66,68 @@ fn the_same_statement_twice_changes_nothing() {
     assert!(first.created && !second.created);
     assert_eq!((first.lead_id, second.changes), (second.lead_id, vec![]));
     assert_eq!(world.leads[&first.lead_id].version, 1);
+}
+
+#[test]
+fn an_email_speaks_of_a_company_where_nobody_else_does() {
+    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+    let (partner, person) = (key(&mut ids), user(&mut ids));
+    let mut saved = |said: &Statement, actor: &Actor, now| {
+        let saved = put(&mut world, said, actor, now, &mut ids).unwrap();
+        let company = world.leads[&saved.lead_id].company_id;
+        let domain = company.map(|id| world.companies[&id].domain.clone());
+        (domain, world.companies.len())
+    };
+    let firm = |domain: &str| Some(Some(domain.to_owned()));
+    assert_eq!(saved(&about("ada@gmail.com"), &partner, 0), (None, 0));
+    assert_eq!(
+        saved(&about("ada@mail.firm.example"), &partner, 0),
+        (firm("firm.example"), 1)
+    );
+    assert_eq!(
+        saved(&about("bob@firm.example"), &person, 1),
+        (firm("firm.example"), 1)
+    );
+    let nothing_said = Statement {
+        company: Some(CompanyStatement::default()),
+        ..about("eve@other.example")
+    };
+    assert_eq!(saved(&nothing_said, &person, 2), (None, 1));
+    assert_eq!(
+        saved(&about("eve@other.example"), &partner, 3),
+        (firm("other.example"), 2)
+    );
+    // Who has a company keeps it, whatever else the person uses.
+    let more = Statement {
+        external_ids: vec![("crm".into(), "7".into())],
+        ..about("ada@mail.firm.example")
+    };
+    saved(&more, &partner, 4);
+    let elsewhere = Statement {
+        external_ids: vec![("crm".into(), "7".into())],
+        ..about("ada@third.example")
+    };
+    assert_eq!(saved(&elsewhere, &partner, 5), (firm("firm.example"), 2));
+}
+
+#[test]
+fn who_was_taken_out_of_a_company_by_hand_stays_out() {
+    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+    let person = user(&mut ids);
+    let said = about("ada@firm.example");
+    let lead_id = put(&mut world, &said, &person, 0, &mut ids).unwrap().lead_id;
+    let stated = &world.statements[&(About::Lead(lead_id), "company_id".to_owned())];
+    assert!(stated.by_hand.is_none(), "nobody typed it");
+    let out = Edit {
+        company: Some(None),
+        ..Edit::default()
+    };
+    edit(&mut world, lead_id, &out, &person, at(1), &mut ids).unwrap();
+    assert_eq!(world.leads[&lead_id].company_id, None);
+    for actor in [key(&mut ids), person] {
+        let again = put(&mut world, &said, &actor, 2, &mut ids).unwrap();
+        assert_eq!((again.changes, world.leads[&lead_id].company_id), (vec![], None));
+    }
 }
 
 #[test]
