@@ -239,26 +239,39 @@ fn within(at: jiff::Timestamp) -> Option<Timestamp> {
         .ok()
 }
 
-/// A decimal number in minor units: never rounded, `None` where it has more digits than the currency.
+/// A decimal number in minor units: never rounded, `None` where it has more digits than the currency. Its whole part may
+/// stand in groups of three digits: a sign that stands elsewhere is more likely the point of another country.
 pub fn minor_units(text: &str, digits: u32, decimal_comma: bool) -> Option<i64> {
     let (point, group) = if decimal_comma { (',', '.') } else { ('.', ',') };
-    let plain: String = text
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != group)
-        .collect();
-    let (negative, plain) = match plain.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, plain.as_str()),
+    let text = text.trim();
+    let (negative, plain) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest.trim_start()),
+        None => (false, text),
     };
     let (whole, fraction) = plain.split_once(point).unwrap_or((plain, ""));
-    let are_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || !are_digits(whole) || !are_digits(fraction) {
+    let whole = ungrouped(whole, group)?;
+    if !are_digits(fraction) {
         return None;
     }
     let fraction = fraction.trim_end_matches('0');
     let missing = (digits as usize).checked_sub(fraction.len())?;
     let units: i64 = format!("{whole}{fraction}{}", "0".repeat(missing)).parse().ok()?;
     Some(if negative { -units } else { units })
+}
+
+/// The digits of a whole number, which one sign, or one kind of space, may part into groups of three.
+fn ungrouped(whole: &str, group: char) -> Option<String> {
+    let Some(sign) = whole.chars().find(|c| !c.is_ascii_digit()) else {
+        return (!whole.is_empty()).then(|| whole.to_owned());
+    };
+    let (first, others) = whole.split_once(sign)?;
+    let are_groups = (1..=3).contains(&first.len())
+        && others.split(sign).all(|three| three.len() == 3 && are_digits(three));
+    (are_groups && (sign == group || sign.is_whitespace())).then(|| whole.replace(sign, ""))
+}
+
+fn are_digits(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// First and last name of a full one: `Ada Maria Lovelace` and `Lovelace, Ada Maria` alike.
@@ -378,6 +391,23 @@ mod tests {
             ("1.200,50", 2, true, Some(120_050)),
             ("1,200", 0, false, Some(1200)),
             ("-3", 2, false, Some(-300)),
+            ("- 1,234,567.8", 2, false, Some(-123_456_780)),
+            ("12 345,60", 2, true, Some(1_234_560)),
+            ("1\u{202f}200.50", 2, false, Some(120_050)),
+            // What is written in another country's way is no hundredfold.
+            ("1200,50", 2, false, None),
+            ("1200.50", 2, true, None),
+            ("1.50", 2, true, None),
+            ("1,2345", 2, false, None),
+            ("1234,567", 2, false, None),
+            ("1,20,000", 2, false, None),
+            (",200", 2, false, None),
+            ("1,200,", 2, false, None),
+            ("1.200,500", 2, false, None),
+            ("1.5,000", 2, false, None),
+            ("12 50", 2, false, None),
+            ("1,200 300", 2, false, None),
+            ("1'200", 2, false, None),
             ("1.005", 2, false, None),
             ("1.5", 0, false, None),
             ("", 2, false, None),
