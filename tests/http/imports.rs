@@ -1,5 +1,6 @@
 //! Imports: news and history, what is rejected and why, broken files, and a service that dies in the middle.
 
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use tandem_tests::{Answer, TestApp, User, minutes, on_both};
 
@@ -277,6 +278,23 @@ on_both! {
         app.clock.advance(minutes(1));
         app.run_jobs().await;
         assert_eq!(ended(app, &made).await["progress"]["rows_read"], 500);
+    }
+
+    async fn an_import_whose_file_is_gone_holds_up_no_other(app) {
+        let by = app.admin().await;
+        let raw = app.database.raw().await;
+        for harm in ["DELETE FROM import_chunks", "UPDATE import_chunks SET content = '?'"] {
+            let harmed = sent(app, by, "kind=leads", None, "email\nada@example.com\n").await.expect(202);
+            raw.execute_unprepared(harm).await.unwrap();
+            let whole = sent(app, by, "kind=leads", None, "email\neve@example.com\n").await.expect(202);
+            app.run_jobs().await;
+            let harmed = ended(app, &harmed).await;
+            assert_eq!((&harmed["state"], &harmed["failure"]["code"]), (&json!("failed"), &json!("internal")));
+            assert_eq!(ended(app, &whole).await["state"], "done");
+        }
+        raw.close().await.unwrap();
+        let found = app.get("/v1/leads").by(by).await.expect(200);
+        assert_eq!(found.each("email"), ["eve@example.com"]);
     }
 
     async fn a_broken_file_does_nothing_and_says_why(app) {

@@ -62,7 +62,8 @@ impl Commits {
         self.0.store(false, Ordering::SeqCst);
     }
 
-    fn are_under_way(&self) -> bool {
+    /// Whether one was begun that has not been answered: it was made durable, or not.
+    pub fn are_under_way(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }

@@ -183,8 +183,9 @@ async fn create_import(
             create(&ctx, kept, asked).await
         }
     };
-    if made.is_err() {
-        // Whoever sends it again sends it whole; what is left here a job forgets.
+    if made.is_err() && !ctx.commits().are_under_way() {
+        // Whoever sends it again sends it whole; what is left here a job forgets. An import that may have been made
+        // after all needs its file.
         let _ = run::forget_file(&ctx.db, &ctx.ambient, id).await;
     }
     made

@@ -24,7 +24,7 @@ pub enum Broken {
     /// Something is wrong with it.
     #[error("{0:?}")]
     File(Failure),
-    /// Its pieces could not be had; it can be read another time.
+    /// Its pieces could not be had.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -101,7 +101,7 @@ impl Runner<'_> {
             match self.holding(survey(self.db, &import)).await? {
                 Ok(facts) => import.file = facts,
                 Err(Broken::File(failure)) => return self.end(import.id, Some(failure)).await,
-                Err(Broken::Store(error)) => return Err(error),
+                Err(Broken::Store(error)) => return self.give_up(import.id, error).await,
             }
             import.state = ImportState::Running;
             import.started_at = Some(self.ambient.now());
@@ -127,16 +127,12 @@ impl Runner<'_> {
                     return self.end(import.id, (!is_whole).then(internal)).await;
                 }
                 Err(Broken::File(failure)) => return self.end(import.id, Some(failure)).await,
-                Err(Broken::Store(error)) => return Err(error),
+                Err(Broken::Store(error)) => return self.give_up(import.id, error).await,
             };
             match self.take_patiently(&import, &plan, &rows, &mut tried).await {
                 Ok(progress) => import.progress = progress,
                 Err(Refused::Overtaken) => return Ok(()),
-                Err(Refused::Store(cause @ (StoreError::Internal(_) | StoreError::Corrupt(_)))) => {
-                    tracing::error!(import = %import.id, %cause, "an import met what should not happen");
-                    return self.end(import.id, Some(internal())).await;
-                }
-                Err(Refused::Store(error)) => return Err(error),
+                Err(Refused::Store(error)) => return self.give_up(import.id, error).await,
             }
             if !self.holds_lease().await? {
                 return Ok(());
@@ -253,6 +249,18 @@ impl Runner<'_> {
         transfer::keep(&tx, &import).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// End an import that met what no other try would mend, since those that came later wait for it. A database that is
+    /// away or busy ends nothing: the import goes on another time.
+    async fn give_up(&self, id: ImportId, cause: StoreError) -> Result<(), StoreError> {
+        match cause {
+            StoreError::NotFound | StoreError::Corrupt(_) | StoreError::Internal(_) => {
+                tracing::error!(import = %id, %cause, "an import met what should not happen");
+                self.end(id, Some(internal())).await
+            }
+            cause => Err(cause),
+        }
     }
 
     async fn end(&self, id: ImportId, failure: Option<Failure>) -> Result<(), StoreError> {
