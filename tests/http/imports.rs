@@ -348,6 +348,9 @@ on_both! {
         let marketing = app.user("marketing").await;
         sent(app, &marketing, "kind=users", None, "email\na@example.com\n").await.refused(403, "wrong_role");
         sent(app, &app.user("sales").await, "kind=leads", None, "email\n").await.refused(403, "insufficient_scope");
+        let key = app.key(&["imports:write"]).await;
+        let users = app.post("/v1/imports?kind=users").by(&key).header("x-on-behalf-of", &by.id);
+        users.body("text/csv", "email\na@example.com\n").await.refused(403, "wrong_role");
     }
 
     async fn the_same_request_twice_is_one_import(app) {

@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 use actix_web::{get, post, web};
 use serde::Deserialize;
 use serde_json::json;
-use tandem_domain::access::Scope;
+use tandem_domain::access::{Actor, Scope};
 use tandem_domain::change::Change;
 use tandem_domain::id::ImportId;
 use tandem_domain::transfer::mapping::{Mapping, OF_HISTORY};
@@ -267,12 +267,9 @@ fn asked(query: ImportQuery) -> Result<Asked, Problem> {
     })
 }
 
-/// Users are made by who may make users.
+/// Users are made by who may make users, in person: a key would need no right of its own beyond that to take in files.
 fn check_rights(ctx: &Ctx<ImportsWrite>, kind: ImportKind) -> Result<(), Problem> {
-    let may = match ctx.person() {
-        Some(person) => person.grants(Scope::UsersManage),
-        None => false,
-    };
+    let may = matches!(ctx.actor(), Actor::User(person) if person.grants(Scope::UsersManage));
     if kind == ImportKind::Users && !may {
         return Err(Problem::new(Code::WrongRole).detail("Only an admin in person may take in users"));
     }
