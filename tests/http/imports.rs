@@ -363,4 +363,19 @@ on_both! {
         app.run_jobs().await;
         assert_eq!(app.get("/v1/imports?state=done").by(by).await.expect(200).each("id"), [first.id()]);
     }
+
+    async fn the_same_file_with_another_mapping_is_another_request(app) {
+        let by = app.admin().await;
+        let part = |name: &str, text: &str| format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n");
+        let post = |column: &str| {
+            let mapping = json!({"fields": {"email": column}}).to_string();
+            let body = format!("{}{}--x--\r\n", part("mapping", &mapping), part("file", "Mail,Other\na@example.com,b@example.com\n"));
+            app.post("/v1/imports?kind=leads").by(by).once("k").body("multipart/form-data; boundary=x", body)
+        };
+        let first = post("Mail").await.expect(202);
+        assert_eq!(post("Mail").await.expect(202).header("idempotent-replayed"), Some("true"));
+        post("Other").await.refused(422, "idempotency_key_reused");
+        app.run_jobs().await;
+        assert_eq!(counts(&ended(app, &first).await), [1, 0, 0, 0, 0]);
+    }
 }

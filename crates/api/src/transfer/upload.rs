@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::keeper::{Keeper, Kept};
 use super::layers::MAX_UNPACKED;
 use crate::app::App;
+use crate::crypto::sha256;
 use crate::http::problem::{Code, Place, Problem, Violation};
 use crate::http::request::BodyHash;
 
@@ -53,7 +54,7 @@ pub async fn take(
         .trim()
         .to_ascii_lowercase();
     let mut keeper = Keeper::new(&app.db, &app.ambient, id);
-    let mut mapping = None;
+    let (mut mapping, mut written) = (None, vec![]);
     if FILES.contains(&essence.as_str()) {
         let mut body = arriving(payload, app);
         while let Some(piece) = body.next().await {
@@ -85,6 +86,7 @@ pub async fn take(
                         }
                     }
                     mapping = Some(parse_mapping(&text)?);
+                    written = text;
                 }
                 _ => {
                     let detail = "a form has one part `file` and perhaps one part `mapping`";
@@ -107,8 +109,12 @@ pub async fn take(
         return Err(Problem::new(Code::UnsupportedMediaType));
     }
     let kept = keeper.finish().await?;
-    // What stands for the body in an idempotent request is the file.
-    request.extensions_mut().insert(BodyHash(kept.hash));
+    // What stands for the body in an idempotent request is the file, with the mapping that came beside it.
+    let hash = match mapping {
+        Some(_) => sha256(&[&kept.hash[..], &written[..]].concat()),
+        None => kept.hash,
+    };
+    request.extensions_mut().insert(BodyHash(hash));
     Ok((kept, mapping))
 }
 
