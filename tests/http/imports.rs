@@ -124,6 +124,22 @@ on_both! {
         assert_eq!(by_external_id(app, "a-1").await.body, before.body);
     }
 
+    async fn the_same_file_again_changes_nothing_also_under_newer_statements(app) {
+        let file = "email,country,created_at\nada@example.com,IT,2020-01-01\n";
+        taken_in(app, "kind=leads&mode=history", None, file).await;
+        let key = app.key(&["leads:write"]).await;
+        let newer = json!({"email": "ada@example.com", "country": "FR"});
+        let lead = app.post("/v1/leads").by(&key).json(newer).await.expect(200);
+        let path = format!("/v1/leads/{}/fields", lead.id());
+        let before = app.get(&path).by(app.admin().await).await.expect(200);
+        for _ in 0..2 {
+            let again = taken_in(app, "kind=leads&mode=history", None, file).await;
+            assert_eq!(counts(&again), [0, 0, 1, 0, 0]);
+        }
+        assert_eq!(app.get(&path).by(app.admin().await).await.expect(200).body, before.body);
+        assert_eq!(app.get("/v1/leads?q=ada").by(app.admin().await).await.expect(200).each("country"), ["FR"]);
+    }
+
     async fn a_mended_reject_is_taken(app) {
         let import = taken_in(app, "kind=leads&mode=history", Some(leads_mapping()), LEADS).await;
         let mended = rows(app, &import, "rejects").await.join("\n").replace("not an address", "eve@example.com");

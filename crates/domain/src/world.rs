@@ -17,13 +17,15 @@ use crate::leads::{Company, Lead};
 use crate::lifecycle::Cycle;
 use crate::money::{Currency, Rates};
 
-/// The statements about one field that can still win: the newest by hand, and the newest of all others.
+/// What was said about one field: the statements that can still win, and the others, which are known all the same.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Statements {
     /// The newest statement by hand.
     pub by_hand: Option<FieldValue>,
     /// The newest statement from anywhere else that says something.
     pub other: Option<FieldValue>,
+    /// What was said before these, or with an earlier date, in no order.
+    pub older: Vec<FieldValue>,
 }
 
 impl Statements {
@@ -45,9 +47,17 @@ impl Statements {
         let is_newer = place
             .as_ref()
             .is_none_or(|old| (old.observed_at, old.id) < (statement.observed_at, statement.id));
-        if is_newer {
-            *place = Some(statement);
-        }
+        let older = if is_newer {
+            place.replace(statement)
+        } else {
+            Some(statement)
+        };
+        self.older.extend(older);
+    }
+
+    /// Every statement that says something, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &FieldValue> {
+        self.by_hand.iter().chain(&self.other).chain(&self.older)
     }
 
     /// The newest statement of the kind that a statement from this source would join.

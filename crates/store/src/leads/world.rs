@@ -263,7 +263,7 @@ async fn add_leads(
             About::Company(_) => None,
         })
         .flat_map(|(survivor, statements)| {
-            let all = statements.by_hand.iter().chain(&statements.other).cloned();
+            let all = statements.all().cloned();
             all.map(move |statement| FieldValue {
                 about: About::Lead(survivor),
                 ..statement

@@ -24,7 +24,8 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// Keep the statement unless the newest one of its kind says the same; answer the value that wins now.
+    /// Keep the statement unless it is known: the newest one of its kind says the same, or, where it is of an earlier
+    /// date, it was itself said before. Answer the value that wins now.
     pub(super) fn record(
         self,
         world: &mut World,
@@ -47,7 +48,11 @@ impl Said {
             }
             _ => self.observed_at,
         };
-        let is_known = newest.is_some_and(|newest| newest.value == self.value);
+        let is_newest = newest.is_some_and(|newest| newest.value == self.value);
+        let is_itself = |known: &FieldValue| {
+            (known.source, known.observed_at, &known.value) == (source, observed_at, &self.value)
+        };
+        let is_known = is_newest || (self.observed_at < now && statements.all().any(is_itself));
         let says_nothing = is_empty(&self.value) && (source != Source::Hand || statements.winner().is_none());
         if is_known || says_nothing {
             return None;

@@ -69,6 +69,32 @@ fn the_same_statement_twice_changes_nothing() {
 }
 
 #[test]
+fn what_was_said_of_a_day_is_known_also_under_what_came_later() {
+    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&mut ids);
+    let dated = |first: &str, day: i64| Statement {
+        observed_at: Some(at(day)),
+        ..named("ada@example.com", first)
+    };
+    let mut changed = |said: &Statement, now| {
+        let saved = put(&mut world, said, &partner, now, &mut ids).unwrap();
+        let shown = world.leads[&saved.lead_id].profile.get(LeadField::FirstName);
+        (saved.changes.len(), shown.map(str::to_owned))
+    };
+    let shown = |name: &str| Some(name.to_owned());
+    changed(&dated("Ada", 1), 10);
+    changed(&named("ada@example.com", "Countess"), 11);
+    assert_eq!(changed(&dated("Ada", 1), 12), (0, shown("Countess")));
+    assert_eq!(changed(&dated("Adah", 2), 13), (1, shown("Countess")));
+    assert_eq!(changed(&dated("Adah", 2), 14), (0, shown("Countess")));
+    assert_eq!(changed(&dated("Ada", 1), 15), (0, shown("Countess")));
+    // Said now, it is news, whatever was said before.
+    assert_eq!(changed(&named("ada@example.com", "Ada"), 16).1, shown("Ada"));
+    assert_eq!(changed(&named("ada@example.com", "Countess"), 16).1, shown("Countess"));
+    assert_eq!(changed(&named("ada@example.com", "Ada"), 16).1, shown("Ada"));
+}
+
+#[test]
 fn an_email_speaks_of_a_company_where_nobody_else_does() {
     let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
     let (partner, person) = (key(&mut ids), user(&mut ids));
