@@ -1,7 +1,9 @@
 //! What deals stand on: pipelines with their stages, the base currency, exchange rates.
 
+use futures::future::join;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
-use tandem_tests::{hours, on_both};
+use tandem_tests::{hours, on_both, on_postgres};
 
 use crate::deals::{close, given_sql, open, post};
 
@@ -60,6 +62,9 @@ on_both! {
         put("EUR").await.expect(200);
         close(app, &sam, &deal, "won").await.expect(200);
         put("GBP").await.refused(409, "conflict");
+        let reopen = format!("/v1/deals/{deal}/reopen");
+        post(app, &app.user("sales_manager").await, &reopen, json!({"note": "not paid"})).await.expect(200);
+        put("GBP").await.refused(409, "conflict");
         assert_eq!(app.get(path).by(&sam).await.expect(200)["currency"], "EUR");
     }
 
@@ -108,5 +113,30 @@ on_both! {
         let away = json!({"name": "x", "lead_ids": [given_sql(app).await], "pipeline_id": first});
         let refused = post(app, &boss, "/v1/deals", away).await.refused(422, "validation_failed");
         assert_eq!(refused.violations(), [("#/pipeline_id", "not_allowed")]);
+    }
+}
+
+on_postgres! {
+    async fn no_deal_is_closed_in_a_currency_that_has_changed_meanwhile(app) {
+        let (ada, sam) = (app.admin().await, app.user("sales").await);
+        let deal = open(app, &sam, &given_sql(app).await).await.expect(201).id();
+        let (raw, watch) = (app.database.raw().await, app.database.raw().await);
+        // The closing has begun, with EUR, and waits for its lead.
+        raw.execute_unprepared("BEGIN; SELECT id FROM leads FOR UPDATE").await.unwrap();
+        let waiting = "SELECT 1 AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let change = async {
+            let waiting = || Statement::from_string(DbBackend::Postgres, waiting);
+            while watch.query_one_raw(waiting()).await.unwrap().is_none() {
+                tokio::task::yield_now().await;
+            }
+            app.put("/v1/settings/currency").by(ada).json(json!({"currency": "GBP"})).await.expect(200);
+            raw.execute_unprepared("ROLLBACK").await.unwrap();
+        };
+        let (closed, ()) = join(close(app, &sam, &deal, "won"), change).await;
+        closed.refused(503, "unavailable");
+        raw.close().await.unwrap();
+        watch.close().await.unwrap();
+        let missing = close(app, &sam, &deal, "won").await.refused(409, "missing_exchange_rate");
+        assert_eq!(missing["missing_rate"]["to"], "GBP");
     }
 }

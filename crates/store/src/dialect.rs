@@ -305,6 +305,20 @@ pub async fn lock_exactly(connection: &impl ConnectionTrait, names: &[&str]) -> 
     lock_keys(connection, keys).await
 }
 
+/// Lock a name until the end of the transaction together with others who share it: only [`lock_exactly`] keeps them out.
+pub async fn lock_shared(connection: &impl ConnectionTrait, name: &str) -> Result<(), DbErr> {
+    let backend = connection.get_database_backend();
+    if !is_postgres(backend) {
+        return Ok(());
+    }
+    let key = fnv1a(name) as i64;
+    let sql = "SELECT pg_advisory_xact_lock_shared($1)";
+    connection
+        .query_all_raw(Statement::from_sql_and_values(backend, sql, [key.into()]))
+        .await
+        .map(drop)
+}
+
 /// FNV-1a, 64 bits (Fowler, Noll, Vo): the same in every version of the program.
 fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {

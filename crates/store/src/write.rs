@@ -14,6 +14,7 @@ use tandem_domain::tracking::record::TouchRecord;
 use uuid::Uuid;
 
 use crate::db::{Conn, Stamp, Tx};
+use crate::deals;
 use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
 use crate::leads::terms;
@@ -28,11 +29,24 @@ pub async fn write(tx: &Tx, changes: &[Change]) -> Result<(), StoreError> {
 /// [`write()`] for what happened by several requests in one transaction: each part bears its own stamp in the journal.
 pub async fn write_all(tx: &Tx, parts: &[(&Stamp, &[Change])]) -> Result<(), StoreError> {
     let mut rows = Rows::default();
+    let mut is_valued = false;
     for change in parts.iter().flat_map(|(_, changes)| *changes) {
         rows.take(change);
+        is_valued |= values_a_deal(change);
+    }
+    if is_valued {
+        deals::keep_base_currency(tx).await?;
     }
     rows.save(tx).await?;
     append_journal(tx, parts).await
+}
+
+/// Whether something is valued in the base currency by it.
+fn values_a_deal(change: &Change) -> bool {
+    match change {
+        Change::DealClosed { deal, .. } => deal.closing.as_ref().is_some_and(|end| end.value.is_some()),
+        _ => false,
+    }
 }
 
 #[derive(Default)]

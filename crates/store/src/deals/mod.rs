@@ -12,6 +12,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter,
 use serde_json::json;
 use tandem_domain::deals::{Deal, DealMove, Member};
 use tandem_domain::id::{CompanyId, DealId, Id, LeadId};
+use tandem_domain::settings::{CurrencySettings, name};
 use tandem_domain::world::World;
 use uuid::Uuid;
 
@@ -155,16 +156,47 @@ pub async fn is_primary(on: &impl Read, lead: LeadId) -> Result<bool, StoreError
     Ok(found.is_some())
 }
 
-/// Whether any deal has been valued in another currency than this one.
-pub async fn is_valued_otherwise(on: &impl Read, currency: &str) -> Result<bool, StoreError> {
-    let found = deals::Entity::find()
+/// The lock on the base currency: who values deals in it shares it, who changes it has it alone.
+const BASE_CURRENCY: &str = "base_currency";
+
+/// Whether any deal has been valued in another currency than this one, also where it was opened again since: its revenue
+/// stands with its moves. Until the end of the transaction nobody values one.
+pub async fn is_valued_otherwise(tx: &Tx, currency: &str) -> Result<bool, StoreError> {
+    dialect::lock_exactly(tx.conn(), &[BASE_CURRENCY]).await?;
+    let closed = deals::Entity::find()
         .filter(deals::Column::BaseCurrency.ne(currency))
         .select_only()
         .column(deals::Column::Id)
         .into_tuple::<Uuid>()
-        .one(on.conn())
+        .one(tx.conn())
         .await?;
-    Ok(found.is_some())
+    if closed.is_some() {
+        return Ok(true);
+    }
+    // Only moves with revenue are in the index.
+    let moved = deal_moves::Entity::find()
+        .filter(deal_moves::Column::Revenue.is_not_null())
+        .filter(deal_moves::Column::BaseCurrency.ne(currency))
+        .select_only()
+        .column(deal_moves::Column::Id)
+        .into_tuple::<Uuid>()
+        .one(tx.conn())
+        .await?;
+    Ok(moved.is_some())
+}
+
+/// Keep the base currency as it is until the end of a transaction that values deals in it; `Contended` where it is
+/// another one by now than the one that they were valued in.
+pub(crate) async fn keep_base_currency(tx: &Tx) -> Result<(), StoreError> {
+    dialect::lock_shared(tx.conn(), BASE_CURRENCY).await?;
+    let kept = crate::settings::get(tx, name::CURRENCY).await?;
+    let kept: Option<CurrencySettings> =
+        serde_json::from_value(kept.value).map_err(|_| StoreError::Corrupt("settings"))?;
+    if kept.unwrap_or_default().currency == tx.rules().money.base {
+        Ok(())
+    } else {
+        Err(StoreError::Contended)
+    }
 }
 
 /// Put deals together from their rows, in their order, with their leads.
