@@ -2,7 +2,7 @@
 
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
-use tandem_tests::{Answer, TestApp, User, minutes, on_both};
+use tandem_tests::{Answer, TestApp, User, hours, minutes, on_both};
 
 const LEADS: &str = "\
 Id,Contact,Mail,Origin,First contact
@@ -294,6 +294,24 @@ on_both! {
         app.clock.advance(minutes(1));
         app.run_jobs().await;
         assert_eq!(ended(app, &made).await["progress"]["rows_read"], 500);
+    }
+
+    async fn rejected_rows_are_forgotten_after_thirty_days(app) {
+        let rejects = format!("email\n{}", "nobody\n".repeat(1300));
+        let import = taken_in(app, "kind=leads", None, rejects).await;
+        let small = taken_in(app, "kind=leads", None, "email\nnobody\n").await;
+        assert_eq!((counts(&import)[3], counts(&small)[3]), (1300, 1));
+        let left = async |import: &Answer| {
+            let by = app.login("admin@example.com").await;
+            let path = format!("/v1/imports/{}/rejects", import.id());
+            app.get(&path).by(&by).await.expect(200).text.lines().count() - 1
+        };
+        app.clock.advance(hours(24 * 29));
+        app.run_jobs().await;
+        assert_eq!((left(&import).await, left(&small).await), (1300, 1));
+        app.clock.advance(hours(24 * 2));
+        app.run_jobs().await;
+        assert_eq!((left(&import).await, left(&small).await), (0, 0));
     }
 
     async fn an_import_whose_file_is_gone_holds_up_no_other(app) {

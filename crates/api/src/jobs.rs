@@ -30,7 +30,16 @@ const JOB: Duration = Duration::from_secs(20);
 /// The most rows that one transaction of a job takes.
 const BATCH: u64 = 500;
 
-type Work = for<'a> fn(&'a App) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
+type Work = for<'a> fn(&'a App) -> Pin<Box<dyn Future<Output = Result<Left, StoreError>> + Send + 'a>>;
+
+/// What a job leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Nothing, or what can wait until it is due again.
+    Nothing,
+    /// A backlog: it ended on its limit, and is due again as soon as others have had their turn.
+    More,
+}
 
 /// A job: what it is called, how often it is due, whether every replica does it or one of them, whether it may take long,
 /// and what it does.
@@ -57,35 +66,35 @@ const JOBS: &[Job] = &[
         every: 5 * SECOND,
         by_all: true,
         lane: Lane::Short,
-        run: |app| Box::pin(heartbeat(app)),
+        run: |app| Box::pin(all_of(heartbeat(app))),
     },
     Job {
         name: "key_use",
         every: 15 * SECOND,
         by_all: true,
         lane: Lane::Short,
-        run: |app| Box::pin(crate::access::flush_key_use(app)),
+        run: |app| Box::pin(all_of(crate::access::flush_key_use(app))),
     },
     Job {
         name: "tidy",
         every: MINUTE,
         by_all: true,
         lane: Lane::Short,
-        run: |app| Box::pin(tidy(app)),
+        run: |app| Box::pin(all_of(tidy(app))),
     },
     Job {
         name: "company_words",
         every: SECOND,
         by_all: false,
         lane: Lane::Short,
-        run: |app| Box::pin(company_words(app)),
+        run: |app| Box::pin(all_of(company_words(app))),
     },
     Job {
         name: "duplicates",
         every: SECOND,
         by_all: false,
         lane: Lane::Short,
-        run: |app| Box::pin(duplicates(app)),
+        run: |app| Box::pin(all_of(duplicates(app))),
     },
     Job {
         name: "expired",
@@ -99,14 +108,14 @@ const JOBS: &[Job] = &[
         every: 60 * MINUTE,
         by_all: false,
         lane: Lane::Short,
-        run: |app| Box::pin(partitions(app)),
+        run: |app| Box::pin(all_of(partitions(app))),
     },
     Job {
         name: "imports",
         every: SECOND / 2,
         by_all: true,
         lane: Lane::Long,
-        run: |app| Box::pin(crate::transfer::run_imports(app)),
+        run: |app| Box::pin(all_of(crate::transfer::run_imports(app))),
     },
 ];
 
@@ -164,20 +173,24 @@ async fn run_round(app: &App, due: &mut [Timestamp], lane: Option<Lane>) {
         let watch = Stopwatch::start();
         let ended = run(app, job, now).await;
         let outcome = match &ended {
-            Ok(true) => JobOutcome::Done,
-            Ok(false) => JobOutcome::Elsewhere,
+            Ok(Some(_)) => JobOutcome::Done,
+            Ok(None) => JobOutcome::Elsewhere,
             Err(_) => JobOutcome::Failed,
         };
         app.metrics.ran(job.name, outcome, watch.elapsed());
-        if let Err(error) = ended {
-            tracing::warn!(job = job.name, %error, "job failed; it will be tried again");
-            *due = now.plus_millis(SECOND);
+        match ended {
+            Ok(Some(Left::More)) => *due = now,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(job = job.name, %error, "job failed; it will be tried again");
+                *due = now.plus_millis(SECOND);
+            }
         }
     }
 }
 
-/// Whether this replica did it; another may hold its lease.
-async fn run(app: &App, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
+/// What this replica left of it; `None` where another holds its lease.
+async fn run(app: &App, job: &Job, now: Timestamp) -> Result<Option<Left>, StoreError> {
     if !job.by_all {
         let name = format!("job/{}", job.name);
         let until = now.plus_millis(job.every + LEASE);
@@ -185,16 +198,20 @@ async fn run(app: &App, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
             .await?
             .is_none()
         {
-            return Ok(false);
+            return Ok(None);
         }
     }
     if job.lane == Lane::Long {
-        (job.run)(app).await?;
-        return Ok(true);
+        return (job.run)(app).await.map(Some);
     }
     let late = |_| StoreError::Unavailable("the job took too long".into());
-    tokio::time::timeout(JOB, (job.run)(app)).await.map_err(late)??;
-    Ok(true)
+    let left = tokio::time::timeout(JOB, (job.run)(app)).await.map_err(late)??;
+    Ok(Some(left))
+}
+
+/// Work that leaves no backlog, or is due again within a moment anyway.
+async fn all_of(work: impl Future<Output = Result<(), StoreError>>) -> Result<Left, StoreError> {
+    work.await.map(|()| Left::Nothing)
 }
 
 async fn heartbeat(app: &App) -> Result<(), StoreError> {
@@ -212,9 +229,10 @@ async fn tidy(app: &App) -> Result<(), StoreError> {
     leases::forget_gone(&app.db, app.ambient.now().plus_millis(-60 * MINUTE)).await
 }
 
-async fn forget_expired(app: &App) -> Result<(), StoreError> {
+async fn forget_expired(app: &App) -> Result<Left, StoreError> {
     let now = app.ambient.now();
-    // What is left after these rounds is left to the next time: a stop or a heartbeat waits for nobody's backlog.
+    let mut left = Left::More;
+    // What is left after these rounds is left to the next run: a stop or a heartbeat waits for nobody's backlog.
     for _ in 0..ROUNDS {
         let tx = app.db.begin(stamp(&app.ambient, "expired")).await?;
         let answers = idempotency::forget_expired(&tx, now, BATCH).await?;
@@ -222,10 +240,12 @@ async fn forget_expired(app: &App) -> Result<(), StoreError> {
         let links = tandem_store::leads::consent::forget_expired(&tx, now, BATCH).await?;
         tx.commit().await?;
         if answers < BATCH && access < BATCH && links < BATCH {
+            left = Left::Nothing;
             break;
         }
     }
-    crate::transfer::run::tidy(&app.db, &app.ambient).await
+    let has_remarks = crate::transfer::run::tidy(&app.db, &app.ambient, ROUNDS).await?;
+    Ok(if has_remarks { Left::More } else { left })
 }
 
 async fn company_words(app: &App) -> Result<(), StoreError> {

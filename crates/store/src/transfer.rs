@@ -252,37 +252,51 @@ pub async fn remark_codes(
     Ok(codes)
 }
 
-/// Forget the rows that somebody should have looked at, of imports that ended before an instant; answers how many went.
+/// Forget the rows that somebody should have looked at, of one import that ended before an instant and has some, at most
+/// `limit`; answers how many went.
 pub async fn forget_remarks(tx: &Tx, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
-    let old = Query::select()
-        .column(imports::Column::Id)
-        .from(imports::Entity)
-        .and_where(Expr::col(imports::Column::EndedAt).lt(before.millis()))
+    let its_own = Expr::col((import_rejects::Entity, import_rejects::Column::ImportId))
+        .equals((imports::Entity, imports::Column::Id));
+    let remarks = Query::select()
+        .column(import_rejects::Column::Row)
+        .from(import_rejects::Entity)
+        .and_where(its_own)
         .take();
-    let found: Vec<(uuid::Uuid, i64)> = import_rejects::Entity::find()
+    let import: Option<uuid::Uuid> = imports::Entity::find()
         .select_only()
-        .columns([import_rejects::Column::ImportId, import_rejects::Column::Row])
-        .filter(Expr::col(import_rejects::Column::ImportId).in_subquery(old))
-        .order_by_asc(import_rejects::Column::ImportId)
+        .column(imports::Column::Id)
+        .filter(imports::Column::EndedAt.lt(before.millis()))
+        .filter(Expr::exists(remarks))
+        .order_by_asc(imports::Column::Id)
+        .into_tuple()
+        .one(tx.conn())
+        .await?;
+    let Some(import) = import else {
+        return Ok(0);
+    };
+    // In the order of the key, so that of a million rows only these are read.
+    let found: Vec<(bool, i64)> = import_rejects::Entity::find()
+        .select_only()
+        .columns([import_rejects::Column::IsKept, import_rejects::Column::Row])
+        .filter(import_rejects::Column::ImportId.eq(import))
+        .order_by_asc(import_rejects::Column::IsKept)
         .order_by_asc(import_rejects::Column::Row)
         .limit(limit)
         .into_tuple()
         .all(tx.conn())
         .await?;
-    let Some((import, _)) = found.first().copied() else {
+    let Some((is_kept, _)) = found.first().copied() else {
         return Ok(0);
     };
-    let last = found
-        .iter()
-        .filter(|(id, _)| *id == import)
-        .map(|(_, row)| *row)
-        .max();
-    import_rejects::Entity::delete_many()
+    let alike = found.iter().filter(|(kept, _)| *kept == is_kept);
+    let last = alike.map(|(_, row)| *row).max();
+    let gone = import_rejects::Entity::delete_many()
         .filter(import_rejects::Column::ImportId.eq(import))
+        .filter(import_rejects::Column::IsKept.eq(is_kept))
         .filter(import_rejects::Column::Row.lte(last.unwrap_or_default()))
         .exec(tx.conn())
         .await?;
-    Ok(found.len() as u64)
+    Ok(gone.rows_affected)
 }
 
 /// All stage changes and cycles of these leads, which the transaction holds.

@@ -372,13 +372,23 @@ const ABANDONED: i64 = 60 * 60 * 1000;
 /// How long rejected rows are kept, in milliseconds.
 const REMARKED: i64 = 30 * 24 * 60 * 60 * 1000;
 
-/// Forget uploads that were never finished, and rejected rows after thirty days.
-pub async fn tidy(db: &Db, ambient: &Ambient) -> Result<(), StoreError> {
+/// The most rejected rows that one transaction forgets.
+const FORGET_REMARKS: u64 = 500;
+
+/// Forget uploads that were never finished, and rejected rows after thirty days: of these in so many transactions at
+/// most. Answers whether some may be left.
+pub async fn tidy(db: &Db, ambient: &Ambient, rounds: usize) -> Result<bool, StoreError> {
     let now: Timestamp = ambient.now();
     for id in transfer::with_stale_chunks(db, now.plus_millis(-ABANDONED)).await? {
         forget_file(db, ambient, id).await?;
     }
-    let tx = db.begin(crate::serve::stamp(ambient, ACTOR)).await?;
-    transfer::forget_remarks(&tx, now.plus_millis(-REMARKED), 500).await?;
-    tx.commit().await
+    for _ in 0..rounds {
+        let tx = db.begin(crate::serve::stamp(ambient, ACTOR)).await?;
+        let gone = transfer::forget_remarks(&tx, now.plus_millis(-REMARKED), FORGET_REMARKS).await?;
+        tx.commit().await?;
+        if gone == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
