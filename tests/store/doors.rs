@@ -104,6 +104,16 @@ on_both_stores! {
         db.close().await;
     }
 
+    async fn a_statement_that_takes_too_long_is_told_from_a_server_that_is_away(database) {
+        if database.backend == Backend::Postgres {
+            let raw = database.raw().await;
+            let slow = "SET statement_timeout = '50ms'; SELECT pg_sleep(5)";
+            let refused = StoreError::from(raw.execute_unprepared(slow).await.unwrap_err());
+            assert!(matches!(refused, StoreError::TooSlow(_)), "{refused:?}");
+            raw.close().await.unwrap();
+        }
+    }
+
     async fn a_decision_uses_the_rules_in_force(database) {
         let (here, there) = (database.connect().await, database.connect().await);
         let tx = here.begin(stamp(1)).await.unwrap();

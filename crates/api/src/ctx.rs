@@ -333,7 +333,9 @@ impl From<StoreError> for Problem {
             StoreError::NotFound => Problem::new(Code::NotFound),
             StoreError::Conflict => Problem::new(Code::Conflict),
             StoreError::Contended | StoreError::Locked => Problem::new(Code::Unavailable).retry_after(1),
-            StoreError::Unavailable(_) => Problem::new(Code::Unavailable).retry_after(1).because(error),
+            StoreError::Unavailable(_) | StoreError::TooSlow(_) => {
+                Problem::new(Code::Unavailable).retry_after(1).because(error)
+            }
             // 503 would say "not processed"; who hears 500 repeats the request with its Idempotency-Key.
             StoreError::Unknown(_) | StoreError::Corrupt(_) | StoreError::Internal(_) => {
                 Problem::new(Code::InternalError).because(error)

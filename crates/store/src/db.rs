@@ -336,7 +336,7 @@ impl Tx {
 /// Why a commit failed. A server that goes away after the commit has reached its log no longer says so.
 fn unanswered(error: DbErr) -> StoreError {
     match StoreError::from(error) {
-        StoreError::Unavailable(cause) => StoreError::Unknown(cause),
+        StoreError::Unavailable(cause) | StoreError::TooSlow(cause) => StoreError::Unknown(cause),
         told => told,
     }
 }

@@ -26,6 +26,9 @@ pub enum StoreError {
     /// A lock was not to be had in time; nothing was done. Try again.
     #[error("a lock was not to be had in time")]
     Locked,
+    /// A statement took too long and was cancelled; nothing was done. Other work may fare better.
+    #[error("a statement took too long: {0}")]
+    TooSlow(String),
     /// Something that should not happen.
     #[error("database error: {0}")]
     Internal(String),
@@ -58,7 +61,9 @@ fn classify(error: &sqlx::Error) -> StoreError {
         sqlx::Error::Database(inner) => match inner.code().as_deref() {
             Some("40001" | "40P01") => StoreError::Contended,
             Some("55P03") => StoreError::Locked,
-            // Class 53 insufficient resources (disk full), 57 operator intervention (shutdown, cancel), 08 connection.
+            // The server is well: it is the statement that asks too much.
+            Some("57014") => StoreError::TooSlow(text),
+            // Class 53 insufficient resources (disk full), 57 operator intervention (shutdown), 08 connection.
             Some(code)
                 if code.len() == 5 && (&code[..2] == "53" || &code[..2] == "57" || &code[..2] == "08") =>
             {

@@ -64,6 +64,8 @@ pub enum Undone {
     Unavailable(String),
     /// A lock was not to be had in time; nothing was done.
     Locked,
+    /// It took the database too long, even alone; nothing was done.
+    TooSlow(String),
     /// Nobody knows: only a repetition that is known again is safe.
     Unknown(String),
 }
@@ -72,7 +74,9 @@ impl From<Undone> for Problem {
     fn from(undone: Undone) -> Self {
         match undone {
             Undone::Overloaded => Problem::new(Code::Overloaded).retry_after(1),
-            Undone::Unavailable(cause) => Problem::new(Code::Unavailable).retry_after(1).because(cause),
+            Undone::Unavailable(cause) | Undone::TooSlow(cause) => {
+                Problem::new(Code::Unavailable).retry_after(1).because(cause)
+            }
             Undone::Locked => Problem::new(Code::Unavailable).retry_after(1),
             Undone::Unknown(cause) => Problem::new(Code::InternalError).because(cause),
         }
@@ -279,6 +283,8 @@ enum Failure {
     Contended,
     /// A lock was not to be had in time.
     Locked,
+    /// A statement took too long: the others of the batch may fare better.
+    TooSlow(String),
     /// The database is not there.
     Away(String),
     /// It may have been done.
@@ -322,7 +328,9 @@ async fn do_batch<W: Work>(work: &W, batch: Vec<Job<W>>) {
             gone = Some(cause.clone());
         }
         let outcome = match outcome {
-            Err(Undone::Unavailable(cause)) if was_unknown => Err(Undone::Unknown(cause)),
+            Err(Undone::Unavailable(cause) | Undone::TooSlow(cause)) if was_unknown => {
+                Err(Undone::Unknown(cause))
+            }
             outcome => outcome,
         };
         let _ = job.answer.send(outcome);
@@ -340,6 +348,12 @@ async fn alone<W: Work>(work: &W, item: &W::Item) -> Result<W::Done, Undone> {
             }
             Err(Failure::Contended) => last = Undone::Locked,
             Err(Failure::Locked) => return Err(Undone::Locked),
+            Err(Failure::TooSlow(cause)) => {
+                return Err(match last {
+                    Undone::Unknown(_) => Undone::Unknown(cause),
+                    _ => Undone::TooSlow(cause),
+                });
+            }
             Err(Failure::Away(cause)) => {
                 return Err(match last {
                     Undone::Unknown(_) => Undone::Unknown(cause),
@@ -359,6 +373,7 @@ async fn kept<W: Work>(work: &W, item: &W::Item, cause: String) -> Result<W::Don
         Ok(done) => Ok(done),
         Err(Failure::Away(cause)) => Err(Undone::Unavailable(cause)),
         Err(Failure::Contended | Failure::Locked) => Err(Undone::Locked),
+        Err(Failure::TooSlow(cause)) => Err(Undone::TooSlow(cause)),
         Err(Failure::Unknown(cause) | Failure::Broken(cause)) => Err(Undone::Unknown(cause)),
     }
 }
@@ -379,6 +394,7 @@ async fn guarded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
         Ok(Ok(Err(error))) => Err(match error {
             StoreError::Contended => Failure::Contended,
             StoreError::Locked => Failure::Locked,
+            StoreError::TooSlow(cause) => Failure::TooSlow(cause),
             StoreError::Unavailable(cause) => Failure::Away(cause),
             StoreError::Unknown(cause) => Failure::Unknown(cause),
             StoreError::NotFound

@@ -182,6 +182,7 @@ impl Runner<'_> {
                     StoreError::Unavailable(_)
                     | StoreError::Contended
                     | StoreError::Locked
+                    | StoreError::TooSlow(_)
                     | StoreError::Conflict,
                 )) => tokio::time::sleep(PAUSE).await,
                 told => return told,

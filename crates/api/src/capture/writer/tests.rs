@@ -16,6 +16,7 @@ enum Deed {
     LosesTheAnswer(u32),
     FindsNoDatabase,
     GetsNoLock,
+    TakesTooLong,
     WaitsFor(u64),
     /// As heavy as so many others.
     IsHeavy(usize),
@@ -57,6 +58,7 @@ impl Fake {
                 Deed::IsCorrupt => return Err(StoreError::Corrupt("leads")),
                 Deed::FindsNoDatabase => return Err(StoreError::Unavailable("gone".into())),
                 Deed::GetsNoLock => return Err(StoreError::Locked),
+                Deed::TakesTooLong => return Err(StoreError::TooSlow("cancelled".into())),
                 Deed::LosesTheAnswer(_) if story.lost.insert(deed) => {
                     told = Err(StoreError::Unknown("cut".into()));
                 }
@@ -187,6 +189,22 @@ async fn without_a_database_nobody_is_told_that_it_was_done() {
         [Err(Undone::Locked), Ok(Deed::Works(1))]
     );
     assert_eq!(work.story().done, [Deed::Works(1)]);
+    writer.stop().await;
+}
+
+#[actix_web::test]
+async fn what_takes_too_long_keeps_nobody_else_from_being_done() {
+    let (queue, work) = (Queue::new(100), Fake::default());
+    let writer = Writer::start(&queue, work.clone()).unwrap();
+    assert_eq!(
+        told(&queue, &[Deed::Works(1), Deed::TakesTooLong, Deed::Works(2)]).await,
+        [
+            Ok(Deed::Works(1)),
+            Err(Undone::TooSlow("cancelled".into())),
+            Ok(Deed::Works(2))
+        ]
+    );
+    assert_eq!(work.story().done, [Deed::Works(1), Deed::Works(2)]);
     writer.stop().await;
 }
 
