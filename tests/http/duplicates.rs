@@ -148,6 +148,21 @@ on_both! {
         assert_eq!(found.len(), 1, "{found:?}");
     }
 
+    async fn a_name_before_the_at_that_very_many_share_makes_no_duplicates(app) {
+        // Two letters apart at least: no two of them differ by one slip.
+        let leads: Vec<Value> = (0..200)
+            .map(|n| json!({"email": format!("john@firm-{n:03}-{:03}.example", n * 37 % 1000)}))
+            .collect();
+        app.post("/v1/leads/batch").by(app.admin().await).json(json!({"leads": leads})).await.expect(207);
+        for (n, email) in ["john@gmail.com", "john@gmial.com"].into_iter().enumerate() {
+            lead(app, json!({"email": email})).await;
+            for domain in ["gmail.com", "gmial.com"] {
+                lead(app, json!({"email": format!("grace{n}@{domain}")})).await;
+            }
+            settled(app, "", |found| found.len() == n + 1).await;
+        }
+    }
+
     async fn a_phone_that_becomes_a_switchboards_speaks_for_nobody_any_more(app) {
         let holder = async |n: usize| lead(app, json!({"email": format!("l{n}@firm{n}.example"), "phone": "+39021234567"})).await;
         for n in 0..3 {

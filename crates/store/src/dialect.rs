@@ -214,20 +214,25 @@ pub fn first_behind_switchboards(backend: DbBackend, phones: String, most: u64) 
 }
 
 /// The leads whose e-mail begins with any of these texts up to and including the @, as a JSON array of
-/// `{first, end}`; at most so many rows.
-pub fn leads_with_emails_between(backend: DbBackend, ranges: String, limit: u64) -> Statement {
-    let joined = "i.kind = 'email' AND i.system = '' AND i.value >=";
-    let sql = if is_postgres(backend) {
-        format!(
-            "SELECT i.lead_id AS lead_id FROM json_to_recordset($1::text::json) AS x(first text COLLATE \"C\", \"end\" text COLLATE \"C\") \
-             JOIN identifiers i ON {joined} x.first AND i.value < x.\"end\" LIMIT {limit}"
-        )
+/// `{first, end}`, where at most `most` e-mails begin so; at most `limit` rows.
+pub fn leads_with_emails_between(backend: DbBackend, ranges: String, most: u64, limit: u64) -> Statement {
+    let (from, first, end) = if is_postgres(backend) {
+        let record = "json_to_recordset($1::text::json) AS x(first text COLLATE \"C\", \"end\" text COLLATE \"C\") JOIN";
+        (record, "x.first", "x.\"end\"")
     } else {
-        format!(
-            "SELECT i.lead_id AS lead_id FROM json_each(?1) AS x CROSS JOIN identifiers i \
-             ON {joined} x.value->>'first' AND i.value < x.value->>'end' LIMIT {limit}"
-        )
+        ("json_each(?1) AS x CROSS JOIN", "x.value->>'first'", "x.value->>'end'")
     };
+    let begins = |i: &str| {
+        format!("{i}.kind = 'email' AND {i}.system = '' AND {i}.value >= {first} AND {i}.value < {end}")
+    };
+    // Counted no further than is asked: a name that everybody has is given up early.
+    let sql = format!(
+        "SELECT i.lead_id AS lead_id FROM {from} identifiers i ON {} WHERE (SELECT count(*) FROM \
+         (SELECT 1 FROM identifiers c WHERE {} LIMIT {}) AS alike) <= {most} LIMIT {limit}",
+        begins("i"),
+        begins("c"),
+        most + 1,
+    );
     Statement::from_sql_and_values(backend, sql, [ranges.into()])
 }
 

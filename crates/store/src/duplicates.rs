@@ -10,7 +10,9 @@ use sea_orm::{
 use serde_json::{Value, json};
 use tandem_domain::id::{DuplicateId, Id, LeadId};
 use tandem_domain::leads::Lead;
-use tandem_domain::leads::duplicates::{Duplicate, DuplicateState, MOST_BEHIND_A_PHONE, own_locals};
+use tandem_domain::leads::duplicates::{
+    Duplicate, DuplicateState, MOST_ALIKE, MOST_BEHIND_A_PHONE, own_locals,
+};
 use tandem_domain::leads::identity::Kind;
 use tandem_domain::settings::name::DUPLICATES_MARK;
 use uuid::Uuid;
@@ -198,7 +200,7 @@ pub struct Neighbourhood {
 }
 
 /// The leads that changed and those beside them: who shares a phone that few have, who works under the same name in the
-/// same company, whose e-mail begins alike.
+/// same company, whose e-mail begins as few others do.
 pub async fn neighbourhood(
     on: &impl Read,
     mut changed: BTreeSet<LeadId>,
@@ -333,7 +335,7 @@ async fn alike(on: &impl Read, own: &[Lead]) -> Result<Vec<LeadId>, StoreError> 
     let backend = on.conn().get_database_backend();
     others(
         on,
-        dialect::leads_with_emails_between(backend, to_json(&ranges), MOST_COMPARED),
+        dialect::leads_with_emails_between(backend, to_json(&ranges), MOST_ALIKE, MOST_COMPARED),
     )
     .await
 }

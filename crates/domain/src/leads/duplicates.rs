@@ -19,6 +19,8 @@ use crate::instant::Timestamp;
 pub const MOST_BEHIND_A_PHONE: u64 = 5;
 /// The most leads of one name in one company that may be one person: beyond it somebody filled in a form many times.
 pub const MOST_NAMESAKES: u64 = 20;
+/// The most e-mails that may begin alike and still be compared: beyond it the name before the @ (`john@`) tells nothing.
+pub const MOST_ALIKE: u64 = 200;
 /// The fewest letters of a company's domain that a slip of the finger is looked for in: short names lie close.
 const FEWEST_LETTERS: usize = 5;
 
@@ -258,11 +260,16 @@ pub fn find<'a>(
         each_pair(group, |one, other| note(one, other, Reason::SameNameAndCompany));
     }
     for group in by_local.values() {
-        each_pair(group, |(one, domain), (other, others)| {
-            if is_typo(domain, others) {
-                note(one, other, Reason::EmailTypo);
+        if group.len() as u64 > MOST_ALIKE {
+            continue;
+        }
+        for (one, domain) in group.iter().filter(|(one, _)| changed.contains(&one.id)) {
+            for (other, others) in group {
+                if is_typo(domain, others) {
+                    note(one, other, Reason::EmailTypo);
+                }
             }
-        });
+        }
     }
     found
 }
@@ -293,14 +300,14 @@ fn is_typo(one: &str, other: &str) -> bool {
 
 /// Whether one letter was added, lost, changed, or two neighbours changed places (optimal string alignment of 1).
 fn is_one_slip(one: &str, other: &str) -> bool {
-    let (short, long): (Vec<u8>, Vec<u8>) = match one.len() <= other.len() {
-        true => (one.bytes().collect(), other.bytes().collect()),
-        false => (other.bytes().collect(), one.bytes().collect()),
+    let (short, long) = match one.len() <= other.len() {
+        true => (one.as_bytes(), other.as_bytes()),
+        false => (other.as_bytes(), one.as_bytes()),
     };
     if long.len() - short.len() > 1 {
         return false;
     }
-    let same = short.iter().zip(&long).take_while(|(a, b)| a == b).count();
+    let same = short.iter().zip(long).take_while(|(a, b)| a == b).count();
     let (short, long) = (&short[same..], &long[same..]);
     match (short, long) {
         ([], [_]) => true,

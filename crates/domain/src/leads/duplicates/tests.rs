@@ -199,6 +199,26 @@ fn a_name_that_fills_a_company_makes_nobody_one_person() {
 }
 
 #[test]
+fn a_name_before_the_at_that_very_many_share_makes_nobody_one_person() {
+    let ids = &mut Ids::new(NOW, 0);
+    let mut leads: Vec<Lead> = (2..MOST_ALIKE)
+        .map(|n| lead(ids, "", None, &[&format!("john@firm-of-{n}-people.example")], &[]))
+        .collect();
+    leads.push(lead(ids, "", None, &["john@gmail.com"], &[]));
+    leads.push(lead(ids, "", None, &["john@gmial.com"], &[]));
+    let changed = |lead: &Lead| BTreeSet::from([lead.id]);
+    let of = |changed: BTreeSet<LeadId>, leads: &[Lead]| find(&changed, leads, &BTreeSet::new());
+
+    let pair = (leads[leads.len() - 2].id, leads[leads.len() - 1].id);
+    let typo = BTreeSet::from([Reason::EmailTypo]);
+    let found = of(changed(&leads[leads.len() - 1]), &leads);
+    assert_eq!(found.get(&pair), Some(&typo));
+    assert!(found.keys().all(|(one, other)| [*one, *other].contains(&pair.1)));
+    leads.push(lead(ids, "", None, &["john@one.more.example"], &[]));
+    assert_eq!(of(changed(&leads[leads.len() - 2]), &leads), Found::new());
+}
+
+#[test]
 fn more_reasons_make_it_more_likely_and_never_certain() {
     let of = |reasons: &[Reason]| confidence(&reasons.iter().copied().collect());
     use Reason::*;
