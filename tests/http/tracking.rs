@@ -1,7 +1,8 @@
 //! Tracking: the channels of what comes in through forms, and the company's own rules for them.
 
 use serde_json::{Value, json};
-use tandem_tests::{TestApp, on_both};
+use tandem_domain::instant::Timestamp;
+use tandem_tests::{START, TestApp, minutes, on_both};
 
 async fn given_form(app: &TestApp) -> String {
     let fields =
@@ -78,6 +79,34 @@ on_both! {
         let told = app.get("/v1/journal?type=setting.changed").by(ada).await.expect(200);
         assert_eq!(told["data"][0]["subject"]["id"], "channel_rules");
         app.put(path).by(&app.user("marketing").await).json(rules).await.refused(403, "insufficient_scope");
+    }
+
+    async fn rules_change_no_visit_that_was_known_before_them(app) {
+        let (ada, key) = (app.admin().await, app.key(&["events:write"]).await);
+        let lead = format!("/v1/leads/{}", app.given_lead("ada@example.com").await.id());
+        let said = json!({"visitor_id": "visitor-1", "lead": {"email": "ada@example.com"}});
+        app.post("/v1/identify").by(&key).json(said).await.expect(200);
+        let tell = async |minute: i64| {
+            let at = Timestamp::from_millis(START.millis() - minutes(minute));
+            let event = json!({"type": "page_view", "visitor_id": "visitor-1", "occurred_at": at,
+                "url": "https://www.example.com/", "referrer": "https://chatgpt.com/c/1"});
+            app.post("/v1/events").by(&key).json(json!({"events": [event]})).await.expect(200);
+        };
+        tell(600).await;
+        tell(580).await;
+        let path = "/v1/settings/channel-rules";
+        let tag = app.get(path).by(ada).await.expect(200).etag().to_owned();
+        let rules = json!({"rules": [{"when": {"medium": {"exact": "ai-assistant"}}, "channel": "ai_assistant"}]});
+        app.put(path).by(ada).header("if-match", tag).json(rules).await.expect(200);
+        tell(100).await;
+        tell(590).await;
+
+        let touches = app.get(&format!("{lead}/touches")).by(ada).await.expect(200);
+        assert_eq!(touches.each("channel"), ["ai_assistant", "referral"]);
+        let sessions = app.get(&format!("{lead}/sessions")).by(ada).await.expect(200);
+        assert_eq!((&sessions["data"][0]["events"], &sessions["data"][1]["events"]), (&json!(1), &json!(3)));
+        let shown = app.get(&lead).by(ada).await.expect(200);
+        assert_eq!(shown["first_touch"]["channel"], "referral");
     }
 
     async fn a_channel_rule_that_says_nothing_is_refused(app) {

@@ -123,6 +123,18 @@ impl Session {
         !point.is_submission && known.is_some_and(|known| known.are_left_by(signals))
     }
 
+    /// Keep the channel that the visit had when it was made before, where it still is the same visit: rules count for what
+    /// comes in from when they hold, whatever comes late.
+    pub fn keep_channel_of(&mut self, known: &Session) {
+        let (Some(touch), Some(before)) = (&mut self.touch, &known.touch) else {
+            return;
+        };
+        let by_rules_of_today = std::mem::replace(&mut touch.channel, before.channel.clone());
+        if *touch != *before {
+            touch.channel = by_rules_of_today;
+        }
+    }
+
     fn take(&mut self, point: &Point, signals: Signals, rules: &ChannelRules) {
         self.ended_at = point.at;
         self.events += 1;

@@ -223,28 +223,36 @@ fn touches_of<'a>(all: impl Iterator<Item = &'a Session>) -> Vec<&'a Touch> {
 async fn save(tx: &Tx, plan: Vec<Planned>, fresh: &BTreeSet<LeadId>) -> Result<BTreeSet<LeadId>, StoreError> {
     let (mut rows, mut gone, mut changed) = (vec![], BTreeSet::new(), BTreeSet::new());
     for ((visitor_id, lead_id), old, made) in plan {
-        if touches_of(old.iter().map(|(_, session)| session)) != touches_of(made.iter()) {
+        // Visits that begin at one instant are told apart by nothing else.
+        let mut rest: BTreeMap<Timestamp, VecDeque<&Kept>> = BTreeMap::new();
+        for kept in &old {
+            rest.entry(kept.1.started_at).or_default().push_back(kept);
+        }
+        let mut as_kept = vec![];
+        for mut session in made {
+            let known = rest.get_mut(&session.started_at).and_then(VecDeque::pop_front);
+            if let Some((_, known)) = known {
+                session.keep_channel_of(known);
+            }
+            as_kept.push((known, session));
+        }
+        gone.extend(rest.into_values().flatten().map(|(id, _)| id.uuid()));
+        let made = as_kept.iter().map(|(_, session)| session);
+        if touches_of(old.iter().map(|(_, session)| session)) != touches_of(made.clone()) {
             // A lead that is made by one form alone shows its touch already.
             let is_shown =
                 visitor_id.is_none() && made.len() == 1 && lead_id.is_some_and(|id| fresh.contains(&id));
             changed.extend(lead_id.filter(|_| !is_shown));
         }
-        // Visits that begin at one instant are told apart by nothing else.
-        let mut rest: BTreeMap<Timestamp, VecDeque<Kept>> = BTreeMap::new();
-        for kept in old {
-            rest.entry(kept.1.started_at).or_default().push_back(kept);
-        }
-        for session in made {
-            let known = rest.get_mut(&session.started_at);
-            let id = match known.and_then(VecDeque::pop_front) {
-                Some((_, known)) if known == session => continue,
-                Some((id, _)) => id,
+        for (known, session) in as_kept {
+            let id = match known {
+                Some((_, known)) if *known == session => continue,
+                Some((id, _)) => *id,
                 None => tx.ids().next(),
             };
             let record = TouchRecord::of_session(id, lead_id, visitor_id, session);
             rows.push(touches::Model::of(&record));
         }
-        gone.extend(rest.into_values().flatten().map(|(id, _)| id.uuid()));
     }
     write::delete(tx, "touches", "id", &gone).await?;
     write::insert::<touches::Entity>(tx, rows.iter(), OnConflict::Replace).await?;

@@ -107,6 +107,26 @@ fn a_form_alone_makes_a_touch_of_what_it_tells_and_one_in_a_visit_makes_none() {
     assert_eq!(channels(vec![silent]), [(0, 1, None)]);
 }
 
+#[test]
+fn a_visit_that_is_made_anew_keeps_its_channel_as_long_as_it_is_the_same() {
+    let known = sessions(None, vec![view(0, "/", None)], &ChannelRules::default()).remove(0);
+    let by_another_rule = |touch: Option<Touch>| {
+        let channel = Some("own".to_owned());
+        touch.map(|touch| Touch { channel, ..touch })
+    };
+    let mut anew = known.clone();
+    anew.events = 2;
+    anew.touch = by_another_rule(anew.touch);
+    anew.keep_channel_of(&known);
+    assert_eq!((&anew.touch, anew.events), (&known.touch, 2));
+
+    let mut other = sessions(None, vec![view(0, "/?gclid=Cj0", None)], &ChannelRules::default()).remove(0);
+    other.touch = by_another_rule(other.touch);
+    let before = other.clone();
+    other.keep_channel_of(&known);
+    assert_eq!(other, before);
+}
+
 /// A store in miniature: what is kept of one visitor, and how a batch of new events is taken in.
 #[derive(Default)]
 struct Kept {
