@@ -29,6 +29,7 @@ mod reports;
 mod script;
 mod settings;
 mod stages;
+mod told;
 mod trace;
 mod tracked;
 mod tracking;

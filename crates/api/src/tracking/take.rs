@@ -3,21 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use actix_web::web;
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use tandem_domain::access::Actor;
 use tandem_domain::change::Change;
 use tandem_domain::id::{EventId, LeadId};
-use tandem_domain::judge::{Rulebook, judge};
-use tandem_domain::leads::consent::{self, StateConsent};
-use tandem_domain::leads::identity::Key;
-use tandem_domain::leads::save::{self, OnConflict, Statement};
 use tandem_domain::tracking::events::{Event, Read};
-use tandem_domain::world::World;
 use tandem_store as store;
 use tandem_store::idempotency::{self, Record};
 use tandem_store::tracking::Visitors;
-use tandem_store::{Stamp, StoreError, Tx};
+use tandem_store::{Stamp, StoreError};
 use uuid::Uuid;
 
 use super::body::{EventsAnswer, RejectedEvent, Who};
@@ -28,6 +20,11 @@ use crate::http::json::Json;
 use crate::http::problem::Kept;
 use crate::http::reply::Answer;
 use crate::serve;
+
+mod leads;
+mod withdraw;
+
+use leads::Leads;
 
 /// The work of the writer of events.
 pub struct Tracks(pub web::Data<App>);
@@ -88,22 +85,29 @@ impl Work for Tracks {
     async fn attempt(&self, items: &[&Item], again: bool) -> Result<Vec<Outcome>, StoreError> {
         let app = &self.0;
         let tx = app.db.begin(serve::stamp(&app.ambient, "tracking")).await?;
-        let keys = keys_of(items);
-        let mut kept = idempotency::find_all(&tx, &keys).await?;
-        let mut visitors = store::tracking::visitors(&tx, &visitor_keys(items)).await?;
-        let mut leads = Leads::named_by(&tx, items).await?;
-        let made = leads.make(&tx, items).await?;
+        let mut kept = idempotency::find_all(&tx, &keys_of(items)).await?;
+        // What is refused or answered already does nothing: neither are leads made of it nor events noted.
+        let open = open(items, &kept);
+        let visitors = store::tracking::visitors(&tx, &visitor_keys(&open)).await?;
+        let mut leads = Leads::named_by(&tx, &open).await?;
+        let mut made = leads.make(&tx, &open).await?;
         let touched: BTreeSet<LeadId> = leads.all().chain(visitors.leads()).collect();
         store::tracking::lock_leads(&tx, &touched).await?;
         let done = match again {
-            true => store::tracking::known_events(&tx, &event_ids(items)).await?,
+            true => store::tracking::known_events(&tx, &event_ids(&open)).await?,
             false => BTreeSet::new(),
         };
-        let told = hashes(items, &leads, &kept);
-        let mut news = store::tracking::news(&tx, &told).await?;
+        let news = store::tracking::news(&tx, &hashes(&open, &leads)).await?;
+        let mut known = Known {
+            visitors,
+            leads,
+            news,
+            told: std::mem::take(&mut made.told),
+            done,
+        };
 
         let (mut arrived, mut outcomes, mut records) = (vec![], vec![], vec![]);
-        for item in items {
+        for item in items.iter().copied() {
             if let Some((once, record)) = item.known(&kept) {
                 outcomes.push(match record.body_hash == once.body_hash {
                     true => Outcome::Repeated(Kept::of(record)),
@@ -111,7 +115,7 @@ impl Work for Tracks {
                 });
                 continue;
             }
-            let answer = take(item, &mut visitors, &leads, &mut news, &done, &mut arrived);
+            let answer = known.take(item, &mut arrived);
             let answer = Json(answer).render();
             if let Some(once) = &item.once {
                 let record = once.record(&answer);
@@ -130,8 +134,8 @@ impl Work for Tracks {
             .map(|(stamp, all)| (*stamp, all.as_slice()))
             .collect();
         store::write_all(&tx, &parts).await?;
-        withdraw(&tx, items, &arrived, &visitors).await?;
-        store::tracking::record(&tx, &visitors, &[], arrived, &made.fresh).await?;
+        withdraw::withdraw(&tx, items, &arrived, &known.visitors).await?;
+        store::tracking::record(&tx, &known.visitors, &[], arrived, &made.fresh).await?;
         idempotency::keep_all(&tx, &records).await?;
         tx.commit().await?;
         Ok(outcomes)
@@ -166,12 +170,24 @@ fn event_ids(items: &[&Item]) -> Vec<EventId> {
     all_of(items).map(|arrival| arrival.id).collect()
 }
 
+/// The items that are decided now: those whose key has no answer yet, the first of each key.
+fn open<'a>(items: &[&'a Item], kept: &HashMap<String, Record>) -> Vec<&'a Item> {
+    let (mut open, mut keys) = (vec![], BTreeSet::new());
+    for item in items.iter().copied() {
+        let is_first = match &item.once {
+            Some(once) => !kept.contains_key(&once.key_hash) && keys.insert(once.key_hash.as_str()),
+            None => true,
+        };
+        if is_first {
+            open.push(item);
+        }
+    }
+    open
+}
+
 /// The hashes of the events that will be taken, unless they were told before.
-fn hashes(items: &[&Item], leads: &Leads, kept: &HashMap<String, Record>) -> BTreeSet<Uuid> {
-    let open = items.iter().filter(|item| item.known(kept).is_none());
-    let theirs = open.flat_map(|item| &item.events);
-    let taken =
-        theirs.filter(|arrival| matches!(arrival.who, Who::Visitor(_)) || leads.find(&arrival.who).is_some());
+fn hashes(open: &[&Item], leads: &Leads) -> BTreeSet<Uuid> {
+    let taken = all_of(open).filter(|arrival| leads.knows(&arrival.who));
     taken.filter_map(|arrival| arrival.hash).collect()
 }
 
@@ -183,202 +199,67 @@ impl Item {
     }
 }
 
-/// The leads that events name.
-struct Leads {
-    by_key: HashMap<Key, LeadId>,
-    by_id: BTreeSet<LeadId>,
+/// What events are decided on.
+struct Known {
+    visitors: Visitors,
+    leads: Leads,
+    /// The hashes of events that nobody told before.
+    news: BTreeSet<Uuid>,
+    /// The hashes of events that were told, as far as they are known.
+    told: BTreeSet<Uuid>,
+    /// The events that an earlier attempt kept.
+    done: BTreeSet<EventId>,
 }
 
-/// The leads that an unknown e-mail made.
-#[derive(Default)]
-struct Made<'a> {
-    fresh: BTreeSet<LeadId>,
-    changes: Vec<(&'a Stamp, Vec<Change>)>,
-}
-
-impl Leads {
-    async fn named_by(tx: &Tx, items: &[&Item]) -> Result<Self, StoreError> {
-        let keys: BTreeSet<Key> = all_of(items).filter_map(|arrival| arrival.who.key()).collect();
-        let ids = all_of(items).filter_map(|arrival| match &arrival.who {
-            Who::Lead(id) => Some(*id),
-            _ => None,
-        });
-        Ok(Self {
-            by_key: store::tracking::leads_named(tx, &keys).await?,
-            by_id: store::tracking::leads_there(tx, &ids.collect()).await?,
-        })
-    }
-
-    fn find(&self, who: &Who) -> Option<LeadId> {
-        match who {
-            Who::Lead(id) => self.by_id.get(id).copied(),
-            who => self.by_key.get(&who.key()?).copied(),
-        }
-    }
-
-    fn all(&self) -> impl Iterator<Item = LeadId> {
-        self.by_key.values().chain(&self.by_id).copied()
-    }
-
-    /// Make leads of the e-mails that nobody has, where the caller asks for it.
-    async fn make<'a>(&mut self, tx: &Tx, items: &[&'a Item]) -> Result<Made<'a>, StoreError> {
-        let mut asked: Vec<(&Stamp, Key, Statement)> = vec![];
-        for item in items.iter().filter(|item| item.makes_leads) {
-            for arrival in &item.events {
-                let (Who::Email(email), Some(key)) = (&arrival.who, arrival.who.key()) else {
-                    continue;
-                };
-                if self.by_key.contains_key(&key) || asked.iter().any(|(_, other, _)| *other == key) {
+impl Known {
+    /// What becomes of the events of one request.
+    fn take(&mut self, item: &Item, arrived: &mut Vec<Event>) -> EventsAnswer {
+        let mut answer = EventsAnswer {
+            accepted: 0,
+            duplicates: 0,
+            rejected: item.rejected.clone(),
+        };
+        for arrival in &item.events {
+            if self.done.contains(&arrival.id) {
+                answer.accepted += 1;
+                continue;
+            }
+            if !self.leads.knows(&arrival.who) {
+                if arrival.hash.is_some_and(|hash| self.told.contains(&hash)) {
+                    answer.duplicates += 1;
                     continue;
                 }
-                let said = Statement {
-                    emails: vec![email.clone()],
-                    ..Statement::default()
-                };
-                asked.push((&item.stamp, key, said));
+                let detail = "there is no such lead";
+                let rejected = RejectedEvent::new(arrival.index, "not_found", detail);
+                answer.rejected.push(rejected);
+                continue;
             }
-        }
-        let mut made = Made::default();
-        if asked.is_empty() {
-            return Ok(made);
-        }
-        let said: Vec<&Statement> = asked.iter().map(|(_, _, said)| said).collect();
-        let mut world = facts(tx, &said).await?;
-        let rulebook = Rulebook {
-            agreement: &tx.rules().agreement,
-        };
-        for (stamp, key, said) in &asked {
-            let saved = save::upsert(
-                &mut world,
-                said,
-                OnConflict::FollowEmail,
-                &stamp.actor,
-                stamp.now,
-                &mut stamp.ids(),
-            );
-            // Who may not make leads tells of an unknown one.
-            let Ok(saved) = saved else { continue };
-            let mut changes = saved.changes;
-            changes.extend(judge(
-                &mut world,
-                saved.lead_id,
-                &rulebook,
-                stamp.now,
-                &mut stamp.ids(),
-            ));
-            if saved.created {
-                made.fresh.insert(saved.lead_id);
+            if arrival.hash.is_some_and(|hash| !self.news.remove(&hash)) {
+                answer.duplicates += 1;
+                continue;
             }
-            self.by_key.insert(key.clone(), saved.lead_id);
-            made.changes.push((stamp, changes));
-        }
-        Ok(made)
-    }
-}
-
-/// Boxed, since the compiler cannot otherwise see that the writer's task may hold it.
-fn facts<'a>(tx: &'a Tx, said: &'a [&'a Statement]) -> BoxFuture<'a, Result<World, StoreError>> {
-    store::leads::world(tx, said.iter().copied()).boxed()
-}
-
-/// What becomes of the events of one request.
-fn take(
-    item: &Item,
-    visitors: &mut Visitors,
-    leads: &Leads,
-    news: &mut BTreeSet<Uuid>,
-    done: &BTreeSet<EventId>,
-    arrived: &mut Vec<Event>,
-) -> EventsAnswer {
-    let mut answer = EventsAnswer {
-        accepted: 0,
-        duplicates: 0,
-        rejected: item.rejected.clone(),
-    };
-    for arrival in &item.events {
-        if done.contains(&arrival.id) {
+            self.told.extend(arrival.hash);
+            let now = item.stamp.now;
+            let visitor = match &arrival.who {
+                Who::Visitor(key) => Some(self.visitors.visit(key, now, &mut item.stamp.ids()).id),
+                _ => None,
+            };
             answer.accepted += 1;
-            continue;
+            let event = Event {
+                id: arrival.id,
+                kind: arrival.read.kind.clone(),
+                told_by: item.told_by.clone(),
+                visitor_id: visitor,
+                lead_id: self.leads.find(&arrival.who),
+                occurred_at: arrival.read.occurred_at,
+                received_at: now,
+                pages: arrival.read.pages.clone(),
+                properties: arrival.read.properties.clone(),
+                is_bot: arrival.is_bot,
+            };
+            arrived.push(event);
         }
-        let lead_id = leads.find(&arrival.who);
-        let is_unknown = lead_id.is_none() && !matches!(arrival.who, Who::Visitor(_));
-        if is_unknown {
-            answer.rejected.push(RejectedEvent::new(
-                arrival.index,
-                "not_found",
-                "there is no such lead",
-            ));
-            continue;
-        }
-        if arrival.hash.is_some_and(|hash| !news.remove(&hash)) {
-            answer.duplicates += 1;
-            continue;
-        }
-        let now = item.stamp.now;
-        let visitor = match &arrival.who {
-            Who::Visitor(key) => Some(visitors.visit(key, now, &mut item.stamp.ids()).id),
-            _ => None,
-        };
-        answer.accepted += 1;
-        arrived.push(Event {
-            id: arrival.id,
-            kind: arrival.read.kind.clone(),
-            told_by: item.told_by.clone(),
-            visitor_id: visitor,
-            lead_id,
-            occurred_at: arrival.read.occurred_at,
-            received_at: now,
-            pages: arrival.read.pages.clone(),
-            properties: arrival.read.properties.clone(),
-            is_bot: arrival.is_bot,
-        });
+        answer.rejected.sort_by_key(|rejected| rejected.index);
+        answer
     }
-    answer.rejected.sort_by_key(|rejected| rejected.index);
-    answer
-}
-
-/// Whoever unsubscribed, or whose address takes no mail, agrees no more. Only servers are believed: what a page tells,
-/// anybody can.
-async fn withdraw(
-    tx: &Tx,
-    items: &[&Item],
-    arrived: &[Event],
-    visitors: &Visitors,
-) -> Result<(), StoreError> {
-    let stamps: HashMap<&str, &Stamp> = items
-        .iter()
-        .filter(|item| !matches!(item.stamp.actor, Actor::System(_)))
-        .map(|item| (item.told_by.as_str(), &item.stamp))
-        .collect();
-    let said: Vec<(&Stamp, LeadId, StateConsent)> = arrived
-        .iter()
-        .filter_map(|event| {
-            let stamp = stamps.get(event.told_by.as_str())?;
-            let said = StateConsent::of_event(event.kind.name(), &event.properties, event.occurred_at)?;
-            Some((*stamp, visitors.owner(event)?, said))
-        })
-        .collect();
-    if said.is_empty() {
-        return Ok(());
-    }
-    let mut world = store::leads::world_for_consent(tx, said.iter().map(|(_, lead_id, _)| *lead_id)).await?;
-    let mut changes = vec![];
-    for (stamp, lead_id, said) in said {
-        let mut ids = stamp.ids();
-        let made = consent::record(
-            &mut world,
-            lead_id,
-            [said],
-            None,
-            &stamp.actor,
-            stamp.now,
-            &mut ids,
-        );
-        changes.push((stamp, made));
-    }
-    let parts: Vec<(&Stamp, &[Change])> = changes
-        .iter()
-        .map(|(stamp, all)| (*stamp, all.as_slice()))
-        .collect();
-    store::write_all(tx, &parts).await
 }

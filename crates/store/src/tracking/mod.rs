@@ -177,6 +177,23 @@ pub async fn news(tx: &Tx, hashes: &BTreeSet<Uuid>) -> Result<BTreeSet<Uuid>, St
     Ok(hashes.collect::<Result<_, _>>()?)
 }
 
+/// Those of these hashes whose events were told before.
+pub async fn told_before(on: &impl Read, hashes: &BTreeSet<Uuid>) -> Result<BTreeSet<Uuid>, StoreError> {
+    use crate::rows::event_keys::{Column, Entity};
+    if hashes.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let backend = on.conn().get_database_backend();
+    let found: Vec<Uuid> = Entity::find()
+        .select_only()
+        .column(Column::Hash)
+        .filter(dialect::id_in(backend, "hash", hashes.iter().copied()))
+        .into_tuple()
+        .all(on.conn())
+        .await?;
+    Ok(found.into_iter().collect())
+}
+
 /// Which of these events are kept already.
 pub async fn known_events(on: &impl Read, ids: &[EventId]) -> Result<BTreeSet<EventId>, StoreError> {
     if ids.is_empty() {

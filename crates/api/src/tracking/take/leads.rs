@@ -1,0 +1,165 @@
+//! The leads that events name, and those that an unknown e-mail makes.
+
+use std::collections::{BTreeSet, HashMap};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tandem_domain::change::Change;
+use tandem_domain::id::LeadId;
+use tandem_domain::judge::{Rulebook, judge};
+use tandem_domain::leads::identity::Key;
+use tandem_domain::leads::save::{self, OnConflict, Statement};
+use tandem_domain::world::World;
+use tandem_store as store;
+use tandem_store::{Stamp, StoreError, Tx};
+use uuid::Uuid;
+
+use super::{Item, all_of};
+use crate::tracking::body::Who;
+
+/// The leads that events name.
+pub(super) struct Leads {
+    by_key: HashMap<Key, LeadId>,
+    by_id: BTreeSet<LeadId>,
+}
+
+/// The leads that an unknown e-mail made.
+#[derive(Default)]
+pub(super) struct Made<'a> {
+    /// Which.
+    pub(super) fresh: BTreeSet<LeadId>,
+    /// What is to be written of them.
+    pub(super) changes: Vec<(&'a Stamp, Vec<Change>)>,
+    /// The hashes of events that asked for a lead, but were told before.
+    pub(super) told: BTreeSet<Uuid>,
+}
+
+/// A lead that is to be made of an e-mail.
+struct Wanted<'a> {
+    stamp: &'a Stamp,
+    key: Key,
+    said: Statement,
+    /// The hash of the event that asks for it.
+    hash: Option<Uuid>,
+}
+
+impl Leads {
+    /// Those that there are.
+    pub(super) async fn named_by(tx: &Tx, items: &[&Item]) -> Result<Self, StoreError> {
+        let keys: BTreeSet<Key> = all_of(items).filter_map(|arrival| arrival.who.key()).collect();
+        let ids = all_of(items).filter_map(|arrival| match &arrival.who {
+            Who::Lead(id) => Some(*id),
+            _ => None,
+        });
+        Ok(Self {
+            by_key: store::tracking::leads_named(tx, &keys).await?,
+            by_id: store::tracking::leads_there(tx, &ids.collect()).await?,
+        })
+    }
+
+    /// The lead that is named so.
+    pub(super) fn find(&self, who: &Who) -> Option<LeadId> {
+        match who {
+            Who::Lead(id) => self.by_id.get(id).copied(),
+            who => self.by_key.get(&who.key()?).copied(),
+        }
+    }
+
+    /// Whether there is somebody whose the events are: a visitor always is.
+    pub(super) fn knows(&self, who: &Who) -> bool {
+        matches!(who, Who::Visitor(_)) || self.find(who).is_some()
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = LeadId> {
+        self.by_key.values().chain(&self.by_id).copied()
+    }
+
+    /// Make leads of the e-mails that nobody has, where the caller asks for it and the event is news.
+    pub(super) async fn make<'a>(&mut self, tx: &Tx, items: &[&'a Item]) -> Result<Made<'a>, StoreError> {
+        let mut made = Made::default();
+        let mut wanted = self.wanted(items);
+        if wanted.is_empty() {
+            return Ok(made);
+        }
+        let hashes: BTreeSet<Uuid> = wanted.iter().filter_map(|one| one.hash).collect();
+        made.told = store::tracking::told_before(tx, &hashes).await?;
+        wanted.retain(|one| one.hash.is_none_or(|hash| !made.told.contains(&hash)));
+        let mut named = BTreeSet::new();
+        wanted.retain(|one| named.insert(one.key.clone()));
+        if wanted.is_empty() {
+            return Ok(made);
+        }
+
+        let said: Vec<&Statement> = wanted.iter().map(|one| &one.said).collect();
+        let mut world = facts(tx, &said).await?;
+        let rulebook = Rulebook {
+            agreement: &tx.rules().agreement,
+        };
+        for Wanted { stamp, key, said, .. } in &wanted {
+            let saved = save::upsert(
+                &mut world,
+                said,
+                OnConflict::FollowEmail,
+                &stamp.actor,
+                stamp.now,
+                &mut stamp.ids(),
+            );
+            // Who may not make leads tells of an unknown one.
+            let Ok(saved) = saved else { continue };
+            let mut changes = saved.changes;
+            changes.extend(judge(
+                &mut world,
+                saved.lead_id,
+                &rulebook,
+                stamp.now,
+                &mut stamp.ids(),
+            ));
+            if saved.created {
+                made.fresh.insert(saved.lead_id);
+            }
+            self.by_key.insert(key.clone(), saved.lead_id);
+            made.changes.push((*stamp, changes));
+        }
+        Ok(made)
+    }
+
+    /// The leads that events ask for, as far as this batch tells: an event that it tells twice asks once.
+    fn wanted<'a>(&self, items: &[&'a Item]) -> Vec<Wanted<'a>> {
+        let (mut wanted, mut seen) = (vec![], BTreeSet::new());
+        if !items.iter().any(|item| item.makes_leads) {
+            return wanted;
+        }
+        for item in items.iter().copied() {
+            for arrival in &item.events {
+                let is_known = self.knows(&arrival.who);
+                let email = match &arrival.who {
+                    Who::Email(email) if item.makes_leads && !is_known => Some(email),
+                    _ => None,
+                };
+                let is_taken = is_known || email.is_some();
+                if !is_taken || arrival.hash.is_some_and(|hash| !seen.insert(hash)) {
+                    continue;
+                }
+                if let (Some(email), Some(key)) = (email, arrival.who.key()) {
+                    let said = Statement {
+                        emails: vec![email.clone()],
+                        ..Statement::default()
+                    };
+                    wanted.push(Wanted {
+                        stamp: &item.stamp,
+                        key,
+                        said,
+                        hash: arrival.hash,
+                    });
+                }
+            }
+        }
+        wanted
+    }
+}
+
+/// Boxed, since the compiler cannot otherwise see that the writer's task may hold it.
+fn facts<'a>(tx: &'a Tx, said: &'a [&'a Statement]) -> BoxFuture<'a, Result<World, StoreError>> {
+    store::leads::world(tx, said.iter().copied()).boxed()
+}

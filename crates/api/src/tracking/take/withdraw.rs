@@ -1,0 +1,60 @@
+//! What events say of consent.
+
+use std::collections::HashMap;
+
+use tandem_domain::access::Actor;
+use tandem_domain::change::Change;
+use tandem_domain::id::LeadId;
+use tandem_domain::leads::consent::{self, StateConsent};
+use tandem_domain::tracking::events::Event;
+use tandem_store as store;
+use tandem_store::tracking::Visitors;
+use tandem_store::{Stamp, StoreError, Tx};
+
+use super::Item;
+
+/// Whoever unsubscribed, or whose address takes no mail, agrees no more. Only servers are believed: what a page tells,
+/// anybody can.
+pub(super) async fn withdraw(
+    tx: &Tx,
+    items: &[&Item],
+    arrived: &[Event],
+    visitors: &Visitors,
+) -> Result<(), StoreError> {
+    let stamps: HashMap<&str, &Stamp> = items
+        .iter()
+        .filter(|item| !matches!(item.stamp.actor, Actor::System(_)))
+        .map(|item| (item.told_by.as_str(), &item.stamp))
+        .collect();
+    let said: Vec<(&Stamp, LeadId, StateConsent)> = arrived
+        .iter()
+        .filter_map(|event| {
+            let stamp = stamps.get(event.told_by.as_str())?;
+            let said = StateConsent::of_event(event.kind.name(), &event.properties, event.occurred_at)?;
+            Some((*stamp, visitors.owner(event)?, said))
+        })
+        .collect();
+    if said.is_empty() {
+        return Ok(());
+    }
+    let mut world = store::leads::world_for_consent(tx, said.iter().map(|(_, lead_id, _)| *lead_id)).await?;
+    let mut changes = vec![];
+    for (stamp, lead_id, said) in said {
+        let mut ids = stamp.ids();
+        let made = consent::record(
+            &mut world,
+            lead_id,
+            [said],
+            None,
+            &stamp.actor,
+            stamp.now,
+            &mut ids,
+        );
+        changes.push((stamp, made));
+    }
+    let parts: Vec<(&Stamp, &[Change])> = changes
+        .iter()
+        .map(|(stamp, all)| (*stamp, all.as_slice()))
+        .collect();
+    store::write_all(tx, &parts).await
+}

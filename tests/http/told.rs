@@ -1,0 +1,48 @@
+//! What servers tell of events: it is done once.
+
+use std::future::IntoFuture;
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+use tandem_tests::on_both;
+
+on_both! {
+    async fn what_is_refused_or_was_told_before_makes_no_lead(app) {
+        let key = app.key(&["events:write"]).await;
+        let body = |email: &str, own: &str| json!({"create_lead": true,
+            "events": [{"type": "chat", "lead": {"email": email}, "event_id": own}]});
+        let tell = |body: Value| app.post("/v1/events").by(&key).json(body);
+        let first = tell(body("ada@example.com", "e1")).once("k").await.expect(200);
+        tell(body("bob@example.com", "e2")).once("k").await.refused(422, "idempotency_key_reused");
+        let leads = app.get("/v1/leads").by(app.admin().await).await.expect(200);
+        assert_eq!(leads.each("email"), ["ada@example.com"]);
+
+        let path = format!("/v1/leads/{}", leads.each("id")[0]);
+        app.patch(&path).by(app.admin().await).json(json!({"emails": ["countess@example.com"]})).await.expect(200);
+        assert_eq!(tell(body("ada@example.com", "e1")).once("k").await.expect(200).body, first.body);
+        let again = tell(body("ada@example.com", "e1")).await.expect(200);
+        assert_eq!((&again["accepted"], &again["duplicates"]), (&json!(0), &json!(1)));
+        let twice = json!({"create_lead": true, "events": [
+            {"type": "chat", "visitor_id": "visitor-1", "event_id": "e3"},
+            {"type": "chat", "lead": {"email": "eve@example.com"}, "event_id": "e3"},
+        ]});
+        let twice = tell(twice).await.expect(200);
+        assert_eq!((&twice["accepted"], &twice["duplicates"]), (&json!(1), &json!(1)));
+        let leads = app.get("/v1/leads").by(app.admin().await).await.expect(200);
+        assert_eq!(leads.each("email"), ["countess@example.com"]);
+        let fresh = tell(body("bob@example.com", "e2")).await.expect(200);
+        assert_eq!(fresh["accepted"], 1, "what was refused was not noted");
+    }
+
+    async fn two_bodies_under_one_key_at_once_are_one_and_the_other_can_be_told_again(app) {
+        let key = app.key(&["events:write"]).await;
+        let body = |n: usize| json!({"events": [{"type": "chat", "visitor_id": "visitor-1", "event_id": format!("e{n}")}]});
+        let tell = |n: usize| app.post("/v1/events").by(&key).json(body(n));
+        let answers = join_all((0..24).map(|n| tell(n).once(format!("k{}", n / 2)).into_future())).await;
+        let refused: Vec<usize> = (0..24).filter(|n| answers[*n].status == 422).collect();
+        assert_eq!(refused.len(), 12);
+        for n in refused {
+            assert_eq!(tell(n).await.expect(200)["accepted"], 1, "its event was not noted");
+        }
+    }
+}
