@@ -1,4 +1,4 @@
-//! What servers tell of events: it is done once.
+//! What servers tell of events: it is done once, in the name of whoever told it.
 
 use std::future::IntoFuture;
 
@@ -44,5 +44,31 @@ on_both! {
         for n in refused {
             assert_eq!(tell(n).await.expect(200)["accepted"], 1, "its event was not noted");
         }
+    }
+
+    async fn consent_that_an_event_ends_bears_the_request_that_told_it(app) {
+        let key = app.key(&["events:write"]).await;
+        let (mia, moe) = (app.user("marketing").await, app.user("marketing").await);
+        for n in 0..8 {
+            app.given_lead(&format!("p{n}@example.com")).await;
+        }
+        let posts = (0..16).map(|n| {
+            let (by, event) = match n % 2 {
+                0 => (&mia, json!({"type": "email_unsubscribe", "lead": {"email": format!("p{}@example.com", n / 2)}})),
+                _ => (&moe, json!({"type": "chat", "visitor_id": "visitor-1"})),
+            };
+            app.post("/v1/events").by(&key).header("x-on-behalf-of", &by.id).json(json!({"events": [event]})).into_future()
+        });
+        for answer in join_all(posts).await {
+            answer.expect(200);
+        }
+        let journal = app.get("/v1/journal?type=consent.withdrawn&limit=200").by(app.admin().await).await.expect(200);
+        let entries = journal["data"].as_array().unwrap();
+        assert_eq!(entries.len(), 8);
+        assert!(entries.iter().all(|entry| entry["actor"]["on_behalf_of"] == json!(mia.id)), "{}", journal.text);
+        let mut requests = journal.each("request_id");
+        requests.sort();
+        requests.dedup();
+        assert_eq!(requests.len(), 8);
     }
 }

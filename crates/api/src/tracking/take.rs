@@ -134,7 +134,8 @@ impl Work for Tracks {
             .map(|(stamp, all)| (*stamp, all.as_slice()))
             .collect();
         store::write_all(&tx, &parts).await?;
-        withdraw::withdraw(&tx, items, &arrived, &known.visitors).await?;
+        withdraw::withdraw(&tx, &arrived, &known.visitors).await?;
+        let arrived: Vec<Event> = arrived.into_iter().map(|(_, event)| event).collect();
         store::tracking::record(&tx, &known.visitors, &[], arrived, &made.fresh).await?;
         idempotency::keep_all(&tx, &records).await?;
         tx.commit().await?;
@@ -213,7 +214,7 @@ struct Known {
 
 impl Known {
     /// What becomes of the events of one request.
-    fn take(&mut self, item: &Item, arrived: &mut Vec<Event>) -> EventsAnswer {
+    fn take<'a>(&mut self, item: &'a Item, arrived: &mut Vec<(&'a Stamp, Event)>) -> EventsAnswer {
         let mut answer = EventsAnswer {
             accepted: 0,
             duplicates: 0,
@@ -257,7 +258,7 @@ impl Known {
                 properties: arrival.read.properties.clone(),
                 is_bot: arrival.is_bot,
             };
-            arrived.push(event);
+            arrived.push((&item.stamp, event));
         }
         answer.rejected.sort_by_key(|rejected| rejected.index);
         answer

@@ -1,7 +1,5 @@
 //! What events say of consent.
 
-use std::collections::HashMap;
-
 use tandem_domain::access::Actor;
 use tandem_domain::change::Change;
 use tandem_domain::id::LeadId;
@@ -11,25 +9,17 @@ use tandem_store as store;
 use tandem_store::tracking::Visitors;
 use tandem_store::{Stamp, StoreError, Tx};
 
-use super::Item;
-
 /// Whoever unsubscribed, or whose address takes no mail, agrees no more. Only servers are believed: what a page tells,
 /// anybody can.
 pub(super) async fn withdraw(
     tx: &Tx,
-    items: &[&Item],
-    arrived: &[Event],
+    arrived: &[(&Stamp, Event)],
     visitors: &Visitors,
 ) -> Result<(), StoreError> {
-    let stamps: HashMap<&str, &Stamp> = items
-        .iter()
-        .filter(|item| !matches!(item.stamp.actor, Actor::System(_)))
-        .map(|item| (item.told_by.as_str(), &item.stamp))
-        .collect();
     let said: Vec<(&Stamp, LeadId, StateConsent)> = arrived
         .iter()
-        .filter_map(|event| {
-            let stamp = stamps.get(event.told_by.as_str())?;
+        .filter(|(stamp, _)| !matches!(stamp.actor, Actor::System(_)))
+        .filter_map(|(stamp, event)| {
             let said = StateConsent::of_event(event.kind.name(), &event.properties, event.occurred_at)?;
             Some((*stamp, visitors.owner(event)?, said))
         })
