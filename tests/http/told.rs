@@ -1,10 +1,19 @@
-//! What servers tell of events: it is done once, in the name of whoever told it.
+//! What servers tell of events: it is done once, in the name of whoever told it, and no more than that person may do.
 
 use std::future::IntoFuture;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use tandem_tests::on_both;
+use tandem_tests::{TestApp, on_both};
+
+async fn why(app: &TestApp, lead: &str) -> Value {
+    let lead = app
+        .get(&format!("/v1/leads/{lead}"))
+        .by(app.admin().await)
+        .await
+        .expect(200);
+    lead["may_contact"]["marketing_email"]["why"].clone()
+}
 
 on_both! {
     async fn what_is_refused_or_was_told_before_makes_no_lead(app) {
@@ -70,5 +79,21 @@ on_both! {
         requests.sort();
         requests.dedup();
         assert_eq!(requests.len(), 8);
+    }
+
+    async fn who_may_not_write_a_lead_ends_no_consent_of_it(app) {
+        let (sam, sue) = (app.user("sales").await, app.user("sales").await);
+        let lead = app.post("/v1/leads").by(&sam).json(json!({"email": "ada@example.com"})).await.expect(201);
+        assert_eq!(lead["owner_id"], json!(sam.id));
+        let (id, path) = (lead.id(), format!("/v1/leads/{}/consents", lead.id()));
+        let said = |granted: bool| json!({"purpose": "marketing_email", "granted": granted});
+        app.post(&path).by(app.admin().await).json(said(true)).await.expect(201);
+        app.post(&path).by(&sue).json(said(false)).await.refused(403, "not_owner");
+
+        let told = json!({"events": [{"type": "email_unsubscribe", "lead": {"id": id}}]});
+        let answer = app.post("/v1/events").by(&sue).json(told.clone()).await.expect(200);
+        assert_eq!((&answer["accepted"], why(app, &id).await), (&json!(1), json!("granted")));
+        app.post("/v1/events").by(&sam).json(told).await.expect(200);
+        assert_eq!(why(app, &id).await, "unsubscribed");
     }
 }

@@ -10,7 +10,7 @@ use tandem_store::tracking::Visitors;
 use tandem_store::{Stamp, StoreError, Tx};
 
 /// Whoever unsubscribed, or whose address takes no mail, agrees no more. Only servers are believed: what a page tells,
-/// anybody can.
+/// anybody can. Who may not write the lead tells of an event alone.
 pub(super) async fn withdraw(
     tx: &Tx,
     arrived: &[(&Stamp, Event)],
@@ -31,15 +31,8 @@ pub(super) async fn withdraw(
     let mut changes = vec![];
     for (stamp, lead_id, said) in said {
         let mut ids = stamp.ids();
-        let made = consent::record(
-            &mut world,
-            lead_id,
-            [said],
-            None,
-            &stamp.actor,
-            stamp.now,
-            &mut ids,
-        );
+        let made = consent::state(&mut world, lead_id, said, &stamp.actor, stamp.now, &mut ids);
+        let Ok(made) = made else { continue };
         changes.push((stamp, made));
     }
     let parts: Vec<(&Stamp, &[Change])> = changes
