@@ -1,10 +1,11 @@
-//! What servers tell of events: it is done once, in the name of whoever told it, and no more than that person may do.
+//! What servers tell of events: it is done once, in the name of whoever told it, and within bounds.
 
 use std::future::IntoFuture;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use tandem_tests::{TestApp, on_both};
+use tandem_domain::instant::Timestamp;
+use tandem_tests::{START, TestApp, hours, on_both, seconds};
 
 async fn why(app: &TestApp, lead: &str) -> Value {
     let lead = app
@@ -95,5 +96,40 @@ on_both! {
         assert_eq!((&answer["accepted"], why(app, &id).await), (&json!(1), json!("granted")));
         app.post("/v1/events").by(&sam).json(told).await.expect(200);
         assert_eq!(why(app, &id).await, "unsubscribed");
+    }
+
+    async fn no_more_is_kept_of_a_visitor_than_can_be_read_again(app) {
+        let (ada, key) = (app.admin().await, app.key(&["events:write"]).await);
+        let site = json!({"name": "Website", "allowed_origins": ["https://www.example.com"]});
+        let site = app.post("/v1/tracking-keys").by(ada).json(site).await.expect(201);
+        let form = json!({"name": "Contact", "fields": [{"name": "email", "label": "E-mail", "type": "email", "required": true, "maps_to": "email"}]});
+        let form = app.post("/v1/forms").by(ada).json(form).await.expect(201);
+        let view = |n: i64| json!({"type": "page_view", "visitor_id": "visitor-1", "event_id": format!("e{n}"),
+            "occurred_at": Timestamp::from_millis(START.millis() - hours(5) + seconds(n)), "url": "https://www.example.com/"});
+        let tell = |events: Vec<Value>| app.post("/v1/events").by(&key).json(json!({"events": events}));
+        let collect = async || {
+            let event = json!({"type": "page_view", "url": "https://www.example.com/"});
+            let path = format!("/v1/collect?key={}", site["key"].as_str().unwrap());
+            let browser = app.post(&path).header("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0.0.0 Safari/537.36");
+            browser.json(json!({"visitor_id": "visitor-1", "events": [event]})).await.expect(204);
+        };
+        for thousand in 0..10 {
+            let told = tell((0..1000).map(|n| view(1000 * thousand + n)).collect()).await.expect(200);
+            assert_eq!(told["accepted"], 1000);
+        }
+        let full = tell(vec![view(7), view(10_000)]).await.expect(200);
+        assert_eq!((&full["accepted"], &full["duplicates"]), (&json!(0), &json!(1)));
+        assert_eq!((&full["rejected"][0]["index"], &full["rejected"][0]["code"]), (&json!(1), &json!("too_many_events")));
+        collect().await;
+
+        let sent = json!({"fields": {"email": "ada@example.com"}, "visitor_id": "visitor-1", "context": {"page_url": "https://www.example.com/"}});
+        app.post(&format!("/v1/capture/{}", form["key"].as_str().unwrap())).json(sent).await.expect(201);
+        // Of a lead's visitor servers tell more, and what was rejected was not noted; sites are heard no more.
+        assert_eq!(tell(vec![view(10_000), view(-1)]).await.expect(200)["accepted"], 2);
+        collect().await;
+        let lead = app.get("/v1/leads").by(ada).await.expect(200).each("id").remove(0);
+        let sessions = app.get(&format!("/v1/leads/{lead}/sessions")).by(ada).await.expect(200);
+        let events: Vec<i64> = sessions["data"].as_array().unwrap().iter().map(|one| one["events"].as_i64().unwrap()).collect();
+        assert_eq!(events, [1, 10_002]);
     }
 }

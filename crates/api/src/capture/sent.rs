@@ -7,7 +7,7 @@ use tandem_domain::capture::{Posted, Submission, SubmissionStatus};
 use tandem_domain::change::Change;
 use tandem_domain::id::LeadId;
 use tandem_domain::tracking::events::{Event, EventKind, Pages};
-use tandem_domain::tracking::visitors::visitor_key;
+use tandem_domain::tracking::visitors::{Teller, visitor_key};
 use tandem_store::tracking::{self, Identified, Visitors};
 use tandem_store::{Stamp, StoreError, Tx};
 
@@ -65,6 +65,10 @@ impl Sent {
             }
             visitor.id
         });
+        // A visitor of whom very much is kept: the submission and the link stand all the same.
+        if key.is_some_and(|key| !self.visitors.admit(key, Teller::Service)) {
+            return;
+        }
         let said = json!({"form_id": submission.form_id, "submission_id": submission.id});
         let context = posted.context.clone();
         let known = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
@@ -93,7 +97,7 @@ impl Sent {
 
     /// Record it, once the leads are written.
     pub async fn record(self, tx: &Tx) -> Result<(), StoreError> {
-        if self.events.is_empty() {
+        if self.events.is_empty() && self.links.is_empty() {
             return Ok(());
         }
         tracking::record(tx, &self.visitors, &self.links, self.events, &self.fresh).await

@@ -62,7 +62,8 @@ impl Responder for Collected {
 ///
 /// For websites: no credential but the publishable tracking key, and pages of its `allowed_origins` only. A body of
 /// `text/plain` is read as JSON too, so that `navigator.sendBeacon` needs no preflight. The answer tells nothing; of
-/// several events a bad one is dropped. What known bots tell is kept, and counts nowhere.
+/// several events a bad one is dropped, and so is what comes of a visitor of whom 10,000 events are kept. What known bots
+/// tell is kept, and counts nowhere.
 #[utoipa::path(tag = "tracking", params(CollectQuery), security(()),
     request_body(content((CollectRequest = "application/json"), (String = "text/plain"))),
     responses((status = 204, description = "It was taken",

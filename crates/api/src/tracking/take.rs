@@ -3,13 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 
 use actix_web::web;
+use tandem_domain::access::Actor;
 use tandem_domain::change::Change;
 use tandem_domain::id::{EventId, LeadId};
 use tandem_domain::tracking::events::{Event, Read};
+use tandem_domain::tracking::visitors::Teller;
 use tandem_store as store;
 use tandem_store::idempotency::{self, Record};
 use tandem_store::tracking::Visitors;
-use tandem_store::{Stamp, StoreError};
+use tandem_store::{Stamp, StoreError, Tx};
 use uuid::Uuid;
 
 use super::body::{EventsAnswer, RejectedEvent, Who};
@@ -88,7 +90,7 @@ impl Work for Tracks {
         let mut kept = idempotency::find_all(&tx, &keys_of(items)).await?;
         // What is refused or answered already does nothing: neither are leads made of it nor events noted.
         let open = open(items, &kept);
-        let visitors = store::tracking::visitors(&tx, &visitor_keys(&open)).await?;
+        let mut visitors = store::tracking::visitors(&tx, &visitor_keys(&open)).await?;
         let mut leads = Leads::named_by(&tx, &open).await?;
         let mut made = leads.make(&tx, &open).await?;
         let touched: BTreeSet<LeadId> = leads.all().chain(visitors.leads()).collect();
@@ -97,13 +99,15 @@ impl Work for Tracks {
             true => store::tracking::known_events(&tx, &event_ids(&open)).await?,
             false => BTreeSet::new(),
         };
-        let news = store::tracking::news(&tx, &hashes(&open, &leads)).await?;
+        let crowded = crowded(&tx, &open, &mut visitors, &done).await?;
+        let news = store::tracking::news(&tx, &hashes(&open, &leads, &crowded)).await?;
         let mut known = Known {
             visitors,
             leads,
             news,
             told: std::mem::take(&mut made.told),
             done,
+            crowded,
         };
 
         let (mut arrived, mut outcomes, mut records) = (vec![], vec![], vec![]);
@@ -186,13 +190,44 @@ fn open<'a>(items: &[&'a Item], kept: &HashMap<String, Record>) -> Vec<&'a Item>
     open
 }
 
+/// The events of visitors of whom no more are kept, but for those that were told before.
+async fn crowded(
+    tx: &Tx,
+    open: &[&Item],
+    visitors: &mut Visitors,
+    done: &BTreeSet<EventId>,
+) -> Result<BTreeSet<EventId>, StoreError> {
+    let mut crowded: Vec<(EventId, Option<Uuid>)> = vec![];
+    for item in open {
+        let teller = item.teller();
+        for arrival in item.events.iter().filter(|arrival| !done.contains(&arrival.id)) {
+            if let Who::Visitor(key) = &arrival.who
+                && !visitors.admit(key, teller)
+            {
+                crowded.push((arrival.id, arrival.hash));
+            }
+        }
+    }
+    let hashes: BTreeSet<Uuid> = crowded.iter().filter_map(|(_, hash)| *hash).collect();
+    let told = store::tracking::told_before(tx, &hashes).await?;
+    crowded.retain(|(_, hash)| hash.is_none_or(|hash| !told.contains(&hash)));
+    Ok(crowded.into_iter().map(|(id, _)| id).collect())
+}
+
 /// The hashes of the events that will be taken, unless they were told before.
-fn hashes(open: &[&Item], leads: &Leads) -> BTreeSet<Uuid> {
-    let taken = all_of(open).filter(|arrival| leads.knows(&arrival.who));
+fn hashes(open: &[&Item], leads: &Leads, crowded: &BTreeSet<EventId>) -> BTreeSet<Uuid> {
+    let taken = all_of(open).filter(|arrival| leads.knows(&arrival.who) && !crowded.contains(&arrival.id));
     taken.filter_map(|arrival| arrival.hash).collect()
 }
 
 impl Item {
+    fn teller(&self) -> Teller {
+        match self.stamp.actor {
+            Actor::System(_) => Teller::Site,
+            Actor::User(_) | Actor::Key { .. } | Actor::Form(_) => Teller::Service,
+        }
+    }
+
     /// The answer that its key has already.
     fn known<'a>(&'a self, kept: &'a HashMap<String, Record>) -> Option<(&'a Once, &'a Record)> {
         let once = self.once.as_ref()?;
@@ -210,6 +245,8 @@ struct Known {
     told: BTreeSet<Uuid>,
     /// The events that an earlier attempt kept.
     done: BTreeSet<EventId>,
+    /// The events of visitors of whom no more are kept.
+    crowded: BTreeSet<EventId>,
 }
 
 impl Known {
@@ -232,6 +269,12 @@ impl Known {
                 }
                 let detail = "there is no such lead";
                 let rejected = RejectedEvent::new(arrival.index, "not_found", detail);
+                answer.rejected.push(rejected);
+                continue;
+            }
+            if self.crowded.contains(&arrival.id) {
+                let detail = "no more events are kept of this visitor";
+                let rejected = RejectedEvent::new(arrival.index, "too_many_events", detail);
                 answer.rejected.push(rejected);
                 continue;
             }

@@ -6,6 +6,21 @@ use crate::instant::Timestamp;
 /// The fewest and the most characters of a visitor's id.
 pub const KEY_CHARS: std::ops::RangeInclusive<usize> = 8..=100;
 
+/// The most events that are kept of a visitor who is nobody's, and up to which sites are heard about anybody. Strangers
+/// can tell no more, so that it stays little work to read all of them again for a late one, or to give them to a lead.
+pub const MOST_OF_A_STRANGER: u64 = 10_000;
+/// The most events that are kept of a visitor who is a lead's.
+pub const MOST_OF_A_LEADS: u64 = 100_000;
+
+/// Who tells what a visitor did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Teller {
+    /// A page of a site: anybody can say what a page says.
+    Site,
+    /// A server with its key, or a form that was sent.
+    Service,
+}
+
 /// The id that a site gave a visitor, if it may be one: letters, digits and `._:-`.
 pub fn visitor_key(text: &str) -> Option<&str> {
     let text = text.trim();
@@ -51,6 +66,14 @@ impl Visitor {
         link.map(|link| link.lead_id)
     }
 
+    /// The most events that are kept of it, where so somebody tells them.
+    pub fn most_events(&self, teller: Teller) -> u64 {
+        match teller {
+            Teller::Service if !self.links.is_empty() => MOST_OF_A_LEADS,
+            Teller::Service | Teller::Site => MOST_OF_A_STRANGER,
+        }
+    }
+
     /// A lead identified itself with it: the link, if that is news.
     pub fn identify(&mut self, lead_id: LeadId, now: Timestamp, ids: &mut Ids) -> Option<Link> {
         let last = self.links.last();
@@ -85,10 +108,13 @@ mod tests {
             links: vec![],
         };
         assert_eq!(visitor.owner_at(at(5)), None);
+        let most = |visitor: &Visitor| [Teller::Site, Teller::Service].map(|teller| visitor.most_events(teller));
+        assert_eq!(most(&visitor), [MOST_OF_A_STRANGER, MOST_OF_A_STRANGER]);
 
         assert!(visitor.identify(ada, at(10), &mut ids).is_some());
         assert!(visitor.identify(ada, at(11), &mut ids).is_none());
         assert!(visitor.identify(bob, at(20), &mut ids).is_some());
+        assert_eq!(most(&visitor), [MOST_OF_A_STRANGER, MOST_OF_A_LEADS]);
 
         let owners: Vec<_> = [5, 10, 19, 20, 99].map(|t| visitor.owner_at(at(t))).into();
         assert_eq!(owners, [Some(ada), Some(ada), Some(ada), Some(bob), Some(bob)]);

@@ -58,22 +58,43 @@ pub fn sessions_of_runs(backend: DbBackend, of: Stream, runs: String) -> Stateme
     Statement::from_sql_and_values(backend, sql, [runs.into()])
 }
 
-/// The events within the spans in a JSON array of `{id, low, high}`.
+/// Of the events within the spans in a JSON array of `{id, low, high}` what sessions look at. Known bots make none, and
+/// those whom no visitor is known of make them of forms alone.
 pub fn events_within(backend: DbBackend, of: Stream, spans: String) -> Statement {
+    let columns = "e.id, e.type AS kind, e.visitor_id, e.lead_id, e.occurred_at, e.url, e.referrer, e.landing_url, \
+         e.landing_referrer";
+    let only = match of {
+        Stream::Visitor => "NOT e.is_bot",
+        Stream::Lead => "NOT e.is_bot AND e.type = 'form_submit'",
+    };
     let sql = if is_postgres(backend) {
         format!(
-            "SELECT e.* FROM json_to_recordset($1::text::json) AS x(id uuid, low bigint, high bigint) \
-             JOIN events e ON {} AND e.occurred_at >= x.low AND e.occurred_at <= x.high",
+            "SELECT {columns} FROM json_to_recordset($1::text::json) AS x(id uuid, low bigint, high bigint) \
+             JOIN events e ON {} AND e.occurred_at >= x.low AND e.occurred_at <= x.high WHERE {only}",
             of.joined("e", "x.id")
         )
     } else {
         format!(
-            "SELECT e.* FROM jsonb_each(?1) AS x CROSS JOIN events e ON {} \
-             AND e.occurred_at >= x.value->>'low' AND e.occurred_at <= x.value->>'high'",
+            "SELECT {columns} FROM jsonb_each(?1) AS x CROSS JOIN events e ON {} \
+             AND e.occurred_at >= x.value->>'low' AND e.occurred_at <= x.value->>'high' WHERE {only}",
             of.joined("e", "unhex(x.value->>'id', '-')")
         )
     };
     Statement::from_sql_and_values(backend, sql, [spans.into()])
+}
+
+/// How many events are kept of the visitors in a JSON array of ids, as `id` and `kept`; counted up to `most` of each.
+pub fn events_of_visitors(backend: DbBackend, visitors: String, most: u64) -> Statement {
+    let source = if is_postgres(backend) {
+        "json_array_elements_text($1::text::json) AS x JOIN visitors v ON v.id = x.value::uuid"
+    } else {
+        "json_each(?1) AS x CROSS JOIN visitors v ON v.id = unhex(x.value, '-')"
+    };
+    let sql = format!(
+        "SELECT v.id AS id, (SELECT count(*) FROM (SELECT 1 FROM events e WHERE e.visitor_id = v.id LIMIT {most}) AS told) \
+         AS kept FROM {source}"
+    );
+    Statement::from_sql_and_values(backend, sql, [visitors.into()])
 }
 
 /// What visitors did before anybody knew them becomes their lead's, by a JSON array of `{visitor_id, lead_id}`.

@@ -13,7 +13,7 @@ use tandem_domain::id::{EventId, Id, Ids, LeadId, VisitorId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::identity::Key;
 use tandem_domain::tracking::events::Event;
-use tandem_domain::tracking::visitors::{Link, Visitor};
+use tandem_domain::tracking::visitors::{Link, MOST_OF_A_LEADS, Teller, Visitor};
 use uuid::Uuid;
 
 pub use list::{Place, events_of, sessions_of, touches_of, visitor_keys};
@@ -30,12 +30,14 @@ use crate::rows::{events, identifiers, leads, to_json, visitor_links, visitors};
 pub struct Visitors {
     by_key: HashMap<String, Visitor>,
     made: BTreeSet<VisitorId>,
+    /// How many events are kept of each.
+    kept: HashMap<VisitorId, u64>,
 }
 
 impl Visitors {
     /// The visitor with this id; made where nobody has heard of it.
     pub fn visit(&mut self, key: &str, now: Timestamp, ids: &mut Ids) -> &mut Visitor {
-        let Self { by_key, made } = self;
+        let Self { by_key, made, .. } = self;
         by_key.entry(key.to_owned()).or_insert_with(|| {
             let id = ids.next();
             made.insert(id);
@@ -46,6 +48,23 @@ impl Visitors {
                 links: vec![],
             }
         })
+    }
+
+    /// Whether one more event is kept of the visitor with this id, where so somebody tells it; it is counted then.
+    pub fn admit(&mut self, key: &str, teller: Teller) -> bool {
+        // One that is made with this event has no others.
+        let Some(visitor) = self.by_key.get(key) else {
+            return true;
+        };
+        let kept = self.kept.entry(visitor.id).or_default();
+        let is_admitted = *kept < visitor.most_events(teller);
+        *kept += u64::from(is_admitted);
+        is_admitted
+    }
+
+    /// How many events are kept of a visitor, with those that were admitted.
+    fn kept(&self, id: VisitorId) -> u64 {
+        self.kept.get(&id).copied().unwrap_or_default()
     }
 
     /// Every lead that any of them was linked to.
@@ -101,6 +120,7 @@ pub async fn visitors(tx: &Tx, keys: &BTreeSet<String>) -> Result<Visitors, Stor
     for row in found {
         links.entry(row.visitor_id).or_default().push(row.into_domain());
     }
+    let kept = kept_of(tx, known.iter().map(|row| row.id).collect()).await?;
     let by_key = known.into_iter().map(|row| {
         let links = links.remove(&row.id).unwrap_or_default();
         (row.key.clone(), row.into_domain(links))
@@ -108,7 +128,21 @@ pub async fn visitors(tx: &Tx, keys: &BTreeSet<String>) -> Result<Visitors, Stor
     Ok(Visitors {
         by_key: by_key.collect(),
         made: BTreeSet::new(),
+        kept,
     })
+}
+
+/// How many events are kept of visitors, counted no further than it matters.
+async fn kept_of(tx: &Tx, ids: Vec<Uuid>) -> Result<HashMap<VisitorId, u64>, StoreError> {
+    let backend = tx.conn().get_database_backend();
+    let statement = dialect::events_of_visitors(backend, to_json(&ids), MOST_OF_A_LEADS);
+    let mut kept = HashMap::new();
+    for row in tx.conn().query_all_raw(statement).await? {
+        let id: Uuid = row.try_get("", "id")?;
+        let count: i64 = row.try_get("", "kept")?;
+        kept.insert(Id::from_uuid(id), u64::try_from(count).unwrap_or_default());
+    }
+    Ok(kept)
 }
 
 /// The leads that these identifiers name, each by the record that has it.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use serde_json::{Value, json};
-use tandem_domain::id::{LeadId, TouchId, VisitorId};
+use tandem_domain::id::{Id, LeadId, TouchId, VisitorId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::Touch;
-use tandem_domain::tracking::events::{Event, EventKind};
+use tandem_domain::tracking::events::{Event, EventKind, Pages};
 use tandem_domain::tracking::record::TouchRecord;
 use tandem_domain::tracking::sessions::{Point, Session, Way, sessions, span, way, window};
 use uuid::Uuid;
@@ -16,7 +16,7 @@ use super::Visitors;
 use crate::db::{Conn, Tx};
 use crate::dialect::{self, OnConflict, Stream};
 use crate::error::StoreError;
-use crate::rows::{events, to_json, touches};
+use crate::rows::{to_json, touches};
 use crate::write;
 
 /// Whose events make sessions with each other.
@@ -24,6 +24,10 @@ type Whose = (Option<VisitorId>, Option<LeadId>);
 
 /// A session with the row that keeps it.
 type Kept = (TouchId, Session);
+
+/// How many events the visitors have at most whose sessions are looked at in one go: a late event may have all of them
+/// read again.
+const MOST_AT_ONCE: u64 = 100_000;
 
 /// Let sessions follow from new events; answers the leads whose touches changed.
 pub(super) async fn follow(
@@ -33,10 +37,43 @@ pub(super) async fn follow(
     fresh: &BTreeSet<LeadId>,
 ) -> Result<BTreeSet<LeadId>, StoreError> {
     let mut streams: BTreeMap<Whose, Vec<Point>> = BTreeMap::new();
-    for event in arrived.iter().filter(|event| makes_sessions(event)) {
+    for event in arrived.iter().filter(|event| !event.is_bot) {
         let whose = (event.visitor_id, event.lead_id);
-        streams.entry(whose).or_default().push(point(event));
+        if makes_sessions(&whose, &event.kind, &event.pages) {
+            let point = point(&event.kind, event.occurred_at, event.pages.clone());
+            streams.entry(whose).or_default().push(point);
+        }
     }
+    let mut changed = BTreeSet::new();
+    // Mostly one: what a batch may bring into memory is bounded, not what it may do.
+    for portion in portions(streams, known) {
+        changed.extend(join(tx, portion, known, fresh).await?);
+    }
+    Ok(changed)
+}
+
+fn portions(streams: BTreeMap<Whose, Vec<Point>>, known: &Visitors) -> Vec<BTreeMap<Whose, Vec<Point>>> {
+    let (mut portions, mut portion, mut weight) = (vec![], BTreeMap::new(), 0);
+    for (whose, points) in streams {
+        let kept = whose.0.map_or(0, |visitor| known.kept(visitor));
+        if weight > 0 && weight + kept > MOST_AT_ONCE {
+            portions.push(std::mem::take(&mut portion));
+            weight = 0;
+        }
+        weight += kept;
+        portion.insert(whose, points);
+    }
+    portions.push(portion);
+    portions
+}
+
+/// Let new events join the sessions of their streams; answers the leads whose touches changed.
+async fn join(
+    tx: &Tx,
+    streams: BTreeMap<Whose, Vec<Point>>,
+    known: &Visitors,
+    fresh: &BTreeSet<LeadId>,
+) -> Result<BTreeSet<LeadId>, StoreError> {
     let is_new = |whose: &Whose| match whose {
         (Some(visitor), _) => known.made.contains(visitor),
         (None, Some(lead)) => fresh.contains(lead),
@@ -66,17 +103,53 @@ pub(super) async fn follow(
 }
 
 /// Events of a visitor's visits, and forms that were sent without a visitor.
-fn makes_sessions(event: &Event) -> bool {
-    let is_known = event.visitor_id.is_some() || event.lead_id.is_some();
-    let is_lone_form = event.kind.name() == EventKind::FORM_SUBMIT && event.pages != Default::default();
-    !event.is_bot && is_known && event.kind.is_of_a_visit() && (event.visitor_id.is_some() || is_lone_form)
+fn makes_sessions(whose: &Whose, kind: &EventKind, pages: &Pages) -> bool {
+    match whose {
+        (Some(_), _) => kind.is_of_a_visit(),
+        (None, Some(_)) => kind.name() == EventKind::FORM_SUBMIT && *pages != Pages::default(),
+        (None, None) => false,
+    }
 }
 
-fn point(event: &Event) -> Point {
+fn point(kind: &EventKind, at: Timestamp, pages: Pages) -> Point {
     Point {
-        at: event.occurred_at,
-        is_submission: event.kind.name() == EventKind::FORM_SUBMIT,
-        pages: event.pages.clone(),
+        at,
+        is_submission: kind.name() == EventKind::FORM_SUBMIT,
+        pages,
+    }
+}
+
+/// What sessions look at of an event.
+#[derive(FromQueryResult)]
+struct Told {
+    id: Uuid,
+    kind: String,
+    visitor_id: Option<Uuid>,
+    lead_id: Option<Uuid>,
+    occurred_at: i64,
+    url: Option<String>,
+    referrer: Option<String>,
+    landing_url: Option<String>,
+    landing_referrer: Option<String>,
+}
+
+impl Told {
+    /// The point, if the event makes sessions, with whose it is.
+    fn into_point(self) -> Result<Option<(Whose, Point)>, StoreError> {
+        let kind = EventKind::named(&self.kind).ok_or(StoreError::Corrupt("events"))?;
+        let whose: Whose = (
+            self.visitor_id.map(Id::from_uuid),
+            self.lead_id.map(Id::from_uuid),
+        );
+        let pages = Pages {
+            url: self.url,
+            referrer: self.referrer,
+            landing_url: self.landing_url,
+            landing_referrer: self.landing_referrer,
+        };
+        let at = Timestamp::from_millis(self.occurred_at);
+        let is_one = makes_sessions(&whose, &kind, &pages);
+        Ok(is_one.then(|| (whose, point(&kind, at, pages))))
     }
 }
 
@@ -197,20 +270,18 @@ async fn redo(tx: &Tx, late: Vec<(Whose, Vec<Session>, &[Point])>) -> Result<Vec
         }
         let statement = dialect::events_within(tx.conn().get_database_backend(), stream, to_json(&spans));
         for row in tx.conn().query_all_raw(statement).await? {
-            let event = events::Model::from_query_result(&row, "")?.into_domain()?;
-            if makes_sessions(&event) {
-                let whose = (event.visitor_id, event.lead_id);
-                told.entry(whose)
-                    .or_default()
-                    .insert(event.id.uuid(), point(&event));
+            let event = Told::from_query_result(&row, "")?;
+            let id = event.id;
+            if let Some((whose, point)) = event.into_point()? {
+                told.entry(whose).or_default().insert(id, point);
             }
         }
     }
     let rules = &tx.rules().channel_rules;
     let made = late.into_iter().map(|(whose, old, (low, high))| {
-        let points = told.get(&whose).into_iter().flat_map(BTreeMap::values);
+        let points = told.remove(&whose).unwrap_or_default().into_values();
         let points = points.filter(|point| low <= point.at && point.at <= high);
-        (whose, old, sessions(None, points.cloned().collect(), rules))
+        (whose, old, sessions(None, points.collect(), rules))
     });
     Ok(made.collect())
 }
