@@ -109,6 +109,15 @@ test("the HTML that the service gives out works as it stands", async () => {
   assert.equal((await service.leadOf("snippet@example.com")).first_touch.source, "newsletter");
 });
 
+test("the HTML that the service gives out knows a search engine by the page that led to it", async () => {
+  site.pages.set("/snippet.html", `<!DOCTYPE html><title>Snippet</title>${form.snippet_html}`);
+  await page.goto(`${site.origin}/snippet.html`, { referer: "https://www.google.com/" });
+  await page.fill("[name=email]", "searched@example.com");
+  await page.click("button");
+  await page.waitForURL(`${site.origin}/thanks.html`);
+  assert.equal((await service.leadOf("searched@example.com")).first_touch.channel, "organic_search");
+});
+
 test("the script that the service gives out sends a form and tells the page", async () => {
   site.pages.set(
     "/script.html",
@@ -125,4 +134,27 @@ test("the script that the service gives out sends a form and tells the page", as
   await page.click("button");
   await page.waitForFunction(() => document.title === "accepted");
   assert.ok(await service.leadOf("script@example.com"));
+});
+
+test("the script that the service gives out tells a no from a yes, and a test", async () => {
+  const ask = (email, more) =>
+    site.pages.set(
+      "/ask.html",
+      `<!DOCTYPE html><title>Ask</title><form data-tandem-form="${form.key}"><input name="email" value="${email}">${more}<button>Send</button></form>
+       <script>addEventListener("tandem:sent", (e) => (document.title = e.detail.status), true);</script>
+       <script>${form.snippet_js}</script>`,
+    );
+  for (const [email, more] of [
+    ["no@example.com", '<input type="hidden" name="_consent_marketing_email" value="0">'],
+    ["yes@example.com", '<input type="checkbox" checked name="_consent_marketing_email" value="1">'],
+    ["test@example.com", '<input type="hidden" name="_test" value="1">'],
+  ]) {
+    ask(email, more);
+    await page.goto(`${site.origin}/ask.html`);
+    await page.click("button");
+    await page.waitForFunction(() => document.title === "accepted");
+  }
+  const said = async (email) => (await service.leadOf(email)).may_contact.marketing_email.why;
+  assert.deepEqual([await said("no@example.com"), await said("yes@example.com")], ["withdrawn", "granted"]);
+  assert.equal(await service.leadOf("test@example.com"), undefined);
 });

@@ -158,6 +158,10 @@ on_both! {
         assert_eq!(why(app, &lead, "calls").await, is(false, "withdrawn"));
         app.post(&path).body(FORM, "email=ada%40example.com&_consent_calls=on").await.expect(200);
         assert_eq!(why(app, &lead, "calls").await, is(true, "granted"));
+        app.clock.advance(hours(1) / 20);
+        let behind = "email=ada%40example.com&_consent_calls=no&_submitted_at=2020-01-01T00%3A00%3A00Z";
+        app.post(&path).body(FORM, behind).await.expect(200);
+        assert_eq!(why(app, &lead, "calls").await, is(false, "withdrawn"), "whatever the browser's clock says");
     }
 
     async fn an_upsert_states_consent_once(app) {

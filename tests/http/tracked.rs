@@ -206,6 +206,26 @@ on_both! {
         assert_eq!(channels(&of_lead(app, "bob@example.com", "touches").await), ["email"]);
     }
 
+    async fn whose_a_browser_is_stands_in_the_journal_and_no_replay_takes_it_away(app) {
+        let (site, form) = (given_site(app).await, given_form(app).await);
+        let path = format!("/v1/capture/{form}");
+        let bot = app.post(&path).header("origin", ORIGIN).header("user-agent", "Mozilla/5.0 (compatible; Googlebot/2.1)");
+        let bot = bot.json(json!({"fields": {"email": "bob@example.com"}, "visitor_id": "visitor-1"})).await.expect(201);
+        app.clock.advance(minutes(10));
+        send(app, &form, Some("visitor-1"), "ada@example.com", json!({"page_url": "https://www.example.com/contact"})).await;
+        let replay = format!("/v1/submissions/{}/replay", bot["submission_id"].as_str().unwrap());
+        assert_eq!(app.post(&replay).by(app.admin().await).await.expect(200)["status"], "accepted");
+        collect(app, &site, "visitor-1", json!([view(minutes(10), "https://www.example.com/later", None)])).await.expect(204);
+
+        let told = app.get("/v1/journal?type=visitor.identified").by(app.admin().await).await.expect(200);
+        let ada = lead(app, "ada@example.com").await;
+        let entries = told["data"].as_array().unwrap();
+        assert_eq!(entries.iter().map(|entry| &entry["lead_id"]).collect::<Vec<_>>(), [&ada["id"]]);
+        assert_eq!(entries[0]["actor"]["type"], "form");
+        assert_eq!(of_lead(app, "ada@example.com", "events").await.len(), 2);
+        assert_eq!(of_lead(app, "bob@example.com", "events").await.len(), 1);
+    }
+
     async fn one_person_on_two_browsers_is_one_with_both_histories(app) {
         let (site, form) = (given_site(app).await, given_form(app).await);
         collect(app, &site, "laptop-01", json!([view(-minutes(100), LANDING, None)])).await.expect(204);

@@ -12,7 +12,7 @@ use tandem_domain::access::Actor;
 use tandem_domain::id::LeadId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::identity::Email;
-use tandem_domain::leads::save::{self, OnConflict, Saved, Statement};
+use tandem_domain::leads::save::{self, CompanyStatement, OnConflict, Saved, Statement};
 use tandem_store::{Db, Stamp, StoreError, Tx};
 use tandem_tests::START;
 
@@ -22,9 +22,11 @@ fn stamp(seed: u64) -> Stamp {
 }
 
 /// What is said about a person with an e-mail.
+/// About the person alone: nothing is said of a company.
 fn statement(email: &str) -> Statement {
     Statement {
         emails: vec![Email::parse(email).unwrap()],
+        company: Some(CompanyStatement::default()),
         ..Statement::default()
     }
 }

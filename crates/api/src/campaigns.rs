@@ -36,7 +36,6 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
 fn aliases() -> ArrayBuilder {
     let alias = ObjectBuilder::new()
         .schema_type(Type::String)
-        .min_length(Some(1))
         .max_length(Some(200))
         .pattern(Some(r"\S"));
     ArrayBuilder::new()

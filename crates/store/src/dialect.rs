@@ -220,7 +220,11 @@ pub fn leads_with_emails_between(backend: DbBackend, ranges: String, most: u64, 
         let record = "json_to_recordset($1::text::json) AS x(first text COLLATE \"C\", \"end\" text COLLATE \"C\") JOIN";
         (record, "x.first", "x.\"end\"")
     } else {
-        ("json_each(?1) AS x CROSS JOIN", "x.value->>'first'", "x.value->>'end'")
+        (
+            "json_each(?1) AS x CROSS JOIN",
+            "x.value->>'first'",
+            "x.value->>'end'",
+        )
     };
     let begins = |i: &str| {
         format!("{i}.kind = 'email' AND {i}.system = '' AND {i}.value >= {first} AND {i}.value < {end}")

@@ -7,7 +7,7 @@ use tandem_domain::capture::{Posted, Submission, SubmissionStatus};
 use tandem_domain::change::Change;
 use tandem_domain::id::LeadId;
 use tandem_domain::tracking::events::{Event, EventKind, Pages};
-use tandem_domain::tracking::visitors::{Teller, visitor_key};
+use tandem_domain::tracking::visitors::{Link, Teller, visitor_key};
 use tandem_store::tracking::{self, Identified, Visitors};
 use tandem_store::{Stamp, StoreError, Tx};
 
@@ -33,41 +33,50 @@ impl Sent {
         })
     }
 
-    /// Note what was decided about one submission.
-    pub fn note(&mut self, stamp: &Stamp, posted: &Posted, changes: &[Change]) {
+    /// Note what was decided about one submission; the change that its visitor is somebody's from now on, if it is news.
+    pub fn note(&mut self, stamp: &Stamp, posted: &Posted, changes: &[Change]) -> Option<Change> {
+        let mut link = None;
         for change in changes {
             match change {
                 Change::LeadCreated { lead, .. } => drop(self.fresh.insert(lead.id)),
                 Change::SubmissionReceived(submission) | Change::SubmissionReplayed(submission) => {
-                    self.take(stamp, posted, submission);
+                    link = self.take(stamp, posted, submission);
                 }
                 _ => {}
             }
         }
+        link.map(Change::VisitorIdentified)
     }
 
-    fn take(&mut self, stamp: &Stamp, posted: &Posted, submission: &Submission) {
+    fn take(&mut self, stamp: &Stamp, posted: &Posted, submission: &Submission) -> Option<Link> {
         let (SubmissionStatus::Accepted, Some(lead_id)) = (submission.status, submission.lead_id) else {
-            return;
+            return None;
         };
         let told_by = submission.form_id.to_string();
         let mut ids = stamp.ids();
         let key = posted.visitor.as_deref().and_then(visitor_key);
+        let mut news = None;
         let visitor_id = key.map(|key| {
             let visitor = self.visitors.visit(key, stamp.now, &mut ids);
             let is_first = visitor.links.is_empty();
-            if let Some(link) = visitor.identify(lead_id, stamp.now, &mut ids) {
-                self.links.push(Identified {
-                    link,
-                    told_by: told_by.clone(),
-                    is_first,
-                });
+            // Who identified itself after a submission that is only now run again has the browser still.
+            let is_overtaken = visitor
+                .links
+                .last()
+                .is_some_and(|link| link.at > submission.received_at);
+            if !is_overtaken {
+                news = visitor.identify(lead_id, stamp.now, &mut ids);
             }
+            self.links.extend(news.map(|link| Identified {
+                link,
+                told_by: told_by.clone(),
+                is_first,
+            }));
             visitor.id
         });
         // A visitor of whom very much is kept: the submission and the link stand all the same.
         if key.is_some_and(|key| !self.visitors.admit(key, Teller::Service)) {
-            return;
+            return news;
         }
         let said = json!({"form_id": submission.form_id, "submission_id": submission.id});
         let context = posted.context.clone();
@@ -93,6 +102,7 @@ impl Sent {
             properties: said.as_object().cloned().unwrap_or_else(Map::new),
             is_bot: false,
         });
+        news
     }
 
     /// Record it, once the leads are written.

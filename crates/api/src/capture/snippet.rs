@@ -32,14 +32,14 @@ pub fn html(form: &Form, key: &str, address: &str) -> String {
             escaped(name)
         );
     }
-    for name in ["_page_url", "_referrer", "_landing_url", "_rendered_at"] {
+    for name in ["_page_url", "_referrer", "_rendered_at"] {
         let _ = writeln!(text, "  <input type=\"hidden\" name=\"{name}\">");
     }
     text.push_str("  <button>Send</button>\n</form>\n");
     // Only the last form of the page up to here is meant.
     text.push_str(
         "<script>\n(function (form) {\n  form._page_url.value = location.href;\n  form._referrer.value = document.referrer;\n\
-         \x20 form._landing_url.value = location.href;\n  form._rendered_at.value = new Date().toISOString();\n\
+         \x20 form._rendered_at.value = new Date().toISOString();\n\
          })(document.forms[document.forms.length - 1]);\n</script>\n",
     );
     text
@@ -76,17 +76,19 @@ pub fn js(key: &str, address: &str) -> String {
   var form = document.querySelector('form[data-tandem-form="{key}"]');
   if (!form) return;
   var shown = new Date().toISOString();
-  var told = /^_(visitor_id|page_url|page_title|referrer|landing_url|landing_referrer|language|rendered_at|submitted_at|test)$/;
+  var no = /^\s*(off|false|no|0)?\s*$/i;
+  var told = /^_(visitor_id|page_url|page_title|referrer|landing_url|landing_referrer|language|rendered_at|submitted_at)$/;
   form.addEventListener("submit", function (event) {{
     event.preventDefault();
-    var fields = {{}}, consent = [], context = {{
+    var isTest = false, fields = {{}}, consent = [], context = {{
       page_url: location.href, page_title: document.title, referrer: document.referrer,
       language: navigator.language, rendered_at: shown
     }};
     new FormData(form).forEach(function (value, name) {{
       if (typeof value !== "string") return;
-      if (told.test(name)) context[name.slice(1)] = value || context[name.slice(1)];
-      else if (name.indexOf("_consent_") === 0) consent.push({{ purpose: name.slice(9), granted: true }});
+      if (name === "_test") isTest = !no.test(value);
+      else if (told.test(name)) context[name.slice(1)] = value || context[name.slice(1)];
+      else if (name.indexOf("_consent_") === 0) consent.push({{ purpose: name.slice(9), granted: !no.test(value) }});
       else fields[name] = name in fields ? [].concat(fields[name], value) : value;
     }});
     fetch("{address}", {{
@@ -97,6 +99,7 @@ pub fn js(key: &str, address: &str) -> String {
         visitor_id: context.visitor_id,
         consent: consent,
         context: context,
+        test: isTest,
         submitted_at: new Date().toISOString()
       }})
     }}).then(function (response) {{

@@ -210,7 +210,7 @@ async fn replay_submission(
         return Err(Problem::new(Code::WrongRole));
     }
     let tx = ctx.begin().await?;
-    let kept = store::capture::submission_for_update(&tx, path.0.submission_id).await?;
+    let kept = store::capture::submission(&tx, path.0.submission_id).await?;
     if !kept.status.can_be_replayed() {
         return Err(Problem::new(Code::Conflict)
             .with("current", kept.status.name())

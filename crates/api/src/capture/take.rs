@@ -91,7 +91,7 @@ impl Work for Captures {
         let (mut outcomes, mut changes, mut records) = (vec![], vec![], vec![]);
         for read in batch {
             let item = read.item;
-            let decided = read.decide(&tx, &mut world, &mut twins, &kept);
+            let mut decided = read.decide(&tx, &mut world, &mut twins, &kept);
             if let (Outcome::Taken(answer), Some(once)) = (&decided.outcome, &item.once)
                 && !decided.is_done
             {
@@ -100,7 +100,8 @@ impl Work for Captures {
                 records.push((once.key_hash.as_str(), record));
             }
             if !decided.changes.is_empty() {
-                sent.note(&item.stamp, &item.posted, &decided.changes);
+                let links = sent.note(&item.stamp, &item.posted, &decided.changes);
+                decided.changes.extend(links);
                 changes.push((&item.stamp, decided.changes));
             }
             outcomes.push(decided.outcome);
@@ -142,6 +143,8 @@ impl Work for Captures {
 }
 
 /// Run a kept submission again, within the caller's transaction, by its form as it is now.
+///
+/// Its row is locked after the leads, as every row is; `Conflict` where somebody else ran it in the meantime.
 pub async fn replay(
     tx: &Tx,
     kept: &Submission,
@@ -149,10 +152,15 @@ pub async fn replay(
     form: &Form,
 ) -> Result<Submission, StoreError> {
     let (now, rules) = (tx.stamp().now, tx.rules());
-    let said = statement(form, posted, &rules.custom_fields, &rules.channel_rules, now);
+    let (fields, channels) = (&rules.custom_fields, &rules.channel_rules);
+    let said = statement(form, posted, fields, channels, kept.received_at);
     let mut sent = Sent::prepare(tx, [posted.visitor.as_deref()].into_iter()).await?;
     let about: Vec<&Statement> = said.as_ref().map(|answers| &answers.said).into_iter().collect();
     let mut world = store::leads::world(tx, about.iter().copied()).await?;
+    let current = store::capture::submission_for_update(tx, kept.id).await?;
+    if current.version != kept.version {
+        return Err(StoreError::Conflict);
+    }
     let incoming = Incoming {
         id: kept.id,
         form,
@@ -164,7 +172,7 @@ pub async fn replay(
         agreement: &tx.rules().agreement,
     };
     let mut twins = Twins::default();
-    let captured = capture(
+    let mut captured = capture(
         &mut world,
         &mut twins,
         incoming,
@@ -173,8 +181,9 @@ pub async fn replay(
         now,
         &mut tx.ids(),
     );
+    let links = sent.note(tx.stamp(), posted, &captured.changes);
+    captured.changes.extend(links);
     store::write(tx, &captured.changes).await?;
-    sent.note(tx.stamp(), posted, &captured.changes);
     sent.record(tx).await?;
     let again = captured.changes.into_iter().find_map(|change| match change {
         Change::SubmissionReplayed(submission) => Some(submission),

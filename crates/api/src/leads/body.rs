@@ -387,7 +387,11 @@ impl LeadWrite {
                     pointer: Some(pointer),
                     ..
                 }) => Fault::new(pointer, "invalid_format", Invalid::Phone),
-                _ => Fault::new("/email", "required", "a lead needs an id, external id, e-mail or phone"),
+                _ => Fault::new(
+                    "/email",
+                    "required",
+                    "a lead needs an id, external id, e-mail or phone",
+                ),
             });
         }
         if faults.is_empty() { Ok(said) } else { Err(faults) }

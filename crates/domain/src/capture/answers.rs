@@ -162,7 +162,10 @@ impl Reading<'_> {
                 // One that need not and cannot be read loses nobody: it stays an answer.
                 Err(_) => {
                     let local = self.country.is_none().then(|| Dialled::parse(&text)).flatten();
-                    let local = local.map(|dialled| LocalPhone { dialled, pointer: None });
+                    let local = local.map(|dialled| LocalPhone {
+                        dialled,
+                        pointer: None,
+                    });
                     self.said.local_phones.extend(local);
                 }
             },

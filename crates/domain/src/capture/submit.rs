@@ -233,6 +233,9 @@ fn save(
         _ => vec![Fault::new("/fields", "required", "an e-mail or phone is needed")],
     })?;
     let mut changes = saved.changes;
+    // A clock that is behind must not put a no before the yes that it takes back.
+    let received_at = incoming.again.map_or(now, |kept| kept.received_at);
+    let observed_at = said.observed_at.unwrap_or(received_at);
     let stated = consent.into_iter().map(|one| StateConsent {
         purpose: one.purpose,
         granted: one.granted,
@@ -240,7 +243,7 @@ fn save(
         wording: Some(one.wording),
         legal_basis: Some(one.legal_basis),
         source: None,
-        stated_at: Some(said.observed_at.unwrap_or(now)),
+        stated_at: Some(if one.granted { observed_at } else { received_at }),
     });
     let stated = consent::record(world, saved.lead_id, stated, Some(incoming.id), &actor, now, ids);
     changes.extend(stated);

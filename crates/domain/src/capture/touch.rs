@@ -12,14 +12,11 @@ pub(super) fn first_touch(context: &Context, rules: &ChannelRules, at: Timestamp
     fn said(text: &Option<String>) -> Option<&str> {
         text.as_deref().filter(|text| !text.trim().is_empty())
     }
-    let landing = said(&context.landing_url);
-    let visit = Visit {
-        landing: landing.or(said(&context.page_url)),
-        began_there: landing.is_some(),
-        referrer: match landing {
-            Some(_) => said(&context.landing_referrer),
-            None => said(&context.landing_referrer).or(said(&context.referrer)),
-        },
-    };
+    let visit = Visit::of_form(
+        said(&context.page_url),
+        said(&context.referrer),
+        said(&context.landing_url),
+        said(&context.landing_referrer),
+    );
     touch(visit, rules, at)
 }

@@ -133,30 +133,33 @@ impl Address {
     }
 }
 
-/// Names of parameters that let somebody in.
-const SECRETS: [&str; 18] = [
-    "access_token",
-    "api_key",
+/// Names of parameters that let somebody in: short ones that are parts of harmless names too (`promo_code`).
+const SECRETS: [&str; 2] = ["code", "pin"];
+/// Parts of such names, between what is neither letter nor digit: `reset_password_token`, `X-Amz-Credential`.
+const SECRET_PARTS: [&str; 12] = [
     "apikey",
     "auth",
-    "code",
-    "id_token",
+    "credential",
+    "jwt",
     "otp",
     "passwd",
-    "password",
-    "pin",
     "pwd",
-    "refresh_token",
-    "secret",
     "session",
+    "sessionid",
     "sid",
     "sig",
     "signature",
-    "token",
 ];
+/// What gives such a name away wherever it stands: `accessToken`.
+const SECRET_WORDS: [&str; 3] = ["password", "secret", "token"];
 
 fn is_secret(name: &str) -> bool {
-    SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+    let name = name.to_ascii_lowercase();
+    let mut parts = name.split(|c: char| !c.is_ascii_alphanumeric());
+    SECRETS.contains(&name.as_str())
+        || name.contains("api_key")
+        || SECRET_WORDS.iter().any(|word| name.contains(word))
+        || parts.any(|part| SECRET_PARTS.contains(&part))
 }
 
 /// Whether a parameter tells where a visit came from.
@@ -249,6 +252,14 @@ mod tests {
                 "https://e.com/a?b=1",
             ),
             ("https://e.com/?token=x", "https://e.com/"),
+            (
+                "https://e.com/reset?reset_password_token=a&X-Amz-Credential=b&sessionId=c&accessToken=d&jwt=e&PHP_SID=f&x=1",
+                "https://e.com/reset?x=1",
+            ),
+            (
+                "https://e.com/?promo_code=a&author=b&signup=c&pinned=d",
+                "https://e.com/?promo_code=a&author=b&signup=c&pinned=d",
+            ),
             ("/contact?utm_source=x", "/contact?utm_source=x"),
             ("/?utm_source=x", "?utm_source=x"),
         ] {

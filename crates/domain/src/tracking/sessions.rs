@@ -63,16 +63,12 @@ impl Pages {
                 referrer: self.referrer.as_deref(),
             };
         }
-        let landing = self.landing_url.as_deref();
-        let led = self.landing_referrer.as_deref();
-        Visit {
-            landing: landing.or(self.url.as_deref()),
-            began_there: landing.is_some(),
-            referrer: match landing {
-                Some(_) => led,
-                None => led.or(self.referrer.as_deref()),
-            },
-        }
+        Visit::of_form(
+            self.url.as_deref(),
+            self.referrer.as_deref(),
+            self.landing_url.as_deref(),
+            self.landing_referrer.as_deref(),
+        )
     }
 }
 

@@ -17,6 +17,25 @@ pub struct Visit<'a> {
     pub referrer: Option<&'a str>,
 }
 
+impl<'a> Visit<'a> {
+    /// What a form tells: on which page it stands and what led there, and where the visit landed and what led there.
+    ///
+    /// A form on the very page on which the visit landed was led to by what led to the page.
+    pub fn of_form(
+        page: Option<&'a str>,
+        referrer: Option<&'a str>,
+        landing: Option<&'a str>,
+        led: Option<&'a str>,
+    ) -> Self {
+        let is_elsewhere = landing.is_some() && landing != page;
+        Self {
+            landing: landing.or(page),
+            began_there: landing.is_some(),
+            referrer: led.or(referrer.filter(|_| !is_elsewhere)),
+        }
+    }
+}
+
 /// The touch of a visit; none where nothing is known of its pages.
 ///
 /// UTM parameters say source and medium themselves. What they leave open is said by a click id that somebody paid for,

@@ -108,7 +108,8 @@ mod tests {
             links: vec![],
         };
         assert_eq!(visitor.owner_at(at(5)), None);
-        let most = |visitor: &Visitor| [Teller::Site, Teller::Service].map(|teller| visitor.most_events(teller));
+        let most =
+            |visitor: &Visitor| [Teller::Site, Teller::Service].map(|teller| visitor.most_events(teller));
         assert_eq!(most(&visitor), [MOST_OF_A_STRANGER, MOST_OF_A_STRANGER]);
 
         assert!(visitor.identify(ada, at(10), &mut ids).is_some());

@@ -266,7 +266,9 @@ fn ungrouped(whole: &str, group: char) -> Option<String> {
     };
     let (first, others) = whole.split_once(sign)?;
     let are_groups = (1..=3).contains(&first.len())
-        && others.split(sign).all(|three| three.len() == 3 && are_digits(three));
+        && others
+            .split(sign)
+            .all(|three| three.len() == 3 && are_digits(three));
     (are_groups && (sign == group || sign.is_whitespace())).then(|| whole.replace(sign, ""))
 }
 

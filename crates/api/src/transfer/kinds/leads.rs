@@ -131,7 +131,10 @@ fn body(values: &Values<'_>, custom: &[CustomField], faults: &mut Vec<Fault>) ->
                 Some(granted) => {
                     let consents = body.entry("consents").or_insert_with(|| json!([]));
                     let said = json!({"purpose": purpose, "granted": granted});
-                    consents.as_array_mut().into_iter().for_each(|all| all.push(said.clone()));
+                    consents
+                        .as_array_mut()
+                        .into_iter()
+                        .for_each(|all| all.push(said.clone()));
                 }
                 None => faults.push(Fault::new(field, "invalid_type", "must be yes or no")),
             },

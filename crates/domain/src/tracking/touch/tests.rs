@@ -185,6 +185,30 @@ fn a_page_inside_the_site_says_nothing_of_the_way_there() {
 }
 
 #[test]
+fn a_form_on_the_landing_itself_was_led_to_by_what_led_to_the_page() {
+    let (contact, google) = ("https://www.example.com/contact", "https://www.google.com/");
+    let channel = |referrer, landing, led| {
+        let visit = Visit::of_form(Some(contact), referrer, landing, led);
+        touch(visit, &ChannelRules::default(), NOW).unwrap().channel
+    };
+    let organic = Some("organic_search".to_owned());
+    let (home, inner) = (
+        Some("https://www.example.com/"),
+        Some("https://www.example.com/prices"),
+    );
+    assert_eq!(channel(Some(google), None, None), organic);
+    assert_eq!(channel(Some(google), Some(contact), None), organic);
+    assert_eq!(channel(inner, home, Some(google)), organic);
+    assert_eq!(channel(inner, None, None), None, "it began elsewhere");
+    assert_eq!(channel(inner, Some(contact), None), Some("direct".to_owned()));
+    assert_eq!(
+        channel(Some(google), home, None),
+        Some("direct".to_owned()),
+        "another page was led to"
+    );
+}
+
+#[test]
 fn everything_that_is_said_is_kept_but_what_may_be_personal() {
     let touch = landed(
         "https://u:p@www.example.com/offer?utm_source=S&utm_medium=M&utm_campaign=%3Cb%3E&utm_term=crm&utm_content=top&gclid=G&email=ada%40example.com",
