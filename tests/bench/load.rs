@@ -268,6 +268,17 @@ pub fn kinds(facts: Facts, salt: u64) -> Vec<Kind> {
             )
         }),
     );
+    add(
+        "change of a known lead",
+        false,
+        Box::new(move |i| {
+            let id = people::external_id(some(i));
+            Request::post(
+                "/v1/leads",
+                json!({"external_id": {"system": people::SYSTEM, "id": id}, "job_title": format!("Title {i}")}),
+            )
+        }),
+    );
     let funnel = fixed(format!(
         "/v1/reports/funnel?by=source&from={}&to={}",
         &first[..10],

@@ -177,6 +177,23 @@ fn the_rules_stand_on_an_agreed_list_of_crates() {
     assert_eq!(foreign, Vec::<&&str>::new(), "domain may not depend on these");
 }
 
+/// PostgreSQL asks every row of a table about an `OR` of subqueries: `ways::found_by_any` is what is meant.
+#[test]
+fn rows_are_not_looked_for_by_one_set_or_another() {
+    let is_set = |line: &&str| line.contains("dialect::id_in") || line.contains("dialect::text_in");
+    for (path, text) in files("crates/store/src", ".rs") {
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, _) in lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.contains("Condition::any()"))
+        {
+            let next = &lines[at..lines.len().min(at + 8)];
+            assert!(!next.iter().any(is_set), "{path}:{}", at + 1);
+        }
+    }
+}
+
 #[test]
 fn each_crate_depends_on_the_crates_below_it_alone() {
     for (manifest, allowed) in [

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query, SimpleExpr};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
     QueryOrder, QuerySelect, QueryTrait, Statement,
@@ -22,6 +22,7 @@ use crate::error::StoreError;
 use crate::journal::{self, Place};
 use crate::leads::{self, Page};
 use crate::rows::{duplicates, identifiers, leads as lead_rows, to_json};
+use crate::ways::found_by_any;
 use crate::{dialect, settings};
 
 /// The most leads that are compared with those that changed, for one reason.
@@ -135,11 +136,11 @@ async fn partners(on: &impl Read, ids: &BTreeSet<LeadId>) -> Result<Vec<LeadId>,
         .collect())
 }
 
-fn about(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Condition {
+fn about(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> SimpleExpr {
     let ids: Vec<Uuid> = ids.into_iter().collect();
-    Condition::any()
-        .add(dialect::id_in(backend, "lead_id", ids.iter().copied()))
-        .add(dialect::id_in(backend, "other_lead_id", ids))
+    let ways =
+        ["lead_id", "other_lead_id"].map(|column| dialect::id_in(backend, column, ids.iter().copied()));
+    found_by_any::<duplicates::Entity>(duplicates::Column::Id, ways.map(|way| Condition::all().add(way)))
 }
 
 /// What the journal tells behind the mark.

@@ -22,6 +22,7 @@ pub mod rules;
 pub mod settings;
 pub mod tracking;
 pub mod transfer;
+mod ways;
 mod write;
 
 pub use db::{Db, Read, Snapshot, Stamp, Tx};

@@ -21,6 +21,7 @@ use crate::dialect;
 use crate::error::StoreError;
 use crate::leads;
 use crate::rows::{deal_leads, deal_moves, deals, to_json};
+use crate::ways::found_by_any;
 
 /// Which deals, and what belongs to them, a decision needs beside its leads.
 #[derive(Debug, Clone, Default)]
@@ -84,14 +85,14 @@ pub async fn add_to(tx: &Tx, world: &mut World, wanted: &Wanted) -> Result<(), S
         .map(|(system, id)| json!({"system": system, "id": id}))
         .collect();
     let ids = wanted.ids.iter().map(|id| id.uuid());
-    let chosen = Condition::any()
-        .add(dialect::id_in(backend, "id", ids))
-        .add(dialect::id_in(
-            backend,
-            "primary_lead_id",
-            wanted.lead_ids.iter().map(|id| id.uuid()),
-        ))
-        .add(dialect::id_in_keys(backend, to_json(&keys)));
+    let leads = wanted.lead_ids.iter().map(|id| id.uuid());
+    let ways = [
+        dialect::id_in(backend, "id", ids),
+        dialect::id_in(backend, "primary_lead_id", leads),
+        dialect::id_in_keys(backend, to_json(&keys)),
+    ];
+    let ways = ways.map(|way| Condition::all().add(way));
+    let chosen = found_by_any::<deals::Entity>(deals::Column::Id, ways);
     let mut query = deals::Entity::find()
         .filter(chosen)
         .order_by_asc(deals::Column::Id);

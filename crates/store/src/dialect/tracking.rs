@@ -4,6 +4,9 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::{is_postgres, lock_slots};
 
+// `OFFSET 0` keeps PostgreSQL from joining whole tables: prepared while they were small, such a plan stays when they are
+// large, until the next ANALYZE.
+
 /// Whose events or sessions are looked for: those of a visitor, or those of a lead whom no visitor is known of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
@@ -27,7 +30,8 @@ pub fn sessions_around(backend: DbBackend, of: Stream, windows: String) -> State
     let sql = if is_postgres(backend) {
         format!(
             "SELECT t.* FROM json_to_recordset($1::text::json) AS x(id uuid, low bigint, high bigint) \
-             JOIN touches t ON {} AND t.ended_at >= x.low AND t.occurred_at <= x.high WHERE t.kind = 'session'",
+             CROSS JOIN LATERAL (SELECT t.* FROM touches t WHERE {} AND t.ended_at >= x.low \
+             AND t.occurred_at <= x.high AND t.kind = 'session' OFFSET 0) AS t",
             of.joined("t", "x.id")
         )
     } else {
@@ -45,7 +49,8 @@ pub fn sessions_of_runs(backend: DbBackend, of: Stream, runs: String) -> Stateme
     let sql = if is_postgres(backend) {
         format!(
             "SELECT t.* FROM json_to_recordset($1::text::json) AS x(id uuid, run_at bigint) \
-             JOIN touches t ON {} AND t.ended_at >= x.run_at AND t.run_at = x.run_at WHERE t.kind = 'session'",
+             CROSS JOIN LATERAL (SELECT t.* FROM touches t WHERE {} AND t.ended_at >= x.run_at \
+             AND t.run_at = x.run_at AND t.kind = 'session' OFFSET 0) AS t",
             of.joined("t", "x.id")
         )
     } else {
@@ -69,8 +74,9 @@ pub fn events_within(backend: DbBackend, of: Stream, spans: String) -> Statement
     };
     let sql = if is_postgres(backend) {
         format!(
-            "SELECT {columns} FROM json_to_recordset($1::text::json) AS x(id uuid, low bigint, high bigint) \
-             JOIN events e ON {} AND e.occurred_at >= x.low AND e.occurred_at <= x.high WHERE {only}",
+            "SELECT e.* FROM json_to_recordset($1::text::json) AS x(id uuid, low bigint, high bigint) \
+             CROSS JOIN LATERAL (SELECT {columns} FROM events e WHERE {} AND e.occurred_at >= x.low \
+             AND e.occurred_at <= x.high AND {only} OFFSET 0) AS e",
             of.joined("e", "x.id")
         )
     } else {

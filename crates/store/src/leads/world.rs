@@ -20,6 +20,7 @@ use crate::db::{Conn, Tx};
 use crate::dialect;
 use crate::error::StoreError;
 use crate::rows::{companies, cycles, field_values, identifiers, leads, to_json};
+use crate::ways::found_by_any;
 
 /// The facts that a batch of statements about leads is decided on.
 pub async fn world<'s>(
@@ -206,9 +207,10 @@ async fn add_leads(
         .chain(merged.into_iter().filter_map(|(_, into)| into))
         .collect();
     dialect::lock_leads(tx.conn(), all.iter().copied()).await?;
-    let own = dialect::id_in(backend, "id", all.iter().copied());
-    let theirs = dialect::id_in(backend, "merged_into", all);
-    let mut query = leads::Entity::find().filter(Condition::any().add(own).add(theirs));
+    let own = Condition::all().add(dialect::id_in(backend, "id", all.iter().copied()));
+    let theirs = Condition::all().add(dialect::id_in(backend, "merged_into", all));
+    let members = found_by_any::<leads::Entity>(leads::Column::Id, [own, theirs]);
+    let mut query = leads::Entity::find().filter(members);
     query = sea_orm::QueryOrder::order_by_asc(query, leads::Column::Id);
     if backend == DbBackend::Postgres {
         query = query.lock_exclusive();
@@ -284,30 +286,28 @@ async fn load_companies(
     named: &Named,
 ) -> Result<(), StoreError> {
     let backend = tx.conn().get_database_backend();
-    let mut any = Condition::any();
+    let mut ways = vec![];
     if !ids.is_empty() {
-        any = any.add(dialect::id_in(backend, "id", ids));
+        ways.push(Condition::all().add(dialect::id_in(backend, "id", ids)));
     }
     if !named.domains.is_empty() {
-        any = any.add(dialect::text_in(
-            backend,
-            "domain",
-            named.domains.iter().map(String::as_str),
-        ));
+        let domains = named.domains.iter().map(String::as_str);
+        ways.push(Condition::all().add(dialect::text_in(backend, "domain", domains)));
     }
     if !named.names.is_empty() {
         let by_name = dialect::text_in(backend, "name_key", named.names.iter().map(String::as_str));
-        any = any.add(
+        ways.push(
             Condition::all()
                 .add(by_name)
                 .add(companies::Column::Domain.is_null()),
         );
     }
-    if any.is_empty() {
+    if ways.is_empty() {
         return Ok(());
     }
+    let chosen = found_by_any::<companies::Entity>(companies::Column::Id, ways);
     let mut query =
-        sea_orm::QueryOrder::order_by_asc(companies::Entity::find().filter(any), companies::Column::Id);
+        sea_orm::QueryOrder::order_by_asc(companies::Entity::find().filter(chosen), companies::Column::Id);
     if backend == DbBackend::Postgres {
         query = query.lock_exclusive();
     }
