@@ -16,7 +16,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     for columns in [
         &["epoch", "xid", "seq"][..],
         &["lead_id", "occurred_at", "id"],
-        &["subject_kind", "subject_id", "id"],
+        &["subject_id", "id"],
         &["actor_id", "id"],
         &["type", "id"],
     ] {

@@ -220,6 +220,12 @@ fn subjects() -> BTreeSet<&'static str> {
         .collect()
 }
 
+/// The types of what happens to one kind of record.
+pub fn names_of(subject: &str) -> Vec<String> {
+    let own = |name: &&str| name.split('.').next() == Some(subject);
+    types().filter(own).map(str::to_owned).collect()
+}
+
 /// The names as the store takes them.
 pub fn names(types: Option<Vec<EntryType>>) -> Vec<String> {
     types.into_iter().flatten().map(|one| one.0.to_owned()).collect()

@@ -73,9 +73,15 @@ struct JournalQuery {
 async fn list_journal(ctx: Ctx<JournalRead>, query: Query<JournalQuery>) -> Reply<Listing<EntryView>> {
     let query = query.0;
     let after: Option<EntryId> = position(&ctx, query.cursor.as_deref())?;
+    let subject = query.subject_type.map(|kind| kind.name());
+    let mut types = entry::names(query.r#type);
+    // By its types a kind of record is found by an index.
+    if let (Some(subject), true) = (subject, types.is_empty()) {
+        types = entry::names_of(subject);
+    }
     let filter = EntryFilter {
-        types: entry::names(query.r#type),
-        subject_kind: query.subject_type.map(|kind| kind.name().to_owned()),
+        types,
+        subject_kind: subject.map(str::to_owned),
         subject_id: query.subject_id,
         actor_id: query.actor_id,
         occurred_at_gte: query.occurred_at_gte,
