@@ -265,9 +265,12 @@ async fn company_words(app: &App) -> Result<(), StoreError> {
 
 /// Nobody waits for a suggestion: while submissions or events come in, few leads are looked at, and the rest afterwards.
 async fn duplicates(app: &App) -> Result<(), StoreError> {
-    let is_busy = app.captures.weight() + app.tracks.weight() > 0;
-    let (rounds, entries) = if is_busy { (1, BATCH / 5) } else { (ROUNDS, BATCH) };
-    for _ in 0..rounds {
+    for round in 0..ROUNDS {
+        let is_busy = app.captures.weight() + app.tracks.weight() > 0;
+        if is_busy && round > 0 {
+            break;
+        }
+        let entries = if is_busy { BATCH / 5 } else { BATCH };
         if !crate::duplicates::follow(app, entries).await? {
             break;
         }
