@@ -1,5 +1,6 @@
 //! Logging in and staying logged in: set-up, sessions, passwords, throttling, signing keys.
 
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 use tandem_tests::{PASSWORD, TestApp, hours, minutes, on_both, on_postgres, seconds};
 
@@ -32,6 +33,20 @@ on_both! {
         let ada = app.login("ada@example.com").await;
         let me = app.get("/v1/me").by(&ada).await.expect(200);
         assert_eq!((&me["user"]["email"], &me["user"]["role"]), (&json!("ada@example.com"), &json!("admin")));
+    }
+
+    async fn users_who_cannot_log_in_keep_nobody_from_setting_up(app) {
+        let ada = app.admin().await;
+        let raw = app.database.raw().await;
+        raw.execute_unprepared("DELETE FROM passwords").await.unwrap(); // as if she had been imported
+        raw.close().await.unwrap();
+        let body = |email: &str, token: &str| json!({"token": token, "email": email, "name": "Grace", "password": PASSWORD});
+        let token = app.setup_token().await;
+        app.post("/v1/setup").json(body("admin@example.com", &token)).await.refused(409, "already_exists");
+        app.post("/v1/setup").json(body("grace@example.com", &token)).await.expect(201);
+        let grace = app.login("grace@example.com").await;
+        let found = app.get("/v1/users").by(&grace).await.expect(200).each("email");
+        assert_eq!(found.len(), 2, "{found:?} {}", ada.id);
     }
 
     async fn a_login_answers_tokens(app) {

@@ -68,18 +68,18 @@ struct Setup {
 
 /// Make the first administrator with the one-time set-up token.
 ///
-/// `tandem serve` prints a token at each start while there is no user. Once there is one, the answer is 409.
+/// `tandem serve` prints a token at each start while there is no administrator who can log in. Once there is one, the answer is 409.
 #[utoipa::path(tag = "access", security(()), request_body = Setup, responses(
     (status = 201, description = "The administrator", body = UserView,
         headers(("ETag" = String, description = "The user's version"), ("Location" = String, description = "Its address"))),
     (status = 401, description = "The token is not the one that was printed"),
-    (status = 409, description = "There is a user already")))]
+    (status = 409, description = "There is an administrator already")))]
 #[post("/v1/setup")]
 pub(super) async fn complete_setup(ctx: Ctx<Public>, body: Json<Setup>) -> Reply<Created<UserView>> {
     let body = body.0;
     let completed = || Problem::new(Code::SetupCompleted);
     let invalid = || Problem::new(Code::InvalidToken);
-    if users::any(ctx.db()).await? {
+    if users::has_admin(ctx.db()).await? {
         return Err(completed());
     }
     let token = hex(&OneTimeToken::parse(&body.token).ok_or_else(invalid)?.hash());
@@ -101,7 +101,7 @@ pub(super) async fn complete_setup(ctx: Ctx<Public>, body: Json<Setup>) -> Reply
 
     let tx = begin_unkept(&ctx, Actor::System("setup")).await?;
     lock_accounts(&tx).await?;
-    if users::any(&tx).await? {
+    if users::has_admin(&tx).await? {
         return Err(completed());
     }
     let kept = settings::get_for_update(&tx, SETUP).await?;
@@ -116,14 +116,14 @@ pub(super) async fn complete_setup(ctx: Ctx<Public>, body: Json<Setup>) -> Reply
     Ok(Created::at(location, UserView::from(user)).tagged(etag(1, 0)))
 }
 
-/// While there is no user: make a set-up token, to be printed once. Only its hash is kept.
+/// While there is no administrator: make a set-up token, to be printed once. Only its hash is kept.
 pub async fn ensure_setup_token(app: &App) -> Result<Option<String>, StoreError> {
-    if users::any(&app.db).await? {
+    if users::has_admin(&app.db).await? {
         return Ok(None);
     }
     let tx = app.db.begin(stamp(&app.ambient, "setup")).await?;
     lock_accounts(&tx).await?;
-    if users::any(&tx).await? {
+    if users::has_admin(&tx).await? {
         return Ok(None);
     }
     let kept = settings::get_for_update(&tx, SETUP).await?;

@@ -1,6 +1,6 @@
 //! Users and their passwords.
 
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use tandem_domain::access::Role;
 use tandem_domain::access::account::User;
@@ -71,9 +71,26 @@ pub async fn list(
     Ok(Page::of(found?, limit))
 }
 
-/// Whether there is any user.
-pub async fn any(on: &impl Read) -> Result<bool, StoreError> {
-    Ok(users::Entity::find().limit(1).one(on.conn()).await?.is_some())
+/// Whether there is an administrator who can log in. Users that were imported have no password.
+pub async fn has_admin(on: &impl Read) -> Result<bool, StoreError> {
+    let with_password = Query::select()
+        .column(passwords::Column::UserId)
+        .from(passwords::Entity)
+        .take();
+    let admin = users::Entity::find()
+        .filter(administers())
+        .filter(users::Column::DisabledAt.is_null())
+        .filter(users::Column::Id.in_subquery(with_password))
+        .limit(1)
+        .one(on.conn())
+        .await?;
+    Ok(admin.is_some())
+}
+
+fn administers() -> Condition {
+    Condition::any()
+        .add(users::Column::Admin.eq(true))
+        .add(users::Column::Role.eq(Role::Admin.name()))
 }
 
 /// Those of the ids that name no user.
@@ -94,11 +111,8 @@ pub async fn unknown(on: &impl Read, ids: &[UserId]) -> Result<Vec<UserId>, Stor
 
 /// How many active administrators there are beside a user. Only under [`super::lock_accounts`] does it stay so.
 pub async fn other_admins(tx: &Tx, but: UserId) -> Result<u64, StoreError> {
-    let administers = Condition::any()
-        .add(users::Column::Admin.eq(true))
-        .add(users::Column::Role.eq(Role::Admin.name()));
     let others = users::Entity::find()
-        .filter(administers)
+        .filter(administers())
         .filter(users::Column::DisabledAt.is_null())
         .filter(users::Column::Id.ne(but.uuid()));
     Ok(others.count(tx.conn()).await?)
