@@ -12,7 +12,7 @@ use tandem_store::{StoreError, settings};
 use utoipa::ToSchema;
 
 use super::users::UserView;
-use super::{admin, begin_unkept, name, password_faults};
+use super::{admin, begin_unkept, name, password_faults, taken};
 use crate::app::App;
 use crate::crypto::equal;
 use crate::crypto::secret::OneTimeToken;
@@ -108,7 +108,7 @@ pub(super) async fn complete_setup(ctx: Ctx<Public>, body: Json<Setup>) -> Reply
     if !Tokens::of(&kept.value).contains(&token) {
         return Err(invalid());
     }
-    let user = admin::add_admin(&tx, &email, &name, hash).await?;
+    let user = admin::add_admin(&tx, &email, &name, hash).await.map_err(taken)?;
     settings::put(&tx, SETUP, &Value::Null, kept.version + 1).await?;
     tx.commit().await?;
     ctx.gate.forget();
