@@ -139,8 +139,9 @@ def as_list(value):
     return value if isinstance(value, list) else [value]
 
 
-# Of query parameters: a period that ends before it begins, and `me` or `none` beside the ids of users.
-STATED = {"parameter to out_of_range", "parameter owner_id invalid_format"}
+# Of query parameters: a period that ends before it begins, `me` or `none` beside the ids of users, and rows that tell what
+# was, and nothing else.
+STATED = {"parameter to out_of_range", "parameter owner_id invalid_format", "parameter mode not_allowed"}
 
 
 def domain_rule(failure, case, response):

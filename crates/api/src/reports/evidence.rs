@@ -9,7 +9,8 @@ use tandem_domain::lifecycle::{Cycle, Stage};
 use tandem_domain::reports::funnel::FUNNEL;
 use tandem_store as store;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::select::{Asked, Basis, FigureName, Without};
 use crate::access::scopes::ReportsRead;
@@ -25,7 +26,7 @@ use crate::http::reply::Reply;
 #[serde(deny_unknown_fields)]
 struct EvidenceQuery {
     /// The stage of the funnel: lead, mql, sal, sql, opportunity or customer.
-    #[param(schema_with = funnel_stage, required = true)]
+    #[param(inline, value_type = FunnelStage, example = "customer")]
     stage: Stage,
     /// The figure; the cycles that reached the stage unless given.
     #[param(inline)]
@@ -69,11 +70,19 @@ struct EvidenceQuery {
     cursor: Option<String>,
 }
 
-fn funnel_stage() -> ObjectBuilder {
-    let names = FUNNEL.iter().map(|stage| stage.name());
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(names))
+/// A stage that the funnel counts.
+struct FunnelStage;
+
+impl ToSchema for FunnelStage {}
+
+impl PartialSchema for FunnelStage {
+    fn schema() -> RefOr<Schema> {
+        let names = FUNNEL.iter().map(|stage| stage.name());
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(names))
+            .into()
+    }
 }
 
 /// A cycle behind a figure: one pass of a lead through the stages.
