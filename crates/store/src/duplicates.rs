@@ -140,7 +140,7 @@ fn about(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> SimpleExpr 
     let ids: Vec<Uuid> = ids.into_iter().collect();
     let ways =
         ["lead_id", "other_lead_id"].map(|column| dialect::id_in(backend, column, ids.iter().copied()));
-    found_by_any::<duplicates::Entity>(duplicates::Column::Id, ways.map(|way| Condition::all().add(way)))
+    found_by_any::<duplicates::Entity>(duplicates::Column::Id, ways)
 }
 
 /// What the journal tells behind the mark.

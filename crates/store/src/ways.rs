@@ -1,14 +1,14 @@
 //! Rows that are found in any of several ways.
 
-use sea_orm::sea_query::{Expr, ExprTrait, Query, SimpleExpr, UnionType};
-use sea_orm::{Condition, EntityTrait};
+use sea_orm::EntityTrait;
+use sea_orm::sea_query::{Expr, ExprTrait, IntoCondition, Query, SimpleExpr, UnionType};
 
 /// The condition that a row has an id that any of these conditions finds; none finds nothing.
 ///
 /// PostgreSQL asks every row of a table about an `OR` of subqueries. Of a union it asks an index for each part.
 pub(crate) fn found_by_any<E: EntityTrait>(
     id: E::Column,
-    ways: impl IntoIterator<Item = Condition>,
+    ways: impl IntoIterator<Item: IntoCondition>,
 ) -> SimpleExpr {
     let select = |way| {
         let mut query = Query::select();

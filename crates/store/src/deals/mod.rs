@@ -91,7 +91,6 @@ pub async fn add_to(tx: &Tx, world: &mut World, wanted: &Wanted) -> Result<(), S
         dialect::id_in(backend, "primary_lead_id", leads),
         dialect::id_in_keys(backend, to_json(&keys)),
     ];
-    let ways = ways.map(|way| Condition::all().add(way));
     let chosen = found_by_any::<deals::Entity>(deals::Column::Id, ways);
     let mut query = deals::Entity::find()
         .filter(chosen)

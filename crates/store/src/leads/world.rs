@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use sea_orm::sea_query::ExprTrait;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
-    QuerySelect,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
 };
 use serde_json::json;
 use tandem_domain::id::{CompanyId, Id, LeadId};
@@ -207,8 +207,8 @@ async fn add_leads(
         .chain(merged.into_iter().filter_map(|(_, into)| into))
         .collect();
     dialect::lock_leads(tx.conn(), all.iter().copied()).await?;
-    let own = Condition::all().add(dialect::id_in(backend, "id", all.iter().copied()));
-    let theirs = Condition::all().add(dialect::id_in(backend, "merged_into", all));
+    let own = dialect::id_in(backend, "id", all.iter().copied());
+    let theirs = dialect::id_in(backend, "merged_into", all);
     let members = found_by_any::<leads::Entity>(leads::Column::Id, [own, theirs]);
     let mut query = leads::Entity::find().filter(members);
     query = sea_orm::QueryOrder::order_by_asc(query, leads::Column::Id);
@@ -288,19 +288,15 @@ async fn load_companies(
     let backend = tx.conn().get_database_backend();
     let mut ways = vec![];
     if !ids.is_empty() {
-        ways.push(Condition::all().add(dialect::id_in(backend, "id", ids)));
+        ways.push(dialect::id_in(backend, "id", ids));
     }
     if !named.domains.is_empty() {
         let domains = named.domains.iter().map(String::as_str);
-        ways.push(Condition::all().add(dialect::text_in(backend, "domain", domains)));
+        ways.push(dialect::text_in(backend, "domain", domains));
     }
     if !named.names.is_empty() {
         let by_name = dialect::text_in(backend, "name_key", named.names.iter().map(String::as_str));
-        ways.push(
-            Condition::all()
-                .add(by_name)
-                .add(companies::Column::Domain.is_null()),
-        );
+        ways.push(by_name.and(companies::Column::Domain.is_null()));
     }
     if ways.is_empty() {
         return Ok(());
