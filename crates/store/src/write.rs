@@ -1,5 +1,6 @@
 //! The one way in: what happened becomes one statement a table, and journal entries, in the transaction.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
@@ -27,10 +28,13 @@ pub async fn write(tx: &Tx, changes: &[Change]) -> Result<(), StoreError> {
 }
 
 /// [`write()`] for what happened by several requests in one transaction: each part bears its own stamp in the journal.
-pub async fn write_all(tx: &Tx, parts: &[(&Stamp, &[Change])]) -> Result<(), StoreError> {
+pub async fn write_all(
+    tx: &Tx,
+    parts: &[(impl Borrow<Stamp>, impl AsRef<[Change]>)],
+) -> Result<(), StoreError> {
     let mut rows = Rows::default();
     let mut is_valued = false;
-    for change in parts.iter().flat_map(|(_, changes)| *changes) {
+    for change in parts.iter().flat_map(|(_, changes)| changes.as_ref()) {
         rows.take(change);
         is_valued |= values_a_deal(change);
     }
@@ -509,11 +513,15 @@ pub(crate) async fn raise_revision(tx: &Tx, name: &str) -> Result<(), StoreError
     Ok(())
 }
 
-async fn append_journal(tx: &Tx, parts: &[(&Stamp, &[Change])]) -> Result<(), StoreError> {
+async fn append_journal(
+    tx: &Tx,
+    parts: &[(impl Borrow<Stamp>, impl AsRef<[Change]>)],
+) -> Result<(), StoreError> {
     let (mut entries, mut values) = (vec![], vec![]);
     for (stamp, changes) in parts {
+        let stamp: &Stamp = stamp.borrow();
         let mut ids = stamp.ids();
-        for entry in changes.iter().filter_map(journal::entry) {
+        for entry in changes.as_ref().iter().filter_map(journal::entry) {
             let id: EntryId = ids.next();
             let names: BTreeSet<&String> = entry
                 .before

@@ -111,7 +111,7 @@ impl Work for Captures {
             tx.rollback().await?;
             return Ok(outcomes);
         }
-        store::write_all(&tx, &parts(&changes)).await?;
+        store::write_all(&tx, &changes).await?;
         sent.record(&tx).await?;
         idempotency::keep_all(&tx, &records).await?;
         tx.commit().await?;
@@ -133,7 +133,7 @@ impl Work for Captures {
         };
         let change = failed(incoming, item.stamp.now);
         let answer = kept_answer(item, &form);
-        store::write_all(&tx, &[(&item.stamp, &[change])]).await?;
+        store::write_all(&tx, &[(&item.stamp, [change])]).await?;
         if let Some(once) = &item.once {
             idempotency::keep(&tx, &once.key_hash, &once.record(&answer)).await?;
         }
@@ -221,13 +221,6 @@ fn twin_keys(batch: &[Read<'_>]) -> Vec<Uuid> {
         .iter()
         .filter_map(|read| Some(read.sameness?.keys(read.item.stamp.now)));
     keys.flatten().collect()
-}
-
-fn parts<'a>(changes: &'a [(&'a Stamp, Vec<Change>)]) -> Vec<(&'a Stamp, &'a [Change])> {
-    changes
-        .iter()
-        .map(|(stamp, changes)| (*stamp, changes.as_slice()))
-        .collect()
 }
 
 impl Item {

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 
 use actix_web::web;
 use tandem_domain::access::Actor;
-use tandem_domain::change::Change;
 use tandem_domain::id::{EventId, LeadId};
 use tandem_domain::tracking::events::{Event, Read};
 use tandem_domain::tracking::visitors::Teller;
@@ -132,12 +131,7 @@ impl Work for Tracks {
             tx.rollback().await?;
             return Ok(outcomes);
         }
-        let parts: Vec<(&Stamp, &[Change])> = made
-            .changes
-            .iter()
-            .map(|(stamp, all)| (*stamp, all.as_slice()))
-            .collect();
-        store::write_all(&tx, &parts).await?;
+        store::write_all(&tx, &made.changes).await?;
         withdraw::withdraw(&tx, &arrived, &known.visitors).await?;
         let arrived: Vec<Event> = arrived.into_iter().map(|(_, event)| event).collect();
         store::tracking::record(&tx, &known.visitors, &[], arrived, &made.fresh).await?;

@@ -20,7 +20,7 @@ use tandem_domain::money::{Currency, DatedRate, Rate};
 use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
 use tandem_domain::world::World;
 use tandem_store as store;
-use tandem_store::{Stamp, StoreError, Tx};
+use tandem_store::{Stamp, StoreError};
 
 use super::cast;
 use super::plan::{Act, Entry, Plan, Who};
@@ -194,14 +194,6 @@ impl Year {
                 .map_err(|error| Stopped::Refused(entry.at, error))?;
             parts.push((stamp, changes));
         }
-        self.write(tx, parts).await
-    }
-
-    async fn write(&self, tx: Tx, parts: Vec<(Stamp, Vec<Change>)>) -> Result<(), Stopped> {
-        let parts: Vec<(&Stamp, &[Change])> = parts
-            .iter()
-            .map(|(stamp, changes)| (stamp, changes.as_slice()))
-            .collect();
         store::write_all(&tx, &parts).await?;
         Ok(tx.commit().await?)
     }

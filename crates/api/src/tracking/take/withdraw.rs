@@ -1,7 +1,6 @@
 //! What events say of consent.
 
 use tandem_domain::access::Actor;
-use tandem_domain::change::Change;
 use tandem_domain::id::LeadId;
 use tandem_domain::leads::consent::{self, StateConsent};
 use tandem_domain::tracking::events::Event;
@@ -35,9 +34,5 @@ pub(super) async fn withdraw(
         let Ok(made) = made else { continue };
         changes.push((stamp, made));
     }
-    let parts: Vec<(&Stamp, &[Change])> = changes
-        .iter()
-        .map(|(stamp, all)| (*stamp, all.as_slice()))
-        .collect();
-    store::write_all(tx, &parts).await
+    store::write_all(tx, &changes).await
 }
