@@ -59,14 +59,7 @@ impl Sent {
         let visitor_id = key.map(|key| {
             let visitor = self.visitors.visit(key, stamp.now, &mut ids);
             let is_first = visitor.links.is_empty();
-            // Who identified itself after a submission that is only now run again has the browser still.
-            let is_overtaken = visitor
-                .links
-                .last()
-                .is_some_and(|link| link.at > submission.received_at);
-            if !is_overtaken {
-                news = visitor.identify(lead_id, stamp.now, &mut ids);
-            }
+            news = visitor.identify_as_of(submission.received_at, lead_id, stamp.now, &mut ids);
             self.links.extend(news.map(|link| Identified {
                 link,
                 told_by: told_by.clone(),

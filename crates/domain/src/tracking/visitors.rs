@@ -90,23 +90,43 @@ impl Visitor {
         self.links.push(link);
         Some(link)
     }
+
+    /// [`Visitor::identify`] by what was said at an instant and may only now be taken, as a submission that is run
+    /// again: who identified itself after it has the browser still.
+    pub fn identify_as_of(
+        &mut self,
+        said_at: Timestamp,
+        lead_id: LeadId,
+        now: Timestamp,
+        ids: &mut Ids,
+    ) -> Option<Link> {
+        let is_overtaken = self.links.last().is_some_and(|link| link.at > said_at);
+        if is_overtaken {
+            return None;
+        }
+        self.identify(lead_id, now, ids)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn stranger(ids: &mut Ids) -> Visitor {
+        Visitor {
+            id: ids.next(),
+            key: "v".into(),
+            created_at: Timestamp::from_millis(0),
+            links: vec![],
+        }
+    }
+
     #[test]
     fn a_shared_device_keeps_the_history_of_each() {
         let at = Timestamp::from_millis;
         let mut ids = Ids::new(at(0), 0);
         let (ada, bob) = (ids.next(), ids.next());
-        let mut visitor = Visitor {
-            id: ids.next(),
-            key: "v".into(),
-            created_at: at(0),
-            links: vec![],
-        };
+        let mut visitor = stranger(&mut ids);
         assert_eq!(visitor.owner_at(at(5)), None);
         let most =
             |visitor: &Visitor| [Teller::Site, Teller::Service].map(|teller| visitor.most_events(teller));
@@ -119,5 +139,21 @@ mod tests {
 
         let owners: Vec<_> = [5, 10, 19, 20, 99].map(|t| visitor.owner_at(at(t))).into();
         assert_eq!(owners, [Some(ada), Some(ada), Some(ada), Some(bob), Some(bob)]);
+    }
+
+    #[test]
+    fn who_identified_itself_since_has_the_browser_still() {
+        let at = Timestamp::from_millis;
+        let mut ids = Ids::new(at(0), 0);
+        let (ada, bob) = (ids.next(), ids.next());
+        let mut visitor = stranger(&mut ids);
+        assert!(visitor.identify(bob, at(20), &mut ids).is_some());
+
+        assert!(visitor.identify_as_of(at(19), ada, at(30), &mut ids).is_none());
+        assert_eq!(visitor.owner_at(at(30)), Some(bob));
+
+        assert!(visitor.identify_as_of(at(20), ada, at(30), &mut ids).is_some());
+        assert_eq!(visitor.owner_at(at(29)), Some(bob));
+        assert_eq!(visitor.owner_at(at(30)), Some(ada));
     }
 }
