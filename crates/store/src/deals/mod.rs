@@ -7,8 +7,9 @@ pub use list::{DealFilter, DealSort, Position, Span, count, list};
 
 use std::collections::{BTreeSet, HashMap};
 
-use sea_orm::sea_query::Condition;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 use serde_json::json;
 use tandem_domain::deals::{Deal, DealMove, Member};
 use tandem_domain::id::{CompanyId, DealId, Id, LeadId};
@@ -144,16 +145,9 @@ pub async fn moves(on: &impl Read, id: DealId) -> Result<Vec<DealMove>, StoreErr
 
 /// Whether a lead, or one that was merged into it, is the primary one of a deal.
 pub async fn is_primary(on: &impl Read, lead: LeadId) -> Result<bool, StoreError> {
-    let found = deals::Entity::find()
-        .filter(
-            Condition::all().add(deals::Column::PrimaryLeadId.in_subquery(leads::members_of(lead.uuid()))),
-        )
-        .select_only()
-        .column(deals::Column::Id)
-        .into_tuple::<Uuid>()
-        .one(on.conn())
-        .await?;
-    Ok(found.is_some())
+    let members = leads::members_of(lead.uuid());
+    let theirs = deals::Entity::find().filter(deals::Column::PrimaryLeadId.in_subquery(members));
+    exists(on, theirs, deals::Column::Id).await
 }
 
 /// The lock on the base currency: who values deals in it shares it, who changes it has it alone.
@@ -163,26 +157,20 @@ const BASE_CURRENCY: &str = "base_currency";
 /// stands with its moves. Until the end of the transaction nobody values one.
 pub async fn is_valued_otherwise(tx: &Tx, currency: &str) -> Result<bool, StoreError> {
     dialect::lock_exactly(tx.conn(), &[BASE_CURRENCY]).await?;
-    let closed = deals::Entity::find()
-        .filter(deals::Column::BaseCurrency.ne(currency))
-        .select_only()
-        .column(deals::Column::Id)
-        .into_tuple::<Uuid>()
-        .one(tx.conn())
-        .await?;
-    if closed.is_some() {
+    let closed = deals::Entity::find().filter(deals::Column::BaseCurrency.ne(currency));
+    if exists(tx, closed, deals::Column::Id).await? {
         return Ok(true);
     }
     // Only moves with revenue are in the index.
     let moved = deal_moves::Entity::find()
         .filter(deal_moves::Column::Revenue.is_not_null())
-        .filter(deal_moves::Column::BaseCurrency.ne(currency))
-        .select_only()
-        .column(deal_moves::Column::Id)
-        .into_tuple::<Uuid>()
-        .one(tx.conn())
-        .await?;
-    Ok(moved.is_some())
+        .filter(deal_moves::Column::BaseCurrency.ne(currency));
+    exists(tx, moved, deal_moves::Column::Id).await
+}
+
+async fn exists<E: EntityTrait>(on: &impl Read, rows: Select<E>, id: E::Column) -> Result<bool, StoreError> {
+    let found = rows.select_only().column(id).into_tuple::<Uuid>();
+    Ok(found.one(on.conn()).await?.is_some())
 }
 
 /// Keep the base currency as it is until the end of a transaction that values deals in it; `Contended` where it is
