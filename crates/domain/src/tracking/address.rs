@@ -151,13 +151,12 @@ const SECRET_PARTS: [&str; 12] = [
     "signature",
 ];
 /// What gives such a name away wherever it stands: `accessToken`.
-const SECRET_WORDS: [&str; 3] = ["password", "secret", "token"];
+const SECRET_WORDS: [&str; 4] = ["api_key", "password", "secret", "token"];
 
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let mut parts = name.split(|c: char| !c.is_ascii_alphanumeric());
     SECRETS.contains(&name.as_str())
-        || name.contains("api_key")
         || SECRET_WORDS.iter().any(|word| name.contains(word))
         || parts.any(|part| SECRET_PARTS.contains(&part))
 }
