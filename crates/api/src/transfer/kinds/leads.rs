@@ -95,7 +95,7 @@ fn read(ground: &Ground<'_>, values: &Values<'_>, custom: &[CustomField]) -> Res
 
 /// The row as `POST /v1/leads` takes it.
 fn body(values: &Values<'_>, custom: &[CustomField], faults: &mut Vec<Fault>) -> Value {
-    let mut body = Map::new();
+    let (mut body, mut consents) = (Map::new(), vec![]);
     let touched = values.all().any(|(field, _)| field.starts_with("first_touch."));
     for (field, text) in values.all() {
         match field.split_once('.') {
@@ -128,14 +128,7 @@ fn body(values: &Values<'_>, custom: &[CustomField], faults: &mut Vec<Fault>) ->
                 )),
             },
             Some(("consent", purpose)) => match yes_or_no(text) {
-                Some(granted) => {
-                    let consents = body.entry("consents").or_insert_with(|| json!([]));
-                    let said = json!({"purpose": purpose, "granted": granted});
-                    consents
-                        .as_array_mut()
-                        .into_iter()
-                        .for_each(|all| all.push(said.clone()));
-                }
+                Some(granted) => consents.push(json!({"purpose": purpose, "granted": granted})),
                 None => faults.push(Fault::new(field, "invalid_type", "must be yes or no")),
             },
             Some(("company", "employees")) => match text.parse::<i64>() {
@@ -153,6 +146,9 @@ fn body(values: &Values<'_>, custom: &[CustomField], faults: &mut Vec<Fault>) ->
             }
             Some((part, name)) => member(&mut body, part, name, json!(text)),
         }
+    }
+    if !consents.is_empty() {
+        body.insert("consents".into(), Value::Array(consents));
     }
     Value::Object(body)
 }
