@@ -267,7 +267,7 @@ fn asked(query: ImportQuery) -> Result<Asked, Problem> {
     })
 }
 
-/// Users are made by who may make users, in person: a key would need no right of its own beyond that to take in files.
+/// Refuse users to everybody but an admin in person: else a key that may take in files could make users.
 fn check_rights(ctx: &Ctx<ImportsWrite>, kind: ImportKind) -> Result<(), Problem> {
     let may = matches!(ctx.actor(), Actor::User(person) if person.grants(Scope::UsersManage));
     if kind == ImportKind::Users && !may {
