@@ -1,6 +1,7 @@
 //! What differs between the databases where events, sessions and touches are found and changed set-wise.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use tandem_domain::tracking::events::EventKind;
 
 use super::{is_postgres, lock_slots};
 
@@ -69,8 +70,8 @@ pub fn events_within(backend: DbBackend, of: Stream, spans: String) -> Statement
     let columns = "e.id, e.type AS kind, e.visitor_id, e.lead_id, e.occurred_at, e.url, e.referrer, e.landing_url, \
          e.landing_referrer";
     let only = match of {
-        Stream::Visitor => "NOT e.is_bot",
-        Stream::Lead => "NOT e.is_bot AND e.type = 'form_submit'",
+        Stream::Visitor => "NOT e.is_bot".to_owned(),
+        Stream::Lead => format!("NOT e.is_bot AND e.type = '{}'", EventKind::FORM_SUBMIT),
     };
     let sql = if is_postgres(backend) {
         format!(
