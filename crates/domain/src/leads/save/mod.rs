@@ -144,9 +144,7 @@ impl Statement {
             .chain(self.phones.iter().map(phone_key))
             .collect()
     }
-}
 
-impl Statement {
     /// The web domain of the company that its e-mails speak of, where it says nothing of a company itself; free and
     /// disposable mail speaks of none.
     pub fn company_of_email(&self) -> Option<Domain> {
