@@ -5,7 +5,9 @@ use std::future::IntoFuture;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use tandem_domain::instant::Timestamp;
-use tandem_tests::{START, TestApp, hours, on_both, seconds};
+use tandem_tests::{START, TestApp, hours, minutes, on_both, on_postgres, seconds};
+
+use crate::tracked::{ORIGIN, at, channels, collect, given_form, given_site, lead, of_lead, reader, send};
 
 async fn why(app: &TestApp, lead: &str) -> Value {
     let lead = app
@@ -131,5 +133,178 @@ on_both! {
         let sessions = app.get(&format!("/v1/leads/{lead}/sessions")).by(ada).await.expect(200);
         let events: Vec<i64> = sessions["data"].as_array().unwrap().iter().map(|one| one["events"].as_i64().unwrap()).collect();
         assert_eq!(events, [1, 10_002]);
+    }
+
+    async fn an_event_counts_once_for_good_and_bad_ones_refuse_no_other(app) {
+        let (key, other) = (app.key(&["events:write"]).await, app.key(&["events:write"]).await);
+        app.given_lead("ada@example.com").await;
+        let events = json!([
+            {"type": "email_open", "lead": {"email": "Ada@Example.com"}, "event_id": "e1"},
+            {"type": "email_open", "lead": {"email": "ada@example.com"}, "event_id": "e1"},
+            {"type": "custom.trial_started", "lead": {"email": "ada@example.com"}, "properties": {"plan": "team"}},
+            {"type": "email_open", "lead": {"email": "nobody@example.com"}, "event_id": "e2"},
+            {"type": "page_viewed", "visitor_id": "visitor-1"},
+            {"type": "page_view", "visitor_id": "visitor-1", "occurred_at": "9999-12-01T00:00:00Z"},
+            {"type": "page_view", "visitor_id": "visitor-1", "lead": {"email": "ada@example.com"}},
+            {"type": "page_view", "visitor_id": "visitor-1", "colour": "red"},
+            {"type": "page_view"},
+            {"type": "page_view", "visitor_id": 7},
+        ]);
+        let answer = app.post("/v1/events").by(&key).json(json!({"events": events})).await.expect(200);
+        assert_eq!((&answer["accepted"], &answer["duplicates"]), (&json!(2), &json!(1)));
+        let rejected: Vec<(i64, &str)> = answer["rejected"].as_array().unwrap().iter()
+            .map(|one| (one["index"].as_i64().unwrap(), one["code"].as_str().unwrap())).collect();
+        assert_eq!(rejected, [
+            (3, "not_found"), (4, "not_allowed"), (5, "out_of_range"), (6, "invalid_variant"),
+            (7, "unknown_field"), (8, "invalid_variant"), (9, "invalid_type"),
+        ]);
+
+        let again = json!({"events": [events[0]], "create_lead": true});
+        let answer = app.post("/v1/events").by(&key).json(again.clone()).await.expect(200);
+        assert_eq!((&answer["accepted"], &answer["duplicates"]), (&json!(0), &json!(1)));
+        let answer = app.post("/v1/events").by(&other).json(again).await.expect(200);
+        assert_eq!(answer["accepted"], 1, "another key's ids are its own");
+
+        // What was refused was not noted: told again, it counts.
+        let made = app.post("/v1/events").by(&key).json(json!({"events": [events[3]], "create_lead": true})).await.expect(200);
+        assert_eq!(made["accepted"], 1);
+        assert_eq!(of_lead(app, "nobody@example.com", "events").await.len(), 1);
+        let path = format!("/v1/leads/{}/events", lead(app, "ada@example.com").await.id());
+        let own = app.get(&format!("{path}?types=custom.trial_started,chat")).by(app.admin().await).await.expect(200);
+        assert_eq!((own.each("type"), &own["data"][0]["properties"]["plan"]), (vec!["custom.trial_started".to_owned()], &json!("team")));
+        app.get(&format!("{path}?types=nonsense")).by(app.admin().await).await.refused(400, "invalid_parameter");
+    }
+
+    async fn an_event_that_cannot_be_read_refuses_no_other(app) {
+        let (site, key) = (given_site(app).await, app.key(&["events:write"]).await);
+        app.given_lead("ada@example.com").await;
+        let deep = format!("{}{}", "[".repeat(64), "]".repeat(64));
+        let bad = [
+            (r#"{"a": "\u0000"}"#, "forbidden_character"),
+            (r#"{"title": "half of a smile \ud83d"}"#, "malformed_json"),
+            (r#"{"a": 1e400}"#, "malformed_json"),
+            (r#"{"a": 1, "a": 2}"#, "duplicate_key"),
+            (&format!(r#"{{"a": {deep}}}"#), "too_deep"),
+        ];
+        for (index, (properties, code)) in bad.into_iter().enumerate() {
+            let lead = r#""lead": {"email": "ada@example.com"}"#;
+            let good = format!(r#"{{"type": "chat", {lead}}}"#);
+            let events = format!(r#"{{"events": [{good}, {{"type": "chat", {lead}, "properties": {properties}}}, {good}]}}"#);
+            let told = app.post("/v1/events").by(&key).body("application/json", events).await.expect(200);
+            assert_eq!(told["accepted"], 2, "{code}");
+            assert_eq!((&told["rejected"][0]["index"], told["rejected"][0]["code"].as_str()), (&json!(1), Some(code)));
+
+            let visitor = format!("visitor-{index}");
+            let events = format!(r#"[{{"type": "page_view", "properties": {properties}}}, {{"type": "download"}}]"#);
+            let body = format!(r#"{{"visitor_id": "{visitor}", "events": {events}}}"#);
+            let post = app.post(&format!("/v1/collect?key={site}")).header("origin", ORIGIN);
+            post.body("text/plain;charset=UTF-8", body).await.expect(204);
+            let body = json!({"visitor_id": visitor, "lead": {"email": "ada@example.com"}});
+            app.post("/v1/identify").by(&key).json(body).await.expect(200);
+        }
+        let events = of_lead(app, "ada@example.com", "events").await;
+        let count = |name: &str| events.iter().filter(|event| event["type"] == name).count();
+        assert_eq!((count("chat"), count("download"), count("page_view")), (10, 5, 0));
+        let broken = r#"{"visitor_id": "visitor-1", "events": [{"type": "page_view"}], "x": "\u0000"}"#;
+        let post = || app.post(&format!("/v1/collect?key={site}")).header("origin", ORIGIN);
+        post().body("text/plain", broken).await.refused(400, "forbidden_character");
+    }
+
+    async fn the_same_event_twice_at_once_counts_once(app) {
+        let key = app.key(&["events:write"]).await;
+        app.given_lead("ada@example.com").await;
+        let event = json!({"events": [{"type": "chat", "lead": {"email": "ada@example.com"}, "event_id": "once"}]});
+        let told: Vec<_> = (0..8).map(|_| app.post("/v1/events").by(&key).json(event.clone())).collect();
+        let answers = futures::future::join_all(told.into_iter().map(std::future::IntoFuture::into_future)).await;
+        let accepted: i64 = answers.into_iter().map(|answer| answer.expect(200)["accepted"].as_i64().unwrap()).sum();
+        assert_eq!(accepted, 1);
+        assert_eq!(of_lead(app, "ada@example.com", "events").await.len(), 1);
+    }
+
+    async fn a_request_repeated_with_its_key_is_answered_the_same(app) {
+        let key = app.key(&["events:write"]).await;
+        let body = json!({"events": [{"type": "chat", "visitor_id": "visitor-1"}]});
+        let first = app.post("/v1/events").by(&key).once("k").json(body.clone()).await.expect(200);
+        let again = app.post("/v1/events").by(&key).once("k").json(body).await.expect(200);
+        assert_eq!((again.header("idempotent-replayed").is_some(), &again.body), (true, &first.body));
+        let other = json!({"events": [{"type": "chat", "visitor_id": "visitor-2"}]});
+        app.post("/v1/events").by(&key).once("k").json(other).await.refused(422, "idempotency_key_reused");
+    }
+
+    async fn what_mails_fairs_and_people_tell_are_touches_too(app) {
+        let key = app.key(&["events:write"]).await;
+        app.given_lead("ada@example.com").await;
+        let name = json!({"email": "ada@example.com"});
+        let events = json!([
+            {"type": "email_click", "lead": name, "occurred_at": at(-hours(3)), "properties": {"campaign": "may-news"}},
+            {"type": "event_attendance", "lead": name, "occurred_at": at(-hours(2)), "properties": {"source": "expo"}},
+            {"type": "email_open", "lead": name, "occurred_at": at(-hours(1))},
+        ]);
+        app.post("/v1/events").by(&key).json(json!({"events": events})).await.expect(200);
+        let told = json!({"lead": name, "channel": "partner", "source": "agency", "occurred_at": at(-hours(5))});
+        let touch = app.post("/v1/touches").by(&key).json(told).await.expect(201);
+        assert_eq!((&touch["kind"], &touch["channel"]), (&json!("given"), &json!("partner")));
+        assert_eq!(channels(&of_lead(app, "ada@example.com", "touches").await), ["event", "email", "partner"]);
+        let lead = lead(app, "ada@example.com").await;
+        assert_eq!((&lead["first_touch"]["source"], &lead["last_touch"]["source"]), (&json!("agency"), &json!("expo")));
+        assert_eq!(lead["lead_touch"]["channel"], "event");
+        let ahead = json!({"lead": name, "channel": "event", "occurred_at": at(hours(1))});
+        app.post("/v1/touches").by(&key).json(ahead).await.refused(422, "validation_failed");
+        app.post("/v1/touches").by(&key).json(json!({"lead": {"email": "x@example.com"}, "channel": "event"})).await.refused(404, "not_found");
+    }
+
+    async fn whoever_unsubscribes_or_bounces_may_not_be_contacted_by_mail(app) {
+        let (key, site) = (app.key(&["events:write"]).await, given_site(app).await);
+        let granted = json!({"purpose": "marketing_email", "granted": true, "stated_at": at(-hours(9))});
+        for email in ["ada@example.com", "bob@example.com", "eve@example.com"] {
+            let id = app.given_lead(email).await.id();
+            app.post(&format!("/v1/leads/{id}/consents")).by(app.admin().await).json(granted.clone()).await.expect(201);
+        }
+        let why = async |email: &str, purpose: &str| lead(app, email).await["may_contact"][purpose]["why"].clone();
+        let told = json!({"events": [
+            {"type": "email_unsubscribe", "lead": {"email": "ada@example.com"}, "event_id": "u1"},
+            {"type": "email_bounce", "lead": {"email": "bob@example.com"}},
+            {"type": "email_bounce", "lead": {"email": "eve@example.com"}, "properties": {"bounce_type": "soft"}},
+            {"type": "email_unsubscribe", "lead": {"email": "fay@example.com"}, "properties": {"purpose": "newsletter"}},
+        ], "create_lead": true});
+        let answer = app.post("/v1/events").by(&key).json(told.clone()).await.expect(200);
+        assert_eq!(answer["accepted"], 4, "{}", answer.text);
+        assert_eq!(why("ada@example.com", "marketing_email").await, "unsubscribed");
+        assert_eq!(why("bob@example.com", "marketing_email").await, "bounced");
+        assert_eq!(why("eve@example.com", "marketing_email").await, "granted");
+        assert_eq!(why("fay@example.com", "newsletter").await, "unsubscribed");
+
+        // What happened before somebody agreed again, and comes late, ends nothing.
+        let again = json!({"purpose": "marketing_email", "granted": true});
+        let ada = lead(app, "ada@example.com").await.id();
+        app.post(&format!("/v1/leads/{ada}/consents")).by(&reader(app).await).json(again).await.expect(201);
+        let late = json!({"events": [{"type": "email_unsubscribe", "lead": {"id": ada}, "occurred_at": at(-hours(1))}, told["events"][0]]});
+        let answer = app.post("/v1/events").by(&key).json(late).await.expect(200);
+        assert_eq!((&answer["accepted"], &answer["duplicates"]), (&json!(1), &json!(1)));
+        assert_eq!(why("ada@example.com", "marketing_email").await, "granted");
+
+        // Anybody can say what a page says.
+        let said = json!({"visitor_id": "visitor-1", "lead": {"id": ada}});
+        app.post("/v1/identify").by(&key).json(said).await.expect(200);
+        collect(app, &site, "visitor-1", json!([{"type": "email_unsubscribe"}])).await.expect(204);
+        assert_eq!(why("ada@example.com", "marketing_email").await, "granted");
+    }
+}
+
+on_postgres! {
+    async fn two_replicas_tell_one_visitors_events(app) {
+        let second = app.second_server().await;
+        let (key, form) = (app.key(&["events:write"]).await, given_form(app).await);
+        let body = |n: i64| json!({"events": [{"type": "page_view", "visitor_id": "visitor-1",
+            "occurred_at": at(-minutes(n)), "url": "https://www.example.com/"}]});
+        for n in 0..20 {
+            let (one, two) = (app.post("/v1/events").by(&key).json(body(2 * n)), second.post("/v1/events").by(&key).json(body(2 * n + 1)));
+            let (one, two) = futures::future::join(one.into_future(), two.into_future()).await;
+            assert_eq!((&one.expect(200)["accepted"], &two.expect(200)["accepted"]), (&json!(1), &json!(1)));
+        }
+        send(app, &form, Some("visitor-1"), "ada@example.com", json!({})).await;
+        let sessions = of_lead(app, "ada@example.com", "sessions").await;
+        assert_eq!(sessions.iter().map(|one| one["events"].as_i64().unwrap()).collect::<Vec<_>>(), [41]);
+        second.stop().await;
     }
 }

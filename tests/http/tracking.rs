@@ -1,21 +1,10 @@
-//! Tracking: the channels of what comes in through forms, and the company's own rules for them.
+//! Tracking: what sites may send by their keys, the channels of what forms bring, the company's own rules.
 
 use serde_json::{Value, json};
 use tandem_domain::instant::Timestamp;
 use tandem_tests::{START, TestApp, minutes, on_both};
 
-async fn given_form(app: &TestApp) -> String {
-    let fields =
-        json!([{"name": "email", "label": "E-mail", "type": "email", "required": true, "maps_to": "email"}]);
-    let body = json!({"name": "Contact", "fields": fields, "allowed_origins": ["https://www.example.com"]});
-    let form = app
-        .post("/v1/forms")
-        .by(app.admin().await)
-        .json(body)
-        .await
-        .expect(201);
-    form["key"].as_str().unwrap().to_owned()
-}
+use crate::tracked::{LANDING, ORIGIN, given_form, given_site, of_lead, send, view};
 
 /// The first touch of a new lead whose submission has this context.
 async fn touch_of(app: &TestApp, key: &str, context: Value) -> Value {
@@ -124,5 +113,82 @@ on_both! {
             assert_eq!(refused.violations(), faults);
         }
         put(json!(vec![when(json!({"source": {"exact": "a"}}))[0].clone(); 201])).await.refused(422, "validation_failed");
+    }
+
+    async fn a_tracking_key_is_changed_rotated_and_revoked(app) {
+        let ada = app.admin().await;
+        let site = given_site(app).await;
+        let listed = app.get("/v1/tracking-keys").by(ada).await.expect(200);
+        let id = listed.each("id").remove(0);
+        let path = format!("/v1/tracking-keys/{id}");
+        let known = app.get(&path).by(ada).await.expect(200);
+        let changed = app.patch(&path).by(ada).header("if-match", known.etag()).json(json!({"allowed_origins": ["https://shop.example.com"]})).await.expect(200);
+        assert_eq!(changed["allowed_origins"], json!(["https://shop.example.com"]));
+        app.clock.advance(2000);
+        let tell = async |key: &str, origin: &str| {
+            let body = json!({"visitor_id": "visitor-1", "events": [{"type": "page_view"}]});
+            app.post(&format!("/v1/collect?key={key}")).header("origin", origin).json(body).await
+        };
+        tell(&site, ORIGIN).await.refused(403, "origin_not_allowed");
+        let rotated = app.post(&format!("{path}/rotate")).by(ada).json(json!({"grace_seconds": 60})).await.expect(200);
+        let fresh = rotated["key"].as_str().unwrap().to_owned();
+        app.clock.advance(2000);
+        for key in [&site, &fresh] {
+            tell(key, "https://shop.example.com").await.expect(204);
+        }
+        app.clock.advance(minutes(2));
+        tell(&site, "https://shop.example.com").await.refused(404, "not_found");
+        app.delete(&path).by(ada).await.expect(204);
+        app.clock.advance(2000);
+        tell(&fresh, "https://shop.example.com").await.refused(404, "not_found");
+        app.post(&format!("{path}/rotate")).by(ada).json(json!({})).await.refused(409, "conflict");
+        app.post("/v1/tracking-keys").by(app.user("sales").await).json(json!({"name": "x", "allowed_origins": [ORIGIN]})).await.refused(403, "insufficient_scope");
+    }
+
+    async fn a_site_is_told_nothing_and_only_its_pages_may_tell(app) {
+        let site = given_site(app).await;
+        let body = json!({"visitor_id": "visitor-1", "events": [{"type": "page_view"}, {"type": "nonsense"}]}).to_string();
+        let post = |key: &str| app.post(&format!("/v1/collect?key={key}"));
+        let taken = post(&site).header("origin", ORIGIN).body("application/json", body.clone()).await.expect(204);
+        assert_eq!((taken.header("access-control-allow-origin"), taken.text.as_str()), (Some(ORIGIN), ""));
+        post(&site).body("text/plain", body.clone()).await.expect(204);
+        post(&site).header("origin", "https://evil.example").body("text/plain", body.clone()).await.refused(403, "origin_not_allowed");
+        post("tdm_pk_x").body("text/plain", body.clone()).await.refused(404, "not_found");
+        app.post("/v1/collect").body("text/plain", body.clone()).await.refused(400, "invalid_parameter");
+        post(&site).body("text/plain", "{").await.refused(400, "malformed_json");
+        post(&site).body("application/xml", body.clone()).await.refused(415, "unsupported_media_type");
+        let events: Vec<Value> = (0..101).map(|_| json!({"type": "page_view"})).collect();
+        post(&site).json(json!({"visitor_id": "visitor-1", "events": events})).await.refused(422, "validation_failed");
+        post(&site).json(json!({"visitor_id": "<script>", "events": [{"type": "page_view"}]})).await.refused(422, "validation_failed");
+        let asked = app.request("OPTIONS", &format!("/v1/collect?key={site}")).header("origin", ORIGIN);
+        let asked = asked.header("access-control-request-method", "POST").await.expect(204);
+        assert_eq!(asked.header("access-control-allow-origin"), Some(ORIGIN));
+    }
+
+    async fn what_a_site_sends_is_text_in_utf_8(app) {
+        let (site, form) = (given_site(app).await, given_form(app).await);
+        let body = json!({"visitor_id": "visitor-1", "events": [{"type": "page_view"}]}).to_string();
+        let post = |path: &str| app.post(path).header("origin", ORIGIN);
+        let collect = format!("/v1/collect?key={site}");
+        for charset in ["utf-16", "iso-8859-1"] {
+            let kind = format!("text/plain; charset={charset}");
+            post(&collect).body(&kind, body.clone()).await.refused(415, "unsupported_media_type");
+        }
+        post(&collect).body("text/plain; charset=\"utf-8\"", body.clone()).await.expect(204);
+        for path in [collect, format!("/v1/capture/{form}")] {
+            let corrupt = post(&path).header("content-encoding", "gzip");
+            corrupt.body("application/json", body.clone()).await.refused(400, "bad_request");
+        }
+    }
+
+    async fn bots_count_nowhere(app) {
+        let (site, form) = (given_site(app).await, given_form(app).await);
+        let body = json!({"visitor_id": "visitor-1", "events": [view(0, LANDING, None)]}).to_string();
+        let bot = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+        app.post(&format!("/v1/collect?key={site}")).header("user-agent", bot).body("text/plain", body).await.expect(204);
+        send(app, &form, Some("visitor-1"), "ada@example.com", json!({})).await;
+        let events = of_lead(app, "ada@example.com", "events").await;
+        assert_eq!(events.iter().filter(|event| event["bot"] == true).count(), 1);
+        assert!(of_lead(app, "ada@example.com", "touches").await.is_empty());
     }
 }
