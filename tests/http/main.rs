@@ -16,6 +16,7 @@ mod duplicates;
 mod funnel;
 mod idempotency;
 mod imports;
+mod imports_history;
 mod journal;
 mod keys;
 mod leads;
