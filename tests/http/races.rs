@@ -6,6 +6,8 @@ use futures::future::{join, join_all};
 use serde_json::{Value, json};
 use tandem_tests::{Answer, Server, TestApp, User, on_both, on_postgres};
 
+use crate::deals::{given_sql, open, told_of};
+
 fn count(answers: &[Answer], status: u16) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()
 }
@@ -95,6 +97,30 @@ async fn same_company(app: &TestApp, servers: &[&Server]) {
     );
 }
 
+async fn one_close_of_two(app: &TestApp, other: &Server) {
+    let sam = app.user("sales").await;
+    let deal = open(app, &sam, &given_sql(app).await).await.expect(201).id();
+    let path = format!("/v1/deals/{deal}/close");
+    let won = app
+        .post(&path)
+        .by(&sam)
+        .json(json!({"outcome": "won", "reason": "price"}));
+    let lost = other
+        .post(&path)
+        .by(&sam)
+        .json(json!({"outcome": "lost", "reason": "price"}));
+    let (won, lost) = join(won.into_future(), lost.into_future()).await;
+    let mut statuses = [won.status, lost.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409], "{} {}", won.text, lost.text);
+    let moves = app
+        .get(&format!("/v1/deals/{deal}/moves"))
+        .by(&sam)
+        .await
+        .expect(200);
+    assert_eq!(moves.each("to").len(), 2);
+}
+
 on_both! {
     async fn one_email_at_once_is_one_lead(app) {
         same_email(app, &[app]).await;
@@ -150,6 +176,22 @@ on_both! {
         assert_eq!(listed.each("id").len(), 40);
         assert_eq!(listed["data"][0]["company"]["domain"], Value::from("example.com"));
     }
+
+    async fn of_two_closings_at_once_one_is_made(app) {
+        one_close_of_two(app, app).await;
+    }
+
+    async fn of_two_first_deals_at_once_one_moves_the_lead(app) {
+        let sam = app.user("sales").await;
+        let lead = given_sql(app).await;
+        let body = json!({"name": "x", "lead_ids": [lead], "external_id": {"system": "crm", "id": "1"}});
+        let post = || app.post("/v1/deals").by(&sam).json(body.clone()).into_future();
+        let (first, second) = join(post(), post()).await;
+        let mut statuses = [first.status, second.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 409]);
+        assert_eq!(told_of(app, &lead).await, ["deal.opened", "lead.stage_changed"]);
+    }
 }
 
 on_postgres! {
@@ -186,6 +228,12 @@ on_postgres! {
         assert_eq!(count(&answers, 201), 20);
         assert_eq!(answers.iter().filter(|answer| answer.header("idempotent-replayed").is_none()).count(), 1);
         assert!(answers.iter().all(|answer| answer.body == answers[0].body));
+        other.stop().await;
+    }
+
+    async fn of_two_closings_on_two_servers_one_is_made(app) {
+        let other = app.second_server().await;
+        one_close_of_two(app, &other).await;
         other.stop().await;
     }
 }
