@@ -43,7 +43,12 @@ async fn sent(
 }
 
 /// Send a file and let the jobs take it in.
-pub async fn taken_in(app: &TestApp, query: &str, mapping: Option<Value>, file: impl Into<Vec<u8>>) -> Answer {
+pub async fn taken_in(
+    app: &TestApp,
+    query: &str,
+    mapping: Option<Value>,
+    file: impl Into<Vec<u8>>,
+) -> Answer {
     let by = app.admin().await;
     let made = sent(app, by, query, mapping, file).await.expect(202);
     assert_eq!(made["state"], "queued");
