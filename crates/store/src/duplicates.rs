@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Statement,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IdenStatic,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 use serde_json::{Value, json};
 use tandem_domain::id::{DuplicateId, Id, LeadId};
@@ -309,9 +309,11 @@ async fn colleagues(on: &impl Read, ids: &BTreeSet<LeadId>) -> Result<Vec<LeadId
         |column| Expr::col(("one", column)),
         |column| Expr::col(("other", column)),
     );
+    // A company has fewer leads than a popular name, which SQLite does not know by itself.
+    let their_name = dialect::unindexed(backend, "other", NameKey.as_str());
     let are_colleagues = Condition::all()
         .add(other(CompanyId).eq(one(CompanyId)))
-        .add(other(NameKey).eq(one(NameKey)))
+        .add(their_name.eq(one(NameKey)))
         .add(other(OwnId).ne(one(OwnId)))
         .add(other(IsListed).eq(true));
     let query = Query::select()
