@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+};
 use tandem_domain::id::EntryId;
 use uuid::Uuid;
 
@@ -11,7 +13,7 @@ use crate::db::{Conn, Read, Tx};
 use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
 use crate::rows::{leads, renamed_companies};
-use crate::write::{execute_with, insert};
+use crate::write::{insert, one_by_one, with_condition};
 
 /// The leads of a company that take over its new words at once; more of them follow by a job.
 const AT_ONCE: u64 = 1_000;
@@ -25,34 +27,45 @@ pub(crate) enum Of {
     Companies,
 }
 
-/// Leads take over the words of their company.
-pub(crate) async fn inherit(tx: &Tx, of: Of, ids: &BTreeSet<Uuid>) -> Result<(), StoreError> {
-    if ids.is_empty() {
-        return Ok(());
+impl Of {
+    fn column(self) -> &'static str {
+        match self {
+            Of::Leads => "l.id",
+            Of::Companies => "l.company_id",
+        }
     }
-    let column = match of {
-        Of::Leads => "l.id",
-        Of::Companies => "l.company_id",
-    };
-    let chosen = || dialect::id_in(tx.conn().get_database_backend(), column, ids.iter().copied());
-    let forget =
-        "DELETE FROM lead_terms WHERE origin = 'company' AND lead_id IN (SELECT l.id FROM leads l WHERE {})";
-    for template in [forget, COPY] {
-        execute_with(tx, template, chosen()).await?;
-    }
-    Ok(())
 }
 
-const COPY: &str = "INSERT INTO lead_terms (term, lead_id, origin) SELECT t.term, l.id, 'company' FROM leads l \
-                    JOIN company_terms t ON t.company_id = l.company_id WHERE {}";
+/// Leads, known ones that have other words now, lose their own.
+pub(crate) fn forget_own(backend: DbBackend, leads: &BTreeSet<Uuid>) -> Option<Statement> {
+    let template = "DELETE FROM lead_terms WHERE origin = 'own' AND {}";
+    of_these(backend, template, "lead_id", leads)
+}
 
-/// Leads that are new take over the words of their company: there is nothing to forget.
-pub(crate) async fn inherit_at_first(tx: &Tx, leads: &BTreeSet<Uuid>) -> Result<(), StoreError> {
-    if leads.is_empty() {
-        return Ok(());
-    }
-    let chosen = dialect::id_in(tx.conn().get_database_backend(), "l.id", leads.iter().copied());
-    execute_with(tx, COPY, chosen).await
+/// Leads lose the words of the company that they had.
+pub(crate) fn forget_inherited(backend: DbBackend, of: Of, ids: &BTreeSet<Uuid>) -> Option<Statement> {
+    let template =
+        "DELETE FROM lead_terms WHERE origin = 'company' AND lead_id IN (SELECT l.id FROM leads l WHERE {})";
+    of_these(backend, template, of.column(), ids)
+}
+
+/// Leads, which have none of them, take over the words of their company.
+pub(crate) fn inherit(backend: DbBackend, of: Of, ids: &BTreeSet<Uuid>) -> Option<Statement> {
+    let template = "INSERT INTO lead_terms (term, lead_id, origin) SELECT t.term, l.id, 'company' FROM leads l \
+                    JOIN company_terms t ON t.company_id = l.company_id WHERE {}";
+    of_these(backend, template, of.column(), ids)
+}
+
+fn of_these(backend: DbBackend, template: &str, column: &str, ids: &BTreeSet<Uuid>) -> Option<Statement> {
+    let chosen = || dialect::id_in(backend, column, ids.iter().copied());
+    (!ids.is_empty()).then(|| with_condition(backend, template, chosen()))
+}
+
+/// Leads take over the words of their company instead of those that they had.
+async fn renew(tx: &Tx, of: Of, ids: &BTreeSet<Uuid>) -> Result<(), StoreError> {
+    let backend = tx.conn().get_database_backend();
+    let steps = [forget_inherited, inherit].into_iter();
+    one_by_one(tx, steps.filter_map(|step| step(backend, of, ids))).await
 }
 
 /// Companies have other words: few leads follow at once, many are left to [`follow_renames`].
@@ -74,7 +87,7 @@ pub(crate) async fn company_renamed(tx: &Tx, companies: &BTreeSet<Uuid>) -> Resu
         .await?
         .into_iter()
         .collect();
-    inherit(tx, Of::Companies, &(companies - &large)).await?;
+    renew(tx, Of::Companies, &(companies - &large)).await?;
     // Renamed once more while its leads follow, a company bears another mark, and they begin anew.
     let mark: EntryId = tx.ids().next();
     let left: Vec<_> = large
@@ -123,7 +136,7 @@ pub async fn follow_renames(tx: &Tx, limit: u64) -> Result<bool, StoreError> {
         return Ok(true);
     };
     dialect::lock_leads(tx.conn(), next.iter().copied()).await?;
-    inherit(tx, Of::Leads, &next).await?;
+    renew(tx, Of::Leads, &next).await?;
     renamed_companies::Entity::update_many()
         .col_expr(renamed_companies::Column::DoneTo, Expr::value(last))
         .filter(renamed_companies::Column::Mark.eq(renamed.mark))

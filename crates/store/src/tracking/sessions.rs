@@ -325,7 +325,7 @@ async fn save(tx: &Tx, plan: Vec<Planned>, fresh: &BTreeSet<LeadId>) -> Result<B
             rows.push(touches::Model::of(&record));
         }
     }
-    write::delete(tx, "touches", "id", &gone).await?;
+    write::delete(tx, "touches", "id", gone.into_iter()).await?;
     write::insert::<touches::Entity>(tx, rows.iter(), OnConflict::Replace).await?;
     Ok(changed)
 }

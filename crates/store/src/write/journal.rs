@@ -1,0 +1,73 @@
+//! The journal entries of what happened, each with the stamp of its request.
+
+use std::borrow::Borrow;
+use std::collections::BTreeSet;
+
+use sea_orm::{DbBackend, Statement};
+use tandem_domain::change::Change;
+use tandem_domain::id::{EntryId, Id};
+use tandem_domain::journal;
+
+use crate::db::Stamp;
+use crate::dialect::{self, OnConflict};
+use crate::rows::{self, to_json};
+
+/// One statement for the entries, which draws their places in line, and one for what they hold of values.
+pub(super) fn statements(
+    backend: DbBackend,
+    parts: &[(impl Borrow<Stamp>, impl AsRef<[Change]>)],
+) -> Vec<Statement> {
+    let (mut entries, mut values) = (vec![], vec![]);
+    for (stamp, changes) in parts {
+        let stamp: &Stamp = stamp.borrow();
+        let mut ids = stamp.ids();
+        for entry in changes.as_ref().iter().filter_map(journal::entry) {
+            let id: EntryId = ids.next();
+            let names: BTreeSet<&String> = entry
+                .before
+                .iter()
+                .chain(&entry.after)
+                .flat_map(|facts| facts.keys())
+                .collect();
+            let lead_id = entry.lead_id.map(Id::uuid);
+            entries.push(rows::journal::Model {
+                id: id.uuid(),
+                epoch: 0,
+                xid: 0,
+                seq: 0,
+                kind: entry.kind.to_owned(),
+                subject_kind: entry.subject.kind.to_owned(),
+                subject_id: entry.subject.id,
+                subject_version: entry.subject.version,
+                lead_id,
+                actor_kind: stamp.actor.kind().name().to_owned(),
+                actor_id: stamp.actor.id(),
+                on_behalf_of: stamp.actor.on_behalf_of().map(Id::uuid),
+                occurred_at: stamp.now.millis(),
+                request_id: stamp.request_id.clone(),
+                fields: to_json(&names),
+                agreement_version: entry
+                    .data
+                    .get("agreement_version")
+                    .and_then(serde_json::Value::as_i64),
+                is_imported: stamp.is_imported,
+            });
+            values.push(rows::journal_values::Model {
+                id: id.uuid(),
+                lead_id,
+                before_values: entry.before.as_ref().map(to_json),
+                after_values: entry.after.as_ref().map(to_json),
+                data: to_json(&entry.data),
+            });
+        }
+    }
+    if entries.is_empty() {
+        return vec![];
+    }
+    let place = dialect::journal_place(backend);
+    let entries = to_json(&entries);
+    vec![
+        dialect::insert::<rows::journal::Entity>(backend, entries, OnConflict::Fail, &place),
+        dialect::insert::<rows::journal_values::Entity>(backend, to_json(&values), OnConflict::Fail, &[]),
+    ]
+}

@@ -1,0 +1,192 @@
+//! Rows as statements, one a table, in the order in which they are written.
+
+use std::collections::BTreeSet;
+
+use sea_orm::sea_query::SimpleExpr;
+use sea_orm::{DbBackend, EntityTrait, Statement};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::rows::Rows;
+use crate::dialect::{self, OnConflict};
+use crate::leads::terms;
+use crate::rows::{self, to_json};
+
+/// One statement, if there is anything to write by it.
+type Step = fn(&Rows, DbBackend) -> Option<Statement>;
+
+/// What makes way goes before what comes, what is pointed at before what points.
+const STEPS: &[Step] = {
+    use OnConflict::{Fail, Replace};
+    &[
+        |rows, to| delete(to, "identifiers", "id", rows.gone_identifiers.iter().copied()),
+        |rows, to| insert::<rows::companies::Entity>(to, rows.companies.values(), Replace),
+        |rows, to| insert::<rows::leads::Entity>(to, rows.leads.values(), Replace),
+        |rows, to| insert::<rows::identifiers::Entity>(to, rows.identifiers.values(), Replace),
+        |rows, to| insert::<rows::field_values::Entity>(to, rows.values.values(), Fail),
+        |rows, to| insert::<rows::consents::Entity>(to, rows.consents.values(), Fail),
+        |rows, to| insert::<rows::cycles::Entity>(to, rows.cycles.values(), Replace),
+        |rows, to| insert::<rows::transitions::Entity>(to, rows.transitions.values(), Fail),
+        |rows, to| insert::<rows::duplicates::Entity>(to, rows.duplicates.values(), Replace),
+        |rows, to| insert::<rows::forms::Entity>(to, rows.forms.values(), Replace),
+        |rows, to| insert::<rows::form_keys::Entity>(to, rows.form_keys.values(), Replace),
+        |rows, to| insert::<rows::submissions::Entity>(to, rows.submissions.values(), Fail),
+        |rows, to| insert::<rows::campaigns::Entity>(to, rows.campaigns.values(), Replace),
+        |rows, to| {
+            delete(
+                to,
+                "campaign_aliases",
+                "campaign_id",
+                rows.campaign_aliases.keys().copied(),
+            )
+        },
+        |rows, to| {
+            insert::<rows::campaign_aliases::Entity>(to, rows.campaign_aliases.values().flatten(), Fail)
+        },
+        // Of two pipelines one gives the default away before the other takes it.
+        |rows, to| insert::<rows::pipelines::Entity>(to, pipelines(rows, false), Replace),
+        |rows, to| insert::<rows::pipelines::Entity>(to, pipelines(rows, true), Replace),
+        |rows, to| insert::<rows::deals::Entity>(to, rows.deals.values(), Replace),
+        |rows, to| delete(to, "deal_leads", "deal_id", rows.deal_leads.keys().copied()),
+        |rows, to| insert::<rows::deal_leads::Entity>(to, rows.deal_leads.values().flatten(), Fail),
+        |rows, to| insert::<rows::deal_moves::Entity>(to, rows.deal_moves.values(), Fail),
+        |rows, to| forget_rates(to, &rows.gone_rates),
+        |rows, to| insert::<rows::exchange_rates::Entity>(to, rows.rates.iter(), Replace),
+        |rows, to| insert::<rows::submissions::Entity>(to, rows.replayed.values(), Replace),
+        |rows, to| insert::<rows::imports::Entity>(to, rows.imports.values(), Replace),
+        |rows, to| insert::<rows::settings::Entity>(to, rows.settings.values(), Replace),
+        |rows, to| insert::<rows::touches::Entity>(to, rows.touches.values(), Fail),
+        |rows, to| insert::<rows::tracking_keys::Entity>(to, rows.tracking_keys.values(), Replace),
+        |rows, to| insert::<rows::users::Entity>(to, rows.users.values(), Replace),
+        |rows, to| insert::<rows::teams::Entity>(to, rows.teams.values(), Replace),
+        |rows, to| delete(to, "team_members", "team_id", rows.members.keys().copied()),
+        |rows, to| insert::<rows::team_members::Entity>(to, rows.members.values().flatten(), Fail),
+        |rows, to| insert::<rows::api_keys::Entity>(to, rows.keys.values(), Replace),
+        |rows, to| {
+            delete(
+                to,
+                "company_terms",
+                "company_id",
+                rows.known_companies.iter().copied(),
+            )
+        },
+        |rows, to| insert::<rows::company_terms::Entity>(to, company_terms(rows).iter(), Fail),
+        |rows, to| terms::forget_own(to, &rows.known_leads),
+        |rows, to| insert::<rows::lead_terms::Entity>(to, own_terms(rows).iter(), Fail),
+        |rows, to| terms::forget_inherited(to, terms::Of::Leads, &joined(rows, false)),
+        |rows, to| terms::inherit(to, terms::Of::Leads, &rows.joined),
+    ]
+};
+
+impl Rows {
+    /// What writes them, statement by statement, each made when it is asked for.
+    pub(super) fn statements(&self, backend: DbBackend) -> impl Iterator<Item = Statement> {
+        let steps = STEPS.iter().filter_map(move |step| step(self, backend));
+        let revisions = self.revisions.iter();
+        steps.chain(revisions.map(move |name| raise_revision(backend, name)))
+    }
+}
+
+fn pipelines(rows: &Rows, is_default: bool) -> impl Iterator<Item = &rows::pipelines::Model> {
+    let all = rows.pipelines.values();
+    all.filter(move |row| row.is_default == is_default)
+}
+
+fn company_terms(rows: &Rows) -> Vec<rows::company_terms::Model> {
+    let row = |company_id, term: &String| rows::company_terms::Model {
+        term: term.clone(),
+        company_id,
+    };
+    let all = rows.company_terms.iter();
+    all.flat_map(|(id, terms)| terms.iter().map(|term| row(*id, term)))
+        .collect()
+}
+
+fn own_terms(rows: &Rows) -> Vec<rows::lead_terms::Model> {
+    let row = |lead_id, term: &String| rows::lead_terms::Model {
+        term: term.clone(),
+        lead_id,
+        origin: "own".to_owned(),
+    };
+    let all = rows.lead_terms.iter();
+    all.flat_map(|(id, terms)| terms.iter().map(|term| row(*id, term)))
+        .collect()
+}
+
+/// Leads that joined a company, those that are new or those that are not.
+fn joined(rows: &Rows, is_new: bool) -> BTreeSet<Uuid> {
+    let all = rows.joined.iter().copied();
+    all.filter(|id| rows.created.contains(id) == is_new).collect()
+}
+
+/// Exchange rates go by their keys.
+fn forget_rates(backend: DbBackend, gone: &[rows::exchange_rates::Model]) -> Option<Statement> {
+    if gone.is_empty() {
+        return None;
+    }
+    let key = |rate: &rows::exchange_rates::Model| {
+        format!("{}{}{}", rate.from_currency, rate.to_currency, rate.in_force_on)
+    };
+    let keys: Vec<String> = gone.iter().map(key).collect();
+    let chosen = dialect::text_in(
+        backend,
+        "from_currency || to_currency || in_force_on",
+        keys.iter().map(String::as_str),
+    );
+    Some(with_condition(
+        backend,
+        "DELETE FROM exchange_rates WHERE {}",
+        chosen,
+    ))
+}
+
+/// Whoever decides by what a revision stands for compiles anew.
+fn raise_revision(backend: DbBackend, name: &str) -> Statement {
+    let sql = format!(
+        "INSERT INTO revisions (name, revision) VALUES ({}, 1) \
+         ON CONFLICT (name) DO UPDATE SET revision = revisions.revision + 1",
+        dialect::parameter(backend, 1)
+    );
+    Statement::from_sql_and_values(backend, sql, [name.into()])
+}
+
+/// Insert rows from one JSON parameter.
+pub(super) fn insert<'a, E>(
+    backend: DbBackend,
+    rows: impl Iterator<Item = &'a E::Model>,
+    on_conflict: OnConflict,
+) -> Option<Statement>
+where
+    E: EntityTrait,
+    E::Model: Serialize + 'a,
+{
+    let rows: Vec<&E::Model> = rows.collect();
+    (!rows.is_empty()).then(|| dialect::insert::<E>(backend, to_json(&rows), on_conflict, &[]))
+}
+
+/// Delete the rows of which a column has one of these ids.
+pub(super) fn delete(
+    backend: DbBackend,
+    table: &str,
+    column: &str,
+    ids: impl Iterator<Item = Uuid>,
+) -> Option<Statement> {
+    let mut ids = ids.peekable();
+    ids.peek()?;
+    let chosen = dialect::id_in(backend, column, ids);
+    Some(with_condition(
+        backend,
+        &format!("DELETE FROM {table} WHERE {{}}"),
+        chosen,
+    ))
+}
+
+/// A statement whose `{}` is a condition.
+pub(crate) fn with_condition(backend: DbBackend, template: &str, condition: SimpleExpr) -> Statement {
+    let probe = sea_orm::sea_query::Query::select().expr(condition).to_owned();
+    let built = backend.build(&probe);
+    let condition = built.sql.trim_start_matches("SELECT ").to_owned();
+    let sql = template.replace("{}", &condition);
+    let values = built.values.unwrap_or(sea_orm::Values(vec![]));
+    Statement::from_sql_and_values(backend, sql, values.0)
+}
