@@ -23,6 +23,8 @@ use crate::rules::{self, Rules};
 pub const WAIT: Duration = Duration::from_secs(2);
 /// How long one statement may take.
 const STATEMENT: Duration = Duration::from_secs(3);
+/// How many rows SQLite's thread reads ahead of whoever asked: a page, or what a batch is decided on, at one go.
+const ROWS: usize = 512;
 /// How long a statement of a report may take.
 const REPORT_STATEMENT_MS: u64 = 30_000;
 
@@ -204,8 +206,7 @@ impl Db {
             ..Default::default()
         };
         let inner = self.writer.begin_with_options(options).await?;
-        let known = self.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let rules = rules::current(&inner, known).await?;
+        let rules = rules::current(&inner, self.rules_lately()).await?;
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Some(rules.clone());
         Ok(Tx {
             inner,
@@ -213,6 +214,11 @@ impl Db {
             rules,
             committed: self.committed.clone(),
         })
+    }
+
+    /// The rules that the last transaction of this process went by; perhaps superseded by now.
+    pub fn rules_lately(&self) -> Option<Arc<Rules>> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Read at one instant.
@@ -327,8 +333,8 @@ impl Tx {
         self.stamp.ids()
     }
 
-    /// The rules in force.
-    pub fn rules(&self) -> &Rules {
+    /// The rules in force: the same ones as long as nothing of them changes.
+    pub fn rules(&self) -> &Arc<Rules> {
         &self.rules
     }
 }
@@ -349,6 +355,7 @@ fn sqlite(url: &str, connections: u32, reads_only: bool) -> ConnectOptions {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(WAIT)
+            .row_buffer_size(ROWS)
             .foreign_keys(true)
             .pragma("secure_delete", "ON")
             .pragma("temp_store", "MEMORY")

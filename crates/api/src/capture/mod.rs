@@ -6,6 +6,7 @@ pub mod cors;
 pub mod door;
 pub mod form_views;
 pub mod forms;
+pub mod item;
 pub mod page;
 mod sent;
 mod snippet;

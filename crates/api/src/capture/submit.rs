@@ -14,7 +14,8 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::take::{Item, Outcome};
+use super::item::Item;
+use super::take::Outcome;
 use super::writer::Undone;
 use super::{body, bots, door, page};
 use crate::ctx::{Ctx, Public};
@@ -245,7 +246,7 @@ async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: Raw
     );
     let has_key = once.is_some();
     let id = ctx.ids().next();
-    let ticket = place.take(Item {
+    let mut item = Item {
         stamp: ctx.stamp_as(Actor::Form(door.form_id)),
         id,
         form_id: door.form_id,
@@ -255,7 +256,12 @@ async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: Raw
         },
         once,
         wants_page,
-    });
+        ahead: None,
+    };
+    if let Some(rules) = ctx.db.rules_lately() {
+        item.read_ahead(rules);
+    }
+    let ticket = place.take(item);
     let commits = ctx.commits();
     let done = ticket.wait(PATIENCE, || commits.begin()).await;
     soonest.await;

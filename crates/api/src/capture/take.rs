@@ -7,26 +7,24 @@ use actix_web::web;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tandem_domain::capture::{
-    Answers, Captured, Form, Incoming, Posted, Sameness, Submission, SubmissionStatus, Twins, capture,
-    failed, statement,
+    Captured, Form, Incoming, Posted, Submission, SubmissionStatus, Twins, capture, failed, statement,
 };
 use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
-use tandem_domain::id::{FormId, SubmissionId};
+use tandem_domain::id::SubmissionId;
 use tandem_domain::judge::Rulebook;
 use tandem_domain::leads::save::Statement;
 use tandem_domain::world::World;
 use tandem_store as store;
 use tandem_store::idempotency::{self, Record};
-use tandem_store::{Stamp, StoreError, Tx};
+use tandem_store::{StoreError, Tx};
 use uuid::Uuid;
 
+use super::item::{Item, Reading, form_of};
 use super::page;
 use super::sent::Sent;
 use super::writer::Work;
 use crate::app::App;
-use crate::crypto;
-use crate::ctx::Once;
 use crate::http::problem::Kept;
 use crate::http::reply::{Answer, Created};
 use crate::serve;
@@ -35,22 +33,6 @@ use super::submit::Receipt;
 
 /// The work of the writer: submissions.
 pub struct Captures(pub web::Data<App>);
-
-/// One submission on its way.
-pub struct Item {
-    /// Who sent it, in which request, when. Its ids are drawn from here.
-    pub stamp: Stamp,
-    /// Its id, drawn before the first attempt.
-    pub id: SubmissionId,
-    /// To which form.
-    pub form_id: FormId,
-    /// What was sent.
-    pub posted: Posted,
-    /// The `Idempotency-Key`, if the caller gave one.
-    pub once: Option<Once>,
-    /// Whether a person reads the answer.
-    pub wants_page: bool,
-}
 
 /// What became of a submission, for whoever sent it.
 #[derive(Debug)]
@@ -121,7 +103,7 @@ impl Work for Captures {
     async fn keep(&self, item: &Item) -> Result<Outcome, StoreError> {
         let app = &self.0;
         let tx = app.db.begin(serve::stamp(&app.ambient, "capture")).await?;
-        let Some(form) = form_of(&tx, item) else {
+        let Some(form) = form_of(tx.rules(), item) else {
             return Ok(Outcome::NoForm);
         };
         let incoming = Incoming {
@@ -207,7 +189,7 @@ fn read<'a>(tx: &Tx, items: &[&'a Item], known: &HashMap<SubmissionId, Submissio
 fn statements<'a>(batch: &'a [Read<'_>]) -> Vec<&'a Statement> {
     batch
         .iter()
-        .filter_map(|read| Some(&read.answers.as_ref().ok()?.said))
+        .filter_map(|read| Some(&read.reading.answers.as_ref().ok()?.said))
         .collect()
 }
 
@@ -219,27 +201,14 @@ fn facts<'a>(tx: &'a Tx, said: &'a [&'a Statement]) -> BoxFuture<'a, Result<Worl
 fn twin_keys(batch: &[Read<'_>]) -> Vec<Uuid> {
     let keys = batch
         .iter()
-        .filter_map(|read| Some(read.sameness?.keys(read.item.stamp.now)));
+        .filter_map(|read| Some(read.reading.sameness?.keys(read.item.stamp.now)));
     keys.flatten().collect()
-}
-
-impl Item {
-    fn key(&self) -> Option<&str> {
-        self.once.as_ref().map(|once| once.key_hash.as_str())
-    }
-}
-
-fn form_of(tx: &Tx, item: &Item) -> Option<Arc<Form>> {
-    let form = tx.rules().forms.get(&item.form_id)?;
-    Some(form.clone()).filter(|form| form.archived_at.is_none())
 }
 
 /// One item with all that was read of it before the facts are loaded.
 struct Read<'a> {
     item: &'a Item,
-    form: Option<Arc<Form>>,
-    answers: Result<Answers, Vec<Fault>>,
-    sameness: Option<Sameness>,
+    reading: Reading,
     /// What became of it in an attempt whose answer was lost.
     done: Option<SubmissionStatus>,
 }
@@ -263,32 +232,9 @@ impl Outcome {
 
 impl<'a> Read<'a> {
     fn of(tx: &Tx, item: &'a Item, known: &HashMap<SubmissionId, SubmissionStatus>) -> Self {
-        let (form, rules) = (form_of(tx, item), tx.rules());
-        let answers = match &form {
-            Some(form) => statement(
-                form,
-                &item.posted,
-                &rules.custom_fields,
-                &rules.channel_rules,
-                item.stamp.now,
-            ),
-            None => Err(vec![]),
-        };
-        // What could not even be read has no twins, and neither has what has a key.
-        let is_told_apart = item.once.is_none() && item.posted.faults.is_empty();
-        let sameness = form.as_ref().filter(|_| is_told_apart).map(|form| {
-            let email = answers
-                .as_ref()
-                .ok()
-                .and_then(|answers| answers.said.emails.first());
-            let text = Sameness::text(form, &item.posted, email);
-            Sameness::of_hash(&crypto::sha256(text.as_bytes()))
-        });
         Self {
             item,
-            form,
-            answers,
-            sameness,
+            reading: item.read(tx.rules()),
             done: known.get(&item.id).copied(),
         }
     }
@@ -300,14 +246,14 @@ impl<'a> Read<'a> {
         twins: &mut Twins,
         kept: &HashMap<String, Record>,
     ) -> Decided {
-        let item = self.item;
-        let Some(form) = self.form else {
+        let Self { item, reading, done } = self;
+        let Some(form) = reading.form else {
             return Outcome::NoForm.alone();
         };
-        match self.done {
+        match done {
             None => {}
             Some(SubmissionStatus::Rejected) => {
-                return Outcome::Refused(form, self.answers.err().unwrap_or_default()).alone();
+                return Outcome::Refused(form, reading.answers.err().unwrap_or_default()).alone();
             }
             Some(SubmissionStatus::Failed) => return Outcome::Kept(kept_answer(item, &form)).alone(),
             Some(_) => return Outcome::Taken(taken_answer(item, &form, item.id)).alone(),
@@ -327,7 +273,7 @@ impl<'a> Read<'a> {
             id: item.id,
             form: &form,
             posted: &item.posted,
-            sameness: self.sameness,
+            sameness: reading.sameness,
             again: None,
         };
         let now = item.stamp.now;
@@ -340,7 +286,7 @@ impl<'a> Read<'a> {
             world,
             twins,
             incoming,
-            self.answers,
+            reading.answers,
             &rulebook,
             now,
             &mut item.stamp.ids(),

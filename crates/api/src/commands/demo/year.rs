@@ -25,7 +25,8 @@ use tandem_store::{Stamp, StoreError};
 use super::cast;
 use super::plan::{Act, Entry, Plan, Who};
 use crate::app::App;
-use crate::capture::take::{Captures, Item, Outcome};
+use crate::capture::item::Item;
+use crate::capture::take::{Captures, Outcome};
 use crate::capture::writer::Work;
 use crate::crypto::secret::FormKey;
 
@@ -157,6 +158,7 @@ impl Year {
                 posted: (**posted).clone(),
                 once: None,
                 wants_page: false,
+                ahead: None,
             });
         }
         if items.is_empty() {

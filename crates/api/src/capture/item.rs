@@ -1,0 +1,96 @@
+//! A submission on its way to the writer, and what is read of it before the facts are loaded.
+
+use std::sync::Arc;
+
+use tandem_domain::capture::{Answers, Form, Posted, Sameness, statement};
+use tandem_domain::fault::Fault;
+use tandem_domain::id::{FormId, SubmissionId};
+use tandem_store::Stamp;
+use tandem_store::rules::Rules;
+
+use crate::crypto;
+use crate::ctx::Once;
+
+/// One submission on its way.
+pub struct Item {
+    /// Who sent it, in which request, when. Its ids are drawn from here.
+    pub stamp: Stamp,
+    /// Its id, drawn before the first attempt.
+    pub id: SubmissionId,
+    /// To which form.
+    pub form_id: FormId,
+    /// What was sent.
+    pub posted: Posted,
+    /// The `Idempotency-Key`, if the caller gave one.
+    pub once: Option<Once>,
+    /// Whether a person reads the answer.
+    pub wants_page: bool,
+    /// What was read of it before its turn, and by which rules.
+    pub ahead: Option<(Arc<Rules>, Reading)>,
+}
+
+/// What is read of a submission before the facts are loaded.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    pub(super) form: Option<Arc<Form>>,
+    pub(super) answers: Result<Answers, Vec<Fault>>,
+    pub(super) sameness: Option<Sameness>,
+}
+
+impl Item {
+    /// Read it by these rules already: its turn is shorter, if they are still in force then.
+    pub fn read_ahead(&mut self, rules: Arc<Rules>) {
+        let reading = Reading::of(&rules, self);
+        self.ahead = Some((rules, reading));
+    }
+
+    /// What it says, by these rules.
+    pub(super) fn read(&self, rules: &Arc<Rules>) -> Reading {
+        match &self.ahead {
+            Some((by, reading)) if Arc::ptr_eq(by, rules) => reading.clone(),
+            _ => Reading::of(rules, self),
+        }
+    }
+
+    /// Its key among those that callers give, if it has one.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.once.as_ref().map(|once| once.key_hash.as_str())
+    }
+}
+
+/// Its form, unless that is out of use.
+pub(super) fn form_of(rules: &Rules, item: &Item) -> Option<Arc<Form>> {
+    let form = rules.forms.get(&item.form_id)?;
+    Some(form.clone()).filter(|form| form.archived_at.is_none())
+}
+
+impl Reading {
+    fn of(rules: &Rules, item: &Item) -> Self {
+        let form = form_of(rules, item);
+        let answers = match &form {
+            Some(form) => statement(
+                form,
+                &item.posted,
+                &rules.custom_fields,
+                &rules.channel_rules,
+                item.stamp.now,
+            ),
+            None => Err(vec![]),
+        };
+        // What could not even be read has no twins, and neither has what has a key.
+        let is_told_apart = item.once.is_none() && item.posted.faults.is_empty();
+        let sameness = form.as_ref().filter(|_| is_told_apart).map(|form| {
+            let email = answers
+                .as_ref()
+                .ok()
+                .and_then(|answers| answers.said.emails.first());
+            let text = Sameness::text(form, &item.posted, email);
+            Sameness::of_hash(&crypto::sha256(text.as_bytes()))
+        });
+        Self {
+            form,
+            answers,
+            sameness,
+        }
+    }
+}
