@@ -6,15 +6,15 @@ use tandem_domain::agreement::Agreement;
 use tandem_domain::instant::Timestamp;
 use tandem_store as store;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::scopes::AgreementsRead;
 use crate::ctx::Ctx;
 use crate::http::json::Json;
 use crate::http::reply::Reply;
+use crate::http::services::Services;
 
 /// The operations of this room.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(get_current_agreement);
 }
 

@@ -8,8 +8,6 @@ use actix_web::middleware::from_fn;
 use actix_web::{App as Actix, web};
 use serde_json::Value;
 use tandem_store::Db;
-use utoipa_actix_web::AppExt;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::Gate;
 use crate::access::limits::Limits;
@@ -20,6 +18,7 @@ use crate::config::Config;
 use crate::crypto::password::Passwords;
 use crate::crypto::seal::MasterKey;
 use crate::http::request::{self, MAX_BODY};
+use crate::http::services::Services;
 use crate::http::shape::Shapes;
 use crate::journal::Tail;
 use crate::metrics::Metrics;
@@ -103,7 +102,7 @@ impl Routes {
 }
 
 /// Every operation of the interface, room by room.
-pub fn operations(config: &mut ServiceConfig<'_>) {
+pub fn operations(config: &mut Services<'_>) {
     operation::configure(config);
     access::configure(config);
     leads::configure(config);
@@ -129,11 +128,8 @@ pub fn server(
     let workers = app.config.workers;
     let grace = app.config.timeouts.shutdown_ms / 1000;
     let server = actix_web::HttpServer::new(move || {
-        let (actix, _) = Actix::new()
-            .into_utoipa_app()
-            .configure(operations)
-            .split_for_parts();
-        actix
+        Actix::new()
+            .configure(|config| operations(&mut Services::to_serve(config)))
             .app_data(app.clone())
             .app_data(shapes.clone())
             .app_data(web::PayloadConfig::new(MAX_BODY))

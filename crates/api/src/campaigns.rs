@@ -14,7 +14,6 @@ use tandem_store::Tx;
 use tandem_store::campaigns::{self as kept, CampaignFilter};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::scopes::{CampaignsRead, CampaignsWrite};
 use crate::ctx::Ctx;
@@ -24,11 +23,12 @@ use crate::http::patch::Patch;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Path, Query};
 use crate::http::reply::{Created, Reply, Tagged, etag};
+use crate::http::services::Services;
 use crate::leads::actions::denied;
 use crate::settings::{invalid, refuse};
 
 /// The operations of this room.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(create_campaign).service(list_campaigns);
     config.service(get_campaign).service(patch_campaign);
 }

@@ -11,7 +11,6 @@ use tandem_domain::world::World;
 use tandem_store::duplicates::{self as kept, DuplicateFilter};
 use tandem_store::{self as store, StoreError, Tx};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::app::App;
@@ -20,11 +19,12 @@ use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Path, Query};
 use crate::http::reply::{Reply, Tagged, etag};
+use crate::http::services::Services;
 use crate::leads::actions::denied;
 use crate::serve::stamp;
 
 /// The operations of this room.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(list_duplicates).service(dismiss_duplicate);
 }
 

@@ -11,7 +11,6 @@ use tandem_domain::lifecycle::{self, MoveLead, Refused, Stage, Transition};
 use tandem_store::deals::Wanted;
 use tandem_store::{self as store, Tx};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::ctx::Ctx;
@@ -19,12 +18,13 @@ use crate::http::json::Json;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Path;
 use crate::http::reply::{Created, Reply};
+use crate::http::services::Services;
 use crate::leads::LeadPath;
 use crate::leads::actions::{denied, judged, known};
 use crate::settings::invalid;
 
 /// The operations of this room.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(create_transition).service(list_transitions);
 }
 

@@ -8,13 +8,13 @@ use actix_web::http::header::{Accept, CACHE_CONTROL, Header as _, VARY};
 use actix_web::{HttpRequest, HttpResponse, Responder, get};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::ctx::{Ctx, Public};
 use crate::http::json::Json;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Path;
 use crate::http::reply::Reply;
+use crate::http::services::Services;
 
 /// How long the database may take to answer a service that is ready.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const FOR_AN_HOUR: &str = "public, max-age=3600";
 
 /// The operations of this room.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(get_liveness).service(get_readiness);
     config.service(list_problems).service(get_problem);
 }

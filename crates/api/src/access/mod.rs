@@ -21,13 +21,13 @@ use tandem_domain::access::Actor;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{Id, Named, SessionId};
 use tandem_store::{Stamp, StoreError, Tx};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::app::App;
 use crate::crypto::password::{self, PasswordError, PolicyError};
 use crate::ctx::{Ctx, Permission};
 use crate::http::listing;
 use crate::http::problem::{Code, Problem, REQUEST_ID};
+use crate::http::services::Services;
 use crate::serve::stamp;
 
 pub use gate::{Account, Gate, MOST_AGE};
@@ -37,7 +37,7 @@ pub use setup::ensure_setup_token;
 pub use signing::ensure_signing_key;
 
 /// The operations of this room.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(setup::complete_setup);
     config
         .service(login::login)

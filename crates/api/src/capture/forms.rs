@@ -12,7 +12,6 @@ use tandem_domain::id::FormId;
 use tandem_store as store;
 use tandem_store::Tx;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::form_views::{FormDetail, FormView};
 use crate::access::scopes::{FormsRead, FormsWrite};
@@ -23,10 +22,11 @@ use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Path, Query};
 use crate::http::reply::{Created, Reply, Tagged};
+use crate::http::services::Services;
 use crate::settings::invalid;
 
 /// The operations on forms.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(create_form).service(list_forms);
     config.service(get_form).service(update_form);
     config.service(rotate_form_key);

@@ -17,12 +17,13 @@ pub mod writer;
 
 use actix_web::http::Method;
 use actix_web::web;
-use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::http::services::Services;
 
 pub use form_views::reached_at;
 
 /// The operations of this room, and the browsers' preflight, which is no operation of the document.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     forms::configure(config);
     submissions::configure(config);
     submit::configure(config);

@@ -9,7 +9,6 @@ use tandem_domain::id::{FormId, LeadId, SubmissionId};
 use tandem_domain::instant::Timestamp;
 use tandem_store as store;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{body, take};
 use crate::access::scopes::{FormsRead, FormsWrite};
@@ -19,12 +18,13 @@ use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Path, Query};
 use crate::http::reply::Reply;
+use crate::http::services::Services;
 
 /// The operation whose bodies are kept.
 const CAPTURE: &str = "POST /v1/capture/{form_key}";
 
 /// The operations on submissions.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(list_submissions).service(get_submission);
     config.service(replay_submission);
 }

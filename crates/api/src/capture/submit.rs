@@ -12,7 +12,6 @@ use tandem_domain::instant::Timestamp;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::item::Item;
 use super::take::Outcome;
@@ -23,13 +22,14 @@ use crate::http::json::{Raw, operation_key, shapes};
 use crate::http::problem::{Code, Problem, ProblemView};
 use crate::http::query::Path;
 use crate::http::reply::{Rendered, Reply};
+use crate::http::services::Services;
 use crate::settings::invalid;
 
 /// How long a submission may wait for its turn: nobody waits longer for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The operations on what strangers send.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(capture_submission);
 }
 

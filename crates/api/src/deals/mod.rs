@@ -13,7 +13,6 @@ use tandem_domain::deals::Deal;
 use tandem_domain::id::DealId;
 use tandem_store as store;
 use utoipa::IntoParams;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::scopes::{DealsRead, DealsWrite};
 use crate::ctx::Ctx;
@@ -21,12 +20,13 @@ use crate::http::json::{Json, MergePatch};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Path;
 use crate::http::reply::{Created, Reply, Tagged, etag};
+use crate::http::services::Services;
 use crate::settings::invalid;
 use body::{CreateDeal, DealPatch};
 use view::DealView;
 
 /// The operations of this room.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config
         .service(create_deal)
         .service(list::list_deals)

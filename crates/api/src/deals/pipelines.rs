@@ -10,7 +10,6 @@ use tandem_domain::instant::Timestamp;
 use tandem_store as store;
 use tandem_store::deals::pipelines as kept;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::scopes::{DealsRead, DealsWrite};
 use crate::ctx::Ctx;
@@ -19,6 +18,7 @@ use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Path, Query};
 use crate::http::reply::{Created, Reply, Tagged, etag};
+use crate::http::services::Services;
 use crate::leads::actions::denied;
 use crate::settings::invalid;
 
@@ -26,7 +26,7 @@ use crate::settings::invalid;
 const MAX_PIPELINES: usize = 100;
 
 /// The operations about pipelines.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config
         .service(create_pipeline)
         .service(list_pipelines)

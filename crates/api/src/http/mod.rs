@@ -11,6 +11,7 @@ pub mod query;
 mod query_shape;
 pub mod reply;
 pub mod request;
+pub mod services;
 pub mod shape;
 pub mod strict;
 pub mod violation;

@@ -14,7 +14,6 @@ use tandem_domain::id::EntryId;
 use tandem_domain::instant::Timestamp;
 use tandem_store::journal::{self, EntryFilter};
 use utoipa::IntoParams;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::scopes::JournalRead;
 use crate::ctx::Ctx;
@@ -22,10 +21,11 @@ use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Query;
 use crate::http::reply::Reply;
+use crate::http::services::Services;
 use entry::{EntryType, EntryView, SubjectType};
 
 /// The operations of this room.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config
         .service(list_journal)
         .service(feed::follow_changes)

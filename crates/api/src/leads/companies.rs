@@ -11,7 +11,6 @@ use tandem_domain::leads::save::{self, CompanyStatement};
 use tandem_store as store;
 use tandem_store::leads::CompanyFilter;
 use utoipa::IntoParams;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::actions::denied;
 use super::body::CompanyWrite;
@@ -23,10 +22,11 @@ use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Path, Query};
 use crate::http::reply::{Created, Reply, Tagged, Upserted, etag};
+use crate::http::services::Services;
 use crate::settings::{invalid, refuse};
 
 /// The operations about companies.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config
         .service(create_company)
         .service(list_companies)

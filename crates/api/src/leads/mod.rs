@@ -17,7 +17,6 @@ use tandem_store as store;
 use tandem_store::Tx;
 use tandem_store::rules::ConsentRules;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::ctx::Ctx;
@@ -25,6 +24,7 @@ use crate::http::json::{Json, MergePatch};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Path;
 use crate::http::reply::{Created, Reply, Tagged, Upserted, etag};
+use crate::http::services::Services;
 use crate::settings::invalid;
 use actions::Decided;
 use body::{LeadPatch, LeadWrite};
@@ -32,7 +32,7 @@ use consent::view::contacts;
 use view::{FieldValuesView, LeadView};
 
 /// The operations of this room.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config
         .service(create_lead)
         .service(batch::save_leads)

@@ -14,8 +14,9 @@ use actix_web::{App, HttpResponse, web};
 use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
-use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
+
+use crate::http::services::Services;
 
 /// The head of the document.
 #[derive(OpenApi)]
@@ -70,11 +71,12 @@ impl Modify for Schemes {
 
 /// The published document, whole: the same on every run.
 pub fn document() -> Value {
-    let app = App::new()
-        .into_utoipa_app()
-        .openapi(Head::openapi())
-        .configure(crate::app::operations);
-    let (_, document) = app.split_for_parts();
+    let mut document = Head::openapi();
+    App::new().configure(|config| {
+        let mut services = Services::to_describe(config);
+        crate::app::operations(&mut services);
+        services.describe(&mut document);
+    });
     pass::finish(document)
 }
 

@@ -1,7 +1,7 @@
 //! The one central pass over the document: what every operation shares is attached here, once.
 //!
 //! Handlers document their success; problems, headers, limits and discriminators come from this pass. It must
-//! run after `split_for_parts()`, when the paths are there.
+//! run when the paths are there.
 
 use super::{answers, limits, variants};
 use serde_json::{Map, Value, json};

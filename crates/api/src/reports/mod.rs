@@ -6,10 +6,10 @@ mod funnel;
 mod select;
 mod view;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::services::Services;
 
 /// The operations of this room.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config
         .service(funnel::get_funnel)
         .service(evidence::list_funnel_evidence);

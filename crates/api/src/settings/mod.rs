@@ -12,16 +12,16 @@ use tandem_domain::leads::custom::{self, CustomField};
 use tandem_domain::settings::{CompanySettings, name};
 use tandem_store as store;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::scopes::{SettingsManage, SettingsRead};
 use crate::ctx::Ctx;
 use crate::http::json::Json;
 use crate::http::problem::{Place, Problem, Violation};
 use crate::http::reply::{Reply, Tagged, etag};
+use crate::http::services::Services;
 
 /// The operations of this room.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(get_company_settings).service(put_company_settings);
     config.service(get_custom_fields).service(put_custom_fields);
     config

@@ -5,16 +5,16 @@ use serde_json::json;
 use tandem_domain::settings::name;
 use tandem_domain::tracking::channels::ChannelRules;
 use tandem_store as store;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::scopes::{SettingsManage, SettingsRead};
 use crate::ctx::Ctx;
 use crate::http::json::Json;
 use crate::http::reply::{Reply, Tagged, etag};
+use crate::http::services::Services;
 use crate::settings::{refuse, replace};
 
 /// The operations on the rules.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(get_channel_rules).service(put_channel_rules);
 }
 

@@ -9,7 +9,6 @@ use tandem_domain::id::EventId;
 use tandem_domain::tracking::events;
 use tandem_domain::tracking::visitors::visitor_key;
 use utoipa::IntoParams;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::{CollectRequest, CollectedEvent, Who, items};
 use super::events::{hand_in, hash};
@@ -21,10 +20,11 @@ use crate::http::json::{Raw, operation_key, shapes};
 use crate::http::problem::{Code, Place, Problem, ProblemView, Violation};
 use crate::http::query::Query;
 use crate::http::reply::Reply;
+use crate::http::services::Services;
 use crate::http::strict;
 
 /// The operation for sites.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(collect_events);
 }
 

@@ -6,7 +6,6 @@ use actix_web::body::BoxBody;
 use actix_web::{HttpRequest, HttpResponse, Responder, post};
 use tandem_domain::id::EventId;
 use tandem_domain::tracking::events::{self, Unfit};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::body::{EventsAnswer, EventsRequest, Items, RejectedEvent, ToldEvent, items};
@@ -18,13 +17,14 @@ use crate::ctx::{Ctx, Permission};
 use crate::http::json::{Unparsed, operation_key, shapes};
 use crate::http::problem::{Code, Kept, Problem};
 use crate::http::reply::{Reply, respond};
+use crate::http::services::Services;
 use crate::http::strict;
 
 /// How long events may wait for their turn: nobody waits longer for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The operation for servers.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(record_events);
 }
 

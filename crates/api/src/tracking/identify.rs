@@ -16,7 +16,6 @@ use tandem_store as store;
 use tandem_store::Tx;
 use tandem_store::tracking::Identified;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::{LeadName, Who};
 use super::views::TouchView;
@@ -25,10 +24,11 @@ use crate::ctx::Ctx;
 use crate::http::json::Json;
 use crate::http::problem::{Code, Problem};
 use crate::http::reply::{Created, Reply};
+use crate::http::services::Services;
 use crate::settings::invalid;
 
 /// The operations.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(identify_visitor).service(add_touch);
 }
 

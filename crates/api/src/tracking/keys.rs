@@ -9,7 +9,6 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::tracking::keys::{self, Refused, TrackingKey};
 use tandem_store as store;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::scopes::{FormsRead, FormsWrite};
 use crate::crypto::secret;
@@ -19,10 +18,11 @@ use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Path, Query};
 use crate::http::reply::{Created, NoContent, Reply, Tagged, etag};
+use crate::http::services::Services;
 use crate::settings::invalid;
 
 /// The operations on tracking keys.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(create_tracking_key).service(list_tracking_keys);
     config.service(get_tracking_key).service(update_tracking_key);
     config.service(rotate_tracking_key).service(revoke_tracking_key);

@@ -11,7 +11,6 @@ use tandem_store::tracking::{self, Place};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::views::{EventView, SessionView, TouchView};
 use crate::access::scopes::LeadsRead;
@@ -20,9 +19,10 @@ use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Path, Query};
 use crate::http::reply::Reply;
+use crate::http::services::Services;
 
 /// The operations.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(list_lead_events);
     config.service(list_lead_touches).service(list_lead_sessions);
 }

@@ -15,10 +15,11 @@ mod views;
 
 use actix_web::http::Method;
 use actix_web::web;
-use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::http::services::Services;
 
 /// The operations of this room, and the browsers' preflight, which is no operation of the document.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     channel_rules::configure(config);
     script::configure(config);
     keys::configure(config);

@@ -12,11 +12,11 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, Responder, get};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::crypto;
 use crate::ctx::{Ctx, Public, hex};
 use crate::http::reply;
+use crate::http::services::Services;
 
 /// The script as it is written.
 const SOURCE: &str = include_str!("tandem.js");
@@ -24,7 +24,7 @@ const SOURCE: &str = include_str!("tandem.js");
 const FOR_A_DAY: &str = "public, max-age=86400, stale-while-revalidate=604800";
 
 /// The operation of this file.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(get_script);
 }
 

@@ -26,7 +26,6 @@ use tandem_store::{self as store, StoreError};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 pub use keeper::{Asked, Keeper, digest};
 pub use rejects::{CsvRows, write_remarks};
@@ -40,11 +39,12 @@ use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::http::problem::{Code, Place, Problem, Violation};
 use crate::http::query::{Path, Query};
 use crate::http::reply::{Accepted, Reply};
+use crate::http::services::Services;
 use crate::http::shape::Shapes;
 use crate::settings::refuse;
 
 /// The operations of this room.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config
         .service(create_import)
         .service(list_imports)

@@ -10,7 +10,6 @@ use tandem_store as store;
 use tandem_store::rules::ConsentRules;
 use url::form_urlencoded;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::page::{self, wants_page};
 use super::view::{ConfirmedStatus, ConfirmedView};
@@ -20,11 +19,12 @@ use crate::http::json::{Json, Raw};
 use crate::http::problem::{Code, Problem, ProblemView};
 use crate::http::query::Query;
 use crate::http::reply::{Answer, Rendered, Reply};
+use crate::http::services::Services;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The operations behind links.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(show_confirmation).service(confirm_consent);
 }
 

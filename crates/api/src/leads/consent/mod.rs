@@ -11,7 +11,6 @@ use tandem_domain::id::LeadId;
 use tandem_domain::leads::consent::{self, Refused};
 use tandem_store as store;
 use utoipa::IntoParams;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 pub use page::wants_page;
 
@@ -26,10 +25,11 @@ use crate::http::json::Json;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Path;
 use crate::http::reply::{Created, Reply};
+use crate::http::services::Services;
 use crate::settings::refuse;
 
 /// The operations on consent.
-pub fn configure(config: &mut ServiceConfig<'_>) {
+pub fn configure(config: &mut Services<'_>) {
     config.service(list_consents).service(state_consent);
     config.service(create_confirmation);
     link::configure(config);
