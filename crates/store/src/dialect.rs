@@ -1,5 +1,6 @@
 //! What differs between SQLite and PostgreSQL when the program runs; nowhere else in the store.
 
+mod terms;
 mod tracking;
 
 use std::future::Future;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
+pub use terms::*;
 pub use tracking::*;
 
 /// What becomes of a row whose key is there already.
@@ -418,129 +420,10 @@ pub fn parameter(backend: DbBackend, n: usize) -> String {
     }
 }
 
-/// The condition that a company's name has a word that begins so.
-pub fn company_has_term(backend: DbBackend, beginning: &str) -> SimpleExpr {
-    let (first, end) = term_range(beginning);
-    let [a, b] = if is_postgres(backend) {
-        ["$1", "$2"]
-    } else {
-        ["?", "?"]
-    };
-    let sql = format!(
-        "EXISTS (SELECT 1 FROM company_terms t WHERE t.company_id = companies.id AND t.term >= {a} AND t.term < {b})"
-    );
-    Expr::cust_with_values(sql, [Value::from(first), Value::from(end)])
-}
-
-/// The condition that a lead has a term that begins with any of these; looked up lead by lead.
-pub fn lead_has_term(backend: DbBackend, beginnings: &[String]) -> SimpleExpr {
-    let (mut range, values) = term_ranges(backend, beginnings);
-    if is_postgres(backend) {
-        // The offset keeps the planner from reading all that have the term, where a page needs few of them; and among
-        // the few terms of one lead an index by term finds nothing sooner.
-        range = format!("({}) OFFSET 0", range.replace("t.term ", "(t.term || '') "));
-    } else {
-        range = format!("({range})");
-    }
-    Expr::cust_with_values(
-        format!("EXISTS (SELECT 1 FROM lead_terms t WHERE t.lead_id = leads.id AND {range})"),
-        values,
-    )
-}
-
-/// The condition that a lead is among those that have, for each word, a term that begins with any of its beginnings;
-/// looked up by term.
-pub fn lead_among_terms(backend: DbBackend, words: &[Vec<String>]) -> SimpleExpr {
-    let (mut conditions, mut values) = (vec![], vec![]);
-    for beginnings in words {
-        let (range, own) = term_ranges_from(backend, beginnings, values.len());
-        values.extend(own);
-        conditions.push(if conditions.is_empty() {
-            format!("({range})")
-        } else {
-            format!("t.lead_id IN (SELECT t.lead_id FROM lead_terms t WHERE {range})")
-        });
-    }
-    let found = format!(
-        "SELECT t.lead_id FROM lead_terms t WHERE {}",
-        conditions.join(" AND ")
-    );
-    // As an array PostgreSQL fetches by it, whatever it believes about the number of terms.
-    let sql = if is_postgres(backend) {
-        format!("leads.id = ANY (ARRAY({found}))")
-    } else {
-        format!("leads.id IN ({found})")
-    };
-    Expr::cust_with_values(sql, values)
-}
-
-/// The place so many terms further on among the leads of some terms, in the order of their ids.
-pub fn lead_further_on(
-    backend: DbBackend,
-    terms: &[String],
-    after: Option<Uuid>,
-    descending: bool,
-    leads: u64,
-) -> Statement {
-    let (sign, order) = if descending { ("<", "DESC") } else { (">", "ASC") };
-    let (mut arms, mut values) = (vec![], vec![]);
-    for term in terms {
-        values.push(Value::from(term.clone()));
-        let mut condition = format!("t.term = {}", parameter(backend, values.len()));
-        if let Some(after) = after {
-            values.push(Value::from(after));
-            condition += &format!(" AND t.lead_id {sign} {}", parameter(backend, values.len()));
-        }
-        arms.push(format!(
-            "SELECT arm.lead_id AS lead_id FROM (SELECT t.lead_id AS lead_id FROM lead_terms t WHERE {condition} \
-             ORDER BY t.lead_id {order} LIMIT {}) AS arm",
-            leads + 1
-        ));
-    }
-    let sql = format!(
-        "SELECT found.lead_id AS lead_id FROM ({}) AS found ORDER BY found.lead_id {order} LIMIT 1 OFFSET {leads}",
-        arms.join(" UNION ALL ")
-    );
-    Statement::from_sql_and_values(backend, sql, values)
-}
-
 /// A column for which SQLite chooses no index: it keeps no statistics by itself, so that it has to be told.
 pub fn unindexed(backend: DbBackend, table: &str, column: &str) -> SimpleExpr {
     let sign = if is_postgres(backend) { "" } else { "+" };
     Expr::cust(format!("{sign}{table}.{column}"))
-}
-
-/// How many terms begin with any of a word's beginnings, word by word, each counted up to a limit.
-pub fn count_terms(backend: DbBackend, words: &[&[String]], limit: u64) -> Statement {
-    let (mut counts, mut values) = (vec![], vec![]);
-    for beginnings in words {
-        let (range, own) = term_ranges_from(backend, beginnings, values.len());
-        values.extend(own);
-        counts.push(format!(
-            "SELECT CAST({} AS bigint) AS word, count(*) AS n FROM (SELECT 1 FROM lead_terms t WHERE {range} LIMIT {limit}) AS found",
-            counts.len()
-        ));
-    }
-    Statement::from_sql_and_values(backend, counts.join(" UNION ALL "), values)
-}
-
-/// The different terms that begin so, beginning by beginning, each up to a limit: from one to the next by the index.
-pub fn terms_beginning(backend: DbBackend, beginnings: &[&str], limit: usize) -> Statement {
-    let (mut all, mut values) = (vec![], vec![]);
-    for beginning in beginnings {
-        let (first, end) = term_range(beginning);
-        values.extend([Value::from(first), Value::from(end)]);
-        let [first, end] = [values.len() - 1, values.len()].map(|n| parameter(backend, n));
-        all.push(format!(
-            "SELECT CAST({} AS bigint) AS word, f.term AS term FROM (WITH RECURSIVE found(term) AS ( \
-             SELECT min(term) FROM lead_terms WHERE term >= {first} AND term < {end} UNION ALL \
-             SELECT (SELECT min(t.term) FROM lead_terms t WHERE t.term > found.term AND t.term < {end}) \
-             FROM found WHERE found.term IS NOT NULL) \
-             SELECT term FROM found WHERE term IS NOT NULL LIMIT {limit}) AS f",
-            all.len()
-        ));
-    }
-    Statement::from_sql_and_values(backend, all.join(" UNION ALL "), values)
 }
 
 /// Keep PostgreSQL's planner from looking through a subquery: it plans it for all its rows. SQLite has no such sign, and
@@ -549,31 +432,6 @@ pub fn fence(backend: DbBackend, subquery: &mut SelectStatement) {
     if is_postgres(backend) {
         subquery.offset(0);
     }
-}
-
-fn term_ranges(backend: DbBackend, beginnings: &[String]) -> (String, Vec<Value>) {
-    term_ranges_from(backend, beginnings, 0)
-}
-
-/// The ranges, with parameters behind those that are there already.
-fn term_ranges_from(backend: DbBackend, beginnings: &[String], before: usize) -> (String, Vec<Value>) {
-    let (mut ranges, mut values) = (vec![], vec![]);
-    for beginning in beginnings {
-        let (first, end) = term_range(beginning);
-        values.extend([Value::from(first), Value::from(end)]);
-        let n = before + values.len();
-        ranges.push(if is_postgres(backend) {
-            format!("(t.term >= ${} AND t.term < ${n})", n - 1)
-        } else {
-            "(t.term >= ? AND t.term < ?)".to_owned()
-        });
-    }
-    (ranges.join(" OR "), values)
-}
-
-/// The texts that begin so are those from the beginning up to, not including, the end.
-fn term_range(beginning: &str) -> (String, String) {
-    (beginning.to_owned(), format!("{beginning}\u{10ffff}"))
 }
 
 /// About how many rows a query has: what PostgreSQL's planner expects; counted on SQLite, which expects nothing.

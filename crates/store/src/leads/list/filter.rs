@@ -7,7 +7,7 @@ use tandem_domain::leads::search::{self, Word};
 
 use super::{Bounds, LeadFilter};
 use crate::db::Read;
-use crate::dialect;
+use crate::dialect::{self, Asked};
 use crate::error::StoreError;
 use crate::rows::leads;
 
@@ -17,6 +17,17 @@ pub(super) struct Counted {
     pub(super) terms: u64,
     pub(super) is_common: bool,
     pub(super) word: Word,
+    /// The terms that it stands for, where it stands with other common words and they are few.
+    pub(super) exact: Option<Vec<String>>,
+}
+
+impl Counted {
+    pub(super) fn asked(&self) -> Asked<'_> {
+        match &self.exact {
+            Some(terms) => Asked::Among(terms),
+            None => Asked::Beginning(&self.word.beginnings),
+        }
+    }
 }
 
 /// Which way a query goes; the columns of the other ways are kept from the planner, where it has to be told.
@@ -117,10 +128,39 @@ pub(super) async fn counted_words(
         terms,
         is_common: terms >= bounds.common,
         word,
+        exact: None,
     });
     let mut counted: Vec<Counted> = counted.collect();
     counted.sort_by_key(|one| one.terms);
+    if counted.len() > 1 && counted.iter().all(|one| one.is_common) {
+        name_terms(on, &mut counted, bounds.followed).await?;
+    }
     Ok(counted)
+}
+
+/// Name the terms of words that stand for few.
+async fn name_terms(on: &impl Read, words: &mut [Counted], most: usize) -> Result<(), StoreError> {
+    // A number is looked for in two ways, as a word and as the end of a phone.
+    let mut single: Vec<&mut Counted> = words
+        .iter_mut()
+        .filter(|one| one.word.beginnings.len() == 1)
+        .collect();
+    if single.is_empty() {
+        return Ok(());
+    }
+    let beginnings: Vec<&str> = single.iter().map(|one| one.word.beginnings[0].as_str()).collect();
+    let statement = dialect::terms_beginning(on.conn().get_database_backend(), &beginnings, most + 1);
+    let mut terms = vec![vec![]; single.len()];
+    for row in on.conn().query_all_raw(statement).await? {
+        let word: i64 = row.try_get("", "word")?;
+        if let Some(terms) = terms.get_mut(word as usize) {
+            terms.push(row.try_get("", "term")?);
+        }
+    }
+    for (one, terms) in single.iter_mut().zip(terms) {
+        one.exact = Some(terms).filter(|terms| terms.len() <= most);
+    }
+    Ok(())
 }
 
 async fn count_terms(on: &impl Read, words: &[Word], limit: u64) -> Result<Vec<u64>, StoreError> {
@@ -142,19 +182,18 @@ async fn count_terms(on: &impl Read, words: &[Word], limit: u64) -> Result<Vec<u
 
 fn conditions(on: &impl Read, words: &[Counted], steer: Steer) -> Vec<SimpleExpr> {
     let backend = on.conn().get_database_backend();
-    let beginnings = |one: &Counted| one.word.beginnings.clone();
     if steer == Steer::ByFilter && words.len() > 1 && words.iter().all(|one| one.is_common) {
-        let all: Vec<Vec<String>> = words.iter().map(beginnings).collect();
+        let all: Vec<Asked<'_>> = words.iter().map(Counted::asked).collect();
         return vec![dialect::lead_among_terms(backend, &all)];
     }
     words
         .iter()
         .enumerate()
         .map(|(place, one)| {
-            if place == 0 && !one.is_common && steer != Steer::ByTerm {
-                dialect::lead_among_terms(backend, &[beginnings(one)])
+            if place == 0 && !one.is_common {
+                dialect::lead_among_terms(backend, &[one.asked()])
             } else {
-                dialect::lead_has_term(backend, &one.word.beginnings)
+                dialect::lead_has_term(backend, "leads.id", Asked::Beginning(&one.word.beginnings))
             }
         })
         .collect()

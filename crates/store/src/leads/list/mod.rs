@@ -43,7 +43,7 @@ impl Default for Bounds {
             common: 5_000,
             ranked: 30_000,
             followed: 16,
-            asked: 1_500,
+            asked: 6_000,
             walked: 5_000,
         }
     }

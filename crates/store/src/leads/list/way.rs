@@ -37,9 +37,9 @@ impl<R: Read> Listing<'_, R> {
         if self.filter.company_id.is_some() {
             return self.fetch_by_filter().await;
         }
-        if let Some((word, terms)) = self.terms_to_follow().await? {
-            let until = self.lead_further_on(&terms).await?;
-            let rows = self.follow(word, &terms, until).await?;
+        if let Some((word, terms)) = self.terms_to_follow() {
+            let until = self.lead_further_on(terms).await?;
+            let rows = self.follow(word, terms, until).await?;
             if until.is_none() || rows.len() as u64 > self.limit {
                 return Ok(rows);
             }
@@ -108,31 +108,12 @@ impl<R: Read> Listing<'_, R> {
     }
 
     /// Of several common words the rarest that stands for few different terms, and these; in the order of ids alone.
-    async fn terms_to_follow(&self) -> Result<Option<(usize, Vec<String>)>, StoreError> {
+    fn terms_to_follow(&self) -> Option<(usize, &[String])> {
         if self.words.len() < 2 || self.line.sort != LeadSort::Id {
-            return Ok(None);
+            return None;
         }
-        let only = |one: &Counted| match one.word.beginnings.as_slice() {
-            [beginning] => Some(beginning.clone()),
-            _ => None,
-        };
-        let Some(beginnings) = self.words.iter().map(only).collect::<Option<Vec<_>>>() else {
-            return Ok(None);
-        };
-        let beginnings: Vec<&str> = beginnings.iter().map(String::as_str).collect();
-        let (backend, most) = (self.on.conn().get_database_backend(), self.bounds.followed);
-        let statement = dialect::terms_beginning(backend, &beginnings, most + 1);
-        let mut terms = vec![vec![]; self.words.len()];
-        for row in self.on.conn().query_all_raw(statement).await? {
-            let word: i64 = row.try_get("", "word")?;
-            if let Some(terms) = terms.get_mut(word as usize) {
-                terms.push(row.try_get("", "term")?);
-            }
-        }
-        Ok(terms
-            .into_iter()
-            .enumerate()
-            .find(|(_, terms)| terms.len() <= most))
+        let mut words = self.words.iter().enumerate();
+        words.find_map(|(place, one)| Some((place, one.exact.as_deref()?)))
     }
 
     fn after_id(&self) -> Option<Uuid> {
@@ -154,24 +135,25 @@ impl<R: Read> Listing<'_, R> {
         Ok(row.map(|row| row.try_get("", "lead_id")).transpose()?)
     }
 
-    /// The first leads that have each term of a word and all else that is asked for, in the order of their ids.
+    /// The first leads that have each term of a word and all else that is asked for, in the order of their ids. The other
+    /// words are asked first: their terms lie side by side, the leads do not.
     async fn follow(
         &self,
         word: usize,
         terms: &[String],
         until: Option<Uuid>,
     ) -> Result<Vec<leads::Model>, StoreError> {
+        let backend = self.on.conn().get_database_backend();
         let term = |column: lead_terms::Column| Expr::col((Alias::new("term"), column));
+        let lead = || term(lead_terms::Column::LeadId);
         let others = self.words.iter().enumerate().filter(|(place, _)| *place != word);
-        let others: Vec<Counted> = others.map(|(_, one)| one.clone()).collect();
+        let others: Vec<&Counted> = others.map(|(_, one)| one).collect();
         let mut arms = terms.iter().map(|one| {
-            let arm = filtered(self.on, self.filter, &others, Steer::ByTerm);
-            let mut arm = QueryTrait::into_query(arm.select_only());
-            arm.expr_as(term(lead_terms::Column::LeadId), Alias::new("id"))
+            let mut arm = Query::select();
+            arm.distinct()
+                .expr_as(lead(), Alias::new("id"))
                 .from_as(lead_terms::Entity, Alias::new("term"))
-                .and_where(term(lead_terms::Column::Term).eq(one))
-                .and_where(term(lead_terms::Column::LeadId).equals((leads::Entity, leads::Column::Id)));
-            let lead = || term(lead_terms::Column::LeadId);
+                .and_where(term(lead_terms::Column::Term).eq(one));
             match (self.line.descending, self.after_id()) {
                 (true, Some(after)) => drop(arm.and_where(lead().lt(Expr::val(after)))),
                 (false, Some(after)) => drop(arm.and_where(lead().gt(Expr::val(after)))),
@@ -182,7 +164,17 @@ impl<R: Read> Listing<'_, R> {
                 (false, Some(until)) => drop(arm.and_where(lead().lte(Expr::val(until)))),
                 (_, None) => {}
             }
-            arm.order_by_expr(term(lead_terms::Column::LeadId), self.line.direction())
+            for other in &others {
+                arm.and_where(dialect::lead_has_term(backend, "term.lead_id", other.asked()));
+            }
+            let meant = filtered(self.on, self.filter, &[], Steer::ByTerm).select_only();
+            let mut meant = QueryTrait::into_query(meant);
+            meant
+                .expr(Expr::val(1))
+                .and_where(lead().equals((leads::Entity, leads::Column::Id)));
+            dialect::fence(backend, &mut meant);
+            arm.and_where(Expr::exists(meant))
+                .order_by_expr(lead(), self.line.direction())
                 .limit(self.limit + 1);
             Query::select()
                 .expr(Expr::col((Alias::new("arm"), Alias::new("id"))))
