@@ -5,7 +5,7 @@ use tandem_domain::id::{Ids, splitmix64};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::Touch;
 use tandem_domain::leads::fields::{CompanyField, LeadField};
-use tandem_domain::leads::identity::{Domain, Email};
+use tandem_domain::leads::identity::{Domain, Email, Phone};
 use tandem_domain::leads::save::{self, CompanyStatement, OnConflict, Statement};
 use tandem_domain::leads::search::{self, Word};
 use tandem_store::Db;
@@ -18,7 +18,7 @@ const LEADS: u64 = 240;
 const FIRST: [&str; 5] = ["Anna", "Annabel", "Björn", "Chloé", "Zoë"];
 const LAST: [&str; 5] = ["Berg", "Bergström", "Amber", "Lind", "Annas"];
 const COMPANY: [&str; 4] = ["Amber Harbour", "Harbour Lights", "Copper Annex", "Lindwood"];
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 15] = [
     "anna",
     "ann",
     "a",
@@ -33,6 +33,8 @@ const WORDS: [&str; 14] = [
     "lights",
     "copper",
     "nobody",
+    // A word, and the end of a phone.
+    "4567",
 ];
 const COUNTRIES: [&str; 3] = ["CH", "IT", "SE"];
 /// So low that few leads take every way.
@@ -70,6 +72,10 @@ fn person(n: u64, dice: &mut Dice) -> Statement {
     let company = dice.pick(&COMPANY);
     Statement {
         emails: vec![Email::parse(&format!("p{n}@harbour-{}.example", dice.roll(9))).unwrap()],
+        phones: (n % 3 == 0)
+            .then(|| Phone::parse(&format!("+3932{n:04}4567")).unwrap())
+            .into_iter()
+            .collect(),
         text: text.map(|(field, value)| (field, Some(value.to_owned()))).into(),
         company: (dice.roll(3) > 0).then(|| CompanyStatement {
             domain: None,
@@ -94,7 +100,11 @@ async fn fill(db: &Db) {
         let mut world = tandem_store::leads::world(&tx, [&said]).await.unwrap();
         let mut ids = Ids::new(hour(n), n + 1);
         let by = Actor::System("test");
-        let saved = save::upsert(&mut world, &said, OnConflict::Refuse, &by, at, &mut ids).unwrap();
+        let mut saved = save::upsert(&mut world, &said, OnConflict::Refuse, &by, at, &mut ids).unwrap();
+        if n % 8 == 5 {
+            let away = save::archive(&mut world, saved.lead_id, true, &by, at).unwrap();
+            saved.changes.extend(away);
+        }
         tandem_store::write(&tx, &saved.changes).await.unwrap();
         tx.commit().await.unwrap();
     }
@@ -109,6 +119,7 @@ fn question(dice: &mut Dice) -> (LeadFilter, LeadSort, bool) {
             .map(|_| dice.pick(&COUNTRIES).to_owned())
             .collect();
     }
+    filter.archived = dice.roll(6) == 0;
     if dice.roll(4) == 0 {
         filter.source = vec!["fair".into()];
     }
@@ -152,6 +163,7 @@ fn is_meant(found: &LeadWithCompany, filter: &LeadFilter) -> bool {
     let among = |asked: &[String], value: &str| asked.is_empty() || asked.iter().any(|one| one == value);
     among(&filter.country, country)
         && among(&filter.source, source)
+        && filter.archived == lead.archived_at.is_some()
         && filter.created_at_gte.is_none_or(|at| lead.created_at >= at)
         && filter.created_at_lt.is_none_or(|at| lead.created_at < at)
         && filter.updated_at_lt.is_none_or(|at| lead.updated_at < at)
@@ -229,8 +241,11 @@ on_both_stores! {
     async fn every_way_finds_the_same_page(database) {
         let db = database.connect().await;
         fill(&db).await;
-        let everybody = LeadFilter::default();
-        let all = tandem_store::leads::list(&db, &everybody, LeadSort::Id, false, None, 1_000).await.unwrap().data;
+        let mut all = vec![];
+        for archived in [false, true] {
+            let everybody = LeadFilter { archived, ..LeadFilter::default() };
+            all.extend(tandem_store::leads::list(&db, &everybody, LeadSort::Id, false, None, 1_000).await.unwrap().data);
+        }
         assert_eq!(all.len() as u64, LEADS);
 
         // The word that is followed is many a lead's own and its company's: one lead, found twice.

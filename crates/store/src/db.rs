@@ -333,7 +333,7 @@ impl Tx {
         self.stamp.ids()
     }
 
-    /// The rules in force: the same ones as long as nothing of them changes.
+    /// The rules in force: mostly the very ones of the transaction before, as long as nothing of them changes.
     pub fn rules(&self) -> &Arc<Rules> {
         &self.rules
     }

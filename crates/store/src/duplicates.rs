@@ -309,13 +309,13 @@ async fn colleagues(on: &impl Read, ids: &BTreeSet<LeadId>) -> Result<Vec<LeadId
         |column| Expr::col(("one", column)),
         |column| Expr::col(("other", column)),
     );
-    // A company has fewer leads than a popular name, which SQLite does not know by itself.
-    let their_name = dialect::unindexed(backend, "other", NameKey.as_str());
+    // By the index of company and name: SQLite would begin with all leads that are listed.
+    let is_listed = dialect::unindexed(backend, "other", IsListed.as_str());
     let are_colleagues = Condition::all()
         .add(other(CompanyId).eq(one(CompanyId)))
-        .add(their_name.eq(one(NameKey)))
+        .add(other(NameKey).eq(one(NameKey)))
         .add(other(OwnId).ne(one(OwnId)))
-        .add(other(IsListed).eq(true));
+        .add(is_listed.eq(true));
     let query = Query::select()
         .expr_as(other(OwnId), "lead_id")
         .from_as(lead_rows::Entity, "one")

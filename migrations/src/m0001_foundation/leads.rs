@@ -49,7 +49,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         &["is_listed", "company_id", "id"],
         &["is_listed", "country", "id"],
         &["is_listed", "source", "id"],
-        &["company_id", "id"],
+        &["company_id", "name_key", "id"],
     ] {
         manager.create_index(index("leads", columns)).await?;
     }

@@ -1,5 +1,6 @@
 //! A submission on its way to the writer, and what is read of it before the facts are loaded.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tandem_domain::capture::{Answers, Form, Posted, Sameness, statement};
@@ -26,29 +27,51 @@ pub struct Item {
     /// Whether a person reads the answer.
     pub wants_page: bool,
     /// What was read of it before its turn, and by which rules.
-    pub ahead: Option<(Arc<Rules>, Reading)>,
+    ahead: Option<(Arc<Rules>, Arc<Reading>)>,
 }
 
 /// What is read of a submission before the facts are loaded.
-#[derive(Debug, Clone)]
-pub struct Reading {
+#[derive(Debug)]
+pub(super) struct Reading {
     pub(super) form: Option<Arc<Form>>,
     pub(super) answers: Result<Answers, Vec<Fault>>,
     pub(super) sameness: Option<Sameness>,
 }
 
 impl Item {
-    /// Read it by these rules already: its turn is shorter, if they are still in force then.
-    pub fn read_ahead(&mut self, rules: Arc<Rules>) {
-        let reading = Reading::of(&rules, self);
-        self.ahead = Some((rules, reading));
+    /// One that nobody has read yet.
+    pub fn new(
+        stamp: Stamp,
+        id: SubmissionId,
+        form_id: FormId,
+        posted: Posted,
+        once: Option<Once>,
+        wants_page: bool,
+    ) -> Self {
+        Self {
+            stamp,
+            id,
+            form_id,
+            posted,
+            once,
+            wants_page,
+            ahead: None,
+        }
+    }
+
+    /// Read by these rules already: its turn is shorter, if they are still in force then. What panics is left for its turn,
+    /// where it is kept.
+    pub fn read_ahead(mut self, rules: Arc<Rules>) -> Self {
+        let reading = catch_unwind(AssertUnwindSafe(|| Reading::of(&rules, &self)));
+        self.ahead = reading.ok().map(|reading| (rules, Arc::new(reading)));
+        self
     }
 
     /// What it says, by these rules.
-    pub(super) fn read(&self, rules: &Arc<Rules>) -> Reading {
+    pub(super) fn reading(&self, rules: &Arc<Rules>) -> Arc<Reading> {
         match &self.ahead {
             Some((by, reading)) if Arc::ptr_eq(by, rules) => reading.clone(),
-            _ => Reading::of(rules, self),
+            _ => Arc::new(Reading::of(rules, self)),
         }
     }
 

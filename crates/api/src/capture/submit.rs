@@ -246,20 +246,14 @@ async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: Raw
     );
     let has_key = once.is_some();
     let id = ctx.ids().next();
-    let mut item = Item {
-        stamp: ctx.stamp_as(Actor::Form(door.form_id)),
-        id,
-        form_id: door.form_id,
-        posted: Posted {
-            by_bot: bots::is_bot(request.headers()),
-            ..read.posted
-        },
-        once,
-        wants_page,
-        ahead: None,
+    let posted = Posted {
+        by_bot: bots::is_bot(request.headers()),
+        ..read.posted
     };
+    let stamp = ctx.stamp_as(Actor::Form(door.form_id));
+    let mut item = Item::new(stamp, id, door.form_id, posted, once, wants_page);
     if let Some(rules) = ctx.db.rules_lately() {
-        item.read_ahead(rules);
+        item = item.read_ahead(rules);
     }
     let ticket = place.take(item);
     let commits = ctx.commits();

@@ -65,15 +65,15 @@ impl Work for Captures {
             false => HashMap::new(),
         };
         let mut sent = Sent::prepare(&tx, items.iter().map(|item| item.posted.visitor.as_deref())).await?;
-        let batch = read(&tx, items, &known);
+        let batch = turns(&tx, items, &known);
         let said = statements(&batch);
         let mut world = facts(&tx, &said).await?;
         let mut twins = store::capture::twins(&tx, twin_keys(&batch)).await?;
 
         let (mut outcomes, mut changes, mut records) = (vec![], vec![], vec![]);
-        for read in batch {
-            let item = read.item;
-            let mut decided = read.decide(&tx, &mut world, &mut twins, &kept);
+        for turn in batch {
+            let item = turn.item;
+            let mut decided = turn.decide(&tx, &mut world, &mut twins, &kept);
             if let (Outcome::Taken(answer), Some(once)) = (&decided.outcome, &item.once)
                 && !decided.is_done
             {
@@ -182,14 +182,14 @@ fn ids(items: &[&Item]) -> Vec<SubmissionId> {
     items.iter().map(|item| item.id).collect()
 }
 
-fn read<'a>(tx: &Tx, items: &[&'a Item], known: &HashMap<SubmissionId, SubmissionStatus>) -> Vec<Read<'a>> {
-    items.iter().map(|item| Read::of(tx, item, known)).collect()
+fn turns<'a>(tx: &Tx, items: &[&'a Item], known: &HashMap<SubmissionId, SubmissionStatus>) -> Vec<Turn<'a>> {
+    items.iter().map(|item| Turn::of(tx, item, known)).collect()
 }
 
-fn statements<'a>(batch: &'a [Read<'_>]) -> Vec<&'a Statement> {
+fn statements<'a>(batch: &'a [Turn<'_>]) -> Vec<&'a Statement> {
     batch
         .iter()
-        .filter_map(|read| Some(&read.reading.answers.as_ref().ok()?.said))
+        .filter_map(|turn| Some(&turn.reading.answers.as_ref().ok()?.said))
         .collect()
 }
 
@@ -198,17 +198,17 @@ fn facts<'a>(tx: &'a Tx, said: &'a [&'a Statement]) -> BoxFuture<'a, Result<Worl
     store::leads::world(tx, said.iter().copied()).boxed()
 }
 
-fn twin_keys(batch: &[Read<'_>]) -> Vec<Uuid> {
+fn twin_keys(batch: &[Turn<'_>]) -> Vec<Uuid> {
     let keys = batch
         .iter()
-        .filter_map(|read| Some(read.reading.sameness?.keys(read.item.stamp.now)));
+        .filter_map(|turn| Some(turn.reading.sameness?.keys(turn.item.stamp.now)));
     keys.flatten().collect()
 }
 
-/// One item with all that was read of it before the facts are loaded.
-struct Read<'a> {
+/// An item whose turn has come, with all that was read of it before the facts are loaded.
+struct Turn<'a> {
     item: &'a Item,
-    reading: Reading,
+    reading: Arc<Reading>,
     /// What became of it in an attempt whose answer was lost.
     done: Option<SubmissionStatus>,
 }
@@ -230,11 +230,11 @@ impl Outcome {
     }
 }
 
-impl<'a> Read<'a> {
+impl<'a> Turn<'a> {
     fn of(tx: &Tx, item: &'a Item, known: &HashMap<SubmissionId, SubmissionStatus>) -> Self {
         Self {
             item,
-            reading: item.read(tx.rules()),
+            reading: item.reading(tx.rules()),
             done: known.get(&item.id).copied(),
         }
     }
@@ -247,13 +247,14 @@ impl<'a> Read<'a> {
         kept: &HashMap<String, Record>,
     ) -> Decided {
         let Self { item, reading, done } = self;
-        let Some(form) = reading.form else {
+        let Some(form) = reading.form.clone() else {
             return Outcome::NoForm.alone();
         };
         match done {
             None => {}
             Some(SubmissionStatus::Rejected) => {
-                return Outcome::Refused(form, reading.answers.err().unwrap_or_default()).alone();
+                let faults = reading.answers.as_ref().err().cloned().unwrap_or_default();
+                return Outcome::Refused(form, faults).alone();
             }
             Some(SubmissionStatus::Failed) => return Outcome::Kept(kept_answer(item, &form)).alone(),
             Some(_) => return Outcome::Taken(taken_answer(item, &form, item.id)).alone(),
@@ -286,7 +287,7 @@ impl<'a> Read<'a> {
             world,
             twins,
             incoming,
-            reading.answers,
+            reading.answers.clone(),
             &rulebook,
             now,
             &mut item.stamp.ids(),

@@ -1,23 +1,15 @@
 //! Where the rooms put their operations: to be served, and, for the document alone, to be described.
 
 use actix_web::dev::HttpServiceFactory;
-use actix_web::{Route, web};
-use utoipa::openapi::path::Paths;
-use utoipa::openapi::schema::Schema;
-use utoipa::openapi::{OpenApi, RefOr};
+use actix_web::{App, Route, web};
+use utoipa::openapi::OpenApi;
 use utoipa_actix_web::OpenApiFactory;
 
 /// What a room is given to put its operations into. Every worker has its own; only one description is ever made, since
 /// it is large.
 pub struct Services<'a> {
     served: &'a mut web::ServiceConfig,
-    described: Option<Described>,
-}
-
-#[derive(Default)]
-struct Described {
-    paths: Paths,
-    schemas: Vec<(String, RefOr<Schema>)>,
+    described: Option<&'a mut OpenApi>,
 }
 
 impl<'a> Services<'a> {
@@ -29,22 +21,17 @@ impl<'a> Services<'a> {
         }
     }
 
-    /// For the document.
-    pub fn to_describe(config: &'a mut web::ServiceConfig) -> Self {
-        Self {
-            served: config,
-            described: Some(Described::default()),
-        }
-    }
-
     /// Put an operation in.
     pub fn service<O>(&mut self, operation: O) -> &mut Self
     where
         O: HttpServiceFactory + OpenApiFactory + 'static,
     {
-        if let Some(described) = &mut self.described {
-            described.paths.merge(operation.paths());
-            operation.schemas(&mut described.schemas);
+        if let Some(document) = &mut self.described {
+            let mut schemas = vec![];
+            operation.schemas(&mut schemas);
+            document.paths.merge(operation.paths());
+            let components = document.components.get_or_insert_default();
+            components.schemas.extend(schemas);
         }
         self.served.service(operation);
         self
@@ -61,12 +48,16 @@ impl<'a> Services<'a> {
         self.served.app_data(data);
         self
     }
+}
 
-    /// Add what was put in to a document.
-    pub fn describe(self, document: &mut OpenApi) {
-        let Some(described) = self.described else { return };
-        document.paths.merge(described.paths);
-        let components = document.components.get_or_insert_default();
-        components.schemas.extend(described.schemas);
-    }
+/// A document with the head that is given and these operations.
+pub fn described(head: OpenApi, operations: impl FnOnce(&mut Services<'_>)) -> OpenApi {
+    let mut document = head;
+    App::new().configure(|config| {
+        operations(&mut Services {
+            served: config,
+            described: Some(&mut document),
+        });
+    });
+    document
 }

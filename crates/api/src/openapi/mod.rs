@@ -10,13 +10,13 @@ pub mod suggest;
 mod variants;
 
 use actix_web::http::header::{CACHE_CONTROL, ETAG};
-use actix_web::{App, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::http::services::Services;
+use crate::http::services::described;
 
 /// The head of the document.
 #[derive(OpenApi)]
@@ -71,13 +71,7 @@ impl Modify for Schemes {
 
 /// The published document, whole: the same on every run.
 pub fn document() -> Value {
-    let mut document = Head::openapi();
-    App::new().configure(|config| {
-        let mut services = Services::to_describe(config);
-        crate::app::operations(&mut services);
-        services.describe(&mut document);
-    });
-    pass::finish(document)
+    pass::finish(described(Head::openapi(), crate::app::operations))
 }
 
 /// The document as it is served and committed, byte for byte.

@@ -3,6 +3,7 @@
 use crate::http::json::{Json, MergePatch, Patch, validated};
 use crate::http::problem::Problem;
 use crate::http::query::{Path, Query, checked_query};
+use crate::http::services::{Services, described};
 use crate::http::shape::Shapes;
 use crate::openapi::pass::finish;
 use actix_web::dev::ServiceResponse;
@@ -12,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, OpenApi, ToSchema, path as operation};
-use utoipa_actix_web::AppExt;
 use validator::Validate;
 
 /// A lead to be made.
@@ -270,32 +270,22 @@ struct Unused {
     nothing: String,
 }
 
-macro_rules! app {
-    () => {
-        App::new()
-            .into_utoipa_app()
-            .openapi(Sample::openapi())
-            .service(create_lead)
-            .service(create_leads)
-            .service(list_leads)
-            .service(read_lead)
-            .service(patch_lead)
-            .service(delete_lead)
-            .service(log_in)
-            .split_for_parts()
-    };
+fn operations(services: &mut Services<'_>) {
+    services.service(create_lead).service(create_leads);
+    services.service(list_leads).service(read_lead);
+    services.service(patch_lead).service(delete_lead);
+    services.service(log_in);
 }
 
 /// The finished document of the sample.
 pub(crate) fn document() -> Value {
-    let (_, api) = app!();
-    finish(api)
+    finish(described(Sample::openapi(), operations))
 }
 
 /// Send one request to the sample.
 pub(crate) async fn call(request: test::TestRequest) -> ServiceResponse {
-    let (app, api) = app!();
-    let shapes = Shapes::compile(&finish(api)).unwrap();
+    let shapes = Shapes::compile(&document()).unwrap();
+    let app = App::new().configure(|config| operations(&mut Services::to_serve(config)));
     let app = test::init_service(app.app_data(web::Data::new(shapes))).await;
     test::call_service(&app, request.to_request()).await
 }

@@ -18,26 +18,26 @@ pub enum Asked<'a> {
 impl Asked<'_> {
     /// The condition on a term, with parameters behind those that are there already.
     fn condition(self, backend: DbBackend, term: &str, values: &mut Vec<Value>) -> String {
-        let mut parameter = |text: String| {
+        // SQLite's are counted by their place, as a condition within a larger query needs it.
+        let mut next = |text: String| {
             values.push(Value::from(text));
-            if is_postgres(backend) {
-                format!("${}", values.len())
-            } else {
-                "?".to_owned()
+            match is_postgres(backend) {
+                true => format!("${}", values.len()),
+                false => "?".to_owned(),
             }
         };
         match self {
             Asked::Beginning(beginnings) => {
                 let range = |beginning: &String| {
                     let (first, end) = term_range(beginning);
-                    let (first, end) = (parameter(first), parameter(end));
+                    let (first, end) = (next(first), next(end));
                     format!("({term} >= {first} AND {term} < {end})")
                 };
                 let ranges: Vec<String> = beginnings.iter().map(range).collect();
                 format!("({})", ranges.join(" OR "))
             }
             Asked::Among(terms) => {
-                let terms: Vec<String> = terms.iter().map(|one| parameter(one.clone())).collect();
+                let terms: Vec<String> = terms.iter().map(|one| next(one.clone())).collect();
                 format!("{term} IN ({})", terms.join(", "))
             }
         }
@@ -76,7 +76,7 @@ pub fn lead_has_term(backend: DbBackend, lead: &str, asked: Asked<'_>) -> Simple
             let among = asked.condition(backend, "t.term", &mut values);
             format!("{among} AND t.lead_id = {lead} OFFSET 0")
         }
-        Asked::Among(_) => among_side_by_side(backend, asked, lead, &mut values),
+        Asked::Among(terms) => among_side_by_side(terms, lead, &mut values),
     };
     let sql = format!("EXISTS (SELECT 1 FROM lead_terms t WHERE {condition})");
     Expr::cust_with_values(sql, values)
@@ -84,8 +84,8 @@ pub fn lead_has_term(backend: DbBackend, lead: &str, asked: Asked<'_>) -> Simple
 
 /// With equal ids SQLite would take the index by lead, whose entries for one term lie far apart. Those of the key lie side
 /// by side, and a range leaves no other way.
-fn among_side_by_side(backend: DbBackend, asked: Asked<'_>, lead: &str, values: &mut Vec<Value>) -> String {
-    let among = asked.condition(backend, "t.term", values);
+fn among_side_by_side(terms: &[String], lead: &str, values: &mut Vec<Value>) -> String {
+    let among = Asked::Among(terms).condition(DbBackend::Sqlite, "t.term", values);
     format!("{among} AND t.lead_id >= {lead} AND t.lead_id <= {lead}")
 }
 
@@ -95,8 +95,8 @@ pub fn lead_among_terms(backend: DbBackend, words: &[Asked<'_>]) -> SimpleExpr {
     for asked in words {
         conditions.push(match asked {
             _ if conditions.is_empty() => asked.condition(backend, "found.term", &mut values),
-            Asked::Among(_) if !is_postgres(backend) => {
-                let among = among_side_by_side(backend, *asked, "found.lead_id", &mut values);
+            Asked::Among(terms) if !is_postgres(backend) => {
+                let among = among_side_by_side(terms, "found.lead_id", &mut values);
                 format!("EXISTS (SELECT 1 FROM lead_terms t WHERE {among})")
             }
             asked => {

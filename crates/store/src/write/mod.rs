@@ -41,6 +41,7 @@ pub async fn write_all(
     let backend = tx.conn().get_database_backend();
     let entries = std::iter::once_with(|| journal::statements(backend, parts)).flatten();
     one_by_one(tx, rows.statements(backend).chain(entries)).await?;
+    // It asks how many leads a company has, these among them.
     terms::company_renamed(tx, &rows.known_companies).await
 }
 

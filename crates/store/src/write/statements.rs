@@ -15,7 +15,7 @@ use crate::rows::{self, to_json};
 /// One statement, if there is anything to write by it.
 type Step = fn(&Rows, DbBackend) -> Option<Statement>;
 
-/// What makes way goes before what comes, what is pointed at before what points.
+/// What makes way goes before what comes, the words of companies before the leads that take them over.
 const STEPS: &[Step] = {
     use OnConflict::{Fail, Replace};
     &[

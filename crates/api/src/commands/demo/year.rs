@@ -151,15 +151,7 @@ impl Year {
             let form_id = self.forms[*form].id;
             let stamp = self.stamp(Actor::Form(form_id), entry.at);
             let id: SubmissionId = stamp.ids().next();
-            items.push(Item {
-                stamp,
-                id,
-                form_id,
-                posted: (**posted).clone(),
-                once: None,
-                wants_page: false,
-                ahead: None,
-            });
+            items.push(Item::new(stamp, id, form_id, (**posted).clone(), None, false));
         }
         if items.is_empty() {
             return Ok(());

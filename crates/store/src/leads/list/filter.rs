@@ -158,7 +158,7 @@ async fn name_terms(on: &impl Read, words: &mut [Counted], most: usize) -> Resul
         }
     }
     for (one, terms) in single.iter_mut().zip(terms) {
-        one.exact = Some(terms).filter(|terms| terms.len() <= most);
+        one.exact = Some(terms).filter(|terms| (1..=most).contains(&terms.len()));
     }
     Ok(())
 }

@@ -149,32 +149,40 @@ impl<R: Read> Listing<'_, R> {
         let others = self.words.iter().enumerate().filter(|(place, _)| *place != word);
         let others: Vec<&Counted> = others.map(|(_, one)| one).collect();
         let mut arms = terms.iter().map(|one| {
-            let mut arm = Query::select();
-            arm.distinct()
+            let mut with_all = Query::select();
+            with_all
                 .expr_as(lead(), Alias::new("id"))
                 .from_as(lead_terms::Entity, Alias::new("term"))
-                .and_where(term(lead_terms::Column::Term).eq(one));
+                .and_where(term(lead_terms::Column::Term).eq(one))
+                .order_by_expr(lead(), self.line.direction());
             match (self.line.descending, self.after_id()) {
-                (true, Some(after)) => drop(arm.and_where(lead().lt(Expr::val(after)))),
-                (false, Some(after)) => drop(arm.and_where(lead().gt(Expr::val(after)))),
+                (true, Some(after)) => drop(with_all.and_where(lead().lt(Expr::val(after)))),
+                (false, Some(after)) => drop(with_all.and_where(lead().gt(Expr::val(after)))),
                 (_, None) => {}
             }
             match (self.line.descending, until) {
-                (true, Some(until)) => drop(arm.and_where(lead().gte(Expr::val(until)))),
-                (false, Some(until)) => drop(arm.and_where(lead().lte(Expr::val(until)))),
+                (true, Some(until)) => drop(with_all.and_where(lead().gte(Expr::val(until)))),
+                (false, Some(until)) => drop(with_all.and_where(lead().lte(Expr::val(until)))),
                 (_, None) => {}
             }
             for other in &others {
-                arm.and_where(dialect::lead_has_term(backend, "term.lead_id", other.asked()));
+                with_all.and_where(dialect::lead_has_term(backend, "term.lead_id", other.asked()));
             }
-            let meant = filtered(self.on, self.filter, &[], Steer::ByTerm).select_only();
-            let mut meant = QueryTrait::into_query(meant);
+            dialect::fence(backend, &mut with_all);
+            let found = || Expr::col((Alias::new("found"), Alias::new("id")));
+            let mut meant = filtered(self.on, self.filter, &[], Steer::ByTerm)
+                .select_only()
+                .into_query();
             meant
                 .expr(Expr::val(1))
-                .and_where(lead().equals((leads::Entity, leads::Column::Id)));
+                .and_where(found().equals((leads::Entity, leads::Column::Id)));
             dialect::fence(backend, &mut meant);
-            arm.and_where(Expr::exists(meant))
-                .order_by_expr(lead(), self.line.direction())
+            let mut arm = Query::select();
+            arm.distinct()
+                .expr_as(found(), Alias::new("id"))
+                .from_subquery(with_all, Alias::new("found"))
+                .and_where(Expr::exists(meant))
+                .order_by_expr(found(), self.line.direction())
                 .limit(self.limit + 1);
             Query::select()
                 .expr(Expr::col((Alias::new("arm"), Alias::new("id"))))
