@@ -6,6 +6,7 @@ mod doors;
 mod feed;
 mod lists;
 mod schema;
+mod wal;
 mod write;
 
 use tandem_domain::access::Actor;

@@ -80,6 +80,7 @@ pub struct Running {
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     writers: Vec<Writer>,
     jobs: Option<jobs::Loop>,
+    log: tokio::task::JoinHandle<()>,
 }
 
 /// Where the configured database is.
@@ -181,6 +182,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         handle
     });
     let jobs = run_jobs.then(|| jobs::Loop::start(app.clone()));
+    let db = app.db.clone();
+    let log = tokio::spawn(async move { db.keep_log_short().await });
     Ok(Running {
         app,
         address,
@@ -190,6 +193,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         server: tokio::spawn(server),
         writers: captures.into_iter().chain(tracks).collect(),
         jobs,
+        log,
     })
 }
 
@@ -208,6 +212,7 @@ impl Running {
         if let Some(metrics) = self.metrics {
             metrics.stop(true).await;
         }
+        self.log.abort();
         let _ = leases::release_all(&self.app.db, &self.app.replica).await;
         self.app.db.clone().close().await;
     }

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::dialect;
 use crate::error::StoreError;
 use crate::rules::{self, Rules};
+use crate::wal;
 
 /// How long anybody waits for a connection or a lock.
 pub const WAIT: Duration = Duration::from_secs(2);
@@ -363,7 +364,7 @@ fn sqlite(url: &str, connections: u32, reads_only: bool) -> ConnectOptions {
         if reads_only {
             sqlite.pragma("query_only", "ON")
         } else {
-            sqlite
+            sqlite.pragma("wal_autocheckpoint", wal::MOST.to_string())
         }
     });
     options

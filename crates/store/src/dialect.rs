@@ -16,6 +16,32 @@ use crate::error::StoreError;
 pub use terms::*;
 pub use tracking::*;
 
+/// What is done about SQLite's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checkpoint {
+    /// Nothing: it is looked at.
+    Look,
+    /// It is brought home as far as no reader stands before it; nobody waits for it.
+    BesideWriter,
+}
+
+/// How many pages of SQLite's log are not home in the database; none on PostgreSQL.
+pub async fn checkpoint(connection: &impl ConnectionTrait, what: Checkpoint) -> Result<i64, DbErr> {
+    let backend = connection.get_database_backend();
+    if is_postgres(backend) {
+        return Ok(0);
+    }
+    let sql = match what {
+        Checkpoint::Look => "PRAGMA wal_checkpoint(NOOP)",
+        Checkpoint::BesideWriter => "PRAGMA wal_checkpoint(PASSIVE)",
+    };
+    let Some(row) = connection.query_one_raw(Statement::from_string(backend, sql)).await? else {
+        return Ok(0);
+    };
+    let (log, home): (i64, i64) = (row.try_get("", "log")?, row.try_get("", "checkpointed")?);
+    Ok((log - home).max(0))
+}
+
 /// What becomes of a row whose key is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnConflict {

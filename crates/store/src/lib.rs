@@ -22,6 +22,7 @@ pub mod rules;
 pub mod settings;
 pub mod tracking;
 pub mod transfer;
+mod wal;
 mod ways;
 mod write;
 

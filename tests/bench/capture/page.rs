@@ -207,7 +207,8 @@ impl Captures {
              own log\n  tells them, selects and locks too; each transaction has its own ids, e-mail and phone, and one of the companies. It left \
              {:.2} rows\n  a transaction, a capture {:.2}; none failed. The first seconds of\n  a run, in which its connections are made warm, do not count.\n\
              * The raw rows are those that {} captures over 64 connections left, {:.2} for each, as JSON parameters that were made before: \
-             one\n  `INSERT ... SELECT` a table, one connection, the store's settings of durability (`synchronous` FULL, `fsync` on).\n\
+             one\n  `INSERT ... SELECT` a table, one connection, the store's settings of durability (`synchronous` FULL, `fsync` on);\n  SQLite brings \
+             its log home within a commit, every 1,000 pages, as it does by itself.\n\
              * Overload: {OVERLOAD:.0} times the rate that 128 connections had just shown, sent at that rate whatever is answered; the first \
              seconds do\n  not count.\n\
              * A stranger's view: {PAIRS} pairs of a known and a new person in turns over one connection; p by the test of Mann and \
