@@ -135,58 +135,20 @@ impl<R: Read> Listing<'_, R> {
         Ok(row.map(|row| row.try_get("", "lead_id")).transpose()?)
     }
 
-    /// The first leads that have each term of a word and all else that is asked for, in the order of their ids. The other
-    /// words are asked first: their terms lie side by side, the leads do not.
+    /// The first leads that have any of these terms, the other words, and all else that is asked for, in the order of their
+    /// ids.
     async fn follow(
         &self,
         word: usize,
         terms: &[String],
         until: Option<Uuid>,
     ) -> Result<Vec<leads::Model>, StoreError> {
-        let backend = self.on.conn().get_database_backend();
-        let term = |column: lead_terms::Column| Expr::col((Alias::new("term"), column));
-        let lead = || term(lead_terms::Column::LeadId);
         let others = self.words.iter().enumerate().filter(|(place, _)| *place != word);
         let others: Vec<&Counted> = others.map(|(_, one)| one).collect();
         let mut arms = terms.iter().map(|one| {
-            let mut with_all = Query::select();
-            with_all
-                .expr_as(lead(), Alias::new("id"))
-                .from_as(lead_terms::Entity, Alias::new("term"))
-                .and_where(term(lead_terms::Column::Term).eq(one))
-                .order_by_expr(lead(), self.line.direction());
-            match (self.line.descending, self.after_id()) {
-                (true, Some(after)) => drop(with_all.and_where(lead().lt(Expr::val(after)))),
-                (false, Some(after)) => drop(with_all.and_where(lead().gt(Expr::val(after)))),
-                (_, None) => {}
-            }
-            match (self.line.descending, until) {
-                (true, Some(until)) => drop(with_all.and_where(lead().gte(Expr::val(until)))),
-                (false, Some(until)) => drop(with_all.and_where(lead().lte(Expr::val(until)))),
-                (_, None) => {}
-            }
-            for other in &others {
-                with_all.and_where(dialect::lead_has_term(backend, "term.lead_id", other.asked()));
-            }
-            dialect::fence(backend, &mut with_all);
-            let found = || Expr::col((Alias::new("found"), Alias::new("id")));
-            let mut meant = filtered(self.on, self.filter, &[], Steer::ByTerm)
-                .select_only()
-                .into_query();
-            meant
-                .expr(Expr::val(1))
-                .and_where(found().equals((leads::Entity, leads::Column::Id)));
-            dialect::fence(backend, &mut meant);
-            let mut arm = Query::select();
-            arm.distinct()
-                .expr_as(found(), Alias::new("id"))
-                .from_subquery(with_all, Alias::new("found"))
-                .and_where(Expr::exists(meant))
-                .order_by_expr(found(), self.line.direction())
-                .limit(self.limit + 1);
             Query::select()
                 .expr(Expr::col((Alias::new("arm"), Alias::new("id"))))
-                .from_subquery(arm, Alias::new("arm"))
+                .from_subquery(self.leads_meant(one, &others, until), Alias::new("arm"))
                 .take()
         });
         let Some(mut page) = arms.next() else {
@@ -196,6 +158,58 @@ impl<R: Read> Listing<'_, R> {
         let mut rows = self.fetch_chosen(page).await?;
         rows.truncate(self.limit as usize + 1);
         Ok(rows)
+    }
+
+    /// A page of the leads with a term, the other words and all else that is asked for. The other words are asked first:
+    /// their terms lie side by side, the leads do not.
+    fn leads_meant(&self, term: &str, others: &[&Counted], until: Option<Uuid>) -> SelectStatement {
+        let backend = self.on.conn().get_database_backend();
+        let mut with_all = self.leads_with_all(term, others, until);
+        dialect::fence(backend, &mut with_all);
+        let found = || Expr::col((Alias::new("found"), Alias::new("id")));
+        let mut meant = filtered(self.on, self.filter, &[], Steer::ByTerm)
+            .select_only()
+            .into_query();
+        meant
+            .expr(Expr::val(1))
+            .and_where(found().equals((leads::Entity, leads::Column::Id)));
+        dialect::fence(backend, &mut meant);
+        // A word of its own may be the company's too.
+        Query::select()
+            .distinct()
+            .expr_as(found(), Alias::new("id"))
+            .from_subquery(with_all, Alias::new("found"))
+            .and_where(Expr::exists(meant))
+            .order_by_expr(found(), self.line.direction())
+            .limit(self.limit + 1)
+            .take()
+    }
+
+    /// The ids of the leads with a term and the other words, behind the page before, up to a lead.
+    fn leads_with_all(&self, one: &str, others: &[&Counted], until: Option<Uuid>) -> SelectStatement {
+        let backend = self.on.conn().get_database_backend();
+        let term = |column: lead_terms::Column| Expr::col((Alias::new("term"), column));
+        let lead = || term(lead_terms::Column::LeadId);
+        let mut query = Query::select();
+        query
+            .expr_as(lead(), Alias::new("id"))
+            .from_as(lead_terms::Entity, Alias::new("term"))
+            .and_where(term(lead_terms::Column::Term).eq(one))
+            .order_by_expr(lead(), self.line.direction());
+        match (self.line.descending, self.after_id()) {
+            (true, Some(after)) => drop(query.and_where(lead().lt(Expr::val(after)))),
+            (false, Some(after)) => drop(query.and_where(lead().gt(Expr::val(after)))),
+            (_, None) => {}
+        }
+        match (self.line.descending, until) {
+            (true, Some(until)) => drop(query.and_where(lead().gte(Expr::val(until)))),
+            (false, Some(until)) => drop(query.and_where(lead().lte(Expr::val(until)))),
+            (_, None) => {}
+        }
+        for other in others {
+            query.and_where(dialect::lead_has_term(backend, "term.lead_id", other.asked()));
+        }
+        query
     }
 
     /// In the order of ids nobody stands before the first who can be meant: no id is older than its lead.
