@@ -72,7 +72,8 @@ fn person(n: u64, dice: &mut Dice) -> Statement {
     let company = dice.pick(&COMPANY);
     Statement {
         emails: vec![Email::parse(&format!("p{n}@harbour-{}.example", dice.roll(9))).unwrap()],
-        phones: (n % 3 == 0)
+        phones: n
+            .is_multiple_of(3)
             .then(|| Phone::parse(&format!("+3932{n:04}4567")).unwrap())
             .into_iter()
             .collect(),

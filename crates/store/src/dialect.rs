@@ -35,7 +35,10 @@ pub async fn checkpoint(connection: &impl ConnectionTrait, what: Checkpoint) -> 
         Checkpoint::Look => "PRAGMA wal_checkpoint(NOOP)",
         Checkpoint::BesideWriter => "PRAGMA wal_checkpoint(PASSIVE)",
     };
-    let Some(row) = connection.query_one_raw(Statement::from_string(backend, sql)).await? else {
+    let Some(row) = connection
+        .query_one_raw(Statement::from_string(backend, sql))
+        .await?
+    else {
         return Ok(0);
     };
     let (log, home): (i64, i64) = (row.try_get("", "log")?, row.try_get("", "checkpointed")?);
