@@ -202,14 +202,20 @@ fn homes(order: &Order) -> Result<Vec<Home>, Failure> {
     ])
 }
 
-/// Fill both at once, unless a run before has; answer how many seconds each took.
+/// Fill at once those that no run before has filled; answer how many seconds each took.
 fn fill_both(homes: &[Home], order: &Order, now: Timestamp) -> Result<Vec<f64>, Failure> {
-    let mark = order.dir.join(format!("filled-{}", order.people.leads));
-    if fs::read_to_string(&mark).is_ok_and(|postgres| postgres == order.postgres) {
+    // Beside the data directory: whatever it holds is the database's own.
+    let mark = |home: &Home| home.dir.with_extension("filled");
+    let is_empty = |home: &&Home| {
+        let server = fs::read_to_string(mark(home));
+        !server.is_ok_and(|server| home.url.is_none() || server == order.postgres)
+    };
+    let homes: Vec<&Home> = homes.iter().filter(is_empty).collect();
+    if homes.is_empty() {
         say("the databases are filled already");
         return Ok(vec![]);
     }
-    for home in homes {
+    for home in &homes {
         let _ = fs::remove_dir_all(&home.dir);
         if let Some((_, name)) = home.url.as_ref().and_then(|url| url.rsplit_once('/')) {
             wait_for(execute(
@@ -223,14 +229,16 @@ fn fill_both(homes: &[Home], order: &Order, now: Timestamp) -> Result<Vec<f64>, 
         home.prepare()?;
     }
     say(&format!(
-        "filling both databases with {} leads",
-        order.people.leads
+        "filling with {} leads: {}",
+        order.people.leads,
+        homes.iter().map(|home| home.name).collect::<Vec<_>>().join(", ")
     ));
     let people = order.people;
     let fill_one = |home: &Home| -> Result<f64, Failure> {
         let begun = Instant::now();
         wait_for(fill::fill(&home.place(), people, now))?;
         let seconds = begun.elapsed().as_secs_f64();
+        fs::write(mark(home), &order.postgres)?;
         say(&format!("{}: filled in {seconds:.0} s", home.name));
         Ok(seconds)
     };
@@ -244,9 +252,7 @@ fn fill_both(homes: &[Home], order: &Order, now: Timestamp) -> Result<Vec<f64>, 
             .map(|one| one.unwrap_or_else(|_| Err("the filling panicked".into())))
             .collect()
     });
-    let seconds = filled.into_iter().collect::<Result<Vec<_>, _>>()?;
-    fs::write(&mark, &order.postgres)?;
-    Ok(seconds)
+    filled.into_iter().collect()
 }
 
 fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
