@@ -11,6 +11,7 @@ mod raw;
 mod report;
 mod server;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -173,7 +174,7 @@ fn ask(order: &Order, now: Timestamp) -> Result<(Vec<Side>, Vec<Line>), Failure>
             starts: starts[place].clone(),
             memory_before: before[place],
             memory_after: servers[place].memory()?,
-            filled_in: filled_in.get(place).copied(),
+            filled_in: filled_in.get(home.name).copied(),
         });
     }
     for server in servers {
@@ -202,8 +203,12 @@ fn homes(order: &Order) -> Result<Vec<Home>, Failure> {
     ])
 }
 
-/// Fill at once those that no run before has filled; answer how many seconds each took.
-fn fill_both(homes: &[Home], order: &Order, now: Timestamp) -> Result<Vec<f64>, Failure> {
+/// Fill at once those that no run before has filled; answer how many seconds these took, by name.
+fn fill_both(
+    homes: &[Home],
+    order: &Order,
+    now: Timestamp,
+) -> Result<BTreeMap<&'static str, f64>, Failure> {
     // Beside the data directory: whatever it holds is the database's own.
     let mark = |home: &Home| home.dir.with_extension("filled");
     let is_empty = |home: &&Home| {
@@ -213,7 +218,7 @@ fn fill_both(homes: &[Home], order: &Order, now: Timestamp) -> Result<Vec<f64>, 
     let homes: Vec<&Home> = homes.iter().filter(is_empty).collect();
     if homes.is_empty() {
         say("the databases are filled already");
-        return Ok(vec![]);
+        return Ok(BTreeMap::new());
     }
     for home in &homes {
         let _ = fs::remove_dir_all(&home.dir);
@@ -234,15 +239,15 @@ fn fill_both(homes: &[Home], order: &Order, now: Timestamp) -> Result<Vec<f64>, 
         homes.iter().map(|home| home.name).collect::<Vec<_>>().join(", ")
     ));
     let people = order.people;
-    let fill_one = |home: &Home| -> Result<f64, Failure> {
+    let fill_one = |home: &Home| -> Result<(&'static str, f64), Failure> {
         let begun = Instant::now();
         wait_for(fill::fill(&home.place(), people, now))?;
         let seconds = begun.elapsed().as_secs_f64();
         fs::write(mark(home), &order.postgres)?;
         say(&format!("{}: filled in {seconds:.0} s", home.name));
-        Ok(seconds)
+        Ok((home.name, seconds))
     };
-    let filled: Vec<Result<f64, Failure>> = thread::scope(|scope| {
+    let filled: Vec<Result<_, Failure>> = thread::scope(|scope| {
         let running: Vec<_> = homes
             .iter()
             .map(|home| scope.spawn(move || fill_one(home)))
