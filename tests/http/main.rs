@@ -13,6 +13,7 @@ mod consent;
 mod deals;
 mod demo;
 mod duplicates;
+mod examples;
 mod funnel;
 mod idempotency;
 mod imports;

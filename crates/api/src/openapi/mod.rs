@@ -1,6 +1,7 @@
 //! The OpenAPI document: a pure function of the handlers; and the pages that show it.
 
 mod answers;
+mod examples;
 mod limits;
 pub mod pass;
 #[cfg(test)]

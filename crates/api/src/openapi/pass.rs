@@ -1,9 +1,9 @@
 //! The one central pass over the document: what every operation shares is attached here, once.
 //!
-//! Handlers document their success; problems, headers, limits and discriminators come from this pass. It must
-//! run when the paths are there.
+//! Handlers document their success; problems, headers, limits, discriminators and the examples of bodies come
+//! from this pass. It must run when the paths are there.
 
-use super::{answers, limits, variants};
+use super::{answers, examples, limits, variants};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -26,6 +26,7 @@ pub fn finish_value(document: &mut Value) {
     for_each_operation(document, |path, method, operation| {
         describe(operation);
         merge_patch(method, operation);
+        examples::attach(operation);
         answers::attach(path, method, operation);
         name_scopes(operation);
     });
