@@ -77,6 +77,57 @@ on_both! {
         app.patch("/v1/companies/company_01h455vb4pex5vsknk084sn02q").by(by).json(json!({})).await.refused(404, "not_found");
     }
 
+    async fn a_company_that_was_put_away_is_not_listed(app) {
+        let by = app.admin().await;
+        let lead = |email: &str, company: Value| app.post("/v1/leads").by(by).json(json!({"email": email, "company": company}));
+        let one = lead("ada@example.com", json!({"domain": "example.com", "name": "Example"})).await.expect(201);
+        let company = one["company"]["id"].as_str().unwrap();
+        let path = format!("/v1/companies/{company}");
+        let post = |act: &str| app.post(&format!("{path}/{act}")).by(by);
+        let list = |query: &str| app.get(&format!("/v1/companies?{query}")).by(by);
+        let archived = post("archive").await.expect(200);
+        assert_ne!(archived["archived_at"], Value::Null);
+        assert_eq!(post("archive").await.expect(200).etag(), archived.etag(), "twice is once");
+        assert_eq!(list("").await.expect(200).each("id").len(), 0);
+        assert_eq!(list("archived=true").await.expect(200).each("id"), [company]);
+        assert_eq!(app.get(&path).by(by).await.expect(200).body, archived.body);
+
+        // Its leads stay, and it stays away when it is named again.
+        let two = lead("bob@example.com", json!({"domain": "example.com", "industry": "retail"})).await.expect(201);
+        assert_eq!((&two["company"]["id"], &two["company"]["archived_at"]), (&json!(company), &archived["archived_at"]));
+        let leads = app.get(&format!("/v1/leads?company_id={company}")).by(by).await.expect(200);
+        assert_eq!(leads.each("id"), [one.id(), two.id()]);
+        let again = app.post("/v1/companies").by(by).json(json!({"domain": "example.com", "employees": 12})).await.expect(200);
+        assert_eq!((again.id().as_str(), &again["archived_at"]), (company, &archived["archived_at"]));
+
+        assert_eq!(post("restore").await.expect(200)["archived_at"], Value::Null);
+        assert_eq!(list("").await.expect(200).each("id"), [company]);
+        let types = "type=company.archived,company.restored";
+        let entries = app.get(&format!("/v1/journal?subject_id={company}&{types}")).by(by).await.expect(200);
+        assert_eq!(entries.each("type"), ["company.restored", "company.archived"]);
+    }
+
+    async fn whoever_may_edit_a_company_may_put_it_away(app) {
+        let by = app.admin().await;
+        let made = app.post("/v1/companies").by(by).json(json!({"domain": "example.com"})).await.expect(201);
+        let path = format!("/v1/companies/{}", made.id());
+        for act in ["archive", "restore"] {
+            let post = || app.post(&format!("{path}/{act}"));
+            post().by(app.user("revops").await).await.refused(403, "wrong_role");
+            post().by(app.user("viewer").await).await.refused(403, "insufficient_scope");
+            post().by(app.key(&["leads:read"]).await).await.refused(403, "insufficient_scope");
+            post().by(by).header("if-match", "\"9.0\"").await.refused(412, "stale");
+            app.post(&format!("/v1/companies/company_01h455vb4pex5vsknk084sn02q/{act}")).by(by).await.refused(404, "not_found");
+        }
+        for by in [app.user("sales").await, app.user("marketing").await] {
+            let archived = app.post(&format!("{path}/archive")).by(&by).await.expect(200);
+            let restore = app.post(&format!("{path}/restore")).by(&by).header("if-match", archived.etag());
+            assert_eq!(restore.await.expect(200)["archived_at"], Value::Null);
+        }
+        let key = app.key(&["leads:write"]).await;
+        assert_ne!(app.post(&format!("{path}/archive")).by(&key).await.expect(200)["archived_at"], Value::Null);
+    }
+
     async fn companies_are_listed_and_found(app) {
         let by = app.admin().await;
         let mut ids = vec![];

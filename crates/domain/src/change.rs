@@ -109,6 +109,10 @@ pub enum Change {
         /// The changed fields after.
         after: Facts,
     },
+    /// A company was put away.
+    CompanyArchived(Company),
+    /// A company was taken up again.
+    CompanyRestored(Company),
     /// A form was made.
     FormCreated {
         /// The form.

@@ -75,6 +75,8 @@ pub const TYPES: &[(&str, &str)] = &[
     ),
     ("company.created", "A company became known."),
     ("company.updated", "Fields of a company changed."),
+    ("company.archived", "A company was put away."),
+    ("company.restored", "A company was taken up again."),
     ("form.created", "A form was made."),
     ("form.updated", "A form changed."),
     (
@@ -268,6 +270,14 @@ pub fn entry(change: &Change) -> Option<Entry> {
         } => {
             let subject = on("company", company.id.to_string(), company.version);
             edited("company.updated", subject, None, before, after)
+        }
+        Change::CompanyArchived(company) => {
+            let subject = on("company", company.id.to_string(), company.version);
+            plain("company.archived", subject, None, json!({}))
+        }
+        Change::CompanyRestored(company) => {
+            let subject = on("company", company.id.to_string(), company.version);
+            plain("company.restored", subject, None, json!({}))
         }
         Change::FormCreated { form, .. } => {
             let subject = on("form", form.id.to_string(), form.version);

@@ -31,7 +31,9 @@ pub fn configure(config: &mut Services<'_>) {
         .service(create_company)
         .service(list_companies)
         .service(get_company)
-        .service(patch_company);
+        .service(patch_company)
+        .service(archive_company)
+        .service(restore_company);
 }
 
 /// A company by its id.
@@ -195,6 +197,41 @@ async fn patch_company(
         Tagged::new(etag(company.version, 0), CompanyView::of(company)),
     )
     .await
+}
+
+/// Put a company away.
+///
+/// Lists of companies leave it out unless they ask for archived ones. Its leads and deals stay as they are. It stays away
+/// also where a lead, a form or an import names it again, until it is restored.
+#[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsWrite])),
+    responses((status = 200, description = "The company as it is now", body = CompanyView,
+        headers(("ETag" = String, description = "The company's version")))))]
+#[post("/v1/companies/{company_id}/archive")]
+async fn archive_company(ctx: Ctx<LeadsWrite>, path: Path<CompanyPath>) -> Reply<Tagged<CompanyView>> {
+    archive(&ctx, path.0.company_id, true).await
+}
+
+/// Take a company up again.
+#[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsWrite])),
+    responses((status = 200, description = "The company as it is now", body = CompanyView,
+        headers(("ETag" = String, description = "The company's version")))))]
+#[post("/v1/companies/{company_id}/restore")]
+async fn restore_company(ctx: Ctx<LeadsWrite>, path: Path<CompanyPath>) -> Reply<Tagged<CompanyView>> {
+    archive(&ctx, path.0.company_id, false).await
+}
+
+async fn archive(ctx: &Ctx<LeadsWrite>, id: CompanyId, away: bool) -> Reply<Tagged<CompanyView>> {
+    let tx = ctx.begin().await?;
+    let mut world = store::leads::world_for_companies(&tx, [id], None).await?;
+    let company = world
+        .companies
+        .get_mut(&id)
+        .ok_or_else(|| Problem::new(Code::NotFound))?;
+    ctx.check_if_match(company.version)?;
+    let change = save::archive_company(company, away, ctx.actor(), ctx.now()).map_err(denied)?;
+    let answer = Tagged::new(etag(company.version, 0), CompanyView::of(company.clone()));
+    store::write(&tx, &Vec::from_iter(change)).await?;
+    ctx.commit(tx, answer).await
 }
 
 fn read(body: &CompanyWrite) -> Result<CompanyStatement, Problem> {

@@ -153,6 +153,10 @@ impl Rows {
                 }
                 self.companies.insert(id, rows::companies::Model::of(company));
             }
+            Change::CompanyArchived(company) | Change::CompanyRestored(company) => {
+                self.companies
+                    .insert(company.id.uuid(), rows::companies::Model::of(company));
+            }
             Change::FormCreated { form, key } => {
                 self.forms.insert(form.id.uuid(), rows::forms::Model::of(form));
                 self.form_keys

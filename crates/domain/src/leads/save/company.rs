@@ -1,4 +1,4 @@
-//! Companies that statements name: found, made, added to.
+//! Companies that statements name: found, made, added to; and put away.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::CompanyStatement;
 use super::said::Said;
-use crate::access::Actor;
+use crate::access::{Actor, Denied};
 use crate::change::{Change, Facts};
 use crate::id::{CompanyId, Ids};
 use crate::instant::Timestamp;
@@ -132,4 +132,90 @@ pub fn save_company(
         world.add_company(company.clone());
     }
     Some((company.id, changes))
+}
+
+/// Put a company away, or take it up again; nothing where it is so already.
+///
+/// It belongs to nobody: whoever may edit any lead may do it. Its leads and deals stay as they are. Unlike a lead, of
+/// which a form says that the person writes again, a company is not taken up by being named again: whatever lead comes
+/// from its domain names it.
+pub fn archive_company(
+    company: &mut Company,
+    away: bool,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<Option<Change>, Denied> {
+    actor.may_edit(None)?;
+    if company.archived_at.is_some() == away {
+        return Ok(None);
+    }
+    company.archived_at = away.then_some(now);
+    company.version += 1;
+    company.updated_at = now.max(company.updated_at);
+    let company = company.clone();
+    Ok(Some(if away {
+        Change::CompanyArchived(company)
+    } else {
+        Change::CompanyRestored(company)
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::{Person, Role};
+    use crate::leads::identity::Domain;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(1_767_225_600_000 + millis)
+    }
+
+    fn user(role: Role, ids: &mut Ids) -> Actor {
+        Actor::User(Person {
+            id: ids.next(),
+            role,
+            admin: false,
+            teams: vec![],
+        })
+    }
+
+    #[test]
+    fn a_company_that_is_named_again_stays_away() {
+        let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
+        let (mia, rev) = (user(Role::Marketing, &mut ids), user(Role::Revops, &mut ids));
+        let named = |industry: &str| CompanyStatement {
+            domain: Domain::parse("example.com").ok(),
+            text: BTreeMap::from([(CompanyField::Industry, Some(industry.to_owned()))]),
+            ..CompanyStatement::default()
+        };
+        let mut say = |world: &mut World, said: &CompanyStatement, millis| {
+            let known = find_company(world, said, None);
+            save_company(world, known, said, at(millis), &mia, at(millis), &mut ids).unwrap()
+        };
+        let (id, _) = say(&mut world, &named("retail"), 0);
+
+        let company = world.companies.get_mut(&id).unwrap();
+        assert_eq!(
+            archive_company(company, true, &rev, at(1)),
+            Err(Denied::WrongRole)
+        );
+        let change = archive_company(company, true, &mia, at(1)).unwrap();
+        assert_eq!(change, Some(Change::CompanyArchived(company.clone())));
+        assert_eq!((company.version, company.archived_at), (2, Some(at(1))));
+        assert_eq!(
+            archive_company(company, true, &mia, at(2)),
+            Ok(None),
+            "twice is once"
+        );
+
+        let (again, _) = say(&mut world, &named("books"), 3);
+        let company = world.companies.get_mut(&id).unwrap();
+        assert_eq!(
+            (again, company.version, company.archived_at),
+            (id, 3, Some(at(1)))
+        );
+        let change = archive_company(company, false, &mia, at(4)).unwrap();
+        assert_eq!(change, Some(Change::CompanyRestored(company.clone())));
+        assert_eq!((company.archived_at, company.updated_at), (None, at(4)));
+    }
 }

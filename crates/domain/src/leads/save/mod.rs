@@ -7,7 +7,7 @@ mod said;
 mod tests;
 mod work;
 
-pub use company::{find_company, save_company};
+pub use company::{archive_company, find_company, save_company};
 pub use work::{archive, assign};
 
 use std::borrow::Cow;
