@@ -1,7 +1,23 @@
 //! Companies: named by their web domain, shared by their leads.
 
 use serde_json::{Value, json};
-use tandem_tests::on_both;
+use tandem_domain::leads::search::company_key;
+use tandem_tests::{TestApp, on_both};
+
+/// Every page of a list, by its cursors.
+async fn crawl(app: &TestApp, query: &str) -> Vec<String> {
+    let by = app.admin().await;
+    let path = format!("/v1/companies?{query}");
+    let (mut found, mut page) = (vec![], app.get(&path).by(by).await.expect(200));
+    loop {
+        found.extend(page.each("id"));
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            return found;
+        };
+        let next = format!("{path}&cursor={cursor}");
+        page = app.get(&next).by(by).await.expect(200);
+    }
+}
 
 on_both! {
     async fn a_company_is_named_by_its_domain(app) {
@@ -144,5 +160,54 @@ on_both! {
         let cursor = page["next_cursor"].as_str().unwrap();
         let rest = app.get(&format!("/v1/companies?limit=2&cursor={cursor}")).by(by).await.expect(200);
         assert_eq!(rest.each("id"), [ids[2].clone()]);
+    }
+
+    async fn a_crawl_sees_each_company_once_in_every_order(app) {
+        let by = app.admin().await;
+        // Three become known at a time; some have one name, no name, or names that their ends alone tell apart.
+        let long = "\u{fdfa}".repeat(199);
+        let names = [
+            json!("Zoë"), json!("adne"), json!("ZOE"), json!("Ådne"), Value::Null, json!("Bücher"), json!(format!("{long}b")),
+            json!(format!("{long}a")), Value::Null,
+        ];
+        for part in [0..3, 3..6, 6..9] {
+            let company = |n: usize| json!({"domain": format!("firm{n}.example"), "name": names[n]});
+            let leads = part.map(|n| json!({"email": format!("ada@firm{n}.example"), "company": company(n)}));
+            let leads: Vec<Value> = leads.collect();
+            app.post("/v1/leads/batch").by(by).json(json!({"leads": leads})).await.expect(207);
+        }
+        app.post("/v1/companies").by(by).json(json!({"domain": "firm1.example", "industry": "books"})).await.expect(200);
+
+        let found = app.get("/v1/companies?limit=200").by(by).await.expect(200);
+        let mut all = found["data"].as_array().unwrap().clone();
+        assert_eq!(all.len(), 9);
+        let text = |one: &Value, member: &str| one[member].as_str().unwrap_or_default().to_owned();
+        for sort in ["name", "updated_at", "created_at", "id"] {
+            all.sort_by_key(|one| {
+                let key = if sort == "name" { company_key(&text(one, "name")) } else { text(one, sort) };
+                (key, text(one, "id"))
+            });
+            let mut expected: Vec<String> = all.iter().map(|one| text(one, "id")).collect();
+            for sort in [sort.to_owned(), format!("-{sort}")] {
+                for limit in [1, 2, 9, 200] {
+                    assert_eq!(crawl(app, &format!("sort={sort}&limit={limit}")).await, expected, "{sort} {limit}");
+                }
+                expected.reverse();
+            }
+        }
+        let by_id: Vec<String> = all.iter().map(|one| text(one, "id")).collect();
+        assert_eq!(crawl(app, "limit=2").await, by_id);
+
+        let page = app.get("/v1/companies?limit=2&sort=name").by(by).await.expect(200);
+        let cursor = page["next_cursor"].as_str().unwrap();
+        app.get(&format!("/v1/companies?sort=-name&cursor={cursor}")).by(by).await.refused(400, "cursor_mismatch");
+        app.get("/v1/companies?sort=employees").by(by).await.refused(400, "invalid_parameter");
+    }
+
+    async fn long_names_that_their_ends_tell_apart_are_two_companies(app) {
+        let by = app.admin().await;
+        let post = |end: &str| app.post("/v1/companies").by(by).json(json!({"name": format!("{}{end}", "long ".repeat(39))}));
+        let (one, two) = (post("one").await.expect(201), post("two").await.expect(201));
+        assert_eq!((post("ONE").await.expect(200).id(), post("two").await.expect(200).id()), (one.id(), two.id()));
     }
 }

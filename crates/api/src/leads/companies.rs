@@ -1,7 +1,7 @@
 //! Companies over HTTP.
 
 use actix_web::{get, patch, post};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tandem_domain::access::Actor;
 use tandem_domain::fault::Fault;
@@ -9,8 +9,8 @@ use tandem_domain::id::CompanyId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::save::{self, CompanyStatement};
 use tandem_store as store;
-use tandem_store::leads::CompanyFilter;
-use utoipa::IntoParams;
+use tandem_store::leads::{CompanyFilter, CompanyPosition, CompanySort};
+use utoipa::{IntoParams, ToSchema};
 
 use super::actions::denied;
 use super::body::CompanyWrite;
@@ -44,7 +44,51 @@ struct CompanyPath {
     company_id: CompanyId,
 }
 
-/// Which companies.
+/// What companies are sorted by; `-` is descending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+enum CompanyOrder {
+    /// By id: in the order in which they were written down.
+    #[serde(rename = "id")]
+    Id,
+    /// By id, the newest first.
+    #[serde(rename = "-id")]
+    IdDescending,
+    /// By the instant at which they became known.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// By that instant, the newest first.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// By the last change.
+    #[serde(rename = "updated_at")]
+    UpdatedAt,
+    /// By the last change, the latest first.
+    #[serde(rename = "-updated_at")]
+    UpdatedAtDescending,
+    /// By name, without case and accents; nameless companies come first.
+    #[serde(rename = "name")]
+    Name,
+    /// By name, backwards.
+    #[serde(rename = "-name")]
+    NameDescending,
+}
+
+impl CompanyOrder {
+    fn order(self) -> (CompanySort, bool) {
+        match self {
+            CompanyOrder::Id => (CompanySort::Id, false),
+            CompanyOrder::IdDescending => (CompanySort::Id, true),
+            CompanyOrder::CreatedAt => (CompanySort::CreatedAt, false),
+            CompanyOrder::CreatedAtDescending => (CompanySort::CreatedAt, true),
+            CompanyOrder::UpdatedAt => (CompanySort::UpdatedAt, false),
+            CompanyOrder::UpdatedAtDescending => (CompanySort::UpdatedAt, true),
+            CompanyOrder::Name => (CompanySort::Name, false),
+            CompanyOrder::NameDescending => (CompanySort::Name, true),
+        }
+    }
+}
+
+/// Which companies, in which order.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +108,9 @@ struct CompaniesQuery {
     created_at_gte: Option<Timestamp>,
     /// Known since before this instant.
     created_at_lt: Option<Timestamp>,
+    /// The order; by `id` a crawl sees each company that existed and matched throughout exactly once.
+    #[param(inline)]
+    sort: Option<CompanyOrder>,
     /// The most companies of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
@@ -112,14 +159,17 @@ async fn create_company(ctx: Ctx<LeadsWrite>, body: Json<CompanyWrite>) -> Reply
 }
 
 /// List companies.
+///
+/// A page in keyset order: the same cost at any depth.
 #[utoipa::path(tag = "companies", params(CompaniesQuery), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "A page of companies", body = Listing<CompanyView>,
         headers(("Link" = String, description = "The next page")))))]
 #[get("/v1/companies")]
 async fn list_companies(ctx: Ctx<LeadsRead>, query: Query<CompaniesQuery>) -> Reply<Listing<CompanyView>> {
     let query = query.0;
+    let (sort, descending) = query.sort.unwrap_or(CompanyOrder::Id).order();
     let after = listing::position(&ctx.master, ctx.request(), query.cursor.as_deref())?;
-    let after: Option<(CompanyId,)> = after
+    let after: Option<CompanyPosition> = after
         .map(|value| serde_json::from_value(value).map_err(|_| Problem::new(Code::InvalidCursor)))
         .transpose()?;
     let filter = CompanyFilter {
@@ -131,12 +181,12 @@ async fn list_companies(ctx: Ctx<LeadsRead>, query: Query<CompaniesQuery>) -> Re
         created_at_lt: query.created_at_lt,
     };
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let page = store::leads::company_list(ctx.db(), &filter, after.map(|(id,)| id), limit).await?;
+    let page = store::leads::company_list(ctx.db(), &filter, sort, descending, after, limit).await?;
     let next = page
         .data
         .last()
         .filter(|_| page.has_more)
-        .map(|last| json!([last.id]));
+        .map(|last| json!(sort.position(last)));
     let views = page.data.into_iter().map(CompanyView::of).collect();
     Ok(Listing::new(&ctx.master, ctx.request(), views, next))
 }

@@ -117,6 +117,11 @@ pub fn name_key(lead: &Lead) -> String {
     )
 }
 
+/// What a company is sorted and looked up by: its folded name, clipped.
+pub fn company_key(name: &str) -> String {
+    clip(fold(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,5 +153,7 @@ mod tests {
     fn long_words_are_clipped_at_a_character() {
         let word = &query(&"é".repeat(500))[0].beginnings[0];
         assert!(word.len() <= MAX_BYTES);
+        // One character that folds to eighteen.
+        assert!(company_key(&"\u{fdfa}".repeat(200)).len() <= MAX_BYTES);
     }
 }

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+};
+use serde::{Deserialize, Serialize};
 use tandem_domain::id::{CompanyId, Id};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::Company;
@@ -33,20 +36,109 @@ pub struct CompanyFilter {
     pub created_at_lt: Option<Timestamp>,
 }
 
+/// What companies are sorted by; the id follows always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompanySort {
+    /// By id alone: in the order in which they were written down.
+    Id,
+    /// By the instant at which they became known.
+    CreatedAt,
+    /// By their last change.
+    UpdatedAt,
+    /// By name, without case and accents.
+    Name,
+}
+
+/// What a company is compared by, where it is not the id alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CompanyKey {
+    /// An instant in milliseconds.
+    At(i64),
+    /// A name's key.
+    Name(String),
+}
+
+/// Where a page of companies ends and the next begins.
+pub type CompanyPosition = (Option<CompanyKey>, CompanyId);
+
+impl CompanySort {
+    const fn column(self) -> Option<companies::Column> {
+        match self {
+            CompanySort::Id => None,
+            CompanySort::CreatedAt => Some(companies::Column::CreatedAt),
+            CompanySort::UpdatedAt => Some(companies::Column::UpdatedAt),
+            CompanySort::Name => Some(companies::Column::NameKey),
+        }
+    }
+
+    /// The place of a company in this order.
+    pub fn position(self, company: &Company) -> CompanyPosition {
+        let key = match self {
+            CompanySort::Id => None,
+            CompanySort::CreatedAt => Some(CompanyKey::At(company.created_at.millis())),
+            CompanySort::UpdatedAt => Some(CompanyKey::At(company.updated_at.millis())),
+            CompanySort::Name => {
+                let key = company.name().map(search::company_key);
+                Some(CompanyKey::Name(key.unwrap_or_default()))
+            }
+        };
+        (key, company.id)
+    }
+}
+
 /// A company.
 pub async fn company(on: &impl Read, id: CompanyId) -> Result<Company, StoreError> {
     let row = companies::Entity::find_by_id(id.uuid()).one(on.conn()).await?;
     row.map(|row| row.into_domain()).ok_or(StoreError::NotFound)
 }
 
-/// A page of companies, in the order of their ids.
+/// A page of companies.
 pub async fn company_list(
     on: &impl Read,
     filter: &CompanyFilter,
-    after: Option<CompanyId>,
+    sort: CompanySort,
+    descending: bool,
+    after: Option<CompanyPosition>,
     limit: u64,
 ) -> Result<Page<Company>, StoreError> {
-    let backend = on.conn().get_database_backend();
+    let mut query = filtered(on.conn().get_database_backend(), filter);
+    if let Some((key, id)) = after {
+        let (company, place): (SimpleExpr, SimpleExpr) = match sort.column().zip(key) {
+            Some((column, key)) => {
+                let key = match key {
+                    CompanyKey::At(millis) => Expr::val(millis),
+                    CompanyKey::Name(name) => Expr::val(name),
+                };
+                (
+                    Expr::tuple([Expr::col(column), Expr::col(companies::Column::Id)]),
+                    Expr::tuple([key, Expr::val(id.uuid())]),
+                )
+            }
+            None => (Expr::col(companies::Column::Id), Expr::val(id.uuid())),
+        };
+        query = query.filter(if descending {
+            company.lt(place)
+        } else {
+            company.gt(place)
+        });
+    }
+    let order = if descending { Order::Desc } else { Order::Asc };
+    if let Some(column) = sort.column() {
+        query = query.order_by(column, order.clone());
+    }
+    let rows = query
+        .order_by(companies::Column::Id, order)
+        .limit(limit + 1)
+        .all(on.conn())
+        .await?;
+    Ok(Page::of(
+        rows.into_iter().map(|row| row.into_domain()).collect(),
+        limit,
+    ))
+}
+
+fn filtered(backend: DbBackend, filter: &CompanyFilter) -> Select<companies::Entity> {
     let mut query = companies::Entity::find().filter(companies::Column::IsListed.eq(!filter.archived));
     if let Some(domain) = &filter.domain {
         query = query.filter(companies::Column::Domain.eq(domain));
@@ -65,18 +157,7 @@ pub async fn company_list(
             query = query.filter(dialect::company_has_term(backend, beginning));
         }
     }
-    if let Some(after) = after {
-        query = query.filter(Expr::col(companies::Column::Id).gt(after.uuid()));
-    }
-    let rows = query
-        .order_by_asc(companies::Column::Id)
-        .limit(limit + 1)
-        .all(on.conn())
-        .await?;
-    Ok(Page::of(
-        rows.into_iter().map(|row| row.into_domain()).collect(),
-        limit,
-    ))
+    query
 }
 
 /// Companies by id.

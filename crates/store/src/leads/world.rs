@@ -11,7 +11,7 @@ use tandem_domain::id::{CompanyId, Id, LeadId};
 use tandem_domain::leads::fields::{About, CompanyField, FieldValue};
 use tandem_domain::leads::identity::{Key, Kind};
 use tandem_domain::leads::save::{CompanyStatement, Statement};
-use tandem_domain::leads::search::fold;
+use tandem_domain::leads::search::company_key;
 use tandem_domain::world::World;
 use uuid::Uuid;
 
@@ -125,7 +125,7 @@ pub async fn world_for_companies<'s>(
     Ok(world)
 }
 
-/// What companies are named by: domains and folded names.
+/// What companies are named by: domains, and the keys of names, which several names may share.
 #[derive(Default)]
 struct Named {
     domains: BTreeSet<String>,
@@ -137,7 +137,7 @@ fn names_of<'s>(statements: impl IntoIterator<Item = &'s CompanyStatement>) -> N
     for said in statements {
         match (&said.domain, said.text.get(&CompanyField::Name)) {
             (Some(domain), _) => drop(named.domains.insert(domain.as_str().to_owned())),
-            (None, Some(Some(name))) => drop(named.names.insert(fold(name))),
+            (None, Some(Some(name))) => drop(named.names.insert(company_key(name))),
             _ => {}
         }
     }

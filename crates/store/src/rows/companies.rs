@@ -44,7 +44,7 @@ impl Model {
             version: company.version,
             domain: company.domain.clone(),
             name: text(CompanyField::Name),
-            name_key: company.name().map(search::fold).unwrap_or_default(),
+            name_key: company.name().map(search::company_key).unwrap_or_default(),
             industry: text(CompanyField::Industry),
             country: text(CompanyField::Country),
             employees: company.employees,
