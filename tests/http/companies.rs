@@ -162,6 +162,25 @@ on_both! {
         assert_eq!(rest.each("id"), [ids[2].clone()]);
     }
 
+    async fn companies_are_counted_where_it_is_asked_for(app) {
+        let by = app.admin().await;
+        for n in 0..4 {
+            let country = if n == 1 || n == 3 { "IT" } else { "GB" };
+            let body = json!({"domain": format!("firm{n}.example"), "name": format!("Firm {n}"), "country": country});
+            let made = app.post("/v1/companies").by(by).json(body).await.expect(201);
+            if n == 3 {
+                app.post(&format!("/v1/companies/{}/archive", made.id())).by(by).await.expect(200);
+            }
+        }
+        for (query, expected) in [("", 3), ("country=GB", 2), ("country=IT", 1), ("archived=true", 1), ("q=firm", 3), ("q=no", 0)] {
+            let path = format!("/v1/companies?limit=1&sort=-name&{query}");
+            let counted = app.get(&path).by(by).header("prefer", "return=total-count").await.expect(200);
+            let told = (&counted["total_count"], &counted["total_count_is_estimate"]);
+            assert_eq!(told, (&json!(expected), &json!(false)), "{query}");
+            assert_eq!(app.get(&path).by(by).await.expect(200).body.get("total_count"), None, "{query}");
+        }
+    }
+
     async fn a_crawl_sees_each_company_once_in_every_order(app) {
         let by = app.admin().await;
         // Three become known at a time; some have one name, no name, or names that their ends alone tell apart.

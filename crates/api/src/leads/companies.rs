@@ -160,7 +160,7 @@ async fn create_company(ctx: Ctx<LeadsWrite>, body: Json<CompanyWrite>) -> Reply
 
 /// List companies.
 ///
-/// A page in keyset order: the same cost at any depth.
+/// A page in keyset order: the same cost at any depth. `Prefer: return=total-count` adds the number of all.
 #[utoipa::path(tag = "companies", params(CompaniesQuery), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "A page of companies", body = Listing<CompanyView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -181,14 +181,19 @@ async fn list_companies(ctx: Ctx<LeadsRead>, query: Query<CompaniesQuery>) -> Re
         created_at_lt: query.created_at_lt,
     };
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let page = store::leads::company_list(ctx.db(), &filter, sort, descending, after, limit).await?;
+    let snapshot = ctx.snapshot().await?;
+    let page = store::leads::company_list(&snapshot, &filter, sort, descending, after, limit).await?;
+    let total = match listing::wants_total(ctx.request()) {
+        true => Some(store::leads::company_count(&snapshot, &filter).await?),
+        false => None,
+    };
     let next = page
         .data
         .last()
         .filter(|_| page.has_more)
         .map(|last| json!(sort.position(last)));
     let views = page.data.into_iter().map(CompanyView::of).collect();
-    Ok(Listing::new(&ctx.master, ctx.request(), views, next))
+    Ok(Listing::new(&ctx.master, ctx.request(), views, next).counted(total))
 }
 
 /// Read a company.

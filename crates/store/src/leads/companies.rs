@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
 };
 use serde::{Deserialize, Serialize};
 use tandem_domain::id::{CompanyId, Id};
@@ -18,6 +19,9 @@ use crate::db::Read;
 use crate::dialect;
 use crate::error::StoreError;
 use crate::rows::companies;
+
+/// Above this many rows a total is estimated.
+const COUNTED: u64 = 10_000;
 
 /// Which companies are listed.
 #[derive(Debug, Clone, Default)]
@@ -136,6 +140,19 @@ pub async fn company_list(
         rows.into_iter().map(|row| row.into_domain()).collect(),
         limit,
     ))
+}
+
+/// How many companies a list has in all, and whether the number is an estimate: exact up to 10,000.
+pub async fn company_count(on: &impl Read, filter: &CompanyFilter) -> Result<(u64, bool), StoreError> {
+    let backend = on.conn().get_database_backend();
+    let all = filtered(backend, filter).select_only().expr(Expr::val(1i64));
+    let some = all.clone().limit(COUNTED + 1).into_tuple::<i64>();
+    let some = some.all(on.conn()).await?.len() as u64;
+    if some <= COUNTED {
+        return Ok((some, false));
+    }
+    let estimate = dialect::estimate(on.conn(), all.build(backend)).await?;
+    Ok((estimate.clamp(some, u64::MAX), true))
 }
 
 fn filtered(backend: DbBackend, filter: &CompanyFilter) -> Select<companies::Entity> {

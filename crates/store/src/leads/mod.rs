@@ -7,7 +7,9 @@ pub(crate) mod terms;
 mod world;
 
 pub(crate) use companies::by_ids as companies_by_ids;
-pub use companies::{CompanyFilter, CompanyKey, CompanyPosition, CompanySort, company, company_list};
+pub use companies::{
+    CompanyFilter, CompanyKey, CompanyPosition, CompanySort, company, company_count, company_list,
+};
 pub use list::{Bounds, LeadFilter, LeadSort, Page, Position, count, list, list_within};
 pub use terms::{follow_renames, has_renames};
 pub use world::{world, world_for_companies, world_for_consent, world_of};
