@@ -8,8 +8,10 @@ on_both! {
         let made = tandem_api::commands::demo::fill(app.running.app.clone(), 7, START).await.unwrap();
         let login = json!({"email": made.email, "password": made.password});
         let token = app.post("/v1/auth/login").json(login).await.expect(200)["access_token"].as_str().unwrap().to_owned();
-        let told = made.told("http://127.0.0.1:8080");
-        assert!(told.contains(made.email) && told.contains(&made.password), "{told}");
+        let told = made.told("http://127.0.0.1:8080", "TANDEM_DATA_DIR=./demo tandem serve");
+        for said in [made.email, &made.password, "Stop what serves on http://127.0.0.1:8080,", "TANDEM_DATA_DIR=./demo tandem serve"] {
+            assert!(told.contains(said), "{said}: {told}");
+        }
 
         let funnel = format!("/v1/reports/funnel?by=source&from={}&to={}", &made.from.to_string()[..10], &made.to.to_string()[..10]);
         let funnel = app.get(&funnel).by(&token).await.expect(200);

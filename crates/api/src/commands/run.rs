@@ -195,6 +195,16 @@ pub fn demo(file: Option<PathBuf>, seed: u64, until: Option<jiff::civil::Date>) 
         Some(day) => Timestamp::start_of_day(day, &jiff::tz::TimeZone::UTC).ok_or("there is no such day")?,
     };
     let address = format!("http://{}", ground.config.listen);
+    let program = std::env::args_os()
+        .next()
+        .map_or_else(|| "tandem".into(), |name| name.to_string_lossy().into_owned());
+    let serve = match &ground.config.database {
+        Database::Sqlite { .. } => format!(
+            "TANDEM_DATA_DIR={} {program} serve",
+            ground.config.data_dir.display()
+        ),
+        Database::Postgres { .. } => format!("{program} serve"),
+    };
     runtime()?.block_on(async {
         let db = serve::prepare(&ground.config, &ambient)
             .await
@@ -210,7 +220,7 @@ pub fn demo(file: Option<PathBuf>, seed: u64, until: Option<jiff::civil::Date>) 
         let made = demo::fill(web::Data::new(app), seed, to)
             .await
             .map_err(|error| error.to_string())?;
-        print!("{}", made.told(&address));
+        print!("{}", made.told(&address, &serve));
         Ok(())
     })
 }

@@ -87,8 +87,8 @@ pub async fn fill(app: web::Data<App>, seed: u64, to: Timestamp) -> Result<Demo,
 }
 
 impl Demo {
-    /// What to look at, for people. `address` is where the service will answer.
-    pub fn told(&self, address: &str) -> String {
+    /// What to look at, for people. `address` is where the service will answer, `serve` the command that starts it.
+    pub fn told(&self, address: &str, serve: &str) -> String {
         let of = |what| self.tally.of(what);
         let (from, to) = (&self.from.to_string()[..10], &self.to.to_string()[..10]);
         let deals = of("deals");
@@ -98,8 +98,9 @@ impl Demo {
              \x20 {met:>6} people met at two fairs\n\
              \x20 {moves:>6} stage changes by marketing and sales\n\
              \x20 {deals:>6} deals: {won} won, {lost} lost, {open} open\n\n\
-             Log in as {email} with the password {password}\n\
-             and look, once `tandem serve` runs:\n\n\
+             Stop what serves on {address}, and start a server with the same settings:\n\n\
+             \x20 {serve}\n\n\
+             In another terminal log in as {email} with the password {password}, and look:\n\n\
              \x20 TOKEN=$(curl -s {address}/v1/auth/login -H 'Content-Type: application/json' \\\n\
              \x20   -d '{{\"email\": \"{email}\", \"password\": \"{password}\"}}' | sed -n 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/p')\n\
              \x20 curl -s -H \"Authorization: Bearer $TOKEN\" '{address}/v1/reports/funnel?by=source&from={from}&to={to}'\n\
