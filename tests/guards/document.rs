@@ -1,4 +1,4 @@
-//! The published document: equal to the code, complete, and without faults.
+//! The published document: equal to the code, complete, and without faults; and the lists of the guide.
 
 use std::collections::BTreeSet;
 
@@ -6,6 +6,7 @@ use serde_json::Value;
 use tandem_api::http::code::Code;
 use tandem_api::openapi::{self, pass};
 use tandem_domain::access::Scope;
+use tandem_domain::journal::TYPES;
 
 use crate::{files, root};
 
@@ -124,4 +125,15 @@ fn every_problem_has_a_name_and_a_page_of_its_own() {
         assert_eq!(code.slug(), code.name().replace('_', "-"));
         assert!(code.explain().len() > 40, "{}", code.name());
     }
+}
+
+#[test]
+fn the_guide_lists_every_type_of_entry_and_no_other() {
+    let guide = std::fs::read_to_string(root().join("docs/http.md")).unwrap();
+    let (_, table) = guide.split_once("| types | |\n").unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let listed: Vec<&str> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
+    let known: BTreeSet<&str> = TYPES.iter().map(|(name, _)| *name).collect();
+    assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), known);
+    assert_eq!(listed.len(), known.len(), "each once");
 }
