@@ -1,4 +1,4 @@
-//! Leases: which replica does a job now, by a fencing number; and which replicas live.
+//! Leases: which replica does a job now, until an instant; and which replicas live.
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Statement};
 use tandem_domain::instant::Timestamp;
@@ -10,10 +10,10 @@ use crate::rows::leases;
 
 const REPLICA: &str = "replica/";
 
-/// A lease that was taken. The number grows with every new holder, so that a latecomer can be told apart.
+/// A lease that was taken. Its number grows with every new holder; no write is held against it, since jobs may run twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
-    /// The fencing number.
+    /// How many holders there have been.
     pub fence: i64,
 }
 
