@@ -8,6 +8,7 @@ mod capture;
 mod capture_batches;
 mod capture_pages;
 mod capture_spam;
+mod commands;
 mod companies;
 mod consent;
 mod deals;

@@ -258,6 +258,11 @@ impl Db {
         Ok(())
     }
 
+    /// The PostgreSQL server that the database is on, if it is on one.
+    pub async fn server(&self) -> Result<Option<dialect::Server>, StoreError> {
+        Ok(dialect::server(&self.readers).await?)
+    }
+
     /// Changes whenever a transaction of this process has committed; other processes show by polling.
     pub fn commits(&self) -> watch::Receiver<u64> {
         self.committed.subscribe()

@@ -1,5 +1,6 @@
 //! What differs between SQLite and PostgreSQL when the program runs; nowhere else in the store.
 
+mod server;
 mod terms;
 mod tracking;
 
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
+pub use server::*;
 pub use terms::*;
 pub use tracking::*;
 

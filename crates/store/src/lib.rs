@@ -27,5 +27,6 @@ mod ways;
 mod write;
 
 pub use db::{Db, Read, Snapshot, Stamp, Tx};
+pub use dialect::Server;
 pub use error::StoreError;
 pub use write::{write, write_all};

@@ -34,7 +34,7 @@ pub use gate::{Account, Gate, MOST_AGE};
 pub use identify::{Caller, Identity, Refused, identify};
 pub use leaks::refuse_credentials_in_url;
 pub use setup::ensure_setup_token;
-pub use signing::ensure_signing_key;
+pub use signing::{ensure_signing_key, key_fits};
 
 /// The operations of this room.
 pub fn configure(config: &mut Services<'_>) {

@@ -129,6 +129,13 @@ pub async fn ensure_signing_key(app: &App) -> Result<(), StoreError> {
     }
 }
 
+/// Whether a master key, or none, fits a database: the signing key that is there must open.
+pub async fn key_fits(db: &Db, master: Option<&MasterKey>, now: Timestamp) -> Result<bool, StoreError> {
+    let kept = signing::list(db, now).await?;
+    let signs = kept.iter().find(|key| key.retired_at.is_none());
+    Ok(signs.is_none_or(|key| master.is_some_and(|master| open(key, master).is_ok())))
+}
+
 /// Retire the keys that sign and add a new one.
 async fn add(tx: &Tx, master: &MasterKey) -> Result<KeptKey, StoreError> {
     let broken = |_| StoreError::Internal("no signing key could be made".into());

@@ -5,12 +5,20 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tandem_store::Db;
+use tandem_store::{Db, Server, StoreError};
 
 use super::run::configuration;
-use crate::serve::place;
+use crate::access;
+use crate::ambient::Ambient;
+use crate::config::{Database, load_master_key, prepare_data_dir};
+use crate::crypto::seal::MasterKey;
+use crate::serve::{StartError, place};
 
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The oldest PostgreSQL that will do.
+const OLDEST: i32 = 14;
+/// How the texts of a database must be written.
+const ENCODING: &str = "UTF8";
 
 /// Ask a running service whether it is ready.
 pub fn ask(address: &str) -> Result<(), String> {
@@ -46,37 +54,96 @@ pub fn ask(address: &str) -> Result<(), String> {
     Err(format!("{address}: not ready ({first})"))
 }
 
-/// Look at configuration, data directory and database.
+/// Look at configuration, data directory, master key and database, and make nothing. What keeps a service from starting
+/// is an error, and so is a schema that is behind.
 pub fn look(file: Option<PathBuf>) -> Result<(), String> {
     let config = configuration(file)?;
     println!("configuration: good");
+    let embedded = match &config.database {
+        Database::Sqlite { path } => Some(path),
+        Database::Postgres { .. } => None,
+    };
+    if embedded.is_some() {
+        let dir = &config.data_dir;
+        if !dir.is_dir() {
+            println!("data directory: {} is not there yet; the first start makes it", dir.display());
+            return Ok(());
+        }
+        prepare_data_dir(dir).map_err(|error| format!("data directory: {error}"))?;
+    }
+    let master = match &config.master_key {
+        Some(key) => Some(key.clone()),
+        None => load_master_key(&config.data_dir).map_err(|error| format!("master key: {error}"))?,
+    };
+    if let Some(path) = embedded.filter(|path| !path.is_file()) {
+        println!("database: {} is not there yet; the first start makes it", path.display());
+        return Ok(());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        if !config.data_dir.is_dir() && matches!(config.database, crate::config::Database::Sqlite { .. }) {
-            println!(
-                "data directory: {} is not there yet; the first start makes it",
-                config.data_dir.display()
-            );
-            return Ok(());
-        }
         let db = Db::connect(&place(&config), 1)
             .await
             .map_err(|error| error.to_string())?;
-        db.ping().await.map_err(|error| error.to_string())?;
-        println!("database: answers");
-        let current = db.is_migrated().await.map_err(|error| error.to_string())?;
-        println!(
-            "schema: {}",
-            if current {
-                "up to date"
-            } else {
-                "behind; run `tandem migrate` or start the service"
-            }
-        );
+        let looked = look_into(&db, master.as_ref()).await;
         db.close().await;
-        Ok(())
+        looked
     })
+}
+
+async fn look_into(db: &Db, master: Option<&MasterKey>) -> Result<(), String> {
+    let failed = |error: StoreError| format!("database: {error}");
+    db.ping().await.map_err(failed)?;
+    println!("database: answers");
+    if let Some(server) = db.server().await.map_err(failed)? {
+        println!("server: {}", judged(&server)?);
+    }
+    if !db.is_migrated().await.map_err(failed)? {
+        return Err("schema: behind; run `tandem migrate` or start the service".to_owned());
+    }
+    println!("schema: up to date");
+    let fits = access::key_fits(db, master, Ambient::system().now())
+        .await
+        .map_err(failed)?;
+    match (fits, master) {
+        (true, Some(_)) => println!("master key: good"),
+        (true, None) => println!("master key: not there yet; the first start makes it"),
+        (false, Some(_)) => return Err(format!("master key: {}", StartError::ForeignMasterKey)),
+        (false, None) => {
+            return Err("master key: missing; put back the one that this database was made with".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// What the server is, or why it will not do.
+fn judged(server: &Server) -> Result<String, String> {
+    let Server { version, encoding } = server;
+    if *version < OLDEST {
+        return Err(format!("server: PostgreSQL {version} is too old: {OLDEST} or newer is needed"));
+    }
+    if encoding != ENCODING {
+        return Err(format!("server: the database is written in {encoding}: make it with {ENCODING}"));
+    }
+    Ok(format!("PostgreSQL {version}, {encoding}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_server_and_another_encoding_are_told() {
+        let judge = |version, encoding: &str| {
+            judged(&Server {
+                version,
+                encoding: encoding.to_owned(),
+            })
+        };
+        assert_eq!(judge(14, "UTF8").unwrap(), "PostgreSQL 14, UTF8");
+        assert!(judge(13, "UTF8").unwrap_err().contains("14 or newer"));
+        assert!(judge(17, "SQL_ASCII").unwrap_err().contains("SQL_ASCII"));
+    }
 }

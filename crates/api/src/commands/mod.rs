@@ -56,7 +56,7 @@ enum Command {
         #[arg(long, value_name = "DATE")]
         until: Option<jiff::civil::Date>,
     },
-    /// Look at configuration, data directory and database, or ask a running service; says what is wrong.
+    /// Look at configuration, data directory, master key and database, or ask a running service; says what is wrong.
     Doctor {
         /// The address of a running service's readiness, such as http://127.0.0.1:8080/readyz.
         #[arg(long, value_name = "URL")]

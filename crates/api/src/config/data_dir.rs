@@ -56,6 +56,14 @@ pub fn load_or_make_master_key(dir: &Path) -> io::Result<MasterKey> {
     }
 }
 
+/// The master key of the data directory; `None` where none was made yet.
+pub fn load_master_key(dir: &Path) -> io::Result<Option<MasterKey>> {
+    match load(&dir.join(KEY_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 /// The right of one process to serve from a data directory; it ends with this value or with the process.
 #[derive(Debug)]
 pub struct DirLock {
@@ -178,8 +186,10 @@ mod tests {
     #[test]
     fn the_key_is_made_once_and_for_its_owner_alone() {
         let scratch = Scratch::new("once");
+        assert!(load_master_key(&scratch.0).unwrap().is_none() && !scratch.0.exists());
         let made = load_or_make_master_key(&scratch.0).unwrap().reveal();
         assert_eq!(load_or_make_master_key(&scratch.0).unwrap().reveal(), made);
+        assert_eq!(load_master_key(&scratch.0).unwrap().unwrap().reveal(), made);
         assert_eq!(mode(&scratch.0), 0o700);
         assert_eq!(mode(&scratch.0.join(KEY_FILE)), 0o600);
         assert!(!scratch.0.join(NEW_KEY_FILE).exists());

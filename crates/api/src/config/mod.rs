@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-pub use data_dir::{DataDirError, DirLock, load_or_make_master_key, prepare_data_dir};
+pub use data_dir::{DataDirError, DirLock, load_master_key, load_or_make_master_key, prepare_data_dir};
 pub use read::ConfigProblem;
 
 use crate::crypto::seal::MasterKey;
