@@ -13,6 +13,7 @@ mod companies;
 mod consent;
 mod deals;
 mod demo;
+mod doorstep;
 mod duplicates;
 mod examples;
 mod funnel;

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::ops::Deref;
 
 use tandem_api::ambient::Ambient;
+use tandem_api::config::Config;
 use tandem_api::crypto::password::{Cost, Passwords};
 use tandem_api::serve::{self, Options};
 use tandem_domain::instant::Timestamp;
@@ -53,9 +54,16 @@ impl Deref for TestApp {
 impl TestApp {
     /// A service on a fresh database, or `None` where there is no server for that.
     pub async fn start(on: Backend) -> Option<Self> {
+        Self::start_with(on, |_| {}).await
+    }
+
+    /// The same with a configuration that was changed; who starts it so stops it.
+    pub async fn start_with(on: Backend, change: impl FnOnce(&mut Config)) -> Option<Self> {
         let database = Database::fresh(on).await?;
         let clock = Ambient::manual(START, 0);
-        let server = serve(&database, clock.clone()).await;
+        let mut config = database.config();
+        change(&mut config);
+        let server = serve(config, clock.clone()).await;
         Some(Self {
             clock,
             database,
@@ -72,7 +80,7 @@ impl TestApp {
             Backend::Postgres,
             "a file belongs to one service"
         );
-        serve(&self.database, self.clock.with_seed(1 << 40)).await
+        serve(self.database.config(), self.clock.with_seed(1 << 40)).await
     }
 
     /// Do all background work that is due now.
@@ -87,8 +95,7 @@ impl TestApp {
     }
 }
 
-async fn serve(database: &Database, ambient: Ambient) -> Server {
-    let config = database.config();
+async fn serve(config: Config, ambient: Ambient) -> Server {
     let options = Options {
         master: config.master_key.clone().unwrap(),
         config,

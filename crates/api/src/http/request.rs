@@ -352,3 +352,31 @@ pub async fn nothing_here(request: actix_web::HttpRequest) -> Reply<NoContent> {
         None => Problem::new(Code::NotFound),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn a_trace_that_is_one_is_taken_over() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let taken = |header: String| {
+            let request = TestRequest::default().insert_header(("traceparent", header));
+            trace_id(&request.to_srv_request())
+        };
+        assert_eq!(taken(format!("00-{trace}-00f067aa0ba902b7-01")).as_deref(), Some(trace));
+        for broken in [
+            String::new(),
+            trace.to_owned(),
+            format!("00-{trace}-00f067aa0ba902b7"),
+            format!("00-{trace}-0000000000000000-01"),
+            format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
+            format!("00-{}-00f067aa0ba902b7-01", &trace[1..]),
+            format!("00-{}x-00f067aa0ba902b7-01", &trace[1..]),
+        ] {
+            assert_eq!(taken(broken.clone()), None, "{broken}");
+        }
+        assert_eq!(trace_id(&TestRequest::default().to_srv_request()), None);
+    }
+}
