@@ -51,6 +51,19 @@ on_both! {
         app.patch(&format!("/v1/users/{}", eve.id)).by(&eve).json(json!({"admin": false})).await.refused(409, "last_admin");
     }
 
+    async fn an_admin_who_was_only_invited_does_not_count(app) {
+        let ada = app.admin().await;
+        let body = json!({"email": "eve@example.com", "name": "Eve", "role": "admin"});
+        let eve = app.post("/v1/users").by(ada).json(body).await.expect(201);
+        let path = format!("/v1/users/{}", ada.id);
+        app.patch(&path).by(ada).json(json!({"disabled": true})).await.refused(409, "last_admin");
+        app.patch(&path).by(ada).json(json!({"role": "viewer"})).await.refused(409, "last_admin");
+
+        let accepted = json!({"token": eve["invitation_token"], "password": PASSWORD});
+        app.post("/v1/auth/accept").json(accepted).await.expect(204);
+        app.patch(&path).by(ada).json(json!({"role": "viewer"})).await.expect(200);
+    }
+
     async fn a_changed_role_counts_at_once(app) {
         let mia = app.user("marketing").await;
         app.post("/v1/leads").by(&mia).json(json!({"email": "a@example.com"})).await.expect(201);

@@ -269,8 +269,8 @@ pub(super) async fn get_user(ctx: Ctx<UsersRead>, path: Path<UserPath>) -> Reply
 
 /// Change a user: its name, its role, whether it administers, whether it may log in.
 ///
-/// A change of rights takes effect within a second everywhere. The last active administrator cannot be removed: 409
-/// `last_admin`.
+/// A change of rights takes effect within a second everywhere. The last administrator who can log in cannot be removed:
+/// 409 `last_admin`.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), params(UserPath), request_body = UpdateUser,
     responses((status = 200, description = "The user as it is now", body = UserView,
         headers(("ETag" = String, description = "The user's version")))))]

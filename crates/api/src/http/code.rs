@@ -171,7 +171,8 @@ catalogue! {
          the same request again: it gets the first one's answer.";
     LastAdmin CONFLICT "last_admin" "last-admin" "Last administrator"
         "The last administrator cannot be removed"
-        "At least one active administrator must remain. Appoint another one first.";
+        "At least one active administrator who can log in must remain. Appoint another one first; who was invited \
+         counts once the password is chosen.";
     SetupCompleted CONFLICT "setup_completed" "setup-completed" "Set-up completed"
         "The set-up has been completed already"
         "The one-time set-up token makes the first administrator and no other. Log in, or make one with \

@@ -41,8 +41,8 @@ impl User {
         (self.admin || self.role == Role::Admin) && self.disabled_at.is_none()
     }
 
-    /// Change it; `None` where nothing becomes different. `other_admins` is the number of active administrators
-    /// beside this user: one must remain.
+    /// Change it; `None` where nothing becomes different. `other_admins` is the number of administrators beside this
+    /// user who can log in: one must remain.
     pub fn edit(
         &self,
         edit: UserEdit,

@@ -73,24 +73,27 @@ pub async fn list(
 
 /// Whether there is an administrator who can log in. Users that were imported have no password.
 pub async fn has_admin(on: &impl Read) -> Result<bool, StoreError> {
-    let with_password = Query::select()
-        .column(passwords::Column::UserId)
-        .from(passwords::Entity)
-        .take();
     let admin = users::Entity::find()
         .filter(administers())
-        .filter(users::Column::DisabledAt.is_null())
-        .filter(users::Column::Id.in_subquery(with_password))
         .limit(1)
         .one(on.conn())
         .await?;
     Ok(admin.is_some())
 }
 
+/// Administrators who can log in: active ones that have a password.
 fn administers() -> Condition {
-    Condition::any()
+    let with_password = Query::select()
+        .column(passwords::Column::UserId)
+        .from(passwords::Entity)
+        .take();
+    let by_role_or_mark = Condition::any()
         .add(users::Column::Admin.eq(true))
-        .add(users::Column::Role.eq(Role::Admin.name()))
+        .add(users::Column::Role.eq(Role::Admin.name()));
+    Condition::all()
+        .add(by_role_or_mark)
+        .add(users::Column::DisabledAt.is_null())
+        .add(users::Column::Id.in_subquery(with_password))
 }
 
 /// Those of the ids that name no user.
@@ -109,11 +112,10 @@ pub async fn unknown(on: &impl Read, ids: &[UserId]) -> Result<Vec<UserId>, Stor
         .collect())
 }
 
-/// How many active administrators there are beside a user. Only under [`super::lock_accounts`] does it stay so.
+/// How many administrators there are beside a user who can log in. Only under [`super::lock_accounts`] does it stay so.
 pub async fn other_admins(tx: &Tx, but: UserId) -> Result<u64, StoreError> {
     let others = users::Entity::find()
         .filter(administers())
-        .filter(users::Column::DisabledAt.is_null())
         .filter(users::Column::Id.ne(but.uuid()));
     Ok(others.count(tx.conn()).await?)
 }
