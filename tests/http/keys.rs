@@ -80,6 +80,18 @@ on_both! {
         app.get("/v1/leads").by(secret).await.refused(401, "invalid_token");
     }
 
+    async fn a_key_is_rotated_and_revoked_on_the_version_that_was_read(app) {
+        let ada = app.admin().await;
+        let made = app.post("/v1/api-keys").by(ada).json(json!({"name": "crm", "scopes": ["leads:read"]})).await.expect(201);
+        let path = format!("/v1/api-keys/{}", made.id());
+        let rotate = |tag: &str| app.post(&format!("{path}/rotate")).by(ada).header("if-match", tag).json(json!({}));
+        let rotated = rotate(made.etag()).await.expect(201);
+        rotate(made.etag()).await.refused(412, "stale");
+        app.delete(&path).by(ada).header("if-match", made.etag()).await.refused(412, "stale");
+        app.get("/v1/leads").by(rotated["secret"].as_str().unwrap()).await.expect(200);
+        app.delete(&path).by(ada).header("if-match", rotated.etag()).await.expect(204);
+    }
+
     async fn a_key_expires(app) {
         let ada = app.admin().await;
         let end = tandem_tests::START.plus_millis(hours(2)).to_string();

@@ -138,7 +138,8 @@ on_both! {
         }
         app.clock.advance(minutes(2));
         tell(&site, "https://shop.example.com").await.refused(404, "not_found");
-        app.delete(&path).by(ada).await.expect(204);
+        app.delete(&path).by(ada).header("if-match", changed.etag()).await.refused(412, "stale");
+        app.delete(&path).by(ada).header("if-match", rotated.etag()).await.expect(204);
         app.clock.advance(2000);
         tell(&fresh, "https://shop.example.com").await.refused(404, "not_found");
         app.post(&format!("{path}/rotate")).by(ada).json(json!({})).await.refused(409, "conflict");

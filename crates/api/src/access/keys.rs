@@ -257,6 +257,7 @@ pub(super) async fn rotate_api_key(
     lock_accounts(&tx).await?;
     let key = keys::get_for_update(&tx, path.0.key_id).await?;
     only_own(&ctx, &key.scopes)?;
+    ctx.check_if_match(key.version)?;
     let over = || Problem::new(Code::Conflict).detail("The key is revoked or has expired");
     let rotated = key.rotate(hint(&secret), ctx.now()).ok_or_else(over)?;
     let overlap = body.0.overlap_seconds.unwrap_or(OVERLAP);
@@ -276,6 +277,7 @@ pub(super) async fn revoke_api_key(ctx: Ctx<KeysManage>, path: Path<KeyPath>) ->
     let tx = ctx.begin().await?;
     lock_accounts(&tx).await?;
     let key = keys::get_for_update(&tx, path.0.key_id).await?;
+    ctx.check_if_match(key.version)?;
     if let Some(revoked) = key.revoke(ctx.now()) {
         keys::drop_secrets(&tx, key.id).await?;
         store::write(&tx, &[Change::KeyRevoked(revoked)]).await?;

@@ -100,9 +100,9 @@ pub(super) fn attach(path: &str, method: &str, operation: &mut Map<String, Value
     let has_body = operation.contains_key("requestBody");
     let secured = secured_by(operation);
     let keyed = method == "post" && takes_key(path);
-    let tagged = operation
-        .get("responses")
-        .is_some_and(|r| r.pointer("/200/headers/ETag").is_some());
+    let tags = |place: &str| operation.get("responses").is_some_and(|r| r.pointer(place).is_some());
+    let tagged = tags("/200/headers/ETag");
+    let acts = method == "post" && path.contains('{') && (tagged || tags("/201/headers/ETag"));
 
     if secured.is_some() {
         parameter(operation, "OnBehalfOf");
@@ -114,8 +114,7 @@ pub(super) fn attach(path: &str, method: &str, operation: &mut Map<String, Value
         parameter(operation, "IfNoneMatch");
     }
     // What changes one resource that has an entity tag can be bound to it.
-    let binds =
-        method == "patch" || (tagged && (method == "put" || (method == "post" && path.contains('{'))));
+    let binds = matches!(method, "patch" | "delete") || (tagged && method == "put") || acts;
     if binds {
         parameter(operation, "IfMatch");
     }

@@ -406,6 +406,10 @@ mod tests {
             parameters(&document, "/v1/leads/{lead_id}", "patch"),
             ["OnBehalfOf", "IfMatch"]
         );
+        assert_eq!(
+            parameters(&document, "/v1/leads/{lead_id}", "delete"),
+            ["OnBehalfOf", "IfMatch"]
+        );
     }
 
     #[test]

@@ -265,6 +265,7 @@ async fn rotate_tracking_key(
 async fn revoke_tracking_key(ctx: Ctx<FormsWrite>, path: Path<TrackingKeyPath>) -> Reply<NoContent> {
     let tx = ctx.begin().await?;
     let key = store::tracking::keys::get_for_update(&tx, path.0.tracking_key_id).await?;
+    ctx.check_if_match(key.version)?;
     if let Some(revoked) = keys::revoke(&key, ctx.actor(), ctx.now()).map_err(refused)? {
         store::write(&tx, &[Change::TrackingKeyRevoked(revoked)]).await?;
     }
