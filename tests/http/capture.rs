@@ -28,6 +28,18 @@ async fn given_form(app: &TestApp) -> (String, String) {
     (form.id(), key)
 }
 
+/// `{"fields": {"email": "ada@example.com"}}`, packed by gzip.
+const PACKED: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xabVJ\xcbL\xcdI)V\xb2R\xa8VJ\xcdM\xcc\xcc\x01\xb2\x94\x12S\
+    \x12\x1dR+\x12s\x0brR\xf5\x92\xf3s\x95jk\x01#\xe5O\x17(\x00\x00\x00";
+
+/// The same with a `colour` of 66,000 letters.
+fn packed_huge() -> Vec<u8> {
+    let begin = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xed\xc9\xc1\x09\x840\x14@\xc1V\xe4\x9f\x17\x0b\xf0\xb4\xad\x04\xcd\x82\x90\x10\
+        Q\x04A\xec}\xb5\x0d\x999=xg\xfc\xe6\x5c\xa6-\x86\xee\x8c\x5c\xd3\x5c\xee\x8a4\xa5o>R]J\xee\xc7V\xe3\xd3\xc5\xd8J\xdb\xd7g\x1e";
+    let end = b"\xc0\xeb\xc4u\xfd\x01\x92\xa0\x0b\x93\x06\x02\x01\x00";
+    [&begin[..], &[0; 63], &end[..]].concat()
+}
+
 async fn submit(app: &TestApp, key: &str, body: Value) -> Answer {
     app.post(&format!("/v1/capture/{key}")).json(body).await
 }
@@ -162,6 +174,14 @@ on_both! {
             let answer = submit(app, &key, body).await;
             assert!([400, 422].contains(&answer.status), "{}", answer.text);
         }
+    }
+
+    async fn a_packed_body_counts_as_what_it_unpacks_to(app) {
+        let (_, key) = given_form(app).await;
+        let packed = || app.post(&format!("/v1/capture/{key}")).header("content-encoding", "gzip");
+        packed().body("application/json", packed_huge()).await.refused(413, "body_too_large");
+        assert!(submissions(app, "limit=1").await.each("status").is_empty());
+        packed().body("application/json", PACKED).await.expect(201);
     }
 
     async fn a_form_is_changed_on_the_version_that_was_read(app) {

@@ -183,7 +183,8 @@ catalogue! {
          Read the record again, apply the change to it and send that.";
     BodyTooLarge PAYLOAD_TOO_LARGE "body_too_large" "body-too-large" "Body too large"
         "The body is larger than this operation takes"
-        "Bodies may have 1 MiB, those of public capture 64 KiB. Send fewer items per request.";
+        "Bodies may have 1 MiB, those of public capture 64 KiB, also once they are unpacked. Send fewer items per \
+         request.";
     UriTooLong URI_TOO_LONG "uri_too_long" "uri-too-long" "URI too long"
         "The path and query are too long"
         "Use a shorter filter, or send fewer values in it.";

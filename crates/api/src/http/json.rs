@@ -1,6 +1,7 @@
 //! JSON bodies: taken strictly, walked by the operation's published schema, then typed.
 
 use super::problem::{Code, MOST_VIOLATIONS, Place, Problem, Violation};
+use super::request::most_bytes;
 use super::shape::Shapes;
 use super::strict;
 use actix_web::body::BoxBody;
@@ -25,7 +26,7 @@ pub struct Json<T>(pub T);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MergePatch<T>(pub T);
 
-/// A body as it was sent, whatever it is.
+/// A body as it was sent, whatever it is; unpacked, where it came packed, within the limit of its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Raw(pub web::Bytes);
 
@@ -34,8 +35,17 @@ impl FromRequest for Raw {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let most = most_bytes(&req.match_pattern().unwrap_or_else(|| req.path().to_owned()));
         let bytes = web::Bytes::from_request(req, payload);
-        async move { bytes.await.map(Raw).map_err(|error| unread(&error)) }.boxed_local()
+        async move {
+            let bytes = bytes.await.map_err(|error| unread(&error))?;
+            // Its size was held against the limit as it was sent.
+            if bytes.len() > most {
+                return Err(Problem::new(Code::BodyTooLarge));
+            }
+            Ok(Self(bytes))
+        }
+        .boxed_local()
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::error::InternalError;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
+use actix_web::error::{InternalError, PayloadError};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
@@ -30,6 +30,8 @@ use crate::leads;
 pub const MAX_BODY: usize = 1024 * 1024;
 /// The most bytes of what a stranger sends to a form.
 pub const MAX_CAPTURE: usize = 64 * 1024;
+/// How many bytes of a packed body are unpacked at one go, to some thousand times as many at most.
+const PIECE: usize = 1024;
 /// Where files come in, which are larger than any body and take longer.
 const UPLOADS: &str = "/v1/imports";
 /// How long a file may take to come in.
@@ -252,13 +254,18 @@ fn as_problem(error: &Error) -> Option<HttpResponse> {
     Some(Problem::new(code).because(error).error_response())
 }
 
-/// Read the whole body, within its size and time, hash it, and hand it on.
-async fn take_body(request: &mut ServiceRequest, app: &App, path: &str) -> Result<(), Problem> {
-    let most = if path.starts_with("/v1/capture/") {
+/// The most bytes of a body that is sent to a path: as it is sent, and once it is unpacked.
+pub fn most_bytes(path: &str) -> usize {
+    if path.starts_with("/v1/capture/") {
         MAX_CAPTURE
     } else {
         MAX_BODY
-    };
+    }
+}
+
+/// Read the whole body, within its size and time, hash it, and hand it on.
+async fn take_body(request: &mut ServiceRequest, app: &App, path: &str) -> Result<(), Problem> {
+    let most = most_bytes(path);
     let announced = request
         .headers()
         .get(CONTENT_LENGTH)
@@ -283,9 +290,16 @@ async fn take_body(request: &mut ServiceRequest, app: &App, path: &str) -> Resul
         .await
         .map_err(|_| Problem::new(Code::RequestTimeout))??;
     request.extensions_mut().insert(BodyHash(crypto::sha256(&body)));
-    let whole = stream::once(async move { Ok(body) });
+    // What unpacks to more than may be is given up after a piece, not held in memory as a whole.
+    let piece = match request.headers().contains_key(CONTENT_ENCODING) {
+        true => PIECE,
+        false => body.len().max(1),
+    };
+    let pieces = (0..body.len())
+        .step_by(piece)
+        .map(move |from| Ok::<_, PayloadError>(body.slice(from..body.len().min(from + piece))));
     request.set_payload(Payload::Stream {
-        payload: Box::pin(whole),
+        payload: Box::pin(stream::iter(pieces)),
     });
     Ok(())
 }
