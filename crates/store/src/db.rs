@@ -16,7 +16,7 @@ use tandem_migrations::MigratorTrait;
 use tokio::sync::watch;
 
 use crate::dialect;
-use crate::error::StoreError;
+use crate::error::{self, StoreError};
 use crate::rules::{self, Rules};
 use crate::wal;
 
@@ -345,8 +345,12 @@ impl Tx {
     }
 }
 
-/// Why a commit failed. A server that goes away after the commit has reached its log no longer says so.
+/// Why a commit failed. A server that goes away after the commit has reached its log no longer says so; a full disk is
+/// an answer.
 fn unanswered(error: DbErr) -> StoreError {
+    if error::is_full(&error) {
+        return error.into();
+    }
     match StoreError::from(error) {
         StoreError::Unavailable(cause) | StoreError::TooSlow(cause) => StoreError::Unknown(cause),
         told => told,
@@ -371,6 +375,15 @@ fn sqlite(url: &str, connections: u32, reads_only: bool) -> ConnectOptions {
         } else {
             sqlite.pragma("wal_autocheckpoint", wal::MOST.to_string())
         }
+    });
+    options.map_sqlx_sqlite_pool_opts(|pool| {
+        use sqlx::Connection as _;
+        // SQLite undoes a transaction by itself where the disk is full. The connection still counts it then: what is
+        // begun next would be a part of it, which no commit makes durable.
+        pool.before_acquire(|connection, _| {
+            let is_free = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_free) })
+        })
     });
     options
 }
@@ -426,3 +439,6 @@ fn base(url: &str, connections: u32) -> ConnectOptions {
         .sqlx_logging(false);
     options
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,23 @@ impl From<DbErr> for StoreError {
     }
 }
 
+/// Whether SQLite says that there is no room (FULL 13). It undoes a commit that meets this by itself.
+pub(crate) fn is_full(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner))) = error else {
+        return false;
+    };
+    match inner.as_ref() {
+        sqlx::Error::Database(inner) => inner.code().as_deref().and_then(of_sqlite) == Some(13),
+        _ => false,
+    }
+}
+
+/// The primary code of SQLite in a code with or without an extension; those of PostgreSQL are longer.
+fn of_sqlite(code: &str) -> Option<u32> {
+    let number = code.parse::<u32>().ok()?;
+    (code.len() < 5).then_some(number & 0xff)
+}
+
 fn classify(error: &sqlx::Error) -> StoreError {
     let text = error.to_string();
     match error {
@@ -70,14 +87,8 @@ fn classify(error: &sqlx::Error) -> StoreError {
                 StoreError::Unavailable(text)
             }
             Some("25006") => StoreError::Unavailable(text),
-            // SQLite primary codes, with or without an extension: BUSY 5, LOCKED 6, NOMEM 7, IOERR 10, FULL 13,
-            // CANTOPEN 14.
-            Some(code)
-                if code.len() < 5
-                    && code
-                        .parse::<u32>()
-                        .is_ok_and(|c| matches!(c & 0xff, 5 | 6 | 7 | 10 | 13 | 14)) =>
-            {
+            // BUSY 5, LOCKED 6, NOMEM 7, IOERR 10, FULL 13, CANTOPEN 14.
+            Some(code) if matches!(of_sqlite(code), Some(5 | 6 | 7 | 10 | 13 | 14)) => {
                 StoreError::Unavailable(text)
             }
             _ => StoreError::Internal(text),
