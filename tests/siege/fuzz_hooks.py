@@ -188,7 +188,7 @@ LONGEST_ADDRESS = 65_534
 def too_large(failure, case, response):
     is_bare = not response.content
     is_long = is_bare and response.status_code == 400 and len(response.request.url) > LONGEST_ADDRESS
-    return is_long or is_bare and response.status_code == 431 or code(response) == "body_too_large"
+    return is_long or response.status_code == 431 or code(response) == "body_too_large"
 
 
 def vain_condition(failure, case, response):

@@ -125,10 +125,6 @@ catalogue! {
     MethodNotAllowed METHOD_NOT_ALLOWED "method_not_allowed" "method-not-allowed" "Method not allowed"
         "The resource does not know this method"
         "The path exists but not with this method. The header Allow lists those that it has.";
-    NotAcceptable NOT_ACCEPTABLE "not_acceptable" "not-acceptable" "Not acceptable"
-        "None of the accepted formats is available"
-        "The header Accept asks for a format that the resource does not have. Ask for one that the \
-         documentation lists, or leave the header out.";
     RequestTimeout REQUEST_TIMEOUT "request_timeout" "request-timeout" "Request timeout"
         "The request took too long to arrive"
         "The whole request, its body included, must arrive within the time limit. Nothing was done; send it \
@@ -185,9 +181,6 @@ catalogue! {
         "The body is larger than this operation takes"
         "Bodies may have 1 MiB, those of public capture 64 KiB, also once they are unpacked. Send fewer items per \
          request.";
-    UriTooLong URI_TOO_LONG "uri_too_long" "uri-too-long" "URI too long"
-        "The path and query are too long"
-        "Use a shorter filter, or send fewer values in it.";
     UnsupportedMediaType UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" "unsupported-media-type"
         "Unsupported media type"
         "The body must be JSON in UTF-8 with a matching Content-Type"
@@ -210,8 +203,9 @@ catalogue! {
         "The request was not processed. Wait as long as Retry-After says; RateLimit and RateLimit-Policy tell \
          the limit and what is left of it.";
     HeadTooLarge REQUEST_HEADER_FIELDS_TOO_LARGE "head_too_large" "head-too-large" "Head too large"
-        "The request line and headers are too large"
-        "Request line and headers together may have 32 KiB. Send fewer or shorter headers.";
+        "The address and headers are too large"
+        "The address, with its query, and the headers may have 32 KiB together. Send a shorter query, and fewer \
+         or shorter headers.";
     InternalError INTERNAL_SERVER_ERROR "internal_error" "internal-error" "Internal error"
         "Something went wrong on our side"
         "A bug or an unforeseen state. Whether the request took effect is unknown: repeat it with the same \

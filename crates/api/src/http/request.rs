@@ -26,6 +26,8 @@ use crate::capture;
 use crate::crypto;
 use crate::leads;
 
+/// The most bytes of a head: the address and the headers.
+const MAX_HEAD: usize = 32 * 1024;
 /// The most bytes of a body.
 pub const MAX_BODY: usize = 1024 * 1024;
 /// The most bytes of what a stranger sends to a form.
@@ -139,6 +141,9 @@ async fn handle(
     if request.method() == Method::HEAD {
         request.head_mut().method = Method::GET;
     }
+    if head_bytes(&request) > MAX_HEAD {
+        return Err(Problem::new(Code::HeadTooLarge).error_response());
+    }
     let asked = cors::allowed_origin(&app.config, request.request());
     if let Some(answer) = asked.and_then(|origin| cors::preflight(request.request(), &origin)) {
         return Ok(request.into_response(answer));
@@ -164,6 +169,14 @@ async fn handle(
         Err(response) => verdict.tell(response.headers_mut()),
     }
     outcome
+}
+
+/// The bytes of a request's address and headers, a colon, a blank and the end of the line for each header included.
+fn head_bytes(request: &ServiceRequest) -> usize {
+    let headers = request.headers().iter();
+    let lines = headers.map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let address = request.uri().path_and_query().map_or(0, |all| all.as_str().len());
+    address + lines.sum::<usize>()
 }
 
 /// Who calls: asked of the database where the caches do not know, which has its limit like everything.

@@ -8,7 +8,7 @@ use utoipa::{PartialSchema, ToSchema};
 /// A problem response that operations share: component, status, description, codes of the examples.
 type Shared = (&'static str, u16, &'static str, &'static [Code]);
 
-const SHARED: [Shared; 13] = [
+const SHARED: [Shared; 14] = [
     (
         "BadRequest",
         400,
@@ -82,6 +82,12 @@ const SHARED: [Shared; 13] = [
         &[Code::TooManyRequests],
     ),
     (
+        "HeadTooLarge",
+        431,
+        "The address and headers are larger than 32 KiB",
+        &[Code::HeadTooLarge],
+    ),
+    (
         "InternalError",
         500,
         "Something went wrong on our side; the outcome is unknown",
@@ -146,6 +152,7 @@ pub(super) fn attach(path: &str, method: &str, operation: &mut Map<String, Value
         (415, has_body),
         (422, has_body || keyed),
         (429, true),
+        (431, true),
         (500, true),
         (503, true),
     ];
