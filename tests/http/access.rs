@@ -160,7 +160,11 @@ on_both! {
         let before = app.get("/.well-known/jwks.json").await.expect(200);
         assert_eq!(before["keys"].as_array().unwrap().len(), 1);
         assert_eq!(before["keys"][0]["alg"], "EdDSA");
-        assert!(app.post("/v1/signing-keys/rotate").by(ada).await.status < 300);
+        let rotated = app.post("/v1/signing-keys/rotate").by(ada).await.expect(200);
+        let told = app.get("/v1/journal?subject_type=signing_key").by(ada).await.expect(200);
+        assert_eq!(told.each("type"), ["signing_key.rotated"]);
+        let entry = &told["data"][0];
+        assert_eq!((&entry["actor"]["id"], &entry["data"]["kid"]), (&json!(ada.id), &rotated["kid"]));
         app.clock.advance(seconds(2));
 
         let after = app.get("/.well-known/jwks.json").await.expect(200);

@@ -29,6 +29,10 @@ on_both! {
         let path = format!("/v1/users/{}/reset-token", sam.id);
         let reset = app.post(&path).by(app.admin().await).await;
         assert!(reset.status < 300, "{}", reset.text);
+        let told = app.get("/v1/journal?type=user.reset_token_created").by(app.admin().await).await.expect(200);
+        let entry = &told["data"][0];
+        assert_eq!((&entry["actor"]["id"], &entry["subject"]["id"]), (&json!(app.admin().await.id), &json!(sam.id)));
+        assert!(!told.text.contains("tdm_it_"));
         let token = reset.body.as_object().unwrap().values().filter_map(|value| value.as_str()).find(|t| t.starts_with("tdm_it_"));
         let body = json!({"token": token.unwrap(), "password": "a new horse battery"});
         assert!(app.post("/v1/auth/accept").json(body).await.status < 300);

@@ -7,7 +7,8 @@ use crate::campaigns::Campaign;
 use crate::capture::{Form, FormKey, Submission};
 use crate::deals::pipelines::Pipeline;
 use crate::deals::{Deal, DealMove};
-use crate::id::{IdentifierId, LeadId, TouchId, UserId};
+use crate::id::{IdentifierId, LeadId, SigningKeyId, TouchId, UserId};
+use crate::instant::Timestamp;
 use crate::leads::consent::{Confirmation, ConsentStatement};
 use crate::leads::duplicates::Duplicate;
 use crate::leads::fields::FieldValue;
@@ -270,6 +271,20 @@ pub enum Change {
     },
     /// A user has another password.
     PasswordChanged(UserId),
+    /// Somebody made a token by which a user may set another password.
+    ResetTokenCreated {
+        /// Whose password.
+        user_id: UserId,
+        /// Until when it is good.
+        expires_at: Timestamp,
+    },
+    /// Access tokens are signed with another key.
+    SigningKeyRotated {
+        /// The new key.
+        id: SigningKeyId,
+        /// Its name in tokens and in the JWKS.
+        kid: String,
+    },
     /// A team was made.
     TeamCreated(Team),
     /// A team's name or members changed.

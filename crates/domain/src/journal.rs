@@ -131,6 +131,14 @@ pub const TYPES: &[(&str, &str)] = &[
     ("user.created", "A user was invited or made."),
     ("user.updated", "A user's name, role or state changed."),
     ("user.password_changed", "A user has another password."),
+    (
+        "user.reset_token_created",
+        "A token was made by which a user may set another password.",
+    ),
+    (
+        "signing_key.rotated",
+        "Access tokens are signed with another key; the one before verifies until its end.",
+    ),
     ("team.created", "A team was made."),
     ("team.updated", "A team's name or members changed."),
     ("api_key.created", "A secret key was made."),
@@ -442,6 +450,18 @@ pub fn entry(change: &Change) -> Option<Entry> {
             on("user", user.to_string(), 0),
             None,
             json!({}),
+        ),
+        Change::ResetTokenCreated { user_id, expires_at } => plain(
+            "user.reset_token_created",
+            on("user", user_id.to_string(), 0),
+            None,
+            json!({"expires_at": expires_at}),
+        ),
+        Change::SigningKeyRotated { id, kid } => plain(
+            "signing_key.rotated",
+            on("signing_key", id.to_string(), 0),
+            None,
+            json!({"kid": kid}),
         ),
         Change::TeamCreated(team) => {
             let subject = on("team", team.id.to_string(), team.version);

@@ -6,8 +6,10 @@ use actix_web::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use tandem_domain::change::Change;
 use tandem_domain::id::{SessionId, UserId};
 use tandem_domain::instant::Timestamp;
+use tandem_store as store;
 use tandem_store::access::signing::{self, KeptKey};
 use tandem_store::{Db, StoreError, Tx};
 use utoipa::ToSchema;
@@ -104,6 +106,8 @@ pub(super) async fn rotate_signing_key(ctx: Ctx<UsersManage>) -> Reply<Json<Sign
     let tx = ctx.begin().await?;
     signing::lock(&tx).await?;
     let key = add(&tx, &ctx.master).await?;
+    let (id, kid) = (key.id, key.kid.clone());
+    store::write(&tx, &[Change::SigningKeyRotated { id, kid }]).await?;
     let previous_valid_until = ctx.now().plus_millis(STAYS_VALID);
     let view = SigningKeyView {
         kid: key.kid,

@@ -341,6 +341,8 @@ pub(super) async fn create_reset_token(
     }
     let expires_at = ctx.now().plus_millis(RESET);
     let reset_token = Some(invite(&tx, user.id, expires_at).await?);
+    let user_id = user.id;
+    store::write(&tx, &[Change::ResetTokenCreated { user_id, expires_at }]).await?;
     let answer = Created::at(
         format!("/v1/users/{}", user.id),
         ResetToken {

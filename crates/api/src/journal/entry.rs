@@ -326,6 +326,7 @@ mod tests {
             "lead",
             "pipeline",
             "setting",
+            "signing_key",
             "submission",
             "team",
             "touch",

@@ -274,7 +274,11 @@ impl Rows {
             Change::KeyCreated(key) | Change::KeyRotated(key) | Change::KeyRevoked(key) => {
                 self.keys.insert(key.id.uuid(), rows::api_keys::Model::of(key));
             }
-            Change::PasswordChanged(_) | Change::ConfirmationIssued(_) => {}
+            // Secrets are written by their own rooms.
+            Change::PasswordChanged(_)
+            | Change::ResetTokenCreated { .. }
+            | Change::SigningKeyRotated { .. }
+            | Change::ConfirmationIssued(_) => {}
         }
     }
 
