@@ -96,6 +96,9 @@ on_both! {
             ("id", json!("lead_81h455vb4pex5vsknk084sn02q"), "#/id", "invalid_format"),
             ("stage", json!("mql"), "#/stage", "read_only_field"),
             ("created_at", json!("2026-03-02T09:00:00Z"), "#/created_at", "read_only_field"),
+            ("score", json!({"fit": 99}), "#/score", "read_only_field"),
+            ("lead_touch", json!({"source": "x"}), "#/lead_touch", "read_only_field"),
+            ("company", json!({"domain": "example.com", "id": "x"}), "#/company/id", "read_only_field"),
             ("emial", json!("a@example.com"), "#/emial", "unknown_field"),
             ("a/b~c", json!(1), "#/a~1b~0c", "unknown_field"),
         ] {
@@ -108,6 +111,25 @@ on_both! {
             assert_eq!(post(app, body).await.refused(422, "validation_failed").violations(), [("#", "invalid_type")]);
         }
         assert_eq!(app.get("/v1/leads").by(app.admin().await).await.expect(200).each("id").len(), 0);
+    }
+
+    async fn what_is_only_shown_is_refused_by_its_name(app) {
+        let by = app.admin().await;
+        let lead = format!("/v1/leads/{}", app.given_lead("ada@example.com").await.id());
+        let company = app.post("/v1/companies").by(by).json(json!({"domain": "example.org"})).await.expect(201);
+        let team = app.post("/v1/teams").by(by).json(json!({"name": "North"})).await.expect(201);
+        for (path, member, value) in [
+            (&lead, "score", json!({"fit": 99})),
+            (&lead, "last_non_direct_touch", json!({"source": "x"})),
+            (&lead, "lead_touch", json!(null)),
+            (&format!("/v1/companies/{}", company.id()), "created_at", company["created_at"].clone()),
+            (&format!("/v1/teams/{}", team.id()), "id", json!(team.id())),
+        ] {
+            let mut body = json!({});
+            body[member] = value;
+            let refused = app.patch(path).by(by).json(body).await.refused(422, "validation_failed");
+            assert_eq!(refused.violations(), [(format!("#/{member}").as_str(), "read_only_field")]);
+        }
     }
 
     async fn no_value_is_echoed(app) {

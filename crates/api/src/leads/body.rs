@@ -121,10 +121,6 @@ macro_rules! lead_fields {
             pub archived_at: Option<Timestamp>,
             /// Set by the service.
             #[serde(default)]
-            #[schema(read_only, value_type = Option<Object>)]
-            pub score: Option<Value>,
-            /// Set by the service.
-            #[serde(default)]
             #[schema(read_only)]
             pub created_at: Option<Timestamp>,
             /// Set by the service.

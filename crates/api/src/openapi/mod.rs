@@ -4,6 +4,7 @@ mod answers;
 mod examples;
 mod limits;
 pub mod pass;
+mod read_only;
 #[cfg(test)]
 pub(crate) mod sample;
 mod shared;

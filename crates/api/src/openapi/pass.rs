@@ -1,9 +1,9 @@
 //! The one central pass over the document: what every operation shares is attached here, once.
 //!
-//! Handlers document their success; problems, headers, limits, discriminators and the examples of bodies come
-//! from this pass. It must run when the paths are there.
+//! Handlers document their success; problems, headers, limits, discriminators, read-only members and the examples of
+//! bodies come from this pass. It must run when the paths are there.
 
-use super::{answers, examples, limits, variants};
+use super::{answers, examples, limits, read_only, variants};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -23,6 +23,7 @@ pub fn finish(document: utoipa::openapi::OpenApi) -> Value {
 pub fn finish_value(document: &mut Value) {
     head(document);
     variants::untangle(document);
+    read_only::attach(document);
     for_each_operation(document, |path, method, operation| {
         describe(operation);
         merge_patch(method, operation);
