@@ -88,7 +88,8 @@ on_both! {
         let lead = app.post("/v1/leads").by(by).json(lead).await.expect(201);
         assert_eq!(rename(made.etag(), "Sample Ltd").await.expect(200)["name"], "Sample Ltd");
         assert_eq!(app.get("/v1/leads?q=sample").by(by).await.expect(200).each("id"), [lead.id()]);
-        rename(made.etag(), "Other").await.refused(412, "stale");
+        let stale = rename(made.etag(), "Other").await.refused(412, "stale");
+        assert_eq!(stale["current"], app.get(&path).by(by).await.expect(200).etag());
         app.patch(&path).by(by).json(json!({"domain": "other.example"})).await.refused(422, "validation_failed");
         app.patch("/v1/companies/company_01h455vb4pex5vsknk084sn02q").by(by).json(json!({})).await.refused(404, "not_found");
     }

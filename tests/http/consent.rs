@@ -118,10 +118,11 @@ on_both! {
         let (tag, lead) = (lead.etag().to_owned(), lead.id());
         given_purposes(app).await;
         assert_eq!(why(app, &lead, "news").await, is(false, "never_asked"));
-        let read = app.get(&format!("/v1/leads/{lead}")).by(app.admin().await).header("if-none-match", &tag).await;
-        read.expect(200);
+        let (path, by) = (format!("/v1/leads/{lead}"), app.admin().await);
+        let read = app.get(&path).by(by).header("if-none-match", &tag).await.expect(200);
+        let stale = app.patch(&path).by(by).header("if-match", "\"9.0\"").json(json!({})).await.refused(412, "stale");
+        assert_eq!(stale["current"], read.etag());
 
-        let by = app.admin().await;
         let kept = app.get(PURPOSES).by(&app.user("viewer").await).await.expect(200);
         assert_eq!((&kept["purposes"][0]["token_days"], &kept["purposes"][1]["token_days"]), (&json!(2), &json!(7)));
         let stale = app.put(PURPOSES).by(by).header("if-match", "\"0.0\"").json(json!({"purposes": []}));

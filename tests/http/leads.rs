@@ -122,7 +122,8 @@ on_both! {
         let by = app.admin().await;
         let change = |tag: &str, name: &str| app.patch(&path).by(by).header("if-match", tag).json(json!({"first_name": name}));
         let changed = change(lead.etag(), "Ada").await.expect(200);
-        change(lead.etag(), "Eve").await.refused(412, "stale");
+        let stale = change(lead.etag(), "Eve").await.refused(412, "stale");
+        assert_eq!(stale["current"], changed.etag());
         change("*", "Ada B").await.expect(200);
         change("nonsense", "Eve").await.refused(400, "invalid_header");
         app.get(&path).by(by).header("if-none-match", changed.etag()).await.expect(200);

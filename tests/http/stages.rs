@@ -209,7 +209,8 @@ on_both! {
         let path = format!("/v1/leads/{}/transitions", lead.id());
         let body = json!({"to": "mql", "note": "x"});
         let by = app.admin().await;
-        app.post(&path).by(by).header("if-match", "\"7.0\"").json(body.clone()).await.refused(412, "stale");
+        let stale = app.post(&path).by(by).header("if-match", "\"7.0\"").json(body.clone()).await.refused(412, "stale");
+        assert_eq!(stale["current"], lead.etag());
         app.post(&path).by(by).header("if-match", lead.etag()).json(body).await.expect(201);
         app.get("/v1/leads/lead_01h455vb4pex5vsknk084sn02q/transitions").by(by).await.refused(404, "not_found");
     }

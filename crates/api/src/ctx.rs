@@ -266,7 +266,12 @@ impl<P: Permission> Ctx<P> {
 
     /// Whether the caller's `If-Match` names this version.
     pub fn check_if_match(&self, version: i64) -> Result<(), Problem> {
-        reply::check_if_match(&self.request, version)
+        self.check_if_match_of(version, 0)
+    }
+
+    /// [`Ctx::check_if_match`], of a resource whose tag says also what time and rules did.
+    pub fn check_if_match_of(&self, version: i64, derived: i64) -> Result<(), Problem> {
+        reply::check_if_match(&self.request, version, derived)
     }
 
     fn principal(&self) -> String {

@@ -20,7 +20,7 @@ use crate::http::query::Path;
 use crate::http::reply::{Created, Reply};
 use crate::http::services::Services;
 use crate::leads::LeadPath;
-use crate::leads::actions::{denied, judged, known};
+use crate::leads::actions::{check_if_match, denied, judged, known};
 use crate::settings::invalid;
 
 /// The operations of this room.
@@ -162,7 +162,7 @@ async fn move_lead(
     asked: &MoveLead,
 ) -> Result<Transition, Problem> {
     let mut world = store::leads::world_of(tx, [lead_id], None).await?;
-    ctx.check_if_match(known(&world, lead_id)?.version)?;
+    check_if_match(tx, ctx, known(&world, lead_id)?)?;
     let wanted = Wanted {
         lead_ids: [lead_id].into(),
         ..Wanted::default()

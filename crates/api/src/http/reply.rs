@@ -328,8 +328,9 @@ pub fn etag(version: i64, derived: i64) -> String {
     format!("\"{version}.{derived}\"")
 }
 
-/// Whether the caller's `If-Match` names this version; what time and rules did refuses nobody's edit.
-pub fn check_if_match(request: &HttpRequest, version: i64) -> Result<(), Problem> {
+/// Whether the caller's `If-Match` names this version, else the problem tells the present tag; what time and rules did
+/// refuses nobody's edit.
+pub fn check_if_match(request: &HttpRequest, version: i64, derived: i64) -> Result<(), Problem> {
     let Some(value) = request.headers().get(header::IF_MATCH) else {
         return Ok(());
     };
@@ -351,6 +352,6 @@ pub fn check_if_match(request: &HttpRequest, version: i64) -> Result<(), Problem
     if matches {
         Ok(())
     } else {
-        Err(Problem::new(Code::Stale))
+        Err(Problem::new(Code::Stale).with("current", etag(version, derived)))
     }
 }

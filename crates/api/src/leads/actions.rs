@@ -73,7 +73,7 @@ pub async fn edit(
 ) -> Result<Decided, Problem> {
     let mut world = store::leads::world_of(tx, [lead_id], Some(&patch.addresses())).await?;
     let lead = known(&world, lead_id)?;
-    ctx.check_if_match(lead.version)?;
+    check_if_match(tx, ctx, lead)?;
     let edit = patch.read(lead).map_err(invalid)?;
     let mut changes =
         save::edit(&mut world, lead_id, &edit, ctx.actor(), ctx.now(), &mut ctx.ids()).map_err(refused)?;
@@ -90,7 +90,7 @@ pub async fn archive(
     away: bool,
 ) -> Result<Decided, Problem> {
     let mut world = store::leads::world_of(tx, [lead_id], None).await?;
-    ctx.check_if_match(known(&world, lead_id)?.version)?;
+    check_if_match(tx, ctx, known(&world, lead_id)?)?;
     let change = save::archive(&mut world, lead_id, away, ctx.actor(), ctx.now()).map_err(refused)?;
     store::write(tx, &Vec::from_iter(change)).await?;
     decided(&world, lead_id, false)
@@ -104,7 +104,7 @@ pub async fn assign(
     owner: Option<UserId>,
 ) -> Result<Decided, Problem> {
     let mut world = store::leads::world_of(tx, [lead_id], None).await?;
-    ctx.check_if_match(known(&world, lead_id)?.version)?;
+    check_if_match(tx, ctx, known(&world, lead_id)?)?;
     let unknown = || {
         invalid(vec![Fault::new(
             "/owner_id",
@@ -128,6 +128,11 @@ pub fn known(world: &World, lead_id: LeadId) -> Result<&Lead, Problem> {
         .leads
         .get(&lead_id)
         .ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// Whether the caller's `If-Match` names the lead as it is.
+pub fn check_if_match(tx: &Tx, ctx: &Ctx<LeadsWrite>, lead: &Lead) -> Result<(), Problem> {
+    ctx.check_if_match_of(lead.version, super::derived(lead, &tx.rules().consent))
 }
 
 /// What follows by rule from what a command did.

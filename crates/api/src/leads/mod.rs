@@ -81,7 +81,12 @@ struct AssignLead {
 
 /// The lead's entity tag; the declaration of the purposes is part of what is shown.
 fn tag(lead: &Lead, rules: &ConsentRules) -> String {
-    etag(lead.version, lead.derived + rules.version)
+    etag(lead.version, derived(lead, rules))
+}
+
+/// What time and rules did to what is shown of the lead.
+fn derived(lead: &Lead, rules: &ConsentRules) -> i64 {
+    lead.derived + rules.version
 }
 
 /// The lead as a decision left it, with its tag.
