@@ -114,7 +114,9 @@ on_both! {
         assert_eq!(nowhere.violations(), [("#/reason", "required")]);
         let unknown = go(app, admin, &lead, json!({"to": "nurture", "reason": "price"})).await.refused(422, "validation_failed");
         assert_eq!(unknown.violations(), [("#/reason", "not_allowed")]);
-        go(app, admin, &lead, json!({"to": "nurture", "reason": "bad_data"})).await.refused(422, "reason_mismatch");
+        let mismatch = go(app, admin, &lead, json!({"to": "nurture", "reason": "bad_data"})).await.refused(422, "reason_mismatch");
+        let fitting = json!(["not_ready", "no_response", "no_budget", "wrong_contact", "other"]);
+        assert_eq!((&unknown["allowed"], &mismatch["allowed"]), (&fitting, &fitting));
         let other = go(app, admin, &lead, json!({"reason": "other"})).await.refused(422, "validation_failed");
         assert_eq!(other.violations(), [("#/note", "required")]);
         let moved = go(app, admin, &lead, json!({"reason": "bad_data"})).await.expect(201);

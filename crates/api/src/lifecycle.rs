@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::ctx::Ctx;
 use crate::http::json::Json;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{Code, Place, Problem, Violation};
 use crate::http::query::Path;
 use crate::http::reply::{Created, Reply};
 use crate::http::services::Services;
@@ -189,8 +189,16 @@ fn refused(refused: Refused) -> Problem {
             .with("current", json!(current))
             .with("allowed", json!(allowed)),
         Refused::Denied(reason) => denied(reason),
-        Refused::ReasonMismatch { leads_to } => {
-            Problem::new(Code::ReasonMismatch).detail(format!("The reason leads to {}", leads_to.name()))
+        Refused::ReasonMismatch { leads_to, allowed } => Problem::new(Code::ReasonMismatch)
+            .detail(format!("The reason leads to {}", leads_to.name()))
+            .with("allowed", json!(allowed)),
+        Refused::NoSuchReason { allowed } => {
+            let detail = match &allowed[..] {
+                [] => "this move takes no reason".to_owned(),
+                fitting => format!("must be one of {}", fitting.join(", ")),
+            };
+            let violation = Violation::new(Place::at(["reason"]), "not_allowed", detail);
+            Problem::invalid(vec![violation]).with("allowed", json!(allowed))
         }
         Refused::Invalid(faults) => invalid(faults),
     }

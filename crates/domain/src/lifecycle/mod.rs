@@ -279,6 +279,14 @@ pub enum Refused {
     ReasonMismatch {
         /// Where the reason leads.
         leads_to: Stage,
+        /// The codes of those that fit.
+        allowed: Vec<String>,
+    },
+    /// No such reason was agreed for the move.
+    #[error("the reason is none of this move's")]
+    NoSuchReason {
+        /// The codes of those that fit; none where the move takes no reason.
+        allowed: Vec<String>,
     },
     /// Something is missing or unknown.
     #[error("the request is incomplete")]
@@ -382,13 +390,6 @@ fn destination<'w>(
     lead: &Lead,
     asked: &MoveLead,
 ) -> Result<(Stage, Option<&'w Reason>), Refused> {
-    let unknown = || {
-        Refused::Invalid(vec![Fault::new(
-            "/reason",
-            "not_allowed",
-            "is not an agreed reason for this stage",
-        )])
-    };
     let list = match asked.to {
         Some(to) => match MOVES.iter().find(|m| applies(m, lead) && m.to == to) {
             Some(chosen) => chosen.reason,
@@ -401,6 +402,8 @@ fn destination<'w>(
         },
         None => list_of(lead.stage),
     };
+    let allowed = || list.map_or_else(Vec::new, |list| fitting(world, list, asked.to));
+    let unknown = || Refused::NoSuchReason { allowed: allowed() };
     let reason = match (&asked.reason, list) {
         (None, _) => None,
         (Some(_), None) => return Err(unknown()),
@@ -408,9 +411,10 @@ fn destination<'w>(
     };
     let leads_to = reason.and_then(|reason| reason.then).map(|then| then.stage());
     match (asked.to, leads_to) {
-        (Some(to), Some(leads_to)) if to.clears_owner() && to != leads_to => {
-            Err(Refused::ReasonMismatch { leads_to })
-        }
+        (Some(to), Some(leads_to)) if is_elsewhere(leads_to, to) => Err(Refused::ReasonMismatch {
+            leads_to,
+            allowed: allowed(),
+        }),
         (Some(to), _) => Ok((to, reason)),
         (None, Some(leads_to)) => Ok((leads_to, reason)),
         (None, None) if reason.is_some() && lead.stage == Stage::Customer => Ok((Stage::Churned, reason)),
@@ -420,6 +424,22 @@ fn destination<'w>(
             "say where to, or give a reason that decides",
         )])),
     }
+}
+
+/// Whether a reason that leads to one stage cannot be that of a move to another.
+fn is_elsewhere(leads_to: Stage, to: Stage) -> bool {
+    to.clears_owner() && to != leads_to
+}
+
+/// The codes of the agreed reasons of a list that fit the stage that is named, if one is.
+fn fitting(world: &World, list: ReasonList, to: Option<Stage>) -> Vec<String> {
+    let contradicts = |reason: &Reason| match (reason.then, to) {
+        (Some(then), Some(to)) => is_elsewhere(then.stage(), to),
+        _ => false,
+    };
+    let reasons = world.agreement.agreement.reasons(list).iter();
+    let fit = reasons.filter(|reason| !reason.retired && !contradicts(reason));
+    fit.map(|reason| reason.code.clone()).collect()
 }
 
 fn permit(chosen: &Move, lead: &Lead, person: &Person) -> Result<(), Denied> {

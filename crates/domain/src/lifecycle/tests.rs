@@ -165,15 +165,21 @@ fn the_reason_decides_where_a_rejected_lead_goes() {
         reason: Some(reason.into()),
         ..MoveLead::default()
     };
+    let fitting = || ["not_a_fit", "bad_data", "duplicate"].map(str::to_owned).to_vec();
     let mismatch = story.ask(&manager, asked(Some(Stage::Disqualified), "no_budget"));
     assert_eq!(
         mismatch,
         Err(Refused::ReasonMismatch {
-            leads_to: Stage::Nurture
+            leads_to: Stage::Nurture,
+            allowed: fitting(),
         })
     );
+    let foreign = story.ask(&manager, asked(Some(Stage::Disqualified), "out_of_business"));
+    assert_eq!(foreign, Err(Refused::NoSuchReason { allowed: fitting() }));
     let foreign = story.ask(&manager, asked(None, "out_of_business"));
-    assert!(matches!(foreign, Err(Refused::Invalid(_))));
+    assert!(matches!(foreign, Err(Refused::NoSuchReason { allowed }) if allowed.len() == 8));
+    let needless = story.ask(&manager, asked(Some(Stage::Sal), "no_budget"));
+    assert_eq!(needless, Err(Refused::NoSuchReason { allowed: vec![] }));
     story.ask(&manager, asked(None, "no_budget")).unwrap();
     assert_eq!(story.lead().stage, Stage::Nurture);
     assert_eq!(story.lead().nurture_until, Some(at(story.day + 90)));
