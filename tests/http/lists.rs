@@ -103,6 +103,7 @@ on_both! {
         let at = |n: usize| ids[n].clone();
         for (query, expected) in [
             ("country=IT", vec![at(1), at(4), at(7)]),
+            ("country=it,Br&source=bing", vec![at(1), at(5), at(7)]),
             ("country=IT,BR&source=bing", vec![at(1), at(5), at(7)]),
             ("stage=mql", vec![at(0)]),
             ("stage=mql,lead&limit=2", vec![at(0), at(1)]),

@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::actions::denied;
 use super::body::CompanyWrite;
+use super::list::upper_case;
 use super::view::CompanyView;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::ctx::Ctx;
@@ -96,7 +97,7 @@ struct CompaniesQuery {
     /// With this web domain.
     #[param(max_length = 253, example = "example.com")]
     domain: Option<String>,
-    /// In one of these countries (ISO 3166-1 alpha-2, upper case).
+    /// In one of these countries (ISO 3166-1 alpha-2).
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     country: Option<Vec<String>>,
     /// Words: each must begin a word of the name, without case and accents.
@@ -174,7 +175,7 @@ async fn list_companies(ctx: Ctx<LeadsRead>, query: Query<CompaniesQuery>) -> Re
         .transpose()?;
     let filter = CompanyFilter {
         domain: query.domain.map(|domain| domain.trim().to_lowercase()),
-        country: query.country.unwrap_or_default(),
+        country: upper_case(query.country),
         q: query.q,
         archived: query.archived.unwrap_or(false),
         created_at_gte: query.created_at_gte,

@@ -76,7 +76,7 @@ struct LeadsQuery {
     owner_id: Option<Vec<String>>,
     /// Of this company.
     company_id: Option<CompanyId>,
-    /// In one of these countries (ISO 3166-1 alpha-2, upper case).
+    /// In one of these countries (ISO 3166-1 alpha-2).
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     country: Option<Vec<String>>,
     /// First touched by one of these sources.
@@ -176,7 +176,7 @@ impl LeadsQuery {
             owner_id: owners,
             unowned,
             company_id: self.company_id,
-            country: self.country.unwrap_or_default(),
+            country: upper_case(self.country),
             source: self.source.unwrap_or_default(),
             channel: self.channel.unwrap_or_default(),
             q: self.q,
@@ -187,6 +187,15 @@ impl LeadsQuery {
             updated_at_lt: self.updated_at_lt,
         })
     }
+}
+
+/// Codes as they are kept, in whatever case they are asked for.
+pub(super) fn upper_case(codes: Option<Vec<String>>) -> Vec<String> {
+    codes
+        .into_iter()
+        .flatten()
+        .map(|code| code.to_ascii_uppercase())
+        .collect()
 }
 
 /// The owners that a list asks for, and whether it asks for what nobody owns: ids, `me`, or `none` alone.

@@ -120,12 +120,13 @@ impl Asked {
         let basis = self.basis.unwrap_or_default();
         let days = days(self.from.as_deref(), self.to.as_deref(), zone)?;
         let text = |text: Option<String>| text.map(Value::Text);
+        let country = self.country.map(|code| code.to_ascii_uppercase());
         let values = [
             (Dimension::Channel, text(self.channel)),
             (Dimension::Source, text(self.source)),
             (Dimension::Campaign, text(self.campaign)),
             (Dimension::Form, self.form_id.map(Value::Form)),
-            (Dimension::Country, text(self.country)),
+            (Dimension::Country, text(country)),
             (Dimension::Owner, self.owner_id.map(Value::Owner)),
             (Dimension::Reason, text(self.reason)),
         ];
