@@ -306,6 +306,17 @@ fn one_file_asks_what_time_it_is() {
 }
 
 #[test]
+fn whatever_is_done_with_a_lead_is_judged() {
+    let acts = std::fs::read_to_string(root().join("crates/api/src/leads/actions.rs")).unwrap();
+    let unjudged: Vec<_> = acts
+        .split("\npub async fn ")
+        .filter(|act| act.contains("store::write(") && !act.contains("judged(&mut world"))
+        .filter_map(|act| act.split('(').next())
+        .collect();
+    assert_eq!(unjudged, Vec::<&str>::new());
+}
+
+#[test]
 fn every_path_on_the_map_exists() {
     let map = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let is_path = |word: &&str| {

@@ -92,7 +92,9 @@ pub async fn archive(
     let mut world = store::leads::world_of(tx, [lead_id], None).await?;
     check_if_match(tx, ctx, known(&world, lead_id)?)?;
     let change = save::archive(&mut world, lead_id, away, ctx.actor(), ctx.now()).map_err(refused)?;
-    store::write(tx, &Vec::from_iter(change)).await?;
+    let mut changes = Vec::from_iter(change);
+    changes.extend(judged(&mut world, lead_id, ctx));
+    store::write(tx, &changes).await?;
     decided(&world, lead_id, false)
 }
 
@@ -118,7 +120,9 @@ pub async fn assign(
     };
     let change =
         save::assign(&mut world, lead_id, owner.as_ref(), ctx.actor(), ctx.now()).map_err(refused)?;
-    store::write(tx, &Vec::from_iter(change)).await?;
+    let mut changes = Vec::from_iter(change);
+    changes.extend(judged(&mut world, lead_id, ctx));
+    store::write(tx, &changes).await?;
     decided(&world, lead_id, false)
 }
 
