@@ -100,7 +100,8 @@ struct CompaniesQuery {
     /// In one of these countries (ISO 3166-1 alpha-2).
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     country: Option<Vec<String>>,
-    /// Words: each must begin a word of the name, without case and accents.
+    /// Words: each must begin a word of the name, without case and accents. Of more than eight words the first eight
+    /// are looked for.
     #[param(min_length = 1, max_length = 200, example = "example")]
     q: Option<String>,
     /// Archived companies instead of the others.

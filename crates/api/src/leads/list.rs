@@ -86,7 +86,7 @@ struct LeadsQuery {
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     channel: Option<Vec<String>>,
     /// Words: each must begin the first name, last name, e-mail, its domain or the company's name, or end a phone
-    /// (4 digits at least), without case and accents.
+    /// (4 digits at least), without case and accents. Of more than eight words the first eight are looked for.
     #[param(min_length = 1, max_length = 200, example = "ada")]
     q: Option<String>,
     /// Archived leads instead of the others.

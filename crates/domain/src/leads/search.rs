@@ -150,6 +150,13 @@ mod tests {
     }
 
     #[test]
+    fn of_many_words_the_first_eight_are_looked_for() {
+        let found = query("a b c d e f g h i j");
+        let last = found.last().map(|word| word.beginnings.clone());
+        assert_eq!((found.len(), last), (8, Some(vec!["h".to_owned()])));
+    }
+
+    #[test]
     fn long_words_are_clipped_at_a_character() {
         let word = &query(&"é".repeat(500))[0].beginnings[0];
         assert!(word.len() <= MAX_BYTES);
