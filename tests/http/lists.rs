@@ -120,6 +120,33 @@ on_both! {
         assert_eq!(counted["total_count"], 3);
     }
 
+    async fn a_day_is_one_of_the_companys_zone(app) {
+        let (nine, by) = (given_nine(app).await, app.admin().await);
+        let zone = json!({"name": "Example Ltd", "timezone": "Pacific/Marquesas"}); // a day begins at 09:30 UTC
+        app.put("/v1/settings/company").by(by).json(zone).await.expect(200);
+        app.clock.advance(minutes(30));
+        let by = app.login("admin@example.com").await;
+        let lead = json!({"email": "later@example.org", "company": {"domain": "example.org"}});
+        let later = app.post("/v1/leads").by(&by).json(lead).await.expect(201).id();
+        for (query, expected) in [
+            ("created_at_lt=2026-03-02", &nine[..]),
+            ("created_at_gte=2026-03-02", std::slice::from_ref(&later)),
+            ("created_at_gte=2026-03-01&updated_at_lt=2026-03-02T09:02:00Z", &nine[..1]),
+            ("updated_at_gte=2026-03-03", &[]),
+        ] {
+            let found = app.get(&format!("/v1/leads?{query}")).by(&by).await.expect(200);
+            assert_eq!(found.each("id"), expected, "{query}");
+        }
+        for (path, found) in [("companies?created_at_gte=2026-03-02", 1), ("companies?created_at_lt=2026-03-02", 2),
+                              ("deals?opened_at_gte=2026-03-02", 0), ("journal?occurred_at_gte=2026-03-03", 0)] {
+            let listed = app.get(&format!("/v1/{path}")).by(&by).await.expect(200);
+            assert_eq!(listed.each("id").len(), found, "{path}");
+        }
+        let none = "/v1/leads?created_at_gte=2026-02-30&updated_at_lt=2026-02-29T00:00:00Z";
+        let refused = app.get(none).by(&by).await.refused(400, "invalid_parameter");
+        assert_eq!(refused.violations(), [("created_at_gte", "invalid_format"), ("updated_at_lt", "invalid_format")]);
+    }
+
     async fn words_find_leads_without_case_and_accents(app) {
         let ids = given_nine(app).await;
         let body = json!({"id": ids[8], "phone": "+44 20 7946 0958", "company": {"name": "Bücher & Söhne"}});

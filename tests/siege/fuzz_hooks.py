@@ -141,7 +141,11 @@ def as_list(value):
 
 # Of query parameters: a period that ends before it begins, `me` or `none` beside the ids of users, and rows that tell what
 # was, and nothing else.
-STATED = {"parameter to out_of_range", "parameter owner_id invalid_format", "parameter mode not_allowed"}
+STATED = {"parameter to out_of_range", "parameter owner_id invalid_format", "parameter mode not_allowed"} | {
+    f"parameter {at}_at_{bound} invalid_format"
+    for at in ("created", "updated", "opened", "closed", "occurred")
+    for bound in ("gte", "lt")
+}
 
 
 def domain_rule(failure, case, response):

@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tandem_domain::deals::State;
 use tandem_domain::id::{CompanyId, LeadId, PipelineId};
-use tandem_domain::instant::Timestamp;
 use tandem_domain::money::Currency;
-use tandem_store as store;
 use tandem_store::deals::{DealFilter, DealSort, Position, Span};
+use tandem_store::{self as store, Snapshot};
 use utoipa::{IntoParams, ToSchema};
 
 use super::view::DealView;
 use crate::access::scopes::DealsRead;
 use crate::ctx::Ctx;
+use crate::http::bound::{self, Bound};
 use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Query;
@@ -99,21 +99,29 @@ struct DealsQuery {
     #[param(format = Date, max_length = 10, example = "2026-04-01")]
     expected_close_on_lt: Option<String>,
     /// Opened at this instant or later.
-    opened_at_gte: Option<Timestamp>,
+    #[param(inline)]
+    opened_at_gte: Option<Bound>,
     /// Opened before this instant.
-    opened_at_lt: Option<Timestamp>,
+    #[param(inline)]
+    opened_at_lt: Option<Bound>,
     /// Closed at this instant or later.
-    closed_at_gte: Option<Timestamp>,
+    #[param(inline)]
+    closed_at_gte: Option<Bound>,
     /// Closed before this instant.
-    closed_at_lt: Option<Timestamp>,
+    #[param(inline)]
+    closed_at_lt: Option<Bound>,
     /// Written down at this instant or later.
-    created_at_gte: Option<Timestamp>,
+    #[param(inline)]
+    created_at_gte: Option<Bound>,
     /// Written down before this instant.
-    created_at_lt: Option<Timestamp>,
+    #[param(inline)]
+    created_at_lt: Option<Bound>,
     /// Changed at this instant or later.
-    updated_at_gte: Option<Timestamp>,
+    #[param(inline)]
+    updated_at_gte: Option<Bound>,
     /// Changed before this instant.
-    updated_at_lt: Option<Timestamp>,
+    #[param(inline)]
+    updated_at_lt: Option<Bound>,
     /// The order; by `id` a crawl sees each deal that existed and matched throughout exactly once.
     #[param(inline)]
     sort: Option<DealOrder>,
@@ -140,8 +148,8 @@ pub(super) async fn list_deals(ctx: Ctx<DealsRead>, query: Query<DealsQuery>) ->
     let after: Option<Position> = after
         .map(|value| serde_json::from_value(value).map_err(|_| Problem::new(Code::InvalidCursor)))
         .transpose()?;
-    let filter = query.filter(&ctx)?;
     let snapshot = ctx.snapshot().await?;
+    let filter = query.filter(&ctx, &snapshot).await?;
     let page = store::deals::list(&snapshot, &filter, sort, descending, after, limit).await?;
     let total = match listing::wants_total(ctx.request()) {
         true => Some(store::deals::count(&snapshot, &filter).await?),
@@ -157,9 +165,23 @@ pub(super) async fn list_deals(ctx: Ctx<DealsRead>, query: Query<DealsQuery>) ->
 }
 
 impl DealsQuery {
-    fn filter(self, ctx: &Ctx<DealsRead>) -> Result<DealFilter, Problem> {
+    async fn filter(self, ctx: &Ctx<DealsRead>, on: &Snapshot) -> Result<DealFilter, Problem> {
         let (owner_id, unowned) = owners(self.owner_id.as_deref(), ctx.person())?;
-        let span = |from, to| Span { from, to };
+        let bounds = [
+            ("opened_at_gte", self.opened_at_gte),
+            ("opened_at_lt", self.opened_at_lt),
+            ("closed_at_gte", self.closed_at_gte),
+            ("closed_at_lt", self.closed_at_lt),
+            ("created_at_gte", self.created_at_gte),
+            ("created_at_lt", self.created_at_lt),
+            ("updated_at_gte", self.updated_at_gte),
+            ("updated_at_lt", self.updated_at_lt),
+        ];
+        let instants = bound::instants(on, bounds).await?;
+        let span = |n: usize| Span {
+            from: instants[n],
+            to: instants[n + 1],
+        };
         Ok(DealFilter {
             state: self.state.unwrap_or_default(),
             pipeline_id: self.pipeline_id,
@@ -173,10 +195,10 @@ impl DealsQuery {
             amount_lte: self.amount_lte,
             expected_close_on_gte: self.expected_close_on_gte,
             expected_close_on_lt: self.expected_close_on_lt,
-            opened_at: span(self.opened_at_gte, self.opened_at_lt),
-            closed_at: span(self.closed_at_gte, self.closed_at_lt),
-            created_at: span(self.created_at_gte, self.created_at_lt),
-            updated_at: span(self.updated_at_gte, self.updated_at_lt),
+            opened_at: span(0),
+            closed_at: span(2),
+            created_at: span(4),
+            updated_at: span(6),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The edge: requests come in strictly, answers and problems go out in one form.
 
+pub mod bound;
 pub mod code;
 pub mod cors;
 mod explain;

@@ -11,12 +11,12 @@ use actix_web::get;
 use serde::Deserialize;
 use serde_json::json;
 use tandem_domain::id::EntryId;
-use tandem_domain::instant::Timestamp;
 use tandem_store::journal::{self, EntryFilter};
 use utoipa::IntoParams;
 
 use crate::access::scopes::JournalRead;
 use crate::ctx::Ctx;
+use crate::http::bound::{self, Bound};
 use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Query;
@@ -51,10 +51,10 @@ struct JournalQuery {
     actor_id: Option<String>,
     /// Entries of this instant or later.
     #[param(inline)]
-    occurred_at_gte: Option<Timestamp>,
+    occurred_at_gte: Option<Bound>,
     /// Entries before this instant.
     #[param(inline)]
-    occurred_at_lt: Option<Timestamp>,
+    occurred_at_lt: Option<Bound>,
     /// How many entries a page has at most.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
@@ -79,13 +79,18 @@ async fn list_journal(ctx: Ctx<JournalRead>, query: Query<JournalQuery>) -> Repl
     if let (Some(subject), true) = (subject, types.is_empty()) {
         types = entry::names_of(subject);
     }
+    let bounds = [
+        ("occurred_at_gte", query.occurred_at_gte),
+        ("occurred_at_lt", query.occurred_at_lt),
+    ];
+    let [occurred_at_gte, occurred_at_lt] = bound::instants(ctx.db(), bounds).await?;
     let filter = EntryFilter {
         types,
         subject_kind: subject.map(str::to_owned),
         subject_id: query.subject_id,
         actor_id: query.actor_id,
-        occurred_at_gte: query.occurred_at_gte,
-        occurred_at_lt: query.occurred_at_lt,
+        occurred_at_gte,
+        occurred_at_lt,
     };
     let page = journal::list(ctx.db(), &filter, after, query.limit.unwrap_or(DEFAULT_LIMIT)).await?;
     let next = page

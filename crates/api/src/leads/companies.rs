@@ -6,7 +6,6 @@ use serde_json::json;
 use tandem_domain::access::Actor;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::CompanyId;
-use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::save::{self, CompanyStatement};
 use tandem_store as store;
 use tandem_store::leads::{CompanyFilter, CompanyPosition, CompanySort};
@@ -18,6 +17,7 @@ use super::list::upper_case;
 use super::view::CompanyView;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::ctx::Ctx;
+use crate::http::bound::{self, Bound};
 use crate::http::json::{Json, MergePatch};
 use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::http::problem::{Code, Problem};
@@ -107,9 +107,11 @@ struct CompaniesQuery {
     /// Archived companies instead of the others.
     archived: Option<bool>,
     /// Known since this instant or later.
-    created_at_gte: Option<Timestamp>,
+    #[param(inline)]
+    created_at_gte: Option<Bound>,
     /// Known since before this instant.
-    created_at_lt: Option<Timestamp>,
+    #[param(inline)]
+    created_at_lt: Option<Bound>,
     /// The order; by `id` a crawl sees each company that existed and matched throughout exactly once.
     #[param(inline)]
     sort: Option<CompanyOrder>,
@@ -174,13 +176,18 @@ async fn list_companies(ctx: Ctx<LeadsRead>, query: Query<CompaniesQuery>) -> Re
     let after: Option<CompanyPosition> = after
         .map(|value| serde_json::from_value(value).map_err(|_| Problem::new(Code::InvalidCursor)))
         .transpose()?;
+    let bounds = [
+        ("created_at_gte", query.created_at_gte),
+        ("created_at_lt", query.created_at_lt),
+    ];
+    let [created_at_gte, created_at_lt] = bound::instants(ctx.db(), bounds).await?;
     let filter = CompanyFilter {
         domain: query.domain.map(|domain| domain.trim().to_lowercase()),
         country: upper_case(query.country),
         q: query.q,
         archived: query.archived.unwrap_or(false),
-        created_at_gte: query.created_at_gte,
-        created_at_lt: query.created_at_lt,
+        created_at_gte,
+        created_at_lt,
     };
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let snapshot = ctx.snapshot().await?;

@@ -7,13 +7,14 @@ use tandem_domain::access::Person;
 use tandem_domain::id::{CompanyId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::Stage;
-use tandem_store as store;
 use tandem_store::leads::{LeadFilter, LeadSort, Position};
+use tandem_store::{self as store, Snapshot};
 use utoipa::{IntoParams, ToSchema};
 
 use super::view::LeadView;
 use crate::access::scopes::LeadsRead;
 use crate::ctx::Ctx;
+use crate::http::bound::{self, Bound};
 use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::http::problem::{Code, Place, Problem, Violation};
 use crate::http::query::Query;
@@ -92,13 +93,17 @@ struct LeadsQuery {
     /// Archived leads instead of the others.
     archived: Option<bool>,
     /// Known since this instant or later.
-    created_at_gte: Option<Timestamp>,
+    #[param(inline)]
+    created_at_gte: Option<Bound>,
     /// Known since before this instant.
-    created_at_lt: Option<Timestamp>,
+    #[param(inline)]
+    created_at_lt: Option<Bound>,
     /// Changed at this instant or later.
-    updated_at_gte: Option<Timestamp>,
+    #[param(inline)]
+    updated_at_gte: Option<Bound>,
     /// Changed before this instant.
-    updated_at_lt: Option<Timestamp>,
+    #[param(inline)]
+    updated_at_lt: Option<Bound>,
     /// The order; by `id` a crawl sees each lead that existed and matched throughout exactly once.
     #[param(inline)]
     sort: Option<Sort>,
@@ -123,8 +128,8 @@ pub(super) async fn list_leads(ctx: Ctx<LeadsRead>, query: Query<LeadsQuery>) ->
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let after = listing::position(&ctx.master, ctx.request(), query.cursor.as_deref())?;
     let after = after.map(|value| read_position(sort, &value)).transpose()?;
-    let filter = query.filter(&ctx)?;
     let snapshot = ctx.snapshot().await?;
+    let filter = query.filter(&ctx, &snapshot).await?;
     let page = store::leads::list(&snapshot, &filter, sort, descending, after.as_ref(), limit).await?;
     let total = match listing::wants_total(ctx.request()) {
         true => Some(store::leads::count(&snapshot, &filter).await?),
@@ -169,8 +174,16 @@ fn read_position(sort: LeadSort, value: &Value) -> Result<Position, Problem> {
 }
 
 impl LeadsQuery {
-    fn filter(self, ctx: &Ctx<LeadsRead>) -> Result<LeadFilter, Problem> {
+    async fn filter(self, ctx: &Ctx<LeadsRead>, on: &Snapshot) -> Result<LeadFilter, Problem> {
         let (owners, unowned) = owners(self.owner_id.as_deref(), ctx.person())?;
+        let bounds = [
+            ("created_at_gte", self.created_at_gte),
+            ("created_at_lt", self.created_at_lt),
+            ("updated_at_gte", self.updated_at_gte),
+            ("updated_at_lt", self.updated_at_lt),
+        ];
+        let [created_at_gte, created_at_lt, updated_at_gte, updated_at_lt] =
+            bound::instants(on, bounds).await?;
         Ok(LeadFilter {
             stage: self.stage.unwrap_or_default(),
             owner_id: owners,
@@ -181,10 +194,10 @@ impl LeadsQuery {
             channel: self.channel.unwrap_or_default(),
             q: self.q,
             archived: self.archived.unwrap_or(false),
-            created_at_gte: self.created_at_gte,
-            created_at_lt: self.created_at_lt,
-            updated_at_gte: self.updated_at_gte,
-            updated_at_lt: self.updated_at_lt,
+            created_at_gte,
+            created_at_lt,
+            updated_at_gte,
+            updated_at_lt,
         })
     }
 }
