@@ -204,11 +204,7 @@ fn homes(order: &Order) -> Result<Vec<Home>, Failure> {
 }
 
 /// Fill at once those that no run before has filled; answer how many seconds these took, by name.
-fn fill_both(
-    homes: &[Home],
-    order: &Order,
-    now: Timestamp,
-) -> Result<BTreeMap<&'static str, f64>, Failure> {
+fn fill_both(homes: &[Home], order: &Order, now: Timestamp) -> Result<BTreeMap<&'static str, f64>, Failure> {
     // Beside the data directory: whatever it holds is the database's own.
     let mark = |home: &Home| home.dir.with_extension("filled");
     let is_empty = |home: &&Home| {

@@ -15,12 +15,18 @@ use tandem_tests::{Backend, Database, PASSWORD, on_both, on_both_stores};
 fn command(database: &Database, arguments: &[&str]) -> Command {
     let config = database.config();
     let mut command = Command::new(env!("CARGO_BIN_EXE_program"));
-    command.args(arguments).env_clear().env("TANDEM_DATA_DIR", &database.dir);
+    command
+        .args(arguments)
+        .env_clear()
+        .env("TANDEM_DATA_DIR", &database.dir);
     command.env("TANDEM_MASTER_KEY", config.master_key.unwrap().reveal());
     if let config::Database::Postgres { url } = &config.database {
         command.env("DATABASE_URL", url.as_str());
     }
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 

@@ -51,7 +51,8 @@ impl From<DbErr> for StoreError {
 
 /// Whether SQLite says that there is no room (FULL 13). It undoes a commit that meets this by itself.
 pub(crate) fn is_full(error: &DbErr) -> bool {
-    let (DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner))) = error else {
+    let (DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner))) = error
+    else {
         return false;
     };
     match inner.as_ref() {

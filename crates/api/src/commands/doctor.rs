@@ -66,7 +66,10 @@ pub fn look(file: Option<PathBuf>) -> Result<(), String> {
     if embedded.is_some() {
         let dir = &config.data_dir;
         if !dir.is_dir() {
-            println!("data directory: {} is not there yet; the first start makes it", dir.display());
+            println!(
+                "data directory: {} is not there yet; the first start makes it",
+                dir.display()
+            );
             return Ok(());
         }
         prepare_data_dir(dir).map_err(|error| format!("data directory: {error}"))?;
@@ -76,7 +79,10 @@ pub fn look(file: Option<PathBuf>) -> Result<(), String> {
         None => load_master_key(&config.data_dir).map_err(|error| format!("master key: {error}"))?,
     };
     if let Some(path) = embedded.filter(|path| !path.is_file()) {
-        println!("database: {} is not there yet; the first start makes it", path.display());
+        println!(
+            "database: {} is not there yet; the first start makes it",
+            path.display()
+        );
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -122,10 +128,14 @@ async fn look_into(db: &Db, master: Option<&MasterKey>) -> Result<(), String> {
 fn judged(server: &Server) -> Result<String, String> {
     let Server { version, encoding } = server;
     if *version < OLDEST {
-        return Err(format!("server: PostgreSQL {version} is too old: {OLDEST} or newer is needed"));
+        return Err(format!(
+            "server: PostgreSQL {version} is too old: {OLDEST} or newer is needed"
+        ));
     }
     if encoding != ENCODING {
-        return Err(format!("server: the database is written in {encoding}: make it with {ENCODING}"));
+        return Err(format!(
+            "server: the database is written in {encoding}: make it with {ENCODING}"
+        ));
     }
     Ok(format!("PostgreSQL {version}, {encoding}"))
 }

@@ -392,7 +392,10 @@ mod tests {
             let request = TestRequest::default().insert_header(("traceparent", header));
             trace_id(&request.to_srv_request())
         };
-        assert_eq!(taken(format!("00-{trace}-00f067aa0ba902b7-01")).as_deref(), Some(trace));
+        assert_eq!(
+            taken(format!("00-{trace}-00f067aa0ba902b7-01")).as_deref(),
+            Some(trace)
+        );
         for broken in [
             String::new(),
             trace.to_owned(),

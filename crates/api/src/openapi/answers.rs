@@ -106,7 +106,11 @@ pub(super) fn attach(path: &str, method: &str, operation: &mut Map<String, Value
     let has_body = operation.contains_key("requestBody");
     let secured = secured_by(operation);
     let keyed = method == "post" && takes_key(path);
-    let tags = |place: &str| operation.get("responses").is_some_and(|r| r.pointer(place).is_some());
+    let tags = |place: &str| {
+        operation
+            .get("responses")
+            .is_some_and(|r| r.pointer(place).is_some())
+    };
     let tagged = tags("/200/headers/ETag");
     let acts = method == "post" && path.contains('{') && (tagged || tags("/201/headers/ETag"));
 

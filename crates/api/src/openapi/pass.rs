@@ -330,14 +330,18 @@ mod tests {
     fn problems_come_by_kind_of_operation() {
         let document = document();
 
-        let read = ["200", "304", "400", "401", "403", "404", "429", "431", "500", "503"];
+        let read = [
+            "200", "304", "400", "401", "403", "404", "429", "431", "500", "503",
+        ];
         assert_eq!(statuses(&document, "/v1/leads/{lead_id}", "get"), read);
         let patch = [
             "200", "400", "401", "403", "404", "408", "409", "412", "413", "415", "422", "429", "431", "500",
             "503",
         ];
         assert_eq!(statuses(&document, "/v1/leads/{lead_id}", "patch"), patch);
-        let login = ["204", "400", "408", "413", "415", "422", "429", "431", "500", "503"];
+        let login = [
+            "204", "400", "408", "413", "415", "422", "429", "431", "500", "503",
+        ];
         assert_eq!(statuses(&document, "/v1/auth/login", "post"), login);
     }
 

@@ -74,7 +74,9 @@ mod tests {
             json!({"requestBody": body(request), "responses": answers})
         };
         let object = |names: &[&str]| {
-            let properties = names.iter().map(|name| ((*name).to_owned(), json!({"type": "string"})));
+            let properties = names
+                .iter()
+                .map(|name| ((*name).to_owned(), json!({"type": "string"})));
             json!({"type": "object", "properties": Map::from_iter(properties)})
         };
         let mut document = json!({
@@ -97,7 +99,10 @@ mod tests {
             closed.map(|(name, _)| name.clone()).collect::<BTreeSet<_>>()
         };
         assert_eq!(read_only("Make"), BTreeSet::from(["made_at".to_owned()]));
-        assert_eq!(read_only("Change"), BTreeSet::from(["id".to_owned(), "made_at".to_owned()]));
+        assert_eq!(
+            read_only("Change"),
+            BTreeSet::from(["id".to_owned(), "made_at".to_owned()])
+        );
         assert_eq!(read_only("Act"), BTreeSet::new());
         assert_eq!(read_only("View"), BTreeSet::new());
     }

@@ -65,7 +65,9 @@ fn a_full_disk_is_an_answer_to_a_commit() {
 async fn a_writer_that_met_a_full_disk_writes_on() {
     let dir = std::env::temp_dir().join(format!("tandem_full_{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
-    let db = Db::connect(&Place::Sqlite(dir.join("tandem.db")), 1).await.unwrap();
+    let db = Db::connect(&Place::Sqlite(dir.join("tandem.db")), 1)
+        .await
+        .unwrap();
     db.migrate().await.unwrap();
     agreement::adopt_provisional(&db, NOW).await.unwrap();
     let stamp = |seed| Stamp::new(Actor::System("test"), "test", NOW, seed);
@@ -87,7 +89,11 @@ async fn a_writer_that_met_a_full_disk_writes_on() {
     settings::put(&tx, "probe", &json!(2), 2).await.unwrap();
     tx.commit().await.unwrap();
 
-    assert_eq!(settings::get(&db, "probe").await.unwrap().version, 2, "another connection sees it");
+    assert_eq!(
+        settings::get(&db, "probe").await.unwrap().version,
+        2,
+        "another connection sees it"
+    );
     db.close().await;
     std::fs::remove_dir_all(&dir).unwrap();
 }

@@ -31,7 +31,8 @@ pub struct Bounds {
     pub ranked: u64,
     /// A beginning that stands for more different terms than this is not followed term by term.
     pub followed: usize,
-    /// So many leads of a followed term are asked before the way by all words is taken.
+    /// So many leads of a followed term are asked before the way by all words is taken; four times as many where all that is
+    /// asked for is looked up by its key.
     pub asked: u64,
     /// So many leads are asked in order before the way by the filter or by all words is taken.
     pub walked: u64,
@@ -43,7 +44,7 @@ impl Default for Bounds {
             common: 5_000,
             ranked: 30_000,
             followed: 16,
-            asked: 6_000,
+            asked: 1_500,
             walked: 5_000,
         }
     }

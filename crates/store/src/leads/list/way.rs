@@ -129,7 +129,9 @@ impl<R: Read> Listing<'_, R> {
             return Ok(None);
         }
         let backend = self.on.conn().get_database_backend();
-        let (descending, asked) = (self.line.descending, self.bounds.asked);
+        let is_quick = self.words.iter().all(|one| one.exact.is_some());
+        let asked = self.bounds.asked * if is_quick { 4 } else { 1 };
+        let descending = self.line.descending;
         let statement = dialect::lead_further_on(backend, terms, self.after_id(), descending, asked);
         let row = self.on.conn().query_one_raw(statement).await?;
         Ok(row.map(|row| row.try_get("", "lead_id")).transpose()?)
