@@ -20,6 +20,7 @@ use crate::http::problem::{Code, Problem, ProblemView};
 use crate::http::query::Query;
 use crate::http::reply::{Answer, Rendered, Reply};
 use crate::http::services::Services;
+use crate::leads::actions::judged;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -137,10 +138,11 @@ async fn confirm_consent(ctx: Ctx<Public>, sent: Sent) -> Reply<Rendered> {
         return gone();
     };
     let (actor, now) = (ctx.actor(), ctx.now());
-    let Ok(changes) = confirm(&mut world, &link, actor, now, &mut ctx.ids()) else {
+    let Ok(mut changes) = confirm(&mut world, &link, actor, now, &mut ctx.ids()) else {
         return gone();
     };
     if !changes.is_empty() {
+        changes.extend(judged(&mut world, link.lead_id, &ctx));
         store::write(&tx, &changes).await?;
         store::leads::consent::use_link(&tx, &hash).await?;
     }
