@@ -139,9 +139,14 @@ def as_list(value):
     return value if isinstance(value, list) else [value]
 
 
-# Of query parameters: a period that ends before it begins, `me` or `none` beside the ids of users, and rows that tell what
-# was, and nothing else.
-STATED = {"parameter to out_of_range", "parameter owner_id invalid_format", "parameter mode not_allowed"} | {
+# Of query parameters: a period that ends before it begins, `me` or `none` beside the ids of users, rows that tell what
+# was, a report by one thing twice, and nothing else.
+STATED = {
+    "parameter to out_of_range",
+    "parameter owner_id invalid_format",
+    "parameter mode not_allowed",
+    "parameter by not_allowed",
+} | {
     f"parameter {at}_at_{bound} invalid_format"
     for at in ("created", "updated", "opened", "closed", "occurred")
     for bound in ("gte", "lt")
@@ -175,8 +180,9 @@ def misread_pattern(failure, case, response):
 
 
 def moved_on(failure, case, response):
-    # A capture that a browser's own form sent is answered by a page, which bears no code.
-    is_page = case.operation.path == "/v1/capture/{form_key}" and b"<h1>Idempotency-Key used before</h1>" in response.content
+    # What a browser's own form sent is answered by a page, which bears no code.
+    pages = ("/v1/capture/{form_key}", "/v1/consents/confirm")
+    is_page = case.operation.path in pages and b"<h1>Idempotency-Key used before</h1>" in response.content
     return (
         is_refused(failure, response, 412, ("stale",))
         or is_refused(failure, response, 422, ("idempotency_key_reused",))
@@ -192,7 +198,7 @@ LONGEST_ADDRESS = 65_534
 def too_large(failure, case, response):
     is_bare = not response.content
     is_long = is_bare and response.status_code == 400 and len(response.request.url) > LONGEST_ADDRESS
-    return is_long or response.status_code == 431 or code(response) == "body_too_large"
+    return is_long or response.status_code in (413, 431)
 
 
 def vain_condition(failure, case, response):
