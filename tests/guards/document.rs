@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tandem_api::http::code::Code;
-use tandem_api::openapi::{self, pass};
+use tandem_api::edge::http::code::Code;
+use tandem_api::edge::openapi::{self, pass};
 use tandem_domain::access::Scope;
 use tandem_domain::journal::TYPES;
 

@@ -372,21 +372,6 @@ fn every_source_file_says_what_lives_in_it() {
     assert_eq!(silent, Vec::<String>::new());
 }
 
-#[test]
-fn no_file_names_the_place_where_it_was_written() {
-    let place = format!("{}/", root().parent().unwrap().display());
-    if place.len() < 4 {
-        return;
-    }
-    let endings = [".rs", ".md", ".toml", ".json", ".yaml", ".py"];
-    let named = endings
-        .into_iter()
-        .flat_map(|ending| files("", ending))
-        .filter(|(_, text)| text.contains(&place));
-    let named: Vec<String> = named.map(|(name, _)| name).collect();
-    assert_eq!(named, Vec::<String>::new());
-}
-
 /// The numbered lines of a source file, without comments.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let numbered = text.lines().enumerate().map(|(index, line)| (index + 1, line));

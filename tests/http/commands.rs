@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use sea_orm::ConnectionTrait;
 use serde_json::json;
-use tandem_api::config;
-use tandem_api::crypto::seal::MasterKey;
+use tandem_api::edge::crypto::seal::MasterKey;
+use tandem_api::program::config;
 use tandem_tests::{Backend, Database, PASSWORD, on_both, on_both_stores};
 
 /// A command on a database, with nothing else in its environment.

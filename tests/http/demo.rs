@@ -5,7 +5,7 @@ use tandem_tests::{Backend, START, TestApp, on_both};
 
 on_both! {
     async fn a_year_is_made_by_the_rules_and_can_be_looked_at(app) {
-        let made = tandem_api::commands::demo::fill(app.running.app.clone(), 7, START).await.unwrap();
+        let made = tandem_api::program::commands::demo::fill(app.running.app.clone(), 7, START).await.unwrap();
         let login = json!({"email": made.email, "password": made.password});
         let token = app.post("/v1/auth/login").json(login).await.expect(200)["access_token"].as_str().unwrap().to_owned();
         let told = made.told("http://127.0.0.1:8080", "TANDEM_DATA_DIR=./demo tandem serve");
@@ -31,7 +31,7 @@ on_both! {
         let rejected = app.get("/v1/submissions?status=rejected").by(&token).await.expect(200);
         assert!(!rejected.each("id").is_empty());
 
-        let again = tandem_api::commands::demo::fill(app.running.app.clone(), 7, START).await.unwrap_err();
+        let again = tandem_api::program::commands::demo::fill(app.running.app.clone(), 7, START).await.unwrap_err();
         assert!(again.to_string().contains("not empty"), "{again}");
     }
 }
@@ -42,7 +42,7 @@ async fn the_same_seed_makes_the_same_year() {
     for seed in [3, 3] {
         let app = TestApp::start(Backend::Sqlite).await.unwrap();
         tallies.push(
-            tandem_api::commands::demo::fill(app.running.app.clone(), seed, START)
+            tandem_api::program::commands::demo::fill(app.running.app.clone(), seed, START)
                 .await
                 .unwrap()
                 .tally,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tandem_api::openapi::pass::operations;
+use tandem_api::edge::openapi::pass::operations;
 use tandem_tests::{contract, on_both};
 
 /// What needs more than the ids of records that other examples make: most have a place of their own in the story.

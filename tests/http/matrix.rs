@@ -1,7 +1,7 @@
 //! The matrix, walked from the document: who is refused where, and what every operation has in common.
 
 use serde_json::{Value, json};
-use tandem_api::openapi::pass::operations;
+use tandem_api::edge::openapi::pass::operations;
 use tandem_domain::access::Scope;
 use tandem_tests::{contract, on_both};
 

@@ -1,7 +1,7 @@
 //! Operation: health, the pages of problems, the document and its page, work in the background.
 
 use serde_json::json;
-use tandem_api::http::code::Code;
+use tandem_api::edge::http::code::Code;
 use tandem_tests::{Backend, hours, on_both};
 
 on_both! {
@@ -54,7 +54,7 @@ on_both! {
 
     async fn the_document_is_served_as_it_was_published(app) {
         let served = app.get("/openapi.json").await.expect(200);
-        assert_eq!(served.text, tandem_api::openapi::text(&tandem_api::openapi::document()));
+        assert_eq!(served.text, tandem_api::edge::openapi::text(&tandem_api::edge::openapi::document()));
         app.get("/openapi.json").header("if-none-match", served.etag()).await.expect(304);
         let page = app.get("/docs/").await.expect(200);
         assert!(!page.text.contains("https://"), "the page works without internet");

@@ -4,9 +4,9 @@ use std::net::TcpListener;
 use std::ops::Deref;
 
 use tandem_api::ambient::Ambient;
-use tandem_api::config::Config;
-use tandem_api::crypto::password::{Cost, Passwords};
-use tandem_api::serve::{self, Options};
+use tandem_api::edge::crypto::password::{Cost, Passwords};
+use tandem_api::program::config::Config;
+use tandem_api::program::serve::{self, Options};
 use tandem_domain::instant::Timestamp;
 use tokio::sync::OnceCell;
 
@@ -85,7 +85,7 @@ impl TestApp {
 
     /// Do all background work that is due now.
     pub async fn run_jobs(&self) {
-        tandem_api::jobs::run_due(&self.running.app).await;
+        tandem_api::program::jobs::run_due(&self.running.app).await;
     }
 
     /// Stop the service and remove its database.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use awc::http::{Method, header};
 use serde_json::Value;
 use tandem_api::ambient::Ambient;
-use tandem_api::serve::Running;
+use tandem_api::program::serve::Running;
 
 use crate::contract::{Seen, contract};
 

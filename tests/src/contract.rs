@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use jsonschema::{Draft, PatternOptions, Registry, Validator};
 use serde_json::{Map, Value, json};
-use tandem_api::openapi::pass::operations;
+use tandem_api::edge::openapi::pass::operations;
 
 /// What problems are answered as.
 const PROBLEM: &str = "application/problem+json";
@@ -25,7 +25,7 @@ const PROMISED: &[&str] = &["ETag", "Location", "X-Request-Id"];
 /// The document of this build as a contract.
 pub fn contract() -> &'static Contract {
     static CONTRACT: OnceLock<Contract> = OnceLock::new();
-    CONTRACT.get_or_init(|| Contract::of(tandem_api::openapi::document()))
+    CONTRACT.get_or_init(|| Contract::of(tandem_api::edge::openapi::document()))
 }
 
 /// The document, and its response schemas as validators, compiled when first asked for.

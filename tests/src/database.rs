@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use tandem_api::ambient::Ambient;
-use tandem_api::config::Config;
+use tandem_api::program::config::Config;
 use tandem_store::Db;
 use tokio::sync::OnceCell;
 
@@ -76,7 +76,7 @@ impl Database {
 
     /// Connect as the service does.
     pub async fn connect(&self) -> Db {
-        Db::connect(&tandem_api::serve::place(&self.config()), 4)
+        Db::connect(&tandem_api::program::serve::place(&self.config()), 4)
             .await
             .unwrap()
     }
@@ -103,7 +103,7 @@ impl Database {
 
     fn make_dir(&self) {
         let _ = std::fs::remove_dir_all(&self.dir);
-        tandem_api::config::prepare_data_dir(&self.dir).unwrap();
+        tandem_api::program::config::prepare_data_dir(&self.dir).unwrap();
     }
 }
 
@@ -146,7 +146,7 @@ async fn connect(url: &str) -> DatabaseConnection {
 
 async fn prepare(config: &Config) {
     let ambient = Ambient::manual(START, 0);
-    tandem_api::serve::prepare(config, &ambient)
+    tandem_api::program::serve::prepare(config, &ambient)
         .await
         .unwrap()
         .close()

@@ -8,10 +8,10 @@ use tandem_store as store;
 use utoipa::ToSchema;
 
 use crate::access::scopes::AgreementsRead;
-use crate::ctx::Ctx;
-use crate::http::json::Json;
-use crate::http::reply::Reply;
-use crate::http::services::Services;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::Json;
+use crate::edge::http::reply::Reply;
+use crate::edge::http::services::Services;
 
 /// The operations of this room.
 pub fn configure(config: &mut Services<'_>) {

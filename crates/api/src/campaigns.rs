@@ -16,21 +16,21 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::scopes::{CampaignsRead, CampaignsWrite};
-use crate::ctx::Ctx;
-use crate::http::json::{Json, MergePatch};
-use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::http::patch::Patch;
-use crate::http::problem::{Code, Problem};
-use crate::http::query::{Path, Query};
-use crate::http::reply::{Created, Reply, Tagged, etag};
-use crate::http::services::Services;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::{Json, MergePatch};
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::patch::Patch;
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::{Path, Query};
+use crate::edge::http::reply::{Created, Reply, Tagged, etag};
+use crate::edge::http::services::Services;
 use crate::leads::actions::denied;
 use crate::settings::{invalid, refuse};
 
 /// The operations of this room.
 pub fn configure(config: &mut Services<'_>) {
     config.service(create_campaign).service(list_campaigns);
-    config.service(get_campaign).service(patch_campaign);
+    config.service(get_campaign).service(update_campaign);
 }
 
 fn aliases() -> ArrayBuilder {
@@ -241,7 +241,7 @@ async fn get_campaign(ctx: Ctx<CampaignsRead>, path: Path<CampaignPath>) -> Repl
     responses((status = 200, description = "The campaign as it is now", body = CampaignView,
         headers(("ETag" = String, description = "The campaign's version")))))]
 #[patch("/v1/campaigns/{campaign_id}")]
-async fn patch_campaign(
+async fn update_campaign(
     ctx: Ctx<CampaignsWrite>,
     path: Path<CampaignPath>,
     body: MergePatch<CampaignPatch>,

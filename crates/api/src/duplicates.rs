@@ -13,15 +13,15 @@ use tandem_store::{self as store, StoreError, Tx};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::scopes::{LeadsRead, LeadsWrite};
-use crate::app::App;
-use crate::ctx::Ctx;
-use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::http::problem::{Code, Problem};
-use crate::http::query::{Path, Query};
-use crate::http::reply::{Reply, Tagged, etag};
-use crate::http::services::Services;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::{Path, Query};
+use crate::edge::http::reply::{Reply, Tagged, etag};
+use crate::edge::http::services::Services;
 use crate::leads::actions::denied;
-use crate::serve::stamp;
+use crate::program::app::App;
+use crate::program::serve::stamp;
 
 /// The operations of this room.
 pub fn configure(config: &mut Services<'_>) {

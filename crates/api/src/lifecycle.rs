@@ -13,12 +13,12 @@ use tandem_store::{self as store, Tx};
 use utoipa::ToSchema;
 
 use crate::access::scopes::{LeadsRead, LeadsWrite};
-use crate::ctx::Ctx;
-use crate::http::json::Json;
-use crate::http::problem::{Code, Place, Problem, Violation};
-use crate::http::query::Path;
-use crate::http::reply::{Created, Reply};
-use crate::http::services::Services;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::Json;
+use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::query::Path;
+use crate::edge::http::reply::{Created, Reply};
+use crate::edge::http::services::Services;
 use crate::leads::LeadPath;
 use crate::leads::actions::{check_if_match, denied, judged, known};
 use crate::settings::invalid;

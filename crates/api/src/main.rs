@@ -5,5 +5,5 @@
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    tandem_api::commands::run()
+    tandem_api::program::commands::run()
 }

@@ -9,12 +9,12 @@ use actix_web::{HttpRequest, HttpResponse, Responder, get};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::ctx::{Ctx, Public};
-use crate::http::json::Json;
-use crate::http::problem::{Code, Problem};
-use crate::http::query::Path;
-use crate::http::reply::Reply;
-use crate::http::services::Services;
+use crate::edge::ctx::{Ctx, Public};
+use crate::edge::http::json::Json;
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::Path;
+use crate::edge::http::reply::Reply;
+use crate::edge::http::services::Services;
 
 /// How long the database may take to answer a service that is ready.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use actix_web::HttpRequest;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR};
 
-use crate::config::Config;
+use crate::program::config::Config;
 
 /// The address of the client: the right-most one that is no trusted proxy. Without a socket, as in a test, the
 /// unspecified address.

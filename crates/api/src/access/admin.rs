@@ -8,8 +8,8 @@ use tandem_store as store;
 use tandem_store::access::{lock_accounts, users};
 use tandem_store::{Db, Stamp, StoreError, Tx};
 
-use crate::crypto::password::{self, PasswordError, Passwords, PolicyError};
-use crate::crypto::secret::OneTimeToken;
+use crate::edge::crypto::password::{self, PasswordError, Passwords, PolicyError};
+use crate::edge::crypto::secret::OneTimeToken;
 
 /// Why no administrator was made.
 #[derive(Debug, thiserror::Error)]

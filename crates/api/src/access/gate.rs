@@ -107,7 +107,7 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Option<Arc<keys::Found>>, StoreError> {
         let load = async {
-            Ok(keys::find_by_secret(db, &crate::ctx::hex(&secret))
+            Ok(keys::find_by_secret(db, &crate::edge::ctx::hex(&secret))
                 .await?
                 .map(Arc::new))
         };

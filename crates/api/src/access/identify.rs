@@ -12,9 +12,9 @@ use tandem_store::StoreError;
 
 use super::gate::Account;
 use super::signing;
-use crate::app::App;
-use crate::crypto::secret::SecretKey;
-use crate::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::crypto::secret::SecretKey;
+use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::program::app::App;
 
 const ON_BEHALF_OF: &str = "X-On-Behalf-Of";
 

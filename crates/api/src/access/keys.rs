@@ -19,13 +19,13 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::scopes::KeysManage;
 use super::{Caller, after, name};
-use crate::crypto::secret::SecretKey;
-use crate::ctx::{Ctx, hex};
-use crate::http::json::Json;
-use crate::http::listing::{DEFAULT_LIMIT, Listing};
-use crate::http::problem::{Code, Problem};
-use crate::http::query::{Path, Query};
-use crate::http::reply::{Created, NoContent, Reply, Tagged, etag};
+use crate::edge::crypto::secret::SecretKey;
+use crate::edge::ctx::{Ctx, hex};
+use crate::edge::http::json::Json;
+use crate::edge::http::listing::{DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::{Path, Query};
+use crate::edge::http::reply::{Created, NoContent, Reply, Tagged, etag};
 use crate::settings::refuse;
 
 /// For how long the secret before a rotation stays good, in seconds: a day.

@@ -4,7 +4,7 @@ use actix_web::dev::ServiceRequest;
 use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
-use crate::http::problem::{Code, Problem};
+use crate::edge::http::problem::{Code, Problem};
 
 /// Names of query parameters that nobody has but a caller who means to authenticate.
 const NAMES: [&str; 5] = ["access_token", "refresh_token", "token", "api_key", "password"];

@@ -18,9 +18,9 @@ use tandem_domain::access::Actor;
 use uuid::Uuid;
 
 use super::{Identity, address};
-use crate::config::Rates;
-use crate::crypto;
-use crate::http::problem::{Code, Problem};
+use crate::edge::crypto;
+use crate::edge::http::problem::{Code, Problem};
+use crate::program::config::Rates;
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// The part of a minute's limit that may come at once: in no minute more than 1.1 times the limit passes.

@@ -15,11 +15,11 @@ use super::scopes::Account;
 use super::signing::{self, TOKEN_SECONDS};
 use super::throttle::Attempt;
 use super::{address, begin_unkept};
-use crate::crypto::secret::RefreshToken;
-use crate::ctx::{Ctx, Public, hex};
-use crate::http::json::Json;
-use crate::http::problem::{Code, Problem};
-use crate::http::reply::{NoContent, Reply};
+use crate::edge::crypto::secret::RefreshToken;
+use crate::edge::ctx::{Ctx, Public, hex};
+use crate::edge::http::json::Json;
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::reply::{NoContent, Reply};
 
 const PURPOSE: &str = "refresh-token";
 

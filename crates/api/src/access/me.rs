@@ -13,11 +13,11 @@ use super::scopes::Account;
 use super::throttle::Attempt;
 use super::users::UserView;
 use super::{address, begin_unkept, password_faults, session};
-use crate::crypto::secret::OneTimeToken;
-use crate::ctx::{Ctx, Public, hex};
-use crate::http::json::Json;
-use crate::http::problem::{Code, Problem};
-use crate::http::reply::{NoContent, Reply};
+use crate::edge::crypto::secret::OneTimeToken;
+use crate::edge::ctx::{Ctx, Public, hex};
+use crate::edge::http::json::Json;
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::reply::{NoContent, Reply};
 use crate::settings::refuse;
 
 /// One's own account with what it may do.

@@ -22,13 +22,13 @@ use tandem_domain::fault::Fault;
 use tandem_domain::id::{Id, Named, SessionId};
 use tandem_store::{Stamp, StoreError, Tx};
 
-use crate::app::App;
-use crate::crypto::password::{self, PasswordError, PolicyError};
-use crate::ctx::{Ctx, Permission};
-use crate::http::listing;
-use crate::http::problem::{Code, Problem, REQUEST_ID};
-use crate::http::services::Services;
-use crate::serve::stamp;
+use crate::edge::crypto::password::{self, PasswordError, PolicyError};
+use crate::edge::ctx::{Ctx, Permission};
+use crate::edge::http::listing;
+use crate::edge::http::problem::{Code, Problem, REQUEST_ID};
+use crate::edge::http::services::Services;
+use crate::program::app::App;
+use crate::program::serve::stamp;
 
 pub use gate::{Account, Gate, MOST_AGE};
 pub use identify::{Caller, Identity, Refused, identify};

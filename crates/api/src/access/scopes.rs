@@ -4,7 +4,7 @@ use std::fmt;
 
 use tandem_domain::access::Scope;
 
-use crate::ctx::Permission;
+use crate::edge::ctx::Permission;
 
 macro_rules! permissions {
     ($($name:ident),* $(,)?) => {$(

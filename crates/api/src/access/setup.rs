@@ -13,14 +13,14 @@ use utoipa::ToSchema;
 
 use super::users::UserView;
 use super::{admin, begin_unkept, name, password_faults, taken};
-use crate::app::App;
-use crate::crypto::equal;
-use crate::crypto::secret::OneTimeToken;
-use crate::ctx::{Ctx, Public, hex};
-use crate::http::json::Json;
-use crate::http::problem::{Code, Problem};
-use crate::http::reply::{Created, Reply, etag};
-use crate::serve::stamp;
+use crate::edge::crypto::equal;
+use crate::edge::crypto::secret::OneTimeToken;
+use crate::edge::ctx::{Ctx, Public, hex};
+use crate::edge::http::json::Json;
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::reply::{Created, Reply, etag};
+use crate::program::app::App;
+use crate::program::serve::stamp;
 use crate::settings::refuse;
 
 /// The tokens of so many starts are good: of replicas that started one after the other.

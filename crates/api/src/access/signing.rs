@@ -16,14 +16,14 @@ use utoipa::ToSchema;
 
 use super::gate::{Gate, MOST_AGE, locked};
 use super::scopes::UsersManage;
-use crate::app::App;
-use crate::crypto::jwt::{self, Claims, PublicKey, SigningKey, TokenError};
-use crate::crypto::seal::MasterKey;
-use crate::ctx::{Ctx, Public};
-use crate::http::json::Json;
-use crate::http::problem::{Code, Problem};
-use crate::http::reply::Reply;
-use crate::serve::stamp;
+use crate::edge::crypto::jwt::{self, Claims, PublicKey, SigningKey, TokenError};
+use crate::edge::crypto::seal::MasterKey;
+use crate::edge::ctx::{Ctx, Public};
+use crate::edge::http::json::Json;
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::reply::Reply;
+use crate::program::app::App;
+use crate::program::serve::stamp;
 
 /// How long an access token is good, in seconds.
 pub const TOKEN_SECONDS: i64 = 15 * 60;

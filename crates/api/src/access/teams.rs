@@ -15,12 +15,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::scopes::{UsersManage, UsersRead};
 use super::{after, name, taken};
-use crate::ctx::Ctx;
-use crate::http::json::{Json, MergePatch};
-use crate::http::listing::{DEFAULT_LIMIT, Listing};
-use crate::http::problem::{Code, Problem};
-use crate::http::query::{Path, Query};
-use crate::http::reply::{Created, Reply, Tagged, etag};
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::{Json, MergePatch};
+use crate::edge::http::listing::{DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::{Path, Query};
+use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::settings::refuse;
 
 /// A team of users.

@@ -8,9 +8,9 @@ use tandem_store::Tx;
 use tandem_store::access::throttles;
 
 use super::address;
-use crate::crypto::seal::MasterKey;
-use crate::ctx::hex;
-use crate::http::problem::{Code, Problem};
+use crate::edge::crypto::seal::MasterKey;
+use crate::edge::ctx::hex;
+use crate::edge::http::problem::{Code, Problem};
 
 /// Whose attempt it is: the account, by the e-mail that was given, and the address.
 #[derive(Debug, Clone)]

@@ -17,13 +17,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::scopes::{UsersManage, UsersRead};
 use super::{after, name, password_faults, taken};
-use crate::crypto::secret::OneTimeToken;
-use crate::ctx::{Ctx, hex};
-use crate::http::json::{Json, MergePatch};
-use crate::http::listing::{DEFAULT_LIMIT, Listing};
-use crate::http::problem::{Code, Problem};
-use crate::http::query::{Path, Query};
-use crate::http::reply::{Created, Reply, Tagged, etag};
+use crate::edge::crypto::secret::OneTimeToken;
+use crate::edge::ctx::{Ctx, hex};
+use crate::edge::http::json::{Json, MergePatch};
+use crate::edge::http::listing::{DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::{Path, Query};
+use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::settings::refuse;
 
 const HOUR: i64 = 3_600_000;

@@ -14,9 +14,9 @@ use tandem_domain::instant::Timestamp;
 use url::form_urlencoded;
 
 use super::submit::Understood;
-use crate::http::problem::{Code, MOST_VIOLATIONS, Place, Problem, Violation};
-use crate::http::shape::Shape;
-use crate::http::strict;
+use crate::edge::http::problem::{Code, MOST_VIOLATIONS, Place, Problem, Violation};
+use crate::edge::http::shape::Shape;
+use crate::edge::http::strict;
 
 /// The most parts of a form that are looked at, one more than a form may have.
 const MOST_PARTS: usize = 201;

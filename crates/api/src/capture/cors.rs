@@ -9,9 +9,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::door::{self, Doors};
 use super::{body, page};
-use crate::app::App;
-use crate::http::problem::{Code, Problem};
-use crate::http::reply::Reply;
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::reply::Reply;
+use crate::program::app::App;
 
 /// The page that sends a form, as far as its answer has to fit it: which origin it has, and whether a person reads.
 ///

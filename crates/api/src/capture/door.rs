@@ -10,9 +10,9 @@ use tandem_domain::instant::Timestamp;
 use tandem_store as store;
 use tandem_store::{Db, StoreError};
 
-use crate::app::App;
-use crate::crypto::secret;
-use crate::http::problem::{Code, Problem};
+use crate::edge::crypto::secret;
+use crate::edge::http::problem::{Code, Problem};
+use crate::program::app::App;
 
 /// How old a known door may be, in milliseconds.
 const FRESH: i64 = 1000;

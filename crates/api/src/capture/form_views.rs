@@ -8,9 +8,9 @@ use tandem_domain::instant::Timestamp;
 use utoipa::ToSchema;
 
 use super::snippet;
-use crate::ctx::{Ctx, Permission};
-use crate::http::problem::{Code, Problem};
-use crate::http::reply::etag;
+use crate::edge::ctx::{Ctx, Permission};
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::reply::etag;
 
 /// A capture point on a website.
 #[derive(Debug, Serialize, ToSchema)]

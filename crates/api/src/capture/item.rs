@@ -9,8 +9,8 @@ use tandem_domain::id::{FormId, SubmissionId};
 use tandem_store::Stamp;
 use tandem_store::rules::Rules;
 
-use crate::crypto;
-use crate::ctx::Once;
+use crate::edge::crypto;
+use crate::edge::ctx::Once;
 
 /// One submission on its way.
 pub struct Item {

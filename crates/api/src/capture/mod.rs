@@ -18,7 +18,7 @@ pub mod writer;
 use actix_web::http::Method;
 use actix_web::web;
 
-use crate::http::services::Services;
+use crate::edge::http::services::Services;
 
 pub use form_views::reached_at;
 

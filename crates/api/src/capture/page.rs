@@ -13,8 +13,8 @@ use serde_json::Value;
 use tandem_domain::capture::Form;
 use tandem_domain::fault::Fault;
 
-use crate::crypto;
-use crate::http::problem::{Kept, MEDIA_TYPE, MOST_VIOLATIONS};
+use crate::edge::crypto;
+use crate::edge::http::problem::{Kept, MEDIA_TYPE, MOST_VIOLATIONS};
 
 /// The media type of a page.
 pub const HTML: &str = "text/html; charset=utf-8";
@@ -147,7 +147,7 @@ pub fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::problem::{Code, Problem};
+    use crate::edge::http::problem::{Code, Problem};
     use actix_web::ResponseError;
     use actix_web::body::to_bytes;
 

@@ -12,13 +12,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{body, take};
 use crate::access::scopes::{FormsRead, FormsWrite};
-use crate::ctx::Ctx;
-use crate::http::json::{Json, shapes};
-use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::http::problem::{Code, Problem};
-use crate::http::query::{Path, Query};
-use crate::http::reply::Reply;
-use crate::http::services::Services;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::{Json, shapes};
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::{Path, Query};
+use crate::edge::http::reply::Reply;
+use crate::edge::http::services::Services;
 
 /// The operation whose bodies are kept.
 const CAPTURE: &str = "POST /v1/capture/{form_key}";

@@ -17,12 +17,12 @@ use super::item::Item;
 use super::take::Outcome;
 use super::writer::Undone;
 use super::{body, bots, door, page};
-use crate::ctx::{Ctx, Public};
-use crate::http::json::{Raw, operation_key, shapes};
-use crate::http::problem::{Code, Problem, ProblemView};
-use crate::http::query::Path;
-use crate::http::reply::{Rendered, Reply};
-use crate::http::services::Services;
+use crate::edge::ctx::{Ctx, Public};
+use crate::edge::http::json::{Raw, operation_key, shapes};
+use crate::edge::http::problem::{Code, Problem, ProblemView};
+use crate::edge::http::query::Path;
+use crate::edge::http::reply::{Rendered, Reply};
+use crate::edge::http::services::Services;
 use crate::settings::invalid;
 
 /// How long a submission may wait for its turn: nobody waits longer for an answer.

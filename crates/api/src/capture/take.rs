@@ -24,10 +24,10 @@ use super::item::{Item, Reading, form_of};
 use super::page;
 use super::sent::Sent;
 use super::writer::Work;
-use crate::app::App;
-use crate::http::problem::Kept;
-use crate::http::reply::{Answer, Created};
-use crate::serve;
+use crate::edge::http::problem::Kept;
+use crate::edge::http::reply::{Answer, Created};
+use crate::program::app::App;
+use crate::program::serve;
 
 use super::submit::Receipt;
 

@@ -14,7 +14,7 @@ use tandem_store::StoreError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ambient::Stopwatch;
-use crate::http::problem::{Code, Problem};
+use crate::edge::http::problem::{Code, Problem};
 
 /// The most items of one batch.
 const MOST: usize = 128;

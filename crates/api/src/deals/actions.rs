@@ -12,8 +12,8 @@ use tandem_store::{self as store, Tx};
 
 use super::body::DealPatch;
 use crate::access::scopes::DealsWrite;
-use crate::ctx::Ctx;
-use crate::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::ctx::Ctx;
+use crate::edge::http::problem::{Code, Place, Problem, Violation};
 use crate::leads::actions::{denied, judged};
 use crate::settings::{invalid, refuse};
 

@@ -9,7 +9,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::money::{Currency, Money};
 use utoipa::ToSchema;
 
-use crate::http::patch::Patch;
+use crate::edge::http::patch::Patch;
 use crate::leads::body::ExternalId;
 
 /// What a lead is in the group that decides on a deal.

@@ -12,12 +12,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::view::DealView;
 use crate::access::scopes::DealsRead;
-use crate::ctx::Ctx;
-use crate::http::bound::{self, Bound};
-use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::http::problem::{Code, Problem};
-use crate::http::query::Query;
-use crate::http::reply::Reply;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::bound::{self, Bound};
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::Query;
+use crate::edge::http::reply::Reply;
 use crate::leads::list::owners;
 
 /// What deals are sorted by; `-` is descending.

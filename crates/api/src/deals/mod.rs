@@ -15,12 +15,12 @@ use tandem_store as store;
 use utoipa::IntoParams;
 
 use crate::access::scopes::{DealsRead, DealsWrite};
-use crate::ctx::Ctx;
-use crate::http::json::{Json, MergePatch};
-use crate::http::problem::{Code, Problem};
-use crate::http::query::Path;
-use crate::http::reply::{Created, Reply, Tagged, etag};
-use crate::http::services::Services;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::{Json, MergePatch};
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::Path;
+use crate::edge::http::reply::{Created, Reply, Tagged, etag};
+use crate::edge::http::services::Services;
 use crate::settings::invalid;
 use body::{CreateDeal, DealPatch};
 use view::DealView;
@@ -31,7 +31,7 @@ pub fn configure(config: &mut Services<'_>) {
         .service(create_deal)
         .service(list::list_deals)
         .service(get_deal_by_external_id);
-    config.service(get_deal).service(patch_deal);
+    config.service(get_deal).service(update_deal);
     config
         .service(moves::move_deal)
         .service(moves::close_deal)
@@ -116,7 +116,7 @@ async fn get_deal_by_external_id(ctx: Ctx<DealsRead>, path: Path<ExternalPath>) 
     responses((status = 200, description = "The deal as it is now", body = DealView,
         headers(("ETag" = String, description = "The deal's version")))))]
 #[patch("/v1/deals/{deal_id}")]
-async fn patch_deal(
+async fn update_deal(
     ctx: Ctx<DealsWrite>,
     path: Path<DealPath>,
     patch: MergePatch<DealPatch>,

@@ -8,10 +8,10 @@ use super::body::{CloseDeal, MoveDeal, ReopenDeal};
 use super::view::{DealMovesView, DealView};
 use super::{DealPath, actions, reply};
 use crate::access::scopes::{DealsRead, DealsWrite};
-use crate::ctx::Ctx;
-use crate::http::json::Json;
-use crate::http::query::Path;
-use crate::http::reply::{Reply, Tagged};
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::Json;
+use crate::edge::http::query::Path;
+use crate::edge::http::reply::{Reply, Tagged};
 
 /// Move a deal to another stage of its pipeline.
 ///

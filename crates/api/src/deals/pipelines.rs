@@ -12,13 +12,13 @@ use tandem_store::deals::pipelines as kept;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::scopes::{DealsRead, DealsWrite};
-use crate::ctx::Ctx;
-use crate::http::json::{Json, MergePatch};
-use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::http::problem::{Code, Problem};
-use crate::http::query::{Path, Query};
-use crate::http::reply::{Created, Reply, Tagged, etag};
-use crate::http::services::Services;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::{Json, MergePatch};
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::{Path, Query};
+use crate::edge::http::reply::{Created, Reply, Tagged, etag};
+use crate::edge::http::services::Services;
 use crate::leads::actions::denied;
 use crate::settings::invalid;
 
@@ -31,7 +31,7 @@ pub fn configure(config: &mut Services<'_>) {
         .service(create_pipeline)
         .service(list_pipelines)
         .service(get_pipeline)
-        .service(patch_pipeline);
+        .service(update_pipeline);
 }
 
 /// One stage of a pipeline.
@@ -233,7 +233,7 @@ async fn get_pipeline(ctx: Ctx<DealsRead>, path: Path<PipelinePath>) -> Reply<Ta
     responses((status = 200, description = "The pipeline as it is now", body = PipelineView,
         headers(("ETag" = String, description = "The pipeline's version")))))]
 #[patch("/v1/pipelines/{pipeline_id}")]
-async fn patch_pipeline(
+async fn update_pipeline(
     ctx: Ctx<DealsWrite>,
     path: Path<PipelinePath>,
     body: MergePatch<UpdatePipeline>,

@@ -12,13 +12,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::entry::{self, EntryType, EntryView};
 use crate::access::scopes::ChangesRead;
-use crate::crypto::cursor::{self, CursorError};
-use crate::ctx::Ctx;
-use crate::http::json::Json;
-use crate::http::listing::DEFAULT_LIMIT;
-use crate::http::problem::{Code, Problem};
-use crate::http::query::Query;
-use crate::http::reply::Reply;
+use crate::edge::crypto::cursor::{self, CursorError};
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::Json;
+use crate::edge::http::listing::DEFAULT_LIMIT;
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::Query;
+use crate::edge::http::reply::Reply;
 
 /// What cursors of the feed are bound to: the feed alone, so that a follower may change its types on the way.
 const BINDING: &str = "changes";

@@ -15,13 +15,13 @@ use tandem_store::journal::{self, EntryFilter};
 use utoipa::IntoParams;
 
 use crate::access::scopes::JournalRead;
-use crate::ctx::Ctx;
-use crate::http::bound::{self, Bound};
-use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::http::problem::{Code, Problem};
-use crate::http::query::Query;
-use crate::http::reply::Reply;
-use crate::http::services::Services;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::bound::{self, Bound};
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::Query;
+use crate::edge::http::reply::Reply;
+use crate::edge::http::services::Services;
 use entry::{EntryType, EntryView, SubjectType};
 
 /// The operations of this room.
@@ -112,7 +112,7 @@ fn position<P, T: serde::de::DeserializeOwned>(
     cursor: Option<&str>,
 ) -> Result<Option<T>, Problem>
 where
-    P: crate::ctx::Permission,
+    P: crate::edge::ctx::Permission,
 {
     let position = listing::position(&ctx.master, ctx.request(), cursor)?;
     let typed = position.map(serde_json::from_value).transpose();

@@ -17,11 +17,11 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::entry::EntryView;
 use super::position;
 use crate::access::scopes::LeadsRead;
-use crate::ctx::Ctx;
-use crate::http::listing::{DEFAULT_LIMIT, Listing};
-use crate::http::problem::Problem;
-use crate::http::query::{Path, Query};
-use crate::http::reply::Reply;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::listing::{DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::Problem;
+use crate::edge::http::query::{Path, Query};
+use crate::edge::http::reply::Reply;
 
 /// Something that the lead did.
 pub(super) const EVENT: &str = "event.recorded";

@@ -13,9 +13,9 @@ use tandem_store::{self as store, Tx};
 
 use super::body::LeadPatch;
 use crate::access::scopes::LeadsWrite;
-use crate::ctx::{Ctx, Permission};
 use crate::duplicates;
-use crate::http::problem::{Code, Problem};
+use crate::edge::ctx::{Ctx, Permission};
+use crate::edge::http::problem::{Code, Problem};
 use crate::settings::invalid;
 
 /// A lead as a decision left it, with its company.

@@ -11,11 +11,11 @@ use utoipa::ToSchema;
 use super::actions;
 use super::body::LeadWrite;
 use crate::access::scopes::LeadsWrite;
-use crate::ctx::Ctx;
-use crate::http::json::{Unparsed, shapes};
-use crate::http::problem::{Code, Place, Problem, ProblemView, REQUEST_ID, Violation};
-use crate::http::reply::{Multi, Reply};
-use crate::http::strict;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::{Unparsed, shapes};
+use crate::edge::http::problem::{Code, Place, Problem, ProblemView, REQUEST_ID, Violation};
+use crate::edge::http::reply::{Multi, Reply};
+use crate::edge::http::strict;
 use crate::settings::invalid;
 
 /// The most leads of one request.

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::consent::body::ConsentWrite;
 use super::consent::view::Contacts;
-use crate::http::patch::Patch;
+use crate::edge::http::patch::Patch;
 
 /// An id that another system knows the lead by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

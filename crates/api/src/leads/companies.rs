@@ -16,14 +16,14 @@ use super::body::CompanyWrite;
 use super::list::upper_case;
 use super::view::CompanyView;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
-use crate::ctx::Ctx;
-use crate::http::bound::{self, Bound};
-use crate::http::json::{Json, MergePatch};
-use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::http::problem::{Code, Problem};
-use crate::http::query::{Path, Query};
-use crate::http::reply::{Created, Reply, Tagged, Upserted, etag};
-use crate::http::services::Services;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::bound::{self, Bound};
+use crate::edge::http::json::{Json, MergePatch};
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::{Path, Query};
+use crate::edge::http::reply::{Created, Reply, Tagged, Upserted, etag};
+use crate::edge::http::services::Services;
 use crate::settings::{invalid, refuse};
 
 /// The operations about companies.
@@ -32,7 +32,7 @@ pub fn configure(config: &mut Services<'_>) {
         .service(create_company)
         .service(list_companies)
         .service(get_company)
-        .service(patch_company)
+        .service(update_company)
         .service(archive_company)
         .service(restore_company);
 }
@@ -223,7 +223,7 @@ async fn get_company(ctx: Ctx<LeadsRead>, path: Path<CompanyPath>) -> Reply<Tagg
     responses((status = 200, description = "The company as it is now", body = CompanyView,
         headers(("ETag" = String, description = "The company's version")))))]
 #[patch("/v1/companies/{company_id}")]
-async fn patch_company(
+async fn update_company(
     ctx: Ctx<LeadsWrite>,
     path: Path<CompanyPath>,
     patch: MergePatch<CompanyWrite>,

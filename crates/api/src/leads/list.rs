@@ -13,12 +13,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::view::LeadView;
 use crate::access::scopes::LeadsRead;
-use crate::ctx::Ctx;
-use crate::http::bound::{self, Bound};
-use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::http::problem::{Code, Place, Problem, Violation};
-use crate::http::query::Query;
-use crate::http::reply::Reply;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::bound::{self, Bound};
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::query::Query;
+use crate::edge::http::reply::Reply;
 
 /// What leads are sorted by; `-` is descending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

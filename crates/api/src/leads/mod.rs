@@ -19,12 +19,12 @@ use tandem_store::rules::ConsentRules;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::scopes::{LeadsRead, LeadsWrite};
-use crate::ctx::Ctx;
-use crate::http::json::{Json, MergePatch};
-use crate::http::problem::{Code, Problem};
-use crate::http::query::Path;
-use crate::http::reply::{Created, Reply, Tagged, Upserted, etag};
-use crate::http::services::Services;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::{Json, MergePatch};
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::Path;
+use crate::edge::http::reply::{Created, Reply, Tagged, Upserted, etag};
+use crate::edge::http::services::Services;
 use crate::settings::invalid;
 use actions::Decided;
 use body::{LeadPatch, LeadWrite};
@@ -40,7 +40,7 @@ pub fn configure(config: &mut Services<'_>) {
     config
         .service(get_lead_by_external_id)
         .service(get_lead)
-        .service(patch_lead)
+        .service(update_lead)
         .service(list_lead_fields);
     config
         .service(archive_lead)
@@ -181,7 +181,7 @@ async fn get_lead_by_external_id(ctx: Ctx<LeadsRead>, path: Path<ExternalPath>) 
     responses((status = 200, description = "The lead as it is now", body = LeadView,
         headers(("ETag" = String, description = "The lead's version")))))]
 #[patch("/v1/leads/{lead_id}")]
-async fn patch_lead(
+async fn update_lead(
     ctx: Ctx<LeadsWrite>,
     path: Path<LeadPath>,
     patch: MergePatch<LeadPatch>,

@@ -4,7 +4,7 @@ use csv::Writer;
 
 use super::select::By;
 use super::view::{DroppedFor, FunnelStage, FunnelView, RateView};
-use crate::http::problem::{Code, Problem};
+use crate::edge::http::problem::{Code, Problem};
 
 /// The funnel as text, the names of the columns first.
 pub(super) fn funnel(view: &FunnelView) -> Result<String, Problem> {

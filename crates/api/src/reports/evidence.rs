@@ -14,11 +14,11 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::select::{Asked, Basis, FigureName, Without};
 use crate::access::scopes::ReportsRead;
-use crate::ctx::Ctx;
-use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::http::problem::{Code, Place, Problem, Violation};
-use crate::http::query::Query;
-use crate::http::reply::Reply;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::query::Query;
+use crate::edge::http::reply::Reply;
 
 /// Which figure of which funnel.
 #[derive(Debug, Deserialize, IntoParams)]

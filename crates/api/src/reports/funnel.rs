@@ -19,10 +19,10 @@ use super::csv;
 use super::select::{Asked, Basis, By, Selection, Without, shown};
 use super::view::{FunnelRowView, FunnelView, Period, stages};
 use crate::access::scopes::ReportsRead;
-use crate::ctx::Ctx;
-use crate::http::problem::{Place, Problem, Violation};
-use crate::http::query::Query;
-use crate::http::reply::Reply;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::problem::{Place, Problem, Violation};
+use crate::edge::http::query::Query;
+use crate::edge::http::reply::Reply;
 
 /// The most rows of a report.
 const MOST_ROWS: usize = 1000;

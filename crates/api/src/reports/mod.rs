@@ -6,7 +6,7 @@ mod funnel;
 mod select;
 mod view;
 
-use crate::http::services::Services;
+use crate::edge::http::services::Services;
 
 /// The operations of this room.
 pub fn configure(config: &mut Services<'_>) {

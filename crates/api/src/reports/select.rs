@@ -12,7 +12,7 @@ use tandem_domain::reports::period::{Bucket, Calendar, Days};
 use tandem_store::reports::{Cut, Dimension, Figure, Key, Scope, Value};
 use utoipa::ToSchema;
 
-use crate::http::problem::{Place, Problem, Violation};
+use crate::edge::http::problem::{Place, Problem, Violation};
 
 /// The most weeks, months or quarters of a report.
 const MOST_BUCKETS: usize = 600;

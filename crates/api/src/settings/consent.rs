@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 
 use super::{refuse, replace};
 use crate::access::scopes::{SettingsManage, SettingsRead};
-use crate::ctx::Ctx;
-use crate::http::json::Json;
-use crate::http::reply::{Reply, Tagged, etag};
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::Json;
+use crate::edge::http::reply::{Reply, Tagged, etag};
 
 /// What consent is asked for.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -43,7 +43,7 @@ pub(super) async fn get_consent_purposes(ctx: Ctx<SettingsRead>) -> Reply<Tagged
     responses((status = 200, description = "The purposes as they are now", body = ConsentPurposes,
         headers(("ETag" = String, description = "The declaration's version")))))]
 #[put("/v1/settings/consent-purposes")]
-pub(super) async fn put_consent_purposes(
+pub(super) async fn update_consent_purposes(
     ctx: Ctx<SettingsManage>,
     body: Json<ConsentPurposes>,
 ) -> Reply<Tagged<ConsentPurposes>> {

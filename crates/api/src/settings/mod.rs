@@ -14,23 +14,27 @@ use tandem_store as store;
 use utoipa::ToSchema;
 
 use crate::access::scopes::{SettingsManage, SettingsRead};
-use crate::ctx::Ctx;
-use crate::http::json::Json;
-use crate::http::problem::{Place, Problem, Violation};
-use crate::http::reply::{Reply, Tagged, etag};
-use crate::http::services::Services;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::Json;
+use crate::edge::http::problem::{Place, Problem, Violation};
+use crate::edge::http::reply::{Reply, Tagged, etag};
+use crate::edge::http::services::Services;
 
 /// The operations of this room.
 pub fn configure(config: &mut Services<'_>) {
-    config.service(get_company_settings).service(put_company_settings);
-    config.service(get_custom_fields).service(put_custom_fields);
+    config
+        .service(get_company_settings)
+        .service(update_company_settings);
+    config.service(get_custom_fields).service(update_custom_fields);
     config
         .service(consent::get_consent_purposes)
-        .service(consent::put_consent_purposes);
-    config.service(money::get_currency).service(money::put_currency);
+        .service(consent::update_consent_purposes);
+    config
+        .service(money::get_currency)
+        .service(money::update_currency);
     config
         .service(money::get_exchange_rates)
-        .service(money::put_exchange_rates);
+        .service(money::update_exchange_rates);
 }
 
 /// The declared custom fields of leads.
@@ -60,7 +64,7 @@ async fn get_company_settings(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CompanySet
     responses((status = 200, description = "The settings as they are now", body = CompanySettings,
         headers(("ETag" = String, description = "The settings' version")))))]
 #[put("/v1/settings/company")]
-async fn put_company_settings(
+async fn update_company_settings(
     ctx: Ctx<SettingsManage>,
     body: Json<CompanySettings>,
 ) -> Reply<Tagged<CompanySettings>> {
@@ -90,7 +94,7 @@ async fn get_custom_fields(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CustomFields>
     responses((status = 200, description = "The custom fields as they are now", body = CustomFields,
         headers(("ETag" = String, description = "The declaration's version")))))]
 #[put("/v1/settings/custom-fields")]
-async fn put_custom_fields(
+async fn update_custom_fields(
     ctx: Ctx<SettingsManage>,
     body: Json<CustomFields>,
 ) -> Reply<Tagged<CustomFields>> {

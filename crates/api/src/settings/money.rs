@@ -15,10 +15,10 @@ use utoipa::ToSchema;
 
 use super::{invalid, replace};
 use crate::access::scopes::{SettingsManage, SettingsRead};
-use crate::ctx::Ctx;
-use crate::http::json::Json;
-use crate::http::problem::{Code, Problem};
-use crate::http::reply::{Reply, Tagged, etag};
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::Json;
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::reply::{Reply, Tagged, etag};
 
 /// One dated exchange rate.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -133,7 +133,7 @@ pub(super) async fn get_currency(ctx: Ctx<SettingsRead>) -> Reply<Tagged<Currenc
     responses((status = 200, description = "The base currency as it is now", body = CurrencySettings,
         headers(("ETag" = String, description = "The setting's version")))))]
 #[put("/v1/settings/currency")]
-pub(super) async fn put_currency(
+pub(super) async fn update_currency(
     ctx: Ctx<SettingsManage>,
     body: Json<CurrencySettings>,
 ) -> Reply<Tagged<CurrencySettings>> {
@@ -168,7 +168,7 @@ pub(super) async fn get_exchange_rates(ctx: Ctx<SettingsRead>) -> Reply<Tagged<E
     responses((status = 200, description = "The rates as they are now", body = ExchangeRates,
         headers(("ETag" = String, description = "The rates' version")))))]
 #[put("/v1/settings/exchange-rates")]
-pub(super) async fn put_exchange_rates(
+pub(super) async fn update_exchange_rates(
     ctx: Ctx<SettingsManage>,
     body: Json<ExchangeRates>,
 ) -> Reply<Tagged<ExchangeRates>> {

@@ -12,8 +12,8 @@ use tandem_domain::tracking::events::Said;
 use tandem_domain::tracking::visitors::visitor_key;
 use utoipa::ToSchema;
 
-use crate::http::problem::{Code, Place, Problem, Violation};
-use crate::http::shape::Shape;
+use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::shape::Shape;
 use crate::leads::body::ExternalId;
 
 /// What a site tells of one visitor.

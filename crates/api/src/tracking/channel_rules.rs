@@ -7,15 +7,15 @@ use tandem_domain::tracking::channels::ChannelRules;
 use tandem_store as store;
 
 use crate::access::scopes::{SettingsManage, SettingsRead};
-use crate::ctx::Ctx;
-use crate::http::json::Json;
-use crate::http::reply::{Reply, Tagged, etag};
-use crate::http::services::Services;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::Json;
+use crate::edge::http::reply::{Reply, Tagged, etag};
+use crate::edge::http::services::Services;
 use crate::settings::{refuse, replace};
 
 /// The operations on the rules.
 pub fn configure(config: &mut Services<'_>) {
-    config.service(get_channel_rules).service(put_channel_rules);
+    config.service(get_channel_rules).service(update_channel_rules);
 }
 
 /// Read the company's own rules for channels.
@@ -37,7 +37,7 @@ async fn get_channel_rules(ctx: Ctx<SettingsRead>) -> Reply<Tagged<ChannelRules>
     responses((status = 200, description = "The rules as they are now", body = ChannelRules,
         headers(("ETag" = String, description = "The rules' version")))))]
 #[put("/v1/settings/channel-rules")]
-async fn put_channel_rules(
+async fn update_channel_rules(
     ctx: Ctx<SettingsManage>,
     body: Json<ChannelRules>,
 ) -> Reply<Tagged<ChannelRules>> {

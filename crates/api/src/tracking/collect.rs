@@ -15,13 +15,13 @@ use super::events::{hand_in, hash};
 use super::sites;
 use super::take::{Arrival, Item};
 use crate::capture::bots;
-use crate::ctx::{Ctx, Public};
-use crate::http::json::{Raw, operation_key, shapes};
-use crate::http::problem::{Code, Place, Problem, ProblemView, Violation};
-use crate::http::query::Query;
-use crate::http::reply::Reply;
-use crate::http::services::Services;
-use crate::http::strict;
+use crate::edge::ctx::{Ctx, Public};
+use crate::edge::http::json::{Raw, operation_key, shapes};
+use crate::edge::http::problem::{Code, Place, Problem, ProblemView, Violation};
+use crate::edge::http::query::Query;
+use crate::edge::http::reply::Reply;
+use crate::edge::http::services::Services;
+use crate::edge::http::strict;
 
 /// The operation for sites.
 pub fn configure(config: &mut Services<'_>) {

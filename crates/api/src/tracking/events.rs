@@ -12,13 +12,13 @@ use super::body::{EventsAnswer, EventsRequest, Items, RejectedEvent, ToldEvent, 
 use super::take::{Arrival, Item, Outcome, Tracks};
 use crate::access::scopes::EventsWrite;
 use crate::capture::writer::{Place, Undone};
-use crate::crypto;
-use crate::ctx::{Ctx, Permission};
-use crate::http::json::{Unparsed, operation_key, shapes};
-use crate::http::problem::{Code, Kept, Problem};
-use crate::http::reply::{Reply, respond};
-use crate::http::services::Services;
-use crate::http::strict;
+use crate::edge::crypto;
+use crate::edge::ctx::{Ctx, Permission};
+use crate::edge::http::json::{Unparsed, operation_key, shapes};
+use crate::edge::http::problem::{Code, Kept, Problem};
+use crate::edge::http::reply::{Reply, respond};
+use crate::edge::http::services::Services;
+use crate::edge::http::strict;
 
 /// How long events may wait for their turn: nobody waits longer for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -20,16 +20,16 @@ use utoipa::ToSchema;
 use super::body::{LeadName, Who};
 use super::views::TouchView;
 use crate::access::scopes::EventsWrite;
-use crate::ctx::Ctx;
-use crate::http::json::Json;
-use crate::http::problem::{Code, Problem};
-use crate::http::reply::{Created, Reply};
-use crate::http::services::Services;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::Json;
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::reply::{Created, Reply};
+use crate::edge::http::services::Services;
 use crate::settings::invalid;
 
 /// The operations.
 pub fn configure(config: &mut Services<'_>) {
-    config.service(identify_visitor).service(add_touch);
+    config.service(identify_visitor).service(record_touch);
 }
 
 /// Who a visitor is.
@@ -156,7 +156,7 @@ async fn identify_visitor(ctx: Ctx<EventsWrite>, body: Json<IdentifyRequest>) ->
             headers(("Location" = String, description = "The touches of the lead"))),
         (status = 404, description = "There is no such lead")))]
 #[post("/v1/touches")]
-async fn add_touch(ctx: Ctx<EventsWrite>, body: Json<TouchWrite>) -> Reply<Created<TouchView>> {
+async fn record_touch(ctx: Ctx<EventsWrite>, body: Json<TouchWrite>) -> Reply<Created<TouchView>> {
     let told = body.0;
     let who = named(&told.lead)?;
     let occurred_at = told.occurred_at.unwrap_or(ctx.now());

@@ -11,14 +11,14 @@ use tandem_store as store;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::scopes::{FormsRead, FormsWrite};
-use crate::crypto::secret;
-use crate::ctx::Ctx;
-use crate::http::json::{Json, MergePatch};
-use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::http::problem::{Code, Problem};
-use crate::http::query::{Path, Query};
-use crate::http::reply::{Created, NoContent, Reply, Tagged, etag};
-use crate::http::services::Services;
+use crate::edge::crypto::secret;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::{Json, MergePatch};
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::{Path, Query};
+use crate::edge::http::reply::{Created, NoContent, Reply, Tagged, etag};
+use crate::edge::http::services::Services;
 use crate::settings::invalid;
 
 /// The operations on tracking keys.

@@ -14,12 +14,12 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::views::{EventView, SessionView, TouchView};
 use crate::access::scopes::LeadsRead;
-use crate::ctx::Ctx;
-use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::http::problem::{Code, Problem};
-use crate::http::query::{Path, Query};
-use crate::http::reply::Reply;
-use crate::http::services::Services;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::{Path, Query};
+use crate::edge::http::reply::Reply;
+use crate::edge::http::services::Services;
 
 /// The operations.
 pub fn configure(config: &mut Services<'_>) {

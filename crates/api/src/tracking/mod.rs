@@ -16,7 +16,7 @@ mod views;
 use actix_web::http::Method;
 use actix_web::web;
 
-use crate::http::services::Services;
+use crate::edge::http::services::Services;
 
 /// The operations of this room, and the browsers' preflight, which is no operation of the document.
 pub fn configure(config: &mut Services<'_>) {

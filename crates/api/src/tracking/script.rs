@@ -13,10 +13,10 @@ use actix_web::{HttpRequest, HttpResponse, Responder, get};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::crypto;
-use crate::ctx::{Ctx, Public, hex};
-use crate::http::reply;
-use crate::http::services::Services;
+use crate::edge::crypto;
+use crate::edge::ctx::{Ctx, Public, hex};
+use crate::edge::http::reply;
+use crate::edge::http::services::Services;
 
 /// The script as it is written.
 const SOURCE: &str = include_str!("tandem.js");

@@ -14,10 +14,10 @@ use tandem_domain::tracking::keys::TrackingKey;
 use tandem_store as store;
 use url::form_urlencoded;
 
-use crate::app::App;
-use crate::crypto::secret;
-use crate::http::problem::{Code, Problem};
-use crate::http::reply::Reply;
+use crate::edge::crypto::secret;
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::reply::Reply;
+use crate::program::app::App;
 
 /// How old a known site may be, in milliseconds.
 const FRESH: i64 = 1000;

@@ -14,13 +14,13 @@ use tandem_store::{Stamp, StoreError, Tx};
 use uuid::Uuid;
 
 use super::body::{EventsAnswer, RejectedEvent, Who};
-use crate::app::App;
 use crate::capture::writer::Work;
-use crate::ctx::Once;
-use crate::http::json::Json;
-use crate::http::problem::Kept;
-use crate::http::reply::Answer;
-use crate::serve;
+use crate::edge::ctx::Once;
+use crate::edge::http::json::Json;
+use crate::edge::http::problem::Kept;
+use crate::edge::http::reply::Answer;
+use crate::program::app::App;
+use crate::program::serve;
 
 mod leads;
 mod withdraw;

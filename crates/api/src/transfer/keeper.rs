@@ -11,8 +11,8 @@ use tandem_domain::transfer::{ACTOR, FileFacts, Import, ImportKind, ImportMode, 
 use tandem_store::{Db, StoreError, transfer};
 
 use crate::ambient::Ambient;
-use crate::ctx::hex;
-use crate::serve::stamp;
+use crate::edge::ctx::hex;
+use crate::program::serve::stamp;
 
 /// The bytes of a piece.
 const PIECE: usize = 1024 * 1024;
@@ -122,7 +122,7 @@ pub fn digest(hash: &[u8; 32], asked: &Asked) -> String {
         asked.file
     ]);
     let told = [&hash[..], told.to_string().as_bytes()].concat();
-    hex(&crate::crypto::sha256(&told))
+    hex(&crate::edge::crypto::sha256(&told))
 }
 
 impl Kept {

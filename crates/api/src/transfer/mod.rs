@@ -32,15 +32,15 @@ pub use rejects::{CsvRows, write_remarks};
 pub use view::ImportView;
 
 use crate::access::scopes::ImportsWrite;
-use crate::app::App;
-use crate::ctx::Ctx;
-use crate::http::json::Json;
-use crate::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::http::problem::{Code, Place, Problem, Violation};
-use crate::http::query::{Path, Query};
-use crate::http::reply::{Accepted, Reply};
-use crate::http::services::Services;
-use crate::http::shape::Shapes;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::Json;
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::query::{Path, Query};
+use crate::edge::http::reply::{Accepted, Reply};
+use crate::edge::http::services::Services;
+use crate::edge::http::shape::Shapes;
+use crate::program::app::App;
 use crate::settings::refuse;
 
 /// The operations of this room.
@@ -82,7 +82,7 @@ pub fn shapes() -> Result<&'static Shapes, StoreError> {
     if let Some(shapes) = SHAPES.get() {
         return Ok(shapes);
     }
-    let compiled = Shapes::compile(&crate::openapi::document());
+    let compiled = Shapes::compile(&crate::edge::openapi::document());
     let compiled = compiled.map_err(|error| StoreError::Internal(error.to_string()))?;
     Ok(SHAPES.get_or_init(|| compiled))
 }

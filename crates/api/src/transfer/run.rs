@@ -19,7 +19,7 @@ use super::reading::{Batches, Broken, survey};
 use super::rows::Row;
 use super::suggest;
 use crate::ambient::Ambient;
-use crate::http::shape::Shapes;
+use crate::edge::http::shape::Shapes;
 
 /// The one lease: files are taken in one at a time, in the order in which they came.
 const LEASE: &str = "imports";
@@ -240,7 +240,10 @@ impl Runner<'_> {
 
     /// Keep what is known about the file; answers whether the import has not been ended meanwhile.
     async fn begin_reading(&self, surveyed: &Import) -> Result<bool, StoreError> {
-        let tx = self.db.begin(crate::serve::stamp(self.ambient, ACTOR)).await?;
+        let tx = self
+            .db
+            .begin(crate::program::serve::stamp(self.ambient, ACTOR))
+            .await?;
         let mut import = transfer::get_for_update(&tx, surveyed.id).await?;
         if import.has_ended() {
             return Ok(false);
@@ -266,7 +269,10 @@ impl Runner<'_> {
 
     async fn end(&self, id: ImportId, failure: Option<Failure>) -> Result<(), StoreError> {
         let now = self.ambient.now();
-        let tx = self.db.begin(crate::serve::stamp(self.ambient, ACTOR)).await?;
+        let tx = self
+            .db
+            .begin(crate::program::serve::stamp(self.ambient, ACTOR))
+            .await?;
         let mut import = transfer::get_for_update(&tx, id).await?;
         if import.has_ended() {
             return Ok(());
@@ -298,7 +304,7 @@ pub fn effective(import: &Import, custom: &[tandem_domain::leads::custom::Custom
 /// Forget the pieces of a file, a few at a time.
 pub async fn forget_file(db: &Db, ambient: &Ambient, id: ImportId) -> Result<(), StoreError> {
     loop {
-        let tx = db.begin(crate::serve::stamp(ambient, ACTOR)).await?;
+        let tx = db.begin(crate::program::serve::stamp(ambient, ACTOR)).await?;
         let gone = transfer::forget_chunks(&tx, id, FORGET).await?;
         tx.commit().await?;
         if gone == 0 {
@@ -384,7 +390,7 @@ pub async fn tidy(db: &Db, ambient: &Ambient, rounds: usize) -> Result<bool, Sto
         forget_file(db, ambient, id).await?;
     }
     for _ in 0..rounds {
-        let tx = db.begin(crate::serve::stamp(ambient, ACTOR)).await?;
+        let tx = db.begin(crate::program::serve::stamp(ambient, ACTOR)).await?;
         let gone = transfer::forget_remarks(&tx, now.plus_millis(-REMARKED), FORGET_REMARKS).await?;
         tx.commit().await?;
         if gone == 0 {

@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 
 use super::keeper::{Keeper, Kept};
 use super::layers::MAX_UNPACKED;
-use crate::app::App;
-use crate::crypto::sha256;
-use crate::http::problem::{Code, Place, Problem, Violation};
-use crate::http::request::BodyHash;
+use crate::edge::crypto::sha256;
+use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::request::BodyHash;
+use crate::program::app::App;
 
 /// The most bytes of a mapping.
 const MAX_MAPPING: usize = 256 * 1024;

@@ -1,8 +1,8 @@
 //! Bodies of every kind: what they say, and what becomes of those that say nothing.
 
 use super::*;
-use crate::http::shape::Shapes;
-use crate::openapi;
+use crate::edge::http::shape::Shapes;
+use crate::edge::openapi;
 use actix_web::http::header::HeaderValue;
 use serde_json::json;
 

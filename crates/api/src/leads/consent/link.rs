@@ -13,20 +13,20 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::page::{self, wants_page};
 use super::view::{ConfirmedStatus, ConfirmedView};
-use crate::crypto::secret::ConsentToken;
-use crate::ctx::{Ctx, Public, hex};
-use crate::http::json::{Json, Raw};
-use crate::http::problem::{Code, Problem, ProblemView};
-use crate::http::query::Query;
-use crate::http::reply::{Answer, Rendered, Reply};
-use crate::http::services::Services;
+use crate::edge::crypto::secret::ConsentToken;
+use crate::edge::ctx::{Ctx, Public, hex};
+use crate::edge::http::json::{Json, Raw};
+use crate::edge::http::problem::{Code, Problem, ProblemView};
+use crate::edge::http::query::Query;
+use crate::edge::http::reply::{Answer, Rendered, Reply};
+use crate::edge::http::services::Services;
 use crate::leads::actions::judged;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The operations behind links.
 pub fn configure(config: &mut Services<'_>) {
-    config.service(show_confirmation).service(confirm_consent);
+    config.service(get_confirmation).service(confirm_consent);
 }
 
 /// The token of a link.
@@ -87,7 +87,7 @@ impl FromRequest for Sent {
     (status = 200, description = "A page with a button, or the thanks for what is confirmed", body = String, content_type = "text/html"),
     (status = 404, description = "The link is not good any more", body = ProblemView, content_type = "application/problem+json")))]
 #[get("/v1/consents/confirm")]
-async fn show_confirmation(ctx: Ctx<Public>, query: Query<LinkQuery>) -> Reply<Rendered> {
+async fn get_confirmation(ctx: Ctx<Public>, query: Query<LinkQuery>) -> Reply<Rendered> {
     let gone = || not_good(&ctx);
     let Some(token) = query.0.token.as_deref().and_then(ConsentToken::parse) else {
         return gone();

@@ -19,18 +19,18 @@ use self::view::{ConsentsView, LinkView, contacts};
 use super::LeadPath;
 use super::actions::{denied, judged};
 use crate::access::scopes::{LeadsRead, LeadsWrite};
-use crate::crypto::secret::ConsentToken;
-use crate::ctx::{Ctx, hex};
-use crate::http::json::Json;
-use crate::http::problem::{Code, Problem};
-use crate::http::query::Path;
-use crate::http::reply::{Created, Reply};
-use crate::http::services::Services;
+use crate::edge::crypto::secret::ConsentToken;
+use crate::edge::ctx::{Ctx, hex};
+use crate::edge::http::json::Json;
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::Path;
+use crate::edge::http::reply::{Created, Reply};
+use crate::edge::http::services::Services;
 use crate::settings::refuse;
 
 /// The operations on consent.
 pub fn configure(config: &mut Services<'_>) {
-    config.service(list_consents).service(state_consent);
+    config.service(list_consents).service(record_consent);
     config.service(create_confirmation);
     link::configure(config);
 }
@@ -73,7 +73,7 @@ async fn list_consents(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Json<
     responses((status = 201, description = "What stands now, and the history", body = ConsentsView,
         headers(("Location" = String, description = "The lead's consents")))))]
 #[post("/v1/leads/{lead_id}/consents")]
-async fn state_consent(
+async fn record_consent(
     ctx: Ctx<LeadsWrite>,
     path: Path<LeadPath>,
     body: Json<ConsentWrite>,

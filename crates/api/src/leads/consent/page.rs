@@ -5,7 +5,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE};
 
 use crate::capture::page::{asking, escaped, telling};
-use crate::http::problem::Kept;
+use crate::edge::http::problem::Kept;
 
 /// Where links lead.
 const PATH: &str = "/v1/consents/confirm";

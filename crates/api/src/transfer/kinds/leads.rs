@@ -11,7 +11,7 @@ use tandem_domain::transfer::values::{Values, split_name};
 use tandem_store::{self as store, StoreError, Tx};
 
 use super::{Ground, Taken, email};
-use crate::http::violation::{Place, Violation};
+use crate::edge::http::violation::{Place, Violation};
 use crate::leads::body::LeadWrite;
 use crate::transfer::rows::Row;
 

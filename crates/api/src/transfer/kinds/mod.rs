@@ -23,7 +23,7 @@ use tandem_store::{StoreError, Tx};
 
 use super::rows::Row;
 use crate::duplicates;
-use crate::http::shape::Shapes;
+use crate::edge::http::shape::Shapes;
 
 /// The name under which rows that are news are taken.
 const LIVE: &str = "live_import";

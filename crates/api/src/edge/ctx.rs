@@ -1,0 +1,350 @@
+//! `Ctx<Scope>`: the only key to the database in a handler. Its type names the permission.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::dev::Payload;
+use actix_web::http::Method;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use std::future::{Ready, ready};
+use tandem_domain::access::{Actor, Person, Scope};
+use tandem_domain::id::Ids;
+use tandem_domain::instant::Timestamp;
+use tandem_store::{Db, Snapshot, Stamp, StoreError, Tx, idempotency};
+
+use crate::access::{Caller, Identity};
+use crate::edge::crypto;
+use crate::edge::http::problem::{Code, Kept, Place, Problem, REQUEST_ID, Violation};
+use crate::edge::http::query::checked_query;
+use crate::edge::http::reply::{self, Answer, Reply};
+use crate::edge::http::request::{BodyHash, Commits};
+use crate::program::app::App;
+
+/// What a handler demands of its caller.
+pub trait Permission: 'static {
+    /// The scope, or `None` for an open door.
+    const SCOPE: Option<Scope>;
+}
+
+/// An open door: strangers may pass.
+#[derive(Debug, Clone, Copy)]
+pub struct Public;
+
+impl Permission for Public {
+    const SCOPE: Option<Scope> = None;
+}
+
+/// Who calls, when, in which request; and, by its type, that the caller may.
+pub struct Ctx<P> {
+    app: web::Data<App>,
+    request: HttpRequest,
+    stamp: Stamp,
+    idempotency_key: Option<String>,
+    has_transaction: AtomicBool,
+    permission: PhantomData<P>,
+}
+
+/// An `Idempotency-Key`, hashed with its principal, method and path, and the body that it stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// The hash under which the answer is kept.
+    pub key_hash: String,
+    /// The hash of the body.
+    pub body_hash: String,
+}
+
+impl Once {
+    /// What is kept of an answer that was given under it, where the answer names no lead.
+    pub fn record(&self, answer: &Kept) -> idempotency::Record {
+        idempotency::Record {
+            body_hash: self.body_hash.clone(),
+            status: answer.status,
+            headers: answer.headers.clone(),
+            body: String::from_utf8_lossy(&answer.body).into_owned(),
+            lead_ids: vec![],
+        }
+    }
+}
+
+impl<P: Permission> FromRequest for Ctx<P> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(admit(request))
+    }
+}
+
+fn admit<P: Permission>(request: &HttpRequest) -> Result<Ctx<P>, Problem> {
+    let bug = |what: &str| Problem::new(Code::InternalError).because(what);
+    let app = request
+        .app_data::<web::Data<App>>()
+        .ok_or_else(|| bug("the app is not in the application's data"))?;
+    let caller = request
+        .extensions()
+        .get::<Caller>()
+        .cloned()
+        .ok_or_else(|| bug("nobody asked who calls"))?;
+    let actor = match P::SCOPE {
+        None => Actor::System("public"),
+        Some(scope) => {
+            let identity = caller.identity?;
+            if !identity.grants(scope) {
+                return Err(Problem::new(Code::InsufficientScope).with("scope", scope.name()));
+            }
+            identity.actor
+        }
+    };
+    checked_query(request)?;
+    let idempotency_key = idempotency_key(request)?;
+    let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
+    Ok(Ctx {
+        app: app.clone(),
+        request: request.clone(),
+        stamp: Stamp::new(actor, request_id, caller.now, app.ambient.seed()),
+        idempotency_key,
+        has_transaction: AtomicBool::new(false),
+        permission: PhantomData,
+    })
+}
+
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    if request.method() != Method::POST {
+        return Ok(None);
+    }
+    let Some(value) = request.headers().get("idempotency-key") else {
+        return Ok(None);
+    };
+    let malformed = || {
+        let detail = "must be 1 to 255 visible ASCII characters";
+        Problem::new(Code::InvalidHeader).errors(vec![Violation::new(
+            Place::Header("Idempotency-Key"),
+            "invalid_format",
+            detail,
+        )])
+    };
+    let key = value.to_str().map_err(|_| malformed())?;
+    let is_sound = (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_sound {
+        Ok(Some(key.to_owned()))
+    } else {
+        Err(malformed())
+    }
+}
+
+impl<P: Permission> Ctx<P> {
+    /// Begin the one write transaction of this request. A known `Idempotency-Key` ends here, with its kept answer.
+    pub async fn begin(&self) -> Result<Tx, Problem> {
+        debug_assert!(
+            !self.has_transaction.swap(true, Ordering::Relaxed),
+            "one transaction per request"
+        );
+        let tx = self.app.db.begin(self.stamp.clone()).await?;
+        if let Some(key) = self.key_hash(&self.principal()) {
+            let found = idempotency::find(&tx, &key).await.map_err(|error| match error {
+                StoreError::Locked => Problem::new(Code::RequestInProgress).retry_after(1),
+                error => error.into(),
+            })?;
+            if let Some(record) = found {
+                return Err(if record.body_hash == self.body_hash() {
+                    Problem::kept(Kept::of(&record))
+                } else {
+                    Problem::new(Code::IdempotencyKeyReused)
+                });
+            }
+        }
+        Ok(tx)
+    }
+
+    /// The stamp of this request by somebody whom only the handler knows.
+    pub fn stamp_as(&self, actor: Actor) -> Stamp {
+        Stamp {
+            actor,
+            ..self.stamp.clone()
+        }
+    }
+
+    /// The `Idempotency-Key` of this request among those of a principal, for work that is done elsewhere.
+    pub fn once(&self, principal: &str) -> Option<Once> {
+        let key_hash = self.key_hash(principal)?;
+        Some(Once {
+            key_hash,
+            body_hash: self.body_hash(),
+        })
+    }
+
+    /// The `Idempotency-Key` of this request among those of its caller, for work that is done elsewhere.
+    pub fn once_by_caller(&self) -> Option<Once> {
+        self.once(&self.principal())
+    }
+
+    /// How the request tells that it is being made durable.
+    pub fn commits(&self) -> Commits {
+        let extensions = self.request.extensions();
+        extensions.get::<Commits>().cloned().unwrap_or_default()
+    }
+
+    /// Commit, with the record of the idempotent request in the same transaction, and answer.
+    pub async fn commit<A: Answer>(&self, tx: Tx, answer: A) -> Reply<A> {
+        if let Some(key) = self.key_hash(&self.principal()) {
+            let Kept {
+                status,
+                headers,
+                body,
+            } = answer.keep();
+            let record = idempotency::Record {
+                body_hash: self.body_hash(),
+                status,
+                headers,
+                body: String::from_utf8(body).unwrap_or_default(),
+                lead_ids: answer.lead_ids(),
+            };
+            idempotency::keep(&tx, &key, &record).await?;
+        }
+        let commits = self.commits();
+        commits.begin();
+        tx.commit().await?;
+        commits.end();
+        Ok(answer)
+    }
+
+    /// Refuse, and commit what is to be known of it all the same. No answer is kept: a repetition is looked at anew.
+    pub async fn refuse<A>(&self, tx: Tx, problem: Problem) -> Reply<A> {
+        let commits = self.commits();
+        commits.begin();
+        tx.commit().await?;
+        commits.end();
+        Err(problem)
+    }
+
+    /// Reads of one instant.
+    pub async fn snapshot(&self) -> Result<Snapshot, Problem> {
+        Ok(self.app.db.snapshot().await?)
+    }
+
+    /// Reads of one instant for a report: on the replica, with more time.
+    pub async fn report(&self) -> Result<Snapshot, Problem> {
+        Ok(self.app.db.report().await?)
+    }
+
+    /// One query on any reader.
+    pub fn db(&self) -> &Db {
+        &self.app.db
+    }
+
+    /// The running service.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// The request itself: headers, path and query.
+    pub fn request(&self) -> &HttpRequest {
+        &self.request
+    }
+
+    /// Who acts.
+    pub fn actor(&self) -> &Actor {
+        &self.stamp.actor
+    }
+
+    /// The person whose rights count, if any.
+    pub fn person(&self) -> Option<&Person> {
+        self.stamp.actor.person()
+    }
+
+    /// When the request began: read once.
+    pub fn now(&self) -> Timestamp {
+        self.stamp.now
+    }
+
+    /// Where ids come from.
+    pub fn ids(&self) -> MutexGuard<'_, Ids> {
+        self.stamp.ids()
+    }
+
+    /// Whether the caller's `If-Match` names this version.
+    pub fn check_if_match(&self, version: i64) -> Result<(), Problem> {
+        self.check_if_match_of(version, 0)
+    }
+
+    /// [`Ctx::check_if_match`], of a resource whose tag says also what time and rules did.
+    pub fn check_if_match_of(&self, version: i64, derived: i64) -> Result<(), Problem> {
+        reply::check_if_match(&self.request, version, derived)
+    }
+
+    fn principal(&self) -> String {
+        let actor = &self.stamp.actor;
+        let behalf = actor.on_behalf_of().map(|user| format!("/{user}"));
+        format!(
+            "{}/{}{}",
+            actor.kind().name(),
+            actor.id(),
+            behalf.unwrap_or_default()
+        )
+    }
+
+    fn key_hash(&self, principal: &str) -> Option<String> {
+        let key = self.idempotency_key.as_ref()?;
+        let parts = [
+            principal,
+            self.request.method().as_str(),
+            self.request.path(),
+            key,
+        ];
+        Some(hex(&crypto::sha256(parts.join("\u{0}").as_bytes())))
+    }
+
+    fn body_hash(&self) -> String {
+        let hash = self
+            .request
+            .extensions()
+            .get::<BodyHash>()
+            .map(|hash| hash.0)
+            .unwrap_or_default();
+        let query = self.request.query_string().as_bytes();
+        hex(&crypto::sha256(&[&hash[..], query].concat()))
+    }
+}
+
+impl<P> Deref for Ctx<P> {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.app
+    }
+}
+
+impl Identity {
+    /// Whether the caller may use an operation with this scope.
+    pub fn grants(&self, scope: Scope) -> bool {
+        match &self.actor {
+            Actor::User(person) => person.grants(scope),
+            Actor::Key { .. } => self.scopes.contains(&scope),
+            Actor::Form(_) | Actor::System(_) => false,
+        }
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Problem::new(Code::NotFound),
+            StoreError::Conflict => Problem::new(Code::Conflict),
+            StoreError::Contended | StoreError::Locked => Problem::new(Code::Unavailable).retry_after(1),
+            StoreError::Unavailable(_) | StoreError::TooSlow(_) => {
+                Problem::new(Code::Unavailable).retry_after(1).because(error)
+            }
+            // 503 would say "not processed"; who hears 500 repeats the request with its Idempotency-Key.
+            StoreError::Unknown(_) | StoreError::Corrupt(_) | StoreError::Internal(_) => {
+                Problem::new(Code::InternalError).because(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! The demo's year as it happens: day by day, by the same rules and writers as the service's own requests.
+
+use std::collections::{BTreeMap, HashMap};
+
+use actix_web::web;
+use serde_json::json;
+use tandem_domain::access::account::{Team, User};
+use tandem_domain::access::{Actor, Person, Role};
+use tandem_domain::capture::{Form, make_form};
+use tandem_domain::change::Change;
+use tandem_domain::deals::{self, MoveDeal, OpenDeal};
+use tandem_domain::id::{DealId, Ids, LeadId, RequestId, SubmissionId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::Touch;
+use tandem_domain::leads::fields::{CompanyField, LeadField};
+use tandem_domain::leads::identity::Email;
+use tandem_domain::leads::save::{self, CompanyStatement, OnConflict, Statement};
+use tandem_domain::lifecycle;
+use tandem_domain::money::{Currency, DatedRate, Rate};
+use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
+use tandem_domain::world::World;
+use tandem_store as store;
+use tandem_store::{Stamp, StoreError};
+
+use super::cast;
+use super::plan::{Act, Entry, Plan, Who};
+use crate::capture::item::Item;
+use crate::capture::take::{Captures, Outcome};
+use crate::capture::writer::Work;
+use crate::edge::crypto::secret::FormKey;
+use crate::program::app::App;
+
+/// Why the year stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The database did not do what it was asked.
+    #[error("the database: {0}")]
+    Store(#[from] StoreError),
+    /// A rule refused what the plan has.
+    #[error("on {0} a rule refused: {1}")]
+    Refused(Timestamp, String),
+}
+
+/// What came of the year.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Tally(BTreeMap<&'static str, u64>);
+
+impl Tally {
+    fn count(&mut self, what: &'static str) {
+        *self.0.entry(what).or_default() += 1;
+    }
+
+    /// How often something happened.
+    pub fn of(&self, what: &'static str) -> u64 {
+        self.0.get(what).copied().unwrap_or_default()
+    }
+}
+
+/// The year under way.
+pub struct Year {
+    app: web::Data<App>,
+    seed: u64,
+    drawn: u64,
+    forms: Vec<Form>,
+    team: Vec<User>,
+    deals: HashMap<Who, DealId>,
+    /// What came of it so far.
+    pub tally: Tally,
+}
+
+impl Year {
+    /// Set the company up: people, forms, settings.
+    pub async fn found(app: web::Data<App>, seed: u64, at: Timestamp) -> Result<Self, Stopped> {
+        let mut year = Self {
+            app,
+            seed,
+            drawn: 0,
+            forms: vec![],
+            team: vec![],
+            deals: HashMap::new(),
+            tally: Tally::default(),
+        };
+        let mut stamp = year.stamp(Actor::System("demo"), at);
+        let tx = year.app.db.begin(stamp.clone()).await?;
+        let mut changes = settings(at);
+        for (email, name, role) in cast::TEAM {
+            let user = User {
+                id: stamp.ids().next(),
+                version: 1,
+                email: email.into(),
+                name: name.into(),
+                role,
+                admin: false,
+                disabled_at: None,
+                created_at: at,
+                updated_at: at,
+            };
+            changes.push(Change::UserCreated(user.clone()));
+            year.team.push(user);
+        }
+        for (title, is_in) in [
+            ("Marketing", &[Role::Marketing, Role::MarketingManager][..]),
+            ("Sales", &[Role::Sales, Role::SalesManager][..]),
+        ] {
+            let members = year
+                .team
+                .iter()
+                .filter(|user| is_in.contains(&user.role))
+                .map(|user| user.id);
+            changes.push(Change::TeamCreated(Team {
+                id: stamp.ids().next(),
+                version: 1,
+                name: title.into(),
+                members: tandem_domain::access::account::ascending(members.collect()),
+                created_at: at,
+                updated_at: at,
+            }));
+        }
+        store::write(&tx, &changes).await?;
+        tx.commit().await?;
+
+        stamp = year.stamp(year.actor(cast::MARKETING), at);
+        let tx = year.app.db.begin(stamp.clone()).await?;
+        let mut changes = vec![];
+        for plan in &cast::FORMS {
+            let key = FormKey::generate().reveal().to_owned();
+            let custom = ["fleet_size"];
+            let made = make_form(cast::form(plan), key, &custom, &stamp.actor, at, &mut stamp.ids());
+            let (form, key) = made.map_err(|error| Stopped::Refused(at, error.to_string()))?;
+            year.forms.push(form.clone());
+            changes.push(Change::FormCreated { form, key });
+        }
+        store::write(&tx, &changes).await?;
+        tx.commit().await?;
+        Ok(year)
+    }
+
+    /// Let one day happen: first what people do by themselves, then what the team makes of it.
+    pub async fn day(&mut self, plan: &Plan, entries: &[Entry]) -> Result<(), Stopped> {
+        let (own, by_team): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| entry.by.is_none());
+        self.submissions(&own).await?;
+        self.work(plan, &by_team).await
+    }
+
+    async fn submissions(&mut self, entries: &[&Entry]) -> Result<(), Stopped> {
+        let mut items = vec![];
+        for entry in entries {
+            let Act::Submit { form, posted } = &entry.act else {
+                continue;
+            };
+            let form_id = self.forms[*form].id;
+            let stamp = self.stamp(Actor::Form(form_id), entry.at);
+            let id: SubmissionId = stamp.ids().next();
+            items.push(Item::new(stamp, id, form_id, (**posted).clone(), None, false));
+        }
+        if items.is_empty() {
+            return Ok(());
+        }
+        let items: Vec<&Item> = items.iter().collect();
+        for outcome in Captures(self.app.clone()).attempt(&items, false).await? {
+            self.tally.count(match outcome {
+                Outcome::Refused(..) => "rejected",
+                _ => "submitted",
+            });
+        }
+        Ok(())
+    }
+
+    async fn work(&mut self, plan: &Plan, entries: &[&Entry]) -> Result<(), Stopped> {
+        let Some(first) = entries.first() else {
+            return Ok(());
+        };
+        let said: Vec<Statement> = entries.iter().map(|entry| statement(plan, entry)).collect();
+        let stamp = self.stamp(Actor::System("demo"), first.at);
+        let tx = self.app.db.begin(stamp).await?;
+        let mut world = store::leads::world(&tx, &said).await?;
+        let wanted = store::deals::Wanted {
+            lead_ids: world.leads.keys().copied().collect(),
+            ..store::deals::Wanted::default()
+        };
+        store::deals::add_to(&tx, &mut world, &wanted).await?;
+        let mut parts = vec![];
+        for (entry, said) in entries.iter().zip(&said) {
+            let by = entry.by.map_or(Actor::System("demo"), |place| self.actor(place));
+            let stamp = self.stamp(by, entry.at);
+            let changes = self
+                .act(&mut world, entry, said, &stamp)
+                .map_err(|error| Stopped::Refused(entry.at, error))?;
+            parts.push((stamp, changes));
+        }
+        store::write_all(&tx, &parts).await?;
+        Ok(tx.commit().await?)
+    }
+
+    fn act(
+        &mut self,
+        world: &mut World,
+        entry: &Entry,
+        said: &Statement,
+        stamp: &Stamp,
+    ) -> Result<Vec<Change>, String> {
+        let text = |error: &dyn std::fmt::Display| format!("{:?}: {error}", entry.act);
+        let (actor, at) = (&stamp.actor, entry.at);
+        if let Act::Meet { .. } = &entry.act {
+            self.tally.count("met");
+            let saved = save::upsert(world, said, OnConflict::Refuse, actor, at, &mut stamp.ids());
+            return saved.map(|saved| saved.changes).map_err(|error| text(&error));
+        }
+        let lead = self
+            .lead(world, said)
+            .ok_or_else(|| text(&"there is no such lead"))?;
+        let live = deals::Act::live(actor, at);
+        let deal = self.deals.get(&entry.who).copied();
+        let no_deal = || text(&"there is no such deal");
+        match &entry.act {
+            Act::Submit { .. } | Act::Meet { .. } => Ok(vec![]),
+            Act::Move(asked) => {
+                self.tally.count("moves");
+                lifecycle::move_lead(world, lead, asked, actor, at, &mut stamp.ids())
+                    .map_err(|error| text(&error))
+            }
+            Act::Open {
+                name,
+                amount,
+                closes_in,
+            } => {
+                self.tally.count("deals");
+                let asked = OpenDeal {
+                    name: name.clone(),
+                    lead_ids: vec![lead],
+                    amount: Some(*amount),
+                    expected_close_on: Some(
+                        at.plus_millis(i64::from(*closes_in) * 86_400_000)
+                            .date_in(&jiff::tz::TimeZone::UTC),
+                    ),
+                    ..OpenDeal::default()
+                };
+                let (id, changes) =
+                    deals::open(world, &asked, &live, &mut stamp.ids()).map_err(|error| text(&error))?;
+                self.deals.insert(entry.who, id);
+                Ok(changes)
+            }
+            Act::Advance(stage) => {
+                let asked = MoveDeal {
+                    stage: (*stage).into(),
+                    note: None,
+                };
+                let deal = deal.ok_or_else(no_deal)?;
+                deals::move_to(world, deal, &asked, &live, &mut stamp.ids()).map_err(|error| text(&error))
+            }
+            Act::Close(asked) => {
+                self.tally.count(match asked.outcome {
+                    deals::Outcome::Won => "won",
+                    deals::Outcome::Lost => "lost",
+                });
+                let deal = deal.ok_or_else(no_deal)?;
+                deals::close(world, deal, asked, &live, &mut stamp.ids()).map_err(|error| text(&error))
+            }
+        }
+    }
+
+    fn lead(&self, world: &World, said: &Statement) -> Option<LeadId> {
+        said.keys().iter().find_map(|key| world.holder(key))
+    }
+
+    fn actor(&self, place: usize) -> Actor {
+        let user = &self.team[place];
+        Actor::User(Person {
+            id: user.id,
+            role: user.role,
+            admin: user.admin,
+            teams: vec![],
+        })
+    }
+
+    /// A stamp as a request of that instant has it.
+    fn stamp(&mut self, actor: Actor, at: Timestamp) -> Stamp {
+        self.drawn += 1;
+        let seed = tandem_domain::id::splitmix64(self.seed ^ tandem_domain::id::splitmix64(self.drawn));
+        let request: RequestId = Ids::new(at, !seed).next();
+        Stamp::new(actor, request.to_string(), at, seed)
+    }
+}
+
+fn statement(plan: &Plan, entry: &Entry) -> Statement {
+    let emails = Email::parse(&plan.emails[entry.who]).into_iter().collect();
+    let Act::Meet {
+        first,
+        last,
+        company,
+        country,
+    } = &entry.act
+    else {
+        return Statement {
+            emails,
+            ..Statement::default()
+        };
+    };
+    let text = [
+        (LeadField::FirstName, first.as_str()),
+        (LeadField::LastName, last),
+        (LeadField::Country, country),
+    ];
+    Statement {
+        emails,
+        text: text.map(|(field, value)| (field, Some(value.to_owned()))).into(),
+        company: Some(CompanyStatement {
+            domain: None,
+            text: [(CompanyField::Name, Some(company.clone()))].into(),
+            employees: None,
+        }),
+        first_touch: Some(Touch {
+            channel: Some("event".into()),
+            source: Some("fleet_expo".into()),
+            campaign: Some("fleet_expo".into()),
+            occurred_at: Some(entry.at),
+            ..Touch::default()
+        }),
+        ..Statement::default()
+    }
+}
+
+fn settings(at: Timestamp) -> Vec<Change> {
+    let company = CompanySettings {
+        name: cast::COMPANY.into(),
+        timezone: cast::TIMEZONE.into(),
+    };
+    let set = |name, after| Change::SettingChanged {
+        name,
+        version: 1,
+        before: serde_json::Value::Null,
+        after,
+    };
+    let year = at.date_in(&jiff::tz::TimeZone::UTC).year();
+    let rate = |from: &str, year: i16, month: i8, rate: &str| -> Option<DatedRate> {
+        Some(DatedRate {
+            from: from.parse().ok()?,
+            to: Currency::EUR,
+            on: jiff::civil::Date::new(year, month, 1).ok()?,
+            rate: rate.parse::<Rate>().ok()?,
+        })
+    };
+    let come: Vec<DatedRate> = [
+        ("GBP", year, 1, "1.1612"),
+        ("CHF", year, 1, "1.0543"),
+        ("GBP", year + 1, 1, "1.1478"),
+        ("CHF", year + 1, 1, "1.0689"),
+    ]
+    .into_iter()
+    .filter_map(|(from, year, month, text)| rate(from, year, month, text))
+    .collect();
+    vec![
+        set(name::COMPANY, json!(company)),
+        set(
+            name::CURRENCY,
+            json!(CurrencySettings {
+                currency: Currency::EUR
+            }),
+        ),
+        set(name::CUSTOM_FIELDS, json!(cast::custom_fields())),
+        Change::RatesReplaced {
+            version: 1,
+            gone: vec![],
+            count: come.len(),
+            come,
+        },
+    ]
+}

@@ -1,0 +1,288 @@
+//! The commands that need a database.
+
+use std::io::{IsTerminal, Read as _};
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use actix_web::web;
+use tandem_domain::instant::Timestamp;
+
+use super::demo;
+use crate::access;
+use crate::ambient::Ambient;
+use crate::edge::crypto::password::Passwords;
+use crate::edge::crypto::seal::MasterKey;
+use crate::edge::openapi as document;
+use crate::program::config::{Config, Database, DirLock, load_or_make_master_key, prepare_data_dir};
+use crate::program::serve::{self, Options, stamp};
+use crate::program::{jobs, logging};
+
+/// Why a command failed, for people.
+type Failure = String;
+
+/// What is left to do when the service stops: the lock of the data directory goes with it.
+pub(super) struct Ground {
+    pub(super) config: Config,
+    master: MasterKey,
+    _lock: Option<DirLock>,
+}
+
+/// The configuration, all problems at once.
+pub fn configuration(file: Option<PathBuf>) -> Result<Config, Failure> {
+    let text = match &file {
+        Some(path) => {
+            Some(std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?)
+        }
+        None => None,
+    };
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Config::load(environment, text.as_deref()).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
+        format!(
+            "the configuration has {} problem(s):\n{}",
+            lines.len(),
+            lines.join("\n")
+        )
+    })
+}
+
+pub(super) fn ground(file: Option<PathBuf>, exclusive: bool) -> Result<Ground, Failure> {
+    let config = configuration(file)?;
+    logging::init(&config.log, logging::wants_json()).map_err(|error| error.to_string())?;
+    let embedded = matches!(config.database, Database::Sqlite { .. });
+    let mut lock = None;
+    if embedded {
+        prepare_data_dir(&config.data_dir).map_err(|error| error.to_string())?;
+        if exclusive {
+            lock = Some(DirLock::acquire(&config.data_dir).map_err(|error| error.to_string())?);
+        }
+    }
+    let master = match &config.master_key {
+        Some(key) => key.clone(),
+        None => load_or_make_master_key(&config.data_dir).map_err(|error| error.to_string())?,
+    };
+    Ok(Ground {
+        config,
+        master,
+        _lock: lock,
+    })
+}
+
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())
+}
+
+fn passwords() -> Passwords {
+    Passwords::new(
+        std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .div_ceil(2),
+    )
+}
+
+/// Serve until told to stop.
+pub fn serve(file: Option<PathBuf>) -> Result<(), Failure> {
+    let ground = ground(file, true)?;
+    runtime()?.block_on(async {
+        let address = ground.config.listen;
+        let listener =
+            TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        let metrics = ground.config.metrics_listen.map(|address| {
+            TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))
+        });
+        let options = Options {
+            config: ground.config.clone(),
+            ambient: Ambient::system(),
+            master: ground.master.clone(),
+            passwords: passwords(),
+            listener,
+            metrics: metrics.transpose()?,
+            run_jobs: true,
+        };
+        let running = serve::start(options).await.map_err(|error| error.to_string())?;
+        let token = access::ensure_setup_token(&running.app)
+            .await
+            .map_err(|error| error.to_string())?;
+        greet(&running.app.config, running.address, token.as_deref());
+        stop_signal().await;
+        tracing::info!("stopping");
+        running.stop().await;
+        Ok(())
+    })
+}
+
+fn greet(config: &Config, address: std::net::SocketAddr, token: Option<&str>) {
+    println!("Tandem serves on http://{address}");
+    println!("Documentation:   http://{address}/docs/");
+    match &config.database {
+        Database::Sqlite { path } => println!("Database:        SQLite, {}", path.display()),
+        Database::Postgres { .. } => println!("Database:        PostgreSQL"),
+    }
+    if let Some(token) = token {
+        println!("Set-up token:    {token}");
+        println!("                 (once, for the first admin: POST /v1/setup; see README.md)");
+    }
+}
+
+/// Do background jobs until told to stop.
+pub fn work(file: Option<PathBuf>) -> Result<(), Failure> {
+    let ground = ground(file, true)?;
+    runtime()?.block_on(async {
+        let ambient = Ambient::system();
+        let db = serve::prepare(&ground.config, &ambient)
+            .await
+            .map_err(|error| error.to_string())?;
+        let mut app = serve::assemble(
+            ground.config.clone(),
+            ambient,
+            ground.master.clone(),
+            passwords(),
+            db,
+        )
+        .map_err(|error| error.to_string())?;
+        app.serves = false;
+        let app = actix_web::web::Data::new(app);
+        if let Some(address) = app.config.metrics_listen {
+            let failed = |error| format!("cannot listen on {address}: {error}");
+            let listener = TcpListener::bind(address).map_err(failed)?;
+            tokio::spawn(crate::program::metrics::server(app.clone(), listener).map_err(failed)?);
+        }
+        let jobs = jobs::Loop::start(app.clone());
+        println!("Tandem does background jobs");
+        stop_signal().await;
+        jobs.stop().await;
+        let _ = tandem_store::leases::release_all(&app.db, &app.replica).await;
+        app.db.clone().close().await;
+        Ok(())
+    })
+}
+
+/// Bring the schema up to date.
+pub fn migrate(file: Option<PathBuf>) -> Result<(), Failure> {
+    let ground = ground(file, false)?;
+    runtime()?.block_on(async {
+        let db = serve::prepare(&ground.config, &Ambient::system())
+            .await
+            .map_err(|error| error.to_string())?;
+        db.close().await;
+        println!("The schema is up to date");
+        Ok(())
+    })
+}
+
+/// Print the OpenAPI document, or write it to a file.
+pub fn openapi(output: Option<PathBuf>) -> Result<(), Failure> {
+    let text = document::text(&document::document());
+    match output {
+        Some(path) => std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display())),
+        None => {
+            print!("{text}");
+            Ok(())
+        }
+    }
+}
+
+/// Fill an empty database with a year of a company that does not exist.
+pub fn demo(file: Option<PathBuf>, seed: u64, until: Option<jiff::civil::Date>) -> Result<(), Failure> {
+    let ground = ground(file, true)?;
+    let ambient = Ambient::system();
+    let to = match until {
+        None => ambient.now(),
+        Some(day) => Timestamp::start_of_day(day, &jiff::tz::TimeZone::UTC).ok_or("there is no such day")?,
+    };
+    let address = format!("http://{}", ground.config.listen);
+    let program = std::env::args_os()
+        .next()
+        .map_or_else(|| "tandem".into(), |name| name.to_string_lossy().into_owned());
+    let serve = match &ground.config.database {
+        Database::Sqlite { .. } => format!(
+            "TANDEM_DATA_DIR={} {program} serve",
+            ground.config.data_dir.display()
+        ),
+        Database::Postgres { .. } => format!("{program} serve"),
+    };
+    runtime()?.block_on(async {
+        let db = serve::prepare(&ground.config, &ambient)
+            .await
+            .map_err(|error| error.to_string())?;
+        let app = serve::assemble(
+            ground.config.clone(),
+            ambient,
+            ground.master.clone(),
+            passwords(),
+            db,
+        )
+        .map_err(|error| error.to_string())?;
+        let made = demo::fill(web::Data::new(app), seed, to)
+            .await
+            .map_err(|error| error.to_string())?;
+        print!("{}", made.told(&address, &serve));
+        Ok(())
+    })
+}
+
+/// Create a user with the rights of an admin.
+pub fn create_admin(file: Option<PathBuf>, email: &str, name: &str) -> Result<(), Failure> {
+    let ground = ground(file, false)?;
+    let given = read_password()?;
+    let made = given.is_none();
+    let password = given.unwrap_or_else(access::admin::make_password);
+    runtime()?.block_on(async {
+        let ambient = Ambient::system();
+        let db = serve::prepare(&ground.config, &ambient)
+            .await
+            .map_err(|error| error.to_string())?;
+        let created = access::admin::create_admin(
+            &db,
+            &passwords(),
+            email,
+            name,
+            &password,
+            stamp(&ambient, "admin"),
+        )
+        .await;
+        let user = created.map_err(|error| error.to_string())?;
+        db.close().await;
+        println!("Created {} ({})", user.email, user.id);
+        if made {
+            println!("Password: {password}");
+        }
+        Ok(())
+    })
+}
+
+/// The first line of standard input, where it is no terminal and has one.
+fn read_password() -> Result<Option<String>, Failure> {
+    let mut input = std::io::stdin();
+    if input.is_terminal() {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    input
+        .read_to_string(&mut text)
+        .map_err(|error| format!("standard input: {error}"))?;
+    Ok(text
+        .lines()
+        .next()
+        .map(str::to_owned)
+        .filter(|line| !line.is_empty()))
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,260 @@
+//! The data directory of the embedded database: its mode, its master key, its lock.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::edge::crypto::seal::MasterKey;
+
+const KEY_FILE: &str = "master.key";
+const NEW_KEY_FILE: &str = "master.key.new";
+const LOCK_FILE: &str = "serve.lock";
+const KEY_LIMIT: u64 = 1024;
+
+/// Why the data directory cannot be used by this process.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// Another process serves from it.
+    #[error("another `tandem serve`{} uses {}", process(.pid), .dir.display())]
+    Busy {
+        /// The directory.
+        dir: PathBuf,
+        /// The other process, if it has said so.
+        pid: Option<u32>,
+    },
+    /// The file system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// What was touched.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+/// Make the data directory, for its owner alone. One that exists keeps its mode, but is refused when
+/// everybody may write to it: whoever can swap the key file owns the records.
+pub fn prepare_data_dir(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let mode = fs::metadata(dir)?.permissions().mode();
+    if mode & 0o002 != 0 {
+        return Err(refusal(
+            "the data directory may be written by every user; take that right away: chmod o-w",
+        ));
+    }
+    Ok(())
+}
+
+/// The master key of the data directory, made at the first start.
+pub fn load_or_make_master_key(dir: &Path) -> io::Result<MasterKey> {
+    prepare_data_dir(dir)?;
+    let path = dir.join(KEY_FILE);
+    match load(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(dir, &path),
+        other => other,
+    }
+}
+
+/// The master key of the data directory; `None` where none was made yet.
+pub fn load_master_key(dir: &Path) -> io::Result<Option<MasterKey>> {
+    match load(&dir.join(KEY_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// The right of one process to serve from a data directory; it ends with this value or with the process.
+#[derive(Debug)]
+pub struct DirLock {
+    _held: File,
+}
+
+impl DirLock {
+    /// Take the lock of a data directory, which is made if need be, or say who has it.
+    pub fn acquire(dir: &Path) -> Result<Self, DataDirError> {
+        let path = dir.join(LOCK_FILE);
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| DataDirError::Io { path, source }
+        };
+        prepare_data_dir(dir).map_err(failed(dir))?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed(&path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(DataDirError::Busy {
+                    dir: dir.to_owned(),
+                    pid: holder(&mut file),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(DataDirError::Io { path, source }),
+        }
+        file.set_len(0)
+            .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()))
+            .map_err(failed(&path))?;
+        Ok(Self { _held: file })
+    }
+}
+
+fn process(pid: &Option<u32>) -> String {
+    pid.map_or(String::new(), |pid| format!(" (process {pid})"))
+}
+
+fn holder(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(20).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn load(path: &Path) -> io::Result<MasterKey> {
+    let file = File::open(path)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        return Err(refusal(
+            "the file master.key may be read by other users; close it: chmod 600",
+        ));
+    }
+    let mut text = String::new();
+    file.take(KEY_LIMIT).read_to_string(&mut text)?;
+    MasterKey::parse(&text).map_err(|error| refusal(format!("the file master.key {error}")))
+}
+
+/// Write a new key so that a crash leaves either all of it or none, and so that of two processes that start
+/// at once both get the same: the directory is locked meanwhile.
+fn make(dir: &Path, path: &Path) -> io::Result<MasterKey> {
+    let directory = File::open(dir)?;
+    directory.lock()?;
+    match load(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        other => return other,
+    }
+    let new = dir.join(NEW_KEY_FILE);
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let key = MasterKey::generate();
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(format!("{}\n", key.reveal()).as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    directory.sync_all()?;
+    Ok(key)
+}
+
+fn refusal(message: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    /// A directory of its own for each test, removed at the end.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let dir = std::env::temp_dir().join(format!("tandem-data-dir-{name}-{}", std::process::id()));
+            drop(fs::remove_dir_all(&dir));
+            Self(dir)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            drop(fs::remove_dir_all(&self.0));
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn the_key_is_made_once_and_for_its_owner_alone() {
+        let scratch = Scratch::new("once");
+        assert!(load_master_key(&scratch.0).unwrap().is_none() && !scratch.0.exists());
+        let made = load_or_make_master_key(&scratch.0).unwrap().reveal();
+        assert_eq!(load_or_make_master_key(&scratch.0).unwrap().reveal(), made);
+        assert_eq!(load_master_key(&scratch.0).unwrap().unwrap().reveal(), made);
+        assert_eq!(mode(&scratch.0), 0o700);
+        assert_eq!(mode(&scratch.0.join(KEY_FILE)), 0o600);
+        assert!(!scratch.0.join(NEW_KEY_FILE).exists());
+    }
+
+    #[test]
+    fn sixteen_starts_at_once_get_one_key() {
+        let scratch = Scratch::new("race");
+        let keys: Vec<String> = thread::scope(|scope| {
+            let start = || scope.spawn(|| load_or_make_master_key(&scratch.0).unwrap().reveal());
+            let starts: Vec<_> = (0..16).map(|_| start()).collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0]));
+    }
+
+    #[test]
+    fn a_key_cut_short_by_a_crash_is_made_anew() {
+        let scratch = Scratch::new("crash");
+        prepare_data_dir(&scratch.0).unwrap();
+        fs::write(scratch.0.join(NEW_KEY_FILE), "9f1c").unwrap();
+        assert!(load_or_make_master_key(&scratch.0).is_ok());
+    }
+
+    #[test]
+    fn a_readable_damaged_or_weak_key_file_is_refused_and_kept() {
+        let scratch = Scratch::new("refused");
+        load_or_make_master_key(&scratch.0).unwrap();
+        let path = scratch.0.join(KEY_FILE);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let error = load_or_make_master_key(&scratch.0).unwrap_err();
+        assert!(error.to_string().contains("chmod 600"), "{error}");
+
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        for damaged in ["", "cut short", &"00".repeat(32)] {
+            fs::write(&path, damaged).unwrap();
+            assert_eq!(
+                load_or_make_master_key(&scratch.0).unwrap_err().kind(),
+                io::ErrorKind::InvalidData
+            );
+            assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
+        }
+    }
+
+    #[test]
+    fn a_directory_that_everybody_may_write_to_is_refused() {
+        let scratch = Scratch::new("open");
+        fs::create_dir(&scratch.0).unwrap();
+        fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(load_or_make_master_key(&scratch.0).is_err());
+        assert!(matches!(
+            DirLock::acquire(&scratch.0),
+            Err(DataDirError::Io { .. })
+        ));
+    }
+
+    #[test]
+    fn one_process_serves_and_the_other_is_told_which() {
+        let scratch = Scratch::new("lock");
+        let held = DirLock::acquire(&scratch.0).unwrap();
+        let refused = DirLock::acquire(&scratch.0).unwrap_err();
+        assert!(matches!(refused, DataDirError::Busy { pid: Some(pid), .. } if pid == std::process::id()));
+        let expected = format!("(process {}) uses {}", std::process::id(), scratch.0.display());
+        assert!(refused.to_string().ends_with(&expected), "{refused}");
+        drop(held);
+        DirLock::acquire(&scratch.0).unwrap();
+    }
+}
