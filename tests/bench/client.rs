@@ -22,20 +22,12 @@ pub struct Request {
 impl Request {
     /// Read something.
     pub fn get(path: impl Into<String>) -> Self {
-        Self {
-            method: "GET",
-            path: path.into(),
-            body: None,
-        }
+        Self { method: "GET", path: path.into(), body: None }
     }
 
     /// Send something.
     pub fn post(path: impl Into<String>, body: Value) -> Self {
-        Self {
-            method: "POST",
-            path: path.into(),
-            body: Some(body),
-        }
+        Self { method: "POST", path: path.into(), body: Some(body) }
     }
 }
 
@@ -68,32 +60,21 @@ impl Client {
         let stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self {
-            stream: BufReader::new(stream),
-            token: token.map(str::to_owned),
-        })
+        Ok(Self { stream: BufReader::new(stream), token: token.map(str::to_owned) })
     }
 
     /// Ask, and wait for the whole answer.
     pub fn ask(&mut self, request: &Request) -> Result<Answer, Failure> {
         let body = request.body.as_ref().map(Value::to_string).unwrap_or_default();
-        let mut head = format!(
-            "{} {} HTTP/1.1\r\nHost: localhost\r\n",
-            request.method, request.path
-        );
+        let mut head = format!("{} {} HTTP/1.1\r\nHost: localhost\r\n", request.method, request.path);
         if let Some(token) = &self.token {
             head += &format!("Authorization: Bearer {token}\r\n");
         }
         if request.body.is_some() {
-            head += &format!(
-                "Content-Type: application/json\r\nContent-Length: {}\r\n",
-                body.len()
-            );
+            head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
         }
         let begun = Instant::now();
-        self.stream
-            .get_mut()
-            .write_all(format!("{head}\r\n{body}").as_bytes())?;
+        self.stream.get_mut().write_all(format!("{head}\r\n{body}").as_bytes())?;
         let status: u16 = self.line()?.split(' ').nth(1).unwrap_or_default().parse()?;
         let mut length = 0;
         loop {
@@ -110,11 +91,7 @@ impl Client {
         }
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body)?;
-        Ok(Answer {
-            status,
-            body,
-            took: begun.elapsed(),
-        })
+        Ok(Answer { status, body, took: begun.elapsed() })
     }
 
     /// Ask, and fail unless the answer is a success.

@@ -61,10 +61,7 @@ pub async fn fill(place: &Place, people: People, now: Timestamp) -> Result<(), F
         write(&db, &changes, at(end - 1), n).await?;
         forget_leads(&mut world);
         if end / PROGRESS > n / PROGRESS {
-            crate::say(&format!(
-                "{end} leads on {}",
-                if db.is_sqlite() { "SQLite" } else { "PostgreSQL" }
-            ));
+            crate::say(&format!("{end} leads on {}", if db.is_sqlite() { "SQLite" } else { "PostgreSQL" }));
         }
         n = end;
     }
@@ -82,10 +79,9 @@ async fn write(db: &Db, changes: &[Change], at: Timestamp, seed: u64) -> Result<
 /// What a real server has done long since: statistics, visibility, an empty log.
 pub async fn settle(place: &Place) -> Result<(), Failure> {
     let (url, statements) = match place {
-        Place::Sqlite(path) => (
-            format!("sqlite://{}", path.display()),
-            &["ANALYZE", "PRAGMA wal_checkpoint(TRUNCATE)"][..],
-        ),
+        Place::Sqlite(path) => {
+            (format!("sqlite://{}", path.display()), &["ANALYZE", "PRAGMA wal_checkpoint(TRUNCATE)"][..])
+        }
         Place::Postgres { url, .. } => (url.clone(), &["VACUUM (ANALYZE)", "CHECKPOINT"][..]),
     };
     let connection = sea_orm::Database::connect(url).await?;
@@ -101,13 +97,7 @@ async fn add_partitions(db: &Db, first: Timestamp, now: Timestamp) -> Result<(),
     let named: Vec<_> = months(first, now, &utc, 1000)
         .into_iter()
         .filter(|month| month.days.to <= now)
-        .map(|month| {
-            (
-                format!("y{}", month.name.replace('-', "m")),
-                month.days.from,
-                month.days.to,
-            )
-        })
+        .map(|month| (format!("y{}", month.name.replace('-', "m")), month.days.from, month.days.to))
         .collect();
     Ok(journal::add_partitions(db, &named).await?)
 }
@@ -135,19 +125,11 @@ impl Staff {
                 updated_at: at,
             })
             .collect();
-        let marketing = Person {
-            id: ids.next(),
-            role: Role::MarketingManager,
-            admin: false,
-            teams: vec![],
-        };
+        let marketing = Person { id: ids.next(), role: Role::MarketingManager, admin: false, teams: vec![] };
         Self {
             users,
             marketing: Actor::User(marketing),
-            key: Actor::Key {
-                id: ids.next(),
-                on_behalf_of: None,
-            },
+            key: Actor::Key { id: ids.next(), on_behalf_of: None },
         }
     }
 
@@ -201,23 +183,9 @@ fn live(
             }
             break;
         }
-        moment = moment
-            .plus_millis((dice.roll() * 20.0 * 86_400_000.0) as i64)
-            .min(now);
-        let actor = if *stage == Stage::Mql {
-            &staff.marketing
-        } else {
-            &seller
-        };
-        changes.extend(go(
-            world,
-            saved.lead_id,
-            Some(*stage),
-            None,
-            actor,
-            moment,
-            &mut ids,
-        )?);
+        moment = moment.plus_millis((dice.roll() * 20.0 * 86_400_000.0) as i64).min(now);
+        let actor = if *stage == Stage::Mql { &staff.marketing } else { &seller };
+        changes.extend(go(world, saved.lead_id, Some(*stage), None, actor, moment, &mut ids)?);
     }
     Ok(changes)
 }
@@ -231,12 +199,8 @@ fn go(
     at: Timestamp,
     ids: &mut Ids,
 ) -> Result<Vec<Change>, Failure> {
-    let asked = MoveLead {
-        to,
-        reason: reason.map(str::to_owned),
-        note: Some("as agreed".into()),
-        until: None,
-    };
+    let asked =
+        MoveLead { to, reason: reason.map(str::to_owned), note: Some("as agreed".into()), until: None };
     Ok(move_lead(world, lead, &asked, actor, at, ids)?)
 }
 
@@ -245,7 +209,5 @@ fn forget_leads(world: &mut World) {
     world.leads.clear();
     world.cycles.clear();
     world.holders.clear();
-    world
-        .statements
-        .retain(|(about, _), _| matches!(about, About::Company(_)));
+    world.statements.retain(|(about, _), _| matches!(about, About::Company(_)));
 }

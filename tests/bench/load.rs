@@ -68,31 +68,20 @@ impl Facts {
     /// Ask a server for what the requests need.
     pub fn of(server: &Server, key: &str, people: People) -> Result<Self, Failure> {
         let mut client = Client::connect(server.address, Some(key))?;
-        let mut get = |path: &str| {
-            client
-                .succeed(&Request::get(path))
-                .and_then(|answer| answer.json())
-        };
+        let mut get = |path: &str| client.succeed(&Request::get(path)).and_then(|answer| answer.json());
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let mut ids = vec![];
         let mut owners = std::collections::HashMap::<String, u64>::new();
         for n in 0..1_000u64 {
             let n = n * people.leads / 1_000;
-            let path = format!(
-                "/v1/leads/by-external-id/{}/{}",
-                people::SYSTEM,
-                people::external_id(n)
-            );
+            let path = format!("/v1/leads/by-external-id/{}/{}", people::SYSTEM, people::external_id(n));
             let lead = get(&path)?;
             ids.push(text(&lead["id"]));
             if let Some(owner) = lead["owner_id"].as_str() {
                 *owners.entry(owner.to_owned()).or_default() += 1;
             }
         }
-        let busiest = owners
-            .into_iter()
-            .max_by_key(|(_, leads)| *leads)
-            .unwrap_or_default();
+        let busiest = owners.into_iter().max_by_key(|(_, leads)| *leads).unwrap_or_default();
         let of_middle = |share: u64| people::external_id(people.leads * share / 100);
         let mut instant = |share| {
             let path = format!("/v1/leads/by-external-id/{}/{}", people::SYSTEM, of_middle(share));
@@ -141,18 +130,9 @@ pub fn kinds(facts: Facts, salt: u64) -> Vec<Kind> {
     let q = |words: &str| fixed(format!("/v1/leads?q={}", words.replace(' ', "%20")));
     let mut kinds = vec![];
     let mut add = |name, has_target, make: Box<dyn Fn(u64) -> Request + Send + Sync>| {
-        kinds.push(Kind {
-            name,
-            has_target,
-            connections: &[1, 8],
-            make,
-        });
+        kinds.push(Kind { name, has_target, connections: &[1, 8], make });
     };
-    add(
-        "detail",
-        true,
-        Box::new(move |i| Request::get(format!("/v1/leads/{}", id(i)))),
-    );
+    add("detail", true, Box::new(move |i| Request::get(format!("/v1/leads/{}", id(i)))));
     add(
         "detail by external id",
         true,
@@ -162,11 +142,7 @@ pub fn kinds(facts: Facts, salt: u64) -> Vec<Kind> {
         }),
     );
     add("list, default", true, Box::new(fixed("/v1/leads".into())));
-    add(
-        "list, stage, latest change first",
-        true,
-        Box::new(list("stage=mql&sort=-updated_at")),
-    );
+    add("list, stage, latest change first", true, Box::new(list("stage=mql&sort=-updated_at")));
     add("list, owner", true, Box::new(list(&format!("owner_id={owner}"))));
     add(
         "list, owner and stages, latest change first",
@@ -174,16 +150,8 @@ pub fn kinds(facts: Facts, salt: u64) -> Vec<Kind> {
         Box::new(list(&format!("owner_id={owner}&stage=sal,sql&sort=-updated_at"))),
     );
     add("list, country", true, Box::new(list("country=CH")));
-    add(
-        "list, country, latest change first",
-        true,
-        Box::new(list("country=CH&sort=-updated_at")),
-    );
-    add(
-        "list, source and stage",
-        true,
-        Box::new(list("source=podcast&stage=customer")),
-    );
+    add("list, country, latest change first", true, Box::new(list("country=CH&sort=-updated_at")));
+    add("list, source and stage", true, Box::new(list("source=podcast&stage=customer")));
     add("list, channel", true, Box::new(list("channel=display")));
     add(
         "list, created in a week",
@@ -193,16 +161,10 @@ pub fn kinds(facts: Facts, salt: u64) -> Vec<Kind> {
     add(
         "list, created in a month, by name",
         true,
-        Box::new(list(&format!(
-            "created_at_gte={month}&created_at_lt={month_end}&sort=name"
-        ))),
+        Box::new(list(&format!("created_at_gte={month}&created_at_lt={month_end}&sort=name"))),
     );
     add("list, by name", true, Box::new(list("sort=name")));
-    add(
-        "list, page 100, latest change first",
-        true,
-        Box::new(list(&format!("sort=-updated_at{deep}"))),
-    );
+    add("list, page 100, latest change first", true, Box::new(list(&format!("sort=-updated_at{deep}"))));
     add("q, rare word", true, Box::new(q(people::RARE)));
     add("q, common word", true, Box::new(q(people::COMMON)));
     add(
@@ -219,39 +181,19 @@ pub fn kinds(facts: Facts, salt: u64) -> Vec<Kind> {
     add(
         "q, two common words",
         true,
-        Box::new(q(&format!(
-            "{} {}",
-            people::COMMON,
-            people::COMMON_LAST.replace('ö', "o")
-        ))),
+        Box::new(q(&format!("{} {}", people::COMMON, people::COMMON_LAST.replace('ö', "o")))),
     );
-    add(
-        "q, two common words that hardly meet",
-        true,
-        Box::new(q(&format!("{oskar} {vandermeer}"))),
-    );
+    add("q, two common words that hardly meet", true, Box::new(q(&format!("{oskar} {vandermeer}"))));
     add("q, no such word", true, Box::new(q("xylophonist")));
-    add(
-        "q, e-mail",
-        true,
-        Box::new(move |i| Request::get(format!("/v1/leads?q={}", people.email(some(i))))),
-    );
+    add("q, e-mail", true, Box::new(move |i| Request::get(format!("/v1/leads?q={}", people.email(some(i))))));
     add(
         "q, end of a phone",
         true,
         Box::new(move |i| Request::get(format!("/v1/leads?q={}", &people::phone_digits(some(i))[3..]))),
     );
     add("q, company", true, Box::new(q(people::COMPANY)));
-    add(
-        "timeline",
-        false,
-        Box::new(move |i| Request::get(format!("/v1/leads/{}/timeline", id_too(i)))),
-    );
-    add(
-        "changes, from the beginning",
-        false,
-        Box::new(fixed("/v1/changes".into())),
-    );
+    add("timeline", false, Box::new(move |i| Request::get(format!("/v1/leads/{}/timeline", id_too(i)))));
+    add("changes, from the beginning", false, Box::new(fixed("/v1/changes".into())));
     add(
         "create",
         false,
@@ -279,11 +221,7 @@ pub fn kinds(facts: Facts, salt: u64) -> Vec<Kind> {
             )
         }),
     );
-    let funnel = fixed(format!(
-        "/v1/reports/funnel?by=source&from={}&to={}",
-        &first[..10],
-        &last[..10]
-    ));
+    let funnel = fixed(format!("/v1/reports/funnel?by=source&from={}&to={}", &first[..10], &last[..10]));
     kinds.push(Kind {
         name: "funnel by source, two years",
         has_target: false,
@@ -299,13 +237,8 @@ pub fn measure(
     connections: u64,
     requests: u64,
 ) -> Result<Vec<Measured>, Failure> {
-    let mut measured: Vec<Measured> = sides
-        .iter()
-        .map(|_| Measured {
-            took: vec![],
-            wall: Duration::ZERO,
-        })
-        .collect();
+    let mut measured: Vec<Measured> =
+        sides.iter().map(|_| Measured { took: vec![], wall: Duration::ZERO }).collect();
     let each = (requests / TURNS / connections).max(1);
     for turn in 0..TURNS {
         for (side, sum) in sides.iter().zip(&mut measured) {
@@ -337,12 +270,7 @@ fn take_turn(
         let mut took = vec![];
         let begun = Instant::now();
         for i in 0..each {
-            took.push(
-                client
-                    .succeed(&(kind.make)(base + WARM_UP + i))
-                    .map_err(text)?
-                    .took,
-            );
+            took.push(client.succeed(&(kind.make)(base + WARM_UP + i)).map_err(text)?.took);
             if begun.elapsed() > TURN {
                 break;
             }
@@ -350,9 +278,7 @@ fn take_turn(
         Ok((took, begun.elapsed()))
     };
     let results: Vec<_> = thread::scope(|scope| {
-        let running: Vec<_> = (0..connections)
-            .map(|place| scope.spawn(move || one(place)))
-            .collect();
+        let running: Vec<_> = (0..connections).map(|place| scope.spawn(move || one(place))).collect();
         running.into_iter().map(|thread| thread.join()).collect()
     });
     let (mut all, mut longest) = (vec![], Duration::ZERO);

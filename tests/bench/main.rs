@@ -92,9 +92,7 @@ fn order() -> Result<Order, Failure> {
         postgres: postgres.clone(),
         dir: PathBuf::from(dir),
         page: PathBuf::from(page),
-        people: People {
-            leads: leads.parse()?,
-        },
+        people: People { leads: leads.parse()? },
         requests: requests.parse()?,
         parts: parts.split(',').map(Part::named).collect::<Result<_, _>>()?,
         turn: Duration::from_secs(seconds.parse::<u64>()?.max(1)),
@@ -154,15 +152,9 @@ fn ask(order: &Order, now: Timestamp) -> Result<(Vec<Side>, Vec<Line>), Failure>
         starts.push(all);
     }
 
-    let servers = homes
-        .iter()
-        .map(Home::start)
-        .collect::<Result<Vec<Server>, Failure>>()?;
+    let servers = homes.iter().map(Home::start).collect::<Result<Vec<Server>, Failure>>()?;
     thread::sleep(REST);
-    let before = servers
-        .iter()
-        .map(Server::memory)
-        .collect::<Result<Vec<_>, _>>()?;
+    let before = servers.iter().map(Server::memory).collect::<Result<Vec<_>, _>>()?;
     let lines = measure_all(&servers, order, now)?;
     let mut sides = vec![];
     for (place, home) in homes.iter().enumerate() {
@@ -197,10 +189,7 @@ fn homes(order: &Order) -> Result<Vec<Home>, Failure> {
         dir: order.dir.join(format!("{kind}-{}", order.people.leads)),
         url,
     };
-    Ok(vec![
-        home("SQLite", "sqlite", None),
-        home("PostgreSQL", "postgres", Some(format!("{server}/{name}"))),
-    ])
+    Ok(vec![home("SQLite", "sqlite", None), home("PostgreSQL", "postgres", Some(format!("{server}/{name}")))])
 }
 
 /// Fill at once those that no run before has filled; answer how many seconds these took, by name.
@@ -244,22 +233,15 @@ fn fill_both(homes: &[Home], order: &Order, now: Timestamp) -> Result<BTreeMap<&
         Ok((home.name, seconds))
     };
     let filled: Vec<Result<_, Failure>> = thread::scope(|scope| {
-        let running: Vec<_> = homes
-            .iter()
-            .map(|home| scope.spawn(move || fill_one(home)))
-            .collect();
+        let running: Vec<_> = homes.iter().map(|home| scope.spawn(move || fill_one(home))).collect();
         let joined = running.into_iter().map(|thread| thread.join());
-        joined
-            .map(|one| one.unwrap_or_else(|_| Err("the filling panicked".into())))
-            .collect()
+        joined.map(|one| one.unwrap_or_else(|_| Err("the filling panicked".into()))).collect()
     });
     filled.into_iter().collect()
 }
 
 fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(work)
 }
 
@@ -296,12 +278,7 @@ fn measure_all(servers: &[Server], order: &Order, now: Timestamp) -> Result<Vec<
                 .map(|one| format!("{:.2}/{:.2} ms", one.percentile(0.5), one.percentile(0.99)))
                 .collect();
             say(&format!("{name}, {connections}: {}", shown.join(" and ")));
-            lines.push(Line {
-                name,
-                has_target,
-                connections,
-                measured,
-            });
+            lines.push(Line { name, has_target, connections, measured });
         }
     }
     Ok(lines)

@@ -88,9 +88,8 @@ const STEM: [&str; 40] = [
     "Pfeil", "Quist", "Ritter", "Schön", "Thal", "Ulm", "Vogel", "Winter", "Zimmer", "Ash", "Birch", "Cedar",
     "Elm", "Haw", "Oak", "Thorn",
 ];
-const ENDING: [&str; 12] = [
-    "ström", "mann", "feld", "qvist", "gren", "lund", "bach", "hausen", "wood", "field", "ton", "worth",
-];
+const ENDING: [&str; 12] =
+    ["ström", "mann", "feld", "qvist", "gren", "lund", "bach", "hausen", "wood", "field", "ton", "worth"];
 const NAMED: [&str; 50] = [
     "Amber", "Silver", "Copper", "Cobalt", "Crimson", "Ivory", "Jade", "Golden", "Indigo", "Scarlet",
     "Northern", "Southern", "Eastern", "Western", "Upper", "Lower", "Bright", "Quiet", "Swift", "Steady",
@@ -265,12 +264,7 @@ impl People {
     /// The n-th lead's e-mail.
     pub fn email(self, n: u64) -> String {
         let (first, last) = name(n, &mut Dice::of(n));
-        format!(
-            "{}.{}.{n}@{}",
-            ascii(first),
-            ascii(&last),
-            domain(self.company_of(n))
-        )
+        format!("{}.{}.{n}@{}", ascii(first), ascii(&last), domain(self.company_of(n)))
     }
 
     /// Leads of one company became known at very different times.
@@ -322,19 +316,11 @@ fn ascii(text: &str) -> String {
 
 fn domain(company: u64) -> String {
     let (named, thing, _) = words_of(company);
-    format!(
-        "{}-{}-{company}.example",
-        named.to_lowercase(),
-        thing.to_lowercase()
-    )
+    format!("{}-{}-{company}.example", named.to_lowercase(), thing.to_lowercase())
 }
 
 fn words_of(company: u64) -> (&'static str, &'static str, &'static str) {
     let company = company as usize;
     let (named, rest) = (company % NAMED.len(), company / NAMED.len());
-    (
-        NAMED[named],
-        THING[rest % THING.len()],
-        KIND[rest / THING.len() % KIND.len()],
-    )
+    (NAMED[named], THING[rest % THING.len()], KIND[rest / THING.len() % KIND.len()])
 }

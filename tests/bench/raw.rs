@@ -21,10 +21,7 @@ impl Table {
         let mut tables: Vec<Self> = vec![];
         for [table, name, kind] in texts::<3>(on, sql).await? {
             if tables.last().is_none_or(|last| last.name != table) {
-                tables.push(Self {
-                    name: table,
-                    columns: vec![],
-                });
+                tables.push(Self { name: table, columns: vec![] });
             }
             if let Some(last) = tables.last_mut() {
                 last.columns.push((name, kind));
@@ -38,10 +35,7 @@ impl Table {
         let names = self.columns.iter().map(|(name, _)| format!("\"{name}\""));
         let names = names.collect::<Vec<_>>().join(", ");
         if backend == DbBackend::Postgres {
-            let typed = self
-                .columns
-                .iter()
-                .map(|(name, kind)| format!("\"{name}\" {kind}"));
+            let typed = self.columns.iter().map(|(name, kind)| format!("\"{name}\" {kind}"));
             let typed = typed.collect::<Vec<_>>().join(", ");
             return format!(
                 "INSERT INTO {} ({names}) SELECT {names} FROM json_to_recordset($1::text::json) AS x({typed})",
@@ -54,10 +48,7 @@ impl Table {
             _ => format!("x.value->>'{name}'"),
         };
         let values = self.columns.iter().map(value).collect::<Vec<_>>().join(", ");
-        format!(
-            "INSERT INTO {} ({names}) SELECT {values} FROM jsonb_each(?1) AS x WHERE true",
-            self.name
-        )
+        format!("INSERT INTO {} ({names}) SELECT {values} FROM jsonb_each(?1) AS x WHERE true", self.name)
     }
 }
 
@@ -71,9 +62,7 @@ pub struct Raw {
 impl Raw {
     /// To a database.
     pub fn to(home: &Home) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (url, begin, settings) = match home.place() {
             Place::Sqlite(path) => (
                 format!("sqlite://{}", path.display()),

@@ -116,17 +116,10 @@ impl Figures {
     }
 
     fn write_targets(&self, page: &mut String) -> std::fmt::Result {
-        writeln!(
-            page,
-            "\n## Requests\n\n| target | database | measured | |\n| --- | --- | --: | --- |"
-        )?;
+        writeln!(page, "\n## Requests\n\n| target | database | measured | |\n| --- | --- | --: | --- |")?;
         for side in &self.sides {
             let memory = side.memory_before;
-            let start = side
-                .starts
-                .get(side.starts.len() / 2)
-                .copied()
-                .unwrap_or(f64::NAN);
+            let start = side.starts.get(side.starts.len() / 2).copied().unwrap_or(f64::NAN);
             writeln!(
                 page,
                 "| idle memory below {MOST_MEMORY:.0} MB | {} | {memory:.1} MB ({:.1} MB after all requests) | {} |",
@@ -161,11 +154,7 @@ impl Figures {
                     if connections == 1 { "" } else { "s" },
                     side.name,
                     met(over.is_empty()),
-                    if over.is_empty() {
-                        String::new()
-                    } else {
-                        format!(": {}", over.join(", "))
-                    },
+                    if over.is_empty() { String::new() } else { format!(": {}", over.join(", ")) },
                 )?;
             }
         }
@@ -186,11 +175,7 @@ impl Figures {
             write!(head, " {name} p50 ms | p99 ms | requests/s |")?;
             rule += " --: | --: | --: |";
         }
-        writeln!(
-            page,
-            "{head} p50, {} / {} |\n{rule} --: |",
-            self.sides[1].name, self.sides[0].name
-        )?;
+        writeln!(page, "{head} p50, {} / {} |\n{rule} --: |", self.sides[1].name, self.sides[0].name)?;
         for line in self.lines.iter().filter(|line| line.connections == connections) {
             write!(page, "| {} |", line.name)?;
             for one in &line.measured {
@@ -258,8 +243,7 @@ fn machine() -> String {
         .find_map(|line| line.strip_prefix("MemTotal:"))
         .and_then(|rest| rest.split_whitespace().next())
         .and_then(|number| number.parse::<f64>().ok());
-    let memory = kilobytes.map_or(String::new(), |kilobytes| {
-        format!(", {:.0} GB of memory", kilobytes / 1024.0 / 1024.0)
-    });
+    let memory = kilobytes
+        .map_or(String::new(), |kilobytes| format!(", {:.0} GB of memory", kilobytes / 1024.0 / 1024.0));
     format!("{cores} cores{memory}, {system}")
 }

@@ -35,19 +35,13 @@ impl Home {
     /// Where the store finds the database.
     pub fn place(&self) -> Place {
         match &self.url {
-            Some(url) => Place::Postgres {
-                url: url.clone(),
-                replica: None,
-            },
+            Some(url) => Place::Postgres { url: url.clone(), replica: None },
             None => Place::Sqlite(self.dir.join("tandem.db")),
         }
     }
 
     fn command(&self, arguments: &[&str]) -> Result<Command, Failure> {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.dir.join("tandem.log"))?;
+        let log = File::options().create(true).append(true).open(self.dir.join("tandem.log"))?;
         let mut command = Command::new(&self.program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TANDEM_") {
@@ -108,11 +102,10 @@ impl Home {
         fs::remove_file(&file)?;
         match status.success() {
             true => Ok(()),
-            false => Err(format!(
-                "tandem {arguments:?} failed: see {}",
-                self.dir.join("tandem.log").display()
-            )
-            .into()),
+            false => {
+                Err(format!("tandem {arguments:?} failed: see {}", self.dir.join("tandem.log").display())
+                    .into())
+            }
         }
     }
 
@@ -123,11 +116,7 @@ impl Home {
         command.env("TANDEM_LISTEN", address.to_string());
         let begun = Instant::now();
         let child = command.spawn()?;
-        let mut server = Server {
-            child,
-            address,
-            started_in: Duration::ZERO,
-        };
+        let mut server = Server { child, address, started_in: Duration::ZERO };
         loop {
             if begun.elapsed() > Duration::from_secs(30) || server.child.try_wait()?.is_some() {
                 return Err(format!(
@@ -173,10 +162,7 @@ impl Server {
     pub fn key(&self) -> Result<String, Failure> {
         let login = json!({"email": ADMIN, "password": PASSWORD});
         let login = Client::connect(self.address, None)?.succeed(&Request::post("/v1/auth/login", login))?;
-        let token = login.json()?["access_token"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
+        let token = login.json()?["access_token"].as_str().unwrap_or_default().to_owned();
         let scopes = [
             Scope::LeadsRead,
             Scope::LeadsWrite,
@@ -200,20 +186,14 @@ impl Server {
 
     /// The memory that it holds, in MB (resident set, shared pages included).
     pub fn memory(&self) -> Result<f64, Failure> {
-        let status = Path::new("/proc")
-            .join(self.child.id().to_string())
-            .join("status");
+        let status = Path::new("/proc").join(self.child.id().to_string()).join("status");
         if let Ok(status) = fs::read_to_string(status) {
             let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-            let kilobytes: f64 = line
-                .and_then(|rest| rest.split_whitespace().next())
-                .unwrap_or("0")
-                .parse()?;
+            let kilobytes: f64 =
+                line.and_then(|rest| rest.split_whitespace().next()).unwrap_or("0").parse()?;
             return Ok(kilobytes / 1024.0);
         }
-        let ps = Command::new("ps")
-            .args(["-o", "rss=", "-p", &self.child.id().to_string()])
-            .output()?;
+        let ps = Command::new("ps").args(["-o", "rss=", "-p", &self.child.id().to_string()]).output()?;
         Ok(String::from_utf8_lossy(&ps.stdout).trim().parse::<f64>()? / 1024.0)
     }
 

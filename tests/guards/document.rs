@@ -14,18 +14,12 @@ use crate::{files, root};
 fn the_committed_document_is_the_one_of_the_code() {
     let committed = std::fs::read_to_string(root().join("openapi/tandem.json")).unwrap_or_default();
     let text = openapi::text(&openapi::document());
-    assert!(
-        committed == text,
-        "write it anew: cargo run -- openapi > openapi/tandem.json"
-    );
+    assert!(committed == text, "write it anew: cargo run -- openapi > openapi/tandem.json");
 }
 
 #[test]
 fn the_document_is_the_same_on_every_run() {
-    assert_eq!(
-        openapi::text(&openapi::document()),
-        openapi::text(&openapi::document())
-    );
+    assert_eq!(openapi::text(&openapi::document()), openapi::text(&openapi::document()));
 }
 
 #[test]
@@ -34,11 +28,7 @@ fn every_annotated_handler_is_an_operation() {
     let annotated: usize = sources
         .iter()
         .filter(|(name, _)| !name.ends_with("openapi/sample.rs"))
-        .map(|(_, text)| {
-            text.lines()
-                .filter(|line| line.trim_start().starts_with("#[utoipa::path"))
-                .count()
-        })
+        .map(|(_, text)| text.lines().filter(|line| line.trim_start().starts_with("#[utoipa::path")).count())
         .sum();
     assert_eq!(pass::operations(&openapi::document()).count(), annotated);
 }
@@ -55,13 +45,8 @@ fn every_operation_says_who_may_and_names_scopes_that_exist() {
         for scope in operation["x-required-scopes"].as_array().into_iter().flatten() {
             let name = scope.as_str().unwrap();
             assert!(Scope::named(name).is_some(), "{method} {path}: {name}");
-            let refusal = operation["responses"]["403"]["description"]
-                .as_str()
-                .unwrap_or_default();
-            assert!(
-                refusal.contains(name),
-                "{method} {path}: the 403 does not name {name}"
-            );
+            let refusal = operation["responses"]["403"]["description"].as_str().unwrap_or_default();
+            assert!(refusal.contains(name), "{method} {path}: the 403 does not name {name}");
         }
     }
 }
@@ -107,10 +92,7 @@ fn look_for_limits(schema: &Value, place: &str, unlimited: &mut BTreeSet<String>
         unlimited.insert(place.to_owned());
     }
     for (name, member) in members {
-        if !matches!(
-            name.as_str(),
-            "example" | "examples" | "default" | "enum" | "const"
-        ) {
+        if !matches!(name.as_str(), "example" | "examples" | "default" | "enum" | "const") {
             look_for_limits(member, &format!("{place}/{name}"), unlimited);
         }
     }

@@ -17,11 +17,7 @@ fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
     gather(&root().join(folder), ending, &mut found);
     found.sort();
     let named = |path: PathBuf| {
-        let name = path
-            .strip_prefix(root())
-            .unwrap()
-            .to_string_lossy()
-            .replace('\\', "/");
+        let name = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
         (name, std::fs::read_to_string(&path).unwrap())
     };
     found.into_iter().map(named).collect()

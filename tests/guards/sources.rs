@@ -132,15 +132,8 @@ const DIALECT: &[&str] = &[
 ];
 
 /// The beginnings of statements.
-const SQL: &[&str] = &[
-    "\"SELECT ",
-    "\"INSERT INTO ",
-    "\"UPDATE ",
-    "\"DELETE FROM ",
-    "\"CREATE ",
-    "\"ALTER ",
-    "\"DROP ",
-];
+const SQL: &[&str] =
+    &["\"SELECT ", "\"INSERT INTO ", "\"UPDATE ", "\"DELETE FROM ", "\"CREATE ", "\"ALTER ", "\"DROP "];
 
 #[test]
 fn the_rules_stand_on_an_agreed_list_of_crates() {
@@ -158,22 +151,12 @@ fn the_rules_stand_on_an_agreed_list_of_crates() {
         "--locked",
         "--offline",
     ];
-    let tree = Command::new(cargo)
-        .args(arguments)
-        .current_dir(root())
-        .output()
-        .unwrap();
+    let tree = Command::new(cargo).args(arguments).current_dir(root()).output().unwrap();
     assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
     let tree = String::from_utf8(tree.stdout).unwrap();
-    let closure: BTreeSet<&str> = tree
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .filter(|n| !n.is_empty())
-        .collect();
-    let foreign: Vec<_> = closure
-        .iter()
-        .filter(|name| !BELOW_DOMAIN.contains(name))
-        .collect();
+    let closure: BTreeSet<&str> =
+        tree.lines().filter_map(|line| line.split(' ').next()).filter(|n| !n.is_empty()).collect();
+    let foreign: Vec<_> = closure.iter().filter(|name| !BELOW_DOMAIN.contains(name)).collect();
     assert_eq!(foreign, Vec::<&&str>::new(), "domain may not depend on these");
 }
 
@@ -183,11 +166,7 @@ fn rows_are_not_looked_for_by_one_set_or_another() {
     let is_set = |line: &&str| line.contains("dialect::id_in") || line.contains("dialect::text_in");
     for (path, text) in files("crates/store/src", ".rs") {
         let lines: Vec<&str> = text.lines().collect();
-        for (at, _) in lines
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| line.contains("Condition::any()"))
-        {
+        for (at, _) in lines.iter().enumerate().filter(|(_, line)| line.contains("Condition::any()")) {
             let next = &lines[at..lines.len().min(at + 8)];
             assert!(!next.iter().any(is_set), "{path}:{}", at + 1);
         }
@@ -211,10 +190,7 @@ fn each_crate_depends_on_the_crates_below_it_alone() {
         assert_eq!(foreign, Vec::<&str>::new(), "{manifest}");
     }
     let api = std::fs::read_to_string(root().join("crates/api/Cargo.toml")).unwrap();
-    assert!(
-        !api.contains("sea-orm") && !api.contains("sqlx"),
-        "api knows no SQL"
-    );
+    assert!(!api.contains("sea-orm") && !api.contains("sqlx"), "api knows no SQL");
 }
 
 #[test]
@@ -226,9 +202,7 @@ fn what_one_database_alone_understands_stands_in_the_dialect_files() {
         // It fills SQLite's disk.
         "crates/store/src/db/tests.rs",
     ];
-    let sources = ["crates", "migrations"]
-        .into_iter()
-        .flat_map(|folder| files(folder, ".rs"));
+    let sources = ["crates", "migrations"].into_iter().flat_map(|folder| files(folder, ".rs"));
     let mut found = vec![];
     for (name, text) in sources.filter(|(name, _)| !allowed.contains(&name.as_str())) {
         for (number, line) in code(&text) {
@@ -246,15 +220,11 @@ fn what_one_database_alone_understands_stands_in_the_dialect_files() {
 #[test]
 fn sql_stands_in_the_store_alone() {
     let mut found = vec![];
-    let sources = ["crates/api/src", "crates/domain/src"]
-        .into_iter()
-        .flat_map(|folder| files(folder, ".rs"));
+    let sources = ["crates/api/src", "crates/domain/src"].into_iter().flat_map(|folder| files(folder, ".rs"));
     for (name, text) in sources {
         for (number, line) in code(&text) {
             found.extend(
-                SQL.iter()
-                    .filter(|word| line.contains(*word))
-                    .map(|word| format!("{name}:{number}: {word}")),
+                SQL.iter().filter(|word| line.contains(*word)).map(|word| format!("{name}:{number}: {word}")),
             );
         }
     }
@@ -265,24 +235,14 @@ fn sql_stands_in_the_store_alone() {
 fn transactions_are_opened_in_one_place() {
     // The dialect holds the lock of the migration by a transaction, which writes no data.
     let allowed = ["crates/store/src/db.rs", "crates/store/src/dialect.rs"];
-    let words = [
-        "TransactionTrait",
-        "begin_with_options",
-        "begin_with_config",
-        ".transaction(",
-    ];
+    let words = ["TransactionTrait", "begin_with_options", "begin_with_config", ".transaction("];
     let mut found = vec![];
-    for (name, text) in files("crates", ".rs")
-        .into_iter()
-        .filter(|(name, _)| !allowed.contains(&name.as_str()))
+    for (name, text) in
+        files("crates", ".rs").into_iter().filter(|(name, _)| !allowed.contains(&name.as_str()))
     {
         for (number, line) in code(&text) {
-            found.extend(
-                words
-                    .iter()
-                    .filter(|word| line.contains(*word))
-                    .map(|_| format!("{name}:{number}")),
-            );
+            found
+                .extend(words.iter().filter(|word| line.contains(*word)).map(|_| format!("{name}:{number}")));
         }
     }
     assert_eq!(found, Vec::<String>::new());
@@ -291,9 +251,8 @@ fn transactions_are_opened_in_one_place() {
 #[test]
 fn one_file_asks_what_time_it_is() {
     let mut found = vec![];
-    for (name, text) in files("crates", ".rs")
-        .into_iter()
-        .filter(|(name, _)| name != "crates/api/src/ambient.rs")
+    for (name, text) in
+        files("crates", ".rs").into_iter().filter(|(name, _)| name != "crates/api/src/ambient.rs")
     {
         for (number, line) in code(&text) {
             if line.contains("SystemTime::now")
@@ -322,12 +281,8 @@ fn whatever_is_done_with_a_lead_is_judged() {
 fn every_path_on_the_map_exists() {
     let map = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let is_path = |word: &&str| {
-        let is_plain = word
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
-        let is_file = [".rs", ".md", ".toml", ".json"]
-            .iter()
-            .any(|ending| word.ends_with(ending));
+        let is_plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
+        let is_file = [".rs", ".md", ".toml", ".json"].iter().any(|ending| word.ends_with(ending));
         is_plain && !word.starts_with('/') && (word.contains('/') || is_file)
     };
     let named = map.split('`').skip(1).step_by(2).filter(is_path);
@@ -337,23 +292,12 @@ fn every_path_on_the_map_exists() {
 
 /// A path from the root, or from a crate's sources where the map speaks of that crate.
 fn exists(path: &str) -> bool {
-    let from = [
-        "",
-        "crates",
-        "crates/domain/src",
-        "crates/store/src",
-        "crates/api/src",
-        "migrations/src",
-        "tests",
-    ];
-    let crates = [
-        ("domain/", "crates/domain/src/"),
-        ("store/", "crates/store/src/"),
-        ("api/", "crates/api/src/"),
-    ];
-    let in_crate = crates
-        .iter()
-        .filter_map(|(short, long)| Some(format!("{long}{}", path.strip_prefix(short)?)));
+    let from =
+        ["", "crates", "crates/domain/src", "crates/store/src", "crates/api/src", "migrations/src", "tests"];
+    let crates =
+        [("domain/", "crates/domain/src/"), ("store/", "crates/store/src/"), ("api/", "crates/api/src/")];
+    let in_crate =
+        crates.iter().filter_map(|(short, long)| Some(format!("{long}{}", path.strip_prefix(short)?)));
     from.iter()
         .map(|folder| format!("{folder}/{path}"))
         .chain(in_crate)
@@ -362,13 +306,9 @@ fn exists(path: &str) -> bool {
 
 #[test]
 fn every_source_file_says_what_lives_in_it() {
-    let sources = ["crates", "migrations", "tests"]
-        .into_iter()
-        .flat_map(|folder| files(folder, ".rs"));
-    let silent: Vec<String> = sources
-        .filter(|(_, text)| !text.starts_with("//! "))
-        .map(|(name, _)| name)
-        .collect();
+    let sources = ["crates", "migrations", "tests"].into_iter().flat_map(|folder| files(folder, ".rs"));
+    let silent: Vec<String> =
+        sources.filter(|(_, text)| !text.starts_with("//! ")).map(|(name, _)| name).collect();
     assert_eq!(silent, Vec::<String>::new());
 }
 

@@ -9,24 +9,18 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 use tandem_api::edge::crypto::seal::MasterKey;
 use tandem_api::program::config;
-use tandem_tests::{Backend, Database, PASSWORD, on_both, on_both_stores};
+use tandem_tests::{Backend, Database, PASSWORD, TestApp};
 
 /// A command on a database, with nothing else in its environment.
 fn command(database: &Database, arguments: &[&str]) -> Command {
     let config = database.config();
     let mut command = Command::new(env!("CARGO_BIN_EXE_program"));
-    command
-        .args(arguments)
-        .env_clear()
-        .env("TANDEM_DATA_DIR", &database.dir);
+    command.args(arguments).env_clear().env("TANDEM_DATA_DIR", &database.dir);
     command.env("TANDEM_MASTER_KEY", config.master_key.unwrap().reveal());
     if let config::Database::Postgres { url } = &config.database {
         command.env("DATABASE_URL", url.as_str());
     }
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -46,77 +40,80 @@ fn expect(command: Command, code: i32, part: &str) {
     assert!(ended == code && text.contains(part), "{ended}: {text}");
 }
 
-on_both_stores! {
-    async fn the_schema_is_brought_up_to_date_again_and_again(database) {
-        if database.backend == Backend::Sqlite {
-            let file = database.dir.join("tandem.db");
-            fs::remove_file(&file).unwrap();
-            expect(command(database, &["doctor"]), 0, "is not there yet");
-            assert!(!file.exists(), "the doctor makes nothing");
-        }
-        for _ in 0..2 {
-            expect(command(database, &["migrate"]), 0, "The schema is up to date");
-        }
-        expect(command(database, &["doctor"]), 0, "schema: up to date");
-        let raw = database.raw().await;
-        raw.execute_unprepared("DELETE FROM migrations").await.unwrap();
-        raw.close().await.unwrap();
-        expect(command(database, &["doctor"]), 1, "schema: behind");
+#[tandem_tests::test]
+async fn the_schema_is_brought_up_to_date_again_and_again(database: &Database) {
+    if database.backend == Backend::Sqlite {
+        let file = database.dir.join("tandem.db");
+        fs::remove_file(&file).unwrap();
+        expect(command(database, &["doctor"]), 0, "is not there yet");
+        assert!(!file.exists(), "the doctor makes nothing");
     }
+    for _ in 0..2 {
+        expect(command(database, &["migrate"]), 0, "The schema is up to date");
+    }
+    expect(command(database, &["doctor"]), 0, "schema: up to date");
+    let raw = database.raw().await;
+    raw.execute_unprepared("DELETE FROM migrations").await.unwrap();
+    raw.close().await.unwrap();
+    expect(command(database, &["doctor"]), 1, "schema: behind");
+}
 
-    async fn a_worker_ends_when_it_is_told_to(database) {
-        let mut worker = command(database, &["work"]).spawn().unwrap();
-        let mut first = String::new();
-        BufReader::new(worker.stdout.take().unwrap()).read_line(&mut first).unwrap();
-        let beside = said(command(database, &["doctor"]), "");
-        let lock = (database.backend == Backend::Sqlite).then(|| said(command(database, &["demo"]), ""));
-        let stop = Command::new("sh").args(["-c", &format!("kill -TERM {}", worker.id())]).status();
-        let ended = worker.wait().unwrap();
-        assert!(stop.unwrap().success() && ended.code() == Some(0), "{ended}");
-        assert_eq!(first, "Tandem does background jobs\n");
-        assert_eq!(beside.0, 0, "{}", beside.1);
-        if let Some((code, text)) = lock {
-            assert!(code == 1 && text.contains(&format!("(process {}) uses", worker.id())), "{code}: {text}");
-        }
+#[tandem_tests::test]
+async fn a_worker_ends_when_it_is_told_to(database: &Database) {
+    let mut worker = command(database, &["work"]).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(worker.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let beside = said(command(database, &["doctor"]), "");
+    let lock = (database.backend == Backend::Sqlite).then(|| said(command(database, &["demo"]), ""));
+    let stop = Command::new("sh").args(["-c", &format!("kill -TERM {}", worker.id())]).status();
+    let ended = worker.wait().unwrap();
+    assert!(stop.unwrap().success() && ended.code() == Some(0), "{ended}");
+    assert_eq!(first, "Tandem does background jobs\n");
+    assert_eq!(beside.0, 0, "{}", beside.1);
+    if let Some((code, text)) = lock {
+        assert!(code == 1 && text.contains(&format!("(process {}) uses", worker.id())), "{code}: {text}");
     }
 }
 
-on_both! {
-    async fn an_admin_made_on_the_machine_logs_in(app) {
-        let create = |email| command(&app.database, &["admin", "create", "--email", email]);
-        let (code, text) = said(create("grace@example.com"), &format!("{PASSWORD}\n"));
-        assert!(code == 0 && text.contains("Created grace@example.com (user_") && !text.contains("Password:"), "{code}: {text}");
-        app.login("grace@example.com").await;
+#[tandem_tests::test]
+async fn an_admin_made_on_the_machine_logs_in(app: &TestApp) {
+    let create = |email| command(&app.database, &["admin", "create", "--email", email]);
+    let (code, text) = said(create("grace@example.com"), &format!("{PASSWORD}\n"));
+    assert!(
+        code == 0 && text.contains("Created grace@example.com (user_") && !text.contains("Password:"),
+        "{code}: {text}"
+    );
+    app.login("grace@example.com").await;
 
-        let (code, text) = said(create("mary@example.com"), "");
-        let made = text.lines().find_map(|line| line.strip_prefix("Password: "));
-        let login = json!({"email": "mary@example.com", "password": made.unwrap()});
-        app.post("/v1/auth/login").json(login).await.expect(200);
-        assert_eq!((code, said(create("mary@example.com"), "").0), (0, 1), "there is one of this e-mail");
+    let (code, text) = said(create("mary@example.com"), "");
+    let made = text.lines().find_map(|line| line.strip_prefix("Password: "));
+    let login = json!({"email": "mary@example.com", "password": made.unwrap()});
+    app.post("/v1/auth/login").json(login).await.expect(200);
+    assert_eq!((code, said(create("mary@example.com"), "").0), (0, 1), "there is one of this e-mail");
+}
+
+#[tandem_tests::test]
+async fn a_doctor_looks_at_the_master_key(app: &TestApp) {
+    let doctor = || command(&app.database, &["doctor"]);
+    expect(doctor(), 0, "master key: good");
+    let mut foreign = doctor();
+    foreign.env("TANDEM_MASTER_KEY", MasterKey::generate().reveal());
+    expect(foreign, 1, "is not the one that this database was made with");
+    if app.database.backend == Backend::Postgres {
+        return expect(doctor(), 0, ", UTF8");
     }
 
-    async fn a_doctor_looks_at_the_master_key(app) {
-        let doctor = || command(&app.database, &["doctor"]);
-        expect(doctor(), 0, "master key: good");
-        let mut foreign = doctor();
-        foreign.env("TANDEM_MASTER_KEY", MasterKey::generate().reveal());
-        expect(foreign, 1, "is not the one that this database was made with");
-        if app.database.backend == Backend::Postgres {
-            return expect(doctor(), 0, ", UTF8");
-        }
-
-        let without = || {
-            let mut doctor = doctor();
-            doctor.env_remove("TANDEM_MASTER_KEY");
-            doctor
-        };
-        expect(without(), 1, "master key: missing");
-        let file = app.database.dir.join("master.key");
-        assert!(!file.exists(), "the doctor makes nothing");
-        fs::write(&file, app.database.config().master_key.unwrap().reveal()).unwrap();
-        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
-        expect(without(), 1, "chmod 600");
-        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-        expect(without(), 0, "master key: good");
-    }
+    let without = || {
+        let mut doctor = doctor();
+        doctor.env_remove("TANDEM_MASTER_KEY");
+        doctor
+    };
+    expect(without(), 1, "master key: missing");
+    let file = app.database.dir.join("master.key");
+    assert!(!file.exists(), "the doctor makes nothing");
+    fs::write(&file, app.database.config().master_key.unwrap().reveal()).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    expect(without(), 1, "chmod 600");
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    expect(without(), 0, "master key: good");
 }

@@ -1,39 +1,49 @@
 //! The demo: a year by the real rules, the same one for the same seed.
 
 use serde_json::json;
-use tandem_tests::{Backend, START, TestApp, on_both};
+use tandem_tests::{Backend, Given, START, TestApp};
 
-on_both! {
-    async fn a_year_is_made_by_the_rules_and_can_be_looked_at(app) {
-        let made = tandem_api::program::commands::demo::fill(app.running.app.clone(), 7, START).await.unwrap();
-        let login = json!({"email": made.email, "password": made.password});
-        let token = app.post("/v1/auth/login").json(login).await.expect(200)["access_token"].as_str().unwrap().to_owned();
-        let told = made.told("http://127.0.0.1:8080", "TANDEM_DATA_DIR=./demo tandem serve");
-        for said in [made.email, &made.password, "Stop what serves on http://127.0.0.1:8080,", "TANDEM_DATA_DIR=./demo tandem serve"] {
-            assert!(told.contains(said), "{said}: {told}");
-        }
-
-        let funnel = format!("/v1/reports/funnel?by=source&from={}&to={}", &made.from.to_string()[..10], &made.to.to_string()[..10]);
-        let funnel = app.get(&funnel).by(&token).await.expect(200);
-        let reached = |stage: &str| {
-            let stages = funnel["totals"].as_array().unwrap();
-            stages.iter().find(|one| one["stage"] == stage).unwrap()["cycles"].as_u64().unwrap()
-        };
-        let steps = ["lead", "mql", "sal", "sql", "opportunity", "customer"].map(reached);
-        assert!(steps.is_sorted_by(|a, b| a > b) && steps[0] > 2_000 && steps[5] > 50, "{steps:?}");
-
-        let count = async |path: &str| {
-            let page = app.get(path).by(&token).header("prefer", "return=total-count").await.expect(200);
-            page["total_count"].as_u64().unwrap()
-        };
-        assert_eq!(count("/v1/deals?state=won").await, made.tally.of("won"));
-        assert_eq!(count("/v1/deals").await, made.tally.of("deals"));
-        let rejected = app.get("/v1/submissions?status=rejected").by(&token).await.expect(200);
-        assert!(!rejected.each("id").is_empty());
-
-        let again = tandem_api::program::commands::demo::fill(app.running.app.clone(), 7, START).await.unwrap_err();
-        assert!(again.to_string().contains("not empty"), "{again}");
+#[tandem_tests::test]
+async fn a_year_is_made_by_the_rules_and_can_be_looked_at(app: &TestApp) {
+    let made = tandem_api::program::commands::demo::fill(app.running.app.clone(), 7, START).await.unwrap();
+    let login = json!({"email": made.email, "password": made.password});
+    let token =
+        app.post("/v1/auth/login").json(login).await.expect(200)["access_token"].as_str().unwrap().to_owned();
+    let told = made.told("http://127.0.0.1:8080", "TANDEM_DATA_DIR=./demo tandem serve");
+    for said in [
+        made.email,
+        &made.password,
+        "Stop what serves on http://127.0.0.1:8080,",
+        "TANDEM_DATA_DIR=./demo tandem serve",
+    ] {
+        assert!(told.contains(said), "{said}: {told}");
     }
+
+    let funnel = format!(
+        "/v1/reports/funnel?by=source&from={}&to={}",
+        &made.from.to_string()[..10],
+        &made.to.to_string()[..10]
+    );
+    let funnel = app.get(&funnel).by(&token).await.expect(200);
+    let reached = |stage: &str| {
+        let stages = funnel["totals"].as_array().unwrap();
+        stages.iter().find(|one| one["stage"] == stage).unwrap()["cycles"].as_u64().unwrap()
+    };
+    let steps = ["lead", "mql", "sal", "sql", "opportunity", "customer"].map(reached);
+    assert!(steps.is_sorted_by(|a, b| a > b) && steps[0] > 2_000 && steps[5] > 50, "{steps:?}");
+
+    let count = async |path: &str| {
+        let page = app.get(path).by(&token).header("prefer", "return=total-count").await.expect(200);
+        page["total_count"].as_u64().unwrap()
+    };
+    assert_eq!(count("/v1/deals?state=won").await, made.tally.of("won"));
+    assert_eq!(count("/v1/deals").await, made.tally.of("deals"));
+    let rejected = app.get("/v1/submissions?status=rejected").by(&token).await.expect(200);
+    assert!(!rejected.each("id").is_empty());
+
+    let again =
+        tandem_api::program::commands::demo::fill(app.running.app.clone(), 7, START).await.unwrap_err();
+    assert!(again.to_string().contains("not empty"), "{again}");
 }
 
 #[actix_web::test]

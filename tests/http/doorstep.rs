@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tandem_tests::{Backend, PASSWORD, TestApp};
+use tandem_tests::{Backend, Given, PASSWORD, TestApp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -25,11 +25,7 @@ async fn whoever_calls_too_often_is_told_when_to_come_back() {
     assert_eq!(admitted.header("ratelimit"), Some("\"caller\";r=0;t=60"));
     assert_eq!(admitted.header("retry-after"), None);
 
-    let refused = app
-        .post("/v1/leads")
-        .by(by)
-        .json(json!({"email": "ada@example.com"}))
-        .await;
+    let refused = app.post("/v1/leads").by(by).json(json!({"email": "ada@example.com"})).await;
     let refused = refused.refused(429, "too_many_requests");
     assert_eq!(refused.header("ratelimit-policy"), Some("\"caller\";q=1;w=60"));
     assert_eq!(refused.header("ratelimit"), Some("\"caller\";r=0;t=60"));
@@ -49,31 +45,14 @@ async fn front_ends_of_listed_origins_may_call() {
     let app = listed.await.unwrap();
     let by = app.admin().await;
 
-    let read = app
-        .get("/v1/leads")
-        .by(by)
-        .header("origin", FRONT_END)
-        .await
-        .expect(200);
+    let read = app.get("/v1/leads").by(by).header("origin", FRONT_END).await.expect(200);
     assert_eq!(read.header("access-control-allow-origin"), Some(FRONT_END));
-    assert!(
-        read.header("access-control-expose-headers")
-            .unwrap()
-            .contains("etag")
-    );
+    assert!(read.header("access-control-expose-headers").unwrap().contains("etag"));
     assert_eq!(read.header("access-control-allow-credentials"), None);
     let varies = |(name, value): &(String, String)| name == "vary" && value.eq_ignore_ascii_case("origin");
     assert!(read.headers.iter().any(varies), "{:?}", read.headers);
-    let refused = app
-        .get("/v1/leads")
-        .header("origin", FRONT_END)
-        .await
-        .refused(401, "unauthenticated");
-    assert_eq!(
-        refused.header("access-control-allow-origin"),
-        Some(FRONT_END),
-        "it may read what was wrong"
-    );
+    let refused = app.get("/v1/leads").header("origin", FRONT_END).await.refused(401, "unauthenticated");
+    assert_eq!(refused.header("access-control-allow-origin"), Some(FRONT_END), "it may read what was wrong");
 
     let asks = |origin: &str| {
         let request = app.request("OPTIONS", "/v1/leads").header("origin", origin);
@@ -81,40 +60,14 @@ async fn front_ends_of_listed_origins_may_call() {
     };
     let allowed = asks(FRONT_END).await.expect(204);
     assert_eq!(allowed.header("access-control-allow-origin"), Some(FRONT_END));
-    assert!(
-        allowed
-            .header("access-control-allow-methods")
-            .unwrap()
-            .contains("PATCH")
-    );
-    for name in [
-        "authorization",
-        "content-type",
-        "if-match",
-        "idempotency-key",
-        "traceparent",
-    ] {
-        assert!(
-            allowed
-                .header("access-control-allow-headers")
-                .unwrap()
-                .contains(name),
-            "{name}"
-        );
+    assert!(allowed.header("access-control-allow-methods").unwrap().contains("PATCH"));
+    for name in ["authorization", "content-type", "if-match", "idempotency-key", "traceparent"] {
+        assert!(allowed.header("access-control-allow-headers").unwrap().contains(name), "{name}");
     }
 
-    for foreign in [
-        "https://evil.example",
-        "http://crm.example.com",
-        "https://crm.example.com.evil",
-        "null",
-    ] {
-        let read = app
-            .get("/v1/leads")
-            .by(by)
-            .header("origin", foreign)
-            .await
-            .expect(200);
+    for foreign in ["https://evil.example", "http://crm.example.com", "https://crm.example.com.evil", "null"]
+    {
+        let read = app.get("/v1/leads").by(by).header("origin", foreign).await.expect(200);
         for answer in [read, asks(foreign).await] {
             assert_eq!(answer.header("access-control-allow-origin"), None, "{foreign}");
             assert_eq!(answer.header("access-control-allow-methods"), None, "{foreign}");
@@ -140,9 +93,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
         }
         answer
     };
-    let answer = tokio::time::timeout(Duration::from_secs(10), answered)
-        .await
-        .unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(10), answered).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     drop(stream);
     app.stop().await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tandem_api::edge::openapi::pass::operations;
-use tandem_tests::{contract, on_both};
+use tandem_tests::{TestApp, contract};
 
 /// What needs more than the ids of records that other examples make: most have a place of their own in the story.
 const APART: [&str; 7] = [
@@ -22,56 +22,57 @@ fn example(method: &str, path: &str) -> Value {
     operation["requestBody"]["content"]["application/json"]["example"].clone()
 }
 
-on_both! {
-    async fn the_examples_of_the_document_can_be_sent_as_they_stand(app) {
-        let mut setup = example("post", "/v1/setup");
-        setup["token"] = json!(app.setup_token().await);
-        app.post("/v1/setup").json(setup).await.expect(201);
-        let tokens = app.post("/v1/auth/login").json(example("post", "/v1/auth/login")).await.expect(200);
-        let by = tokens["access_token"].as_str().unwrap();
+#[tandem_tests::test]
+async fn the_examples_of_the_document_can_be_sent_as_they_stand(app: &TestApp) {
+    let mut setup = example("post", "/v1/setup");
+    setup["token"] = json!(app.setup_token().await);
+    app.post("/v1/setup").json(setup).await.expect(201);
+    let tokens = app.post("/v1/auth/login").json(example("post", "/v1/auth/login")).await.expect(200);
+    let by = tokens["access_token"].as_str().unwrap();
 
-        let mut bodies: Vec<(&str, &str)> = operations(&contract().document)
-            .map(|(path, method, _)| (path, method))
-            .filter(|(path, method)| !example(method, path).is_null())
-            .filter(|(path, _)| !APART.iter().any(|apart| path.starts_with(apart)))
-            .collect();
-        // Records before what is done to them, the lead before what is told of it by its e-mail.
-        bodies.sort_by_key(|(path, _)| (path.contains('{'), *path != "/v1/leads"));
-        assert!(bodies.len() > 25, "{bodies:?}");
-        let mut made: BTreeMap<String, Value> = BTreeMap::new();
-        for (path, method) in bodies {
-            let filled = match (path.split_once('{'), path.split_once('}')) {
-                (Some((list, _)), Some((_, rest))) => format!("{list}{}{rest}", made[list]["id"].as_str().unwrap()),
-                _ => path.to_owned(),
-            };
-            let answer = app.request(&method.to_uppercase(), &filled).by(by).json(example(method, path)).await;
-            let is_taken = answer.status < 300 && !answer.text.contains("\"detail\"");
-            assert!(is_taken, "{}: {} {}", answer.of, answer.status, answer.text);
-            if method == "post" && !path.contains('{') {
-                made.insert(format!("{path}/"), answer.body);
+    let mut bodies: Vec<(&str, &str)> = operations(&contract().document)
+        .map(|(path, method, _)| (path, method))
+        .filter(|(path, method)| !example(method, path).is_null())
+        .filter(|(path, _)| !APART.iter().any(|apart| path.starts_with(apart)))
+        .collect();
+    // Records before what is done to them, the lead before what is told of it by its e-mail.
+    bodies.sort_by_key(|(path, _)| (path.contains('{'), *path != "/v1/leads"));
+    assert!(bodies.len() > 25, "{bodies:?}");
+    let mut made: BTreeMap<String, Value> = BTreeMap::new();
+    for (path, method) in bodies {
+        let filled = match (path.split_once('{'), path.split_once('}')) {
+            (Some((list, _)), Some((_, rest))) => {
+                format!("{list}{}{rest}", made[list]["id"].as_str().unwrap())
             }
+            _ => path.to_owned(),
+        };
+        let answer = app.request(&method.to_uppercase(), &filled).by(by).json(example(method, path)).await;
+        let is_taken = answer.status < 300 && !answer.text.contains("\"detail\"");
+        assert!(is_taken, "{}: {} {}", answer.of, answer.status, answer.text);
+        if method == "post" && !path.contains('{') {
+            made.insert(format!("{path}/"), answer.body);
         }
-
-        let known = |list: &str, member: &str| made[list][member].as_str().unwrap().to_owned();
-        let capture = format!("/v1/capture/{}", known("/v1/forms/", "key"));
-        app.post(&capture).json(example("post", "/v1/capture/{form_key}")).await.expect(201);
-        let collect = format!("/v1/collect?key={}", known("/v1/tracking-keys/", "key"));
-        let collect = app.post(&collect).header("origin", "https://www.example.com");
-        collect.json(example("post", "/v1/collect")).await.expect(204);
-
-        let lead = known("/v1/leads/", "id");
-        for to in ["sal", "sql"] {
-            let body = json!({"to": to, "note": "as agreed"});
-            app.post(&format!("/v1/leads/{lead}/transitions")).by(by).json(body).await.expect(201);
-        }
-        let mut deal = example("post", "/v1/deals");
-        deal["lead_ids"] = json!([lead]);
-        let deal = format!("/v1/deals/{}", app.post("/v1/deals").by(by).json(deal).await.expect(201).id());
-        app.patch(&deal).by(by).json(example("patch", "/v1/deals/{deal_id}")).await.expect(200);
-        for act in ["move", "close", "reopen"] {
-            let body = example("post", &format!("/v1/deals/{{deal_id}}/{act}"));
-            app.post(&format!("{deal}/{act}")).by(by).json(body).await.expect(200);
-        }
-        app.post("/v1/auth/password").by(by).json(example("post", "/v1/auth/password")).await.expect(204);
     }
+
+    let known = |list: &str, member: &str| made[list][member].as_str().unwrap().to_owned();
+    let capture = format!("/v1/capture/{}", known("/v1/forms/", "key"));
+    app.post(&capture).json(example("post", "/v1/capture/{form_key}")).await.expect(201);
+    let collect = format!("/v1/collect?key={}", known("/v1/tracking-keys/", "key"));
+    let collect = app.post(&collect).header("origin", "https://www.example.com");
+    collect.json(example("post", "/v1/collect")).await.expect(204);
+
+    let lead = known("/v1/leads/", "id");
+    for to in ["sal", "sql"] {
+        let body = json!({"to": to, "note": "as agreed"});
+        app.post(&format!("/v1/leads/{lead}/transitions")).by(by).json(body).await.expect(201);
+    }
+    let mut deal = example("post", "/v1/deals");
+    deal["lead_ids"] = json!([lead]);
+    let deal = format!("/v1/deals/{}", app.post("/v1/deals").by(by).json(deal).await.expect(201).id());
+    app.patch(&deal).by(by).json(example("patch", "/v1/deals/{deal_id}")).await.expect(200);
+    for act in ["move", "close", "reopen"] {
+        let body = example("post", &format!("/v1/deals/{{deal_id}}/{act}"));
+        app.post(&format!("{deal}/{act}")).by(by).json(body).await.expect(200);
+    }
+    app.post("/v1/auth/password").by(by).json(example("post", "/v1/auth/password")).await.expect(204);
 }

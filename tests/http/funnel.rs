@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tandem_domain::id::{CycleId, FormId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_store::rows::cycles::{Entity, Model};
-use tandem_tests::{TestApp, on_both};
+use tandem_tests::TestApp;
 use uuid::Uuid;
 
 use crate::trace::chance::Chance;
@@ -20,23 +20,8 @@ use crate::trace::chance::Chance;
 const STAGES: [&str; 6] = ["lead", "mql", "sal", "sql", "opportunity", "customer"];
 
 fn reached(cycle: &Model) -> [Option<i64>; 6] {
-    let Model {
-        started_at,
-        mql_at,
-        sal_at,
-        sql_at,
-        opportunity_at,
-        customer_at,
-        ..
-    } = *cycle;
-    [
-        Some(started_at),
-        mql_at,
-        sal_at,
-        sql_at,
-        opportunity_at,
-        customer_at,
-    ]
+    let Model { started_at, mql_at, sal_at, sql_at, opportunity_at, customer_at, .. } = *cycle;
+    [Some(started_at), mql_at, sal_at, sql_at, opportunity_at, customer_at]
 }
 
 fn left(cycle: &Model) -> [Option<i64>; 6] {
@@ -61,11 +46,7 @@ impl Question {
     fn path(&self) -> String {
         let basis = if self.activity { "activity" } else { "cohort" };
         let days = self.days.map(|(from, to)| format!("&from={from}&to={to}"));
-        format!(
-            "/v1/reports/funnel?by={}&basis={basis}{}",
-            self.by.join(","),
-            days.unwrap_or_default()
-        )
+        format!("/v1/reports/funnel?by={}&basis={basis}{}", self.by.join(","), days.unwrap_or_default())
     }
 
     /// The day of an instant in Rome lies in the period.
@@ -100,11 +81,7 @@ impl Question {
 
     /// Whether an event counts in a row; `None` is the totals.
     fn counts(&self, cycle: &Model, row: Option<&[Option<String>]>, event: Option<i64>) -> bool {
-        let at = if self.activity {
-            event
-        } else {
-            event.and(Some(cycle.started_at))
-        };
+        let at = if self.activity { event } else { event.and(Some(cycle.started_at)) };
         self.holds(at) && row.is_none_or(|row| self.keys(cycle, at.unwrap()) == row)
     }
 
@@ -155,10 +132,7 @@ fn rome() -> TimeZone {
 fn percentile(lengths: &mut [i64], share: f64) -> Option<f64> {
     lengths.sort_unstable();
     let place = share * lengths.len().checked_sub(1)? as f64;
-    let (low, high) = (
-        lengths[place.floor() as usize] as f64,
-        lengths[place.ceil() as usize] as f64,
-    );
+    let (low, high) = (lengths[place.floor() as usize] as f64, lengths[place.ceil() as usize] as f64);
     Some((low + (high - low) * place.fract()) / 1000.0)
 }
 
@@ -189,45 +163,21 @@ fn compare(
         let before = [("from_previous", stage - 1), ("from_start", 0)];
         for (name, before) in before {
             assert_eq!(shown[name]["numerator"], count(&figures, name), "{name}, {told}");
-            assert_eq!(
-                shown[name]["denominator"],
-                count(&of(before), "cycles"),
-                "{name}, {told}"
-            );
+            assert_eq!(shown[name]["denominator"], count(&of(before), "cycles"), "{name}, {told}");
         }
     }
     let stays = figures.get("time_in_stage").cloned().unwrap_or_default();
     let begun = |cycle: &Model| {
-        if stage == 0 {
-            cycle.lead_at
-        } else {
-            reached(cycle)[stage]
-        }
+        if stage == 0 { cycle.lead_at } else { reached(cycle)[stage] }
     };
-    let mut lengths: Vec<i64> = stays
-        .iter()
-        .map(|c| left(c)[stage].unwrap() - begun(c).unwrap())
-        .collect();
+    let mut lengths: Vec<i64> = stays.iter().map(|c| left(c)[stage].unwrap() - begun(c).unwrap()).collect();
     let time = &shown["time_in_stage"];
     assert_eq!(time["stays"], lengths.len(), "stays, {told}");
-    assert!(
-        is_near(&time["median_seconds"], percentile(&mut lengths, 0.5)),
-        "median, {told}"
-    );
-    assert!(
-        is_near(&time["p90_seconds"], percentile(&mut lengths, 0.9)),
-        "p90, {told}"
-    );
-    assert_eq!(
-        shown["dropped"]["cycles"],
-        count(&figures, "dropped"),
-        "dropped, {told}"
-    );
+    assert!(is_near(&time["median_seconds"], percentile(&mut lengths, 0.5)), "median, {told}");
+    assert!(is_near(&time["p90_seconds"], percentile(&mut lengths, 0.9)), "p90, {told}");
+    assert_eq!(shown["dropped"]["cycles"], count(&figures, "dropped"), "dropped, {told}");
     let reasons = shown["dropped"]["reasons"].as_array().unwrap();
-    let named = figures
-        .keys()
-        .filter(|name| name.starts_with("dropped for"))
-        .count();
+    let named = figures.keys().filter(|name| name.starts_with("dropped for")).count();
     assert_eq!(reasons.len(), named, "reasons, {told}");
 }
 
@@ -248,10 +198,7 @@ async fn open(
         ("dropped".to_owned(), &shown["dropped"]["evidence"]),
     ];
     if stage > 0 {
-        lists.push((
-            "from_previous".into(),
-            &shown["from_previous"]["evidence"]["numerator"],
-        ));
+        lists.push(("from_previous".into(), &shown["from_previous"]["evidence"]["numerator"]));
         lists.push(("from_start".into(), &shown["from_start"]["evidence"]["numerator"]));
     }
     for reason in shown["dropped"]["reasons"].as_array().unwrap() {
@@ -261,65 +208,67 @@ async fn open(
     for (name, address) in lists {
         let address = format!("{}&limit=200", address.as_str().unwrap());
         let answer = app.get(&address).by(app.admin().await).await.expect(200);
-        let mut expected: Vec<Uuid> = figures
-            .get(&name)
-            .into_iter()
-            .flatten()
-            .map(|cycle| cycle.id)
-            .collect();
+        let mut expected: Vec<Uuid> =
+            figures.get(&name).into_iter().flatten().map(|cycle| cycle.id).collect();
         expected.sort_unstable();
         assert_eq!(answer["total_count"], expected.len(), "{name}: {address}");
-        let expected: Vec<String> = expected
-            .into_iter()
-            .take(200)
-            .map(|id| CycleId::from_uuid(id).to_string())
-            .collect();
+        let expected: Vec<String> =
+            expected.into_iter().take(200).map(|id| CycleId::from_uuid(id).to_string()).collect();
         assert_eq!(answer.each("id"), expected, "{name}: {address}");
     }
 }
 
-on_both! {
-    async fn the_funnel_equals_a_plain_evaluation_and_opens_to_its_records(app) {
-        let zone = json!({"name": "Example Ltd", "timezone": "Europe/Rome"});
-        app.put("/v1/settings/company").by(app.admin().await).json(zone).await.expect(200);
-        let mut chance = Chance(20_260_302);
-        let cycles = some_cycles(&mut chance);
-        let raw = app.database.raw().await;
-        for chunk in cycles.chunks(50) {
-            let rows: Vec<_> = chunk.iter().map(|row| tandem_store::rows::cycles::ActiveModel::from(row.clone())).collect();
-            Entity::insert_many(rows).exec(&raw).await.unwrap();
-        }
-        raw.close().await.unwrap();
-        let periods = [None, Some(("2025-12-10", "2026-03-30"))];
-        let by: [&[&str]; 10] = [
-            &["source"], &["channel"], &["campaign"], &["form"], &["country", "owner"], &["month"], &["week"],
-            &["quarter", "source"], &["owner", "month"], &["owner"],
-        ];
-        for (n, by) in by.iter().enumerate() {
-            for activity in [false, true] {
-                let question = Question { activity, days: periods[(n + usize::from(activity)) % 2], by: by.to_vec() };
-                let report = app.get(&question.path()).by(app.admin().await).await.expect(200);
-                assert!(!report.text.contains("NaN"));
-                let rows = report["rows"].as_array().unwrap();
-                let mut volume = 0;
-                for row in rows {
-                    let mut keys = vec![row["key"].as_str().map(str::to_owned)];
-                    keys.extend(row.get("second_key").map(|key| key.as_str().map(str::to_owned)));
-                    for stage in 0..6 {
-                        compare(&question, &row["stages"][stage], &cycles, Some(&keys), stage);
-                    }
-                    volume += row["stages"][0]["cycles"].as_u64().unwrap();
-                }
-                assert_eq!(report["totals"][0]["cycles"], volume, "no cycle is in no row");
-                for stage in 0..6 {
-                    compare(&question, &report["totals"][stage], &cycles, None, stage);
-                }
-                let (row, stage) = (&rows[chance.below(rows.len())], chance.below(6));
+#[tandem_tests::test]
+async fn the_funnel_equals_a_plain_evaluation_and_opens_to_its_records(app: &TestApp) {
+    let zone = json!({"name": "Example Ltd", "timezone": "Europe/Rome"});
+    app.put("/v1/settings/company").by(app.admin().await).json(zone).await.expect(200);
+    let mut chance = Chance(20_260_302);
+    let cycles = some_cycles(&mut chance);
+    let raw = app.database.raw().await;
+    for chunk in cycles.chunks(50) {
+        let rows: Vec<_> =
+            chunk.iter().map(|row| tandem_store::rows::cycles::ActiveModel::from(row.clone())).collect();
+        Entity::insert_many(rows).exec(&raw).await.unwrap();
+    }
+    raw.close().await.unwrap();
+    let periods = [None, Some(("2025-12-10", "2026-03-30"))];
+    let by: [&[&str]; 10] = [
+        &["source"],
+        &["channel"],
+        &["campaign"],
+        &["form"],
+        &["country", "owner"],
+        &["month"],
+        &["week"],
+        &["quarter", "source"],
+        &["owner", "month"],
+        &["owner"],
+    ];
+    for (n, by) in by.iter().enumerate() {
+        for activity in [false, true] {
+            let question =
+                Question { activity, days: periods[(n + usize::from(activity)) % 2], by: by.to_vec() };
+            let report = app.get(&question.path()).by(app.admin().await).await.expect(200);
+            assert!(!report.text.contains("NaN"));
+            let rows = report["rows"].as_array().unwrap();
+            let mut volume = 0;
+            for row in rows {
                 let mut keys = vec![row["key"].as_str().map(str::to_owned)];
                 keys.extend(row.get("second_key").map(|key| key.as_str().map(str::to_owned)));
-                open(app, &question, &row["stages"][stage], &cycles, Some(&keys), stage).await;
-                open(app, &question, &report["totals"][stage], &cycles, None, stage).await;
+                for stage in 0..6 {
+                    compare(&question, &row["stages"][stage], &cycles, Some(&keys), stage);
+                }
+                volume += row["stages"][0]["cycles"].as_u64().unwrap();
             }
+            assert_eq!(report["totals"][0]["cycles"], volume, "no cycle is in no row");
+            for stage in 0..6 {
+                compare(&question, &report["totals"][stage], &cycles, None, stage);
+            }
+            let (row, stage) = (&rows[chance.below(rows.len())], chance.below(6));
+            let mut keys = vec![row["key"].as_str().map(str::to_owned)];
+            keys.extend(row.get("second_key").map(|key| key.as_str().map(str::to_owned)));
+            open(app, &question, &row["stages"][stage], &cycles, Some(&keys), stage).await;
+            open(app, &question, &report["totals"][stage], &cycles, None, stage).await;
         }
     }
 }

@@ -6,14 +6,10 @@ use std::future::IntoFuture;
 
 use futures::future::join;
 use serde_json::{Value, json};
-use tandem_tests::{Answer, Server, TestApp, on_both, on_postgres};
+use tandem_tests::{Answer, Server, TestApp};
 
 async fn changes(server: &Server, by: &str, query: &str) -> Answer {
-    server
-        .get(&format!("/v1/changes?{query}"))
-        .by(by)
-        .await
-        .expect(200)
+    server.get(&format!("/v1/changes?{query}")).by(by).await.expect(200)
 }
 
 /// What is in the feed after a cursor, page by page, until all of it is there. On PostgreSQL an entry shows once no
@@ -26,11 +22,7 @@ async fn follow(
 ) -> (Vec<Value>, String) {
     let mut seen = vec![];
     while !is_all(&seen) {
-        let from = if after.is_empty() {
-            String::new()
-        } else {
-            format!("&after={after}")
-        };
+        let from = if after.is_empty() { String::new() } else { format!("&after={after}") };
         let page = changes(server, by, &format!("limit=7&wait=1s{from}")).await;
         after = page["next_cursor"].as_str().unwrap().to_owned();
         seen.extend(page["data"].as_array().unwrap().iter().cloned());
@@ -40,12 +32,7 @@ async fn follow(
 
 /// Whether this many leads have become known.
 fn created(n: usize) -> impl Fn(&[Value]) -> bool {
-    move |seen| {
-        seen.iter()
-            .filter(|entry| entry["type"] == "lead.created")
-            .count()
-            == n
-    }
+    move |seen| seen.iter().filter(|entry| entry["type"] == "lead.created").count() == n
 }
 
 /// Each entry once, and each subject's versions in their order.
@@ -56,9 +43,7 @@ fn assert_in_order(entries: &[Value]) {
         assert!(ids.insert(entry["id"].as_str().unwrap()), "twice: {entry}");
         if entry["subject"]["type"] == "lead" {
             let version = entry["subject"]["version"].as_i64().unwrap();
-            let before = last
-                .insert(entry["subject"]["id"].as_str().unwrap(), version)
-                .unwrap_or(0);
+            let before = last.insert(entry["subject"]["id"].as_str().unwrap(), version).unwrap_or(0);
             assert!(before < version, "{entry}");
         }
     }
@@ -68,130 +53,165 @@ async fn key(app: &TestApp) -> String {
     app.key(&["changes:read", "journal:read", "leads:read"]).await
 }
 
-on_both! {
-    async fn a_timeline_tells_what_happened_to_a_lead(app) {
-        let by = app.admin().await;
-        let lead = app.given_lead("ada@example.com").await.id();
-        app.given_lead("bob@example.com").await;
-        let path = format!("/v1/leads/{lead}");
-        app.patch(&path).by(by).header("x-request-id", "rename").json(json!({"first_name": "Ada"})).await.expect(200);
-        app.moved(&lead, "mql", None).await;
-        app.post(&format!("{path}/archive")).by(by).await.expect(200);
+#[tandem_tests::test]
+async fn a_timeline_tells_what_happened_to_a_lead(app: &TestApp) {
+    let by = app.admin().await;
+    let lead = app.given_lead("ada@example.com").await.id();
+    app.given_lead("bob@example.com").await;
+    let path = format!("/v1/leads/{lead}");
+    app.patch(&path)
+        .by(by)
+        .header("x-request-id", "rename")
+        .json(json!({"first_name": "Ada"}))
+        .await
+        .expect(200);
+    app.moved(&lead, "mql", None).await;
+    app.post(&format!("{path}/archive")).by(by).await.expect(200);
 
-        let timeline = app.get(&format!("{path}/timeline")).by(by).await.expect(200);
-        assert_eq!(timeline.each("type"), ["lead.archived", "lead.stage_changed", "lead.updated", "lead.created"]);
-        let renamed = &timeline["data"][2];
-        assert_eq!((&renamed["fields"], &renamed["request_id"]), (&json!(["first_name"]), &json!("rename")));
-        assert_eq!((&renamed["before"]["first_name"], &renamed["after"]["first_name"]), (&Value::Null, &json!("Ada")));
-        assert_eq!((&renamed["actor"]["type"], &renamed["actor"]["id"]), (&json!("user"), &json!(by.id)));
-        assert_eq!(timeline["data"][1]["data"]["to"], "mql");
+    let timeline = app.get(&format!("{path}/timeline")).by(by).await.expect(200);
+    assert_eq!(
+        timeline.each("type"),
+        ["lead.archived", "lead.stage_changed", "lead.updated", "lead.created"]
+    );
+    let renamed = &timeline["data"][2];
+    assert_eq!((&renamed["fields"], &renamed["request_id"]), (&json!(["first_name"]), &json!("rename")));
+    assert_eq!(
+        (&renamed["before"]["first_name"], &renamed["after"]["first_name"]),
+        (&Value::Null, &json!("Ada"))
+    );
+    assert_eq!((&renamed["actor"]["type"], &renamed["actor"]["id"]), (&json!("user"), &json!(by.id)));
+    assert_eq!(timeline["data"][1]["data"]["to"], "mql");
 
-        let page = app.get(&format!("{path}/timeline?limit=3")).by(by).await.expect(200);
-        let cursor = page["next_cursor"].as_str().unwrap();
-        let rest = app.get(&format!("{path}/timeline?limit=3&cursor={cursor}")).by(by).await.expect(200);
-        assert_eq!(rest.each("type"), ["lead.created"]);
-        let moves = app.get(&format!("{path}/timeline?types=lead.stage_changed,lead.assigned")).by(by).await.expect(200);
-        assert_eq!(moves.each("type"), ["lead.stage_changed"]);
-        app.get(&format!("{path}/timeline?types=lead.nonsense")).by(by).await.refused(400, "invalid_parameter");
-        app.get("/v1/leads/lead_01h455vb4pex5vsknk084sn02q/timeline").by(by).await.refused(404, "not_found");
-    }
-
-    async fn a_refused_change_leaves_no_entry(app) {
-        let by = app.admin().await;
-        let lead = app.given_lead("ada@example.com").await;
-        let path = format!("/v1/leads/{}", lead.id());
-        app.patch(&path).by(by).header("if-match", "\"9.0\"").json(json!({"first_name": "x"})).await.refused(412, "stale");
-        app.post(&format!("{path}/transitions")).by(by).json(json!({"to": "customer"})).await.refused(409, "illegal_transition");
-        app.post("/v1/leads").by(by).json(json!({"email": "ada@example.com"})).await.expect(200);
-        assert_eq!(app.get(&format!("{path}/timeline")).by(by).await.expect(200).each("type"), ["lead.created"]);
-    }
-
-    async fn the_journal_is_filtered(app) {
-        let by = app.admin().await;
-        let lead = app.given_lead("ada@example.com").await.id();
-        let sam = app.user("sales").await;
-        app.post("/v1/leads").by(&sam).json(json!({"email": "sam@example.com", "company": {"name": "Example"}})).await.expect(201);
-        let list = |query: String| app.get(&format!("/v1/journal?{query}")).by(by);
-        assert_eq!(list(format!("actor_id={}", sam.id)).await.expect(200).each("type").len(), 2);
-        assert_eq!(list(format!("subject_id={lead}")).await.expect(200).each("type"), ["lead.created"]);
-        assert_eq!(list("subject_type=company".into()).await.expect(200).each("type"), ["company.created"; 2]);
-        assert_eq!(list("type=lead.created".into()).await.expect(200).each("type").len(), 2);
-        assert_eq!(list("occurred_at_lt=2026-03-02T09:00:00Z".into()).await.expect(200).each("type").len(), 0);
-        let users = list("subject_type=user".into()).await.expect(200);
-        assert!(!users.text.contains(tandem_tests::PASSWORD) && !users.text.contains("argon2"), "secrets stay out");
-    }
-
-    async fn the_feed_goes_on_where_it_was_left(app) {
-        let key = key(app).await;
-        for n in 0..10 {
-            app.given_lead(&format!("lead{n}@example.com")).await;
-        }
-        let (all, end) = follow(app, &key, String::new(), created(10)).await;
-        assert_in_order(&all);
-        let nothing = changes(app, &key, &format!("after={end}")).await;
-        assert_eq!((&nothing["data"], &nothing["has_more"]), (&json!([]), &json!(false)));
-
-        let lead = app.given_lead("late@example.com").await.id();
-        let next = nothing["next_cursor"].as_str().unwrap();
-        let news = changes(app, &key, &format!("after={next}&wait=30s")).await;
-        assert_eq!(news["data"].as_array().unwrap().len(), 1);
-        assert_eq!(news["data"][0]["lead_id"], json!(lead));
-        app.moved(&lead, "mql", None).await;
-        let moves = changes(app, &key, &format!("after={next}&types=lead.stage_changed&wait=30s")).await;
-        assert_eq!(moves.each("type"), ["lead.stage_changed"]);
-        let from_now = changes(app, &key, "after=latest").await;
-        assert_eq!(from_now["data"], json!([]));
-        for (after, code) in [("nonsense", "invalid_cursor"), ("AAAA", "invalid_cursor")] {
-            app.get(&format!("/v1/changes?after={after}")).by(&key).await.refused(400, code);
-        }
-        let list = app.get("/v1/leads?limit=1").by(&key).await.expect(200);
-        let foreign = list["next_cursor"].as_str().unwrap().to_owned();
-        app.get(&format!("/v1/changes?after={foreign}")).by(&key).await.refused(400, "cursor_mismatch");
-        app.get("/v1/changes?wait=31s").by(&key).await.refused(400, "invalid_parameter");
-    }
-
-    async fn who_waits_is_answered_as_soon_as_something_happens(app) {
-        let key = key(app).await;
-        app.admin().await;
-        let end = changes(app, &key, "after=latest").await["next_cursor"].as_str().unwrap().to_owned();
-        let waiting = app.get(&format!("/v1/changes?after={end}&types=lead.created&wait=30s")).by(&key);
-        let (news, lead) = join(waiting.into_future(), app.given_lead("ada@example.com")).await;
-        assert_eq!(news.expect(200)["data"][0]["lead_id"], json!(lead.id()));
-    }
+    let page = app.get(&format!("{path}/timeline?limit=3")).by(by).await.expect(200);
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let rest = app.get(&format!("{path}/timeline?limit=3&cursor={cursor}")).by(by).await.expect(200);
+    assert_eq!(rest.each("type"), ["lead.created"]);
+    let moves =
+        app.get(&format!("{path}/timeline?types=lead.stage_changed,lead.assigned")).by(by).await.expect(200);
+    assert_eq!(moves.each("type"), ["lead.stage_changed"]);
+    app.get(&format!("{path}/timeline?types=lead.nonsense")).by(by).await.refused(400, "invalid_parameter");
+    app.get("/v1/leads/lead_01h455vb4pex5vsknk084sn02q/timeline").by(by).await.refused(404, "not_found");
 }
 
-on_postgres! {
-    async fn the_feed_has_no_gap_under_writers_on_two_servers(app) {
-        let other = app.second_server().await;
-        let (key, writer) = (key(app).await, app.key(&["leads:write"]).await);
-        let lead = |n: usize| json!({"email": format!("lead{}@example.com", n % 5), "need": format!("{n}")});
-        let servers: [&Server; 2] = [app, &other];
-        let writers = futures::future::join_all((0..16).map(|w| {
-            let (server, writer) = (servers[w % 2], writer.clone());
-            async move {
-                for n in 0..5 {
-                    let answer = server.post("/v1/leads").by(&writer).json(lead(w * 5 + n)).await;
-                    assert!([200, 201].contains(&answer.status), "{}", answer.text);
-                }
-            }
-        }));
-        let last = async {
-            writers.await;
-            app.given_lead("last@example.com").await.id()
-        };
-        let is_last = |seen: &[Value]| seen.iter().any(|entry| entry["after"]["emails"] == json!(["last@example.com"]));
-        let (last, (seen, _)) = join(last, follow(&other, &key, String::new(), is_last)).await;
+#[tandem_tests::test]
+async fn a_refused_change_leaves_no_entry(app: &TestApp) {
+    let by = app.admin().await;
+    let lead = app.given_lead("ada@example.com").await;
+    let path = format!("/v1/leads/{}", lead.id());
+    app.patch(&path)
+        .by(by)
+        .header("if-match", "\"9.0\"")
+        .json(json!({"first_name": "x"}))
+        .await
+        .refused(412, "stale");
+    app.post(&format!("{path}/transitions"))
+        .by(by)
+        .json(json!({"to": "customer"}))
+        .await
+        .refused(409, "illegal_transition");
+    app.post("/v1/leads").by(by).json(json!({"email": "ada@example.com"})).await.expect(200);
+    assert_eq!(app.get(&format!("{path}/timeline")).by(by).await.expect(200).each("type"), ["lead.created"]);
+}
 
-        assert_in_order(&seen);
-        assert_eq!(seen.iter().filter(|entry| entry["lead_id"] == json!(last)).count(), 1);
-        let (all, _) = follow(app, &key, String::new(), is_last).await;
-        assert_eq!(seen, all, "whoever follows sees what is there in the end");
-        let mut versions = 0;
-        for lead in app.get("/v1/leads").by(&key).await.expect(200).each("id") {
-            let read = app.get(&format!("/v1/leads/{lead}")).by(&key).await.expect(200);
-            versions += read.etag().trim_matches('"').split('.').next().unwrap().parse::<usize>().unwrap();
-        }
-        assert_eq!(seen.iter().filter(|entry| entry["subject"]["type"] == "lead").count(), versions, "one entry a version");
-        other.stop().await;
+#[tandem_tests::test]
+async fn the_journal_is_filtered(app: &TestApp) {
+    let by = app.admin().await;
+    let lead = app.given_lead("ada@example.com").await.id();
+    let sam = app.user("sales").await;
+    app.post("/v1/leads")
+        .by(&sam)
+        .json(json!({"email": "sam@example.com", "company": {"name": "Example"}}))
+        .await
+        .expect(201);
+    let list = |query: String| app.get(&format!("/v1/journal?{query}")).by(by);
+    assert_eq!(list(format!("actor_id={}", sam.id)).await.expect(200).each("type").len(), 2);
+    assert_eq!(list(format!("subject_id={lead}")).await.expect(200).each("type"), ["lead.created"]);
+    assert_eq!(list("subject_type=company".into()).await.expect(200).each("type"), ["company.created"; 2]);
+    assert_eq!(list("type=lead.created".into()).await.expect(200).each("type").len(), 2);
+    assert_eq!(list("occurred_at_lt=2026-03-02T09:00:00Z".into()).await.expect(200).each("type").len(), 0);
+    let users = list("subject_type=user".into()).await.expect(200);
+    assert!(
+        !users.text.contains(tandem_tests::PASSWORD) && !users.text.contains("argon2"),
+        "secrets stay out"
+    );
+}
+
+#[tandem_tests::test]
+async fn the_feed_goes_on_where_it_was_left(app: &TestApp) {
+    let key = key(app).await;
+    for n in 0..10 {
+        app.given_lead(&format!("lead{n}@example.com")).await;
     }
+    let (all, end) = follow(app, &key, String::new(), created(10)).await;
+    assert_in_order(&all);
+    let nothing = changes(app, &key, &format!("after={end}")).await;
+    assert_eq!((&nothing["data"], &nothing["has_more"]), (&json!([]), &json!(false)));
+
+    let lead = app.given_lead("late@example.com").await.id();
+    let next = nothing["next_cursor"].as_str().unwrap();
+    let news = changes(app, &key, &format!("after={next}&wait=30s")).await;
+    assert_eq!(news["data"].as_array().unwrap().len(), 1);
+    assert_eq!(news["data"][0]["lead_id"], json!(lead));
+    app.moved(&lead, "mql", None).await;
+    let moves = changes(app, &key, &format!("after={next}&types=lead.stage_changed&wait=30s")).await;
+    assert_eq!(moves.each("type"), ["lead.stage_changed"]);
+    let from_now = changes(app, &key, "after=latest").await;
+    assert_eq!(from_now["data"], json!([]));
+    for (after, code) in [("nonsense", "invalid_cursor"), ("AAAA", "invalid_cursor")] {
+        app.get(&format!("/v1/changes?after={after}")).by(&key).await.refused(400, code);
+    }
+    let list = app.get("/v1/leads?limit=1").by(&key).await.expect(200);
+    let foreign = list["next_cursor"].as_str().unwrap().to_owned();
+    app.get(&format!("/v1/changes?after={foreign}")).by(&key).await.refused(400, "cursor_mismatch");
+    app.get("/v1/changes?wait=31s").by(&key).await.refused(400, "invalid_parameter");
+}
+
+#[tandem_tests::test]
+async fn who_waits_is_answered_as_soon_as_something_happens(app: &TestApp) {
+    let key = key(app).await;
+    app.admin().await;
+    let end = changes(app, &key, "after=latest").await["next_cursor"].as_str().unwrap().to_owned();
+    let waiting = app.get(&format!("/v1/changes?after={end}&types=lead.created&wait=30s")).by(&key);
+    let (news, lead) = join(waiting.into_future(), app.given_lead("ada@example.com")).await;
+    assert_eq!(news.expect(200)["data"][0]["lead_id"], json!(lead.id()));
+}
+
+#[tandem_tests::test(postgres)]
+async fn the_feed_has_no_gap_under_writers_on_two_servers(app: &TestApp) {
+    let other = app.second_server().await;
+    let (key, writer) = (key(app).await, app.key(&["leads:write"]).await);
+    let lead = |n: usize| json!({"email": format!("lead{}@example.com", n % 5), "need": format!("{n}")});
+    let servers: [&Server; 2] = [app, &other];
+    let writers = futures::future::join_all((0..16).map(|w| {
+        let (server, writer) = (servers[w % 2], writer.clone());
+        async move {
+            for n in 0..5 {
+                let answer = server.post("/v1/leads").by(&writer).json(lead(w * 5 + n)).await;
+                assert!([200, 201].contains(&answer.status), "{}", answer.text);
+            }
+        }
+    }));
+    let last = async {
+        writers.await;
+        app.given_lead("last@example.com").await.id()
+    };
+    let is_last =
+        |seen: &[Value]| seen.iter().any(|entry| entry["after"]["emails"] == json!(["last@example.com"]));
+    let (last, (seen, _)) = join(last, follow(&other, &key, String::new(), is_last)).await;
+
+    assert_in_order(&seen);
+    assert_eq!(seen.iter().filter(|entry| entry["lead_id"] == json!(last)).count(), 1);
+    let (all, _) = follow(app, &key, String::new(), is_last).await;
+    assert_eq!(seen, all, "whoever follows sees what is there in the end");
+    let mut versions = 0;
+    for lead in app.get("/v1/leads").by(&key).await.expect(200).each("id") {
+        let read = app.get(&format!("/v1/leads/{lead}")).by(&key).await.expect(200);
+        versions += read.etag().trim_matches('"').split('.').next().unwrap().parse::<usize>().unwrap();
+    }
+    assert_eq!(
+        seen.iter().filter(|entry| entry["subject"]["type"] == "lead").count(),
+        versions,
+        "one entry a version"
+    );
+    other.stop().await;
 }

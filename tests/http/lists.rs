@@ -1,7 +1,7 @@
 //! Lists: filters, sorts, words, and pages that show each lead once.
 
 use serde_json::json;
-use tandem_tests::{Answer, TestApp, minutes, on_both};
+use tandem_tests::{Answer, TestApp, minutes};
 
 /// Nine leads, a minute apart: three of each country, their names in another order.
 async fn given_nine(app: &TestApp) -> Vec<String> {
@@ -17,14 +17,7 @@ async fn given_nine(app: &TestApp) -> Vec<String> {
             "country": country,
             "first_touch": {"source": source, "channel": "paid_search"},
         });
-        ids.push(
-            app.post("/v1/leads")
-                .by(app.admin().await)
-                .json(body)
-                .await
-                .expect(201)
-                .id(),
-        );
+        ids.push(app.post("/v1/leads").by(app.admin().await).json(body).await.expect(201).id());
     }
     ids
 }
@@ -44,149 +37,181 @@ async fn crawl(app: &TestApp, query: &str) -> Vec<String> {
             return found;
         };
         let link = link.unwrap();
-        let next = link
-            .strip_prefix('<')
-            .and_then(|rest| rest.split_once('>'))
-            .unwrap()
-            .0
-            .to_owned();
+        let next = link.strip_prefix('<').and_then(|rest| rest.split_once('>')).unwrap().0.to_owned();
         assert!(next.contains(cursor) && link.ends_with("rel=\"next\""), "{link}");
         page = app.get(&next).by(app.admin().await).await.expect(200);
     }
 }
 
-on_both! {
-    async fn a_crawl_sees_each_lead_once_in_every_order(app) {
-        let ids = given_nine(app).await;
-        let mut backwards = ids.clone();
-        backwards.reverse();
-        for sort in ["id", "created_at", "updated_at", "-name"] {
-            for limit in [1, 2, 9, 200] {
-                assert_eq!(crawl(app, &format!("sort={sort}&limit={limit}")).await, ids, "{sort} {limit}");
-            }
-        }
-        for sort in ["-id", "-created_at", "-updated_at", "name"] {
-            assert_eq!(crawl(app, &format!("limit=4&sort={sort}")).await, backwards, "{sort}");
+#[tandem_tests::test]
+async fn a_crawl_sees_each_lead_once_in_every_order(app: &TestApp) {
+    let ids = given_nine(app).await;
+    let mut backwards = ids.clone();
+    backwards.reverse();
+    for sort in ["id", "created_at", "updated_at", "-name"] {
+        for limit in [1, 2, 9, 200] {
+            assert_eq!(crawl(app, &format!("sort={sort}&limit={limit}")).await, ids, "{sort} {limit}");
         }
     }
+    for sort in ["-id", "-created_at", "-updated_at", "name"] {
+        assert_eq!(crawl(app, &format!("limit=4&sort={sort}")).await, backwards, "{sort}");
+    }
+}
 
-    async fn a_crawl_is_not_disturbed_by_what_comes_in_between(app) {
-        let ids = given_nine(app).await;
-        let first = list(app, "limit=4").await.expect(200);
-        app.given_lead("late@example.com").await;
-        app.post(&format!("/v1/leads/{}/archive", ids[1])).by(app.admin().await).await.expect(200);
-        let cursor = first["next_cursor"].as_str().unwrap();
-        let rest = list(app, &format!("limit=100&cursor={cursor}")).await.expect(200).each("id");
-        assert_eq!((&rest[..5], rest.len()), (&ids[4..], 6));
-    }
+#[tandem_tests::test]
+async fn a_crawl_is_not_disturbed_by_what_comes_in_between(app: &TestApp) {
+    let ids = given_nine(app).await;
+    let first = list(app, "limit=4").await.expect(200);
+    app.given_lead("late@example.com").await;
+    app.post(&format!("/v1/leads/{}/archive", ids[1])).by(app.admin().await).await.expect(200);
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let rest = list(app, &format!("limit=100&cursor={cursor}")).await.expect(200).each("id");
+    assert_eq!((&rest[..5], rest.len()), (&ids[4..], 6));
+}
 
-    async fn a_cursor_belongs_to_its_list(app) {
-        given_nine(app).await;
-        let page = list(app, "limit=2&sort=name").await.expect(200);
-        let cursor = page["next_cursor"].as_str().unwrap();
-        list(app, &format!("limit=5&sort=name&cursor={cursor}")).await.expect(200);
-        list(app, &format!("sort=id&cursor={cursor}")).await.refused(400, "cursor_mismatch");
-        list(app, &format!("sort=name&country=IT&cursor={cursor}")).await.refused(400, "cursor_mismatch");
-        let middle = cursor.len() / 2;
-        let other = if &cursor[middle..=middle] == "A" { "B" } else { "A" };
-        let tampered = format!("{}{other}{}", &cursor[..middle], &cursor[middle + 1..]);
-        for wrong in [tampered.as_str(), "x", "AAAA", "%20"] {
-            list(app, &format!("sort=name&cursor={wrong}")).await.refused(400, "invalid_cursor");
-        }
+#[tandem_tests::test]
+async fn a_cursor_belongs_to_its_list(app: &TestApp) {
+    given_nine(app).await;
+    let page = list(app, "limit=2&sort=name").await.expect(200);
+    let cursor = page["next_cursor"].as_str().unwrap();
+    list(app, &format!("limit=5&sort=name&cursor={cursor}")).await.expect(200);
+    list(app, &format!("sort=id&cursor={cursor}")).await.refused(400, "cursor_mismatch");
+    list(app, &format!("sort=name&country=IT&cursor={cursor}")).await.refused(400, "cursor_mismatch");
+    let middle = cursor.len() / 2;
+    let other = if &cursor[middle..=middle] == "A" { "B" } else { "A" };
+    let tampered = format!("{}{other}{}", &cursor[..middle], &cursor[middle + 1..]);
+    for wrong in [tampered.as_str(), "x", "AAAA", "%20"] {
+        list(app, &format!("sort=name&cursor={wrong}")).await.refused(400, "invalid_cursor");
     }
+}
 
-    async fn filters_narrow_a_list(app) {
-        let ids = given_nine(app).await;
-        let sam = app.user("sales").await;
-        let mine = app.post("/v1/leads").by(&sam).json(json!({"email": "mine@example.com"})).await.expect(201).id();
-        app.moved(&ids[0], "mql", None).await;
-        let at = |n: usize| ids[n].clone();
-        for (query, expected) in [
-            ("country=IT", vec![at(1), at(4), at(7)]),
-            ("country=it,Br&source=bing", vec![at(1), at(5), at(7)]),
-            ("country=IT,BR&source=bing", vec![at(1), at(5), at(7)]),
-            ("stage=mql", vec![at(0)]),
-            ("stage=mql,lead&limit=2", vec![at(0), at(1)]),
-            ("channel=paid_search&country=GB", vec![at(0), at(3), at(6)]),
-            ("created_at_gte=2026-03-02T09:08:00Z&owner_id=none", vec![at(7), at(8)]),
-            ("created_at_lt=2026-03-02T10:02:00%2B01:00", vec![at(0)]),
-            ("country=XX", vec![]),
-        ] {
-            assert_eq!(list(app, query).await.expect(200).each("id"), expected, "{query}");
-        }
-        assert_eq!(list(app, &format!("owner_id={}", sam.id)).await.expect(200).each("id"), std::slice::from_ref(&mine));
-        assert_eq!(app.get("/v1/leads?owner_id=me").by(&sam).await.expect(200).each("id"), [mine]);
-        let counted = app.get("/v1/leads?country=IT&limit=1").by(&sam).header("prefer", "return=total-count").await.expect(200);
-        assert_eq!(counted["total_count"], 3);
+#[tandem_tests::test]
+async fn filters_narrow_a_list(app: &TestApp) {
+    let ids = given_nine(app).await;
+    let sam = app.user("sales").await;
+    let mine =
+        app.post("/v1/leads").by(&sam).json(json!({"email": "mine@example.com"})).await.expect(201).id();
+    app.moved(&ids[0], "mql", None).await;
+    let at = |n: usize| ids[n].clone();
+    for (query, expected) in [
+        ("country=IT", vec![at(1), at(4), at(7)]),
+        ("country=it,Br&source=bing", vec![at(1), at(5), at(7)]),
+        ("country=IT,BR&source=bing", vec![at(1), at(5), at(7)]),
+        ("stage=mql", vec![at(0)]),
+        ("stage=mql,lead&limit=2", vec![at(0), at(1)]),
+        ("channel=paid_search&country=GB", vec![at(0), at(3), at(6)]),
+        ("created_at_gte=2026-03-02T09:08:00Z&owner_id=none", vec![at(7), at(8)]),
+        ("created_at_lt=2026-03-02T10:02:00%2B01:00", vec![at(0)]),
+        ("country=XX", vec![]),
+    ] {
+        assert_eq!(list(app, query).await.expect(200).each("id"), expected, "{query}");
     }
+    assert_eq!(
+        list(app, &format!("owner_id={}", sam.id)).await.expect(200).each("id"),
+        std::slice::from_ref(&mine)
+    );
+    assert_eq!(app.get("/v1/leads?owner_id=me").by(&sam).await.expect(200).each("id"), [mine]);
+    let counted = app
+        .get("/v1/leads?country=IT&limit=1")
+        .by(&sam)
+        .header("prefer", "return=total-count")
+        .await
+        .expect(200);
+    assert_eq!(counted["total_count"], 3);
+}
 
-    async fn a_day_is_one_of_the_companys_zone(app) {
-        let (nine, by) = (given_nine(app).await, app.admin().await);
-        let zone = json!({"name": "Example Ltd", "timezone": "Pacific/Marquesas"}); // a day begins at 09:30 UTC
-        app.put("/v1/settings/company").by(by).json(zone).await.expect(200);
-        app.clock.advance(minutes(30));
-        let by = app.login("admin@example.com").await;
-        let lead = json!({"email": "later@example.org", "company": {"domain": "example.org"}});
-        let later = app.post("/v1/leads").by(&by).json(lead).await.expect(201).id();
-        for (query, expected) in [
-            ("created_at_lt=2026-03-02", &nine[..]),
-            ("created_at_gte=2026-03-02", std::slice::from_ref(&later)),
-            ("created_at_gte=2026-03-01&updated_at_lt=2026-03-02T09:02:00Z", &nine[..1]),
-            ("updated_at_gte=2026-03-03", &[]),
-        ] {
-            let found = app.get(&format!("/v1/leads?{query}")).by(&by).await.expect(200);
-            assert_eq!(found.each("id"), expected, "{query}");
-        }
-        for (path, found) in [("companies?created_at_gte=2026-03-02", 1), ("companies?created_at_lt=2026-03-02", 2),
-                              ("deals?opened_at_gte=2026-03-02", 0), ("journal?occurred_at_gte=2026-03-03", 0)] {
-            let listed = app.get(&format!("/v1/{path}")).by(&by).await.expect(200);
-            assert_eq!(listed.each("id").len(), found, "{path}");
-        }
-        let none = "/v1/leads?created_at_gte=2026-02-30&updated_at_lt=2026-02-29T00:00:00Z";
-        let refused = app.get(none).by(&by).await.refused(400, "invalid_parameter");
-        assert_eq!(refused.violations(), [("created_at_gte", "invalid_format"), ("updated_at_lt", "invalid_format")]);
+#[tandem_tests::test]
+async fn a_day_is_one_of_the_companys_zone(app: &TestApp) {
+    let (nine, by) = (given_nine(app).await, app.admin().await);
+    let zone = json!({"name": "Example Ltd", "timezone": "Pacific/Marquesas"}); // a day begins at 09:30 UTC
+    app.put("/v1/settings/company").by(by).json(zone).await.expect(200);
+    app.clock.advance(minutes(30));
+    let by = app.login("admin@example.com").await;
+    let lead = json!({"email": "later@example.org", "company": {"domain": "example.org"}});
+    let later = app.post("/v1/leads").by(&by).json(lead).await.expect(201).id();
+    for (query, expected) in [
+        ("created_at_lt=2026-03-02", &nine[..]),
+        ("created_at_gte=2026-03-02", std::slice::from_ref(&later)),
+        ("created_at_gte=2026-03-01&updated_at_lt=2026-03-02T09:02:00Z", &nine[..1]),
+        ("updated_at_gte=2026-03-03", &[]),
+    ] {
+        let found = app.get(&format!("/v1/leads?{query}")).by(&by).await.expect(200);
+        assert_eq!(found.each("id"), expected, "{query}");
     }
+    for (path, found) in [
+        ("companies?created_at_gte=2026-03-02", 1),
+        ("companies?created_at_lt=2026-03-02", 2),
+        ("deals?opened_at_gte=2026-03-02", 0),
+        ("journal?occurred_at_gte=2026-03-03", 0),
+    ] {
+        let listed = app.get(&format!("/v1/{path}")).by(&by).await.expect(200);
+        assert_eq!(listed.each("id").len(), found, "{path}");
+    }
+    let none = "/v1/leads?created_at_gte=2026-02-30&updated_at_lt=2026-02-29T00:00:00Z";
+    let refused = app.get(none).by(&by).await.refused(400, "invalid_parameter");
+    assert_eq!(
+        refused.violations(),
+        [("created_at_gte", "invalid_format"), ("updated_at_lt", "invalid_format")]
+    );
+}
 
-    async fn words_find_leads_without_case_and_accents(app) {
-        let ids = given_nine(app).await;
-        let body = json!({"id": ids[8], "phone": "+44 20 7946 0958", "company": {"name": "Bücher & Söhne"}});
-        app.post("/v1/leads").by(app.admin().await).json(body).await.expect(200);
-        for (q, expected) in [
-            ("zoe", vec![0]), ("ZO%C3%8B", vec![0]), ("adne", vec![1]), ("muller%207", vec![2]), ("mu%20ze", vec![3]),
-            ("lead4", vec![4]), ("firm1.example", vec![1, 3, 5, 7]), ("0958", vec![8]), ("7946%200958", vec![]),
-            ("79460958", vec![8]), ("bucher", vec![8]), ("sohne%20sue", vec![8]), ("nobody", vec![]), ("%25", vec![]), ("_", vec![]),
-        ] {
-            let expected: Vec<String> = expected.into_iter().map(|n: usize| ids[n].clone()).collect();
-            assert_eq!(list(app, &format!("q={q}")).await.expect(200).each("id"), expected, "{q}");
-        }
-        let lead = app.get(&format!("/v1/leads/{}", ids[8])).by(app.admin().await).await.expect(200);
-        let company = lead["company"]["id"].as_str().unwrap();
-        app.patch(&format!("/v1/companies/{company}")).by(app.admin().await).json(json!({"name": "Libri"})).await.expect(200);
-        assert_eq!(list(app, "q=libri").await.expect(200).each("id"), [ids[8].clone()]);
-        assert_eq!(list(app, "q=bucher").await.expect(200).each("id").len(), 0);
+#[tandem_tests::test]
+async fn words_find_leads_without_case_and_accents(app: &TestApp) {
+    let ids = given_nine(app).await;
+    let body = json!({"id": ids[8], "phone": "+44 20 7946 0958", "company": {"name": "Bücher & Söhne"}});
+    app.post("/v1/leads").by(app.admin().await).json(body).await.expect(200);
+    for (q, expected) in [
+        ("zoe", vec![0]),
+        ("ZO%C3%8B", vec![0]),
+        ("adne", vec![1]),
+        ("muller%207", vec![2]),
+        ("mu%20ze", vec![3]),
+        ("lead4", vec![4]),
+        ("firm1.example", vec![1, 3, 5, 7]),
+        ("0958", vec![8]),
+        ("7946%200958", vec![]),
+        ("79460958", vec![8]),
+        ("bucher", vec![8]),
+        ("sohne%20sue", vec![8]),
+        ("nobody", vec![]),
+        ("%25", vec![]),
+        ("_", vec![]),
+    ] {
+        let expected: Vec<String> = expected.into_iter().map(|n: usize| ids[n].clone()).collect();
+        assert_eq!(list(app, &format!("q={q}")).await.expect(200).each("id"), expected, "{q}");
     }
+    let lead = app.get(&format!("/v1/leads/{}", ids[8])).by(app.admin().await).await.expect(200);
+    let company = lead["company"]["id"].as_str().unwrap();
+    app.patch(&format!("/v1/companies/{company}"))
+        .by(app.admin().await)
+        .json(json!({"name": "Libri"}))
+        .await
+        .expect(200);
+    assert_eq!(list(app, "q=libri").await.expect(200).each("id"), [ids[8].clone()]);
+    assert_eq!(list(app, "q=bucher").await.expect(200).each("id").len(), 0);
+}
 
-    async fn a_wrong_parameter_is_named(app) {
-        for (query, expected) in [
-            ("limit=0", vec![("limit", "out_of_range")]),
-            ("limit=201&sort=score", vec![("limit", "out_of_range"), ("sort", "not_allowed")]),
-            ("limit=ten", vec![("limit", "invalid_type")]),
-            ("limit=1&limit=2", vec![("limit", "duplicate_parameter")]),
-            ("lmit=1", vec![("lmit", "unknown_parameter")]),
-            ("stage=mql,nonsense", vec![("stage", "not_allowed")]),
-            ("created_at_gte=yesterday", vec![("created_at_gte", "invalid_format")]),
-            ("owner_id=sam", vec![("owner_id", "invalid_format")]),
-            ("archived=maybe", vec![("archived", "invalid_type")]),
-            ("q=", vec![("q", "too_short")]),
-            ("q=%00", vec![("q", "invalid_format")]),
-            ("q=%FF", vec![("q", "invalid_format")]),
-        ] {
-            let refused = list(app, query).await.refused(400, "invalid_parameter");
-            let mut found = refused.violations();
-            found.dedup();
-            assert_eq!(found, expected, "{query}");
-        }
-        let refused = list(app, "lmit=1").await;
-        assert!(refused.text.contains("`limit`"), "the nearest known name: {}", refused.text);
+#[tandem_tests::test]
+async fn a_wrong_parameter_is_named(app: &TestApp) {
+    for (query, expected) in [
+        ("limit=0", vec![("limit", "out_of_range")]),
+        ("limit=201&sort=score", vec![("limit", "out_of_range"), ("sort", "not_allowed")]),
+        ("limit=ten", vec![("limit", "invalid_type")]),
+        ("limit=1&limit=2", vec![("limit", "duplicate_parameter")]),
+        ("lmit=1", vec![("lmit", "unknown_parameter")]),
+        ("stage=mql,nonsense", vec![("stage", "not_allowed")]),
+        ("created_at_gte=yesterday", vec![("created_at_gte", "invalid_format")]),
+        ("owner_id=sam", vec![("owner_id", "invalid_format")]),
+        ("archived=maybe", vec![("archived", "invalid_type")]),
+        ("q=", vec![("q", "too_short")]),
+        ("q=%00", vec![("q", "invalid_format")]),
+        ("q=%FF", vec![("q", "invalid_format")]),
+    ] {
+        let refused = list(app, query).await.refused(400, "invalid_parameter");
+        let mut found = refused.violations();
+        found.dedup();
+        assert_eq!(found, expected, "{query}");
     }
+    let refused = list(app, "lmit=1").await;
+    assert!(refused.text.contains("`limit`"), "the nearest known name: {}", refused.text);
 }

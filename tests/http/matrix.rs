@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tandem_api::edge::openapi::pass::operations;
 use tandem_domain::access::Scope;
-use tandem_tests::{contract, on_both};
+use tandem_tests::{TestApp, contract};
 
 /// An operation of the document: method, a path with ids that name nothing, and the scope that it demands.
 struct Operation {
@@ -14,14 +14,8 @@ struct Operation {
 
 fn all() -> Vec<Operation> {
     let read = |(path, method, operation): (&str, &str, &Value)| {
-        let scope = operation["x-required-scopes"]
-            .as_array()
-            .and_then(|scopes| scopes.first());
-        let is_open = operation["security"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|one| one == &json!({}));
+        let scope = operation["x-required-scopes"].as_array().and_then(|scopes| scopes.first());
+        let is_open = operation["security"].as_array().unwrap().iter().all(|one| one == &json!({}));
         assert_eq!(is_open, scope.is_none(), "{method} {path}");
         Operation {
             method: method.to_uppercase(),
@@ -60,117 +54,131 @@ fn sample(segment: &str) -> String {
     format!("{prefix}_01h455vb4pex5vsknk084sn02q")
 }
 
-on_both! {
-    async fn who_names_nobody_is_refused_everywhere_but_at_open_doors(app) {
-        for operation in all() {
-            let answer = app.request(&operation.method, &operation.path).await;
-            match operation.scope {
-                Some(_) => {
-                    let refused = answer.refused(401, "unauthenticated");
-                    assert!(refused.header("www-authenticate").unwrap().starts_with("Bearer"));
-                }
-                None => assert!(![401, 403].contains(&answer.status), "{}: {}", answer.of, answer.text),
+#[tandem_tests::test]
+async fn who_names_nobody_is_refused_everywhere_but_at_open_doors(app: &TestApp) {
+    for operation in all() {
+        let answer = app.request(&operation.method, &operation.path).await;
+        match operation.scope {
+            Some(_) => {
+                let refused = answer.refused(401, "unauthenticated");
+                assert!(refused.header("www-authenticate").unwrap().starts_with("Bearer"));
             }
+            None => assert!(![401, 403].contains(&answer.status), "{}: {}", answer.of, answer.text),
         }
     }
+}
 
-    async fn a_key_with_every_other_scope_is_refused(app) {
-        let for_keys: Vec<&str> = Scope::ALL.iter().filter(|scope| scope.is_for_keys()).map(|scope| scope.name()).collect();
-        for needed in Scope::ALL.iter().map(|scope| scope.name()) {
-            let others: Vec<&str> = for_keys.iter().copied().filter(|scope| *scope != needed).collect();
-            let key = app.key(&others).await;
-            for operation in all().iter().filter(|operation| operation.scope.as_deref() == Some(needed)) {
-                let refused = app.request(&operation.method, &operation.path).by(&key).await;
-                let refused = refused.refused(403, "insufficient_scope");
-                assert_eq!(refused["scope"], needed, "{}", refused.of);
-            }
+#[tandem_tests::test]
+async fn a_key_with_every_other_scope_is_refused(app: &TestApp) {
+    let for_keys: Vec<&str> =
+        Scope::ALL.iter().filter(|scope| scope.is_for_keys()).map(|scope| scope.name()).collect();
+    for needed in Scope::ALL.iter().map(|scope| scope.name()) {
+        let others: Vec<&str> = for_keys.iter().copied().filter(|scope| *scope != needed).collect();
+        let key = app.key(&others).await;
+        for operation in all().iter().filter(|operation| operation.scope.as_deref() == Some(needed)) {
+            let refused = app.request(&operation.method, &operation.path).by(&key).await;
+            let refused = refused.refused(403, "insufficient_scope");
+            assert_eq!(refused["scope"], needed, "{}", refused.of);
         }
     }
+}
 
-    async fn the_scope_alone_opens_the_door(app) {
-        for needed in Scope::ALL.iter().filter(|scope| scope.is_for_keys()).map(|scope| scope.name()) {
-            let key = app.key(&[needed]).await;
-            for operation in all().iter().filter(|operation| operation.scope.as_deref() == Some(needed)) {
-                let answer = app.request(&operation.method, &operation.path).by(&key).await;
-                assert!(answer.status != 401 && answer.code() != "insufficient_scope", "{}: {}", answer.of, answer.text);
-            }
-        }
-    }
-
-    async fn a_viewer_writes_nothing(app) {
-        let viewer = app.user("viewer").await;
-        for operation in all().iter().filter(|operation| operation.method != "GET") {
-            if operation.scope.as_deref().is_some_and(|scope| scope != "account") {
-                let refused = app.request(&operation.method, &operation.path).by(&viewer).await;
-                refused.refused(403, "insufficient_scope");
-            }
-        }
-    }
-
-    async fn an_unknown_parameter_is_refused_everywhere(app) {
-        let ada = app.admin().await;
-        for operation in all() {
-            let answer = app.request(&operation.method, &format!("{}?nonsense=1", operation.path)).by(ada).await;
-            let answer = answer.refused(400, "invalid_parameter");
-            assert!(answer.violations().contains(&("nonsense", "unknown_parameter")), "{}", answer.of);
-        }
-    }
-
-    async fn a_body_of_another_kind_is_refused_everywhere(app) {
-        let ada = app.admin().await;
-        for operation in all().iter().filter(|operation| ["POST", "PUT", "PATCH"].contains(&operation.method.as_str())) {
-            let has_body = contract().operation(&operation.method, &operation.path).unwrap().1.get("requestBody").is_some();
-            // What strangers send, and files, may be of several kinds.
-            let takes_several = ["/v1/collect", "/v1/imports"].contains(&operation.path.as_str());
-            if has_body && !operation.path.starts_with("/v1/capture/") && !takes_several {
-                let request = app.request(&operation.method, &operation.path).by(ada);
-                request.body("text/plain", "{}").await.refused(415, "unsupported_media_type");
-                let request = app.request(&operation.method, &operation.path).by(ada);
-                request.body("application/json", "{").await.refused(400, "malformed_json");
-            }
-        }
-    }
-
-    async fn every_get_answers_head(app) {
-        let ada = app.admin().await;
-        for operation in all().iter().filter(|operation| operation.method == "GET") {
-            let (get, head) = (
-                app.get(&operation.path).by(ada).await,
-                app.request("HEAD", &operation.path).by(ada).await,
+#[tandem_tests::test]
+async fn the_scope_alone_opens_the_door(app: &TestApp) {
+    for needed in Scope::ALL.iter().filter(|scope| scope.is_for_keys()).map(|scope| scope.name()) {
+        let key = app.key(&[needed]).await;
+        for operation in all().iter().filter(|operation| operation.scope.as_deref() == Some(needed)) {
+            let answer = app.request(&operation.method, &operation.path).by(&key).await;
+            assert!(
+                answer.status != 401 && answer.code() != "insufficient_scope",
+                "{}: {}",
+                answer.of,
+                answer.text
             );
-            assert_eq!((get.status, ""), (head.status, head.text.as_str()), "{}", operation.path);
         }
     }
+}
 
-    async fn another_method_is_told_which_ones_there_are(app) {
-        let ada = app.admin().await;
-        for operation in all() {
-            let refused = app.request("TRACE", &operation.path).by(ada).await;
-            if refused.status != 405 {
-                // A TRACE may be refused before any routing.
-                assert!(refused.status >= 400, "{}", refused.of);
-                continue;
-            }
-            let allow = refused.header("allow").unwrap();
-            assert!(allow.split(", ").any(|method| method == operation.method), "{}: {allow}", operation.path);
+#[tandem_tests::test]
+async fn a_viewer_writes_nothing(app: &TestApp) {
+    let viewer = app.user("viewer").await;
+    for operation in all().iter().filter(|operation| operation.method != "GET") {
+        if operation.scope.as_deref().is_some_and(|scope| scope != "account") {
+            let refused = app.request(&operation.method, &operation.path).by(&viewer).await;
+            refused.refused(403, "insufficient_scope");
         }
-        app.delete("/v1/leads").by(ada).await.refused(405, "method_not_allowed");
-        app.get("/v1/nothing").by(ada).await.refused(404, "not_found");
-        let other_kind = format!("/v1/leads/{}", sample("{company_id}"));
-        app.get(&other_kind).by(ada).await.refused(404, "not_found");
     }
+}
 
-    async fn every_answer_bears_the_id_of_its_request(app) {
-        let ada = app.admin().await;
-        for (given, is_taken) in [("trace-1_2.3", true), ("with space", false), (&"x".repeat(65), false)] {
-            let answer = app.get("/v1/leads").by(ada).header("x-request-id", given).await.expect(200);
-            assert_eq!(answer.header("x-request-id") == Some(given), is_taken, "{given}");
-        }
-        let answer = app.get("/v1/leads").by(ada).await.expect(200);
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
-        assert!(answer.header("content-security-policy").is_some());
-        assert_eq!(answer["data"], json!([]));
+#[tandem_tests::test]
+async fn an_unknown_parameter_is_refused_everywhere(app: &TestApp) {
+    let ada = app.admin().await;
+    for operation in all() {
+        let answer = app.request(&operation.method, &format!("{}?nonsense=1", operation.path)).by(ada).await;
+        let answer = answer.refused(400, "invalid_parameter");
+        assert!(answer.violations().contains(&("nonsense", "unknown_parameter")), "{}", answer.of);
     }
+}
+
+#[tandem_tests::test]
+async fn a_body_of_another_kind_is_refused_everywhere(app: &TestApp) {
+    let ada = app.admin().await;
+    for operation in
+        all().iter().filter(|operation| ["POST", "PUT", "PATCH"].contains(&operation.method.as_str()))
+    {
+        let has_body =
+            contract().operation(&operation.method, &operation.path).unwrap().1.get("requestBody").is_some();
+        // What strangers send, and files, may be of several kinds.
+        let takes_several = ["/v1/collect", "/v1/imports"].contains(&operation.path.as_str());
+        if has_body && !operation.path.starts_with("/v1/capture/") && !takes_several {
+            let request = app.request(&operation.method, &operation.path).by(ada);
+            request.body("text/plain", "{}").await.refused(415, "unsupported_media_type");
+            let request = app.request(&operation.method, &operation.path).by(ada);
+            request.body("application/json", "{").await.refused(400, "malformed_json");
+        }
+    }
+}
+
+#[tandem_tests::test]
+async fn every_get_answers_head(app: &TestApp) {
+    let ada = app.admin().await;
+    for operation in all().iter().filter(|operation| operation.method == "GET") {
+        let (get, head) =
+            (app.get(&operation.path).by(ada).await, app.request("HEAD", &operation.path).by(ada).await);
+        assert_eq!((get.status, ""), (head.status, head.text.as_str()), "{}", operation.path);
+    }
+}
+
+#[tandem_tests::test]
+async fn another_method_is_told_which_ones_there_are(app: &TestApp) {
+    let ada = app.admin().await;
+    for operation in all() {
+        let refused = app.request("TRACE", &operation.path).by(ada).await;
+        if refused.status != 405 {
+            // A TRACE may be refused before any routing.
+            assert!(refused.status >= 400, "{}", refused.of);
+            continue;
+        }
+        let allow = refused.header("allow").unwrap();
+        assert!(allow.split(", ").any(|method| method == operation.method), "{}: {allow}", operation.path);
+    }
+    app.delete("/v1/leads").by(ada).await.refused(405, "method_not_allowed");
+    app.get("/v1/nothing").by(ada).await.refused(404, "not_found");
+    let other_kind = format!("/v1/leads/{}", sample("{company_id}"));
+    app.get(&other_kind).by(ada).await.refused(404, "not_found");
+}
+
+#[tandem_tests::test]
+async fn every_answer_bears_the_id_of_its_request(app: &TestApp) {
+    let ada = app.admin().await;
+    for (given, is_taken) in [("trace-1_2.3", true), ("with space", false), (&"x".repeat(65), false)] {
+        let answer = app.get("/v1/leads").by(ada).header("x-request-id", given).await.expect(200);
+        assert_eq!(answer.header("x-request-id") == Some(given), is_taken, "{given}");
+    }
+    let answer = app.get("/v1/leads").by(ada).await.expect(200);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+    assert!(answer.header("content-security-policy").is_some());
+    assert_eq!(answer["data"], json!([]));
 }

@@ -5,50 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use tandem_tests::{Answer, Backend, TestApp};
+use tandem_tests::{Answer, Backend, Given, TestApp};
 
 const CASES: u32 = 48;
 const STEPS: usize = 20;
 const EMAILS: usize = 5;
-const STAGES: [&str; 9] = [
-    "lead",
-    "mql",
-    "sal",
-    "sql",
-    "opportunity",
-    "customer",
-    "nurture",
-    "disqualified",
-    "churned",
-];
+const STAGES: [&str; 9] =
+    ["lead", "mql", "sal", "sql", "opportunity", "customer", "nurture", "disqualified", "churned"];
 
 /// One thing that somebody does; leads are meant by the order in which they became known.
 #[derive(Debug, Clone)]
 enum Step {
-    Save {
-        email: usize,
-        name: Option<&'static str>,
-    },
-    Name {
-        lead: usize,
-        name: Option<&'static str>,
-    },
-    Stale {
-        lead: usize,
-    },
-    AddEmail {
-        lead: usize,
-        email: usize,
-    },
-    Move {
-        lead: usize,
-        to: &'static str,
-        with_reason: bool,
-    },
-    Archive {
-        lead: usize,
-        away: bool,
-    },
+    Save { email: usize, name: Option<&'static str> },
+    Name { lead: usize, name: Option<&'static str> },
+    Stale { lead: usize },
+    AddEmail { lead: usize, email: usize },
+    Move { lead: usize, to: &'static str, with_reason: bool },
+    Archive { lead: usize, away: bool },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -94,11 +67,7 @@ fn allowed(lead: &Known) -> Vec<&'static str> {
     };
     if matches!(lead.stage, "nurture" | "disqualified") {
         to.extend(lead.came_from.filter(|from| *from == "mql").map(|_| "sal"));
-        to.extend(
-            lead.came_from
-                .filter(|from| *from == "opportunity")
-                .map(|_| "opportunity"),
-        );
+        to.extend(lead.came_from.filter(|from| *from == "opportunity").map(|_| "opportunity"));
     }
     to
 }
@@ -141,12 +110,7 @@ impl Case<'_> {
 
     async fn patch(&self, lead: usize, tag: &str, body: Value) -> Answer {
         let path = format!("/v1/leads/{}", self.leads[lead].id);
-        self.app
-            .patch(&path)
-            .by(self.app.admin().await)
-            .header("if-match", tag)
-            .json(body)
-            .await
+        self.app.patch(&path).by(self.app.admin().await).header("if-match", tag).json(body).await
     }
 
     fn tag(&self, lead: usize, later: i64) -> String {
@@ -158,9 +122,7 @@ impl Case<'_> {
         match *step {
             Step::Save { email, name } => self.save(email, name).await,
             Step::Name { lead, name } if lead < self.leads.len() => {
-                self.patch(lead, &self.tag(lead, 0), json!({"first_name": name}))
-                    .await
-                    .expect(200);
+                self.patch(lead, &self.tag(lead, 0), json!({"first_name": name})).await.expect(200);
                 self.rename(lead, name);
                 self.compare(lead).await;
             }
@@ -171,16 +133,12 @@ impl Case<'_> {
                 self.compare(lead).await;
             }
             Step::AddEmail { lead, email } if lead < self.leads.len() => self.add_email(lead, email).await,
-            Step::Move {
-                lead,
-                to,
-                with_reason,
-            } if lead < self.leads.len() => self.go(lead, to, with_reason).await,
+            Step::Move { lead, to, with_reason } if lead < self.leads.len() => {
+                self.go(lead, to, with_reason).await
+            }
             Step::Archive { lead, away } if lead < self.leads.len() => {
                 let act = if away { "archive" } else { "restore" };
-                self.post(&format!("/v1/leads/{}/{act}", self.leads[lead].id), json!({}))
-                    .await
-                    .expect(200);
+                self.post(&format!("/v1/leads/{}/{act}", self.leads[lead].id), json!({})).await.expect(200);
                 let known = &mut self.leads[lead];
                 known.version += i64::from(known.is_archived != away);
                 known.is_archived = away;
@@ -258,9 +216,7 @@ impl Case<'_> {
         if let Some(reason) = needed.filter(|_| with_reason) {
             body["reason"] = json!(reason);
         }
-        let answer = self
-            .post(&format!("/v1/leads/{}/transitions", known.id), body)
-            .await;
+        let answer = self.post(&format!("/v1/leads/{}/transitions", known.id), body).await;
         if !may.contains(&to) {
             let refused = answer.refused(409, "illegal_transition");
             assert_eq!(refused["current"], known.stage);
@@ -268,10 +224,8 @@ impl Case<'_> {
             answer.refused(422, "validation_failed");
         } else {
             answer.expect(201);
-            let is_next = matches!(
-                (known.stage, to),
-                ("nurture", "mql") | ("disqualified" | "churned", "lead")
-            );
+            let is_next =
+                matches!((known.stage, to), ("nurture", "mql") | ("disqualified" | "churned", "lead"));
             let known = &mut self.leads[lead];
             known.came_from = Some(known.stage);
             known.stage = to;
@@ -284,24 +238,12 @@ impl Case<'_> {
     /// The lead as it is read must be the lead as it is known.
     async fn compare(&self, lead: usize) {
         let known = &self.leads[lead];
-        let read = self
-            .app
-            .get(&format!("/v1/leads/{}", known.id))
-            .by(self.app.admin().await)
-            .await
-            .expect(200);
+        let read =
+            self.app.get(&format!("/v1/leads/{}", known.id)).by(self.app.admin().await).await.expect(200);
         let emails: Vec<String> = known.emails.iter().map(|n| self.email(*n)).collect();
         assert_eq!(read.etag(), self.tag(lead, 0), "{known:?}");
-        assert_eq!(
-            (&read["emails"], &read["first_name"]),
-            (&json!(emails), &json!(known.name)),
-            "{known:?}"
-        );
-        assert_eq!(
-            (&read["stage"], &read["cycle"]),
-            (&json!(known.stage), &json!(known.cycle)),
-            "{known:?}"
-        );
+        assert_eq!((&read["emails"], &read["first_name"]), (&json!(emails), &json!(known.name)), "{known:?}");
+        assert_eq!((&read["stage"], &read["cycle"]), (&json!(known.stage), &json!(known.cycle)), "{known:?}");
         assert_eq!(read["archived_at"].is_null(), !known.is_archived, "{known:?}");
     }
 
@@ -318,16 +260,10 @@ impl Case<'_> {
             assert_eq!(ids, known.map(|lead| lead.id.clone()).collect::<Vec<_>>());
         }
         for lead in &self.leads {
-            let timeline = self
-                .app
-                .get(&format!("/v1/leads/{}/timeline?limit=200", lead.id))
-                .by(by)
-                .await
-                .expect(200);
-            let (told, changes): (Vec<_>, Vec<_>) = timeline
-                .each("type")
-                .into_iter()
-                .partition(|kind| kind == "duplicate.suggested");
+            let timeline =
+                self.app.get(&format!("/v1/leads/{}/timeline?limit=200", lead.id)).by(by).await.expect(200);
+            let (told, changes): (Vec<_>, Vec<_>) =
+                timeline.each("type").into_iter().partition(|kind| kind == "duplicate.suggested");
             assert_eq!(changes.len() as i64, lead.version, "one entry a change");
             let younger = |(one, other): &(usize, usize)| {
                 self.leads[*one].id.clone().max(self.leads[*other].id.clone())
@@ -344,19 +280,10 @@ fn service_and_model_agree(on: Backend) {
         return println!("skipped: TANDEM_TEST_POSTGRES_URL is not set");
     };
     system.block_on(app.admin());
-    let config = Config {
-        cases: CASES,
-        failure_persistence: None,
-        ..Config::default()
-    };
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&steps(), |steps| {
         system.block_on(async {
-            let mut case = Case {
-                app: &app,
-                number: app.next(),
-                leads: vec![],
-                suggested: BTreeSet::new(),
-            };
+            let mut case = Case { app: &app, number: app.next(), leads: vec![], suggested: BTreeSet::new() };
             for step in &steps {
                 case.step(step).await;
             }

@@ -2,96 +2,101 @@
 
 use serde_json::json;
 use tandem_api::edge::http::code::Code;
-use tandem_tests::{Backend, hours, on_both};
+use tandem_tests::{Backend, TestApp, hours};
 
-on_both! {
-    async fn a_service_that_runs_says_so(app) {
-        assert_eq!(app.get("/livez").await.expect(200)["status"], "ok");
-        assert_eq!(app.get("/readyz").await.expect(200)["status"], "ok");
-        app.running.app.is_stopping.store(true, std::sync::atomic::Ordering::SeqCst);
-        app.get("/readyz").await.refused(503, "unavailable");
-        app.get("/livez").await.expect(200);
+#[tandem_tests::test]
+async fn a_service_that_runs_says_so(app: &TestApp) {
+    assert_eq!(app.get("/livez").await.expect(200)["status"], "ok");
+    assert_eq!(app.get("/readyz").await.expect(200)["status"], "ok");
+    app.running.app.is_stopping.store(true, std::sync::atomic::Ordering::SeqCst);
+    app.get("/readyz").await.refused(503, "unavailable");
+    app.get("/livez").await.expect(200);
+}
+
+#[tandem_tests::test]
+async fn metrics_count_by_route_and_name_nobody(app: &TestApp) {
+    let lead = app.given_lead("ada@example.com").await.id();
+    app.get(&format!("/v1/leads/{lead}")).by(app.admin().await).await.expect(200);
+    app.get("/v1/leads/lead_x").by(app.admin().await).await.refused(404, "not_found");
+    app.get("/metrics").await.refused(404, "not_found");
+    app.run_jobs().await;
+    let address = app.running.metrics_address.unwrap();
+    let mut answer = awc::Client::default().get(format!("http://{address}/metrics")).send().await.unwrap();
+    let body = answer.body().await.unwrap();
+    let text = std::str::from_utf8(&body).unwrap();
+    for line in [
+        "tandem_http_requests_total{method=\"POST\",route=\"/v1/leads\",status=\"201\"} 1",
+        "tandem_http_requests_total{method=\"GET\",route=\"/v1/leads/{lead_id}\",status=\"200\"} 1",
+        "tandem_http_requests_total{method=\"GET\",route=\"/v1/leads/{lead_id}\",status=\"404\"} 1",
+        "tandem_http_request_seconds_count{method=\"GET\",route=\"/v1/leads/{lead_id}\"} 2",
+        "tandem_job_runs_total{job=\"heartbeat\",outcome=\"done\"} 1",
+        "tandem_feed_waiters 0",
+        "tandem_queue_items{queue=\"captures\"} 0",
+        "tandem_queue_items{queue=\"events\"} 0",
+        "tandem_build_info{version=",
+        "tandem_database_connections{pool=\"write\",state=\"idle\"}",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
     }
+    assert!(!text.contains("lead_0") && !text.contains("ada@") && !text.contains("lead_x"), "{text}");
+}
 
-    async fn metrics_count_by_route_and_name_nobody(app) {
-        let lead = app.given_lead("ada@example.com").await.id();
-        app.get(&format!("/v1/leads/{lead}")).by(app.admin().await).await.expect(200);
-        app.get("/v1/leads/lead_x").by(app.admin().await).await.refused(404, "not_found");
-        app.get("/metrics").await.refused(404, "not_found");
+#[tandem_tests::test]
+async fn every_problem_has_its_page(app: &TestApp) {
+    let listed = app.get("/problems").await.expect(200);
+    assert_eq!(listed["data"].as_array().unwrap().len(), Code::ALL.len());
+    for code in Code::ALL {
+        let page = app.get(&format!("/problems/{}", code.slug())).await.expect(200);
+        assert_eq!((&page["code"], &page["status"]), (&json!(code.name()), &json!(code.status().as_u16())));
+    }
+    let html = app.get("/problems/stale").header("accept", "text/html,*/*;q=0.8").await.expect(200);
+    assert!(html.header("content-type").unwrap().starts_with("text/html"));
+    app.get("/problems/nonsense").await.refused(404, "not_found");
+}
+
+#[tandem_tests::test]
+async fn the_document_is_served_as_it_was_published(app: &TestApp) {
+    let served = app.get("/openapi.json").await.expect(200);
+    assert_eq!(served.text, tandem_api::edge::openapi::text(&tandem_api::edge::openapi::document()));
+    app.get("/openapi.json").header("if-none-match", served.etag()).await.expect(304);
+    let page = app.get("/docs/").await.expect(200);
+    assert!(!page.text.contains("https://"), "the page works without internet");
+}
+
+#[tandem_tests::test]
+async fn background_work_can_be_done_again_and_again(app: &TestApp) {
+    let by = app.admin().await;
+    app.post("/v1/leads").by(by).once("k").json(json!({"email": "ada@example.com"})).await.expect(201);
+    for _ in 0..3 {
         app.run_jobs().await;
-        let address = app.running.metrics_address.unwrap();
-        let mut answer = awc::Client::default().get(format!("http://{address}/metrics")).send().await.unwrap();
-        let body = answer.body().await.unwrap();
-        let text = std::str::from_utf8(&body).unwrap();
-        for line in [
-            "tandem_http_requests_total{method=\"POST\",route=\"/v1/leads\",status=\"201\"} 1",
-            "tandem_http_requests_total{method=\"GET\",route=\"/v1/leads/{lead_id}\",status=\"200\"} 1",
-            "tandem_http_requests_total{method=\"GET\",route=\"/v1/leads/{lead_id}\",status=\"404\"} 1",
-            "tandem_http_request_seconds_count{method=\"GET\",route=\"/v1/leads/{lead_id}\"} 2",
-            "tandem_job_runs_total{job=\"heartbeat\",outcome=\"done\"} 1",
-            "tandem_feed_waiters 0",
-            "tandem_queue_items{queue=\"captures\"} 0",
-            "tandem_queue_items{queue=\"events\"} 0",
-            "tandem_build_info{version=",
-            "tandem_database_connections{pool=\"write\",state=\"idle\"}",
-        ] {
-            assert!(text.contains(line), "{line}\n{text}");
-        }
-        assert!(!text.contains("lead_0") && !text.contains("ada@") && !text.contains("lead_x"), "{text}");
+        app.clock.advance(hours(24 * 40));
     }
+    app.run_jobs().await;
+    let by = app.login("admin@example.com").await;
+    let again =
+        app.post("/v1/leads").by(&by).once("k").json(json!({"email": "ada@example.com"})).await.expect(200);
+    assert_eq!(again.header("idempotent-replayed"), None, "kept answers are forgotten after three days");
+}
 
-    async fn every_problem_has_its_page(app) {
-        let listed = app.get("/problems").await.expect(200);
-        assert_eq!(listed["data"].as_array().unwrap().len(), Code::ALL.len());
-        for code in Code::ALL {
-            let page = app.get(&format!("/problems/{}", code.slug())).await.expect(200);
-            assert_eq!((&page["code"], &page["status"]), (&json!(code.name()), &json!(code.status().as_u16())));
-        }
-        let html = app.get("/problems/stale").header("accept", "text/html,*/*;q=0.8").await.expect(200);
-        assert!(html.header("content-type").unwrap().starts_with("text/html"));
-        app.get("/problems/nonsense").await.refused(404, "not_found");
+#[tandem_tests::test]
+async fn a_database_that_is_away_is_an_honest_503(app: &TestApp) {
+    if app.database.backend == Backend::Sqlite {
+        return;
     }
-
-    async fn the_document_is_served_as_it_was_published(app) {
-        let served = app.get("/openapi.json").await.expect(200);
-        assert_eq!(served.text, tandem_api::edge::openapi::text(&tandem_api::edge::openapi::document()));
-        app.get("/openapi.json").header("if-none-match", served.etag()).await.expect(304);
-        let page = app.get("/docs/").await.expect(200);
-        assert!(!page.text.contains("https://"), "the page works without internet");
+    let by = app.admin().await;
+    let raw = app.database.raw().await;
+    use sea_orm::ConnectionTrait;
+    raw.execute_unprepared("BEGIN; LOCK TABLE leads IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let list = app.get("/v1/leads").by(by).await.refused(503, "unavailable");
+    assert!(list.header("retry-after").is_some());
+    raw.execute_unprepared("ROLLBACK").await.unwrap();
+    app.get("/v1/leads").by(by).await.expect(200);
+    raw.execute_unprepared("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").await.unwrap();
+    let statuses = [app.get("/v1/leads").by(by).await.status, app.get("/v1/leads").by(by).await.status];
+    assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
+    for _ in 0..20 {
+        app.get("/v1/leads").by(by).await;
     }
-
-    async fn background_work_can_be_done_again_and_again(app) {
-        let by = app.admin().await;
-        app.post("/v1/leads").by(by).once("k").json(json!({"email": "ada@example.com"})).await.expect(201);
-        for _ in 0..3 {
-            app.run_jobs().await;
-            app.clock.advance(hours(24 * 40));
-        }
-        app.run_jobs().await;
-        let by = app.login("admin@example.com").await;
-        let again = app.post("/v1/leads").by(&by).once("k").json(json!({"email": "ada@example.com"})).await.expect(200);
-        assert_eq!(again.header("idempotent-replayed"), None, "kept answers are forgotten after three days");
-    }
-
-    async fn a_database_that_is_away_is_an_honest_503(app) {
-        if app.database.backend == Backend::Sqlite {
-            return;
-        }
-        let by = app.admin().await;
-        let raw = app.database.raw().await;
-        use sea_orm::ConnectionTrait;
-        raw.execute_unprepared("BEGIN; LOCK TABLE leads IN ACCESS EXCLUSIVE MODE").await.unwrap();
-        let list = app.get("/v1/leads").by(by).await.refused(503, "unavailable");
-        assert!(list.header("retry-after").is_some());
-        raw.execute_unprepared("ROLLBACK").await.unwrap();
-        app.get("/v1/leads").by(by).await.expect(200);
-        raw.execute_unprepared("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").await.unwrap();
-        let statuses = [app.get("/v1/leads").by(by).await.status, app.get("/v1/leads").by(by).await.status];
-        assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
-        for _ in 0..20 {
-            app.get("/v1/leads").by(by).await;
-        }
-        app.get("/v1/leads").by(by).await.expect(200);
-        raw.close().await.unwrap();
-    }
+    app.get("/v1/leads").by(by).await.expect(200);
+    raw.close().await.unwrap();
 }

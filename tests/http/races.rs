@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 
 use futures::future::{join, join_all};
 use serde_json::{Value, json};
-use tandem_tests::{Answer, Server, TestApp, User, on_both, on_postgres};
+use tandem_tests::{Answer, Server, TestApp, User};
 
 use crate::deals::{given_sql, open, told_of};
 
@@ -23,10 +23,7 @@ async fn same_email(app: &TestApp, servers: &[&Server]) {
     assert!(answers.iter().all(|answer| answer.id() == answers[0].id()));
     assert_eq!(app.get("/v1/leads").by(by).await.expect(200).each("id").len(), 1);
     let timeline = app
-        .get(&format!(
-            "/v1/leads/{}/timeline?types=lead.created",
-            answers[0].id()
-        ))
+        .get(&format!("/v1/leads/{}/timeline?types=lead.created", answers[0].id()))
         .by(by)
         .await
         .expect(200);
@@ -41,13 +38,8 @@ async fn same_etag(app: &TestApp, servers: &[&Server]) {
     let lead = app.given_lead("ada@example.com").await;
     let path = format!("/v1/leads/{}", lead.id());
     let patches = users.iter().enumerate().map(|(n, user)| {
-        let request = servers[n % servers.len()]
-            .patch(&path)
-            .by(user)
-            .header("if-match", lead.etag());
-        request
-            .json(json!({"first_name": format!("by {}", user.id)}))
-            .into_future()
+        let request = servers[n % servers.len()].patch(&path).by(user).header("if-match", lead.etag());
+        request.json(json!({"first_name": format!("by {}", user.id)})).into_future()
     });
     let answers = join_all(patches).await;
     assert_eq!((count(&answers, 200), count(&answers, 412)), (1, 19));
@@ -62,11 +54,7 @@ async fn same_move(app: &TestApp, servers: &[&Server]) {
     let path = format!("/v1/leads/{lead}/transitions");
     let moves = (0..16).map(|n| {
         let body = json!({"to": "mql", "note": "now"});
-        servers[n % servers.len()]
-            .post(&path)
-            .by(by)
-            .json(body)
-            .into_future()
+        servers[n % servers.len()].post(&path).by(by).json(body).into_future()
     });
     let answers = join_all(moves).await;
     assert_eq!((count(&answers, 201), count(&answers, 409)), (1, 15));
@@ -83,157 +71,164 @@ async fn same_company(app: &TestApp, servers: &[&Server]) {
             json!({"name": "No domain"})
         };
         let body = json!({"email": format!("lead{n}@example.com"), "company": company});
-        servers[(n / 2) % servers.len()]
-            .post("/v1/leads")
-            .by(by)
-            .json(body)
-            .into_future()
+        servers[(n / 2) % servers.len()].post("/v1/leads").by(by).json(body).into_future()
     });
     let answers = join_all(posts).await;
     assert_eq!(count(&answers, 201), 16);
-    assert_eq!(
-        app.get("/v1/companies").by(by).await.expect(200).each("id").len(),
-        2
-    );
+    assert_eq!(app.get("/v1/companies").by(by).await.expect(200).each("id").len(), 2);
 }
 
 async fn one_close_of_two(app: &TestApp, other: &Server) {
     let sam = app.user("sales").await;
     let deal = open(app, &sam, &given_sql(app).await).await.expect(201).id();
     let path = format!("/v1/deals/{deal}/close");
-    let won = app
-        .post(&path)
-        .by(&sam)
-        .json(json!({"outcome": "won", "reason": "price"}));
-    let lost = other
-        .post(&path)
-        .by(&sam)
-        .json(json!({"outcome": "lost", "reason": "price"}));
+    let won = app.post(&path).by(&sam).json(json!({"outcome": "won", "reason": "price"}));
+    let lost = other.post(&path).by(&sam).json(json!({"outcome": "lost", "reason": "price"}));
     let (won, lost) = join(won.into_future(), lost.into_future()).await;
     let mut statuses = [won.status, lost.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409], "{} {}", won.text, lost.text);
-    let moves = app
-        .get(&format!("/v1/deals/{deal}/moves"))
-        .by(&sam)
-        .await
-        .expect(200);
+    let moves = app.get(&format!("/v1/deals/{deal}/moves")).by(&sam).await.expect(200);
     assert_eq!(moves.each("to").len(), 2);
 }
 
-on_both! {
-    async fn one_email_at_once_is_one_lead(app) {
-        same_email(app, &[app]).await;
-    }
+#[tandem_tests::test]
+async fn one_email_at_once_is_one_lead(app: &TestApp) {
+    same_email(app, &[app]).await;
+}
 
-    async fn of_twenty_edits_of_one_version_one_is_made(app) {
-        same_etag(app, &[app]).await;
-    }
+#[tandem_tests::test]
+async fn of_twenty_edits_of_one_version_one_is_made(app: &TestApp) {
+    same_etag(app, &[app]).await;
+}
 
-    async fn of_sixteen_moves_one_is_made(app) {
-        same_move(app, &[app]).await;
-    }
+#[tandem_tests::test]
+async fn of_sixteen_moves_one_is_made(app: &TestApp) {
+    same_move(app, &[app]).await;
+}
 
-    async fn one_company_at_once_is_one_company(app) {
-        same_company(app, &[app]).await;
-    }
+#[tandem_tests::test]
+async fn one_company_at_once_is_one_company(app: &TestApp) {
+    same_company(app, &[app]).await;
+}
 
-    async fn one_address_goes_to_one_of_two_leads(app) {
-        let by = app.admin().await;
-        for n in 0..5 {
-            let one = app.given_lead(&format!("one{n}@example.com")).await.id();
-            let two = app.given_lead(&format!("two{n}@example.com")).await.id();
-            let take = |lead: &str| app.patch(&format!("/v1/leads/{lead}")).by(by).json(json!({"email": format!("wanted{n}@example.com")}));
-            let (first, second) = join(take(&one).into_future(), take(&two).into_future()).await;
-            let mut statuses = [first.status, second.status];
-            statuses.sort_unstable();
-            assert_eq!(statuses, [200, 409]);
-        }
-    }
-
-    async fn two_admins_cannot_remove_each_other(app) {
-        let ada = app.admin().await;
-        let eve = app.user("admin").await;
-        let disable = |by: &User, whom: &User| app.patch(&format!("/v1/users/{}", whom.id)).by(by).json(json!({"disabled": true}));
-        let (first, second) = join(disable(ada, &eve).into_future(), disable(&eve, ada).into_future()).await;
-        let done = [&first, &second].into_iter().filter(|answer| answer.status == 200).count();
-        assert_eq!(done, 1, "{} {}", first.text, second.text);
-    }
-
-    async fn batches_that_overlap_leave_each_lead_once(app) {
-        let by = app.admin().await;
-        let batch = |shift: usize| {
-            let lead = |n: usize| json!({"email": format!("lead{}@example.com", (n * 7 + shift) % 40), "company": {"domain": "example.com"}});
-            json!({"leads": (0..40).map(lead).collect::<Vec<_>>()})
+#[tandem_tests::test]
+async fn one_address_goes_to_one_of_two_leads(app: &TestApp) {
+    let by = app.admin().await;
+    for n in 0..5 {
+        let one = app.given_lead(&format!("one{n}@example.com")).await.id();
+        let two = app.given_lead(&format!("two{n}@example.com")).await.id();
+        let take = |lead: &str| {
+            app.patch(&format!("/v1/leads/{lead}"))
+                .by(by)
+                .json(json!({"email": format!("wanted{n}@example.com")}))
         };
-        let posts = (0..6).map(|shift| app.post("/v1/leads/batch").by(by).json(batch(shift)).into_future());
-        for answer in join_all(posts).await {
-            let answer = answer.expect(207);
-            let items = answer["items"].as_array().unwrap();
-            assert!(items.iter().all(|item| item["status"] == 200 || item["status"] == 201), "{}", answer.text);
-        }
-        let listed = app.get("/v1/leads?limit=200").by(by).await.expect(200);
-        assert_eq!(listed.each("id").len(), 40);
-        assert_eq!(listed["data"][0]["company"]["domain"], Value::from("example.com"));
-    }
-
-    async fn of_two_closings_at_once_one_is_made(app) {
-        one_close_of_two(app, app).await;
-    }
-
-    async fn of_two_first_deals_at_once_one_moves_the_lead(app) {
-        let sam = app.user("sales").await;
-        let lead = given_sql(app).await;
-        let body = json!({"name": "x", "lead_ids": [lead], "external_id": {"system": "crm", "id": "1"}});
-        let post = || app.post("/v1/deals").by(&sam).json(body.clone()).into_future();
-        let (first, second) = join(post(), post()).await;
+        let (first, second) = join(take(&one).into_future(), take(&two).into_future()).await;
         let mut statuses = [first.status, second.status];
         statuses.sort_unstable();
-        assert_eq!(statuses, [201, 409]);
-        assert_eq!(told_of(app, &lead).await, ["deal.opened", "lead.stage_changed"]);
+        assert_eq!(statuses, [200, 409]);
     }
 }
 
-on_postgres! {
-    async fn one_email_at_once_on_two_servers_is_one_lead(app) {
-        let other = app.second_server().await;
-        same_email(app, &[app, &other]).await;
-        other.stop().await;
-    }
+#[tandem_tests::test]
+async fn two_admins_cannot_remove_each_other(app: &TestApp) {
+    let ada = app.admin().await;
+    let eve = app.user("admin").await;
+    let disable = |by: &User, whom: &User| {
+        app.patch(&format!("/v1/users/{}", whom.id)).by(by).json(json!({"disabled": true}))
+    };
+    let (first, second) = join(disable(ada, &eve).into_future(), disable(&eve, ada).into_future()).await;
+    let done = [&first, &second].into_iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(done, 1, "{} {}", first.text, second.text);
+}
 
-    async fn of_twenty_edits_of_one_version_on_two_servers_one_is_made(app) {
-        let other = app.second_server().await;
-        same_etag(app, &[app, &other]).await;
-        other.stop().await;
+#[tandem_tests::test]
+async fn batches_that_overlap_leave_each_lead_once(app: &TestApp) {
+    let by = app.admin().await;
+    let batch = |shift: usize| {
+        let lead = |n: usize| json!({"email": format!("lead{}@example.com", (n * 7 + shift) % 40), "company": {"domain": "example.com"}});
+        json!({"leads": (0..40).map(lead).collect::<Vec<_>>()})
+    };
+    let posts = (0..6).map(|shift| app.post("/v1/leads/batch").by(by).json(batch(shift)).into_future());
+    for answer in join_all(posts).await {
+        let answer = answer.expect(207);
+        let items = answer["items"].as_array().unwrap();
+        assert!(items.iter().all(|item| item["status"] == 200 || item["status"] == 201), "{}", answer.text);
     }
+    let listed = app.get("/v1/leads?limit=200").by(by).await.expect(200);
+    assert_eq!(listed.each("id").len(), 40);
+    assert_eq!(listed["data"][0]["company"]["domain"], Value::from("example.com"));
+}
 
-    async fn of_sixteen_moves_on_two_servers_one_is_made(app) {
-        let other = app.second_server().await;
-        same_move(app, &[app, &other]).await;
-        other.stop().await;
-    }
+#[tandem_tests::test]
+async fn of_two_closings_at_once_one_is_made(app: &TestApp) {
+    one_close_of_two(app, app).await;
+}
 
-    async fn one_company_at_once_on_two_servers_is_one_company(app) {
-        let other = app.second_server().await;
-        same_company(app, &[app, &other]).await;
-        other.stop().await;
-    }
+#[tandem_tests::test]
+async fn of_two_first_deals_at_once_one_moves_the_lead(app: &TestApp) {
+    let sam = app.user("sales").await;
+    let lead = given_sql(app).await;
+    let body = json!({"name": "x", "lead_ids": [lead], "external_id": {"system": "crm", "id": "1"}});
+    let post = || app.post("/v1/deals").by(&sam).json(body.clone()).into_future();
+    let (first, second) = join(post(), post()).await;
+    let mut statuses = [first.status, second.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409]);
+    assert_eq!(told_of(app, &lead).await, ["deal.opened", "lead.stage_changed"]);
+}
 
-    async fn one_request_sent_to_two_servers_at_once_is_one(app) {
-        let other = app.second_server().await;
-        let by = app.admin().await;
-        let servers: [&Server; 2] = [app, &other];
-        let posts = (0..20).map(|n| servers[n % 2].post("/v1/leads").by(by).once("k").json(json!({"email": "ada@example.com"})).into_future());
-        let answers = join_all(posts).await;
-        assert_eq!(count(&answers, 201), 20);
-        assert_eq!(answers.iter().filter(|answer| answer.header("idempotent-replayed").is_none()).count(), 1);
-        assert!(answers.iter().all(|answer| answer.body == answers[0].body));
-        other.stop().await;
-    }
+#[tandem_tests::test(postgres)]
+async fn one_email_at_once_on_two_servers_is_one_lead(app: &TestApp) {
+    let other = app.second_server().await;
+    same_email(app, &[app, &other]).await;
+    other.stop().await;
+}
 
-    async fn of_two_closings_on_two_servers_one_is_made(app) {
-        let other = app.second_server().await;
-        one_close_of_two(app, &other).await;
-        other.stop().await;
-    }
+#[tandem_tests::test(postgres)]
+async fn of_twenty_edits_of_one_version_on_two_servers_one_is_made(app: &TestApp) {
+    let other = app.second_server().await;
+    same_etag(app, &[app, &other]).await;
+    other.stop().await;
+}
+
+#[tandem_tests::test(postgres)]
+async fn of_sixteen_moves_on_two_servers_one_is_made(app: &TestApp) {
+    let other = app.second_server().await;
+    same_move(app, &[app, &other]).await;
+    other.stop().await;
+}
+
+#[tandem_tests::test(postgres)]
+async fn one_company_at_once_on_two_servers_is_one_company(app: &TestApp) {
+    let other = app.second_server().await;
+    same_company(app, &[app, &other]).await;
+    other.stop().await;
+}
+
+#[tandem_tests::test(postgres)]
+async fn one_request_sent_to_two_servers_at_once_is_one(app: &TestApp) {
+    let other = app.second_server().await;
+    let by = app.admin().await;
+    let servers: [&Server; 2] = [app, &other];
+    let posts = (0..20).map(|n| {
+        servers[n % 2]
+            .post("/v1/leads")
+            .by(by)
+            .once("k")
+            .json(json!({"email": "ada@example.com"}))
+            .into_future()
+    });
+    let answers = join_all(posts).await;
+    assert_eq!(count(&answers, 201), 20);
+    assert_eq!(answers.iter().filter(|answer| answer.header("idempotent-replayed").is_none()).count(), 1);
+    assert!(answers.iter().all(|answer| answer.body == answers[0].body));
+    other.stop().await;
+}
+
+#[tandem_tests::test(postgres)]
+async fn of_two_closings_on_two_servers_one_is_made(app: &TestApp) {
+    let other = app.second_server().await;
+    one_close_of_two(app, &other).await;
+    other.stop().await;
 }

@@ -1,57 +1,86 @@
 //! Settings: the company and the custom fields it declares.
 
 use serde_json::{Value, json};
-use tandem_tests::on_both;
+use tandem_tests::TestApp;
 
 fn field(name: &str, kind: &str) -> Value {
     json!({"name": name, "label": name, "type": kind})
 }
 
-on_both! {
-    async fn the_company_is_changed_on_the_version_that_was_read(app) {
-        let ada = app.admin().await;
-        let path = "/v1/settings/company";
-        let before = app.get(path).by(&app.user("viewer").await).await.expect(200);
-        assert_eq!(before["timezone"], "UTC");
-        let put = |tag: &str, zone: &str| {
-            app.put(path).by(ada).header("if-match", tag).json(json!({"name": "Example Ltd", "timezone": zone}))
-        };
-        let changed = put(before.etag(), "Europe/Rome").await.expect(200);
-        put(before.etag(), "Asia/Tokyo").await.refused(412, "stale");
-        assert_eq!(put(changed.etag(), "Europe/Rome").await.expect(200).etag(), changed.etag());
-        let refused = put("*", "Rome").await.refused(422, "validation_failed");
-        assert_eq!(refused.violations(), [("#/timezone", "invalid_format")]);
-        app.get(path).by(ada).header("if-none-match", changed.etag()).await.expect(304);
-        let by = app.user("revops").await;
-        app.put(path).by(&by).json(json!({"name": "x", "timezone": "UTC"})).await.refused(403, "insufficient_scope");
-    }
+#[tandem_tests::test]
+async fn the_company_is_changed_on_the_version_that_was_read(app: &TestApp) {
+    let ada = app.admin().await;
+    let path = "/v1/settings/company";
+    let before = app.get(path).by(&app.user("viewer").await).await.expect(200);
+    assert_eq!(before["timezone"], "UTC");
+    let put = |tag: &str, zone: &str| {
+        app.put(path).by(ada).header("if-match", tag).json(json!({"name": "Example Ltd", "timezone": zone}))
+    };
+    let changed = put(before.etag(), "Europe/Rome").await.expect(200);
+    put(before.etag(), "Asia/Tokyo").await.refused(412, "stale");
+    assert_eq!(put(changed.etag(), "Europe/Rome").await.expect(200).etag(), changed.etag());
+    let refused = put("*", "Rome").await.refused(422, "validation_failed");
+    assert_eq!(refused.violations(), [("#/timezone", "invalid_format")]);
+    app.get(path).by(ada).header("if-none-match", changed.etag()).await.expect(304);
+    let by = app.user("revops").await;
+    app.put(path)
+        .by(&by)
+        .json(json!({"name": "x", "timezone": "UTC"}))
+        .await
+        .refused(403, "insufficient_scope");
+}
 
-    async fn custom_fields_are_declared_before_they_are_filled(app) {
-        let ada = app.admin().await;
-        let lead = |custom: Value| app.post("/v1/leads").by(ada).json(json!({"email": "ada@example.com", "custom": custom}));
-        assert_eq!(lead(json!({"segment": "x"})).await.refused(422, "validation_failed").violations(), [("#/custom/segment", "unknown_field")]);
+#[tandem_tests::test]
+async fn custom_fields_are_declared_before_they_are_filled(app: &TestApp) {
+    let ada = app.admin().await;
+    let lead = |custom: Value| {
+        app.post("/v1/leads").by(ada).json(json!({"email": "ada@example.com", "custom": custom}))
+    };
+    assert_eq!(
+        lead(json!({"segment": "x"})).await.refused(422, "validation_failed").violations(),
+        [("#/custom/segment", "unknown_field")]
+    );
 
-        let mut choice = field("segment", "choice");
-        choice["options"] = json!(["home", "garden"]);
-        let fields = json!([choice, field("size", "integer"), field("ratio", "number"), field("vip", "boolean"), field("since", "date"), field("memo", "text")]);
-        app.put("/v1/settings/custom-fields").by(ada).json(json!({"fields": fields})).await.expect(200);
-        let full = json!({"segment": "home", "size": 9_007_199_254_740_991_i64, "ratio": 0.5, "vip": true, "since": "2026-02-28", "memo": "ü"});
-        assert_eq!(lead(full.clone()).await.expect(201)["custom"], full);
-        let wrong = json!({"segment": "moon", "size": 1.5, "ratio": "x", "vip": "yes", "since": "2026-02-30", "memo": 1});
-        let refused = lead(wrong).await.refused(422, "validation_failed");
-        let places: Vec<&str> = refused.violations().into_iter().map(|(place, _)| place).collect();
-        assert_eq!(places, ["#/custom/memo", "#/custom/ratio", "#/custom/segment", "#/custom/since", "#/custom/size", "#/custom/vip"]);
-        assert_eq!(lead(json!({"vip": null})).await.expect(200)["custom"].get("vip"), None);
-    }
+    let mut choice = field("segment", "choice");
+    choice["options"] = json!(["home", "garden"]);
+    let fields = json!([
+        choice,
+        field("size", "integer"),
+        field("ratio", "number"),
+        field("vip", "boolean"),
+        field("since", "date"),
+        field("memo", "text")
+    ]);
+    app.put("/v1/settings/custom-fields").by(ada).json(json!({"fields": fields})).await.expect(200);
+    let full = json!({"segment": "home", "size": 9_007_199_254_740_991_i64, "ratio": 0.5, "vip": true, "since": "2026-02-28", "memo": "ü"});
+    assert_eq!(lead(full.clone()).await.expect(201)["custom"], full);
+    let wrong =
+        json!({"segment": "moon", "size": 1.5, "ratio": "x", "vip": "yes", "since": "2026-02-30", "memo": 1});
+    let refused = lead(wrong).await.refused(422, "validation_failed");
+    let places: Vec<&str> = refused.violations().into_iter().map(|(place, _)| place).collect();
+    assert_eq!(
+        places,
+        [
+            "#/custom/memo",
+            "#/custom/ratio",
+            "#/custom/segment",
+            "#/custom/since",
+            "#/custom/size",
+            "#/custom/vip"
+        ]
+    );
+    assert_eq!(lead(json!({"vip": null})).await.expect(200)["custom"].get("vip"), None);
+}
 
-    async fn the_type_of_a_custom_field_stays(app) {
-        let ada = app.admin().await;
-        let declare = |fields: Value| app.put("/v1/settings/custom-fields").by(ada).json(json!({"fields": fields}));
-        declare(json!([field("size", "integer")])).await.expect(200);
-        let refused = declare(json!([field("size", "text")])).await.refused(422, "validation_failed");
-        assert_eq!(refused.violations(), [("#/fields/0", "not_allowed")]);
-        declare(json!([field("a", "text"), field("a", "text")])).await.refused(422, "validation_failed");
-        declare(json!([field("a", "choice")])).await.refused(422, "validation_failed");
-        declare(json!([field("A b", "text")])).await.refused(422, "validation_failed");
-    }
+#[tandem_tests::test]
+async fn the_type_of_a_custom_field_stays(app: &TestApp) {
+    let ada = app.admin().await;
+    let declare =
+        |fields: Value| app.put("/v1/settings/custom-fields").by(ada).json(json!({"fields": fields}));
+    declare(json!([field("size", "integer")])).await.expect(200);
+    let refused = declare(json!([field("size", "text")])).await.refused(422, "validation_failed");
+    assert_eq!(refused.violations(), [("#/fields/0", "not_allowed")]);
+    declare(json!([field("a", "text"), field("a", "text")])).await.refused(422, "validation_failed");
+    declare(json!([field("a", "choice")])).await.refused(422, "validation_failed");
+    declare(json!([field("A b", "text")])).await.refused(422, "validation_failed");
 }

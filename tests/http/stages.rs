@@ -3,28 +3,19 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tandem_tests::{Answer, TestApp, User, minutes, on_both};
+use tandem_tests::{Answer, TestApp, User, minutes};
 
 async fn go(app: &TestApp, by: &User, lead: &str, body: Value) -> Answer {
-    app.post(&format!("/v1/leads/{lead}/transitions"))
-        .by(by)
-        .json(body)
-        .await
+    app.post(&format!("/v1/leads/{lead}/transitions")).by(by).json(body).await
 }
 
 async fn history(app: &TestApp, lead: &str) -> Answer {
-    app.get(&format!("/v1/leads/{lead}/transitions"))
-        .by(app.admin().await)
-        .await
-        .expect(200)
+    app.get(&format!("/v1/leads/{lead}/transitions")).by(app.admin().await).await.expect(200)
 }
 
 /// A lead that has been moved through these stages; the reasons lead where they go.
 async fn given_at(app: &TestApp, path: &[&str]) -> String {
-    let lead = app
-        .given_lead(&format!("lead{}@example.com", app.next()))
-        .await
-        .id();
+    let lead = app.given_lead(&format!("lead{}@example.com", app.next())).await.id();
     let mut from = "lead";
     for to in path {
         let reason = match (from, *to) {
@@ -40,188 +31,226 @@ async fn given_at(app: &TestApp, path: &[&str]) -> String {
     lead
 }
 
-const STAGES: [&str; 9] = [
-    "lead",
-    "mql",
-    "sal",
-    "sql",
-    "opportunity",
-    "customer",
-    "nurture",
-    "disqualified",
-    "churned",
-];
+const STAGES: [&str; 9] =
+    ["lead", "mql", "sal", "sql", "opportunity", "customer", "nurture", "disqualified", "churned"];
 
-on_both! {
-    async fn every_move_that_is_not_on_the_table_is_refused(app) {
-        let admin = app.admin().await;
-        let table: &[(&[&str], &[&str])] = &[
-            (&[], &["mql", "nurture", "disqualified"]),
-            (&["mql"], &["sal", "nurture", "disqualified"]),
-            (&["mql", "sal"], &["sql", "nurture", "disqualified"]),
-            (&["mql", "sal", "sql"], &["opportunity", "nurture", "disqualified"]),
-            (&["mql", "sal", "sql", "opportunity"], &["customer", "nurture", "disqualified"]),
-            (&["mql", "sal", "sql", "opportunity", "customer"], &["opportunity", "churned"]),
-            (&["nurture"], &["mql", "disqualified"]),
-            (&["mql", "nurture"], &["mql", "disqualified", "sal"]),
-            (&["mql", "sal", "sql", "opportunity", "nurture"], &["mql", "disqualified", "opportunity"]),
-            (&["disqualified"], &["lead"]),
-            (&["mql", "disqualified"], &["lead", "sal"]),
-            (&["mql", "sal", "sql", "opportunity", "disqualified"], &["lead", "opportunity"]),
-            (&["mql", "sal", "sql", "opportunity", "customer", "churned"], &["lead"]),
-        ];
-        for (path, allowed) in table {
+#[tandem_tests::test]
+async fn every_move_that_is_not_on_the_table_is_refused(app: &TestApp) {
+    let admin = app.admin().await;
+    let table: &[(&[&str], &[&str])] = &[
+        (&[], &["mql", "nurture", "disqualified"]),
+        (&["mql"], &["sal", "nurture", "disqualified"]),
+        (&["mql", "sal"], &["sql", "nurture", "disqualified"]),
+        (&["mql", "sal", "sql"], &["opportunity", "nurture", "disqualified"]),
+        (&["mql", "sal", "sql", "opportunity"], &["customer", "nurture", "disqualified"]),
+        (&["mql", "sal", "sql", "opportunity", "customer"], &["opportunity", "churned"]),
+        (&["nurture"], &["mql", "disqualified"]),
+        (&["mql", "nurture"], &["mql", "disqualified", "sal"]),
+        (&["mql", "sal", "sql", "opportunity", "nurture"], &["mql", "disqualified", "opportunity"]),
+        (&["disqualified"], &["lead"]),
+        (&["mql", "disqualified"], &["lead", "sal"]),
+        (&["mql", "sal", "sql", "opportunity", "disqualified"], &["lead", "opportunity"]),
+        (&["mql", "sal", "sql", "opportunity", "customer", "churned"], &["lead"]),
+    ];
+    for (path, allowed) in table {
+        let lead = given_at(app, path).await;
+        let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
+        let told = history(app, &lead).await;
+        let told: BTreeSet<&str> =
+            told["allowed"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert_eq!(told, allowed, "{path:?}");
+        for to in STAGES.iter().filter(|to| !allowed.contains(*to)) {
+            let refused = go(app, admin, &lead, json!({"to": to, "note": "x"}))
+                .await
+                .refused(409, "illegal_transition");
+            assert_eq!(refused["current"], *path.last().unwrap_or(&"lead"));
+            let told: BTreeSet<&str> =
+                refused["allowed"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            assert_eq!(told, allowed, "{path:?} to {to}");
+        }
+    }
+}
+
+#[tandem_tests::test]
+async fn a_lead_goes_all_the_way_and_leaves_a_history(app: &TestApp) {
+    let (mia, sam) = (app.user("marketing").await, app.user("sales").await);
+    let lead = app.given_lead("ada@example.com").await.id();
+    app.clock.advance(minutes(1));
+    go(app, &mia, &lead, json!({"to": "mql", "note": "asked for a demo"})).await.expect(201);
+    app.clock.advance(minutes(1));
+    go(app, &sam, &lead, json!({"to": "sal"})).await.expect(201);
+    for to in ["sql", "opportunity"] {
+        go(app, &sam, &lead, json!({"to": to})).await.expect(201);
+    }
+    let won = go(app, &sam, &lead, json!({"to": "customer", "reason": "product_fit"})).await.expect(201);
+    assert_eq!(
+        (&won["from"], &won["to"], &won["cycle"], &won["agreement_version"]),
+        (&json!("opportunity"), &json!("customer"), &json!(1), &json!(1))
+    );
+
+    let history = history(app, &lead).await;
+    assert_eq!(history.each("to"), ["lead", "mql", "sal", "sql", "opportunity", "customer"]);
+    assert_eq!(history["data"][1]["note"], "asked for a demo");
+    let read = app.get(&format!("/v1/leads/{lead}")).by(&sam).await.expect(200);
+    assert_eq!(
+        (&read["stage"], &read["owner_id"], &read["stage_since"]),
+        (&json!("customer"), &json!(sam.id), &won["at"])
+    );
+}
+
+#[tandem_tests::test]
+async fn a_reason_decides_where_a_lead_goes(app: &TestApp) {
+    let admin = app.admin().await;
+    let lead = given_at(app, &["mql"]).await;
+    assert_eq!(
+        go(app, admin, &lead, json!({})).await.refused(422, "validation_failed").violations(),
+        [("#/to", "required")]
+    );
+    let nowhere = go(app, admin, &lead, json!({"to": "nurture"})).await.refused(422, "validation_failed");
+    assert_eq!(nowhere.violations(), [("#/reason", "required")]);
+    let unknown = go(app, admin, &lead, json!({"to": "nurture", "reason": "price"}))
+        .await
+        .refused(422, "validation_failed");
+    assert_eq!(unknown.violations(), [("#/reason", "not_allowed")]);
+    let mismatch = go(app, admin, &lead, json!({"to": "nurture", "reason": "bad_data"}))
+        .await
+        .refused(422, "reason_mismatch");
+    let fitting = json!(["not_ready", "no_response", "no_budget", "wrong_contact", "other"]);
+    assert_eq!((&unknown["allowed"], &mismatch["allowed"]), (&fitting, &fitting));
+    let other = go(app, admin, &lead, json!({"reason": "other"})).await.refused(422, "validation_failed");
+    assert_eq!(other.violations(), [("#/note", "required")]);
+    let moved = go(app, admin, &lead, json!({"reason": "bad_data"})).await.expect(201);
+    assert_eq!(moved["to"], "disqualified");
+}
+
+#[tandem_tests::test]
+async fn a_rejected_lead_waits_as_long_as_its_reason_says(app: &TestApp) {
+    let admin = app.admin().await;
+    let day = |text: &Value| text.as_str().unwrap()[..10].to_owned();
+    for (body, until) in [
+        (json!({"reason": "no_budget"}), "2026-05-31"),
+        (json!({"reason": "wrong_contact"}), "2026-04-01"),
+        (json!({"reason": "not_ready", "until": "2026-12-24T00:00:00Z"}), "2026-12-24"),
+    ] {
+        let lead = given_at(app, &["mql"]).await;
+        let moved = go(app, admin, &lead, body).await.expect(201);
+        assert_eq!((moved["to"].as_str(), day(&moved["until"]).as_str()), (Some("nurture"), until));
+    }
+    let lead = given_at(app, &["mql"]).await;
+    for (body, code) in [
+        (json!({"reason": "not_ready", "until": "2020-01-01T00:00:00Z"}), "out_of_range"),
+        (json!({"reason": "bad_data", "until": "2027-01-01T00:00:00Z"}), "not_allowed"),
+    ] {
+        assert_eq!(
+            go(app, admin, &lead, body).await.refused(422, "validation_failed").violations(),
+            [("#/until", code)]
+        );
+    }
+}
+
+#[tandem_tests::test]
+async fn what_comes_back_begins_the_next_cycle(app: &TestApp) {
+    let admin = app.admin().await;
+    for (path, back) in [
+        (&["mql", "nurture"][..], "mql"),
+        (&["disqualified"], "lead"),
+        (&["mql", "sal", "sql", "opportunity", "customer", "churned"], "lead"),
+    ] {
+        let lead = given_at(app, path).await;
+        go(app, admin, &lead, json!({"to": back})).await.refused(422, "validation_failed");
+        let again = go(app, admin, &lead, json!({"to": back, "note": "is back"})).await.expect(201);
+        assert_eq!((&again["cycle"], &again["to"]), (&json!(2), &json!(back)));
+    }
+    for (path, back) in [
+        (&["mql", "nurture"][..], "sal"),
+        (&["mql", "sal", "sql", "opportunity", "disqualified"], "opportunity"),
+        (&["mql", "sal", "sql", "opportunity", "customer"], "opportunity"),
+    ] {
+        let lead = given_at(app, path).await;
+        let undone = go(app, admin, &lead, json!({"to": back, "note": "was wrong"})).await.expect(201);
+        assert_eq!(undone["cycle"], 1, "a correction stays in its cycle");
+    }
+}
+
+#[tandem_tests::test]
+async fn an_owner_is_let_go_with_the_lead(app: &TestApp) {
+    let sam = app.user("sales").await;
+    let lead = given_at(app, &["mql"]).await;
+    go(app, &sam, &lead, json!({"to": "sal"})).await.expect(201);
+    go(app, &sam, &lead, json!({"to": "nurture", "reason": "no_response"})).await.expect(201);
+    let read = app.get(&format!("/v1/leads/{lead}")).by(&sam).await.expect(200);
+    assert_eq!((&read["owner_id"], &read["previous_owner_id"]), (&Value::Null, &json!(sam.id)));
+}
+
+#[tandem_tests::test]
+async fn each_move_is_somebodys(app: &TestApp) {
+    let mut people = vec![];
+    for role in ["marketing", "marketing_manager", "sales", "sales_manager", "revops"] {
+        people.push((role, app.user(role).await));
+    }
+    let stranger = app.user("sales").await;
+    for (path, body, may) in [
+        (
+            &[][..],
+            json!({"to": "mql", "note": "x"}),
+            &["marketing", "marketing_manager", "sales", "sales_manager"][..],
+        ),
+        (&[], json!({"reason": "not_ready"}), &["marketing", "marketing_manager"]),
+        (&["mql"], json!({"to": "sal"}), &["sales", "sales_manager"]),
+        (&["mql"], json!({"reason": "no_budget"}), &["sales", "sales_manager"]),
+        (&["mql", "nurture"], json!({"to": "sal", "note": "x"}), &["revops"]),
+        (&["disqualified"], json!({"to": "lead", "note": "x"}), &["marketing_manager", "sales_manager"]),
+        (
+            &["mql", "sal", "sql", "opportunity", "customer"],
+            json!({"reason": "switched"}),
+            &["marketing_manager", "sales_manager"],
+        ),
+        (
+            &["mql", "sal", "sql", "opportunity", "customer"],
+            json!({"to": "opportunity", "note": "x"}),
+            &["sales_manager"],
+        ),
+    ] {
+        for (role, person) in &people {
             let lead = given_at(app, path).await;
-            let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
-            let told = history(app, &lead).await;
-            let told: BTreeSet<&str> = told["allowed"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-            assert_eq!(told, allowed, "{path:?}");
-            for to in STAGES.iter().filter(|to| !allowed.contains(*to)) {
-                let refused = go(app, admin, &lead, json!({"to": to, "note": "x"})).await.refused(409, "illegal_transition");
-                assert_eq!(refused["current"], *path.last().unwrap_or(&"lead"));
-                let told: BTreeSet<&str> = refused["allowed"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-                assert_eq!(told, allowed, "{path:?} to {to}");
+            let answer = go(app, person, &lead, body.clone()).await;
+            match may.contains(role) {
+                true => drop(answer.expect(201)),
+                false => assert!(
+                    ["wrong_role", "not_owner"].contains(&answer.code()),
+                    "{role} {path:?}: {}",
+                    answer.text
+                ),
             }
         }
     }
+    let owned = given_at(app, &["mql"]).await;
+    go(app, &people[2].1, &owned, json!({"to": "sal"})).await.expect(201);
+    go(app, &stranger, &owned, json!({"to": "sql"})).await.refused(403, "not_owner");
+}
 
-    async fn a_lead_goes_all_the_way_and_leaves_a_history(app) {
-        let (mia, sam) = (app.user("marketing").await, app.user("sales").await);
-        let lead = app.given_lead("ada@example.com").await.id();
-        app.clock.advance(minutes(1));
-        go(app, &mia, &lead, json!({"to": "mql", "note": "asked for a demo"})).await.expect(201);
-        app.clock.advance(minutes(1));
-        go(app, &sam, &lead, json!({"to": "sal"})).await.expect(201);
-        for to in ["sql", "opportunity"] {
-            go(app, &sam, &lead, json!({"to": to})).await.expect(201);
-        }
-        let won = go(app, &sam, &lead, json!({"to": "customer", "reason": "product_fit"})).await.expect(201);
-        assert_eq!((&won["from"], &won["to"], &won["cycle"], &won["agreement_version"]),
-                   (&json!("opportunity"), &json!("customer"), &json!(1), &json!(1)));
+#[tandem_tests::test]
+async fn a_move_can_be_made_on_the_version_that_was_read(app: &TestApp) {
+    let lead = app.given_lead("ada@example.com").await;
+    let path = format!("/v1/leads/{}/transitions", lead.id());
+    let body = json!({"to": "mql", "note": "x"});
+    let by = app.admin().await;
+    let stale =
+        app.post(&path).by(by).header("if-match", "\"7.0\"").json(body.clone()).await.refused(412, "stale");
+    assert_eq!(stale["current"], lead.etag());
+    app.post(&path).by(by).header("if-match", lead.etag()).json(body).await.expect(201);
+    app.get("/v1/leads/lead_01h455vb4pex5vsknk084sn02q/transitions").by(by).await.refused(404, "not_found");
+}
 
-        let history = history(app, &lead).await;
-        assert_eq!(history.each("to"), ["lead", "mql", "sal", "sql", "opportunity", "customer"]);
-        assert_eq!(history["data"][1]["note"], "asked for a demo");
-        let read = app.get(&format!("/v1/leads/{lead}")).by(&sam).await.expect(200);
-        assert_eq!((&read["stage"], &read["owner_id"], &read["stage_since"]), (&json!("customer"), &json!(sam.id), &won["at"]));
-    }
-
-    async fn a_reason_decides_where_a_lead_goes(app) {
-        let admin = app.admin().await;
-        let lead = given_at(app, &["mql"]).await;
-        assert_eq!(go(app, admin, &lead, json!({})).await.refused(422, "validation_failed").violations(), [("#/to", "required")]);
-        let nowhere = go(app, admin, &lead, json!({"to": "nurture"})).await.refused(422, "validation_failed");
-        assert_eq!(nowhere.violations(), [("#/reason", "required")]);
-        let unknown = go(app, admin, &lead, json!({"to": "nurture", "reason": "price"})).await.refused(422, "validation_failed");
-        assert_eq!(unknown.violations(), [("#/reason", "not_allowed")]);
-        let mismatch = go(app, admin, &lead, json!({"to": "nurture", "reason": "bad_data"})).await.refused(422, "reason_mismatch");
-        let fitting = json!(["not_ready", "no_response", "no_budget", "wrong_contact", "other"]);
-        assert_eq!((&unknown["allowed"], &mismatch["allowed"]), (&fitting, &fitting));
-        let other = go(app, admin, &lead, json!({"reason": "other"})).await.refused(422, "validation_failed");
-        assert_eq!(other.violations(), [("#/note", "required")]);
-        let moved = go(app, admin, &lead, json!({"reason": "bad_data"})).await.expect(201);
-        assert_eq!(moved["to"], "disqualified");
-    }
-
-    async fn a_rejected_lead_waits_as_long_as_its_reason_says(app) {
-        let admin = app.admin().await;
-        let day = |text: &Value| text.as_str().unwrap()[..10].to_owned();
-        for (body, until) in [
-            (json!({"reason": "no_budget"}), "2026-05-31"),
-            (json!({"reason": "wrong_contact"}), "2026-04-01"),
-            (json!({"reason": "not_ready", "until": "2026-12-24T00:00:00Z"}), "2026-12-24"),
-        ] {
-            let lead = given_at(app, &["mql"]).await;
-            let moved = go(app, admin, &lead, body).await.expect(201);
-            assert_eq!((moved["to"].as_str(), day(&moved["until"]).as_str()), (Some("nurture"), until));
-        }
-        let lead = given_at(app, &["mql"]).await;
-        for (body, code) in [
-            (json!({"reason": "not_ready", "until": "2020-01-01T00:00:00Z"}), "out_of_range"),
-            (json!({"reason": "bad_data", "until": "2027-01-01T00:00:00Z"}), "not_allowed"),
-        ] {
-            assert_eq!(go(app, admin, &lead, body).await.refused(422, "validation_failed").violations(), [("#/until", code)]);
-        }
-    }
-
-    async fn what_comes_back_begins_the_next_cycle(app) {
-        let admin = app.admin().await;
-        for (path, back) in [
-            (&["mql", "nurture"][..], "mql"),
-            (&["disqualified"], "lead"),
-            (&["mql", "sal", "sql", "opportunity", "customer", "churned"], "lead"),
-        ] {
-            let lead = given_at(app, path).await;
-            go(app, admin, &lead, json!({"to": back})).await.refused(422, "validation_failed");
-            let again = go(app, admin, &lead, json!({"to": back, "note": "is back"})).await.expect(201);
-            assert_eq!((&again["cycle"], &again["to"]), (&json!(2), &json!(back)));
-        }
-        for (path, back) in [
-            (&["mql", "nurture"][..], "sal"),
-            (&["mql", "sal", "sql", "opportunity", "disqualified"], "opportunity"),
-            (&["mql", "sal", "sql", "opportunity", "customer"], "opportunity"),
-        ] {
-            let lead = given_at(app, path).await;
-            let undone = go(app, admin, &lead, json!({"to": back, "note": "was wrong"})).await.expect(201);
-            assert_eq!(undone["cycle"], 1, "a correction stays in its cycle");
-        }
-    }
-
-    async fn an_owner_is_let_go_with_the_lead(app) {
-        let sam = app.user("sales").await;
-        let lead = given_at(app, &["mql"]).await;
-        go(app, &sam, &lead, json!({"to": "sal"})).await.expect(201);
-        go(app, &sam, &lead, json!({"to": "nurture", "reason": "no_response"})).await.expect(201);
-        let read = app.get(&format!("/v1/leads/{lead}")).by(&sam).await.expect(200);
-        assert_eq!((&read["owner_id"], &read["previous_owner_id"]), (&Value::Null, &json!(sam.id)));
-    }
-
-    async fn each_move_is_somebodys(app) {
-        let mut people = vec![];
-        for role in ["marketing", "marketing_manager", "sales", "sales_manager", "revops"] {
-            people.push((role, app.user(role).await));
-        }
-        let stranger = app.user("sales").await;
-        for (path, body, may) in [
-            (&[][..], json!({"to": "mql", "note": "x"}), &["marketing", "marketing_manager", "sales", "sales_manager"][..]),
-            (&[], json!({"reason": "not_ready"}), &["marketing", "marketing_manager"]),
-            (&["mql"], json!({"to": "sal"}), &["sales", "sales_manager"]),
-            (&["mql"], json!({"reason": "no_budget"}), &["sales", "sales_manager"]),
-            (&["mql", "nurture"], json!({"to": "sal", "note": "x"}), &["revops"]),
-            (&["disqualified"], json!({"to": "lead", "note": "x"}), &["marketing_manager", "sales_manager"]),
-            (&["mql", "sal", "sql", "opportunity", "customer"], json!({"reason": "switched"}), &["marketing_manager", "sales_manager"]),
-            (&["mql", "sal", "sql", "opportunity", "customer"], json!({"to": "opportunity", "note": "x"}), &["sales_manager"]),
-        ] {
-            for (role, person) in &people {
-                let lead = given_at(app, path).await;
-                let answer = go(app, person, &lead, body.clone()).await;
-                match may.contains(role) {
-                    true => drop(answer.expect(201)),
-                    false => assert!(["wrong_role", "not_owner"].contains(&answer.code()), "{role} {path:?}: {}", answer.text),
-                }
-            }
-        }
-        let owned = given_at(app, &["mql"]).await;
-        go(app, &people[2].1, &owned, json!({"to": "sal"})).await.expect(201);
-        go(app, &stranger, &owned, json!({"to": "sql"})).await.refused(403, "not_owner");
-    }
-
-    async fn a_move_can_be_made_on_the_version_that_was_read(app) {
-        let lead = app.given_lead("ada@example.com").await;
-        let path = format!("/v1/leads/{}/transitions", lead.id());
-        let body = json!({"to": "mql", "note": "x"});
-        let by = app.admin().await;
-        let stale = app.post(&path).by(by).header("if-match", "\"7.0\"").json(body.clone()).await.refused(412, "stale");
-        assert_eq!(stale["current"], lead.etag());
-        app.post(&path).by(by).header("if-match", lead.etag()).json(body).await.expect(201);
-        app.get("/v1/leads/lead_01h455vb4pex5vsknk084sn02q/transitions").by(by).await.refused(404, "not_found");
-    }
-
-    async fn the_agreement_in_force_says_which_stages_and_reasons_there_are(app) {
-        let agreement = app.get("/v1/agreements/current").by(&app.user("viewer").await).await.expect(200);
-        assert!(agreement.text.contains("\"provisional\":true") && agreement.text.contains("no_budget"), "{}", agreement.text);
-        for stage in STAGES {
-            assert!(agreement.text.contains(&format!("\"stage\":\"{stage}\"")), "{stage}");
-        }
+#[tandem_tests::test]
+async fn the_agreement_in_force_says_which_stages_and_reasons_there_are(app: &TestApp) {
+    let agreement = app.get("/v1/agreements/current").by(&app.user("viewer").await).await.expect(200);
+    assert!(
+        agreement.text.contains("\"provisional\":true") && agreement.text.contains("no_budget"),
+        "{}",
+        agreement.text
+    );
+    for stage in STAGES {
+        assert!(agreement.text.contains(&format!("\"stage\":\"{stage}\"")), "{stage}");
     }
 }

@@ -23,10 +23,7 @@ fn a_trace_of_1000_requests_gives_the_same_answers_on_both_databases() {
         return; // the harness has said why: there is no server to compare with
     }
     for (number, (one, other)) in sqlite.iter().zip(&postgres).enumerate() {
-        assert_eq!(
-            one, other,
-            "line {number}: SQLite on the left, PostgreSQL on the right"
-        );
+        assert_eq!(one, other, "line {number}: SQLite on the left, PostgreSQL on the right");
     }
     assert_eq!(sqlite.len(), postgres.len());
 }
@@ -69,12 +66,7 @@ impl Trace {
             callers.push((role, user.token));
         }
         callers.push(("key", app.key(&["leads:read", "leads:write"]).await));
-        Self {
-            draw: Draw::new(seed, owners),
-            names: Names::default(),
-            callers,
-            statuses: BTreeMap::new(),
-        }
+        Self { draw: Draw::new(seed, owners), names: Names::default(), callers, statuses: BTreeMap::new() }
     }
 
     async fn step(&mut self, app: &TestApp) -> String {
@@ -113,17 +105,10 @@ impl Trace {
         }
         let (mut told, mut after) = (vec![], String::new());
         for _ in 0..100 {
-            let answer = app
-                .get(&format!("/v1/changes?limit=200&wait=5s{after}"))
-                .by(admin)
-                .await
-                .expect(200);
+            let answer =
+                app.get(&format!("/v1/changes?limit=200&wait=5s{after}")).by(admin).await.expect(200);
             let entries = answer.body["data"].as_array().unwrap();
-            told.extend(
-                entries
-                    .iter()
-                    .map(|entry| format!("{:#}", self.names.value(entry))),
-            );
+            told.extend(entries.iter().map(|entry| format!("{:#}", self.names.value(entry))));
             after = format!("&after={}", answer["next_cursor"].as_str().unwrap());
             if told.len() >= written {
                 break;
@@ -136,19 +121,11 @@ impl Trace {
     /// A trace that only collects refusals would prove little.
     fn summary(&self) {
         let sum = |range: std::ops::Range<u16>| -> usize {
-            self.statuses
-                .iter()
-                .filter(|(status, _)| range.contains(status))
-                .map(|(_, count)| count)
-                .sum()
+            self.statuses.iter().filter(|(status, _)| range.contains(status)).map(|(_, count)| count).sum()
         };
         println!("answers by status: {:?}", self.statuses);
         assert!(sum(200..300) > LENGTH / 2, "{:?}", self.statuses);
-        assert!(
-            self.statuses.len() >= 9 && sum(500..600) == 0,
-            "{:?}",
-            self.statuses
-        );
+        assert!(self.statuses.len() >= 9 && sum(500..600) == 0, "{:?}", self.statuses);
     }
 }
 
@@ -162,11 +139,7 @@ struct Names {
 impl Names {
     fn line(&mut self, who: &str, asked: &Asked, answer: &Answer) -> String {
         let path = self.text(asked.path.split("cursor=").next().unwrap_or_default());
-        let sent = asked
-            .body
-            .as_ref()
-            .map(|body| self.value(body).to_string())
-            .unwrap_or_default();
+        let sent = asked.body.as_ref().map(|body| self.value(body).to_string()).unwrap_or_default();
         let told = [
             "content-type",
             "location",
@@ -182,10 +155,7 @@ impl Names {
             .chain(answer.header("link").map(|_| "link".to_owned()))
             .collect();
         let body = self.value(&answer.body);
-        format!(
-            "{who}: {} {path} {sent}\n{} {headers:?}\n{body:#}",
-            asked.method, answer.status
-        )
+        format!("{who}: {} {path} {sent}\n{} {headers:?}\n{body:#}", asked.method, answer.status)
     }
 
     fn value(&mut self, value: &Value) -> Value {
@@ -201,10 +171,7 @@ impl Names {
                         ("snippet_html" | "snippet_js", Value::String(_)) => json!("<snippet>"),
                         ("seq", place) => {
                             let next = self.places.len();
-                            json!(format!(
-                                "<place {}>",
-                                self.places.entry(place.to_string()).or_insert(next)
-                            ))
+                            json!(format!("<place {}>", self.places.entry(place.to_string()).or_insert(next)))
                         }
                         (_, other) => self.value(other),
                     };

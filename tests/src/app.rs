@@ -10,6 +10,7 @@ use tandem_api::program::serve::{self, Options};
 use tandem_domain::instant::Timestamp;
 use tokio::sync::OnceCell;
 
+use crate::Given;
 use crate::client::Server;
 use crate::database::{Backend, Database};
 use crate::people::User;
@@ -52,34 +53,19 @@ impl Deref for TestApp {
 }
 
 impl TestApp {
-    /// A service on a fresh database, or `None` where there is no server for that.
-    pub async fn start(on: Backend) -> Option<Self> {
-        Self::start_with(on, |_| {}).await
-    }
-
-    /// The same with a configuration that was changed; who starts it so stops it.
+    /// A service on a fresh database with a configuration that was changed; its caller stops it.
     pub async fn start_with(on: Backend, change: impl FnOnce(&mut Config)) -> Option<Self> {
-        let database = Database::fresh(on).await?;
+        let database = Database::start(on).await?;
         let clock = Ambient::manual(START, 0);
         let mut config = database.config();
         change(&mut config);
         let server = serve(config, clock.clone()).await;
-        Some(Self {
-            clock,
-            database,
-            admin: OnceCell::new(),
-            counter: Default::default(),
-            server,
-        })
+        Some(Self { clock, database, admin: OnceCell::new(), counter: Default::default(), server })
     }
 
     /// A second replica on the same database, under the same clock: on PostgreSQL alone.
     pub async fn second_server(&self) -> Server {
-        assert_eq!(
-            self.database.backend,
-            Backend::Postgres,
-            "a file belongs to one service"
-        );
+        assert_eq!(self.database.backend, Backend::Postgres, "a file belongs to one service");
         serve(self.database.config(), self.clock.with_seed(1 << 40)).await
     }
 
@@ -87,11 +73,16 @@ impl TestApp {
     pub async fn run_jobs(&self) {
         tandem_api::program::jobs::run_due(&self.running.app).await;
     }
+}
 
-    /// Stop the service and remove its database.
-    pub async fn stop(self) {
+impl Given for TestApp {
+    async fn start(on: Backend) -> Option<Self> {
+        Self::start_with(on, |_| {}).await
+    }
+
+    async fn stop(self) {
         self.server.stop().await;
-        self.database.remove().await;
+        self.database.stop().await;
     }
 }
 

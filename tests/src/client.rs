@@ -47,15 +47,8 @@ pub struct Answer {
 impl Server {
     /// A client of a running service.
     pub fn new(running: Running, clock: Ambient) -> Self {
-        let client = awc::Client::builder()
-            .timeout(Duration::from_secs(60))
-            .disable_redirects()
-            .finish();
-        Self {
-            running,
-            clock,
-            client,
-        }
+        let client = awc::Client::builder().timeout(Duration::from_secs(60)).disable_redirects().finish();
+        Self { running, clock, client }
     }
 
     /// Stop the service; the client's connections are closed before.
@@ -71,12 +64,7 @@ impl Server {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let url = format!("http://{}{path}", self.running.address);
         let inner = self.client.request(method.clone(), url);
-        Request {
-            inner,
-            method,
-            path: path.to_owned(),
-            body: vec![],
-        }
+        Request { inner, method, path: path.to_owned(), body: vec![] }
     }
 
     /// A GET.
@@ -125,46 +113,25 @@ impl Request {
 
     /// With a JSON body; a PATCH is a merge patch.
     pub fn json(self, body: Value) -> Self {
-        let kind = if self.method == Method::PATCH {
-            "application/merge-patch+json"
-        } else {
-            "application/json"
-        };
+        let kind =
+            if self.method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
         self.body(kind, body.to_string())
     }
 
     /// With a body of bytes, whatever they are.
     pub fn body(self, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
-        Self {
-            body,
-            ..self.header("content-type", media_type)
-        }
+        Self { body, ..self.header("content-type", media_type) }
     }
 
     /// Send it, and panic where the answer departs from the document.
     async fn send(self) -> Answer {
-        let Self {
-            inner,
-            method,
-            path,
-            body,
-        } = self;
+        let Self { inner, method, path, body } = self;
         let of = format!("{method} {path}");
-        let mut response = inner
-            .send_body(body)
-            .await
-            .unwrap_or_else(|error| panic!("{of}: {error}"));
-        let bytes = response
-            .body()
-            .limit(64 << 20)
-            .await
-            .unwrap_or_else(|error| panic!("{of}: {error}"));
+        let mut response = inner.send_body(body).await.unwrap_or_else(|error| panic!("{of}: {error}"));
+        let bytes = response.body().limit(64 << 20).await.unwrap_or_else(|error| panic!("{of}: {error}"));
         let named = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
-            (
-                name.as_str().to_owned(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            )
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
         let headers: Vec<(String, String)> = response.headers().iter().map(named).collect();
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -179,18 +146,9 @@ impl Request {
             body: body.as_ref(),
         };
         let departures = contract().departures(&seen);
-        assert!(
-            departures.is_empty(),
-            "{of} answers {status} against the document: {departures:#?}\n{text}"
-        );
+        assert!(departures.is_empty(), "{of} answers {status} against the document: {departures:#?}\n{text}");
         assert_ne!(status, 500, "{of}: {text}");
-        Answer {
-            of,
-            status,
-            headers,
-            body: body.unwrap_or_default(),
-            text,
-        }
+        Answer { of, status, headers, body: body.unwrap_or_default(), text }
     }
 }
 
@@ -214,13 +172,7 @@ impl Answer {
     /// The answer, which must be this problem.
     #[track_caller]
     pub fn refused(self, status: u16, code: &str) -> Self {
-        assert_eq!(
-            (self.status, self.code()),
-            (status, code),
-            "{}: {}",
-            self.of,
-            self.text
-        );
+        assert_eq!((self.status, self.code()), (status, code), "{}: {}", self.of, self.text);
         self
     }
 
@@ -233,20 +185,13 @@ impl Answer {
     pub fn violations(&self) -> Vec<(&str, &str)> {
         let text = |value: &'_ Value| value.as_str().map(str::len).unwrap_or_default();
         let place = |error: &'_ Value| {
-            ["pointer", "parameter", "header"]
-                .into_iter()
-                .find(|name| text(&error[*name]) > 0)
+            ["pointer", "parameter", "header"].into_iter().find(|name| text(&error[*name]) > 0)
         };
-        let errors = self.body["errors"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let errors = self.body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
         errors
             .iter()
             .map(|error| {
-                let place = place(error)
-                    .and_then(|name| error[name].as_str())
-                    .unwrap_or_default();
+                let place = place(error).and_then(|name| error[name].as_str()).unwrap_or_default();
                 (place, error["code"].as_str().unwrap_or_default())
             })
             .collect()
@@ -263,29 +208,19 @@ impl Answer {
     /// The entity tag.
     #[track_caller]
     pub fn etag(&self) -> &str {
-        self.header("etag")
-            .unwrap_or_else(|| panic!("{}: no ETag", self.of))
+        self.header("etag").unwrap_or_else(|| panic!("{}: no ETag", self.of))
     }
 
     /// The id of the resource.
     #[track_caller]
     pub fn id(&self) -> String {
-        self.body["id"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{}: no id: {}", self.of, self.text))
-            .to_owned()
+        self.body["id"].as_str().unwrap_or_else(|| panic!("{}: no id: {}", self.of, self.text)).to_owned()
     }
 
     /// One member of each item of a list, as text.
     pub fn each(&self, member: &str) -> Vec<String> {
-        let items = self.body["data"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        items
-            .iter()
-            .map(|item| item[member].as_str().unwrap_or_default().to_owned())
-            .collect()
+        let items = self.body["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+        items.iter().map(|item| item[member].as_str().unwrap_or_default().to_owned()).collect()
     }
 }
 

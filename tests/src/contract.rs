@@ -10,15 +10,8 @@ use tandem_api::edge::openapi::pass::operations;
 /// What problems are answered as.
 const PROBLEM: &str = "application/problem+json";
 /// Headers that mean something to callers: one that is answered must be documented.
-const HEADERS: &[&str] = &[
-    "etag",
-    "location",
-    "link",
-    "retry-after",
-    "www-authenticate",
-    "idempotent-replayed",
-    "ratelimit",
-];
+const HEADERS: &[&str] =
+    &["etag", "location", "link", "retry-after", "www-authenticate", "idempotent-replayed", "ratelimit"];
 /// Headers that are there on every answer for which they are documented.
 const PROMISED: &[&str] = &["ETag", "Location", "X-Request-Id"];
 
@@ -52,16 +45,12 @@ pub struct Seen<'a> {
 
 impl Seen<'_> {
     fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
     fn media_type(&self) -> Option<&str> {
-        self.header("content-type")
-            .map(|value| value.split(';').next().unwrap_or(value).trim())
+        self.header("content-type").map(|value| value.split(';').next().unwrap_or(value).trim())
     }
 }
 
@@ -69,16 +58,9 @@ impl Contract {
     fn of(document: Value) -> Self {
         let mut closed = document.clone();
         close(&mut closed);
-        let registry = Registry::new()
-            .draft(Draft::Draft202012)
-            .add("urn:tandem", closed)
-            .unwrap();
+        let registry = Registry::new().draft(Draft::Draft202012).add("urn:tandem", closed).unwrap();
         let registry = registry.prepare().unwrap();
-        Self {
-            document,
-            registry,
-            validators: Mutex::default(),
-        }
+        Self { document, registry, validators: Mutex::default() }
     }
 
     /// The operation that a request reaches: its path template and the operation itself.
@@ -89,11 +71,7 @@ impl Contract {
             let same = |(part, segment): (&&str, &&str)| part.starts_with('{') || part == segment;
             parts.len() == asked.len() && parts.iter().zip(&asked).all(same)
         };
-        let method = if method == "HEAD" {
-            "get".to_owned()
-        } else {
-            method.to_lowercase()
-        };
+        let method = if method == "HEAD" { "get".to_owned() } else { method.to_lowercase() };
         operations(&self.document)
             .filter(|(template, known, _)| *known == method && fits(template))
             .min_by_key(|(template, ..)| template.matches('{').count())
@@ -114,11 +92,7 @@ impl Contract {
         let Some(response) = operation["responses"].get(&status) else {
             return vec![format!("{template}: status {status} is undocumented")];
         };
-        let mut pointer = format!(
-            "/paths/{}/{}/responses/{status}",
-            escape(template),
-            method(seen.method)
-        );
+        let mut pointer = format!("/paths/{}/{}/responses/{status}", escape(template), method(seen.method));
         let mut response = response;
         if let Some(reference) = response["$ref"].as_str() {
             pointer = reference[1..].to_owned();
@@ -134,9 +108,7 @@ impl Contract {
     }
 
     fn content(&self, seen: &Seen<'_>, response: &Value, pointer: &str) -> Vec<String> {
-        let documented = response["content"]
-            .as_object()
-            .filter(|content| !content.is_empty());
+        let documented = response["content"].as_object().filter(|content| !content.is_empty());
         match (documented, seen.body) {
             (None, None) => vec![],
             (None, Some(_)) => vec!["has a body, but none is documented".into()],
@@ -158,10 +130,7 @@ impl Contract {
             return vec![];
         };
         if seen.media_type() != Some(PROBLEM) {
-            return vec![format!(
-                "a failure must be {PROBLEM}, not {:?}",
-                seen.media_type()
-            )];
+            return vec![format!("a failure must be {PROBLEM}, not {:?}", seen.media_type())];
         }
         let mut found = self.mismatches("/components/schemas/Problem", body);
         if body["status"] != seen.status {
@@ -186,28 +155,15 @@ impl Contract {
                 .build(&schema);
             Arc::new(options.unwrap_or_else(|error| panic!("{pointer}: {error}")))
         };
-        let mut validators = self
-            .validators
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let validator = validators
-            .entry(pointer.to_owned())
-            .or_insert_with(compile)
-            .clone();
+        let mut validators = self.validators.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let validator = validators.entry(pointer.to_owned()).or_insert_with(compile).clone();
         drop(validators);
-        validator
-            .iter_errors(body)
-            .map(|error| format!("{}: {error}", error.instance_path()))
-            .collect()
+        validator.iter_errors(body).map(|error| format!("{}: {error}", error.instance_path())).collect()
     }
 }
 
 fn method(method: &str) -> String {
-    if method == "HEAD" {
-        "get".into()
-    } else {
-        method.to_lowercase()
-    }
+    if method == "HEAD" { "get".into() } else { method.to_lowercase() }
 }
 
 fn headers(seen: &Seen<'_>, response: &Value) -> Vec<String> {
@@ -237,17 +193,12 @@ fn close(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(close),
         Value::Object(members) => {
             for (name, member) in members.iter_mut() {
-                if !matches!(
-                    name.as_str(),
-                    "example" | "examples" | "default" | "enum" | "const"
-                ) {
+                if !matches!(name.as_str(), "example" | "examples" | "default" | "enum" | "const") {
                     close(member);
                 }
             }
             let is_object = members.get("properties").is_some_and(Value::is_object)
-                && members
-                    .get("type")
-                    .is_none_or(|kind| kind == "object" || kind.is_array());
+                && members.get("type").is_none_or(|kind| kind == "object" || kind.is_array());
             if is_object && !members.contains_key("additionalProperties") {
                 members.insert("additionalProperties".into(), json!(false));
             }

@@ -9,6 +9,7 @@ use tandem_api::program::config::Config;
 use tandem_store::Db;
 use tokio::sync::OnceCell;
 
+use crate::Given;
 use crate::app::START;
 
 /// The variable that names a PostgreSQL server, with a user who may make databases.
@@ -36,14 +37,38 @@ pub struct Database {
 }
 
 impl Database {
-    /// A fresh database, or `None` where there is no server for it.
-    pub async fn fresh(backend: Backend) -> Option<Self> {
+    /// The configuration of a service on this database: no rate limits, one worker.
+    pub fn config(&self) -> Config {
+        let url = match self.backend {
+            Backend::Sqlite => None,
+            Backend::Postgres => server_url().map(|server| url_of(&server, &self.name)),
+        };
+        config(&self.dir, url)
+    }
+
+    /// Connect as the service does.
+    pub async fn connect(&self) -> Db {
+        Db::connect(&tandem_api::program::serve::place(&self.config()), 4).await.unwrap()
+    }
+
+    /// Connect below the store: to look at the schema and at rows.
+    pub async fn raw(&self) -> DatabaseConnection {
+        match self.backend {
+            Backend::Sqlite => connect(&format!("sqlite://{}", self.dir.join("tandem.db").display())).await,
+            Backend::Postgres => connect(&url_of(&server_url().unwrap(), &self.name)).await,
+        }
+    }
+
+    fn make_dir(&self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+        tandem_api::program::config::prepare_data_dir(&self.dir).unwrap();
+    }
+}
+
+impl Given for Database {
+    async fn start(backend: Backend) -> Option<Self> {
         static MADE: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "tandem_test_{}_{}",
-            std::process::id(),
-            MADE.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = format!("tandem_test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(&name);
         let database = Self { backend, dir, name };
         match backend {
@@ -65,45 +90,13 @@ impl Database {
         Some(database)
     }
 
-    /// The configuration of a service on this database: no rate limits, one worker.
-    pub fn config(&self) -> Config {
-        let url = match self.backend {
-            Backend::Sqlite => None,
-            Backend::Postgres => server_url().map(|server| url_of(&server, &self.name)),
-        };
-        config(&self.dir, url)
-    }
-
-    /// Connect as the service does.
-    pub async fn connect(&self) -> Db {
-        Db::connect(&tandem_api::program::serve::place(&self.config()), 4)
-            .await
-            .unwrap()
-    }
-
-    /// Connect below the store: to look at the schema and at rows.
-    pub async fn raw(&self) -> DatabaseConnection {
-        match self.backend {
-            Backend::Sqlite => connect(&format!("sqlite://{}", self.dir.join("tandem.db").display())).await,
-            Backend::Postgres => connect(&url_of(&server_url().unwrap(), &self.name)).await,
-        }
-    }
-
-    /// Remove it, as far as that goes.
-    pub async fn remove(self) {
+    async fn stop(self) {
         let _ = std::fs::remove_dir_all(&self.dir);
         if let (Backend::Postgres, Some(server)) = (self.backend, server_url()) {
             let server = connect(&server).await;
-            let _ = server
-                .execute_unprepared(&format!("DROP DATABASE {} WITH (FORCE)", self.name))
-                .await;
+            let _ = server.execute_unprepared(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
             let _ = server.close().await;
         }
-    }
-
-    fn make_dir(&self) {
-        let _ = std::fs::remove_dir_all(&self.dir);
-        tandem_api::program::config::prepare_data_dir(&self.dir).unwrap();
     }
 }
 
@@ -118,11 +111,7 @@ fn config(dir: &Path, url: Option<String>) -> Config {
         ("TANDEM_RATE_PER_ADDRESS", "0".to_owned()),
     ];
     env.extend(url.map(|url| ("DATABASE_URL", url)));
-    Config::load(
-        env.into_iter().map(|(name, value)| (name.to_owned(), value)),
-        None,
-    )
-    .unwrap()
+    Config::load(env.into_iter().map(|(name, value)| (name.to_owned(), value)), None).unwrap()
 }
 
 fn server_url() -> Option<String> {
@@ -130,9 +119,8 @@ fn server_url() -> Option<String> {
 }
 
 fn url_of(server: &str, database: &str) -> String {
-    let (address, query) = server
-        .split_once('?')
-        .map_or((server, None), |(address, query)| (address, Some(query)));
+    let (address, query) =
+        server.split_once('?').map_or((server, None), |(address, query)| (address, Some(query)));
     let (host, _) = address.rsplit_once('/').unwrap();
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     format!("{host}/{database}{query}")
@@ -146,11 +134,7 @@ async fn connect(url: &str) -> DatabaseConnection {
 
 async fn prepare(config: &Config) {
     let ambient = Ambient::manual(START, 0);
-    tandem_api::program::serve::prepare(config, &ambient)
-        .await
-        .unwrap()
-        .close()
-        .await;
+    tandem_api::program::serve::prepare(config, &ambient).await.unwrap().close().await;
 }
 
 /// The bytes of a prepared SQLite file.
@@ -174,31 +158,19 @@ async fn postgres_template(server_url: &str) -> &'static str {
     let make = async || {
         let name = format!("tandem_template_{:016x}", hash_of_sources());
         let server = connect(server_url).await;
-        server
-            .execute_unprepared("SELECT pg_advisory_lock(7231904456)")
-            .await
-            .unwrap();
+        server.execute_unprepared("SELECT pg_advisory_lock(7231904456)").await.unwrap();
         let known = format!("SELECT 1 AS n FROM pg_database WHERE datname = '{name}'");
-        let known = server
-            .query_one_raw(Statement::from_string(DbBackend::Postgres, known))
-            .await
-            .unwrap();
+        let known = server.query_one_raw(Statement::from_string(DbBackend::Postgres, known)).await.unwrap();
         if known.is_none() {
             let draft = format!("{name}_draft");
             server
                 .execute_unprepared(&format!("DROP DATABASE IF EXISTS {draft} WITH (FORCE)"))
                 .await
                 .unwrap();
-            server
-                .execute_unprepared(&format!("CREATE DATABASE {draft}"))
-                .await
-                .unwrap();
+            server.execute_unprepared(&format!("CREATE DATABASE {draft}")).await.unwrap();
             prepare(&config(&std::env::temp_dir(), Some(url_of(server_url, &draft)))).await;
             wait_until_unused(&server, &draft).await;
-            server
-                .execute_unprepared(&format!("ALTER DATABASE {draft} RENAME TO {name}"))
-                .await
-                .unwrap();
+            server.execute_unprepared(&format!("ALTER DATABASE {draft} RENAME TO {name}")).await.unwrap();
         }
         server.close().await.unwrap();
         name
@@ -222,18 +194,12 @@ fn hash_of_sources() -> u64 {
     }
     files.sort();
     let bytes = files.iter().flat_map(|file| std::fs::read(file).unwrap());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    })
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
-            files_below(&path, found)
-        } else {
-            found.push(path)
-        }
+        if path.is_dir() { files_below(&path, found) } else { found.push(path) }
     }
 }

@@ -19,51 +19,41 @@ pub use client::{Answer, Request, Server};
 pub use contract::contract;
 pub use database::{Backend, Database};
 pub use people::{PASSWORD, User};
+pub use tandem_test_macros::test;
 
-/// Run one story over HTTP on one database, in a runtime of its own; what it used is removed afterwards.
-pub fn run(on: Backend, story: impl AsyncFn(&TestApp)) {
-    actix_web::rt::System::new().block_on(async {
-        let Some(app) = TestApp::start(on).await else {
-            return skipped();
-        };
-        let told = AssertUnwindSafe(within(STORY, story(&app))).catch_unwind().await;
-        within(Duration::from_secs(20), app.stop()).await;
-        told.unwrap_or_else(|panic| resume_unwind(panic));
-    });
+/// What a test is given: made on one database before it runs, removed after it.
+pub trait Given: Sized {
+    /// A fresh one, or `None` where no server of this kind is configured.
+    fn start(on: Backend) -> impl Future<Output = Option<Self>>;
+    /// Remove it with its database.
+    fn stop(self) -> impl Future<Output = ()>;
 }
 
-/// Run one story on a bare database; what it used is removed afterwards.
-pub fn run_on_store(on: Backend, story: impl AsyncFn(&Database)) {
+/// Run one test on one database, in a runtime of its own. It panics where the test does, after the clean-up.
+pub fn run<G: Given>(on: Backend, story: impl AsyncFn(&G)) {
     actix_web::rt::System::new().block_on(async {
-        let Some(database) = Database::fresh(on).await else {
-            return skipped();
+        let Some(given) = G::start(on).await else {
+            println!("skipped: {} is not set", database::POSTGRES);
+            return;
         };
-        let told = AssertUnwindSafe(within(STORY, story(&database)))
-            .catch_unwind()
-            .await;
-        database.remove().await;
-        told.unwrap_or_else(|panic| resume_unwind(panic));
+        let outcome = AssertUnwindSafe(within(STORY, story(&given))).catch_unwind().await;
+        within(Duration::from_secs(20), given.stop()).await;
+        outcome.unwrap_or_else(|panic| resume_unwind(panic));
     });
 }
 
 /// A story that hangs fails, so that the others are told.
 async fn within<T>(time: Duration, work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(time, work)
-        .await
-        .unwrap_or_else(|_| panic!("still not done after {time:?}"))
-}
-
-fn skipped() {
-    println!("skipped: {} is not set", database::POSTGRES);
+    tokio::time::timeout(time, work).await.unwrap_or_else(|_| panic!("still not done after {time:?}"))
 }
 
 /// Tell each story twice, as `name::sqlite` and `name::postgres`: `on_both! { async fn name(app) { .. } }`.
 #[macro_export]
 macro_rules! on_both {
     ($($(#[$meta:meta])* async fn $name:ident($app:ident) $story:block)+) => {
-        $crate::on_both! { @with run, TestApp: $($(#[$meta])* async fn $name($app) $story)+ }
+        $crate::on_both! { @with TestApp: $($(#[$meta])* async fn $name($app) $story)+ }
     };
-    (@with $run:ident, $given:ident: $($(#[$meta:meta])* async fn $name:ident($app:ident) $story:block)+) => {$(
+    (@with $given:ident: $($(#[$meta:meta])* async fn $name:ident($app:ident) $story:block)+) => {$(
         $(#[$meta])*
         mod $name {
             #[allow(unused_imports, reason = "a story may need nothing of its file")]
@@ -73,12 +63,12 @@ macro_rules! on_both {
 
             #[test]
             fn sqlite() {
-                $crate::$run($crate::Backend::Sqlite, story);
+                $crate::run($crate::Backend::Sqlite, story);
             }
 
             #[test]
             fn postgres() {
-                $crate::$run($crate::Backend::Postgres, story);
+                $crate::run($crate::Backend::Postgres, story);
             }
         }
     )+};
@@ -88,7 +78,7 @@ macro_rules! on_both {
 #[macro_export]
 macro_rules! on_both_stores {
     ($($(#[$meta:meta])* async fn $name:ident($database:ident) $story:block)+) => {
-        $crate::on_both! { @with run_on_store, Database: $($(#[$meta])* async fn $name($database) $story)+ }
+        $crate::on_both! { @with Database: $($(#[$meta])* async fn $name($database) $story)+ }
     };
 }
 

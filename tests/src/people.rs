@@ -47,10 +47,7 @@ impl TestApp {
 
     /// The set-up token that a start would print.
     pub async fn setup_token(&self) -> String {
-        tandem_api::access::ensure_setup_token(&self.running.app)
-            .await
-            .unwrap()
-            .unwrap()
+        tandem_api::access::ensure_setup_token(&self.running.app).await.unwrap().unwrap()
     }
 
     /// Log in with [`PASSWORD`].
@@ -60,45 +57,27 @@ impl TestApp {
         let text = |name: &str| tokens[name].as_str().unwrap().to_owned();
         let (token, refresh) = (text("access_token"), text("refresh_token"));
         let me = self.get("/v1/me").by(&token).await.expect(200);
-        User {
-            id: me["user"]["id"].as_str().unwrap().to_owned(),
-            email: email.to_owned(),
-            token,
-            refresh,
-        }
+        User { id: me["user"]["id"].as_str().unwrap().to_owned(), email: email.to_owned(), token, refresh }
     }
 
     /// A new user of a role, logged in.
     pub async fn user(&self, role: &str) -> User {
         let email = format!("{role}{}@example.com", self.next());
         let body = json!({"email": email, "name": format!("A {role}"), "role": role, "password": PASSWORD});
-        self.post("/v1/users")
-            .by(self.admin().await)
-            .json(body)
-            .await
-            .expect(201);
+        self.post("/v1/users").by(self.admin().await).json(body).await.expect(201);
         self.login(&email).await
     }
 
     /// The secret of a new key with these scopes.
     pub async fn key(&self, scopes: &[&str]) -> String {
         let body = json!({"name": format!("key {}", self.next()), "scopes": scopes});
-        let made = self
-            .post("/v1/api-keys")
-            .by(self.admin().await)
-            .json(body)
-            .await
-            .expect(201);
+        let made = self.post("/v1/api-keys").by(self.admin().await).json(body).await.expect(201);
         made["secret"].as_str().unwrap().to_owned()
     }
 
     /// A lead with this e-mail, made by the admin.
     pub async fn given_lead(&self, email: &str) -> Answer {
-        self.post("/v1/leads")
-            .by(self.admin().await)
-            .json(json!({"email": email}))
-            .await
-            .expect(201)
+        self.post("/v1/leads").by(self.admin().await).json(json!({"email": email})).await.expect(201)
     }
 
     /// Move a lead as the admin may, whose own role counts for every move.

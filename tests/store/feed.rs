@@ -10,7 +10,7 @@ use tandem_domain::leads::fields::LeadField;
 use tandem_domain::leads::save::{self, Edit};
 use tandem_store::journal::{self, Entry, Place};
 use tandem_store::{Db, StoreError};
-use tandem_tests::{START, on_both_stores};
+use tandem_tests::{Database, START};
 
 use crate::{given_lead, stamp};
 
@@ -21,10 +21,7 @@ const WRITES: u64 = 25;
 async fn edit(db: &Db, lead: LeadId, writer: u64, n: u64) -> Result<bool, StoreError> {
     let tx = db.begin(stamp(1000 + writer * 1000 + n)).await?;
     let mut world = tandem_store::leads::world_of(&tx, [lead], None).await?;
-    let edit = Edit {
-        text: [(LeadField::Need, Some(format!("{writer}/{n}")))].into(),
-        ..Edit::default()
-    };
+    let edit = Edit { text: [(LeadField::Need, Some(format!("{writer}/{n}")))].into(), ..Edit::default() };
     let actor = tx.stamp().actor.clone();
     let now = START.plus_millis(world.leads[&lead].version);
     let changes = save::edit(&mut world, lead, &edit, &actor, now, &mut tx.ids()).unwrap();
@@ -63,56 +60,58 @@ async fn follow(db: &Db, writing: &AtomicUsize, committed: &AtomicUsize) -> Vec<
     }
 }
 
-on_both_stores! {
-    async fn a_follower_sees_every_change_once_and_in_order(database) {
-        let db = database.connect().await;
-        let other = database.connect().await;
-        let mut leads = vec![];
-        for n in 0..3 {
-            leads.push(given_lead(&db, &format!("lead{n}@example.com"), n + 1).await);
-        }
-        let writing = Arc::new(AtomicUsize::new(WRITERS as usize));
-        let committed = AtomicUsize::new(0);
-        let writer = async |writer: u64| {
-            for n in 0..WRITES {
-                let lead = leads[((writer + n) % 3) as usize];
-                match edit(&db, lead, writer, n).await {
-                    Ok(true) => drop(committed.fetch_add(1, Ordering::SeqCst)),
-                    Ok(false) => {}
-                    Err(error) => assert!(matches!(error, StoreError::Contended | StoreError::Unavailable(_)), "{error}"),
+#[tandem_tests::test]
+async fn a_follower_sees_every_change_once_and_in_order(database: &Database) {
+    let db = database.connect().await;
+    let other = database.connect().await;
+    let mut leads = vec![];
+    for n in 0..3 {
+        leads.push(given_lead(&db, &format!("lead{n}@example.com"), n + 1).await);
+    }
+    let writing = Arc::new(AtomicUsize::new(WRITERS as usize));
+    let committed = AtomicUsize::new(0);
+    let writer = async |writer: u64| {
+        for n in 0..WRITES {
+            let lead = leads[((writer + n) % 3) as usize];
+            match edit(&db, lead, writer, n).await {
+                Ok(true) => drop(committed.fetch_add(1, Ordering::SeqCst)),
+                Ok(false) => {}
+                Err(error) => {
+                    assert!(matches!(error, StoreError::Contended | StoreError::Unavailable(_)), "{error}")
                 }
             }
-            writing.fetch_sub(1, Ordering::SeqCst);
-        };
-        let writers = join_all((0..WRITERS).map(&writer));
-        let (_, seen) = futures::join!(writers, follow(&other, &writing, &committed));
-
-        let unique: BTreeSet<_> = seen.iter().map(|entry| entry.id).collect();
-        assert_eq!(unique.len(), seen.len(), "an entry came twice");
-        assert_eq!(seen.len(), 3 + committed.load(Ordering::SeqCst), "an entry was skipped");
-        assert!(committed.load(Ordering::SeqCst) > (WRITERS * WRITES / 2) as usize);
-        let mut versions: HashMap<&str, i64> = HashMap::new();
-        for entry in &seen {
-            let before = versions.insert(&entry.subject_id, entry.subject_version).unwrap_or(0);
-            assert_eq!(entry.subject_version, before + 1, "{}", entry.subject_id);
         }
-        db.close().await;
-        other.close().await;
-    }
+        writing.fetch_sub(1, Ordering::SeqCst);
+    };
+    let writers = join_all((0..WRITERS).map(&writer));
+    let (_, seen) = futures::join!(writers, follow(&other, &writing, &committed));
 
-    async fn the_feed_goes_on_where_it_was_left(database) {
-        let db = database.connect().await;
-        let first = given_lead(&db, "ada@example.com", 1).await;
-        let known = settled(&db, Place::default(), &[], 1).await;
-        let place = journal::last_place(&db).await.unwrap();
-        assert_eq!((known[0].lead_id, known[0].place), (Some(first), place));
-        let second = given_lead(&db, "bob@example.com", 2).await;
-        let news = settled(&db, place, &[], 1).await;
-        assert_eq!(news.iter().map(|entry| entry.lead_id).collect::<Vec<_>>(), [Some(second)]);
-        let all = settled(&db, Place::default(), &["lead.created".into()], 2).await;
-        assert_eq!(all.iter().map(|entry| entry.lead_id).collect::<Vec<_>>(), [Some(first), Some(second)]);
-        let none = journal::changes(&db, Place::default(), &["lead.archived".into()], 10).await.unwrap();
-        assert_eq!(none.data.len(), 0);
-        db.close().await;
+    let unique: BTreeSet<_> = seen.iter().map(|entry| entry.id).collect();
+    assert_eq!(unique.len(), seen.len(), "an entry came twice");
+    assert_eq!(seen.len(), 3 + committed.load(Ordering::SeqCst), "an entry was skipped");
+    assert!(committed.load(Ordering::SeqCst) > (WRITERS * WRITES / 2) as usize);
+    let mut versions: HashMap<&str, i64> = HashMap::new();
+    for entry in &seen {
+        let before = versions.insert(&entry.subject_id, entry.subject_version).unwrap_or(0);
+        assert_eq!(entry.subject_version, before + 1, "{}", entry.subject_id);
     }
+    db.close().await;
+    other.close().await;
+}
+
+#[tandem_tests::test]
+async fn the_feed_goes_on_where_it_was_left(database: &Database) {
+    let db = database.connect().await;
+    let first = given_lead(&db, "ada@example.com", 1).await;
+    let known = settled(&db, Place::default(), &[], 1).await;
+    let place = journal::last_place(&db).await.unwrap();
+    assert_eq!((known[0].lead_id, known[0].place), (Some(first), place));
+    let second = given_lead(&db, "bob@example.com", 2).await;
+    let news = settled(&db, place, &[], 1).await;
+    assert_eq!(news.iter().map(|entry| entry.lead_id).collect::<Vec<_>>(), [Some(second)]);
+    let all = settled(&db, Place::default(), &["lead.created".into()], 2).await;
+    assert_eq!(all.iter().map(|entry| entry.lead_id).collect::<Vec<_>>(), [Some(first), Some(second)]);
+    let none = journal::changes(&db, Place::default(), &["lead.archived".into()], 10).await.unwrap();
+    assert_eq!(none.data.len(), 0);
+    db.close().await;
 }

@@ -10,7 +10,7 @@ use tandem_domain::leads::save::{self, CompanyStatement, OnConflict, Statement};
 use tandem_domain::leads::search::{self, Word};
 use tandem_store::Db;
 use tandem_store::leads::{Bounds, LeadFilter, LeadSort, LeadWithCompany, Position, list_within};
-use tandem_tests::{START, on_both_stores};
+use tandem_tests::{Database, START};
 
 use crate::stamp;
 
@@ -38,13 +38,7 @@ const WORDS: [&str; 15] = [
 ];
 const COUNTRIES: [&str; 3] = ["CH", "IT", "SE"];
 /// So low that few leads take every way.
-const LOW: Bounds = Bounds {
-    common: 20,
-    ranked: 60,
-    followed: 4,
-    asked: 15,
-    walked: 30,
-};
+const LOW: Bounds = Bounds { common: 20, ranked: 60, followed: 4, asked: 15, walked: 30 };
 
 struct Dice(u64);
 
@@ -116,9 +110,7 @@ fn question(dice: &mut Dice) -> (LeadFilter, LeadSort, bool) {
     let words: Vec<&str> = (0..dice.roll(4)).map(|_| dice.pick(&WORDS)).collect();
     filter.q = Some(words.join(" ")).filter(|q| !q.is_empty());
     if dice.roll(4) == 0 {
-        filter.country = (0..=dice.roll(2))
-            .map(|_| dice.pick(&COUNTRIES).to_owned())
-            .collect();
+        filter.country = (0..=dice.roll(2)).map(|_| dice.pick(&COUNTRIES).to_owned()).collect();
     }
     filter.archived = dice.roll(6) == 0;
     if dice.roll(4) == 0 {
@@ -132,35 +124,21 @@ fn question(dice: &mut Dice) -> (LeadFilter, LeadSort, bool) {
     if dice.roll(5) == 0 {
         filter.updated_at_lt = Some(hour(dice.roll(LEADS as usize) as u64));
     }
-    let sorts = [
-        LeadSort::Id,
-        LeadSort::Id,
-        LeadSort::CreatedAt,
-        LeadSort::UpdatedAt,
-        LeadSort::Name,
-    ];
+    let sorts = [LeadSort::Id, LeadSort::Id, LeadSort::CreatedAt, LeadSort::UpdatedAt, LeadSort::Name];
     (filter, dice.pick(&sorts), dice.roll(2) == 0)
 }
 
 fn has_word(found: &LeadWithCompany, word: &Word) -> bool {
     let mut terms = search::lead_terms(&found.lead);
     terms.extend(found.company.iter().flat_map(search::company_terms));
-    let begins = |term: &String| {
-        word.beginnings
-            .iter()
-            .any(|beginning| term.starts_with(beginning.as_str()))
-    };
+    let begins = |term: &String| word.beginnings.iter().any(|beginning| term.starts_with(beginning.as_str()));
     terms.iter().any(begins)
 }
 
 fn is_meant(found: &LeadWithCompany, filter: &LeadFilter) -> bool {
     let lead = &found.lead;
     let country = lead.profile.get(LeadField::Country).unwrap_or_default();
-    let source = lead
-        .first_touch
-        .as_ref()
-        .and_then(|touch| touch.source.as_deref())
-        .unwrap_or_default();
+    let source = lead.first_touch.as_ref().and_then(|touch| touch.source.as_deref()).unwrap_or_default();
     let among = |asked: &[String], value: &str| asked.is_empty() || asked.iter().any(|one| one == value);
     among(&filter.country, country)
         && among(&filter.source, source)
@@ -168,9 +146,7 @@ fn is_meant(found: &LeadWithCompany, filter: &LeadFilter) -> bool {
         && filter.created_at_gte.is_none_or(|at| lead.created_at >= at)
         && filter.created_at_lt.is_none_or(|at| lead.created_at < at)
         && filter.updated_at_lt.is_none_or(|at| lead.updated_at < at)
-        && search::query(filter.q.as_deref().unwrap_or_default())
-            .iter()
-            .all(|word| has_word(found, word))
+        && search::query(filter.q.as_deref().unwrap_or_default()).iter().all(|word| has_word(found, word))
 }
 
 fn position(found: &LeadWithCompany, sort: LeadSort) -> Position {
@@ -203,15 +179,8 @@ async fn save_all(db: &Db, seed: u64, said: &[Statement]) {
     let by = tx.stamp().actor.clone();
     let mut changes = vec![];
     for one in said {
-        let saved = save::upsert(
-            &mut world,
-            one,
-            OnConflict::Refuse,
-            &by,
-            hour(seed),
-            &mut tx.ids(),
-        )
-        .unwrap();
+        let saved =
+            save::upsert(&mut world, one, OnConflict::Refuse, &by, hour(seed), &mut tx.ids()).unwrap();
         changes.extend(saved.changes);
     }
     tandem_store::write(&tx, &changes).await.unwrap();
@@ -238,64 +207,69 @@ async fn walk(
     }
 }
 
-on_both_stores! {
-    async fn every_way_finds_the_same_page(database) {
-        let db = database.connect().await;
-        fill(&db).await;
-        let mut all = vec![];
-        for archived in [false, true] {
-            let everybody = LeadFilter { archived, ..LeadFilter::default() };
-            all.extend(tandem_store::leads::list(&db, &everybody, LeadSort::Id, false, None, 1_000).await.unwrap().data);
-        }
-        assert_eq!(all.len() as u64, LEADS);
+#[tandem_tests::test]
+async fn every_way_finds_the_same_page(database: &Database) {
+    let db = database.connect().await;
+    fill(&db).await;
+    let mut all = vec![];
+    for archived in [false, true] {
+        let everybody = LeadFilter { archived, ..LeadFilter::default() };
+        all.extend(
+            tandem_store::leads::list(&db, &everybody, LeadSort::Id, false, None, 1_000).await.unwrap().data,
+        );
+    }
+    assert_eq!(all.len() as u64, LEADS);
 
-        // The word that is followed is many a lead's own and its company's: one lead, found twice.
-        let twice = |descending| {
-            let q = Some("amber harbour".to_owned());
-            (LeadFilter { q, ..LeadFilter::default() }, LeadSort::Id, descending)
-        };
-        let mut dice = Dice(11);
-        let others = std::iter::repeat_with(|| question(&mut dice)).take(150);
-        let mut met = 0;
-        for (filter, sort, descending) in [twice(true), twice(false)].into_iter().chain(others) {
-            let meant: Vec<LeadWithCompany> = all.iter().filter(|one| is_meant(one, &filter)).cloned().collect();
-            let expected = sorted(meant, sort, descending);
-            for limit in [2, 11] {
-                let found = walk(&db, &filter, sort, descending, limit).await;
-                assert_eq!(found, expected, "{filter:?} by {sort:?}, descending: {descending}, {limit} a page");
-            }
-            met += expected.len();
+    // The word that is followed is many a lead's own and its company's: one lead, found twice.
+    let twice = |descending| {
+        let q = Some("amber harbour".to_owned());
+        (LeadFilter { q, ..LeadFilter::default() }, LeadSort::Id, descending)
+    };
+    let mut dice = Dice(11);
+    let others = std::iter::repeat_with(|| question(&mut dice)).take(150);
+    let mut met = 0;
+    for (filter, sort, descending) in [twice(true), twice(false)].into_iter().chain(others) {
+        let meant: Vec<LeadWithCompany> = all.iter().filter(|one| is_meant(one, &filter)).cloned().collect();
+        let expected = sorted(meant, sort, descending);
+        for limit in [2, 11] {
+            let found = walk(&db, &filter, sort, descending, limit).await;
+            assert_eq!(found, expected, "{filter:?} by {sort:?}, descending: {descending}, {limit} a page");
         }
-        assert!(met > 1_000, "the questions are about somebody: {met}");
-        db.close().await;
+        met += expected.len();
+    }
+    assert!(met > 1_000, "the questions are about somebody: {met}");
+    db.close().await;
+}
+
+#[tandem_tests::test]
+async fn many_leads_follow_the_new_name_of_their_company(database: &Database) {
+    let db = database.connect().await;
+    let company = |name: &str| CompanyStatement {
+        domain: Some(Domain::parse("large.example").unwrap()),
+        text: [(CompanyField::Name, Some(name.to_owned()))].into(),
+        employees: None,
+    };
+    let colleague = |n: usize| Statement {
+        company: Some(company("Copper Works")),
+        ..crate::statement(&format!("p{n}@large.example"))
+    };
+    let said: Vec<Statement> = (0..1_100).map(colleague).collect();
+    save_all(&db, 1, &said).await;
+    save_all(&db, 2, &[Statement { company: Some(company("Silver Works")), ..said[0].clone() }]).await;
+
+    let mut rounds = 0;
+    while tandem_store::leads::has_renames(&db).await.unwrap() {
+        let tx = db.begin(stamp(10 + rounds)).await.unwrap();
+        tandem_store::leads::follow_renames(&tx, 500).await.unwrap();
+        tx.commit().await.unwrap();
+        rounds += 1;
     }
 
-    async fn many_leads_follow_the_new_name_of_their_company(database) {
-        let db = database.connect().await;
-        let company = |name: &str| CompanyStatement {
-            domain: Some(Domain::parse("large.example").unwrap()),
-            text: [(CompanyField::Name, Some(name.to_owned()))].into(),
-            employees: None,
-        };
-        let colleague = |n: usize| Statement { company: Some(company("Copper Works")), ..crate::statement(&format!("p{n}@large.example")) };
-        let said: Vec<Statement> = (0..1_100).map(colleague).collect();
-        save_all(&db, 1, &said).await;
-        save_all(&db, 2, &[Statement { company: Some(company("Silver Works")), ..said[0].clone() }]).await;
-
-        let mut rounds = 0;
-        while tandem_store::leads::has_renames(&db).await.unwrap() {
-            let tx = db.begin(stamp(10 + rounds)).await.unwrap();
-            tandem_store::leads::follow_renames(&tx, 500).await.unwrap();
-            tx.commit().await.unwrap();
-            rounds += 1;
-        }
-
-        let found = async |q: &str| {
-            let filter = LeadFilter { q: Some(q.into()), ..LeadFilter::default() };
-            tandem_store::leads::count(&db, &filter).await.unwrap()
-        };
-        assert_eq!((found("silver").await, found("copper").await), ((1_100, false), (0, false)));
-        assert_eq!(rounds, 4, "500, 500, 100, and none");
-        db.close().await;
-    }
+    let found = async |q: &str| {
+        let filter = LeadFilter { q: Some(q.into()), ..LeadFilter::default() };
+        tandem_store::leads::count(&db, &filter).await.unwrap()
+    };
+    assert_eq!((found("silver").await, found("copper").await), ((1_100, false), (0, false)));
+    assert_eq!(rounds, 4, "500, 500, 100, and none");
+    db.close().await;
 }

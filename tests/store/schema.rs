@@ -7,7 +7,7 @@ use sea_orm::{
     Statement,
 };
 use tandem_store::{holdings, rows};
-use tandem_tests::{Backend, on_both_stores};
+use tandem_tests::{Backend, Database};
 
 /// Columns by table and name: the type, and whether it may be null.
 type Schema = BTreeMap<String, BTreeMap<String, (String, bool)>>;
@@ -85,12 +85,7 @@ fn columns<E: EntityTrait>() -> BTreeMap<String, (String, bool)> {
         other => panic!("{} has a type that nothing else has: {other:?}", column.as_str()),
     };
     E::Column::iter()
-        .map(|column| {
-            (
-                column.as_str().to_owned(),
-                (kind(&column).to_owned(), column.def().is_null()),
-            )
-        })
+        .map(|column| (column.as_str().to_owned(), (kind(&column).to_owned(), column.def().is_null())))
         .collect()
 }
 
@@ -108,76 +103,77 @@ async fn found(raw: &DatabaseConnection, backend: Backend) -> Schema {
         }
     };
     let mut schema = Schema::new();
-    for row in raw
-        .query_all_raw(Statement::from_string(raw.get_database_backend(), sql))
-        .await
-        .unwrap()
-    {
+    for row in raw.query_all_raw(Statement::from_string(raw.get_database_backend(), sql)).await.unwrap() {
         let text = |name: &str| row.try_get::<String>("", name).unwrap();
-        let kind = text("k")
-            .replace("uuid_text", "uuid")
-            .replace("integer", "bigint");
+        let kind = text("k").replace("uuid_text", "uuid").replace("integer", "bigint");
         let nullable = row.try_get::<bool>("", "n").unwrap();
-        schema
-            .entry(text("t"))
-            .or_default()
-            .insert(text("c"), (kind, nullable));
+        schema.entry(text("t")).or_default().insert(text("c"), (kind, nullable));
     }
     schema.remove("migrations");
     schema
 }
 
-on_both_stores! {
-    async fn entities_equal_the_migrations(database) {
-        let raw = database.raw().await;
-        let found = found(&raw, database.backend).await;
-        let expected = expected();
-        let names = |schema: &Schema| schema.keys().cloned().collect::<Vec<_>>();
-        assert_eq!(names(&found), names(&expected));
-        for (table, columns) in expected {
-            assert_eq!(found[&table], columns, "{table}");
-        }
-        raw.close().await.unwrap();
+#[tandem_tests::test]
+async fn entities_equal_the_migrations(database: &Database) {
+    let raw = database.raw().await;
+    let found = found(&raw, database.backend).await;
+    let expected = expected();
+    let names = |schema: &Schema| schema.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&found), names(&expected));
+    for (table, columns) in expected {
+        assert_eq!(found[&table], columns, "{table}");
     }
+    raw.close().await.unwrap();
+}
 
-    async fn every_text_column_and_every_table_of_a_lead_is_among_the_holdings(database) {
-        let raw = database.raw().await;
-        let found = found(&raw, database.backend).await;
-        raw.close().await.unwrap();
+#[tandem_tests::test]
+async fn every_text_column_and_every_table_of_a_lead_is_among_the_holdings(database: &Database) {
+    let raw = database.raw().await;
+    let found = found(&raw, database.backend).await;
+    raw.close().await.unwrap();
 
-        let texts = |columns: &BTreeMap<String, (String, bool)>| {
-            columns.iter().filter(|(_, (kind, _))| kind == "text").map(|(name, _)| name.clone()).collect::<Vec<_>>()
-        };
-        let in_schema: BTreeSet<(String, String)> = found
+    let texts = |columns: &BTreeMap<String, (String, bool)>| {
+        columns
             .iter()
-            .flat_map(|(table, columns)| texts(columns).into_iter().map(|column| (table.clone(), column)))
-            .collect();
-        let entered = holdings::COLUMNS.iter().map(|(table, column, _)| ((*table).to_owned(), (*column).to_owned()));
-        assert_eq!(entered.collect::<BTreeSet<_>>(), in_schema);
+            .filter(|(_, (kind, _))| kind == "text")
+            .map(|(name, _)| name.clone())
+            .collect::<Vec<_>>()
+    };
+    let in_schema: BTreeSet<(String, String)> = found
+        .iter()
+        .flat_map(|(table, columns)| texts(columns).into_iter().map(|column| (table.clone(), column)))
+        .collect();
+    let entered =
+        holdings::COLUMNS.iter().map(|(table, column, _)| ((*table).to_owned(), (*column).to_owned()));
+    assert_eq!(entered.collect::<BTreeSet<_>>(), in_schema);
 
-        let of_leads: BTreeSet<&str> =
-            found.iter().filter(|(_, columns)| columns.contains_key("lead_id")).map(|(table, _)| table.as_str()).collect();
-        assert_eq!(holdings::BY_MEMBERS.iter().copied().collect::<BTreeSet<_>>(), of_leads);
-    }
+    let of_leads: BTreeSet<&str> = found
+        .iter()
+        .filter(|(_, columns)| columns.contains_key("lead_id"))
+        .map(|(table, _)| table.as_str())
+        .collect();
+    assert_eq!(holdings::BY_MEMBERS.iter().copied().collect::<BTreeSet<_>>(), of_leads);
+}
 
-    async fn text_is_compared_by_its_bytes(database) {
-        let raw = database.raw().await;
-        let backend = raw.get_database_backend();
-        let insert = |name: &str| format!("INSERT INTO revisions (name, revision) VALUES ('{name}', 1)");
-        for name in ["~b", "~B", "~ä", "~a"] {
-            raw.execute_unprepared(&insert(name)).await.unwrap();
-        }
-        let sql = "SELECT name FROM revisions WHERE name >= '~' ORDER BY name";
-        let sorted = raw.query_all_raw(Statement::from_string(backend, sql)).await.unwrap();
-        let sorted: Vec<String> = sorted.iter().map(|row| row.try_get("", "name").unwrap()).collect();
-        assert_eq!(sorted, ["~B", "~a", "~b", "~ä"]);
-        raw.close().await.unwrap();
+#[tandem_tests::test]
+async fn text_is_compared_by_its_bytes(database: &Database) {
+    let raw = database.raw().await;
+    let backend = raw.get_database_backend();
+    let insert = |name: &str| format!("INSERT INTO revisions (name, revision) VALUES ('{name}', 1)");
+    for name in ["~b", "~B", "~ä", "~a"] {
+        raw.execute_unprepared(&insert(name)).await.unwrap();
     }
+    let sql = "SELECT name FROM revisions WHERE name >= '~' ORDER BY name";
+    let sorted = raw.query_all_raw(Statement::from_string(backend, sql)).await.unwrap();
+    let sorted: Vec<String> = sorted.iter().map(|row| row.try_get("", "name").unwrap()).collect();
+    assert_eq!(sorted, ["~B", "~a", "~b", "~ä"]);
+    raw.close().await.unwrap();
+}
 
-    async fn a_second_migration_changes_nothing(database) {
-        let db = database.connect().await;
-        assert!(db.is_migrated().await.unwrap());
-        db.migrate().await.unwrap();
-        db.close().await;
-    }
+#[tandem_tests::test]
+async fn a_second_migration_changes_nothing(database: &Database) {
+    let db = database.connect().await;
+    assert!(db.is_migrated().await.unwrap());
+    db.migrate().await.unwrap();
+    db.close().await;
 }

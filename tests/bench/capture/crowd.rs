@@ -39,10 +39,7 @@ impl Connection {
     pub async fn to(address: SocketAddr) -> Result<Self, Failure> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
-            read: Vec::with_capacity(4096),
-        })
+        Ok(Self { stream, read: Vec::with_capacity(4096) })
     }
 
     /// Send a request that is written out, and wait for the whole answer.

@@ -12,12 +12,8 @@ const STRANGERS: u64 = 3_210_000_000;
 /// The first person who is known.
 const KNOWN: u64 = 3_200_000_000;
 
-const FIRST: [&str; 8] = [
-    "Giulia", "Marco", "Sofia", "Luca", "Aurora", "Matteo", "Chiara", "Davide",
-];
-const LAST: [&str; 8] = [
-    "Rossi", "Ferrari", "Bianchi", "Romano", "Colombo", "Ricci", "Marino", "Greco",
-];
+const FIRST: [&str; 8] = ["Giulia", "Marco", "Sofia", "Luca", "Aurora", "Matteo", "Chiara", "Davide"];
+const LAST: [&str; 8] = ["Rossi", "Ferrari", "Bianchi", "Romano", "Colombo", "Ricci", "Marino", "Greco"];
 const CAMPAIGN: [(&str, &str, &str); 4] = [
     ("google", "cpc", "spring"),
     ("newsletter", "email", "may"),
@@ -55,10 +51,7 @@ pub struct Sender {
 impl Sender {
     /// Of the form with this publishable key.
     pub fn new(key: String) -> Self {
-        Self {
-            key,
-            next: Cell::new(0),
-        }
+        Self { key, next: Cell::new(0) }
     }
 
     /// The capture of a person whom nobody knows yet.

@@ -102,10 +102,7 @@ struct Player {
 
 /// Measure.
 pub fn measure(order: &Order<'_>) -> Result<Captures, Failure> {
-    let stages = homes(order)?
-        .into_iter()
-        .map(Stage::set)
-        .collect::<Result<Vec<_>, _>>()?;
+    let stages = homes(order)?.into_iter().map(Stage::set).collect::<Result<Vec<_>, _>>()?;
     let [_, postgres] = stages.as_slice() else {
         return Err("there are two kinds of databases".into());
     };
@@ -135,9 +132,7 @@ pub fn measure(order: &Order<'_>) -> Result<Captures, Failure> {
     let raw_turns = TURNS * CONNECTIONS.iter().filter(|many| **many >= RAW_FROM).count();
     let share = rows.len().div_ceil(raw_turns);
     for connections in CONNECTIONS {
-        sides
-            .iter_mut()
-            .for_each(|side| side.lines.push(Line::new(connections)));
+        sides.iter_mut().for_each(|side| side.lines.push(Line::new(connections)));
         for _ in 0..TURNS {
             for (player, side) in players.iter().zip(&mut sides) {
                 let line = side.lines.last_mut().ok_or("no line")?;
@@ -158,11 +153,7 @@ pub fn measure(order: &Order<'_>) -> Result<Captures, Failure> {
         }
         for side in &sides {
             if let Some(line) = side.lines.last() {
-                crate::say(&format!(
-                    "captures, {connections}: {}: {:.0}/s",
-                    side.name,
-                    rate(&line.turns)
-                ));
+                crate::say(&format!("captures, {connections}: {}: {:.0}/s", side.name, rate(&line.turns)));
             }
         }
     }
@@ -204,11 +195,7 @@ fn homes(order: &Order<'_>) -> Result<Vec<Home>, Failure> {
     };
     Ok(vec![
         home("SQLite", "captures-sqlite", None),
-        home(
-            "PostgreSQL",
-            "captures-postgres",
-            Some(format!("{server}/captures")),
-        ),
+        home("PostgreSQL", "captures-postgres", Some(format!("{server}/captures"))),
     ])
 }
 
@@ -256,9 +243,7 @@ fn postmaster(url: &str) -> Result<Option<u32>, Failure> {
 /// Three times as many captures as the server has just shown that it takes; its peak, and what came of it.
 fn flood(player: &Player, time: Duration) -> Result<(f64, Overload), Failure> {
     let address = player.server.address;
-    let peak = crowd::closed_loop(address, &player.sender, CONNECTIONS[3], time)?
-        .taken
-        .rate();
+    let peak = crowd::closed_loop(address, &player.sender, CONNECTIONS[3], time)?.taken.rate();
     let overload = overload::open_loop(address, &player.sender, peak * OVERLOAD, time)?;
     // What waits for its turn is over before the next one is measured.
     thread::sleep(REST);
@@ -271,13 +256,7 @@ fn flood(player: &Player, time: Duration) -> Result<(f64, Overload), Failure> {
 
 impl Side {
     fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            lines: vec![],
-            raw: vec![],
-            overload: vec![],
-            stranger: Stranger::default(),
-        }
+        Self { name, lines: vec![], raw: vec![], overload: vec![], stranger: Stranger::default() }
     }
 }
 
@@ -300,8 +279,7 @@ impl Line {
         let theirs = || postmaster.and_then(cpu::of_family);
         let before = (own(), theirs());
         let load = crowd::closed_loop(player.server.address, &player.sender, self.connections, time)?;
-        self.turns
-            .push(Turn::new(load.taken.took.len() as u64, load.taken.wall));
+        self.turns.push(Turn::new(load.taken.took.len() as u64, load.taken.wall));
         self.took.extend(load.taken.took);
         self.refused += load.refused;
         self.took.sort_unstable();

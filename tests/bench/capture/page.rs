@@ -22,10 +22,7 @@ impl Captures {
     /// The section, with its targets first.
     pub fn write(&self, page: &mut String) -> std::fmt::Result {
         writeln!(page, "\n## Captures\n")?;
-        writeln!(
-            page,
-            "| target | database | measured | |\n| --- | --- | --: | --- |"
-        )?;
+        writeln!(page, "| target | database | measured | |\n| --- | --- | --: | --- |")?;
         let [sqlite, postgres] = self.sides.as_slice() else {
             return Ok(());
         };
@@ -69,9 +66,7 @@ impl Captures {
         for (place, line) in self.sides[0].lines.iter().enumerate() {
             for side in &self.sides {
                 let Line { turns, cpu, .. } = &side.lines[place];
-                let theirs = side.lines[place]
-                    .database_cpu
-                    .filter(|_| side.name == "PostgreSQL");
+                let theirs = side.lines[place].database_cpu.filter(|_| side.name == "PostgreSQL");
                 writeln!(
                     page,
                     "| {} | {} | {:.0} | {} | {:.2} | {:.2} | {} | {} |",
@@ -115,8 +110,7 @@ impl Captures {
         )?;
         for side in &self.sides {
             let share = |connections| {
-                side.line(connections)
-                    .map_or(f64::NAN, |line| rate(&line.turns) / rate(&side.raw))
+                side.line(connections).map_or(f64::NAN, |line| rate(&line.turns) / rate(&side.raw))
             };
             let of_turns = spread(side.raw.iter().map(|turn| turn.rate()));
             writeln!(
@@ -142,10 +136,7 @@ impl Captures {
         )?;
         for side in &self.sides {
             for (peak, over) in &side.overload {
-                let waits = crate::load::Measured {
-                    took: over.waits.clone(),
-                    wall: Duration::ZERO,
-                };
+                let waits = crate::load::Measured { took: over.waits.clone(), wall: Duration::ZERO };
                 writeln!(
                     page,
                     "| {} | {peak:.0} | {:.0} | {:.0} | {:.2} | {} | {} | {} | {} | {} | {} | {} |",
@@ -183,11 +174,7 @@ impl Captures {
                 one.known / one.unknown,
                 one.longer * 100.0,
                 chance(one.p),
-                if one.looks_alike {
-                    "the same"
-                } else {
-                    "**different**"
-                },
+                if one.looks_alike { "the same" } else { "**different**" },
             )?;
         }
         writeln!(page)
@@ -276,40 +263,25 @@ impl Side {
 
 /// The ratio over all turns, and the least and greatest of one turn.
 fn ratio_of(turns: &[Turn], limit: &[Turn]) -> String {
-    let each = turns
-        .iter()
-        .zip(limit)
-        .map(|(turn, limit)| turn.rate() / limit.rate());
+    let each = turns.iter().zip(limit).map(|(turn, limit)| turn.rate() / limit.rate());
     let (least, most) = spread(each);
     format!("{:.2} ({least:.2} to {most:.2})", rate(turns) / rate(limit))
 }
 
 /// The least and the greatest; not a number where there are none.
 fn spread(all: impl Iterator<Item = f64>) -> (f64, f64) {
-    all.fold((f64::NAN, f64::NAN), |(least, most), one| {
-        (least.min(one), most.max(one))
-    })
+    all.fold((f64::NAN, f64::NAN), |(least, most), one| (least.min(one), most.max(one)))
 }
 
 /// A dash where nothing was measured.
 fn millis(value: f64) -> String {
-    if value.is_nan() {
-        "–".to_owned()
-    } else {
-        format!("{value:.1}")
-    }
+    if value.is_nan() { "–".to_owned() } else { format!("{value:.1}") }
 }
 
 fn chance(p: f64) -> String {
-    if p < 0.001 {
-        "< 0.001".to_owned()
-    } else {
-        format!("{p:.3}")
-    }
+    if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
 }
 
 fn each(cpu: Option<Duration>, turns: &[Turn]) -> String {
-    cpu.map_or("–".to_owned(), |cpu| {
-        format!("{:.0}", cpu.as_secs_f64() * 1e6 / captures(turns) as f64)
-    })
+    cpu.map_or("–".to_owned(), |cpu| format!("{:.0}", cpu.as_secs_f64() * 1e6 / captures(turns) as f64))
 }

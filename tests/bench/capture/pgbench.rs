@@ -54,14 +54,7 @@ impl Pgbench {
         let text = script::script(logged, &companies)?;
         let script = home.dir.join("capture.sql");
         fs::write(&script, text)?;
-        let pgbench = Self {
-            url,
-            script,
-            runs: 0,
-            transactions: 0,
-            before,
-            statements,
-        };
+        let pgbench = Self { url, script, runs: 0, transactions: 0, before, statements };
         Ok((pgbench, home))
     }
 
@@ -134,9 +127,7 @@ impl Pgbench {
         for table in ["leads", "submissions"] {
             if grown(table) as u64 != self.transactions {
                 let (grown, wanted) = (grown(table), self.transactions);
-                return Err(
-                    format!("pgbench left {grown} rows in {table}, for {wanted} transactions").into(),
-                );
+                return Err(format!("pgbench left {grown} rows in {table}, for {wanted} transactions").into());
             }
         }
         let rows: i64 = after.keys().map(|table| grown(table)).sum();
@@ -162,17 +153,13 @@ fn logged(stage: &Stage, log: &Path) -> Result<[Vec<script::Logged>; 2], Failure
     let (server, name) = url.rsplit_once('/').ok_or("not a URL of PostgreSQL")?;
     let alter = [format!("ALTER DATABASE {name} SET log_statement = 'all'")];
     crate::wait_for(crate::execute(&format!("{server}/postgres"), &alter))?;
-    let begin = fs::metadata(log)
-        .map_err(|error| format!("{}: {error}", log.display()))?
-        .len();
+    let begin = fs::metadata(log).map_err(|error| format!("{}: {error}", log.display()))?.len();
     let server = home.start()?;
     let sender = stage.sender();
     crate::wait_for(async {
         let mut connection = Connection::to(server.address).await?;
         for sample in SAMPLES {
-            let told = connection
-                .ask(&sender.of(sample.person, sample.company, ""))
-                .await?;
+            let told = connection.ask(&sender.of(sample.person, sample.company, "")).await?;
             if told.status != 201 {
                 return Err(format!("a lone capture was answered {}", told.status).into());
             }
@@ -186,10 +173,7 @@ fn logged(stage: &Stage, log: &Path) -> Result<[Vec<script::Logged>; 2], Failure
     file.seek(SeekFrom::Start(begin))?;
     file.read_to_end(&mut text)?;
     let text = String::from_utf8_lossy(&text);
-    Ok([
-        script::transaction(&text, SAMPLES[0])?,
-        script::transaction(&text, SAMPLES[1])?,
-    ])
+    Ok([script::transaction(&text, SAMPLES[0])?, script::transaction(&text, SAMPLES[1])?])
 }
 
 /// Give each company an id in which its number stands; answer those that the samples' companies had.
@@ -197,11 +181,8 @@ async fn name_companies(on: &DatabaseConnection) -> Result<[String; 2], Failure>
     let mut companies = [const { String::new() }; 2];
     for (company, sample) in companies.iter_mut().zip(SAMPLES) {
         let domain = form::domain(sample.company);
-        let found = texts::<1>(
-            on,
-            &format!("SELECT id::text FROM companies WHERE domain = '{domain}'"),
-        )
-        .await?;
+        let found =
+            texts::<1>(on, &format!("SELECT id::text FROM companies WHERE domain = '{domain}'")).await?;
         let [id] = found.into_iter().next().ok_or("a company did not become known")?;
         *company = id;
     }
@@ -215,8 +196,7 @@ async fn name_companies(on: &DatabaseConnection) -> Result<[String; 2], Failure>
         ))
         .await?;
     }
-    on.execute_unprepared(&format!("UPDATE companies SET id = {named}"))
-        .await?;
+    on.execute_unprepared(&format!("UPDATE companies SET id = {named}")).await?;
     Ok(companies)
 }
 

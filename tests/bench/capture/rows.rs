@@ -34,10 +34,7 @@ impl Rows {
     }
 
     async fn read(on: &DatabaseConnection, known: u64, most: usize) -> Result<Self, Failure> {
-        let sql = format!(
-            "SELECT id::text FROM leads ORDER BY id OFFSET {known} LIMIT {}",
-            most * BATCH
-        );
+        let sql = format!("SELECT id::text FROM leads ORDER BY id OFFSET {known} LIMIT {}", most * BATCH);
         let leads: Vec<String> = texts::<1>(on, &sql).await?.into_iter().map(|[id]| id).collect();
         let batch_of: BTreeMap<&str, usize> = leads
             .chunks_exact(BATCH)
@@ -63,22 +60,13 @@ impl Rows {
                 count += 1;
             }
         }
-        batches
-            .iter_mut()
-            .flatten()
-            .filter(|rows| !rows.is_empty())
-            .for_each(|rows| rows.push(']'));
+        batches.iter_mut().flatten().filter(|rows| !rows.is_empty()).for_each(|rows| rows.push(']'));
         if batches.is_empty() {
             return Err(
-                format!("fewer than {BATCH} captures came in: no batch of their rows can be made").into(),
+                format!("fewer than {BATCH} captures came in: no batch of their rows can be made").into()
             );
         }
-        Ok(Self {
-            rows_a_capture: count as f64 / batch_of.len() as f64,
-            tables,
-            batches,
-            next: 0,
-        })
+        Ok(Self { rows_a_capture: count as f64 / batch_of.len() as f64, tables, batches, next: 0 })
     }
 
     /// How many batches there are.

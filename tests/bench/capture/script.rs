@@ -22,16 +22,8 @@ const FIRST_PERSON: u64 = 3_500_000_000;
 const MOST_CLIENTS: u64 = 128;
 
 /// Two captures differ in what belongs to the person alone: by that it is found.
-pub const SAMPLES: [Sample; 2] = [
-    Sample {
-        person: 3_612_845_907,
-        company: 457,
-    },
-    Sample {
-        person: 3_984_561_171,
-        company: 823,
-    },
-];
+pub const SAMPLES: [Sample; 2] =
+    [Sample { person: 3_612_845_907, company: 457 }, Sample { person: 3_984_561_171, company: 823 }];
 
 /// Who is in the log.
 #[derive(Clone, Copy)]
@@ -82,10 +74,7 @@ pub fn transaction(log: &str, sample: Sample) -> Result<Vec<Logged>, Failure> {
             all.clear();
         }
         let ends = word == "COMMIT";
-        all.push(Logged {
-            sql,
-            parameters: vec![],
-        });
+        all.push(Logged { sql, parameters: vec![] });
         let told = |one: &Logged| {
             one.sql.contains("INSERT INTO submissions")
                 && one.parameters.iter().flatten().any(|text| text.contains(&mark))
@@ -125,9 +114,7 @@ fn read_parameters(list: &str) -> Result<Vec<Option<String>>, Failure> {
             rest = after;
             continue;
         }
-        let quoted = after
-            .strip_prefix('\'')
-            .ok_or("a parameter in the log has no quotes")?;
+        let quoted = after.strip_prefix('\'').ok_or("a parameter in the log has no quotes")?;
         let (mut value, mut characters) = (String::new(), quoted.char_indices().peekable());
         let end = loop {
             match characters.next() {
@@ -255,11 +242,7 @@ fn expression(value: &str) -> String {
         }
     }
     literal.push('\'');
-    let signs = [
-        (PERSON, ":n::text"),
-        (BACKWARDS, "reverse(:n::text)"),
-        (COMPANY, "lpad(:k::text, 4, '0')"),
-    ];
+    let signs = [(PERSON, ":n::text"), (BACKWARDS, "reverse(:n::text)"), (COMPANY, "lpad(:k::text, 4, '0')")];
     let mut is_varied = false;
     for (sign, with) in signs {
         if value.contains(sign) {
@@ -272,10 +255,7 @@ fn expression(value: &str) -> String {
     }
     let plain: String = value.replace(PERSON, "0000000000").replace(COMPANY, "0000");
     let is_uuid = plain.len() == 36 && plain.bytes().filter(|byte| *byte == b'-').count() == 4;
-    let is_number = plain
-        .trim_start_matches('-')
-        .bytes()
-        .all(|byte| byte.is_ascii_digit());
+    let is_number = plain.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
     match (is_uuid, is_number, value.starts_with("\\x")) {
         (true, ..) => format!("({literal})::uuid"),
         (_, true, _) => format!("({literal})::bigint"),
@@ -303,10 +283,7 @@ mod tests {
 
     #[test]
     fn the_logged_capture_becomes_a_transaction_of_its_own_ids() {
-        let ids = [
-            "019a0000-0000-7000-8000-000000000001",
-            "019a0000-0001-7000-8000-000000000002",
-        ];
+        let ids = ["019a0000-0000-7000-8000-000000000001", "019a0000-0001-7000-8000-000000000002"];
         let captures = [0, 1].map(|n| transaction(&log(SAMPLES[n], ids[n]), SAMPLES[n]).unwrap());
         assert_eq!(captures[0].len(), 3, "what another process does is no part of it");
 
@@ -326,10 +303,7 @@ mod tests {
         let id = "019a0000-0000-7000-8000-000000000001";
         let one = transaction(&log(SAMPLES[0], id), SAMPLES[0]).unwrap();
         assert!(script([one, vec![]], &["none".into(), "none".into()]).is_err());
-        assert!(
-            transaction(&log(SAMPLES[1], id), SAMPLES[0]).is_err(),
-            "another's capture"
-        );
+        assert!(transaction(&log(SAMPLES[1], id), SAMPLES[0]).is_err(), "another's capture");
     }
 
     #[test]

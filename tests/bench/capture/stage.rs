@@ -55,10 +55,7 @@ impl Stage {
                 fs::copy(file.path(), dir.join(file.file_name()))?;
             }
         }
-        let mut home = Home {
-            dir,
-            ..self.base.clone()
-        };
+        let mut home = Home { dir, ..self.base.clone() };
         if let Some(url) = &self.base.url {
             let (server, base) = url.rsplit_once('/').ok_or("not a URL of PostgreSQL")?;
             home.url = Some(format!("{server}/{base}_{}", name.replace('-', "_")));

@@ -45,9 +45,7 @@ pub fn look(address: SocketAddr, sender: &Sender) -> Result<Stranger, Failure> {
                     true => sender.again(pair * 2 % COMPANIES),
                     false => sender.stranger(),
                 };
-                let Told {
-                    status, took, shape, ..
-                } = connection.ask(&wire).await?;
+                let Told { status, took, shape, .. } = connection.ask(&wire).await?;
                 shapes.insert((status, shape));
                 if is_known { &mut known } else { &mut unknown }.push(took);
             }
@@ -88,13 +86,7 @@ fn mann_whitney(a: &[Duration], b: &[Duration]) -> (f64, f64) {
 /// The upper tail of the normal distribution: Abramowitz and Stegun (1964), 26.2.17, to 7.5e-8.
 fn upper_tail(z: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.231_641_9 * z);
-    let terms = [
-        0.319_381_530,
-        -0.356_563_782,
-        1.781_477_937,
-        -1.821_255_978,
-        1.330_274_429,
-    ];
+    let terms = [0.319_381_530, -0.356_563_782, 1.781_477_937, -1.821_255_978, 1.330_274_429];
     let sum = terms.iter().rev().fold(0.0, |sum, term| (sum + term) * t);
     (-z * z / 2.0).exp() / std::f64::consts::TAU.sqrt() * sum
 }

@@ -82,39 +82,23 @@ struct Player {
 
 /// Measure.
 pub fn measure(order: &Order<'_>) -> Result<Events, Failure> {
-    let mut players = homes(order)?
-        .into_iter()
-        .map(Player::set)
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut players = homes(order)?.into_iter().map(Player::set).collect::<Result<Vec<_>, _>>()?;
     // The rows are those that the same requests leave.
     for player in &players {
         player.tell(4, order.turn * 2)?;
     }
-    let url = players[1]
-        .home
-        .url
-        .clone()
-        .ok_or("the rows are read on PostgreSQL")?;
+    let url = players[1].home.url.clone().ok_or("the rows are read on PostgreSQL")?;
     let mut rows = Rows::of(&url, MOST_RAW)?;
     thread::sleep(REST);
 
     let mut sides: Vec<Side> = players
         .iter()
-        .map(|player| Side {
-            name: player.home.name,
-            lines: vec![],
-            raw: vec![],
-            pages: vec![],
-        })
+        .map(|player| Side { name: player.home.name, lines: vec![], raw: vec![], pages: vec![] })
         .collect();
     let share = rows.len().div_ceil(TURNS * CONNECTIONS.len());
     for connections in CONNECTIONS {
         for side in &mut sides {
-            side.lines.push(Line {
-                connections,
-                turns: vec![],
-                took: vec![],
-            });
+            side.lines.push(Line { connections, turns: vec![], took: vec![] });
         }
         for _ in 0..TURNS {
             let range = rows.next(share);
@@ -148,12 +132,7 @@ pub fn measure(order: &Order<'_>) -> Result<Events, Failure> {
         player.home.strike()?;
         player.raw_home.strike()?;
     }
-    Ok(Events {
-        sides,
-        turn: order.turn,
-        rows_an_event: rows.rows_an_event,
-        raw_events: rows.len() * BATCH,
-    })
+    Ok(Events { sides, turn: order.turn, rows_an_event: rows.rows_an_event, raw_events: rows.len() * BATCH })
 }
 
 fn homes(order: &Order<'_>) -> Result<Vec<[Home; 2]>, Failure> {
@@ -167,11 +146,7 @@ fn homes(order: &Order<'_>) -> Result<Vec<[Home; 2]>, Failure> {
     let both = |what: &str| {
         [
             home("SQLite", format!("{what}-sqlite"), None),
-            home(
-                "PostgreSQL",
-                format!("{what}-postgres"),
-                Some(format!("{server}/{what}")),
-            ),
+            home("PostgreSQL", format!("{what}-postgres"), Some(format!("{server}/{what}"))),
         ]
     };
     let pairs = both("events").into_iter().zip(both("events_raw"));
@@ -201,15 +176,12 @@ impl Player {
         let is_over = AtomicBool::new(false);
         let begun = Instant::now();
         let told: Vec<Result<Vec<Duration>, Failure>> = thread::scope(|scope| {
-            let running: Vec<_> = (0..connections)
-                .map(|_| scope.spawn(|| self.connection(&is_over)))
-                .collect();
+            let running: Vec<_> =
+                (0..connections).map(|_| scope.spawn(|| self.connection(&is_over))).collect();
             thread::sleep(time);
             is_over.store(true, Ordering::Relaxed);
             let joined = running.into_iter().map(|thread| thread.join());
-            joined
-                .map(|one| one.unwrap_or_else(|_| Err("a connection panicked".into())))
-                .collect()
+            joined.map(|one| one.unwrap_or_else(|_| Err("a connection panicked".into()))).collect()
         });
         let wall = begun.elapsed().as_secs_f64();
         let took: Vec<Duration> = told.into_iter().collect::<Result<Vec<_>, _>>()?.concat();

@@ -17,16 +17,9 @@ impl Events {
     /// The section, with its targets first.
     pub fn write(&self, page: &mut String) -> std::fmt::Result {
         writeln!(page, "\n## Events\n")?;
-        writeln!(
-            page,
-            "| target | database | measured | |\n| --- | --- | --: | --- |"
-        )?;
+        writeln!(page, "| target | database | measured | |\n| --- | --- | --: | --- |")?;
         for side in &self.sides {
-            let best = side
-                .lines
-                .iter()
-                .map(|line| rate(&line.turns))
-                .fold(0.0, f64::max);
+            let best = side.lines.iter().map(|line| rate(&line.turns)).fold(0.0, f64::max);
             writeln!(
                 page,
                 "| {BATCH} events a request: at least {LEAST:.0} durable events/s | {} | {best:.0} | {} |",
@@ -88,10 +81,7 @@ impl Events {
 
 impl Side {
     fn write_line(&self, line: &Line, connections: usize, page: &mut String) -> std::fmt::Result {
-        let measured = Measured {
-            took: line.took.clone(),
-            wall: Duration::ZERO,
-        };
+        let measured = Measured { took: line.took.clone(), wall: Duration::ZERO };
         let (served, raw) = (rate(&line.turns), rate(&self.raw));
         writeln!(
             page,

@@ -52,12 +52,7 @@ impl Rows {
             if batches.is_empty() {
                 return Err("no events came in".into());
             }
-            Ok(Self {
-                rows_an_event: count as f64 / (requests * BATCH) as f64,
-                tables,
-                batches,
-                next: 0,
-            })
+            Ok(Self { rows_an_event: count as f64 / (requests * BATCH) as f64, tables, batches, next: 0 })
         })
     }
 

@@ -36,10 +36,7 @@ pub struct Crowd {
 impl Teller {
     /// The visitors of another connection.
     pub fn crowd(&self) -> Crowd {
-        Crowd {
-            number: self.0.fetch_add(1, Ordering::Relaxed),
-            requests: 0,
-        }
+        Crowd { number: self.0.fetch_add(1, Ordering::Relaxed), requests: 0 }
     }
 }
 
@@ -51,11 +48,7 @@ impl Crowd {
         let events: Vec<Value> = (first..first + 2 * NEW)
             .flat_map(|visitor| {
                 // Those who began with the request before go on.
-                let page = if visitor < first + NEW && first > 0 {
-                    OF_A_VISITOR
-                } else {
-                    0
-                };
+                let page = if visitor < first + NEW && first > 0 { OF_A_VISITOR } else { 0 };
                 (page..page + OF_A_VISITOR).map(move |page| (visitor, page))
             })
             .map(|(visitor, page)| self.event(visitor, page))
@@ -64,11 +57,7 @@ impl Crowd {
     }
 
     fn event(&self, visitor: u64, page: u64) -> Value {
-        let query = if page == 0 {
-            LANDINGS[visitor as usize % LANDINGS.len()]
-        } else {
-            ""
-        };
+        let query = if page == 0 { LANDINGS[visitor as usize % LANDINGS.len()] } else { "" };
         let referrer = (page > 0).then(|| format!("https://www.example.com/products/{}", page - 1));
         json!({
             "type": "page_view",

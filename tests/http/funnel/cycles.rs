@@ -43,9 +43,7 @@ pub(super) fn some_cycles(chance: &mut Chance) -> Vec<Model> {
         if is_over {
             left[furthest] = ended;
         }
-        let reached = (0..6)
-            .filter(|stage| at[*stage].is_some())
-            .map(|stage| 1 << stage);
+        let reached = (0..6).filter(|stage| at[*stage].is_some()).map(|stage| 1 << stage);
         let name = |chance: &mut Chance, names: &[&str]| {
             let picked = *chance.pick(names);
             (!picked.is_empty()).then(|| picked.to_owned())
@@ -73,11 +71,7 @@ pub(super) fn some_cycles(chance: &mut Chance) -> Vec<Model> {
             opportunity_left_at: left[4],
             customer_left_at: left[5],
             path: reached.sum::<i64>() + if is_over { 1 << 7 | 1 << 9 } else { 0 },
-            last_reason: if is_over {
-                name(chance, &["spam", "no_budget", "a&b", ""])
-            } else {
-                None
-            },
+            last_reason: if is_over { name(chance, &["spam", "no_budget", "a&b", ""]) } else { None },
             agreement_version: 1 + chance.below(2) as i64,
             channel: name(chance, &["email", "paid_search", ""]),
             source: name(chance, &["google", "bing", "Ünï & co", ""]),

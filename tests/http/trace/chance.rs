@@ -25,22 +25,14 @@ impl Chance {
         let mut lead = self.words();
         let number = self.below(260);
         match self.below(8) {
-            0 => lead.insert(
-                "external_id".into(),
-                json!({"system": "crm", "id": format!("{number}")}),
-            ),
+            0 => lead.insert("external_id".into(), json!({"system": "crm", "id": format!("{number}")})),
             1 => lead.insert("phone".into(), json!(format!("+39 02 1234 {:04}", 1000 + number))),
-            2 => lead.insert(
-                "email".into(),
-                json!(["not an address", "", "a@b", "Ä@exämple.com"][number % 4]),
-            ),
+            2 => {
+                lead.insert("email".into(), json!(["not an address", "", "a@b", "Ä@exämple.com"][number % 4]))
+            }
             _ => lead.insert(
                 "email".into(),
-                json!(format!(
-                    "{}{number}@Firm{}.example",
-                    ["ada", "Bob"][number % 2],
-                    number % 9
-                )),
+                json!(format!("{}{number}@Firm{}.example", ["ada", "Bob"][number % 2], number % 9)),
             ),
         };
         if self.below(5) == 0 {
@@ -75,58 +67,16 @@ impl Chance {
     pub fn words(&mut self) -> Map<String, Value> {
         let mut words = Map::new();
         let all = [
-            (
-                "first_name",
-                [
-                    "Ada",
-                    "Zoë",
-                    "Ådne",
-                    "李 小龙",
-                    "نورا",
-                    "🦊 Fox",
-                    "O'Neil",
-                    "  trim  ",
-                ],
-            ),
-            (
-                "last_name",
-                [
-                    "Lovelace",
-                    "Müller",
-                    "ß",
-                    "İstanbul",
-                    "ﬁne",
-                    "e\u{301}clair",
-                    "éclair",
-                    "שלום",
-                ],
-            ),
+            ("first_name", ["Ada", "Zoë", "Ådne", "李 小龙", "نورا", "🦊 Fox", "O'Neil", "  trim  "]),
+            ("last_name", ["Lovelace", "Müller", "ß", "İstanbul", "ﬁne", "e\u{301}clair", "éclair", "שלום"]),
             (
                 "job_title",
-                [
-                    "CEO",
-                    "\"quoted\"",
-                    "a\\b",
-                    "%_",
-                    "naïve",
-                    "\u{1F469}\u{200D}\u{1F4BB}",
-                    "tab\tinside",
-                    "",
-                ],
+                ["CEO", "\"quoted\"", "a\\b", "%_", "naïve", "\u{1F469}\u{200D}\u{1F4BB}", "tab\tinside", ""],
             ),
             ("country", ["gb", "IT", "BR", "ch", "xx", "FR", "DE", "IT"]),
             (
                 "need",
-                [
-                    "one",
-                    "two lines\nof text",
-                    "{\"json\": 1}",
-                    "<b>",
-                    "'; --",
-                    "null",
-                    "0",
-                    "\u{202E}rtl",
-                ],
+                ["one", "two lines\nof text", "{\"json\": 1}", "<b>", "'; --", "null", "0", "\u{202E}rtl"],
             ),
         ];
         for (name, values) in all {
@@ -199,11 +149,7 @@ impl Chance {
 
 fn encoded(text: &str) -> String {
     let byte = |b: u8| {
-        if b.is_ascii_alphanumeric() {
-            (b as char).to_string()
-        } else {
-            format!("%{b:02X}")
-        }
+        if b.is_ascii_alphanumeric() { (b as char).to_string() } else { format!("%{b:02X}") }
     };
     text.bytes().map(byte).collect()
 }

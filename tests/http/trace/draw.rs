@@ -30,21 +30,11 @@ pub struct Asked {
 
 impl Asked {
     pub(super) fn get(path: impl Into<String>) -> Self {
-        Self {
-            method: "GET",
-            path: path.into(),
-            body: None,
-            headers: vec![],
-        }
+        Self { method: "GET", path: path.into(), body: None, headers: vec![] }
     }
 
     pub(super) fn send(method: &'static str, path: impl Into<String>, body: Value) -> Self {
-        Self {
-            method,
-            path: path.into(),
-            body: Some(body),
-            headers: vec![],
-        }
+        Self { method, path: path.into(), body: Some(body), headers: vec![] }
     }
 
     pub(super) fn with(mut self, name: &'static str, value: Option<String>) -> Self {
@@ -99,13 +89,8 @@ impl Draw {
         }
         if let Some(cursor) = text(&answer.body["next_cursor"]) {
             let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
-            let kept = query
-                .split('&')
-                .filter(|part| !part.is_empty() && !part.starts_with("cursor="));
-            let query: Vec<String> = kept
-                .map(str::to_owned)
-                .chain([format!("cursor={cursor}")])
-                .collect();
+            let kept = query.split('&').filter(|part| !part.is_empty() && !part.starts_with("cursor="));
+            let query: Vec<String> = kept.map(str::to_owned).chain([format!("cursor={cursor}")]).collect();
             self.pages.push(format!("{path}?{}", query.join("&")));
         }
     }
@@ -152,9 +137,7 @@ impl Draw {
     }
 
     fn batch(&mut self) -> Asked {
-        let leads: Vec<Value> = (0..1 + self.chance.below(6))
-            .map(|_| self.chance.lead())
-            .collect();
+        let leads: Vec<Value> = (0..1 + self.chance.below(6)).map(|_| self.chance.lead()).collect();
         Asked::send("POST", "/v1/leads/batch", json!({"leads": leads}))
     }
 
@@ -164,25 +147,19 @@ impl Draw {
         };
         let mut body = self.chance.words();
         match self.chance.below(10) {
-            0 => drop(body.insert(
-                "email".into(),
-                json!(format!("new{}@firm1.example", self.chance.below(50))),
-            )),
+            0 => drop(
+                body.insert("email".into(), json!(format!("new{}@firm1.example", self.chance.below(50)))),
+            ),
             1 => drop(body.insert(
                 "emails".into(),
-                json!([
-                    "ada2@firm1.example",
-                    format!("x{}@y.example", self.chance.below(9))
-                ]),
+                json!(["ada2@firm1.example", format!("x{}@y.example", self.chance.below(9))]),
             )),
             2 => drop(body.insert("phones".into(), json!(["+442071234567", "+44 20 7123 4567"]))),
             3 => drop(body.insert("company".into(), Value::Null)),
             4 => drop(body.insert("custom".into(), Value::Null)),
             _ => {}
         }
-        let tag = (self.chance.below(3) == 0)
-            .then(|| self.tags.get(&id).cloned())
-            .flatten();
+        let tag = (self.chance.below(3) == 0).then(|| self.tags.get(&id).cloned()).flatten();
         Asked::send("PATCH", format!("/v1/leads/{id}"), Value::Object(body)).with("if-match", tag)
     }
 
@@ -210,10 +187,7 @@ impl Draw {
             json!({"to": self.chance.pick(&stages), "note": self.chance.pick(&["ok", "日本", ""])});
         if self.chance.below(2) == 0 {
             body["reason"] =
-                json!(
-                    self.chance
-                        .pick(&["no_budget", "not_a_fit", "price", "other", "unknown"])
-                );
+                json!(self.chance.pick(&["no_budget", "not_a_fit", "price", "other", "unknown"]));
         }
         match self.chance.below(12) {
             0 => drop(body.as_object_mut().unwrap().remove("to")),
@@ -236,18 +210,10 @@ impl Draw {
         match self.chance.below(4) {
             0 => Asked::send("POST", format!("/v1/leads/{id}/archive"), json!({})).bodiless(),
             1 => Asked::send("POST", format!("/v1/leads/{id}/restore"), json!({})).bodiless(),
-            2 => Asked::send(
-                "POST",
-                format!("/v1/leads/{id}/assign"),
-                json!({"owner_id": null}),
-            ),
+            2 => Asked::send("POST", format!("/v1/leads/{id}/assign"), json!({"owner_id": null})),
             _ => {
                 let owner = self.chance.pick(&self.owners).clone();
-                Asked::send(
-                    "POST",
-                    format!("/v1/leads/{id}/assign"),
-                    json!({"owner_id": owner}),
-                )
+                Asked::send("POST", format!("/v1/leads/{id}/assign"), json!({"owner_id": owner}))
             }
         }
     }
@@ -286,11 +252,7 @@ impl Draw {
 
     fn filter(&mut self) -> String {
         match self.chance.below(10) {
-            0 => format!(
-                "&stage={}",
-                self.chance
-                    .pick(&["mql,sal", "lead", "nurture,disqualified,churned"])
-            ),
+            0 => format!("&stage={}", self.chance.pick(&["mql,sal", "lead", "nurture,disqualified,churned"])),
             1 => format!("&owner_id={}", self.chance.pick(&self.owners)),
             2 => "&owner_id=none".into(),
             3 => format!("&country={}", self.chance.pick(&["IT", "GB,BR", "it"])),
@@ -319,14 +281,9 @@ impl Draw {
         };
         match self.chance.below(8) {
             0 => Asked::get(format!("/v1/leads/{id}/fields")),
-            1 | 2 => Asked::get(format!(
-                "/v1/leads/{id}/timeline?limit={}",
-                1 + self.chance.below(20)
-            )),
+            1 | 2 => Asked::get(format!("/v1/leads/{id}/timeline?limit={}", 1 + self.chance.below(20))),
             3 => Asked::get(format!("/v1/leads/by-external-id/crm/{}", self.chance.below(260))),
-            4 => Asked::get(format!(
-                "/v1/leads/{id}/timeline?types=lead.stage_changed,submission.accepted"
-            )),
+            4 => Asked::get(format!("/v1/leads/{id}/timeline?types=lead.stage_changed,submission.accepted")),
             5 => Asked::get(format!("/v1/leads/{id}")).with("if-none-match", self.tags.get(&id).cloned()),
             _ => Asked::get(format!("/v1/leads/{id}")),
         }
@@ -334,11 +291,7 @@ impl Draw {
 
     fn some_lead(&mut self) -> Option<String> {
         // The first ones are asked for more often, so that some leads live long lives.
-        let most = if self.chance.below(2) == 0 {
-            self.leads.len().min(12)
-        } else {
-            self.leads.len()
-        };
+        let most = if self.chance.below(2) == 0 { self.leads.len().min(12) } else { self.leads.len() };
         (most > 0).then(|| self.leads[self.chance.below(most)].clone())
     }
 }

@@ -12,11 +12,9 @@ impl Draw {
             "employees": self.chance.pick(&[0, 1, 10_000_000, 10_000_001, -1]),
         });
         match (self.chance.below(3), self.companies.is_empty()) {
-            (0, false) => Asked::send(
-                "PATCH",
-                format!("/v1/companies/{}", self.chance.pick(&self.companies)),
-                body,
-            ),
+            (0, false) => {
+                Asked::send("PATCH", format!("/v1/companies/{}", self.chance.pick(&self.companies)), body)
+            }
             (1, false) => Asked::get(format!("/v1/companies/{}", self.chance.pick(&self.companies))),
             _ => {
                 let mut body = body;
@@ -69,10 +67,7 @@ impl Draw {
             }
         };
         let body = json!({"fields": fields, "context": {"landing_url": "https://www.example.com/?utm_source=ads&utm_medium=cpc"}, "more": [1]});
-        let origin = self
-            .chance
-            .pick(&["https://www.example.com", "https://evil.example"])
-            .to_string();
+        let origin = self.chance.pick(&["https://www.example.com", "https://evil.example"]).to_string();
         let origin = (self.chance.below(3) == 0).then_some(origin);
         let once = (self.chance.below(4) == 0).then(|| format!("form-{}", self.chance.below(9)));
         Asked::send("POST", format!("/v1/capture/{key}"), body)
@@ -85,15 +80,8 @@ impl Draw {
         match self.chance.below(4) {
             0 => Asked::get("/v1/settings/company"),
             1 => {
-                let zone = self
-                    .chance
-                    .pick(&["Europe/Rome", "UTC", "Asia/Tokyo", "Mars/Base"])
-                    .to_string();
-                Asked::send(
-                    "PUT",
-                    "/v1/settings/company",
-                    json!({"name": "Exämple", "timezone": zone}),
-                )
+                let zone = self.chance.pick(&["Europe/Rome", "UTC", "Asia/Tokyo", "Mars/Base"]).to_string();
+                Asked::send("PUT", "/v1/settings/company", json!({"name": "Exämple", "timezone": zone}))
             }
             2 => Asked::get("/v1/settings/custom-fields"),
             _ => {
@@ -113,14 +101,10 @@ impl Draw {
             "&from=2025-11-01&to=2026-03-03",
             "&from=2026-03-03&to=2026-03-01",
         ]);
-        let by = self
-            .chance
-            .pick(&["source", "month", "owner,week", "form,country", "quarter"]);
+        let by = self.chance.pick(&["source", "month", "owner,week", "form,country", "quarter"]);
         let basis = self.chance.pick(&["cohort", "activity"]);
         let stage = self.chance.pick(&["lead", "mql", "customer", "nurture"]);
-        let figure = self
-            .chance
-            .pick(&["people", "from_start", "time_in_stage", "dropped"]);
+        let figure = self.chance.pick(&["people", "from_start", "time_in_stage", "dropped"]);
         match self.chance.below(5) {
             0 => Asked::get("/v1/agreements/current"),
             1 => Asked::get(format!(
@@ -143,11 +127,7 @@ impl Draw {
                 json!({"emial": "a@b.example", "stage": "mql", "first_name": 7}),
             ),
             5 => Asked::send("POST", "/v1/leads/batch", json!({"leads": []})),
-            6 => Asked::send(
-                "PATCH",
-                format!("/v1/leads/{unknown}"),
-                json!({"first_name": "\u{0}"}),
-            ),
+            6 => Asked::send("PATCH", format!("/v1/leads/{unknown}"), json!({"first_name": "\u{0}"})),
             7 => Asked::send("DELETE", "/v1/leads", json!({})).bodiless(),
             _ => Asked::get("/v1/nothing"),
         }
