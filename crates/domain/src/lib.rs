@@ -9,6 +9,7 @@ pub mod campaigns;
 pub mod capture;
 pub mod change;
 pub mod deals;
+pub mod duration;
 pub mod fault;
 pub mod id;
 pub mod instant;
