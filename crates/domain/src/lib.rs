@@ -19,6 +19,7 @@ pub mod leads;
 pub mod lifecycle;
 pub mod money;
 pub mod reports;
+pub mod scoring;
 pub mod settings;
 pub mod tracking;
 pub mod transfer;

@@ -1,5 +1,9 @@
 //! The agreement: what both teams signed. So far the provisional version with its stages and reasons.
 
+pub mod conditions;
+pub mod reader;
+pub mod scoring;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -1,0 +1,543 @@
+//! Reading conditions from JSON: typed and compiled, or every fault with its JSON pointer.
+
+use std::collections::BTreeSet;
+
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value as Json};
+
+use super::compare::{Comparison, Op, Operand, instant};
+use super::registry::{Field, FieldType, Standard};
+use super::{Condition, Count, Query, ScorePart};
+use crate::agreement::reader::{Reader, below};
+use crate::duration::Duration;
+use crate::id::{FormId, UserId};
+use crate::leads::custom::CustomField;
+use crate::lifecycle::Stage;
+use crate::money::{Currency, Money};
+use crate::tracking::events::EventKind;
+
+/// How deep conditions may be nested.
+pub const MAX_DEPTH: usize = 8;
+/// How many parts a condition may have, itself included.
+pub const MAX_NODES: usize = 200;
+const MAX_FILTERS: usize = 20;
+const MAX_OPTIONS: usize = 500;
+const MAX_CHARS: usize = 1000;
+/// The greatest threshold for scores, in points.
+const MAX_POINTS: i64 = 1_000_000;
+
+/// What conditions may refer to.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The declared custom fields.
+    pub custom: &'a [CustomField],
+    /// The forms that exist.
+    pub forms: &'a BTreeSet<FormId>,
+    /// The company's time zone: calendar days begin at its midnight.
+    pub zone: &'a TimeZone,
+    /// The base currency, in which money is compared.
+    pub currency: Currency,
+}
+
+/// Where a condition stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// It decides about now: stages, routing, segments.
+    Decision,
+    /// Part of the scoring, which can be asked for a past instant: only what is kept with its time may be used.
+    Scoring,
+}
+
+/// The kinds of conditions, by the member that names them, with all members of each.
+const KINDS: [(&str, &[&str]); 12] = [
+    ("all", &["all"]),
+    ("any", &["any"]),
+    ("not", &["not"]),
+    ("field", &["field", "op", "value", "unknown"]),
+    ("event", &["event", "where", "count", "within"]),
+    ("score", &["score", "op", "value"]),
+    ("form", &["form", "within"]),
+    ("band", &["band"]),
+    ("in_stage", &["in_stage", "for"]),
+    ("touch", &["touch", "where"]),
+    ("consent", &["consent"]),
+    ("segment", &["segment"]),
+];
+const LATER: [&str; 5] = ["band", "in_stage", "touch", "consent", "segment"];
+const NOT_IN_SCORING: [&str; 5] = ["score", "band", "in_stage", "segment", "consent"];
+
+impl Condition {
+    /// Read a condition at a pointer of a document. `None` where it has faults, which the reader keeps.
+    pub fn read(
+        json: &Json,
+        at: &str,
+        place: Place,
+        known: &Known<'_>,
+        reader: &mut Reader,
+    ) -> Option<Condition> {
+        let mut reading = Reading {
+            known,
+            place,
+            reader,
+            nodes: 0,
+        };
+        let condition = reading.condition(json, at, 1);
+        if reading.nodes > MAX_NODES {
+            let detail = format!("must have at most {MAX_NODES} parts");
+            reader.fault(at, "too_many_items", detail);
+            return None;
+        }
+        condition
+    }
+}
+
+/// Read which events count: the members `event`, `where` and `within` of a condition or scoring rule.
+pub fn read_query(
+    map: &Map<String, Json>,
+    at: &str,
+    known: &Known<'_>,
+    reader: &mut Reader,
+) -> Option<Query> {
+    let event = reader.required(map, at, "event");
+    let event = event.and_then(|json| kind_of_event(json, &below(at, "event"), reader));
+    let filters = map.get("where");
+    let filters = filters.map_or(Some(vec![]), |json| {
+        filters_of(json, &below(at, "where"), known, reader)
+    });
+    let within = window(map, at, reader)?;
+    Some(Query {
+        event: event?,
+        filters: filters?,
+        within,
+    })
+}
+
+fn kind_of_event(json: &Json, at: &str, reader: &mut Reader) -> Option<EventKind> {
+    let name = reader.text(json, at, 80)?;
+    let kind = EventKind::named(name);
+    if name.starts_with("activity.") || name == "conversation" {
+        reader.fault(
+            at,
+            "not_supported_yet",
+            "activities and conversations do not count as events yet",
+        );
+    } else if kind.is_none() {
+        let detail =
+            "must be a type of event, such as page_view, or one of your own, such as custom.trial_started";
+        reader.fault(at, "not_allowed", detail);
+    }
+    kind
+}
+
+fn filters_of(
+    json: &Json,
+    at: &str,
+    known: &Known<'_>,
+    reader: &mut Reader,
+) -> Option<Vec<(String, Comparison)>> {
+    let items = reader.list(json, at, MAX_FILTERS)?;
+    let filters = items.iter().enumerate().map(|(place, json)| {
+        let at = below(at, place);
+        let map = reader.object(json, &at, &["property", "op", "value", "unknown"])?;
+        let name = reader.required(map, &at, "property");
+        let name = name.and_then(|json| reader.text(json, &below(&at, "property"), 100));
+        let comparison = comparison(map, &at, Subject::Property, known, reader);
+        Some((name?.to_owned(), comparison?))
+    });
+    // Every item is read, so that all faults are found.
+    filters.collect::<Vec<_>>().into_iter().collect()
+}
+
+/// The window, if there is one; `None` where it is unfit.
+fn window(map: &Map<String, Json>, at: &str, reader: &mut Reader) -> Option<Option<Duration>> {
+    match map.get("within") {
+        None => Some(None),
+        Some(json) => reader.duration(json, &below(at, "within")).map(Some),
+    }
+}
+
+/// What is compared.
+#[derive(Clone, Copy)]
+enum Subject<'a> {
+    Field(&'a Field),
+    Property,
+    Score,
+}
+
+impl Subject<'_> {
+    fn suits(self, op: Op) -> bool {
+        match self {
+            Subject::Field(field) => op.suits(field.kind()),
+            Subject::Property => op.suits(FieldType::Text) || op.suits(FieldType::Number),
+            Subject::Score => op.suits(FieldType::Number) && !matches!(op, Op::Exists | Op::Missing),
+        }
+    }
+}
+
+fn comparison(
+    map: &Map<String, Json>,
+    at: &str,
+    subject: Subject<'_>,
+    known: &Known<'_>,
+    reader: &mut Reader,
+) -> Option<Comparison> {
+    let passes_unknown = map.get("unknown");
+    let passes_unknown = passes_unknown.map_or(Some(false), |json| {
+        reader.word(json, &below(at, "unknown"), &["pass"]).map(|_| true)
+    });
+    let op_at = below(at, "op");
+    let op = reader.required(map, at, "op");
+    let op = op.and_then(|json| reader.word(json, &op_at, Op::NAMES))?;
+    let Some(op) = Op::named(op) else {
+        reader.fault(
+            op_at,
+            "not_supported_yet",
+            "regular expressions are not supported yet",
+        );
+        return None;
+    };
+    if !subject.suits(op) {
+        reader.fault(op_at, "not_allowed", "does not suit the type of what it compares");
+        return None;
+    }
+    let value_at = below(at, "value");
+    let operand = match (op, map.get("value")) {
+        (Op::Exists | Op::Missing, None) => Operand::None,
+        (Op::Exists | Op::Missing, Some(_)) => {
+            reader.fault(
+                value_at,
+                "not_allowed",
+                "must not be given with exists and missing",
+            );
+            return None;
+        }
+        (_, None) => {
+            reader.required(map, at, "value");
+            return None;
+        }
+        (_, Some(json)) => operand(op, json, &value_at, subject, known, reader)?,
+    };
+    Some(Comparison {
+        op,
+        operand,
+        passes_unknown: passes_unknown?,
+    })
+}
+
+fn operand(
+    op: Op,
+    json: &Json,
+    at: &str,
+    subject: Subject<'_>,
+    known: &Known<'_>,
+    reader: &mut Reader,
+) -> Option<Operand> {
+    if matches!(op, Op::OlderThan | Op::Within) {
+        return reader.duration(json, at).map(Operand::Age);
+    }
+    let many = matches!(op, Op::In | Op::NotIn | Op::Between);
+    let items: Vec<(String, &Json)> = if many {
+        let items = reader.list(json, at, MAX_OPTIONS)?;
+        items
+            .iter()
+            .enumerate()
+            .map(|(place, json)| (below(at, place), json))
+            .collect()
+    } else {
+        vec![(at.to_owned(), json)]
+    };
+    if items.is_empty() || op == Op::Between && items.len() != 2 {
+        let (code, detail) = if op == Op::Between {
+            (
+                "invalid_format",
+                "must be a list of the least and the greatest value",
+            )
+        } else {
+            ("too_few_items", "must have at least 1 items")
+        };
+        reader.fault(at, code, detail);
+        return None;
+    }
+    let kind = match subject {
+        Subject::Field(field) => field.kind(),
+        Subject::Score => FieldType::Number,
+        Subject::Property => kind_of_property(op, items[0].1, &items[0].0, reader)?,
+    };
+    let operand = match kind {
+        FieldType::Presence => return None,
+        FieldType::Text => {
+            let texts = each(&items, |json, at| text(op, json, at, subject, known, reader))?;
+            Operand::Texts(texts)
+        }
+        FieldType::Number if matches!(subject, Subject::Score) => {
+            let points = each(&items, |json, at| reader.whole(json, at, 0..=MAX_POINTS))?;
+            Operand::Numbers(points.into_iter().map(|points| points as f64).collect())
+        }
+        FieldType::Number => Operand::Numbers(each(&items, |json, at| {
+            reader.number(json, at, f64::MIN..=f64::MAX)
+        })?),
+        FieldType::Money => Operand::Money(each(&items, |json, at| money(json, at, known, reader))?),
+        FieldType::Boolean => Operand::Boolean(reader.boolean(json, at)?),
+        FieldType::Date => Operand::Instants(each(&items, |json, at| {
+            let found = json.as_str().and_then(|text| instant(text, known.zone));
+            if found.is_none() {
+                reader.fault(
+                    at,
+                    "invalid_format",
+                    "must be a day such as 2026-01-02 or an RFC 3339 instant",
+                );
+            }
+            found
+        })?),
+    };
+    let is_upside_down = op == Op::Between
+        && match &operand {
+            Operand::Numbers(ends) => ends[0] > ends[1],
+            Operand::Money(ends) => ends[0].amount > ends[1].amount,
+            Operand::Instants(ends) => ends[0] > ends[1],
+            _ => false,
+        };
+    if is_upside_down {
+        reader.fault(at, "out_of_range", "must name the least value first");
+        return None;
+    }
+    Some(operand)
+}
+
+/// Read every item, so that all faults are found.
+fn each<T>(items: &[(String, &Json)], mut read: impl FnMut(&Json, &str) -> Option<T>) -> Option<Vec<T>> {
+    let read: Vec<Option<T>> = items.iter().map(|(at, json)| read(json, at)).collect();
+    read.into_iter().collect()
+}
+
+/// The type of a property: that of the value to which it is compared.
+fn kind_of_property(op: Op, json: &Json, at: &str, reader: &mut Reader) -> Option<FieldType> {
+    let kind = match json {
+        Json::String(_) => FieldType::Text,
+        Json::Number(_) => FieldType::Number,
+        Json::Bool(_) => FieldType::Boolean,
+        _ => {
+            reader.fault(at, "invalid_type", "must be a string, a number or a boolean");
+            return None;
+        }
+    };
+    if !op.suits(kind) {
+        reader.fault(
+            at,
+            "invalid_type",
+            "has a type that the operator does not compare",
+        );
+        return None;
+    }
+    Some(kind)
+}
+
+fn text(
+    op: Op,
+    json: &Json,
+    at: &str,
+    subject: Subject<'_>,
+    known: &Known<'_>,
+    reader: &mut Reader,
+) -> Option<String> {
+    let text = reader.text(json, at, MAX_CHARS)?;
+    if let (Subject::Field(field), Op::Eq | Op::Neq | Op::In | Op::NotIn) = (subject, op)
+        && let Some(detail) = misfit(field, text, known)
+    {
+        reader.fault(at, "not_allowed", detail);
+        return None;
+    }
+    Some(text.to_lowercase())
+}
+
+/// Why a field can never have this value.
+fn misfit(field: &Field, text: &str, known: &Known<'_>) -> Option<&'static str> {
+    let (is_fit, detail) = match field {
+        Field::Standard(Standard::Country | Standard::CompanyCountry) => (
+            text.len() == 2 && text.bytes().all(|letter| letter.is_ascii_alphabetic()),
+            "must be a country's code of two letters, ISO 3166-1",
+        ),
+        Field::Standard(Standard::Owner | Standard::CompanyOwner) => {
+            (text.parse::<UserId>().is_ok(), "must be the id of a user")
+        }
+        Field::Standard(Standard::CompanyStage) => (Stage::named(text).is_some(), "must be a stage"),
+        Field::Standard(Standard::Voice) => (
+            matches!(text, "marketing" | "sales"),
+            "must be marketing or sales",
+        ),
+        Field::Custom { name, .. } => {
+            let declared = known.custom.iter().find(|field| field.name == *name);
+            let fits = |field: &CustomField| field.check(&Json::from(text)).is_ok();
+            (declared.is_none_or(fits), "must be one of the declared options")
+        }
+        Field::Standard(_) => (true, ""),
+    };
+    (!is_fit).then_some(detail)
+}
+
+fn money(json: &Json, at: &str, known: &Known<'_>, reader: &mut Reader) -> Option<Money> {
+    let map = reader.object(json, at, &["amount", "currency"])?;
+    let amount = reader.required(map, at, "amount");
+    let amount =
+        amount.and_then(|json| reader.whole(json, &below(at, "amount"), 0..=crate::money::MAX_AMOUNT));
+    let currency = reader.required(map, at, "currency");
+    let base = known.currency.code();
+    currency.and_then(|json| reader.word(json, &below(at, "currency"), &[base]))?;
+    Some(Money {
+        amount: amount?,
+        currency: known.currency,
+    })
+}
+
+struct Reading<'a, 'r> {
+    known: &'a Known<'a>,
+    place: Place,
+    reader: &'r mut Reader,
+    nodes: usize,
+}
+
+impl Reading<'_, '_> {
+    fn condition(&mut self, json: &Json, at: &str, depth: usize) -> Option<Condition> {
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            return None;
+        }
+        if depth > MAX_DEPTH {
+            let detail = format!("is nested more than {MAX_DEPTH} deep");
+            self.reader.fault(at, "too_deep", detail);
+            return None;
+        }
+        let map = self.reader.map(json, at)?;
+        let mut kinds = KINDS.iter().filter(|(kind, _)| map.contains_key(*kind));
+        let (Some((kind, members)), None) = (kinds.next(), kinds.next()) else {
+            let names: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
+            let detail = format!("must have exactly one of the members {}", names.join(", "));
+            self.reader.fault(at, "invalid_variant", detail);
+            return None;
+        };
+        self.reader.only(map, at, members);
+        let kind_at = below(at, kind);
+        if self.place == Place::Scoring && NOT_IN_SCORING.contains(kind) {
+            let detail = "must not stand in scoring: what it was at a past instant is not kept";
+            self.reader.fault(kind_at, "not_allowed", detail);
+            return None;
+        }
+        if LATER.contains(kind) {
+            self.reader.fault(
+                kind_at,
+                "not_supported_yet",
+                "such conditions are not supported yet",
+            );
+            return None;
+        }
+        let json = map.get(*kind)?;
+        match *kind {
+            "all" => self.conditions(json, &kind_at, depth).map(Condition::All),
+            "any" => {
+                let parts = self.conditions(json, &kind_at, depth)?;
+                if parts.is_empty() {
+                    self.reader
+                        .fault(kind_at, "too_few_items", "must have at least 1 items");
+                    return None;
+                }
+                Some(Condition::Any(parts))
+            }
+            "not" => {
+                let part = self.condition(json, &kind_at, depth + 1)?;
+                Some(Condition::Not(Box::new(part)))
+            }
+            "field" => self.field(map, json, at),
+            "event" => {
+                let query = read_query(map, at, self.known, self.reader);
+                let count = map.get("count");
+                let count = count.map_or(Some(Count::at_least(1)), |json| {
+                    self.count(json, &below(at, "count"))
+                });
+                Some(Condition::Events(query?, count?))
+            }
+            "form" => self.form(map, json, at),
+            _ => {
+                let part = self.reader.word(json, &kind_at, ScorePart::NAMES);
+                let comparison = comparison(map, at, Subject::Score, self.known, self.reader);
+                Some(Condition::Score(ScorePart::named(part?)?, comparison?))
+            }
+        }
+    }
+
+    fn conditions(&mut self, json: &Json, at: &str, depth: usize) -> Option<Vec<Condition>> {
+        let items = self.reader.list(json, at, MAX_NODES)?;
+        let parts = items.iter().enumerate();
+        let parts: Vec<_> = parts
+            .map(|(place, json)| self.condition(json, &below(at, place), depth + 1))
+            .collect();
+        parts.into_iter().collect()
+    }
+
+    fn field(&mut self, map: &Map<String, Json>, json: &Json, at: &str) -> Option<Condition> {
+        let field_at = below(at, "field");
+        let name = self.reader.text(json, &field_at, 80)?;
+        let Some(field) = Field::named(name, self.known.custom) else {
+            self.reader.fault(field_at, "not_allowed", "is no known field");
+            return None;
+        };
+        if self.place == Place::Scoring && !field.may_score() {
+            let detail = "must not stand in scoring: what it was at a past instant is not kept";
+            self.reader.fault(field_at, "not_allowed", detail);
+            return None;
+        }
+        let comparison = comparison(map, at, Subject::Field(&field), self.known, self.reader)?;
+        Some(Condition::Field(field, comparison))
+    }
+
+    fn form(&mut self, map: &Map<String, Json>, json: &Json, at: &str) -> Option<Condition> {
+        let form_at = below(at, "form");
+        let within = window(map, at, self.reader);
+        let text = self.reader.text(json, &form_at, 80)?;
+        let Some(form) = text
+            .parse::<FormId>()
+            .ok()
+            .filter(|form| self.known.forms.contains(form))
+        else {
+            self.reader
+                .fault(form_at, "unknown_reference", "must be the id of a form");
+            return None;
+        };
+        let is_it = Comparison {
+            op: Op::Eq,
+            operand: Operand::Texts(vec![form.to_string()]),
+            passes_unknown: false,
+        };
+        let query = Query {
+            event: EventKind::form_submit(),
+            filters: vec![("form_id".into(), is_it)],
+            within: within?,
+        };
+        Some(Condition::Events(query, Count::at_least(1)))
+    }
+
+    fn count(&mut self, json: &Json, at: &str) -> Option<Count> {
+        const OPS: [&str; 6] = ["eq", "neq", "gt", "gte", "lt", "lte"];
+        let map = self.reader.object(json, at, &OPS)?;
+        if map.is_empty() {
+            self.reader
+                .fault(at, "too_few_items", "must have at least 1 members");
+            return None;
+        }
+        let bounds = map.iter().filter(|(name, _)| OPS.contains(&name.as_str()));
+        let bounds = bounds.map(|(name, json)| {
+            let bound = self.reader.whole(json, &below(at, name), 0..=Count::MAX)?;
+            Some((Op::named(name)?, bound))
+        });
+        let bounds: Vec<_> = bounds.collect();
+        let count = Count(bounds.into_iter().collect::<Option<_>>()?);
+        if !(0..=Count::MAX).any(|number| count.allows(number)) {
+            self.reader.fault(
+                at,
+                "out_of_range",
+                "must allow at least one number from 0 to 1000",
+            );
+            return None;
+        }
+        Some(count)
+    }
+}

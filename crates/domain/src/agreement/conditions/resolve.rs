@@ -1,0 +1,346 @@
+//! Conditions against facts: resolved once, they answer for any instant from then on as long as nothing new happens.
+
+use serde_json::Value as Json;
+
+use super::compare::{Comparison, Holds, Value};
+use super::facts::{Facts, History};
+use super::{Condition, Count, Query, ScorePart};
+use crate::id::EventId;
+use crate::instant::Timestamp;
+use crate::tracking::events::EventKind;
+
+/// How many instants at which an answer might change are looked at before one is given that may be too early.
+pub(crate) const MOST_LOOKS: usize = 64;
+
+/// What a condition says of a lead at an instant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// Whether it holds.
+    pub holds: bool,
+    /// The earliest instant at which that could change if nothing new happens; never too late. `None`: never.
+    pub valid_until: Option<Timestamp>,
+    /// Whether a part saw 1,000 events and there were more.
+    pub truncated: bool,
+    /// The parts that decided: those that hold where it holds, those that fail where it fails.
+    pub evidence: Vec<Evidence>,
+}
+
+/// A part of a condition that decided about it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Evidence {
+    /// A field, with its value unless that is missing.
+    Field {
+        /// The field's name.
+        field: String,
+        /// Its value.
+        value: Option<Json>,
+    },
+    /// Events of a type.
+    Events {
+        /// The type.
+        event: EventKind,
+        /// The matching ones, newest first, as far as they decide.
+        event_ids: Vec<EventId>,
+    },
+    /// A part of the score.
+    Score {
+        /// Which part.
+        part: ScorePart,
+        /// Its whole points.
+        points: i64,
+    },
+}
+
+/// A condition with the facts of one lead.
+#[derive(Debug)]
+pub struct Resolved<'a> {
+    node: Node<'a>,
+    /// The instant up to which it may be asked: the score is not known beyond it.
+    horizon: i64,
+}
+
+#[derive(Debug)]
+enum Node<'a> {
+    All(Vec<Node<'a>>),
+    Any(Vec<Node<'a>>),
+    Not(Box<Node<'a>>),
+    Field(&'a super::Field, Option<&'a Value>, Holds),
+    Events(&'a EventKind, Seen<'a>, &'a Count),
+    Score(ScorePart, i64, bool, i64),
+}
+
+impl Condition {
+    /// What it says of a lead at an instant.
+    pub fn judge(&self, facts: &Facts, at: Timestamp) -> Verdict {
+        let resolved = self.resolve(facts, at);
+        let mut evidence = vec![];
+        resolved.evidence(at, &mut evidence);
+        Verdict {
+            holds: resolved.holds(at),
+            valid_until: resolved.next_change(at),
+            truncated: resolved.is_truncated(at),
+            evidence,
+        }
+    }
+
+    /// The condition with the facts of a lead, for this instant and later ones.
+    pub fn resolve<'a>(&'a self, facts: &'a Facts, at: Timestamp) -> Resolved<'a> {
+        let mut horizon = i64::MAX;
+        let node = self.node(facts, at.millis(), &mut horizon);
+        Resolved { node, horizon }
+    }
+
+    fn node<'a>(&'a self, facts: &'a Facts, at: i64, horizon: &mut i64) -> Node<'a> {
+        match self {
+            Condition::All(parts) => {
+                Node::All(parts.iter().map(|part| part.node(facts, at, horizon)).collect())
+            }
+            Condition::Any(parts) => {
+                Node::Any(parts.iter().map(|part| part.node(facts, at, horizon)).collect())
+            }
+            Condition::Not(part) => Node::Not(Box::new(part.node(facts, at, horizon))),
+            Condition::Field(field, comparison) => {
+                let value = facts.fields.get(field);
+                Node::Field(field, value, comparison.of(value))
+            }
+            Condition::Events(query, count) => {
+                Node::Events(&query.event, query.see(facts, count.enough(), at), count)
+            }
+            Condition::Score(part, comparison) => score(*part, comparison, facts, horizon),
+        }
+    }
+}
+
+fn score<'a>(part: ScorePart, comparison: &Comparison, facts: &Facts, horizon: &mut i64) -> Node<'a> {
+    let standing = facts.score.unwrap_or(super::Standing {
+        fit: 0,
+        engagement: 0,
+        total: 0,
+        valid_until: None,
+    });
+    let points = match part {
+        ScorePart::Fit => standing.fit,
+        ScorePart::Engagement => standing.engagement,
+        ScorePart::Total => standing.total,
+    };
+    let until = standing.valid_until.map_or(i64::MAX, Timestamp::millis);
+    *horizon = until.min(*horizon);
+    let holds = comparison.of(Some(&Value::Number(points as f64))) == Holds::Always(true);
+    Node::Score(part, points, holds, until)
+}
+
+impl Resolved<'_> {
+    /// Whether it holds at an instant, not before the one it was resolved for.
+    pub fn holds(&self, at: Timestamp) -> bool {
+        self.node.holds(at.millis())
+    }
+
+    /// The earliest instant after this one at which the answer could change; never too late. `None`: never.
+    pub fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
+        let now = self.node.holds(at.millis());
+        let mut look = at.millis();
+        for _ in 0..MOST_LOOKS {
+            look = self.node.next(look)?;
+            if look >= self.horizon || self.node.holds(look) != now {
+                break;
+            }
+        }
+        Some(Timestamp::from_millis(look))
+    }
+
+    /// Whether a part saw 1,000 events and there were more.
+    pub fn is_truncated(&self, at: Timestamp) -> bool {
+        self.node.is_truncated(at.millis())
+    }
+
+    /// The parts that decide at an instant.
+    pub fn evidence(&self, at: Timestamp, found: &mut Vec<Evidence>) {
+        self.node.evidence(at.millis(), found);
+    }
+
+    /// The matching events among the parts that decide at an instant.
+    pub fn event_ids(&self, at: Timestamp) -> Vec<EventId> {
+        let mut found = vec![];
+        self.evidence(at, &mut found);
+        let ids = found.into_iter().filter_map(|evidence| match evidence {
+            Evidence::Events { event_ids, .. } => Some(event_ids),
+            _ => None,
+        });
+        let mut ids: Vec<EventId> = ids.flatten().collect();
+        ids.sort_unstable_by(|one, other| other.cmp(one));
+        ids.dedup();
+        ids
+    }
+}
+
+impl Node<'_> {
+    fn holds(&self, at: i64) -> bool {
+        match self {
+            Node::All(parts) => parts.iter().all(|part| part.holds(at)),
+            Node::Any(parts) => parts.iter().any(|part| part.holds(at)),
+            Node::Not(part) => !part.holds(at),
+            Node::Field(_, _, Holds::Always(holds)) => *holds,
+            Node::Field(_, _, Holds::Between(from, until)) => (*from..*until).contains(&at),
+            Node::Events(_, seen, count) => count.allows(seen.count(at)),
+            Node::Score(_, _, holds, _) => *holds,
+        }
+    }
+
+    /// An instant after this one before which the answer is the same; `None` where it never changes.
+    fn next(&self, at: i64) -> Option<i64> {
+        match self {
+            Node::All(parts) | Node::Any(parts) => {
+                let holds = self.holds(at);
+                next_of(parts, at, holds, holds == matches!(self, Node::All(_)))
+            }
+            Node::Not(part) => part.next(at),
+            Node::Field(_, _, Holds::Always(_)) => None,
+            Node::Field(_, _, Holds::Between(from, until)) => [*from, *until]
+                .into_iter()
+                .find(|edge| *edge > at && *edge < i64::MAX),
+            Node::Events(_, seen, count) => seen.next(at, |left| count.allows(left)),
+            Node::Score(_, _, _, until) => Some(*until).filter(|until| *until > at && *until < i64::MAX),
+        }
+    }
+
+    fn is_truncated(&self, at: i64) -> bool {
+        match self {
+            Node::All(parts) | Node::Any(parts) => parts.iter().any(|part| part.is_truncated(at)),
+            Node::Not(part) => part.is_truncated(at),
+            Node::Events(_, seen, _) => seen.is_truncated(at),
+            Node::Field(..) | Node::Score(..) => false,
+        }
+    }
+
+    fn evidence(&self, at: i64, found: &mut Vec<Evidence>) {
+        match self {
+            Node::All(parts) | Node::Any(parts) => {
+                let holds = self.holds(at);
+                let deciding = parts.iter().filter(|part| part.holds(at) == holds);
+                deciding.for_each(|part| part.evidence(at, found));
+            }
+            Node::Not(part) => part.evidence(at, found),
+            Node::Field(field, value, _) => found.push(Evidence::Field {
+                field: field.name(),
+                value: value.map(Value::to_json),
+            }),
+            Node::Events(kind, seen, _) => found.push(Evidence::Events {
+                event: (*kind).clone(),
+                event_ids: seen.ids(at).collect(),
+            }),
+            Node::Score(part, points, ..) => found.push(Evidence::Score {
+                part: *part,
+                points: *points,
+            }),
+        }
+    }
+}
+
+/// The next instant of a list of parts. Where every part decides, the first that may change may change the whole; where
+/// one of several suffices, the whole stays as long as one of these stays.
+fn next_of(parts: &[Node<'_>], at: i64, holds: bool, every_one_decides: bool) -> Option<i64> {
+    if every_one_decides {
+        return parts.iter().filter_map(|part| part.next(at)).min();
+    }
+    let deciding = parts.iter().filter(|part| part.holds(at) == holds);
+    let mut latest = i64::MIN;
+    for part in deciding {
+        latest = latest.max(part.next(at)?);
+    }
+    Some(latest)
+}
+
+/// The events of a lead that match a query, as far as they can matter.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    history: &'a History,
+    /// Places in the history, newest first.
+    places: Vec<usize>,
+    window: i64,
+}
+
+impl Query {
+    /// The matching events: the newest `enough` that have happened, and those ahead.
+    pub fn see<'a>(&self, facts: &'a Facts, enough: usize, at: i64) -> Seen<'a> {
+        static NOTHING: History = History::EMPTY;
+        let history = facts.histories.get(&self.event).unwrap_or(&NOTHING);
+        let window = self.within.map_or(i64::MAX, |within| within.millis());
+        let ahead = history.ahead_of(at);
+        let events = history.events();
+        let matches = |place: &usize| {
+            let mut filters = self.filters.iter();
+            filters.all(|(name, comparison)| comparison.of_property(events[*place].property(name)))
+        };
+        let mut places: Vec<usize> = (0..ahead).filter(matches).collect();
+        let until = events.len().min(ahead + History::SEEN);
+        let seen = (ahead..until).take_while(|place| at - events[*place].at.millis() <= window);
+        places.extend(seen.filter(matches).take(enough));
+        Seen {
+            history,
+            places,
+            window,
+        }
+    }
+}
+
+impl<'a> Seen<'a> {
+    /// The events that count at an instant, newest first.
+    fn visible(&self, at: i64) -> &[usize] {
+        let ahead = self.history.ahead_of(at);
+        let first = self.places.partition_point(|place| *place < ahead);
+        let counts = |place: &usize| *place < ahead + History::SEEN && at - self.at(*place) <= self.window;
+        let after = first + self.places[first..].partition_point(counts);
+        &self.places[first..after]
+    }
+
+    /// How many events count at an instant; more than enough are not counted.
+    pub fn count(&self, at: i64) -> i64 {
+        self.visible(at).len() as i64
+    }
+
+    /// The ids of the events that count at an instant, newest first.
+    pub fn ids(&self, at: i64) -> impl Iterator<Item = EventId> + '_ {
+        let events = self.history.events();
+        self.visible(at).iter().map(|place| events[*place].id)
+    }
+
+    /// Whether 1,000 events of the type are seen at an instant and there are more in the window.
+    pub fn is_truncated(&self, at: i64) -> bool {
+        let next = self.history.ahead_of(at) + History::SEEN;
+        let event = self.history.events().get(next);
+        event.is_some_and(|event| at - event.at.millis() <= self.window)
+    }
+
+    /// The next instant at which the number of events changes such that the answer is another one.
+    fn next(&self, at: i64, allows: impl Fn(i64) -> bool) -> Option<i64> {
+        let now = allows(self.count(at));
+        let change = self.departures(at).find(|(_, left)| allows(*left) != now);
+        [self.arrival(at), change.map(|(at, _)| at)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The instants at which events leave the window, with the number that is left.
+    pub fn departures(&self, at: i64) -> impl Iterator<Item = (i64, i64)> + '_ {
+        let visible = self.visible(at);
+        let leaves = |place: usize| self.at(place).saturating_add(self.window).saturating_add(1);
+        let left = (0..visible.len()).rev().filter(move |left| {
+            // Of those that leave together the last one says how many are left.
+            *left == 0 || leaves(visible[*left - 1]) != leaves(visible[*left])
+        });
+        left.map(move |left| (leaves(visible[left]), left as i64))
+            .take_while(|(at, _)| *at < i64::MAX)
+    }
+
+    /// The next instant at which an event that lies ahead happens.
+    pub fn arrival(&self, at: i64) -> Option<i64> {
+        let ahead = self.history.ahead_of(at);
+        let next = ahead.checked_sub(1)?;
+        Some(self.at(next))
+    }
+
+    fn at(&self, place: usize) -> i64 {
+        self.history.events()[place].at.millis()
+    }
+}
