@@ -1,8 +1,14 @@
 //! The agreement: what both teams signed. So far the provisional version with its stages and reasons.
 
 pub mod conditions;
+pub mod document;
 pub mod reader;
 pub mod scoring;
+#[cfg(test)]
+mod tests;
+
+/// The document that a new installation starts with, signed by nobody, as JSON.
+pub const PROVISIONAL: &str = include_str!("provisional.json");
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -147,10 +147,10 @@ impl Scoring {
             || Some(BTreeMap::new()),
             |json| groups(json, &below(at, "groups"), reader),
         );
-        let (fit_bands, engagement_bands) = map.get("bands").map_or_else(
-            || Some((vec![], vec![])),
-            |json| bands(json, &below(at, "bands"), reader),
-        )?;
+        let bands = map.get("bands");
+        let bands = bands.map_or(Some((vec![], vec![])), |json| {
+            bands_of(json, &below(at, "bands"), reader)
+        });
         let mut ids = BTreeSet::new();
         let fit = reader.required(map, at, "fit");
         let fit = fit.and_then(|json| {
@@ -174,6 +174,7 @@ impl Scoring {
             })
         });
         let (mut fit, mut engagement, maxima) = (fit?, engagement?, maxima?);
+        (fit.bands, engagement.bands) = bands?;
         let shared = engagement
             .groups
             .iter()
@@ -188,8 +189,6 @@ impl Scoring {
         for group in fit.groups.iter_mut().chain(&mut engagement.groups) {
             group.max = maxima.get(&group.name).copied();
         }
-        fit.bands = fit_bands;
-        engagement.bands = engagement_bands;
         Some(Self { fit, engagement })
     }
 }
@@ -313,7 +312,7 @@ fn groups(json: &Json, at: &str, reader: &mut Reader) -> Option<BTreeMap<String,
 
 type Bounds = Vec<(String, i64)>;
 
-fn bands(json: &Json, at: &str, reader: &mut Reader) -> Option<(Bounds, Bounds)> {
+fn bands_of(json: &Json, at: &str, reader: &mut Reader) -> Option<(Bounds, Bounds)> {
     let map = reader.object(json, at, &["fit", "engagement"])?;
     // Letters and digits, so that it is plain where the one ends and the other begins.
     let fit = reader.required(map, at, "fit");
