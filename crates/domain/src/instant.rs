@@ -51,9 +51,13 @@ impl Timestamp {
 
     /// The calendar day of this instant in a zone.
     pub fn date_in(self, zone: &TimeZone) -> civil::Date {
+        zone.to_datetime(self.to_jiff()).date()
+    }
+
+    /// The same instant for the time zone library, within the years 0001 to 9999.
+    pub(crate) fn to_jiff(self) -> jiff::Timestamp {
         let millis = self.0.clamp(FIRST, LAST);
-        let at = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        zone.to_datetime(at).date()
+        jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
 }
 

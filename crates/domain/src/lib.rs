@@ -8,6 +8,7 @@ pub mod agreement;
 pub mod campaigns;
 pub mod capture;
 pub mod change;
+pub mod clocks;
 pub mod deals;
 pub mod duration;
 pub mod fault;

@@ -1,0 +1,6 @@
+//! Calendars and clocks against the table of the specification, and against slow and obvious definitions.
+
+mod clocks;
+mod examples;
+mod minute_by_minute;
+mod refusals;
