@@ -20,6 +20,7 @@ pub mod leads;
 pub mod lifecycle;
 pub mod money;
 pub mod reports;
+pub mod routing;
 pub mod scoring;
 pub mod settings;
 pub mod tracking;

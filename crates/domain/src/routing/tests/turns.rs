@@ -1,0 +1,230 @@
+//! Fair turns.
+
+use std::collections::{BTreeMap, HashMap};
+
+use proptest::prelude::*;
+
+use super::user;
+use crate::id::UserId;
+use crate::routing::{Turn, Turns};
+
+fn team(weights: &[u32]) -> BTreeMap<UserId, u32> {
+    (1..).map(user).zip(weights.iter().copied()).collect()
+}
+
+fn names(turns: &mut Turns, weights: &[u32], count: usize) -> String {
+    let mut take = || turns.take(team(weights)).map(|turn| turn.user);
+    let who = |taken: UserId| {
+        "ABCDEFGH"
+            .chars()
+            .nth(taken.uuid().as_u128() as usize - 1)
+            .unwrap()
+    };
+    (0..count).filter_map(|_| take()).map(who).collect()
+}
+
+#[test]
+fn equal_members_take_turns() {
+    assert_eq!(names(&mut Turns::default(), &[1, 1, 1], 7), "ABCABCA");
+}
+
+#[test]
+fn weights_are_spread_smoothly() {
+    assert_eq!(names(&mut Turns::default(), &[5, 1, 1], 14), "AABACAAAABACAA");
+    assert_eq!(names(&mut Turns::default(), &[3, 0, 1], 8), "AACAAACA");
+    assert_eq!(names(&mut Turns::default(), &[0, 0], 3), "");
+    assert_eq!(Turns::default().take(BTreeMap::new()), None);
+}
+
+#[test]
+fn who_was_away_is_not_flooded_but_keeps_what_it_was_owed() {
+    let mut turns = Turns::default();
+    // B leaves when it is owed half a turn, and returns after a hundred.
+    assert_eq!(names(&mut turns, &[1, 1], 1), "A");
+    assert_eq!(names(&mut turns, &[1, 0], 100), "A".repeat(100));
+    assert_eq!(turns.arrears(user(2)), 0.5);
+    assert_eq!(names(&mut turns, &[1, 1], 5), "BABAB");
+}
+
+#[test]
+fn a_rejected_turn_is_given_back_and_counts_again_once_it_is_overturned() {
+    let mut turns = Turns::default();
+    let first = turns.take(team(&[1, 1])).unwrap();
+    assert_eq!(first.user, user(1));
+    let mut overturned = turns.clone();
+    turns.give_back(&first);
+    assert_eq!((turns.arrears(user(1)), turns.arrears(user(2))), (0.0, 0.0));
+    assert_eq!(names(&mut turns.clone(), &[1, 1], 4), "ABAB");
+    turns.take_again(&first);
+    assert_eq!((turns.arrears(user(1)), turns.arrears(user(2))), (-0.5, 0.5));
+    assert_eq!(names(&mut turns, &[1, 1], 4), names(&mut overturned, &[1, 1], 4));
+}
+
+#[test]
+fn turns_survive_being_kept_as_json() {
+    let mut turns = Turns::default();
+    let turn = turns.take(team(&[3, 1, 2])).unwrap();
+    let kept = serde_json::to_string(&turns).unwrap();
+    assert_eq!(serde_json::from_str::<Turns>(&kept).unwrap(), turns);
+    let kept = serde_json::to_string(&turn).unwrap();
+    assert_eq!(serde_json::from_str::<Turn>(&kept).unwrap(), turn);
+}
+
+/// The smooth round robin of load balancers misses this from five members on.
+#[test]
+fn a_large_team_of_unlike_weights_stays_within_one_turn() {
+    let weights = [100, 50, 33, 25, 20, 17, 14, 13, 11, 10, 9, 8, 1, 1, 1];
+    in_one_round_counts_stay_within_one(&weights, 2000);
+}
+
+fn in_one_round_counts_stay_within_one(weights: &[u32], assignments: i64) {
+    let mut turns = Turns::default();
+    let total: i64 = weights.iter().map(|weight| i64::from(*weight)).sum();
+    let mut counts = HashMap::new();
+    for turn in 1..=assignments {
+        let taken = turns.take(team(weights)).unwrap();
+        *counts.entry(taken.user).or_insert(0) += 1;
+        for (user, weight) in team(weights) {
+            let apart = counts.get(&user).unwrap_or(&0) * total - i64::from(weight) * turn;
+            assert!(
+                apart.abs() < total,
+                "{user} is {apart}/{total} apart after {turn}"
+            );
+        }
+    }
+}
+
+/// Whether every quota can still be kept up to the end of the period, by trying everything.
+fn can_go_on(counts: &[u64], turn: u64, weights: &[u64], known: &mut HashMap<Vec<u64>, bool>) -> bool {
+    let total: u64 = weights.iter().sum();
+    let mut each = counts.iter().zip(weights);
+    if !each.all(|(count, weight)| (weight * turn / total..=(weight * turn).div_ceil(total)).contains(count))
+    {
+        return false;
+    }
+    if turn.is_multiple_of(total) {
+        return true;
+    }
+    if let Some(known) = known.get(counts) {
+        return *known;
+    }
+    let can = (0..counts.len()).any(|next| can_go_on(&with_one_more(counts, next), turn + 1, weights, known));
+    known.insert(counts.to_vec(), can);
+    can
+}
+
+fn with_one_more(counts: &[u64], next: usize) -> Vec<u64> {
+    let mut counts = counts.to_vec();
+    counts[next] += 1;
+    counts
+}
+
+/// What happens to a team.
+#[derive(Debug, Clone)]
+enum Step {
+    Assign,
+    Weights(Vec<u32>),
+    GiveBack(usize),
+    TakeAgain(usize),
+}
+
+fn weights() -> impl Strategy<Value = Vec<u32>> {
+    let weight = prop_oneof![3 => 1..=3u32, 1 => Just(0u32), 1 => 1..=100u32];
+    prop::collection::vec(weight, 6)
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => Just(Step::Assign),
+        2 => weights().prop_map(Step::Weights),
+        1 => (0..100usize).prop_map(Step::GiveBack),
+        1 => (0..100usize).prop_map(Step::TakeAgain)
+    ];
+    prop::collection::vec(step, 1..150)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Exhaustive search finds who may be next; the greatest arrears decide among them.
+    #[test]
+    fn the_next_one_is_the_one_most_in_arrears_of_those_who_may_be_next(
+        before in prop::collection::vec(prop::collection::vec(0..4u32, 4), 0..4),
+        weights in prop::collection::vec(1..5u32, 2..5),
+    ) {
+        let mut turns = Turns::default();
+        for weights in before {
+            turns.take(team(&weights));
+        }
+        turns.take(team(&[9, 9, 9, 9, 9])); // so that a round begins
+        let mut counts = vec![0; weights.len()];
+        let wide: Vec<u64> = weights.iter().map(|weight| u64::from(*weight)).collect();
+        let total: u64 = wide.iter().sum();
+        let mut known = HashMap::new();
+        let earned = |index: usize| f64::from(weights[index]) / total as f64;
+        for turn in 1..=total * 2 {
+            let arrears = |index: usize| turns.arrears(user(index as u128 + 1)) + earned(index);
+            let may: Vec<usize> = (0..weights.len())
+                .filter(|next| can_go_on(&with_one_more(&counts, *next), turn, &wide, &mut known))
+                .collect();
+            let most = may.iter().map(|index| arrears(*index)).fold(f64::MIN, f64::max);
+            let mut next_turns = turns.clone();
+            let taken = next_turns.take(team(&weights)).unwrap().user.uuid().as_u128() as usize - 1;
+            prop_assert!(may.contains(&taken), "{} of {:?} at {}", taken, may, turn);
+            prop_assert!((arrears(taken) - most).abs() < 1e-6);
+            counts[taken] += 1;
+            turns = next_turns;
+            if turn % total == 0 {
+                known.clear();
+            }
+        }
+    }
+
+    #[test]
+    fn in_one_round_each_count_differs_from_its_share_by_less_than_one(weights in weights()) {
+        prop_assume!(weights.iter().any(|weight| *weight > 0));
+        in_one_round_counts_stay_within_one(&weights, 300);
+    }
+
+    /// The definition: what counts, less the shares of the assignments that count, whatever changed in between.
+    #[test]
+    fn arrears_are_what_counts_and_stay_below_two(steps in steps()) {
+        let mut turns = Turns::default();
+        let mut weights = vec![1; 6];
+        let mut taken: Vec<(Turn, bool)> = vec![];
+        let mut given_back = 0;
+        for step in steps {
+            match step {
+                Step::Assign => taken.extend(turns.take(team(&weights)).map(|turn| (turn, true))),
+                Step::Weights(other) => weights = other,
+                Step::GiveBack(which) => {
+                    let counting: Vec<usize> = (0..taken.len()).filter(|index| taken[*index].1).collect();
+                    if let Some(index) = counting.get(which % counting.len().max(1)) {
+                        turns.give_back(&taken[*index].0);
+                        taken[*index].1 = false;
+                        given_back += 1;
+                    }
+                }
+                Step::TakeAgain(which) => {
+                    let idle: Vec<usize> = (0..taken.len()).filter(|index| !taken[*index].1).collect();
+                    if let Some(index) = idle.get(which % idle.len().max(1)) {
+                        turns.take_again(&taken[*index].0);
+                        taken[*index].1 = true;
+                    }
+                }
+            }
+            let mut owed: BTreeMap<UserId, f64> = team(&[0; 6]).into_keys().map(|user| (user, 0.0)).collect();
+            for (turn, _) in taken.iter().filter(|(_, counts)| *counts) {
+                let total: u32 = turn.available.values().sum();
+                for (user, weight) in &turn.available {
+                    *owed.entry(*user).or_default() += f64::from(*weight) / f64::from(total);
+                }
+                *owed.entry(turn.user).or_default() -= 1.0;
+            }
+            for (user, owed) in owed {
+                prop_assert!((turns.arrears(user) - owed).abs() < 1e-6, "{} is owed {}", user, owed);
+                prop_assert!(given_back > 0 || owed.abs() < 2.0, "{} is owed {}", user, owed);
+            }
+        }
+    }
+}
