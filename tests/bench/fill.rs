@@ -9,7 +9,9 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::fields::About;
 use tandem_domain::leads::save::{self, OnConflict};
 use tandem_domain::lifecycle::{MoveLead, Stage, move_lead};
+use tandem_domain::record::Plain;
 use tandem_domain::reports::period::months;
+use tandem_domain::settings::SettingChange;
 use tandem_domain::settings::{CompanySettings, name::CUSTOM_FIELDS};
 use tandem_domain::world::World;
 use tandem_store::db::Place;
@@ -38,14 +40,13 @@ pub async fn fill(place: &Place, people: People, now: Timestamp) -> Result<(), F
     let start: Vec<Change> = staff
         .users
         .iter()
-        .cloned()
-        .map(Change::UserCreated)
-        .chain([Change::SettingChanged {
+        .map(|user| user.created().into())
+        .chain([Change::Setting(SettingChange::Changed {
             name: CUSTOM_FIELDS,
             version: 1,
             before: serde_json::Value::Null,
             after: serde_json::to_value(custom_fields())?,
-        }])
+        })])
         .collect();
     write(&db, &start, first, u64::MAX).await?;
     let rules = rules::read(&db).await?;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tandem_api::edge::http::code::Code;
 use tandem_api::edge::openapi::{self, pass};
 use tandem_domain::access::Scope;
-use tandem_domain::journal::TYPES;
+use tandem_domain::change;
 
 use crate::{files, root};
 
@@ -115,7 +115,7 @@ fn the_guide_lists_every_type_of_entry_and_no_other() {
     let (_, table) = guide.split_once("| types | |\n").unwrap();
     let rows = table.lines().take_while(|line| line.starts_with('|'));
     let listed: Vec<&str> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
-    let known: BTreeSet<&str> = TYPES.iter().map(|(name, _)| *name).collect();
+    let known: BTreeSet<&str> = change::types().map(|(name, _)| name).collect();
     assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), known);
     assert_eq!(listed.len(), known.len(), "each once");
 }

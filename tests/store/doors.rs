@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
 use serde_json::json;
+use tandem_domain::settings::SettingChange;
 use tandem_store::{StoreError, settings};
 use tandem_tests::{Backend, Database};
 
@@ -126,12 +127,12 @@ async fn a_decision_uses_the_rules_in_force(database: &Database) {
 
     let tx = there.begin(stamp(2)).await.unwrap();
     let after = json!({"name": "Example Ltd", "timezone": "Europe/Rome"});
-    let change = tandem_domain::change::Change::SettingChanged {
+    let change = tandem_domain::change::Change::Setting(SettingChange::Changed {
         name: tandem_domain::settings::name::COMPANY,
         version: 1,
         before: json!(null),
         after,
-    };
+    });
     tandem_store::write(&tx, &[change]).await.unwrap();
     tx.commit().await.unwrap();
 

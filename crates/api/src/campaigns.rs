@@ -5,10 +5,10 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tandem_domain::campaigns::{self, Campaign, EditCampaign, MakeCampaign, Refused};
-use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::CampaignId;
 use tandem_domain::instant::Timestamp;
+use tandem_domain::record::Plain;
 use tandem_store as store;
 use tandem_store::Tx;
 use tandem_store::campaigns::{self as kept, CampaignFilter};
@@ -191,7 +191,7 @@ async fn create_campaign(
     kept::lock_aliases(&tx).await?;
     let campaign = campaigns::create(asked, ctx.actor(), ctx.now(), &mut ctx.ids()).map_err(refused)?;
     demand_free(&tx, &campaign).await?;
-    store::write(&tx, &[Change::CampaignCreated(campaign.clone())]).await?;
+    store::write_records(&tx, [campaign.created()]).await?;
     let location = format!("/v1/campaigns/{}", campaign.id);
     let answer = Created::at(location, CampaignView::from(campaign)).tagged(etag(1, 0));
     ctx.commit(tx, answer).await
@@ -249,14 +249,13 @@ async fn update_campaign(
     let asked = body.0.read()?;
     let tx = ctx.begin().await?;
     kept::lock_aliases(&tx).await?;
-    let mut campaign = kept::get_for_update(&tx, path.0.campaign_id).await?;
-    ctx.check_if_match(campaign.version)?;
-    let change = campaigns::edit(&campaign, asked, ctx.actor(), ctx.now()).map_err(refused)?;
-    if let Some(Change::CampaignEdited { campaign: edited, .. }) = &change {
-        campaign = edited.clone();
+    let known = kept::get_for_update(&tx, path.0.campaign_id).await?;
+    ctx.check_if_match(known.version)?;
+    let (campaign, change) = campaigns::edit(&known, asked, ctx.actor(), ctx.now()).map_err(refused)?;
+    if change.is_some() {
         demand_free(&tx, &campaign).await?;
     }
-    store::write(&tx, change.as_slice()).await?;
+    store::write_records(&tx, change).await?;
     ctx.commit(tx, Tagged::new(etag(campaign.version, 0), campaign.into()))
         .await
 }

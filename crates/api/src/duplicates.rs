@@ -6,6 +6,7 @@ use serde_json::json;
 use tandem_domain::change::Change;
 use tandem_domain::id::{DuplicateId, LeadId};
 use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::duplicates::DuplicateChange;
 use tandem_domain::leads::duplicates::{self, Duplicate, DuplicateState, Reason};
 use tandem_domain::world::World;
 use tandem_store::duplicates::{self as kept, DuplicateFilter};
@@ -127,7 +128,7 @@ async fn dismiss_duplicate(ctx: Ctx<LeadsWrite>, path: Path<DuplicatePath>) -> R
     let mut duplicate = kept::get_for_update(&tx, path.0.duplicate_id).await?;
     ctx.check_if_match(duplicate.version)?;
     let change = duplicates::dismiss(&duplicate, ctx.actor(), ctx.now()).map_err(denied)?;
-    if let Some(Change::DuplicateDismissed(dismissed)) = &change {
+    if let Some(Change::Duplicate(DuplicateChange::Dismissed(dismissed))) = &change {
         duplicate = dismissed.clone();
     }
     store::write(&tx, change.as_slice()).await?;

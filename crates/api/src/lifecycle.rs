@@ -7,6 +7,7 @@ use tandem_domain::access::ActorKind;
 use tandem_domain::change::Change;
 use tandem_domain::id::{LeadId, TransitionId, UserId};
 use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::change::LeadChange;
 use tandem_domain::lifecycle::{self, MoveLead, Refused, Stage, Transition};
 use tandem_store::deals::Wanted;
 use tandem_store::{self as store, Tx};
@@ -173,7 +174,7 @@ async fn move_lead(
     changes.extend(judged(&mut world, lead_id, ctx));
     store::write(tx, &changes).await?;
     let made = changes.into_iter().find_map(|change| match change {
-        Change::LeadMoved { transition, .. } => Some(transition),
+        Change::Lead(LeadChange::Moved { transition, .. }) => Some(transition),
         _ => None,
     });
     made.ok_or_else(|| Problem::new(Code::InternalError).because("a move left no transition"))

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::access::account::differences;
 use crate::access::{Actor, Denied};
-use crate::change::{Change, Facts};
 use crate::fault::Fault;
 use crate::id::{CampaignId, Ids};
 use crate::instant::Timestamp;
+use crate::record::{Edited, Plain, counted};
 
 /// The most characters of an alias: as many as are kept of a `utm_campaign`.
 const MAX_ALIAS_CHARS: usize = 200;
@@ -114,9 +113,19 @@ impl Campaign {
         }
         faults
     }
+}
 
-    fn facts(&self) -> [(&'static str, serde_json::Value); 6] {
-        [
+counted!(Campaign);
+
+impl Plain for Campaign {
+    const NOUN: &'static str = "campaign";
+    const TYPES: &'static [(&'static str, &'static str)] = &[
+        ("campaign.created", "A campaign was created."),
+        ("campaign.updated", "A campaign changed."),
+    ];
+
+    fn facts(&self) -> Vec<(&'static str, Value)> {
+        vec![
             ("name", json!(self.name)),
             ("channel", json!(self.channel)),
             ("utm_campaign_aliases", json!(self.aliases)),
@@ -124,12 +133,6 @@ impl Campaign {
             ("ends_on", json!(self.ends_on.map(|day| day.to_string()))),
             ("archived_at", json!(self.archived_at)),
         ]
-    }
-
-    /// Everything that is said of it, by name.
-    pub fn described(&self) -> Facts {
-        let said = self.facts().into_iter().filter(|(_, value)| !value.is_null());
-        said.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
 
@@ -165,7 +168,7 @@ pub fn edit(
     asked: EditCampaign,
     actor: &Actor,
     now: Timestamp,
-) -> Result<Option<Change>, Refused> {
+) -> Result<Edited<Campaign>, Refused> {
     may_manage(actor)?;
     let mut edited = campaign.clone();
     edited.name = asked.name.map_or(edited.name, |name| name.trim().to_owned());
@@ -182,16 +185,7 @@ pub fn edit(
     if !faults.is_empty() {
         return Err(Refused::Invalid(faults));
     }
-    let Some((before, after)) = differences(&campaign.facts(), &edited.facts()) else {
-        return Ok(None);
-    };
-    edited.version += 1;
-    edited.updated_at = now.max(campaign.updated_at);
-    Ok(Some(Change::CampaignEdited {
-        campaign: edited,
-        before,
-        after,
-    }))
+    Ok(campaign.becomes(edited, now))
 }
 
 fn trimmed(aliases: Vec<String>) -> Vec<String> {
@@ -210,6 +204,7 @@ fn may_manage(actor: &Actor) -> Result<(), Denied> {
 mod tests {
     use super::*;
     use crate::access::{Person, Role};
+    use crate::record::Happened;
     use jiff::civil::date;
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -275,15 +270,13 @@ mod tests {
             ..EditCampaign::default()
         };
 
-        let Ok(Some(Change::CampaignEdited {
-            campaign: edited,
-            before,
-            after,
-        })) = edit(&campaign, ended.clone(), &by(Role::Marketing), later)
-        else {
+        let Ok((edited, Some(change))) = edit(&campaign, ended.clone(), &by(Role::Marketing), later) else {
             panic!("a change")
         };
 
+        let Happened::Edited { before, after } = change.happened else {
+            panic!("an edit")
+        };
         assert_eq!((edited.version, edited.updated_at), (2, later));
         assert_eq!(
             json!([before, after]),
@@ -291,7 +284,7 @@ mod tests {
         );
         assert_eq!(
             edit(&edited, ended.clone(), &by(Role::Marketing), later),
-            Ok(None)
+            Ok((edited.clone(), None))
         );
         assert_eq!(
             edit(&campaign, ended, &by(Role::Sales), later),

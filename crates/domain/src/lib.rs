@@ -19,6 +19,7 @@ pub mod judge;
 pub mod leads;
 pub mod lifecycle;
 pub mod money;
+pub mod record;
 pub mod reports;
 pub mod routing;
 pub mod scoring;

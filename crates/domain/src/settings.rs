@@ -2,10 +2,13 @@
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::fault::Fault;
-use crate::money::Currency;
+use crate::journal::Facts;
+use crate::journal::{Entry, Subject};
+use crate::money::{Currency, DatedRate};
 
 /// The company whose record this is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -60,6 +63,76 @@ impl Default for CurrencySettings {
     fn default() -> Self {
         Self {
             currency: Currency::EUR,
+        }
+    }
+}
+
+/// The types of entry about settings, with what they mean.
+pub(crate) const TYPES: &[(&str, &str)] = &[("setting.changed", "A setting was changed.")];
+
+/// What happened to a setting.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SettingChange {
+    /// It was changed.
+    Changed {
+        /// Its name.
+        name: &'static str,
+        /// Its new version.
+        version: i64,
+        /// Its value before.
+        before: Value,
+        /// Its value after.
+        after: Value,
+    },
+    /// The dated exchange rates were replaced.
+    RatesReplaced {
+        /// The setting's new version.
+        version: i64,
+        /// Those that went.
+        gone: Vec<DatedRate>,
+        /// Those that came.
+        come: Vec<DatedRate>,
+        /// How many there are now.
+        count: usize,
+    },
+}
+
+impl SettingChange {
+    pub(crate) fn entry(&self) -> Entry {
+        let changed = |name: &str, version, data| {
+            Entry::plain(
+                "setting.changed",
+                Subject::new("setting", name, version),
+                None,
+                data,
+            )
+        };
+        match self {
+            Self::Changed {
+                name,
+                version,
+                before,
+                after,
+            } => {
+                let value = |value: &Value| Facts::from_iter([("value".to_owned(), value.clone())]);
+                changed(name, *version, json!({})).edited(&value(before), &value(after))
+            }
+            Self::RatesReplaced {
+                version,
+                gone,
+                come,
+                count,
+            } => {
+                let one = |rate: &DatedRate| {
+                    let (on, value) = (rate.on.to_string(), rate.rate.to_string());
+                    json!({"from": rate.from, "to": rate.to, "on": on, "rate": value})
+                };
+                let list = |rates: &[DatedRate]| {
+                    Facts::from_iter([("rates".to_owned(), rates.iter().map(one).collect())])
+                };
+                let data = json!({"count": count});
+                changed(name::EXCHANGE_RATES, *version, data).edited(&list(gone), &list(come))
+            }
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
+use crate::rows;
+use crate::write::Rows;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tandem_domain::capture::CaptureChange;
 use tandem_domain::capture::{Earlier, Form, FormKey, Submission, SubmissionStatus, Twins};
 use tandem_domain::id::{FormId, Id, SubmissionId};
 use tandem_domain::instant::Timestamp;
@@ -189,4 +192,20 @@ pub async fn submissions(
         .await?;
     let found: Result<Vec<Submission>, StoreError> = rows.into_iter().map(|row| row.into_domain()).collect();
     Ok(Page::of(found?, limit))
+}
+
+impl Rows {
+    pub(crate) fn add_capture(&mut self, change: &CaptureChange) {
+        match change {
+            CaptureChange::Received(submission) => {
+                self.submissions
+                    .insert(submission.id.uuid(), rows::submissions::Model::of(submission));
+            }
+            CaptureChange::Replayed(submission) => {
+                self.replayed
+                    .insert(submission.id.uuid(), rows::submissions::Model::of(submission));
+            }
+            CaptureChange::KeyWritten(key) => self.records.put(rows::form_keys::Model::of(key)),
+        }
+    }
 }

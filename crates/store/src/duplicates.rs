@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::rows;
+use crate::write::Rows;
 use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query, SimpleExpr};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IdenStatic,
@@ -10,6 +12,7 @@ use sea_orm::{
 use serde_json::{Value, json};
 use tandem_domain::id::{DuplicateId, Id, LeadId};
 use tandem_domain::leads::Lead;
+use tandem_domain::leads::duplicates::DuplicateChange;
 use tandem_domain::leads::duplicates::{
     Duplicate, DuplicateState, MOST_ALIKE, MOST_BEHIND_A_PHONE, own_locals,
 };
@@ -346,4 +349,11 @@ async fn alike(on: &impl Read, own: &[Lead]) -> Result<Vec<LeadId>, StoreError> 
 async fn others(on: &impl Read, statement: Statement) -> Result<Vec<LeadId>, StoreError> {
     let rows = Other::find_by_statement(statement).all(on.conn()).await?;
     Ok(rows.into_iter().map(|row| Id::from_uuid(row.lead_id)).collect())
+}
+
+impl Rows {
+    pub(crate) fn add_duplicate(&mut self, change: &DuplicateChange) {
+        let row = rows::duplicates::Model::of(change.duplicate());
+        self.duplicates.insert(row.id, row);
+    }
 }

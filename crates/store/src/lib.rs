@@ -29,4 +29,4 @@ mod write;
 pub use db::{Db, Read, Snapshot, Stamp, Tx};
 pub use dialect::Server;
 pub use error::StoreError;
-pub use write::{write, write_all};
+pub use write::{write, write_all, write_records};

@@ -1,8 +1,13 @@
 //! Settings: rows with a version.
 
+use crate::rows;
+use crate::rows::to_json;
+use crate::rules::revision;
+use crate::write::Rows;
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QuerySelect};
 use serde_json::Value;
 use tandem_domain::money::{DatedRate, Rates};
+use tandem_domain::settings::{SettingChange, name};
 
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;
@@ -69,4 +74,40 @@ pub async fn put(tx: &Tx, name: &str, value: &Value, version: i64) -> Result<(),
         version,
     };
     write::insert::<settings::Entity>(tx, [row].iter(), dialect::OnConflict::Replace).await
+}
+
+impl Rows {
+    pub(crate) fn add_setting(&mut self, change: &SettingChange) {
+        match change {
+            SettingChange::Changed {
+                name, version, after, ..
+            } => {
+                let row = rows::settings::Model {
+                    name: (*name).to_owned(),
+                    value: to_json(after),
+                    version: *version,
+                };
+                self.settings.insert((*name).to_owned(), row);
+                self.revisions.insert(revision::SETTINGS);
+            }
+            SettingChange::RatesReplaced {
+                version,
+                gone,
+                come,
+                count,
+            } => {
+                self.gone_rates
+                    .extend(gone.iter().map(rows::exchange_rates::Model::of));
+                self.rates
+                    .extend(come.iter().map(rows::exchange_rates::Model::of));
+                let row = rows::settings::Model {
+                    name: name::EXCHANGE_RATES.to_owned(),
+                    value: to_json(count),
+                    version: *version,
+                };
+                self.settings.insert(row.name.clone(), row);
+                self.revisions.insert(revision::SETTINGS);
+            }
+        }
+    }
 }

@@ -2,8 +2,8 @@
 
 use tandem_domain::access::Role;
 use tandem_domain::access::account::User;
-use tandem_domain::change::Change;
 use tandem_domain::leads::identity::{Email, Invalid};
+use tandem_domain::record::Plain;
 use tandem_store as store;
 use tandem_store::access::{lock_accounts, users};
 use tandem_store::{Db, Stamp, StoreError, Tx};
@@ -81,7 +81,7 @@ pub(super) async fn add_admin(tx: &Tx, email: &Email, name: &str, hash: String) 
         created_at: now,
         updated_at: now,
     };
-    store::write(tx, &[Change::UserCreated(user.clone())]).await?;
+    store::write_records(tx, [user.created()]).await?;
     users::set_password(tx, user.id, hash).await?;
     Ok(user)
 }

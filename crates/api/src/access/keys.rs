@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tandem_domain::access::account::{ApiKey, ascending};
 use tandem_domain::access::{Actor, Scope};
-use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{KeyId, UserId};
 use tandem_domain::instant::Timestamp;
+use tandem_domain::journal::Facts;
+use tandem_domain::record::Plain;
 use tandem_store as store;
 use tandem_store::access::{keys, lock_accounts};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -201,7 +202,7 @@ pub(super) async fn create_api_key(
         created_at: now,
         updated_at: now,
     };
-    store::write(&tx, &[Change::KeyCreated(key.clone())]).await?;
+    store::write_records(&tx, [key.created()]).await?;
     keys::add_secret(&tx, key.id, hex(&secret.hash())).await?;
     ctx.commit(tx, shown(key, &secret)).await
 }
@@ -263,7 +264,7 @@ pub(super) async fn rotate_api_key(
     let overlap = body.0.overlap_seconds.unwrap_or(OVERLAP);
     keys::end_secrets(&tx, key.id, ctx.now().plus_millis(overlap * 1000)).await?;
     keys::add_secret(&tx, key.id, hex(&secret.hash())).await?;
-    store::write(&tx, &[Change::KeyRotated(rotated.clone())]).await?;
+    store::write_records(&tx, [rotated.other("rotated", Facts::new())]).await?;
     let answer = ctx.commit(tx, shown(rotated, &secret)).await;
     ctx.gate.forget();
     answer
@@ -280,7 +281,7 @@ pub(super) async fn revoke_api_key(ctx: Ctx<KeysManage>, path: Path<KeyPath>) ->
     ctx.check_if_match(key.version)?;
     if let Some(revoked) = key.revoke(ctx.now()) {
         keys::drop_secrets(&tx, key.id).await?;
-        store::write(&tx, &[Change::KeyRevoked(revoked)]).await?;
+        store::write_records(&tx, [revoked.other("revoked", Facts::new())]).await?;
     }
     let answer = ctx.commit(tx, NoContent).await;
     ctx.gate.forget();

@@ -2,8 +2,8 @@
 
 use actix_web::{get, post};
 use serde::{Deserialize, Serialize};
+use tandem_domain::access::change::AccessChange;
 use tandem_domain::access::{Actor, Scope};
-use tandem_domain::change::Change;
 use tandem_domain::id::TeamId;
 use tandem_store as store;
 use tandem_store::access::{invitations, sessions, users};
@@ -112,7 +112,7 @@ pub(super) async fn change_password(ctx: Ctx<Account>, body: Json<ChangePassword
     attempt.succeed(&tx).await?;
     users::replace_password(&tx, user.id, &known, hash).await?;
     sessions::revoke_all(&tx, user.id, session(&ctx)).await?;
-    store::write(&tx, &[Change::PasswordChanged(user.id)]).await?;
+    store::write_records(&tx, [AccessChange::PasswordChanged(user.id)]).await?;
     tx.commit().await?;
     ctx.gate.forget();
     Ok(NoContent)
@@ -146,7 +146,7 @@ pub(super) async fn accept_invitation(ctx: Ctx<Public>, body: Json<AcceptInvitat
         .await?;
     users::set_password(&tx, user_id, hash).await?;
     sessions::revoke_all(&tx, user_id, None).await?;
-    store::write(&tx, &[Change::PasswordChanged(user_id)]).await?;
+    store::write_records(&tx, [AccessChange::PasswordChanged(user_id)]).await?;
     tx.commit().await?;
     ctx.gate.forget();
     Ok(NoContent)

@@ -6,7 +6,7 @@ use actix_web::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use tandem_domain::change::Change;
+use tandem_domain::access::change::AccessChange;
 use tandem_domain::id::{SessionId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_store as store;
@@ -107,7 +107,7 @@ pub(super) async fn rotate_signing_key(ctx: Ctx<UsersManage>) -> Reply<Json<Sign
     signing::lock(&tx).await?;
     let key = add(&tx, &ctx.master).await?;
     let (id, kid) = (key.id, key.kid.clone());
-    store::write(&tx, &[Change::SigningKeyRotated { id, kid }]).await?;
+    store::write_records(&tx, [AccessChange::SigningKeyRotated { id, kid }]).await?;
     let previous_valid_until = ctx.now().plus_millis(STAYS_VALID);
     let view = SigningKeyView {
         kid: key.kid,

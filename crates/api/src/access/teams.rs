@@ -4,10 +4,10 @@ use actix_web::{get, patch, post};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tandem_domain::access::account::{Team, ascending};
-use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{TeamId, UserId};
 use tandem_domain::instant::Timestamp;
+use tandem_domain::record::Plain;
 use tandem_store as store;
 use tandem_store::Tx;
 use tandem_store::access::{lock_accounts, teams, users};
@@ -132,9 +132,7 @@ pub(super) async fn create_team(ctx: Ctx<UsersManage>, body: Json<CreateTeam>) -
         created_at: now,
         updated_at: now,
     };
-    store::write(&tx, &[Change::TeamCreated(team.clone())])
-        .await
-        .map_err(taken)?;
+    store::write_records(&tx, [team.created()]).await.map_err(taken)?;
     let answer = Created::at(format!("/v1/teams/{}", team.id), TeamView::from(team)).tagged(etag(1, 0));
     let answer = ctx.commit(tx, answer).await;
     ctx.gate.forget();
@@ -193,20 +191,14 @@ pub(super) async fn update_team(
 
     let tx = ctx.begin().await?;
     lock_accounts(&tx).await?;
-    let mut team = teams::get(&tx, path.0.team_id).await?;
-    ctx.check_if_match(team.version)?;
-    if let Some(name) = name.as_deref().filter(|name| *name != team.name) {
+    let known = teams::get(&tx, path.0.team_id).await?;
+    ctx.check_if_match(known.version)?;
+    if let Some(name) = name.as_deref().filter(|name| *name != known.name) {
         unique_name(&tx, name).await?;
     }
     known_members(&tx, members.as_deref().unwrap_or_default()).await?;
-    if let Some(change) = team.edit(name, members, ctx.now()) {
-        store::write(&tx, std::slice::from_ref(&change))
-            .await
-            .map_err(taken)?;
-        if let Change::TeamEdited { team: edited, .. } = change {
-            team = edited;
-        }
-    }
+    let (team, change) = known.edit(name, members, ctx.now());
+    store::write_records(&tx, change).await.map_err(taken)?;
     let answer = Tagged::new(etag(team.version, 0), team.into());
     let answer = ctx.commit(tx, answer).await;
     ctx.gate.forget();

@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tandem_domain::access::Role;
 use tandem_domain::access::account::{LastAdmin, User, UserEdit};
-use tandem_domain::change::Change;
+use tandem_domain::access::change::AccessChange;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::UserId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::identity::Email;
+use tandem_domain::record::Plain;
 use tandem_store as store;
 use tandem_store::access::users::UserFilter;
 use tandem_store::access::{invitations, lock_accounts, sessions, users};
@@ -211,9 +212,7 @@ pub(super) async fn create_user(ctx: Ctx<UsersManage>, body: Json<CreateUser>) -
         created_at: now,
         updated_at: now,
     };
-    store::write(&tx, &[Change::UserCreated(user.clone())])
-        .await
-        .map_err(taken)?;
+    store::write_records(&tx, [user.created()]).await.map_err(taken)?;
     let invitation_token = match hash {
         Some(hash) => {
             users::set_password(&tx, user.id, hash).await?;
@@ -292,23 +291,20 @@ pub(super) async fn update_user(
 
     let tx = ctx.begin().await?;
     lock_accounts(&tx).await?;
-    let mut user = users::get(&tx, path.0.user_id).await?;
-    ctx.check_if_match(user.version)?;
-    let others = users::other_admins(&tx, user.id).await?;
+    let known = users::get(&tx, path.0.user_id).await?;
+    ctx.check_if_match(known.version)?;
+    let others = users::other_admins(&tx, known.id).await?;
     let edit = UserEdit {
         name,
         role,
         admin,
         disabled,
     };
-    let change = user
+    let (user, change) = known
         .edit(edit, others, ctx.now())
         .map_err(|LastAdmin| Problem::new(Code::LastAdmin))?;
-    if let Some(change) = change {
-        store::write(&tx, std::slice::from_ref(&change)).await?;
-        if let Change::UserEdited { user: edited, .. } = change {
-            user = edited;
-        }
+    if change.is_some() {
+        store::write_records(&tx, change).await?;
         if user.disabled_at.is_some() {
             sessions::revoke_all(&tx, user.id, None).await?;
             invitations::withdraw(&tx, user.id).await?;
@@ -342,7 +338,7 @@ pub(super) async fn create_reset_token(
     let expires_at = ctx.now().plus_millis(RESET);
     let reset_token = Some(invite(&tx, user.id, expires_at).await?);
     let user_id = user.id;
-    store::write(&tx, &[Change::ResetTokenCreated { user_id, expires_at }]).await?;
+    store::write_records(&tx, [AccessChange::ResetTokenCreated { user_id, expires_at }]).await?;
     let answer = Created::at(
         format!("/v1/users/{}", user.id),
         ResetToken {

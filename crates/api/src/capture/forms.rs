@@ -4,11 +4,12 @@ use actix_web::{get, patch, post};
 use serde::Deserialize;
 use serde_json::json;
 use tandem_domain::capture::{
-    EditForm, Form, FormConsent, FormField, FormKey, FormSettings, MakeForm, Refused, edit_form, make_form,
-    rotate_key,
+    CaptureChange, EditForm, Form, FormConsent, FormField, FormSettings, MakeForm, Refused, edit_form,
+    make_form, rotate_key,
 };
 use tandem_domain::change::Change;
 use tandem_domain::id::FormId;
+use tandem_domain::record::Plain;
 use tandem_store as store;
 use tandem_store::Tx;
 use utoipa::{IntoParams, ToSchema};
@@ -192,14 +193,8 @@ async fn create_form(ctx: Ctx<FormsWrite>, body: Json<FormWrite>) -> Reply<Creat
         &mut ctx.ids(),
     )
     .map_err(refused)?;
-    store::write(
-        &tx,
-        &[Change::FormCreated {
-            form: form.clone(),
-            key: key.clone(),
-        }],
-    )
-    .await?;
+    let issued = CaptureChange::KeyWritten(key.clone());
+    store::write(&tx, &[form.created().into(), issued.into()]).await?;
     let location = format!("/v1/forms/{}", form.id);
     let view = FormDetail::of(&ctx, form, &[key])?;
     let tag = view.etag();
@@ -286,15 +281,11 @@ async fn update_form(
         archived,
     };
     let tx = ctx.begin().await?;
-    let mut form = store::capture::form_for_update(&tx, path.0.form_id).await?;
+    let form = store::capture::form_for_update(&tx, path.0.form_id).await?;
     ctx.check_if_match(form.version)?;
-    let edited = edit_form(&form, asked, &custom_names(&tx), ctx.actor(), ctx.now()).map_err(refused)?;
-    if let Some(change) = edited {
-        store::write(&tx, std::slice::from_ref(&change)).await?;
-        if let Change::FormEdited { form: edited, .. } = change {
-            form = edited;
-        }
-    }
+    let (form, change) =
+        edit_form(&form, asked, &custom_names(&tx), ctx.actor(), ctx.now()).map_err(refused)?;
+    store::write_records(&tx, change).await?;
     let keys = store::capture::keys(&tx, path.0.form_id).await?;
     let view = FormDetail::of(&ctx, form, &keys)?;
     ctx.commit(tx, Tagged::new(view.etag(), view)).await
@@ -321,13 +312,14 @@ async fn rotate_form_key(
     let form = store::capture::form_for_update(&tx, path.0.form_id).await?;
     ctx.check_if_match(form.version)?;
     let keys = store::capture::keys(&tx, form.id).await?;
-    let change =
-        rotate_key(&form, &keys, fresh, until, ctx.actor(), ctx.now(), &mut ctx.ids()).map_err(refused)?;
-    store::write(&tx, std::slice::from_ref(&change)).await?;
-    let Change::FormKeyRotated { form, key, ended } = change else {
-        return Err(Problem::new(Code::InternalError).because("a rotation that rotates nothing"));
-    };
-    let keys: Vec<FormKey> = std::iter::once(key).chain(ended).collect();
+    let rotated = rotate_key(&form, &keys, fresh, until, ctx.actor(), ctx.now(), &mut ctx.ids());
+    let (rotated, keys) = rotated.map_err(refused)?;
+    let form = rotated.record.clone();
+    let written = keys.iter().cloned().map(CaptureChange::KeyWritten);
+    let changes: Vec<Change> = std::iter::once(rotated.into())
+        .chain(written.map(Change::from))
+        .collect();
+    store::write(&tx, &changes).await?;
     let view = FormDetail::of(&ctx, form, &keys)?;
     ctx.commit(tx, Tagged::new(view.etag(), view)).await
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, json};
+use tandem_domain::capture::CaptureChange;
 use tandem_domain::capture::{Posted, Submission, SubmissionStatus};
 use tandem_domain::change::Change;
 use tandem_domain::id::LeadId;
+use tandem_domain::leads::change::LeadChange;
 use tandem_domain::tracking::events::{Event, EventKind, Pages};
 use tandem_domain::tracking::visitors::{Link, Teller, visitor_key};
 use tandem_store::tracking::{self, Identified, Visitors};
@@ -38,14 +40,16 @@ impl Sent {
         let mut link = None;
         for change in changes {
             match change {
-                Change::LeadCreated { lead, .. } => drop(self.fresh.insert(lead.id)),
-                Change::SubmissionReceived(submission) | Change::SubmissionReplayed(submission) => {
+                Change::Lead(LeadChange::Created { lead, .. }) => drop(self.fresh.insert(lead.id)),
+                Change::Capture(
+                    CaptureChange::Received(submission) | CaptureChange::Replayed(submission),
+                ) => {
                     link = self.take(stamp, posted, submission);
                 }
                 _ => {}
             }
         }
-        link.map(Change::VisitorIdentified)
+        link.map(|link| LeadChange::VisitorIdentified(link).into())
     }
 
     fn take(&mut self, stamp: &Stamp, posted: &Posted, submission: &Submission) -> Option<Link> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix_web::web;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use tandem_domain::capture::CaptureChange;
 use tandem_domain::capture::{
     Captured, Form, Incoming, Posted, Submission, SubmissionStatus, Twins, capture, failed, statement,
 };
@@ -168,7 +169,7 @@ pub async fn replay(
     store::write(tx, &captured.changes).await?;
     sent.record(tx).await?;
     let again = captured.changes.into_iter().find_map(|change| match change {
-        Change::SubmissionReplayed(submission) => Some(submission),
+        Change::Capture(CaptureChange::Replayed(submission)) => Some(submission),
         _ => None,
     });
     again.ok_or_else(|| StoreError::Internal("a replay left no submission".into()))

@@ -188,7 +188,7 @@ async fn create_pipeline(ctx: Ctx<DealsWrite>, body: Json<CreatePipeline>) -> Re
             Problem::new(Code::Conflict).detail(format!("There are {MAX_PIPELINES} pipelines already"))
         );
     }
-    store::write(&tx, &changes).await?;
+    store::write_records(&tx, changes).await?;
     let location = format!("/v1/pipelines/{}", pipeline.id);
     let answer = Created::at(location, PipelineView::from(pipeline)).tagged(etag(1, 0));
     ctx.commit(tx, answer).await
@@ -272,7 +272,7 @@ async fn update_pipeline(
     {
         return Err(Problem::new(Code::AlreadyExists));
     }
-    store::write(&tx, &changes).await?;
+    store::write_records(&tx, changes).await?;
     ctx.commit(tx, Tagged::new(etag(pipeline.version, 0), pipeline.into()))
         .await
 }

@@ -7,9 +7,9 @@ use super::timeline::{EVENT, TOUCH};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value, json};
 use tandem_domain::access::ActorKind;
+use tandem_domain::change;
 use tandem_domain::id::{EntryId, Id, LeadId, Named, UserId, VisitorId};
 use tandem_domain::instant::Timestamp;
-use tandem_domain::journal::TYPES;
 use tandem_domain::tracking::events::Event;
 use tandem_domain::tracking::record::TouchRecord;
 use tandem_store::StoreError;
@@ -211,7 +211,7 @@ pub struct EntryType(&'static str);
 pub struct SubjectType(&'static str);
 
 fn types() -> impl Iterator<Item = &'static str> {
-    TYPES.iter().map(|(name, _)| *name)
+    change::types().map(|(name, _)| name)
 }
 
 fn subjects() -> BTreeSet<&'static str> {
@@ -260,8 +260,7 @@ impl<'de> Deserialize<'de> for SubjectType {
 
 impl PartialSchema for EntryType {
     fn schema() -> RefOr<Schema> {
-        let meanings: Vec<String> = TYPES
-            .iter()
+        let meanings: Vec<String> = change::types()
             .map(|(name, meaning)| format!("* `{name}`: {meaning}"))
             .collect();
         ObjectBuilder::new()

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use actix_web::get;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::json;
+use tandem_domain::change;
 use tandem_domain::id::{EntryId, Id, LeadId};
 use tandem_domain::instant::Timestamp;
-use tandem_domain::journal::TYPES;
 use tandem_domain::tracking::record::TouchKind;
 use tandem_store::{Snapshot, journal, leads, tracking};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -58,7 +58,7 @@ pub(super) struct TimelineQuery {
 struct TimelineType(&'static str);
 
 fn names() -> impl Iterator<Item = &'static str> {
-    TYPES.iter().map(|(name, _)| *name).chain([EVENT, TOUCH])
+    change::types().map(|(name, _)| name).chain([EVENT, TOUCH])
 }
 
 impl<'de> Deserialize<'de> for TimelineType {

@@ -9,6 +9,7 @@ use serde_json::json;
 use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::leads::custom::{self, CustomField};
+use tandem_domain::settings::SettingChange;
 use tandem_domain::settings::{CompanySettings, name};
 use tandem_store as store;
 use utoipa::ToSchema;
@@ -134,12 +135,12 @@ pub(crate) async fn replace(
     let version = known.version + 1;
     store::write(
         tx,
-        &[Change::SettingChanged {
+        &[Change::Setting(SettingChange::Changed {
             name,
             version,
             before: known.value,
             after,
-        }],
+        })],
     )
     .await?;
     Ok(version)

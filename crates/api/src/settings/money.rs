@@ -9,6 +9,7 @@ use serde_json::json;
 use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::money::{Currency, DatedRate, Rates};
+use tandem_domain::settings::SettingChange;
 use tandem_domain::settings::{CurrencySettings, name};
 use tandem_store as store;
 use utoipa::ToSchema;
@@ -181,12 +182,12 @@ pub(super) async fn update_exchange_rates(
     let mut version = known.version;
     if !gone.is_empty() || !come.is_empty() {
         version += 1;
-        let change = Change::RatesReplaced {
+        let change = Change::Setting(SettingChange::RatesReplaced {
             version,
             gone,
             come,
             count: after.len(),
-        };
+        });
         store::write(&tx, &[change]).await?;
     }
     ctx.commit(tx, Tagged::new(etag(version, 0), ExchangeRates::of(&after)))

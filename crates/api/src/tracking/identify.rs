@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use actix_web::post;
 use serde::{Deserialize, Serialize};
-use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::LeadId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::Touch;
+use tandem_domain::leads::change::LeadChange;
 use tandem_domain::tracking::events::MAX_AHEAD;
 use tandem_domain::tracking::record::TouchRecord;
 use tandem_domain::tracking::visitors::visitor_key;
@@ -137,7 +137,7 @@ async fn identify_visitor(ctx: Ctx<EventsWrite>, body: Json<IdentifyRequest>) ->
         .into_iter()
         .collect();
     if let Some(link) = link {
-        store::write(&tx, &[Change::VisitorIdentified(link)]).await?;
+        store::write_records(&tx, [LeadChange::VisitorIdentified(link)]).await?;
         store::tracking::record(&tx, &visitors, &links, vec![], &BTreeSet::new()).await?;
     }
     let answer = IdentifyAnswer {
@@ -182,7 +182,7 @@ async fn record_touch(ctx: Ctx<EventsWrite>, body: Json<TouchWrite>) -> Reply<Cr
     let lead_id = known(&tx, &who).await?;
     store::tracking::lock_leads(&tx, &BTreeSet::from([lead_id])).await?;
     let record = TouchRecord::given(ctx.ids().next(), lead_id, &touch, ctx.now());
-    store::write(&tx, &[Change::TouchAdded(Box::new(record.clone()))]).await?;
+    store::write_records(&tx, [LeadChange::TouchAdded(Box::new(record.clone()))]).await?;
     store::tracking::show(&tx, &BTreeSet::from([lead_id]), &BTreeSet::new()).await?;
     let view = TouchView::all(&tx, vec![record]).await?.pop();
     let view = view.ok_or_else(|| Problem::new(Code::InternalError).because("a touch has no view"))?;

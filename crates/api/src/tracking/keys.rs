@@ -3,9 +3,9 @@
 use actix_web::{delete, get, patch, post};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tandem_domain::change::Change;
 use tandem_domain::id::TrackingKeyId;
 use tandem_domain::instant::Timestamp;
+use tandem_domain::record::Plain;
 use tandem_domain::tracking::keys::{self, Refused, TrackingKey};
 use tandem_store as store;
 use utoipa::{IntoParams, ToSchema};
@@ -160,7 +160,7 @@ async fn create_tracking_key(
         &mut ctx.ids(),
     )
     .map_err(refused)?;
-    store::write(&tx, &[Change::TrackingKeyCreated(key.clone())]).await?;
+    store::write_records(&tx, [key.created()]).await?;
     let (location, tag) = (format!("/v1/tracking-keys/{}", key.id), etag(key.version, 0));
     ctx.commit(tx, Created::at(location, TrackingKeyView::from(key)).tagged(tag))
         .await
@@ -221,16 +221,11 @@ async fn update_tracking_key(
         allowed_origins,
     } = body.0;
     let tx = ctx.begin().await?;
-    let mut key = store::tracking::keys::get_for_update(&tx, path.0.tracking_key_id).await?;
+    let key = store::tracking::keys::get_for_update(&tx, path.0.tracking_key_id).await?;
     ctx.check_if_match(key.version)?;
     let asked = (name.as_deref(), allowed_origins.as_deref());
-    let edited = keys::edit(&key, asked.0, asked.1, ctx.actor(), ctx.now()).map_err(refused)?;
-    if let Some(change) = edited {
-        store::write(&tx, std::slice::from_ref(&change)).await?;
-        if let Change::TrackingKeyEdited { key: edited, .. } = change {
-            key = edited;
-        }
-    }
+    let (key, change) = keys::edit(&key, asked.0, asked.1, ctx.actor(), ctx.now()).map_err(refused)?;
+    store::write_records(&tx, change).await?;
     ctx.commit(tx, tagged(key)).await
 }
 
@@ -253,8 +248,9 @@ async fn rotate_tracking_key(
     let key = store::tracking::keys::get_for_update(&tx, path.0.tracking_key_id).await?;
     ctx.check_if_match(key.version)?;
     let until = ctx.now().plus_millis(grace * 1000);
-    let key = keys::rotate(&key, fresh, until, ctx.actor(), ctx.now()).map_err(refused)?;
-    store::write(&tx, &[Change::TrackingKeyRotated(key.clone())]).await?;
+    let rotated = keys::rotate(&key, fresh, until, ctx.actor(), ctx.now()).map_err(refused)?;
+    let key = rotated.record.clone();
+    store::write_records(&tx, [rotated]).await?;
     ctx.commit(tx, tagged(key)).await
 }
 
@@ -266,9 +262,8 @@ async fn revoke_tracking_key(ctx: Ctx<FormsWrite>, path: Path<TrackingKeyPath>) 
     let tx = ctx.begin().await?;
     let key = store::tracking::keys::get_for_update(&tx, path.0.tracking_key_id).await?;
     ctx.check_if_match(key.version)?;
-    if let Some(revoked) = keys::revoke(&key, ctx.actor(), ctx.now()).map_err(refused)? {
-        store::write(&tx, &[Change::TrackingKeyRevoked(revoked)]).await?;
-    }
+    let revoked = keys::revoke(&key, ctx.actor(), ctx.now()).map_err(refused)?;
+    store::write_records(&tx, revoked).await?;
     ctx.commit(tx, NoContent).await
 }
 

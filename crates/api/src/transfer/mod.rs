@@ -17,8 +17,8 @@ use actix_web::{get, post, web};
 use serde::Deserialize;
 use serde_json::json;
 use tandem_domain::access::{Actor, Scope};
-use tandem_domain::change::Change;
 use tandem_domain::id::ImportId;
+use tandem_domain::record::Plain;
 use tandem_domain::transfer::mapping::{Mapping, OF_HISTORY};
 use tandem_domain::transfer::{Failure, FileFacts, FileFormat, ImportKind, ImportMode, ImportState};
 use tandem_store::transfer::ImportFilter;
@@ -203,7 +203,7 @@ async fn create(ctx: &Ctx<ImportsWrite>, kept: keeper::Kept, asked: Asked) -> Re
     }
     let import = kept.import(asked, ctx.actor(), ctx.now());
     let tx = ctx.begin().await?;
-    store::write(&tx, &[Change::ImportCreated(Box::new(import.clone()))]).await?;
+    store::write_records(&tx, [import.created()]).await?;
     let location = format!("/v1/imports/{}", import.id);
     let view = ImportView::of(import, &rules.custom_fields, ctx.now());
     ctx.commit(tx, Accepted::at(location, view)).await
@@ -353,8 +353,8 @@ async fn cancel_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<
     if import.has_ended() {
         return Err(Problem::new(Code::Conflict).detail("The import has ended already"));
     }
-    import.end(Some(Failure::new("cancelled", "ended by hand")), ctx.now());
-    store::write(&tx, &[Change::ImportEnded(Box::new(import.clone()))]).await?;
+    let ended = import.end(Some(Failure::new("cancelled", "ended by hand")), ctx.now());
+    store::write_records(&tx, [ended]).await?;
     let view = ImportView::of(import, &tx.rules().custom_fields, ctx.now());
     ctx.commit(tx, Json(view)).await
 }

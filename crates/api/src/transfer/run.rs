@@ -8,6 +8,7 @@ use tandem_domain::access::{Actor, ActorKind, Person, Role};
 use tandem_domain::change::Change;
 use tandem_domain::id::ImportId;
 use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::change::LeadChange;
 use tandem_domain::leads::identity::Key;
 use tandem_domain::transfer::mapping::Mapping;
 use tandem_domain::transfer::values::Plan;
@@ -277,8 +278,8 @@ impl Runner<'_> {
         if import.has_ended() {
             return Ok(());
         }
-        import.end(failure, now);
-        store::write(&tx, &[Change::ImportEnded(Box::new(import))]).await?;
+        let ended = import.end(failure, now);
+        store::write_records(&tx, [ended]).await?;
         tx.commit().await?;
         forget_file(self.db, self.ambient, id).await
     }
@@ -328,7 +329,7 @@ async fn same(tx: &Tx, import: &Import) -> Result<Import, Refused> {
 /// On a dry run a later batch does not find what an earlier one would have made: it is counted once all the same.
 fn forget_twins(taken: &mut Taken, tried: &mut HashSet<Key>) {
     for change in &taken.changes {
-        if let Change::LeadCreated { lead, .. } = change {
+        if let Change::Lead(LeadChange::Created { lead, .. }) = change {
             let keys: Vec<Key> = lead
                 .identifiers
                 .iter()

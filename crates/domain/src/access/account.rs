@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::access::{Role, Scope};
-use crate::change::{Change, Facts};
 use crate::id::{KeyId, TeamId, UserId};
 use crate::instant::Timestamp;
+use crate::record::{Edited, Plain, counted};
 
 /// A user of Tandem. Its password is no part of it: the store keeps its hash apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,12 +43,7 @@ impl User {
 
     /// Change it; `None` where nothing becomes different. `other_admins` is the number of administrators beside this
     /// user who can log in: one must remain.
-    pub fn edit(
-        &self,
-        edit: UserEdit,
-        other_admins: u64,
-        now: Timestamp,
-    ) -> Result<Option<Change>, LastAdmin> {
+    pub fn edit(&self, edit: UserEdit, other_admins: u64, now: Timestamp) -> Result<Edited<Self>, LastAdmin> {
         let mut user = self.clone();
         user.name = edit.name.unwrap_or(user.name);
         user.role = edit.role.unwrap_or(user.role);
@@ -61,16 +56,20 @@ impl User {
         if self.is_active_admin() && !user.is_active_admin() && other_admins == 0 {
             return Err(LastAdmin);
         }
-        let Some((before, after)) = differences(&self.facts(), &user.facts()) else {
-            return Ok(None);
-        };
-        user.version += 1;
-        user.updated_at = now;
-        Ok(Some(Change::UserEdited { user, before, after }))
+        Ok(self.becomes(user, now))
     }
+}
 
-    fn facts(&self) -> [(&'static str, Value); 4] {
-        [
+impl Plain for User {
+    const NOUN: &'static str = "user";
+    const TYPES: &'static [(&'static str, &'static str)] = &[
+        ("user.created", "A user was created or invited."),
+        ("user.updated", "A user's name, role or state changed."),
+    ];
+
+    fn facts(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("email", json!(self.email)),
             ("name", json!(self.name)),
             ("role", json!(self.role)),
             ("admin", json!(self.admin)),
@@ -97,17 +96,6 @@ pub struct UserEdit {
 #[error("at least one active administrator must remain")]
 pub struct LastAdmin;
 
-/// The values that differ, before and after; `None` where all are equal.
-pub(crate) fn differences(before: &[(&str, Value)], after: &[(&str, Value)]) -> Option<(Facts, Facts)> {
-    let changed = before.iter().zip(after).filter(|(old, new)| old != new);
-    let (mut old_values, mut new_values) = (Facts::new(), Facts::new());
-    for ((name, old), (_, new)) in changed {
-        old_values.insert((*name).to_owned(), old.clone());
-        new_values.insert((*name).to_owned(), new.clone());
-    }
-    (!new_values.is_empty()).then_some((old_values, new_values))
-}
-
 /// A team of users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Team {
@@ -127,18 +115,23 @@ pub struct Team {
 
 impl Team {
     /// Change its name, its members or both; `None` where nothing becomes different.
-    pub fn edit(&self, name: Option<String>, members: Option<Vec<UserId>>, now: Timestamp) -> Option<Change> {
+    pub fn edit(&self, name: Option<String>, members: Option<Vec<UserId>>, now: Timestamp) -> Edited<Self> {
         let mut team = self.clone();
         team.name = name.unwrap_or(team.name);
         team.members = members.map_or(team.members, ascending);
-        let (before, after) = differences(&self.facts(), &team.facts())?;
-        team.version += 1;
-        team.updated_at = now;
-        Some(Change::TeamEdited { team, before, after })
+        self.becomes(team, now)
     }
+}
 
-    fn facts(&self) -> [(&'static str, Value); 2] {
-        [("name", json!(self.name)), ("members", json!(self.members))]
+impl Plain for Team {
+    const NOUN: &'static str = "team";
+    const TYPES: &'static [(&'static str, &'static str)] = &[
+        ("team.created", "A team was created."),
+        ("team.updated", "A team's name or members changed."),
+    ];
+
+    fn facts(&self) -> Vec<(&'static str, Value)> {
+        vec![("name", json!(self.name)), ("members", json!(self.members))]
     }
 }
 
@@ -205,10 +198,30 @@ impl ApiKey {
     }
 }
 
+impl Plain for ApiKey {
+    const NOUN: &'static str = "api_key";
+    const TYPES: &'static [(&'static str, &'static str)] = &[
+        ("api_key.created", "A secret key was created."),
+        ("api_key.rotated", "A secret key has a new secret."),
+        ("api_key.revoked", "A secret key was revoked."),
+    ];
+
+    fn facts(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("name", json!(self.name)),
+            ("scopes", json!(self.scopes)),
+            ("expires_at", json!(self.expires_at)),
+        ]
+    }
+}
+
+counted!(User, Team, ApiKey);
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::id::Ids;
+    use crate::record::{Happened, RecordChange};
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)
@@ -255,14 +268,20 @@ mod tests {
             role: Some(Role::Admin),
             ..UserEdit::default()
         };
-        let Ok(Some(Change::UserEdited { user, before, after })) = admin().edit(edit.clone(), 0, at(7))
+        let Ok((
+            user,
+            Some(RecordChange {
+                happened: Happened::Edited { before, after },
+                ..
+            }),
+        )) = admin().edit(edit.clone(), 0, at(7))
         else {
             panic!("the edit did not go through");
         };
         assert_eq!((user.version, user.updated_at), (2, at(7)));
         assert_eq!(json!({"name": "Ada"}), json!(before));
         assert_eq!(json!({"name": "Ada L."}), json!(after));
-        assert_eq!(user.edit(edit, 0, at(8)), Ok(None));
+        assert_eq!(user.edit(edit, 0, at(8)), Ok((user.clone(), None)));
     }
 
     #[test]

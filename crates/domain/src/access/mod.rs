@@ -1,6 +1,7 @@
 //! Who may do what: roles, scopes, and the person or key that acts.
 
 pub mod account;
+pub mod change;
 pub mod origins;
 pub mod session;
 pub mod throttle;

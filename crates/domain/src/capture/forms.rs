@@ -1,15 +1,16 @@
 //! Making and changing forms: who may, which fields and origins are sound.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Form, FormConsent, FormField, FormKey};
 use crate::access::origins::{origin, origins};
 use crate::access::{Actor, Denied};
-use crate::change::{Change, Facts};
 use crate::fault::Fault;
 use crate::id::Ids;
 use crate::instant::Timestamp;
+use crate::journal::Facts;
 use crate::leads::fields::{CompanyField, LeadField};
+use crate::record::{Counted, Edited, Plain, RecordChange, counted};
 
 /// What a form is set to, besides its fields and origins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -117,7 +118,7 @@ pub fn edit_form(
     custom_names: &[&str],
     actor: &Actor,
     now: Timestamp,
-) -> Result<Option<Change>, Refused> {
+) -> Result<Edited<Form>, Refused> {
     may_change_forms(actor)?;
     let mut faults = vec![];
     let mut edited = form.clone();
@@ -148,22 +149,12 @@ pub fn edit_form(
     if !faults.is_empty() {
         return Err(Refused::Invalid(faults));
     }
-    if edited == *form {
-        return Ok(None);
-    }
-    edited.version += 1;
-    edited.updated_at = now;
-    let (before, after) = differences(form, &edited);
-    Ok(Some(Change::FormEdited {
-        form: edited,
-        before,
-        after,
-    }))
+    Ok(form.becomes(edited, now))
 }
 
 /// Give a form another publishable key. Those that it has keep working until `until`, or until their own end.
 ///
-/// Answers the new key, and the older ones with the end that they have now.
+/// Answers the keys too: the new one first, then the older ones with the end that they have now.
 pub fn rotate_key(
     form: &Form,
     keys: &[FormKey],
@@ -172,17 +163,16 @@ pub fn rotate_key(
     actor: &Actor,
     now: Timestamp,
     ids: &mut Ids,
-) -> Result<Change, Refused> {
+) -> Result<(RecordChange<Form>, Vec<FormKey>), Refused> {
     may_change_forms(actor)?;
     let ended = |key: &FormKey| FormKey {
         expires_at: Some(key.expires_at.map_or(until, |end| end.min(until))),
         ..key.clone()
     };
-    let form = Form {
-        version: form.version + 1,
-        updated_at: now,
-        ..form.clone()
-    };
+    let ended: Vec<FormKey> = keys.iter().map(ended).collect();
+    let ends: Vec<_> = ended.iter().map(|key| key.expires_at).collect();
+    let mut form = form.clone();
+    form.count(now);
     let key = FormKey {
         id: ids.next(),
         form_id: form.id,
@@ -190,11 +180,9 @@ pub fn rotate_key(
         expires_at: None,
         created_at: now,
     };
-    Ok(Change::FormKeyRotated {
-        form,
-        key,
-        ended: keys.iter().map(ended).collect(),
-    })
+    let data = Facts::from_iter([("older_keys_end".to_owned(), json!(ends))]);
+    let rotated = form.other("key_rotated", data);
+    Ok((rotated, std::iter::once(key).chain(ended).collect()))
 }
 
 /// Forms are marketing's. A key by itself acts by its scope.
@@ -205,28 +193,32 @@ fn may_change_forms(actor: &Actor) -> Result<(), Denied> {
     }
 }
 
-fn differences(old: &Form, new: &Form) -> (Facts, Facts) {
-    let facts = |form: &Form| {
-        [
-            ("name", json!(form.name)),
-            ("fields", json!(form.fields)),
-            ("allowed_origins", json!(form.allowed_origins)),
-            ("redirect_url", json!(form.settings.redirect_url)),
-            ("honeypot_field", json!(form.settings.honeypot_field)),
-            ("min_fill_seconds", json!(form.settings.min_fill_seconds)),
-            ("service_requested", json!(form.settings.service_requested)),
-            ("consent", json!(form.settings.consent)),
-            ("archived", json!(form.archived_at.is_some())),
+counted!(Form);
+
+impl Plain for Form {
+    const NOUN: &'static str = "form";
+    const TYPES: &'static [(&'static str, &'static str)] = &[
+        ("form.created", "A form was created."),
+        ("form.updated", "A form changed."),
+        (
+            "form.key_rotated",
+            "A form has another publishable key; the older ones work until their end.",
+        ),
+    ];
+
+    fn facts(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("name", json!(self.name)),
+            ("fields", json!(self.fields)),
+            ("allowed_origins", json!(self.allowed_origins)),
+            ("redirect_url", json!(self.settings.redirect_url)),
+            ("honeypot_field", json!(self.settings.honeypot_field)),
+            ("min_fill_seconds", json!(self.settings.min_fill_seconds)),
+            ("service_requested", json!(self.settings.service_requested)),
+            ("consent", json!(self.settings.consent)),
+            ("archived", json!(self.archived_at.is_some())),
         ]
-    };
-    let (mut before, mut after) = (Facts::new(), Facts::new());
-    for ((name, was), (_, is)) in facts(old).into_iter().zip(facts(new)) {
-        if was != is {
-            before.insert(name.to_owned(), was);
-            after.insert(name.to_owned(), is);
-        }
     }
-    (before, after)
 }
 
 /// What is wrong with the fields of a form that is to be saved.

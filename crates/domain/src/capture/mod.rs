@@ -1,6 +1,7 @@
 //! Forms and what strangers send to them.
 
 mod answers;
+mod change;
 mod forms;
 mod spam;
 mod submission;
@@ -17,6 +18,8 @@ pub use crate::leads::consent::LegalBasis;
 
 pub use crate::access::origins::origin;
 pub use answers::{Answers, MAX_FIELDS, MAX_VALUE_BYTES, country, statement, ticked};
+pub use change::CaptureChange;
+pub(crate) use change::TYPES;
 pub use forms::{
     EditForm, FormSettings, MakeForm, Refused, edit_form, form_faults, is_reserved, make_form, rotate_key,
 };

@@ -4,11 +4,13 @@ use super::answers::Answers;
 use super::spam::signs;
 use super::{Earlier, Form, Posted, Sameness, Submission, SubmissionFault, SubmissionStatus, Twins};
 use crate::access::Actor;
+use crate::capture::CaptureChange;
 use crate::change::Change;
 use crate::fault::Fault;
 use crate::id::{Ids, LeadId, SubmissionId};
 use crate::instant::Timestamp;
 use crate::judge::{Rulebook, judge};
+use crate::leads::change::LeadChange;
 use crate::leads::consent::{self, StateConsent};
 use crate::leads::identity::{Kind, email_key};
 use crate::leads::save::{self, MAX_IDENTIFIERS, OnConflict, Statement};
@@ -107,8 +109,8 @@ pub fn capture(
         );
     }
     let received = match again {
-        None => Change::SubmissionReceived(submission),
-        Some(_) => Change::SubmissionReplayed(submission),
+        None => Change::Capture(CaptureChange::Received(submission)),
+        Some(_) => Change::Capture(CaptureChange::Replayed(submission)),
     };
     Captured {
         id,
@@ -128,7 +130,7 @@ pub fn failed(incoming: Incoming<'_>, now: Timestamp) -> Change {
         ..
     } = incoming;
     let fault = Fault::new("", "failed", "could not be worked on; it can be replayed");
-    Change::SubmissionReceived(Submission {
+    Change::Capture(CaptureChange::Received(Submission {
         id,
         version: 1,
         form_id: form.id,
@@ -140,7 +142,7 @@ pub fn failed(incoming: Incoming<'_>, now: Timestamp) -> Change {
         faults: vec![SubmissionFault::from(&fault)],
         twin: sameness.map(|sameness| sameness.key(now)),
         received_at: now,
-    })
+    }))
 }
 
 struct Decided {
@@ -276,7 +278,7 @@ fn take_up_again(world: &mut World, lead_id: LeadId, now: Timestamp) -> Option<C
     lead.archived_at = None;
     lead.version += 1;
     lead.updated_at = now.max(lead.updated_at);
-    Some(Change::LeadRestored(Box::new(lead.clone())))
+    Some(Change::Lead(LeadChange::Restored(Box::new(lead.clone()))))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::{Act, Closing, Deal, Outcome, Refused, Revenue, State, deals_of, move
 use crate::access::Role;
 use crate::agreement::{Reason, Requires};
 use crate::change::Change;
+use crate::deals::change::DealChange;
 use crate::fault::Fault;
 use crate::id::{DealId, Ids};
 use crate::instant::Timestamp;
@@ -84,10 +85,10 @@ pub fn close(
         .map(|amount| Revenue::of(amount, value));
     let primary = after.primary_lead_id;
     world.deals.insert(deal_id, after.clone());
-    let mut changes = vec![Change::DealClosed {
+    let mut changes = vec![Change::Deal(DealChange::Closed {
         deal: Box::new(after),
         made,
-    }];
+    })];
     if let (Some(lead_id), Some(to)) = (primary, goes) {
         let step = Step {
             reason: asked.reason.clone(),
@@ -278,10 +279,10 @@ pub fn reopen(
         .map(|amount| Revenue::of(amount, closing.value).reversed());
     let (primary, owner) = (after.primary_lead_id, after.owner_id);
     world.deals.insert(deal_id, after.clone());
-    let mut changes = vec![Change::DealReopened {
+    let mut changes = vec![Change::Deal(DealChange::Reopened {
         deal: Box::new(after),
         made,
-    }];
+    })];
     if let Some(lead_id) = primary.filter(|_| goes_back) {
         let step = Step {
             note: Some(note.to_owned()),

@@ -4,10 +4,11 @@ use jiff::civil::Date;
 
 use super::open::group;
 use super::{Act, BuyingRole, Member, Recurring, Refused};
-use crate::access::account::differences;
 use crate::change::Change;
+use crate::deals::change::DealChange;
 use crate::fault::Fault;
 use crate::id::{CompanyId, DealId, LeadId, UserId};
+use crate::journal::differences;
 use crate::money::Money;
 use crate::world::World;
 
@@ -96,11 +97,11 @@ pub fn edit(
     after.version += 1;
     after.updated_at = act.now.max(deal.updated_at);
     world.deals.insert(deal_id, after.clone());
-    Ok(Some(Change::DealEdited {
+    Ok(Some(Change::Deal(DealChange::Edited {
         deal: Box::new(after),
         before: old,
         after: new,
-    }))
+    })))
 }
 
 /// The group as it is to be; the primary lead stays in it.

@@ -1,6 +1,7 @@
 //! Deals: business that is open, won or lost, with the leads that decide on it, and the stages that it goes through.
 
 mod act;
+pub mod change;
 mod close;
 mod edit;
 mod open;

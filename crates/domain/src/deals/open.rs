@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Act, BuyingRole, Deal, MAX_MEMBERS, Member, READY, Recurring, Refused, moved};
 use crate::change::Change;
+use crate::deals::change::DealChange;
 use crate::deals::pipelines::Pipeline;
 use crate::fault::Fault;
 use crate::id::{CompanyId, DealId, Ids, LeadId, PipelineId, UserId};
@@ -123,17 +124,17 @@ pub fn open(
         updated_at: act.now,
     };
     let made = moved(&deal, None, &act, ids);
-    let mut after: crate::change::Facts = deal
+    let mut after: crate::journal::Facts = deal
         .facts()
         .map(|(name, value)| (name.to_owned(), value))
         .into_iter()
         .collect();
     after.insert("external_id".into(), json!(deal.external_id));
-    let mut changes = vec![Change::DealOpened {
+    let mut changes = vec![Change::Deal(DealChange::Opened {
         deal: Box::new(deal.clone()),
         made,
         after,
-    }];
+    })];
     let (id, key) = (deal.id, deal.external_id.clone());
     world.deals.insert(id, deal);
     world.deals_by_key.extend(key.map(|key| (key, id)));
@@ -317,8 +318,8 @@ pub fn move_to(
     let mut made = moved(&after, Some(from), &act, ids);
     made.note = asked.note.clone();
     world.deals.insert(deal_id, after.clone());
-    Ok(vec![Change::DealMoved {
+    Ok(vec![Change::Deal(DealChange::Moved {
         deal: Box::new(after),
         made,
-    }])
+    })])
 }

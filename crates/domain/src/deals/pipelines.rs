@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::access::account::differences;
 use crate::access::{Actor, Denied, Role};
-use crate::change::Change;
 use crate::deals::State;
 use crate::fault::Fault;
 use crate::id::{Id, Ids, PipelineId};
 use crate::instant::Timestamp;
+use crate::record::{Plain, RecordChange, counted};
 
 /// The most stages of a pipeline, won and lost among them.
 pub const MAX_STAGES: usize = 32;
@@ -200,7 +199,7 @@ pub fn create(
     actor: &Actor,
     now: Timestamp,
     ids: &mut Ids,
-) -> Result<(Pipeline, Vec<Change>), Refused> {
+) -> Result<(Pipeline, Vec<RecordChange<Pipeline>>), Refused> {
     may_manage(actor)?;
     let stages = complete(stages, "/stages").map_err(Refused::Invalid)?;
     let pipeline = Pipeline {
@@ -213,11 +212,11 @@ pub fn create(
         created_at: now,
         updated_at: now,
     };
-    let mut changes: Vec<Change> = default
+    let mut changes: Vec<_> = default
         .and_then(|other| stand_back(other, now))
         .into_iter()
         .collect();
-    changes.push(Change::PipelineCreated(pipeline.clone()));
+    changes.push(pipeline.created());
     Ok((pipeline, changes))
 }
 
@@ -231,7 +230,7 @@ pub fn edit(
     default: Option<&Pipeline>,
     actor: &Actor,
     now: Timestamp,
-) -> Result<(Pipeline, Vec<Change>), Refused> {
+) -> Result<(Pipeline, Vec<RecordChange<Pipeline>>), Refused> {
     may_manage(actor)?;
     let mut edited = pipeline.clone();
     edited.name = edit.name.unwrap_or(edited.name);
@@ -270,43 +269,41 @@ pub fn edit(
     if edited.archived_at.is_some() && pipeline.archived_at.is_none() && open > 0 {
         return Err(Refused::HasOpenDeals(open));
     }
-    let Some(change) = changed(pipeline, &mut edited, now) else {
-        return Ok((edited, vec![]));
-    };
+    let (edited, change) = pipeline.becomes(edited, now);
     let takes_place = edited.is_default && !pipeline.is_default;
-    let mut changes: Vec<Change> = default
+    let mut changes: Vec<_> = default
         .filter(|other| takes_place && other.id != edited.id)
         .and_then(|other| stand_back(other, now))
         .into_iter()
         .collect();
-    changes.push(change);
+    changes.extend(change);
     Ok((edited, changes))
 }
 
 /// The former default pipeline, which another one follows.
-fn stand_back(other: &Pipeline, now: Timestamp) -> Option<Change> {
-    let mut edited = Pipeline {
+fn stand_back(other: &Pipeline, now: Timestamp) -> Option<RecordChange<Pipeline>> {
+    let edited = Pipeline {
         is_default: false,
         ..other.clone()
     };
-    changed(other, &mut edited, now)
+    other.becomes(edited, now).1
 }
 
-fn changed(before: &Pipeline, after: &mut Pipeline, now: Timestamp) -> Option<Change> {
-    let facts = |one: &Pipeline| {
-        [
-            ("name", json!(one.name)),
-            ("is_default", json!(one.is_default)),
-            ("stages", json!(one.stages)),
-            ("archived_at", json!(one.archived_at)),
+counted!(Pipeline);
+
+impl Plain for Pipeline {
+    const NOUN: &'static str = "pipeline";
+    const TYPES: &'static [(&'static str, &'static str)] = &[
+        ("pipeline.created", "A pipeline was created."),
+        ("pipeline.updated", "A pipeline changed."),
+    ];
+
+    fn facts(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("name", json!(self.name)),
+            ("is_default", json!(self.is_default)),
+            ("stages", json!(self.stages)),
+            ("archived_at", json!(self.archived_at)),
         ]
-    };
-    let (old, new) = differences(&facts(before), &facts(after))?;
-    after.version += 1;
-    after.updated_at = now.max(before.updated_at);
-    Some(Change::PipelineEdited {
-        pipeline: after.clone(),
-        before: old,
-        after: new,
-    })
+    }
 }

@@ -9,7 +9,9 @@ use super::pipelines::Pipeline;
 use super::*;
 use crate::access::{Actor, Denied, Person, Role};
 use crate::change::Change;
+use crate::deals::change::DealChange;
 use crate::id::{CycleId, Ids};
+use crate::leads::change::LeadChange;
 use crate::leads::{Lead, Profile};
 use crate::lifecycle::{Cycle, Stage};
 use crate::money::{DatedRate, NotConverted, Rates};
@@ -143,7 +145,7 @@ fn a_deal_takes_its_lead_to_customer() {
 
     assert_eq!(story.stage(lead), Stage::Customer);
     assert!(
-        matches!(&changes[..], [Change::DealClosed { .. }, Change::LeadMoved { transition, .. }]
+        matches!(&changes[..], [Change::Deal(DealChange::Closed { .. }), Change::Lead(LeadChange::Moved { transition, .. })]
         if transition.reason.as_deref() == Some("price") && transition.from == Some(Stage::Opportunity))
     );
     let again = story.open(lead).unwrap();
@@ -238,7 +240,7 @@ fn revenue_is_taken_back_by_the_date_of_the_reopening() {
     story.now = story.now.plus_millis(40 * DAY);
     let reopened = story.reopen(deal);
     let revenue = |changes: &[Change]| match &changes[0] {
-        Change::DealClosed { made, .. } | Change::DealReopened { made, .. } => (
+        Change::Deal(DealChange::Closed { made, .. } | DealChange::Reopened { made, .. }) => (
             made.at,
             made.revenue.unwrap().amount,
             made.revenue.unwrap().base.unwrap().0,
@@ -249,7 +251,7 @@ fn revenue_is_taken_back_by_the_date_of_the_reopening() {
     assert_eq!((won.1, won.2, back.1, back.2), (5000, 5000, -5000, -5000));
     assert!(back.0 > won.0.plus_millis(39 * DAY));
     let lost = story.close(deal, Outcome::Lost).unwrap();
-    assert!(matches!(&lost[0], Change::DealClosed { made, .. } if made.revenue.is_none()));
+    assert!(matches!(&lost[0], Change::Deal(DealChange::Closed { made, .. }) if made.revenue.is_none()));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::Lead;
@@ -14,6 +15,7 @@ use crate::access::{Actor, Denied};
 use crate::change::Change;
 use crate::id::{CompanyId, DuplicateId, Ids, LeadId};
 use crate::instant::Timestamp;
+use crate::journal::{Entry, Subject};
 
 /// The most leads that may share a phone and still be taken for one person each: beyond it is a switchboard.
 pub const MOST_BEHIND_A_PHONE: u64 = 5;
@@ -352,7 +354,7 @@ pub fn settle(
 
 /// The first suggestion of two leads.
 fn first(leads: (LeadId, LeadId), reasons: BTreeSet<Reason>, now: Timestamp, ids: &mut Ids) -> Change {
-    Change::DuplicateSuggested(Duplicate {
+    Change::Duplicate(DuplicateChange::Suggested(Duplicate {
         id: ids.next(),
         version: 1,
         leads,
@@ -360,7 +362,57 @@ fn first(leads: (LeadId, LeadId), reasons: BTreeSet<Reason>, now: Timestamp, ids
         state: DuplicateState::Open,
         created_at: now,
         updated_at: now,
-    })
+    }))
+}
+
+/// The types of entry about suggestions, with what they mean.
+pub(crate) const TYPES: &[(&str, &str)] = &[
+    ("duplicate.suggested", "Two leads may be one person."),
+    (
+        "duplicate.withdrawn",
+        "Nothing suggests any more that two leads are one person.",
+    ),
+    (
+        "duplicate.dismissed",
+        "A suggestion was dismissed: the leads are two people.",
+    ),
+];
+
+/// What happened to a suggestion that two leads are one person.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DuplicateChange {
+    /// Two leads may be one person.
+    Suggested(Duplicate),
+    /// Nothing suggests it any more.
+    Withdrawn(Duplicate),
+    /// A user dismissed it.
+    Dismissed(Duplicate),
+}
+
+impl DuplicateChange {
+    /// The suggestion as it is now.
+    pub fn duplicate(&self) -> &Duplicate {
+        match self {
+            Self::Suggested(duplicate) | Self::Withdrawn(duplicate) | Self::Dismissed(duplicate) => duplicate,
+        }
+    }
+
+    /// The entry stands with the younger lead.
+    pub(crate) fn entry(&self) -> Entry {
+        let duplicate = self.duplicate();
+        let kind = match self {
+            Self::Suggested(_) => "duplicate.suggested",
+            Self::Withdrawn(_) => "duplicate.withdrawn",
+            Self::Dismissed(_) => "duplicate.dismissed",
+        };
+        let (elder, younger) = duplicate.leads;
+        let data = json!({
+            "lead_ids": [elder, younger], "reasons": duplicate.reasons,
+            "confidence": confidence(&duplicate.reasons) as f64 / 100.0,
+        });
+        let subject = Subject::new("duplicate", duplicate.id, duplicate.version);
+        Entry::plain(kind, subject, Some(younger), data)
+    }
 }
 
 impl Duplicate {
@@ -381,8 +433,8 @@ impl Duplicate {
         self.version += 1;
         self.updated_at = now.max(self.updated_at);
         Some(match state {
-            DuplicateState::Withdrawn => Change::DuplicateWithdrawn(self),
-            _ => Change::DuplicateSuggested(self),
+            DuplicateState::Withdrawn => Change::Duplicate(DuplicateChange::Withdrawn(self)),
+            _ => Change::Duplicate(DuplicateChange::Suggested(self)),
         })
     }
 }
@@ -397,12 +449,12 @@ pub fn dismiss(duplicate: &Duplicate, actor: &Actor, now: Timestamp) -> Result<O
     if duplicate.state == DuplicateState::Dismissed {
         return Ok(None);
     }
-    Ok(Some(Change::DuplicateDismissed(Duplicate {
+    Ok(Some(Change::Duplicate(DuplicateChange::Dismissed(Duplicate {
         version: duplicate.version + 1,
         state: DuplicateState::Dismissed,
         updated_at: now.max(duplicate.updated_at),
         ..duplicate.clone()
-    })))
+    }))))
 }
 
 mod told;

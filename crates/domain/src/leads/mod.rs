@@ -1,5 +1,6 @@
 //! Leads and companies: what they are, and how statements about them become what is shown.
 
+pub mod change;
 pub mod consent;
 pub mod custom;
 pub mod duplicates;

@@ -5,6 +5,7 @@ use crate::access::Actor;
 use crate::change::Change;
 use crate::id::{Ids, LeadId, UserId};
 use crate::instant::Timestamp;
+use crate::leads::change::LeadChange;
 use crate::world::World;
 
 /// A step that was decided: by hand, by a deal, by an import.
@@ -90,12 +91,12 @@ pub fn take(world: &mut World, lead_id: LeadId, step: Step, actor: &Actor, ids: 
     let from_owner = lead.owner_id;
     world.leads.insert(lead_id, moved.clone());
     world.cycles.insert(lead_id, cycle.clone());
-    Some(Change::LeadMoved {
+    Some(Change::Lead(LeadChange::Moved {
         lead: Box::new(moved),
         transition,
         cycle,
         from_owner,
-    })
+    }))
 }
 
 fn arrive(lead: &mut crate::leads::Lead, cycle: &mut Cycle, step: &Step) {

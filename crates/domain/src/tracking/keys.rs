@@ -1,14 +1,14 @@
 //! Publishable tracking keys: with which sites tell events.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::access::account::differences;
 use crate::access::origins::origins;
 use crate::access::{Actor, Denied};
-use crate::change::Change;
 use crate::fault::Fault;
 use crate::id::{Ids, TrackingKeyId};
 use crate::instant::Timestamp;
+use crate::journal::Facts;
+use crate::record::{Counted, Edited, Plain, RecordChange, counted};
 
 /// A site that may tell events, with the key that it tells them by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub fn edit(
     allowed_origins: Option<&[String]>,
     actor: &Actor,
     now: Timestamp,
-) -> Result<Option<Change>, Refused> {
+) -> Result<Edited<TrackingKey>, Refused> {
     let mut edited = changeable(known, actor)?;
     if let Some(name) = name {
         edited.name = name.trim().to_owned();
@@ -85,20 +85,32 @@ pub fn edit(
     if let Some(wanted) = allowed_origins {
         edited.allowed_origins = sound(wanted)?;
     }
-    let facts = |key: &TrackingKey| {
-        [
-            ("name", json!(key.name)),
-            ("allowed_origins", json!(key.allowed_origins)),
+    Ok(known.becomes(edited, now))
+}
+
+counted!(TrackingKey);
+
+impl Plain for TrackingKey {
+    const NOUN: &'static str = "tracking_key";
+    const TYPES: &'static [(&'static str, &'static str)] = &[
+        ("tracking_key.created", "A tracking key was created for a site."),
+        (
+            "tracking_key.updated",
+            "Name or origins of a tracking key changed.",
+        ),
+        (
+            "tracking_key.rotated",
+            "A site has another tracking key; the one before works until its end.",
+        ),
+        ("tracking_key.revoked", "A tracking key was revoked."),
+    ];
+
+    fn facts(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("name", json!(self.name)),
+            ("allowed_origins", json!(self.allowed_origins)),
         ]
-    };
-    let Some((before, after)) = differences(&facts(known), &facts(&edited)) else {
-        return Ok(None);
-    };
-    Ok(Some(Change::TrackingKeyEdited {
-        key: touched(edited, now),
-        before,
-        after,
-    }))
+    }
 }
 
 /// Give a site another key; the one so far works until `until`, one before that no more.
@@ -108,24 +120,35 @@ pub fn rotate(
     until: Timestamp,
     actor: &Actor,
     now: Timestamp,
-) -> Result<TrackingKey, Refused> {
+) -> Result<RecordChange<TrackingKey>, Refused> {
     let mut rotated = changeable(known, actor)?;
     rotated.previous = Some((std::mem::replace(&mut rotated.key, fresh), until));
-    Ok(touched(rotated, now))
+    rotated.count(now);
+    Ok(rotated.other(
+        "rotated",
+        [("older_key_ends".to_owned(), json!(until))]
+            .into_iter()
+            .collect(),
+    ))
 }
 
 /// A key that works no more, for good; nothing where it is so already.
-pub fn revoke(known: &TrackingKey, actor: &Actor, now: Timestamp) -> Result<Option<TrackingKey>, Refused> {
+pub fn revoke(
+    known: &TrackingKey,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<Option<RecordChange<TrackingKey>>, Refused> {
     may_manage(actor)?;
     if known.revoked_at.is_some() {
         return Ok(None);
     }
-    let revoked = TrackingKey {
+    let mut revoked = TrackingKey {
         revoked_at: Some(now),
         previous: None,
         ..known.clone()
     };
-    Ok(Some(touched(revoked, now)))
+    revoked.count(now);
+    Ok(Some(revoked.other("revoked", Facts::new())))
 }
 
 impl TrackingKey {
@@ -141,14 +164,6 @@ fn changeable(known: &TrackingKey, actor: &Actor) -> Result<TrackingKey, Refused
     match known.revoked_at {
         Some(_) => Err(Refused::Revoked),
         None => Ok(known.clone()),
-    }
-}
-
-fn touched(key: TrackingKey, now: Timestamp) -> TrackingKey {
-    TrackingKey {
-        version: key.version + 1,
-        updated_at: now.max(key.updated_at),
-        ..key
     }
 }
 

@@ -7,6 +7,7 @@ use crate::deals::{Act, CloseDeal, OpenDeal, Refused, close, open};
 use crate::id::{DealId, Ids};
 use crate::instant::Timestamp;
 use crate::leads::Lead;
+use crate::leads::change::LeadChange;
 use crate::lifecycle::Cycle;
 use crate::world::World;
 
@@ -96,7 +97,7 @@ fn begin(
     let before = primary_of(world, told);
     let (deal_id, mut changes) = open(world, &told.opening, &Act::imported(actor, at, now), ids)?;
     if told.opened_at.is_none() && closed_at.is_some() {
-        changes.retain(|change| !matches!(change, Change::LeadMoved { .. }));
+        changes.retain(|change| !matches!(change, Change::Lead(LeadChange::Moved { .. })));
         put_back(world, before);
     }
     if let (Some(lead_id), Some(owner)) = (primary, told.opening.owner_id) {

@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 
 use super::ACTOR;
 use crate::access::{Actor, ActorKind};
-use crate::change::{Change, Facts};
+use crate::change::Change;
 use crate::id::{Ids, LeadId, UserId};
 use crate::instant::Timestamp;
+use crate::journal::Facts;
+use crate::leads::change::LeadChange;
 use crate::lifecycle::{self, Cycle, Stage, Transition};
 use crate::world::World;
 
@@ -178,12 +180,12 @@ pub fn recall(
     if cycle.number == moved.cycle {
         world.cycles.insert(lead_id, cycle.clone());
     }
-    let change = Change::LeadMoved {
+    let change = Change::Lead(LeadChange::Moved {
         lead: Box::new(moved),
         transition,
         cycle,
         from_owner,
-    };
+    });
     Some((change, warnings))
 }
 
@@ -211,12 +213,12 @@ pub fn own(world: &mut World, lead_id: LeadId, owner: UserId, now: Timestamp) ->
         cycle.clone()
     });
     let one = |value: Value| Facts::from_iter([("owner_id".to_owned(), value)]);
-    Some(Change::LeadEdited {
+    Some(Change::Lead(LeadChange::Edited {
         lead: Box::new(lead.clone()),
         cycle,
         before: one(Value::Null),
         after: one(json!(owner)),
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -250,9 +252,9 @@ mod tests {
         };
         let actor = Actor::System(ACTOR);
         let saved = upsert(&mut world, &said, OnConflict::Refuse, &actor, NOW, &mut ids).unwrap();
-        let Change::LeadCreated {
+        let Change::Lead(LeadChange::Created {
             cycle, transition, ..
-        } = &saved.changes[0]
+        }) = &saved.changes[0]
         else {
             panic!("the lead was not made")
         };

@@ -6,11 +6,13 @@ pub mod mapping;
 pub mod values;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::access::ActorKind;
 use crate::id::{ImportId, UserId};
 use crate::instant::Timestamp;
+use crate::record::{Counted, Plain, RecordChange};
 use mapping::Mapping;
 
 /// The name under which an import acts: what it says about fields is a statement of source `import`.
@@ -206,7 +208,7 @@ impl Import {
     }
 
     /// End it, well or badly.
-    pub fn end(&mut self, failure: Option<Failure>, now: Timestamp) {
+    pub fn end(&mut self, failure: Option<Failure>, now: Timestamp) -> RecordChange<Self> {
         self.state = if failure.is_some() {
             ImportState::Failed
         } else {
@@ -214,6 +216,51 @@ impl Import {
         };
         self.failure = failure;
         self.ended_at = Some(now);
+        let done = self.progress;
+        let data = [
+            ("state", json!(self.state)),
+            ("rows_read", json!(done.rows_read)),
+            ("created", json!(done.created)),
+            ("updated", json!(done.updated)),
+            ("rejected", json!(done.rejected)),
+            ("warnings", json!(done.warnings)),
+            ("code", json!(self.failure.as_ref().map(|one| &one.code))),
+        ];
+        self.other(
+            "ended",
+            data.map(|(name, value)| (name.to_owned(), value))
+                .into_iter()
+                .collect(),
+        )
+    }
+}
+
+impl Counted for Import {
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    /// It is created and it ends; what happens between is no command.
+    fn version(&self) -> i64 {
+        if self.has_ended() { 2 } else { 1 }
+    }
+
+    fn count(&mut self, _now: Timestamp) {}
+}
+
+impl Plain for Import {
+    const NOUN: &'static str = "import";
+    const TYPES: &'static [(&'static str, &'static str)] = &[
+        ("import.created", "A file was uploaded to be imported."),
+        ("import.ended", "A file was read to its end, or given up."),
+    ];
+
+    fn facts(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("kind", json!(self.kind)),
+            ("mode", json!(self.mode)),
+            ("dry_run", json!(self.is_dry_run)),
+        ]
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod list;
 pub mod pipelines;
+mod write;
 
 pub use list::{DealFilter, DealSort, Position, Span, count, list};
 

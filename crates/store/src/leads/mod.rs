@@ -5,6 +5,7 @@ pub mod consent;
 mod list;
 pub(crate) mod terms;
 mod world;
+mod write;
 
 pub(crate) use companies::by_ids as companies_by_ids;
 pub use companies::{

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
+use tandem_domain::access::account::Team;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "team_members")]
@@ -16,3 +17,14 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// The rows of the members of a team.
+    pub(crate) fn all_of(team: &Team) -> Vec<Self> {
+        let row = |user_id| Self {
+            team_id: team.id.uuid(),
+            user_id,
+        };
+        team.members.iter().map(|id| row(id.uuid())).collect()
+    }
+}

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use sea_orm::{DbBackend, Statement};
 use tandem_domain::change::Change;
 use tandem_domain::id::{EntryId, Id};
-use tandem_domain::journal;
 
 use crate::db::Stamp;
 use crate::dialect::{self, OnConflict};
@@ -21,7 +20,7 @@ pub(super) fn statements(
     for (stamp, changes) in parts {
         let stamp: &Stamp = stamp.borrow();
         let mut ids = stamp.ids();
-        for entry in changes.as_ref().iter().filter_map(journal::entry) {
+        for entry in changes.as_ref().iter().filter_map(Change::entry) {
             let id: EntryId = ids.next();
             let names: BTreeSet<&String> = entry
                 .before
@@ -35,7 +34,7 @@ pub(super) fn statements(
                 epoch: 0,
                 xid: 0,
                 seq: 0,
-                kind: entry.kind.to_owned(),
+                kind: entry.kind.into_owned(),
                 subject_kind: entry.subject.kind.to_owned(),
                 subject_id: entry.subject.id,
                 subject_version: entry.subject.version,

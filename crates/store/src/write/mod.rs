@@ -1,6 +1,7 @@
 //! The one way in: what happened becomes one statement a table, and journal entries, in the transaction.
 
 mod journal;
+mod records;
 mod rows;
 mod statements;
 
@@ -9,9 +10,10 @@ use std::borrow::Borrow;
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 use serde::Serialize;
 use tandem_domain::change::Change;
+use tandem_domain::deals::change::DealChange;
 use uuid::Uuid;
 
-use self::rows::Rows;
+pub(crate) use self::rows::Rows;
 pub(crate) use self::statements::with_condition;
 use crate::db::{Conn, Stamp, Tx};
 use crate::deals;
@@ -32,7 +34,7 @@ pub async fn write_all(
     let mut rows = Rows::default();
     let mut is_valued = false;
     for change in parts.iter().flat_map(|(_, changes)| changes.as_ref()) {
-        rows.take(change);
+        rows.add(change);
         is_valued |= values_a_deal(change);
     }
     if is_valued {
@@ -45,10 +47,21 @@ pub async fn write_all(
     terms::company_renamed(tx, &rows.known_companies).await
 }
 
+/// [`write()`] for what happened to plain records.
+pub async fn write_records(
+    tx: &Tx,
+    changes: impl IntoIterator<Item = impl Into<Change>>,
+) -> Result<(), StoreError> {
+    let changes: Vec<Change> = changes.into_iter().map(Into::into).collect();
+    write(tx, &changes).await
+}
+
 /// Whether something is valued in the base currency by it.
 fn values_a_deal(change: &Change) -> bool {
     match change {
-        Change::DealClosed { deal, .. } => deal.closing.as_ref().is_some_and(|end| end.value.is_some()),
+        Change::Deal(DealChange::Closed { deal, .. }) => {
+            deal.closing.as_ref().is_some_and(|end| end.value.is_some())
+        }
         _ => false,
     }
 }

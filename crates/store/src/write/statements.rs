@@ -28,24 +28,7 @@ const STEPS: &[Step] = {
         |rows, to| insert::<rows::cycles::Entity>(to, rows.cycles.values(), Replace),
         |rows, to| insert::<rows::transitions::Entity>(to, rows.transitions.values(), Fail),
         |rows, to| insert::<rows::duplicates::Entity>(to, rows.duplicates.values(), Replace),
-        |rows, to| insert::<rows::forms::Entity>(to, rows.forms.values(), Replace),
-        |rows, to| insert::<rows::form_keys::Entity>(to, rows.form_keys.values(), Replace),
         |rows, to| insert::<rows::submissions::Entity>(to, rows.submissions.values(), Fail),
-        |rows, to| insert::<rows::campaigns::Entity>(to, rows.campaigns.values(), Replace),
-        |rows, to| {
-            delete(
-                to,
-                "campaign_aliases",
-                "campaign_id",
-                rows.campaign_aliases.keys().copied(),
-            )
-        },
-        |rows, to| {
-            insert::<rows::campaign_aliases::Entity>(to, rows.campaign_aliases.values().flatten(), Fail)
-        },
-        // Of two pipelines one gives the default away before the other takes it.
-        |rows, to| insert::<rows::pipelines::Entity>(to, pipelines(rows, false), Replace),
-        |rows, to| insert::<rows::pipelines::Entity>(to, pipelines(rows, true), Replace),
         |rows, to| insert::<rows::deals::Entity>(to, rows.deals.values(), Replace),
         |rows, to| delete(to, "deal_leads", "deal_id", rows.deal_leads.keys().copied()),
         |rows, to| insert::<rows::deal_leads::Entity>(to, rows.deal_leads.values().flatten(), Fail),
@@ -53,15 +36,8 @@ const STEPS: &[Step] = {
         |rows, to| forget_rates(to, &rows.gone_rates),
         |rows, to| insert::<rows::exchange_rates::Entity>(to, rows.rates.iter(), Replace),
         |rows, to| insert::<rows::submissions::Entity>(to, rows.replayed.values(), Replace),
-        |rows, to| insert::<rows::imports::Entity>(to, rows.imports.values(), Replace),
         |rows, to| insert::<rows::settings::Entity>(to, rows.settings.values(), Replace),
         |rows, to| insert::<rows::touches::Entity>(to, rows.touches.values(), Fail),
-        |rows, to| insert::<rows::tracking_keys::Entity>(to, rows.tracking_keys.values(), Replace),
-        |rows, to| insert::<rows::users::Entity>(to, rows.users.values(), Replace),
-        |rows, to| insert::<rows::teams::Entity>(to, rows.teams.values(), Replace),
-        |rows, to| delete(to, "team_members", "team_id", rows.members.keys().copied()),
-        |rows, to| insert::<rows::team_members::Entity>(to, rows.members.values().flatten(), Fail),
-        |rows, to| insert::<rows::api_keys::Entity>(to, rows.keys.values(), Replace),
         |rows, to| {
             delete(
                 to,
@@ -81,15 +57,13 @@ const STEPS: &[Step] = {
 impl Rows {
     /// What writes them, statement by statement, each made when it is asked for.
     pub(super) fn statements(&self, backend: DbBackend) -> impl Iterator<Item = Statement> {
+        let records = self.records.statements(backend);
         let steps = STEPS.iter().filter_map(move |step| step(self, backend));
         let revisions = self.revisions.iter();
-        steps.chain(revisions.map(move |name| raise_revision(backend, name)))
+        records
+            .chain(steps)
+            .chain(revisions.map(move |name| raise_revision(backend, name)))
     }
-}
-
-fn pipelines(rows: &Rows, is_default: bool) -> impl Iterator<Item = &rows::pipelines::Model> {
-    let all = rows.pipelines.values();
-    all.filter(move |row| row.is_default == is_default)
 }
 
 fn company_terms(rows: &Rows) -> Vec<rows::company_terms::Model> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tandem_domain::access::Actor;
-use tandem_domain::change::Change;
 use tandem_domain::id::{Ids, ImportId, RequestId};
+use tandem_domain::record::Plain;
 use tandem_domain::transfer::mapping::Mapping;
 use tandem_domain::transfer::{ACTOR, FileFacts, FileFormat, Import, ImportKind, ImportMode, ImportState};
 use tandem_store::{self as store, Db, leases};
@@ -229,7 +229,7 @@ async fn keep(db: &Db, ambient: &Ambient, asked: &Asked, path: &Path) -> Result<
     let import = kept.import(asked.clone(), &Actor::System(ACTOR), now);
     let made = async {
         let tx = db.begin(stamp(ambient, ACTOR)).await?;
-        store::write(&tx, &[Change::ImportCreated(Box::new(import))]).await?;
+        store::write_records(&tx, [import.created()]).await?;
         tx.commit().await
     };
     made.await.map_err(|error: store::StoreError| error.to_string())?;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::change::CompanyChange;
 use tandem_domain::leads::save::{CompanyStatement, find_company, save_company};
 use tandem_domain::transfer::values::Values;
 use tandem_store::{self as store, StoreError, Tx};
@@ -51,7 +52,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                 if let (None, Some(company)) = (known, world.companies.get_mut(&id)) {
                     company.created_at = observed_at;
                     for change in &mut changes {
-                        if let Change::CompanyCreated { company, .. } = change {
+                        if let Change::Company(CompanyChange::Created { company, .. }) = change {
                             company.created_at = observed_at;
                         }
                     }

@@ -2,10 +2,10 @@
 
 use tandem_domain::access::Role;
 use tandem_domain::access::account::User;
-use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::identity::Email;
+use tandem_domain::record::Plain;
 use tandem_domain::transfer::values::Values;
 use tandem_store::{self as store, StoreError, Tx};
 
@@ -47,7 +47,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
             updated_at: ground.now,
         };
         known.insert(user.email.clone(), user.clone());
-        taken.count(true, vec![Change::UserCreated(user)]);
+        taken.count(true, vec![user.created().into()]);
     }
     Ok(taken)
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::access::{Person, Role};
 use crate::capture::FieldType;
+use crate::record::Happened;
 
 fn field(name: &str, maps_to: Option<&str>) -> FormField {
     FormField {
@@ -132,15 +133,20 @@ fn an_edit_that_says_what_is_known_changes_nothing() {
         archived: Some(false),
         ..EditForm::default()
     };
-    assert_eq!(edit_form(&form, same, &[], &actor, later), Ok(None));
+    assert_eq!(
+        edit_form(&form, same, &[], &actor, later),
+        Ok((form.clone(), None))
+    );
 
     let archive = EditForm {
         archived: Some(true),
         ..EditForm::default()
     };
-    let Ok(Some(Change::FormEdited { form, before, after })) = edit_form(&form, archive, &[], &actor, later)
-    else {
+    let Ok((form, Some(change))) = edit_form(&form, archive, &[], &actor, later) else {
         panic!("the form was not changed")
+    };
+    let Happened::Edited { before, after } = change.happened else {
+        panic!("the form was not edited")
     };
     assert_eq!((form.version, form.archived_at), (2, Some(later)));
     assert_eq!(
@@ -241,15 +247,16 @@ fn a_rotated_key_keeps_working_until_its_end() {
     )
     .unwrap();
 
-    let Change::FormKeyRotated { form, key, ended } = rotated else {
-        panic!()
-    };
+    let (form, keys) = rotated;
     assert_eq!(
-        (form.version, key.key.as_str(), key.expires_at),
+        (form.record.version, keys[0].key.as_str(), keys[0].expires_at),
         (2, "fk_b", None)
     );
-    let ends: Vec<_> = ended.iter().map(|key| key.expires_at.unwrap().millis()).collect();
+    let ends: Vec<_> = keys[1..]
+        .iter()
+        .map(|key| key.expires_at.unwrap().millis())
+        .collect();
     assert_eq!(ends, [1000, 100]);
     let sales = person(Role::Sales, &mut ids);
-    assert!(rotate_key(&form, &[], "fk_c".into(), until, &sales, now, &mut ids).is_err());
+    assert!(rotate_key(&form.record, &[], "fk_c".into(), until, &sales, now, &mut ids).is_err());
 }

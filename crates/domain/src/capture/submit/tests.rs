@@ -1,9 +1,9 @@
 //! Submissions: what becomes of them, and what is kept.
 
 use super::*;
+use crate::capture::CaptureChange;
 use crate::capture::{Consent, Context, FieldType, FormConsent, FormField, FormSettings, LegalBasis};
 use crate::capture::{MAX_VALUE_BYTES, statement};
-use crate::journal;
 use crate::tracking::channels::ChannelRules;
 use serde_json::{Value, json};
 
@@ -74,10 +74,12 @@ fn run(
         agreement: &agreement,
     };
     let Captured { changes, .. } = capture(world, twins, incoming, said, &rulebook, now, ids);
-    let entries = changes.iter().filter_map(journal::entry);
-    let entries = entries.map(|entry| entry.kind.to_owned()).collect();
+    let entries = changes.iter().filter_map(Change::entry);
+    let entries = entries.map(|entry| entry.kind.to_string()).collect();
     match changes.into_iter().next()? {
-        Change::SubmissionReceived(kept) | Change::SubmissionReplayed(kept) => Some((kept, entries)),
+        Change::Capture(CaptureChange::Received(kept) | CaptureChange::Replayed(kept)) => {
+            Some((kept, entries))
+        }
         other => panic!("the first change is no submission: {other:?}"),
     }
 }

@@ -1,6 +1,7 @@
 //! Deals that an import writes down: at their own dates, from whatever stage.
 
 use super::*;
+use crate::leads::change::LeadChange;
 
 #[test]
 fn history_is_imported_at_its_own_dates_from_whatever_stage() {
@@ -34,7 +35,7 @@ fn history_is_imported_at_its_own_dates_from_whatever_stage() {
     };
     let steps = |changes: &[Change]| -> Vec<(Option<Stage>, Stage, i64)> {
         let step = |change: &Change| match change {
-            Change::LeadMoved { transition, .. } => Some((
+            Change::Lead(LeadChange::Moved { transition, .. }) => Some((
                 transition.from,
                 transition.to,
                 (transition.at.millis() - known.millis()) / DAY,

@@ -8,6 +8,7 @@ use crate::access::Actor;
 use crate::change::Change;
 use crate::id::{ConsentId, Ids, LeadId};
 use crate::instant::Timestamp;
+use crate::leads::change::LeadChange;
 use crate::world::World;
 
 const DAY: i64 = 24 * 3_600_000;
@@ -63,7 +64,7 @@ pub fn issue(
         expires_at: now.plus_millis(days * DAY),
         used_at: None,
     };
-    let change = Change::ConfirmationIssued(confirmation.clone());
+    let change = Change::Lead(LeadChange::ConfirmationIssued(confirmation.clone()));
     Ok((confirmation, change))
 }
 

@@ -21,6 +21,7 @@ use crate::access::{Actor, Denied};
 use crate::change::Change;
 use crate::id::{ConsentId, Ids, LeadId, SubmissionId};
 use crate::instant::Timestamp;
+use crate::leads::change::LeadChange;
 use crate::world::World;
 
 /// Why personal data may be processed (GDPR, article 6 (1)).
@@ -357,9 +358,11 @@ fn keep(
         let about = (lead_id, statement.purpose.clone());
         world.consents.entry(about).or_default().push(statement.into());
     }
-    let change = |statement| Change::ConsentStated {
-        lead: Box::new(lead.clone()),
-        statement,
+    let change = |statement| {
+        Change::Lead(LeadChange::ConsentStated {
+            lead: Box::new(lead.clone()),
+            statement,
+        })
     };
     statements.into_iter().map(change).collect()
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::access::{Person, Role};
-use crate::journal;
+use crate::leads::change::LeadChange;
 use crate::leads::identity::Email;
 use crate::leads::save::{OnConflict, Statement, upsert};
 
@@ -100,7 +100,7 @@ fn the_newest_statement_of_a_purpose_counts() {
         why(false, ContactReason::Withdrawn, later(9))
     );
 
-    let [Change::ConsentStated { lead: row, statement }] = &granted[..] else {
+    let [Change::Lead(LeadChange::ConsentStated { lead: row, statement })] = &granted[..] else {
         panic!("{granted:?}")
     };
     assert_eq!((row.version, row.updated_at), (2, later(5)));
@@ -108,8 +108,8 @@ fn the_newest_statement_of_a_purpose_counts() {
         (statement.source, statement.by.as_str()),
         (ConsentSource::Api, actor.id().as_str())
     );
-    let entry = journal::entry(&granted[0]).unwrap();
-    assert_eq!((entry.kind, entry.lead_id), ("consent.granted", Some(lead)));
+    let entry = granted[0].entry().unwrap();
+    assert_eq!((&*entry.kind, entry.lead_id), ("consent.granted", Some(lead)));
     assert!(
         !json!(entry.data).to_string().contains("News?"),
         "the journal knows no wording"
@@ -164,9 +164,9 @@ fn double_opt_in_counts_once_confirmed() {
 
     let (mut link, change) = issue(&world, lead, "news", &actor, later(2)).unwrap();
     assert_eq!(link.expires_at, later(2 + 7 * DAY));
-    assert_eq!(journal::entry(&change).unwrap().kind, "consent.link_issued");
+    assert_eq!(change.entry().unwrap().kind, "consent.link_issued");
     let changes = confirm(&mut world, &link, &actor, later(3), &mut ids).unwrap();
-    assert_eq!(journal::entry(&changes[0]).unwrap().kind, "consent.confirmed");
+    assert_eq!(changes[0].entry().unwrap().kind, "consent.confirmed");
     assert_eq!(
         stands(&world, lead, "news"),
         why(true, ContactReason::Granted, later(3))
@@ -259,7 +259,7 @@ fn an_event_ends_the_purpose_that_it_names() {
         let (mut world, lead, actor) = given(&mut ids);
         let said = StateConsent::of_event(kind, properties.as_object().unwrap(), NOW).unwrap();
         let changes = record(&mut world, lead, [said], None, &actor, later(1), &mut ids);
-        let Change::ConsentStated { statement, .. } = &changes[0] else {
+        let Change::Lead(LeadChange::ConsentStated { statement, .. }) = &changes[0] else {
             panic!("{changes:?}")
         };
         assert_eq!(
@@ -306,10 +306,7 @@ fn a_system_that_repeats_itself_does_not_grant_what_was_withdrawn() {
     let (mut world, lead, actor) = given(&mut ids);
     let mut put = |world: &mut World, said: &Statement, at| {
         let saved = upsert(world, said, OnConflict::Refuse, &actor, at, &mut ids).unwrap();
-        let kinds = saved
-            .changes
-            .iter()
-            .map(|change| journal::entry(change).unwrap().kind);
+        let kinds = saved.changes.iter().map(|change| change.entry().unwrap().kind);
         kinds.collect::<Vec<_>>()
     };
     let nightly = about("ada@example.com", vec![says("calls", true)]);
@@ -416,7 +413,7 @@ fn a_purpose_lends_its_legal_basis() {
     calls.legal_basis_default = Some(LegalBasis::LegitimateInterests);
     world.consent_purposes = std::sync::Arc::new(vec![calls]);
     let mut basis = |said| match &state(&mut world, lead, said, &actor, NOW, &mut ids).unwrap()[..] {
-        [Change::ConsentStated { statement, .. }] => statement.legal_basis,
+        [Change::Lead(LeadChange::ConsentStated { statement, .. })] => statement.legal_basis,
         other => panic!("{other:?}"),
     };
     assert_eq!(basis(says("calls", true)), Some(LegalBasis::LegitimateInterests));

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::leads::Profile;
+use crate::leads::duplicates::DuplicateChange;
 use crate::leads::identity::{Identifier, Kind};
 use crate::lifecycle::Stage;
 use crate::world::World;
@@ -237,9 +238,11 @@ fn a_suggestion_follows_the_leads_until_somebody_dismisses_it() {
     let only = |changes: Vec<Change>| match <[Change; 1]>::try_from(changes) {
         Ok(
             [
-                Change::DuplicateSuggested(one)
-                | Change::DuplicateWithdrawn(one)
-                | Change::DuplicateDismissed(one),
+                Change::Duplicate(
+                    DuplicateChange::Suggested(one)
+                    | DuplicateChange::Withdrawn(one)
+                    | DuplicateChange::Dismissed(one),
+                ),
             ],
         ) => one,
         other => panic!("{other:?}"),
@@ -321,7 +324,7 @@ fn leads_that_a_refused_statement_names_stay_suggested() {
     assert_eq!(told.keys().copied().collect::<Vec<_>>(), [(a, b), (a, c)]);
 
     let first = suggest(vec![], Found::from_iter(told.into_iter().take(1)), NOW, ids);
-    let [Change::DuplicateSuggested(first)] = &first[..] else {
+    let [Change::Duplicate(DuplicateChange::Suggested(first))] = &first[..] else {
         panic!("{first:?}");
     };
     let conflict = BTreeSet::from([Reason::IdentifiersConflict]);
@@ -347,7 +350,7 @@ fn leads_that_a_refused_statement_names_stay_suggested() {
     );
     let phone = Found::from([((a, b), BTreeSet::from([Reason::SamePhone]))]);
     let both = compared(first, &nobody, phone);
-    let [Change::DuplicateSuggested(both)] = &both[..] else {
+    let [Change::Duplicate(DuplicateChange::Suggested(both))] = &both[..] else {
         panic!("{both:?}");
     };
     assert_eq!(
@@ -355,21 +358,23 @@ fn leads_that_a_refused_statement_names_stay_suggested() {
         BTreeSet::from([Reason::SamePhone, Reason::IdentifiersConflict])
     );
     let gone = compared(both, &BTreeSet::from([b]), Found::new());
-    let [Change::DuplicateWithdrawn(gone)] = &gone[..] else {
+    let [Change::Duplicate(DuplicateChange::Withdrawn(gone))] = &gone[..] else {
         panic!("{gone:?}");
     };
     let back = compared(gone, &nobody, Found::new());
-    let [Change::DuplicateSuggested(back)] = &back[..] else {
+    let [Change::Duplicate(DuplicateChange::Suggested(back))] = &back[..] else {
         panic!("{back:?}");
     };
     assert_eq!((&back.reasons, back.version), (&conflict, 4));
     let told_again = suggest(vec![gone.clone()], again(), NOW, ids);
-    let [Change::DuplicateSuggested(told_again)] = &told_again[..] else {
+    let [Change::Duplicate(DuplicateChange::Suggested(told_again))] = &told_again[..] else {
         panic!("{told_again:?}");
     };
     assert_eq!(told_again.reasons, conflict);
 
-    let Ok(Some(Change::DuplicateDismissed(two))) = dismiss(back, &Actor::System("test"), NOW) else {
+    let Ok(Some(Change::Duplicate(DuplicateChange::Dismissed(two)))) =
+        dismiss(back, &Actor::System("test"), NOW)
+    else {
         panic!("not dismissed");
     };
     assert_eq!(suggest(vec![two], again(), NOW, ids), [], "they are two");

@@ -7,9 +7,11 @@ use serde_json::json;
 use super::CompanyStatement;
 use super::said::Said;
 use crate::access::{Actor, Denied};
-use crate::change::{Change, Facts};
+use crate::change::Change;
 use crate::id::{CompanyId, Ids};
 use crate::instant::Timestamp;
+use crate::journal::Facts;
+use crate::leads::change::CompanyChange;
 use crate::leads::fields::{About, CompanyField, Source};
 use crate::leads::{Company, search};
 use crate::world::World;
@@ -117,16 +119,16 @@ pub fn save_company(
         company.version += 1;
         company.updated_at = now.max(company.updated_at);
         let change = if is_new {
-            Change::CompanyCreated {
+            Change::Company(CompanyChange::Created {
                 company: company.clone(),
                 after,
-            }
+            })
         } else {
-            Change::CompanyEdited {
+            Change::Company(CompanyChange::Edited {
                 company: company.clone(),
                 before,
                 after,
-            }
+            })
         };
         changes.insert(0, change);
         world.add_company(company.clone());
@@ -154,9 +156,9 @@ pub fn archive_company(
     company.updated_at = now.max(company.updated_at);
     let company = company.clone();
     Ok(Some(if away {
-        Change::CompanyArchived(company)
+        Change::Company(CompanyChange::Archived(company))
     } else {
-        Change::CompanyRestored(company)
+        Change::Company(CompanyChange::Restored(company))
     }))
 }
 
@@ -200,7 +202,10 @@ mod tests {
             Err(Denied::WrongRole)
         );
         let change = archive_company(company, true, &mia, at(1)).unwrap();
-        assert_eq!(change, Some(Change::CompanyArchived(company.clone())));
+        assert_eq!(
+            change,
+            Some(Change::Company(CompanyChange::Archived(company.clone())))
+        );
         assert_eq!((company.version, company.archived_at), (2, Some(at(1))));
         assert_eq!(
             archive_company(company, true, &mia, at(2)),
@@ -215,7 +220,10 @@ mod tests {
             (id, 3, Some(at(1)))
         );
         let change = archive_company(company, false, &mia, at(4)).unwrap();
-        assert_eq!(change, Some(Change::CompanyRestored(company.clone())));
+        assert_eq!(
+            change,
+            Some(Change::Company(CompanyChange::Restored(company.clone())))
+        );
         assert_eq!((company.archived_at, company.updated_at), (None, at(4)));
     }
 }

@@ -8,10 +8,12 @@ use super::company::{find_company, save_company};
 use super::said::Said;
 use super::{CompanyStatement, Edit, MAX_IDENTIFIERS, Refused, Statement};
 use crate::access::Actor;
-use crate::change::{Change, Facts};
+use crate::change::Change;
 use crate::fault::Fault;
 use crate::id::{CompanyId, Ids, LeadId};
 use crate::instant::Timestamp;
+use crate::journal::Facts;
+use crate::leads::change::LeadChange;
 use crate::leads::fields::{About, LeadField, Source, is_empty};
 use crate::leads::identity::{Domain, Identifier, Key, Kind, email_key, external_key, phone_key};
 use crate::leads::{Lead, Touch};
@@ -71,11 +73,11 @@ impl Draft {
         };
         self.lead.begin_with(&touch);
         if !matches!(actor, Actor::Form(_)) {
-            self.changes.push(Change::TouchStated {
+            self.changes.push(Change::Lead(LeadChange::TouchStated {
                 id: ids.next(),
                 lead_id: self.lead.id,
                 touch: Box::new(touch),
-            });
+            }));
         }
     }
 
@@ -100,8 +102,10 @@ impl Draft {
             created_at: now,
         };
         world.hold(self.lead.id, &identifier);
-        self.changes
-            .push(Change::IdentifierAdded(self.lead.id, identifier.clone()));
+        self.changes.push(Change::Lead(LeadChange::IdentifierAdded(
+            self.lead.id,
+            identifier.clone(),
+        )));
         self.lead.identifiers.push(identifier);
     }
 
@@ -220,8 +224,10 @@ impl Draft {
         self.lead.identifiers = kept;
         for identifier in gone {
             world.release(self.lead.id, &identifier.key());
-            self.changes
-                .push(Change::IdentifierRemoved(self.lead.id, identifier.id));
+            self.changes.push(Change::Lead(LeadChange::IdentifierRemoved(
+                self.lead.id,
+                identifier.id,
+            )));
         }
         for (position, key) in wanted.iter().enumerate() {
             match self
@@ -232,14 +238,16 @@ impl Draft {
             {
                 Some(identifier) if identifier.position != position as i64 => {
                     identifier.position = position as i64;
-                    self.changes
-                        .push(Change::IdentifierMoved(self.lead.id, identifier.clone()));
+                    self.changes.push(Change::Lead(LeadChange::IdentifierMoved(
+                        self.lead.id,
+                        identifier.clone(),
+                    )));
                 }
                 Some(_) => {}
                 None => {
                     self.append(world, key, now, ids);
                     let added = self.lead.identifiers.last_mut();
-                    if let (Some(added), Some(Change::IdentifierAdded(_, change))) =
+                    if let (Some(added), Some(Change::Lead(LeadChange::IdentifierAdded(_, change)))) =
                         (added, self.changes.last_mut())
                     {
                         added.position = position as i64;
@@ -436,12 +444,12 @@ impl Draft {
         let (before, after) = (self.before, self.after);
         self.changes.insert(
             0,
-            Change::LeadEdited {
+            Change::Lead(LeadChange::Edited {
                 lead: Box::new(self.lead),
                 cycle,
                 before,
                 after,
-            },
+            }),
         );
         self.changes
     }

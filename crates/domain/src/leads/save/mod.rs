@@ -21,10 +21,12 @@ use super::free_mail::company_domain;
 use super::identity::{Dialled, Domain, Email, Invalid, Key, Phone, email_key, external_key, phone_key};
 use super::{Lead, Profile, Touch};
 use crate::access::{Actor, Denied, Role};
-use crate::change::{Change, Facts};
+use crate::change::Change;
 use crate::fault::Fault;
 use crate::id::{FormId, Ids, LeadId};
 use crate::instant::Timestamp;
+use crate::journal::Facts;
+use crate::leads::change::LeadChange;
 use crate::lifecycle::{Cycle, Stage, Transition};
 use crate::world::World;
 use draft::Draft;
@@ -337,12 +339,12 @@ fn create(
     world.add_lead(lead.clone(), Some(cycle.clone()));
     changes.insert(
         0,
-        Change::LeadCreated {
+        Change::Lead(LeadChange::Created {
             lead: Box::new(lead),
             cycle,
             transition,
             after,
-        },
+        }),
     );
     Ok(Saved {
         lead_id,

@@ -6,6 +6,7 @@ use crate::access::Actor;
 use crate::change::Change;
 use crate::id::Ids;
 use crate::instant::Timestamp;
+use crate::leads::change::{CompanyChange, LeadChange};
 use crate::leads::fields::{About, FieldValue, Source, is_empty};
 use crate::world::World;
 
@@ -67,7 +68,10 @@ impl Said {
             recorded_at: now,
             by: actor.id(),
         };
-        changes.push(Change::FieldStated(statement.clone()));
+        changes.push(match self.about {
+            About::Lead(_) => LeadChange::FieldStated(statement.clone()).into(),
+            About::Company(_) => CompanyChange::FieldStated(statement.clone()).into(),
+        });
         statements.add(statement);
         statements.winner().map(|winner| winner.value.clone())
     }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::access::Person;
+use crate::leads::change::LeadChange;
 use crate::leads::custom::{CustomField, CustomType};
 use crate::leads::fields::{About, winner};
 use crate::leads::identity::Kind;
@@ -237,7 +238,7 @@ fn what_a_user_typed_wins_over_what_a_partner_says_later() {
     .unwrap();
     assert_eq!(world.leads[&id].profile.get(LeadField::FirstName), Some("Ada"));
     assert!(
-        matches!(later.changes[..], [Change::FieldStated(_)]),
+        matches!(later.changes[..], [Change::Lead(LeadChange::FieldStated(_))]),
         "the statement is kept all the same"
     );
     let blank = Statement {
@@ -466,7 +467,7 @@ proptest! {
             let statement = Statement { text, observed_at: Some(at(observed)), ..about("ada@example.com") };
             let saved = put(&mut world, &statement, actor, 100, &mut ids).unwrap();
             kept.extend(saved.changes.into_iter().filter_map(|change| match change {
-                Change::FieldStated(statement) => Some(statement),
+                Change::Lead(LeadChange::FieldStated(statement)) => Some(statement),
                 _ => None,
             }));
             let shown = world.leads[&id].profile.get(LeadField::JobTitle).map(str::to_owned);

@@ -7,6 +7,7 @@ use crate::change::Change;
 use crate::fault::Fault;
 use crate::id::LeadId;
 use crate::instant::Timestamp;
+use crate::leads::change::LeadChange;
 use crate::world::World;
 
 /// Put a lead away, or take it up again; nothing where it is so already.
@@ -27,9 +28,9 @@ pub fn archive(
     lead.updated_at = now.max(lead.updated_at);
     let lead = Box::new(lead.clone());
     Ok(Some(if away {
-        Change::LeadArchived(lead)
+        Change::Lead(LeadChange::Archived(lead))
     } else {
-        Change::LeadRestored(lead)
+        Change::Lead(LeadChange::Restored(lead))
     }))
 }
 
@@ -58,8 +59,8 @@ pub fn assign(
     lead.previous_owner_id = from.or(lead.previous_owner_id);
     lead.version += 1;
     lead.updated_at = now.max(lead.updated_at);
-    Ok(Some(Change::LeadAssigned {
+    Ok(Some(Change::Lead(LeadChange::Assigned {
         lead: Box::new(lead.clone()),
         from,
-    }))
+    })))
 }

@@ -6,6 +6,7 @@ use actix_web::web;
 use serde_json::json;
 use tandem_domain::access::account::{Team, User};
 use tandem_domain::access::{Actor, Person, Role};
+use tandem_domain::capture::CaptureChange;
 use tandem_domain::capture::{Form, make_form};
 use tandem_domain::change::Change;
 use tandem_domain::deals::{self, MoveDeal, OpenDeal};
@@ -17,6 +18,8 @@ use tandem_domain::leads::identity::Email;
 use tandem_domain::leads::save::{self, CompanyStatement, OnConflict, Statement};
 use tandem_domain::lifecycle;
 use tandem_domain::money::{Currency, DatedRate, Rate};
+use tandem_domain::record::Plain;
+use tandem_domain::settings::SettingChange;
 use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
 use tandem_domain::world::World;
 use tandem_store as store;
@@ -95,7 +98,7 @@ impl Year {
                 created_at: at,
                 updated_at: at,
             };
-            changes.push(Change::UserCreated(user.clone()));
+            changes.push(user.created().into());
             year.team.push(user);
         }
         for (title, is_in) in [
@@ -107,14 +110,15 @@ impl Year {
                 .iter()
                 .filter(|user| is_in.contains(&user.role))
                 .map(|user| user.id);
-            changes.push(Change::TeamCreated(Team {
+            let team = Team {
                 id: stamp.ids().next(),
                 version: 1,
                 name: title.into(),
                 members: tandem_domain::access::account::ascending(members.collect()),
                 created_at: at,
                 updated_at: at,
-            }));
+            };
+            changes.push(team.created().into());
         }
         store::write(&tx, &changes).await?;
         tx.commit().await?;
@@ -128,7 +132,7 @@ impl Year {
             let made = make_form(cast::form(plan), key, &custom, &stamp.actor, at, &mut stamp.ids());
             let (form, key) = made.map_err(|error| Stopped::Refused(at, error.to_string()))?;
             year.forms.push(form.clone());
-            changes.push(Change::FormCreated { form, key });
+            changes.extend([form.created().into(), CaptureChange::KeyWritten(key).into()]);
         }
         store::write(&tx, &changes).await?;
         tx.commit().await?;
@@ -325,11 +329,13 @@ fn settings(at: Timestamp) -> Vec<Change> {
         name: cast::COMPANY.into(),
         timezone: cast::TIMEZONE.into(),
     };
-    let set = |name, after| Change::SettingChanged {
-        name,
-        version: 1,
-        before: serde_json::Value::Null,
-        after,
+    let set = |name, after| {
+        Change::Setting(SettingChange::Changed {
+            name,
+            version: 1,
+            before: serde_json::Value::Null,
+            after,
+        })
     };
     let year = at.date_in(&jiff::tz::TimeZone::UTC).year();
     let rate = |from: &str, year: i16, month: i8, rate: &str| -> Option<DatedRate> {
@@ -358,11 +364,11 @@ fn settings(at: Timestamp) -> Vec<Change> {
             }),
         ),
         set(name::CUSTOM_FIELDS, json!(cast::custom_fields())),
-        Change::RatesReplaced {
+        Change::Setting(SettingChange::RatesReplaced {
             version: 1,
             gone: vec![],
             count: come.len(),
             come,
-        },
+        }),
     ]
 }

@@ -1,0 +1,63 @@
+//! What happens to submissions and to the keys of forms, and what the journal says of it.
+
+use serde_json::json;
+
+use super::{FormKey, Submission, SubmissionStatus};
+use crate::journal::{Entry, Subject};
+
+/// The types of entry about submissions, with what they mean.
+pub(crate) const TYPES: &[(&str, &str)] = &[
+    (
+        "submission.accepted",
+        "A submission came in and found or created its lead.",
+    ),
+    (
+        "submission.rejected",
+        "A submission came in that did not fit its form; it is kept.",
+    ),
+    (
+        "submission.flagged",
+        "A submission came in that looks like spam; it is kept.",
+    ),
+    (
+        "submission.failed",
+        "A submission came in that could not be worked on; it is kept to be replayed.",
+    ),
+    (
+        "submission.tested",
+        "A submission came in that only tried its form out; nothing came of it but its record.",
+    ),
+];
+
+/// What happened to a submission or to the keys of a form.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CaptureChange {
+    /// A submission came in and was kept, whatever became of it.
+    Received(Submission),
+    /// A kept submission was run again.
+    Replayed(Submission),
+    /// A publishable key of a form was issued, or has an end from now on. What is to be read of it stands with the form.
+    KeyWritten(FormKey),
+}
+
+impl CaptureChange {
+    pub(crate) fn entry(&self) -> Option<Entry> {
+        Some(match self {
+            Self::Received(one) => received(one, json!({"form_id": one.form_id})),
+            Self::Replayed(one) => received(one, json!({"form_id": one.form_id, "replayed": true})),
+            Self::KeyWritten(_) => return None,
+        })
+    }
+}
+
+fn received(submission: &Submission, data: serde_json::Value) -> Entry {
+    let kind = match submission.status {
+        SubmissionStatus::Accepted => "submission.accepted",
+        SubmissionStatus::Rejected => "submission.rejected",
+        SubmissionStatus::Spam => "submission.flagged",
+        SubmissionStatus::Test => "submission.tested",
+        SubmissionStatus::Failed => "submission.failed",
+    };
+    let subject = Subject::new("submission", submission.id, submission.version);
+    Entry::plain(kind, subject, submission.lead_id, data)
+}

@@ -1,0 +1,43 @@
+//! The rows that changes of deals leave.
+
+use tandem_domain::deals::change::DealChange;
+use tandem_domain::deals::{Deal, DealMove};
+
+use crate::rows;
+use crate::write::Rows;
+
+impl Rows {
+    pub(crate) fn add_deal(&mut self, change: &DealChange) {
+        match change {
+            DealChange::Opened { deal, made, .. } => {
+                self.put_deal(deal);
+                self.put_deal_leads(deal);
+                self.put_deal_move(made);
+            }
+            DealChange::Moved { deal, made }
+            | DealChange::Closed { deal, made }
+            | DealChange::Reopened { deal, made } => {
+                self.put_deal(deal);
+                self.put_deal_move(made);
+            }
+            DealChange::Edited { deal, .. } => {
+                self.put_deal(deal);
+                self.put_deal_leads(deal);
+            }
+        }
+    }
+
+    fn put_deal(&mut self, deal: &Deal) {
+        self.deals.insert(deal.id.uuid(), rows::deals::Model::of(deal));
+    }
+
+    fn put_deal_leads(&mut self, deal: &Deal) {
+        self.deal_leads
+            .insert(deal.id.uuid(), rows::deal_leads::Model::all_of(deal));
+    }
+
+    fn put_deal_move(&mut self, made: &DealMove) {
+        self.deal_moves
+            .insert(made.id.uuid(), rows::deal_moves::Model::of(made));
+    }
+}
