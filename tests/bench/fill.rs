@@ -3,6 +3,7 @@
 use sea_orm::ConnectionTrait;
 use tandem_domain::access::account::User;
 use tandem_domain::access::{Actor, Person, Role};
+use tandem_domain::act::Act;
 use tandem_domain::change::Change;
 use tandem_domain::id::{Ids, LeadId};
 use tandem_domain::instant::Timestamp;
@@ -15,7 +16,7 @@ use tandem_domain::settings::SettingChange;
 use tandem_domain::settings::{CompanySettings, name::CUSTOM_FIELDS};
 use tandem_domain::world::World;
 use tandem_store::db::Place;
-use tandem_store::{Db, Stamp, journal, rules};
+use tandem_store::{Db, journal, rules};
 
 use crate::Failure;
 use crate::people::{Dice, People, custom_fields};
@@ -71,8 +72,8 @@ pub async fn fill(place: &Place, people: People, now: Timestamp) -> Result<(), F
 }
 
 async fn write(db: &Db, changes: &[Change], at: Timestamp, seed: u64) -> Result<(), Failure> {
-    let stamp = Stamp::new(Actor::System("bench"), format!("bench-{seed}"), at, !seed);
-    let tx = db.begin(stamp).await?;
+    let act = Act::new(Actor::System("bench"), format!("bench-{seed}"), at, !seed);
+    let tx = db.begin(act).await?;
     tandem_store::write(&tx, changes).await?;
     Ok(tx.commit().await?)
 }
@@ -112,7 +113,7 @@ struct Staff {
 
 impl Staff {
     fn new(at: Timestamp) -> Self {
-        let mut ids = Ids::new(at, 1);
+        let ids = Ids::new(at, 1);
         let users: Vec<User> = (0..OWNERS)
             .map(|n| User {
                 id: ids.next(),
@@ -155,7 +156,12 @@ fn live(
 ) -> Result<Vec<Change>, Failure> {
     let mut ids = Ids::new(at, n);
     let said = people.lead(n, at)?;
-    let saved = save::upsert(world, &said, OnConflict::Refuse, &staff.key, at, &mut ids)?;
+    let saved = save::upsert(
+        world,
+        &said,
+        OnConflict::Refuse,
+        &Act { ids: ids.clone(), ..Act::new(staff.key.clone(), "bench", at, 0) },
+    )?;
     let mut changes = saved.changes;
     let mut dice = Dice::of(!n);
     let seller = staff.sales(&mut dice);
@@ -202,7 +208,7 @@ fn go(
 ) -> Result<Vec<Change>, Failure> {
     let asked =
         MoveLead { to, reason: reason.map(str::to_owned), note: Some("as agreed".into()), until: None };
-    Ok(move_lead(world, lead, &asked, actor, at, ids)?)
+    Ok(move_lead(world, lead, &asked, &Act { ids: ids.clone(), ..Act::new(actor.clone(), "bench", at, 0) })?)
 }
 
 /// The next leads are strangers; the companies stay known.

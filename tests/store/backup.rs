@@ -7,7 +7,7 @@ use tandem_store::backup::BackupError;
 use tandem_store::db::Place;
 use tandem_tests::{Backend, Database, START};
 
-use crate::{given_lead, stamp, statement, upsert};
+use crate::{act, given_lead, statement, upsert};
 
 #[tandem_tests::test]
 async fn a_copy_is_made_beside_a_writer_and_opens(database: &Database) {
@@ -20,7 +20,7 @@ async fn a_copy_is_made_beside_a_writer_and_opens(database: &Database) {
     }
     let lead = given_lead(&db, "ada@example.com", 1).await;
     // Another process makes the copy while the service is in the middle of a transaction.
-    let tx = db.begin(stamp(2)).await.unwrap();
+    let tx = db.begin(act(2)).await.unwrap();
     let unfinished = upsert(&tx, &statement("bob@example.com"), START).await.unwrap().lead_id;
     let beside = database.connect().await;
     beside.copy_to(&target).await.unwrap();

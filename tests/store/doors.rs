@@ -8,7 +8,7 @@ use tandem_domain::settings::SettingChange;
 use tandem_store::{StoreError, settings};
 use tandem_tests::{Backend, Database};
 
-use crate::{given_lead, stamp, statement, upsert};
+use crate::{act, given_lead, statement, upsert};
 
 /// Run something that must end within the promised time.
 async fn in_time<T>(work: impl Future<Output = T>) -> T {
@@ -19,7 +19,7 @@ async fn in_time<T>(work: impl Future<Output = T>) -> T {
 async fn a_dropped_transaction_leaves_nothing(database: &Database) {
     let db = database.connect().await;
     for seed in 1..=3 {
-        let tx = db.begin(stamp(seed)).await.unwrap();
+        let tx = db.begin(act(seed)).await.unwrap();
         upsert(&tx, &statement("ada@example.com"), tandem_tests::START).await.unwrap();
         settings::put(&tx, "probe", &json!(1), 1).await.unwrap();
         drop(tx);
@@ -34,7 +34,7 @@ async fn a_dropped_transaction_leaves_nothing(database: &Database) {
 #[tandem_tests::test]
 async fn an_error_in_a_transaction_undoes_all_of_it(database: &Database) {
     let db = database.connect().await;
-    let tx = db.begin(stamp(1)).await.unwrap();
+    let tx = db.begin(act(1)).await.unwrap();
     settings::put(&tx, "probe", &json!(1), 1).await.unwrap();
     let saved = upsert(&tx, &statement("ada@example.com"), tandem_tests::START).await.unwrap();
     let again = tandem_store::write(&tx, &saved.changes).await;
@@ -50,7 +50,7 @@ async fn a_snapshot_stands_still(database: &Database) {
     let snapshot = db.snapshot().await.unwrap();
     assert_eq!(settings::get(&snapshot, "probe").await.unwrap().version, 0);
 
-    let tx = db.begin(stamp(1)).await.unwrap();
+    let tx = db.begin(act(1)).await.unwrap();
     settings::put(&tx, "probe", &json!("now"), 7).await.unwrap();
     tx.commit().await.unwrap();
 
@@ -63,10 +63,10 @@ async fn a_snapshot_stands_still(database: &Database) {
 #[tandem_tests::test]
 async fn who_waits_for_a_lock_is_told_in_time(database: &Database) {
     let db = database.connect().await;
-    let first = db.begin(stamp(1)).await.unwrap();
+    let first = db.begin(act(1)).await.unwrap();
     settings::get_for_update(&first, "probe").await.unwrap();
     let second = in_time(async {
-        let tx = db.begin(stamp(2)).await?;
+        let tx = db.begin(act(2)).await?;
         settings::get_for_update(&tx, "probe").await
     });
     let refused = second.await.unwrap_err();
@@ -75,7 +75,7 @@ async fn who_waits_for_a_lock_is_told_in_time(database: &Database) {
         Backend::Postgres => assert!(matches!(refused, StoreError::Locked), "{refused:?}"),
     }
     first.rollback().await.unwrap();
-    let tx = db.begin(stamp(3)).await.unwrap();
+    let tx = db.begin(act(3)).await.unwrap();
     settings::get_for_update(&tx, "probe").await.unwrap();
     tx.rollback().await.unwrap();
     db.close().await;
@@ -88,7 +88,7 @@ async fn a_database_that_another_process_holds_is_unavailable_in_time(database: 
     match database.backend {
         Backend::Sqlite => {
             raw.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
-            let refused = in_time(db.begin(stamp(1))).await.unwrap_err();
+            let refused = in_time(db.begin(act(1))).await.unwrap_err();
             assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
             db.ping().await.unwrap();
             raw.execute_unprepared("ROLLBACK").await.unwrap();
@@ -100,7 +100,7 @@ async fn a_database_that_another_process_holds_is_unavailable_in_time(database: 
             raw.execute_unprepared("ROLLBACK").await.unwrap();
         }
     }
-    let tx = db.begin(stamp(2)).await.unwrap();
+    let tx = db.begin(act(2)).await.unwrap();
     settings::put(&tx, "probe", &json!(1), 1).await.unwrap();
     tx.commit().await.unwrap();
     raw.close().await.unwrap();
@@ -121,11 +121,11 @@ async fn a_statement_that_takes_too_long_is_told_from_a_server_that_is_away(data
 #[tandem_tests::test]
 async fn a_decision_uses_the_rules_in_force(database: &Database) {
     let (here, there) = (database.connect().await, database.connect().await);
-    let tx = here.begin(stamp(1)).await.unwrap();
+    let tx = here.begin(act(1)).await.unwrap();
     assert_eq!(tx.rules().company.timezone, "UTC");
     tx.rollback().await.unwrap();
 
-    let tx = there.begin(stamp(2)).await.unwrap();
+    let tx = there.begin(act(2)).await.unwrap();
     let after = json!({"name": "Example Ltd", "timezone": "Europe/Rome"});
     let change = tandem_domain::change::Change::Setting(SettingChange::Changed {
         name: tandem_domain::settings::name::COMPANY,
@@ -136,7 +136,7 @@ async fn a_decision_uses_the_rules_in_force(database: &Database) {
     tandem_store::write(&tx, &[change]).await.unwrap();
     tx.commit().await.unwrap();
 
-    let tx = here.begin(stamp(3)).await.unwrap();
+    let tx = here.begin(act(3)).await.unwrap();
     assert_eq!(tx.rules().company.timezone, "Europe/Rome");
     tx.rollback().await.unwrap();
     here.close().await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::join_all;
+use tandem_domain::act::Act;
 use tandem_domain::id::LeadId;
 use tandem_domain::leads::fields::LeadField;
 use tandem_domain::leads::save::{self, Edit};
@@ -12,19 +13,18 @@ use tandem_store::journal::{self, Entry, Place};
 use tandem_store::{Db, StoreError};
 use tandem_tests::{Database, START};
 
-use crate::{given_lead, stamp};
+use crate::{act, given_lead};
 
 const WRITERS: u64 = 8;
 const WRITES: u64 = 25;
 
 /// One edit of a lead; every fifth is decided, written and then given up.
 async fn edit(db: &Db, lead: LeadId, writer: u64, n: u64) -> Result<bool, StoreError> {
-    let tx = db.begin(stamp(1000 + writer * 1000 + n)).await?;
+    let tx = db.begin(act(1000 + writer * 1000 + n)).await?;
     let mut world = tandem_store::leads::world_of(&tx, [lead], None).await?;
     let edit = Edit { text: [(LeadField::Need, Some(format!("{writer}/{n}")))].into(), ..Edit::default() };
-    let actor = tx.stamp().actor.clone();
     let now = START.plus_millis(world.leads[&lead].version);
-    let changes = save::edit(&mut world, lead, &edit, &actor, now, &mut tx.ids()).unwrap();
+    let changes = save::edit(&mut world, lead, &edit, &Act { now, ..tx.act().clone() }).unwrap();
     tandem_store::write(&tx, &changes).await?;
     tokio::task::yield_now().await;
     if n % 5 == 4 {

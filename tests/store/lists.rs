@@ -1,6 +1,6 @@
 //! Lists by every way: the page is the one that a slow and obvious look at all leads finds.
 
-use tandem_domain::access::Actor;
+use tandem_domain::act::Act;
 use tandem_domain::id::{Ids, splitmix64};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::Touch;
@@ -12,7 +12,7 @@ use tandem_store::Db;
 use tandem_store::leads::{Bounds, LeadFilter, LeadSort, LeadWithCompany, Position, list_within};
 use tandem_tests::{Database, START};
 
-use crate::stamp;
+use crate::act;
 
 const LEADS: u64 = 240;
 const FIRST: [&str; 5] = ["Anna", "Annabel", "Björn", "Chloé", "Zoë"];
@@ -91,13 +91,13 @@ async fn fill(db: &Db) {
         let said = person(n, &mut dice);
         // Every third lead was known long before it was written down: its id is younger than it.
         let at = hour(if n % 3 == 0 { n / 2 } else { n });
-        let tx = db.begin(stamp(n + 1)).await.unwrap();
+        let tx = db.begin(act(n + 1)).await.unwrap();
         let mut world = tandem_store::leads::world(&tx, [&said]).await.unwrap();
-        let mut ids = Ids::new(hour(n), n + 1);
-        let by = Actor::System("test");
-        let mut saved = save::upsert(&mut world, &said, OnConflict::Refuse, &by, at, &mut ids).unwrap();
+        let ids = Ids::new(hour(n), n + 1);
+        let act = Act { ids, now: at, ..tx.act().clone() };
+        let mut saved = save::upsert(&mut world, &said, OnConflict::Refuse, &act).unwrap();
         if n % 8 == 5 {
-            let away = save::archive(&mut world, saved.lead_id, true, &by, at).unwrap();
+            let away = save::archive(&mut world, saved.lead_id, true, &act).unwrap();
             saved.changes.extend(away);
         }
         tandem_store::write(&tx, &saved.changes).await.unwrap();
@@ -174,13 +174,13 @@ fn sorted(mut all: Vec<LeadWithCompany>, sort: LeadSort, descending: bool) -> Ve
 }
 
 async fn save_all(db: &Db, seed: u64, said: &[Statement]) {
-    let tx = db.begin(stamp(seed)).await.unwrap();
+    let tx = db.begin(act(seed)).await.unwrap();
     let mut world = tandem_store::leads::world(&tx, said).await.unwrap();
-    let by = tx.stamp().actor.clone();
     let mut changes = vec![];
     for one in said {
         let saved =
-            save::upsert(&mut world, one, OnConflict::Refuse, &by, hour(seed), &mut tx.ids()).unwrap();
+            save::upsert(&mut world, one, OnConflict::Refuse, &Act { now: hour(seed), ..tx.act().clone() })
+                .unwrap();
         changes.extend(saved.changes);
     }
     tandem_store::write(&tx, &changes).await.unwrap();
@@ -259,7 +259,7 @@ async fn many_leads_follow_the_new_name_of_their_company(database: &Database) {
 
     let mut rounds = 0;
     while tandem_store::leads::has_renames(&db).await.unwrap() {
-        let tx = db.begin(stamp(10 + rounds)).await.unwrap();
+        let tx = db.begin(act(10 + rounds)).await.unwrap();
         tandem_store::leads::follow_renames(&tx, 500).await.unwrap();
         tx.commit().await.unwrap();
         rounds += 1;

@@ -10,16 +10,17 @@ mod wal;
 mod write;
 
 use tandem_domain::access::Actor;
+use tandem_domain::act::Act;
 use tandem_domain::id::LeadId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::identity::Email;
 use tandem_domain::leads::save::{self, CompanyStatement, OnConflict, Saved, Statement};
-use tandem_store::{Db, Stamp, StoreError, Tx};
+use tandem_store::{Db, StoreError, Tx};
 use tandem_tests::START;
 
-/// A stamp of a test, with ids of their own.
-fn stamp(seed: u64) -> Stamp {
-    Stamp::new(Actor::System("test"), format!("test-{seed}"), START, seed << 32)
+/// What a test does, with ids of their own.
+fn act(seed: u64) -> Act {
+    Act::new(Actor::System("test"), format!("test-{seed}"), START, seed << 32)
 }
 
 /// What is said about a person with an e-mail.
@@ -35,15 +36,14 @@ fn statement(email: &str) -> Statement {
 /// Find or make the lead of a statement, as the service does: load, decide, save.
 async fn upsert(tx: &Tx, said: &Statement, now: Timestamp) -> Result<Saved, StoreError> {
     let mut world = tandem_store::leads::world(tx, [said]).await?;
-    let actor = tx.stamp().actor.clone();
-    let saved = save::upsert(&mut world, said, OnConflict::Refuse, &actor, now, &mut tx.ids()).unwrap();
+    let saved = save::upsert(&mut world, said, OnConflict::Refuse, &Act { now, ..tx.act().clone() }).unwrap();
     tandem_store::write(tx, &saved.changes).await?;
     Ok(saved)
 }
 
 /// A committed lead.
 async fn given_lead(db: &Db, email: &str, seed: u64) -> LeadId {
-    let tx = db.begin(stamp(seed)).await.unwrap();
+    let tx = db.begin(act(seed)).await.unwrap();
     let saved = upsert(&tx, &statement(email), START).await.unwrap();
     tx.commit().await.unwrap();
     saved.lead_id

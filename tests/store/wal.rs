@@ -2,7 +2,7 @@
 
 use tandem_tests::{Backend, Database, START};
 
-use crate::{given_lead, stamp, statement, upsert};
+use crate::{act, given_lead, statement, upsert};
 
 #[tandem_tests::test]
 async fn the_log_comes_home_beside_a_writer(database: &Database) {
@@ -11,7 +11,7 @@ async fn the_log_comes_home_beside_a_writer(database: &Database) {
     for n in 0..100 {
         leads.push(given_lead(&db, &format!("p{n}@example.com"), n + 1).await);
     }
-    let tx = db.begin(stamp(200)).await.unwrap();
+    let tx = db.begin(act(200)).await.unwrap();
     let unfinished = upsert(&tx, &statement("last@example.com"), START).await.unwrap().lead_id;
     assert_eq!(db.bring_log_home().await.unwrap(), 0, "all of the log is home, though somebody writes");
     tx.commit().await.unwrap();

@@ -1,6 +1,7 @@
 //! Writing: what happened becomes rows and journal entries, once.
 
 use serde_json::json;
+use tandem_domain::act::Act;
 use tandem_domain::id::LeadId;
 use tandem_domain::leads::fields::LeadField;
 use tandem_domain::leads::save::{self, Edit, Statement};
@@ -9,7 +10,7 @@ use tandem_store::{Db, journal};
 use tandem_tests::{Database, START};
 
 use crate::feed::settled;
-use crate::{given_lead, stamp, statement, upsert};
+use crate::{act, given_lead, statement, upsert};
 
 async fn kinds(db: &Db, lead: LeadId) -> Vec<String> {
     let page = journal::timeline(db, lead, &[], None, 50).await.unwrap();
@@ -23,13 +24,13 @@ async fn what_is_known_already_changes_nothing(database: &Database) {
         text: [(LeadField::FirstName, Some("Zoë 👩‍💻 \u{202e}x".to_owned()))].into(),
         ..statement("ada@example.com")
     };
-    let tx = db.begin(stamp(1)).await.unwrap();
+    let tx = db.begin(act(1)).await.unwrap();
     let saved = upsert(&tx, &said, START).await.unwrap();
     tx.commit().await.unwrap();
     let known = tandem_store::leads::get(&db, saved.lead_id).await.unwrap().lead;
     assert_eq!(known.profile.get(LeadField::FirstName), Some("Zoë 👩‍💻 \u{202e}x"));
 
-    let tx = db.begin(stamp(2)).await.unwrap();
+    let tx = db.begin(act(2)).await.unwrap();
     let again = upsert(&tx, &said, START.plus_millis(1000)).await.unwrap();
     tx.commit().await.unwrap();
 
@@ -43,15 +44,14 @@ async fn what_is_known_already_changes_nothing(database: &Database) {
 async fn the_last_state_of_a_row_wins_within_one_write(database: &Database) {
     let db = database.connect().await;
     let lead = given_lead(&db, "ada@example.com", 1).await;
-    let mut later = stamp(2);
+    let mut later = act(2);
     later.now = START.plus_millis(1);
     let tx = db.begin(later).await.unwrap();
     let mut world = tandem_store::leads::world_of(&tx, [lead], None).await.unwrap();
     let mut changes = vec![];
     for name in ["Ada", "Augusta"] {
         let edit = Edit { text: [(LeadField::FirstName, Some(name.to_owned()))].into(), ..Edit::default() };
-        let actor = tx.stamp().actor.clone();
-        changes.extend(save::edit(&mut world, lead, &edit, &actor, START, &mut tx.ids()).unwrap());
+        changes.extend(save::edit(&mut world, lead, &edit, &Act { now: START, ..tx.act().clone() }).unwrap());
     }
     tandem_store::write(&tx, &changes).await.unwrap();
     tx.commit().await.unwrap();
@@ -67,13 +67,12 @@ async fn the_last_state_of_a_row_wins_within_one_write(database: &Database) {
 async fn five_hundred_leads_are_one_write(database: &Database) {
     let db = database.connect().await;
     let said: Vec<Statement> = (0..500).map(|n| statement(&format!("lead{n}@example.com"))).collect();
-    let tx = db.begin(stamp(1)).await.unwrap();
+    let tx = db.begin(act(1)).await.unwrap();
     let mut world = tandem_store::leads::world(&tx, &said).await.unwrap();
-    let actor = tx.stamp().actor.clone();
     let changes: Vec<_> = said
         .iter()
         .flat_map(|one| {
-            save::upsert(&mut world, one, save::OnConflict::Refuse, &actor, START, &mut tx.ids())
+            save::upsert(&mut world, one, save::OnConflict::Refuse, &Act { now: START, ..tx.act().clone() })
                 .unwrap()
                 .changes
         })
@@ -97,19 +96,19 @@ async fn an_answer_is_kept_for_three_days(database: &Database) {
         body: "{\"a\":\"ü\"}".into(),
         lead_ids: vec![],
     };
-    let tx = db.begin(stamp(1)).await.unwrap();
+    let tx = db.begin(act(1)).await.unwrap();
     assert_eq!(idempotency::find(&tx, "k").await.unwrap(), None);
     idempotency::keep(&tx, "k", &record).await.unwrap();
     tx.commit().await.unwrap();
 
-    let mut later = stamp(2);
+    let mut later = act(2);
     later.now = START.plus_millis(idempotency::KEPT_FOR - 1);
     let tx = db.begin(later).await.unwrap();
     assert_eq!(idempotency::find(&tx, "k").await.unwrap(), Some(record));
     assert_eq!(idempotency::forget_expired(&tx, START, 100).await.unwrap(), 0);
     tx.rollback().await.unwrap();
 
-    let mut too_late = stamp(3);
+    let mut too_late = act(3);
     too_late.now = START.plus_millis(idempotency::KEPT_FOR);
     let tx = db.begin(too_late.clone()).await.unwrap();
     assert_eq!(idempotency::find(&tx, "k").await.unwrap(), None);
@@ -122,7 +121,7 @@ async fn an_answer_is_kept_for_three_days(database: &Database) {
 async fn a_setting_keeps_any_json(database: &Database) {
     let db = database.connect().await;
     let value = json!({"n": 9_007_199_254_740_991_i64, "t": "emoji 🦀 \u{7f}", "x": [null, 1.5, true]});
-    let tx = db.begin(stamp(1)).await.unwrap();
+    let tx = db.begin(act(1)).await.unwrap();
     tandem_store::settings::put(&tx, "probe", &value, 3).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(tandem_store::settings::get(&db, "probe").await.unwrap().value, value);

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
-use tandem_domain::id::splitmix64;
+use tandem_domain::access::Actor;
+use tandem_domain::act::Act;
+use tandem_domain::id::{Ids, RequestId, splitmix64};
 use tandem_domain::instant::Timestamp;
 
 /// What time it is, and where seeds come from. Cloned handles share both.
@@ -64,6 +66,13 @@ impl Ambient {
     /// A seed that no other call of this process gets.
     pub fn seed(&self) -> u64 {
         splitmix64(self.seed.wrapping_add(self.drawn.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// What a part of Tandem itself does now, by name.
+    pub fn act(&self, name: &'static str) -> Act {
+        let now = self.now();
+        let request: RequestId = Ids::new(now, self.seed()).next();
+        Act::new(Actor::System(name), request.to_string(), now, self.seed())
     }
 
     /// The same clock with other seeds: two replicas in one test share the time, not the ids.

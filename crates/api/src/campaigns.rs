@@ -189,7 +189,7 @@ async fn create_campaign(
     let asked = body.0.read()?;
     let tx = ctx.begin().await?;
     kept::lock_aliases(&tx).await?;
-    let campaign = campaigns::create(asked, ctx.actor(), ctx.now(), &mut ctx.ids()).map_err(refused)?;
+    let campaign = campaigns::create(asked, ctx.actor(), ctx.now(), ctx.ids()).map_err(refused)?;
     demand_free(&tx, &campaign).await?;
     store::write_records(&tx, [campaign.created()]).await?;
     let location = format!("/v1/campaigns/{}", campaign.id);

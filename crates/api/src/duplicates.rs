@@ -22,7 +22,6 @@ use crate::edge::http::reply::{Reply, Tagged, etag};
 use crate::edge::http::services::Services;
 use crate::leads::actions::denied;
 use crate::program::app::App;
-use crate::program::serve::stamp;
 
 /// The operations of this room.
 pub fn configure(config: &mut Services<'_>) {
@@ -153,7 +152,7 @@ pub async fn follow(app: &App, limit: u64) -> Result<bool, StoreError> {
     let pairs = found.keys();
     let leads: Vec<LeadId> = pairs.flat_map(|(elder, younger)| [*elder, *younger]).collect();
 
-    let tx = app.db.begin(stamp(&app.ambient, "duplicates")).await?;
+    let tx = app.db.begin(app.ambient.act("duplicates")).await?;
     kept::hold(&tx, leads).await?;
     if !kept::pass(&tx, &news).await? {
         return Ok(false);
@@ -162,7 +161,7 @@ pub async fn follow(app: &App, limit: u64) -> Result<bool, StoreError> {
     let told = known.iter().filter(|duplicate| duplicate.was_told());
     let told: Vec<LeadId> = told.flat_map(|one| [one.leads.0, one.leads.1]).collect();
     let put_away = kept::put_away(&tx, told).await?;
-    let changes = duplicates::settle(known, found, &put_away, tx.stamp().now, &mut tx.ids());
+    let changes = duplicates::settle(known, found, &put_away, tx.act().now, &tx.act().ids);
     store::write(&tx, &changes).await?;
     tx.commit().await?;
     Ok(true)
@@ -180,5 +179,5 @@ pub async fn of_refused(
         return Ok(vec![]);
     }
     let known = kept::known_for_update(tx, told.keys().map(|(_, younger)| *younger)).await?;
-    Ok(duplicates::suggest(known, told, tx.stamp().now, &mut tx.ids()))
+    Ok(duplicates::suggest(known, told, tx.act().now, &tx.act().ids))
 }

@@ -4,6 +4,7 @@ use actix_web::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tandem_domain::access::ActorKind;
+use tandem_domain::act::Act;
 use tandem_domain::change::Change;
 use tandem_domain::id::{LeadId, TransitionId, UserId};
 use tandem_domain::instant::Timestamp;
@@ -18,7 +19,7 @@ use crate::edge::ctx::Ctx;
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Place, Problem, Violation};
 use crate::edge::http::query::Path;
-use crate::edge::http::reply::{Created, Reply};
+use crate::edge::http::reply::{Created, IfMatch, Reply};
 use crate::edge::http::services::Services;
 use crate::leads::LeadPath;
 use crate::leads::actions::{check_if_match, denied, judged, known};
@@ -138,8 +139,9 @@ async fn create_transition(
     let tx = ctx.begin().await?;
     let made = move_lead(
         &tx,
-        &ctx,
+        ctx.act(),
         lead_id,
+        &ctx.if_match(),
         &MoveLead {
             to,
             reason,
@@ -158,20 +160,21 @@ async fn create_transition(
 
 async fn move_lead(
     tx: &Tx,
-    ctx: &Ctx<LeadsWrite>,
+    act: &Act,
     lead_id: LeadId,
+    if_match: &IfMatch,
     asked: &MoveLead,
 ) -> Result<Transition, Problem> {
     let mut world = store::leads::world_of(tx, [lead_id], None).await?;
-    check_if_match(tx, ctx, known(&world, lead_id)?)?;
+    check_if_match(tx, if_match, known(&world, lead_id)?)?;
     let wanted = Wanted {
         lead_ids: [lead_id].into(),
         ..Wanted::default()
     };
     store::deals::add_to(tx, &mut world, &wanted).await?;
-    let moved = lifecycle::move_lead(&mut world, lead_id, asked, ctx.actor(), ctx.now(), &mut ctx.ids());
+    let moved = lifecycle::move_lead(&mut world, lead_id, asked, act);
     let mut changes = moved.map_err(refused)?;
-    changes.extend(judged(&mut world, lead_id, ctx));
+    changes.extend(judged(&mut world, lead_id, act));
     store::write(tx, &changes).await?;
     let made = changes.into_iter().find_map(|change| match change {
         Change::Lead(LeadChange::Moved { transition, .. }) => Some(transition),

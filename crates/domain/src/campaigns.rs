@@ -137,12 +137,7 @@ impl Plain for Campaign {
 }
 
 /// Make a campaign. That its aliases are nobody else's is asked beside it.
-pub fn create(
-    asked: MakeCampaign,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &mut Ids,
-) -> Result<Campaign, Refused> {
+pub fn create(asked: MakeCampaign, actor: &Actor, now: Timestamp, ids: &Ids) -> Result<Campaign, Refused> {
     may_manage(actor)?;
     let campaign = Campaign {
         id: ids.next(),

@@ -6,6 +6,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{self, AtomicU64};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
@@ -220,11 +222,12 @@ named! {
 /// The same instant and seed give the same ids in the same order. Twelve bits of counter follow the 48 bits of
 /// milliseconds; past 4,096 ids the next millisecond is used, so that ids of one source always ascend. Ids that
 /// different sources draw in the same millisecond interleave: they are keys, not an order.
+/// A clone draws from the same source: a request, its transaction and its batch share one.
 #[derive(Debug, Clone)]
 pub struct Ids {
     millis: u64,
-    counter: u64,
     seed: u64,
+    counter: Arc<AtomicU64>,
 }
 
 impl Ids {
@@ -232,8 +235,8 @@ impl Ids {
     pub fn new(now: Timestamp, seed: u64) -> Self {
         Self {
             millis: now.millis().max(0) as u64,
-            counter: 0,
             seed,
+            counter: Arc::default(),
         }
     }
 
@@ -242,11 +245,11 @@ impl Ids {
         clippy::should_implement_trait,
         reason = "it draws ids of any kind; an iterator has one"
     )]
-    pub fn next<T>(&mut self) -> Id<T> {
-        let millis = self.millis + (self.counter >> 12);
-        let ordinal = self.counter & 0xfff;
-        let chance = splitmix64(self.seed ^ splitmix64(self.counter));
-        self.counter += 1;
+    pub fn next<T>(&self) -> Id<T> {
+        let counter = self.counter.fetch_add(1, atomic::Ordering::Relaxed);
+        let millis = self.millis + (counter >> 12);
+        let ordinal = counter & 0xfff;
+        let chance = splitmix64(self.seed ^ splitmix64(counter));
         let high = (millis & 0xffff_ffff_ffff) << 16 | 0x7000 | ordinal;
         let low = chance & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
         Id::from_uuid(Uuid::from_u64_pair(high, low))
@@ -254,7 +257,7 @@ impl Ids {
 
     /// The next id that is greater than another one: of two statements within a millisecond the later one then has the
     /// greater id, whoever drew it. Gives up where the other id is from the future (clocks of two machines).
-    pub fn next_after<T>(&mut self, other: Option<Id<T>>) -> Id<T> {
+    pub fn next_after<T>(&self, other: Option<Id<T>>) -> Id<T> {
         let drawn = self.next();
         match other {
             Some(other) if drawn <= other => (0..0x1000)
@@ -306,7 +309,7 @@ mod tests {
 
     #[test]
     fn ids_of_one_source_ascend_past_the_counters_end() {
-        let mut ids = Ids::new(Timestamp::from_millis(1_700_000_000_000), 7);
+        let ids = Ids::new(Timestamp::from_millis(1_700_000_000_000), 7);
         let drawn: Vec<LeadId> = (0..50_000).map(|_| ids.next()).collect();
         assert!(drawn.windows(2).all(|pair| pair[0] < pair[1]));
     }
@@ -326,7 +329,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_ids() {
         let at = Timestamp::from_millis(5);
-        let (mut a, mut b, mut c) = (Ids::new(at, 1), Ids::new(at, 1), Ids::new(at, 2));
+        let (a, b, c) = (Ids::new(at, 1), Ids::new(at, 1), Ids::new(at, 2));
         let (a, b, c): (LeadId, LeadId, LeadId) = (a.next(), b.next(), c.next());
         assert_eq!(a, b);
         assert_ne!(a, c);

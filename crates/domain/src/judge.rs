@@ -1,9 +1,9 @@
 //! The one answer to any change of a lead: every writer calls it, nothing else moves a lead by rule.
 
+use crate::act::Act;
 use crate::agreement::Version;
 use crate::change::Change;
-use crate::id::{Ids, LeadId};
-use crate::instant::Timestamp;
+use crate::id::LeadId;
 use crate::world::World;
 
 /// What leads are judged by: the agreement in force, compiled.
@@ -17,6 +17,6 @@ pub struct Rulebook<'a> {
 ///
 /// The provisional agreement has no rules: no score, no condition for MQL, no clocks. So nothing follows from a
 /// change yet, and a lead moves by hand only.
-pub fn judge(_: &mut World, _: LeadId, _: &Rulebook<'_>, _: Timestamp, _: &mut Ids) -> Vec<Change> {
+pub fn judge(_: &mut World, _: LeadId, _: &Rulebook<'_>, _: &Act) -> Vec<Change> {
     vec![]
 }

@@ -4,6 +4,7 @@
 //! [`id::Ids`], and return what happened as [`change::Change`] values. See ARCHITECTURE.md.
 
 pub mod access;
+pub mod act;
 pub mod agreement;
 pub mod campaigns;
 pub mod capture;

@@ -1,16 +1,14 @@
 //! The three doors to the database: `Db` (one query on any reader), `Snapshot` (reads of one instant), `Tx` (writes).
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
     DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
-use tandem_domain::access::Actor;
-use tandem_domain::id::Ids;
-use tandem_domain::instant::Timestamp;
+use tandem_domain::act::Act;
 use tandem_migrations::Migrator;
 use tandem_migrations::MigratorTrait;
 use tokio::sync::watch;
@@ -65,49 +63,11 @@ pub struct Pool {
     pub idle: u32,
 }
 
-/// Who does it, in which request, when: written into every journal entry of a transaction.
-#[derive(Debug, Clone)]
-pub struct Stamp {
-    /// Who.
-    pub actor: Actor,
-    /// In which request, or by which job.
-    pub request_id: String,
-    /// When.
-    pub now: Timestamp,
-    /// Where ids come from.
-    pub ids: Arc<Mutex<Ids>>,
-    /// Whether what is written is history: its journal entries say so, and nothing follows of them.
-    pub is_imported: bool,
-}
-
-impl Stamp {
-    /// A stamp with its own source of ids.
-    pub fn new(actor: Actor, request_id: impl Into<String>, now: Timestamp, seed: u64) -> Self {
-        Self {
-            actor,
-            request_id: request_id.into(),
-            now,
-            ids: Arc::new(Mutex::new(Ids::new(now, seed))),
-            is_imported: false,
-        }
-    }
-
-    /// The source of ids. Borrow it for one call: a second borrow on the same thread would wait for ever, which debug
-    /// builds tell.
-    pub fn ids(&self) -> MutexGuard<'_, Ids> {
-        debug_assert!(
-            self.ids.try_lock().is_ok(),
-            "the source of ids is borrowed already"
-        );
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// A write transaction. Dropped, it rolls back.
 #[derive(Debug)]
 pub struct Tx {
     inner: DatabaseTransaction,
-    stamp: Stamp,
+    act: Act,
     rules: Arc<Rules>,
     committed: watch::Sender<u64>,
 }
@@ -201,7 +161,7 @@ impl Db {
     ///
     /// Its first query reads the revisions, so that no decision uses a superseded rule.
     #[expect(clippy::disallowed_methods, reason = "this file opens the transactions")]
-    pub async fn begin(&self, stamp: Stamp) -> Result<Tx, StoreError> {
+    pub async fn begin(&self, act: Act) -> Result<Tx, StoreError> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
@@ -211,7 +171,7 @@ impl Db {
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Some(rules.clone());
         Ok(Tx {
             inner,
-            stamp,
+            act,
             rules,
             committed: self.committed.clone(),
         })
@@ -329,14 +289,9 @@ impl Tx {
         Ok(self.inner.rollback().await?)
     }
 
-    /// Who does it, when.
-    pub fn stamp(&self) -> &Stamp {
-        &self.stamp
-    }
-
-    /// The source of ids.
-    pub fn ids(&self) -> MutexGuard<'_, Ids> {
-        self.stamp.ids()
+    /// Who does it, when, with which ids: what is written bears it in the journal, where nothing else is said.
+    pub fn act(&self) -> &Act {
+        &self.act
     }
 
     /// The rules in force: mostly the very ones of the transaction before, as long as nothing of them changes.

@@ -48,7 +48,7 @@ pub async fn find_all(tx: &Tx, key_hashes: &[&str]) -> Result<HashMap<String, Re
     );
     let rows = idempotency::Entity::find()
         .filter(wanted)
-        .filter(idempotency::Column::ExpiresAt.gt(tx.stamp().now.millis()))
+        .filter(idempotency::Column::ExpiresAt.gt(tx.act().now.millis()))
         .all(tx.conn())
         .await?;
     rows.into_iter()
@@ -72,7 +72,7 @@ pub async fn keep(tx: &Tx, key_hash: &str, record: &Record) -> Result<(), StoreE
 
 /// [`keep`] for any number of answers at once.
 pub async fn keep_all(tx: &Tx, records: &[(&str, Record)]) -> Result<(), StoreError> {
-    let now = tx.stamp().now.millis();
+    let now = tx.act().now.millis();
     let row = |(key_hash, record): &(&str, Record)| idempotency::Model {
         key_hash: (*key_hash).to_owned(),
         body_hash: record.body_hash.clone(),

@@ -6,12 +6,13 @@ use sea_orm::{
 };
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use tandem_domain::act::Act;
 use tandem_domain::id::{EntryId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::settings::name::JOURNAL_EPOCH;
 use uuid::Uuid;
 
-use crate::db::{Conn, Db, Read, Stamp};
+use crate::db::{Conn, Db, Read};
 use crate::dialect;
 use crate::error::StoreError;
 use crate::leads::{Page, members, of_members};
@@ -317,8 +318,8 @@ fn entry(row: journal::Model, values: Option<journal_values::Model>) -> Result<E
 }
 
 /// At the start: open the first epoch, or the next one where a restored dump is ahead of this server's transactions.
-pub async fn open_epoch(db: &Db, stamp: Stamp) -> Result<(), StoreError> {
-    let tx = db.begin(stamp).await?;
+pub async fn open_epoch(db: &Db, act: Act) -> Result<(), StoreError> {
+    let tx = db.begin(act).await?;
     let known = settings::get_for_update(&tx, JOURNAL_EPOCH).await?;
     if known.version == 0 || dialect::journal_is_ahead(tx.conn()).await? {
         settings::put(&tx, JOURNAL_EPOCH, &Value::Null, known.version + 1).await?;

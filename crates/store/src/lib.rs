@@ -26,7 +26,7 @@ mod wal;
 mod ways;
 mod write;
 
-pub use db::{Db, Read, Snapshot, Stamp, Tx};
+pub use db::{Db, Read, Snapshot, Tx};
 pub use dialect::Server;
 pub use error::StoreError;
 pub use write::{write, write_all, write_records};

@@ -132,7 +132,7 @@ pub async fn add_chunk(tx: &Tx, import: ImportId, number: i64, content: String) 
         import_id: import.uuid(),
         number,
         content,
-        created_at: tx.stamp().now.millis(),
+        created_at: tx.act().now.millis(),
     };
     write::insert::<import_chunks::Entity>(tx, [row].iter(), OnConflict::Fail).await
 }

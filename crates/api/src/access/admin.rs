@@ -2,11 +2,12 @@
 
 use tandem_domain::access::Role;
 use tandem_domain::access::account::User;
+use tandem_domain::act::Act;
 use tandem_domain::leads::identity::{Email, Invalid};
 use tandem_domain::record::Plain;
 use tandem_store as store;
 use tandem_store::access::{lock_accounts, users};
-use tandem_store::{Db, Stamp, StoreError, Tx};
+use tandem_store::{Db, StoreError, Tx};
 
 use crate::edge::crypto::password::{self, PasswordError, Passwords, PolicyError};
 use crate::edge::crypto::secret::OneTimeToken;
@@ -48,7 +49,7 @@ pub async fn create_admin(
     email: &str,
     name: &str,
     password: &str,
-    stamp: Stamp,
+    act: Act,
 ) -> Result<User, CannotCreate> {
     let email = Email::parse(email)?;
     let name = name.trim();
@@ -57,7 +58,7 @@ pub async fn create_admin(
     }
     password::check_policy(password)?;
     let hash = passwords.hash(password.to_owned()).await?;
-    let tx = db.begin(stamp).await?;
+    let tx = db.begin(act).await?;
     lock_accounts(&tx).await?;
     if users::find_by_email(&tx, email.as_str()).await?.is_some() {
         return Err(CannotCreate::AlreadyExists);
@@ -69,9 +70,9 @@ pub async fn create_admin(
 
 /// Write a new user with the role `admin`. The caller holds the lock over accounts.
 pub(super) async fn add_admin(tx: &Tx, email: &Email, name: &str, hash: String) -> Result<User, StoreError> {
-    let now = tx.stamp().now;
+    let now = tx.act().now;
     let user = User {
-        id: tx.ids().next(),
+        id: tx.act().ids.next(),
         version: 1,
         email: email.as_str().to_owned(),
         name: name.to_owned(),

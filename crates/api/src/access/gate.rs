@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tandem_domain::access::Person;
 use tandem_domain::access::session::Session;
+use tandem_domain::act::Act;
 use tandem_domain::id::{KeyId, SessionId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_store::access::{keys, sessions, teams, users};
-use tandem_store::{Db, Stamp, StoreError};
+use tandem_store::{Db, StoreError};
 
 use super::signing::KeyRing;
 
@@ -130,7 +131,7 @@ impl Gate {
     }
 
     /// Write down which keys were used since the last time.
-    pub(super) async fn flush_uses(&self, db: &Db, stamp: Stamp) -> Result<(), StoreError> {
+    pub(super) async fn flush_uses(&self, db: &Db, act: Act) -> Result<(), StoreError> {
         let news: Vec<(KeyId, Timestamp)> = {
             let uses = locked(&self.uses);
             uses.iter()
@@ -138,9 +139,9 @@ impl Gate {
                 .map(|(id, known)| (*id, known.minute))
                 .collect()
         };
-        let hour_ago = stamp.now.plus_millis(-60 * MINUTE);
+        let hour_ago = act.now.plus_millis(-60 * MINUTE);
         if !news.is_empty() {
-            let tx = db.begin(stamp).await?;
+            let tx = db.begin(act).await?;
             keys::used(&tx, &news).await?;
             tx.commit().await?;
         }

@@ -190,7 +190,7 @@ pub(super) async fn create_api_key(
     let secret = SecretKey::generate();
     let tx = ctx.begin().await?;
     let key = ApiKey {
-        id: tx.ids().next(),
+        id: tx.act().ids.next(),
         version: 1,
         name,
         scopes,

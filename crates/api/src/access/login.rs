@@ -101,7 +101,7 @@ pub(super) async fn login(ctx: Ctx<Public>, body: Json<Login>) -> Reply<Json<Tok
     let tx = begin_unkept(&ctx, Actor::System("login")).await?;
     attempt.succeed(&tx).await?;
     let token = RefreshToken::generate();
-    let session = Session::begin(tx.ids().next(), user.id, hex(&token.hash()), ctx.now());
+    let session = Session::begin(tx.act().ids.next(), user.id, hex(&token.hash()), ctx.now());
     sessions::save(&tx, &session).await?;
     tx.commit().await?;
     answer(&ctx, &session, token.reveal()).await

@@ -18,9 +18,10 @@ mod users;
 
 use serde_json::Value;
 use tandem_domain::access::Actor;
+use tandem_domain::act::Act;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{Id, Named, SessionId};
-use tandem_store::{Stamp, StoreError, Tx};
+use tandem_store::{StoreError, Tx};
 
 use crate::edge::crypto::password::{self, PasswordError, PolicyError};
 use crate::edge::ctx::{Ctx, Permission};
@@ -28,7 +29,6 @@ use crate::edge::http::listing;
 use crate::edge::http::problem::{Code, Problem, REQUEST_ID};
 use crate::edge::http::services::Services;
 use crate::program::app::App;
-use crate::program::serve::stamp;
 
 pub use gate::{Account, Gate, MOST_AGE};
 pub use identify::{Caller, Identity, Refused, identify};
@@ -66,7 +66,7 @@ pub fn configure(config: &mut Services<'_>) {
 
 /// Write down when keys were last used: to the minute, collected in memory since the last time.
 pub async fn flush_key_use(app: &App) -> Result<(), StoreError> {
-    app.gate.flush_uses(&app.db, stamp(&app.ambient, "key_use")).await
+    app.gate.flush_uses(&app.db, app.ambient.act("key_use")).await
 }
 
 /// Begin a transaction whose answer is not kept under an Idempotency-Key: it would hold tokens.
@@ -74,7 +74,7 @@ async fn begin_unkept<P: Permission>(ctx: &Ctx<P>, actor: Actor) -> Result<Tx, P
     let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
     Ok(ctx
         .db()
-        .begin(Stamp::new(actor, request_id, ctx.now(), ctx.ambient.seed()))
+        .begin(Act::new(actor, request_id, ctx.now(), ctx.ambient.seed()))
         .await?)
 }
 

@@ -20,7 +20,6 @@ use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::{Created, Reply, etag};
 use crate::program::app::App;
-use crate::program::serve::stamp;
 use crate::settings::refuse;
 
 /// The tokens of so many starts are good: of replicas that started one after the other.
@@ -121,7 +120,7 @@ pub async fn ensure_setup_token(app: &App) -> Result<Option<String>, StoreError>
     if users::has_admin(&app.db).await? {
         return Ok(None);
     }
-    let tx = app.db.begin(stamp(&app.ambient, "setup")).await?;
+    let tx = app.db.begin(app.ambient.act("setup")).await?;
     lock_accounts(&tx).await?;
     if users::has_admin(&tx).await? {
         return Ok(None);

@@ -23,7 +23,6 @@ use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::Reply;
 use crate::program::app::App;
-use crate::program::serve::stamp;
 
 /// How long an access token is good, in seconds.
 pub const TOKEN_SECONDS: i64 = 15 * 60;
@@ -121,7 +120,7 @@ pub(super) async fn rotate_signing_key(ctx: Ctx<UsersManage>) -> Reply<Json<Sign
 
 /// Make the first signing key, where there is none; else make sure that this replica can open the one that there is.
 pub async fn ensure_signing_key(app: &App) -> Result<(), StoreError> {
-    let tx = app.db.begin(stamp(&app.ambient, "start")).await?;
+    let tx = app.db.begin(app.ambient.act("start")).await?;
     signing::lock(&tx).await?;
     let kept = signing::list(&tx, app.ambient.now()).await?;
     match kept.iter().find(|key| key.retired_at.is_none()) {
@@ -144,9 +143,9 @@ pub async fn key_fits(db: &Db, master: Option<&MasterKey>, now: Timestamp) -> Re
 async fn add(tx: &Tx, master: &MasterKey) -> Result<KeptKey, StoreError> {
     let broken = |_| StoreError::Internal("no signing key could be made".into());
     let key = SigningKey::generate().map_err(broken)?;
-    let now = tx.stamp().now;
+    let now = tx.act().now;
     let kept = KeptKey {
-        id: tx.ids().next(),
+        id: tx.act().ids.next(),
         kid: key.kid().to_owned(),
         sealed: STANDARD.encode(master.seal(PURPOSE, key.pkcs8())),
         public: STANDARD.encode(key.public().bytes()),

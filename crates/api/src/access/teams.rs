@@ -125,7 +125,7 @@ pub(super) async fn create_team(ctx: Ctx<UsersManage>, body: Json<CreateTeam>) -
     let now = ctx.now();
     let members = ascending(body.0.members);
     let team = Team {
-        id: tx.ids().next(),
+        id: tx.act().ids.next(),
         version: 1,
         name,
         members,

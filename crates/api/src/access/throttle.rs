@@ -32,7 +32,7 @@ impl Attempt {
 
     /// Count it, or refuse it.
     pub(super) async fn count(&self, tx: &Tx) -> Result<(), Problem> {
-        let now = tx.stamp().now;
+        let now = tx.act().now;
         throttles::lock(tx, &[&self.account, &self.address]).await?;
         let account = throttles::get(tx, &self.account).await?.attempt(PER_ACCOUNT, now);
         let address = throttles::get(tx, &self.address).await?.attempt(PER_ADDRESS, now);
@@ -47,7 +47,7 @@ impl Attempt {
 
     /// The password was not even looked at: both get the attempt back.
     pub(super) async fn take_back(&self, tx: &Tx) -> Result<(), Problem> {
-        let now = tx.stamp().now;
+        let now = tx.act().now;
         throttles::lock(tx, &[&self.account, &self.address]).await?;
         let account = throttles::get(tx, &self.account).await?.forgive(PER_ACCOUNT, now);
         let address = throttles::get(tx, &self.address).await?.forgive(PER_ADDRESS, now);
@@ -60,7 +60,7 @@ impl Attempt {
         throttles::forget(tx, &self.account).await?;
         let address = throttles::get(tx, &self.address)
             .await?
-            .forgive(PER_ADDRESS, tx.stamp().now);
+            .forgive(PER_ADDRESS, tx.act().now);
         Ok(throttles::put(tx, &[(&self.address, address)]).await?)
     }
 }

@@ -200,7 +200,7 @@ pub(super) async fn create_user(ctx: Ctx<UsersManage>, body: Json<CreateUser>) -
     }
     let now = ctx.now();
     let (role, admin) = (body.role, body.admin);
-    let id = tx.ids().next();
+    let id = tx.act().ids.next();
     let user = User {
         id,
         version: 1,

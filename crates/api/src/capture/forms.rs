@@ -184,15 +184,8 @@ async fn create_form(ctx: Ctx<FormsWrite>, body: Json<FormWrite>) -> Reply<Creat
     };
     let key = secret::FormKey::generate().reveal().to_owned();
     let tx = ctx.begin().await?;
-    let (form, key) = make_form(
-        asked,
-        key,
-        &custom_names(&tx),
-        ctx.actor(),
-        ctx.now(),
-        &mut ctx.ids(),
-    )
-    .map_err(refused)?;
+    let (form, key) =
+        make_form(asked, key, &custom_names(&tx), ctx.actor(), ctx.now(), ctx.ids()).map_err(refused)?;
     let issued = CaptureChange::KeyWritten(key.clone());
     store::write(&tx, &[form.created().into(), issued.into()]).await?;
     let location = format!("/v1/forms/{}", form.id);
@@ -312,7 +305,7 @@ async fn rotate_form_key(
     let form = store::capture::form_for_update(&tx, path.0.form_id).await?;
     ctx.check_if_match(form.version)?;
     let keys = store::capture::keys(&tx, form.id).await?;
-    let rotated = rotate_key(&form, &keys, fresh, until, ctx.actor(), ctx.now(), &mut ctx.ids());
+    let rotated = rotate_key(&form, &keys, fresh, until, ctx.actor(), ctx.now(), ctx.ids());
     let (rotated, keys) = rotated.map_err(refused)?;
     let form = rotated.record.clone();
     let written = keys.iter().cloned().map(CaptureChange::KeyWritten);

@@ -3,10 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use tandem_domain::act::Act;
 use tandem_domain::capture::{Answers, Form, Posted, Sameness, statement};
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{FormId, SubmissionId};
-use tandem_store::Stamp;
 use tandem_store::rules::Rules;
 
 use crate::edge::crypto;
@@ -15,7 +15,7 @@ use crate::edge::ctx::Once;
 /// One submission on its way.
 pub struct Item {
     /// Who sent it, in which request, when. Its ids are drawn from here.
-    pub stamp: Stamp,
+    pub act: Act,
     /// Its id, drawn before the first attempt.
     pub id: SubmissionId,
     /// To which form.
@@ -41,7 +41,7 @@ pub(super) struct Reading {
 impl Item {
     /// One that nobody has read yet.
     pub fn new(
-        stamp: Stamp,
+        act: Act,
         id: SubmissionId,
         form_id: FormId,
         posted: Posted,
@@ -49,7 +49,7 @@ impl Item {
         wants_page: bool,
     ) -> Self {
         Self {
-            stamp,
+            act,
             id,
             form_id,
             posted,
@@ -96,7 +96,7 @@ impl Reading {
                 &item.posted,
                 &rules.custom_fields,
                 &rules.channel_rules,
-                item.stamp.now,
+                item.act.now,
             ),
             None => Err(vec![]),
         };

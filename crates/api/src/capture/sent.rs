@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, json};
+use tandem_domain::act::Act;
 use tandem_domain::capture::CaptureChange;
 use tandem_domain::capture::{Posted, Submission, SubmissionStatus};
 use tandem_domain::change::Change;
@@ -11,7 +12,7 @@ use tandem_domain::leads::change::LeadChange;
 use tandem_domain::tracking::events::{Event, EventKind, Pages};
 use tandem_domain::tracking::visitors::{Link, Teller, visitor_key};
 use tandem_store::tracking::{self, Identified, Visitors};
-use tandem_store::{Stamp, StoreError, Tx};
+use tandem_store::{StoreError, Tx};
 
 /// What the submissions of one transaction tell.
 #[derive(Default)]
@@ -36,7 +37,7 @@ impl Sent {
     }
 
     /// Note what was decided about one submission; the change that its visitor is somebody's from now on, if it is news.
-    pub fn note(&mut self, stamp: &Stamp, posted: &Posted, changes: &[Change]) -> Option<Change> {
+    pub fn note(&mut self, act: &Act, posted: &Posted, changes: &[Change]) -> Option<Change> {
         let mut link = None;
         for change in changes {
             match change {
@@ -44,7 +45,7 @@ impl Sent {
                 Change::Capture(
                     CaptureChange::Received(submission) | CaptureChange::Replayed(submission),
                 ) => {
-                    link = self.take(stamp, posted, submission);
+                    link = self.take(act, posted, submission);
                 }
                 _ => {}
             }
@@ -52,18 +53,18 @@ impl Sent {
         link.map(|link| LeadChange::VisitorIdentified(link).into())
     }
 
-    fn take(&mut self, stamp: &Stamp, posted: &Posted, submission: &Submission) -> Option<Link> {
+    fn take(&mut self, act: &Act, posted: &Posted, submission: &Submission) -> Option<Link> {
         let (SubmissionStatus::Accepted, Some(lead_id)) = (submission.status, submission.lead_id) else {
             return None;
         };
         let told_by = submission.form_id.to_string();
-        let mut ids = stamp.ids();
+        let ids = &act.ids;
         let key = posted.visitor.as_deref().and_then(visitor_key);
         let mut news = None;
         let visitor_id = key.map(|key| {
-            let visitor = self.visitors.visit(key, stamp.now, &mut ids);
+            let visitor = self.visitors.visit(key, act.now, ids);
             let is_first = visitor.links.is_empty();
-            news = visitor.identify_as_of(submission.received_at, lead_id, stamp.now, &mut ids);
+            news = visitor.identify_as_of(submission.received_at, lead_id, act.now, ids);
             self.links.extend(news.map(|link| Identified {
                 link,
                 told_by: told_by.clone(),
@@ -84,11 +85,8 @@ impl Sent {
             told_by,
             visitor_id,
             lead_id: Some(lead_id),
-            occurred_at: posted
-                .submitted_at
-                .unwrap_or(submission.received_at)
-                .min(stamp.now),
-            received_at: stamp.now,
+            occurred_at: posted.submitted_at.unwrap_or(submission.received_at).min(act.now),
+            received_at: act.now,
             pages: Pages {
                 url: known(context.page_url),
                 referrer: known(context.referrer),

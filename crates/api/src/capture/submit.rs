@@ -250,8 +250,8 @@ async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: Raw
         by_bot: bots::is_bot(request.headers()),
         ..read.posted
     };
-    let stamp = ctx.stamp_as(Actor::Form(door.form_id));
-    let mut item = Item::new(stamp, id, door.form_id, posted, once, wants_page);
+    let act = ctx.act_as(Actor::Form(door.form_id));
+    let mut item = Item::new(act, id, door.form_id, posted, once, wants_page);
     if let Some(rules) = ctx.db.rules_lately() {
         item = item.read_ahead(rules);
     }

@@ -28,7 +28,6 @@ use super::writer::Work;
 use crate::edge::http::problem::Kept;
 use crate::edge::http::reply::{Answer, Created};
 use crate::program::app::App;
-use crate::program::serve;
 
 use super::submit::Receipt;
 
@@ -58,7 +57,7 @@ impl Work for Captures {
 
     async fn attempt(&self, items: &[&Item], again: bool) -> Result<Vec<Outcome>, StoreError> {
         let app = &self.0;
-        let tx = app.db.begin(serve::stamp(&app.ambient, "capture")).await?;
+        let tx = app.db.begin(app.ambient.act("capture")).await?;
         let keys = keys(items);
         let mut kept = idempotency::find_all(&tx, &keys).await?;
         let known = match again {
@@ -83,9 +82,9 @@ impl Work for Captures {
                 records.push((once.key_hash.as_str(), record));
             }
             if !decided.changes.is_empty() {
-                let links = sent.note(&item.stamp, &item.posted, &decided.changes);
+                let links = sent.note(&item.act, &item.posted, &decided.changes);
                 decided.changes.extend(links);
-                changes.push((&item.stamp, decided.changes));
+                changes.push((&item.act, decided.changes));
             }
             outcomes.push(decided.outcome);
         }
@@ -103,7 +102,7 @@ impl Work for Captures {
 
     async fn keep(&self, item: &Item) -> Result<Outcome, StoreError> {
         let app = &self.0;
-        let tx = app.db.begin(serve::stamp(&app.ambient, "capture")).await?;
+        let tx = app.db.begin(app.ambient.act("capture")).await?;
         let Some(form) = form_of(tx.rules(), item) else {
             return Ok(Outcome::NoForm);
         };
@@ -114,9 +113,9 @@ impl Work for Captures {
             sameness: None,
             again: None,
         };
-        let change = failed(incoming, item.stamp.now);
+        let change = failed(incoming, item.act.now);
         let answer = kept_answer(item, &form);
-        store::write_all(&tx, &[(&item.stamp, [change])]).await?;
+        store::write_all(&tx, &[(&item.act, [change])]).await?;
         if let Some(once) = &item.once {
             idempotency::keep(&tx, &once.key_hash, &once.record(&answer)).await?;
         }
@@ -134,7 +133,7 @@ pub async fn replay(
     posted: &Posted,
     form: &Form,
 ) -> Result<Submission, StoreError> {
-    let (now, rules) = (tx.stamp().now, tx.rules());
+    let rules = tx.rules();
     let (fields, channels) = (&rules.custom_fields, &rules.channel_rules);
     let said = statement(form, posted, fields, channels, kept.received_at);
     let mut sent = Sent::prepare(tx, [posted.visitor.as_deref()].into_iter()).await?;
@@ -155,16 +154,8 @@ pub async fn replay(
         agreement: &tx.rules().agreement,
     };
     let mut twins = Twins::default();
-    let mut captured = capture(
-        &mut world,
-        &mut twins,
-        incoming,
-        said,
-        &rulebook,
-        now,
-        &mut tx.ids(),
-    );
-    let links = sent.note(tx.stamp(), posted, &captured.changes);
+    let mut captured = capture(&mut world, &mut twins, incoming, said, &rulebook, tx.act());
+    let links = sent.note(tx.act(), posted, &captured.changes);
     captured.changes.extend(links);
     store::write(tx, &captured.changes).await?;
     sent.record(tx).await?;
@@ -202,7 +193,7 @@ fn facts<'a>(tx: &'a Tx, said: &'a [&'a Statement]) -> BoxFuture<'a, Result<Worl
 fn twin_keys(batch: &[Turn<'_>]) -> Vec<Uuid> {
     let keys = batch
         .iter()
-        .filter_map(|turn| Some(turn.reading.sameness?.keys(turn.item.stamp.now)));
+        .filter_map(|turn| Some(turn.reading.sameness?.keys(turn.item.act.now)));
     keys.flatten().collect()
 }
 
@@ -278,7 +269,6 @@ impl<'a> Turn<'a> {
             sameness: reading.sameness,
             again: None,
         };
-        let now = item.stamp.now;
         let Captured {
             id,
             status,
@@ -290,8 +280,7 @@ impl<'a> Turn<'a> {
             incoming,
             reading.answers.clone(),
             &rulebook,
-            now,
-            &mut item.stamp.ids(),
+            &item.act,
         );
         let outcome = match status {
             SubmissionStatus::Rejected => Outcome::Refused(form, faults),

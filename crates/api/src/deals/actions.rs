@@ -1,24 +1,24 @@
 //! What can be done with deals: load, decide, save, within the caller's transaction.
 
 use serde_json::json;
+use tandem_domain::act::Act;
 use tandem_domain::change::Change;
-use tandem_domain::deals::{self, Act, Deal, OpenDeal, READY, Refused};
+use tandem_domain::deals::{self, Deal, OpenDeal, READY, Refused};
 use tandem_domain::fault::Fault;
-use tandem_domain::id::{CompanyId, DealId, Ids, LeadId, UserId};
+use tandem_domain::id::{CompanyId, DealId, LeadId, UserId};
 use tandem_domain::money::NotConverted;
 use tandem_domain::world::World;
 use tandem_store::deals::Wanted;
 use tandem_store::{self as store, Tx};
 
 use super::body::DealPatch;
-use crate::access::scopes::DealsWrite;
-use crate::edge::ctx::Ctx;
 use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::reply::IfMatch;
 use crate::leads::actions::{denied, judged};
 use crate::settings::{invalid, refuse};
 
 /// Open a deal.
-pub async fn open(tx: &Tx, ctx: &Ctx<DealsWrite>, asked: &OpenDeal) -> Result<Deal, Problem> {
+pub async fn open(tx: &Tx, act: &Act, asked: &OpenDeal) -> Result<Deal, Problem> {
     store::deals::lock_keys(tx, asked.external_id.clone()).await?;
     let group = asked.lead_ids.iter().chain(&asked.primary_lead_id).copied();
     let mut world = store::leads::world_of(tx, group, None).await?;
@@ -31,18 +31,23 @@ pub async fn open(tx: &Tx, ctx: &Ctx<DealsWrite>, asked: &OpenDeal) -> Result<De
     };
     store::deals::add_to(tx, &mut world, &wanted).await?;
     sells(tx, asked.owner_id).await?;
-    let act = Act::live(ctx.actor(), ctx.now());
-    let opened = deals::open(&mut world, asked, &act, &mut ctx.ids());
+    let opened = deals::open(&mut world, asked, act);
     let (id, changes) = opened.map_err(refused)?;
-    saved(tx, ctx, world, id, changes).await
+    saved(tx, act, world, id, changes).await
 }
 
 /// Change a deal by a merge patch.
-pub async fn edit(tx: &Tx, ctx: &Ctx<DealsWrite>, id: DealId, patch: DealPatch) -> Result<Deal, Problem> {
+pub async fn edit(
+    tx: &Tx,
+    act: &Act,
+    id: DealId,
+    if_match: &IfMatch,
+    patch: DealPatch,
+) -> Result<Deal, Problem> {
     let company = patch.company_id.as_set().copied();
     let joining = patch.lead_ids.clone().unwrap_or_default();
     let world = store::deals::world_of(tx, id, joining, company).await?;
-    let (mut world, deal) = checked(ctx, world, id)?;
+    let (mut world, deal) = checked(if_match, world, id)?;
     let asked = patch.read(&deal).map_err(invalid)?;
     sells(
         tx,
@@ -52,47 +57,47 @@ pub async fn edit(tx: &Tx, ctx: &Ctx<DealsWrite>, id: DealId, patch: DealPatch) 
             .filter(|owner| deal.owner_id != Some(*owner)),
     )
     .await?;
-    let act = Act::live(ctx.actor(), ctx.now());
-    let change = deals::edit(&mut world, id, asked, &act).map_err(refused)?;
-    saved(tx, ctx, world, id, Vec::from_iter(change)).await
+    let change = deals::edit(&mut world, id, asked, act).map_err(refused)?;
+    saved(tx, act, world, id, Vec::from_iter(change)).await
 }
 
 /// Do something with a deal and with what hangs on it.
 pub async fn act(
     tx: &Tx,
-    ctx: &Ctx<DealsWrite>,
+    act: &Act,
     id: DealId,
-    decide: impl FnOnce(&mut World, &Act<'_>, &mut Ids) -> Result<Vec<Change>, Refused>,
+    if_match: &IfMatch,
+    decide: impl FnOnce(&mut World, &Act) -> Result<Vec<Change>, Refused>,
 ) -> Result<Deal, Problem> {
     let none: [LeadId; 0] = [];
     let world = store::deals::world_of(tx, id, none, None::<CompanyId>).await?;
-    let (mut world, _) = checked(ctx, world, id)?;
-    let decided = decide(&mut world, &Act::live(ctx.actor(), ctx.now()), &mut ctx.ids());
-    saved(tx, ctx, world, id, decided.map_err(refused)?).await
+    let (mut world, _) = checked(if_match, world, id)?;
+    let decided = decide(&mut world, act);
+    saved(tx, act, world, id, decided.map_err(refused)?).await
 }
 
 /// The world with its deal, which must be there in the version that the caller has read.
-fn checked(ctx: &Ctx<DealsWrite>, world: World, id: DealId) -> Result<(World, Deal), Problem> {
+fn checked(if_match: &IfMatch, world: World, id: DealId) -> Result<(World, Deal), Problem> {
     let deal = world
         .deals
         .get(&id)
         .ok_or_else(|| Problem::new(Code::NotFound))?
         .clone();
-    ctx.check_if_match(deal.version)?;
+    if_match.check(deal.version, 0)?;
     Ok((world, deal))
 }
 
 /// Judge the primary lead anew, write what happened, and answer the deal.
 async fn saved(
     tx: &Tx,
-    ctx: &Ctx<DealsWrite>,
+    act: &Act,
     mut world: World,
     id: DealId,
     mut changes: Vec<Change>,
 ) -> Result<Deal, Problem> {
     let lead = world.deals.get(&id).and_then(|deal| deal.primary_lead_id);
     if let Some(lead) = lead.filter(|_| changes.len() > 1) {
-        changes.extend(judged(&mut world, lead, ctx));
+        changes.extend(judged(&mut world, lead, act));
     }
     store::write(tx, &changes).await?;
     world

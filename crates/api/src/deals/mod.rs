@@ -78,7 +78,7 @@ fn reply(deal: Deal) -> Tagged<DealView> {
 async fn create_deal(ctx: Ctx<DealsWrite>, body: Json<CreateDeal>) -> Reply<Created<DealView>> {
     let asked = body.0.read().map_err(invalid)?;
     let tx = ctx.begin().await?;
-    let deal = actions::open(&tx, &ctx, &asked).await?;
+    let deal = actions::open(&tx, ctx.act(), &asked).await?;
     let (tag, location) = (etag(deal.version, 0), format!("/v1/deals/{}", deal.id));
     let leads = deal.members.iter().map(|member| member.lead_id).collect();
     let answer = Created::at(location, DealView::from(deal))
@@ -122,6 +122,6 @@ async fn update_deal(
     patch: MergePatch<DealPatch>,
 ) -> Reply<Tagged<DealView>> {
     let tx = ctx.begin().await?;
-    let deal = actions::edit(&tx, &ctx, path.0.deal_id, patch.0).await?;
+    let deal = actions::edit(&tx, ctx.act(), path.0.deal_id, &ctx.if_match(), patch.0).await?;
     ctx.commit(tx, reply(deal)).await
 }

@@ -31,8 +31,8 @@ pub(super) async fn move_deal(
     let MoveDeal { stage, note } = body.0;
     let (id, asked) = (path.0.deal_id, deals::MoveDeal { stage, note });
     let tx = ctx.begin().await?;
-    let deal = actions::act(&tx, &ctx, id, |world, act, ids| {
-        deals::move_to(world, id, &asked, act, ids)
+    let deal = actions::act(&tx, ctx.act(), id, &ctx.if_match(), |world, act| {
+        deals::move_to(world, id, &asked, act)
     })
     .await?;
     ctx.commit(tx, reply(deal)).await
@@ -64,8 +64,8 @@ pub(super) async fn close_deal(
         until: body.0.until,
     };
     let tx = ctx.begin().await?;
-    let deal = actions::act(&tx, &ctx, id, |world, act, ids| {
-        deals::close(world, id, &asked, act, ids)
+    let deal = actions::act(&tx, ctx.act(), id, &ctx.if_match(), |world, act| {
+        deals::close(world, id, &asked, act)
     })
     .await?;
     ctx.commit(tx, reply(deal)).await
@@ -88,8 +88,8 @@ pub(super) async fn reopen_deal(
 ) -> Reply<Tagged<DealView>> {
     let id = path.0.deal_id;
     let tx = ctx.begin().await?;
-    let deal = actions::act(&tx, &ctx, id, |world, act, ids| {
-        deals::reopen(world, id, &body.0.note, act, ids)
+    let deal = actions::act(&tx, ctx.act(), id, &ctx.if_match(), |world, act| {
+        deals::reopen(world, id, &body.0.note, act)
     })
     .await?;
     ctx.commit(tx, reply(deal)).await

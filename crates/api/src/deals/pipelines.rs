@@ -171,14 +171,7 @@ async fn create_pipeline(ctx: Ctx<DealsWrite>, body: Json<CreatePipeline>) -> Re
     let name = name.trim().to_owned();
     let (count, is_taken) = kept::known(&tx, &name).await?;
     let default = kept::default(&tx).await?.filter(|_| is_default);
-    let made = pipelines::create(
-        name,
-        stages,
-        default.as_ref(),
-        ctx.actor(),
-        ctx.now(),
-        &mut ctx.ids(),
-    );
+    let made = pipelines::create(name, stages, default.as_ref(), ctx.actor(), ctx.now(), ctx.ids());
     let (pipeline, changes) = made.map_err(refused)?;
     if is_taken {
         return Err(Problem::new(Code::AlreadyExists));

@@ -2,7 +2,6 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::dev::Payload;
@@ -10,15 +9,16 @@ use actix_web::http::Method;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use std::future::{Ready, ready};
 use tandem_domain::access::{Actor, Person, Scope};
+use tandem_domain::act::Act;
 use tandem_domain::id::Ids;
 use tandem_domain::instant::Timestamp;
-use tandem_store::{Db, Snapshot, Stamp, StoreError, Tx, idempotency};
+use tandem_store::{Db, Snapshot, StoreError, Tx, idempotency};
 
 use crate::access::{Caller, Identity};
 use crate::edge::crypto;
 use crate::edge::http::problem::{Code, Kept, Place, Problem, REQUEST_ID, Violation};
 use crate::edge::http::query::checked_query;
-use crate::edge::http::reply::{self, Answer, Reply};
+use crate::edge::http::reply::{Answer, IfMatch, Reply};
 use crate::edge::http::request::{BodyHash, Commits};
 use crate::program::app::App;
 
@@ -40,7 +40,7 @@ impl Permission for Public {
 pub struct Ctx<P> {
     app: web::Data<App>,
     request: HttpRequest,
-    stamp: Stamp,
+    act: Act,
     idempotency_key: Option<String>,
     has_transaction: AtomicBool,
     permission: PhantomData<P>,
@@ -103,7 +103,7 @@ fn admit<P: Permission>(request: &HttpRequest) -> Result<Ctx<P>, Problem> {
     Ok(Ctx {
         app: app.clone(),
         request: request.clone(),
-        stamp: Stamp::new(actor, request_id, caller.now, app.ambient.seed()),
+        act: Act::new(actor, request_id, caller.now, app.ambient.seed()),
         idempotency_key,
         has_transaction: AtomicBool::new(false),
         permission: PhantomData,
@@ -141,7 +141,7 @@ impl<P: Permission> Ctx<P> {
             !self.has_transaction.swap(true, Ordering::Relaxed),
             "one transaction per request"
         );
-        let tx = self.app.db.begin(self.stamp.clone()).await?;
+        let tx = self.app.db.begin(self.act.clone()).await?;
         if let Some(key) = self.key_hash(&self.principal()) {
             let found = idempotency::find(&tx, &key).await.map_err(|error| match error {
                 StoreError::Locked => Problem::new(Code::RequestInProgress).retry_after(1),
@@ -158,12 +158,14 @@ impl<P: Permission> Ctx<P> {
         Ok(tx)
     }
 
-    /// The stamp of this request by somebody whom only the handler knows.
-    pub fn stamp_as(&self, actor: Actor) -> Stamp {
-        Stamp {
-            actor,
-            ..self.stamp.clone()
-        }
+    /// What this request does: the argument of every action.
+    pub fn act(&self) -> &Act {
+        &self.act
+    }
+
+    /// What this request does, by an actor whom only the handler knows.
+    pub fn act_as(&self, actor: Actor) -> Act {
+        self.act.with_actor(actor)
     }
 
     /// The `Idempotency-Key` of this request among those of a principal, for work that is done elsewhere.
@@ -246,36 +248,36 @@ impl<P: Permission> Ctx<P> {
 
     /// Who acts.
     pub fn actor(&self) -> &Actor {
-        &self.stamp.actor
+        &self.act.by
     }
 
     /// The person whose rights count, if any.
     pub fn person(&self) -> Option<&Person> {
-        self.stamp.actor.person()
+        self.act.by.person()
     }
 
     /// When the request began: read once.
     pub fn now(&self) -> Timestamp {
-        self.stamp.now
+        self.act.now
     }
 
     /// Where ids come from.
-    pub fn ids(&self) -> MutexGuard<'_, Ids> {
-        self.stamp.ids()
+    pub fn ids(&self) -> &Ids {
+        &self.act.ids
     }
 
     /// Whether the caller's `If-Match` names this version.
     pub fn check_if_match(&self, version: i64) -> Result<(), Problem> {
-        self.check_if_match_of(version, 0)
+        self.if_match().check(version, 0)
     }
 
-    /// [`Ctx::check_if_match`], of a resource whose tag says also what time and rules did.
-    pub fn check_if_match_of(&self, version: i64, derived: i64) -> Result<(), Problem> {
-        reply::check_if_match(&self.request, version, derived)
+    /// The caller's `If-Match`, for an action that compares it once the record is locked.
+    pub fn if_match(&self) -> IfMatch {
+        IfMatch::of(&self.request)
     }
 
     fn principal(&self) -> String {
-        let actor = &self.stamp.actor;
+        let actor = &self.act.by;
         let behalf = actor.on_behalf_of().map(|user| format!("/{user}"));
         format!(
             "{}/{}{}",

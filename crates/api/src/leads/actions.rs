@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tandem_domain::access::Denied;
+use tandem_domain::act::Act;
 use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{LeadId, UserId};
@@ -12,10 +13,9 @@ use tandem_domain::world::World;
 use tandem_store::{self as store, Tx};
 
 use super::body::LeadPatch;
-use crate::access::scopes::LeadsWrite;
 use crate::duplicates;
-use crate::edge::ctx::{Ctx, Permission};
 use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::reply::IfMatch;
 use crate::settings::invalid;
 
 /// A lead as a decision left it, with its company.
@@ -34,7 +34,7 @@ pub struct Decided {
 /// duplicates.
 pub async fn upsert(
     tx: &Tx,
-    ctx: &Ctx<LeadsWrite>,
+    act: &Act,
     statements: &[Statement],
 ) -> Result<Vec<Result<Decided, Problem>>, Problem> {
     let mut world = store::leads::world(tx, statements).await?;
@@ -42,8 +42,7 @@ pub async fn upsert(
     let decided = statements
         .iter()
         .map(|said| {
-            let (actor, now) = (ctx.actor(), ctx.now());
-            let saved = save::upsert(&mut world, said, OnConflict::Refuse, actor, now, &mut ctx.ids());
+            let saved = save::upsert(&mut world, said, OnConflict::Refuse, act);
             let Saved {
                 lead_id,
                 created,
@@ -55,7 +54,7 @@ pub async fn upsert(
                 refused(why)
             })?;
             changes.extend(made);
-            changes.extend(judged(&mut world, lead_id, ctx));
+            changes.extend(judged(&mut world, lead_id, act));
             decided(&world, lead_id, created)
         })
         .collect();
@@ -67,17 +66,17 @@ pub async fn upsert(
 /// Change a lead by a merge patch.
 pub async fn edit(
     tx: &Tx,
-    ctx: &Ctx<LeadsWrite>,
+    act: &Act,
     lead_id: LeadId,
+    if_match: &IfMatch,
     patch: LeadPatch,
 ) -> Result<Decided, Problem> {
     let mut world = store::leads::world_of(tx, [lead_id], Some(&patch.addresses())).await?;
     let lead = known(&world, lead_id)?;
-    check_if_match(tx, ctx, lead)?;
+    check_if_match(tx, if_match, lead)?;
     let edit = patch.read(lead).map_err(invalid)?;
-    let mut changes =
-        save::edit(&mut world, lead_id, &edit, ctx.actor(), ctx.now(), &mut ctx.ids()).map_err(refused)?;
-    changes.extend(judged(&mut world, lead_id, ctx));
+    let mut changes = save::edit(&mut world, lead_id, &edit, act).map_err(refused)?;
+    changes.extend(judged(&mut world, lead_id, act));
     store::write(tx, &changes).await?;
     decided(&world, lead_id, false)
 }
@@ -85,15 +84,16 @@ pub async fn edit(
 /// Put a lead away, or take it up again.
 pub async fn archive(
     tx: &Tx,
-    ctx: &Ctx<LeadsWrite>,
+    act: &Act,
     lead_id: LeadId,
+    if_match: &IfMatch,
     away: bool,
 ) -> Result<Decided, Problem> {
     let mut world = store::leads::world_of(tx, [lead_id], None).await?;
-    check_if_match(tx, ctx, known(&world, lead_id)?)?;
-    let change = save::archive(&mut world, lead_id, away, ctx.actor(), ctx.now()).map_err(refused)?;
+    check_if_match(tx, if_match, known(&world, lead_id)?)?;
+    let change = save::archive(&mut world, lead_id, away, act).map_err(refused)?;
     let mut changes = Vec::from_iter(change);
-    changes.extend(judged(&mut world, lead_id, ctx));
+    changes.extend(judged(&mut world, lead_id, act));
     store::write(tx, &changes).await?;
     decided(&world, lead_id, false)
 }
@@ -101,12 +101,13 @@ pub async fn archive(
 /// Give a lead to a user, or to nobody.
 pub async fn assign(
     tx: &Tx,
-    ctx: &Ctx<LeadsWrite>,
+    act: &Act,
     lead_id: LeadId,
+    if_match: &IfMatch,
     owner: Option<UserId>,
 ) -> Result<Decided, Problem> {
     let mut world = store::leads::world_of(tx, [lead_id], None).await?;
-    check_if_match(tx, ctx, known(&world, lead_id)?)?;
+    check_if_match(tx, if_match, known(&world, lead_id)?)?;
     let unknown = || {
         invalid(vec![Fault::new(
             "/owner_id",
@@ -118,10 +119,9 @@ pub async fn assign(
         Some(id) => Some(store::access::find_user(tx, id).await?.ok_or_else(unknown)?),
         None => None,
     };
-    let change =
-        save::assign(&mut world, lead_id, owner.as_ref(), ctx.actor(), ctx.now()).map_err(refused)?;
+    let change = save::assign(&mut world, lead_id, owner.as_ref(), act).map_err(refused)?;
     let mut changes = Vec::from_iter(change);
-    changes.extend(judged(&mut world, lead_id, ctx));
+    changes.extend(judged(&mut world, lead_id, act));
     store::write(tx, &changes).await?;
     decided(&world, lead_id, false)
 }
@@ -135,12 +135,12 @@ pub fn known(world: &World, lead_id: LeadId) -> Result<&Lead, Problem> {
 }
 
 /// Whether the caller's `If-Match` names the lead as it is.
-pub fn check_if_match(tx: &Tx, ctx: &Ctx<LeadsWrite>, lead: &Lead) -> Result<(), Problem> {
-    ctx.check_if_match_of(lead.version, super::derived(lead, &tx.rules().consent))
+pub fn check_if_match(tx: &Tx, if_match: &IfMatch, lead: &Lead) -> Result<(), Problem> {
+    if_match.check(lead.version, super::derived(lead, &tx.rules().consent))
 }
 
 /// What follows by rule from what a command did.
-pub fn judged<P: Permission>(world: &mut World, lead_id: LeadId, ctx: &Ctx<P>) -> Vec<Change> {
+pub fn judged(world: &mut World, lead_id: LeadId, act: &Act) -> Vec<Change> {
     let agreement = world.agreement.clone();
     judge(
         world,
@@ -148,8 +148,7 @@ pub fn judged<P: Permission>(world: &mut World, lead_id: LeadId, ctx: &Ctx<P>) -
         &Rulebook {
             agreement: &agreement,
         },
-        ctx.now(),
-        &mut ctx.ids(),
+        act,
     )
 }
 

@@ -93,7 +93,7 @@ pub(super) async fn save_leads(ctx: Ctx<LeadsWrite>, body: Unparsed) -> Reply<Mu
     let read: Vec<Result<Statement, Problem>> = read.collect();
     let good: Vec<Statement> = read.iter().filter_map(|one| one.as_ref().ok()).cloned().collect();
     let tx = ctx.begin().await?;
-    let mut decided = actions::upsert(&tx, &ctx, &good).await?.into_iter();
+    let mut decided = actions::upsert(&tx, ctx.act(), &good).await?.into_iter();
     let missing = || Err(Problem::new(Code::InternalError));
     let outcomes = read
         .into_iter()

@@ -138,8 +138,7 @@ async fn create_company(ctx: Ctx<LeadsWrite>, body: Json<CompanyWrite>) -> Reply
     let tx = ctx.begin().await?;
     let mut world = store::leads::world_for_companies(&tx, [], Some(&said)).await?;
     let known = save::find_company(&world, &said, None);
-    let now = ctx.now();
-    let saved = save::save_company(&mut world, known, &said, now, ctx.actor(), now, &mut ctx.ids());
+    let saved = save::save_company(&mut world, known, &said, ctx.now(), ctx.act());
     let nameless = || {
         invalid(vec![Fault::new(
             "/domain",
@@ -249,8 +248,7 @@ async fn update_company(
             "the web domain names a company and cannot change",
         )])?;
     }
-    let now = ctx.now();
-    let saved = save::save_company(&mut world, Some(id), &said, now, ctx.actor(), now, &mut ctx.ids());
+    let saved = save::save_company(&mut world, Some(id), &said, ctx.now(), ctx.act());
     store::write(&tx, &saved.map(|(_, changes)| changes).unwrap_or_default()).await?;
     let company = world
         .companies
@@ -292,7 +290,7 @@ async fn archive(ctx: &Ctx<LeadsWrite>, id: CompanyId, away: bool) -> Reply<Tagg
         .get_mut(&id)
         .ok_or_else(|| Problem::new(Code::NotFound))?;
     ctx.check_if_match(company.version)?;
-    let change = save::archive_company(company, away, ctx.actor(), ctx.now()).map_err(denied)?;
+    let change = save::archive_company(company, away, ctx.act()).map_err(denied)?;
     let answer = Tagged::new(etag(company.version, 0), CompanyView::of(company.clone()));
     store::write(&tx, &Vec::from_iter(change)).await?;
     ctx.commit(tx, answer).await

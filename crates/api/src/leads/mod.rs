@@ -140,7 +140,7 @@ async fn found(snapshot: &store::Snapshot, lead_id: LeadId) -> Result<Tagged<Lea
 async fn create_lead(ctx: Ctx<LeadsWrite>, body: Json<LeadWrite>) -> Reply<Upserted<LeadView>> {
     let said = body.0.read().map_err(invalid)?;
     let tx = ctx.begin().await?;
-    let decided = actions::upsert(&tx, &ctx, &[said]).await?.pop();
+    let decided = actions::upsert(&tx, ctx.act(), &[said]).await?.pop();
     let decided = match decided.unwrap_or_else(|| Err(Problem::new(Code::InternalError))) {
         Ok(decided) => decided,
         Err(problem) => return ctx.refuse(tx, problem).await,
@@ -187,7 +187,7 @@ async fn update_lead(
     patch: MergePatch<LeadPatch>,
 ) -> Reply<Tagged<LeadView>> {
     let tx = ctx.begin().await?;
-    let decided = actions::edit(&tx, &ctx, path.0.lead_id, patch.0).await?;
+    let decided = actions::edit(&tx, ctx.act(), path.0.lead_id, &ctx.if_match(), patch.0).await?;
     let answer = reply(&tx, decided).await?;
     ctx.commit(tx, answer).await
 }
@@ -214,7 +214,7 @@ async fn list_lead_fields(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Js
 #[post("/v1/leads/{lead_id}/archive")]
 async fn archive_lead(ctx: Ctx<LeadsWrite>, path: Path<LeadPath>) -> Reply<Tagged<LeadView>> {
     let tx = ctx.begin().await?;
-    let decided = actions::archive(&tx, &ctx, path.0.lead_id, true).await?;
+    let decided = actions::archive(&tx, ctx.act(), path.0.lead_id, &ctx.if_match(), true).await?;
     let answer = reply(&tx, decided).await?;
     ctx.commit(tx, answer).await
 }
@@ -226,7 +226,7 @@ async fn archive_lead(ctx: Ctx<LeadsWrite>, path: Path<LeadPath>) -> Reply<Tagge
 #[post("/v1/leads/{lead_id}/restore")]
 async fn restore_lead(ctx: Ctx<LeadsWrite>, path: Path<LeadPath>) -> Reply<Tagged<LeadView>> {
     let tx = ctx.begin().await?;
-    let decided = actions::archive(&tx, &ctx, path.0.lead_id, false).await?;
+    let decided = actions::archive(&tx, ctx.act(), path.0.lead_id, &ctx.if_match(), false).await?;
     let answer = reply(&tx, decided).await?;
     ctx.commit(tx, answer).await
 }
@@ -244,7 +244,7 @@ async fn assign_lead(
     body: Json<AssignLead>,
 ) -> Reply<Tagged<LeadView>> {
     let tx = ctx.begin().await?;
-    let decided = actions::assign(&tx, &ctx, path.0.lead_id, body.0.owner_id).await?;
+    let decided = actions::assign(&tx, ctx.act(), path.0.lead_id, &ctx.if_match(), body.0.owner_id).await?;
     let answer = reply(&tx, decided).await?;
     ctx.commit(tx, answer).await
 }

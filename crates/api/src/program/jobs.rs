@@ -14,7 +14,6 @@ use tokio::sync::watch;
 use crate::ambient::Stopwatch;
 use crate::program::app::App;
 use crate::program::metrics::JobOutcome;
-use crate::program::serve::stamp;
 
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
@@ -234,7 +233,7 @@ async fn forget_expired(app: &App) -> Result<Left, StoreError> {
     let mut left = Left::More;
     // What is left after these rounds is left to the next run: a stop or a heartbeat waits for nobody's backlog.
     for _ in 0..ROUNDS {
-        let tx = app.db.begin(stamp(&app.ambient, "expired")).await?;
+        let tx = app.db.begin(app.ambient.act("expired")).await?;
         let answers = idempotency::forget_expired(&tx, now, BATCH).await?;
         let access = tandem_store::access::forget_expired(&tx, now, BATCH).await?;
         let links = tandem_store::leads::consent::forget_expired(&tx, now, BATCH).await?;
@@ -253,7 +252,7 @@ async fn company_words(app: &App) -> Result<(), StoreError> {
         return Ok(());
     }
     for _ in 0..ROUNDS {
-        let tx = app.db.begin(stamp(&app.ambient, "company_words")).await?;
+        let tx = app.db.begin(app.ambient.act("company_words")).await?;
         let is_left = tandem_store::leads::follow_renames(&tx, BATCH).await?;
         tx.commit().await?;
         if !is_left {

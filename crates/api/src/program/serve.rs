@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::web;
-use tandem_domain::access::Actor;
 use tandem_domain::id::{Ids, RequestId};
 use tandem_domain::leads::identity::Phone;
 use tandem_store::db::Place;
-use tandem_store::{Db, Stamp, StoreError, agreement, deals, journal, leases};
+use tandem_store::{Db, StoreError, agreement, deals, journal, leases};
 
 use crate::access::Gate;
 use crate::access::limits::Limits;
@@ -104,16 +103,9 @@ pub async fn prepare(config: &Config, ambient: &Ambient) -> Result<Db, StoreErro
     db.migrate().await?;
     agreement::adopt_provisional(&db, ambient.now()).await?;
     deals::pipelines::adopt_first(&db, ambient.now()).await?;
-    journal::open_epoch(&db, stamp(ambient, "start")).await?;
+    journal::open_epoch(&db, ambient.act("start")).await?;
     jobs::make_partitions(&db, ambient.now()).await?;
     Ok(db)
-}
-
-/// A stamp for what a part of Tandem itself does.
-pub fn stamp(ambient: &Ambient, name: &'static str) -> Stamp {
-    let now = ambient.now();
-    let request: RequestId = Ids::new(now, ambient.seed()).next();
-    Stamp::new(Actor::System(name), request.to_string(), now, ambient.seed())
 }
 
 /// What handlers share, over a prepared database.

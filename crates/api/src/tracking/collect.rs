@@ -120,7 +120,7 @@ async fn collect_events(ctx: Ctx<Public>, query: Query<CollectQuery>, sent: Raw)
         }
     }
     let item = Item {
-        stamp: ctx.stamp_as(Actor::System("tracking")),
+        act: ctx.act_as(Actor::System("tracking")),
         told_by,
         events: arrivals,
         rejected: vec![],

@@ -87,7 +87,7 @@ async fn record_events(ctx: Ctx<EventsWrite>, body: Unparsed) -> Reply<Told> {
     }
     rejected.sort_by_key(|rejected| rejected.index);
     let item = Item {
-        stamp: ctx.stamp_as(ctx.actor().clone()),
+        act: ctx.act().clone(),
         told_by,
         events: arrivals,
         rejected,

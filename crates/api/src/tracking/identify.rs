@@ -124,9 +124,9 @@ async fn identify_visitor(ctx: Ctx<EventsWrite>, body: Json<IdentifyRequest>) ->
     store::tracking::lock_leads(&tx, &touched).await?;
 
     let told_by = ctx.actor().id();
-    let visitor = visitors.visit(key, ctx.now(), &mut ctx.ids());
+    let visitor = visitors.visit(key, ctx.now(), ctx.ids());
     let is_first = visitor.links.is_empty();
-    let link = visitor.identify(lead_id, ctx.now(), &mut ctx.ids());
+    let link = visitor.identify(lead_id, ctx.now(), ctx.ids());
     let linked_at = visitor.links.last().map_or(ctx.now(), |link| link.at);
     let links: Vec<Identified> = link
         .map(|link| Identified {

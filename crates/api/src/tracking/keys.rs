@@ -151,15 +151,8 @@ async fn create_tracking_key(
     } = body.0;
     let fresh = secret::TrackingKey::generate().reveal().to_owned();
     let tx = ctx.begin().await?;
-    let key = keys::create(
-        &name,
-        &allowed_origins,
-        fresh,
-        ctx.actor(),
-        ctx.now(),
-        &mut ctx.ids(),
-    )
-    .map_err(refused)?;
+    let key =
+        keys::create(&name, &allowed_origins, fresh, ctx.actor(), ctx.now(), ctx.ids()).map_err(refused)?;
     store::write_records(&tx, [key.created()]).await?;
     let (location, tag) = (format!("/v1/tracking-keys/{}", key.id), etag(key.version, 0));
     ctx.commit(tx, Created::at(location, TrackingKeyView::from(key)).tagged(tag))

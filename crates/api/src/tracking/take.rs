@@ -4,13 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use actix_web::web;
 use tandem_domain::access::Actor;
+use tandem_domain::act::Act;
 use tandem_domain::id::{EventId, LeadId};
 use tandem_domain::tracking::events::{Event, Read};
 use tandem_domain::tracking::visitors::Teller;
 use tandem_store as store;
 use tandem_store::idempotency::{self, Record};
 use tandem_store::tracking::Visitors;
-use tandem_store::{Stamp, StoreError, Tx};
+use tandem_store::{StoreError, Tx};
 use uuid::Uuid;
 
 use super::body::{EventsAnswer, RejectedEvent, Who};
@@ -20,7 +21,6 @@ use crate::edge::http::json::Json;
 use crate::edge::http::problem::Kept;
 use crate::edge::http::reply::Answer;
 use crate::program::app::App;
-use crate::program::serve;
 
 mod leads;
 mod withdraw;
@@ -33,7 +33,7 @@ pub struct Tracks(pub web::Data<App>);
 /// The events of one request.
 pub struct Item {
     /// Who told them, in which request, when.
-    pub stamp: Stamp,
+    pub act: Act,
     /// Who told them, by id.
     pub told_by: String,
     /// The events that can be read.
@@ -85,7 +85,7 @@ impl Work for Tracks {
 
     async fn attempt(&self, items: &[&Item], again: bool) -> Result<Vec<Outcome>, StoreError> {
         let app = &self.0;
-        let tx = app.db.begin(serve::stamp(&app.ambient, "tracking")).await?;
+        let tx = app.db.begin(app.ambient.act("tracking")).await?;
         let mut kept = idempotency::find_all(&tx, &keys_of(items)).await?;
         // What is refused or answered already does nothing: neither are leads made of it nor events noted.
         let open = open(items, &kept);
@@ -216,7 +216,7 @@ fn hashes(open: &[&Item], leads: &Leads, crowded: &BTreeSet<EventId>) -> BTreeSe
 
 impl Item {
     fn teller(&self) -> Teller {
-        match self.stamp.actor {
+        match self.act.by {
             Actor::System(_) => Teller::Site,
             Actor::User(_) | Actor::Key { .. } | Actor::Form(_) => Teller::Service,
         }
@@ -245,7 +245,7 @@ struct Known {
 
 impl Known {
     /// What becomes of the events of one request.
-    fn take<'a>(&mut self, item: &'a Item, arrived: &mut Vec<(&'a Stamp, Event)>) -> EventsAnswer {
+    fn take<'a>(&mut self, item: &'a Item, arrived: &mut Vec<(&'a Act, Event)>) -> EventsAnswer {
         let mut answer = EventsAnswer {
             accepted: 0,
             duplicates: 0,
@@ -277,9 +277,9 @@ impl Known {
                 continue;
             }
             self.told.extend(arrival.hash);
-            let now = item.stamp.now;
+            let now = item.act.now;
             let visitor = match &arrival.who {
-                Who::Visitor(key) => Some(self.visitors.visit(key, now, &mut item.stamp.ids()).id),
+                Who::Visitor(key) => Some(self.visitors.visit(key, now, &item.act.ids).id),
                 _ => None,
             };
             answer.accepted += 1;
@@ -295,7 +295,7 @@ impl Known {
                 properties: arrival.read.properties.clone(),
                 is_bot: arrival.is_bot,
             };
-            arrived.push((&item.stamp, event));
+            arrived.push((&item.act, event));
         }
         answer.rejected.sort_by_key(|rejected| rejected.index);
         answer

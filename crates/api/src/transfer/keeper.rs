@@ -12,7 +12,6 @@ use tandem_store::{Db, StoreError, transfer};
 
 use crate::ambient::Ambient;
 use crate::edge::ctx::hex;
-use crate::program::serve::stamp;
 
 /// The bytes of a piece.
 const PIECE: usize = 1024 * 1024;
@@ -88,7 +87,7 @@ impl<'a> Keeper<'a> {
     }
 
     async fn keep(&mut self) -> Result<(), StoreError> {
-        let tx = self.db.begin(stamp(self.ambient, ACTOR)).await?;
+        let tx = self.db.begin(self.ambient.act(ACTOR)).await?;
         transfer::add_chunk(&tx, self.id, self.number, STANDARD.encode(&self.waiting)).await?;
         tx.commit().await?;
         self.number += 1;

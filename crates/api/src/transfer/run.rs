@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tandem_domain::access::{Actor, ActorKind, Person, Role};
+use tandem_domain::act::{Act, Origin};
 use tandem_domain::change::Change;
 use tandem_domain::id::ImportId;
 use tandem_domain::instant::Timestamp;
@@ -13,7 +14,7 @@ use tandem_domain::leads::identity::Key;
 use tandem_domain::transfer::mapping::Mapping;
 use tandem_domain::transfer::values::Plan;
 use tandem_domain::transfer::{ACTOR, Failure, Import, ImportMode, ImportState, Progress};
-use tandem_store::{self as store, Db, Stamp, StoreError, Tx, leases, transfer};
+use tandem_store::{self as store, Db, StoreError, Tx, leases, transfer};
 
 use super::kinds::{self, Ground, Taken};
 use super::reading::{Batches, Broken, survey};
@@ -205,7 +206,7 @@ impl Runner<'_> {
             import,
             plan,
             shapes: self.shapes,
-            now: tx.stamp().now,
+            now: tx.act().now,
         };
         let mut taken = kinds::take(&tx, &ground, rows).await?;
         let mut known = same(&tx, import).await?;
@@ -229,22 +230,22 @@ impl Runner<'_> {
     }
 
     async fn begin(&self, import: &Import) -> Result<Tx, StoreError> {
-        let stamp = Stamp::new(
+        let act = Act::new(
             asker(import),
             import.id.to_string(),
             self.ambient.now(),
             self.ambient.seed(),
         );
-        let is_imported = import.mode == ImportMode::History;
-        self.db.begin(Stamp { is_imported, ..stamp }).await
+        let origin = match import.mode {
+            ImportMode::History => Origin::Import,
+            ImportMode::Live => Origin::Live,
+        };
+        self.db.begin(act.from_origin(origin)).await
     }
 
     /// Keep what is known about the file; answers whether the import has not been ended meanwhile.
     async fn begin_reading(&self, surveyed: &Import) -> Result<bool, StoreError> {
-        let tx = self
-            .db
-            .begin(crate::program::serve::stamp(self.ambient, ACTOR))
-            .await?;
+        let tx = self.db.begin(self.ambient.act(ACTOR)).await?;
         let mut import = transfer::get_for_update(&tx, surveyed.id).await?;
         if import.has_ended() {
             return Ok(false);
@@ -270,10 +271,7 @@ impl Runner<'_> {
 
     async fn end(&self, id: ImportId, failure: Option<Failure>) -> Result<(), StoreError> {
         let now = self.ambient.now();
-        let tx = self
-            .db
-            .begin(crate::program::serve::stamp(self.ambient, ACTOR))
-            .await?;
+        let tx = self.db.begin(self.ambient.act(ACTOR)).await?;
         let mut import = transfer::get_for_update(&tx, id).await?;
         if import.has_ended() {
             return Ok(());
@@ -305,7 +303,7 @@ pub fn effective(import: &Import, custom: &[tandem_domain::leads::custom::Custom
 /// Forget the pieces of a file, a few at a time.
 pub async fn forget_file(db: &Db, ambient: &Ambient, id: ImportId) -> Result<(), StoreError> {
     loop {
-        let tx = db.begin(crate::program::serve::stamp(ambient, ACTOR)).await?;
+        let tx = db.begin(ambient.act(ACTOR)).await?;
         let gone = transfer::forget_chunks(&tx, id, FORGET).await?;
         tx.commit().await?;
         if gone == 0 {
@@ -391,7 +389,7 @@ pub async fn tidy(db: &Db, ambient: &Ambient, rounds: usize) -> Result<bool, Sto
         forget_file(db, ambient, id).await?;
     }
     for _ in 0..rounds {
-        let tx = db.begin(crate::program::serve::stamp(ambient, ACTOR)).await?;
+        let tx = db.begin(ambient.act(ACTOR)).await?;
         let gone = transfer::forget_remarks(&tx, now.plus_millis(-REMARKED), FORGET_REMARKS).await?;
         tx.commit().await?;
         if gone == 0 {

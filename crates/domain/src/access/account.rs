@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_key_is_revoked_once_and_not_rotated_afterwards() {
-        let mut ids = Ids::new(at(0), 0);
+        let ids = Ids::new(at(0), 0);
         let key = ApiKey {
             id: ids.next(),
             version: 1,

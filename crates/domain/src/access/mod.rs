@@ -408,7 +408,7 @@ mod tests {
     use crate::id::Ids;
     use crate::instant::Timestamp;
 
-    fn person(role: Role, ids: &mut Ids) -> Person {
+    fn person(role: Role, ids: &Ids) -> Person {
         Person {
             id: ids.next(),
             role,

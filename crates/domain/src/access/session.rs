@@ -104,7 +104,7 @@ mod tests {
     }
 
     fn session() -> Session {
-        let mut ids = Ids::new(at(0), 0);
+        let ids = Ids::new(at(0), 0);
         Session::begin(ids.next(), ids.next(), "a".into(), at(0))
     }
 

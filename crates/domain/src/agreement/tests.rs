@@ -60,7 +60,7 @@ fn faults(changes: &[(&str, Json)]) -> Vec<(String, &'static str)> {
 
 /// Facts of a person with these fields and events, each with a property.
 fn person(fields: &[(&str, Value)], events: &[(&str, &str, &str)]) -> Facts {
-    let mut ids = Ids::new(NOW, 0);
+    let ids = Ids::new(NOW, 0);
     let mut facts = Facts::default();
     for (name, value) in fields {
         facts

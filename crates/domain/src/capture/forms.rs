@@ -81,7 +81,7 @@ pub fn make_form(
     custom_names: &[&str],
     actor: &Actor,
     now: Timestamp,
-    ids: &mut Ids,
+    ids: &Ids,
 ) -> Result<(Form, FormKey), Refused> {
     may_change_forms(actor)?;
     let mut faults = form_faults(&asked.fields, custom_names);
@@ -162,7 +162,7 @@ pub fn rotate_key(
     until: Timestamp,
     actor: &Actor,
     now: Timestamp,
-    ids: &mut Ids,
+    ids: &Ids,
 ) -> Result<(RecordChange<Form>, Vec<FormKey>), Refused> {
     may_change_forms(actor)?;
     let ended = |key: &FormKey| FormKey {

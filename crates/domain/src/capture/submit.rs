@@ -4,10 +4,11 @@ use super::answers::Answers;
 use super::spam::signs;
 use super::{Earlier, Form, Posted, Sameness, Submission, SubmissionFault, SubmissionStatus, Twins};
 use crate::access::Actor;
+use crate::act::Act;
 use crate::capture::CaptureChange;
 use crate::change::Change;
 use crate::fault::Fault;
-use crate::id::{Ids, LeadId, SubmissionId};
+use crate::id::{LeadId, SubmissionId};
 use crate::instant::Timestamp;
 use crate::judge::{Rulebook, judge};
 use crate::leads::change::LeadChange;
@@ -55,8 +56,7 @@ pub fn capture(
     incoming: Incoming<'_>,
     answers: Result<Answers, Vec<Fault>>,
     rulebook: &Rulebook<'_>,
-    now: Timestamp,
-    ids: &mut Ids,
+    act: &Act,
 ) -> Captured {
     let Incoming {
         id,
@@ -65,7 +65,7 @@ pub fn capture(
         sameness,
         again,
     } = incoming;
-    let earlier = sameness.and_then(|sameness| twins.find(sameness, now).copied());
+    let earlier = sameness.and_then(|sameness| twins.find(sameness, act.now).copied());
     if let Some(Earlier { id, status, .. }) =
         earlier.filter(|earlier| earlier.status != SubmissionStatus::Rejected)
     {
@@ -76,7 +76,7 @@ pub fn capture(
             changes: vec![],
         };
     }
-    let decided = decide(world, incoming, answers, rulebook, now, ids);
+    let decided = decide(world, incoming, answers, rulebook, act);
     if let Some(Earlier { id, status, .. }) = earlier.filter(|earlier| earlier.status == decided.status) {
         return Captured {
             id,
@@ -95,8 +95,8 @@ pub fn capture(
         raw: posted.raw.clone(),
         media_type: posted.media_type.clone(),
         faults: decided.faults.iter().map(SubmissionFault::from).collect(),
-        twin: sameness.map(|sameness| sameness.key(now)),
-        received_at: again.map_or(now, |kept| kept.received_at),
+        twin: sameness.map(|sameness| sameness.key(act.now)),
+        received_at: again.map_or(act.now, |kept| kept.received_at),
     };
     if let Some(key) = submission.twin {
         twins.note(
@@ -104,7 +104,7 @@ pub fn capture(
             Earlier {
                 id,
                 status: decided.status,
-                received_at: now,
+                received_at: act.now,
             },
         );
     }
@@ -170,14 +170,13 @@ fn decide(
     incoming: Incoming<'_>,
     answers: Result<Answers, Vec<Fault>>,
     rulebook: &Rulebook<'_>,
-    now: Timestamp,
-    ids: &mut Ids,
+    act: &Act,
 ) -> Decided {
     let Incoming {
         form, posted, again, ..
     } = incoming;
     if again.is_none() {
-        let signs = signs(form, posted, now);
+        let signs = signs(form, posted, act.now);
         if !signs.is_empty() {
             return Decided::left(SubmissionStatus::Spam, signs);
         }
@@ -191,9 +190,9 @@ fn decide(
     }
     let consent = answers.consent.clone();
     let saved = if posted.is_test {
-        save(&mut world.clone(), incoming, answers, rulebook, now, ids)
+        save(&mut world.clone(), incoming, answers, rulebook, act)
     } else {
-        save(world, incoming, answers, rulebook, now, ids)
+        save(world, incoming, answers, rulebook, act)
     };
     match saved {
         Err(faults) => Decided::left(SubmissionStatus::Rejected, faults),
@@ -217,13 +216,12 @@ fn save(
     incoming: Incoming<'_>,
     answers: Answers,
     rulebook: &Rulebook<'_>,
-    now: Timestamp,
-    ids: &mut Ids,
+    act: &Act,
 ) -> Result<(LeadId, Vec<Change>), Vec<Fault>> {
     let Answers { mut said, consent } = answers;
     fit_to_the_known(world, &mut said);
-    let actor = Actor::Form(incoming.form.id);
-    let saved = save::upsert(world, &said, OnConflict::FollowEmail, &actor, now, ids);
+    let act = &act.with_actor(Actor::Form(incoming.form.id));
+    let saved = save::upsert(world, &said, OnConflict::FollowEmail, act);
     let saved = saved.map_err(|refused| match refused {
         save::Refused::Invalid(faults) => {
             let at_fields = |fault| Fault {
@@ -236,7 +234,7 @@ fn save(
     })?;
     let mut changes = saved.changes;
     // A clock that is behind must not put a no before the yes that it takes back.
-    let received_at = incoming.again.map_or(now, |kept| kept.received_at);
+    let received_at = incoming.again.map_or(act.now, |kept| kept.received_at);
     let observed_at = said.observed_at.unwrap_or(received_at);
     let stated = consent.into_iter().map(|one| StateConsent {
         purpose: one.purpose,
@@ -247,10 +245,10 @@ fn save(
         source: None,
         stated_at: Some(if one.granted { observed_at } else { received_at }),
     });
-    let stated = consent::record(world, saved.lead_id, stated, Some(incoming.id), &actor, now, ids);
+    let stated = consent::record(world, saved.lead_id, stated, Some(incoming.id), act);
     changes.extend(stated);
-    changes.extend(take_up_again(world, saved.lead_id, now));
-    changes.extend(judge(world, saved.lead_id, rulebook, now, ids));
+    changes.extend(take_up_again(world, saved.lead_id, act.now));
+    changes.extend(judge(world, saved.lead_id, rulebook, act));
     Ok((saved.lead_id, changes))
 }
 

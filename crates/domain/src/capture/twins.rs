@@ -122,8 +122,8 @@ mod tests {
     fn another_hash_and_a_failed_one_are_no_twins() {
         let now = Timestamp::from_millis(1_800_000_000_000);
         let (same, other) = (Sameness::of_hash(&[1; 32]), Sameness::of_hash(&[2; 32]));
-        let mut ids = Ids::new(now, 0);
-        let mut earlier = |status| Earlier {
+        let ids = Ids::new(now, 0);
+        let earlier = |status| Earlier {
             id: ids.next(),
             status,
             received_at: now,

@@ -1,72 +1,16 @@
-//! Acts on deals: who does it, when, whether it happens now or is history, and why it is refused.
+//! Acts on deals: who may do them, and why they are refused.
 
-use crate::access::{Actor, Denied, Role};
+use crate::access::{Denied, Role};
+use crate::act::Act;
 use crate::fault::Fault;
 use crate::id::UserId;
-use crate::instant::Timestamp;
 use crate::lifecycle::Stage;
 use crate::money::NotConverted;
 
-/// Whether an act happens now, by somebody with rights, or is history that an import writes down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// It happens now: rights and rules apply.
-    Live,
-    /// It is history, with its own dates, from whatever stage: who imports has been asked for the right already.
-    Import,
-}
-
-/// Who does it, when, and whether it happens now.
-#[derive(Debug, Clone, Copy)]
-pub struct Act<'a> {
-    /// Who.
-    pub actor: &'a Actor,
-    /// When it happens or happened.
-    pub at: Timestamp,
-    /// When it is written down.
-    pub now: Timestamp,
-    /// Now, or history.
-    pub origin: Origin,
-}
-
-impl<'a> Act<'a> {
-    /// An act that happens now.
-    pub fn live(actor: &'a Actor, now: Timestamp) -> Self {
-        Self {
-            actor,
-            at: now,
-            now,
-            origin: Origin::Live,
-        }
-    }
-
-    /// A piece of history that is written down now.
-    pub fn imported(actor: &'a Actor, at: Timestamp, now: Timestamp) -> Self {
-        Self {
-            actor,
-            at,
-            now,
-            origin: Origin::Import,
-        }
-    }
-
+impl Act {
+    /// Whether it happens now: rights and rules apply.
     pub(super) fn is_live(&self) -> bool {
-        self.origin == Origin::Live
-    }
-
-    /// The same act on a record: another machine's clock may have been ahead, a record's time does not run backwards.
-    pub(super) fn not_before(self, known: Timestamp) -> Self {
-        match self.origin {
-            Origin::Live => Self {
-                at: self.at.max(known),
-                now: self.now.max(known),
-                ..self
-            },
-            Origin::Import => Self {
-                now: self.now.max(known),
-                ..self
-            },
-        }
+        !self.is_history()
     }
 
     /// Whether the actor may work what this user owns: the owner, a sales manager; a sales user what nobody owns.
@@ -74,7 +18,7 @@ impl<'a> Act<'a> {
         if !self.is_live() {
             return Ok(());
         }
-        let person = self.actor.demand_person()?;
+        let person = self.by.demand_person()?;
         let may_take = owner.is_none() && person.role == Role::Sales;
         match () {
             () if person.is_admin() || person.role == Role::SalesManager => Ok(()),
@@ -86,7 +30,7 @@ impl<'a> Act<'a> {
 
     /// The sales user who takes what nobody owns by working it.
     pub(super) fn taker(&self) -> Option<UserId> {
-        let person = self.actor.person().filter(|_| self.is_live())?;
+        let person = self.by.person().filter(|_| self.is_live())?;
         (person.role == Role::Sales).then_some(person.id)
     }
 }

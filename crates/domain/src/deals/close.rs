@@ -1,12 +1,13 @@
 //! Closing a deal as won or lost, and opening it again: what it does to the revenue and to the primary lead.
 
-use super::{Act, Closing, Deal, Outcome, Refused, Revenue, State, deals_of, moved};
+use super::{Closing, Deal, Outcome, Refused, Revenue, State, deals_of, moved};
 use crate::access::Role;
+use crate::act::Act;
 use crate::agreement::{Reason, Requires};
 use crate::change::Change;
 use crate::deals::change::DealChange;
 use crate::fault::Fault;
-use crate::id::{DealId, Ids};
+use crate::id::DealId;
 use crate::instant::Timestamp;
 use crate::lifecycle::{Stage, Step, take, wait};
 use crate::money::{Converted, NotConverted};
@@ -38,8 +39,7 @@ pub fn close(
     world: &mut World,
     deal_id: DealId,
     asked: &CloseDeal,
-    act: &Act<'_>,
-    ids: &mut Ids,
+    act: &Act,
 ) -> Result<Vec<Change>, Refused> {
     let deal = world.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
     act.may_work(deal.owner_id)?;
@@ -52,11 +52,11 @@ pub fn close(
     }
     let act = act.not_before(deal.updated_at);
     let lead = deal.primary_lead_id.and_then(|id| world.leads.get(&id));
-    let act = lead.map_or(act, |lead| act.not_before(lead.updated_at));
+    let act = lead.map_or_else(|| act.clone(), |lead| act.not_before(lead.updated_at));
     let reason = reason(world, deal, asked, &act)?;
     let at = asked.closed_at.unwrap_or(act.at);
     let value = value(world, deal, at, &act)?;
-    let goes = goes_to(world, deal, asked.outcome, reason, &Act { at, ..act });
+    let goes = goes_to(world, deal, asked.outcome, reason, &act.dated(at));
     let until = goes
         .filter(|to| *to == Stage::Nurture)
         .map(|_| wait(world, asked.until, reason, at));
@@ -76,7 +76,7 @@ pub fn close(
         from_stage: from.clone(),
         value,
     });
-    let mut made = moved(&after, Some(from), &Act { at, ..act }, ids);
+    let mut made = moved(&after, Some(from), &act.dated(at));
     made.reason = asked.reason.clone();
     made.note = asked.note.clone();
     made.revenue = after
@@ -97,7 +97,7 @@ pub fn close(
             taken_by: act.taker(),
             ..Step::plain(to, if act.is_live() { act.at } else { at }, act.now)
         };
-        changes.extend(take(world, lead_id, step, act.actor, ids));
+        changes.extend(take(world, lead_id, step, &act));
     }
     Ok(changes)
 }
@@ -107,7 +107,7 @@ fn reason<'w>(
     world: &'w World,
     deal: &Deal,
     asked: &CloseDeal,
-    act: &Act<'_>,
+    act: &Act,
 ) -> Result<Option<&'w Reason>, Refused> {
     let mut faults = vec![];
     let has = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.trim().is_empty());
@@ -172,7 +172,7 @@ fn reason<'w>(
 }
 
 /// The amount in the base currency, at the rate in force on the day in the company's zone.
-fn value(world: &World, deal: &Deal, at: Timestamp, act: &Act<'_>) -> Result<Option<Converted>, Refused> {
+fn value(world: &World, deal: &Deal, at: Timestamp, act: &Act) -> Result<Option<Converted>, Refused> {
     let Some(amount) = deal.amount else {
         return Ok(None);
     };
@@ -190,7 +190,7 @@ fn goes_to(
     deal: &Deal,
     outcome: Outcome,
     reason: Option<&Reason>,
-    act: &Act<'_>,
+    act: &Act,
 ) -> Option<Stage> {
     let lead_id = deal.primary_lead_id?;
     let lead = world.leads.get(&lead_id)?;
@@ -227,15 +227,9 @@ fn goes_to(
 ///
 /// The revenue is taken back by an entry of its own date. The lead goes back to opportunity where that closing moved it
 /// and the cycle is the same; a customer stays one while another deal of the cycle is won.
-pub fn reopen(
-    world: &mut World,
-    deal_id: DealId,
-    note: &str,
-    act: &Act<'_>,
-    ids: &mut Ids,
-) -> Result<Vec<Change>, Refused> {
+pub fn reopen(world: &mut World, deal_id: DealId, note: &str, act: &Act) -> Result<Vec<Change>, Refused> {
     let deal = world.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
-    let person = act.actor.demand_person()?;
+    let person = act.by.demand_person()?;
     if !person.is_admin() && person.role != Role::SalesManager {
         return Err(crate::access::Denied::WrongRole.into());
     }
@@ -259,7 +253,7 @@ pub fn reopen(
     }
     let act = act.not_before(deal.updated_at);
     let lead = deal.primary_lead_id.and_then(|id| world.leads.get(&id));
-    let act = lead.map_or(act, |lead| act.not_before(lead.updated_at));
+    let act = lead.map_or_else(|| act.clone(), |lead| act.not_before(lead.updated_at));
     let goes_back = goes_back(world, deal, closing.outcome);
     let mut after = deal.clone();
     after.version += 1;
@@ -271,7 +265,7 @@ pub fn reopen(
     } else {
         pipeline.open_keys().swap_remove(0)
     };
-    let mut made = moved(&after, Some(deal.stage.clone()), &act, ids);
+    let mut made = moved(&after, Some(deal.stage.clone()), &act);
     made.note = Some(note.to_owned());
     made.revenue = deal
         .amount
@@ -289,7 +283,7 @@ pub fn reopen(
             taken_by: owner,
             ..Step::plain(Stage::Opportunity, act.at, act.now)
         };
-        changes.extend(take(world, lead_id, step, act.actor, ids));
+        changes.extend(take(world, lead_id, step, &act));
     }
     Ok(changes)
 }

@@ -3,7 +3,8 @@
 use jiff::civil::Date;
 
 use super::open::group;
-use super::{Act, BuyingRole, Member, Recurring, Refused};
+use super::{BuyingRole, Member, Recurring, Refused};
+use crate::act::Act;
 use crate::change::Change;
 use crate::deals::change::DealChange;
 use crate::fault::Fault;
@@ -38,13 +39,13 @@ pub fn edit(
     world: &mut World,
     deal_id: DealId,
     asked: EditDeal,
-    act: &Act<'_>,
+    act: &Act,
 ) -> Result<Option<Change>, Refused> {
     let deal = world.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
     let mut after = deal.clone();
     if let Some(owner_id) = asked.owner_id.filter(|owner_id| *owner_id != deal.owner_id) {
         if act.is_live() {
-            act.actor.may_assign(deal.owner_id, owner_id)?;
+            act.by.may_assign(deal.owner_id, owner_id)?;
         }
         after.owner_id = owner_id;
     }

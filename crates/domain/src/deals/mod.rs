@@ -9,7 +9,7 @@ pub mod pipelines;
 #[cfg(test)]
 mod tests;
 
-pub use act::{Act, Origin, Refused};
+pub use act::Refused;
 pub use close::{CloseDeal, close, reopen};
 pub use edit::{EditDeal, edit};
 pub use open::{MoveDeal, OpenDeal, move_to, open};
@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::access::ActorKind;
+use crate::act::Act;
 use crate::agreement::ReasonList;
 use crate::id::{CompanyId, DealId, DealMoveId, LeadId, PipelineId, UserId};
 use crate::instant::Timestamp;
@@ -330,16 +331,16 @@ fn deals_of(world: &World, lead_id: LeadId) -> impl Iterator<Item = &Deal> {
 }
 
 /// A move by this act.
-fn moved(deal: &Deal, from: Option<String>, act: &Act<'_>, ids: &mut crate::id::Ids) -> DealMove {
+fn moved(deal: &Deal, from: Option<String>, act: &Act) -> DealMove {
     DealMove {
-        id: ids.next(),
+        id: act.ids.next(),
         deal_id: deal.id,
         from,
         to: deal.stage.clone(),
         at: act.at,
-        actor_kind: act.actor.kind(),
-        actor_id: act.actor.id(),
-        on_behalf_of: act.actor.on_behalf_of(),
+        actor_kind: act.by.kind(),
+        actor_id: act.by.id(),
+        on_behalf_of: act.by.on_behalf_of(),
         reason: None,
         note: None,
         revenue: None,

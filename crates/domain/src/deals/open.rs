@@ -5,12 +5,13 @@ use std::collections::HashSet;
 use jiff::civil::Date;
 use serde_json::json;
 
-use super::{Act, BuyingRole, Deal, MAX_MEMBERS, Member, READY, Recurring, Refused, moved};
+use super::{BuyingRole, Deal, MAX_MEMBERS, Member, READY, Recurring, Refused, moved};
+use crate::act::Act;
 use crate::change::Change;
 use crate::deals::change::DealChange;
 use crate::deals::pipelines::Pipeline;
 use crate::fault::Fault;
-use crate::id::{CompanyId, DealId, Ids, LeadId, PipelineId, UserId};
+use crate::id::{CompanyId, DealId, LeadId, PipelineId, UserId};
 use crate::lifecycle::{Stage, Step, take};
 use crate::money::Money;
 use crate::world::World;
@@ -57,12 +58,7 @@ pub struct MoveDeal {
 ///
 /// The world holds the leads, the company, the primary lead's other deals and the pipelines. An import opens a deal at
 /// its own instant, whatever stage the primary lead stands in; skipped stages are not invented.
-pub fn open(
-    world: &mut World,
-    asked: &OpenDeal,
-    act: &Act<'_>,
-    ids: &mut Ids,
-) -> Result<(DealId, Vec<Change>), Refused> {
+pub fn open(world: &mut World, asked: &OpenDeal, act: &Act) -> Result<(DealId, Vec<Change>), Refused> {
     let pipeline = pipeline_of(world, asked)?;
     let stage = match &asked.stage {
         None => pipeline.open_keys().swap_remove(0),
@@ -97,12 +93,12 @@ pub fn open(
         let to = owner_id
             .filter(|id| act.taker() != Some(*id) && lead.is_none_or(|lead| lead.owner_id != Some(*id)));
         if to.is_some() {
-            act.actor.may_assign(lead.and_then(|lead| lead.owner_id), to)?;
+            act.by.may_assign(lead.and_then(|lead| lead.owner_id), to)?;
         }
     }
-    let act = lead.map_or(*act, |lead| act.not_before(lead.updated_at));
+    let act = lead.map_or_else(|| act.clone(), |lead| act.not_before(lead.updated_at));
     let deal = Deal {
-        id: ids.next(),
+        id: act.ids.next(),
         version: 1,
         external_id: asked.external_id.clone(),
         name: asked.name.clone(),
@@ -123,7 +119,7 @@ pub fn open(
         created_at: act.now,
         updated_at: act.now,
     };
-    let made = moved(&deal, None, &act, ids);
+    let made = moved(&deal, None, &act);
     let mut after: crate::journal::Facts = deal
         .facts()
         .map(|(name, value)| (name.to_owned(), value))
@@ -138,12 +134,12 @@ pub fn open(
     let (id, key) = (deal.id, deal.external_id.clone());
     world.deals.insert(id, deal);
     world.deals_by_key.extend(key.map(|key| (key, id)));
-    changes.extend(primary.and_then(|lead| becomes_opportunity(world, lead, &act, ids)));
+    changes.extend(primary.and_then(|lead| becomes_opportunity(world, lead, &act)));
     Ok((id, changes))
 }
 
 /// The primary lead becomes an opportunity, unless it is one or a customer.
-fn becomes_opportunity(world: &mut World, lead_id: LeadId, act: &Act<'_>, ids: &mut Ids) -> Option<Change> {
+fn becomes_opportunity(world: &mut World, lead_id: LeadId, act: &Act) -> Option<Change> {
     let (lead, cycle) = (world.leads.get(&lead_id)?, world.cycles.get(&lead_id)?);
     let is_known = cycle
         .entered_at(Stage::Opportunity)
@@ -157,7 +153,7 @@ fn becomes_opportunity(world: &mut World, lead_id: LeadId, act: &Act<'_>, ids: &
         taken_by: act.taker(),
         ..Step::plain(Stage::Opportunity, act.at, act.now)
     };
-    take(world, lead_id, step, act.actor, ids)
+    take(world, lead_id, step, act)
 }
 
 fn pipeline_of<'w>(world: &'w World, asked: &OpenDeal) -> Result<&'w Pipeline, Refused> {
@@ -273,8 +269,7 @@ pub fn move_to(
     world: &mut World,
     deal_id: DealId,
     asked: &MoveDeal,
-    act: &Act<'_>,
-    ids: &mut Ids,
+    act: &Act,
 ) -> Result<Vec<Change>, Refused> {
     let deal = world.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
     let pipeline = world
@@ -315,7 +310,7 @@ pub fn move_to(
     after.stage_since = act.at;
     after.owner_id = after.owner_id.or(act.taker());
     let from = std::mem::replace(&mut after.stage, asked.stage.clone());
-    let mut made = moved(&after, Some(from), &act, ids);
+    let mut made = moved(&after, Some(from), &act);
     made.note = asked.note.clone();
     world.deals.insert(deal_id, after.clone());
     Ok(vec![Change::Deal(DealChange::Moved {

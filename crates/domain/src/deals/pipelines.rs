@@ -198,7 +198,7 @@ pub fn create(
     default: Option<&Pipeline>,
     actor: &Actor,
     now: Timestamp,
-    ids: &mut Ids,
+    ids: &Ids,
 ) -> Result<(Pipeline, Vec<RecordChange<Pipeline>>), Refused> {
     may_manage(actor)?;
     let stages = complete(stages, "/stages").map_err(Refused::Invalid)?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::pipelines::Pipeline;
 use super::*;
 use crate::access::{Actor, Denied, Person, Role};
+use crate::act::{Act, Origin};
 use crate::change::Change;
 use crate::deals::change::DealChange;
 use crate::id::{CycleId, Ids};
@@ -25,7 +26,7 @@ struct Story {
     manager: Actor,
 }
 
-fn someone(role: Role, ids: &mut Ids) -> Actor {
+fn someone(role: Role, ids: &Ids) -> Actor {
     Actor::User(Person {
         id: ids.next(),
         role,
@@ -92,8 +93,8 @@ impl Story {
             amount,
             ..OpenDeal::default()
         };
-        let act = Act::live(&self.manager, self.now);
-        open(&mut self.world, &asked, &act, &mut self.ids).map(|(id, _)| id)
+        let act = Act::test(&self.manager, self.now, &self.ids);
+        open(&mut self.world, &asked, &act).map(|(id, _)| id)
     }
 
     fn close(&mut self, deal: DealId, outcome: Outcome) -> Result<Vec<Change>, Refused> {
@@ -110,15 +111,14 @@ impl Story {
             &mut self.world,
             deal,
             &asked,
-            &Act::live(&self.manager, self.now),
-            &mut self.ids,
+            &Act::test(&self.manager, self.now, &self.ids),
         )
     }
 
     fn reopen(&mut self, deal: DealId) -> Vec<Change> {
         self.now = self.now.plus_millis(1000);
-        let act = Act::live(&self.manager, self.now);
-        reopen(&mut self.world, deal, "was wrong", &act, &mut self.ids).unwrap()
+        let act = Act::test(&self.manager, self.now, &self.ids);
+        reopen(&mut self.world, deal, "was wrong", &act).unwrap()
     }
 
     fn stage(&self, lead: LeadId) -> Stage {
@@ -295,8 +295,8 @@ fn a_closing_is_asked_for_everything_at_once() {
     let lead = story.lead(Stage::Sql);
     let deal = story.open(lead).unwrap();
     let places = |story: &mut Story, asked: CloseDeal| {
-        let act = Act::live(&story.manager, story.now);
-        match close(&mut story.world, deal, &asked, &act, &mut story.ids) {
+        let act = Act::test(&story.manager, story.now, &story.ids);
+        match close(&mut story.world, deal, &asked, &act) {
             Err(Refused::Invalid(faults)) => {
                 faults.into_iter().map(|fault| fault.pointer).collect::<Vec<_>>()
             }
@@ -349,17 +349,32 @@ fn what_a_closed_deal_is_worth_stays() {
         ..EditDeal::default()
     };
     assert!(
-        edit(&mut story.world, deal, worth(2), &Act::live(&manager, now))
-            .unwrap()
-            .is_some()
+        edit(
+            &mut story.world,
+            deal,
+            worth(2),
+            &Act::test(&manager, now, &Ids::new(now, 9))
+        )
+        .unwrap()
+        .is_some()
     );
     assert_eq!(
-        edit(&mut story.world, deal, worth(2), &Act::live(&manager, now)),
+        edit(
+            &mut story.world,
+            deal,
+            worth(2),
+            &Act::test(&manager, now, &Ids::new(now, 9))
+        ),
         Ok(None)
     );
     story.close(deal, Outcome::Won).unwrap();
     assert_eq!(
-        edit(&mut story.world, deal, worth(3), &Act::live(&manager, now)),
+        edit(
+            &mut story.world,
+            deal,
+            worth(3),
+            &Act::test(&manager, now, &Ids::new(now, 9))
+        ),
         Err(Refused::Closed)
     );
     let other = story.lead(Stage::Lead);
@@ -372,7 +387,7 @@ fn what_a_closed_deal_is_worth_stays() {
             &mut story.world,
             deal,
             group(vec![other, lead]),
-            &Act::live(&manager, now)
+            &Act::test(&manager, now, &Ids::new(now, 9))
         )
         .is_ok()
     );
@@ -381,7 +396,7 @@ fn what_a_closed_deal_is_worth_stays() {
             &mut story.world,
             deal,
             group(vec![other]),
-            &Act::live(&manager, now)
+            &Act::test(&manager, now, &Ids::new(now, 9))
         ),
         Err(Refused::Invalid(_))
     ));

@@ -327,7 +327,7 @@ pub fn settle(
     mut found: Found,
     put_away: &BTreeSet<LeadId>,
     now: Timestamp,
-    ids: &mut Ids,
+    ids: &Ids,
 ) -> Vec<Change> {
     let mut changes = vec![];
     for duplicate in known {
@@ -353,7 +353,7 @@ pub fn settle(
 }
 
 /// The first suggestion of two leads.
-fn first(leads: (LeadId, LeadId), reasons: BTreeSet<Reason>, now: Timestamp, ids: &mut Ids) -> Change {
+fn first(leads: (LeadId, LeadId), reasons: BTreeSet<Reason>, now: Timestamp, ids: &Ids) -> Change {
     Change::Duplicate(DuplicateChange::Suggested(Duplicate {
         id: ids.next(),
         version: 1,

@@ -177,7 +177,7 @@ mod tests {
     use crate::id::Ids;
     use proptest::prelude::*;
 
-    fn statement(ids: &mut Ids, lead: LeadId, source: Source, at: i64, value: Value) -> FieldValue {
+    fn statement(ids: &Ids, lead: LeadId, source: Source, at: i64, value: Value) -> FieldValue {
         let observed_at = Timestamp::from_millis(at);
         let id = ids.next();
         FieldValue {

@@ -49,7 +49,7 @@ pub struct Dimensions {
 
 impl Cycle {
     /// The first pass of a lead that has just become known.
-    pub fn first(lead: &Lead, form_id: Option<FormId>, agreement_version: i64, ids: &mut Ids) -> Self {
+    pub fn first(lead: &Lead, form_id: Option<FormId>, agreement_version: i64, ids: &Ids) -> Self {
         let mut cycle = Self {
             id: ids.next(),
             lead_id: lead.id,
@@ -70,7 +70,7 @@ impl Cycle {
         cycle
     }
 
-    pub(crate) fn next(&self, at: Timestamp, ids: &mut Ids) -> Self {
+    pub(crate) fn next(&self, at: Timestamp, ids: &Ids) -> Self {
         let mut cycle = Self {
             id: ids.next(),
             number: self.number + 1,

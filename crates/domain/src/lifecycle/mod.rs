@@ -11,11 +11,12 @@ pub use step::{Step, take};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::access::{Actor, ActorKind, Denied, Person, Role};
+use crate::access::{ActorKind, Denied, Person, Role};
+use crate::act::Act;
 use crate::agreement::{Reason, ReasonList, Requires};
 use crate::change::Change;
 use crate::fault::Fault;
-use crate::id::{Ids, LeadId, TransitionId, UserId};
+use crate::id::{LeadId, TransitionId, UserId};
 use crate::instant::Timestamp;
 use crate::leads::Lead;
 use crate::world::World;
@@ -326,9 +327,7 @@ pub fn move_lead(
     world: &mut World,
     lead_id: LeadId,
     asked: &MoveLead,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &mut Ids,
+    act: &Act,
 ) -> Result<Vec<Change>, Refused> {
     let Some(lead) = world.leads.get(&lead_id) else {
         return Err(Refused::NoSuchMove {
@@ -337,7 +336,7 @@ pub fn move_lead(
         });
     };
     // Another machine's clock may have been ahead: a lead's time does not run backwards.
-    let now = now.max(lead.updated_at);
+    let act = &act.not_before(lead.updated_at);
     let (to, reason) = destination(world, lead, asked)?;
     let illegal = || Refused::NoSuchMove {
         current: lead.stage,
@@ -353,23 +352,23 @@ pub fn move_lead(
             allowed: allowed_beside_deals(lead),
         });
     }
-    let person = actor.demand_person()?;
+    let person = act.by.demand_person()?;
     permit(chosen, lead, person)?;
-    demand(chosen, asked, reason, now)?;
+    demand(chosen, asked, reason, act.now)?;
 
     let may_take = chosen.by == By::Worker && person.role == Role::Sales;
     let step = Step {
         to,
-        at: now,
-        recorded_at: now,
+        at: act.now,
+        recorded_at: act.now,
         starts_cycle: chosen.starts_cycle,
         reason: asked.reason.clone(),
         note: asked.note.clone(),
-        until: (to == Stage::Nurture).then(|| wait(world, asked.until, reason, now)),
+        until: (to == Stage::Nurture).then(|| wait(world, asked.until, reason, act.now)),
         taken_by: may_take.then_some(person.id),
     };
     let illegal = illegal();
-    take(world, lead_id, step, actor, ids)
+    take(world, lead_id, step, act)
         .map(|change| vec![change])
         .ok_or(illegal)
 }

@@ -1,9 +1,9 @@
 //! One step of a lead to another stage: what it leaves on the lead, in its cycle and in the history.
 
 use super::{Cycle, Stage, Transition};
-use crate::access::Actor;
+use crate::act::Act;
 use crate::change::Change;
-use crate::id::{Ids, LeadId, UserId};
+use crate::id::{LeadId, UserId};
 use crate::instant::Timestamp;
 use crate::leads::change::LeadChange;
 use crate::world::World;
@@ -49,13 +49,13 @@ impl Step {
 ///
 /// A step that is dated before the lead's last one moves it no more: it adds to the history and to the cycle's first
 /// entries. What stood before it is then what the cycle knows of that instant.
-pub fn take(world: &mut World, lead_id: LeadId, step: Step, actor: &Actor, ids: &mut Ids) -> Option<Change> {
+pub fn take(world: &mut World, lead_id: LeadId, step: Step, act: &Act) -> Option<Change> {
     let lead = world.leads.get(&lead_id)?;
     let before = world.cycles.get(&lead_id)?;
     let has_moved = lead.came_from.is_some() || lead.cycle > 1;
     let is_history = has_moved && step.at < lead.stage_since;
     let mut cycle = if step.starts_cycle {
-        before.next(step.at, ids)
+        before.next(step.at, &act.ids)
     } else {
         before.clone()
     };
@@ -74,15 +74,15 @@ pub fn take(world: &mut World, lead_id: LeadId, step: Step, actor: &Actor, ids: 
         cycle.agreement_version = world.agreement.number;
     }
     let transition = Transition {
-        id: ids.next(),
+        id: act.ids.next(),
         lead_id,
         cycle: cycle.number,
         from,
         to: step.to,
         at: step.at,
-        actor_kind: actor.kind(),
-        actor_id: actor.id(),
-        on_behalf_of: actor.on_behalf_of(),
+        actor_kind: act.by.kind(),
+        actor_id: act.by.id(),
+        on_behalf_of: act.by.on_behalf_of(),
         reason: step.reason,
         note: step.note,
         until: step.until,

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::access::Actor;
 use crate::id::Ids;
 use crate::leads::save::{self, OnConflict, Statement};
 
@@ -12,7 +13,7 @@ fn at(day: i64) -> Timestamp {
     Timestamp::from_millis(1_767_225_600_000 + day * DAY)
 }
 
-fn person(role: Role, ids: &mut Ids) -> Actor {
+fn person(role: Role, ids: &Ids) -> Actor {
     Actor::User(Person {
         id: ids.next(),
         role,
@@ -37,7 +38,13 @@ impl Story {
             ..Statement::default()
         };
         let admin = person(Role::Admin, &mut ids);
-        let saved = save::upsert(&mut world, &said, OnConflict::Refuse, &admin, at(0), &mut ids).unwrap();
+        let saved = save::upsert(
+            &mut world,
+            &said,
+            OnConflict::Refuse,
+            &Act::test(&admin, at(0), &mut ids),
+        )
+        .unwrap();
         Self {
             world,
             ids,
@@ -52,9 +59,7 @@ impl Story {
             &mut self.world,
             self.lead,
             &asked,
-            actor,
-            at(self.day),
-            &mut self.ids,
+            &Act::test(actor, at(self.day), &mut self.ids),
         )
     }
 
@@ -208,14 +213,26 @@ fn history_that_comes_late_divides_the_stays() {
     let actor = Actor::System("import");
     for (to, day) in [(Stage::Opportunity, 10), (Stage::Mql, 4), (Stage::Sql, 7)] {
         let step = step::Step::plain(to, at(day), at(20));
-        step::take(&mut story.world, story.lead, step, &actor, &mut story.ids).unwrap();
+        step::take(
+            &mut story.world,
+            story.lead,
+            step,
+            &Act::test(&actor, at(story.day), &story.ids),
+        )
+        .unwrap();
     }
     let expected = [Some(at(4)), Some(at(7)), None, Some(at(10)), None, None];
     assert_eq!(story.cycle().left, expected);
 
     let mut story = Story::begin();
     let step = step::Step::plain(Stage::Customer, at(-1), at(20));
-    step::take(&mut story.world, story.lead, step, &actor, &mut story.ids).unwrap();
+    step::take(
+        &mut story.world,
+        story.lead,
+        step,
+        &Act::test(&actor, at(story.day), &story.ids),
+    )
+    .unwrap();
     assert_eq!(story.cycle().left, [None; 6], "won before it was known: no stay");
 }
 

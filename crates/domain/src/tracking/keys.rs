@@ -54,7 +54,7 @@ pub fn create(
     key: String,
     actor: &Actor,
     now: Timestamp,
-    ids: &mut Ids,
+    ids: &Ids,
 ) -> Result<TrackingKey, Refused> {
     may_manage(actor)?;
     Ok(TrackingKey {

@@ -75,7 +75,7 @@ impl Visitor {
     }
 
     /// A lead identified itself with it: the link, if that is news.
-    pub fn identify(&mut self, lead_id: LeadId, now: Timestamp, ids: &mut Ids) -> Option<Link> {
+    pub fn identify(&mut self, lead_id: LeadId, now: Timestamp, ids: &Ids) -> Option<Link> {
         let last = self.links.last();
         if last.is_some_and(|link| link.lead_id == lead_id) {
             return None;
@@ -98,7 +98,7 @@ impl Visitor {
         said_at: Timestamp,
         lead_id: LeadId,
         now: Timestamp,
-        ids: &mut Ids,
+        ids: &Ids,
     ) -> Option<Link> {
         let is_overtaken = self.links.last().is_some_and(|link| link.at > said_at);
         if is_overtaken {
@@ -112,7 +112,7 @@ impl Visitor {
 mod tests {
     use super::*;
 
-    fn stranger(ids: &mut Ids) -> Visitor {
+    fn stranger(ids: &Ids) -> Visitor {
         Visitor {
             id: ids.next(),
             key: "v".into(),

@@ -1,10 +1,10 @@
 //! Deals of the past: opened and closed at their own dates; what the file does not tell is not invented.
 
 use super::history::{Warning, own};
-use crate::access::Actor;
+use crate::act::{Act, Origin};
 use crate::change::Change;
-use crate::deals::{Act, CloseDeal, OpenDeal, Refused, close, open};
-use crate::id::{DealId, Ids};
+use crate::deals::{CloseDeal, OpenDeal, Refused, close, open};
+use crate::id::DealId;
 use crate::instant::Timestamp;
 use crate::leads::Lead;
 use crate::leads::change::LeadChange;
@@ -37,13 +37,7 @@ pub struct Told {
 ///
 /// A closed deal whose opening is not dated moves its lead once, at its closing: that the lead was an opportunity before
 /// is not told by anybody. A lead that nobody owns belongs to whom the deal belongs.
-pub fn tell(
-    world: &mut World,
-    told: &PastDeal,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &mut Ids,
-) -> Result<Told, Refused> {
+pub fn tell(world: &mut World, told: &PastDeal, act: &Act) -> Result<Told, Refused> {
     let before = primary_of(world, told);
     let known = told
         .opening
@@ -55,7 +49,7 @@ pub fn tell(
     let deal_id = match known {
         Some(id) => id,
         None => {
-            let (id, changes) = begin(world, told, actor, now, ids)?;
+            let (id, changes) = begin(world, told, act)?;
             become_of.created = true;
             become_of.changes = changes;
             id
@@ -64,8 +58,13 @@ pub fn tell(
     let Some(closing) = told.closing.as_ref().filter(|_| is_open(world, deal_id)) else {
         return Ok(become_of);
     };
-    let at = closing.closed_at.unwrap_or(now);
-    match close(world, deal_id, closing, &Act::imported(actor, at, now), ids) {
+    let at = closing.closed_at.unwrap_or(act.now);
+    match close(
+        world,
+        deal_id,
+        closing,
+        &act.dated(at).from_origin(Origin::Import),
+    ) {
         Ok(changes) => become_of.changes.extend(changes),
         Err(refused) => {
             // A refused deal leaves nothing behind in what the next one stands on.
@@ -81,27 +80,21 @@ pub fn tell(
     Ok(become_of)
 }
 
-fn begin(
-    world: &mut World,
-    told: &PastDeal,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &mut Ids,
-) -> Result<(DealId, Vec<Change>), Refused> {
+fn begin(world: &mut World, told: &PastDeal, act: &Act) -> Result<(DealId, Vec<Change>), Refused> {
     let closed_at = told.closing.as_ref().and_then(|closing| closing.closed_at);
-    let at = told.opened_at.or(closed_at).unwrap_or(now);
+    let at = told.opened_at.or(closed_at).unwrap_or(act.now);
     let primary = told
         .opening
         .primary_lead_id
         .or(told.opening.lead_ids.first().copied());
     let before = primary_of(world, told);
-    let (deal_id, mut changes) = open(world, &told.opening, &Act::imported(actor, at, now), ids)?;
+    let (deal_id, mut changes) = open(world, &told.opening, &act.dated(at).from_origin(Origin::Import))?;
     if told.opened_at.is_none() && closed_at.is_some() {
         changes.retain(|change| !matches!(change, Change::Lead(LeadChange::Moved { .. })));
         put_back(world, before);
     }
     if let (Some(lead_id), Some(owner)) = (primary, told.opening.owner_id) {
-        changes.extend(own(world, lead_id, owner, now));
+        changes.extend(own(world, lead_id, owner, act.now));
     }
     Ok((deal_id, changes))
 }
@@ -150,9 +143,10 @@ fn warnings(world: &World, deal_id: DealId, at: Timestamp) -> Vec<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Actor;
     use crate::deals::pipelines::Pipeline;
     use crate::deals::{Outcome, State};
-    use crate::id::LeadId;
+    use crate::id::{Ids, LeadId};
     use crate::leads::identity::Email;
     use crate::leads::save::{OnConflict, Statement, upsert};
     use crate::lifecycle::Stage;
@@ -177,7 +171,13 @@ mod tests {
             created_at: Some(day(10)),
             ..Statement::default()
         };
-        let saved = upsert(&mut world, &said, OnConflict::Refuse, &IMPORT, NOW, &mut ids).unwrap();
+        let saved = upsert(
+            &mut world,
+            &said,
+            OnConflict::Refuse,
+            &Act::test(&IMPORT, NOW, &mut ids),
+        )
+        .unwrap();
         (world, saved.lead_id, ids)
     }
 
@@ -208,7 +208,12 @@ mod tests {
     #[test]
     fn a_deal_without_a_date_of_opening_makes_a_customer_and_invents_nothing() {
         let (mut world, lead, mut ids) = given();
-        let told = tell(&mut world, &won(lead, None, 20), &IMPORT, NOW, &mut ids).unwrap();
+        let told = tell(
+            &mut world,
+            &won(lead, None, 20),
+            &Act::test(&IMPORT, NOW, &mut ids),
+        )
+        .unwrap();
         assert!(told.created);
         assert_eq!(told.warnings, [Warning::MissingRate]);
         let cycle = &world.cycles[&lead];
@@ -223,7 +228,12 @@ mod tests {
     #[test]
     fn a_deal_with_both_dates_makes_an_opportunity_first() {
         let (mut world, lead, mut ids) = given();
-        tell(&mut world, &won(lead, Some(15), 20), &IMPORT, NOW, &mut ids).unwrap();
+        tell(
+            &mut world,
+            &won(lead, Some(15), 20),
+            &Act::test(&IMPORT, NOW, &mut ids),
+        )
+        .unwrap();
         let cycle = &world.cycles[&lead];
         assert_eq!(cycle.entered_at(Stage::Opportunity), Some(day(15)));
         assert_eq!(cycle.entered_at(Stage::Customer), Some(day(20)));
@@ -236,10 +246,24 @@ mod tests {
             closing: None,
             ..won(lead, Some(15), 20)
         };
-        assert!(tell(&mut world, &open, &IMPORT, NOW, &mut ids).unwrap().created);
-        let closed = tell(&mut world, &won(lead, Some(15), 20), &IMPORT, NOW, &mut ids).unwrap();
+        assert!(
+            tell(&mut world, &open, &Act::test(&IMPORT, NOW, &mut ids))
+                .unwrap()
+                .created
+        );
+        let closed = tell(
+            &mut world,
+            &won(lead, Some(15), 20),
+            &Act::test(&IMPORT, NOW, &mut ids),
+        )
+        .unwrap();
         assert!(!closed.created && !closed.changes.is_empty());
-        let again = tell(&mut world, &won(lead, Some(15), 20), &IMPORT, NOW, &mut ids).unwrap();
+        let again = tell(
+            &mut world,
+            &won(lead, Some(15), 20),
+            &Act::test(&IMPORT, NOW, &mut ids),
+        )
+        .unwrap();
         assert_eq!(again, Told::default());
         assert!(world.deals.values().all(|deal| deal.state() == State::Won));
     }
@@ -248,7 +272,14 @@ mod tests {
     fn a_refused_deal_leaves_nothing_behind() {
         let (mut world, lead, mut ids) = given();
         let before = world.leads[&lead].clone();
-        assert!(tell(&mut world, &won(lead, Some(30), 20), &IMPORT, NOW, &mut ids).is_err());
+        assert!(
+            tell(
+                &mut world,
+                &won(lead, Some(30), 20),
+                &Act::test(&IMPORT, NOW, &mut ids)
+            )
+            .is_err()
+        );
         assert!(world.deals.is_empty() && world.deals_by_key.is_empty());
         assert_eq!(world.leads[&lead], before);
     }
@@ -256,7 +287,12 @@ mod tests {
     #[test]
     fn what_was_won_before_the_first_contact_is_kept_and_told() {
         let (mut world, lead, mut ids) = given();
-        let told = tell(&mut world, &won(lead, None, 9), &IMPORT, NOW, &mut ids).unwrap();
+        let told = tell(
+            &mut world,
+            &won(lead, None, 9),
+            &Act::test(&IMPORT, NOW, &mut ids),
+        )
+        .unwrap();
         assert_eq!(told.warnings, [Warning::BeforeFirstContact, Warning::MissingRate]);
         assert_eq!(world.cycles[&lead].entered_at(Stage::Customer), Some(day(9)));
     }

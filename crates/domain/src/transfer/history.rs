@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::ACTOR;
-use crate::access::{Actor, ActorKind};
+use crate::access::ActorKind;
+use crate::act::Act;
 use crate::change::Change;
-use crate::id::{Ids, LeadId, UserId};
+use crate::id::{LeadId, UserId};
 use crate::instant::Timestamp;
 use crate::journal::Facts;
 use crate::leads::change::LeadChange;
@@ -86,8 +87,7 @@ pub fn recall(
     past: &mut Past,
     lead_id: LeadId,
     told: &PastMove,
-    now: Timestamp,
-    ids: &mut Ids,
+    act: &Act,
 ) -> Option<(Change, Vec<Warning>)> {
     let is_known = |one: &Transition| (one.to, one.at) == (told.to, told.at);
     if past.transitions.iter().any(is_known) {
@@ -125,7 +125,7 @@ pub fn recall(
             .cycles
             .iter()
             .max_by_key(|cycle| cycle.number)?
-            .next(told.at, ids),
+            .next(told.at, &act.ids),
     };
     let (earlier, later) = past.transitions.split_at(place);
     let in_cycle = |one: &&Transition| one.cycle == number;
@@ -144,7 +144,7 @@ pub fn recall(
 
     let mut moved = lead.clone();
     moved.version += 1;
-    moved.updated_at = now.max(lead.updated_at);
+    moved.updated_at = act.now.max(lead.updated_at);
     let from_owner = moved.owner_id;
     if is_latest {
         moved.came_from = from;
@@ -157,16 +157,15 @@ pub fn recall(
         }
         cycle.describe(&moved);
     }
-    let actor = Actor::System(ACTOR);
     let transition = Transition {
-        id: ids.next(),
+        id: act.ids.next(),
         lead_id,
         cycle: cycle.number,
         from,
         to: told.to,
         at: told.at,
-        actor_kind: actor.kind(),
-        actor_id: actor.id(),
+        actor_kind: act.by.kind(),
+        actor_id: act.by.id(),
         on_behalf_of: None,
         reason: told.reason.clone(),
         note: told.note.clone(),
@@ -224,6 +223,8 @@ pub fn own(world: &mut World, lead_id: LeadId, owner: UserId, now: Timestamp) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Actor;
+    use crate::id::Ids;
     use crate::leads::identity::Email;
     use crate::leads::save::{OnConflict, Statement, upsert};
     use proptest::prelude::*;
@@ -251,7 +252,13 @@ mod tests {
             ..Statement::default()
         };
         let actor = Actor::System(ACTOR);
-        let saved = upsert(&mut world, &said, OnConflict::Refuse, &actor, NOW, &mut ids).unwrap();
+        let saved = upsert(
+            &mut world,
+            &said,
+            OnConflict::Refuse,
+            &Act::test(&actor, NOW, &mut ids),
+        )
+        .unwrap();
         let Change::Lead(LeadChange::Created {
             cycle, transition, ..
         }) = &saved.changes[0]
@@ -284,8 +291,7 @@ mod tests {
                 &mut self.past,
                 self.lead,
                 &told,
-                NOW,
-                &mut self.ids,
+                &Act::test(&Actor::System(ACTOR), NOW, &mut self.ids),
             )
             .map(|(_, warnings)| warnings)
         }

@@ -24,7 +24,7 @@ pub async fn add(
         user_id: user_id.uuid(),
         expires_at: expires_at.millis(),
         used_at: None,
-        created_at: tx.stamp().now.millis(),
+        created_at: tx.act().now.millis(),
     };
     write::insert::<invitations::Entity>(tx, [row].iter(), OnConflict::Fail).await
 }
@@ -51,7 +51,7 @@ pub async fn find(on: &impl Read, token_hash: &str, now: Timestamp) -> Result<Op
 
 /// Use a token up: whose it was, or `None` where somebody else was faster.
 pub async fn redeem(tx: &Tx, token_hash: &str) -> Result<Option<UserId>, StoreError> {
-    let now = tx.stamp().now;
+    let now = tx.act().now;
     let Some(user_id) = find(tx, token_hash, now).await? else {
         return Ok(None);
     };

@@ -70,7 +70,7 @@ pub async fn list(on: &impl Read, after: Option<KeyId>, limit: u64) -> Result<Pa
 
 /// Give a key a secret.
 pub async fn add_secret(tx: &Tx, id: KeyId, secret_hash: String) -> Result<(), StoreError> {
-    let created_at = tx.stamp().now.millis();
+    let created_at = tx.act().now.millis();
     let row = api_key_secrets::Model {
         secret_hash,
         key_id: id.uuid(),

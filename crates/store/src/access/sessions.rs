@@ -69,7 +69,7 @@ pub async fn revoke_all(tx: &Tx, user_id: UserId, but: Option<SessionId>) -> Res
 
 async fn revoke_where(tx: &Tx, chosen: Condition) -> Result<(), StoreError> {
     sessions::Entity::update_many()
-        .col_expr(sessions::Column::RevokedAt, Expr::value(tx.stamp().now.millis()))
+        .col_expr(sessions::Column::RevokedAt, Expr::value(tx.act().now.millis()))
         .col_expr(sessions::Column::SealedToken, Expr::value(Option::<String>::None))
         .filter(chosen)
         .filter(sessions::Column::RevokedAt.is_null())

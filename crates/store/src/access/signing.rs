@@ -64,7 +64,7 @@ pub async fn replace(tx: &Tx, key: &KeptKey, forget_before: Timestamp) -> Result
         .exec(tx.conn())
         .await?;
     signing_keys::Entity::update_many()
-        .col_expr(Column::RetiredAt, Expr::value(tx.stamp().now.millis()))
+        .col_expr(Column::RetiredAt, Expr::value(tx.act().now.millis()))
         .filter(Column::RetiredAt.is_null())
         .exec(tx.conn())
         .await?;

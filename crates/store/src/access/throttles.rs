@@ -25,7 +25,7 @@ pub async fn get(tx: &Tx, key: &str) -> Result<Throttle, StoreError> {
     let row = locked(tx, throttles::Entity::find_by_id(key))
         .one(tx.conn())
         .await?;
-    Ok(row.map_or(Throttle::new(tx.stamp().now), |row| Throttle {
+    Ok(row.map_or(Throttle::new(tx.act().now), |row| Throttle {
         count: row.count,
         window_started_at: Timestamp::from_millis(row.window_started_at),
         blocked_until: Timestamp::from_millis(row.blocked_until),

@@ -131,7 +131,7 @@ pub async fn set_password(tx: &Tx, id: UserId, hash: String) -> Result<(), Store
     let row = passwords::Model {
         user_id: id.uuid(),
         hash,
-        changed_at: tx.stamp().now.millis(),
+        changed_at: tx.act().now.millis(),
     };
     write::insert::<passwords::Entity>(tx, [row].iter(), OnConflict::Replace).await
 }
@@ -139,7 +139,7 @@ pub async fn set_password(tx: &Tx, id: UserId, hash: String) -> Result<(), Store
 /// Give a user another password in place of the one with this hash; [`StoreError::Conflict`] where it has another by
 /// now.
 pub async fn replace_password(tx: &Tx, id: UserId, known: &str, hash: String) -> Result<(), StoreError> {
-    let now: Timestamp = tx.stamp().now;
+    let now: Timestamp = tx.act().now;
     let done = passwords::Entity::update_many()
         .col_expr(passwords::Column::Hash, Expr::value(hash))
         .col_expr(passwords::Column::ChangedAt, Expr::value(now.millis()))

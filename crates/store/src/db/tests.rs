@@ -8,9 +8,10 @@ use sea_orm::{ConnectionTrait, DbErr, RuntimeErr};
 use serde_json::json;
 use sqlx::error::{DatabaseError, ErrorKind};
 use tandem_domain::access::Actor;
+use tandem_domain::act::Act;
 use tandem_domain::instant::Timestamp;
 
-use super::{Conn, Db, Place, Stamp, unanswered};
+use super::{Conn, Db, Place, unanswered};
 use crate::error::StoreError;
 use crate::{agreement, settings};
 
@@ -70,22 +71,22 @@ async fn a_writer_that_met_a_full_disk_writes_on() {
         .unwrap();
     db.migrate().await.unwrap();
     agreement::adopt_provisional(&db, NOW).await.unwrap();
-    let stamp = |seed| Stamp::new(Actor::System("test"), "test", NOW, seed);
+    let act = |seed| Act::new(Actor::System("test"), "test", NOW, seed);
     // The database may not grow; the limit is that of this connection alone.
     for sql in ["CREATE TABLE probe (x BLOB)", "PRAGMA max_page_count = 1"] {
         db.writer().execute_unprepared(sql).await.unwrap();
     }
 
-    let tx = db.begin(stamp(1)).await.unwrap();
+    let tx = db.begin(act(1)).await.unwrap();
     let huge = "INSERT INTO probe VALUES (zeroblob(10000000))";
     let refused = StoreError::from(tx.conn().execute_unprepared(huge).await.unwrap_err());
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
     drop(tx);
 
-    let dropped = db.begin(stamp(2)).await.unwrap();
+    let dropped = db.begin(act(2)).await.unwrap();
     settings::put(&dropped, "probe", &json!(1), 1).await.unwrap();
     drop(dropped);
-    let tx = db.begin(stamp(3)).await.unwrap();
+    let tx = db.begin(act(3)).await.unwrap();
     settings::put(&tx, "probe", &json!(2), 2).await.unwrap();
     tx.commit().await.unwrap();
 

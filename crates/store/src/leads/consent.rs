@@ -167,7 +167,7 @@ pub async fn statement(on: &impl Read, id: ConsentId) -> Result<ConsentStatement
 
 /// Keep a confirmation under the hash of its token.
 pub async fn add_link(tx: &Tx, confirmation: &Confirmation, token_hash: String) -> Result<(), StoreError> {
-    let row = consent_links::Model::of(confirmation, token_hash, tx.stamp().now);
+    let row = consent_links::Model::of(confirmation, token_hash, tx.act().now);
     write::insert::<consent_links::Entity>(tx, [row].iter(), OnConflict::Fail).await
 }
 
@@ -190,10 +190,7 @@ pub async fn find_link(on: &impl Read, token_hash: &str) -> Result<Option<Confir
 /// A link was used.
 pub async fn use_link(tx: &Tx, token_hash: &str) -> Result<(), StoreError> {
     consent_links::Entity::update_many()
-        .col_expr(
-            consent_links::Column::UsedAt,
-            Expr::value(tx.stamp().now.millis()),
-        )
+        .col_expr(consent_links::Column::UsedAt, Expr::value(tx.act().now.millis()))
         .filter(consent_links::Column::TokenHash.eq(token_hash))
         .exec(tx.conn())
         .await?;

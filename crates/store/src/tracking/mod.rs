@@ -36,7 +36,7 @@ pub struct Visitors {
 
 impl Visitors {
     /// The visitor with this id; made where nobody has heard of it.
-    pub fn visit(&mut self, key: &str, now: Timestamp, ids: &mut Ids) -> &mut Visitor {
+    pub fn visit(&mut self, key: &str, now: Timestamp, ids: &Ids) -> &mut Visitor {
         let Self { by_key, made, .. } = self;
         by_key.entry(key.to_owned()).or_insert_with(|| {
             let id = ids.next();

@@ -319,7 +319,7 @@ async fn save(tx: &Tx, plan: Vec<Planned>, fresh: &BTreeSet<LeadId>) -> Result<B
             let id = match known {
                 Some((_, known)) if *known == session => continue,
                 Some((id, _)) => *id,
-                None => tx.ids().next(),
+                None => tx.act().ids.next(),
             };
             let record = TouchRecord::of_session(id, lead_id, visitor_id, session);
             rows.push(touches::Model::of(&record));

@@ -1,27 +1,26 @@
-//! The journal entries of what happened, each with the stamp of its request.
+//! The journal entries of what happened, each with the act that it follows of.
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 use sea_orm::{DbBackend, Statement};
+use tandem_domain::act::Act;
 use tandem_domain::change::Change;
 use tandem_domain::id::{EntryId, Id};
 
-use crate::db::Stamp;
 use crate::dialect::{self, OnConflict};
 use crate::rows::{self, to_json};
 
 /// One statement for the entries, which draws their places in line, and one for what they hold of values.
 pub(super) fn statements(
     backend: DbBackend,
-    parts: &[(impl Borrow<Stamp>, impl AsRef<[Change]>)],
+    parts: &[(impl Borrow<Act>, impl AsRef<[Change]>)],
 ) -> Vec<Statement> {
     let (mut entries, mut values) = (vec![], vec![]);
-    for (stamp, changes) in parts {
-        let stamp: &Stamp = stamp.borrow();
-        let mut ids = stamp.ids();
+    for (act, changes) in parts {
+        let act: &Act = act.borrow();
         for entry in changes.as_ref().iter().filter_map(Change::entry) {
-            let id: EntryId = ids.next();
+            let id: EntryId = act.ids.next();
             let names: BTreeSet<&String> = entry
                 .before
                 .iter()
@@ -39,17 +38,17 @@ pub(super) fn statements(
                 subject_id: entry.subject.id,
                 subject_version: entry.subject.version,
                 lead_id,
-                actor_kind: stamp.actor.kind().name().to_owned(),
-                actor_id: stamp.actor.id(),
-                on_behalf_of: stamp.actor.on_behalf_of().map(Id::uuid),
-                occurred_at: stamp.now.millis(),
-                request_id: stamp.request_id.clone(),
+                actor_kind: act.by.kind().name().to_owned(),
+                actor_id: act.by.id(),
+                on_behalf_of: act.by.on_behalf_of().map(Id::uuid),
+                occurred_at: act.now.millis(),
+                request_id: act.request_id.clone(),
                 fields: to_json(&names),
                 agreement_version: entry
                     .data
                     .get("agreement_version")
                     .and_then(serde_json::Value::as_i64),
-                is_imported: stamp.is_imported,
+                is_imported: act.is_history(),
             });
             values.push(rows::journal_values::Model {
                 id: id.uuid(),

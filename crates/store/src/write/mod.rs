@@ -9,13 +9,14 @@ use std::borrow::Borrow;
 
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 use serde::Serialize;
+use tandem_domain::act::Act;
 use tandem_domain::change::Change;
 use tandem_domain::deals::change::DealChange;
 use uuid::Uuid;
 
 pub(crate) use self::rows::Rows;
 pub(crate) use self::statements::with_condition;
-use crate::db::{Conn, Stamp, Tx};
+use crate::db::{Conn, Tx};
 use crate::deals;
 use crate::dialect::OnConflict;
 use crate::error::StoreError;
@@ -23,13 +24,13 @@ use crate::leads::terms;
 
 /// Write what happened. The last state of a row wins; journal entries keep the order of the changes.
 pub async fn write(tx: &Tx, changes: &[Change]) -> Result<(), StoreError> {
-    write_all(tx, &[(tx.stamp(), changes)]).await
+    write_all(tx, &[(tx.act(), changes)]).await
 }
 
-/// [`write()`] for what happened by several requests in one transaction: each part bears its own stamp in the journal.
+/// [`write()`] for what happened by several requests in one transaction: each part bears its own act in the journal.
 pub async fn write_all(
     tx: &Tx,
-    parts: &[(impl Borrow<Stamp>, impl AsRef<[Change]>)],
+    parts: &[(impl Borrow<Act>, impl AsRef<[Change]>)],
 ) -> Result<(), StoreError> {
     let mut rows = Rows::default();
     let mut is_valued = false;

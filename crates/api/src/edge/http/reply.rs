@@ -328,30 +328,42 @@ pub fn etag(version: i64, derived: i64) -> String {
     format!("\"{version}.{derived}\"")
 }
 
-/// Whether the caller's `If-Match` names this version, else the problem tells the present tag; what time and rules did
-/// refuses nobody's edit.
-pub fn check_if_match(request: &HttpRequest, version: i64, derived: i64) -> Result<(), Problem> {
-    let Some(value) = request.headers().get(header::IF_MATCH) else {
-        return Ok(());
-    };
-    let malformed =
-        || Problem::new(Code::InvalidHeader).detail("If-Match must be an entity tag as it was given, or *");
-    let text = value.to_str().map_err(|_| malformed())?;
-    if text.trim() == "*" {
-        return Ok(());
+/// The `If-Match` header of a request, as it was sent.
+#[derive(Debug, Clone, Default)]
+pub struct IfMatch(Option<HeaderValue>);
+
+impl IfMatch {
+    /// That of a request.
+    pub fn of(request: &HttpRequest) -> Self {
+        Self(request.headers().get(header::IF_MATCH).cloned())
     }
-    let mut matches = false;
-    for one in text.split(',').map(str::trim) {
-        let inner = one
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-            .ok_or_else(malformed)?;
-        let number = inner.split('.').next().unwrap_or(inner);
-        matches |= number.parse::<i64>().map_err(|_| malformed())? == version;
-    }
-    if matches {
-        Ok(())
-    } else {
-        Err(Problem::new(Code::Stale).with("current", etag(version, derived)))
+
+    /// Whether it names this version, else the problem tells the present tag; what time and rules did refuses nobody's
+    /// edit.
+    pub fn check(&self, version: i64, derived: i64) -> Result<(), Problem> {
+        let Some(value) = &self.0 else {
+            return Ok(());
+        };
+        let malformed = || {
+            Problem::new(Code::InvalidHeader).detail("If-Match must be an entity tag as it was given, or *")
+        };
+        let text = value.to_str().map_err(|_| malformed())?;
+        if text.trim() == "*" {
+            return Ok(());
+        }
+        let mut matches = false;
+        for one in text.split(',').map(str::trim) {
+            let inner = one
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'))
+                .ok_or_else(malformed)?;
+            let number = inner.split('.').next().unwrap_or(inner);
+            matches |= number.parse::<i64>().map_err(|_| malformed())? == version;
+        }
+        if matches {
+            Ok(())
+        } else {
+            Err(Problem::new(Code::Stale).with("current", etag(version, derived)))
+        }
     }
 }

@@ -137,12 +137,11 @@ async fn confirm_consent(ctx: Ctx<Public>, sent: Sent) -> Reply<Rendered> {
     let Some(link) = store::leads::consent::find_link(&tx, &hash).await? else {
         return gone();
     };
-    let (actor, now) = (ctx.actor(), ctx.now());
-    let Ok(mut changes) = confirm(&mut world, &link, actor, now, &mut ctx.ids()) else {
+    let Ok(mut changes) = confirm(&mut world, &link, ctx.act()) else {
         return gone();
     };
     if !changes.is_empty() {
-        changes.extend(judged(&mut world, link.lead_id, &ctx));
+        changes.extend(judged(&mut world, link.lead_id, ctx.act()));
         store::write(&tx, &changes).await?;
         store::leads::consent::use_link(&tx, &hash).await?;
     }
@@ -150,7 +149,7 @@ async fn confirm_consent(ctx: Ctx<Public>, sent: Sent) -> Reply<Rendered> {
         page::confirmed(&label(&tx.rules().consent, &link))
     } else {
         Json(ConfirmedView {
-            confirmed_at: link.used_at.unwrap_or(now),
+            confirmed_at: link.used_at.unwrap_or(ctx.now()),
             purpose: link.purpose,
             status: ConfirmedStatus::Confirmed,
         })

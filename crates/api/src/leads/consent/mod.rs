@@ -82,10 +82,9 @@ async fn record_consent(
     refuse(body.0.faults(""))?;
     let tx = ctx.begin().await?;
     let mut world = store::leads::world_for_consent(&tx, [lead_id]).await?;
-    let (actor, now) = (ctx.actor(), ctx.now());
-    let changes = consent::state(&mut world, lead_id, body.0.into(), actor, now, &mut ctx.ids());
+    let changes = consent::state(&mut world, lead_id, body.0.into(), ctx.act());
     let mut changes = changes.map_err(refused)?;
-    changes.extend(judged(&mut world, lead_id, &ctx));
+    changes.extend(judged(&mut world, lead_id, ctx.act()));
     store::write(&tx, &changes).await?;
     let standings = store::leads::consent::standing(&tx, lead_id).await?;
     let history = store::leads::consent::history(&tx, lead_id).await?;
@@ -112,7 +111,7 @@ async fn create_confirmation(ctx: Ctx<LeadsWrite>, path: Path<PurposePath>) -> R
     let address = format!("{}/v1/consents/confirm", crate::capture::reached_at(&ctx));
     let tx = ctx.begin().await?;
     let world = store::leads::world_for_consent(&tx, [lead_id]).await?;
-    let issued = consent::issue(&world, lead_id, &purpose, ctx.actor(), ctx.now());
+    let issued = consent::issue(&world, lead_id, &purpose, ctx.act());
     let (confirmation, change) = issued.map_err(refused)?;
     store::leads::consent::add_link(&tx, &confirmation, hex(&token.hash())).await?;
     store::write(&tx, &[change]).await?;

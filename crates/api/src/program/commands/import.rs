@@ -17,7 +17,7 @@ use tandem_store::{self as store, Db, leases};
 
 use super::run::{ground, runtime};
 use crate::ambient::Ambient;
-use crate::program::serve::{self, stamp};
+use crate::program::serve;
 use crate::transfer::run::{Runner, effective};
 use crate::transfer::{Asked, Keeper, digest, mapping_faults, shapes, write_remarks};
 
@@ -228,7 +228,7 @@ async fn keep(db: &Db, ambient: &Ambient, asked: &Asked, path: &Path) -> Result<
     let kept = keeper.finish().await.map_err(|error| error.to_string())?;
     let import = kept.import(asked.clone(), &Actor::System(ACTOR), now);
     let made = async {
-        let tx = db.begin(stamp(ambient, ACTOR)).await?;
+        let tx = db.begin(ambient.act(ACTOR)).await?;
         store::write_records(&tx, [import.created()]).await?;
         tx.commit().await
     };

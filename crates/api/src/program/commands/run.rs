@@ -14,7 +14,7 @@ use crate::edge::crypto::password::Passwords;
 use crate::edge::crypto::seal::MasterKey;
 use crate::edge::openapi as document;
 use crate::program::config::{Config, Database, DirLock, load_or_make_master_key, prepare_data_dir};
-use crate::program::serve::{self, Options, stamp};
+use crate::program::serve::{self, Options};
 use crate::program::{jobs, logging};
 
 /// Why a command failed, for people.
@@ -238,15 +238,9 @@ pub fn create_admin(file: Option<PathBuf>, email: &str, name: &str) -> Result<()
         let db = serve::prepare(&ground.config, &ambient)
             .await
             .map_err(|error| error.to_string())?;
-        let created = access::admin::create_admin(
-            &db,
-            &passwords(),
-            email,
-            name,
-            &password,
-            stamp(&ambient, "admin"),
-        )
-        .await;
+        let created =
+            access::admin::create_admin(&db, &passwords(), email, name, &password, ambient.act("admin"))
+                .await;
         let user = created.map_err(|error| error.to_string())?;
         db.close().await;
         println!("Created {} ({})", user.email, user.id);

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use tandem_domain::act::Act;
 use tandem_domain::change::Change;
 use tandem_domain::id::LeadId;
 use tandem_domain::judge::{Rulebook, judge};
@@ -11,7 +12,7 @@ use tandem_domain::leads::identity::Key;
 use tandem_domain::leads::save::{self, OnConflict, Statement};
 use tandem_domain::world::World;
 use tandem_store as store;
-use tandem_store::{Stamp, StoreError, Tx};
+use tandem_store::{StoreError, Tx};
 use uuid::Uuid;
 
 use super::{Item, all_of};
@@ -29,14 +30,14 @@ pub(super) struct Made<'a> {
     /// Which.
     pub(super) fresh: BTreeSet<LeadId>,
     /// What is to be written of them.
-    pub(super) changes: Vec<(&'a Stamp, Vec<Change>)>,
+    pub(super) changes: Vec<(&'a Act, Vec<Change>)>,
     /// The hashes of events that asked for a lead, but were told before.
     pub(super) told: BTreeSet<Uuid>,
 }
 
 /// A lead that is to be made of an e-mail.
 struct Wanted<'a> {
-    stamp: &'a Stamp,
+    act: &'a Act,
     key: Key,
     said: Statement,
     /// The hash of the event that asks for it.
@@ -96,30 +97,17 @@ impl Leads {
         let rulebook = Rulebook {
             agreement: &tx.rules().agreement,
         };
-        for Wanted { stamp, key, said, .. } in &wanted {
-            let saved = save::upsert(
-                &mut world,
-                said,
-                OnConflict::FollowEmail,
-                &stamp.actor,
-                stamp.now,
-                &mut stamp.ids(),
-            );
+        for Wanted { act, key, said, .. } in &wanted {
+            let saved = save::upsert(&mut world, said, OnConflict::FollowEmail, act);
             // Who may not make leads tells of an unknown one.
             let Ok(saved) = saved else { continue };
             let mut changes = saved.changes;
-            changes.extend(judge(
-                &mut world,
-                saved.lead_id,
-                &rulebook,
-                stamp.now,
-                &mut stamp.ids(),
-            ));
+            changes.extend(judge(&mut world, saved.lead_id, &rulebook, act));
             if saved.created {
                 made.fresh.insert(saved.lead_id);
             }
             self.by_key.insert(key.clone(), saved.lead_id);
-            made.changes.push((*stamp, changes));
+            made.changes.push((*act, changes));
         }
         Ok(made)
     }
@@ -147,7 +135,7 @@ impl Leads {
                         ..Statement::default()
                     };
                     wanted.push(Wanted {
-                        stamp: &item.stamp,
+                        act: &item.act,
                         key,
                         said,
                         hash: arrival.hash,

@@ -26,19 +26,11 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
     let good = ground.read(rows, &mut taken, |values| read(ground, values));
     let named: Vec<&CompanyStatement> = good.iter().map(|(_, row)| &row.said).collect();
     let mut world = store::leads::world_for_companies(tx, [], named).await?;
+    let act = ground.act(tx);
     for (row, told) in &good {
         let known = find_company(&world, &told.said, None);
         let observed_at = told.created_at.map_or(ground.now, |at| at.min(ground.now));
-        let (actor, now) = (ground.actor(), ground.now);
-        let saved = save_company(
-            &mut world,
-            known,
-            &told.said,
-            observed_at,
-            &actor,
-            now,
-            &mut tx.ids(),
-        );
+        let saved = save_company(&mut world, known, &told.said, observed_at, &act);
         match saved {
             None => taken.reject(
                 row,

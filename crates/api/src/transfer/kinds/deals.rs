@@ -76,7 +76,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
             continue;
         }
         told.opening.lead_ids = vec![lead_id];
-        match tell(&mut world, &told, &ground.actor(), ground.now, &mut tx.ids()) {
+        match tell(&mut world, &told, &ground.act(tx)) {
             Ok(done) => {
                 taken.warn(row, &done.warnings);
                 taken.count(done.created, done.changes);

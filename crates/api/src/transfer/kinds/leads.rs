@@ -30,6 +30,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
     let owners = store::transfer::users_by_email(tx, owners).await?;
     let statements: Vec<&Statement> = good.iter().map(|(_, row)| &row.said).collect();
     let mut world = store::leads::world(tx, statements).await?;
+    let act = ground.act(tx);
     for (row, told) in &good {
         let owner: Option<UserId> = match &told.owner {
             None => None,
@@ -41,14 +42,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                 }
             },
         };
-        let saved = save::upsert(
-            &mut world,
-            &told.said,
-            OnConflict::Refuse,
-            &ground.actor(),
-            ground.now,
-            &mut tx.ids(),
-        );
+        let saved = save::upsert(&mut world, &told.said, OnConflict::Refuse, &act);
         match saved {
             Err(refused) => taken.refuse(row, &refused),
             Ok(mut saved) => {

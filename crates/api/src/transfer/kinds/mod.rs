@@ -7,6 +7,7 @@ mod stage_changes;
 mod users;
 
 use tandem_domain::access::Actor;
+use tandem_domain::act::Act;
 use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::LeadId;
@@ -75,9 +76,10 @@ impl Ground<'_> {
         self.import.mode == ImportMode::History
     }
 
-    /// Who decides: what an import says is a statement of source `import`.
-    fn actor(&self) -> Actor {
-        Actor::System(if self.is_history() { ACTOR } else { LIVE })
+    /// By whom a row is decided: what an import says is a statement of source `import`.
+    fn act(&self, tx: &Tx) -> Act {
+        tx.act()
+            .with_actor(Actor::System(if self.is_history() { ACTOR } else { LIVE }))
     }
 
     /// The rows that can be read, each with what it says; the others are remarked upon.
@@ -110,7 +112,7 @@ impl Ground<'_> {
         let rules = Rulebook {
             agreement: &agreement,
         };
-        judge(world, lead_id, &rules, self.now, &mut tx.ids())
+        judge(world, lead_id, &rules, tx.act())
     }
 }
 

@@ -46,7 +46,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
         let past = pasts.entry(lead_id).or_default();
         let (mut changes, mut is_new) = (vec![], false);
         if let Some((change, warnings)) =
-            history::recall(&mut world, past, lead_id, &said.told, ground.now, &mut tx.ids())
+            history::recall(&mut world, past, lead_id, &said.told, &ground.act(tx))
         {
             is_new = true;
             changes.push(change);

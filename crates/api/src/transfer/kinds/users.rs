@@ -33,7 +33,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
             continue;
         }
         let user = User {
-            id: tx.ids().next(),
+            id: tx.act().ids.next(),
             version: 1,
             email: told.email.as_str().to_owned(),
             name: told.name,

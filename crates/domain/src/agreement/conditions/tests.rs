@@ -74,7 +74,7 @@ fn with_field(name: &str, value: Value) -> Facts {
 
 /// Facts with events of one type, so many milliseconds old.
 fn with_events(kind: &str, ages: &[i64]) -> (Facts, Vec<EventId>) {
-    let mut ids = Ids::new(NOW, 0);
+    let ids = Ids::new(NOW, 0);
     let events: Vec<Event> = ages
         .iter()
         .map(|age| Event {
@@ -178,7 +178,7 @@ fn a_form_counts_by_its_id() {
 #[test]
 fn events_of_bots_never_count() {
     use crate::tracking::events::{Event as Tracked, Pages};
-    let mut ids = Ids::new(NOW, 0);
+    let ids = Ids::new(NOW, 0);
     let tracked = [true, false].map(|is_bot| Tracked {
         id: ids.next(),
         kind: EventKind::named("page_view").unwrap(),

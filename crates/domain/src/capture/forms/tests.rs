@@ -24,7 +24,7 @@ fn asked() -> MakeForm {
     }
 }
 
-fn person(role: Role, ids: &mut Ids) -> Actor {
+fn person(role: Role, ids: &Ids) -> Actor {
     Actor::User(Person {
         id: ids.next(),
         role,

@@ -4,12 +4,13 @@ use super::*;
 use crate::capture::CaptureChange;
 use crate::capture::{Consent, Context, FieldType, FormConsent, FormField, FormSettings, LegalBasis};
 use crate::capture::{MAX_VALUE_BYTES, statement};
+use crate::id::Ids;
 use crate::tracking::channels::ChannelRules;
 use serde_json::{Value, json};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-fn form(ids: &mut Ids) -> Form {
+fn form(ids: &Ids) -> Form {
     let field = |name: &str, maps_to: Option<&str>, required| FormField {
         name: name.into(),
         label: name.into(),
@@ -49,7 +50,7 @@ fn posted(fields: Value) -> Posted {
 }
 
 /// What became of a submission: as it is kept, and its journal entries.
-fn send(world: &mut World, form: &Form, posted: &Posted, ids: &mut Ids) -> (Submission, Vec<String>) {
+fn send(world: &mut World, form: &Form, posted: &Posted, ids: &Ids) -> (Submission, Vec<String>) {
     let incoming = Incoming {
         id: ids.next(),
         form,
@@ -66,14 +67,21 @@ fn run(
     twins: &mut Twins,
     incoming: Incoming<'_>,
     now: Timestamp,
-    ids: &mut Ids,
+    ids: &Ids,
 ) -> Option<(Submission, Vec<String>)> {
     let said = statement(incoming.form, incoming.posted, &[], &ChannelRules::default(), now);
     let agreement = world.agreement.clone();
     let rulebook = Rulebook {
         agreement: &agreement,
     };
-    let Captured { changes, .. } = capture(world, twins, incoming, said, &rulebook, now, ids);
+    let Captured { changes, .. } = capture(
+        world,
+        twins,
+        incoming,
+        said,
+        &rulebook,
+        &Act::test(&Actor::System("test"), now, ids),
+    );
     let entries = changes.iter().filter_map(Change::entry);
     let entries = entries.map(|entry| entry.kind.to_string()).collect();
     match changes.into_iter().next()? {

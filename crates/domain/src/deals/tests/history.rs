@@ -19,8 +19,10 @@ fn history_is_imported_at_its_own_dates_from_whatever_stage() {
             }),
             ..OpenDeal::default()
         };
-        let act = Act::imported(&importer, known.plus_millis(opened), later);
-        let (deal, mut changes) = open(&mut story.world, &asked, &act, &mut story.ids).unwrap();
+        let act = Act::test(&importer, later, &story.ids)
+            .dated(known.plus_millis(opened))
+            .from_origin(Origin::Import);
+        let (deal, mut changes) = open(&mut story.world, &asked, &act).unwrap();
         let asked = CloseDeal {
             outcome: Outcome::Won,
             reason: None,
@@ -29,8 +31,10 @@ fn history_is_imported_at_its_own_dates_from_whatever_stage() {
             closed_at: None,
             until: None,
         };
-        let act = Act::imported(&importer, known.plus_millis(won), later);
-        changes.extend(close(&mut story.world, deal, &asked, &act, &mut story.ids).unwrap());
+        let act = Act::test(&importer, later, &story.ids)
+            .dated(known.plus_millis(won))
+            .from_origin(Origin::Import);
+        changes.extend(close(&mut story.world, deal, &asked, &act).unwrap());
         changes
     };
     let steps = |changes: &[Change]| -> Vec<(Option<Stage>, Stage, i64)> {
@@ -97,8 +101,10 @@ fn a_deal_won_before_its_lead_was_known_is_kept() {
         lead_ids: vec![lead],
         ..OpenDeal::default()
     };
-    let act = Act::imported(&importer, before, story.now);
-    let (deal, _) = open(&mut story.world, &asked, &act, &mut story.ids).unwrap();
+    let act = Act::test(&importer, story.now, &story.ids)
+        .dated(before)
+        .from_origin(Origin::Import);
+    let (deal, _) = open(&mut story.world, &asked, &act).unwrap();
     let asked = CloseDeal {
         outcome: Outcome::Won,
         reason: None,
@@ -107,7 +113,7 @@ fn a_deal_won_before_its_lead_was_known_is_kept() {
         closed_at: None,
         until: None,
     };
-    close(&mut story.world, deal, &asked, &act, &mut story.ids).unwrap();
+    close(&mut story.world, deal, &asked, &act).unwrap();
     let lead = &story.world.leads[&lead];
     assert_eq!((lead.stage, lead.stage_since), (Stage::Customer, before));
 }

@@ -18,9 +18,9 @@ fn who_may_is_the_owner_or_a_sales_manager() {
         lead_ids: vec![lead],
         ..OpenDeal::default()
     };
-    let mut try_open = |actor: &Actor| {
+    let try_open = |actor: &Actor| {
         let mut world = story.world.clone();
-        open(&mut world, &asked, &Act::live(actor, story.now), &mut story.ids).map(|(id, _)| (world, id))
+        open(&mut world, &asked, &Act::test(actor, story.now, &story.ids)).map(|(id, _)| (world, id))
     };
     for (role, denied) in [
         (Role::Marketing, Denied::WrongRole),
@@ -44,10 +44,10 @@ fn who_may_is_the_owner_or_a_sales_manager() {
         stage: "proposal".into(),
         note: None,
     };
-    let mut ids = Ids::new(Timestamp::from_millis(2), 9);
-    let refused = move_to(&mut world, deal, &asked, &Act::live(&other, story.now), &mut ids);
+    let ids = Ids::new(Timestamp::from_millis(2), 9);
+    let refused = move_to(&mut world, deal, &asked, &Act::test(&other, story.now, &ids));
     assert_eq!(refused, Err(Refused::Denied(Denied::NotOwner)));
-    move_to(&mut world, deal, &asked, &Act::live(&rep, story.now), &mut ids).unwrap();
+    move_to(&mut world, deal, &asked, &Act::test(&rep, story.now, &ids)).unwrap();
     let reopening = close(
         &mut world,
         deal,
@@ -59,11 +59,10 @@ fn who_may_is_the_owner_or_a_sales_manager() {
             closed_at: None,
             until: None,
         },
-        &Act::live(&rep, story.now),
-        &mut ids,
+        &Act::test(&rep, story.now, &ids),
     );
     reopening.unwrap();
-    let refused = reopen(&mut world, deal, "x", &Act::live(&rep, story.now), &mut ids);
+    let refused = reopen(&mut world, deal, "x", &Act::test(&rep, story.now, &ids));
     assert_eq!(refused, Err(Refused::Denied(Denied::WrongRole)));
 }
 

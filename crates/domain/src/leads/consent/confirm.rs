@@ -4,9 +4,9 @@ use super::{
     ConsentFact, ConsentSource, ConsentState, ConsentStatement, ContactReason, Refused, Standing, keep,
     not_before_what_was_said, standing,
 };
-use crate::access::Actor;
+use crate::act::Act;
 use crate::change::Change;
-use crate::id::{ConsentId, Ids, LeadId};
+use crate::id::{ConsentId, LeadId};
 use crate::instant::Timestamp;
 use crate::leads::change::LeadChange;
 use crate::world::World;
@@ -40,11 +40,10 @@ pub fn issue(
     world: &World,
     lead_id: LeadId,
     purpose: &str,
-    actor: &Actor,
-    now: Timestamp,
+    act: &Act,
 ) -> Result<(Confirmation, Change), Refused> {
     let lead = world.leads.get(&lead_id).ok_or(Refused::NoSuchLead)?;
-    actor.may_edit(lead.owner_id)?;
+    act.by.may_edit(lead.owner_id)?;
     let standing = standing(world, lead_id, purpose);
     let grant = match (standing.may_contact(true).why, standing.granted) {
         (ContactReason::NotConfirmed, Some(grant)) => grant,
@@ -61,7 +60,7 @@ pub fn issue(
         purpose: purpose.to_owned(),
         consent_id: grant.id,
         granted_at: grant.stated_at,
-        expires_at: now.plus_millis(days * DAY),
+        expires_at: act.now.plus_millis(days * DAY),
         used_at: None,
     };
     let change = Change::Lead(LeadChange::ConfirmationIssued(confirmation.clone()));
@@ -72,16 +71,17 @@ pub fn issue(
 pub fn confirm(
     world: &mut World,
     confirmation: &Confirmation,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &mut Ids,
+    act: &Act,
 ) -> Result<Vec<Change>, NotConfirmed> {
-    confirmation.check(&standing(world, confirmation.lead_id, &confirmation.purpose), now)?;
+    confirmation.check(
+        &standing(world, confirmation.lead_id, &confirmation.purpose),
+        act.now,
+    )?;
     if confirmation.used_at.is_some() {
         return Ok(vec![]);
     }
     let statement = ConsentStatement {
-        id: ids.next(),
+        id: act.ids.next(),
         lead_id: confirmation.lead_id,
         purpose: confirmation.purpose.clone(),
         state: ConsentState::Confirmed,
@@ -91,11 +91,11 @@ pub fn confirm(
         source: ConsentSource::Event,
         submission_id: None,
         confirms: Some(confirmation.consent_id),
-        stated_at: not_before_what_was_said(world, confirmation.lead_id, &confirmation.purpose, now),
-        recorded_at: now,
-        by: actor.id(),
+        stated_at: not_before_what_was_said(world, confirmation.lead_id, &confirmation.purpose, act.now),
+        recorded_at: act.now,
+        by: act.by.id(),
     };
-    Ok(keep(world, confirmation.lead_id, vec![statement], now))
+    Ok(keep(world, confirmation.lead_id, vec![statement], act.now))
 }
 
 impl Confirmation {

@@ -18,8 +18,9 @@ pub(super) use upsert::take_over;
 
 use super::fields::Source;
 use crate::access::{Actor, Denied};
+use crate::act::Act;
 use crate::change::Change;
-use crate::id::{ConsentId, Ids, LeadId, SubmissionId};
+use crate::id::{ConsentId, LeadId, SubmissionId};
 use crate::instant::Timestamp;
 use crate::leads::change::LeadChange;
 use crate::world::World;
@@ -264,13 +265,11 @@ pub fn state(
     world: &mut World,
     lead_id: LeadId,
     said: StateConsent,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &mut Ids,
+    act: &Act,
 ) -> Result<Vec<Change>, Refused> {
     let lead = world.leads.get(&lead_id).ok_or(Refused::NoSuchLead)?;
-    actor.may_edit(lead.owner_id)?;
-    Ok(record(world, lead_id, [said], None, actor, now, ids))
+    act.by.may_edit(lead.owner_id)?;
+    Ok(record(world, lead_id, [said], None, act))
 }
 
 /// Keep statements about a loaded lead, as part of a submission or not: one command, one version of the lead.
@@ -281,12 +280,10 @@ pub fn record(
     lead_id: LeadId,
     said: impl IntoIterator<Item = StateConsent>,
     submission_id: Option<SubmissionId>,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &mut Ids,
+    act: &Act,
 ) -> Vec<Change> {
     let said = said.into_iter().map(|one| (one.state(), one));
-    write_down(world, lead_id, said, submission_id, actor, now, ids)
+    write_down(world, lead_id, said, submission_id, act)
 }
 
 fn write_down(
@@ -294,9 +291,7 @@ fn write_down(
     lead_id: LeadId,
     said: impl IntoIterator<Item = (ConsentState, StateConsent)>,
     submission_id: Option<SubmissionId>,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &mut Ids,
+    act: &Act,
 ) -> Vec<Change> {
     let purposes = &world.consent_purposes;
     let basis = |purpose: &str| {
@@ -306,25 +301,25 @@ fn write_down(
             .legal_basis_default
     };
     let statement = |(state, said): (ConsentState, StateConsent)| ConsentStatement {
-        id: ids.next(),
+        id: act.ids.next(),
         lead_id,
         state,
         reason: said.reason.filter(|_| !said.granted),
         legal_basis: said.legal_basis.or_else(|| basis(&said.purpose)),
-        source: said.source.unwrap_or_else(|| ConsentSource::of(actor)),
+        source: said.source.unwrap_or_else(|| ConsentSource::of(&act.by)),
         stated_at: match said.stated_at {
-            Some(at) => at.min(now),
-            None => not_before_what_was_said(world, lead_id, &said.purpose, now),
+            Some(at) => at.min(act.now),
+            None => not_before_what_was_said(world, lead_id, &said.purpose, act.now),
         },
         purpose: said.purpose,
         wording: said.wording,
         submission_id,
         confirms: None,
-        recorded_at: now,
-        by: actor.id(),
+        recorded_at: act.now,
+        by: act.by.id(),
     };
     let statements = said.into_iter().map(statement).collect();
-    keep(world, lead_id, statements, now)
+    keep(world, lead_id, statements, act.now)
 }
 
 /// What is said now comes after what was said, whatever another machine's clock showed, as far as that is loaded.

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::access::{Person, Role};
+use crate::id::Ids;
 use crate::leads::change::LeadChange;
 use crate::leads::identity::Email;
 use crate::leads::save::{OnConflict, Statement, upsert};
@@ -16,7 +17,7 @@ fn later(millis: i64) -> Timestamp {
     NOW.plus_millis(millis)
 }
 
-fn partner(ids: &mut Ids) -> Actor {
+fn partner(ids: &Ids) -> Actor {
     Actor::Key {
         id: ids.next(),
         on_behalf_of: None,
@@ -51,11 +52,17 @@ fn about(email: &str, consents: Vec<StateConsent>) -> Statement {
 }
 
 /// A world with one lead.
-fn given(ids: &mut Ids) -> (World, LeadId, Actor) {
+fn given(ids: &Ids) -> (World, LeadId, Actor) {
     let (mut world, actor) = (World::provisional(), partner(ids));
     world.consent_purposes = std::sync::Arc::new(vec![purpose("news", true), purpose("calls", false)]);
     let said = about("ada@example.com", vec![]);
-    let saved = upsert(&mut world, &said, OnConflict::Refuse, &actor, NOW, ids).unwrap();
+    let saved = upsert(
+        &mut world,
+        &said,
+        OnConflict::Refuse,
+        &Act::test(&actor, NOW, ids),
+    )
+    .unwrap();
     (world, saved.lead_id, actor)
 }
 
@@ -78,7 +85,13 @@ fn the_newest_statement_of_a_purpose_counts() {
     let (mut world, lead, actor) = given(&mut ids);
     assert_eq!(stands(&world, lead, "calls").why, ContactReason::NeverAsked);
 
-    let granted = state(&mut world, lead, says("calls", true), &actor, later(5), &mut ids).unwrap();
+    let granted = state(
+        &mut world,
+        lead,
+        says("calls", true),
+        &Act::test(&actor, later(5), &mut ids),
+    )
+    .unwrap();
     assert_eq!(
         stands(&world, lead, "calls"),
         why(true, ContactReason::Granted, later(5))
@@ -89,12 +102,18 @@ fn the_newest_statement_of_a_purpose_counts() {
         stated_at: Some(later(2)),
         ..says("calls", false)
     };
-    state(&mut world, lead, late, &actor, later(9), &mut ids).unwrap();
+    state(&mut world, lead, late, &Act::test(&actor, later(9), &mut ids)).unwrap();
     assert!(
         stands(&world, lead, "calls").allowed,
         "what was said before comes before"
     );
-    state(&mut world, lead, says("calls", false), &actor, later(9), &mut ids).unwrap();
+    state(
+        &mut world,
+        lead,
+        says("calls", false),
+        &Act::test(&actor, later(9), &mut ids),
+    )
+    .unwrap();
     assert_eq!(
         stands(&world, lead, "calls"),
         why(false, ContactReason::Withdrawn, later(9))
@@ -124,12 +143,16 @@ fn what_is_said_now_comes_after_what_another_clock_said() {
         &mut world,
         lead,
         says("calls", true),
-        &actor,
-        later(2000),
-        &mut ids,
+        &Act::test(&actor, later(2000), &mut ids),
     )
     .unwrap();
-    state(&mut world, lead, says("calls", false), &actor, later(5), &mut ids).unwrap();
+    state(
+        &mut world,
+        lead,
+        says("calls", false),
+        &Act::test(&actor, later(5), &mut ids),
+    )
+    .unwrap();
     assert_eq!(
         stands(&world, lead, "calls"),
         why(false, ContactReason::Withdrawn, later(2001))
@@ -144,7 +167,7 @@ fn a_future_instant_counts_as_now() {
         stated_at: Some(later(DAY)),
         ..says("calls", true)
     };
-    state(&mut world, lead, ahead, &actor, later(5), &mut ids).unwrap();
+    state(&mut world, lead, ahead, &Act::test(&actor, later(5), &mut ids)).unwrap();
     assert_eq!(stands(&world, lead, "calls").since, Some(later(5)));
 }
 
@@ -153,19 +176,31 @@ fn double_opt_in_counts_once_confirmed() {
     let mut ids = Ids::new(NOW, 0);
     let (mut world, lead, actor) = given(&mut ids);
     assert_eq!(
-        issue(&world, lead, "news", &actor, NOW).unwrap_err(),
+        issue(&world, lead, "news", &Act::test(&actor, NOW, &Ids::new(NOW, 9))).unwrap_err(),
         Refused::NotGranted
     );
-    state(&mut world, lead, says("news", true), &actor, later(1), &mut ids).unwrap();
+    state(
+        &mut world,
+        lead,
+        says("news", true),
+        &Act::test(&actor, later(1), &mut ids),
+    )
+    .unwrap();
     assert_eq!(
         stands(&world, lead, "news"),
         why(false, ContactReason::NotConfirmed, later(1))
     );
 
-    let (mut link, change) = issue(&world, lead, "news", &actor, later(2)).unwrap();
+    let (mut link, change) = issue(
+        &world,
+        lead,
+        "news",
+        &Act::test(&actor, later(2), &Ids::new(later(2), 9)),
+    )
+    .unwrap();
     assert_eq!(link.expires_at, later(2 + 7 * DAY));
     assert_eq!(change.entry().unwrap().kind, "consent.link_issued");
-    let changes = confirm(&mut world, &link, &actor, later(3), &mut ids).unwrap();
+    let changes = confirm(&mut world, &link, &Act::test(&actor, later(3), &mut ids)).unwrap();
     assert_eq!(changes[0].entry().unwrap().kind, "consent.confirmed");
     assert_eq!(
         stands(&world, lead, "news"),
@@ -173,29 +208,53 @@ fn double_opt_in_counts_once_confirmed() {
     );
     link.used_at = Some(later(3));
     assert_eq!(
-        confirm(&mut world, &link, &actor, later(30 * DAY), &mut ids),
+        confirm(&mut world, &link, &Act::test(&actor, later(30 * DAY), &mut ids)),
         Ok(vec![]),
         "the same link again"
     );
     assert_eq!(
-        issue(&world, lead, "news", &actor, later(4)).unwrap_err(),
+        issue(
+            &world,
+            lead,
+            "news",
+            &Act::test(&actor, later(4), &Ids::new(later(4), 9))
+        )
+        .unwrap_err(),
         Refused::IsConfirmed
     );
 
-    state(&mut world, lead, says("news", true), &actor, later(5), &mut ids).unwrap();
+    state(
+        &mut world,
+        lead,
+        says("news", true),
+        &Act::test(&actor, later(5), &mut ids),
+    )
+    .unwrap();
     assert!(
         stands(&world, lead, "news").allowed,
         "who is confirmed is not asked again"
     );
-    state(&mut world, lead, says("news", false), &actor, later(6), &mut ids).unwrap();
-    state(&mut world, lead, says("news", true), &actor, later(7), &mut ids).unwrap();
+    state(
+        &mut world,
+        lead,
+        says("news", false),
+        &Act::test(&actor, later(6), &mut ids),
+    )
+    .unwrap();
+    state(
+        &mut world,
+        lead,
+        says("news", true),
+        &Act::test(&actor, later(7), &mut ids),
+    )
+    .unwrap();
     assert_eq!(
         stands(&world, lead, "news").why,
         ContactReason::NotConfirmed,
         "but after a withdrawal"
     );
     assert_eq!(
-        confirm(&mut world, &link, &actor, later(8), &mut ids),
+        confirm(&mut world, &link, &Act::test(&actor, later(8), &mut ids)),
         Err(NotConfirmed),
         "by a new link"
     );
@@ -205,15 +264,23 @@ fn double_opt_in_counts_once_confirmed() {
 fn a_link_is_good_until_its_end() {
     let mut ids = Ids::new(NOW, 0);
     let (mut world, lead, actor) = given(&mut ids);
-    state(&mut world, lead, says("news", true), &actor, NOW, &mut ids).unwrap();
-    let (link, _) = issue(&world, lead, "news", &actor, NOW).unwrap();
+    state(
+        &mut world,
+        lead,
+        says("news", true),
+        &Act::test(&actor, NOW, &mut ids),
+    )
+    .unwrap();
+    let (link, _) = issue(&world, lead, "news", &Act::test(&actor, NOW, &Ids::new(NOW, 9))).unwrap();
     assert_eq!(
-        confirm(&mut world, &link, &actor, link.expires_at, &mut ids),
+        confirm(&mut world, &link, &Act::test(&actor, link.expires_at, &mut ids)),
         Err(NotConfirmed)
     );
     let just = link.expires_at.plus_millis(-1);
     assert_eq!(
-        confirm(&mut world, &link, &actor, just, &mut ids).unwrap().len(),
+        confirm(&mut world, &link, &Act::test(&actor, just, &mut ids))
+            .unwrap()
+            .len(),
         1
     );
 }
@@ -258,7 +325,13 @@ fn an_event_ends_the_purpose_that_it_names() {
     ] {
         let (mut world, lead, actor) = given(&mut ids);
         let said = StateConsent::of_event(kind, properties.as_object().unwrap(), NOW).unwrap();
-        let changes = record(&mut world, lead, [said], None, &actor, later(1), &mut ids);
+        let changes = record(
+            &mut world,
+            lead,
+            [said],
+            None,
+            &Act::test(&actor, later(1), &mut ids),
+        );
         let Change::Lead(LeadChange::ConsentStated { statement, .. }) = &changes[0] else {
             panic!("{changes:?}")
         };
@@ -291,7 +364,13 @@ fn the_same_upsert_twice_leaves_one_statement() {
     };
     let said = about("ada@example.com", vec![dated, says("news", true)]);
     let mut put = |said: &Statement, at| {
-        let saved = upsert(&mut world, said, OnConflict::Refuse, &actor, at, &mut ids).unwrap();
+        let saved = upsert(
+            &mut world,
+            said,
+            OnConflict::Refuse,
+            &Act::test(&actor, at, &mut ids),
+        )
+        .unwrap();
         saved.changes.len()
     };
     assert_eq!(put(&said, later(1)), 2);
@@ -305,7 +384,7 @@ fn a_system_that_repeats_itself_does_not_grant_what_was_withdrawn() {
     let mut ids = Ids::new(NOW, 0);
     let (mut world, lead, actor) = given(&mut ids);
     let mut put = |world: &mut World, said: &Statement, at| {
-        let saved = upsert(world, said, OnConflict::Refuse, &actor, at, &mut ids).unwrap();
+        let saved = upsert(world, said, OnConflict::Refuse, &Act::test(&actor, at, &mut ids)).unwrap();
         let kinds = saved.changes.iter().map(|change| change.entry().unwrap().kind);
         kinds.collect::<Vec<_>>()
     };
@@ -370,7 +449,13 @@ fn a_system_that_repeats_itself_does_not_grant_what_was_withdrawn() {
         why(false, ContactReason::Withdrawn, later(10))
     );
     assert_eq!(
-        issue(&world, lead, "calls", &Actor::System("test"), later(13)).unwrap_err(),
+        issue(
+            &world,
+            lead,
+            "calls",
+            &Act::test(&Actor::System("test"), later(13), &Ids::new(later(13), 9))
+        )
+        .unwrap_err(),
         Refused::NotGranted
     );
 }
@@ -379,7 +464,7 @@ fn a_system_that_repeats_itself_does_not_grant_what_was_withdrawn() {
 fn only_who_may_write_the_lead_states_its_consent() {
     let mut ids = Ids::new(NOW, 0);
     let (mut world, lead, _) = given(&mut ids);
-    let person = |role, ids: &mut Ids| {
+    let person = |role, ids: &Ids| {
         Actor::User(Person {
             id: ids.next(),
             role,
@@ -390,17 +475,33 @@ fn only_who_may_write_the_lead_states_its_consent() {
     let owner: crate::id::UserId = ids.next();
     world.leads.get_mut(&lead).unwrap().owner_id = Some(owner);
     let sales = person(Role::Sales, &mut ids);
-    let refused = state(&mut world, lead, says("news", true), &sales, NOW, &mut ids);
+    let refused = state(
+        &mut world,
+        lead,
+        says("news", true),
+        &Act::test(&sales, NOW, &mut ids),
+    );
     assert_eq!(refused, Err(Refused::Denied(Denied::NotOwner)));
     let marketing = person(Role::Marketing, &mut ids);
-    state(&mut world, lead, says("news", true), &marketing, NOW, &mut ids).unwrap();
+    state(
+        &mut world,
+        lead,
+        says("news", true),
+        &Act::test(&marketing, NOW, &mut ids),
+    )
+    .unwrap();
     assert_eq!(
-        issue(&world, lead, "news", &sales, NOW).unwrap_err(),
+        issue(&world, lead, "news", &Act::test(&sales, NOW, &Ids::new(NOW, 9))).unwrap_err(),
         Refused::Denied(Denied::NotOwner)
     );
     let nobody = ids.next();
     assert_eq!(
-        state(&mut world, nobody, says("news", true), &marketing, NOW, &mut ids),
+        state(
+            &mut world,
+            nobody,
+            says("news", true),
+            &Act::test(&marketing, NOW, &mut ids)
+        ),
         Err(Refused::NoSuchLead)
     );
 }
@@ -412,7 +513,8 @@ fn a_purpose_lends_its_legal_basis() {
     let mut calls = purpose("calls", false);
     calls.legal_basis_default = Some(LegalBasis::LegitimateInterests);
     world.consent_purposes = std::sync::Arc::new(vec![calls]);
-    let mut basis = |said| match &state(&mut world, lead, said, &actor, NOW, &mut ids).unwrap()[..] {
+    let mut basis = |said| match &state(&mut world, lead, said, &Act::test(&actor, NOW, &mut ids)).unwrap()[..]
+    {
         [Change::Lead(LeadChange::ConsentStated { statement, .. })] => statement.legal_basis,
         other => panic!("{other:?}"),
     };
@@ -487,7 +589,7 @@ fn facts() -> impl Strategy<Value = Vec<ConsentFact>> {
     ];
     // Few instants, so that several statements share one.
     proptest::collection::vec((state, 0..12_i64), 0..24).prop_map(|drawn| {
-        let mut ids = Ids::new(NOW, 0);
+        let ids = Ids::new(NOW, 0);
         let fact = |((state, reason), at)| ConsentFact {
             id: ids.next(),
             state,
@@ -515,7 +617,7 @@ proptest! {
             let (mut world, lead, actor) = given(&mut ids);
             for n in order {
                 let said = StateConsent { stated_at: Some(later(times[*n])), ..says("calls", n % 2 == 0) };
-                state(&mut world, lead, said, &actor, later(100), &mut ids).unwrap();
+                state(&mut world, lead, said, &Act::test(&actor, later(100), &mut ids)).unwrap();
             }
             stands(&world, lead, "calls")
         };

@@ -1,9 +1,9 @@
 //! What an upsert says of consent: systems repeat what they know, and only news is kept.
 
 use super::{ConsentFact, ConsentState, Standing, StateConsent, write_down};
-use crate::access::Actor;
+use crate::act::Act;
 use crate::change::Change;
-use crate::id::{Ids, LeadId};
+use crate::id::LeadId;
 use crate::instant::Timestamp;
 use crate::leads::save::Statement;
 use crate::world::World;
@@ -13,13 +13,11 @@ pub(in crate::leads) fn take_over(
     world: &mut World,
     lead_id: LeadId,
     said: &Statement,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &mut Ids,
+    act: &Act,
 ) -> Vec<Change> {
     let mut changes = vec![];
     for one in &said.consents {
-        let Some(state) = news(world, lead_id, one, said.observed_at, now) else {
+        let Some(state) = news(world, lead_id, one, said.observed_at, act.now) else {
             continue;
         };
         let heard_now = state == ConsentState::Disregarded;
@@ -28,7 +26,7 @@ pub(in crate::leads) fn take_over(
             stated_at,
             ..one.clone()
         };
-        changes.extend(write_down(world, lead_id, [(state, one)], None, actor, now, ids));
+        changes.extend(write_down(world, lead_id, [(state, one)], None, act));
     }
     changes
 }

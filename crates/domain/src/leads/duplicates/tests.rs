@@ -11,8 +11,8 @@ use serde_json::json;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-fn lead(ids: &mut Ids, name: &str, company: Option<CompanyId>, emails: &[&str], phones: &[&str]) -> Lead {
-    let identifier = |ids: &mut Ids, kind, value: &str, position| Identifier {
+fn lead(ids: &Ids, name: &str, company: Option<CompanyId>, emails: &[&str], phones: &[&str]) -> Lead {
+    let identifier = |ids: &Ids, kind, value: &str, position| Identifier {
         id: ids.next(),
         kind,
         system: String::new(),

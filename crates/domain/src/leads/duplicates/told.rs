@@ -26,7 +26,7 @@ pub fn named_as_one<'a>(world: &World, conflicts: impl IntoIterator<Item = &'a V
 
 /// What becomes of the suggestions about leads that were told to be one: each is suggested once, and what somebody has
 /// dismissed stays so.
-pub fn suggest(known: Vec<Duplicate>, mut told: Found, now: Timestamp, ids: &mut Ids) -> Vec<Change> {
+pub fn suggest(known: Vec<Duplicate>, mut told: Found, now: Timestamp, ids: &Ids) -> Vec<Change> {
     let mut changes = vec![];
     for duplicate in known {
         let Some(reasons) = told.remove(&duplicate.leads) else {

@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::CompanyStatement;
 use super::said::Said;
-use crate::access::{Actor, Denied};
+use crate::access::Denied;
+use crate::act::Act;
 use crate::change::Change;
-use crate::id::{CompanyId, Ids};
+use crate::id::CompanyId;
 use crate::instant::Timestamp;
 use crate::journal::Facts;
 use crate::leads::change::CompanyChange;
@@ -47,9 +48,7 @@ pub fn save_company(
     known: Option<CompanyId>,
     said: &CompanyStatement,
     observed_at: Timestamp,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &mut Ids,
+    act: &Act,
 ) -> Option<(CompanyId, Vec<Change>)> {
     let has_name = said
         .text
@@ -61,14 +60,14 @@ pub fn save_company(
     let mut company = match known.and_then(|id| world.companies.get(&id)) {
         Some(company) => company.clone(),
         None => Company {
-            id: ids.next(),
+            id: act.ids.next(),
             version: 0,
             domain: said.domain.as_ref().map(|domain| domain.as_str().to_owned()),
             text: BTreeMap::new(),
             employees: None,
             archived_at: None,
-            created_at: now,
-            updated_at: now,
+            created_at: act.now,
+            updated_at: act.now,
         },
     };
     let is_new = company.version == 0;
@@ -83,9 +82,9 @@ pub fn save_company(
             field: field.name().to_owned(),
             value: json!(value),
             observed_at,
-            source: Source::of(actor),
+            source: Source::of(&act.by),
         };
-        let Some(winner) = stated.record(world, &mut changes, actor, now, ids) else {
+        let Some(winner) = stated.record(world, &mut changes, act) else {
             continue;
         };
         let winner = winner.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
@@ -105,9 +104,9 @@ pub fn save_company(
             field: "employees".into(),
             value: json!(employees),
             observed_at,
-            source: Source::of(actor),
+            source: Source::of(&act.by),
         };
-        if let Some(winner) = stated.record(world, &mut changes, actor, now, ids)
+        if let Some(winner) = stated.record(world, &mut changes, act)
             && company.employees != winner.as_i64()
         {
             before.insert("employees".into(), json!(company.employees));
@@ -117,7 +116,7 @@ pub fn save_company(
     }
     if is_new || !after.is_empty() {
         company.version += 1;
-        company.updated_at = now.max(company.updated_at);
+        company.updated_at = act.now.max(company.updated_at);
         let change = if is_new {
             Change::Company(CompanyChange::Created {
                 company: company.clone(),
@@ -141,19 +140,14 @@ pub fn save_company(
 /// It belongs to nobody: whoever may edit any lead may do it. Its leads and deals stay as they are. Unlike a lead, of
 /// which a form says that the person writes again, a company is not taken up by being named again: whatever lead comes
 /// from its domain names it.
-pub fn archive_company(
-    company: &mut Company,
-    away: bool,
-    actor: &Actor,
-    now: Timestamp,
-) -> Result<Option<Change>, Denied> {
-    actor.may_edit(None)?;
+pub fn archive_company(company: &mut Company, away: bool, act: &Act) -> Result<Option<Change>, Denied> {
+    act.by.may_edit(None)?;
     if company.archived_at.is_some() == away {
         return Ok(None);
     }
-    company.archived_at = away.then_some(now);
+    company.archived_at = away.then_some(act.now);
     company.version += 1;
-    company.updated_at = now.max(company.updated_at);
+    company.updated_at = act.now.max(company.updated_at);
     let company = company.clone();
     Ok(Some(if away {
         Change::Company(CompanyChange::Archived(company))
@@ -165,14 +159,15 @@ pub fn archive_company(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{Person, Role};
+    use crate::access::{Actor, Person, Role};
+    use crate::id::Ids;
     use crate::leads::identity::Domain;
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(1_767_225_600_000 + millis)
     }
 
-    fn user(role: Role, ids: &mut Ids) -> Actor {
+    fn user(role: Role, ids: &Ids) -> Actor {
         Actor::User(Person {
             id: ids.next(),
             role,
@@ -192,23 +187,30 @@ mod tests {
         };
         let mut say = |world: &mut World, said: &CompanyStatement, millis| {
             let known = find_company(world, said, None);
-            save_company(world, known, said, at(millis), &mia, at(millis), &mut ids).unwrap()
+            save_company(
+                world,
+                known,
+                said,
+                at(millis),
+                &Act::test(&mia, at(millis), &mut ids),
+            )
+            .unwrap()
         };
         let (id, _) = say(&mut world, &named("retail"), 0);
 
         let company = world.companies.get_mut(&id).unwrap();
         assert_eq!(
-            archive_company(company, true, &rev, at(1)),
+            archive_company(company, true, &Act::test(&rev, at(1), &Ids::new(at(1), 9))),
             Err(Denied::WrongRole)
         );
-        let change = archive_company(company, true, &mia, at(1)).unwrap();
+        let change = archive_company(company, true, &Act::test(&mia, at(1), &Ids::new(at(1), 9))).unwrap();
         assert_eq!(
             change,
             Some(Change::Company(CompanyChange::Archived(company.clone())))
         );
         assert_eq!((company.version, company.archived_at), (2, Some(at(1))));
         assert_eq!(
-            archive_company(company, true, &mia, at(2)),
+            archive_company(company, true, &Act::test(&mia, at(2), &Ids::new(at(2), 9))),
             Ok(None),
             "twice is once"
         );
@@ -219,7 +221,7 @@ mod tests {
             (again, company.version, company.archived_at),
             (id, 3, Some(at(1)))
         );
-        let change = archive_company(company, false, &mia, at(4)).unwrap();
+        let change = archive_company(company, false, &Act::test(&mia, at(4), &Ids::new(at(4), 9))).unwrap();
         assert_eq!(
             change,
             Some(Change::Company(CompanyChange::Restored(company.clone())))

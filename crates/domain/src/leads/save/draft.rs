@@ -8,9 +8,10 @@ use super::company::{find_company, save_company};
 use super::said::Said;
 use super::{CompanyStatement, Edit, MAX_IDENTIFIERS, Refused, Statement};
 use crate::access::Actor;
+use crate::act::Act;
 use crate::change::Change;
 use crate::fault::Fault;
-use crate::id::{CompanyId, Ids, LeadId};
+use crate::id::{CompanyId, LeadId};
 use crate::instant::Timestamp;
 use crate::journal::Facts;
 use crate::leads::change::LeadChange;
@@ -58,23 +59,16 @@ impl Draft {
     }
 
     /// The first touch that is known of it. What a form tells of a visit becomes a touch by the visit.
-    pub(super) fn begin_with(
-        &mut self,
-        touch: &Touch,
-        said: &Statement,
-        actor: &Actor,
-        now: Timestamp,
-        ids: &mut Ids,
-    ) {
-        let at = said.observed_at.map_or(now, |at| at.min(now));
+    pub(super) fn begin_with(&mut self, touch: &Touch, said: &Statement, act: &Act) {
+        let at = said.observed_at.map_or(act.now, |at| at.min(act.now));
         let touch = Touch {
             occurred_at: touch.occurred_at.or(Some(at)),
             ..touch.clone()
         };
         self.lead.begin_with(&touch);
-        if !matches!(actor, Actor::Form(_)) {
+        if !matches!(act.by, Actor::Form(_)) {
             self.changes.push(Change::Lead(LeadChange::TouchStated {
-                id: ids.next(),
+                id: act.ids.next(),
                 lead_id: self.lead.id,
                 touch: Box::new(touch),
             }));
@@ -86,7 +80,7 @@ impl Draft {
         self.after.insert(name.to_owned(), after);
     }
 
-    fn append(&mut self, world: &mut World, key: &Key, now: Timestamp, ids: &mut Ids) {
+    fn append(&mut self, world: &mut World, key: &Key, act: &Act) {
         let position = self
             .lead
             .of_kind(key.kind)
@@ -94,12 +88,12 @@ impl Draft {
             .max()
             .unwrap_or(0);
         let identifier = Identifier {
-            id: ids.next(),
+            id: act.ids.next(),
             kind: key.kind,
             system: key.system.clone(),
             value: key.value.clone(),
             position,
-            created_at: now,
+            created_at: act.now,
         };
         world.hold(self.lead.id, &identifier);
         self.changes.push(Change::Lead(LeadChange::IdentifierAdded(
@@ -121,13 +115,7 @@ impl Draft {
     }
 
     /// Add what is new; an identifier that another lead has stays with that lead.
-    pub(super) fn add_identifiers(
-        &mut self,
-        world: &mut World,
-        said: &Statement,
-        now: Timestamp,
-        ids: &mut Ids,
-    ) {
+    pub(super) fn add_identifiers(&mut self, world: &mut World, said: &Statement, act: &Act) {
         for kind in [Kind::ExternalId, Kind::Email, Kind::Phone] {
             let (name, before) = self.facts(kind);
             for key in said.keys().into_iter().filter(|key| key.kind == kind) {
@@ -139,7 +127,7 @@ impl Draft {
                 let is_taken =
                     kind.is_unique() && world.holder(&key).is_some_and(|holder| holder != self.lead.id);
                 if !is_known && !is_taken {
-                    self.append(world, &key, now, ids);
+                    self.append(world, &key, act);
                 }
             }
             let (_, after) = self.facts(kind);
@@ -153,8 +141,7 @@ impl Draft {
         &mut self,
         world: &mut World,
         edit: &Edit,
-        now: Timestamp,
-        ids: &mut Ids,
+        act: &Act,
     ) -> Result<(), Refused> {
         let emails = edit
             .emails
@@ -185,7 +172,7 @@ impl Draft {
             (Kind::ExternalId, external),
         ] {
             if let Some(wanted) = wanted {
-                self.set_identifiers(world, kind, wanted, now, ids)?;
+                self.set_identifiers(world, kind, wanted, act)?;
             }
         }
         if self.lead.identifiers.is_empty() {
@@ -200,8 +187,7 @@ impl Draft {
         world: &mut World,
         kind: Kind,
         mut wanted: Vec<Key>,
-        now: Timestamp,
-        ids: &mut Ids,
+        act: &Act,
     ) -> Result<(), Refused> {
         let mut seen = HashSet::new();
         wanted.retain(|key| seen.insert(key.clone()));
@@ -245,7 +231,7 @@ impl Draft {
                 }
                 Some(_) => {}
                 None => {
-                    self.append(world, key, now, ids);
+                    self.append(world, key, act);
                     let added = self.lead.identifiers.last_mut();
                     if let (Some(added), Some(Change::Lead(LeadChange::IdentifierAdded(_, change)))) =
                         (added, self.changes.last_mut())
@@ -291,19 +277,13 @@ impl Draft {
         }
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the instant of the statement and the call's are two things"
-    )]
     pub(super) fn state(
         &mut self,
         world: &mut World,
         text: &BTreeMap<LeadField, Option<String>>,
         custom: &BTreeMap<String, Value>,
         observed_at: Timestamp,
-        actor: &Actor,
-        now: Timestamp,
-        ids: &mut Ids,
+        act: &Act,
     ) {
         let about = About::Lead(self.lead.id);
         for (field, value) in text {
@@ -312,9 +292,9 @@ impl Draft {
                 field: field.name().to_owned(),
                 value: json!(value),
                 observed_at,
-                source: Source::of(actor),
+                source: Source::of(&act.by),
             };
-            if let Some(winner) = said.record(world, &mut self.changes, actor, now, ids) {
+            if let Some(winner) = said.record(world, &mut self.changes, act) {
                 let before = self.lead.profile.text.get(field).cloned();
                 let after = winner.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
                 if before != after {
@@ -332,9 +312,9 @@ impl Draft {
                 field: format!("custom.{name}"),
                 value: value.clone(),
                 observed_at,
-                source: Source::of(actor),
+                source: Source::of(&act.by),
             };
-            if let Some(winner) = said.record(world, &mut self.changes, actor, now, ids) {
+            if let Some(winner) = said.record(world, &mut self.changes, act) {
                 let before = self.lead.profile.custom.get(name).cloned();
                 let after = Some(winner).filter(|value| !is_empty(value));
                 if before != after {
@@ -354,13 +334,11 @@ impl Draft {
         world: &mut World,
         company: Option<&CompanyStatement>,
         observed_at: Timestamp,
-        actor: &Actor,
-        now: Timestamp,
-        ids: &mut Ids,
+        act: &Act,
     ) {
         let company_id = company.and_then(|said| {
             let known = find_company(world, said, self.lead.company_id);
-            let (id, changes) = save_company(world, known, said, observed_at, actor, now, ids)?;
+            let (id, changes) = save_company(world, known, said, observed_at, act)?;
             self.changes.extend(changes);
             Some(id)
         });
@@ -372,9 +350,9 @@ impl Draft {
             field: "company_id".into(),
             value: json!(company_id),
             observed_at,
-            source: Source::of(actor),
+            source: Source::of(&act.by),
         };
-        self.belong(world, said, actor, now, ids);
+        self.belong(world, said, act);
     }
 
     /// The lead, which has no company, belongs to the one whose e-mail it uses: unless somebody took it out by hand.
@@ -384,9 +362,7 @@ impl Draft {
         world: &mut World,
         domain: Domain,
         observed_at: Timestamp,
-        actor: &Actor,
-        now: Timestamp,
-        ids: &mut Ids,
+        act: &Act,
     ) {
         let (about, field) = (About::Lead(self.lead.id), "company_id".to_owned());
         let stated = world.statements.get(&(about, field.clone()));
@@ -399,12 +375,12 @@ impl Draft {
             ..CompanyStatement::default()
         };
         let known = find_company(world, &company, None);
-        let saved = save_company(world, known, &company, observed_at, actor, now, ids);
+        let saved = save_company(world, known, &company, observed_at, act);
         let Some((company_id, changes)) = saved else {
             return;
         };
         self.changes.extend(changes);
-        let source = match Source::of(actor) {
+        let source = match Source::of(&act.by) {
             Source::Hand => Source::Api,
             source => source,
         };
@@ -415,11 +391,11 @@ impl Draft {
             observed_at,
             source,
         };
-        self.belong(world, said, actor, now, ids);
+        self.belong(world, said, act);
     }
 
-    fn belong(&mut self, world: &mut World, said: Said, actor: &Actor, now: Timestamp, ids: &mut Ids) {
-        if let Some(winner) = said.record(world, &mut self.changes, actor, now, ids) {
+    fn belong(&mut self, world: &mut World, said: Said, act: &Act) {
+        if let Some(winner) = said.record(world, &mut self.changes, act) {
             let after: Option<CompanyId> = winner.as_str().and_then(|text| text.parse().ok());
             if self.lead.company_id != after {
                 self.note("company_id", json!(self.lead.company_id), json!(after));

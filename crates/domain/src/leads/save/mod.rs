@@ -21,9 +21,10 @@ use super::free_mail::company_domain;
 use super::identity::{Dialled, Domain, Email, Invalid, Key, Phone, email_key, external_key, phone_key};
 use super::{Lead, Profile, Touch};
 use crate::access::{Actor, Denied, Role};
+use crate::act::Act;
 use crate::change::Change;
 use crate::fault::Fault;
-use crate::id::{FormId, Ids, LeadId};
+use crate::id::{FormId, LeadId};
 use crate::instant::Timestamp;
 use crate::journal::Facts;
 use crate::leads::change::LeadChange;
@@ -201,9 +202,7 @@ pub fn upsert(
     world: &mut World,
     said: &Statement,
     on_conflict: OnConflict,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &mut Ids,
+    act: &Act,
 ) -> Result<Saved, Refused> {
     let faults = custom_faults(world, &said.custom);
     if !faults.is_empty() {
@@ -218,11 +217,11 @@ pub fn upsert(
         Some(lead_id) => Saved {
             lead_id,
             created: false,
-            changes: update(world, lead_id, said, actor, now, ids)?,
+            changes: update(world, lead_id, said, act)?,
         },
-        None => create(world, said, actor, now, ids)?,
+        None => create(world, said, act)?,
     };
-    let stated = consent::take_over(world, saved.lead_id, said, actor, now, ids);
+    let stated = consent::take_over(world, saved.lead_id, said, act);
     saved.changes.extend(stated);
     Ok(saved)
 }
@@ -262,17 +261,12 @@ fn addressed(world: &World, said: &Statement, on_conflict: OnConflict) -> Result
     Ok(Some(first))
 }
 
-fn create(
-    world: &mut World,
-    said: &Statement,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &mut Ids,
-) -> Result<Saved, Refused> {
-    actor.may_create_lead()?;
-    let lead_id: LeadId = ids.next();
-    let known_since = said.created_at.map_or(now, |at| at.min(now));
-    let found_by_sales = actor
+fn create(world: &mut World, said: &Statement, act: &Act) -> Result<Saved, Refused> {
+    act.by.may_create_lead()?;
+    let lead_id: LeadId = act.ids.next();
+    let known_since = said.created_at.map_or(act.now, |at| at.min(act.now));
+    let found_by_sales = act
+        .by
         .person()
         .filter(|person| person.role == Role::Sales)
         .map(|person| person.id);
@@ -296,7 +290,7 @@ fn create(
         lead_touch: None,
         archived_at: None,
         created_at: known_since,
-        updated_at: now,
+        updated_at: act.now,
     };
     let mut draft = Draft {
         lead,
@@ -304,27 +298,27 @@ fn create(
         after: Facts::new(),
         before: Facts::new(),
     };
-    take_over(&mut draft, world, said, actor, now, ids)?;
+    take_over(&mut draft, world, said, act)?;
     if let Some(touch) = said.touch() {
         draft.after.insert("first_touch".into(), json!(touch));
-        draft.begin_with(touch, said, actor, now, ids);
+        draft.begin_with(touch, said, act);
     }
-    let form_id: Option<FormId> = if let Actor::Form(id) = actor {
-        Some(*id)
+    let form_id: Option<FormId> = if let Actor::Form(id) = act.by {
+        Some(id)
     } else {
         None
     };
-    let cycle = Cycle::first(&draft.lead, form_id, world.agreement.number, ids);
+    let cycle = Cycle::first(&draft.lead, form_id, world.agreement.number, &act.ids);
     let transition = Transition {
-        id: ids.next(),
+        id: act.ids.next(),
         lead_id,
         cycle: 1,
         from: None,
         to: Stage::Lead,
         at: known_since,
-        actor_kind: actor.kind(),
-        actor_id: actor.id(),
-        on_behalf_of: actor.on_behalf_of(),
+        actor_kind: act.by.kind(),
+        actor_id: act.by.id(),
+        on_behalf_of: act.by.on_behalf_of(),
         reason: None,
         note: None,
         until: None,
@@ -354,61 +348,40 @@ fn create(
 }
 
 /// Take over what a statement says of identifiers, fields and company; refused before anything is changed.
-fn take_over(
-    draft: &mut Draft,
-    world: &mut World,
-    said: &Statement,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &mut Ids,
-) -> Result<(), Refused> {
+fn take_over(draft: &mut Draft, world: &mut World, said: &Statement, act: &Act) -> Result<(), Refused> {
     let news = said.keys().into_iter().filter(|key| draft.is_new(world, key));
     let news: BTreeSet<Key> = news.collect();
     draft.within_limits(|kind| {
         draft.lead.of_kind(kind).count() + news.iter().filter(|key| key.kind == kind).count()
     })?;
-    let at = observed(said, now);
-    draft.add_identifiers(world, said, now, ids);
-    draft.state(world, &said.text, &said.custom, at, actor, now, ids);
+    let at = observed(said, act.now);
+    draft.add_identifiers(world, said, act);
+    draft.state(world, &said.text, &said.custom, at, act);
     if let Some(company) = &said.company
         && *company != CompanyStatement::default()
     {
-        draft.join(world, Some(company), at, actor, now, ids);
+        draft.join(world, Some(company), at, act);
     }
     if let Some(domain) = said.company_of_email() {
-        draft.join_by_email(world, domain, at, actor, now, ids);
+        draft.join_by_email(world, domain, at, act);
     }
     Ok(())
 }
 
-fn update(
-    world: &mut World,
-    lead_id: LeadId,
-    said: &Statement,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &mut Ids,
-) -> Result<Vec<Change>, Refused> {
-    let mut draft = Draft::of(world, lead_id, actor)?;
-    take_over(&mut draft, world, said, actor, now, ids)?;
+fn update(world: &mut World, lead_id: LeadId, said: &Statement, act: &Act) -> Result<Vec<Change>, Refused> {
+    let mut draft = Draft::of(world, lead_id, &act.by)?;
+    take_over(&mut draft, world, said, act)?;
     if let (None, Some(touch)) = (&draft.lead.first_touch, said.touch()) {
         draft.before.insert("first_touch".into(), Value::Null);
         draft.after.insert("first_touch".into(), json!(touch));
-        draft.begin_with(touch, said, actor, now, ids);
+        draft.begin_with(touch, said, act);
     }
-    Ok(draft.finish(world, now))
+    Ok(draft.finish(world, act.now))
 }
 
 /// Change a lead as a merge patch says.
-pub fn edit(
-    world: &mut World,
-    lead_id: LeadId,
-    edit: &Edit,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &mut Ids,
-) -> Result<Vec<Change>, Refused> {
-    let mut draft = Draft::of(world, lead_id, actor)?;
+pub fn edit(world: &mut World, lead_id: LeadId, edit: &Edit, act: &Act) -> Result<Vec<Change>, Refused> {
+    let mut draft = Draft::of(world, lead_id, &act.by)?;
     // A field that is no longer declared can still be emptied.
     let stated = edit
         .custom
@@ -418,13 +391,13 @@ pub fn edit(
     if !faults.is_empty() {
         return Err(Refused::Invalid(faults));
     }
-    draft.replace_identifiers(world, edit, now, ids)?;
+    draft.replace_identifiers(world, edit, act)?;
     draft.within_limits(|kind| draft.lead.of_kind(kind).count())?;
-    draft.state(world, &edit.text, &edit.custom, now, actor, now, ids);
+    draft.state(world, &edit.text, &edit.custom, act.now, act);
     if let Some(company) = &edit.company {
-        draft.join(world, company.as_ref(), now, actor, now, ids);
+        draft.join(world, company.as_ref(), act.now, act);
     }
-    Ok(draft.finish(world, now))
+    Ok(draft.finish(world, act.now))
 }
 
 fn observed(said: &Statement, now: Timestamp) -> Timestamp {

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use crate::access::Actor;
+use crate::act::Act;
 use crate::change::Change;
-use crate::id::Ids;
 use crate::instant::Timestamp;
 use crate::leads::change::{CompanyChange, LeadChange};
 use crate::leads::fields::{About, FieldValue, Source, is_empty};
@@ -27,14 +26,7 @@ pub(super) struct Said {
 impl Said {
     /// Keep the statement unless it is known: the newest one of its kind says the same, or, where it is of an earlier
     /// date, it was itself said before. Answer the value that wins now.
-    pub(super) fn record(
-        self,
-        world: &mut World,
-        changes: &mut Vec<Change>,
-        actor: &Actor,
-        now: Timestamp,
-        ids: &mut Ids,
-    ) -> Option<Value> {
+    pub(super) fn record(self, world: &mut World, changes: &mut Vec<Change>, act: &Act) -> Option<Value> {
         let source = self.source;
         let statements = world
             .statements
@@ -44,7 +36,7 @@ impl Said {
         let newest_id = newest.map(|newest| newest.id);
         // What is said now comes after what was said, whatever another machine's clock showed.
         let observed_at = match newest {
-            Some(newest) if self.observed_at == now && newest.observed_at > now => {
+            Some(newest) if self.observed_at == act.now && newest.observed_at > act.now => {
                 newest.observed_at.plus_millis(1)
             }
             _ => self.observed_at,
@@ -53,20 +45,20 @@ impl Said {
         let is_itself = |known: &FieldValue| {
             (known.source, known.observed_at, &known.value) == (source, observed_at, &self.value)
         };
-        let is_known = is_newest || (self.observed_at < now && statements.all().any(is_itself));
+        let is_known = is_newest || (self.observed_at < act.now && statements.all().any(is_itself));
         let says_nothing = is_empty(&self.value) && (source != Source::Hand || statements.winner().is_none());
         if is_known || says_nothing {
             return None;
         }
         let statement = FieldValue {
-            id: ids.next_after(newest_id),
+            id: act.ids.next_after(newest_id),
             about: self.about,
             field: self.field,
             value: self.value,
             source,
             observed_at,
-            recorded_at: now,
-            by: actor.id(),
+            recorded_at: act.now,
+            by: act.by.id(),
         };
         changes.push(match self.about {
             About::Lead(_) => LeadChange::FieldStated(statement.clone()).into(),

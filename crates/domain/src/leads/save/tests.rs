@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::access::Person;
+use crate::access::{Actor, Person};
+use crate::id::Ids;
 use crate::leads::change::LeadChange;
 use crate::leads::custom::{CustomField, CustomType};
 use crate::leads::fields::{About, winner};
@@ -14,14 +15,14 @@ fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(1_767_225_600_000 + millis)
 }
 
-fn key(ids: &mut Ids) -> Actor {
+fn key(ids: &Ids) -> Actor {
     Actor::Key {
         id: ids.next(),
         on_behalf_of: None,
     }
 }
 
-fn user(ids: &mut Ids) -> Actor {
+fn user(ids: &Ids) -> Actor {
     Actor::User(Person {
         id: ids.next(),
         role: Role::Marketing,
@@ -44,14 +45,8 @@ fn named(email: &str, first: &str) -> Statement {
     }
 }
 
-fn put(
-    world: &mut World,
-    said: &Statement,
-    actor: &Actor,
-    now: i64,
-    ids: &mut Ids,
-) -> Result<Saved, Refused> {
-    upsert(world, said, OnConflict::Refuse, actor, at(now), ids)
+fn put(world: &mut World, said: &Statement, actor: &Actor, now: i64, ids: &Ids) -> Result<Saved, Refused> {
+    upsert(world, said, OnConflict::Refuse, &Act::test(actor, at(now), ids))
 }
 
 #[test]
@@ -152,7 +147,7 @@ fn who_was_taken_out_of_a_company_by_hand_stays_out() {
         company: Some(None),
         ..Edit::default()
     };
-    edit(&mut world, lead_id, &out, &person, at(1), &mut ids).unwrap();
+    edit(&mut world, lead_id, &out, &Act::test(&person, at(1), &mut ids)).unwrap();
     assert_eq!(world.leads[&lead_id].company_id, None);
     for actor in [key(&mut ids), person] {
         let again = put(&mut world, &said, &actor, 2, &mut ids).unwrap();
@@ -342,11 +337,22 @@ fn a_patch_sets_the_primary_email_and_may_not_take_another_leads() {
         email: Email::parse(email).ok(),
         ..Edit::default()
     };
-    let taken = edit(&mut world, a, &primary("b@example.com"), &person, at(1), &mut ids);
+    let taken = edit(
+        &mut world,
+        a,
+        &primary("b@example.com"),
+        &Act::test(&person, at(1), &mut ids),
+    );
     let mut both = vec![a, b];
     both.sort_unstable();
     assert_eq!(taken, Err(Refused::IdentifiersConflict(both)));
-    edit(&mut world, a, &primary("c@example.com"), &person, at(2), &mut ids).unwrap();
+    edit(
+        &mut world,
+        a,
+        &primary("c@example.com"),
+        &Act::test(&person, at(2), &mut ids),
+    )
+    .unwrap();
     let lead = &world.leads[&a];
     assert_eq!(
         (lead.email(), lead.of_kind(Kind::Email).count(), lead.version),
@@ -357,7 +363,7 @@ fn a_patch_sets_the_primary_email_and_may_not_take_another_leads() {
         ..Edit::default()
     };
     assert_eq!(
-        edit(&mut world, a, &nobody, &person, at(3), &mut ids),
+        edit(&mut world, a, &nobody, &Act::test(&person, at(3), &mut ids)),
         Err(Refused::NoIdentifier)
     );
 }
@@ -423,7 +429,7 @@ fn a_field_that_is_no_longer_declared_can_be_emptied() {
         custom: BTreeMap::from([("seats".into(), Value::Null)]),
         ..Edit::default()
     };
-    edit(&mut world, id, &empty, &person, at(1), &mut ids).unwrap();
+    edit(&mut world, id, &empty, &Act::test(&person, at(1), &mut ids)).unwrap();
     assert!(world.leads[&id].profile.custom.is_empty());
 }
 

@@ -1,31 +1,24 @@
 //! Who works a lead, and whether anybody does: archive, assign.
 
 use super::Refused;
-use crate::access::Actor;
 use crate::access::account::User;
+use crate::act::Act;
 use crate::change::Change;
 use crate::fault::Fault;
 use crate::id::LeadId;
-use crate::instant::Timestamp;
 use crate::leads::change::LeadChange;
 use crate::world::World;
 
 /// Put a lead away, or take it up again; nothing where it is so already.
-pub fn archive(
-    world: &mut World,
-    lead_id: LeadId,
-    away: bool,
-    actor: &Actor,
-    now: Timestamp,
-) -> Result<Option<Change>, Refused> {
+pub fn archive(world: &mut World, lead_id: LeadId, away: bool, act: &Act) -> Result<Option<Change>, Refused> {
     let lead = world.leads.get_mut(&lead_id).ok_or(Refused::NoSuchLead)?;
-    actor.may_edit(lead.owner_id)?;
+    act.by.may_edit(lead.owner_id)?;
     if lead.archived_at.is_some() == away {
         return Ok(None);
     }
-    lead.archived_at = away.then_some(now);
+    lead.archived_at = away.then_some(act.now);
     lead.version += 1;
-    lead.updated_at = now.max(lead.updated_at);
+    lead.updated_at = act.now.max(lead.updated_at);
     let lead = Box::new(lead.clone());
     Ok(Some(if away {
         Change::Lead(LeadChange::Archived(lead))
@@ -39,12 +32,11 @@ pub fn assign(
     world: &mut World,
     lead_id: LeadId,
     to: Option<&User>,
-    actor: &Actor,
-    now: Timestamp,
+    act: &Act,
 ) -> Result<Option<Change>, Refused> {
     let lead = world.leads.get_mut(&lead_id).ok_or(Refused::NoSuchLead)?;
     let owner = to.map(|user| user.id);
-    actor.may_assign(lead.owner_id, owner)?;
+    act.by.may_assign(lead.owner_id, owner)?;
     if to.is_some_and(|user| !user.works_leads()) {
         return Err(Refused::Invalid(vec![Fault::new(
             "/owner_id",
@@ -58,7 +50,7 @@ pub fn assign(
     let from = std::mem::replace(&mut lead.owner_id, owner);
     lead.previous_owner_id = from.or(lead.previous_owner_id);
     lead.version += 1;
-    lead.updated_at = now.max(lead.updated_at);
+    lead.updated_at = act.now.max(lead.updated_at);
     Ok(Some(Change::Lead(LeadChange::Assigned {
         lead: Box::new(lead.clone()),
         from,

@@ -14,7 +14,6 @@ use self::year::{Stopped, Tally, Year};
 use crate::access::admin::{self, CannotCreate};
 use crate::ambient::Ambient;
 use crate::program::app::App;
-use crate::program::serve;
 
 const DAY: i64 = 86_400_000;
 
@@ -58,15 +57,7 @@ pub async fn fill(app: web::Data<App>, seed: u64, to: Timestamp) -> Result<Demo,
     let at = Ambient::manual(from, seed);
     let password = admin::make_password();
     let (email, name) = cast::ADMIN;
-    admin::create_admin(
-        &app.db,
-        &app.passwords,
-        email,
-        name,
-        &password,
-        serve::stamp(&at, "demo"),
-    )
-    .await?;
+    admin::create_admin(&app.db, &app.passwords, email, name, &password, at.act("demo")).await?;
 
     let plan = Plan::draw(seed, from, to);
     let mut year = Year::found(app, seed, from).await?;

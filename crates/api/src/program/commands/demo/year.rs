@@ -6,6 +6,7 @@ use actix_web::web;
 use serde_json::json;
 use tandem_domain::access::account::{Team, User};
 use tandem_domain::access::{Actor, Person, Role};
+use tandem_domain::act;
 use tandem_domain::capture::CaptureChange;
 use tandem_domain::capture::{Form, make_form};
 use tandem_domain::change::Change;
@@ -23,7 +24,7 @@ use tandem_domain::settings::SettingChange;
 use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
 use tandem_domain::world::World;
 use tandem_store as store;
-use tandem_store::{Stamp, StoreError};
+use tandem_store::StoreError;
 
 use super::cast;
 use super::plan::{Act, Entry, Plan, Who};
@@ -83,12 +84,12 @@ impl Year {
             deals: HashMap::new(),
             tally: Tally::default(),
         };
-        let mut stamp = year.stamp(Actor::System("demo"), at);
-        let tx = year.app.db.begin(stamp.clone()).await?;
+        let mut act = year.act_of(Actor::System("demo"), at);
+        let tx = year.app.db.begin(act.clone()).await?;
         let mut changes = settings(at);
         for (email, name, role) in cast::TEAM {
             let user = User {
-                id: stamp.ids().next(),
+                id: act.ids.next(),
                 version: 1,
                 email: email.into(),
                 name: name.into(),
@@ -111,7 +112,7 @@ impl Year {
                 .filter(|user| is_in.contains(&user.role))
                 .map(|user| user.id);
             let team = Team {
-                id: stamp.ids().next(),
+                id: act.ids.next(),
                 version: 1,
                 name: title.into(),
                 members: tandem_domain::access::account::ascending(members.collect()),
@@ -123,13 +124,13 @@ impl Year {
         store::write(&tx, &changes).await?;
         tx.commit().await?;
 
-        stamp = year.stamp(year.actor(cast::MARKETING), at);
-        let tx = year.app.db.begin(stamp.clone()).await?;
+        act = year.act_of(year.actor(cast::MARKETING), at);
+        let tx = year.app.db.begin(act.clone()).await?;
         let mut changes = vec![];
         for plan in &cast::FORMS {
             let key = FormKey::generate().reveal().to_owned();
             let custom = ["fleet_size"];
-            let made = make_form(cast::form(plan), key, &custom, &stamp.actor, at, &mut stamp.ids());
+            let made = make_form(cast::form(plan), key, &custom, &act.by, at, &act.ids);
             let (form, key) = made.map_err(|error| Stopped::Refused(at, error.to_string()))?;
             year.forms.push(form.clone());
             changes.extend([form.created().into(), CaptureChange::KeyWritten(key).into()]);
@@ -153,9 +154,9 @@ impl Year {
                 continue;
             };
             let form_id = self.forms[*form].id;
-            let stamp = self.stamp(Actor::Form(form_id), entry.at);
-            let id: SubmissionId = stamp.ids().next();
-            items.push(Item::new(stamp, id, form_id, (**posted).clone(), None, false));
+            let act = self.act_of(Actor::Form(form_id), entry.at);
+            let id: SubmissionId = act.ids.next();
+            items.push(Item::new(act, id, form_id, (**posted).clone(), None, false));
         }
         if items.is_empty() {
             return Ok(());
@@ -175,8 +176,8 @@ impl Year {
             return Ok(());
         };
         let said: Vec<Statement> = entries.iter().map(|entry| statement(plan, entry)).collect();
-        let stamp = self.stamp(Actor::System("demo"), first.at);
-        let tx = self.app.db.begin(stamp).await?;
+        let act = self.act_of(Actor::System("demo"), first.at);
+        let tx = self.app.db.begin(act).await?;
         let mut world = store::leads::world(&tx, &said).await?;
         let wanted = store::deals::Wanted {
             lead_ids: world.leads.keys().copied().collect(),
@@ -186,11 +187,11 @@ impl Year {
         let mut parts = vec![];
         for (entry, said) in entries.iter().zip(&said) {
             let by = entry.by.map_or(Actor::System("demo"), |place| self.actor(place));
-            let stamp = self.stamp(by, entry.at);
+            let act = self.act_of(by, entry.at);
             let changes = self
-                .act(&mut world, entry, said, &stamp)
+                .act(&mut world, entry, said, &act)
                 .map_err(|error| Stopped::Refused(entry.at, error))?;
-            parts.push((stamp, changes));
+            parts.push((act, changes));
         }
         store::write_all(&tx, &parts).await?;
         Ok(tx.commit().await?)
@@ -201,27 +202,25 @@ impl Year {
         world: &mut World,
         entry: &Entry,
         said: &Statement,
-        stamp: &Stamp,
+        act: &act::Act,
     ) -> Result<Vec<Change>, String> {
         let text = |error: &dyn std::fmt::Display| format!("{:?}: {error}", entry.act);
-        let (actor, at) = (&stamp.actor, entry.at);
+        let at = entry.at;
         if let Act::Meet { .. } = &entry.act {
             self.tally.count("met");
-            let saved = save::upsert(world, said, OnConflict::Refuse, actor, at, &mut stamp.ids());
+            let saved = save::upsert(world, said, OnConflict::Refuse, act);
             return saved.map(|saved| saved.changes).map_err(|error| text(&error));
         }
         let lead = self
             .lead(world, said)
             .ok_or_else(|| text(&"there is no such lead"))?;
-        let live = deals::Act::live(actor, at);
         let deal = self.deals.get(&entry.who).copied();
         let no_deal = || text(&"there is no such deal");
         match &entry.act {
             Act::Submit { .. } | Act::Meet { .. } => Ok(vec![]),
             Act::Move(asked) => {
                 self.tally.count("moves");
-                lifecycle::move_lead(world, lead, asked, actor, at, &mut stamp.ids())
-                    .map_err(|error| text(&error))
+                lifecycle::move_lead(world, lead, asked, act).map_err(|error| text(&error))
             }
             Act::Open {
                 name,
@@ -239,8 +238,7 @@ impl Year {
                     ),
                     ..OpenDeal::default()
                 };
-                let (id, changes) =
-                    deals::open(world, &asked, &live, &mut stamp.ids()).map_err(|error| text(&error))?;
+                let (id, changes) = deals::open(world, &asked, act).map_err(|error| text(&error))?;
                 self.deals.insert(entry.who, id);
                 Ok(changes)
             }
@@ -250,7 +248,7 @@ impl Year {
                     note: None,
                 };
                 let deal = deal.ok_or_else(no_deal)?;
-                deals::move_to(world, deal, &asked, &live, &mut stamp.ids()).map_err(|error| text(&error))
+                deals::move_to(world, deal, &asked, act).map_err(|error| text(&error))
             }
             Act::Close(asked) => {
                 self.tally.count(match asked.outcome {
@@ -258,7 +256,7 @@ impl Year {
                     deals::Outcome::Lost => "lost",
                 });
                 let deal = deal.ok_or_else(no_deal)?;
-                deals::close(world, deal, asked, &live, &mut stamp.ids()).map_err(|error| text(&error))
+                deals::close(world, deal, asked, act).map_err(|error| text(&error))
             }
         }
     }
@@ -277,12 +275,12 @@ impl Year {
         })
     }
 
-    /// A stamp as a request of that instant has it.
-    fn stamp(&mut self, actor: Actor, at: Timestamp) -> Stamp {
+    /// What a request of that instant does.
+    fn act_of(&mut self, actor: Actor, at: Timestamp) -> act::Act {
         self.drawn += 1;
         let seed = tandem_domain::id::splitmix64(self.seed ^ tandem_domain::id::splitmix64(self.drawn));
         let request: RequestId = Ids::new(at, !seed).next();
-        Stamp::new(actor, request.to_string(), at, seed)
+        act::Act::new(actor, request.to_string(), at, seed)
     }
 }
 
