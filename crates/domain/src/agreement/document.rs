@@ -5,7 +5,7 @@
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
-use super::conditions::{Condition, Field, Known, Needs, Origin, Place};
+use super::conditions::{Condition, Field, Known, Needs, Origin, Place, Standard};
 use super::reader::{Reader, below};
 use super::scoring::Scoring;
 use crate::fault::Fault;
@@ -50,12 +50,13 @@ impl Rules {
         rules.filter(|_| faults.is_empty()).ok_or(faults)
     }
 
-    /// What has to be loaded to judge a lead by them.
+    /// What has to be loaded to judge a lead by them. An MQL must be contactable, whatever the agreement says.
     pub fn needs(&self) -> Needs {
         let mut needs = self.scoring.needs();
         let conditions = [&self.icp, &self.mql].into_iter().chain(&self.unless);
         conditions.for_each(|condition| condition.needs(&mut needs));
         needs.fields.extend(self.required_fields.iter().cloned());
+        needs.fields.insert(Field::Standard(Standard::Contactable));
         needs
     }
 }

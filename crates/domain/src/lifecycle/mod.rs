@@ -1,6 +1,7 @@
 //! Stages and cycles: which moves exist, who may make them, and what they leave behind.
 
 mod cycle;
+pub mod mql;
 mod step;
 #[cfg(test)]
 mod tests;
