@@ -36,11 +36,6 @@ impl Reader {
         self.faults
     }
 
-    /// How many faults were found so far.
-    pub fn fault_count(&self) -> usize {
-        self.faults.len()
-    }
-
     /// Record a fault.
     pub fn fault(&mut self, at: impl Into<String>, code: &'static str, detail: impl Display) {
         self.faults.push(Fault::new(at, code, detail.to_string()));

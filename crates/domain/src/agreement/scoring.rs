@@ -1,10 +1,13 @@
 //! The scoring section of the agreement: points rules, groups, maxima and bands, read and compiled.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::conditions::{Condition, History, Known, Needs, Place, Query, read_query};
 use super::reader::{Reader, below};
@@ -52,18 +55,28 @@ impl Points {
     }
 }
 
-impl fmt::Display for Points {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0 as f64 / 1000.0)
-    }
-}
-
 impl Serialize for Points {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.0 % 1000 == 0 {
             return serializer.serialize_i64(self.0 / 1000);
         }
         serializer.serialize_f64(self.0 as f64 / 1000.0)
+    }
+}
+
+impl PartialSchema for Points {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::Number))
+            .description(Some("Points, with at most three decimals."))
+            .examples([12.5])
+            .into()
+    }
+}
+
+impl ToSchema for Points {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Points")
     }
 }
 

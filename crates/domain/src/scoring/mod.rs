@@ -15,11 +15,11 @@ use crate::instant::Timestamp;
 
 /// How often an instant at which the score might change is looked at before one is given that may be too early.
 const MOST_LOOKS: usize = 64;
-/// How many events may leave their windows before the same.
+/// How many departures of events from their windows are looked at before the same.
 const MOST_DEPARTURES: usize = 2_000;
 
 /// A lead's score at an instant.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Score {
     /// Who the lead is, in whole points: the floor of the exact value.
     pub fit: i64,
@@ -30,6 +30,7 @@ pub struct Score {
     /// The exact values.
     pub exact: Exact,
     /// The bands of both sides, such as `A1`, where the agreement has bands.
+    #[schema(max_length = 16, example = "A1")]
     pub band: Option<String>,
     /// What it consists of. Those of a side add up to its exact value.
     pub contributions: Vec<Contribution>,
@@ -40,7 +41,7 @@ pub struct Score {
 }
 
 /// The exact values of a score.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Exact {
     /// Who the lead is.
     pub fit: Points,
@@ -51,7 +52,7 @@ pub struct Exact {
 }
 
 /// One line of a score.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Contribution {
     /// The side to whose exact value it adds.
     pub side: SideName,
@@ -200,14 +201,15 @@ impl<'a> Scored<'a> {
     /// The first instant after this one at which a side has another exact value.
     fn next_change(&self, at: Timestamp, now: (i64, i64)) -> Option<Timestamp> {
         let mut look = at;
+        let mut departures = MOST_DEPARTURES;
         for _ in 0..MOST_LOOKS {
             let fit = self.fit.iter().filter_map(|when| when.next_change(look)).min();
             look = fit
                 .into_iter()
-                .chain(self.next_departure(look))
+                .chain(self.next_departure(look, &mut departures))
                 .chain(self.next_arrival(look))
                 .min()?;
-            if self.exact(look) != now {
+            if departures == 0 || self.exact(look) != now {
                 break;
             }
         }
@@ -222,8 +224,9 @@ impl<'a> Scored<'a> {
         arrivals.min().map(Timestamp::from_millis)
     }
 
-    /// The first instant at which events leave their windows and the side's value changes by it.
-    fn next_departure(&self, at: Timestamp) -> Option<Timestamp> {
+    /// The first instant at which events leave their windows and the side's value changes by it, or at which no more of
+    /// them may be looked at.
+    fn next_departure(&self, at: Timestamp, most: &mut usize) -> Option<Timestamp> {
         let side = &self.scoring.engagement;
         let mut sums = self.engagement_sums(at.millis());
         let now = Bounded::of(side, &sums).total;
@@ -233,7 +236,8 @@ impl<'a> Scored<'a> {
             .map(|seen| seen.departures(at.millis()).peekable())
             .collect();
         let mut look = None;
-        for _ in 0..MOST_DEPARTURES {
+        while *most > 0 {
+            *most -= 1;
             look = Some(
                 departures
                     .iter_mut()

@@ -496,7 +496,7 @@ proptest! {
     fn only_the_newest_1000_events_of_a_type_are_seen(seed in any::<u64>()) {
         let mut draw = Draw(seed);
         let document = draw.scoring();
-        let events = 1_000 + draw.below(300);
+        let events = 1_400 + draw.below(300);
         let mut raw = draw.facts(events);
         raw.events.iter_mut().for_each(|event| event.kind = KINDS[usize::from(draw.one_in(9))]);
         let (scoring, facts) = (scoring_of(&document), facts_of(&raw));
@@ -519,4 +519,47 @@ proptest! {
             prop_assert!(valid_until <= change, "{valid_until} {change} {document}");
         }
     }
+}
+
+#[test]
+fn the_1001st_event_is_not_seen_and_said_to_be_missing() {
+    let document = json!({
+        "fit": {"max": 100, "rules": []},
+        "engagement": {"max": 100, "rules": [{
+            "id": "e", "label": "E", "event": "page_view", "points": 1, "within": "1d",
+            "where": [{"property": "n", "op": "eq", "value": 1}],
+        }]},
+    });
+    let scoring = scoring_of(&document);
+    // The oldest event is the only one that matches.
+    let facts = |past: i64, ahead: i64| {
+        let events = (-ahead..past).map(|age| RawEvent {
+            kind: "page_view",
+            id: u128::try_from(5_000 - age).unwrap(),
+            at: NOW - age * 1_000,
+            url: None,
+            properties: (age == past - 1)
+                .then(|| ("n".to_owned(), json!(1)))
+                .into_iter()
+                .collect(),
+        });
+        facts_of(&RawFacts {
+            fields: vec![],
+            events: events.collect(),
+        })
+    };
+    let of = |facts: &Facts, at: i64| {
+        let score = score(facts, &scoring, Timestamp::from_millis(at));
+        (
+            score.engagement,
+            score.truncated,
+            score.valid_until.map(|until| until.millis() - NOW),
+        )
+    };
+    let leaves = 86_400_000 - 999_000 + 1;
+    assert_eq!(of(&facts(1_000, 0), NOW), (1, false, Some(leaves)));
+    assert_eq!(of(&facts(1_001, 0), NOW), (0, true, None));
+    // One that lies ahead will be the newest, and then the oldest is no longer seen.
+    assert_eq!(of(&facts(1_000, 1), NOW), (1, false, Some(1_000)));
+    assert_eq!(of(&facts(1_000, 1), NOW + 1_000), (0, true, None));
 }

@@ -48,6 +48,10 @@ impl Value {
     pub fn to_json(&self) -> Json {
         match self {
             Value::Text(text) => Json::from(text.as_str()),
+            // Whole numbers are written as such.
+            Value::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+                Json::from(*number as i64)
+            }
             Value::Number(number) => Json::from(*number),
             Value::Money(money) => serde_json::json!(money),
             Value::Boolean(is) => Json::from(*is),

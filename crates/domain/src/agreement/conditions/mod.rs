@@ -14,6 +14,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use crate::duration::Duration;
 use crate::id::FormId;
 use crate::tracking::events::EventKind;
@@ -86,7 +88,8 @@ impl Count {
 }
 
 /// A part of the score.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ScorePart {
     /// Who the lead is.
     Fit,

@@ -1,5 +1,6 @@
 //! Conditions against facts: resolved once, they answer for any instant from then on as long as nothing new happens.
 
+use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::compare::{Comparison, Holds, Value};
@@ -26,19 +27,21 @@ pub struct Verdict {
 }
 
 /// A part of a condition that decided about it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Evidence {
     /// A field, with its value unless that is missing.
     Field {
         /// The field's name.
         field: String,
         /// Its value.
+        #[serde(skip_serializing_if = "Option::is_none")]
         value: Option<Json>,
     },
     /// Events of a type.
     Events {
-        /// The type.
-        event: EventKind,
+        /// The type's name.
+        event: String,
         /// The matching ones, newest first, as far as they decide.
         event_ids: Vec<EventId>,
     },
@@ -225,7 +228,7 @@ impl Node<'_> {
                 value: value.map(Value::to_json),
             }),
             Node::Events(kind, seen, _) => found.push(Evidence::Events {
-                event: (*kind).clone(),
+                event: kind.name().to_owned(),
                 event_ids: seen.ids(at).collect(),
             }),
             Node::Score(part, points, ..) => found.push(Evidence::Score {
