@@ -276,10 +276,9 @@ fn every_fault_of_the_plain_sections_is_found() {
             json!({"code": "x", "label": "X", "then": "nurture"}),
         ),
         ("/reasons/loss/0/requires", json!(["note", "note", "luck"])),
-        ("/calendar/timezone", json!("Europe/Atlantis")),
+        ("/calendar/timezone", json!(5)),
         ("/calendar/week/mon", json!([["09:00"]])),
         ("/calendar/week/day", json!([])),
-        ("/calendar/holidays", json!(["2026-02-30"])),
         ("/review/every", json!("1 week")),
     ]);
     let expected = [
@@ -303,10 +302,9 @@ fn every_fault_of_the_plain_sections_is_found() {
         ("/commitments/sales/first_contact_from", "not_allowed"),
         ("/commitments/sales/review_within", "not_allowed"),
         ("/commitments/sales/attempts/count", "out_of_range"),
-        ("/calendar/timezone", "invalid_format"),
+        ("/calendar/timezone", "invalid_type"),
         ("/calendar/week/day", "unknown_field"),
-        ("/calendar/week/mon/0", "invalid_format"),
-        ("/calendar/holidays/0", "invalid_format"),
+        ("/calendar/week/mon/0", "invalid_type"),
         ("/review/every", "invalid_format"),
     ];
     let found: BTreeSet<_> = faults.iter().map(|(at, code)| (at.as_str(), *code)).collect();
@@ -326,6 +324,29 @@ fn a_draft_may_be_incomplete_but_not_wrong() {
     let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
     assert_eq!(pointers, ["/icp/any", "/scoring/fit/max"]);
     assert!(read(&json!({})).is_err());
+}
+
+#[test]
+fn working_hours_must_make_sense() {
+    let found = faults(&[
+        ("/calendar/timezone", json!("Europe/Atlantis")),
+        (
+            "/calendar/week/mon",
+            json!([["09:00", "13:00"], ["12:00", "18:00"]]),
+        ),
+        ("/calendar/holidays", json!(["2026-02-30"])),
+        ("/commitments/marketing/feedback_within", json!("1w")),
+    ]);
+    let pointers: Vec<&str> = found.iter().map(|(at, _)| at.as_str()).collect();
+    let expected = [
+        "/commitments/marketing/feedback_within",
+        "/calendar/timezone",
+        "/calendar/week/mon/1",
+        "/calendar/holidays/0",
+    ];
+    assert_eq!(pointers, expected);
+    let never_open = faults(&[("/calendar/week", json!({}))]);
+    assert_eq!(never_open[0].0, "/calendar/week");
 }
 
 #[test]
