@@ -7,6 +7,7 @@ use super::conditions::{Condition, Field, Known, Needs, Origin, Place, Standard}
 use super::reader::{Reader, below};
 use super::scoring::Scoring;
 use crate::clocks::{Calendar, CalendarDocument, Promise, TimeBase};
+use crate::duration::Unit;
 use crate::fault::Fault;
 
 /// The lists of reasons, and whether theirs move a lead.
@@ -38,6 +39,8 @@ pub struct Rules {
     pub unless: Option<Condition>,
     /// How leads are scored.
     pub scoring: Scoring,
+    /// What the document may say but probably does not mean.
+    pub warnings: Vec<Fault>,
 }
 
 impl Rules {
@@ -45,8 +48,9 @@ impl Rules {
     pub fn read(document: &Json, before: Option<&Json>, known: &Known<'_>) -> Result<Self, Vec<Fault>> {
         let mut reader = Reader::new();
         let rules = read(document, before, known, &mut reader);
-        let faults = reader.into_faults();
-        rules.filter(|_| faults.is_empty()).ok_or(faults)
+        let (faults, warnings) = reader.into_faults_and_warnings();
+        let rules = rules.filter(|_| faults.is_empty()).ok_or(faults)?;
+        Ok(Self { warnings, ..rules })
     }
 
     /// What has to be loaded to judge a lead by them. An MQL must be contactable, whatever the agreement says.
@@ -87,13 +91,11 @@ fn read(document: &Json, before: Option<&Json>, known: &Known<'_>, reader: &mut 
     if let Some(json) = reader.required(map, "", "reasons") {
         reasons(json, before.and_then(|before| before.get("reasons")), reader);
     }
-    let time = map
-        .get("commitments")
-        .and_then(|json| commitments(json, known, reader));
-    match map.get("calendar") {
-        Some(json) => drop(calendar(json, reader)),
-        None if time == Some(TimeBase::Business) => drop(reader.required(map, "", "calendar")),
-        None => {}
+    let longest_day = map.get("calendar").and_then(|json| calendar(json, reader));
+    let time = map.get("commitments");
+    let time = time.and_then(|json| commitments(json, longest_day, known, reader));
+    if time == Some(TimeBase::Business) {
+        reader.required(map, "", "calendar");
     }
     if let Some(json) = map.get("review") {
         review(json, reader);
@@ -105,6 +107,7 @@ fn read(document: &Json, before: Option<&Json>, known: &Known<'_>, reader: &mut 
         required_fields,
         unless,
         scoring: scoring?,
+        warnings: vec![],
     })
 }
 
@@ -180,7 +183,12 @@ fn nurture_of(json: &Json, known: &Known<'_>, reader: &mut Reader) -> Option<Opt
 }
 
 /// Check the commitments; the time in which they run.
-fn commitments(json: &Json, known: &Known<'_>, reader: &mut Reader) -> Option<TimeBase> {
+fn commitments(
+    json: &Json,
+    longest_day: Option<i64>,
+    known: &Known<'_>,
+    reader: &mut Reader,
+) -> Option<TimeBase> {
     let map = reader.object(json, "/commitments", &["marketing", "sales", "shared"])?;
     let time = map.get("sales").and_then(|sales| sales.get("time"));
     let time = time.and_then(|json| reader.word(json, "/commitments/sales/time", &["business", "elapsed"]));
@@ -188,11 +196,12 @@ fn commitments(json: &Json, known: &Known<'_>, reader: &mut Reader) -> Option<Ti
         Some("business") => TimeBase::Business,
         _ => TimeBase::Elapsed,
     };
+    let by = Time { time, longest_day };
     if let Some(json) = map.get("marketing") {
-        marketing(json, time, reader);
+        marketing(json, by, reader);
     }
     if let Some(json) = map.get("sales") {
-        sales(json, time, reader);
+        sales(json, by, reader);
     }
     if let Some(json) = map.get("shared") {
         shared(json, known, reader);
@@ -200,7 +209,7 @@ fn commitments(json: &Json, known: &Known<'_>, reader: &mut Reader) -> Option<Ti
     Some(time)
 }
 
-fn marketing(json: &Json, time: TimeBase, reader: &mut Reader) -> Option<()> {
+fn marketing(json: &Json, by: Time, reader: &mut Reader) -> Option<()> {
     const RATES: [&str; 3] = [
         "min_acceptance_rate",
         "min_field_completeness",
@@ -211,7 +220,7 @@ fn marketing(json: &Json, time: TimeBase, reader: &mut Reader) -> Option<()> {
     let map = reader.object(json, at, &members)?;
     rates(map, at, &RATES, reader);
     wholes(map, at, &[("mqls_per_month", MAX_AMOUNT)], reader);
-    promises(map, at, &["feedback_within"], time, reader);
+    promises(map, at, &["feedback_within"], by, reader);
     Some(())
 }
 
@@ -222,23 +231,23 @@ fn shared(json: &Json, known: &Known<'_>, reader: &mut Reader) -> Option<()> {
     revenue(map.get("revenue")?, "/commitments/shared/revenue", known, reader)
 }
 
-fn sales(json: &Json, time: TimeBase, reader: &mut Reader) -> Option<()> {
+fn sales(json: &Json, by: Time, reader: &mut Reader) -> Option<()> {
     const PROMISES: [&str; 3] = ["review_within", "first_contact_within", "outcome_within"];
     let at = "/commitments/sales";
     let members = [&PROMISES[..], &["first_contact_from", "attempts", "time"]].concat();
     let map = reader.object(json, at, &members)?;
     let from = map.get("first_contact_from");
     from.map(|json| reader.word(json, &below(at, "first_contact_from"), &["handoff", "acceptance"]));
-    promises(map, at, &PROMISES, time, reader);
-    attempts(map.get("attempts")?, &below(at, "attempts"), time, reader)
+    promises(map, at, &PROMISES, by, reader);
+    attempts(map.get("attempts")?, &below(at, "attempts"), by, reader)
 }
 
-fn attempts(json: &Json, at: &str, time: TimeBase, reader: &mut Reader) -> Option<()> {
+fn attempts(json: &Json, at: &str, by: Time, reader: &mut Reader) -> Option<()> {
     let map = reader.object(json, at, &["count", "within", "on_days"])?;
     reader.required(map, at, "count");
     reader.required(map, at, "within");
     wholes(map, at, &[("count", MAX_COUNT), ("on_days", MAX_COUNT)], reader);
-    promises(map, at, &["within"], time, reader);
+    promises(map, at, &["within"], by, reader);
     Some(())
 }
 
@@ -316,7 +325,8 @@ fn reason(json: &Json, at: &str, moves_a_lead: bool, reader: &mut Reader) -> Opt
         .map(str::to_owned)
 }
 
-fn calendar(json: &Json, reader: &mut Reader) -> Option<()> {
+/// Check the working hours; the open milliseconds of the longest day.
+fn calendar(json: &Json, reader: &mut Reader) -> Option<i64> {
     let at = "/calendar";
     let map = reader.object(json, at, &["timezone", "week", "holidays"])?;
     let zone = reader.required(map, at, "timezone");
@@ -340,10 +350,15 @@ fn calendar(json: &Json, reader: &mut Reader) -> Option<()> {
     }
     // What has not its form was reported above; an incomplete one is a draft's.
     let calendar = CalendarDocument::deserialize(json).ok()?;
-    for fault in Calendar::new(&calendar).err().into_iter().flatten() {
-        reader.fault(format!("{at}{}", fault.pointer), fault.code, fault.detail);
+    match Calendar::new(&calendar) {
+        Ok(calendar) => Some(calendar.longest_day()),
+        Err(faults) => {
+            for fault in faults {
+                reader.fault(format!("{at}{}", fault.pointer), fault.code, fault.detail);
+            }
+            None
+        }
     }
-    Some(())
 }
 
 fn review(json: &Json, reader: &mut Reader) -> Option<()> {
@@ -401,15 +416,37 @@ fn words(json: &Json, at: &str, known: &[&str], reader: &mut Reader) -> Option<(
 }
 
 fn durations(map: &Map<String, Json>, at: &str, names: &[&str], reader: &mut Reader) {
-    promises(map, at, names, TimeBase::Elapsed, reader);
+    let by = Time {
+        time: TimeBase::Elapsed,
+        longest_day: None,
+    };
+    promises(map, at, names, by, reader);
 }
 
-fn promises(map: &Map<String, Json>, at: &str, names: &[&str], time: TimeBase, reader: &mut Reader) {
+/// The time in which promises run.
+#[derive(Clone, Copy)]
+struct Time {
+    time: TimeBase,
+    /// The open milliseconds of the longest working day, where the calendar is sound.
+    longest_day: Option<i64>,
+}
+
+fn promises(map: &Map<String, Json>, at: &str, names: &[&str], by: Time, reader: &mut Reader) {
     for name in names {
         let at = below(at, name);
-        let duration = map.get(*name).and_then(|json| reader.duration(json, &at));
-        if let Some(Err(error)) = duration.map(|duration| Promise::new(duration, time)) {
+        let Some(duration) = map.get(*name).and_then(|json| reader.duration(json, &at)) else {
+            continue;
+        };
+        if let Err(error) = Promise::new(duration, by.time) {
             reader.fault(at, "not_allowed", error);
+            continue;
+        }
+        let longest_day = by.longest_day.filter(|_| by.time == TimeBase::Business);
+        if let Some(day) = longest_day.filter(|day| duration.unit() == Unit::Hour && duration.millis() > *day)
+        {
+            let days = duration.millis() as f64 / day as f64;
+            let detail = format!("is open time: {duration} are {days:.1} working days");
+            reader.warning(at, "longer_than_a_day", detail);
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::fault::Fault;
 #[derive(Debug, Default)]
 pub struct Reader {
     faults: Vec<Fault>,
+    warnings: Vec<Fault>,
     is_draft: bool,
 }
 
@@ -36,9 +37,19 @@ impl Reader {
         self.faults
     }
 
+    /// The faults found so far, and what is allowed but probably not meant.
+    pub fn into_faults_and_warnings(self) -> (Vec<Fault>, Vec<Fault>) {
+        (self.faults, self.warnings)
+    }
+
+    /// Record what is allowed but probably not meant.
+    pub fn warning(&mut self, at: impl Into<String>, code: &'static str, detail: impl Display) {
+        self.warnings.push(Fault::new(at, code, detail));
+    }
+
     /// Record a fault.
     pub fn fault(&mut self, at: impl Into<String>, code: &'static str, detail: impl Display) {
-        self.faults.push(Fault::new(at, code, detail.to_string()));
+        self.faults.push(Fault::new(at, code, detail));
     }
 
     /// An object that has no other members than these.

@@ -339,14 +339,31 @@ fn working_hours_must_make_sense() {
     ]);
     let pointers: Vec<&str> = found.iter().map(|(at, _)| at.as_str()).collect();
     let expected = [
-        "/commitments/marketing/feedback_within",
         "/calendar/timezone",
         "/calendar/week/mon/1",
         "/calendar/holidays/0",
+        "/commitments/marketing/feedback_within",
     ];
     assert_eq!(pointers, expected);
     let never_open = faults(&[("/calendar/week", json!({}))]);
     assert_eq!(never_open[0].0, "/calendar/week");
+}
+
+#[test]
+fn hours_beyond_a_working_day_get_a_warning() {
+    let at = "/commitments/sales/review_within";
+    let warnings = |within: &str, time: &str| {
+        let document = altered(&[(at, json!(within)), ("/commitments/sales/time", json!(time))]);
+        let warnings = read(&document).unwrap().warnings.into_iter();
+        warnings
+            .map(|warning| (warning.pointer, warning.detail))
+            .collect::<Vec<_>>()
+    };
+    let detail = "is open time: 24h are 2.7 working days".to_owned();
+    assert_eq!(warnings("24h", "business"), [(at.to_owned(), detail)]);
+    for (within, time) in [("9h", "business"), ("3d", "business"), ("24h", "elapsed")] {
+        assert_eq!(warnings(within, time), [], "{within} {time}");
+    }
 }
 
 #[test]

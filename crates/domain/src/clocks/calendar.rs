@@ -118,6 +118,11 @@ impl Calendar {
         })
     }
 
+    /// The open milliseconds of the longest day of the week.
+    pub fn longest_day(&self) -> i64 {
+        self.week.iter().map(|hours| open_time(hours)).max().unwrap_or(0)
+    }
+
     /// The local date of an instant.
     pub fn date(&self, at: Timestamp) -> Date {
         at.date_in(&self.zone)

@@ -140,14 +140,14 @@ mod tests {
     #[test]
     fn a_lead_is_ready_until_a_window_of_its_evidence_ends() {
         let rules = rules(json!({"all": []}), json!(["email"]));
-        let mut ids = Ids::new(NOW, 0);
+        let ids = Ids::new(NOW, 0);
         let mut lead = facts(&[
             ("email", Value::Boolean(true)),
             ("contactable", Value::Boolean(true)),
             ("email.is_free", Value::Boolean(false)),
             ("company.employees", Value::Number(80.0)),
         ]);
-        let mut event = |age: i64, path: &str| Event {
+        let event = |age: i64, path: &str| Event {
             id: ids.next(),
             at: NOW.plus_millis(-age),
             url: Some(format!("https://example.com{path}")),

@@ -522,7 +522,7 @@ proptest! {
 }
 
 #[test]
-fn the_1001st_event_is_not_seen_and_said_to_be_missing() {
+fn the_1001st_event_is_not_seen_and_the_score_is_truncated() {
     let document = json!({
         "fit": {"max": 100, "rules": []},
         "engagement": {"max": 100, "rules": [{

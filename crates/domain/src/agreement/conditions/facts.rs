@@ -45,7 +45,7 @@ pub struct History(Vec<Event>);
 impl History {
     /// A rule or condition sees at most the newest 1,000 events of its type within its window.
     pub const SEEN: usize = 1_000;
-    /// How many have to be loaded: one more tells whether there are others.
+    /// How many have to be loaded: one more shows whether there are others.
     pub const LOADED: usize = Self::SEEN + 1;
 
     /// No events.

@@ -80,7 +80,7 @@ impl Count {
         })
     }
 
-    /// The number of events beyond which more make no difference.
+    /// The number of events beyond which more change nothing.
     fn enough(&self) -> usize {
         let greatest = self.0.iter().map(|(_, bound)| *bound).max().unwrap_or(0);
         usize::try_from(greatest).unwrap_or(0) + 1
