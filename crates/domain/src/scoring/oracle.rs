@@ -28,6 +28,8 @@ pub struct RawEvent {
 pub struct RawFacts {
     pub fields: Vec<(&'static str, Raw)>,
     pub events: Vec<RawEvent>,
+    /// Fit, engagement and total, in whole points.
+    pub score: [i64; 3],
 }
 
 /// A line: side, rule or kind, thousandths, how many times, event ids.
@@ -203,7 +205,21 @@ pub fn holds(condition: &Json, facts: &RawFacts, at: i64, truncated: &mut bool) 
     if condition.get("field").is_some() {
         return field(condition, facts, at);
     }
-    let (events, is_truncated) = matching(condition, facts, at);
+    if let Some(part) = condition["score"].as_str() {
+        let place = ["fit", "engagement", "total"]
+            .iter()
+            .position(|name| *name == part)
+            .unwrap();
+        let op = condition["op"].as_str().unwrap();
+        let points = facts.score[place] as f64;
+        return order(op, points, &condition["value"], &|json| json.as_f64().unwrap());
+    }
+    let mut query = condition.clone();
+    if let Some(form) = condition.get("form") {
+        query["event"] = json!("form_submit");
+        query["where"] = json!([{"property": "form_id", "op": "eq", "value": form}]);
+    }
+    let (events, is_truncated) = matching(&query, facts, at);
     *truncated |= is_truncated;
     let count = events.len() as f64;
     match condition["count"].as_object() {

@@ -17,7 +17,8 @@ use crate::tracking::events::EventKind;
 
 const NOW: i64 = 1_781_524_800_000; // 2026-06-15T12:00:00Z
 const SPANS: [&str; 6] = ["90s", "30m", "2h", "1d", "14d", "2w"];
-const KINDS: [&str; 3] = ["page_view", "download", "custom.trial"];
+const KINDS: [&str; 4] = ["page_view", "download", "custom.trial", "form_submit"];
+const FORM: &str = "form_01h455vb4pex5vsknk084sn02q";
 const WORDS: [&str; 8] = [
     "Italy",
     "ITALY",
@@ -48,7 +49,7 @@ fn with_known<T>(run: impl FnOnce(&Known<'_>) -> T) -> T {
     let zone = TimeZone::get("Europe/Rome").unwrap();
     run(&Known {
         custom: &custom(),
-        forms: &BTreeSet::new(),
+        forms: &BTreeSet::from([FORM.parse().unwrap()]),
         zone: &zone,
         currency: Currency::EUR,
     })
@@ -102,7 +103,12 @@ fn facts_of(raw: &RawFacts) -> Facts {
             .into_iter()
             .map(|(kind, events)| (kind, History::new(events)))
             .collect(),
-        score: None,
+        score: Some(Standing {
+            fit: raw.score[0],
+            engagement: raw.score[1],
+            total: raw.score[2],
+            valid_until: None,
+        }),
     }
 }
 
@@ -273,7 +279,22 @@ impl Draw {
         filter
     }
 
-    fn condition(&mut self, depth: usize) -> Json {
+    /// A condition of a kind that scoring refuses, or that only names a form.
+    fn rare(&mut self, is_scoring: bool) -> Json {
+        if is_scoring || self.one_in(2) {
+            return json!({"form": FORM, "within": self.of(&SPANS)});
+        }
+        const OPS: [&str; 9] = ["eq", "neq", "in", "not_in", "gt", "gte", "lt", "lte", "between"];
+        let mut condition = self.operator(&OPS, &mut |draw| json!(draw.below(4)));
+        condition.as_object_mut().unwrap().remove("unknown");
+        condition["score"] = json!(self.of(&["fit", "engagement", "total"]));
+        condition
+    }
+
+    fn condition(&mut self, depth: usize, is_scoring: bool) -> Json {
+        if self.one_in(8) {
+            return self.rare(is_scoring);
+        }
         match self.below(if depth > 3 { 2 } else { 5 }) {
             0 => self.field(),
             1 => {
@@ -309,11 +330,11 @@ impl Draw {
                 }
                 query
             }
-            2 => json!({"not": self.condition(depth + 1)}),
+            2 => json!({"not": self.condition(depth + 1, is_scoring)}),
             kind => {
                 let least = kind - 3;
                 let parts: Vec<Json> = (0..least.max(self.below(4)))
-                    .map(|_| self.condition(depth + 1))
+                    .map(|_| self.condition(depth + 1, is_scoring))
                     .collect();
                 if kind == 3 {
                     json!({ "all": parts })
@@ -337,7 +358,8 @@ impl Draw {
         };
         let fit: Vec<Json> = (0..self.below(4))
             .map(|place| {
-                let mut rule = json!({"id": format!("f{place}"), "label": "F", "when": self.condition(1)});
+                let mut rule =
+                    json!({"id": format!("f{place}"), "label": "F", "when": self.condition(1, true)});
                 rule["points"] = self.points();
                 group(self, &mut rule, &["firm", "person"]);
                 rule
@@ -364,7 +386,10 @@ impl Draw {
     }
 
     fn facts(&mut self, events: u64) -> RawFacts {
-        let mut facts = RawFacts::default();
+        let mut facts = RawFacts {
+            score: [0; 3].map(|_: i64| self.below(4) as i64),
+            ..RawFacts::default()
+        };
         for name in [
             "custom.word",
             "company.employees",
@@ -391,6 +416,9 @@ impl Draw {
         }
         for place in 0..events {
             let mut properties = Map::new();
+            if self.one_in(2) {
+                properties.insert("form_id".into(), json!(FORM));
+            }
             match self.below(6) {
                 0 => drop(properties.insert("n".into(), json!(self.below(3)))),
                 1 => drop(properties.insert("n".into(), json!(self.one_in(2)))),
@@ -472,7 +500,7 @@ proptest! {
     #[test]
     fn conditions_are_what_a_slow_reading_of_them_says(seed in any::<u64>()) {
         let mut draw = Draw(seed);
-        let document = draw.condition(1);
+        let document = draw.condition(1, false);
         let events = draw.below(30);
         let raw = draw.facts(events);
         let (condition, facts) = (condition_of(&document), facts_of(&raw));
@@ -544,8 +572,8 @@ fn the_1001st_event_is_not_seen_and_the_score_is_truncated() {
                 .collect(),
         });
         facts_of(&RawFacts {
-            fields: vec![],
             events: events.collect(),
+            ..RawFacts::default()
         })
     };
     let of = |facts: &Facts, at: i64| {
