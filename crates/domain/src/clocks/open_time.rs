@@ -75,18 +75,16 @@ impl Calendar {
         let mut last = self.wall_clock(from).div_euclid(DAY);
         for stretch in self.stretches(from) {
             let (begin, end) = stretch.local();
-            for day in begin.div_euclid(DAY).max(last + 1)..=(end - 1).div_euclid(DAY) {
-                if self.hours(day).is_empty() {
-                    continue;
-                }
-                let (begin, end) = (begin.max(day * DAY), end.min((day + 1) * DAY));
-                if self.opened(begin) < self.opened(end) {
+            let mut day = self.day_open_from(begin.div_euclid(DAY).max(last + 1));
+            while day * DAY < end {
+                if self.opened(begin.max(day * DAY)) < self.opened(end.min((day + 1) * DAY)) {
                     last = day;
                     left -= 1;
                 }
                 if left == 0 {
                     return day;
                 }
+                day = self.day_open_from(day + 1);
             }
         }
         FOREVER / DAY
@@ -150,6 +148,11 @@ impl Calendar {
             left -= length;
         }
         (day + 1) * DAY
+    }
+
+    /// The first day from a day on that has hours.
+    fn day_open_from(&self, day: i64) -> i64 {
+        self.day_reaching(day, self.open_before(day) + 1)
     }
 
     /// The day on whose wall clock the open time reaches a goal that it has not reached when `from` begins: by doubled

@@ -136,16 +136,18 @@ impl Turns {
     }
 
     /// The first deadline by which every turn from this one on is needed by somebody's deadline; whoever has a later one
-    /// must wait. Later than two turns of the lightest member nobody can be short of turns.
+    /// must wait. Deadlines behind everybody's next one keep nobody waiting.
     fn last_deadline(&self, turn: u64, total: u64) -> u64 {
         let members = || self.members.values().filter(|member| member.weight > 0);
-        let lightest = members().map(|member| member.weight).min().unwrap_or(1);
-        let horizon = turn + 2 * total / lightest + 1;
+        let horizon = members()
+            .map(|member| member.deadline(1, total))
+            .max()
+            .unwrap_or(turn);
         let mut deadlines: Vec<u64> = members()
             .flat_map(|member| {
                 (1..)
                     .map(move |nth| member.deadline(nth, total))
-                    .take_while(|d| *d <= horizon)
+                    .take_while(|deadline| *deadline <= horizon)
             })
             .collect();
         deadlines.sort_unstable();

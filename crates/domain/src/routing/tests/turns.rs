@@ -70,6 +70,26 @@ fn turns_survive_being_kept_as_json() {
     assert_eq!(serde_json::from_str::<Turn>(&kept).unwrap(), turn);
 }
 
+#[test]
+fn thirds_of_turns_lose_nothing_over_many_rounds() {
+    let mut turns = Turns::default();
+    for round in 0..1000 {
+        let taken = turns.take(team(&[1, 1, 1 + round % 2])).unwrap();
+        if round % 7 == 0 {
+            turns.give_back(&taken);
+        }
+    }
+    turns.take(team(&[1])); // a new round: all is carried into what each is owed
+    let kept = serde_json::to_value(&turns).unwrap();
+    let members = kept["members"].as_object().unwrap().values();
+    assert_eq!(
+        members
+            .map(|member| member["owed"].as_i64().unwrap())
+            .sum::<i64>(),
+        0
+    );
+}
+
 /// The smooth round robin of load balancers misses this from five members on.
 #[test]
 fn a_large_team_of_unlike_weights_stays_within_one_turn() {
