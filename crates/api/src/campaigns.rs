@@ -1,151 +1,47 @@
-//! Campaigns over HTTP.
+//! Campaigns and their costs over HTTP.
 
-use actix_web::{get, patch, post};
-use jiff::civil::Date;
+use actix_web::{get, patch, post, put};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use tandem_domain::campaigns::{self, Campaign, EditCampaign, MakeCampaign, Refused};
-use tandem_domain::fault::Fault;
-use tandem_domain::id::CampaignId;
-use tandem_domain::instant::Timestamp;
+use tandem_domain::campaigns::{self, Beside, Campaign, CampaignDetails, Cost, DailyCost, Refused};
+use tandem_domain::id::{CampaignId, UserId};
+use tandem_domain::instant::Day;
+use tandem_domain::money::Money;
 use tandem_domain::record::Plain;
-use tandem_store as store;
-use tandem_store::Tx;
+use tandem_domain::world::MoneyRules;
 use tandem_store::campaigns::{self as kept, CampaignFilter};
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
+use tandem_store::{self as store, Tx};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::scopes::{CampaignsRead, CampaignsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::edge::http::patch::Patch;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::{Path, Query};
+use crate::edge::http::record::{PatchOf, RecordView};
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
 use crate::leads::actions::denied;
-use crate::settings::{invalid, refuse};
+use crate::settings::invalid;
 
 /// The operations of this room.
 pub fn configure(config: &mut Services<'_>) {
     config.service(create_campaign).service(list_campaigns);
     config.service(get_campaign).service(update_campaign);
+    config.service(update_campaign_costs).service(list_campaign_costs);
 }
 
-fn aliases() -> ArrayBuilder {
-    let alias = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .max_length(Some(200))
-        .pattern(Some(r"\S"));
-    ArrayBuilder::new()
-        .items(alias)
-        .max_items(Some(100))
-        .examples([json!(["spring-26"])])
-        .description(Some(
-            "All values of `utm_campaign` by which its touches are known, without case; each is one campaign's alone.",
-        ))
-}
+type CampaignView = RecordView<CampaignId, CampaignDetails>;
+type CampaignPatch = PatchOf<CampaignDetails, true>;
 
-/// What marketing runs over some time.
-#[derive(Debug, Serialize, ToSchema)]
-struct CampaignView {
-    /// Its id.
-    id: CampaignId,
-    /// What people call it.
-    #[schema(max_length = 200, example = "Spring 2026")]
-    name: String,
-    /// The channel that it runs in.
-    #[schema(max_length = 100, example = "paid_social")]
-    channel: String,
-    /// The values of `utm_campaign` by which its touches are known, without case.
-    #[schema(max_items = 100, example = json!(["spring-26", "spring_2026_eu"]))]
-    utm_campaign_aliases: Vec<String>,
-    /// Its first day.
-    #[schema(format = Date, max_length = 10, example = "2026-03-01")]
-    starts_on: String,
-    /// Its last day.
-    #[schema(format = Date, max_length = 10, example = "2026-05-31")]
-    ends_on: Option<String>,
-    /// Since when it is put away.
-    archived_at: Option<Timestamp>,
-    /// When it was made.
-    created_at: Timestamp,
-    /// When it last changed.
-    updated_at: Timestamp,
-}
-
-impl From<Campaign> for CampaignView {
-    fn from(campaign: Campaign) -> Self {
-        Self {
-            id: campaign.id,
-            name: campaign.name,
-            channel: campaign.channel,
-            utm_campaign_aliases: campaign.aliases,
-            starts_on: campaign.starts_on.to_string(),
-            ends_on: campaign.ends_on.map(|day| day.to_string()),
-            archived_at: campaign.archived_at,
-            created_at: campaign.created_at,
-            updated_at: campaign.updated_at,
-        }
+fn view(campaign: Campaign) -> CampaignView {
+    RecordView {
+        id: campaign.id,
+        details: campaign.details,
+        archived_at: campaign.archived_at,
+        created_at: campaign.created_at,
+        updated_at: campaign.updated_at,
     }
-}
-
-/// A campaign to be made.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct CreateCampaign {
-    /// What people call it.
-    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Spring 2026")]
-    name: String,
-    /// The channel that it runs in, such as `paid_social`.
-    #[schema(
-        min_length = 1,
-        max_length = 100,
-        pattern = "^[a-z][a-z0-9_]*$",
-        example = "paid_social"
-    )]
-    channel: String,
-    /// The values of `utm_campaign` by which its touches are known, without case; each is one campaign's alone.
-    #[serde(default)]
-    #[schema(schema_with = aliases)]
-    utm_campaign_aliases: Vec<String>,
-    /// Its first day.
-    #[schema(format = Date, max_length = 10, example = "2026-03-01")]
-    starts_on: String,
-    /// Its last day.
-    #[schema(format = Date, max_length = 10, example = "2026-05-31")]
-    ends_on: Option<String>,
-}
-
-/// A merge patch of a campaign: lists replace, `null` empties.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct CampaignPatch {
-    /// What people call it.
-    #[serde(default)]
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, pattern = r"\S", example = "Spring 2026")]
-    name: Option<String>,
-    /// The channel that it runs in.
-    #[serde(default)]
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 100, pattern = "^[a-z][a-z0-9_]*$", example = "paid_social")]
-    channel: Option<String>,
-    /// All values of `utm_campaign` by which its touches are known.
-    #[serde(default)]
-    #[schema(schema_with = aliases, required = false)]
-    utm_campaign_aliases: Option<Vec<String>>,
-    /// Its first day.
-    #[serde(default)]
-    #[schema(value_type = String, required = false, format = Date, max_length = 10, example = "2026-03-01")]
-    starts_on: Option<String>,
-    /// Its last day.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, format = Date, max_length = 10, example = "2026-05-31")]
-    ends_on: Patch<String>,
-    /// Whether it is put away.
-    #[serde(default)]
-    #[schema(value_type = bool, required = false)]
-    archived: Option<bool>,
 }
 
 /// One campaign.
@@ -167,6 +63,10 @@ struct CampaignQuery {
     /// The one that this value of `utm_campaign` names.
     #[param(min_length = 1, max_length = 200, example = "spring-26")]
     utm_campaign: Option<String>,
+    /// Those of this user.
+    owner_id: Option<UserId>,
+    /// The parts of this campaign.
+    parent_id: Option<CampaignId>,
     /// How many on a page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
@@ -175,29 +75,61 @@ struct CampaignQuery {
     cursor: Option<String>,
 }
 
-/// Make a campaign.
+/// What a campaign cost on one day.
+#[derive(Debug, Serialize, ToSchema)]
+struct CostView {
+    /// The day, in the company's zone.
+    on: Day,
+    /// All that was spent on it.
+    amount: Money,
+    /// The amount in the base currency, at the rate in force on the day.
+    converted: Option<Money>,
+    /// Whether it could not be converted: no rate was in force on the day.
+    unconverted: bool,
+}
+
+/// Costs of a campaign, by day.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct CostQuery {
+    /// The first day.
+    #[param(inline)]
+    from: Option<Day>,
+    /// The last day.
+    #[param(inline)]
+    to: Option<Day>,
+    /// How many on a page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u64>,
+    /// Where to go on: `next_cursor` of the page before.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// Create a campaign.
 ///
 /// For marketing. A value of `utm_campaign` that another campaign has is `409 already_exists`, whose detail names it.
-#[utoipa::path(tag = "campaigns", security(("bearer" = [CampaignsWrite])), request_body = CreateCampaign,
+#[utoipa::path(tag = "campaigns", security(("bearer" = [CampaignsWrite])), request_body = CampaignDetails,
     responses((status = 201, description = "The campaign", body = CampaignView,
         headers(("ETag" = String, description = "The campaign's version"), ("Location" = String, description = "Its address")))))]
 #[post("/v1/campaigns")]
 async fn create_campaign(
     ctx: Ctx<CampaignsWrite>,
-    body: Json<CreateCampaign>,
+    body: Json<CampaignDetails>,
 ) -> Reply<Created<CampaignView>> {
-    let asked = body.0.read()?;
     let tx = ctx.begin().await?;
     kept::lock_aliases(&tx).await?;
-    let campaign = campaigns::create(asked, ctx.actor(), ctx.now(), ctx.ids()).map_err(refused)?;
+    let beside = beside(&tx, &body.0).await?;
+    let campaign = campaigns::create(body.0, &beside, ctx.act()).map_err(refused)?;
     demand_free(&tx, &campaign).await?;
     store::write_records(&tx, [campaign.created()]).await?;
     let location = format!("/v1/campaigns/{}", campaign.id);
-    let answer = Created::at(location, CampaignView::from(campaign)).tagged(etag(1, 0));
+    let answer = Created::at(location, view(campaign)).tagged(etag(1, 0));
     ctx.commit(tx, answer).await
 }
 
-/// List campaigns, in the order in which they were made, archived ones included.
+/// List campaigns, in the order in which they were created, archived ones included.
 #[utoipa::path(tag = "campaigns", params(CampaignQuery), security(("bearer" = [CampaignsRead])),
     responses((status = 200, description = "A page of campaigns", body = Listing<CampaignView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -206,21 +138,23 @@ async fn list_campaigns(
     ctx: Ctx<CampaignsRead>,
     query: Query<CampaignQuery>,
 ) -> Reply<Listing<CampaignView>> {
-    let after = listing::position(&ctx.master, ctx.request(), query.0.cursor.as_deref())?;
-    let after: Option<CampaignId> = after
-        .map(|value| serde_json::from_value(value).map_err(|_| Problem::new(Code::InvalidCursor)))
-        .transpose()?;
-    let limit = query.0.limit.unwrap_or(DEFAULT_LIMIT);
+    let query = query.0;
+    let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
     let filter = CampaignFilter {
-        channel: query.0.channel,
-        utm_campaign: query.0.utm_campaign,
+        channel: query.channel,
+        utm_campaign: query.utm_campaign,
+        owner_id: query.owner_id,
+        parent_id: query.parent_id,
     };
     let snapshot = ctx.snapshot().await?;
-    let page = kept::list(&snapshot, &filter, after, limit).await?;
-    let last = page.data.last().filter(|_| page.has_more);
-    let next = last.map(|campaign| json!(campaign.id));
-    let views = page.data.into_iter().map(CampaignView::from).collect();
-    Ok(Listing::new(&ctx.master, ctx.request(), views, next))
+    let page = kept::list(&snapshot, &filter, after, query.limit.unwrap_or(DEFAULT_LIMIT)).await?;
+    Ok(Listing::of(
+        &ctx.master,
+        ctx.request(),
+        page,
+        |campaign| campaign.id,
+        view,
+    ))
 }
 
 /// Read a campaign.
@@ -230,10 +164,10 @@ async fn list_campaigns(
 #[get("/v1/campaigns/{campaign_id}")]
 async fn get_campaign(ctx: Ctx<CampaignsRead>, path: Path<CampaignPath>) -> Reply<Tagged<CampaignView>> {
     let campaign = kept::get(ctx.db(), path.0.campaign_id).await?;
-    Ok(Tagged::new(etag(campaign.version, 0), campaign.into()))
+    Ok(Tagged::new(etag(campaign.version, 0), view(campaign)))
 }
 
-/// Change a campaign.
+/// Update a campaign.
 ///
 /// For marketing. A value of `utm_campaign` that another campaign has is `409 already_exists`, whose detail names it.
 #[utoipa::path(tag = "campaigns", params(CampaignPath), security(("bearer" = [CampaignsWrite])),
@@ -246,23 +180,109 @@ async fn update_campaign(
     path: Path<CampaignPath>,
     body: MergePatch<CampaignPatch>,
 ) -> Reply<Tagged<CampaignView>> {
-    let asked = body.0.read()?;
     let tx = ctx.begin().await?;
     kept::lock_aliases(&tx).await?;
     let known = kept::get_for_update(&tx, path.0.campaign_id).await?;
     ctx.check_if_match(known.version)?;
-    let (campaign, change) = campaigns::edit(&known, asked, ctx.actor(), ctx.now()).map_err(refused)?;
+    let (details, archived) = body.0.apply(&known.details)?;
+    let beside = beside(&tx, &details).await?;
+    let edited = campaigns::edit(&known, details, archived, &beside, ctx.act());
+    let (campaign, change) = edited.map_err(refused)?;
     if change.is_some() {
         demand_free(&tx, &campaign).await?;
     }
     store::write_records(&tx, change).await?;
-    ctx.commit(tx, Tagged::new(etag(campaign.version, 0), campaign.into()))
+    ctx.commit(tx, Tagged::new(etag(campaign.version, 0), view(campaign)))
         .await
+}
+
+/// State what a campaign cost, by day.
+///
+/// For marketing. The same day again replaces, `null` deletes; days that are not named stay as they are. Answers the
+/// days that were sent, as they are now.
+#[utoipa::path(tag = "campaigns", params(CampaignPath), security(("bearer" = [CampaignsWrite])),
+    request_body = Vec<DailyCost>,
+    responses((status = 200, description = "The costs of these days", body = Listing<CostView>)))]
+#[put("/v1/campaigns/{campaign_id}/costs")]
+async fn update_campaign_costs(
+    ctx: Ctx<CampaignsWrite>,
+    path: Path<CampaignPath>,
+    body: Json<Vec<DailyCost>>,
+) -> Reply<Json<Listing<CostView>>> {
+    let asked = body.0;
+    let days = || asked.iter().map(|cost| cost.on);
+    let tx = ctx.begin().await?;
+    let campaign = kept::get_for_update(&tx, path.0.campaign_id).await?;
+    let known = kept::costs_on(&tx, campaign.id, days()).await?;
+    let change = campaigns::replace_costs(&campaign, &known, &asked, ctx.act());
+    store::write_records(&tx, change.map_err(refused)?).await?;
+    let now = kept::costs_on(&tx, campaign.id, days()).await?;
+    let money = &tx.rules().money;
+    let views = now.into_iter().map(|cost| cost_view(money, cost)).collect();
+    ctx.commit(tx, Json(Listing::new(&ctx.master, ctx.request(), views, None)))
+        .await
+}
+
+/// List what a campaign cost, by day.
+///
+/// Each amount is converted to the base currency at the rate in force on its day; where there is none it is
+/// `unconverted`.
+#[utoipa::path(tag = "campaigns", params(CampaignPath, CostQuery), security(("bearer" = [CampaignsRead])),
+    responses((status = 200, description = "A page of daily costs", body = Listing<CostView>,
+        headers(("Link" = String, description = "The next page")))))]
+#[get("/v1/campaigns/{campaign_id}/costs")]
+async fn list_campaign_costs(
+    ctx: Ctx<CampaignsRead>,
+    path: Path<CampaignPath>,
+    query: Query<CostQuery>,
+) -> Reply<Listing<CostView>> {
+    let query = query.0;
+    let after: Option<Day> = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let snapshot = ctx.snapshot().await?;
+    let campaign = kept::get(&snapshot, path.0.campaign_id).await?;
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    let page = kept::costs(&snapshot, campaign.id, (query.from, query.to), after, limit).await?;
+    let rules = store::rules::read(&snapshot).await?;
+    let view = |cost| cost_view(&rules.money, cost);
+    Ok(Listing::of(
+        &ctx.master,
+        ctx.request(),
+        page,
+        |cost| cost.on,
+        view,
+    ))
+}
+
+fn cost_view(money: &MoneyRules, cost: Cost) -> CostView {
+    let converted = money.rates.convert(cost.amount, money.base, cost.on).ok();
+    CostView {
+        on: cost.on,
+        amount: cost.amount,
+        converted: converted.map(|converted| converted.money),
+        unconverted: converted.is_none(),
+    }
+}
+
+/// What is to be known of the wanted parent and owner.
+async fn beside(tx: &Tx, details: &CampaignDetails) -> Result<Beside, Problem> {
+    let lineage = match details.parent_id {
+        Some(parent) => kept::lineage(tx, parent).await?,
+        None => vec![],
+    };
+    let unknown = store::access::users::unknown(tx, details.owner_id.as_slice()).await?;
+    Ok(Beside {
+        lineage,
+        knows_owner: unknown.is_empty(),
+    })
 }
 
 /// Refuse what another campaign is known by already.
 async fn demand_free(tx: &Tx, campaign: &Campaign) -> Result<(), Problem> {
-    let known = kept::by_alias(tx, campaign.aliases.iter().map(String::as_str)).await?;
+    let known = kept::by_alias(
+        tx,
+        campaign.details.utm_campaign_aliases.iter().map(String::as_str),
+    )
+    .await?;
     match known.into_values().find(|holder| *holder != campaign.id) {
         None => Ok(()),
         Some(holder) => {
@@ -276,56 +296,5 @@ fn refused(refused: Refused) -> Problem {
     match refused {
         Refused::Denied(reason) => denied(reason),
         Refused::Invalid(faults) => invalid(faults),
-    }
-}
-
-fn day(text: &str, at: &str, faults: &mut Vec<Fault>) -> Option<Date> {
-    let day = text.parse::<Date>().ok();
-    let day = day.filter(|day| text.len() == 10 && day.year() >= 1);
-    if day.is_none() {
-        faults.push(Fault::new(
-            at,
-            "invalid_format",
-            "must be a day such as 2026-06-30",
-        ));
-    }
-    day
-}
-
-impl CreateCampaign {
-    fn read(self) -> Result<MakeCampaign, Problem> {
-        let mut faults = vec![];
-        let starts_on = day(&self.starts_on, "/starts_on", &mut faults);
-        let ends_on = self.ends_on.as_deref();
-        let ends_on = ends_on.and_then(|text| day(text, "/ends_on", &mut faults));
-        let (Some(starts_on), true) = (starts_on, faults.is_empty()) else {
-            return Err(invalid(faults));
-        };
-        Ok(MakeCampaign {
-            name: self.name,
-            channel: self.channel,
-            aliases: self.utm_campaign_aliases,
-            starts_on,
-            ends_on,
-        })
-    }
-}
-
-impl CampaignPatch {
-    fn read(self) -> Result<EditCampaign, Problem> {
-        let mut faults = vec![];
-        let starts_on = self.starts_on.as_deref();
-        let starts_on = starts_on.and_then(|text| day(text, "/starts_on", &mut faults));
-        let ends_on = self.ends_on.change();
-        let ends_on = ends_on.map(|text| text.and_then(|text| day(&text, "/ends_on", &mut faults)));
-        refuse(faults)?;
-        Ok(EditCampaign {
-            name: self.name,
-            channel: self.channel,
-            aliases: self.utm_campaign_aliases,
-            starts_on,
-            ends_on,
-            archived: self.archived,
-        })
     }
 }

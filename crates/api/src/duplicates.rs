@@ -2,7 +2,6 @@
 
 use actix_web::{get, post};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tandem_domain::change::Change;
 use tandem_domain::id::{DuplicateId, LeadId};
 use tandem_domain::instant::Timestamp;
@@ -16,7 +15,6 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::{Reply, Tagged, etag};
 use crate::edge::http::services::Services;
@@ -100,19 +98,20 @@ struct DuplicateQuery {
         headers(("Link" = String, description = "The next page")))))]
 #[get("/v1/duplicates")]
 async fn list_duplicates(ctx: Ctx<LeadsRead>, query: Query<DuplicateQuery>) -> Reply<Listing<DuplicateView>> {
-    let after = listing::position(&ctx.master, ctx.request(), query.0.cursor.as_deref())?;
-    let after: Option<DuplicateId> = after
-        .map(|value| serde_json::from_value(value).map_err(|_| Problem::new(Code::InvalidCursor)))
-        .transpose()?;
+    let after = listing::after(&ctx.master, ctx.request(), query.0.cursor.as_deref())?;
     let filter = DuplicateFilter {
         state: query.0.state.unwrap_or(DuplicateState::Open),
         lead_id: query.0.lead_id,
     };
     let page = kept::list(ctx.db(), &filter, after, query.0.limit.unwrap_or(DEFAULT_LIMIT)).await?;
-    let last = page.data.last().filter(|_| page.has_more);
-    let next = last.map(|duplicate| json!(duplicate.id));
-    let views = page.data.into_iter().map(DuplicateView::from).collect();
-    Ok(Listing::new(&ctx.master, ctx.request(), views, next))
+    let view = DuplicateView::from;
+    Ok(Listing::of(
+        &ctx.master,
+        ctx.request(),
+        page,
+        |duplicate| duplicate.id,
+        view,
+    ))
 }
 
 /// Say that two leads are two.

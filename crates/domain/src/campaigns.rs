@@ -1,77 +1,141 @@
-//! Campaigns: what marketing runs, and by which `utm_campaign` its touches are known.
+//! Campaigns: what marketing runs, by which `utm_campaign` its touches are known, and what it costs by day.
+
+mod costs;
 
 use std::collections::BTreeSet;
 
-use jiff::civil::Date;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
 
+pub use self::costs::{Cost, CostsChange, DailyCost, replace_costs};
 use crate::access::{Actor, Denied};
+use crate::act::Act;
 use crate::fault::Fault;
-use crate::id::{CampaignId, Ids};
-use crate::instant::Timestamp;
-use crate::record::{Edited, Plain, counted};
+use crate::id::{CampaignId, UserId};
+use crate::instant::{Day, Timestamp};
+use crate::journal::{Facts, facts};
+use crate::money::Money;
+use crate::record::{Edited, Plain, archived_at, counted};
 
 /// The most characters of an alias: as many as are kept of a `utm_campaign`.
 const MAX_ALIAS_CHARS: usize = 200;
 
 /// What marketing runs over some time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CreateCampaign)]
+pub struct CampaignDetails {
+    /// What people call it.
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Spring 2026")]
+    pub name: String,
+    /// The channel that it runs in, such as `paid_social`.
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[a-z][a-z0-9_]*$",
+        example = "paid_social"
+    )]
+    pub channel: String,
+    /// The values of `utm_campaign` by which its touches are known, without case; each is one campaign's alone.
+    #[serde(default)]
+    #[schema(schema_with = aliases)]
+    pub utm_campaign_aliases: Vec<String>,
+    /// Its first day.
+    #[schema(example = "2026-03-01")]
+    pub starts_on: Day,
+    /// Its last day, where it has one.
+    #[schema(example = "2026-05-31")]
+    pub ends_on: Option<Day>,
+    /// What it may cost in all.
+    pub budget: Option<Money>,
+    /// The user who is responsible for it.
+    pub owner_id: Option<UserId>,
+    /// The campaign that it is a part of; never itself nor one below it.
+    pub parent_id: Option<CampaignId>,
+    /// What it is for.
+    pub brief: Option<Brief>,
+}
+
+/// What a campaign is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CampaignBrief)]
+pub struct Brief {
+    /// Who is to be reached.
+    #[schema(max_length = 2000, example = "Heads of operations in retail")]
+    pub audience: Option<String>,
+    /// What they are to hear.
+    #[schema(max_length = 2000, example = "Stock that counts itself")]
+    pub message: Option<String>,
+    /// What they are offered.
+    #[schema(max_length = 2000, example = "A free audit of one shop")]
+    pub offer: Option<String>,
+    /// What a lead is promised, so that sales keeps it.
+    #[schema(max_length = 2000, example = "A call back within one working day")]
+    pub promise: Option<String>,
+}
+
+fn aliases() -> utoipa::openapi::Array {
+    use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
+    let alias = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(MAX_ALIAS_CHARS))
+        .pattern(Some(r"\S"));
+    ArrayBuilder::new()
+        .items(alias)
+        .max_items(Some(100))
+        .examples([json!(["spring-26"])])
+        .description(Some(
+            "All values of `utm_campaign` by which its touches are known, without case; each is one campaign's alone.",
+        ))
+        .build()
+}
+
+/// A campaign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Campaign {
-    /// Which.
+    /// Its id.
     pub id: CampaignId,
     /// Counts the commands that changed it, from 1.
     pub version: i64,
-    /// What people call it.
-    pub name: String,
-    /// The channel that it runs in, such as `paid_social`.
-    pub channel: String,
-    /// What `utm_campaign` says of it, as given, in order; no two campaigns share one, whatever the case.
-    pub aliases: Vec<String>,
-    /// Its first day.
-    pub starts_on: Date,
-    /// Its last day, where it has one.
-    pub ends_on: Option<Date>,
-    /// Since when it is put away.
+    /// What may be edited of it.
+    pub details: CampaignDetails,
+    /// Since when it is archived.
     pub archived_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
 }
 
-/// A campaign that is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MakeCampaign {
-    /// What people call it.
-    pub name: String,
-    /// The channel that it runs in.
-    pub channel: String,
-    /// What `utm_campaign` says of it.
-    pub aliases: Vec<String>,
-    /// Its first day.
-    pub starts_on: Date,
-    /// Its last day.
-    pub ends_on: Option<Date>,
+counted!(Campaign);
+
+impl Plain for Campaign {
+    const NOUN: &'static str = "campaign";
+    const TYPES: &'static [(&'static str, &'static str)] = &[
+        ("campaign.created", "A campaign was created."),
+        ("campaign.updated", "A campaign changed."),
+        costs::TYPE,
+    ];
+
+    fn facts(&self) -> Facts {
+        let mut known = facts(json!(self.details));
+        known.insert("archived_at".into(), json!(self.archived_at));
+        known
+    }
 }
 
-/// A change of a campaign that is asked for; what is absent stays.
+/// What stands beside a campaign that is created or changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EditCampaign {
-    /// What people call it.
-    pub name: Option<String>,
-    /// The channel that it runs in.
-    pub channel: Option<String>,
-    /// All that `utm_campaign` says of it.
-    pub aliases: Option<Vec<String>>,
-    /// Its first day.
-    pub starts_on: Option<Date>,
-    /// Its last day; `Some(None)` takes it away.
-    pub ends_on: Option<Option<Date>>,
-    /// Whether it is put away.
-    pub archived: Option<bool>,
+pub struct Beside {
+    /// The wanted parent with all above it; nothing where it is no campaign.
+    pub lineage: Vec<CampaignId>,
+    /// Whether the wanted owner is a user.
+    pub knows_owner: bool,
 }
 
-/// Why a campaign was not made or changed.
+/// Why a campaign was not created or changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The actor may not.
@@ -90,13 +154,25 @@ pub fn alias_key(text: &str) -> String {
 impl Campaign {
     /// The keys by which its touches are known.
     pub fn keys(&self) -> impl Iterator<Item = String> {
-        self.aliases.iter().map(|alias| alias_key(alias))
+        self.details
+            .utm_campaign_aliases
+            .iter()
+            .map(|alias| alias_key(alias))
     }
 
-    fn faults(&self) -> Vec<Fault> {
-        let mut faults = vec![];
-        if self.ends_on.is_some_and(|end| end < self.starts_on) {
+    fn faults(&self, beside: &Beside) -> Vec<Fault> {
+        let (mut faults, details) = (vec![], &self.details);
+        if details.ends_on.is_some_and(|end| end < details.starts_on) {
             faults.push(Fault::new("/ends_on", "not_allowed", "lies before the first day"));
+        }
+        if details.owner_id.is_some() && !beside.knows_owner {
+            faults.push(Fault::new("/owner_id", "not_found", "is no user"));
+        }
+        if details.parent_id.is_some() && beside.lineage.is_empty() {
+            faults.push(Fault::new("/parent_id", "not_found", "is no campaign"));
+        } else if beside.lineage.contains(&self.id) {
+            let detail = "is the campaign itself or one below it";
+            faults.push(Fault::new("/parent_id", "not_allowed", detail));
         }
         let mut seen = BTreeSet::new();
         for (index, key) in self.keys().enumerate() {
@@ -113,78 +189,55 @@ impl Campaign {
         }
         faults
     }
-}
 
-counted!(Campaign);
-
-impl Plain for Campaign {
-    const NOUN: &'static str = "campaign";
-    const TYPES: &'static [(&'static str, &'static str)] = &[
-        ("campaign.created", "A campaign was created."),
-        ("campaign.updated", "A campaign changed."),
-    ];
-
-    fn facts(&self) -> Vec<(&'static str, Value)> {
-        vec![
-            ("name", json!(self.name)),
-            ("channel", json!(self.channel)),
-            ("utm_campaign_aliases", json!(self.aliases)),
-            ("starts_on", json!(self.starts_on.to_string())),
-            ("ends_on", json!(self.ends_on.map(|day| day.to_string()))),
-            ("archived_at", json!(self.archived_at)),
-        ]
+    fn sound(self, beside: &Beside) -> Result<Self, Refused> {
+        match self.faults(beside) {
+            faults if faults.is_empty() => Ok(self),
+            faults => Err(Refused::Invalid(faults)),
+        }
     }
 }
 
-/// Make a campaign. That its aliases are nobody else's is asked beside it.
-pub fn create(asked: MakeCampaign, actor: &Actor, now: Timestamp, ids: &Ids) -> Result<Campaign, Refused> {
-    may_manage(actor)?;
+impl CampaignDetails {
+    fn trimmed(self) -> Self {
+        let aliases = self.utm_campaign_aliases.into_iter();
+        Self {
+            name: self.name.trim().to_owned(),
+            utm_campaign_aliases: aliases.map(|alias| alias.trim().to_owned()).collect(),
+            ..self
+        }
+    }
+}
+
+/// Create a campaign. That its aliases are nobody else's is asked beside it.
+pub fn create(details: CampaignDetails, beside: &Beside, act: &Act) -> Result<Campaign, Refused> {
+    may_manage(&act.by)?;
     let campaign = Campaign {
-        id: ids.next(),
+        id: act.ids.next(),
         version: 1,
-        name: asked.name.trim().to_owned(),
-        channel: asked.channel,
-        aliases: trimmed(asked.aliases),
-        starts_on: asked.starts_on,
-        ends_on: asked.ends_on,
+        details: details.trimmed(),
         archived_at: None,
-        created_at: now,
-        updated_at: now,
+        created_at: act.now,
+        updated_at: act.now,
     };
-    match campaign.faults() {
-        faults if faults.is_empty() => Ok(campaign),
-        faults => Err(Refused::Invalid(faults)),
-    }
+    campaign.sound(beside)
 }
 
-/// Change a campaign; nothing where it is as asked already.
+/// Change a campaign, and archive or restore it; nothing where it is as asked already.
 pub fn edit(
     campaign: &Campaign,
-    asked: EditCampaign,
-    actor: &Actor,
-    now: Timestamp,
+    details: CampaignDetails,
+    archived: Option<bool>,
+    beside: &Beside,
+    act: &Act,
 ) -> Result<Edited<Campaign>, Refused> {
-    may_manage(actor)?;
-    let mut edited = campaign.clone();
-    edited.name = asked.name.map_or(edited.name, |name| name.trim().to_owned());
-    edited.channel = asked.channel.unwrap_or(edited.channel);
-    edited.aliases = asked.aliases.map_or(edited.aliases, trimmed);
-    edited.starts_on = asked.starts_on.unwrap_or(edited.starts_on);
-    edited.ends_on = asked.ends_on.unwrap_or(edited.ends_on);
-    edited.archived_at = match asked.archived {
-        Some(true) => edited.archived_at.or(Some(now)),
-        Some(false) => None,
-        None => edited.archived_at,
+    may_manage(&act.by)?;
+    let edited = Campaign {
+        details: details.trimmed(),
+        archived_at: archived_at(campaign.archived_at, archived, act.now),
+        ..campaign.clone()
     };
-    let faults = edited.faults();
-    if !faults.is_empty() {
-        return Err(Refused::Invalid(faults));
-    }
-    Ok(campaign.becomes(edited, now))
-}
-
-fn trimmed(aliases: Vec<String>) -> Vec<String> {
-    aliases.into_iter().map(|alias| alias.trim().to_owned()).collect()
+    Ok(campaign.becomes(edited.sound(beside)?, act.now))
 }
 
 /// Campaigns are marketing's. A key by itself acts by its scope.
@@ -199,41 +252,51 @@ fn may_manage(actor: &Actor) -> Result<(), Denied> {
 mod tests {
     use super::*;
     use crate::access::{Person, Role};
+    use crate::id::Ids;
     use crate::record::Happened;
-    use jiff::civil::date;
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-    fn by(role: Role) -> Actor {
-        Actor::User(Person {
+    pub(super) fn by(role: Role, now: Timestamp) -> Act {
+        let person = Person {
             id: Ids::new(NOW, 1).next(),
             role,
             admin: false,
             teams: vec![],
-        })
+        };
+        Act::new(Actor::User(person), "req", now, 0)
     }
 
-    fn asked(aliases: &[&str]) -> MakeCampaign {
-        MakeCampaign {
+    fn asked(aliases: &[&str]) -> CampaignDetails {
+        CampaignDetails {
             name: " Spring ".into(),
             channel: "paid_social".into(),
-            aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
-            starts_on: date(2026, 3, 1),
+            utm_campaign_aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+            starts_on: "2026-03-01".parse().unwrap(),
             ends_on: None,
+            budget: None,
+            owner_id: None,
+            parent_id: None,
+            brief: None,
+        }
+    }
+
+    fn created(details: CampaignDetails, beside: &Beside) -> Result<Campaign, Refused> {
+        create(details, beside, &by(Role::Marketing, NOW))
+    }
+
+    fn places(refused: Result<impl std::fmt::Debug, Refused>) -> Vec<String> {
+        match refused {
+            Err(Refused::Invalid(faults)) => faults.into_iter().map(|fault| fault.pointer).collect(),
+            other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn a_campaign_is_known_by_its_aliases_without_case() {
-        let campaign = create(
-            asked(&[" Spring_26", "frühling"]),
-            &by(Role::Marketing),
-            NOW,
-            &mut Ids::new(NOW, 0),
-        )
-        .unwrap();
+        let campaign = created(asked(&[" Spring_26", "frühling"]), &Beside::default()).unwrap();
 
-        assert_eq!((campaign.name.as_str(), campaign.version), ("Spring", 1));
+        assert_eq!((campaign.details.name.as_str(), campaign.version), ("Spring", 1));
         assert_eq!(campaign.keys().collect::<Vec<_>>(), ["spring_26", "frühling"]);
         assert_eq!(alias_key("FRÜHLING "), "frühling");
     }
@@ -241,35 +304,51 @@ mod tests {
     #[test]
     fn an_alias_stands_once_and_the_end_behind_the_beginning() {
         let mut wrong = asked(&["a", " ", "A "]);
-        wrong.ends_on = Some(date(2026, 2, 28));
+        wrong.ends_on = "2026-02-28".parse().ok();
 
-        let refused = create(wrong, &by(Role::Marketing), NOW, &mut Ids::new(NOW, 0));
-
-        let Err(Refused::Invalid(faults)) = refused else {
-            panic!("{refused:?}")
-        };
-        let places: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
         assert_eq!(
-            places,
+            places(created(wrong, &Beside::default())),
             ["/ends_on", "/utm_campaign_aliases/1", "/utm_campaign_aliases/2"]
         );
     }
 
     #[test]
-    fn only_what_differs_is_a_change_and_sales_makes_none() {
-        let campaign = create(asked(&["a"]), &by(Role::Marketing), NOW, &mut Ids::new(NOW, 0)).unwrap();
-        let later = NOW.plus_millis(1);
-        let ended = EditCampaign {
-            ends_on: Some(Some(date(2026, 3, 31))),
-            aliases: Some(vec!["a".into()]),
-            ..EditCampaign::default()
+    fn a_parent_is_a_campaign_above_and_an_owner_a_user() {
+        let campaign = created(asked(&[]), &Beside::default()).unwrap();
+        let other: CampaignId = Ids::new(NOW, 9).next();
+        let below = |lineage: Vec<CampaignId>, knows_owner| {
+            let details = CampaignDetails {
+                parent_id: Some(other),
+                owner_id: Some(Ids::new(NOW, 8).next()),
+                ..campaign.details.clone()
+            };
+            let beside = Beside { lineage, knows_owner };
+            edit(&campaign, details, None, &beside, &by(Role::Marketing, NOW))
         };
 
-        let Ok((edited, Some(change))) = edit(&campaign, ended.clone(), &by(Role::Marketing), later) else {
+        assert!(below(vec![other], true).is_ok());
+        assert_eq!(places(below(vec![], false)), ["/owner_id", "/parent_id"]);
+        assert_eq!(places(below(vec![other, campaign.id], true)), ["/parent_id"]);
+    }
+
+    #[test]
+    fn only_what_differs_is_a_change_and_sales_makes_none() {
+        let (campaign, later) = (
+            created(asked(&["a"]), &Beside::default()).unwrap(),
+            NOW.plus_millis(1),
+        );
+        let ended = CampaignDetails {
+            ends_on: "2026-03-31".parse().ok(),
+            ..campaign.details.clone()
+        };
+        let change =
+            |known: &Campaign, role| edit(known, ended.clone(), None, &Beside::default(), &by(role, later));
+
+        let Ok((edited, Some(told))) = change(&campaign, Role::Marketing) else {
             panic!("a change")
         };
 
-        let Happened::Edited { before, after } = change.happened else {
+        let Happened::Edited { before, after } = told.happened else {
             panic!("an edit")
         };
         assert_eq!((edited.version, edited.updated_at), (2, later));
@@ -277,12 +356,9 @@ mod tests {
             json!([before, after]),
             json!([{"ends_on": null}, {"ends_on": "2026-03-31"}])
         );
+        assert_eq!(change(&edited, Role::Marketing), Ok((edited.clone(), None)));
         assert_eq!(
-            edit(&edited, ended.clone(), &by(Role::Marketing), later),
-            Ok((edited.clone(), None))
-        );
-        assert_eq!(
-            edit(&campaign, ended, &by(Role::Sales), later),
+            change(&campaign, Role::Sales),
             Err(Refused::Denied(Denied::WrongRole))
         );
     }

@@ -3,7 +3,7 @@
 
 use crate::access::account::{ApiKey, Team, User};
 use crate::access::change::AccessChange;
-use crate::campaigns::Campaign;
+use crate::campaigns::{Campaign, CostsChange};
 use crate::capture::{CaptureChange, Form};
 use crate::deals::change::DealChange;
 use crate::deals::pipelines::Pipeline;
@@ -41,6 +41,8 @@ changes! {
     Company(CompanyChange),
     /// To a suggestion that two leads are one person.
     Duplicate(DuplicateChange),
+    /// To the costs of a campaign.
+    Costs(CostsChange),
     /// To a deal.
     Deal(DealChange),
     /// To a submission or to the keys of a form.
@@ -52,10 +54,12 @@ changes! {
 }
 
 macro_rules! records {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($name:ident,)*) => {
         /// A plain record of any kind, as it is now.
         #[derive(Debug, Clone, PartialEq)]
-        pub enum Record { $($(#[$doc])* $name(Box<$name>),)* }
+        pub enum Record {
+            $(#[doc = concat!("Of the kind `", stringify!($name), "`.")] $name(Box<$name>),)*
+        }
 
         $(impl From<RecordChange<$name>> for Change {
             fn from(change: RecordChange<$name>) -> Self {
@@ -71,24 +75,24 @@ macro_rules! records {
     };
 }
 
-records! {
-    /// A user.
-    User,
-    /// A team.
-    Team,
-    /// A partner's secret key.
-    ApiKey,
-    /// A form.
-    Form,
-    /// A campaign.
-    Campaign,
-    /// A pipeline.
-    Pipeline,
-    /// A tracking key.
-    TrackingKey,
-    /// An import.
-    Import,
+/// Gives a macro the name of every plain record: here they become one type, in the store each finds its rows.
+#[macro_export]
+macro_rules! for_each_record {
+    ($then:ident) => {
+        $then! {
+            ApiKey,
+            Campaign,
+            Form,
+            Import,
+            Pipeline,
+            Team,
+            TrackingKey,
+            User,
+        }
+    };
 }
+
+for_each_record!(records);
 
 /// Every type of journal entry there is, with what it means.
 pub fn types() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -112,6 +116,7 @@ impl Change {
             Self::Lead(change) => change.entry()?,
             Self::Company(change) => change.entry()?,
             Self::Duplicate(change) => change.entry(),
+            Self::Costs(change) => change.entry(),
             Self::Deal(change) => change.entry(),
             Self::Capture(change) => change.entry()?,
             Self::Setting(change) => change.entry(),

@@ -193,6 +193,8 @@ named! {
     SubmissionTag, SubmissionId, "submission";
     /// What marketing runs over some time.
     CampaignTag, CampaignId, "campaign";
+    /// What a campaign cost on one day.
+    CostTag, CostId, "cost";
     /// A pipeline: the stages that a deal goes through.
     PipelineTag, PipelineId, "pipeline";
     /// A deal.

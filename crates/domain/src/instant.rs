@@ -1,4 +1,4 @@
-//! Instants: milliseconds UTC on disk, RFC 3339 with milliseconds on the wire.
+//! Instants: milliseconds UTC on disk, RFC 3339 with milliseconds on the wire. Calendar days: `2026-01-31` on both.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -50,6 +50,11 @@ impl Timestamp {
     }
 
     /// The calendar day of this instant in a zone.
+    pub fn day_in(self, zone: &TimeZone) -> Day {
+        Day(self.date_in(zone))
+    }
+
+    /// [`Self::day_in`], to calculate with.
     pub fn date_in(self, zone: &TimeZone) -> civil::Date {
         zone.to_datetime(self.to_jiff()).date()
     }
@@ -133,6 +138,91 @@ impl ToSchema for Timestamp {
     }
 }
 
+/// A calendar day of the years 0001 to 9999, `2026-01-31` on the wire and on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(civil::Date);
+
+/// The text is not a calendar day of the years 0001 to 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a day such as 2026-06-30")]
+pub struct NotADay;
+
+impl Day {
+    /// The first day of the year 1.
+    pub const FIRST: Day = Day(civil::Date::constant(1, 1, 1));
+
+    /// The day as the calendar knows it.
+    pub const fn date(self) -> civil::Date {
+        self.0
+    }
+}
+
+impl TryFrom<civil::Date> for Day {
+    type Error = NotADay;
+
+    fn try_from(date: civil::Date) -> Result<Self, NotADay> {
+        if date.year() >= 1 {
+            Ok(Self(date))
+        } else {
+            Err(NotADay)
+        }
+    }
+}
+
+impl std::str::FromStr for Day {
+    type Err = NotADay;
+
+    fn from_str(text: &str) -> Result<Self, NotADay> {
+        let date: civil::Date = text.parse().map_err(|_| NotADay)?;
+        if text.len() == "2026-01-31".len() {
+            date.try_into()
+        } else {
+            Err(NotADay)
+        }
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+impl PartialSchema for Day {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)))
+            // The format takes the year 0000 too.
+            .pattern(Some(
+                "^([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-[0-9]{2}-[0-9]{2}$",
+            ))
+            .max_length(Some(10))
+            .examples(["2026-01-31"])
+            .into()
+    }
+}
+
+impl ToSchema for Day {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Day")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +268,27 @@ mod tests {
         fn what_is_written_is_read(millis in FIRST..=LAST) {
             let at = Timestamp::from_millis(millis);
             prop_assert_eq!(at.to_string().parse(), Ok(at));
+        }
+    }
+
+    #[test]
+    fn a_day_has_ten_characters_and_a_year_from_1_on() {
+        let day: Day = "2026-01-31".parse().unwrap();
+        assert_eq!((day.to_string().as_str(), day.date().day()), ("2026-01-31", 31));
+        assert_eq!(
+            "0001-01-01".parse::<Day>().map(|day| day.to_string()),
+            Ok("0001-01-01".into())
+        );
+        for text in [
+            "0000-12-31",
+            "2026-02-29",
+            "20260131",
+            "2026-01-31T00:00",
+            "+002026-01-31",
+            "",
+            "x",
+        ] {
+            assert_eq!(text.parse::<Day>(), Err(NotADay), "{text}");
         }
     }
 }

@@ -10,11 +10,24 @@ use crate::id::LeadId;
 /// Fields with their values, by name, as a journal entry shows them.
 pub type Facts = Map<String, Value>;
 
-/// The values that differ, before and after; `None` where all are equal. Both list the same names in the same order.
-pub fn differences(before: &[(&str, Value)], after: &[(&str, Value)]) -> Option<(Facts, Facts)> {
-    let changed = before.iter().zip(after).filter(|(old, new)| old != new);
-    let named = |(name, value): &(&str, Value)| ((*name).to_owned(), value.clone());
-    let (old, new): (Facts, Facts) = changed.map(|(old, new)| (named(old), named(new))).unzip();
+/// The members of a JSON object; none of anything else.
+pub fn facts(value: Value) -> Facts {
+    match value {
+        Value::Object(members) => members,
+        _ => Facts::new(),
+    }
+}
+
+/// The values that differ, before and after; `None` where all are equal. Both have the same names.
+pub fn differences(before: &Facts, after: &Facts) -> Option<(Facts, Facts)> {
+    let changed = after
+        .iter()
+        .filter(|(name, value)| before.get(*name) != Some(value));
+    let new: Facts = changed
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let known = before.iter().filter(|(name, _)| new.contains_key(*name));
+    let old = known.map(|(name, value)| (name.clone(), value.clone())).collect();
     (!new.is_empty()).then_some((old, new))
 }
 
@@ -68,10 +81,7 @@ impl Entry {
             lead_id,
             before: None,
             after: None,
-            data: match data {
-                Value::Object(map) => map,
-                _ => Facts::new(),
-            },
+            data: facts(data),
         }
     }
 

@@ -9,11 +9,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
-use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
+
+use crate::instant::Day;
 
 /// The greatest amount, in minor units: the greatest integer that every JSON parser keeps exactly (RFC 7493).
 pub const MAX_AMOUNT: i64 = 9_007_199_254_740_991;
@@ -191,14 +192,14 @@ pub struct DatedRate {
     /// ... is worth `rate` units of this one ...
     pub to: Currency,
     /// ... from this day on, until the next rate of the pair.
-    pub on: Date,
+    pub on: Day,
     /// How many.
     pub rate: Rate,
 }
 
 /// The dated exchange rates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rates(BTreeMap<(Currency, Currency, Date), Rate>);
+pub struct Rates(BTreeMap<(Currency, Currency, Day), Rate>);
 
 /// Why money could not be converted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -211,7 +212,7 @@ pub enum NotConverted {
         /// The currency that it was to be converted to.
         to: Currency,
         /// The day.
-        on: Date,
+        on: Day,
     },
     /// The result is above [`MAX_AMOUNT`].
     #[error("the converted amount is too large")]
@@ -238,7 +239,7 @@ impl Rates {
     /// Every rate, by pair and day.
     pub fn iter(&self) -> impl Iterator<Item = DatedRate> {
         let rate =
-            |(&(from, to, on), &rate): (&(Currency, Currency, Date), &Rate)| DatedRate { from, to, on, rate };
+            |(&(from, to, on), &rate): (&(Currency, Currency, Day), &Rate)| DatedRate { from, to, on, rate };
         self.0.iter().map(rate)
     }
 
@@ -260,13 +261,13 @@ impl Rates {
 
     /// The rate of a pair that is in force on a day: the last one dated that day or before. Only the pair as it was
     /// entered counts; nothing is inverted nor chained.
-    pub fn in_force(&self, from: Currency, to: Currency, on: Date) -> Option<Rate> {
-        let until = (from, to, Date::MIN)..=(from, to, on);
+    pub fn in_force(&self, from: Currency, to: Currency, on: Day) -> Option<Rate> {
+        let until = (from, to, Day::FIRST)..=(from, to, on);
         self.0.range(until).next_back().map(|(_, rate)| *rate)
     }
 
     /// Convert an amount at the rate in force on a day; without a rate where the currency is the right one already.
-    pub fn convert(&self, money: Money, to: Currency, on: Date) -> Result<Converted, NotConverted> {
+    pub fn convert(&self, money: Money, to: Currency, on: Day) -> Result<Converted, NotConverted> {
         let from = money.currency;
         if from == to {
             return Ok(Converted {

@@ -80,8 +80,8 @@ pub trait Plain: Clone + Counted {
     /// Every type of entry that it leaves, with what it means.
     const TYPES: &'static [(&'static str, &'static str)];
 
-    /// Its fields by name, always all in the same order: what an entry shows of it.
-    fn facts(&self) -> Vec<(&'static str, Value)>;
+    /// Its fields by name, always all of them: what an entry shows of it.
+    fn facts(&self) -> Facts;
 
     /// It was created.
     fn created(&self) -> RecordChange<Self> {
@@ -127,7 +127,7 @@ impl Happened {
             Happened::Created => {
                 let known = record.facts().into_iter().filter(|(_, value)| !value.is_null());
                 Entry {
-                    after: Some(known.map(|(name, value)| (name.to_owned(), value)).collect()),
+                    after: Some(known.collect()),
                     ..named("created", json!({}))
                 }
             }
@@ -136,5 +136,14 @@ impl Happened {
             Happened::Restored => named("restored", json!({})),
             Happened::Other(word, data) => named(word, Value::Object(data.clone())),
         }
+    }
+}
+
+/// Since when a record is archived: as it was, unless `wanted` says that it is archived or restored.
+pub fn archived_at(known: Option<Timestamp>, wanted: Option<bool>, now: Timestamp) -> Option<Timestamp> {
+    match wanted {
+        Some(true) => known.or(Some(now)),
+        Some(false) => None,
+        None => known,
     }
 }

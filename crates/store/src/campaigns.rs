@@ -1,16 +1,21 @@
-//! Campaigns: reading, listing, and finding them by `utm_campaign`.
+//! Campaigns: reading, listing, and finding them by `utm_campaign`; what they cost.
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use tandem_domain::campaigns::{Campaign, alias_key};
-use tandem_domain::id::{CampaignId, Id};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect,
+    Statement,
+};
+use tandem_domain::campaigns::{Campaign, Cost, CostsChange, alias_key};
+use tandem_domain::id::{CampaignId, Id, UserId};
+use tandem_domain::instant::Day;
 
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::leads::Page;
-use crate::rows::{campaign_aliases, campaigns};
+use crate::page::{Line, Page};
+use crate::rows::{campaign_aliases, campaign_costs, campaigns};
+use crate::write::Rows;
 
 /// Which campaigns are listed.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +24,10 @@ pub struct CampaignFilter {
     pub channel: Option<String>,
     /// Known by this `utm_campaign`.
     pub utm_campaign: Option<String>,
+    /// Of this user.
+    pub owner_id: Option<UserId>,
+    /// A part of this campaign.
+    pub parent_id: Option<CampaignId>,
 }
 
 /// A campaign.
@@ -68,22 +77,89 @@ pub async fn list(
     after: Option<CampaignId>,
     limit: u64,
 ) -> Result<Page<Campaign>, StoreError> {
+    use campaigns::Column;
     let mut query = campaigns::Entity::find();
     if let Some(channel) = &filter.channel {
-        query = query.filter(campaigns::Column::Channel.eq(channel));
+        query = query.filter(Column::Channel.eq(channel));
+    }
+    if let Some(owner) = filter.owner_id {
+        query = query.filter(Column::OwnerId.eq(owner.uuid()));
+    }
+    if let Some(parent) = filter.parent_id {
+        query = query.filter(Column::ParentId.eq(parent.uuid()));
     }
     if let Some(name) = &filter.utm_campaign {
         let known = by_alias(on, [name.as_str()]).await?;
-        query = query.filter(campaigns::Column::Id.is_in(known.into_values().map(Id::uuid)));
+        query = query.filter(Column::Id.is_in(known.into_values().map(Id::uuid)));
+    }
+    let line = Line::by_id(Column::Id);
+    line.read(on, query, after, limit, |row| row.into_domain()).await
+}
+
+/// A campaign with all above it; none where there is no such campaign.
+pub async fn lineage(on: &impl Read, id: CampaignId) -> Result<Vec<CampaignId>, StoreError> {
+    let backend = on.conn().get_database_backend();
+    let sql = format!(
+        "WITH RECURSIVE above (id, parent_id) AS (\
+         SELECT id, parent_id FROM campaigns WHERE id = {} \
+         UNION SELECT c.id, c.parent_id FROM campaigns c JOIN above ON c.id = above.parent_id) \
+         SELECT id FROM above",
+        dialect::parameter(backend, 1)
+    );
+    let query = Statement::from_sql_and_values(backend, sql, [id.uuid().into()]);
+    let rows = on.conn().query_all_raw(query).await?;
+    let id = |row: &QueryResult| Ok(Id::from_uuid(row.try_get("", "id")?));
+    rows.iter().map(id).collect()
+}
+
+/// What a campaign cost, by day, from one day on until another one, both included; `after` a day, where a page ended.
+pub async fn costs(
+    on: &impl Read,
+    id: CampaignId,
+    (from, to): (Option<Day>, Option<Day>),
+    after: Option<Day>,
+    limit: u64,
+) -> Result<Page<Cost>, StoreError> {
+    use campaign_costs::Column;
+    let mut query = campaign_costs::Entity::find().filter(Column::CampaignId.eq(id.uuid()));
+    if let Some(from) = from {
+        query = query.filter(Column::SpentOn.gte(from.to_string()));
+    }
+    if let Some(to) = to {
+        query = query.filter(Column::SpentOn.lte(to.to_string()));
     }
     if let Some(after) = after {
-        query = query.filter(campaigns::Column::Id.gt(after.uuid()));
+        query = query.filter(Column::SpentOn.gt(after.to_string()));
     }
-    let rows = query
-        .order_by_asc(campaigns::Column::Id)
-        .limit(limit + 1)
+    let rows = query.order_by_asc(Column::SpentOn).limit(limit + 1);
+    let rows = rows.all(on.conn()).await?.into_iter();
+    let found: Result<Vec<Cost>, StoreError> = rows.map(|row| row.into_domain()).collect();
+    Ok(Page::of(found?, limit))
+}
+
+/// What a campaign cost on these days.
+pub async fn costs_on(
+    on: &impl Read,
+    id: CampaignId,
+    days: impl IntoIterator<Item = Day>,
+) -> Result<Vec<Cost>, StoreError> {
+    use campaign_costs::Column;
+    let rows = campaign_costs::Entity::find()
+        .filter(Column::CampaignId.eq(id.uuid()))
+        .filter(Column::SpentOn.is_in(days.into_iter().map(|day| day.to_string())))
+        .order_by_asc(Column::SpentOn)
         .all(on.conn())
         .await?;
-    let found: Result<Vec<Campaign>, StoreError> = rows.into_iter().map(|row| row.into_domain()).collect();
-    Ok(Page::of(found?, limit))
+    rows.into_iter().map(|row| row.into_domain()).collect()
+}
+
+impl Rows {
+    pub(crate) fn add_costs(&mut self, change: &CostsChange) {
+        for id in change.deleted() {
+            self.records.remove::<campaign_costs::Model>(id.uuid());
+        }
+        for cost in &change.after {
+            self.records.put(campaign_costs::Model::of(cost));
+        }
+    }
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::leads::Page;
+use crate::page::{Line, Page};
 use crate::rows::{form_keys, forms, submissions};
 
 /// A form.
@@ -75,17 +75,10 @@ pub async fn find_by_key(on: &impl Read, key: &str) -> Result<Option<(FormKey, F
 
 /// A page of forms, in the order of their ids.
 pub async fn list(on: &impl Read, after: Option<FormId>, limit: u64) -> Result<Page<Form>, StoreError> {
-    let mut query = forms::Entity::find();
-    if let Some(after) = after {
-        query = query.filter(forms::Column::Id.gt(after.uuid()));
-    }
-    let rows = query
-        .order_by_asc(forms::Column::Id)
-        .limit(limit + 1)
-        .all(on.conn())
-        .await?;
-    let forms: Result<Vec<Form>, StoreError> = rows.into_iter().map(|row| row.into_domain()).collect();
-    Ok(Page::of(forms?, limit))
+    let query = forms::Entity::find();
+    Line::by_id(forms::Column::Id)
+        .read(on, query, after, limit, |row| row.into_domain())
+        .await
 }
 
 /// A submission.
@@ -182,16 +175,9 @@ pub async fn submissions(
     if let Some(status) = status {
         query = query.filter(submissions::Column::Status.eq(status.name()));
     }
-    if let Some(after) = after {
-        query = query.filter(submissions::Column::Id.lt(after.uuid()));
-    }
-    let rows = query
-        .order_by_desc(submissions::Column::Id)
-        .limit(limit + 1)
-        .all(on.conn())
-        .await?;
-    let found: Result<Vec<Submission>, StoreError> = rows.into_iter().map(|row| row.into_domain()).collect();
-    Ok(Page::of(found?, limit))
+    Line::newest_first(submissions::Column::Id)
+        .read(on, query, after, limit, |row| row.into_domain())
+        .await
 }
 
 impl Rows {

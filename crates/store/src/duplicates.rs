@@ -23,7 +23,8 @@ use uuid::Uuid;
 use crate::db::{Conn, Read, Tx};
 use crate::error::StoreError;
 use crate::journal::{self, Place};
-use crate::leads::{self, Page};
+use crate::leads;
+use crate::page::{Line, Page};
 use crate::rows::{duplicates, identifiers, leads as lead_rows, to_json};
 use crate::ways::found_by_any;
 use crate::{dialect, settings};
@@ -68,16 +69,9 @@ pub async fn list(
     if let Some(lead) = filter.lead_id {
         query = query.filter(about(on.conn().get_database_backend(), [lead.uuid()]));
     }
-    if let Some(after) = after {
-        query = query.filter(Column::Id.gt(after.uuid()));
-    }
-    let rows = query
-        .order_by_asc(Column::Id)
-        .limit(limit + 1)
-        .all(on.conn())
-        .await?;
-    let found: Result<Vec<Duplicate>, StoreError> = rows.into_iter().map(|row| row.into_domain()).collect();
-    Ok(Page::of(found?, limit))
+    Line::by_id(Column::Id)
+        .read(on, query, after, limit, |row| row.into_domain())
+        .await
 }
 
 /// The suggestions about any of these leads, locked until the end of the transaction.

@@ -15,7 +15,8 @@ use uuid::Uuid;
 use crate::db::{Conn, Db, Read};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::leads::{Page, members, of_members};
+use crate::leads::{members, of_members};
+use crate::page::Page;
 use crate::rows::{from_json, journal, journal_values};
 use crate::settings;
 

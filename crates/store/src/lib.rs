@@ -16,6 +16,7 @@ pub mod journal;
 pub mod leads;
 pub mod leases;
 pub mod lifecycle;
+pub mod page;
 pub mod reports;
 pub mod rows;
 pub mod rules;

@@ -16,7 +16,7 @@ use tandem_domain::transfer::{Import, ImportKind, ImportState};
 use crate::db::{Conn, Read, Tx};
 use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
-use crate::leads::Page;
+use crate::page::{Line, Page};
 use crate::rows::{cycles, from_json, import_chunks, import_rejects, imports, to_json, transitions, users};
 use crate::write;
 
@@ -79,16 +79,9 @@ pub async fn list(
     if let Some(state) = filter.state {
         query = query.filter(imports::Column::State.eq(state.name()));
     }
-    if let Some(after) = after {
-        query = query.filter(imports::Column::Id.lt(after.uuid()));
-    }
-    let rows = query
-        .order_by_desc(imports::Column::Id)
-        .limit(limit + 1)
-        .all(on.conn())
-        .await?;
-    let found: Result<Vec<Import>, StoreError> = rows.into_iter().map(|row| row.into_domain()).collect();
-    Ok(Page::of(found?, limit))
+    Line::newest_first(imports::Column::Id)
+        .read(on, query, after, limit, |row| row.into_domain())
+        .await
 }
 
 fn unfinished() -> Condition {

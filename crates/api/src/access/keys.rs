@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use actix_web::{delete, get, post};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tandem_domain::access::account::{ApiKey, ascending};
 use tandem_domain::access::{Actor, Scope};
 use tandem_domain::fault::Fault;
@@ -217,16 +216,12 @@ pub(super) async fn list_api_keys(
 ) -> Reply<Listing<ApiKeyView>> {
     let after = after(&ctx, query.0.cursor.as_deref())?;
     let page = keys::list(ctx.db(), after, query.0.limit.unwrap_or(DEFAULT_LIMIT)).await?;
-    let next = page
-        .data
-        .last()
-        .filter(|_| page.has_more)
-        .map(|key| json!(key.id));
-    Ok(Listing::new(
+    Ok(Listing::of(
         &ctx.master,
         ctx.request(),
-        page.data.into_iter().map(ApiKeyView::from).collect(),
-        next,
+        page,
+        |key| key.id,
+        ApiKeyView::from,
     ))
 }
 

@@ -16,7 +16,6 @@ mod teams;
 mod throttle;
 mod users;
 
-use serde_json::Value;
 use tandem_domain::access::Actor;
 use tandem_domain::act::Act;
 use tandem_domain::fault::Fault;
@@ -87,9 +86,7 @@ fn session<P: Permission>(ctx: &Ctx<P>) -> Option<SessionId> {
 
 /// The id that a list goes on behind.
 fn after<T: Named, P: Permission>(ctx: &Ctx<P>, cursor: Option<&str>) -> Result<Option<Id<T>>, Problem> {
-    let position = listing::position(&ctx.master, ctx.request(), cursor)?;
-    let id = |value: Value| serde_json::from_value(value).map_err(|_| Problem::new(Code::InvalidCursor));
-    position.map(id).transpose()
+    listing::after(&ctx.master, ctx.request(), cursor)
 }
 
 /// A name without the blanks around it, or a fault where nothing is left.

@@ -2,7 +2,6 @@
 
 use actix_web::{get, patch, post};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tandem_domain::access::account::{Team, ascending};
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{TeamId, UserId};
@@ -20,6 +19,7 @@ use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::{Path, Query};
+use crate::edge::http::record::PatchOf;
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::settings::refuse;
 
@@ -60,8 +60,8 @@ impl From<Team> for TeamView {
     }
 }
 
-/// A team to be made.
-#[derive(Deserialize, ToSchema)]
+/// A team to be created.
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreateTeam {
     /// What people call it; no two teams have one name.
@@ -73,19 +73,7 @@ struct CreateTeam {
     members: Vec<UserId>,
 }
 
-/// What is to become different about a team; what is left out stays.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct UpdateTeam {
-    /// What people call it; no two teams have one name.
-    #[serde(default)]
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, example = "Enterprise sales")]
-    name: Option<String>,
-    /// All its members from now on.
-    #[serde(default)]
-    #[schema(value_type = Vec<UserId>, required = false, max_items = 1000)]
-    members: Option<Vec<UserId>>,
-}
+type TeamPatch = PatchOf<CreateTeam>;
 
 /// One team.
 #[derive(Deserialize, IntoParams)]
@@ -147,16 +135,12 @@ pub(super) async fn list_teams(ctx: Ctx<UsersRead>, query: Query<TeamQuery>) -> 
     let after = after(&ctx, query.0.cursor.as_deref())?;
     let snapshot = ctx.snapshot().await?;
     let page = teams::list(&snapshot, after, query.0.limit.unwrap_or(DEFAULT_LIMIT)).await?;
-    let next = page
-        .data
-        .last()
-        .filter(|_| page.has_more)
-        .map(|team| json!(team.id));
-    Ok(Listing::new(
+    Ok(Listing::of(
         &ctx.master,
         ctx.request(),
-        page.data.into_iter().map(TeamView::from).collect(),
-        next,
+        page,
+        |team| team.id,
+        TeamView::from,
     ))
 }
 
@@ -172,32 +156,32 @@ pub(super) async fn get_team(ctx: Ctx<UsersRead>, path: Path<TeamPath>) -> Reply
 }
 
 /// Change a team: its name, its members.
-#[utoipa::path(tag = "teams", security(("bearer" = [UsersManage])), params(TeamPath), request_body = UpdateTeam,
+#[utoipa::path(tag = "teams", security(("bearer" = [UsersManage])), params(TeamPath), request_body = TeamPatch,
     responses((status = 200, description = "The team as it is now", body = TeamView,
         headers(("ETag" = String, description = "The team's version")))))]
 #[patch("/v1/teams/{team_id}")]
 pub(super) async fn update_team(
     ctx: Ctx<UsersManage>,
     path: Path<TeamPath>,
-    body: MergePatch<UpdateTeam>,
+    body: MergePatch<TeamPatch>,
 ) -> Reply<Tagged<TeamView>> {
-    let UpdateTeam {
-        name: new_name,
-        members,
-    } = body.0;
-    let mut faults = vec![];
-    let name = new_name.map(|text| name(&text, &mut faults));
-    refuse(faults)?;
-
     let tx = ctx.begin().await?;
     lock_accounts(&tx).await?;
     let known = teams::get(&tx, path.0.team_id).await?;
     ctx.check_if_match(known.version)?;
-    if let Some(name) = name.as_deref().filter(|name| *name != known.name) {
-        unique_name(&tx, name).await?;
+    let editable = CreateTeam {
+        name: known.name.clone(),
+        members: known.members.clone(),
+    };
+    let (asked, _) = body.0.apply(&editable)?;
+    let mut faults = vec![];
+    let name = name(&asked.name, &mut faults);
+    refuse(faults)?;
+    if name != known.name {
+        unique_name(&tx, &name).await?;
     }
-    known_members(&tx, members.as_deref().unwrap_or_default()).await?;
-    let (team, change) = known.edit(name, members, ctx.now());
+    known_members(&tx, &asked.members).await?;
+    let (team, change) = known.edit(name, asked.members, ctx.now());
     store::write_records(&tx, change).await.map_err(taken)?;
     let answer = Tagged::new(etag(team.version, 0), team.into());
     let answer = ctx.commit(tx, answer).await;

@@ -2,7 +2,6 @@
 
 use actix_web::{get, patch, post};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tandem_domain::access::Role;
 use tandem_domain::access::account::{LastAdmin, User, UserEdit};
 use tandem_domain::access::change::AccessChange;
@@ -243,16 +242,12 @@ pub(super) async fn list_users(ctx: Ctx<UsersRead>, query: Query<UserQuery>) -> 
         disabled: query.disabled,
     };
     let page = users::list(ctx.db(), &filter, after, query.limit.unwrap_or(DEFAULT_LIMIT)).await?;
-    let next = page
-        .data
-        .last()
-        .filter(|_| page.has_more)
-        .map(|user| json!(user.id));
-    Ok(Listing::new(
+    Ok(Listing::of(
         &ctx.master,
         ctx.request(),
-        page.data.into_iter().map(UserView::from).collect(),
-        next,
+        page,
+        |user| user.id,
+        UserView::from,
     ))
 }
 

@@ -1,11 +1,10 @@
 //! Capture points on websites.
 
 use actix_web::{get, patch, post};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use tandem_domain::capture::{
-    CaptureChange, EditForm, Form, FormConsent, FormField, FormSettings, MakeForm, Refused, edit_form,
-    make_form, rotate_key,
+    CaptureChange, Form, FormConsent, FormField, FormSettings, MakeForm, Refused, edit_form, make_form,
+    rotate_key,
 };
 use tandem_domain::change::Change;
 use tandem_domain::id::FormId;
@@ -18,10 +17,11 @@ use super::form_views::{FormDetail, FormView};
 use crate::access::scopes::{FormsRead, FormsWrite};
 use crate::edge::crypto::secret;
 use crate::edge::ctx::Ctx;
-use crate::edge::http::json::{Json, MergePatch, Patch};
+use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::{Path, Query};
+use crate::edge::http::record::PatchOf;
 use crate::edge::http::reply::{Created, Reply, Tagged};
 use crate::edge::http::services::Services;
 use crate::settings::invalid;
@@ -36,10 +36,10 @@ pub fn configure(config: &mut Services<'_>) {
 /// How long an older key works after a rotation where nothing else is said, in seconds: 30 days.
 const GRACE: i64 = 30 * 86_400;
 
-/// A form to be made.
-#[derive(Debug, Deserialize, ToSchema)]
+/// A form to be created.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FormWrite {
+pub struct CreateForm {
     /// What people call it.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Contact")]
     name: String,
@@ -78,46 +78,38 @@ pub struct FormWrite {
     consent: Vec<FormConsent>,
 }
 
-/// A merge patch of a form.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FormPatch {
-    /// What people call it.
-    #[serde(default)]
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, pattern = r"\S", example = "Contact")]
-    name: Option<String>,
-    /// Its fields, in order; the list replaces the one before.
-    #[serde(default)]
-    #[schema(value_type = Vec<FormField>, required = false, min_items = 1, max_items = 100)]
-    fields: Option<Vec<FormField>>,
-    /// The origins whose pages may send it; the list replaces the one before.
-    #[serde(default)]
-    #[schema(value_type = Vec<String>, required = false, max_items = 50, example = json!(["https://www.example.com"]))]
-    allowed_origins: Option<Vec<String>>,
-    /// Where a browser without JavaScript goes after sending it; `null` is Tandem's own thanks.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 2048, example = "https://www.example.com/thanks")]
-    redirect_url: Patch<String>,
-    /// A field that people do not see; `null` is none.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9_.\\-\\[\\]]+$", example = "website")]
-    honeypot_field: Patch<String>,
-    /// In how many seconds nobody can have filled it in; `null` is no limit.
-    #[serde(default)]
-    #[schema(value_type = Option<i64>, minimum = 1, maximum = 3600, example = 3)]
-    min_fill_seconds: Patch<i64>,
-    /// The service that it asks about; `null` is none.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, pattern = r"\S", example = "Consulting")]
-    service_requested: Patch<String>,
-    /// What it asks the person to agree to; the list replaces the one before.
-    #[serde(default)]
-    #[schema(value_type = Vec<FormConsent>, required = false, max_items = 20)]
-    consent: Option<Vec<FormConsent>>,
-    /// Whether it is out of use: its keys are then unknown.
-    #[serde(default)]
-    #[schema(value_type = bool, required = false)]
-    archived: Option<bool>,
+type FormPatch = PatchOf<CreateForm, true>;
+
+impl CreateForm {
+    /// What may be edited of a form, as a request would say it.
+    fn of(form: &Form) -> Self {
+        let (form, settings) = (form.clone(), form.settings.clone());
+        Self {
+            name: form.name,
+            fields: form.fields,
+            allowed_origins: form.allowed_origins,
+            redirect_url: settings.redirect_url,
+            honeypot_field: settings.honeypot_field,
+            min_fill_seconds: settings.min_fill_seconds,
+            service_requested: settings.service_requested,
+            consent: settings.consent,
+        }
+    }
+
+    fn read(self) -> MakeForm {
+        MakeForm {
+            name: self.name,
+            fields: self.fields,
+            allowed_origins: self.allowed_origins,
+            settings: FormSettings {
+                redirect_url: self.redirect_url,
+                honeypot_field: self.honeypot_field,
+                min_fill_seconds: self.min_fill_seconds,
+                service_requested: self.service_requested,
+                consent: self.consent,
+            },
+        }
+    }
 }
 
 /// How a publishable key is rotated.
@@ -154,38 +146,17 @@ struct FormsQuery {
 /// Make a form.
 ///
 /// For marketing. The answer carries the publishable key with which the website sends `POST /v1/capture/{form_key}`.
-#[utoipa::path(tag = "forms", security(("bearer" = [FormsWrite])), request_body = FormWrite,
+#[utoipa::path(tag = "forms", security(("bearer" = [FormsWrite])), request_body = CreateForm,
     responses((status = 201, description = "The form with its publishable key", body = FormDetail,
         headers(("Location" = String, description = "The form's address"),
             ("ETag" = String, description = "The form's version")))))]
 #[post("/v1/forms")]
-async fn create_form(ctx: Ctx<FormsWrite>, body: Json<FormWrite>) -> Reply<Created<FormDetail>> {
-    let FormWrite {
-        name,
-        fields,
-        allowed_origins,
-        redirect_url,
-        honeypot_field,
-        min_fill_seconds,
-        service_requested,
-        consent,
-    } = body.0;
-    let asked = MakeForm {
-        name,
-        fields,
-        allowed_origins,
-        settings: FormSettings {
-            redirect_url,
-            honeypot_field,
-            min_fill_seconds,
-            service_requested,
-            consent,
-        },
-    };
+async fn create_form(ctx: Ctx<FormsWrite>, body: Json<CreateForm>) -> Reply<Created<FormDetail>> {
     let key = secret::FormKey::generate().reveal().to_owned();
     let tx = ctx.begin().await?;
-    let (form, key) =
-        make_form(asked, key, &custom_names(&tx), ctx.actor(), ctx.now(), ctx.ids()).map_err(refused)?;
+    let (actor, now, custom) = (ctx.actor(), ctx.now(), custom_names(&tx));
+    let made = make_form(body.0.read(), key, &custom, actor, now, ctx.ids());
+    let (form, key) = made.map_err(refused)?;
     let issued = CaptureChange::KeyWritten(key.clone());
     store::write(&tx, &[form.created().into(), issued.into()]).await?;
     let location = format!("/v1/forms/{}", form.id);
@@ -202,27 +173,23 @@ async fn create_form(ctx: Ctx<FormsWrite>, body: Json<FormWrite>) -> Reply<Creat
         headers(("Link" = String, description = "The next page")))))]
 #[get("/v1/forms")]
 async fn list_forms(ctx: Ctx<FormsRead>, query: Query<FormsQuery>) -> Reply<Listing<FormView>> {
-    let after = listing::position(&ctx.master, ctx.request(), query.0.cursor.as_deref())?;
-    let after = after
-        .map(serde_json::from_value)
-        .transpose()
-        .map_err(|_| Problem::new(Code::InvalidCursor))?;
+    let after = listing::after(&ctx.master, ctx.request(), query.0.cursor.as_deref())?;
     let limit = query.0.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let snapshot = ctx.snapshot().await?;
     let page = store::capture::list(&snapshot, after, limit).await?;
     let ids: Vec<FormId> = page.data.iter().map(|form| form.id).collect();
     let keys = store::capture::keys_of(&snapshot, &ids).await?;
-    let next = page
-        .data
-        .last()
-        .filter(|_| page.has_more)
-        .map(|form| json!(form.id));
     let view = |form: Form| {
         let key = keys.iter().find(|key| key.form_id == form.id);
         FormView::of(form, key.map(|key| key.key.clone()).unwrap_or_default())
     };
-    let views = page.data.into_iter().map(view).collect();
-    Ok(Listing::new(&ctx.master, ctx.request(), views, next))
+    Ok(Listing::of(
+        &ctx.master,
+        ctx.request(),
+        page,
+        |form| form.id,
+        view,
+    ))
 }
 
 /// Read a form.
@@ -251,33 +218,13 @@ async fn update_form(
     path: Path<FormPath>,
     body: MergePatch<FormPatch>,
 ) -> Reply<Tagged<FormDetail>> {
-    let FormPatch {
-        name,
-        fields,
-        allowed_origins,
-        redirect_url,
-        honeypot_field,
-        min_fill_seconds,
-        service_requested,
-        consent,
-        archived,
-    } = body.0;
-    let asked = EditForm {
-        name,
-        fields,
-        allowed_origins,
-        redirect_url: redirect_url.change(),
-        honeypot_field: honeypot_field.change(),
-        min_fill_seconds: min_fill_seconds.change(),
-        service_requested: service_requested.change(),
-        consent,
-        archived,
-    };
     let tx = ctx.begin().await?;
     let form = store::capture::form_for_update(&tx, path.0.form_id).await?;
     ctx.check_if_match(form.version)?;
-    let (form, change) =
-        edit_form(&form, asked, &custom_names(&tx), ctx.actor(), ctx.now()).map_err(refused)?;
+    let (asked, archived) = body.0.apply(&CreateForm::of(&form))?;
+    let (actor, now, custom) = (ctx.actor(), ctx.now(), custom_names(&tx));
+    let edited = edit_form(&form, asked.read(), archived, &custom, actor, now);
+    let (form, change) = edited.map_err(refused)?;
     store::write_records(&tx, change).await?;
     let keys = store::capture::keys(&tx, path.0.form_id).await?;
     let view = FormDetail::of(&ctx, form, &keys)?;

@@ -2,7 +2,6 @@
 
 use actix_web::{get, post};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tandem_domain::access::Actor;
 use tandem_domain::capture::{Consent, Submission, SubmissionFault, SubmissionStatus};
 use tandem_domain::id::{FormId, LeadId, SubmissionId};
@@ -163,20 +162,16 @@ async fn list_submissions(
         limit,
         cursor,
     } = query.0;
-    let after = listing::position(&ctx.master, ctx.request(), cursor.as_deref())?;
-    let after = after
-        .map(serde_json::from_value)
-        .transpose()
-        .map_err(|_| Problem::new(Code::InvalidCursor))?;
+    let after = listing::after(&ctx.master, ctx.request(), cursor.as_deref())?;
     let limit = limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let page = store::capture::submissions(ctx.db(), form_id, status, after, limit).await?;
-    let next = page
-        .data
-        .last()
-        .filter(|_| page.has_more)
-        .map(|last| json!(last.id));
-    let views = page.data.into_iter().map(SubmissionView::from).collect();
-    Ok(Listing::new(&ctx.master, ctx.request(), views, next))
+    Ok(Listing::of(
+        &ctx.master,
+        ctx.request(),
+        page,
+        |one| one.id,
+        SubmissionView::from,
+    ))
 }
 
 /// Read a submission.

@@ -1,11 +1,10 @@
 //! Deals as they come in, and how they are parsed: once, every fault at its place.
 
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use tandem_domain::deals::{BuyingRole, Deal, EditDeal, OpenDeal, Outcome, Recurring, State};
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{CompanyId, DealId, LeadId, PipelineId, UserId};
-use tandem_domain::instant::Timestamp;
+use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::money::{Currency, Money};
 use utoipa::ToSchema;
 
@@ -60,8 +59,7 @@ pub struct CreateDeal {
     /// How often the amount is due; left out: once.
     recurring: Option<Recurring>,
     /// When it will probably be closed.
-    #[schema(format = Date, max_length = 10, example = "2026-06-30")]
-    expected_close_on: Option<String>,
+    expected_close_on: Option<Day>,
 }
 
 /// A merge patch of an amount.
@@ -96,8 +94,8 @@ pub struct DealPatch {
     pub recurring: Patch<Recurring>,
     /// When it will probably be closed.
     #[serde(default)]
-    #[schema(value_type = Option<String>, format = Date, max_length = 10, example = "2026-06-30")]
-    pub expected_close_on: Patch<String>,
+    #[schema(value_type = Option<Day>)]
+    pub expected_close_on: Patch<Day>,
     /// An active user of sales; `null` for nobody.
     #[serde(default)]
     #[schema(value_type = Option<UserId>)]
@@ -227,34 +225,14 @@ pub struct ReopenDeal {
     pub note: String,
 }
 
-fn day(text: &str, faults: &mut Vec<Fault>) -> Option<Date> {
-    let day = text
-        .parse::<Date>()
-        .ok()
-        .filter(|day| text.len() == 10 && day.year() >= 1);
-    if day.is_none() {
-        let detail = "must be a day such as 2026-06-30";
-        faults.push(Fault::new("/expected_close_on", "invalid_format", detail));
-    }
-    day
-}
-
 fn roles(given: Vec<DealRole>) -> Vec<(LeadId, BuyingRole)> {
     given.into_iter().map(|one| (one.lead_id, one.role)).collect()
 }
 
 impl CreateDeal {
-    /// The deal that is asked for, or everything that is wrong with it.
-    pub fn read(self) -> Result<OpenDeal, Vec<Fault>> {
-        let mut faults = vec![];
-        let expected_close_on = self
-            .expected_close_on
-            .as_deref()
-            .and_then(|text| day(text, &mut faults));
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        Ok(OpenDeal {
+    /// The deal that is asked for.
+    pub fn read(self) -> OpenDeal {
+        OpenDeal {
             name: self.name.trim().to_owned(),
             external_id: self.external_id.map(|one| (one.system, one.id)),
             pipeline_id: self.pipeline_id,
@@ -266,8 +244,8 @@ impl CreateDeal {
             owner_id: self.owner_id,
             amount: self.amount,
             recurring: self.recurring,
-            expected_close_on,
-        })
+            expected_close_on: self.expected_close_on,
+        }
     }
 }
 
@@ -287,10 +265,6 @@ impl DealPatch {
             let (amount, currency) = amount.zip(currency)?;
             Some(Money { amount, currency })
         });
-        let expected_close_on = self
-            .expected_close_on
-            .change()
-            .map(|text| text.and_then(|text| day(&text, &mut faults)));
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -298,7 +272,7 @@ impl DealPatch {
             name: self.name.map(|name| name.trim().to_owned()),
             amount,
             recurring: self.recurring.change(),
-            expected_close_on,
+            expected_close_on: self.expected_close_on.change(),
             owner_id: self.owner_id.change(),
             company_id: self.company_id.change(),
             lead_ids: self.lead_ids,

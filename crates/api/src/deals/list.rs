@@ -1,67 +1,34 @@
 //! Lists of deals.
 
 use actix_web::get;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Deserialize;
 use tandem_domain::deals::State;
 use tandem_domain::id::{CompanyId, LeadId, PipelineId};
+use tandem_domain::instant::Day;
 use tandem_domain::money::Currency;
-use tandem_store::deals::{DealFilter, DealSort, Position, Span};
+use tandem_store::deals::{DealFilter, DealSort, Span};
 use tandem_store::{self as store, Snapshot};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use super::view::DealView;
 use crate::access::scopes::DealsRead;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::bound::{self, Bound};
-use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::filter::owners;
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing, Order, Sorts};
+use crate::edge::http::problem::Problem;
 use crate::edge::http::query::Query;
 use crate::edge::http::reply::Reply;
-use crate::leads::list::owners;
 
-/// What deals are sorted by; `-` is descending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-enum DealOrder {
-    /// By id: in the order in which they were written down.
-    #[serde(rename = "id")]
-    Id,
-    /// By id, the newest first.
-    #[serde(rename = "-id")]
-    IdDescending,
-    /// By the instant at which they were written down.
-    #[serde(rename = "created_at")]
-    CreatedAt,
-    /// By that instant, the newest first.
-    #[serde(rename = "-created_at")]
-    CreatedAtDescending,
-    /// By the last change.
-    #[serde(rename = "updated_at")]
-    UpdatedAt,
-    /// By the last change, the latest first.
-    #[serde(rename = "-updated_at")]
-    UpdatedAtDescending,
-    /// By the instant at which they were opened.
-    #[serde(rename = "opened_at")]
-    OpenedAt,
-    /// By that instant, the newest first.
-    #[serde(rename = "-opened_at")]
-    OpenedAtDescending,
-}
+type DealOrder = Order<DealSort>;
 
-impl DealOrder {
-    fn order(self) -> (DealSort, bool) {
-        match self {
-            DealOrder::Id => (DealSort::Id, false),
-            DealOrder::IdDescending => (DealSort::Id, true),
-            DealOrder::CreatedAt => (DealSort::CreatedAt, false),
-            DealOrder::CreatedAtDescending => (DealSort::CreatedAt, true),
-            DealOrder::UpdatedAt => (DealSort::UpdatedAt, false),
-            DealOrder::UpdatedAtDescending => (DealSort::UpdatedAt, true),
-            DealOrder::OpenedAt => (DealSort::OpenedAt, false),
-            DealOrder::OpenedAtDescending => (DealSort::OpenedAt, true),
-        }
-    }
+impl Sorts for DealSort {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("id", DealSort::Id),
+        ("created_at", DealSort::CreatedAt),
+        ("updated_at", DealSort::UpdatedAt),
+        ("opened_at", DealSort::OpenedAt),
+    ];
 }
 
 /// Which deals, in which order.
@@ -93,11 +60,11 @@ struct DealsQuery {
     #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     amount_lte: Option<i64>,
     /// Expected to close on this day or later.
-    #[param(format = Date, max_length = 10, example = "2026-01-01")]
-    expected_close_on_gte: Option<String>,
+    #[param(inline)]
+    expected_close_on_gte: Option<Day>,
     /// Expected to close before this day.
-    #[param(format = Date, max_length = 10, example = "2026-04-01")]
-    expected_close_on_lt: Option<String>,
+    #[param(inline)]
+    expected_close_on_lt: Option<Day>,
     /// Opened at this instant or later.
     #[param(inline)]
     opened_at_gte: Option<Bound>,
@@ -142,12 +109,9 @@ struct DealsQuery {
 #[get("/v1/deals")]
 pub(super) async fn list_deals(ctx: Ctx<DealsRead>, query: Query<DealsQuery>) -> Reply<Listing<DealView>> {
     let query = query.0;
-    let (sort, descending) = query.sort.unwrap_or(DealOrder::Id).order();
+    let Order { sort, descending } = query.sort.unwrap_or(Order::by(DealSort::Id));
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let after = listing::position(&ctx.master, ctx.request(), query.cursor.as_deref())?;
-    let after: Option<Position> = after
-        .map(|value| serde_json::from_value(value).map_err(|_| Problem::new(Code::InvalidCursor)))
-        .transpose()?;
+    let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
     let snapshot = ctx.snapshot().await?;
     let filter = query.filter(&ctx, &snapshot).await?;
     let page = store::deals::list(&snapshot, &filter, sort, descending, after, limit).await?;
@@ -155,13 +119,14 @@ pub(super) async fn list_deals(ctx: Ctx<DealsRead>, query: Query<DealsQuery>) ->
         true => Some(store::deals::count(&snapshot, &filter).await?),
         false => None,
     };
-    let next = page
-        .data
-        .last()
-        .filter(|_| page.has_more)
-        .map(|last| json!(sort.position(last)));
-    let views = page.data.into_iter().map(DealView::from).collect();
-    Ok(Listing::new(&ctx.master, ctx.request(), views, next).counted(total))
+    let listing = Listing::of(
+        &ctx.master,
+        ctx.request(),
+        page,
+        |last| sort.position(last),
+        DealView::from,
+    );
+    Ok(listing.counted(total))
 }
 
 impl DealsQuery {

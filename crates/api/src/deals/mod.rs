@@ -21,7 +21,6 @@ use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
-use crate::settings::invalid;
 use body::{CreateDeal, DealPatch};
 use view::DealView;
 
@@ -76,7 +75,7 @@ fn reply(deal: Deal) -> Tagged<DealView> {
         ("ETag" = String, description = "The deal's version"), ("Location" = String, description = "The deal's address")))))]
 #[post("/v1/deals")]
 async fn create_deal(ctx: Ctx<DealsWrite>, body: Json<CreateDeal>) -> Reply<Created<DealView>> {
-    let asked = body.0.read().map_err(invalid)?;
+    let asked = body.0.read();
     let tx = ctx.begin().await?;
     let deal = actions::open(&tx, ctx.act(), &asked).await?;
     let (tag, location) = (etag(deal.version, 0), format!("/v1/deals/{}", deal.id));

@@ -17,6 +17,7 @@ use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::{Path, Query};
+use crate::edge::http::record::PatchOf;
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
 use crate::leads::actions::denied;
@@ -94,8 +95,8 @@ impl From<Pipeline> for PipelineView {
     }
 }
 
-/// A pipeline to be made.
-#[derive(Debug, Deserialize, ToSchema)]
+/// A pipeline to be created.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreatePipeline {
     /// What people call it; no two pipelines have one name.
@@ -109,27 +110,7 @@ struct CreatePipeline {
     is_default: bool,
 }
 
-/// What is to become different about a pipeline; what is left out stays.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct UpdatePipeline {
-    /// What people call it; no two pipelines have one name.
-    #[serde(default)]
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, pattern = r"\S", example = "Partners")]
-    name: Option<String>,
-    /// All its stages, in their order. A stage that deals stand in cannot go.
-    #[serde(default)]
-    #[schema(value_type = Vec<StageView>, required = false, min_items = 1, max_items = 32)]
-    stages: Option<Vec<StageView>>,
-    /// `true` makes it the default one in the place of the other.
-    #[serde(default)]
-    #[schema(value_type = bool, required = false)]
-    is_default: Option<bool>,
-    /// Whether it is put away: no deal can be opened in it.
-    #[serde(default)]
-    #[schema(value_type = bool, required = false)]
-    archived: Option<bool>,
-}
+type PipelinePatch = PatchOf<CreatePipeline, true>;
 
 /// One pipeline.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -193,18 +174,16 @@ async fn create_pipeline(ctx: Ctx<DealsWrite>, body: Json<CreatePipeline>) -> Re
         headers(("Link" = String, description = "The next page")))))]
 #[get("/v1/pipelines")]
 async fn list_pipelines(ctx: Ctx<DealsRead>, query: Query<PipelineQuery>) -> Reply<Listing<PipelineView>> {
-    let after = listing::position(&ctx.master, ctx.request(), query.0.cursor.as_deref())?;
-    let after: Option<PipelineId> = after
-        .map(|value| serde_json::from_value(value).map_err(|_| Problem::new(Code::InvalidCursor)))
-        .transpose()?;
+    let after = listing::after(&ctx.master, ctx.request(), query.0.cursor.as_deref())?;
     let page = kept::list(ctx.db(), after, query.0.limit.unwrap_or(DEFAULT_LIMIT)).await?;
-    let next = page
-        .data
-        .last()
-        .filter(|_| page.has_more)
-        .map(|pipeline| json!(pipeline.id));
-    let views = page.data.into_iter().map(PipelineView::from).collect();
-    Ok(Listing::new(&ctx.master, ctx.request(), views, next))
+    let view = PipelineView::from;
+    Ok(Listing::of(
+        &ctx.master,
+        ctx.request(),
+        page,
+        |pipeline| pipeline.id,
+        view,
+    ))
 }
 
 /// Read a pipeline.
@@ -222,32 +201,27 @@ async fn get_pipeline(ctx: Ctx<DealsRead>, path: Path<PipelinePath>) -> Reply<Ta
 /// By a sales manager, revops or an admin. A stage cannot go while open deals stand in it or closed ones would be
 /// opened again there (`409 stage_in_use` names the number of each), so that every deal's history stays readable.
 #[utoipa::path(tag = "pipelines", params(PipelinePath), security(("bearer" = [DealsWrite])),
-    request_body = UpdatePipeline,
+    request_body = PipelinePatch,
     responses((status = 200, description = "The pipeline as it is now", body = PipelineView,
         headers(("ETag" = String, description = "The pipeline's version")))))]
 #[patch("/v1/pipelines/{pipeline_id}")]
 async fn update_pipeline(
     ctx: Ctx<DealsWrite>,
     path: Path<PipelinePath>,
-    body: MergePatch<UpdatePipeline>,
+    body: MergePatch<PipelinePatch>,
 ) -> Reply<Tagged<PipelineView>> {
-    let UpdatePipeline {
-        name,
-        stages,
-        is_default,
-        archived,
-    } = body.0;
-    let asked = EditPipeline {
-        name: name.map(|name| name.trim().to_owned()),
-        stages: stages.map(read).transpose()?,
-        is_default,
-        archived,
-    };
     let tx = ctx.begin().await?;
     kept::lock(&tx).await?;
     let pipeline = kept::get(&tx, path.0.pipeline_id).await?;
     ctx.check_if_match(pipeline.version)?;
-    let renamed = asked.name.clone().filter(|name| *name != pipeline.name);
+    let (asked, archived) = body.0.apply(&editable(&pipeline))?;
+    let asked = EditPipeline {
+        name: asked.name.trim().to_owned(),
+        stages: read(asked.stages)?,
+        is_default: asked.is_default,
+        archived,
+    };
+    let renamed = Some(asked.name.clone()).filter(|name| *name != pipeline.name);
     let (used, open) = kept::used(&tx, pipeline.id).await?;
     let default = kept::default(&tx).await?;
     let edited = pipelines::edit(
@@ -268,6 +242,16 @@ async fn update_pipeline(
     store::write_records(&tx, changes).await?;
     ctx.commit(tx, Tagged::new(etag(pipeline.version, 0), pipeline.into()))
         .await
+}
+
+/// What may be edited of a pipeline, as a request would say it.
+fn editable(pipeline: &Pipeline) -> CreatePipeline {
+    let view = PipelineView::from(pipeline.clone());
+    CreatePipeline {
+        name: view.name,
+        stages: view.stages,
+        is_default: view.is_default,
+    }
 }
 
 /// The stages as the rules know them: probabilities in ten-thousandths.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use tandem_domain::access::ActorKind;
 use tandem_domain::deals::{Deal, DealMove, Recurring, State};
 use tandem_domain::id::{CompanyId, DealId, DealMoveId, LeadId, PipelineId, UserId};
-use tandem_domain::instant::Timestamp;
+use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::money::{Currency, Money};
 use utoipa::ToSchema;
 
@@ -35,8 +35,7 @@ pub struct DealView {
     /// How often the amount is due; `null` is once.
     recurring: Option<Recurring>,
     /// When it will probably be closed.
-    #[schema(format = Date, max_length = 10, example = "2026-06-30")]
-    expected_close_on: Option<String>,
+    expected_close_on: Option<Day>,
     /// The user who is responsible.
     owner_id: Option<UserId>,
     /// The company that it is made with.
@@ -94,7 +93,7 @@ impl From<Deal> for DealView {
             state,
             amount: deal.amount,
             recurring: deal.recurring,
-            expected_close_on: deal.expected_close_on.map(|day| day.to_string()),
+            expected_close_on: deal.expected_close_on,
             owner_id: deal.owner_id,
             company_id: deal.company_id,
             primary_lead_id: deal.primary_lead_id,

@@ -1,25 +1,24 @@
 //! Companies over HTTP.
 
 use actix_web::{get, patch, post};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Deserialize;
 use tandem_domain::access::Actor;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::CompanyId;
 use tandem_domain::leads::save::{self, CompanyStatement};
 use tandem_store as store;
-use tandem_store::leads::{CompanyFilter, CompanyPosition, CompanySort};
-use utoipa::{IntoParams, ToSchema};
+use tandem_store::leads::{CompanyFilter, CompanySort};
+use utoipa::IntoParams;
 
 use super::actions::denied;
 use super::body::CompanyWrite;
-use super::list::upper_case;
 use super::view::CompanyView;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::bound::{self, Bound};
+use crate::edge::http::filter::upper_case;
 use crate::edge::http::json::{Json, MergePatch};
-use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing, Order, Sorts};
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::{Created, Reply, Tagged, Upserted, etag};
@@ -45,48 +44,15 @@ struct CompanyPath {
     company_id: CompanyId,
 }
 
-/// What companies are sorted by; `-` is descending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-enum CompanyOrder {
-    /// By id: in the order in which they were written down.
-    #[serde(rename = "id")]
-    Id,
-    /// By id, the newest first.
-    #[serde(rename = "-id")]
-    IdDescending,
-    /// By the instant at which they became known.
-    #[serde(rename = "created_at")]
-    CreatedAt,
-    /// By that instant, the newest first.
-    #[serde(rename = "-created_at")]
-    CreatedAtDescending,
-    /// By the last change.
-    #[serde(rename = "updated_at")]
-    UpdatedAt,
-    /// By the last change, the latest first.
-    #[serde(rename = "-updated_at")]
-    UpdatedAtDescending,
-    /// By name, without case and accents; nameless companies come first.
-    #[serde(rename = "name")]
-    Name,
-    /// By name, backwards.
-    #[serde(rename = "-name")]
-    NameDescending,
-}
+type CompanyOrder = Order<CompanySort>;
 
-impl CompanyOrder {
-    fn order(self) -> (CompanySort, bool) {
-        match self {
-            CompanyOrder::Id => (CompanySort::Id, false),
-            CompanyOrder::IdDescending => (CompanySort::Id, true),
-            CompanyOrder::CreatedAt => (CompanySort::CreatedAt, false),
-            CompanyOrder::CreatedAtDescending => (CompanySort::CreatedAt, true),
-            CompanyOrder::UpdatedAt => (CompanySort::UpdatedAt, false),
-            CompanyOrder::UpdatedAtDescending => (CompanySort::UpdatedAt, true),
-            CompanyOrder::Name => (CompanySort::Name, false),
-            CompanyOrder::NameDescending => (CompanySort::Name, true),
-        }
-    }
+impl Sorts for CompanySort {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("id", CompanySort::Id),
+        ("created_at", CompanySort::CreatedAt),
+        ("updated_at", CompanySort::UpdatedAt),
+        ("name", CompanySort::Name),
+    ];
 }
 
 /// Which companies, in which order.
@@ -170,11 +136,8 @@ async fn create_company(ctx: Ctx<LeadsWrite>, body: Json<CompanyWrite>) -> Reply
 #[get("/v1/companies")]
 async fn list_companies(ctx: Ctx<LeadsRead>, query: Query<CompaniesQuery>) -> Reply<Listing<CompanyView>> {
     let query = query.0;
-    let (sort, descending) = query.sort.unwrap_or(CompanyOrder::Id).order();
-    let after = listing::position(&ctx.master, ctx.request(), query.cursor.as_deref())?;
-    let after: Option<CompanyPosition> = after
-        .map(|value| serde_json::from_value(value).map_err(|_| Problem::new(Code::InvalidCursor)))
-        .transpose()?;
+    let Order { sort, descending } = query.sort.unwrap_or(Order::by(CompanySort::Id));
+    let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
     let bounds = [
         ("created_at_gte", query.created_at_gte),
         ("created_at_lt", query.created_at_lt),
@@ -195,13 +158,14 @@ async fn list_companies(ctx: Ctx<LeadsRead>, query: Query<CompaniesQuery>) -> Re
         true => Some(store::leads::company_count(&snapshot, &filter).await?),
         false => None,
     };
-    let next = page
-        .data
-        .last()
-        .filter(|_| page.has_more)
-        .map(|last| json!(sort.position(last)));
-    let views = page.data.into_iter().map(CompanyView::of).collect();
-    Ok(Listing::new(&ctx.master, ctx.request(), views, next).counted(total))
+    let listing = Listing::of(
+        &ctx.master,
+        ctx.request(),
+        page,
+        |last| sort.position(last),
+        CompanyView::of,
+    );
+    Ok(listing.counted(total))
 }
 
 /// Read a company.

@@ -1,67 +1,34 @@
 //! Lists of leads.
 
 use actix_web::get;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use tandem_domain::access::Person;
-use tandem_domain::id::{CompanyId, LeadId, UserId};
+use tandem_domain::id::{CompanyId, LeadId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::Stage;
-use tandem_store::leads::{LeadFilter, LeadSort, Position};
+use tandem_store::leads::{LeadFilter, LeadSort, LeadWithCompany, Position};
 use tandem_store::{self as store, Snapshot};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use super::view::LeadView;
 use crate::access::scopes::LeadsRead;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::bound::{self, Bound};
-use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::filter::{owners, upper_case};
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing, Order, Sorts};
+use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::Query;
 use crate::edge::http::reply::Reply;
 
-/// What leads are sorted by; `-` is descending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub enum Sort {
-    /// By id: in the order in which they became known.
-    #[serde(rename = "id")]
-    Id,
-    /// By id, the newest first.
-    #[serde(rename = "-id")]
-    IdDescending,
-    /// By the instant at which they became known.
-    #[serde(rename = "created_at")]
-    CreatedAt,
-    /// By that instant, the newest first.
-    #[serde(rename = "-created_at")]
-    CreatedAtDescending,
-    /// By the last change.
-    #[serde(rename = "updated_at")]
-    UpdatedAt,
-    /// By the last change, the latest first.
-    #[serde(rename = "-updated_at")]
-    UpdatedAtDescending,
-    /// By last name, then first name; nameless leads come first.
-    #[serde(rename = "name")]
-    Name,
-    /// By name, backwards.
-    #[serde(rename = "-name")]
-    NameDescending,
-}
+type LeadOrder = Order<LeadSort>;
 
-impl Sort {
-    fn order(self) -> (LeadSort, bool) {
-        match self {
-            Sort::Id => (LeadSort::Id, false),
-            Sort::IdDescending => (LeadSort::Id, true),
-            Sort::CreatedAt => (LeadSort::CreatedAt, false),
-            Sort::CreatedAtDescending => (LeadSort::CreatedAt, true),
-            Sort::UpdatedAt => (LeadSort::UpdatedAt, false),
-            Sort::UpdatedAtDescending => (LeadSort::UpdatedAt, true),
-            Sort::Name => (LeadSort::Name, false),
-            Sort::NameDescending => (LeadSort::Name, true),
-        }
-    }
+impl Sorts for LeadSort {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("id", LeadSort::Id),
+        ("created_at", LeadSort::CreatedAt),
+        ("updated_at", LeadSort::UpdatedAt),
+        ("name", LeadSort::Name),
+    ];
 }
 
 /// Which leads, in which order.
@@ -106,7 +73,7 @@ struct LeadsQuery {
     updated_at_lt: Option<Bound>,
     /// The order; by `id` a crawl sees each lead that existed and matched throughout exactly once.
     #[param(inline)]
-    sort: Option<Sort>,
+    sort: Option<LeadOrder>,
     /// The most leads of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
@@ -124,9 +91,9 @@ struct LeadsQuery {
 #[get("/v1/leads")]
 pub(super) async fn list_leads(ctx: Ctx<LeadsRead>, query: Query<LeadsQuery>) -> Reply<Listing<LeadView>> {
     let query = query.0;
-    let (sort, descending) = query.sort.unwrap_or(Sort::Id).order();
+    let Order { sort, descending } = query.sort.unwrap_or(Order::by(LeadSort::Id));
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let after = listing::position(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let after: Option<Value> = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
     let after = after.map(|value| read_position(sort, &value)).transpose()?;
     let snapshot = ctx.snapshot().await?;
     let filter = query.filter(&ctx, &snapshot).await?;
@@ -135,15 +102,10 @@ pub(super) async fn list_leads(ctx: Ctx<LeadsRead>, query: Query<LeadsQuery>) ->
         true => Some(store::leads::count(&snapshot, &filter).await?),
         false => None,
     };
-    let next = page
-        .data
-        .last()
-        .filter(|_| page.has_more)
-        .map(|last| write_position(sort, &last.lead));
     let rules = store::rules::consent(&snapshot).await?;
     let view = |found| LeadView::found(found, &rules);
-    let views = page.data.into_iter().map(view).collect();
-    Ok(Listing::new(&ctx.master, ctx.request(), views, next).counted(total))
+    let place = |last: &LeadWithCompany| write_position(sort, &last.lead);
+    Ok(Listing::of(&ctx.master, ctx.request(), page, place, view).counted(total))
 }
 
 fn write_position(sort: LeadSort, lead: &tandem_domain::leads::Lead) -> Value {
@@ -200,46 +162,4 @@ impl LeadsQuery {
             updated_at_lt,
         })
     }
-}
-
-/// Codes as they are kept, in whatever case they are asked for.
-pub(super) fn upper_case(codes: Option<Vec<String>>) -> Vec<String> {
-    codes
-        .into_iter()
-        .flatten()
-        .map(|code| code.to_ascii_uppercase())
-        .collect()
-}
-
-/// The owners that a list asks for, and whether it asks for what nobody owns: ids, `me`, or `none` alone.
-pub(crate) fn owners(
-    asked: Option<&[String]>,
-    person: Option<&Person>,
-) -> Result<(Vec<UserId>, bool), Problem> {
-    let (mut owners, mut unowned, mut violations) = (vec![], false, vec![]);
-    let mut refuse = |detail: &str| {
-        violations.push(Violation::new(
-            Place::parameter("owner_id"),
-            "invalid_format",
-            detail,
-        ));
-    };
-    for owner in asked.into_iter().flatten() {
-        match (owner.as_str(), person) {
-            ("none", _) => unowned = true,
-            ("me", Some(person)) => owners.push(person.id),
-            ("me", None) => refuse("`me` needs a user"),
-            (id, _) => match id.parse::<UserId>() {
-                Ok(id) => owners.push(id),
-                Err(_) => refuse("must be a user's id, `me` or `none`"),
-            },
-        }
-    }
-    if unowned && !owners.is_empty() {
-        refuse("`none` stands alone");
-    }
-    if !violations.is_empty() {
-        return Err(Problem::invalid_parameters(violations));
-    }
-    Ok((owners, unowned))
 }

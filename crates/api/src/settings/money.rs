@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use actix_web::{get, put};
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
+use tandem_domain::instant::Day;
 use tandem_domain::money::{Currency, DatedRate, Rates};
 use tandem_domain::settings::SettingChange;
 use tandem_domain::settings::{CurrencySettings, name};
@@ -30,8 +30,7 @@ struct ExchangeRate {
     /// ... is worth `rate` units of this one ...
     to: Currency,
     /// ... from this day on, until the next rate of the pair. Days follow the company's zone.
-    #[schema(format = Date, max_length = 10, example = "2026-01-01")]
-    on: String,
+    on: Day,
     /// A decimal above 0, with at most 9 digits before the point, 10 behind it and 15 in all.
     #[schema(
         min_length = 1,
@@ -56,7 +55,7 @@ impl ExchangeRates {
         let view = |one: DatedRate| ExchangeRate {
             from: one.from,
             to: one.to,
-            on: one.on.to_string(),
+            on: one.on,
             rate: one.rate.to_string(),
         };
         Self {
@@ -80,18 +79,10 @@ impl ExchangeRates {
             if let Err(error) = &rate {
                 faults.push(Fault::new(place("rate"), "invalid_format", error));
             }
-            let on = one.on.parse::<Date>().ok().filter(|on| on.year() >= 1);
-            if on.is_none() {
-                faults.push(Fault::new(
-                    place("on"),
-                    "invalid_format",
-                    "must be a day such as 2026-01-01",
-                ));
-            }
-            let (Some(on), Ok(rate)) = (on, rate) else {
+            let Ok(rate) = rate else {
                 continue;
             };
-            if !seen.insert((one.from, one.to, on)) {
+            if !seen.insert((one.from, one.to, one.on)) {
                 faults.push(Fault::new(
                     place("on"),
                     "not_allowed",
@@ -101,7 +92,7 @@ impl ExchangeRates {
             rates.push(DatedRate {
                 from: one.from,
                 to: one.to,
-                on,
+                on: one.on,
                 rate,
             });
         }

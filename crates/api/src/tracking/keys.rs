@@ -2,7 +2,6 @@
 
 use actix_web::{delete, get, patch, post};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tandem_domain::id::TrackingKeyId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::record::Plain;
@@ -17,6 +16,7 @@ use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::{Path, Query};
+use crate::edge::http::record::PatchOf;
 use crate::edge::http::reply::{Created, NoContent, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
 use crate::settings::invalid;
@@ -31,10 +31,10 @@ pub fn configure(config: &mut Services<'_>) {
 /// How long the key before a rotation works where nothing else is said, in seconds: 30 days.
 const GRACE: i64 = 30 * 86_400;
 
-/// A tracking key to be made.
-#[derive(Debug, Deserialize, ToSchema)]
+/// A tracking key to be created.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TrackingKeyWrite {
+pub struct CreateTrackingKey {
     /// What people call it.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Website")]
     name: String,
@@ -43,19 +43,7 @@ pub struct TrackingKeyWrite {
     allowed_origins: Vec<String>,
 }
 
-/// A merge patch of a tracking key.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TrackingKeyPatch {
-    /// What people call it.
-    #[serde(default)]
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, pattern = r"\S", example = "Website")]
-    name: Option<String>,
-    /// The origins whose pages may use it; the list replaces the one before.
-    #[serde(default)]
-    #[schema(value_type = Vec<String>, required = false, min_items = 1, max_items = 50, example = json!(["https://www.example.com"]))]
-    allowed_origins: Option<Vec<String>>,
-}
+type TrackingKeyPatch = PatchOf<CreateTrackingKey>;
 
 /// How a tracking key is rotated.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -137,15 +125,15 @@ fn tagged(key: TrackingKey) -> Tagged<TrackingKeyView> {
 /// Make a tracking key.
 ///
 /// For marketing. With it a site tells what its visitors do, by `POST /v1/collect`; it reads nothing.
-#[utoipa::path(tag = "tracking", security(("bearer" = [FormsWrite])), request_body = TrackingKeyWrite,
+#[utoipa::path(tag = "tracking", security(("bearer" = [FormsWrite])), request_body = CreateTrackingKey,
     responses((status = 201, description = "The tracking key", body = TrackingKeyView,
         headers(("Location" = String, description = "Its address"), ("ETag" = String, description = "Its version")))))]
 #[post("/v1/tracking-keys")]
 async fn create_tracking_key(
     ctx: Ctx<FormsWrite>,
-    body: Json<TrackingKeyWrite>,
+    body: Json<CreateTrackingKey>,
 ) -> Reply<Created<TrackingKeyView>> {
-    let TrackingKeyWrite {
+    let CreateTrackingKey {
         name,
         allowed_origins,
     } = body.0;
@@ -169,18 +157,11 @@ async fn list_tracking_keys(
     ctx: Ctx<FormsRead>,
     query: Query<TrackingKeysQuery>,
 ) -> Reply<Listing<TrackingKeyView>> {
-    let after = listing::position(&ctx.master, ctx.request(), query.0.cursor.as_deref())?;
-    let after = after.map(serde_json::from_value).transpose();
-    let after = after.map_err(|_| Problem::new(Code::InvalidCursor))?;
+    let after = listing::after(&ctx.master, ctx.request(), query.0.cursor.as_deref())?;
     let limit = query.0.limit.unwrap_or(DEFAULT_LIMIT);
     let page = store::tracking::keys::list(ctx.db(), after, limit).await?;
-    let next = page
-        .data
-        .last()
-        .filter(|_| page.has_more)
-        .map(|key| json!(key.id));
-    let views = page.data.into_iter().map(TrackingKeyView::from).collect();
-    Ok(Listing::new(&ctx.master, ctx.request(), views, next))
+    let view = TrackingKeyView::from;
+    Ok(Listing::of(&ctx.master, ctx.request(), page, |key| key.id, view))
 }
 
 /// Read a tracking key.
@@ -209,15 +190,16 @@ async fn update_tracking_key(
     path: Path<TrackingKeyPath>,
     body: MergePatch<TrackingKeyPatch>,
 ) -> Reply<Tagged<TrackingKeyView>> {
-    let TrackingKeyPatch {
-        name,
-        allowed_origins,
-    } = body.0;
     let tx = ctx.begin().await?;
     let key = store::tracking::keys::get_for_update(&tx, path.0.tracking_key_id).await?;
     ctx.check_if_match(key.version)?;
-    let asked = (name.as_deref(), allowed_origins.as_deref());
-    let (key, change) = keys::edit(&key, asked.0, asked.1, ctx.actor(), ctx.now()).map_err(refused)?;
+    let editable = CreateTrackingKey {
+        name: key.name.clone(),
+        allowed_origins: key.allowed_origins.clone(),
+    };
+    let (asked, _) = body.0.apply(&editable)?;
+    let edited = keys::edit(&key, &asked.name, &asked.allowed_origins, ctx.actor(), ctx.now());
+    let (key, change) = edited.map_err(refused)?;
     store::write_records(&tx, change).await?;
     ctx.commit(tx, tagged(key)).await
 }

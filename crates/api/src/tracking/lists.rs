@@ -16,7 +16,7 @@ use super::views::{EventView, SessionView, TouchView};
 use crate::access::scopes::LeadsRead;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::Reply;
 use crate::edge::http::services::Services;
@@ -86,9 +86,7 @@ impl ToSchema for EventTypeName {
 }
 
 fn place(ctx: &Ctx<LeadsRead>, cursor: Option<&str>) -> Result<Option<Place>, Problem> {
-    let position = listing::position(&ctx.master, ctx.request(), cursor)?;
-    let place = position.map(serde_json::from_value).transpose();
-    place.map_err(|_| Problem::new(Code::InvalidCursor))
+    listing::after(&ctx.master, ctx.request(), cursor)
 }
 
 /// List what a lead did.

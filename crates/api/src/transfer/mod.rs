@@ -15,7 +15,6 @@ use std::sync::OnceLock;
 
 use actix_web::{get, post, web};
 use serde::Deserialize;
-use serde_json::json;
 use tandem_domain::access::{Actor, Scope};
 use tandem_domain::id::ImportId;
 use tandem_domain::record::Plain;
@@ -309,25 +308,19 @@ async fn list_imports(ctx: Ctx<ImportsWrite>, query: Query<ImportsQuery>) -> Rep
         limit,
         cursor,
     } = query.0;
-    let after = listing::position(&ctx.master, ctx.request(), cursor.as_deref())?;
-    let after = after
-        .map(serde_json::from_value)
-        .transpose()
-        .map_err(|_| Problem::new(Code::InvalidCursor))?;
+    let after = listing::after(&ctx.master, ctx.request(), cursor.as_deref())?;
     let limit = limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let snapshot = ctx.snapshot().await?;
     let rules = store::rules::read(&snapshot).await?;
     let page = store::transfer::list(&snapshot, ImportFilter { kind, state }, after, limit).await?;
-    let next = page
-        .data
-        .last()
-        .filter(|_| page.has_more)
-        .map(|last| json!(last.id));
-    let views = page
-        .data
-        .into_iter()
-        .map(|import| ImportView::of(import, &rules.custom_fields, ctx.now()));
-    Ok(Listing::new(&ctx.master, ctx.request(), views.collect(), next))
+    let view = |import| ImportView::of(import, &rules.custom_fields, ctx.now());
+    Ok(Listing::of(
+        &ctx.master,
+        ctx.request(),
+        page,
+        |import| import.id,
+        view,
+    ))
 }
 
 /// Read an import.

@@ -1,10 +1,11 @@
 //! Users, teams and secret keys as records.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::access::{Role, Scope};
 use crate::id::{KeyId, TeamId, UserId};
 use crate::instant::Timestamp;
+use crate::journal::{Facts, facts};
 use crate::record::{Edited, Plain, counted};
 
 /// A user of Tandem. Its password is no part of it: the store keeps its hash apart.
@@ -67,14 +68,14 @@ impl Plain for User {
         ("user.updated", "A user's name, role or state changed."),
     ];
 
-    fn facts(&self) -> Vec<(&'static str, Value)> {
-        vec![
-            ("email", json!(self.email)),
-            ("name", json!(self.name)),
-            ("role", json!(self.role)),
-            ("admin", json!(self.admin)),
-            ("disabled_at", json!(self.disabled_at)),
-        ]
+    fn facts(&self) -> Facts {
+        facts(json!({
+            "email": self.email,
+            "name": self.name,
+            "role": self.role,
+            "admin": self.admin,
+            "disabled_at": self.disabled_at,
+        }))
     }
 }
 
@@ -114,12 +115,14 @@ pub struct Team {
 }
 
 impl Team {
-    /// Change its name, its members or both; `None` where nothing becomes different.
-    pub fn edit(&self, name: Option<String>, members: Option<Vec<UserId>>, now: Timestamp) -> Edited<Self> {
-        let mut team = self.clone();
-        team.name = name.unwrap_or(team.name);
-        team.members = members.map_or(team.members, ascending);
-        self.becomes(team, now)
+    /// Change its name, its members or both; nothing where it is as asked already.
+    pub fn edit(&self, name: String, members: Vec<UserId>, now: Timestamp) -> Edited<Self> {
+        let edited = Self {
+            name,
+            members: ascending(members),
+            ..self.clone()
+        };
+        self.becomes(edited, now)
     }
 }
 
@@ -130,8 +133,8 @@ impl Plain for Team {
         ("team.updated", "A team's name or members changed."),
     ];
 
-    fn facts(&self) -> Vec<(&'static str, Value)> {
-        vec![("name", json!(self.name)), ("members", json!(self.members))]
+    fn facts(&self) -> Facts {
+        facts(json!({"name": self.name, "members": self.members}))
     }
 }
 
@@ -206,12 +209,12 @@ impl Plain for ApiKey {
         ("api_key.revoked", "A secret key was revoked."),
     ];
 
-    fn facts(&self) -> Vec<(&'static str, Value)> {
-        vec![
-            ("name", json!(self.name)),
-            ("scopes", json!(self.scopes)),
-            ("expires_at", json!(self.expires_at)),
-        ]
+    fn facts(&self) -> Facts {
+        facts(json!({
+            "name": self.name,
+            "scopes": self.scopes,
+            "expires_at": self.expires_at,
+        }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Making and changing forms: who may, which fields and origins are sound.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Form, FormConsent, FormField, FormKey};
 use crate::access::origins::{origin, origins};
@@ -8,9 +8,9 @@ use crate::access::{Actor, Denied};
 use crate::fault::Fault;
 use crate::id::Ids;
 use crate::instant::Timestamp;
-use crate::journal::Facts;
+use crate::journal::{Facts, facts};
 use crate::leads::fields::{CompanyField, LeadField};
-use crate::record::{Counted, Edited, Plain, RecordChange, counted};
+use crate::record::{Counted, Edited, Plain, RecordChange, archived_at, counted};
 
 /// What a form is set to, besides its fields and origins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,29 +38,6 @@ pub struct MakeForm {
     pub allowed_origins: Vec<String>,
     /// Everything else.
     pub settings: FormSettings,
-}
-
-/// A change of a form that is asked for; what is absent stays, what is `Some(None)` is emptied.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EditForm {
-    /// What people call it.
-    pub name: Option<String>,
-    /// Its fields, in order.
-    pub fields: Option<Vec<FormField>>,
-    /// The origins whose pages may send it.
-    pub allowed_origins: Option<Vec<String>>,
-    /// Where a browser without JavaScript goes.
-    pub redirect_url: Option<Option<String>>,
-    /// The field that people do not see.
-    pub honeypot_field: Option<Option<String>>,
-    /// In how many seconds nobody can have filled it in.
-    pub min_fill_seconds: Option<Option<i64>>,
-    /// The service that it asks about.
-    pub service_requested: Option<Option<String>>,
-    /// What it asks the person to agree to.
-    pub consent: Option<Vec<FormConsent>>,
-    /// Whether it is out of use.
-    pub archived: Option<bool>,
 }
 
 /// Why a form was not made or changed.
@@ -111,44 +88,34 @@ pub fn make_form(
     Ok((form, key))
 }
 
-/// Change a form; nothing where it is as asked already.
+/// Change a form, and archive or restore it; nothing where it is as asked already. Fields that stay are not held against
+/// the custom fields again, some of which may be gone.
 pub fn edit_form(
     form: &Form,
-    asked: EditForm,
+    asked: MakeForm,
+    archived: Option<bool>,
     custom_names: &[&str],
     actor: &Actor,
     now: Timestamp,
 ) -> Result<Edited<Form>, Refused> {
     may_change_forms(actor)?;
     let mut faults = vec![];
-    let mut edited = form.clone();
-    if let Some(name) = asked.name {
-        edited.name = name;
+    if asked.fields != form.fields {
+        faults.extend(form_faults(&asked.fields, custom_names));
     }
-    if let Some(fields) = asked.fields {
-        faults.extend(form_faults(&fields, custom_names));
-        edited.fields = fields;
-    }
-    if let Some(wanted) = asked.allowed_origins {
-        edited.allowed_origins = origins(&wanted, &mut faults);
-    }
-    let settings = &mut edited.settings;
-    settings.redirect_url = asked.redirect_url.unwrap_or(settings.redirect_url.take());
-    settings.honeypot_field = asked.honeypot_field.unwrap_or(settings.honeypot_field.take());
-    settings.min_fill_seconds = asked.min_fill_seconds.unwrap_or(settings.min_fill_seconds);
-    settings.service_requested = asked
-        .service_requested
-        .unwrap_or(settings.service_requested.take());
-    settings.consent = asked.consent.unwrap_or(std::mem::take(&mut settings.consent));
-    faults.extend(settings_faults(&edited.settings, &edited.fields));
-    match asked.archived {
-        Some(true) => edited.archived_at = edited.archived_at.or(Some(now)),
-        Some(false) => edited.archived_at = None,
-        None => {}
-    }
+    let allowed_origins = origins(&asked.allowed_origins, &mut faults);
+    faults.extend(settings_faults(&asked.settings, &asked.fields));
     if !faults.is_empty() {
         return Err(Refused::Invalid(faults));
     }
+    let edited = Form {
+        name: asked.name,
+        fields: asked.fields,
+        allowed_origins,
+        settings: asked.settings,
+        archived_at: archived_at(form.archived_at, archived, now),
+        ..form.clone()
+    };
     Ok(form.becomes(edited, now))
 }
 
@@ -206,18 +173,18 @@ impl Plain for Form {
         ),
     ];
 
-    fn facts(&self) -> Vec<(&'static str, Value)> {
-        vec![
-            ("name", json!(self.name)),
-            ("fields", json!(self.fields)),
-            ("allowed_origins", json!(self.allowed_origins)),
-            ("redirect_url", json!(self.settings.redirect_url)),
-            ("honeypot_field", json!(self.settings.honeypot_field)),
-            ("min_fill_seconds", json!(self.settings.min_fill_seconds)),
-            ("service_requested", json!(self.settings.service_requested)),
-            ("consent", json!(self.settings.consent)),
-            ("archived", json!(self.archived_at.is_some())),
-        ]
+    fn facts(&self) -> Facts {
+        facts(json!({
+            "name": self.name,
+            "fields": self.fields,
+            "allowed_origins": self.allowed_origins,
+            "redirect_url": self.settings.redirect_url,
+            "honeypot_field": self.settings.honeypot_field,
+            "min_fill_seconds": self.settings.min_fill_seconds,
+            "service_requested": self.settings.service_requested,
+            "consent": self.settings.consent,
+            "archived": self.archived_at.is_some(),
+        }))
     }
 }
 

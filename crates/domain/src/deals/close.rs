@@ -177,7 +177,7 @@ fn value(world: &World, deal: &Deal, at: Timestamp, act: &Act) -> Result<Option<
         return Ok(None);
     };
     let money = &world.money;
-    match money.rates.convert(amount, money.base, at.date_in(&money.zone)) {
+    match money.rates.convert(amount, money.base, at.day_in(&money.zone)) {
         Ok(converted) => Ok(Some(converted)),
         Err(NotConverted::MissingRate { .. }) if !act.is_live() => Ok(None),
         Err(error) => Err(error.into()),

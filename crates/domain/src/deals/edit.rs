@@ -1,7 +1,5 @@
 //! Changing what is said of a deal; its primary lead is fixed, its amount once it is closed.
 
-use jiff::civil::Date;
-
 use super::open::group;
 use super::{BuyingRole, Member, Recurring, Refused};
 use crate::act::Act;
@@ -9,6 +7,7 @@ use crate::change::Change;
 use crate::deals::change::DealChange;
 use crate::fault::Fault;
 use crate::id::{CompanyId, DealId, LeadId, UserId};
+use crate::instant::Day;
 use crate::journal::differences;
 use crate::money::Money;
 use crate::world::World;
@@ -23,7 +22,7 @@ pub struct EditDeal {
     /// How often the amount is due.
     pub recurring: Option<Option<Recurring>>,
     /// When it will probably be closed.
-    pub expected_close_on: Option<Option<Date>>,
+    pub expected_close_on: Option<Option<Day>>,
     /// Who is responsible.
     pub owner_id: Option<Option<UserId>>,
     /// The company.

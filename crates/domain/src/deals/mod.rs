@@ -14,7 +14,6 @@ pub use close::{CloseDeal, close, reopen};
 pub use edit::{EditDeal, edit};
 pub use open::{MoveDeal, OpenDeal, move_to, open};
 
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -23,7 +22,8 @@ use crate::access::ActorKind;
 use crate::act::Act;
 use crate::agreement::ReasonList;
 use crate::id::{CompanyId, DealId, DealMoveId, LeadId, PipelineId, UserId};
-use crate::instant::Timestamp;
+use crate::instant::{Day, Timestamp};
+use crate::journal::{Facts, facts};
 use crate::lifecycle::Stage;
 use crate::money::{Converted, Currency, Money, Rate};
 use crate::world::World;
@@ -194,7 +194,7 @@ pub struct Deal {
     /// How often the amount is due; `None` is once.
     pub recurring: Option<Recurring>,
     /// When it will probably be closed.
-    pub expected_close_on: Option<Date>,
+    pub expected_close_on: Option<Day>,
     /// The user who is responsible.
     pub owner_id: Option<UserId>,
     /// The company that it is made with.
@@ -243,21 +243,18 @@ impl Deal {
             .map_or(State::Open, |closing| closing.outcome.state())
     }
 
-    fn facts(&self) -> [(&'static str, Value); 7] {
+    fn facts(&self) -> Facts {
         let members = self.members.iter();
         let members = members.map(|one| json!({"lead_id": one.lead_id, "role": one.role}));
-        [
-            ("name", json!(self.name)),
-            ("amount", json!(self.amount)),
-            ("recurring", json!(self.recurring)),
-            (
-                "expected_close_on",
-                json!(self.expected_close_on.map(|day| day.to_string())),
-            ),
-            ("owner_id", json!(self.owner_id)),
-            ("company_id", json!(self.company_id)),
-            ("members", members.collect()),
-        ]
+        facts(json!({
+            "name": self.name,
+            "amount": self.amount,
+            "recurring": self.recurring,
+            "expected_close_on": self.expected_close_on,
+            "owner_id": self.owner_id,
+            "company_id": self.company_id,
+            "members": members.collect::<Value>(),
+        }))
     }
 }
 

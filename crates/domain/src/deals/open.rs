@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use jiff::civil::Date;
 use serde_json::json;
 
 use super::{BuyingRole, Deal, MAX_MEMBERS, Member, READY, Recurring, Refused, moved};
@@ -12,6 +11,7 @@ use crate::deals::change::DealChange;
 use crate::deals::pipelines::Pipeline;
 use crate::fault::Fault;
 use crate::id::{CompanyId, DealId, LeadId, PipelineId, UserId};
+use crate::instant::Day;
 use crate::lifecycle::{Stage, Step, take};
 use crate::money::Money;
 use crate::world::World;
@@ -42,7 +42,7 @@ pub struct OpenDeal {
     /// How often the amount is due.
     pub recurring: Option<Recurring>,
     /// When it will probably be closed.
-    pub expected_close_on: Option<Date>,
+    pub expected_close_on: Option<Day>,
 }
 
 /// A deal that is to go to another stage.
@@ -120,11 +120,7 @@ pub fn open(world: &mut World, asked: &OpenDeal, act: &Act) -> Result<(DealId, V
         updated_at: act.now,
     };
     let made = moved(&deal, None, &act);
-    let mut after: crate::journal::Facts = deal
-        .facts()
-        .map(|(name, value)| (name.to_owned(), value))
-        .into_iter()
-        .collect();
+    let mut after = deal.facts();
     after.insert("external_id".into(), json!(deal.external_id));
     let mut changes = vec![Change::Deal(DealChange::Opened {
         deal: Box::new(deal.clone()),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::access::{Actor, Denied, Role};
@@ -11,7 +11,8 @@ use crate::deals::State;
 use crate::fault::Fault;
 use crate::id::{Id, Ids, PipelineId};
 use crate::instant::Timestamp;
-use crate::record::{Plain, RecordChange, counted};
+use crate::journal::{Facts, facts};
+use crate::record::{Plain, RecordChange, archived_at, counted};
 
 /// The most stages of a pipeline, won and lost among them.
 pub const MAX_STAGES: usize = 32;
@@ -51,16 +52,16 @@ pub struct Pipeline {
     pub updated_at: Timestamp,
 }
 
-/// What is to become different about a pipeline; `None` stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What a pipeline is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EditPipeline {
     /// What people call it.
-    pub name: Option<String>,
+    pub name: String,
     /// All its stages.
-    pub stages: Option<Vec<PipelineStage>>,
+    pub stages: Vec<PipelineStage>,
     /// Makes it the default one; the default one stays so until another takes its place.
-    pub is_default: Option<bool>,
-    /// Whether it is put away.
+    pub is_default: bool,
+    /// Whether it is archived or restored; `None` stays.
     pub archived: Option<bool>,
 }
 
@@ -232,25 +233,22 @@ pub fn edit(
     now: Timestamp,
 ) -> Result<(Pipeline, Vec<RecordChange<Pipeline>>), Refused> {
     may_manage(actor)?;
-    let mut edited = pipeline.clone();
-    edited.name = edit.name.unwrap_or(edited.name);
-    if let Some(stages) = edit.stages {
-        edited.stages = complete(stages, "/stages").map_err(Refused::Invalid)?;
-        let kept: BTreeSet<&str> = edited.stages.iter().map(|stage| stage.key.as_str()).collect();
-        let gone = used
-            .iter()
-            .filter(|(key, n)| **n > 0 && !kept.contains(key.as_str()));
-        let gone: BTreeMap<String, u64> = gone.map(|(key, n)| (key.clone(), *n)).collect();
-        if !gone.is_empty() {
-            return Err(Refused::InUse(gone));
-        }
+    let stages = complete(edit.stages, "/stages").map_err(Refused::Invalid)?;
+    let kept: BTreeSet<&str> = stages.iter().map(|stage| stage.key.as_str()).collect();
+    let gone = used
+        .iter()
+        .filter(|(key, n)| **n > 0 && !kept.contains(key.as_str()));
+    let gone: BTreeMap<String, u64> = gone.map(|(key, n)| (key.clone(), *n)).collect();
+    if !gone.is_empty() {
+        return Err(Refused::InUse(gone));
     }
-    edited.archived_at = match edit.archived {
-        Some(true) => edited.archived_at.or(Some(now)),
-        Some(false) => None,
-        None => edited.archived_at,
+    let edited = Pipeline {
+        name: edit.name,
+        stages,
+        is_default: edit.is_default,
+        archived_at: archived_at(pipeline.archived_at, edit.archived, now),
+        ..pipeline.clone()
     };
-    edited.is_default = edit.is_default.unwrap_or(edited.is_default);
     let mut faults = vec![];
     if pipeline.is_default && !edited.is_default {
         let detail = "make another pipeline the default one instead";
@@ -260,7 +258,7 @@ pub fn edit(
         faults.push(Fault::new(
             "/archived",
             "not_allowed",
-            "the default pipeline cannot be put away",
+            "the default pipeline cannot be archived",
         ));
     }
     if !faults.is_empty() {
@@ -298,12 +296,12 @@ impl Plain for Pipeline {
         ("pipeline.updated", "A pipeline changed."),
     ];
 
-    fn facts(&self) -> Vec<(&'static str, Value)> {
-        vec![
-            ("name", json!(self.name)),
-            ("is_default", json!(self.is_default)),
-            ("stages", json!(self.stages)),
-            ("archived_at", json!(self.archived_at)),
-        ]
+    fn facts(&self) -> Facts {
+        facts(json!({
+            "name": self.name,
+            "is_default": self.is_default,
+            "stages": self.stages,
+            "archived_at": self.archived_at,
+        }))
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-fn date(text: &str) -> Date {
+fn date(text: &str) -> Day {
     text.parse().unwrap()
 }
 

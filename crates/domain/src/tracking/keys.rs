@@ -1,13 +1,13 @@
 //! Publishable tracking keys: with which sites tell events.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::access::origins::origins;
 use crate::access::{Actor, Denied};
 use crate::fault::Fault;
 use crate::id::{Ids, TrackingKeyId};
 use crate::instant::Timestamp;
-use crate::journal::Facts;
+use crate::journal::{Facts, facts};
 use crate::record::{Counted, Edited, Plain, RecordChange, counted};
 
 /// A site that may tell events, with the key that it tells them by.
@@ -73,18 +73,14 @@ pub fn create(
 /// Change name or origins; nothing where it is as asked already.
 pub fn edit(
     known: &TrackingKey,
-    name: Option<&str>,
-    allowed_origins: Option<&[String]>,
+    name: &str,
+    allowed_origins: &[String],
     actor: &Actor,
     now: Timestamp,
 ) -> Result<Edited<TrackingKey>, Refused> {
     let mut edited = changeable(known, actor)?;
-    if let Some(name) = name {
-        edited.name = name.trim().to_owned();
-    }
-    if let Some(wanted) = allowed_origins {
-        edited.allowed_origins = sound(wanted)?;
-    }
+    edited.name = name.trim().to_owned();
+    edited.allowed_origins = sound(allowed_origins)?;
     Ok(known.becomes(edited, now))
 }
 
@@ -105,11 +101,11 @@ impl Plain for TrackingKey {
         ("tracking_key.revoked", "A tracking key was revoked."),
     ];
 
-    fn facts(&self) -> Vec<(&'static str, Value)> {
-        vec![
-            ("name", json!(self.name)),
-            ("allowed_origins", json!(self.allowed_origins)),
-        ]
+    fn facts(&self) -> Facts {
+        facts(json!({
+            "name": self.name,
+            "allowed_origins": self.allowed_origins,
+        }))
     }
 }
 

@@ -6,12 +6,13 @@ pub mod mapping;
 pub mod values;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::access::ActorKind;
 use crate::id::{ImportId, UserId};
 use crate::instant::Timestamp;
+use crate::journal::{Facts, facts};
 use crate::record::{Counted, Plain, RecordChange};
 use mapping::Mapping;
 
@@ -255,12 +256,12 @@ impl Plain for Import {
         ("import.ended", "A file was read to its end, or given up."),
     ];
 
-    fn facts(&self) -> Vec<(&'static str, Value)> {
-        vec![
-            ("kind", json!(self.kind)),
-            ("mode", json!(self.mode)),
-            ("dry_run", json!(self.is_dry_run)),
-        ]
+    fn facts(&self) -> Facts {
+        facts(json!({
+            "kind": self.kind,
+            "mode": self.mode,
+            "dry_run": self.is_dry_run,
+        }))
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::mapping::{FieldSource, Mapping, Part, parts};
 use crate::fault::Fault;
-use crate::instant::Timestamp;
+use crate::instant::{Day, Timestamp};
 
 /// A mapping with its columns found in the file.
 #[derive(Debug, Clone)]
@@ -176,8 +176,8 @@ impl Values<'_> {
     }
 
     /// The calendar day of a field.
-    pub fn date(&self, field: &str, faults: &mut Vec<Fault>) -> Option<Date> {
-        Some(self.instant(field, faults)?.date_in(&self.plan.zone))
+    pub fn date(&self, field: &str, faults: &mut Vec<Fault>) -> Option<Day> {
+        Some(self.instant(field, faults)?.day_in(&self.plan.zone))
     }
 
     /// The amount of a field in units of a currency with this many digits behind the point, exactly.

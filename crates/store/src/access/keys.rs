@@ -1,7 +1,7 @@
 //! Secret keys and the hashes of their secrets.
 
 use sea_orm::sea_query::{Expr, Query};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 use tandem_domain::access::account::ApiKey;
 use tandem_domain::id::KeyId;
 use tandem_domain::instant::Timestamp;
@@ -10,7 +10,7 @@ use super::locked;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect::OnConflict;
 use crate::error::StoreError;
-use crate::leads::Page;
+use crate::page::{Line, Page};
 use crate::rows::{api_key_secrets, api_keys};
 use crate::write;
 
@@ -55,17 +55,10 @@ pub async fn find_by_secret(on: &impl Read, secret_hash: &str) -> Result<Option<
 
 /// A page of keys, in the order of their ids.
 pub async fn list(on: &impl Read, after: Option<KeyId>, limit: u64) -> Result<Page<ApiKey>, StoreError> {
-    let mut query = api_keys::Entity::find();
-    if let Some(after) = after {
-        query = query.filter(api_keys::Column::Id.gt(after.uuid()));
-    }
-    let rows = query
-        .order_by_asc(api_keys::Column::Id)
-        .limit(limit + 1)
-        .all(on.conn())
-        .await?;
-    let keys: Result<Vec<ApiKey>, StoreError> = rows.into_iter().map(api_keys::Model::into_domain).collect();
-    Ok(Page::of(keys?, limit))
+    let query = api_keys::Entity::find();
+    Line::by_id(api_keys::Column::Id)
+        .read(on, query, after, limit, api_keys::Model::into_domain)
+        .await
 }
 
 /// Give a key a secret.

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use tandem_domain::access::account::Team;
 use tandem_domain::id::{Id, TeamId, UserId};
 use uuid::Uuid;
 
 use crate::db::Read;
 use crate::error::StoreError;
-use crate::leads::Page;
+use crate::page::{Line, Page};
 use crate::rows::{team_members, teams};
 
 /// A team.
@@ -29,15 +29,9 @@ pub async fn is_named(on: &impl Read, name: &str) -> Result<bool, StoreError> {
 
 /// A page of teams, in the order of their ids.
 pub async fn list(on: &impl Read, after: Option<TeamId>, limit: u64) -> Result<Page<Team>, StoreError> {
-    let mut query = teams::Entity::find();
-    if let Some(after) = after {
-        query = query.filter(teams::Column::Id.gt(after.uuid()));
-    }
-    let rows = query
-        .order_by_asc(teams::Column::Id)
-        .limit(limit + 1)
-        .all(on.conn())
-        .await?;
+    let line = Line::by_id(teams::Column::Id);
+    let query = line.page(teams::Entity::find(), after.map(|id| (None, id)), limit);
+    let rows = query.all(on.conn()).await?;
     Ok(Page::of(complete(on, rows).await?, limit))
 }
 

@@ -1,7 +1,7 @@
 //! Users and their passwords.
 
 use sea_orm::sea_query::{Expr, Query};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 use tandem_domain::access::Role;
 use tandem_domain::access::account::User;
 use tandem_domain::id::UserId;
@@ -10,7 +10,7 @@ use tandem_domain::instant::Timestamp;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect::OnConflict;
 use crate::error::StoreError;
-use crate::leads::Page;
+use crate::page::{Line, Page};
 use crate::rows::{passwords, users};
 use crate::write;
 
@@ -59,16 +59,9 @@ pub async fn list(
         Some(false) => query.filter(users::Column::DisabledAt.is_null()),
         None => query,
     };
-    if let Some(after) = after {
-        query = query.filter(users::Column::Id.gt(after.uuid()));
-    }
-    let rows = query
-        .order_by_asc(users::Column::Id)
-        .limit(limit + 1)
-        .all(on.conn())
-        .await?;
-    let found: Result<Vec<User>, StoreError> = rows.into_iter().map(users::Model::into_domain).collect();
-    Ok(Page::of(found?, limit))
+    Line::by_id(users::Column::Id)
+        .read(on, query, after, limit, users::Model::into_domain)
+        .await
 }
 
 /// Whether there is an administrator who can log in. Users that were imported have no password.

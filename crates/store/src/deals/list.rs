@@ -1,24 +1,18 @@
 //! Pages of deals: filters and sorts, by keyset.
 
-use sea_orm::sea_query::{Expr, ExprTrait, Query, SimpleExpr};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    Select,
-};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 use tandem_domain::deals::{Deal, State};
 use tandem_domain::id::{CompanyId, DealId, Id, LeadId, PipelineId, UserId};
-use tandem_domain::instant::Timestamp;
+use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::money::Currency;
 
 use super::complete;
 use crate::db::Read;
-use crate::dialect;
 use crate::error::StoreError;
-use crate::leads::{Page, members_of};
+use crate::leads::members_of;
+use crate::page::{self, Key, Line, Page, Position};
 use crate::rows::{deal_leads, deals};
-
-/// Above this many rows a total is estimated.
-const COUNTED: u64 = 10_000;
 
 /// A half-open range of instants.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,9 +47,9 @@ pub struct DealFilter {
     /// Worth this many minor units or less.
     pub amount_lte: Option<i64>,
     /// Expected to close on this day or later.
-    pub expected_close_on_gte: Option<String>,
+    pub expected_close_on_gte: Option<Day>,
     /// Expected to close before this day.
-    pub expected_close_on_lt: Option<String>,
+    pub expected_close_on_lt: Option<Day>,
     /// When it was opened.
     pub opened_at: Span,
     /// When it was closed.
@@ -79,9 +73,6 @@ pub enum DealSort {
     OpenedAt,
 }
 
-/// Where a page ends and the next begins: the sort's instant in milliseconds, where it has one, and the id.
-pub type Position = (Option<i64>, DealId);
-
 impl DealSort {
     const fn column(self) -> Option<deals::Column> {
         match self {
@@ -93,14 +84,14 @@ impl DealSort {
     }
 
     /// The place of a deal in this order.
-    pub fn position(self, deal: &Deal) -> Position {
+    pub fn position(self, deal: &Deal) -> Position<DealId> {
         let at = match self {
             DealSort::Id => None,
             DealSort::CreatedAt => Some(deal.created_at),
             DealSort::UpdatedAt => Some(deal.updated_at),
             DealSort::OpenedAt => Some(deal.opened_at),
         };
-        (at.map(Timestamp::millis), deal.id)
+        (at.map(|at| Key::Number(at.millis())), deal.id)
     }
 }
 
@@ -110,33 +101,15 @@ pub async fn list(
     filter: &DealFilter,
     sort: DealSort,
     descending: bool,
-    after: Option<Position>,
+    after: Option<Position<DealId>>,
     limit: u64,
 ) -> Result<Page<Deal>, StoreError> {
-    let mut query = filtered(filter);
-    if let Some((key, id)) = after {
-        let (deal, place): (SimpleExpr, SimpleExpr) = match sort.column().zip(key) {
-            Some((column, key)) => (
-                Expr::tuple([Expr::col(column), Expr::col(deals::Column::Id)]),
-                Expr::tuple([Expr::val(key), Expr::val(id.uuid())]),
-            ),
-            None => (Expr::col(deals::Column::Id), Expr::val(id.uuid())),
-        };
-        query = query.filter(if descending {
-            deal.lt(place)
-        } else {
-            deal.gt(place)
-        });
-    }
-    let order = if descending { Order::Desc } else { Order::Asc };
-    if let Some(column) = sort.column() {
-        query = query.order_by(column, order.clone());
-    }
-    let rows = query
-        .order_by(deals::Column::Id, order)
-        .limit(limit + 1)
-        .all(on.conn())
-        .await?;
+    let line = Line {
+        column: sort.column(),
+        id: deals::Column::Id,
+        descending,
+    };
+    let rows = line.page(filtered(filter), after, limit).all(on.conn()).await?;
     let page = Page::of(rows, limit);
     Ok(Page {
         data: complete(on, page.data).await?,
@@ -146,15 +119,7 @@ pub async fn list(
 
 /// How many deals a list has in all, and whether the number is an estimate: exact up to 10,000.
 pub async fn count(on: &impl Read, filter: &DealFilter) -> Result<(u64, bool), StoreError> {
-    let all = filtered(filter).select_only().expr(Expr::val(1i64));
-    let some = all.clone().limit(COUNTED + 1).into_tuple::<i64>();
-    let some = some.all(on.conn()).await?.len() as u64;
-    if some <= COUNTED {
-        return Ok((some, false));
-    }
-    let all = all.build(on.conn().get_database_backend());
-    let estimate = dialect::estimate(on.conn(), all).await?;
-    Ok((estimate.clamp(some, u64::MAX), true))
+    page::count(on, filtered(filter)).await
 }
 
 fn filtered(filter: &DealFilter) -> Select<deals::Entity> {
@@ -196,10 +161,10 @@ fn filtered(filter: &DealFilter) -> Select<deals::Entity> {
         query = query.filter(Column::Amount.lte(amount));
     }
     if let Some(day) = &filter.expected_close_on_gte {
-        query = query.filter(Column::ExpectedCloseOn.gte(day));
+        query = query.filter(Column::ExpectedCloseOn.gte(day.to_string()));
     }
     if let Some(day) = &filter.expected_close_on_lt {
-        query = query.filter(Column::ExpectedCloseOn.lt(day));
+        query = query.filter(Column::ExpectedCloseOn.lt(day.to_string()));
     }
     for (column, span) in [
         (Column::OpenedAt, filter.opened_at),

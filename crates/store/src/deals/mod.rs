@@ -4,7 +4,7 @@ mod list;
 pub mod pipelines;
 mod write;
 
-pub use list::{DealFilter, DealSort, Position, Span, count, list};
+pub use list::{DealFilter, DealSort, Span, count, list};
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -12,7 +12,7 @@ use tandem_domain::instant::Timestamp;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
-use crate::leads::Page;
+use crate::page::{Line, Page};
 use crate::rows::{deals, pipelines, to_json};
 
 /// Give a new installation its first pipeline; nothing where it was given it already.
@@ -75,17 +75,10 @@ pub async fn list(
     after: Option<PipelineId>,
     limit: u64,
 ) -> Result<Page<Pipeline>, StoreError> {
-    let mut query = pipelines::Entity::find();
-    if let Some(after) = after {
-        query = query.filter(pipelines::Column::Id.gt(after.uuid()));
-    }
-    let rows = query
-        .order_by_asc(pipelines::Column::Id)
-        .limit(limit + 1)
-        .all(on.conn())
-        .await?;
-    let found: Result<Vec<Pipeline>, StoreError> = rows.into_iter().map(|row| row.into_domain()).collect();
-    Ok(Page::of(found?, limit))
+    let query = pipelines::Entity::find();
+    Line::by_id(pipelines::Column::Id)
+        .read(on, query, after, limit, |row| row.into_domain())
+        .await
 }
 
 /// How many deals hold on to each stage of a pipeline (open ones stand there, closed ones would be opened again

@@ -2,26 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Select,
-};
-use serde::{Deserialize, Serialize};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Select};
 use tandem_domain::id::{CompanyId, Id};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::Company;
 use tandem_domain::leads::search;
 use uuid::Uuid;
 
-use super::list::Page;
 use crate::db::Read;
 use crate::dialect;
 use crate::error::StoreError;
+use crate::page::{self, Key, Line, Page, Position};
 use crate::rows::companies;
-
-/// Above this many rows a total is estimated.
-const COUNTED: u64 = 10_000;
 
 /// Which companies are listed.
 #[derive(Debug, Clone, Default)]
@@ -53,19 +45,6 @@ pub enum CompanySort {
     Name,
 }
 
-/// What a company is compared by, where it is not the id alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum CompanyKey {
-    /// An instant in milliseconds.
-    At(i64),
-    /// A name's key.
-    Name(String),
-}
-
-/// Where a page of companies ends and the next begins.
-pub type CompanyPosition = (Option<CompanyKey>, CompanyId);
-
 impl CompanySort {
     const fn column(self) -> Option<companies::Column> {
         match self {
@@ -77,14 +56,14 @@ impl CompanySort {
     }
 
     /// The place of a company in this order.
-    pub fn position(self, company: &Company) -> CompanyPosition {
+    pub fn position(self, company: &Company) -> Position<CompanyId> {
         let key = match self {
             CompanySort::Id => None,
-            CompanySort::CreatedAt => Some(CompanyKey::At(company.created_at.millis())),
-            CompanySort::UpdatedAt => Some(CompanyKey::At(company.updated_at.millis())),
+            CompanySort::CreatedAt => Some(Key::Number(company.created_at.millis())),
+            CompanySort::UpdatedAt => Some(Key::Number(company.updated_at.millis())),
             CompanySort::Name => {
                 let key = company.name().map(search::company_key);
-                Some(CompanyKey::Name(key.unwrap_or_default()))
+                Some(Key::Text(key.unwrap_or_default()))
             }
         };
         (key, company.id)
@@ -103,39 +82,16 @@ pub async fn company_list(
     filter: &CompanyFilter,
     sort: CompanySort,
     descending: bool,
-    after: Option<CompanyPosition>,
+    after: Option<Position<CompanyId>>,
     limit: u64,
 ) -> Result<Page<Company>, StoreError> {
-    let mut query = filtered(on.conn().get_database_backend(), filter);
-    if let Some((key, id)) = after {
-        let (company, place): (SimpleExpr, SimpleExpr) = match sort.column().zip(key) {
-            Some((column, key)) => {
-                let key = match key {
-                    CompanyKey::At(millis) => Expr::val(millis),
-                    CompanyKey::Name(name) => Expr::val(name),
-                };
-                (
-                    Expr::tuple([Expr::col(column), Expr::col(companies::Column::Id)]),
-                    Expr::tuple([key, Expr::val(id.uuid())]),
-                )
-            }
-            None => (Expr::col(companies::Column::Id), Expr::val(id.uuid())),
-        };
-        query = query.filter(if descending {
-            company.lt(place)
-        } else {
-            company.gt(place)
-        });
-    }
-    let order = if descending { Order::Desc } else { Order::Asc };
-    if let Some(column) = sort.column() {
-        query = query.order_by(column, order.clone());
-    }
-    let rows = query
-        .order_by(companies::Column::Id, order)
-        .limit(limit + 1)
-        .all(on.conn())
-        .await?;
+    let line = Line {
+        column: sort.column(),
+        id: companies::Column::Id,
+        descending,
+    };
+    let all = filtered(on.conn().get_database_backend(), filter);
+    let rows = line.page(all, after, limit).all(on.conn()).await?;
     Ok(Page::of(
         rows.into_iter().map(|row| row.into_domain()).collect(),
         limit,
@@ -144,15 +100,7 @@ pub async fn company_list(
 
 /// How many companies a list has in all, and whether the number is an estimate: exact up to 10,000.
 pub async fn company_count(on: &impl Read, filter: &CompanyFilter) -> Result<(u64, bool), StoreError> {
-    let backend = on.conn().get_database_backend();
-    let all = filtered(backend, filter).select_only().expr(Expr::val(1i64));
-    let some = all.clone().limit(COUNTED + 1).into_tuple::<i64>();
-    let some = some.all(on.conn()).await?.len() as u64;
-    if some <= COUNTED {
-        return Ok((some, false));
-    }
-    let estimate = dialect::estimate(on.conn(), all.build(backend)).await?;
-    Ok((estimate.clamp(some, u64::MAX), true))
+    page::count(on, filtered(on.conn().get_database_backend(), filter)).await
 }
 
 fn filtered(backend: DbBackend, filter: &CompanyFilter) -> Select<companies::Entity> {

@@ -8,10 +8,8 @@ mod world;
 mod write;
 
 pub(crate) use companies::by_ids as companies_by_ids;
-pub use companies::{
-    CompanyFilter, CompanyKey, CompanyPosition, CompanySort, company, company_count, company_list,
-};
-pub use list::{Bounds, LeadFilter, LeadSort, Page, Position, count, list, list_within};
+pub use companies::{CompanyFilter, CompanySort, company, company_count, company_list};
+pub use list::{Bounds, LeadFilter, LeadSort, Position, count, list, list_within};
 pub use terms::{follow_renames, has_renames};
 pub use world::{world, world_for_companies, world_for_consent, world_of};
 

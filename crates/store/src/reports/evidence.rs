@@ -9,7 +9,7 @@ use super::funnel::counted;
 use super::selection::{LEFT, REACHED, Scope, Sql};
 use crate::db::Read;
 use crate::error::StoreError;
-use crate::leads::Page;
+use crate::page::Page;
 use crate::rows::cycles;
 
 /// A figure of one stage of the funnel.

@@ -8,6 +8,7 @@ use tandem_domain::instant::Timestamp;
 
 use super::{from_json, to_json};
 use crate::error::StoreError;
+use crate::write::{Kept, Rows};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "api_keys")]
@@ -67,5 +68,11 @@ impl Model {
             created_at: Timestamp::from_millis(self.created_at),
             updated_at: Timestamp::from_millis(self.updated_at),
         })
+    }
+}
+
+impl Kept for ApiKey {
+    fn put(&self, rows: &mut Rows) {
+        rows.records.put(Model::of(self));
     }
 }

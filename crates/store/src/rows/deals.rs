@@ -7,6 +7,7 @@ use tandem_domain::id::Id;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::{Converted, Currency, Money};
 
+use super::day;
 use crate::error::StoreError;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
@@ -139,10 +140,7 @@ impl Model {
             .recurring
             .as_deref()
             .map(|name| Recurring::named(name).ok_or(CORRUPT));
-        let day = self
-            .expected_close_on
-            .as_deref()
-            .map(|day| day.parse().map_err(|_| CORRUPT));
+        let closes_on = self.expected_close_on.as_deref().map(|text| day("deals", text));
         Ok(Deal {
             id: Id::from_uuid(self.id),
             version: self.version,
@@ -153,7 +151,7 @@ impl Model {
             stage_since: Timestamp::from_millis(self.stage_since),
             amount: money(self.amount, self.currency.as_deref())?,
             recurring: recurring.transpose()?,
-            expected_close_on: day.transpose()?,
+            expected_close_on: closes_on.transpose()?,
             owner_id: self.owner_id.map(Id::from_uuid),
             company_id: self.company_id.map(Id::from_uuid),
             primary_lead_id: self.primary_lead_id.map(Id::from_uuid),

@@ -8,6 +8,8 @@ use tandem_domain::instant::Timestamp;
 
 use super::{from_json, to_json};
 use crate::error::StoreError;
+use crate::rules::revision;
+use crate::write::{Kept, Rows};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "forms")]
@@ -79,5 +81,12 @@ impl Model {
             created_at: Timestamp::from_millis(self.created_at),
             updated_at: Timestamp::from_millis(self.updated_at),
         })
+    }
+}
+
+impl Kept for Form {
+    fn put(&self, rows: &mut Rows) {
+        rows.records.put(Model::of(self));
+        rows.revisions.insert(revision::FORMS);
     }
 }

@@ -9,6 +9,7 @@ use tandem_domain::transfer::{Import, ImportKind, ImportMode, ImportState, Progr
 
 use super::{from_json, to_json};
 use crate::error::StoreError;
+use crate::write::{Kept, Rows};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "imports")]
@@ -113,5 +114,11 @@ impl Model {
             started_at: self.started_at.map(Timestamp::from_millis),
             ended_at: self.ended_at.map(Timestamp::from_millis),
         })
+    }
+}
+
+impl Kept for Import {
+    fn put(&self, rows: &mut Rows) {
+        rows.records.put(Model::of(self));
     }
 }

@@ -5,6 +5,7 @@ pub mod agreements;
 pub mod api_key_secrets;
 pub mod api_keys;
 pub mod campaign_aliases;
+pub mod campaign_costs;
 pub mod campaigns;
 pub mod companies;
 pub mod company_terms;
@@ -53,8 +54,21 @@ pub mod visitors;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tandem_domain::instant::Day;
+use tandem_domain::money::Money;
 
 use crate::error::StoreError;
+
+/// A day read back; what is none is corrupt.
+pub(crate) fn day(table: &'static str, text: &str) -> Result<Day, StoreError> {
+    text.parse().map_err(|_| StoreError::Corrupt(table))
+}
+
+/// An amount and its currency read back; a currency that is none is corrupt.
+pub(crate) fn money(table: &'static str, amount: i64, currency: &str) -> Result<Money, StoreError> {
+    let currency = currency.parse().map_err(|_| StoreError::Corrupt(table))?;
+    Ok(Money { amount, currency })
+}
 
 /// A JSON column read back; what cannot be read is corrupt.
 pub(crate) fn from_json<T: DeserializeOwned>(table: &'static str, text: &str) -> Result<T, StoreError> {

@@ -6,6 +6,8 @@ use tandem_domain::access::account::Team;
 use tandem_domain::id::{Id, UserId};
 use tandem_domain::instant::Timestamp;
 
+use crate::write::{Kept, Rows};
+
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "teams")]
 pub struct Model {
@@ -46,5 +48,13 @@ impl Model {
             created_at: Timestamp::from_millis(self.created_at),
             updated_at: Timestamp::from_millis(self.updated_at),
         }
+    }
+}
+
+impl Kept for Team {
+    fn put(&self, rows: &mut Rows) {
+        rows.records.put(Model::of(self));
+        let members = super::team_members::Model::all_of(self);
+        rows.records.replace("team_id", self.id.uuid(), members);
     }
 }

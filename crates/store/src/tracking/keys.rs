@@ -1,14 +1,12 @@
 //! Publishable tracking keys: finding, reading, listing.
 
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect};
 use tandem_domain::id::TrackingKeyId;
 use tandem_domain::tracking::keys::TrackingKey;
 
 use crate::db::{Conn, Read, Tx};
 use crate::error::StoreError;
-use crate::leads::Page;
+use crate::page::{Line, Page};
 use crate::rows::tracking_keys::{Column, Entity};
 
 /// A tracking key.
@@ -42,15 +40,8 @@ pub async fn list(
     after: Option<TrackingKeyId>,
     limit: u64,
 ) -> Result<Page<TrackingKey>, StoreError> {
-    let mut query = Entity::find();
-    if let Some(after) = after {
-        query = query.filter(Column::Id.gt(after.uuid()));
-    }
-    let rows = query
-        .order_by_asc(Column::Id)
-        .limit(limit + 1)
-        .all(on.conn())
-        .await?;
-    let found: Result<Vec<TrackingKey>, StoreError> = rows.into_iter().map(|row| row.into_domain()).collect();
-    Ok(Page::of(found?, limit))
+    let query = Entity::find();
+    Line::by_id(Column::Id)
+        .read(on, query, after, limit, |row| row.into_domain())
+        .await
 }

@@ -13,7 +13,8 @@ use uuid::Uuid;
 use crate::db::Read;
 use crate::dialect;
 use crate::error::StoreError;
-use crate::leads::{Page, members, of_members};
+use crate::leads::{members, of_members};
+use crate::page::Page;
 use crate::rows::{events, touches, visitors};
 
 /// A place in a list of what happened to a lead: the instant, and the id whatever it is of.

@@ -14,6 +14,7 @@ use tandem_domain::change::Change;
 use tandem_domain::deals::change::DealChange;
 use uuid::Uuid;
 
+pub(crate) use self::records::Kept;
 pub(crate) use self::rows::Rows;
 pub(crate) use self::statements::with_condition;
 use crate::db::{Conn, Tx};

@@ -1,4 +1,4 @@
-//! Rows of plain records, and where each kind of record is kept.
+//! Rows of plain records. Which rows a kind of record has stands beside them.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,7 @@ use uuid::Uuid;
 use super::rows::Rows;
 use super::statements::delete;
 use crate::dialect::{self, OnConflict};
-use crate::rows::{self, to_json};
-use crate::rules::revision;
+use crate::rows::to_json;
 
 /// Rows by table, in the order in which they were added: of two rows with one key the later one counts.
 #[derive(Default)]
@@ -30,7 +29,7 @@ struct Table {
 impl Tables {
     /// Insert a row, or replace the one with its key.
     pub(crate) fn put<M: ModelTrait + Serialize>(&mut self, row: M) {
-        let table = self.table::<M>("", |backend, rows| {
+        let table = self.table::<M>("id", |backend, rows| {
             dialect::insert::<M::Entity>(backend, rows, OnConflict::Replace, &[])
         });
         table.push::<M>(&row);
@@ -51,6 +50,15 @@ impl Tables {
         for row in &rows {
             table.push::<M>(row);
         }
+    }
+
+    /// Delete the row with this id.
+    pub(crate) fn remove<M: ModelTrait>(&mut self, id: Uuid) {
+        let table = self.table::<M>("id", |backend, rows| {
+            dialect::insert::<M::Entity>(backend, rows, OnConflict::Replace, &[])
+        });
+        table.gone.1.insert(id);
+        table.rows.retain(|(_, row)| row["id"] != json!(id));
     }
 
     fn table<M: ModelTrait>(
@@ -97,29 +105,20 @@ fn static_name<E: EntityTrait>() -> &'static str {
     E::default().as_str()
 }
 
-impl Rows {
-    /// Each kind of record, with its rows.
-    pub(super) fn add_record(&mut self, record: &Record) {
-        let to = &mut self.records;
-        match record {
-            Record::User(user) => to.put(rows::users::Model::of(user)),
-            Record::Team(team) => {
-                to.put(rows::teams::Model::of(team));
-                to.replace("team_id", team.id.uuid(), rows::team_members::Model::all_of(team));
-            }
-            Record::ApiKey(key) => to.put(rows::api_keys::Model::of(key)),
-            Record::Form(form) => {
-                to.put(rows::forms::Model::of(form));
-                self.revisions.insert(revision::FORMS);
-            }
-            Record::Campaign(campaign) => {
-                to.put(rows::campaigns::Model::of(campaign));
-                let aliases = rows::campaign_aliases::Model::all_of(campaign);
-                to.replace("campaign_id", campaign.id.uuid(), aliases);
-            }
-            Record::Pipeline(pipeline) => to.put(rows::pipelines::Model::of(pipeline)),
-            Record::TrackingKey(key) => to.put(rows::tracking_keys::Model::of(key)),
-            Record::Import(import) => to.put(rows::imports::Model::of(import)),
-        }
-    }
+/// A plain record that knows its rows; it stands beside them.
+pub(crate) trait Kept {
+    /// Add its rows.
+    fn put(&self, rows: &mut Rows);
 }
+
+macro_rules! kept {
+    ($($name:ident,)*) => {
+        impl Rows {
+            pub(super) fn add_record(&mut self, record: &Record) {
+                match record { $(Record::$name(one) => one.put(self),)* }
+            }
+        }
+    };
+}
+
+tandem_domain::for_each_record!(kept);

@@ -47,6 +47,7 @@ impl Rows {
             Change::Lead(change) => self.add_lead(change),
             Change::Company(change) => self.add_company(change),
             Change::Duplicate(change) => self.add_duplicate(change),
+            Change::Costs(change) => self.add_costs(change),
             Change::Deal(change) => self.add_deal(change),
             Change::Capture(change) => self.add_capture(change),
             Change::Setting(change) => self.add_setting(change),

@@ -3,9 +3,15 @@
 use actix_web::body::BoxBody;
 use actix_web::http::header::LINK;
 use actix_web::{HttpRequest, HttpResponse, Responder};
-use serde::Serialize;
-use serde_json::Value;
-use utoipa::ToSchema;
+use std::borrow::Cow;
+
+use serde::de::{self, DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
+use tandem_store::page::Page;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::json::Json;
 use super::problem::{Code, Problem};
@@ -63,7 +69,92 @@ pub fn position(
         })
 }
 
+/// The position that a cursor stands for, as the list's own type.
+pub fn after<P: DeserializeOwned>(
+    master: &MasterKey,
+    request: &HttpRequest,
+    cursor: Option<&str>,
+) -> Result<Option<P>, Problem> {
+    let typed = |value| serde_json::from_value(value).map_err(|_| Problem::new(Code::InvalidCursor));
+    position(master, request, cursor)?.map(typed).transpose()
+}
+
+/// What a list is sorted by, with the names on the wire.
+pub trait Sorts: Copy + 'static {
+    /// Each, by name.
+    const NAMES: &'static [(&'static str, Self)];
+}
+
+/// The order of a list: what it is sorted by, `-` before the name where the greatest comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order<S> {
+    /// What the list is sorted by.
+    pub sort: S,
+    /// Whether the greatest comes first.
+    pub descending: bool,
+}
+
+impl<S> Order<S> {
+    /// The least first.
+    pub fn by(sort: S) -> Self {
+        Self {
+            sort,
+            descending: false,
+        }
+    }
+}
+
+impl<'de, S: Sorts> Deserialize<'de> for Order<S> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        let (name, descending) = text
+            .strip_prefix('-')
+            .map_or((&*text, false), |name| (name, true));
+        let known = S::NAMES.iter().find(|(known, _)| *known == name);
+        known
+            .map(|(_, sort)| Self {
+                sort: *sort,
+                descending,
+            })
+            .ok_or_else(|| de::Error::custom("not an order of this list"))
+    }
+}
+
+impl<S: Sorts> PartialSchema for Order<S> {
+    fn schema() -> RefOr<Schema> {
+        let names = S::NAMES
+            .iter()
+            .flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")]);
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "What the list is sorted by; `-` before the name: the greatest comes first.",
+            ))
+            .enum_values(Some(names))
+            .into()
+    }
+}
+
+impl<S: Sorts> ToSchema for Order<S> {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Order")
+    }
+}
+
 impl<T: ToSchema> Listing<T> {
+    /// A page of records as an answer shows them; `place` is where a record stands in the list.
+    pub fn of<R, P: Serialize>(
+        master: &MasterKey,
+        request: &HttpRequest,
+        page: Page<R>,
+        place: impl Fn(&R) -> P,
+        view: impl FnMut(R) -> T,
+    ) -> Self {
+        let last = page.data.last().filter(|_| page.has_more);
+        let next = last.map(|last| json!(place(last)));
+        Self::new(master, request, page.data.into_iter().map(view).collect(), next)
+    }
+
     /// A page; `next` is the position behind its last item, where another page follows.
     pub fn new(master: &MasterKey, request: &HttpRequest, data: Vec<T>, next: Option<Value>) -> Self {
         let next_cursor = next.map(|position| cursor::encode(master, &binding(request), &position));

@@ -75,10 +75,13 @@ fn a_stage_that_deals_hold_on_to_cannot_go() {
         name: key.into(),
         probability,
     };
-    let stages = |stages: Vec<PipelineStage>| EditPipeline {
-        stages: Some(stages),
-        ..EditPipeline::default()
+    let same = || EditPipeline {
+        name: pipeline.name.clone(),
+        stages: pipeline.stages.clone(),
+        is_default: pipeline.is_default,
+        archived: None,
     };
+    let stages = |stages: Vec<PipelineStage>| EditPipeline { stages, ..same() };
     let used = BTreeMap::from([("proposal".to_owned(), 3), ("discovery".to_owned(), 0)]);
     let edited = |asked| {
         pipelines::edit(
@@ -114,7 +117,7 @@ fn a_stage_that_deals_hold_on_to_cannot_go() {
     }
     let away = EditPipeline {
         archived: Some(true),
-        ..EditPipeline::default()
+        ..same()
     };
     assert!(
         matches!(edited(away), Err(pipelines::Refused::Invalid(_))),

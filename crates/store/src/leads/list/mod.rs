@@ -4,8 +4,6 @@ mod filter;
 mod order;
 mod way;
 
-use sea_orm::sea_query::Expr;
-use sea_orm::{ConnectionTrait, QuerySelect, QueryTrait};
 use tandem_domain::id::{CompanyId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::Stage;
@@ -15,11 +13,8 @@ use self::order::Line;
 use self::way::Listing;
 use super::{LeadWithCompany, complete};
 use crate::db::Read;
-use crate::dialect;
 use crate::error::StoreError;
-
-/// Above this many rows a total is estimated.
-const COUNTED: u64 = 10_000;
+use crate::page::{self, Page};
 
 /// From which numbers on a list takes another way. The answer is the same by every way, which a test holds: it takes
 /// them all with few leads.
@@ -118,24 +113,6 @@ pub enum Position {
     Name(String, LeadId),
 }
 
-/// One page.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Page<T> {
-    /// What is on it.
-    pub data: Vec<T>,
-    /// Whether another follows.
-    pub has_more: bool,
-}
-
-impl<T> Page<T> {
-    /// A page of at most `limit`, from one item more than that where there is one.
-    pub fn of(mut data: Vec<T>, limit: u64) -> Self {
-        let has_more = data.len() as u64 > limit;
-        data.truncate(limit as usize);
-        Self { data, has_more }
-    }
-}
-
 /// A page of leads with their companies.
 ///
 /// A rare word leads to its leads; of several common words the rarest one's terms are followed in the order of ids. A
@@ -188,15 +165,5 @@ pub async fn count(on: &impl Read, filter: &LeadFilter) -> Result<(u64, bool), S
     } else {
         Steer::ByRarestWord
     };
-    let all = filtered(on, filter, &words, steer)
-        .select_only()
-        .expr(Expr::val(1i64));
-    let some = all.clone().limit(COUNTED + 1).into_tuple::<i64>();
-    let some = some.all(on.conn()).await?.len() as u64;
-    if some <= COUNTED {
-        return Ok((some, false));
-    }
-    let all = all.build(on.conn().get_database_backend());
-    let estimate = dialect::estimate(on.conn(), all).await?;
-    Ok((estimate.clamp(some, u64::MAX), true))
+    page::count(on, filtered(on, filter, &words, steer)).await
 }

@@ -234,7 +234,7 @@ impl Year {
                     amount: Some(*amount),
                     expected_close_on: Some(
                         at.plus_millis(i64::from(*closes_in) * 86_400_000)
-                            .date_in(&jiff::tz::TimeZone::UTC),
+                            .day_in(&jiff::tz::TimeZone::UTC),
                     ),
                     ..OpenDeal::default()
                 };
@@ -340,7 +340,7 @@ fn settings(at: Timestamp) -> Vec<Change> {
         Some(DatedRate {
             from: from.parse().ok()?,
             to: Currency::EUR,
-            on: jiff::civil::Date::new(year, month, 1).ok()?,
+            on: jiff::civil::Date::new(year, month, 1).ok()?.try_into().ok()?,
             rate: rate.parse::<Rate>().ok()?,
         })
     };

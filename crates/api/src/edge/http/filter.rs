@@ -1,0 +1,45 @@
+//! Values that lists are filtered by and that several lists share: owners, codes.
+
+use tandem_domain::access::Person;
+use tandem_domain::id::UserId;
+
+use super::problem::{Place, Problem, Violation};
+
+/// Codes as they are kept, in whatever case they are asked for.
+pub fn upper_case(codes: Option<Vec<String>>) -> Vec<String> {
+    codes
+        .into_iter()
+        .flatten()
+        .map(|code| code.to_ascii_uppercase())
+        .collect()
+}
+
+/// The owners that a list asks for, and whether it asks for what nobody owns: ids, `me`, or `none` alone.
+pub fn owners(asked: Option<&[String]>, person: Option<&Person>) -> Result<(Vec<UserId>, bool), Problem> {
+    let (mut owners, mut unowned, mut violations) = (vec![], false, vec![]);
+    let mut refuse = |detail: &str| {
+        violations.push(Violation::new(
+            Place::parameter("owner_id"),
+            "invalid_format",
+            detail,
+        ));
+    };
+    for owner in asked.into_iter().flatten() {
+        match (owner.as_str(), person) {
+            ("none", _) => unowned = true,
+            ("me", Some(person)) => owners.push(person.id),
+            ("me", None) => refuse("`me` needs a user"),
+            (id, _) => match id.parse::<UserId>() {
+                Ok(id) => owners.push(id),
+                Err(_) => refuse("must be a user's id, `me` or `none`"),
+            },
+        }
+    }
+    if unowned && !owners.is_empty() {
+        refuse("`none` stands alone");
+    }
+    if !violations.is_empty() {
+        return Err(Problem::invalid_parameters(violations));
+    }
+    Ok((owners, unowned))
+}
