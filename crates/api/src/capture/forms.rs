@@ -154,8 +154,7 @@ struct FormsQuery {
 async fn create_form(ctx: Ctx<FormsWrite>, body: Json<CreateForm>) -> Reply<Created<FormDetail>> {
     let key = secret::FormKey::generate().reveal().to_owned();
     let tx = ctx.begin().await?;
-    let (actor, now, custom) = (ctx.actor(), ctx.now(), custom_names(&tx));
-    let made = make_form(body.0.read(), key, &custom, actor, now, ctx.ids());
+    let made = make_form(body.0.read(), key, &custom_names(&tx), ctx.act());
     let (form, key) = made.map_err(refused)?;
     let issued = CaptureChange::KeyWritten(key.clone());
     store::write(&tx, &[form.created().into(), issued.into()]).await?;
@@ -222,8 +221,7 @@ async fn update_form(
     let form = store::capture::form_for_update(&tx, path.0.form_id).await?;
     ctx.check_if_match(form.version)?;
     let (asked, archived) = body.0.apply(&CreateForm::of(&form))?;
-    let (actor, now, custom) = (ctx.actor(), ctx.now(), custom_names(&tx));
-    let edited = edit_form(&form, asked.read(), archived, &custom, actor, now);
+    let edited = edit_form(&form, asked.read(), archived, &custom_names(&tx), ctx.act());
     let (form, change) = edited.map_err(refused)?;
     store::write_records(&tx, change).await?;
     let keys = store::capture::keys(&tx, path.0.form_id).await?;
@@ -252,7 +250,7 @@ async fn rotate_form_key(
     let form = store::capture::form_for_update(&tx, path.0.form_id).await?;
     ctx.check_if_match(form.version)?;
     let keys = store::capture::keys(&tx, form.id).await?;
-    let rotated = rotate_key(&form, &keys, fresh, until, ctx.actor(), ctx.now(), ctx.ids());
+    let rotated = rotate_key(&form, &keys, fresh, until, ctx.act());
     let (rotated, keys) = rotated.map_err(refused)?;
     let form = rotated.record.clone();
     let written = keys.iter().cloned().map(CaptureChange::KeyWritten);

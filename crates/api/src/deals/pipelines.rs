@@ -152,7 +152,7 @@ async fn create_pipeline(ctx: Ctx<DealsWrite>, body: Json<CreatePipeline>) -> Re
     let name = name.trim().to_owned();
     let (count, is_taken) = kept::known(&tx, &name).await?;
     let default = kept::default(&tx).await?.filter(|_| is_default);
-    let made = pipelines::create(name, stages, default.as_ref(), ctx.actor(), ctx.now(), ctx.ids());
+    let made = pipelines::create(name, stages, default.as_ref(), ctx.act());
     let (pipeline, changes) = made.map_err(refused)?;
     if is_taken {
         return Err(Problem::new(Code::AlreadyExists));
@@ -224,15 +224,7 @@ async fn update_pipeline(
     let renamed = Some(asked.name.clone()).filter(|name| *name != pipeline.name);
     let (used, open) = kept::used(&tx, pipeline.id).await?;
     let default = kept::default(&tx).await?;
-    let edited = pipelines::edit(
-        &pipeline,
-        asked,
-        &used,
-        open,
-        default.as_ref(),
-        ctx.actor(),
-        ctx.now(),
-    );
+    let edited = pipelines::edit(&pipeline, asked, &used, open, default.as_ref(), ctx.act());
     let (pipeline, changes) = edited.map_err(refused)?;
     if let Some(name) = renamed
         && kept::known(&tx, &name).await?.1

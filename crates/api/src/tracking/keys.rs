@@ -139,8 +139,7 @@ async fn create_tracking_key(
     } = body.0;
     let fresh = secret::TrackingKey::generate().reveal().to_owned();
     let tx = ctx.begin().await?;
-    let key =
-        keys::create(&name, &allowed_origins, fresh, ctx.actor(), ctx.now(), ctx.ids()).map_err(refused)?;
+    let key = keys::create(&name, &allowed_origins, fresh, ctx.act()).map_err(refused)?;
     store::write_records(&tx, [key.created()]).await?;
     let (location, tag) = (format!("/v1/tracking-keys/{}", key.id), etag(key.version, 0));
     ctx.commit(tx, Created::at(location, TrackingKeyView::from(key)).tagged(tag))
@@ -198,7 +197,7 @@ async fn update_tracking_key(
         allowed_origins: key.allowed_origins.clone(),
     };
     let (asked, _) = body.0.apply(&editable)?;
-    let edited = keys::edit(&key, &asked.name, &asked.allowed_origins, ctx.actor(), ctx.now());
+    let edited = keys::edit(&key, &asked.name, &asked.allowed_origins, ctx.act());
     let (key, change) = edited.map_err(refused)?;
     store::write_records(&tx, change).await?;
     ctx.commit(tx, tagged(key)).await
@@ -223,7 +222,7 @@ async fn rotate_tracking_key(
     let key = store::tracking::keys::get_for_update(&tx, path.0.tracking_key_id).await?;
     ctx.check_if_match(key.version)?;
     let until = ctx.now().plus_millis(grace * 1000);
-    let rotated = keys::rotate(&key, fresh, until, ctx.actor(), ctx.now()).map_err(refused)?;
+    let rotated = keys::rotate(&key, fresh, until, ctx.act()).map_err(refused)?;
     let key = rotated.record.clone();
     store::write_records(&tx, [rotated]).await?;
     ctx.commit(tx, tagged(key)).await
@@ -237,7 +236,7 @@ async fn revoke_tracking_key(ctx: Ctx<FormsWrite>, path: Path<TrackingKeyPath>) 
     let tx = ctx.begin().await?;
     let key = store::tracking::keys::get_for_update(&tx, path.0.tracking_key_id).await?;
     ctx.check_if_match(key.version)?;
-    let revoked = keys::revoke(&key, ctx.actor(), ctx.now()).map_err(refused)?;
+    let revoked = keys::revoke(&key, ctx.act()).map_err(refused)?;
     store::write_records(&tx, revoked).await?;
     ctx.commit(tx, NoContent).await
 }

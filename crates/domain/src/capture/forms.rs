@@ -5,8 +5,9 @@ use serde_json::json;
 use super::{Form, FormConsent, FormField, FormKey};
 use crate::access::origins::{origin, origins};
 use crate::access::{Actor, Denied};
+use crate::act::Act;
 use crate::fault::Fault;
-use crate::id::Ids;
+
 use crate::instant::Timestamp;
 use crate::journal::{Facts, facts};
 use crate::leads::fields::{CompanyField, LeadField};
@@ -56,11 +57,9 @@ pub fn make_form(
     asked: MakeForm,
     key: String,
     custom_names: &[&str],
-    actor: &Actor,
-    now: Timestamp,
-    ids: &Ids,
+    act: &Act,
 ) -> Result<(Form, FormKey), Refused> {
-    may_change_forms(actor)?;
+    may_change_forms(&act.by)?;
     let mut faults = form_faults(&asked.fields, custom_names);
     let allowed_origins = origins(&asked.allowed_origins, &mut faults);
     faults.extend(settings_faults(&asked.settings, &asked.fields));
@@ -68,22 +67,22 @@ pub fn make_form(
         return Err(Refused::Invalid(faults));
     }
     let form = Form {
-        id: ids.next(),
+        id: act.ids.next(),
         version: 1,
         name: asked.name,
         fields: asked.fields,
         allowed_origins,
         settings: asked.settings,
         archived_at: None,
-        created_at: now,
-        updated_at: now,
+        created_at: act.now,
+        updated_at: act.now,
     };
     let key = FormKey {
-        id: ids.next(),
+        id: act.ids.next(),
         form_id: form.id,
         key,
         expires_at: None,
-        created_at: now,
+        created_at: act.now,
     };
     Ok((form, key))
 }
@@ -95,10 +94,9 @@ pub fn edit_form(
     asked: MakeForm,
     archived: Option<bool>,
     custom_names: &[&str],
-    actor: &Actor,
-    now: Timestamp,
+    act: &Act,
 ) -> Result<Edited<Form>, Refused> {
-    may_change_forms(actor)?;
+    may_change_forms(&act.by)?;
     let mut faults = vec![];
     if asked.fields != form.fields {
         faults.extend(form_faults(&asked.fields, custom_names));
@@ -113,10 +111,10 @@ pub fn edit_form(
         fields: asked.fields,
         allowed_origins,
         settings: asked.settings,
-        archived_at: archived_at(form.archived_at, archived, now),
+        archived_at: archived_at(form.archived_at, archived, act.now),
         ..form.clone()
     };
-    Ok(form.becomes(edited, now))
+    Ok(form.becomes(edited, act.now))
 }
 
 /// Give a form another publishable key. Those that it has keep working until `until`, or until their own end.
@@ -127,11 +125,9 @@ pub fn rotate_key(
     keys: &[FormKey],
     key: String,
     until: Timestamp,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &Ids,
+    act: &Act,
 ) -> Result<(RecordChange<Form>, Vec<FormKey>), Refused> {
-    may_change_forms(actor)?;
+    may_change_forms(&act.by)?;
     let ended = |key: &FormKey| FormKey {
         expires_at: Some(key.expires_at.map_or(until, |end| end.min(until))),
         ..key.clone()
@@ -139,13 +135,13 @@ pub fn rotate_key(
     let ended: Vec<FormKey> = keys.iter().map(ended).collect();
     let ends: Vec<_> = ended.iter().map(|key| key.expires_at).collect();
     let mut form = form.clone();
-    form.count(now);
+    form.count(act.now);
     let key = FormKey {
-        id: ids.next(),
+        id: act.ids.next(),
         form_id: form.id,
         key,
         expires_at: None,
-        created_at: now,
+        created_at: act.now,
     };
     let data = Facts::from_iter([("older_keys_end".to_owned(), json!(ends))]);
     let rotated = form.other("key_rotated", data);

@@ -7,9 +7,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::access::{Actor, Denied, Role};
+use crate::act::Act;
 use crate::deals::State;
 use crate::fault::Fault;
-use crate::id::{Id, Ids, PipelineId};
+use crate::id::{Id, PipelineId};
 use crate::instant::Timestamp;
 use crate::journal::{Facts, facts};
 use crate::record::{Plain, RecordChange, archived_at, counted};
@@ -197,24 +198,22 @@ pub fn create(
     name: String,
     stages: Vec<PipelineStage>,
     default: Option<&Pipeline>,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &Ids,
+    act: &Act,
 ) -> Result<(Pipeline, Vec<RecordChange<Pipeline>>), Refused> {
-    may_manage(actor)?;
+    may_manage(&act.by)?;
     let stages = complete(stages, "/stages").map_err(Refused::Invalid)?;
     let pipeline = Pipeline {
-        id: ids.next(),
+        id: act.ids.next(),
         version: 1,
         name,
         is_default: default.is_some(),
         stages,
         archived_at: None,
-        created_at: now,
-        updated_at: now,
+        created_at: act.now,
+        updated_at: act.now,
     };
     let mut changes: Vec<_> = default
-        .and_then(|other| stand_back(other, now))
+        .and_then(|other| stand_back(other, act.now))
         .into_iter()
         .collect();
     changes.push(pipeline.created());
@@ -229,10 +228,9 @@ pub fn edit(
     used: &BTreeMap<String, u64>,
     open: u64,
     default: Option<&Pipeline>,
-    actor: &Actor,
-    now: Timestamp,
+    act: &Act,
 ) -> Result<(Pipeline, Vec<RecordChange<Pipeline>>), Refused> {
-    may_manage(actor)?;
+    may_manage(&act.by)?;
     let stages = complete(edit.stages, "/stages").map_err(Refused::Invalid)?;
     let kept: BTreeSet<&str> = stages.iter().map(|stage| stage.key.as_str()).collect();
     let gone = used
@@ -246,7 +244,7 @@ pub fn edit(
         name: edit.name,
         stages,
         is_default: edit.is_default,
-        archived_at: archived_at(pipeline.archived_at, edit.archived, now),
+        archived_at: archived_at(pipeline.archived_at, edit.archived, act.now),
         ..pipeline.clone()
     };
     let mut faults = vec![];
@@ -267,11 +265,11 @@ pub fn edit(
     if edited.archived_at.is_some() && pipeline.archived_at.is_none() && open > 0 {
         return Err(Refused::HasOpenDeals(open));
     }
-    let (edited, change) = pipeline.becomes(edited, now);
+    let (edited, change) = pipeline.becomes(edited, act.now);
     let takes_place = edited.is_default && !pipeline.is_default;
     let mut changes: Vec<_> = default
         .filter(|other| takes_place && other.id != edited.id)
-        .and_then(|other| stand_back(other, now))
+        .and_then(|other| stand_back(other, act.now))
         .into_iter()
         .collect();
     changes.extend(change);

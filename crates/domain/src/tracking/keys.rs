@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::access::origins::origins;
 use crate::access::{Actor, Denied};
+use crate::act::Act;
 use crate::fault::Fault;
-use crate::id::{Ids, TrackingKeyId};
+use crate::id::TrackingKeyId;
 use crate::instant::Timestamp;
 use crate::journal::{Facts, facts};
 use crate::record::{Counted, Edited, Plain, RecordChange, counted};
@@ -52,21 +53,19 @@ pub fn create(
     name: &str,
     allowed_origins: &[String],
     key: String,
-    actor: &Actor,
-    now: Timestamp,
-    ids: &Ids,
+    act: &Act,
 ) -> Result<TrackingKey, Refused> {
-    may_manage(actor)?;
+    may_manage(&act.by)?;
     Ok(TrackingKey {
-        id: ids.next(),
+        id: act.ids.next(),
         version: 1,
         name: name.trim().to_owned(),
         allowed_origins: sound(allowed_origins)?,
         key,
         previous: None,
         revoked_at: None,
-        created_at: now,
-        updated_at: now,
+        created_at: act.now,
+        updated_at: act.now,
     })
 }
 
@@ -75,13 +74,12 @@ pub fn edit(
     known: &TrackingKey,
     name: &str,
     allowed_origins: &[String],
-    actor: &Actor,
-    now: Timestamp,
+    act: &Act,
 ) -> Result<Edited<TrackingKey>, Refused> {
-    let mut edited = changeable(known, actor)?;
+    let mut edited = changeable(known, &act.by)?;
     edited.name = name.trim().to_owned();
     edited.allowed_origins = sound(allowed_origins)?;
-    Ok(known.becomes(edited, now))
+    Ok(known.becomes(edited, act.now))
 }
 
 counted!(TrackingKey);
@@ -114,12 +112,11 @@ pub fn rotate(
     known: &TrackingKey,
     fresh: String,
     until: Timestamp,
-    actor: &Actor,
-    now: Timestamp,
+    act: &Act,
 ) -> Result<RecordChange<TrackingKey>, Refused> {
-    let mut rotated = changeable(known, actor)?;
+    let mut rotated = changeable(known, &act.by)?;
     rotated.previous = Some((std::mem::replace(&mut rotated.key, fresh), until));
-    rotated.count(now);
+    rotated.count(act.now);
     Ok(rotated.other(
         "rotated",
         [("older_key_ends".to_owned(), json!(until))]
@@ -129,21 +126,17 @@ pub fn rotate(
 }
 
 /// A key that works no more, for good; nothing where it is so already.
-pub fn revoke(
-    known: &TrackingKey,
-    actor: &Actor,
-    now: Timestamp,
-) -> Result<Option<RecordChange<TrackingKey>>, Refused> {
-    may_manage(actor)?;
+pub fn revoke(known: &TrackingKey, act: &Act) -> Result<Option<RecordChange<TrackingKey>>, Refused> {
+    may_manage(&act.by)?;
     if known.revoked_at.is_some() {
         return Ok(None);
     }
     let mut revoked = TrackingKey {
-        revoked_at: Some(now),
+        revoked_at: Some(act.now),
         previous: None,
         ..known.clone()
     };
-    revoked.count(now);
+    revoked.count(act.now);
     Ok(Some(revoked.other("revoked", Facts::new())))
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::access::{Person, Role};
 use crate::capture::FieldType;
+use crate::id::Ids;
 use crate::record::Happened;
 
 fn field(name: &str, maps_to: Option<&str>) -> FormField {
@@ -22,6 +23,10 @@ fn asked() -> MakeForm {
         allowed_origins: vec!["https://www.example.com".into()],
         settings: FormSettings::default(),
     }
+}
+
+fn by(actor: &Actor, now: i64) -> Act {
+    Act::new(actor.clone(), "req", Timestamp::from_millis(now), 0)
 }
 
 fn person(role: Role, ids: &Ids) -> Actor {
@@ -72,14 +77,7 @@ fn all_that_is_wrong_with_a_form_comes_at_once() {
         ..asked()
     };
 
-    let refused = make_form(
-        asked,
-        "fk_1".into(),
-        &["size"],
-        &actor,
-        Timestamp::from_millis(0),
-        &mut ids,
-    );
+    let refused = make_form(asked, "fk_1".into(), &["size"], &by(&actor, 0));
 
     let Err(Refused::Invalid(faults)) = refused else {
         panic!("{refused:?}")
@@ -109,14 +107,7 @@ fn forms_are_marketings() {
         (Role::Revops, false),
     ] {
         let actor = person(role, &mut ids);
-        let made = make_form(
-            asked(),
-            "fk_1".into(),
-            &[],
-            &actor,
-            Timestamp::from_millis(0),
-            &mut ids,
-        );
+        let made = make_form(asked(), "fk_1".into(), &[], &by(&actor, 0));
         assert_eq!(made.is_ok(), may, "{role:?}");
     }
 }
@@ -125,10 +116,10 @@ fn forms_are_marketings() {
 fn an_edit_that_says_what_is_known_changes_nothing() {
     let mut ids = Ids::new(Timestamp::from_millis(0), 0);
     let actor = person(Role::Marketing, &mut ids);
-    let (now, later) = (Timestamp::from_millis(0), Timestamp::from_millis(5));
-    let (form, _) = make_form(asked(), "fk_1".into(), &[], &actor, now, &mut ids).unwrap();
+    let later = Timestamp::from_millis(5);
+    let (form, _) = make_form(asked(), "fk_1".into(), &[], &by(&actor, 0)).unwrap();
 
-    let edited = |archived| edit_form(&form, asked(), archived, &[], &actor, later);
+    let edited = |archived| edit_form(&form, asked(), archived, &[], &by(&actor, later.millis()));
     assert_eq!(edited(Some(false)), Ok((form.clone(), None)));
 
     let Ok((form, Some(change))) = edited(Some(true)) else {
@@ -155,20 +146,13 @@ fn settings_that_make_no_sense_are_faults() {
         legal_basis: crate::capture::LegalBasis::Consent,
         required: false,
     };
-    let mut make = |settings: FormSettings, fields: Vec<FormField>| {
+    let make = |settings: FormSettings, fields: Vec<FormField>| {
         let asked = MakeForm {
             settings,
             fields,
             ..asked()
         };
-        match make_form(
-            asked,
-            "fk_x".into(),
-            &[],
-            &marketing,
-            Timestamp::from_millis(0),
-            &mut ids,
-        ) {
+        match make_form(asked, "fk_x".into(), &[], &by(&marketing, 0)) {
             Err(Refused::Invalid(faults)) => faults.into_iter().map(|fault| fault.pointer).collect(),
             other => {
                 assert!(other.is_ok(), "{other:?}");
@@ -219,7 +203,7 @@ fn a_rotated_key_keeps_working_until_its_end() {
     let mut ids = Ids::new(Timestamp::from_millis(0), 0);
     let marketing = person(Role::Marketing, &mut ids);
     let (now, until) = (Timestamp::from_millis(5), Timestamp::from_millis(1000));
-    let (form, first) = make_form(asked(), "fk_a".into(), &[], &marketing, now, &mut ids).unwrap();
+    let (form, first) = make_form(asked(), "fk_a".into(), &[], &by(&marketing, 0)).unwrap();
     let soon = FormKey {
         expires_at: Some(Timestamp::from_millis(100)),
         ..first.clone()
@@ -230,9 +214,7 @@ fn a_rotated_key_keeps_working_until_its_end() {
         &[first, soon],
         "fk_b".into(),
         until,
-        &marketing,
-        now,
-        &mut ids,
+        &by(&marketing, now.millis()),
     )
     .unwrap();
 
@@ -247,5 +229,5 @@ fn a_rotated_key_keeps_working_until_its_end() {
         .collect();
     assert_eq!(ends, [1000, 100]);
     let sales = person(Role::Sales, &mut ids);
-    assert!(rotate_key(&form.record, &[], "fk_c".into(), until, &sales, now, &mut ids).is_err());
+    assert!(rotate_key(&form.record, &[], "fk_c".into(), until, &by(&sales, 0)).is_err());
 }

@@ -90,8 +90,7 @@ fn a_stage_that_deals_hold_on_to_cannot_go() {
             &used,
             2,
             Some(&pipeline),
-            &story.manager,
-            story.now,
+            &Act::new(story.manager.clone(), "req", story.now, 0),
         )
     };
 

@@ -130,7 +130,7 @@ impl Year {
         for plan in &cast::FORMS {
             let key = FormKey::generate().reveal().to_owned();
             let custom = ["fleet_size"];
-            let made = make_form(cast::form(plan), key, &custom, &act.by, at, &act.ids);
+            let made = make_form(cast::form(plan), key, &custom, &act);
             let (form, key) = made.map_err(|error| Stopped::Refused(at, error.to_string()))?;
             year.forms.push(form.clone());
             changes.extend([form.created().into(), CaptureChange::KeyWritten(key).into()]);
