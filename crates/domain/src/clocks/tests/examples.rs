@@ -153,6 +153,14 @@ fn a_skipped_time_is_the_end_of_the_gap_and_a_repeated_one_the_earlier() {
     let nights = calendar("Europe/Rome", "sat sun", &[["00:00", "06:00"]], &[]);
     is_due(&nights, "2026-03-28T02:30:00+01:00", "1d", "2026-03-29T01:00:00Z");
     is_due(&nights, "2026-10-24T02:30:00+02:00", "1d", "2026-10-25T00:30:00Z");
+    // A day whose only open hour is skipped is no working day.
+    let gap = calendar("Europe/Rome", "sun", &[["02:00", "03:00"]], &[]);
+    is_due(
+        &gap,
+        "2026-03-28T12:00:00+01:00",
+        "1d",
+        "2026-04-05T03:00:00+02:00",
+    );
     // The clock first shows a closing time that ends the repeated hour when that hour is over.
     let short = calendar("Europe/Rome", "sun", &[["00:00", "03:00"]], &[]);
     is_due(
@@ -247,11 +255,15 @@ fn a_warning_goes_out_when_four_fifths_of_the_time_have_run() {
         warning("150m", business, "2026-05-01T16:00:00+02:00"),
         at("2026-05-01T18:00:00+02:00")
     );
-    // Three milliseconds less than a day: 4/5 of 9 h less 3 ms is 25,919,997.6 ms.
-    let late = warning("1d", business, "2026-05-01T20:00:00+02:00");
-    assert_eq!(late, at("2026-05-04T16:12:00+02:00"));
-    let odd = promise("1d", business).deadline(&office(), at("2026-05-04T09:00:00.001+02:00"));
-    assert_eq!(odd.warn_at, at("2026-05-04T16:12:00.001+02:00"));
+    // From 10:00:00.003 to Tuesday's closing at 09:30, 8.5 h less 3 ms are open: 4/5 of it is 24,479,997.6 ms.
+    let document = serde_json::json!({"timezone": "UTC", "week": {
+        "mon": [["09:00", "18:00"]],
+        "tue": [["09:00", "09:30"]],
+    }});
+    let early = Calendar::new(&serde_json::from_value(document).unwrap()).unwrap();
+    let odd = promise("1d", business).deadline(&early, at("2026-05-04T10:00:00.003Z"));
+    assert_eq!(odd.due_at, at("2026-05-05T09:30:00Z"));
+    assert_eq!(odd.warn_at, at("2026-05-04T16:48:00Z"));
     // From Sunday to before Monday's opening no time runs: at once.
     assert_eq!(
         warning("1d", business, "2026-05-03T07:00:00+02:00"),
