@@ -20,6 +20,10 @@ macro_rules! changes {
     ($($(#[$doc:meta])* $name:ident($kind:ident),)*) => {
         /// One typed thing that happened.
         #[derive(Debug, Clone, PartialEq)]
+        #[expect(
+            clippy::large_enum_variant,
+            reason = "most changes are of leads; a box around each would cost more than the room saved"
+        )]
         pub enum Change {
             $($(#[$doc])* $name($kind),)*
             /// To a plain record.
