@@ -243,10 +243,6 @@ impl Ids {
     }
 
     /// The next id.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "it draws ids of any kind; an iterator has one"
-    )]
     pub fn next<T>(&self) -> Id<T> {
         let counter = self.counter.fetch_add(1, atomic::Ordering::Relaxed);
         let millis = self.millis + (counter >> 12);
