@@ -74,7 +74,8 @@ pub async fn fill(place: &Place, people: People, now: Timestamp) -> Result<(), F
 async fn write(db: &Db, changes: &[Change], at: Timestamp, seed: u64) -> Result<(), Failure> {
     let act = Act::new(Actor::System("bench"), format!("bench-{seed}"), at, !seed);
     let tx = db.begin(act).await?;
-    tandem_store::write(&tx, changes).await?;
+    let mut world = tandem_store::leads::empty_world(&tx);
+    tandem_store::settle(&tx, &mut world, tx.act(), changes.to_vec()).await?;
     Ok(tx.commit().await?)
 }
 
@@ -154,7 +155,7 @@ fn live(
     at: Timestamp,
     now: Timestamp,
 ) -> Result<Vec<Change>, Failure> {
-    let mut ids = Ids::new(at, n);
+    let ids = Ids::new(at, n);
     let said = people.lead(n, at)?;
     let saved = save::upsert(
         world,
@@ -178,21 +179,13 @@ fn live(
         if dice.roll() >= *chance {
             if *stage == Stage::Mql && dice.roll() < 0.15 {
                 let reason = ["not_a_fit", "no_response", "spam"][dice.pick(3)];
-                changes.extend(go(
-                    world,
-                    saved.lead_id,
-                    None,
-                    Some(reason),
-                    &staff.marketing,
-                    moment,
-                    &mut ids,
-                )?);
+                changes.extend(go(world, saved.lead_id, None, Some(reason), &staff.marketing, moment, &ids)?);
             }
             break;
         }
         moment = moment.plus_millis((dice.roll() * 20.0 * 86_400_000.0) as i64).min(now);
         let actor = if *stage == Stage::Mql { &staff.marketing } else { &seller };
-        changes.extend(go(world, saved.lead_id, Some(*stage), None, actor, moment, &mut ids)?);
+        changes.extend(go(world, saved.lead_id, Some(*stage), None, actor, moment, &ids)?);
     }
     Ok(changes)
 }
@@ -204,7 +197,7 @@ fn go(
     reason: Option<&str>,
     actor: &Actor,
     at: Timestamp,
-    ids: &mut Ids,
+    ids: &Ids,
 ) -> Result<Vec<Change>, Failure> {
     let asked =
         MoveLead { to, reason: reason.map(str::to_owned), note: Some("as agreed".into()), until: None };

@@ -32,6 +32,7 @@ mod races;
 mod reports;
 mod script;
 mod settings;
+mod settle;
 mod stages;
 mod told;
 mod trace;

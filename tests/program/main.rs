@@ -1,5 +1,16 @@
-//! The program `tandem` under another name, so that tests can start its commands as processes.
+//! The program `tandem` under another name, so that tests can start its commands as processes. With `COUNT_CAUSES` set, a
+//! server also counts how often rules are asked (see tests/siege/causes.py).
 
-fn main() -> std::process::ExitCode {
-    tandem_api::program::commands::run()
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tandem_domain::judge;
+use tandem_tests::counting::Counting;
+
+fn main() -> ExitCode {
+    let mut rules = judge::rules();
+    if std::env::var_os("COUNT_CAUSES").is_some() {
+        rules.push(Arc::new(Counting));
+    }
+    tandem_api::program::commands::run_judging(rules)
 }

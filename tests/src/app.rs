@@ -2,12 +2,14 @@
 
 use std::net::TcpListener;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use tandem_api::ambient::Ambient;
 use tandem_api::edge::crypto::password::{Cost, Passwords};
 use tandem_api::program::config::Config;
 use tandem_api::program::serve::{self, Options};
 use tandem_domain::instant::Timestamp;
+use tandem_domain::judge::{self, Rule};
 use tokio::sync::OnceCell;
 
 use crate::Given;
@@ -59,14 +61,23 @@ impl TestApp {
         let clock = Ambient::manual(START, 0);
         let mut config = database.config();
         change(&mut config);
-        let server = serve(config, clock.clone()).await;
+        let server = serve(config, clock.clone(), judge::rules()).await;
+        Some(Self { clock, database, admin: OnceCell::new(), counter: Default::default(), server })
+    }
+
+    /// A service that judges leads also by these rules; its caller stops it.
+    pub async fn start_judging(on: Backend, more: Vec<Arc<dyn Rule>>) -> Option<Self> {
+        let database = Database::start(on).await?;
+        let clock = Ambient::manual(START, 0);
+        let rules = judge::rules().into_iter().chain(more).collect();
+        let server = serve(database.config(), clock.clone(), rules).await;
         Some(Self { clock, database, admin: OnceCell::new(), counter: Default::default(), server })
     }
 
     /// A second replica on the same database, under the same clock: on PostgreSQL alone.
     pub async fn second_server(&self) -> Server {
         assert_eq!(self.database.backend, Backend::Postgres, "a file belongs to one service");
-        serve(self.database.config(), self.clock.with_seed(1 << 40)).await
+        serve(self.database.config(), self.clock.with_seed(1 << 40), judge::rules()).await
     }
 
     /// Do all background work that is due now.
@@ -86,8 +97,9 @@ impl Given for TestApp {
     }
 }
 
-async fn serve(config: Config, ambient: Ambient) -> Server {
+async fn serve(config: Config, ambient: Ambient, rules: Vec<Arc<dyn Rule>>) -> Server {
     let options = Options {
+        rules,
         master: config.master_key.clone().unwrap(),
         config,
         ambient: ambient.clone(),

@@ -37,7 +37,8 @@ async fn an_error_in_a_transaction_undoes_all_of_it(database: &Database) {
     let tx = db.begin(act(1)).await.unwrap();
     settings::put(&tx, "probe", &json!(1), 1).await.unwrap();
     let saved = upsert(&tx, &statement("ada@example.com"), tandem_tests::START).await.unwrap();
-    let again = tandem_store::write(&tx, &saved.changes).await;
+    let mut world = tandem_store::leads::empty_world(&tx);
+    let again = tandem_store::settle(&tx, &mut world, tx.act(), saved.changes).await;
     assert!(matches!(again, Err(StoreError::Conflict)), "{again:?}");
     drop(tx);
     assert_eq!(settings::get(&db, "probe").await.unwrap().version, 0);
@@ -127,13 +128,13 @@ async fn a_decision_uses_the_rules_in_force(database: &Database) {
 
     let tx = there.begin(act(2)).await.unwrap();
     let after = json!({"name": "Example Ltd", "timezone": "Europe/Rome"});
-    let change = tandem_domain::change::Change::Setting(SettingChange::Changed {
+    let change = SettingChange::Changed {
         name: tandem_domain::settings::name::COMPANY,
         version: 1,
         before: json!(null),
         after,
-    });
-    tandem_store::write(&tx, &[change]).await.unwrap();
+    };
+    tandem_store::write_records(&tx, [change]).await.unwrap();
     tx.commit().await.unwrap();
 
     let tx = here.begin(act(3)).await.unwrap();

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use tandem_domain::act::Act;
 use tandem_domain::id::LeadId;
 use tandem_domain::leads::fields::LeadField;
-use tandem_domain::leads::save::{self, Edit};
+use tandem_domain::leads::save::{self, Edit, Statement};
 use tandem_store::journal::{self, Entry, Place};
 use tandem_store::{Db, StoreError};
 use tandem_tests::{Database, START};
@@ -21,11 +21,11 @@ const WRITES: u64 = 25;
 /// One edit of a lead; every fifth is decided, written and then given up.
 async fn edit(db: &Db, lead: LeadId, writer: u64, n: u64) -> Result<bool, StoreError> {
     let tx = db.begin(act(1000 + writer * 1000 + n)).await?;
-    let mut world = tandem_store::leads::world_of(&tx, [lead], None).await?;
+    let mut world = tandem_store::leads::world_for_edit(&tx, lead, &Statement::default()).await?;
     let edit = Edit { text: [(LeadField::Need, Some(format!("{writer}/{n}")))].into(), ..Edit::default() };
     let now = START.plus_millis(world.leads[&lead].version);
     let changes = save::edit(&mut world, lead, &edit, &Act { now, ..tx.act().clone() }).unwrap();
-    tandem_store::write(&tx, &changes).await?;
+    tandem_store::settle(&tx, &mut world, tx.act(), changes).await?;
     tokio::task::yield_now().await;
     if n % 5 == 4 {
         return Ok(false);

@@ -100,7 +100,7 @@ async fn fill(db: &Db) {
             let away = save::archive(&mut world, saved.lead_id, true, &act).unwrap();
             saved.changes.extend(away);
         }
-        tandem_store::write(&tx, &saved.changes).await.unwrap();
+        tandem_store::settle(&tx, &mut world, tx.act(), saved.changes).await.unwrap();
         tx.commit().await.unwrap();
     }
 }
@@ -183,7 +183,7 @@ async fn save_all(db: &Db, seed: u64, said: &[Statement]) {
                 .unwrap();
         changes.extend(saved.changes);
     }
-    tandem_store::write(&tx, &changes).await.unwrap();
+    tandem_store::settle(&tx, &mut world, tx.act(), changes).await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -37,7 +37,7 @@ fn statement(email: &str) -> Statement {
 async fn upsert(tx: &Tx, said: &Statement, now: Timestamp) -> Result<Saved, StoreError> {
     let mut world = tandem_store::leads::world(tx, [said]).await?;
     let saved = save::upsert(&mut world, said, OnConflict::Refuse, &Act { now, ..tx.act().clone() }).unwrap();
-    tandem_store::write(tx, &saved.changes).await?;
+    tandem_store::settle(tx, &mut world, tx.act(), saved.changes.clone()).await?;
     Ok(saved)
 }
 

@@ -47,13 +47,13 @@ async fn the_last_state_of_a_row_wins_within_one_write(database: &Database) {
     let mut later = act(2);
     later.now = START.plus_millis(1);
     let tx = db.begin(later).await.unwrap();
-    let mut world = tandem_store::leads::world_of(&tx, [lead], None).await.unwrap();
+    let mut world = tandem_store::leads::world_for_edit(&tx, lead, &Statement::default()).await.unwrap();
     let mut changes = vec![];
     for name in ["Ada", "Augusta"] {
         let edit = Edit { text: [(LeadField::FirstName, Some(name.to_owned()))].into(), ..Edit::default() };
         changes.extend(save::edit(&mut world, lead, &edit, &Act { now: START, ..tx.act().clone() }).unwrap());
     }
-    tandem_store::write(&tx, &changes).await.unwrap();
+    tandem_store::settle(&tx, &mut world, tx.act(), changes).await.unwrap();
     tx.commit().await.unwrap();
 
     let now = tandem_store::leads::get(&db, lead).await.unwrap().lead;
@@ -77,7 +77,7 @@ async fn five_hundred_leads_are_one_write(database: &Database) {
                 .changes
         })
         .collect();
-    tandem_store::write(&tx, &changes).await.unwrap();
+    tandem_store::settle(&tx, &mut world, tx.act(), changes).await.unwrap();
     tx.commit().await.unwrap();
 
     let entries = settled(&db, journal::Place::default(), &[], 500).await;

@@ -12,6 +12,7 @@ use tandem_store::campaigns::{self as kept, CampaignFilter};
 use tandem_store::{self as store, Tx};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::access::denied;
 use crate::access::scopes::{CampaignsRead, CampaignsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::{Json, MergePatch};
@@ -21,7 +22,6 @@ use crate::edge::http::query::{Path, Query};
 use crate::edge::http::record::{PatchOf, RecordView};
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
-use crate::leads::actions::denied;
 use crate::settings::invalid;
 
 /// The operations of this room.

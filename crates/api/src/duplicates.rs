@@ -12,13 +12,13 @@ use tandem_store::duplicates::{self as kept, DuplicateFilter};
 use tandem_store::{self as store, StoreError, Tx};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::access::denied;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::{Reply, Tagged, etag};
 use crate::edge::http::services::Services;
-use crate::leads::actions::denied;
 use crate::program::app::App;
 
 /// The operations of this room.
@@ -129,7 +129,8 @@ async fn dismiss_duplicate(ctx: Ctx<LeadsWrite>, path: Path<DuplicatePath>) -> R
     if let Some(Change::Duplicate(DuplicateChange::Dismissed(dismissed))) = &change {
         duplicate = dismissed.clone();
     }
-    store::write(&tx, change.as_slice()).await?;
+    let mut world = store::leads::empty_world(&tx);
+    store::settle(&tx, &mut world, ctx.act(), change).await?;
     ctx.commit(tx, Tagged::new(etag(duplicate.version, 0), duplicate.into()))
         .await
 }
@@ -161,7 +162,8 @@ pub async fn follow(app: &App, limit: u64) -> Result<bool, StoreError> {
     let told: Vec<LeadId> = told.flat_map(|one| [one.leads.0, one.leads.1]).collect();
     let put_away = kept::put_away(&tx, told).await?;
     let changes = duplicates::settle(known, found, &put_away, tx.act().now, &tx.act().ids);
-    store::write(&tx, &changes).await?;
+    let mut world = store::leads::empty_world(&tx);
+    store::settle(&tx, &mut world, tx.act(), changes).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -14,6 +14,7 @@ use tandem_store::deals::Wanted;
 use tandem_store::{self as store, Tx};
 use utoipa::ToSchema;
 
+use crate::access::denied;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::Json;
@@ -22,7 +23,7 @@ use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Created, IfMatch, Reply};
 use crate::edge::http::services::Services;
 use crate::leads::LeadPath;
-use crate::leads::actions::{check_if_match, denied, judged, known};
+use crate::leads::actions::{check_if_match, known};
 use crate::settings::invalid;
 
 /// The operations of this room.
@@ -165,7 +166,7 @@ async fn move_lead(
     if_match: &IfMatch,
     asked: &MoveLead,
 ) -> Result<Transition, Problem> {
-    let mut world = store::leads::world_of(tx, [lead_id], None).await?;
+    let mut world = store::leads::world_of(tx, [lead_id]).await?;
     check_if_match(tx, if_match, known(&world, lead_id)?)?;
     let wanted = Wanted {
         lead_ids: [lead_id].into(),
@@ -173,13 +174,12 @@ async fn move_lead(
     };
     store::deals::add_to(tx, &mut world, &wanted).await?;
     let moved = lifecycle::move_lead(&mut world, lead_id, asked, act);
-    let mut changes = moved.map_err(refused)?;
-    changes.extend(judged(&mut world, lead_id, act));
-    store::write(tx, &changes).await?;
-    let made = changes.into_iter().find_map(|change| match change {
-        Change::Lead(LeadChange::Moved { transition, .. }) => Some(transition),
+    let changes = moved.map_err(refused)?;
+    let made = changes.iter().find_map(|change| match change {
+        Change::Lead(LeadChange::Moved { transition, .. }) => Some(transition.clone()),
         _ => None,
     });
+    store::settle(tx, &mut world, act, changes).await?;
     made.ok_or_else(|| Problem::new(Code::InternalError).because("a move left no transition"))
 }
 

@@ -4,7 +4,7 @@
 use crate::access::account::{ApiKey, Team, User};
 use crate::access::change::AccessChange;
 use crate::campaigns::{Campaign, CostsChange};
-use crate::capture::{CaptureChange, Form};
+use crate::capture::{CaptureChange, Form, FormKey};
 use crate::deals::change::DealChange;
 use crate::deals::pipelines::Pipeline;
 use crate::journal::Entry;
@@ -12,6 +12,7 @@ use crate::leads::change::{CompanyChange, LeadChange};
 use crate::leads::duplicates::DuplicateChange;
 use crate::record::{Happened, Plain, RecordChange};
 use crate::settings::SettingChange;
+use crate::tracking::change::TrackingChange;
 use crate::tracking::keys::TrackingKey;
 use crate::transfer::Import;
 use crate::{access, capture, deals, leads, settings};
@@ -51,6 +52,8 @@ changes! {
     Deal(DealChange),
     /// To a submission or to the keys of a form.
     Capture(CaptureChange),
+    /// To a visitor, an event or a touch.
+    Tracking(TrackingChange),
     /// To a setting.
     Setting(SettingChange),
     /// To a secret of an account.
@@ -98,6 +101,50 @@ macro_rules! for_each_record {
 
 for_each_record!(records);
 
+/// A change that touches no lead: no rule looks at it, so that it may be written as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unruled(Change);
+
+impl<R> From<RecordChange<R>> for Unruled
+where
+    Change: From<RecordChange<R>>,
+{
+    fn from(change: RecordChange<R>) -> Self {
+        Self(change.into())
+    }
+}
+
+impl From<SettingChange> for Unruled {
+    fn from(change: SettingChange) -> Self {
+        Self(change.into())
+    }
+}
+
+impl From<CostsChange> for Unruled {
+    fn from(change: CostsChange) -> Self {
+        Self(change.into())
+    }
+}
+
+impl From<AccessChange> for Unruled {
+    fn from(change: AccessChange) -> Self {
+        Self(change.into())
+    }
+}
+
+/// A publishable key of a form was written.
+impl From<FormKey> for Unruled {
+    fn from(key: FormKey) -> Self {
+        Self(CaptureChange::KeyWritten(key).into())
+    }
+}
+
+impl From<Unruled> for Change {
+    fn from(change: Unruled) -> Self {
+        change.0
+    }
+}
+
 /// Every type of journal entry there is, with what it means.
 pub fn types() -> impl Iterator<Item = (&'static str, &'static str)> {
     let rooms = [
@@ -123,6 +170,7 @@ impl Change {
             Self::Costs(change) => change.entry(),
             Self::Deal(change) => change.entry(),
             Self::Capture(change) => change.entry()?,
+            Self::Tracking(_) => return None,
             Self::Setting(change) => change.entry(),
             Self::Access(change) => change.entry(),
             Self::Record(happened, record) => of_record(happened, record),

@@ -1,22 +1,137 @@
-//! The one answer to any change of a lead: every writer calls it, nothing else moves a lead by rule.
+//! The one answer to anything that happens to a lead: the rules, asked in their order. Nothing else moves a lead by rule.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Arc;
 
 use crate::act::Act;
 use crate::agreement::Version;
 use crate::change::Change;
 use crate::id::LeadId;
+use crate::instant::Timestamp;
+use crate::leads::change::LeadChange;
 use crate::world::World;
 
-/// What leads are judged by: the agreement in force, compiled.
-#[derive(Debug)]
+/// Why a lead is judged: what one item (a request, a submission, a row) did to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cause {
+    /// The lead.
+    pub lead_id: LeadId,
+    /// Whether the item created it.
+    pub is_new: bool,
+    /// The newest of its own events and submissions in the item; what bots did is left out.
+    pub active_at: Option<Timestamp>,
+    /// Whether the earlier history of a visitor became the lead's.
+    pub adopts: bool,
+}
+
+/// Facts that rules lack, as sets: what a whole batch lacks is loaded in one go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Leads of which the newest own event must be known.
+    pub newest_event: BTreeSet<LeadId>,
+}
+
+impl Needs {
+    /// Whether nothing is lacking.
+    pub fn is_empty(&self) -> bool {
+        self.newest_event.is_empty()
+    }
+
+    /// Lack these as well.
+    pub fn extend(&mut self, other: Self) {
+        self.newest_event.extend(other.newest_event);
+    }
+
+    /// Whether any of it is among `loaded`.
+    pub fn overlaps(&self, loaded: &Self) -> bool {
+        !self.newest_event.is_disjoint(&loaded.newest_event)
+    }
+}
+
+/// A rule about leads.
+pub trait Rule: Debug + Send + Sync {
+    /// The facts that it lacks to decide; nothing once they are loaded.
+    fn needs(&self, world: &World, cause: &Cause) -> Needs;
+
+    /// What follows. It is applied to the world, so that the next rule stands on it.
+    fn decide(&self, world: &mut World, cause: &Cause, act: &Act) -> Vec<Change>;
+}
+
+/// The rules of the service, in the order in which they are asked.
+pub fn rules() -> Vec<Arc<dyn Rule>> {
+    vec![Arc::new(LastActivity)]
+}
+
+/// What leads are judged by.
+#[derive(Debug, Clone, Copy)]
 pub struct Rulebook<'a> {
     /// The agreement in force.
     pub agreement: &'a Version,
+    /// The rules.
+    pub rules: &'a [Arc<dyn Rule>],
 }
 
-/// Judge a lead anew after something changed.
+/// The answer to a cause.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// What follows; it is applied to the world.
+    Done(Vec<Change>),
+    /// The facts that must be loaded first; nothing was decided.
+    Needs(Needs),
+}
+
+/// The facts that are lacking to judge a lead.
+pub fn needs(world: &World, cause: &Cause, rulebook: &Rulebook<'_>) -> Needs {
+    let mut needs = Needs::default();
+    for rule in rulebook.rules {
+        needs.extend(rule.needs(world, cause));
+    }
+    needs
+}
+
+/// Judge a lead after something happened to it.
 ///
-/// The provisional agreement has no rules: no score, no condition for MQL, no clocks. So nothing follows from a
-/// change yet, and a lead moves by hand only.
-pub fn judge(_: &mut World, _: LeadId, _: &Rulebook<'_>, _: &Act) -> Vec<Change> {
-    vec![]
+/// The provisional agreement has no rules of its own: no score, no condition for MQL, no clocks.
+pub fn judge(world: &mut World, cause: &Cause, rulebook: &Rulebook<'_>, act: &Act) -> Verdict {
+    let needs = needs(world, cause, rulebook);
+    if !needs.is_empty() {
+        return Verdict::Needs(needs);
+    }
+    let follows = rulebook
+        .rules
+        .iter()
+        .flat_map(|rule| rule.decide(world, cause, act));
+    Verdict::Done(follows.collect())
+}
+
+/// `last_activity_at`: the newest of the lead's own events and submissions, in whatever order they arrive. What bots did
+/// is left out; what a visitor did before it was identified counts.
+#[derive(Debug)]
+struct LastActivity;
+
+impl Rule for LastActivity {
+    fn needs(&self, world: &World, cause: &Cause) -> Needs {
+        let mut needs = Needs::default();
+        if cause.adopts && !world.tracking.newest_event.contains_key(&cause.lead_id) {
+            needs.newest_event.insert(cause.lead_id);
+        }
+        needs
+    }
+
+    fn decide(&self, world: &mut World, cause: &Cause, _: &Act) -> Vec<Change> {
+        let adopted = world.tracking.newest_event.get(&cause.lead_id).copied().flatten();
+        let Some(at) = cause.active_at.max(adopted) else {
+            return vec![];
+        };
+        if let Some(lead) = world.leads.get_mut(&cause.lead_id) {
+            if lead.last_activity_at >= Some(at) {
+                return vec![];
+            }
+            lead.last_activity_at = Some(at);
+            lead.derived += i64::from(!cause.is_new);
+        }
+        let lead_id = cause.lead_id;
+        vec![LeadChange::Active { lead_id, at }.into()]
+    }
 }

@@ -25,6 +25,7 @@ pub mod reports;
 pub mod routing;
 pub mod scoring;
 pub mod settings;
+pub mod settle;
 pub mod tracking;
 pub mod transfer;
 pub mod world;

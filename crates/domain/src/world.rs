@@ -9,13 +9,17 @@ use crate::agreement::{Agreement, Version};
 use crate::deals::Deal;
 use crate::deals::pipelines::Pipeline;
 use crate::id::{CompanyId, DealId, LeadId, PipelineId};
+use crate::instant::Timestamp;
 use crate::leads::consent::{ConsentFact, ConsentPurpose};
 use crate::leads::custom::CustomField;
-use crate::leads::fields::{About, FieldValue, Source};
+use crate::leads::fields::{About, CompanyField, FieldValue, Source};
 use crate::leads::identity::{Identifier, Key};
+use crate::leads::save::Statement;
+use crate::leads::search::fold;
 use crate::leads::{Company, Lead};
 use crate::lifecycle::Cycle;
 use crate::money::{Currency, Rates};
+use crate::tracking::visitors::Visitors;
 
 /// What was said about one field: the statements that can still win, and the others, which are known all the same.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -114,6 +118,17 @@ pub struct World {
     pub pipelines: HashMap<PipelineId, Pipeline>,
     /// What money is converted by.
     pub money: MoneyRules,
+    /// What is tracked, as far as it is loaded.
+    pub tracking: Tracking,
+}
+
+/// What is known of visitors and events.
+#[derive(Debug, Clone, Default)]
+pub struct Tracking {
+    /// The visitors of a batch.
+    pub visitors: Visitors,
+    /// The newest event of leads whose history is loaded, bots left out; nothing where there is none.
+    pub newest_event: HashMap<LeadId, Option<Timestamp>>,
 }
 
 impl World {
@@ -139,6 +154,7 @@ impl World {
                 rates: Arc::default(),
                 zone: TimeZone::UTC,
             },
+            tracking: Tracking::default(),
         }
     }
 
@@ -150,6 +166,48 @@ impl World {
             agreement: Agreement::provisional(),
         };
         Self::new(agreement, vec![])
+    }
+
+    /// The facts that one statement about a lead is decided on, and no others: what is decided on them leaves this world as
+    /// it is.
+    pub fn part_for(&self, said: &Statement) -> Self {
+        let mut part = Self {
+            consent_purposes: self.consent_purposes.clone(),
+            money: self.money.clone(),
+            ..Self::new(self.agreement.clone(), self.custom_fields.clone())
+        };
+        let mut leads: Vec<LeadId> = said.id.into_iter().collect();
+        for key in said.keys() {
+            if let Some(holders) = self.holders.get(&key) {
+                leads.extend(holders);
+                part.holders.insert(key, holders.clone());
+            }
+        }
+        let mut companies: Vec<CompanyId> = vec![];
+        for lead in leads.into_iter().filter_map(|id| self.leads.get(&id)) {
+            companies.extend(lead.company_id);
+            part.add_lead(lead.clone(), self.cycles.get(&lead.id).cloned());
+        }
+        let named = said.company.as_ref().and_then(|company| company.domain.clone());
+        let domain = named.or_else(|| said.company_of_email());
+        companies.extend(domain.and_then(|domain| self.by_domain.get(domain.as_str())));
+        let name = said
+            .company
+            .as_ref()
+            .and_then(|company| company.text.get(&CompanyField::Name)?.as_deref());
+        companies.extend(name.and_then(|name| self.by_name.get(&fold(name))));
+        for company in companies.into_iter().filter_map(|id| self.companies.get(&id)) {
+            part.add_company(company.clone());
+        }
+        let concerns = |about: &About| match about {
+            About::Lead(id) => part.leads.contains_key(id),
+            About::Company(id) => part.companies.contains_key(id),
+        };
+        let statements = self.statements.iter().filter(|((about, _), _)| concerns(about));
+        part.statements = statements
+            .map(|(key, known)| (key.clone(), known.clone()))
+            .collect();
+        part
     }
 
     /// Take in a loaded lead with its current cycle.
@@ -170,7 +228,7 @@ impl World {
                 self.by_domain.insert(domain.clone(), company.id);
             }
             (None, Some(name)) => {
-                let folded = crate::leads::search::fold(name);
+                let folded = fold(name);
                 let first = self.by_name.entry(folded).or_insert(company.id);
                 *first = company.id.min(*first);
             }

@@ -9,6 +9,7 @@ use sea_orm::{
     DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tandem_domain::act::Act;
+use tandem_domain::judge::{self, Rule};
 use tandem_migrations::Migrator;
 use tandem_migrations::MigratorTrait;
 use tokio::sync::watch;
@@ -50,6 +51,7 @@ pub struct Db {
     has_replica: bool,
     rules: Arc<RwLock<Option<Arc<Rules>>>>,
     committed: watch::Sender<u64>,
+    rules_about_leads: Arc<[Arc<dyn Rule>]>,
 }
 
 /// Some connections to the database.
@@ -70,6 +72,7 @@ pub struct Tx {
     act: Act,
     rules: Arc<Rules>,
     committed: watch::Sender<u64>,
+    rules_about_leads: Arc<[Arc<dyn Rule>]>,
 }
 
 /// Reads of one instant. Dropped, it is over.
@@ -142,7 +145,16 @@ impl Db {
             has_replica: matches!(place, Place::Postgres { replica: Some(_), .. }),
             rules: Arc::default(),
             committed: watch::Sender::new(0),
+            rules_about_leads: judge::rules().into(),
         })
+    }
+
+    /// The same, where leads are judged by these rules.
+    pub fn judging_by(self, rules: Vec<Arc<dyn Rule>>) -> Self {
+        Self {
+            rules_about_leads: rules.into(),
+            ..self
+        }
     }
 
     /// Bring the schema up to date. Replicas that start together take turns.
@@ -174,6 +186,7 @@ impl Db {
             act,
             rules,
             committed: self.committed.clone(),
+            rules_about_leads: self.rules_about_leads.clone(),
         })
     }
 
@@ -292,6 +305,11 @@ impl Tx {
     /// Who does it, when, with which ids: what is written bears it in the journal, where nothing else is said.
     pub fn act(&self) -> &Act {
         &self.act
+    }
+
+    /// The rules that leads are judged by.
+    pub(crate) fn rules_about_leads(&self) -> &[Arc<dyn Rule>] {
+        &self.rules_about_leads
     }
 
     /// The rules in force: mostly the very ones of the transaction before, as long as nothing of them changes.

@@ -217,6 +217,65 @@ pub fn text_in<'a>(
     Expr::cust_with_values(sql, [Value::from(json)])
 }
 
+/// What was derived of the leads of companies, in a JSON array of ids, is true until an instant.
+pub fn expire_scores(backend: DbBackend, companies: String, at: i64) -> Statement {
+    let (is_theirs, at_parameter) = if is_postgres(backend) {
+        (
+            "l.company_id IN (SELECT j.value::uuid FROM json_array_elements_text($1::text::json) AS j)",
+            "$2::bigint",
+        )
+    } else {
+        (
+            "l.company_id IN (SELECT unhex(j.value, '-') FROM json_each(?1) AS j)",
+            "?2",
+        )
+    };
+    let sql = format!(
+        "INSERT INTO scores (lead_id, valid_until) SELECT l.id, {at_parameter} FROM leads l \
+         WHERE {is_theirs} AND l.merged_into IS NULL \
+         ON CONFLICT (lead_id) DO UPDATE SET valid_until = excluded.valid_until"
+    );
+    Statement::from_sql_and_values(backend, sql, [Value::from(companies), Value::from(at)])
+}
+
+/// The newest statements about the leads or companies (by `column`) in a JSON array of ids: of each field, or of those in a
+/// JSON array, the newest by hand and the newest from anywhere else; also all that bear a date in a JSON array.
+///
+/// How many statements there are of a field costs an index scan, no row of theirs is read.
+pub fn newest_statements(
+    backend: DbBackend,
+    column: &str,
+    ids: String,
+    fields: Option<String>,
+    dates: String,
+) -> Statement {
+    let is_postgres = is_postgres(backend);
+    let is_wanted = if is_postgres {
+        format!("{column} IN (SELECT j.value::uuid FROM json_array_elements_text($1::text::json) AS j)")
+    } else {
+        format!("{column} IN (SELECT unhex(j.value, '-') FROM json_each(?1) AS j)")
+    };
+    let is_of_date = if is_postgres {
+        "n.observed_at IN (SELECT j.value::bigint FROM json_array_elements_text($2::text::json) AS j)"
+    } else {
+        "n.observed_at IN (SELECT j.value FROM json_each(?2) AS j)"
+    };
+    let is_stated = match (&fields, is_postgres) {
+        (None, _) => "",
+        (Some(_), true) => {
+            " AND field IN (SELECT j.value COLLATE \"C\" FROM json_array_elements_text($3::text::json) AS j)"
+        }
+        (Some(_), false) => " AND field IN (SELECT j.value FROM json_each(?3) AS j)",
+    };
+    let sql = format!(
+        "SELECT f.* FROM field_values f WHERE f.id IN (SELECT n.id FROM (SELECT id, observed_at, row_number() OVER \
+         (PARTITION BY {column}, field, source = 'hand' ORDER BY observed_at DESC, id DESC) AS place \
+         FROM field_values WHERE {is_wanted}{is_stated}) AS n WHERE n.place = 1 OR {is_of_date})"
+    );
+    let values = [Some(ids), Some(dates), fields];
+    Statement::from_sql_and_values(backend, sql, values.into_iter().flatten().map(Value::from))
+}
+
 /// The identifiers that equal any of the keys in a JSON array of `{kind, system, value}`.
 pub fn identifiers_like(backend: DbBackend, keys: String) -> Statement {
     let sql = if is_postgres(backend) {

@@ -97,3 +97,9 @@ fn classify(error: &sqlx::Error) -> StoreError {
         _ => StoreError::Internal(text),
     }
 }
+
+impl From<tandem_domain::settle::Insatiable> for StoreError {
+    fn from(error: tandem_domain::settle::Insatiable) -> Self {
+        StoreError::Internal(error.to_string())
+    }
+}

@@ -29,6 +29,7 @@ pub const BY_MEMBERS: &[&str] = &[
     "journal",
     "journal_values",
     "lead_terms",
+    "scores",
     "submissions",
     "touches",
     "transitions",

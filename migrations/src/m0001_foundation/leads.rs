@@ -28,6 +28,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         text_or_null("last_touch"),
         text_or_null("last_non_direct_touch"),
         text_or_null("lead_touch"),
+        big_or_null("last_activity_at"),
         id_or_null("merged_into"),
         big_or_null("erased_at"),
         big_or_null("archived_at"),
@@ -54,6 +55,13 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         manager.create_index(index("leads", columns)).await?;
     }
     dialect::index_where(manager, "leads", &["merged_into"], "merged_into IS NOT NULL").await?;
+
+    // From when on what was derived of a lead is no longer true, if nothing new happens to it.
+    let scores = vec![id("lead_id"), big_or_null("valid_until")];
+    manager
+        .create_table(table("scores", &["lead_id"], scores))
+        .await?;
+    dialect::index_where(manager, "scores", &["valid_until"], "valid_until IS NOT NULL").await?;
 
     let identifiers = vec![
         id("id"),
@@ -122,10 +130,16 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .create_table(table("field_values", &["id"], values))
         .await?;
     manager
-        .create_index(index("field_values", &["lead_id", "field"]))
+        .create_index(index(
+            "field_values",
+            &["lead_id", "field", "source", "observed_at", "id"],
+        ))
         .await?;
     manager
-        .create_index(index("field_values", &["company_id", "field"]))
+        .create_index(index(
+            "field_values",
+            &["company_id", "field", "source", "observed_at", "id"],
+        ))
         .await?;
 
     // Each word by which a lead is found; `origin` says whether it is its own or its company's.

@@ -60,6 +60,14 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         "lead_id IS NOT NULL",
     )
     .await?;
+    // A rule looks at the newest 1,000 of one type.
+    dialect::index_where(
+        manager,
+        "events",
+        &["lead_id", "type", "occurred_at", "id"],
+        "lead_id IS NOT NULL",
+    )
+    .await?;
     dialect::index_where(
         manager,
         "events",

@@ -16,7 +16,7 @@ mod teams;
 mod throttle;
 mod users;
 
-use tandem_domain::access::Actor;
+use tandem_domain::access::{Actor, Denied};
 use tandem_domain::act::Act;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{Id, Named, SessionId};
@@ -75,6 +75,16 @@ async fn begin_unkept<P: Permission>(ctx: &Ctx<P>, actor: Actor) -> Result<Tx, P
         .db()
         .begin(Act::new(actor, request_id, ctx.now(), ctx.ambient.seed()))
         .await?)
+}
+
+/// The problem that a missing right is.
+pub fn denied(reason: Denied) -> Problem {
+    let code = if reason == Denied::NotOwner {
+        Code::NotOwner
+    } else {
+        Code::WrongRole
+    };
+    Problem::new(code).detail(reason.to_string())
 }
 
 /// The session of the user who calls.

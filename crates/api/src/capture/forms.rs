@@ -3,10 +3,9 @@
 use actix_web::{get, patch, post};
 use serde::{Deserialize, Serialize};
 use tandem_domain::capture::{
-    CaptureChange, Form, FormConsent, FormField, FormSettings, MakeForm, Refused, edit_form, make_form,
-    rotate_key,
+    Form, FormConsent, FormField, FormSettings, MakeForm, Refused, edit_form, make_form, rotate_key,
 };
-use tandem_domain::change::Change;
+use tandem_domain::change::Unruled;
 use tandem_domain::id::FormId;
 use tandem_domain::record::Plain;
 use tandem_store as store;
@@ -156,8 +155,7 @@ async fn create_form(ctx: Ctx<FormsWrite>, body: Json<CreateForm>) -> Reply<Crea
     let tx = ctx.begin().await?;
     let made = make_form(body.0.read(), key, &custom_names(&tx), ctx.act());
     let (form, key) = made.map_err(refused)?;
-    let issued = CaptureChange::KeyWritten(key.clone());
-    store::write(&tx, &[form.created().into(), issued.into()]).await?;
+    store::write_records(&tx, [Unruled::from(form.created()), key.clone().into()]).await?;
     let location = format!("/v1/forms/{}", form.id);
     let view = FormDetail::of(&ctx, form, &[key])?;
     let tag = view.etag();
@@ -253,11 +251,8 @@ async fn rotate_form_key(
     let rotated = rotate_key(&form, &keys, fresh, until, ctx.act());
     let (rotated, keys) = rotated.map_err(refused)?;
     let form = rotated.record.clone();
-    let written = keys.iter().cloned().map(CaptureChange::KeyWritten);
-    let changes: Vec<Change> = std::iter::once(rotated.into())
-        .chain(written.map(Change::from))
-        .collect();
-    store::write(&tx, &changes).await?;
+    let written = keys.iter().cloned().map(Unruled::from);
+    store::write_records(&tx, std::iter::once(rotated.into()).chain(written)).await?;
     let view = FormDetail::of(&ctx, form, &keys)?;
     ctx.commit(tx, Tagged::new(view.etag(), view)).await
 }

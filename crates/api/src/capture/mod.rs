@@ -8,7 +8,6 @@ pub mod form_views;
 pub mod forms;
 pub mod item;
 pub mod page;
-mod sent;
 mod snippet;
 pub mod submissions;
 pub mod submit;

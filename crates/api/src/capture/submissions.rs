@@ -216,6 +216,6 @@ async fn replay_submission(
     let shape = shapes(ctx.request())?.body(CAPTURE);
     let shape = shape.ok_or_else(|| Problem::new(Code::InternalError).because("a capture has no shape"))?;
     let read = body::read(&kept.media_type, kept.raw.as_bytes(), shape)?;
-    let replayed = take::replay(&tx, &kept, &read.posted, &form).await?;
+    let replayed = take::replay(&tx, ctx.act(), &kept, &read.posted, &form).await?;
     ctx.commit(tx, Json(replayed.into())).await
 }

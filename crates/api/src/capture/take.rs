@@ -1,20 +1,20 @@
 //! Taking in submissions, any number in one transaction: facts for all of them, decision after decision, one write.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use actix_web::web;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tandem_domain::capture::CaptureChange;
+use tandem_domain::act::Act;
 use tandem_domain::capture::{
     Captured, Form, Incoming, Posted, Submission, SubmissionStatus, Twins, capture, failed, statement,
 };
-use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::SubmissionId;
-use tandem_domain::judge::Rulebook;
 use tandem_domain::leads::save::Statement;
+use tandem_domain::settle::Unsettled;
+use tandem_domain::tracking::visitors::{Visitors, visitor_key};
 use tandem_domain::world::World;
 use tandem_store as store;
 use tandem_store::idempotency::{self, Record};
@@ -23,7 +23,6 @@ use uuid::Uuid;
 
 use super::item::{Item, Reading, form_of};
 use super::page;
-use super::sent::Sent;
 use super::writer::Work;
 use crate::edge::http::problem::Kept;
 use crate::edge::http::reply::{Answer, Created};
@@ -64,16 +63,17 @@ impl Work for Captures {
             true => store::capture::known(&tx, ids(items)).await?,
             false => HashMap::new(),
         };
-        let mut sent = Sent::prepare(&tx, items.iter().map(|item| item.posted.visitor.as_deref())).await?;
+        let visitors = visitors(&tx, items.iter().map(|item| &item.posted)).await?;
         let batch = turns(&tx, items, &known);
         let said = statements(&batch);
         let mut world = facts(&tx, &said).await?;
+        world.tracking.visitors = visitors;
         let mut twins = store::capture::twins(&tx, twin_keys(&batch)).await?;
 
-        let (mut outcomes, mut changes, mut records) = (vec![], vec![], vec![]);
+        let (mut outcomes, mut done, mut records) = (vec![], vec![], vec![]);
         for turn in batch {
             let item = turn.item;
-            let mut decided = turn.decide(&tx, &mut world, &mut twins, &kept);
+            let decided = turn.decide(&mut world, &mut twins, &kept);
             if let (Outcome::Taken(answer), Some(once)) = (&decided.outcome, &item.once)
                 && !decided.is_done
             {
@@ -81,20 +81,15 @@ impl Work for Captures {
                 kept.insert(once.key_hash.clone(), record.clone());
                 records.push((once.key_hash.as_str(), record));
             }
-            if !decided.changes.is_empty() {
-                let links = sent.note(&item.act, &item.posted, &decided.changes);
-                decided.changes.extend(links);
-                changes.push((&item.act, decided.changes));
-            }
+            done.push((&item.act, decided.done));
             outcomes.push(decided.outcome);
         }
 
-        if changes.is_empty() && records.is_empty() {
+        if done.iter().all(|(_, done)| done.is_empty()) && records.is_empty() {
             tx.rollback().await?;
             return Ok(outcomes);
         }
-        store::write_all(&tx, &changes).await?;
-        sent.record(&tx).await?;
+        store::settle_all(&tx, &mut world, done).await?;
         idempotency::keep_all(&tx, &records).await?;
         tx.commit().await?;
         Ok(outcomes)
@@ -113,9 +108,10 @@ impl Work for Captures {
             sameness: None,
             again: None,
         };
-        let change = failed(incoming, item.act.now);
+        let kept = failed(incoming, item.act.now);
         let answer = kept_answer(item, &form);
-        store::write_all(&tx, &[(&item.act, [change])]).await?;
+        let mut world = store::leads::empty_world(&tx);
+        store::settle(&tx, &mut world, &item.act, kept).await?;
         if let Some(once) = &item.once {
             idempotency::keep(&tx, &once.key_hash, &once.record(&answer)).await?;
         }
@@ -129,16 +125,21 @@ impl Work for Captures {
 /// Its row is locked after the leads, as every row is; `Conflict` where somebody else ran it in the meantime.
 pub async fn replay(
     tx: &Tx,
+    act: &Act,
     kept: &Submission,
     posted: &Posted,
     form: &Form,
 ) -> Result<Submission, StoreError> {
     let rules = tx.rules();
     let (fields, channels) = (&rules.custom_fields, &rules.channel_rules);
-    let said = statement(form, posted, fields, channels, kept.received_at);
-    let mut sent = Sent::prepare(tx, [posted.visitor.as_deref()].into_iter()).await?;
+    let mut said = statement(form, posted, fields, channels, kept.received_at);
+    if let Ok(answers) = &mut said {
+        answers.said.observed_at.get_or_insert(kept.received_at);
+    }
+    let visitors = visitors(tx, [posted].into_iter()).await?;
     let about: Vec<&Statement> = said.as_ref().map(|answers| &answers.said).into_iter().collect();
     let mut world = store::leads::world(tx, about.iter().copied()).await?;
+    world.tracking.visitors = visitors;
     let current = store::capture::submission_for_update(tx, kept.id).await?;
     if current.version != kept.version {
         return Err(StoreError::Conflict);
@@ -150,20 +151,18 @@ pub async fn replay(
         sameness: None,
         again: Some(kept),
     };
-    let rulebook = Rulebook {
-        agreement: &tx.rules().agreement,
-    };
-    let mut twins = Twins::default();
-    let mut captured = capture(&mut world, &mut twins, incoming, said, &rulebook, tx.act());
-    let links = sent.note(tx.act(), posted, &captured.changes);
-    captured.changes.extend(links);
-    store::write(tx, &captured.changes).await?;
-    sent.record(tx).await?;
-    let again = captured.changes.into_iter().find_map(|change| match change {
-        Change::Capture(CaptureChange::Replayed(submission)) => Some(submission),
-        _ => None,
-    });
-    again.ok_or_else(|| StoreError::Internal("a replay left no submission".into()))
+    let captured = capture(&mut world, &mut Twins::default(), incoming, said, act);
+    store::settle(tx, &mut world, act, captured.done).await?;
+    captured
+        .submission
+        .ok_or_else(|| StoreError::Internal("a replay left no submission".into()))
+}
+
+/// The visitors who sent these, locked before anything else is locked by name.
+async fn visitors(tx: &Tx, posted: impl Iterator<Item = &Posted>) -> Result<Visitors, StoreError> {
+    let keys = posted.filter_map(|posted| visitor_key(posted.visitor.as_deref()?));
+    let keys: BTreeSet<String> = keys.map(str::to_owned).collect();
+    store::tracking::visitors(tx, &keys).await
 }
 
 fn keys<'a>(items: &[&'a Item]) -> Vec<&'a str> {
@@ -207,7 +206,7 @@ struct Turn<'a> {
 
 struct Decided {
     outcome: Outcome,
-    changes: Vec<Change>,
+    done: Unsettled,
     /// Whether its record was written with it before.
     is_done: bool,
 }
@@ -216,7 +215,7 @@ impl Outcome {
     fn alone(self) -> Decided {
         Decided {
             outcome: self,
-            changes: vec![],
+            done: Unsettled::default(),
             is_done: true,
         }
     }
@@ -231,13 +230,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn decide(
-        self,
-        tx: &Tx,
-        world: &mut World,
-        twins: &mut Twins,
-        kept: &HashMap<String, Record>,
-    ) -> Decided {
+    fn decide(self, world: &mut World, twins: &mut Twins, kept: &HashMap<String, Record>) -> Decided {
         let Self { item, reading, done } = self;
         let Some(form) = reading.form.clone() else {
             return Outcome::NoForm.alone();
@@ -259,9 +252,6 @@ impl<'a> Turn<'a> {
                 false => Outcome::KeyReused.alone(),
             };
         }
-        let rulebook = Rulebook {
-            agreement: &tx.rules().agreement,
-        };
         let incoming = Incoming {
             id: item.id,
             form: &form,
@@ -273,15 +263,9 @@ impl<'a> Turn<'a> {
             id,
             status,
             faults,
-            changes,
-        } = capture(
-            world,
-            twins,
-            incoming,
-            reading.answers.clone(),
-            &rulebook,
-            &item.act,
-        );
+            done,
+            ..
+        } = capture(world, twins, incoming, reading.answers.clone(), &item.act);
         let outcome = match status {
             SubmissionStatus::Rejected => Outcome::Refused(form, faults),
             _ if id != item.id => Outcome::Repeated(taken_answer(item, &form, id)),
@@ -289,7 +273,7 @@ impl<'a> Turn<'a> {
         };
         Decided {
             outcome,
-            changes,
+            done,
             is_done: false,
         }
     }

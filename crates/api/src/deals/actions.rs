@@ -12,16 +12,16 @@ use tandem_store::deals::Wanted;
 use tandem_store::{self as store, Tx};
 
 use super::body::DealPatch;
+use crate::access::denied;
 use crate::edge::http::problem::{Code, Place, Problem, Violation};
 use crate::edge::http::reply::IfMatch;
-use crate::leads::actions::{denied, judged};
 use crate::settings::{invalid, refuse};
 
 /// Open a deal.
 pub async fn open(tx: &Tx, act: &Act, asked: &OpenDeal) -> Result<Deal, Problem> {
     store::deals::lock_keys(tx, asked.external_id.clone()).await?;
     let group = asked.lead_ids.iter().chain(&asked.primary_lead_id).copied();
-    let mut world = store::leads::world_of(tx, group, None).await?;
+    let mut world = store::leads::world_of(tx, group).await?;
     let primary = asked.primary_lead_id.or(asked.lead_ids.first().copied());
     let wanted = Wanted {
         keys: asked.external_id.clone().into_iter().collect(),
@@ -87,19 +87,15 @@ fn checked(if_match: &IfMatch, world: World, id: DealId) -> Result<(World, Deal)
     Ok((world, deal))
 }
 
-/// Judge the primary lead anew, write what happened, and answer the deal.
+/// Settle what happened, and answer the deal.
 async fn saved(
     tx: &Tx,
     act: &Act,
     mut world: World,
     id: DealId,
-    mut changes: Vec<Change>,
+    changes: Vec<Change>,
 ) -> Result<Deal, Problem> {
-    let lead = world.deals.get(&id).and_then(|deal| deal.primary_lead_id);
-    if let Some(lead) = lead.filter(|_| changes.len() > 1) {
-        changes.extend(judged(&mut world, lead, act));
-    }
-    store::write(tx, &changes).await?;
+    store::settle(tx, &mut world, act, changes).await?;
     world
         .deals
         .remove(&id)

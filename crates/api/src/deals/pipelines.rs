@@ -11,6 +11,7 @@ use tandem_store as store;
 use tandem_store::deals::pipelines as kept;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::access::denied;
 use crate::access::scopes::{DealsRead, DealsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::{Json, MergePatch};
@@ -20,7 +21,6 @@ use crate::edge::http::query::{Path, Query};
 use crate::edge::http::record::PatchOf;
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
-use crate::leads::actions::denied;
 use crate::settings::invalid;
 
 /// The most pipelines: every deal's decision reads them all.

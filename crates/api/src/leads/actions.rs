@@ -1,18 +1,17 @@
 //! What can be done with leads: load, decide, save, within the caller's transaction.
 
 use serde_json::json;
-use tandem_domain::access::Denied;
 use tandem_domain::act::Act;
-use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{LeadId, UserId};
-use tandem_domain::judge::{Rulebook, judge};
-use tandem_domain::leads::save::{self, OnConflict, Saved, Statement};
+use tandem_domain::leads::save::{self, OnConflict, Statement};
 use tandem_domain::leads::{Company, Lead};
+use tandem_domain::settle::Unsettled;
 use tandem_domain::world::World;
 use tandem_store::{self as store, Tx};
 
 use super::body::LeadPatch;
+use crate::access::denied;
 use crate::duplicates;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::IfMatch;
@@ -38,29 +37,26 @@ pub async fn upsert(
     statements: &[Statement],
 ) -> Result<Vec<Result<Decided, Problem>>, Problem> {
     let mut world = store::leads::world(tx, statements).await?;
-    let (mut changes, mut conflicts) = (vec![], vec![]);
-    let decided = statements
-        .iter()
-        .map(|said| {
-            let saved = save::upsert(&mut world, said, OnConflict::Refuse, act);
-            let Saved {
-                lead_id,
-                created,
-                changes: made,
-            } = saved.map_err(|why| {
-                if let save::Refused::IdentifiersConflict(leads) = &why {
-                    conflicts.push(leads.clone());
-                }
-                refused(why)
-            })?;
-            changes.extend(made);
-            changes.extend(judged(&mut world, lead_id, act));
-            decided(&world, lead_id, created)
-        })
-        .collect();
-    changes.extend(duplicates::of_refused(tx, &world, &conflicts).await?);
-    store::write(tx, &changes).await?;
-    Ok(decided)
+    let (mut items, mut conflicts) = (vec![], vec![]);
+    let mut saved = vec![];
+    for said in statements {
+        let one = save::upsert(&mut world, said, OnConflict::Refuse, act);
+        saved.push(one.map(|one| {
+            items.push((act, Unsettled::from(one.changes)));
+            (one.lead_id, one.created)
+        }));
+        if let Some(Err(save::Refused::IdentifiersConflict(leads))) = saved.last() {
+            conflicts.push(leads.clone());
+        }
+    }
+    let suggested = duplicates::of_refused(tx, &world, &conflicts).await?;
+    items.push((act, suggested.into()));
+    store::settle_all(tx, &mut world, items).await?;
+    let decided = saved.into_iter().map(|one| {
+        let (lead_id, created) = one.map_err(refused)?;
+        decided(&world, lead_id, created)
+    });
+    Ok(decided.collect())
 }
 
 /// Change a lead by a merge patch.
@@ -71,13 +67,12 @@ pub async fn edit(
     if_match: &IfMatch,
     patch: LeadPatch,
 ) -> Result<Decided, Problem> {
-    let mut world = store::leads::world_of(tx, [lead_id], Some(&patch.addresses())).await?;
+    let mut world = store::leads::world_for_edit(tx, lead_id, &patch.addresses()).await?;
     let lead = known(&world, lead_id)?;
     check_if_match(tx, if_match, lead)?;
     let edit = patch.read(lead).map_err(invalid)?;
-    let mut changes = save::edit(&mut world, lead_id, &edit, act).map_err(refused)?;
-    changes.extend(judged(&mut world, lead_id, act));
-    store::write(tx, &changes).await?;
+    let changes = save::edit(&mut world, lead_id, &edit, act).map_err(refused)?;
+    store::settle(tx, &mut world, act, changes).await?;
     decided(&world, lead_id, false)
 }
 
@@ -89,12 +84,10 @@ pub async fn archive(
     if_match: &IfMatch,
     away: bool,
 ) -> Result<Decided, Problem> {
-    let mut world = store::leads::world_of(tx, [lead_id], None).await?;
+    let mut world = store::leads::world_of(tx, [lead_id]).await?;
     check_if_match(tx, if_match, known(&world, lead_id)?)?;
     let change = save::archive(&mut world, lead_id, away, act).map_err(refused)?;
-    let mut changes = Vec::from_iter(change);
-    changes.extend(judged(&mut world, lead_id, act));
-    store::write(tx, &changes).await?;
+    store::settle(tx, &mut world, act, change).await?;
     decided(&world, lead_id, false)
 }
 
@@ -106,7 +99,7 @@ pub async fn assign(
     if_match: &IfMatch,
     owner: Option<UserId>,
 ) -> Result<Decided, Problem> {
-    let mut world = store::leads::world_of(tx, [lead_id], None).await?;
+    let mut world = store::leads::world_of(tx, [lead_id]).await?;
     check_if_match(tx, if_match, known(&world, lead_id)?)?;
     let unknown = || {
         invalid(vec![Fault::new(
@@ -120,9 +113,7 @@ pub async fn assign(
         None => None,
     };
     let change = save::assign(&mut world, lead_id, owner.as_ref(), act).map_err(refused)?;
-    let mut changes = Vec::from_iter(change);
-    changes.extend(judged(&mut world, lead_id, act));
-    store::write(tx, &changes).await?;
+    store::settle(tx, &mut world, act, change).await?;
     decided(&world, lead_id, false)
 }
 
@@ -137,19 +128,6 @@ pub fn known(world: &World, lead_id: LeadId) -> Result<&Lead, Problem> {
 /// Whether the caller's `If-Match` names the lead as it is.
 pub fn check_if_match(tx: &Tx, if_match: &IfMatch, lead: &Lead) -> Result<(), Problem> {
     if_match.check(lead.version, super::derived(lead, &tx.rules().consent))
-}
-
-/// What follows by rule from what a command did.
-pub fn judged(world: &mut World, lead_id: LeadId, act: &Act) -> Vec<Change> {
-    let agreement = world.agreement.clone();
-    judge(
-        world,
-        lead_id,
-        &Rulebook {
-            agreement: &agreement,
-        },
-        act,
-    )
 }
 
 fn decided(world: &World, lead_id: LeadId, created: bool) -> Result<Decided, Problem> {
@@ -177,14 +155,4 @@ pub fn refused(refused: save::Refused) -> Problem {
         save::Refused::Denied(reason) => denied(reason),
         save::Refused::Invalid(faults) => invalid(faults),
     }
-}
-
-/// The problem that a missing right is.
-pub fn denied(reason: Denied) -> Problem {
-    let code = if reason == Denied::NotOwner {
-        Code::NotOwner
-    } else {
-        Code::WrongRole
-    };
-    Problem::new(code).detail(reason.to_string())
 }

@@ -10,9 +10,9 @@ use tandem_store as store;
 use tandem_store::leads::{CompanyFilter, CompanySort};
 use utoipa::IntoParams;
 
-use super::actions::denied;
 use super::body::CompanyWrite;
 use super::view::CompanyView;
+use crate::access::denied;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::bound::{self, Bound};
@@ -113,7 +113,7 @@ async fn create_company(ctx: Ctx<LeadsWrite>, body: Json<CompanyWrite>) -> Reply
         )])
     };
     let (id, changes) = saved.ok_or_else(nameless)?;
-    store::write(&tx, &changes).await?;
+    store::settle(&tx, &mut world, ctx.act(), changes).await?;
     let company = world
         .companies
         .remove(&id)
@@ -213,7 +213,8 @@ async fn update_company(
         )])?;
     }
     let saved = save::save_company(&mut world, Some(id), &said, ctx.now(), ctx.act());
-    store::write(&tx, &saved.map(|(_, changes)| changes).unwrap_or_default()).await?;
+    let changes = saved.map(|(_, changes)| changes).unwrap_or_default();
+    store::settle(&tx, &mut world, ctx.act(), changes).await?;
     let company = world
         .companies
         .remove(&id)
@@ -256,7 +257,7 @@ async fn archive(ctx: &Ctx<LeadsWrite>, id: CompanyId, away: bool) -> Reply<Tagg
     ctx.check_if_match(company.version)?;
     let change = save::archive_company(company, away, ctx.act()).map_err(denied)?;
     let answer = Tagged::new(etag(company.version, 0), CompanyView::of(company.clone()));
-    store::write(&tx, &Vec::from_iter(change)).await?;
+    store::settle(&tx, &mut world, ctx.act(), change).await?;
     ctx.commit(tx, answer).await
 }
 

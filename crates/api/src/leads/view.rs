@@ -88,6 +88,9 @@ pub struct LeadView {
     pub last_non_direct_touch: Option<Touch>,
     /// The touch at which it became known.
     pub lead_touch: Option<Touch>,
+    /// When it was last active: the newest of its own events and submissions. What bots did is left out, and so is what
+    /// anybody else did with it.
+    pub last_activity_at: Option<Timestamp>,
     /// Whether the person may be contacted, by purpose.
     pub may_contact: Contacts,
     /// When it was put away.
@@ -142,6 +145,7 @@ impl LeadView {
             last_touch: lead.last_touch,
             last_non_direct_touch: lead.last_non_direct_touch,
             lead_touch: lead.lead_touch,
+            last_activity_at: lead.last_activity_at,
             may_contact,
             archived_at: lead.archived_at,
             created_at: lead.created_at,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::web;
 use jiff::ToSpan;
+use tandem_domain::act::Origin;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::period::{Bucket, months};
 use tandem_store::{Db, StoreError, idempotency, journal, leases};
@@ -87,6 +88,13 @@ const JOBS: &[Job] = &[
         by_all: false,
         lane: Lane::Short,
         run: |app| Box::pin(all_of(company_words(app))),
+    },
+    Job {
+        name: "refresh",
+        every: SECOND,
+        by_all: false,
+        lane: Lane::Short,
+        run: |app| Box::pin(refresh(app)),
     },
     Job {
         name: "duplicates",
@@ -260,6 +268,23 @@ async fn company_words(app: &App) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Judge leads again of which what was derived is no longer true.
+async fn refresh(app: &App) -> Result<Left, StoreError> {
+    if !tandem_store::scoring::has_stale(&app.db, app.ambient.now()).await? {
+        return Ok(Left::Nothing);
+    }
+    for _ in 0..ROUNDS {
+        let act = app.ambient.act("refresh").from_origin(Origin::Job);
+        let tx = app.db.begin(act).await?;
+        let is_left = tandem_store::scoring::refresh(&tx, BATCH).await?;
+        tx.commit().await?;
+        if !is_left {
+            return Ok(Left::Nothing);
+        }
+    }
+    Ok(Left::More)
 }
 
 /// Nobody waits for a suggestion: while submissions or events come in, few leads are looked at, and the rest afterwards.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix_web::web;
 use tandem_domain::id::{Ids, RequestId};
+use tandem_domain::judge::Rule;
 use tandem_domain::leads::identity::Phone;
 use tandem_store::db::Place;
 use tandem_store::{Db, StoreError, agreement, deals, journal, leases};
@@ -43,6 +44,8 @@ pub struct Options {
     pub metrics: Option<TcpListener>,
     /// Whether this process does background jobs.
     pub run_jobs: bool,
+    /// The rules that leads are judged by: those of the service, unless a test has others.
+    pub rules: Vec<Arc<dyn Rule>>,
 }
 
 /// Why a service did not start.
@@ -148,10 +151,11 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         listener,
         metrics,
         run_jobs,
+        rules,
     } = options;
     // The numbering plans take a while to unpack: beside the start, so that no first caller waits for them.
     drop(tokio::task::spawn_blocking(Phone::prepare));
-    let db = prepare(&config, &ambient).await?;
+    let db = prepare(&config, &ambient).await?.judging_by(rules);
     let app = web::Data::new(assemble(config, ambient, master, passwords, db)?);
     crate::access::ensure_signing_key(&app)
         .await

@@ -6,7 +6,6 @@ mod money;
 use actix_web::{get, put};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::leads::custom::{self, CustomField};
 use tandem_domain::settings::SettingChange;
@@ -133,16 +132,14 @@ pub(crate) async fn replace(
         return Ok(known.version);
     }
     let version = known.version + 1;
-    store::write(
-        tx,
-        &[Change::Setting(SettingChange::Changed {
-            name,
-            version,
-            before: known.value,
-            after,
-        })],
-    )
-    .await?;
+    let before = known.value;
+    let change = SettingChange::Changed {
+        name,
+        version,
+        before,
+        after,
+    };
+    store::write_records(tx, [change]).await?;
     Ok(version)
 }
 

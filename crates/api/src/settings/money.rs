@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use actix_web::{get, put};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::instant::Day;
 use tandem_domain::money::{Currency, DatedRate, Rates};
@@ -173,13 +172,13 @@ pub(super) async fn update_exchange_rates(
     let mut version = known.version;
     if !gone.is_empty() || !come.is_empty() {
         version += 1;
-        let change = Change::Setting(SettingChange::RatesReplaced {
+        let change = SettingChange::RatesReplaced {
             version,
             gone,
             come,
             count: after.len(),
-        });
-        store::write(&tx, &[change]).await?;
+        };
+        store::write_records(&tx, [change]).await?;
     }
     ctx.commit(tx, Tagged::new(etag(version, 0), ExchangeRates::of(&after)))
         .await

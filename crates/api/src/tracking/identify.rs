@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 
 use actix_web::post;
 use serde::{Deserialize, Serialize};
+use tandem_domain::act::Act;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::LeadId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::Touch;
 use tandem_domain::leads::change::LeadChange;
+use tandem_domain::settle::Unsettled;
 use tandem_domain::tracking::events::MAX_AHEAD;
 use tandem_domain::tracking::record::TouchRecord;
-use tandem_domain::tracking::visitors::visitor_key;
+use tandem_domain::tracking::visitors::{Visitors, visitor_key};
 use tandem_store as store;
 use tandem_store::Tx;
-use tandem_store::tracking::Identified;
 use utoipa::ToSchema;
 
 use super::body::{LeadName, Who};
@@ -118,28 +119,9 @@ async fn identify_visitor(ctx: Ctx<EventsWrite>, body: Json<IdentifyRequest>) ->
     };
     let key = visitor_key(&body.0.visitor_id).ok_or_else(unfit)?;
     let tx = ctx.begin().await?;
-    let mut visitors = store::tracking::visitors(&tx, &BTreeSet::from([key.to_owned()])).await?;
+    let visitors = store::tracking::visitors(&tx, &BTreeSet::from([key.to_owned()])).await?;
     let lead_id = known(&tx, &who).await?;
-    let touched: BTreeSet<LeadId> = visitors.leads().chain([lead_id]).collect();
-    store::tracking::lock_leads(&tx, &touched).await?;
-
-    let told_by = ctx.actor().id();
-    let visitor = visitors.visit(key, ctx.now(), ctx.ids());
-    let is_first = visitor.links.is_empty();
-    let link = visitor.identify(lead_id, ctx.now(), ctx.ids());
-    let linked_at = visitor.links.last().map_or(ctx.now(), |link| link.at);
-    let links: Vec<Identified> = link
-        .map(|link| Identified {
-            link,
-            told_by,
-            is_first,
-        })
-        .into_iter()
-        .collect();
-    if let Some(link) = link {
-        store::write_records(&tx, [LeadChange::VisitorIdentified(link)]).await?;
-        store::tracking::record(&tx, &visitors, &links, vec![], &BTreeSet::new()).await?;
-    }
+    let linked_at = identify(&tx, ctx.act(), visitors, key, lead_id).await?;
     let answer = IdentifyAnswer {
         visitor_id: key.to_owned(),
         lead_id,
@@ -180,14 +162,41 @@ async fn record_touch(ctx: Ctx<EventsWrite>, body: Json<TouchWrite>) -> Reply<Cr
     };
     let tx = ctx.begin().await?;
     let lead_id = known(&tx, &who).await?;
-    store::tracking::lock_leads(&tx, &BTreeSet::from([lead_id])).await?;
-    let record = TouchRecord::given(ctx.ids().next(), lead_id, &touch, ctx.now());
-    store::write_records(&tx, [LeadChange::TouchAdded(Box::new(record.clone()))]).await?;
-    store::tracking::show(&tx, &BTreeSet::from([lead_id]), &BTreeSet::new()).await?;
+    let record = add_touch(&tx, ctx.act(), lead_id, &touch).await?;
     let view = TouchView::all(&tx, vec![record]).await?.pop();
     let view = view.ok_or_else(|| Problem::new(Code::InternalError).because("a touch has no view"))?;
     let created = Created::at(format!("/v1/leads/{lead_id}/touches"), view).about(vec![lead_id]);
     ctx.commit(tx, created).await
+}
+
+/// Say who a visitor is from now on; answers since when it is so.
+async fn identify(
+    tx: &Tx,
+    act: &Act,
+    visitors: Visitors,
+    key: &str,
+    lead_id: LeadId,
+) -> Result<Timestamp, Problem> {
+    let touched: BTreeSet<LeadId> = visitors.leads().chain([lead_id]).collect();
+    store::tracking::lock_leads(tx, &touched).await?;
+    let mut world = store::leads::empty_world(tx);
+    world.tracking.visitors = visitors;
+    let visitors = &mut world.tracking.visitors;
+    let done = visitors.identify(key, lead_id, None, &act.by.id(), act);
+    let last = visitors.get(key).and_then(|visitor| visitor.links.last());
+    let linked_at = last.map_or(act.now, |link| link.at);
+    store::settle(tx, &mut world, act, done).await?;
+    Ok(linked_at)
+}
+
+/// Record a touch of a lead.
+async fn add_touch(tx: &Tx, act: &Act, lead_id: LeadId, touch: &Touch) -> Result<TouchRecord, Problem> {
+    store::tracking::lock_leads(tx, &BTreeSet::from([lead_id])).await?;
+    let record = TouchRecord::given(act.ids.next(), lead_id, touch, act.now);
+    let added = LeadChange::TouchAdded(Box::new(record.clone()));
+    let mut world = store::leads::empty_world(tx);
+    store::settle(tx, &mut world, act, Unsettled::from_iter([added])).await?;
+    Ok(record)
 }
 
 fn named(lead: &LeadName) -> Result<Who, Problem> {

@@ -6,11 +6,13 @@ use actix_web::web;
 use tandem_domain::access::Actor;
 use tandem_domain::act::Act;
 use tandem_domain::id::{EventId, LeadId};
+use tandem_domain::settle::Unsettled;
+use tandem_domain::tracking::change::TrackingChange;
 use tandem_domain::tracking::events::{Event, Read};
-use tandem_domain::tracking::visitors::Teller;
+use tandem_domain::tracking::visitors::{Teller, Visitors};
+use tandem_domain::world::World;
 use tandem_store as store;
 use tandem_store::idempotency::{self, Record};
-use tandem_store::tracking::Visitors;
 use tandem_store::{StoreError, Tx};
 use uuid::Uuid;
 
@@ -25,7 +27,7 @@ use crate::program::app::App;
 mod leads;
 mod withdraw;
 
-use leads::Leads;
+use leads::{Created, Leads};
 
 /// The work of the writer of events.
 pub struct Tracks(pub web::Data<App>);
@@ -89,27 +91,32 @@ impl Work for Tracks {
         let mut kept = idempotency::find_all(&tx, &keys_of(items)).await?;
         // What is refused or answered already does nothing: neither are leads made of it nor events noted.
         let open = open(items, &kept);
-        let mut visitors = store::tracking::visitors(&tx, &visitor_keys(&open)).await?;
+        let visitors = store::tracking::visitors(&tx, &visitor_keys(&open)).await?;
         let mut leads = Leads::named_by(&tx, &open).await?;
-        let mut made = leads.make(&tx, &open).await?;
-        let touched: BTreeSet<LeadId> = leads.all().chain(visitors.leads()).collect();
+        let Created {
+            mut world,
+            mut done,
+            told,
+        } = leads.create(&tx, &open).await?;
+        world.tracking.visitors = visitors;
+        let touched: BTreeSet<LeadId> = leads.all().chain(world.tracking.visitors.leads()).collect();
         store::tracking::lock_leads(&tx, &touched).await?;
-        let done = match again {
+        let known = match again {
             true => store::tracking::known_events(&tx, &event_ids(&open)).await?,
             false => BTreeSet::new(),
         };
-        let crowded = crowded(&tx, &open, &mut visitors, &done).await?;
+        let crowded = crowded(&tx, &open, &mut world.tracking.visitors, &known).await?;
         let news = store::tracking::news(&tx, &hashes(&open, &leads, &crowded)).await?;
-        let mut known = Known {
-            visitors,
+        let mut batch = Batch {
             leads,
             news,
-            told: std::mem::take(&mut made.told),
-            done,
+            told,
+            done: known,
             crowded,
         };
 
-        let (mut arrived, mut outcomes, mut records) = (vec![], vec![], vec![]);
+        let (mut outcomes, mut records) = (vec![], vec![]);
+        let mut undecided = done.iter_mut();
         for item in items.iter().copied() {
             if let Some((once, record)) = item.known(&kept) {
                 outcomes.push(match record.body_hash == once.body_hash {
@@ -118,7 +125,9 @@ impl Work for Tracks {
                 });
                 continue;
             }
-            let answer = known.take(item, &mut arrived);
+            let mut spare = Unsettled::default();
+            let done = undecided.next().unwrap_or(&mut spare);
+            let answer = batch.take(item, &mut world, done);
             let answer = Json(answer).render();
             if let Some(once) = &item.once {
                 let record = once.record(&answer);
@@ -127,14 +136,13 @@ impl Work for Tracks {
             }
             outcomes.push(Outcome::Taken(answer));
         }
-        if arrived.is_empty() && made.changes.is_empty() && records.is_empty() {
+        let mut done: Vec<(&Act, Unsettled)> = open.iter().map(|item| &item.act).zip(done).collect();
+        if done.iter().all(|(_, done)| done.is_empty()) && records.is_empty() {
             tx.rollback().await?;
             return Ok(outcomes);
         }
-        store::write_all(&tx, &made.changes).await?;
-        withdraw::withdraw(&tx, &arrived, &known.visitors).await?;
-        let arrived: Vec<Event> = arrived.into_iter().map(|(_, event)| event).collect();
-        store::tracking::record(&tx, &known.visitors, &[], arrived, &made.fresh).await?;
+        withdraw::withdraw(&tx, &mut world, &mut done).await?;
+        store::settle_all(&tx, &mut world, done).await?;
         idempotency::keep_all(&tx, &records).await?;
         tx.commit().await?;
         Ok(outcomes)
@@ -229,13 +237,12 @@ impl Item {
     }
 }
 
-/// What events are decided on.
-struct Known {
-    visitors: Visitors,
+/// What events are decided on, beside the world.
+struct Batch {
     leads: Leads,
-    /// The hashes of events that nobody told before.
+    /// The hashes of events that were not reported before.
     news: BTreeSet<Uuid>,
-    /// The hashes of events that were told, as far as they are known.
+    /// The hashes of events that were reported, as far as they are known.
     told: BTreeSet<Uuid>,
     /// The events that an earlier attempt kept.
     done: BTreeSet<EventId>,
@@ -243,9 +250,9 @@ struct Known {
     crowded: BTreeSet<EventId>,
 }
 
-impl Known {
+impl Batch {
     /// What becomes of the events of one request.
-    fn take<'a>(&mut self, item: &'a Item, arrived: &mut Vec<(&'a Act, Event)>) -> EventsAnswer {
+    fn take(&mut self, item: &Item, world: &mut World, done: &mut Unsettled) -> EventsAnswer {
         let mut answer = EventsAnswer {
             accepted: 0,
             duplicates: 0,
@@ -277,27 +284,38 @@ impl Known {
                 continue;
             }
             self.told.extend(arrival.hash);
-            let now = item.act.now;
-            let visitor = match &arrival.who {
-                Who::Visitor(key) => Some(self.visitors.visit(key, now, &item.act.ids).id),
-                _ => None,
-            };
             answer.accepted += 1;
-            let event = Event {
-                id: arrival.id,
-                kind: arrival.read.kind.clone(),
-                told_by: item.told_by.clone(),
-                visitor_id: visitor,
-                lead_id: self.leads.find(&arrival.who),
-                occurred_at: arrival.read.occurred_at,
-                received_at: now,
-                pages: arrival.read.pages.clone(),
-                properties: arrival.read.properties.clone(),
-                is_bot: arrival.is_bot,
+            let (lead_id, act) = (self.leads.find(&arrival.who), &item.act);
+            let recorded = match &arrival.who {
+                Who::Visitor(key) => world
+                    .tracking
+                    .visitors
+                    .record(key, item.event(arrival, lead_id), act),
+                _ => vec![TrackingChange::EventRecorded(Box::new(
+                    item.event(arrival, lead_id),
+                ))],
             };
-            arrived.push((&item.act, event));
+            done.extend(recorded);
         }
         answer.rejected.sort_by_key(|rejected| rejected.index);
         answer
+    }
+}
+
+impl Item {
+    /// An event as it is kept; whose visitor's it is, is not said yet.
+    fn event(&self, arrival: &Arrival, lead_id: Option<LeadId>) -> Event {
+        Event {
+            id: arrival.id,
+            kind: arrival.read.kind.clone(),
+            told_by: self.told_by.clone(),
+            visitor_id: None,
+            lead_id,
+            occurred_at: arrival.read.occurred_at,
+            received_at: self.act.now,
+            pages: arrival.read.pages.clone(),
+            properties: arrival.read.properties.clone(),
+            is_bot: arrival.is_bot,
+        }
     }
 }

@@ -217,7 +217,15 @@ impl Runner<'_> {
             known = same(&tx, import).await?;
             return self.keep(tx, &mut known, &taken).await;
         }
-        store::write(&tx, &taken.changes).await?;
+        let items = std::mem::take(&mut taken.items);
+        if tx.act().is_history() {
+            store::write_history(&tx, items.into_iter().flatten().collect()).await?;
+        } else {
+            let world = taken.world.take();
+            let mut world = world.unwrap_or_else(|| store::leads::empty_world(&tx));
+            let items = items.into_iter().map(|done| (tx.act(), done));
+            store::settle_all(&tx, &mut world, items.collect()).await?;
+        }
         self.keep(tx, &mut known, &taken).await
     }
 
@@ -326,7 +334,7 @@ async fn same(tx: &Tx, import: &Import) -> Result<Import, Refused> {
 
 /// On a dry run a later batch does not find what an earlier one would have made: it is counted once all the same.
 fn forget_twins(taken: &mut Taken, tried: &mut HashSet<Key>) {
-    for change in &taken.changes {
+    for change in taken.items.iter().flat_map(|done| done.iter()) {
         if let Change::Lead(LeadChange::Created { lead, .. }) = change {
             let keys: Vec<Key> = lead
                 .identifiers

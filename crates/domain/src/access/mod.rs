@@ -429,9 +429,9 @@ mod tests {
 
     #[test]
     fn everybody_reads_and_only_an_admin_manages() {
-        let mut ids = Ids::new(Timestamp::from_millis(0), 0);
+        let ids = Ids::new(Timestamp::from_millis(0), 0);
         for role in Role::ALL {
-            let someone = person(*role, &mut ids);
+            let someone = person(*role, &ids);
             assert!(someone.grants(Scope::LeadsRead), "{role:?}");
             assert_eq!(
                 someone.grants(Scope::UsersManage),
@@ -444,32 +444,32 @@ mod tests {
                 "{role:?}"
             );
         }
-        let mut small_firm = person(Role::Viewer, &mut ids);
+        let mut small_firm = person(Role::Viewer, &ids);
         small_firm.admin = true;
         assert!(small_firm.grants(Scope::KeysManage));
     }
 
     #[test]
     fn a_sales_user_edits_its_own_leads_and_unowned_ones() {
-        let mut ids = Ids::new(Timestamp::from_millis(0), 0);
-        let (rep, other) = (person(Role::Sales, &mut ids), person(Role::Sales, &mut ids));
+        let ids = Ids::new(Timestamp::from_millis(0), 0);
+        let (rep, other) = (person(Role::Sales, &ids), person(Role::Sales, &ids));
         let actor = Actor::User(rep.clone());
         assert_eq!(actor.may_edit(Some(rep.id)), Ok(()));
         assert_eq!(actor.may_edit(None), Ok(()));
         assert_eq!(actor.may_edit(Some(other.id)), Err(Denied::NotOwner));
         assert_eq!(
-            Actor::User(person(Role::Revops, &mut ids)).may_edit(None),
+            Actor::User(person(Role::Revops, &ids)).may_edit(None),
             Err(Denied::WrongRole)
         );
         assert_eq!(
-            Actor::User(person(Role::Marketing, &mut ids)).may_edit(Some(other.id)),
+            Actor::User(person(Role::Marketing, &ids)).may_edit(Some(other.id)),
             Ok(())
         );
     }
 
     #[test]
     fn a_key_assigns_only_on_behalf_of_a_person_who_may() {
-        let mut ids = Ids::new(Timestamp::from_millis(0), 0);
+        let ids = Ids::new(Timestamp::from_millis(0), 0);
         let to = Some(ids.next());
         let key = Actor::Key {
             id: ids.next(),
@@ -478,7 +478,7 @@ mod tests {
         assert_eq!(key.may_assign(None, to), Err(Denied::NeedsPerson));
         let manager = Actor::Key {
             id: ids.next(),
-            on_behalf_of: Some(person(Role::SalesManager, &mut ids)),
+            on_behalf_of: Some(person(Role::SalesManager, &ids)),
         };
         assert_eq!(manager.may_assign(None, to), Ok(()));
     }

@@ -3,6 +3,7 @@
 mod answers;
 mod change;
 mod forms;
+mod sent;
 mod spam;
 mod submission;
 mod submit;

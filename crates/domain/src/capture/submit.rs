@@ -1,6 +1,7 @@
 //! Taking in a submission: it is kept, and finds or makes its lead.
 
 use super::answers::Answers;
+use super::sent::sent;
 use super::spam::signs;
 use super::{Earlier, Form, Posted, Sameness, Submission, SubmissionFault, SubmissionStatus, Twins};
 use crate::access::Actor;
@@ -10,11 +11,11 @@ use crate::change::Change;
 use crate::fault::Fault;
 use crate::id::{LeadId, SubmissionId};
 use crate::instant::Timestamp;
-use crate::judge::{Rulebook, judge};
 use crate::leads::change::LeadChange;
 use crate::leads::consent::{self, StateConsent};
 use crate::leads::identity::{Kind, email_key};
 use crate::leads::save::{self, MAX_IDENTIFIERS, OnConflict, Statement};
+use crate::settle::Unsettled;
 use crate::world::World;
 
 /// One submission on its way in.
@@ -41,8 +42,10 @@ pub struct Captured {
     pub status: SubmissionStatus,
     /// Why it was not taken.
     pub faults: Vec<Fault>,
+    /// The submission as it is kept; nothing where it repeats an earlier one.
+    pub submission: Option<Submission>,
     /// What happened.
-    pub changes: Vec<Change>,
+    pub done: Unsettled,
 }
 
 /// Take in one submission: keep it, and find or make its lead from what [`super::statement`] read of it.
@@ -55,7 +58,6 @@ pub fn capture(
     twins: &mut Twins,
     incoming: Incoming<'_>,
     answers: Result<Answers, Vec<Fault>>,
-    rulebook: &Rulebook<'_>,
     act: &Act,
 ) -> Captured {
     let Incoming {
@@ -73,16 +75,18 @@ pub fn capture(
             id,
             status,
             faults: vec![],
-            changes: vec![],
+            submission: None,
+            done: Unsettled::default(),
         };
     }
-    let decided = decide(world, incoming, answers, rulebook, act);
+    let decided = decide(world, incoming, answers, act);
     if let Some(Earlier { id, status, .. }) = earlier.filter(|earlier| earlier.status == decided.status) {
         return Captured {
             id,
             status,
             faults: decided.faults,
-            changes: vec![],
+            submission: None,
+            done: Unsettled::default(),
         };
     }
     let submission = Submission {
@@ -109,19 +113,25 @@ pub fn capture(
         );
     }
     let received = match again {
-        None => Change::Capture(CaptureChange::Received(submission)),
-        Some(_) => Change::Capture(CaptureChange::Replayed(submission)),
+        None => CaptureChange::Received(submission.clone()),
+        Some(_) => CaptureChange::Replayed(submission.clone()),
     };
+    let mut done = Unsettled::from_iter([received]);
+    done.extend(decided.consequences);
+    if let Some(lead_id) = submission.lead_id {
+        done.extend(sent(world, lead_id, &submission, posted, act));
+    }
     Captured {
         id,
         status: decided.status,
         faults: decided.faults,
-        changes: std::iter::once(received).chain(decided.consequences).collect(),
+        submission: Some(submission),
+        done,
     }
 }
 
 /// A submission that could not be worked on: kept with its body, to be replayed.
-pub fn failed(incoming: Incoming<'_>, now: Timestamp) -> Change {
+pub fn failed(incoming: Incoming<'_>, now: Timestamp) -> Unsettled {
     let Incoming {
         id,
         form,
@@ -130,7 +140,7 @@ pub fn failed(incoming: Incoming<'_>, now: Timestamp) -> Change {
         ..
     } = incoming;
     let fault = Fault::new("", "failed", "could not be worked on; it can be replayed");
-    Change::Capture(CaptureChange::Received(Submission {
+    let kept = Submission {
         id,
         version: 1,
         form_id: form.id,
@@ -142,7 +152,8 @@ pub fn failed(incoming: Incoming<'_>, now: Timestamp) -> Change {
         faults: vec![SubmissionFault::from(&fault)],
         twin: sameness.map(|sameness| sameness.key(now)),
         received_at: now,
-    }))
+    };
+    Unsettled::from_iter([CaptureChange::Received(kept)])
 }
 
 struct Decided {
@@ -169,7 +180,6 @@ fn decide(
     world: &mut World,
     incoming: Incoming<'_>,
     answers: Result<Answers, Vec<Fault>>,
-    rulebook: &Rulebook<'_>,
     act: &Act,
 ) -> Decided {
     let Incoming {
@@ -190,9 +200,9 @@ fn decide(
     }
     let consent = answers.consent.clone();
     let saved = if posted.is_test {
-        save(&mut world.clone(), incoming, answers, rulebook, act)
+        save(&mut world.part_for(&answers.said), incoming, answers, act)
     } else {
-        save(world, incoming, answers, rulebook, act)
+        save(world, incoming, answers, act)
     };
     match saved {
         Err(faults) => Decided::left(SubmissionStatus::Rejected, faults),
@@ -215,7 +225,6 @@ fn save(
     world: &mut World,
     incoming: Incoming<'_>,
     answers: Answers,
-    rulebook: &Rulebook<'_>,
     act: &Act,
 ) -> Result<(LeadId, Vec<Change>), Vec<Fault>> {
     let Answers { mut said, consent } = answers;
@@ -248,7 +257,6 @@ fn save(
     let stated = consent::record(world, saved.lead_id, stated, Some(incoming.id), act);
     changes.extend(stated);
     changes.extend(take_up_again(world, saved.lead_id, act.now));
-    changes.extend(judge(world, saved.lead_id, rulebook, act));
     Ok((saved.lead_id, changes))
 }
 

@@ -38,11 +38,11 @@ fn someone(role: Role, ids: &Ids) -> Actor {
 impl Story {
     fn begin() -> Self {
         let now = Timestamp::from_millis(1_772_442_000_000);
-        let mut ids = Ids::new(now, 0);
+        let ids = Ids::new(now, 0);
         let mut world = World::provisional();
         let pipeline = Pipeline::first(now);
         world.pipelines.insert(pipeline.id, pipeline);
-        let manager = someone(Role::SalesManager, &mut ids);
+        let manager = someone(Role::SalesManager, &ids);
         Self {
             world,
             ids,
@@ -70,12 +70,13 @@ impl Story {
             last_touch: None,
             last_non_direct_touch: None,
             lead_touch: None,
+            last_activity_at: None,
             archived_at: None,
             created_at: self.now,
             updated_at: self.now,
         };
         let id = lead.id;
-        let cycle: Cycle = Cycle::first(&lead, None, 1, &mut self.ids);
+        let cycle: Cycle = Cycle::first(&lead, None, 1, &self.ids);
         assert_ne!(cycle.id, CycleId::from_uuid(uuid::Uuid::nil()));
         self.world.add_lead(lead, Some(cycle));
         id

@@ -7,11 +7,12 @@ use super::fields::FieldValue;
 use super::identity::Identifier;
 use super::{Company, Lead, Touch};
 use crate::id::{IdentifierId, LeadId, TouchId, UserId};
+use crate::instant::Timestamp;
 use crate::journal::Facts;
 use crate::journal::{Entry, Subject};
 use crate::lifecycle::{Cycle, Transition};
 use crate::tracking::record::TouchRecord;
-use crate::tracking::visitors::Link;
+use crate::tracking::visitors::Identified;
 
 /// The types of entry about leads, with what they mean.
 pub(crate) const TYPES: &[(&str, &str)] = &[
@@ -78,6 +79,10 @@ pub enum LeadChange {
         before: Facts,
         /// The changed fields after.
         after: Facts,
+        /// Whether it is found by other words of its own.
+        has_other_words: bool,
+        /// Whether it belongs to another company, or to none.
+        has_other_company: bool,
     },
     /// It moved to another stage.
     Moved {
@@ -130,7 +135,19 @@ pub enum LeadChange {
     /// A touch was recorded.
     TouchAdded(Box<TouchRecord>),
     /// A visitor was identified as the lead. Its history follows by derivation.
-    VisitorIdentified(Link),
+    VisitorIdentified(Identified),
+    /// It was active: the newest of its own events and submissions, where that is later than what was known.
+    Active {
+        /// The lead.
+        lead_id: LeadId,
+        /// When.
+        at: Timestamp,
+    },
+    /// What was derived of it was no longer true, and it was judged again.
+    Refreshed {
+        /// The lead.
+        lead_id: LeadId,
+    },
 }
 
 impl LeadChange {
@@ -180,7 +197,9 @@ impl LeadChange {
             | Self::IdentifierMoved(..)
             | Self::IdentifierRemoved(..)
             | Self::FieldStated(_)
-            | Self::TouchStated { .. } => return None,
+            | Self::TouchStated { .. }
+            | Self::Active { .. }
+            | Self::Refreshed { .. } => return None,
             Self::ConsentStated { statement, .. } => {
                 let kind = match statement.state {
                     ConsentState::Granted => "consent.granted",
@@ -204,7 +223,7 @@ impl LeadChange {
                 let subject = Subject::new("touch", record.id, 1);
                 Entry::plain("touch.added", subject, record.lead_id, json!(record.touch))
             }
-            Self::VisitorIdentified(link) => {
+            Self::VisitorIdentified(Identified { link, .. }) => {
                 let subject = Subject::new("visitor", link.visitor_id, 1);
                 let data = json!({"linked_at": link.at});
                 Entry::plain("visitor.identified", subject, Some(link.lead_id), data)

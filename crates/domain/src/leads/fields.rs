@@ -197,14 +197,14 @@ mod tests {
         fn the_winner_is_what_a_slow_reading_of_the_rule_says(
             drawn in prop::collection::vec((0usize..5, 0i64..4, 0u8..3), 0..12)
         ) {
-            let mut ids = Ids::new(Timestamp::from_millis(0), 0);
+            let ids = Ids::new(Timestamp::from_millis(0), 0);
             let lead = ids.next();
             let sources = [Source::Hand, Source::Form, Source::Api, Source::Import, Source::Partner];
             let all: Vec<_> = drawn
                 .iter()
                 .map(|(s, at, v)| {
                     let value = match v { 0 => Value::Null, 1 => "".into(), n => format!("{n}").into() };
-                    statement(&mut ids, lead, sources[*s], *at, value)
+                    statement(&ids, lead, sources[*s], *at, value)
                 })
                 .collect();
             let by_hand: Vec<_> = all.iter().filter(|s| s.source == Source::Hand).collect();

@@ -59,6 +59,8 @@ pub struct Lead {
     pub last_non_direct_touch: Option<Touch>,
     /// The touch at which it became known.
     pub lead_touch: Option<Touch>,
+    /// When it was last active: the newest of its own events and submissions. What bots did is left out.
+    pub last_activity_at: Option<Timestamp>,
     /// Not worked any more, by hand.
     pub archived_at: Option<Timestamp>,
     /// When it became known.

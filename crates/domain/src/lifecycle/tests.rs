@@ -31,18 +31,18 @@ struct Story {
 
 impl Story {
     fn begin() -> Self {
-        let mut ids = Ids::new(at(0), 0);
+        let ids = Ids::new(at(0), 0);
         let mut world = World::provisional();
         let said = Statement {
             external_ids: vec![("crm".into(), "1".into())],
             ..Statement::default()
         };
-        let admin = person(Role::Admin, &mut ids);
+        let admin = person(Role::Admin, &ids);
         let saved = save::upsert(
             &mut world,
             &said,
             OnConflict::Refuse,
-            &Act::test(&admin, at(0), &mut ids),
+            &Act::test(&admin, at(0), &ids),
         )
         .unwrap();
         Self {
@@ -59,12 +59,12 @@ impl Story {
             &mut self.world,
             self.lead,
             &asked,
-            &Act::test(actor, at(self.day), &mut self.ids),
+            &Act::test(actor, at(self.day), &self.ids),
         )
     }
 
     fn go(&mut self, role: Role, to: Stage, reason: Option<&str>) {
-        let actor = person(role, &mut self.ids);
+        let actor = person(role, &self.ids);
         let asked = MoveLead {
             to: Some(to),
             reason: reason.map(str::to_owned),
@@ -142,7 +142,7 @@ const FUNNEL_STAGES: [Stage; 6] = [
 #[test]
 fn an_illegal_move_says_where_the_lead_stands_and_where_it_could_go() {
     let mut story = Story::begin();
-    let admin = person(Role::Admin, &mut story.ids);
+    let admin = person(Role::Admin, &story.ids);
     let refused = story.ask(
         &admin,
         MoveLead {
@@ -164,7 +164,7 @@ fn an_illegal_move_says_where_the_lead_stands_and_where_it_could_go() {
 fn the_reason_decides_where_a_rejected_lead_goes() {
     let mut story = Story::begin();
     story.go(Role::Marketing, Stage::Mql, None);
-    let manager = person(Role::SalesManager, &mut story.ids);
+    let manager = person(Role::SalesManager, &story.ids);
     let asked = |to, reason: &str| MoveLead {
         to,
         reason: Some(reason.into()),
@@ -193,7 +193,7 @@ fn the_reason_decides_where_a_rejected_lead_goes() {
 #[test]
 fn a_date_given_comes_before_the_cooldown_of_the_reason() {
     let mut story = Story::begin();
-    let marketing = person(Role::Marketing, &mut story.ids);
+    let marketing = person(Role::Marketing, &story.ids);
     let asked = |until| MoveLead {
         reason: Some("not_ready".into()),
         until: Some(until),
@@ -276,7 +276,7 @@ fn an_overturned_rejection_goes_on_in_the_same_cycle() {
 fn a_sales_user_takes_an_unowned_lead_by_accepting_it_and_loses_it_with_the_rejection() {
     let mut story = Story::begin();
     story.go(Role::Marketing, Stage::Mql, None);
-    let rep = person(Role::Sales, &mut story.ids);
+    let rep = person(Role::Sales, &story.ids);
     story
         .ask(
             &rep,
@@ -288,7 +288,7 @@ fn a_sales_user_takes_an_unowned_lead_by_accepting_it_and_loses_it_with_the_reje
         .unwrap();
     let owner = rep.person().map(|person| person.id);
     assert_eq!(story.lead().owner_id, owner);
-    let other = person(Role::Sales, &mut story.ids);
+    let other = person(Role::Sales, &story.ids);
     let refused = story.ask(
         &other,
         MoveLead {
@@ -315,7 +315,7 @@ fn a_sales_user_takes_an_unowned_lead_by_accepting_it_and_loses_it_with_the_reje
 #[test]
 fn what_a_move_needs_is_asked_for_all_at_once() {
     let mut story = Story::begin();
-    let marketing = person(Role::Marketing, &mut story.ids);
+    let marketing = person(Role::Marketing, &story.ids);
     let asked = MoveLead {
         to: Some(Stage::Nurture),
         until: Some(at(-1)),
@@ -349,7 +349,7 @@ proptest! {
     #[test]
     fn moves_follow_the_table(asked in prop::collection::vec((0usize..9, 0usize..3), 0..60)) {
         let mut story = Story::begin();
-        let admin = person(Role::Admin, &mut story.ids);
+        let admin = person(Role::Admin, &story.ids);
         let mut cycles = 1;
         for (to, reason) in asked {
             let to = Stage::ALL[to];

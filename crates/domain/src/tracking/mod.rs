@@ -2,6 +2,7 @@
 //! do, and whom they are linked to.
 
 pub mod address;
+pub mod change;
 pub mod channels;
 mod clicks;
 pub mod events;
@@ -9,6 +10,7 @@ pub mod keys;
 pub mod record;
 pub mod sessions;
 pub mod sources;
+pub mod streams;
 mod touch;
 pub mod visitors;
 

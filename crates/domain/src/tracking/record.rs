@@ -1,7 +1,9 @@
 //! Touches as they are kept: made of sessions and events, or given by hand.
 
-use super::sessions::Session;
-use crate::id::{LeadId, TouchId, VisitorId};
+use super::channels::ChannelRules;
+use super::events::Event;
+use super::sessions::{Session, event_touch};
+use crate::id::{Id, LeadId, TouchId, VisitorId};
 use crate::instant::Timestamp;
 use crate::leads::Touch;
 
@@ -79,6 +81,35 @@ impl TouchRecord {
             }),
             session: None,
         }
+    }
+
+    /// The touch that an event makes by itself, if it makes one: a link of an e-mail that was followed, an event that was
+    /// attended. Known bots make none.
+    pub fn of_event(event: &Event, rules: &ChannelRules) -> Option<Self> {
+        if event.is_bot {
+            return None;
+        }
+        let made = event_touch(
+            &event.kind,
+            &event.pages,
+            &event.properties,
+            event.occurred_at,
+            rules,
+        )?;
+        let is_click = event.kind.name() == "email_click";
+        Some(Self {
+            id: Id::from_uuid(event.id.uuid()),
+            kind: if is_click {
+                TouchKind::EmailClick
+            } else {
+                TouchKind::EventAttendance
+            },
+            lead_id: event.lead_id,
+            visitor_id: event.visitor_id,
+            occurred_at: event.occurred_at,
+            touch: Some(made),
+            session: None,
+        })
     }
 
     /// The row of a session.

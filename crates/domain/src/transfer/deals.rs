@@ -163,7 +163,7 @@ mod tests {
     /// A lead that became known on day 10, in a world with the first pipeline.
     fn given() -> (World, LeadId, Ids) {
         let mut world = World::provisional();
-        let mut ids = Ids::new(NOW, 0);
+        let ids = Ids::new(NOW, 0);
         let pipeline = Pipeline::first(day(0));
         world.pipelines.insert(pipeline.id, pipeline);
         let said = Statement {
@@ -175,7 +175,7 @@ mod tests {
             &mut world,
             &said,
             OnConflict::Refuse,
-            &Act::test(&IMPORT, NOW, &mut ids),
+            &Act::test(&IMPORT, NOW, &ids),
         )
         .unwrap();
         (world, saved.lead_id, ids)
@@ -207,13 +207,8 @@ mod tests {
 
     #[test]
     fn a_deal_without_a_date_of_opening_makes_a_customer_and_invents_nothing() {
-        let (mut world, lead, mut ids) = given();
-        let told = tell(
-            &mut world,
-            &won(lead, None, 20),
-            &Act::test(&IMPORT, NOW, &mut ids),
-        )
-        .unwrap();
+        let (mut world, lead, ids) = given();
+        let told = tell(&mut world, &won(lead, None, 20), &Act::test(&IMPORT, NOW, &ids)).unwrap();
         assert!(told.created);
         assert_eq!(told.warnings, [Warning::MissingRate]);
         let cycle = &world.cycles[&lead];
@@ -227,11 +222,11 @@ mod tests {
 
     #[test]
     fn a_deal_with_both_dates_makes_an_opportunity_first() {
-        let (mut world, lead, mut ids) = given();
+        let (mut world, lead, ids) = given();
         tell(
             &mut world,
             &won(lead, Some(15), 20),
-            &Act::test(&IMPORT, NOW, &mut ids),
+            &Act::test(&IMPORT, NOW, &ids),
         )
         .unwrap();
         let cycle = &world.cycles[&lead];
@@ -241,27 +236,27 @@ mod tests {
 
     #[test]
     fn the_same_deal_again_changes_nothing_and_an_open_one_may_be_closed() {
-        let (mut world, lead, mut ids) = given();
+        let (mut world, lead, ids) = given();
         let open = PastDeal {
             closing: None,
             ..won(lead, Some(15), 20)
         };
         assert!(
-            tell(&mut world, &open, &Act::test(&IMPORT, NOW, &mut ids))
+            tell(&mut world, &open, &Act::test(&IMPORT, NOW, &ids))
                 .unwrap()
                 .created
         );
         let closed = tell(
             &mut world,
             &won(lead, Some(15), 20),
-            &Act::test(&IMPORT, NOW, &mut ids),
+            &Act::test(&IMPORT, NOW, &ids),
         )
         .unwrap();
         assert!(!closed.created && !closed.changes.is_empty());
         let again = tell(
             &mut world,
             &won(lead, Some(15), 20),
-            &Act::test(&IMPORT, NOW, &mut ids),
+            &Act::test(&IMPORT, NOW, &ids),
         )
         .unwrap();
         assert_eq!(again, Told::default());
@@ -270,13 +265,13 @@ mod tests {
 
     #[test]
     fn a_refused_deal_leaves_nothing_behind() {
-        let (mut world, lead, mut ids) = given();
+        let (mut world, lead, ids) = given();
         let before = world.leads[&lead].clone();
         assert!(
             tell(
                 &mut world,
                 &won(lead, Some(30), 20),
-                &Act::test(&IMPORT, NOW, &mut ids)
+                &Act::test(&IMPORT, NOW, &ids)
             )
             .is_err()
         );
@@ -286,13 +281,8 @@ mod tests {
 
     #[test]
     fn what_was_won_before_the_first_contact_is_kept_and_told() {
-        let (mut world, lead, mut ids) = given();
-        let told = tell(
-            &mut world,
-            &won(lead, None, 9),
-            &Act::test(&IMPORT, NOW, &mut ids),
-        )
-        .unwrap();
+        let (mut world, lead, ids) = given();
+        let told = tell(&mut world, &won(lead, None, 9), &Act::test(&IMPORT, NOW, &ids)).unwrap();
         assert_eq!(told.warnings, [Warning::BeforeFirstContact, Warning::MissingRate]);
         assert_eq!(world.cycles[&lead].entered_at(Stage::Customer), Some(day(9)));
     }

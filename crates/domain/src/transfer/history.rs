@@ -217,6 +217,8 @@ pub fn own(world: &mut World, lead_id: LeadId, owner: UserId, now: Timestamp) ->
         cycle,
         before: one(Value::Null),
         after: one(json!(owner)),
+        has_other_words: false,
+        has_other_company: false,
     }))
 }
 
@@ -245,7 +247,7 @@ mod tests {
     /// A lead that history says became known on day 10.
     fn given() -> Given {
         let mut world = World::provisional();
-        let mut ids = Ids::new(NOW, 0);
+        let ids = Ids::new(NOW, 0);
         let said = Statement {
             emails: vec![Email::parse("ada@example.com").unwrap()],
             created_at: Some(day(10)),
@@ -256,7 +258,7 @@ mod tests {
             &mut world,
             &said,
             OnConflict::Refuse,
-            &Act::test(&actor, NOW, &mut ids),
+            &Act::test(&actor, NOW, &ids),
         )
         .unwrap();
         let Change::Lead(LeadChange::Created {
@@ -291,7 +293,7 @@ mod tests {
                 &mut self.past,
                 self.lead,
                 &told,
-                &Act::test(&Actor::System(ACTOR), NOW, &mut self.ids),
+                &Act::test(&Actor::System(ACTOR), NOW, &self.ids),
             )
             .map(|(_, warnings)| warnings)
         }

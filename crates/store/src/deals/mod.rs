@@ -55,7 +55,7 @@ pub async fn world_of(
         .await?;
     let primary = primary.ok_or(StoreError::NotFound)?.map(Id::from_uuid);
     let lead_ids: BTreeSet<LeadId> = joining.into_iter().chain(primary).collect();
-    let mut world = leads::world_of(tx, lead_ids, None).await?;
+    let mut world = leads::world_of(tx, lead_ids).await?;
     let wanted = Wanted {
         ids: [id].into(),
         lead_ids: primary.into_iter().collect(),

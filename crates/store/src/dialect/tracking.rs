@@ -90,18 +90,32 @@ pub fn events_within(backend: DbBackend, of: Stream, spans: String) -> Statement
     Statement::from_sql_and_values(backend, sql, [spans.into()])
 }
 
-/// How many events are kept of the visitors in a JSON array of ids, as `id` and `kept`; counted up to `most` of each.
-pub fn events_of_visitors(backend: DbBackend, visitors: String, most: u64) -> Statement {
+/// The visitors with the keys in a JSON array, each with how many events are `kept` of it; counted up to `most`.
+pub fn visitors_with_keys(backend: DbBackend, keys: String, most: u64) -> Statement {
     let source = if is_postgres(backend) {
-        "json_array_elements_text($1::text::json) AS x JOIN visitors v ON v.id = x.value::uuid"
+        "json_array_elements_text($1::text::json) AS x JOIN visitors v ON v.key = x.value COLLATE \"C\""
     } else {
-        "json_each(?1) AS x CROSS JOIN visitors v ON v.id = unhex(x.value, '-')"
+        "json_each(?1) AS x CROSS JOIN visitors v ON v.key = x.value"
     };
     let sql = format!(
-        "SELECT v.id AS id, (SELECT count(*) FROM (SELECT 1 FROM events e WHERE e.visitor_id = v.id LIMIT {most}) AS told) \
-         AS kept FROM {source}"
+        "SELECT v.id, v.key, v.created_at, (SELECT count(*) FROM (SELECT 1 FROM events e WHERE e.visitor_id = v.id \
+         LIMIT {most}) AS told) AS kept FROM {source}"
     );
-    Statement::from_sql_and_values(backend, sql, [visitors.into()])
+    Statement::from_sql_and_values(backend, sql, [keys.into()])
+}
+
+/// The newest event of each lead in a JSON array of ids, as `id` and `newest`; known bots are left out.
+pub fn newest_events(backend: DbBackend, leads: String) -> Statement {
+    let (id, source) = if is_postgres(backend) {
+        ("x.value::uuid", "json_array_elements_text($1::text::json) AS x")
+    } else {
+        ("unhex(x.value, '-')", "json_each(?1) AS x")
+    };
+    let sql = format!(
+        "SELECT {id} AS id, (SELECT e.occurred_at FROM events e WHERE e.lead_id = {id} AND NOT e.is_bot \
+         ORDER BY e.occurred_at DESC, e.id DESC LIMIT 1) AS newest FROM {source}"
+    );
+    Statement::from_sql_and_values(backend, sql, [leads.into()])
 }
 
 /// What visitors did before anybody knew them becomes their lead's, by a JSON array of `{visitor_id, lead_id}`.
@@ -144,7 +158,8 @@ pub fn touches_to_show(backend: DbBackend, leads: String) -> Statement {
     Statement::from_sql_and_values(backend, sql, [leads.into()])
 }
 
-/// Write into leads what their views show of touches, by a JSON array of rows.
+/// Write into leads what follows from events, by a JSON array of rows with an `id`: what their views show of touches, where
+/// `shows` says that the row has it, and when they were active, `active_at`, where that is later than what is known.
 pub fn show_touches(backend: DbBackend, rows: String) -> Statement {
     let columns = [
         "first_touch",
@@ -154,14 +169,42 @@ pub fn show_touches(backend: DbBackend, rows: String) -> Statement {
         "channel",
         "source",
     ];
-    update_from(
-        backend,
-        "leads",
-        &columns,
-        "derived = leads.derived + 1, ",
-        "id = x.id",
-        rows,
-    )
+    let (value, condition, source): (fn(&str) -> String, _, _) = if is_postgres(backend) {
+        (
+            |name| format!("x.{name}"),
+            "leads.id = x.id",
+            format!(
+                "json_to_recordset($1::text::json) AS x(id uuid, shows boolean, active_at bigint, {} text)",
+                columns.join(" text, ")
+            ),
+        )
+    } else {
+        (
+            |name| format!("x.value->>'{name}'"),
+            "leads.id = unhex(x.value->>'id', '-')",
+            "json_each(?1) AS x".to_owned(),
+        )
+    };
+    let (shows, active_at) = (value("shows"), value("active_at"));
+    let touches: Vec<String> = columns
+        .iter()
+        .map(|name| {
+            format!(
+                "{name} = CASE WHEN {shows} THEN {} ELSE leads.{name} END",
+                value(name)
+            )
+        })
+        .collect();
+    let is_news = format!(
+        "{active_at} IS NOT NULL AND (leads.last_activity_at IS NULL OR leads.last_activity_at < {active_at})"
+    );
+    let sql = format!(
+        "UPDATE leads SET derived = leads.derived + 1, {}, \
+         last_activity_at = CASE WHEN {is_news} THEN {active_at} ELSE leads.last_activity_at END \
+         FROM {source} WHERE {condition} AND ({shows} OR ({is_news}))",
+        touches.join(", ")
+    );
+    Statement::from_sql_and_values(backend, sql, [rows.into()])
 }
 
 /// Write into the first cycles of leads where they came from, by a JSON array of rows.

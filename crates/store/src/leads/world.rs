@@ -8,6 +8,7 @@ use sea_orm::{
 };
 use serde_json::json;
 use tandem_domain::id::{CompanyId, Id, LeadId};
+use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::fields::{About, CompanyField, FieldValue};
 use tandem_domain::leads::identity::{Key, Kind};
 use tandem_domain::leads::save::{CompanyStatement, Statement};
@@ -53,35 +54,56 @@ pub async fn world<'s>(
         .clone()
         .into_iter()
         .any(|said| !said.consents.is_empty());
-    let addressed = statements.into_iter().filter_map(|said| said.id).map(Id::uuid);
+    let addressed = statements
+        .clone()
+        .into_iter()
+        .filter_map(|said| said.id)
+        .map(Id::uuid);
     let wanted: BTreeSet<Uuid> = addressed.chain(alone_with_it).collect();
-    let (mut world, survivors) = known(tx, wanted, holders, &named).await?;
+    let stated = Stated::by(statements, tx.act().now);
+    let (mut world, survivors) = known(tx, wanted, holders, &named, &stated).await?;
     if speaks_of_consent {
         consent::add_facts(tx, &mut world, &survivors).await?;
     }
     Ok(world)
 }
 
-/// The facts that a decision about known leads is made on, perhaps with what it says about new identifiers.
-pub async fn world_of(
-    tx: &Tx,
-    ids: impl IntoIterator<Item = LeadId>,
-    said: Option<&Statement>,
-) -> Result<World, StoreError> {
-    let keys: BTreeSet<Key> = said.into_iter().flat_map(addressing).collect();
-    let named = names_of(said.into_iter().filter_map(|said| said.company.as_ref()));
+/// The facts that a decision about known leads is made on, which states no field of them.
+pub async fn world_of(tx: &Tx, ids: impl IntoIterator<Item = LeadId>) -> Result<World, StoreError> {
+    let mut world = empty_world(tx);
+    let wanted = ids.into_iter().map(Id::uuid).collect();
+    add_leads(tx, &mut world, wanted, &Named::default(), &Stated::Nothing).await?;
+    Ok(world)
+}
+
+/// The facts that an edit of a known lead is decided on; `said` holds the identifiers and the company that it states.
+pub async fn world_for_edit(tx: &Tx, id: LeadId, said: &Statement) -> Result<World, StoreError> {
+    let keys: BTreeSet<Key> = addressing(said).into_iter().collect();
+    let named = names_of(said.company.as_ref());
     lock(tx, &keys, &named).await?;
     let holders = holders(tx, &keys).await?;
-    let (world, _) = known(tx, ids.into_iter().map(Id::uuid).collect(), holders, &named).await?;
+    let (world, _) = known(tx, [id.uuid()].into(), holders, &named, &Stated::Anything).await?;
     Ok(world)
 }
 
 /// The facts that a decision about the consent of known leads is made on.
 pub async fn world_for_consent(tx: &Tx, ids: impl IntoIterator<Item = LeadId>) -> Result<World, StoreError> {
-    let wanted = ids.into_iter().map(Id::uuid).collect();
-    let (mut world, survivors) = known(tx, wanted, vec![], &Named::default()).await?;
-    consent::add_facts(tx, &mut world, &survivors).await?;
+    let mut world = empty_world(tx);
+    add_for_consent(tx, &mut world, ids.into_iter().collect()).await?;
     Ok(world)
+}
+
+/// Add the facts that a decision about the consent of known leads is made on.
+pub async fn add_for_consent(tx: &Tx, world: &mut World, ids: BTreeSet<LeadId>) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let (loaded, missing): (Vec<LeadId>, Vec<LeadId>) =
+        ids.into_iter().partition(|id| world.leads.contains_key(id));
+    let missing = missing.into_iter().map(Id::uuid).collect();
+    let mut survivors = add_leads(tx, world, missing, &Named::default(), &Stated::Nothing).await?;
+    survivors.extend(loaded.into_iter().map(|id| (id.uuid(), id)));
+    consent::add_facts(tx, world, &survivors).await
 }
 
 /// The keys by which a statement finds its lead: phones only where it carries nothing else, since a switchboard's
@@ -100,9 +122,10 @@ async fn known(
     wanted: BTreeSet<Uuid>,
     holders: Vec<identifiers::Model>,
     named: &Named,
+    stated: &Stated,
 ) -> Result<(World, HashMap<Uuid, LeadId>), StoreError> {
-    let mut world = empty(tx);
-    let survivors = add_leads(tx, &mut world, wanted, named).await?;
+    let mut world = empty_world(tx);
+    let survivors = add_leads(tx, &mut world, wanted, named, stated).await?;
     for row in holders {
         if !survivors.contains_key(&row.lead_id) {
             world.hold(Id::from_uuid(row.lead_id), &row.into_domain()?);
@@ -119,10 +142,54 @@ pub async fn world_for_companies<'s>(
 ) -> Result<World, StoreError> {
     let named = names_of(said);
     lock(tx, &BTreeSet::new(), &named).await?;
-    let mut world = empty(tx);
+    let mut world = empty_world(tx);
     load_companies(tx, &mut world, ids.into_iter().map(Id::uuid).collect(), &named).await?;
-    add_statements(tx, &mut world, BTreeSet::new()).await?;
+    add_statements(tx, &mut world, BTreeSet::new(), &Stated::Anything).await?;
     Ok(world)
+}
+
+/// The fields whose statements a decision stands on.
+enum Stated {
+    /// None.
+    Nothing,
+    /// Whatever there is.
+    Anything,
+    /// These of leads, these of companies. Where an earlier date is stated, also what was stated of these very dates: the
+    /// same statement again is known.
+    Fields {
+        of_leads: BTreeSet<String>,
+        of_companies: BTreeSet<String>,
+        dates: BTreeSet<i64>,
+    },
+}
+
+impl Stated {
+    fn by<'s>(statements: impl IntoIterator<Item = &'s Statement>, now: Timestamp) -> Self {
+        let (mut of_leads, mut of_companies, mut dates) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for said in statements {
+            of_leads.extend(said.text.keys().map(|field| field.name().to_owned()));
+            of_leads.extend(said.custom.keys().map(|name| format!("custom.{name}")));
+            if said.company.is_some() || said.company_of_email().is_some() {
+                of_leads.insert("company_id".to_owned());
+            }
+            let company = said.company.iter();
+            of_companies.extend(
+                company
+                    .clone()
+                    .flat_map(|company| company.text.keys())
+                    .map(|field| field.name().to_owned()),
+            );
+            if company.clone().any(|company| company.employees.is_some()) {
+                of_companies.insert("employees".to_owned());
+            }
+            dates.extend(said.observed_at.filter(|at| *at < now).map(Timestamp::millis));
+        }
+        Self::Fields {
+            of_leads,
+            of_companies,
+            dates,
+        }
+    }
 }
 
 /// What companies are named by: domains, and the keys of names, which several names may share.
@@ -144,7 +211,8 @@ fn names_of<'s>(statements: impl IntoIterator<Item = &'s CompanyStatement>) -> N
     named
 }
 
-fn empty(tx: &Tx) -> World {
+/// The facts of a decision about nobody who is known: the rules alone.
+pub fn empty_world(tx: &Tx) -> World {
     let rules = tx.rules();
     World {
         money: rules.money.clone(),
@@ -184,11 +252,12 @@ async fn add_leads(
     world: &mut World,
     wanted: BTreeSet<Uuid>,
     named: &Named,
+    stated: &Stated,
 ) -> Result<HashMap<Uuid, LeadId>, StoreError> {
     let mut survivors = HashMap::new();
     if wanted.is_empty() {
         load_companies(tx, world, BTreeSet::new(), named).await?;
-        add_statements(tx, world, BTreeSet::new()).await?;
+        add_statements(tx, world, BTreeSet::new(), stated).await?;
         return Ok(survivors);
     }
     let backend = tx.conn().get_database_backend();
@@ -252,7 +321,7 @@ async fn add_leads(
         );
     }
     load_companies(tx, world, company_ids, named).await?;
-    add_statements(tx, world, members).await?;
+    add_statements(tx, world, members, stated).await?;
     // What was said about a member is said about the survivor.
     let moved: Vec<FieldValue> = world
         .statements
@@ -313,19 +382,42 @@ async fn load_companies(
     Ok(())
 }
 
-/// The statements about these members and about every company that is loaded.
-async fn add_statements(tx: &Tx, world: &mut World, members: BTreeSet<Uuid>) -> Result<(), StoreError> {
+/// The newest statements about these members and about every company that is loaded: by hand and from anywhere else, of
+/// each field that is stated.
+async fn add_statements(
+    tx: &Tx,
+    world: &mut World,
+    members: BTreeSet<Uuid>,
+    stated: &Stated,
+) -> Result<(), StoreError> {
     let backend = tx.conn().get_database_backend();
-    let companies: Vec<Uuid> = world.companies.keys().map(|id| id.uuid()).collect();
-    for (column, ids) in [
-        ("lead_id", members.into_iter().collect()),
-        ("company_id", companies),
+    let companies: BTreeSet<Uuid> = world.companies.keys().map(|id| id.uuid()).collect();
+    let no_dates = BTreeSet::new();
+    let (of_leads, of_companies, dates) = match stated {
+        Stated::Nothing => return Ok(()),
+        Stated::Anything => (None, None, &no_dates),
+        Stated::Fields {
+            of_leads,
+            of_companies,
+            dates,
+        } => (Some(of_leads), Some(of_companies), dates),
+    };
+    for (column, ids, fields) in [
+        ("lead_id", members, of_leads),
+        ("company_id", companies, of_companies),
     ] {
-        if !ids.is_empty() {
-            let about = dialect::id_in(backend, column, ids);
-            for row in field_values::Entity::find().filter(about).all(tx.conn()).await? {
-                world.add_statement(row.into_domain()?);
-            }
+        if ids.is_empty() || fields.is_some_and(BTreeSet::is_empty) {
+            continue;
+        }
+        let statement = dialect::newest_statements(
+            backend,
+            column,
+            to_json(&ids),
+            fields.map(to_json),
+            to_json(dates),
+        );
+        for row in tx.conn().query_all_raw(statement).await? {
+            world.add_statement(field_values::Model::from_query_result(&row, "")?.into_domain()?);
         }
     }
     Ok(())

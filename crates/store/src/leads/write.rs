@@ -7,8 +7,6 @@ use tandem_domain::tracking::record::TouchRecord;
 use crate::rows;
 use crate::write::Rows;
 
-const WORDS_OF_A_LEAD: &[&str] = &["first_name", "last_name", "emails", "phones"];
-
 impl Rows {
     pub(crate) fn add_lead(&mut self, change: &LeadChange) {
         match change {
@@ -30,17 +28,20 @@ impl Rows {
                     .insert(transition.id.uuid(), rows::transitions::Model::of(transition));
             }
             LeadChange::Edited {
-                lead, cycle, after, ..
+                lead,
+                cycle,
+                has_other_words,
+                has_other_company,
+                ..
             } => {
                 let id = lead.id.uuid();
-                let is_new = self.lead_terms.contains_key(&id) && !self.known_leads.contains(&id);
-                if WORDS_OF_A_LEAD.iter().any(|field| after.contains_key(*field)) {
+                if *has_other_words {
                     self.lead_terms.insert(id, search::lead_terms(lead));
-                    if !is_new {
+                    if !self.created.contains(&id) {
                         self.known_leads.insert(id);
                     }
                 }
-                if after.contains_key("company_id") {
+                if *has_other_company {
                     self.joined.insert(id);
                 }
                 self.leads.insert(id, rows::leads::Model::of(lead));
@@ -89,13 +90,39 @@ impl Rows {
                 self.touches.insert(id.uuid(), rows::touches::Model::of(&record));
             }
             LeadChange::TouchAdded(record) => {
+                self.touched.extend(record.lead_id);
                 self.touches
                     .insert(record.id.uuid(), rows::touches::Model::of(record));
             }
-            // The link is written with what follows of it: crates/store/src/tracking/record.rs.
-            LeadChange::VisitorIdentified(_) => {}
+            LeadChange::VisitorIdentified(identified) => self.add_link(identified),
+            LeadChange::Active { lead_id, at } => {
+                let known = self.active.entry(lead_id.uuid()).or_default();
+                *known = at.millis().max(*known);
+            }
+            LeadChange::Refreshed { lead_id } => {
+                let row = rows::scores::Model {
+                    lead_id: lead_id.uuid(),
+                    valid_until: None,
+                };
+                self.scores.insert(row.lead_id, row);
+            }
             LeadChange::ConfirmationIssued(_) => {}
         }
+    }
+
+    /// Leads whose rows are written anyway bear in them when they were active; the others get it by a statement of its own.
+    pub(crate) fn fold_activity(&mut self) {
+        let (leads, created) = (&mut self.leads, &self.created);
+        self.active.retain(|id, at| {
+            let Some(row) = leads.get_mut(id) else {
+                return true;
+            };
+            if row.last_activity_at < Some(*at) {
+                row.last_activity_at = Some(*at);
+                row.derived += i64::from(!created.contains(id));
+            }
+            false
+        });
     }
 
     pub(crate) fn add_company(&mut self, change: &CompanyChange) {
@@ -115,6 +142,7 @@ impl Rows {
                     self.company_terms.insert(id, search::company_terms(company));
                 }
                 self.companies.insert(id, rows::companies::Model::of(company));
+                self.changed_companies.insert(id);
             }
             CompanyChange::Archived(company) | CompanyChange::Restored(company) => {
                 self.companies

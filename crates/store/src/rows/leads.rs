@@ -50,6 +50,7 @@ pub struct Model {
     pub last_non_direct_touch: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub lead_touch: Option<String>,
+    pub last_activity_at: Option<i64>,
     pub merged_into: Option<Uuid>,
     pub erased_at: Option<i64>,
     pub archived_at: Option<i64>,
@@ -95,6 +96,7 @@ impl Model {
             last_touch: lead.last_touch.as_ref().map(to_json),
             last_non_direct_touch: lead.last_non_direct_touch.as_ref().map(to_json),
             lead_touch: lead.lead_touch.as_ref().map(to_json),
+            last_activity_at: lead.last_activity_at.map(Timestamp::millis),
             merged_into: None,
             erased_at: None,
             archived_at: lead.archived_at.map(Timestamp::millis),
@@ -138,6 +140,7 @@ impl Model {
             last_touch: touch(self.last_touch)?,
             last_non_direct_touch: touch(self.last_non_direct_touch)?,
             lead_touch: touch(self.lead_touch)?,
+            last_activity_at: self.last_activity_at.map(Timestamp::from_millis),
             archived_at: self.archived_at.map(Timestamp::from_millis),
             created_at: Timestamp::from_millis(self.created_at),
             updated_at: Timestamp::from_millis(self.updated_at),

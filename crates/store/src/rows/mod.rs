@@ -37,6 +37,7 @@ pub mod passwords;
 pub mod pipelines;
 pub mod renamed_companies;
 pub mod revisions;
+pub mod scores;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;

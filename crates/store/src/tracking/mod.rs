@@ -2,98 +2,29 @@
 
 pub mod keys;
 mod list;
-mod record;
 mod sessions;
 mod show;
+mod write;
 
 use std::collections::{BTreeSet, HashMap};
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use tandem_domain::id::{EventId, Id, Ids, LeadId, VisitorId};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+};
+use tandem_domain::id::{EventId, Id, LeadId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::identity::Key;
-use tandem_domain::tracking::events::Event;
-use tandem_domain::tracking::visitors::{Link, MOST_OF_A_LEADS, Teller, Visitor};
+use tandem_domain::tracking::visitors::{Link, MOST_OF_A_LEADS, Visitors};
 use uuid::Uuid;
 
 pub use list::{Place, events_of, sessions_of, touches_of, visitor_keys};
-pub use record::{Identified, record};
-pub use show::show;
+pub(crate) use sessions::follow;
+pub(crate) use show::show;
 
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
 use crate::rows::{events, identifiers, leads, to_json, visitor_links, visitors};
-
-/// Visitors by the ids that their sites gave them.
-#[derive(Debug, Clone, Default)]
-pub struct Visitors {
-    by_key: HashMap<String, Visitor>,
-    made: BTreeSet<VisitorId>,
-    /// How many events are kept of each.
-    kept: HashMap<VisitorId, u64>,
-}
-
-impl Visitors {
-    /// The visitor with this id; made where nobody has heard of it.
-    pub fn visit(&mut self, key: &str, now: Timestamp, ids: &Ids) -> &mut Visitor {
-        let Self { by_key, made, .. } = self;
-        by_key.entry(key.to_owned()).or_insert_with(|| {
-            let id = ids.next();
-            made.insert(id);
-            Visitor {
-                id,
-                key: key.to_owned(),
-                created_at: now,
-                links: vec![],
-            }
-        })
-    }
-
-    /// Whether one more event is kept of the visitor with this id, where so somebody tells it; it is counted then.
-    pub fn admit(&mut self, key: &str, teller: Teller) -> bool {
-        // One that is made with this event has no others.
-        let Some(visitor) = self.by_key.get(key) else {
-            return true;
-        };
-        let kept = self.kept.entry(visitor.id).or_default();
-        let is_admitted = *kept < visitor.most_events(teller);
-        *kept += u64::from(is_admitted);
-        is_admitted
-    }
-
-    /// How many events are kept of a visitor, with those that were admitted.
-    fn kept(&self, id: VisitorId) -> u64 {
-        self.kept.get(&id).copied().unwrap_or_default()
-    }
-
-    /// Every lead that any of them was linked to.
-    pub fn leads(&self) -> impl Iterator<Item = LeadId> {
-        let links = self.by_key.values().flat_map(|visitor| &visitor.links);
-        links.map(|link| link.lead_id)
-    }
-
-    /// The lead whose an event is: the one it names, else the one who used the visitor then.
-    pub fn owner(&self, event: &Event) -> Option<LeadId> {
-        let visitor = || {
-            let mut all = self.by_key.values();
-            all.find(|visitor| Some(visitor.id) == event.visitor_id)
-        };
-        event.lead_id.or_else(|| visitor()?.owner_at(event.occurred_at))
-    }
-
-    fn made(&self) -> impl Iterator<Item = &Visitor> {
-        let all = self.by_key.values();
-        all.filter(|visitor| self.made.contains(&visitor.id))
-    }
-
-    fn by_id(&self) -> HashMap<VisitorId, &Visitor> {
-        self.by_key
-            .values()
-            .map(|visitor| (visitor.id, visitor))
-            .collect()
-    }
-}
 
 /// Lock and load visitors with their links. They are locked before whatever else is locked by name.
 pub async fn visitors(tx: &Tx, keys: &BTreeSet<String>) -> Result<Visitors, StoreError> {
@@ -102,14 +33,19 @@ pub async fn visitors(tx: &Tx, keys: &BTreeSet<String>) -> Result<Visitors, Stor
     }
     dialect::lock_visitors(tx.conn(), keys.iter().cloned()).await?;
     let backend = tx.conn().get_database_backend();
-    let known = visitors::Entity::find()
-        .filter(dialect::text_in(backend, "key", keys.iter().map(String::as_str)))
-        .all(tx.conn())
-        .await?;
+    let statement = dialect::visitors_with_keys(backend, to_json(keys), MOST_OF_A_LEADS);
+    let mut known = vec![];
+    for row in tx.conn().query_all_raw(statement).await? {
+        let kept: i64 = row.try_get("", "kept")?;
+        known.push((
+            visitors::Model::from_query_result(&row, "")?,
+            u64::try_from(kept).unwrap_or_default(),
+        ));
+    }
     if known.is_empty() {
         return Ok(Visitors::default());
     }
-    let theirs = dialect::id_in(backend, "visitor_id", known.iter().map(|row| row.id));
+    let theirs = dialect::id_in(backend, "visitor_id", known.iter().map(|(row, _)| row.id));
     let found = visitor_links::Entity::find()
         .filter(theirs)
         .order_by_asc(visitor_links::Column::LinkedAt)
@@ -120,29 +56,30 @@ pub async fn visitors(tx: &Tx, keys: &BTreeSet<String>) -> Result<Visitors, Stor
     for row in found {
         links.entry(row.visitor_id).or_default().push(row.into_domain());
     }
-    let kept = kept_of(tx, known.iter().map(|row| row.id).collect()).await?;
-    let by_key = known.into_iter().map(|row| {
+    let known = known.into_iter().map(|(row, kept)| {
         let links = links.remove(&row.id).unwrap_or_default();
-        (row.key.clone(), row.into_domain(links))
+        (row.into_domain(links), kept)
     });
-    Ok(Visitors {
-        by_key: by_key.collect(),
-        made: BTreeSet::new(),
-        kept,
-    })
+    Ok(Visitors::known(known))
 }
 
-/// How many events are kept of visitors, counted no further than it matters.
-async fn kept_of(tx: &Tx, ids: Vec<Uuid>) -> Result<HashMap<VisitorId, u64>, StoreError> {
-    let backend = tx.conn().get_database_backend();
-    let statement = dialect::events_of_visitors(backend, to_json(&ids), MOST_OF_A_LEADS);
-    let mut kept = HashMap::new();
+/// Load the newest event of leads; known bots are left out.
+pub(crate) async fn newest_events(
+    tx: &Tx,
+    leads: &BTreeSet<LeadId>,
+) -> Result<Vec<(LeadId, Option<Timestamp>)>, StoreError> {
+    if leads.is_empty() {
+        return Ok(vec![]);
+    }
+    let ids: Vec<Uuid> = leads.iter().map(|id| id.uuid()).collect();
+    let statement = dialect::newest_events(tx.conn().get_database_backend(), to_json(&ids));
+    let mut newest = vec![];
     for row in tx.conn().query_all_raw(statement).await? {
         let id: Uuid = row.try_get("", "id")?;
-        let count: i64 = row.try_get("", "kept")?;
-        kept.insert(Id::from_uuid(id), u64::try_from(count).unwrap_or_default());
+        let at: Option<i64> = row.try_get("", "newest")?;
+        newest.push((Id::from_uuid(id), at.map(Timestamp::from_millis)));
     }
-    Ok(kept)
+    Ok(newest)
 }
 
 /// The leads that these identifiers name, each by the record that has it.

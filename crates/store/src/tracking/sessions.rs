@@ -1,122 +1,73 @@
 //! The sessions that new events make, go on with, or make anew: set-wise, and only those around the events.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use serde_json::{Value, json};
-use tandem_domain::id::{Id, LeadId, TouchId, VisitorId};
+use tandem_domain::change::Change;
+use tandem_domain::id::{Id, LeadId};
 use tandem_domain::instant::Timestamp;
-use tandem_domain::leads::Touch;
 use tandem_domain::tracking::events::{Event, EventKind, Pages};
-use tandem_domain::tracking::record::TouchRecord;
-use tandem_domain::tracking::sessions::{Point, Session, Way, sessions, span, way, window};
+use tandem_domain::tracking::sessions::{Point, Session, sessions, span, window};
+use tandem_domain::tracking::streams::{Joined, Kept, Whose, join, point, portions, revise};
+use tandem_domain::tracking::visitors::Visitors;
 use uuid::Uuid;
 
-use super::Visitors;
 use crate::db::{Conn, Tx};
-use crate::dialect::{self, OnConflict, Stream};
+use crate::dialect::{self, Stream};
 use crate::error::StoreError;
 use crate::rows::{to_json, touches};
-use crate::write;
 
-/// Whose events make sessions with each other.
-type Whose = (Option<VisitorId>, Option<LeadId>);
-
-/// A session with the row that keeps it.
-type Kept = (TouchId, Session);
-
-/// How many events the visitors have at most whose sessions are looked at in one go: a late event may have all of them
-/// read again.
-const MOST_AT_ONCE: u64 = 100_000;
-
-/// Let sessions follow from new events; answers the leads whose touches changed.
-pub(super) async fn follow(
+/// Let sessions follow from events that were recorded; answers what is to be written, and the leads whose touches changed.
+///
+/// `fresh` are the leads that were created in this transaction.
+pub(crate) async fn follow(
     tx: &Tx,
-    arrived: &[Event],
-    known: &Visitors,
+    arrived: &[&Event],
+    visitors: &Visitors,
     fresh: &BTreeSet<LeadId>,
-) -> Result<BTreeSet<LeadId>, StoreError> {
-    let mut streams: BTreeMap<Whose, Vec<Point>> = BTreeMap::new();
-    for event in arrived.iter().filter(|event| !event.is_bot) {
-        let whose = (event.visitor_id, event.lead_id);
-        if makes_sessions(&whose, &event.kind, &event.pages) {
-            let point = point(&event.kind, event.occurred_at, event.pages.clone());
-            streams.entry(whose).or_default().push(point);
-        }
-    }
-    let mut changed = BTreeSet::new();
+) -> Result<(Vec<Change>, BTreeSet<LeadId>), StoreError> {
+    let (mut changes, mut seen) = (vec![], BTreeSet::new());
     // Mostly one: what a batch may bring into memory is bounded, not what it may do.
-    for portion in portions(streams, known) {
-        changed.extend(join(tx, portion, known, fresh).await?);
-    }
-    Ok(changed)
-}
-
-fn portions(streams: BTreeMap<Whose, Vec<Point>>, known: &Visitors) -> Vec<BTreeMap<Whose, Vec<Point>>> {
-    let (mut portions, mut portion, mut weight) = (vec![], BTreeMap::new(), 0);
-    for (whose, points) in streams {
-        let kept = whose.0.map_or(0, |visitor| known.kept(visitor));
-        if weight > 0 && weight + kept > MOST_AT_ONCE {
-            portions.push(std::mem::take(&mut portion));
-            weight = 0;
+    for portion in portions(arrived.iter().copied(), |visitor| visitors.kept(visitor)) {
+        for (whose, old, made) in join_all(tx, portion, visitors, fresh).await? {
+            let revision = revise(&whose, &old, made, &tx.act().ids);
+            // A lead that is created by one form alone shows its touch already.
+            let is_shown = whose.0.is_none()
+                && old.is_empty()
+                && revision.changes.len() == 1
+                && whose.1.is_some_and(|id| fresh.contains(&id));
+            seen.extend(whose.1.filter(|_| revision.is_seen && !is_shown));
+            changes.extend(revision.changes.into_iter().map(Change::from));
         }
-        weight += kept;
-        portion.insert(whose, points);
     }
-    portions.push(portion);
-    portions
+    Ok((changes, seen))
 }
 
-/// Let new events join the sessions of their streams; answers the leads whose touches changed.
-async fn join(
+/// The sessions of each stream, those that were there and those that come in their place.
+async fn join_all(
     tx: &Tx,
     streams: BTreeMap<Whose, Vec<Point>>,
-    known: &Visitors,
+    visitors: &Visitors,
     fresh: &BTreeSet<LeadId>,
-) -> Result<BTreeSet<LeadId>, StoreError> {
+) -> Result<Vec<Planned>, StoreError> {
     let is_new = |whose: &Whose| match whose {
-        (Some(visitor), _) => known.made.contains(visitor),
+        (Some(visitor), _) => visitors.is_new(*visitor),
         (None, Some(lead)) => fresh.contains(lead),
         (None, None) => true,
     };
     let old: Vec<(&Whose, &Vec<Point>)> = streams.iter().filter(|(whose, _)| !is_new(whose)).collect();
     let around = around(tx, &old).await?;
-
     let (mut plan, mut late) = (vec![], vec![]);
     for (whose, points) in &streams {
-        let near = around.get(whose).map(Vec::as_slice).unwrap_or_default();
-        let near = within(near, points);
-        let bare: Vec<Session> = near.iter().map(|(_, session)| session.clone()).collect();
-        match way(&bare, points) {
-            Way::Append(open) => {
-                let open = open.map(|open| *open);
-                let is_open = |kept: &&Kept| Some(&kept.1) == open.as_ref();
-                let old: Vec<Kept> = near.iter().filter(is_open).take(1).cloned().collect();
-                let made = sessions(open, points.clone(), &tx.rules().channel_rules);
-                plan.push((*whose, old, made));
-            }
-            Way::Redo => late.push((*whose, bare, points.as_slice())),
+        let around = around.get(whose).map(Vec::as_slice).unwrap_or_default();
+        match join(around, points, &tx.rules().channel_rules) {
+            Joined::Made { old, made } => plan.push((*whose, old, made)),
+            Joined::Late(near) => late.push((*whose, near, points.as_slice())),
         }
     }
     plan.extend(redo(tx, late).await?);
-    save(tx, plan, fresh).await
-}
-
-/// Events of a visitor's visits, and forms that were sent without a visitor.
-fn makes_sessions(whose: &Whose, kind: &EventKind, pages: &Pages) -> bool {
-    match whose {
-        (Some(_), _) => kind.is_of_a_visit(),
-        (None, Some(_)) => kind.name() == EventKind::FORM_SUBMIT && *pages != Pages::default(),
-        (None, None) => false,
-    }
-}
-
-fn point(kind: &EventKind, at: Timestamp, pages: Pages) -> Point {
-    Point {
-        at,
-        is_submission: kind.name() == EventKind::FORM_SUBMIT,
-        pages,
-    }
+    Ok(plan)
 }
 
 /// What sessions look at of an event.
@@ -148,17 +99,8 @@ impl Told {
             landing_referrer: self.landing_referrer,
         };
         let at = Timestamp::from_millis(self.occurred_at);
-        let is_one = makes_sessions(&whose, &kind, &pages);
-        Ok(is_one.then(|| (whose, point(&kind, at, pages))))
+        Ok(point(&whose, &kind, pages, at).map(|point| (whose, point)))
     }
-}
-
-fn within(kept: &[Kept], points: &[Point]) -> Vec<Kept> {
-    let Some((low, high)) = window(points) else {
-        return vec![];
-    };
-    let is_near = |(_, session): &&Kept| session.ended_at >= low && session.started_at <= high;
-    kept.iter().filter(is_near).cloned().collect()
 }
 
 /// Whom a stream is looked for by.
@@ -231,6 +173,7 @@ async fn kept(
     Ok(found)
 }
 
+/// The sessions of a stream that were there, and those that come in their place.
 type Planned = (Whose, Vec<Kept>, Vec<Session>);
 
 /// Whole runs around late events, made anew from their events.
@@ -284,48 +227,4 @@ async fn redo(tx: &Tx, late: Vec<(Whose, Vec<Session>, &[Point])>) -> Result<Vec
         (whose, old, sessions(None, points.collect(), rules))
     });
     Ok(made.collect())
-}
-
-fn touches_of<'a>(all: impl Iterator<Item = &'a Session>) -> Vec<&'a Touch> {
-    all.filter_map(|session| session.touch.as_ref()).collect()
-}
-
-/// Write what differs; answers the leads whose touches changed.
-async fn save(tx: &Tx, plan: Vec<Planned>, fresh: &BTreeSet<LeadId>) -> Result<BTreeSet<LeadId>, StoreError> {
-    let (mut rows, mut gone, mut changed) = (vec![], BTreeSet::new(), BTreeSet::new());
-    for ((visitor_id, lead_id), old, made) in plan {
-        // Visits that begin at one instant are told apart by nothing else.
-        let mut rest: BTreeMap<Timestamp, VecDeque<&Kept>> = BTreeMap::new();
-        for kept in &old {
-            rest.entry(kept.1.started_at).or_default().push_back(kept);
-        }
-        let mut as_kept = vec![];
-        for mut session in made {
-            let known = rest.get_mut(&session.started_at).and_then(VecDeque::pop_front);
-            if let Some((_, known)) = known {
-                session.keep_channel_of(known);
-            }
-            as_kept.push((known, session));
-        }
-        gone.extend(rest.into_values().flatten().map(|(id, _)| id.uuid()));
-        let made = as_kept.iter().map(|(_, session)| session);
-        if touches_of(old.iter().map(|(_, session)| session)) != touches_of(made.clone()) {
-            // A lead that is made by one form alone shows its touch already.
-            let is_shown =
-                visitor_id.is_none() && made.len() == 1 && lead_id.is_some_and(|id| fresh.contains(&id));
-            changed.extend(lead_id.filter(|_| !is_shown));
-        }
-        for (known, session) in as_kept {
-            let id = match known {
-                Some((_, known)) if *known == session => continue,
-                Some((id, _)) => *id,
-                None => tx.act().ids.next(),
-            };
-            let record = TouchRecord::of_session(id, lead_id, visitor_id, session);
-            rows.push(touches::Model::of(&record));
-        }
-    }
-    write::delete(tx, "touches", "id", gone.into_iter()).await?;
-    write::insert::<touches::Entity>(tx, rows.iter(), OnConflict::Replace).await?;
-    Ok(changed)
 }

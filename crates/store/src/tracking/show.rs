@@ -1,6 +1,6 @@
 //! What leads show of their touches: the first, the last, the last that was not direct, the one they became known at.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
@@ -13,19 +13,25 @@ use crate::dialect;
 use crate::error::StoreError;
 use crate::rows::{from_json, to_json};
 
-/// Let leads show their touches as they are now; those that were made in this transaction begin their cycle with them.
-pub async fn show(tx: &Tx, leads: &BTreeSet<LeadId>, fresh: &BTreeSet<LeadId>) -> Result<(), StoreError> {
-    if leads.is_empty() {
-        return Ok(());
-    }
+/// Let leads show what follows from events, in one statement: their touches as they are now, of those in `leads`, and when
+/// they were active. Those that were created in this transaction begin their cycle with their touches.
+pub(crate) async fn show(
+    tx: &Tx,
+    leads: &BTreeSet<LeadId>,
+    fresh: &BTreeSet<LeadId>,
+    mut active: BTreeMap<Uuid, i64>,
+) -> Result<(), StoreError> {
     let backend = tx.conn().get_database_backend();
     let ids: Vec<Uuid> = leads.iter().map(|id| id.uuid()).collect();
     let (mut shown, mut begun) = (vec![], vec![]);
-    for row in tx
-        .conn()
-        .query_all_raw(dialect::touches_to_show(backend, to_json(&ids)))
-        .await?
-    {
+    let rows = match ids.is_empty() {
+        true => vec![],
+        false => {
+            let statement = dialect::touches_to_show(backend, to_json(&ids));
+            tx.conn().query_all_raw(statement).await?
+        }
+    };
+    for row in rows {
         let text = |name: &str| row.try_get::<Option<String>>("", name);
         let id: Uuid = row.try_get("", "id")?;
         let first = text("new_first")?;
@@ -59,8 +65,12 @@ pub async fn show(tx: &Tx, leads: &BTreeSet<LeadId>, fresh: &BTreeSet<LeadId>) -
         ] {
             row[name] = json!(text);
         }
+        row["shows"] = json!(true);
+        row["active_at"] = json!(active.remove(&id));
         shown.push(row);
     }
+    let only_active = active.into_iter();
+    shown.extend(only_active.map(|(id, at)| json!({"id": id, "shows": false, "active_at": at})));
     execute(tx, dialect::show_touches, &shown).await?;
     execute(tx, dialect::describe_first_cycles, &begun).await
 }

@@ -1,6 +1,5 @@
 //! The journal entries of what happened, each with the act that it follows of.
 
-use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 use sea_orm::{DbBackend, Statement};
@@ -12,14 +11,10 @@ use crate::dialect::{self, OnConflict};
 use crate::rows::{self, to_json};
 
 /// One statement for the entries, which draws their places in line, and one for what they hold of values.
-pub(super) fn statements(
-    backend: DbBackend,
-    parts: &[(impl Borrow<Act>, impl AsRef<[Change]>)],
-) -> Vec<Statement> {
+pub(super) fn statements(backend: DbBackend, parts: &[(&Act, Vec<Change>)]) -> Vec<Statement> {
     let (mut entries, mut values) = (vec![], vec![]);
     for (act, changes) in parts {
-        let act: &Act = act.borrow();
-        for entry in changes.as_ref().iter().filter_map(Change::entry) {
+        for entry in changes.iter().filter_map(Change::entry) {
             let id: EntryId = act.ids.next();
             let names: BTreeSet<&String> = entry
                 .before

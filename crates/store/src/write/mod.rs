@@ -3,59 +3,114 @@
 mod journal;
 mod records;
 mod rows;
+mod settle;
 mod statements;
 
-use std::borrow::Borrow;
+use std::collections::BTreeSet;
 
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 use serde::Serialize;
 use tandem_domain::act::Act;
-use tandem_domain::change::Change;
+use tandem_domain::change::{Change, Unruled};
 use tandem_domain::deals::change::DealChange;
-use uuid::Uuid;
+use tandem_domain::id::{Id, LeadId};
+use tandem_domain::settle::Settled;
+use tandem_domain::tracking::change::TrackingChange;
+use tandem_domain::tracking::events::Event;
+use tandem_domain::tracking::record::TouchRecord;
+use tandem_domain::tracking::visitors::Visitors;
 
 pub(crate) use self::records::Kept;
 pub(crate) use self::rows::Rows;
+pub use self::settle::{settle, settle_all, write_history};
 pub(crate) use self::statements::with_condition;
 use crate::db::{Conn, Tx};
-use crate::deals;
 use crate::dialect::OnConflict;
 use crate::error::StoreError;
 use crate::leads::terms;
+use crate::{deals, scoring, tracking};
 
-/// Write what happened. The last state of a row wins; journal entries keep the order of the changes.
-pub async fn write(tx: &Tx, changes: &[Change]) -> Result<(), StoreError> {
-    write_all(tx, &[(tx.act(), changes)]).await
+/// Write what happened to records that are no lead's. What happened to leads is written by [`settle()`] alone:
+///
+/// ```compile_fail
+/// async fn unsettled(tx: &tandem_store::Tx, change: tandem_domain::leads::change::LeadChange) {
+///     tandem_store::write_records(tx, [change]).await.unwrap();
+/// }
+/// ```
+///
+/// ```compile_fail
+/// async fn unsettled(tx: &tandem_store::Tx, change: tandem_domain::change::Change) {
+///     tandem_store::write_records(tx, [change]).await.unwrap();
+/// }
+/// ```
+///
+/// ```
+/// async fn plain(tx: &tandem_store::Tx, change: tandem_domain::settings::SettingChange) {
+///     tandem_store::write_records(tx, [change]).await.unwrap();
+/// }
+/// ```
+pub async fn write_records(
+    tx: &Tx,
+    changes: impl IntoIterator<Item = impl Into<Unruled>>,
+) -> Result<(), StoreError> {
+    let changes = changes.into_iter().map(|change| Change::from(change.into()));
+    write_rows(tx, &[(tx.act(), changes.collect())], &mut Rows::default()).await
 }
 
-/// [`write()`] for what happened by several requests in one transaction: each part bears its own act in the journal.
-pub async fn write_all(
-    tx: &Tx,
-    parts: &[(impl Borrow<Act>, impl AsRef<[Change]>)],
-) -> Result<(), StoreError> {
+/// Write what is settled, and what is derived of it: sessions, touches, and what leads show of them.
+///
+/// Private to this module and its door for rules, `settle.rs`. `visitors` are those that the events are of.
+async fn put(tx: &Tx, settled: &Settled<'_>, visitors: &Visitors) -> Result<(), StoreError> {
+    let changes = || settled.parts().iter().flat_map(|(_, changes)| changes);
+    let arrived: Vec<&Event> = changes()
+        .filter_map(|change| match change {
+            Change::Tracking(TrackingChange::EventRecorded(event)) => Some(&**event),
+            _ => None,
+        })
+        .collect();
     let mut rows = Rows::default();
+    let channel_rules = &tx.rules().channel_rules;
+    for touch in arrived
+        .iter()
+        .filter_map(|event| TouchRecord::of_event(event, channel_rules))
+    {
+        rows.touched.extend(touch.lead_id);
+        rows.add(&TrackingChange::TouchKept(Box::new(touch)).into());
+    }
+    write_rows(tx, settled.parts(), &mut rows).await?;
+    let Rows {
+        created,
+        mut touched,
+        active,
+        ..
+    } = rows;
+    let fresh: BTreeSet<LeadId> = created.into_iter().map(Id::from_uuid).collect();
+    if !arrived.is_empty() {
+        let (derived, seen) = tracking::follow(tx, &arrived, visitors, &fresh).await?;
+        touched.extend(seen);
+        write_rows(tx, &[(tx.act(), derived)], &mut Rows::default()).await?;
+    }
+    tracking::show(tx, &touched, &fresh, active).await
+}
+
+/// Make rows of changes and write them with their journal entries, which keep the order of the changes. Of a row the last
+/// state counts.
+async fn write_rows(tx: &Tx, parts: &[(&Act, Vec<Change>)], rows: &mut Rows) -> Result<(), StoreError> {
     let mut is_valued = false;
-    for change in parts.iter().flat_map(|(_, changes)| changes.as_ref()) {
+    for change in parts.iter().flat_map(|(_, changes)| changes) {
         rows.add(change);
         is_valued |= values_a_deal(change);
     }
+    rows.fold_activity();
     if is_valued {
         deals::keep_base_currency(tx).await?;
     }
     let backend = tx.conn().get_database_backend();
     let entries = std::iter::once_with(|| journal::statements(backend, parts)).flatten();
     one_by_one(tx, rows.statements(backend).chain(entries)).await?;
-    // It asks how many leads a company has, these among them.
-    terms::company_renamed(tx, &rows.known_companies).await
-}
-
-/// [`write()`] for what happened to plain records.
-pub async fn write_records(
-    tx: &Tx,
-    changes: impl IntoIterator<Item = impl Into<Change>>,
-) -> Result<(), StoreError> {
-    let changes: Vec<Change> = changes.into_iter().map(Into::into).collect();
-    write(tx, &changes).await
+    // Both ask for the leads of a company, these among them.
+    terms::company_renamed(tx, &rows.known_companies).await?;
+    scoring::company_changed(tx, &rows.changed_companies).await
 }
 
 /// Whether something is valued in the base currency by it.
@@ -94,16 +149,5 @@ where
     E::Model: Serialize + 'a,
 {
     let statement = statements::insert::<E>(tx.conn().get_database_backend(), rows, on_conflict);
-    one_by_one(tx, statement.into_iter()).await
-}
-
-/// Delete the rows of which a column has one of these ids; nothing where there are none.
-pub(crate) async fn delete(
-    tx: &Tx,
-    table: &str,
-    column: &str,
-    ids: impl Iterator<Item = Uuid>,
-) -> Result<(), StoreError> {
-    let statement = statements::delete(tx.conn().get_database_backend(), table, column, ids);
     one_by_one(tx, statement.into_iter()).await
 }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use tandem_domain::change::Change;
+use tandem_domain::id::LeadId;
 use uuid::Uuid;
 
 use super::records::Tables;
@@ -28,7 +30,20 @@ pub(crate) struct Rows {
     pub(crate) rates: Vec<rows::exchange_rates::Model>,
     pub(crate) replayed: BTreeMap<Uuid, rows::submissions::Model>,
     pub(crate) settings: BTreeMap<String, rows::settings::Model>,
+    pub(crate) visitors: Vec<rows::visitors::Model>,
+    pub(crate) links: Vec<rows::visitor_links::Model>,
+    pub(crate) events: Vec<rows::events::Model>,
     pub(crate) touches: BTreeMap<Uuid, rows::touches::Model>,
+    pub(crate) gone_touches: BTreeSet<Uuid>,
+    /// Visitors whose history becomes a lead's.
+    pub(crate) adoptions: Vec<Value>,
+    /// The leads whose touches changed.
+    pub(crate) touched: BTreeSet<LeadId>,
+    /// When leads were active whose rows are not written.
+    pub(crate) active: BTreeMap<Uuid, i64>,
+    pub(crate) scores: BTreeMap<Uuid, rows::scores::Model>,
+    /// Companies of whose leads what was derived is no longer true.
+    pub(crate) changed_companies: BTreeSet<Uuid>,
     pub(crate) records: Tables,
     pub(crate) revisions: BTreeSet<&'static str>,
     // Search terms: of leads that are new, of leads and companies whose words changed.
@@ -50,6 +65,7 @@ impl Rows {
             Change::Costs(change) => self.add_costs(change),
             Change::Deal(change) => self.add_deal(change),
             Change::Capture(change) => self.add_capture(change),
+            Change::Tracking(change) => self.add_tracking(change),
             Change::Setting(change) => self.add_setting(change),
             // Secrets are written by their own rooms.
             Change::Access(_) => {}

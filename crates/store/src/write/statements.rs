@@ -37,7 +37,14 @@ const STEPS: &[Step] = {
         |rows, to| insert::<rows::exchange_rates::Entity>(to, rows.rates.iter(), Replace),
         |rows, to| insert::<rows::submissions::Entity>(to, rows.replayed.values(), Replace),
         |rows, to| insert::<rows::settings::Entity>(to, rows.settings.values(), Replace),
-        |rows, to| insert::<rows::touches::Entity>(to, rows.touches.values(), Fail),
+        |rows, to| insert::<rows::visitors::Entity>(to, rows.visitors.iter(), Fail),
+        |rows, to| insert::<rows::visitor_links::Entity>(to, rows.links.iter(), Fail),
+        |rows, to| adopt(to, "events", rows),
+        |rows, to| adopt(to, "touches", rows),
+        |rows, to| insert::<rows::events::Entity>(to, rows.events.iter(), Fail),
+        |rows, to| delete(to, "touches", "id", rows.gone_touches.iter().copied()),
+        |rows, to| insert::<rows::touches::Entity>(to, rows.touches.values(), Replace),
+        |rows, to| insert::<rows::scores::Entity>(to, rows.scores.values(), Replace),
         |rows, to| {
             delete(
                 to,
@@ -64,6 +71,12 @@ impl Rows {
             .chain(steps)
             .chain(revisions.map(move |name| raise_revision(backend, name)))
     }
+}
+
+/// What visitors did before their first link becomes their lead's.
+fn adopt(backend: DbBackend, table: &str, rows: &Rows) -> Option<Statement> {
+    let adoptions = &rows.adoptions;
+    (!adoptions.is_empty()).then(|| dialect::adopt(backend, table, to_json(adoptions)))
 }
 
 fn company_terms(rows: &Rows) -> Vec<rows::company_terms::Model> {

@@ -20,7 +20,6 @@ use crate::edge::http::problem::{Code, Problem, ProblemView};
 use crate::edge::http::query::Query;
 use crate::edge::http::reply::{Answer, Rendered, Reply};
 use crate::edge::http::services::Services;
-use crate::leads::actions::judged;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -137,12 +136,11 @@ async fn confirm_consent(ctx: Ctx<Public>, sent: Sent) -> Reply<Rendered> {
     let Some(link) = store::leads::consent::find_link(&tx, &hash).await? else {
         return gone();
     };
-    let Ok(mut changes) = confirm(&mut world, &link, ctx.act()) else {
+    let Ok(changes) = confirm(&mut world, &link, ctx.act()) else {
         return gone();
     };
     if !changes.is_empty() {
-        changes.extend(judged(&mut world, link.lead_id, ctx.act()));
-        store::write(&tx, &changes).await?;
+        store::settle(&tx, &mut world, ctx.act(), changes).await?;
         store::leads::consent::use_link(&tx, &hash).await?;
     }
     let answer = if wants_page(ctx.request()) {

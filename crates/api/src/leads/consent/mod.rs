@@ -17,7 +17,7 @@ pub use page::wants_page;
 use self::body::ConsentWrite;
 use self::view::{ConsentsView, LinkView, contacts};
 use super::LeadPath;
-use super::actions::{denied, judged};
+use crate::access::denied;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::edge::crypto::secret::ConsentToken;
 use crate::edge::ctx::{Ctx, hex};
@@ -83,9 +83,7 @@ async fn record_consent(
     let tx = ctx.begin().await?;
     let mut world = store::leads::world_for_consent(&tx, [lead_id]).await?;
     let changes = consent::state(&mut world, lead_id, body.0.into(), ctx.act());
-    let mut changes = changes.map_err(refused)?;
-    changes.extend(judged(&mut world, lead_id, ctx.act()));
-    store::write(&tx, &changes).await?;
+    store::settle(&tx, &mut world, ctx.act(), changes.map_err(refused)?).await?;
     let standings = store::leads::consent::standing(&tx, lead_id).await?;
     let history = store::leads::consent::history(&tx, lead_id).await?;
     let view = ConsentsView::of(contacts(&standings, &tx.rules().consent), history);
@@ -110,11 +108,11 @@ async fn create_confirmation(ctx: Ctx<LeadsWrite>, path: Path<PurposePath>) -> R
     let token = ConsentToken::generate();
     let address = format!("{}/v1/consents/confirm", crate::capture::reached_at(&ctx));
     let tx = ctx.begin().await?;
-    let world = store::leads::world_for_consent(&tx, [lead_id]).await?;
+    let mut world = store::leads::world_for_consent(&tx, [lead_id]).await?;
     let issued = consent::issue(&world, lead_id, &purpose, ctx.act());
     let (confirmation, change) = issued.map_err(refused)?;
     store::leads::consent::add_link(&tx, &confirmation, hex(&token.hash())).await?;
-    store::write(&tx, &[change]).await?;
+    store::settle(&tx, &mut world, ctx.act(), Some(change)).await?;
     let view = LinkView {
         confirm_url: Some(format!("{address}?token={}", token.reveal())),
         token: Some(token.reveal().to_owned()),

@@ -8,8 +8,10 @@ mod run;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use tandem_domain::judge::{self, Rule};
 
 /// One record of every lead for marketing and sales.
 #[derive(Debug, Parser)]
@@ -79,12 +81,17 @@ enum Admin {
 
 /// Run the program.
 pub fn run() -> ExitCode {
+    run_judging(judge::rules())
+}
+
+/// [`run`], where a server judges leads by these rules.
+pub fn run_judging(rules: Vec<Arc<dyn Rule>>) -> ExitCode {
     let arguments = Arguments::parse();
     let file = arguments
         .config
         .or_else(|| std::env::var_os("TANDEM_CONFIG").map(PathBuf::from));
     let done = match arguments.command.unwrap_or(Command::Serve) {
-        Command::Serve => run::serve(file),
+        Command::Serve => run::serve(file, rules),
         Command::Work => run::work(file),
         Command::Migrate => run::migrate(file),
         Command::Openapi { output } => run::openapi(output),

@@ -3,9 +3,11 @@
 use std::io::{IsTerminal, Read as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use actix_web::web;
 use tandem_domain::instant::Timestamp;
+use tandem_domain::judge::Rule;
 
 use super::demo;
 use crate::access;
@@ -87,7 +89,7 @@ fn passwords() -> Passwords {
 }
 
 /// Serve until told to stop.
-pub fn serve(file: Option<PathBuf>) -> Result<(), Failure> {
+pub fn serve(file: Option<PathBuf>, rules: Vec<Arc<dyn Rule>>) -> Result<(), Failure> {
     let ground = ground(file, true)?;
     runtime()?.block_on(async {
         let address = ground.config.listen;
@@ -97,6 +99,7 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), Failure> {
             TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))
         });
         let options = Options {
+            rules,
             config: ground.config.clone(),
             ambient: Ambient::system(),
             master: ground.master.clone(),

@@ -5,11 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tandem_domain::act::Act;
-use tandem_domain::change::Change;
 use tandem_domain::id::LeadId;
-use tandem_domain::judge::{Rulebook, judge};
 use tandem_domain::leads::identity::Key;
 use tandem_domain::leads::save::{self, OnConflict, Statement};
+use tandem_domain::settle::Unsettled;
 use tandem_domain::world::World;
 use tandem_store as store;
 use tandem_store::{StoreError, Tx};
@@ -24,19 +23,20 @@ pub(super) struct Leads {
     by_id: BTreeSet<LeadId>,
 }
 
-/// The leads that an unknown e-mail made.
-#[derive(Default)]
-pub(super) struct Made<'a> {
-    /// Which.
-    pub(super) fresh: BTreeSet<LeadId>,
-    /// What is to be written of them.
-    pub(super) changes: Vec<(&'a Act, Vec<Change>)>,
-    /// The hashes of events that asked for a lead, but were told before.
+/// The leads that unknown e-mails create.
+pub(super) struct Created {
+    /// The facts that they were decided on, with what was decided.
+    pub(super) world: World,
+    /// What each item did so far.
+    pub(super) done: Vec<Unsettled>,
+    /// The hashes of events that asked for a lead, but were reported before.
     pub(super) told: BTreeSet<Uuid>,
 }
 
-/// A lead that is to be made of an e-mail.
+/// A lead that is to be created of an e-mail.
 struct Wanted<'a> {
+    /// The place of the item that asks for it.
+    place: usize,
     act: &'a Act,
     key: Key,
     said: Statement,
@@ -76,40 +76,39 @@ impl Leads {
         self.by_key.values().chain(&self.by_id).copied()
     }
 
-    /// Make leads of the e-mails that nobody has, where the caller asks for it and the event is news.
-    pub(super) async fn make<'a>(&mut self, tx: &Tx, items: &[&'a Item]) -> Result<Made<'a>, StoreError> {
-        let mut made = Made::default();
+    /// Create leads of the e-mails that nobody has, where the caller asks for it and the event is news.
+    pub(super) async fn create(&mut self, tx: &Tx, items: &[&Item]) -> Result<Created, StoreError> {
         let mut wanted = self.wanted(items);
-        if wanted.is_empty() {
-            return Ok(made);
-        }
         let hashes: BTreeSet<Uuid> = wanted.iter().filter_map(|one| one.hash).collect();
-        made.told = store::tracking::told_before(tx, &hashes).await?;
-        wanted.retain(|one| one.hash.is_none_or(|hash| !made.told.contains(&hash)));
+        let told = store::tracking::told_before(tx, &hashes).await?;
+        wanted.retain(|one| one.hash.is_none_or(|hash| !told.contains(&hash)));
         let mut named = BTreeSet::new();
         wanted.retain(|one| named.insert(one.key.clone()));
-        if wanted.is_empty() {
-            return Ok(made);
-        }
-
-        let said: Vec<&Statement> = wanted.iter().map(|one| &one.said).collect();
-        let mut world = facts(tx, &said).await?;
-        let rulebook = Rulebook {
-            agreement: &tx.rules().agreement,
+        let mut created = Created {
+            world: store::leads::empty_world(tx),
+            done: items.iter().map(|_| Unsettled::default()).collect(),
+            told,
         };
-        for Wanted { act, key, said, .. } in &wanted {
-            let saved = save::upsert(&mut world, said, OnConflict::FollowEmail, act);
-            // Who may not make leads tells of an unknown one.
-            let Ok(saved) = saved else { continue };
-            let mut changes = saved.changes;
-            changes.extend(judge(&mut world, saved.lead_id, &rulebook, act));
-            if saved.created {
-                made.fresh.insert(saved.lead_id);
-            }
-            self.by_key.insert(key.clone(), saved.lead_id);
-            made.changes.push((*act, changes));
+        if wanted.is_empty() {
+            return Ok(created);
         }
-        Ok(made)
+        let said: Vec<&Statement> = wanted.iter().map(|one| &one.said).collect();
+        created.world = facts(tx, &said).await?;
+        for Wanted {
+            place,
+            act,
+            key,
+            said,
+            ..
+        } in &wanted
+        {
+            let saved = save::upsert(&mut created.world, said, OnConflict::FollowEmail, act);
+            // Who may not create leads reports events of an unknown one.
+            let Ok(saved) = saved else { continue };
+            self.by_key.insert(key.clone(), saved.lead_id);
+            created.done[*place].extend(saved.changes);
+        }
+        Ok(created)
     }
 
     /// The leads that events ask for, as far as this batch tells: an event that it tells twice asks once.
@@ -118,7 +117,7 @@ impl Leads {
         if !items.iter().any(|item| item.makes_leads) {
             return wanted;
         }
-        for item in items.iter().copied() {
+        for (place, item) in items.iter().copied().enumerate() {
             for arrival in &item.events {
                 let is_known = self.knows(&arrival.who);
                 let email = match &arrival.who {
@@ -135,6 +134,7 @@ impl Leads {
                         ..Statement::default()
                     };
                     wanted.push(Wanted {
+                        place,
                         act: &item.act,
                         key,
                         said,

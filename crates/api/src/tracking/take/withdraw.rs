@@ -2,37 +2,42 @@
 
 use tandem_domain::access::Actor;
 use tandem_domain::act::Act;
+use tandem_domain::change::Change;
 use tandem_domain::id::LeadId;
 use tandem_domain::leads::consent::{self, StateConsent};
-use tandem_domain::tracking::events::Event;
-use tandem_store as store;
-use tandem_store::tracking::Visitors;
-use tandem_store::{StoreError, Tx};
+use tandem_domain::settle::Unsettled;
+use tandem_domain::tracking::change::TrackingChange;
+use tandem_domain::world::World;
+use tandem_store::{self as store, StoreError, Tx};
 
-/// Whoever unsubscribed, or whose address takes no mail, agrees no more. Only servers are believed: what a page tells,
-/// anybody can. Who may not write the lead tells of an event alone.
+/// Who unsubscribed, or whose address takes no mail, agrees no more. Only servers are believed: what a page reports,
+/// anybody can. Who may not write the lead reports an event alone.
 pub(super) async fn withdraw(
     tx: &Tx,
-    arrived: &[(&Act, Event)],
-    visitors: &Visitors,
+    world: &mut World,
+    items: &mut [(&Act, Unsettled)],
 ) -> Result<(), StoreError> {
-    let said: Vec<(&Act, LeadId, StateConsent)> = arrived
-        .iter()
-        .filter(|(act, _)| !matches!(act.by, Actor::System(_)))
-        .filter_map(|(act, event)| {
+    let said: Vec<Vec<(LeadId, StateConsent)>> = items.iter().map(|(act, done)| said(act, done)).collect();
+    let leads = said.iter().flatten().map(|(lead_id, _)| *lead_id).collect();
+    store::leads::add_for_consent(tx, world, leads).await?;
+    for ((act, done), said) in items.iter_mut().zip(said) {
+        for (lead_id, said) in said {
+            done.extend(consent::state(world, lead_id, said, act).into_iter().flatten());
+        }
+    }
+    Ok(())
+}
+
+fn said(act: &Act, done: &Unsettled) -> Vec<(LeadId, StateConsent)> {
+    if matches!(act.by, Actor::System(_)) {
+        return vec![];
+    }
+    let said = done.iter().filter_map(|change| match change {
+        Change::Tracking(TrackingChange::EventRecorded(event)) => {
             let said = StateConsent::of_event(event.kind.name(), &event.properties, event.occurred_at)?;
-            Some((*act, visitors.owner(event)?, said))
-        })
-        .collect();
-    if said.is_empty() {
-        return Ok(());
-    }
-    let mut world = store::leads::world_for_consent(tx, said.iter().map(|(_, lead_id, _)| *lead_id)).await?;
-    let mut changes = vec![];
-    for (act, lead_id, said) in said {
-        let made = consent::state(&mut world, lead_id, said, act);
-        let Ok(made) = made else { continue };
-        changes.push((act, made));
-    }
-    store::write_all(tx, &changes).await
+            Some((event.lead_id?, said))
+        }
+        _ => None,
+    });
+    said.collect()
 }

@@ -53,6 +53,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
             }
         }
     }
+    taken.world = Some(world);
     Ok(taken)
 }
 

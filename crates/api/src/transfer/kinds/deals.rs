@@ -84,7 +84,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
             Err(refused) => taken.reject(row, &faults_of(refused)),
         }
     }
-    taken.suggest(tx, &world).await?;
+    taken.suggest(tx, world).await?;
     Ok(taken)
 }
 

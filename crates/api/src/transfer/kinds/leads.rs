@@ -49,12 +49,11 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                 let owned =
                     owner.and_then(|owner| history::own(&mut world, saved.lead_id, owner, ground.now));
                 saved.changes.extend(owned);
-                saved.changes.extend(ground.judged(tx, &mut world, saved.lead_id));
                 taken.count(saved.created, saved.changes);
             }
         }
     }
-    taken.suggest(tx, &world).await?;
+    taken.suggest(tx, world).await?;
     Ok(taken)
 }
 

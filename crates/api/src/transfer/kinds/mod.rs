@@ -12,9 +12,9 @@ use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::LeadId;
 use tandem_domain::instant::Timestamp;
-use tandem_domain::judge::{Rulebook, judge};
 use tandem_domain::leads::identity::{Email, external_key};
 use tandem_domain::leads::save::{Refused, Statement};
+use tandem_domain::settle::Unsettled;
 use tandem_domain::transfer::history::Warning;
 use tandem_domain::transfer::values::{Plan, Values};
 use tandem_domain::transfer::{ACTOR, Import, ImportKind, ImportMode, Progress};
@@ -46,8 +46,10 @@ pub struct Ground<'a> {
 /// What became of a batch.
 #[derive(Debug, Default)]
 pub struct Taken {
-    /// What happened.
-    pub changes: Vec<Change>,
+    /// What happened, row by row.
+    pub items: Vec<Unsettled>,
+    /// The facts that it was decided on, with what was decided.
+    pub world: Option<World>,
     /// What became of its rows, counted.
     pub progress: Progress,
     /// The rows that somebody should look at.
@@ -102,18 +104,6 @@ impl Ground<'_> {
         }
         good
     }
-
-    /// What follows by rule of what is news; of history nothing follows.
-    fn judged(&self, tx: &Tx, world: &mut World, lead_id: LeadId) -> Vec<Change> {
-        if self.is_history() {
-            return vec![];
-        }
-        let agreement = world.agreement.clone();
-        let rules = Rulebook {
-            agreement: &agreement,
-        };
-        judge(world, lead_id, &rules, tx.act())
-    }
 }
 
 impl Taken {
@@ -131,9 +121,10 @@ impl Taken {
     }
 
     /// Suggest as duplicates what refused rows name as one.
-    async fn suggest(&mut self, tx: &Tx, world: &World) -> Result<(), StoreError> {
-        let suggested = duplicates::of_refused(tx, world, &self.conflicts).await?;
-        self.changes.extend(suggested);
+    async fn suggest(&mut self, tx: &Tx, world: World) -> Result<(), StoreError> {
+        let suggested = duplicates::of_refused(tx, &world, &self.conflicts).await?;
+        self.items.push(suggested.into());
+        self.world = Some(world);
         Ok(())
     }
 
@@ -196,7 +187,7 @@ impl Taken {
             (false, true) => &mut self.progress.unchanged,
         };
         *place += 1;
-        self.changes.extend(changes);
+        self.items.push(changes.into());
     }
 }
 

@@ -56,7 +56,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
         changes.extend(owner.and_then(|owner| history::own(&mut world, lead_id, owner, ground.now)));
         taken.count(is_new, changes);
     }
-    taken.suggest(tx, &world).await?;
+    taken.suggest(tx, world).await?;
     Ok(taken)
 }
 

@@ -8,10 +8,7 @@ use crate::deals::pipelines::{self, EditPipeline, PipelineStage};
 #[test]
 fn who_may_is_the_owner_or_a_sales_manager() {
     let mut story = Story::begin();
-    let (rep, other) = (
-        someone(Role::Sales, &mut story.ids),
-        someone(Role::Sales, &mut story.ids),
-    );
+    let (rep, other) = (someone(Role::Sales, &story.ids), someone(Role::Sales, &story.ids));
     let lead = story.lead(Stage::Sql);
     let asked = OpenDeal {
         name: "x".into(),
@@ -27,9 +24,9 @@ fn who_may_is_the_owner_or_a_sales_manager() {
         (Role::Revops, Denied::WrongRole),
         (Role::Viewer, Denied::WrongRole),
     ] {
-        let mut ids = Ids::new(Timestamp::from_millis(1), 9);
+        let ids = Ids::new(Timestamp::from_millis(1), 9);
         assert_eq!(
-            try_open(&someone(role, &mut ids)).err(),
+            try_open(&someone(role, &ids)).err(),
             Some(Refused::Denied(denied))
         );
     }

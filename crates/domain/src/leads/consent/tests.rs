@@ -81,15 +81,15 @@ fn why(allowed: bool, why: ContactReason, since: Timestamp) -> MayContact {
 
 #[test]
 fn the_newest_statement_of_a_purpose_counts() {
-    let mut ids = Ids::new(NOW, 0);
-    let (mut world, lead, actor) = given(&mut ids);
+    let ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&ids);
     assert_eq!(stands(&world, lead, "calls").why, ContactReason::NeverAsked);
 
     let granted = state(
         &mut world,
         lead,
         says("calls", true),
-        &Act::test(&actor, later(5), &mut ids),
+        &Act::test(&actor, later(5), &ids),
     )
     .unwrap();
     assert_eq!(
@@ -102,7 +102,7 @@ fn the_newest_statement_of_a_purpose_counts() {
         stated_at: Some(later(2)),
         ..says("calls", false)
     };
-    state(&mut world, lead, late, &Act::test(&actor, later(9), &mut ids)).unwrap();
+    state(&mut world, lead, late, &Act::test(&actor, later(9), &ids)).unwrap();
     assert!(
         stands(&world, lead, "calls").allowed,
         "what was said before comes before"
@@ -111,7 +111,7 @@ fn the_newest_statement_of_a_purpose_counts() {
         &mut world,
         lead,
         says("calls", false),
-        &Act::test(&actor, later(9), &mut ids),
+        &Act::test(&actor, later(9), &ids),
     )
     .unwrap();
     assert_eq!(
@@ -137,20 +137,20 @@ fn the_newest_statement_of_a_purpose_counts() {
 
 #[test]
 fn what_is_said_now_comes_after_what_another_clock_said() {
-    let mut ids = Ids::new(NOW, 0);
-    let (mut world, lead, actor) = given(&mut ids);
+    let ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&ids);
     state(
         &mut world,
         lead,
         says("calls", true),
-        &Act::test(&actor, later(2000), &mut ids),
+        &Act::test(&actor, later(2000), &ids),
     )
     .unwrap();
     state(
         &mut world,
         lead,
         says("calls", false),
-        &Act::test(&actor, later(5), &mut ids),
+        &Act::test(&actor, later(5), &ids),
     )
     .unwrap();
     assert_eq!(
@@ -161,20 +161,20 @@ fn what_is_said_now_comes_after_what_another_clock_said() {
 
 #[test]
 fn a_future_instant_counts_as_now() {
-    let mut ids = Ids::new(NOW, 0);
-    let (mut world, lead, actor) = given(&mut ids);
+    let ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&ids);
     let ahead = StateConsent {
         stated_at: Some(later(DAY)),
         ..says("calls", true)
     };
-    state(&mut world, lead, ahead, &Act::test(&actor, later(5), &mut ids)).unwrap();
+    state(&mut world, lead, ahead, &Act::test(&actor, later(5), &ids)).unwrap();
     assert_eq!(stands(&world, lead, "calls").since, Some(later(5)));
 }
 
 #[test]
 fn double_opt_in_counts_once_confirmed() {
-    let mut ids = Ids::new(NOW, 0);
-    let (mut world, lead, actor) = given(&mut ids);
+    let ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&ids);
     assert_eq!(
         issue(&world, lead, "news", &Act::test(&actor, NOW, &Ids::new(NOW, 9))).unwrap_err(),
         Refused::NotGranted
@@ -183,7 +183,7 @@ fn double_opt_in_counts_once_confirmed() {
         &mut world,
         lead,
         says("news", true),
-        &Act::test(&actor, later(1), &mut ids),
+        &Act::test(&actor, later(1), &ids),
     )
     .unwrap();
     assert_eq!(
@@ -200,7 +200,7 @@ fn double_opt_in_counts_once_confirmed() {
     .unwrap();
     assert_eq!(link.expires_at, later(2 + 7 * DAY));
     assert_eq!(change.entry().unwrap().kind, "consent.link_issued");
-    let changes = confirm(&mut world, &link, &Act::test(&actor, later(3), &mut ids)).unwrap();
+    let changes = confirm(&mut world, &link, &Act::test(&actor, later(3), &ids)).unwrap();
     assert_eq!(changes[0].entry().unwrap().kind, "consent.confirmed");
     assert_eq!(
         stands(&world, lead, "news"),
@@ -208,7 +208,7 @@ fn double_opt_in_counts_once_confirmed() {
     );
     link.used_at = Some(later(3));
     assert_eq!(
-        confirm(&mut world, &link, &Act::test(&actor, later(30 * DAY), &mut ids)),
+        confirm(&mut world, &link, &Act::test(&actor, later(30 * DAY), &ids)),
         Ok(vec![]),
         "the same link again"
     );
@@ -227,7 +227,7 @@ fn double_opt_in_counts_once_confirmed() {
         &mut world,
         lead,
         says("news", true),
-        &Act::test(&actor, later(5), &mut ids),
+        &Act::test(&actor, later(5), &ids),
     )
     .unwrap();
     assert!(
@@ -238,14 +238,14 @@ fn double_opt_in_counts_once_confirmed() {
         &mut world,
         lead,
         says("news", false),
-        &Act::test(&actor, later(6), &mut ids),
+        &Act::test(&actor, later(6), &ids),
     )
     .unwrap();
     state(
         &mut world,
         lead,
         says("news", true),
-        &Act::test(&actor, later(7), &mut ids),
+        &Act::test(&actor, later(7), &ids),
     )
     .unwrap();
     assert_eq!(
@@ -254,7 +254,7 @@ fn double_opt_in_counts_once_confirmed() {
         "but after a withdrawal"
     );
     assert_eq!(
-        confirm(&mut world, &link, &Act::test(&actor, later(8), &mut ids)),
+        confirm(&mut world, &link, &Act::test(&actor, later(8), &ids)),
         Err(NotConfirmed),
         "by a new link"
     );
@@ -262,23 +262,23 @@ fn double_opt_in_counts_once_confirmed() {
 
 #[test]
 fn a_link_is_good_until_its_end() {
-    let mut ids = Ids::new(NOW, 0);
-    let (mut world, lead, actor) = given(&mut ids);
+    let ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&ids);
     state(
         &mut world,
         lead,
         says("news", true),
-        &Act::test(&actor, NOW, &mut ids),
+        &Act::test(&actor, NOW, &ids),
     )
     .unwrap();
     let (link, _) = issue(&world, lead, "news", &Act::test(&actor, NOW, &Ids::new(NOW, 9))).unwrap();
     assert_eq!(
-        confirm(&mut world, &link, &Act::test(&actor, link.expires_at, &mut ids)),
+        confirm(&mut world, &link, &Act::test(&actor, link.expires_at, &ids)),
         Err(NotConfirmed)
     );
     let just = link.expires_at.plus_millis(-1);
     assert_eq!(
-        confirm(&mut world, &link, &Act::test(&actor, just, &mut ids))
+        confirm(&mut world, &link, &Act::test(&actor, just, &ids))
             .unwrap()
             .len(),
         1
@@ -287,7 +287,7 @@ fn a_link_is_good_until_its_end() {
 
 #[test]
 fn an_event_ends_the_purpose_that_it_names() {
-    let mut ids = Ids::new(NOW, 0);
+    let ids = Ids::new(NOW, 0);
     use ContactReason::{Bounced, Complained, Unsubscribed};
     for (kind, properties, purpose, expected) in [
         ("email_unsubscribe", json!({}), MARKETING_EMAIL, Unsubscribed),
@@ -323,15 +323,9 @@ fn an_event_ends_the_purpose_that_it_names() {
             Bounced,
         ),
     ] {
-        let (mut world, lead, actor) = given(&mut ids);
+        let (mut world, lead, actor) = given(&ids);
         let said = StateConsent::of_event(kind, properties.as_object().unwrap(), NOW).unwrap();
-        let changes = record(
-            &mut world,
-            lead,
-            [said],
-            None,
-            &Act::test(&actor, later(1), &mut ids),
-        );
+        let changes = record(&mut world, lead, [said], None, &Act::test(&actor, later(1), &ids));
         let Change::Lead(LeadChange::ConsentStated { statement, .. }) = &changes[0] else {
             panic!("{changes:?}")
         };
@@ -356,21 +350,15 @@ fn an_event_ends_the_purpose_that_it_names() {
 
 #[test]
 fn the_same_upsert_twice_leaves_one_statement() {
-    let mut ids = Ids::new(NOW, 0);
-    let (mut world, _, actor) = given(&mut ids);
+    let ids = Ids::new(NOW, 0);
+    let (mut world, _, actor) = given(&ids);
     let dated = StateConsent {
         stated_at: Some(later(-DAY)),
         ..says("calls", true)
     };
     let said = about("ada@example.com", vec![dated, says("news", true)]);
     let mut put = |said: &Statement, at| {
-        let saved = upsert(
-            &mut world,
-            said,
-            OnConflict::Refuse,
-            &Act::test(&actor, at, &mut ids),
-        )
-        .unwrap();
+        let saved = upsert(&mut world, said, OnConflict::Refuse, &Act::test(&actor, at, &ids)).unwrap();
         saved.changes.len()
     };
     assert_eq!(put(&said, later(1)), 2);
@@ -381,10 +369,10 @@ fn the_same_upsert_twice_leaves_one_statement() {
 
 #[test]
 fn a_system_that_repeats_itself_does_not_grant_what_was_withdrawn() {
-    let mut ids = Ids::new(NOW, 0);
-    let (mut world, lead, actor) = given(&mut ids);
-    let mut put = |world: &mut World, said: &Statement, at| {
-        let saved = upsert(world, said, OnConflict::Refuse, &Act::test(&actor, at, &mut ids)).unwrap();
+    let ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&ids);
+    let put = |world: &mut World, said: &Statement, at| {
+        let saved = upsert(world, said, OnConflict::Refuse, &Act::test(&actor, at, &ids)).unwrap();
         let kinds = saved.changes.iter().map(|change| change.entry().unwrap().kind);
         kinds.collect::<Vec<_>>()
     };
@@ -462,8 +450,8 @@ fn a_system_that_repeats_itself_does_not_grant_what_was_withdrawn() {
 
 #[test]
 fn only_who_may_write_the_lead_states_its_consent() {
-    let mut ids = Ids::new(NOW, 0);
-    let (mut world, lead, _) = given(&mut ids);
+    let ids = Ids::new(NOW, 0);
+    let (mut world, lead, _) = given(&ids);
     let person = |role, ids: &Ids| {
         Actor::User(Person {
             id: ids.next(),
@@ -474,20 +462,20 @@ fn only_who_may_write_the_lead_states_its_consent() {
     };
     let owner: crate::id::UserId = ids.next();
     world.leads.get_mut(&lead).unwrap().owner_id = Some(owner);
-    let sales = person(Role::Sales, &mut ids);
+    let sales = person(Role::Sales, &ids);
     let refused = state(
         &mut world,
         lead,
         says("news", true),
-        &Act::test(&sales, NOW, &mut ids),
+        &Act::test(&sales, NOW, &ids),
     );
     assert_eq!(refused, Err(Refused::Denied(Denied::NotOwner)));
-    let marketing = person(Role::Marketing, &mut ids);
+    let marketing = person(Role::Marketing, &ids);
     state(
         &mut world,
         lead,
         says("news", true),
-        &Act::test(&marketing, NOW, &mut ids),
+        &Act::test(&marketing, NOW, &ids),
     )
     .unwrap();
     assert_eq!(
@@ -500,7 +488,7 @@ fn only_who_may_write_the_lead_states_its_consent() {
             &mut world,
             nobody,
             says("news", true),
-            &Act::test(&marketing, NOW, &mut ids)
+            &Act::test(&marketing, NOW, &ids)
         ),
         Err(Refused::NoSuchLead)
     );
@@ -508,13 +496,12 @@ fn only_who_may_write_the_lead_states_its_consent() {
 
 #[test]
 fn a_purpose_lends_its_legal_basis() {
-    let mut ids = Ids::new(NOW, 0);
-    let (mut world, lead, actor) = given(&mut ids);
+    let ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&ids);
     let mut calls = purpose("calls", false);
     calls.legal_basis_default = Some(LegalBasis::LegitimateInterests);
     world.consent_purposes = std::sync::Arc::new(vec![calls]);
-    let mut basis = |said| match &state(&mut world, lead, said, &Act::test(&actor, NOW, &mut ids)).unwrap()[..]
-    {
+    let mut basis = |said| match &state(&mut world, lead, said, &Act::test(&actor, NOW, &ids)).unwrap()[..] {
         [Change::Lead(LeadChange::ConsentStated { statement, .. })] => statement.legal_basis,
         other => panic!("{other:?}"),
     };
@@ -613,11 +600,11 @@ proptest! {
     #[test]
     fn what_is_kept_in_another_order_stands_the_same(order in Just((0..6_usize).collect::<Vec<_>>()).prop_shuffle(), times in proptest::collection::vec(0..4_i64, 6)) {
         let told = |order: &[usize]| {
-            let mut ids = Ids::new(NOW, 0);
-            let (mut world, lead, actor) = given(&mut ids);
+            let ids = Ids::new(NOW, 0);
+            let (mut world, lead, actor) = given(&ids);
             for n in order {
                 let said = StateConsent { stated_at: Some(later(times[*n])), ..says("calls", n % 2 == 0) };
-                state(&mut world, lead, said, &Act::test(&actor, later(100), &mut ids)).unwrap();
+                state(&mut world, lead, said, &Act::test(&actor, later(100), &ids)).unwrap();
             }
             stands(&world, lead, "calls")
         };

@@ -53,6 +53,7 @@ fn lead(ids: &Ids, name: &str, company: Option<CompanyId>, emails: &[&str], phon
         last_touch: None,
         last_non_direct_touch: None,
         lead_touch: None,
+        last_activity_at: None,
         archived_at: None,
         created_at: NOW,
         updated_at: NOW,
@@ -74,7 +75,7 @@ fn reasons(one: Lead, other: Lead) -> Vec<Reason> {
 
 #[test]
 fn what_two_leads_share_speaks_for_one_person() {
-    let ids = &mut Ids::new(NOW, 0);
+    let ids = &Ids::new(NOW, 0);
     let (acme, other) = (Some(ids.next()), Some(ids.next()));
     use Reason::*;
     for (one, two, expected) in [
@@ -174,7 +175,7 @@ fn what_two_leads_share_speaks_for_one_person() {
 
 #[test]
 fn a_switchboard_makes_nobody_one_person() {
-    let ids = &mut Ids::new(NOW, 0);
+    let ids = &Ids::new(NOW, 0);
     let leads: Vec<Lead> = (0..6)
         .map(|_| lead(ids, "", None, &[], &["+3902123456"]))
         .collect();
@@ -189,7 +190,7 @@ fn a_switchboard_makes_nobody_one_person() {
 
 #[test]
 fn a_name_that_fills_a_company_makes_nobody_one_person() {
-    let ids = &mut Ids::new(NOW, 0);
+    let ids = &Ids::new(NOW, 0);
     let firm = Some(ids.next());
     let leads: Vec<Lead> = (0..=MOST_NAMESAKES)
         .map(|_| lead(ids, "Test Test", firm, &[], &[]))
@@ -201,7 +202,7 @@ fn a_name_that_fills_a_company_makes_nobody_one_person() {
 
 #[test]
 fn a_name_before_the_at_that_very_many_share_makes_nobody_one_person() {
-    let ids = &mut Ids::new(NOW, 0);
+    let ids = &Ids::new(NOW, 0);
     let mut leads: Vec<Lead> = (2..MOST_ALIKE)
         .map(|n| lead(ids, "", None, &[&format!("john@firm-of-{n}-people.example")], &[]))
         .collect();
@@ -232,7 +233,7 @@ fn more_reasons_make_it_more_likely_and_never_certain() {
 
 #[test]
 fn a_suggestion_follows_the_leads_until_somebody_dismisses_it() {
-    let ids = &mut Ids::new(NOW, 0);
+    let ids = &Ids::new(NOW, 0);
     let leads = (ids.next(), ids.next());
     let because = |reason| Found::from([(leads, BTreeSet::from([reason]))]);
     let only = |changes: Vec<Change>| match <[Change; 1]>::try_from(changes) {
@@ -309,7 +310,7 @@ fn a_suggestion_follows_the_leads_until_somebody_dismisses_it() {
 
 #[test]
 fn leads_that_a_refused_statement_names_stay_suggested() {
-    let ids = &mut Ids::new(NOW, 0);
+    let ids = &Ids::new(NOW, 0);
     let mut world = World::provisional();
     let leads: Vec<LeadId> = (0..4)
         .map(|n| {
@@ -341,7 +342,7 @@ fn leads_that_a_refused_statement_names_stay_suggested() {
 
     let nobody = BTreeSet::new();
     let compared = |known: &Duplicate, away: &BTreeSet<LeadId>, found| {
-        settle(vec![known.clone()], found, away, NOW, &mut Ids::new(NOW, 1))
+        settle(vec![known.clone()], found, away, NOW, &Ids::new(NOW, 1))
     };
     assert_eq!(
         compared(first, &nobody, Found::new()),

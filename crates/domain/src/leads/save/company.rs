@@ -178,23 +178,16 @@ mod tests {
 
     #[test]
     fn a_company_that_is_named_again_stays_away() {
-        let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-        let (mia, rev) = (user(Role::Marketing, &mut ids), user(Role::Revops, &mut ids));
+        let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+        let (mia, rev) = (user(Role::Marketing, &ids), user(Role::Revops, &ids));
         let named = |industry: &str| CompanyStatement {
             domain: Domain::parse("example.com").ok(),
             text: BTreeMap::from([(CompanyField::Industry, Some(industry.to_owned()))]),
             ..CompanyStatement::default()
         };
-        let mut say = |world: &mut World, said: &CompanyStatement, millis| {
+        let say = |world: &mut World, said: &CompanyStatement, millis| {
             let known = find_company(world, said, None);
-            save_company(
-                world,
-                known,
-                said,
-                at(millis),
-                &Act::test(&mia, at(millis), &mut ids),
-            )
-            .unwrap()
+            save_company(world, known, said, at(millis), &Act::test(&mia, at(millis), &ids)).unwrap()
         };
         let (id, _) = say(&mut world, &named("retail"), 0);
 

@@ -17,7 +17,7 @@ use crate::journal::Facts;
 use crate::leads::change::LeadChange;
 use crate::leads::fields::{About, LeadField, Source, is_empty};
 use crate::leads::identity::{Domain, Identifier, Key, Kind, email_key, external_key, phone_key};
-use crate::leads::{Lead, Touch};
+use crate::leads::{Lead, Touch, search};
 use crate::world::World;
 
 /// A lead in the making, with what has changed so far.
@@ -416,7 +416,10 @@ impl Draft {
             cycle.describe(&self.lead);
             (cycle.dimensions != before).then(|| cycle.clone())
         });
-        world.leads.insert(self.lead.id, self.lead.clone());
+        let known = world.leads.insert(self.lead.id, self.lead.clone());
+        let words = known.as_ref().map(search::lead_terms);
+        let has_other_words = words.is_none_or(|words| words != search::lead_terms(&self.lead));
+        let has_other_company = known.is_none_or(|known| known.company_id != self.lead.company_id);
         let (before, after) = (self.before, self.after);
         self.changes.insert(
             0,
@@ -425,6 +428,8 @@ impl Draft {
                 cycle,
                 before,
                 after,
+                has_other_words,
+                has_other_company,
             }),
         );
         self.changes

@@ -288,6 +288,7 @@ fn create(world: &mut World, said: &Statement, act: &Act) -> Result<Saved, Refus
         last_touch: None,
         last_non_direct_touch: None,
         lead_touch: None,
+        last_activity_at: None,
         archived_at: None,
         created_at: known_since,
         updated_at: act.now,

@@ -51,14 +51,14 @@ fn put(world: &mut World, said: &Statement, actor: &Actor, now: i64, ids: &Ids) 
 
 #[test]
 fn the_same_statement_twice_changes_nothing() {
-    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-    let partner = key(&mut ids);
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&ids);
     let said = Statement {
         external_ids: vec![("crm".into(), "7".into())],
         ..named("ada@example.com", "Ada")
     };
-    let first = put(&mut world, &said, &partner, 0, &mut ids).unwrap();
-    let second = put(&mut world, &said, &partner, 5, &mut ids).unwrap();
+    let first = put(&mut world, &said, &partner, 0, &ids).unwrap();
+    let second = put(&mut world, &said, &partner, 5, &ids).unwrap();
     assert!(first.created && !second.created);
     assert_eq!((first.lead_id, second.changes), (second.lead_id, vec![]));
     assert_eq!(world.leads[&first.lead_id].version, 1);
@@ -66,14 +66,14 @@ fn the_same_statement_twice_changes_nothing() {
 
 #[test]
 fn what_was_said_of_a_day_is_known_also_under_what_came_later() {
-    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-    let partner = key(&mut ids);
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&ids);
     let dated = |first: &str, day: i64| Statement {
         observed_at: Some(at(day)),
         ..named("ada@example.com", first)
     };
     let mut changed = |said: &Statement, now| {
-        let saved = put(&mut world, said, &partner, now, &mut ids).unwrap();
+        let saved = put(&mut world, said, &partner, now, &ids).unwrap();
         let shown = world.leads[&saved.lead_id].profile.get(LeadField::FirstName);
         (saved.changes.len(), shown.map(str::to_owned))
     };
@@ -95,10 +95,10 @@ fn what_was_said_of_a_day_is_known_also_under_what_came_later() {
 
 #[test]
 fn an_email_speaks_of_a_company_where_nobody_else_does() {
-    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-    let (partner, person) = (key(&mut ids), user(&mut ids));
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let (partner, person) = (key(&ids), user(&ids));
     let mut saved = |said: &Statement, actor: &Actor, now| {
-        let saved = put(&mut world, said, actor, now, &mut ids).unwrap();
+        let saved = put(&mut world, said, actor, now, &ids).unwrap();
         let company = world.leads[&saved.lead_id].company_id;
         let domain = company.map(|id| world.companies[&id].domain.clone());
         (domain, world.companies.len())
@@ -137,34 +137,34 @@ fn an_email_speaks_of_a_company_where_nobody_else_does() {
 
 #[test]
 fn who_was_taken_out_of_a_company_by_hand_stays_out() {
-    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-    let person = user(&mut ids);
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let person = user(&ids);
     let said = about("ada@firm.example");
-    let lead_id = put(&mut world, &said, &person, 0, &mut ids).unwrap().lead_id;
+    let lead_id = put(&mut world, &said, &person, 0, &ids).unwrap().lead_id;
     let stated = &world.statements[&(About::Lead(lead_id), "company_id".to_owned())];
     assert!(stated.by_hand.is_none(), "nobody typed it");
     let out = Edit {
         company: Some(None),
         ..Edit::default()
     };
-    edit(&mut world, lead_id, &out, &Act::test(&person, at(1), &mut ids)).unwrap();
+    edit(&mut world, lead_id, &out, &Act::test(&person, at(1), &ids)).unwrap();
     assert_eq!(world.leads[&lead_id].company_id, None);
-    for actor in [key(&mut ids), person] {
-        let again = put(&mut world, &said, &actor, 2, &mut ids).unwrap();
+    for actor in [key(&ids), person] {
+        let again = put(&mut world, &said, &actor, 2, &ids).unwrap();
         assert_eq!((again.changes, world.leads[&lead_id].company_id), (vec![], None));
     }
 }
 
 #[test]
 fn an_external_id_finds_the_lead_and_a_new_email_is_added() {
-    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-    let partner = key(&mut ids);
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&ids);
     let external = |email| Statement {
         external_ids: vec![("crm".into(), "7".into())],
         ..about(email)
     };
-    let first = put(&mut world, &external("ada@example.com"), &partner, 0, &mut ids).unwrap();
-    let second = put(&mut world, &external("ada@example.org"), &partner, 1, &mut ids).unwrap();
+    let first = put(&mut world, &external("ada@example.com"), &partner, 0, &ids).unwrap();
+    let second = put(&mut world, &external("ada@example.org"), &partner, 1, &ids).unwrap();
     assert_eq!(first.lead_id, second.lead_id);
     let lead = &world.leads[&first.lead_id];
     let emails: Vec<&str> = lead.of_kind(Kind::Email).map(|one| one.value.as_str()).collect();
@@ -176,12 +176,12 @@ fn an_external_id_finds_the_lead_and_a_new_email_is_added() {
 
 #[test]
 fn identifiers_of_two_leads_are_a_conflict_that_names_both() {
-    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-    let partner = key(&mut ids);
-    let a = put(&mut world, &about("a@example.com"), &partner, 0, &mut ids)
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&ids);
+    let a = put(&mut world, &about("a@example.com"), &partner, 0, &ids)
         .unwrap()
         .lead_id;
-    let b = put(&mut world, &about("b@example.com"), &partner, 0, &mut ids)
+    let b = put(&mut world, &about("b@example.com"), &partner, 0, &ids)
         .unwrap()
         .lead_id;
     let both = Statement {
@@ -191,46 +191,39 @@ fn identifiers_of_two_leads_are_a_conflict_that_names_both() {
     let mut named = vec![a, b];
     named.sort_unstable();
     assert_eq!(
-        put(&mut world, &both, &partner, 1, &mut ids),
+        put(&mut world, &both, &partner, 1, &ids),
         Err(Refused::IdentifiersConflict(named))
     );
 }
 
 #[test]
 fn a_phone_finds_a_lead_only_alone_and_only_if_nobody_shares_it() {
-    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-    let partner = key(&mut ids);
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&ids);
     let phone = Phone::parse("+39 02 1234567").unwrap();
     let call = Statement {
         phones: vec![phone.clone()],
         ..Statement::default()
     };
-    let a = put(&mut world, &call, &partner, 0, &mut ids).unwrap();
-    assert!(!put(&mut world, &call, &partner, 1, &mut ids).unwrap().created);
+    let a = put(&mut world, &call, &partner, 0, &ids).unwrap();
+    assert!(!put(&mut world, &call, &partner, 1, &ids).unwrap().created);
     let colleague = Statement {
         phones: vec![phone],
         ..about("b@example.com")
     };
-    let b = put(&mut world, &colleague, &partner, 2, &mut ids).unwrap();
+    let b = put(&mut world, &colleague, &partner, 2, &ids).unwrap();
     assert!(a.created && b.created && a.lead_id != b.lead_id);
-    assert!(put(&mut world, &call, &partner, 3, &mut ids).unwrap().created);
+    assert!(put(&mut world, &call, &partner, 3, &ids).unwrap().created);
 }
 
 #[test]
 fn what_a_user_typed_wins_over_what_a_partner_says_later() {
-    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-    let (partner, person) = (key(&mut ids), user(&mut ids));
-    let id = put(&mut world, &named("ada@example.com", "Ada"), &person, 0, &mut ids)
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let (partner, person) = (key(&ids), user(&ids));
+    let id = put(&mut world, &named("ada@example.com", "Ada"), &person, 0, &ids)
         .unwrap()
         .lead_id;
-    let later = put(
-        &mut world,
-        &named("ada@example.com", "Adele"),
-        &partner,
-        9,
-        &mut ids,
-    )
-    .unwrap();
+    let later = put(&mut world, &named("ada@example.com", "Adele"), &partner, 9, &ids).unwrap();
     assert_eq!(world.leads[&id].profile.get(LeadField::FirstName), Some("Ada"));
     assert!(
         matches!(later.changes[..], [Change::Lead(LeadChange::FieldStated(_))]),
@@ -240,16 +233,16 @@ fn what_a_user_typed_wins_over_what_a_partner_says_later() {
         text: BTreeMap::from([(LeadField::FirstName, None)]),
         ..about("ada@example.com")
     };
-    put(&mut world, &blank, &partner, 10, &mut ids).unwrap();
+    put(&mut world, &blank, &partner, 10, &ids).unwrap();
     assert_eq!(world.leads[&id].profile.get(LeadField::FirstName), Some("Ada"));
-    put(&mut world, &blank, &person, 11, &mut ids).unwrap();
+    put(&mut world, &blank, &person, 11, &ids).unwrap();
     assert_eq!(world.leads[&id].profile.get(LeadField::FirstName), None);
 }
 
 #[test]
 fn custom_fields_must_be_declared_and_fit() {
-    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-    let partner = key(&mut ids);
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&ids);
     let declared = CustomField {
         name: "seats".into(),
         label: "Seats".into(),
@@ -265,13 +258,13 @@ fn custom_fields_must_be_declared_and_fit() {
         (custom("nix", json!(1)), "unknown_field"),
         (custom("seats", json!("1")), "invalid_value"),
     ] {
-        let Err(Refused::Invalid(faults)) = put(&mut world, &said, &partner, 0, &mut ids) else {
+        let Err(Refused::Invalid(faults)) = put(&mut world, &said, &partner, 0, &ids) else {
             panic!()
         };
         assert_eq!(faults[0].code, code);
     }
     assert!(world.leads.is_empty());
-    let id = put(&mut world, &custom("seats", json!(3)), &partner, 0, &mut ids)
+    let id = put(&mut world, &custom("seats", json!(3)), &partner, 0, &ids)
         .unwrap()
         .lead_id;
     assert_eq!(world.leads[&id].profile.custom["seats"], json!(3));
@@ -279,8 +272,8 @@ fn custom_fields_must_be_declared_and_fit() {
 
 #[test]
 fn a_company_is_found_by_its_domain_and_shared() {
-    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-    let partner = key(&mut ids);
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&ids);
     let at_company = |email, name: &str| {
         let text = BTreeMap::from([(CompanyField::Name, Some(name.to_owned()))]);
         let company = CompanyStatement {
@@ -298,7 +291,7 @@ fn a_company_is_found_by_its_domain_and_shared() {
         &at_company("a@example.com", "Example"),
         &partner,
         0,
-        &mut ids,
+        &ids,
     )
     .unwrap()
     .lead_id;
@@ -307,7 +300,7 @@ fn a_company_is_found_by_its_domain_and_shared() {
         &at_company("b@example.com", "Example Ltd"),
         &partner,
         1,
-        &mut ids,
+        &ids,
     )
     .unwrap()
     .lead_id;
@@ -325,12 +318,12 @@ fn a_company_is_found_by_its_domain_and_shared() {
 
 #[test]
 fn a_patch_sets_the_primary_email_and_may_not_take_another_leads() {
-    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-    let person = user(&mut ids);
-    let a = put(&mut world, &about("a@example.com"), &person, 0, &mut ids)
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let person = user(&ids);
+    let a = put(&mut world, &about("a@example.com"), &person, 0, &ids)
         .unwrap()
         .lead_id;
-    let b = put(&mut world, &about("b@example.com"), &person, 0, &mut ids)
+    let b = put(&mut world, &about("b@example.com"), &person, 0, &ids)
         .unwrap()
         .lead_id;
     let primary = |email: &str| Edit {
@@ -341,7 +334,7 @@ fn a_patch_sets_the_primary_email_and_may_not_take_another_leads() {
         &mut world,
         a,
         &primary("b@example.com"),
-        &Act::test(&person, at(1), &mut ids),
+        &Act::test(&person, at(1), &ids),
     );
     let mut both = vec![a, b];
     both.sort_unstable();
@@ -350,7 +343,7 @@ fn a_patch_sets_the_primary_email_and_may_not_take_another_leads() {
         &mut world,
         a,
         &primary("c@example.com"),
-        &Act::test(&person, at(2), &mut ids),
+        &Act::test(&person, at(2), &ids),
     )
     .unwrap();
     let lead = &world.leads[&a];
@@ -363,46 +356,46 @@ fn a_patch_sets_the_primary_email_and_may_not_take_another_leads() {
         ..Edit::default()
     };
     assert_eq!(
-        edit(&mut world, a, &nobody, &Act::test(&person, at(3), &mut ids)),
+        edit(&mut world, a, &nobody, &Act::test(&person, at(3), &ids)),
         Err(Refused::NoIdentifier)
     );
 }
 
 #[test]
 fn a_lead_has_at_most_fifty_identifiers_of_a_kind_from_the_beginning() {
-    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-    let partner = key(&mut ids);
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&ids);
     let many = |n: usize| Statement {
         emails: (0..n)
             .map(|i| Email::parse(&format!("a{i}@example.com")).unwrap())
             .collect(),
         ..Statement::default()
     };
-    let refused = put(&mut world, &many(51), &partner, 0, &mut ids);
+    let refused = put(&mut world, &many(51), &partner, 0, &ids);
     assert!(matches!(refused, Err(Refused::Invalid(_))), "{refused:?}");
     assert!(world.leads.is_empty());
-    put(&mut world, &many(50), &partner, 0, &mut ids).unwrap();
+    put(&mut world, &many(50), &partner, 0, &ids).unwrap();
     let twice = Statement {
         emails: vec![many(1).emails[0].clone(); 2],
         ..Statement::default()
     };
-    put(&mut world, &twice, &partner, 1, &mut ids).unwrap();
+    put(&mut world, &twice, &partner, 1, &ids).unwrap();
 }
 
 #[test]
 fn what_is_said_now_comes_after_what_was_said_by_a_clock_ahead() {
-    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-    let person = user(&mut ids);
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let person = user(&ids);
     let id = put(
         &mut world,
         &named("ada@example.com", "Ahead"),
         &person,
         5_000,
-        &mut ids,
+        &ids,
     )
     .unwrap()
     .lead_id;
-    put(&mut world, &named("ada@example.com", "Now"), &person, 0, &mut ids).unwrap();
+    put(&mut world, &named("ada@example.com", "Now"), &person, 0, &ids).unwrap();
     let lead = &world.leads[&id];
     assert_eq!(lead.profile.get(LeadField::FirstName), Some("Now"));
     assert_eq!(lead.updated_at, at(5_000), "a lead's time does not run backwards");
@@ -410,8 +403,8 @@ fn what_is_said_now_comes_after_what_was_said_by_a_clock_ahead() {
 
 #[test]
 fn a_field_that_is_no_longer_declared_can_be_emptied() {
-    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-    let person = user(&mut ids);
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let person = user(&ids);
     let declared = CustomField {
         name: "seats".into(),
         label: "Seats".into(),
@@ -423,25 +416,25 @@ fn a_field_that_is_no_longer_declared_can_be_emptied() {
         custom: BTreeMap::from([("seats".into(), json!(3))]),
         ..about("a@example.com")
     };
-    let id = put(&mut world, &said, &person, 0, &mut ids).unwrap().lead_id;
+    let id = put(&mut world, &said, &person, 0, &ids).unwrap().lead_id;
     world.custom_fields.clear();
     let empty = Edit {
         custom: BTreeMap::from([("seats".into(), Value::Null)]),
         ..Edit::default()
     };
-    edit(&mut world, id, &empty, &Act::test(&person, at(1), &mut ids)).unwrap();
+    edit(&mut world, id, &empty, &Act::test(&person, at(1), &ids)).unwrap();
     assert!(world.leads[&id].profile.custom.is_empty());
 }
 
 #[test]
 fn an_empty_first_touch_takes_nobodys_place() {
-    let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-    let partner = key(&mut ids);
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&ids);
     let touched = |touch| Statement {
         first_touch: Some(touch),
         ..about("a@example.com")
     };
-    let id = put(&mut world, &touched(Touch::default()), &partner, 0, &mut ids)
+    let id = put(&mut world, &touched(Touch::default()), &partner, 0, &ids)
         .unwrap()
         .lead_id;
     assert_eq!(world.leads[&id].first_touch, None);
@@ -449,7 +442,7 @@ fn an_empty_first_touch_takes_nobodys_place() {
         source: Some("google".into()),
         ..Touch::default()
     };
-    put(&mut world, &touched(google.clone()), &partner, 1, &mut ids).unwrap();
+    put(&mut world, &touched(google.clone()), &partner, 1, &ids).unwrap();
     let first = Touch {
         occurred_at: Some(at(1)),
         ..google
@@ -463,15 +456,15 @@ proptest! {
     fn the_lead_shows_the_winner_of_all_statements(
         said in prop::collection::vec((any::<bool>(), 0i64..6, prop::option::of(0u8..3)), 1..20)
     ) {
-        let (mut world, mut ids) = (World::provisional(), Ids::new(at(0), 0));
-        let (partner, person) = (key(&mut ids), user(&mut ids));
-        let id = put(&mut world, &about("ada@example.com"), &person, 0, &mut ids).unwrap().lead_id;
+        let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+        let (partner, person) = (key(&ids), user(&ids));
+        let id = put(&mut world, &about("ada@example.com"), &person, 0, &ids).unwrap().lead_id;
         let mut kept = vec![];
         for (by_hand, observed, value) in said {
             let actor = if by_hand { &person } else { &partner };
             let text = BTreeMap::from([(LeadField::JobTitle, value.map(|n| n.to_string()))]);
             let statement = Statement { text, observed_at: Some(at(observed)), ..about("ada@example.com") };
-            let saved = put(&mut world, &statement, actor, 100, &mut ids).unwrap();
+            let saved = put(&mut world, &statement, actor, 100, &ids).unwrap();
             kept.extend(saved.changes.into_iter().filter_map(|change| match change {
                 Change::Lead(LeadChange::FieldStated(statement)) => Some(statement),
                 _ => None,

@@ -7,9 +7,8 @@ use serde_json::json;
 use tandem_domain::access::account::{Team, User};
 use tandem_domain::access::{Actor, Person, Role};
 use tandem_domain::act;
-use tandem_domain::capture::CaptureChange;
 use tandem_domain::capture::{Form, make_form};
-use tandem_domain::change::Change;
+use tandem_domain::change::{Change, Unruled};
 use tandem_domain::deals::{self, MoveDeal, OpenDeal};
 use tandem_domain::id::{DealId, Ids, LeadId, RequestId, SubmissionId};
 use tandem_domain::instant::Timestamp;
@@ -22,6 +21,7 @@ use tandem_domain::money::{Currency, DatedRate, Rate};
 use tandem_domain::record::Plain;
 use tandem_domain::settings::SettingChange;
 use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
+use tandem_domain::settle::Unsettled;
 use tandem_domain::world::World;
 use tandem_store as store;
 use tandem_store::StoreError;
@@ -86,7 +86,7 @@ impl Year {
         };
         let mut act = year.act_of(Actor::System("demo"), at);
         let tx = year.app.db.begin(act.clone()).await?;
-        let mut changes = settings(at);
+        let mut changes: Vec<Unruled> = settings(at).into_iter().map(Unruled::from).collect();
         for (email, name, role) in cast::TEAM {
             let user = User {
                 id: act.ids.next(),
@@ -121,7 +121,7 @@ impl Year {
             };
             changes.push(team.created().into());
         }
-        store::write(&tx, &changes).await?;
+        store::write_records(&tx, changes).await?;
         tx.commit().await?;
 
         act = year.act_of(year.actor(cast::MARKETING), at);
@@ -133,9 +133,9 @@ impl Year {
             let made = make_form(cast::form(plan), key, &custom, &act);
             let (form, key) = made.map_err(|error| Stopped::Refused(at, error.to_string()))?;
             year.forms.push(form.clone());
-            changes.extend([form.created().into(), CaptureChange::KeyWritten(key).into()]);
+            changes.extend([Unruled::from(form.created()), key.into()]);
         }
-        store::write(&tx, &changes).await?;
+        store::write_records(&tx, changes).await?;
         tx.commit().await?;
         Ok(year)
     }
@@ -184,16 +184,18 @@ impl Year {
             ..store::deals::Wanted::default()
         };
         store::deals::add_to(&tx, &mut world, &wanted).await?;
-        let mut parts = vec![];
+        let (mut acts, mut done) = (vec![], vec![]);
         for (entry, said) in entries.iter().zip(&said) {
             let by = entry.by.map_or(Actor::System("demo"), |place| self.actor(place));
             let act = self.act_of(by, entry.at);
             let changes = self
                 .act(&mut world, entry, said, &act)
                 .map_err(|error| Stopped::Refused(entry.at, error))?;
-            parts.push((act, changes));
+            acts.push(act);
+            done.push(Unsettled::from(changes));
         }
-        store::write_all(&tx, &parts).await?;
+        let items = acts.iter().zip(done).collect();
+        store::settle_all(&tx, &mut world, items).await?;
         Ok(tx.commit().await?)
     }
 
@@ -322,18 +324,16 @@ fn statement(plan: &Plan, entry: &Entry) -> Statement {
     }
 }
 
-fn settings(at: Timestamp) -> Vec<Change> {
+fn settings(at: Timestamp) -> Vec<SettingChange> {
     let company = CompanySettings {
         name: cast::COMPANY.into(),
         timezone: cast::TIMEZONE.into(),
     };
-    let set = |name, after| {
-        Change::Setting(SettingChange::Changed {
-            name,
-            version: 1,
-            before: serde_json::Value::Null,
-            after,
-        })
+    let set = |name, after| SettingChange::Changed {
+        name,
+        version: 1,
+        before: serde_json::Value::Null,
+        after,
     };
     let year = at.date_in(&jiff::tz::TimeZone::UTC).year();
     let rate = |from: &str, year: i16, month: i8, rate: &str| -> Option<DatedRate> {
@@ -362,11 +362,11 @@ fn settings(at: Timestamp) -> Vec<Change> {
             }),
         ),
         set(name::CUSTOM_FIELDS, json!(cast::custom_fields())),
-        Change::Setting(SettingChange::RatesReplaced {
+        SettingChange::RatesReplaced {
             version: 1,
             gone: vec![],
             count: come.len(),
             come,
-        }),
+        },
     ]
 }

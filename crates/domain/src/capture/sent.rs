@@ -1,0 +1,59 @@
+//! What a submission that made or found its lead says of the visitor who sent it: whose the browser is from then on, and
+//! that a form was sent.
+
+use serde_json::{Map, json};
+
+use super::{Posted, Submission};
+use crate::act::Act;
+use crate::change::Change;
+use crate::id::LeadId;
+use crate::tracking::change::TrackingChange;
+use crate::tracking::events::{Event, EventKind, Pages};
+use crate::tracking::visitors::{Teller, visitor_key};
+use crate::world::World;
+
+/// Link the visitor with the lead, and record the event. The visitor is among the loaded facts if it was known.
+///
+/// Of a visitor of whom as many events are kept as may be, the submission and the link stand all the same.
+pub(super) fn sent(
+    world: &mut World,
+    lead_id: LeadId,
+    submission: &Submission,
+    posted: &Posted,
+    act: &Act,
+) -> Vec<Change> {
+    let visitors = &mut world.tracking.visitors;
+    let told_by = submission.form_id.to_string();
+    let (mut changes, mut visitor_id) = (vec![], None);
+    if let Some(key) = posted.visitor.as_deref().and_then(visitor_key) {
+        let said_at = Some(submission.received_at);
+        changes = visitors.identify(key, lead_id, said_at, &told_by, act);
+        if !visitors.admit(key, Teller::Service) {
+            return changes;
+        }
+        visitor_id = visitors.get(key).map(|visitor| visitor.id);
+    }
+    let said = json!({"form_id": submission.form_id, "submission_id": submission.id});
+    let context = posted.context.clone();
+    let known = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+    let event = Event {
+        id: act.ids.next(),
+        kind: EventKind::form_submit(),
+        told_by,
+        visitor_id,
+        lead_id: Some(lead_id),
+        occurred_at: posted.submitted_at.unwrap_or(submission.received_at).min(act.now),
+        received_at: act.now,
+        pages: Pages {
+            url: known(context.page_url),
+            referrer: known(context.referrer),
+            landing_url: known(context.landing_url),
+            landing_referrer: known(context.landing_referrer),
+        }
+        .kept(),
+        properties: said.as_object().cloned().unwrap_or_else(Map::new),
+        is_bot: false,
+    };
+    changes.push(TrackingChange::EventRecorded(Box::new(event)).into());
+    changes
+}

@@ -1,0 +1,53 @@
+//! The one door for rules: what commands did is judged, and written with what follows. No other way leads to the rows of
+//! leads.
+
+use tandem_domain::act::Act;
+use tandem_domain::judge::{Needs, Rulebook};
+use tandem_domain::settle::{Answer, Settled, Settling, Unsettled};
+use tandem_domain::world::World;
+
+use super::put;
+use crate::db::Tx;
+use crate::error::StoreError;
+use crate::tracking;
+
+/// Judge every lead that a command touched, and write what it did with what follows.
+///
+/// `world` holds the facts that the command was decided on; whatever the rules lack beyond them is loaded.
+pub async fn settle(
+    tx: &Tx,
+    world: &mut World,
+    act: &Act,
+    done: impl Into<Unsettled>,
+) -> Result<(), StoreError> {
+    settle_all(tx, world, vec![(act, done.into())]).await
+}
+
+/// [`settle`] for the items of a batch, in their order: all of it is recorded, and each is judged with that.
+pub async fn settle_all(tx: &Tx, world: &mut World, items: Vec<(&Act, Unsettled)>) -> Result<(), StoreError> {
+    let rules = tx.rules().clone();
+    let rulebook = Rulebook {
+        agreement: &rules.agreement,
+        rules: tx.rules_about_leads(),
+    };
+    let mut settling = Settling::of(items);
+    while let Answer::Needs(needs) = settling.ask(world, &rulebook)? {
+        put(tx, &settling.take(), &world.tracking.visitors).await?;
+        load(tx, world, &needs).await?;
+    }
+    put(tx, &settling.take(), &world.tracking.visitors).await
+}
+
+/// Write what an import of history did: no rule follows of it.
+pub async fn write_history(tx: &Tx, told: Unsettled) -> Result<(), StoreError> {
+    let told = Settled::history(tx.act(), told);
+    let told = told.ok_or_else(|| StoreError::Internal("what happens now is no history".into()))?;
+    put(tx, &told, &Default::default()).await
+}
+
+/// Load what rules lack, for all leads at once.
+async fn load(tx: &Tx, world: &mut World, needs: &Needs) -> Result<(), StoreError> {
+    let newest = tracking::newest_events(tx, &needs.newest_event).await?;
+    world.tracking.newest_event.extend(newest);
+    Ok(())
+}

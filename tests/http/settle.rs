@@ -1,0 +1,190 @@
+//! One door for rules: whatever touches a lead is a cause, and a rule that counts its own firings fires once for each.
+
+use std::sync::Arc;
+
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use serde_json::{Value, json};
+use tandem_tests::counting::{Counting, FIRED};
+use tandem_tests::{Backend, Given, TestApp, User, hours, minutes};
+
+use crate::imports::taken_in;
+use crate::tracked::{at, collect, given_form, given_site, lead, send, view};
+
+/// A service whose rules count their firings.
+pub struct Counted {
+    app: TestApp,
+    seen: std::cell::Cell<i64>,
+}
+
+impl Given for Counted {
+    async fn start(on: Backend) -> Option<Self> {
+        let app = TestApp::start_judging(on, vec![Arc::new(Counting)]).await?;
+        Some(Self { app, seen: Default::default() })
+    }
+
+    async fn stop(self) {
+        self.app.stop().await;
+    }
+}
+
+impl Counted {
+    /// How often the rule has fired since it was looked at last.
+    async fn fired(&self) -> i64 {
+        let raw = self.app.database.raw().await;
+        let sql = format!("SELECT count(*) AS fired FROM field_values WHERE field = '{FIRED}'");
+        let backend: DbBackend = raw.get_database_backend();
+        let row = raw.query_one_raw(Statement::from_string(backend, sql)).await.unwrap().unwrap();
+        let count: i64 = row.try_get("", "fired").unwrap();
+        raw.close().await.unwrap();
+        count - self.seen.replace(count)
+    }
+}
+
+async fn post(app: &TestApp, by: &User, path: &str, body: Value) -> String {
+    let answer = app.post(path).by(by).json(body).await;
+    assert!(answer.status < 300, "{path}: {}", answer.body);
+    answer.body["id"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tandem_tests::test]
+async fn whatever_is_done_with_a_lead_is_a_cause(counted: &Counted) {
+    let app = &counted.app;
+    let (by, sales) = (app.admin().await, app.user("sales_manager").await);
+    let ada = post(app, by, "/v1/leads", json!({"email": "ada@example.com", "first_name": "Ada"})).await;
+    assert_eq!(counted.fired().await, 1, "created");
+    let path = format!("/v1/leads/{ada}");
+    post(app, by, "/v1/leads", json!({"email": "ada@example.com", "first_name": "Ada"})).await;
+    assert_eq!(counted.fired().await, 0, "nothing new");
+    app.patch(&path).by(by).json(json!({"first_name": "Augusta"})).await.expect(200);
+    assert_eq!(counted.fired().await, 1, "updated");
+    let leads = json!({"leads": [{"email": "bob@example.com"}, {"email": "ada@example.com", "need": "speed"},
+        {"email": "bob@example.com", "need": "rest"}, {"phone": "nonsense"}]});
+    post(app, by, "/v1/leads/batch", leads).await;
+    assert_eq!(counted.fired().await, 3, "each item of a batch that is taken");
+    for act in ["archive", "archive", "restore", "restore"] {
+        app.post(&format!("{path}/{act}")).by(by).await.expect(200);
+    }
+    assert_eq!(counted.fired().await, 2, "archived and restored, once each");
+    let owner = json!({"owner_id": sales.id});
+    app.post(&format!("{path}/assign")).by(&sales).json(owner).await.expect(200);
+    assert_eq!(counted.fired().await, 1, "assigned");
+    for to in ["mql", "sal", "sql"] {
+        app.moved(&ada, to, None).await;
+    }
+    assert_eq!(counted.fired().await, 3, "moved by hand");
+
+    let consent = json!({"purpose": "marketing_email", "granted": true});
+    post(app, by, &format!("{path}/consents"), consent).await;
+    assert_eq!(counted.fired().await, 1, "consent by hand");
+
+    let deal = json!({"name": "A deal", "lead_ids": [ada]});
+    let deal = post(app, &sales, "/v1/deals", deal).await;
+    let deal = format!("/v1/deals/{deal}");
+    assert_eq!(counted.fired().await, 1, "a deal opened");
+    app.patch(&deal).by(&sales).json(json!({"name": "Another"})).await.expect(200);
+    assert_eq!(counted.fired().await, 1, "a deal that leaves one change");
+    post(app, &sales, &format!("{deal}/move"), json!({"stage": "proposal"})).await;
+    assert_eq!(counted.fired().await, 1, "a deal moved");
+    post(app, &sales, &format!("{deal}/close"), json!({"outcome": "won", "reason": "price"})).await;
+    assert_eq!(counted.fired().await, 1, "a deal won");
+    post(app, &sales, &format!("{deal}/reopen"), json!({"note": "was wrong"})).await;
+    assert_eq!(counted.fired().await, 1, "a deal reopened");
+}
+
+#[tandem_tests::test]
+async fn whatever_a_lead_does_is_a_cause(counted: &Counted) {
+    let app = &counted.app;
+    let (by, site, form) = (app.admin().await, given_site(app).await, given_form(app).await);
+    let page = |millis| view(millis, "https://www.example.com/", None);
+    collect(app, &site, "visitor-1", json!([page(-minutes(3)), page(-minutes(2))])).await.expect(204);
+    assert_eq!(counted.fired().await, 0, "a stranger is no lead");
+    send(app, &form, Some("visitor-1"), "ada@example.com", json!({})).await;
+    assert_eq!(counted.fired().await, 1, "captured with link, history, event and touches");
+    send(app, &form, None, "ada@example.com", json!({"page_url": "https://www.example.com/b"})).await;
+    app.post(&format!("/v1/capture/{form}"))
+        .header("origin", crate::tracked::ORIGIN)
+        .json(json!({"fields": {"email": "eve@example.com"}, "test": true}))
+        .await
+        .expect(201);
+    assert!(counted.fired().await <= 1, "the same again at most once more, a test never");
+    collect(app, &site, "visitor-1", json!([page(1000), page(2000)])).await.expect(204);
+    assert_eq!(counted.fired().await, 1, "one request is one cause");
+
+    let event = |who: &str, kind: &str| {
+        let mut event = json!({"type": kind, "event_id": format!("{who}-{kind}")});
+        event["lead"] = json!({"email": who});
+        event
+    };
+    let told =
+        json!({"events": [event("ada@example.com", "email_open"), event("ada@example.com", "email_click")]});
+    post(app, by, "/v1/events", told.clone()).await;
+    assert_eq!(counted.fired().await, 1, "events of a server");
+    post(app, by, "/v1/events", told).await;
+    assert_eq!(counted.fired().await, 0, "the same events again");
+    post(app, by, "/v1/events", json!({"events": [event("ada@example.com", "email_unsubscribe")]})).await;
+    assert_eq!(counted.fired().await, 1, "unsubscribed by an event");
+
+    let lead_of = json!({"email": "ada@example.com"});
+    post(app, by, "/v1/touches", json!({"lead": lead_of, "channel": "event", "source": "fair"})).await;
+    assert_eq!(counted.fired().await, 1, "a touch");
+    collect(app, &site, "visitor-2", json!([page(-hours(1))])).await.expect(204);
+    post(app, by, "/v1/identify", json!({"visitor_id": "visitor-2", "lead": lead_of})).await;
+    assert_eq!(counted.fired().await, 1, "identified");
+    post(app, by, "/v1/identify", json!({"visitor_id": "visitor-2", "lead": lead_of})).await;
+    assert_eq!(counted.fired().await, 0, "identified already");
+}
+
+#[tandem_tests::test]
+async fn files_and_companies_are_causes(counted: &Counted) {
+    let app = &counted.app;
+    let by = app.admin().await;
+    let mapping = json!({"timezone": "UTC", "key": "external_id", "fields": {
+        "external_id": {"column": "Id", "system": "crm"}, "email": "Mail"}});
+    let live = "Id,Mail\n1,ada@firm.example\n2,bob@firm.example\n1,ada@firm.example\n";
+    taken_in(app, "kind=leads", Some(mapping.clone()), live).await;
+    assert_eq!(counted.fired().await, 2, "rows that say something new");
+    let history = "Id,Mail\n3,carl@firm.example\n";
+    taken_in(app, "kind=leads&mode=history", Some(mapping), history).await;
+    assert_eq!(counted.fired().await, 0, "of history nothing follows");
+
+    let company = app.get("/v1/companies").by(by).await.expect(200).each("id")[0].clone();
+    let path = format!("/v1/companies/{company}");
+    app.patch(&path).by(by).json(json!({"industry": "mills"})).await.expect(200);
+    assert_eq!(counted.fired().await, 0, "the leads of a company are left to the job");
+    app.run_jobs().await;
+    assert_eq!(counted.fired().await, 3, "every lead of the company");
+    app.run_jobs().await;
+    assert_eq!(counted.fired().await, 0, "once");
+}
+
+#[tandem_tests::test]
+async fn a_lead_shows_when_it_was_last_active(app: &TestApp) {
+    let (by, site, form) = (app.admin().await, given_site(app).await, given_form(app).await);
+    let seen = async |email: &str| lead(app, email).await.body["last_activity_at"].clone();
+    app.given_lead("bob@example.com").await;
+    assert_eq!(seen("bob@example.com").await, Value::Null, "what others do with a lead is none of its own");
+
+    let page = |millis| view(millis, "https://www.example.com/", None);
+    collect(app, &site, "visitor-1", json!([page(-hours(2)), page(-hours(1))])).await.expect(204);
+    let named = json!({"visitor_id": "visitor-1", "lead": {"email": "bob@example.com"}});
+    app.post("/v1/identify").by(by).json(named).await.expect(200);
+    assert_eq!(seen("bob@example.com").await, at(-hours(1)), "the visitor's history counts");
+
+    collect(app, &site, "visitor-1", json!([page(-minutes(30))])).await.expect(204);
+    collect(app, &site, "visitor-1", json!([page(-minutes(50))])).await.expect(204);
+    assert_eq!(seen("bob@example.com").await, at(-minutes(30)), "a late event never moves it back");
+
+    let bot = json!({"visitor_id": "visitor-1", "events": [page(-minutes(1))]});
+    app.post(&format!("/v1/collect?key={site}"))
+        .header("origin", crate::tracked::ORIGIN)
+        .header("user-agent", "Googlebot/2.1 (+http://www.google.com/bot.html)")
+        .body("text/plain;charset=UTF-8", bot.to_string())
+        .await
+        .expect(204);
+    assert_eq!(seen("bob@example.com").await, at(-minutes(30)), "what a bot did is left out");
+
+    send(app, &form, Some("visitor-1"), "bob@example.com", json!({})).await;
+    assert_eq!(seen("bob@example.com").await, at(0), "a form that it sent counts");
+    send(app, &form, None, "eve@example.com", json!({})).await;
+    assert_eq!(seen("eve@example.com").await, at(0), "of a new lead too");
+}
