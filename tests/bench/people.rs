@@ -279,6 +279,7 @@ impl People {
             domain: Some(Domain::parse(&domain(company))?),
             text: [(CompanyField::Name, Some(format!("{named} {thing} {kind}")))].into(),
             employees: None,
+            ..CompanyStatement::default()
         })
     }
 }

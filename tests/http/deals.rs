@@ -171,7 +171,7 @@ async fn only_a_qualified_lead_gets_a_deal(app: &TestApp) {
     let refused = open(app, by, &lead).await.refused(409, "lead_not_sql");
     assert_eq!(
         (&refused["current"], &refused["allowed"]),
-        (&json!("lead"), &json!(["sql", "opportunity", "customer"]))
+        (&json!("lead"), &json!(["sql", "opportunity", "customer", "churned"]))
     );
     let nobody = "lead_01h455vb4pex5vsknk084sn02q";
     for (body, place, code) in [

@@ -16,6 +16,7 @@ mod demo;
 mod doorstep;
 mod duplicates;
 mod examples;
+mod fields;
 mod funnel;
 mod idempotency;
 mod imports;

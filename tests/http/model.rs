@@ -49,6 +49,8 @@ struct Known {
     stage: &'static str,
     came_from: Option<&'static str>,
     cycle: i64,
+    /// Whether it has reached mql or a later stage in its cycle.
+    was_handed_over: bool,
     is_archived: bool,
 }
 
@@ -179,6 +181,7 @@ impl Case<'_> {
                     stage: "lead",
                     came_from: None,
                     cycle: 1,
+                    was_handed_over: false,
                     is_archived: false,
                 };
                 self.leads.push(fresh);
@@ -224,12 +227,16 @@ impl Case<'_> {
             answer.refused(422, "validation_failed");
         } else {
             answer.expect(201);
-            let is_next =
-                matches!((known.stage, to), ("nurture", "mql") | ("disqualified" | "churned", "lead"));
+            let is_next = match (known.stage, to) {
+                ("nurture", "mql") => known.was_handed_over,
+                (from, to) => matches!(from, "disqualified" | "churned") && to == "lead",
+            };
             let known = &mut self.leads[lead];
             known.came_from = Some(known.stage);
             known.stage = to;
             known.cycle += i64::from(is_next);
+            let is_of_sales = !matches!(to, "lead" | "nurture" | "disqualified");
+            known.was_handed_over = is_of_sales || known.was_handed_over && !is_next;
             known.version += 1;
         }
         self.compare(lead).await;

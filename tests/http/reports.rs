@@ -156,6 +156,18 @@ async fn a_stay_is_the_first_and_a_recycled_cycle_was_never_a_lead(app: &TestApp
 }
 
 #[tandem_tests::test]
+async fn leads_that_were_nurtured_first_and_qualified_later_count_once(app: &TestApp) {
+    for _ in 0..4 {
+        given(app, None, &["nurture", "mql"]).await;
+    }
+    let report = funnel(app, "by=source&min_sample=1").await.expect(200);
+    assert_eq!(cycles(&report["totals"])[..3], [4, 4, 0]);
+    let (lead, mql) = (&report["totals"][0], &report["totals"][1]);
+    assert_eq!((&mql["from_previous"]["value"], &mql["people"]), (&json!(1.0), &json!(4)));
+    assert_eq!((&lead["time_in_stage"]["stays"], &lead["dropped"]["cycles"]), (&json!(4), &json!(0)));
+}
+
+#[tandem_tests::test]
 async fn a_period_that_is_none_is_refused(app: &TestApp) {
     for query in [
         "by=colour",

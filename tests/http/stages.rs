@@ -115,7 +115,8 @@ async fn a_reason_decides_where_a_lead_goes(app: &TestApp) {
     let mismatch = go(app, admin, &lead, json!({"to": "nurture", "reason": "bad_data"}))
         .await
         .refused(422, "reason_mismatch");
-    let fitting = json!(["not_ready", "no_response", "no_budget", "wrong_contact", "other"]);
+    let fitting =
+        json!(["not_ready", "no_response", "no_budget", "unclear_request", "wrong_contact", "other"]);
     assert_eq!((&unknown["allowed"], &mismatch["allowed"]), (&fitting, &fitting));
     let other = go(app, admin, &lead, json!({"reason": "other"})).await.refused(422, "validation_failed");
     assert_eq!(other.violations(), [("#/note", "required")]);
@@ -243,14 +244,114 @@ async fn a_move_can_be_made_on_the_version_that_was_read(app: &TestApp) {
 }
 
 #[tandem_tests::test]
-async fn the_agreement_in_force_says_which_stages_and_reasons_there_are(app: &TestApp) {
+async fn the_agreement_in_force_says_what_stages_demand_and_which_reasons_there_are(app: &TestApp) {
     let agreement = app.get("/v1/agreements/current").by(&app.user("viewer").await).await.expect(200);
-    assert!(
-        agreement.text.contains("\"provisional\":true") && agreement.text.contains("no_budget"),
-        "{}",
-        agreement.text
+    assert_eq!(agreement["provisional"], true);
+    let document = &agreement["document"];
+    assert_eq!(document["stages"]["sql"]["bant"], json!(["budget", "authority", "need", "timeline"]));
+    assert_eq!(document["stages"]["nurture"]["cooldown"], "30d");
+    assert_eq!(
+        document["commitments"]["sales"]["attempts"],
+        json!({"count": 5, "within": "7d", "on_days": 3})
     );
-    for stage in STAGES {
-        assert!(agreement.text.contains(&format!("\"stage\":\"{stage}\"")), "{stage}");
+    let codes = |list: &str| -> Vec<String> {
+        let reasons = document["reasons"][list].as_array().unwrap().iter();
+        reasons.map(|reason| reason["code"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(
+        codes("rejection").contains(&"wrong_industry".into()) && codes("win").contains(&"content".into())
+    );
+    assert_eq!(
+        codes("objection"),
+        ["price", "timing", "missing_feature", "competitor", "trust", "authority"]
+    );
+    let no_budget =
+        document["reasons"]["rejection"].as_array().unwrap().iter().find(|one| one["code"] == "no_budget");
+    assert_eq!(no_budget.unwrap()["cooldown"], "90d");
+}
+
+async fn moves(app: &TestApp, by: impl AsRef<str>, lead: &str) -> Vec<Value> {
+    let answer = app.get(&format!("/v1/leads/{lead}/moves")).by(by).await.expect(200);
+    answer["data"].as_array().unwrap().clone()
+}
+
+/// What a listed move says that it needs.
+fn asked_for(listed: &Value) -> Value {
+    let mut body = json!({"to": listed["to"], "note": "because"});
+    if listed["requires"].as_array().unwrap().contains(&json!("reason")) {
+        body["reason"] = listed["reasons"][0]["code"].clone();
     }
+    body
+}
+
+#[tandem_tests::test]
+async fn the_listed_moves_are_those_that_the_caller_can_make(app: &TestApp) {
+    let paths: [&[&str]; 5] = [&[], &["mql"], &["mql", "nurture"], &["mql", "sal", "sql"], &["disqualified"]];
+    for role in ["marketing", "sales", "sales_manager", "revops", "viewer"] {
+        let user = app.user(role).await;
+        for path in paths {
+            let listed = moves(app, &user, &given_at(app, path).await).await;
+            for to in STAGES {
+                let lead = given_at(app, path).await;
+                let by_hand = listed
+                    .iter()
+                    .find(|one| one["to"] == to && one["act"]["operation_id"] == "create_transition");
+                let Some(one) = by_hand else {
+                    let refused = go(app, &user, &lead, json!({"to": to, "note": "x"})).await;
+                    assert!([403, 409].contains(&refused.status), "{role} {path:?} {to}: {}", refused.text);
+                    continue;
+                };
+                assert_eq!(one["act"]["method"], "POST");
+                let address = one["act"]["path"].as_str().unwrap();
+                assert!(address.starts_with("/v1/leads/") && address.ends_with("/transitions"), "{address}");
+                go(app, &user, &lead, asked_for(one)).await.expect(201);
+            }
+        }
+    }
+}
+
+#[tandem_tests::test]
+async fn a_lead_with_a_deal_is_moved_by_acts_on_the_deal(app: &TestApp) {
+    let sam = app.user("sales").await;
+    let lead = given_at(app, &["mql", "sal", "sql"]).await;
+    let acts = |listed: &[Value]| -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        listed.iter().map(|one| (text(&one["to"]), text(&one["act"]["operation_id"]))).collect()
+    };
+    let opens = ("opportunity".to_owned(), "create_deal".to_owned());
+    assert!(acts(&moves(app, &sam, &lead).await).contains(&opens));
+    let deal = app
+        .post("/v1/deals")
+        .by(&sam)
+        .json(json!({"name": "First", "lead_ids": [lead]}))
+        .await
+        .expect(201)
+        .id();
+    let listed = moves(app, &sam, &lead).await;
+    let close = |to: &str| (to.to_owned(), "close_deal".to_owned());
+    assert_eq!(acts(&listed), [close("customer"), close("nurture"), close("disqualified")]);
+    let lost = &listed[1];
+    assert_eq!(lost["act"]["path"], format!("/v1/deals/{deal}/close"));
+    let reason = &lost["reasons"][0]["code"];
+    let path = lost["act"]["path"].as_str().unwrap();
+    app.post(path).by(&sam).json(json!({"outcome": "lost", "reason": reason})).await.expect(200);
+    assert!(!acts(&moves(app, &sam, &lead).await).iter().any(|(_, act)| act == "reopen_deal"));
+    let reopened = moves(app, app.admin().await, &lead).await;
+    assert!(acts(&reopened).contains(&("opportunity".into(), "reopen_deal".into())));
+}
+
+#[tandem_tests::test]
+async fn a_key_is_shown_the_moves_that_its_scopes_and_its_person_allow(app: &TestApp) {
+    let lead = given_at(app, &["mql", "sal", "sql"]).await;
+    let reader = app.key(&["leads:read"]).await;
+    assert_eq!(moves(app, &reader, &lead).await, Vec::<Value>::new());
+    let writer = app.key(&["leads:read", "leads:write"]).await;
+    assert_eq!(moves(app, &writer, &lead).await, Vec::<Value>::new(), "a move needs a person");
+    let manager = app.user("sales_manager").await;
+    let listed =
+        app.get(&format!("/v1/leads/{lead}/moves")).by(&writer).header("x-on-behalf-of", &manager.id).await;
+    let listed = listed.expect(200);
+    let operations: Vec<_> =
+        listed["data"].as_array().unwrap().iter().map(|one| &one["act"]["operation_id"]).collect();
+    assert_eq!(operations, ["create_transition"; 3]);
 }

@@ -139,7 +139,7 @@ class Writer(threading.Thread):
         deed = self.deed("patch")
         deed.facts["lead"] = lead
         tag = seen.headers["etag"]
-        answer = self.attempt(deed, "PATCH", f"/v1/leads/{lead}", {"timeline": deed.name}, {"If-Match": tag})
+        answer = self.attempt(deed, "PATCH", f"/v1/leads/{lead}", {"need": deed.name}, {"If-Match": tag})
         if answer is not None and answer.status in (429, 503):
             deed.outcome = "not processed"
         elif answer is not None and answer.status < 500:

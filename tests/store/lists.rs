@@ -76,6 +76,7 @@ fn person(n: u64, dice: &mut Dice) -> Statement {
             domain: None,
             text: [(CompanyField::Name, Some(company.to_owned()))].into(),
             employees: None,
+            ..CompanyStatement::default()
         }),
         first_touch: Some(Touch {
             source: Some(dice.pick(&["google", "fair"]).to_owned()),
@@ -248,6 +249,7 @@ async fn many_leads_follow_the_new_name_of_their_company(database: &Database) {
         domain: Some(Domain::parse("large.example").unwrap()),
         text: [(CompanyField::Name, Some(name.to_owned()))].into(),
         employees: None,
+        ..CompanyStatement::default()
     };
     let colleague = |n: usize| Statement {
         company: Some(company("Copper Works")),

@@ -34,7 +34,7 @@ pub struct AgreementView {
 
 /// Read the agreement in force.
 ///
-/// The stages, and the reasons with which leads are moved, with what each reason leads to.
+/// What the stages demand, what the teams promise each other, and the reasons with what each leads to.
 #[utoipa::path(tag = "agreement", security(("bearer" = [AgreementsRead])),
     responses((status = 200, description = "The version in force", body = AgreementView)))]
 #[get("/v1/agreements/current")]

@@ -129,7 +129,9 @@ async fn create_campaign(
     ctx.commit(tx, answer).await
 }
 
-/// List campaigns, in the order in which they were created, archived ones included.
+/// List campaigns.
+///
+/// In creation order, archived ones included.
 #[utoipa::path(tag = "campaigns", params(CampaignQuery), security(("bearer" = [CampaignsRead])),
     responses((status = 200, description = "A page of campaigns", body = Listing<CampaignView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -196,9 +198,9 @@ async fn update_campaign(
         .await
 }
 
-/// State what a campaign cost, by day.
+/// Update the costs of a campaign.
 ///
-/// For marketing. The same day again replaces, `null` deletes; days that are not named stay as they are. Answers the
+/// For marketing, by day. The same day again replaces, `null` deletes; days that are not named stay as they are. Answers the
 /// days that were sent, as they are now.
 #[utoipa::path(tag = "campaigns", params(CampaignPath), security(("bearer" = [CampaignsWrite])),
     request_body = Vec<DailyCost>,
@@ -223,9 +225,9 @@ async fn update_campaign_costs(
         .await
 }
 
-/// List what a campaign cost, by day.
+/// List the costs of a campaign.
 ///
-/// Each amount is converted to the base currency at the rate in force on its day; where there is none it is
+/// By day. Each amount is converted to the base currency at the rate in force on its day; where there is none it is
 /// `unconverted`.
 #[utoipa::path(tag = "campaigns", params(CampaignPath, CostQuery), security(("bearer" = [CampaignsRead])),
     responses((status = 200, description = "A page of daily costs", body = Listing<CostView>,

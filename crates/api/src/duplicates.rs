@@ -88,7 +88,7 @@ struct DuplicateQuery {
     cursor: Option<String>,
 }
 
-/// List leads that may be one person.
+/// List duplicate suggestions.
 ///
 /// Found within seconds after a lead was made or changed: the same phone that few others have, the same full name in
 /// the same company, e-mails that differ by one slip in the domain. At once where a statement was refused because it
@@ -114,7 +114,7 @@ async fn list_duplicates(ctx: Ctx<LeadsRead>, query: Query<DuplicateQuery>) -> R
     ))
 }
 
-/// Say that two leads are two.
+/// Dismiss a duplicate suggestion.
 ///
 /// They are not suggested again, whatever becomes of them.
 #[utoipa::path(tag = "duplicates", params(DuplicatePath), security(("bearer" = [LeadsWrite])),

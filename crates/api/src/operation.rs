@@ -87,9 +87,9 @@ struct ProblemPath {
     slug: String,
 }
 
-/// Say that the process lives.
+/// Report that the process is alive.
 ///
-/// It asks nobody: a process that does not answer this should be started anew.
+/// It needs no database: a process that does not answer this should be restarted.
 #[utoipa::path(tag = "operation", security(()),
     responses((status = 200, description = "The process lives", body = Health)))]
 #[get("/livez")]
@@ -99,7 +99,7 @@ async fn get_liveness(_ctx: Ctx<Public>) -> Json<Health> {
     })
 }
 
-/// Say whether the service is ready.
+/// Report whether the service is ready.
 ///
 /// Ready means that the database answers and that the service is not about to stop. Otherwise `503`: send requests
 /// elsewhere, but let the process live.

@@ -50,6 +50,14 @@ impl Duration {
         Ok(Self { count, unit })
     }
 
+    /// So many days.
+    pub const fn days(count: u8) -> Self {
+        Self {
+            count: count as u32,
+            unit: Unit::Day,
+        }
+    }
+
     /// How many units.
     pub const fn count(self) -> u32 {
         self.count

@@ -125,10 +125,73 @@ pub struct Money {
 }
 
 impl Money {
+    /// The amount that a text such as `20000`, `1,200.50 EUR` or `€ 1.200,50` stands for, in the base currency where it
+    /// names none; `None` where it is not clear, or not sound.
+    pub fn read(text: &str, base: Currency) -> Option<Self> {
+        let text = text.trim();
+        let sign = [("€", "EUR"), ("£", "GBP"), ("$", "USD")];
+        let sign = sign.into_iter().find_map(|(sign, code)| {
+            let rest = text.strip_prefix(sign).or_else(|| text.strip_suffix(sign))?;
+            Some((rest, code.parse().ok()?))
+        });
+        let named = || {
+            let (first, last) = (text.get(..3), text.get(text.len().checked_sub(3)?..));
+            let code = |code: Option<&str>| code?.to_ascii_uppercase().parse::<Currency>().ok();
+            let before = code(first).map(|currency| (&text[3..], currency));
+            before.or_else(|| code(last).map(|currency| (&text[..text.len() - 3], currency)))
+        };
+        let (amount, currency) = sign.or_else(named).unwrap_or((text, base));
+        let digits = currency.digits();
+        let read = |comma| minor_units(amount.trim(), digits, comma);
+        let money = Self {
+            // Where a sign may stand before decimals or between thousands, nobody budgets a thousandth part.
+            amount: read(false).max(read(true))?,
+            currency,
+        };
+        money.is_sound().then_some(money)
+    }
+
     /// Whether the amount lies within 0 and [`MAX_AMOUNT`].
     pub fn is_sound(&self) -> bool {
         (0..=MAX_AMOUNT).contains(&self.amount)
     }
+}
+
+/// A decimal number in minor units: never rounded, `None` where it has more digits than the currency. Its whole part may
+/// stand in groups of three digits: a sign that stands elsewhere is more likely the point of another country.
+pub fn minor_units(text: &str, digits: u32, decimal_comma: bool) -> Option<i64> {
+    let (point, group) = if decimal_comma { (',', '.') } else { ('.', ',') };
+    let text = text.trim();
+    let (negative, plain) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest.trim_start()),
+        None => (false, text),
+    };
+    let (whole, fraction) = plain.split_once(point).unwrap_or((plain, ""));
+    let whole = ungrouped(whole, group)?;
+    if !are_digits(fraction) {
+        return None;
+    }
+    let fraction = fraction.trim_end_matches('0');
+    let missing = (digits as usize).checked_sub(fraction.len())?;
+    let units: i64 = format!("{whole}{fraction}{}", "0".repeat(missing)).parse().ok()?;
+    Some(if negative { -units } else { units })
+}
+
+/// The digits of a whole number, which one sign, or one kind of space, may part into groups of three.
+fn ungrouped(whole: &str, group: char) -> Option<String> {
+    let Some(sign) = whole.chars().find(|c| !c.is_ascii_digit()) else {
+        return (!whole.is_empty()).then(|| whole.to_owned());
+    };
+    let (first, others) = whole.split_once(sign)?;
+    let are_groups = (1..=3).contains(&first.len())
+        && others
+            .split(sign)
+            .all(|three| three.len() == 3 && are_digits(three));
+    (are_groups && (sign == group || sign.is_whitespace())).then(|| whole.replace(sign, ""))
+}
+
+fn are_digits(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// How many units of one currency another one is worth: a decimal of at most 15 significant digits, above 0.

@@ -149,6 +149,8 @@ pub mod name {
     pub const CHANNEL_RULES: &str = "channel_rules";
     /// The declared purposes of consent.
     pub const CONSENT_PURPOSES: &str = "consent_purposes";
+    /// The words that job titles are read by: [`crate::leads::job::JobWords`].
+    pub const JOB_WORDS: &str = "job_words";
     /// The declared custom fields.
     pub const CUSTOM_FIELDS: &str = "custom_fields";
     /// Custom fields that were declared once: their types stay.

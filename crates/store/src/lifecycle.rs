@@ -1,13 +1,14 @@
-//! The history of stages.
+//! The history of stages, and what the moves of a lead depend on.
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tandem_domain::id::LeadId;
 use tandem_domain::lifecycle::Transition;
+use tandem_domain::world::World;
 
 use crate::db::Read;
 use crate::error::StoreError;
-use crate::leads::members_of;
-use crate::rows::transitions;
+use crate::leads::{self, members_of};
+use crate::rows::{cycles, deals, transitions};
 
 /// The stage changes of a lead and its members, oldest first; at most 1,000.
 pub async fn transitions(on: &impl Read, lead_id: LeadId) -> Result<Vec<Transition>, StoreError> {
@@ -19,4 +20,25 @@ pub async fn transitions(on: &impl Read, lead_id: LeadId) -> Result<Vec<Transiti
         .all(on.conn())
         .await?;
     rows.into_iter().map(|row| row.into_domain()).collect()
+}
+
+/// A lead with its current cycle and the deals that it is the primary lead of, under the agreement in force: what its
+/// possible moves follow from. Nothing is locked: an answer to a reader, no ground for a decision.
+pub async fn standing(on: &impl Read, lead_id: LeadId) -> Result<World, StoreError> {
+    let rules = crate::rules::read(on).await?;
+    let found = leads::get(on, lead_id).await?;
+    let current = cycles::Entity::find()
+        .filter(cycles::Column::LeadId.eq(lead_id.uuid()))
+        .order_by_desc(cycles::Column::Number)
+        .one(on.conn())
+        .await?;
+    let theirs = deals::Entity::find()
+        .filter(deals::Column::PrimaryLeadId.in_subquery(members_of(lead_id.uuid())))
+        .order_by_asc(deals::Column::Id);
+    let mut world = World::new(rules.agreement.clone(), vec![]);
+    world.add_lead(found.lead, current.map(cycles::Model::into_domain));
+    for deal in crate::deals::complete(on, theirs.all(on.conn()).await?).await? {
+        world.add_deal(deal);
+    }
+    Ok(world)
 }

@@ -10,6 +10,7 @@ use tandem_domain::capture::Form;
 use tandem_domain::id::FormId;
 use tandem_domain::leads::consent::ConsentPurpose;
 use tandem_domain::leads::custom::CustomField;
+use tandem_domain::leads::job::JobWords;
 use tandem_domain::money::{DatedRate, Rates};
 use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
 use tandem_domain::tracking::channels::ChannelRules;
@@ -38,6 +39,24 @@ pub struct ConsentRules {
     pub version: i64,
 }
 
+/// What a lead is shown by, beside its own record.
+#[derive(Debug, Clone, Default)]
+pub struct ShownBy {
+    /// What consent is asked for.
+    pub consent: ConsentRules,
+    /// What job titles say.
+    pub job_words: Arc<JobWords>,
+    /// The version of the job words.
+    pub job_words_version: i64,
+}
+
+impl ShownBy {
+    /// Grows with each change of what leads are shown by.
+    pub fn version(&self) -> i64 {
+        self.consent.version + self.job_words_version
+    }
+}
+
 /// The company, as a reader sees it.
 pub async fn company(on: &impl Read) -> Result<CompanySettings, StoreError> {
     let kept = crate::settings::get(on, name::COMPANY).await?;
@@ -57,6 +76,18 @@ pub async fn consent(on: &impl Read) -> Result<ConsentRules, StoreError> {
     })
 }
 
+/// What a lead is shown by, as a reader sees it.
+pub async fn shown_by(on: &impl Read) -> Result<ShownBy, StoreError> {
+    let kept = crate::settings::get(on, name::JOB_WORDS).await?;
+    let words: Option<JobWords> =
+        serde_json::from_value(kept.value).map_err(|_| StoreError::Corrupt("settings"))?;
+    Ok(ShownBy {
+        consent: consent(on).await?,
+        job_words: words.map_or_else(JobWords::usual, Arc::new),
+        job_words_version: kept.version,
+    })
+}
+
 /// What decisions are made by, as of one set of revisions.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -69,8 +100,8 @@ pub struct Rules {
     pub custom_fields: Vec<CustomField>,
     /// The company's own rules for channels.
     pub channel_rules: ChannelRules,
-    /// What consent is asked for.
-    pub consent: ConsentRules,
+    /// What leads are shown by.
+    pub shown_by: ShownBy,
     /// What money is converted by.
     pub money: MoneyRules,
     /// The forms, by id.
@@ -112,6 +143,8 @@ async fn load(
     let kept = rows::settings::Entity::find().all(connection).await?;
     let purposes = kept.iter().find(|row| row.name == name::CONSENT_PURPOSES);
     let purposes_version = purposes.map_or(0, |row| row.version);
+    let job_words = kept.iter().find(|row| row.name == name::JOB_WORDS);
+    let job_words_version = job_words.map_or(0, |row| row.version);
     let settings: HashMap<String, String> = kept.into_iter().map(|row| (row.name, row.value)).collect();
     let forms = rows::forms::Entity::find().all(connection).await?;
     let forms: Result<Vec<Form>, StoreError> = forms.into_iter().map(|row| row.into_domain()).collect();
@@ -128,9 +161,13 @@ async fn load(
             zone: company.zone(),
         },
         company,
-        consent: ConsentRules {
-            purposes: Arc::new(setting(&settings, name::CONSENT_PURPOSES)?.unwrap_or_default()),
-            version: purposes_version,
+        shown_by: ShownBy {
+            consent: ConsentRules {
+                purposes: Arc::new(setting(&settings, name::CONSENT_PURPOSES)?.unwrap_or_default()),
+                version: purposes_version,
+            },
+            job_words: setting(&settings, name::JOB_WORDS)?.map_or_else(JobWords::usual, Arc::new),
+            job_words_version,
         },
         channel_rules: setting(&settings, name::CHANNEL_RULES)?.unwrap_or_default(),
         custom_fields: setting(&settings, name::CUSTOM_FIELDS)?.unwrap_or_default(),

@@ -96,6 +96,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         text_or_null("industry"),
         text_or_null("country"),
         big_or_null("employees"),
+        id_or_null("owner_id"),
         big_or_null("archived_at"),
         flag("is_listed"),
         big("created_at"),
@@ -111,6 +112,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         &["is_listed", "updated_at", "id"],
         &["is_listed", "name_key", "id"],
         &["name_key", "id"],
+        &["owner_id", "id"],
     ] {
         manager.create_index(index("companies", columns)).await?;
     }

@@ -154,7 +154,7 @@ struct KeyQuery {
     cursor: Option<String>,
 }
 
-/// Make a secret key.
+/// Create a secret key.
 ///
 /// The secret is shown once; only its hash is kept. A key makes no key that may do what it may not do itself.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), request_body = CreateApiKey,
@@ -206,7 +206,9 @@ pub(super) async fn create_api_key(
     ctx.commit(tx, shown(key, &secret)).await
 }
 
-/// List secret keys, in the order in which they were made; revoked ones stay listed.
+/// List secret keys.
+///
+/// In creation order, revoked ones included.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyQuery),
     responses((status = 200, description = "A page of keys", body = Listing<ApiKeyView>)))]
 #[get("/v1/api-keys")]
@@ -225,7 +227,9 @@ pub(super) async fn list_api_keys(
     ))
 }
 
-/// Read a secret key, without its secret.
+/// Read a secret key.
+///
+/// Its secret is never shown again.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyPath),
     responses((status = 200, description = "The key", body = ApiKeyView,
         headers(("ETag" = String, description = "The key's version")))))]
@@ -235,7 +239,7 @@ pub(super) async fn get_api_key(ctx: Ctx<KeysManage>, path: Path<KeyPath>) -> Re
     Ok(Tagged::new(etag(key.version, 0), key.into()))
 }
 
-/// Give a key a new secret.
+/// Rotate a secret key.
 ///
 /// The secrets so far stay good for a while, a day unless said otherwise, so that callers can change over.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyPath), request_body = RotateApiKey,
@@ -265,7 +269,9 @@ pub(super) async fn rotate_api_key(
     answer
 }
 
-/// Revoke a key: it stops working everywhere within a second, for ever. To revoke it again changes nothing.
+/// Revoke a secret key.
+///
+/// It stops working everywhere within a second, for good. Revoking it again changes nothing.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyPath),
     responses((status = 204, description = "The key is revoked")))]
 #[delete("/v1/api-keys/{key_id}")]

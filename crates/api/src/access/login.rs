@@ -126,7 +126,7 @@ async fn proven(ctx: &Ctx<Public>, email: &str, password: String) -> Result<Opti
     Ok(user.filter(|_| is_right))
 }
 
-/// Exchange a refresh token for the next access and refresh token.
+/// Exchange a refresh token for new tokens.
 ///
 /// Each is good for one use; within 10 seconds the same successor is given again, so that a lost answer logs nobody
 /// out. A token that comes back later ends the session: somebody else has it.
@@ -170,7 +170,9 @@ pub(super) async fn refresh(ctx: Ctx<Public>, body: Json<Refresh>) -> Reply<Json
     }
 }
 
-/// Log out: the session that the access token belongs to is over, on every replica within a second.
+/// Log out.
+///
+/// The session of the access token ends on every replica within a second.
 #[utoipa::path(tag = "access", security(("bearer" = [Account])),
     responses((status = 204, description = "The session is over")))]
 #[post("/v1/auth/logout")]

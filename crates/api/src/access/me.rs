@@ -61,7 +61,9 @@ struct AcceptInvitation {
     password: String,
 }
 
-/// Read one's own account, its teams and what it may do.
+/// Read your own account.
+///
+/// With its teams, and what it may do.
 #[utoipa::path(tag = "access", security(("bearer" = [Account])),
     responses((status = 200, description = "The account", body = Me)))]
 #[get("/v1/me")]
@@ -80,7 +82,7 @@ pub(super) async fn get_me(ctx: Ctx<Account>) -> Reply<Json<Me>> {
     }))
 }
 
-/// Change one's own password.
+/// Change your own password.
 ///
 /// All other sessions end; the one that asks goes on.
 #[utoipa::path(tag = "access", security(("bearer" = [Account])), request_body = ChangePassword,
@@ -118,7 +120,7 @@ pub(super) async fn change_password(ctx: Ctx<Account>, body: Json<ChangePassword
     Ok(NoContent)
 }
 
-/// Take up an invitation or a password reset.
+/// Accept an invitation or reset a password.
 ///
 /// The token is used up, the password is good from now on, all sessions of the account end. Then log in.
 #[utoipa::path(tag = "access", security(()), request_body = AcceptInvitation, responses(

@@ -65,7 +65,7 @@ struct Setup {
     password: String,
 }
 
-/// Make the first administrator with the one-time set-up token.
+/// Create the first administrator with the one-time set-up token.
 ///
 /// `tandem serve` prints a token at each start while there is no administrator who can log in. Once there is one, the answer is 409.
 #[utoipa::path(tag = "access", security(()), request_body = Setup, responses(

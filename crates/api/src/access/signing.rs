@@ -82,7 +82,7 @@ struct SigningKeyView {
     previous_valid_until: Timestamp,
 }
 
-/// Read the public keys that access tokens are verified with.
+/// Read the public keys of access tokens.
 ///
 /// A key that was replaced stays here for one hour. A token with an unknown `kid` is a reason to read them again.
 #[utoipa::path(tag = "access", security(()),
@@ -95,7 +95,7 @@ pub(super) async fn get_jwks(ctx: Ctx<Public>) -> Reply<Json<Jwks>> {
     }))
 }
 
-/// Replace the key that access tokens are signed with.
+/// Rotate the signing key of access tokens.
 ///
 /// Nobody is logged out: tokens of the key before it stay good until they expire. Replicas follow within a second.
 #[utoipa::path(tag = "access", security(("bearer" = [UsersManage])),

@@ -96,7 +96,7 @@ struct TeamQuery {
     cursor: Option<String>,
 }
 
-/// Make a team.
+/// Create a team.
 #[utoipa::path(tag = "teams", security(("bearer" = [UsersManage])), request_body = CreateTeam,
     responses((status = 201, description = "The team", body = TeamView,
         headers(("ETag" = String, description = "The team's version"), ("Location" = String, description = "Its address")))))]
@@ -127,7 +127,9 @@ pub(super) async fn create_team(ctx: Ctx<UsersManage>, body: Json<CreateTeam>) -
     answer
 }
 
-/// List teams, in the order in which they were made.
+/// List teams.
+///
+/// In creation order.
 #[utoipa::path(tag = "teams", security(("bearer" = [UsersRead])), params(TeamQuery),
     responses((status = 200, description = "A page of teams", body = Listing<TeamView>)))]
 #[get("/v1/teams")]
@@ -155,7 +157,7 @@ pub(super) async fn get_team(ctx: Ctx<UsersRead>, path: Path<TeamPath>) -> Reply
     Ok(Tagged::new(etag(team.version, 0), team.into()))
 }
 
-/// Change a team: its name, its members.
+/// Update a team: its name, its members.
 #[utoipa::path(tag = "teams", security(("bearer" = [UsersManage])), params(TeamPath), request_body = TeamPatch,
     responses((status = 200, description = "The team as it is now", body = TeamView,
         headers(("ETag" = String, description = "The team's version")))))]

@@ -53,7 +53,7 @@ pub(super) struct UserView {
     created_at: Timestamp,
     /// When it last changed.
     updated_at: Timestamp,
-    /// Shown once, to whoever made a user without a password: the token for `/v1/auth/accept`, good for a week.
+    /// Shown once, when a user was created without a password: the token for `/v1/auth/accept`, good for a week.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(
         max_length = 128,
@@ -159,7 +159,7 @@ struct UserQuery {
     cursor: Option<String>,
 }
 
-/// Make a user.
+/// Create a user.
 ///
 /// Without a password the answer holds an invitation token, once; a repetition with the same Idempotency-Key shows
 /// `null` in its place.
@@ -230,7 +230,9 @@ pub(super) async fn create_user(ctx: Ctx<UsersManage>, body: Json<CreateUser>) -
     ctx.commit(tx, answer).await
 }
 
-/// List users, in the order in which they were made.
+/// List users.
+///
+/// In creation order.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersRead])), params(UserQuery),
     responses((status = 200, description = "A page of users", body = Listing<UserView>)))]
 #[get("/v1/users")]
@@ -261,7 +263,7 @@ pub(super) async fn get_user(ctx: Ctx<UsersRead>, path: Path<UserPath>) -> Reply
     Ok(Tagged::new(etag(user.version, 0), user.into()))
 }
 
-/// Change a user: its name, its role, whether it administers, whether it may log in.
+/// Update a user: its name, its role, whether it administers, whether it may log in.
 ///
 /// A change of rights takes effect within a second everywhere. The last administrator who can log in cannot be removed:
 /// 409 `last_admin`.
@@ -311,7 +313,7 @@ pub(super) async fn update_user(
     answer
 }
 
-/// Make a token by which a user sets a new password.
+/// Create a token by which a user sets a new password.
 ///
 /// It is shown once, to be handed to the user, and good for one day; earlier ones stop working. The old password
 /// stays good until then.

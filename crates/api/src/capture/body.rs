@@ -181,7 +181,7 @@ fn urlencoded(body: &[u8]) -> Vec<(String, String)> {
 /// The parts of a form that are text. A file is refused by name.
 fn multipart(media_type: &str, body: &[u8]) -> Result<Vec<(String, String)>, Unread> {
     let broken =
-        || Unread::from(Problem::new(Code::BadRequest).detail("The form's parts cannot be told apart"));
+        || Unread::from(Problem::new(Code::BadRequest).detail("The form's parts cannot be separated"));
     let boundary = multer::parse_boundary(media_type).map_err(|_| broken())?;
     let whole = actix_web::web::Bytes::copy_from_slice(body);
     let mut parts = Multipart::new(stream::iter([Ok::<_, Infallible>(whole)]), boundary);

@@ -142,7 +142,7 @@ struct FormsQuery {
     cursor: Option<String>,
 }
 
-/// Make a form.
+/// Create a form.
 ///
 /// For marketing. The answer carries the publishable key with which the website sends `POST /v1/capture/{form_key}`.
 #[utoipa::path(tag = "forms", security(("bearer" = [FormsWrite])), request_body = CreateForm,
@@ -202,7 +202,7 @@ async fn get_form(ctx: Ctx<FormsRead>, path: Path<FormPath>) -> Reply<Tagged<For
     Ok(Tagged::new(view.etag(), view))
 }
 
-/// Change a form.
+/// Update a form.
 ///
 /// A JSON merge patch. What comes in from then on is read by the form as it is now; submissions that are kept stay
 /// as they are.
@@ -227,7 +227,7 @@ async fn update_form(
     ctx.commit(tx, Tagged::new(view.etag(), view)).await
 }
 
-/// Give a form another publishable key.
+/// Rotate the publishable key of a form.
 ///
 /// Once it may have leaked, or once a year: the keys before keep working for the grace time, so that the website can be
 /// changed in peace.

@@ -96,6 +96,7 @@ impl Reading {
                 &item.posted,
                 &rules.custom_fields,
                 &rules.channel_rules,
+                rules.money.base,
                 item.act.now,
             ),
             None => Err(vec![]),

@@ -185,10 +185,10 @@ async fn get_submission(ctx: Ctx<FormsRead>, path: Path<SubmissionPath>) -> Repl
     Ok(Json(submission.into()))
 }
 
-/// Run a submission again.
+/// Replay a submission.
 ///
 /// For marketing, once the form was mended, or where it was taken for spam wrongly: one that was rejected, looked like
-/// spam or failed is read anew by its form as it is now, as of the time at which it came in. What was accepted, and a
+/// spam or failed is read again by its form as it is now, as of the time at which it came in. What was accepted, and a
 /// test, is not run again (`409`).
 #[utoipa::path(tag = "capture", params(SubmissionPath), security(("bearer" = [FormsWrite])),
     responses((status = 200, description = "The submission with what became of it now", body = SubmissionDetail)))]

@@ -141,7 +141,7 @@ fn open(mut schema: RefOr<Schema>) -> RefOr<Schema> {
     schema
 }
 
-/// What a stranger is told: nothing about anybody.
+/// The answer to a stranger: nothing about anybody.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Receipt {
     /// The submission, to be named in questions.
@@ -152,7 +152,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// What is told of a submission that was taken.
+    /// What became of the submission.
     pub(super) fn accepted(submission_id: SubmissionId) -> Self {
         Self {
             submission_id,
@@ -202,10 +202,10 @@ struct FormKeyPath {
 /// either lies below it, so that the time of the answer tells a stranger nothing.
 const SOONEST: Duration = Duration::from_millis(20);
 
-/// Send a form.
+/// Submit a form.
 ///
 /// For websites: no credential but the publishable key in the address, and pages of the form's `allowed_origins`
-/// only. What does not fit is refused with its reasons, and kept. The answer never tells whether the person was known.
+/// only. What does not fit is refused with its reasons, and kept. The answer never shows whether the person was known.
 ///
 /// A form without JavaScript sends `application/x-www-form-urlencoded` or `multipart/form-data` (no files): the flat
 /// fields are the form's; `_visitor_id`, `_page_url`, `_page_title`, `_referrer`, `_landing_url`, `_landing_referrer`,
@@ -217,14 +217,14 @@ const SOONEST: Duration = Duration::from_millis(20);
     request_body(content((CaptureRequest = "application/json"),
         (FlatRequest = "application/x-www-form-urlencoded"), (FlatRequest = "multipart/form-data"))),
     responses(
-        (status = 200, description = "It was taken; thanks for a person to read", body = String, content_type = "text/html",
+        (status = 200, description = "The submission was accepted; a page of thanks", body = String, content_type = "text/html",
             headers(("Access-Control-Allow-Origin" = String, description = "The page's origin, if it may send the form"))),
-        (status = 201, description = "It was taken", body = Receipt,
+        (status = 201, description = "The submission was accepted", body = Receipt,
             headers(("Location" = String, description = "The submission's address, for the company"),
                 ("Access-Control-Allow-Origin" = String, description = "The page's origin, if it may send the form"),
                 ("Vary" = String, description = "`Origin`"))),
         (status = 202, description = "It could not be worked on and is kept, to be replayed by the company", body = KeptReceipt),
-        (status = 303, description = "It was taken; the form's own `redirect_url` says thanks",
+        (status = 303, description = "The submission was accepted; the form's own `redirect_url` says thanks",
             headers(("Location" = String, description = "The form's `redirect_url`"))),
         (status = 403, description = "Pages of this origin may not send the form", body = ProblemView,
             content_type = "application/problem+json")))]

@@ -132,7 +132,7 @@ pub async fn replay(
 ) -> Result<Submission, StoreError> {
     let rules = tx.rules();
     let (fields, channels) = (&rules.custom_fields, &rules.channel_rules);
-    let mut said = statement(form, posted, fields, channels, kept.received_at);
+    let mut said = statement(form, posted, fields, channels, rules.money.base, kept.received_at);
     if let Ok(answers) = &mut said {
         answers.said.observed_at.get_or_insert(kept.received_at);
     }

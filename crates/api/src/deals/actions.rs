@@ -4,8 +4,7 @@ use serde_json::json;
 use tandem_domain::act::Act;
 use tandem_domain::change::Change;
 use tandem_domain::deals::{self, Deal, OpenDeal, READY, Refused};
-use tandem_domain::fault::Fault;
-use tandem_domain::id::{CompanyId, DealId, LeadId, UserId};
+use tandem_domain::id::{CompanyId, DealId, LeadId};
 use tandem_domain::money::NotConverted;
 use tandem_domain::world::World;
 use tandem_store::deals::Wanted;
@@ -15,7 +14,8 @@ use super::body::DealPatch;
 use crate::access::denied;
 use crate::edge::http::problem::{Code, Place, Problem, Violation};
 use crate::edge::http::reply::IfMatch;
-use crate::settings::{invalid, refuse};
+use crate::leads::actions::sells;
+use crate::settings::invalid;
 
 /// Open a deal.
 pub async fn open(tx: &Tx, act: &Act, asked: &OpenDeal) -> Result<Deal, Problem> {
@@ -36,7 +36,7 @@ pub async fn open(tx: &Tx, act: &Act, asked: &OpenDeal) -> Result<Deal, Problem>
     saved(tx, act, world, id, changes).await
 }
 
-/// Change a deal by a merge patch.
+/// Update a deal by a merge patch.
 pub async fn edit(
     tx: &Tx,
     act: &Act,
@@ -100,20 +100,6 @@ async fn saved(
         .deals
         .remove(&id)
         .ok_or_else(|| Problem::new(Code::InternalError).because("a deal left no deal"))
-}
-
-/// Refuse an owner who is no active user of sales.
-async fn sells(tx: &Tx, owner: Option<UserId>) -> Result<(), Problem> {
-    let Some(owner) = owner else { return Ok(()) };
-    let user = store::access::find_user(tx, owner).await?;
-    if user.is_some_and(|user| user.works_leads()) {
-        return Ok(());
-    }
-    refuse(vec![Fault::new(
-        "/owner_id",
-        "not_allowed",
-        "is not an active user of sales",
-    )])
 }
 
 /// The problem that a refused act is.

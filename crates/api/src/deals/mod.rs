@@ -67,9 +67,9 @@ fn reply(deal: Deal) -> Tagged<DealView> {
 
 /// Open a deal.
 ///
-/// It needs a lead or a company. The primary lead must be `sql`, `opportunity` or `customer` (else `409 lead_not_sql`)
-/// and becomes an opportunity with its first deal; the other leads keep their stage. Opened by the primary lead's owner
-/// or a sales manager. A key needs `X-On-Behalf-Of`.
+/// It needs a lead or a company. The primary lead must be `sql`, `opportunity`, `customer` or `churned` (else
+/// `409 lead_not_sql`) and becomes an opportunity with its first deal; the other leads keep their stage. Opened by the
+/// primary lead's owner or a sales manager. A key needs `X-On-Behalf-Of`.
 #[utoipa::path(tag = "deals", security(("bearer" = [DealsWrite])), request_body = CreateDeal,
     responses((status = 201, description = "The deal", body = DealView, headers(
         ("ETag" = String, description = "The deal's version"), ("Location" = String, description = "The deal's address")))))]
@@ -96,7 +96,7 @@ async fn get_deal(ctx: Ctx<DealsRead>, path: Path<DealPath>) -> Reply<Tagged<Dea
     Ok(reply(store::deals::get(&snapshot, path.0.deal_id).await?))
 }
 
-/// Read a deal by an id of another system.
+/// Read a deal by its external id.
 #[utoipa::path(tag = "deals", params(ExternalPath), security(("bearer" = [DealsRead])),
     responses((status = 200, description = "The deal", body = DealView,
         headers(("ETag" = String, description = "The deal's version")))))]
@@ -107,7 +107,7 @@ async fn get_deal_by_external_id(ctx: Ctx<DealsRead>, path: Path<ExternalPath>) 
     found.map(reply).ok_or_else(|| Problem::new(Code::NotFound))
 }
 
-/// Change a deal.
+/// Update a deal.
 ///
 /// A JSON merge patch. The primary lead is fixed; the amount of a closed deal too (`409 deal_closed`). Another owner is
 /// given by a sales manager or revops; a sales user takes a deal that nobody owns.

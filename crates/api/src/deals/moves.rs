@@ -38,7 +38,7 @@ pub(super) async fn move_deal(
     ctx.commit(tx, reply(deal)).await
 }
 
-/// Close a deal: won or lost.
+/// Close a deal as won or lost.
 ///
 /// Both need a reason of the agreement. Won, the primary lead becomes a customer; lost, it goes to nurture or out, as
 /// the reason says, when this was its last open deal and none was won in the same cycle. The amount is converted to the
@@ -71,7 +71,7 @@ pub(super) async fn close_deal(
     ctx.commit(tx, reply(deal)).await
 }
 
-/// Open a closed deal again.
+/// Reopen a closed deal.
 ///
 /// A sales manager's act. The revenue is taken back by an entry of its own date, so that closed months stay. The lead
 /// goes back to opportunity only if that closing moved it and its cycle is the same.

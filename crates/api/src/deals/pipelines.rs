@@ -133,7 +133,7 @@ struct PipelineQuery {
     cursor: Option<String>,
 }
 
-/// Make a pipeline.
+/// Create a pipeline.
 ///
 /// By a sales manager, revops or an admin.
 #[utoipa::path(tag = "pipelines", security(("bearer" = [DealsWrite])), request_body = CreatePipeline,
@@ -196,7 +196,7 @@ async fn get_pipeline(ctx: Ctx<DealsRead>, path: Path<PipelinePath>) -> Reply<Ta
     Ok(Tagged::new(etag(pipeline.version, 0), pipeline.into()))
 }
 
-/// Change a pipeline.
+/// Update a pipeline.
 ///
 /// By a sales manager, revops or an admin. A stage cannot go while open deals stand in it or closed ones would be
 /// opened again there (`409 stage_in_use` names the number of each), so that every deal's history stays readable.

@@ -256,6 +256,18 @@ impl<P: Permission> Ctx<P> {
         self.act.by.person()
     }
 
+    /// Whether the caller may use operations with this scope too.
+    pub fn grants(&self, scope: Scope) -> bool {
+        let extensions = self.request.extensions();
+        let caller = extensions.get::<Caller>();
+        caller.is_some_and(|caller| {
+            caller
+                .identity
+                .as_ref()
+                .is_ok_and(|identity| identity.grants(scope))
+        })
+    }
+
     /// When the request began: read once.
     pub fn now(&self) -> Timestamp {
         self.act.now

@@ -65,7 +65,7 @@ pub struct EntryView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, nullable = false)]
     pub agreement_version: Option<i64>,
-    /// Whether it tells of history that was taken in: nothing follows of it by rule. Left out where it does not.
+    /// Whether it records imported history: no rule follows from it. Left out where it does not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub imported: bool,

@@ -63,11 +63,11 @@ pub(super) struct Changes {
     next_cursor: String,
 }
 
-/// Follow the changes.
+/// Follow the change feed.
 ///
 /// Every change by whomever, oldest first: each at least once and none left out, the entries of one lead in the order
 /// in which they happened, others by transaction. Send `next_cursor` as `after` of the next request, also after an
-/// empty answer; with `wait` the answer comes as soon as there is something to tell. After a lost answer repeat the
+/// empty answer; with `wait` the answer comes as soon as there is an entry. After a lost answer repeat the
 /// request: entries bear ids. At most 500 requests wait at a time (`503`).
 #[utoipa::path(tag = "journal", params(ChangesQuery), security(("bearer" = [ChangesRead])),
     responses((status = 200, description = "The next entries", body = Changes)))]

@@ -63,7 +63,7 @@ struct JournalQuery {
     cursor: Option<String>,
 }
 
-/// List the journal.
+/// List journal entries.
 ///
 /// Who did what, the newest entry first. Entries are never changed; erasure takes their values away. To follow what
 /// happens without a gap use `GET /v1/changes`.

@@ -15,7 +15,7 @@ use crate::access::denied;
 use crate::duplicates;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::IfMatch;
-use crate::settings::invalid;
+use crate::settings::{invalid, refuse};
 
 /// A lead as a decision left it, with its company.
 pub struct Decided {
@@ -59,7 +59,7 @@ pub async fn upsert(
     Ok(decided.collect())
 }
 
-/// Change a lead by a merge patch.
+/// Update a lead by a merge patch.
 pub async fn edit(
     tx: &Tx,
     act: &Act,
@@ -76,7 +76,7 @@ pub async fn edit(
     decided(&world, lead_id, false)
 }
 
-/// Put a lead away, or take it up again.
+/// Archive a lead, or restore it.
 pub async fn archive(
     tx: &Tx,
     act: &Act,
@@ -91,7 +91,7 @@ pub async fn archive(
     decided(&world, lead_id, false)
 }
 
-/// Give a lead to a user, or to nobody.
+/// Assign a lead to a user, or to nobody.
 pub async fn assign(
     tx: &Tx,
     act: &Act,
@@ -117,6 +117,20 @@ pub async fn assign(
     decided(&world, lead_id, false)
 }
 
+/// Refuse an owner who is no active user of sales.
+pub async fn sells(tx: &Tx, owner: Option<UserId>) -> Result<(), Problem> {
+    let Some(owner) = owner else { return Ok(()) };
+    let user = store::access::find_user(tx, owner).await?;
+    if user.is_some_and(|user| user.works_leads()) {
+        return Ok(());
+    }
+    refuse(vec![Fault::new(
+        "/owner_id",
+        "not_allowed",
+        "is not an active user of sales",
+    )])
+}
+
 /// The lead, which must be there.
 pub fn known(world: &World, lead_id: LeadId) -> Result<&Lead, Problem> {
     world
@@ -127,7 +141,7 @@ pub fn known(world: &World, lead_id: LeadId) -> Result<&Lead, Problem> {
 
 /// Whether the caller's `If-Match` names the lead as it is.
 pub fn check_if_match(tx: &Tx, if_match: &IfMatch, lead: &Lead) -> Result<(), Problem> {
-    if_match.check(lead.version, super::derived(lead, &tx.rules().consent))
+    if_match.check(lead.version, super::derived(lead, &tx.rules().shown_by))
 }
 
 fn decided(world: &World, lead_id: LeadId, created: bool) -> Result<Decided, Problem> {

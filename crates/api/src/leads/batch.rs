@@ -60,7 +60,7 @@ pub struct BatchAnswer {
     items: Vec<BatchItem>,
 }
 
-/// Create or add to up to 500 leads.
+/// Create or update up to 500 leads.
 ///
 /// Each lead is taken by itself: one that is refused says why and refuses no other. Those that are taken become
 /// durable together.

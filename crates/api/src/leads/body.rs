@@ -9,9 +9,10 @@ use tandem_domain::id::{LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::fields::{CompanyField, LeadField};
 use tandem_domain::leads::identity::{Dialled, Domain, Email, Invalid, Kind, Phone};
-use tandem_domain::leads::save::{CompanyStatement, Edit, LocalPhone, Statement};
+use tandem_domain::leads::save::{CompanyStatement, Edit, LocalPhone, Plan, Statement};
 use tandem_domain::leads::{Lead, Touch};
 use tandem_domain::lifecycle::Stage;
+use tandem_domain::money::Money;
 use utoipa::ToSchema;
 
 use super::consent::body::ConsentWrite;
@@ -62,18 +63,18 @@ macro_rules! lead_fields {
             #[serde(default)]
             #[schema(value_type = Option<String>, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length = 35, example = "en")]
             pub language: Patch<String>,
-            /// What the person may spend, in own words.
+            /// What the person may spend.
             #[serde(default)]
-            #[schema(value_type = Option<String>, max_length = 1000, example = "20 to 30 thousand")]
-            pub budget: Patch<String>,
+            #[schema(value_type = Option<Money>)]
+            pub budget: Patch<Money>,
             /// What the person needs, in own words.
             #[serde(default)]
             #[schema(value_type = Option<String>, max_length = 4000, example = "One record for both teams")]
             pub need: Patch<String>,
-            /// By when, in own words.
+            /// In how many days the person wants to decide.
             #[serde(default)]
-            #[schema(value_type = Option<String>, max_length = 1000, example = "this quarter")]
-            pub timeline: Patch<String>,
+            #[schema(value_type = Option<i64>, minimum = 0, maximum = 3650, example = 90)]
+            pub timeline_days: Patch<i64>,
             /// Custom fields by name, as declared in the settings; `null` empties one.
             #[serde(default)]
             #[schema(value_type = Option<Object>, example = json!({}))]
@@ -81,8 +82,8 @@ macro_rules! lead_fields {
             /// The company: named by its web domain, else by its name. Left out when a lead is posted that has none: that of
             /// the e-mail's domain, free and disposable mail excepted.
             #[serde(default)]
-            #[schema(value_type = Option<CompanyWrite>)]
-            pub company: Patch<CompanyWrite>,
+            #[schema(value_type = Option<CompanyOfLead>)]
+            pub company: Patch<CompanyOfLead>,
             /// Set by `POST /v1/leads/{lead_id}/transitions`.
             #[serde(default)]
             #[schema(read_only)]
@@ -130,6 +131,13 @@ macro_rules! lead_fields {
         }
 
         impl $name {
+            fn plan(&self) -> Plan {
+                Plan {
+                    budget: self.budget.change(),
+                    timeline_days: self.timeline_days.change(),
+                }
+            }
+
             fn text(&self) -> BTreeMap<LeadField, Option<String>> {
                 let all = [
                     (LeadField::FirstName, &self.first_name),
@@ -137,9 +145,7 @@ macro_rules! lead_fields {
                     (LeadField::JobTitle, &self.job_title),
                     (LeadField::Country, &self.country),
                     (LeadField::Language, &self.language),
-                    (LeadField::Budget, &self.budget),
                     (LeadField::Need, &self.need),
-                    (LeadField::Timeline, &self.timeline),
                 ];
                 all.into_iter()
                     .filter_map(|(field, patch)| {
@@ -222,29 +228,78 @@ lead_fields! {
     }
 }
 
-/// What is said about a company.
-#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CompanyWrite {
-    /// The web domain, without `www.`; it names the company.
-    #[schema(max_length = 253, example = "example.com")]
-    pub domain: Option<String>,
-    /// The name; names the company where there is no domain.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 200, example = "Example Ltd")]
-    pub name: Patch<String>,
-    /// The industry.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 200, example = "retail")]
-    pub industry: Patch<String>,
-    /// ISO 3166-1 alpha-2.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, pattern = "^[A-Za-z]{2}$", max_length = 2, example = "GB")]
-    pub country: Patch<String>,
-    /// The number of employees.
-    #[serde(default)]
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 10000000, example = 120)]
-    pub employees: Patch<i64>,
+macro_rules! company_fields {
+    ($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $member:ident: $kind:ty,)* }) => {
+        $(#[$outer])*
+        #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            /// The web domain, without `www.`; it names the company.
+            #[schema(max_length = 253, example = "example.com")]
+            pub domain: Option<String>,
+            /// The name; names the company where there is no domain.
+            #[serde(default)]
+            #[schema(value_type = Option<String>, max_length = 200, example = "Example Ltd")]
+            pub name: Patch<String>,
+            /// The industry.
+            #[serde(default)]
+            #[schema(value_type = Option<String>, max_length = 200, example = "retail")]
+            pub industry: Patch<String>,
+            /// ISO 3166-1 alpha-2.
+            #[serde(default)]
+            #[schema(value_type = Option<String>, pattern = "^[A-Za-z]{2}$", max_length = 2, example = "GB")]
+            pub country: Patch<String>,
+            /// The number of employees.
+            #[serde(default)]
+            #[schema(value_type = Option<i64>, minimum = 0, maximum = 10000000, example = 120)]
+            pub employees: Patch<i64>,
+            $($(#[$doc])* pub $member: $kind,)*
+        }
+
+        impl $name {
+            /// The statement, or its faults at their places under `pointer`.
+            pub fn read(&self, pointer: &str, faults: &mut Vec<Fault>) -> CompanyStatement {
+                let domain = self.domain.as_ref();
+                let text = [
+                    (CompanyField::Name, &self.name),
+                    (CompanyField::Industry, &self.industry),
+                    (CompanyField::Country, &self.country),
+                ];
+                let upper = |field, text: String| {
+                    if field == CompanyField::Country {
+                        text.to_ascii_uppercase()
+                    } else {
+                        text
+                    }
+                };
+                CompanyStatement {
+                    domain: domain
+                        .and_then(|text| parsed(text, format!("{pointer}/domain"), Domain::parse, faults)),
+                    text: text
+                        .into_iter()
+                        .filter_map(|(field, patch)| Some((field, said(patch)?.map(|text| upper(field, text)))))
+                        .collect(),
+                    employees: self.employees.change(),
+                    owner_id: None,
+                }
+            }
+        }
+    };
+}
+
+company_fields! {
+    /// What a lead's record says about its company.
+    CompanyOfLead {}
+}
+
+company_fields! {
+    /// What is said about a company.
+    CompanyWrite {
+        /// The user who is responsible for it: an active user of sales; `null` for nobody.
+        #[serde(default)]
+        #[schema(value_type = Option<UserId>)]
+        owner_id: Patch<UserId>,
+    }
 }
 
 /// Trimmed text; what is blank says "empty".
@@ -278,33 +333,6 @@ fn all<T>(
     let each = texts.iter().enumerate();
     each.filter_map(|(index, text)| parsed(text, format!("/{name}/{index}"), &parse, faults))
         .collect()
-}
-
-impl CompanyWrite {
-    /// The statement, or its faults at their places under `pointer`.
-    pub fn read(&self, pointer: &str, faults: &mut Vec<Fault>) -> CompanyStatement {
-        let domain = self.domain.as_ref();
-        let text = [
-            (CompanyField::Name, &self.name),
-            (CompanyField::Industry, &self.industry),
-            (CompanyField::Country, &self.country),
-        ];
-        let upper = |field, text: String| {
-            if field == CompanyField::Country {
-                text.to_ascii_uppercase()
-            } else {
-                text
-            }
-        };
-        CompanyStatement {
-            domain: domain.and_then(|text| parsed(text, format!("{pointer}/domain"), Domain::parse, faults)),
-            text: text
-                .into_iter()
-                .filter_map(|(field, patch)| Some((field, said(patch)?.map(|text| upper(field, text)))))
-                .collect(),
-            employees: self.employees.change(),
-        }
-    }
 }
 
 impl LeadWrite {
@@ -351,7 +379,7 @@ impl LeadWrite {
         for (index, one) in consents.iter().enumerate() {
             faults.extend(one.faults(&format!("/consents/{index}")));
         }
-        let text = self.text();
+        let (text, plan) = (self.text(), self.plan());
         let external = self
             .external_id
             .into_iter()
@@ -363,6 +391,7 @@ impl LeadWrite {
             phones,
             local_phones,
             text,
+            plan,
             custom: self
                 .custom
                 .change()
@@ -447,7 +476,7 @@ impl LeadPatch {
             Patch::Null => Some(None),
             Patch::Set(company) => Some(Some(company.read("/company", &mut faults))),
         };
-        let text = self.text();
+        let (text, plan) = (self.text(), self.plan());
         let custom = match self.custom {
             Patch::Absent => BTreeMap::new(),
             Patch::Null => lead
@@ -465,6 +494,7 @@ impl LeadPatch {
             phones,
             external_ids: external.map(|list| list.into_iter().map(|one| (one.system, one.id)).collect()),
             text,
+            plan,
             custom,
             company,
         };

@@ -3,20 +3,22 @@
 use actix_web::{get, patch, post};
 use serde::Deserialize;
 use tandem_domain::access::Actor;
+use tandem_domain::act::Act;
 use tandem_domain::fault::Fault;
-use tandem_domain::id::CompanyId;
+use tandem_domain::id::{CompanyId, UserId};
 use tandem_domain::leads::save::{self, CompanyStatement};
-use tandem_store as store;
 use tandem_store::leads::{CompanyFilter, CompanySort};
+use tandem_store::{self as store, Tx};
 use utoipa::IntoParams;
 
+use super::actions::sells;
 use super::body::CompanyWrite;
 use super::view::CompanyView;
 use crate::access::denied;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::bound::{self, Bound};
-use crate::edge::http::filter::upper_case;
+use crate::edge::http::filter::{owners, upper_case};
 use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing, Order, Sorts};
 use crate::edge::http::problem::{Code, Problem};
@@ -66,6 +68,9 @@ struct CompaniesQuery {
     /// In one of these countries (ISO 3166-1 alpha-2).
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     country: Option<Vec<String>>,
+    /// With one of these owners: ids, `me`, or `none` for companies that nobody owns.
+    #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
+    owner_id: Option<Vec<String>>,
     /// Words: each must begin a word of the name, without case and accents. Of more than eight words the first eight
     /// are looked for.
     #[param(min_length = 1, max_length = 200, example = "example")]
@@ -89,13 +94,13 @@ struct CompaniesQuery {
     cursor: Option<String>,
 }
 
-/// Create a company, or add to the one that is there.
+/// Create or update a company.
 ///
 /// It is found by its web domain; without one, by its name among the companies without a domain.
 #[utoipa::path(tag = "companies", security(("bearer" = [LeadsWrite])), request_body = CompanyWrite, responses(
-    (status = 201, description = "The company was made", body = CompanyView, headers(
+    (status = 201, description = "The company was created", body = CompanyView, headers(
         ("ETag" = String, description = "The company's version"), ("Location" = String, description = "Its address"))),
-    (status = 200, description = "The company was there; what is new was added", body = CompanyView,
+    (status = 200, description = "The company existed and was updated", body = CompanyView,
         headers(("ETag" = String, description = "The company's version")))))]
 #[post("/v1/companies")]
 async fn create_company(ctx: Ctx<LeadsWrite>, body: Json<CompanyWrite>) -> Reply<Upserted<CompanyView>> {
@@ -104,6 +109,8 @@ async fn create_company(ctx: Ctx<LeadsWrite>, body: Json<CompanyWrite>) -> Reply
     let tx = ctx.begin().await?;
     let mut world = store::leads::world_for_companies(&tx, [], Some(&said)).await?;
     let known = save::find_company(&world, &said, None);
+    let owner = known.and_then(|id| world.companies.get(&id)?.owner_id);
+    check_owner(&tx, ctx.act(), owner, &said).await?;
     let saved = save::save_company(&mut world, known, &said, ctx.now(), ctx.act());
     let nameless = || {
         invalid(vec![Fault::new(
@@ -143,7 +150,10 @@ async fn list_companies(ctx: Ctx<LeadsRead>, query: Query<CompaniesQuery>) -> Re
         ("created_at_lt", query.created_at_lt),
     ];
     let [created_at_gte, created_at_lt] = bound::instants(ctx.db(), bounds).await?;
+    let (owner_id, unowned) = owners(query.owner_id.as_deref(), ctx.person())?;
     let filter = CompanyFilter {
+        owner_id,
+        unowned,
         domain: query.domain.map(|domain| domain.trim().to_lowercase()),
         country: upper_case(query.country),
         q: query.q,
@@ -178,9 +188,10 @@ async fn get_company(ctx: Ctx<LeadsRead>, path: Path<CompanyPath>) -> Reply<Tagg
     Ok(Tagged::new(etag(company.version, 0), CompanyView::of(company)))
 }
 
-/// Change a company.
+/// Update a company.
 ///
 /// A JSON merge patch. The web domain names a company and cannot change; its leads are found by its new name at once.
+/// The owner is named by the owner, a sales manager or revops; a sales user takes a company that nobody owns.
 #[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsWrite])),
     request_body = CompanyWrite,
     responses((status = 200, description = "The company as it is now", body = CompanyView,
@@ -193,7 +204,13 @@ async fn update_company(
 ) -> Reply<Tagged<CompanyView>> {
     let id = path.0.company_id;
     let said = read(&patch.0)?;
-    may_edit(ctx.actor())?;
+    let only_owner = CompanyStatement {
+        owner_id: said.owner_id,
+        ..CompanyStatement::default()
+    };
+    if said != only_owner || said.owner_id.is_none() {
+        may_edit(ctx.actor())?;
+    }
     let tx = ctx.begin().await?;
     let mut world = store::leads::world_for_companies(&tx, [id], None).await?;
     let known = world
@@ -212,6 +229,7 @@ async fn update_company(
             "the web domain names a company and cannot change",
         )])?;
     }
+    check_owner(&tx, ctx.act(), known.owner_id, &said).await?;
     let saved = save::save_company(&mut world, Some(id), &said, ctx.now(), ctx.act());
     let changes = saved.map(|(_, changes)| changes).unwrap_or_default();
     store::settle(&tx, &mut world, ctx.act(), changes).await?;
@@ -226,7 +244,7 @@ async fn update_company(
     .await
 }
 
-/// Put a company away.
+/// Archive a company.
 ///
 /// Lists of companies leave it out unless they ask for archived ones. Its leads and deals stay as they are. It stays away
 /// also where a lead, a form or an import names it again, until it is restored.
@@ -238,7 +256,7 @@ async fn archive_company(ctx: Ctx<LeadsWrite>, path: Path<CompanyPath>) -> Reply
     archive(&ctx, path.0.company_id, true).await
 }
 
-/// Take a company up again.
+/// Restore a company.
 #[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsWrite])),
     responses((status = 200, description = "The company as it is now", body = CompanyView,
         headers(("ETag" = String, description = "The company's version")))))]
@@ -263,12 +281,29 @@ async fn archive(ctx: &Ctx<LeadsWrite>, id: CompanyId, away: bool) -> Reply<Tagg
 
 fn read(body: &CompanyWrite) -> Result<CompanyStatement, Problem> {
     let mut faults = vec![];
-    let said = body.read("", &mut faults);
+    let said = CompanyStatement {
+        owner_id: body.owner_id.change(),
+        ..body.read("", &mut faults)
+    };
     refuse(faults)?;
     Ok(said)
 }
 
-/// A company belongs to nobody: whoever may edit any lead may edit it.
+/// Refuse an owner whom the caller may not name, or who is no active user of sales.
+async fn check_owner(
+    tx: &Tx,
+    act: &Act,
+    owner: Option<UserId>,
+    said: &CompanyStatement,
+) -> Result<(), Problem> {
+    let Some(to) = said.owner_id.filter(|to| *to != owner) else {
+        return Ok(());
+    };
+    save::may_own_company(&act.by, owner, to).map_err(denied)?;
+    sells(tx, to).await
+}
+
+/// Its owner has no right over what a company is: who may edit any lead may edit it.
 fn may_edit(actor: &Actor) -> Result<(), Problem> {
     actor.may_edit(None).map_err(denied)
 }

@@ -102,7 +102,7 @@ pub(super) async fn list_leads(ctx: Ctx<LeadsRead>, query: Query<LeadsQuery>) ->
         true => Some(store::leads::count(&snapshot, &filter).await?),
         false => None,
     };
-    let rules = store::rules::consent(&snapshot).await?;
+    let rules = store::rules::shown_by(&snapshot).await?;
     let view = |found| LeadView::found(found, &rules);
     let place = |last: &LeadWithCompany| write_position(sort, &last.lead);
     Ok(Listing::of(&ctx.master, ctx.request(), page, place, view).counted(total))

@@ -15,7 +15,7 @@ use tandem_domain::leads::Lead;
 use tandem_domain::leads::identity::external_key;
 use tandem_store as store;
 use tandem_store::Tx;
-use tandem_store::rules::ConsentRules;
+use tandem_store::rules::ShownBy;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::scopes::{LeadsRead, LeadsWrite};
@@ -79,23 +79,24 @@ struct AssignLead {
     owner_id: Option<UserId>,
 }
 
-/// The lead's entity tag; the declaration of the purposes is part of what is shown.
-fn tag(lead: &Lead, rules: &ConsentRules) -> String {
+/// The lead's entity tag; what the declared purposes and the job words make of it is part of what is shown.
+fn tag(lead: &Lead, rules: &ShownBy) -> String {
     etag(lead.version, derived(lead, rules))
 }
 
 /// What time and rules did to what is shown of the lead.
-fn derived(lead: &Lead, rules: &ConsentRules) -> i64 {
-    lead.derived + rules.version
+fn derived(lead: &Lead, rules: &ShownBy) -> i64 {
+    lead.derived + rules.version()
 }
 
 /// The lead as a decision left it, with its tag.
 async fn shown(tx: &Tx, decided: Decided) -> Result<(String, LeadView), Problem> {
     let standings = store::leads::consent::standing(tx, decided.lead.id).await?;
-    let rules = &tx.rules().consent;
+    let rules = &tx.rules().shown_by;
     let tag = tag(&decided.lead, rules);
-    let may_contact = contacts(&standings, rules);
-    Ok((tag, LeadView::of(decided.lead, decided.company, may_contact)))
+    let may_contact = contacts(&standings, &rules.consent);
+    let view = LeadView::of(decided.lead, decided.company, may_contact, &rules.job_words);
+    Ok((tag, view))
 }
 
 async fn reply(tx: &Tx, decided: Decided) -> Result<Tagged<LeadView>, Problem> {
@@ -118,22 +119,22 @@ async fn upserted(tx: &Tx, decided: Decided) -> Result<Upserted<LeadView>, Probl
 /// A lead as it was found.
 async fn found(snapshot: &store::Snapshot, lead_id: LeadId) -> Result<Tagged<LeadView>, Problem> {
     let found = store::leads::get(snapshot, lead_id).await?;
-    let rules = store::rules::consent(snapshot).await?;
+    let rules = store::rules::shown_by(snapshot).await?;
     Ok(Tagged::new(
         tag(&found.lead, &rules),
         LeadView::found(found, &rules),
     ))
 }
 
-/// Create a lead, or add to the one that is there.
+/// Create or update a lead.
 ///
 /// The lead is found by `id`, then external id, then e-mail; by phone only where it is the one identifier and one lead
-/// alone has it. Where they name several leads it is refused, and these are suggested as duplicates. What is said is kept
+/// alone has it. Where they name several leads it is refused, and these are suggested as duplicates. What is stated is kept
 /// as statements; the shown value of a field is chosen among them (by hand first, then the newest).
 #[utoipa::path(tag = "leads", security(("bearer" = [LeadsWrite])), request_body = LeadWrite, responses(
-    (status = 201, description = "The lead was made", body = LeadView, headers(
+    (status = 201, description = "The lead was created", body = LeadView, headers(
         ("ETag" = String, description = "The lead's version"), ("Location" = String, description = "The lead's address"))),
-    (status = 200, description = "The lead was there; what is new was added", body = LeadView,
+    (status = 200, description = "The lead existed and was updated", body = LeadView,
         headers(("ETag" = String, description = "The lead's version"))),
     (status = 404, description = "The `id` names no lead")))]
 #[post("/v1/leads")]
@@ -159,7 +160,7 @@ async fn get_lead(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Tagged<Lea
     found(&snapshot, path.0.lead_id).await
 }
 
-/// Read a lead by an id of another system.
+/// Read a lead by its external id.
 #[utoipa::path(tag = "leads", params(ExternalPath), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "The lead", body = LeadView,
         headers(("ETag" = String, description = "The lead's version")))))]
@@ -173,7 +174,7 @@ async fn get_lead_by_external_id(ctx: Ctx<LeadsRead>, path: Path<ExternalPath>) 
     found(&snapshot, id).await
 }
 
-/// Change a lead.
+/// Update a lead.
 ///
 /// A JSON merge patch: what is left out stays, `null` empties. What a key says does not change what a user typed by
 /// hand; the answer shows the values that win.
@@ -205,7 +206,7 @@ async fn list_lead_fields(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Js
     Ok(Json(FieldValuesView::of(statements)))
 }
 
-/// Put a lead away.
+/// Archive a lead.
 ///
 /// Lists leave it out unless they ask for archived leads. A form that the person sends takes it up again.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])),
@@ -219,7 +220,7 @@ async fn archive_lead(ctx: Ctx<LeadsWrite>, path: Path<LeadPath>) -> Reply<Tagge
     ctx.commit(tx, answer).await
 }
 
-/// Take a lead up again.
+/// Restore a lead.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])),
     responses((status = 200, description = "The lead as it is now", body = LeadView,
         headers(("ETag" = String, description = "The lead's version")))))]
@@ -231,7 +232,7 @@ async fn restore_lead(ctx: Ctx<LeadsWrite>, path: Path<LeadPath>) -> Reply<Tagge
     ctx.commit(tx, answer).await
 }
 
-/// Give a lead to a user, or to nobody.
+/// Assign a lead to a user, or to nobody.
 ///
 /// A sales manager or revops gives; a sales user takes a lead that nobody owns.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])), request_body = AssignLead,

@@ -6,10 +6,12 @@ use tandem_domain::id::{CompanyId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::fields::{CompanyField, FieldValue, LeadField, Source};
 use tandem_domain::leads::identity::Kind;
+use tandem_domain::leads::job::JobWords;
 use tandem_domain::leads::{Company, Lead, Touch};
 use tandem_domain::lifecycle::Stage;
+use tandem_domain::money::Money;
 use tandem_store::leads::LeadWithCompany;
-use tandem_store::rules::ConsentRules;
+use tandem_store::rules::ShownBy;
 use utoipa::ToSchema;
 
 use super::body::ExternalId;
@@ -50,15 +52,20 @@ pub struct LeadView {
     /// BCP 47.
     #[schema(max_length = 35, example = "en")]
     pub language: Option<String>,
-    /// What the person may spend, in own words.
-    #[schema(max_length = 1000)]
-    pub budget: Option<String>,
+    /// The function that the job title says, by the job words of the settings.
+    #[schema(max_length = 64, example = "data")]
+    pub job_function: Option<String>,
+    /// The seniority that the job title says, by the job words of the settings.
+    #[schema(max_length = 64, example = "head")]
+    pub seniority: Option<String>,
+    /// What the person may spend.
+    pub budget: Option<Money>,
     /// What the person needs, in own words.
     #[schema(max_length = 4000)]
     pub need: Option<String>,
-    /// By when, in own words.
-    #[schema(max_length = 1000)]
-    pub timeline: Option<String>,
+    /// In how many days the person wants to decide.
+    #[schema(minimum = 0, maximum = 3650, example = 90)]
+    pub timeline_days: Option<i64>,
     /// The company that it belongs to.
     pub company: Option<CompanyView>,
     /// The declared custom fields that have a value, by name.
@@ -93,7 +100,7 @@ pub struct LeadView {
     pub last_activity_at: Option<Timestamp>,
     /// Whether the person may be contacted, by purpose.
     pub may_contact: Contacts,
-    /// When it was put away.
+    /// When it was archived.
     pub archived_at: Option<Timestamp>,
     /// When it became known.
     pub created_at: Timestamp,
@@ -103,7 +110,12 @@ pub struct LeadView {
 
 impl LeadView {
     /// A lead with its company and what follows from its consent.
-    pub fn of(lead: Lead, company: Option<Company>, may_contact: Contacts) -> Self {
+    pub fn of(lead: Lead, company: Option<Company>, may_contact: Contacts, words: &JobWords) -> Self {
+        let job = lead
+            .profile
+            .get(LeadField::JobTitle)
+            .map(|title| words.read(title));
+        let job = job.unwrap_or_default();
         let values = |kind| {
             lead.of_kind(kind)
                 .map(|identifier| identifier.value.clone())
@@ -129,9 +141,11 @@ impl LeadView {
             job_title: text(LeadField::JobTitle),
             country: text(LeadField::Country),
             language: text(LeadField::Language),
-            budget: text(LeadField::Budget),
+            job_function: job.function.map(str::to_owned),
+            seniority: job.seniority.map(str::to_owned),
+            budget: lead.profile.budget,
             need: text(LeadField::Need),
-            timeline: text(LeadField::Timeline),
+            timeline_days: lead.profile.timeline_days,
             company: company.map(CompanyView::of),
             custom: lead.profile.custom.clone().into_iter().collect(),
             stage: lead.stage,
@@ -156,9 +170,9 @@ impl LeadView {
 
 impl LeadView {
     /// A lead as it was found.
-    pub fn found(found: LeadWithCompany, rules: &ConsentRules) -> Self {
-        let may_contact = contacts(&found.consent, rules);
-        Self::of(found.lead, found.company, may_contact)
+    pub fn found(found: LeadWithCompany, rules: &ShownBy) -> Self {
+        let may_contact = contacts(&found.consent, &rules.consent);
+        Self::of(found.lead, found.company, may_contact, &rules.job_words)
     }
 }
 
@@ -182,7 +196,9 @@ pub struct CompanyView {
     /// The number of employees.
     #[schema(minimum = 0, maximum = 10000000, example = 120)]
     pub employees: Option<i64>,
-    /// When it was put away.
+    /// The user who is responsible for it.
+    pub owner_id: Option<UserId>,
+    /// When it was archived.
     pub archived_at: Option<Timestamp>,
     /// When it became known.
     pub created_at: Timestamp,
@@ -201,6 +217,7 @@ impl CompanyView {
             country: text(CompanyField::Country),
             domain: company.domain,
             employees: company.employees,
+            owner_id: company.owner_id,
             archived_at: company.archived_at,
             created_at: company.created_at,
             updated_at: company.updated_at,

@@ -24,7 +24,7 @@ pub struct ConsentPurposes {
     purposes: Vec<ConsentPurpose>,
 }
 
-/// Read what consent is asked for.
+/// Read the purposes of consent.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
     responses((status = 200, description = "The declared purposes", body = ConsentPurposes,
         headers(("ETag" = String, description = "The declaration's version")))))]
@@ -35,7 +35,7 @@ pub(super) async fn get_consent_purposes(ctx: Ctx<SettingsRead>) -> Reply<Tagged
     Ok(Tagged::new(etag(rules.version, 0), ConsentPurposes { purposes }))
 }
 
-/// Declare what consent is asked for.
+/// Replace the purposes of consent.
 ///
 /// Purposes that are not declared may be used all the same, as plain ones. Whether a purpose needs double opt-in is
 /// asked of what stands today, also for grants that came before.

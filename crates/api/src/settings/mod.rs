@@ -1,6 +1,7 @@
 //! What the company decides for all: its name and zone, its custom fields, its money.
 
 mod consent;
+mod job_words;
 mod money;
 
 use actix_web::{get, put};
@@ -29,6 +30,9 @@ pub fn configure(config: &mut Services<'_>) {
     config
         .service(consent::get_consent_purposes)
         .service(consent::update_consent_purposes);
+    config
+        .service(job_words::get_job_words)
+        .service(job_words::update_job_words);
     config
         .service(money::get_currency)
         .service(money::update_currency);
@@ -59,7 +63,7 @@ async fn get_company_settings(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CompanySet
     Ok(Tagged::new(etag(kept.version, 0), settings))
 }
 
-/// Change the company's settings.
+/// Update the company's settings.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = CompanySettings,
     responses((status = 200, description = "The settings as they are now", body = CompanySettings,
         headers(("ETag" = String, description = "The settings' version")))))]
@@ -75,7 +79,7 @@ async fn update_company_settings(
     ctx.commit(tx, Tagged::new(etag(version, 0), settings)).await
 }
 
-/// Read the declared custom fields.
+/// Read the custom fields of leads.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
     responses((status = 200, description = "The declared custom fields", body = CustomFields,
         headers(("ETag" = String, description = "The declaration's version")))))]
@@ -86,7 +90,7 @@ async fn get_custom_fields(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CustomFields>
     Ok(Tagged::new(etag(kept.version, 0), CustomFields { fields }))
 }
 
-/// Declare the custom fields of leads.
+/// Replace the custom fields of leads.
 ///
 /// The type of a field cannot change, also where it was declared once and left out since: its values would no longer
 /// fit.

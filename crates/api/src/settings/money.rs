@@ -116,7 +116,7 @@ pub(super) async fn get_currency(ctx: Ctx<SettingsRead>) -> Reply<Tagged<Currenc
     Ok(Tagged::new(etag(kept.version, 0), settings))
 }
 
-/// Change the base currency.
+/// Update the base currency.
 ///
 /// Refused with `409 conflict` once a deal has been closed in another one: what was reported then would no longer add
 /// up.

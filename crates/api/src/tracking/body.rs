@@ -16,7 +16,7 @@ use crate::edge::http::problem::{Code, Place, Problem, Violation};
 use crate::edge::http::shape::Shape;
 use crate::leads::body::ExternalId;
 
-/// What a site tells of one visitor.
+/// What one visitor of a site did.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "it is the published form; each event is read by itself")]
@@ -67,7 +67,7 @@ pub struct CollectedEvent {
     #[serde(default)]
     #[schema(max_length = 200000, example = "https://www.google.com/")]
     referrer: Option<String>,
-    /// The caller's own id of the event: told twice, it counts once, for good.
+    /// The caller's own id of the event: sent twice, it counts once, for good.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200, example = "0b8ff2b1-6d0a-4a54")]
     event_id: Option<String>,
@@ -89,7 +89,7 @@ pub struct LeadName {
     external_id: Option<ExternalId>,
 }
 
-/// Events that a server tells.
+/// Events that a server sends.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "it is the published form; each event is read by itself")]
@@ -141,7 +141,7 @@ pub struct ToldEvent {
     #[serde(default)]
     #[schema(max_length = 200000)]
     referrer: Option<String>,
-    /// The caller's own id of the event: told twice by one key, it counts once, for good.
+    /// The caller's own id of the event: sent twice by one key, it counts once, for good.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200, example = "evt-4711")]
     event_id: Option<String>,
@@ -153,7 +153,7 @@ pub struct EventsAnswer {
     /// How many were taken.
     #[schema(minimum = 0, maximum = 1000)]
     pub accepted: i64,
-    /// How many had been told before.
+    /// How many had been recorded before.
     #[schema(minimum = 0, maximum = 1000)]
     pub duplicates: i64,
     /// Those that were not taken.

@@ -18,7 +18,7 @@ pub fn configure(config: &mut Services<'_>) {
     config.service(get_channel_rules).service(update_channel_rules);
 }
 
-/// Read the company's own rules for channels.
+/// Read the company's channel rules.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
     responses((status = 200, description = "The rules, in order", body = ChannelRules,
         headers(("ETag" = String, description = "The rules' version")))))]
@@ -29,7 +29,7 @@ async fn get_channel_rules(ctx: Ctx<SettingsRead>) -> Reply<Tagged<ChannelRules>
     Ok(Tagged::new(etag(kept.version, 0), rules))
 }
 
-/// Replace the company's own rules for channels.
+/// Replace the company's channel rules.
 ///
 /// The first rule whose conditions all hold names the channel; where none does, the published definitions of GA4's
 /// default channel group decide. They count for what comes in from then on.

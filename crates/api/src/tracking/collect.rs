@@ -58,7 +58,7 @@ impl Responder for Collected {
     }
 }
 
-/// Tell what a visitor did.
+/// Record what visitors of a site did.
 ///
 /// For websites: no credential but the publishable tracking key, and pages of its `allowed_origins` only. A body of
 /// `text/plain` is read as JSON too, so that `navigator.sendBeacon` needs no preflight. The answer tells nothing; of
@@ -66,7 +66,7 @@ impl Responder for Collected {
 /// tell is kept, and counts nowhere.
 #[utoipa::path(tag = "tracking", params(CollectQuery), security(()),
     request_body(content((CollectRequest = "application/json"), (String = "text/plain"))),
-    responses((status = 204, description = "It was taken",
+    responses((status = 204, description = "The events were recorded",
             headers(("Access-Control-Allow-Origin" = String, description = "The page's origin"),
                 ("Cross-Origin-Resource-Policy" = String, description = "`cross-origin`"))),
         (status = 403, description = "Pages of this origin may not use the key", body = ProblemView,

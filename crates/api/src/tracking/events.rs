@@ -40,11 +40,11 @@ impl Responder for Told {
     }
 }
 
-/// Tell what visitors and leads did.
+/// Record what visitors and leads did.
 ///
 /// Up to 1,000 events, each of a visitor or of a lead; good ones are taken though others are bad. They become durable
 /// together. An event may come late, and in any order: sessions and touches come out as if it had come in time. One
-/// with an `event_id` counts once for good, however often its caller tells it.
+/// with an `event_id` counts once for good, however often it is sent.
 ///
 /// Of a visitor who is nobody's 10,000 events are kept, of one who is a lead's 100,000: further ones are rejected with
 /// `too_many_events`. Events that name a lead are not bounded so.

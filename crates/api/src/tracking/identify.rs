@@ -61,7 +61,7 @@ pub struct IdentifyAnswer {
     linked_at: Timestamp,
 }
 
-/// A touch that is told.
+/// A touch to be recorded.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TouchWrite {
@@ -100,7 +100,7 @@ pub struct TouchWrite {
     occurred_at: Option<Timestamp>,
 }
 
-/// Say who a visitor is.
+/// Identify a visitor as a lead.
 ///
 /// What the visitor did so far becomes the lead's, if it was nobody's. A visitor who was another lead's is this lead's
 /// from now on; the other keeps its history (a shared device).
@@ -130,7 +130,7 @@ async fn identify_visitor(ctx: Ctx<EventsWrite>, body: Json<IdentifyRequest>) ->
     ctx.commit(tx, Json(answer)).await
 }
 
-/// Tell a touch of a lead: a fair, a call, a recommendation, an ad elsewhere.
+/// Record a touch of a lead: a fair, a call, a recommendation, an ad elsewhere.
 ///
 /// It stands beside the touches that visits make, and counts like them.
 #[utoipa::path(tag = "tracking", security(("bearer" = [EventsWrite])), request_body = TouchWrite,

@@ -122,9 +122,9 @@ fn tagged(key: TrackingKey) -> Tagged<TrackingKeyView> {
     Tagged::new(etag(key.version, 0), key.into())
 }
 
-/// Make a tracking key.
+/// Create a tracking key.
 ///
-/// For marketing. With it a site tells what its visitors do, by `POST /v1/collect`; it reads nothing.
+/// For marketing. With it a site sends what its visitors do, by `POST /v1/collect`; it reads nothing.
 #[utoipa::path(tag = "tracking", security(("bearer" = [FormsWrite])), request_body = CreateTrackingKey,
     responses((status = 201, description = "The tracking key", body = TrackingKeyView,
         headers(("Location" = String, description = "Its address"), ("ETag" = String, description = "Its version")))))]
@@ -176,7 +176,7 @@ async fn get_tracking_key(
     Ok(tagged(key))
 }
 
-/// Change a tracking key's name or origins.
+/// Update the name or the origins of a tracking key.
 ///
 /// A JSON merge patch. It counts everywhere within a second.
 #[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsWrite])), request_body = TrackingKeyPatch,
@@ -203,7 +203,7 @@ async fn update_tracking_key(
     ctx.commit(tx, tagged(key)).await
 }
 
-/// Give a site another tracking key.
+/// Rotate a tracking key.
 ///
 /// The one so far keeps working for the grace time, so that the site can be changed in peace; one before that ends.
 #[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsWrite])), request_body = RotateTrackingKey,
@@ -228,7 +228,9 @@ async fn rotate_tracking_key(
     ctx.commit(tx, tagged(key)).await
 }
 
-/// Revoke a tracking key: it stops working everywhere within a second, for ever. To revoke it again changes nothing.
+/// Revoke a tracking key.
+///
+/// It stops working everywhere within a second, for good. Revoking it again changes nothing.
 #[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsWrite])),
     responses((status = 204, description = "The tracking key is revoked")))]
 #[delete("/v1/tracking-keys/{tracking_key_id}")]

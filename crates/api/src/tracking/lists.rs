@@ -89,7 +89,7 @@ fn place(ctx: &Ctx<LeadsRead>, cursor: Option<&str>) -> Result<Option<Place>, Pr
     listing::after(&ctx.master, ctx.request(), cursor)
 }
 
-/// List what a lead did.
+/// List the events of a lead.
 ///
 /// The events of the lead and of the records that were merged into it, the newest first, by `(occurred_at, id)`. What
 /// its visitors did before they were linked to it is among them.
@@ -114,10 +114,10 @@ async fn list_lead_events(
     Ok(Listing::new(&ctx.master, ctx.request(), views, next))
 }
 
-/// List a lead's touches.
+/// List the touches of a lead.
 ///
 /// Where the lead came from, each time: visits of the site, links of e-mails that were followed, events that were
-/// attended, and what was told; the newest first, by `(occurred_at, id)`.
+/// attended, and those recorded by hand; the newest first, by `(occurred_at, id)`.
 #[utoipa::path(tag = "tracking", params(OfLead, PageQuery), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "A page of touches", body = Listing<TouchView>)))]
 #[get("/v1/leads/{lead_id}/touches")]
@@ -137,7 +137,7 @@ async fn list_lead_touches(
     Ok(Listing::new(&ctx.master, ctx.request(), views, next))
 }
 
-/// List a lead's visits of the site.
+/// List the sessions of a lead.
 ///
 /// The newest first. A visit is a run of a visitor's events with gaps below half an hour; another UTM campaign, click
 /// id or referring site begins another one.

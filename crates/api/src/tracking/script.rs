@@ -30,7 +30,7 @@ pub fn configure(config: &mut Services<'_>) {
 
 /// Get the script for websites.
 ///
-/// A page that loads it has its views, its events and its forms told to this service, and to nobody else. It is the
+/// A page that loads it sends its views, its events and its forms to this service, and to nobody else. It is the
 /// same for every website: the publishable key and the choices stand in the tag that loads it. Below 5 KiB compressed,
 /// without dependencies.
 #[utoipa::path(tag = "tracking", security(()),

@@ -23,7 +23,7 @@ pub struct EventView {
     pub r#type: String,
     /// When.
     pub occurred_at: Timestamp,
-    /// When it was told.
+    /// When it was recorded.
     pub received_at: Timestamp,
     /// The visitor who did it, as the site knows it.
     #[schema(max_length = 100)]
@@ -39,7 +39,7 @@ pub struct EventView {
     pub properties: Map<String, Value>,
     /// Whether a known bot did it: it counts nowhere.
     pub bot: bool,
-    /// Who told it: a key, tracking key, form or user, by id.
+    /// Who sent it: a key, tracking key, form or user, by id.
     #[schema(max_length = 64, example = "key_01h455vb4pex5vsknk084sn02q")]
     pub told_by: String,
 }

@@ -117,7 +117,7 @@ struct ImportForm {
     mapping: Option<String>,
 }
 
-/// What a file is to be taken in as.
+/// How a file is to be imported.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -152,7 +152,7 @@ struct ImportPath {
     import_id: ImportId,
 }
 
-/// Take in a file.
+/// Import a file.
 ///
 /// CSV or NDJSON, perhaps packed by gzip, as the body or as the part `file` of a form. It is read in the background: first
 /// through, so that a broken file does nothing at all, then row by row; a row that is refused refuses no other. What was
@@ -161,7 +161,7 @@ struct ImportPath {
     request_body(description = "The file", content(
         (FileBytes = "text/csv"), (FileBytes = "application/x-ndjson"), (FileBytes = "application/gzip"),
         (FileBytes = "application/octet-stream"), (ImportForm = "multipart/form-data"))),
-    responses((status = 202, description = "The file is kept and will be taken in", body = ImportView,
+    responses((status = 202, description = "The file is stored and will be imported", body = ImportView,
         headers(("Location" = String, description = "The import's address")))))]
 #[post("/v1/imports")]
 async fn create_import(
@@ -334,9 +334,9 @@ async fn get_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<Jso
     Ok(Json(ImportView::of(import, &rules.custom_fields, ctx.now())))
 }
 
-/// End an import.
+/// Cancel an import.
 ///
-/// What was taken in stays; the rest is not read. It then is `failed` with the code `cancelled`.
+/// Imported rows stay; the rest is not read. It then is `failed` with the code `cancelled`.
 #[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
     responses((status = 200, description = "The import as it is now", body = ImportView)))]
 #[post("/v1/imports/{import_id}/cancel")]
@@ -352,7 +352,7 @@ async fn cancel_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<
     ctx.commit(tx, Json(view)).await
 }
 
-/// The rows that were rejected.
+/// List the rejected rows of an import.
 ///
 /// A CSV: number, line, code and detail, then the row as it came, so that it can be mended and sent again. Cells that a
 /// spreadsheet would take for a formula begin with an apostrophe, which an import takes away. Kept for thirty days.
@@ -364,7 +364,7 @@ async fn list_import_rejects(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> 
     Ok(CsvRows::of(ctx.db(), import, false))
 }
 
-/// The rows that were taken, and that somebody should look at.
+/// List the rows of an import that need a look.
 ///
 /// A CSV as for rejected rows: moves that the table does not have, what is dated before the first contact, and the like.
 #[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::run::effective;
 
-/// A file that is taken in.
+/// A file that is imported.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Import)]
 pub struct ImportView {

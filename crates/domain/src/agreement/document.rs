@@ -305,7 +305,8 @@ fn reason(json: &Json, at: &str, moves_a_lead: bool, reader: &mut Reader) -> Opt
         let then = reader.required(map, at, "then");
         then.map(|json| reader.word(json, &below(at, "then"), &["nurture", "disqualify"]));
         durations(map, at, &["cooldown"], reader);
-        wholes(map, at, &[("after_attempts", MAX_COUNT)], reader);
+        let after_attempts = map.get("after_attempts");
+        after_attempts.map(|json| reader.boolean(json, &below(at, "after_attempts")));
     }
     let label = reader.required(map, at, "label");
     label.map(|json| reader.text(json, &below(at, "label"), 200));

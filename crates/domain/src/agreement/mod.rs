@@ -1,5 +1,6 @@
-//! The agreement: what both teams signed. So far the provisional version with its stages and reasons.
+//! The agreement: what both teams signed, as a typed document, and the one that an installation starts with.
 
+mod commitments;
 pub mod conditions;
 pub mod document;
 pub mod reader;
@@ -7,13 +8,22 @@ pub mod scoring;
 #[cfg(test)]
 mod tests;
 
-/// The document that a new installation starts with, signed by nobody, as JSON.
-pub const PROVISIONAL: &str = include_str!("provisional.json");
+pub use commitments::{
+    Attempts, Commitments, ContactFrom, MarketingCommitments, Period, Review, SalesCommitments,
+    SharedCommitments, SharedRevenue, Time,
+};
+
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::duration::Duration;
 use crate::lifecycle::Stage;
+
+/// The document that a new installation starts with, signed by nobody, as JSON.
+pub const PROVISIONAL: &str = include_str!("provisional.json");
 
 /// Where a reason sends the lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -43,6 +53,8 @@ pub enum Requires {
     Note,
     /// The competitor's name; of deals.
     Competitor,
+    /// The activity that shows it; of rejected hand-offs.
+    EvidenceActivity,
 }
 
 /// One agreed reason. Codes are never deleted or given another meaning, only retired.
@@ -57,10 +69,12 @@ pub struct Reason {
     /// Where it sends the lead; absent for reasons that move no lead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub then: Option<Then>,
-    /// Days before a rule may make the lead an MQL again.
+    /// How long no rule makes the lead an MQL again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 400)]
-    pub cooldown_days: Option<i64>,
+    pub cooldown: Option<Duration>,
+    /// Whether the promised attempts must have been made before it is given.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_attempts: bool,
     /// What must come with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 3)]
@@ -88,6 +102,9 @@ pub struct Reasons {
     /// Why a customer left.
     #[schema(max_items = 100)]
     pub churn: Vec<Reason>,
+    /// What a lead holds against buying.
+    #[schema(max_items = 100)]
+    pub objection: Vec<Reason>,
 }
 
 /// Which list of reasons a move draws on.
@@ -103,6 +120,8 @@ pub enum ReasonList {
     Win,
     /// Customers that left.
     Churn,
+    /// Objections.
+    Objection,
 }
 
 impl ReasonList {
@@ -114,38 +133,158 @@ impl ReasonList {
             ReasonList::Loss => "loss",
             ReasonList::Win => "win",
             ReasonList::Churn => "churn",
+            ReasonList::Objection => "objection",
         }
     }
 }
 
-/// One stage as both teams understand it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct StageDefinition {
-    /// The stage.
-    pub stage: Stage,
-    /// What people read.
-    #[schema(max_length = 100, example = "Marketing qualified lead")]
-    pub label: String,
-    /// What being in it means.
-    #[schema(max_length = 500)]
-    pub meaning: String,
+/// What the stages demand that stand for a promise between the teams.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Stages {
+    /// What makes a lead an MQL.
+    pub mql: MqlStage,
+    /// What makes it an SQL.
+    pub sql: SqlStage,
+    /// What is expected of an open deal.
+    pub opportunity: OpportunityStage,
+    /// How long a lead stays with marketing.
+    pub nurture: NurtureStage,
 }
 
-/// The agreement document, as far as the service judges by it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// What makes a lead an MQL.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MqlStage {
+    /// The condition, as conditions are written.
+    #[schema(value_type = Object)]
+    pub when: Value,
+    /// The fields that must be known, of the lead or of its company (`company.name`).
+    #[schema(max_items = 50)]
+    pub required_fields: Vec<String>,
+}
+
+/// What makes a lead an SQL.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SqlStage {
+    /// What must be confirmed; where it is empty, every accepted lead is an SQL.
+    #[schema(max_items = 4)]
+    pub bant: Vec<BantItem>,
+}
+
+/// What is found out about a lead before it is an SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BantItem {
+    /// There is money for it.
+    Budget,
+    /// The person decides, or leads to who does.
+    Authority,
+    /// There is a need.
+    Need,
+    /// It is wanted by a known time.
+    Timeline,
+}
+
+/// What is expected of an open deal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OpportunityStage {
+    /// The roles that the buying group must have.
+    #[schema(max_items = 5)]
+    pub required_roles: Vec<BuyingRole>,
+    /// Without activity or move for so long, a deal is listed as stale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_after: Option<Duration>,
+}
+
+/// What a lead is in the group that decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BuyingRole {
+    /// Decides.
+    DecisionMaker,
+    /// Wants it and says so.
+    Champion,
+    /// Is listened to.
+    Influencer,
+    /// Will work with it.
+    User,
+    /// Buys it.
+    Procurement,
+}
+
+impl BuyingRole {
+    /// Every role.
+    pub const ALL: &'static [BuyingRole] = &[
+        BuyingRole::DecisionMaker,
+        BuyingRole::Champion,
+        BuyingRole::Influencer,
+        BuyingRole::User,
+        BuyingRole::Procurement,
+    ];
+
+    /// The role's name on the wire and on disk.
+    pub const fn name(self) -> &'static str {
+        match self {
+            BuyingRole::DecisionMaker => "decision_maker",
+            BuyingRole::Champion => "champion",
+            BuyingRole::Influencer => "influencer",
+            BuyingRole::User => "user",
+            BuyingRole::Procurement => "procurement",
+        }
+    }
+
+    /// The role with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|role| role.name() == name)
+    }
+}
+
+/// How long a lead stays with marketing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NurtureStage {
+    /// How long no rule makes a nurtured lead an MQL, where neither a date nor the reason says so.
+    pub cooldown: Duration,
+    /// The condition that ends the wait at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub unless: Option<Value>,
+}
+
+impl Default for NurtureStage {
+    fn default() -> Self {
+        Self {
+            cooldown: Duration::days(30),
+            unless: None,
+        }
+    }
+}
+
+/// The agreement document.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Agreement {
-    /// The stages, in their order.
-    #[schema(max_items = 20)]
-    pub stages: Vec<StageDefinition>,
+    /// The condition that says who is a fit at all.
+    #[schema(value_type = Object)]
+    pub icp: Value,
+    /// What the stages demand.
+    pub stages: Stages,
+    /// How leads are scored.
+    #[schema(value_type = Object)]
+    pub scoring: Value,
+    /// What the teams promise each other.
+    #[serde(default)]
+    pub commitments: Commitments,
     /// The reasons.
     pub reasons: Reasons,
-    /// Days before a rule may make a nurtured lead an MQL again, where neither date nor reason says so.
-    #[schema(minimum = 0, maximum = 400)]
-    pub nurture_cooldown_days: i64,
+    /// The working hours in which promises run until a lead has an owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub calendar: Option<Value>,
+    /// When both teams meet about the agreement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
 }
 
 /// An agreement with its number.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Version {
     /// Counts from 1.
     pub number: i64,
@@ -156,6 +295,13 @@ pub struct Version {
 }
 
 impl Agreement {
+    /// The document that a new installation starts with, signed by nobody.
+    pub fn provisional() -> Self {
+        static TYPED: LazyLock<Agreement> =
+            LazyLock::new(|| serde_json::from_str(PROVISIONAL).unwrap_or_default());
+        TYPED.clone()
+    }
+
     /// The reasons of a list.
     pub fn reasons(&self, list: ReasonList) -> &[Reason] {
         match list {
@@ -164,6 +310,7 @@ impl Agreement {
             ReasonList::Loss => &self.reasons.loss,
             ReasonList::Win => &self.reasons.win,
             ReasonList::Churn => &self.reasons.churn,
+            ReasonList::Objection => &self.reasons.objection,
         }
     }
 
@@ -179,115 +326,5 @@ impl Agreement {
         use ReasonList::{Churn, Disqualification, Loss, Rejection, Win};
         let mut all = [Rejection, Disqualification, Loss, Win, Churn].into_iter();
         all.any(|list| self.reasons(list).iter().any(|reason| reason.code == code))
-    }
-
-    /// The version that a new installation starts with, signed by nobody.
-    pub fn provisional() -> Self {
-        use Then::{Disqualify, Nurture};
-        let stage = |stage, label: &str, meaning: &str| StageDefinition {
-            stage,
-            label: label.into(),
-            meaning: meaning.into(),
-        };
-        let reason = |code: &str, label: &str, then, cooldown_days| Reason {
-            code: code.into(),
-            label: label.into(),
-            then,
-            cooldown_days,
-            requires: vec![],
-            retired: false,
-        };
-        let other = |then| Reason {
-            requires: vec![Requires::Note],
-            ..reason("other", "Another reason", then, None)
-        };
-        Self {
-            stages: vec![
-                stage(Stage::Lead, "Lead", "A person known by at least one identifier."),
-                stage(
-                    Stage::Mql,
-                    "Marketing qualified lead",
-                    "Marketing says: ready for sales.",
-                ),
-                stage(
-                    Stage::Sal,
-                    "Sales accepted lead",
-                    "Sales has accepted it and works it.",
-                ),
-                stage(
-                    Stage::Sql,
-                    "Sales qualified lead",
-                    "Budget, authority, need and timeline are confirmed.",
-                ),
-                stage(Stage::Opportunity, "Opportunity", "A deal is open."),
-                stage(Stage::Customer, "Customer", "A deal was won."),
-                stage(
-                    Stage::Nurture,
-                    "Nurture",
-                    "Not ready yet; marketing keeps in touch.",
-                ),
-                stage(Stage::Disqualified, "Disqualified", "Not a fit."),
-                stage(Stage::Churned, "Churned", "Was a customer and left."),
-            ],
-            reasons: Reasons {
-                rejection: vec![
-                    reason("not_ready", "Not ready yet", Some(Nurture), Some(30)),
-                    reason("no_response", "No response", Some(Nurture), Some(30)),
-                    reason("no_budget", "No budget", Some(Nurture), Some(90)),
-                    reason("wrong_contact", "Wrong contact", Some(Nurture), None),
-                    reason("not_a_fit", "Not a fit", Some(Disqualify), None),
-                    reason("bad_data", "Wrong or invented data", Some(Disqualify), None),
-                    reason(
-                        "duplicate",
-                        "Known already under another record",
-                        Some(Disqualify),
-                        None,
-                    ),
-                    other(Some(Nurture)),
-                ],
-                disqualification: vec![
-                    reason("not_ready", "Not ready yet", Some(Nurture), Some(30)),
-                    reason("no_response", "No response", Some(Nurture), Some(30)),
-                    reason("no_budget", "No budget", Some(Nurture), Some(90)),
-                    reason("not_a_fit", "Not a fit", Some(Disqualify), None),
-                    reason("competitor", "Works for a competitor", Some(Disqualify), None),
-                    reason("spam", "Spam or invented", Some(Disqualify), None),
-                    reason("out_of_business", "Out of business", Some(Disqualify), None),
-                    other(Some(Disqualify)),
-                ],
-                loss: vec![
-                    reason("price", "Price", Some(Nurture), Some(90)),
-                    reason("timing", "Timing", Some(Nurture), Some(90)),
-                    reason("missing_feature", "Something was missing", Some(Nurture), None),
-                    Reason {
-                        requires: vec![Requires::Competitor],
-                        ..reason(
-                            "lost_to_competitor",
-                            "Lost to a competitor",
-                            Some(Nurture),
-                            Some(180),
-                        )
-                    },
-                    reason("no_decision", "No decision was made", Some(Nurture), Some(90)),
-                    reason("not_a_fit", "Not a fit after all", Some(Disqualify), None),
-                    other(Some(Nurture)),
-                ],
-                win: vec![
-                    reason("product_fit", "The product fits best", None, None),
-                    reason("price", "Price", None, None),
-                    reason("service", "Service", None, None),
-                    reason("relationship", "Relationship", None, None),
-                    other(None),
-                ],
-                churn: vec![
-                    reason("price", "Price", None, None),
-                    reason("missing_feature", "Something was missing", None, None),
-                    reason("switched", "Switched to a competitor", None, None),
-                    reason("out_of_business", "Out of business", None, None),
-                    other(None),
-                ],
-            },
-            nurture_cooldown_days: 30,
-        }
     }
 }

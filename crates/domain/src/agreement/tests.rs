@@ -409,3 +409,11 @@ fn a_score_is_compared_in_whole_points() {
     };
     assert_eq!((score.standing(), score.exact.fit), (standing, Points(19_999)));
 }
+
+#[test]
+fn the_typed_document_holds_all_of_the_provisional_one() {
+    let mut typed = serde_json::to_value(super::Agreement::provisional()).unwrap();
+    // What the JSON leaves out is written as it is understood.
+    typed["commitments"].as_object_mut().unwrap().remove("shared");
+    assert_eq!(typed, provisional());
+}

@@ -11,7 +11,8 @@ use crate::leads::custom::{CustomField, yes_or_no};
 use crate::leads::fields::{CompanyField, LeadField};
 use crate::leads::free_mail::{Mail, mail};
 use crate::leads::identity::{Dialled, Domain, Email, Phone};
-use crate::leads::save::{CompanyStatement, LocalPhone, Statement};
+use crate::leads::save::{CompanyStatement, LocalPhone, MAX_TIMELINE_DAYS, Statement};
+use crate::money::{Currency, Money};
 use crate::tracking::channels::ChannelRules;
 
 /// The largest number of fields that are read.
@@ -36,6 +37,7 @@ pub fn statement(
     posted: &Posted,
     custom_fields: &[CustomField],
     channel_rules: &ChannelRules,
+    base: Currency,
     now: Timestamp,
 ) -> Result<Answers, Vec<Fault>> {
     if !posted.faults.is_empty() {
@@ -45,6 +47,7 @@ pub fn statement(
     let mut reading = Reading {
         custom_fields,
         channel_rules,
+        base,
         country: said_country(form, posted),
         said: Statement {
             observed_at: posted.submitted_at.map(|at| at.min(now)),
@@ -132,6 +135,8 @@ fn size_faults(form: &Form, fields: &Map<String, Value>) -> Vec<Fault> {
 struct Reading<'a> {
     custom_fields: &'a [CustomField],
     channel_rules: &'a ChannelRules,
+    /// The base currency, in which an amount without one is read.
+    base: Currency,
     /// The country that the submission names, in which its phones are read.
     country: Option<String>,
     said: Statement,
@@ -191,6 +196,13 @@ impl Reading<'_> {
                 Ok(count) if (0..=10_000_000).contains(&count) => self.company.employees = Some(Some(count)),
                 _ => self.fault(field, "invalid_format", "is not a number of people"),
             },
+            // What cannot be read as an amount, or as days, loses nobody: it stays an answer.
+            Some(Target::Budget) => self.said.plan.budget = Money::read(&text, self.base).map(Some),
+            Some(Target::TimelineDays) => {
+                let days = text.parse::<i64>().ok();
+                let days = days.filter(|days| (0..=MAX_TIMELINE_DAYS).contains(days));
+                self.said.plan.timeline_days = days.map(Some);
+            }
             Some(Target::Custom(name)) => {
                 let declared = self.custom_fields.iter().find(|declared| declared.name == name);
                 match declared.map(|declared| declared.read(&text)) {

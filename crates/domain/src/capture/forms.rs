@@ -287,6 +287,8 @@ pub(super) enum Target {
     Company(CompanyField),
     CompanyDomain,
     CompanyEmployees,
+    Budget,
+    TimelineDays,
     Custom(String),
 }
 
@@ -300,6 +302,8 @@ impl Target {
         match name {
             "email" => Some(Target::Email),
             "phone" => Some(Target::Phone),
+            "budget" => Some(Target::Budget),
+            "timeline_days" => Some(Target::TimelineDays),
             "company.domain" => Some(Target::CompanyDomain),
             "company.employees" => Some(Target::CompanyEmployees),
             _ => match name.strip_prefix("company.") {

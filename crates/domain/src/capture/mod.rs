@@ -74,7 +74,7 @@ pub struct FormField {
     #[serde(default)]
     pub required: bool,
     /// The lead or company field that it fills; without one it stays an answer of the submission. One of `email`,
-    /// `first_name`, `last_name`, `phone`, `job_title`, `country`, `language`, `budget`, `need`, `timeline`,
+    /// `first_name`, `last_name`, `phone`, `job_title`, `country`, `language`, `budget`, `need`, `timeline_days`,
     /// `company.name`, `company.domain`, `company.industry`, `company.employees`, `custom.<name>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 80, example = "email")]

@@ -45,7 +45,7 @@ pub enum Refused {
     #[error("another deal has this external id")]
     AlreadyExists,
     /// The primary lead is not far enough.
-    #[error("the primary lead must be sql, opportunity or customer")]
+    #[error("the primary lead must be sql, opportunity, customer or churned")]
     LeadNotSql {
         /// Where it stands.
         current: Stage,

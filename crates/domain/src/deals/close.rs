@@ -1,7 +1,7 @@
 //! Closing a deal as won or lost, and opening it again: what it does to the revenue and to the primary lead.
 
 use super::{Closing, Deal, Outcome, Refused, Revenue, State, deals_of, moved};
-use crate::access::Role;
+use crate::access::{Denied, Role};
 use crate::act::Act;
 use crate::agreement::{Reason, Requires};
 use crate::change::Change;
@@ -60,6 +60,7 @@ pub fn close(
     let until = goes
         .filter(|to| *to == Stage::Nurture)
         .map(|_| wait(world, asked.until, reason, at));
+    let is_of_next_cycle = goes.is_some() && is_of_next_cycle(world, deal);
 
     let mut after = deal.clone();
     after.version += 1;
@@ -67,6 +68,7 @@ pub fn close(
     after.stage_since = at;
     after.owner_id = after.owner_id.or(act.taker());
     after.moved_lead = goes.is_some();
+    after.cycle = after.cycle.map(|cycle| cycle + i64::from(is_of_next_cycle));
     let from = std::mem::replace(&mut after.stage, asked.outcome.state().name().to_owned());
     after.closing = Some(Closing {
         outcome: asked.outcome,
@@ -95,11 +97,20 @@ pub fn close(
             note: asked.note.clone(),
             until,
             taken_by: act.taker(),
+            takes_back: !is_of_next_cycle,
             ..Step::plain(to, if act.is_live() { act.at } else { at }, act.now)
         };
         changes.extend(take(world, lead_id, step, &act));
     }
     Ok(changes)
+}
+
+/// Whether an imported deal of unknown beginning was made after the primary lead's cycle had ended.
+fn is_of_next_cycle(world: &World, deal: &Deal) -> bool {
+    let cycle = deal.primary_lead_id.and_then(|id| world.cycles.get(&id));
+    cycle.is_some_and(|cycle| {
+        deal.cycle == Some(cycle.number) && cycle.ended_at.is_some_and(|ended| ended <= deal.opened_at)
+    })
 }
 
 /// The agreed reason, with all that it and the closing need, or everything that is wrong.
@@ -185,7 +196,7 @@ fn value(world: &World, deal: &Deal, at: Timestamp, act: &Act) -> Result<Option<
 }
 
 /// Where the closing takes the primary lead, if it does.
-fn goes_to(
+pub(super) fn goes_to(
     world: &World,
     deal: &Deal,
     outcome: Outcome,
@@ -229,10 +240,7 @@ fn goes_to(
 /// and the cycle is the same; a customer stays one while another deal of the cycle is won.
 pub fn reopen(world: &mut World, deal_id: DealId, note: &str, act: &Act) -> Result<Vec<Change>, Refused> {
     let deal = world.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
-    let person = act.by.demand_person()?;
-    if !person.is_admin() && person.role != Role::SalesManager {
-        return Err(crate::access::Denied::WrongRole.into());
-    }
+    may_reopen(act)?;
     let pipeline = world
         .pipelines
         .get(&deal.pipeline_id)
@@ -281,6 +289,7 @@ pub fn reopen(world: &mut World, deal_id: DealId, note: &str, act: &Act) -> Resu
         let step = Step {
             note: Some(note.to_owned()),
             taken_by: owner,
+            takes_back: true,
             ..Step::plain(Stage::Opportunity, act.at, act.now)
         };
         changes.extend(take(world, lead_id, step, &act));
@@ -288,7 +297,18 @@ pub fn reopen(world: &mut World, deal_id: DealId, note: &str, act: &Act) -> Resu
     Ok(changes)
 }
 
-fn goes_back(world: &World, deal: &Deal, outcome: Outcome) -> bool {
+/// Whether the actor may reopen deals: a sales manager.
+pub(super) fn may_reopen(act: &Act) -> Result<(), Denied> {
+    let person = act.by.demand_person()?;
+    if person.is_admin() || person.role == Role::SalesManager {
+        Ok(())
+    } else {
+        Err(Denied::WrongRole)
+    }
+}
+
+/// Whether reopening a deal that was closed with this outcome takes its primary lead back to opportunity.
+pub(super) fn goes_back(world: &World, deal: &Deal, outcome: Outcome) -> bool {
     let lead = deal.primary_lead_id.and_then(|id| world.leads.get(&id));
     let Some(lead) = lead.filter(|lead| deal.cycle == Some(lead.cycle)) else {
         return false;

@@ -4,15 +4,18 @@ mod act;
 pub mod change;
 mod close;
 mod edit;
+mod moves;
 mod open;
 pub mod pipelines;
 #[cfg(test)]
 mod tests;
 
+pub use crate::agreement::BuyingRole;
 pub use act::Refused;
 pub use close::{CloseDeal, close, reopen};
 pub use edit::{EditDeal, edit};
-pub use open::{MoveDeal, OpenDeal, move_to, open};
+pub use moves::moves;
+pub use open::{MoveDeal, OpenDeal, move_to, open, open_without_move};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -87,49 +90,6 @@ impl Outcome {
             Outcome::Won => ReasonList::Win,
             Outcome::Lost => ReasonList::Loss,
         }
-    }
-}
-
-/// What a lead is in the group that decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BuyingRole {
-    /// Decides.
-    DecisionMaker,
-    /// Wants it and says so.
-    Champion,
-    /// Is listened to.
-    Influencer,
-    /// Will work with it.
-    User,
-    /// Buys it.
-    Procurement,
-}
-
-impl BuyingRole {
-    /// Every role.
-    pub const ALL: &'static [BuyingRole] = &[
-        BuyingRole::DecisionMaker,
-        BuyingRole::Champion,
-        BuyingRole::Influencer,
-        BuyingRole::User,
-        BuyingRole::Procurement,
-    ];
-
-    /// The role's name on the wire and on disk.
-    pub const fn name(self) -> &'static str {
-        match self {
-            BuyingRole::DecisionMaker => "decision_maker",
-            BuyingRole::Champion => "champion",
-            BuyingRole::Influencer => "influencer",
-            BuyingRole::User => "user",
-            BuyingRole::Procurement => "procurement",
-        }
-    }
-
-    /// The role with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|role| role.name() == name)
     }
 }
 
@@ -317,7 +277,7 @@ impl Revenue {
 }
 
 /// The stages in which a primary lead may get a deal.
-pub const READY: &[Stage] = &[Stage::Sql, Stage::Opportunity, Stage::Customer];
+pub const READY: &[Stage] = &[Stage::Sql, Stage::Opportunity, Stage::Customer, Stage::Churned];
 
 /// The deals that move this lead.
 fn deals_of(world: &World, lead_id: LeadId) -> impl Iterator<Item = &Deal> {

@@ -54,11 +54,35 @@ pub struct MoveDeal {
     pub note: Option<String>,
 }
 
-/// Open a deal. The primary lead becomes an opportunity with its first one.
+/// Open a deal. The primary lead becomes an opportunity with its first one; where its cycle is over, in the next cycle.
 ///
 /// The world holds the leads, the company, the primary lead's other deals and the pipelines. An import opens a deal at
 /// its own instant, whatever stage the primary lead stands in; skipped stages are not invented.
 pub fn open(world: &mut World, asked: &OpenDeal, act: &Act) -> Result<(DealId, Vec<Change>), Refused> {
+    let (id, mut opened) = open_without_move(world, asked, act)?;
+    let Some(deal) = world.deals.get(&id) else {
+        return Err(Refused::NoSuchDeal);
+    };
+    let Some(lead_id) = deal.primary_lead_id else {
+        return Ok((id, vec![opened]));
+    };
+    let moved = becomes_opportunity(world, lead_id, act);
+    let cycle = world.leads.get(&lead_id).map(|lead| lead.cycle);
+    if let (Some(kept), Change::Deal(DealChange::Opened { deal, .. })) =
+        (world.deals.get_mut(&id), &mut opened)
+    {
+        kept.cycle = cycle;
+        deal.cycle = cycle;
+    }
+    Ok((id, std::iter::once(opened).chain(moved).collect()))
+}
+
+/// Open a deal and leave the primary lead where it stands: of an import that knows only when the deal was closed.
+pub fn open_without_move(
+    world: &mut World,
+    asked: &OpenDeal,
+    act: &Act,
+) -> Result<(DealId, Change), Refused> {
     let pipeline = pipeline_of(world, asked)?;
     let stage = match &asked.stage {
         None => pipeline.open_keys().swap_remove(0),
@@ -122,25 +146,28 @@ pub fn open(world: &mut World, asked: &OpenDeal, act: &Act) -> Result<(DealId, V
     let made = moved(&deal, None, &act);
     let mut after = deal.facts();
     after.insert("external_id".into(), json!(deal.external_id));
-    let mut changes = vec![Change::Deal(DealChange::Opened {
+    let opened = Change::Deal(DealChange::Opened {
         deal: Box::new(deal.clone()),
         made,
         after,
-    })];
+    });
     let (id, key) = (deal.id, deal.external_id.clone());
     world.deals.insert(id, deal);
     world.deals_by_key.extend(key.map(|key| (key, id)));
-    changes.extend(primary.and_then(|lead| becomes_opportunity(world, lead, &act)));
-    Ok((id, changes))
+    Ok((id, opened))
 }
+
+/// The stages that a new deal does not move its primary lead from.
+pub(super) const IN_BUSINESS: [Stage; 2] = [Stage::Opportunity, Stage::Customer];
 
 /// The primary lead becomes an opportunity, unless it is one or a customer.
 fn becomes_opportunity(world: &mut World, lead_id: LeadId, act: &Act) -> Option<Change> {
     let (lead, cycle) = (world.leads.get(&lead_id)?, world.cycles.get(&lead_id)?);
+    let act = &act.not_before(lead.updated_at);
     let is_known = cycle
         .entered_at(Stage::Opportunity)
         .is_some_and(|at| at <= act.at);
-    let is_there = matches!(lead.stage, Stage::Opportunity | Stage::Customer);
+    let is_there = IN_BUSINESS.contains(&lead.stage);
     // Of a deal that came before what is known now, the history has nothing to add where it is told already.
     if is_there && (is_known || act.is_live() || act.at >= lead.stage_since) {
         return None;
@@ -160,7 +187,7 @@ fn pipeline_of<'w>(world: &'w World, asked: &OpenDeal) -> Result<&'w Pipeline, R
     };
     let pipeline = found.ok_or_else(|| refuse("not_found", "is no pipeline"))?;
     if pipeline.archived_at.is_some() {
-        return Err(refuse("not_allowed", "the pipeline has been put away"));
+        return Err(refuse("not_allowed", "the pipeline is archived"));
     }
     Ok(pipeline)
 }

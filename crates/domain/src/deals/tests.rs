@@ -1,6 +1,7 @@
 //! Deals: the rules of opening, moving, closing and reopening.
 
 mod history;
+mod moves;
 mod rights;
 
 use std::sync::Arc;

@@ -49,12 +49,8 @@ fields! {
         Country = "country", 2;
         /// BCP 47, such as `it` or `pt-BR`.
         Language = "language", 35;
-        /// What the person may spend, in own words.
-        Budget = "budget", 1000;
         /// What the person needs, in own words.
         Need = "need", 4000;
-        /// By when, in own words.
-        Timeline = "timeline", 1000;
     }
 }
 

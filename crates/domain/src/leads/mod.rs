@@ -7,6 +7,7 @@ pub mod duplicates;
 pub mod fields;
 pub mod free_mail;
 pub mod identity;
+pub mod job;
 mod phone;
 pub mod save;
 pub mod search;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use crate::id::{CompanyId, LeadId, UserId};
 use crate::instant::Timestamp;
 use crate::lifecycle::Stage;
+use crate::money::Money;
 use identity::Identifier;
 
 pub use touch::{ClickIds, Touch};
@@ -74,6 +76,10 @@ pub struct Lead {
 pub struct Profile {
     /// The plain text fields that have a value.
     pub text: BTreeMap<fields::LeadField, String>,
+    /// What the person may spend.
+    pub budget: Option<Money>,
+    /// In how many days the person wants to decide.
+    pub timeline_days: Option<i64>,
     /// The declared custom fields that have a value, by name.
     pub custom: BTreeMap<String, Value>,
 }
@@ -122,6 +128,8 @@ pub struct Company {
     pub text: BTreeMap<fields::CompanyField, String>,
     /// The number of employees.
     pub employees: Option<i64>,
+    /// The user who is responsible for it.
+    pub owner_id: Option<UserId>,
     /// Not worked any more, by hand.
     pub archived_at: Option<Timestamp>,
     /// When it became known.

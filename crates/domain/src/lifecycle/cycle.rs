@@ -5,6 +5,16 @@ use crate::id::{CycleId, FormId, Ids, LeadId, UserId};
 use crate::instant::Timestamp;
 use crate::leads::{Lead, Touch};
 
+/// The stages that only a lead that was handed over reaches.
+const HANDED_OVER: [Stage; 6] = [
+    Stage::Mql,
+    Stage::Sal,
+    Stage::Sql,
+    Stage::Opportunity,
+    Stage::Customer,
+    Stage::Churned,
+];
+
 /// One pass of a lead through the stages: the row that reports count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cycle {
@@ -88,21 +98,54 @@ impl Cycle {
     /// A cycle that starts at MQL was never in the stage lead, though it counts there: `from` is then the stage that the
     /// cycle before ended in, and no stay ends. Nor does one whose end is dated before its beginning: that is no stay.
     pub(super) fn enter(&mut self, from: Option<Stage>, to: Stage, at: Timestamp) {
-        if let Some(from) = from
-            && self.entered_at(from).is_some_and(|entered| entered <= at)
-            && let Some(left) = self.left.get_mut(from as usize)
+        if let Some(left) = from.and_then(|from| self.stay_ended_by(from, to))
+            && self.entered_at(left).is_some_and(|entered| entered <= at)
+            && let Some(left) = self.left.get_mut(left as usize)
         {
             *left = left.or(Some(at));
         }
         let place = &mut self.entered[to as usize];
         *place = place.or(Some(at));
-        self.ended_at = to.ends_cycle().then_some(at);
+        self.stand(to, at);
+    }
+
+    /// The stage in which a stay ends by a step. Before the first hand-off nurture is time in the stage lead: that stay
+    /// ends when the lead leaves nurture.
+    fn stay_ended_by(&self, from: Stage, to: Stage) -> Option<Stage> {
+        match (from, to) {
+            _ if self.was_handed_over() => Some(from),
+            (Stage::Lead, Stage::Nurture) => None,
+            (Stage::Nurture, _) => self.entered_at(Stage::Nurture).map(|_| Stage::Lead),
+            _ => Some(from),
+        }
+    }
+
+    /// Whether it has reached MQL or any later stage.
+    fn was_handed_over(&self) -> bool {
+        HANDED_OVER.iter().any(|stage| self.entered_at(*stage).is_some())
+    }
+
+    /// Note where the lead stands, and since when. Disqualified and churned end the cycle; nurture only where it was
+    /// handed over: a lead that was nurtured before goes on in the same cycle.
+    pub(super) fn stand(&mut self, stage: Stage, since: Timestamp) {
+        let is_over = match stage {
+            Stage::Disqualified | Stage::Churned => true,
+            Stage::Nurture => self.was_handed_over(),
+            _ => false,
+        };
+        self.ended_at = is_over.then_some(since);
+    }
+
+    /// Whether it has ended: what follows is the next cycle, or takes back the step that ended this one.
+    pub fn is_over(&self) -> bool {
+        self.ended_at.is_some()
     }
 
     /// Note an entry of the past out of a stage; the cycle ends no sooner by it. What is known of later entries says when
     /// the stay in it ended.
     pub(super) fn enter_earlier(&mut self, from: Option<Stage>, to: Stage, at: Timestamp) {
-        if let Some(left) = from.and_then(|from| self.left.get_mut(from as usize)) {
+        let left = from.and_then(|from| self.stay_ended_by(from, to));
+        if let Some(left) = left.and_then(|left| self.left.get_mut(left as usize)) {
             *left = Some(left.map_or(at, |known| known.min(at)));
         }
         let others = Stage::ALL.iter().filter(|stage| **stage != to);
@@ -128,20 +171,26 @@ impl Cycle {
             .map(|(_, stage)| stage)
     }
 
-    /// Take in all moves of this cycle, by date, one of which history has just told; only the latest thing known of the
-    /// lead ends the cycle or takes it up again.
-    pub(crate) fn retell(&mut self, moves: &[(Stage, Timestamp)], is_latest: bool) {
+    /// Record all moves of this cycle, by date, after an import added one of them; only the lead's current cycle can end
+    /// or go on by it.
+    pub(crate) fn replay(&mut self, moves: &[(Stage, Timestamp)], is_current: bool) {
+        let handed_over = moves.iter().position(|(stage, _)| HANDED_OVER.contains(stage));
+        let is_time_before_mql = |place: usize| handed_over.is_none_or(|first| place < first);
         for (place, (stage, at)) in moves.iter().enumerate() {
             let entered = &mut self.entered[*stage as usize];
             *entered = Some(entered.map_or(*at, |known| known.min(*at)));
             let is_first = moves[..place].iter().all(|(before, _)| before != stage);
             if let (true, Some(left)) = (is_first, self.left.get_mut(*stage as usize)) {
-                let next = moves[place..].iter().find(|(after, _)| after != stage);
-                *left = next.map(|(_, at)| *at);
+                let ends = |(place, (after, _)): &(usize, &(Stage, Timestamp))| match (stage, after) {
+                    (Stage::Lead, Stage::Nurture) => !is_time_before_mql(*place),
+                    _ => after != stage,
+                };
+                let next = moves.iter().enumerate().skip(place).find(ends);
+                *left = next.map(|(_, (_, at))| *at);
             }
         }
-        if let (true, Some((stage, at))) = (is_latest, moves.last()) {
-            self.ended_at = stage.ends_cycle().then_some(*at);
+        if let (true, Some((stage, at))) = (is_current, moves.last()) {
+            self.stand(*stage, *at);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Stages and cycles: which moves exist, who may make them, and what they leave behind.
 
 mod cycle;
+pub mod moves;
 pub mod mql;
 mod step;
 #[cfg(test)]
@@ -12,7 +13,7 @@ pub use step::{Step, take};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::access::{ActorKind, Denied, Person, Role};
+use crate::access::{Actor, ActorKind, Denied, Person, Role};
 use crate::act::Act;
 use crate::agreement::{Reason, ReasonList, Requires};
 use crate::change::Change;
@@ -80,11 +81,6 @@ impl Stage {
         Self::ALL.iter().copied().find(|stage| stage.name() == name)
     }
 
-    /// Whether a cycle that enters it is over: what follows is a new pass or a correction.
-    pub const fn ends_cycle(self) -> bool {
-        matches!(self, Stage::Nurture | Stage::Disqualified | Stage::Churned)
-    }
-
     pub(crate) const fn clears_owner(self) -> bool {
         matches!(self, Stage::Nurture | Stage::Disqualified)
     }
@@ -118,7 +114,6 @@ struct Move {
     reason: Option<ReasonList>,
     needs_reason: bool,
     needs_note: bool,
-    starts_cycle: bool,
     /// Only if the lead entered `from` out of this stage, in this cycle.
     came_from: Option<Stage>,
 }
@@ -131,7 +126,6 @@ const fn row(from: Stage, to: Stage, by: By) -> Move {
         reason: None,
         needs_reason: false,
         needs_note: false,
-        starts_cycle: false,
         came_from: None,
     }
 }
@@ -156,12 +150,6 @@ impl Move {
             ..self
         }
     }
-    const fn next_cycle(self) -> Self {
-        Self {
-            starts_cycle: true,
-            ..self
-        }
-    }
     const fn undoing(self, came_from: Stage) -> Self {
         Self {
             came_from: Some(came_from),
@@ -179,7 +167,7 @@ const MOVES: &[Move] = {
     use Stage::*;
     &[
         row(Lead, Mql, MarketingOrFinder).noted(),
-        row(Nurture, Mql, MarketingOrFinder).noted().next_cycle(),
+        row(Nurture, Mql, MarketingOrFinder).noted(),
         row(Lead, Nurture, Marketing).because(Disqualification),
         row(Lead, Disqualified, Either).because(Disqualification),
         row(Nurture, Disqualified, Either).because(Disqualification),
@@ -205,8 +193,8 @@ const MOVES: &[Move] = {
             .noted()
             .undoing(Opportunity),
         row(Customer, Churned, Manager).because(Churn),
-        row(Disqualified, Lead, Manager).noted().next_cycle(),
-        row(Churned, Lead, Manager).noted().next_cycle(),
+        row(Disqualified, Lead, Manager).noted(),
+        row(Churned, Lead, Manager).noted(),
     ]
 };
 
@@ -262,7 +250,7 @@ pub enum Refused {
     NoSuchMove {
         /// Where the lead stands.
         current: Stage,
-        /// Where it could go.
+        /// Where the actor may move it by hand.
         allowed: Vec<Stage>,
     },
     /// The lead has deals: opening, closing and reopening them make this move.
@@ -270,7 +258,7 @@ pub enum Refused {
     IsADeals {
         /// Where the lead stands.
         current: Stage,
-        /// Where it could go by hand.
+        /// Where the actor may move it by hand.
         allowed: Vec<Stage>,
     },
     /// The person may not make the move.
@@ -293,17 +281,6 @@ pub enum Refused {
     /// Something is missing or unknown.
     #[error("the request is incomplete")]
     Invalid(Vec<Fault>),
-}
-
-/// The stages that a lead without a deal could be moved to from where it stands.
-pub fn allowed(lead: &Lead) -> Vec<Stage> {
-    MOVES.iter().filter(|m| applies(m, lead)).map(|m| m.to).collect()
-}
-
-/// The stages that a lead with deals could be moved to by hand: where its deals take it is theirs.
-pub fn allowed_beside_deals(lead: &Lead) -> Vec<Stage> {
-    let by_hand = MOVES.iter().filter(|m| applies(m, lead) && !is_a_deals(m));
-    by_hand.map(|m| m.to).collect()
 }
 
 /// Whether opening, closing or reopening a deal makes this move.
@@ -338,21 +315,15 @@ pub fn move_lead(
     };
     // Another machine's clock may have been ahead: a lead's time does not run backwards.
     let act = &act.not_before(lead.updated_at);
-    let (to, reason) = destination(world, lead, asked)?;
-    let illegal = || Refused::NoSuchMove {
-        current: lead.stage,
-        allowed: allowed(lead),
-    };
-    let chosen = MOVES
-        .iter()
-        .find(|m| applies(m, lead) && m.to == to)
-        .ok_or_else(illegal)?;
-    if is_a_deals(chosen) && world.has_deal(lead_id) {
-        return Err(Refused::IsADeals {
-            current: lead.stage,
-            allowed: allowed_beside_deals(lead),
+    let (to, reason) = destination(world, lead, asked, &act.by)?;
+    let (current, allowed) = (lead.stage, || moves::allowed(world, lead, &act.by));
+    let Some(chosen) = moves::rows(world, lead).find(|m| m.to == to) else {
+        let allowed = allowed();
+        return Err(match MOVES.iter().any(|m| applies(m, lead) && m.to == to) {
+            true => Refused::IsADeals { current, allowed },
+            false => Refused::NoSuchMove { current, allowed },
         });
-    }
+    };
     let person = act.by.demand_person()?;
     permit(chosen, lead, person)?;
     demand(chosen, asked, reason, act.now)?;
@@ -362,13 +333,16 @@ pub fn move_lead(
         to,
         at: act.now,
         recorded_at: act.now,
-        starts_cycle: chosen.starts_cycle,
+        takes_back: chosen.came_from.is_some(),
         reason: asked.reason.clone(),
         note: asked.note.clone(),
         until: (to == Stage::Nurture).then(|| wait(world, asked.until, reason, act.now)),
         taken_by: may_take.then_some(person.id),
     };
-    let illegal = illegal();
+    let illegal = Refused::NoSuchMove {
+        current,
+        allowed: allowed(),
+    };
     take(world, lead_id, step, act)
         .map(|change| vec![change])
         .ok_or(illegal)
@@ -389,6 +363,7 @@ fn destination<'w>(
     world: &'w World,
     lead: &Lead,
     asked: &MoveLead,
+    actor: &Actor,
 ) -> Result<(Stage, Option<&'w Reason>), Refused> {
     let list = match asked.to {
         Some(to) => match MOVES.iter().find(|m| applies(m, lead) && m.to == to) {
@@ -396,13 +371,16 @@ fn destination<'w>(
             None => {
                 return Err(Refused::NoSuchMove {
                     current: lead.stage,
-                    allowed: allowed(lead),
+                    allowed: moves::allowed(world, lead, actor),
                 });
             }
         },
         None => list_of(lead.stage),
     };
-    let allowed = || list.map_or_else(Vec::new, |list| fitting(world, list, asked.to));
+    let allowed = || {
+        let fitting = list.map_or_else(Vec::new, |list| fitting(world, list, asked.to));
+        fitting.into_iter().map(|reason| reason.code).collect()
+    };
     let unknown = || Refused::NoSuchReason { allowed: allowed() };
     let reason = match (&asked.reason, list) {
         (None, _) => None,
@@ -431,15 +409,15 @@ fn is_elsewhere(leads_to: Stage, to: Stage) -> bool {
     to.clears_owner() && to != leads_to
 }
 
-/// The codes of the agreed reasons of a list that fit the stage that is named, if one is.
-fn fitting(world: &World, list: ReasonList, to: Option<Stage>) -> Vec<String> {
+/// The agreed reasons of a list that fit the stage that is named, if one is.
+fn fitting(world: &World, list: ReasonList, to: Option<Stage>) -> Vec<Reason> {
     let contradicts = |reason: &Reason| match (reason.then, to) {
         (Some(then), Some(to)) => is_elsewhere(then.stage(), to),
         _ => false,
     };
     let reasons = world.agreement.agreement.reasons(list).iter();
     let fit = reasons.filter(|reason| !reason.retired && !contradicts(reason));
-    fit.map(|reason| reason.code.clone()).collect()
+    fit.cloned().collect()
 }
 
 fn permit(chosen: &Move, lead: &Lead, person: &Person) -> Result<(), Denied> {
@@ -501,9 +479,8 @@ pub(crate) fn wait(
     reason: Option<&Reason>,
     at: Timestamp,
 ) -> Timestamp {
-    const DAY: i64 = 86_400_000;
     let cooldown = reason
-        .and_then(|reason| reason.cooldown_days)
-        .unwrap_or(world.agreement.agreement.nurture_cooldown_days);
-    until.unwrap_or_else(|| at.plus_millis(cooldown * DAY))
+        .and_then(|reason| reason.cooldown)
+        .unwrap_or(world.agreement.agreement.stages.nurture.cooldown);
+    until.unwrap_or_else(|| at.plus_millis(cooldown.millis()))
 }

@@ -17,8 +17,8 @@ pub struct Step {
     pub at: Timestamp,
     /// When it was written down: `at`, but for history.
     pub recorded_at: Timestamp,
-    /// Whether the next cycle begins with it.
-    pub starts_cycle: bool,
+    /// Whether it takes back the step that ended the cycle (an overturned rejection, a reopened deal), which then goes on.
+    pub takes_back: bool,
     /// The code of the reason.
     pub reason: Option<String>,
     /// Why, in words.
@@ -36,12 +36,18 @@ impl Step {
             to,
             at,
             recorded_at,
-            starts_cycle: false,
+            takes_back: false,
             reason: None,
             note: None,
             until: None,
             taken_by: None,
         }
+    }
+
+    /// Whether the next cycle begins with it: when the lead leaves a cycle that is over, but for a step that takes back
+    /// its end. From nurture to disqualified it is still the same cycle.
+    fn starts_cycle(&self, current: &Cycle) -> bool {
+        current.is_over() && !self.takes_back && self.to != Stage::Disqualified
     }
 }
 
@@ -54,7 +60,7 @@ pub fn take(world: &mut World, lead_id: LeadId, step: Step, act: &Act) -> Option
     let before = world.cycles.get(&lead_id)?;
     let has_moved = lead.came_from.is_some() || lead.cycle > 1;
     let is_history = has_moved && step.at < lead.stage_since;
-    let mut cycle = if step.starts_cycle {
+    let mut cycle = if !is_history && step.starts_cycle(before) {
         before.next(step.at, &act.ids)
     } else {
         before.clone()
@@ -65,6 +71,7 @@ pub fn take(world: &mut World, lead_id: LeadId, step: Step, act: &Act) -> Option
     let from = if is_history {
         let from = before.stage_at(step.at);
         cycle.enter_earlier(from.filter(|from| *from != step.to), step.to, step.at);
+        cycle.stand(lead.stage, lead.stage_since);
         from
     } else {
         arrive(&mut moved, &mut cycle, &step);

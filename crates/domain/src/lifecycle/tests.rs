@@ -170,7 +170,11 @@ fn the_reason_decides_where_a_rejected_lead_goes() {
         reason: Some(reason.into()),
         ..MoveLead::default()
     };
-    let fitting = || ["not_a_fit", "bad_data", "duplicate"].map(str::to_owned).to_vec();
+    let fitting = || {
+        ["wrong_industry", "not_a_fit", "bad_data", "duplicate"]
+            .map(str::to_owned)
+            .to_vec()
+    };
     let mismatch = story.ask(&manager, asked(Some(Stage::Disqualified), "no_budget"));
     assert_eq!(
         mismatch,
@@ -182,7 +186,7 @@ fn the_reason_decides_where_a_rejected_lead_goes() {
     let foreign = story.ask(&manager, asked(Some(Stage::Disqualified), "out_of_business"));
     assert_eq!(foreign, Err(Refused::NoSuchReason { allowed: fitting() }));
     let foreign = story.ask(&manager, asked(None, "out_of_business"));
-    assert!(matches!(foreign, Err(Refused::NoSuchReason { allowed }) if allowed.len() == 8));
+    assert!(matches!(foreign, Err(Refused::NoSuchReason { allowed }) if allowed.len() == 10));
     let needless = story.ask(&manager, asked(Some(Stage::Sal), "no_budget"));
     assert_eq!(needless, Err(Refused::NoSuchReason { allowed: vec![] }));
     story.ask(&manager, asked(None, "no_budget")).unwrap();
@@ -237,14 +241,44 @@ fn history_that_comes_late_divides_the_stays() {
 }
 
 #[test]
-fn coming_back_from_nurture_starts_the_next_cycle() {
+fn a_lead_that_was_nurtured_before_it_was_handed_over_goes_on_in_its_cycle() {
     let mut story = Story::begin();
     story.go(Role::Marketing, Stage::Nurture, Some("not_ready"));
-    assert_eq!(story.cycle().ended_at, Some(at(1)));
+    assert_eq!((story.cycle().ended_at, story.cycle().left), (None, [None; 6]));
+    story.go(Role::Marketing, Stage::Mql, None);
+    assert_eq!((story.lead().cycle, story.cycle().number), (1, 1));
+    assert_eq!(story.cycle().entered_at(Stage::Mql), Some(at(2)));
+    assert_eq!(
+        story.cycle().left[..2],
+        [Some(at(2)), None],
+        "nurture was time before MQL"
+    );
+    assert_eq!(story.lead().nurture_until, None);
+}
+
+#[test]
+fn a_lead_that_was_nurtured_and_never_handed_over_ends_its_cycle_by_being_disqualified() {
+    let mut story = Story::begin();
+    story.go(Role::Marketing, Stage::Nurture, Some("not_ready"));
+    story.go(Role::Marketing, Stage::Disqualified, Some("spam"));
+    assert_eq!(
+        (story.cycle().ended_at, story.cycle().left[0]),
+        (Some(at(2)), Some(at(2)))
+    );
+    story.go(Role::MarketingManager, Stage::Lead, None);
+    assert_eq!((story.lead().cycle, story.cycle().started_at), (2, at(3)));
+}
+
+#[test]
+fn coming_back_from_nurture_after_a_hand_over_starts_the_next_cycle() {
+    let mut story = Story::begin();
+    story.go(Role::Marketing, Stage::Mql, None);
+    story.go(Role::SalesManager, Stage::Nurture, Some("not_ready"));
+    assert_eq!(story.cycle().ended_at, Some(at(2)));
     story.go(Role::Marketing, Stage::Mql, None);
     assert_eq!((story.lead().cycle, story.cycle().number), (2, 2));
-    assert_eq!(story.cycle().started_at, at(2));
-    assert_eq!(story.cycle().entered_at(Stage::Lead), Some(at(2)));
+    assert_eq!(story.cycle().started_at, at(3));
+    assert_eq!(story.cycle().entered_at(Stage::Lead), Some(at(3)));
     assert_eq!(story.cycle().entered_at(Stage::Nurture), None);
     assert_eq!(
         (story.cycle().path(), story.cycle().left),
@@ -343,28 +377,65 @@ fn a_key_without_a_person_moves_nobody() {
     assert_eq!(story.ask(&key, asked), Err(Refused::Denied(Denied::NeedsPerson)));
 }
 
+fn is_of_sales(stage: Stage) -> bool {
+    !matches!(stage, Stage::Lead | Stage::Nurture | Stage::Disqualified)
+}
+
+/// The end of the first stay in each stage of the funnel, and that of the cycle, of all its moves.
+fn stays_and_end(moves: &[(Stage, Timestamp)]) -> ([Option<Timestamp>; 6], Option<Timestamp>) {
+    let handed_over = moves.iter().position(|(stage, _)| is_of_sales(*stage));
+    let is_time_before_mql = |place: usize| handed_over.is_none_or(|first| place < first);
+    let mut left = [None; 6];
+    for stage in FUNNEL_STAGES {
+        let Some(first) = moves.iter().position(|(entered, _)| *entered == stage) else {
+            continue;
+        };
+        for (place, (next, at)) in moves.iter().enumerate().skip(first + 1) {
+            let stays = stage == Stage::Lead && *next == Stage::Nurture && is_time_before_mql(place);
+            if !stays {
+                left[stage as usize] = Some(*at);
+                break;
+            }
+        }
+    }
+    let (stage, at) = moves[moves.len() - 1];
+    let is_over = match stage {
+        Stage::Nurture => handed_over.is_some(),
+        stage => matches!(stage, Stage::Disqualified | Stage::Churned),
+    };
+    (left, is_over.then_some(at))
+}
+
 proptest! {
     /// Whatever is asked in whatever order: a move is made exactly where the table has it, versions count the moves,
-    /// cycles count the new starts, and the current cycle tells the first entry of each stage.
+    /// cycles count the new starts, and the current cycle has the first entry of each stage, the end of the first stay in
+    /// it, and its own end, as a plain reading of its moves has them.
     #[test]
     fn moves_follow_the_table(asked in prop::collection::vec((0usize..9, 0usize..3), 0..60)) {
         let mut story = Story::begin();
         let admin = person(Role::Admin, &story.ids);
         let mut cycles = 1;
+        let mut moves = vec![(Stage::Lead, at(0))];
         for (to, reason) in asked {
             let to = Stage::ALL[to];
             let reason = [None, Some("not_a_fit"), Some("price")][reason];
             let before = story.lead().clone();
-            let mut legal = allowed(&before);
+            let mut legal = moves::allowed(&story.world, &before, &admin);
             legal.sort_unstable();
             prop_assert_eq!(&legal, &oracle(before.stage, before.came_from));
             let move_lead = MoveLead { to: Some(to), reason: reason.map(str::to_owned), note: Some("n".into()), until: None };
             match story.ask(&admin, move_lead) {
                 Ok(_) => {
                     prop_assert!(legal.contains(&to));
-                    let restarts = (before.stage == Stage::Nurture && to == Stage::Mql)
+                    let was_handed_over = moves.iter().any(|(stage, _)| is_of_sales(*stage));
+                    let restarts = (before.stage == Stage::Nurture && to == Stage::Mql && was_handed_over)
                         || (matches!(before.stage, Stage::Disqualified | Stage::Churned) && to == Stage::Lead);
-                    cycles += i64::from(restarts);
+                    if restarts {
+                        cycles += 1;
+                        moves.clear();
+                    }
+                    moves.push((to, at(story.day)));
+                    prop_assert_eq!((story.cycle().left, story.cycle().ended_at), stays_and_end(&moves), "{:?}", moves);
                     prop_assert_eq!(story.lead().stage, to);
                     prop_assert_eq!(story.lead().version, before.version + 1);
                     prop_assert!(story.cycle().entered_at(to).is_some());

@@ -174,3 +174,31 @@ proptest! {
         prop_assert_eq!(rate.to_string().parse(), Ok(rate));
     }
 }
+
+#[test]
+fn a_budget_is_read_as_people_write_it() {
+    let eur = Currency::EUR;
+    for (text, read) in [
+        ("20000", Some((2_000_000, "EUR"))),
+        (" 1,200.50 EUR ", Some((120_050, "EUR"))),
+        ("€ 1.200,50", Some((120_050, "EUR"))),
+        ("1.200", Some((120_000, "EUR"))),
+        ("£5,000", Some((500_000, "GBP"))),
+        ("chf 300", Some((30_000, "CHF"))),
+        ("5000 JPY", Some((5000, "JPY"))),
+        ("0", Some((0, "EUR"))),
+        ("20 to 30 thousand", None),
+        ("-5", None),
+        ("20k", None),
+        ("5000 XYZ", None),
+        ("€", None),
+        ("éé", None),
+        ("", None),
+    ] {
+        let read = read.map(|(amount, code): (i64, &str)| Money {
+            amount,
+            currency: code.parse().unwrap(),
+        });
+        assert_eq!(Money::read(text, eur), read, "{text}");
+    }
+}

@@ -3,11 +3,10 @@
 use super::history::{Warning, own};
 use crate::act::{Act, Origin};
 use crate::change::Change;
-use crate::deals::{CloseDeal, OpenDeal, Refused, close, open};
+use crate::deals::{CloseDeal, OpenDeal, Refused, close, open, open_without_move};
 use crate::id::DealId;
 use crate::instant::Timestamp;
 use crate::leads::Lead;
-use crate::leads::change::LeadChange;
 use crate::lifecycle::Cycle;
 use crate::world::World;
 
@@ -87,12 +86,13 @@ fn begin(world: &mut World, told: &PastDeal, act: &Act) -> Result<(DealId, Vec<C
         .opening
         .primary_lead_id
         .or(told.opening.lead_ids.first().copied());
-    let before = primary_of(world, told);
-    let (deal_id, mut changes) = open(world, &told.opening, &act.dated(at).from_origin(Origin::Import))?;
-    if told.opened_at.is_none() && closed_at.is_some() {
-        changes.retain(|change| !matches!(change, Change::Lead(LeadChange::Moved { .. })));
-        put_back(world, before);
-    }
+    let act = act.dated(at).from_origin(Origin::Import);
+    let (deal_id, mut changes) = if told.opened_at.is_none() && closed_at.is_some() {
+        let (id, opened) = open_without_move(world, &told.opening, &act)?;
+        (id, vec![opened])
+    } else {
+        open(world, &told.opening, &act)?
+    };
     if let (Some(lead_id), Some(owner)) = (primary, told.opening.owner_id) {
         changes.extend(own(world, lead_id, owner, act.now));
     }
@@ -147,9 +147,10 @@ mod tests {
     use crate::deals::pipelines::Pipeline;
     use crate::deals::{Outcome, State};
     use crate::id::{Ids, LeadId};
+    use crate::leads::change::LeadChange;
     use crate::leads::identity::Email;
     use crate::leads::save::{OnConflict, Statement, upsert};
-    use crate::lifecycle::Stage;
+    use crate::lifecycle::{self, Stage};
     use crate::money::Money;
     use crate::transfer::ACTOR;
 
@@ -232,6 +233,33 @@ mod tests {
         let cycle = &world.cycles[&lead];
         assert_eq!(cycle.entered_at(Stage::Opportunity), Some(day(15)));
         assert_eq!(cycle.entered_at(Stage::Customer), Some(day(20)));
+    }
+
+    #[test]
+    fn a_deal_that_was_made_after_the_cycle_ended_belongs_to_the_next_one() {
+        for opened_at in [Some(30), None] {
+            let (mut world, lead, ids) = given();
+            for (to, at) in [(Stage::Customer, 15), (Stage::Churned, 20)] {
+                let step = lifecycle::Step::plain(to, day(at), NOW);
+                lifecycle::take(&mut world, lead, step, &Act::test(&IMPORT, NOW, &ids)).unwrap();
+            }
+            let told = tell(
+                &mut world,
+                &won(lead, opened_at, 40),
+                &Act::test(&IMPORT, NOW, &ids),
+            )
+            .unwrap();
+            let deal = world.deals.values().next().unwrap();
+            assert_eq!(
+                (world.leads[&lead].stage, world.leads[&lead].cycle),
+                (Stage::Customer, 2)
+            );
+            assert_eq!(deal.cycle, Some(2));
+            assert_eq!(world.cycles[&lead].started_at, day(opened_at.unwrap_or(40)));
+            assert!(
+                matches!(told.changes.last(), Some(Change::Lead(LeadChange::Moved { cycle, .. })) if cycle.number == 2)
+            );
+        }
     }
 
     #[test]

@@ -46,13 +46,13 @@ pub type Pasts = HashMap<LeadId, Past>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
     /// The table has no such move.
-    #[error("the agreed table has no such move; it is kept as it was told")]
+    #[error("the agreed table has no such move; it is imported all the same")]
     IllegalMove,
     /// The lead was not known yet.
-    #[error("is dated before the lead became known; it is kept as it was told")]
+    #[error("is dated before the lead became known; it is imported all the same")]
     BeforeFirstContact,
     /// The agreement has no such reason.
-    #[error("the agreement has no such reason; it is kept as it was told")]
+    #[error("the agreement has no such reason; it is imported all the same")]
     UnknownReason,
     /// The amount has no value in the base currency.
     #[error(
@@ -115,9 +115,12 @@ pub fn recall(
         warnings.push(Warning::UnknownReason);
     }
 
-    let restarts =
-        is_latest && from.is_some_and(Stage::ends_cycle) && matches!(told.to, Stage::Lead | Stage::Mql);
-    let number = before.map_or(1, |one| one.cycle) + i64::from(restarts);
+    let number = before.map_or(1, |one| one.cycle);
+    let current = past.cycles.iter().find(|cycle| cycle.number == number);
+    let is_over = current.is_some_and(Cycle::is_over);
+    let reopens = told.to == Stage::Opportunity && from != Some(Stage::Churned) && came_from == Some(told.to);
+    let restarts = matches!(told.to, Stage::Lead | Stage::Mql | Stage::Opportunity) && !reopens;
+    let number = number + i64::from(is_latest && is_over && restarts);
     let known = past.cycles.iter().find(|cycle| cycle.number == number).cloned();
     let mut cycle = match known {
         Some(cycle) => cycle,
@@ -137,7 +140,7 @@ pub fn recall(
         .chain([(told.to, told.at)])
         .chain(later.iter().filter(in_cycle).map(known))
         .collect();
-    cycle.retell(&moves, is_latest);
+    cycle.replay(&moves, cycle.number >= lead.cycle);
     if told.reason.is_some() && is_latest {
         cycle.last_reason = told.reason.clone();
     }
@@ -382,8 +385,50 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_back_starts_the_next_cycle() {
+    fn a_lead_that_was_nurtured_first_goes_on_in_its_cycle_in_whatever_order_the_file_is() {
+        for moves in [
+            [(Stage::Nurture, 20), (Stage::Mql, 30)],
+            [(Stage::Mql, 30), (Stage::Nurture, 20)],
+        ] {
+            let mut given = given();
+            for (stage, at) in moves {
+                given.told(stage, at);
+            }
+            assert_eq!(given.past.cycles.len(), 1);
+            let cycle = &given.world.cycles[&given.lead];
+            assert_eq!((cycle.number, cycle.ended_at), (1, None));
+            assert_eq!(cycle.left[..2], [Some(day(30)), None]);
+        }
+    }
+
+    #[test]
+    fn a_hand_over_that_becomes_known_late_ends_the_cycle_of_a_nurtured_lead() {
         let mut given = given();
+        given.told(Stage::Nurture, 20);
+        assert_eq!(given.world.cycles[&given.lead].ended_at, None);
+        given.told(Stage::Mql, 15);
+        let cycle = &given.world.cycles[&given.lead];
+        assert_eq!((cycle.ended_at, cycle.left[1]), (Some(day(20)), Some(day(20))));
+        assert_eq!(given.stage(), Stage::Nurture);
+    }
+
+    #[test]
+    fn a_customer_who_left_and_buys_again_starts_the_next_cycle() {
+        let mut given = given();
+        given.told(Stage::Customer, 20);
+        given.told(Stage::Churned, 25);
+        given.told(Stage::Opportunity, 30);
+        let cycle = &given.world.cycles[&given.lead];
+        assert_eq!(
+            (cycle.number, cycle.started_at, cycle.ended_at),
+            (2, day(30), None)
+        );
+    }
+
+    #[test]
+    fn who_comes_back_after_a_hand_over_starts_the_next_cycle() {
+        let mut given = given();
+        given.told(Stage::Mql, 15);
         given.told(Stage::Nurture, 20);
         assert_eq!(given.told(Stage::Mql, 30), Some(vec![]));
         let cycle = &given.world.cycles[&given.lead];

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use super::mapping::{FieldSource, Mapping, Part, parts};
 use crate::fault::Fault;
 use crate::instant::{Day, Timestamp};
+use crate::money::minor_units;
 
 /// A mapping with its columns found in the file.
 #[derive(Debug, Clone)]
@@ -237,43 +238,6 @@ fn within(at: jiff::Timestamp) -> Option<Timestamp> {
         .to_string()
         .parse()
         .ok()
-}
-
-/// A decimal number in minor units: never rounded, `None` where it has more digits than the currency. Its whole part may
-/// stand in groups of three digits: a sign that stands elsewhere is more likely the point of another country.
-pub fn minor_units(text: &str, digits: u32, decimal_comma: bool) -> Option<i64> {
-    let (point, group) = if decimal_comma { (',', '.') } else { ('.', ',') };
-    let text = text.trim();
-    let (negative, plain) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest.trim_start()),
-        None => (false, text),
-    };
-    let (whole, fraction) = plain.split_once(point).unwrap_or((plain, ""));
-    let whole = ungrouped(whole, group)?;
-    if !are_digits(fraction) {
-        return None;
-    }
-    let fraction = fraction.trim_end_matches('0');
-    let missing = (digits as usize).checked_sub(fraction.len())?;
-    let units: i64 = format!("{whole}{fraction}{}", "0".repeat(missing)).parse().ok()?;
-    Some(if negative { -units } else { units })
-}
-
-/// The digits of a whole number, which one sign, or one kind of space, may part into groups of three.
-fn ungrouped(whole: &str, group: char) -> Option<String> {
-    let Some(sign) = whole.chars().find(|c| !c.is_ascii_digit()) else {
-        return (!whole.is_empty()).then(|| whole.to_owned());
-    };
-    let (first, others) = whole.split_once(sign)?;
-    let are_groups = (1..=3).contains(&first.len())
-        && others
-            .split(sign)
-            .all(|three| three.len() == 3 && are_digits(three));
-    (are_groups && (sign == group || sign.is_whitespace())).then(|| whole.replace(sign, ""))
-}
-
-fn are_digits(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// First and last name of a full one: `Ada Maria Lovelace` and `Lovelace, Ada Maria` alike.

@@ -144,13 +144,6 @@ pub async fn moves(on: &impl Read, id: DealId) -> Result<Vec<DealMove>, StoreErr
     rows.into_iter().map(|row| row.into_domain()).collect()
 }
 
-/// Whether a lead, or one that was merged into it, is the primary one of a deal.
-pub async fn is_primary(on: &impl Read, lead: LeadId) -> Result<bool, StoreError> {
-    let members = leads::members_of(lead.uuid());
-    let theirs = deals::Entity::find().filter(deals::Column::PrimaryLeadId.in_subquery(members));
-    exists(on, theirs, deals::Column::Id).await
-}
-
 /// The lock on the base currency: who values deals in it shares it, who changes it has it alone.
 const BASE_CURRENCY: &str = "base_currency";
 
@@ -189,7 +182,7 @@ pub(crate) async fn keep_base_currency(tx: &Tx) -> Result<(), StoreError> {
 }
 
 /// Put deals together from their rows, in their order, with their leads.
-async fn complete(on: &impl Read, rows: Vec<deals::Model>) -> Result<Vec<Deal>, StoreError> {
+pub(crate) async fn complete(on: &impl Read, rows: Vec<deals::Model>) -> Result<Vec<Deal>, StoreError> {
     if rows.is_empty() {
         return Ok(vec![]);
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Select};
-use tandem_domain::id::{CompanyId, Id};
+use tandem_domain::id::{CompanyId, Id, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::Company;
 use tandem_domain::leads::search;
@@ -22,6 +22,10 @@ pub struct CompanyFilter {
     pub domain: Option<String>,
     /// In one of these countries.
     pub country: Vec<String>,
+    /// With one of these owners.
+    pub owner_id: Vec<UserId>,
+    /// Only those that nobody owns.
+    pub unowned: bool,
     /// Every word must begin a word of the name.
     pub q: Option<String>,
     /// Put away ones, instead of the others.
@@ -110,6 +114,13 @@ fn filtered(backend: DbBackend, filter: &CompanyFilter) -> Select<companies::Ent
     }
     if !filter.country.is_empty() {
         query = query.filter(companies::Column::Country.is_in(&filter.country));
+    }
+    if !filter.owner_id.is_empty() {
+        let owners = filter.owner_id.iter().map(|id| id.uuid());
+        query = query.filter(companies::Column::OwnerId.is_in(owners));
+    }
+    if filter.unowned {
+        query = query.filter(companies::Column::OwnerId.is_null());
     }
     if let Some(at) = filter.created_at_gte {
         query = query.filter(companies::Column::CreatedAt.gte(at.millis()));

@@ -169,6 +169,15 @@ impl Stated {
         for said in statements {
             of_leads.extend(said.text.keys().map(|field| field.name().to_owned()));
             of_leads.extend(said.custom.keys().map(|name| format!("custom.{name}")));
+            let plan = [
+                ("budget", said.plan.budget.is_some()),
+                ("timeline_days", said.plan.timeline_days.is_some()),
+            ];
+            of_leads.extend(
+                plan.into_iter()
+                    .filter(|(_, is_stated)| *is_stated)
+                    .map(|(name, _)| name.to_owned()),
+            );
             if said.company.is_some() || said.company_of_email().is_some() {
                 of_leads.insert("company_id".to_owned());
             }
@@ -216,7 +225,7 @@ pub fn empty_world(tx: &Tx) -> World {
     let rules = tx.rules();
     World {
         money: rules.money.clone(),
-        consent_purposes: rules.consent.purposes.clone(),
+        consent_purposes: rules.shown_by.consent.purposes.clone(),
         ..World::new(rules.agreement.clone(), rules.custom_fields.clone())
     }
 }

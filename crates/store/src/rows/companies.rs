@@ -24,6 +24,7 @@ pub struct Model {
     #[sea_orm(column_type = "Text", nullable)]
     pub country: Option<String>,
     pub employees: Option<i64>,
+    pub owner_id: Option<Uuid>,
     pub archived_at: Option<i64>,
     pub is_listed: bool,
     pub created_at: i64,
@@ -48,6 +49,7 @@ impl Model {
             industry: text(CompanyField::Industry),
             country: text(CompanyField::Country),
             employees: company.employees,
+            owner_id: company.owner_id.map(Id::uuid),
             archived_at: company.archived_at.map(Timestamp::millis),
             is_listed: company.archived_at.is_none(),
             created_at: company.created_at.millis(),
@@ -71,6 +73,7 @@ impl Model {
                 .filter_map(|(field, value)| Some((field, value?)))
                 .collect(),
             employees: self.employees,
+            owner_id: self.owner_id.map(Id::from_uuid),
             archived_at: self.archived_at.map(Timestamp::from_millis),
             created_at: Timestamp::from_millis(self.created_at),
             updated_at: Timestamp::from_millis(self.updated_at),

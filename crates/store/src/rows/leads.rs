@@ -9,6 +9,7 @@ use tandem_domain::leads::fields::LeadField;
 use tandem_domain::leads::identity::Identifier;
 use tandem_domain::leads::{Lead, Profile, search};
 use tandem_domain::lifecycle::Stage;
+use tandem_domain::money::Money;
 
 use super::{from_json, to_json};
 use crate::error::StoreError;
@@ -59,6 +60,14 @@ pub struct Model {
     pub updated_at: i64,
 }
 
+/// The column `profile`: the winners that are neither filtered nor sorted.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    text: BTreeMap<String, String>,
+    budget: Option<Money>,
+    timeline_days: Option<i64>,
+}
+
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
@@ -68,12 +77,16 @@ impl Model {
     /// The row of a lead.
     pub(crate) fn of(lead: &Lead) -> Self {
         let touch = lead.first_touch.as_ref();
-        let text: BTreeMap<&str, &str> = lead
-            .profile
-            .text
-            .iter()
-            .map(|(field, value)| (field.name(), value.as_str()))
-            .collect();
+        let kept = Kept {
+            text: lead
+                .profile
+                .text
+                .iter()
+                .map(|(field, value)| (field.name().to_owned(), value.clone()))
+                .collect(),
+            budget: lead.profile.budget,
+            timeline_days: lead.profile.timeline_days,
+        };
         Self {
             id: lead.id.uuid(),
             version: lead.version,
@@ -90,7 +103,7 @@ impl Model {
             country: lead.profile.get(LeadField::Country).map(str::to_owned),
             source: touch.and_then(|touch| touch.source.clone()),
             channel: touch.and_then(|touch| touch.channel.clone()),
-            profile: to_json(&text),
+            profile: to_json(&kept),
             custom: to_json(&lead.profile.custom),
             first_touch: touch.map(to_json),
             last_touch: lead.last_touch.as_ref().map(to_json),
@@ -109,8 +122,9 @@ impl Model {
     /// The lead, with its identifiers in their order.
     pub(crate) fn into_domain(self, mut identifiers: Vec<Identifier>) -> Result<Lead, StoreError> {
         let corrupt = || StoreError::Corrupt("leads");
-        let text: BTreeMap<String, String> = from_json("leads", &self.profile)?;
-        let text: Option<BTreeMap<LeadField, String>> = text
+        let kept: Kept = from_json("leads", &self.profile)?;
+        let text: Option<BTreeMap<LeadField, String>> = kept
+            .text
             .into_iter()
             .map(|(name, value)| Some((LeadField::named(&name)?, value)))
             .collect();
@@ -133,6 +147,8 @@ impl Model {
             identifiers,
             profile: Profile {
                 text: text.ok_or_else(corrupt)?,
+                budget: kept.budget,
+                timeline_days: kept.timeline_days,
                 custom: from_json("leads", &self.custom)?,
             },
             company_id: self.company_id.map(Id::from_uuid),

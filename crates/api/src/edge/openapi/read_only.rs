@@ -1,5 +1,5 @@
-//! What an answer shows and its request does not take is read-only there, so that whoever sends a record back as it was
-//! read is told so, and not of unknown names.
+//! What an answer shows and its request does not take is read-only there, so that who sends a record back as it was read
+//! learns that, and not of unknown names. It holds for the records within a record too.
 
 use std::collections::BTreeSet;
 
@@ -40,13 +40,42 @@ fn shown_only(document: &Value) -> BTreeSet<(String, String)> {
         let (Some(request), Some(answer)) = (component(&operation["requestBody"]), answer) else {
             continue;
         };
-        let (Some(taken), Some(shown)) = (members(document, request), members(document, answer)) else {
-            continue;
-        };
-        let lacking = shown.keys().filter(|name| !taken.contains_key(name.as_str()));
-        found.extend(lacking.map(|name| (request.to_owned(), name.clone())));
+        compare(document, (request, answer), &mut BTreeSet::new(), &mut found);
     }
     found
+}
+
+/// Find what an answer shows and its request lacks, in both and in the components that are the same member of both.
+fn compare<'d>(
+    document: &'d Value,
+    (request, answer): (&'d str, &'d str),
+    seen: &mut BTreeSet<(&'d str, &'d str)>,
+    found: &mut BTreeSet<(String, String)>,
+) {
+    if request == answer || !seen.insert((request, answer)) {
+        return;
+    }
+    let (Some(taken), Some(shown)) = (members(document, request), members(document, answer)) else {
+        return;
+    };
+    for (name, shown) in shown {
+        let Some(taken) = taken.get(name) else {
+            found.insert((request.to_owned(), name.clone()));
+            continue;
+        };
+        if let (Some(request), Some(answer)) = (within(taken), within(shown)) {
+            compare(document, (request, answer), seen, found);
+        }
+    }
+}
+
+/// The component that a member is, `null` aside.
+fn within(member: &Value) -> Option<&str> {
+    let choices = member["oneOf"].as_array().into_iter().flatten();
+    let mut references = std::iter::once(member)
+        .chain(choices)
+        .filter_map(|one| one["$ref"].as_str());
+    references.next()?.strip_prefix("#/components/schemas/")
 }
 
 /// The component that a body is, in either direction.
@@ -79,6 +108,12 @@ mod tests {
                 .map(|name| ((*name).to_owned(), json!({"type": "string"})));
             json!({"type": "object", "properties": Map::from_iter(properties)})
         };
+        let holding = |names: &[&str], inner: &str| {
+            let mut holder = object(names);
+            let reference = json!({"$ref": format!("#/components/schemas/{inner}")});
+            holder["properties"]["inner"] = json!({"oneOf": [{"type": "null"}, reference]});
+            holder
+        };
         let mut document = json!({
             "paths": {
                 "/v1/x": {"post": operation("Make", "201")},
@@ -86,8 +121,9 @@ mod tests {
                 "/v1/x/{id}/act": {"post": operation("Act", "200")}
             },
             "components": {"schemas": {
-                "Make": object(&["id", "name"]), "Change": object(&["name"]), "Act": object(&["why"]),
-                "View": object(&["id", "name", "made_at"])
+                "Make": object(&["id", "name"]), "Change": holding(&["name"], "Part"), "Act": object(&["why"]),
+                "View": holding(&["id", "name", "made_at"], "PartView"),
+                "Part": object(&["name"]), "PartView": object(&["name", "size"])
             }}
         });
 
@@ -98,7 +134,11 @@ mod tests {
             let closed = members.filter(|(_, member)| member["readOnly"] == true);
             closed.map(|(name, _)| name.clone()).collect::<BTreeSet<_>>()
         };
-        assert_eq!(read_only("Make"), BTreeSet::from(["made_at".to_owned()]));
+        assert_eq!(
+            read_only("Make"),
+            BTreeSet::from(["inner".to_owned(), "made_at".to_owned()])
+        );
+        assert_eq!(read_only("Part"), BTreeSet::from(["size".to_owned()]));
         assert_eq!(
             read_only("Change"),
             BTreeSet::from(["id".to_owned(), "made_at".to_owned()])

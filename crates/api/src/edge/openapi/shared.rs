@@ -12,7 +12,7 @@ pub(super) fn headers() -> [(&'static str, Value); 7] {
         (
             "RequestId",
             json!({
-                "description": "The id of the request: the caller's own, or one that was made",
+                "description": "The id of the request: the caller's own, or one that was created",
                 "required": true,
                 "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$", "maxLength": 64, "example": REQUEST_ID}
             }),

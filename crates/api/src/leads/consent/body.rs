@@ -23,7 +23,7 @@ pub struct ConsentWrite {
     /// By what it ended, where the person did not simply say so; not with `granted`.
     #[schema(inline)]
     reason: Option<WithdrawalReason>,
-    /// What the person read or was told.
+    /// What the person read or heard.
     #[schema(
         min_length = 1,
         max_length = 4000,

@@ -78,7 +78,7 @@ impl FromRequest for Sent {
     }
 }
 
-/// Ask for confirmation.
+/// Show the page that confirms consent.
 ///
 /// The page behind a confirmation link. It shows what was agreed to, and a button; opening it confirms nothing. A link
 /// that is unknown, too old, or of a consent that was withdrawn since, is not found.
@@ -144,7 +144,7 @@ async fn confirm_consent(ctx: Ctx<Public>, sent: Sent) -> Reply<Rendered> {
         store::leads::consent::use_link(&tx, &hash).await?;
     }
     let answer = if wants_page(ctx.request()) {
-        page::confirmed(&label(&tx.rules().consent, &link))
+        page::confirmed(&label(&tx.rules().shown_by.consent, &link))
     } else {
         Json(ConfirmedView {
             confirmed_at: link.used_at.unwrap_or(ctx.now()),

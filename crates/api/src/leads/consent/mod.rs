@@ -65,7 +65,7 @@ async fn list_consents(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Json<
     Ok(Json(ConsentsView::of(contacts(&found.consent, &rules), history)))
 }
 
-/// State consent.
+/// Record consent.
 ///
 /// That a person agreed to a purpose, or no more: in which words, on which legal basis, from which source. The history
 /// only grows, and the newest statement counts; what lies further back than the newest changes nothing.
@@ -86,14 +86,14 @@ async fn record_consent(
     store::settle(&tx, &mut world, ctx.act(), changes.map_err(refused)?).await?;
     let standings = store::leads::consent::standing(&tx, lead_id).await?;
     let history = store::leads::consent::history(&tx, lead_id).await?;
-    let view = ConsentsView::of(contacts(&standings, &tx.rules().consent), history);
+    let view = ConsentsView::of(contacts(&standings, &tx.rules().shown_by.consent), history);
     let answer = Created::at(format!("/v1/leads/{lead_id}/consents"), view).about(vec![lead_id]);
     ctx.commit(tx, answer).await
 }
 
-/// Make a confirmation link.
+/// Create a confirmation link.
 ///
-/// For purposes with double opt-in: whoever sends mail for the company puts the link into it. It is shown once, and good
+/// For purposes with double opt-in: the system that sends the mail puts the link into it. It is shown once, and good
 /// for as many days as the purpose says; a page behind it asks the person to confirm. What is confirmed already, or not
 /// granted, needs none (`409`).
 #[utoipa::path(tag = "consent", params(PurposePath), security(("bearer" = [LeadsWrite])),

@@ -11,12 +11,13 @@ use tandem_domain::transfer::values::Values;
 use tandem_store::{self as store, StoreError, Tx};
 
 use super::leads::fault;
-use super::{Ground, Taken};
+use super::{Ground, Taken, email};
 use crate::leads::body::CompanyWrite;
 use crate::transfer::rows::Row;
 
 struct CompanyRow {
     said: CompanyStatement,
+    owner: Option<String>,
     created_at: Option<Timestamp>,
 }
 
@@ -27,10 +28,21 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
     let named: Vec<&CompanyStatement> = good.iter().map(|(_, row)| &row.said).collect();
     let mut world = store::leads::world_for_companies(tx, [], named).await?;
     let act = ground.act(tx);
+    let owners: Vec<&str> = good.iter().filter_map(|(_, row)| row.owner.as_deref()).collect();
+    let owners = store::transfer::users_by_email(tx, owners).await?;
     for (row, told) in &good {
         let known = find_company(&world, &told.said, None);
+        let owner = told.owner.as_ref().map(|email| owners.get(email));
+        if owner.is_some_and(|user| user.is_none()) {
+            taken.reject(row, &[Fault::new("owner", "no_such_user", "names no user")]);
+            continue;
+        }
+        let said = CompanyStatement {
+            owner_id: owner.flatten().map(|user| Some(user.id)),
+            ..told.said.clone()
+        };
         let observed_at = told.created_at.map_or(ground.now, |at| at.min(ground.now));
-        let saved = save_company(&mut world, known, &told.said, observed_at, &act);
+        let saved = save_company(&mut world, known, &said, observed_at, &act);
         match saved {
             None => taken.reject(
                 row,
@@ -60,7 +72,10 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
 fn read(ground: &Ground<'_>, values: &Values<'_>) -> Result<CompanyRow, Vec<Fault>> {
     let mut faults = vec![];
     let mut body = Map::new();
-    for (field, text) in values.all().filter(|(field, _)| *field != "created_at") {
+    for (field, text) in values
+        .all()
+        .filter(|(field, _)| !matches!(*field, "created_at" | "owner"))
+    {
         let value = match field {
             "employees" => match text.parse::<i64>() {
                 Ok(number) => json!(number),
@@ -79,10 +94,15 @@ fn read(ground: &Ground<'_>, values: &Values<'_>) -> Result<CompanyRow, Vec<Faul
     let created_at = values
         .instant("created_at", &mut faults)
         .filter(|_| ground.is_history());
+    let owner = email(values, "owner", &mut faults).map(|email| email.as_str().to_owned());
     let typed = CompanyWrite::deserialize(&body);
     let said = typed.map(|typed| typed.read("", &mut faults)).unwrap_or_default();
     if faults.is_empty() {
-        Ok(CompanyRow { said, created_at })
+        Ok(CompanyRow {
+            said,
+            owner,
+            created_at,
+        })
     } else {
         Err(faults)
     }

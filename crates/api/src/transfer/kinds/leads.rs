@@ -6,6 +6,7 @@ use tandem_domain::fault::Fault;
 use tandem_domain::id::UserId;
 use tandem_domain::leads::custom::{CustomField, yes_or_no};
 use tandem_domain::leads::save::{self, OnConflict, Statement};
+use tandem_domain::money::{Currency, Money};
 use tandem_domain::transfer::history;
 use tandem_domain::transfer::values::{Values, split_name};
 use tandem_store::{self as store, StoreError, Tx};
@@ -25,7 +26,8 @@ struct LeadRow {
 pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, StoreError> {
     let mut taken = Taken::default();
     let custom = &tx.rules().custom_fields;
-    let good = ground.read(rows, &mut taken, |values| read(ground, values, custom));
+    let base = tx.rules().money.base;
+    let good = ground.read(rows, &mut taken, |values| read(ground, values, custom, base));
     let owners: Vec<&str> = good.iter().filter_map(|(_, row)| row.owner.as_deref()).collect();
     let owners = store::transfer::users_by_email(tx, owners).await?;
     let statements: Vec<&Statement> = good.iter().map(|(_, row)| &row.said).collect();
@@ -57,9 +59,14 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
     Ok(taken)
 }
 
-fn read(ground: &Ground<'_>, values: &Values<'_>, custom: &[CustomField]) -> Result<LeadRow, Vec<Fault>> {
+fn read(
+    ground: &Ground<'_>,
+    values: &Values<'_>,
+    custom: &[CustomField],
+    base: Currency,
+) -> Result<LeadRow, Vec<Fault>> {
     let mut faults = vec![];
-    let body = body(values, custom, &mut faults);
+    let body = body(values, custom, base, &mut faults);
     let shape = ground.shapes.body("POST /v1/leads");
     faults.extend(shape.iter().flat_map(|shape| shape.check(&body)).map(fault));
     let created_at = values.instant("created_at", &mut faults);
@@ -87,7 +94,7 @@ fn read(ground: &Ground<'_>, values: &Values<'_>, custom: &[CustomField]) -> Res
 }
 
 /// The row as `POST /v1/leads` takes it.
-fn body(values: &Values<'_>, custom: &[CustomField], faults: &mut Vec<Fault>) -> Value {
+fn body(values: &Values<'_>, custom: &[CustomField], base: Currency, faults: &mut Vec<Fault>) -> Value {
     let (mut body, mut consents) = (Map::new(), vec![]);
     let touched = values.all().any(|(field, _)| field.starts_with("first_touch."));
     for (field, text) in values.all() {
@@ -102,6 +109,17 @@ fn body(values: &Values<'_>, custom: &[CustomField], faults: &mut Vec<Fault>) ->
                     body.entry("last_name").or_insert(json!(last));
                 }
                 "created_at" | "owner" => {}
+                "budget" => match Money::read(text, base) {
+                    Some(budget) => drop(body.insert(field.into(), json!(budget))),
+                    None => {
+                        let detail = "is not an amount such as 20000 or 1200.50 EUR";
+                        faults.push(Fault::new(field, "invalid_format", detail));
+                    }
+                },
+                "timeline_days" => match text.parse::<i64>() {
+                    Ok(days) => drop(body.insert(field.into(), json!(days))),
+                    Err(_) => faults.push(Fault::new(field, "invalid_type", "must be a whole number")),
+                },
                 "observed_at" => {
                     body.insert(field.into(), json!(values.instant(field, faults)));
                 }

@@ -46,7 +46,7 @@ fn lead(ids: &Ids, name: &str, company: Option<CompanyId>, emails: &[&str], phon
         identifiers,
         profile: Profile {
             text: text.collect(),
-            custom: Default::default(),
+            ..Profile::default()
         },
         company_id: company,
         first_touch: None,

@@ -6,10 +6,10 @@ use serde_json::json;
 
 use super::CompanyStatement;
 use super::said::Said;
-use crate::access::Denied;
+use crate::access::{Actor, Denied};
 use crate::act::Act;
 use crate::change::Change;
-use crate::id::CompanyId;
+use crate::id::{CompanyId, UserId};
 use crate::instant::Timestamp;
 use crate::journal::Facts;
 use crate::leads::change::CompanyChange;
@@ -65,6 +65,7 @@ pub fn save_company(
             domain: said.domain.as_ref().map(|domain| domain.as_str().to_owned()),
             text: BTreeMap::new(),
             employees: None,
+            owner_id: None,
             archived_at: None,
             created_at: act.now,
             updated_at: act.now,
@@ -114,6 +115,13 @@ pub fn save_company(
             company.employees = winner.as_i64();
         }
     }
+    if let Some(owner_id) = said.owner_id
+        && company.owner_id != owner_id
+    {
+        before.insert("owner_id".into(), json!(company.owner_id));
+        after.insert("owner_id".into(), json!(owner_id));
+        company.owner_id = owner_id;
+    }
     if is_new || !after.is_empty() {
         company.version += 1;
         company.updated_at = act.now.max(company.updated_at);
@@ -133,6 +141,16 @@ pub fn save_company(
         world.add_company(company.clone());
     }
     Some((company.id, changes))
+}
+
+/// Whether the actor may say who is responsible for a company: its owner, a sales manager, revops; a sales user takes one
+/// that nobody owns.
+pub fn may_own_company(actor: &Actor, owner: Option<UserId>, to: Option<UserId>) -> Result<(), Denied> {
+    let is_owner = owner.is_some() && actor.person().map(|person| person.id) == owner;
+    if owner == to || is_owner {
+        return Ok(());
+    }
+    actor.may_assign(owner, to)
 }
 
 /// Put a company away, or take it up again; nothing where it is so already.
@@ -174,6 +192,37 @@ mod tests {
             admin: false,
             teams: vec![],
         })
+    }
+
+    #[test]
+    fn a_company_is_given_away_by_its_owner_a_sales_manager_or_revops() {
+        let mut ids = Ids::new(at(0), 0);
+        let (sam, other) = (user(Role::Sales, &mut ids), user(Role::Sales, &mut ids));
+        let id = |actor: &Actor| actor.person().map(|person| person.id);
+        for role in [Role::SalesManager, Role::Revops, Role::Admin] {
+            assert_eq!(
+                may_own_company(&user(role, &mut ids), id(&sam), id(&other)),
+                Ok(())
+            );
+        }
+        assert_eq!(may_own_company(&sam, id(&sam), id(&other)), Ok(()));
+        assert_eq!(
+            may_own_company(&sam, None, id(&sam)),
+            Ok(()),
+            "it takes what nobody owns"
+        );
+        assert_eq!(may_own_company(&sam, None, id(&other)), Err(Denied::NotOwner));
+        assert_eq!(
+            may_own_company(&other, id(&sam), id(&other)),
+            Err(Denied::NotOwner)
+        );
+        let mia = user(Role::Marketing, &mut ids);
+        assert_eq!(may_own_company(&mia, id(&sam), None), Err(Denied::WrongRole));
+        let key = Actor::Key {
+            id: ids.next(),
+            on_behalf_of: None,
+        };
+        assert_eq!(may_own_company(&key, None, id(&sam)), Err(Denied::NeedsPerson));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::company::{find_company, save_company};
 use super::said::Said;
-use super::{CompanyStatement, Edit, MAX_IDENTIFIERS, Refused, Statement};
+use super::{CompanyStatement, Edit, MAX_IDENTIFIERS, Plan, Refused, Statement};
 use crate::access::Actor;
 use crate::act::Act;
 use crate::change::Change;
@@ -281,49 +281,66 @@ impl Draft {
         &mut self,
         world: &mut World,
         text: &BTreeMap<LeadField, Option<String>>,
+        plan: &Plan,
         custom: &BTreeMap<String, Value>,
         observed_at: Timestamp,
         act: &Act,
     ) {
         let about = About::Lead(self.lead.id);
-        for (field, value) in text {
+        let mut stated = |changes: &mut Vec<Change>, field: String, value: Value| {
             let said = Said {
                 about,
-                field: field.name().to_owned(),
-                value: json!(value),
+                field,
+                value,
                 observed_at,
                 source: Source::of(&act.by),
             };
-            if let Some(winner) = said.record(world, &mut self.changes, act) {
-                let before = self.lead.profile.text.get(field).cloned();
-                let after = winner.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-                if before != after {
-                    self.note(field.name(), json!(before), json!(after));
-                    match after {
-                        Some(text) => self.lead.profile.text.insert(*field, text),
-                        None => self.lead.profile.text.remove(field),
-                    };
-                }
+            said.record(world, changes, act)
+        };
+        for (field, value) in text {
+            let Some(winner) = stated(&mut self.changes, field.name().to_owned(), json!(value)) else {
+                continue;
+            };
+            let before = self.lead.profile.text.get(field).cloned();
+            let after = winner.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+            if before != after {
+                self.note(field.name(), json!(before), json!(after));
+                match after {
+                    Some(text) => self.lead.profile.text.insert(*field, text),
+                    None => self.lead.profile.text.remove(field),
+                };
+            }
+        }
+        let budget = plan.budget.map(|budget| json!(budget));
+        if let Some(winner) = budget.and_then(|value| stated(&mut self.changes, "budget".into(), value)) {
+            let (before, after) = (self.lead.profile.budget, serde_json::from_value(winner).ok());
+            if before != after {
+                self.note("budget", json!(before), json!(after));
+                self.lead.profile.budget = after;
+            }
+        }
+        let days = plan.timeline_days.map(|days| json!(days));
+        if let Some(winner) = days.and_then(|value| stated(&mut self.changes, "timeline_days".into(), value))
+        {
+            let (before, after) = (self.lead.profile.timeline_days, winner.as_i64());
+            if before != after {
+                self.note("timeline_days", json!(before), json!(after));
+                self.lead.profile.timeline_days = after;
             }
         }
         for (name, value) in custom {
-            let said = Said {
-                about,
-                field: format!("custom.{name}"),
-                value: value.clone(),
-                observed_at,
-                source: Source::of(&act.by),
+            let field = format!("custom.{name}");
+            let Some(winner) = stated(&mut self.changes, field.clone(), value.clone()) else {
+                continue;
             };
-            if let Some(winner) = said.record(world, &mut self.changes, act) {
-                let before = self.lead.profile.custom.get(name).cloned();
-                let after = Some(winner).filter(|value| !is_empty(value));
-                if before != after {
-                    self.note(&format!("custom.{name}"), json!(before), json!(after));
-                    match after {
-                        Some(value) => self.lead.profile.custom.insert(name.clone(), value),
-                        None => self.lead.profile.custom.remove(name),
-                    };
-                }
+            let before = self.lead.profile.custom.get(name).cloned();
+            let after = Some(winner).filter(|value| !is_empty(value));
+            if before != after {
+                self.note(&field, json!(before), json!(after));
+                match after {
+                    Some(value) => self.lead.profile.custom.insert(name.clone(), value),
+                    None => self.lead.profile.custom.remove(name),
+                };
             }
         }
     }

@@ -7,7 +7,7 @@ mod said;
 mod tests;
 mod work;
 
-pub use company::{archive_company, find_company, save_company};
+pub use company::{archive_company, find_company, may_own_company, save_company};
 pub use work::{archive, assign};
 
 use std::borrow::Cow;
@@ -24,11 +24,12 @@ use crate::access::{Actor, Denied, Role};
 use crate::act::Act;
 use crate::change::Change;
 use crate::fault::Fault;
-use crate::id::{FormId, LeadId};
+use crate::id::{FormId, LeadId, UserId};
 use crate::instant::Timestamp;
 use crate::journal::Facts;
 use crate::leads::change::LeadChange;
 use crate::lifecycle::{Cycle, Stage, Transition};
+use crate::money::Money;
 use crate::world::World;
 use draft::Draft;
 
@@ -50,6 +51,8 @@ pub struct Statement {
     pub local_phones: Vec<LocalPhone>,
     /// Text fields.
     pub text: BTreeMap<LeadField, Option<String>>,
+    /// Budget and timeline.
+    pub plan: Plan,
     /// Custom fields by name; `null` is empty.
     pub custom: BTreeMap<String, Value>,
     /// The company; one of which nothing is said keeps the e-mails from speaking of one.
@@ -63,6 +66,18 @@ pub struct Statement {
     /// When a lead that it makes became known, if not now: history says so.
     pub created_at: Option<Timestamp>,
 }
+
+/// What a person may spend, and by when; `Some(None)` says "empty".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What the person may spend.
+    pub budget: Option<Option<Money>>,
+    /// In how many days the person wants to decide, from 0 to [`MAX_TIMELINE_DAYS`].
+    pub timeline_days: Option<Option<i64>>,
+}
+
+/// The longest time until a decision, in days: ten years.
+pub const MAX_TIMELINE_DAYS: i64 = 3650;
 
 /// A phone that only the lead of which it is said can tell the country of.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,6 +98,8 @@ pub struct CompanyStatement {
     pub text: BTreeMap<CompanyField, Option<String>>,
     /// The number of employees.
     pub employees: Option<Option<i64>>,
+    /// Who is responsible for it; whether the actor may say so is for the caller to ask ([`may_own_company`]).
+    pub owner_id: Option<Option<UserId>>,
 }
 
 /// A merge patch of a lead: lists of identifiers replace, everything else as in a statement.
@@ -98,6 +115,8 @@ pub struct Edit {
     pub external_ids: Option<Vec<(String, String)>>,
     /// Text fields.
     pub text: BTreeMap<LeadField, Option<String>>,
+    /// Budget and timeline.
+    pub plan: Plan,
     /// Custom fields by name; `null` is empty.
     pub custom: BTreeMap<String, Value>,
     /// The company; `Some(None)` takes the lead out of its company.
@@ -357,7 +376,7 @@ fn take_over(draft: &mut Draft, world: &mut World, said: &Statement, act: &Act) 
     })?;
     let at = observed(said, act.now);
     draft.add_identifiers(world, said, act);
-    draft.state(world, &said.text, &said.custom, at, act);
+    draft.state(world, &said.text, &said.plan, &said.custom, at, act);
     if let Some(company) = &said.company
         && *company != CompanyStatement::default()
     {
@@ -394,7 +413,7 @@ pub fn edit(world: &mut World, lead_id: LeadId, edit: &Edit, act: &Act) -> Resul
     }
     draft.replace_identifiers(world, edit, act)?;
     draft.within_limits(|kind| draft.lead.of_kind(kind).count())?;
-    draft.state(world, &edit.text, &edit.custom, act.now, act);
+    draft.state(world, &edit.text, &edit.plan, &edit.custom, act.now, act);
     if let Some(company) = &edit.company {
         draft.join(world, company.as_ref(), act.now, act);
     }

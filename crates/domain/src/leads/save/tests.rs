@@ -280,6 +280,7 @@ fn a_company_is_found_by_its_domain_and_shared() {
             domain: Domain::parse("example.com").ok(),
             text,
             employees: Some(Some(12)),
+            ..CompanyStatement::default()
         };
         Statement {
             company: Some(company),

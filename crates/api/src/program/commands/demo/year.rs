@@ -309,9 +309,8 @@ fn statement(plan: &Plan, entry: &Entry) -> Statement {
         emails,
         text: text.map(|(field, value)| (field, Some(value.to_owned()))).into(),
         company: Some(CompanyStatement {
-            domain: None,
             text: [(CompanyField::Name, Some(company.clone()))].into(),
-            employees: None,
+            ..CompanyStatement::default()
         }),
         first_touch: Some(Touch {
             channel: Some("event".into()),

@@ -1,9 +1,11 @@
-//! Stages over HTTP: moving a lead by hand, and the history of its moves.
+//! Stages over HTTP: moving a lead by hand, what may be done with it, and the history of its moves.
+
+mod moves;
 
 use actix_web::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tandem_domain::access::ActorKind;
+use tandem_domain::access::{ActorKind, Scope};
 use tandem_domain::act::Act;
 use tandem_domain::change::Change;
 use tandem_domain::id::{LeadId, TransitionId, UserId};
@@ -28,7 +30,10 @@ use crate::settings::invalid;
 
 /// The operations of this room.
 pub fn configure(config: &mut Services<'_>) {
-    config.service(create_transition).service(list_transitions);
+    config
+        .service(create_transition)
+        .service(list_transitions)
+        .service(moves::list_moves);
 }
 
 /// A stage change that is asked for.
@@ -89,7 +94,7 @@ pub struct TransitionsView {
     /// The stage changes, oldest first; at most 1,000.
     #[schema(max_items = 1000)]
     data: Vec<TransitionView>,
-    /// Where the lead could be moved to by hand now.
+    /// Where the caller may move the lead by hand now.
     #[schema(max_items = 9)]
     allowed: Vec<Stage>,
 }
@@ -116,7 +121,8 @@ impl From<Transition> for TransitionView {
 
 /// Move a lead to another stage.
 ///
-/// By hand, along the table of stages; anything else is `409` with `current` and `allowed`. Moves up to MQL belong to
+/// By hand, along the table of stages; anything else is `409` with `current` and `allowed`, the stages that the caller
+/// may move it to (`GET /v1/leads/{id}/moves` says what each needs). Moves up to MQL belong to
 /// marketing, from SAL on to the owner or a sales manager. A reason decides between nurture and disqualified. Of a lead
 /// that has deals, these make the moves to and from opportunity. A key needs `X-On-Behalf-Of` with a user who may make
 /// the move.
@@ -214,12 +220,15 @@ fn refused(refused: Refused) -> Problem {
 #[get("/v1/leads/{lead_id}/transitions")]
 async fn list_transitions(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Json<TransitionsView>> {
     let snapshot = ctx.snapshot().await?;
-    let found = store::leads::get(&snapshot, path.0.lead_id).await?;
+    let world = store::lifecycle::standing(&snapshot, path.0.lead_id).await?;
     let made = store::lifecycle::transitions(&snapshot, path.0.lead_id).await?;
     let data = made.into_iter().map(TransitionView::from).collect();
-    let allowed = match store::deals::is_primary(&snapshot, path.0.lead_id).await? {
-        true => lifecycle::allowed_beside_deals(&found.lead),
-        false => lifecycle::allowed(&found.lead),
-    };
+    let lead = world
+        .leads
+        .get(&path.0.lead_id)
+        .filter(|_| ctx.grants(Scope::LeadsWrite));
+    let allowed = lead.map_or_else(Vec::new, |lead| {
+        lifecycle::moves::allowed(&world, lead, ctx.actor())
+    });
     Ok(Json(TransitionsView { data, allowed }))
 }

@@ -1,0 +1,82 @@
+//! The moves that somebody may make with a lead now: what the table allows, less what the caller has no right to.
+
+use super::{MOVES, Move, Stage, applies, fitting, is_a_deals, permit};
+use crate::access::Actor;
+use crate::agreement::Reason;
+use crate::id::DealId;
+use crate::leads::Lead;
+use crate::world::World;
+
+/// A move that an actor may make with a lead now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PossibleMove {
+    /// Where the lead goes.
+    pub to: Stage,
+    /// The act that makes the move.
+    pub act: MoveAct,
+    /// The agreed reasons that lead there; empty where the move takes none.
+    pub reasons: Vec<Reason>,
+    /// What the act demands beside what its reason does.
+    pub requires: Vec<Need>,
+}
+
+/// An act that moves a lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MoveAct {
+    /// A stage change by hand.
+    Transition,
+    /// Opening a deal.
+    OpenDeal,
+    /// Closing this deal.
+    CloseDeal(DealId),
+    /// Reopening this deal.
+    ReopenDeal(DealId),
+}
+
+/// What a move demands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Need {
+    /// An agreed reason.
+    Reason,
+    /// A note in words.
+    Note,
+}
+
+/// The rows of the table for a lead as it stands, by hand: where its deals take it is theirs.
+pub(super) fn rows<'w>(world: &'w World, lead: &'w Lead) -> impl Iterator<Item = &'static Move> + 'w {
+    let has_deal = world.has_deal(lead.id);
+    MOVES
+        .iter()
+        .filter(move |m| applies(m, lead) && !(has_deal && is_a_deals(m)))
+}
+
+/// The moves that an actor may make by hand with a lead of the world, whose deals are loaded.
+pub fn by_hand(world: &World, lead: &Lead, actor: &Actor) -> Vec<PossibleMove> {
+    let Ok(person) = actor.demand_person() else {
+        return vec![];
+    };
+    let possible = |m: &Move| PossibleMove {
+        to: m.to,
+        act: MoveAct::Transition,
+        reasons: m
+            .reason
+            .map_or_else(Vec::new, |list| fitting(world, list, Some(m.to))),
+        requires: [(m.needs_reason, Need::Reason), (m.needs_note, Need::Note)]
+            .into_iter()
+            .filter_map(|(is_needed, need)| is_needed.then_some(need))
+            .collect(),
+    };
+    rows(world, lead)
+        .filter(|m| permit(m, lead, person).is_ok())
+        .map(possible)
+        .collect()
+}
+
+/// The stages that an actor may move a lead of the world to by hand.
+pub fn allowed(world: &World, lead: &Lead, actor: &Actor) -> Vec<Stage> {
+    by_hand(world, lead, actor)
+        .into_iter()
+        .map(|one| one.to)
+        .collect()
+}
