@@ -28,6 +28,7 @@ mod matrix;
 mod model;
 mod operation;
 mod pipelines;
+mod polling;
 mod races;
 mod reports;
 mod script;

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// The longest that a story may take.
 const STORY: Duration = Duration::from_secs(180);
 
-pub use app::{START, TestApp, hours, minutes, seconds};
+pub use app::{LiveApp, START, TestApp, hours, minutes, seconds};
 pub use client::{Answer, Request, Server};
 pub use contract::contract;
 pub use database::{Backend, Database};

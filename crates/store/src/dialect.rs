@@ -3,6 +3,7 @@
 mod server;
 mod terms;
 mod tracking;
+mod writers;
 
 use std::future::Future;
 
@@ -17,6 +18,7 @@ use crate::error::StoreError;
 pub use server::*;
 pub use terms::*;
 pub use tracking::*;
+pub use writers::*;
 
 /// What is done about SQLite's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

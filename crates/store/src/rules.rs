@@ -60,7 +60,7 @@ pub async fn consent(on: &impl Read) -> Result<ConsentRules, StoreError> {
 /// What decisions are made by, as of one set of revisions.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    revisions: HashMap<String, i64>,
+    revisions: Revisions,
     /// The agreement in force.
     pub agreement: Version,
     /// The company.
@@ -77,17 +77,21 @@ pub struct Rules {
     pub forms: HashMap<FormId, Arc<Form>>,
 }
 
-/// The rules in force: the known ones if no revision has moved since.
+/// How often each kind of rule was changed, by its name.
+pub(crate) type Revisions = HashMap<String, i64>;
+
+/// The revisions as they are now.
+pub(crate) async fn revisions(connection: &impl ConnectionTrait) -> Result<Revisions, StoreError> {
+    let rows = rows::revisions::Entity::find().all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.name, row.revision)).collect())
+}
+
+/// The rules of these revisions: the known ones if none has moved since.
 pub(crate) async fn current(
     connection: &impl ConnectionTrait,
+    revisions: Revisions,
     known: Option<Arc<Rules>>,
 ) -> Result<Arc<Rules>, StoreError> {
-    let revisions: HashMap<String, i64> = rows::revisions::Entity::find()
-        .all(connection)
-        .await?
-        .into_iter()
-        .map(|row| (row.name, row.revision))
-        .collect();
     match known {
         Some(known) if known.revisions == revisions => Ok(known),
         _ => Ok(Arc::new(load(connection, revisions).await?)),
@@ -96,13 +100,10 @@ pub(crate) async fn current(
 
 /// The rules as a reader sees them.
 pub async fn read(on: &impl Read) -> Result<Arc<Rules>, StoreError> {
-    current(on.conn(), None).await
+    current(on.conn(), revisions(on.conn()).await?, None).await
 }
 
-async fn load(
-    connection: &impl ConnectionTrait,
-    revisions: HashMap<String, i64>,
-) -> Result<Rules, StoreError> {
+async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result<Rules, StoreError> {
     let agreement = rows::agreements::Entity::find()
         .filter(rows::agreements::Column::State.eq("in_force"))
         .order_by_desc(rows::agreements::Column::Number)

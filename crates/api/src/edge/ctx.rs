@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::dev::Payload;
@@ -12,7 +13,7 @@ use tandem_domain::access::{Actor, Person, Scope};
 use tandem_domain::act::Act;
 use tandem_domain::id::Ids;
 use tandem_domain::instant::Timestamp;
-use tandem_store::{Db, Snapshot, StoreError, Tx, idempotency};
+use tandem_store::{Db, Horizon, Snapshot, StoreError, Tx, idempotency};
 
 use crate::access::{Caller, Identity};
 use crate::edge::crypto;
@@ -41,6 +42,8 @@ pub struct Ctx<P> {
     app: web::Data<App>,
     request: HttpRequest,
     act: Act,
+    /// The same at the instant of the transaction, once that has begun.
+    begun: OnceLock<Act>,
     idempotency_key: Option<String>,
     has_transaction: AtomicBool,
     permission: PhantomData<P>,
@@ -104,6 +107,7 @@ fn admit<P: Permission>(request: &HttpRequest) -> Result<Ctx<P>, Problem> {
         app: app.clone(),
         request: request.clone(),
         act: Act::new(actor, request_id, caller.now, app.ambient.seed()),
+        begun: OnceLock::new(),
         idempotency_key,
         has_transaction: AtomicBool::new(false),
         permission: PhantomData,
@@ -135,13 +139,15 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
 }
 
 impl<P: Permission> Ctx<P> {
-    /// Begin the one write transaction of this request. A known `Idempotency-Key` ends here, with its kept answer.
+    /// Begin the one write transaction of this request, at whose instant it acts from now on. A known `Idempotency-Key` ends
+    /// here, with its kept answer.
     pub async fn begin(&self) -> Result<Tx, Problem> {
         debug_assert!(
             !self.has_transaction.swap(true, Ordering::Relaxed),
             "one transaction per request"
         );
         let tx = self.app.db.begin(self.act.clone()).await?;
+        let _ = self.begun.set(tx.act().clone());
         if let Some(key) = self.key_hash(&self.principal()) {
             let found = idempotency::find(&tx, &key).await.map_err(|error| match error {
                 StoreError::Locked => Problem::new(Code::RequestInProgress).retry_after(1),
@@ -158,9 +164,9 @@ impl<P: Permission> Ctx<P> {
         Ok(tx)
     }
 
-    /// What this request does: the argument of every action.
+    /// What this request does: the argument of every action. Once its transaction has begun, it acts at that instant.
     pub fn act(&self) -> &Act {
-        &self.act
+        self.begun.get().unwrap_or(&self.act)
     }
 
     /// What this request does, by an actor whom only the handler knows.
@@ -226,6 +232,14 @@ impl<P: Permission> Ctx<P> {
         Ok(self.app.db.snapshot().await?)
     }
 
+    /// The horizon of a list that goes by stamps of writing; none for one that does not. Comes before the snapshot.
+    pub async fn horizon(&self, is_by_stamps: bool) -> Result<Horizon, Problem> {
+        match is_by_stamps {
+            true => Ok(self.app.db.horizon().await?),
+            false => Ok(Horizon::default()),
+        }
+    }
+
     /// Reads of one instant for a report: on the replica, with more time.
     pub async fn report(&self) -> Result<Snapshot, Problem> {
         Ok(self.app.db.report().await?)
@@ -256,14 +270,14 @@ impl<P: Permission> Ctx<P> {
         self.act.by.person()
     }
 
-    /// When the request began: read once.
+    /// When the request acts: the instant at which its transaction began, or before that the request itself.
     pub fn now(&self) -> Timestamp {
-        self.act.now
+        self.act().now
     }
 
     /// Where ids come from.
     pub fn ids(&self) -> &Ids {
-        &self.act.ids
+        &self.act().ids
     }
 
     /// Whether the caller's `If-Match` names this version.

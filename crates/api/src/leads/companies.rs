@@ -78,6 +78,12 @@ struct CompaniesQuery {
     /// Known since before this instant.
     #[param(inline)]
     created_at_lt: Option<Bound>,
+    /// Changed at this instant or later.
+    #[param(inline)]
+    updated_at_gte: Option<Bound>,
+    /// Changed before this instant.
+    #[param(inline)]
+    updated_at_lt: Option<Bound>,
     /// The order; by `id` a crawl sees each company that existed and matched throughout exactly once.
     #[param(inline)]
     sort: Option<CompanyOrder>,
@@ -141,18 +147,26 @@ async fn list_companies(ctx: Ctx<LeadsRead>, query: Query<CompaniesQuery>) -> Re
     let bounds = [
         ("created_at_gte", query.created_at_gte),
         ("created_at_lt", query.created_at_lt),
+        ("updated_at_gte", query.updated_at_gte),
+        ("updated_at_lt", query.updated_at_lt),
     ];
-    let [created_at_gte, created_at_lt] = bound::instants(ctx.db(), bounds).await?;
+    let is_by_stamps = matches!(sort, CompanySort::CreatedAt | CompanySort::UpdatedAt)
+        || bounds.iter().any(|(_, bound)| bound.is_some());
+    let horizon = ctx.horizon(is_by_stamps).await?;
+    let snapshot = ctx.snapshot().await?;
+    let [created_at_gte, created_at_lt, updated_at_gte, updated_at_lt] =
+        bound::instants(&snapshot, bounds).await?;
     let filter = CompanyFilter {
         domain: query.domain.map(|domain| domain.trim().to_lowercase()),
         country: upper_case(query.country),
         q: query.q,
         archived: query.archived.unwrap_or(false),
         created_at_gte,
-        created_at_lt,
+        created_at_lt: horizon.below(sort == CompanySort::CreatedAt, created_at_gte, created_at_lt),
+        updated_at_gte,
+        updated_at_lt: horizon.below(sort == CompanySort::UpdatedAt, updated_at_gte, updated_at_lt),
     };
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let snapshot = ctx.snapshot().await?;
     let page = store::leads::company_list(&snapshot, &filter, sort, descending, after, limit).await?;
     let total = match listing::wants_total(ctx.request()) {
         true => Some(store::leads::company_count(&snapshot, &filter).await?),

@@ -10,7 +10,7 @@ use tandem_domain::id::{Ids, RequestId};
 use tandem_domain::judge::Rule;
 use tandem_domain::leads::identity::Phone;
 use tandem_store::db::Place;
-use tandem_store::{Db, StoreError, agreement, deals, journal, leases};
+use tandem_store::{Clock, Db, StoreError, agreement, deals, journal, leases};
 
 use crate::access::Gate;
 use crate::access::limits::Limits;
@@ -111,6 +111,20 @@ pub async fn prepare(config: &Config, ambient: &Ambient) -> Result<Db, StoreErro
     Ok(db)
 }
 
+/// [`prepare`] for a process that writes beside others: its transactions are stamped by the server's clock on PostgreSQL,
+/// by its own on SQLite and where that is turned by hand.
+pub async fn prepare_to_write(config: &Config, ambient: &Ambient) -> Result<Db, StoreError> {
+    let db = prepare(config, ambient).await?;
+    let clock = match ambient.is_system() && !db.is_sqlite() {
+        true => Clock::Server,
+        false => Clock::Own(Arc::new({
+            let ambient = ambient.clone();
+            move || ambient.now()
+        })),
+    };
+    Ok(db.timed_by(clock))
+}
+
 /// What handlers share, over a prepared database.
 pub fn assemble(
     config: Config,
@@ -155,7 +169,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     } = options;
     // The numbering plans take a while to unpack: beside the start, so that no first caller waits for them.
     drop(tokio::task::spawn_blocking(Phone::prepare));
-    let db = prepare(&config, &ambient).await?.judging_by(rules);
+    let db = prepare_to_write(&config, &ambient).await?.judging_by(rules);
     let app = web::Data::new(assemble(config, ambient, master, passwords, db)?);
     crate::access::ensure_signing_key(&app)
         .await

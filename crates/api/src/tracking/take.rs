@@ -91,13 +91,14 @@ impl Work for Tracks {
         let mut kept = idempotency::find_all(&tx, &keys_of(items)).await?;
         // What is refused or answered already does nothing: neither are leads made of it nor events noted.
         let open = open(items, &kept);
+        let acts: Vec<Act> = open.iter().map(|item| item.act.clone().begun(tx.act().now)).collect();
         let visitors = store::tracking::visitors(&tx, &visitor_keys(&open)).await?;
         let mut leads = Leads::named_by(&tx, &open).await?;
         let Created {
             mut world,
             mut done,
             told,
-        } = leads.create(&tx, &open).await?;
+        } = leads.create(&tx, &open, &acts).await?;
         world.tracking.visitors = visitors;
         let touched: BTreeSet<LeadId> = leads.all().chain(world.tracking.visitors.leads()).collect();
         store::tracking::lock_leads(&tx, &touched).await?;
@@ -116,7 +117,7 @@ impl Work for Tracks {
         };
 
         let (mut outcomes, mut records) = (vec![], vec![]);
-        let mut undecided = done.iter_mut();
+        let mut undecided = acts.iter().zip(&mut done);
         for item in items.iter().copied() {
             if let Some((once, record)) = item.known(&kept) {
                 outcomes.push(match record.body_hash == once.body_hash {
@@ -126,8 +127,8 @@ impl Work for Tracks {
                 continue;
             }
             let mut spare = Unsettled::default();
-            let done = undecided.next().unwrap_or(&mut spare);
-            let answer = batch.take(item, &mut world, done);
+            let (act, done) = undecided.next().unwrap_or((tx.act(), &mut spare));
+            let answer = batch.take(item, act, &mut world, done);
             let answer = Json(answer).render();
             if let Some(once) = &item.once {
                 let record = once.record(&answer);
@@ -136,7 +137,7 @@ impl Work for Tracks {
             }
             outcomes.push(Outcome::Taken(answer));
         }
-        let mut done: Vec<(&Act, Unsettled)> = open.iter().map(|item| &item.act).zip(done).collect();
+        let mut done: Vec<(&Act, Unsettled)> = acts.iter().zip(done).collect();
         if done.iter().all(|(_, done)| done.is_empty()) && records.is_empty() {
             tx.rollback().await?;
             return Ok(outcomes);
@@ -252,7 +253,7 @@ struct Batch {
 
 impl Batch {
     /// What becomes of the events of one request.
-    fn take(&mut self, item: &Item, world: &mut World, done: &mut Unsettled) -> EventsAnswer {
+    fn take(&mut self, item: &Item, act: &Act, world: &mut World, done: &mut Unsettled) -> EventsAnswer {
         let mut answer = EventsAnswer {
             accepted: 0,
             duplicates: 0,
@@ -285,7 +286,7 @@ impl Batch {
             }
             self.told.extend(arrival.hash);
             answer.accepted += 1;
-            let (lead_id, act) = (self.leads.find(&arrival.who), &item.act);
+            let lead_id = self.leads.find(&arrival.who);
             let recorded = match &arrival.who {
                 Who::Visitor(key) => world
                     .tracking

@@ -103,7 +103,7 @@ fn run(config: Option<PathBuf>, arguments: &Arguments) -> Result<Import, Failure
     let ground = ground(config, false)?;
     runtime()?.block_on(async {
         let ambient = Ambient::system();
-        let db = serve::prepare(&ground.config, &ambient)
+        let db = serve::prepare_to_write(&ground.config, &ambient)
             .await
             .map_err(|error| error.to_string())?;
         let taken = take_in(&db, &ambient, &asked, arguments).await;
