@@ -40,3 +40,4 @@ mod trace;
 mod tracked;
 mod tracking;
 mod users;
+mod walls;

@@ -64,7 +64,10 @@ impl Work for Captures {
             false => HashMap::new(),
         };
         let visitors = visitors(&tx, items.iter().map(|item| &item.posted)).await?;
-        let acts: Vec<Act> = items.iter().map(|item| item.act.clone().begun(tx.act().now)).collect();
+        let acts: Vec<Act> = items
+            .iter()
+            .map(|item| item.act.clone().begun(tx.act().now))
+            .collect();
         let batch = turns(&tx, items, &acts, &known);
         let said = statements(&batch);
         let mut world = facts(&tx, &said).await?;
@@ -232,12 +235,7 @@ impl Outcome {
 }
 
 impl<'a> Turn<'a> {
-    fn of(
-        tx: &Tx,
-        item: &'a Item,
-        act: &'a Act,
-        known: &HashMap<SubmissionId, SubmissionStatus>,
-    ) -> Self {
+    fn of(tx: &Tx, item: &'a Item, act: &'a Act, known: &HashMap<SubmissionId, SubmissionStatus>) -> Self {
         Self {
             item,
             act,
@@ -247,7 +245,12 @@ impl<'a> Turn<'a> {
     }
 
     fn decide(self, world: &mut World, twins: &mut Twins, kept: &HashMap<String, Record>) -> Decided {
-        let Self { item, act, reading, done } = self;
+        let Self {
+            item,
+            act,
+            reading,
+            done,
+        } = self;
         let Some(form) = reading.form.clone() else {
             return Outcome::NoForm.alone();
         };

@@ -25,8 +25,8 @@ use crate::program::app::App;
 
 /// What a handler demands of its caller.
 pub trait Permission: 'static {
-    /// The scope, or `None` for an open door.
-    const SCOPE: Option<Scope>;
+    /// The scopes; none for an open door.
+    const SCOPES: &'static [Scope];
 }
 
 /// An open door: strangers may pass.
@@ -34,7 +34,7 @@ pub trait Permission: 'static {
 pub struct Public;
 
 impl Permission for Public {
-    const SCOPE: Option<Scope> = None;
+    const SCOPES: &'static [Scope] = &[];
 }
 
 /// Who calls, when, in which request; and, by its type, that the caller may.
@@ -44,6 +44,7 @@ pub struct Ctx<P> {
     act: Act,
     /// The same at the instant of the transaction, once that has begun.
     begun: OnceLock<Act>,
+    identity: Identity,
     idempotency_key: Option<String>,
     has_transaction: AtomicBool,
     permission: PhantomData<P>,
@@ -90,14 +91,16 @@ fn admit<P: Permission>(request: &HttpRequest) -> Result<Ctx<P>, Problem> {
         .get::<Caller>()
         .cloned()
         .ok_or_else(|| bug("nobody asked who calls"))?;
-    let actor = match P::SCOPE {
-        None => Actor::System("public"),
-        Some(scope) => {
+    let identity = match P::SCOPES {
+        [] => Identity {
+            actor: Actor::System("public"),
+            scopes: vec![],
+            session: None,
+        },
+        scopes => {
             let identity = caller.identity?;
-            if !identity.grants(scope) {
-                return Err(Problem::new(Code::InsufficientScope).with("scope", scope.name()));
-            }
-            identity.actor
+            scopes.iter().try_for_each(|scope| demand(&identity, *scope))?;
+            identity
         }
     };
     checked_query(request)?;
@@ -106,12 +109,20 @@ fn admit<P: Permission>(request: &HttpRequest) -> Result<Ctx<P>, Problem> {
     Ok(Ctx {
         app: app.clone(),
         request: request.clone(),
-        act: Act::new(actor, request_id, caller.now, app.ambient.seed()),
+        act: Act::new(identity.actor.clone(), request_id, caller.now, app.ambient.seed()),
         begun: OnceLock::new(),
+        identity,
         idempotency_key,
         has_transaction: AtomicBool::new(false),
         permission: PhantomData,
     })
+}
+
+fn demand(identity: &Identity, scope: Scope) -> Result<(), Problem> {
+    match identity.grants(scope) {
+        true => Ok(()),
+        false => Err(Problem::new(Code::InsufficientScope).with("scope", scope.name())),
+    }
 }
 
 fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
@@ -263,6 +274,11 @@ impl<P: Permission> Ctx<P> {
     /// Who acts.
     pub fn actor(&self) -> &Actor {
         &self.act.by
+    }
+
+    /// Refuse a caller who lacks a scope that only the record's kind decides.
+    pub fn demand(&self, scope: Scope) -> Result<(), Problem> {
+        demand(&self.identity, scope)
     }
 
     /// The person whose rights count, if any.

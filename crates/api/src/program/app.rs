@@ -19,6 +19,7 @@ use crate::edge::crypto::seal::MasterKey;
 use crate::edge::http::request::{self, MAX_BODY};
 use crate::edge::http::services::Services;
 use crate::edge::http::shape::Shapes;
+use crate::edge::http::walls::Walls;
 use crate::edge::openapi;
 use crate::journal::Tail;
 use crate::program::config::Config;
@@ -57,6 +58,8 @@ pub struct App {
     pub document: Arc<Value>,
     /// Which paths there are, for 405.
     pub routes: Routes,
+    /// What keys may not read is taken out of answers.
+    pub walls: Walls,
     /// The name of this process among its replicas.
     pub replica: String,
     /// Whether it answers requests, and so has its share of the rate limits.

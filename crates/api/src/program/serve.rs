@@ -20,6 +20,7 @@ use crate::capture::writer::{Queue, Writer};
 use crate::edge::crypto::password::Passwords;
 use crate::edge::crypto::seal::MasterKey;
 use crate::edge::http::shape::{ShapeError, Shapes};
+use crate::edge::http::walls::Walls;
 use crate::edge::openapi;
 use crate::journal::Tail;
 use crate::program::app::{self, App, Routes};
@@ -144,6 +145,7 @@ pub fn assemble(
         tail: Tail::new(),
         metrics: Metrics::new()?,
         routes: Routes::of(&document),
+        walls: Walls::of(&document),
         document: Arc::new(document),
         replica: replica.to_string(),
         is_stopping: AtomicBool::new(false),

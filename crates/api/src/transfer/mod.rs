@@ -156,7 +156,9 @@ struct ImportPath {
 ///
 /// CSV or NDJSON, perhaps packed by gzip, as the body or as the part `file` of a form. It is read in the background: first
 /// through, so that a broken file does nothing at all, then row by row; a row that is refused refuses no other. What was
-/// dealt with stays so when the service stops, and no row is taken twice. At most 1 GiB unpacked.
+/// dealt with stays so when the service stops, and no row is taken twice. At most 1 GiB unpacked. Demands also the scope of
+/// what the rows write: `leads:write` for leads, companies and stage changes, `deals:write` for deals; users are for an
+/// admin in person.
 #[utoipa::path(tag = "imports", params(ImportQuery), security(("bearer" = [ImportsWrite])),
     request_body(description = "The file", content(
         (FileBytes = "text/csv"), (FileBytes = "application/x-ndjson"), (FileBytes = "application/gzip"),
@@ -266,10 +268,14 @@ fn asked(query: ImportQuery) -> Result<Asked, Problem> {
     })
 }
 
-/// Refuse users to everybody but an admin in person: else a key that may take in files could make users.
+/// Refuse whoever may not write what the rows write. Users are for an admin in person: else a key that imports files could
+/// create users.
 fn check_rights(ctx: &Ctx<ImportsWrite>, kind: ImportKind) -> Result<(), Problem> {
+    if kind != ImportKind::Users {
+        return ctx.demand(kind.written_by());
+    }
     let may = matches!(ctx.actor(), Actor::User(person) if person.grants(Scope::UsersManage));
-    if kind == ImportKind::Users && !may {
+    if !may {
         return Err(Problem::new(Code::WrongRole).detail("Only an admin in person may take in users"));
     }
     Ok(())
@@ -355,22 +361,26 @@ async fn cancel_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<
 /// The rows that were rejected.
 ///
 /// A CSV: number, line, code and detail, then the row as it came, so that it can be mended and sent again. Cells that a
-/// spreadsheet would take for a formula begin with an apostrophe, which an import takes away. Kept for thirty days.
+/// spreadsheet would take for a formula begin with an apostrophe, which an import takes away. Kept for thirty days. They are
+/// read by who may also read what the rows are about.
 #[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
     responses((status = 200, description = "The rows", content_type = "text/csv", body = FileBytes)))]
 #[get("/v1/imports/{import_id}/rejects")]
 async fn list_import_rejects(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<CsvRows> {
     let import = store::transfer::get(ctx.db(), path.0.import_id).await?;
+    ctx.demand(import.kind.read_by())?;
     Ok(CsvRows::of(ctx.db(), import, false))
 }
 
 /// The rows that were taken, and that somebody should look at.
 ///
 /// A CSV as for rejected rows: moves that the table does not have, what is dated before the first contact, and the like.
+/// They are read by who may also read what the rows are about.
 #[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
     responses((status = 200, description = "The rows", content_type = "text/csv", body = FileBytes)))]
 #[get("/v1/imports/{import_id}/warnings")]
 async fn list_import_warnings(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<CsvRows> {
     let import = store::transfer::get(ctx.db(), path.0.import_id).await?;
+    ctx.demand(import.kind.read_by())?;
     Ok(CsvRows::of(ctx.db(), import, true))
 }

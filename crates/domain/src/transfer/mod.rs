@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::access::ActorKind;
+use crate::access::{ActorKind, Scope};
 use crate::id::{ImportId, UserId};
 use crate::instant::Timestamp;
 use crate::journal::{Facts, facts};
@@ -91,6 +91,24 @@ impl ImportKind {
     /// Whether rows of this kind can be news: moves and deals of the past can only be history.
     pub const fn can_be_live(self) -> bool {
         !matches!(self, ImportKind::StageChanges | ImportKind::Deals)
+    }
+
+    /// The scope by which such records are written one by one.
+    pub const fn written_by(self) -> Scope {
+        match self {
+            ImportKind::Leads | ImportKind::Companies | ImportKind::StageChanges => Scope::LeadsWrite,
+            ImportKind::Users => Scope::UsersManage,
+            ImportKind::Deals => Scope::DealsWrite,
+        }
+    }
+
+    /// The scope by which such records are read, and so the rows of files that hold them.
+    pub const fn read_by(self) -> Scope {
+        match self {
+            ImportKind::Leads | ImportKind::Companies | ImportKind::StageChanges => Scope::LeadsRead,
+            ImportKind::Users => Scope::UsersRead,
+            ImportKind::Deals => Scope::DealsRead,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::problem::{Code, MOST_VIOLATIONS, Place, Problem, Violation};
 use super::request::most_bytes;
 use super::shape::Shapes;
 use super::strict;
+use super::walls::Sent;
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
@@ -187,7 +188,7 @@ fn typed<T: DeserializeOwned>(req: &HttpRequest, bytes: &[u8]) -> Result<T, Prob
     if !violations.is_empty() {
         return Err(Problem::invalid(violations));
     }
-    T::deserialize(&value).map_err(|_| {
+    let typed = T::deserialize(&value).map_err(|_| {
         tracing::error!(
             key,
             "a body that its schema takes cannot be typed: schema and type disagree"
@@ -197,7 +198,9 @@ fn typed<T: DeserializeOwned>(req: &HttpRequest, bytes: &[u8]) -> Result<T, Prob
             "invalid_format",
             "does not have the documented form",
         )])
-    })
+    })?;
+    req.extensions_mut().insert(Sent(value));
+    Ok(typed)
 }
 
 /// Collect the rules that are broken, depth first; only text that the code itself holds is passed on.

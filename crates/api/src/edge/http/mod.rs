@@ -18,3 +18,4 @@ pub mod services;
 pub mod shape;
 pub mod strict;
 pub mod violation;
+pub mod walls;

@@ -215,6 +215,7 @@ async fn answer(
             .map_err(|problem| problem.error_response())?,
         false => caller,
     };
+    let lacking = app.walls.lacking(&caller);
     request.extensions_mut().insert(caller);
     let commits = Commits::default();
     request.extensions_mut().insert(commits.clone());
@@ -222,7 +223,13 @@ async fn answer(
     let allowed = handling(&path, app).saturating_sub(asking);
     let call = AssertUnwindSafe(next.call(request)).catch_unwind();
     match tokio::time::timeout(allowed, call).await {
-        Ok(Ok(Ok(response))) => Ok(response.map_into_boxed_body()),
+        Ok(Ok(Ok(response))) => {
+            let response = response.map_into_boxed_body();
+            Ok(match &lacking {
+                Some(lacking) => app.walls.hide(lacking, response),
+                None => response,
+            })
+        }
         Ok(Ok(Err(error))) => Err(as_problem(&error).unwrap_or_else(|| error.error_response())),
         // The panic itself was logged where it happened.
         Ok(Err(_)) => Err(Problem::new(Code::InternalError)

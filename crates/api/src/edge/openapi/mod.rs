@@ -2,6 +2,7 @@
 
 mod answers;
 mod examples;
+pub mod kinds;
 mod limits;
 pub mod pass;
 mod read_only;
