@@ -36,6 +36,7 @@ mod settings;
 mod settle;
 mod stages;
 mod told;
+mod touches;
 mod trace;
 mod tracked;
 mod tracking;

@@ -8,6 +8,7 @@ use tandem_domain::leads::fields::{CompanyField, LeadField};
 use tandem_domain::leads::identity::{Domain, Email, Phone};
 use tandem_domain::leads::save::{self, CompanyStatement, OnConflict, Statement};
 use tandem_domain::leads::search::{self, Word};
+use tandem_domain::tracking::Report;
 use tandem_store::Db;
 use tandem_store::leads::{Bounds, LeadFilter, LeadSort, LeadWithCompany, Position, list_within};
 use tandem_tests::{Database, START};
@@ -77,10 +78,10 @@ fn person(n: u64, dice: &mut Dice) -> Statement {
             text: [(CompanyField::Name, Some(company.to_owned()))].into(),
             employees: None,
         }),
-        first_touch: Some(Touch {
+        first_touch: Some(Report::from(Touch {
             source: Some(dice.pick(&["google", "fair"]).to_owned()),
             ..Touch::default()
-        }),
+        })),
         ..Statement::default()
     }
 }

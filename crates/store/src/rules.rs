@@ -12,7 +12,7 @@ use tandem_domain::leads::consent::ConsentPurpose;
 use tandem_domain::leads::custom::CustomField;
 use tandem_domain::money::{DatedRate, Rates};
 use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
-use tandem_domain::tracking::channels::ChannelRules;
+use tandem_domain::tracking::TouchRules;
 use tandem_domain::world::MoneyRules;
 
 use crate::db::Read;
@@ -27,6 +27,8 @@ pub mod revision {
     pub const SETTINGS: &str = "settings";
     /// The forms.
     pub const FORMS: &str = "forms";
+    /// The tracking keys: whose sites are the company's own.
+    pub const SITES: &str = "sites";
 }
 
 /// What consent is asked for.
@@ -67,8 +69,8 @@ pub struct Rules {
     pub company: CompanySettings,
     /// The declared custom fields.
     pub custom_fields: Vec<CustomField>,
-    /// The company's own rules for channels.
-    pub channel_rules: ChannelRules,
+    /// What touches are made by.
+    pub touch_rules: Arc<TouchRules>,
     /// What consent is asked for.
     pub consent: ConsentRules,
     /// What money is converted by.
@@ -118,6 +120,16 @@ async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result
     let forms: Result<Vec<Form>, StoreError> = forms.into_iter().map(|row| row.into_domain()).collect();
     let rates = rows::exchange_rates::Entity::find().all(connection).await?;
     let rates: Result<Vec<DatedRate>, StoreError> = rates.into_iter().map(|row| row.into_domain()).collect();
+    let forms = forms?;
+    let sites = sites(connection).await?;
+    let origins = sites
+        .iter()
+        .chain(forms.iter().flat_map(|form| &form.allowed_origins));
+    let touch_rules = TouchRules::new(
+        setting(&settings, name::CHANNEL_RULES)?.unwrap_or_default(),
+        setting(&settings, name::IGNORED_REFERRERS)?.unwrap_or_default(),
+        origins.map(String::as_str),
+    );
     let company: CompanySettings = setting(&settings, name::COMPANY)?.unwrap_or_default();
     let currency: CurrencySettings = setting(&settings, name::CURRENCY)?.unwrap_or_default();
     Ok(Rules {
@@ -133,10 +145,23 @@ async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result
             purposes: Arc::new(setting(&settings, name::CONSENT_PURPOSES)?.unwrap_or_default()),
             version: purposes_version,
         },
-        channel_rules: setting(&settings, name::CHANNEL_RULES)?.unwrap_or_default(),
+        touch_rules: Arc::new(touch_rules),
         custom_fields: setting(&settings, name::CUSTOM_FIELDS)?.unwrap_or_default(),
-        forms: forms?.into_iter().map(|form| (form.id, Arc::new(form))).collect(),
+        forms: forms.into_iter().map(|form| (form.id, Arc::new(form))).collect(),
     })
+}
+
+/// The origins of the tracking keys in use.
+async fn sites(connection: &impl ConnectionTrait) -> Result<Vec<String>, StoreError> {
+    let keys = rows::tracking_keys::Entity::find()
+        .filter(rows::tracking_keys::Column::RevokedAt.is_null())
+        .all(connection)
+        .await?;
+    let mut origins = vec![];
+    for key in keys {
+        origins.extend(key.into_domain()?.allowed_origins);
+    }
+    Ok(origins)
 }
 
 fn setting<T: serde::de::DeserializeOwned>(

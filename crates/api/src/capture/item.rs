@@ -91,13 +91,7 @@ impl Reading {
     fn of(rules: &Rules, item: &Item) -> Self {
         let form = form_of(rules, item);
         let answers = match &form {
-            Some(form) => statement(
-                form,
-                &item.posted,
-                &rules.custom_fields,
-                &rules.channel_rules,
-                item.act.now,
-            ),
+            Some(form) => statement(form, &item.posted, &rules.custom_fields, item.act.now),
             None => Err(vec![]),
         };
         // What could not even be read has no twins, and neither has what has a key.

@@ -8,6 +8,7 @@ pub mod form_views;
 pub mod forms;
 pub mod item;
 pub mod page;
+mod redact;
 mod snippet;
 pub mod submissions;
 pub mod submit;

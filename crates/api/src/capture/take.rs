@@ -136,8 +136,7 @@ pub async fn replay(
     form: &Form,
 ) -> Result<Submission, StoreError> {
     let rules = tx.rules();
-    let (fields, channels) = (&rules.custom_fields, &rules.channel_rules);
-    let mut said = statement(form, posted, fields, channels, kept.received_at);
+    let mut said = statement(form, posted, &rules.custom_fields, kept.received_at);
     if let Ok(answers) = &mut said {
         answers.said.observed_at.get_or_insert(kept.received_at);
     }

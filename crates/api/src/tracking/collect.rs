@@ -116,6 +116,7 @@ async fn collect_events(ctx: Ctx<Public>, query: Query<CollectQuery>, sent: Raw)
                 hash: own_id.map(|own_id| hash(&told_by, &own_id)),
                 read,
                 is_bot,
+                is_machine: false,
             });
         }
     }

@@ -69,6 +69,7 @@ async fn record_events(ctx: Ctx<EventsWrite>, body: Unparsed) -> Reply<Told> {
                 continue;
             }
         };
+        let is_machine = event.is_machine();
         let (said, own_id) = event.said();
         match events::read(said, ctx.now()) {
             Ok(read) => {
@@ -80,6 +81,7 @@ async fn record_events(ctx: Ctx<EventsWrite>, body: Unparsed) -> Reply<Told> {
                     hash: own_id.map(|own_id| hash(&told_by, &own_id)),
                     read,
                     is_bot: false,
+                    is_machine,
                 });
             }
             Err(unfit) => rejected.push(unfit_at(index, unfit)),

@@ -6,6 +6,7 @@ mod channel_rules;
 mod collect;
 mod events;
 mod identify;
+mod ignored_referrers;
 mod keys;
 mod lists;
 mod script;
@@ -21,6 +22,7 @@ use crate::edge::http::services::Services;
 /// The operations of this room, and the browsers' preflight, which is no operation of the document.
 pub fn configure(config: &mut Services<'_>) {
     channel_rules::configure(config);
+    ignored_referrers::configure(config);
     script::configure(config);
     keys::configure(config);
     collect::configure(config);

@@ -62,6 +62,8 @@ pub struct Arrival {
     pub read: Read,
     /// Whether a known bot did it.
     pub is_bot: bool,
+    /// Whether a mail scanner or a prefetcher did it.
+    pub is_machine: bool,
 }
 
 /// What became of a request.
@@ -320,6 +322,7 @@ impl Item {
             pages: arrival.read.pages.clone(),
             properties: arrival.read.properties.clone(),
             is_bot: arrival.is_bot,
+            is_machine: arrival.is_machine,
         }
     }
 }

@@ -63,7 +63,7 @@ pub async fn visitors(tx: &Tx, keys: &BTreeSet<String>) -> Result<Visitors, Stor
     Ok(Visitors::known(known))
 }
 
-/// Load the newest event of leads; known bots are left out.
+/// Load the newest event of leads; bots and machines are left out.
 pub(crate) async fn newest_events(
     tx: &Tx,
     leads: &BTreeSet<LeadId>,

@@ -172,6 +172,7 @@ fn settings_that_make_no_sense_are_faults() {
         "/thanks",
         "javascript://x",
         "https://a@b.example/",
+        "https://a.example/?token=t",
         "https://a.example/\n",
         "https://a.example\\@b.example",
     ] {

@@ -4,7 +4,6 @@ use super::*;
 use crate::capture::{Consent, Context, FieldType, FormConsent, FormField, FormSettings, LegalBasis};
 use crate::capture::{MAX_VALUE_BYTES, statement};
 use crate::id::Ids;
-use crate::tracking::channels::ChannelRules;
 use serde_json::{Value, json};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -68,7 +67,7 @@ fn run(
     now: Timestamp,
     ids: &Ids,
 ) -> Option<(Submission, Vec<String>)> {
-    let said = statement(incoming.form, incoming.posted, &[], &ChannelRules::default(), now);
+    let said = statement(incoming.form, incoming.posted, &[], now);
     let act = Act::test(&Actor::System("test"), now, ids);
     let Captured { done, submission, .. } = capture(world, twins, incoming, said, &act);
     let entries = done.iter().filter_map(Change::entry);
@@ -433,7 +432,7 @@ fn a_field_takes_what_its_type_says() {
         typed("colours", FieldType::Select),
     ]);
     let read = |fields: Value| {
-        let faults = statement(&form, &posted(fields), &[], &ChannelRules::default(), NOW)
+        let faults = statement(&form, &posted(fields), &[], NOW)
             .err()
             .unwrap_or_default();
         faults

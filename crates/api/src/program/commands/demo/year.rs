@@ -22,6 +22,7 @@ use tandem_domain::record::Plain;
 use tandem_domain::settings::SettingChange;
 use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
 use tandem_domain::settle::Unsettled;
+use tandem_domain::tracking::Report;
 use tandem_domain::world::World;
 use tandem_store as store;
 use tandem_store::StoreError;
@@ -313,13 +314,13 @@ fn statement(plan: &Plan, entry: &Entry) -> Statement {
             text: [(CompanyField::Name, Some(company.clone()))].into(),
             employees: None,
         }),
-        first_touch: Some(Touch {
+        first_touch: Some(Report::from(Touch {
             channel: Some("event".into()),
             source: Some("fleet_expo".into()),
             campaign: Some("fleet_expo".into()),
             occurred_at: Some(entry.at),
             ..Touch::default()
-        }),
+        })),
         ..Statement::default()
     }
 }
