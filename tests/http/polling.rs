@@ -166,7 +166,7 @@ async fn with_a_slow_write(app: &TestApp) {
     app.clock.advance(1);
     tokio::time::sleep(Duration::from_millis(5)).await;
     let actor = Actor::System("test");
-    let slow = app.running.app.db.begin(Act::new(actor, "slow", app.clock.now(), 1)).await.unwrap();
+    let slow = app.running.core.db.begin(Act::new(actor, "slow", app.clock.now(), 1)).await.unwrap();
     let new = app.given_lead("new@example.com").await.id();
     let company = json!({"name": "New Ltd"});
     app.post("/v1/companies").by(by).json(company).await.expect(201);

@@ -85,7 +85,7 @@ impl TestApp {
 
     /// Do all background work that is due now.
     pub async fn run_jobs(&self) {
-        tandem_api::program::jobs::run_due(&self.running.app).await;
+        tandem_api::program::jobs::run_due(&self.running.core).await;
     }
 }
 

@@ -259,7 +259,7 @@ async fn many_leads_follow_the_new_name_of_their_company(database: &Database) {
     save_all(&db, 2, &[Statement { company: Some(company("Silver Works")), ..said[0].clone() }]).await;
 
     let mut rounds = 0;
-    while tandem_store::leads::has_renames(&db).await.unwrap() {
+    while tandem_store::leads::next_rename(&db).await.unwrap().is_some() {
         let tx = db.begin(act(10 + rounds)).await.unwrap();
         tandem_store::leads::follow_renames(&tx, 500).await.unwrap();
         tx.commit().await.unwrap();

@@ -11,8 +11,7 @@ use sea_orm::{
 use tandem_domain::act::Act;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::judge::{self, Rule};
-use tandem_migrations::Migrator;
-use tandem_migrations::MigratorTrait;
+use tandem_migrations::{Migrator, MigratorTrait};
 use tokio::sync::watch;
 
 use crate::dialect;
@@ -167,11 +166,6 @@ impl Db {
     /// The same, but transactions are stamped by this clock, so that lists by stamps can tell what is complete.
     pub fn timed_by(self, clock: Clock) -> Self {
         Self { clock, ..self }
-    }
-
-    /// Bring the schema up to date. Replicas that start together take turns.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        dialect::one_at_a_time(&self.writer, Migrator::up(&self.writer, None)).await
     }
 
     /// Whether the schema is the one that this program needs.

@@ -15,10 +15,13 @@ use tandem_store::access::users::UserFilter;
 use tandem_store::access::{invitations, lock_accounts, sessions, users};
 use utoipa::{IntoParams, ToSchema};
 
+use super::Gate;
 use super::scopes::{UsersManage, UsersRead};
 use super::{after, name, password_faults, taken};
+use crate::edge::crypto::hex;
+use crate::edge::crypto::password::Passwords;
 use crate::edge::crypto::secret::OneTimeToken;
-use crate::edge::ctx::{Ctx, hex};
+use crate::edge::ctx::Ctx;
 use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Problem};
@@ -189,7 +192,7 @@ pub(super) async fn create_user(ctx: Ctx<UsersManage>, body: Json<CreateUser>) -
         .as_str()
         .to_owned();
     let hash = match body.password {
-        Some(password) => Some(ctx.passwords.hash(password).await?),
+        Some(password) => Some(ctx.part::<Passwords>().hash(password).await?),
         None => None,
     };
 
@@ -312,7 +315,7 @@ pub(super) async fn update_user(
     }
     let answer = Tagged::new(etag(user.version, 0), user.into());
     let answer = ctx.commit(tx, answer).await;
-    ctx.gate.forget();
+    ctx.part::<Gate>().forget();
     answer
 }
 

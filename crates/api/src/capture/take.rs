@@ -14,7 +14,8 @@ use tandem_domain::fault::Fault;
 use tandem_domain::id::SubmissionId;
 use tandem_domain::leads::save::Statement;
 use tandem_domain::settle::Unsettled;
-use tandem_domain::tracking::visitors::{Visitors, visitor_key};
+use tandem_domain::tracking::visitor::visitor_key;
+use tandem_domain::tracking::visitors::Visitors;
 use tandem_domain::world::World;
 use tandem_store as store;
 use tandem_store::idempotency::{self, Record};
@@ -23,15 +24,15 @@ use uuid::Uuid;
 
 use super::item::{Item, Reading, form_of};
 use super::page;
-use super::writer::Work;
+use crate::edge::core::Core;
 use crate::edge::http::problem::Kept;
 use crate::edge::http::reply::{Answer, Created};
-use crate::program::app::App;
+use crate::edge::writer::Work;
 
 use super::submit::Receipt;
 
 /// The work of the writer: submissions.
-pub struct Captures(pub web::Data<App>);
+pub struct Captures(pub web::Data<Core>);
 
 /// What became of a submission, for whoever sent it.
 #[derive(Debug)]
@@ -55,8 +56,8 @@ impl Work for Captures {
     type Done = Outcome;
 
     async fn attempt(&self, items: &[&Item], again: bool) -> Result<Vec<Outcome>, StoreError> {
-        let app = &self.0;
-        let tx = app.db.begin(app.ambient.act("capture")).await?;
+        let core = &self.0;
+        let tx = core.db.begin(core.ambient.act("capture")).await?;
         let keys = keys(items);
         let mut kept = idempotency::find_all(&tx, &keys).await?;
         let known = match again {
@@ -100,8 +101,8 @@ impl Work for Captures {
     }
 
     async fn keep(&self, item: &Item) -> Result<Outcome, StoreError> {
-        let app = &self.0;
-        let tx = app.db.begin(app.ambient.act("capture")).await?;
+        let core = &self.0;
+        let tx = core.db.begin(core.ambient.act("capture")).await?;
         let Some(form) = form_of(tx.rules(), item) else {
             return Ok(Outcome::NoForm);
         };

@@ -9,19 +9,20 @@ use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use std::future::{Ready, ready};
-use tandem_domain::access::{Actor, Person, Scope};
+use tandem_domain::access::{Actor, Denied, Person, Scope};
 use tandem_domain::act::Act;
 use tandem_domain::id::Ids;
 use tandem_domain::instant::Timestamp;
 use tandem_store::{Db, Horizon, Snapshot, StoreError, Tx, idempotency};
 
-use crate::access::{Caller, Identity};
-use crate::edge::crypto;
+use crate::edge::caller::Caller;
+use crate::edge::core::Core;
+use crate::edge::crypto::password::PasswordError;
+use crate::edge::crypto::{hex, sha256};
 use crate::edge::http::problem::{Code, Kept, Place, Problem, REQUEST_ID, Violation};
 use crate::edge::http::query::checked_query;
 use crate::edge::http::reply::{Answer, IfMatch, Reply};
 use crate::edge::http::request::{BodyHash, Commits};
-use crate::program::app::App;
 
 /// What a handler demands of its caller.
 pub trait Permission: 'static {
@@ -39,7 +40,7 @@ impl Permission for Public {
 
 /// Who calls, when, in which request; and, by its type, that the caller may.
 pub struct Ctx<P> {
-    app: web::Data<App>,
+    core: web::Data<Core>,
     request: HttpRequest,
     act: Act,
     /// The same at the instant of the transaction, once that has begun.
@@ -83,9 +84,9 @@ impl<P: Permission> FromRequest for Ctx<P> {
 
 fn admit<P: Permission>(request: &HttpRequest) -> Result<Ctx<P>, Problem> {
     let bug = |what: &str| Problem::new(Code::InternalError).because(what);
-    let app = request
-        .app_data::<web::Data<App>>()
-        .ok_or_else(|| bug("the app is not in the application's data"))?;
+    let core = request
+        .app_data::<web::Data<Core>>()
+        .ok_or_else(|| bug("the core is not in the application's data"))?;
     let caller = request
         .extensions()
         .get::<Caller>()
@@ -107,9 +108,9 @@ fn admit<P: Permission>(request: &HttpRequest) -> Result<Ctx<P>, Problem> {
     let idempotency_key = idempotency_key(request)?;
     let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
     Ok(Ctx {
-        app: app.clone(),
+        core: core.clone(),
         request: request.clone(),
-        act: Act::new(identity.actor.clone(), request_id, caller.now, app.ambient.seed()),
+        act: Act::new(identity.actor.clone(), request_id, caller.now, core.ambient.seed()),
         begun: OnceLock::new(),
         identity,
         idempotency_key,
@@ -157,7 +158,7 @@ impl<P: Permission> Ctx<P> {
             !self.has_transaction.swap(true, Ordering::Relaxed),
             "one transaction per request"
         );
-        let tx = self.app.db.begin(self.act.clone()).await?;
+        let tx = self.core.db.begin(self.act.clone()).await?;
         let _ = self.begun.set(tx.act().clone());
         if let Some(key) = self.key_hash(&self.principal()) {
             let found = idempotency::find(&tx, &key).await.map_err(|error| match error {
@@ -240,30 +241,30 @@ impl<P: Permission> Ctx<P> {
 
     /// Reads of one instant.
     pub async fn snapshot(&self) -> Result<Snapshot, Problem> {
-        Ok(self.app.db.snapshot().await?)
+        Ok(self.core.db.snapshot().await?)
     }
 
     /// The horizon of a list that goes by stamps of writing; none for one that does not. Comes before the snapshot.
     pub async fn horizon(&self, is_by_stamps: bool) -> Result<Horizon, Problem> {
         match is_by_stamps {
-            true => Ok(self.app.db.horizon().await?),
+            true => Ok(self.core.db.horizon().await?),
             false => Ok(Horizon::default()),
         }
     }
 
     /// Reads of one instant for a report: on the replica, with more time.
     pub async fn report(&self) -> Result<Snapshot, Problem> {
-        Ok(self.app.db.report().await?)
+        Ok(self.core.db.report().await?)
     }
 
     /// One query on any reader.
     pub fn db(&self) -> &Db {
-        &self.app.db
+        &self.core.db
     }
 
-    /// The running service.
-    pub fn app(&self) -> &App {
-        &self.app
+    /// What handlers share.
+    pub fn core(&self) -> &Core {
+        &self.core
     }
 
     /// The request itself: headers, path and query.
@@ -325,7 +326,7 @@ impl<P: Permission> Ctx<P> {
             self.request.path(),
             key,
         ];
-        Some(hex(&crypto::sha256(parts.join("\u{0}").as_bytes())))
+        Some(hex(&sha256(parts.join("\u{0}").as_bytes())))
     }
 
     fn body_hash(&self) -> String {
@@ -336,32 +337,16 @@ impl<P: Permission> Ctx<P> {
             .map(|hash| hash.0)
             .unwrap_or_default();
         let query = self.request.query_string().as_bytes();
-        hex(&crypto::sha256(&[&hash[..], query].concat()))
+        hex(&sha256(&[&hash[..], query].concat()))
     }
 }
 
 impl<P> Deref for Ctx<P> {
-    type Target = App;
+    type Target = Core;
 
-    fn deref(&self) -> &App {
-        &self.app
+    fn deref(&self) -> &Core {
+        &self.core
     }
-}
-
-impl Identity {
-    /// Whether the caller may use an operation with this scope.
-    pub fn grants(&self, scope: Scope) -> bool {
-        match &self.actor {
-            Actor::User(person) => person.grants(scope),
-            Actor::Key { .. } => self.scopes.contains(&scope),
-            Actor::Form(_) | Actor::System(_) => false,
-        }
-    }
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl From<StoreError> for Problem {
@@ -375,6 +360,27 @@ impl From<StoreError> for Problem {
             }
             // 503 would say "not processed"; who hears 500 repeats the request with its Idempotency-Key.
             StoreError::Unknown(_) | StoreError::Corrupt(_) | StoreError::Internal(_) => {
+                Problem::new(Code::InternalError).because(error)
+            }
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(reason: Denied) -> Self {
+        let code = match reason {
+            Denied::NotOwner => Code::NotOwner,
+            Denied::WrongRole | Denied::NeedsPerson => Code::WrongRole,
+        };
+        Problem::new(code).detail(reason.to_string())
+    }
+}
+
+impl From<PasswordError> for Problem {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Problem::new(Code::Overloaded).retry_after(1),
+            PasswordError::Corrupt | PasswordError::Failed => {
                 Problem::new(Code::InternalError).because(error)
             }
         }

@@ -7,6 +7,8 @@ mod timeline;
 
 pub use tail::Tail;
 
+use std::time::Duration;
+
 use actix_web::get;
 use serde::Deserialize;
 use serde_json::json;
@@ -22,10 +24,25 @@ use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::Query;
 use crate::edge::http::reply::Reply;
 use crate::edge::http::services::Services;
+use crate::edge::room::{Gauge, PathRule, Room, Time};
 use entry::{EntryType, EntryView, SubjectType};
 
-/// The operations of this room.
-pub fn configure(config: &mut Services<'_>) {
+/// This room.
+pub const ROOM: Room = Room {
+    // Whoever follows the feed waits for 30 s where asked to.
+    paths: &[PathRule {
+        time: Time::Own(Duration::from_secs(40)),
+        ..PathRule::of("/v1/changes")
+    }],
+    gauges: &[Gauge {
+        name: "tandem_feed_waiters",
+        help: "Callers who wait for the change feed.",
+        read: |core| core.part::<Tail>().waiting(),
+    }],
+    ..Room::of(configure)
+};
+
+fn configure(config: &mut Services<'_>) {
     config
         .service(list_journal)
         .service(feed::follow_changes)

@@ -12,7 +12,6 @@ use utoipa::IntoParams;
 
 use super::body::CompanyWrite;
 use super::view::CompanyView;
-use crate::access::denied;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::bound::{self, Bound};
@@ -106,7 +105,7 @@ struct CompaniesQuery {
 #[post("/v1/companies")]
 async fn create_company(ctx: Ctx<LeadsWrite>, body: Json<CompanyWrite>) -> Reply<Upserted<CompanyView>> {
     let said = read(&body.0)?;
-    ctx.actor().may_create_lead().map_err(denied)?;
+    ctx.actor().may_create_lead().map_err(Problem::from)?;
     let tx = ctx.begin().await?;
     let mut world = store::leads::world_for_companies(&tx, [], Some(&said)).await?;
     let known = save::find_company(&world, &said, None);
@@ -269,7 +268,7 @@ async fn archive(ctx: &Ctx<LeadsWrite>, id: CompanyId, away: bool) -> Reply<Tagg
         .get_mut(&id)
         .ok_or_else(|| Problem::new(Code::NotFound))?;
     ctx.check_if_match(company.version)?;
-    let change = save::archive_company(company, away, ctx.act()).map_err(denied)?;
+    let change = save::archive_company(company, away, ctx.act()).map_err(Problem::from)?;
     let answer = Tagged::new(etag(company.version, 0), CompanyView::of(company.clone()));
     store::settle(&tx, &mut world, ctx.act(), change).await?;
     ctx.commit(tx, answer).await
@@ -284,5 +283,5 @@ fn read(body: &CompanyWrite) -> Result<CompanyStatement, Problem> {
 
 /// A company belongs to nobody: whoever may edit any lead may edit it.
 fn may_edit(actor: &Actor) -> Result<(), Problem> {
-    actor.may_edit(None).map_err(denied)
+    actor.may_edit(None).map_err(Problem::from)
 }

@@ -9,7 +9,7 @@ use tandem_domain::id::LeadId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::identity::{Email, Key, email_key, external_key};
 use tandem_domain::tracking::events::Said;
-use tandem_domain::tracking::visitors::visitor_key;
+use tandem_domain::tracking::visitor::visitor_key;
 use utoipa::ToSchema;
 
 use crate::capture::bots;

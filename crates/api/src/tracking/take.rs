@@ -9,7 +9,8 @@ use tandem_domain::id::{EventId, LeadId};
 use tandem_domain::settle::Unsettled;
 use tandem_domain::tracking::change::TrackingChange;
 use tandem_domain::tracking::events::{Event, Read};
-use tandem_domain::tracking::visitors::{Teller, Visitors};
+use tandem_domain::tracking::visitor::Teller;
+use tandem_domain::tracking::visitors::Visitors;
 use tandem_domain::world::World;
 use tandem_store as store;
 use tandem_store::idempotency::{self, Record};
@@ -17,12 +18,12 @@ use tandem_store::{StoreError, Tx};
 use uuid::Uuid;
 
 use super::body::{EventsAnswer, RejectedEvent, Who};
-use crate::capture::writer::Work;
+use crate::edge::core::Core;
 use crate::edge::ctx::Once;
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::Kept;
 use crate::edge::http::reply::Answer;
-use crate::program::app::App;
+use crate::edge::writer::Work;
 
 mod leads;
 mod withdraw;
@@ -30,7 +31,7 @@ mod withdraw;
 use leads::{Created, Leads};
 
 /// The work of the writer of events.
-pub struct Tracks(pub web::Data<App>);
+pub struct Tracks(pub web::Data<Core>);
 
 /// The events of one request.
 pub struct Item {
@@ -88,8 +89,8 @@ impl Work for Tracks {
     }
 
     async fn attempt(&self, items: &[&Item], again: bool) -> Result<Vec<Outcome>, StoreError> {
-        let app = &self.0;
-        let tx = app.db.begin(app.ambient.act("tracking")).await?;
+        let core = &self.0;
+        let tx = core.db.begin(core.ambient.act("tracking")).await?;
         let mut kept = idempotency::find_all(&tx, &keys_of(items)).await?;
         // What is refused or answered already does nothing: neither are leads made of it nor events noted.
         let open = open(items, &kept);

@@ -12,6 +12,7 @@ mod upload;
 mod view;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use actix_web::{get, post, web};
 use serde::Deserialize;
@@ -31,6 +32,7 @@ pub use rejects::{CsvRows, write_remarks};
 pub use view::ImportView;
 
 use crate::access::scopes::ImportsWrite;
+use crate::edge::core::Core;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::Json;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
@@ -39,11 +41,31 @@ use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::{Accepted, Reply};
 use crate::edge::http::services::Services;
 use crate::edge::http::shape::Shapes;
-use crate::program::app::App;
+use crate::edge::job::{Job, Left};
+use crate::edge::openapi;
+use crate::edge::room::{Body, PathRule, Room, Time};
+use crate::leads;
 use crate::settings::refuse;
 
-/// The operations of this room.
-pub fn configure(config: &mut Services<'_>) {
+/// This room.
+pub const ROOM: Room = Room {
+    paths: &[PathRule {
+        body: Body::Streamed,
+        time: Time::Own(Duration::from_secs(3600)),
+        ..PathRule::of("/v1/imports")
+    }],
+    // The lease is the runner's own: the command line holds it as well.
+    jobs: &[Job::when(
+        "imports",
+        Duration::from_millis(500),
+        |snapshot| Box::pin(store::transfer::next_due(snapshot)),
+        |core, _| Box::pin(run_imports(core)),
+    )
+    .long()],
+    ..Room::of(configure)
+};
+
+fn configure(config: &mut Services<'_>) {
     config
         .service(create_import)
         .service(list_imports)
@@ -54,22 +76,22 @@ pub fn configure(config: &mut Services<'_>) {
         .service(list_import_warnings);
 }
 
-/// Take in what waits: the job.
-pub async fn run_imports(app: &App) -> Result<(), StoreError> {
-    run_some(app, None).await
+async fn run_imports(core: &Core) -> Result<Left, StoreError> {
+    run_some(core, None).await?;
+    Ok(Left::Nothing)
 }
 
 /// Take in so many batches of what waits: for tests, which end a service in the middle.
-pub async fn run_some(app: &App, batches: Option<usize>) -> Result<(), StoreError> {
-    if store::transfer::next(&app.db).await?.is_none() {
+pub async fn run_some(core: &Core, batches: Option<usize>) -> Result<(), StoreError> {
+    if store::transfer::next(&core.db).await?.is_none() {
         return Ok(());
     }
     let runner = run::Runner {
-        db: &app.db,
-        ambient: &app.ambient,
+        db: &core.db,
+        ambient: &core.ambient,
         shapes: shapes()?,
-        holder: &app.replica,
-        is_stopping: &app.is_stopping,
+        holder: &core.replica,
+        is_stopping: &core.is_stopping,
         batches,
     };
     runner.run().await.map(drop)
@@ -81,7 +103,7 @@ pub fn shapes() -> Result<&'static Shapes, StoreError> {
     if let Some(shapes) = SHAPES.get() {
         return Ok(shapes);
     }
-    let compiled = Shapes::compile(&crate::edge::openapi::document());
+    let compiled = Shapes::compile(&openapi::document(leads::configure));
     let compiled = compiled.map_err(|error| StoreError::Internal(error.to_string()))?;
     Ok(SHAPES.get_or_init(|| compiled))
 }
@@ -174,7 +196,7 @@ async fn create_import(
     let mut asked = asked(query.0)?;
     check_rights(&ctx, asked.kind)?;
     let id = ctx.ids().next();
-    let taken = upload::take(ctx.app(), ctx.request(), payload, id).await;
+    let taken = upload::take(ctx.core(), ctx.request(), payload, id).await;
     let made = match taken {
         Err(problem) => Err(problem),
         Ok((kept, mapping)) => {

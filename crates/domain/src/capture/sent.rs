@@ -9,7 +9,7 @@ use crate::change::Change;
 use crate::id::LeadId;
 use crate::tracking::change::TrackingChange;
 use crate::tracking::events::{Event, EventKind};
-use crate::tracking::visitors::{Teller, visitor_key};
+use crate::tracking::visitor::{Teller, visitor_key};
 use crate::world::World;
 
 /// Link the visitor with the lead, and record the event. The visitor is among the loaded facts if it was known.

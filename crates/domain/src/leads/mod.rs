@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use crate::id::{CompanyId, LeadId, UserId};
 use crate::instant::Timestamp;
-use crate::lifecycle::Stage;
+use crate::stage::Stage;
 use identity::Identifier;
 
 pub use touch::{ClickIds, Touch};

@@ -13,6 +13,7 @@ pub mod sessions;
 pub mod sources;
 pub mod streams;
 mod touch;
+pub mod visitor;
 pub mod visitors;
 
 pub use rules::{IgnoredReferrers, TouchRules};

@@ -5,7 +5,7 @@ use tandem_tests::{Backend, Given, START, TestApp};
 
 #[tandem_tests::test]
 async fn a_year_is_made_by_the_rules_and_can_be_looked_at(app: &TestApp) {
-    let made = tandem_api::program::commands::demo::fill(app.running.app.clone(), 7, START).await.unwrap();
+    let made = tandem_demo::fill(app.running.core.clone(), 7, START).await.unwrap();
     let login = json!({"email": made.email, "password": made.password});
     let token =
         app.post("/v1/auth/login").json(login).await.expect(200)["access_token"].as_str().unwrap().to_owned();
@@ -41,8 +41,7 @@ async fn a_year_is_made_by_the_rules_and_can_be_looked_at(app: &TestApp) {
     let rejected = app.get("/v1/submissions?status=rejected").by(&token).await.expect(200);
     assert!(!rejected.each("id").is_empty());
 
-    let again =
-        tandem_api::program::commands::demo::fill(app.running.app.clone(), 7, START).await.unwrap_err();
+    let again = tandem_demo::fill(app.running.core.clone(), 7, START).await.unwrap_err();
     assert!(again.to_string().contains("not empty"), "{again}");
 }
 
@@ -51,12 +50,7 @@ async fn the_same_seed_makes_the_same_year() {
     let mut tallies = vec![];
     for seed in [3, 3] {
         let app = TestApp::start(Backend::Sqlite).await.unwrap();
-        tallies.push(
-            tandem_api::program::commands::demo::fill(app.running.app.clone(), seed, START)
-                .await
-                .unwrap()
-                .tally,
-        );
+        tallies.push(tandem_demo::fill(app.running.core.clone(), seed, START).await.unwrap().tally);
         app.stop().await;
     }
     assert_eq!(tallies[0], tallies[1]);
