@@ -11,9 +11,8 @@ use tandem_domain::leads::fields::About;
 use tandem_domain::leads::save::{self, OnConflict};
 use tandem_domain::lifecycle::{MoveLead, Stage, move_lead};
 use tandem_domain::record::Plain;
-use tandem_domain::reports::period::months;
 use tandem_domain::settings::SettingChange;
-use tandem_domain::settings::{CompanySettings, name::CUSTOM_FIELDS};
+use tandem_domain::settings::name::CUSTOM_FIELDS;
 use tandem_domain::world::World;
 use tandem_store::db::Place;
 use tandem_store::{Db, journal, rules};
@@ -35,7 +34,7 @@ pub async fn fill(place: &Place, people: People, now: Timestamp) -> Result<(), F
     let db = Db::connect(place, 2).await?;
     let first = now.plus_millis(-SPAN);
     if !db.is_sqlite() {
-        add_partitions(&db, first, now).await?;
+        journal::add_partitions_since(&db, first, now).await?;
     }
     let staff = Staff::new(first);
     let start: Vec<Change> = staff
@@ -92,17 +91,6 @@ pub async fn settle(place: &Place) -> Result<(), Failure> {
         connection.execute_unprepared(statement).await?;
     }
     Ok(connection.close().await?)
-}
-
-/// The months before this one: a server that ran all the time has made them.
-async fn add_partitions(db: &Db, first: Timestamp, now: Timestamp) -> Result<(), Failure> {
-    let utc = CompanySettings::default().zone();
-    let named: Vec<_> = months(first, now, &utc, 1000)
-        .into_iter()
-        .filter(|month| month.days.to <= now)
-        .map(|month| (format!("y{}", month.name.replace('-', "m")), month.days.from, month.days.to))
-        .collect();
-    Ok(journal::add_partitions(db, &named).await?)
 }
 
 /// Who works the leads.

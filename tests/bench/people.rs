@@ -11,6 +11,7 @@ use tandem_domain::leads::fields::{CompanyField, LeadField};
 use tandem_domain::leads::identity::{Domain, Email, Invalid, Phone};
 use tandem_domain::leads::save::{CompanyStatement, Statement};
 use tandem_domain::leads::search::fold;
+use tandem_domain::tracking::Report;
 
 /// A last name that one lead of 40,000 has.
 pub const RARE: &str = "Quillfeather";
@@ -250,13 +251,13 @@ impl People {
             text,
             custom,
             company,
-            first_touch: Some(Touch {
+            first_touch: Some(Report::from(Touch {
                 channel: Some(channel.into()),
                 source: Some(source.into()),
                 campaign: Some(format!("campaign-{}", dice.favour(60))),
                 occurred_at: Some(at),
                 ..Touch::default()
-            }),
+            })),
             ..Statement::default()
         })
     }

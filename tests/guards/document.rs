@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use tandem_api::edge::http::code::Code;
+use tandem_api::edge::http::shape::Shapes;
 use tandem_api::edge::openapi::{self, pass};
+use tandem_api::program::app::{document, operations};
 use tandem_domain::access::Scope;
 use tandem_domain::change;
 
@@ -13,13 +15,14 @@ use crate::{files, root};
 #[test]
 fn the_committed_document_is_the_one_of_the_code() {
     let committed = std::fs::read_to_string(root().join("openapi/tandem.json")).unwrap_or_default();
-    let text = openapi::text(&openapi::document());
+    let text = openapi::text(&document());
     assert!(committed == text, "write it anew: cargo run -- openapi > openapi/tandem.json");
 }
 
 #[test]
 fn the_document_is_the_same_on_every_run() {
-    assert_eq!(openapi::text(&openapi::document()), openapi::text(&openapi::document()));
+    let document = || openapi::text(&openapi::document(operations));
+    assert_eq!(document(), document());
 }
 
 #[test]
@@ -30,17 +33,17 @@ fn every_annotated_handler_is_an_operation() {
         .filter(|(name, _)| !name.ends_with("openapi/sample.rs"))
         .map(|(_, text)| text.lines().filter(|line| line.trim_start().starts_with("#[utoipa::path")).count())
         .sum();
-    assert_eq!(pass::operations(&openapi::document()).count(), annotated);
+    assert_eq!(pass::operations(&document()).count(), annotated);
 }
 
 #[test]
 fn the_document_has_no_faults() {
-    assert_eq!(pass::faults(&openapi::document()), Vec::<String>::new());
+    assert_eq!(pass::faults(&document()), Vec::<String>::new());
 }
 
 #[test]
 fn every_operation_says_who_may_and_names_scopes_that_exist() {
-    for (path, method, operation) in pass::operations(&openapi::document()) {
+    for (path, method, operation) in pass::operations(&document()) {
         assert!(operation["security"].is_array(), "{method} {path}");
         for scope in operation["x-required-scopes"].as_array().into_iter().flatten() {
             let name = scope.as_str().unwrap();
@@ -53,7 +56,7 @@ fn every_operation_says_who_may_and_names_scopes_that_exist() {
 
 #[test]
 fn every_text_list_and_number_of_a_schema_has_its_limits() {
-    let document = openapi::document();
+    let document = document();
     let mut unlimited = BTreeSet::new();
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
         look_for_limits(schema, name, &mut unlimited);
@@ -96,6 +99,41 @@ fn look_for_limits(schema: &Value, place: &str, unlimited: &mut BTreeSet<String>
             look_for_limits(member, &format!("{place}/{name}"), unlimited);
         }
     }
+}
+
+#[test]
+fn every_json_body_has_an_example_that_its_shape_accepts() {
+    let document = document();
+    let shapes = Shapes::compile(&document).unwrap();
+    let mut bodies = 0;
+    for (path, method, operation) in pass::operations(&document) {
+        let key = format!("{} {path}", method.to_uppercase());
+        for name in ["application/json", "application/merge-patch+json"] {
+            let media = &operation["requestBody"]["content"][name];
+            if media.is_null() {
+                continue;
+            }
+            let example = media.get("example").unwrap_or_else(|| panic!("{key}: no example"));
+            let violations = shapes.body(&key).unwrap().check(example);
+            assert!(violations.is_empty(), "{key}: {violations:?}");
+            bodies += 1;
+        }
+    }
+    assert!(bodies > 40, "{bodies}");
+}
+
+#[test]
+fn every_example_is_of_an_operation_that_there_is() {
+    let document = document();
+    let examples = std::fs::read_to_string(root().join("crates/api/src/edge/openapi/examples.json")).unwrap();
+    let examples: Value = serde_json::from_str(&examples).unwrap();
+    let known: BTreeSet<&str> = pass::operations(&document)
+        .filter(|(_, _, operation)| operation.get("requestBody").is_some())
+        .filter_map(|(_, _, operation)| operation["operationId"].as_str())
+        .collect();
+    let others: Vec<&String> =
+        examples.as_object().unwrap().keys().filter(|id| !known.contains(id.as_str())).collect();
+    assert_eq!(others, Vec::<&String>::new());
 }
 
 #[test]

@@ -25,7 +25,7 @@ async fn the_first_admin_is_made_once(app: &TestApp) {
     assert!(setup("tdm_it_wrong").await.status >= 400);
     setup(&first).await.expect(201); // each replica that starts has printed one of its own
     setup(&second).await.refused(409, "setup_completed");
-    assert_eq!(tandem_api::access::ensure_setup_token(&app.running.app).await.unwrap(), None);
+    assert_eq!(tandem_api::access::ensure_setup_token(&app.running.core).await.unwrap(), None);
     let ada = app.login("ada@example.com").await;
     let me = app.get("/v1/me").by(&ada).await.expect(200);
     assert_eq!((&me["user"]["email"], &me["user"]["role"]), (&json!("ada@example.com"), &json!("admin")));

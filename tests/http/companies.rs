@@ -187,7 +187,7 @@ async fn whoever_may_edit_a_company_may_put_it_away(app: &TestApp) {
         let restore = app.post(&format!("{path}/restore")).by(&by).header("if-match", archived.etag());
         assert_eq!(restore.await.expect(200)["archived_at"], Value::Null);
     }
-    let key = app.key(&["leads:write"]).await;
+    let key = app.key(&["leads:read", "leads:write"]).await;
     assert_ne!(app.post(&format!("{path}/archive")).by(&key).await.expect(200)["archived_at"], Value::Null);
 }
 

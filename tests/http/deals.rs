@@ -111,7 +111,8 @@ async fn a_deal_makes_a_customer_of_its_lead(app: &TestApp) {
     assert_eq!(history.each("to"), ["lead", "mql", "sal", "sql", "opportunity", "customer"]);
     assert_eq!(
         (&history["data"][5]["reason"], &history["data"][5]["note"]),
-        (&json!("product_fit"), &json!("signed"))
+        (&json!("product_fit"), &Value::Null),
+        "the note of a closing stands with the deal alone"
     );
     let told = told_of(app, &lead).await;
     assert_eq!(told, ["deal.opened", "lead.stage_changed", "deal.moved", "deal.won", "lead.stage_changed"]);

@@ -160,7 +160,7 @@ async fn a_service_that_dies_in_the_middle_takes_no_row_twice(app: &TestApp) {
     let by = app.admin().await;
     let rows: String = (0..1700).map(|n| format!("p{n}@example.com,Person {n}\n")).collect();
     let made = sent(app, by, "kind=leads", None, format!("email,name\n{rows}")).await.expect(202);
-    let service = &app.running.app;
+    let service = &app.running.core;
     for _ in 0..2 {
         tandem_api::transfer::run_some(service, Some(1)).await.unwrap();
     }
@@ -180,7 +180,7 @@ async fn an_import_is_ended_by_hand(app: &TestApp) {
     let by = app.admin().await;
     let rows: String = (0..1200).map(|n| format!("p{n}@example.com\n")).collect();
     let made = sent(app, by, "kind=leads", None, format!("email\n{rows}")).await.expect(202);
-    tandem_api::transfer::run_some(&app.running.app, Some(1)).await.unwrap();
+    tandem_api::transfer::run_some(&app.running.core, Some(1)).await.unwrap();
     let path = format!("/v1/imports/{}/cancel", made.id());
     let cancelled = app.post(&path).by(by).await.expect(200);
     assert_eq!((&cancelled["state"], &cancelled["failure"]["code"]), (&json!("failed"), &json!("cancelled")));

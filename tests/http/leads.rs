@@ -184,7 +184,7 @@ async fn a_change_is_made_on_the_version_that_was_read(app: &TestApp) {
 
 #[tandem_tests::test]
 async fn what_was_typed_by_hand_goes_before_what_a_key_says(app: &TestApp) {
-    let key = app.key(&["leads:write"]).await;
+    let key = app.key(&["leads:read", "leads:write"]).await;
     let body = |name: &str| json!({"email": "ada@example.com", "first_name": name});
     let by_key = |name: &str| app.post("/v1/leads").by(&key).json(body(name));
     let id = by_key("Key").await.expect(201).id();
@@ -204,7 +204,7 @@ async fn what_was_typed_by_hand_goes_before_what_a_key_says(app: &TestApp) {
 
 #[tandem_tests::test]
 async fn an_older_observation_does_not_win(app: &TestApp) {
-    let key = app.key(&["leads:write"]).await;
+    let key = app.key(&["leads:read", "leads:write"]).await;
     let said = |name: &str, at: i64| {
         let at = START.plus_millis(at).to_string();
         app.post("/v1/leads")

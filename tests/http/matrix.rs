@@ -1,26 +1,29 @@
 //! The matrix, walked from the document: who is refused where, and what every operation has in common.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use tandem_api::edge::openapi::pass::operations;
 use tandem_domain::access::Scope;
 use tandem_tests::{TestApp, contract};
 
-/// An operation of the document: method, a path with ids that name nothing, and the scope that it demands.
+/// An operation of the document: method, a path with ids that name nothing, and the scopes that it demands.
 struct Operation {
     method: String,
     path: String,
-    scope: Option<String>,
+    scopes: Vec<String>,
 }
 
 fn all() -> Vec<Operation> {
     let read = |(path, method, operation): (&str, &str, &Value)| {
-        let scope = operation["x-required-scopes"].as_array().and_then(|scopes| scopes.first());
+        let scopes = operation["x-required-scopes"].as_array().into_iter().flatten();
+        let scopes: Vec<String> = scopes.map(|scope| scope.as_str().unwrap().to_owned()).collect();
         let is_open = operation["security"].as_array().unwrap().iter().all(|one| one == &json!({}));
-        assert_eq!(is_open, scope.is_none(), "{method} {path}");
+        assert_eq!(is_open, scopes.is_empty(), "{method} {path}");
         Operation {
             method: method.to_uppercase(),
             path: path.split('/').map(sample).collect::<Vec<_>>().join("/"),
-            scope: scope.map(|scope| scope.as_str().unwrap().to_owned()),
+            scopes,
         }
     };
     operations(&contract().document).map(read).collect()
@@ -58,13 +61,12 @@ fn sample(segment: &str) -> String {
 async fn who_names_nobody_is_refused_everywhere_but_at_open_doors(app: &TestApp) {
     for operation in all() {
         let answer = app.request(&operation.method, &operation.path).await;
-        match operation.scope {
-            Some(_) => {
-                let refused = answer.refused(401, "unauthenticated");
-                assert!(refused.header("www-authenticate").unwrap().starts_with("Bearer"));
-            }
-            None => assert!(![401, 403].contains(&answer.status), "{}: {}", answer.of, answer.text),
+        if operation.scopes.is_empty() {
+            assert!(![401, 403].contains(&answer.status), "{}: {}", answer.of, answer.text);
+            continue;
         }
+        let refused = answer.refused(401, "unauthenticated");
+        assert!(refused.header("www-authenticate").unwrap().starts_with("Bearer"));
     }
 }
 
@@ -75,7 +77,7 @@ async fn a_key_with_every_other_scope_is_refused(app: &TestApp) {
     for needed in Scope::ALL.iter().map(|scope| scope.name()) {
         let others: Vec<&str> = for_keys.iter().copied().filter(|scope| *scope != needed).collect();
         let key = app.key(&others).await;
-        for operation in all().iter().filter(|operation| operation.scope.as_deref() == Some(needed)) {
+        for operation in all().iter().filter(|operation| operation.scopes.iter().any(|one| one == needed)) {
             let refused = app.request(&operation.method, &operation.path).by(&key).await;
             let refused = refused.refused(403, "insufficient_scope");
             assert_eq!(refused["scope"], needed, "{}", refused.of);
@@ -84,18 +86,24 @@ async fn a_key_with_every_other_scope_is_refused(app: &TestApp) {
 }
 
 #[tandem_tests::test]
-async fn the_scope_alone_opens_the_door(app: &TestApp) {
-    for needed in Scope::ALL.iter().filter(|scope| scope.is_for_keys()).map(|scope| scope.name()) {
-        let key = app.key(&[needed]).await;
-        for operation in all().iter().filter(|operation| operation.scope.as_deref() == Some(needed)) {
-            let answer = app.request(&operation.method, &operation.path).by(&key).await;
-            assert!(
-                answer.status != 401 && answer.code() != "insufficient_scope",
-                "{}: {}",
-                answer.of,
-                answer.text
-            );
+async fn the_scopes_alone_open_the_door(app: &TestApp) {
+    let mut keys = BTreeMap::new();
+    for Operation { method, path, scopes } in all() {
+        let is_for_keys = |scope: &String| Scope::named(scope).unwrap().is_for_keys();
+        if scopes.is_empty() || !scopes.iter().all(is_for_keys) {
+            continue;
         }
+        if !keys.contains_key(&scopes) {
+            let named: Vec<&str> = scopes.iter().map(String::as_str).collect();
+            keys.insert(scopes.clone(), app.key(&named).await);
+        }
+        let answer = app.request(&method, &path).by(&keys[&scopes]).await;
+        assert!(
+            answer.status != 401 && answer.code() != "insufficient_scope",
+            "{}: {}",
+            answer.of,
+            answer.text
+        );
     }
 }
 
@@ -103,7 +111,7 @@ async fn the_scope_alone_opens_the_door(app: &TestApp) {
 async fn a_viewer_writes_nothing(app: &TestApp) {
     let viewer = app.user("viewer").await;
     for operation in all().iter().filter(|operation| operation.method != "GET") {
-        if operation.scope.as_deref().is_some_and(|scope| scope != "account") {
+        if operation.scopes.iter().any(|scope| scope != "account") {
             let refused = app.request(&operation.method, &operation.path).by(&viewer).await;
             refused.refused(403, "insufficient_scope");
         }

@@ -8,7 +8,7 @@ use tandem_tests::{Backend, TestApp, hours};
 async fn a_service_that_runs_says_so(app: &TestApp) {
     assert_eq!(app.get("/livez").await.expect(200)["status"], "ok");
     assert_eq!(app.get("/readyz").await.expect(200)["status"], "ok");
-    app.running.app.is_stopping.store(true, std::sync::atomic::Ordering::SeqCst);
+    app.running.core.is_stopping.store(true, std::sync::atomic::Ordering::SeqCst);
     app.get("/readyz").await.refused(503, "unavailable");
     app.get("/livez").await.expect(200);
 }
@@ -57,7 +57,7 @@ async fn every_problem_has_its_page(app: &TestApp) {
 #[tandem_tests::test]
 async fn the_document_is_served_as_it_was_published(app: &TestApp) {
     let served = app.get("/openapi.json").await.expect(200);
-    assert_eq!(served.text, tandem_api::edge::openapi::text(&tandem_api::edge::openapi::document()));
+    assert_eq!(served.text, tandem_api::edge::openapi::text(&tandem_api::program::app::document()));
     app.get("/openapi.json").header("if-none-match", served.etag()).await.expect(304);
     let page = app.get("/docs/").await.expect(200);
     assert!(!page.text.contains("https://"), "the page works without internet");

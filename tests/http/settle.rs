@@ -183,6 +183,13 @@ async fn a_lead_shows_when_it_was_last_active(app: &TestApp) {
         .expect(204);
     assert_eq!(seen("bob@example.com").await, at(-minutes(30)), "what a bot did is left out");
 
+    let open = json!({"type": "email_open", "lead": {"email": "bob@example.com"}, "machine": true});
+    let visit = json!({"type": "page_view", "visitor_id": "visitor-2", "url": "https://www.example.com/", "machine": true});
+    app.post("/v1/events").by(by).json(json!({"events": [open, visit]})).await.expect(200);
+    let named = json!({"visitor_id": "visitor-2", "lead": {"email": "bob@example.com"}});
+    app.post("/v1/identify").by(by).json(named).await.expect(200);
+    assert_eq!(seen("bob@example.com").await, at(-minutes(30)), "and what a machine did, in a history too");
+
     send(app, &form, Some("visitor-1"), "bob@example.com", json!({})).await;
     assert!(seen("bob@example.com").await.as_str() >= at(0).as_str(), "a form that it sent counts");
     send(app, &form, None, "eve@example.com", json!({})).await;

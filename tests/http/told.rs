@@ -288,7 +288,7 @@ async fn a_request_repeated_with_its_key_is_answered_the_same(app: &TestApp) {
 
 #[tandem_tests::test]
 async fn what_mails_fairs_and_people_tell_are_touches_too(app: &TestApp) {
-    let key = app.key(&["events:write"]).await;
+    let key = app.key(&["events:write", "leads:read"]).await;
     app.given_lead("ada@example.com").await;
     let name = json!({"email": "ada@example.com"});
     let events = json!([

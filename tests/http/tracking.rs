@@ -67,18 +67,18 @@ async fn the_companys_own_rules_come_first(app: &TestApp) {
     assert_eq!(before.body, json!({"rules": []}));
     let context =
         || json!({"landing_url": "https://www.example.com/", "landing_referrer": "https://chatgpt.com/c/1"});
-    assert_eq!(touch_of(app, &key, context()).await["channel"], "referral");
+    assert_eq!(touch_of(app, &key, context()).await["channel"], "ai_assistant");
 
     let rules = json!({"rules": [
         {"when": {"referrer_host": {"contains": "partner"}, "source": {"prefix": "x"}}, "channel": "partner"},
-        {"when": {"medium": {"exact": "AI-assistant"}}, "channel": "ai_assistant"},
+        {"when": {"medium": {"exact": "AI-assistant"}}, "channel": "assistants"},
     ]});
     let put = |tag: &str, rules: &Value| app.put(path).by(ada).header("if-match", tag).json(rules.clone());
     let changed = put(before.etag(), &rules).await.expect(200);
     assert_eq!(changed.body, rules);
     put(before.etag(), &json!({"rules": []})).await.refused(412, "stale");
     assert_eq!(put(changed.etag(), &rules).await.expect(200).etag(), changed.etag());
-    assert_eq!(touch_of(app, &key, context()).await["channel"], "ai_assistant");
+    assert_eq!(touch_of(app, &key, context()).await["channel"], "assistants");
     let told = app.get("/v1/journal?type=setting.changed").by(ada).await.expect(200);
     assert_eq!(told["data"][0]["subject"]["id"], "channel_rules");
     app.put(path).by(&app.user("marketing").await).json(rules).await.refused(403, "insufficient_scope");
@@ -100,18 +100,17 @@ async fn rules_change_no_visit_that_was_known_before_them(app: &TestApp) {
     tell(580).await;
     let path = "/v1/settings/channel-rules";
     let tag = app.get(path).by(ada).await.expect(200).etag().to_owned();
-    let rules =
-        json!({"rules": [{"when": {"medium": {"exact": "ai-assistant"}}, "channel": "ai_assistant"}]});
+    let rules = json!({"rules": [{"when": {"medium": {"exact": "ai-assistant"}}, "channel": "assistants"}]});
     app.put(path).by(ada).header("if-match", tag).json(rules).await.expect(200);
     tell(100).await;
     tell(590).await;
 
     let touches = app.get(&format!("{lead}/touches")).by(ada).await.expect(200);
-    assert_eq!(touches.each("channel"), ["ai_assistant", "referral"]);
+    assert_eq!(touches.each("channel"), ["assistants", "ai_assistant"]);
     let sessions = app.get(&format!("{lead}/sessions")).by(ada).await.expect(200);
     assert_eq!((&sessions["data"][0]["events"], &sessions["data"][1]["events"]), (&json!(1), &json!(3)));
     let shown = app.get(&lead).by(ada).await.expect(200);
-    assert_eq!(shown["first_touch"]["channel"], "referral");
+    assert_eq!(shown["first_touch"]["channel"], "ai_assistant");
 }
 
 #[tandem_tests::test]
@@ -248,4 +247,70 @@ async fn bots_count_nowhere(app: &TestApp) {
     let events = of_lead(app, "ada@example.com", "events").await;
     assert_eq!(events.iter().filter(|event| event["bot"] == true).count(), 1);
     assert!(of_lead(app, "ada@example.com", "touches").await.is_empty());
+}
+
+#[tandem_tests::test]
+async fn nobody_comes_from_where_people_pay_nor_from_the_companys_own_sites(app: &TestApp) {
+    let (ada, key) = (app.admin().await, app.key(&["events:write"]).await);
+    let site = json!({"name": "Shop", "allowed_origins": ["https://shop.example.org"]});
+    app.post("/v1/tracking-keys").by(ada).json(site).await.expect(201);
+    let lead = format!("/v1/leads/{}", app.given_lead("ada@example.com").await.id());
+    let said = json!({"visitor_id": "visitor-1", "lead": {"email": "ada@example.com"}});
+    app.post("/v1/identify").by(&key).json(said).await.expect(200);
+    let view = async |minute: i64, referrer: &str| {
+        let at = Timestamp::from_millis(START.millis() - minutes(minute));
+        let event = json!({"type": "page_view", "visitor_id": "visitor-1", "occurred_at": at,
+            "url": "https://www.example.com/", "referrer": referrer});
+        app.post("/v1/events").by(&key).json(json!({"events": [event]})).await.expect(200);
+    };
+    view(400, "https://www.google.com/").await;
+    view(390, "https://www.paypal.com/").await;
+    view(380, "https://www.example.org/").await;
+    let path = "/v1/settings/ignored-referrers";
+    let known = app.get(path).by(ada).await.expect(200);
+    assert!(known["hosts"].as_array().unwrap().contains(&json!("paypal.com")), "{}", known.text);
+    let put =
+        |hosts: Value| app.put(path).by(ada).header("if-match", known.etag()).json(json!({"hosts": hosts}));
+    put(json!(["https://pay.example"])).await.refused(422, "validation_failed");
+    assert_eq!(put(json!(["Pay.example"])).await.expect(200).body, json!({"hosts": ["pay.example"]}));
+    view(200, "https://secure.pay.example/").await;
+    view(100, "https://www.paypal.com/").await;
+
+    let touches = app.get(&format!("{lead}/touches")).by(ada).await.expect(200);
+    assert_eq!(touches.each("channel"), ["referral", "direct", "organic_search"]);
+}
+
+#[tandem_tests::test]
+async fn machines_open_mail_and_nobody_was_there(app: &TestApp) {
+    let (ada, key) = (app.admin().await, app.key(&["events:write"]).await);
+    let lead = format!("/v1/leads/{}", app.given_lead("ada@example.com").await.id());
+    let click = |more: Value| {
+        let mut event = json!({"type": "email_click", "lead": {"email": "ada@example.com"},
+            "url": "https://www.example.com/?utm_campaign=news"});
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        event
+    };
+    let events = json!([
+        click(json!({"machine": true})),
+        click(json!({"user_agent": "Mozilla/5.0"})),
+        click(json!({"type": "email_open", "user_agent": "Mimecast/1.0"})),
+        {"type": "page_view", "visitor_id": "visitor-1", "machine": true, "url": "https://www.example.com/"},
+        {"type": "email_bounce", "lead": {"email": "ada@example.com"}, "user_agent": "curl/8.9.1"},
+    ]);
+    let taken = app.post("/v1/events").by(&key).json(json!({"events": events})).await.expect(200);
+    assert_eq!(taken["accepted"], 5, "{}", taken.text);
+    let said = json!({"visitor_id": "visitor-1", "lead": {"email": "ada@example.com"}});
+    app.post("/v1/identify").by(&key).json(said).await.expect(200);
+    for what in ["touches", "sessions"] {
+        let list = app.get(&format!("{lead}/{what}")).by(ada).await.expect(200);
+        assert_eq!(list["data"], json!([]), "{what}");
+    }
+    let list = app.get(&format!("{lead}/events")).by(ada).await.expect(200);
+    let machines = list["data"].as_array().unwrap().iter().filter(|event| event["machine"] == true);
+    assert_eq!(machines.count(), 4, "{}", list.text);
+
+    let person = json!([click(json!({"user_agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}))]);
+    app.post("/v1/events").by(&key).json(json!({"events": person})).await.expect(200);
+    let touches = app.get(&format!("{lead}/touches")).by(ada).await.expect(200);
+    assert_eq!(touches.each("campaign"), ["news"]);
 }

@@ -1,6 +1,7 @@
 //! Users and teams: invited, changed, disabled; what they may changes at once.
 
 use serde_json::json;
+use tandem_domain::access::{Role, Scope};
 use tandem_tests::{PASSWORD, TestApp, seconds};
 
 #[tandem_tests::test]
@@ -179,4 +180,48 @@ async fn a_changed_role_counts_on_every_replica_within_a_second(app: &TestApp) {
     app.clock.advance(seconds(1));
     other.get("/v1/me").by(&mia).await.refused(401, "invalid_token");
     other.stop().await;
+}
+
+#[tandem_tests::test]
+async fn a_key_deals_with_no_admin_and_gains_no_right_by_a_user(app: &TestApp) {
+    let admin = app.admin().await;
+    let reading: Vec<&str> =
+        Role::Viewer.scopes().filter(|scope| scope.is_for_keys()).map(Scope::name).collect();
+    let key = app.key(&[&["users:manage"], &reading[..]].concat()).await;
+    let bare = app.key(&["users:manage"]).await;
+    let create = |key: &str, role: &str, is_admin: bool| {
+        let email = format!("{role}{}@example.com", app.next());
+        let user =
+            json!({"email": email, "name": "N", "role": role, "admin": is_admin, "password": PASSWORD});
+        app.post("/v1/users").by(key).header("x-on-behalf-of", &admin.id).json(user)
+    };
+    create(&key, "admin", false).await.refused(403, "wrong_role");
+    create(&key, "viewer", true).await.refused(403, "wrong_role");
+    assert_eq!(
+        create(&bare, "viewer", false).await.refused(403, "insufficient_scope")["scope"],
+        "leads:read"
+    );
+    assert_eq!(create(&key, "sales", false).await.refused(403, "insufficient_scope")["scope"], "leads:write");
+    let viewer = create(&key, "viewer", false).await.expect(201).id();
+    let path = |user: &str| format!("/v1/users/{user}");
+    let sales = app.user("sales").await;
+
+    for change in [json!({"name": "Mine"}), json!({"disabled": true}), json!({"role": "viewer"})] {
+        app.patch(&path(&admin.id)).by(&key).json(change).await.refused(403, "wrong_role");
+    }
+    for change in [json!({"role": "admin"}), json!({"admin": true})] {
+        app.patch(&path(&viewer)).by(&key).json(change).await.refused(403, "wrong_role");
+    }
+    app.patch(&path(&viewer))
+        .by(&key)
+        .json(json!({"role": "sales"}))
+        .await
+        .refused(403, "insufficient_scope");
+    app.patch(&path(&viewer)).by(&key).json(json!({"name": "New"})).await.expect(200);
+    app.patch(&path(&sales.id)).by(&key).json(json!({"disabled": true})).await.expect(200);
+
+    let reset = |user: &str| app.post(&format!("{}/reset-token", path(user))).by(&key);
+    reset(&admin.id).await.refused(403, "wrong_role");
+    reset(&sales.id).await.refused(403, "insufficient_scope");
+    reset(&viewer).await.expect(201);
 }

@@ -1,5 +1,5 @@
-//! The program `tandem` under another name, so that tests can start its commands as processes. With `COUNT_CAUSES` set, a
-//! server also counts how often rules are asked (see tests/siege/causes.py).
+//! The program `tandem` with a rule more: with `COUNT_CAUSES` set, a server also counts how often rules are asked (see
+//! tests/siege/causes.py).
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,5 +12,5 @@ fn main() -> ExitCode {
     if std::env::var_os("COUNT_CAUSES").is_some() {
         rules.push(Arc::new(Counting));
     }
-    tandem_api::program::commands::run_judging(rules)
+    tandem::run(rules)
 }

@@ -1,7 +1,7 @@
 """Kills servers under load and looks whether rules were asked exactly once a cause:
 python3 tests/siege/causes.py (sqlite | postgres) KILLS --binary target/debug/program [--postgres-home DIR] [--postgres-url URL]
 
-The binary is the program of the tests (`cargo build -p tandem-tests --bin program`), whose servers count the firings of a
+The binary is the program of the tests (`cargo build -p tandem-test-program`), whose servers count the firings of a
 rule in rows of the transaction of its cause. The causes are counted from the other rows: submissions that found or made a
 lead, events of leads, leads that were created or updated through the interface (an entry of the journal each).
 """

@@ -57,8 +57,11 @@ impl Deref for TestApp {
 impl TestApp {
     /// A service on a fresh database with a configuration that was changed; its caller stops it.
     pub async fn start_with(on: Backend, change: impl FnOnce(&mut Config)) -> Option<Self> {
+        Self::start_by(on, Ambient::manual(START, 0), change).await
+    }
+
+    async fn start_by(on: Backend, clock: Ambient, change: impl FnOnce(&mut Config)) -> Option<Self> {
         let database = Database::start(on).await?;
-        let clock = Ambient::manual(START, 0);
         let mut config = database.config();
         change(&mut config);
         let server = serve(config, clock.clone(), judge::rules()).await;
@@ -82,7 +85,7 @@ impl TestApp {
 
     /// Do all background work that is due now.
     pub async fn run_jobs(&self) {
-        tandem_api::program::jobs::run_due(&self.running.app).await;
+        tandem_api::program::jobs::run_due(&self.running.core).await;
     }
 }
 
@@ -94,6 +97,27 @@ impl Given for TestApp {
     async fn stop(self) {
         self.server.stop().await;
         self.database.stop().await;
+    }
+}
+
+/// A service that runs by the system's clock, for what takes its time.
+pub struct LiveApp(TestApp);
+
+impl Deref for LiveApp {
+    type Target = TestApp;
+
+    fn deref(&self) -> &TestApp {
+        &self.0
+    }
+}
+
+impl Given for LiveApp {
+    async fn start(on: Backend) -> Option<Self> {
+        TestApp::start_by(on, Ambient::system(), |_| {}).await.map(Self)
+    }
+
+    async fn stop(self) {
+        self.0.stop().await;
     }
 }
 

@@ -18,13 +18,13 @@ const PROMISED: &[&str] = &["ETag", "Location", "X-Request-Id"];
 /// The document of this build as a contract.
 pub fn contract() -> &'static Contract {
     static CONTRACT: OnceLock<Contract> = OnceLock::new();
-    CONTRACT.get_or_init(|| Contract::of(tandem_api::edge::openapi::document()))
+    CONTRACT.get_or_init(|| Contract::of(tandem_api::program::app::document()))
 }
 
 /// The document, and its response schemas as validators, compiled when first asked for.
 pub struct Contract {
     /// The published document.
-    pub document: Value,
+    pub document: Arc<Value>,
     registry: Registry<'static>,
     validators: Mutex<HashMap<String, Arc<Validator>>>,
 }
@@ -55,8 +55,8 @@ impl Seen<'_> {
 }
 
 impl Contract {
-    fn of(document: Value) -> Self {
-        let mut closed = document.clone();
+    fn of(document: Arc<Value>) -> Self {
+        let mut closed = Value::clone(&document);
         close(&mut closed);
         let registry = Registry::new().draft(Draft::Draft202012).add("urn:tandem", closed).unwrap();
         let registry = registry.prepare().unwrap();

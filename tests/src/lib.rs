@@ -15,7 +15,7 @@ use std::time::Duration;
 /// The longest that a story may take.
 const STORY: Duration = Duration::from_secs(180);
 
-pub use app::{START, TestApp, hours, minutes, seconds};
+pub use app::{LiveApp, START, TestApp, hours, minutes, seconds};
 pub use client::{Answer, Request, Server};
 pub use contract::contract;
 pub use database::{Backend, Database};
@@ -46,52 +46,4 @@ pub fn run<G: Given>(on: Backend, story: impl AsyncFn(&G)) {
 /// A story that hangs fails, so that the others are told.
 async fn within<T>(time: Duration, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(time, work).await.unwrap_or_else(|_| panic!("still not done after {time:?}"))
-}
-
-/// Tell each story twice, as `name::sqlite` and `name::postgres`: `on_both! { async fn name(app) { .. } }`.
-#[macro_export]
-macro_rules! on_both {
-    ($($(#[$meta:meta])* async fn $name:ident($app:ident) $story:block)+) => {
-        $crate::on_both! { @with TestApp: $($(#[$meta])* async fn $name($app) $story)+ }
-    };
-    (@with $given:ident: $($(#[$meta:meta])* async fn $name:ident($app:ident) $story:block)+) => {$(
-        $(#[$meta])*
-        mod $name {
-            #[allow(unused_imports, reason = "a story may need nothing of its file")]
-            use super::*;
-
-            async fn story($app: &$crate::$given) $story
-
-            #[test]
-            fn sqlite() {
-                $crate::run($crate::Backend::Sqlite, story);
-            }
-
-            #[test]
-            fn postgres() {
-                $crate::run($crate::Backend::Postgres, story);
-            }
-        }
-    )+};
-}
-
-/// [`on_both!`] for stories about the store alone: they get a [`Database`].
-#[macro_export]
-macro_rules! on_both_stores {
-    ($($(#[$meta:meta])* async fn $name:ident($database:ident) $story:block)+) => {
-        $crate::on_both! { @with Database: $($(#[$meta])* async fn $name($database) $story)+ }
-    };
-}
-
-/// Tell a story on PostgreSQL alone: what several servers do to one database.
-#[macro_export]
-macro_rules! on_postgres {
-    ($($(#[$meta:meta])* async fn $name:ident($app:ident) $story:block)+) => {$(
-        $(#[$meta])*
-        #[test]
-        fn $name() {
-            async fn story($app: &$crate::TestApp) $story
-            $crate::run($crate::Backend::Postgres, story);
-        }
-    )+};
 }

@@ -47,7 +47,7 @@ impl TestApp {
 
     /// The set-up token that a start would print.
     pub async fn setup_token(&self) -> String {
-        tandem_api::access::ensure_setup_token(&self.running.app).await.unwrap().unwrap()
+        tandem_api::access::ensure_setup_token(&self.running.core).await.unwrap().unwrap()
     }
 
     /// Log in with [`PASSWORD`].

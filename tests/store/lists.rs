@@ -8,6 +8,7 @@ use tandem_domain::leads::fields::{CompanyField, LeadField};
 use tandem_domain::leads::identity::{Domain, Email, Phone};
 use tandem_domain::leads::save::{self, CompanyStatement, OnConflict, Statement};
 use tandem_domain::leads::search::{self, Word};
+use tandem_domain::tracking::Report;
 use tandem_store::Db;
 use tandem_store::leads::{Bounds, LeadFilter, LeadSort, LeadWithCompany, Position, list_within};
 use tandem_tests::{Database, START};
@@ -78,10 +79,10 @@ fn person(n: u64, dice: &mut Dice) -> Statement {
             employees: None,
             ..CompanyStatement::default()
         }),
-        first_touch: Some(Touch {
+        first_touch: Some(Report::from(Touch {
             source: Some(dice.pick(&["google", "fair"]).to_owned()),
             ..Touch::default()
-        }),
+        })),
         ..Statement::default()
     }
 }
@@ -260,7 +261,7 @@ async fn many_leads_follow_the_new_name_of_their_company(database: &Database) {
     save_all(&db, 2, &[Statement { company: Some(company("Silver Works")), ..said[0].clone() }]).await;
 
     let mut rounds = 0;
-    while tandem_store::leads::has_renames(&db).await.unwrap() {
+    while tandem_store::leads::next_rename(&db).await.unwrap().is_some() {
         let tx = db.begin(act(10 + rounds)).await.unwrap();
         tandem_store::leads::follow_renames(&tx, 500).await.unwrap();
         tx.commit().await.unwrap();

@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::join_all;
 use sea_orm::{
     ColumnTrait, ColumnType, ConnectionTrait, DatabaseConnection, EntityTrait, IdenStatic, Iterable,
     Statement,
 };
+use tandem_domain::access::Actor;
+use tandem_domain::act::Act;
 use tandem_store::{holdings, rows};
-use tandem_tests::{Backend, Database};
+use tandem_tests::{Backend, Database, START, hours};
+
+use crate::act;
 
 /// Columns by table and name: the type, and whether it may be null.
 type Schema = BTreeMap<String, BTreeMap<String, (String, bool)>>;
@@ -176,6 +181,35 @@ async fn text_is_compared_by_its_bytes(database: &Database) {
 async fn a_second_migration_changes_nothing(database: &Database) {
     let db = database.connect().await;
     assert!(db.is_migrated().await.unwrap());
-    db.migrate().await.unwrap();
+    tandem_store::prepare(&db, act(1)).await.unwrap();
     db.close().await;
+}
+
+#[tandem_tests::test(postgres)]
+async fn replicas_that_start_together_all_prepare_the_database(database: &Database) {
+    let raw = database.raw().await;
+    let count = async |sql: &str| -> i64 {
+        let row = raw.query_one_raw(Statement::from_string(raw.get_database_backend(), sql)).await.unwrap();
+        row.unwrap().try_get("", "n").unwrap()
+    };
+    let months = "SELECT count(*) AS n FROM pg_inherits WHERE inhparent = 'journal'::regclass";
+    let at = |days: i64| Act::new(Actor::System("test"), "start", START.plus_millis(hours(24 * days)), 1);
+
+    prepare_together(database, at(200)).await;
+    // March to June of the template and the default; then September to December.
+    assert_eq!(count(months).await, 5 + 4);
+
+    raw.execute_unprepared("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await.unwrap();
+    prepare_together(database, at(0)).await;
+    assert_eq!(count(months).await, 5);
+    assert_eq!(count("SELECT version AS n FROM settings WHERE name = 'journal_epoch'").await, 1);
+    raw.close().await.unwrap();
+}
+
+async fn prepare_together(database: &Database, act: Act) {
+    let replicas: Vec<_> = join_all((0..8).map(|_| database.connect())).await;
+    for prepared in join_all(replicas.iter().map(|db| tandem_store::prepare(db, act.clone()))).await {
+        prepared.unwrap();
+    }
+    join_all(replicas.into_iter().map(|db| db.close())).await;
 }

@@ -12,9 +12,12 @@ use crate::edge::ctx::Ctx;
 use crate::edge::http::json::Json;
 use crate::edge::http::reply::Reply;
 use crate::edge::http::services::Services;
+use crate::edge::room::Room;
 
-/// The operations of this room.
-pub fn configure(config: &mut Services<'_>) {
+/// This room.
+pub const ROOM: Room = Room::of(configure);
+
+fn configure(config: &mut Services<'_>) {
     config.service(get_current_agreement);
 }
 

@@ -56,6 +56,11 @@ impl Ambient {
         }
     }
 
+    /// Whether it is the system's clock, which other machines share more or less.
+    pub fn is_system(&self) -> bool {
+        matches!(self.clock, Clock::System)
+    }
+
     /// Turn a manual clock by this many milliseconds; the system's clock goes by itself.
     pub fn advance(&self, millis: i64) {
         if let Clock::Manual(now) = &self.clock {

@@ -12,7 +12,6 @@ use tandem_store::campaigns::{self as kept, CampaignFilter};
 use tandem_store::{self as store, Tx};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::denied;
 use crate::access::scopes::{CampaignsRead, CampaignsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::{Json, MergePatch};
@@ -22,10 +21,13 @@ use crate::edge::http::query::{Path, Query};
 use crate::edge::http::record::{PatchOf, RecordView};
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
+use crate::edge::room::Room;
 use crate::settings::invalid;
 
-/// The operations of this room.
-pub fn configure(config: &mut Services<'_>) {
+/// This room.
+pub const ROOM: Room = Room::of(configure);
+
+fn configure(config: &mut Services<'_>) {
     config.service(create_campaign).service(list_campaigns);
     config.service(get_campaign).service(update_campaign);
     config.service(update_campaign_costs).service(list_campaign_costs);
@@ -296,7 +298,7 @@ async fn demand_free(tx: &Tx, campaign: &Campaign) -> Result<(), Problem> {
 
 fn refused(refused: Refused) -> Problem {
     match refused {
-        Refused::Denied(reason) => denied(reason),
+        Refused::Denied(reason) => reason.into(),
         Refused::Invalid(faults) => invalid(faults),
     }
 }

@@ -1,5 +1,7 @@
 //! Suggested duplicates over HTTP, and the job that finds them.
 
+use std::time::Duration;
+
 use actix_web::{get, post};
 use serde::{Deserialize, Serialize};
 use tandem_domain::change::Change;
@@ -12,17 +14,30 @@ use tandem_store::duplicates::{self as kept, DuplicateFilter};
 use tandem_store::{self as store, StoreError, Tx};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::denied;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
+use crate::edge::core::Core;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::{Reply, Tagged, etag};
 use crate::edge::http::services::Services;
-use crate::program::app::App;
+use crate::edge::job::{Job, Left, Turn};
+use crate::edge::room::Room;
 
-/// The operations of this room.
-pub fn configure(config: &mut Services<'_>) {
+/// This room.
+pub const ROOM: Room = Room {
+    jobs: &[Job::when(
+        "duplicates",
+        Duration::from_secs(1),
+        |snapshot| Box::pin(kept::next_news(snapshot)),
+        |core, turn| Box::pin(suggest(core, turn)),
+    )
+    .by_one()],
+    ..Room::of(configure)
+};
+
+fn configure(config: &mut Services<'_>) {
     config.service(list_duplicates).service(dismiss_duplicate);
 }
 
@@ -125,14 +140,30 @@ async fn dismiss_duplicate(ctx: Ctx<LeadsWrite>, path: Path<DuplicatePath>) -> R
     let tx = ctx.begin().await?;
     let mut duplicate = kept::get_for_update(&tx, path.0.duplicate_id).await?;
     ctx.check_if_match(duplicate.version)?;
-    let change = duplicates::dismiss(&duplicate, ctx.actor(), ctx.now()).map_err(denied)?;
-    if let Some(Change::Duplicate(DuplicateChange::Dismissed(dismissed))) = &change {
+    let change = duplicates::dismiss(&duplicate, ctx.actor(), ctx.now()).map_err(Problem::from)?;
+    if let Some(DuplicateChange::Dismissed(dismissed)) = &change {
         duplicate = dismissed.clone();
     }
     let mut world = store::leads::empty_world(&tx);
-    store::settle(&tx, &mut world, ctx.act(), change).await?;
+    store::settle(&tx, &mut world, ctx.act(), change.map(Change::from)).await?;
     ctx.commit(tx, Tagged::new(etag(duplicate.version, 0), duplicate.into()))
         .await
+}
+
+/// Suggest pairs among the leads that changed. Nobody waits for a suggestion: while submissions or events come in, few
+/// leads are looked at, and the rest afterwards.
+async fn suggest(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+    for round in 0..turn.rounds {
+        let is_busy = core.backlog() > 0;
+        if is_busy && round > 0 {
+            return Ok(Left::Nothing);
+        }
+        let entries = if is_busy { turn.limit / 5 } else { turn.limit };
+        if !follow(core, turn, entries).await? {
+            return Ok(Left::Nothing);
+        }
+    }
+    Ok(Left::More)
 }
 
 /// Look at the leads that changed since the last time, of at most so many journal entries, and suggest or withdraw;
@@ -140,8 +171,8 @@ async fn dismiss_duplicate(ctx: Ctx<LeadsWrite>, path: Path<DuplicatePath>) -> R
 ///
 /// The looking holds no writer up: it is done before the transaction. What changes meanwhile is behind the mark, and is
 /// looked at the next time.
-pub async fn follow(app: &App, limit: u64) -> Result<bool, StoreError> {
-    let snapshot = app.db.snapshot().await?;
+async fn follow(core: &Core, turn: &Turn, limit: u64) -> Result<bool, StoreError> {
+    let snapshot = core.db.snapshot().await?;
     let Some(news) = kept::news(&snapshot, limit).await? else {
         return Ok(false);
     };
@@ -152,7 +183,7 @@ pub async fn follow(app: &App, limit: u64) -> Result<bool, StoreError> {
     let pairs = found.keys();
     let leads: Vec<LeadId> = pairs.flat_map(|(elder, younger)| [*elder, *younger]).collect();
 
-    let tx = app.db.begin(app.ambient.act("duplicates")).await?;
+    let tx = turn.begin(core).await?;
     kept::hold(&tx, leads).await?;
     if !kept::pass(&tx, &news).await? {
         return Ok(false);
@@ -162,6 +193,7 @@ pub async fn follow(app: &App, limit: u64) -> Result<bool, StoreError> {
     let told: Vec<LeadId> = told.flat_map(|one| [one.leads.0, one.leads.1]).collect();
     let put_away = kept::put_away(&tx, told).await?;
     let changes = duplicates::settle(known, found, &put_away, tx.act().now, &tx.act().ids);
+    let changes: Vec<Change> = changes.into_iter().map(Change::from).collect();
     let mut world = store::leads::empty_world(&tx);
     store::settle(&tx, &mut world, tx.act(), changes).await?;
     tx.commit().await?;
@@ -180,5 +212,6 @@ pub async fn of_refused(
         return Ok(vec![]);
     }
     let known = kept::known_for_update(tx, told.keys().map(|(_, younger)| *younger)).await?;
-    Ok(duplicates::suggest(known, told, tx.act().now, &tx.act().ids))
+    let changes = duplicates::suggest(known, told, tx.act().now, &tx.act().ids);
+    Ok(changes.into_iter().map(Change::from).collect())
 }

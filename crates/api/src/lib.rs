@@ -1,4 +1,4 @@
-//! The HTTP interface, background jobs and command line of Tandem. Knows no SQL.
+//! The HTTP interface and background jobs of Tandem. Knows no SQL.
 
 pub mod access;
 pub mod agreement;

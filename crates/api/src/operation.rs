@@ -15,14 +15,17 @@ use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::Reply;
 use crate::edge::http::services::Services;
+use crate::edge::room::Room;
 
 /// How long the database may take to answer a service that is ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The catalogue is part of the program: it changes with a new version only.
 const FOR_AN_HOUR: &str = "public, max-age=3600";
 
-/// The operations of this room.
-pub fn configure(config: &mut Services<'_>) {
+/// This room.
+pub const ROOM: Room = Room::of(configure);
+
+fn configure(config: &mut Services<'_>) {
     config.service(get_liveness).service(get_readiness);
     config.service(list_problems).service(get_problem);
 }

@@ -63,6 +63,16 @@ impl Act {
         Self { at, ..self.clone() }
     }
 
+    /// The same at the instant at which its transaction began; its further ids are not older. History keeps its dates.
+    pub fn begun(self, now: Timestamp) -> Self {
+        Self {
+            at: if self.at == self.now { now } else { self.at },
+            now,
+            ids: self.ids.since(now),
+            ..self
+        }
+    }
+
     /// Whether it is history that an import writes down.
     pub fn is_history(&self) -> bool {
         self.origin == Origin::Import

@@ -242,6 +242,14 @@ impl Ids {
         }
     }
 
+    /// The same source, of which no further id is older than this instant.
+    pub fn since(&self, now: Timestamp) -> Self {
+        Self {
+            millis: self.millis.max(now.millis().max(0) as u64),
+            ..self.clone()
+        }
+    }
+
     /// The next id.
     pub fn next<T>(&self) -> Id<T> {
         let counter = self.counter.fetch_add(1, atomic::Ordering::Relaxed);

@@ -105,8 +105,8 @@ pub fn judge(world: &mut World, cause: &Cause, rulebook: &Rulebook<'_>, act: &Ac
     Verdict::Done(follows.collect())
 }
 
-/// `last_activity_at`: the newest of the lead's own events and submissions, in whatever order they arrive. What bots did
-/// is left out; what a visitor did before it was identified counts.
+/// `last_activity_at`: the newest of the lead's own events and submissions, in whatever order they arrive. What bots and
+/// machines did is left out; what a visitor did before it was identified counts.
 #[derive(Debug)]
 struct LastActivity;
 

@@ -26,6 +26,7 @@ pub mod routing;
 pub mod scoring;
 pub mod settings;
 pub mod settle;
+pub mod stage;
 pub mod tracking;
 pub mod transfer;
 pub mod world;

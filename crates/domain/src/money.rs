@@ -142,10 +142,10 @@ impl Money {
         };
         let (amount, currency) = sign.or_else(named).unwrap_or((text, base));
         let digits = currency.digits();
-        let read = |comma| minor_units(amount.trim(), digits, comma);
+        let read = |decimal| minor_units(amount.trim(), digits, Some(decimal)).ok();
         let money = Self {
             // Where a sign may stand before decimals or between thousands, nobody budgets a thousandth part.
-            amount: read(false).max(read(true))?,
+            amount: read('.').max(read(','))?,
             currency,
         };
         money.is_sound().then_some(money)
@@ -157,24 +157,90 @@ impl Money {
     }
 }
 
-/// A decimal number in minor units: never rounded, `None` where it has more digits than the currency. Its whole part may
+/// Why a text is no amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoAmount {
+    /// It can be read in two ways.
+    #[error("may be two amounts, a thousandfold apart: say in the mapping which sign is `decimal`")]
+    Ambiguous,
+    /// It cannot be read.
+    #[error("is not an amount such as 1200.50, with no more digits than the currency has")]
+    Unread,
+}
+
+impl NoAmount {
+    /// The code of the fault.
+    pub const fn code(self) -> &'static str {
+        match self {
+            NoAmount::Ambiguous => "ambiguous",
+            NoAmount::Unread => "invalid_format",
+        }
+    }
+}
+
+/// A decimal number in minor units: never rounded, refused where it has more digits than the currency. Its whole part may
 /// stand in groups of three digits: a sign that stands elsewhere is more likely the point of another country.
-pub fn minor_units(text: &str, digits: u32, decimal_comma: bool) -> Option<i64> {
-    let (point, group) = if decimal_comma { (',', '.') } else { ('.', ',') };
+///
+/// `decimal` is the sign before the fraction, where it is known. Where it is not, it is a point, and one sign with three
+/// digits behind it may be either (`1.500`, `1,500`): it is refused, unless the currency itself has three digits, or none
+/// and the sign is a comma.
+pub fn minor_units(text: &str, digits: u32, decimal: Option<char>) -> Result<i64, NoAmount> {
     let text = text.trim();
     let (negative, plain) = match text.strip_prefix('-') {
         Some(rest) => (true, rest.trim_start()),
         None => (false, text),
     };
+    if decimal.is_none() && is_ambiguous(plain, digits) {
+        return Err(NoAmount::Ambiguous);
+    }
+    let units = units(plain, digits, decimal.unwrap_or('.')).ok_or(NoAmount::Unread)?;
+    Ok(if negative { -units } else { units })
+}
+
+fn is_ambiguous(plain: &str, digits: u32) -> bool {
+    let mut signs = plain.char_indices().filter(|(_, c)| !c.is_ascii_digit());
+    let (Some((place, sign)), None) = (signs.next(), signs.next()) else {
+        return false;
+    };
+    // No group begins with a zero.
+    let may_be_a_group = (1..=3).contains(&place) && !plain.starts_with('0') && plain.len() - place == 4;
+    may_be_a_group
+        && match (digits, sign) {
+            (3, _) | (0, ',') => false,
+            (_, sign) => matches!(sign, '.' | ','),
+        }
+}
+
+fn units(plain: &str, digits: u32, point: char) -> Option<i64> {
     let (whole, fraction) = plain.split_once(point).unwrap_or((plain, ""));
-    let whole = ungrouped(whole, group)?;
+    let whole = ungrouped(whole, group_beside(point))?;
     if !are_digits(fraction) {
         return None;
     }
     let fraction = fraction.trim_end_matches('0');
     let missing = (digits as usize).checked_sub(fraction.len())?;
-    let units: i64 = format!("{whole}{fraction}{}", "0".repeat(missing)).parse().ok()?;
-    Some(if negative { -units } else { units })
+    format!("{whole}{fraction}{}", "0".repeat(missing)).parse().ok()
+}
+
+/// A number with a point, without the signs between its groups.
+pub(crate) fn plain_number(text: &str, point: char) -> Option<String> {
+    let text = text.trim();
+    let (sign, plain) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest.trim_start()),
+        None => ("", text),
+    };
+    let (whole, fraction) = plain.split_once(point).unwrap_or((plain, ""));
+    let whole = ungrouped(whole, group_beside(point))?;
+    let fraction = match plain.contains(point) {
+        true if !fraction.is_empty() && are_digits(fraction) => format!(".{fraction}"),
+        true => return None,
+        false => String::new(),
+    };
+    Some(format!("{sign}{whole}{fraction}"))
+}
+
+const fn group_beside(point: char) -> char {
+    if point == ',' { '.' } else { ',' }
 }
 
 /// The digits of a whole number, which one sign, or one kind of space, may part into groups of three.
@@ -184,6 +250,7 @@ fn ungrouped(whole: &str, group: char) -> Option<String> {
     };
     let (first, others) = whole.split_once(sign)?;
     let are_groups = (1..=3).contains(&first.len())
+        && !first.starts_with('0')
         && others
             .split(sign)
             .all(|three| three.len() == 3 && are_digits(three));

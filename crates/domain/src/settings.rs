@@ -147,6 +147,8 @@ pub mod name {
     pub const EXCHANGE_RATES: &str = "exchange_rates";
     /// The rules for channels: [`crate::tracking::channels::ChannelRules`].
     pub const CHANNEL_RULES: &str = "channel_rules";
+    /// The referrers that end no visit: [`crate::tracking::IgnoredReferrers`].
+    pub const IGNORED_REFERRERS: &str = "ignored_referrers";
     /// The declared purposes of consent.
     pub const CONSENT_PURPOSES: &str = "consent_purposes";
     /// The words that job titles are read by: [`crate::leads::job::JobWords`].

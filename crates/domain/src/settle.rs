@@ -45,7 +45,7 @@ impl Unsettled {
             match change {
                 Change::Lead(LeadChange::Created { .. }) => cause.is_new = true,
                 Change::Lead(LeadChange::VisitorIdentified(identified)) => cause.adopts |= identified.adopts,
-                Change::Tracking(TrackingChange::EventRecorded(event)) if !event.is_bot => {
+                Change::Tracking(TrackingChange::EventRecorded(event)) if event.counts() => {
                     cause.active_at = cause.active_at.max(Some(event.occurred_at));
                 }
                 Change::Capture(CaptureChange::Received(kept) | CaptureChange::Replayed(kept)) => {

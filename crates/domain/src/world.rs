@@ -19,6 +19,7 @@ use crate::leads::search::fold;
 use crate::leads::{Company, Lead};
 use crate::lifecycle::Cycle;
 use crate::money::{Currency, Rates};
+use crate::tracking::TouchRules;
 use crate::tracking::visitors::Visitors;
 
 /// What was said about one field: the statements that can still win, and the others, which are known all the same.
@@ -108,6 +109,8 @@ pub struct World {
     pub consent_purposes: Arc<Vec<ConsentPurpose>>,
     /// The declared custom fields.
     pub custom_fields: Vec<CustomField>,
+    /// What touches are made by.
+    pub touch_rules: Arc<TouchRules>,
     /// The agreement in force.
     pub agreement: Version,
     /// The deals, by id; of a lead whose deals are decided on, all of them.
@@ -145,6 +148,7 @@ impl World {
             consents: HashMap::new(),
             consent_purposes: Arc::default(),
             custom_fields,
+            touch_rules: Arc::default(),
             agreement,
             deals: HashMap::new(),
             deals_by_key: HashMap::new(),

@@ -9,13 +9,14 @@ use sea_orm::{
     DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tandem_domain::act::Act;
+use tandem_domain::instant::Timestamp;
 use tandem_domain::judge::{self, Rule};
-use tandem_migrations::Migrator;
-use tandem_migrations::MigratorTrait;
+use tandem_migrations::{Migrator, MigratorTrait};
 use tokio::sync::watch;
 
 use crate::dialect;
 use crate::error::{self, StoreError};
+use crate::horizon::{Clock, Horizon, UnderWay, Writers};
 use crate::rules::{self, Rules};
 use crate::wal;
 
@@ -50,6 +51,8 @@ pub struct Db {
     reports: DatabaseConnection,
     has_replica: bool,
     rules: Arc<RwLock<Option<Arc<Rules>>>>,
+    clock: Clock,
+    writers: Writers,
     committed: watch::Sender<u64>,
     rules_about_leads: Arc<[Arc<dyn Rule>]>,
 }
@@ -71,6 +74,7 @@ pub struct Tx {
     inner: DatabaseTransaction,
     act: Act,
     rules: Arc<Rules>,
+    under_way: Option<UnderWay>,
     committed: watch::Sender<u64>,
     rules_about_leads: Arc<[Arc<dyn Rule>]>,
 }
@@ -144,6 +148,8 @@ impl Db {
             reports,
             has_replica: matches!(place, Place::Postgres { replica: Some(_), .. }),
             rules: Arc::default(),
+            clock: Clock::Given,
+            writers: Writers::default(),
             committed: watch::Sender::new(0),
             rules_about_leads: judge::rules().into(),
         })
@@ -157,9 +163,9 @@ impl Db {
         }
     }
 
-    /// Bring the schema up to date. Replicas that start together take turns.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        dialect::one_at_a_time(&self.writer, Migrator::up(&self.writer, None)).await
+    /// The same, but transactions are stamped by this clock, so that lists by stamps can tell what is complete.
+    pub fn timed_by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Whether the schema is the one that this program needs.
@@ -171,7 +177,8 @@ impl Db {
 
     /// Begin a write transaction: IMMEDIATE on SQLite, READ COMMITTED on PostgreSQL.
     ///
-    /// Its first query reads the revisions, so that no decision uses a superseded rule.
+    /// Its first query reads the revisions, so that no decision uses a superseded rule. Its act is of the instant at which
+    /// it has begun (see [`crate::horizon`]), where the database has a clock.
     #[expect(clippy::disallowed_methods, reason = "this file opens the transactions")]
     pub async fn begin(&self, act: Act) -> Result<Tx, StoreError> {
         let options = TransactionOptions {
@@ -179,14 +186,37 @@ impl Db {
             ..Default::default()
         };
         let inner = self.writer.begin_with_options(options).await?;
-        let rules = rules::current(&inner, self.rules_lately()).await?;
+        let (now, under_way, revisions) = match &self.clock {
+            Clock::Given => (act.now, None, rules::revisions(&inner).await?),
+            Clock::Own(now) => {
+                let (now, under_way) = self.writers.enter(|| now());
+                (now, Some(under_way), rules::revisions(&inner).await?)
+            }
+            Clock::Server => {
+                let (now, revisions) = dialect::enter(&inner).await?;
+                (Timestamp::from_millis(now), None, revisions)
+            }
+        };
+        let rules = rules::current(&inner, revisions, self.rules_lately()).await?;
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Some(rules.clone());
         Ok(Tx {
             inner,
-            act,
+            act: act.begun(now),
             rules,
+            under_way,
             committed: self.committed.clone(),
             rules_about_leads: self.rules_about_leads.clone(),
+        })
+    }
+
+    /// The horizon for lists by stamps. The snapshot in which the list is read is taken after this.
+    pub async fn horizon(&self) -> Result<Horizon, StoreError> {
+        Ok(match &self.clock {
+            Clock::Given => Horizon::default(),
+            Clock::Own(now) => self.writers.horizon(|| now()),
+            Clock::Server => Horizon(Some(Timestamp::from_millis(
+                dialect::horizon(&self.readers).await?,
+            ))),
         })
     }
 
@@ -287,9 +317,16 @@ impl Db {
 impl Tx {
     /// Make it durable. Runs to its end also when the caller goes away; whoever waits for the feed is woken.
     pub async fn commit(self) -> Result<(), StoreError> {
-        let Self { inner, committed, .. } = self;
+        let Self {
+            inner,
+            committed,
+            under_way,
+            ..
+        } = self;
         let task = tokio::spawn(async move {
-            inner.commit().await.map_err(unanswered)?;
+            let done = inner.commit().await.map_err(unanswered);
+            drop(under_way);
+            done?;
             committed.send_modify(|count| *count += 1);
             Ok::<(), StoreError>(())
         });

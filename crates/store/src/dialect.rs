@@ -3,6 +3,7 @@
 mod server;
 mod terms;
 mod tracking;
+mod writers;
 
 use std::future::Future;
 
@@ -17,6 +18,7 @@ use crate::error::StoreError;
 pub use server::*;
 pub use terms::*;
 pub use tracking::*;
+pub use writers::*;
 
 /// What is done about SQLite's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -438,13 +440,14 @@ pub async fn allow_milliseconds(connection: &impl ConnectionTrait, milliseconds:
         .map(drop)
 }
 
-/// Run something that only one process may do at a time (SQLite has one process).
+/// Run something that only one process may do at a time (SQLite has one process). It must not be nested: the work runs
+/// on other connections than the lock.
 pub async fn one_at_a_time<F>(connection: &sea_orm::DatabaseConnection, work: F) -> Result<(), StoreError>
 where
-    F: Future<Output = Result<(), DbErr>>,
+    F: Future<Output = Result<(), StoreError>>,
 {
     if !is_postgres(connection.get_database_backend()) {
-        return Ok(work.await?);
+        return work.await;
     }
     use sea_orm::TransactionTrait;
     #[expect(
@@ -458,7 +461,7 @@ where
         .await?;
     let done = work.await;
     guard.commit().await?;
-    Ok(done?)
+    done
 }
 
 /// Make the partitions of a growing table that begin at these instants (milliseconds, first and next), if missing.

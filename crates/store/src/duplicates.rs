@@ -11,6 +11,7 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 use tandem_domain::id::{DuplicateId, Id, LeadId};
+use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::Lead;
 use tandem_domain::leads::duplicates::DuplicateChange;
 use tandem_domain::leads::duplicates::{
@@ -164,6 +165,11 @@ pub async fn news(on: &impl Read, limit: u64) -> Result<Option<News>, StoreError
         mark: known.version,
         place,
     }))
+}
+
+/// When the job is due: at once where there are news.
+pub async fn next_news(on: &impl Read) -> Result<Option<Timestamp>, StoreError> {
+    Ok(news(on, 1).await?.map(|_| Timestamp::from_millis(0)))
 }
 
 /// Put the mark behind the news; not where somebody else has put it further meanwhile.

@@ -1,5 +1,6 @@
 //! The journal as it is read: the audit view, a lead's timeline, and the feed of changes.
 
+use jiff::tz::TimeZone;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
@@ -9,6 +10,7 @@ use std::collections::HashMap;
 use tandem_domain::act::Act;
 use tandem_domain::id::{EntryId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
+use tandem_domain::reports::period::{Bucket, months};
 use tandem_domain::settings::name::JOURNAL_EPOCH;
 use uuid::Uuid;
 
@@ -22,6 +24,8 @@ use crate::settings;
 
 /// The ids of one request are drawn within this many milliseconds behind its instant, amply.
 const BEHIND: i64 = 60_000;
+/// Partitions are there for this many milliseconds ahead: 93 days, three months after this one at least.
+const AHEAD: i64 = 93 * 86_400_000;
 
 /// A journal entry with its values.
 #[derive(Debug, Clone, PartialEq)]
@@ -329,12 +333,17 @@ pub async fn open_epoch(db: &Db, act: Act) -> Result<(), StoreError> {
     tx.rollback().await
 }
 
-/// Make the monthly partitions that are missing: the current month and the three after it. The months are given as
-/// `(name, first instant, first instant after it)`.
-pub async fn add_partitions(db: &Db, months: &[(String, Timestamp, Timestamp)]) -> Result<(), StoreError> {
-    for table in ["journal", "journal_values", "events"] {
-        for (name, first, next) in months {
-            dialect::add_partition(db.writer(), table, name, first_id(*first), first_id(*next)).await?;
+/// Create the partitions of this month and the three after it, where they are missing. Replicas take turns.
+pub async fn add_partitions(db: &Db, now: Timestamp) -> Result<(), StoreError> {
+    dialect::one_at_a_time(db.writer(), add_partitions_since(db, now, now)).await
+}
+
+/// [`add_partitions`] from an earlier month on, 20 years at most; for a caller that is alone.
+pub async fn add_partitions_since(db: &Db, first: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+    for Bucket { name, days } in months(first, now.plus_millis(AHEAD), &TimeZone::UTC, 240) {
+        let name = format!("y{}", name.replace('-', "m"));
+        for table in ["journal", "journal_values", "events"] {
+            dialect::add_partition(db.writer(), table, &name, first_id(days.from), first_id(days.to)).await?;
         }
     }
     Ok(())

@@ -1,16 +1,22 @@
 //! Leases: which replica does a job now, until an instant; and which replicas live.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Statement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, Statement,
+};
 use tandem_domain::instant::Timestamp;
 
-use crate::db::{Db, Read};
+use crate::db::{Conn, Db, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
 use crate::rows::leases;
 
 const REPLICA: &str = "replica/";
 
-/// A lease that was taken. Its number grows with every new holder; no write is held against it, since jobs may run twice.
+/// How much later than the lease asked for another one may end, in milliseconds. One that ends later still was taken
+/// before the clocks were set back, and holds nobody up.
+const SKEW: i64 = 60_000;
+
+/// A lease that was taken. Its number grows with every new holder: see [`hold`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     /// How many holders there have been.
@@ -31,7 +37,8 @@ pub async fn take(
         "INSERT INTO leases (name, holder, fence, expires_at) VALUES ({n}, {h}, 1, {u}) ON CONFLICT (name) DO UPDATE \
          SET fence = leases.fence + CASE WHEN leases.holder = excluded.holder THEN 0 ELSE 1 END, \
          holder = excluded.holder, expires_at = excluded.expires_at \
-         WHERE leases.holder = excluded.holder OR leases.expires_at <= {at} RETURNING fence"
+         WHERE leases.holder = excluded.holder OR leases.expires_at <= {at} \
+         OR leases.expires_at > excluded.expires_at + {SKEW} RETURNING fence"
     );
     let values = [
         name.into(),
@@ -46,6 +53,15 @@ pub async fn take(
     Ok(row
         .map(|row| row.try_get("", "fence").map(|fence| Lease { fence }))
         .transpose()?)
+}
+
+/// Hold a lease until this transaction ends: `Contended` where another holder has taken it over since.
+pub async fn hold(tx: &Tx, name: &str, lease: Lease) -> Result<(), StoreError> {
+    let mut query = leases::Entity::find_by_id(name).filter(leases::Column::Fence.eq(lease.fence));
+    if tx.conn().get_database_backend() == DbBackend::Postgres {
+        query = query.lock_shared();
+    }
+    query.one(tx.conn()).await?.map(drop).ok_or(StoreError::Contended)
 }
 
 /// Give one lease back.

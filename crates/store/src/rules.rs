@@ -13,7 +13,7 @@ use tandem_domain::leads::custom::CustomField;
 use tandem_domain::leads::job::JobWords;
 use tandem_domain::money::{DatedRate, Rates};
 use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
-use tandem_domain::tracking::channels::ChannelRules;
+use tandem_domain::tracking::TouchRules;
 use tandem_domain::world::MoneyRules;
 
 use crate::db::Read;
@@ -28,6 +28,8 @@ pub mod revision {
     pub const SETTINGS: &str = "settings";
     /// The forms.
     pub const FORMS: &str = "forms";
+    /// The tracking keys: whose sites are the company's own.
+    pub const SITES: &str = "sites";
 }
 
 /// What consent is asked for.
@@ -91,15 +93,15 @@ pub async fn shown_by(on: &impl Read) -> Result<ShownBy, StoreError> {
 /// What decisions are made by, as of one set of revisions.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    revisions: HashMap<String, i64>,
+    revisions: Revisions,
     /// The agreement in force.
     pub agreement: Version,
     /// The company.
     pub company: CompanySettings,
     /// The declared custom fields.
     pub custom_fields: Vec<CustomField>,
-    /// The company's own rules for channels.
-    pub channel_rules: ChannelRules,
+    /// What touches are made by.
+    pub touch_rules: Arc<TouchRules>,
     /// What leads are shown by.
     pub shown_by: ShownBy,
     /// What money is converted by.
@@ -108,17 +110,21 @@ pub struct Rules {
     pub forms: HashMap<FormId, Arc<Form>>,
 }
 
-/// The rules in force: the known ones if no revision has moved since.
+/// How often each kind of rule was changed, by its name.
+pub(crate) type Revisions = HashMap<String, i64>;
+
+/// The revisions as they are now.
+pub(crate) async fn revisions(connection: &impl ConnectionTrait) -> Result<Revisions, StoreError> {
+    let rows = rows::revisions::Entity::find().all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.name, row.revision)).collect())
+}
+
+/// The rules of these revisions: the known ones if none has moved since.
 pub(crate) async fn current(
     connection: &impl ConnectionTrait,
+    revisions: Revisions,
     known: Option<Arc<Rules>>,
 ) -> Result<Arc<Rules>, StoreError> {
-    let revisions: HashMap<String, i64> = rows::revisions::Entity::find()
-        .all(connection)
-        .await?
-        .into_iter()
-        .map(|row| (row.name, row.revision))
-        .collect();
     match known {
         Some(known) if known.revisions == revisions => Ok(known),
         _ => Ok(Arc::new(load(connection, revisions).await?)),
@@ -127,13 +133,10 @@ pub(crate) async fn current(
 
 /// The rules as a reader sees them.
 pub async fn read(on: &impl Read) -> Result<Arc<Rules>, StoreError> {
-    current(on.conn(), None).await
+    current(on.conn(), revisions(on.conn()).await?, None).await
 }
 
-async fn load(
-    connection: &impl ConnectionTrait,
-    revisions: HashMap<String, i64>,
-) -> Result<Rules, StoreError> {
+async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result<Rules, StoreError> {
     let agreement = rows::agreements::Entity::find()
         .filter(rows::agreements::Column::State.eq("in_force"))
         .order_by_desc(rows::agreements::Column::Number)
@@ -150,6 +153,16 @@ async fn load(
     let forms: Result<Vec<Form>, StoreError> = forms.into_iter().map(|row| row.into_domain()).collect();
     let rates = rows::exchange_rates::Entity::find().all(connection).await?;
     let rates: Result<Vec<DatedRate>, StoreError> = rates.into_iter().map(|row| row.into_domain()).collect();
+    let forms = forms?;
+    let sites = sites(connection).await?;
+    let origins = sites
+        .iter()
+        .chain(forms.iter().flat_map(|form| &form.allowed_origins));
+    let touch_rules = TouchRules::new(
+        setting(&settings, name::CHANNEL_RULES)?.unwrap_or_default(),
+        setting(&settings, name::IGNORED_REFERRERS)?.unwrap_or_default(),
+        origins.map(String::as_str),
+    );
     let company: CompanySettings = setting(&settings, name::COMPANY)?.unwrap_or_default();
     let currency: CurrencySettings = setting(&settings, name::CURRENCY)?.unwrap_or_default();
     Ok(Rules {
@@ -169,10 +182,23 @@ async fn load(
             job_words: setting(&settings, name::JOB_WORDS)?.map_or_else(JobWords::usual, Arc::new),
             job_words_version,
         },
-        channel_rules: setting(&settings, name::CHANNEL_RULES)?.unwrap_or_default(),
+        touch_rules: Arc::new(touch_rules),
         custom_fields: setting(&settings, name::CUSTOM_FIELDS)?.unwrap_or_default(),
-        forms: forms?.into_iter().map(|form| (form.id, Arc::new(form))).collect(),
+        forms: forms.into_iter().map(|form| (form.id, Arc::new(form))).collect(),
     })
+}
+
+/// The origins of the tracking keys in use.
+async fn sites(connection: &impl ConnectionTrait) -> Result<Vec<String>, StoreError> {
+    let keys = rows::tracking_keys::Entity::find()
+        .filter(rows::tracking_keys::Column::RevokedAt.is_null())
+        .all(connection)
+        .await?;
+    let mut origins = vec![];
+    for key in keys {
+        origins.extend(key.into_domain()?.allowed_origins);
+    }
+    Ok(origins)
 }
 
 fn setting<T: serde::de::DeserializeOwned>(

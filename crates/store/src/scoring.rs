@@ -43,9 +43,18 @@ pub(crate) async fn company_changed(tx: &Tx, companies: &BTreeSet<Uuid>) -> Resu
     Ok(())
 }
 
-/// Whether there are leads to be judged again.
-pub async fn has_stale(on: &impl Read, now: Timestamp) -> Result<bool, StoreError> {
-    Ok(!stale(on, now, 1).await?.is_empty())
+/// When the first lead is to be judged again.
+pub async fn next_stale(on: &impl Read) -> Result<Option<Timestamp>, StoreError> {
+    let first: Option<i64> = Entity::find()
+        .select_only()
+        .column(Column::ValidUntil)
+        .filter(Column::ValidUntil.is_not_null())
+        .order_by_asc(Column::ValidUntil)
+        .limit(1)
+        .into_tuple()
+        .one(on.conn())
+        .await?;
+    Ok(first.map(Timestamp::from_millis))
 }
 
 /// Judge leads again of which what was derived is no longer true, `limit` at most; answers whether some are left.

@@ -101,6 +101,11 @@ pub async fn next(on: &impl Read) -> Result<Option<Import>, StoreError> {
         .transpose()
 }
 
+/// When an import is due: at once where one has not ended.
+pub async fn next_due(on: &impl Read) -> Result<Option<Timestamp>, StoreError> {
+    Ok(next(on).await?.map(|_| Timestamp::from_millis(0)))
+}
+
 /// The import of the same file with the same mapping that has not ended.
 pub async fn unfinished_like(on: &impl Read, digest: &str) -> Result<Option<Import>, StoreError> {
     let query = imports::Entity::find()

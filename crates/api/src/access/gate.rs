@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tandem_domain::access::Person;
 use tandem_domain::access::session::Session;
-use tandem_domain::act::Act;
 use tandem_domain::id::{KeyId, SessionId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_store::access::{keys, sessions, teams, users};
 use tandem_store::{Db, StoreError};
 
 use super::signing::KeyRing;
+use crate::edge::core::Core;
+use crate::edge::crypto::hex;
+use crate::edge::job::Turn;
 
 /// How old anything here may be, in milliseconds: a change of rights takes effect on every replica within a second,
 /// the reading of it included.
@@ -29,6 +31,8 @@ const MINUTE: i64 = 60_000;
 /// Whatever this process changes empties it at once; what other replicas change shows after [`MOST_AGE`].
 #[derive(Debug)]
 pub struct Gate {
+    /// Who issues the access tokens.
+    pub(super) issuer: String,
     people: Cache<UserId, Option<Arc<Account>>>,
     sessions: Cache<SessionId, Option<Arc<Session>>>,
     secrets: Cache<[u8; 32], Option<Arc<keys::Found>>>,
@@ -52,16 +56,11 @@ struct Use {
     is_kept: bool,
 }
 
-impl Default for Gate {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Gate {
-    /// A gate that knows nothing yet.
-    pub fn new() -> Self {
+    /// A gate that knows nothing yet, and whose tokens are issued in this name.
+    pub fn new(issuer: String) -> Self {
         Self {
+            issuer,
             people: Cache::new(),
             sessions: Cache::new(),
             secrets: Cache::new(),
@@ -107,11 +106,7 @@ impl Gate {
         secret: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<Arc<keys::Found>>, StoreError> {
-        let load = async {
-            Ok(keys::find_by_secret(db, &crate::edge::ctx::hex(&secret))
-                .await?
-                .map(Arc::new))
-        };
+        let load = async { Ok(keys::find_by_secret(db, &hex(&secret)).await?.map(Arc::new)) };
         self.secrets.get(secret, now, load).await
     }
 
@@ -131,7 +126,7 @@ impl Gate {
     }
 
     /// Write down which keys were used since the last time.
-    pub(super) async fn flush_uses(&self, db: &Db, act: Act) -> Result<(), StoreError> {
+    pub(super) async fn flush_uses(&self, core: &Core, turn: &Turn) -> Result<(), StoreError> {
         let news: Vec<(KeyId, Timestamp)> = {
             let uses = locked(&self.uses);
             uses.iter()
@@ -139,9 +134,9 @@ impl Gate {
                 .map(|(id, known)| (*id, known.minute))
                 .collect()
         };
-        let hour_ago = act.now.plus_millis(-60 * MINUTE);
+        let hour_ago = turn.now.plus_millis(-60 * MINUTE);
         if !news.is_empty() {
-            let tx = db.begin(act).await?;
+            let tx = turn.begin(core).await?;
             keys::used(&tx, &news).await?;
             tx.commit().await?;
         }

@@ -2,117 +2,35 @@
 
 use std::sync::Arc;
 
-use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
-use actix_web::web;
-use tandem_domain::access::{Actor, Person, Scope};
-use tandem_domain::id::{SessionId, UserId};
+use futures::future::LocalBoxFuture;
+use tandem_domain::access::{Actor, Person};
+use tandem_domain::id::UserId;
 use tandem_domain::instant::Timestamp;
-use tandem_store::StoreError;
 
-use super::gate::Account;
+use super::gate::{Account, Gate};
 use super::signing;
+use crate::edge::caller::{Identity, Refused};
+use crate::edge::core::Core;
 use crate::edge::crypto::secret::SecretKey;
-use crate::edge::http::problem::{Code, Place, Problem, Violation};
-use crate::program::app::App;
+use crate::edge::http::problem::Code;
 
 const ON_BEHALF_OF: &str = "X-On-Behalf-Of";
 
-/// The caller of a request.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// When the request began.
-    pub now: Timestamp,
-    /// Who it is, or why nobody.
-    pub identity: Result<Identity, Refused>,
-}
-
-/// Somebody with rights.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// Who acts.
-    pub actor: Actor,
-    /// What a key may do.
-    pub scopes: Vec<Scope>,
-    /// The session of a user.
-    pub session: Option<SessionId>,
-}
-
-/// Why nobody is known to call. It becomes a problem where an operation demands somebody.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    code: Code,
-    detail: Option<&'static str>,
-    header: Option<&'static str>,
-    cause: Option<String>,
-}
-
-impl Refused {
-    const fn new(code: Code) -> Self {
-        Self {
-            code,
-            detail: None,
-            header: None,
-            cause: None,
+/// Who calls, by the rights of this second.
+pub fn identify<'a>(
+    core: &'a Core,
+    headers: &'a HeaderMap,
+    now: Timestamp,
+) -> LocalBoxFuture<'a, Result<Identity, Refused>> {
+    Box::pin(async move {
+        let token = bearer(headers)?;
+        let principal = on_behalf_of(headers)?;
+        match SecretKey::parse(token) {
+            Some(secret) => key(core, &secret, principal, now).await,
+            None => user(core, token, principal, now).await,
         }
-    }
-
-    const fn saying(code: Code, detail: &'static str) -> Self {
-        Self {
-            code,
-            detail: Some(detail),
-            header: None,
-            cause: None,
-        }
-    }
-}
-
-impl From<StoreError> for Refused {
-    fn from(error: StoreError) -> Self {
-        let cause = Some(error.to_string());
-        Self {
-            cause,
-            ..Self::new(Problem::from(error).code())
-        }
-    }
-}
-
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
-        let mut problem = Problem::new(refused.code);
-        if let Some(header) = refused.header {
-            let detail = refused.detail.unwrap_or_default();
-            problem = problem.errors(vec![Violation::new(
-                Place::Header(header),
-                "invalid_format",
-                detail,
-            )]);
-        } else if let Some(detail) = refused.detail {
-            problem = problem.detail(detail);
-        }
-        match refused.cause {
-            Some(cause) => problem.because(cause),
-            None => problem,
-        }
-    }
-}
-
-/// Who calls. The clock is read here, once for the request.
-pub async fn identify(app: &web::Data<App>, request: &ServiceRequest) -> Caller {
-    let now = app.ambient.now();
-    Caller {
-        now,
-        identity: who(app, request.headers(), now).await,
-    }
-}
-
-async fn who(app: &App, headers: &HeaderMap, now: Timestamp) -> Result<Identity, Refused> {
-    let token = bearer(headers)?;
-    let principal = on_behalf_of(headers)?;
-    match SecretKey::parse(token) {
-        Some(secret) => key(app, &secret, principal, now).await,
-        None => user(app, token, principal, now).await,
-    }
+    })
 }
 
 /// The bearer token of the one Authorization header.
@@ -140,33 +58,27 @@ fn on_behalf_of(headers: &HeaderMap) -> Result<Option<UserId>, Refused> {
     let id = value.to_str().ok().and_then(|text| text.trim().parse().ok());
     match (id, given.next()) {
         (Some(id), None) => Ok(Some(id)),
-        _ => {
-            let refused = Refused::saying(Code::InvalidHeader, "must be the id of one user");
-            Err(Refused {
-                header: Some(ON_BEHALF_OF),
-                ..refused
-            })
-        }
+        _ => Err(Refused::saying(Code::InvalidHeader, "must be the id of one user").in_header(ON_BEHALF_OF)),
     }
 }
 
 async fn user(
-    app: &App,
+    core: &Core,
     token: &str,
     principal: Option<UserId>,
     now: Timestamp,
 ) -> Result<Identity, Refused> {
     let invalid = || Refused::new(Code::InvalidToken);
-    let (user_id, session_id) = signing::read(app, token, now).await?.ok_or_else(invalid)?;
-    let session = app
-        .gate
-        .session(&app.db, session_id, now)
+    let (user_id, session_id) = signing::read(core, token, now).await?.ok_or_else(invalid)?;
+    let gate: &Gate = core.part();
+    let session = gate
+        .session(&core.db, session_id, now)
         .await?
         .ok_or_else(invalid)?;
     if session.user_id != user_id || !session.is_open_at(now) {
         return Err(invalid());
     }
-    let person = active(app.gate.account(&app.db, user_id, now).await?).ok_or_else(invalid)?;
+    let person = active(gate.account(&core.db, user_id, now).await?).ok_or_else(invalid)?;
     if principal.is_some_and(|principal| principal != user_id) {
         return Err(Refused::saying(
             Code::WrongRole,
@@ -181,12 +93,13 @@ async fn user(
 }
 
 async fn key(
-    app: &App,
+    core: &Core,
     secret: &SecretKey,
     principal: Option<UserId>,
     now: Timestamp,
 ) -> Result<Identity, Refused> {
-    let found = app.gate.key(&app.db, secret.hash(), now).await?;
+    let gate: &Gate = core.part();
+    let found = gate.key(&core.db, secret.hash(), now).await?;
     let is_good = |found: &Arc<tandem_store::access::keys::Found>| {
         found.key.works_at(now) && found.secret_expires_at.is_none_or(|end| now < end)
     };
@@ -195,10 +108,10 @@ async fn key(
         None => None,
         Some(id) => {
             let nobody = Refused::saying(Code::WrongRole, "X-On-Behalf-Of names nobody who may act");
-            Some(active(app.gate.account(&app.db, id, now).await?).ok_or(nobody)?)
+            Some(active(gate.account(&core.db, id, now).await?).ok_or(nobody)?)
         }
     };
-    app.gate.note_use(found.key.id, now);
+    gate.note_use(found.key.id, now);
     let actor = Actor::Key {
         id: found.key.id,
         on_behalf_of,
@@ -229,7 +142,7 @@ mod tests {
         let request = request.to_srv_request();
         bearer(request.headers())
             .map(str::to_owned)
-            .map_err(|refused| refused.code)
+            .map_err(|refused| refused.code())
     }
 
     #[test]
@@ -258,7 +171,7 @@ mod tests {
             let request = TestRequest::default()
                 .insert_header(("x-on-behalf-of", value))
                 .to_srv_request();
-            on_behalf_of(request.headers()).map_err(|refused| refused.code)
+            on_behalf_of(request.headers()).map_err(|refused| refused.code())
         };
         assert!(read("user_01h455vb4pex5vsknk084sn02q").is_ok_and(|id| id.is_some()));
         for value in ["", "ada", "team_01h455vb4pex5vsknk084sn02q"] {

@@ -17,10 +17,12 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+use super::Gate;
 use super::scopes::KeysManage;
 use super::{Caller, after, name};
+use crate::edge::crypto::hex;
 use crate::edge::crypto::secret::SecretKey;
-use crate::edge::ctx::{Ctx, hex};
+use crate::edge::ctx::Ctx;
 use crate::edge::http::json::Json;
 use crate::edge::http::listing::{DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Problem};
@@ -265,7 +267,7 @@ pub(super) async fn rotate_api_key(
     keys::add_secret(&tx, key.id, hex(&secret.hash())).await?;
     store::write_records(&tx, [rotated.other("rotated", Facts::new())]).await?;
     let answer = ctx.commit(tx, shown(rotated, &secret)).await;
-    ctx.gate.forget();
+    ctx.part::<Gate>().forget();
     answer
 }
 
@@ -285,7 +287,7 @@ pub(super) async fn revoke_api_key(ctx: Ctx<KeysManage>, path: Path<KeyPath>) ->
         store::write_records(&tx, [revoked.other("revoked", Facts::new())]).await?;
     }
     let answer = ctx.commit(tx, NoContent).await;
-    ctx.gate.forget();
+    ctx.part::<Gate>().forget();
     answer
 }
 

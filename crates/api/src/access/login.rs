@@ -11,12 +11,16 @@ use tandem_domain::leads::identity::Email;
 use tandem_store::access::{sessions, users};
 use utoipa::ToSchema;
 
+use super::Gate;
+use super::begin_unkept;
 use super::scopes::Account;
 use super::signing::{self, TOKEN_SECONDS};
 use super::throttle::Attempt;
-use super::{address, begin_unkept};
+use crate::edge::crypto::hex;
+use crate::edge::crypto::password::Passwords;
 use crate::edge::crypto::secret::RefreshToken;
-use crate::edge::ctx::{Ctx, Public, hex};
+use crate::edge::ctx::{Ctx, Public};
+use crate::edge::http::address;
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::{NoContent, Reply};
@@ -83,7 +87,7 @@ pub(super) async fn login(ctx: Ctx<Public>, body: Json<Login>) -> Reply<Json<Tok
     let Login { email, password } = body.0;
     let email =
         Email::parse(&email).map_or_else(|_| email.trim().to_lowercase(), |email| email.as_str().to_owned());
-    let attempt = Attempt::new(&ctx.master, &email, address::of(&ctx.config, ctx.request()));
+    let attempt = Attempt::new(&ctx.master, &email, address::of(&ctx.settings, ctx.request()));
     let tx = begin_unkept(&ctx, Actor::System("login")).await?;
     attempt.count(&tx).await?;
     tx.commit().await?;
@@ -117,9 +121,9 @@ async fn proven(ctx: &Ctx<Public>, email: &str, password: String) -> Result<Opti
         None => None,
     };
     let is_right = match hash {
-        Some(hash) => ctx.passwords.verify(password, hash).await?,
+        Some(hash) => ctx.part::<Passwords>().verify(password, hash).await?,
         None => {
-            ctx.passwords.verify_nobody(password).await?;
+            ctx.part::<Passwords>().verify_nobody(password).await?;
             false
         }
     };
@@ -149,7 +153,7 @@ pub(super) async fn refresh(ctx: Ctx<Public>, body: Json<Refresh>) -> Reply<Json
         Presented::Reused => {
             sessions::revoke(&tx, session.id).await?;
             tx.commit().await?;
-            ctx.gate.forget();
+            ctx.part::<Gate>().forget();
             tracing::warn!(session_id = %session.id, user_id = %session.user_id, "a refresh token was used twice; its session is ended");
             Err(invalid())
         }
@@ -182,7 +186,7 @@ pub(super) async fn logout(ctx: Ctx<Account>) -> Reply<NoContent> {
         sessions::revoke(&tx, session).await?;
     }
     tx.commit().await?;
-    ctx.gate.forget();
+    ctx.part::<Gate>().forget();
     Ok(NoContent)
 }
 

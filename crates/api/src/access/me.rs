@@ -9,12 +9,16 @@ use tandem_store as store;
 use tandem_store::access::{invitations, sessions, users};
 use utoipa::ToSchema;
 
+use super::Gate;
 use super::scopes::Account;
 use super::throttle::Attempt;
 use super::users::UserView;
-use super::{address, begin_unkept, password_faults, session};
+use super::{begin_unkept, password_faults, session};
+use crate::edge::crypto::hex;
+use crate::edge::crypto::password::Passwords;
 use crate::edge::crypto::secret::OneTimeToken;
-use crate::edge::ctx::{Ctx, Public, hex};
+use crate::edge::ctx::{Ctx, Public};
+use crate::edge::http::address;
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::{NoContent, Reply};
@@ -98,17 +102,25 @@ pub(super) async fn change_password(ctx: Ctx<Account>, body: Json<ChangePassword
     refuse(password_faults("/new_password", &new_password))?;
     let person = ctx.person().ok_or(Problem::new(Code::NotFound))?;
     let user = users::get(ctx.db(), person.id).await?;
-    let attempt = Attempt::new(&ctx.master, &user.email, address::of(&ctx.config, ctx.request()));
+    let attempt = Attempt::new(
+        &ctx.master,
+        &user.email,
+        address::of(&ctx.settings, ctx.request()),
+    );
     let tx = begin_unkept(&ctx, ctx.actor().clone()).await?;
     attempt.count(&tx).await?;
     tx.commit().await?;
 
     let wrong = || Problem::new(Code::InvalidCredentials);
     let known = users::password(ctx.db(), user.id).await?.ok_or_else(wrong)?;
-    if !ctx.passwords.verify(current_password, known.clone()).await? {
+    if !ctx
+        .part::<Passwords>()
+        .verify(current_password, known.clone())
+        .await?
+    {
         return Err(wrong());
     }
-    let hash = ctx.passwords.hash(new_password).await?;
+    let hash = ctx.part::<Passwords>().hash(new_password).await?;
 
     let tx = begin_unkept(&ctx, ctx.actor().clone()).await?;
     attempt.succeed(&tx).await?;
@@ -116,7 +128,7 @@ pub(super) async fn change_password(ctx: Ctx<Account>, body: Json<ChangePassword
     sessions::revoke_all(&tx, user.id, session(&ctx)).await?;
     store::write_records(&tx, [AccessChange::PasswordChanged(user.id)]).await?;
     tx.commit().await?;
-    ctx.gate.forget();
+    ctx.part::<Gate>().forget();
     Ok(NoContent)
 }
 
@@ -135,7 +147,7 @@ pub(super) async fn accept_invitation(ctx: Ctx<Public>, body: Json<AcceptInvitat
     invitations::find(ctx.db(), &token, ctx.now())
         .await?
         .ok_or_else(invalid)?;
-    let hash = ctx.passwords.hash(password).await?;
+    let hash = ctx.part::<Passwords>().hash(password).await?;
 
     let tx = begin_unkept(&ctx, Actor::System("invitation")).await?;
     let user_id = invitations::redeem(&tx, &token).await?.ok_or_else(invalid)?;
@@ -143,13 +155,17 @@ pub(super) async fn accept_invitation(ctx: Ctx<Public>, body: Json<AcceptInvitat
     if user.disabled_at.is_some() {
         return Err(invalid());
     }
-    Attempt::new(&ctx.master, &user.email, address::of(&ctx.config, ctx.request()))
-        .succeed(&tx)
-        .await?;
+    Attempt::new(
+        &ctx.master,
+        &user.email,
+        address::of(&ctx.settings, ctx.request()),
+    )
+    .succeed(&tx)
+    .await?;
     users::set_password(&tx, user_id, hash).await?;
     sessions::revoke_all(&tx, user_id, None).await?;
     store::write_records(&tx, [AccessChange::PasswordChanged(user_id)]).await?;
     tx.commit().await?;
-    ctx.gate.forget();
+    ctx.part::<Gate>().forget();
     Ok(NoContent)
 }

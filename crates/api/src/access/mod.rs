@@ -1,12 +1,9 @@
 //! Who calls: users, teams, keys, tokens; and how often.
 
-pub mod address;
 pub mod admin;
 mod gate;
 mod identify;
 mod keys;
-mod leaks;
-pub mod limits;
 mod login;
 mod me;
 pub mod scopes;
@@ -16,27 +13,38 @@ mod teams;
 mod throttle;
 mod users;
 
-use tandem_domain::access::{Actor, Denied};
+use std::time::Duration;
+
+use tandem_domain::access::Actor;
 use tandem_domain::act::Act;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{Id, Named, SessionId};
 use tandem_store::{StoreError, Tx};
 
-use crate::edge::crypto::password::{self, PasswordError, PolicyError};
+use crate::edge::caller::Caller;
+use crate::edge::core::Core;
+use crate::edge::crypto::password::{self, PolicyError};
 use crate::edge::ctx::{Ctx, Permission};
 use crate::edge::http::listing;
 use crate::edge::http::problem::{Code, Problem, REQUEST_ID};
 use crate::edge::http::services::Services;
-use crate::program::app::App;
+use crate::edge::job::{Job, Left, Turn};
+use crate::edge::room::Room;
 
 pub use gate::{Account, Gate, MOST_AGE};
-pub use identify::{Caller, Identity, Refused, identify};
-pub use leaks::refuse_credentials_in_url;
 pub use setup::ensure_setup_token;
 pub use signing::{ensure_signing_key, key_fits};
 
-/// The operations of this room.
-pub fn configure(config: &mut Services<'_>) {
+/// This room.
+pub const ROOM: Room = Room {
+    identify: Some(identify::identify),
+    jobs: &[Job::every("key_use", Duration::from_secs(15), |core, turn| {
+        Box::pin(flush_key_use(core, turn))
+    })],
+    ..Room::of(configure)
+};
+
+fn configure(config: &mut Services<'_>) {
     config.service(setup::complete_setup);
     config
         .service(login::login)
@@ -64,8 +72,9 @@ pub fn configure(config: &mut Services<'_>) {
 }
 
 /// Write down when keys were last used: to the minute, collected in memory since the last time.
-pub async fn flush_key_use(app: &App) -> Result<(), StoreError> {
-    app.gate.flush_uses(&app.db, app.ambient.act("key_use")).await
+async fn flush_key_use(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+    core.part::<Gate>().flush_uses(core, turn).await?;
+    Ok(Left::Nothing)
 }
 
 /// Begin a transaction whose answer is not kept under an Idempotency-Key: it would hold tokens.
@@ -75,16 +84,6 @@ async fn begin_unkept<P: Permission>(ctx: &Ctx<P>, actor: Actor) -> Result<Tx, P
         .db()
         .begin(Act::new(actor, request_id, ctx.now(), ctx.ambient.seed()))
         .await?)
-}
-
-/// The problem that a missing right is.
-pub fn denied(reason: Denied) -> Problem {
-    let code = if reason == Denied::NotOwner {
-        Code::NotOwner
-    } else {
-        Code::WrongRole
-    };
-    Problem::new(code).detail(reason.to_string())
 }
 
 /// The session of the user who calls.
@@ -130,16 +129,5 @@ fn taken(error: StoreError) -> Problem {
     match error {
         StoreError::Conflict => Problem::new(Code::AlreadyExists),
         error => error.into(),
-    }
-}
-
-impl From<PasswordError> for Problem {
-    fn from(error: PasswordError) -> Self {
-        match error {
-            PasswordError::Busy => Problem::new(Code::Overloaded).retry_after(1),
-            PasswordError::Corrupt | PasswordError::Failed => {
-                Problem::new(Code::InternalError).because(error)
-            }
-        }
     }
 }

@@ -13,7 +13,7 @@ macro_rules! permissions {
         pub struct $name;
 
         impl Permission for $name {
-            const SCOPE: Option<Scope> = Some(Scope::$name);
+            const SCOPES: &'static [Scope] = &[Scope::$name];
         }
 
         impl fmt::Display for $name {
@@ -46,3 +46,11 @@ permissions!(
     KeysManage,
     Account,
 );
+
+/// Demands the scope of reports, and that of the leads behind their figures.
+#[derive(Debug, Clone, Copy)]
+pub struct EvidenceRead;
+
+impl Permission for EvidenceRead {
+    const SCOPES: &'static [Scope] = &[Scope::ReportsRead, Scope::LeadsRead];
+}

@@ -11,15 +11,18 @@ use tandem_store::access::{lock_accounts, users};
 use tandem_store::{StoreError, settings};
 use utoipa::ToSchema;
 
+use super::Gate;
 use super::users::UserView;
 use super::{admin, begin_unkept, name, password_faults, taken};
+use crate::edge::core::Core;
 use crate::edge::crypto::equal;
+use crate::edge::crypto::hex;
+use crate::edge::crypto::password::Passwords;
 use crate::edge::crypto::secret::OneTimeToken;
-use crate::edge::ctx::{Ctx, Public, hex};
+use crate::edge::ctx::{Ctx, Public};
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::{Created, Reply, etag};
-use crate::program::app::App;
 use crate::settings::refuse;
 
 /// The tokens of so many starts are good: of replicas that started one after the other.
@@ -96,7 +99,7 @@ pub(super) async fn complete_setup(ctx: Ctx<Public>, body: Json<Setup>) -> Reply
     );
     refuse(faults)?;
     let email = email.map_err(|_| invalid())?;
-    let hash = ctx.passwords.hash(body.password).await?;
+    let hash = ctx.part::<Passwords>().hash(body.password).await?;
 
     let tx = begin_unkept(&ctx, Actor::System("setup")).await?;
     lock_accounts(&tx).await?;
@@ -110,17 +113,17 @@ pub(super) async fn complete_setup(ctx: Ctx<Public>, body: Json<Setup>) -> Reply
     let user = admin::add_admin(&tx, &email, &name, hash).await.map_err(taken)?;
     settings::put(&tx, SETUP, &Value::Null, kept.version + 1).await?;
     tx.commit().await?;
-    ctx.gate.forget();
+    ctx.part::<Gate>().forget();
     let location = format!("/v1/users/{}", user.id);
     Ok(Created::at(location, UserView::from(user)).tagged(etag(1, 0)))
 }
 
 /// While there is no administrator: make a set-up token, to be printed once. Only its hash is kept.
-pub async fn ensure_setup_token(app: &App) -> Result<Option<String>, StoreError> {
-    if users::has_admin(&app.db).await? {
+pub async fn ensure_setup_token(core: &Core) -> Result<Option<String>, StoreError> {
+    if users::has_admin(&core.db).await? {
         return Ok(None);
     }
-    let tx = app.db.begin(app.ambient.act("setup")).await?;
+    let tx = core.db.begin(core.ambient.act("setup")).await?;
     lock_accounts(&tx).await?;
     if users::has_admin(&tx).await? {
         return Ok(None);

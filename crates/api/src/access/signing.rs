@@ -16,13 +16,13 @@ use utoipa::ToSchema;
 
 use super::gate::{Gate, MOST_AGE, locked};
 use super::scopes::UsersManage;
+use crate::edge::core::Core;
 use crate::edge::crypto::jwt::{self, Claims, PublicKey, SigningKey, TokenError};
 use crate::edge::crypto::seal::MasterKey;
 use crate::edge::ctx::{Ctx, Public};
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::Reply;
-use crate::program::app::App;
 
 /// How long an access token is good, in seconds.
 pub const TOKEN_SECONDS: i64 = 15 * 60;
@@ -114,19 +114,19 @@ pub(super) async fn rotate_signing_key(ctx: Ctx<UsersManage>) -> Reply<Json<Sign
         previous_valid_until,
     };
     let answer = ctx.commit(tx, Json(view)).await;
-    ctx.gate.forget();
+    ctx.part::<Gate>().forget();
     answer
 }
 
 /// Make the first signing key, where there is none; else make sure that this replica can open the one that there is.
-pub async fn ensure_signing_key(app: &App) -> Result<(), StoreError> {
-    let tx = app.db.begin(app.ambient.act("start")).await?;
+pub async fn ensure_signing_key(core: &Core) -> Result<(), StoreError> {
+    let tx = core.db.begin(core.ambient.act("start")).await?;
     signing::lock(&tx).await?;
-    let kept = signing::list(&tx, app.ambient.now()).await?;
+    let kept = signing::list(&tx, core.ambient.now()).await?;
     match kept.iter().find(|key| key.retired_at.is_none()) {
-        Some(key) => open(key, &app.master).map(drop),
+        Some(key) => open(key, &core.master).map(drop),
         None => {
-            add(&tx, &app.master).await?;
+            add(&tx, &core.master).await?;
             tx.commit().await
         }
     }
@@ -170,18 +170,21 @@ fn open(kept: &KeptKey, master: &MasterKey) -> Result<SigningKey, StoreError> {
 
 /// An access token for a session of a user.
 pub(super) async fn issue(
-    app: &App,
+    core: &Core,
     user: UserId,
     session: SessionId,
     now: Timestamp,
 ) -> Result<String, Problem> {
     let bug = |what: &str| Problem::new(Code::InternalError).because(what);
-    let ring = ring(app, now).await?;
+    let ring = ring(core, now).await?;
     let newest = ring.kept.iter().find(|key| key.retired_at.is_none());
-    let key = open(newest.ok_or_else(|| bug("there is no signing key"))?, &app.master)?;
-    let token: SessionId = tandem_domain::id::Ids::new(now, app.ambient.seed()).next();
+    let key = open(
+        newest.ok_or_else(|| bug("there is no signing key"))?,
+        &core.master,
+    )?;
+    let token: SessionId = tandem_domain::id::Ids::new(now, core.ambient.seed()).next();
     let claims = Claims {
-        iss: app.config.issuer().to_owned(),
+        iss: core.part::<Gate>().issuer.clone(),
         aud: AUDIENCE.to_owned(),
         sub: user.to_string(),
         sid: session.to_string(),
@@ -196,16 +199,23 @@ pub(super) async fn issue(
 ///
 /// A replica may have a new key for less than a second: an unknown one is looked up anew, once a second at most.
 pub(super) async fn read(
-    app: &App,
+    core: &Core,
     token: &str,
     now: Timestamp,
 ) -> Result<Option<(UserId, SessionId)>, StoreError> {
-    let check =
-        |ring: &KeyRing| jwt::verify(token, &ring.public, app.config.issuer(), AUDIENCE, now.seconds());
-    let mut read = check(ring(app, now).await?.as_ref());
-    if read == Err(TokenError::UnknownKey) && may_ask_again(&app.gate, now) {
-        app.gate.signing.clear();
-        read = check(ring(app, now).await?.as_ref());
+    let check = |ring: &KeyRing| {
+        jwt::verify(
+            token,
+            &ring.public,
+            core.part::<Gate>().issuer.as_str(),
+            AUDIENCE,
+            now.seconds(),
+        )
+    };
+    let mut read = check(ring(core, now).await?.as_ref());
+    if read == Err(TokenError::UnknownKey) && may_ask_again(core.part(), now) {
+        core.part::<Gate>().signing.clear();
+        read = check(ring(core, now).await?.as_ref());
     }
     let ids = read.ok().map(|claims| (claims.sub.parse(), claims.sid.parse()));
     Ok(match ids {
@@ -223,8 +233,11 @@ fn may_ask_again(gate: &Gate, now: Timestamp) -> bool {
     is_due
 }
 
-async fn ring(app: &App, now: Timestamp) -> Result<Arc<KeyRing>, StoreError> {
-    app.gate.signing.get((), now, load(&app.db, now)).await
+async fn ring(core: &Core, now: Timestamp) -> Result<Arc<KeyRing>, StoreError> {
+    core.part::<Gate>()
+        .signing
+        .get((), now, load(&core.db, now))
+        .await
 }
 
 async fn load(db: &Db, now: Timestamp) -> Result<Arc<KeyRing>, StoreError> {

@@ -12,6 +12,7 @@ use tandem_store::Tx;
 use tandem_store::access::{lock_accounts, teams, users};
 use utoipa::{IntoParams, ToSchema};
 
+use super::Gate;
 use super::scopes::{UsersManage, UsersRead};
 use super::{after, name, taken};
 use crate::edge::ctx::Ctx;
@@ -123,7 +124,7 @@ pub(super) async fn create_team(ctx: Ctx<UsersManage>, body: Json<CreateTeam>) -
     store::write_records(&tx, [team.created()]).await.map_err(taken)?;
     let answer = Created::at(format!("/v1/teams/{}", team.id), TeamView::from(team)).tagged(etag(1, 0));
     let answer = ctx.commit(tx, answer).await;
-    ctx.gate.forget();
+    ctx.part::<Gate>().forget();
     answer
 }
 
@@ -187,7 +188,7 @@ pub(super) async fn update_team(
     store::write_records(&tx, change).await.map_err(taken)?;
     let answer = Tagged::new(etag(team.version, 0), team.into());
     let answer = ctx.commit(tx, answer).await;
-    ctx.gate.forget();
+    ctx.part::<Gate>().forget();
     answer
 }
 

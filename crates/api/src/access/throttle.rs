@@ -7,9 +7,9 @@ use tandem_domain::instant::Timestamp;
 use tandem_store::Tx;
 use tandem_store::access::throttles;
 
-use super::address;
+use crate::edge::crypto::hex;
 use crate::edge::crypto::seal::MasterKey;
-use crate::edge::ctx::hex;
+use crate::edge::http::address;
 use crate::edge::http::problem::{Code, Problem};
 
 /// Whose attempt it is: the account, by the e-mail that was given, and the address.

@@ -2,9 +2,9 @@
 
 use actix_web::{get, patch, post};
 use serde::{Deserialize, Serialize};
-use tandem_domain::access::Role;
 use tandem_domain::access::account::{LastAdmin, User, UserEdit};
 use tandem_domain::access::change::AccessChange;
+use tandem_domain::access::{Actor, Role, Scope};
 use tandem_domain::fault::Fault;
 use tandem_domain::id::UserId;
 use tandem_domain::instant::Timestamp;
@@ -15,10 +15,13 @@ use tandem_store::access::users::UserFilter;
 use tandem_store::access::{invitations, lock_accounts, sessions, users};
 use utoipa::{IntoParams, ToSchema};
 
+use super::Gate;
 use super::scopes::{UsersManage, UsersRead};
 use super::{after, name, password_faults, taken};
+use crate::edge::crypto::hex;
+use crate::edge::crypto::password::Passwords;
 use crate::edge::crypto::secret::OneTimeToken;
-use crate::edge::ctx::{Ctx, hex};
+use crate::edge::ctx::Ctx;
 use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Problem};
@@ -161,7 +164,7 @@ struct UserQuery {
 
 /// Create a user.
 ///
-/// Without a password the answer holds an invitation token, once; a repetition with the same Idempotency-Key shows
+/// A key creates only users who may do no more than it may itself, and no admins. Without a password the answer holds an invitation token, once; a repetition with the same Idempotency-Key shows
 /// `null` in its place.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), request_body = CreateUser,
     responses((status = 201, description = "The user", body = UserView,
@@ -183,12 +186,13 @@ pub(super) async fn create_user(ctx: Ctx<UsersManage>, body: Json<CreateUser>) -
             .map(|error| Fault::new("/email", "invalid_format", error)),
     );
     refuse(faults)?;
+    check_rights(&ctx, body.role, body.admin)?;
     let email = email
         .map_err(|_| Problem::new(Code::ValidationFailed))?
         .as_str()
         .to_owned();
     let hash = match body.password {
-        Some(password) => Some(ctx.passwords.hash(password).await?),
+        Some(password) => Some(ctx.part::<Passwords>().hash(password).await?),
         None => None,
     };
 
@@ -265,7 +269,7 @@ pub(super) async fn get_user(ctx: Ctx<UsersRead>, path: Path<UserPath>) -> Reply
 
 /// Update a user: its name, its role, whether it administers, whether it may log in.
 ///
-/// A change of rights takes effect within a second everywhere. The last administrator who can log in cannot be removed:
+/// A key gives no rights that it does not have, and changes no admin. A change of rights takes effect within a second everywhere. The last administrator who can log in cannot be removed:
 /// 409 `last_admin`.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), params(UserPath), request_body = UpdateUser,
     responses((status = 200, description = "The user as it is now", body = UserView,
@@ -290,6 +294,10 @@ pub(super) async fn update_user(
     lock_accounts(&tx).await?;
     let known = users::get(&tx, path.0.user_id).await?;
     ctx.check_if_match(known.version)?;
+    refuse_admins(&ctx, known.role, known.admin)?;
+    if role.is_some() || admin.is_some() {
+        check_rights(&ctx, role.unwrap_or(known.role), admin.unwrap_or(known.admin))?;
+    }
     let others = users::other_admins(&tx, known.id).await?;
     let edit = UserEdit {
         name,
@@ -309,14 +317,14 @@ pub(super) async fn update_user(
     }
     let answer = Tagged::new(etag(user.version, 0), user.into());
     let answer = ctx.commit(tx, answer).await;
-    ctx.gate.forget();
+    ctx.part::<Gate>().forget();
     answer
 }
 
 /// Create a token by which a user sets a new password.
 ///
 /// It is shown once, to be handed to the user, and good for one day; earlier ones stop working. The old password
-/// stays good until then.
+/// stays good until then. A key resets nobody who may do more than it may itself.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), params(UserPath),
     responses((status = 201, description = "The token", body = ResetToken,
         headers(("Location" = String, description = "The user's address"))),
@@ -329,6 +337,7 @@ pub(super) async fn create_reset_token(
     let tx = ctx.begin().await?;
     lock_accounts(&tx).await?;
     let user = users::get(&tx, path.0.user_id).await?;
+    check_rights(&ctx, user.role, user.admin)?;
     if user.disabled_at.is_some() {
         return Err(Problem::new(Code::Conflict).detail("The user is disabled"));
     }
@@ -344,6 +353,26 @@ pub(super) async fn create_reset_token(
         },
     );
     ctx.commit(tx, answer.shown_once(&["reset_token"])).await
+}
+
+/// Refuse a key that deals with an admin, on whosever behalf.
+fn refuse_admins(ctx: &Ctx<UsersManage>, role: Role, admin: bool) -> Result<(), Problem> {
+    let is_admin = admin || role == Role::Admin;
+    if is_admin && matches!(ctx.actor(), Actor::Key { .. }) {
+        return Err(Problem::new(Code::WrongRole).detail("A key creates, changes and resets no admin"));
+    }
+    Ok(())
+}
+
+/// Refuse a key that would get rights by a user which it does not have itself: it learns the token by which the user logs
+/// in.
+fn check_rights(ctx: &Ctx<UsersManage>, role: Role, admin: bool) -> Result<(), Problem> {
+    refuse_admins(ctx, role, admin)?;
+    if !matches!(ctx.actor(), Actor::Key { .. }) {
+        return Ok(());
+    }
+    let mut needed = role.scopes().filter(|scope| *scope != Scope::Account);
+    needed.try_for_each(|scope| ctx.demand(scope))
 }
 
 /// Give a user a one-time token.

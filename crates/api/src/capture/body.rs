@@ -13,6 +13,7 @@ use tandem_domain::fault::Fault;
 use tandem_domain::instant::Timestamp;
 use url::form_urlencoded;
 
+use super::redact;
 use super::submit::Understood;
 use crate::edge::http::problem::{Code, MOST_VIOLATIONS, Place, Problem, Violation};
 use crate::edge::http::shape::Shape;
@@ -86,21 +87,24 @@ pub fn read(media_type: &str, body: &[u8], shape: &Shape) -> Result<Body, Proble
     if body.trim_ascii().is_empty() && kind == Kind::Json {
         return Err(Problem::new(Code::MalformedJson));
     }
-    let raw = String::from_utf8_lossy(body).replace('\0', "\u{fffd}");
+    let mut raw = String::from_utf8_lossy(body).replace('\0', "\u{fffd}");
     let said = match kind {
-        Kind::Json => json(body, shape),
-        Kind::Urlencoded => flat(urlencoded(body)),
-        Kind::Multipart => multipart(media_type, body).and_then(flat),
+        Kind::Json => json(body, &mut raw, shape),
+        Kind::Urlencoded => flat(urlencoded(body, &mut raw)),
+        Kind::Multipart => multipart(media_type, body, &mut raw).and_then(flat),
     };
     let (posted, malformed) = match said {
         Ok(posted) => (posted, None),
-        Err(Unread { faults, problem }) => (
-            Posted {
+        Err(Unread { faults, problem }) => {
+            if problem.is_some() {
+                raw = redact::words(&raw);
+            }
+            let posted = Posted {
                 faults,
                 ..Posted::default()
-            },
-            problem,
-        ),
+            };
+            (posted, problem)
+        }
     };
     Ok(Body {
         posted: Posted {
@@ -140,8 +144,11 @@ impl From<Vec<Fault>> for Unread {
     }
 }
 
-fn json(body: &[u8], shape: &Shape) -> Result<Posted, Unread> {
-    let value = strict::parse(body)?;
+fn json(body: &[u8], raw: &mut String, shape: &Shape) -> Result<Posted, Unread> {
+    let mut value = strict::parse(body)?;
+    if redact::json(&mut value) {
+        *raw = value.to_string();
+    }
     let violations = shape.check(&value);
     if !violations.is_empty() {
         return Err(faults(&violations).into());
@@ -171,15 +178,19 @@ fn faults(violations: &[Violation]) -> Vec<Fault> {
     violations.iter().take(MOST_VIOLATIONS).map(fault).collect()
 }
 
-fn urlencoded(body: &[u8]) -> Vec<(String, String)> {
-    let pairs = form_urlencoded::parse(body).take(MOST_PARTS);
+fn urlencoded(body: &[u8], raw: &mut String) -> Vec<(String, String)> {
+    let mut pairs: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
+    if !redact::pairs(&mut pairs).is_empty() {
+        *raw = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&pairs)
+            .finish();
+    }
+    pairs.truncate(MOST_PARTS);
     pairs
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect()
 }
 
 /// The parts of a form that are text. A file is refused by name.
-fn multipart(media_type: &str, body: &[u8]) -> Result<Vec<(String, String)>, Unread> {
+fn multipart(media_type: &str, body: &[u8], raw: &mut String) -> Result<Vec<(String, String)>, Unread> {
     let broken =
         || Unread::from(Problem::new(Code::BadRequest).detail("The form's parts cannot be separated"));
     let boundary = multer::parse_boundary(media_type).map_err(|_| broken())?;
@@ -208,8 +219,16 @@ fn multipart(media_type: &str, body: &[u8]) -> Result<Vec<(String, String)>, Unr
         Ok::<(), multer::Error>(())
     };
     match reading.now_or_never() {
-        Some(Ok(())) if files.is_empty() => Ok(read),
-        Some(Ok(())) => Err(files.into()),
+        Some(Ok(())) => {
+            for (before, after) in redact::pairs(&mut read) {
+                *raw = raw.replace(&before, &after);
+            }
+            if files.is_empty() {
+                Ok(read)
+            } else {
+                Err(files.into())
+            }
+        }
         Some(Err(_)) | None => Err(broken()),
     }
 }

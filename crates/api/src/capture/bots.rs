@@ -27,12 +27,40 @@ static CRAWLERS: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
 
 static ANSWERS: LazyLock<Mutex<HashMap<Box<[u8]>, bool>>> = LazyLock::new(Mutex::default);
 
+/// Mail scanners and prefetchers; see `data/mail_machines.txt`.
+static MACHINES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let lines = include_str!("../../data/mail_machines.txt").lines();
+    lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect()
+});
+
+/// Mail services that fetch images in a person's stead when that person opens an e-mail. The list of bots names them.
+const PROXIES: [&str; 2] = ["googleimageproxy", "yahoomailproxy"];
+
 /// Whether a known bot sends this. Who does not say what it is, is none.
 pub fn is_bot(headers: &HeaderMap) -> bool {
-    let Some(agent) = headers.get(USER_AGENT) else {
+    headers
+        .get(USER_AGENT)
+        .is_some_and(|agent| is_crawler(agent.as_bytes()))
+}
+
+/// Whether an e-mail was opened, or its link followed, by a program and no person: a mail scanner, a prefetcher (Apple's
+/// Mail Privacy Protection says `Mozilla/5.0` and nothing else), an HTTP library, or a bot. Who does not say what it is, is
+/// none.
+pub fn is_machine(agent: &str) -> bool {
+    let agent = agent.trim();
+    let lower = agent.to_ascii_lowercase();
+    if PROXIES.iter().any(|known| lower.contains(known)) {
         return false;
-    };
-    let agent = &agent.as_bytes()[..agent.len().min(LONGEST)];
+    }
+    agent == "Mozilla/5.0"
+        || MACHINES.iter().any(|known| lower.contains(known))
+        || !agent.is_empty() && is_crawler(agent.as_bytes())
+}
+
+fn is_crawler(agent: &[u8]) -> bool {
+    let agent = &agent[..agent.len().min(LONGEST)];
     let answers = || ANSWERS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = answers().get(agent) {
         return *known;
@@ -88,5 +116,35 @@ mod tests {
             );
         }
         assert!(!is_bot(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn scanners_and_prefetchers_of_mail_are_machines_and_mail_programs_are_not() {
+        for (agent, expected) in [
+            ("Mozilla/5.0", true),
+            ("BarracudaCentral/1.0 (compatible)", true),
+            ("Mozilla/5.0 (compatible; Mimecast-URL-Protect)", true),
+            ("python-requests/2.32.3", true),
+            (
+                "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
+                true,
+            ),
+            ("", false),
+            // A person's open by way of Gmail's proxy.
+            (
+                "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
+                false,
+            ),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)",
+                false,
+            ),
+            (
+                "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 10.0; Win64; x64; Trident/7.0; Microsoft Outlook 16.0.17928)",
+                false,
+            ),
+        ] {
+            assert_eq!(is_machine(agent), expected, "{agent}");
+        }
     }
 }

@@ -9,24 +9,33 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::door::{self, Doors};
 use super::{body, page};
+use crate::edge::core::Core;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::Reply;
-use crate::program::app::App;
+use crate::edge::room::Dressing;
 
 /// The page that sends a form, as far as its answer has to fit it: which origin it has, and whether a person reads.
 ///
 /// It is known before the request is worked on, so that also what ends early (a body too large, a limit) is dressed.
 #[derive(Debug)]
-pub struct Page {
+struct Page {
     form_key: String,
     origin: Option<HeaderValue>,
     wants_page: bool,
     doors: Option<web::Data<Doors>>,
 }
 
+/// Dresses the answer to a request that sends a form.
+pub fn dress(request: &HttpRequest) -> Option<Dressing> {
+    let page = Page::of(request)?;
+    Some(Box::new(move |core, response| {
+        Box::pin(page.dress(core, response))
+    }))
+}
+
 impl Page {
     /// The page that sends this request, if it sends a form.
-    pub fn of(request: &HttpRequest) -> Option<Self> {
+    fn of(request: &HttpRequest) -> Option<Self> {
         let form_key = request.path().strip_prefix("/v1/capture/")?;
         let sends = request.method() != Method::OPTIONS;
         sends.then(|| Self {
@@ -39,19 +48,19 @@ impl Page {
 
     /// Name the page's origin on the answer, problems included, where the form allows it, and make a problem readable
     /// for a person. No other origin is ever named, and no credentials are allowed.
-    pub async fn dress(self, app: &App, response: &mut HttpResponse) {
+    async fn dress(self, core: &Core, response: &mut HttpResponse) {
         if self.wants_page {
             page::make_readable(response);
         }
         let allowed = match (&self.doors, self.origin) {
             (Some(doors), Some(origin)) => {
-                let now = app.ambient.now();
+                let now = core.ambient.now();
                 // Where a limit is used up or the database is away, it is not asked for the sake of a refusal.
                 let door = match response.status() {
                     StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                         doors.known(&self.form_key, now)
                     }
-                    _ => doors.find(&app.db, &self.form_key, now).await.ok().flatten(),
+                    _ => doors.find(&core.db, &self.form_key, now).await.ok().flatten(),
                 };
                 Some(origin).filter(|origin| door.is_some_and(|door| door.admits(origin)))
             }

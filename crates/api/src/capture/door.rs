@@ -10,9 +10,9 @@ use tandem_domain::instant::Timestamp;
 use tandem_store as store;
 use tandem_store::{Db, StoreError};
 
+use crate::edge::core::Core;
 use crate::edge::crypto::secret;
 use crate::edge::http::problem::{Code, Problem};
-use crate::program::app::App;
 
 /// How old a known door may be, in milliseconds.
 const FRESH: i64 = 1000;
@@ -105,12 +105,12 @@ impl Door {
 /// The door that the key in the request's path opens.
 pub async fn of(request: &HttpRequest) -> Result<Option<Door>, Problem> {
     let bug = |what: &str| Problem::new(Code::InternalError).because(what);
-    let app = request.app_data::<web::Data<App>>();
-    let app = app.ok_or_else(|| bug("the app is not in the application's data"))?;
+    let core = request.app_data::<web::Data<Core>>();
+    let core = core.ok_or_else(|| bug("the core is not in the application's data"))?;
     let doors = request.app_data::<web::Data<Doors>>();
     let doors = doors.ok_or_else(|| bug("the doors are not in the application's data"))?;
     let key = request.match_info().query("form_key");
-    Ok(doors.find(&app.db, key, app.ambient.now()).await?)
+    Ok(doors.find(&core.db, key, core.ambient.now()).await?)
 }
 
 #[cfg(test)]

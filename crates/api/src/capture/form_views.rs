@@ -210,7 +210,7 @@ impl FormDetail {
 
 /// Where the world reaches this service: as configured, else as this caller does.
 pub fn reached_at(ctx: &Ctx<impl Permission>) -> String {
-    if let Some(url) = &ctx.config.public_url {
+    if let Some(url) = &ctx.settings.public_url {
         return url.clone();
     }
     let host = ctx
@@ -222,7 +222,7 @@ pub fn reached_at(ctx: &Ctx<impl Permission>) -> String {
         host.bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
     };
-    let listen = || ctx.config.listen.to_string();
+    let listen = || ctx.settings.listen.to_string();
     format!(
         "http://{}",
         host.filter(is_plain).map_or_else(listen, str::to_owned)

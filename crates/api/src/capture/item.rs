@@ -95,7 +95,6 @@ impl Reading {
                 form,
                 &item.posted,
                 &rules.custom_fields,
-                &rules.channel_rules,
                 rules.money.base,
                 item.act.now,
             ),

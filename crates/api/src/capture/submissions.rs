@@ -71,7 +71,7 @@ pub struct SubmissionDetail {
     /// Its Content-Type.
     #[schema(max_length = 200, example = "application/json")]
     media_type: String,
-    /// The body as it came, members that nobody knows included.
+    /// The body as it came, members that nobody knows included; but without passwords and tokens in addresses.
     #[schema(
         max_length = 65536,
         example = "{\"fields\": {\"email\": \"ada@example.com\"}}"
@@ -176,7 +176,7 @@ async fn list_submissions(
 
 /// Read a submission.
 ///
-/// With the body as it came.
+/// With the body as it came, but for passwords and tokens in addresses.
 #[utoipa::path(tag = "capture", params(SubmissionPath), security(("bearer" = [FormsRead])),
     responses((status = 200, description = "The submission", body = SubmissionDetail)))]
 #[get("/v1/submissions/{submission_id}")]

@@ -14,8 +14,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::item::Item;
-use super::take::Outcome;
-use super::writer::Undone;
+use super::take::{Captures, Outcome};
 use super::{body, bots, door, page};
 use crate::edge::ctx::{Ctx, Public};
 use crate::edge::http::json::{Raw, operation_key, shapes};
@@ -23,6 +22,7 @@ use crate::edge::http::problem::{Code, Problem, ProblemView};
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Rendered, Reply};
 use crate::edge::http::services::Services;
+use crate::edge::writer::{Queue, Undone};
 use crate::settings::invalid;
 
 /// How long a submission may wait for its turn: nobody waits longer for an answer.
@@ -231,7 +231,7 @@ const SOONEST: Duration = Duration::from_millis(20);
 #[post("/v1/capture/{form_key}")]
 async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: Raw) -> Reply<Rendered> {
     let soonest = tokio::time::sleep(SOONEST);
-    let place = ctx.captures.place()?;
+    let place = ctx.part::<Queue<Captures>>().place()?;
     let request = ctx.request();
     let door = door::of(request).await?.ok_or_else(not_found)?;
     door.check_origin(request.headers())?;

@@ -14,7 +14,8 @@ use tandem_domain::fault::Fault;
 use tandem_domain::id::SubmissionId;
 use tandem_domain::leads::save::Statement;
 use tandem_domain::settle::Unsettled;
-use tandem_domain::tracking::visitors::{Visitors, visitor_key};
+use tandem_domain::tracking::visitor::visitor_key;
+use tandem_domain::tracking::visitors::Visitors;
 use tandem_domain::world::World;
 use tandem_store as store;
 use tandem_store::idempotency::{self, Record};
@@ -23,15 +24,15 @@ use uuid::Uuid;
 
 use super::item::{Item, Reading, form_of};
 use super::page;
-use super::writer::Work;
+use crate::edge::core::Core;
 use crate::edge::http::problem::Kept;
 use crate::edge::http::reply::{Answer, Created};
-use crate::program::app::App;
+use crate::edge::writer::Work;
 
 use super::submit::Receipt;
 
 /// The work of the writer: submissions.
-pub struct Captures(pub web::Data<App>);
+pub struct Captures(pub web::Data<Core>);
 
 /// What became of a submission, for whoever sent it.
 #[derive(Debug)]
@@ -55,8 +56,8 @@ impl Work for Captures {
     type Done = Outcome;
 
     async fn attempt(&self, items: &[&Item], again: bool) -> Result<Vec<Outcome>, StoreError> {
-        let app = &self.0;
-        let tx = app.db.begin(app.ambient.act("capture")).await?;
+        let core = &self.0;
+        let tx = core.db.begin(core.ambient.act("capture")).await?;
         let keys = keys(items);
         let mut kept = idempotency::find_all(&tx, &keys).await?;
         let known = match again {
@@ -64,7 +65,11 @@ impl Work for Captures {
             false => HashMap::new(),
         };
         let visitors = visitors(&tx, items.iter().map(|item| &item.posted)).await?;
-        let batch = turns(&tx, items, &known);
+        let acts: Vec<Act> = items
+            .iter()
+            .map(|item| item.act.clone().begun(tx.act().now))
+            .collect();
+        let batch = turns(&tx, items, &acts, &known);
         let said = statements(&batch);
         let mut world = facts(&tx, &said).await?;
         world.tracking.visitors = visitors;
@@ -72,7 +77,7 @@ impl Work for Captures {
 
         let (mut outcomes, mut done, mut records) = (vec![], vec![], vec![]);
         for turn in batch {
-            let item = turn.item;
+            let (item, act) = (turn.item, turn.act);
             let decided = turn.decide(&mut world, &mut twins, &kept);
             if let (Outcome::Taken(answer), Some(once)) = (&decided.outcome, &item.once)
                 && !decided.is_done
@@ -81,7 +86,7 @@ impl Work for Captures {
                 kept.insert(once.key_hash.clone(), record.clone());
                 records.push((once.key_hash.as_str(), record));
             }
-            done.push((&item.act, decided.done));
+            done.push((act, decided.done));
             outcomes.push(decided.outcome);
         }
 
@@ -96,8 +101,8 @@ impl Work for Captures {
     }
 
     async fn keep(&self, item: &Item) -> Result<Outcome, StoreError> {
-        let app = &self.0;
-        let tx = app.db.begin(app.ambient.act("capture")).await?;
+        let core = &self.0;
+        let tx = core.db.begin(core.ambient.act("capture")).await?;
         let Some(form) = form_of(tx.rules(), item) else {
             return Ok(Outcome::NoForm);
         };
@@ -108,10 +113,11 @@ impl Work for Captures {
             sameness: None,
             again: None,
         };
-        let kept = failed(incoming, item.act.now);
+        let act = item.act.clone().begun(tx.act().now);
+        let kept = failed(incoming, act.now);
         let answer = kept_answer(item, &form);
         let mut world = store::leads::empty_world(&tx);
-        store::settle(&tx, &mut world, &item.act, kept).await?;
+        store::settle(&tx, &mut world, &act, kept).await?;
         if let Some(once) = &item.once {
             idempotency::keep(&tx, &once.key_hash, &once.record(&answer)).await?;
         }
@@ -131,8 +137,13 @@ pub async fn replay(
     form: &Form,
 ) -> Result<Submission, StoreError> {
     let rules = tx.rules();
-    let (fields, channels) = (&rules.custom_fields, &rules.channel_rules);
-    let mut said = statement(form, posted, fields, channels, rules.money.base, kept.received_at);
+    let mut said = statement(
+        form,
+        posted,
+        &rules.custom_fields,
+        rules.money.base,
+        kept.received_at,
+    );
     if let Ok(answers) = &mut said {
         answers.said.observed_at.get_or_insert(kept.received_at);
     }
@@ -173,8 +184,14 @@ fn ids(items: &[&Item]) -> Vec<SubmissionId> {
     items.iter().map(|item| item.id).collect()
 }
 
-fn turns<'a>(tx: &Tx, items: &[&'a Item], known: &HashMap<SubmissionId, SubmissionStatus>) -> Vec<Turn<'a>> {
-    items.iter().map(|item| Turn::of(tx, item, known)).collect()
+fn turns<'a>(
+    tx: &Tx,
+    items: &[&'a Item],
+    acts: &'a [Act],
+    known: &HashMap<SubmissionId, SubmissionStatus>,
+) -> Vec<Turn<'a>> {
+    let turns = items.iter().zip(acts);
+    turns.map(|(item, act)| Turn::of(tx, item, act, known)).collect()
 }
 
 fn statements<'a>(batch: &'a [Turn<'_>]) -> Vec<&'a Statement> {
@@ -192,13 +209,15 @@ fn facts<'a>(tx: &'a Tx, said: &'a [&'a Statement]) -> BoxFuture<'a, Result<Worl
 fn twin_keys(batch: &[Turn<'_>]) -> Vec<Uuid> {
     let keys = batch
         .iter()
-        .filter_map(|turn| Some(turn.reading.sameness?.keys(turn.item.act.now)));
+        .filter_map(|turn| Some(turn.reading.sameness?.keys(turn.act.now)));
     keys.flatten().collect()
 }
 
 /// An item whose turn has come, with all that was read of it before the facts are loaded.
 struct Turn<'a> {
     item: &'a Item,
+    /// The item's own, at the instant of the transaction.
+    act: &'a Act,
     reading: Arc<Reading>,
     /// What became of it in an attempt whose answer was lost.
     done: Option<SubmissionStatus>,
@@ -222,16 +241,22 @@ impl Outcome {
 }
 
 impl<'a> Turn<'a> {
-    fn of(tx: &Tx, item: &'a Item, known: &HashMap<SubmissionId, SubmissionStatus>) -> Self {
+    fn of(tx: &Tx, item: &'a Item, act: &'a Act, known: &HashMap<SubmissionId, SubmissionStatus>) -> Self {
         Self {
             item,
+            act,
             reading: item.reading(tx.rules()),
             done: known.get(&item.id).copied(),
         }
     }
 
     fn decide(self, world: &mut World, twins: &mut Twins, kept: &HashMap<String, Record>) -> Decided {
-        let Self { item, reading, done } = self;
+        let Self {
+            item,
+            act,
+            reading,
+            done,
+        } = self;
         let Some(form) = reading.form.clone() else {
             return Outcome::NoForm.alone();
         };
@@ -265,7 +290,7 @@ impl<'a> Turn<'a> {
             faults,
             done,
             ..
-        } = capture(world, twins, incoming, reading.answers.clone(), &item.act);
+        } = capture(world, twins, incoming, reading.answers.clone(), act);
         let outcome = match status {
             SubmissionStatus::Rejected => Outcome::Refused(form, faults),
             _ if id != item.id => Outcome::Repeated(taken_answer(item, &form, id)),

@@ -11,7 +11,6 @@ use tandem_store::deals::Wanted;
 use tandem_store::{self as store, Tx};
 
 use super::body::DealPatch;
-use crate::access::denied;
 use crate::edge::http::problem::{Code, Place, Problem, Violation};
 use crate::edge::http::reply::IfMatch;
 use crate::leads::actions::sells;
@@ -124,7 +123,7 @@ pub fn refused(refused: Refused) -> Problem {
             Problem::invalid(vec![violation]).with("allowed", json!(allowed))
         }
         Refused::Closed => Problem::new(Code::DealClosed),
-        Refused::Denied(reason) => denied(reason),
+        Refused::Denied(reason) => reason.into(),
         Refused::NotConverted(error @ NotConverted::MissingRate { from, to, on }) => {
             let detail = error.to_string();
             Problem::new(Code::MissingExchangeRate)

@@ -7,7 +7,7 @@ use tandem_domain::id::{CompanyId, LeadId, PipelineId};
 use tandem_domain::instant::Day;
 use tandem_domain::money::Currency;
 use tandem_store::deals::{DealFilter, DealSort, Span};
-use tandem_store::{self as store, Snapshot};
+use tandem_store::{self as store, Horizon, Snapshot};
 use utoipa::IntoParams;
 
 use super::view::DealView;
@@ -112,8 +112,9 @@ pub(super) async fn list_deals(ctx: Ctx<DealsRead>, query: Query<DealsQuery>) ->
     let Order { sort, descending } = query.sort.unwrap_or(Order::by(DealSort::Id));
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let horizon = ctx.horizon(query.goes_by_stamps(sort)).await?;
     let snapshot = ctx.snapshot().await?;
-    let filter = query.filter(&ctx, &snapshot).await?;
+    let filter = query.filter(&ctx, &snapshot, sort, horizon).await?;
     let page = store::deals::list(&snapshot, &filter, sort, descending, after, limit).await?;
     let total = match listing::wants_total(ctx.request()) {
         true => Some(store::deals::count(&snapshot, &filter).await?),
@@ -130,7 +131,24 @@ pub(super) async fn list_deals(ctx: Ctx<DealsRead>, query: Query<DealsQuery>) ->
 }
 
 impl DealsQuery {
-    async fn filter(self, ctx: &Ctx<DealsRead>, on: &Snapshot) -> Result<DealFilter, Problem> {
+    fn goes_by_stamps(&self, sort: DealSort) -> bool {
+        let bounds = [
+            &self.created_at_gte,
+            &self.created_at_lt,
+            &self.updated_at_gte,
+            &self.updated_at_lt,
+        ];
+        matches!(sort, DealSort::CreatedAt | DealSort::UpdatedAt)
+            || bounds.iter().any(|bound| bound.is_some())
+    }
+
+    async fn filter(
+        self,
+        ctx: &Ctx<DealsRead>,
+        on: &Snapshot,
+        sort: DealSort,
+        horizon: Horizon,
+    ) -> Result<DealFilter, Problem> {
         let (owner_id, unowned) = owners(self.owner_id.as_deref(), ctx.person())?;
         let bounds = [
             ("opened_at_gte", self.opened_at_gte),
@@ -147,6 +165,10 @@ impl DealsQuery {
             from: instants[n],
             to: instants[n + 1],
         };
+        let stamped = |n: usize, is_sorted_by: bool| Span {
+            from: instants[n],
+            to: horizon.below(is_sorted_by, instants[n], instants[n + 1]),
+        };
         Ok(DealFilter {
             state: self.state.unwrap_or_default(),
             pipeline_id: self.pipeline_id,
@@ -162,8 +184,8 @@ impl DealsQuery {
             expected_close_on_lt: self.expected_close_on_lt,
             opened_at: span(0),
             closed_at: span(2),
-            created_at: span(4),
-            updated_at: span(6),
+            created_at: stamped(4, sort == DealSort::CreatedAt),
+            updated_at: stamped(6, sort == DealSort::UpdatedAt),
         })
     }
 }

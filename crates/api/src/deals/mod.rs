@@ -21,11 +21,14 @@ use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
+use crate::edge::room::Room;
 use body::{CreateDeal, DealPatch};
 use view::DealView;
 
-/// The operations of this room.
-pub fn configure(config: &mut Services<'_>) {
+/// This room.
+pub const ROOM: Room = Room::of(configure);
+
+fn configure(config: &mut Services<'_>) {
     config
         .service(create_deal)
         .service(list::list_deals)

@@ -11,7 +11,6 @@ use tandem_store as store;
 use tandem_store::deals::pipelines as kept;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::denied;
 use crate::access::scopes::{DealsRead, DealsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::{Json, MergePatch};
@@ -275,7 +274,7 @@ fn read(stages: Vec<StageView>) -> Result<Vec<PipelineStage>, Problem> {
 
 fn refused(refused: Refused) -> Problem {
     match refused {
-        Refused::Denied(reason) => denied(reason),
+        Refused::Denied(reason) => reason.into(),
         Refused::Invalid(faults) => invalid(faults),
         Refused::InUse(stages) => {
             let one = |(key, n): (&String, &u64)| json!({"stage": key, "deals": n});

@@ -2,30 +2,32 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use std::future::{Ready, ready};
-use tandem_domain::access::{Actor, Person, Scope};
+use tandem_domain::access::{Actor, Denied, Person, Scope};
 use tandem_domain::act::Act;
 use tandem_domain::id::Ids;
 use tandem_domain::instant::Timestamp;
-use tandem_store::{Db, Snapshot, StoreError, Tx, idempotency};
+use tandem_store::{Db, Horizon, Snapshot, StoreError, Tx, idempotency};
 
-use crate::access::{Caller, Identity};
-use crate::edge::crypto;
+use crate::edge::caller::{Caller, Identity};
+use crate::edge::core::Core;
+use crate::edge::crypto::password::PasswordError;
+use crate::edge::crypto::{hex, sha256};
 use crate::edge::http::problem::{Code, Kept, Place, Problem, REQUEST_ID, Violation};
 use crate::edge::http::query::checked_query;
 use crate::edge::http::reply::{Answer, IfMatch, Reply};
 use crate::edge::http::request::{BodyHash, Commits};
-use crate::program::app::App;
 
 /// What a handler demands of its caller.
 pub trait Permission: 'static {
-    /// The scope, or `None` for an open door.
-    const SCOPE: Option<Scope>;
+    /// The scopes; none for an open door.
+    const SCOPES: &'static [Scope];
 }
 
 /// An open door: strangers may pass.
@@ -33,14 +35,17 @@ pub trait Permission: 'static {
 pub struct Public;
 
 impl Permission for Public {
-    const SCOPE: Option<Scope> = None;
+    const SCOPES: &'static [Scope] = &[];
 }
 
 /// Who calls, when, in which request; and, by its type, that the caller may.
 pub struct Ctx<P> {
-    app: web::Data<App>,
+    core: web::Data<Core>,
     request: HttpRequest,
     act: Act,
+    /// The same at the instant of the transaction, once that has begun.
+    begun: OnceLock<Act>,
+    identity: Identity,
     idempotency_key: Option<String>,
     has_transaction: AtomicBool,
     permission: PhantomData<P>,
@@ -79,35 +84,51 @@ impl<P: Permission> FromRequest for Ctx<P> {
 
 fn admit<P: Permission>(request: &HttpRequest) -> Result<Ctx<P>, Problem> {
     let bug = |what: &str| Problem::new(Code::InternalError).because(what);
-    let app = request
-        .app_data::<web::Data<App>>()
-        .ok_or_else(|| bug("the app is not in the application's data"))?;
+    let core = request
+        .app_data::<web::Data<Core>>()
+        .ok_or_else(|| bug("the core is not in the application's data"))?;
     let caller = request
         .extensions()
         .get::<Caller>()
         .cloned()
         .ok_or_else(|| bug("nobody asked who calls"))?;
-    let actor = match P::SCOPE {
-        None => Actor::System("public"),
-        Some(scope) => {
+    let identity = match P::SCOPES {
+        [] => Identity {
+            actor: Actor::System("public"),
+            scopes: vec![],
+            session: None,
+        },
+        scopes => {
             let identity = caller.identity?;
-            if !identity.grants(scope) {
-                return Err(Problem::new(Code::InsufficientScope).with("scope", scope.name()));
-            }
-            identity.actor
+            scopes.iter().try_for_each(|scope| demand(&identity, *scope))?;
+            identity
         }
     };
     checked_query(request)?;
     let idempotency_key = idempotency_key(request)?;
     let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
     Ok(Ctx {
-        app: app.clone(),
+        core: core.clone(),
         request: request.clone(),
-        act: Act::new(actor, request_id, caller.now, app.ambient.seed()),
+        act: Act::new(
+            identity.actor.clone(),
+            request_id,
+            caller.now,
+            core.ambient.seed(),
+        ),
+        begun: OnceLock::new(),
+        identity,
         idempotency_key,
         has_transaction: AtomicBool::new(false),
         permission: PhantomData,
     })
+}
+
+fn demand(identity: &Identity, scope: Scope) -> Result<(), Problem> {
+    match identity.grants(scope) {
+        true => Ok(()),
+        false => Err(Problem::new(Code::InsufficientScope).with("scope", scope.name())),
+    }
 }
 
 fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
@@ -135,13 +156,15 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
 }
 
 impl<P: Permission> Ctx<P> {
-    /// Begin the one write transaction of this request. A known `Idempotency-Key` ends here, with its kept answer.
+    /// Begin the one write transaction of this request, at whose instant it acts from now on. A known `Idempotency-Key` ends
+    /// here, with its kept answer.
     pub async fn begin(&self) -> Result<Tx, Problem> {
         debug_assert!(
             !self.has_transaction.swap(true, Ordering::Relaxed),
             "one transaction per request"
         );
-        let tx = self.app.db.begin(self.act.clone()).await?;
+        let tx = self.core.db.begin(self.act.clone()).await?;
+        let _ = self.begun.set(tx.act().clone());
         if let Some(key) = self.key_hash(&self.principal()) {
             let found = idempotency::find(&tx, &key).await.map_err(|error| match error {
                 StoreError::Locked => Problem::new(Code::RequestInProgress).retry_after(1),
@@ -158,9 +181,9 @@ impl<P: Permission> Ctx<P> {
         Ok(tx)
     }
 
-    /// What this request does: the argument of every action.
+    /// What this request does: the argument of every action. Once its transaction has begun, it acts at that instant.
     pub fn act(&self) -> &Act {
-        &self.act
+        self.begun.get().unwrap_or(&self.act)
     }
 
     /// What this request does, by an actor whom only the handler knows.
@@ -223,22 +246,30 @@ impl<P: Permission> Ctx<P> {
 
     /// Reads of one instant.
     pub async fn snapshot(&self) -> Result<Snapshot, Problem> {
-        Ok(self.app.db.snapshot().await?)
+        Ok(self.core.db.snapshot().await?)
+    }
+
+    /// The horizon of a list that goes by stamps of writing; none for one that does not. Comes before the snapshot.
+    pub async fn horizon(&self, is_by_stamps: bool) -> Result<Horizon, Problem> {
+        match is_by_stamps {
+            true => Ok(self.core.db.horizon().await?),
+            false => Ok(Horizon::default()),
+        }
     }
 
     /// Reads of one instant for a report: on the replica, with more time.
     pub async fn report(&self) -> Result<Snapshot, Problem> {
-        Ok(self.app.db.report().await?)
+        Ok(self.core.db.report().await?)
     }
 
     /// One query on any reader.
     pub fn db(&self) -> &Db {
-        &self.app.db
+        &self.core.db
     }
 
-    /// The running service.
-    pub fn app(&self) -> &App {
-        &self.app
+    /// What handlers share.
+    pub fn core(&self) -> &Core {
+        &self.core
     }
 
     /// The request itself: headers, path and query.
@@ -251,6 +282,11 @@ impl<P: Permission> Ctx<P> {
         &self.act.by
     }
 
+    /// Refuse a caller who lacks a scope that only the record's kind decides.
+    pub fn demand(&self, scope: Scope) -> Result<(), Problem> {
+        demand(&self.identity, scope)
+    }
+
     /// The person whose rights count, if any.
     pub fn person(&self) -> Option<&Person> {
         self.act.by.person()
@@ -258,24 +294,17 @@ impl<P: Permission> Ctx<P> {
 
     /// Whether the caller may use operations with this scope too.
     pub fn grants(&self, scope: Scope) -> bool {
-        let extensions = self.request.extensions();
-        let caller = extensions.get::<Caller>();
-        caller.is_some_and(|caller| {
-            caller
-                .identity
-                .as_ref()
-                .is_ok_and(|identity| identity.grants(scope))
-        })
+        self.identity.grants(scope)
     }
 
-    /// When the request began: read once.
+    /// When the request acts: the instant at which its transaction began, or before that the request itself.
     pub fn now(&self) -> Timestamp {
-        self.act.now
+        self.act().now
     }
 
     /// Where ids come from.
     pub fn ids(&self) -> &Ids {
-        &self.act.ids
+        &self.act().ids
     }
 
     /// Whether the caller's `If-Match` names this version.
@@ -307,7 +336,7 @@ impl<P: Permission> Ctx<P> {
             self.request.path(),
             key,
         ];
-        Some(hex(&crypto::sha256(parts.join("\u{0}").as_bytes())))
+        Some(hex(&sha256(parts.join("\u{0}").as_bytes())))
     }
 
     fn body_hash(&self) -> String {
@@ -318,32 +347,16 @@ impl<P: Permission> Ctx<P> {
             .map(|hash| hash.0)
             .unwrap_or_default();
         let query = self.request.query_string().as_bytes();
-        hex(&crypto::sha256(&[&hash[..], query].concat()))
+        hex(&sha256(&[&hash[..], query].concat()))
     }
 }
 
 impl<P> Deref for Ctx<P> {
-    type Target = App;
+    type Target = Core;
 
-    fn deref(&self) -> &App {
-        &self.app
+    fn deref(&self) -> &Core {
+        &self.core
     }
-}
-
-impl Identity {
-    /// Whether the caller may use an operation with this scope.
-    pub fn grants(&self, scope: Scope) -> bool {
-        match &self.actor {
-            Actor::User(person) => person.grants(scope),
-            Actor::Key { .. } => self.scopes.contains(&scope),
-            Actor::Form(_) | Actor::System(_) => false,
-        }
-    }
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl From<StoreError> for Problem {
@@ -357,6 +370,27 @@ impl From<StoreError> for Problem {
             }
             // 503 would say "not processed"; who hears 500 repeats the request with its Idempotency-Key.
             StoreError::Unknown(_) | StoreError::Corrupt(_) | StoreError::Internal(_) => {
+                Problem::new(Code::InternalError).because(error)
+            }
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(reason: Denied) -> Self {
+        let code = match reason {
+            Denied::NotOwner => Code::NotOwner,
+            Denied::WrongRole | Denied::NeedsPerson => Code::WrongRole,
+        };
+        Problem::new(code).detail(reason.to_string())
+    }
+}
+
+impl From<PasswordError> for Problem {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Problem::new(Code::Overloaded).retry_after(1),
+            PasswordError::Corrupt | PasswordError::Failed => {
                 Problem::new(Code::InternalError).because(error)
             }
         }

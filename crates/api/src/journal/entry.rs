@@ -142,7 +142,7 @@ impl EntryView {
         let data = json!({
             "type": event.kind.name(), "url": event.pages.url, "referrer": event.pages.referrer,
             "visitor_id": event.visitor_id.and_then(|id| visitors.get(&id)), "properties": event.properties,
-            "bot": event.is_bot,
+            "bot": event.is_bot, "machine": event.is_machine,
         });
         Self {
             actor: ActorView {

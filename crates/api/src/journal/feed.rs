@@ -10,6 +10,7 @@ use tandem_store::StoreError;
 use tandem_store::journal::{self, Entry, Place};
 use utoipa::{IntoParams, ToSchema};
 
+use super::Tail;
 use super::entry::{self, EntryType, EntryView};
 use crate::access::scopes::ChangesRead;
 use crate::edge::crypto::cursor::{self, CursorError};
@@ -119,7 +120,7 @@ async fn wait_for_more(
     wait: Duration,
 ) -> Result<Read, Problem> {
     let mut seat = ctx
-        .tail
+        .part::<Tail>()
         .sit()
         .ok_or_else(|| Problem::new(Code::Overloaded).retry_after(1))?;
     let over = tokio::time::sleep(wait);

@@ -7,6 +7,8 @@ mod timeline;
 
 pub use tail::Tail;
 
+use std::time::Duration;
+
 use actix_web::get;
 use serde::Deserialize;
 use serde_json::json;
@@ -22,10 +24,25 @@ use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::Query;
 use crate::edge::http::reply::Reply;
 use crate::edge::http::services::Services;
+use crate::edge::room::{Gauge, PathRule, Room, Time};
 use entry::{EntryType, EntryView, SubjectType};
 
-/// The operations of this room.
-pub fn configure(config: &mut Services<'_>) {
+/// This room.
+pub const ROOM: Room = Room {
+    // Whoever follows the feed waits for 30 s where asked to.
+    paths: &[PathRule {
+        time: Time::Own(Duration::from_secs(40)),
+        ..PathRule::of("/v1/changes")
+    }],
+    gauges: &[Gauge {
+        name: "tandem_feed_waiters",
+        help: "Callers who wait for the change feed.",
+        read: |core| core.part::<Tail>().waiting(),
+    }],
+    ..Room::of(configure)
+};
+
+fn configure(config: &mut Services<'_>) {
     config
         .service(list_journal)
         .service(feed::follow_changes)
@@ -83,16 +100,19 @@ async fn list_journal(ctx: Ctx<JournalRead>, query: Query<JournalQuery>) -> Repl
         ("occurred_at_gte", query.occurred_at_gte),
         ("occurred_at_lt", query.occurred_at_lt),
     ];
-    let [occurred_at_gte, occurred_at_lt] = bound::instants(ctx.db(), bounds).await?;
+    let is_by_stamps = bounds.iter().any(|(_, bound)| bound.is_some());
+    let horizon = ctx.horizon(is_by_stamps).await?;
+    let snapshot = ctx.snapshot().await?;
+    let [occurred_at_gte, occurred_at_lt] = bound::instants(&snapshot, bounds).await?;
     let filter = EntryFilter {
         types,
         subject_kind: subject.map(str::to_owned),
         subject_id: query.subject_id,
         actor_id: query.actor_id,
         occurred_at_gte,
-        occurred_at_lt,
+        occurred_at_lt: horizon.below(false, occurred_at_gte, occurred_at_lt),
     };
-    let page = journal::list(ctx.db(), &filter, after, query.limit.unwrap_or(DEFAULT_LIMIT)).await?;
+    let page = journal::list(&snapshot, &filter, after, query.limit.unwrap_or(DEFAULT_LIMIT)).await?;
     let next = page
         .data
         .last()

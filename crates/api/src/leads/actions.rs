@@ -11,7 +11,6 @@ use tandem_domain::world::World;
 use tandem_store::{self as store, Tx};
 
 use super::body::LeadPatch;
-use crate::access::denied;
 use crate::duplicates;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::IfMatch;
@@ -166,7 +165,7 @@ pub fn refused(refused: save::Refused) -> Problem {
         save::Refused::IdentifiersConflict(leads) => {
             Problem::new(Code::IdentifiersConflict).with("lead_ids", json!(leads))
         }
-        save::Refused::Denied(reason) => denied(reason),
+        save::Refused::Denied(reason) => reason.into(),
         save::Refused::Invalid(faults) => invalid(faults),
     }
 }

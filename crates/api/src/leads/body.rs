@@ -400,7 +400,7 @@ impl LeadWrite {
                 .into_iter()
                 .collect(),
             company,
-            first_touch: self.first_touch,
+            first_touch: self.first_touch.map(Into::into),
             consents: consents.into_iter().map(Into::into).collect(),
             observed_at: self.observed_at,
             created_at: None,

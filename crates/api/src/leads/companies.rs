@@ -14,7 +14,6 @@ use utoipa::IntoParams;
 use super::actions::sells;
 use super::body::CompanyWrite;
 use super::view::CompanyView;
-use crate::access::denied;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::bound::{self, Bound};
@@ -83,6 +82,12 @@ struct CompaniesQuery {
     /// Known since before this instant.
     #[param(inline)]
     created_at_lt: Option<Bound>,
+    /// Changed at this instant or later.
+    #[param(inline)]
+    updated_at_gte: Option<Bound>,
+    /// Changed before this instant.
+    #[param(inline)]
+    updated_at_lt: Option<Bound>,
     /// The order; by `id` a crawl sees each company that existed and matched throughout exactly once.
     #[param(inline)]
     sort: Option<CompanyOrder>,
@@ -105,7 +110,7 @@ struct CompaniesQuery {
 #[post("/v1/companies")]
 async fn create_company(ctx: Ctx<LeadsWrite>, body: Json<CompanyWrite>) -> Reply<Upserted<CompanyView>> {
     let said = read(&body.0)?;
-    ctx.actor().may_create_lead().map_err(denied)?;
+    ctx.actor().may_create_lead().map_err(Problem::from)?;
     let tx = ctx.begin().await?;
     let mut world = store::leads::world_for_companies(&tx, [], Some(&said)).await?;
     let known = save::find_company(&world, &said, None);
@@ -148,8 +153,15 @@ async fn list_companies(ctx: Ctx<LeadsRead>, query: Query<CompaniesQuery>) -> Re
     let bounds = [
         ("created_at_gte", query.created_at_gte),
         ("created_at_lt", query.created_at_lt),
+        ("updated_at_gte", query.updated_at_gte),
+        ("updated_at_lt", query.updated_at_lt),
     ];
-    let [created_at_gte, created_at_lt] = bound::instants(ctx.db(), bounds).await?;
+    let is_by_stamps = matches!(sort, CompanySort::CreatedAt | CompanySort::UpdatedAt)
+        || bounds.iter().any(|(_, bound)| bound.is_some());
+    let horizon = ctx.horizon(is_by_stamps).await?;
+    let snapshot = ctx.snapshot().await?;
+    let [created_at_gte, created_at_lt, updated_at_gte, updated_at_lt] =
+        bound::instants(&snapshot, bounds).await?;
     let (owner_id, unowned) = owners(query.owner_id.as_deref(), ctx.person())?;
     let filter = CompanyFilter {
         owner_id,
@@ -159,10 +171,11 @@ async fn list_companies(ctx: Ctx<LeadsRead>, query: Query<CompaniesQuery>) -> Re
         q: query.q,
         archived: query.archived.unwrap_or(false),
         created_at_gte,
-        created_at_lt,
+        created_at_lt: horizon.below(sort == CompanySort::CreatedAt, created_at_gte, created_at_lt),
+        updated_at_gte,
+        updated_at_lt: horizon.below(sort == CompanySort::UpdatedAt, updated_at_gte, updated_at_lt),
     };
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let snapshot = ctx.snapshot().await?;
     let page = store::leads::company_list(&snapshot, &filter, sort, descending, after, limit).await?;
     let total = match listing::wants_total(ctx.request()) {
         true => Some(store::leads::company_count(&snapshot, &filter).await?),
@@ -273,7 +286,7 @@ async fn archive(ctx: &Ctx<LeadsWrite>, id: CompanyId, away: bool) -> Reply<Tagg
         .get_mut(&id)
         .ok_or_else(|| Problem::new(Code::NotFound))?;
     ctx.check_if_match(company.version)?;
-    let change = save::archive_company(company, away, ctx.act()).map_err(denied)?;
+    let change = save::archive_company(company, away, ctx.act()).map_err(Problem::from)?;
     let answer = Tagged::new(etag(company.version, 0), CompanyView::of(company.clone()));
     store::settle(&tx, &mut world, ctx.act(), change).await?;
     ctx.commit(tx, answer).await
@@ -299,11 +312,11 @@ async fn check_owner(
     let Some(to) = said.owner_id.filter(|to| *to != owner) else {
         return Ok(());
     };
-    save::may_own_company(&act.by, owner, to).map_err(denied)?;
+    save::may_own_company(&act.by, owner, to)?;
     sells(tx, to).await
 }
 
 /// Its owner has no right over what a company is: who may edit any lead may edit it.
 fn may_edit(actor: &Actor) -> Result<(), Problem> {
-    actor.may_edit(None).map_err(denied)
+    actor.may_edit(None).map_err(Problem::from)
 }

@@ -7,7 +7,7 @@ use tandem_domain::id::{CompanyId, LeadId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::Stage;
 use tandem_store::leads::{LeadFilter, LeadSort, LeadWithCompany, Position};
-use tandem_store::{self as store, Snapshot};
+use tandem_store::{self as store, Horizon, Snapshot};
 use utoipa::IntoParams;
 
 use super::view::LeadView;
@@ -95,8 +95,9 @@ pub(super) async fn list_leads(ctx: Ctx<LeadsRead>, query: Query<LeadsQuery>) ->
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let after: Option<Value> = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
     let after = after.map(|value| read_position(sort, &value)).transpose()?;
+    let horizon = ctx.horizon(query.goes_by_stamps(sort)).await?;
     let snapshot = ctx.snapshot().await?;
-    let filter = query.filter(&ctx, &snapshot).await?;
+    let filter = query.filter(&ctx, &snapshot, sort, horizon).await?;
     let page = store::leads::list(&snapshot, &filter, sort, descending, after.as_ref(), limit).await?;
     let total = match listing::wants_total(ctx.request()) {
         true => Some(store::leads::count(&snapshot, &filter).await?),
@@ -136,7 +137,24 @@ fn read_position(sort: LeadSort, value: &Value) -> Result<Position, Problem> {
 }
 
 impl LeadsQuery {
-    async fn filter(self, ctx: &Ctx<LeadsRead>, on: &Snapshot) -> Result<LeadFilter, Problem> {
+    fn goes_by_stamps(&self, sort: LeadSort) -> bool {
+        let bounds = [
+            &self.created_at_gte,
+            &self.created_at_lt,
+            &self.updated_at_gte,
+            &self.updated_at_lt,
+        ];
+        matches!(sort, LeadSort::CreatedAt | LeadSort::UpdatedAt)
+            || bounds.iter().any(|bound| bound.is_some())
+    }
+
+    async fn filter(
+        self,
+        ctx: &Ctx<LeadsRead>,
+        on: &Snapshot,
+        sort: LeadSort,
+        horizon: Horizon,
+    ) -> Result<LeadFilter, Problem> {
         let (owners, unowned) = owners(self.owner_id.as_deref(), ctx.person())?;
         let bounds = [
             ("created_at_gte", self.created_at_gte),
@@ -157,9 +175,9 @@ impl LeadsQuery {
             q: self.q,
             archived: self.archived.unwrap_or(false),
             created_at_gte,
-            created_at_lt,
+            created_at_lt: horizon.below(sort == LeadSort::CreatedAt, created_at_gte, created_at_lt),
             updated_at_gte,
-            updated_at_lt,
+            updated_at_lt: horizon.below(sort == LeadSort::UpdatedAt, updated_at_gte, updated_at_lt),
         })
     }
 }

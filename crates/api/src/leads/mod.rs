@@ -8,28 +8,59 @@ pub mod consent;
 pub mod list;
 pub mod view;
 
+use std::time::Duration;
+
 use actix_web::{get, patch, post};
 use serde::Deserialize;
 use tandem_domain::id::{LeadId, UserId};
 use tandem_domain::leads::Lead;
 use tandem_domain::leads::identity::external_key;
 use tandem_store as store;
-use tandem_store::Tx;
 use tandem_store::rules::ShownBy;
+use tandem_store::{StoreError, Tx};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::scopes::{LeadsRead, LeadsWrite};
+use crate::edge::core::Core;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Created, Reply, Tagged, Upserted, etag};
 use crate::edge::http::services::Services;
+use crate::edge::job::{Job, Left, Turn};
+use crate::edge::room::{PathRule, Room};
 use crate::settings::invalid;
 use actions::Decided;
 use body::{LeadPatch, LeadWrite};
 use consent::view::contacts;
 use view::{FieldValuesView, LeadView};
+
+/// This room.
+pub const ROOM: Room = Room {
+    paths: &[PathRule {
+        has_token: true,
+        ..PathRule::of(consent::LINK)
+    }],
+    dress: Some(consent::dress),
+    jobs: &[
+        Job::when(
+            "company_words",
+            Duration::from_secs(1),
+            |snapshot| Box::pin(store::leads::next_rename(snapshot)),
+            |core, turn| Box::pin(company_words(core, turn)),
+        )
+        .by_one(),
+        Job::when(
+            "refresh",
+            Duration::from_secs(1),
+            |snapshot| Box::pin(store::scoring::next_stale(snapshot)),
+            |core, turn| Box::pin(refresh(core, turn)),
+        )
+        .by_one(),
+    ],
+    ..Room::of(configure)
+};
 
 /// The operations of this room.
 pub fn configure(config: &mut Services<'_>) {
@@ -248,4 +279,30 @@ async fn assign_lead(
     let decided = actions::assign(&tx, ctx.act(), path.0.lead_id, &ctx.if_match(), body.0.owner_id).await?;
     let answer = reply(&tx, decided).await?;
     ctx.commit(tx, answer).await
+}
+
+/// Let leads take over the words of their renamed company, where these are too many for the rename itself.
+async fn company_words(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+    for _ in 0..turn.rounds {
+        let tx = turn.begin(core).await?;
+        let is_left = store::leads::follow_renames(&tx, turn.limit).await?;
+        tx.commit().await?;
+        if !is_left {
+            return Ok(Left::Nothing);
+        }
+    }
+    Ok(Left::More)
+}
+
+/// Judge leads again of which what was derived is no longer true.
+async fn refresh(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+    for _ in 0..turn.rounds {
+        let tx = turn.begin(core).await?;
+        let is_left = store::scoring::refresh(&tx, turn.limit).await?;
+        tx.commit().await?;
+        if !is_left {
+            return Ok(Left::Nothing);
+        }
+    }
+    Ok(Left::More)
 }

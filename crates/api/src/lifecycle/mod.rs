@@ -16,7 +16,6 @@ use tandem_store::deals::Wanted;
 use tandem_store::{self as store, Tx};
 use utoipa::ToSchema;
 
-use crate::access::denied;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::Json;
@@ -24,12 +23,15 @@ use crate::edge::http::problem::{Code, Place, Problem, Violation};
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Created, IfMatch, Reply};
 use crate::edge::http::services::Services;
+use crate::edge::room::Room;
 use crate::leads::LeadPath;
 use crate::leads::actions::{check_if_match, known};
 use crate::settings::invalid;
 
-/// The operations of this room.
-pub fn configure(config: &mut Services<'_>) {
+/// This room.
+pub const ROOM: Room = Room::of(configure);
+
+fn configure(config: &mut Services<'_>) {
     config
         .service(create_transition)
         .service(list_transitions)
@@ -198,7 +200,7 @@ fn refused(refused: Refused) -> Problem {
             .detail("The lead has deals: opening, closing and reopening them make this move")
             .with("current", json!(current))
             .with("allowed", json!(allowed)),
-        Refused::Denied(reason) => denied(reason),
+        Refused::Denied(reason) => reason.into(),
         Refused::ReasonMismatch { leads_to, allowed } => Problem::new(Code::ReasonMismatch)
             .detail(format!("The reason leads to {}", leads_to.name()))
             .with("allowed", json!(allowed)),

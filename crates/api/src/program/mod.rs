@@ -1,9 +1,9 @@
-//! The program around the rooms: configuration, starting and stopping, jobs, command line.
+//! The program around the rooms: configuration, starting and stopping, jobs.
 
 pub mod app;
-pub mod commands;
 pub mod config;
 pub mod jobs;
 pub mod logging;
 pub mod metrics;
 pub mod serve;
+mod upkeep;

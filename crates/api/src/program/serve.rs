@@ -10,22 +10,24 @@ use tandem_domain::id::{Ids, RequestId};
 use tandem_domain::judge::Rule;
 use tandem_domain::leads::identity::Phone;
 use tandem_store::db::Place;
-use tandem_store::{Db, StoreError, agreement, deals, journal, leases};
+use tandem_store::{Clock, Db, StoreError, leases};
 
 use crate::access::Gate;
-use crate::access::limits::Limits;
 use crate::ambient::Ambient;
 use crate::capture::take::Captures;
-use crate::capture::writer::{Queue, Writer};
+use crate::edge::core::{Core, Parts};
 use crate::edge::crypto::password::Passwords;
 use crate::edge::crypto::seal::MasterKey;
-use crate::edge::http::shape::{ShapeError, Shapes};
-use crate::edge::openapi;
+use crate::edge::http::limits::Limits;
+use crate::edge::http::routes::Routes;
+use crate::edge::http::shape::ShapeError;
+use crate::edge::http::walls::Walls;
+use crate::edge::metrics::Metrics;
+use crate::edge::writer::{Queue, Writer};
 use crate::journal::Tail;
-use crate::program::app::{self, App, Routes};
+use crate::program::app::{self, ROOMS};
 use crate::program::config::{Config, Database};
-use crate::program::jobs;
-use crate::program::metrics::{self, Metrics};
+use crate::program::{jobs, metrics};
 use crate::tracking::take::Tracks;
 
 /// What a service is started with.
@@ -73,7 +75,7 @@ pub enum StartError {
 /// A service that runs.
 pub struct Running {
     /// What handlers share.
-    pub app: web::Data<App>,
+    pub core: web::Data<Core>,
     /// Where it listens.
     pub address: SocketAddr,
     /// Where its metrics are asked for.
@@ -100,44 +102,58 @@ pub fn place(config: &Config) -> Place {
     }
 }
 
-/// Connect, and bring schema, agreement, journal and partitions up to date: what every command needs.
+/// Connect, and bring the database up to date: what every command needs.
 pub async fn prepare(config: &Config, ambient: &Ambient) -> Result<Db, StoreError> {
     let db = Db::connect(&place(config), config.readers).await?;
-    db.migrate().await?;
-    agreement::adopt_provisional(&db, ambient.now()).await?;
-    deals::pipelines::adopt_first(&db, ambient.now()).await?;
-    journal::open_epoch(&db, ambient.act("start")).await?;
-    jobs::make_partitions(&db, ambient.now()).await?;
+    tandem_store::prepare(&db, ambient.act("start")).await?;
     Ok(db)
 }
 
-/// What handlers share, over a prepared database.
+/// [`prepare`] for a process that writes beside others: its transactions are stamped by the server's clock on PostgreSQL,
+/// by its own on SQLite and where that is turned by hand.
+pub async fn prepare_to_write(config: &Config, ambient: &Ambient) -> Result<Db, StoreError> {
+    let db = prepare(config, ambient).await?;
+    let clock = match ambient.is_system() && !db.is_sqlite() {
+        true => Clock::Server,
+        false => Clock::Own(Arc::new({
+            let ambient = ambient.clone();
+            move || ambient.now()
+        })),
+    };
+    Ok(db.timed_by(clock))
+}
+
+/// What handlers and jobs share, over a prepared database.
 pub fn assemble(
-    config: Config,
+    config: &Config,
     ambient: Ambient,
     master: MasterKey,
     passwords: Passwords,
     db: Db,
-) -> Result<App, prometheus::Error> {
-    let document = openapi::document();
+) -> Result<Core, prometheus::Error> {
+    let document = app::document();
     let replica: RequestId = Ids::new(ambient.now(), ambient.seed()).next();
-    Ok(App {
+    let parts = Parts::default()
+        .with(Gate::new(config.issuer().to_owned()))
+        .with(passwords)
+        .with(Queue::<Captures>::new(config.capture_queue))
+        .with(Queue::<Tracks>::new(config.capture_queue))
+        .with(Tail::new());
+    Ok(Core {
         db,
-        gate: Gate::new(),
-        limits: Limits::new(&config.rates),
-        captures: Queue::new(config.capture_queue),
-        tracks: Queue::new(config.capture_queue),
-        tail: Tail::new(),
-        metrics: Metrics::new()?,
-        routes: Routes::of(&document),
-        document: Arc::new(document),
-        replica: replica.to_string(),
-        is_stopping: AtomicBool::new(false),
-        serves: true,
-        config,
         ambient,
         master,
-        passwords,
+        settings: config.edge(),
+        limits: Limits::new(&config.rates),
+        metrics: Metrics::new(ROOMS)?,
+        routes: Routes::of(&document),
+        walls: Walls::of(&document),
+        document,
+        replica: replica.to_string(),
+        serves: true,
+        is_stopping: AtomicBool::new(false),
+        rooms: ROOMS,
+        parts,
     })
 }
 
@@ -155,40 +171,43 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     } = options;
     // The numbering plans take a while to unpack: beside the start, so that no first caller waits for them.
     drop(tokio::task::spawn_blocking(Phone::prepare));
-    let db = prepare(&config, &ambient).await?.judging_by(rules);
-    let app = web::Data::new(assemble(config, ambient, master, passwords, db)?);
-    crate::access::ensure_signing_key(&app)
+    let db = prepare_to_write(&config, &ambient).await?.judging_by(rules);
+    let core = web::Data::new(assemble(&config, ambient, master, passwords, db)?);
+    crate::access::ensure_signing_key(&core)
         .await
         .map_err(|error| match error {
             StoreError::Corrupt("signing_keys") => StartError::ForeignMasterKey,
             error => error.into(),
         })?;
-    let shapes = web::Data::new(Shapes::compile(&app.document)?);
+    let shapes = app::shapes()?;
     let address = listener.local_addr()?;
-    let captures = Writer::start(&app.captures, Captures(app.clone()));
-    let tracks = Writer::start(&app.tracks, Tracks(app.clone()));
-    let server = app::server(app.clone(), shapes, listener)?;
+    let writers = core
+        .rooms
+        .iter()
+        .flat_map(|room| (room.start_writer)(&core))
+        .collect();
+    let server = app::server(core.clone(), shapes, &config, listener)?;
     let handle = server.handle();
     let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
     let metrics = metrics
-        .map(|listener| metrics::server(app.clone(), listener))
+        .map(|listener| metrics::server(core.clone(), listener))
         .transpose()?;
     let metrics = metrics.map(|server| {
         let handle = server.handle();
         tokio::spawn(server);
         handle
     });
-    let jobs = run_jobs.then(|| jobs::Loop::start(app.clone()));
-    let db = app.db.clone();
+    let jobs = run_jobs.then(|| jobs::Loop::start(core.clone(), jobs::all(&core)));
+    let db = core.db.clone();
     let log = tokio::spawn(async move { db.keep_log_short().await });
     Ok(Running {
-        app,
+        core,
         address,
         metrics_address,
         handle,
         metrics,
         server: tokio::spawn(server),
-        writers: captures.into_iter().chain(tracks).collect(),
+        writers,
         jobs,
         log,
     })
@@ -197,7 +216,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
 impl Running {
     /// Stop: not ready any more, finish what runs, give leases back, close the database.
     pub async fn stop(self) {
-        self.app.is_stopping.store(true, Ordering::SeqCst);
+        self.core.is_stopping.store(true, Ordering::SeqCst);
         self.handle.stop(true).await;
         for writer in self.writers {
             let _ = tokio::time::timeout(Duration::from_secs(3), writer.stop()).await;
@@ -210,7 +229,7 @@ impl Running {
             metrics.stop(true).await;
         }
         self.log.abort();
-        let _ = leases::release_all(&self.app.db, &self.app.replica).await;
-        self.app.db.clone().close().await;
+        let _ = leases::release_all(&self.core.db, &self.core.replica).await;
+        self.core.db.clone().close().await;
     }
 }

@@ -13,7 +13,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::select::{Asked, Basis, FigureName, Without};
-use crate::access::scopes::ReportsRead;
+use crate::access::scopes::{EvidenceRead, LeadsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Place, Problem, Violation};
@@ -111,12 +111,12 @@ pub struct EvidenceView {
 /// List the cycles behind a figure of the funnel.
 ///
 /// Exactly those that the figure counts, by id; `total_count` is exact and always there.
-#[utoipa::path(tag = "reports", params(EvidenceQuery), security(("bearer" = [ReportsRead])),
+#[utoipa::path(tag = "reports", params(EvidenceQuery), security(("bearer" = [ReportsRead, LeadsRead])),
     responses((status = 200, description = "A page of cycles", body = Listing<EvidenceView>,
         headers(("Link" = String, description = "The next page")))))]
 #[get("/v1/reports/funnel/evidence")]
 pub(super) async fn list_funnel_evidence(
-    ctx: Ctx<ReportsRead>,
+    ctx: Ctx<EvidenceRead>,
     query: Query<EvidenceQuery>,
 ) -> Reply<Listing<EvidenceView>> {
     let query = query.0;

@@ -7,9 +7,18 @@ mod select;
 mod view;
 
 use crate::edge::http::services::Services;
+use crate::edge::room::{PathRule, Room, Time};
 
-/// The operations of this room.
-pub fn configure(config: &mut Services<'_>) {
+/// This room.
+pub const ROOM: Room = Room {
+    paths: &[PathRule {
+        time: Time::Configured,
+        ..PathRule::of("/v1/reports/")
+    }],
+    ..Room::of(configure)
+};
+
+fn configure(config: &mut Services<'_>) {
     config
         .service(funnel::get_funnel)
         .service(evidence::list_funnel_evidence);

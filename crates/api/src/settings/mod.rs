@@ -20,9 +20,12 @@ use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Place, Problem, Violation};
 use crate::edge::http::reply::{Reply, Tagged, etag};
 use crate::edge::http::services::Services;
+use crate::edge::room::Room;
 
-/// The operations of this room.
-pub fn configure(config: &mut Services<'_>) {
+/// This room.
+pub const ROOM: Room = Room::of(configure);
+
+fn configure(config: &mut Services<'_>) {
     config
         .service(get_company_settings)
         .service(update_company_settings);

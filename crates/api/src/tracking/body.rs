@@ -9,9 +9,10 @@ use tandem_domain::id::LeadId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::identity::{Email, Key, email_key, external_key};
 use tandem_domain::tracking::events::Said;
-use tandem_domain::tracking::visitors::visitor_key;
+use tandem_domain::tracking::visitor::visitor_key;
 use utoipa::ToSchema;
 
+use crate::capture::bots;
 use crate::edge::http::problem::{Code, Place, Problem, Violation};
 use crate::edge::http::shape::Shape;
 use crate::leads::body::ExternalId;
@@ -145,6 +146,14 @@ pub struct ToldEvent {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200, example = "evt-4711")]
     event_id: Option<String>,
+    /// Whether a mail scanner or a prefetcher did it, as the sender of the mails knows: such an open or click makes no touch
+    /// and counts in no rule.
+    #[serde(default)]
+    machine: Option<bool>,
+    /// The user agent that did it, where it is known: scanners, prefetchers and bots are recognised by it. It is not kept.
+    #[serde(default)]
+    #[schema(max_length = 2000)]
+    user_agent: Option<String>,
 }
 
 /// What became of events.
@@ -312,6 +321,14 @@ impl CollectedEvent {
 }
 
 impl ToldEvent {
+    /// Whether no person did it: because the caller says so, or by the user agent. What mail servers do is no matter of it:
+    /// an e-mail that comes back was sent back by a machine, and counts.
+    pub fn is_machine(&self) -> bool {
+        let is_open_or_click = matches!(self.r#type.as_str(), "email_open" | "email_click");
+        let agent = self.user_agent.as_deref().unwrap_or_default();
+        self.machine == Some(true) || is_open_or_click && bots::is_machine(agent)
+    }
+
     /// Who did it: exactly one of both.
     pub fn who(&self) -> Result<Who, (&'static str, &'static str)> {
         match (&self.visitor_id, &self.lead) {

@@ -7,13 +7,13 @@ use serde::Deserialize;
 use tandem_domain::access::Actor;
 use tandem_domain::id::EventId;
 use tandem_domain::tracking::events;
-use tandem_domain::tracking::visitors::visitor_key;
+use tandem_domain::tracking::visitor::visitor_key;
 use utoipa::IntoParams;
 
 use super::body::{CollectRequest, CollectedEvent, Who, items};
 use super::events::{hand_in, hash};
 use super::sites;
-use super::take::{Arrival, Item};
+use super::take::{Arrival, Item, Tracks};
 use crate::capture::bots;
 use crate::edge::ctx::{Ctx, Public};
 use crate::edge::http::json::{Raw, operation_key, shapes};
@@ -22,6 +22,7 @@ use crate::edge::http::query::Query;
 use crate::edge::http::reply::Reply;
 use crate::edge::http::services::Services;
 use crate::edge::http::strict;
+use crate::edge::writer::Queue;
 
 /// The operation for sites.
 pub fn configure(config: &mut Services<'_>) {
@@ -75,7 +76,7 @@ impl Responder for Collected {
             content_type = "application/problem+json")))]
 #[post("/v1/collect")]
 async fn collect_events(ctx: Ctx<Public>, query: Query<CollectQuery>, sent: Raw) -> Reply<Collected> {
-    let place = ctx.tracks.place()?;
+    let place = ctx.part::<Queue<Tracks>>().place()?;
     let request = ctx.request();
     if !is_taken(request) {
         return Err(Problem::new(Code::UnsupportedMediaType));
@@ -116,6 +117,7 @@ async fn collect_events(ctx: Ctx<Public>, query: Query<CollectQuery>, sent: Raw)
                 hash: own_id.map(|own_id| hash(&told_by, &own_id)),
                 read,
                 is_bot,
+                is_machine: false,
             });
         }
     }

@@ -11,7 +11,6 @@ use uuid::Uuid;
 use super::body::{EventsAnswer, EventsRequest, Items, RejectedEvent, ToldEvent, items};
 use super::take::{Arrival, Item, Outcome, Tracks};
 use crate::access::scopes::EventsWrite;
-use crate::capture::writer::{Place, Undone};
 use crate::edge::crypto;
 use crate::edge::ctx::{Ctx, Permission};
 use crate::edge::http::json::{Unparsed, operation_key, shapes};
@@ -19,6 +18,7 @@ use crate::edge::http::problem::{Code, Kept, Problem};
 use crate::edge::http::reply::{Reply, respond};
 use crate::edge::http::services::Services;
 use crate::edge::http::strict;
+use crate::edge::writer::{Place, Queue, Undone};
 
 /// How long events may wait for their turn: nobody waits longer for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -52,7 +52,7 @@ impl Responder for Told {
     responses((status = 200, description = "What became of the events", body = EventsAnswer)))]
 #[post("/v1/events")]
 async fn record_events(ctx: Ctx<EventsWrite>, body: Unparsed) -> Reply<Told> {
-    let place = ctx.tracks.place()?;
+    let place = ctx.part::<Queue<Tracks>>().place()?;
     let request = ctx.request();
     let shape = shapes(request)?.body(&operation_key(request));
     let shape = shape.ok_or_else(|| Problem::new(Code::InternalError).because("events have no shape"))?;
@@ -69,6 +69,7 @@ async fn record_events(ctx: Ctx<EventsWrite>, body: Unparsed) -> Reply<Told> {
                 continue;
             }
         };
+        let is_machine = event.is_machine();
         let (said, own_id) = event.said();
         match events::read(said, ctx.now()) {
             Ok(read) => {
@@ -80,6 +81,7 @@ async fn record_events(ctx: Ctx<EventsWrite>, body: Unparsed) -> Reply<Told> {
                     hash: own_id.map(|own_id| hash(&told_by, &own_id)),
                     read,
                     is_bot: false,
+                    is_machine,
                 });
             }
             Err(unfit) => rejected.push(unfit_at(index, unfit)),

@@ -8,12 +8,13 @@ use tandem_domain::act::Act;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::LeadId;
 use tandem_domain::instant::Timestamp;
-use tandem_domain::leads::Touch;
 use tandem_domain::leads::change::LeadChange;
+use tandem_domain::leads::{ClickIds, Touch};
 use tandem_domain::settle::Unsettled;
-use tandem_domain::tracking::events::MAX_AHEAD;
+use tandem_domain::tracking::Report;
 use tandem_domain::tracking::record::TouchRecord;
-use tandem_domain::tracking::visitors::{Visitors, visitor_key};
+use tandem_domain::tracking::visitor::visitor_key;
+use tandem_domain::tracking::visitors::Visitors;
 use tandem_store as store;
 use tandem_store::Tx;
 use utoipa::ToSchema;
@@ -61,20 +62,22 @@ pub struct IdentifyAnswer {
     linked_at: Timestamp,
 }
 
-/// A touch to be recorded.
+/// A touch to record. It names a channel, or something that a channel follows from.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TouchWrite {
     /// The lead, by exactly one name.
     lead: LeadName,
-    /// The channel: one of the known ones, or one of your own; `event`, `partner` and `sales` are given by hand alone.
+    /// The channel: one of the known ones, or one that your channel rules name; `event`, `partner` and `sales` are given by
+    /// hand alone. Left out, it follows from the rest, by your channel rules first.
+    #[serde(default)]
     #[schema(
         min_length = 1,
         max_length = 100,
         pattern = "^[a-z][a-z0-9_]*$",
         example = "event"
     )]
-    channel: String,
+    channel: Option<String>,
     /// The source, such as a fair's name.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200, example = "trade-fair")]
@@ -95,6 +98,18 @@ pub struct TouchWrite {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200)]
     content: Option<String>,
+    /// The ids that ad networks gave the click.
+    #[serde(default)]
+    click_ids: Option<ClickIds>,
+    /// The page on which the visit began. Its `utm_*` parameters and click ids say what is left out here; it is kept without
+    /// its query.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 2048)]
+    landing_url: Option<String>,
+    /// The page that led there; kept without its query.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 2048)]
+    referrer: Option<String>,
     /// When it happened; at most 5 minutes ahead. Now where nothing is said.
     #[serde(default)]
     occurred_at: Option<Timestamp>,
@@ -139,29 +154,35 @@ async fn identify_visitor(ctx: Ctx<EventsWrite>, body: Json<IdentifyRequest>) ->
         (status = 404, description = "There is no such lead")))]
 #[post("/v1/touches")]
 async fn record_touch(ctx: Ctx<EventsWrite>, body: Json<TouchWrite>) -> Reply<Created<TouchView>> {
-    let told = body.0;
-    let who = named(&told.lead)?;
-    let occurred_at = told.occurred_at.unwrap_or(ctx.now());
-    if occurred_at > ctx.now().plus_millis(MAX_AHEAD) {
-        let ahead = Fault::new(
-            "/occurred_at",
-            "out_of_range",
-            "lies more than 5 minutes in the future",
-        );
-        return Err(invalid(vec![ahead]));
-    }
-    let touch = Touch {
-        channel: Some(told.channel),
-        source: told.source,
-        medium: told.medium,
-        campaign: told.campaign,
-        term: told.term,
-        content: told.content,
-        occurred_at: Some(occurred_at),
-        ..Touch::default()
-    };
+    let given = body.0;
+    let who = named(&given.lead)?;
+    let report = Report::from(Touch {
+        channel: given.channel,
+        source: given.source,
+        medium: given.medium,
+        campaign: given.campaign,
+        term: given.term,
+        content: given.content,
+        click_ids: given.click_ids,
+        landing_url: given.landing_url,
+        referrer: given.referrer,
+        occurred_at: given.occurred_at,
+    });
     let tx = ctx.begin().await?;
     let lead_id = known(&tx, &who).await?;
+    let rules = &tx.rules().touch_rules;
+    let faults = report.faults("", rules, ctx.now());
+    if !faults.is_empty() {
+        return Err(invalid(faults));
+    }
+    let missing = || {
+        invalid(vec![Fault::new(
+            "/channel",
+            "required",
+            "nothing says where the touch came from",
+        )])
+    };
+    let touch = report.touch(rules, ctx.now(), ctx.now()).ok_or_else(missing)?;
     let record = add_touch(&tx, ctx.act(), lead_id, &touch).await?;
     let view = TouchView::all(&tx, vec![record]).await?.pop();
     let view = view.ok_or_else(|| Problem::new(Code::InternalError).because("a touch has no view"))?;

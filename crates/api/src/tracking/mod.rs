@@ -6,6 +6,7 @@ mod channel_rules;
 mod collect;
 mod events;
 mod identify;
+mod ignored_referrers;
 mod keys;
 mod lists;
 mod script;
@@ -17,10 +18,27 @@ use actix_web::http::Method;
 use actix_web::web;
 
 use crate::edge::http::services::Services;
+use crate::edge::room::{PathRule, QueueGauge, Room};
+use crate::edge::writer::{Queue, Writer};
+use take::Tracks;
 
-/// The operations of this room, and the browsers' preflight, which is no operation of the document.
-pub fn configure(config: &mut Services<'_>) {
+/// This room.
+pub const ROOM: Room = Room {
+    paths: &[PathRule {
+        has_own_cors: true,
+        ..PathRule::of("/v1/collect")
+    }],
+    start_writer: |core| Writer::start(core.part::<Queue<Tracks>>(), Tracks(core.clone())),
+    queues: &[QueueGauge {
+        name: "events",
+        weight: |core| core.part::<Queue<Tracks>>().weight(),
+    }],
+    ..Room::of(configure)
+};
+
+fn configure(config: &mut Services<'_>) {
     channel_rules::configure(config);
+    ignored_referrers::configure(config);
     script::configure(config);
     keys::configure(config);
     collect::configure(config);

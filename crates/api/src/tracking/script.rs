@@ -14,7 +14,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::edge::crypto;
-use crate::edge::ctx::{Ctx, Public, hex};
+use crate::edge::crypto::hex;
+use crate::edge::ctx::{Ctx, Public};
 use crate::edge::http::reply;
 use crate::edge::http::services::Services;
 

@@ -14,10 +14,10 @@ use tandem_domain::tracking::keys::TrackingKey;
 use tandem_store as store;
 use url::form_urlencoded;
 
+use crate::edge::core::Core;
 use crate::edge::crypto::secret;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::Reply;
-use crate::program::app::App;
 
 /// How old a known site may be, in milliseconds.
 const FRESH: i64 = 1000;
@@ -38,14 +38,14 @@ pub struct Site {
 
 impl Sites {
     /// The site of a key that works.
-    async fn find(&self, app: &App, text: &str) -> Result<Option<Site>, Problem> {
+    async fn find(&self, core: &Core, text: &str) -> Result<Option<Site>, Problem> {
         if secret::TrackingKey::parse(text).is_none() {
             return Ok(None);
         }
-        let now = app.ambient.now();
+        let now = core.ambient.now();
         let key = match self.known(text, now) {
             Some(key) => key,
-            None => match store::tracking::keys::find(&app.db, text).await? {
+            None => match store::tracking::keys::find(&core.db, text).await? {
                 None => return Ok(None),
                 Some(key) => {
                     self.keep(text, key.clone(), now);
@@ -96,11 +96,11 @@ impl Site {
 /// The site that a text is the key of.
 pub async fn of(request: &HttpRequest, key: &str) -> Result<Site, Problem> {
     let bug = |what: &str| Problem::new(Code::InternalError).because(what);
-    let app = request.app_data::<web::Data<App>>();
-    let app = app.ok_or_else(|| bug("the app is not in the application's data"))?;
+    let core = request.app_data::<web::Data<Core>>();
+    let core = core.ok_or_else(|| bug("the core is not in the application's data"))?;
     let sites = request.app_data::<web::Data<Sites>>();
     let sites = sites.ok_or_else(|| bug("the sites are not in the application's data"))?;
-    let found = sites.find(app, key).await?;
+    let found = sites.find(core, key).await?;
     found.ok_or_else(|| Problem::new(Code::NotFound))
 }
 

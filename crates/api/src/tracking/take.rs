@@ -9,7 +9,8 @@ use tandem_domain::id::{EventId, LeadId};
 use tandem_domain::settle::Unsettled;
 use tandem_domain::tracking::change::TrackingChange;
 use tandem_domain::tracking::events::{Event, Read};
-use tandem_domain::tracking::visitors::{Teller, Visitors};
+use tandem_domain::tracking::visitor::Teller;
+use tandem_domain::tracking::visitors::Visitors;
 use tandem_domain::world::World;
 use tandem_store as store;
 use tandem_store::idempotency::{self, Record};
@@ -17,12 +18,12 @@ use tandem_store::{StoreError, Tx};
 use uuid::Uuid;
 
 use super::body::{EventsAnswer, RejectedEvent, Who};
-use crate::capture::writer::Work;
+use crate::edge::core::Core;
 use crate::edge::ctx::Once;
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::Kept;
 use crate::edge::http::reply::Answer;
-use crate::program::app::App;
+use crate::edge::writer::Work;
 
 mod leads;
 mod withdraw;
@@ -30,7 +31,7 @@ mod withdraw;
 use leads::{Created, Leads};
 
 /// The work of the writer of events.
-pub struct Tracks(pub web::Data<App>);
+pub struct Tracks(pub web::Data<Core>);
 
 /// The events of one request.
 pub struct Item {
@@ -62,6 +63,8 @@ pub struct Arrival {
     pub read: Read,
     /// Whether a known bot did it.
     pub is_bot: bool,
+    /// Whether a mail scanner or a prefetcher did it.
+    pub is_machine: bool,
 }
 
 /// What became of a request.
@@ -86,18 +89,22 @@ impl Work for Tracks {
     }
 
     async fn attempt(&self, items: &[&Item], again: bool) -> Result<Vec<Outcome>, StoreError> {
-        let app = &self.0;
-        let tx = app.db.begin(app.ambient.act("tracking")).await?;
+        let core = &self.0;
+        let tx = core.db.begin(core.ambient.act("tracking")).await?;
         let mut kept = idempotency::find_all(&tx, &keys_of(items)).await?;
         // What is refused or answered already does nothing: neither are leads made of it nor events noted.
         let open = open(items, &kept);
+        let acts: Vec<Act> = open
+            .iter()
+            .map(|item| item.act.clone().begun(tx.act().now))
+            .collect();
         let visitors = store::tracking::visitors(&tx, &visitor_keys(&open)).await?;
         let mut leads = Leads::named_by(&tx, &open).await?;
         let Created {
             mut world,
             mut done,
             told,
-        } = leads.create(&tx, &open).await?;
+        } = leads.create(&tx, &open, &acts).await?;
         world.tracking.visitors = visitors;
         let touched: BTreeSet<LeadId> = leads.all().chain(world.tracking.visitors.leads()).collect();
         store::tracking::lock_leads(&tx, &touched).await?;
@@ -116,7 +123,7 @@ impl Work for Tracks {
         };
 
         let (mut outcomes, mut records) = (vec![], vec![]);
-        let mut undecided = done.iter_mut();
+        let mut undecided = acts.iter().zip(&mut done);
         for item in items.iter().copied() {
             if let Some((once, record)) = item.known(&kept) {
                 outcomes.push(match record.body_hash == once.body_hash {
@@ -126,8 +133,8 @@ impl Work for Tracks {
                 continue;
             }
             let mut spare = Unsettled::default();
-            let done = undecided.next().unwrap_or(&mut spare);
-            let answer = batch.take(item, &mut world, done);
+            let (act, done) = undecided.next().unwrap_or((tx.act(), &mut spare));
+            let answer = batch.take(item, act, &mut world, done);
             let answer = Json(answer).render();
             if let Some(once) = &item.once {
                 let record = once.record(&answer);
@@ -136,7 +143,7 @@ impl Work for Tracks {
             }
             outcomes.push(Outcome::Taken(answer));
         }
-        let mut done: Vec<(&Act, Unsettled)> = open.iter().map(|item| &item.act).zip(done).collect();
+        let mut done: Vec<(&Act, Unsettled)> = acts.iter().zip(done).collect();
         if done.iter().all(|(_, done)| done.is_empty()) && records.is_empty() {
             tx.rollback().await?;
             return Ok(outcomes);
@@ -252,7 +259,7 @@ struct Batch {
 
 impl Batch {
     /// What becomes of the events of one request.
-    fn take(&mut self, item: &Item, world: &mut World, done: &mut Unsettled) -> EventsAnswer {
+    fn take(&mut self, item: &Item, act: &Act, world: &mut World, done: &mut Unsettled) -> EventsAnswer {
         let mut answer = EventsAnswer {
             accepted: 0,
             duplicates: 0,
@@ -285,7 +292,7 @@ impl Batch {
             }
             self.told.extend(arrival.hash);
             answer.accepted += 1;
-            let (lead_id, act) = (self.leads.find(&arrival.who), &item.act);
+            let lead_id = self.leads.find(&arrival.who);
             let recorded = match &arrival.who {
                 Who::Visitor(key) => world
                     .tracking
@@ -316,6 +323,7 @@ impl Item {
             pages: arrival.read.pages.clone(),
             properties: arrival.read.properties.clone(),
             is_bot: arrival.is_bot,
+            is_machine: arrival.is_machine,
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct EventView {
     pub properties: Map<String, Value>,
     /// Whether a known bot did it: it counts nowhere.
     pub bot: bool,
+    /// Whether a mail scanner or a prefetcher did it, and no person: it counts nowhere.
+    pub machine: bool,
     /// Who sent it: a key, tracking key, form or user, by id.
     #[schema(max_length = 64, example = "key_01h455vb4pex5vsknk084sn02q")]
     pub told_by: String,
@@ -124,6 +126,7 @@ impl EventView {
             referrer: event.pages.referrer,
             properties: event.properties,
             bot: event.is_bot,
+            machine: event.is_machine,
             told_by: event.told_by,
         }
     }

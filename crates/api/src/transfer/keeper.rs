@@ -11,7 +11,7 @@ use tandem_domain::transfer::{ACTOR, FileFacts, Import, ImportKind, ImportMode, 
 use tandem_store::{Db, StoreError, transfer};
 
 use crate::ambient::Ambient;
-use crate::edge::ctx::hex;
+use crate::edge::crypto::hex;
 
 /// The bytes of a piece.
 const PIECE: usize = 1024 * 1024;

@@ -12,6 +12,7 @@ mod upload;
 mod view;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use actix_web::{get, post, web};
 use serde::Deserialize;
@@ -31,6 +32,7 @@ pub use rejects::{CsvRows, write_remarks};
 pub use view::ImportView;
 
 use crate::access::scopes::ImportsWrite;
+use crate::edge::core::Core;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::Json;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
@@ -39,11 +41,31 @@ use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::{Accepted, Reply};
 use crate::edge::http::services::Services;
 use crate::edge::http::shape::Shapes;
-use crate::program::app::App;
+use crate::edge::job::{Job, Left};
+use crate::edge::openapi;
+use crate::edge::room::{Body, PathRule, Room, Time};
+use crate::leads;
 use crate::settings::refuse;
 
-/// The operations of this room.
-pub fn configure(config: &mut Services<'_>) {
+/// This room.
+pub const ROOM: Room = Room {
+    paths: &[PathRule {
+        body: Body::Streamed,
+        time: Time::Own(Duration::from_secs(3600)),
+        ..PathRule::of("/v1/imports")
+    }],
+    // The lease is the runner's own: the command line holds it as well.
+    jobs: &[Job::when(
+        "imports",
+        Duration::from_millis(500),
+        |snapshot| Box::pin(store::transfer::next_due(snapshot)),
+        |core, _| Box::pin(run_imports(core)),
+    )
+    .long()],
+    ..Room::of(configure)
+};
+
+fn configure(config: &mut Services<'_>) {
     config
         .service(create_import)
         .service(list_imports)
@@ -54,22 +76,22 @@ pub fn configure(config: &mut Services<'_>) {
         .service(list_import_warnings);
 }
 
-/// Take in what waits: the job.
-pub async fn run_imports(app: &App) -> Result<(), StoreError> {
-    run_some(app, None).await
+async fn run_imports(core: &Core) -> Result<Left, StoreError> {
+    run_some(core, None).await?;
+    Ok(Left::Nothing)
 }
 
 /// Take in so many batches of what waits: for tests, which end a service in the middle.
-pub async fn run_some(app: &App, batches: Option<usize>) -> Result<(), StoreError> {
-    if store::transfer::next(&app.db).await?.is_none() {
+pub async fn run_some(core: &Core, batches: Option<usize>) -> Result<(), StoreError> {
+    if store::transfer::next(&core.db).await?.is_none() {
         return Ok(());
     }
     let runner = run::Runner {
-        db: &app.db,
-        ambient: &app.ambient,
+        db: &core.db,
+        ambient: &core.ambient,
         shapes: shapes()?,
-        holder: &app.replica,
-        is_stopping: &app.is_stopping,
+        holder: &core.replica,
+        is_stopping: &core.is_stopping,
         batches,
     };
     runner.run().await.map(drop)
@@ -81,7 +103,7 @@ pub fn shapes() -> Result<&'static Shapes, StoreError> {
     if let Some(shapes) = SHAPES.get() {
         return Ok(shapes);
     }
-    let compiled = Shapes::compile(&crate::edge::openapi::document());
+    let compiled = Shapes::compile(&openapi::document(leads::configure));
     let compiled = compiled.map_err(|error| StoreError::Internal(error.to_string()))?;
     Ok(SHAPES.get_or_init(|| compiled))
 }
@@ -156,7 +178,9 @@ struct ImportPath {
 ///
 /// CSV or NDJSON, perhaps packed by gzip, as the body or as the part `file` of a form. It is read in the background: first
 /// through, so that a broken file does nothing at all, then row by row; a row that is refused refuses no other. What was
-/// dealt with stays so when the service stops, and no row is taken twice. At most 1 GiB unpacked.
+/// dealt with stays so when the service stops, and no row is taken twice. At most 1 GiB unpacked. Demands also the scope of
+/// what the rows write: `leads:write` for leads, companies and stage changes, `deals:write` for deals; users are for an
+/// admin in person.
 #[utoipa::path(tag = "imports", params(ImportQuery), security(("bearer" = [ImportsWrite])),
     request_body(description = "The file", content(
         (FileBytes = "text/csv"), (FileBytes = "application/x-ndjson"), (FileBytes = "application/gzip"),
@@ -172,7 +196,7 @@ async fn create_import(
     let mut asked = asked(query.0)?;
     check_rights(&ctx, asked.kind)?;
     let id = ctx.ids().next();
-    let taken = upload::take(ctx.app(), ctx.request(), payload, id).await;
+    let taken = upload::take(ctx.core(), ctx.request(), payload, id).await;
     let made = match taken {
         Err(problem) => Err(problem),
         Ok((kept, mapping)) => {
@@ -266,10 +290,14 @@ fn asked(query: ImportQuery) -> Result<Asked, Problem> {
     })
 }
 
-/// Refuse users to everybody but an admin in person: else a key that may take in files could make users.
+/// Refuse whoever may not write what the rows write. Users are for an admin in person: else a key that imports files could
+/// create users.
 fn check_rights(ctx: &Ctx<ImportsWrite>, kind: ImportKind) -> Result<(), Problem> {
+    if kind != ImportKind::Users {
+        return ctx.demand(kind.written_by());
+    }
     let may = matches!(ctx.actor(), Actor::User(person) if person.grants(Scope::UsersManage));
-    if kind == ImportKind::Users && !may {
+    if !may {
         return Err(Problem::new(Code::WrongRole).detail("Only an admin in person may take in users"));
     }
     Ok(())
@@ -355,22 +383,26 @@ async fn cancel_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<
 /// List the rejected rows of an import.
 ///
 /// A CSV: number, line, code and detail, then the row as it came, so that it can be mended and sent again. Cells that a
-/// spreadsheet would take for a formula begin with an apostrophe, which an import takes away. Kept for thirty days.
+/// spreadsheet would take for a formula begin with an apostrophe, which an import takes away. Kept for thirty days. They are
+/// read by who may also read what the rows are about.
 #[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
     responses((status = 200, description = "The rows", content_type = "text/csv", body = FileBytes)))]
 #[get("/v1/imports/{import_id}/rejects")]
 async fn list_import_rejects(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<CsvRows> {
     let import = store::transfer::get(ctx.db(), path.0.import_id).await?;
+    ctx.demand(import.kind.read_by())?;
     Ok(CsvRows::of(ctx.db(), import, false))
 }
 
 /// List the rows of an import that need a look.
 ///
 /// A CSV as for rejected rows: moves that the table does not have, what is dated before the first contact, and the like.
+/// They are read by who may also read what the rows are about.
 #[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
     responses((status = 200, description = "The rows", content_type = "text/csv", body = FileBytes)))]
 #[get("/v1/imports/{import_id}/warnings")]
 async fn list_import_warnings(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<CsvRows> {
     let import = store::transfer::get(ctx.db(), path.0.import_id).await?;
+    ctx.demand(import.kind.read_by())?;
     Ok(CsvRows::of(ctx.db(), import, true))
 }

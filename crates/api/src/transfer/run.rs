@@ -152,7 +152,7 @@ impl Runner<'_> {
             return Ok(Err(Failure::new("mapping_needed", detail)));
         }
         Ok(
-            Plan::new(&mapping, columns, rules.company.zone()).map_err(|missing| {
+            Plan::new(&mapping, columns, rules.company.zone(), import.created_at).map_err(|missing| {
                 let quoted = |names: &[String]| {
                     names
                         .iter()

@@ -1,7 +1,5 @@
 //! A file as a request's body: as it is, or as a part of a form; never whole in memory.
 
-use std::time::Duration;
-
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpMessage, HttpRequest};
@@ -12,10 +10,10 @@ use tokio::sync::mpsc;
 
 use super::keeper::{Keeper, Kept};
 use super::layers::MAX_UNPACKED;
+use crate::edge::core::Core;
 use crate::edge::crypto::sha256;
 use crate::edge::http::problem::{Code, Place, Problem, Violation};
 use crate::edge::http::request::BodyHash;
-use crate::program::app::App;
 
 /// The most bytes of a mapping.
 const MAX_MAPPING: usize = 256 * 1024;
@@ -37,7 +35,7 @@ type Piece = Result<Bytes, Problem>;
 
 /// Keep the file of a request, and answer the mapping that came with it in a form.
 pub async fn take(
-    app: &App,
+    core: &Core,
     request: &HttpRequest,
     payload: Payload,
     id: ImportId,
@@ -53,10 +51,10 @@ pub async fn take(
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase();
-    let mut keeper = Keeper::new(&app.db, &app.ambient, id);
+    let mut keeper = Keeper::new(&core.db, &core.ambient, id);
     let (mut mapping, mut written) = (None, vec![]);
     if FILES.contains(&essence.as_str()) {
-        let mut body = arriving(payload, app);
+        let mut body = arriving(payload, core);
         while let Some(piece) = body.next().await {
             push(&mut keeper, &piece?).await?;
         }
@@ -67,7 +65,7 @@ pub async fn take(
                 .because(error)
         };
         let boundary = multer::parse_boundary(header).map_err(malformed)?;
-        let mut form = multer::Multipart::new(arriving(payload, app), boundary);
+        let mut form = multer::Multipart::new(arriving(payload, core), boundary);
         let mut has_file = false;
         while let Some(mut field) = form.next_field().await.map_err(unread)? {
             match field.name() {
@@ -142,8 +140,8 @@ async fn push(keeper: &mut Keeper<'_>, piece: &[u8]) -> Result<(), Problem> {
 }
 
 /// The body as it arrives, each piece within the time that a body has.
-fn arriving(mut payload: Payload, app: &App) -> impl Stream<Item = Piece> + Send + Unpin + 'static {
-    let patience = Duration::from_millis(app.config.timeouts.body_ms);
+fn arriving(mut payload: Payload, core: &Core) -> impl Stream<Item = Piece> + Send + Unpin + 'static {
+    let patience = core.settings.body_time;
     let (send, mut arrived) = mpsc::channel::<Piece>(4);
     actix_web::rt::spawn(async move {
         loop {

@@ -58,6 +58,26 @@ scopes! {
     LeadsRead = "leads:read";
     /// Create and change leads and companies, and move leads.
     LeadsWrite = "leads:write";
+    /// Merge leads and undo merges.
+    LeadsMerge = "leads:merge";
+    /// Export what is known about a person, and erase it.
+    PrivacyManage = "privacy:manage";
+    /// Read hand-offs, packets, queues, clocks and routing decisions.
+    HandoffsRead = "handoffs:read";
+    /// Accept, reject and dispute hand-offs, and rule on disputes.
+    HandoffsWrite = "handoffs:write";
+    /// Read activities, tasks and conversations.
+    ActivitiesRead = "activities:read";
+    /// Log activities, tasks and conversations.
+    ActivitiesWrite = "activities:write";
+    /// Read routing rules and simulate them.
+    RoutingRead = "routing:read";
+    /// Change routing rules.
+    RoutingManage = "routing:manage";
+    /// Change capacity, weight, calendar and absences of others.
+    AvailabilityWrite = "availability:write";
+    /// Create and change segments.
+    SegmentsWrite = "segments:write";
     /// Read deals and pipelines.
     DealsRead = "deals:read";
     /// Open, change, move and close deals; set pipelines up.
@@ -66,22 +86,38 @@ scopes! {
     CampaignsRead = "campaigns:read";
     /// Create and change campaigns.
     CampaignsWrite = "campaigns:write";
-    /// Tell events, touches and who visitors are.
+    /// Read content and what is asked for.
+    ContentRead = "content:read";
+    /// Create and change content.
+    ContentWrite = "content:write";
+    /// Record events and touches, and which lead a visitor is.
     EventsWrite = "events:write";
     /// Read forms and submissions.
     FormsRead = "forms:read";
     /// Create and change forms, rotate their keys, replay submissions.
     FormsWrite = "forms:write";
-    /// Take in files, see what became of them, and read the rows that were rejected.
+    /// Import files, read their results and the rows that were rejected.
     ImportsWrite = "imports:write";
+    /// Read exports and feeds.
+    ExportsRead = "exports:read";
+    /// Read conversions for ad platforms.
+    ConversionsRead = "conversions:read";
     /// Read reports.
     ReportsRead = "reports:read";
+    /// Create and hold reviews, and their action items.
+    ReviewsWrite = "reviews:write";
     /// Read the journal (who did what).
     JournalRead = "journal:read";
     /// Follow the change feed.
     ChangesRead = "changes:read";
+    /// Create and change webhooks, read their deliveries.
+    WebhooksManage = "webhooks:manage";
     /// Read the agreement, its stages and reasons.
     AgreementsRead = "agreements:read";
+    /// Draft, change and preview the agreement.
+    AgreementsWrite = "agreements:write";
+    /// Sign the agreement, and withdraw a signature: a manager in person.
+    AgreementsSign = "agreements:sign";
     /// Read the settings.
     SettingsRead = "settings:read";
     /// Change the settings.
@@ -90,7 +126,7 @@ scopes! {
     UsersRead = "users:read";
     /// Invite, change and disable users; change teams; rotate signing keys.
     UsersManage = "users:manage";
-    /// Make, rotate and revoke secret keys.
+    /// Create, rotate and revoke secret keys.
     KeysManage = "keys:manage";
     /// One's own account: read it, change its password, log out.
     Account = "account";
@@ -122,18 +158,38 @@ impl Scope {
         Self::ALL.iter().copied().find(|scope| scope.name() == name)
     }
 
-    /// Whether a secret key may carry the scope: an account belongs to a person.
+    /// Whether a secret key may carry the scope: an account and a signature belong to a person.
     pub const fn is_for_keys(self) -> bool {
-        !matches!(self, Scope::Account)
+        !matches!(self, Scope::Account | Scope::AgreementsSign)
     }
 
-    const fn is_reading(self) -> bool {
+    /// Whether both teams write by it: marketing and sales.
+    const fn is_of_work(self) -> bool {
+        use Scope::*;
+        matches!(self, LeadsWrite | HandoffsWrite | ActivitiesWrite | EventsWrite)
+    }
+
+    /// Whether both managers have it.
+    const fn is_of_managers(self) -> bool {
+        use Scope::*;
+        matches!(
+            self,
+            AgreementsWrite | AgreementsSign | ReviewsWrite | ExportsRead
+        )
+    }
+
+    /// Whether every role has it.
+    const fn is_everybodys(self) -> bool {
         use Scope::*;
         matches!(
             self,
             LeadsRead
+                | HandoffsRead
+                | ActivitiesRead
+                | RoutingRead
                 | DealsRead
                 | CampaignsRead
+                | ContentRead
                 | FormsRead
                 | ReportsRead
                 | JournalRead
@@ -176,31 +232,58 @@ impl Role {
         Self::ALL.iter().copied().find(|role| role.name() == name)
     }
 
+    /// The scopes that the role grants.
+    pub fn scopes(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL
+            .iter()
+            .copied()
+            .filter(move |scope| self.grants(*scope))
+    }
+
     const fn grants(self, scope: Scope) -> bool {
+        use Scope::*;
+        if scope.is_everybodys() {
+            return true;
+        }
         match self {
-            Role::Admin => true,
-            Role::Viewer => scope.is_reading(),
-            Role::Marketing | Role::MarketingManager => {
-                scope.is_reading()
+            // Not even an admin signs for a team.
+            Role::Admin => !matches!(scope, AgreementsSign),
+            Role::Viewer => false,
+            Role::Marketing => {
+                scope.is_of_work()
                     || matches!(
                         scope,
-                        Scope::LeadsWrite
-                            | Scope::FormsWrite
-                            | Scope::CampaignsWrite
-                            | Scope::EventsWrite
-                            | Scope::ImportsWrite
+                        FormsWrite | CampaignsWrite | ContentWrite | SegmentsWrite | ImportsWrite
                     )
+            }
+            Role::MarketingManager => {
+                Role::Marketing.grants(scope) || scope.is_of_managers() || matches!(scope, ConversionsRead)
             }
             Role::Revops => {
-                scope.is_reading()
-                    || matches!(
-                        scope,
-                        Scope::LeadsWrite | Scope::DealsWrite | Scope::EventsWrite | Scope::ImportsWrite
-                    )
+                matches!(
+                    scope,
+                    LeadsWrite
+                        | LeadsMerge
+                        | PrivacyManage
+                        | HandoffsWrite
+                        | RoutingManage
+                        | AvailabilityWrite
+                        | SegmentsWrite
+                        | DealsWrite
+                        | EventsWrite
+                        | ImportsWrite
+                        | ExportsRead
+                        | ConversionsRead
+                        | ReviewsWrite
+                        | WebhooksManage
+                        | AgreementsWrite
+                )
             }
-            Role::Sales | Role::SalesManager => {
-                scope.is_reading()
-                    || matches!(scope, Scope::LeadsWrite | Scope::DealsWrite | Scope::EventsWrite)
+            Role::Sales => scope.is_of_work() || matches!(scope, DealsWrite),
+            Role::SalesManager => {
+                Role::Sales.grants(scope)
+                    || scope.is_of_managers()
+                    || matches!(scope, RoutingManage | AvailabilityWrite)
             }
         }
     }
@@ -222,7 +305,7 @@ pub struct Person {
 impl Person {
     /// Whether the role, or the admin mark, grants the scope.
     pub fn grants(&self, scope: Scope) -> bool {
-        self.is_admin() || self.role.grants(scope)
+        self.role.grants(scope) || self.is_admin() && Role::Admin.grants(scope)
     }
 
     /// Whether the rights of an admin apply.
@@ -447,6 +530,58 @@ mod tests {
         let mut small_firm = person(Role::Viewer, &ids);
         small_firm.admin = true;
         assert!(small_firm.grants(Scope::KeysManage));
+    }
+
+    #[test]
+    fn roles_have_the_scopes_of_the_published_table() {
+        use Role::*;
+        let granted = |scope: Scope| -> Vec<Role> {
+            let has = |role: &&Role| role.grants(scope);
+            Role::ALL.iter().filter(has).copied().collect()
+        };
+        let of_work = [Admin, Revops, MarketingManager, Marketing, SalesManager, Sales];
+        for (scope, roles) in [
+            (Scope::HandoffsRead, Role::ALL),
+            (Scope::HandoffsWrite, &of_work[..]),
+            (
+                Scope::ActivitiesWrite,
+                &[Admin, MarketingManager, Marketing, SalesManager, Sales],
+            ),
+            (
+                Scope::AgreementsWrite,
+                &[Admin, Revops, MarketingManager, SalesManager],
+            ),
+            (Scope::AgreementsSign, &[MarketingManager, SalesManager]),
+            (Scope::RoutingManage, &[Admin, Revops, SalesManager]),
+            (Scope::AvailabilityWrite, &[Admin, Revops, SalesManager]),
+            (
+                Scope::SegmentsWrite,
+                &[Admin, Revops, MarketingManager, Marketing],
+            ),
+            (Scope::ContentWrite, &[Admin, MarketingManager, Marketing]),
+            (
+                Scope::ReviewsWrite,
+                &[Admin, Revops, MarketingManager, SalesManager],
+            ),
+            (
+                Scope::ExportsRead,
+                &[Admin, Revops, MarketingManager, SalesManager],
+            ),
+            (Scope::ConversionsRead, &[Admin, Revops, MarketingManager]),
+            (Scope::WebhooksManage, &[Admin, Revops]),
+            (Scope::LeadsMerge, &[Admin, Revops]),
+            (Scope::PrivacyManage, &[Admin, Revops]),
+            (Scope::DealsWrite, &[Admin, Revops, SalesManager, Sales]),
+            (Scope::ImportsWrite, &[Admin, Revops, MarketingManager, Marketing]),
+            (Scope::KeysManage, &[Admin]),
+            (Scope::Account, Role::ALL),
+        ] {
+            assert_eq!(granted(scope), roles, "{}", scope.name());
+        }
+        let ids = Ids::new(Timestamp::from_millis(0), 0);
+        let mut manager = person(SalesManager, &ids);
+        manager.admin = true;
+        assert!(manager.grants(Scope::AgreementsSign) && manager.grants(Scope::KeysManage));
     }
 
     #[test]

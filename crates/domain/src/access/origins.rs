@@ -62,7 +62,7 @@ pub fn origin(text: &str) -> Option<String> {
     }
 }
 
-fn host_name(text: &str) -> Option<String> {
+pub(crate) fn host_name(text: &str) -> Option<String> {
     let host = idna::domain_to_ascii(text).ok()?;
     let is_sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b);
     let has_sound_labels = host.split('.').all(|label| (1..=63).contains(&label.len()));

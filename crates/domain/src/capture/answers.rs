@@ -3,7 +3,6 @@
 use serde_json::{Map, Value};
 
 use super::forms::Target;
-use super::touch::first_touch;
 use super::{Consent, FieldType, Form, FormField, Posted};
 use crate::fault::Fault;
 use crate::instant::Timestamp;
@@ -13,7 +12,7 @@ use crate::leads::free_mail::{Mail, mail};
 use crate::leads::identity::{Dialled, Domain, Email, Phone};
 use crate::leads::save::{CompanyStatement, LocalPhone, MAX_TIMELINE_DAYS, Statement};
 use crate::money::{Currency, Money};
-use crate::tracking::channels::ChannelRules;
+use crate::tracking::Report;
 
 /// The largest number of fields that are read.
 pub const MAX_FIELDS: usize = 100;
@@ -36,7 +35,6 @@ pub fn statement(
     form: &Form,
     posted: &Posted,
     custom_fields: &[CustomField],
-    channel_rules: &ChannelRules,
     base: Currency,
     now: Timestamp,
 ) -> Result<Answers, Vec<Fault>> {
@@ -46,7 +44,6 @@ pub fn statement(
     let names: Vec<&str> = custom_fields.iter().map(|custom| custom.name.as_str()).collect();
     let mut reading = Reading {
         custom_fields,
-        channel_rules,
         base,
         country: said_country(form, posted),
         said: Statement {
@@ -71,7 +68,7 @@ pub fn statement(
         }
     }
     let consent = reading.consent(form, posted);
-    reading.finish(posted, consent, now)
+    reading.finish(posted, consent)
 }
 
 /// The text that an answer is: several ones (of a list, of boxes with one name) stand beside each other.
@@ -134,7 +131,6 @@ fn size_faults(form: &Form, fields: &Map<String, Value>) -> Vec<Fault> {
 /// The answers on their way to a statement.
 struct Reading<'a> {
     custom_fields: &'a [CustomField],
-    channel_rules: &'a ChannelRules,
     /// The base currency, in which an amount without one is read.
     base: Currency,
     /// The country that the submission names, in which its phones are read.
@@ -250,12 +246,7 @@ impl Reading<'_> {
         given
     }
 
-    fn finish(
-        mut self,
-        posted: &Posted,
-        consent: Vec<Consent>,
-        now: Timestamp,
-    ) -> Result<Answers, Vec<Fault>> {
+    fn finish(mut self, posted: &Posted, consent: Vec<Consent>) -> Result<Answers, Vec<Fault>> {
         if !self.faults.is_empty() {
             return Err(self.faults);
         }
@@ -273,8 +264,7 @@ impl Reading<'_> {
                 .entry(LeadField::Language)
                 .or_insert_with(|| Some(clipped()));
         }
-        let at = self.said.observed_at.unwrap_or(now);
-        self.said.first_touch = first_touch(&posted.context, self.channel_rules, at);
+        self.said.first_touch = posted.context.pages().map(Report::Form);
         Ok(Answers {
             said: self.said,
             consent,

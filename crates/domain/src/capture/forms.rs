@@ -12,6 +12,7 @@ use crate::instant::Timestamp;
 use crate::journal::{Facts, facts};
 use crate::leads::fields::{CompanyField, LeadField};
 use crate::record::{Counted, Edited, Plain, RecordChange, archived_at, counted};
+use crate::tracking::address::redacted;
 
 /// What a form is set to, besides its fields and origins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -243,7 +244,7 @@ fn settings_faults(settings: &FormSettings, fields: &[FormField]) -> Vec<Fault> 
         .as_deref()
         .is_some_and(|url| !is_address(url))
     {
-        let detail = "is not an address such as https://www.example.com/thanks";
+        let detail = "is not an address such as https://www.example.com/thanks, without password or token";
         faults.push(Fault::new("/redirect_url", "invalid_format", detail));
     }
     if let Some(honeypot) = &settings.honeypot_field {
@@ -277,6 +278,7 @@ fn is_address(text: &str) -> bool {
     text.bytes().all(|b| (0x21..=0x7e).contains(&b))
         && !text.contains('\\')
         && origin(&text[..authority]).is_some()
+        && redacted(text) == text
 }
 
 /// The lead or company field that a form's field fills.

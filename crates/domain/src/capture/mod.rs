@@ -7,7 +7,6 @@ mod sent;
 mod spam;
 mod submission;
 mod submit;
-mod touch;
 mod twins;
 
 use serde::{Deserialize, Serialize};

@@ -8,8 +8,8 @@ use crate::act::Act;
 use crate::change::Change;
 use crate::id::LeadId;
 use crate::tracking::change::TrackingChange;
-use crate::tracking::events::{Event, EventKind, Pages};
-use crate::tracking::visitors::{Teller, visitor_key};
+use crate::tracking::events::{Event, EventKind};
+use crate::tracking::visitor::{Teller, visitor_key};
 use crate::world::World;
 
 /// Link the visitor with the lead, and record the event. The visitor is among the loaded facts if it was known.
@@ -34,8 +34,6 @@ pub(super) fn sent(
         visitor_id = visitors.get(key).map(|visitor| visitor.id);
     }
     let said = json!({"form_id": submission.form_id, "submission_id": submission.id});
-    let context = posted.context.clone();
-    let known = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     let event = Event {
         id: act.ids.next(),
         kind: EventKind::form_submit(),
@@ -44,15 +42,10 @@ pub(super) fn sent(
         lead_id: Some(lead_id),
         occurred_at: posted.submitted_at.unwrap_or(submission.received_at).min(act.now),
         received_at: act.now,
-        pages: Pages {
-            url: known(context.page_url),
-            referrer: known(context.referrer),
-            landing_url: known(context.landing_url),
-            landing_referrer: known(context.landing_referrer),
-        }
-        .kept(),
+        pages: posted.context.pages().unwrap_or_default(),
         properties: said.as_object().cloned().unwrap_or_else(Map::new),
         is_bot: false,
+        is_machine: false,
     };
     changes.push(TrackingChange::EventRecorded(Box::new(event)).into());
     changes

@@ -9,6 +9,7 @@ use super::LegalBasis;
 use crate::fault::Fault;
 use crate::id::{FormId, LeadId, SubmissionId};
 use crate::instant::Timestamp;
+use crate::tracking::events::Pages;
 
 /// What became of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -114,6 +115,19 @@ pub struct Context {
     pub rendered_at: Option<Timestamp>,
 }
 
+impl Context {
+    /// The pages that it names, as they are kept.
+    pub fn pages(&self) -> Option<Pages> {
+        let pages = Pages {
+            url: self.page_url.clone(),
+            referrer: self.referrer.clone(),
+            landing_url: self.landing_url.clone(),
+            landing_referrer: self.landing_referrer.clone(),
+        };
+        Some(pages.kept()).filter(|pages| *pages != Pages::default())
+    }
+}
+
 /// A submission as it came, parsed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Posted {
@@ -131,7 +145,7 @@ pub struct Posted {
     pub is_test: bool,
     /// Whether a known bot sent it.
     pub by_bot: bool,
-    /// The body as it came.
+    /// The body as it came, but for what lets somebody in within addresses.
     pub raw: String,
     /// What it said that the body is: its Content-Type.
     pub media_type: String,
@@ -154,7 +168,7 @@ pub struct Submission {
     pub lead_id: Option<LeadId>,
     /// What the person said to each purpose of the form.
     pub consent: Vec<Consent>,
-    /// The body as it came.
+    /// The body as it came, but for what lets somebody in within addresses.
     pub raw: String,
     /// Its Content-Type.
     pub media_type: String,

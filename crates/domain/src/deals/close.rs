@@ -34,7 +34,8 @@ pub struct CloseDeal {
 ///
 /// Won, the primary lead becomes a customer; lost, it leaves opportunity when this was its last open deal and none was
 /// won in the same cycle. The amount is converted at the rate in force on the day of closing; only an import goes
-/// without one. `act.at` is the default for `closed_at`; the lead of a live closing moves now, whatever that says.
+/// without one. The note stays with the deal. `act.at` is the default for `closed_at`; the lead of a live closing moves
+/// now, whatever that says.
 pub fn close(
     world: &mut World,
     deal_id: DealId,
@@ -94,7 +95,6 @@ pub fn close(
     if let (Some(lead_id), Some(to)) = (primary, goes) {
         let step = Step {
             reason: asked.reason.clone(),
-            note: asked.note.clone(),
             until,
             taken_by: act.taker(),
             takes_back: !is_of_next_cycle,
@@ -287,7 +287,6 @@ pub fn reopen(world: &mut World, deal_id: DealId, note: &str, act: &Act) -> Resu
     })];
     if let Some(lead_id) = primary.filter(|_| goes_back) {
         let step = Step {
-            note: Some(note.to_owned()),
             taken_by: owner,
             takes_back: true,
             ..Step::plain(Stage::Opportunity, act.at, act.now)

@@ -12,7 +12,7 @@ use crate::journal::Facts;
 use crate::journal::{Entry, Subject};
 use crate::lifecycle::{Cycle, Transition};
 use crate::tracking::record::TouchRecord;
-use crate::tracking::visitors::Identified;
+use crate::tracking::visitor::Identified;
 
 /// The types of entry about leads, with what they mean.
 pub(crate) const TYPES: &[(&str, &str)] = &[

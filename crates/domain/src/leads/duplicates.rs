@@ -12,7 +12,6 @@ use super::free_mail;
 use super::identity::Kind;
 use super::search::fold;
 use crate::access::{Actor, Denied};
-use crate::change::Change;
 use crate::id::{CompanyId, DuplicateId, Ids, LeadId};
 use crate::instant::Timestamp;
 use crate::journal::{Entry, Subject};
@@ -328,7 +327,7 @@ pub fn settle(
     put_away: &BTreeSet<LeadId>,
     now: Timestamp,
     ids: &Ids,
-) -> Vec<Change> {
+) -> Vec<DuplicateChange> {
     let mut changes = vec![];
     for duplicate in known {
         let mut reasons = found.remove(&duplicate.leads);
@@ -353,8 +352,8 @@ pub fn settle(
 }
 
 /// The first suggestion of two leads.
-fn first(leads: (LeadId, LeadId), reasons: BTreeSet<Reason>, now: Timestamp, ids: &Ids) -> Change {
-    Change::Duplicate(DuplicateChange::Suggested(Duplicate {
+fn first(leads: (LeadId, LeadId), reasons: BTreeSet<Reason>, now: Timestamp, ids: &Ids) -> DuplicateChange {
+    DuplicateChange::Suggested(Duplicate {
         id: ids.next(),
         version: 1,
         leads,
@@ -362,7 +361,7 @@ fn first(leads: (LeadId, LeadId), reasons: BTreeSet<Reason>, now: Timestamp, ids
         state: DuplicateState::Open,
         created_at: now,
         updated_at: now,
-    }))
+    })
 }
 
 /// The types of entry about suggestions, with what they mean.
@@ -425,7 +424,12 @@ impl Duplicate {
         leads.contains(&self.leads.0) || leads.contains(&self.leads.1)
     }
 
-    fn becomes(mut self, state: DuplicateState, reasons: BTreeSet<Reason>, now: Timestamp) -> Option<Change> {
+    fn becomes(
+        mut self,
+        state: DuplicateState,
+        reasons: BTreeSet<Reason>,
+        now: Timestamp,
+    ) -> Option<DuplicateChange> {
         if (state, &reasons) == (self.state, &self.reasons) {
             return None;
         }
@@ -433,15 +437,19 @@ impl Duplicate {
         self.version += 1;
         self.updated_at = now.max(self.updated_at);
         Some(match state {
-            DuplicateState::Withdrawn => Change::Duplicate(DuplicateChange::Withdrawn(self)),
-            _ => Change::Duplicate(DuplicateChange::Suggested(self)),
+            DuplicateState::Withdrawn => DuplicateChange::Withdrawn(self),
+            _ => DuplicateChange::Suggested(self),
         })
     }
 }
 
-/// Say that two leads are two; nothing where it was said already. A key acts by its scope, a person needs a role that
+/// Dismiss a suggestion; `None` where it was dismissed already. A key acts by its scope, a person needs a role that
 /// writes leads.
-pub fn dismiss(duplicate: &Duplicate, actor: &Actor, now: Timestamp) -> Result<Option<Change>, Denied> {
+pub fn dismiss(
+    duplicate: &Duplicate,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<Option<DuplicateChange>, Denied> {
     if let Some(person) = actor.person() {
         let may = person.is_admin() || person.grants(crate::access::Scope::LeadsWrite);
         may.then_some(()).ok_or(Denied::WrongRole)?;
@@ -449,12 +457,12 @@ pub fn dismiss(duplicate: &Duplicate, actor: &Actor, now: Timestamp) -> Result<O
     if duplicate.state == DuplicateState::Dismissed {
         return Ok(None);
     }
-    Ok(Some(Change::Duplicate(DuplicateChange::Dismissed(Duplicate {
+    Ok(Some(DuplicateChange::Dismissed(Duplicate {
         version: duplicate.version + 1,
         state: DuplicateState::Dismissed,
         updated_at: now.max(duplicate.updated_at),
         ..duplicate.clone()
-    }))))
+    })))
 }
 
 mod told;

@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 
 use crate::id::{CompanyId, LeadId, UserId};
 use crate::instant::Timestamp;
-use crate::lifecycle::Stage;
 use crate::money::Money;
+use crate::stage::Stage;
 use identity::Identifier;
 
 pub use touch::{ClickIds, Touch};
@@ -59,7 +59,7 @@ pub struct Lead {
     pub last_touch: Option<Touch>,
     /// Its latest touch that was not direct.
     pub last_non_direct_touch: Option<Touch>,
-    /// The touch at which it became known.
+    /// Its latest touch at or before it became known.
     pub lead_touch: Option<Touch>,
     /// When it was last active: the newest of its own events and submissions. What bots did is left out.
     pub last_activity_at: Option<Timestamp>,
@@ -97,7 +97,8 @@ impl Lead {
         self.first_touch = Some(touch.clone());
         self.last_touch = Some(touch.clone());
         self.last_non_direct_touch = touch.is_not_direct().then(|| touch.clone());
-        self.lead_touch = Some(touch.clone());
+        let was_before = touch.occurred_at.is_some_and(|at| at <= self.created_at);
+        self.lead_touch = was_before.then(|| touch.clone());
     }
 
     /// The primary e-mail.

@@ -9,7 +9,8 @@ use crate::instant::Timestamp;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Touch {
-    /// The channel, such as `organic_search`.
+    /// The channel: one of the known ones, such as `organic_search`, or one that your channel rules name. Left out, it follows
+    /// from the rest, by your channel rules first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 100, example = "paid_search")]
     pub channel: Option<String>,
@@ -36,11 +37,12 @@ pub struct Touch {
     /// The ids that ad networks gave the click.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub click_ids: Option<ClickIds>,
-    /// The page on which the visit began.
+    /// The page on which the visit began. Its `utm_*` parameters and click ids say what is left out here; it is kept without
+    /// its query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 2048, example = "https://www.example.com/offer")]
     pub landing_url: Option<String>,
-    /// The page that led there.
+    /// The page that led there; kept without its query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 2048)]
     pub referrer: Option<String>,

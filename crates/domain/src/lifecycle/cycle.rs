@@ -40,14 +40,15 @@ pub struct Cycle {
     pub dimensions: Dimensions,
 }
 
-/// What reports group cycles by, as it was at the last change of the lead while the cycle was its current one.
+/// What reports group cycles by. Country and owner are as they were at the last change of the lead while the cycle was its
+/// current one; where the lead came from is derived from its touches, whenever these become known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dimensions {
-    /// The first touch's channel.
+    /// The channel of the touch that it began with.
     pub channel: Option<String>,
-    /// The first touch's source.
+    /// The source of that touch.
     pub source: Option<String>,
-    /// The first touch's campaign.
+    /// The campaign of that touch.
     pub campaign: Option<String>,
     /// The form that made the lead known.
     pub form_id: Option<FormId>,
@@ -77,6 +78,7 @@ impl Cycle {
         };
         cycle.enter(None, Stage::Lead, lead.created_at);
         cycle.describe(lead);
+        cycle.begin_with(lead.first_touch.as_ref(), None);
         cycle
     }
 
@@ -210,32 +212,29 @@ impl Cycle {
     /// The bit of [`Cycle::path`] that says that the cycle is over.
     pub const OVER: i64 = 1 << Stage::ALL.len();
 
-    /// Take over what reports group by from the lead as it is now. Where it came from is written once: touches that
-    /// become known later change the lead, not what was counted.
+    /// Take over what reports group by from the lead as it is now, but for where it came from.
     pub fn describe(&mut self, lead: &Lead) {
-        let known = &self.dimensions;
-        let has_origin = known.channel.is_some() || known.source.is_some() || known.campaign.is_some();
-        let touch = if has_origin {
-            Touch {
-                channel: known.channel.clone(),
-                source: known.source.clone(),
-                campaign: known.campaign.clone(),
-                ..Touch::default()
-            }
-        } else {
-            lead.first_touch.clone().unwrap_or_default()
-        };
-        let form_id = self.dimensions.form_id;
         self.dimensions = Dimensions {
-            channel: touch.channel,
-            source: touch.source,
-            campaign: touch.campaign,
-            form_id,
             country: lead
                 .profile
                 .get(crate::leads::fields::LeadField::Country)
                 .map(str::to_owned),
             owner_id: lead.owner_id.or(lead.previous_owner_id),
+            ..std::mem::take(&mut self.dimensions)
         };
+    }
+
+    /// Let reports group it by where the lead came from when it began, as far as its touches tell by now.
+    ///
+    /// `first` is the lead's first touch; `returned` is its first after the cycle before this one ended. What is dated
+    /// after the beginning led to nothing of it.
+    pub fn begin_with(&mut self, first: Option<&Touch>, returned: Option<&Touch>) {
+        let started_at = self.started_at;
+        let was_before = |touch: &&Touch| touch.occurred_at.is_some_and(|at| at <= started_at);
+        let touch = returned.filter(was_before).or(first.filter(was_before));
+        let touch = touch.cloned().unwrap_or_default();
+        self.dimensions.channel = touch.channel;
+        self.dimensions.source = touch.source;
+        self.dimensions.campaign = touch.campaign;
     }
 }

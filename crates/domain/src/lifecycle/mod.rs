@@ -10,9 +10,6 @@ mod tests;
 pub use cycle::{Cycle, Dimensions};
 pub use step::{Step, take};
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 use crate::access::{Actor, ActorKind, Denied, Person, Role};
 use crate::act::Act;
 use crate::agreement::{Reason, ReasonList, Requires};
@@ -21,70 +18,8 @@ use crate::fault::Fault;
 use crate::id::{LeadId, TransitionId, UserId};
 use crate::instant::Timestamp;
 use crate::leads::Lead;
+pub use crate::stage::Stage;
 use crate::world::World;
-
-/// Where a lead stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Known.
-    Lead,
-    /// Marketing qualified lead.
-    Mql,
-    /// Sales accepted lead.
-    Sal,
-    /// Sales qualified lead.
-    Sql,
-    /// A deal is open.
-    Opportunity,
-    /// A deal was won.
-    Customer,
-    /// Not ready yet.
-    Nurture,
-    /// Out.
-    Disqualified,
-    /// Was a customer.
-    Churned,
-}
-
-impl Stage {
-    /// Every stage: the path first, then those beside it.
-    pub const ALL: &'static [Stage] = &[
-        Stage::Lead,
-        Stage::Mql,
-        Stage::Sal,
-        Stage::Sql,
-        Stage::Opportunity,
-        Stage::Customer,
-        Stage::Nurture,
-        Stage::Disqualified,
-        Stage::Churned,
-    ];
-
-    /// The stage's name on the wire and on disk.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Stage::Lead => "lead",
-            Stage::Mql => "mql",
-            Stage::Sal => "sal",
-            Stage::Sql => "sql",
-            Stage::Opportunity => "opportunity",
-            Stage::Customer => "customer",
-            Stage::Nurture => "nurture",
-            Stage::Disqualified => "disqualified",
-            Stage::Churned => "churned",
-        }
-    }
-
-    /// The stage with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|stage| stage.name() == name)
-    }
-
-    pub(crate) const fn clears_owner(self) -> bool {
-        matches!(self, Stage::Nurture | Stage::Disqualified)
-    }
-}
 
 /// Whose act a move is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::access::Actor;
 use crate::id::Ids;
+use crate::leads::Touch;
 use crate::leads::save::{self, OnConflict, Statement};
 
 const DAY: i64 = 86_400_000;
@@ -449,5 +450,28 @@ proptest! {
             }
             prop_assert_eq!(story.lead().cycle, cycles);
         }
+    }
+}
+
+#[test]
+fn a_cycle_begins_with_the_touch_that_led_back_else_with_the_first() {
+    let mut story = Story::begin();
+    story.go(Role::Marketing, Stage::Disqualified, Some("not_a_fit"));
+    let mut cycle = story.cycle().clone().next(at(10), &story.ids);
+    let touch = |day, source: &str| Touch {
+        source: Some(source.into()),
+        occurred_at: Some(at(day)),
+        ..Touch::default()
+    };
+    let (first, back, late) = (touch(0, "first"), touch(10, "back"), touch(11, "late"));
+    for (first, returned, source) in [
+        (None, None, None),
+        (Some(&first), None, Some("first")),
+        (Some(&first), Some(&back), Some("back")),
+        (Some(&first), Some(&late), Some("first")),
+        (Some(&late), None, None),
+    ] {
+        cycle.begin_with(first, returned);
+        assert_eq!(cycle.dimensions.source.as_deref(), source);
     }
 }

@@ -1,6 +1,9 @@
 //! Web addresses as browsers report them: read leniently, kept without what may be personal.
 
-use url::{ParseError, Url};
+use std::borrow::Cow;
+
+use serde_json::Value;
+use url::{ParseError, Url, form_urlencoded};
 
 use crate::leads::identity::site;
 
@@ -69,11 +72,43 @@ impl Address {
         }
     }
 
+    /// The path without parameters that let somebody in (`/cart;jsessionid=1`).
+    fn open_path(&self) -> Cow<'_, str> {
+        let path = self.url.path();
+        if !path.contains(';') {
+            return path.into();
+        }
+        let is_open = |part: &&str| !is_secret(part.split('=').next().unwrap_or_default());
+        let segment = |segment: &str| {
+            let (name, parameters) = segment.split_once(';').unwrap_or((segment, ""));
+            let parameters = parameters.split(';').filter(|part| !part.is_empty());
+            let open = std::iter::once(name).chain(parameters.filter(is_open));
+            open.collect::<Vec<_>>().join(";")
+        };
+        path.split('/').map(segment).collect::<Vec<_>>().join("/").into()
+    }
+
+    /// Whether it holds what lets somebody in: a user's name or password, a token and the like.
+    fn lets_in(&self, depth: u8) -> bool {
+        let is_nested = |value: &str| depth > 0 && redacted_value(value, depth - 1).is_some();
+        let has_secrets = |query: &str| {
+            form_urlencoded::parse(query.as_bytes())
+                .any(|(name, value)| is_secret(&name) || is_nested(&value))
+        };
+        let fragment = self.url.fragment().unwrap_or_default();
+        let of_fragment = fragment.rsplit('?').next().unwrap_or_default();
+        !self.url.username().is_empty()
+            || self.url.password().is_some()
+            || self.url.query().is_some_and(has_secrets)
+            || has_secrets(of_fragment)
+            || self.open_path() != self.url.path()
+    }
+
     /// The address without credentials, query and fragment.
     pub fn bare(&self) -> Option<String> {
-        let path = self.url.path();
+        let path = self.open_path();
         let text = match self.host() {
-            None => path.to_owned(),
+            None => path.into_owned(),
             Some(host) => {
                 let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
                 format!("{}://{host}{port}{path}", self.url.scheme())
@@ -89,9 +124,10 @@ impl Address {
         let bare = self.bare();
         let bare = bare.or_else(|| (self.url.path() == "/").then(String::new))?;
         let with = |is_wanted: &dyn Fn(&str) -> bool| {
-            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            let mut query = form_urlencoded::Serializer::new(String::new());
             let wanted = self.url.query_pairs().filter(|(name, _)| is_wanted(name));
             for (name, value) in wanted {
+                let value = redacted_value(&value, DEPTH).unwrap_or_else(|| value.into_owned());
                 query.append_pair(&name, &clean(&value, MOST_OF_A_PARAMETER * 5));
             }
             let query = query.finish();
@@ -133,16 +169,92 @@ impl Address {
     }
 }
 
+/// How many addresses deep within each other secrets are looked for (`?next=https%3A%2F%2F...`).
+const DEPTH: u8 = 3;
+
+/// A member that holds an address, without what lets somebody in; unchanged where it has nothing of that.
+pub fn redacted(text: &str) -> Cow<'_, str> {
+    match redacted_within(text, DEPTH) {
+        Some(redacted) => redacted.into(),
+        None => text.into(),
+    }
+}
+
+/// [`redacted`] for every text within a value that is an address with its scheme, from end to end. Text that only contains
+/// addresses is what somebody wrote, and stays.
+pub fn redact_values(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Some(redacted) = redacted_text(text) {
+                *text = redacted;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(redact_values),
+        Value::Object(members) => members.values_mut().for_each(redact_values),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// What is left of a text that is an address with its scheme, from end to end, and lets somebody in; `None` where nothing
+/// of it goes.
+pub fn redacted_text(text: &str) -> Option<String> {
+    let scheme = text.trim().split("://").next().unwrap_or_default();
+    let is_address = scheme.len() < text.trim().len()
+        && scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+        && !text.trim().contains(char::is_whitespace);
+    is_address.then(|| redacted_within(text, DEPTH))?
+}
+
+/// The value of a parameter that is an address itself; an e-mail is none.
+fn redacted_value(value: &str, depth: u8) -> Option<String> {
+    let is_address = value.contains("://") || value.starts_with(['/', '?']);
+    is_address.then(|| redacted_within(value, depth))?
+}
+
+fn redacted_within(text: &str, depth: u8) -> Option<String> {
+    match Address::read(text) {
+        Some(address) => address.lets_in(depth).then(|| address.kept().unwrap_or_default()),
+        // Of no page: `postgres://user:password@host/`.
+        None => {
+            let mut url = Url::parse(text.trim()).ok()?;
+            let lets_in = !url.username().is_empty() || url.password().is_some();
+            let is_open = lets_in && url.set_username("").is_ok() && url.set_password(None).is_ok();
+            is_open.then(|| url.into())
+        }
+    }
+}
+
 /// Names of parameters that let somebody in: short ones that are parts of harmless names too (`promo_code`).
-const SECRETS: [&str; 2] = ["code", "pin"];
+const SECRETS: [&str; 9] = [
+    "code",
+    "key",
+    "pass",
+    "pin",
+    "pw",
+    "reset",
+    "samlresponse",
+    "sso",
+    "ticket",
+];
 /// Parts of such names, between what is neither letter nor digit: `reset_password_token`, `X-Amz-Credential`.
-const SECRET_PARTS: [&str; 12] = [
+const SECRET_PARTS: [&str; 21] = [
+    "accesskey",
     "apikey",
+    "assertion",
     "auth",
+    "authkey",
+    "authorization",
+    "bearer",
     "credential",
+    "credentials",
+    "jsessionid",
     "jwt",
     "otp",
+    "passcode",
     "passwd",
+    "phpsessid",
     "pwd",
     "session",
     "sessionid",
@@ -151,10 +263,10 @@ const SECRET_PARTS: [&str; 12] = [
     "signature",
 ];
 /// What gives such a name away wherever it stands: `accessToken`.
-const SECRET_WORDS: [&str; 4] = ["api_key", "password", "secret", "token"];
+const SECRET_WORDS: [&str; 5] = ["api_key", "passphrase", "password", "secret", "token"];
 
 fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
+    let name = name.trim().to_ascii_lowercase();
     let mut parts = name.split(|c: char| !c.is_ascii_alphanumeric());
     SECRETS.contains(&name.as_str())
         || SECRET_WORDS.iter().any(|word| name.contains(word))
@@ -270,6 +382,55 @@ mod tests {
             .and_then(|address| address.kept())
             .unwrap();
         assert!(found.len() <= MOST_KEPT && found.starts_with("https://e.com/a?utm_source=n&gclid=Cj0"));
+    }
+
+    #[test]
+    fn what_lets_somebody_in_goes_wherever_it_stands_and_all_else_stays() {
+        for (text, redacted_to) in [
+            ("https://u:s@e.com/a?utm_source=x", "https://e.com/a?utm_source=x"),
+            ("https://u@e.com/", "https://e.com/"),
+            ("e.com/a?password=s&b=1", "https://e.com/a?b=1"),
+            ("/a?token=s", "/a"),
+            ("https://e.com/#access_token=s&b=1", "https://e.com/"),
+            ("https://e.com/#/reset?token=s", "https://e.com/"),
+            (
+                "https://e.com/cart;jsessionid=s;v=1/pay",
+                "https://e.com/cart;v=1/pay",
+            ),
+            (
+                "https://e.com/?next=https%3A%2F%2Fu%3As%40e.com%2F%3Fb%3D1&c=2",
+                "https://e.com/?next=https%3A%2F%2Fe.com%2F%3Fb%3D1&c=2",
+            ),
+            (
+                "https://e.com/?next=%2Freset%3Ftoken%3Ds",
+                "https://e.com/?next=%2Freset",
+            ),
+            (
+                "https://e.com/?key=s&reset=s&ticket=s&SAMLResponse=s",
+                "https://e.com/",
+            ),
+            ("postgres://u:s@db.e.com/crm", "postgres://db.e.com/crm"),
+            (
+                "https://e.com/?email=ada%40e.com&token=s",
+                "https://e.com/?email=ada%40e.com",
+            ),
+            // Nothing lets anybody in: not a sign changes.
+            ("HTTPS://E.com/a b?x=1#top", "HTTPS://E.com/a b?x=1#top"),
+            ("mailto:ada@e.com", "mailto:ada@e.com"),
+        ] {
+            assert_eq!(redacted(text), redacted_to);
+            assert_eq!(redacted(redacted_to), redacted_to);
+        }
+        let mut said = serde_json::json!({
+            "page": "https://u:s@e.com/", "list": [" https://e.com/?token=s"],
+            "email": "ada@e.com", "text": "look at https://e.com/?token=t", "relative": "/a?token=t", "n": 1,
+        });
+        redact_values(&mut said);
+        let expected = serde_json::json!({
+            "page": "https://e.com/", "list": ["https://e.com/"],
+            "email": "ada@e.com", "text": "look at https://e.com/?token=t", "relative": "/a?token=t", "n": 1,
+        });
+        assert_eq!(said, expected);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::events::Event;
 use super::record::TouchRecord;
-use super::visitors::Visitor;
+use super::visitor::Visitor;
 use crate::id::TouchId;
 
 /// What happened to what is tracked.

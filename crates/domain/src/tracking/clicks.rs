@@ -9,18 +9,27 @@ const MOST: usize = 500;
 impl ClickIds {
     /// The click ids in an address, where it has any.
     pub fn of(address: &Address) -> Option<Self> {
-        let id = |name| {
-            let id = address.parameter_within(name, MOST);
-            id.filter(|id| is_id(id))
-        };
+        Self::each(|name, _| address.parameter_within(name, MOST))
+    }
+
+    /// The ids that are given, and where they leave one out, that of the address.
+    pub(super) fn first(given: Option<&Self>, landed: Option<Self>) -> Option<Self> {
+        let Some(given) = given else { return landed };
+        let landed = landed.unwrap_or_default();
+        Self::each(|_, of| of(given).or_else(|| of(&landed)))
+    }
+
+    /// The ids that are found by their names and places, as far as they are any.
+    fn each(find: impl Fn(&str, fn(&Self) -> Option<String>) -> Option<String>) -> Option<Self> {
+        let id = |name, of| find(name, of).filter(|id| is_id(id));
         let found = Self {
-            gclid: id("gclid"),
-            gbraid: id("gbraid"),
-            wbraid: id("wbraid"),
-            fbclid: id("fbclid"),
-            msclkid: id("msclkid"),
-            li_fat_id: id("li_fat_id"),
-            ttclid: id("ttclid"),
+            gclid: id("gclid", |ids| ids.gclid.clone()),
+            gbraid: id("gbraid", |ids| ids.gbraid.clone()),
+            wbraid: id("wbraid", |ids| ids.wbraid.clone()),
+            fbclid: id("fbclid", |ids| ids.fbclid.clone()),
+            msclkid: id("msclkid", |ids| ids.msclkid.clone()),
+            li_fat_id: id("li_fat_id", |ids| ids.li_fat_id.clone()),
+            ttclid: id("ttclid", |ids| ids.ttclid.clone()),
         };
         Some(found).filter(|found| *found != Self::default())
     }

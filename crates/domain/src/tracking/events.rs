@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::address::Address;
+use super::address::{Address, redact_values};
 use crate::id::{EventId, LeadId, VisitorId};
 use crate::instant::Timestamp;
 
@@ -143,6 +143,15 @@ pub struct Event {
     pub properties: Map<String, Value>,
     /// Whether a known bot did it: it counts nowhere.
     pub is_bot: bool,
+    /// Whether a mail scanner or a prefetcher did it, and no person: it counts nowhere.
+    pub is_machine: bool,
+}
+
+impl Event {
+    /// Whether it counts: it makes visits and touches.
+    pub fn counts(&self) -> bool {
+        !self.is_bot && !self.is_machine
+    }
 }
 
 /// What was read of an event: what it has of its own.
@@ -215,7 +224,8 @@ pub fn read(said: Said, now: Timestamp) -> Result<Read, Unfit> {
     if occurred_at > now.plus_millis(MAX_AHEAD) {
         return Err(Unfit::Future);
     }
-    let properties = said.properties.unwrap_or_default();
+    let mut properties = said.properties.unwrap_or_default();
+    properties.values_mut().for_each(redact_values);
     if !properties.is_empty() {
         if properties
             .values()

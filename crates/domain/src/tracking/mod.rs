@@ -8,10 +8,13 @@ mod clicks;
 pub mod events;
 pub mod keys;
 pub mod record;
+mod rules;
 pub mod sessions;
 pub mod sources;
 pub mod streams;
 mod touch;
+pub mod visitor;
 pub mod visitors;
 
-pub use touch::{Visit, touch};
+pub use rules::{IgnoredReferrers, TouchRules};
+pub use touch::Report;

@@ -1,7 +1,7 @@
 //! Touches as they are kept: made of sessions and events, or given by hand.
 
-use super::channels::ChannelRules;
 use super::events::Event;
+use super::rules::TouchRules;
 use super::sessions::{Session, event_touch};
 use crate::id::{Id, LeadId, TouchId, VisitorId};
 use crate::instant::Timestamp;
@@ -84,9 +84,9 @@ impl TouchRecord {
     }
 
     /// The touch that an event makes by itself, if it makes one: a link of an e-mail that was followed, an event that was
-    /// attended. Known bots make none.
-    pub fn of_event(event: &Event, rules: &ChannelRules) -> Option<Self> {
-        if event.is_bot {
+    /// attended. Bots and machines make none.
+    pub fn of_event(event: &Event, rules: &TouchRules) -> Option<Self> {
+        if !event.counts() {
             return None;
         }
         let made = event_touch(

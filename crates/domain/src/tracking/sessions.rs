@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
-use super::channels::ChannelRules;
 use super::events::Pages;
+use super::rules::TouchRules;
 use super::touch::{Visit, touch};
 use crate::instant::Timestamp;
 use crate::leads::{ClickIds, Touch};
@@ -55,7 +55,7 @@ pub struct Session {
 }
 
 impl Pages {
-    fn visit(&self, is_submission: bool) -> Visit<'_> {
+    pub(super) fn visit(&self, is_submission: bool) -> Visit<'_> {
         if !is_submission {
             return Visit {
                 landing: self.url.as_deref(),
@@ -73,18 +73,14 @@ impl Pages {
 }
 
 impl Signals {
-    fn of(visit: Visit<'_>) -> Self {
+    fn of(visit: Visit<'_>, rules: &TouchRules) -> Self {
         let landing = visit.landing.and_then(Address::read);
         let referrer = visit.referrer.and_then(Address::read);
         let utm = landing.as_ref().and_then(|landing| {
             let said = ["utm_source", "utm_medium", "utm_campaign"].map(|name| landing.parameter(name));
             said.iter().any(Option::is_some).then_some(said)
         });
-        let is_own = |referrer: &Address| {
-            let landing = landing.as_ref();
-            landing.is_some_and(|landing| landing.is_same_site(referrer))
-        };
-        let outer = referrer.filter(|referrer| !is_own(referrer));
+        let outer = referrer.filter(|referrer| rules.leads(referrer, landing.as_ref()));
         Self {
             utm,
             click_ids: landing.as_ref().and_then(ClickIds::of),
@@ -131,11 +127,16 @@ impl Session {
         }
     }
 
-    fn take(&mut self, point: &Point, signals: Signals, rules: &ChannelRules) {
+    fn take(&mut self, point: &Point, signals: Signals, rules: &TouchRules) {
         self.ended_at = point.at;
         self.events += 1;
         if self.signals.is_none() {
-            self.touch = touch(point.pages.visit(point.is_submission), rules, self.started_at);
+            self.touch = touch(
+                point.pages.visit(point.is_submission),
+                &Touch::default(),
+                rules,
+                self.started_at,
+            );
             self.signals = self.touch.is_some().then_some(signals);
         }
     }
@@ -145,11 +146,11 @@ impl Session {
 ///
 /// The order in which the events are given is of no importance: they are taken in the order in which they happened,
 /// and those of one instant by what they say.
-pub fn sessions(open: Option<Session>, mut points: Vec<Point>, rules: &ChannelRules) -> Vec<Session> {
+pub fn sessions(open: Option<Session>, mut points: Vec<Point>, rules: &TouchRules) -> Vec<Session> {
     points.sort();
     let mut made: Vec<Session> = open.into_iter().collect();
     for point in &points {
-        let signals = Signals::of(point.pages.visit(point.is_submission));
+        let signals = Signals::of(point.pages.visit(point.is_submission), rules);
         match made.last_mut() {
             Some(last) if point.at.millis() - last.ended_at.millis() < GAP => {
                 if last.is_over_at(point, &signals) {
@@ -217,7 +218,7 @@ pub fn event_touch(
     pages: &Pages,
     properties: &serde_json::Map<String, serde_json::Value>,
     at: Timestamp,
-    rules: &ChannelRules,
+    rules: &TouchRules,
 ) -> Option<Touch> {
     if !kind.is_a_touch() {
         return None;
@@ -232,7 +233,7 @@ pub fn event_touch(
         began_there: true,
         referrer: None,
     };
-    let landed = touch(visit, rules, at).unwrap_or_default();
+    let landed = touch(visit, &Touch::default(), rules, at).unwrap_or_default();
     let way = if kind.name() == "email_click" {
         "email"
     } else {
@@ -251,7 +252,7 @@ pub fn event_touch(
         campaign: told.campaign.as_deref(),
         referrer_host: None,
     };
-    let channel = rules.channel(facts).unwrap_or(way).to_owned();
+    let channel = rules.channels.channel(facts).unwrap_or(way).to_owned();
     Some(Touch {
         channel: Some(channel),
         ..told

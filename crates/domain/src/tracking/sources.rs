@@ -1,6 +1,6 @@
 //! What a source is: a search engine, a social site, a video or shopping site, an AI assistant.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use super::address::Address;
@@ -44,7 +44,15 @@ pub fn category(source: &str) -> Option<Category> {
     entry.asks_for.is_none().then_some(entry.site.category)
 }
 
-/// The known site that an address belongs to. A portal counts as a search engine only if its address has a search in it.
+/// Whether a source that is named by hand says that somebody paid for it: `google_ads`, `adwords`.
+pub fn is_for_ads(source: &str) -> bool {
+    let source = source.trim().to_lowercase();
+    let is_known = known().names.contains_key(source.as_str());
+    is_known && (source.ends_with("ads") || source == "adwords")
+}
+
+/// The known site that an address belongs to. A portal counts as a search engine only if its address has a search in it:
+/// browsers mostly send the host alone, so that of a host that is nothing but a search engine no search is asked for.
 pub fn site(address: &Address) -> Option<Site> {
     let entry = known().at(address.name()?, address.path())?;
     let has_search = |names: &str| names.split(',').any(|name| address.has_parameter(name));
@@ -54,7 +62,7 @@ pub fn site(address: &Address) -> Option<Site> {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     site: Site,
-    /// Parameters of which the address must have one.
+    /// Of a portal: parameters of which the address must have one.
     asks_for: Option<&'static str>,
     /// Whether everything below the host counts too.
     is_whole: bool,
@@ -78,6 +86,9 @@ const LISTS: &[(Category, &str)] = &[
     (Category::Search, include_str!("../../data/search_engines.txt")),
 ];
 
+/// The hosts among the search engines that are something else too.
+const PORTALS: &str = include_str!("../../data/portals.txt");
+
 const NAMES: &str = include_str!("../../data/source_names.txt");
 
 fn known() -> &'static Known {
@@ -99,6 +110,7 @@ impl Known {
             paths: vec![],
             names: HashMap::new(),
         };
+        let portals: HashSet<&str> = lines(PORTALS).flatten().collect();
         for (category, list) in LISTS {
             for line in lines(list) {
                 let (Some(place), Some(name)) = (line.first(), line.get(1)) else {
@@ -109,7 +121,7 @@ impl Known {
                         name,
                         category: *category,
                     },
-                    asks_for: line.get(2).copied(),
+                    asks_for: line.get(2).copied().filter(|_| portals.contains(place)),
                     is_whole: *category != Category::Search,
                 };
                 match place.split_once('/') {
@@ -202,6 +214,12 @@ mod tests {
             // A portal is one only where somebody searched.
             ("https://www.cnn.com/2026/news", None),
             ("https://www.cnn.com/search?query=crm", Some(("google", Search))),
+            ("https://news.google.com/", None),
+            // Browsers send the host of a search engine alone.
+            ("https://www.ask.com/", Some(("ask", Search))),
+            ("https://kagi.com/", Some(("kagi", Search))),
+            ("https://yep.com/", Some(("yep", Search))),
+            ("https://www.mojeek.com/", Some(("mojeek", Search))),
             ("https://l.facebook.com/", Some(("facebook", Social))),
             ("https://it.linkedin.com/in/ada", Some(("linkedin", Social))),
             ("https://t.co/x", Some(("twitter", Social))),
@@ -271,6 +289,10 @@ mod tests {
                 );
                 assert!(found.is_some(), "{category:?} {place}");
             }
+        }
+        let engines: HashSet<&str> = lines(LISTS[4].1).map(|line| line[0]).collect();
+        for portal in lines(PORTALS) {
+            assert!(engines.contains(portal[0]), "{portal:?} is no search engine");
         }
         assert!(lines(NAMES).all(|line| line.len() == 2 && named(line[1]).is_some()));
     }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::change::TrackingChange;
-use super::channels::ChannelRules;
 use super::events::{Event, EventKind, Pages};
 use super::record::TouchRecord;
+use super::rules::TouchRules;
 use super::sessions::{Point, Session, Way, sessions, way, window};
 use crate::id::{Ids, LeadId, TouchId, VisitorId};
 use crate::instant::Timestamp;
@@ -37,13 +37,13 @@ pub fn point(whose: &Whose, kind: &EventKind, pages: Pages, at: Timestamp) -> Op
 }
 
 /// The streams that events belong to, in portions that bound how much of the past is read for them at once. `kept` is how
-/// many events are kept of a visitor. Known bots make no sessions.
+/// many events are kept of a visitor. Bots and machines make no sessions.
 pub fn portions<'e>(
     events: impl IntoIterator<Item = &'e Event>,
     kept: impl Fn(VisitorId) -> u64,
 ) -> Vec<BTreeMap<Whose, Vec<Point>>> {
     let mut streams: BTreeMap<Whose, Vec<Point>> = BTreeMap::new();
-    for event in events.into_iter().filter(|event| !event.is_bot) {
+    for event in events.into_iter().filter(|event| event.counts()) {
         let whose = (event.visitor_id, event.lead_id);
         if let Some(point) = point(&whose, &event.kind, event.pages.clone(), event.occurred_at) {
             streams.entry(whose).or_default().push(point);
@@ -80,7 +80,7 @@ pub enum Joined {
 }
 
 /// Let new events join the sessions of their stream, as far as these lie near them.
-pub fn join(around: &[Kept], points: &[Point], rules: &ChannelRules) -> Joined {
+pub fn join(around: &[Kept], points: &[Point], rules: &TouchRules) -> Joined {
     let near: Vec<&Kept> = match window(points) {
         Some((low, high)) => around
             .iter()

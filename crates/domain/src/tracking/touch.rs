@@ -1,8 +1,11 @@
-//! The touch of a visit: made of the page on which it began and the page that led there.
+//! The one maker of touches: of the page on which a visit began, the page that led there, and what is given of it.
 
-use super::address::Address;
-use super::channels::{self, AI_ASSISTANT, ChannelRules, Facts};
+use super::address::{Address, MOST_OF_A_PARAMETER, clean, redacted_text};
+use super::channels::{self, AI_ASSISTANT, Facts};
+use super::events::{MAX_AHEAD, Pages};
+use super::rules::TouchRules;
 use super::sources::{self, Category};
+use crate::fault::Fault;
 use crate::instant::Timestamp;
 use crate::leads::{ClickIds, Touch};
 
@@ -36,39 +39,127 @@ impl<'a> Visit<'a> {
     }
 }
 
-/// The touch of a visit; none where nothing is known of its pages.
+/// How a door reports a touch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Report {
+    /// Its members, as far as the caller knows them.
+    Given(Box<Touch>),
+    /// The pages of a form that was sent.
+    Form(Pages),
+}
+
+impl From<Touch> for Report {
+    fn from(touch: Touch) -> Self {
+        Self::Given(Box::new(touch))
+    }
+}
+
+impl Report {
+    /// The touch that is reported, if anything is; of the instant `at` where the report names none.
+    ///
+    /// One that a clock ahead dates after `now` happened now.
+    pub fn touch(&self, rules: &TouchRules, at: Timestamp, now: Timestamp) -> Option<Touch> {
+        match self {
+            Report::Given(given) => {
+                let visit = Visit {
+                    landing: given.landing_url.as_deref(),
+                    began_there: true,
+                    referrer: given.referrer.as_deref(),
+                };
+                let at = given.occurred_at.map_or(at, |given| given.min(now));
+                touch(visit, given, rules, at)
+            }
+            Report::Form(pages) => touch(pages.visit(true), &Touch::default(), rules, at),
+        }
+    }
+
+    /// What is wrong with the members that a caller gives, which stand under `pointer`.
+    pub fn faults(&self, pointer: &str, rules: &TouchRules, now: Timestamp) -> Vec<Fault> {
+        let Report::Given(given) = self else { return vec![] };
+        let mut faults = vec![];
+        let mut fault = |member: &str, code, detail: String| {
+            faults.push(Fault::new(format!("{pointer}/{member}"), code, detail))
+        };
+        if let Some(channel) = &given.channel
+            && !channels::is_known(channel, &rules.channels)
+        {
+            let known: Vec<&str> = channels::known(&rules.channels).collect();
+            fault(
+                "channel",
+                "not_allowed",
+                format!("is none of {}", known.join(", ")),
+            );
+        }
+        for (member, address) in [("landing_url", &given.landing_url), ("referrer", &given.referrer)] {
+            if address
+                .as_deref()
+                .is_some_and(|text| Address::read(text).is_none())
+            {
+                fault(
+                    member,
+                    "invalid_format",
+                    "is not the address of a page or an app".into(),
+                );
+            }
+        }
+        if given
+            .occurred_at
+            .is_some_and(|at| at > now.plus_millis(MAX_AHEAD))
+        {
+            let detail = "lies more than 5 minutes in the future";
+            fault("occurred_at", "out_of_range", detail.into());
+        }
+        faults
+    }
+}
+
+/// Make a touch: of how a visit began, and of what is given beside it, which goes before what the addresses say. `None`
+/// where nothing is known.
 ///
-/// UTM parameters say source and medium themselves. What they leave open is said by a click id that somebody paid for,
-/// else by the referrer (a search engine by its name with the medium `organic`, an AI assistant by its host with
-/// `ai-assistant`, any other site by its host with `referral`), else by Meta's click id. A referrer of the same site
-/// says nothing: where the visit began elsewhere on it, its way and its channel are unknown.
-pub fn touch(visit: Visit<'_>, rules: &ChannelRules, at: Timestamp) -> Option<Touch> {
+/// Addresses are kept bare. UTM parameters say source and medium themselves. What they leave open is said by a click id
+/// that somebody paid for, else by the referrer (a search engine by its name with the medium `organic`, an AI assistant by
+/// its host with `ai-assistant`, any other site by its host with `referral`), else by Meta's click id. A referrer of the
+/// company's own sites, or that people pass through, says nothing: where the visit began elsewhere on it, its way and its
+/// channel are unknown.
+pub fn touch(visit: Visit<'_>, given: &Touch, rules: &TouchRules, at: Timestamp) -> Option<Touch> {
     let landing = visit.landing.and_then(Address::read);
     let referrer = visit.referrer.and_then(Address::read);
-    if landing.is_none() && referrer.is_none() {
-        return None;
-    }
-    let utm = |name| landing.as_ref().and_then(|landing| landing.parameter(name));
-    let (campaign, term, content) = (utm("utm_campaign"), utm("utm_term"), utm("utm_content"));
-    let click_ids = landing.as_ref().and_then(ClickIds::of);
-    let is_own = |referrer: &Address| {
-        landing
-            .as_ref()
-            .is_some_and(|landing| landing.is_same_site(referrer))
+    let text = |given: &Option<String>, name| {
+        let given = given.as_deref().map(|text| {
+            let open = redacted_text(text);
+            clean(open.as_deref().unwrap_or(text), MOST_OF_A_PARAMETER)
+        });
+        let landed = || landing.as_ref().and_then(|landing| landing.parameter(name));
+        given.filter(|text| !text.is_empty()).or_else(landed)
     };
-    let outer = referrer.as_ref().filter(|referrer| !is_own(referrer));
-    let (source, medium) = way(utm("utm_source"), utm("utm_medium"), click_ids.as_ref(), outer);
+    let campaign = text(&given.campaign, "utm_campaign");
+    let (term, content) = (text(&given.term, "utm_term"), text(&given.content, "utm_content"));
+    let click_ids = ClickIds::first(given.click_ids.as_ref(), landing.as_ref().and_then(ClickIds::of));
+    let outer = referrer
+        .as_ref()
+        .filter(|referrer| rules.leads(referrer, landing.as_ref()));
+    let (source, medium) = way(
+        text(&given.source, "utm_source"),
+        text(&given.medium, "utm_medium"),
+        click_ids.as_ref(),
+        outer,
+    );
 
+    let is_silent = source.is_none() && medium.is_none() && campaign.is_none();
+    let has_page = landing.is_some() || referrer.is_some();
+    let began_elsewhere = is_silent && !visit.began_there && outer.is_none() && referrer.is_some();
     let facts = Facts {
         source: source.as_deref(),
         medium: medium.as_deref(),
         campaign: campaign.as_deref(),
         referrer_host: outer.and_then(Address::host),
     };
-    let is_silent = source.is_none() && medium.is_none() && campaign.is_none();
-    let began_elsewhere = is_silent && !visit.began_there && outer.is_none() && referrer.is_some();
-    Some(Touch {
-        channel: (!began_elsewhere).then(|| channels::channel(facts, rules)),
+    let derived = || {
+        let is_known = !began_elsewhere && (has_page || !is_silent);
+        is_known.then(|| channels::channel(facts, &rules.channels))
+    };
+    let made = Touch {
+        channel: given.channel.clone().or_else(derived),
         source,
         medium,
         campaign,
@@ -77,7 +168,11 @@ pub fn touch(visit: Visit<'_>, rules: &ChannelRules, at: Timestamp) -> Option<To
         click_ids,
         landing_url: landing.as_ref().and_then(Address::bare),
         referrer: referrer.as_ref().and_then(Address::bare),
+        occurred_at: None,
+    };
+    (has_page || made != Touch::default()).then_some(Touch {
         occurred_at: Some(at),
+        ..made
     })
 }
 

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ImportKind;
+use super::kinds::ImportKind;
 use crate::fault::Fault;
 use crate::leads::consent::is_purpose;
 use crate::leads::custom::CustomField;

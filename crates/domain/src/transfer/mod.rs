@@ -2,6 +2,7 @@
 
 pub mod deals;
 pub mod history;
+mod kinds;
 pub mod mapping;
 pub mod values;
 
@@ -14,85 +15,11 @@ use crate::id::{ImportId, UserId};
 use crate::instant::Timestamp;
 use crate::journal::{Facts, facts};
 use crate::record::{Counted, Plain, RecordChange};
+pub use kinds::{FileFormat, ImportKind, ImportMode, ImportState};
 use mapping::Mapping;
 
 /// The name under which an import acts: what it says about fields is a statement of source `import`.
 pub const ACTOR: &str = "import";
-
-macro_rules! words {
-    ($($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* })*) => {$(
-        $(#[$outer])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$doc])* $variant,)* }
-
-        impl $name {
-            /// Every one.
-            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
-
-            /// The name on the wire and on disk.
-            pub const fn name(self) -> &'static str {
-                match self { $($name::$variant => $text,)* }
-            }
-
-            /// The one with this name.
-            pub fn named(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.name() == name)
-            }
-        }
-    )*};
-}
-
-words! {
-    /// What the rows of a file are.
-    ImportKind {
-        /// Leads.
-        Leads = "leads",
-        /// Companies.
-        Companies = "companies",
-        /// Users of Tandem.
-        Users = "users",
-        /// Moves of leads from stage to stage.
-        StageChanges = "stage_changes",
-        /// Deals, open or closed.
-        Deals = "deals",
-    }
-
-    /// What the rows mean.
-    ImportMode {
-        /// Each row is news, as if it came by the interface now: rules included.
-        Live = "live",
-        /// Each row tells what was, with its own dates: nothing follows of it by rule.
-        History = "history",
-    }
-
-    /// How a file is written.
-    FileFormat {
-        /// Comma-separated values with a header, by whatever delimiter.
-        Csv = "csv",
-        /// One JSON object a line.
-        Ndjson = "ndjson",
-    }
-
-    /// How far an import is.
-    ImportState {
-        /// Waits for its turn.
-        Queued = "queued",
-        /// Is being read.
-        Running = "running",
-        /// Was read to its end.
-        Done = "done",
-        /// Was ended before: by what is wrong with the file, or by hand.
-        Failed = "failed",
-    }
-}
-
-impl ImportKind {
-    /// Whether rows of this kind can be news: moves and deals of the past can only be history.
-    pub const fn can_be_live(self) -> bool {
-        !matches!(self, ImportKind::StageChanges | ImportKind::Deals)
-    }
-}
 
 /// What is known about the file as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

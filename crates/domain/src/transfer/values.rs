@@ -5,10 +5,13 @@ use std::collections::HashMap;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use serde_json::Value;
+
 use super::mapping::{FieldSource, Mapping, Part, parts};
 use crate::fault::Fault;
 use crate::instant::{Day, Timestamp};
-use crate::money::minor_units;
+use crate::leads::custom::{CustomField, CustomType, Unfit};
+use crate::money::{minor_units, plain_number};
 
 /// A mapping with its columns found in the file.
 #[derive(Debug, Clone)]
@@ -18,7 +21,12 @@ pub struct Plan {
     places: HashMap<String, usize>,
     key: Option<String>,
     zone: TimeZone,
+    /// The latest instant that is plausible.
+    latest: Timestamp,
 }
+
+/// The years ahead of the import up to which a date is plausible.
+const YEARS_AHEAD: i64 = 10;
 
 /// The values of one row, by field; what is blank is not there.
 #[derive(Debug, Clone)]
@@ -28,8 +36,14 @@ pub struct Values<'p> {
 }
 
 impl Plan {
-    /// A mapping over these columns, or the columns that the file lacks. `zone` is that of dates without one.
-    pub fn new(mapping: &Mapping, columns: &[String], zone: TimeZone) -> Result<Self, Vec<String>> {
+    /// A mapping over these columns, or the columns that the file lacks. `zone` is that of dates without one; dates more
+    /// than ten years after `now` are refused.
+    pub fn new(
+        mapping: &Mapping,
+        columns: &[String],
+        zone: TimeZone,
+        now: Timestamp,
+    ) -> Result<Self, Vec<String>> {
         let places: HashMap<String, usize> = columns
             .iter()
             .enumerate()
@@ -57,6 +71,7 @@ impl Plan {
             places,
             key: mapping.key.clone(),
             zone: named.unwrap_or(zone),
+            latest: now.plus_millis(YEARS_AHEAD * 366 * 86_400_000),
         })
     }
 
@@ -158,22 +173,29 @@ impl Values<'_> {
             .unwrap_or_default()
     }
 
-    /// The instant of a field: RFC 3339, a date, or a date and time in the mapping's zone; or by its format.
+    /// The instant of a field: RFC 3339, a date, or a date and time in the mapping's zone; or by its format. One before
+    /// 1970, or more than ten years ahead, is a slip: `02/03/24` by `%d/%m/%Y` is of the year 24.
     pub fn instant(&self, field: &str, faults: &mut Vec<Fault>) -> Option<Timestamp> {
         let text = self.text(field)?;
         let format = self
             .plan
             .source(field)
             .and_then(|source| source.format.as_deref());
-        let at = instant(text, format, &self.plan.zone);
-        if at.is_none() {
+        let Some(at) = instant(text, format, &self.plan.zone) else {
             let detail = match format {
                 Some(_) => "is not a date as its format says",
                 None => "is not a date such as 2026-01-02, 2026-01-02 10:30:00 or 2026-01-02T10:30:00Z",
             };
             faults.push(Fault::new(field, "invalid_format", detail));
+            return None;
+        };
+        if at < Timestamp::from_millis(0) || at > self.plan.latest {
+            let detail =
+                "lies before 1970 or more than ten years ahead: is the year written with four digits?";
+            faults.push(Fault::new(field, "out_of_range", detail));
+            return None;
         }
-        at
+        Some(at)
     }
 
     /// The calendar day of a field.
@@ -184,17 +206,45 @@ impl Values<'_> {
     /// The amount of a field in units of a currency with this many digits behind the point, exactly.
     pub fn amount(&self, field: &str, digits: u32, faults: &mut Vec<Fault>) -> Option<i64> {
         let text = self.text(field)?;
-        let comma = self
-            .plan
-            .source(field)
-            .and_then(|source| source.decimal.as_deref())
-            == Some(",");
-        let amount = minor_units(text, digits, comma);
-        if amount.is_none() {
-            let detail = "is not an amount such as 1200.50, with no more digits than the currency has";
-            faults.push(Fault::new(field, "invalid_format", detail));
+        match minor_units(text, digits, self.decimal(field)) {
+            Ok(amount) => Some(amount),
+            Err(unread) => {
+                faults.push(Fault::new(field, unread.code(), unread));
+                None
+            }
         }
-        amount
+    }
+
+    /// The value of a field as a declared custom one takes it: numbers by the mapping's `decimal`, days by its `format`.
+    pub fn custom(&self, field: &str, declared: &CustomField, faults: &mut Vec<Fault>) -> Option<Value> {
+        let text = self.text(field)?;
+        let source = self.plan.source(field);
+        let format = source.and_then(|source| source.format.as_deref());
+        let plain = match (declared.kind, self.decimal(field), format) {
+            (CustomType::Number | CustomType::Integer, Some(point), _) => plain_number(text, point),
+            (CustomType::Date, _, Some(format)) => {
+                let at = instant(text, Some(format), &self.plan.zone);
+                let day = at.map(|at| at.date_in(&self.plan.zone));
+                // Somebody's birthday may lie before 1970.
+                day.filter(|day| day.year() >= 1900).map(|day| day.to_string())
+            }
+            _ => Some(text.to_owned()),
+        };
+        let value = plain
+            .ok_or(Unfit::WrongType)
+            .and_then(|text| declared.read(&text));
+        match value {
+            Ok(value) => Some(value),
+            Err(unfit) => {
+                faults.push(Fault::new(field, "invalid_value", unfit));
+                None
+            }
+        }
+    }
+
+    /// The sign that the mapping says to separate a fraction, if it does.
+    fn decimal(&self, field: &str) -> Option<char> {
+        self.plan.source(field)?.decimal.as_deref()?.chars().next()
     }
 }
 
@@ -259,9 +309,18 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    /// The first day of 2026.
+    const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
     fn plan(mapping: serde_json::Value, columns: &[&str]) -> Plan {
         let columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
-        Plan::new(&serde_json::from_value(mapping).unwrap(), &columns, TimeZone::UTC).unwrap()
+        Plan::new(
+            &serde_json::from_value(mapping).unwrap(),
+            &columns,
+            TimeZone::UTC,
+            NOW,
+        )
+        .unwrap()
     }
 
     fn cells(texts: &[&str]) -> Vec<String> {
@@ -306,7 +365,7 @@ mod tests {
     #[test]
     fn a_column_that_is_missing_is_named() {
         let mapping = serde_json::from_value(json!({"fields": {"email": "Mail", "name": "Name"}})).unwrap();
-        let missing = Plan::new(&mapping, &["Name".to_owned()], TimeZone::UTC).unwrap_err();
+        let missing = Plan::new(&mapping, &["Name".to_owned()], TimeZone::UTC, NOW).unwrap_err();
         assert_eq!(missing, ["Mail"]);
     }
 
@@ -349,38 +408,114 @@ mod tests {
     }
 
     #[test]
-    fn amounts_are_exact() {
-        for (text, digits, comma, units) in [
-            ("1200.50", 2, false, Some(120_050)),
-            ("0.0", 2, false, Some(0)),
-            ("50000000.0", 2, false, Some(5_000_000_000)),
-            ("1.200,50", 2, true, Some(120_050)),
-            ("1,200", 0, false, Some(1200)),
-            ("-3", 2, false, Some(-300)),
-            ("- 1,234,567.8", 2, false, Some(-123_456_780)),
-            ("12 345,60", 2, true, Some(1_234_560)),
-            ("1\u{202f}200.50", 2, false, Some(120_050)),
+    fn amounts_are_exact_and_none_is_guessed() {
+        use crate::money::NoAmount::{Ambiguous, Unread};
+        for (text, digits, decimal, units) in [
+            ("1200.50", 2, None, Ok(120_050)),
+            ("0.0", 2, None, Ok(0)),
+            ("50000000.0", 2, None, Ok(5_000_000_000)),
+            ("1.200,50", 2, Some(','), Ok(120_050)),
+            ("1,200", 0, None, Ok(1200)),
+            ("-3", 2, None, Ok(-300)),
+            ("- 1,234,567.8", 2, None, Ok(-123_456_780)),
+            ("1,234,567", 2, None, Ok(123_456_700)),
+            ("12 345,60", 2, Some(','), Ok(1_234_560)),
+            ("1\u{202f}200.50", 2, None, Ok(120_050)),
+            ("0.500", 2, None, Ok(50)),
+            ("1.5000", 2, None, Ok(150)),
+            ("1234.500", 2, None, Ok(123_450)),
+            ("1.500", 3, None, Ok(1500)),
+            // Two ways to read it, until the mapping says which sign is which.
+            ("1.500", 2, None, Err(Ambiguous)),
+            ("1,500", 2, None, Err(Ambiguous)),
+            ("-12.000", 2, None, Err(Ambiguous)),
+            ("1.000", 0, None, Err(Ambiguous)),
+            ("1.500", 2, Some('.'), Ok(150)),
+            ("1,500", 2, Some('.'), Ok(150_000)),
+            ("1.500", 2, Some(','), Ok(150_000)),
+            ("1,500", 2, Some(','), Ok(150)),
+            // No group begins with a zero.
+            ("0.500", 2, Some(','), Err(Unread)),
+            ("0,500", 2, None, Err(Unread)),
             // What is written in another country's way is no hundredfold.
-            ("1200,50", 2, false, None),
-            ("1200.50", 2, true, None),
-            ("1.50", 2, true, None),
-            ("1,2345", 2, false, None),
-            ("1234,567", 2, false, None),
-            ("1,20,000", 2, false, None),
-            (",200", 2, false, None),
-            ("1,200,", 2, false, None),
-            ("1.200,500", 2, false, None),
-            ("1.5,000", 2, false, None),
-            ("12 50", 2, false, None),
-            ("1,200 300", 2, false, None),
-            ("1'200", 2, false, None),
-            ("1.005", 2, false, None),
-            ("1.5", 0, false, None),
-            ("", 2, false, None),
-            ("1e3", 2, false, None),
-            ("99999999999999999999", 2, false, None),
+            ("1200,50", 2, None, Err(Unread)),
+            ("1200.50", 2, Some(','), Err(Unread)),
+            ("1.50", 2, Some(','), Err(Unread)),
+            ("1,2345", 2, None, Err(Unread)),
+            ("1234,567", 2, None, Err(Unread)),
+            ("1,20,000", 2, None, Err(Unread)),
+            (",200", 2, None, Err(Unread)),
+            ("1,200,", 2, None, Err(Unread)),
+            ("1.200,500", 2, None, Err(Unread)),
+            ("1.5,000", 2, None, Err(Unread)),
+            ("12 50", 2, None, Err(Unread)),
+            ("1,200 300", 2, None, Err(Unread)),
+            ("1'200", 2, None, Err(Unread)),
+            ("1.005", 2, Some('.'), Err(Unread)),
+            ("1.5", 0, None, Err(Unread)),
+            ("", 2, None, Err(Unread)),
+            ("1e3", 2, None, Err(Unread)),
+            ("99999999999999999999", 2, None, Err(Unread)),
         ] {
-            assert_eq!(minor_units(text, digits, comma), units, "{text}");
+            assert_eq!(minor_units(text, digits, decimal), units, "{text} {decimal:?}");
+        }
+    }
+
+    #[test]
+    fn custom_fields_are_read_by_the_mappings_signs_and_formats() {
+        let plan = plan(
+            json!({"fields": {
+                "custom.n": {"column": "n", "decimal": ","}, "custom.i": {"column": "i", "decimal": ","},
+                "custom.d": {"column": "d", "format": "%d/%m/%Y"}, "custom.p": "n", "created_at": {"column": "d", "format": "%d/%m/%Y"}}}),
+            &["n", "i", "d"],
+        );
+        let declared = |kind| CustomField {
+            name: "f".into(),
+            label: "F".into(),
+            kind,
+            options: vec![],
+        };
+        for (field, kind, text, value) in [
+            ("custom.n", CustomType::Number, "1.234,5", Some(json!(1234.5))),
+            ("custom.n", CustomType::Number, "-0,5", Some(json!(-0.5))),
+            ("custom.n", CustomType::Number, "1.5", None),
+            ("custom.n", CustomType::Number, "1,", None),
+            ("custom.i", CustomType::Integer, "1.234", Some(json!(1234))),
+            ("custom.i", CustomType::Integer, "1,5", None),
+            ("custom.p", CustomType::Number, "1.5", Some(json!(1.5))),
+            (
+                "custom.d",
+                CustomType::Date,
+                "02/03/1965",
+                Some(json!("1965-03-02")),
+            ),
+            ("custom.d", CustomType::Date, "02/03/24", None),
+            ("custom.d", CustomType::Date, "2024-03-02", None),
+        ] {
+            let cells = cells(&[text, text, text]);
+            let values = plan.read(&cells).unwrap();
+            let mut faults = vec![];
+            assert_eq!(
+                values.custom(field, &declared(kind), &mut faults),
+                value,
+                "{field} {text}"
+            );
+            assert_eq!(faults.is_empty(), value.is_some(), "{field} {text}");
+        }
+        for (text, code) in [
+            ("02/03/24", Some("out_of_range")),
+            ("02/03/2024", None),
+            ("02/03/2199", Some("out_of_range")),
+            ("31/12/1969", Some("out_of_range")),
+        ] {
+            let cells = cells(&["", "", text]);
+            let mut faults = vec![];
+            let at = plan.read(&cells).unwrap().instant("created_at", &mut faults);
+            assert_eq!(
+                (at.is_none(), faults.first().map(|fault| fault.code)),
+                (code.is_some(), code),
+                "{text}"
+            );
         }
     }
 
@@ -394,14 +529,14 @@ mod tests {
                 0 => format!("{sign}{whole}"),
                 _ => format!("{sign}{whole}.{rest:0width$}", width = digits as usize),
             };
-            prop_assert_eq!(minor_units(&text, digits, false), Some(units));
+            prop_assert_eq!(minor_units(&text, digits, Some('.')), Ok(units));
         }
 
         #[test]
         fn no_text_breaks_the_reading(text in "\\PC{0,40}") {
             let _ = instant(&text, None, &TimeZone::UTC);
             let _ = instant(&text, Some("%d/%m/%Y"), &TimeZone::UTC);
-            let _ = (minor_units(&text, 2, false), split_name(&text));
+            let _ = (minor_units(&text, 2, None), split_name(&text));
         }
     }
 

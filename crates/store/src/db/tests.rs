@@ -13,7 +13,7 @@ use tandem_domain::instant::Timestamp;
 
 use super::{Conn, Db, Place, unanswered};
 use crate::error::StoreError;
-use crate::{agreement, settings};
+use crate::settings;
 
 const NOW: Timestamp = Timestamp::from_millis(1_772_442_000_000);
 
@@ -69,9 +69,8 @@ async fn a_writer_that_met_a_full_disk_writes_on() {
     let db = Db::connect(&Place::Sqlite(dir.join("tandem.db")), 1)
         .await
         .unwrap();
-    db.migrate().await.unwrap();
-    agreement::adopt_provisional(&db, NOW).await.unwrap();
     let act = |seed| Act::new(Actor::System("test"), "test", NOW, seed);
+    crate::prepare(&db, act(0)).await.unwrap();
     // The database may not grow; the limit is that of this connection alone.
     for sql in ["CREATE TABLE probe (x BLOB)", "PRAGMA max_page_count = 1"] {
         db.writer().execute_unprepared(sql).await.unwrap();

@@ -64,14 +64,17 @@ pub fn sessions_of_runs(backend: DbBackend, of: Stream, runs: String) -> Stateme
     Statement::from_sql_and_values(backend, sql, [runs.into()])
 }
 
-/// Of the events within the spans in a JSON array of `{id, low, high}` what sessions look at. Known bots make none, and
+/// Of the events within the spans in a JSON array of `{id, low, high}` what sessions look at. Bots and machines make none, and
 /// those whom no visitor is known of make them of forms alone.
 pub fn events_within(backend: DbBackend, of: Stream, spans: String) -> Statement {
     let columns = "e.id, e.type AS kind, e.visitor_id, e.lead_id, e.occurred_at, e.url, e.referrer, e.landing_url, \
          e.landing_referrer";
     let only = match of {
-        Stream::Visitor => "NOT e.is_bot".to_owned(),
-        Stream::Lead => format!("NOT e.is_bot AND e.type = '{}'", EventKind::FORM_SUBMIT),
+        Stream::Visitor => "NOT e.is_bot AND NOT e.is_machine".to_owned(),
+        Stream::Lead => format!(
+            "NOT e.is_bot AND NOT e.is_machine AND e.type = '{}'",
+            EventKind::FORM_SUBMIT
+        ),
     };
     let sql = if is_postgres(backend) {
         format!(
@@ -104,7 +107,7 @@ pub fn visitors_with_keys(backend: DbBackend, keys: String, most: u64) -> Statem
     Statement::from_sql_and_values(backend, sql, [keys.into()])
 }
 
-/// The newest event of each lead in a JSON array of ids, as `id` and `newest`; known bots are left out.
+/// The newest event of each lead in a JSON array of ids, as `id` and `newest`; bots and machines are left out.
 pub fn newest_events(backend: DbBackend, leads: String) -> Statement {
     let (id, source) = if is_postgres(backend) {
         ("x.value::uuid", "json_array_elements_text($1::text::json) AS x")
@@ -113,7 +116,7 @@ pub fn newest_events(backend: DbBackend, leads: String) -> Statement {
     };
     let sql = format!(
         "SELECT {id} AS id, (SELECT e.occurred_at FROM events e WHERE e.lead_id = {id} AND NOT e.is_bot \
-         ORDER BY e.occurred_at DESC, e.id DESC LIMIT 1) AS newest FROM {source}"
+         AND NOT e.is_machine ORDER BY e.occurred_at DESC, e.id DESC LIMIT 1) AS newest FROM {source}"
     );
     Statement::from_sql_and_values(backend, sql, [leads.into()])
 }
@@ -134,8 +137,9 @@ pub fn adopt(backend: DbBackend, table: &str, links: String) -> Statement {
     Statement::from_sql_and_values(backend, sql, [links.into()])
 }
 
-/// The touches of leads, in a JSON array of ids, that their views show, beside those that they show now.
-pub fn touches_to_show(backend: DbBackend, leads: String) -> Statement {
+/// What follows from the touches of leads, in a JSON array of ids, a row for each of their cycles: what the lead shows beside
+/// what it shows now, and the first touch after the cycle before ended.
+pub fn touches_of_cycles(backend: DbBackend, leads: String) -> Statement {
     let one = |condition: &str, direction: &str| {
         format!(
             "(SELECT t.touch FROM touches t WHERE t.lead_id = l.id AND t.touch IS NOT NULL {condition} \
@@ -143,17 +147,26 @@ pub fn touches_to_show(backend: DbBackend, leads: String) -> Statement {
         )
     };
     let source = if is_postgres(backend) {
-        "json_array_elements_text($1::text::json) AS x JOIN leads l ON l.id = x.value::uuid"
+        "json_array_elements_text($1::text::json) AS x JOIN leads l ON l.id = x.value::uuid \
+         CROSS JOIN LATERAL (SELECT c.* FROM cycles c WHERE c.lead_id = l.id OFFSET 0) AS c \
+         LEFT JOIN LATERAL (SELECT p.ended_at FROM cycles p WHERE p.lead_id = l.id AND p.number = c.number - 1 OFFSET 0) \
+         AS p ON true"
     } else {
-        "json_each(?1) AS x CROSS JOIN leads l ON l.id = unhex(x.value, '-')"
+        "json_each(?1) AS x CROSS JOIN leads l ON l.id = unhex(x.value, '-') CROSS JOIN cycles c ON c.lead_id = l.id \
+         LEFT JOIN cycles p ON p.lead_id = l.id AND p.number = c.number - 1"
     };
     let sql = format!(
-        "SELECT l.id, l.first_touch AS old_first, l.last_touch AS old_last, l.last_non_direct_touch AS old_not_direct, \
-         l.lead_touch AS old_lead, {} AS new_first, {} AS new_last, {} AS new_not_direct, {} AS new_lead FROM {source}",
+        "SELECT c.*, l.first_touch AS old_first, l.last_touch AS old_last, l.last_non_direct_touch AS old_not_direct, \
+         l.lead_touch AS old_lead, {} AS new_first, {} AS new_last, {} AS new_not_direct, {} AS new_lead, {} AS returned \
+         FROM {source}",
         one("", "ASC"),
         one("", "DESC"),
         one("AND t.channel <> 'direct'", "DESC"),
         one("AND t.occurred_at <= l.created_at", "DESC"),
+        one(
+            "AND t.occurred_at > p.ended_at AND t.occurred_at <= c.started_at",
+            "ASC"
+        ),
     );
     Statement::from_sql_and_values(backend, sql, [leads.into()])
 }
@@ -207,17 +220,10 @@ pub fn show_touches(backend: DbBackend, rows: String) -> Statement {
     Statement::from_sql_and_values(backend, sql, [rows.into()])
 }
 
-/// Write into the first cycles of leads where they came from, by a JSON array of rows.
-pub fn describe_first_cycles(backend: DbBackend, rows: String) -> Statement {
+/// Write into cycles where their leads came from, by a JSON array of rows.
+pub fn begin_cycles(backend: DbBackend, rows: String) -> Statement {
     let columns = ["channel", "source", "campaign"];
-    update_from(
-        backend,
-        "cycles",
-        &columns,
-        "",
-        "lead_id = x.id AND cycles.number = 1",
-        rows,
-    )
+    update_from(backend, "cycles", &columns, "", "id = x.id", rows)
 }
 
 /// An update of text columns by a JSON array of rows with an `id`.

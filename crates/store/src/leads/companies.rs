@@ -34,6 +34,10 @@ pub struct CompanyFilter {
     pub created_at_gte: Option<Timestamp>,
     /// Made before.
     pub created_at_lt: Option<Timestamp>,
+    /// Changed at or after.
+    pub updated_at_gte: Option<Timestamp>,
+    /// Changed before.
+    pub updated_at_lt: Option<Timestamp>,
 }
 
 /// What companies are sorted by; the id follows always.
@@ -122,11 +126,23 @@ fn filtered(backend: DbBackend, filter: &CompanyFilter) -> Select<companies::Ent
     if filter.unowned {
         query = query.filter(companies::Column::OwnerId.is_null());
     }
-    if let Some(at) = filter.created_at_gte {
-        query = query.filter(companies::Column::CreatedAt.gte(at.millis()));
-    }
-    if let Some(at) = filter.created_at_lt {
-        query = query.filter(companies::Column::CreatedAt.lt(at.millis()));
+    for (column, from, to) in [
+        (
+            companies::Column::CreatedAt,
+            filter.created_at_gte,
+            filter.created_at_lt,
+        ),
+        (
+            companies::Column::UpdatedAt,
+            filter.updated_at_gte,
+            filter.updated_at_lt,
+        ),
+    ] {
+        let from = from.map(|from| column.gte(from.millis()));
+        let to = to.map(|to| column.lt(to.millis()));
+        for bound in from.into_iter().chain(to) {
+            query = query.filter(bound);
+        }
     }
     for word in filter.q.as_deref().map(search::query).unwrap_or_default() {
         if let Some(beginning) = word.beginnings.last() {

@@ -10,7 +10,7 @@ mod write;
 pub(crate) use companies::by_ids as companies_by_ids;
 pub use companies::{CompanyFilter, CompanySort, company, company_count, company_list};
 pub use list::{Bounds, LeadFilter, LeadSort, Position, count, list, list_within};
-pub use terms::{follow_renames, has_renames};
+pub use terms::{follow_renames, next_rename};
 pub use world::{
     add_for_consent, empty_world, world, world_for_companies, world_for_consent, world_for_edit, world_of,
 };

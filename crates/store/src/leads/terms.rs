@@ -7,6 +7,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use tandem_domain::id::EntryId;
+use tandem_domain::instant::Timestamp;
 use uuid::Uuid;
 
 use crate::db::{Conn, Read, Tx};
@@ -101,9 +102,10 @@ pub(crate) async fn company_renamed(tx: &Tx, companies: &BTreeSet<Uuid>) -> Resu
     insert::<renamed_companies::Entity>(tx, left.iter(), OnConflict::Replace).await
 }
 
-/// Whether leads have yet to take over words of a renamed company.
-pub async fn has_renames(on: &impl Read) -> Result<bool, StoreError> {
-    Ok(renamed_companies::Entity::find().one(on.conn()).await?.is_some())
+/// When leads take over words of a renamed company: at once where one was renamed.
+pub async fn next_rename(on: &impl Read) -> Result<Option<Timestamp>, StoreError> {
+    let renamed = renamed_companies::Entity::find().one(on.conn()).await?;
+    Ok(renamed.map(|_| Timestamp::from_millis(0)))
 }
 
 /// So many leads of a renamed company take over its words; whether any are left.

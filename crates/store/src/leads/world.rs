@@ -226,6 +226,7 @@ pub fn empty_world(tx: &Tx) -> World {
     World {
         money: rules.money.clone(),
         consent_purposes: rules.shown_by.consent.purposes.clone(),
+        touch_rules: rules.touch_rules.clone(),
         ..World::new(rules.agreement.clone(), rules.custom_fields.clone())
     }
 }

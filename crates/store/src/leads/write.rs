@@ -62,6 +62,10 @@ impl Rows {
                     .insert(cycle.id.uuid(), rows::cycles::Model::of(cycle));
                 self.transitions
                     .insert(transition.id.uuid(), rows::transitions::Model::of(transition));
+                // The touches of a first cycle are the lead's first, whenever it ends.
+                if lead.cycle > 1 || cycle.number > 1 {
+                    self.touched.insert(lead.id);
+                }
             }
             LeadChange::Assigned { lead, .. } | LeadChange::Archived(lead) | LeadChange::Restored(lead) => {
                 self.leads.insert(lead.id.uuid(), rows::leads::Model::of(lead));
@@ -88,6 +92,10 @@ impl Rows {
                 let at = touch.occurred_at.unwrap_or_default();
                 let record = TouchRecord::given(*id, *lead_id, touch, at);
                 self.touches.insert(id.uuid(), rows::touches::Model::of(&record));
+                // Of a new lead it is the only one, which the lead shows already.
+                if !self.created.contains(&lead_id.uuid()) {
+                    self.touched.insert(*lead_id);
+                }
             }
             LeadChange::TouchAdded(record) => {
                 self.touched.extend(record.lead_id);

@@ -34,6 +34,7 @@ pub struct Model {
     #[sea_orm(column_type = "Text")]
     pub properties: String,
     pub is_bot: bool,
+    pub is_machine: bool,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
@@ -59,6 +60,7 @@ impl Model {
             landing_referrer: pages.landing_referrer,
             properties: to_json(&event.properties),
             is_bot: event.is_bot,
+            is_machine: event.is_machine,
         }
     }
 
@@ -80,6 +82,7 @@ impl Model {
             },
             properties: from_json("events", &self.properties)?,
             is_bot: self.is_bot,
+            is_machine: self.is_machine,
         })
     }
 }

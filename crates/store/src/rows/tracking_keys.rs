@@ -8,6 +8,7 @@ use tandem_domain::tracking::keys::TrackingKey;
 
 use super::{from_json, to_json};
 use crate::error::StoreError;
+use crate::rules::revision;
 use crate::write::{Kept, Rows};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
@@ -74,5 +75,6 @@ impl Model {
 impl Kept for TrackingKey {
     fn put(&self, rows: &mut Rows) {
         rows.records.put(Model::of(self));
+        rows.revisions.insert(revision::SITES);
     }
 }

@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 use tandem_domain::id::Id;
 use tandem_domain::instant::Timestamp;
-use tandem_domain::tracking::visitors::{Link, Visitor};
+use tandem_domain::tracking::visitor::{Link, Visitor};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "visitors")]

@@ -14,7 +14,8 @@ use sea_orm::{
 use tandem_domain::id::{EventId, Id, LeadId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::identity::Key;
-use tandem_domain::tracking::visitors::{Link, MOST_OF_A_LEADS, Visitors};
+use tandem_domain::tracking::visitor::{Link, MOST_OF_A_LEADS};
+use tandem_domain::tracking::visitors::Visitors;
 use uuid::Uuid;
 
 pub use list::{Place, events_of, sessions_of, touches_of, visitor_keys};
@@ -63,7 +64,7 @@ pub async fn visitors(tx: &Tx, keys: &BTreeSet<String>) -> Result<Visitors, Stor
     Ok(Visitors::known(known))
 }
 
-/// Load the newest event of leads; known bots are left out.
+/// Load the newest event of leads; bots and machines are left out.
 pub(crate) async fn newest_events(
     tx: &Tx,
     leads: &BTreeSet<LeadId>,

@@ -61,7 +61,7 @@ async fn join_all(
     let (mut plan, mut late) = (vec![], vec![]);
     for (whose, points) in &streams {
         let around = around.get(whose).map(Vec::as_slice).unwrap_or_default();
-        match join(around, points, &tx.rules().channel_rules) {
+        match join(around, points, &tx.rules().touch_rules) {
             Joined::Made { old, made } => plan.push((*whose, old, made)),
             Joined::Late(near) => late.push((*whose, near, points.as_slice())),
         }
@@ -220,7 +220,7 @@ async fn redo(tx: &Tx, late: Vec<(Whose, Vec<Session>, &[Point])>) -> Result<Vec
             }
         }
     }
-    let rules = &tx.rules().channel_rules;
+    let rules = &tx.rules().touch_rules;
     let made = late.into_iter().map(|(whose, old, (low, high))| {
         let points = told.remove(&whose).unwrap_or_default().into_values();
         let points = points.filter(|point| low <= point.at && point.at <= high);

@@ -1,8 +1,8 @@
-//! What leads show of their touches: the first, the last, the last that was not direct, the one they became known at.
+//! What follows from the touches of leads: those that a lead shows, and where its cycles say that it came from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::{Value, json};
 use tandem_domain::id::LeadId;
 use tandem_domain::leads::Touch;
@@ -11,68 +11,68 @@ use uuid::Uuid;
 use crate::db::{Conn, Tx};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::rows::{from_json, to_json};
+use crate::rows::{cycles, from_json, to_json};
 
-/// Let leads show what follows from events, in one statement: their touches as they are now, of those in `leads`, and when
-/// they were active. Those that were created in this transaction begin their cycle with their touches.
+/// Derive again what leads show of their touches and what their cycles began with, of those in `leads`, whose touches or bounds
+/// of cycles changed; and let leads show when they were active. Only what comes out otherwise is written.
 pub(crate) async fn show(
     tx: &Tx,
     leads: &BTreeSet<LeadId>,
-    fresh: &BTreeSet<LeadId>,
     mut active: BTreeMap<Uuid, i64>,
 ) -> Result<(), StoreError> {
     let backend = tx.conn().get_database_backend();
     let ids: Vec<Uuid> = leads.iter().map(|id| id.uuid()).collect();
-    let (mut shown, mut begun) = (vec![], vec![]);
+    let (mut shown, mut begun) = (BTreeMap::new(), vec![]);
     let rows = match ids.is_empty() {
         true => vec![],
         false => {
-            let statement = dialect::touches_to_show(backend, to_json(&ids));
+            let statement = dialect::touches_of_cycles(backend, to_json(&ids));
             tx.conn().query_all_raw(statement).await?
         }
     };
     for row in rows {
         let text = |name: &str| row.try_get::<Option<String>>("", name);
-        let id: Uuid = row.try_get("", "id")?;
-        let first = text("new_first")?;
-        let lead = text("new_lead")?.or_else(|| first.clone());
-        let (last, not_direct) = (text("new_last")?, text("new_not_direct")?);
-        let before = [
-            text("old_first")?,
-            text("old_last")?,
-            text("old_not_direct")?,
-            text("old_lead")?,
-        ];
-        if before == [first.clone(), last.clone(), not_direct.clone(), lead.clone()] {
-            continue;
-        }
-        let origin: Touch = match &first {
-            Some(text) => from_json("touches", text)?,
-            None => Touch::default(),
+        let touch = |text: Option<String>| -> Result<Option<Touch>, StoreError> {
+            text.map(|text| from_json("touches", &text)).transpose()
         };
-        let described = json!({
-            "id": id, "channel": origin.channel, "source": origin.source, "campaign": origin.campaign,
-        });
-        if fresh.iter().any(|lead| lead.uuid() == id) {
-            begun.push(described.clone());
+        let mut cycle = cycles::Model::from_query_result(&row, "")?.into_domain();
+        let first = touch(text("new_first")?)?;
+        let known = cycle.dimensions.clone();
+        cycle.begin_with(first.as_ref(), touch(text("returned")?)?.as_ref());
+        if cycle.dimensions != known {
+            let origin = &cycle.dimensions;
+            begun.push(json!({
+                "id": cycle.id.uuid(), "channel": origin.channel, "source": origin.source, "campaign": origin.campaign,
+            }));
         }
-        let mut row = described;
-        for (name, text) in [
-            ("first_touch", first),
-            ("last_touch", last),
-            ("last_non_direct_touch", not_direct),
-            ("lead_touch", lead),
+        let (mut is_news, mut columns) = (false, json!({"id": cycle.lead_id.uuid()}));
+        for (name, old, new) in [
+            ("first_touch", "old_first", "new_first"),
+            ("last_touch", "old_last", "new_last"),
+            ("last_non_direct_touch", "old_not_direct", "new_not_direct"),
+            ("lead_touch", "old_lead", "new_lead"),
         ] {
-            row[name] = json!(text);
+            let new = text(new)?;
+            is_news |= text(old)? != new;
+            columns[name] = json!(new);
         }
-        row["shows"] = json!(true);
-        row["active_at"] = json!(active.remove(&id));
-        shown.push(row);
+        if is_news {
+            let first = first.unwrap_or_default();
+            columns["channel"] = json!(first.channel);
+            columns["source"] = json!(first.source);
+            columns["shows"] = json!(true);
+            // A row for each cycle says the same of the lead.
+            shown.insert(cycle.lead_id.uuid(), columns);
+        }
+    }
+    for (id, columns) in &mut shown {
+        columns["active_at"] = json!(active.remove(id));
     }
     let only_active = active.into_iter();
-    shown.extend(only_active.map(|(id, at)| json!({"id": id, "shows": false, "active_at": at})));
+    let only_active = only_active.map(|(id, at)| json!({"id": id, "shows": false, "active_at": at}));
+    let shown: Vec<Value> = shown.into_values().chain(only_active).collect();
     execute(tx, dialect::show_touches, &shown).await?;
-    execute(tx, dialect::describe_first_cycles, &begun).await
+    execute(tx, dialect::begin_cycles, &begun).await
 }
 
 async fn execute(

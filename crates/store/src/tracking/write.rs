@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tandem_domain::tracking::change::TrackingChange;
-use tandem_domain::tracking::visitors::Identified;
+use tandem_domain::tracking::visitor::Identified;
 
 use crate::rows;
 use crate::write::Rows;

@@ -69,10 +69,10 @@ async fn put(tx: &Tx, settled: &Settled<'_>, visitors: &Visitors) -> Result<(), 
         })
         .collect();
     let mut rows = Rows::default();
-    let channel_rules = &tx.rules().channel_rules;
+    let rules = &tx.rules().touch_rules;
     for touch in arrived
         .iter()
-        .filter_map(|event| TouchRecord::of_event(event, channel_rules))
+        .filter_map(|event| TouchRecord::of_event(event, rules))
     {
         rows.touched.extend(touch.lead_id);
         rows.add(&TrackingChange::TouchKept(Box::new(touch)).into());
@@ -90,7 +90,7 @@ async fn put(tx: &Tx, settled: &Settled<'_>, visitors: &Visitors) -> Result<(), 
         touched.extend(seen);
         write_rows(tx, &[(tx.act(), derived)], &mut Rows::default()).await?;
     }
-    tracking::show(tx, &touched, &fresh, active).await
+    tracking::show(tx, &touched, active).await
 }
 
 /// Make rows of changes and write them with their journal entries, which keep the order of the changes. Of a row the last

@@ -37,7 +37,7 @@ pub(crate) struct Rows {
     pub(crate) gone_touches: BTreeSet<Uuid>,
     /// Visitors whose history becomes a lead's.
     pub(crate) adoptions: Vec<Value>,
-    /// The leads whose touches changed.
+    /// Leads whose touches, or the bounds of whose cycles, changed: what follows from both is derived again.
     pub(crate) touched: BTreeSet<LeadId>,
     /// When leads were active whose rows are not written.
     pub(crate) active: BTreeMap<Uuid, i64>,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 fn read_as(media_type: &str, body: &[u8]) -> Result<Body, Problem> {
     static SHAPES: std::sync::LazyLock<Shapes> =
-        std::sync::LazyLock::new(|| Shapes::compile(&openapi::document()).unwrap());
+        std::sync::LazyLock::new(|| Shapes::compile(&openapi::document(crate::capture::configure)).unwrap());
     read(
         media_type,
         body,

@@ -1,6 +1,6 @@
 //! CORS for the company's own front ends: only the origins that the operator lists, never credentials.
 //!
-//! Forms have rules of their own (`capture`): their origins stand in the form.
+//! Some paths have rules of their own, such as those of forms, whose origins stand in the form.
 
 use actix_web::http::Method;
 use actix_web::http::header::{
@@ -10,7 +10,8 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::program::config::Config;
+use crate::edge::core::Core;
+use crate::edge::room::PathRule;
 
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 const REQUEST_HEADERS: &str = "authorization, content-type, idempotency-key, if-match, if-none-match, prefer, \
@@ -18,13 +19,16 @@ const REQUEST_HEADERS: &str = "authorization, content-type, idempotency-key, if-
 const RESPONSE_HEADERS: &str = "etag, idempotent-replayed, link, location, ratelimit, ratelimit-policy, retry-after, \
      x-request-id";
 
-/// The request's origin, if the operator lists it and the path is not a form's.
-pub fn allowed_origin(config: &Config, request: &HttpRequest) -> Option<HeaderValue> {
+/// The request's origin, if the operator lists it and the path has no rules of its own.
+pub fn allowed_origin(core: &Core, request: &HttpRequest) -> Option<HeaderValue> {
     let origin = request.headers().get(ORIGIN)?;
     let text = origin.to_str().ok()?;
-    let is_form = request.path().starts_with("/v1/capture/") || request.path() == "/v1/collect";
-    let is_listed = config.front_end_origins.iter().any(|listed| listed == text);
-    (is_listed && !is_form).then(|| origin.clone())
+    let is_listed = core
+        .settings
+        .front_end_origins
+        .iter()
+        .any(|listed| listed == text);
+    (is_listed && !PathRule::find(core.rooms, request.path()).has_own_cors).then(|| origin.clone())
 }
 
 /// The answer to a preflight, if the request is one.

@@ -193,7 +193,8 @@ impl Explained<'_> {
         };
         let mut essence: Vec<_> = self.out.iter().filter(|v| !follows(v)).cloned().collect();
         essence.sort();
-        essence.dedup();
+        // A pattern and a format may refuse the same text: once is enough.
+        essence.dedup_by(|a, b| (&a.place, a.code) == (&b.place, b.code));
         essence
     }
 }

@@ -1,9 +1,11 @@
 //! JSON bodies: taken strictly, walked by the operation's published schema, then typed.
 
 use super::problem::{Code, MOST_VIOLATIONS, Place, Problem, Violation};
-use super::request::most_bytes;
 use super::shape::Shapes;
 use super::strict;
+use super::walls::Sent;
+use crate::edge::core::Core;
+use crate::edge::room::{MAX_BODY, PathRule};
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
@@ -35,7 +37,10 @@ impl FromRequest for Raw {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let most = most_bytes(&req.match_pattern().unwrap_or_else(|| req.path().to_owned()));
+        let core = req.app_data::<web::Data<Core>>();
+        let most = core.map_or(MAX_BODY, |core| {
+            PathRule::find(core.rooms, req.path()).most_bytes()
+        });
         let bytes = web::Bytes::from_request(req, payload);
         async move {
             let bytes = bytes.await.map_err(|error| unread(&error))?;
@@ -187,7 +192,7 @@ fn typed<T: DeserializeOwned>(req: &HttpRequest, bytes: &[u8]) -> Result<T, Prob
     if !violations.is_empty() {
         return Err(Problem::invalid(violations));
     }
-    T::deserialize(&value).map_err(|_| {
+    let typed = T::deserialize(&value).map_err(|_| {
         tracing::error!(
             key,
             "a body that its schema takes cannot be typed: schema and type disagree"
@@ -197,7 +202,9 @@ fn typed<T: DeserializeOwned>(req: &HttpRequest, bytes: &[u8]) -> Result<T, Prob
             "invalid_format",
             "does not have the documented form",
         )])
-    })
+    })?;
+    req.extensions_mut().insert(Sent(value));
+    Ok(typed)
 }
 
 /// Collect the rules that are broken, depth first; only text that the code itself holds is passed on.

@@ -1,11 +1,14 @@
 //! The edge: requests come in strictly, answers and problems go out in one form.
 
+pub mod address;
 pub mod bound;
 pub mod code;
 pub mod cors;
 mod explain;
 pub mod filter;
 pub mod json;
+mod leaks;
+pub mod limits;
 pub mod listing;
 pub mod patch;
 pub mod problem;
@@ -14,7 +17,9 @@ mod query_shape;
 pub mod record;
 pub mod reply;
 pub mod request;
+pub mod routes;
 pub mod services;
 pub mod shape;
 pub mod strict;
 pub mod violation;
+pub mod walls;

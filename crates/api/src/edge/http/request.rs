@@ -16,36 +16,25 @@ use futures::{FutureExt, StreamExt, stream};
 use tandem_domain::id::{Ids, RequestId};
 use tracing::Instrument;
 
-use super::cors;
 use super::problem::{Code, Problem, REQUEST_ID};
 use super::reply::{NoContent, Reply};
-use crate::access;
+use super::{address, cors, leaks};
 use crate::ambient::Stopwatch;
-use crate::capture;
+use crate::edge::caller::{Caller, Refused};
+use crate::edge::core::Core;
 use crate::edge::crypto;
-use crate::leads;
-use crate::program::app::App;
+use crate::edge::room::{Body, Dressing, PathRule, Time};
 
 /// The most bytes of a head: the address and the headers.
 const MAX_HEAD: usize = 32 * 1024;
-/// The most bytes of a body.
-pub const MAX_BODY: usize = 1024 * 1024;
-/// The most bytes of what a stranger sends to a form.
-pub const MAX_CAPTURE: usize = 64 * 1024;
 /// How many bytes of a packed body are unpacked at one go, to some thousand times as many at most.
 const PIECE: usize = 1024;
-/// Where files come in, which are larger than any body and take longer.
-const UPLOADS: &str = "/v1/imports";
-/// How long a file may take to come in.
-const UPLOADING: Duration = Duration::from_secs(3600);
-/// How long a request may take once its body is there, but for reports and the waiting feed.
+/// How long a request may take once its body is there, unless its path has a rule.
 const HANDLING: Duration = Duration::from_secs(5);
 /// How long the question who calls may take.
 const ASKING: Duration = Duration::from_millis(2500);
 /// A body that takes longer, in milliseconds, has its caller asked anew.
 const SLOW_BODY: i64 = 200;
-/// How long the feed may take, which waits for 30 s where asked to.
-const FOLLOWING: Duration = Duration::from_secs(40);
 
 /// The SHA-256 of the request's body.
 #[derive(Debug, Clone, Copy)]
@@ -79,28 +68,28 @@ pub async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
-    let Some(app) = request.app_data::<web::Data<App>>().cloned() else {
+    let Some(core) = request.app_data::<web::Data<Core>>().cloned() else {
         return Ok(request.into_response(Problem::new(Code::InternalError).error_response()));
     };
-    let id = request_id(&request, &app);
+    let id = request_id(&request, &core);
     let trace = trace_id(&request);
     let (method, path) = (request.method().clone(), request.path().to_owned());
-    let front_end = cors::allowed_origin(&app.config, request.request());
-    let form = capture::cors::Page::of(request.request());
-    let by_link = leads::consent::wants_page(request.request());
+    let front_end = cors::allowed_origin(&core, request.request());
+    let dressings = core
+        .rooms
+        .iter()
+        .filter_map(|room| room.dress?(request.request()));
+    let dressings: Vec<Dressing> = dressings.collect();
     let span = tracing::info_span!("request", request_id = %id, trace_id = trace.as_deref());
-    let started = app.ambient.now();
+    let started = core.ambient.now();
     let watch = Stopwatch::start();
-    let work = handle(request, next, app.clone()).instrument(span.clone());
+    let work = handle(request, next, core.clone()).instrument(span.clone());
     let outcome = REQUEST_ID.scope(id.clone(), work).await;
     let (route, status, outcome) = match outcome {
         Ok(mut response) => {
             let route = response.request().match_pattern().unwrap_or_else(|| "-".into());
-            if let Some(page) = form {
-                page.dress(&app, response.response_mut()).await;
-            }
-            if by_link {
-                capture::page::make_readable(response.response_mut());
+            for dress in dressings {
+                dress(&core, response.response_mut()).await;
             }
             finish(response.response_mut(), &id, &path);
             if let Some(origin) = front_end {
@@ -109,11 +98,8 @@ pub async fn guard(
             (route, response.status(), Ok(response))
         }
         Err(mut response) => {
-            if let Some(page) = form {
-                page.dress(&app, &mut response).await;
-            }
-            if by_link {
-                capture::page::make_readable(&mut response);
+            for dress in dressings {
+                dress(&core, &mut response).await;
             }
             finish(&mut response, &id, &path);
             if let Some(origin) = front_end {
@@ -126,8 +112,8 @@ pub async fn guard(
             )
         }
     };
-    let millis = app.ambient.now().millis() - started.millis();
-    app.metrics
+    let millis = core.ambient.now().millis() - started.millis();
+    core.metrics
         .answered(&method, &route, status.as_u16(), watch.elapsed());
     span.in_scope(|| tracing::info!(%method, route, status = status.as_u16(), millis, "answered"));
     outcome
@@ -136,7 +122,7 @@ pub async fn guard(
 async fn handle(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-    app: web::Data<App>,
+    core: web::Data<Core>,
 ) -> Result<ServiceResponse, HttpResponse> {
     if request.method() == Method::HEAD {
         request.head_mut().method = Method::GET;
@@ -144,25 +130,26 @@ async fn handle(
     if head_bytes(&request) > MAX_HEAD {
         return Err(Problem::new(Code::HeadTooLarge).error_response());
     }
-    let asked = cors::allowed_origin(&app.config, request.request());
+    let asked = cors::allowed_origin(&core, request.request());
     if let Some(answer) = asked.and_then(|origin| cors::preflight(request.request(), &origin)) {
         return Ok(request.into_response(answer));
     }
-    access::refuse_credentials_in_url(&request).map_err(|problem| problem.error_response())?;
+    let rule = PathRule::find(core.rooms, request.path());
+    leaks::refuse_credentials_in_url(&request, rule).map_err(|problem| problem.error_response())?;
     let watch = Stopwatch::start();
-    let caller = who_calls(&app, &request)
+    let caller = who_calls(&core, &request)
         .await
         .map_err(|problem| problem.error_response())?;
     let asking = watch.elapsed();
     let verdict = match &caller.identity {
-        Ok(identity) => app.limits.admit_caller(identity),
-        Err(_) => app
+        Ok(identity) => core.limits.admit_caller(identity),
+        Err(_) => core
             .limits
-            .admit_address(access::address::of(&app.config, request.request())),
+            .admit_address(address::of(&core.settings, request.request())),
     };
     let mut outcome = match verdict.refusal() {
         Some(problem) => Err(problem.error_response()),
-        None => answer(request, next, &app, caller, asking).await,
+        None => answer(request, next, &core, rule, caller, asking).await,
     };
     match &mut outcome {
         Ok(response) => verdict.tell(response.headers_mut()),
@@ -179,50 +166,63 @@ fn head_bytes(request: &ServiceRequest) -> usize {
     address + lines.sum::<usize>()
 }
 
-/// Who calls: asked of the database where the caches do not know, which has its limit like everything.
-async fn who_calls(app: &web::Data<App>, request: &ServiceRequest) -> Result<access::Caller, Problem> {
-    let late = || {
+/// Who calls: asked of the database where the caches do not know, which has its limit like everything. The clock is read
+/// here, for the whole request.
+async fn who_calls(core: &Core, request: &ServiceRequest) -> Result<Caller, Problem> {
+    let now = core.ambient.now();
+    let Some(identify) = core.rooms.iter().find_map(|room| room.identify) else {
+        let identity = Err(Refused::new(Code::Unauthenticated));
+        return Ok(Caller { now, identity });
+    };
+    let late = |_| {
         Problem::new(Code::Unavailable)
             .retry_after(1)
             .because("nobody could be asked who calls")
     };
-    tokio::time::timeout(ASKING, access::identify(app, request))
+    let identity = tokio::time::timeout(ASKING, identify(core, request.headers(), now))
         .await
-        .map_err(|_| late())
+        .map_err(late)?;
+    Ok(Caller { now, identity })
 }
 
 /// Take the body and hand the request to its handler.
 async fn answer(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-    app: &web::Data<App>,
-    caller: access::Caller,
+    core: &Core,
+    rule: PathRule,
+    caller: Caller,
     asking: Duration,
 ) -> Result<ServiceResponse, HttpResponse> {
-    let path = request.path().to_owned();
-    let begun = app.ambient.now();
-    // A file is read by its handler, piece by piece.
-    if path != UPLOADS {
-        take_body(&mut request, app, &path)
+    let begun = core.ambient.now();
+    if let Body::AtMost(most) = rule.body {
+        take_body(&mut request, core, most)
             .await
             .map_err(|problem| problem.error_response())?;
     }
     // Rights are those of the moment at which the handler begins, also where the body took its time.
-    let waited = app.ambient.now().millis() - begun.millis();
+    let waited = core.ambient.now().millis() - begun.millis();
     let caller = match waited > SLOW_BODY {
-        true => who_calls(app, &request)
+        true => who_calls(core, &request)
             .await
             .map_err(|problem| problem.error_response())?,
         false => caller,
     };
+    let lacking = core.walls.lacking(&caller);
     request.extensions_mut().insert(caller);
     let commits = Commits::default();
     request.extensions_mut().insert(commits.clone());
     // Asking who calls and handling share one limit: a database that is away is told in that time.
-    let allowed = handling(&path, app).saturating_sub(asking);
+    let allowed = handling(rule.time, core).saturating_sub(asking);
     let call = AssertUnwindSafe(next.call(request)).catch_unwind();
     match tokio::time::timeout(allowed, call).await {
-        Ok(Ok(Ok(response))) => Ok(response.map_into_boxed_body()),
+        Ok(Ok(Ok(response))) => {
+            let response = response.map_into_boxed_body();
+            Ok(match &lacking {
+                Some(lacking) => core.walls.hide(lacking, response),
+                None => response,
+            })
+        }
         Ok(Ok(Err(error))) => Err(as_problem(&error).unwrap_or_else(|| error.error_response())),
         // The panic itself was logged where it happened.
         Ok(Err(_)) => Err(Problem::new(Code::InternalError)
@@ -241,14 +241,12 @@ async fn answer(
     }
 }
 
-/// How long the handler of a path may take: reports as long as is configured.
-fn handling(path: &str, app: &App) -> Duration {
-    let configured = Duration::from_millis(app.config.timeouts.request_ms);
-    match path {
-        UPLOADS => UPLOADING,
-        path if path.starts_with("/v1/changes") => FOLLOWING,
-        path if path.starts_with("/v1/reports/") => configured,
-        _ => HANDLING.min(configured),
+/// How long the handler may take.
+fn handling(time: Time, core: &Core) -> Duration {
+    match time {
+        Time::Usual => HANDLING.min(core.settings.request_time),
+        Time::Configured => core.settings.request_time,
+        Time::Own(time) => time,
     }
 }
 
@@ -267,18 +265,8 @@ fn as_problem(error: &Error) -> Option<HttpResponse> {
     Some(Problem::new(code).because(error).error_response())
 }
 
-/// The most bytes of a body that is sent to a path: as it is sent, and once it is unpacked.
-pub fn most_bytes(path: &str) -> usize {
-    if path.starts_with("/v1/capture/") {
-        MAX_CAPTURE
-    } else {
-        MAX_BODY
-    }
-}
-
 /// Read the whole body, within its size and time, hash it, and hand it on.
-async fn take_body(request: &mut ServiceRequest, app: &App, path: &str) -> Result<(), Problem> {
-    let most = most_bytes(path);
+async fn take_body(request: &mut ServiceRequest, core: &Core, most: usize) -> Result<(), Problem> {
     let announced = request
         .headers()
         .get(CONTENT_LENGTH)
@@ -287,7 +275,7 @@ async fn take_body(request: &mut ServiceRequest, app: &App, path: &str) -> Resul
         return Err(Problem::new(Code::BodyTooLarge));
     }
     let mut payload = request.take_payload();
-    let allowed = Duration::from_millis(app.config.timeouts.body_ms);
+    let allowed = core.settings.body_time;
     let read = async {
         let mut body = web::BytesMut::new();
         while let Some(chunk) = payload.next().await {
@@ -317,7 +305,7 @@ async fn take_body(request: &mut ServiceRequest, app: &App, path: &str) -> Resul
     Ok(())
 }
 
-fn request_id(request: &ServiceRequest, app: &App) -> String {
+fn request_id(request: &ServiceRequest, core: &Core) -> String {
     let given = request
         .headers()
         .get("x-request-id")
@@ -329,7 +317,7 @@ fn request_id(request: &ServiceRequest, app: &App) -> String {
                 .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     };
     given.filter(is_sound).map(str::to_owned).unwrap_or_else(|| {
-        let id: RequestId = Ids::new(app.ambient.now(), app.ambient.seed()).next();
+        let id: RequestId = Ids::new(core.ambient.now(), core.ambient.seed()).next();
         id.to_string()
     })
 }
@@ -373,8 +361,8 @@ fn finish(response: &mut HttpResponse<BoxBody>, id: &str, path: &str) {
 
 /// What nothing else answers: 405 with `Allow` where the path is known, 404 elsewhere.
 pub async fn nothing_here(request: actix_web::HttpRequest) -> Reply<NoContent> {
-    let app = request.app_data::<web::Data<App>>();
-    Err(match app.and_then(|app| app.routes.allowed(request.path())) {
+    let core = request.app_data::<web::Data<Core>>();
+    Err(match core.and_then(|core| core.routes.allowed(request.path())) {
         Some(allow) => Problem::new(Code::MethodNotAllowed).allow(allow),
         None => Problem::new(Code::NotFound),
     })

@@ -2,6 +2,7 @@
 
 mod answers;
 mod examples;
+pub mod kinds;
 mod limits;
 pub mod pass;
 mod read_only;
@@ -18,7 +19,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::edge::http::services::described;
+use crate::edge::core::Core;
+use crate::edge::crypto::{hex, sha256};
+use crate::edge::http::services::{Services, described};
 
 /// The head of the document.
 #[derive(OpenApi)]
@@ -71,9 +74,9 @@ impl Modify for Schemes {
     }
 }
 
-/// The published document, whole: the same on every run.
-pub fn document() -> Value {
-    pass::finish(described(Head::openapi(), crate::program::app::operations))
+/// The document of some operations: the same on every run.
+pub fn document(operations: impl FnOnce(&mut Services<'_>)) -> Value {
+    pass::finish(described(Head::openapi(), operations))
 }
 
 /// The document as it is served and committed, byte for byte.
@@ -97,12 +100,9 @@ pub fn pages(config: &mut web::ServiceConfig) {
         );
 }
 
-async fn serve_document(
-    app: web::Data<crate::program::app::App>,
-    request: actix_web::HttpRequest,
-) -> HttpResponse {
-    let body = text(&app.document);
-    let hash = crate::edge::ctx::hex(&crate::edge::crypto::sha256(body.as_bytes())[..12]);
+async fn serve_document(core: web::Data<Core>, request: actix_web::HttpRequest) -> HttpResponse {
+    let body = text(&core.document);
+    let hash = hex(&sha256(body.as_bytes())[..12]);
     let etag = format!("\"{hash}\"");
     let known = request
         .headers()

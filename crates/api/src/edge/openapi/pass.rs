@@ -3,7 +3,7 @@
 //! Handlers document their success; problems, headers, limits, discriminators, read-only members and the examples of
 //! bodies come from this pass. It must run when the paths are there.
 
-use super::{answers, examples, limits, read_only, variants};
+use super::{answers, examples, kinds, limits, read_only, variants};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -32,6 +32,7 @@ pub fn finish_value(document: &mut Value) {
         name_scopes(operation);
     });
     answers::components(document);
+    kinds::attach(document);
     drop_unused(document);
     variants::lift(document);
     limits::attach(document);

@@ -13,8 +13,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::page::{self, wants_page};
 use super::view::{ConfirmedStatus, ConfirmedView};
+use crate::edge::crypto::hex;
 use crate::edge::crypto::secret::ConsentToken;
-use crate::edge::ctx::{Ctx, Public, hex};
+use crate::edge::ctx::{Ctx, Public};
 use crate::edge::http::json::{Json, Raw};
 use crate::edge::http::problem::{Code, Problem, ProblemView};
 use crate::edge::http::query::Query;

@@ -12,15 +12,15 @@ use tandem_domain::leads::consent::{self, Refused};
 use tandem_store as store;
 use utoipa::IntoParams;
 
-pub use page::wants_page;
+pub use page::{PATH as LINK, dress};
 
 use self::body::ConsentWrite;
 use self::view::{ConsentsView, LinkView, contacts};
 use super::LeadPath;
-use crate::access::denied;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
+use crate::edge::crypto::hex;
 use crate::edge::crypto::secret::ConsentToken;
-use crate::edge::ctx::{Ctx, hex};
+use crate::edge::ctx::Ctx;
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::Path;
@@ -127,7 +127,7 @@ async fn create_confirmation(ctx: Ctx<LeadsWrite>, path: Path<PurposePath>) -> R
 fn refused(refused: Refused) -> Problem {
     match refused {
         Refused::NoSuchLead => Problem::new(Code::NotFound),
-        Refused::Denied(reason) => denied(reason),
+        Refused::Denied(reason) => reason.into(),
         Refused::NotGranted => Problem::new(Code::Conflict)
             .with("current", "not_granted")
             .detail("Nothing is granted for this purpose that could be confirmed"),

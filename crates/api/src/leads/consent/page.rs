@@ -4,11 +4,23 @@ use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE};
 
-use crate::capture::page::{asking, escaped, telling};
+use std::future::ready;
+
+use crate::capture::page::{asking, escaped, make_readable, telling};
 use crate::edge::http::problem::Kept;
+use crate::edge::room::Dressing;
 
 /// Where links lead.
-const PATH: &str = "/v1/consents/confirm";
+pub const PATH: &str = "/v1/consents/confirm";
+
+/// Shows a problem as a page where a person with a browser follows a link.
+pub fn dress(request: &HttpRequest) -> Option<Dressing> {
+    let dress: Dressing = Box::new(|_, response| {
+        make_readable(response);
+        Box::pin(ready(()))
+    });
+    wants_page(request).then_some(dress)
+}
 
 /// Whether a person with a browser follows a link, and reads the answer as a page. Programs say what they want.
 pub fn wants_page(request: &HttpRequest) -> bool {

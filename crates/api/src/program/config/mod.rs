@@ -7,6 +7,7 @@ mod settings;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
@@ -16,6 +17,8 @@ pub use data_dir::{DataDirError, DirLock, load_master_key, load_or_make_master_k
 pub use read::ConfigProblem;
 
 use crate::edge::crypto::seal::MasterKey;
+use crate::edge::http::limits::Rates;
+use crate::edge::settings::Settings;
 use read::{Reader, list, number};
 
 /// The name of the SQLite file in the data directory.
@@ -88,17 +91,6 @@ pub struct Timeouts {
     pub shutdown_ms: u64,
 }
 
-/// Rate limits in requests a minute over all replicas; 0 is no limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rates {
-    /// Each secret key, and each user.
-    pub per_key: u32,
-    /// Each form key or tracking key.
-    pub per_form: u32,
-    /// Each address that calls without a user or secret key.
-    pub per_address: u32,
-}
-
 impl Config {
     /// The configuration in an environment and the contents of a file, or everything that is wrong with them.
     /// The environment goes before the file; what is set but blank counts as not set.
@@ -137,7 +129,7 @@ impl Config {
                 .unwrap_or_default(),
             public_url: read.take("public_url", public_url),
             timeouts: Timeouts::read(&mut read),
-            rates: Rates::read(&mut read),
+            rates: rates(&mut read),
             database: match database_url {
                 Some(url) => Database::Postgres { url },
                 None => Database::Sqlite {
@@ -169,10 +161,16 @@ impl Config {
         self.public_url.as_deref().unwrap_or(DEFAULT_ISSUER)
     }
 
-    /// Whether what this peer says about forwarded addresses is believed.
-    pub fn trusts(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.trusted_proxies.iter().any(|network| network.contains(&peer))
+    /// What of it concerns requests.
+    pub fn edge(&self) -> Settings {
+        Settings {
+            listen: self.listen,
+            public_url: self.public_url.clone(),
+            front_end_origins: self.front_end_origins.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
+            request_time: Duration::from_millis(self.timeouts.request_ms),
+            body_time: Duration::from_millis(self.timeouts.body_ms),
+        }
     }
 }
 
@@ -190,17 +188,15 @@ impl Timeouts {
     }
 }
 
-impl Rates {
-    fn read(read: &mut Reader) -> Self {
-        let mut take = |key, default| -> u32 {
-            read.take(key, |text| number(text, 0, 100_000_000))
-                .unwrap_or(default)
-        };
-        Self {
-            per_key: take("rate_per_key", 12_000),
-            per_form: take("rate_per_form", 6_000),
-            per_address: take("rate_per_address", 1_200),
-        }
+fn rates(read: &mut Reader) -> Rates {
+    let mut take = |key, default| -> u32 {
+        read.take(key, |text| number(text, 0, 100_000_000))
+            .unwrap_or(default)
+    };
+    Rates {
+        per_key: take("rate_per_key", 12_000),
+        per_form: take("rate_per_form", 6_000),
+        per_address: take("rate_per_address", 1_200),
     }
 }
 

@@ -84,7 +84,7 @@ fn the_environment_goes_before_the_file() {
         ("::1", true),
         ("11.0.0.1", false),
     ] {
-        assert_eq!(config.trusts(peer.parse().unwrap()), trusted, "{peer}");
+        assert_eq!(config.edge().trusts(peer.parse().unwrap()), trusted, "{peer}");
     }
 }
 

@@ -76,9 +76,15 @@ impl Leads {
         self.by_key.values().chain(&self.by_id).copied()
     }
 
-    /// Create leads of the e-mails that nobody has, where the caller asks for it and the event is news.
-    pub(super) async fn create(&mut self, tx: &Tx, items: &[&Item]) -> Result<Created, StoreError> {
-        let mut wanted = self.wanted(items);
+    /// Create leads of the e-mails that nobody has, where the caller asks for it and the event is news. `acts` are the
+    /// items'.
+    pub(super) async fn create(
+        &mut self,
+        tx: &Tx,
+        items: &[&Item],
+        acts: &[Act],
+    ) -> Result<Created, StoreError> {
+        let mut wanted = self.wanted(items, acts);
         let hashes: BTreeSet<Uuid> = wanted.iter().filter_map(|one| one.hash).collect();
         let told = store::tracking::told_before(tx, &hashes).await?;
         wanted.retain(|one| one.hash.is_none_or(|hash| !told.contains(&hash)));
@@ -112,12 +118,12 @@ impl Leads {
     }
 
     /// The leads that events ask for, as far as this batch tells: an event that it tells twice asks once.
-    fn wanted<'a>(&self, items: &[&'a Item]) -> Vec<Wanted<'a>> {
+    fn wanted<'a>(&self, items: &[&Item], acts: &'a [Act]) -> Vec<Wanted<'a>> {
         let (mut wanted, mut seen) = (vec![], BTreeSet::new());
         if !items.iter().any(|item| item.makes_leads) {
             return wanted;
         }
-        for (place, item) in items.iter().copied().enumerate() {
+        for (place, (item, act)) in items.iter().zip(acts).enumerate() {
             for arrival in &item.events {
                 let is_known = self.knows(&arrival.who);
                 let email = match &arrival.who {
@@ -135,7 +141,7 @@ impl Leads {
                     };
                     wanted.push(Wanted {
                         place,
-                        act: &item.act,
+                        act,
                         key,
                         said,
                         hash: arrival.hash,

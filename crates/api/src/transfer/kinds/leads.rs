@@ -4,11 +4,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tandem_domain::fault::Fault;
 use tandem_domain::id::UserId;
-use tandem_domain::leads::custom::{CustomField, yes_or_no};
+use tandem_domain::leads::custom::yes_or_no;
 use tandem_domain::leads::save::{self, OnConflict, Statement};
-use tandem_domain::money::{Currency, Money};
+use tandem_domain::money::Money;
+use tandem_domain::tracking::address::Address;
+use tandem_domain::tracking::channels;
 use tandem_domain::transfer::history;
 use tandem_domain::transfer::values::{Values, split_name};
+use tandem_store::rules::Rules;
 use tandem_store::{self as store, StoreError, Tx};
 
 use super::{Ground, Taken, email};
@@ -20,14 +23,15 @@ use crate::transfer::rows::Row;
 struct LeadRow {
     said: Statement,
     owner: Option<String>,
+    /// What of it cannot be taken; the rest is.
+    warnings: Vec<(&'static str, String)>,
 }
 
 /// Take a batch of leads.
 pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, StoreError> {
     let mut taken = Taken::default();
-    let custom = &tx.rules().custom_fields;
-    let base = tx.rules().money.base;
-    let good = ground.read(rows, &mut taken, |values| read(ground, values, custom, base));
+    let rules = tx.rules();
+    let good = ground.read(rows, &mut taken, |values| read(ground, values, rules));
     let owners: Vec<&str> = good.iter().filter_map(|(_, row)| row.owner.as_deref()).collect();
     let owners = store::transfer::users_by_email(tx, owners).await?;
     let statements: Vec<&Statement> = good.iter().map(|(_, row)| &row.said).collect();
@@ -52,6 +56,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                     owner.and_then(|owner| history::own(&mut world, saved.lead_id, owner, ground.now));
                 saved.changes.extend(owned);
                 taken.count(saved.created, saved.changes);
+                taken.warn_of(row, &told.warnings);
             }
         }
     }
@@ -59,14 +64,9 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
     Ok(taken)
 }
 
-fn read(
-    ground: &Ground<'_>,
-    values: &Values<'_>,
-    custom: &[CustomField],
-    base: Currency,
-) -> Result<LeadRow, Vec<Fault>> {
-    let mut faults = vec![];
-    let body = body(values, custom, base, &mut faults);
+fn read(ground: &Ground<'_>, values: &Values<'_>, rules: &Rules) -> Result<LeadRow, Vec<Fault>> {
+    let (mut faults, mut warnings) = (vec![], vec![]);
+    let body = body(values, rules, &mut faults, &mut warnings);
     let shape = ground.shapes.body("POST /v1/leads");
     faults.extend(shape.iter().flat_map(|shape| shape.check(&body)).map(fault));
     let created_at = values.instant("created_at", &mut faults);
@@ -90,11 +90,17 @@ fn read(
             ..said
         },
         owner,
+        warnings,
     })
 }
 
 /// The row as `POST /v1/leads` takes it.
-fn body(values: &Values<'_>, custom: &[CustomField], base: Currency, faults: &mut Vec<Fault>) -> Value {
+fn body(
+    values: &Values<'_>,
+    rules: &Rules,
+    faults: &mut Vec<Fault>,
+    warnings: &mut Vec<(&'static str, String)>,
+) -> Value {
     let (mut body, mut consents) = (Map::new(), vec![]);
     let touched = values.all().any(|(field, _)| field.starts_with("first_touch."));
     for (field, text) in values.all() {
@@ -109,7 +115,7 @@ fn body(values: &Values<'_>, custom: &[CustomField], base: Currency, faults: &mu
                     body.entry("last_name").or_insert(json!(last));
                 }
                 "created_at" | "owner" => {}
-                "budget" => match Money::read(text, base) {
+                "budget" => match Money::read(text, rules.money.base) {
                     Some(budget) => drop(body.insert(field.into(), json!(budget))),
                     None => {
                         let detail = "is not an amount such as 20000 or 1200.50 EUR";
@@ -127,11 +133,12 @@ fn body(values: &Values<'_>, custom: &[CustomField], base: Currency, faults: &mu
                     body.insert(field.into(), json!(text));
                 }
             },
-            Some(("custom", name)) => match custom.iter().find(|known| known.name == name) {
-                Some(known) => match known.read(text) {
-                    Ok(value) => member(&mut body, "custom", name, value),
-                    Err(unfit) => faults.push(Fault::new(field, "invalid_value", unfit)),
-                },
+            Some(("custom", name)) => match rules.custom_fields.iter().find(|known| known.name == name) {
+                Some(known) => {
+                    if let Some(value) = values.custom(field, known, faults) {
+                        member(&mut body, "custom", name, value);
+                    }
+                }
                 None => faults.push(Fault::new(
                     field,
                     "unknown_field",
@@ -150,10 +157,23 @@ fn body(values: &Values<'_>, custom: &[CustomField], base: Currency, faults: &mu
             Some(("lead_touch", _)) if touched => {}
             Some(("first_touch" | "lead_touch", name)) => {
                 let value = match name {
-                    "occurred_at" => json!(values.instant(field, faults)),
-                    _ => json!(text),
+                    "occurred_at" => Ok(json!(values.instant(field, faults))),
+                    "channel" => channels::read(text, &rules.touch_rules.channels)
+                        .map(|channel| json!(channel))
+                        .ok_or((
+                            "unknown_channel",
+                            "is no known channel; it follows from the rest of the touch",
+                        )),
+                    "landing_url" | "referrer" if Address::read(text).is_none() => Err((
+                        "unknown_address",
+                        "is not the address of a page or an app; it is left out",
+                    )),
+                    _ => Ok(json!(text)),
                 };
-                member(&mut body, "first_touch", name, value);
+                match value {
+                    Ok(value) => member(&mut body, "first_touch", name, value),
+                    Err((code, detail)) => warnings.push((code, format!("{field}: {detail}"))),
+                }
             }
             Some((part, name)) => member(&mut body, part, name, json!(text)),
         }

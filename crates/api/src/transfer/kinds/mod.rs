@@ -15,6 +15,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::identity::{Email, external_key};
 use tandem_domain::leads::save::{Refused, Statement};
 use tandem_domain::settle::Unsettled;
+use tandem_domain::tracking::address::redacted_text;
 use tandem_domain::transfer::history::Warning;
 use tandem_domain::transfer::values::{Plan, Values};
 use tandem_domain::transfer::{ACTOR, Import, ImportKind, ImportMode, Progress};
@@ -175,7 +176,11 @@ impl Taken {
             is_kept,
             code: code.to_owned(),
             detail,
-            cells: row.cells.clone(),
+            cells: row
+                .cells
+                .iter()
+                .map(|cell| redacted_text(cell).unwrap_or_else(|| cell.clone()))
+                .collect(),
         });
     }
 

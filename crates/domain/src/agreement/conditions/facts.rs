@@ -61,7 +61,7 @@ impl History {
     /// The histories of tracked events, by type. Those of bots and machines do not count and are left out.
     pub fn by_type(events: impl IntoIterator<Item = events::Event>) -> BTreeMap<EventKind, History> {
         let mut by_type: BTreeMap<EventKind, Vec<Event>> = BTreeMap::new();
-        for event in events.into_iter().filter(|event| !event.is_bot) {
+        for event in events.into_iter().filter(|event| event.counts()) {
             let fact = Event {
                 id: event.id,
                 at: event.occurred_at,

@@ -12,8 +12,8 @@ use crate::agreement::reader::{Reader, below};
 use crate::duration::Duration;
 use crate::id::{FormId, UserId};
 use crate::leads::custom::CustomField;
-use crate::lifecycle::Stage;
 use crate::money::{Currency, Money};
+use crate::stage::Stage;
 use crate::tracking::events::EventKind;
 
 /// How deep conditions may be nested.

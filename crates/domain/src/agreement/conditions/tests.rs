@@ -176,10 +176,10 @@ fn a_form_counts_by_its_id() {
 }
 
 #[test]
-fn events_of_bots_never_count() {
+fn events_of_bots_and_machines_never_count() {
     use crate::tracking::events::{Event as Tracked, Pages};
     let ids = Ids::new(NOW, 0);
-    let tracked = [true, false].map(|is_bot| Tracked {
+    let tracked = [(true, false), (false, true), (false, false)].map(|(is_bot, is_machine)| Tracked {
         id: ids.next(),
         kind: EventKind::named("page_view").unwrap(),
         told_by: String::new(),
@@ -190,6 +190,7 @@ fn events_of_bots_never_count() {
         pages: Pages::default(),
         properties: serde_json::Map::new(),
         is_bot,
+        is_machine,
     });
     let facts = Facts {
         histories: History::by_type(tracked),

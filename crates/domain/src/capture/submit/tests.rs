@@ -5,7 +5,6 @@ use crate::capture::{Consent, Context, FieldType, FormConsent, FormField, FormSe
 use crate::capture::{MAX_VALUE_BYTES, statement};
 use crate::id::Ids;
 use crate::money::Currency;
-use crate::tracking::channels::ChannelRules;
 use serde_json::{Value, json};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -69,14 +68,7 @@ fn run(
     now: Timestamp,
     ids: &Ids,
 ) -> Option<(Submission, Vec<String>)> {
-    let said = statement(
-        incoming.form,
-        incoming.posted,
-        &[],
-        &ChannelRules::default(),
-        Currency::EUR,
-        now,
-    );
+    let said = statement(incoming.form, incoming.posted, &[], Currency::EUR, now);
     let act = Act::test(&Actor::System("test"), now, ids);
     let Captured { done, submission, .. } = capture(world, twins, incoming, said, &act);
     let entries = done.iter().filter_map(Change::entry);
@@ -441,16 +433,9 @@ fn a_field_takes_what_its_type_says() {
         typed("colours", FieldType::Select),
     ]);
     let read = |fields: Value| {
-        let faults = statement(
-            &form,
-            &posted(fields),
-            &[],
-            &ChannelRules::default(),
-            Currency::EUR,
-            NOW,
-        )
-        .err()
-        .unwrap_or_default();
+        let faults = statement(&form, &posted(fields), &[], Currency::EUR, NOW)
+            .err()
+            .unwrap_or_default();
         faults
             .iter()
             .map(|fault| format!("{} {}", fault.pointer, fault.code))

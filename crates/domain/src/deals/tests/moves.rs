@@ -167,7 +167,7 @@ proptest! {
     ) {
         let mut story = Story::begin();
         let lead = story.lead(Stage::Lead);
-        let admin = someone(Role::Admin, &mut story.ids);
+        let admin = someone(Role::Admin, &story.ids);
         for (choice, reason, opens_another) in steps {
             story.now = story.now.plus_millis(2000);
             let moment = Moment { story: &story, lead, actor: &admin };

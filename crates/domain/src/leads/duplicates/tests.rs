@@ -236,14 +236,12 @@ fn a_suggestion_follows_the_leads_until_somebody_dismisses_it() {
     let ids = &Ids::new(NOW, 0);
     let leads = (ids.next(), ids.next());
     let because = |reason| Found::from([(leads, BTreeSet::from([reason]))]);
-    let only = |changes: Vec<Change>| match <[Change; 1]>::try_from(changes) {
+    let only = |changes: Vec<DuplicateChange>| match <[DuplicateChange; 1]>::try_from(changes) {
         Ok(
             [
-                Change::Duplicate(
-                    DuplicateChange::Suggested(one)
-                    | DuplicateChange::Withdrawn(one)
-                    | DuplicateChange::Dismissed(one),
-                ),
+                DuplicateChange::Suggested(one)
+                | DuplicateChange::Withdrawn(one)
+                | DuplicateChange::Dismissed(one),
             ],
         ) => one,
         other => panic!("{other:?}"),
@@ -325,7 +323,7 @@ fn leads_that_a_refused_statement_names_stay_suggested() {
     assert_eq!(told.keys().copied().collect::<Vec<_>>(), [(a, b), (a, c)]);
 
     let first = suggest(vec![], Found::from_iter(told.into_iter().take(1)), NOW, ids);
-    let [Change::Duplicate(DuplicateChange::Suggested(first))] = &first[..] else {
+    let [DuplicateChange::Suggested(first)] = &first[..] else {
         panic!("{first:?}");
     };
     let conflict = BTreeSet::from([Reason::IdentifiersConflict]);
@@ -351,7 +349,7 @@ fn leads_that_a_refused_statement_names_stay_suggested() {
     );
     let phone = Found::from([((a, b), BTreeSet::from([Reason::SamePhone]))]);
     let both = compared(first, &nobody, phone);
-    let [Change::Duplicate(DuplicateChange::Suggested(both))] = &both[..] else {
+    let [DuplicateChange::Suggested(both)] = &both[..] else {
         panic!("{both:?}");
     };
     assert_eq!(
@@ -359,23 +357,21 @@ fn leads_that_a_refused_statement_names_stay_suggested() {
         BTreeSet::from([Reason::SamePhone, Reason::IdentifiersConflict])
     );
     let gone = compared(both, &BTreeSet::from([b]), Found::new());
-    let [Change::Duplicate(DuplicateChange::Withdrawn(gone))] = &gone[..] else {
+    let [DuplicateChange::Withdrawn(gone)] = &gone[..] else {
         panic!("{gone:?}");
     };
     let back = compared(gone, &nobody, Found::new());
-    let [Change::Duplicate(DuplicateChange::Suggested(back))] = &back[..] else {
+    let [DuplicateChange::Suggested(back)] = &back[..] else {
         panic!("{back:?}");
     };
     assert_eq!((&back.reasons, back.version), (&conflict, 4));
     let told_again = suggest(vec![gone.clone()], again(), NOW, ids);
-    let [Change::Duplicate(DuplicateChange::Suggested(told_again))] = &told_again[..] else {
+    let [DuplicateChange::Suggested(told_again)] = &told_again[..] else {
         panic!("{told_again:?}");
     };
     assert_eq!(told_again.reasons, conflict);
 
-    let Ok(Some(Change::Duplicate(DuplicateChange::Dismissed(two)))) =
-        dismiss(back, &Actor::System("test"), NOW)
-    else {
+    let Ok(Some(DuplicateChange::Dismissed(two))) = dismiss(back, &Actor::System("test"), NOW) else {
         panic!("not dismissed");
     };
     assert_eq!(suggest(vec![two], again(), NOW, ids), [], "they are two");

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Duplicate, DuplicateState, Found, Reason, first};
-use crate::change::Change;
+use super::{Duplicate, DuplicateChange, DuplicateState, Found, Reason, first};
 use crate::id::{Ids, LeadId};
 use crate::instant::Timestamp;
 use crate::world::World;
@@ -26,7 +25,7 @@ pub fn named_as_one<'a>(world: &World, conflicts: impl IntoIterator<Item = &'a V
 
 /// What becomes of the suggestions about leads that were told to be one: each is suggested once, and what somebody has
 /// dismissed stays so.
-pub fn suggest(known: Vec<Duplicate>, mut told: Found, now: Timestamp, ids: &Ids) -> Vec<Change> {
+pub fn suggest(known: Vec<Duplicate>, mut told: Found, now: Timestamp, ids: &Ids) -> Vec<DuplicateChange> {
     let mut changes = vec![];
     for duplicate in known {
         let Some(reasons) = told.remove(&duplicate.leads) else {

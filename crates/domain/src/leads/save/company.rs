@@ -196,14 +196,11 @@ mod tests {
 
     #[test]
     fn a_company_is_given_away_by_its_owner_a_sales_manager_or_revops() {
-        let mut ids = Ids::new(at(0), 0);
-        let (sam, other) = (user(Role::Sales, &mut ids), user(Role::Sales, &mut ids));
+        let ids = Ids::new(at(0), 0);
+        let (sam, other) = (user(Role::Sales, &ids), user(Role::Sales, &ids));
         let id = |actor: &Actor| actor.person().map(|person| person.id);
         for role in [Role::SalesManager, Role::Revops, Role::Admin] {
-            assert_eq!(
-                may_own_company(&user(role, &mut ids), id(&sam), id(&other)),
-                Ok(())
-            );
+            assert_eq!(may_own_company(&user(role, &ids), id(&sam), id(&other)), Ok(()));
         }
         assert_eq!(may_own_company(&sam, id(&sam), id(&other)), Ok(()));
         assert_eq!(
@@ -216,7 +213,7 @@ mod tests {
             may_own_company(&other, id(&sam), id(&other)),
             Err(Denied::NotOwner)
         );
-        let mia = user(Role::Marketing, &mut ids);
+        let mia = user(Role::Marketing, &ids);
         assert_eq!(may_own_company(&mia, id(&sam), None), Err(Denied::WrongRole));
         let key = Actor::Key {
             id: ids.next(),

@@ -59,12 +59,7 @@ impl Draft {
     }
 
     /// The first touch that is known of it. What a form tells of a visit becomes a touch by the visit.
-    pub(super) fn begin_with(&mut self, touch: &Touch, said: &Statement, act: &Act) {
-        let at = said.observed_at.map_or(act.now, |at| at.min(act.now));
-        let touch = Touch {
-            occurred_at: touch.occurred_at.or(Some(at)),
-            ..touch.clone()
-        };
+    pub(super) fn begin_with(&mut self, touch: Touch, act: &Act) {
         self.lead.begin_with(&touch);
         if !matches!(act.by, Actor::Form(_)) {
             self.changes.push(Change::Lead(LeadChange::TouchStated {
@@ -431,6 +426,10 @@ impl Draft {
         let cycle = world.cycles.get_mut(&self.lead.id).and_then(|cycle| {
             let before = cycle.dimensions.clone();
             cycle.describe(&self.lead);
+            if self.after.contains_key("first_touch") {
+                // Nothing else is known of its way.
+                cycle.begin_with(self.lead.first_touch.as_ref(), None);
+            }
             (cycle.dimensions != before).then(|| cycle.clone())
         });
         let known = world.leads.insert(self.lead.id, self.lead.clone());

@@ -30,6 +30,7 @@ use crate::journal::Facts;
 use crate::leads::change::LeadChange;
 use crate::lifecycle::{Cycle, Stage, Transition};
 use crate::money::Money;
+use crate::tracking::Report;
 use crate::world::World;
 use draft::Draft;
 
@@ -58,7 +59,7 @@ pub struct Statement {
     /// The company; one of which nothing is said keeps the e-mails from speaking of one.
     pub company: Option<CompanyStatement>,
     /// Where it first came from; counts only where nothing is known yet.
-    pub first_touch: Option<Touch>,
+    pub first_touch: Option<Report>,
     /// What the person agreed to, or withdrew.
     pub consents: Vec<StateConsent>,
     /// When this was true, if not now.
@@ -200,10 +201,9 @@ impl Statement {
     }
 
     /// The first touch, where anything is said of it.
-    fn touch(&self) -> Option<&Touch> {
-        self.first_touch
-            .as_ref()
-            .filter(|touch| **touch != Touch::default())
+    fn touch(&self, world: &World, now: Timestamp) -> Option<Touch> {
+        let report = self.first_touch.as_ref()?;
+        report.touch(&world.touch_rules, observed(self, now), now)
     }
 }
 
@@ -223,7 +223,10 @@ pub fn upsert(
     on_conflict: OnConflict,
     act: &Act,
 ) -> Result<Saved, Refused> {
-    let faults = custom_faults(world, &said.custom);
+    let mut faults = custom_faults(world, &said.custom);
+    if let Some(report) = &said.first_touch {
+        faults.extend(report.faults("/first_touch", &world.touch_rules, act.now));
+    }
     if !faults.is_empty() {
         return Err(Refused::Invalid(faults));
     }
@@ -319,9 +322,9 @@ fn create(world: &mut World, said: &Statement, act: &Act) -> Result<Saved, Refus
         before: Facts::new(),
     };
     take_over(&mut draft, world, said, act)?;
-    if let Some(touch) = said.touch() {
+    if let Some(touch) = said.touch(world, act.now) {
         draft.after.insert("first_touch".into(), json!(touch));
-        draft.begin_with(touch, said, act);
+        draft.begin_with(touch, act);
     }
     let form_id: Option<FormId> = if let Actor::Form(id) = act.by {
         Some(id)
@@ -391,10 +394,12 @@ fn take_over(draft: &mut Draft, world: &mut World, said: &Statement, act: &Act) 
 fn update(world: &mut World, lead_id: LeadId, said: &Statement, act: &Act) -> Result<Vec<Change>, Refused> {
     let mut draft = Draft::of(world, lead_id, &act.by)?;
     take_over(&mut draft, world, said, act)?;
-    if let (None, Some(touch)) = (&draft.lead.first_touch, said.touch()) {
+    if draft.lead.first_touch.is_none()
+        && let Some(touch) = said.touch(world, act.now)
+    {
         draft.before.insert("first_touch".into(), Value::Null);
         draft.after.insert("first_touch".into(), json!(touch));
-        draft.begin_with(touch, said, act);
+        draft.begin_with(touch, act);
     }
     Ok(draft.finish(world, act.now))
 }

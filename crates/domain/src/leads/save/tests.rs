@@ -432,7 +432,7 @@ fn an_empty_first_touch_takes_nobodys_place() {
     let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
     let partner = key(&ids);
     let touched = |touch| Statement {
-        first_touch: Some(touch),
+        first_touch: Some(Touch::into(touch)),
         ..about("a@example.com")
     };
     let id = put(&mut world, &touched(Touch::default()), &partner, 0, &ids)
@@ -445,10 +445,36 @@ fn an_empty_first_touch_takes_nobodys_place() {
     };
     put(&mut world, &touched(google.clone()), &partner, 1, &ids).unwrap();
     let first = Touch {
+        channel: Some("organic_search".into()),
         occurred_at: Some(at(1)),
         ..google
     };
     assert_eq!(world.leads[&id].first_touch, Some(first));
+    assert_eq!(world.leads[&id].lead_touch, None, "it was known before");
+    assert_eq!(world.cycles[&id].dimensions.source, None);
+}
+
+#[test]
+fn a_lead_becomes_known_at_the_touch_that_lies_before() {
+    let (mut world, ids) = (World::provisional(), Ids::new(at(0), 0));
+    let partner = key(&ids);
+    for (email, happened, source) in [("a@example.com", 4, Some("google")), ("b@example.com", 5, None)] {
+        let touch = Touch {
+            source: Some("google".into()),
+            occurred_at: Some(at(happened)),
+            ..Touch::default()
+        };
+        let said = Statement {
+            first_touch: Some(touch.into()),
+            created_at: Some(at(4)),
+            ..about(email)
+        };
+        let id = put(&mut world, &said, &partner, 9, &ids).unwrap().lead_id;
+        assert!(world.leads[&id].first_touch.is_some());
+        let lead_touch = world.leads[&id].lead_touch.as_ref();
+        assert_eq!(lead_touch.and_then(|touch| touch.source.as_deref()), source);
+        assert_eq!(world.cycles[&id].dimensions.source.as_deref(), source);
+    }
 }
 
 proptest! {

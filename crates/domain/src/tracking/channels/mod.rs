@@ -2,12 +2,13 @@
 //!
 //! The definitions and their order are those of <https://support.google.com/analytics/answer/9756891> ("Manual traffic"),
 //! case does not matter. What they call lists of search, social, video and shopping sites are our own
-//! ([`super::sources`]). Two things differ, and both on purpose: in 2026 GA4 got a channel "AI Assistant" for traffic
-//! that it gives the medium `ai-assistant`; here the medium is the same and the channel is `referral`, because the
-//! agreed list of channels has no other, and a company that wants one writes a rule for the medium. And
+//! ([`super::sources`]); so is that of AI assistants, for the channel that GA4 has had since May 2026. Two things differ, and
+//! both on purpose: a source that says that somebody paid for it (`google_ads`) is paid where it names no medium. And
 //! `event`, `partner` and `sales` are never found out: they are given to touches by hand.
 
 mod rules;
+
+use std::collections::BTreeSet;
 
 use super::sources::{self, Category};
 
@@ -41,6 +42,8 @@ pub enum Channel {
     OrganicSocial,
     /// Video sites, unpaid.
     OrganicVideo,
+    /// AI assistants, unpaid.
+    AiAssistant,
     /// Search engines, unpaid.
     OrganicSearch,
     /// E-mail.
@@ -81,6 +84,7 @@ impl Channel {
             OrganicShopping,
             OrganicSocial,
             OrganicVideo,
+            AiAssistant,
             OrganicSearch,
             Email,
             Affiliates,
@@ -109,6 +113,7 @@ impl Channel {
             Channel::OrganicShopping => "organic_shopping",
             Channel::OrganicSocial => "organic_social",
             Channel::OrganicVideo => "organic_video",
+            Channel::AiAssistant => "ai_assistant",
             Channel::OrganicSearch => "organic_search",
             Channel::Email => "email",
             Channel::Affiliates => "affiliates",
@@ -122,6 +127,32 @@ impl Channel {
             Channel::Unassigned => "unassigned",
         }
     }
+}
+
+/// The channels that a touch may be given: those of the definitions, then those that the company's own rules name.
+pub fn known(rules: &ChannelRules) -> impl Iterator<Item = &str> {
+    let own = rules.rules.iter().map(|rule| rule.channel.as_str());
+    let own: BTreeSet<&str> = own
+        .filter(|own| !Channel::ALL.iter().any(|channel| channel.name() == *own))
+        .collect();
+    Channel::ALL.iter().map(|channel| channel.name()).chain(own)
+}
+
+/// Whether a touch may be given this channel.
+pub fn is_known(channel: &str, rules: &ChannelRules) -> bool {
+    known(rules).any(|known| known == channel)
+}
+
+/// The known channel that people mean by a text, whatever its case and the signs between its words (`Paid Search`).
+pub fn read(text: &str, rules: &ChannelRules) -> Option<String> {
+    let letters = |text: &str| -> String {
+        let letters = text.chars().filter(|c| c.is_alphanumeric());
+        letters.flat_map(char::to_lowercase).collect()
+    };
+    let wanted = letters(text);
+    known(rules)
+        .find(|known| letters(known) == wanted)
+        .map(str::to_owned)
 }
 
 /// What is known of a way, as the definitions look at it.
@@ -151,7 +182,9 @@ pub fn by_definition(facts: Facts<'_>) -> Channel {
     let (source, medium, campaign) = (lower(facts.source), lower(facts.medium), lower(facts.campaign));
     let category = sources::category(&source);
     let is = |wanted| category == Some(wanted);
-    let is_paid = is_paid(&medium);
+    let is_for_ads = sources::is_for_ads(&source);
+    let is_paid = is_paid(&medium) || medium.is_empty() && is_for_ads;
+    let is_organic = |wanted| is(wanted) && !is_for_ads;
     let is_shopping = is(Category::Shopping) || is_for_shopping(&campaign);
     let medium_is = |names: &[&str]| names.contains(&medium.as_str());
 
@@ -173,7 +206,7 @@ pub fn by_definition(facts: Facts<'_>) -> Channel {
         Channel::PaidOther
     } else if is_shopping {
         Channel::OrganicShopping
-    } else if is(Category::Social)
+    } else if is_organic(Category::Social)
         || medium_is(&[
             "social",
             "social-network",
@@ -184,15 +217,17 @@ pub fn by_definition(facts: Facts<'_>) -> Channel {
         ])
     {
         Channel::OrganicSocial
-    } else if is(Category::Video) || medium.contains("video") {
+    } else if is_organic(Category::Video) || medium.contains("video") {
         Channel::OrganicVideo
-    } else if is(Category::Search) || medium_is(&["organic"]) {
+    } else if is(Category::Assistant) || medium_is(&[AI_ASSISTANT]) {
+        Channel::AiAssistant
+    } else if is_organic(Category::Search) || medium_is(&["organic"]) {
         Channel::OrganicSearch
     } else if is_mail(&source) || is_mail(&medium) {
         Channel::Email
     } else if medium_is(&["affiliate"]) {
         Channel::Affiliates
-    } else if medium_is(&["referral", "app", "link", AI_ASSISTANT]) {
+    } else if medium_is(&["referral", "app", "link"]) {
         Channel::Referral
     } else if medium_is(&["audio"]) {
         Channel::Audio

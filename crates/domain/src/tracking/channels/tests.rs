@@ -99,9 +99,19 @@ const CASES: &[(&str, &str, &str, Channel)] = &[
     ("news.example.com", "referral", "", Referral),
     ("our-app", "app", "", Referral),
     ("pdf", "link", "", Referral),
-    // AI assistants have a medium of their own and no channel: see the module.
-    ("chatgpt.com", "ai-assistant", "", Referral),
-    ("perplexity.ai", "referral", "", Referral),
+    // AI assistants, by GA4's medium for them or by our list of sources.
+    ("chatgpt.com", "ai-assistant", "", AiAssistant),
+    ("assistant.example", "ai-assistant", "", AiAssistant),
+    ("chatgpt.com", "", "", AiAssistant),
+    ("perplexity.ai", "referral", "", AiAssistant),
+    ("chatgpt.com", "cpc", "", PaidOther),
+    // A source that says that somebody paid for it.
+    ("google_ads", "", "", PaidSearch),
+    ("adwords", "", "", PaidSearch),
+    ("Facebook Ads", "", "", PaidSocial),
+    ("youtube_ads", "", "", PaidVideo),
+    ("google_ads", "email", "", Email),
+    ("google-loads", "", "", Unassigned),
     // Audio: Medium exactly matches audio.
     ("spotify", "audio", "", Audio),
     ("spotify", "audio-ad", "", Unassigned),
@@ -164,7 +174,7 @@ fn the_first_own_rule_that_fits_comes_before_the_definitions() {
     let rules = rules(serde_json::json!([
         {"when": {"source": {"exact": "Google"}, "campaign": {"prefix": "partner-"}}, "channel": "partner"},
         {"when": {"source": {"exact": "google"}, "campaign": {"contains": "fair"}}, "channel": "event"},
-        {"when": {"medium": {"exact": "ai-assistant"}}, "channel": "ai_assistant"},
+        {"when": {"medium": {"exact": "ai-assistant"}}, "channel": "assistants"},
         {"when": {"referrer_host": {"contains": ".partner.example"}}, "channel": "partner"},
     ]));
     let facts = |source, medium, campaign, referrer_host| Facts {
@@ -185,7 +195,7 @@ fn the_first_own_rule_that_fits_comes_before_the_definitions() {
         (facts(Some("google"), Some("cpc"), None, None), "paid_search"),
         (
             facts(Some("claude.ai"), Some("ai-assistant"), None, None),
-            "ai_assistant",
+            "assistants",
         ),
         (
             facts(

@@ -29,7 +29,7 @@ fn sent(minute: i64, landing: Option<&str>) -> Point {
 }
 
 fn channels(points: Vec<Point>) -> Vec<(i64, i64, Option<String>)> {
-    let made = sessions(None, points, &ChannelRules::default());
+    let made = sessions(None, points, &TouchRules::default());
     let told = |session: Session| {
         let minute = (session.started_at.millis() - START) / MINUTE;
         (
@@ -109,7 +109,7 @@ fn a_form_alone_makes_a_touch_of_what_it_tells_and_one_in_a_visit_makes_none() {
 
 #[test]
 fn a_visit_that_is_made_anew_keeps_its_channel_as_long_as_it_is_the_same() {
-    let known = sessions(None, vec![view(0, "/", None)], &ChannelRules::default()).remove(0);
+    let known = sessions(None, vec![view(0, "/", None)], &TouchRules::default()).remove(0);
     let by_another_rule = |touch: Option<Touch>| {
         let channel = Some("own".to_owned());
         touch.map(|touch| Touch { channel, ..touch })
@@ -120,7 +120,7 @@ fn a_visit_that_is_made_anew_keeps_its_channel_as_long_as_it_is_the_same() {
     anew.keep_channel_of(&known);
     assert_eq!((&anew.touch, anew.events), (&known.touch, 2));
 
-    let mut other = sessions(None, vec![view(0, "/?gclid=Cj0", None)], &ChannelRules::default()).remove(0);
+    let mut other = sessions(None, vec![view(0, "/?gclid=Cj0", None)], &TouchRules::default()).remove(0);
     other.touch = by_another_rule(other.touch);
     let before = other.clone();
     other.keep_channel_of(&known);
@@ -136,7 +136,7 @@ struct Kept {
 
 impl Kept {
     fn arrive(&mut self, new: &[Point]) {
-        let rules = ChannelRules::default();
+        let rules = TouchRules::default();
         self.points.extend_from_slice(new);
         let Some((low, high)) = window(new) else { return };
         let near = |session: &Session| session.ended_at >= low && session.started_at <= high;
@@ -196,7 +196,7 @@ proptest! {
         points in prop::collection::vec(any_point(), 500),
         seed in any::<u64>(),
     ) {
-        let expected = sessions(None, points.clone(), &ChannelRules::default());
+        let expected = sessions(None, points.clone(), &TouchRules::default());
         for round in 0..100u64 {
             let mut shuffled = points.clone();
             let chance = |n: usize| crate::id::splitmix64(seed ^ round << 32 ^ n as u64);
@@ -213,4 +213,29 @@ proptest! {
             prop_assert_eq!(&kept.sessions, &expected, "round {}", round);
         }
     }
+}
+
+#[test]
+fn a_visit_goes_on_through_payment_sign_in_and_the_companys_other_sites() {
+    let rules = TouchRules::new(
+        crate::tracking::channels::ChannelRules::default(),
+        crate::tracking::IgnoredReferrers::default(),
+        ["https://shop.example.org"],
+    );
+    let made = sessions(
+        None,
+        vec![
+            view(0, "/", Some("https://www.google.com/")),
+            view(5, "/thanks", Some("https://www.paypal.com/")),
+            view(10, "/account", Some("https://accounts.google.com/")),
+            view(15, "/", Some("https://www.example.org/")),
+            view(20, "/", Some("https://news.example.net/")),
+        ],
+        &rules,
+    );
+    let events: Vec<i64> = made.iter().map(|session| session.events).collect();
+    assert_eq!(events, [4, 1]);
+    let later = sessions(None, vec![view(0, "/", Some("https://www.paypal.com/"))], &rules).remove(0);
+    let touch = later.touch.unwrap();
+    assert_eq!((touch.channel.as_deref(), touch.source), (Some("direct"), None));
 }

@@ -1,6 +1,7 @@
 //! Touches of visits.
 
 use super::*;
+use crate::tracking::channels::ChannelRules;
 
 const NOW: Timestamp = Timestamp::from_millis(1_767_312_000_000);
 
@@ -10,7 +11,7 @@ fn landed(landing: &str, referrer: Option<&str>) -> Touch {
         began_there: true,
         referrer,
     };
-    touch(visit, &ChannelRules::default(), NOW).unwrap()
+    touch(visit, &Touch::default(), &TouchRules::default(), NOW).unwrap()
 }
 
 fn way_of(touch: &Touch) -> (Option<&str>, Option<&str>, Option<&str>) {
@@ -66,7 +67,7 @@ fn a_landing_shows_where_the_person_came_from() {
             Some("https://chatgpt.com/"),
             Some("chatgpt.com"),
             Some("ai-assistant"),
-            "referral",
+            "ai_assistant",
         ),
         (
             "",
@@ -167,13 +168,14 @@ fn a_page_inside_the_site_says_nothing_of_the_way_there() {
         referrer: Some("https://www.example.com/"),
     };
 
-    let inside = touch(visit, &ChannelRules::default(), NOW).unwrap();
+    let inside = touch(visit, &Touch::default(), &TouchRules::default(), NOW).unwrap();
     let tagged = touch(
         Visit {
             landing: Some("https://www.example.com/contact?utm_source=newsletter&utm_medium=email"),
             ..visit
         },
-        &ChannelRules::default(),
+        &Touch::default(),
+        &TouchRules::default(),
         NOW,
     );
 
@@ -189,7 +191,9 @@ fn a_form_on_the_landing_itself_was_led_to_by_what_led_to_the_page() {
     let (contact, google) = ("https://www.example.com/contact", "https://www.google.com/");
     let channel = |referrer, landing, led| {
         let visit = Visit::of_form(Some(contact), referrer, landing, led);
-        touch(visit, &ChannelRules::default(), NOW).unwrap().channel
+        touch(visit, &Touch::default(), &TouchRules::default(), NOW)
+            .unwrap()
+            .channel
     };
     let organic = Some("organic_search".to_owned());
     let (home, inner) = (
@@ -237,25 +241,157 @@ fn without_a_page_there_is_no_touch() {
             began_there: true,
             referrer,
         };
-        assert_eq!(touch(visit, &ChannelRules::default(), NOW), None);
+        assert_eq!(touch(visit, &Touch::default(), &TouchRules::default(), NOW), None);
     }
 }
 
 #[test]
 fn own_rules_see_the_way_as_it_was_found() {
-    let rules = serde_json::from_value(serde_json::json!({"rules": [
-        {"when": {"referrer_host": {"exact": "chatgpt.com"}}, "channel": "ai_assistant"},
-    ]}));
+    let rules: ChannelRules = serde_json::from_value(serde_json::json!({"rules": [
+        {"when": {"referrer_host": {"exact": "chatgpt.com"}}, "channel": "assistants"},
+    ]}))
+    .unwrap();
     let visit = Visit {
         landing: Some("https://www.example.com/"),
         began_there: true,
         referrer: Some("https://chatgpt.com/c/1"),
     };
 
-    let touch = touch(visit, &rules.unwrap(), NOW).unwrap();
+    let touch = touch(visit, &Touch::default(), &rules.into(), NOW).unwrap();
 
     assert_eq!(
         way_of(&touch),
-        (Some("chatgpt.com"), Some("ai-assistant"), Some("ai_assistant"))
+        (Some("chatgpt.com"), Some("ai-assistant"), Some("assistants"))
     );
+}
+
+#[test]
+fn what_is_given_goes_before_what_the_addresses_say() {
+    let rules: ChannelRules = serde_json::from_str(
+        r#"{"rules": [{"when": {"source": {"exact": "partner-portal"}}, "channel": "alliance"}]}"#,
+    )
+    .unwrap();
+    let rules = TouchRules::from(rules);
+    let text = |text: &str| Some(text.to_owned());
+    let given = |touch: Touch| Report::from(touch).touch(&rules, NOW, NOW);
+    let way = |touch: Touch| {
+        let made = given(touch).unwrap();
+        let of = |text: Option<String>| text.unwrap_or_default();
+        [
+            of(made.channel),
+            of(made.source),
+            of(made.medium),
+            of(made.campaign),
+        ]
+    };
+    let google = Touch {
+        source: text("google"),
+        medium: text("cpc"),
+        campaign: text("spring"),
+        ..Touch::default()
+    };
+    assert_eq!(way(google.clone()), ["paid_search", "google", "cpc", "spring"]);
+    let named = Touch {
+        channel: text("event"),
+        ..google.clone()
+    };
+    assert_eq!(way(named), ["event", "google", "cpc", "spring"]);
+    let own = Touch {
+        source: text("Partner-Portal"),
+        ..Touch::default()
+    };
+    assert_eq!(way(own), ["alliance", "Partner-Portal", "", ""]);
+    let landed = Touch {
+        campaign: text("given"),
+        landing_url: text(
+            "https://u:p@e.com/a?utm_source=bing&utm_medium=cpc&utm_campaign=x&token=t&gclid=g1#access_token=t",
+        ),
+        referrer: text("https://u:p@www.bing.com/?password=p"),
+        ..Touch::default()
+    };
+    assert_eq!(way(landed.clone()), ["paid_search", "bing", "cpc", "given"]);
+    let landed = given(landed).unwrap();
+    assert_eq!(landed.landing_url.as_deref(), Some("https://e.com/a"));
+    assert_eq!(landed.referrer.as_deref(), Some("https://www.bing.com/"));
+    assert_eq!(landed.click_ids.unwrap().gclid.as_deref(), Some("g1"));
+    let clicked = Touch {
+        click_ids: Some(ClickIds {
+            gclid: text("Cj0"),
+            fbclid: text("<b>"),
+            ..ClickIds::default()
+        }),
+        ..Touch::default()
+    };
+    assert_eq!(way(clicked.clone()), ["paid_search", "google", "cpc", ""]);
+    assert_eq!(given(clicked).unwrap().click_ids.unwrap().fbclid, None);
+    // Of its way nothing is said, and so nothing is known.
+    let worded = Touch {
+        term: text("crm"),
+        ..Touch::default()
+    };
+    assert_eq!(way(worded), ["", "", "", ""]);
+
+    let ahead = Touch {
+        occurred_at: Some(NOW.plus_millis(1_000)),
+        ..google
+    };
+    assert_eq!(given(ahead.clone()).unwrap().occurred_at, Some(NOW));
+    let silent = Touch {
+        occurred_at: ahead.occurred_at,
+        source: text(" "),
+        ..Touch::default()
+    };
+    assert_eq!(given(silent), None);
+}
+
+#[test]
+fn a_given_touch_names_a_known_channel_readable_addresses_and_no_future() {
+    let rules: ChannelRules = serde_json::from_str(
+        r#"{"rules": [{"when": {"source": {"exact": "partner-portal"}}, "channel": "alliance"}]}"#,
+    )
+    .unwrap();
+    let rules = TouchRules::from(rules);
+    let faults = |touch: Touch| -> Vec<String> {
+        let faults = Report::from(touch).faults("/first_touch", &rules, NOW);
+        faults
+            .into_iter()
+            .map(|fault| format!("{} {}", fault.pointer, fault.code))
+            .collect()
+    };
+    let text = |text: &str| Some(text.to_owned());
+    for channel in ["paid_search", "sales", "unassigned", "alliance"] {
+        let touch = Touch {
+            channel: text(channel),
+            ..Touch::default()
+        };
+        assert_eq!(faults(touch), [""; 0], "{channel}");
+    }
+    let touch = Touch {
+        channel: text("Paid Search"),
+        landing_url: text("javascript:alert(1)"),
+        referrer: text("/pricing"),
+        occurred_at: Some(NOW.plus_millis(MAX_AHEAD + 1)),
+        ..Touch::default()
+    };
+    assert_eq!(
+        faults(touch),
+        [
+            "/first_touch/channel not_allowed",
+            "/first_touch/landing_url invalid_format",
+            "/first_touch/occurred_at out_of_range"
+        ]
+    );
+    for (text, channel) in [
+        ("Paid Search", Some("paid_search")),
+        ("E-Mail", Some("email")),
+        ("CROSS_NETWORK", Some("cross_network")),
+        ("Alliance", Some("alliance")),
+        ("Web", None),
+    ] {
+        assert_eq!(
+            channels::read(text, &rules.channels).as_deref(),
+            channel,
+            "{text}"
+        );
+    }
 }

@@ -1,7 +1,6 @@
-//! The command line: `tandem serve | work | migrate | openapi | admin | import | backup | demo | doctor`.
+//! The program `tandem` and its command line: `tandem serve | work | migrate | openapi | admin | import | backup | demo | doctor`.
 
 mod backup;
-pub mod demo;
 mod doctor;
 mod import;
 mod run;
@@ -11,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
-use tandem_domain::judge::{self, Rule};
+use tandem_domain::judge::Rule;
 
 /// One record of every lead for marketing and sales.
 #[derive(Debug, Parser)]
@@ -79,13 +78,8 @@ enum Admin {
     },
 }
 
-/// Run the program.
-pub fn run() -> ExitCode {
-    run_judging(judge::rules())
-}
-
-/// [`run`], where a server judges leads by these rules.
-pub fn run_judging(rules: Vec<Arc<dyn Rule>>) -> ExitCode {
+/// Run the program with the arguments and the environment of this process; a server judges leads by these rules.
+pub fn run(rules: Vec<Arc<dyn Rule>>) -> ExitCode {
     let arguments = Arguments::parse();
     let file = arguments
         .config

@@ -14,7 +14,7 @@ use tandem_tests::{Backend, Database, PASSWORD, TestApp};
 /// A command on a database, with nothing else in its environment.
 fn command(database: &Database, arguments: &[&str]) -> Command {
     let config = database.config();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_program"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tandem"));
     command.args(arguments).env_clear().env("TANDEM_DATA_DIR", &database.dir);
     command.env("TANDEM_MASTER_KEY", config.master_key.unwrap().reveal());
     if let config::Database::Postgres { url } = &config.database {

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use tandem_store::Db;
 
-use super::run::configuration;
-use crate::program::config::Database;
-use crate::program::serve::place;
+use crate::run::configuration;
+use tandem_api::program::config::Database;
+use tandem_api::program::serve::place;
 
 /// Copy the embedded database into a new file.
 pub fn copy(file: Option<PathBuf>, target: &Path) -> Result<(), String> {

@@ -1,9 +1,13 @@
 //! The program `tandem`.
 
+use std::process::ExitCode;
+
+use tandem_domain::judge;
+
 /// Lists and batches are many small pieces of memory, which come and go on several threads.
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> std::process::ExitCode {
-    tandem_api::program::commands::run()
+fn main() -> ExitCode {
+    tandem::run(judge::rules())
 }

@@ -9,22 +9,22 @@ use actix_web::web;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::judge::Rule;
 
-use super::demo;
-use crate::access;
-use crate::ambient::Ambient;
-use crate::edge::crypto::password::Passwords;
-use crate::edge::crypto::seal::MasterKey;
-use crate::edge::openapi as document;
-use crate::program::config::{Config, Database, DirLock, load_or_make_master_key, prepare_data_dir};
-use crate::program::serve::{self, Options};
-use crate::program::{jobs, logging};
+use tandem_api::access;
+use tandem_api::ambient::Ambient;
+use tandem_api::edge::crypto::password::Passwords;
+use tandem_api::edge::crypto::seal::MasterKey;
+use tandem_api::edge::openapi;
+use tandem_api::program::config::{Config, Database, DirLock, load_or_make_master_key, prepare_data_dir};
+use tandem_api::program::serve::{self, Options};
+use tandem_api::program::{app, jobs, logging};
+use tandem_demo as demo;
 
 /// Why a command failed, for people.
 type Failure = String;
 
 /// What is left to do when the service stops: the lock of the data directory goes with it.
-pub(super) struct Ground {
-    pub(super) config: Config,
+pub struct Ground {
+    pub config: Config,
     master: MasterKey,
     _lock: Option<DirLock>,
 }
@@ -49,7 +49,7 @@ pub fn configuration(file: Option<PathBuf>) -> Result<Config, Failure> {
     })
 }
 
-pub(super) fn ground(file: Option<PathBuf>, exclusive: bool) -> Result<Ground, Failure> {
+pub fn ground(file: Option<PathBuf>, exclusive: bool) -> Result<Ground, Failure> {
     let config = configuration(file)?;
     logging::init(&config.log, logging::wants_json()).map_err(|error| error.to_string())?;
     let embedded = matches!(config.database, Database::Sqlite { .. });
@@ -71,7 +71,7 @@ pub(super) fn ground(file: Option<PathBuf>, exclusive: bool) -> Result<Ground, F
     })
 }
 
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder
         .worker_threads(2)
@@ -109,10 +109,10 @@ pub fn serve(file: Option<PathBuf>, rules: Vec<Arc<dyn Rule>>) -> Result<(), Fai
             run_jobs: true,
         };
         let running = serve::start(options).await.map_err(|error| error.to_string())?;
-        let token = access::ensure_setup_token(&running.app)
+        let token = access::ensure_setup_token(&running.core)
             .await
             .map_err(|error| error.to_string())?;
-        greet(&running.app.config, running.address, token.as_deref());
+        greet(&ground.config, running.address, token.as_deref());
         stop_signal().await;
         tracing::info!("stopping");
         running.stop().await;
@@ -138,30 +138,24 @@ pub fn work(file: Option<PathBuf>) -> Result<(), Failure> {
     let ground = ground(file, true)?;
     runtime()?.block_on(async {
         let ambient = Ambient::system();
-        let db = serve::prepare(&ground.config, &ambient)
+        let db = serve::prepare_to_write(&ground.config, &ambient)
             .await
             .map_err(|error| error.to_string())?;
-        let mut app = serve::assemble(
-            ground.config.clone(),
-            ambient,
-            ground.master.clone(),
-            passwords(),
-            db,
-        )
-        .map_err(|error| error.to_string())?;
-        app.serves = false;
-        let app = actix_web::web::Data::new(app);
-        if let Some(address) = app.config.metrics_listen {
+        let mut core = serve::assemble(&ground.config, ambient, ground.master.clone(), passwords(), db)
+            .map_err(|error| error.to_string())?;
+        core.serves = false;
+        let core = web::Data::new(core);
+        if let Some(address) = ground.config.metrics_listen {
             let failed = |error| format!("cannot listen on {address}: {error}");
             let listener = TcpListener::bind(address).map_err(failed)?;
-            tokio::spawn(crate::program::metrics::server(app.clone(), listener).map_err(failed)?);
+            tokio::spawn(tandem_api::program::metrics::server(core.clone(), listener).map_err(failed)?);
         }
-        let jobs = jobs::Loop::start(app.clone());
+        let jobs = jobs::Loop::start(core.clone(), jobs::all(&core));
         println!("Tandem does background jobs");
         stop_signal().await;
         jobs.stop().await;
-        let _ = tandem_store::leases::release_all(&app.db, &app.replica).await;
-        app.db.clone().close().await;
+        let _ = tandem_store::leases::release_all(&core.db, &core.replica).await;
+        core.db.clone().close().await;
         Ok(())
     })
 }
@@ -181,7 +175,7 @@ pub fn migrate(file: Option<PathBuf>) -> Result<(), Failure> {
 
 /// Print the OpenAPI document, or write it to a file.
 pub fn openapi(output: Option<PathBuf>) -> Result<(), Failure> {
-    let text = document::text(&document::document());
+    let text = openapi::text(&app::document());
     match output {
         Some(path) => std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display())),
         None => {
@@ -214,15 +208,9 @@ pub fn demo(file: Option<PathBuf>, seed: u64, until: Option<jiff::civil::Date>) 
         let db = serve::prepare(&ground.config, &ambient)
             .await
             .map_err(|error| error.to_string())?;
-        let app = serve::assemble(
-            ground.config.clone(),
-            ambient,
-            ground.master.clone(),
-            passwords(),
-            db,
-        )
-        .map_err(|error| error.to_string())?;
-        let made = demo::fill(web::Data::new(app), seed, to)
+        let core = serve::assemble(&ground.config, ambient, ground.master.clone(), passwords(), db)
+            .map_err(|error| error.to_string())?;
+        let made = demo::fill(web::Data::new(core), seed, to)
             .await
             .map_err(|error| error.to_string())?;
         print!("{}", made.told(&address, &serve));

@@ -22,17 +22,18 @@ use tandem_domain::record::Plain;
 use tandem_domain::settings::SettingChange;
 use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
 use tandem_domain::settle::Unsettled;
+use tandem_domain::tracking::Report;
 use tandem_domain::world::World;
 use tandem_store as store;
 use tandem_store::StoreError;
 
-use super::cast;
-use super::plan::{Act, Entry, Plan, Who};
-use crate::capture::item::Item;
-use crate::capture::take::{Captures, Outcome};
-use crate::capture::writer::Work;
-use crate::edge::crypto::secret::FormKey;
-use crate::program::app::App;
+use crate::cast;
+use crate::plan::{Act, Entry, Plan, Who};
+use tandem_api::capture::item::Item;
+use tandem_api::capture::take::{Captures, Outcome};
+use tandem_api::edge::core::Core;
+use tandem_api::edge::crypto::secret::FormKey;
+use tandem_api::edge::writer::Work;
 
 /// Why the year stopped.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +63,7 @@ impl Tally {
 
 /// The year under way.
 pub struct Year {
-    app: web::Data<App>,
+    core: web::Data<Core>,
     seed: u64,
     drawn: u64,
     forms: Vec<Form>,
@@ -74,9 +75,9 @@ pub struct Year {
 
 impl Year {
     /// Set the company up: people, forms, settings.
-    pub async fn found(app: web::Data<App>, seed: u64, at: Timestamp) -> Result<Self, Stopped> {
+    pub async fn found(core: web::Data<Core>, seed: u64, at: Timestamp) -> Result<Self, Stopped> {
         let mut year = Self {
-            app,
+            core,
             seed,
             drawn: 0,
             forms: vec![],
@@ -85,7 +86,7 @@ impl Year {
             tally: Tally::default(),
         };
         let mut act = year.act_of(Actor::System("demo"), at);
-        let tx = year.app.db.begin(act.clone()).await?;
+        let tx = year.core.db.begin(act.clone()).await?;
         let mut changes: Vec<Unruled> = settings(at).into_iter().map(Unruled::from).collect();
         for (email, name, role) in cast::TEAM {
             let user = User {
@@ -125,7 +126,7 @@ impl Year {
         tx.commit().await?;
 
         act = year.act_of(year.actor(cast::MARKETING), at);
-        let tx = year.app.db.begin(act.clone()).await?;
+        let tx = year.core.db.begin(act.clone()).await?;
         let mut changes = vec![];
         for plan in &cast::FORMS {
             let key = FormKey::generate().reveal().to_owned();
@@ -162,7 +163,7 @@ impl Year {
             return Ok(());
         }
         let items: Vec<&Item> = items.iter().collect();
-        for outcome in Captures(self.app.clone()).attempt(&items, false).await? {
+        for outcome in Captures(self.core.clone()).attempt(&items, false).await? {
             self.tally.count(match outcome {
                 Outcome::Refused(..) => "rejected",
                 _ => "submitted",
@@ -177,7 +178,7 @@ impl Year {
         };
         let said: Vec<Statement> = entries.iter().map(|entry| statement(plan, entry)).collect();
         let act = self.act_of(Actor::System("demo"), first.at);
-        let tx = self.app.db.begin(act).await?;
+        let tx = self.core.db.begin(act).await?;
         let mut world = store::leads::world(&tx, &said).await?;
         let wanted = store::deals::Wanted {
             lead_ids: world.leads.keys().copied().collect(),
@@ -312,13 +313,13 @@ fn statement(plan: &Plan, entry: &Entry) -> Statement {
             text: [(CompanyField::Name, Some(company.clone()))].into(),
             ..CompanyStatement::default()
         }),
-        first_touch: Some(Touch {
+        first_touch: Some(Report::from(Touch {
             channel: Some("event".into()),
             source: Some("fleet_expo".into()),
             campaign: Some("fleet_expo".into()),
             occurred_at: Some(entry.at),
             ..Touch::default()
-        }),
+        })),
         ..Statement::default()
     }
 }

@@ -8,8 +8,8 @@ use tandem_domain::leads::search::fold;
 use tandem_domain::lifecycle::{MoveLead, Stage};
 use tandem_domain::money::{Currency, Money};
 
-use super::cast::{self, Way};
-use super::dice::{DAY, Dice};
+use crate::cast::{self, Way};
+use crate::dice::{DAY, Dice};
 
 /// A person, by the place in the plan.
 pub type Who = usize;

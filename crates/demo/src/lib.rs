@@ -11,9 +11,10 @@ use tandem_store as store;
 
 use self::plan::Plan;
 use self::year::{Stopped, Tally, Year};
-use crate::access::admin::{self, CannotCreate};
-use crate::ambient::Ambient;
-use crate::program::app::App;
+use tandem_api::access::admin::{self, CannotCreate};
+use tandem_api::ambient::Ambient;
+use tandem_api::edge::core::Core;
+use tandem_api::edge::crypto::password::Passwords;
 
 const DAY: i64 = 86_400_000;
 
@@ -49,18 +50,26 @@ pub struct Demo {
 }
 
 /// Fill an empty database with the year that ends at an instant.
-pub async fn fill(app: web::Data<App>, seed: u64, to: Timestamp) -> Result<Demo, NoDemo> {
+pub async fn fill(core: web::Data<Core>, seed: u64, to: Timestamp) -> Result<Demo, NoDemo> {
     let from = to.plus_millis(-365 * DAY);
-    if !store::settings::is_new(&app.db).await.map_err(Stopped::from)? {
+    if !store::settings::is_new(&core.db).await.map_err(Stopped::from)? {
         return Err(NoDemo::NotEmpty);
     }
     let at = Ambient::manual(from, seed);
     let password = admin::make_password();
     let (email, name) = cast::ADMIN;
-    admin::create_admin(&app.db, &app.passwords, email, name, &password, at.act("demo")).await?;
+    admin::create_admin(
+        &core.db,
+        core.part::<Passwords>(),
+        email,
+        name,
+        &password,
+        at.act("demo"),
+    )
+    .await?;
 
     let plan = Plan::draw(seed, from, to);
-    let mut year = Year::found(app, seed, from).await?;
+    let mut year = Year::found(core, seed, from).await?;
     let mut entries = plan.entries.as_slice();
     while let Some(first) = entries.first() {
         let end = from.plus_millis(((first.at.millis() - from.millis()) / DAY + 1) * DAY);

@@ -5,31 +5,29 @@ use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
 use crate::edge::http::problem::{Code, Problem};
+use crate::edge::room::PathRule;
 
 /// Names of query parameters that nobody has but a caller who means to authenticate.
 const NAMES: [&str; 5] = ["access_token", "refresh_token", "token", "api_key", "password"];
 /// What secrets begin with; publishable keys are no secrets.
 const PREFIXES: [&str; 3] = ["tdm_sk_", "tdm_rt_", "tdm_it_"];
 
-/// The one page that a link with a token leads to, which opens nothing but itself.
-const LINK: &str = "/v1/consents/confirm";
-
-/// Refuse a request whose path or query carries a secret.
-pub fn refuse_credentials_in_url(request: &ServiceRequest) -> Result<(), Problem> {
-    if leaks(request.path(), request.query_string()) {
+/// Refuse a request whose path or query carries a secret. A path with a rule may have a token, which opens nothing else.
+pub fn refuse_credentials_in_url(request: &ServiceRequest, rule: PathRule) -> Result<(), Problem> {
+    if leaks(request.path(), request.query_string(), rule.has_token) {
         Err(Problem::new(Code::CredentialInUrl))
     } else {
         Ok(())
     }
 }
 
-fn leaks(path: &str, query: &str) -> bool {
+fn leaks(path: &str, query: &str, has_token: bool) -> bool {
     let in_path = path
         .split('/')
         .any(|segment| is_credential(&percent_decode_str(segment).decode_utf8_lossy()));
     in_path
         || form_urlencoded::parse(query.as_bytes()).any(|(name, value)| {
-            let is_link = path == LINK && name == "token";
+            let is_link = has_token && name == "token";
             let is_named = NAMES.iter().any(|known| name.eq_ignore_ascii_case(known));
             (is_named && !is_link) || is_credential(&value)
         })
@@ -59,6 +57,8 @@ fn is_jwt(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    const LINK: &str = "/v1/consents/confirm";
+
     #[test]
     fn secrets_are_found_wherever_they_hide() {
         for (path, query) in [
@@ -75,7 +75,7 @@ mod tests {
             ("/v1/leads/tdm_sk_abc", ""),
             ("/v1/leads/tdm%5Fsk_abc", ""),
         ] {
-            assert!(leaks(path, query), "{path}?{query}");
+            assert!(leaks(path, query, path == LINK), "{path}?{query}");
         }
     }
 
@@ -90,7 +90,7 @@ mod tests {
             ("/v1/consents/confirm", "token=tdm_ct_abc"),
             ("/v1/leads", ""),
         ] {
-            assert!(!leaks(path, query), "{path}?{query}");
+            assert!(!leaks(path, query, path == LINK), "{path}?{query}");
         }
     }
 }

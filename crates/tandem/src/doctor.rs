@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tandem_store::{Db, Server, StoreError};
 
-use super::run::configuration;
-use crate::access;
-use crate::ambient::Ambient;
-use crate::edge::crypto::seal::MasterKey;
-use crate::program::config::{Database, load_master_key, prepare_data_dir};
-use crate::program::serve::{StartError, place};
+use crate::run::configuration;
+use tandem_api::access;
+use tandem_api::ambient::Ambient;
+use tandem_api::edge::crypto::seal::MasterKey;
+use tandem_api::program::config::{Database, load_master_key, prepare_data_dir};
+use tandem_api::program::serve::{StartError, place};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The oldest PostgreSQL that will do.

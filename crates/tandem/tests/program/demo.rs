@@ -1,11 +1,25 @@
 //! The demo: a year by the real rules, the same one for the same seed.
 
+use actix_web::web;
 use serde_json::json;
+use tandem_api::edge::crypto::password::{Cost, Passwords};
+use tandem_api::program::serve;
+use tandem_demo::{Demo, NoDemo};
 use tandem_tests::{Backend, Given, START, TestApp};
+
+/// As `tandem demo` does it: by transactions that bear the dates of the year, not those of a running service's clock.
+async fn fill(app: &TestApp, seed: u64) -> Result<Demo, NoDemo> {
+    let config = app.database.config();
+    let db = serve::prepare(&config, &app.clock).await.unwrap();
+    let master = config.master_key.clone().unwrap();
+    let passwords = Passwords::with_cost(2, Cost::Cheap);
+    let core = serve::assemble(&config, app.clock.clone(), master, passwords, db).unwrap();
+    tandem_demo::fill(web::Data::new(core), seed, START).await
+}
 
 #[tandem_tests::test]
 async fn a_year_is_made_by_the_rules_and_can_be_looked_at(app: &TestApp) {
-    let made = tandem_api::program::commands::demo::fill(app.running.app.clone(), 7, START).await.unwrap();
+    let made = fill(app, 7).await.unwrap();
     let login = json!({"email": made.email, "password": made.password});
     let token =
         app.post("/v1/auth/login").json(login).await.expect(200)["access_token"].as_str().unwrap().to_owned();
@@ -41,8 +55,7 @@ async fn a_year_is_made_by_the_rules_and_can_be_looked_at(app: &TestApp) {
     let rejected = app.get("/v1/submissions?status=rejected").by(&token).await.expect(200);
     assert!(!rejected.each("id").is_empty());
 
-    let again =
-        tandem_api::program::commands::demo::fill(app.running.app.clone(), 7, START).await.unwrap_err();
+    let again = fill(app, 7).await.unwrap_err();
     assert!(again.to_string().contains("not empty"), "{again}");
 }
 
@@ -51,12 +64,7 @@ async fn the_same_seed_makes_the_same_year() {
     let mut tallies = vec![];
     for seed in [3, 3] {
         let app = TestApp::start(Backend::Sqlite).await.unwrap();
-        tallies.push(
-            tandem_api::program::commands::demo::fill(app.running.app.clone(), seed, START)
-                .await
-                .unwrap()
-                .tally,
-        );
+        tallies.push(fill(&app, seed).await.unwrap().tally);
         app.stop().await;
     }
     assert_eq!(tallies[0], tallies[1]);

@@ -17,16 +17,27 @@ use governor::{Quota, RateLimiter};
 use tandem_domain::access::Actor;
 use uuid::Uuid;
 
-use super::{Identity, address};
+use super::address;
+use crate::edge::caller::Identity;
 use crate::edge::crypto;
 use crate::edge::http::problem::{Code, Problem};
-use crate::program::config::Rates;
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// The part of a minute's limit that may come at once: in no minute more than 1.1 times the limit passes.
 const BURST: u32 = 10;
 /// After so many requests what says nothing any more is thrown away, should no job do it.
 const TIDY_EVERY: u64 = 1 << 14;
+
+/// Rate limits in requests a minute over all replicas; 0 is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// Each secret key, and each user.
+    pub per_key: u32,
+    /// Each form key or tracking key.
+    pub per_form: u32,
+    /// Each address that calls without a user or secret key.
+    pub per_address: u32,
+}
 
 /// The limits of this process.
 #[derive(Debug)]

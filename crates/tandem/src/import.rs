@@ -15,11 +15,11 @@ use tandem_domain::transfer::mapping::Mapping;
 use tandem_domain::transfer::{ACTOR, FileFacts, FileFormat, Import, ImportKind, ImportMode, ImportState};
 use tandem_store::{self as store, Db, leases};
 
-use super::run::{ground, runtime};
-use crate::ambient::Ambient;
-use crate::program::serve;
-use crate::transfer::run::{Runner, effective};
-use crate::transfer::{Asked, Keeper, digest, mapping_faults, shapes, write_remarks};
+use crate::run::{ground, runtime};
+use tandem_api::ambient::Ambient;
+use tandem_api::program::serve;
+use tandem_api::transfer::run::{Runner, effective};
+use tandem_api::transfer::{Asked, Keeper, digest, mapping_faults, shapes, write_remarks};
 
 /// How often it is looked how far an import is.
 const LOOK: Duration = Duration::from_millis(200);
@@ -103,7 +103,7 @@ fn run(config: Option<PathBuf>, arguments: &Arguments) -> Result<Import, Failure
     let ground = ground(config, false)?;
     runtime()?.block_on(async {
         let ambient = Ambient::system();
-        let db = serve::prepare(&ground.config, &ambient)
+        let db = serve::prepare_to_write(&ground.config, &ambient)
             .await
             .map_err(|error| error.to_string())?;
         let taken = take_in(&db, &ambient, &asked, arguments).await;
@@ -284,7 +284,7 @@ async fn follow(db: &Db, ambient: &Ambient, id: ImportId) -> Result<Import, Fail
     let _ = leases::release_all(db, &holder).await;
     let import = ended?;
     // What the import left to be forgotten is forgotten here, not an hour later.
-    let _ = crate::transfer::run::forget_file(db, ambient, id).await;
+    let _ = tandem_api::transfer::run::forget_file(db, ambient, id).await;
     Ok(import)
 }
 

@@ -5,17 +5,17 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use actix_web::HttpRequest;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR};
 
-use crate::program::config::Config;
+use crate::edge::settings::Settings;
 
 /// The address of the client: the right-most one that is no trusted proxy. Without a socket, as in a test, the
 /// unspecified address.
 ///
 /// `X-Forwarded-For` goes before `Forwarded`, since most proxies keep the former up to date and pass the latter on.
-pub fn of(config: &Config, request: &HttpRequest) -> IpAddr {
+pub fn of(settings: &Settings, request: &HttpRequest) -> IpAddr {
     let peer = request
         .peer_addr()
         .map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip().to_canonical());
-    if !config.trusts(peer) {
+    if !settings.trusts(peer) {
         return peer;
     }
     let hops = hops(request.headers());
@@ -23,7 +23,7 @@ pub fn of(config: &Config, request: &HttpRequest) -> IpAddr {
     for hop in hops.iter().rev() {
         let Some(address) = *hop else { break };
         nearest = address;
-        if !config.trusts(address) {
+        if !settings.trusts(address) {
             break;
         }
     }
@@ -106,20 +106,27 @@ fn node(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use actix_web::test::TestRequest;
 
     fn client(peer: &str, headers: &[(&'static str, &str)]) -> String {
-        let env = [(
-            "TANDEM_TRUSTED_PROXIES".to_owned(),
-            "10.0.0.0/8,2001:db8::1".to_owned(),
-        )];
-        let config = Config::load(env.into_iter(), None).unwrap();
+        let settings = Settings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            front_end_origins: vec![],
+            trusted_proxies: ["10.0.0.0/8", "2001:db8::1/128"]
+                .map(|network| network.parse().unwrap())
+                .into(),
+            request_time: Duration::from_secs(30),
+            body_time: Duration::from_secs(10),
+        };
         let mut request = TestRequest::default().peer_addr(peer.parse().unwrap());
         for (name, value) in headers {
             request = request.append_header((*name, *value));
         }
-        of(&config, &request.to_http_request()).to_string()
+        of(&settings, &request.to_http_request()).to_string()
     }
 
     #[test]

@@ -1,0 +1,68 @@
+//! The jobs that no room owns: this replica among the others, what has expired, the months of the growing tables.
+
+use std::time::Duration;
+
+use tandem_store::{StoreError, idempotency, journal, leases};
+
+use crate::edge::core::Core;
+use crate::edge::job::{Job, Left, Turn};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+/// How long a replica counts as alive after its last heartbeat, in milliseconds.
+const ALIVE: i64 = 15_000;
+/// How long a replica that is gone is remembered, in milliseconds.
+const GONE: i64 = 3_600_000;
+
+/// The jobs, one a line.
+pub const JOBS: &[Job] = &[
+    Job::every("heartbeat", SECOND.saturating_mul(5), |core, turn| {
+        Box::pin(heartbeat(core, turn))
+    }),
+    Job::every("tidy", MINUTE, |core, turn| Box::pin(tidy(core, turn))),
+    Job::every("expired", MINUTE.saturating_mul(10), |core, turn| {
+        Box::pin(forget_expired(core, turn))
+    })
+    .by_one(),
+    Job::every("partitions", MINUTE.saturating_mul(60), |core, turn| {
+        Box::pin(partitions(core, turn))
+    })
+    .by_one(),
+];
+
+async fn heartbeat(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+    if core.serves {
+        leases::beat(&core.db, &core.replica, turn.now, turn.now.plus_millis(ALIVE)).await?;
+    }
+    core.limits
+        .set_replicas(leases::replicas(&core.db, turn.now).await?);
+    Ok(Left::Nothing)
+}
+
+async fn tidy(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+    core.limits.tidy();
+    leases::forget_gone(&core.db, turn.now.plus_millis(-GONE)).await?;
+    Ok(Left::Nothing)
+}
+
+async fn forget_expired(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+    let mut left = Left::More;
+    for _ in 0..turn.rounds {
+        let tx = turn.begin(core).await?;
+        let answers = idempotency::forget_expired(&tx, turn.now, turn.limit).await?;
+        let access = tandem_store::access::forget_expired(&tx, turn.now, turn.limit).await?;
+        let links = tandem_store::leads::consent::forget_expired(&tx, turn.now, turn.limit).await?;
+        tx.commit().await?;
+        if answers < turn.limit && access < turn.limit && links < turn.limit {
+            left = Left::Nothing;
+            break;
+        }
+    }
+    let has_remarks = crate::transfer::run::tidy(&core.db, &core.ambient, turn.rounds).await?;
+    Ok(if has_remarks { Left::More } else { left })
+}
+
+async fn partitions(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+    journal::add_partitions(&core.db, turn.now).await?;
+    Ok(Left::Nothing)
+}

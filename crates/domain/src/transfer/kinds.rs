@@ -1,0 +1,99 @@
+//! What a file is, what its rows are, and how far it has come.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::access::Scope;
+
+macro_rules! words {
+    ($($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* })*) => {$(
+        $(#[$outer])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// Every one.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// The name on the wire and on disk.
+            pub const fn name(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+
+            /// The one with this name.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.name() == name)
+            }
+        }
+    )*};
+}
+
+words! {
+    /// What the rows of a file are.
+    ImportKind {
+        /// Leads.
+        Leads = "leads",
+        /// Companies.
+        Companies = "companies",
+        /// Users of Tandem.
+        Users = "users",
+        /// Moves of leads from stage to stage.
+        StageChanges = "stage_changes",
+        /// Deals, open or closed.
+        Deals = "deals",
+    }
+
+    /// What the rows mean.
+    ImportMode {
+        /// Each row is news, as if it came by the interface now: rules included.
+        Live = "live",
+        /// Each row tells what was, with its own dates: nothing follows of it by rule.
+        History = "history",
+    }
+
+    /// How a file is written.
+    FileFormat {
+        /// Comma-separated values with a header, by whatever delimiter.
+        Csv = "csv",
+        /// One JSON object a line.
+        Ndjson = "ndjson",
+    }
+
+    /// How far an import is.
+    ImportState {
+        /// Waits for its turn.
+        Queued = "queued",
+        /// Is being read.
+        Running = "running",
+        /// Was read to its end.
+        Done = "done",
+        /// Was ended before: by what is wrong with the file, or by hand.
+        Failed = "failed",
+    }
+}
+
+impl ImportKind {
+    /// Whether rows of this kind can be news: moves and deals of the past can only be history.
+    pub const fn can_be_live(self) -> bool {
+        !matches!(self, ImportKind::StageChanges | ImportKind::Deals)
+    }
+
+    /// The scope by which such records are written one by one.
+    pub const fn written_by(self) -> Scope {
+        match self {
+            ImportKind::Leads | ImportKind::Companies | ImportKind::StageChanges => Scope::LeadsWrite,
+            ImportKind::Users => Scope::UsersManage,
+            ImportKind::Deals => Scope::DealsWrite,
+        }
+    }
+
+    /// The scope by which such records are read, and so the rows of files that hold them.
+    pub const fn read_by(self) -> Scope {
+        match self {
+            ImportKind::Leads | ImportKind::Companies | ImportKind::StageChanges => Scope::LeadsRead,
+            ImportKind::Users => Scope::UsersRead,
+            ImportKind::Deals => Scope::DealsRead,
+        }
+    }
+}
