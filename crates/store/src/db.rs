@@ -73,6 +73,8 @@ pub struct Pool {
 pub struct Tx {
     inner: DatabaseTransaction,
     act: Act,
+    /// Whether the database has a clock, which stamped this transaction.
+    is_timed: bool,
     rules: Arc<Rules>,
     under_way: Option<UnderWay>,
     committed: watch::Sender<u64>,
@@ -202,6 +204,7 @@ impl Db {
         Ok(Tx {
             inner,
             act: act.begun(now),
+            is_timed: !matches!(self.clock, Clock::Given),
             rules,
             under_way,
             committed: self.committed.clone(),
@@ -342,6 +345,15 @@ impl Tx {
     /// Who does it, when, with which ids: what is written bears it in the journal, where nothing else is said.
     pub fn act(&self) -> &Act {
         &self.act
+    }
+
+    /// What an item of this transaction does, at the instant at which the transaction began. Where the database has no
+    /// clock, the item keeps its own date.
+    pub fn act_of(&self, item: &Act) -> Act {
+        match self.is_timed {
+            true => item.clone().begun(self.act.now),
+            false => item.clone(),
+        }
     }
 
     /// The rules that leads are judged by.

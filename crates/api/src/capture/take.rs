@@ -65,10 +65,7 @@ impl Work for Captures {
             false => HashMap::new(),
         };
         let visitors = visitors(&tx, items.iter().map(|item| &item.posted)).await?;
-        let acts: Vec<Act> = items
-            .iter()
-            .map(|item| item.act.clone().begun(tx.act().now))
-            .collect();
+        let acts: Vec<Act> = items.iter().map(|item| tx.act_of(&item.act)).collect();
         let batch = turns(&tx, items, &acts, &known);
         let said = statements(&batch);
         let mut world = facts(&tx, &said).await?;
@@ -113,7 +110,7 @@ impl Work for Captures {
             sameness: None,
             again: None,
         };
-        let act = item.act.clone().begun(tx.act().now);
+        let act = tx.act_of(&item.act);
         let kept = failed(incoming, act.now);
         let answer = kept_answer(item, &form);
         let mut world = store::leads::empty_world(&tx);

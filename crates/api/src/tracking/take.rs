@@ -94,10 +94,7 @@ impl Work for Tracks {
         let mut kept = idempotency::find_all(&tx, &keys_of(items)).await?;
         // What is refused or answered already does nothing: neither are leads made of it nor events noted.
         let open = open(items, &kept);
-        let acts: Vec<Act> = open
-            .iter()
-            .map(|item| item.act.clone().begun(tx.act().now))
-            .collect();
+        let acts: Vec<Act> = open.iter().map(|item| tx.act_of(&item.act)).collect();
         let visitors = store::tracking::visitors(&tx, &visitor_keys(&open)).await?;
         let mut leads = Leads::named_by(&tx, &open).await?;
         let Created {
