@@ -29,7 +29,7 @@ use entry::{EntryType, EntryView, SubjectType};
 
 /// This room.
 pub const ROOM: Room = Room {
-    // Whoever follows the feed waits for 30 s where asked to.
+    // A caller that follows the feed may ask to wait for up to 30 s.
     paths: &[PathRule {
         time: Time::Own(Duration::from_secs(40)),
         ..PathRule::of("/v1/changes")

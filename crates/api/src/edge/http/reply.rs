@@ -338,7 +338,7 @@ impl IfMatch {
         Self(request.headers().get(header::IF_MATCH).cloned())
     }
 
-    /// Whether it names this version, else the problem tells the present tag; what time and rules did refuses nobody's
+    /// Checks that it names this version; the problem carries the current tag. Changes by time and rules refuse nobody's
     /// edit.
     pub fn check(&self, version: i64, derived: i64) -> Result<(), Problem> {
         let Some(value) = &self.0 else {

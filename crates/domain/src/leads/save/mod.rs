@@ -90,7 +90,7 @@ pub struct LocalPhone {
     pub pointer: Option<String>,
 }
 
-/// What is said about a company.
+/// A statement about a company: the fields that a request, a form or an import gives.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CompanyStatement {
     /// The web domain, which names it.
