@@ -31,16 +31,22 @@ export class Service {
     let printed = "";
     service.child.stdout.on("data", (text) => (printed += text));
     service.child.stderr.on("data", (text) => (service.log = (service.log ?? "") + text));
-    await service.until(async () => (await fetch(`${service.address}/readyz`)).ok);
-    const [token] = printed.match(/tdm_it_[A-Za-z0-9]+/) ?? [];
-    const admin = { email: "grace@example.com", password: "a long pass phrase" };
-    await service.call("POST", "/v1/setup", { token, name: "Grace", ...admin });
-    service.token = (await service.call("POST", "/v1/auth/login", admin)).access_token;
-    return service;
+    try {
+      // The service prints the token after it has begun to listen.
+      await service.until(async () => /tdm_it_\w+\s/.test(printed) && (await fetch(`${service.address}/readyz`)).ok);
+      const [token] = printed.match(/tdm_it_\w+/);
+      const admin = { email: "grace@example.com", password: "a long pass phrase" };
+      await service.call("POST", "/v1/setup", { token, name: "Grace", ...admin });
+      service.token = (await service.call("POST", "/v1/auth/login", admin)).access_token;
+      return service;
+    } catch (error) {
+      await service.stop(); // a child that runs on would keep the test runner from ending
+      throw error;
+    }
   }
 
   async until(isSo) {
-    for (let tries = 0; tries < 200; tries++) {
+    for (let tries = 0; tries < 1200; tries++) {
       if (await isSo().catch(() => false)) return;
       if (this.child.exitCode !== null) break;
       await new Promise((done) => setTimeout(done, 50));
@@ -63,9 +69,11 @@ export class Service {
   }
 
   async stop() {
-    const gone = new Promise((done) => this.child.once("exit", done));
-    this.child.kill("SIGTERM");
-    await gone;
+    if (this.child.exitCode === null) {
+      const gone = new Promise((done) => this.child.once("exit", done));
+      this.child.kill("SIGTERM");
+      await gone;
+    }
     await rm(this.home, { recursive: true, force: true });
   }
 }
