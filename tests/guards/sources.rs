@@ -231,7 +231,7 @@ const ROOMS: &[&str] = &[
 ];
 /// What every room may use: words, values, and the journal's entries.
 const BELOW: &[&str] =
-    &["id", "instant", "duration", "money", "fault", "stage", "journal", "record", "settings"];
+    &["id", "instant", "duration", "money", "fault", "stage", "journal", "record", "settings", "words"];
 /// Rooms that no rule uses.
 const ON_TOP: &[&str] = &["judge", "settle", "capture", "transfer"];
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tandem_domain::act::Act;
 use tandem_domain::change::Change;
-use tandem_domain::judge::{Cause, Needs, Rule};
+use tandem_domain::judge::{Cause, Needs, Rule, Rulebook};
 use tandem_domain::leads::change::LeadChange;
 use tandem_domain::leads::fields::{About, FieldValue, Source};
 use tandem_domain::world::World;
@@ -16,11 +16,11 @@ pub const FIRED: &str = "custom.fired";
 pub struct Counting;
 
 impl Rule for Counting {
-    fn needs(&self, _: &World, _: &Cause) -> Needs {
+    fn needs(&self, _: &World, _: &Cause, _: &Rulebook<'_>) -> Needs {
         Needs::default()
     }
 
-    fn decide(&self, _: &mut World, cause: &Cause, act: &Act) -> Vec<Change> {
+    fn decide(&self, _: &mut World, cause: &Cause, _: &Rulebook<'_>, act: &Act) -> Vec<Change> {
         let fired = FieldValue {
             id: act.ids.next(),
             about: About::Lead(cause.lead_id),

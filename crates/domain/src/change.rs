@@ -5,17 +5,20 @@ use crate::access::account::{ApiKey, Team, User};
 use crate::access::change::AccessChange;
 use crate::campaigns::{Campaign, CostsChange};
 use crate::capture::{CaptureChange, Form, FormKey};
+use crate::clocks::record::ClockChange;
 use crate::deals::change::DealChange;
 use crate::deals::pipelines::Pipeline;
+use crate::handoff::change::HandoffChange;
 use crate::journal::Entry;
 use crate::leads::change::{CompanyChange, LeadChange};
 use crate::leads::duplicates::DuplicateChange;
+use crate::notices::NoticeChange;
 use crate::record::{Happened, Plain, RecordChange};
 use crate::settings::SettingChange;
 use crate::tracking::change::TrackingChange;
 use crate::tracking::keys::TrackingKey;
 use crate::transfer::Import;
-use crate::{access, capture, deals, leads, settings};
+use crate::{access, capture, clocks, deals, handoff, leads, notices, settings};
 
 macro_rules! changes {
     ($($(#[$doc:meta])* $name:ident($kind:ident),)*) => {
@@ -50,6 +53,12 @@ changes! {
     Costs(CostsChange),
     /// To a deal.
     Deal(DealChange),
+    /// To a hand-off.
+    Handoff(HandoffChange),
+    /// To a clock.
+    Clock(ClockChange),
+    /// To a notice.
+    Notice(NoticeChange),
     /// To a submission or to the keys of a form.
     Capture(CaptureChange),
     /// To a visitor, an event or a touch.
@@ -153,6 +162,9 @@ pub fn types() -> impl Iterator<Item = (&'static str, &'static str)> {
         leads::duplicates::TYPES,
         capture::TYPES,
         deals::change::TYPES,
+        handoff::change::TYPES,
+        clocks::record::TYPES,
+        notices::TYPES,
         settings::TYPES,
         access::change::TYPES,
     ];
@@ -169,6 +181,9 @@ impl Change {
             Self::Duplicate(change) => change.entry(),
             Self::Costs(change) => change.entry(),
             Self::Deal(change) => change.entry(),
+            Self::Handoff(change) => change.entry()?,
+            Self::Clock(change) => change.entry()?,
+            Self::Notice(change) => change.entry(),
             Self::Capture(change) => change.entry()?,
             Self::Tracking(_) => return None,
             Self::Setting(change) => change.entry(),

@@ -201,6 +201,16 @@ named! {
     DealTag, DealId, "deal";
     /// A move of a deal to another stage.
     DealMoveTag, DealMoveId, "dealmove";
+    /// The passing of an MQL from marketing to sales.
+    HandoffTag, HandoffId, "handoff";
+    /// A running promise.
+    ClockTag, ClockId, "clock";
+    /// A call, e-mail, meeting, message, note or task.
+    ActivityTag, ActivityId, "activity";
+    /// What one user must be told.
+    NoticeTag, NoticeId, "notice";
+    /// A routing decision with its reasons.
+    RoutingDecisionTag, RoutingDecisionId, "routing";
     /// A file that is taken in.
     ImportTag, ImportId, "import";
     /// A journal entry.

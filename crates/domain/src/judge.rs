@@ -10,9 +10,10 @@ use crate::change::Change;
 use crate::id::LeadId;
 use crate::instant::Timestamp;
 use crate::leads::change::LeadChange;
+use crate::stage::Stage;
 use crate::world::World;
 
-/// Why a lead is judged: what one item (a request, a submission, a row) did to it.
+/// Why a lead is judged: what one item (a request, a submission, a row) did to it, and what the rules before decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cause {
     /// The lead.
@@ -23,6 +24,30 @@ pub struct Cause {
     pub active_at: Option<Timestamp>,
     /// Whether the earlier history of a visitor became the lead's.
     pub adopts: bool,
+    /// The stage that it moved to last, by the item or by a rule before.
+    pub moved_to: Option<Stage>,
+}
+
+impl Cause {
+    /// Nothing has happened to the lead yet.
+    pub const fn of(lead_id: LeadId) -> Self {
+        Self {
+            lead_id,
+            is_new: false,
+            active_at: None,
+            adopts: false,
+            moved_to: None,
+        }
+    }
+
+    /// Take into account what happened, or what a rule decided.
+    pub fn follow(&mut self, change: &Change) {
+        if let Change::Lead(LeadChange::Moved { lead, .. }) = change
+            && lead.id == self.lead_id
+        {
+            self.moved_to = Some(lead.stage);
+        }
+    }
 }
 
 /// Facts that rules lack, as sets: what a whole batch lacks is loaded in one go.
@@ -30,32 +55,35 @@ pub struct Cause {
 pub struct Needs {
     /// Leads of which the newest own event must be known.
     pub newest_event: BTreeSet<LeadId>,
+    /// Leads of which the hand-offs and clocks of the current cycle must be known.
+    pub sales: BTreeSet<LeadId>,
 }
 
 impl Needs {
     /// Whether nothing is lacking.
     pub fn is_empty(&self) -> bool {
-        self.newest_event.is_empty()
+        self.newest_event.is_empty() && self.sales.is_empty()
     }
 
     /// Lack these as well.
     pub fn extend(&mut self, other: Self) {
         self.newest_event.extend(other.newest_event);
+        self.sales.extend(other.sales);
     }
 
     /// Whether any of it is among `loaded`.
     pub fn overlaps(&self, loaded: &Self) -> bool {
-        !self.newest_event.is_disjoint(&loaded.newest_event)
+        !self.newest_event.is_disjoint(&loaded.newest_event) || !self.sales.is_disjoint(&loaded.sales)
     }
 }
 
 /// A rule about leads.
 pub trait Rule: Debug + Send + Sync {
     /// The facts that it lacks to decide; nothing once they are loaded.
-    fn needs(&self, world: &World, cause: &Cause) -> Needs;
+    fn needs(&self, world: &World, cause: &Cause, rulebook: &Rulebook<'_>) -> Needs;
 
     /// What follows. It is applied to the world, so that the next rule stands on it.
-    fn decide(&self, world: &mut World, cause: &Cause, act: &Act) -> Vec<Change>;
+    fn decide(&self, world: &mut World, cause: &Cause, rulebook: &Rulebook<'_>, act: &Act) -> Vec<Change>;
 }
 
 /// The rules of the service, in the order in which they are asked.
@@ -72,46 +100,13 @@ pub struct Rulebook<'a> {
     pub rules: &'a [Arc<dyn Rule>],
 }
 
-/// The answer to a cause.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
-    /// What follows; it is applied to the world.
-    Done(Vec<Change>),
-    /// The facts that must be loaded first; nothing was decided.
-    Needs(Needs),
-}
-
-/// The facts that are lacking to judge a lead.
-pub fn needs(world: &World, cause: &Cause, rulebook: &Rulebook<'_>) -> Needs {
-    let mut needs = Needs::default();
-    for rule in rulebook.rules {
-        needs.extend(rule.needs(world, cause));
-    }
-    needs
-}
-
-/// Judge a lead after something happened to it.
-///
-/// The provisional agreement has no rules of its own: no score, no condition for MQL, no clocks.
-pub fn judge(world: &mut World, cause: &Cause, rulebook: &Rulebook<'_>, act: &Act) -> Verdict {
-    let needs = needs(world, cause, rulebook);
-    if !needs.is_empty() {
-        return Verdict::Needs(needs);
-    }
-    let follows = rulebook
-        .rules
-        .iter()
-        .flat_map(|rule| rule.decide(world, cause, act));
-    Verdict::Done(follows.collect())
-}
-
 /// `last_activity_at`: the newest of the lead's own events and submissions, in whatever order they arrive. What bots and
 /// machines did is left out; what a visitor did before it was identified counts.
 #[derive(Debug)]
 struct LastActivity;
 
 impl Rule for LastActivity {
-    fn needs(&self, world: &World, cause: &Cause) -> Needs {
+    fn needs(&self, world: &World, cause: &Cause, _: &Rulebook<'_>) -> Needs {
         let mut needs = Needs::default();
         if cause.adopts && !world.tracking.newest_event.contains_key(&cause.lead_id) {
             needs.newest_event.insert(cause.lead_id);
@@ -119,7 +114,7 @@ impl Rule for LastActivity {
         needs
     }
 
-    fn decide(&self, world: &mut World, cause: &Cause, _: &Act) -> Vec<Change> {
+    fn decide(&self, world: &mut World, cause: &Cause, _: &Rulebook<'_>, _: &Act) -> Vec<Change> {
         let adopted = world.tracking.newest_event.get(&cause.lead_id).copied().flatten();
         let Some(at) = cause.active_at.max(adopted) else {
             return vec![];

@@ -1,6 +1,6 @@
 //! The one door for rules: what commands did becomes writable once every lead that it touched has been judged.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use crate::act::Act;
@@ -9,7 +9,7 @@ use crate::change::Change;
 use crate::deals::change::DealChange;
 use crate::id::LeadId;
 use crate::instant::Timestamp;
-use crate::judge::{Cause, Needs, Rulebook, Verdict, judge, needs};
+use crate::judge::{Cause, Needs, Rulebook};
 use crate::leads::change::LeadChange;
 use crate::leads::fields::About;
 use crate::tracking::change::TrackingChange;
@@ -33,15 +33,11 @@ impl Unsettled {
                 continue;
             };
             let place = *places.entry(lead_id).or_insert_with(|| {
-                causes.push(Cause {
-                    lead_id,
-                    is_new: false,
-                    active_at: None,
-                    adopts: false,
-                });
+                causes.push(Cause::of(lead_id));
                 causes.len() - 1
             });
             let cause = &mut causes[place];
+            cause.follow(change);
             match change {
                 Change::Lead(LeadChange::Created { .. }) => cause.is_new = true,
                 Change::Lead(LeadChange::VisitorIdentified(identified)) => cause.adopts |= identified.adopts,
@@ -175,13 +171,18 @@ pub enum Answer {
     Needs(Needs),
 }
 
-/// Judging what the items of one transaction did, item after item. Facts may be loaded in between.
+/// Judging what the items of one transaction did: rule after rule, each for all items in their order, so that what a rule
+/// lacks is loaded once for the whole transaction and each rule stands on what the rules before it decided.
 #[derive(Debug)]
 pub struct Settling<'a> {
     /// What is decided of each item and was not taken yet.
     items: Vec<(&'a Act, Vec<Change>)>,
-    /// The causes that are not judged yet, each with the place of its item.
-    open: VecDeque<(usize, Cause)>,
+    /// Why leads are judged, each with the place of its item.
+    causes: Vec<(usize, Cause)>,
+    /// The place of the rule that is asked.
+    rule: usize,
+    /// The place of the cause that it is asked about next.
+    cause: usize,
     /// Whatever was asked for so far.
     asked: Needs,
 }
@@ -191,35 +192,42 @@ impl<'a> Settling<'a> {
     pub fn of(items: impl IntoIterator<Item = (&'a Act, Unsettled)>) -> Self {
         let mut settling = Self {
             items: vec![],
-            open: VecDeque::new(),
+            causes: vec![],
+            rule: 0,
+            cause: 0,
             asked: Needs::default(),
         };
         for (place, (act, done)) in items.into_iter().enumerate() {
             let causes = done.causes().into_iter();
-            settling.open.extend(causes.map(|cause| (place, cause)));
+            settling.causes.extend(causes.map(|cause| (place, cause)));
             settling.items.push((act, done.0));
         }
         settling
     }
 
-    /// Judge as many causes as the loaded facts allow, in their order; what is lacking is answered for all that remain.
+    /// Judge as far as the loaded facts allow; what a rule lacks is answered for all causes that remain to it.
     pub fn ask(&mut self, world: &mut World, rulebook: &Rulebook<'_>) -> Result<Answer, Insatiable> {
-        while let Some((place, cause)) = self.open.front() {
-            let (act, decided) = &mut self.items[*place];
-            match judge(world, cause, rulebook, act) {
-                Verdict::Done(follows) => {
-                    decided.extend(follows);
-                    self.open.pop_front();
-                }
-                Verdict::Needs(lacking) if lacking.overlaps(&self.asked) => return Err(Insatiable),
-                Verdict::Needs(mut lacking) => {
-                    for (_, later) in self.open.iter().skip(1) {
-                        lacking.extend(needs(world, later, rulebook));
+        while let Some(rule) = rulebook.rules.get(self.rule) {
+            while let Some((place, cause)) = self.causes.get_mut(self.cause) {
+                let mut lacking = rule.needs(world, cause, rulebook);
+                if !lacking.is_empty() {
+                    if lacking.overlaps(&self.asked) {
+                        return Err(Insatiable);
+                    }
+                    for (_, later) in &self.causes[self.cause + 1..] {
+                        lacking.extend(rule.needs(world, later, rulebook));
                     }
                     self.asked.extend(lacking.clone());
                     return Ok(Answer::Needs(lacking));
                 }
+                let (act, decided) = &mut self.items[*place];
+                let follows = rule.decide(world, cause, rulebook, act);
+                follows.iter().for_each(|change| cause.follow(change));
+                decided.extend(follows);
+                self.cause += 1;
             }
+            self.rule += 1;
+            self.cause = 0;
         }
         Ok(Answer::Done)
     }
@@ -258,15 +266,16 @@ mod tests {
     }
 
     impl Rule for Noting {
-        fn needs(&self, world: &World, cause: &Cause) -> Needs {
+        fn needs(&self, world: &World, cause: &Cause, _: &Rulebook<'_>) -> Needs {
             let is_known = world.tracking.newest_event.contains_key(&cause.lead_id);
             let asks = self.is_insatiable || self.is_curious && !is_known;
             Needs {
                 newest_event: asks.then_some(cause.lead_id).into_iter().collect(),
+                ..Needs::default()
             }
         }
 
-        fn decide(&self, _: &mut World, cause: &Cause, _: &Act) -> Vec<Change> {
+        fn decide(&self, _: &mut World, cause: &Cause, _: &Rulebook<'_>, _: &Act) -> Vec<Change> {
             self.fired.lock().unwrap().push(cause.lead_id);
             vec![
                 LeadChange::Refreshed {
@@ -288,7 +297,7 @@ mod tests {
 
     fn given() -> (World, Version, Act) {
         let world = World::provisional();
-        let agreement = world.agreement.clone();
+        let agreement = world.rules.agreement.clone();
         let act = Act::test(&Actor::System("test"), NOW, &Ids::new(NOW, 0));
         (world, agreement, act)
     }
@@ -350,6 +359,7 @@ mod tests {
 
         let lacking = Needs {
             newest_event: [ada, bob].into(),
+            ..Needs::default()
         };
         assert_eq!(settling.ask(&mut world, &rulebook), Ok(Answer::Needs(lacking)));
         assert!(

@@ -1,14 +1,16 @@
 //! The loaded facts of one lead or of a whole batch; decisions are applied to it, so that the next stands on them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
 use crate::agreement::{Agreement, Version};
+use crate::clocks::record::ClockRecord;
 use crate::deals::Deal;
 use crate::deals::pipelines::Pipeline;
-use crate::id::{CompanyId, DealId, LeadId, PipelineId};
+use crate::handoff::Handoff;
+use crate::id::{ClockId, CompanyId, DealId, HandoffId, LeadId, PipelineId};
 use crate::instant::Timestamp;
 use crate::leads::consent::{ConsentFact, ConsentPurpose};
 use crate::leads::custom::CustomField;
@@ -105,24 +107,44 @@ pub struct World {
     pub statements: HashMap<(About, String), Statements>,
     /// What was said about consent, by lead and purpose: of those leads whose history a decision needs.
     pub consents: HashMap<(LeadId, String), Vec<ConsentFact>>,
-    /// The declared purposes of consent.
-    pub consent_purposes: Arc<Vec<ConsentPurpose>>,
-    /// The declared custom fields.
-    pub custom_fields: Vec<CustomField>,
-    /// What touches are made by.
-    pub touch_rules: Arc<TouchRules>,
+    /// Deals, hand-offs and clocks, as far as they are loaded.
+    pub sales: Sales,
+    /// What is tracked, as far as it is loaded.
+    pub tracking: Tracking,
+    /// The rules that decisions are made by.
+    pub rules: Rules,
+}
+
+/// The rules that decisions are made by: the agreement and the settings in force.
+#[derive(Debug, Clone)]
+pub struct Rules {
     /// The agreement in force.
     pub agreement: Version,
+    /// The declared custom fields.
+    pub custom_fields: Vec<CustomField>,
+    /// The declared purposes of consent.
+    pub consent_purposes: Arc<Vec<ConsentPurpose>>,
+    /// What touches are made by.
+    pub touch_rules: Arc<TouchRules>,
+    /// What money is converted by.
+    pub money: MoneyRules,
+}
+
+/// What sales works on.
+#[derive(Debug, Clone, Default)]
+pub struct Sales {
     /// The deals, by id; of a lead whose deals are decided on, all of them.
     pub deals: HashMap<DealId, Deal>,
     /// The deals by the id that another system knows them by, as (system, id).
     pub deals_by_key: HashMap<(String, String), DealId>,
     /// The pipelines, by id.
     pub pipelines: HashMap<PipelineId, Pipeline>,
-    /// What money is converted by.
-    pub money: MoneyRules,
-    /// What is tracked, as far as it is loaded.
-    pub tracking: Tracking,
+    /// The leads whose hand-offs and clocks are loaded: all of their current cycle.
+    pub loaded: HashSet<LeadId>,
+    /// The hand-offs, by id.
+    pub handoffs: HashMap<HandoffId, Handoff>,
+    /// The clocks, by id.
+    pub clocks: HashMap<ClockId, ClockRecord>,
 }
 
 /// What is known of visitors and events.
@@ -136,7 +158,7 @@ pub struct Tracking {
 
 impl World {
     /// A world that knows the rules and nobody.
-    pub fn new(agreement: Version, custom_fields: Vec<CustomField>) -> Self {
+    pub fn of(rules: Rules) -> Self {
         Self {
             leads: HashMap::new(),
             cycles: HashMap::new(),
@@ -146,20 +168,25 @@ impl World {
             by_name: HashMap::new(),
             statements: HashMap::new(),
             consents: HashMap::new(),
-            consent_purposes: Arc::default(),
-            custom_fields,
-            touch_rules: Arc::default(),
+            sales: Sales::default(),
+            tracking: Tracking::default(),
+            rules,
+        }
+    }
+
+    /// A world that knows an agreement and custom fields, and the settings that a new installation has.
+    pub fn new(agreement: Version, custom_fields: Vec<CustomField>) -> Self {
+        Self::of(Rules {
             agreement,
-            deals: HashMap::new(),
-            deals_by_key: HashMap::new(),
-            pipelines: HashMap::new(),
+            custom_fields,
+            consent_purposes: Arc::default(),
+            touch_rules: Arc::default(),
             money: MoneyRules {
                 base: Currency::EUR,
                 rates: Arc::default(),
                 zone: TimeZone::UTC,
             },
-            tracking: Tracking::default(),
-        }
+        })
     }
 
     /// An empty world under the provisional agreement.
@@ -175,11 +202,7 @@ impl World {
     /// The facts that one statement about a lead is decided on, and no others: what is decided on them leaves this world as
     /// it is.
     pub fn part_for(&self, said: &Statement) -> Self {
-        let mut part = Self {
-            consent_purposes: self.consent_purposes.clone(),
-            money: self.money.clone(),
-            ..Self::new(self.agreement.clone(), self.custom_fields.clone())
-        };
+        let mut part = Self::of(self.rules.clone());
         let mut leads: Vec<LeadId> = said.id.into_iter().collect();
         for key in said.keys() {
             if let Some(holders) = self.holders.get(&key) {
@@ -244,13 +267,23 @@ impl World {
     /// Take in a loaded deal.
     pub fn add_deal(&mut self, deal: Deal) {
         let key = deal.external_id.clone();
-        self.deals_by_key.extend(key.map(|key| (key, deal.id)));
-        self.deals.insert(deal.id, deal);
+        self.sales.deals_by_key.extend(key.map(|key| (key, deal.id)));
+        self.sales.deals.insert(deal.id, deal);
+    }
+
+    /// The hand-off of a lead's current cycle, among the loaded ones.
+    pub fn handoff_of(&self, lead: LeadId) -> Option<&Handoff> {
+        let cycle = self.leads.get(&lead)?.cycle;
+        let mut all = self.sales.handoffs.values();
+        all.find(|handoff| handoff.lead_id == lead && handoff.cycle == cycle)
     }
 
     /// Whether a lead is the primary one of a loaded deal.
     pub fn has_deal(&self, lead: LeadId) -> bool {
-        self.deals.values().any(|deal| deal.primary_lead_id == Some(lead))
+        self.sales
+            .deals
+            .values()
+            .any(|deal| deal.primary_lead_id == Some(lead))
     }
 
     /// Take in a loaded statement.

@@ -10,6 +10,7 @@ pub mod deals;
 mod dialect;
 pub mod duplicates;
 pub mod error;
+mod handoff;
 pub mod holdings;
 pub mod horizon;
 pub mod idempotency;

@@ -1,4 +1,4 @@
-//! The first schema: access, settings, leads, stages, campaigns, capture, deals, imports, journal.
+//! The first schema: access, settings, leads, stages, campaigns, capture, deals, hand-offs, imports, journal.
 
 mod access;
 mod campaigns;
@@ -7,6 +7,7 @@ mod consents;
 mod deals;
 mod journal;
 mod leads;
+mod sales;
 mod tracking;
 mod transfer;
 
@@ -33,6 +34,7 @@ impl MigrationTrait for Migration {
         consents::up(manager).await?;
         capture::up(manager).await?;
         deals::up(manager).await?;
+        sales::up(manager).await?;
         transfer::up(manager).await?;
         journal::up(manager).await?;
         tracking::up(manager).await?;

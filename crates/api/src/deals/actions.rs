@@ -78,6 +78,7 @@ pub async fn act(
 /// The world with its deal, which must be there in the version that the caller has read.
 fn checked(if_match: &IfMatch, world: World, id: DealId) -> Result<(World, Deal), Problem> {
     let deal = world
+        .sales
         .deals
         .get(&id)
         .ok_or_else(|| Problem::new(Code::NotFound))?
@@ -96,6 +97,7 @@ async fn saved(
 ) -> Result<Deal, Problem> {
     store::settle(tx, &mut world, act, changes).await?;
     world
+        .sales
         .deals
         .remove(&id)
         .ok_or_else(|| Problem::new(Code::InternalError).because("a deal left no deal"))

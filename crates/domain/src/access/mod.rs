@@ -3,8 +3,11 @@
 pub mod account;
 pub mod change;
 pub mod origins;
+mod queue;
 pub mod session;
 pub mod throttle;
+
+pub use queue::{NotAQueue, Queue};
 
 use std::borrow::Cow;
 

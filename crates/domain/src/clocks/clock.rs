@@ -3,69 +3,61 @@
 //! A clock keeps facts (when it is due, the act that met it, what ended it) and which warnings went out; its state follows
 //! from them. So it does not depend on the order in which the facts arrive, nor on when somebody looks.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 use crate::instant::Timestamp;
+use crate::words::words;
 
 use super::promise::Deadline;
 
-/// What is promised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ClockKind {
-    /// Sales accepts or rejects a hand-off.
-    Review,
-    /// Sales contacts the lead.
-    FirstContact,
-    /// Sales makes the agreed number of attempts.
-    Attempts,
-    /// Sales decides what becomes of the lead.
-    Outcome,
-    /// Marketing acknowledges or disputes a rejection or a loss.
-    Feedback,
-}
+words! {
+    /// What is promised.
+    ClockKind {
+        /// Sales accepts or rejects a hand-off.
+        Review = "review",
+        /// Sales contacts the lead.
+        FirstContact = "first_contact",
+        /// Sales makes the agreed number of attempts.
+        Attempts = "attempts",
+        /// Sales decides what becomes of the lead.
+        Outcome = "outcome",
+        /// Marketing acknowledges or disputes a rejection or a loss.
+        Feedback = "feedback",
+    }
 
-/// Whose promise it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    /// The sales team.
-    Sales,
-    /// The marketing team.
-    Marketing,
-}
+    /// Whose promise it is.
+    Side {
+        /// The sales team.
+        Sales = "sales",
+        /// The marketing team.
+        Marketing = "marketing",
+    }
 
-/// Where a clock stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ClockState {
-    /// Not due, not met.
-    Running,
-    /// 80 % of its time has run.
-    Warned,
-    /// Met at `due_at` or before.
-    Met,
-    /// Not met by `due_at`; it can still be met late.
-    Breached,
-    /// Met after `due_at`.
-    MetLate,
-    /// No longer of interest.
-    Void,
-}
+    /// Where a clock stands.
+    ClockState {
+        /// Not due, not met.
+        Running = "running",
+        /// 80 % of its time has run.
+        Warned = "warned",
+        /// Met at `due_at` or before.
+        Met = "met",
+        /// Not met by `due_at`; it can still be met late.
+        Breached = "breached",
+        /// Met after `due_at`.
+        MetLate = "met_late",
+        /// No longer of interest.
+        Void = "void",
+    }
 
-/// Why a clock is void.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum VoidReason {
-    /// Its lead was merged into another one, whose clock runs.
-    Merged,
-    /// A new clock runs in its place.
-    Restarted,
-    /// The lead left the stage in which the promise holds.
-    LeftStage,
-    /// The person was erased; figures go on counting the clock.
-    Erased,
+    /// Why a clock is void.
+    VoidReason {
+        /// Its lead was merged into another one, whose clock runs.
+        Merged = "merged",
+        /// A new clock runs in its place.
+        Restarted = "restarted",
+        /// The lead left the stage in which the promise holds.
+        LeftStage = "left_stage",
+        /// The person was erased; figures go on counting the clock.
+        Erased = "erased",
+    }
 }
 
 /// How a clock ended without being met.

@@ -7,6 +7,7 @@ mod calendar;
 mod clock;
 mod open_time;
 mod promise;
+pub mod record;
 #[cfg(test)]
 mod tests;
 

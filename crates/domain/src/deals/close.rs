@@ -42,7 +42,7 @@ pub fn close(
     asked: &CloseDeal,
     act: &Act,
 ) -> Result<Vec<Change>, Refused> {
-    let deal = world.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
+    let deal = world.sales.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
     act.may_work(deal.owner_id)?;
     if deal.closing.is_some() {
         return Err(Refused::NoSuchMove {
@@ -87,7 +87,7 @@ pub fn close(
         .filter(|_| asked.outcome == Outcome::Won)
         .map(|amount| Revenue::of(amount, value));
     let primary = after.primary_lead_id;
-    world.deals.insert(deal_id, after.clone());
+    world.sales.deals.insert(deal_id, after.clone());
     let mut changes = vec![Change::Deal(DealChange::Closed {
         deal: Box::new(after),
         made,
@@ -122,7 +122,7 @@ fn reason<'w>(
 ) -> Result<Option<&'w Reason>, Refused> {
     let mut faults = vec![];
     let has = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.trim().is_empty());
-    let list = world.agreement.agreement.reasons(asked.outcome.reasons());
+    let list = world.rules.agreement.agreement.reasons(asked.outcome.reasons());
     let is_offered = |reason: &&Reason| !reason.retired || !act.is_live();
     let known = asked.reason.as_deref();
     let reason = known.and_then(|code| list.iter().filter(is_offered).find(|reason| reason.code == code));
@@ -187,7 +187,7 @@ fn value(world: &World, deal: &Deal, at: Timestamp, act: &Act) -> Result<Option<
     let Some(amount) = deal.amount else {
         return Ok(None);
     };
-    let money = &world.money;
+    let money = &world.rules.money;
     match money.rates.convert(amount, money.base, at.day_in(&money.zone)) {
         Ok(converted) => Ok(Some(converted)),
         Err(NotConverted::MissingRate { .. }) if !act.is_live() => Ok(None),
@@ -239,9 +239,10 @@ pub(super) fn goes_to(
 /// The revenue is taken back by an entry of its own date. The lead goes back to opportunity where that closing moved it
 /// and the cycle is the same; a customer stays one while another deal of the cycle is won.
 pub fn reopen(world: &mut World, deal_id: DealId, note: &str, act: &Act) -> Result<Vec<Change>, Refused> {
-    let deal = world.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
+    let deal = world.sales.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
     may_reopen(act)?;
     let pipeline = world
+        .sales
         .pipelines
         .get(&deal.pipeline_id)
         .ok_or(Refused::NoSuchDeal)?;
@@ -280,7 +281,7 @@ pub fn reopen(world: &mut World, deal_id: DealId, note: &str, act: &Act) -> Resu
         .filter(|_| closing.outcome == Outcome::Won)
         .map(|amount| Revenue::of(amount, closing.value).reversed());
     let (primary, owner) = (after.primary_lead_id, after.owner_id);
-    world.deals.insert(deal_id, after.clone());
+    world.sales.deals.insert(deal_id, after.clone());
     let mut changes = vec![Change::Deal(DealChange::Reopened {
         deal: Box::new(after),
         made,

@@ -40,7 +40,7 @@ pub fn edit(
     asked: EditDeal,
     act: &Act,
 ) -> Result<Option<Change>, Refused> {
-    let deal = world.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
+    let deal = world.sales.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
     let mut after = deal.clone();
     if let Some(owner_id) = asked.owner_id.filter(|owner_id| *owner_id != deal.owner_id) {
         if act.is_live() {
@@ -96,7 +96,7 @@ pub fn edit(
     };
     after.version += 1;
     after.updated_at = act.now.max(deal.updated_at);
-    world.deals.insert(deal_id, after.clone());
+    world.sales.deals.insert(deal_id, after.clone());
     Ok(Some(Change::Deal(DealChange::Edited {
         deal: Box::new(after),
         before: old,

@@ -282,6 +282,7 @@ pub const READY: &[Stage] = &[Stage::Sql, Stage::Opportunity, Stage::Customer, S
 /// The deals that move this lead.
 fn deals_of(world: &World, lead_id: LeadId) -> impl Iterator<Item = &Deal> {
     world
+        .sales
         .deals
         .values()
         .filter(move |deal| deal.primary_lead_id == Some(lead_id))

@@ -36,7 +36,7 @@ fn by_closing(world: &World, deal: &Deal, act: &Act) -> Vec<PossibleMove> {
     }
     let mut moves: Vec<PossibleMove> = vec![];
     for outcome in [Outcome::Won, Outcome::Lost] {
-        let reasons = world.agreement.agreement.reasons(outcome.reasons());
+        let reasons = world.rules.agreement.agreement.reasons(outcome.reasons());
         for reason in reasons.iter().filter(|reason| !reason.retired) {
             let Some(to) = goes_to(world, deal, outcome, Some(reason), act) else {
                 continue;

@@ -60,7 +60,7 @@ pub struct MoveDeal {
 /// its own instant, whatever stage the primary lead stands in; skipped stages are not invented.
 pub fn open(world: &mut World, asked: &OpenDeal, act: &Act) -> Result<(DealId, Vec<Change>), Refused> {
     let (id, mut opened) = open_without_move(world, asked, act)?;
-    let Some(deal) = world.deals.get(&id) else {
+    let Some(deal) = world.sales.deals.get(&id) else {
         return Err(Refused::NoSuchDeal);
     };
     let Some(lead_id) = deal.primary_lead_id else {
@@ -69,7 +69,7 @@ pub fn open(world: &mut World, asked: &OpenDeal, act: &Act) -> Result<(DealId, V
     let moved = becomes_opportunity(world, lead_id, act);
     let cycle = world.leads.get(&lead_id).map(|lead| lead.cycle);
     if let (Some(kept), Change::Deal(DealChange::Opened { deal, .. })) =
-        (world.deals.get_mut(&id), &mut opened)
+        (world.sales.deals.get_mut(&id), &mut opened)
     {
         kept.cycle = cycle;
         deal.cycle = cycle;
@@ -101,7 +101,7 @@ pub fn open_without_move(
     if asked
         .external_id
         .as_ref()
-        .is_some_and(|key| world.deals_by_key.contains_key(key))
+        .is_some_and(|key| world.sales.deals_by_key.contains_key(key))
     {
         return Err(Refused::AlreadyExists);
     }
@@ -152,8 +152,8 @@ pub fn open_without_move(
         after,
     });
     let (id, key) = (deal.id, deal.external_id.clone());
-    world.deals.insert(id, deal);
-    world.deals_by_key.extend(key.map(|key| (key, id)));
+    world.sales.deals.insert(id, deal);
+    world.sales.deals_by_key.extend(key.map(|key| (key, id)));
     Ok((id, opened))
 }
 
@@ -182,8 +182,12 @@ fn becomes_opportunity(world: &mut World, lead_id: LeadId, act: &Act) -> Option<
 fn pipeline_of<'w>(world: &'w World, asked: &OpenDeal) -> Result<&'w Pipeline, Refused> {
     let refuse = |code, detail: &str| Refused::Invalid(vec![Fault::new("/pipeline_id", code, detail)]);
     let found = match asked.pipeline_id {
-        Some(id) => world.pipelines.get(&id),
-        None => world.pipelines.values().find(|pipeline| pipeline.is_default),
+        Some(id) => world.sales.pipelines.get(&id),
+        None => world
+            .sales
+            .pipelines
+            .values()
+            .find(|pipeline| pipeline.is_default),
     };
     let pipeline = found.ok_or_else(|| refuse("not_found", "is no pipeline"))?;
     if pipeline.archived_at.is_some() {
@@ -294,8 +298,9 @@ pub fn move_to(
     asked: &MoveDeal,
     act: &Act,
 ) -> Result<Vec<Change>, Refused> {
-    let deal = world.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
+    let deal = world.sales.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
     let pipeline = world
+        .sales
         .pipelines
         .get(&deal.pipeline_id)
         .ok_or(Refused::NoSuchDeal)?;
@@ -335,7 +340,7 @@ pub fn move_to(
     let from = std::mem::replace(&mut after.stage, asked.stage.clone());
     let mut made = moved(&after, Some(from), &act);
     made.note = asked.note.clone();
-    world.deals.insert(deal_id, after.clone());
+    world.sales.deals.insert(deal_id, after.clone());
     Ok(vec![Change::Deal(DealChange::Moved {
         deal: Box::new(after),
         made,

@@ -42,7 +42,7 @@ impl Story {
         let ids = Ids::new(now, 0);
         let mut world = World::provisional();
         let pipeline = Pipeline::first(now);
-        world.pipelines.insert(pipeline.id, pipeline);
+        world.sales.pipelines.insert(pipeline.id, pipeline);
         let manager = someone(Role::SalesManager, &ids);
         Self {
             world,
@@ -141,7 +141,7 @@ fn a_deal_takes_its_lead_to_customer() {
     let lead = story.lead(Stage::Sql);
     let deal = story.open(lead).unwrap();
     assert_eq!(story.stage(lead), Stage::Opportunity);
-    assert_eq!(story.world.deals[&deal].stage, "discovery");
+    assert_eq!(story.world.sales.deals[&deal].stage, "discovery");
 
     let changes = story.close(deal, Outcome::Won).unwrap();
 
@@ -281,9 +281,14 @@ fn an_amount_is_converted_at_the_rate_of_the_day_or_named_missing() {
         rate: rate.parse().unwrap(),
     };
     let rates = [rate("2026-01-01", "0.5"), rate("2026-03-03", "2")];
-    story.world.money.rates = Arc::new(Rates::from_iter(rates));
+    story.world.rules.money.rates = Arc::new(Rates::from_iter(rates));
     story.close(deal, Outcome::Won).unwrap();
-    let value = story.world.deals[&deal].closing.as_ref().unwrap().value.unwrap();
+    let value = story.world.sales.deals[&deal]
+        .closing
+        .as_ref()
+        .unwrap()
+        .value
+        .unwrap();
     assert_eq!(
         (value.money, value.rate.to_string().as_str()),
         (eur(500), "0.5"),

@@ -320,7 +320,14 @@ fn destination<'w>(
     let reason = match (&asked.reason, list) {
         (None, _) => None,
         (Some(_), None) => return Err(unknown()),
-        (Some(code), Some(list)) => Some(world.agreement.agreement.reason(list, code).ok_or_else(unknown)?),
+        (Some(code), Some(list)) => Some(
+            world
+                .rules
+                .agreement
+                .agreement
+                .reason(list, code)
+                .ok_or_else(unknown)?,
+        ),
     };
     let leads_to = reason.and_then(|reason| reason.then).map(|then| then.stage());
     match (asked.to, leads_to) {
@@ -350,7 +357,7 @@ fn fitting(world: &World, list: ReasonList, to: Option<Stage>) -> Vec<Reason> {
         (Some(then), Some(to)) => is_elsewhere(then.stage(), to),
         _ => false,
     };
-    let reasons = world.agreement.agreement.reasons(list).iter();
+    let reasons = world.rules.agreement.agreement.reasons(list).iter();
     let fit = reasons.filter(|reason| !reason.retired && !contradicts(reason));
     fit.cloned().collect()
 }
@@ -416,6 +423,6 @@ pub(crate) fn wait(
 ) -> Timestamp {
     let cooldown = reason
         .and_then(|reason| reason.cooldown)
-        .unwrap_or(world.agreement.agreement.stages.nurture.cooldown);
+        .unwrap_or(world.rules.agreement.agreement.stages.nurture.cooldown);
     until.unwrap_or_else(|| at.plus_millis(cooldown.millis()))
 }

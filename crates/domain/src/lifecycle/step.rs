@@ -78,7 +78,7 @@ pub fn take(world: &mut World, lead_id: LeadId, step: Step, act: &Act) -> Option
         Some(lead.stage)
     };
     if step.to == Stage::Mql {
-        cycle.agreement_version = world.agreement.number;
+        cycle.agreement_version = world.rules.agreement.number;
     }
     let transition = Transition {
         id: act.ids.next(),
@@ -93,7 +93,7 @@ pub fn take(world: &mut World, lead_id: LeadId, step: Step, act: &Act) -> Option
         reason: step.reason,
         note: step.note,
         until: step.until,
-        agreement_version: world.agreement.number,
+        agreement_version: world.rules.agreement.number,
     };
     let from_owner = lead.owner_id;
     world.leads.insert(lead_id, moved.clone());

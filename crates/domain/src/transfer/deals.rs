@@ -42,7 +42,7 @@ pub fn tell(world: &mut World, told: &PastDeal, act: &Act) -> Result<Told, Refus
         .opening
         .external_id
         .as_ref()
-        .and_then(|key| world.deals_by_key.get(key))
+        .and_then(|key| world.sales.deals_by_key.get(key))
         .copied();
     let mut become_of = Told::default();
     let deal_id = match known {
@@ -68,8 +68,8 @@ pub fn tell(world: &mut World, told: &PastDeal, act: &Act) -> Result<Told, Refus
         Err(refused) => {
             // A refused deal leaves nothing behind in what the next one stands on.
             if become_of.created {
-                world.deals.remove(&deal_id);
-                world.deals_by_key.retain(|_, id| *id != deal_id);
+                world.sales.deals.remove(&deal_id);
+                world.sales.deals_by_key.retain(|_, id| *id != deal_id);
                 put_back(world, before);
             }
             return Err(refused);
@@ -115,6 +115,7 @@ fn put_back(world: &mut World, before: Option<(Lead, Cycle)>) {
 
 fn is_open(world: &World, deal_id: DealId) -> bool {
     world
+        .sales
         .deals
         .get(&deal_id)
         .is_some_and(|deal| deal.closing.is_none())
@@ -122,7 +123,7 @@ fn is_open(world: &World, deal_id: DealId) -> bool {
 
 fn warnings(world: &World, deal_id: DealId, at: Timestamp) -> Vec<Warning> {
     let mut warnings = vec![];
-    let Some(deal) = world.deals.get(&deal_id) else {
+    let Some(deal) = world.sales.deals.get(&deal_id) else {
         return warnings;
     };
     let lead = deal.primary_lead_id.and_then(|id| world.leads.get(&id));
@@ -166,7 +167,7 @@ mod tests {
         let mut world = World::provisional();
         let ids = Ids::new(NOW, 0);
         let pipeline = Pipeline::first(day(0));
-        world.pipelines.insert(pipeline.id, pipeline);
+        world.sales.pipelines.insert(pipeline.id, pipeline);
         let said = Statement {
             emails: vec![Email::parse("ada@example.com").unwrap()],
             created_at: Some(day(10)),
@@ -249,7 +250,7 @@ mod tests {
                 &Act::test(&IMPORT, NOW, &ids),
             )
             .unwrap();
-            let deal = world.deals.values().next().unwrap();
+            let deal = world.sales.deals.values().next().unwrap();
             assert_eq!(
                 (world.leads[&lead].stage, world.leads[&lead].cycle),
                 (Stage::Customer, 2)
@@ -288,7 +289,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(again, Told::default());
-        assert!(world.deals.values().all(|deal| deal.state() == State::Won));
+        assert!(world.sales.deals.values().all(|deal| deal.state() == State::Won));
     }
 
     #[test]
@@ -303,7 +304,7 @@ mod tests {
             )
             .is_err()
         );
-        assert!(world.deals.is_empty() && world.deals_by_key.is_empty());
+        assert!(world.sales.deals.is_empty() && world.sales.deals_by_key.is_empty());
         assert_eq!(world.leads[&lead], before);
     }
 

@@ -110,7 +110,7 @@ pub fn recall(
     if told
         .reason
         .as_ref()
-        .is_some_and(|code| !world.agreement.agreement.knows_reason(code))
+        .is_some_and(|code| !world.rules.agreement.agreement.knows_reason(code))
     {
         warnings.push(Warning::UnknownReason);
     }
@@ -173,7 +173,7 @@ pub fn recall(
         reason: told.reason.clone(),
         note: told.note.clone(),
         until: None,
-        agreement_version: world.agreement.number,
+        agreement_version: world.rules.agreement.number,
     };
     past.transitions.insert(place, transition.clone());
     past.cycles.retain(|one| one.number != cycle.number);

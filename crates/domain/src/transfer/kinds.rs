@@ -1,33 +1,7 @@
 //! What a file is, what its rows are, and how far it has come.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 use crate::access::Scope;
-
-macro_rules! words {
-    ($($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* })*) => {$(
-        $(#[$outer])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$doc])* $variant,)* }
-
-        impl $name {
-            /// Every one.
-            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
-
-            /// The name on the wire and on disk.
-            pub const fn name(self) -> &'static str {
-                match self { $($name::$variant => $text,)* }
-            }
-
-            /// The one with this name.
-            pub fn named(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.name() == name)
-            }
-        }
-    )*};
-}
+use crate::words::words;
 
 words! {
     /// What the rows of a file are.

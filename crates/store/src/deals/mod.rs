@@ -79,7 +79,7 @@ pub async fn add_to(tx: &Tx, world: &mut World, wanted: &Wanted) -> Result<(), S
         world.add_company(company);
     }
     for pipeline in pipelines::shared(tx).await? {
-        world.pipelines.insert(pipeline.id, pipeline);
+        world.sales.pipelines.insert(pipeline.id, pipeline);
     }
     let keys: Vec<_> = wanted
         .keys

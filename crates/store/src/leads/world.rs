@@ -223,12 +223,13 @@ fn names_of<'s>(statements: impl IntoIterator<Item = &'s CompanyStatement>) -> N
 /// The facts of a decision about nobody who is known: the rules alone.
 pub fn empty_world(tx: &Tx) -> World {
     let rules = tx.rules();
-    World {
-        money: rules.money.clone(),
+    World::of(tandem_domain::world::Rules {
+        agreement: rules.agreement.clone(),
+        custom_fields: rules.custom_fields.clone(),
         consent_purposes: rules.shown_by.consent.purposes.clone(),
         touch_rules: rules.touch_rules.clone(),
-        ..World::new(rules.agreement.clone(), rules.custom_fields.clone())
-    }
+        money: rules.money.clone(),
+    })
 }
 
 async fn lock(tx: &Tx, keys: &BTreeSet<Key>, named: &Named) -> Result<(), StoreError> {

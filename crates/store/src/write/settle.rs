@@ -9,7 +9,7 @@ use tandem_domain::world::World;
 use super::put;
 use crate::db::Tx;
 use crate::error::StoreError;
-use crate::tracking;
+use crate::{handoff, tracking};
 
 /// Judge every lead that a command touched, and write what it did with what follows.
 ///
@@ -49,5 +49,5 @@ pub async fn write_history(tx: &Tx, told: Unsettled) -> Result<(), StoreError> {
 async fn load(tx: &Tx, world: &mut World, needs: &Needs) -> Result<(), StoreError> {
     let newest = tracking::newest_events(tx, &needs.newest_event).await?;
     world.tracking.newest_event.extend(newest);
-    Ok(())
+    handoff::add_sales(tx, world, &needs.sales).await
 }

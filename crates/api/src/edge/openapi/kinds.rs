@@ -111,6 +111,8 @@ const ENTRIES: &[(Scope, &[&str])] = &[
         ],
     ),
     (DealsRead, &["deal", "pipeline"]),
+    (HandoffsRead, &["clock", "handoff"]),
+    (Account, &["notice"]),
     (CampaignsRead, &["campaign"]),
     (FormsRead, &["form", "submission", "tracking_key"]),
     (ImportsWrite, &["import"]),

@@ -66,9 +66,9 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
             .opening
             .external_id
             .as_ref()
-            .and_then(|key| world.deals_by_key.get(key));
+            .and_then(|key| world.sales.deals_by_key.get(key));
         let elsewhere = known
-            .and_then(|id| world.deals.get(id))
+            .and_then(|id| world.sales.deals.get(id))
             .is_some_and(|deal| deal.primary_lead_id != Some(lead_id));
         if elsewhere {
             let detail = "is known as the deal of another lead";
@@ -102,7 +102,7 @@ fn complete(
         faults.push(Fault::new("owner", "no_such_user", "names no user"));
     }
     if let Some(name) = pipeline {
-        let found = world.pipelines.values().find(|one| one.name == name);
+        let found = world.sales.pipelines.values().find(|one| one.name == name);
         told.opening.pipeline_id = found.map(|one| one.id);
         if found.is_none() {
             faults.push(Fault::new("pipeline", "not_found", "names no pipeline"));

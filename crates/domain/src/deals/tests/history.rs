@@ -64,7 +64,7 @@ fn history_is_imported_at_its_own_dates_from_whatever_stage() {
         (cycle.entered_at(Stage::Mql), cycle.entered_at(Stage::Customer)),
         (None, Some(known.plus_millis(20 * DAY)))
     );
-    let deal = story.world.deals.values().next().unwrap();
+    let deal = story.world.sales.deals.values().next().unwrap();
     assert_eq!(
         deal.closing.as_ref().unwrap().value,
         None,

@@ -126,7 +126,7 @@ impl Moment<'_> {
     /// What is not listed is refused, or moves nobody.
     fn other_moves_are_refused(&self) {
         let listed: Vec<_> = self.listed().into_iter().map(|one| (one.to, one.act)).collect();
-        let reasons = &self.story.world.agreement.agreement.reasons;
+        let reasons = &self.story.world.rules.agreement.agreement.reasons;
         let lists = [
             &reasons.rejection,
             &reasons.disqualification,
@@ -139,7 +139,7 @@ impl Moment<'_> {
             .flatten()
             .map(|reason| &reason.code[..])
             .collect();
-        let deals = self.story.world.deals.keys();
+        let deals = self.story.world.sales.deals.keys();
         let acts = deals
             .flat_map(|id| [MoveAct::CloseDeal(*id), MoveAct::ReopenDeal(*id)])
             .chain([MoveAct::Transition, MoveAct::OpenDeal]);

@@ -32,7 +32,7 @@ fn who_may_is_the_owner_or_a_sales_manager() {
     }
     let (mut world, deal) = try_open(&rep).unwrap();
     assert_eq!(
-        world.deals[&deal].owner_id,
+        world.sales.deals[&deal].owner_id,
         rep.person().map(|person| person.id),
         "who opens it takes it"
     );

@@ -50,7 +50,11 @@ pub fn issue(
         (ContactReason::Granted, _) => return Err(Refused::IsConfirmed),
         _ => return Err(Refused::NotGranted),
     };
-    let declared = world.consent_purposes.iter().find(|one| one.name == purpose);
+    let declared = world
+        .rules
+        .consent_purposes
+        .iter()
+        .find(|one| one.name == purpose);
     let days = declared.map_or_else(
         || super::ConsentPurpose::plain(purpose).token_days,
         |one| one.token_days,

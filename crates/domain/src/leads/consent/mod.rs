@@ -23,6 +23,7 @@ use crate::change::Change;
 use crate::id::{ConsentId, LeadId, SubmissionId};
 use crate::instant::Timestamp;
 use crate::leads::change::LeadChange;
+use crate::words::words;
 use crate::world::World;
 
 /// Why personal data may be processed (GDPR, article 6 (1)).
@@ -43,80 +44,59 @@ pub enum LegalBasis {
     LegitimateInterests,
 }
 
-macro_rules! named {
-    ($($(#[$outer:meta])* $kind:ident { $($(#[$doc:meta])* $name:ident = $text:literal;)* })*) => {$(
-        $(#[$outer])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $kind { $($(#[$doc])* $name,)* }
-
-        impl $kind {
-            /// Its name on the wire and on disk.
-            pub const fn name(self) -> &'static str {
-                match self { $($kind::$name => $text,)* }
-            }
-
-            /// The one with this name.
-            pub fn named(name: &str) -> Option<Self> {
-                [$($kind::$name,)*].into_iter().find(|one| one.name() == name)
-            }
-        }
-    )*};
-}
-
-named! {
+words! {
     /// What a statement says of its purpose.
     ConsentState {
         /// The person agrees.
-        Granted = "granted";
+        Granted = "granted",
         /// The person agrees, by a link that only the person was sent.
-        Confirmed = "confirmed";
+        Confirmed = "confirmed",
         /// The person does not agree, or no more.
-        Withdrawn = "withdrawn";
+        Withdrawn = "withdrawn",
         /// A system repeated a grant, without saying of when it is, after it was withdrawn: kept, but it counts for nothing.
-        Disregarded = "disregarded";
+        Disregarded = "disregarded",
     }
 
     /// Where a statement about consent comes from.
     ConsentSource {
         /// Said on a form.
-        Form = "form";
+        Form = "form",
         /// Told by a partner's system.
-        Api = "api";
+        Api = "api",
         /// Read from a file.
-        Import = "import";
+        Import = "import",
         /// Written down by a user of the company.
-        Hand = "hand";
+        Hand = "hand",
         /// Something that happened: an unsubscription, a bounce, a click on a confirmation link.
-        Event = "event";
+        Event = "event",
     }
 
     /// By what consent ended, where the person did not simply say so.
     WithdrawalReason {
         /// The person unsubscribed.
-        Unsubscribed = "unsubscribed";
+        Unsubscribed = "unsubscribed",
         /// The address takes no mail.
-        Bounced = "bounced";
+        Bounced = "bounced",
         /// The person reported the mail as unwanted.
-        Complained = "complained";
+        Complained = "complained",
     }
 
     /// Why a person may be contacted for a purpose, or may not.
     ContactReason {
         /// The newest statement grants it, and is confirmed where the purpose asks for that.
-        Granted = "granted";
+        Granted = "granted",
         /// It is granted, and still to be confirmed.
-        NotConfirmed = "not_confirmed";
+        NotConfirmed = "not_confirmed",
         /// The newest statement withdraws it.
-        Withdrawn = "withdrawn";
+        Withdrawn = "withdrawn",
         /// The person unsubscribed.
-        Unsubscribed = "unsubscribed";
+        Unsubscribed = "unsubscribed",
         /// The address takes no mail.
-        Bounced = "bounced";
+        Bounced = "bounced",
         /// The person reported the mail as unwanted.
-        Complained = "complained";
+        Complained = "complained",
         /// Nothing was said about it.
-        NeverAsked = "never_asked";
+        NeverAsked = "never_asked",
     }
 }
 
@@ -293,7 +273,7 @@ fn write_down(
     submission_id: Option<SubmissionId>,
     act: &Act,
 ) -> Vec<Change> {
-    let purposes = &world.consent_purposes;
+    let purposes = &world.rules.consent_purposes;
     let basis = |purpose: &str| {
         purposes
             .iter()

@@ -54,7 +54,7 @@ fn about(email: &str, consents: Vec<StateConsent>) -> Statement {
 /// A world with one lead.
 fn given(ids: &Ids) -> (World, LeadId, Actor) {
     let (mut world, actor) = (World::provisional(), partner(ids));
-    world.consent_purposes = std::sync::Arc::new(vec![purpose("news", true), purpose("calls", false)]);
+    world.rules.consent_purposes = std::sync::Arc::new(vec![purpose("news", true), purpose("calls", false)]);
     let said = about("ada@example.com", vec![]);
     let saved = upsert(
         &mut world,
@@ -67,7 +67,11 @@ fn given(ids: &Ids) -> (World, LeadId, Actor) {
 }
 
 fn stands(world: &World, lead_id: LeadId, purpose: &str) -> MayContact {
-    let declared = world.consent_purposes.iter().find(|one| one.name == purpose);
+    let declared = world
+        .rules
+        .consent_purposes
+        .iter()
+        .find(|one| one.name == purpose);
     standing(world, lead_id, purpose).may_contact(declared.is_some_and(|one| one.double_opt_in))
 }
 
@@ -500,7 +504,7 @@ fn a_purpose_lends_its_legal_basis() {
     let (mut world, lead, actor) = given(&ids);
     let mut calls = purpose("calls", false);
     calls.legal_basis_default = Some(LegalBasis::LegitimateInterests);
-    world.consent_purposes = std::sync::Arc::new(vec![calls]);
+    world.rules.consent_purposes = std::sync::Arc::new(vec![calls]);
     let mut basis = |said| match &state(&mut world, lead, said, &Act::test(&actor, NOW, &ids)).unwrap()[..] {
         [Change::Lead(LeadChange::ConsentStated { statement, .. })] => statement.legal_basis,
         other => panic!("{other:?}"),

@@ -203,7 +203,7 @@ impl Statement {
     /// The first touch, where anything is said of it.
     fn touch(&self, world: &World, now: Timestamp) -> Option<Touch> {
         let report = self.first_touch.as_ref()?;
-        report.touch(&world.touch_rules, observed(self, now), now)
+        report.touch(&world.rules.touch_rules, observed(self, now), now)
     }
 }
 
@@ -225,7 +225,7 @@ pub fn upsert(
 ) -> Result<Saved, Refused> {
     let mut faults = custom_faults(world, &said.custom);
     if let Some(report) = &said.first_touch {
-        faults.extend(report.faults("/first_touch", &world.touch_rules, act.now));
+        faults.extend(report.faults("/first_touch", &world.rules.touch_rules, act.now));
     }
     if !faults.is_empty() {
         return Err(Refused::Invalid(faults));
@@ -331,7 +331,7 @@ fn create(world: &mut World, said: &Statement, act: &Act) -> Result<Saved, Refus
     } else {
         None
     };
-    let cycle = Cycle::first(&draft.lead, form_id, world.agreement.number, &act.ids);
+    let cycle = Cycle::first(&draft.lead, form_id, world.rules.agreement.number, &act.ids);
     let transition = Transition {
         id: act.ids.next(),
         lead_id,
@@ -345,7 +345,7 @@ fn create(world: &mut World, said: &Statement, act: &Act) -> Result<Saved, Refus
         reason: None,
         note: None,
         until: None,
-        agreement_version: world.agreement.number,
+        agreement_version: world.rules.agreement.number,
     };
     let Draft {
         lead,
@@ -433,7 +433,7 @@ fn custom_faults<'a>(world: &World, custom: impl IntoIterator<Item = (&'a String
     let mut faults = vec![];
     for (name, value) in custom {
         let pointer = format!("/custom/{}", name.replace('~', "~0").replace('/', "~1"));
-        match world.custom_fields.iter().find(|field| field.name == *name) {
+        match world.rules.custom_fields.iter().find(|field| field.name == *name) {
             None => faults.push(Fault::new(
                 pointer,
                 "unknown_field",

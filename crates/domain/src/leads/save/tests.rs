@@ -249,7 +249,7 @@ fn custom_fields_must_be_declared_and_fit() {
         kind: CustomType::Integer,
         options: vec![],
     };
-    world.custom_fields = vec![declared];
+    world.rules.custom_fields = vec![declared];
     let custom = |name: &str, value| Statement {
         custom: BTreeMap::from([(name.into(), value)]),
         ..about("a@example.com")
@@ -412,13 +412,13 @@ fn a_field_that_is_no_longer_declared_can_be_emptied() {
         kind: CustomType::Integer,
         options: vec![],
     };
-    world.custom_fields = vec![declared];
+    world.rules.custom_fields = vec![declared];
     let said = Statement {
         custom: BTreeMap::from([("seats".into(), json!(3))]),
         ..about("a@example.com")
     };
     let id = put(&mut world, &said, &person, 0, &ids).unwrap().lead_id;
-    world.custom_fields.clear();
+    world.rules.custom_fields.clear();
     let empty = Edit {
         custom: BTreeMap::from([("seats".into(), Value::Null)]),
         ..Edit::default()

@@ -1,0 +1,119 @@
+//! Notices: what a person must be told. Tandem sends no e-mail by itself; front ends and webhooks deliver them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::id::{LeadId, NoticeId, UserId};
+use crate::instant::Timestamp;
+use crate::journal::{Entry, Subject};
+use crate::words::words;
+
+/// The types of entry about notices, with what they mean.
+pub(crate) const TYPES: &[(&str, &str)] = &[("notice.created", "A user must be told something.")];
+
+words! {
+    /// What a notice is about.
+    NoticeKind {
+        /// A hand-off was assigned to the user.
+        HandoffAssigned = "handoff_assigned",
+        /// A hand-off waits in a queue of the user's.
+        HandoffQueued = "handoff_queued",
+        /// A dispute about a hand-off was ruled on.
+        HandoffRuled = "handoff_ruled",
+        /// A customer, churned or disqualified lead sent a form again.
+        LeadReturned = "lead_returned",
+        /// A lead that is worked on sent another form.
+        LeadActive = "lead_active",
+        /// 80 % of a promise's time has run.
+        ClockWarned = "clock_warned",
+        /// A promise was not kept in time.
+        ClockBreached = "clock_breached",
+        /// A task is due.
+        TaskDue = "task_due",
+        /// A signature is missing on an agreement.
+        AgreementSignatureMissing = "agreement_signature_missing",
+        /// The agreement should be reviewed.
+        AgreementReviewDue = "agreement_review_due",
+        /// Content was published.
+        ContentPublished = "content_published",
+        /// Marketing has not answered a rejection or a loss in time.
+        FeedbackDue = "feedback_due",
+    }
+}
+
+/// The record that a notice is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct About {
+    /// The kind of record: `handoff`, `clock`, `lead`, `activity`.
+    #[serde(rename = "type")]
+    #[schema(max_length = 20, example = "handoff")]
+    pub kind: String,
+    /// Its id.
+    #[schema(max_length = 40, example = "handoff_01h455vb4pex5vsknk084sn02q")]
+    pub id: String,
+}
+
+/// The operation that answers a notice or an item of work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NextAct {
+    /// The operation's id in the API document.
+    #[schema(max_length = 60, example = "accept_handoff")]
+    pub operation_id: String,
+    /// Its HTTP method.
+    #[schema(max_length = 6, example = "POST")]
+    pub method: String,
+    /// Its path, with the ids in it.
+    #[schema(
+        max_length = 200,
+        example = "/v1/handoffs/handoff_01h455vb4pex5vsknk084sn02q/accept"
+    )]
+    pub path: String,
+}
+
+impl NextAct {
+    /// An operation with its method and path.
+    pub fn new(operation_id: &str, method: &str, path: impl Into<String>) -> Self {
+        Self {
+            operation_id: operation_id.to_owned(),
+            method: method.to_owned(),
+            path: path.into(),
+        }
+    }
+}
+
+/// What one user must be told: one row per person, stored for 90 days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Its id.
+    pub id: NoticeId,
+    /// Whom it is for.
+    pub user_id: UserId,
+    /// What it is about, as a word.
+    pub kind: NoticeKind,
+    /// When it came about.
+    pub at: Timestamp,
+    /// The record that it is about.
+    pub subject: About,
+    /// The lead that it concerns.
+    pub lead_id: Option<LeadId>,
+    /// The operation that answers it.
+    pub act: Option<NextAct>,
+    /// When the user marked it as read.
+    pub read_at: Option<Timestamp>,
+}
+
+/// A notice was created.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NoticeChange(pub Box<Notice>);
+
+impl NoticeChange {
+    pub(crate) fn entry(&self) -> Entry {
+        let notice = &self.0;
+        let data = json!({
+            "user_id": notice.user_id, "kind": notice.kind, "subject": notice.subject, "act": notice.act,
+        });
+        let subject = Subject::new("notice", notice.id, 1);
+        Entry::plain("notice.created", subject, notice.lead_id, data)
+    }
+}

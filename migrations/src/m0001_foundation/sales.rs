@@ -1,0 +1,134 @@
+//! What sales works on: hand-offs with their packets, clocks, notices.
+
+use sea_orm_migration::prelude::*;
+
+use crate::dialect;
+use crate::schema::{big, big_or_null, flag, id, id_or_null, index, table, text, text_or_null, unique};
+
+pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let handoffs = vec![
+        id("id"),
+        big("version"),
+        id("lead_id"),
+        id_or_null("company_id"),
+        big("cycle"),
+        text("state"),
+        big("made_at"),
+        id_or_null("made_by"),
+        flag("self_sourced"),
+        flag("imported"),
+        id_or_null("owner_id"),
+        text_or_null("queue"),
+        big_or_null("assigned_at"),
+        big_or_null("decided_at"),
+        id_or_null("decided_by"),
+        text_or_null("reason"),
+        text_or_null("note"),
+        big_or_null("until"),
+        id_or_null("evidence_activity_id"),
+        big_or_null("opened_at"),
+        id_or_null("opened_by"),
+        big_or_null("first_contact_at"),
+        // The greatest value where no review is promised.
+        big("due_at"),
+        text_or_null("void_reason"),
+        big("agreement_version"),
+        id_or_null("routing_decision_id"),
+        big("updated_at"),
+    ];
+    manager.create_table(table("handoffs", &["id"], handoffs)).await?;
+    manager
+        .create_index(unique("handoffs", &["lead_id", "cycle"]))
+        .await?;
+    for columns in [
+        &["made_at", "id"][..],
+        &["due_at", "id"],
+        &["state", "made_at", "id"],
+        &["state", "due_at", "id"],
+        &["owner_id", "state", "made_at", "id"],
+        &["reason", "made_at", "id"],
+    ] {
+        manager.create_index(index("handoffs", columns)).await?;
+    }
+    dialect::index_where(
+        manager,
+        "handoffs",
+        &["queue", "made_at", "id"],
+        "queue IS NOT NULL",
+    )
+    .await?;
+    dialect::index_where(
+        manager,
+        "handoffs",
+        &["company_id", "id"],
+        "company_id IS NOT NULL",
+    )
+    .await?;
+
+    // Frozen: written with the hand-off, emptied by erasure, changed by nothing else.
+    let packets = vec![
+        id("handoff_id"),
+        id("lead_id"),
+        big("packet_version"),
+        text("packet"),
+    ];
+    manager
+        .create_table(table("handoff_packets", &["handoff_id"], packets))
+        .await?;
+
+    let clocks = vec![
+        id("id"),
+        big("version"),
+        text("kind"),
+        text("side"),
+        text("state"),
+        id_or_null("lead_id"),
+        id_or_null("handoff_id"),
+        id_or_null("deal_id"),
+        id_or_null("owner_id"),
+        text_or_null("queue"),
+        big("started_at"),
+        big("warn_at"),
+        big("due_at"),
+        // When something fires by itself next.
+        big_or_null("next_look"),
+        big_or_null("act_at"),
+        big_or_null("met_at"),
+        big_or_null("breached_at"),
+        big_or_null("ended_at"),
+        text_or_null("ended_how"),
+        flag("has_warned"),
+        flag("has_breached"),
+        big("agreement_version"),
+    ];
+    manager.create_table(table("clocks", &["id"], clocks)).await?;
+    dialect::index_where(manager, "clocks", &["next_look"], "next_look IS NOT NULL").await?;
+    for columns in [
+        &["state", "due_at", "id"][..],
+        &["owner_id", "state", "due_at", "id"],
+        &["kind", "due_at", "id"],
+        &["due_at", "id"],
+        &["lead_id", "id"],
+    ] {
+        manager.create_index(index("clocks", columns)).await?;
+    }
+    dialect::index_where(manager, "clocks", &["handoff_id"], "handoff_id IS NOT NULL").await?;
+    dialect::index_where(manager, "clocks", &["deal_id"], "deal_id IS NOT NULL").await?;
+
+    let notices = vec![
+        id("id"),
+        id("user_id"),
+        text("kind"),
+        big("at"),
+        text("subject_type"),
+        text("subject_id"),
+        id_or_null("lead_id"),
+        text_or_null("act"),
+        big_or_null("read_at"),
+    ];
+    manager.create_table(table("notices", &["id"], notices)).await?;
+    manager
+        .create_index(index("notices", &["user_id", "at", "id"]))
+        .await?;
+    manager.create_index(index("notices", &["at"])).await
+}
