@@ -213,6 +213,7 @@ fn the_edge_uses_no_room_and_no_room_uses_the_program() {
 const ROOMS: &[&str] = &[
     "access",
     "act",
+    "notices",
     "campaigns",
     "leads",
     "tracking",
@@ -223,7 +224,6 @@ const ROOMS: &[&str] = &[
     "lifecycle",
     "routing",
     "handoff",
-    "notices",
     "activities",
     "deals",
     "attribution",

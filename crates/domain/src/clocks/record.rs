@@ -41,6 +41,24 @@ pub struct ClockRecord {
     pub queue: Option<Queue>,
 }
 
+impl ClockRecord {
+    /// Change the clock by one of its acts, such as `|clock| clock.meet(at, now)`: one change for each event, all with the
+    /// record as it then is; nothing where the clock stays as it was. The version counts the act, not its events.
+    pub fn change(&mut self, act: impl FnOnce(&mut Clock) -> Vec<ClockEvent>) -> Vec<ClockChange> {
+        let before = self.clock.clone();
+        let events = act(&mut self.clock);
+        if self.clock == before {
+            return vec![];
+        }
+        self.version += 1;
+        if events.is_empty() {
+            return vec![ClockChange::Adjusted(Box::new(self.clone()))];
+        }
+        let happened = |event| ClockChange::Happened(Box::new(self.clone()), event);
+        events.into_iter().map(happened).collect()
+    }
+}
+
 /// What happened to a clock.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClockChange {
@@ -81,5 +99,47 @@ impl ClockChange {
         });
         let subject = Subject::new("clock", record.id, record.version);
         Some(Entry::plain(kind, subject, record.lead_id, data))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clocks::{ClockKind, Deadline};
+    use crate::id::Ids;
+    use crate::instant::Timestamp;
+
+    #[test]
+    fn one_act_is_one_version_however_many_events_it_has() {
+        let at = Timestamp::from_millis;
+        let deadline = Deadline {
+            warn_at: at(80),
+            due_at: at(100),
+        };
+        let mut record = ClockRecord {
+            id: Ids::new(at(0), 0).next(),
+            version: 1,
+            clock: Clock::start(ClockKind::Review, at(0), deadline, 1),
+            lead_id: None,
+            handoff_id: None,
+            deal_id: None,
+            owner_id: None,
+            queue: None,
+        };
+        let changes = record.change(|clock| clock.meet(at(101), at(120)));
+        let events: Vec<Option<ClockEvent>> = changes
+            .iter()
+            .map(|change| match change {
+                ClockChange::Happened(one, event) => {
+                    assert_eq!((one.version, &**one), (2, &record));
+                    Some(*event)
+                }
+                _ => None,
+            })
+            .collect();
+        let expected = [ClockEvent::Warned, ClockEvent::Breached, ClockEvent::MetLate];
+        assert_eq!(events, expected.map(Some));
+        assert_eq!(record.change(|clock| clock.look(at(130))), vec![]);
+        assert_eq!(record.version, 2);
     }
 }
