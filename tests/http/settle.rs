@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use tandem_api::edge::openapi::pass;
-use tandem_tests::counting::{Counting, FIRED};
+use tandem_tests::counting::{self, Counting};
 use tandem_tests::{Backend, Given, TestApp, User, hours, minutes};
 
 use crate::imports::taken_in;
@@ -39,12 +38,7 @@ impl Counted {
 
     /// How often the rule has fired since it was looked at last.
     async fn fired(&self) -> i64 {
-        let raw = self.app.database.raw().await;
-        let sql = format!("SELECT count(*) AS fired FROM field_values WHERE field = '{FIRED}'");
-        let backend: DbBackend = raw.get_database_backend();
-        let row = raw.query_one_raw(Statement::from_string(backend, sql)).await.unwrap().unwrap();
-        let count: i64 = row.try_get("", "fired").unwrap();
-        raw.close().await.unwrap();
+        let count = counting::fired(&self.app.database).await;
         count - self.seen.replace(count)
     }
 }

@@ -1,5 +1,6 @@
 //! A rule that counts its own firings, in rows that survive whatever happens to the process.
 
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::json;
 use tandem_domain::act::Act;
 use tandem_domain::change::Change;
@@ -8,8 +9,10 @@ use tandem_domain::leads::change::LeadChange;
 use tandem_domain::leads::fields::{About, FieldValue, Source};
 use tandem_domain::world::World;
 
-/// The field under which a firing is kept: a row each, in the transaction of its cause.
-pub const FIRED: &str = "custom.fired";
+use crate::Database;
+
+/// The field under which a firing is stored: a row each, in the transaction of its cause.
+const FIRED: &str = "custom.fired";
 
 /// Counts its firings where they survive whatever happens to the process.
 #[derive(Debug)]
@@ -33,4 +36,19 @@ impl Rule for Counting {
         };
         vec![LeadChange::FieldStated(fired).into()]
     }
+}
+
+/// How often the rule has fired on a database.
+pub async fn fired(database: &Database) -> i64 {
+    count(database, &format!("field_values WHERE field = '{FIRED}'")).await
+}
+
+/// How many rows there are of `rows`: a table with its condition.
+pub async fn count(database: &Database, rows: &str) -> i64 {
+    let raw = database.raw().await;
+    let query =
+        Statement::from_string(raw.get_database_backend(), format!("SELECT count(*) AS n FROM {rows}"));
+    let row = raw.query_one_raw(query).await.unwrap().unwrap();
+    raw.close().await.unwrap();
+    row.try_get("", "n").unwrap()
 }

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tandem_domain::access::Actor;
 use tandem_domain::id::{Ids, ImportId, RequestId};
+use tandem_domain::judge::Rule;
 use tandem_domain::record::Plain;
 use tandem_domain::transfer::mapping::Mapping;
 use tandem_domain::transfer::{ACTOR, FileFacts, FileFormat, Import, ImportKind, ImportMode, ImportState};
@@ -86,8 +88,8 @@ words! {
 }
 
 /// Take in a file. The exit code is 0 where every row was taken, 2 where rows were rejected, 1 where it failed.
-pub fn import(config: Option<PathBuf>, arguments: Arguments) -> ExitCode {
-    match run(config, &arguments) {
+pub fn import(config: Option<PathBuf>, arguments: Arguments, rules: Vec<Arc<dyn Rule>>) -> ExitCode {
+    match run(config, &arguments, rules) {
         Ok(import) if import.state == ImportState::Failed => ExitCode::FAILURE,
         Ok(import) if import.progress.rejected > 0 => ExitCode::from(2),
         Ok(_) => ExitCode::SUCCESS,
@@ -98,7 +100,7 @@ pub fn import(config: Option<PathBuf>, arguments: Arguments) -> ExitCode {
     }
 }
 
-fn run(config: Option<PathBuf>, arguments: &Arguments) -> Result<Import, Failure> {
+fn run(config: Option<PathBuf>, arguments: &Arguments, rules: Vec<Arc<dyn Rule>>) -> Result<Import, Failure> {
     let asked = asked(arguments)?;
     let ground = ground(config, false)?;
     runtime()?.block_on(async {
@@ -106,6 +108,7 @@ fn run(config: Option<PathBuf>, arguments: &Arguments) -> Result<Import, Failure
         let db = serve::prepare_to_write(&ground.config, &ambient)
             .await
             .map_err(|error| error.to_string())?;
+        let db = db.judging_by(rules);
         let taken = take_in(&db, &ambient, &asked, arguments).await;
         db.close().await;
         taken

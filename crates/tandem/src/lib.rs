@@ -78,7 +78,7 @@ enum Admin {
     },
 }
 
-/// Run the program with the arguments and the environment of this process; a server judges leads by these rules.
+/// Run the program with the arguments and the environment of this process; leads are judged by these rules.
 pub fn run(rules: Vec<Arc<dyn Rule>>) -> ExitCode {
     let arguments = Arguments::parse();
     let file = arguments
@@ -86,13 +86,13 @@ pub fn run(rules: Vec<Arc<dyn Rule>>) -> ExitCode {
         .or_else(|| std::env::var_os("TANDEM_CONFIG").map(PathBuf::from));
     let done = match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => run::serve(file, rules),
-        Command::Work => run::work(file),
+        Command::Work => run::work(file, rules),
         Command::Migrate => run::migrate(file),
         Command::Openapi { output } => run::openapi(output),
         Command::Admin(Admin::Create { email, name }) => run::create_admin(file, &email, &name),
         Command::Backup { target } => backup::copy(file, &target),
-        Command::Import(arguments) => return import::import(file, arguments),
-        Command::Demo { seed, until } => run::demo(file, seed, until),
+        Command::Import(arguments) => return import::import(file, arguments, rules),
+        Command::Demo { seed, until } => run::demo(file, seed, until, rules),
         Command::Doctor { url: Some(url) } => doctor::ask(&url),
         Command::Doctor { url: None } => doctor::look(file),
     };

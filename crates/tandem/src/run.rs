@@ -134,13 +134,14 @@ fn greet(config: &Config, address: std::net::SocketAddr, token: Option<&str>) {
 }
 
 /// Do background jobs until told to stop.
-pub fn work(file: Option<PathBuf>) -> Result<(), Failure> {
+pub fn work(file: Option<PathBuf>, rules: Vec<Arc<dyn Rule>>) -> Result<(), Failure> {
     let ground = ground(file, true)?;
     runtime()?.block_on(async {
         let ambient = Ambient::system();
         let db = serve::prepare_to_write(&ground.config, &ambient)
             .await
             .map_err(|error| error.to_string())?;
+        let db = db.judging_by(rules);
         let mut core = serve::assemble(&ground.config, ambient, ground.master.clone(), passwords(), db)
             .map_err(|error| error.to_string())?;
         core.serves = false;
@@ -186,7 +187,12 @@ pub fn openapi(output: Option<PathBuf>) -> Result<(), Failure> {
 }
 
 /// Fill an empty database with a year of a company that does not exist.
-pub fn demo(file: Option<PathBuf>, seed: u64, until: Option<jiff::civil::Date>) -> Result<(), Failure> {
+pub fn demo(
+    file: Option<PathBuf>,
+    seed: u64,
+    until: Option<jiff::civil::Date>,
+    rules: Vec<Arc<dyn Rule>>,
+) -> Result<(), Failure> {
     let ground = ground(file, true)?;
     let ambient = Ambient::system();
     let to = match until {
@@ -208,6 +214,7 @@ pub fn demo(file: Option<PathBuf>, seed: u64, until: Option<jiff::civil::Date>) 
         let db = serve::prepare(&ground.config, &ambient)
             .await
             .map_err(|error| error.to_string())?;
+        let db = db.judging_by(rules);
         let core = serve::assemble(&ground.config, ambient, ground.master.clone(), passwords(), db)
             .map_err(|error| error.to_string())?;
         let made = demo::fill(web::Data::new(core), seed, to)

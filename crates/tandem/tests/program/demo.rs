@@ -1,16 +1,22 @@
 //! The demo: a year by the real rules, the same one for the same seed.
 
+use std::sync::Arc;
+
 use actix_web::web;
 use serde_json::json;
 use tandem_api::edge::crypto::password::{Cost, Passwords};
 use tandem_api::program::serve;
 use tandem_demo::{Demo, NoDemo};
+use tandem_domain::judge;
+use tandem_tests::counting::{self, Counting};
 use tandem_tests::{Backend, Given, START, TestApp};
 
-/// As `tandem demo` does it: by transactions that bear the dates of the year, not those of a running service's clock.
+/// As `tandem demo` does it, with a rule that counts its firings: by transactions that bear the dates of the year, not those of a running service's clock.
 async fn fill(app: &TestApp, seed: u64) -> Result<Demo, NoDemo> {
     let config = app.database.config();
-    let db = serve::prepare(&config, &app.clock).await.unwrap();
+    let mut rules = judge::rules();
+    rules.push(Arc::new(Counting));
+    let db = serve::prepare(&config, &app.clock).await.unwrap().judging_by(rules);
     let master = config.master_key.clone().unwrap();
     let passwords = Passwords::with_cost(2, Cost::Cheap);
     let core = serve::assemble(&config, app.clock.clone(), master, passwords, db).unwrap();
@@ -54,6 +60,12 @@ async fn a_year_is_made_by_the_rules_and_can_be_looked_at(app: &TestApp) {
     assert_eq!(count("/v1/deals").await, made.tally.of("deals"));
     let rejected = app.get("/v1/submissions?status=rejected").by(&token).await.expect(200);
     assert!(!rejected.each("id").is_empty());
+
+    let rows = async |rows: &str| counting::count(&app.database, rows).await;
+    let causes = rows("submissions WHERE status = 'accepted' AND lead_id IS NOT NULL").await
+        + rows("journal WHERE type = 'lead.created' OR type LIKE 'deal.%'").await
+        + i64::try_from(made.tally.of("moves")).unwrap();
+    assert_eq!(counting::fired(&app.database).await, causes, "whatever touches a lead is judged, once");
 
     let again = fill(app, 7).await.unwrap_err();
     assert!(again.to_string().contains("not empty"), "{again}");
