@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix_web::{get, post};
 use serde::{Deserialize, Serialize};
+use tandem_domain::act::Act;
 use tandem_domain::change::Change;
 use tandem_domain::id::{DuplicateId, LeadId};
 use tandem_domain::instant::Timestamp;
@@ -20,7 +21,7 @@ use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Path, Query};
-use crate::edge::http::reply::{Reply, Tagged, etag};
+use crate::edge::http::reply::{IfMatch, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
 use crate::edge::job::{Job, Left, Turn};
 use crate::edge::room::Room;
@@ -138,16 +139,22 @@ async fn list_duplicates(ctx: Ctx<LeadsRead>, query: Query<DuplicateQuery>) -> R
 #[post("/v1/duplicates/{duplicate_id}/dismiss")]
 async fn dismiss_duplicate(ctx: Ctx<LeadsWrite>, path: Path<DuplicatePath>) -> Reply<Tagged<DuplicateView>> {
     let tx = ctx.begin().await?;
-    let mut duplicate = kept::get_for_update(&tx, path.0.duplicate_id).await?;
-    ctx.check_if_match(duplicate.version)?;
-    let change = duplicates::dismiss(&duplicate, ctx.actor(), ctx.now()).map_err(Problem::from)?;
+    let duplicate = dismiss(&tx, ctx.act(), path.0.duplicate_id, &ctx.if_match()).await?;
+    ctx.commit(tx, Tagged::new(etag(duplicate.version, 0), duplicate.into()))
+        .await
+}
+
+/// Say that the two leads of a suggestion are two people.
+async fn dismiss(tx: &Tx, act: &Act, id: DuplicateId, if_match: &IfMatch) -> Result<Duplicate, Problem> {
+    let mut duplicate = kept::get_for_update(tx, id).await?;
+    if_match.check(duplicate.version, 0)?;
+    let change = duplicates::dismiss(&duplicate, &act.by, act.now).map_err(Problem::from)?;
     if let Some(DuplicateChange::Dismissed(dismissed)) = &change {
         duplicate = dismissed.clone();
     }
-    let mut world = store::leads::empty_world(&tx);
-    store::settle(&tx, &mut world, ctx.act(), change.map(Change::from)).await?;
-    ctx.commit(tx, Tagged::new(etag(duplicate.version, 0), duplicate.into()))
-        .await
+    let mut world = store::leads::empty_world(tx);
+    store::settle(tx, &mut world, act, change.map(Change::from)).await?;
+    Ok(duplicate)
 }
 
 /// Suggest pairs among the leads that changed. Nobody waits for a suggestion: while submissions or events come in, few

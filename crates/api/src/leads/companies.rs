@@ -6,7 +6,9 @@ use tandem_domain::access::Actor;
 use tandem_domain::act::Act;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{CompanyId, UserId};
+use tandem_domain::leads::Company;
 use tandem_domain::leads::save::{self, CompanyStatement};
+use tandem_domain::world::World;
 use tandem_store::leads::{CompanyFilter, CompanySort};
 use tandem_store::{self as store, Tx};
 use utoipa::IntoParams;
@@ -22,7 +24,7 @@ use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing, Order, Sorts};
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::{Path, Query};
-use crate::edge::http::reply::{Created, Reply, Tagged, Upserted, etag};
+use crate::edge::http::reply::{Created, IfMatch, Reply, Tagged, Upserted, etag};
 use crate::edge::http::services::Services;
 use crate::settings::{invalid, refuse};
 
@@ -112,29 +114,13 @@ async fn create_company(ctx: Ctx<LeadsWrite>, body: Json<CompanyWrite>) -> Reply
     let said = read(&body.0)?;
     ctx.actor().may_create_lead().map_err(Problem::from)?;
     let tx = ctx.begin().await?;
-    let mut world = store::leads::world_for_companies(&tx, [], Some(&said)).await?;
-    let known = save::find_company(&world, &said, None);
-    let owner = known.and_then(|id| world.companies.get(&id)?.owner_id);
-    check_owner(&tx, ctx.act(), owner, &said).await?;
-    let saved = save::save_company(&mut world, known, &said, ctx.now(), ctx.act());
-    let nameless = || {
-        invalid(vec![Fault::new(
-            "/domain",
-            "required",
-            "a company needs a web domain or a name",
-        )])
-    };
-    let (id, changes) = saved.ok_or_else(nameless)?;
-    store::settle(&tx, &mut world, ctx.act(), changes).await?;
-    let company = world
-        .companies
-        .remove(&id)
-        .ok_or_else(|| Problem::new(Code::InternalError))?;
+    let (company, is_new) = save(&tx, ctx.act(), &said).await?;
+    let id = company.id;
     let tag = etag(company.version, 0);
     let view = CompanyView::of(company);
-    let answer = match known {
-        Some(_) => Upserted::Changed(Tagged::new(tag, view)),
-        None => Upserted::Made(Created::at(format!("/v1/companies/{id}"), view).tagged(tag)),
+    let answer = match is_new {
+        false => Upserted::Changed(Tagged::new(tag, view)),
+        true => Upserted::Made(Created::at(format!("/v1/companies/{id}"), view).tagged(tag)),
     };
     ctx.commit(tx, answer).await
 }
@@ -225,36 +211,9 @@ async fn update_company(
         may_edit(ctx.actor())?;
     }
     let tx = ctx.begin().await?;
-    let mut world = store::leads::world_for_companies(&tx, [id], None).await?;
-    let known = world
-        .companies
-        .get(&id)
-        .ok_or_else(|| Problem::new(Code::NotFound))?;
-    ctx.check_if_match(known.version)?;
-    let renamed = said
-        .domain
-        .as_ref()
-        .is_some_and(|domain| Some(domain.as_str()) != known.domain.as_deref());
-    if renamed {
-        refuse(vec![Fault::new(
-            "/domain",
-            "read_only_field",
-            "the web domain names a company and cannot change",
-        )])?;
-    }
-    check_owner(&tx, ctx.act(), known.owner_id, &said).await?;
-    let saved = save::save_company(&mut world, Some(id), &said, ctx.now(), ctx.act());
-    let changes = saved.map(|(_, changes)| changes).unwrap_or_default();
-    store::settle(&tx, &mut world, ctx.act(), changes).await?;
-    let company = world
-        .companies
-        .remove(&id)
-        .ok_or_else(|| Problem::new(Code::InternalError))?;
-    ctx.commit(
-        tx,
-        Tagged::new(etag(company.version, 0), CompanyView::of(company)),
-    )
-    .await
+    let company = edit(&tx, ctx.act(), id, &ctx.if_match(), &said).await?;
+    let answer = Tagged::new(etag(company.version, 0), CompanyView::of(company));
+    ctx.commit(tx, answer).await
 }
 
 /// Archive a company.
@@ -266,7 +225,7 @@ async fn update_company(
         headers(("ETag" = String, description = "The company's version")))))]
 #[post("/v1/companies/{company_id}/archive")]
 async fn archive_company(ctx: Ctx<LeadsWrite>, path: Path<CompanyPath>) -> Reply<Tagged<CompanyView>> {
-    archive(&ctx, path.0.company_id, true).await
+    put_away(&ctx, path.0.company_id, true).await
 }
 
 /// Restore a company.
@@ -275,21 +234,89 @@ async fn archive_company(ctx: Ctx<LeadsWrite>, path: Path<CompanyPath>) -> Reply
         headers(("ETag" = String, description = "The company's version")))))]
 #[post("/v1/companies/{company_id}/restore")]
 async fn restore_company(ctx: Ctx<LeadsWrite>, path: Path<CompanyPath>) -> Reply<Tagged<CompanyView>> {
-    archive(&ctx, path.0.company_id, false).await
+    put_away(&ctx, path.0.company_id, false).await
 }
 
-async fn archive(ctx: &Ctx<LeadsWrite>, id: CompanyId, away: bool) -> Reply<Tagged<CompanyView>> {
+async fn put_away(ctx: &Ctx<LeadsWrite>, id: CompanyId, away: bool) -> Reply<Tagged<CompanyView>> {
     let tx = ctx.begin().await?;
-    let mut world = store::leads::world_for_companies(&tx, [id], None).await?;
+    let company = archive(&tx, ctx.act(), id, &ctx.if_match(), away).await?;
+    let answer = Tagged::new(etag(company.version, 0), CompanyView::of(company));
+    ctx.commit(tx, answer).await
+}
+
+/// Find a company by what is stated of it, or create it; answers whether it is new.
+async fn save(tx: &Tx, act: &Act, said: &CompanyStatement) -> Result<(Company, bool), Problem> {
+    let mut world = store::leads::world_for_companies(tx, [], Some(said)).await?;
+    let known = save::find_company(&world, said, None);
+    let owner = known.and_then(|id| world.companies.get(&id)?.owner_id);
+    check_owner(tx, act, owner, said).await?;
+    let saved = save::save_company(&mut world, known, said, act.now, act);
+    let nameless = || {
+        invalid(vec![Fault::new(
+            "/domain",
+            "required",
+            "a company needs a web domain or a name",
+        )])
+    };
+    let (id, changes) = saved.ok_or_else(nameless)?;
+    store::settle(tx, &mut world, act, changes).await?;
+    Ok((taken(&mut world, id)?, known.is_none()))
+}
+
+/// Change what is known of a company.
+async fn edit(
+    tx: &Tx,
+    act: &Act,
+    id: CompanyId,
+    if_match: &IfMatch,
+    said: &CompanyStatement,
+) -> Result<Company, Problem> {
+    let mut world = store::leads::world_for_companies(tx, [id], None).await?;
+    let known = world
+        .companies
+        .get(&id)
+        .ok_or_else(|| Problem::new(Code::NotFound))?;
+    if_match.check(known.version, 0)?;
+    let renamed = said
+        .domain
+        .as_ref()
+        .is_some_and(|domain| Some(domain.as_str()) != known.domain.as_deref());
+    if renamed {
+        refuse(vec![Fault::new(
+            "/domain",
+            "read_only_field",
+            "the web domain names a company and cannot change",
+        )])?;
+    }
+    check_owner(tx, act, known.owner_id, said).await?;
+    let saved = save::save_company(&mut world, Some(id), said, act.now, act);
+    let changes = saved.map(|(_, changes)| changes).unwrap_or_default();
+    store::settle(tx, &mut world, act, changes).await?;
+    taken(&mut world, id)
+}
+
+/// Archive a company, or restore it.
+async fn archive(
+    tx: &Tx,
+    act: &Act,
+    id: CompanyId,
+    if_match: &IfMatch,
+    away: bool,
+) -> Result<Company, Problem> {
+    let mut world = store::leads::world_for_companies(tx, [id], None).await?;
     let company = world
         .companies
         .get_mut(&id)
         .ok_or_else(|| Problem::new(Code::NotFound))?;
-    ctx.check_if_match(company.version)?;
-    let change = save::archive_company(company, away, ctx.act()).map_err(Problem::from)?;
-    let answer = Tagged::new(etag(company.version, 0), CompanyView::of(company.clone()));
-    store::settle(&tx, &mut world, ctx.act(), change).await?;
-    ctx.commit(tx, answer).await
+    if_match.check(company.version, 0)?;
+    let change = save::archive_company(company, away, act).map_err(Problem::from)?;
+    store::settle(tx, &mut world, act, change).await?;
+    taken(&mut world, id)
+}
+
+fn taken(world: &mut World, id: CompanyId) -> Result<Company, Problem> {
+    let company = world.companies.remove(&id);
+    company.ok_or_else(|| Problem::new(Code::InternalError))
 }
 
 fn read(body: &CompanyWrite) -> Result<CompanyStatement, Problem> {

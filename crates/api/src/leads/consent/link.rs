@@ -5,9 +5,10 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest, get, post};
 use futures::future::{FutureExt, LocalBoxFuture};
 use serde::Deserialize;
+use tandem_domain::act::Act;
 use tandem_domain::leads::consent::{Confirmation, ConsentPurpose, confirm};
-use tandem_store as store;
 use tandem_store::rules::ConsentRules;
+use tandem_store::{self as store, Tx};
 use url::form_urlencoded;
 use utoipa::{IntoParams, ToSchema};
 
@@ -129,21 +130,9 @@ async fn confirm_consent(ctx: Ctx<Public>, sent: Sent) -> Reply<Rendered> {
     };
     let hash = hex(&token.hash());
     let tx = ctx.begin().await?;
-    let Some(link) = store::leads::consent::find_link(&tx, &hash).await? else {
+    let Some(link) = use_link(&tx, ctx.act(), &hash).await? else {
         return gone();
     };
-    let mut world = store::leads::world_for_consent(&tx, [link.lead_id]).await?;
-    // Read again under the lead's lock: of two clicks one comes first.
-    let Some(link) = store::leads::consent::find_link(&tx, &hash).await? else {
-        return gone();
-    };
-    let Ok(changes) = confirm(&mut world, &link, ctx.act()) else {
-        return gone();
-    };
-    if !changes.is_empty() {
-        store::settle(&tx, &mut world, ctx.act(), changes).await?;
-        store::leads::consent::use_link(&tx, &hash).await?;
-    }
     let answer = if wants_page(ctx.request()) {
         page::confirmed(&label(&tx.rules().shown_by.consent, &link))
     } else {
@@ -155,6 +144,26 @@ async fn confirm_consent(ctx: Ctx<Public>, sent: Sent) -> Reply<Rendered> {
         .render()
     };
     ctx.commit(tx, Rendered(answer)).await
+}
+
+/// Confirm what a link is about, unless that is done; `None` where the link is not good any more.
+async fn use_link(tx: &Tx, act: &Act, hash: &str) -> Result<Option<Confirmation>, Problem> {
+    let Some(link) = store::leads::consent::find_link(tx, hash).await? else {
+        return Ok(None);
+    };
+    let mut world = store::leads::world_for_consent(tx, [link.lead_id]).await?;
+    // Read again under the lead's lock: of two clicks one comes first.
+    let Some(link) = store::leads::consent::find_link(tx, hash).await? else {
+        return Ok(None);
+    };
+    let Ok(changes) = confirm(&mut world, &link, act) else {
+        return Ok(None);
+    };
+    if !changes.is_empty() {
+        store::settle(tx, &mut world, act, changes).await?;
+        store::leads::consent::use_link(tx, hash).await?;
+    }
+    Ok(Some(link))
 }
 
 /// The link is unknown, too old, or void: the answer is the same.

@@ -7,9 +7,10 @@ pub mod view;
 
 use actix_web::{get, post};
 use serde::Deserialize;
+use tandem_domain::act::Act;
 use tandem_domain::id::LeadId;
-use tandem_domain::leads::consent::{self, Refused};
-use tandem_store as store;
+use tandem_domain::leads::consent::{self, Confirmation, Refused, StateConsent};
+use tandem_store::{self as store, Tx};
 use utoipa::IntoParams;
 
 pub use page::{PATH as LINK, dress};
@@ -81,9 +82,7 @@ async fn record_consent(
     let lead_id = path.0.lead_id;
     refuse(body.0.faults(""))?;
     let tx = ctx.begin().await?;
-    let mut world = store::leads::world_for_consent(&tx, [lead_id]).await?;
-    let changes = consent::state(&mut world, lead_id, body.0.into(), ctx.act());
-    store::settle(&tx, &mut world, ctx.act(), changes.map_err(refused)?).await?;
+    record(&tx, ctx.act(), lead_id, body.0.into()).await?;
     let standings = store::leads::consent::standing(&tx, lead_id).await?;
     let history = store::leads::consent::history(&tx, lead_id).await?;
     let view = ConsentsView::of(contacts(&standings, &tx.rules().shown_by.consent), history);
@@ -108,11 +107,7 @@ async fn create_confirmation(ctx: Ctx<LeadsWrite>, path: Path<PurposePath>) -> R
     let token = ConsentToken::generate();
     let address = format!("{}/v1/consents/confirm", crate::capture::reached_at(&ctx));
     let tx = ctx.begin().await?;
-    let mut world = store::leads::world_for_consent(&tx, [lead_id]).await?;
-    let issued = consent::issue(&world, lead_id, &purpose, ctx.act());
-    let (confirmation, change) = issued.map_err(refused)?;
-    store::leads::consent::add_link(&tx, &confirmation, hex(&token.hash())).await?;
-    store::settle(&tx, &mut world, ctx.act(), Some(change)).await?;
+    let confirmation = issue(&tx, ctx.act(), lead_id, &purpose, hex(&token.hash())).await?;
     let view = LinkView {
         confirm_url: Some(format!("{address}?token={}", token.reveal())),
         token: Some(token.reveal().to_owned()),
@@ -122,6 +117,28 @@ async fn create_confirmation(ctx: Ctx<LeadsWrite>, path: Path<PurposePath>) -> R
         .shown_once(&["token", "confirm_url"])
         .about(vec![lead_id]);
     ctx.commit(tx, answer).await
+}
+
+/// Record what was stated of a lead's consent.
+async fn record(tx: &Tx, act: &Act, lead_id: LeadId, said: StateConsent) -> Result<(), Problem> {
+    let mut world = store::leads::world_for_consent(tx, [lead_id]).await?;
+    let changes = consent::state(&mut world, lead_id, said, act).map_err(refused)?;
+    Ok(store::settle(tx, &mut world, act, changes).await?)
+}
+
+/// Create the link whose token has this hash.
+async fn issue(
+    tx: &Tx,
+    act: &Act,
+    lead_id: LeadId,
+    purpose: &str,
+    token_hash: String,
+) -> Result<Confirmation, Problem> {
+    let mut world = store::leads::world_for_consent(tx, [lead_id]).await?;
+    let (confirmation, change) = consent::issue(&world, lead_id, purpose, act).map_err(refused)?;
+    store::leads::consent::add_link(tx, &confirmation, token_hash).await?;
+    store::settle(tx, &mut world, act, Some(change)).await?;
+    Ok(confirmation)
 }
 
 fn refused(refused: Refused) -> Problem {
