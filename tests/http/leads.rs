@@ -19,7 +19,7 @@ async fn a_lead_is_made_once_and_found_again(app: &TestApp) {
         (&made["email"], &made["stage"], &made["cycle"]),
         (&json!("ada@example.com"), &json!("lead"), &json!(1))
     );
-    assert_eq!((&made["score"], &made["owner_id"]), (&Value::Null, &Value::Null));
+    assert_eq!((&made["score"]["fit"], &made["owner_id"]), (&json!(15), &Value::Null));
 
     let again = post(app, json!({"email": "ada@example.com", "last_name": "Lovelace"})).await.expect(200);
     assert_eq!((again.id(), &again["first_name"]), (made.id(), &json!("Ada")));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod access;
+mod agreement;
 mod bad_input;
 mod campaigns;
 mod capture;
@@ -31,6 +32,7 @@ mod pipelines;
 mod polling;
 mod races;
 mod reports;
+mod scores;
 mod script;
 mod settings;
 mod settle;

@@ -39,6 +39,7 @@ fn sample(segment: &str) -> String {
         "slug" => return "no-such-problem".into(),
         "system" | "id" => return "nothing".into(),
         "purpose" => return "marketing_email".into(),
+        "version" => return "999".into(),
         "lead_id" => "lead",
         "company_id" => "company",
         "deal_id" => "deal",

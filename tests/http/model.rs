@@ -248,7 +248,9 @@ impl Case<'_> {
         let read =
             self.app.get(&format!("/v1/leads/{}", known.id)).by(self.app.admin().await).await.expect(200);
         let emails: Vec<String> = known.emails.iter().map(|n| self.email(*n)).collect();
-        assert_eq!(read.etag(), self.tag(lead, 0), "{known:?}");
+        // What follows the version counts what rules did: going to nurture changes until when the score is true.
+        let version = |tag: &str| tag.split('.').next().map(str::to_owned);
+        assert_eq!(version(read.etag()), version(&self.tag(lead, 0)), "{known:?}");
         assert_eq!((&read["emails"], &read["first_name"]), (&json!(emails), &json!(known.name)), "{known:?}");
         assert_eq!((&read["stage"], &read["cycle"]), (&json!(known.stage), &json!(known.cycle)), "{known:?}");
         assert_eq!(read["archived_at"].is_null(), !known.is_archived, "{known:?}");

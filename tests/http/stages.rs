@@ -246,7 +246,7 @@ async fn a_move_can_be_made_on_the_version_that_was_read(app: &TestApp) {
 #[tandem_tests::test]
 async fn the_agreement_in_force_says_what_stages_demand_and_which_reasons_there_are(app: &TestApp) {
     let agreement = app.get("/v1/agreements/current").by(&app.user("viewer").await).await.expect(200);
-    assert_eq!(agreement["provisional"], true);
+    assert_eq!(agreement["state"], "provisional");
     let document = &agreement["document"];
     assert_eq!(document["stages"]["sql"]["bant"], json!(["budget", "authority", "need", "timeline"]));
     assert_eq!(document["stages"]["nurture"]["cooldown"], "30d");

@@ -58,6 +58,7 @@ async fn given_marks(app: &TestApp) -> BTreeMap<&'static str, String> {
     let lead = app.post("/v1/leads").by(by).json(lead).await.expect(201);
     ids.insert("company_id", lead["company"]["id"].as_str().unwrap().to_owned());
     ids.insert("lead_id", lead.id());
+    ids.insert("version", "1".into());
     let twin = json!({"email": "twin@example.com", "phone": "+390212345678", "last_name": "Leadmark"});
     app.post("/v1/leads").by(by).json(twin).await.expect(201);
     for to in ["mql", "sal", "sql"] {

@@ -6,7 +6,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::Touch;
 use tandem_domain::leads::fields::{CompanyField, LeadField};
 use tandem_domain::leads::identity::{Domain, Email, Phone};
-use tandem_domain::leads::save::{self, CompanyStatement, OnConflict, Statement};
+use tandem_domain::leads::save::{self, CompanyStatement, OnConflict, Plan, Statement};
 use tandem_domain::leads::search::{self, Word};
 use tandem_domain::tracking::Report;
 use tandem_store::Db;
@@ -79,6 +79,7 @@ fn person(n: u64, dice: &mut Dice) -> Statement {
             employees: None,
             ..CompanyStatement::default()
         }),
+        plan: Plan { timeline_days: (dice.roll(3) == 0).then_some(Some(60)), ..Plan::default() },
         first_touch: Some(Report::from(Touch {
             source: Some(dice.pick(&["google", "fair"]).to_owned()),
             ..Touch::default()
@@ -126,7 +127,23 @@ fn question(dice: &mut Dice) -> (LeadFilter, LeadSort, bool) {
     if dice.roll(5) == 0 {
         filter.updated_at_lt = Some(hour(dice.roll(LEADS as usize) as u64));
     }
-    let sorts = [LeadSort::Id, LeadSort::Id, LeadSort::CreatedAt, LeadSort::UpdatedAt, LeadSort::Name];
+    if dice.roll(4) == 0 {
+        let bound = |dice: &mut Dice| (dice.roll(2) == 0).then(|| dice.roll(50) as i64);
+        filter.score.total_gte = bound(dice);
+        filter.score.total_lt = bound(dice);
+        filter.score.fit_gte = bound(dice);
+        filter.score.engagement_gte = (dice.roll(8) == 0).then_some(1);
+        filter.score.band = (dice.roll(2) == 0).then(|| "B3".to_owned()).into_iter().collect();
+    }
+    let sorts = [
+        LeadSort::Id,
+        LeadSort::Id,
+        LeadSort::CreatedAt,
+        LeadSort::UpdatedAt,
+        LeadSort::Name,
+        LeadSort::Score,
+        LeadSort::Score,
+    ];
     (filter, dice.pick(&sorts), dice.roll(2) == 0)
 }
 
@@ -142,7 +159,13 @@ fn is_meant(found: &LeadWithCompany, filter: &LeadFilter) -> bool {
     let country = lead.profile.get(LeadField::Country).unwrap_or_default();
     let source = lead.first_touch.as_ref().and_then(|touch| touch.source.as_deref()).unwrap_or_default();
     let among = |asked: &[String], value: &str| asked.is_empty() || asked.iter().any(|one| one == value);
-    among(&filter.country, country)
+    let (score, asked) = (found.score.as_ref().unwrap(), &filter.score);
+    asked.total_gte.is_none_or(|least| score.total >= least)
+        && asked.total_lt.is_none_or(|bound| score.total < bound)
+        && asked.fit_gte.is_none_or(|least| score.fit >= least)
+        && asked.engagement_gte.is_none_or(|least| score.engagement >= least)
+        && (asked.band.is_empty() || score.band.iter().any(|band| asked.band.contains(band)))
+        && among(&filter.country, country)
         && among(&filter.source, source)
         && filter.archived == lead.archived_at.is_some()
         && filter.created_at_gte.is_none_or(|at| lead.created_at >= at)
@@ -158,17 +181,25 @@ fn position(found: &LeadWithCompany, sort: LeadSort) -> Position {
         LeadSort::CreatedAt => Position::At(lead.created_at, lead.id),
         LeadSort::UpdatedAt => Position::At(lead.updated_at, lead.id),
         LeadSort::Name => Position::Name(search::name_key(lead), lead.id),
+        LeadSort::Score => Position::Score(total(found), lead.id),
     }
+}
+
+/// Every lead has a score: of the provisional agreement, for its address, its phone and its plans.
+fn total(found: &LeadWithCompany) -> i64 {
+    found.score.as_ref().unwrap().total
 }
 
 fn sorted(mut all: Vec<LeadWithCompany>, sort: LeadSort, descending: bool) -> Vec<LeadWithCompany> {
     all.sort_by(|a, b| {
+        let (scored, other) = (a, b);
         let (a, b) = (&a.lead, &b.lead);
         let order = match sort {
             LeadSort::Id => a.id.cmp(&b.id),
             LeadSort::CreatedAt => (a.created_at, a.id).cmp(&(b.created_at, b.id)),
             LeadSort::UpdatedAt => (a.updated_at, a.id).cmp(&(b.updated_at, b.id)),
             LeadSort::Name => (search::name_key(a), a.id).cmp(&(search::name_key(b), b.id)),
+            LeadSort::Score => (total(scored), a.id).cmp(&(total(other), b.id)),
         };
         if descending { order.reverse() } else { order }
     });

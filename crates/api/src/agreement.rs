@@ -1,24 +1,36 @@
-//! What both teams agreed: stages and reasons, as a versioned document.
+//! What both teams agreed: conditions, scores, promises and reasons, as a versioned document.
 
-use actix_web::get;
-use serde::Serialize;
-use tandem_domain::agreement::Agreement;
+use actix_web::{get, put};
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tandem_domain::agreement::{self, Agreement, AgreementVersion, Refused, VersionState};
+use tandem_domain::fault::Fault;
 use tandem_domain::instant::Timestamp;
 use tandem_store as store;
-use utoipa::ToSchema;
+use tandem_store::scoring::Rejudging;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::access::scopes::AgreementsRead;
+use crate::access::scopes::{AgreementsRead, AgreementsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::Json;
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::Problem;
+use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::Reply;
 use crate::edge::http::services::Services;
 use crate::edge::room::Room;
+use crate::settings::invalid;
 
 /// This room.
 pub const ROOM: Room = Room::of(configure);
 
 fn configure(config: &mut Services<'_>) {
-    config.service(get_current_agreement);
+    config
+        .service(get_current_agreement)
+        .service(update_current_agreement)
+        .service(list_agreements)
+        .service(get_agreement);
 }
 
 /// A version of the agreement.
@@ -27,28 +39,226 @@ pub struct AgreementView {
     /// Counts from 1; every stage change names the version that it was judged by.
     #[schema(minimum = 1, example = 1)]
     version: i64,
-    /// Whether it is the one that a new installation starts with, signed by nobody.
-    provisional: bool,
-    /// Since when it is in force.
-    effective_at: Option<Timestamp>,
+    /// What has become of it.
+    state: VersionState,
     /// What it says.
     document: Agreement,
+    /// The version that it was made from.
+    #[schema(minimum = 1)]
+    based_on: Option<i64>,
+    /// From when on it was to be in force.
+    effective_at: Option<Timestamp>,
+    /// Since when it is or was in force.
+    in_force_from: Option<Timestamp>,
+    /// When another version took its place.
+    superseded_at: Option<Timestamp>,
+    /// Who created it, by id; nobody created the one that an installation starts with.
+    #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
+    created_by: Option<String>,
+    /// When it was created.
+    created_at: Timestamp,
+    /// Whether both teams are to meet about it: `review.every` has passed since it came into force.
+    review_due: bool,
+    /// Whether `review.stale_after` has passed since it came into force.
+    stale: bool,
+    /// How far the leads are judged again since it came into force, or since a setting that it relies on changed; `null`
+    /// where all are.
+    rejudging: Option<RejudgingView>,
+}
+
+/// How far leads are judged again.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Rejudging)]
+struct RejudgingView {
+    /// All leads.
+    #[schema(minimum = 0)]
+    total: u64,
+    /// Those that are judged by what is in force now.
+    #[schema(minimum = 0)]
+    done: u64,
+}
+
+impl AgreementView {
+    /// A version as it stands at an instant.
+    fn of(version: AgreementVersion, at: Timestamp, zone: &TimeZone) -> Self {
+        Self {
+            version: version.number,
+            state: version.state,
+            review_due: version.is_review_due(at, zone),
+            stale: version.is_stale(at, zone),
+            document: version.document,
+            based_on: version.based_on,
+            effective_at: version.effective_at,
+            in_force_from: version.in_force_from,
+            superseded_at: version.superseded_at,
+            created_by: version.created_by,
+            created_at: version.created_at,
+            rejudging: None,
+        }
+    }
+
+    /// The same with how far leads are judged again by it.
+    fn judged_again(self, progress: Option<Rejudging>) -> Self {
+        Self {
+            rejudging: progress.map(|Rejudging { total, done }| RejudgingView { total, done }),
+            ..self
+        }
+    }
+}
+
+/// A version that was put in force, with what its document may say but probably does not mean.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AgreementInForce {
+    /// The version that is in force now.
+    agreement: AgreementView,
+    /// What is allowed but probably not meant.
+    #[schema(max_items = 1000)]
+    warnings: Vec<Warning>,
+}
+
+/// Something in a document that is allowed but probably not meant.
+#[derive(Debug, Serialize, ToSchema)]
+struct Warning {
+    /// Where in the body: a JSON pointer as a URI fragment.
+    #[schema(max_length = 512, example = "#/document/commitments/sales/review_within")]
+    pointer: String,
+    /// What, as a word for programs.
+    #[schema(max_length = 64, example = "longer_than_a_day")]
+    code: &'static str,
+    /// What, as a sentence for people.
+    #[schema(max_length = 2048, example = "is open time: 24h are 3.0 working days")]
+    detail: String,
+}
+
+impl Warning {
+    fn of(fault: Fault) -> Self {
+        Self {
+            pointer: format!("#/document{}", fault.pointer),
+            code: fault.code,
+            detail: fault.detail,
+        }
+    }
+}
+
+/// A document that is to be in force.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct UpdateCurrentAgreement {
+    /// The whole document.
+    #[schema(value_type = Object)]
+    document: Value,
+}
+
+/// A version by its number.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct AgreementPath {
+    /// The version.
+    #[param(minimum = 1, example = 1)]
+    version: i64,
+}
+
+/// Which page of versions.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct AgreementsQuery {
+    /// The most versions of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u64>,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
 }
 
 /// Read the agreement in force.
 ///
-/// What the stages demand, what the teams promise each other, and the reasons with what each leads to.
+/// Who is a fit, what makes an MQL, how leads are scored, what the teams promise each other, and the reasons with what
+/// each leads to. A new installation starts with a provisional one, whose working hours follow the company's time zone
+/// until another document takes its place.
 #[utoipa::path(tag = "agreement", security(("bearer" = [AgreementsRead])),
     responses((status = 200, description = "The version in force", body = AgreementView)))]
 #[get("/v1/agreements/current")]
 async fn get_current_agreement(ctx: Ctx<AgreementsRead>) -> Reply<Json<AgreementView>> {
     let snapshot = ctx.snapshot().await?;
-    let current = store::rules::read(&snapshot).await?.agreement.clone();
-    let effective_at = store::agreement::effective_at(&snapshot, current.number).await?;
-    Ok(Json(AgreementView {
-        version: current.number,
-        provisional: current.provisional,
-        effective_at,
-        document: current.agreement,
-    }))
+    let rules = store::rules::read(&snapshot).await?;
+    let version = store::agreement::get(&snapshot, rules.agreement.number).await?;
+    let rejudging = store::scoring::rejudging(&snapshot).await?;
+    let view = AgreementView::of(version, ctx.now(), &rules.company.zone());
+    Ok(Json(view.judged_again(rejudging)))
+}
+
+/// Put another document in force.
+///
+/// For revops and admins, as long as nobody has signed a version: the document is in force at once as the next provisional
+/// version. All faults are refused at once; what is not evaluated yet is refused with `not_supported_yet`. Leads in lead and
+/// nurture are judged again in the background (`rejudging`); leads that are MQLs already stay MQLs. The document in force
+/// again changes nothing.
+#[utoipa::path(tag = "agreement", security(("bearer" = [AgreementsWrite])), request_body = UpdateCurrentAgreement,
+    responses((status = 200, description = "The version in force now, with warnings", body = AgreementInForce)))]
+#[put("/v1/agreements/current")]
+async fn update_current_agreement(
+    ctx: Ctx<AgreementsWrite>,
+    body: Json<UpdateCurrentAgreement>,
+) -> Reply<Json<AgreementInForce>> {
+    let tx = ctx.begin().await?;
+    let rules = tx.rules();
+    let current = store::agreement::in_force_for_update(&tx).await?;
+    let current = current.in_zone(&rules.company.timezone);
+    let form_ids = rules.form_ids();
+    let known = rules.known(&rules.custom_fields, &form_ids);
+    let replaced = agreement::replace(current, &body.0.document, &known, ctx.act()).map_err(refused)?;
+    store::write_records(&tx, replaced.change).await?;
+    let rejudging = store::scoring::rejudging(&tx).await?;
+    let view = AgreementView::of(replaced.version, ctx.now(), &rules.company.zone());
+    let answer = AgreementInForce {
+        agreement: view.judged_again(rejudging),
+        warnings: replaced.warnings.into_iter().map(Warning::of).collect(),
+    };
+    ctx.commit(tx, Json(answer)).await
+}
+
+/// List the versions of the agreement.
+///
+/// The newest first.
+#[utoipa::path(tag = "agreement", params(AgreementsQuery), security(("bearer" = [AgreementsRead])),
+    responses((status = 200, description = "A page of versions", body = Listing<AgreementView>,
+        headers(("Link" = String, description = "The next page")))))]
+#[get("/v1/agreements")]
+async fn list_agreements(
+    ctx: Ctx<AgreementsRead>,
+    query: Query<AgreementsQuery>,
+) -> Reply<Listing<AgreementView>> {
+    let after = listing::after(&ctx.master, ctx.request(), query.0.cursor.as_deref())?;
+    let limit = query.0.limit.unwrap_or(DEFAULT_LIMIT);
+    let snapshot = ctx.snapshot().await?;
+    let zone = store::rules::company(&snapshot).await?.zone();
+    let page = store::agreement::list(&snapshot, after, limit).await?;
+    let place = |version: &AgreementVersion| version.number;
+    let view = |version| AgreementView::of(version, ctx.now(), &zone);
+    Ok(Listing::of(&ctx.master, ctx.request(), page, place, view))
+}
+
+/// Read a version of the agreement.
+#[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsRead])),
+    responses((status = 200, description = "The version", body = AgreementView)))]
+#[get("/v1/agreements/{version}")]
+async fn get_agreement(ctx: Ctx<AgreementsRead>, path: Path<AgreementPath>) -> Reply<Json<AgreementView>> {
+    let snapshot = ctx.snapshot().await?;
+    let zone = store::rules::company(&snapshot).await?.zone();
+    let version = store::agreement::get(&snapshot, path.0.version).await?;
+    Ok(Json(AgreementView::of(version, ctx.now(), &zone)))
+}
+
+fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::Denied(reason) => reason.into(),
+        Refused::Invalid(faults) => {
+            let below = |fault: Fault| Fault {
+                pointer: format!("/document{}", fault.pointer),
+                ..fault
+            };
+            invalid(faults.into_iter().map(below).collect())
+        }
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use tandem_domain::access::account::{Team, User};
 use tandem_domain::access::{Actor, Person, Role};
 use tandem_domain::act;
-use tandem_domain::capture::{Form, make_form};
+use tandem_domain::capture::{Beside, Form, make_form};
 use tandem_domain::change::{Change, Unruled};
 use tandem_domain::deals::{self, MoveDeal, OpenDeal};
 use tandem_domain::id::{DealId, Ids, LeadId, RequestId, SubmissionId};
@@ -130,8 +130,11 @@ impl Year {
         let mut changes = vec![];
         for plan in &cast::FORMS {
             let key = FormKey::generate().reveal().to_owned();
-            let custom = ["fleet_size"];
-            let made = make_form(cast::form(plan), key, &custom, &act);
+            let beside = Beside {
+                custom_names: &["fleet_size"],
+                campaign: None,
+            };
+            let made = make_form(cast::form(plan), key, &beside, &act);
             let (form, key) = made.map_err(|error| Stopped::Refused(at, error.to_string()))?;
             year.forms.push(form.clone());
             changes.extend([Unruled::from(form.created()), key.into()]);
@@ -221,6 +224,12 @@ impl Year {
         let no_deal = || text(&"there is no such deal");
         match &entry.act {
             Act::Submit { .. } | Act::Meet { .. } => Ok(vec![]),
+            // The agreement's rule was faster.
+            Act::Move(asked)
+                if asked.to.is_some() && asked.to == world.leads.get(&lead).map(|lead| lead.stage) =>
+            {
+                Ok(vec![])
+            }
             Act::Move(asked) => {
                 self.tally.count("moves");
                 lifecycle::move_lead(world, lead, asked, act).map_err(|error| text(&error))

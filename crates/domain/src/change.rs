@@ -3,6 +3,7 @@
 
 use crate::access::account::{ApiKey, Team, User};
 use crate::access::change::AccessChange;
+use crate::agreement::change::AgreementChange;
 use crate::campaigns::{Campaign, CostsChange};
 use crate::capture::{CaptureChange, Form, FormKey};
 use crate::clocks::record::ClockChange;
@@ -18,7 +19,7 @@ use crate::settings::SettingChange;
 use crate::tracking::change::TrackingChange;
 use crate::tracking::keys::TrackingKey;
 use crate::transfer::Import;
-use crate::{access, capture, clocks, deals, handoff, leads, notices, settings};
+use crate::{access, agreement, capture, clocks, deals, handoff, leads, notices, settings};
 
 macro_rules! changes {
     ($($(#[$doc:meta])* $name:ident($kind:ident),)*) => {
@@ -65,6 +66,8 @@ changes! {
     Tracking(TrackingChange),
     /// To a setting.
     Setting(SettingChange),
+    /// To the agreement.
+    Agreement(AgreementChange),
     /// To a secret of an account.
     Access(AccessChange),
 }
@@ -129,6 +132,12 @@ impl From<SettingChange> for Unruled {
     }
 }
 
+impl From<AgreementChange> for Unruled {
+    fn from(change: AgreementChange) -> Self {
+        Self(change.into())
+    }
+}
+
 impl From<CostsChange> for Unruled {
     fn from(change: CostsChange) -> Self {
         Self(change.into())
@@ -166,6 +175,7 @@ pub fn types() -> impl Iterator<Item = (&'static str, &'static str)> {
         clocks::record::TYPES,
         notices::TYPES,
         settings::TYPES,
+        agreement::change::TYPES,
         access::change::TYPES,
     ];
     let records = RECORD_TYPES.iter().copied();
@@ -187,6 +197,7 @@ impl Change {
             Self::Capture(change) => change.entry()?,
             Self::Tracking(_) => return None,
             Self::Setting(change) => change.entry(),
+            Self::Agreement(change) => change.entry(),
             Self::Access(change) => change.entry(),
             Self::Record(happened, record) => of_record(happened, record),
         };

@@ -1,5 +1,10 @@
 //! The one answer to anything that happens to a lead: the rules, asked in their order. Nothing else moves a lead by rule.
 
+mod by_agreement;
+mod facts;
+
+pub use by_agreement::{Assessment, assess};
+
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -11,10 +16,12 @@ use crate::id::LeadId;
 use crate::instant::Timestamp;
 use crate::leads::change::LeadChange;
 use crate::stage::Stage;
+use crate::tracking::change::TrackingChange;
+use crate::tracking::events::EventKind;
 use crate::world::World;
 
 /// Why a lead is judged: what one item (a request, a submission, a row) did to it, and what the rules before decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     /// The lead.
     pub lead_id: LeadId,
@@ -26,6 +33,10 @@ pub struct Cause {
     pub adopts: bool,
     /// The stage that it moved to last, by the item or by a rule before.
     pub moved_to: Option<Stage>,
+    /// The types of its own events in the item; what bots and machines did is left out.
+    pub events: BTreeSet<EventKind>,
+    /// Whether anything but events and touches happened: a field was stated, a form came in, its time was over.
+    pub is_stated: bool,
 }
 
 impl Cause {
@@ -37,11 +48,23 @@ impl Cause {
             active_at: None,
             adopts: false,
             moved_to: None,
+            events: BTreeSet::new(),
+            is_stated: false,
         }
     }
 
     /// Take into account what happened, or what a rule decided.
     pub fn follow(&mut self, change: &Change) {
+        match change {
+            Change::Tracking(TrackingChange::EventRecorded(event)) if event.counts() => {
+                self.events.insert(event.kind.clone());
+            }
+            Change::Lead(
+                LeadChange::TouchAdded(_) | LeadChange::TouchStated { .. } | LeadChange::Active { .. },
+            ) => {}
+            Change::Lead(_) | Change::Capture(_) => self.is_stated = true,
+            _ => {}
+        }
         if let Change::Lead(LeadChange::Moved { lead, .. }) = change
             && lead.id == self.lead_id
         {
@@ -57,23 +80,28 @@ pub struct Needs {
     pub newest_event: BTreeSet<LeadId>,
     /// Leads of which the hand-offs and clocks of the current cycle must be known.
     pub sales: BTreeSet<LeadId>,
+    /// Leads of which everything must be known that the agreement's conditions and scoring look at.
+    pub judging: BTreeSet<LeadId>,
 }
 
 impl Needs {
     /// Whether nothing is lacking.
     pub fn is_empty(&self) -> bool {
-        self.newest_event.is_empty() && self.sales.is_empty()
+        self.newest_event.is_empty() && self.sales.is_empty() && self.judging.is_empty()
     }
 
     /// Lack these as well.
     pub fn extend(&mut self, other: Self) {
         self.newest_event.extend(other.newest_event);
         self.sales.extend(other.sales);
+        self.judging.extend(other.judging);
     }
 
     /// Whether any of it is among `loaded`.
     pub fn overlaps(&self, loaded: &Self) -> bool {
-        !self.newest_event.is_disjoint(&loaded.newest_event) || !self.sales.is_disjoint(&loaded.sales)
+        !self.newest_event.is_disjoint(&loaded.newest_event)
+            || !self.sales.is_disjoint(&loaded.sales)
+            || !self.judging.is_disjoint(&loaded.judging)
     }
 }
 
@@ -88,7 +116,7 @@ pub trait Rule: Debug + Send + Sync {
 
 /// The rules of the service, in the order in which they are asked.
 pub fn rules() -> Vec<Arc<dyn Rule>> {
-    vec![Arc::new(LastActivity)]
+    vec![Arc::new(LastActivity), Arc::new(by_agreement::ByAgreement)]
 }
 
 /// What leads are judged by.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use crate::act::Act;
+use crate::agreement::conditions::History;
 use crate::capture::CaptureChange;
 use crate::change::Change;
 use crate::deals::change::DealChange;
@@ -13,6 +14,7 @@ use crate::judge::{Cause, Needs, Rulebook};
 use crate::leads::change::LeadChange;
 use crate::leads::fields::About;
 use crate::tracking::change::TrackingChange;
+use crate::tracking::events::Event;
 use crate::world::World;
 
 /// What one item did, before the leads that it touched were judged.
@@ -71,12 +73,14 @@ fn touched(change: &Change) -> Option<LeadId> {
             | LeadChange::Assigned { lead, .. }
             | LeadChange::Archived(lead)
             | LeadChange::Restored(lead)
+            | LeadChange::Returned(lead)
             | LeadChange::ConsentStated { lead, .. } => Some(lead.id),
             LeadChange::IdentifierAdded(lead_id, _)
             | LeadChange::IdentifierMoved(lead_id, _)
             | LeadChange::IdentifierRemoved(lead_id, _)
             | LeadChange::TouchStated { lead_id, .. }
             | LeadChange::Active { lead_id, .. }
+            | LeadChange::Scored { lead_id, .. }
             | LeadChange::Refreshed { lead_id } => Some(*lead_id),
             LeadChange::FieldStated(statement) => match statement.about {
                 About::Lead(lead_id) => Some(lead_id),
@@ -185,6 +189,8 @@ pub struct Settling<'a> {
     cause: usize,
     /// Whatever was asked for so far.
     asked: Needs,
+    /// What the leads did that this transaction creates, and of which no history was adopted: all that they ever did.
+    fresh: BTreeMap<LeadId, Vec<Event>>,
 }
 
 impl<'a> Settling<'a> {
@@ -196,17 +202,39 @@ impl<'a> Settling<'a> {
             rule: 0,
             cause: 0,
             asked: Needs::default(),
+            fresh: BTreeMap::new(),
         };
         for (place, (act, done)) in items.into_iter().enumerate() {
             let causes = done.causes().into_iter();
             settling.causes.extend(causes.map(|cause| (place, cause)));
             settling.items.push((act, done.0));
         }
+        settling.fresh = settling.fresh();
         settling
+    }
+
+    fn fresh(&self) -> BTreeMap<LeadId, Vec<Event>> {
+        let causes = || self.causes.iter().map(|(_, cause)| cause);
+        let created = causes().filter(|cause| cause.is_new);
+        let mut fresh: BTreeMap<LeadId, Vec<Event>> = created.map(|cause| (cause.lead_id, vec![])).collect();
+        let adopting = causes().filter(|cause| cause.adopts);
+        adopting.for_each(|cause| drop(fresh.remove(&cause.lead_id)));
+        for change in self.items.iter().flat_map(|(_, changes)| changes) {
+            if let Change::Tracking(TrackingChange::EventRecorded(event)) = change
+                && let Some(events) = event.lead_id.and_then(|id| fresh.get_mut(&id))
+            {
+                events.push((**event).clone());
+            }
+        }
+        fresh
     }
 
     /// Judge as far as the loaded facts allow; what a rule lacks is answered for all causes that remain to it.
     pub fn ask(&mut self, world: &mut World, rulebook: &Rulebook<'_>) -> Result<Answer, Insatiable> {
+        for (lead_id, events) in std::mem::take(&mut self.fresh) {
+            let histories = History::by_type(events);
+            world.judging.histories.insert(lead_id, histories);
+        }
         while let Some(rule) = rulebook.rules.get(self.rule) {
             while let Some((place, cause)) = self.causes.get_mut(self.cause) {
                 let mut lacking = rule.needs(world, cause, rulebook);
@@ -295,7 +323,7 @@ mod tests {
         (saved.lead_id, saved.changes.into())
     }
 
-    fn given() -> (World, Version, Act) {
+    fn given() -> (World, Arc<Version>, Act) {
         let world = World::provisional();
         let agreement = world.rules.agreement.clone();
         let act = Act::test(&Actor::System("test"), NOW, &Ids::new(NOW, 0));

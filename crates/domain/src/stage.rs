@@ -41,6 +41,19 @@ impl Stage {
         Stage::Churned,
     ];
 
+    /// Every stage, the furthest first: where a company stands follows from the furthest of its leads.
+    pub const BY_REACH: &'static [Stage] = &[
+        Stage::Customer,
+        Stage::Opportunity,
+        Stage::Sql,
+        Stage::Sal,
+        Stage::Mql,
+        Stage::Churned,
+        Stage::Nurture,
+        Stage::Lead,
+        Stage::Disqualified,
+    ];
+
     /// The stage's name on the wire and on disk.
     pub const fn name(self) -> &'static str {
         match self {

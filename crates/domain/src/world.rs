@@ -1,11 +1,12 @@
 //! The loaded facts of one lead or of a whole batch; decisions are applied to it, so that the next stands on them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::agreement::{Agreement, Version};
+use crate::agreement::Version;
+use crate::agreement::conditions::History;
 use crate::clocks::record::ClockRecord;
 use crate::deals::Deal;
 use crate::deals::pipelines::Pipeline;
@@ -16,12 +17,16 @@ use crate::leads::consent::{ConsentFact, ConsentPurpose};
 use crate::leads::custom::CustomField;
 use crate::leads::fields::{About, CompanyField, FieldValue, Source};
 use crate::leads::identity::{Identifier, Key};
+use crate::leads::job::JobWords;
 use crate::leads::save::Statement;
 use crate::leads::search::fold;
 use crate::leads::{Company, Lead};
 use crate::lifecycle::Cycle;
 use crate::money::{Currency, Rates};
+use crate::scoring::StoredScore;
+use crate::stage::Stage;
 use crate::tracking::TouchRules;
+use crate::tracking::events::EventKind;
 use crate::tracking::visitors::Visitors;
 
 /// What was said about one field: the statements that can still win, and the others, which are known all the same.
@@ -111,6 +116,8 @@ pub struct World {
     pub sales: Sales,
     /// What is tracked, as far as it is loaded.
     pub tracking: Tracking,
+    /// What the agreement's rules look at beside the records, as far as it is loaded.
+    pub judging: Judging,
     /// The rules that decisions are made by.
     pub rules: Rules,
 }
@@ -119,7 +126,7 @@ pub struct World {
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// The agreement in force.
-    pub agreement: Version,
+    pub agreement: Arc<Version>,
     /// The declared custom fields.
     pub custom_fields: Vec<CustomField>,
     /// The declared purposes of consent.
@@ -128,6 +135,21 @@ pub struct Rules {
     pub touch_rules: Arc<TouchRules>,
     /// What money is converted by.
     pub money: MoneyRules,
+    /// The words by which job titles are read.
+    pub job_words: Arc<JobWords>,
+}
+
+/// What the agreement's rules look at beside the records.
+#[derive(Debug, Clone, Default)]
+pub struct Judging {
+    /// The stored scores of the loaded leads; a lead that has just been created has none.
+    pub scores: HashMap<LeadId, StoredScore>,
+    /// What leads did, by type of event; a lead is here once everything that rules look at is loaded for it.
+    pub histories: HashMap<LeadId, BTreeMap<EventKind, History>>,
+    /// Those of these leads whose e-mail must not be used: the address takes no mail, or its owner complained.
+    pub barred: HashSet<LeadId>,
+    /// The furthest stage among the leads of companies that are not archived, where a rule asks for it.
+    pub company_stages: HashMap<CompanyId, Option<Stage>>,
 }
 
 /// What sales works on.
@@ -170,12 +192,13 @@ impl World {
             consents: HashMap::new(),
             sales: Sales::default(),
             tracking: Tracking::default(),
+            judging: Judging::default(),
             rules,
         }
     }
 
     /// A world that knows an agreement and custom fields, and the settings that a new installation has.
-    pub fn new(agreement: Version, custom_fields: Vec<CustomField>) -> Self {
+    pub fn new(agreement: Arc<Version>, custom_fields: Vec<CustomField>) -> Self {
         Self::of(Rules {
             agreement,
             custom_fields,
@@ -186,17 +209,8 @@ impl World {
                 rates: Arc::default(),
                 zone: TimeZone::UTC,
             },
+            job_words: JobWords::usual(),
         })
-    }
-
-    /// An empty world under the provisional agreement.
-    pub fn provisional() -> Self {
-        let agreement = Version {
-            number: 1,
-            provisional: true,
-            agreement: Agreement::provisional(),
-        };
-        Self::new(agreement, vec![])
     }
 
     /// The facts that one statement about a lead is decided on, and no others: what is decided on them leaves this world as
@@ -315,5 +329,13 @@ impl World {
         if let Some(holders) = self.holders.get_mut(key) {
             holders.retain(|holder| *holder != lead);
         }
+    }
+}
+
+#[cfg(test)]
+impl World {
+    /// An empty world under the provisional agreement.
+    pub(crate) fn provisional() -> Self {
+        Self::new(Version::provisional(), vec![])
     }
 }

@@ -1,37 +1,88 @@
-//! The agreement in force; a new installation starts with the provisional one.
+//! The versions of the agreement; a new installation starts with the provisional one.
 
-use sea_orm::{ConnectionTrait, EntityTrait};
-use tandem_domain::agreement::Agreement;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tandem_domain::agreement::change::AgreementChange;
+use tandem_domain::agreement::{AgreementVersion, VersionState};
 use tandem_domain::instant::Timestamp;
 
-use crate::db::Read;
-use crate::dialect::OnConflict;
+use crate::db::{Conn, Read, Tx};
+use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
-use crate::rows::{agreements, to_json};
+use crate::page::Page;
+use crate::rows::agreements::{Column, Entity, Model};
+use crate::rows::to_json;
+use crate::rules::revision;
+use crate::write::Rows;
 
 /// Give a new installation its provisional agreement; nothing where there is one. Runs before the first transaction
 /// that needs rules, and twice at once without harm.
 pub async fn adopt_provisional(db: &crate::Db, now: Timestamp) -> Result<(), StoreError> {
-    let row = agreements::Model {
-        number: 1,
-        provisional: true,
-        state: "in_force".into(),
-        document: to_json(&Agreement::provisional()),
-        created_at: now.millis(),
-        effective_at: Some(now.millis()),
-    };
+    let row = Model::of(&AgreementVersion::first(now));
     let backend = db.writer().get_database_backend();
-    let insert =
-        crate::dialect::insert::<agreements::Entity>(backend, to_json(&[row]), OnConflict::Keep, &[]);
+    let insert = dialect::insert::<Entity>(backend, to_json(&[row]), OnConflict::Keep, &[]);
     db.writer().execute_raw(insert).await?;
     Ok(())
 }
 
-/// When the version in force took effect.
-pub async fn effective_at(on: &impl Read, number: i64) -> Result<Option<Timestamp>, StoreError> {
-    let row = agreements::Entity::find_by_id(number)
-        .one(on.conn())
+/// The version in force.
+pub(crate) async fn in_force(connection: &impl ConnectionTrait) -> Result<AgreementVersion, StoreError> {
+    let states = [VersionState::Provisional, VersionState::InForce].map(VersionState::name);
+    let row = Entity::find()
+        .filter(Column::State.is_in(states))
+        .order_by_desc(Column::Number)
+        .one(connection)
+        .await?;
+    row.ok_or(StoreError::Corrupt("agreements"))?.into_domain()
+}
+
+/// The version in force, locked until the end of the transaction: who puts another one in its place decides alone.
+/// `Conflict` where another one has taken its place since the transaction began.
+pub async fn in_force_for_update(tx: &Tx) -> Result<AgreementVersion, StoreError> {
+    dialect::lock_exactly(tx.conn(), &["agreement"]).await?;
+    let version = in_force(tx.conn()).await?;
+    match version.number == tx.rules().agreement.number {
+        true => Ok(version),
+        false => Err(StoreError::Conflict),
+    }
+}
+
+/// A version by its number; the provisional one that nobody has written, with its working hours in the company's time zone.
+pub async fn get(on: &impl Read, number: i64) -> Result<AgreementVersion, StoreError> {
+    let row = Entity::find_by_id(number).one(on.conn()).await?;
+    shown(on, vec![row.ok_or(StoreError::NotFound)?])
         .await?
-        .ok_or(StoreError::NotFound)?;
-    Ok(row.effective_at.map(Timestamp::from_millis))
+        .pop()
+        .ok_or(StoreError::NotFound)
+}
+
+/// A page of versions, the newest first, behind one of them.
+pub async fn list(
+    on: &impl Read,
+    after: Option<i64>,
+    limit: u64,
+) -> Result<Page<AgreementVersion>, StoreError> {
+    let mut query = Entity::find().order_by_desc(Column::Number).limit(limit + 1);
+    if let Some(after) = after {
+        query = query.filter(Column::Number.lt(after));
+    }
+    let rows = query.all(on.conn()).await?;
+    Ok(Page::of(shown(on, rows).await?, limit))
+}
+
+async fn shown(on: &impl Read, rows: Vec<Model>) -> Result<Vec<AgreementVersion>, StoreError> {
+    let company = crate::rules::company(on).await?;
+    let versions = rows.into_iter().map(|row| row.into_domain());
+    versions
+        .map(|version| Ok(version?.in_zone(&company.timezone)))
+        .collect()
+}
+
+impl Rows {
+    pub(crate) fn add_agreement(&mut self, change: &AgreementChange) {
+        let AgreementChange::CameIntoForce { version, superseded } = change;
+        for version in [superseded, version] {
+            self.agreements.insert(version.number, Model::of(version));
+        }
+        self.revisions.insert(revision::AGREEMENT);
+    }
 }

@@ -233,9 +233,8 @@ pub fn expire_scores(backend: DbBackend, companies: String, at: i64) -> Statemen
         )
     };
     let sql = format!(
-        "INSERT INTO scores (lead_id, valid_until) SELECT l.id, {at_parameter} FROM leads l \
-         WHERE {is_theirs} AND l.merged_into IS NULL \
-         ON CONFLICT (lead_id) DO UPDATE SET valid_until = excluded.valid_until"
+        "UPDATE scores SET valid_until = {at_parameter} WHERE lead_id IN \
+         (SELECT l.id FROM leads l WHERE {is_theirs} AND l.merged_into IS NULL)"
     );
     Statement::from_sql_and_values(backend, sql, [Value::from(companies), Value::from(at)])
 }

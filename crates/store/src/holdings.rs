@@ -44,6 +44,7 @@ pub const BY_MEMBERS: &[&str] = &[
 pub const COLUMNS: &[(&str, &str, Holding)] = {
     use Holding::{Impersonal, OfUser, Personal, Secret};
     &[
+        ("agreements", "created_by", Impersonal),
         ("agreements", "document", Impersonal),
         ("agreements", "state", Impersonal),
         ("api_key_secrets", "secret_hash", Secret),
@@ -195,6 +196,8 @@ pub const COLUMNS: &[(&str, &str, Holding)] = {
         ("pipelines", "name", Impersonal),
         ("pipelines", "stages", Impersonal),
         ("revisions", "name", Impersonal),
+        ("scores", "band", Impersonal),
+        ("scores", "blocked_by", Impersonal),
         ("sessions", "previous_hash", Secret),
         ("sessions", "sealed_token", Secret),
         ("sessions", "token_hash", Secret),
@@ -221,9 +224,12 @@ pub const COLUMNS: &[(&str, &str, Holding)] = {
         ("tracking_keys", "previous_key", Impersonal),
         ("transitions", "actor_id", Impersonal),
         ("transitions", "actor_kind", Impersonal),
+        ("transitions", "band", Impersonal),
+        ("transitions", "evidence", Personal),
         ("transitions", "from_stage", Impersonal),
         ("transitions", "note", Personal),
         ("transitions", "reason", Impersonal),
+        ("transitions", "rule", Impersonal),
         ("transitions", "to_stage", Impersonal),
         ("users", "email", OfUser),
         ("users", "name", OfUser),

@@ -35,7 +35,15 @@ pub async fn standing(on: &impl Read, lead_id: LeadId) -> Result<World, StoreErr
     let theirs = deals::Entity::find()
         .filter(deals::Column::PrimaryLeadId.in_subquery(members_of(lead_id.uuid())))
         .order_by_asc(deals::Column::Id);
-    let mut world = World::new(rules.agreement.clone(), vec![]);
+    let mut world = leads::world_by(&rules);
+    world
+        .judging
+        .scores
+        .extend(found.score.map(|score| (lead_id, score)));
+    found
+        .company
+        .into_iter()
+        .for_each(|company| world.add_company(company));
     world.add_lead(found.lead, current.map(cycles::Model::into_domain));
     for deal in crate::deals::complete(on, theirs.all(on.conn()).await?).await? {
         world.add_deal(deal);

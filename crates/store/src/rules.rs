@@ -1,11 +1,12 @@
 //! The rules in force (agreement, settings, forms), compiled once and read anew when a revision has moved.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde_json::Value;
 use tandem_domain::agreement::Version;
+use tandem_domain::agreement::conditions::Known;
 use tandem_domain::capture::Form;
 use tandem_domain::id::FormId;
 use tandem_domain::leads::consent::ConsentPurpose;
@@ -22,7 +23,8 @@ use crate::rows;
 
 /// The revisions that rules are kept under.
 pub mod revision {
-    /// The agreement in force.
+    /// What leads are judged by: the agreement in force and the settings that its conditions rely on. It is the revision
+    /// that stored scores name.
     pub const AGREEMENT: &str = "agreement";
     /// The settings.
     pub const SETTINGS: &str = "settings";
@@ -95,7 +97,7 @@ pub async fn shown_by(on: &impl Read) -> Result<ShownBy, StoreError> {
 pub struct Rules {
     revisions: Revisions,
     /// The agreement in force.
-    pub agreement: Version,
+    pub agreement: Arc<Version>,
     /// The company.
     pub company: CompanySettings,
     /// The declared custom fields.
@@ -110,6 +112,23 @@ pub struct Rules {
     pub forms: HashMap<FormId, Arc<Form>>,
 }
 
+impl Rules {
+    /// What conditions may refer to, with these custom fields and this base currency, given the ids of the forms.
+    pub fn known<'a>(&'a self, custom: &'a [CustomField], forms: &'a BTreeSet<FormId>) -> Known<'a> {
+        Known {
+            custom,
+            forms,
+            zone: &self.money.zone,
+            currency: self.money.base,
+        }
+    }
+
+    /// The ids of the forms, archived ones included.
+    pub fn form_ids(&self) -> BTreeSet<FormId> {
+        self.forms.keys().copied().collect()
+    }
+}
+
 /// How often each kind of rule was changed, by its name.
 pub(crate) type Revisions = HashMap<String, i64>;
 
@@ -117,6 +136,14 @@ pub(crate) type Revisions = HashMap<String, i64>;
 pub(crate) async fn revisions(connection: &impl ConnectionTrait) -> Result<Revisions, StoreError> {
     let rows = rows::revisions::Entity::find().all(connection).await?;
     Ok(rows.into_iter().map(|row| (row.name, row.revision)).collect())
+}
+
+/// The revision of what leads are judged by.
+pub(crate) async fn judging_revision(on: &impl Read) -> Result<i64, StoreError> {
+    let row = rows::revisions::Entity::find_by_id(revision::AGREEMENT)
+        .one(on.conn())
+        .await?;
+    Ok(row.map_or(0, |row| row.revision))
 }
 
 /// The rules of these revisions: the known ones if none has moved since.
@@ -137,12 +164,7 @@ pub async fn read(on: &impl Read) -> Result<Arc<Rules>, StoreError> {
 }
 
 async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result<Rules, StoreError> {
-    let agreement = rows::agreements::Entity::find()
-        .filter(rows::agreements::Column::State.eq("in_force"))
-        .order_by_desc(rows::agreements::Column::Number)
-        .one(connection)
-        .await?
-        .ok_or(StoreError::Corrupt("agreements"))?;
+    let agreement = crate::agreement::in_force(connection).await?;
     let kept = rows::settings::Entity::find().all(connection).await?;
     let purposes = kept.iter().find(|row| row.name == name::CONSENT_PURPOSES);
     let purposes_version = purposes.map_or(0, |row| row.version);
@@ -165,13 +187,25 @@ async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result
     );
     let company: CompanySettings = setting(&settings, name::COMPANY)?.unwrap_or_default();
     let currency: CurrencySettings = setting(&settings, name::CURRENCY)?.unwrap_or_default();
+    let custom_fields: Vec<CustomField> = setting(&settings, name::CUSTOM_FIELDS)?.unwrap_or_default();
+    let zone = company.zone();
+    let form_ids: BTreeSet<FormId> = forms.iter().map(|form| form.id).collect();
+    let known = Known {
+        custom: &custom_fields,
+        forms: &form_ids,
+        zone: &zone,
+        currency: currency.currency,
+    };
+    let judged_by = revisions.get(revision::AGREEMENT).copied().unwrap_or_default();
+    let agreement = Version::compile(agreement.in_zone(&company.timezone), &known, judged_by);
+    let agreement = agreement.map_err(|_| StoreError::Corrupt("agreements"))?;
     Ok(Rules {
         revisions,
-        agreement: agreement.into_domain()?,
+        agreement: Arc::new(agreement),
         money: MoneyRules {
             base: currency.currency,
             rates: Arc::new(Rates::from_iter(rates?)),
-            zone: company.zone(),
+            zone,
         },
         company,
         shown_by: ShownBy {
@@ -183,7 +217,7 @@ async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result
             job_words_version,
         },
         touch_rules: Arc::new(touch_rules),
-        custom_fields: setting(&settings, name::CUSTOM_FIELDS)?.unwrap_or_default(),
+        custom_fields,
         forms: forms.into_iter().map(|form| (form.id, Arc::new(form))).collect(),
     })
 }

@@ -15,6 +15,9 @@ use crate::error::StoreError;
 use crate::rows::{exchange_rates, from_json, leads, settings, users};
 use crate::write;
 
+/// The settings that conditions rely on: every lead is judged again when one of them changes.
+const RELIED_ON: [&str; 3] = [name::COMPANY, name::CURRENCY, name::JOB_WORDS];
+
 /// A setting with its version; version 0 where it was never set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
@@ -89,6 +92,9 @@ impl Rows {
                 };
                 self.settings.insert((*name).to_owned(), row);
                 self.revisions.insert(revision::SETTINGS);
+                if RELIED_ON.contains(name) {
+                    self.revisions.insert(revision::AGREEMENT);
+                }
             }
             SettingChange::RatesReplaced {
                 version,

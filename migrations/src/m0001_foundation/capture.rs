@@ -15,6 +15,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         text_or_null("honeypot_field"),
         big_or_null("min_fill_seconds"),
         text_or_null("service_requested"),
+        id_or_null("campaign_id"),
         text("consent"),
         big_or_null("archived_at"),
         big("created_at"),

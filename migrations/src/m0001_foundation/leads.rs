@@ -29,6 +29,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         text_or_null("last_non_direct_touch"),
         text_or_null("lead_touch"),
         big_or_null("last_activity_at"),
+        big_or_null("returned_at"),
         id_or_null("merged_into"),
         big_or_null("erased_at"),
         big_or_null("archived_at"),
@@ -56,12 +57,32 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     }
     dialect::index_where(manager, "leads", &["merged_into"], "merged_into IS NOT NULL").await?;
 
-    // From when on what was derived of a lead is no longer true, if nothing new happens to it.
-    let scores = vec![id("lead_id"), big_or_null("valid_until")];
+    // One row for each lead: what it was judged to be, and from when on that is no longer true if nothing new happens.
+    let scores = vec![
+        id("lead_id"),
+        big("derived"),
+        big("fit"),
+        big("engagement"),
+        big("total"),
+        big("exact_fit"),
+        big("exact_engagement"),
+        text_or_null("band"),
+        flag("truncated"),
+        text("blocked_by"),
+        big_or_null("valid_until"),
+        big("agreement_version"),
+        big("revision"),
+    ];
     manager
         .create_table(table("scores", &["lead_id"], scores))
         .await?;
+    for column in ["total", "fit", "engagement", "band", "revision"] {
+        manager
+            .create_index(index("scores", &[column, "lead_id"]))
+            .await?;
+    }
     dialect::index_where(manager, "scores", &["valid_until"], "valid_until IS NOT NULL").await?;
+    dialect::index_where(manager, "scores", &["lead_id"], "blocked_by <> ''").await?;
 
     let identifiers = vec![
         id("id"),
@@ -195,11 +216,14 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 
     let agreements = vec![
         big("number"),
-        flag("provisional"),
         text("state"),
         text("document"),
+        big_or_null("based_on"),
+        text_or_null("created_by"),
         big("created_at"),
         big_or_null("effective_at"),
+        big_or_null("in_force_from"),
+        big_or_null("superseded_at"),
     ];
     manager
         .create_table(table("agreements", &["number"], agreements))
@@ -219,6 +243,14 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         text_or_null("note"),
         big_or_null("until"),
         big("agreement_version"),
+        big_or_null("fit"),
+        big_or_null("engagement"),
+        big_or_null("total"),
+        text_or_null("band"),
+        text_or_null("rule"),
+        text_or_null("evidence"),
+        id_or_null("caused_by"),
+        big_or_null("caused_at"),
     ];
     manager
         .create_table(table("transitions", &["id"], transitions))

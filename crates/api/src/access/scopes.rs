@@ -39,6 +39,7 @@ permissions!(
     JournalRead,
     ChangesRead,
     AgreementsRead,
+    AgreementsWrite,
     SettingsRead,
     SettingsManage,
     UsersRead,

@@ -3,7 +3,7 @@
 use actix_web::http::header::HOST;
 use serde::Serialize;
 use tandem_domain::capture::{Form, FormConsent, FormField, FormKey};
-use tandem_domain::id::FormId;
+use tandem_domain::id::{CampaignId, FormId};
 use tandem_domain::instant::Timestamp;
 use utoipa::ToSchema;
 
@@ -45,6 +45,8 @@ pub struct FormView {
     /// The service that it asks about.
     #[schema(max_length = 200, example = "Consulting")]
     service_requested: Option<String>,
+    /// The campaign that it is part of.
+    campaign_id: Option<CampaignId>,
     /// What it asks the person to agree to.
     #[schema(max_items = 20)]
     consent: Vec<FormConsent>,
@@ -72,6 +74,7 @@ impl FormView {
             honeypot_field: form.settings.honeypot_field,
             min_fill_seconds: form.settings.min_fill_seconds,
             service_requested: form.settings.service_requested,
+            campaign_id: form.settings.campaign_id,
             consent: form.settings.consent,
             archived: form.archived_at.is_some(),
             version: form.version,
@@ -114,6 +117,8 @@ pub struct FormDetail {
     /// The service that it asks about.
     #[schema(max_length = 200, example = "Consulting")]
     service_requested: Option<String>,
+    /// The campaign that it is part of.
+    campaign_id: Option<CampaignId>,
     /// What it asks the person to agree to.
     #[schema(max_items = 20)]
     consent: Vec<FormConsent>,
@@ -175,6 +180,7 @@ impl FormDetail {
             honeypot_field,
             min_fill_seconds,
             service_requested,
+            campaign_id,
             consent,
             archived,
             version,
@@ -191,6 +197,7 @@ impl FormDetail {
             honeypot_field,
             min_fill_seconds,
             service_requested,
+            campaign_id,
             consent,
             archived,
             version,

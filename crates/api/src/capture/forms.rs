@@ -3,13 +3,13 @@
 use actix_web::{get, patch, post};
 use serde::{Deserialize, Serialize};
 use tandem_domain::capture::{
-    Form, FormConsent, FormField, FormSettings, MakeForm, Refused, edit_form, make_form, rotate_key,
+    Beside, Form, FormConsent, FormField, FormSettings, MakeForm, Refused, edit_form, make_form, rotate_key,
 };
 use tandem_domain::change::Unruled;
-use tandem_domain::id::FormId;
+use tandem_domain::id::{CampaignId, FormId};
 use tandem_domain::record::Plain;
 use tandem_store as store;
-use tandem_store::Tx;
+use tandem_store::{StoreError, Tx};
 use utoipa::{IntoParams, ToSchema};
 
 use super::form_views::{FormDetail, FormView};
@@ -71,6 +71,9 @@ pub struct CreateForm {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Consulting")]
     service_requested: Option<String>,
+    /// The campaign that it is part of; its submissions and the hand-offs that they lead to name it.
+    #[serde(default)]
+    campaign_id: Option<CampaignId>,
     /// What it asks the person to agree to.
     #[serde(default)]
     #[schema(max_items = 20)]
@@ -91,6 +94,7 @@ impl CreateForm {
             honeypot_field: settings.honeypot_field,
             min_fill_seconds: settings.min_fill_seconds,
             service_requested: settings.service_requested,
+            campaign_id: settings.campaign_id,
             consent: settings.consent,
         }
     }
@@ -105,6 +109,7 @@ impl CreateForm {
                 honeypot_field: self.honeypot_field,
                 min_fill_seconds: self.min_fill_seconds,
                 service_requested: self.service_requested,
+                campaign_id: self.campaign_id,
                 consent: self.consent,
             },
         }
@@ -153,7 +158,13 @@ struct FormsQuery {
 async fn create_form(ctx: Ctx<FormsWrite>, body: Json<CreateForm>) -> Reply<Created<FormDetail>> {
     let key = secret::FormKey::generate().reveal().to_owned();
     let tx = ctx.begin().await?;
-    let made = make_form(body.0.read(), key, &custom_names(&tx), ctx.act());
+    let asked = body.0.read();
+    let names = custom_names(&tx);
+    let beside = Beside {
+        custom_names: &names,
+        campaign: campaign_of(&tx, &asked).await?,
+    };
+    let made = make_form(asked, key, &beside, ctx.act());
     let (form, key) = made.map_err(refused)?;
     store::write_records(&tx, [Unruled::from(form.created()), key.clone().into()]).await?;
     let location = format!("/v1/forms/{}", form.id);
@@ -219,7 +230,12 @@ async fn update_form(
     let form = store::capture::form_for_update(&tx, path.0.form_id).await?;
     ctx.check_if_match(form.version)?;
     let (asked, archived) = body.0.apply(&CreateForm::of(&form))?;
-    let edited = edit_form(&form, asked.read(), archived, &custom_names(&tx), ctx.act());
+    let (asked, names) = (asked.read(), custom_names(&tx));
+    let beside = Beside {
+        custom_names: &names,
+        campaign: campaign_of(&tx, &asked).await?,
+    };
+    let edited = edit_form(&form, asked, archived, &beside, ctx.act());
     let (form, change) = edited.map_err(refused)?;
     store::write_records(&tx, change).await?;
     let keys = store::capture::keys(&tx, path.0.form_id).await?;
@@ -255,6 +271,18 @@ async fn rotate_form_key(
     store::write_records(&tx, std::iter::once(rotated.into()).chain(written)).await?;
     let view = FormDetail::of(&ctx, form, &keys)?;
     ctx.commit(tx, Tagged::new(view.etag(), view)).await
+}
+
+/// The campaign that a form names, if there is one.
+async fn campaign_of(tx: &Tx, asked: &MakeForm) -> Result<Option<CampaignId>, Problem> {
+    let Some(id) = asked.settings.campaign_id else {
+        return Ok(None);
+    };
+    match store::campaigns::get(tx, id).await {
+        Ok(campaign) => Ok(Some(campaign.id)),
+        Err(StoreError::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn custom_names(tx: &Tx) -> Vec<&str> {

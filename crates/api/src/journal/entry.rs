@@ -314,6 +314,7 @@ mod tests {
     #[test]
     fn every_subject_is_the_noun_of_a_type() {
         let expected = [
+            "agreement",
             "api_key",
             "campaign",
             "clock",
@@ -327,6 +328,7 @@ mod tests {
             "lead",
             "notice",
             "pipeline",
+            "score",
             "setting",
             "signing_key",
             "submission",

@@ -6,6 +6,7 @@ use tandem_domain::fault::Fault;
 use tandem_domain::id::{LeadId, UserId};
 use tandem_domain::leads::save::{self, OnConflict, Statement};
 use tandem_domain::leads::{Company, Lead};
+use tandem_domain::scoring::StoredScore;
 use tandem_domain::settle::Unsettled;
 use tandem_domain::world::World;
 use tandem_store::{self as store, Tx};
@@ -22,6 +23,8 @@ pub struct Decided {
     pub lead: Lead,
     /// Its company.
     pub company: Option<Company>,
+    /// Its score.
+    pub score: Option<StoredScore>,
     /// Whether it was made.
     pub created: bool,
 }
@@ -68,7 +71,7 @@ pub async fn edit(
 ) -> Result<Decided, Problem> {
     let mut world = store::leads::world_for_edit(tx, lead_id, &patch.addresses()).await?;
     let lead = known(&world, lead_id)?;
-    check_if_match(tx, if_match, lead)?;
+    check_if_match(tx, if_match, &world, lead)?;
     let edit = patch.read(lead).map_err(invalid)?;
     let changes = save::edit(&mut world, lead_id, &edit, act).map_err(refused)?;
     store::settle(tx, &mut world, act, changes).await?;
@@ -84,7 +87,7 @@ pub async fn archive(
     away: bool,
 ) -> Result<Decided, Problem> {
     let mut world = store::leads::world_of(tx, [lead_id]).await?;
-    check_if_match(tx, if_match, known(&world, lead_id)?)?;
+    check_if_match(tx, if_match, &world, known(&world, lead_id)?)?;
     let change = save::archive(&mut world, lead_id, away, act).map_err(refused)?;
     store::settle(tx, &mut world, act, change).await?;
     decided(&world, lead_id, false)
@@ -99,7 +102,7 @@ pub async fn assign(
     owner: Option<UserId>,
 ) -> Result<Decided, Problem> {
     let mut world = store::leads::world_of(tx, [lead_id]).await?;
-    check_if_match(tx, if_match, known(&world, lead_id)?)?;
+    check_if_match(tx, if_match, &world, known(&world, lead_id)?)?;
     let unknown = || {
         invalid(vec![Fault::new(
             "/owner_id",
@@ -139,16 +142,19 @@ pub fn known(world: &World, lead_id: LeadId) -> Result<&Lead, Problem> {
 }
 
 /// Whether the caller's `If-Match` names the lead as it is.
-pub fn check_if_match(tx: &Tx, if_match: &IfMatch, lead: &Lead) -> Result<(), Problem> {
-    if_match.check(lead.version, super::derived(lead, &tx.rules().shown_by))
+pub fn check_if_match(tx: &Tx, if_match: &IfMatch, world: &World, lead: &Lead) -> Result<(), Problem> {
+    let score = world.judging.scores.get(&lead.id);
+    if_match.check(lead.version, super::derived(lead, score, &tx.rules().shown_by))
 }
 
 fn decided(world: &World, lead_id: LeadId, created: bool) -> Result<Decided, Problem> {
     let lead = known(world, lead_id)?.clone();
     let company = lead.company_id.and_then(|id| world.companies.get(&id)).cloned();
+    let score = world.judging.scores.get(&lead_id).cloned();
     Ok(Decided {
         lead,
         company,
+        score,
         created,
     })
 }

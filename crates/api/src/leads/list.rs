@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tandem_domain::id::{CompanyId, LeadId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::Stage;
-use tandem_store::leads::{LeadFilter, LeadSort, LeadWithCompany, Position};
+use tandem_store::leads::{LeadFilter, LeadSort, LeadWithCompany, Position, ScoreFilter};
 use tandem_store::{self as store, Horizon, Snapshot};
 use utoipa::IntoParams;
 
@@ -28,6 +28,7 @@ impl Sorts for LeadSort {
         ("created_at", LeadSort::CreatedAt),
         ("updated_at", LeadSort::UpdatedAt),
         ("name", LeadSort::Name),
+        ("score", LeadSort::Score),
     ];
 }
 
@@ -53,6 +54,24 @@ struct LeadsQuery {
     /// First touched by one of these channels.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     channel: Option<Vec<String>>,
+    /// With a score (`total`) of so many points or more.
+    #[param(minimum = 0, maximum = 1000000, example = 60)]
+    score_gte: Option<i64>,
+    /// With a score (`total`) of fewer points.
+    #[param(minimum = 0, maximum = 1000000)]
+    score_lt: Option<i64>,
+    /// With so many points or more for who they are.
+    #[param(minimum = 0, maximum = 1000000)]
+    fit_gte: Option<i64>,
+    /// With so many points or more for what they did.
+    #[param(minimum = 0, maximum = 1000000)]
+    engagement_gte: Option<i64>,
+    /// In one of these bands.
+    #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["A1", "A2"]))]
+    band: Option<Vec<String>>,
+    /// Kept from becoming an MQL by one of these.
+    #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["country"]))]
+    mql_blocked_by: Option<Vec<String>>,
     /// Words: each must begin the first name, last name, e-mail, its domain or the company's name, or end a phone
     /// (4 digits at least), without case and accents. Of more than eight words the first eight are looked for.
     #[param(min_length = 1, max_length = 200, example = "ada")]
@@ -105,16 +124,18 @@ pub(super) async fn list_leads(ctx: Ctx<LeadsRead>, query: Query<LeadsQuery>) ->
     };
     let rules = store::rules::shown_by(&snapshot).await?;
     let view = |found| LeadView::found(found, &rules);
-    let place = |last: &LeadWithCompany| write_position(sort, &last.lead);
+    let place = |last: &LeadWithCompany| write_position(sort, last);
     Ok(Listing::of(&ctx.master, ctx.request(), page, place, view).counted(total))
 }
 
-fn write_position(sort: LeadSort, lead: &tandem_domain::leads::Lead) -> Value {
+fn write_position(sort: LeadSort, found: &LeadWithCompany) -> Value {
+    let lead = &found.lead;
     match sort {
         LeadSort::Id => json!([lead.id]),
         LeadSort::CreatedAt => json!([lead.created_at.millis(), lead.id]),
         LeadSort::UpdatedAt => json!([lead.updated_at.millis(), lead.id]),
         LeadSort::Name => json!([tandem_domain::leads::search::name_key(lead), lead.id]),
+        LeadSort::Score => json!([found.score.as_ref().map_or(0, |score| score.total), lead.id]),
     }
 }
 
@@ -132,6 +153,10 @@ fn read_position(sort: LeadSort, value: &Value) -> Result<Position, Problem> {
         LeadSort::Name => {
             let (name, id): (String, LeadId) = serde_json::from_value(value.clone()).map_err(malformed)?;
             Ok(Position::Name(name, id))
+        }
+        LeadSort::Score => {
+            let (score, id): (i64, LeadId) = serde_json::from_value(value.clone()).map_err(malformed)?;
+            Ok(Position::Score(score, id))
         }
     }
 }
@@ -172,6 +197,14 @@ impl LeadsQuery {
             country: upper_case(self.country),
             source: self.source.unwrap_or_default(),
             channel: self.channel.unwrap_or_default(),
+            score: ScoreFilter {
+                total_gte: self.score_gte,
+                total_lt: self.score_lt,
+                fit_gte: self.fit_gte,
+                engagement_gte: self.engagement_gte,
+                band: self.band.unwrap_or_default(),
+                blocked_by: self.mql_blocked_by.unwrap_or_default(),
+            },
             q: self.q,
             archived: self.archived.unwrap_or(false),
             created_at_gte,

@@ -6,6 +6,7 @@ pub mod body;
 pub mod companies;
 pub mod consent;
 pub mod list;
+mod score;
 pub mod view;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use tandem_domain::id::{LeadId, UserId};
 use tandem_domain::leads::Lead;
 use tandem_domain::leads::identity::external_key;
+use tandem_domain::scoring::StoredScore;
 use tandem_store as store;
 use tandem_store::rules::ShownBy;
 use tandem_store::{StoreError, Tx};
@@ -72,7 +74,8 @@ pub fn configure(config: &mut Services<'_>) {
         .service(get_lead_by_external_id)
         .service(get_lead)
         .service(update_lead)
-        .service(list_lead_fields);
+        .service(list_lead_fields)
+        .service(score::get_lead_score);
     config
         .service(archive_lead)
         .service(restore_lead)
@@ -111,23 +114,23 @@ struct AssignLead {
 }
 
 /// The lead's entity tag; what the declared purposes and the job words make of it is part of what is shown.
-fn tag(lead: &Lead, rules: &ShownBy) -> String {
-    etag(lead.version, derived(lead, rules))
+fn tag(lead: &Lead, score: Option<&StoredScore>, rules: &ShownBy) -> String {
+    etag(lead.version, derived(lead, score, rules))
 }
 
 /// What time and rules did to what is shown of the lead.
-fn derived(lead: &Lead, rules: &ShownBy) -> i64 {
-    lead.derived + rules.version()
+fn derived(lead: &Lead, score: Option<&StoredScore>, rules: &ShownBy) -> i64 {
+    lead.derived + score.map_or(0, |score| score.derived) + rules.version()
 }
 
 /// The lead as a decision left it, with its tag.
 async fn shown(tx: &Tx, decided: Decided) -> Result<(String, LeadView), Problem> {
     let standings = store::leads::consent::standing(tx, decided.lead.id).await?;
     let rules = &tx.rules().shown_by;
-    let tag = tag(&decided.lead, rules);
+    let tag = tag(&decided.lead, decided.score.as_ref(), rules);
     let may_contact = contacts(&standings, &rules.consent);
     let view = LeadView::of(decided.lead, decided.company, may_contact, &rules.job_words);
-    Ok((tag, view))
+    Ok((tag, view.scored(decided.score)))
 }
 
 async fn reply(tx: &Tx, decided: Decided) -> Result<Tagged<LeadView>, Problem> {
@@ -152,7 +155,7 @@ async fn found(snapshot: &store::Snapshot, lead_id: LeadId) -> Result<Tagged<Lea
     let found = store::leads::get(snapshot, lead_id).await?;
     let rules = store::rules::shown_by(snapshot).await?;
     Ok(Tagged::new(
-        tag(&found.lead, &rules),
+        tag(&found.lead, found.score.as_ref(), &rules),
         LeadView::found(found, &rules),
     ))
 }

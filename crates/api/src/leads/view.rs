@@ -10,12 +10,14 @@ use tandem_domain::leads::job::JobWords;
 use tandem_domain::leads::{Company, Lead, Touch};
 use tandem_domain::lifecycle::Stage;
 use tandem_domain::money::Money;
+use tandem_domain::scoring::StoredScore;
 use tandem_store::leads::LeadWithCompany;
 use tandem_store::rules::ShownBy;
 use utoipa::ToSchema;
 
 use super::body::ExternalId;
 use super::consent::view::{Contacts, contacts};
+use super::score::ScoreView;
 
 /// A lead.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -84,9 +86,13 @@ pub struct LeadView {
     pub previous_owner_id: Option<UserId>,
     /// No rule makes it an MQL before this instant.
     pub nurture_until: Option<Timestamp>,
-    /// The score; `null` until the agreement in force has scoring rules.
-    #[schema(value_type = Option<Object>)]
-    pub score: Option<Value>,
+    /// The score by the agreement in force; `GET /v1/leads/{lead_id}/score` itemises it.
+    pub score: Option<ScoreView>,
+    /// What keeps a lead in lead or nurture from becoming an MQL, whatever it does: required fields that are missing
+    /// (`country`), fields that fail the ICP (`icp:company.employees`; `icp` where something else fails it), and
+    /// `contactable` where no e-mail or phone may be used.
+    #[schema(max_items = 300, example = json!(["country", "icp:company.employees"]))]
+    pub mql_blocked_by: Vec<String>,
     /// Where it first came from.
     pub first_touch: Option<Touch>,
     /// The latest touch.
@@ -98,6 +104,8 @@ pub struct LeadView {
     /// When it was last active: the newest of its own events and submissions. What bots did is left out, and so is what
     /// anybody else did with it.
     pub last_activity_at: Option<Timestamp>,
+    /// When it last sent a form as a customer, as a churned or as a disqualified lead.
+    pub returned_at: Option<Timestamp>,
     /// Whether the person may be contacted, by purpose.
     pub may_contact: Contacts,
     /// When it was archived.
@@ -155,11 +163,13 @@ impl LeadView {
             previous_owner_id: lead.previous_owner_id,
             nurture_until: lead.nurture_until,
             score: None,
+            mql_blocked_by: vec![],
             first_touch: lead.first_touch,
             last_touch: lead.last_touch,
             last_non_direct_touch: lead.last_non_direct_touch,
             lead_touch: lead.lead_touch,
             last_activity_at: lead.last_activity_at,
+            returned_at: lead.returned_at,
             may_contact,
             archived_at: lead.archived_at,
             created_at: lead.created_at,
@@ -172,7 +182,16 @@ impl LeadView {
     /// A lead as it was found.
     pub fn found(found: LeadWithCompany, rules: &ShownBy) -> Self {
         let may_contact = contacts(&found.consent, &rules.consent);
-        Self::of(found.lead, found.company, may_contact, &rules.job_words)
+        Self::of(found.lead, found.company, may_contact, &rules.job_words).scored(found.score)
+    }
+
+    /// The same with its score.
+    pub fn scored(self, score: Option<StoredScore>) -> Self {
+        Self {
+            score: score.as_ref().map(ScoreView::from),
+            mql_blocked_by: score.map(|score| score.blocked_by).unwrap_or_default(),
+            ..self
+        }
     }
 }
 

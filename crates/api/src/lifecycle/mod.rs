@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tandem_domain::access::{ActorKind, Scope};
 use tandem_domain::act::Act;
+use tandem_domain::agreement::conditions::Evidence;
 use tandem_domain::change::Change;
 use tandem_domain::id::{LeadId, TransitionId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::change::LeadChange;
-use tandem_domain::lifecycle::{self, MoveLead, Refused, Stage, Transition};
+use tandem_domain::lifecycle::{self, CausedBy, MoveLead, Refused, ScoreThen, Stage, Transition};
 use tandem_store::deals::Wanted;
 use tandem_store::{self as store, Tx};
 use utoipa::ToSchema;
@@ -88,6 +89,16 @@ pub struct TransitionView {
     /// The version of the agreement that it was judged by.
     #[schema(minimum = 1)]
     agreement_version: i64,
+    /// The lead's score at that moment; `null` where it had not been judged by then.
+    score: Option<ScoreThen>,
+    /// The rule of the agreement that made it; `null` where somebody decided it.
+    #[schema(max_length = 64, example = "stages.mql")]
+    rule: Option<String>,
+    /// Of a rule, the parts of its condition that decided.
+    #[schema(max_items = 200)]
+    evidence: Vec<Evidence>,
+    /// Of a rule, the newest event among what decided.
+    caused_by: Option<CausedBy>,
 }
 
 /// The stage changes of a lead.
@@ -103,6 +114,10 @@ pub struct TransitionsView {
 
 impl From<Transition> for TransitionView {
     fn from(transition: Transition) -> Self {
+        let (rule, evidence, caused_by) = match transition.by_rule {
+            Some(by) => (Some(by.rule), by.evidence, by.caused_by),
+            None => (None, vec![], None),
+        };
         Self {
             id: transition.id,
             lead_id: transition.lead_id,
@@ -117,6 +132,10 @@ impl From<Transition> for TransitionView {
             note: transition.note,
             until: transition.until,
             agreement_version: transition.agreement_version,
+            score: transition.score,
+            rule,
+            evidence,
+            caused_by,
         }
     }
 }
@@ -175,7 +194,7 @@ async fn move_lead(
     asked: &MoveLead,
 ) -> Result<Transition, Problem> {
     let mut world = store::leads::world_of(tx, [lead_id]).await?;
-    check_if_match(tx, if_match, known(&world, lead_id)?)?;
+    check_if_match(tx, if_match, &world, known(&world, lead_id)?)?;
     let wanted = Wanted {
         lead_ids: [lead_id].into(),
         ..Wanted::default()

@@ -96,7 +96,7 @@ async fn get_custom_fields(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CustomFields>
 /// Replace the custom fields of leads.
 ///
 /// The type of a field cannot change, also where it was declared once and left out since: its values would no longer
-/// fit.
+/// fit. A field that the agreement in force uses stays.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = CustomFields,
     responses((status = 200, description = "The custom fields as they are now", body = CustomFields,
         headers(("ETag" = String, description = "The declaration's version")))))]
@@ -120,6 +120,15 @@ async fn update_custom_fields(
             .map(|(index, bad)| Fault::new(format!("/fields/{index}"), "not_allowed", bad))
             .collect(),
     )?;
+    let (rules, forms) = (tx.rules(), tx.rules().form_ids());
+    if !rules
+        .agreement
+        .faults_with(&rules.known(&declared.fields, &forms))
+        .is_empty()
+    {
+        let detail = "must keep the fields that the agreement in force uses";
+        return Err(invalid(vec![Fault::new("/fields", "not_allowed", detail)]));
+    }
     let version = replace(&ctx, &tx, name::CUSTOM_FIELDS, json!(declared.fields)).await?;
     ever.retain(|old| declared.fields.iter().all(|field| field.name != old.name));
     store::settings::put(&tx, name::RETIRED_FIELDS, &json!(ever), once.version + 1).await?;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use actix_web::{get, put};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tandem_domain::agreement::conditions::Known;
 use tandem_domain::fault::Fault;
 use tandem_domain::instant::Day;
 use tandem_domain::money::{Currency, DatedRate, Rates};
@@ -119,7 +120,7 @@ pub(super) async fn get_currency(ctx: Ctx<SettingsRead>) -> Reply<Tagged<Currenc
 /// Update the base currency.
 ///
 /// Refused with `409 conflict` once a deal has been closed in another one: what was reported then would no longer add
-/// up.
+/// up. So it is while the agreement in force names amounts in another one.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = CurrencySettings,
     responses((status = 200, description = "The base currency as it is now", body = CurrencySettings,
         headers(("ETag" = String, description = "The setting's version")))))]
@@ -133,6 +134,15 @@ pub(super) async fn update_currency(
     let version = replace(&ctx, &tx, name::CURRENCY, json!(settings)).await?;
     if store::deals::is_valued_otherwise(&tx, settings.currency.code()).await? {
         let detail = "Deals have been closed in another base currency; it stays";
+        return Err(Problem::new(Code::Conflict).detail(detail));
+    }
+    let (rules, forms) = (tx.rules(), tx.rules().form_ids());
+    let known = Known {
+        currency: settings.currency,
+        ..rules.known(&rules.custom_fields, &forms)
+    };
+    if !rules.agreement.faults_with(&known).is_empty() {
+        let detail = "The agreement in force names amounts in another currency; change these first";
         return Err(Problem::new(Code::Conflict).detail(detail));
     }
     ctx.commit(tx, Tagged::new(etag(version, 0), settings)).await

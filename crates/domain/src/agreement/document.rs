@@ -39,6 +39,8 @@ pub struct Rules {
     pub unless: Option<Condition>,
     /// How leads are scored.
     pub scoring: Scoring,
+    /// What has to be loaded to judge a lead by them. An MQL must be contactable, whatever the agreement says.
+    pub needs: Needs,
     /// What the document may say but probably does not mean.
     pub warnings: Vec<Fault>,
 }
@@ -50,11 +52,15 @@ impl Rules {
         let rules = read(document, before, known, &mut reader);
         let (faults, warnings) = reader.into_faults_and_warnings();
         let rules = rules.filter(|_| faults.is_empty()).ok_or(faults)?;
-        Ok(Self { warnings, ..rules })
+        let needs = rules.needs();
+        Ok(Self {
+            needs,
+            warnings,
+            ..rules
+        })
     }
 
-    /// What has to be loaded to judge a lead by them. An MQL must be contactable, whatever the agreement says.
-    pub fn needs(&self) -> Needs {
+    fn needs(&self) -> Needs {
         let mut needs = self.scoring.needs();
         let conditions = [&self.icp, &self.mql].into_iter().chain(&self.unless);
         conditions.for_each(|condition| condition.needs(&mut needs));
@@ -107,6 +113,7 @@ fn read(document: &Json, before: Option<&Json>, known: &Known<'_>, reader: &mut 
         required_fields,
         unless,
         scoring: scoring?,
+        needs: Needs::default(),
         warnings: vec![],
     })
 }

@@ -1,17 +1,22 @@
 //! The agreement: what both teams signed, as a typed document, and the one that an installation starts with.
 
+pub mod change;
 mod commitments;
 pub mod conditions;
 pub mod document;
 pub mod reader;
+mod replace;
 pub mod scoring;
 #[cfg(test)]
 mod tests;
+mod version;
 
 pub use commitments::{
     Attempts, Commitments, ContactFrom, MarketingCommitments, Period, Review, SalesCommitments,
     SharedCommitments, SharedRevenue, Time,
 };
+pub use replace::{Refused, Replaced, replace};
+pub use version::{AgreementVersion, Version, VersionState};
 
 use std::sync::LazyLock;
 
@@ -86,6 +91,7 @@ pub struct Reason {
 
 /// The lists of reasons, by the kind of decision that they explain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
 pub struct Reasons {
     /// Why sales rejects an MQL.
     #[schema(max_items = 100)]
@@ -146,6 +152,7 @@ pub struct Stages {
     /// What makes it an SQL.
     pub sql: SqlStage,
     /// What is expected of an open deal.
+    #[serde(default)]
     pub opportunity: OpportunityStage,
     /// How long a lead stays with marketing.
     pub nurture: NurtureStage,
@@ -158,6 +165,7 @@ pub struct MqlStage {
     #[schema(value_type = Object)]
     pub when: Value,
     /// The fields that must be known, of the lead or of its company (`company.name`).
+    #[serde(default)]
     #[schema(max_items = 50)]
     pub required_fields: Vec<String>,
 }
@@ -188,6 +196,7 @@ pub enum BantItem {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OpportunityStage {
     /// The roles that the buying group must have.
+    #[serde(default)]
     #[schema(max_items = 5)]
     pub required_roles: Vec<BuyingRole>,
     /// Without activity or move for so long, a deal is listed as stale.
@@ -281,17 +290,6 @@ pub struct Agreement {
     /// When both teams meet about the agreement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,
-}
-
-/// An agreement with its number.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Version {
-    /// Counts from 1.
-    pub number: i64,
-    /// Whether it is the one that a new installation starts with, signed by nobody.
-    pub provisional: bool,
-    /// What it says.
-    pub agreement: Agreement,
 }
 
 impl Agreement {

@@ -95,7 +95,7 @@ fn the_provisional_document_is_sound() {
         rules.scoring.fit.rules.len() + rules.scoring.engagement.rules.len(),
         10
     );
-    let needs = rules.needs();
+    let needs = &rules.needs;
     assert!(needs.score && needs.events.len() == 4);
 }
 

@@ -7,7 +7,7 @@ use crate::access::origins::{origin, origins};
 use crate::access::{Actor, Denied};
 use crate::act::Act;
 use crate::fault::Fault;
-
+use crate::id::CampaignId;
 use crate::instant::Timestamp;
 use crate::journal::{Facts, facts};
 use crate::leads::fields::{CompanyField, LeadField};
@@ -25,6 +25,8 @@ pub struct FormSettings {
     pub min_fill_seconds: Option<i64>,
     /// The service that it asks about.
     pub service_requested: Option<String>,
+    /// The campaign that it is part of.
+    pub campaign_id: Option<CampaignId>,
     /// What it asks the person to agree to.
     pub consent: Vec<FormConsent>,
 }
@@ -53,17 +55,26 @@ pub enum Refused {
     Invalid(Vec<Fault>),
 }
 
-/// Make a form with its first publishable key. `custom_names` are the declared custom fields.
+/// What a form may refer to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// The declared custom fields.
+    pub custom_names: &'a [&'a str],
+    /// The campaign that is named, if there is one.
+    pub campaign: Option<CampaignId>,
+}
+
+/// Make a form with its first publishable key.
 pub fn make_form(
     asked: MakeForm,
     key: String,
-    custom_names: &[&str],
+    beside: &Beside<'_>,
     act: &Act,
 ) -> Result<(Form, FormKey), Refused> {
     may_change_forms(&act.by)?;
-    let mut faults = form_faults(&asked.fields, custom_names);
+    let mut faults = form_faults(&asked.fields, beside.custom_names);
     let allowed_origins = origins(&asked.allowed_origins, &mut faults);
-    faults.extend(settings_faults(&asked.settings, &asked.fields));
+    faults.extend(settings_faults(&asked.settings, &asked.fields, beside));
     if !faults.is_empty() {
         return Err(Refused::Invalid(faults));
     }
@@ -94,16 +105,16 @@ pub fn edit_form(
     form: &Form,
     asked: MakeForm,
     archived: Option<bool>,
-    custom_names: &[&str],
+    beside: &Beside<'_>,
     act: &Act,
 ) -> Result<Edited<Form>, Refused> {
     may_change_forms(&act.by)?;
     let mut faults = vec![];
     if asked.fields != form.fields {
-        faults.extend(form_faults(&asked.fields, custom_names));
+        faults.extend(form_faults(&asked.fields, beside.custom_names));
     }
     let allowed_origins = origins(&asked.allowed_origins, &mut faults);
-    faults.extend(settings_faults(&asked.settings, &asked.fields));
+    faults.extend(settings_faults(&asked.settings, &asked.fields, beside));
     if !faults.is_empty() {
         return Err(Refused::Invalid(faults));
     }
@@ -179,6 +190,7 @@ impl Plain for Form {
             "honeypot_field": self.settings.honeypot_field,
             "min_fill_seconds": self.settings.min_fill_seconds,
             "service_requested": self.settings.service_requested,
+            "campaign_id": self.settings.campaign_id,
             "consent": self.settings.consent,
             "archived": self.archived_at.is_some(),
         }))
@@ -237,8 +249,11 @@ pub fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name) || name.starts_with("_consent_")
 }
 
-fn settings_faults(settings: &FormSettings, fields: &[FormField]) -> Vec<Fault> {
+fn settings_faults(settings: &FormSettings, fields: &[FormField], beside: &Beside<'_>) -> Vec<Fault> {
     let mut faults = vec![];
+    if settings.campaign_id.is_some() && settings.campaign_id != beside.campaign {
+        faults.push(Fault::new("/campaign_id", "not_allowed", "names no campaign"));
+    }
     if settings
         .redirect_url
         .as_deref()

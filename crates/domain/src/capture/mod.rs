@@ -21,7 +21,7 @@ pub use answers::{Answers, MAX_FIELDS, MAX_VALUE_BYTES, country, statement, tick
 pub use change::CaptureChange;
 pub(crate) use change::TYPES;
 pub use forms::{
-    FormSettings, MakeForm, Refused, edit_form, form_faults, is_reserved, make_form, rotate_key,
+    Beside, FormSettings, MakeForm, Refused, edit_form, form_faults, is_reserved, make_form, rotate_key,
 };
 pub use submission::{Consent, Context, Posted, Submission, SubmissionFault, SubmissionStatus};
 pub use submit::{Captured, Incoming, capture, failed};

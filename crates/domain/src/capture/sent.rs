@@ -3,7 +3,7 @@
 
 use serde_json::{Map, json};
 
-use super::{Posted, Submission};
+use super::{Form, Posted, Submission};
 use crate::act::Act;
 use crate::change::Change;
 use crate::id::LeadId;
@@ -19,6 +19,7 @@ pub(super) fn sent(
     world: &mut World,
     lead_id: LeadId,
     submission: &Submission,
+    form: &Form,
     posted: &Posted,
     act: &Act,
 ) -> Vec<Change> {
@@ -33,7 +34,14 @@ pub(super) fn sent(
         }
         visitor_id = visitors.get(key).map(|visitor| visitor.id);
     }
-    let said = json!({"form_id": submission.form_id, "submission_id": submission.id});
+    let mut properties = Map::from_iter([
+        ("form_id".to_owned(), json!(submission.form_id)),
+        ("submission_id".to_owned(), json!(submission.id)),
+    ]);
+    let service = form.settings.service_requested.as_ref();
+    properties.extend(service.map(|service| ("service_requested".to_owned(), json!(service))));
+    let campaign = form.settings.campaign_id.as_ref();
+    properties.extend(campaign.map(|id| ("campaign_id".to_owned(), json!(id))));
     let event = Event {
         id: act.ids.next(),
         kind: EventKind::form_submit(),
@@ -43,7 +51,7 @@ pub(super) fn sent(
         occurred_at: posted.submitted_at.unwrap_or(submission.received_at).min(act.now),
         received_at: act.now,
         pages: posted.context.pages().unwrap_or_default(),
-        properties: said.as_object().cloned().unwrap_or_else(Map::new),
+        properties,
         is_bot: false,
         is_machine: false,
     };

@@ -16,6 +16,7 @@ use crate::leads::consent::{self, StateConsent};
 use crate::leads::identity::{Kind, email_key};
 use crate::leads::save::{self, MAX_IDENTIFIERS, OnConflict, Statement};
 use crate::settle::Unsettled;
+use crate::stage::Stage;
 use crate::world::World;
 
 /// One submission on its way in.
@@ -119,7 +120,7 @@ pub fn capture(
     let mut done = Unsettled::from_iter([received]);
     done.extend(decided.consequences);
     if let Some(lead_id) = submission.lead_id {
-        done.extend(sent(world, lead_id, &submission, posted, act));
+        done.extend(sent(world, lead_id, &submission, form, posted, act));
     }
     Captured {
         id,
@@ -257,6 +258,7 @@ fn save(
     let stated = consent::record(world, saved.lead_id, stated, Some(incoming.id), act);
     changes.extend(stated);
     changes.extend(take_up_again(world, saved.lead_id, act.now));
+    changes.extend(came_back(world, saved.lead_id, received_at));
     Ok((saved.lead_id, changes))
 }
 
@@ -273,6 +275,18 @@ fn fit_to_the_known(world: &World, said: &mut Statement) {
         said.phones.clear();
         said.local_phones.clear();
     }
+}
+
+/// A customer, a churned or a disqualified lead that sends a form again has come back; its stage stays.
+fn came_back(world: &mut World, lead_id: LeadId, at: Timestamp) -> Option<Change> {
+    let lead = world.leads.get_mut(&lead_id)?;
+    let is_out = matches!(lead.stage, Stage::Customer | Stage::Churned | Stage::Disqualified);
+    if !is_out || lead.returned_at >= Some(at) {
+        return None;
+    }
+    lead.returned_at = Some(at);
+    lead.derived += 1;
+    Some(Change::Lead(LeadChange::Returned(Box::new(lead.clone()))))
 }
 
 /// An archived lead that writes again is no longer put away.

@@ -72,6 +72,7 @@ impl Story {
             last_non_direct_touch: None,
             lead_touch: None,
             last_activity_at: None,
+            returned_at: None,
             archived_at: None,
             created_at: self.now,
             updated_at: self.now,

@@ -11,6 +11,7 @@ use crate::instant::Timestamp;
 use crate::journal::Facts;
 use crate::journal::{Entry, Subject};
 use crate::lifecycle::{Cycle, Transition};
+use crate::scoring::StoredScore;
 use crate::tracking::record::TouchRecord;
 use crate::tracking::visitor::Identified;
 
@@ -45,6 +46,11 @@ pub(crate) const TYPES: &[(&str, &str)] = &[
     ),
     ("touch.added", "A touch of a lead was recorded."),
     ("visitor.identified", "A visitor was identified as a lead."),
+    (
+        "lead.returned",
+        "A customer, a churned or a disqualified lead sent a form again.",
+    ),
+    ("score.band_changed", "The score of a lead reached another band."),
 ];
 
 /// The types of entry about companies, with what they mean.
@@ -148,6 +154,19 @@ pub enum LeadChange {
         /// The lead.
         lead_id: LeadId,
     },
+    /// Its score, or what is stored with it, is another one.
+    Scored {
+        /// The lead.
+        lead_id: LeadId,
+        /// The lead's version.
+        version: i64,
+        /// The score.
+        score: Box<StoredScore>,
+        /// The band before, where it is another one now.
+        band_before: Option<String>,
+    },
+    /// It sent a form as a customer, as a churned or as a disqualified lead.
+    Returned(Box<Lead>),
 }
 
 impl LeadChange {
@@ -184,6 +203,7 @@ impl LeadChange {
                     "from": transition.from, "to": transition.to, "cycle": transition.cycle,
                     "reason": transition.reason, "note": transition.note, "until": transition.until,
                     "transition_id": transition.id, "agreement_version": transition.agreement_version,
+                    "score": transition.score, "rule": transition.by_rule.as_ref().map(|by| &by.rule),
                     "owner_id": lead.owner_id, "previous_owner_id": from_owner,
                 });
                 plain("lead.stage_changed", lead, data)
@@ -193,6 +213,24 @@ impl LeadChange {
             }
             Self::Archived(lead) => plain("lead.archived", lead, json!({})),
             Self::Restored(lead) => plain("lead.restored", lead, json!({})),
+            Self::Returned(lead) => {
+                let data = json!({"stage": lead.stage, "returned_at": lead.returned_at});
+                plain("lead.returned", lead, data)
+            }
+            Self::Scored {
+                lead_id,
+                version,
+                score,
+                band_before,
+            } => {
+                let data = json!({
+                    "from": band_before.as_ref()?, "to": score.band, "fit": score.fit,
+                    "engagement": score.engagement, "total": score.total,
+                    "agreement_version": score.agreement_version,
+                });
+                let subject = Subject::new("score", *lead_id, *version);
+                Entry::plain("score.band_changed", subject, Some(*lead_id), data)
+            }
             Self::IdentifierAdded(..)
             | Self::IdentifierMoved(..)
             | Self::IdentifierRemoved(..)

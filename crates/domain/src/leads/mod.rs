@@ -63,6 +63,8 @@ pub struct Lead {
     pub lead_touch: Option<Touch>,
     /// When it was last active: the newest of its own events and submissions. What bots did is left out.
     pub last_activity_at: Option<Timestamp>,
+    /// When it last sent a form as a customer, as a churned or as a disqualified lead.
+    pub returned_at: Option<Timestamp>,
     /// Not worked any more, by hand.
     pub archived_at: Option<Timestamp>,
     /// When it became known.

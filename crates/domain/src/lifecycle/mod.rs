@@ -10,12 +10,16 @@ mod tests;
 pub use cycle::{Cycle, Dimensions};
 pub use step::{Step, take};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::access::{Actor, ActorKind, Denied, Person, Role};
 use crate::act::Act;
+use crate::agreement::conditions::Evidence;
 use crate::agreement::{Reason, ReasonList, Requires};
 use crate::change::Change;
 use crate::fault::Fault;
-use crate::id::{LeadId, TransitionId, UserId};
+use crate::id::{EventId, LeadId, TransitionId, UserId};
 use crate::instant::Timestamp;
 use crate::leads::Lead;
 pub use crate::stage::Stage;
@@ -175,6 +179,49 @@ pub struct Transition {
     pub until: Option<Timestamp>,
     /// The version of the agreement that it was judged by.
     pub agreement_version: i64,
+    /// The lead's score at that moment, where it had been judged by then.
+    pub score: Option<ScoreThen>,
+    /// The rule that made it, and why; nothing where somebody decided it.
+    pub by_rule: Option<ByRule>,
+}
+
+/// A lead's score at the moment of a stage change, in whole points.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ScoreThen {
+    /// Who the lead is.
+    pub fit: i64,
+    /// What it did.
+    pub engagement: i64,
+    /// Both.
+    pub total: i64,
+    /// The bands of both sides, where the agreement has bands.
+    #[schema(max_length = 16, example = "A1")]
+    pub band: Option<String>,
+}
+
+/// Why a rule moved a lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByRule {
+    /// The rule, by its name.
+    pub rule: String,
+    /// The parts of its condition that decided.
+    pub evidence: Vec<Evidence>,
+    /// The newest event among them, or among the contributions of the score.
+    pub caused_by: Option<CausedBy>,
+}
+
+impl ByRule {
+    /// The condition `stages.mql.when` of the agreement.
+    pub const MQL: &'static str = "stages.mql";
+}
+
+/// The event that made a rule move a lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CausedBy {
+    /// The event.
+    pub event_id: EventId,
+    /// When it happened: the stage change itself is never dated back.
+    pub occurred_at: Timestamp,
 }
 
 /// Why a stage change was refused.
@@ -273,6 +320,7 @@ pub fn move_lead(
         note: asked.note.clone(),
         until: (to == Stage::Nurture).then(|| wait(world, asked.until, reason, act.now)),
         taken_by: may_take.then_some(person.id),
+        by_rule: None,
     };
     let illegal = Refused::NoSuchMove {
         current,

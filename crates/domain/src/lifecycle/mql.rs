@@ -1,9 +1,13 @@
 //! Whether a lead is ready to become an MQL by rule, and what holds it back.
 
+use super::Cycle;
+use crate::agreement::Version;
 use crate::agreement::conditions::{Evidence, Facts, Field, Standard, Value};
 use crate::agreement::document::Rules;
 use crate::instant::Timestamp;
+use crate::leads::Lead;
 use crate::scoring::{Score, score};
+use crate::stage::Stage;
 
 /// How far a lead is from becoming an MQL by the rules of an agreement.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +54,54 @@ impl Readiness {
             truncated: score.truncated || icp.truncated || when.truncated,
             evidence: when.evidence,
             score,
+        }
+    }
+}
+
+/// What keeps a nurtured lead from becoming an MQL by rule, beside the conditions of the agreement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// Whether a rule may move the lead now.
+    pub is_over: bool,
+    /// When that could change if nothing new happens; `None`: never.
+    pub valid_until: Option<Timestamp>,
+}
+
+impl Wait {
+    /// The wait of a lead with its current cycle. Only leads in lead and nurture that are not archived move by rule.
+    ///
+    /// A nurtured lead waits until the date that was given with the move, unless `stages.nurture.unless` holds for what
+    /// it did since. After a cycle that ended, something of its own must have happened since then, too.
+    pub fn of(lead: &Lead, cycle: &Cycle, facts: &Facts, version: &Version, at: Timestamp) -> Self {
+        let never = Self {
+            is_over: false,
+            valid_until: None,
+        };
+        match lead.stage {
+            _ if lead.archived_at.is_some() => return never,
+            Stage::Lead => {
+                return Self {
+                    is_over: true,
+                    valid_until: None,
+                };
+            }
+            Stage::Nurture => {}
+            _ => return never,
+        }
+        let cooldown = version.agreement.stages.nurture.cooldown;
+        let until = lead
+            .nurture_until
+            .unwrap_or_else(|| lead.stage_since.plus_millis(cooldown.millis()));
+        let since = cycle.ended_at.unwrap_or(lead.stage_since);
+        let waits = at < until;
+        let unless = version.rules.unless.as_ref().filter(|_| waits);
+        let unless = unless.map(|unless| unless.judge(&facts.since(since), at));
+        let is_ended = unless.as_ref().is_some_and(|unless| unless.holds);
+        let has_news = !cycle.is_over() || lead.last_activity_at > Some(since);
+        let ends = [Some(until), unless.and_then(|unless| unless.valid_until)];
+        Self {
+            is_over: (!waits || is_ended) && has_news,
+            valid_until: ends.into_iter().flatten().filter(|_| waits).min(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One step of a lead to another stage: what it leaves on the lead, in its cycle and in the history.
 
-use super::{Cycle, Stage, Transition};
+use super::{ByRule, Cycle, ScoreThen, Stage, Transition};
 use crate::act::Act;
 use crate::change::Change;
 use crate::id::{LeadId, UserId};
@@ -27,6 +27,8 @@ pub struct Step {
     pub until: Option<Timestamp>,
     /// Who takes an unowned lead with it.
     pub taken_by: Option<UserId>,
+    /// The rule that made it, and why; nothing where somebody decided it.
+    pub by_rule: Option<ByRule>,
 }
 
 impl Step {
@@ -41,6 +43,7 @@ impl Step {
             note: None,
             until: None,
             taken_by: None,
+            by_rule: None,
         }
     }
 
@@ -80,6 +83,8 @@ pub fn take(world: &mut World, lead_id: LeadId, step: Step, act: &Act) -> Option
     if step.to == Stage::Mql {
         cycle.agreement_version = world.rules.agreement.number;
     }
+    // History is not judged: what stands of the score is of today.
+    let score = world.judging.scores.get(&lead_id).filter(|_| !act.is_history());
     let transition = Transition {
         id: act.ids.next(),
         lead_id,
@@ -94,6 +99,13 @@ pub fn take(world: &mut World, lead_id: LeadId, step: Step, act: &Act) -> Option
         note: step.note,
         until: step.until,
         agreement_version: world.rules.agreement.number,
+        score: score.map(|score| ScoreThen {
+            fit: score.fit,
+            engagement: score.engagement,
+            total: score.total,
+            band: score.band.clone(),
+        }),
+        by_rule: step.by_rule,
     };
     let from_owner = lead.owner_id;
     world.leads.insert(lead_id, moved.clone());

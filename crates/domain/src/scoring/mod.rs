@@ -2,8 +2,11 @@
 
 #[cfg(test)]
 mod oracle;
+mod stored;
 #[cfg(test)]
 mod tests;
+
+pub use stored::StoredScore;
 
 use serde::Serialize;
 use utoipa::ToSchema;

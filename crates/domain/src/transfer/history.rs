@@ -174,6 +174,8 @@ pub fn recall(
         note: told.note.clone(),
         until: None,
         agreement_version: world.rules.agreement.number,
+        score: None,
+        by_rule: None,
     };
     past.transitions.insert(place, transition.clone());
     past.cycles.retain(|one| one.number != cycle.number);

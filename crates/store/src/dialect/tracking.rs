@@ -121,6 +121,46 @@ pub fn newest_events(backend: DbBackend, leads: String) -> Statement {
     Statement::from_sql_and_values(backend, sql, [leads.into()])
 }
 
+/// What leads did, by a JSON array of `{lead_id, type, since, whole}`: of each type the newest `most` events between `since`
+/// and the instant `at`, and those after it, bots and machines left out. Pages and properties only where `whole` says so.
+pub fn histories(backend: DbBackend, wanted: String, at: i64, most: usize) -> Statement {
+    let of_person = "NOT n.is_bot AND NOT n.is_machine";
+    let sql = if is_postgres(backend) {
+        let one = format!(
+            "SELECT n.id, n.occurred_at, n.url, n.referrer, n.properties FROM events n \
+             WHERE n.lead_id = x.lead_id AND n.type = x.type AND {of_person}"
+        );
+        format!(
+            "SELECT x.lead_id, x.type, e.id, e.occurred_at, CASE WHEN x.whole THEN e.url END AS url, \
+             CASE WHEN x.whole THEN e.referrer END AS referrer, CASE WHEN x.whole THEN e.properties END AS properties \
+             FROM json_to_recordset($1::text::json) AS x(lead_id uuid, type text COLLATE \"C\", since bigint, whole boolean) \
+             CROSS JOIN LATERAL (({one} AND n.occurred_at >= x.since AND n.occurred_at <= $2 \
+             ORDER BY n.occurred_at DESC, n.id DESC LIMIT {most}) UNION ALL ({one} AND n.occurred_at > $2)) AS e"
+        )
+    } else {
+        let value = |name: &str| format!("x.value->>'{name}'");
+        let one = format!(
+            "SELECT n.id FROM events n WHERE n.lead_id = unhex({}, '-') AND n.type = {} AND {of_person}",
+            value("lead_id"),
+            value("type")
+        );
+        let whole = |column: &str| format!("CASE WHEN {} THEN e.{column} END AS {column}", value("whole"));
+        format!(
+            "SELECT unhex({}, '-') AS lead_id, {} AS type, e.id, e.occurred_at, {}, {}, {} \
+             FROM json_each(?1) AS x CROSS JOIN events e ON e.id IN (SELECT id FROM ({one} AND n.occurred_at >= {} \
+             AND n.occurred_at <= ?2 ORDER BY n.occurred_at DESC, n.id DESC LIMIT {most}) \
+             UNION ALL {one} AND n.occurred_at > ?2)",
+            value("lead_id"),
+            value("type"),
+            whole("url"),
+            whole("referrer"),
+            whole("properties"),
+            value("since"),
+        )
+    };
+    Statement::from_sql_and_values(backend, sql, [wanted.into(), at.into()])
+}
+
 /// What visitors did before anybody knew them becomes their lead's, by a JSON array of `{visitor_id, lead_id}`.
 pub fn adopt(backend: DbBackend, table: &str, links: String) -> Statement {
     let sql = if is_postgres(backend) {

@@ -6,7 +6,9 @@ use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query, SimpleExpr};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tandem_domain::id::{ConsentId, Id, LeadId};
 use tandem_domain::instant::Timestamp;
-use tandem_domain::leads::consent::{Confirmation, ConsentFact, ConsentStatement, Standing};
+use tandem_domain::leads::consent::{
+    Confirmation, ConsentFact, ConsentStatement, Standing, WithdrawalReason,
+};
 use tandem_domain::world::World;
 use uuid::Uuid;
 
@@ -104,6 +106,28 @@ async fn newest(
         found.push((row.try_get("", "lead_id")?, row.try_get("", "purpose")?, fact));
     }
     Ok(found)
+}
+
+/// Those of these leads whose e-mail must not be used ([`Standing::bars_mail`]).
+pub(crate) async fn barred(on: &impl Read, ids: &BTreeSet<LeadId>) -> Result<BTreeSet<LeadId>, StoreError> {
+    let backend = on.conn().get_database_backend();
+    let suspects: Vec<Uuid> = consents::Entity::find()
+        .select_only()
+        .column(consents::Column::LeadId)
+        .distinct()
+        .filter(dialect::id_in(backend, "lead_id", ids.iter().map(|id| id.uuid())))
+        .filter(consents::Column::Reason.is_in(WithdrawalReason::BARRING.map(WithdrawalReason::name)))
+        .into_tuple()
+        .all(on.conn())
+        .await?;
+    if suspects.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let standings = standings(on, suspects.into_iter().collect(), &HashMap::new()).await?;
+    let barred = standings
+        .iter()
+        .filter(|(_, of_lead)| of_lead.values().any(Standing::bars_mail));
+    Ok(barred.map(|(id, _)| Id::from_uuid(*id)).collect())
 }
 
 /// Load what was said about consent to the leads of a world, for decisions that need to know.

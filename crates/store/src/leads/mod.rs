@@ -9,11 +9,12 @@ mod write;
 
 pub(crate) use companies::by_ids as companies_by_ids;
 pub use companies::{CompanyFilter, CompanySort, company, company_count, company_list};
-pub use list::{Bounds, LeadFilter, LeadSort, Position, count, list, list_within};
+pub use list::{Bounds, LeadFilter, LeadSort, Position, ScoreFilter, count, list, list_within};
 pub use terms::{follow_renames, next_rename};
 pub use world::{
     add_for_consent, empty_world, world, world_for_companies, world_for_consent, world_for_edit, world_of,
 };
+pub(crate) use world::{add_or_renew, add_statements_about, world_by};
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -22,12 +23,13 @@ use tandem_domain::id::{Id, LeadId};
 use tandem_domain::leads::Lead;
 use tandem_domain::leads::fields::FieldValue;
 use tandem_domain::leads::identity::Key;
+use tandem_domain::scoring::StoredScore;
 use uuid::Uuid;
 
 use self::consent::Standings;
 use crate::db::Read;
 use crate::error::StoreError;
-use crate::rows::{field_values, identifiers, leads};
+use crate::rows::{field_values, identifiers, leads, scores};
 
 /// A lead with the company it belongs to.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +40,8 @@ pub struct LeadWithCompany {
     pub company: Option<tandem_domain::leads::Company>,
     /// What stands of its consent.
     pub consent: Standings,
+    /// Its score.
+    pub score: Option<StoredScore>,
 }
 
 /// The ids of a lead's members: itself and what was merged into it. Every read of a lead takes them all.
@@ -98,7 +102,7 @@ pub async fn get(on: &impl Read, id: LeadId) -> Result<LeadWithCompany, StoreErr
     found.pop().ok_or(StoreError::NotFound)
 }
 
-/// Put leads together from their rows, in their order, with identifiers, consent and companies: four queries for all.
+/// Put leads together from their rows, in their order, with identifiers, consent, scores and companies: five queries for all.
 pub(crate) async fn complete(
     on: &impl Read,
     rows: Vec<leads::Model>,
@@ -117,6 +121,10 @@ pub(crate) async fn complete(
         .await?
         .into_iter()
         .collect();
+    let of_leads = crate::dialect::id_in(backend, "lead_id", ids.iter().copied());
+    let found = scores::Entity::find().filter(of_leads).all(on.conn()).await?;
+    let found = found.into_iter().map(|row| (row.lead_id, row.into_domain()));
+    let mut scores: HashMap<Uuid, StoredScore> = found.collect();
     let mut consents = consent::standings(on, ids.iter().copied().collect(), &merged).await?;
     let members = ids.into_iter().chain(merged.keys().copied());
     let of_members = crate::dialect::id_in(backend, "lead_id", members);
@@ -136,12 +144,14 @@ pub(crate) async fn complete(
         .map(|row| {
             let own = identifiers.remove(&row.id).unwrap_or_default();
             let consent = consents.remove(&row.id).unwrap_or_default();
+            let score = scores.remove(&row.id);
             let lead = row.into_domain(own)?;
             let company = lead.company_id.and_then(|id| companies.get(&id).cloned());
             Ok(LeadWithCompany {
                 lead,
                 company,
                 consent,
+                score,
             })
         })
         .collect()

@@ -17,10 +17,11 @@ use tandem_domain::world::World;
 use uuid::Uuid;
 
 use super::consent;
-use crate::db::{Conn, Tx};
+use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::rows::{companies, cycles, field_values, identifiers, leads, to_json};
+use crate::rows::{companies, cycles, field_values, identifiers, leads, scores, to_json};
+use crate::rules::Rules;
 use crate::ways::found_by_any;
 
 /// The facts that a batch of statements about leads is decided on.
@@ -104,6 +105,61 @@ pub async fn add_for_consent(tx: &Tx, world: &mut World, ids: BTreeSet<LeadId>) 
     let mut survivors = add_leads(tx, world, missing, &Named::default(), &Stated::Nothing).await?;
     survivors.extend(loaded.into_iter().map(|id| (id.uuid(), id)));
     consent::add_facts(tx, world, &survivors).await
+}
+
+/// Load leads whole that are not loaded yet; of the others, what was derived of them since they were loaded: what they show
+/// of touches, and when they were active.
+pub(crate) async fn add_or_renew(
+    tx: &Tx,
+    world: &mut World,
+    ids: &BTreeSet<LeadId>,
+) -> Result<(), StoreError> {
+    let (known, missing): (BTreeSet<LeadId>, BTreeSet<LeadId>) =
+        ids.iter().partition(|id| world.leads.contains_key(id));
+    if !missing.is_empty() {
+        let missing = missing.into_iter().map(Id::uuid).collect();
+        add_leads(tx, world, missing, &Named::default(), &Stated::Nothing).await?;
+    }
+    if known.is_empty() {
+        return Ok(());
+    }
+    let backend = tx.conn().get_database_backend();
+    let rows = leads::Entity::find()
+        .filter(dialect::id_in(backend, "id", known.into_iter().map(Id::uuid)))
+        .all(tx.conn())
+        .await?;
+    for row in rows {
+        let Some(lead) = world.leads.get_mut(&Id::from_uuid(row.id)) else {
+            continue;
+        };
+        let now = row.into_domain(vec![])?;
+        lead.derived = now.derived;
+        lead.first_touch = now.first_touch;
+        lead.last_touch = now.last_touch;
+        lead.last_non_direct_touch = now.last_non_direct_touch;
+        lead.lead_touch = now.lead_touch;
+        lead.last_activity_at = now.last_activity_at;
+    }
+    Ok(())
+}
+
+/// Load the newest statements about one field of some leads.
+pub(crate) async fn add_statements_about(
+    on: &impl Read,
+    world: &mut World,
+    ids: BTreeSet<Uuid>,
+    field: &str,
+) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let backend = on.conn().get_database_backend();
+    let (ids, fields) = (to_json(&ids), Some(to_json(&[field])));
+    let statement = dialect::newest_statements(backend, "lead_id", ids, fields, "[]".to_owned());
+    for row in on.conn().query_all_raw(statement).await? {
+        world.add_statement(field_values::Model::from_query_result(&row, "")?.into_domain()?);
+    }
+    Ok(())
 }
 
 /// The keys by which a statement finds its lead: phones only where it carries nothing else, since a switchboard's
@@ -222,13 +278,18 @@ fn names_of<'s>(statements: impl IntoIterator<Item = &'s CompanyStatement>) -> N
 
 /// The facts of a decision about nobody who is known: the rules alone.
 pub fn empty_world(tx: &Tx) -> World {
-    let rules = tx.rules();
+    world_by(tx.rules())
+}
+
+/// A world that knows these rules and nobody.
+pub(crate) fn world_by(rules: &Rules) -> World {
     World::of(tandem_domain::world::Rules {
         agreement: rules.agreement.clone(),
         custom_fields: rules.custom_fields.clone(),
         consent_purposes: rules.shown_by.consent.purposes.clone(),
         touch_rules: rules.touch_rules.clone(),
         money: rules.money.clone(),
+        job_words: rules.shown_by.job_words.clone(),
     })
 }
 
@@ -312,6 +373,14 @@ async fn add_leads(
             .copied()
             .unwrap_or(Id::from_uuid(row.lead_id));
         identifiers.entry(survivor).or_default().push(row.into_domain()?);
+    }
+    for row in scores::Entity::find().filter(of_members()).all(tx.conn()).await? {
+        if survivors.get(&row.lead_id) == Some(&Id::from_uuid(row.lead_id)) {
+            world
+                .judging
+                .scores
+                .insert(Id::from_uuid(row.lead_id), row.into_domain());
+        }
     }
     let mut current: HashMap<Uuid, cycles::Model> = HashMap::new();
     let newest = sea_orm::QueryOrder::order_by_asc(

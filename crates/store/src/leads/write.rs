@@ -26,6 +26,9 @@ impl Rows {
                     .insert(cycle.id.uuid(), rows::cycles::Model::of(cycle));
                 self.transitions
                     .insert(transition.id.uuid(), rows::transitions::Model::of(transition));
+                let version = transition.agreement_version;
+                let unjudged = rows::scores::Model::unjudged(lead.id, version, self.judging_revision);
+                self.scores.entry(lead.id.uuid()).or_insert(unjudged);
             }
             LeadChange::Edited {
                 lead,
@@ -67,7 +70,10 @@ impl Rows {
                     self.touched.insert(lead.id);
                 }
             }
-            LeadChange::Assigned { lead, .. } | LeadChange::Archived(lead) | LeadChange::Restored(lead) => {
+            LeadChange::Assigned { lead, .. }
+            | LeadChange::Archived(lead)
+            | LeadChange::Restored(lead)
+            | LeadChange::Returned(lead) => {
                 self.leads.insert(lead.id.uuid(), rows::leads::Model::of(lead));
             }
             LeadChange::IdentifierAdded(lead_id, identifier)
@@ -107,14 +113,11 @@ impl Rows {
                 let known = self.active.entry(lead_id.uuid()).or_default();
                 *known = at.millis().max(*known);
             }
-            LeadChange::Refreshed { lead_id } => {
-                let row = rows::scores::Model {
-                    lead_id: lead_id.uuid(),
-                    valid_until: None,
-                };
+            LeadChange::Scored { lead_id, score, .. } => {
+                let row = rows::scores::Model::of(*lead_id, score);
                 self.scores.insert(row.lead_id, row);
             }
-            LeadChange::ConfirmationIssued(_) => {}
+            LeadChange::Refreshed { .. } | LeadChange::ConfirmationIssued(_) => {}
         }
     }
 

@@ -30,6 +30,7 @@ pub struct Model {
     pub min_fill_seconds: Option<i64>,
     #[sea_orm(column_type = "Text", nullable)]
     pub service_requested: Option<String>,
+    pub campaign_id: Option<Uuid>,
     #[sea_orm(column_type = "Text")]
     pub consent: String,
     pub archived_at: Option<i64>,
@@ -55,6 +56,7 @@ impl Model {
             honeypot_field: form.settings.honeypot_field.clone(),
             min_fill_seconds: form.settings.min_fill_seconds,
             service_requested: form.settings.service_requested.clone(),
+            campaign_id: form.settings.campaign_id.map(Id::uuid),
             consent: to_json(&form.settings.consent),
             archived_at: form.archived_at.map(Timestamp::millis),
             created_at: form.created_at.millis(),
@@ -75,6 +77,7 @@ impl Model {
                 honeypot_field: self.honeypot_field,
                 min_fill_seconds: self.min_fill_seconds,
                 service_requested: self.service_requested,
+                campaign_id: self.campaign_id.map(Id::from_uuid),
                 consent: from_json("forms", &self.consent)?,
             },
             archived_at: self.archived_at.map(Timestamp::from_millis),

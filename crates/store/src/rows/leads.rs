@@ -52,6 +52,7 @@ pub struct Model {
     #[sea_orm(column_type = "Text", nullable)]
     pub lead_touch: Option<String>,
     pub last_activity_at: Option<i64>,
+    pub returned_at: Option<i64>,
     pub merged_into: Option<Uuid>,
     pub erased_at: Option<i64>,
     pub archived_at: Option<i64>,
@@ -110,6 +111,7 @@ impl Model {
             last_non_direct_touch: lead.last_non_direct_touch.as_ref().map(to_json),
             lead_touch: lead.lead_touch.as_ref().map(to_json),
             last_activity_at: lead.last_activity_at.map(Timestamp::millis),
+            returned_at: lead.returned_at.map(Timestamp::millis),
             merged_into: None,
             erased_at: None,
             archived_at: lead.archived_at.map(Timestamp::millis),
@@ -157,6 +159,7 @@ impl Model {
             last_non_direct_touch: touch(self.last_non_direct_touch)?,
             lead_touch: touch(self.lead_touch)?,
             last_activity_at: self.last_activity_at.map(Timestamp::from_millis),
+            returned_at: self.returned_at.map(Timestamp::from_millis),
             archived_at: self.archived_at.map(Timestamp::from_millis),
             created_at: Timestamp::from_millis(self.created_at),
             updated_at: Timestamp::from_millis(self.updated_at),

@@ -11,9 +11,11 @@ use std::collections::BTreeSet;
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 use serde::Serialize;
 use tandem_domain::act::Act;
+use tandem_domain::agreement::conditions::{Field, Standard};
 use tandem_domain::change::{Change, Unruled};
 use tandem_domain::deals::change::DealChange;
-use tandem_domain::id::{Id, LeadId};
+use tandem_domain::id::{CompanyId, Id, LeadId};
+use tandem_domain::leads::change::LeadChange;
 use tandem_domain::settle::Settled;
 use tandem_domain::tracking::change::TrackingChange;
 use tandem_domain::tracking::events::Event;
@@ -96,10 +98,16 @@ async fn put(tx: &Tx, settled: &Settled<'_>, visitors: &Visitors) -> Result<(), 
 /// Make rows of changes and write them with their journal entries, which keep the order of the changes. Of a row the last
 /// state counts.
 async fn write_rows(tx: &Tx, parts: &[(&Act, Vec<Change>)], rows: &mut Rows) -> Result<(), StoreError> {
+    rows.judging_revision = tx.rules().agreement.revision;
+    let company_stage = Field::Standard(Standard::CompanyStage);
+    let asks_for_companies = tx.rules().agreement.rules.needs.fields.contains(&company_stage);
     let mut is_valued = false;
     for change in parts.iter().flat_map(|(_, changes)| changes) {
         rows.add(change);
         is_valued |= values_a_deal(change);
+        if asks_for_companies && let Some(company) = moves_a_company(change) {
+            rows.changed_companies.insert(company.uuid());
+        }
     }
     rows.fold_activity();
     if is_valued {
@@ -111,6 +119,24 @@ async fn write_rows(tx: &Tx, parts: &[(&Act, Vec<Change>)], rows: &mut Rows) -> 
     // Both ask for the leads of a company, these among them.
     terms::company_renamed(tx, &rows.known_companies).await?;
     scoring::company_changed(tx, &rows.changed_companies).await
+}
+
+/// The company whose furthest stage may be another one by it.
+fn moves_a_company(change: &Change) -> Option<CompanyId> {
+    match change {
+        Change::Lead(
+            LeadChange::Created { lead, .. }
+            | LeadChange::Edited {
+                lead,
+                has_other_company: true,
+                ..
+            }
+            | LeadChange::Moved { lead, .. }
+            | LeadChange::Archived(lead)
+            | LeadChange::Restored(lead),
+        ) => lead.company_id,
+        _ => None,
+    }
 }
 
 /// Whether something is valued in the base currency by it.

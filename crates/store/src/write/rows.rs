@@ -34,6 +34,7 @@ pub(crate) struct Rows {
     pub(crate) rates: Vec<rows::exchange_rates::Model>,
     pub(crate) replayed: BTreeMap<Uuid, rows::submissions::Model>,
     pub(crate) settings: BTreeMap<String, rows::settings::Model>,
+    pub(crate) agreements: BTreeMap<i64, rows::agreements::Model>,
     pub(crate) visitors: Vec<rows::visitors::Model>,
     pub(crate) links: Vec<rows::visitor_links::Model>,
     pub(crate) events: Vec<rows::events::Model>,
@@ -46,6 +47,8 @@ pub(crate) struct Rows {
     /// When leads were active whose rows are not written.
     pub(crate) active: BTreeMap<Uuid, i64>,
     pub(crate) scores: BTreeMap<Uuid, rows::scores::Model>,
+    /// The revision of what leads are judged by: of leads that are created without being judged.
+    pub(crate) judging_revision: i64,
     /// Companies of whose leads what was derived is no longer true.
     pub(crate) changed_companies: BTreeSet<Uuid>,
     pub(crate) records: Tables,
@@ -74,6 +77,7 @@ impl Rows {
             Change::Capture(change) => self.add_capture(change),
             Change::Tracking(change) => self.add_tracking(change),
             Change::Setting(change) => self.add_setting(change),
+            Change::Agreement(change) => self.add_agreement(change),
             // Secrets are written by their own rooms.
             Change::Access(_) => {}
             Change::Record(_, record) => self.add_record(record),

@@ -2,6 +2,7 @@
 //! leads.
 
 use tandem_domain::act::Act;
+use tandem_domain::instant::Timestamp;
 use tandem_domain::judge::{Needs, Rulebook};
 use tandem_domain::settle::{Answer, Settled, Settling, Unsettled};
 use tandem_domain::world::World;
@@ -9,7 +10,7 @@ use tandem_domain::world::World;
 use super::put;
 use crate::db::Tx;
 use crate::error::StoreError;
-use crate::{handoff, tracking};
+use crate::{handoff, scoring, tracking};
 
 /// Judge every lead that a command touched, and write what it did with what follows.
 ///
@@ -30,12 +31,17 @@ pub async fn settle_all(tx: &Tx, world: &mut World, items: Vec<(&Act, Unsettled)
         agreement: &rules.agreement,
         rules: tx.rules_about_leads(),
     };
+    // What is looked back at must reach behind the first item.
+    let first = items.iter().map(|(act, _)| act.now).min().unwrap_or(tx.act().now);
     let mut settling = Settling::of(items);
     while let Answer::Needs(needs) = settling.ask(world, &rulebook)? {
         put(tx, &settling.take(), &world.tracking.visitors).await?;
-        load(tx, world, &needs).await?;
+        load(tx, world, &needs, first).await?;
     }
-    put(tx, &settling.take(), &world.tracking.visitors).await
+    put(tx, &settling.take(), &world.tracking.visitors).await?;
+    // What is recorded after this is not among them.
+    world.judging.histories.clear();
+    Ok(())
 }
 
 /// Write what an import of history did: no rule follows of it.
@@ -45,9 +51,10 @@ pub async fn write_history(tx: &Tx, told: Unsettled) -> Result<(), StoreError> {
     put(tx, &told, &Default::default()).await
 }
 
-/// Load what rules lack, for all leads at once.
-async fn load(tx: &Tx, world: &mut World, needs: &Needs) -> Result<(), StoreError> {
+/// Load what rules lack, for all leads at once, for the instant of the first item.
+async fn load(tx: &Tx, world: &mut World, needs: &Needs, first: Timestamp) -> Result<(), StoreError> {
     let newest = tracking::newest_events(tx, &needs.newest_event).await?;
     world.tracking.newest_event.extend(newest);
-    handoff::add_sales(tx, world, &needs.sales).await
+    handoff::add_sales(tx, world, &needs.sales).await?;
+    scoring::load(tx, world, &needs.judging, first).await
 }

@@ -41,6 +41,7 @@ const STEPS: &[Step] = {
         |rows, to| insert::<rows::exchange_rates::Entity>(to, rows.rates.iter(), Replace),
         |rows, to| insert::<rows::submissions::Entity>(to, rows.replayed.values(), Replace),
         |rows, to| insert::<rows::settings::Entity>(to, rows.settings.values(), Replace),
+        |rows, to| insert::<rows::agreements::Entity>(to, rows.agreements.values(), Replace),
         |rows, to| insert::<rows::visitors::Entity>(to, rows.visitors.iter(), Fail),
         |rows, to| insert::<rows::visitor_links::Entity>(to, rows.links.iter(), Fail),
         |rows, to| adopt(to, "events", rows),

@@ -1,11 +1,19 @@
 //! Examples of bodies: what somebody who has just come can send, operation by operation.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
+use tandem_domain::agreement::PROVISIONAL;
 
 /// A body for each operation that takes JSON, by `operationId`.
-static EXAMPLES: LazyLock<Map<String, Value>> =
-    LazyLock::new(|| serde_json::from_str(include_str!("examples.json")).unwrap_or_default());
+static EXAMPLES: LazyLock<Map<String, Value>> = LazyLock::new(|| {
+    let mut examples: Map<String, Value> =
+        serde_json::from_str(include_str!("examples.json")).unwrap_or_default();
+    // The agreement that an installation starts with, with one more demand.
+    let mut document: Value = serde_json::from_str(PROVISIONAL).unwrap_or_default();
+    document["stages"]["mql"]["required_fields"] = json!(["company.name"]);
+    examples.insert("update_current_agreement".into(), json!({ "document": document }));
+    examples
+});
 
 /// The media types that an example is given under.
 const MEDIA_TYPES: [&str; 2] = ["application/json", "application/merge-patch+json"];

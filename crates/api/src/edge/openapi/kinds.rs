@@ -22,6 +22,7 @@ const KINDS: &[(Scope, &[&str])] = &[
             "EvidenceView",
             "FieldValuesView",
             "IdentifyAnswer",
+            "LeadScoreDetail",
             "LeadView",
             "MovesView",
             "SessionView",
@@ -44,7 +45,7 @@ const KINDS: &[(Scope, &[&str])] = &[
     ),
     (ImportsWrite, &["Import"]),
     (ReportsRead, &["FunnelView"]),
-    (AgreementsRead, &["AgreementView"]),
+    (AgreementsRead, &["AgreementInForce", "AgreementView"]),
     (
         SettingsRead,
         &[
@@ -106,6 +107,7 @@ const ENTRIES: &[(Scope, &[&str])] = &[
             "duplicate",
             "event",
             "lead",
+            "score",
             "touch",
             "visitor",
         ],
@@ -116,6 +118,7 @@ const ENTRIES: &[(Scope, &[&str])] = &[
     (CampaignsRead, &["campaign"]),
     (FormsRead, &["form", "submission", "tracking_key"]),
     (ImportsWrite, &["import"]),
+    (AgreementsRead, &["agreement"]),
     (SettingsRead, &["setting"]),
     (UsersRead, &["team", "user"]),
     (KeysManage, &["api_key"]),

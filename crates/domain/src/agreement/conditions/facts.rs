@@ -22,6 +22,26 @@ pub struct Facts {
     pub score: Option<Standing>,
 }
 
+impl Facts {
+    /// The same lead with only what it did after an instant.
+    pub fn since(&self, instant: Timestamp) -> Self {
+        let histories = self.histories.iter();
+        let later = histories.map(|(kind, history)| (kind.clone(), history.after(instant)));
+        Self {
+            fields: self.fields.clone(),
+            histories: later.collect(),
+            score: self.score,
+        }
+    }
+
+    /// The newest of some events.
+    pub fn newest_of(&self, ids: &[EventId]) -> Option<&Event> {
+        let events = self.histories.values().flat_map(History::events);
+        let of_these = events.filter(|event| ids.contains(&event.id));
+        of_these.max_by_key(|event| (event.at, event.id))
+    }
+}
+
 /// A score as conditions compare it, in whole points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
@@ -80,6 +100,12 @@ impl History {
     /// The events, newest first; at the same instant the greater id is newer.
     pub fn events(&self) -> &[Event] {
         &self.0
+    }
+
+    /// Those of the events that happened after an instant.
+    fn after(&self, instant: Timestamp) -> Self {
+        let later = self.ahead_of(instant.millis());
+        Self(self.0[..later].to_vec())
     }
 
     /// How many events lie ahead of an instant.

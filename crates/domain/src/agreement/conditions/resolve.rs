@@ -1,7 +1,8 @@
 //! Conditions against facts: resolved once, they answer for any instant from then on as long as nothing new happens.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use utoipa::ToSchema;
 
 use super::compare::{Comparison, Holds, Value};
 use super::facts::{Facts, History};
@@ -27,22 +28,26 @@ pub struct Verdict {
 }
 
 /// A part of a condition that decided about it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Evidence {
     /// A field, with its value unless that is missing.
     Field {
         /// The field's name.
+        #[schema(max_length = 80, example = "company.employees")]
         field: String,
-        /// Its value.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        /// Its value; absent where it is missing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<Value>)]
         value: Option<Json>,
     },
     /// Events of a type.
     Events {
         /// The type's name.
+        #[schema(max_length = 80, example = "page_view")]
         event: String,
         /// The matching ones, newest first, as far as they decide.
+        #[schema(max_items = 1001)]
         event_ids: Vec<EventId>,
     },
     /// A part of the score.

@@ -77,7 +77,11 @@ fn all_that_is_wrong_with_a_form_comes_at_once() {
         ..asked()
     };
 
-    let refused = make_form(asked, "fk_1".into(), &["size"], &by(&actor, 0));
+    let beside = Beside {
+        custom_names: &["size"],
+        campaign: None,
+    };
+    let refused = make_form(asked, "fk_1".into(), &beside, &by(&actor, 0));
 
     let Err(Refused::Invalid(faults)) = refused else {
         panic!("{refused:?}")
@@ -107,7 +111,7 @@ fn forms_are_marketings() {
         (Role::Revops, false),
     ] {
         let actor = person(role, &ids);
-        let made = make_form(asked(), "fk_1".into(), &[], &by(&actor, 0));
+        let made = make_form(asked(), "fk_1".into(), &Beside::default(), &by(&actor, 0));
         assert_eq!(made.is_ok(), may, "{role:?}");
     }
 }
@@ -117,9 +121,17 @@ fn an_edit_that_says_what_is_known_changes_nothing() {
     let ids = Ids::new(Timestamp::from_millis(0), 0);
     let actor = person(Role::Marketing, &ids);
     let later = Timestamp::from_millis(5);
-    let (form, _) = make_form(asked(), "fk_1".into(), &[], &by(&actor, 0)).unwrap();
+    let (form, _) = make_form(asked(), "fk_1".into(), &Beside::default(), &by(&actor, 0)).unwrap();
 
-    let edited = |archived| edit_form(&form, asked(), archived, &[], &by(&actor, later.millis()));
+    let edited = |archived| {
+        edit_form(
+            &form,
+            asked(),
+            archived,
+            &Beside::default(),
+            &by(&actor, later.millis()),
+        )
+    };
     assert_eq!(edited(Some(false)), Ok((form.clone(), None)));
 
     let Ok((form, Some(change))) = edited(Some(true)) else {
@@ -152,7 +164,7 @@ fn settings_that_make_no_sense_are_faults() {
             fields,
             ..asked()
         };
-        match make_form(asked, "fk_x".into(), &[], &by(&marketing, 0)) {
+        match make_form(asked, "fk_x".into(), &Beside::default(), &by(&marketing, 0)) {
             Err(Refused::Invalid(faults)) => faults.into_iter().map(|fault| fault.pointer).collect(),
             other => {
                 assert!(other.is_ok(), "{other:?}");
@@ -204,7 +216,7 @@ fn a_rotated_key_keeps_working_until_its_end() {
     let ids = Ids::new(Timestamp::from_millis(0), 0);
     let marketing = person(Role::Marketing, &ids);
     let (now, until) = (Timestamp::from_millis(5), Timestamp::from_millis(1000));
-    let (form, first) = make_form(asked(), "fk_a".into(), &[], &by(&marketing, 0)).unwrap();
+    let (form, first) = make_form(asked(), "fk_a".into(), &Beside::default(), &by(&marketing, 0)).unwrap();
     let soon = FormKey {
         expires_at: Some(Timestamp::from_millis(100)),
         ..first.clone()

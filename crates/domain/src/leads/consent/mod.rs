@@ -100,6 +100,11 @@ words! {
     }
 }
 
+impl WithdrawalReason {
+    /// Those after which an address must not be used at all.
+    pub const BARRING: [Self; 2] = [Self::Bounced, Self::Complained];
+}
+
 impl LegalBasis {
     /// Its name on the wire and on disk.
     pub const fn name(self) -> &'static str {

@@ -88,6 +88,13 @@ impl Standing {
             .max_by_key(ConsentFact::place)
     }
 
+    /// Whether mail must not be sent at all, whatever it is about: the address takes none, or its owner complained. Who only
+    /// unsubscribed or refused news may still be answered.
+    pub fn bars_mail(&self) -> bool {
+        let reason = self.newest().and_then(|newest| newest.reason);
+        reason.is_some_and(|reason| WithdrawalReason::BARRING.contains(&reason))
+    }
+
     /// Whether the person may be contacted; with double opt-in only once a grant was confirmed and not withdrawn since.
     pub fn may_contact(&self, double_opt_in: bool) -> MayContact {
         let Some(newest) = self.newest() else {

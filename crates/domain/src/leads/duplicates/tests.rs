@@ -54,6 +54,7 @@ fn lead(ids: &Ids, name: &str, company: Option<CompanyId>, emails: &[&str], phon
         last_non_direct_touch: None,
         lead_touch: None,
         last_activity_at: None,
+        returned_at: None,
         archived_at: None,
         created_at: NOW,
         updated_at: NOW,

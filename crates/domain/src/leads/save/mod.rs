@@ -311,6 +311,7 @@ fn create(world: &mut World, said: &Statement, act: &Act) -> Result<Saved, Refus
         last_non_direct_touch: None,
         lead_touch: None,
         last_activity_at: None,
+        returned_at: None,
         archived_at: None,
         created_at: known_since,
         updated_at: act.now,
@@ -346,6 +347,8 @@ fn create(world: &mut World, said: &Statement, act: &Act) -> Result<Saved, Refus
         note: None,
         until: None,
         agreement_version: world.rules.agreement.number,
+        score: None,
+        by_rule: None,
     };
     let Draft {
         lead,

@@ -1,15 +1,16 @@
 //! What a list asks of leads, as conditions that steer the planner.
 
-use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
-use sea_orm::{ConnectionTrait, EntityTrait, IdenStatic, QueryFilter, Select};
+use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr, SimpleExpr};
+use sea_orm::{ConnectionTrait, EntityTrait, IdenStatic, JoinType, QueryFilter, QuerySelect, Select};
 use tandem_domain::id::Id;
 use tandem_domain::leads::search::{self, Word};
 
-use super::{Bounds, LeadFilter};
+use super::{Bounds, LeadFilter, ScoreFilter};
 use crate::db::Read;
 use crate::dialect::{self, Asked};
 use crate::error::StoreError;
-use crate::rows::leads;
+use crate::rows::scores::SEPARATOR;
+use crate::rows::{leads, scores};
 
 /// A word, with the number of its terms as far as they are counted.
 #[derive(Debug, Clone)]
@@ -106,10 +107,62 @@ pub(super) fn filtered(
             query = query.filter(asked(column).lt(to.millis()));
         }
     }
+    if filter.score != ScoreFilter::default() {
+        query = with_scores(query);
+        let is_hidden = steer.hides_filters();
+        for condition in of_scores(on, &filter.score, is_hidden) {
+            query = query.filter(condition);
+        }
+    }
     for condition in conditions(on, words, steer) {
         query = query.filter(condition);
     }
     query
+}
+
+/// The query with the row of scores that each lead has.
+pub(super) fn with_scores(query: Select<leads::Entity>) -> Select<leads::Entity> {
+    let of_lead = leads::Entity::belongs_to(scores::Entity)
+        .from(leads::Column::Id)
+        .to(scores::Column::LeadId);
+    query.join(JoinType::InnerJoin, of_lead.into())
+}
+
+/// A column of scores, perhaps so that no index is chosen for it.
+pub(super) fn seen_score(on: &impl Read, column: scores::Column, is_hidden: bool) -> SimpleExpr {
+    if is_hidden {
+        dialect::unindexed(on.conn().get_database_backend(), "scores", column.as_str())
+    } else {
+        Expr::col((scores::Entity, column))
+    }
+}
+
+fn of_scores(on: &impl Read, filter: &ScoreFilter, is_hidden: bool) -> Vec<SimpleExpr> {
+    use scores::Column;
+    let asked = |column| seen_score(on, column, is_hidden);
+    let mut conditions = vec![];
+    for (column, least) in [
+        (Column::Total, filter.total_gte),
+        (Column::Fit, filter.fit_gte),
+        (Column::Engagement, filter.engagement_gte),
+    ] {
+        conditions.extend(least.map(|least| asked(column).gte(least)));
+    }
+    conditions.extend(filter.total_lt.map(|bound| asked(Column::Total).lt(bound)));
+    if !filter.band.is_empty() {
+        conditions.push(asked(Column::Band).is_in(&filter.band));
+    }
+    if !filter.blocked_by.is_empty() {
+        // An index knows which leads are held back at all.
+        conditions.push(asked(Column::BlockedBy).ne(""));
+        let among = filter.blocked_by.iter().map(|what| {
+            let what = what.replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%");
+            let pattern = format!("%{SEPARATOR}{what}{SEPARATOR}%");
+            asked(Column::BlockedBy).like(LikeExpr::new(pattern).escape('\\'))
+        });
+        conditions.extend(among.reduce(|any, one| any.or(one)));
+    }
+    conditions
 }
 
 /// The words of a query with the number of their terms, counted up to where they are common; the rarest first.

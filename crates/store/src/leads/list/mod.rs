@@ -74,6 +74,25 @@ pub struct LeadFilter {
     pub updated_at_gte: Option<Timestamp>,
     /// Changed before this instant.
     pub updated_at_lt: Option<Timestamp>,
+    /// What is asked of their scores.
+    pub score: ScoreFilter,
+}
+
+/// Which scores leads have, in whole points, and what holds them back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScoreFilter {
+    /// The least total.
+    pub total_gte: Option<i64>,
+    /// Below this total.
+    pub total_lt: Option<i64>,
+    /// The least fit.
+    pub fit_gte: Option<i64>,
+    /// The least engagement.
+    pub engagement_gte: Option<i64>,
+    /// In one of these bands.
+    pub band: Vec<String>,
+    /// Held back by one of these.
+    pub blocked_by: Vec<String>,
 }
 
 impl LeadFilter {
@@ -100,6 +119,8 @@ pub enum LeadSort {
     UpdatedAt,
     /// By last name, then first name.
     Name,
+    /// By the score, both sides of it.
+    Score,
 }
 
 /// Where a page ends and the next begins.
@@ -111,6 +132,8 @@ pub enum Position {
     At(Timestamp, LeadId),
     /// After this name and id.
     Name(String, LeadId),
+    /// After this score and id.
+    Score(i64, LeadId),
 }
 
 /// A page of leads with their companies.

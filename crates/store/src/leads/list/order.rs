@@ -3,10 +3,10 @@
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{Order, QueryOrder, Select};
 
-use super::filter::{Steer, seen};
-use super::{LeadFilter, LeadSort, Position};
+use super::filter::{Steer, seen, seen_score, with_scores};
+use super::{LeadFilter, LeadSort, Position, ScoreFilter};
 use crate::db::Read;
-use crate::rows::leads;
+use crate::rows::{leads, scores};
 
 /// The order of a list.
 #[derive(Debug, Clone, Copy)]
@@ -16,29 +16,50 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn column(self) -> Option<leads::Column> {
-        match self.sort {
-            LeadSort::Id => None,
-            LeadSort::CreatedAt => Some(leads::Column::CreatedAt),
-            LeadSort::UpdatedAt => Some(leads::Column::UpdatedAt),
-            LeadSort::Name => Some(leads::Column::NameKey),
+    /// What leads are compared by before their ids; nothing in the order of ids alone.
+    pub(super) fn key(self, on: &impl Read, is_hidden: bool) -> Option<SimpleExpr> {
+        let column = match self.sort {
+            LeadSort::Id => return None,
+            LeadSort::CreatedAt => leads::Column::CreatedAt,
+            LeadSort::UpdatedAt => leads::Column::UpdatedAt,
+            LeadSort::Name => leads::Column::NameKey,
+            LeadSort::Score => return Some(seen_score(on, scores::Column::Total, is_hidden)),
+        };
+        Some(seen(on, column, is_hidden))
+    }
+
+    /// The query with the scores that the order needs, unless its filter has asked for them.
+    pub(super) fn with_key(self, query: Select<leads::Entity>, filter: &LeadFilter) -> Select<leads::Entity> {
+        if self.sort != LeadSort::Score || filter.score != ScoreFilter::default() {
+            return query;
         }
+        with_scores(query)
     }
 
     /// Whether an index serves the filter in this order; a common word alone is met often enough on the way.
     pub(super) fn is_indexed_with(self, filter: &LeadFilter, words: usize) -> bool {
-        use LeadSort::{CreatedAt, Id, Name, UpdatedAt};
+        use LeadSort::{CreatedAt, Id, Name, Score, UpdatedAt};
         let created = filter.created_at_gte.is_some() || filter.created_at_lt.is_some();
         let updated = filter.updated_at_gte.is_some() || filter.updated_at_lt.is_some();
         let leads_elsewhere = match self.sort {
             CreatedAt => updated,
             UpdatedAt => created,
-            Id | Name => created || updated,
+            Id | Name | Score => created || updated,
+        };
+        // The order by score is the index of the least total, too.
+        let by_total = ScoreFilter {
+            total_gte: filter.score.total_gte,
+            total_lt: filter.score.total_lt,
+            ..ScoreFilter::default()
+        };
+        let asks_for_scores = match self.sort {
+            Score => filter.score != by_total,
+            _ => filter.score != ScoreFilter::default(),
         };
         let by_id = self.sort == Id;
         // How many values are asked for, and whether an index has one of them in this order.
         let asked = [
-            (filter.stage.len(), self.sort != Name),
+            (filter.stage.len(), !matches!(self.sort, Name | Score)),
             (
                 filter.owner_id.len() + usize::from(filter.unowned),
                 by_id || self.sort == UpdatedAt,
@@ -47,6 +68,7 @@ impl Line {
             (filter.country.len(), by_id),
             (filter.source.len(), by_id),
             (filter.channel.len(), false),
+            (usize::from(asks_for_scores), false),
         ];
         let asked: Vec<(usize, bool)> = asked.into_iter().filter(|(n, _)| *n > 0).collect();
         !leads_elsewhere
@@ -69,10 +91,10 @@ impl Line {
     ) -> Select<leads::Entity> {
         let order = self.direction();
         let mut query = query;
-        if let Some(column) = self.column() {
-            query = query.order_by(seen(on, column, steer.hides_order()), order.clone());
+        if let Some(key) = self.key(on, steer.hides_order()) {
+            query = query.order_by(key, order.clone());
         }
-        query.order_by(leads::Column::Id, order)
+        query.order_by(self.id(), order)
     }
 
     /// The condition that a lead stands behind a place.
@@ -100,16 +122,22 @@ impl Line {
             Position::Id(id) => (None, id),
             Position::At(at, id) => (Some(Expr::val(at.millis())), id),
             Position::Name(name, id) => (Some(Expr::val(name.clone())), id),
+            Position::Score(score, id) => (Some(Expr::val(*score)), id),
         };
-        match (self.column(), key) {
+        match (self.key(on, steer.hides_order()), key) {
             (Some(column), Some(key)) => (
-                Expr::tuple([
-                    seen(on, column, steer.hides_order()),
-                    Expr::col(leads::Column::Id),
-                ]),
+                Expr::tuple([column, self.id()]),
                 Expr::tuple([key, Expr::val(id.uuid())]),
             ),
-            _ => (Expr::col(leads::Column::Id), Expr::val(id.uuid())),
+            _ => (self.id(), Expr::val(id.uuid())),
+        }
+    }
+
+    /// The lead's id, from the table whose index holds the order.
+    fn id(self) -> SimpleExpr {
+        match self.sort {
+            LeadSort::Score => Expr::col((scores::Entity, scores::Column::LeadId)),
+            _ => Expr::col((leads::Entity, leads::Column::Id)),
         }
     }
 }

@@ -56,7 +56,8 @@ impl<R: Read> Listing<'_, R> {
 
     /// What is asked for, behind the page before.
     fn query(&self, steer: Steer) -> Select<leads::Entity> {
-        let mut query = filtered(self.on, self.filter, self.words, steer);
+        let query = filtered(self.on, self.filter, self.words, steer);
+        let mut query = self.line.with_key(query, self.filter);
         if let Some(after) = self.after {
             query = query.filter(self.line.beyond(self.on, after, steer));
         }
@@ -78,31 +79,35 @@ impl<R: Read> Listing<'_, R> {
     /// All that the filter leaves, sorted by what an index holds; only the rows of the page are read whole.
     async fn fetch_by_filter(&self) -> Result<Vec<leads::Model>, StoreError> {
         let backend = self.on.conn().get_database_backend();
-        let mut found = QueryTrait::into_query(
-            self.query(Steer::ByFilter)
-                .select_only()
-                .column(leads::Column::Id)
-                .columns(self.line.column()),
-        );
+        let key = self.line.key(self.on, false);
+        let mut chosen = self
+            .query(Steer::ByFilter)
+            .select_only()
+            .column(leads::Column::Id);
+        if let Some(key) = key.clone() {
+            chosen = chosen.expr_as(key, "key");
+        }
+        let mut found = QueryTrait::into_query(chosen);
         // With equal values an index may hold the order too; with a range of time none does.
         if self.filter.has_range() {
             dialect::fence(backend, &mut found);
         }
         let order = self.line.direction();
-        let found_column = |column: leads::Column| Expr::col((Alias::new("found"), column));
+        let found_column = |column: &str| Expr::col((Alias::new("found"), Alias::new(column)));
         let mut page = Query::select();
-        page.expr(found_column(leads::Column::Id))
+        page.expr(found_column("id"))
             .from_subquery(found, Alias::new("found"))
             .limit(self.limit + 1);
-        if let Some(column) = self.line.column() {
-            page.order_by_expr(found_column(column), order.clone());
+        if key.is_some() {
+            page.order_by_expr(found_column("key"), order.clone());
         }
-        page.order_by_expr(found_column(leads::Column::Id), order);
+        page.order_by_expr(found_column("id"), order);
         self.fetch_chosen(page).await
     }
 
     async fn fetch_chosen(&self, page: SelectStatement) -> Result<Vec<leads::Model>, StoreError> {
         let query = leads::Entity::find().filter(leads::Column::Id.in_subquery(page));
+        let query = self.line.with_key(query, &LeadFilter::default());
         let query = self.line.in_order(self.on, query, Steer::ByFilter);
         Ok(query.all(self.on.conn()).await?)
     }
@@ -233,21 +238,25 @@ impl<R: Read> Listing<'_, R> {
         if let Some(after) = self.after {
             query = query.filter(line.beyond(on, after, Steer::Free));
         }
+        let query = line.with_key(query, &LeadFilter::default());
         let query = line.in_order(on, query, Steer::Free).offset(leads).limit(1);
         let lead = |id: Uuid| Id::from_uuid(id);
-        Ok(match line.column() {
-            None => {
-                let found = query.column(Key).into_tuple::<Uuid>().one(on.conn()).await?;
-                found.map(|id| Position::Id(lead(id)))
-            }
-            Some(column @ leads::Column::NameKey) => {
-                let query = query.columns([column, Key]).into_tuple::<(String, Uuid)>();
-                let found = query.one(on.conn()).await?;
+        let Some(key) = line.key(on, false) else {
+            let found = query.column(Key).into_tuple::<Uuid>().one(on.conn()).await?;
+            return Ok(found.map(|id| Position::Id(lead(id))));
+        };
+        let query = query.expr(key).column(Key);
+        Ok(match line.sort {
+            LeadSort::Name => {
+                let found = query.into_tuple::<(String, Uuid)>().one(on.conn()).await?;
                 found.map(|(name, id)| Position::Name(name, lead(id)))
             }
-            Some(column) => {
-                let query = query.columns([column, Key]).into_tuple::<(i64, Uuid)>();
-                let found = query.one(on.conn()).await?;
+            LeadSort::Score => {
+                let found = query.into_tuple::<(i64, Uuid)>().one(on.conn()).await?;
+                found.map(|(score, id)| Position::Score(score, lead(id)))
+            }
+            LeadSort::Id | LeadSort::CreatedAt | LeadSort::UpdatedAt => {
+                let found = query.into_tuple::<(i64, Uuid)>().one(on.conn()).await?;
                 found.map(|(at, id)| Position::At(Timestamp::from_millis(at), lead(id)))
             }
         })

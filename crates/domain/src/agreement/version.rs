@@ -1,0 +1,171 @@
+//! The versions of the agreement: which one is in force, and how another takes its place.
+
+use std::sync::Arc;
+
+use jiff::ToSpan;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::conditions::Known;
+use super::document::Rules;
+use super::{Agreement, Review};
+use crate::fault::Fault;
+use crate::instant::Timestamp;
+
+/// What has become of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VersionState {
+    /// In force, and signed by nobody.
+    Provisional,
+    /// In force, and signed by both teams.
+    InForce,
+    /// Another version has taken its place.
+    Superseded,
+}
+
+impl VersionState {
+    /// The state's name on the wire and on disk.
+    pub const fn name(self) -> &'static str {
+        match self {
+            VersionState::Provisional => "provisional",
+            VersionState::InForce => "in_force",
+            VersionState::Superseded => "superseded",
+        }
+    }
+
+    /// The state with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Provisional, Self::InForce, Self::Superseded]
+            .into_iter()
+            .find(|state| state.name() == name)
+    }
+}
+
+/// A version of the agreement as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgreementVersion {
+    /// Counts from 1.
+    pub number: i64,
+    /// What has become of it.
+    pub state: VersionState,
+    /// What it says.
+    pub document: Agreement,
+    /// The version that it was made from.
+    pub based_on: Option<i64>,
+    /// Who created it, by id; nobody created the one that an installation starts with.
+    pub created_by: Option<String>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// From when on it was to be in force.
+    pub effective_at: Option<Timestamp>,
+    /// Since when it is or was in force.
+    pub in_force_from: Option<Timestamp>,
+    /// When another version took its place.
+    pub superseded_at: Option<Timestamp>,
+}
+
+/// The version that decides, compiled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Version {
+    /// Counts from 1.
+    pub number: i64,
+    /// Whether it is signed by nobody.
+    pub provisional: bool,
+    /// What it says.
+    pub agreement: Agreement,
+    /// Its conditions and scoring, compiled.
+    pub rules: Arc<Rules>,
+    /// Counts the changes of what leads are judged by, the agreement among it: a stored score that names a lower
+    /// revision is out of date.
+    pub revision: i64,
+}
+
+impl Version {
+    /// Compile a version. It was read without faults when it was stored; what it refers to stays known.
+    pub fn compile(stored: AgreementVersion, known: &Known<'_>, revision: i64) -> Result<Self, Vec<Fault>> {
+        let rules = Rules::read(&json!(stored.document), None, known)?;
+        Ok(Self {
+            number: stored.number,
+            provisional: stored.state == VersionState::Provisional,
+            agreement: stored.document,
+            rules: Arc::new(rules),
+            revision,
+        })
+    }
+
+    /// What is wrong with it once conditions may refer to this alone: a setting that it relies on must stay.
+    pub fn faults_with(&self, known: &Known<'_>) -> Vec<Fault> {
+        Rules::read(&json!(self.agreement), None, known)
+            .err()
+            .unwrap_or_default()
+    }
+}
+
+impl AgreementVersion {
+    /// The version that a new installation starts with. Its working hours follow the company's time zone, as long as
+    /// nobody has put another version in its place.
+    pub fn first(at: Timestamp) -> Self {
+        Self {
+            number: 1,
+            state: VersionState::Provisional,
+            document: Agreement::provisional(),
+            based_on: None,
+            created_by: None,
+            created_at: at,
+            effective_at: Some(at),
+            in_force_from: Some(at),
+            superseded_at: None,
+        }
+    }
+
+    /// The version with its working hours in the company's time zone, where nobody has written it.
+    pub fn in_zone(mut self, timezone: &str) -> Self {
+        let calendar = self.document.calendar.as_mut();
+        if let Some(calendar) = calendar.filter(|_| self.created_by.is_none()) {
+            calendar["timezone"] = json!(timezone);
+        }
+        self
+    }
+
+    /// Whether both teams were to have met about it by this instant: `review.every` has passed since it came into force.
+    pub fn is_review_due(&self, at: Timestamp, zone: &TimeZone) -> bool {
+        self.has_passed(at, zone, |review| &review.every)
+    }
+
+    /// Whether `review.stale_after` has passed since it came into force.
+    pub fn is_stale(&self, at: Timestamp, zone: &TimeZone) -> bool {
+        self.has_passed(at, zone, |review| &review.stale_after)
+    }
+
+    fn has_passed(&self, at: Timestamp, zone: &TimeZone, months: impl Fn(&Review) -> &String) -> bool {
+        let due = || {
+            let months = months(self.document.review.as_ref()?).split(' ').next()?;
+            let since = self.in_force_from?.to_jiff().to_zoned(zone.clone());
+            since.checked_add(months.parse::<i64>().ok()?.months()).ok()
+        };
+        due().is_some_and(|due| due.timestamp() <= at.to_jiff())
+    }
+}
+
+#[cfg(test)]
+impl Version {
+    /// The version that an installation without custom fields and forms starts with.
+    pub(crate) fn provisional() -> Arc<Self> {
+        use std::sync::LazyLock;
+
+        static COMPILED: LazyLock<Arc<Version>> = LazyLock::new(|| {
+            let known = Known {
+                custom: &[],
+                forms: &std::collections::BTreeSet::new(),
+                zone: &TimeZone::UTC,
+                currency: crate::money::Currency::EUR,
+            };
+            let first = AgreementVersion::first(Timestamp::from_millis(0));
+            Arc::new(Version::compile(first, &known, 0).unwrap())
+        });
+        COMPILED.clone()
+    }
+}

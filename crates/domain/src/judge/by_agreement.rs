@@ -1,0 +1,180 @@
+//! Leads by the agreement in force: their scores, and who becomes an MQL by rule.
+
+use super::facts::fields;
+use super::{Cause, Needs, Rule, Rulebook};
+use crate::access::Actor;
+use crate::act::Act;
+use crate::agreement::conditions::{Evidence, Facts, Field, Standard};
+use crate::change::Change;
+use crate::id::{EventId, LeadId};
+use crate::instant::Timestamp;
+use crate::leads::Lead;
+use crate::leads::change::LeadChange;
+use crate::lifecycle::mql::{Readiness, Wait};
+use crate::lifecycle::{ByRule, CausedBy, Step, take};
+use crate::scoring::{Score, StoredScore};
+use crate::stage::Stage;
+use crate::world::World;
+
+/// Scores, and the move to MQL by rule, at once when the agreement's conditions hold.
+#[derive(Debug)]
+pub(super) struct ByAgreement;
+
+/// What the agreement says of a lead at an instant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assessment {
+    /// The score with its contributions.
+    pub score: Score,
+    /// What is stored of it.
+    pub stored: StoredScore,
+    /// Why the lead becomes an MQL now; nothing where it does not.
+    becomes_mql: Option<ByRule>,
+}
+
+/// What the agreement in force says of a loaded lead whose history is loaded.
+pub fn assess(world: &mut World, lead_id: LeadId, at: Timestamp) -> Option<Assessment> {
+    let version = world.rules.agreement.clone();
+    let mut facts = fields(world, world.leads.get(&lead_id)?, &version.rules.needs);
+    // The history is lent and not copied: it may hold thousands of events.
+    let place = world.judging.histories.entry(lead_id).or_default();
+    facts.histories = std::mem::take(place);
+    let readiness = Readiness::of(&mut facts, &version.rules, at);
+    let assessment = world.leads.get(&lead_id).and_then(|lead| {
+        let wait = Wait::of(lead, world.cycles.get(&lead_id)?, &facts, &version, at);
+        let stored = StoredScore::of(&readiness.score, version.number, version.revision);
+        Some(assessed(lead, readiness, wait, stored, &facts))
+    });
+    world.judging.histories.insert(lead_id, facts.histories);
+    assessment
+}
+
+fn assessed(
+    lead: &Lead,
+    readiness: Readiness,
+    wait: Wait,
+    mut stored: StoredScore,
+    facts: &Facts,
+) -> Assessment {
+    let becomes_mql = (readiness.is_ready && wait.is_over).then(|| because(&readiness, facts));
+    let may_become = matches!(lead.stage, Stage::Lead | Stage::Nurture) && lead.archived_at.is_none();
+    if may_become && becomes_mql.is_none() {
+        stored.blocked_by = readiness.blocked_by;
+        stored.truncated = readiness.truncated;
+        let ends = [readiness.valid_until, wait.valid_until];
+        stored.valid_until = ends.into_iter().flatten().min();
+    }
+    Assessment {
+        score: readiness.score,
+        stored,
+        becomes_mql,
+    }
+}
+
+/// What decided, and the newest event among it.
+fn because(readiness: &Readiness, facts: &Facts) -> ByRule {
+    let mut ids: Vec<EventId> = vec![];
+    for part in &readiness.evidence {
+        match part {
+            Evidence::Events { event_ids, .. } => ids.extend(event_ids),
+            Evidence::Score { .. } => {
+                let contributions = readiness.score.contributions.iter();
+                ids.extend(contributions.flat_map(|contribution| &contribution.event_ids));
+            }
+            Evidence::Field { .. } => {}
+        }
+    }
+    ByRule {
+        rule: ByRule::MQL.into(),
+        evidence: readiness.evidence.clone(),
+        caused_by: facts.newest_of(&ids).map(|event| CausedBy {
+            event_id: event.id,
+            occurred_at: event.at,
+        }),
+    }
+}
+
+impl Cause {
+    /// Whether the agreement's rules look at anything of what happened.
+    fn concerns(&self, needs: &crate::agreement::conditions::Needs) -> bool {
+        let last_activity = Field::Standard(Standard::LastActivityAt);
+        self.is_stated
+            || self.events.iter().any(|kind| needs.events.contains_key(kind))
+            || !self.events.is_empty() && needs.fields.contains(&last_activity)
+    }
+}
+
+impl Rule for ByAgreement {
+    fn needs(&self, world: &World, cause: &Cause, _: &Rulebook<'_>) -> Needs {
+        let mut needs = Needs::default();
+        let looked_at = &world.rules.agreement.rules.needs;
+        let is_loaded = world.judging.histories.contains_key(&cause.lead_id);
+        let is_known = |id| world.judging.company_stages.contains_key(&id);
+        let lacks_company = looked_at
+            .fields
+            .contains(&Field::Standard(Standard::CompanyStage))
+            && world
+                .leads
+                .get(&cause.lead_id)
+                .and_then(|lead| lead.company_id)
+                .is_some_and(|id| !is_known(id));
+        if (!is_loaded || lacks_company) && cause.concerns(looked_at) {
+            needs.judging.insert(cause.lead_id);
+        }
+        needs
+    }
+
+    fn decide(&self, world: &mut World, cause: &Cause, _: &Rulebook<'_>, act: &Act) -> Vec<Change> {
+        let lead_id = cause.lead_id;
+        if !cause.concerns(&world.rules.agreement.rules.needs) {
+            return vec![];
+        }
+        let Some(Assessment {
+            stored, becomes_mql, ..
+        }) = assess(world, lead_id, act.now)
+        else {
+            return vec![];
+        };
+        let mut changes = Vec::from_iter(keep(world, lead_id, stored));
+        if let Some(by_rule) = becomes_mql {
+            let act = act.with_actor(Actor::System("agreement"));
+            let known = world.leads.get(&lead_id).map_or(act.now, |lead| lead.updated_at);
+            // Another machine's clock may have been ahead: a lead's time does not run backwards.
+            let at = act.now.max(known);
+            let step = Step {
+                by_rule: Some(by_rule),
+                ..Step::plain(Stage::Mql, at, at)
+            };
+            changes.extend(take(world, lead_id, step, &act.not_before(known)));
+        }
+        changes
+    }
+}
+
+/// Store a score where anything of it differs from what is stored.
+fn keep(world: &mut World, lead_id: LeadId, mut score: StoredScore) -> Option<Change> {
+    let known = world.judging.scores.get(&lead_id);
+    let mut band_before = None;
+    if let Some(known) = known {
+        let is_same = score.shows_the_same_as(known);
+        if is_same && known.revision == score.revision {
+            return None;
+        }
+        score.derived = known.derived + i64::from(!is_same);
+        band_before = known
+            .band
+            .clone()
+            .filter(|band| Some(band) != score.band.as_ref());
+    }
+    world.judging.scores.insert(lead_id, score.clone());
+    let version = world.leads.get(&lead_id).map_or(0, |lead| lead.version);
+    let scored = LeadChange::Scored {
+        lead_id,
+        version,
+        score: Box::new(score),
+        band_before,
+    };
+    Some(scored.into())
+}
+
+#[cfg(test)]
+mod tests;
