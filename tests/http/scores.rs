@@ -60,6 +60,17 @@ async fn the_pricing_page_three_times_and_a_form_make_an_mql_in_that_request(app
         (&mql["score"]["fit"], &mql["score"]["engagement"], &mql["score"]["total"], &mql["score"]["band"]),
         (&json!(fit), &json!(engagement), &json!(fit + engagement), &json!("B2"))
     );
+    for touch in ["first_touch", "last_touch", "last_non_direct_touch"] {
+        assert_eq!(
+            mql[touch]["source"], "newsletter",
+            "what was derived before the move stands: {}",
+            mql.text
+        );
+    }
+    let by = crate::tracked::reader(app).await;
+    let report = app.get("/v1/reports/funnel?by=source").by(&by).await.expect(200);
+    let keys: Vec<&Value> = report["rows"].as_array().unwrap().iter().map(|row| &row["key"]).collect();
+    assert_eq!(keys, ["newsletter"], "and so does where the cycle came from");
     let moves = of_transitions(app, "ada@factory.example").await;
     let by_rule = moves.last().unwrap();
     assert_eq!((&by_rule["to"], &by_rule["rule"]), (&json!("mql"), &json!("stages.mql")));
@@ -122,7 +133,7 @@ async fn events_alone_make_an_mql_and_bots_and_machines_do_not(app: &TestApp) {
     let body = json!({"email": "ada@factory.example", "phone": "+390212345678"});
     app.post("/v1/leads").by(by).json(body).await.expect(201);
     assert_eq!(lead(app, "ada@factory.example").await["score"]["fit"], 25);
-    let told = async |kind: &str, n: i64, is_machine: bool| {
+    let sent = async |kind: &str, n: i64, is_machine: bool| {
         let event = |n: i64| {
             json!({"type": kind, "lead": {"email": "ada@factory.example"}, "occurred_at": at(-minutes(n)),
                 "machine": is_machine, "url": "https://www.example.com/pricing"})
@@ -130,17 +141,17 @@ async fn events_alone_make_an_mql_and_bots_and_machines_do_not(app: &TestApp) {
         let events: Vec<Value> = (0..n).map(event).collect();
         app.post("/v1/events").by(by).json(json!({"events": events})).await.expect(200);
     };
-    told("download", 3, true).await;
-    told("page_view", 9, true).await;
+    sent("download", 3, true).await;
+    sent("page_view", 9, true).await;
     assert_eq!(
         lead(app, "ada@factory.example").await["score"]["engagement"],
         0,
         "of machines nothing counts"
     );
-    told("download", 2, false).await;
+    sent("download", 2, false).await;
     let known = lead(app, "ada@factory.example").await;
     assert_eq!((&known["stage"], &known["score"]["engagement"]), (&json!("lead"), &json!(20)));
-    told("page_view", 2, false).await;
+    sent("page_view", 2, false).await;
     let mql = lead(app, "ada@factory.example").await;
     assert_eq!((&mql["stage"], &mql["score"]["engagement"]), (&json!("mql"), &json!(44)));
     assert_ne!(mql.etag(), known.etag());
@@ -313,6 +324,25 @@ async fn scores_do_not_depend_on_the_order_of_arrival(app: &TestApp) {
     }
     assert_eq!(scores[0].0["engagement"], 40);
     assert!(scores.iter().all(|one| *one == scores[0]), "{scores:?}");
+}
+
+#[tandem_tests::test]
+async fn a_rule_sees_the_newest_thousand_events_and_says_when_there_are_more(app: &TestApp) {
+    let by = app.admin().await;
+    let id = app.post("/v1/leads").by(by).json(json!({"email": "ada@gmail.com"})).await.expect(201).id();
+    let views = async |from: i64, to: i64| {
+        let view = |n| json!({"type": "page_view", "lead": {"id": id}, "occurred_at": at(-seconds(n))});
+        let events: Vec<Value> = (from..to).map(view).collect();
+        app.post("/v1/events").by(by).json(json!({"events": events})).await.expect(200);
+    };
+    views(0, 500).await;
+    views(500, 1_000).await;
+    let all = lead(app, "ada@gmail.com").await;
+    assert_eq!((&all["score"]["engagement"], &all["score"]["truncated"]), (&json!(10), &json!(false)));
+    views(1_000, 1_001).await;
+    let more = lead(app, "ada@gmail.com").await;
+    assert_eq!((&more["score"]["engagement"], &more["score"]["truncated"]), (&json!(10), &json!(true)));
+    assert_eq!(score(app, "ada@gmail.com").await["truncated"], true);
 }
 
 #[tandem_tests::test]

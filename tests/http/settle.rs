@@ -84,6 +84,7 @@ const OF_OTHERS: &[&str] = &[
     "update_company_settings",
     "update_consent_purposes",
     "update_currency",
+    "update_current_agreement",
     "update_custom_fields",
     "update_exchange_rates",
     "update_form",

@@ -155,7 +155,7 @@ pub(crate) async fn load(
     if ids.is_empty() {
         return Ok(());
     }
-    leads::add_or_renew(tx, world, ids).await?;
+    leads::add_missing(tx, world, ids).await?;
     add_facts(tx, world, ids, at).await
 }
 

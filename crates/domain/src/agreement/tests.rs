@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 
-use super::PROVISIONAL;
 use super::conditions::{Event, Facts, Field, History, Known, Standing, Value};
 use super::document::{Rules, faults_of_draft};
 use super::scoring::Points;
+use super::{AgreementVersion, PROVISIONAL};
 use crate::fault::Fault;
 use crate::id::Ids;
 use crate::instant::Timestamp;
@@ -416,4 +416,13 @@ fn the_typed_document_holds_all_of_the_provisional_one() {
     // What the JSON leaves out is written as it is understood.
     typed["commitments"].as_object_mut().unwrap().remove("shared");
     assert_eq!(typed, provisional());
+}
+
+#[test]
+fn a_review_is_due_after_its_months_and_a_version_grows_stale() {
+    let version = AgreementVersion::first("2026-01-31T12:00:00Z".parse().unwrap());
+    let is_due = |at: &str| version.is_review_due(at.parse().unwrap(), &TimeZone::UTC);
+    let is_stale = |at: &str| version.is_stale(at.parse().unwrap(), &TimeZone::UTC);
+    assert!(!is_due("2026-02-28T11:59:59.999Z") && is_due("2026-02-28T12:00:00Z"));
+    assert!(!is_stale("2027-07-31T11:59:59.999Z") && is_stale("2027-07-31T12:00:00Z"));
 }

@@ -14,7 +14,7 @@ pub use terms::{follow_renames, next_rename};
 pub use world::{
     add_for_consent, empty_world, world, world_for_companies, world_for_consent, world_for_edit, world_of,
 };
-pub(crate) use world::{add_or_renew, add_statements_about, world_by};
+pub(crate) use world::{add_missing, add_statements_about, renew, world_by};
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};

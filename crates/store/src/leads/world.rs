@@ -107,25 +107,38 @@ pub async fn add_for_consent(tx: &Tx, world: &mut World, ids: BTreeSet<LeadId>) 
     consent::add_facts(tx, world, &survivors).await
 }
 
-/// Load leads whole that are not loaded yet; of the others, what was derived of them since they were loaded: what they show
-/// of touches, and when they were active.
-pub(crate) async fn add_or_renew(
+/// Load leads whole that are not loaded yet.
+pub(crate) async fn add_missing(
     tx: &Tx,
     world: &mut World,
     ids: &BTreeSet<LeadId>,
 ) -> Result<(), StoreError> {
-    let (known, missing): (BTreeSet<LeadId>, BTreeSet<LeadId>) =
-        ids.iter().partition(|id| world.leads.contains_key(id));
-    if !missing.is_empty() {
-        let missing = missing.into_iter().map(Id::uuid).collect();
-        add_leads(tx, world, missing, &Named::default(), &Stated::Nothing).await?;
+    let missing = ids.iter().filter(|id| !world.leads.contains_key(id));
+    let missing: BTreeSet<Uuid> = missing.map(|id| id.uuid()).collect();
+    if missing.is_empty() {
+        return Ok(());
     }
+    add_leads(tx, world, missing, &Named::default(), &Stated::Nothing).await?;
+    Ok(())
+}
+
+/// Load again what was derived of leads since they were loaded: what they show of touches, and when they were active. Their
+/// rows are written whole, so that a decision that stands on what was written before must know it.
+pub(crate) async fn renew(
+    tx: &Tx,
+    world: &mut World,
+    ids: impl Iterator<Item = LeadId>,
+) -> Result<(), StoreError> {
+    let known: BTreeSet<Uuid> = ids
+        .filter(|id| world.leads.contains_key(id))
+        .map(Id::uuid)
+        .collect();
     if known.is_empty() {
         return Ok(());
     }
     let backend = tx.conn().get_database_backend();
     let rows = leads::Entity::find()
-        .filter(dialect::id_in(backend, "id", known.into_iter().map(Id::uuid)))
+        .filter(dialect::id_in(backend, "id", known))
         .all(tx.conn())
         .await?;
     for row in rows {

@@ -65,8 +65,9 @@ impl Rows {
                     .insert(cycle.id.uuid(), rows::cycles::Model::of(cycle));
                 self.transitions
                     .insert(transition.id.uuid(), rows::transitions::Model::of(transition));
-                // The touches of a first cycle are the lead's first, whenever it ends.
-                if lead.cycle > 1 || cycle.number > 1 {
+                // The touches of a first cycle are the lead's first, whenever it ends. A rule decides after what was derived
+                // has been written, which its rows do not know.
+                if lead.cycle > 1 || cycle.number > 1 || transition.by_rule.is_some() {
                     self.touched.insert(lead.id);
                 }
             }

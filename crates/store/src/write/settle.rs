@@ -10,7 +10,7 @@ use tandem_domain::world::World;
 use super::put;
 use crate::db::Tx;
 use crate::error::StoreError;
-use crate::{handoff, scoring, tracking};
+use crate::{handoff, leads, scoring, tracking};
 
 /// Judge every lead that a command touched, and write what it did with what follows.
 ///
@@ -36,6 +36,7 @@ pub async fn settle_all(tx: &Tx, world: &mut World, items: Vec<(&Act, Unsettled)
     let mut settling = Settling::of(items);
     while let Answer::Needs(needs) = settling.ask(world, &rulebook)? {
         put(tx, &settling.take(), &world.tracking.visitors).await?;
+        leads::renew(tx, world, settling.leads()).await?;
         load(tx, world, &needs, first).await?;
     }
     put(tx, &settling.take(), &world.tracking.visitors).await?;
