@@ -1,7 +1,7 @@
 //! The funnel against an evaluator that is slow and plain: it goes through all cycles for each figure. And the list
 //! behind each figure holds just the cycles that the evaluator counted.
 
-mod cycles;
+pub(crate) mod cycles;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -32,6 +32,7 @@ mod pipelines;
 mod polling;
 mod races;
 mod reports;
+mod sales_figures;
 mod scores;
 mod script;
 mod settings;

@@ -55,6 +55,21 @@ pub async fn get(on: &impl Read, number: i64) -> Result<AgreementVersion, StoreE
         .ok_or(StoreError::NotFound)
 }
 
+/// The version that was in force at an instant; the first one before there was any.
+pub async fn in_force_at(on: &impl Read, at: Timestamp) -> Result<AgreementVersion, StoreError> {
+    let by_then = Entity::find()
+        .filter(Column::InForceFrom.lte(at.millis()))
+        .order_by_desc(Column::Number)
+        .one(on.conn())
+        .await?;
+    let row = match by_then {
+        Some(row) => Some(row),
+        None => Entity::find().order_by_asc(Column::Number).one(on.conn()).await?,
+    };
+    let found = shown(on, vec![row.ok_or(StoreError::Corrupt("agreements"))?]).await?;
+    found.into_iter().next().ok_or(StoreError::Corrupt("agreements"))
+}
+
 /// A page of versions, the newest first, behind one of them.
 pub async fn list(
     on: &impl Read,

@@ -12,7 +12,7 @@ const CYCLES: usize = 260;
 const DAY: i64 = 86_400_000;
 
 /// Cycles of about 200 people over seven months, with every way that a cycle can go, imported oddities included.
-pub(super) fn some_cycles(chance: &mut Chance) -> Vec<Model> {
+pub(crate) fn some_cycles(chance: &mut Chance) -> Vec<Model> {
     let mut numbers = BTreeMap::<u128, i64>::new();
     let mut cycle = |n: usize| {
         let lead = 1 + chance.below(200) as u128;

@@ -34,6 +34,7 @@ permissions!(
     EventsWrite,
     FormsRead,
     FormsWrite,
+    HandoffsRead,
     ImportsWrite,
     ReportsRead,
     JournalRead,
@@ -54,4 +55,33 @@ pub struct EvidenceRead;
 
 impl Permission for EvidenceRead {
     const SCOPES: &'static [Scope] = &[Scope::ReportsRead, Scope::LeadsRead];
+}
+
+/// Demands the scope of reports, and that of the hand-offs behind their figures.
+#[derive(Debug, Clone, Copy)]
+pub struct HandoffEvidenceRead;
+
+impl Permission for HandoffEvidenceRead {
+    const SCOPES: &'static [Scope] = &[Scope::ReportsRead, Scope::HandoffsRead];
+}
+
+/// Demands the scope of reports, and that of the deals behind their figures.
+#[derive(Debug, Clone, Copy)]
+pub struct DealEvidenceRead;
+
+impl Permission for DealEvidenceRead {
+    const SCOPES: &'static [Scope] = &[Scope::ReportsRead, Scope::DealsRead];
+}
+
+/// Demands the scope of reports, and those of all that nobody may be working.
+#[derive(Debug, Clone, Copy)]
+pub struct LeakEvidenceRead;
+
+impl Permission for LeakEvidenceRead {
+    const SCOPES: &'static [Scope] = &[
+        Scope::ReportsRead,
+        Scope::LeadsRead,
+        Scope::HandoffsRead,
+        Scope::DealsRead,
+    ];
 }

@@ -1,10 +1,14 @@
-//! What came of it, as figures: the funnel over cycles, and the records behind each figure.
+//! What came of it, as figures, each with the records behind it.
 
-mod csv;
-mod evidence;
+mod answer;
+mod ask;
 mod funnel;
-mod select;
-mod view;
+mod handoffs;
+mod kpis;
+mod leakage;
+mod rejections;
+mod response_times;
+mod sla;
 
 use crate::edge::http::services::Services;
 use crate::edge::room::{PathRule, Room, Time};
@@ -21,5 +25,14 @@ pub const ROOM: Room = Room {
 fn configure(config: &mut Services<'_>) {
     config
         .service(funnel::get_funnel)
-        .service(evidence::list_funnel_evidence);
+        .service(funnel::list_funnel_evidence)
+        .service(handoffs::list_handoff_evidence)
+        .service(kpis::get_kpis)
+        .service(kpis::list_deal_evidence)
+        .service(leakage::get_leakage)
+        .service(leakage::list_leakage_evidence)
+        .service(rejections::get_rejections)
+        .service(response_times::get_response_times)
+        .service(sla::get_sla)
+        .service(sla::list_sla_evidence);
 }

@@ -146,6 +146,27 @@ impl Calendar {
     }
 }
 
+impl CalendarDocument {
+    /// Day and night, every day.
+    pub fn always(timezone: &str) -> Self {
+        let day = vec![["00:00".to_owned(), "24:00".to_owned()]];
+        let [mon, tue, wed, thu, fri, sat, sun] = std::array::from_fn(|_| day.clone());
+        Self {
+            timezone: timezone.to_owned(),
+            week: Week {
+                mon,
+                tue,
+                wed,
+                thu,
+                fri,
+                sat,
+                sun,
+            },
+            holidays: vec![],
+        }
+    }
+}
+
 impl Week {
     fn days(&self) -> [(&'static str, &[[String; 2]]); 7] {
         [

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::lifecycle::{Cycle, Stage};
 
-use super::{Rate, percentile};
+use super::{Basis, Rate, percentile};
 
 /// The stages of the funnel, in order.
 pub const FUNNEL: [Stage; 6] = [
@@ -15,15 +15,6 @@ pub const FUNNEL: [Stage; 6] = [
     Stage::Opportunity,
     Stage::Customer,
 ];
-
-/// How cycles are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Basis {
-    /// The cycles that started in the period, whatever happened later.
-    Cohort,
-    /// What happened in the period, whenever the cycle started.
-    Activity,
-}
 
 /// What happened to a cycle in the period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +109,23 @@ pub fn count(basis: Basis, tallies: &[Tally]) -> Figures {
         }
     }
     figures
+}
+
+/// Of the cycles that reached one stage of the funnel (on the activity basis: in the period), the share that reached
+/// another one too.
+pub fn conversion(basis: Basis, tallies: &[Tally], from: usize, to: usize) -> Rate {
+    let mut rate = Rate::default();
+    let is_counted = |tally: &&Tally| match basis {
+        Basis::Cohort => reached(tally.path, from),
+        Basis::Activity => tally.event == Event::Entered(from),
+    };
+    for tally in tallies.iter().filter(is_counted) {
+        rate.whole += tally.cycles;
+        if reached(tally.path, to) {
+            rate.part += tally.cycles;
+        }
+    }
+    rate
 }
 
 fn add(rate: &mut Option<Rate>, tally: &Tally, stage: usize) {

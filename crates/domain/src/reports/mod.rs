@@ -1,10 +1,41 @@
-//! Reports: rates with their intervals, percentiles, periods of the calendar, and the funnel over cycles.
+//! Reports: rates with their intervals, percentiles, periods of the calendar, dimensions and rows; and the figures of
+//! each report.
 
+pub mod dimension;
 pub mod funnel;
+pub mod handoffs;
+pub mod kpis;
+pub mod leakage;
 pub mod period;
+pub mod promises;
+pub mod row;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The fewest cases on which a rate says something, unless the caller says otherwise.
 pub const MIN_SAMPLE: i64 = 30;
+
+/// Which records a report counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// The cycles that started in the period, whatever happened later.
+    #[default]
+    Cohort,
+    /// What happened in the period, whenever the cycle started.
+    Activity,
+}
+
+impl Basis {
+    /// Its name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cohort => "cohort",
+            Self::Activity => "activity",
+        }
+    }
+}
 
 /// A share of cases, as a fraction, with its 95 % Wilson score interval (Wilson 1927).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -54,6 +54,26 @@ impl Days {
         })
     }
 
+    /// The days before these that they are compared with: as many months where they are whole months, else as many days;
+    /// `None` where they have no beginning or no end.
+    pub fn before(&self, zone: &TimeZone) -> Option<Self> {
+        let (first, next) = (self.first?, self.next?);
+        let months = (i64::from(next.year()) - i64::from(first.year())) * 12 + i64::from(next.month())
+            - i64::from(first.month());
+        let length = if first.day() == 1 && next.day() == 1 {
+            months.months()
+        } else {
+            first.until(next).ok()?
+        };
+        Self::between(Some(first.checked_sub(length).ok()?), Some(first), zone)
+    }
+
+    /// The calendar month of a day.
+    pub fn month_of(day: Date, zone: &TimeZone) -> Option<Self> {
+        let first = day.first_of_month();
+        Self::between(Some(first), Some(first.checked_add(1.month()).ok()?), zone)
+    }
+
     /// These days, as far as they are among others.
     fn within(self, all: &Days) -> Self {
         let (first, from) = if all.from > self.from {
@@ -196,6 +216,30 @@ mod tests {
             Days::between(day("2026-02-02"), day("2026-02-01"), &TimeZone::UTC),
             None
         );
+    }
+
+    #[test]
+    fn whole_months_are_compared_with_whole_months() {
+        let day = |text: &str| Some(text.parse().unwrap());
+        let before = |first, next| {
+            let days = Days::between(day(first), day(next), &TimeZone::UTC).unwrap();
+            let before = days.before(&TimeZone::UTC).unwrap();
+            (before.first, before.next)
+        };
+        assert_eq!(
+            before("2026-03-01", "2026-04-01"),
+            (day("2026-02-01"), day("2026-03-01"))
+        );
+        assert_eq!(
+            before("2026-01-01", "2027-01-01"),
+            (day("2025-01-01"), day("2026-01-01"))
+        );
+        assert_eq!(
+            before("2026-03-02", "2026-03-09"),
+            (day("2026-02-23"), day("2026-03-02"))
+        );
+        let open = Days::between(None, day("2026-03-09"), &TimeZone::UTC).unwrap();
+        assert_eq!(open.before(&TimeZone::UTC), None);
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait};
 use tandem_domain::id::CycleId;
 use tandem_domain::lifecycle::Cycle;
-use tandem_domain::reports::funnel::{Basis, FUNNEL};
+use tandem_domain::reports::Basis;
+use tandem_domain::reports::funnel::FUNNEL;
 
 use super::funnel::counted;
-use super::selection::{LEFT, REACHED, Scope, Sql};
+use super::selection::{Ground, LEFT, REACHED, Scope, Sql};
 use crate::db::Read;
 use crate::error::StoreError;
 use crate::page::Page;
@@ -23,6 +24,10 @@ pub enum Figure {
     FromPrevious,
     /// Those that started, and reached this one.
     FromStart,
+    /// Those that reached it, and this stage of the funnel too.
+    Reached(usize),
+    /// Those with a known first contact or acceptance.
+    SalesCycle,
     /// Those with a finished stay in it.
     Stays,
     /// Those that ended with it as the furthest stage.
@@ -79,6 +84,16 @@ fn condition(backend: DbBackend, scope: &Scope, stage: usize, figure: Figure) ->
         Figure::Cycles => counted(&sql, scope.basis, "c", stage),
         Figure::FromPrevious => reached(before),
         Figure::FromStart => reached(0),
+        Figure::Reached(other) => format!(
+            "{} AND c.{} IS NOT NULL",
+            counted(&sql, scope.basis, "c", stage),
+            REACHED[other]
+        ),
+        Figure::SalesCycle => format!(
+            "{} AND (c.sal_at IS NOT NULL OR EXISTS (SELECT 1 FROM handoffs f WHERE f.lead_id = c.lead_id \
+             AND f.cycle = c.number AND f.first_contact_at IS NOT NULL))",
+            counted(&sql, scope.basis, "c", stage)
+        ),
         Figure::Stays => match scope.basis {
             Basis::Cohort => format!("{} AND c.{} IS NOT NULL", sql.during("c.started_at"), LEFT[stage]),
             Basis::Activity => sql.during(&format!("c.{}", LEFT[stage])),
@@ -95,13 +110,13 @@ fn condition(backend: DbBackend, scope: &Scope, stage: usize, figure: Figure) ->
         Figure::People => {
             let own = counted(&sql, scope.basis, "c", stage);
             let earlier = counted(&sql, scope.basis, "e", stage);
-            let only = sql.only(scope, "e");
+            let only = sql.only(&scope.only, Ground::Cycles("e"));
             format!(
                 "{own} AND NOT EXISTS (SELECT 1 FROM cycles e WHERE e.lead_id = c.lead_id AND e.number < c.number \
                  AND {earlier}{only})"
             )
         }
     };
-    let only = sql.only(scope, "c");
+    let only = sql.only(&scope.only, Ground::Cycles("c"));
     (sql, what + &only)
 }

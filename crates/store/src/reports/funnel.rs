@@ -4,12 +4,17 @@ use std::collections::HashMap;
 
 use sea_orm::ConnectionTrait;
 use tandem_domain::instant::Timestamp;
-use tandem_domain::reports::funnel::{Basis, Event, Tally};
+use tandem_domain::reports::Basis;
+use tandem_domain::reports::dimension::Dimension;
+use tandem_domain::reports::funnel::{Event, Tally};
+use tandem_domain::reports::row::{Cut, Key};
 
-use super::selection::{self, BEGUN, Cut, Dimension, Key, LEFT, REACHED, Scope, Sql};
+use super::selection::{self, BEGUN, Ground, LEFT, REACHED, Scope, Sql};
 use crate::db::Read;
 use crate::dialect;
 use crate::error::StoreError;
+
+const CYCLES: Ground = Ground::Cycles("c");
 
 /// Cycles that went one way, in one row of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +45,13 @@ pub type Lengths = HashMap<Vec<Key>, [Vec<i64>; 6]>;
 pub async fn tally(on: &impl Read, scope: &Scope, cuts: &[Cut]) -> Result<Vec<Tallied>, StoreError> {
     let backend = on.conn().get_database_backend();
     let mut sql = Sql::new(backend, scope);
-    let only = sql.only(scope, "c");
+    let only = sql.only(&scope.only, CYCLES);
     let ways = selection::group_by(cuts, &["c.path", "c.last_reason", "c.agreement_version"]);
     // The index by source is in the very order in which these are grouped: better than any that leads to the period.
     let in_order = cuts == [Cut::By(Dimension::Source)] && scope.basis == Basis::Cohort && only.is_empty();
     let part = |(event, at): (usize, &str)| {
         let instant = format!("c.{at}");
-        let keys = selection::keys(cuts, &instant);
+        let keys = selection::keys(cuts, CYCLES, &instant);
         let hidden = if in_order {
             dialect::hidden(backend, &instant)
         } else {
@@ -115,7 +120,7 @@ pub(super) fn counted(sql: &Sql, basis: Basis, table: &str, stage: usize) -> Str
 pub async fn again(on: &impl Read, scope: &Scope, cuts: &[Cut]) -> Result<Vec<Again>, StoreError> {
     let backend = on.conn().get_database_backend();
     let mut sql = Sql::new(backend, scope);
-    let only = sql.only(scope, "c");
+    let only = sql.only(&scope.only, CYCLES);
     let over_time = cuts.iter().any(|cut| matches!(cut, Cut::Over(_)));
     // Where the row depends on the stage's own instant, each stage is a part of its own.
     let groups: Vec<Vec<usize>> = match scope.basis {
@@ -124,7 +129,7 @@ pub async fn again(on: &impl Read, scope: &Scope, cuts: &[Cut]) -> Result<Vec<Ag
     };
     let mut parts = vec![];
     for stages in groups {
-        let keys = selection::keys(cuts, &format!("c.{}", REACHED[stages[0]]));
+        let keys = selection::keys(cuts, CYCLES, &format!("c.{}", REACHED[stages[0]]));
         parts.push(further(&sql, scope, &stages, 0, &keys, cuts));
     }
     if !cuts.is_empty() {
@@ -191,7 +196,10 @@ fn unkeyed(cuts: &[Cut]) -> String {
     let kind = |cut: &Cut| match cut {
         Cut::Over(_) => "CAST(0 AS bigint)".to_owned(),
         // Of no rows at all this is the null of the column's own type.
-        Cut::By(dimension) => format!("(SELECT z.{} FROM cycles z WHERE 1 = 0)", dimension.column()),
+        Cut::By(dimension) => {
+            let value = Ground::Cycles("z").expression(*dimension);
+            format!("(SELECT {value} FROM cycles z WHERE 1 = 0)")
+        }
     };
     let one = |(n, cut): (usize, &Cut)| format!("{} AS k{n}, ", kind(cut));
     cuts.iter().enumerate().map(one).collect()
@@ -202,7 +210,7 @@ fn unkeyed(cuts: &[Cut]) -> String {
 pub async fn lengths(on: &impl Read, scope: &Scope, cuts: &[Cut]) -> Result<Lengths, StoreError> {
     let backend = on.conn().get_database_backend();
     let mut sql = Sql::new(backend, scope);
-    let only = sql.only(scope, "c");
+    let only = sql.only(&scope.only, CYCLES);
     let length = |stage: usize| format!("c.{} - c.{}", LEFT[stage], BEGUN[stage]);
     let during = |stage: usize| sql.during(&format!("c.{}", LEFT[stage]));
     let over_time = cuts.iter().any(|cut| matches!(cut, Cut::Over(_)));
@@ -222,7 +230,11 @@ pub async fn lengths(on: &impl Read, scope: &Scope, cuts: &[Cut]) -> Result<Leng
             let at = "c.started_at";
             let any: Vec<String> = LEFT.iter().map(|left| format!("c.{left} IS NOT NULL")).collect();
             let condition = format!("{} AND ({})", sql.during(at), any.join(" OR "));
-            vec![select(selection::keys(cuts, at), stages.map(length), condition)]
+            vec![select(
+                selection::keys(cuts, CYCLES, at),
+                stages.map(length),
+                condition,
+            )]
         }
         // The row depends on the stage's own instant.
         Basis::Activity if over_time => stages
@@ -235,14 +247,14 @@ pub async fn lengths(on: &impl Read, scope: &Scope, cuts: &[Cut]) -> Result<Leng
                         NO_LENGTH.to_owned()
                     }
                 });
-                let keys = selection::keys(cuts, &format!("c.{}", LEFT[stage]));
+                let keys = selection::keys(cuts, CYCLES, &format!("c.{}", LEFT[stage]));
                 select(keys, own, during(stage))
             })
             .collect(),
         Basis::Activity => {
             let own = stages.map(|stage| format!("CASE WHEN {} THEN {} END", during(stage), length(stage)));
             let any = stages.map(|stage| format!("({})", during(stage))).join(" OR ");
-            vec![select(selection::keys(cuts, ""), own, format!("({any})"))]
+            vec![select(selection::keys(cuts, CYCLES, ""), own, format!("({any})"))]
         }
     };
     let statement = sql.statement(&parts.join(" UNION ALL "));
@@ -264,9 +276,12 @@ pub async fn lengths(on: &impl Read, scope: &Scope, cuts: &[Cut]) -> Result<Leng
 const NO_LENGTH: &str = "CAST(NULL AS bigint)";
 
 /// The first and the last instant among those that the figures of a report are counted by; none where there are none.
-pub async fn span(on: &impl Read, scope: &Scope) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+pub(super) async fn span(
+    on: &impl Read,
+    scope: &Scope,
+) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
     let mut sql = Sql::new(on.conn().get_database_backend(), scope);
-    let only = sql.only(scope, "c");
+    let only = sql.only(&scope.only, CYCLES);
     // Each end by itself is the end of an index.
     let part = |at: &str| {
         let during = sql.during(&format!("c.{at}"));

@@ -1,9 +1,49 @@
-//! Reports: counted by the database, over cycles.
+//! Reports: counted by the database, over cycles, hand-offs, promises and deals.
 
+mod clocks;
+mod deals;
 mod evidence;
 mod funnel;
+mod handoffs;
+mod leakage;
 mod selection;
 
+use tandem_domain::instant::Timestamp;
+
+use crate::db::Read;
+use crate::error::StoreError;
+
+pub use clocks::{Due, Promises, clock_evidence, clock_evidence_count, clock_tally};
+pub use deals::{
+    Books, DealFigure, DealItem, Unconverted, deal_evidence, deal_evidence_count, deal_facts, sales_cycles,
+    unconverted,
+};
 pub use evidence::{Figure, evidence, evidence_count};
-pub use funnel::{Again, Lengths, Tallied, again, lengths, span, tally};
-pub use selection::{Cut, Dimension, Key, Scope, Value};
+pub use funnel::{Again, Lengths, Tallied, again, lengths, tally};
+pub use handoffs::{
+    HandoffFigure, Since, TalliedHandoffs, TimedHandoff, handoff_evidence, handoff_evidence_count,
+    handoff_tally, handoff_times,
+};
+pub use leakage::{LeakItem, LeakScope, LeakTally, leak_evidence, leak_tally};
+pub use selection::Scope;
+
+/// What a report counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Records {
+    /// Cycles.
+    Cycles,
+    /// Hand-offs.
+    Handoffs,
+}
+
+/// The first and the last instant among those that the figures of a report are counted by; none where there are none.
+pub async fn span(
+    on: &impl Read,
+    scope: &Scope,
+    records: Records,
+) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+    match records {
+        Records::Cycles => funnel::span(on, scope).await,
+        Records::Handoffs => handoffs::span(on, scope).await,
+    }
+}

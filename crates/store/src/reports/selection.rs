@@ -1,55 +1,18 @@
-//! Which cycles a report is about, and by what it divides them, as SQL.
+//! Which records a report is about, and by what it divides them, as SQL.
 
 use sea_orm::{DbBackend, QueryResult, Statement, Value as Bound};
-use tandem_domain::id::{FormId, Id, UserId};
+use tandem_domain::id::Id;
 use tandem_domain::instant::Timestamp;
-use tandem_domain::reports::funnel::Basis;
+use tandem_domain::reports::Basis;
+use tandem_domain::reports::dimension::{Dimension, Kind, Value};
 use tandem_domain::reports::period::Bucket;
+use tandem_domain::reports::row::{Cut, Key};
 use uuid::Uuid;
 
 use crate::dialect;
 use crate::error::StoreError;
 
-/// What cycles have that a report divides them by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dimension {
-    /// The first touch's channel.
-    Channel,
-    /// The first touch's source.
-    Source,
-    /// The first touch's campaign.
-    Campaign,
-    /// The form that made the lead known.
-    Form,
-    /// The lead's country.
-    Country,
-    /// The owner, or the last one.
-    Owner,
-    /// The last reason.
-    Reason,
-}
-
-/// A value of a dimension.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Value {
-    /// A name.
-    Text(String),
-    /// A form.
-    Form(FormId),
-    /// An owner.
-    Owner(UserId),
-}
-
-/// What a row of a report has in one dimension: a value or none, or the place of a division of time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Key {
-    /// A value; `None` where it is unknown.
-    Value(Option<Value>),
-    /// The n-th of the buckets.
-    Bucket(usize),
-}
-
-/// Which cycles a report is about.
+/// Which records a report is about.
 #[derive(Debug, Clone)]
 pub struct Scope {
     /// How cycles are chosen.
@@ -60,15 +23,6 @@ pub struct Scope {
     pub to: Timestamp,
     /// Only those that have these values, or none.
     pub only: Vec<(Dimension, Option<Value>)>,
-}
-
-/// What the rows of a report stand for, in one dimension.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cut {
-    /// A value.
-    By(Dimension),
-    /// A division of time, into which the instant that a cycle is counted by falls.
-    Over(Vec<Bucket>),
 }
 
 /// The instants by which the stages of the funnel are reached; the first one by starting.
@@ -99,18 +53,45 @@ pub(super) const LEFT: [&str; 6] = [
     "customer_left_at",
 ];
 
-impl Dimension {
-    pub(super) fn column(self) -> &'static str {
-        match self {
-            Dimension::Channel => "channel",
-            Dimension::Source => "source",
-            Dimension::Campaign => "campaign",
-            Dimension::Form => "form_id",
-            Dimension::Country => "country",
-            Dimension::Owner => "owner_id",
-            Dimension::Reason => "last_reason",
+/// The rows that a statement counts, and where their dimensions stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// Cycles, by this name in the statement.
+    Cycles(&'static str),
+    /// Hand-offs `f`, each with its cycle `c`.
+    Handoffs,
+    /// Leads `l`, each with its present cycle `c`.
+    Leads,
+    /// Deals `d`, each with the cycle `c` in which it was opened, if it has a lead.
+    Deals,
+}
+
+impl Ground {
+    /// The expression of a dimension's value: the record's own, else its cycle's.
+    pub(super) fn expression(self, dimension: Dimension) -> String {
+        let (cycle, owner, reason, version) = match self {
+            Ground::Cycles(c) => (c, c, format!("{c}.last_reason"), c),
+            Ground::Handoffs => ("c", "f", "f.reason".to_owned(), "f"),
+            Ground::Leads => ("c", "l", "c.last_reason".to_owned(), "c"),
+            Ground::Deals => ("c", "d", "d.reason".to_owned(), "c"),
+        };
+        match dimension {
+            Dimension::Channel => format!("{cycle}.channel"),
+            Dimension::Source => format!("{cycle}.source"),
+            Dimension::Campaign => format!("{cycle}.campaign"),
+            Dimension::Form => format!("{cycle}.form_id"),
+            Dimension::Country => format!("{cycle}.country"),
+            Dimension::Owner => format!("{owner}.owner_id"),
+            Dimension::Team => team_of(&format!("{owner}.owner_id")),
+            Dimension::AgreementVersion => format!("{version}.agreement_version"),
+            Dimension::Reason => reason,
         }
     }
+}
+
+/// The oldest team of a user.
+fn team_of(user: &str) -> String {
+    format!("(SELECT m.team_id FROM team_members m WHERE m.user_id = {user} ORDER BY m.team_id LIMIT 1)")
 }
 
 /// A statement that is being put together, with its parameters.
@@ -120,10 +101,18 @@ pub(super) struct Sql {
 }
 
 impl Sql {
-    /// The period is the first two parameters of every statement here.
+    /// The period is the first two parameters of the statement.
     pub(super) fn new(backend: DbBackend, scope: &Scope) -> Self {
         let values = vec![scope.from.millis().into(), scope.to.millis().into()];
         Self { backend, values }
+    }
+
+    /// A statement without a period.
+    pub(super) fn bare(backend: DbBackend) -> Self {
+        Self {
+            backend,
+            values: vec![],
+        }
     }
 
     pub(super) fn bind(&mut self, value: impl Into<Bound>) -> String {
@@ -138,13 +127,13 @@ impl Sql {
     }
 
     /// The conditions of the values that are asked for, each with `AND` before it.
-    pub(super) fn only(&mut self, scope: &Scope, table: &str) -> String {
+    pub(super) fn only(&mut self, only: &[(Dimension, Option<Value>)], ground: Ground) -> String {
         let mut conditions = String::new();
-        for (dimension, value) in &scope.only {
-            let column = dimension.column();
+        for (dimension, value) in only {
+            let found = ground.expression(*dimension);
             let condition = match value {
-                None => format!(" AND {table}.{column} IS NULL"),
-                Some(value) => format!(" AND {table}.{column} = {}", self.bind(value.bound())),
+                None => format!(" AND {found} IS NULL"),
+                Some(value) => format!(" AND {found} = {}", self.bind(bound(value))),
             };
             conditions.push_str(&condition);
         }
@@ -156,39 +145,41 @@ impl Sql {
     }
 }
 
-impl Value {
-    fn bound(&self) -> Bound {
-        match self {
-            Value::Text(text) => text.clone().into(),
-            Value::Form(id) => id.uuid().into(),
-            Value::Owner(id) => id.uuid().into(),
-        }
+fn bound(value: &Value) -> Bound {
+    match value {
+        Value::Text(text) => text.clone().into(),
+        Value::Form(id) => id.uuid().into(),
+        Value::User(id) => id.uuid().into(),
+        Value::Team(id) => id.uuid().into(),
+        Value::Number(number) => (*number).into(),
     }
 }
 
-impl Cut {
-    /// The expression that says where a cycle belongs; `instant` is the one that it is counted by.
-    fn expression(&self, instant: &str) -> String {
-        match self {
-            Cut::By(dimension) => format!("c.{}", dimension.column()),
-            Cut::Over(buckets) => place(instant, buckets, 0),
-        }
+/// Where a record belongs in one dimension; `instant` is the one that it is counted by.
+fn expression(cut: &Cut, ground: Ground, instant: &str) -> String {
+    match cut {
+        Cut::By(dimension) => ground.expression(*dimension),
+        Cut::Over(buckets) => place(instant, buckets, 0),
     }
+}
 
-    fn read(&self, row: &QueryResult, name: &str) -> Result<Key, StoreError> {
-        let id = || row.try_get::<Option<Uuid>>("", name);
-        Ok(match self {
-            Cut::Over(_) => Key::Bucket(row.try_get::<i64>("", name)?.max(0) as usize),
-            Cut::By(Dimension::Form) => Key::Value(id()?.map(|id| Value::Form(Id::from_uuid(id)))),
-            Cut::By(Dimension::Owner) => Key::Value(id()?.map(|id| Value::Owner(Id::from_uuid(id)))),
-            Cut::By(_) => Key::Value(row.try_get::<Option<String>>("", name)?.map(Value::Text)),
-        })
-    }
+fn read(cut: &Cut, row: &QueryResult, name: &str) -> Result<Key, StoreError> {
+    let Cut::By(dimension) = cut else {
+        return Ok(Key::Bucket(row.try_get::<i64>("", name)?.max(0) as usize));
+    };
+    let id = || row.try_get::<Option<Uuid>>("", name);
+    Ok(Key::Value(match dimension.details().kind {
+        Kind::Text(_) | Kind::Country => row.try_get::<Option<String>>("", name)?.map(Value::Text),
+        Kind::Form => id()?.map(|id| Value::Form(Id::from_uuid(id))),
+        Kind::User => id()?.map(|id| Value::User(Id::from_uuid(id))),
+        Kind::Team => id()?.map(|id| Value::Team(Id::from_uuid(id))),
+        Kind::Number => row.try_get::<Option<i64>>("", name)?.map(Value::Number),
+    }))
 }
 
 /// The expressions of several cuts, each with a comma behind it: `c.source AS k0, `.
-pub(super) fn keys(cuts: &[Cut], instant: &str) -> String {
-    let one = |(n, cut): (usize, &Cut)| format!("{} AS k{n}, ", cut.expression(instant));
+pub(super) fn keys(cuts: &[Cut], ground: Ground, instant: &str) -> String {
+    let one = |(n, cut): (usize, &Cut)| format!("{} AS k{n}, ", expression(cut, ground, instant));
     cuts.iter().enumerate().map(one).collect()
 }
 
@@ -204,7 +195,7 @@ pub(super) fn group_by(cuts: &[Cut], further: &[&str]) -> String {
 }
 
 pub(super) fn read_keys(cuts: &[Cut], row: &QueryResult) -> Result<Vec<Key>, StoreError> {
-    let one = |(n, cut): (usize, &Cut)| cut.read(row, &format!("k{n}"));
+    let one = |(n, cut): (usize, &Cut)| read(cut, row, &format!("k{n}"));
     cuts.iter().enumerate().map(one).collect()
 }
 

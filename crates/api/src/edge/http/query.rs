@@ -5,7 +5,8 @@ use super::problem::{Code, Place, Problem, Violation};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use percent_encoding::percent_decode_str;
-use serde::de::DeserializeOwned;
+use serde::de::{self, DeserializeOwned};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::future::{Ready, ready};
 
@@ -16,6 +17,19 @@ pub struct Query<T>(pub T);
 /// The named segments of the path. What cannot be parsed names nothing: 404.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Path<T>(pub T);
+
+/// Two sets of parameters of one query, each of which leaves the other's alone; what neither knows was refused by the
+/// published document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Both<A, B>(pub A, pub B);
+
+impl<'de, A: DeserializeOwned, B: DeserializeOwned> Deserialize<'de> for Both<A, B> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let query = Value::deserialize(deserializer)?;
+        let one = A::deserialize(&query).map_err(de::Error::custom)?;
+        Ok(Self(one, B::deserialize(&query).map_err(de::Error::custom)?))
+    }
+}
 
 impl<T: DeserializeOwned> FromRequest for Query<T> {
     type Error = Problem;

@@ -24,6 +24,7 @@ const KINDS: &[(Scope, &[&str])] = &[
             "IdentifyAnswer",
             "LeadScoreDetail",
             "LeadView",
+            "LeakEvidence",
             "MovesView",
             "SessionView",
             "TouchView",
@@ -31,7 +32,10 @@ const KINDS: &[(Scope, &[&str])] = &[
             "TransitionsView",
         ],
     ),
-    (DealsRead, &["DealMovesView", "DealView", "PipelineView"]),
+    (
+        DealsRead,
+        &["DealEvidence", "DealMovesView", "DealView", "PipelineView"],
+    ),
     (CampaignsRead, &["CampaignView", "CostView"]),
     (
         FormsRead,
@@ -44,7 +48,18 @@ const KINDS: &[(Scope, &[&str])] = &[
         ],
     ),
     (ImportsWrite, &["Import"]),
-    (ReportsRead, &["FunnelView"]),
+    (
+        ReportsRead,
+        &[
+            "FunnelView",
+            "KpisView",
+            "LeakageView",
+            "RejectionsView",
+            "ResponseTimesView",
+            "SlaView",
+        ],
+    ),
+    (HandoffsRead, &["HandoffEvidence", "PromiseItem"]),
     (AgreementsRead, &["AgreementInForce", "AgreementView"]),
     (
         SettingsRead,

@@ -1,56 +1,15 @@
 //! The funnel on the wire: every figure with the address of the records behind it.
 
-use serde::Serialize;
-use tandem_domain::instant::Timestamp;
+use serde::{Deserialize, Serialize};
 use tandem_domain::lifecycle::Stage;
 use tandem_domain::reports::Rate;
+use tandem_domain::reports::dimension::{Dimension, Value};
 use tandem_domain::reports::funnel::{FUNNEL, Figures, StageFigures};
+use tandem_store::reports::Figure;
 use utoipa::ToSchema;
 
-use super::select::{Basis, By, FigureName, Selection};
-
-/// A share of cases with its 95 % Wilson score interval.
-#[derive(Debug, PartialEq, Serialize, ToSchema)]
-pub struct RateView {
-    /// The share, as a fraction; `null` where there are no cases.
-    #[schema(minimum = 0, maximum = 1, example = 0.118)]
-    pub value: Option<f64>,
-    /// Cases that did.
-    #[schema(minimum = 0, example = 271)]
-    pub numerator: i64,
-    /// All cases.
-    #[schema(minimum = 0, example = 2296)]
-    pub denominator: i64,
-    /// The interval's lower bound.
-    #[schema(minimum = 0, maximum = 1, example = 0.105)]
-    pub low: Option<f64>,
-    /// The interval's upper bound.
-    #[schema(minimum = 0, maximum = 1, example = 0.132)]
-    pub high: Option<f64>,
-    /// Whether there are fewer cases than `min_sample`: too few to say much.
-    pub insufficient: bool,
-    /// The cases themselves.
-    pub evidence: RateEvidence,
-}
-
-/// Where the cases of a rate are listed.
-#[derive(Debug, PartialEq, Serialize, ToSchema)]
-pub struct RateEvidence {
-    /// The cases that did.
-    #[schema(
-        format = "uri-reference",
-        max_length = 8192,
-        example = "/v1/reports/funnel/evidence?basis=cohort&stage=mql&figure=from_previous"
-    )]
-    pub numerator: String,
-    /// All cases.
-    #[schema(
-        format = "uri-reference",
-        max_length = 8192,
-        example = "/v1/reports/funnel/evidence?basis=cohort&stage=lead&figure=cycles"
-    )]
-    pub denominator: String,
-}
+use crate::reports::answer::{RateView, report_view};
+use crate::reports::ask::Selection;
 
 /// Where the cycles behind a stage's counts are listed.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
@@ -169,63 +128,68 @@ pub struct FunnelRowView {
     pub stages: Vec<FunnelStage>,
 }
 
-/// The days that a report covers, half-open, in the company's time zone.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Period {
-    /// The first day; `null` is the beginning.
-    #[schema(format = Date, example = "2026-01-01")]
-    pub from: Option<String>,
-    /// The day after the last one; `null` is the end.
-    #[schema(format = Date, example = "2026-04-01")]
-    pub to: Option<String>,
-    /// The company's IANA time zone.
-    #[schema(max_length = 64, example = "Europe/Rome")]
-    pub timezone: String,
-}
-
-/// The funnel: how many cycles started, and how far they came.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct FunnelView {
-    /// The instant that the figures are of.
-    pub as_of: Timestamp,
-    /// The days that are covered.
-    pub period: Period,
-    /// How cycles are chosen.
-    #[schema(inline)]
-    pub basis: Basis,
-    /// What the rows stand for.
-    #[schema(inline, max_items = 2, example = json!(["source"]))]
-    pub by: Vec<By>,
-    /// The fewest cases on which a rate says something.
-    #[schema(minimum = 1, example = 30)]
-    pub min_sample: i64,
-    /// The versions of the agreement that the cycles are reported under.
-    #[schema(max_items = 1000, example = json!([1]))]
-    pub agreement_versions: Vec<i64>,
-    /// Whether the agreement in force is the provisional one, signed by nobody.
-    pub provisional: bool,
-    /// By one value: the largest volume first. Else in order; over time alone, divisions without a cycle between
-    /// others included.
-    #[schema(max_items = 1000)]
-    pub rows: Vec<FunnelRowView>,
-    /// How many smaller rows are left out behind the 1,000 largest; the totals have them.
-    #[schema(minimum = 0, example = 0)]
-    pub omitted_rows: i64,
+report_view!(
+    /// The funnel: how many cycles started, and how far they came.
+    FunnelView: FunnelRowView,
     /// All rows together; people are counted once.
     #[schema(max_items = 6)]
-    pub totals: Vec<FunnelStage>,
+    Vec<FunnelStage>
+);
+
+/// A figure of one stage of the funnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FigureName {
+    /// Cycles that reached the stage.
+    Cycles,
+    /// People whose cycles did: the first of each person's cycles that did.
+    People,
+    /// Cycles that reached the stage before, and this one too.
+    FromPrevious,
+    /// Cycles that started, and reached this one.
+    FromStart,
+    /// Cycles with a finished stay in the stage.
+    TimeInStage,
+    /// Cycles that ended with this as the furthest stage.
+    Dropped,
+    /// Of customers: cycles with a known first contact or acceptance.
+    SalesCycle,
+}
+
+impl FigureName {
+    fn name(self) -> &'static str {
+        match self {
+            FigureName::Cycles => "cycles",
+            FigureName::People => "people",
+            FigureName::FromPrevious => "from_previous",
+            FigureName::FromStart => "from_start",
+            FigureName::TimeInStage => "time_in_stage",
+            FigureName::Dropped => "dropped",
+            FigureName::SalesCycle => "sales_cycle",
+        }
+    }
+
+    /// In the store's terms.
+    pub(super) fn figure(self) -> Figure {
+        match self {
+            FigureName::Cycles => Figure::Cycles,
+            FigureName::People => Figure::People,
+            FigureName::FromPrevious => Figure::FromPrevious,
+            FigureName::FromStart => Figure::FromStart,
+            FigureName::TimeInStage => Figure::Stays,
+            FigureName::Dropped => Figure::Dropped,
+            FigureName::SalesCycle => Figure::SalesCycle,
+        }
+    }
 }
 
 /// The stages of a row, each figure with the address of what it counts.
 pub(super) fn stages(selection: &Selection, figures: &Figures, min_sample: i64) -> Vec<FunnelStage> {
     let all = FUNNEL.iter().zip(figures).enumerate();
     all.map(|(place, (stage, figures))| {
-        let address = |figure| selection.evidence(*stage, figure, None);
+        let own = |figure| address(selection, *stage, figure);
         let rate = |rate: Option<Rate>, figure, whole: usize| {
-            let evidence = RateEvidence {
-                numerator: address(figure),
-                denominator: selection.evidence(FUNNEL[whole], FigureName::Cycles, None),
-            };
+            let evidence = [own(figure), address(selection, FUNNEL[whole], FigureName::Cycles)];
             rate.map(|rate| RateView::of(rate, min_sample, evidence))
         };
         FunnelStage {
@@ -243,44 +207,37 @@ pub(super) fn stages(selection: &Selection, figures: &Figures, min_sample: i64) 
                 median_seconds: figures.median.map(|millis| millis / 1000.0),
                 p90_seconds: figures.p90.map(|millis| millis / 1000.0),
                 insufficient: figures.stays < min_sample,
-                evidence: address(FigureName::TimeInStage),
+                evidence: own(FigureName::TimeInStage),
             },
             dropped: dropped(selection, *stage, figures),
             evidence: StageEvidence {
-                cycles: address(FigureName::Cycles),
-                people: address(FigureName::People),
+                cycles: own(FigureName::Cycles),
+                people: own(FigureName::People),
             },
         }
     })
     .collect()
 }
 
+fn address(selection: &Selection, stage: Stage, figure: FigureName) -> String {
+    selection.evidence("funnel", &[("stage", stage.name()), ("figure", figure.name())])
+}
+
 fn dropped(selection: &Selection, stage: Stage, figures: &StageFigures) -> Dropped {
     let one = |(reason, cycles): (&Option<String>, &i64)| DroppedFor {
         reason: reason.clone(),
         cycles: *cycles,
-        evidence: selection.evidence(stage, FigureName::Dropped, Some(reason)),
+        evidence: address(
+            &selection.with(Dimension::Reason, reason.clone().map(Value::Text)),
+            stage,
+            FigureName::Dropped,
+        ),
     };
     let mut reasons: Vec<DroppedFor> = figures.dropped.iter().map(one).collect();
     reasons.sort_by(|a, b| b.cycles.cmp(&a.cycles).then_with(|| a.reason.cmp(&b.reason)));
     Dropped {
         cycles: figures.dropped.values().sum(),
         reasons,
-        evidence: selection.evidence(stage, FigureName::Dropped, None),
-    }
-}
-
-impl RateView {
-    fn of(rate: Rate, min_sample: i64, evidence: RateEvidence) -> Self {
-        let (low, high) = rate.interval().unzip();
-        Self {
-            value: rate.value(),
-            numerator: rate.part,
-            denominator: rate.whole,
-            low,
-            high,
-            insufficient: rate.is_insufficient(min_sample),
-            evidence,
-        }
+        evidence: address(selection, stage, FigureName::Dropped),
     }
 }

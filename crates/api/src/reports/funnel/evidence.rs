@@ -3,27 +3,29 @@
 use actix_web::get;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tandem_domain::id::{CycleId, FormId, LeadId, UserId};
+use tandem_domain::id::{CycleId, LeadId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::{Cycle, Stage};
+use tandem_domain::reports::Basis;
 use tandem_domain::reports::funnel::FUNNEL;
 use tandem_store as store;
+use tandem_store::reports::Figure;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::select::{Asked, Basis, FigureName, Without};
+use super::view::FigureName;
 use crate::access::scopes::{EvidenceRead, LeadsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Place, Problem, Violation};
-use crate::edge::http::query::Query;
+use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
+use crate::reports::ask::Chosen;
 
 /// Which figure of which funnel.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
 struct EvidenceQuery {
     /// The stage of the funnel: lead, mql, sal, sql, opportunity or customer.
     #[param(inline, value_type = FunnelStage, example = "customer")]
@@ -31,37 +33,9 @@ struct EvidenceQuery {
     /// The figure; the cycles that reached the stage unless given.
     #[param(inline)]
     figure: Option<FigureName>,
-    /// How cycles are chosen; `cohort` unless given.
-    #[param(inline)]
-    basis: Option<Basis>,
-    /// The first day, in the company's time zone; from the beginning unless given.
-    #[param(format = Date, max_length = 10, example = "2026-01-01")]
-    from: Option<String>,
-    /// The day after the last one, in the company's time zone; to the end unless given.
-    #[param(format = Date, max_length = 10, example = "2026-04-01")]
-    to: Option<String>,
-    /// Only of this channel.
-    #[param(max_length = 2000)]
-    channel: Option<String>,
-    /// Only from this source.
-    #[param(max_length = 2000)]
-    source: Option<String>,
-    /// Only of this campaign.
-    #[param(max_length = 2000)]
-    campaign: Option<String>,
-    /// Only by this form.
-    form_id: Option<FormId>,
-    /// Only of this country.
-    #[param(max_length = 2)]
-    country: Option<String>,
-    /// Only of this owner.
-    owner_id: Option<UserId>,
-    /// Only with this last reason.
-    #[param(max_length = 64, example = "no_budget")]
-    reason: Option<String>,
-    /// Only where these are unknown.
-    #[param(inline, min_items = 1, max_items = 7, style = Form, explode = false)]
-    without: Option<Vec<Without>>,
+    /// Of `figure=cycles`: only those that reached this stage too.
+    #[param(inline, value_type = FunnelStage, required = false, example = "customer")]
+    reached: Option<Stage>,
     /// The most cycles of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
@@ -111,15 +85,15 @@ pub struct EvidenceView {
 /// List the cycles behind a figure of the funnel.
 ///
 /// Exactly those that the figure counts, by id; `total_count` is exact and always there.
-#[utoipa::path(tag = "reports", params(EvidenceQuery), security(("bearer" = [ReportsRead, LeadsRead])),
+#[utoipa::path(tag = "reports", params(Chosen, EvidenceQuery), security(("bearer" = [ReportsRead, LeadsRead])),
     responses((status = 200, description = "A page of cycles", body = Listing<EvidenceView>,
         headers(("Link" = String, description = "The next page")))))]
 #[get("/v1/reports/funnel/evidence")]
-pub(super) async fn list_funnel_evidence(
+pub(in crate::reports) async fn list_funnel_evidence(
     ctx: Ctx<EvidenceRead>,
-    query: Query<EvidenceQuery>,
+    query: Query<Both<Chosen, EvidenceQuery>>,
 ) -> Reply<Listing<EvidenceView>> {
-    let query = query.0;
+    let Both(chosen, query) = query.0;
     let (stage, figure) = query.figure()?;
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let after = listing::position(&ctx.master, ctx.request(), query.cursor.as_deref())?;
@@ -129,8 +103,8 @@ pub(super) async fn list_funnel_evidence(
         .map_err(|_| Problem::new(Code::InvalidCursor))?;
     let snapshot = ctx.report().await?;
     let zone = store::rules::read(&snapshot).await?.company.zone();
-    let scope = query.asked().select(&zone)?.scope();
-    let (figure, after) = (figure.figure(), after.map(|(id,)| id));
+    let scope = chosen.select(Basis::Cohort, &zone)?.scope();
+    let after = after.map(|(id,)| id);
     let page = store::reports::evidence(&snapshot, &scope, stage, figure, after, limit).await?;
     let total = store::reports::evidence_count(&snapshot, &scope, stage, figure).await?;
     let next = page
@@ -148,7 +122,7 @@ pub(super) async fn list_funnel_evidence(
 
 impl EvidenceQuery {
     /// The place of the stage in the funnel, and a figure that it has.
-    fn figure(&self) -> Result<(usize, FigureName), Problem> {
+    fn figure(&self) -> Result<(usize, Figure), Problem> {
         let refused = |parameter: &str, detail: &str| {
             let violation = Violation::new(Place::parameter(parameter), "not_allowed", detail);
             Problem::invalid_parameters(vec![violation])
@@ -160,22 +134,17 @@ impl EvidenceQuery {
         if stage == 0 && matches!(figure, FigureName::FromPrevious | FigureName::FromStart) {
             return Err(refused("figure", "the first stage has no such figure"));
         }
-        Ok((stage, figure))
-    }
-
-    fn asked(self) -> Asked {
-        Asked {
-            basis: self.basis,
-            from: self.from,
-            to: self.to,
-            channel: self.channel,
-            source: self.source,
-            campaign: self.campaign,
-            form_id: self.form_id,
-            country: self.country,
-            owner_id: self.owner_id,
-            reason: self.reason,
-            without: self.without,
+        if figure == FigureName::SalesCycle && stage + 1 != FUNNEL.len() {
+            return Err(refused("figure", "only customers have it"));
+        }
+        let Some(reached) = self.reached else {
+            return Ok((stage, figure.figure()));
+        };
+        let place = FUNNEL.iter().position(|stage| *stage == reached);
+        match (figure, place) {
+            (FigureName::Cycles, Some(place)) => Ok((stage, Figure::Reached(place))),
+            (_, None) => Err(refused("reached", "is no stage of the funnel")),
+            _ => Err(refused("reached", "stands with `figure=cycles` alone")),
         }
     }
 }

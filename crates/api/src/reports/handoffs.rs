@@ -1,0 +1,189 @@
+//! The hand-offs behind a figure.
+
+use actix_web::get;
+use serde::{Deserialize, Serialize};
+use tandem_domain::access::Queue;
+use tandem_domain::handoff::{Handoff, HandoffState};
+use tandem_domain::id::{HandoffId, LeadId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::reports::Basis;
+use tandem_store as store;
+use tandem_store::reports::HandoffFigure;
+use utoipa::{IntoParams, ToSchema};
+
+use super::ask::{Chosen, Selection};
+use crate::access::scopes::{HandoffEvidenceRead, HandoffsRead, ReportsRead};
+use crate::edge::ctx::Ctx;
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::query::{Both, Query};
+use crate::edge::http::reply::Reply;
+
+/// A figure about hand-offs. Self-sourced and void hand-offs are in none; those that an import of history wrote are in
+/// none about times, from `timed` on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HandoffFigureName {
+    /// All of them.
+    Handoffs,
+    /// Those that nobody has decided.
+    Pending,
+    /// Those that sales decided.
+    Decided,
+    /// Those that it accepted.
+    Accepted,
+    /// Those that it rejected.
+    Rejected,
+    /// Those that times are measured of.
+    Timed,
+    /// Those whose lead was contacted.
+    Contacted,
+    /// Those whose lead waits for contact.
+    Uncontacted,
+    /// Those that owe no contact any more: rejected, or the lead left sales, before the contact was due.
+    Excused,
+    /// Those that have had an owner.
+    Assigned,
+    /// Those that wait for one.
+    Unassigned,
+    /// Those that have had an owner, and whose lead was contacted.
+    Handled,
+    /// Those that have had an owner, and whose lead waits for contact.
+    Unhandled,
+    /// Those whose promised contact was made or is due.
+    Promised,
+    /// Those whose promised contact was made in time.
+    InsidePromise,
+}
+
+impl HandoffFigureName {
+    const ALL: &'static [(Self, &'static str, HandoffFigure)] = &[
+        (Self::Handoffs, "handoffs", HandoffFigure::Handoffs),
+        (Self::Pending, "pending", HandoffFigure::Pending),
+        (Self::Decided, "decided", HandoffFigure::Decided),
+        (Self::Accepted, "accepted", HandoffFigure::Accepted),
+        (Self::Rejected, "rejected", HandoffFigure::Rejected),
+        (Self::Timed, "timed", HandoffFigure::Timed),
+        (Self::Contacted, "contacted", HandoffFigure::Contacted),
+        (Self::Uncontacted, "uncontacted", HandoffFigure::Uncontacted),
+        (Self::Excused, "excused", HandoffFigure::Excused),
+        (Self::Assigned, "assigned", HandoffFigure::Assigned),
+        (Self::Unassigned, "unassigned", HandoffFigure::Unassigned),
+        (Self::Handled, "handled", HandoffFigure::Handled),
+        (Self::Unhandled, "unhandled", HandoffFigure::Unhandled),
+        (Self::Promised, "promised", HandoffFigure::Promised),
+        (
+            Self::InsidePromise,
+            "inside_promise",
+            HandoffFigure::InsidePromise,
+        ),
+    ];
+
+    fn row(self) -> (&'static str, HandoffFigure) {
+        let row = Self::ALL.iter().find(|(known, ..)| *known == self);
+        row.map_or(("handoffs", HandoffFigure::Handoffs), |(_, name, figure)| {
+            (name, *figure)
+        })
+    }
+
+    /// The address of the list of the hand-offs behind this figure.
+    pub(super) fn address(self, selection: &Selection) -> String {
+        selection.evidence("handoffs", &[("figure", self.row().0)])
+    }
+}
+
+/// Which figure.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct HandoffEvidenceQuery {
+    /// The figure; all hand-offs unless given.
+    #[param(inline, example = "rejected")]
+    figure: Option<HandoffFigureName>,
+    /// The most hand-offs of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// A hand-off behind a figure.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HandoffEvidence {
+    /// Its id.
+    id: HandoffId,
+    /// The lead.
+    lead_id: LeadId,
+    /// The lead's cycle.
+    #[schema(minimum = 1, example = 1)]
+    cycle: i64,
+    /// Where it stands.
+    state: HandoffState,
+    /// When it was made.
+    made_at: Timestamp,
+    /// Who owns it.
+    owner_id: Option<UserId>,
+    /// Where it waits while nobody owns it.
+    queue: Option<Queue>,
+    /// When it first had an owner.
+    assigned_at: Option<Timestamp>,
+    /// When it was accepted or rejected.
+    decided_at: Option<Timestamp>,
+    /// The code of the reason for which it was rejected.
+    #[schema(max_length = 64, example = "no_budget")]
+    reason: Option<String>,
+    /// When the lead was first contacted for it.
+    first_contact_at: Option<Timestamp>,
+    /// The version of the agreement that it was made under.
+    #[schema(minimum = 1, example = 1)]
+    agreement_version: i64,
+}
+
+/// List the hand-offs behind a figure.
+///
+/// Exactly those that the figure counts, by id, with the filters of the report; `total_count` is exact and always there.
+#[utoipa::path(tag = "reports", params(Chosen, HandoffEvidenceQuery), security(("bearer" = [ReportsRead, HandoffsRead])),
+    responses((status = 200, description = "A page of hand-offs", body = Listing<HandoffEvidence>,
+        headers(("Link" = String, description = "The next page")))))]
+#[get("/v1/reports/handoffs/evidence")]
+pub(super) async fn list_handoff_evidence(
+    ctx: Ctx<HandoffEvidenceRead>,
+    query: Query<Both<Chosen, HandoffEvidenceQuery>>,
+) -> Reply<Listing<HandoffEvidence>> {
+    let Both(chosen, query) = query.0;
+    let (_, figure) = query.figure.unwrap_or(HandoffFigureName::Handoffs).row();
+    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let snapshot = ctx.report().await?;
+    let zone = store::rules::read(&snapshot).await?.company.zone();
+    let scope = chosen.select(Basis::Activity, &zone)?.scope();
+    let now = ctx.now();
+    let page = store::reports::handoff_evidence(&snapshot, &scope, figure, now, after, limit).await?;
+    let total = store::reports::handoff_evidence_count(&snapshot, &scope, figure, now).await?;
+    let listing = Listing::of(
+        &ctx.master,
+        ctx.request(),
+        page,
+        |handoff| handoff.id,
+        HandoffEvidence::of,
+    );
+    Ok(listing.counted(Some((total, false))))
+}
+
+impl HandoffEvidence {
+    fn of(handoff: Handoff) -> Self {
+        Self {
+            id: handoff.id,
+            lead_id: handoff.lead_id,
+            cycle: handoff.cycle,
+            state: handoff.state,
+            made_at: handoff.made_at,
+            owner_id: handoff.owner_id,
+            queue: handoff.queue,
+            assigned_at: handoff.assigned_at,
+            decided_at: handoff.decided_at,
+            reason: handoff.reason,
+            first_contact_at: handoff.first_contact_at,
+            agreement_version: handoff.agreement_version,
+        }
+    }
+}

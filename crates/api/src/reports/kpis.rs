@@ -1,0 +1,500 @@
+//! Key figures: this period, the one before, the change; each with the records behind it.
+
+use actix_web::get;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use tandem_domain::access::Scope;
+use tandem_domain::clocks::Calendar;
+use tandem_domain::deals::State;
+use tandem_domain::id::{DealId, LeadId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::money::{Currency, Money};
+use tandem_domain::reports::funnel::{Event, FUNNEL};
+use tandem_domain::reports::handoffs::{ResponseTimes, Verdicts};
+use tandem_domain::reports::kpis::{Kpi, KpiFacts, Measure, Unit, measure};
+use tandem_domain::reports::period::{Bucket, Days};
+use tandem_domain::reports::row::{Cut, Key};
+use tandem_domain::reports::{Basis, MIN_SAMPLE};
+use tandem_store as store;
+use tandem_store::Snapshot;
+use tandem_store::reports::{Books, DealFigure, DealItem, Since};
+use utoipa::{IntoParams, ToSchema};
+
+use super::answer::{Period, RateView, Report, Table, number};
+use super::ask::{Chosen, Selection, working_hours};
+use super::handoffs::HandoffFigureName;
+use crate::access::scopes::{DealEvidenceRead, DealsRead, ReportsRead};
+use crate::edge::ctx::Ctx;
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::Problem;
+use crate::edge::http::query::{Both, Query};
+use crate::edge::http::reply::Reply;
+
+/// From how many cases on.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct KpisQuery {
+    /// The fewest cases on which a figure says something.
+    #[param(minimum = 1, maximum = 1_000_000, default = 30)]
+    min_sample: Option<i64>,
+}
+
+/// The key figures of a period.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KpisView {
+    /// The instant that the figures are of.
+    pub as_of: Timestamp,
+    /// The days that are covered; the present month unless others are asked for.
+    pub period: Period,
+    /// The days that they are compared with; `null` where the period is open.
+    pub before: Option<Period>,
+    /// How records are chosen.
+    #[schema(inline)]
+    pub basis: Basis,
+    /// The fewest cases on which a figure says something.
+    #[schema(minimum = 1, example = 30)]
+    pub min_sample: i64,
+    /// The version of the agreement in force.
+    #[schema(minimum = 1, example = 1)]
+    pub agreement_version: i64,
+    /// Whether that version is the provisional one, signed by nobody.
+    pub provisional: bool,
+    /// The currency of amounts.
+    pub currency: Currency,
+    /// The figures.
+    #[schema(max_items = 40)]
+    pub figures: Vec<KpiView>,
+    /// Won deals in currencies without a rate: they are in no amount.
+    #[schema(max_items = 300)]
+    pub unconverted: Vec<UnconvertedView>,
+}
+
+/// A key figure.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KpiView {
+    /// Which.
+    pub figure: Kpi,
+    /// What it is measured in.
+    pub unit: Unit,
+    /// The figure; `null` where there is nothing to divide by, and of a median whose upper rank is still open.
+    #[schema(example = 42.0)]
+    pub value: Option<f64>,
+    /// How many records it rests on.
+    #[schema(minimum = 0, example = 42)]
+    pub cases: i64,
+    /// Of a median: how many lengths are still open.
+    #[schema(minimum = 0, example = 3)]
+    pub open: Option<i64>,
+    /// Of the sales cycle: how many begin with the acceptance, because no contact is known.
+    #[schema(minimum = 0, example = 1)]
+    pub estimated: Option<i64>,
+    /// The rate with its interval, where the figure is a share.
+    pub rate: Option<RateView>,
+    /// Whether it is a rate, a median or a mean of fewer cases than `min_sample`: too few to say much.
+    pub insufficient: bool,
+    /// The figure of the period before.
+    #[schema(example = 36.0)]
+    pub before: Option<f64>,
+    /// `value` less `before`.
+    #[schema(example = 6.0)]
+    pub change: Option<f64>,
+    /// The records that the figure counts, or is a share, median or mean of.
+    #[schema(
+        format = "uri-reference",
+        max_length = 8192,
+        example = "/v1/reports/funnel/evidence?basis=activity&stage=mql&figure=cycles&from=2026-05-01&to=2026-06-01"
+    )]
+    pub evidence: String,
+}
+
+/// Won deals in a currency that no rate converts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UnconvertedView {
+    /// What they amount to.
+    pub amount: Money,
+    /// How many.
+    #[schema(minimum = 1, example = 2)]
+    pub deals: i64,
+    /// The deals.
+    #[schema(
+        format = "uri-reference",
+        max_length = 8192,
+        example = "/v1/reports/deals/evidence?basis=activity&figure=unconverted&currency=NOK"
+    )]
+    pub evidence: String,
+}
+
+/// Report key figures.
+///
+/// Volumes, conversions, speed and deals of a period (the present month unless given), those of the period before, and the
+/// change. Conversions and volumes count cycles; `deals_*`, `average_deal` and `win_rate` count deals. Figures are the same
+/// as in the funnel and the other reports. Amounts need `deals:read` too: without it they are left out. Every figure has the address of the records behind it. `Accept: text/csv` gives
+/// a table.
+#[utoipa::path(tag = "reports", params(Chosen, KpisQuery), security(("bearer" = [ReportsRead])),
+    responses((status = 200, description = "The key figures",
+        content((KpisView = "application/json"), (String = "text/csv")))))]
+#[get("/v1/reports/kpis")]
+pub(super) async fn get_kpis(
+    ctx: Ctx<ReportsRead>,
+    query: Query<Both<Chosen, KpisQuery>>,
+) -> Reply<Report<KpisView>> {
+    let Both(chosen, own) = query.0;
+    let (now, min_sample) = (ctx.now(), own.min_sample.unwrap_or(MIN_SAMPLE));
+    let snapshot = ctx.report().await?;
+    let rules = store::rules::read(&snapshot).await?;
+    let zone = rules.company.zone();
+    let mut selection = chosen.select(Basis::Activity, &zone)?;
+    if (selection.days.first, selection.days.next) == (None, None)
+        && let Some(month) = Days::month_of(now.date_in(&zone), &zone)
+    {
+        selection.days = month;
+    }
+    let base = rules.money.base;
+    let books = Books { now, base };
+    let calendar = working_hours(&rules)?;
+    let measured = Measured::load(&snapshot, selection, books, &calendar, &zone).await?;
+    let before = match measured.selection.before(&zone) {
+        Some(before) => Some(Measured::load(&snapshot, before, books, &calendar, &zone).await?),
+        None => None,
+    };
+    let selection = &measured.selection;
+    // What deals are worth is read by the scope of deals: with few of them, a mean gives an amount away.
+    let shows_money = ctx.grants(Scope::DealsRead);
+    let view = |(place, (kpi, measure)): (usize, &(Kpi, Measure))| {
+        let earlier = before.as_ref().and_then(|before| before.figures.get(place));
+        KpiView::of(
+            *kpi,
+            *measure,
+            earlier.map(|(_, measure)| *measure),
+            &measured,
+            min_sample,
+        )
+    };
+    let unconverted = match shows_money {
+        true => store::reports::unconverted(&snapshot, &selection.scope(), books).await?,
+        false => vec![],
+    };
+    let timezone = &rules.company.timezone;
+    let view = KpisView {
+        as_of: now,
+        period: Period::of(&selection.days, timezone),
+        before: before
+            .as_ref()
+            .map(|before| Period::of(&before.selection.days, timezone)),
+        basis: selection.basis,
+        min_sample,
+        agreement_version: rules.agreement.number,
+        provisional: rules.agreement.provisional,
+        currency: base,
+        figures: measured
+            .figures
+            .iter()
+            .enumerate()
+            .filter(|(_, (kpi, _))| shows_money || kpi.unit() != Unit::Money)
+            .map(view)
+            .collect(),
+        unconverted: unconverted
+            .into_iter()
+            .map(|one| UnconvertedView {
+                amount: Money {
+                    amount: one.amount,
+                    currency: one.currency,
+                },
+                deals: one.deals,
+                evidence: deals(selection, "unconverted") + &format!("&currency={}", one.currency),
+            })
+            .collect(),
+    };
+    Report::preferred(ctx.request(), "kpis", view, table)
+}
+
+/// The key figures of one period.
+struct Measured {
+    selection: Selection,
+    /// The two last complete months before its end, or now.
+    months: Option<Selection>,
+    figures: Vec<(Kpi, Measure)>,
+}
+
+impl Measured {
+    async fn load(
+        snapshot: &Snapshot,
+        selection: Selection,
+        books: Books,
+        calendar: &Calendar,
+        zone: &TimeZone,
+    ) -> Result<Self, Problem> {
+        let scope = selection.scope();
+        let tallied = store::reports::tally(snapshot, &scope, &[]).await?;
+        let handoffs = store::reports::handoff_tally(snapshot, &scope, &[]).await?;
+        let timed = store::reports::handoff_times(snapshot, &scope, &[], Since::Handoff).await?;
+        let timings: Vec<_> = timed.iter().map(|one| (one.timing, calendar)).collect();
+        let (sales_cycles, estimated) = store::reports::sales_cycles(snapshot, &scope).await?;
+        let months = complete_months(&selection, books.now, zone);
+        let mqls_by_month = match &months {
+            Some((months, cut)) => mqls(snapshot, months, cut).await?,
+            None => [0, 0],
+        };
+        let facts = KpiFacts {
+            cycles: tallied.into_iter().map(|row| row.tally).collect(),
+            verdicts: Verdicts::count(handoffs.iter().map(|row| &row.tally)),
+            response: ResponseTimes::of(&timings, books.now).response,
+            deals: store::reports::deal_facts(snapshot, &scope, books).await?,
+            sales_cycles,
+            estimated,
+            mqls_by_month,
+        };
+        Ok(Self {
+            figures: measure(selection.basis, &facts),
+            months: months.map(|(months, _)| months),
+            selection,
+        })
+    }
+}
+
+/// The two last complete months before the end of a period, or now: all of their days, and each.
+fn complete_months(selection: &Selection, now: Timestamp, zone: &TimeZone) -> Option<(Selection, Vec<Cut>)> {
+    let end = selection.days.to.min(now);
+    let last = Days::month_of(end.date_in(zone), zone)?.before(zone)?;
+    let before = last.before(zone)?;
+    let months = Selection {
+        basis: Basis::Activity,
+        days: Days::between(before.first, last.next, zone)?,
+        only: selection.only.clone(),
+    };
+    let bucket = |days| Bucket {
+        name: String::new(),
+        days,
+    };
+    Some((months, vec![Cut::Over(vec![bucket(before), bucket(last)])]))
+}
+
+/// Cycles that entered mql in the last month and in the one before.
+async fn mqls(snapshot: &Snapshot, months: &Selection, cut: &[Cut]) -> Result<[i64; 2], Problem> {
+    let mut counts = [0, 0];
+    for row in store::reports::tally(snapshot, &months.scope(), cut).await? {
+        let is_last = row.keys == [Key::Bucket(1)];
+        if row.tally.event == Event::Entered(1) {
+            counts[usize::from(!is_last)] += row.tally.cycles;
+        }
+    }
+    Ok(counts)
+}
+
+fn cycles(selection: &Selection, stage: usize, more: &[(&str, &str)]) -> String {
+    let stage = [("stage", FUNNEL[stage].name())];
+    selection.evidence("funnel", &[&stage[..], more].concat())
+}
+
+fn deals(selection: &Selection, figure: &str) -> String {
+    selection.evidence("deals", &[("figure", figure)])
+}
+
+impl KpiView {
+    fn of(kpi: Kpi, measured: Measure, before: Option<Measure>, of: &Measured, min_sample: i64) -> Self {
+        let selection = &of.selection;
+        let handoffs = |figure: HandoffFigureName| figure.address(selection);
+        let reached = |stage| cycles(selection, stage, &[("figure", "cycles")]);
+        let [numerator, evidence] = match (kpi.conversion(), kpi) {
+            (Some((from, to)), _) => {
+                let both = [("figure", "cycles"), ("reached", FUNNEL[to].name())];
+                [cycles(selection, from, &both), reached(from)]
+            }
+            (_, Kpi::Leads) => [String::new(), reached(0)],
+            (_, Kpi::Mqls) => [String::new(), reached(1)],
+            (_, Kpi::Lvr) => {
+                let months = of.months.as_ref().unwrap_or(selection);
+                [String::new(), cycles(months, 1, &[("figure", "cycles")])]
+            }
+            (_, Kpi::MqlsHandedOver) => [String::new(), handoffs(HandoffFigureName::Handoffs)],
+            (_, Kpi::Acceptance) => [
+                handoffs(HandoffFigureName::Accepted),
+                handoffs(HandoffFigureName::Decided),
+            ],
+            (_, Kpi::ResponseTime) => [String::new(), handoffs(HandoffFigureName::Contacted)],
+            (_, Kpi::DealsOpen) => [String::new(), deals(selection, "open")],
+            (_, Kpi::AverageDeal) => [String::new(), deals(selection, "valued")],
+            (_, Kpi::WinRate) => [deals(selection, "won"), deals(selection, "closed")],
+            (_, Kpi::SalesCycle) => [String::new(), cycles(selection, 5, &[("figure", "sales_cycle")])],
+            _ => [String::new(), deals(selection, "won")],
+        };
+        let (open, estimated) = match measured {
+            Measure::Median { open, estimated, .. } => (Some(open), Some(estimated)),
+            _ => (None, None),
+        };
+        let rate = match measured {
+            Measure::Share(rate) => Some(RateView::of(rate, min_sample, [numerator, evidence.clone()])),
+            _ => None,
+        };
+        let value = measured.value();
+        let before = before.and_then(Measure::value);
+        Self {
+            figure: kpi,
+            unit: kpi.unit(),
+            value,
+            cases: measured.cases(),
+            open,
+            estimated: estimated.filter(|_| kpi == Kpi::SalesCycle),
+            rate,
+            insufficient: kpi.unit() != Unit::Count && measured.cases() < min_sample,
+            before,
+            change: value.zip(before).map(|(value, before)| value - before),
+            evidence,
+        }
+    }
+}
+
+fn table(view: &KpisView) -> Table {
+    let figures = [
+        "figure",
+        "unit",
+        "value",
+        "cases",
+        "open",
+        "estimated",
+        "low",
+        "high",
+        "insufficient",
+        "before",
+        "change",
+    ];
+    let mut table = Table::new(&[], &figures);
+    let whole = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
+    for kpi in &view.figures {
+        let bounds = kpi.rate.as_ref().map(|rate| (rate.low, rate.high));
+        let (low, high) = bounds.unwrap_or_default();
+        table.row(
+            None,
+            None,
+            vec![
+                kpi.figure.name().to_owned(),
+                kpi.unit.name().to_owned(),
+                number(kpi.value),
+                kpi.cases.to_string(),
+                whole(kpi.open),
+                whole(kpi.estimated),
+                number(low),
+                number(high),
+                kpi.insufficient.to_string(),
+                number(kpi.before),
+                number(kpi.change),
+            ],
+        );
+    }
+    table
+}
+
+/// A figure about deals.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum DealFigureName {
+    /// Those that were won.
+    #[default]
+    Won,
+    /// Those that were won or lost.
+    Closed,
+    /// Those that are open at the end of the period, or now.
+    Open,
+    /// Those that were won, with an amount in the base currency.
+    Valued,
+    /// Those that were won, with an amount that no rate converts.
+    Unconverted,
+}
+
+/// Which figure.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct DealEvidenceQuery {
+    /// The figure; won deals unless given.
+    #[param(inline, example = "won")]
+    figure: Option<DealFigureName>,
+    /// Only with an amount in this currency.
+    currency: Option<Currency>,
+    /// The most deals of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// A deal behind a figure.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DealEvidence {
+    /// Its id.
+    id: DealId,
+    /// Where it stands.
+    state: State,
+    /// The lead whose stage it moves.
+    lead_id: Option<LeadId>,
+    /// The lead's cycle in which it was opened.
+    #[schema(minimum = 1, example = 1)]
+    cycle: Option<i64>,
+    /// The user who is responsible.
+    owner_id: Option<UserId>,
+    /// When it was opened.
+    opened_at: Timestamp,
+    /// When it was closed.
+    closed_at: Option<Timestamp>,
+    /// What it is worth.
+    amount: Option<Money>,
+    /// The amount of a closed deal in the base currency, at the rate of that day.
+    value: Option<Money>,
+}
+
+/// List the deals behind a figure.
+///
+/// Exactly those that the figure counts, by id, with the filters of the report; `total_count` is exact and always there.
+#[utoipa::path(tag = "reports", params(Chosen, DealEvidenceQuery), security(("bearer" = [ReportsRead, DealsRead])),
+    responses((status = 200, description = "A page of deals", body = Listing<DealEvidence>,
+        headers(("Link" = String, description = "The next page")))))]
+#[get("/v1/reports/deals/evidence")]
+pub(super) async fn list_deal_evidence(
+    ctx: Ctx<DealEvidenceRead>,
+    query: Query<Both<Chosen, DealEvidenceQuery>>,
+) -> Reply<Listing<DealEvidence>> {
+    let Both(chosen, query) = query.0;
+    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let snapshot = ctx.report().await?;
+    let rules = store::rules::read(&snapshot).await?;
+    let scope = chosen.select(Basis::Activity, &rules.company.zone())?.scope();
+    let base = rules.money.base;
+    let books = Books { now: ctx.now(), base };
+    let figure = match query.figure.unwrap_or_default() {
+        DealFigureName::Won => DealFigure::Won,
+        DealFigureName::Closed => DealFigure::Closed,
+        DealFigureName::Open => DealFigure::Open,
+        DealFigureName::Valued => DealFigure::Valued,
+        DealFigureName::Unconverted => DealFigure::Unconverted,
+    };
+    let currency = query.currency;
+    let page =
+        store::reports::deal_evidence(&snapshot, &scope, figure, currency, books, after, limit).await?;
+    let total = store::reports::deal_evidence_count(&snapshot, &scope, figure, currency, books).await?;
+    let listing = Listing::of(
+        &ctx.master,
+        ctx.request(),
+        page,
+        |deal| deal.id,
+        |deal| DealEvidence::of(deal, base),
+    );
+    Ok(listing.counted(Some((total, false))))
+}
+
+impl DealEvidence {
+    fn of(deal: DealItem, base: Currency) -> Self {
+        let money = |(amount, currency)| Money { amount, currency };
+        Self {
+            id: deal.id,
+            state: deal.state,
+            lead_id: deal.lead_id,
+            cycle: deal.cycle,
+            owner_id: deal.owner_id,
+            opened_at: deal.opened_at,
+            closed_at: deal.closed_at,
+            amount: deal.amount.map(money),
+            value: deal.value.map(|value| money((value, base))),
+        }
+    }
+}

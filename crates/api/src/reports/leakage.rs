@@ -1,0 +1,291 @@
+//! Leakage: what nobody works, as it stands now.
+
+use std::collections::{BTreeMap, HashMap};
+
+use actix_web::get;
+use serde::{Deserialize, Serialize};
+use tandem_domain::id::{ClockId, DealId, HandoffId, LeadId, UserId};
+use tandem_domain::instant::{Day, Timestamp};
+use tandem_domain::reports::dimension::{By, Dimension, Value};
+use tandem_domain::reports::leakage::{IDLE_DAYS, Leak, Watermarks};
+use tandem_domain::reports::row::{Cut, Key, arrange};
+use tandem_store as store;
+use tandem_store::reports::{LeakItem, LeakScope, LeakTally};
+use tandem_store::rules::Rules;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::answer::{Report, Table};
+use super::ask::{Filters, filters};
+use crate::access::scopes::{DealsRead, HandoffsRead, LeadsRead, LeakEvidenceRead, ReportsRead};
+use crate::edge::ctx::Ctx;
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::query::{Both, Query};
+use crate::edge::http::reply::Reply;
+
+/// Which leaks.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct LeakageQuery {
+    /// What the rows stand for; `owner` unless given.
+    #[param(inline, example = "owner")]
+    by: Option<Dimension>,
+    /// The days after which a lead that is neither qualified nor archived counts as idle.
+    #[param(minimum = 1, maximum = 3650, default = 30)]
+    idle_days: Option<i64>,
+}
+
+/// What nobody works.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LeakageView {
+    /// The instant that the figures are of.
+    pub as_of: Timestamp,
+    /// What the rows stand for.
+    #[schema(inline, example = "owner")]
+    pub by: Dimension,
+    /// The days after which a lead counts as idle.
+    #[schema(minimum = 1, example = 30)]
+    pub idle_days: i64,
+    /// The version of the agreement in force.
+    #[schema(minimum = 1, example = 1)]
+    pub agreement_version: i64,
+    /// Whether that version is the provisional one, signed by nobody.
+    pub provisional: bool,
+    /// The largest first; what is unknown comes last.
+    #[schema(max_items = 1000)]
+    pub rows: Vec<LeakageRow>,
+    /// How many smaller rows are left out behind the 1,000 largest; the totals have them.
+    #[schema(minimum = 0, example = 0)]
+    pub omitted_rows: i64,
+    /// All rows together: every kind of leak.
+    #[schema(max_items = 10)]
+    pub totals: Vec<LeakView>,
+}
+
+/// The leaks of one row.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LeakageRow {
+    /// What the row stands for; `null` where it is unknown.
+    #[schema(max_length = 2000, example = "user_01h455vb4pex5vsknk084sn02q")]
+    pub key: Option<String>,
+    /// Every kind of leak.
+    #[schema(max_items = 10)]
+    pub leaks: Vec<LeakView>,
+}
+
+/// The leaks of one kind.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LeakView {
+    /// The kind.
+    pub leak: Leak,
+    /// How many.
+    #[schema(minimum = 0, example = 4)]
+    pub count: i64,
+    /// Since when the oldest of them has been one; `null` without any, and of days.
+    pub oldest: Option<Timestamp>,
+    /// The leaks themselves.
+    #[schema(
+        format = "uri-reference",
+        max_length = 8192,
+        example = "/v1/reports/leakage/evidence?leak=uncontacted"
+    )]
+    pub evidence: String,
+}
+
+/// Report what nobody works.
+///
+/// Hand-offs that are not reviewed or contacted in time, leads without an owner or a next step, leads that returned and
+/// wait for an answer, deals past their day or left alone, and leads that are neither qualified nor archived: as they stand
+/// now. Other members of the group of an open deal are left out while it is open, and so are archived leads. One lead may
+/// leak in several ways. `Accept: text/csv` gives a table.
+#[utoipa::path(tag = "reports", params(Filters, LeakageQuery), security(("bearer" = [ReportsRead])),
+    responses((status = 200, description = "The leaks",
+        content((LeakageView = "application/json"), (String = "text/csv")))))]
+#[get("/v1/reports/leakage")]
+pub(super) async fn get_leakage(
+    ctx: Ctx<ReportsRead>,
+    query: Query<Both<Filters, LeakageQuery>>,
+) -> Reply<Report<LeakageView>> {
+    let Both(Filters(only), own) = query.0;
+    let by = own.by.unwrap_or(Dimension::Owner);
+    let idle_days = own.idle_days.unwrap_or(IDLE_DAYS);
+    let snapshot = ctx.report().await?;
+    let rules = store::rules::read(&snapshot).await?;
+    let scope = LeakScope {
+        marks: watermarks(&rules, ctx.now(), idle_days),
+        only: only.clone(),
+    };
+    let cuts = [Cut::By(by)];
+    let tallies = store::reports::leak_tally(&snapshot, &scope, Leak::ALL, &cuts).await?;
+    let totals = Leaks::count(&tallies);
+    let mut by_row: HashMap<Vec<Key>, Vec<LeakTally>> = HashMap::new();
+    for tally in tallies {
+        by_row.entry(tally.keys.clone()).or_default().push(tally);
+    }
+    let rows = by_row
+        .into_iter()
+        .map(|(keys, tallies)| (keys, Leaks::count(&tallies)))
+        .collect();
+    let (rows, omitted_rows) = arrange(rows, &cuts, Leaks::default, Leaks::all);
+    let row = |(keys, leaks): (Vec<Key>, Leaks)| {
+        let mut own = only.clone();
+        if let Some(Key::Value(value)) = keys.first() {
+            own.retain(|(known, _)| *known != by);
+            own.push((by, value.clone()));
+        }
+        LeakageRow {
+            key: keys.first().and_then(|key| cuts[0].shown(key)),
+            leaks: leaks.views(&own, idle_days),
+        }
+    };
+    let view = LeakageView {
+        as_of: ctx.now(),
+        by,
+        idle_days,
+        agreement_version: rules.agreement.number,
+        provisional: rules.agreement.provisional,
+        rows: rows.into_iter().map(row).collect(),
+        omitted_rows,
+        totals: totals.views(&only, idle_days),
+    };
+    Report::preferred(ctx.request(), "leakage", view, table)
+}
+
+fn watermarks(rules: &Rules, now: Timestamp, idle_days: i64) -> Watermarks {
+    let stale_after = rules.agreement.agreement.stages.opportunity.stale_after;
+    let today = now.date_in(&rules.company.zone());
+    Watermarks::at(
+        now,
+        Day::try_from(today).unwrap_or(Day::FIRST),
+        stale_after,
+        idle_days,
+    )
+}
+
+/// How many leaks of each kind there are, and since when the oldest.
+#[derive(Default)]
+struct Leaks(BTreeMap<Leak, (i64, Option<Timestamp>)>);
+
+impl Leaks {
+    fn count(tallies: &[LeakTally]) -> Self {
+        let mut all = BTreeMap::<Leak, (i64, Option<Timestamp>)>::new();
+        for tally in tallies {
+            let (count, oldest) = all.entry(tally.leak).or_default();
+            *count += tally.count;
+            *oldest = [*oldest, tally.oldest].into_iter().flatten().min();
+        }
+        Self(all)
+    }
+
+    fn all(&self) -> i64 {
+        self.0.values().map(|(count, _)| count).sum()
+    }
+
+    fn views(&self, only: &[(Dimension, Option<Value>)], idle_days: i64) -> Vec<LeakView> {
+        let view = |leak: &Leak| {
+            let (count, oldest) = self.0.get(leak).copied().unwrap_or_default();
+            LeakView {
+                leak: *leak,
+                count,
+                oldest,
+                evidence: address(*leak, only, idle_days),
+            }
+        };
+        Leak::ALL.iter().map(view).collect()
+    }
+}
+
+fn address(leak: Leak, only: &[(Dimension, Option<Value>)], idle_days: i64) -> String {
+    let mut parts = vec![format!("leak={}", leak.name())];
+    if leak == Leak::Idle && idle_days != IDLE_DAYS {
+        parts.push(format!("idle_days={idle_days}"));
+    }
+    parts.extend(filters(only));
+    format!("/v1/reports/leakage/evidence?{}", parts.join("&"))
+}
+
+fn table(view: &LeakageView) -> Table {
+    let names = Leak::ALL.iter().map(|leak| leak.name()).collect::<Vec<_>>();
+    let mut table = Table::new(&[By::Dimension(view.by)], &names);
+    let line = |leaks: &[LeakView]| leaks.iter().map(|leak| leak.count.to_string()).collect();
+    for row in &view.rows {
+        table.row(row.key.as_deref(), None, line(&row.leaks));
+    }
+    table.total(line(&view.totals));
+    table
+}
+
+/// Which leaks.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct LeakEvidenceQuery {
+    /// The kind.
+    #[param(inline)]
+    leak: Leak,
+    /// The days after which a lead that is neither qualified nor archived counts as idle.
+    #[param(minimum = 1, maximum = 3650, default = 30)]
+    idle_days: Option<i64>,
+    /// The most leaks of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// A lead, hand-off or deal that nobody works.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LeakEvidence {
+    /// Since when; `null` of days.
+    since: Option<Timestamp>,
+    /// The lead.
+    lead_id: Option<LeadId>,
+    /// The hand-off.
+    handoff_id: Option<HandoffId>,
+    /// The clock that ran out.
+    clock_id: Option<ClockId>,
+    /// The deal.
+    deal_id: Option<DealId>,
+    /// Who is responsible.
+    owner_id: Option<UserId>,
+}
+
+/// List the leaks of one kind.
+///
+/// Exactly those that the report counts, by the id of the record, with its filters; `total_count` is exact and always
+/// there.
+#[utoipa::path(tag = "reports", params(Filters, LeakEvidenceQuery),
+    security(("bearer" = [ReportsRead, LeadsRead, HandoffsRead, DealsRead])),
+    responses((status = 200, description = "A page of leaks", body = Listing<LeakEvidence>,
+        headers(("Link" = String, description = "The next page")))))]
+#[get("/v1/reports/leakage/evidence")]
+pub(super) async fn list_leakage_evidence(
+    ctx: Ctx<LeakEvidenceRead>,
+    query: Query<Both<Filters, LeakEvidenceQuery>>,
+) -> Reply<Listing<LeakEvidence>> {
+    let Both(Filters(only), query) = query.0;
+    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after: Option<Uuid> = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let snapshot = ctx.report().await?;
+    let rules = store::rules::read(&snapshot).await?;
+    let marks = watermarks(&rules, ctx.now(), query.idle_days.unwrap_or(IDLE_DAYS));
+    let scope = LeakScope { marks, only };
+    let page = store::reports::leak_evidence(&snapshot, &scope, query.leak, after, limit).await?;
+    let all = store::reports::leak_tally(&snapshot, &scope, &[query.leak], &[]).await?;
+    let total = all.iter().map(|tally| tally.count.max(0) as u64).sum();
+    let listing = Listing::of(&ctx.master, ctx.request(), page, |leak| leak.id, LeakEvidence::of);
+    Ok(listing.counted(Some((total, false))))
+}
+
+impl LeakEvidence {
+    fn of(leak: LeakItem) -> Self {
+        Self {
+            since: leak.since,
+            lead_id: leak.lead_id,
+            handoff_id: leak.handoff_id,
+            clock_id: leak.clock_id,
+            deal_id: leak.deal_id,
+            owner_id: leak.owner_id,
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Rejections: what sales rejected, why, where it came from, and how that compares with the period before.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use actix_web::get;
+use serde::Serialize;
+use tandem_domain::reports::dimension::{By, Dimension, Value};
+use tandem_domain::reports::handoffs::{HandoffTally, Verdicts};
+use tandem_domain::reports::row::{Cut, Key, arrange};
+use tandem_domain::reports::{Basis, Rate};
+use tandem_store as store;
+use tandem_store::reports::{Records, Scope, TalliedHandoffs};
+use tandem_store::{Snapshot, StoreError};
+use utoipa::ToSchema;
+
+use super::answer::{RateView, Report, Table, cell, rate_cells, report_view};
+use super::ask::{Chosen, Defaults, Divided, Question, Selection};
+use super::handoffs::HandoffFigureName;
+use crate::access::scopes::ReportsRead;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::query::{Both, Query};
+use crate::edge::http::reply::Reply;
+
+report_view!(
+    /// What sales rejected, and why.
+    RejectionsView: RejectionsRow,
+    /// All rows together.
+    RejectionFigures
+);
+
+/// One row of the rejections.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RejectionsRow {
+    /// What the row stands for in the first dimension; `null` where it is unknown.
+    #[schema(max_length = 2000, example = "no_budget")]
+    pub key: Option<String>,
+    /// The same in the second dimension, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 2000, example = "2026-05")]
+    pub second_key: Option<Option<String>>,
+    /// What became of its hand-offs.
+    pub figures: RejectionFigures,
+}
+
+/// What became of hand-offs: those of the period, without self-sourced and void ones.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RejectionFigures {
+    /// All of them.
+    #[schema(minimum = 0, example = 120)]
+    pub handoffs: i64,
+    /// Those that nobody has decided.
+    #[schema(minimum = 0, example = 7)]
+    pub pending: i64,
+    /// Those that sales accepted or rejected.
+    #[schema(minimum = 0, example = 113)]
+    pub decided: i64,
+    /// Those that it rejected; an open dispute counts as rejected, an overturned rejection as accepted.
+    #[schema(minimum = 0, example = 31)]
+    pub rejected: i64,
+    /// Of the decided ones, the share that was accepted.
+    pub acceptance: RateView,
+    /// Of everything that was rejected, the share in this row.
+    pub share: RateView,
+    /// Why: the most frequent reason first.
+    #[schema(max_items = 1000)]
+    pub reasons: Vec<RejectedFor>,
+    /// How many were rejected of the period before; `null` where the period is open, and in rows over time.
+    #[schema(minimum = 0, example = 24)]
+    pub rejected_before: Option<i64>,
+    /// `rejected` less `rejected_before`.
+    #[schema(example = 7)]
+    pub change: Option<i64>,
+    /// The hand-offs behind the counts.
+    pub evidence: RejectionEvidence,
+}
+
+/// Hand-offs that were rejected for one reason.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RejectedFor {
+    /// The code of the reason; `null` where none is known.
+    #[schema(max_length = 64, example = "no_budget")]
+    pub reason: Option<String>,
+    /// How many.
+    #[schema(minimum = 0, example = 12)]
+    pub handoffs: i64,
+    /// The hand-offs.
+    #[schema(
+        format = "uri-reference",
+        max_length = 8192,
+        example = "/v1/reports/handoffs/evidence?basis=activity&figure=rejected&reason=no_budget"
+    )]
+    pub evidence: String,
+}
+
+/// Where the hand-offs behind counts are listed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RejectionEvidence {
+    /// All of them.
+    #[schema(
+        format = "uri-reference",
+        max_length = 8192,
+        example = "/v1/reports/handoffs/evidence?basis=activity&figure=handoffs"
+    )]
+    pub handoffs: String,
+    /// Those that nobody has decided.
+    #[schema(
+        format = "uri-reference",
+        max_length = 8192,
+        example = "/v1/reports/handoffs/evidence?basis=activity&figure=pending"
+    )]
+    pub pending: String,
+    /// The decided ones.
+    #[schema(
+        format = "uri-reference",
+        max_length = 8192,
+        example = "/v1/reports/handoffs/evidence?basis=activity&figure=decided"
+    )]
+    pub decided: String,
+    /// The rejected ones.
+    #[schema(
+        format = "uri-reference",
+        max_length = 8192,
+        example = "/v1/reports/handoffs/evidence?basis=activity&figure=rejected"
+    )]
+    pub rejected: String,
+    /// The rejected ones of the period before.
+    #[schema(
+        format = "uri-reference",
+        max_length = 8192,
+        example = "/v1/reports/handoffs/evidence?basis=activity&figure=rejected"
+    )]
+    pub rejected_before: Option<String>,
+}
+
+/// Report what sales rejected.
+///
+/// How many hand-offs of the period sales decided, accepted and rejected, and for which reasons, by one or two dimensions
+/// (`reason` unless given), with the number of the period before. On the activity basis these are the hand-offs that were
+/// made in the period, on the cohort basis those of cycles that started in it. Self-sourced and void hand-offs are left
+/// out. Every figure has the address of the hand-offs behind it. `Accept: text/csv` gives a table.
+#[utoipa::path(tag = "reports", params(Chosen, Divided), security(("bearer" = [ReportsRead])),
+    responses((status = 200, description = "The rejections",
+        content((RejectionsView = "application/json"), (String = "text/csv")))))]
+#[get("/v1/reports/rejections")]
+pub(super) async fn get_rejections(
+    ctx: Ctx<ReportsRead>,
+    query: Query<Both<Chosen, Divided>>,
+) -> Reply<Report<RejectionsView>> {
+    let Both(chosen, divided) = query.0;
+    let snapshot = ctx.report().await?;
+    let defaults = Defaults {
+        basis: Basis::Activity,
+        by: By::Dimension(Dimension::Reason),
+        records: Records::Handoffs,
+    };
+    let question = Question::ask(&snapshot, chosen, divided, defaults).await?;
+    let cuts = &question.cuts;
+    let tallied = store::reports::handoff_tally(&snapshot, &question.selection.scope(), cuts).await?;
+    let versions: BTreeSet<i64> = tallied.iter().map(|row| row.agreement_version).collect();
+    let totals = Verdicts::count(tallied.iter().map(|row| &row.tally));
+    let before = question.selection.before(&question.zone);
+    let rejected_before = match &before {
+        Some(before) => Some(Before::load(&snapshot, &before.scope(), cuts).await?),
+        None => None,
+    };
+    let (mut rows, mut of_row) = (HashMap::new(), by_row(tallied));
+    // Divisions of time have no counterpart in the period before.
+    let known_before = rejected_before.as_ref().filter(|_| !question.is_over_time());
+    for keys in known_before.iter().flat_map(|before| before.by_row.keys()) {
+        of_row.entry(keys.clone()).or_default();
+    }
+    for (keys, tallies) in of_row {
+        rows.insert(keys, Verdicts::count(&tallies));
+    }
+    let volume = |verdicts: &Verdicts| (verdicts.rejected, verdicts.handoffs);
+    let (rows, omitted) = arrange(rows, cuts, Verdicts::default, volume);
+    let whole = (totals.rejected, &question.selection);
+    let view = |(keys, verdicts): (Vec<Key>, Verdicts)| {
+        let selection = question.selection.row(cuts, &keys);
+        let known = known_before.zip(before.as_ref()).map(|(known, before)| {
+            let count = known.by_row.get(&keys).copied().unwrap_or_default();
+            (count, before.row(cuts, &keys))
+        });
+        let (key, second_key) = question.names(&keys);
+        RejectionsRow {
+            key,
+            second_key,
+            figures: RejectionFigures::of(&selection, verdicts, known, whole, question.min_sample),
+        }
+    };
+    let rows = rows.into_iter().map(view).collect();
+    let known = rejected_before.as_ref().zip(before);
+    let known = known.map(|(known, before)| (known.by_row.values().sum(), before));
+    let totals = RejectionFigures::of(&question.selection, totals, known, whole, question.min_sample);
+    let head = question.head(ctx.now(), versions);
+    let view = RejectionsView::of(head, rows, omitted, totals);
+    Report::preferred(ctx.request(), "rejections", view, table)
+}
+
+/// How many hand-offs of the period before were rejected, by row.
+struct Before {
+    by_row: HashMap<Vec<Key>, i64>,
+}
+
+impl Before {
+    async fn load(snapshot: &Snapshot, scope: &Scope, cuts: &[Cut]) -> Result<Self, StoreError> {
+        // There is one row of all instead of divisions of time.
+        let cuts = match cuts.iter().any(|cut| matches!(cut, Cut::Over(_))) {
+            true => &[],
+            false => cuts,
+        };
+        let tallied = store::reports::handoff_tally(snapshot, scope, cuts).await?;
+        let rows = by_row(tallied).into_iter();
+        let by_row = rows
+            .map(|(keys, tallies)| (keys, Verdicts::count(&tallies).rejected))
+            .filter(|(_, rejected)| *rejected > 0)
+            .collect();
+        Ok(Self { by_row })
+    }
+}
+
+fn by_row(tallied: Vec<TalliedHandoffs>) -> HashMap<Vec<Key>, Vec<HandoffTally>> {
+    let mut rows: HashMap<Vec<Key>, Vec<HandoffTally>> = HashMap::new();
+    for row in tallied {
+        rows.entry(row.keys).or_default().push(row.tally);
+    }
+    rows
+}
+
+impl RejectionFigures {
+    fn of(
+        selection: &Selection,
+        verdicts: Verdicts,
+        before: Option<(i64, Selection)>,
+        (all_rejected, all): (i64, &Selection),
+        min_sample: i64,
+    ) -> Self {
+        let list = |selection: &Selection, figure| HandoffFigureName::address(figure, selection);
+        let own = |figure| list(selection, figure);
+        let acceptance = [own(HandoffFigureName::Accepted), own(HandoffFigureName::Decided)];
+        let share = Rate {
+            part: verdicts.rejected,
+            whole: all_rejected,
+        };
+        let of_all = [
+            own(HandoffFigureName::Rejected),
+            list(all, HandoffFigureName::Rejected),
+        ];
+        Self {
+            handoffs: verdicts.handoffs,
+            pending: verdicts.pending,
+            decided: verdicts.decided(),
+            rejected: verdicts.rejected,
+            acceptance: RateView::of(verdicts.acceptance(), min_sample, acceptance),
+            share: RateView::of(share, min_sample, of_all),
+            rejected_before: before.as_ref().map(|(count, _)| *count),
+            change: before.as_ref().map(|(count, _)| verdicts.rejected - count),
+            evidence: RejectionEvidence {
+                handoffs: own(HandoffFigureName::Handoffs),
+                pending: own(HandoffFigureName::Pending),
+                decided: own(HandoffFigureName::Decided),
+                rejected: own(HandoffFigureName::Rejected),
+                rejected_before: before.map(|(_, before)| list(&before, HandoffFigureName::Rejected)),
+            },
+            reasons: reasons(selection, verdicts.reasons),
+        }
+    }
+}
+
+fn reasons(selection: &Selection, counted: BTreeMap<Option<String>, i64>) -> Vec<RejectedFor> {
+    let one = |(reason, handoffs): (Option<String>, i64)| {
+        let narrowed = selection.with(Dimension::Reason, reason.clone().map(Value::Text));
+        RejectedFor {
+            reason,
+            handoffs,
+            evidence: HandoffFigureName::Rejected.address(&narrowed),
+        }
+    };
+    let mut reasons: Vec<RejectedFor> = counted.into_iter().map(one).collect();
+    reasons.sort_by(|a, b| b.handoffs.cmp(&a.handoffs).then_with(|| a.reason.cmp(&b.reason)));
+    reasons
+}
+
+fn table(view: &RejectionsView) -> Table {
+    let figures = [
+        "handoffs",
+        "pending",
+        "decided",
+        "rejected",
+        "acceptance",
+        "acceptance_of",
+        "acceptance_low",
+        "acceptance_high",
+        "acceptance_insufficient",
+        "share",
+        "share_of",
+        "share_low",
+        "share_high",
+        "share_insufficient",
+        "rejected_before",
+        "change",
+        "rejected_for",
+    ];
+    let mut table = Table::new(&view.by, &figures);
+    for row in &view.rows {
+        table.row(row.key.as_deref(), row.second_key.as_ref(), line(&row.figures));
+    }
+    table.total(line(&view.totals));
+    table
+}
+
+fn line(figures: &RejectionFigures) -> Vec<String> {
+    let counts = [
+        figures.handoffs,
+        figures.pending,
+        figures.decided,
+        figures.rejected,
+    ];
+    let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let reason =
+        |one: &RejectedFor| format!("{}={}", one.reason.as_deref().unwrap_or_default(), one.handoffs);
+    let reasons: Vec<String> = figures.reasons.iter().map(reason).collect();
+    let mut line: Vec<String> = counts.map(|count| count.to_string()).into();
+    line.extend(rate_cells(Some(&figures.acceptance)));
+    line.extend(rate_cells(Some(&figures.share)));
+    line.extend([
+        number(figures.rejected_before),
+        number(figures.change),
+        cell(Some(&reasons.join("; "))),
+    ]);
+    line
+}

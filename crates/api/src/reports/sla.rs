@@ -1,0 +1,518 @@
+//! Both sides' commitments in a month: promised, kept, broken; and the promises behind each figure.
+
+use actix_web::get;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use tandem_domain::access::Queue;
+use tandem_domain::agreement::{MarketingCommitments, VersionState};
+use tandem_domain::clocks::record::ClockRecord;
+use tandem_domain::clocks::{ClockKind, ClockState, Side};
+use tandem_domain::id::{ClockId, DealId, HandoffId, LeadId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::reports::handoffs::Verdicts;
+use tandem_domain::reports::period::Days;
+use tandem_domain::reports::promises::{ClockTally, CommitmentState, Month, kept};
+use tandem_domain::reports::{Basis, MIN_SAMPLE, Rate};
+use tandem_store as store;
+use tandem_store::reports::{Due, Promises};
+use utoipa::{IntoParams, ToSchema};
+
+use super::answer::{Period, RateView, Report, Table, number, rate_cells};
+use super::ask::Selection;
+use super::handoffs::HandoffFigureName;
+use crate::access::scopes::{HandoffEvidenceRead, HandoffsRead, ReportsRead};
+use crate::edge::ctx::Ctx;
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::{Place, Problem, Violation};
+use crate::edge::http::query::Query;
+use crate::edge::http::reply::Reply;
+
+/// Which month.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct SlaQuery {
+    /// The calendar month in the company's time zone; the present one unless given.
+    #[param(pattern = "^[0-9]{4}-(0[1-9]|1[0-2])$", max_length = 7, example = "2026-05")]
+    month: Option<String>,
+    /// The fewest cases on which a rate says something.
+    #[param(minimum = 1, maximum = 1_000_000, default = 30)]
+    min_sample: Option<i64>,
+}
+
+/// Both sides' commitments in a month.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SlaView {
+    /// The instant that the figures are of.
+    pub as_of: Timestamp,
+    /// The month.
+    #[schema(max_length = 7, example = "2026-05")]
+    pub month: String,
+    /// Its days.
+    pub period: Period,
+    /// The version of the agreement that it is measured against.
+    #[schema(minimum = 1, example = 1)]
+    pub agreement_version: i64,
+    /// Whether that version is in force and signed by nobody.
+    pub provisional: bool,
+    /// The fewest cases on which a rate says something.
+    #[schema(minimum = 1, example = 30)]
+    pub min_sample: i64,
+    /// Promises about single hand-offs, leads and deals: those that were due in the month so far.
+    #[schema(max_items = 5)]
+    pub promises: Vec<PromiseView>,
+    /// Commitments with a number.
+    #[schema(max_items = 2)]
+    pub numbers: Vec<NumberView>,
+}
+
+/// The promises of one kind that were due.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PromiseView {
+    /// What is promised.
+    pub commitment: ClockKind,
+    /// Whose promise it is.
+    pub side: Side,
+    /// How many were due.
+    #[schema(minimum = 0, example = 40)]
+    pub promised: i64,
+    /// Those that were met in time.
+    #[schema(minimum = 0, example = 36)]
+    pub kept: i64,
+    /// Those that were not.
+    #[schema(minimum = 0, example = 4)]
+    pub broken: i64,
+    /// Of those that were due, the share that was kept.
+    pub rate: RateView,
+    /// By the owner at the due instant; without an owner they waited in a queue.
+    #[schema(max_items = 10_000)]
+    pub owners: Vec<OwnerPromises>,
+    /// The promises themselves.
+    pub evidence: PromiseEvidence,
+}
+
+/// The promises of one owner.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OwnerPromises {
+    /// The owner; `null` is a queue.
+    pub owner_id: Option<UserId>,
+    /// How many were due.
+    #[schema(minimum = 0, example = 10)]
+    pub promised: i64,
+    /// Those that were met in time.
+    #[schema(minimum = 0, example = 9)]
+    pub kept: i64,
+    /// Those that were not.
+    #[schema(minimum = 0, example = 1)]
+    pub broken: i64,
+    /// The promises themselves.
+    pub evidence: PromiseEvidence,
+}
+
+/// Where promises are listed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PromiseEvidence {
+    /// All of them.
+    #[schema(
+        format = "uri-reference",
+        max_length = 8192,
+        example = "/v1/reports/sla/evidence?month=2026-05&commitment=review"
+    )]
+    pub promised: String,
+    /// Those that were met in time.
+    #[schema(
+        format = "uri-reference",
+        max_length = 8192,
+        example = "/v1/reports/sla/evidence?month=2026-05&commitment=review&figure=kept"
+    )]
+    pub kept: String,
+    /// Those that were not.
+    #[schema(
+        format = "uri-reference",
+        max_length = 8192,
+        example = "/v1/reports/sla/evidence?month=2026-05&commitment=review&figure=broken"
+    )]
+    pub broken: String,
+}
+
+/// A commitment with a number.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NumberView {
+    /// What is committed to: `mqls_per_month` or `min_acceptance_rate`.
+    #[schema(max_length = 40, example = "mqls_per_month")]
+    pub commitment: &'static str,
+    /// Whose commitment it is.
+    pub side: Side,
+    /// The number: a count pro rata for the days in force, or a fraction.
+    #[schema(example = 150.0)]
+    pub target: f64,
+    /// What was reached so far; `null` where there is nothing to measure.
+    #[schema(example = 80.0)]
+    pub so_far: Option<f64>,
+    /// What the count comes to at the end of the month if it goes on as so far, by elapsed time; of a rate the rate so far.
+    #[schema(example = 160.0)]
+    pub pace: Option<f64>,
+    /// The rate itself, where the commitment is one.
+    pub rate: Option<RateView>,
+    /// Open until the month ends, then kept or broken; `null` where there is nothing to measure.
+    pub state: Option<CommitmentState>,
+    /// The hand-offs that count.
+    #[schema(
+        format = "uri-reference",
+        max_length = 8192,
+        example = "/v1/reports/handoffs/evidence?basis=activity&figure=handoffs&from=2026-05-01&to=2026-06-01"
+    )]
+    pub evidence: String,
+}
+
+/// Report the commitments of a month.
+///
+/// A promise counts in the month in which it was due, once it is; void ones count nowhere, and what was met late is broken.
+/// A month is measured against the version of the agreement in force on its last day, or now. `Accept: text/csv` gives a
+/// table.
+#[utoipa::path(tag = "reports", params(SlaQuery), security(("bearer" = [ReportsRead])),
+    responses((status = 200, description = "The commitments",
+        content((SlaView = "application/json"), (String = "text/csv")))))]
+#[get("/v1/reports/sla")]
+pub(super) async fn get_sla(ctx: Ctx<ReportsRead>, query: Query<SlaQuery>) -> Reply<Report<SlaView>> {
+    let (now, query) = (ctx.now(), query.0);
+    let min_sample = query.min_sample.unwrap_or(MIN_SAMPLE);
+    let snapshot = ctx.report().await?;
+    let rules = store::rules::read(&snapshot).await?;
+    let zone = rules.company.zone();
+    let (month, days) = month(query.month.as_deref(), now, &zone)?;
+    let last = days.to.plus_millis(-1).min(now);
+    let version = store::agreement::in_force_at(&snapshot, last).await?;
+    let tallies = store::reports::clock_tally(&snapshot, due(&days, now)).await?;
+    let selection = Selection {
+        basis: Basis::Activity,
+        days: days.clone(),
+        only: vec![],
+    };
+    let made = store::reports::handoff_tally(&snapshot, &selection.scope(), &[]).await?;
+    let verdicts = Verdicts::count(made.iter().map(|row| &row.tally));
+    let measured = Month {
+        days: &days,
+        in_force_from: version.in_force_from.unwrap_or(days.from),
+        now,
+    };
+    let view = SlaView {
+        as_of: now,
+        period: Period::of(&days, &rules.company.timezone),
+        agreement_version: version.number,
+        provisional: version.state == VersionState::Provisional,
+        min_sample,
+        promises: promises(&month, &tallies, min_sample),
+        numbers: numbers(
+            &version.document.commitments.marketing,
+            measured,
+            &verdicts,
+            &selection,
+            min_sample,
+        ),
+        month,
+    };
+    Report::preferred(ctx.request(), "sla", view, table)
+}
+
+/// The month's name and days.
+fn month(asked: Option<&str>, now: Timestamp, zone: &jiff::tz::TimeZone) -> Result<(String, Days), Problem> {
+    let day = match asked {
+        Some(month) => format!("{month}-01").parse::<Date>().ok(),
+        None => Some(now.date_in(zone)),
+    };
+    let days = day.and_then(|day| Days::month_of(day, zone));
+    let name = day.map(|day| format!("{:04}-{:02}", day.year(), day.month()));
+    name.zip(days).ok_or_else(|| {
+        let detail = "must be a month of the years 0001 to 9999, such as 2026-05";
+        Problem::invalid_parameters(vec![Violation::new(
+            Place::parameter("month"),
+            "invalid_format",
+            detail,
+        )])
+    })
+}
+
+/// What was due in these days by now: met at the very instant is in time, so that it counts from the next one on.
+fn due(days: &Days, now: Timestamp) -> Due {
+    Due {
+        from: days.from,
+        to: days.to.min(now),
+    }
+}
+
+fn promises(month: &str, tallies: &[ClockTally], min_sample: i64) -> Vec<PromiseView> {
+    let of_kind = |kind: &ClockKind| {
+        let of_kind: Vec<&ClockTally> = tallies.iter().filter(|tally| tally.kind == *kind).collect();
+        let mut owners: Vec<Option<UserId>> = of_kind.iter().map(|tally| tally.owner_id).collect();
+        owners.sort_unstable_by_key(|owner| (owner.is_none(), *owner));
+        owners.dedup();
+        let of_owner = |owner_id: Option<UserId>| {
+            let own = of_kind.iter().copied().filter(|tally| tally.owner_id == owner_id);
+            let rate = kept(own);
+            OwnerPromises {
+                owner_id,
+                promised: rate.whole,
+                kept: rate.part,
+                broken: rate.whole - rate.part,
+                evidence: PromiseEvidence::of(month, *kind, Some(owner_id)),
+            }
+        };
+        let rate = kept(of_kind.iter().copied());
+        let evidence = PromiseEvidence::of(month, *kind, None);
+        PromiseView {
+            commitment: *kind,
+            side: kind.side(),
+            promised: rate.whole,
+            kept: rate.part,
+            broken: rate.whole - rate.part,
+            rate: RateView::of(
+                rate,
+                min_sample,
+                [evidence.kept.clone(), evidence.promised.clone()],
+            ),
+            owners: owners.into_iter().map(of_owner).collect(),
+            evidence,
+        }
+    };
+    ClockKind::ALL.iter().map(of_kind).collect()
+}
+
+fn numbers(
+    promised: &MarketingCommitments,
+    month: Month<'_>,
+    verdicts: &Verdicts,
+    selection: &Selection,
+    min_sample: i64,
+) -> Vec<NumberView> {
+    let list = |figure: HandoffFigureName| figure.address(selection);
+    let count = promised.mqls_per_month.map(|monthly| {
+        let target = month.target(monthly);
+        NumberView {
+            commitment: "mqls_per_month",
+            side: Side::Marketing,
+            target: target as f64,
+            so_far: Some(verdicts.handoffs as f64),
+            pace: month.pace(verdicts.handoffs),
+            rate: None,
+            state: month.count(verdicts.handoffs, target),
+            evidence: list(HandoffFigureName::Handoffs),
+        }
+    });
+    let rate = promised.min_acceptance_rate.map(|least| {
+        let rate: Rate = verdicts.acceptance();
+        let evidence = [
+            list(HandoffFigureName::Accepted),
+            list(HandoffFigureName::Decided),
+        ];
+        NumberView {
+            commitment: "min_acceptance_rate",
+            side: Side::Marketing,
+            target: least,
+            so_far: rate.value(),
+            pace: rate.value(),
+            state: month.rate(rate, least),
+            rate: Some(RateView::of(rate, min_sample, evidence)),
+            evidence: list(HandoffFigureName::Decided),
+        }
+    });
+    [count, rate].into_iter().flatten().collect()
+}
+
+impl PromiseEvidence {
+    fn of(month: &str, kind: ClockKind, owner_id: Option<Option<UserId>>) -> Self {
+        let owner = match owner_id {
+            None => String::new(),
+            Some(None) => "&owner=queue".to_owned(),
+            Some(Some(id)) => format!("&owner={id}"),
+        };
+        let list = |figure: &str| {
+            let kind = kind.name();
+            format!("/v1/reports/sla/evidence?month={month}&commitment={kind}&figure={figure}{owner}")
+        };
+        Self {
+            promised: list("promised"),
+            kept: list("kept"),
+            broken: list("broken"),
+        }
+    }
+}
+
+fn table(view: &SlaView) -> Table {
+    let figures = [
+        "commitment",
+        "side",
+        "owner_id",
+        "promised",
+        "kept",
+        "broken",
+        "rate",
+        "rate_of",
+        "rate_low",
+        "rate_high",
+        "rate_insufficient",
+        "target",
+        "so_far",
+        "pace",
+        "state",
+    ];
+    let mut table = Table::new(&[], &figures);
+    let blank = |n: usize| vec![String::new(); n];
+    for promise in &view.promises {
+        for owner in &promise.owners {
+            let owner_id = owner.owner_id.map_or("queue".to_owned(), |id| id.to_string());
+            let names = [
+                promise.commitment.name().to_owned(),
+                promise.side.name().to_owned(),
+                owner_id,
+            ];
+            let counts = [owner.promised, owner.kept, owner.broken].map(|count| count.to_string());
+            let line = names.into_iter().chain(counts).chain(blank(9));
+            table.row(None, None, line.collect());
+        }
+        let names = [promise.commitment.name(), promise.side.name(), ""].map(str::to_owned);
+        let counts = [promise.promised, promise.kept, promise.broken].map(|count| count.to_string());
+        let line = names
+            .into_iter()
+            .chain(counts)
+            .chain(rate_cells(Some(&promise.rate)));
+        table.total(line.chain(blank(4)).collect());
+    }
+    for commitment in &view.numbers {
+        let names = [commitment.commitment, commitment.side.name(), "", "", "", ""].map(str::to_owned);
+        let state = commitment.state.map_or("", CommitmentState::name).to_owned();
+        let line = names.into_iter().chain(rate_cells(commitment.rate.as_ref()));
+        let numbers = [
+            number(Some(commitment.target)),
+            number(commitment.so_far),
+            number(commitment.pace),
+            state,
+        ];
+        table.total(line.chain(numbers).collect());
+    }
+    table
+}
+
+/// Which of the promises that were due.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum PromiseFigure {
+    /// All of them.
+    #[default]
+    Promised,
+    /// Those that were met in time.
+    Kept,
+    /// Those that were not.
+    Broken,
+}
+
+/// Which promises.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct SlaEvidenceQuery {
+    /// What is promised.
+    #[param(inline)]
+    commitment: ClockKind,
+    /// The calendar month in the company's time zone; the present one unless given.
+    #[param(pattern = "^[0-9]{4}-(0[1-9]|1[0-2])$", max_length = 7, example = "2026-05")]
+    month: Option<String>,
+    /// The figure; all that were due unless given.
+    #[param(inline)]
+    figure: Option<PromiseFigure>,
+    /// Only those of this owner, or, with `queue`, of nobody.
+    #[param(pattern = "^(queue|user_[0-7][0-9a-hjkmnp-tv-z]{25})$", max_length = 31)]
+    owner: Option<String>,
+    /// The most promises of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// A promise behind a figure.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PromiseItem {
+    /// The id of its clock.
+    id: ClockId,
+    /// What was promised.
+    kind: ClockKind,
+    /// Where it stands.
+    state: ClockState,
+    /// The lead.
+    lead_id: Option<LeadId>,
+    /// The hand-off.
+    handoff_id: Option<HandoffId>,
+    /// The deal.
+    deal_id: Option<DealId>,
+    /// Who had to keep it.
+    owner_id: Option<UserId>,
+    /// Where the work waited when nobody owned it.
+    queue: Option<Queue>,
+    /// When its time began to run.
+    started_at: Timestamp,
+    /// The last instant at which it could be met in time.
+    due_at: Timestamp,
+    /// When it was met, if it was.
+    met_at: Option<Timestamp>,
+    /// When it was broken, if it was.
+    breached_at: Option<Timestamp>,
+}
+
+/// List the promises behind a figure of the commitments.
+///
+/// Exactly those that the figure counts, by id; `total_count` is exact and always there.
+#[utoipa::path(tag = "reports", params(SlaEvidenceQuery), security(("bearer" = [ReportsRead, HandoffsRead])),
+    responses((status = 200, description = "A page of promises", body = Listing<PromiseItem>,
+        headers(("Link" = String, description = "The next page")))))]
+#[get("/v1/reports/sla/evidence")]
+pub(super) async fn list_sla_evidence(
+    ctx: Ctx<HandoffEvidenceRead>,
+    query: Query<SlaEvidenceQuery>,
+) -> Reply<Listing<PromiseItem>> {
+    let query = query.0;
+    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let snapshot = ctx.report().await?;
+    let zone = store::rules::read(&snapshot).await?.company.zone();
+    let (_, days) = month(query.month.as_deref(), ctx.now(), &zone)?;
+    let due = due(&days, ctx.now());
+    let promises = Promises {
+        kind: query.commitment,
+        kept: match query.figure.unwrap_or_default() {
+            PromiseFigure::Promised => None,
+            PromiseFigure::Kept => Some(true),
+            PromiseFigure::Broken => Some(false),
+        },
+        owner_id: query.owner.as_deref().map(|owner| owner.parse().ok()),
+    };
+    let page = store::reports::clock_evidence(&snapshot, due, promises, after, limit).await?;
+    let total = store::reports::clock_evidence_count(&snapshot, due, promises).await?;
+    let listing = Listing::of(
+        &ctx.master,
+        ctx.request(),
+        page,
+        |clock| clock.id,
+        PromiseItem::of,
+    );
+    Ok(listing.counted(Some((total, false))))
+}
+
+impl PromiseItem {
+    fn of(record: ClockRecord) -> Self {
+        let clock = &record.clock;
+        Self {
+            id: record.id,
+            kind: clock.kind,
+            state: clock.state(),
+            lead_id: record.lead_id,
+            handoff_id: record.handoff_id,
+            deal_id: record.deal_id,
+            owner_id: record.owner_id,
+            queue: record.queue,
+            started_at: clock.started_at,
+            due_at: clock.deadline.due_at,
+            met_at: clock.met_at(),
+            breached_at: clock.breached_at(),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Key figures of a period: volumes, conversions, speed and deals.
+
+use super::funnel::{self, Tally};
+use super::handoffs::{Delay, Verdicts};
+use super::{Basis, Rate, percentile};
+use crate::words::words;
+
+words! {
+    /// A key figure.
+    Kpi {
+        /// Cycles that started.
+        Leads = "leads",
+        /// Cycles that entered mql.
+        Mqls = "mqls",
+        /// Hand-offs made, without self-sourced and void ones.
+        MqlsHandedOver = "mqls_handed_over",
+        /// Of the decided hand-offs, those that sales accepted.
+        Acceptance = "acceptance",
+        /// Of the cycles that reached mql, those that reached sal.
+        MqlToSal = "mql_to_sal",
+        /// Of the cycles that reached mql, those that reached sql.
+        MqlToSql = "mql_to_sql",
+        /// Of the cycles that reached sql, those that reached opportunity.
+        SqlToOpportunity = "sql_to_opportunity",
+        /// Of the cycles that started, those that reached opportunity.
+        LeadToOpportunity = "lead_to_opportunity",
+        /// Of the cycles that reached opportunity, those that reached customer.
+        OpportunityToCustomer = "opportunity_to_customer",
+        /// Of the cycles that started, those that reached customer.
+        LeadToCustomer = "lead_to_customer",
+        /// Of the cycles that reached mql, those that reached customer.
+        MqlToCustomer = "mql_to_customer",
+        /// The median from hand-off to first contact.
+        ResponseTime = "response_time",
+        /// Deals that are open at the end of the period, or now.
+        DealsOpen = "deals_open",
+        /// Deals that were won.
+        DealsWon = "deals_won",
+        /// The mean amount of the won deals, in the base currency.
+        AverageDeal = "average_deal",
+        /// Of the closed deals, those that were won.
+        WinRate = "win_rate",
+        /// The median from the first contact to the deal that was won.
+        SalesCycle = "sales_cycle",
+        /// How much more cycles entered mql in the last complete month than in the one before, as a fraction.
+        Lvr = "lvr",
+    }
+
+    /// What a key figure is measured in.
+    Unit {
+        /// A number of records.
+        Count = "count",
+        /// A fraction.
+        Rate = "rate",
+        /// Seconds.
+        Seconds = "seconds",
+        /// Minor units of the base currency.
+        Money = "money",
+    }
+}
+
+/// The deals of a period.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DealFacts {
+    /// Deals that were won.
+    pub won: i64,
+    /// Deals that were lost.
+    pub lost: i64,
+    /// Deals that are open at its end.
+    pub open: i64,
+    /// Won deals with an amount in the base currency.
+    pub valued: i64,
+    /// What these amount to, in minor units.
+    pub value: i64,
+}
+
+/// What the key figures of a period are made of.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KpiFacts {
+    /// The cycles by the way they went.
+    pub cycles: Vec<Tally>,
+    /// What became of the hand-offs.
+    pub verdicts: Verdicts,
+    /// From hand-off to first contact.
+    pub response: Delay,
+    /// The deals.
+    pub deals: DealFacts,
+    /// From the first contact to the won deal, in milliseconds.
+    pub sales_cycles: Vec<i64>,
+    /// How many of these begin with the acceptance, because no contact is known.
+    pub estimated: i64,
+    /// Cycles that entered mql in the last complete month and in the one before.
+    pub mqls_by_month: [i64; 2],
+}
+
+/// A key figure, measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Measure {
+    /// So many.
+    Count(i64),
+    /// A share.
+    Share(Rate),
+    /// A median in milliseconds.
+    Median {
+        /// The median; `None` where there is nothing, or where it is still open.
+        millis: Option<f64>,
+        /// How many lengths there are.
+        finished: i64,
+        /// How many are still open.
+        open: i64,
+        /// How many are estimated.
+        estimated: i64,
+    },
+    /// A mean amount in minor units.
+    Mean {
+        /// What all amount to.
+        sum: i64,
+        /// How many there are.
+        of: i64,
+    },
+    /// A growth from one number to the next.
+    Growth {
+        /// The last number.
+        last: i64,
+        /// The one before.
+        before: i64,
+    },
+}
+
+impl Measure {
+    /// The figure in its unit; `None` where there is nothing to divide by.
+    pub fn value(self) -> Option<f64> {
+        match self {
+            Self::Count(count) => Some(count as f64),
+            Self::Share(rate) => rate.value(),
+            Self::Median { millis, .. } => millis.map(|millis| millis / 1000.0),
+            Self::Mean { sum, of } => (of > 0).then(|| sum as f64 / of as f64),
+            Self::Growth { last, before } => (before > 0).then(|| last as f64 / before as f64 - 1.0),
+        }
+    }
+
+    /// How many records it rests on.
+    pub const fn cases(self) -> i64 {
+        match self {
+            Self::Count(count) => count,
+            Self::Share(rate) => rate.whole,
+            Self::Median { finished, .. } => finished,
+            Self::Mean { of, .. } => of,
+            Self::Growth { last, before } => last + before,
+        }
+    }
+}
+
+impl Kpi {
+    /// The stages of a conversion, as places in the funnel.
+    pub const fn conversion(self) -> Option<(usize, usize)> {
+        match self {
+            Self::MqlToSal => Some((1, 2)),
+            Self::MqlToSql => Some((1, 3)),
+            Self::SqlToOpportunity => Some((3, 4)),
+            Self::LeadToOpportunity => Some((0, 4)),
+            Self::OpportunityToCustomer => Some((4, 5)),
+            Self::LeadToCustomer => Some((0, 5)),
+            Self::MqlToCustomer => Some((1, 5)),
+            _ => None,
+        }
+    }
+
+    /// What it is measured in.
+    pub const fn unit(self) -> Unit {
+        match self {
+            Self::Leads | Self::Mqls | Self::MqlsHandedOver | Self::DealsOpen | Self::DealsWon => Unit::Count,
+            Self::ResponseTime | Self::SalesCycle => Unit::Seconds,
+            Self::AverageDeal => Unit::Money,
+            _ => Unit::Rate,
+        }
+    }
+}
+
+/// The key figures of a period.
+pub fn measure(basis: Basis, facts: &KpiFacts) -> Vec<(Kpi, Measure)> {
+    let stages = funnel::count(basis, &facts.cycles).map(|stage| stage.cycles);
+    let deals = &facts.deals;
+    let one = |kpi: Kpi| match kpi {
+        Kpi::Leads => Measure::Count(stages[0]),
+        Kpi::Mqls => Measure::Count(stages[1]),
+        Kpi::MqlsHandedOver => Measure::Count(facts.verdicts.handoffs),
+        Kpi::Acceptance => Measure::Share(facts.verdicts.acceptance()),
+        Kpi::ResponseTime => Measure::Median {
+            millis: facts.response.elapsed.p50,
+            finished: facts.response.finished,
+            open: facts.response.open,
+            estimated: 0,
+        },
+        Kpi::DealsOpen => Measure::Count(deals.open),
+        Kpi::DealsWon => Measure::Count(deals.won),
+        Kpi::AverageDeal => Measure::Mean {
+            sum: deals.value,
+            of: deals.valued,
+        },
+        Kpi::WinRate => Measure::Share(Rate {
+            part: deals.won,
+            whole: deals.won + deals.lost,
+        }),
+        Kpi::SalesCycle => Measure::Median {
+            millis: percentile(&mut facts.sales_cycles.clone(), 0.5),
+            finished: facts.sales_cycles.len() as i64,
+            open: 0,
+            estimated: facts.estimated,
+        },
+        Kpi::Lvr => Measure::Growth {
+            last: facts.mqls_by_month[0],
+            before: facts.mqls_by_month[1],
+        },
+        conversion => {
+            let (from, to) = conversion.conversion().unwrap_or_default();
+            Measure::Share(funnel::conversion(basis, &facts.cycles, from, to))
+        }
+    };
+    Kpi::ALL.iter().map(|kpi| (*kpi, one(*kpi))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reports::funnel::Event;
+
+    fn value(facts: &KpiFacts, kpi: Kpi) -> Option<f64> {
+        let all = measure(Basis::Activity, facts);
+        all.iter().find(|(known, _)| *known == kpi).unwrap().1.value()
+    }
+
+    #[test]
+    fn nothing_has_no_rate_and_no_growth() {
+        let nothing = KpiFacts::default();
+        for (kpi, measure) in measure(Basis::Activity, &nothing) {
+            let expected = matches!(kpi.unit(), Unit::Count).then_some(0.0);
+            assert_eq!(measure.value(), expected, "{kpi:?}");
+        }
+    }
+
+    #[test]
+    fn conversions_skip_stages_and_growth_is_against_the_month_before() {
+        let tally = |event, path, cycles| Tally {
+            event,
+            path,
+            reason: None,
+            cycles,
+        };
+        let facts = KpiFacts {
+            cycles: vec![
+                tally(Event::Entered(0), 0b1, 6),
+                tally(Event::Entered(0), 0b11_0001, 2),
+                tally(Event::Entered(1), 0b11, 3),
+                tally(Event::Entered(1), 0b1011, 1),
+                tally(Event::Entered(4), 0b11_0001, 2),
+            ],
+            mqls_by_month: [6, 4],
+            deals: DealFacts {
+                won: 3,
+                lost: 1,
+                valued: 2,
+                value: 500,
+                open: 7,
+            },
+            sales_cycles: vec![4000, 1000, 3000],
+            estimated: 1,
+            ..KpiFacts::default()
+        };
+        for (kpi, expected) in [
+            (Kpi::Leads, 8.0),
+            (Kpi::Mqls, 4.0),
+            (Kpi::MqlToSql, 0.25),
+            (Kpi::LeadToCustomer, 0.25),
+            (Kpi::OpportunityToCustomer, 1.0),
+            (Kpi::Lvr, 0.5),
+            (Kpi::WinRate, 0.75),
+            (Kpi::AverageDeal, 250.0),
+            (Kpi::SalesCycle, 3.0),
+        ] {
+            assert_eq!(value(&facts, kpi), Some(expected), "{kpi:?}");
+        }
+    }
+}

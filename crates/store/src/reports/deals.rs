@@ -1,0 +1,275 @@
+//! Deals that were closed or are open, and how long it took to win them.
+
+use sea_orm::{ConnectionTrait, QueryResult};
+use tandem_domain::deals::State;
+use tandem_domain::id::{DealId, Id, LeadId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::money::Currency;
+use tandem_domain::reports::Basis;
+use tandem_domain::reports::kpis::DealFacts;
+use uuid::Uuid;
+
+use super::selection::{Ground, Scope, Sql};
+use crate::db::Read;
+use crate::error::StoreError;
+use crate::page::Page;
+
+/// Each deal with the cycle in which it was opened, if it has a lead.
+const DEALS: &str = "deals d LEFT JOIN cycles c ON c.lead_id = d.primary_lead_id AND c.number = d.cycle";
+const CORRUPT: StoreError = StoreError::Corrupt("deals");
+
+/// A figure about deals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DealFigure {
+    /// Those that were won.
+    Won,
+    /// Those that were won or lost.
+    Closed,
+    /// Those that are open at the end of the period, or now.
+    Open,
+    /// Those that were won, with an amount in the base currency.
+    Valued,
+    /// Those that were won, with an amount that no rate converts.
+    Unconverted,
+}
+
+/// When deals are looked at, and in which currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Books {
+    /// Now.
+    pub now: Timestamp,
+    /// The base currency.
+    pub base: Currency,
+}
+
+/// Won deals in a currency that no rate converts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unconverted {
+    /// The currency.
+    pub currency: Currency,
+    /// What they amount to, in minor units.
+    pub amount: i64,
+    /// How many.
+    pub deals: i64,
+}
+
+/// A deal behind a figure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DealItem {
+    /// Its id.
+    pub id: DealId,
+    /// Where it stands.
+    pub state: State,
+    /// The lead whose stage it moves.
+    pub lead_id: Option<LeadId>,
+    /// The lead's cycle in which it was opened.
+    pub cycle: Option<i64>,
+    /// The user who is responsible.
+    pub owner_id: Option<UserId>,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When it was closed.
+    pub closed_at: Option<Timestamp>,
+    /// The amount in its own currency, in minor units.
+    pub amount: Option<(i64, Currency)>,
+    /// The amount in the base currency, in minor units.
+    pub value: Option<i64>,
+}
+
+/// Count the deals of a report.
+pub async fn deal_facts(on: &impl Read, scope: &Scope, books: Books) -> Result<DealFacts, StoreError> {
+    let figures = [
+        DealFigure::Won,
+        DealFigure::Closed,
+        DealFigure::Open,
+        DealFigure::Valued,
+    ];
+    let mut sql = Sql::new(on.conn().get_database_backend(), scope);
+    let parts: Vec<String> = figures
+        .iter()
+        .enumerate()
+        .map(|(n, figure)| {
+            let condition = condition(&mut sql, scope, *figure, books);
+            format!(
+                "SELECT CAST({n} AS bigint) AS figure, count(*) AS n, \
+                 CAST(COALESCE(sum(d.base_amount), 0) AS bigint) AS value FROM {DEALS} WHERE {condition}"
+            )
+        })
+        .collect();
+    let mut facts = DealFacts::default();
+    let mut closed = 0;
+    for row in on
+        .conn()
+        .query_all_raw(sql.statement(&parts.join(" UNION ALL ")))
+        .await?
+    {
+        let (place, n): (i64, i64) = (row.try_get("", "figure")?, row.try_get("", "n")?);
+        match figures.get(place.max(0) as usize) {
+            Some(DealFigure::Won) => facts.won = n,
+            Some(DealFigure::Closed) => closed = n,
+            Some(DealFigure::Open) => facts.open = n,
+            _ => (facts.valued, facts.value) = (n, row.try_get("", "value")?),
+        }
+    }
+    facts.lost = closed - facts.won;
+    Ok(facts)
+}
+
+/// Won deals that no rate converts, by currency.
+pub async fn unconverted(
+    on: &impl Read,
+    scope: &Scope,
+    books: Books,
+) -> Result<Vec<Unconverted>, StoreError> {
+    let mut sql = Sql::new(on.conn().get_database_backend(), scope);
+    let condition = condition(&mut sql, scope, DealFigure::Unconverted, books);
+    let text = format!(
+        "SELECT d.currency, CAST(sum(d.amount) AS bigint) AS amount, count(*) AS n FROM {DEALS} WHERE {condition} \
+         GROUP BY d.currency ORDER BY d.currency"
+    );
+    let mut found = vec![];
+    for row in on.conn().query_all_raw(sql.statement(&text)).await? {
+        let currency: String = row.try_get("", "currency")?;
+        found.push(Unconverted {
+            currency: currency.parse().map_err(|_| CORRUPT)?,
+            amount: row.try_get("", "amount")?,
+            deals: row.try_get("", "n")?,
+        });
+    }
+    Ok(found)
+}
+
+/// A page of the deals behind a figure, by id; of one currency where it is given.
+pub async fn deal_evidence(
+    on: &impl Read,
+    scope: &Scope,
+    figure: DealFigure,
+    currency: Option<Currency>,
+    books: Books,
+    after: Option<DealId>,
+    limit: u64,
+) -> Result<Page<DealItem>, StoreError> {
+    let mut sql = Sql::new(on.conn().get_database_backend(), scope);
+    let mut condition = narrowed(&mut sql, scope, figure, currency, books);
+    if let Some(after) = after {
+        condition.push_str(&format!(" AND d.id > {}", sql.bind(after.uuid())));
+    }
+    let base = sql.bind(books.base.to_string());
+    let text = format!(
+        "SELECT d.id, d.state, d.primary_lead_id, d.cycle, d.owner_id, d.opened_at, d.closed_at, d.amount, d.currency, \
+         CASE WHEN d.base_currency = {base} THEN d.base_amount END AS base_amount FROM {DEALS} WHERE {condition} ORDER BY d.id LIMIT {}",
+        limit + 1
+    );
+    let rows = on.conn().query_all_raw(sql.statement(&text)).await?;
+    let data: Result<Vec<DealItem>, StoreError> = rows.iter().map(item).collect();
+    Ok(Page::of(data?, limit))
+}
+
+/// How many deals stand behind a figure.
+pub async fn deal_evidence_count(
+    on: &impl Read,
+    scope: &Scope,
+    figure: DealFigure,
+    currency: Option<Currency>,
+    books: Books,
+) -> Result<u64, StoreError> {
+    let mut sql = Sql::new(on.conn().get_database_backend(), scope);
+    let condition = narrowed(&mut sql, scope, figure, currency, books);
+    let text = format!("SELECT count(*) AS n FROM {DEALS} WHERE {condition}");
+    let row = on.conn().query_one_raw(sql.statement(&text)).await?;
+    let count = row.map_or(Ok(0), |row| row.try_get::<i64>("", "n"))?;
+    Ok(count.max(0) as u64)
+}
+
+/// From the first contact of a cycle, else from its acceptance, to the deal that was won: each in milliseconds, and how
+/// many begin with the acceptance.
+pub async fn sales_cycles(on: &impl Read, scope: &Scope) -> Result<(Vec<i64>, i64), StoreError> {
+    let mut sql = Sql::new(on.conn().get_database_backend(), scope);
+    let only = sql.only(&scope.only, Ground::Cycles("c"));
+    let at = match scope.basis {
+        Basis::Cohort => "c.started_at",
+        Basis::Activity => "c.customer_at",
+    };
+    let text = format!(
+        "SELECT c.customer_at, c.sal_at, f.first_contact_at FROM cycles c \
+         LEFT JOIN handoffs f ON f.lead_id = c.lead_id AND f.cycle = c.number \
+         WHERE {} AND c.customer_at IS NOT NULL AND (c.sal_at IS NOT NULL OR f.first_contact_at IS NOT NULL){only}",
+        sql.during(at)
+    );
+    let (mut lengths, mut estimated) = (vec![], 0);
+    for row in on.conn().query_all_raw(sql.statement(&text)).await? {
+        let contact: Option<i64> = row.try_get("", "first_contact_at")?;
+        let accepted: Option<i64> = row.try_get("", "sal_at")?;
+        estimated += i64::from(contact.is_none());
+        if let Some(from) = contact.or(accepted) {
+            let won: i64 = row.try_get("", "customer_at")?;
+            lengths.push((won - from).max(0));
+        }
+    }
+    Ok((lengths, estimated))
+}
+
+fn narrowed(
+    sql: &mut Sql,
+    scope: &Scope,
+    figure: DealFigure,
+    currency: Option<Currency>,
+    books: Books,
+) -> String {
+    let mut condition = condition(sql, scope, figure, books);
+    if let Some(currency) = currency {
+        let currency = sql.bind(currency.to_string());
+        condition.push_str(&format!(" AND d.currency = {currency}"));
+    }
+    condition
+}
+
+fn condition(sql: &mut Sql, scope: &Scope, figure: DealFigure, books: Books) -> String {
+    let only = sql.only(&scope.only, Ground::Deals);
+    let during = sql.during(match scope.basis {
+        Basis::Cohort => "c.started_at",
+        Basis::Activity => "d.closed_at",
+    });
+    let what = match figure {
+        DealFigure::Won => format!("{during} AND d.state = 'won'"),
+        DealFigure::Closed => format!("{during} AND d.state IN ('won', 'lost')"),
+        DealFigure::Valued | DealFigure::Unconverted => {
+            let base = sql.bind(books.base.to_string());
+            let is_valued = format!("(d.base_amount IS NOT NULL AND d.base_currency = {base})");
+            match figure {
+                DealFigure::Valued => format!("{during} AND d.state = 'won' AND {is_valued}"),
+                _ => format!("{during} AND d.state = 'won' AND d.amount IS NOT NULL AND NOT {is_valued}"),
+            }
+        }
+        DealFigure::Open => {
+            let until = sql.bind(scope.to.plus_millis(-1).min(books.now).millis());
+            let open = format!("d.opened_at <= {until} AND (d.closed_at IS NULL OR d.closed_at > {until})");
+            match scope.basis {
+                Basis::Cohort => format!("{during} AND {open}"),
+                Basis::Activity => open,
+            }
+        }
+    };
+    format!("{what}{only}")
+}
+
+fn item(row: &QueryResult) -> Result<DealItem, StoreError> {
+    let state: String = row.try_get("", "state")?;
+    let amount: Option<i64> = row.try_get("", "amount")?;
+    let currency: Option<String> = row.try_get("", "currency")?;
+    let currency = currency.map(|currency| currency.parse().map_err(|_| CORRUPT));
+    let id = |name: &str| row.try_get::<Option<Uuid>>("", name);
+    Ok(DealItem {
+        id: Id::from_uuid(row.try_get("", "id")?),
+        state: State::named(&state).ok_or(CORRUPT)?,
+        lead_id: id("primary_lead_id")?.map(Id::from_uuid),
+        cycle: row.try_get("", "cycle")?,
+        owner_id: id("owner_id")?.map(Id::from_uuid),
+        opened_at: Timestamp::from_millis(row.try_get("", "opened_at")?),
+        closed_at: row
+            .try_get::<Option<i64>>("", "closed_at")?
+            .map(Timestamp::from_millis),
+        amount: amount.zip(currency.transpose()?),
+        value: row.try_get("", "base_amount")?,
+    })
+}
