@@ -226,6 +226,7 @@ const ROOMS: &[&str] = &[
     "handoff",
     "activities",
     "deals",
+    "work",
     "attribution",
     "reports",
 ];

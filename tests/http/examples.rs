@@ -7,7 +7,8 @@ use tandem_api::edge::openapi::pass::operations;
 use tandem_tests::{TestApp, contract};
 
 /// What needs more than the ids of records that other examples make: most have a place of their own in the story.
-const APART: [&str; 7] = [
+const APART: [&str; 8] = [
+    "/v1/activities",
     "/v1/auth/",
     "/v1/capture/",
     "/v1/collect",

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod access;
+mod activities;
 mod agreement;
 mod bad_input;
 mod campaigns;
@@ -9,6 +10,7 @@ mod capture;
 mod capture_batches;
 mod capture_pages;
 mod capture_spam;
+mod clocks;
 mod companies;
 mod consent;
 mod deals;
@@ -27,6 +29,7 @@ mod leads;
 mod lists;
 mod matrix;
 mod model;
+mod notices;
 mod operation;
 mod pipelines;
 mod polling;
@@ -38,6 +41,7 @@ mod script;
 mod settings;
 mod settle;
 mod stages;
+mod stream;
 mod told;
 mod touches;
 mod trace;
@@ -45,3 +49,4 @@ mod tracked;
 mod tracking;
 mod users;
 mod walls;
+mod work;

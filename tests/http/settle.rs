@@ -63,12 +63,14 @@ const OF_OTHERS: &[&str] = &[
     "create_form",
     "create_pipeline",
     "create_reset_token",
+    "create_stream_ticket",
     "create_team",
     "create_tracking_key",
     "create_user",
     "dismiss_duplicate",
     "login",
     "logout",
+    "mark_notices_read",
     "refresh",
     "restore_company",
     "revoke_api_key",
@@ -150,6 +152,18 @@ async fn people(counted: &Counted) {
     assert_eq!(counted.fired().await, 0, "a link changes nothing yet");
     app.post("/v1/consents/confirm").json(json!({"token": token})).await.expect(200);
     assert_eq!(counted.fired_by("confirm_consent").await, 1);
+
+    let call = json!({"lead_id": ada, "type": "call", "direction": "outbound"});
+    let logged = post(app, &sales, "/v1/activities", call.clone()).await;
+    assert_eq!(counted.fired_by("log_activity").await, 1);
+    let logged = format!("/v1/activities/{logged}");
+    app.patch(&logged).by(&sales).json(json!({"outcome": "connected"})).await.expect(200);
+    assert_eq!(counted.fired_by("update_activity").await, 1);
+    app.delete(&logged).by(&sales).await.expect(204);
+    assert_eq!(counted.fired_by("delete_activity").await, 1);
+    let calls = json!({"activities": [call.clone(), {"lead_id": ada, "type": "call"}, call]});
+    app.post("/v1/activities/batch").by(&sales).json(calls).await.expect(207);
+    assert_eq!(counted.fired_by("log_activities").await, 2, "each item of a batch that is taken");
 
     let deal = json!({"name": "A deal", "lead_ids": [ada]});
     let deal = post(app, &sales, "/v1/deals", deal).await;

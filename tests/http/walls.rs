@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use tandem_api::edge::openapi::pass::operations;
 use tandem_domain::access::Scope;
-use tandem_tests::{Answer, TestApp, contract};
+use tandem_tests::{Answer, TestApp, contract, hours};
 
 /// A word that stands in records of one kind alone, and the scope that reads them.
-const MARKS: [(&str, &str); 13] = [
+const MARKS: [(&str, &str); 14] = [
     ("leadmark", "leads:read"),
     ("companymark", "leads:read"),
     ("dealmark", "deals:read"),
     ("notemark", "deals:read"),
     ("987654321", "deals:read"),
     ("pipelinemark", "deals:read"),
+    ("activitymark", "activities:read"),
     ("campaignmark", "campaigns:read"),
     ("formmark", "forms:read"),
     ("sitemark", "forms:read"),
@@ -60,7 +61,11 @@ async fn given_marks(app: &TestApp) -> BTreeMap<&'static str, String> {
     ids.insert("lead_id", lead.id());
     ids.insert("version", "1".into());
     let twin = json!({"email": "twin@example.com", "phone": "+390212345678", "last_name": "Leadmark"});
-    app.post("/v1/leads").by(by).json(twin).await.expect(201);
+    let twin = app.post("/v1/leads").by(by).json(twin).await.expect(201).id();
+    ids.insert("clock_id", app.given_promise(&twin, None, hours(1)).await.clock.to_string());
+    let note = json!({"lead_id": lead.id(), "type": "note", "body": "Activitymark",
+        "objections": [{"text": "Activitymark", "quote": "Activitymark"}]});
+    ids.insert("activity_id", make("/v1/activities", note).await);
     for to in ["mql", "sal", "sql"] {
         app.moved(&lead.id(), to, None).await;
     }
@@ -309,16 +314,18 @@ async fn lists_of_others_need_the_scope_of_what_they_list(app: &TestApp) {
 #[tandem_tests::test]
 async fn every_path_demands_a_scope_of_its_noun(_app: &TestApp) {
     /// Paths whose first noun is no scope's, and the nouns of the scopes that they demand.
-    const OTHERS: [(&str, &[&str]); 12] = [
+    const OTHERS: [(&str, &[&str]); 14] = [
         ("agreements", &["agreements"]),
         ("api-keys", &["keys"]),
         ("auth", &["account"]),
+        ("clocks", &["handoffs"]),
         ("companies", &["leads"]),
         ("duplicates", &["leads"]),
         ("identify", &["events"]),
         ("me", &["account"]),
         ("pipelines", &["deals"]),
         ("signing-keys", &["users"]),
+        ("stream", &["changes"]),
         ("submissions", &["forms"]),
         ("teams", &["users"]),
         ("touches", &["events"]),

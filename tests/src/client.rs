@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use awc::http::{Method, header};
+use futures::StreamExt;
 use serde_json::Value;
 use tandem_api::ambient::Ambient;
 use tandem_api::program::serve::Running;
@@ -129,7 +130,15 @@ impl Request {
         let Self { inner, method, path, body } = self;
         let of = format!("{method} {path}");
         let mut response = inner.send_body(body).await.unwrap_or_else(|error| panic!("{of}: {error}"));
-        let bytes = response.body().limit(64 << 20).await.unwrap_or_else(|error| panic!("{of}: {error}"));
+        let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        // A stream does not end: its first piece stands for it.
+        let bytes = match kind == Some("text/event-stream") {
+            true => response.next().await.transpose().unwrap_or_default().unwrap_or_default(),
+            false => {
+                let body = response.body().limit(64 << 20).await;
+                body.unwrap_or_else(|error| panic!("{of}: {error}"))
+            }
+        };
         let named = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         };

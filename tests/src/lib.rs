@@ -7,6 +7,7 @@ mod contract;
 pub mod counting;
 mod database;
 mod people;
+mod promises;
 
 use futures::FutureExt;
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -20,6 +21,7 @@ pub use client::{Answer, Request, Server};
 pub use contract::contract;
 pub use database::{Backend, Database};
 pub use people::{PASSWORD, User};
+pub use promises::Promised;
 pub use tandem_test_macros::test;
 
 /// What a test is given: made on one database before it runs, removed after it.

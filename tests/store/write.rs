@@ -13,7 +13,7 @@ use crate::feed::settled;
 use crate::{act, given_lead, statement, upsert};
 
 async fn kinds(db: &Db, lead: LeadId) -> Vec<String> {
-    let page = journal::timeline(db, lead, &[], None, 50).await.unwrap();
+    let page = journal::timeline(db, lead, &[], "notice.created", None, 50).await.unwrap();
     page.data.into_iter().rev().map(|entry| entry.kind).collect()
 }
 

@@ -3,6 +3,7 @@
 
 use crate::access::account::{ApiKey, Team, User};
 use crate::access::change::AccessChange;
+use crate::activities::change::ActivityChange;
 use crate::agreement::change::AgreementChange;
 use crate::campaigns::{Campaign, CostsChange};
 use crate::capture::{CaptureChange, Form, FormKey};
@@ -19,7 +20,7 @@ use crate::settings::SettingChange;
 use crate::tracking::change::TrackingChange;
 use crate::tracking::keys::TrackingKey;
 use crate::transfer::Import;
-use crate::{access, agreement, capture, clocks, deals, handoff, leads, notices, settings};
+use crate::{access, activities, agreement, capture, clocks, deals, handoff, leads, notices, settings};
 
 macro_rules! changes {
     ($($(#[$doc:meta])* $name:ident($kind:ident),)*) => {
@@ -60,6 +61,8 @@ changes! {
     Clock(ClockChange),
     /// To a notice.
     Notice(NoticeChange),
+    /// To an activity.
+    Activity(ActivityChange),
     /// To a submission or to the keys of a form.
     Capture(CaptureChange),
     /// To a visitor, an event or a touch.
@@ -174,6 +177,7 @@ pub fn types() -> impl Iterator<Item = (&'static str, &'static str)> {
         handoff::change::TYPES,
         clocks::record::TYPES,
         notices::TYPES,
+        activities::change::TYPES,
         settings::TYPES,
         agreement::change::TYPES,
         access::change::TYPES,
@@ -194,6 +198,7 @@ impl Change {
             Self::Handoff(change) => change.entry()?,
             Self::Clock(change) => change.entry()?,
             Self::Notice(change) => change.entry(),
+            Self::Activity(change) => change.entry()?,
             Self::Capture(change) => change.entry()?,
             Self::Tracking(_) => return None,
             Self::Setting(change) => change.entry(),

@@ -2,6 +2,7 @@
 
 mod by_agreement;
 mod facts;
+mod returning;
 
 pub use by_agreement::{Assessment, assess};
 
@@ -10,8 +11,11 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::act::Act;
+use crate::activities::first_contacts;
 use crate::agreement::Version;
+use crate::capture::CaptureChange;
 use crate::change::Change;
+use crate::clocks::record::ClockRecord;
 use crate::id::LeadId;
 use crate::instant::Timestamp;
 use crate::leads::change::LeadChange;
@@ -31,6 +35,12 @@ pub struct Cause {
     pub active_at: Option<Timestamp>,
     /// Whether the earlier history of a visitor became the lead's.
     pub adopts: bool,
+    /// Whether it sent a form.
+    pub sends_form: bool,
+    /// Whether it returned: a customer, churned or disqualified lead that sent a form.
+    pub returns: bool,
+    /// Whether its activities changed.
+    pub contacts: bool,
     /// The stage that it moved to last, by the item or by a rule before.
     pub moved_to: Option<Stage>,
     /// The types of its own events in the item; what bots and machines did is left out.
@@ -47,6 +57,9 @@ impl Cause {
             is_new: false,
             active_at: None,
             adopts: false,
+            sends_form: false,
+            returns: false,
+            contacts: false,
             moved_to: None,
             events: BTreeSet::new(),
             is_stated: false,
@@ -63,6 +76,13 @@ impl Cause {
                 LeadChange::TouchAdded(_) | LeadChange::TouchStated { .. } | LeadChange::Active { .. },
             ) => {}
             Change::Lead(_) | Change::Capture(_) => self.is_stated = true,
+            _ => {}
+        }
+        match change {
+            Change::Capture(CaptureChange::Received(_) | CaptureChange::Replayed(_)) => {
+                self.sends_form = true
+            }
+            Change::Lead(LeadChange::Returned(_)) => self.returns = true,
             _ => {}
         }
         if let Change::Lead(LeadChange::Moved { lead, .. }) = change
@@ -82,12 +102,23 @@ pub struct Needs {
     pub sales: BTreeSet<LeadId>,
     /// Leads of which everything must be known that the agreement's conditions and scoring look at.
     pub judging: BTreeSet<LeadId>,
+    /// Leads of which all contacts since the first hand-off must be known.
+    pub contacts: BTreeSet<LeadId>,
+    /// Leads of which the open tasks that a rule created must be known.
+    pub rule_tasks: BTreeSet<LeadId>,
+    /// Whether the enabled users must be known.
+    pub staff: bool,
 }
 
 impl Needs {
     /// Whether nothing is lacking.
     pub fn is_empty(&self) -> bool {
-        self.newest_event.is_empty() && self.sales.is_empty() && self.judging.is_empty()
+        self.newest_event.is_empty()
+            && self.sales.is_empty()
+            && self.judging.is_empty()
+            && self.contacts.is_empty()
+            && self.rule_tasks.is_empty()
+            && !self.staff
     }
 
     /// Lack these as well.
@@ -95,6 +126,9 @@ impl Needs {
         self.newest_event.extend(other.newest_event);
         self.sales.extend(other.sales);
         self.judging.extend(other.judging);
+        self.contacts.extend(other.contacts);
+        self.rule_tasks.extend(other.rule_tasks);
+        self.staff |= other.staff;
     }
 
     /// Whether any of it is among `loaded`.
@@ -102,6 +136,9 @@ impl Needs {
         !self.newest_event.is_disjoint(&loaded.newest_event)
             || !self.sales.is_disjoint(&loaded.sales)
             || !self.judging.is_disjoint(&loaded.judging)
+            || !self.contacts.is_disjoint(&loaded.contacts)
+            || !self.rule_tasks.is_disjoint(&loaded.rule_tasks)
+            || self.staff && loaded.staff
     }
 }
 
@@ -116,7 +153,12 @@ pub trait Rule: Debug + Send + Sync {
 
 /// The rules of the service, in the order in which they are asked.
 pub fn rules() -> Vec<Arc<dyn Rule>> {
-    vec![Arc::new(LastActivity), Arc::new(by_agreement::ByAgreement)]
+    vec![
+        Arc::new(LastActivity),
+        Arc::new(by_agreement::ByAgreement),
+        Arc::new(Contacts),
+        Arc::new(returning::Returning),
+    ]
 }
 
 /// What leads are judged by.
@@ -156,5 +198,37 @@ impl Rule for LastActivity {
         }
         let lead_id = cause.lead_id;
         vec![LeadChange::Active { lead_id, at }.into()]
+    }
+}
+
+/// The first contact after each hand-off, recomputed when an activity of the lead is logged, changed or deleted.
+#[derive(Debug)]
+struct Contacts;
+
+impl Rule for Contacts {
+    fn needs(&self, world: &World, cause: &Cause, _: &Rulebook<'_>) -> Needs {
+        let mut needs = Needs::default();
+        if !cause.contacts {
+            return needs;
+        }
+        let lead_id = cause.lead_id;
+        if !world.sales.loaded.contains(&lead_id) {
+            needs.sales.insert(lead_id);
+        }
+        if !world.sales.contacts.contains_key(&lead_id) {
+            needs.contacts.insert(lead_id);
+        }
+        // A clock that is closed now may have been due before.
+        let can_fire =
+            |record: &ClockRecord| record.lead_id == Some(lead_id) && record.clock.next_look().is_some();
+        needs.staff = world.sales.staff.is_none() && world.sales.clocks.values().any(can_fire);
+        needs
+    }
+
+    fn decide(&self, world: &mut World, cause: &Cause, _: &Rulebook<'_>, act: &Act) -> Vec<Change> {
+        match cause.contacts {
+            true => first_contacts(world, cause.lead_id, act),
+            false => vec![],
+        }
     }
 }

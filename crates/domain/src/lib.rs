@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod act;
+pub mod activities;
 pub mod agreement;
 pub mod campaigns;
 pub mod capture;
@@ -32,4 +33,5 @@ pub mod stage;
 pub mod tracking;
 pub mod transfer;
 mod words;
+pub mod work;
 pub mod world;

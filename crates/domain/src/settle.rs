@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use crate::act::Act;
+use crate::activities::change::ActivityChange;
 use crate::agreement::conditions::History;
 use crate::capture::CaptureChange;
 use crate::change::Change;
@@ -42,6 +43,7 @@ impl Unsettled {
             cause.follow(change);
             match change {
                 Change::Lead(LeadChange::Created { .. }) => cause.is_new = true,
+                Change::Activity(change) => cause.contacts |= !matches!(change, ActivityChange::Reminded(_)),
                 Change::Lead(LeadChange::VisitorIdentified(identified)) => cause.adopts |= identified.adopts,
                 Change::Tracking(TrackingChange::EventRecorded(event)) if event.counts() => {
                     cause.active_at = cause.active_at.max(Some(event.occurred_at));
@@ -97,6 +99,7 @@ fn touched(change: &Change) -> Option<LeadId> {
             | DealChange::Reopened { deal, .. }
             | DealChange::Edited { deal, .. },
         ) => deal.primary_lead_id,
+        Change::Activity(change) => change.activity().lead_id,
         Change::Capture(CaptureChange::Received(kept) | CaptureChange::Replayed(kept)) => kept.lead_id,
         Change::Tracking(TrackingChange::EventRecorded(event)) => event.lead_id,
         _ => None,

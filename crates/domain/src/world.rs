@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::access::Staff;
+use crate::activities::{Activity, Contact};
 use crate::agreement::Version;
 use crate::agreement::conditions::History;
 use crate::clocks::record::ClockRecord;
 use crate::deals::Deal;
 use crate::deals::pipelines::Pipeline;
 use crate::handoff::Handoff;
-use crate::id::{ClockId, CompanyId, DealId, HandoffId, LeadId, PipelineId};
+use crate::id::{ActivityId, ClockId, CompanyId, DealId, HandoffId, LeadId, PipelineId};
 use crate::instant::Timestamp;
 use crate::leads::consent::{ConsentFact, ConsentPurpose};
 use crate::leads::custom::CustomField;
@@ -167,6 +169,16 @@ pub struct Sales {
     pub handoffs: HashMap<HandoffId, Handoff>,
     /// The clocks, by id.
     pub clocks: HashMap<ClockId, ClockRecord>,
+    /// The activities that are decided on, by id.
+    pub activities: HashMap<ActivityId, Activity>,
+    /// The activities by the id that another system knows them by, as (system, id).
+    pub activities_by_key: HashMap<(String, String), ActivityId>,
+    /// The contacts with leads whose activities are loaded: all since the first hand-off.
+    pub contacts: HashMap<LeadId, Vec<Contact>>,
+    /// Whether leads have an open task that a rule created, where that is loaded.
+    pub rule_tasks: HashMap<LeadId, bool>,
+    /// The enabled users, where they are loaded.
+    pub staff: Option<Staff>,
 }
 
 /// What is known of visitors and events.

@@ -333,14 +333,18 @@ pub fn leads_with_emails_between(backend: DbBackend, ranges: String, most: u64, 
     Statement::from_sql_and_values(backend, sql, [ranges.into()])
 }
 
-/// The condition that a deal is known by one of the ids in a JSON array of `{system, id}`.
-pub fn id_in_keys(backend: DbBackend, keys: String) -> SimpleExpr {
+/// The condition that a row of a table is known by one of the external ids in a JSON array of `{system, id}`.
+pub fn id_in_keys(backend: DbBackend, table: &str, keys: String) -> SimpleExpr {
     let sql = if is_postgres(backend) {
-        "id IN (SELECT d.id FROM json_to_recordset($1::text::json) AS x(system text COLLATE \"C\", id text COLLATE \"C\") \
-         JOIN deals d ON d.external_system = x.system AND d.external_id = x.id)"
+        format!(
+            "id IN (SELECT d.id FROM json_to_recordset($1::text::json) AS x(system text COLLATE \"C\", id text COLLATE \"C\") \
+             JOIN {table} d ON d.external_system = x.system AND d.external_id = x.id)"
+        )
     } else {
-        "id IN (SELECT d.id FROM json_each(?) AS x CROSS JOIN deals d \
-         ON d.external_system = x.value->>'system' AND d.external_id = x.value->>'id')"
+        format!(
+            "id IN (SELECT d.id FROM json_each(?) AS x CROSS JOIN {table} d \
+             ON d.external_system = x.value->>'system' AND d.external_id = x.value->>'id')"
+        )
     };
     Expr::cust_with_values(sql, [Value::from(keys)])
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter};
 use tandem_domain::clocks::record::ClockChange;
 use tandem_domain::handoff::change::HandoffChange;
 use tandem_domain::id::LeadId;
@@ -18,7 +18,7 @@ use crate::write::Rows;
 /// The version of the packet's shape.
 pub const PACKET_VERSION: i64 = 1;
 
-/// Add the hand-offs of leads, of every cycle, and the clocks that can still change. The leads' rows are locked by then:
+/// Add the hand-offs of leads, of every cycle, and all of their clocks: what is logged late can still change any of them. The leads' rows are locked by then:
 /// their locks cover both.
 pub(crate) async fn add_sales(
     tx: &Tx,
@@ -35,9 +35,7 @@ pub(crate) async fn add_sales(
         let handoff = row.into_domain()?;
         world.sales.handoffs.insert(handoff.id, handoff);
     }
-    let found = clocks::Entity::find()
-        .filter(dialect::id_in(backend, "lead_id", ids()))
-        .filter(clocks::Column::State.ne("void"));
+    let found = clocks::Entity::find().filter(dialect::id_in(backend, "lead_id", ids()));
     for row in found.all(tx.conn()).await? {
         let record = row.into_domain()?;
         world.sales.clocks.insert(record.id, record);

@@ -18,6 +18,7 @@ pub enum Holding {
 
 /// The tables whose rows belong to a lead, read by its members.
 pub const BY_MEMBERS: &[&str] = &[
+    "activities",
     "clocks",
     "consent_links",
     "consents",
@@ -33,6 +34,7 @@ pub const BY_MEMBERS: &[&str] = &[
     "journal_values",
     "lead_terms",
     "notices",
+    "objections",
     "scores",
     "submissions",
     "touches",
@@ -44,6 +46,14 @@ pub const BY_MEMBERS: &[&str] = &[
 pub const COLUMNS: &[(&str, &str, Holding)] = {
     use Holding::{Impersonal, OfUser, Personal, Secret};
     &[
+        ("activities", "body", Personal),
+        ("activities", "direction", Impersonal),
+        ("activities", "external_id", Impersonal),
+        ("activities", "external_system", Impersonal),
+        ("activities", "outcome", Impersonal),
+        ("activities", "promises", Personal),
+        ("activities", "subject", Personal),
+        ("activities", "type", Impersonal),
         ("agreements", "created_by", Impersonal),
         ("agreements", "document", Impersonal),
         ("agreements", "state", Impersonal),
@@ -192,6 +202,9 @@ pub const COLUMNS: &[(&str, &str, Holding)] = {
         ("notices", "kind", Impersonal),
         ("notices", "subject_id", Impersonal),
         ("notices", "subject_type", Impersonal),
+        ("objections", "code", Impersonal),
+        ("objections", "quote", Personal),
+        ("objections", "text", Personal),
         ("passwords", "hash", Secret),
         ("pipelines", "name", Impersonal),
         ("pipelines", "stages", Impersonal),

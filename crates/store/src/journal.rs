@@ -115,11 +115,13 @@ pub async fn list(
     page(on, rows, limit).await
 }
 
-/// A page of the journal of a lead and its members, by `(occurred_at, id)`, the newest first.
+/// A page of the journal of a lead and its members, by `(occurred_at, id)`, the newest first, without entries of the type
+/// `but`.
 pub async fn timeline(
     on: &impl Read,
     lead_id: LeadId,
     types: &[String],
+    but: &str,
     after: Option<(Timestamp, EntryId)>,
     limit: u64,
 ) -> Result<Page<Entry>, StoreError> {
@@ -128,7 +130,8 @@ pub async fn timeline(
         types: types.to_vec(),
         ..EntryFilter::default()
     })
-    .filter(of_members(journal::Column::LeadId, &members));
+    .filter(of_members(journal::Column::LeadId, &members))
+    .filter(journal::Column::Kind.ne(but));
     if let Some((at, id)) = after {
         let place = Expr::tuple([
             Expr::col(journal::Column::OccurredAt),

@@ -1,10 +1,12 @@
 //! Persistence of Tandem: SQLite (embedded) and PostgreSQL from one code. Knows rows and statements, no HTTP.
 
 pub mod access;
+pub mod activities;
 pub mod agreement;
 pub mod backup;
 pub mod campaigns;
 pub mod capture;
+pub mod clocks;
 pub mod db;
 pub mod deals;
 mod dialect;
@@ -18,6 +20,7 @@ pub mod journal;
 pub mod leads;
 pub mod leases;
 pub mod lifecycle;
+pub mod notices;
 pub mod page;
 mod prepare;
 pub mod reports;
@@ -29,6 +32,7 @@ pub mod tracking;
 pub mod transfer;
 mod wal;
 mod ways;
+pub mod work;
 mod write;
 
 pub use db::{Db, Read, Snapshot, Tx};

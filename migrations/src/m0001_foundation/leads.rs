@@ -56,6 +56,13 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         manager.create_index(index("leads", columns)).await?;
     }
     dialect::index_where(manager, "leads", &["merged_into"], "merged_into IS NOT NULL").await?;
+    dialect::index_where(
+        manager,
+        "leads",
+        &["owner_id", "returned_at"],
+        "returned_at IS NOT NULL",
+    )
+    .await?;
 
     // One row for each lead: what it was judged to be, and from when on that is no longer true if nothing new happens.
     let scores = vec![

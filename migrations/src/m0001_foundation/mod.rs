@@ -1,6 +1,7 @@
 //! The first schema: access, settings, leads, stages, campaigns, capture, deals, hand-offs, imports, journal.
 
 mod access;
+mod activities;
 mod campaigns;
 mod capture;
 mod consents;
@@ -35,6 +36,7 @@ impl MigrationTrait for Migration {
         capture::up(manager).await?;
         deals::up(manager).await?;
         sales::up(manager).await?;
+        activities::up(manager).await?;
         transfer::up(manager).await?;
         journal::up(manager).await?;
         tracking::up(manager).await?;

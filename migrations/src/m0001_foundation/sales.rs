@@ -130,5 +130,6 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager
         .create_index(index("notices", &["user_id", "at", "id"]))
         .await?;
+    dialect::index_where(manager, "notices", &["user_id", "at"], "read_at IS NULL").await?;
     manager.create_index(index("notices", &["at"])).await
 }

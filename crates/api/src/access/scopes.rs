@@ -27,6 +27,9 @@ macro_rules! permissions {
 permissions!(
     LeadsRead,
     LeadsWrite,
+    HandoffsRead,
+    ActivitiesRead,
+    ActivitiesWrite,
     DealsRead,
     DealsWrite,
     CampaignsRead,
@@ -34,7 +37,6 @@ permissions!(
     EventsWrite,
     FormsRead,
     FormsWrite,
-    HandoffsRead,
     ImportsWrite,
     ReportsRead,
     JournalRead,

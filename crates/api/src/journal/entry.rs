@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::timeline::{EVENT, TOUCH};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value, json};
-use tandem_domain::access::ActorKind;
+use tandem_domain::access::{Actor, ActorKind};
 use tandem_domain::change;
 use tandem_domain::id::{EntryId, Id, LeadId, Named, UserId, VisitorId};
 use tandem_domain::instant::Timestamp;
@@ -17,6 +17,9 @@ use tandem_store::journal::Entry;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
+
+/// The type of entry that only its addressee sees.
+pub const NOTICE: &str = "notice.created";
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -202,6 +205,20 @@ impl EntryView {
     }
 }
 
+/// The entries that a caller may see: a notice is its addressee's alone.
+pub fn shown_to(actor: &Actor, mut entries: Vec<Entry>) -> Vec<Entry> {
+    let own = match actor {
+        Actor::User(person) => Some(person.id.to_string()),
+        Actor::Key { .. } | Actor::Form(_) | Actor::System(_) => None,
+    };
+    let addressee = |entry: &Entry| {
+        let data = entry.data.as_ref()?;
+        data.get("user_id")?.as_str().map(str::to_owned)
+    };
+    entries.retain(|entry| entry.kind != NOTICE || own.is_some() && addressee(entry) == own);
+    entries
+}
+
 /// A type of entry to filter by: one that this version writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntryType(&'static str);
@@ -314,6 +331,7 @@ mod tests {
     #[test]
     fn every_subject_is_the_noun_of_a_type() {
         let expected = [
+            "activity",
             "agreement",
             "api_key",
             "campaign",

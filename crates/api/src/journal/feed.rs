@@ -6,15 +6,17 @@ use std::time::Duration;
 use actix_web::get;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tandem_store::StoreError;
+use tandem_domain::access::Actor;
 use tandem_store::journal::{self, Entry, Place};
+use tandem_store::{Db, StoreError};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Tail;
 use super::entry::{self, EntryType, EntryView};
 use crate::access::scopes::ChangesRead;
 use crate::edge::crypto::cursor::{self, CursorError};
-use crate::edge::ctx::Ctx;
+use crate::edge::crypto::seal::MasterKey;
+use crate::edge::ctx::{Ctx, Permission};
 use crate::edge::http::json::Json;
 use crate::edge::http::listing::DEFAULT_LIMIT;
 use crate::edge::http::problem::{Code, Problem};
@@ -24,7 +26,7 @@ use crate::edge::http::reply::Reply;
 /// What cursors of the feed are bound to: the feed alone, so that a follower may change its types on the way.
 const BINDING: &str = "changes";
 /// The word for the feed's end.
-const LATEST: &str = "latest";
+pub(super) const LATEST: &str = "latest";
 
 /// What is followed, and from where.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -81,21 +83,26 @@ pub(super) async fn follow_changes(
     let types = entry::names(query.types);
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     let from = begin(&ctx, query.after.as_deref()).await?;
-    let mut read = Read::next(&ctx, from, &types, limit).await?;
+    let mut read = Read::next(ctx.db(), ctx.actor(), from, &types, limit).await?;
     let wait = seconds(query.wait.as_deref());
     if read.data.is_empty() && wait > Duration::ZERO {
         read = wait_for_more(&ctx, read, &types, limit, wait).await?;
     }
-    let Place { epoch, xid, seq } = read.end;
     Ok(Json(Changes {
         data: EntryView::all(read.data)?,
         has_more: read.has_more,
-        next_cursor: cursor::encode(&ctx.master, BINDING, &json!([epoch, xid, seq])),
+        next_cursor: cursor(&ctx.master, read.end),
     }))
 }
 
+/// The cursor of a place.
+pub(super) fn cursor(master: &MasterKey, place: Place) -> String {
+    let Place { epoch, xid, seq } = place;
+    cursor::encode(master, BINDING, &json!([epoch, xid, seq]))
+}
+
 /// The place that the parameter `after` names.
-async fn begin(ctx: &Ctx<ChangesRead>, after: Option<&str>) -> Result<Place, Problem> {
+pub(super) async fn begin<P: Permission>(ctx: &Ctx<P>, after: Option<&str>) -> Result<Place, Problem> {
     let Some(text) = after else {
         return Ok(Place::default());
     };
@@ -131,34 +138,35 @@ async fn wait_for_more(
             () = &mut over => true,
         };
         if has_moved {
-            read = Read::next(ctx, read.end, types, limit).await?;
+            read = Read::next(ctx.db(), ctx.actor(), read.end, types, limit).await?;
         }
     }
     Ok(read)
 }
 
 /// What one look at the feed gave, and up to where it has looked.
-struct Read {
-    data: Vec<Entry>,
-    has_more: bool,
-    end: Place,
+pub(super) struct Read {
+    pub(super) data: Vec<Entry>,
+    pub(super) has_more: bool,
+    pub(super) end: Place,
 }
 
 impl Read {
-    async fn next(
-        ctx: &Ctx<ChangesRead>,
+    pub(super) async fn next(
+        db: &Db,
+        actor: &Actor,
         from: Place,
         types: &[String],
         limit: u64,
     ) -> Result<Read, StoreError> {
         // The end is read first: whatever of these types lies before it, the page shows. So a follower of rare types
         // gets on although nothing of them came.
-        let end = journal::last_place(ctx.db()).await?;
-        let page = journal::changes(ctx.db(), from, types, limit).await?;
+        let end = journal::last_place(db).await?;
+        let page = journal::changes(db, from, types, limit).await?;
         let last = page.data.last().map_or(from, |entry| entry.place);
         let end = if page.has_more { last } else { last.max(end) };
         Ok(Read {
-            data: page.data,
+            data: entry::shown_to(actor, page.data),
             has_more: page.has_more,
             end,
         })

@@ -1,7 +1,8 @@
-//! The journal on the wire: the audit view, a lead's timeline, and the feed of changes.
+//! The journal on the wire: the audit view, a lead's timeline, the feed of changes, also as a stream.
 
 mod entry;
 mod feed;
+mod stream;
 mod tail;
 mod timeline;
 
@@ -46,6 +47,8 @@ fn configure(config: &mut Services<'_>) {
     config
         .service(list_journal)
         .service(feed::follow_changes)
+        .service(stream::create_stream_ticket)
+        .service(stream::stream_changes)
         .service(timeline::get_lead_timeline);
 }
 
@@ -121,7 +124,7 @@ async fn list_journal(ctx: Ctx<JournalRead>, query: Query<JournalQuery>) -> Repl
     Ok(Listing::new(
         &ctx.master,
         ctx.request(),
-        EntryView::all(page.data)?,
+        EntryView::all(entry::shown_to(ctx.actor(), page.data))?,
         next,
     ))
 }

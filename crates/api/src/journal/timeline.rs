@@ -14,7 +14,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::entry::EntryView;
+use super::entry::{EntryView, NOTICE};
 use super::position;
 use crate::access::scopes::LeadsRead;
 use crate::edge::ctx::Ctx;
@@ -58,7 +58,11 @@ pub(super) struct TimelineQuery {
 struct TimelineType(&'static str);
 
 fn names() -> impl Iterator<Item = &'static str> {
-    change::types().map(|(name, _)| name).chain([EVENT, TOUCH])
+    // A notice is its addressee's, and nothing that happened to the lead.
+    let of_journal = change::types()
+        .map(|(name, _)| name)
+        .filter(|name| *name != NOTICE);
+    of_journal.chain([EVENT, TOUCH])
 }
 
 impl<'de> Deserialize<'de> for TimelineType {
@@ -157,7 +161,7 @@ async fn merged(
 ) -> Result<(Vec<EntryView>, bool), Problem> {
     let (mut entries, mut has_more) = (vec![], false);
     if let Some(types) = &asked.journal {
-        let page = journal::timeline(on, lead_id, types, after, limit).await?;
+        let page = journal::timeline(on, lead_id, types, NOTICE, after, limit).await?;
         has_more |= page.has_more;
         entries.extend(EntryView::all(page.data)?);
     }

@@ -12,14 +12,11 @@ use super::actions;
 use super::body::LeadWrite;
 use crate::access::scopes::LeadsWrite;
 use crate::edge::ctx::Ctx;
-use crate::edge::http::json::{Unparsed, shapes};
-use crate::edge::http::problem::{Code, Place, Problem, ProblemView, REQUEST_ID, Violation};
+use crate::edge::http::batch;
+use crate::edge::http::json::Unparsed;
+use crate::edge::http::problem::{Code, Problem, ProblemView};
 use crate::edge::http::reply::{Multi, Reply};
-use crate::edge::http::strict;
 use crate::settings::invalid;
-
-/// The most leads of one request.
-const MOST: usize = 500;
 
 /// Many leads.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -68,28 +65,10 @@ pub struct BatchAnswer {
     responses((status = 207, description = "What became of each lead", body = BatchAnswer)))]
 #[post("/v1/leads/batch")]
 pub(super) async fn save_leads(ctx: Ctx<LeadsWrite>, body: Unparsed) -> Reply<Multi<BatchAnswer>> {
-    let (body, unreadable) = strict::parse_apart(&body.0, "leads")?;
-    let leads = leads_of(body)?;
-    let shape = shapes(ctx.request())?
-        .body("POST /v1/leads")
-        .ok_or_else(|| Problem::new(Code::InternalError))?;
-    let read = leads.iter().enumerate().map(|(index, lead)| {
-        if let Some(code) = unreadable.get(&index) {
-            return Err(Problem::new(*code));
-        }
-        let violations = shape.check(lead);
-        if !violations.is_empty() {
-            return Err(Problem::invalid(violations));
-        }
-        let typed = LeadWrite::deserialize(lead).map_err(|_| {
-            Problem::invalid(vec![Violation::new(
-                Place::body(),
-                "invalid_format",
-                "does not have the documented form",
-            )])
-        })?;
-        typed.read().map_err(invalid)
-    });
+    let read = batch::read::<LeadWrite>(ctx.request(), &body, "leads", "POST /v1/leads")?;
+    let read = read
+        .into_iter()
+        .map(|one| one.and_then(|lead| lead.read().map_err(invalid)));
     let read: Vec<Result<Statement, Problem>> = read.collect();
     let good: Vec<Statement> = read.iter().filter_map(|one| one.as_ref().ok()).cloned().collect();
     let tx = ctx.begin().await?;
@@ -116,44 +95,14 @@ fn item(index: i64, outcome: Result<actions::Decided, Problem>) -> BatchItem {
             problem: None,
         },
         Err(problem) => {
-            let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
-            let status = i32::from(problem.code().status().as_u16());
+            let (status, problem) = batch::refused(&problem);
             BatchItem {
                 index,
                 status,
                 id: None,
                 stage: None,
-                problem: Some(problem.document(&request_id)),
+                problem: Some(problem),
             }
         }
-    }
-}
-
-/// The leads of the outer object, which has no other member.
-fn leads_of(body: Value) -> Result<Vec<Value>, Problem> {
-    let refuse = |place, code, detail: &str| Err(Problem::invalid(vec![Violation::new(place, code, detail)]));
-    let Value::Object(mut members) = body else {
-        return refuse(Place::body(), "invalid_type", "must be an object");
-    };
-    let leads = members.remove("leads");
-    if let Some(name) = members.keys().next() {
-        return refuse(
-            Place::at([name]),
-            "unknown_field",
-            "unknown field; did you mean `leads`?",
-        );
-    }
-    match leads {
-        None => refuse(Place::at(["leads"]), "required", "is required"),
-        Some(Value::Array(leads)) if leads.is_empty() => {
-            refuse(Place::at(["leads"]), "too_few_items", "must have at least 1 item")
-        }
-        Some(Value::Array(leads)) if leads.len() > MOST => refuse(
-            Place::at(["leads"]),
-            "too_many_items",
-            "must have at most 500 items",
-        ),
-        Some(Value::Array(leads)) => Ok(leads),
-        Some(_) => refuse(Place::at(["leads"]), "invalid_type", "must be an array"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{LeadId, UserId};
@@ -19,22 +19,7 @@ use super::consent::body::ConsentWrite;
 use super::consent::view::Contacts;
 use crate::edge::http::patch::Patch;
 
-/// An id that another system knows the lead by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExternalId {
-    /// The system.
-    #[schema(
-        min_length = 1,
-        max_length = 64,
-        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        example = "crm"
-    )]
-    pub system: String,
-    /// The id in that system.
-    #[schema(min_length = 1, max_length = 255, example = "4711")]
-    pub id: String,
-}
+pub use tandem_domain::leads::ExternalId;
 
 macro_rules! lead_fields {
     ($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $member:ident: $kind:ty,)* }) => {

@@ -16,8 +16,8 @@ use crate::edge::openapi;
 use crate::edge::room::{MAX_BODY, Room};
 use crate::program::config::Config;
 use crate::{
-    access, agreement, campaigns, capture, deals, duplicates, journal, leads, lifecycle, operation, reports,
-    settings, tracking, transfer,
+    access, activities, agreement, campaigns, capture, clocks, deals, duplicates, journal, leads, lifecycle,
+    notices, operation, reports, settings, tracking, transfer, work,
 };
 
 /// Every room.
@@ -28,6 +28,9 @@ pub const ROOMS: &[Room] = &[
     lifecycle::ROOM,
     agreement::ROOM,
     deals::ROOM,
+    activities::ROOM,
+    clocks::ROOM,
+    notices::ROOM,
     duplicates::ROOM,
     campaigns::ROOM,
     capture::ROOM,
@@ -36,6 +39,7 @@ pub const ROOMS: &[Room] = &[
     settings::ROOM,
     tracking::ROOM,
     transfer::ROOM,
+    work::ROOM,
 ];
 
 /// Every operation of the interface, room by room.

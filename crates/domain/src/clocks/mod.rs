@@ -5,6 +5,7 @@
 
 mod calendar;
 mod clock;
+pub mod notify;
 mod open_time;
 mod promise;
 pub mod record;

@@ -13,8 +13,10 @@ pub mod save;
 pub mod search;
 mod touch;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 use crate::id::{CompanyId, LeadId, UserId};
 use crate::instant::Timestamp;
@@ -23,6 +25,23 @@ use crate::stage::Stage;
 use identity::Identifier;
 
 pub use touch::{ClickIds, Touch};
+
+/// An id that another system knows the record by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalId {
+    /// The system.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        example = "crm"
+    )]
+    pub system: String,
+    /// The id in that system.
+    #[schema(min_length = 1, max_length = 255, example = "4711")]
+    pub id: String,
+}
 
 /// A lead: a person known by at least one identifier.
 #[derive(Debug, Clone, PartialEq)]

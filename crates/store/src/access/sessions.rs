@@ -8,7 +8,7 @@ use tandem_domain::instant::Timestamp;
 
 use super::locked;
 use crate::db::{Conn, Read, Tx};
-use crate::dialect::OnConflict;
+use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
 use crate::rows::{sessions, spent_tokens};
 use crate::write;
@@ -51,6 +51,29 @@ pub async fn spend(tx: &Tx, session: &Session, token_hash: &str) -> Result<(), S
         expires_at: session.created_at.plus_millis(LONGEST).millis(),
     };
     write::insert::<spent_tokens::Entity>(tx, [row].iter(), OnConflict::Keep).await
+}
+
+/// Remember that a token of a session that is good once was used up, until it would have expired; whether it was good still.
+pub async fn spend_once(
+    tx: &Tx,
+    session: SessionId,
+    token_hash: &str,
+    expires_at: Timestamp,
+) -> Result<bool, StoreError> {
+    dialect::lock_exactly(tx.conn(), &[token_hash]).await?;
+    let known = spent_tokens::Entity::find_by_id(token_hash)
+        .one(tx.conn())
+        .await?;
+    if known.is_some() {
+        return Ok(false);
+    }
+    let row = spent_tokens::Model {
+        token_hash: token_hash.to_owned(),
+        session_id: session.uuid(),
+        expires_at: expires_at.millis(),
+    };
+    write::insert::<spent_tokens::Entity>(tx, [row].iter(), OnConflict::Keep).await?;
+    Ok(true)
 }
 
 /// End a session.

@@ -91,7 +91,7 @@ pub async fn add_to(tx: &Tx, world: &mut World, wanted: &Wanted) -> Result<(), S
     let ways = [
         dialect::id_in(backend, "id", ids),
         dialect::id_in(backend, "primary_lead_id", leads),
-        dialect::id_in_keys(backend, to_json(&keys)),
+        dialect::id_in_keys(backend, "deals", to_json(&keys)),
     ];
     let chosen = found_by_any::<deals::Entity>(deals::Column::Id, ways);
     let mut query = deals::Entity::find()
@@ -104,6 +104,26 @@ pub async fn add_to(tx: &Tx, world: &mut World, wanted: &Wanted) -> Result<(), S
         world.add_deal(deal);
     }
     Ok(())
+}
+
+/// The primary leads of deals, which are fixed.
+pub(crate) async fn primary_leads(tx: &Tx, ids: &BTreeSet<DealId>) -> Result<Vec<LeadId>, StoreError> {
+    if ids.is_empty() {
+        return Ok(vec![]);
+    }
+    let chosen = dialect::id_in(
+        tx.conn().get_database_backend(),
+        "id",
+        ids.iter().map(|id| id.uuid()),
+    );
+    let found: Vec<Option<Uuid>> = deals::Entity::find()
+        .select_only()
+        .column(deals::Column::PrimaryLeadId)
+        .filter(chosen)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    Ok(found.into_iter().flatten().map(Id::from_uuid).collect())
 }
 
 /// Lock the ids that other systems know deals by, before anything else: who opens a deal under one sees whether

@@ -17,8 +17,10 @@ pub use world::{
 pub(crate) use world::{add_missing, add_statements_about, renew, world_by};
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, SimpleExpr};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use std::collections::HashMap;
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use std::collections::{BTreeSet, HashMap};
 use tandem_domain::id::{Id, LeadId};
 use tandem_domain::leads::Lead;
 use tandem_domain::leads::fields::FieldValue;
@@ -27,7 +29,8 @@ use tandem_domain::scoring::StoredScore;
 use uuid::Uuid;
 
 use self::consent::Standings;
-use crate::db::Read;
+use crate::db::{Conn, Read, Tx};
+use crate::dialect;
 use crate::error::StoreError;
 use crate::rows::{field_values, identifiers, leads, scores};
 
@@ -90,6 +93,25 @@ pub(crate) fn of_members<C: ColumnTrait>(column: C, members: &[Uuid]) -> SimpleE
         [one] => column.eq(*one),
         several => column.is_in(several.iter().copied()),
     }
+}
+
+/// Lock leads and their rows until the end of the transaction: what bears their `lead_id` stays as it is then read.
+pub(crate) async fn lock(tx: &Tx, ids: impl IntoIterator<Item = Uuid>) -> Result<(), StoreError> {
+    let ids: BTreeSet<Uuid> = ids.into_iter().collect();
+    let backend = tx.conn().get_database_backend();
+    if backend != DbBackend::Postgres || ids.is_empty() {
+        return Ok(());
+    }
+    dialect::lock_leads(tx.conn(), ids.iter().copied()).await?;
+    let rows = leads::Entity::find()
+        .select_only()
+        .column(leads::Column::Id)
+        .filter(dialect::id_in(backend, "id", ids))
+        .order_by_asc(leads::Column::Id)
+        .lock_exclusive();
+    let locked: Vec<Uuid> = rows.into_tuple().all(tx.conn()).await?;
+    drop(locked);
+    Ok(())
 }
 
 /// A lead with its company.

@@ -1,6 +1,7 @@
 //! Rows, one table a file; private to the store. The mapping to the domain stands beside the row.
 #![allow(missing_docs, reason = "columns are named in the migrations")]
 
+pub mod activities;
 pub mod agreements;
 pub mod api_key_secrets;
 pub mod api_keys;
@@ -37,6 +38,7 @@ pub mod lead_terms;
 pub mod leads;
 pub mod leases;
 pub mod notices;
+pub mod objections;
 pub mod passwords;
 pub mod pipelines;
 pub mod renamed_companies;

@@ -10,7 +10,7 @@ use tandem_domain::world::World;
 use super::put;
 use crate::db::Tx;
 use crate::error::StoreError;
-use crate::{handoff, leads, scoring, tracking};
+use crate::{activities, handoff, leads, scoring, tracking};
 
 /// Judge every lead that a command touched, and write what it did with what follows.
 ///
@@ -57,5 +57,10 @@ async fn load(tx: &Tx, world: &mut World, needs: &Needs, first: Timestamp) -> Re
     let newest = tracking::newest_events(tx, &needs.newest_event).await?;
     world.tracking.newest_event.extend(newest);
     handoff::add_sales(tx, world, &needs.sales).await?;
+    activities::add_contacts(tx, world, &needs.contacts).await?;
+    activities::add_rule_tasks(tx, world, &needs.rule_tasks).await?;
+    if needs.staff {
+        activities::add_staff(tx, world).await?;
+    }
     scoring::load(tx, world, &needs.judging, first).await
 }

@@ -43,3 +43,31 @@ pub fn owners(asked: Option<&[String]>, person: Option<&Person>) -> Result<(Vec<
     }
     Ok((owners, unowned))
 }
+
+/// The users that a parameter names: ids, or `me`.
+pub fn users(
+    parameter: &'static str,
+    asked: Option<&[String]>,
+    person: Option<&Person>,
+) -> Result<Vec<UserId>, Problem> {
+    let (mut users, mut violations) = (vec![], vec![]);
+    for user in asked.into_iter().flatten() {
+        let read = match (user.as_str(), person) {
+            ("me", Some(person)) => Ok(person.id),
+            ("me", None) => Err("`me` needs a user"),
+            (id, _) => id.parse().map_err(|_| "must be a user's id or `me`"),
+        };
+        match read {
+            Ok(id) => users.push(id),
+            Err(detail) => violations.push(Violation::new(
+                Place::parameter(parameter),
+                "invalid_format",
+                detail,
+            )),
+        }
+    }
+    match violations.is_empty() {
+        true => Ok(users),
+        false => Err(Problem::invalid_parameters(violations)),
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::{InternalError, PayloadError};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue};
@@ -124,7 +124,8 @@ async fn handle(
     next: Next<impl MessageBody + 'static>,
     core: web::Data<Core>,
 ) -> Result<ServiceResponse, HttpResponse> {
-    if request.method() == Method::HEAD {
+    let is_head = request.method() == Method::HEAD;
+    if is_head {
         request.head_mut().method = Method::GET;
     }
     if head_bytes(&request) > MAX_HEAD {
@@ -151,11 +152,22 @@ async fn handle(
         Some(problem) => Err(problem.error_response()),
         None => answer(request, next, &core, rule, caller, asking).await,
     };
+    if is_head {
+        outcome = outcome.map(without_stream);
+    }
     match &mut outcome {
         Ok(response) => verdict.tell(response.headers_mut()),
         Err(response) => verdict.tell(response.headers_mut()),
     }
     outcome
+}
+
+/// The answer to HEAD: a body that is made while it is sent is not made at all, since it may have no end.
+fn without_stream(response: ServiceResponse) -> ServiceResponse {
+    response.map_body(|_, body| match body.size() {
+        BodySize::Stream => BoxBody::new(actix_web::body::None::new()),
+        _ => body,
+    })
 }
 
 /// The bytes of a request's address and headers, a colon, a blank and the end of the line for each header included.

@@ -148,6 +148,13 @@ impl Walls {
         ServiceResponse::new(request, response)
     }
 
+    /// Take out of a journal entry what these scopes read.
+    pub fn hide_entry(&self, lacking: &BTreeSet<Scope>, entry: &mut Value) {
+        if let Some(node) = self.components.get(ENTRY) {
+            self.stays(lacking, node, entry);
+        }
+    }
+
     fn answer(&self, method: &Method, path: &str) -> Option<&Answer> {
         let mut answers = self.paths.iter().filter(|(pattern, _)| pattern.is_match(path));
         answers.find_map(|(_, answers)| answers.get(method.as_str()))

@@ -36,6 +36,9 @@ const KINDS: &[(Scope, &[&str])] = &[
         DealsRead,
         &["DealEvidence", "DealMovesView", "DealView", "PipelineView"],
     ),
+    (ActivitiesRead, &["ActivityView"]),
+    (HandoffsRead, &["ClockView"]),
+    (Account, &["NoticeView", "WorkView"]),
     (CampaignsRead, &["CampaignView", "CostView"]),
     (
         FormsRead,
@@ -99,6 +102,7 @@ const MADE: &[(&str, &[&str])] = &[
 /// Components that show no kind of object of their own, whatever is inside.
 #[cfg(test)]
 const NEUTRAL: &[&str] = &[
+    "ActivityBatchAnswer",
     "BatchAnswer",
     "Changes",
     "EventsAnswer",
@@ -110,6 +114,8 @@ const NEUTRAL: &[&str] = &[
     "Me",
     "Problem",
     "ResetToken",
+    // A token that the write makes.
+    "StreamTicket",
 ];
 
 /// Journal entries name the kind of their object by the noun of their type.
@@ -129,6 +135,7 @@ const ENTRIES: &[(Scope, &[&str])] = &[
     ),
     (DealsRead, &["deal", "pipeline"]),
     (HandoffsRead, &["clock", "handoff"]),
+    (ActivitiesRead, &["activity"]),
     (Account, &["notice"]),
     (CampaignsRead, &["campaign"]),
     (FormsRead, &["form", "submission", "tracking_key"]),

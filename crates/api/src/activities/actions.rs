@@ -1,0 +1,83 @@
+//! What can be done with activities: load, decide, save, within the caller's transaction.
+
+use tandem_domain::access::Role;
+use tandem_domain::act::Act;
+use tandem_domain::activities::{self, Activity, ActivityDraft, Refused};
+use tandem_domain::change::Change;
+use tandem_domain::id::ActivityId;
+use tandem_domain::settle::Unsettled;
+use tandem_store::{self as store, Tx};
+
+use super::ActivityPatch;
+use crate::edge::http::problem::Problem;
+use crate::edge::http::reply::IfMatch;
+use crate::settings::invalid;
+
+/// Log activities, one after the other; whether each is new. A refused one refuses no other.
+pub async fn log(
+    tx: &Tx,
+    act: &Act,
+    drafts: Vec<ActivityDraft>,
+) -> Result<Vec<Result<(Activity, bool), Problem>>, Problem> {
+    let mut world = store::activities::world_for(tx, &drafts).await?;
+    let person = act.by.person();
+    if manages(act) || drafts.iter().any(|draft| draft.names_others(person)) {
+        store::activities::add_staff(tx, &mut world).await?;
+    }
+    let mut items = vec![];
+    let mut logged = vec![];
+    for draft in drafts {
+        let one = activities::log(&mut world, draft, act);
+        logged.push(one.map_err(refused).map(|(activity, is_new, change)| {
+            items.push((act, Unsettled::from(change)));
+            (activity, is_new)
+        }));
+    }
+    store::settle_all(tx, &mut world, items).await?;
+    Ok(logged)
+}
+
+/// Update an activity by a merge patch.
+pub async fn edit(
+    tx: &Tx,
+    act: &Act,
+    id: ActivityId,
+    if_match: &IfMatch,
+    patch: ActivityPatch,
+) -> Result<Activity, Problem> {
+    let (mut world, known) = store::activities::world_of(tx, id).await?;
+    if_match.check(known.version, 0)?;
+    let (draft, _) = patch.apply(&ActivityDraft::of(&known))?;
+    if manages(act) || draft.names_others(act.by.person()) {
+        store::activities::add_staff(tx, &mut world).await?;
+    }
+    let edited = activities::edit(&mut world, &known, draft, act);
+    let (activity, change) = edited.map_err(refused)?;
+    store::settle(tx, &mut world, act, change).await?;
+    Ok(activity)
+}
+
+/// Delete an activity.
+pub async fn delete(tx: &Tx, act: &Act, id: ActivityId, if_match: &IfMatch) -> Result<(), Problem> {
+    let (mut world, known) = store::activities::world_of(tx, id).await?;
+    if_match.check(known.version, 0)?;
+    if manages(act) {
+        store::activities::add_staff(tx, &mut world).await?;
+    }
+    let change: Change = activities::delete(&mut world, &known, act)?;
+    Ok(store::settle(tx, &mut world, act, Some(change)).await?)
+}
+
+/// Whether the rights of the actor depend on who belongs to its teams.
+fn manages(act: &Act) -> bool {
+    act.by
+        .person()
+        .is_some_and(|person| person.role == Role::SalesManager)
+}
+
+fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::Denied(reason) => reason.into(),
+        Refused::Invalid(faults) => invalid(faults),
+    }
+}

@@ -1,0 +1,88 @@
+//! Activities as they go out.
+
+use serde::Serialize;
+use tandem_domain::activities::{Activity, ActivityOutcome, ActivityType, Direction, Objection, Promised};
+use tandem_domain::id::{ActivityId, CompanyId, DealId, LeadId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::ExternalId;
+use utoipa::ToSchema;
+
+/// An activity or task.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ActivityView {
+    /// Its id.
+    id: ActivityId,
+    /// The lead that it counts for: its own, or the primary lead of its deal.
+    lead_id: Option<LeadId>,
+    /// The deal that it is about.
+    deal_id: Option<DealId>,
+    /// The company that it is about.
+    company_id: Option<CompanyId>,
+    /// Who did it; `null` where a rule created a task.
+    user_id: Option<UserId>,
+    /// Who has to do it; of a task.
+    owner_id: Option<UserId>,
+    /// What kind of activity it is.
+    r#type: ActivityType,
+    /// Who contacted whom; `null` for notes and tasks.
+    direction: Option<Direction>,
+    /// When it happened.
+    occurred_at: Timestamp,
+    /// How long it took, in seconds.
+    #[schema(minimum = 0, maximum = 604_800)]
+    duration_s: Option<i64>,
+    /// What came of it.
+    outcome: Option<ActivityOutcome>,
+    /// What it was about, in a line.
+    #[schema(max_length = 300, example = "First call")]
+    subject: Option<String>,
+    /// The text.
+    #[schema(max_length = 20_000)]
+    body: Option<String>,
+    /// When it is due; of a task.
+    due_at: Option<Timestamp>,
+    /// When it was done; of a task.
+    done_at: Option<Timestamp>,
+    /// Whether a machine sent it.
+    automatic: bool,
+    /// What the other side objected.
+    #[schema(max_items = 20)]
+    objections: Vec<Objection>,
+    /// What was promised to the other side.
+    #[schema(max_items = 20)]
+    promises: Vec<Promised>,
+    /// The id that another system knows it by.
+    external_id: Option<ExternalId>,
+    /// When it was logged.
+    created_at: Timestamp,
+    /// When it last changed.
+    updated_at: Timestamp,
+}
+
+impl From<Activity> for ActivityView {
+    fn from(activity: Activity) -> Self {
+        Self {
+            id: activity.id,
+            lead_id: activity.lead_id,
+            deal_id: activity.deal_id,
+            company_id: activity.company_id,
+            user_id: activity.user_id,
+            owner_id: activity.owner_id,
+            r#type: activity.kind,
+            direction: activity.direction,
+            occurred_at: activity.occurred_at,
+            duration_s: activity.duration_s,
+            outcome: activity.outcome,
+            subject: activity.subject,
+            body: activity.body,
+            due_at: activity.due_at,
+            done_at: activity.done_at,
+            automatic: activity.automatic,
+            objections: activity.objections,
+            promises: activity.promises,
+            external_id: activity.external_id.map(|(system, id)| ExternalId { system, id }),
+            created_at: activity.created_at,
+            updated_at: activity.updated_at,
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! The change feed as server-sent events, and the tickets that let a browser open it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use actix_web::body::BoxBody;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, Responder, get, post, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::stream::{self, LocalBoxStream, StreamExt};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
+use tandem_domain::access::Scope;
+use tandem_domain::instant::Timestamp;
+use tandem_store::access::sessions;
+use tandem_store::journal::Place;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Tail;
+use super::entry::{self, EntryType, EntryView};
+use super::feed::{self, Read};
+use super::tail::Seat;
+use crate::access::scopes::ChangesRead;
+use crate::ambient::Stopwatch;
+use crate::edge::caller::{Caller, Identity};
+use crate::edge::core::Core;
+use crate::edge::crypto::{hex, sha256};
+use crate::edge::ctx::{Ctx, Public};
+use crate::edge::http::json::Json;
+use crate::edge::http::problem::{Code, Problem};
+use crate::edge::http::query::Query;
+use crate::edge::http::reply::Reply;
+
+/// How long a ticket is good, in milliseconds.
+const GOOD: i64 = 60_000;
+/// How often a quiet stream shows that it lives.
+const BEAT: Duration = Duration::from_secs(15);
+/// How often a stream asks whether its caller may still read.
+const ASK: Duration = Duration::from_millis(900);
+/// How many entries one look reads.
+const PAGE: u64 = 100;
+/// What the master key seals tickets for.
+const PURPOSE: &str = "stream ticket";
+
+/// What is followed, and from where.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct StreamQuery {
+    /// Entries of these types.
+    #[param(inline, style = Form, explode = false, min_items = 1, max_items = 50, example = json!(["notice.created"]))]
+    types: Option<Vec<EntryType>>,
+    /// Where to go on where no `Last-Event-ID` says so: the id of an event, or a cursor of `GET /v1/changes`. Without either
+    /// the stream shows what happens from now on.
+    #[param(min_length = 1, max_length = 2048, example = "latest")]
+    after: Option<String>,
+    /// A ticket of `POST /v1/stream/ticket`, in place of the `Authorization` header that browsers cannot send.
+    #[param(min_length = 1, max_length = 2048)]
+    ticket: Option<String>,
+}
+
+/// A ticket for one stream.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StreamTicket {
+    /// The parameter `ticket` of `GET /v1/stream`; good once.
+    #[schema(max_length = 2048)]
+    ticket: String,
+    /// Until when it is good: 60 seconds.
+    expires_at: Timestamp,
+}
+
+/// What a ticket seals: the headers that the stream would have been opened with.
+#[derive(Debug, Serialize, Deserialize)]
+struct Sealed {
+    authorization: String,
+    expires_at: i64,
+}
+
+/// An answer that goes on: `text/event-stream`.
+pub struct EventStream(LocalBoxStream<'static, web::Bytes>);
+
+impl Responder for EventStream {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok()
+            .content_type("text/event-stream")
+            .insert_header(("x-accel-buffering", "no"))
+            .streaming(self.0.map(Ok::<_, std::convert::Infallible>))
+            .map_into_boxed_body()
+    }
+}
+
+/// Create a ticket for the stream.
+///
+/// A browser's `EventSource` cannot send `Authorization`. The ticket stands for the caller's access token, in the address of
+/// one stream: it is good once, for 60 seconds. Keys send their header.
+#[utoipa::path(tag = "journal", security(("bearer" = [ChangesRead])),
+    responses((status = 200, description = "The ticket", body = StreamTicket)))]
+#[post("/v1/stream/ticket")]
+pub(super) async fn create_stream_ticket(ctx: Ctx<ChangesRead>) -> Reply<Json<StreamTicket>> {
+    let header = ctx.request().headers().get(AUTHORIZATION);
+    let authorization = header.and_then(|value| value.to_str().ok());
+    let (Some(authorization), true) = (authorization, is_user(ctx.request())) else {
+        return Err(Problem::new(Code::WrongRole).detail("Only a user needs a ticket"));
+    };
+    let expires_at = ctx.now().plus_millis(GOOD);
+    let sealed = Sealed {
+        authorization: authorization.to_owned(),
+        expires_at: expires_at.millis(),
+    };
+    let sealed = ctx.master.seal(PURPOSE, json!(sealed).to_string().as_bytes());
+    Ok(Json(StreamTicket {
+        ticket: URL_SAFE_NO_PAD.encode(sealed),
+        expires_at,
+    }))
+}
+
+/// Follow the change feed as a stream.
+///
+/// Server-sent events: `event` is the type of the entry, `data` the entry as in `GET /v1/changes`, `id` where to go on.
+/// A lost connection is opened again with `Last-Event-ID`, which browsers do by themselves; a stream by ticket needs
+/// another ticket. It ends with the caller's token, when its rights end, and when the service stops; a comment shows at least
+/// every 15 seconds that it lives. At most 500 callers follow or wait at a time (`503`).
+#[utoipa::path(tag = "journal", params(StreamQuery), security(("bearer" = [ChangesRead])),
+    responses((status = 200, description = "The entries, one after the other", body = String,
+        content_type = "text/event-stream")))]
+#[get("/v1/stream")]
+pub(super) async fn stream_changes(ctx: Ctx<Public>, query: Query<StreamQuery>) -> Reply<EventStream> {
+    let query = query.0;
+    let (identity, headers) = match &query.ticket {
+        Some(ticket) => redeemed(&ctx, ticket).await?,
+        None => (caller(ctx.request())?, credentials(ctx.request().headers())),
+    };
+    if !identity.grants(Scope::ChangesRead) {
+        return Err(Problem::new(Code::InsufficientScope).with("scope", Scope::ChangesRead.name()));
+    }
+    let last = ctx.request().headers().get("last-event-id");
+    let last = last.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let after = last.or(query.after).unwrap_or_else(|| feed::LATEST.to_owned());
+    let place = feed::begin(&ctx, Some(&after)).await?;
+    let seat = ctx
+        .part::<Tail>()
+        .sit()
+        .ok_or_else(|| Problem::new(Code::Overloaded).retry_after(1))?;
+    let core = ctx.request().app_data::<web::Data<Core>>().cloned();
+    let core = core.ok_or_else(|| Problem::new(Code::InternalError).because("a stream without a core"))?;
+    let following = Following {
+        lacking: lacking(&core, &identity),
+        core,
+        identity,
+        headers,
+        seat,
+        place,
+        types: entry::names(query.types),
+        is_behind: true,
+        asked: Stopwatch::start(),
+        spoke: Stopwatch::start(),
+    };
+    // The first comment opens the stream at once.
+    let opened = stream::iter([web::Bytes::from_static(b"retry: 2000\n: opened\n\n")]);
+    let rest = stream::unfold(following, |mut following| async move {
+        let piece = following.next().await?;
+        Some((piece, following))
+    });
+    Ok(EventStream(opened.chain(rest).boxed_local()))
+}
+
+/// A stream that is read: nothing is held between two pieces but its seat, so that a slow client keeps nobody waiting.
+struct Following {
+    core: web::Data<Core>,
+    identity: Identity,
+    headers: HeaderMap,
+    lacking: Option<BTreeSet<Scope>>,
+    seat: Seat,
+    place: Place,
+    types: Vec<String>,
+    /// Whether the feed has, or may have, more behind the place.
+    is_behind: bool,
+    /// Since the caller's rights were looked at.
+    asked: Stopwatch,
+    /// Since the last piece.
+    spoke: Stopwatch,
+}
+
+impl Following {
+    /// The next piece; `None` where the stream ends.
+    async fn next(&mut self) -> Option<web::Bytes> {
+        loop {
+            if self.core.is_stopping.load(Ordering::Relaxed) || !self.may_go_on().await {
+                return None;
+            }
+            if self.spoke.elapsed() > BEAT {
+                self.spoke = Stopwatch::start();
+                return Some(web::Bytes::from_static(b": alive\n\n"));
+            }
+            if !self.is_behind {
+                self.is_behind = self.seat.glance(&self.core.db, self.place, &self.types).await;
+                continue;
+            }
+            let read = Read::next(&self.core.db, &self.identity.actor, self.place, &self.types, PAGE).await;
+            // A database that is away ends the stream: its client comes back to where it was.
+            let read = read.ok()?;
+            (self.is_behind, self.place) = (read.has_more, read.end);
+            let places: Vec<Place> = read.data.iter().map(|entry| entry.place).collect();
+            let views = EntryView::all(read.data).ok()?;
+            if !views.is_empty() {
+                self.spoke = Stopwatch::start();
+                return Some(self.piece(&views, &places));
+            }
+        }
+    }
+
+    /// Whether the caller may still read, by the rights of this second.
+    async fn may_go_on(&mut self) -> bool {
+        if self.asked.elapsed() < ASK {
+            return true;
+        }
+        self.asked = Stopwatch::start();
+        match identified(&self.core, &self.headers).await {
+            Ok(identity) if identity.grants(Scope::ChangesRead) => {
+                self.lacking = lacking(&self.core, &identity);
+                self.identity = identity;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The events of some entries. The id of the last one alone goes on behind all of them.
+    fn piece(&self, views: &[EntryView], places: &[Place]) -> web::Bytes {
+        let mut text = String::new();
+        for (index, (view, place)) in views.iter().zip(places).enumerate() {
+            let mut shown = json!(view);
+            if let Some(lacking) = &self.lacking {
+                self.core.walls.hide_entry(lacking, &mut shown);
+            }
+            let is_last = index + 1 == views.len();
+            let place = if is_last { self.place } else { *place };
+            let id = feed::cursor(&self.core.master, place);
+            text += &format!("id: {id}\nevent: {}\ndata: {shown}\n\n", view.r#type);
+        }
+        text.into()
+    }
+}
+
+/// The credentials of a request, for asking again who it is.
+fn credentials(headers: &HeaderMap) -> HeaderMap {
+    let mut own = HeaderMap::new();
+    for name in [AUTHORIZATION, HeaderName::from_static("x-on-behalf-of")] {
+        if let Some(value) = headers.get(&name) {
+            own.insert(name, value.clone());
+        }
+    }
+    own
+}
+
+fn caller(request: &HttpRequest) -> Result<Identity, Problem> {
+    let caller = request.extensions().get::<Caller>().cloned();
+    let caller = caller.ok_or_else(|| Problem::new(Code::InternalError).because("nobody asked who calls"))?;
+    Ok(caller.identity?)
+}
+
+fn is_user(request: &HttpRequest) -> bool {
+    caller(request).is_ok_and(|identity| identity.session.is_some())
+}
+
+fn lacking(core: &Core, identity: &Identity) -> Option<BTreeSet<Scope>> {
+    let caller = Caller {
+        now: core.ambient.now(),
+        identity: Ok(identity.clone()),
+    };
+    core.walls.lacking(&caller)
+}
+
+/// Who these headers name now.
+async fn identified(core: &Core, headers: &HeaderMap) -> Result<Identity, Problem> {
+    let identify = core.rooms.iter().find_map(|room| room.identify);
+    let identify = identify.ok_or_else(|| Problem::new(Code::Unauthenticated))?;
+    Ok(identify(core, headers, core.ambient.now()).await?)
+}
+
+/// The caller whose ticket this is, and the headers that name it; the ticket is used up.
+async fn redeemed(ctx: &Ctx<Public>, ticket: &str) -> Result<(Identity, HeaderMap), Problem> {
+    let invalid = || Problem::new(Code::InvalidToken);
+    let bytes = URL_SAFE_NO_PAD.decode(ticket).map_err(|_| invalid())?;
+    let opened = ctx.master.open(PURPOSE, &bytes).map_err(|_| invalid())?;
+    let sealed: Value = serde_json::from_slice(&opened).map_err(|_| invalid())?;
+    let sealed: Sealed = serde_json::from_value(sealed).map_err(|_| invalid())?;
+    let expires_at = Timestamp::from_millis(sealed.expires_at);
+    if expires_at <= ctx.now() {
+        return Err(invalid());
+    }
+    let mut headers = HeaderMap::new();
+    let authorization = HeaderValue::from_str(&sealed.authorization).map_err(|_| invalid())?;
+    headers.insert(AUTHORIZATION, authorization);
+    let identity = identified(ctx.core(), &headers).await?;
+    let session = identity.session.ok_or_else(invalid)?;
+    let act = ctx.act_as(identity.actor.clone());
+    let tx = ctx.db().begin(act).await?;
+    let is_first = sessions::spend_once(&tx, session, &hex(&sha256(&bytes)), expires_at).await?;
+    tx.commit().await?;
+    match is_first {
+        true => Ok((identity, headers)),
+        false => Err(invalid()),
+    }
+}

@@ -1,0 +1,233 @@
+//! Activities: calls, e-mails, meetings, messages and notes of users with leads, and the tasks that they set themselves.
+
+pub mod change;
+mod contacts;
+mod log;
+mod remind;
+#[cfg(test)]
+mod tests;
+
+pub use contacts::first_contacts;
+pub use log::{ActivityDraft, Refused, delete, edit, log};
+pub use remind::remind;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::id::{ActivityId, CompanyId, DealId, LeadId, UserId};
+use crate::instant::{Day, Timestamp};
+use crate::journal::{Facts, facts};
+use crate::words::words;
+
+words! {
+    /// What kind of activity it is.
+    ActivityType {
+        /// A phone call.
+        Call = "call",
+        /// An e-mail.
+        Email = "email",
+        /// A meeting.
+        Meeting = "meeting",
+        /// A text or chat message.
+        Message = "message",
+        /// A note for colleagues.
+        Note = "note",
+        /// Something to be done, with an owner and a due date.
+        Task = "task",
+    }
+
+    /// Who contacted whom.
+    Direction {
+        /// The lead contacted the company.
+        Inbound = "inbound",
+        /// A user contacted the lead.
+        Outbound = "outbound",
+    }
+
+    /// What came of a contact.
+    ActivityOutcome {
+        /// They spoke with each other.
+        Connected = "connected",
+        /// Nobody answered.
+        NoAnswer = "no_answer",
+        /// A recording was left.
+        Voicemail = "voicemail",
+        /// The number belongs to somebody else.
+        WrongNumber = "wrong_number",
+        /// The other side replied.
+        Replied = "replied",
+        /// It could not be delivered.
+        Bounced = "bounced",
+        /// The meeting took place.
+        Held = "held",
+        /// The other side did not come.
+        NoShow = "no_show",
+    }
+}
+
+impl ActivityType {
+    /// Whether it is a contact with somebody outside, which has a direction.
+    pub const fn is_contact(self) -> bool {
+        use ActivityType::{Call, Email, Meeting, Message};
+        matches!(self, Call | Email | Meeting | Message)
+    }
+}
+
+impl ActivityOutcome {
+    /// Whether both sides took part.
+    pub const fn is_two_way(self) -> bool {
+        use ActivityOutcome::{Connected, Held, Replied};
+        matches!(self, Connected | Replied | Held)
+    }
+}
+
+/// What the other side holds against buying: a code of the agreement's list `objection`, or free text until it is mapped
+/// to one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Objection {
+    /// A code of the agreement's list; without it `text` is required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 64, nullable = false, example = "too_expensive")]
+    pub code: Option<String>,
+    /// The objection in words, where no code fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = r"\S",
+        nullable = false,
+        example = "Wants to host it itself"
+    )]
+    pub text: Option<String>,
+    /// What was said, literally.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(
+        min_length = 1,
+        max_length = 2000,
+        pattern = r"\S",
+        nullable = false,
+        example = "Twice what we pay now"
+    )]
+    pub quote: Option<String>,
+}
+
+/// What a user promised the other side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ActivityPromise)]
+pub struct Promised {
+    /// What was promised.
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = r"\S",
+        example = "Send the case study"
+    )]
+    pub text: String,
+    /// The day by which it is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub due_on: Option<Day>,
+}
+
+/// One activity or task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activity {
+    /// Its id.
+    pub id: ActivityId,
+    /// Counts the changes, from 1.
+    pub version: i64,
+    /// The lead that it counts for: its own, or the primary lead of its deal.
+    pub lead_id: Option<LeadId>,
+    /// The deal that it is about, if not a lead or a company.
+    pub deal_id: Option<DealId>,
+    /// The company that it is about, if not a lead or a deal.
+    pub company_id: Option<CompanyId>,
+    /// Who did it; nobody where a rule created a task.
+    pub user_id: Option<UserId>,
+    /// Who has to do it; of a task.
+    pub owner_id: Option<UserId>,
+    /// What kind it is; fixed.
+    pub kind: ActivityType,
+    /// Who contacted whom; of a contact.
+    pub direction: Option<Direction>,
+    /// When it happened, whenever it was logged.
+    pub occurred_at: Timestamp,
+    /// How long it took, in seconds.
+    pub duration_s: Option<i64>,
+    /// What came of it.
+    pub outcome: Option<ActivityOutcome>,
+    /// What it was about, in a line.
+    pub subject: Option<String>,
+    /// The text.
+    pub body: Option<String>,
+    /// When it is due; of a task.
+    pub due_at: Option<Timestamp>,
+    /// When it was done; of a task.
+    pub done_at: Option<Timestamp>,
+    /// Whether its owner was notified that it is due.
+    pub is_reminded: bool,
+    /// Whether a machine sent it; fixed.
+    pub automatic: bool,
+    /// What the other side objected.
+    pub objections: Vec<Objection>,
+    /// What was promised to the other side.
+    pub promises: Vec<Promised>,
+    /// The id that another system knows it by, as (system, id).
+    pub external_id: Option<(String, String)>,
+    /// When it was logged.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Activity {
+    /// Whether it is a task that is not done.
+    pub fn is_open(&self) -> bool {
+        self.kind == ActivityType::Task && self.done_at.is_none()
+    }
+
+    /// When its owner is to be notified that it is due; `None` where nobody is, or no longer.
+    pub fn remind_at(&self) -> Option<Timestamp> {
+        self.due_at
+            .filter(|_| self.is_open() && !self.is_reminded && self.owner_id.is_some())
+    }
+
+    /// What the journal shows of it.
+    pub(crate) fn facts(&self) -> Facts {
+        facts(json!({
+            "lead_id": self.lead_id, "deal_id": self.deal_id, "company_id": self.company_id, "user_id": self.user_id,
+            "owner_id": self.owner_id, "type": self.kind, "direction": self.direction, "occurred_at": self.occurred_at,
+            "duration_s": self.duration_s, "outcome": self.outcome, "subject": self.subject, "body": self.body,
+            "due_at": self.due_at, "done_at": self.done_at, "automatic": self.automatic,
+            "objections": self.objections, "promises": self.promises,
+            "external_id": self.external_id.as_ref().map(|(system, id)| json!({"system": system, "id": id})),
+        }))
+    }
+}
+
+/// An activity of a lead, as far as promises look at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contact {
+    /// What kind of activity it is.
+    pub kind: ActivityType,
+    /// Who contacted whom.
+    pub direction: Option<Direction>,
+    /// What came of it.
+    pub outcome: Option<ActivityOutcome>,
+    /// Whether a machine sent it.
+    pub automatic: bool,
+    /// When it happened.
+    pub at: Timestamp,
+}
+
+impl Contact {
+    /// Whether it meets the promise of a first contact: an outbound contact by a user, whatever its outcome; an inbound one
+    /// that is not automatic; or a two-way exchange, automatic or not.
+    pub fn counts(&self) -> bool {
+        let is_two_way = self.outcome.is_some_and(ActivityOutcome::is_two_way);
+        self.kind.is_contact() && self.direction.is_some() && (!self.automatic || is_two_way)
+    }
+}

@@ -1,0 +1,402 @@
+//! Activities: loading the facts of a decision, reading one, listing pages, and the rows that changes leave.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
+};
+use serde_json::json;
+use tandem_domain::activities::change::ActivityChange;
+use tandem_domain::activities::{Activity, ActivityDraft, ActivityOutcome, ActivityType, Objection, remind};
+use tandem_domain::change::Change;
+use tandem_domain::id::{ActivityId, CompanyId, DealId, Id, LeadId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::world::World;
+use uuid::Uuid;
+
+use crate::access;
+use crate::db::{Conn, Read, Tx};
+use crate::deals::{self, Span, Wanted};
+use crate::dialect;
+use crate::error::StoreError;
+use crate::leads::{self, members_of};
+use crate::page::{self, Key, Line, Page, Position};
+use crate::rows::{activities, objections, to_json};
+use crate::write::{Rows, settle};
+
+/// Which activities are listed.
+#[derive(Debug, Clone, Default)]
+pub struct ActivityFilter {
+    /// Those that count for this lead.
+    pub lead_id: Option<LeadId>,
+    /// About this deal.
+    pub deal_id: Option<DealId>,
+    /// About this company.
+    pub company_id: Option<CompanyId>,
+    /// Done by one of these users.
+    pub user_id: Vec<UserId>,
+    /// Tasks of one of these users.
+    pub owner_id: Vec<UserId>,
+    /// Of one of these types.
+    pub kind: Vec<ActivityType>,
+    /// With one of these outcomes.
+    pub outcome: Vec<ActivityOutcome>,
+    /// Tasks that are not done, or all others.
+    pub open: Option<bool>,
+    /// When they happened.
+    pub occurred_at: Span,
+    /// When they are due.
+    pub due_at: Span,
+}
+
+/// What activities are sorted by; the id follows always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActivitySort {
+    /// By id alone: in the order in which they were logged.
+    Id,
+    /// By the instant at which they happened.
+    OccurredAt,
+    /// By the instant at which they are due; what has no due date comes last.
+    DueAt,
+}
+
+impl ActivitySort {
+    const fn column(self) -> Option<activities::Column> {
+        match self {
+            ActivitySort::Id => None,
+            ActivitySort::OccurredAt => Some(activities::Column::OccurredAt),
+            ActivitySort::DueAt => Some(activities::Column::DueAt),
+        }
+    }
+
+    /// The place of an activity in this order.
+    pub fn position(self, activity: &Activity) -> Position<ActivityId> {
+        let key = match self {
+            ActivitySort::Id => None,
+            ActivitySort::OccurredAt => Some(activity.occurred_at.millis()),
+            ActivitySort::DueAt => Some(activity.due_at.map_or(i64::MAX, Timestamp::millis)),
+        };
+        (key.map(Key::Number), activity.id)
+    }
+}
+
+/// The facts that a batch of drafts is decided on: their leads, deals and companies, and the activities that other systems
+/// know by the same ids. Locks those ids first, then leads and deals.
+pub async fn world_for(tx: &Tx, drafts: &[ActivityDraft]) -> Result<World, StoreError> {
+    let keys: BTreeSet<(String, String)> = drafts.iter().filter_map(ActivityDraft::key).collect();
+    let names = keys
+        .iter()
+        .map(|(system, id)| format!("activity\u{0}{system}\u{0}{id}"));
+    dialect::lock(tx.conn(), names).await?;
+    let known = rows_by_key(tx, &keys).await?;
+    let deal_ids: BTreeSet<DealId> = drafts.iter().filter_map(|draft| draft.deal_id).collect();
+    let mut lead_ids: BTreeSet<LeadId> = drafts.iter().filter_map(|draft| draft.lead_id).collect();
+    // What an activity is about, and the primary lead of a deal, are fixed: they can be read before they are locked.
+    lead_ids.extend(known.iter().filter_map(|row| row.lead_id).map(Id::from_uuid));
+    lead_ids.extend(deals::primary_leads(tx, &deal_ids).await?);
+    let mut world = leads::world_of(tx, lead_ids).await?;
+    let wanted = Wanted {
+        ids: deal_ids,
+        company_ids: drafts.iter().filter_map(|draft| draft.company_id).collect(),
+        ..Wanted::default()
+    };
+    if !wanted.ids.is_empty() || !wanted.company_ids.is_empty() {
+        deals::add_to(tx, &mut world, &wanted).await?;
+    }
+    let ids: BTreeSet<Uuid> = known.iter().map(|row| row.id).collect();
+    add_for_update(tx, &mut world, &ids).await?;
+    Ok(world)
+}
+
+/// The facts that a change of one activity is decided on; [`StoreError::NotFound`] where there is none.
+pub async fn world_of(tx: &Tx, id: ActivityId) -> Result<(World, Activity), StoreError> {
+    let row = activities::Entity::find_by_id(id.uuid()).one(tx.conn()).await?;
+    let row = row.ok_or(StoreError::NotFound)?;
+    let mut world = leads::world_of(tx, row.lead_id.map(Id::from_uuid)).await?;
+    add_for_update(tx, &mut world, &[id.uuid()].into()).await?;
+    let activity = world
+        .sales
+        .activities
+        .get(&id)
+        .cloned()
+        .ok_or(StoreError::NotFound)?;
+    Ok((world, activity))
+}
+
+/// Add the enabled users to a world.
+pub async fn add_staff(tx: &Tx, world: &mut World) -> Result<(), StoreError> {
+    world.sales.staff = Some(access::staff(tx).await?);
+    Ok(())
+}
+
+async fn rows_by_key(
+    tx: &Tx,
+    keys: &BTreeSet<(String, String)>,
+) -> Result<Vec<activities::Model>, StoreError> {
+    if keys.is_empty() {
+        return Ok(vec![]);
+    }
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|(system, id)| json!({"system": system, "id": id}))
+        .collect();
+    let chosen = dialect::id_in_keys(tx.conn().get_database_backend(), "activities", to_json(&keys));
+    Ok(activities::Entity::find().filter(chosen).all(tx.conn()).await?)
+}
+
+async fn add_for_update(tx: &Tx, world: &mut World, ids: &BTreeSet<Uuid>) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let backend = tx.conn().get_database_backend();
+    let mut query = activities::Entity::find()
+        .filter(dialect::id_in(backend, "id", ids.iter().copied()))
+        .order_by_asc(activities::Column::Id);
+    if backend == DbBackend::Postgres {
+        query = query.lock_exclusive();
+    }
+    for activity in complete(tx, query.all(tx.conn()).await?).await? {
+        let key = activity.external_id.clone();
+        world
+            .sales
+            .activities_by_key
+            .extend(key.map(|key| (key, activity.id)));
+        world.sales.activities.insert(activity.id, activity);
+    }
+    Ok(())
+}
+
+/// Add the contacts with leads since their first hand-off, whose hand-offs are loaded.
+pub(crate) async fn add_contacts(
+    tx: &Tx,
+    world: &mut World,
+    leads: &BTreeSet<LeadId>,
+) -> Result<(), StoreError> {
+    use activities::Column::{Automatic, Direction, Kind, LeadId as Lead, OccurredAt, Outcome};
+    for lead in leads {
+        world.sales.contacts.entry(*lead).or_default();
+    }
+    let handoffs = world.sales.handoffs.values();
+    let own = handoffs.filter(|handoff| leads.contains(&handoff.lead_id));
+    let mut first: BTreeMap<LeadId, Timestamp> = BTreeMap::new();
+    for handoff in own {
+        let at = first.entry(handoff.lead_id).or_insert(handoff.made_at);
+        *at = handoff.made_at.min(*at);
+    }
+    let Some(earliest) = first.values().min() else {
+        return Ok(());
+    };
+    let backend = tx.conn().get_database_backend();
+    let found: Vec<activities::ContactColumns> = activities::Entity::find()
+        .select_only()
+        .columns([Lead, Kind, Direction, Outcome, Automatic, OccurredAt])
+        .filter(dialect::id_in(
+            backend,
+            "lead_id",
+            first.keys().map(|lead| lead.uuid()),
+        ))
+        .filter(OccurredAt.gte(earliest.millis()))
+        .filter(Direction.is_not_null())
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    for columns in found {
+        let lead = Id::from_uuid(columns.0);
+        let contact = activities::contact(&columns)?;
+        world.sales.contacts.entry(lead).or_default().push(contact);
+    }
+    Ok(())
+}
+
+/// Add whether leads have an open task that a rule created.
+pub(crate) async fn add_rule_tasks(
+    tx: &Tx,
+    world: &mut World,
+    leads: &BTreeSet<LeadId>,
+) -> Result<(), StoreError> {
+    if leads.is_empty() {
+        return Ok(());
+    }
+    let backend = tx.conn().get_database_backend();
+    let found: Vec<Uuid> = activities::Entity::find()
+        .select_only()
+        .column(activities::Column::LeadId)
+        .filter(dialect::id_in(
+            backend,
+            "lead_id",
+            leads.iter().map(|lead| lead.uuid()),
+        ))
+        .filter(activities::Column::IsOpen.eq(true))
+        .filter(activities::Column::UserId.is_null())
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    world
+        .sales
+        .rule_tasks
+        .extend(leads.iter().map(|lead| (*lead, false)));
+    let found = found.into_iter().map(|lead| (Id::from_uuid(lead), true));
+    world.sales.rule_tasks.extend(found);
+    Ok(())
+}
+
+/// An activity.
+pub async fn get(on: &impl Read, id: ActivityId) -> Result<Activity, StoreError> {
+    let row = activities::Entity::find_by_id(id.uuid()).one(on.conn()).await?;
+    let row = row.ok_or(StoreError::NotFound)?;
+    complete(on, vec![row]).await?.pop().ok_or(StoreError::NotFound)
+}
+
+/// A page of activities with their objections.
+pub async fn list(
+    on: &impl Read,
+    filter: &ActivityFilter,
+    sort: ActivitySort,
+    descending: bool,
+    after: Option<Position<ActivityId>>,
+    limit: u64,
+) -> Result<Page<Activity>, StoreError> {
+    let line = Line {
+        column: sort.column(),
+        id: activities::Column::Id,
+        descending,
+    };
+    let rows = line.page(filtered(filter), after, limit).all(on.conn()).await?;
+    let page = Page::of(rows, limit);
+    Ok(Page {
+        data: complete(on, page.data).await?,
+        has_more: page.has_more,
+    })
+}
+
+/// How many activities a list has in all, and whether the number is an estimate: exact up to 10,000.
+pub async fn count(on: &impl Read, filter: &ActivityFilter) -> Result<(u64, bool), StoreError> {
+    page::count(on, filtered(filter)).await
+}
+
+fn filtered(filter: &ActivityFilter) -> Select<activities::Entity> {
+    use activities::Column;
+    let mut all = Condition::all();
+    if let Some(lead) = filter.lead_id {
+        all = all.add(Column::LeadId.in_subquery(members_of(lead.uuid())));
+    }
+    all = all
+        .add_option(filter.deal_id.map(|deal| Column::DealId.eq(deal.uuid())))
+        .add_option(
+            filter
+                .company_id
+                .map(|company| Column::CompanyId.eq(company.uuid())),
+        )
+        .add_option(filter.open.map(|open| Column::IsOpen.eq(open)));
+    let users = |column: Column, users: &[UserId]| {
+        (!users.is_empty()).then(|| column.is_in(users.iter().map(|user| user.uuid())))
+    };
+    all = all
+        .add_option(users(Column::UserId, &filter.user_id))
+        .add_option(users(Column::OwnerId, &filter.owner_id));
+    let kinds = filter.kind.iter().map(|kind| kind.name());
+    let outcomes = filter.outcome.iter().map(|outcome| outcome.name());
+    all = all
+        .add_option((!filter.kind.is_empty()).then(|| Column::Kind.is_in(kinds)))
+        .add_option((!filter.outcome.is_empty()).then(|| Column::Outcome.is_in(outcomes)));
+    for (column, span) in [
+        (Column::OccurredAt, filter.occurred_at),
+        (Column::DueAt, filter.due_at),
+    ] {
+        all = all
+            .add_option(span.from.map(|from| column.gte(from.millis())))
+            .add_option(span.to.map(|to| column.lt(to.millis())));
+    }
+    // What is not due has the greatest date.
+    if filter.due_at.from.is_some() && filter.due_at.to.is_none() {
+        all = all.add(Column::DueAt.lt(i64::MAX));
+    }
+    activities::Entity::find().filter(all)
+}
+
+/// Put activities together from their rows, in their order, with their objections.
+async fn complete(on: &impl Read, rows: Vec<activities::Model>) -> Result<Vec<Activity>, StoreError> {
+    if rows.is_empty() {
+        return Ok(vec![]);
+    }
+    let ids = rows.iter().map(|row| row.id);
+    let own = dialect::id_in(on.conn().get_database_backend(), "activity_id", ids);
+    let query = objections::Entity::find()
+        .filter(own)
+        .order_by_asc(objections::Column::Position);
+    let mut by_activity: HashMap<Uuid, Vec<Objection>> = HashMap::new();
+    for row in query.all(on.conn()).await? {
+        by_activity
+            .entry(row.activity_id)
+            .or_default()
+            .push(row.into_domain());
+    }
+    let activity = |row: activities::Model| {
+        let own = by_activity.remove(&row.id).unwrap_or_default();
+        row.into_domain(own)
+    };
+    rows.into_iter().map(activity).collect()
+}
+
+/// When the next owner of a task is to be notified, if any is.
+pub async fn next_reminder(on: &impl Read) -> Result<Option<Timestamp>, StoreError> {
+    let first: Option<Option<i64>> = activities::Entity::find()
+        .select_only()
+        .column(activities::Column::RemindAt)
+        .filter(activities::Column::RemindAt.is_not_null())
+        .order_by_asc(activities::Column::RemindAt)
+        .limit(1)
+        .into_tuple()
+        .one(on.conn())
+        .await?;
+    Ok(first.flatten().map(Timestamp::from_millis))
+}
+
+/// Notify the owners of tasks that are due, the oldest first; how many there were, `limit` at most.
+pub async fn remind_due(tx: &Tx, limit: u64) -> Result<u64, StoreError> {
+    let act = tx.act();
+    let due: Vec<(Uuid, Option<Uuid>)> = activities::Entity::find()
+        .select_only()
+        .columns([activities::Column::Id, activities::Column::LeadId])
+        .filter(activities::Column::RemindAt.lte(act.now.millis()))
+        .order_by_asc(activities::Column::RemindAt)
+        .limit(limit)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let count = due.len() as u64;
+    if count == 0 {
+        return Ok(0);
+    }
+    leads::lock(tx, due.iter().filter_map(|(_, lead)| *lead)).await?;
+    let mut world = leads::empty_world(tx);
+    let ids: BTreeSet<Uuid> = due.into_iter().map(|(id, _)| id).collect();
+    add_for_update(tx, &mut world, &ids).await?;
+    let staff = access::staff(tx).await?;
+    let tasks = std::mem::take(&mut world.sales.activities);
+    let tasks = tasks
+        .into_values()
+        .filter(|task| task.remind_at().is_some_and(|at| at <= act.now));
+    let changes: Vec<Change> = tasks.flat_map(|task| remind(task, &staff, act)).collect();
+    settle(tx, &mut world, act, changes).await?;
+    Ok(count)
+}
+
+impl Rows {
+    pub(crate) fn add_activity(&mut self, change: &ActivityChange) {
+        let activity = change.activity();
+        let id = activity.id.uuid();
+        match change {
+            ActivityChange::Deleted(_) => {
+                self.activities.remove(&id);
+                self.gone_activities.insert(id);
+                self.objections.insert(id, vec![]);
+            }
+            ActivityChange::Logged(_) | ActivityChange::Updated { .. } | ActivityChange::Reminded(_) => {
+                self.activities.insert(id, activities::Model::of(activity));
+                self.objections.insert(id, objections::Model::all_of(activity));
+            }
+        }
+    }
+}

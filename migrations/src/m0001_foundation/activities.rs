@@ -1,0 +1,83 @@
+//! What users do with leads: activities and tasks, and the objections that were raised.
+
+use sea_orm_migration::prelude::*;
+
+use crate::dialect;
+use crate::schema::{big, big_or_null, flag, id, id_or_null, index, table, text, text_or_null};
+
+pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let activities = vec![
+        id("id"),
+        big("version"),
+        // The lead that it counts for: its own, or the primary lead of its deal.
+        id_or_null("lead_id"),
+        id_or_null("deal_id"),
+        id_or_null("company_id"),
+        id_or_null("user_id"),
+        id_or_null("owner_id"),
+        text("type"),
+        text_or_null("direction"),
+        big("occurred_at"),
+        big_or_null("duration_s"),
+        text_or_null("outcome"),
+        text_or_null("subject"),
+        text_or_null("body"),
+        // The greatest value where nothing is due.
+        big("due_at"),
+        big_or_null("done_at"),
+        flag("is_open"),
+        // When the owner of a task is to be notified.
+        big_or_null("remind_at"),
+        flag("is_reminded"),
+        flag("automatic"),
+        text("promises"),
+        text_or_null("external_system"),
+        text_or_null("external_id"),
+        big("created_at"),
+        big("updated_at"),
+    ];
+    manager
+        .create_table(table("activities", &["id"], activities))
+        .await?;
+    dialect::unique_where(
+        manager,
+        "activities",
+        &["external_system", "external_id"],
+        "external_id IS NOT NULL",
+    )
+    .await?;
+    for columns in [
+        &["occurred_at", "id"][..],
+        &["lead_id", "occurred_at", "id"],
+        &["user_id", "occurred_at", "id"],
+        &["type", "occurred_at", "id"],
+        &["due_at", "id"],
+    ] {
+        manager.create_index(index("activities", columns)).await?;
+    }
+    for (columns, condition) in [
+        (&["deal_id", "occurred_at", "id"][..], "deal_id IS NOT NULL"),
+        (&["company_id", "occurred_at", "id"], "company_id IS NOT NULL"),
+        (&["owner_id", "is_open", "due_at", "id"], "owner_id IS NOT NULL"),
+        (&["remind_at"], "remind_at IS NOT NULL"),
+    ] {
+        dialect::index_where(manager, "activities", columns, condition).await?;
+    }
+
+    let objections = vec![
+        id("activity_id"),
+        big("position"),
+        id_or_null("lead_id"),
+        big("occurred_at"),
+        text_or_null("code"),
+        text_or_null("text"),
+        text_or_null("quote"),
+    ];
+    manager
+        .create_table(table("objections", &["activity_id", "position"], objections))
+        .await?;
+    for columns in [&["code", "occurred_at"][..], &["lead_id"]] {
+        manager.create_index(index("objections", columns)).await?;
+    }
+    Ok(())
+}
