@@ -136,10 +136,12 @@ async fn people(counted: &Counted) {
     let owner = json!({"owner_id": sales.id});
     app.post(&format!("{path}/assign")).by(&sales).json(owner).await.expect(200);
     assert_eq!(counted.fired_by("assign_lead").await, 1);
-    for to in ["mql", "sal", "sql"] {
+    for to in ["mql", "sal"] {
         app.moved(&ada, to, None).await;
         assert_eq!(counted.fired_by("create_transition").await, 1);
     }
+    app.qualified(&ada).await;
+    assert_eq!(counted.fired_by("update_qualification").await, 1);
 
     let consent = json!({"purpose": "marketing_email", "granted": true});
     let consent = post(app, by, &format!("{path}/consents"), consent).await;

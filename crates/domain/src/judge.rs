@@ -2,8 +2,10 @@
 
 mod by_agreement;
 mod facts;
+mod hand_over;
 
 pub use by_agreement::{Assessment, assess};
+pub use hand_over::routes;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -37,6 +39,8 @@ pub struct Cause {
     pub events: BTreeSet<EventKind>,
     /// Whether anything but events and touches happened: a field was stated, a form came in, its time was over.
     pub is_stated: bool,
+    /// Whether a rule made that move.
+    pub moved_by_rule: bool,
 }
 
 impl Cause {
@@ -50,6 +54,7 @@ impl Cause {
             moved_to: None,
             events: BTreeSet::new(),
             is_stated: false,
+            moved_by_rule: false,
         }
     }
 
@@ -65,10 +70,11 @@ impl Cause {
             Change::Lead(_) | Change::Capture(_) => self.is_stated = true,
             _ => {}
         }
-        if let Change::Lead(LeadChange::Moved { lead, .. }) = change
+        if let Change::Lead(LeadChange::Moved { lead, transition, .. }) = change
             && lead.id == self.lead_id
         {
             self.moved_to = Some(lead.stage);
+            self.moved_by_rule = transition.by_rule.is_some();
         }
     }
 }
@@ -78,16 +84,23 @@ impl Cause {
 pub struct Needs {
     /// Leads of which the newest own event must be known.
     pub newest_event: BTreeSet<LeadId>,
-    /// Leads of which the hand-offs and clocks of the current cycle must be known.
+    /// Leads of which the hand-offs and clocks must be known.
     pub sales: BTreeSet<LeadId>,
     /// Leads of which everything must be known that the agreement's conditions and scoring look at.
     pub judging: BTreeSet<LeadId>,
+    /// Leads of which all must be known that a packet shows.
+    pub packets: BTreeSet<LeadId>,
+    /// Leads that are routed: who is free, and whose turn it is, must be known.
+    pub routing: BTreeSet<LeadId>,
+    /// Whether the enabled users must be known.
+    pub staff: bool,
 }
 
 impl Needs {
     /// Whether nothing is lacking.
     pub fn is_empty(&self) -> bool {
-        self.newest_event.is_empty() && self.sales.is_empty() && self.judging.is_empty()
+        let is_lacking = self.staff || !self.packets.is_empty() || !self.judging.is_empty();
+        self.newest_event.is_empty() && self.sales.is_empty() && self.routing.is_empty() && !is_lacking
     }
 
     /// Lack these as well.
@@ -95,6 +108,9 @@ impl Needs {
         self.newest_event.extend(other.newest_event);
         self.sales.extend(other.sales);
         self.judging.extend(other.judging);
+        self.packets.extend(other.packets);
+        self.routing.extend(other.routing);
+        self.staff |= other.staff;
     }
 
     /// Whether any of it is among `loaded`.
@@ -102,6 +118,9 @@ impl Needs {
         !self.newest_event.is_disjoint(&loaded.newest_event)
             || !self.sales.is_disjoint(&loaded.sales)
             || !self.judging.is_disjoint(&loaded.judging)
+            || !self.packets.is_disjoint(&loaded.packets)
+            || !self.routing.is_disjoint(&loaded.routing)
+            || self.staff && loaded.staff
     }
 }
 
@@ -116,7 +135,11 @@ pub trait Rule: Debug + Send + Sync {
 
 /// The rules of the service, in the order in which they are asked.
 pub fn rules() -> Vec<Arc<dyn Rule>> {
-    vec![Arc::new(LastActivity), Arc::new(by_agreement::ByAgreement)]
+    vec![
+        Arc::new(LastActivity),
+        Arc::new(by_agreement::ByAgreement),
+        Arc::new(hand_over::HandOver),
+    ]
 }
 
 /// What leads are judged by.

@@ -1,9 +1,12 @@
 //! Notices: what a person must be told. Tandem sends no e-mail by itself; front ends and webhooks deliver them.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
+use crate::act::Act;
 use crate::id::{LeadId, NoticeId, UserId};
 use crate::instant::Timestamp;
 use crate::journal::{Entry, Subject};
@@ -52,6 +55,16 @@ pub struct About {
     /// Its id.
     #[schema(max_length = 40, example = "handoff_01h455vb4pex5vsknk084sn02q")]
     pub id: String,
+}
+
+impl About {
+    /// A record of a kind, by its id.
+    pub fn new(kind: &str, id: impl ToString) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            id: id.to_string(),
+        }
+    }
 }
 
 /// The operation that answers a notice or an item of work.
@@ -116,4 +129,28 @@ impl NoticeChange {
         let subject = Subject::new("notice", notice.id, 1);
         Entry::plain("notice.created", subject, notice.lead_id, data)
     }
+}
+
+/// A notice for each of these users, once.
+pub fn for_each(
+    users: impl IntoIterator<Item = UserId>,
+    (kind, subject, lead_id): (NoticeKind, About, Option<LeadId>),
+    next: Option<NextAct>,
+    act: &Act,
+) -> Vec<NoticeChange> {
+    let users: BTreeSet<UserId> = users.into_iter().collect();
+    let notice = |user_id| Notice {
+        id: act.ids.next(),
+        user_id,
+        kind,
+        at: act.now,
+        subject: subject.clone(),
+        lead_id,
+        act: next.clone(),
+        read_at: None,
+    };
+    users
+        .into_iter()
+        .map(|user| NoticeChange(Box::new(notice(user))))
+        .collect()
 }

@@ -41,6 +41,10 @@ permissions!(
     ChangesRead,
     AgreementsRead,
     AgreementsWrite,
+    HandoffsRead,
+    HandoffsWrite,
+    RoutingRead,
+    RoutingManage,
     SettingsRead,
     SettingsManage,
     UsersRead,
@@ -84,4 +88,12 @@ impl Permission for LeakEvidenceRead {
         Scope::HandoffsRead,
         Scope::DealsRead,
     ];
+}
+
+/// Demands the scope of hand-offs, and that of the leads whom packets describe.
+#[derive(Debug, Clone, Copy)]
+pub struct PacketsRead;
+
+impl Permission for PacketsRead {
+    const SCOPES: &'static [Scope] = &[Scope::HandoffsRead, Scope::LeadsRead];
 }

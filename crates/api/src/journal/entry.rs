@@ -316,6 +316,7 @@ mod tests {
         let expected = [
             "agreement",
             "api_key",
+            "availability",
             "campaign",
             "clock",
             "company",
@@ -328,6 +329,7 @@ mod tests {
             "lead",
             "notice",
             "pipeline",
+            "qualification",
             "score",
             "setting",
             "signing_key",

@@ -16,8 +16,8 @@ use crate::edge::openapi;
 use crate::edge::room::{MAX_BODY, Room};
 use crate::program::config::Config;
 use crate::{
-    access, agreement, campaigns, capture, deals, duplicates, journal, leads, lifecycle, operation, reports,
-    settings, tracking, transfer,
+    access, agreement, campaigns, capture, deals, duplicates, handoff, journal, leads, lifecycle, operation,
+    reports, routing, settings, tracking, transfer,
 };
 
 /// Every room.
@@ -27,6 +27,8 @@ pub const ROOMS: &[Room] = &[
     leads::ROOM,
     lifecycle::ROOM,
     agreement::ROOM,
+    handoff::ROOM,
+    routing::ROOM,
     deals::ROOM,
     duplicates::ROOM,
     campaigns::ROOM,

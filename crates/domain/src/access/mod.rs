@@ -5,9 +5,11 @@ pub mod change;
 pub mod origins;
 mod queue;
 pub mod session;
+mod staff;
 pub mod throttle;
 
 pub use queue::{NotAQueue, Queue};
+pub use staff::{Colleague, Staff};
 
 use std::borrow::Cow;
 

@@ -54,6 +54,26 @@ pub struct Week {
     pub sun: Vec<[String; 2]>,
 }
 
+impl CalendarDocument {
+    /// Day and night, in UTC.
+    pub fn always() -> Self {
+        let day = || vec![["00:00".to_owned(), "24:00".to_owned()]];
+        Self {
+            timezone: "UTC".to_owned(),
+            week: Week {
+                mon: day(),
+                tue: day(),
+                wed: day(),
+                thu: day(),
+                fri: day(),
+                sat: day(),
+                sun: day(),
+            },
+            holidays: vec![],
+        }
+    }
+}
+
 /// A calendar of working hours, compiled. An instant is working time when its local wall clock lies in [opens, closes)
 /// on a day that is no holiday: a repeated hour counts twice, a skipped one not. It is open at some time of every week
 /// without holidays.

@@ -4,6 +4,7 @@ pub mod invitations;
 pub mod keys;
 pub mod sessions;
 pub mod signing;
+mod staff;
 pub mod teams;
 pub mod throttles;
 pub mod users;
@@ -15,6 +16,7 @@ use crate::db::{Conn, Tx};
 use crate::dialect;
 use crate::error::StoreError;
 
+pub use staff::staff;
 pub use users::find as find_user;
 
 /// Take the one lock over users, teams and keys, until the end of the transaction: who administers, which names are

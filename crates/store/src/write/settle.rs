@@ -10,7 +10,7 @@ use tandem_domain::world::World;
 use super::put;
 use crate::db::Tx;
 use crate::error::StoreError;
-use crate::{handoff, leads, scoring, tracking};
+use crate::{access, handoff, leads, routing, scoring, tracking};
 
 /// Judge every lead that a command touched, and write what it did with what follows.
 ///
@@ -57,5 +57,11 @@ async fn load(tx: &Tx, world: &mut World, needs: &Needs, first: Timestamp) -> Re
     let newest = tracking::newest_events(tx, &needs.newest_event).await?;
     world.tracking.newest_event.extend(newest);
     handoff::add_sales(tx, world, &needs.sales).await?;
-    scoring::load(tx, world, &needs.judging, first).await
+    scoring::load(tx, world, &needs.judging, first).await?;
+    handoff::add_packets(tx, world, &needs.packets).await?;
+    routing::add_desk(tx, world, &needs.routing).await?;
+    if needs.staff {
+        world.sales.staff = Some(access::staff(tx).await?);
+    }
+    Ok(())
 }

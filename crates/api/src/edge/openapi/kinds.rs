@@ -32,6 +32,8 @@ const KINDS: &[(Scope, &[&str])] = &[
             "TransitionsView",
         ],
     ),
+    (HandoffsRead, &["HandoffView", "Packet", "RoutingDecisionView"]),
+    (RoutingRead, &["RoutingRules"]),
     (
         DealsRead,
         &["DealEvidence", "DealMovesView", "DealView", "PipelineView"],
@@ -74,7 +76,7 @@ const KINDS: &[(Scope, &[&str])] = &[
             "JobWords",
         ],
     ),
-    (UsersRead, &["TeamView", "UserView"]),
+    (UsersRead, &["Availability", "TeamView", "UserView"]),
     (KeysManage, &["ApiKeyView"]),
     (UsersManage, &["SigningKeyView"]),
 ];
@@ -122,6 +124,7 @@ const ENTRIES: &[(Scope, &[&str])] = &[
             "duplicate",
             "event",
             "lead",
+            "qualification",
             "score",
             "touch",
             "visitor",
@@ -135,7 +138,7 @@ const ENTRIES: &[(Scope, &[&str])] = &[
     (ImportsWrite, &["import"]),
     (AgreementsRead, &["agreement"]),
     (SettingsRead, &["setting"]),
-    (UsersRead, &["team", "user"]),
+    (UsersRead, &["availability", "team", "user"]),
     (KeysManage, &["api_key"]),
     (UsersManage, &["signing_key"]),
 ];

@@ -1,0 +1,36 @@
+//! The enabled users with their roles and teams, for decisions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use tandem_domain::access::{Colleague, Role, Staff};
+use tandem_domain::id::{Id, TeamId};
+use uuid::Uuid;
+
+use crate::db::Read;
+use crate::error::StoreError;
+use crate::rows::{team_members, users};
+
+/// All enabled users: two queries.
+pub async fn staff(on: &impl Read) -> Result<Staff, StoreError> {
+    let enabled: Vec<(Uuid, String)> = users::Entity::find()
+        .select_only()
+        .columns([users::Column::Id, users::Column::Role])
+        .filter(users::Column::DisabledAt.is_null())
+        .into_tuple()
+        .all(on.conn())
+        .await?;
+    let mut teams: BTreeMap<Uuid, BTreeSet<TeamId>> = BTreeMap::new();
+    for row in team_members::Entity::find().all(on.conn()).await? {
+        teams
+            .entry(row.user_id)
+            .or_default()
+            .insert(Id::from_uuid(row.team_id));
+    }
+    let colleague = |(id, role): (Uuid, String)| {
+        let role = Role::named(&role).ok_or(StoreError::Corrupt("users"))?;
+        let teams = teams.remove(&id).unwrap_or_default();
+        Ok((Id::from_uuid(id), Colleague { role, teams }))
+    };
+    enabled.into_iter().map(colleague).collect()
+}
