@@ -213,11 +213,11 @@ fn the_edge_uses_no_room_and_no_room_uses_the_program() {
 const ROOMS: &[&str] = &[
     "access",
     "act",
-    "notices",
     "campaigns",
     "leads",
     "tracking",
     "clocks",
+    "notices",
     "agreement",
     "scoring",
     "segments",
@@ -271,6 +271,7 @@ fn no_circle_of_files_spans_two_rooms_of_the_api() {
 fn what_one_database_alone_understands_stands_in_the_dialect_files() {
     let allowed = [
         "crates/store/src/dialect.rs",
+        "crates/store/src/dialect/sales.rs",
         "crates/store/src/dialect/tracking.rs",
         "crates/store/src/dialect/writers.rs",
         "migrations/src/dialect.rs",

@@ -43,6 +43,8 @@ fn sample(segment: &str) -> String {
         "lead_id" => "lead",
         "company_id" => "company",
         "deal_id" => "deal",
+        "handoff_id" => "handoff",
+        "decision_id" => "routing",
         "campaign_id" => "campaign",
         "duplicate_id" => "duplicate",
         "pipeline_id" => "pipeline",

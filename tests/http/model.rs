@@ -51,6 +51,10 @@ struct Known {
     cycle: i64,
     /// Whether it has reached mql or a later stage in its cycle.
     was_handed_over: bool,
+    /// Whether a hand-off is pending or a promise of it runs.
+    is_in_work: bool,
+    /// The cycle in which it was qualified last.
+    confirmed_in: i64,
     is_archived: bool,
 }
 
@@ -140,8 +144,13 @@ impl Case<'_> {
             }
             Step::Archive { lead, away } if lead < self.leads.len() => {
                 let act = if away { "archive" } else { "restore" };
-                self.post(&format!("/v1/leads/{}/{act}", self.leads[lead].id), json!({})).await.expect(200);
+                let answer = self.post(&format!("/v1/leads/{}/{act}", self.leads[lead].id), json!({})).await;
                 let known = &mut self.leads[lead];
+                if away && known.is_in_work && !known.is_archived {
+                    answer.refused(409, "still_in_work");
+                    return;
+                }
+                answer.expect(200);
                 known.version += i64::from(known.is_archived != away);
                 known.is_archived = away;
                 self.compare(lead).await;
@@ -182,6 +191,8 @@ impl Case<'_> {
                     came_from: None,
                     cycle: 1,
                     was_handed_over: false,
+                    is_in_work: false,
+                    confirmed_in: 0,
                     is_archived: false,
                 };
                 self.leads.push(fresh);
@@ -219,7 +230,10 @@ impl Case<'_> {
         if let Some(reason) = needed.filter(|_| with_reason) {
             body["reason"] = json!(reason);
         }
-        let answer = self.post(&format!("/v1/leads/{}/transitions", known.id), body).await;
+        let answer = match to {
+            "sql" if may.contains(&to) => Answer { status: 201, ..self.app.qualified(&known.id).await },
+            _ => self.post(&format!("/v1/leads/{}/transitions", known.id), body).await,
+        };
         if !may.contains(&to) {
             let refused = answer.refused(409, "illegal_transition");
             assert_eq!(refused["current"], known.stage);
@@ -237,7 +251,13 @@ impl Case<'_> {
             known.cycle += i64::from(is_next);
             let is_of_sales = !matches!(to, "lead" | "nurture" | "disqualified");
             known.was_handed_over = is_of_sales || known.was_handed_over && !is_next;
+            known.is_in_work = to == "mql" || known.is_in_work && !matches!(to, "nurture" | "disqualified");
             known.version += 1;
+            if to == "sql" {
+                // Confirming is a change of its own, once in a cycle.
+                known.version += i64::from(known.confirmed_in != known.cycle);
+                known.confirmed_in = known.cycle;
+            }
         }
         self.compare(lead).await;
     }
@@ -271,8 +291,12 @@ impl Case<'_> {
         for lead in &self.leads {
             let timeline =
                 self.app.get(&format!("/v1/leads/{}/timeline?limit=200", lead.id)).by(by).await.expect(200);
-            let (told, changes): (Vec<_>, Vec<_>) =
+            let (told, changes): (Vec<String>, Vec<String>) =
                 timeline.each("type").into_iter().partition(|kind| kind == "duplicate.suggested");
+            // What follows of a hand-off has entries of its own.
+            let follows =
+                |kind: &String| ["handoff.", "clock.", "notice."].iter().any(|of| kind.starts_with(of));
+            let changes: Vec<String> = changes.into_iter().filter(|kind| !follows(kind)).collect();
             assert_eq!(changes.len() as i64, lead.version, "one entry a change");
             let younger = |(one, other): &(usize, usize)| {
                 self.leads[*one].id.clone().max(self.leads[*other].id.clone())

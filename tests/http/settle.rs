@@ -79,6 +79,7 @@ const OF_OTHERS: &[&str] = &[
     "rotate_form_key",
     "rotate_signing_key",
     "rotate_tracking_key",
+    "update_availability",
     "update_campaign",
     "update_campaign_costs",
     "update_channel_rules",
@@ -94,6 +95,7 @@ const OF_OTHERS: &[&str] = &[
     "update_job_words",
     "update_pipeline",
     "update_team",
+    "update_routing",
     "update_tracking_key",
     "update_user",
 ];
@@ -138,10 +140,23 @@ async fn people(counted: &Counted) {
     let owner = json!({"owner_id": sales.id});
     app.post(&format!("{path}/assign")).by(&sales).json(owner).await.expect(200);
     assert_eq!(counted.fired_by("assign_lead").await, 1);
-    for to in ["mql", "sal", "sql"] {
-        app.moved(&ada, to, None).await;
-        assert_eq!(counted.fired_by("create_transition").await, 1);
-    }
+    app.moved(&ada, "mql", None).await;
+    assert_eq!(counted.fired_by("create_transition").await, 1);
+    let handoff = async |lead: &str| {
+        let list = app.get(&format!("/v1/handoffs?lead_id={lead}")).by(by).await.expect(200);
+        list.each("id").remove(0)
+    };
+    let accept = format!("/v1/handoffs/{}/accept", handoff(&ada).await);
+    app.post(&accept).by(by).json(json!({})).await.expect(200);
+    assert_eq!(counted.fired_by("accept_handoff").await, 1);
+    let bob = post(app, by, "/v1/leads", json!({"email": "bob@example.org"})).await;
+    app.moved(&bob, "mql", None).await;
+    counted.fired().await;
+    let reject = format!("/v1/handoffs/{}/reject", handoff(&bob).await);
+    app.post(&reject).by(by).json(json!({"reason": "not_a_fit"})).await.expect(200);
+    assert_eq!(counted.fired_by("reject_handoff").await, 1);
+    app.qualified(&ada).await;
+    assert_eq!(counted.fired_by("update_qualification").await, 1);
 
     let consent = json!({"purpose": "marketing_email", "granted": true});
     let consent = post(app, by, &format!("{path}/consents"), consent).await;

@@ -79,9 +79,10 @@ async fn a_lead_goes_all_the_way_and_leaves_a_history(app: &TestApp) {
     go(app, &mia, &lead, json!({"to": "mql", "note": "asked for a demo"})).await.expect(201);
     app.clock.advance(minutes(1));
     go(app, &sam, &lead, json!({"to": "sal"})).await.expect(201);
-    for to in ["sql", "opportunity"] {
-        go(app, &sam, &lead, json!({"to": to})).await.expect(201);
-    }
+    let refused = go(app, &sam, &lead, json!({"to": "sql"})).await.refused(422, "validation_failed");
+    assert_eq!(refused.violations(), [("#/to", "not_confirmed"); 4], "nothing is confirmed");
+    app.qualified(&lead).await;
+    go(app, &sam, &lead, json!({"to": "opportunity"})).await.expect(201);
     let won = go(app, &sam, &lead, json!({"to": "customer", "reason": "product_fit"})).await.expect(201);
     assert_eq!(
         (&won["from"], &won["to"], &won["cycle"], &won["agreement_version"]),
@@ -293,17 +294,20 @@ async fn the_listed_moves_are_those_that_the_caller_can_make(app: &TestApp) {
             let listed = moves(app, &user, &given_at(app, path).await).await;
             for to in STAGES {
                 let lead = given_at(app, path).await;
-                let by_hand = listed
-                    .iter()
-                    .find(|one| one["to"] == to && one["act"]["operation_id"] == "create_transition");
-                let Some(one) = by_hand else {
+                let makes = |one: &&Value| {
+                    let act = one["act"]["operation_id"].as_str().unwrap();
+                    ["create_transition", "accept_handoff", "reject_handoff"].contains(&act)
+                };
+                let Some(one) = listed.iter().filter(makes).find(|one| one["to"] == to) else {
                     let refused = go(app, &user, &lead, json!({"to": to, "note": "x"})).await;
                     assert!([403, 409].contains(&refused.status), "{role} {path:?} {to}: {}", refused.text);
                     continue;
                 };
                 assert_eq!(one["act"]["method"], "POST");
                 let address = one["act"]["path"].as_str().unwrap();
-                assert!(address.starts_with("/v1/leads/") && address.ends_with("/transitions"), "{address}");
+                let is_of_handoff = address.starts_with("/v1/handoffs/");
+                assert_eq!(is_of_handoff, path == ["mql"], "{address}");
+                assert!(is_of_handoff || address.ends_with("/transitions"), "{address}");
                 go(app, &user, &lead, asked_for(one)).await.expect(201);
             }
         }

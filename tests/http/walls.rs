@@ -69,6 +69,9 @@ async fn given_marks(app: &TestApp) -> BTreeMap<&'static str, String> {
     for to in ["mql", "sal", "sql"] {
         app.moved(&lead.id(), to, None).await;
     }
+    let handoffs = app.get("/v1/handoffs").by(by).await.expect(200);
+    ids.insert("handoff_id", handoffs.each("id").remove(0));
+    ids.insert("decision_id", handoffs.each("routing_decision_id").remove(0));
     let deal = |name: &str, external: &str| {
         json!({"name": name, "lead_ids": [lead.id()], "amount": {"amount": 987654321, "currency": "EUR"},
             "external_id": {"system": "crm", "id": external}})
@@ -314,7 +317,7 @@ async fn lists_of_others_need_the_scope_of_what_they_list(app: &TestApp) {
 #[tandem_tests::test]
 async fn every_path_demands_a_scope_of_its_noun(_app: &TestApp) {
     /// Paths whose first noun is no scope's, and the nouns of the scopes that they demand.
-    const OTHERS: [(&str, &[&str]); 14] = [
+    const OTHERS: [(&str, &[&str]); 16] = [
         ("agreements", &["agreements"]),
         ("api-keys", &["keys"]),
         ("auth", &["account"]),
@@ -324,11 +327,15 @@ async fn every_path_demands_a_scope_of_its_noun(_app: &TestApp) {
         ("identify", &["events"]),
         ("me", &["account"]),
         ("pipelines", &["deals"]),
+        // Why a hand-off went where it went.
+        ("routing", &["routing", "handoffs"]),
         ("signing-keys", &["users"]),
         ("stream", &["changes"]),
         ("submissions", &["forms"]),
         ("teams", &["users"]),
         ("touches", &["events"]),
+        // One's own absences.
+        ("users", &["users", "account"]),
     ];
     let open: BTreeSet<&str> = ["capture", "collect", "consents", "setup"].into();
     let nouns: BTreeSet<&str> =

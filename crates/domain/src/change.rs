@@ -16,6 +16,8 @@ use crate::leads::change::{CompanyChange, LeadChange};
 use crate::leads::duplicates::DuplicateChange;
 use crate::notices::NoticeChange;
 use crate::record::{Happened, Plain, RecordChange};
+use crate::routing::UserAvailability;
+use crate::routing::decision::RoutingChange;
 use crate::settings::SettingChange;
 use crate::tracking::change::TrackingChange;
 use crate::tracking::keys::TrackingKey;
@@ -57,6 +59,8 @@ changes! {
     Deal(DealChange),
     /// To a hand-off.
     Handoff(HandoffChange),
+    /// Of routing.
+    Routing(RoutingChange),
     /// To a clock.
     Clock(ClockChange),
     /// To a notice.
@@ -110,6 +114,7 @@ macro_rules! for_each_record {
             Team,
             TrackingKey,
             User,
+            UserAvailability,
         }
     };
 }
@@ -196,6 +201,8 @@ impl Change {
             Self::Costs(change) => change.entry(),
             Self::Deal(change) => change.entry(),
             Self::Handoff(change) => change.entry()?,
+            // The hand-off says where it went.
+            Self::Routing(_) => return None,
             Self::Clock(change) => change.entry()?,
             Self::Notice(change) => change.entry(),
             Self::Activity(change) => change.entry()?,

@@ -2,9 +2,11 @@
 
 mod by_agreement;
 mod facts;
+mod hand_over;
 mod returning;
 
 pub use by_agreement::{Assessment, assess};
+pub use hand_over::routes;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -47,6 +49,8 @@ pub struct Cause {
     pub events: BTreeSet<EventKind>,
     /// Whether anything but events and touches happened: a field was stated, a form came in, its time was over.
     pub is_stated: bool,
+    /// Whether a rule made that move.
+    pub moved_by_rule: bool,
 }
 
 impl Cause {
@@ -63,6 +67,7 @@ impl Cause {
             moved_to: None,
             events: BTreeSet::new(),
             is_stated: false,
+            moved_by_rule: false,
         }
     }
 
@@ -85,10 +90,11 @@ impl Cause {
             Change::Lead(LeadChange::Returned(_)) => self.returns = true,
             _ => {}
         }
-        if let Change::Lead(LeadChange::Moved { lead, .. }) = change
+        if let Change::Lead(LeadChange::Moved { lead, transition, .. }) = change
             && lead.id == self.lead_id
         {
             self.moved_to = Some(lead.stage);
+            self.moved_by_rule = transition.by_rule.is_some();
         }
     }
 }
@@ -98,10 +104,14 @@ impl Cause {
 pub struct Needs {
     /// Leads of which the newest own event must be known.
     pub newest_event: BTreeSet<LeadId>,
-    /// Leads of which the hand-offs and clocks of the current cycle must be known.
+    /// Leads of which the hand-offs and clocks must be known.
     pub sales: BTreeSet<LeadId>,
     /// Leads of which everything must be known that the agreement's conditions and scoring look at.
     pub judging: BTreeSet<LeadId>,
+    /// Leads of which all must be known that a packet shows.
+    pub packets: BTreeSet<LeadId>,
+    /// Leads that are routed: who is free, and whose turn it is, must be known.
+    pub routing: BTreeSet<LeadId>,
     /// Leads of which all contacts since the first hand-off must be known.
     pub contacts: BTreeSet<LeadId>,
     /// Leads of which the open tasks that a rule created must be known.
@@ -116,6 +126,8 @@ impl Needs {
         self.newest_event.is_empty()
             && self.sales.is_empty()
             && self.judging.is_empty()
+            && self.packets.is_empty()
+            && self.routing.is_empty()
             && self.contacts.is_empty()
             && self.rule_tasks.is_empty()
             && !self.staff
@@ -126,6 +138,8 @@ impl Needs {
         self.newest_event.extend(other.newest_event);
         self.sales.extend(other.sales);
         self.judging.extend(other.judging);
+        self.packets.extend(other.packets);
+        self.routing.extend(other.routing);
         self.contacts.extend(other.contacts);
         self.rule_tasks.extend(other.rule_tasks);
         self.staff |= other.staff;
@@ -136,6 +150,8 @@ impl Needs {
         !self.newest_event.is_disjoint(&loaded.newest_event)
             || !self.sales.is_disjoint(&loaded.sales)
             || !self.judging.is_disjoint(&loaded.judging)
+            || !self.packets.is_disjoint(&loaded.packets)
+            || !self.routing.is_disjoint(&loaded.routing)
             || !self.contacts.is_disjoint(&loaded.contacts)
             || !self.rule_tasks.is_disjoint(&loaded.rule_tasks)
             || self.staff && loaded.staff
@@ -156,6 +172,7 @@ pub fn rules() -> Vec<Arc<dyn Rule>> {
     vec![
         Arc::new(LastActivity),
         Arc::new(by_agreement::ByAgreement),
+        Arc::new(hand_over::HandOver),
         Arc::new(Contacts),
         Arc::new(returning::Returning),
     ]

@@ -161,6 +161,8 @@ pub mod name {
     pub const JOURNAL_EPOCH: &str = "journal_epoch";
     /// How far the journal was followed for duplicates.
     pub const DUPLICATES_MARK: &str = "duplicates_mark";
+    /// How hand-offs find their owner: [`crate::routing::RoutingRules`].
+    pub const ROUTING: &str = "routing";
     /// The one-time set-up token, hashed.
     pub const SETUP: &str = "setup";
 }

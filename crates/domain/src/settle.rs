@@ -76,6 +76,7 @@ fn touched(change: &Change) -> Option<LeadId> {
             | LeadChange::Archived(lead)
             | LeadChange::Restored(lead)
             | LeadChange::Returned(lead)
+            | LeadChange::Qualified { lead, .. }
             | LeadChange::ConsentStated { lead, .. } => Some(lead.id),
             LeadChange::IdentifierAdded(lead_id, _)
             | LeadChange::IdentifierMoved(lead_id, _)

@@ -13,6 +13,8 @@ use crate::clocks::record::ClockRecord;
 use crate::deals::Deal;
 use crate::deals::pipelines::Pipeline;
 use crate::handoff::Handoff;
+use crate::handoff::packet::PacketFacts;
+use crate::handoff::qualification::Qualification;
 use crate::id::{ActivityId, ClockId, CompanyId, DealId, HandoffId, LeadId, PipelineId};
 use crate::instant::Timestamp;
 use crate::leads::consent::{ConsentFact, ConsentPurpose};
@@ -25,6 +27,7 @@ use crate::leads::search::fold;
 use crate::leads::{Company, Lead};
 use crate::lifecycle::Cycle;
 use crate::money::{Currency, Rates};
+use crate::routing::{Desk, Routing};
 use crate::scoring::StoredScore;
 use crate::stage::Stage;
 use crate::tracking::TouchRules;
@@ -139,6 +142,8 @@ pub struct Rules {
     pub money: MoneyRules,
     /// The words by which job titles are read.
     pub job_words: Arc<JobWords>,
+    /// How hand-offs find their owner.
+    pub routing: Arc<Routing>,
 }
 
 /// What the agreement's rules look at beside the records.
@@ -169,6 +174,14 @@ pub struct Sales {
     pub handoffs: HashMap<HandoffId, Handoff>,
     /// The clocks, by id.
     pub clocks: HashMap<ClockId, ClockRecord>,
+    /// What packets of hand-offs are made of beside the records, of leads that are about to be handed over.
+    pub packets: HashMap<LeadId, PacketFacts>,
+    /// What is known of budget, authority, need and timeline, of leads whose hand-offs are loaded.
+    pub qualifications: HashMap<LeadId, Qualification>,
+    /// Who can take a hand-off now, where a rule asks.
+    pub desk: Desk,
+    /// The leads of which everything is loaded that routing asks.
+    pub routable: HashSet<LeadId>,
     /// The activities that are decided on, by id.
     pub activities: HashMap<ActivityId, Activity>,
     /// The activities by the id that another system knows them by, as (system, id).
@@ -222,6 +235,7 @@ impl World {
                 zone: TimeZone::UTC,
             },
             job_words: JobWords::usual(),
+            routing: Arc::new(Routing::first()),
         })
     }
 
@@ -302,6 +316,24 @@ impl World {
         let cycle = self.leads.get(&lead)?.cycle;
         let mut all = self.sales.handoffs.values();
         all.find(|handoff| handoff.lead_id == lead && handoff.cycle == cycle)
+    }
+
+    /// The hand-off of a lead that nobody has decided on yet, among the loaded ones.
+    pub fn pending_of(&self, lead: LeadId) -> Option<&Handoff> {
+        let is_mql = self.leads.get(&lead)?.stage == Stage::Mql;
+        self.handoff_of(lead)
+            .filter(|handoff| is_mql && handoff.is_pending())
+    }
+
+    /// Whether somebody works a lead still: its loaded hand-offs, clocks and deals say so.
+    pub fn is_in_work(&self, lead: LeadId) -> bool {
+        let sales = &self.sales;
+        let mut handoffs = sales.handoffs.values();
+        let mut clocks = sales.clocks.values();
+        let mut deals = sales.deals.values();
+        handoffs.any(|handoff| handoff.lead_id == lead && handoff.is_pending())
+            || clocks.any(|record| record.lead_id == Some(lead) && record.clock.next_look().is_some())
+            || deals.any(|deal| deal.primary_lead_id == Some(lead) && deal.closing.is_none())
     }
 
     /// Whether a lead is the primary one of a loaded deal.

@@ -1,5 +1,6 @@
 //! What differs between SQLite and PostgreSQL when the program runs; nowhere else in the store.
 
+mod sales;
 mod server;
 mod terms;
 mod tracking;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
+pub use sales::*;
 pub use server::*;
 pub use terms::*;
 pub use tracking::*;

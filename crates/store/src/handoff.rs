@@ -1,22 +1,120 @@
 //! Hand-offs, clocks and notices of leads: loading the facts of a decision, and the rows that changes leave.
 
-use std::collections::BTreeSet;
+mod list;
+mod packet;
 
-use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter};
+pub use list::{HandoffFilter, HandoffSort, count, list};
+pub(crate) use packet::add_packets;
+
+use std::collections::{BTreeSet, HashMap};
+
+use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tandem_domain::clocks::record::ClockChange;
+use tandem_domain::clocks::record::ClockRecord;
+use tandem_domain::handoff::Handoff;
 use tandem_domain::handoff::change::HandoffChange;
-use tandem_domain::id::LeadId;
+use tandem_domain::handoff::packet::PACKET_VERSION;
+use tandem_domain::handoff::qualification::Qualification;
+use tandem_domain::id::{HandoffId, Id, LeadId, UserId};
 use tandem_domain::notices::NoticeChange;
 use tandem_domain::world::World;
+use uuid::Uuid;
 
-use crate::db::{Conn, Tx};
+use crate::db::{Conn, Read, Tx};
+use crate::deals::{self, Wanted};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::rows::{clocks, handoff_packets, handoffs, notices, to_json};
+use crate::rows::{clocks, handoff_packets, handoffs, notices, qualifications, to_json};
 use crate::write::Rows;
+use crate::{access, leads};
 
-/// The version of the packet's shape.
-pub const PACKET_VERSION: i64 = 1;
+/// The facts that a decision about one hand-off is made on: its lead, with all hand-offs, clocks and deals of the lead, and
+/// the enabled users.
+pub async fn world_of(tx: &Tx, id: HandoffId) -> Result<World, StoreError> {
+    // A hand-off's lead is fixed, so that it can be read before it is locked.
+    let lead: Option<Uuid> = handoffs::Entity::find_by_id(id.uuid())
+        .select_only()
+        .column(handoffs::Column::LeadId)
+        .into_tuple()
+        .one(tx.conn())
+        .await?;
+    let lead_id = Id::from_uuid(lead.ok_or(StoreError::NotFound)?);
+    let mut world = leads::world_of(tx, [lead_id]).await?;
+    add_to(tx, &mut world, lead_id).await?;
+    Ok(world)
+}
+
+/// Add the hand-offs, clocks and deals of a lead whose row is locked, and the enabled users.
+pub async fn add_to(tx: &Tx, world: &mut World, lead_id: LeadId) -> Result<(), StoreError> {
+    let wanted = Wanted {
+        lead_ids: [lead_id].into(),
+        ..Wanted::default()
+    };
+    deals::add_to(tx, world, &wanted).await?;
+    add_sales(tx, world, &[lead_id].into()).await?;
+    world.sales.staff = Some(access::staff(tx).await?);
+    let owners: Vec<UserId> = world
+        .leads
+        .get(&lead_id)
+        .and_then(|lead| lead.owner_id)
+        .into_iter()
+        .chain(tx.act().by.person().map(|person| person.id))
+        .collect();
+    crate::routing::add_for_decision(tx, world, owners).await
+}
+
+/// A hand-off.
+pub async fn get(on: &impl Read, id: HandoffId) -> Result<Handoff, StoreError> {
+    let row = handoffs::Entity::find_by_id(id.uuid()).one(on.conn()).await?;
+    row.ok_or(StoreError::NotFound)?.into_domain()
+}
+
+/// The clocks of hand-offs, in the order in which they were started.
+pub async fn clocks_of(
+    on: &impl Read,
+    ids: impl IntoIterator<Item = HandoffId>,
+) -> Result<Vec<ClockRecord>, StoreError> {
+    let backend = on.conn().get_database_backend();
+    let rows = clocks::Entity::find()
+        .filter(dialect::id_in(
+            backend,
+            "handoff_id",
+            ids.into_iter().map(Id::uuid),
+        ))
+        .order_by_asc(clocks::Column::Id)
+        .all(on.conn())
+        .await?;
+    rows.into_iter().map(|row| row.into_domain()).collect()
+}
+
+/// What is known of leads' budget, authority, need and timeline, for those of whom something is.
+pub(crate) async fn qualifications(
+    on: &impl Read,
+    leads: impl IntoIterator<Item = Uuid>,
+) -> Result<HashMap<LeadId, Qualification>, StoreError> {
+    let backend = on.conn().get_database_backend();
+    let rows = qualifications::Entity::find().filter(dialect::id_in(backend, "lead_id", leads));
+    let mut found: HashMap<LeadId, Qualification> = HashMap::new();
+    for row in rows.all(on.conn()).await? {
+        let (lead_id, item, one) = row.into_domain()?;
+        found.entry(lead_id).or_default().insert(item, one);
+    }
+    Ok(found)
+}
+
+/// What is known of a lead's budget, authority, need and timeline.
+pub async fn qualification(on: &impl Read, lead_id: LeadId) -> Result<Qualification, StoreError> {
+    let mut found = qualifications(on, [lead_id.uuid()]).await?;
+    Ok(found.remove(&lead_id).unwrap_or_default())
+}
+
+/// The packet of a hand-off as it was frozen, as JSON text; an imported hand-off has none.
+pub async fn packet(on: &impl Read, id: HandoffId) -> Result<String, StoreError> {
+    let row = handoff_packets::Entity::find_by_id(id.uuid())
+        .one(on.conn())
+        .await?;
+    Ok(row.ok_or(StoreError::NotFound)?.packet)
+}
 
 /// Add the hand-offs of leads, of every cycle, and all of their clocks: what is logged late can still change any of them. The leads' rows are locked by then:
 /// their locks cover both.
@@ -39,6 +137,9 @@ pub(crate) async fn add_sales(
     for row in found.all(tx.conn()).await? {
         let record = row.into_domain()?;
         world.sales.clocks.insert(record.id, record);
+    }
+    for (lead_id, known) in qualifications(tx, ids()).await? {
+        world.sales.qualifications.insert(lead_id, known);
     }
     world.sales.loaded.extend(leads);
     Ok(())

@@ -8,7 +8,7 @@ use tandem_domain::world::World;
 use crate::db::Read;
 use crate::error::StoreError;
 use crate::leads::{self, members_of};
-use crate::rows::{cycles, deals, transitions};
+use crate::rows::{cycles, deals, handoffs, transitions};
 
 /// The stage changes of a lead and its members, oldest first; at most 1,000.
 pub async fn transitions(on: &impl Read, lead_id: LeadId) -> Result<Vec<Transition>, StoreError> {
@@ -22,7 +22,7 @@ pub async fn transitions(on: &impl Read, lead_id: LeadId) -> Result<Vec<Transiti
     rows.into_iter().map(|row| row.into_domain()).collect()
 }
 
-/// A lead with its current cycle and the deals that it is the primary lead of, under the agreement in force: what its
+/// A lead with its current cycle, its hand-offs and the deals that it is the primary lead of, under the agreement in force: what its
 /// possible moves follow from. Nothing is locked: an answer to a reader, no ground for a decision.
 pub async fn standing(on: &impl Read, lead_id: LeadId) -> Result<World, StoreError> {
     let rules = crate::rules::read(on).await?;
@@ -45,6 +45,11 @@ pub async fn standing(on: &impl Read, lead_id: LeadId) -> Result<World, StoreErr
         .into_iter()
         .for_each(|company| world.add_company(company));
     world.add_lead(found.lead, current.map(cycles::Model::into_domain));
+    let of_lead = handoffs::Column::LeadId.in_subquery(members_of(lead_id.uuid()));
+    for row in handoffs::Entity::find().filter(of_lead).all(on.conn()).await? {
+        let handoff = row.into_domain()?;
+        world.sales.handoffs.insert(handoff.id, handoff);
+    }
     for deal in crate::deals::complete(on, theirs.all(on.conn()).await?).await? {
         world.add_deal(deal);
     }

@@ -13,6 +13,7 @@ use tandem_domain::leads::consent::ConsentPurpose;
 use tandem_domain::leads::custom::CustomField;
 use tandem_domain::leads::job::JobWords;
 use tandem_domain::money::{DatedRate, Rates};
+use tandem_domain::routing::Routing;
 use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
 use tandem_domain::tracking::TouchRules;
 use tandem_domain::world::MoneyRules;
@@ -108,6 +109,8 @@ pub struct Rules {
     pub shown_by: ShownBy,
     /// What money is converted by.
     pub money: MoneyRules,
+    /// How hand-offs find their owner.
+    pub routing: Arc<Routing>,
     /// The forms, by id.
     pub forms: HashMap<FormId, Arc<Form>>,
 }
@@ -199,7 +202,10 @@ async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result
     let judged_by = revisions.get(revision::AGREEMENT).copied().unwrap_or_default();
     let agreement = Version::compile(agreement.in_zone(&company.timezone), &known, judged_by);
     let agreement = agreement.map_err(|_| StoreError::Corrupt("agreements"))?;
+    let routing = Routing::read(setting(&settings, name::ROUTING)?.unwrap_or_default(), &known);
+    let routing = routing.map_err(|_| StoreError::Corrupt("settings"))?;
     Ok(Rules {
+        routing: Arc::new(routing),
         revisions,
         agreement: Arc::new(agreement),
         money: MoneyRules {

@@ -76,6 +76,51 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .create_table(table("handoff_packets", &["handoff_id"], packets))
         .await?;
 
+    let decisions = vec![
+        id("id"),
+        id("lead_id"),
+        big("at"),
+        id_or_null("owner_id"),
+        text_or_null("queue"),
+        text("rules"),
+        id_or_null("team_id"),
+        text_or_null("turn"),
+    ];
+    manager
+        .create_table(table("routing_decisions", &["id"], decisions))
+        .await?;
+    manager
+        .create_index(index("routing_decisions", &["lead_id", "id"]))
+        .await?;
+    let turns = vec![id("team_id"), text("turns"), big("updated_at")];
+    manager
+        .create_table(table("team_turns", &["team_id"], turns))
+        .await?;
+    let availability = vec![id("id"), big("version"), text("details"), big("updated_at")];
+    manager
+        .create_table(table("availability", &["id"], availability))
+        .await?;
+    // Appended only, and deleted by the job that looks: nobody waits for a row of another.
+    let marks = vec![id("id"), big("at")];
+    manager.create_table(table("queue_marks", &["id"], marks)).await?;
+    manager.create_index(index("queue_marks", &["at"])).await?;
+
+    let qualifications = vec![
+        id("lead_id"),
+        text("item"),
+        text_or_null("value"),
+        text_or_null("note"),
+        text("source"),
+        text("stated_by"),
+        big("stated_at"),
+        big_or_null("confirmed_cycle"),
+        id_or_null("confirmed_by"),
+        big_or_null("confirmed_at"),
+    ];
+    manager
+        .create_table(table("qualifications", &["lead_id", "item"], qualifications))
+        .await?;
+
     let clocks = vec![
         id("id"),
         big("version"),

@@ -28,6 +28,7 @@ permissions!(
     LeadsRead,
     LeadsWrite,
     HandoffsRead,
+    HandoffsWrite,
     ActivitiesRead,
     ActivitiesWrite,
     DealsRead,
@@ -43,6 +44,8 @@ permissions!(
     ChangesRead,
     AgreementsRead,
     AgreementsWrite,
+    RoutingRead,
+    RoutingManage,
     SettingsRead,
     SettingsManage,
     UsersRead,
@@ -86,4 +89,12 @@ impl Permission for LeakEvidenceRead {
         Scope::HandoffsRead,
         Scope::DealsRead,
     ];
+}
+
+/// Demands the scope of hand-offs, and that of the leads whom packets describe.
+#[derive(Debug, Clone, Copy)]
+pub struct PacketsRead;
+
+impl Permission for PacketsRead {
+    const SCOPES: &'static [Scope] = &[Scope::HandoffsRead, Scope::LeadsRead];
 }

@@ -186,6 +186,7 @@ pub(super) async fn update_team(
     known_members(&tx, &asked.members).await?;
     let (team, change) = known.edit(name, asked.members, ctx.now());
     store::write_records(&tx, change).await.map_err(taken)?;
+    store::routing::look_at(&tx, [ctx.now()]).await?;
     let answer = Tagged::new(etag(team.version, 0), team.into());
     let answer = ctx.commit(tx, answer).await;
     ctx.part::<Gate>().forget();

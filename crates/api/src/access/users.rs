@@ -310,6 +310,7 @@ pub(super) async fn update_user(
         .map_err(|LastAdmin| Problem::new(Code::LastAdmin))?;
     if change.is_some() {
         store::write_records(&tx, change).await?;
+        store::routing::look_at(&tx, [ctx.now()]).await?;
         if user.disabled_at.is_some() {
             sessions::revoke_all(&tx, user.id, None).await?;
             invitations::withdraw(&tx, user.id).await?;

@@ -4,6 +4,8 @@ use serde_json::json;
 use tandem_domain::act::Act;
 use tandem_domain::change::Change;
 use tandem_domain::deals::{self, Deal, OpenDeal, READY, Refused};
+use tandem_domain::handoff;
+use tandem_domain::handoff::qualification::Qualify;
 use tandem_domain::id::{CompanyId, DealId, LeadId};
 use tandem_domain::money::NotConverted;
 use tandem_domain::world::World;
@@ -13,11 +15,12 @@ use tandem_store::{self as store, Tx};
 use super::body::DealPatch;
 use crate::edge::http::problem::{Code, Place, Problem, Violation};
 use crate::edge::http::reply::IfMatch;
+use crate::handoff::refused::not_decided;
 use crate::leads::actions::sells;
 use crate::settings::invalid;
 
 /// Open a deal.
-pub async fn open(tx: &Tx, act: &Act, asked: &OpenDeal) -> Result<Deal, Problem> {
+pub async fn open(tx: &Tx, act: &Act, asked: &OpenDeal, said: Option<Qualify>) -> Result<Deal, Problem> {
     store::deals::lock_keys(tx, asked.external_id.clone()).await?;
     let group = asked.lead_ids.iter().chain(&asked.primary_lead_id).copied();
     let mut world = store::leads::world_of(tx, group).await?;
@@ -30,8 +33,14 @@ pub async fn open(tx: &Tx, act: &Act, asked: &OpenDeal) -> Result<Deal, Problem>
     };
     store::deals::add_to(tx, &mut world, &wanted).await?;
     sells(tx, asked.owner_id).await?;
+    let mut changes = vec![];
+    if let Some((lead_id, said)) = primary.zip(said) {
+        store::handoff::add_to(tx, &mut world, lead_id).await?;
+        changes = handoff::qualify(&mut world, lead_id, &said, act).map_err(not_decided)?;
+    }
     let opened = deals::open(&mut world, asked, act);
-    let (id, changes) = opened.map_err(refused)?;
+    let (id, opened) = opened.map_err(refused)?;
+    changes.extend(opened);
     saved(tx, act, world, id, changes).await
 }
 

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::edge::http::patch::Patch;
 use crate::leads::body::ExternalId;
+use crate::leads::qualification::QualifyLead;
 
 /// What a lead is in the group that decides on a deal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -60,6 +61,10 @@ pub struct CreateDeal {
     recurring: Option<Recurring>,
     /// When it will probably be closed.
     expected_close_on: Option<Day>,
+    /// What is known of the primary lead: an SAL of which nothing is left to confirm becomes an SQL first.
+    #[serde(default)]
+    #[schema(value_type = QualifyLead, required = false)]
+    pub qualification: Option<QualifyLead>,
 }
 
 /// A merge patch of an amount.

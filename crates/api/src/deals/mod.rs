@@ -22,6 +22,7 @@ use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
 use crate::edge::room::Room;
+use crate::leads::qualification::QualifyLead;
 use body::{CreateDeal, DealPatch};
 use view::DealView;
 
@@ -78,9 +79,11 @@ fn reply(deal: Deal) -> Tagged<DealView> {
         ("ETag" = String, description = "The deal's version"), ("Location" = String, description = "The deal's address")))))]
 #[post("/v1/deals")]
 async fn create_deal(ctx: Ctx<DealsWrite>, body: Json<CreateDeal>) -> Reply<Created<DealView>> {
-    let asked = body.0.read();
+    let mut body = body.0;
+    let said = body.qualification.take().map(QualifyLead::read);
+    let asked = body.read();
     let tx = ctx.begin().await?;
-    let deal = actions::open(&tx, ctx.act(), &asked).await?;
+    let deal = actions::open(&tx, ctx.act(), &asked, said).await?;
     let (tag, location) = (etag(deal.version, 0), format!("/v1/deals/{}", deal.id));
     let leads = deal.members.iter().map(|member| member.lead_id).collect();
     let answer = Created::at(location, DealView::from(deal))

@@ -3,6 +3,7 @@
 use serde_json::json;
 use tandem_domain::act::Act;
 use tandem_domain::fault::Fault;
+use tandem_domain::handoff::{self, Clocks, NotAssigned};
 use tandem_domain::id::{LeadId, UserId};
 use tandem_domain::leads::save::{self, OnConflict, Statement};
 use tandem_domain::leads::{Company, Lead};
@@ -15,6 +16,7 @@ use super::body::LeadPatch;
 use crate::duplicates;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::IfMatch;
+use crate::handoff::refused::taken;
 use crate::settings::{invalid, refuse};
 
 /// A lead as a decision left it, with its company.
@@ -88,6 +90,7 @@ pub async fn archive(
 ) -> Result<Decided, Problem> {
     let mut world = store::leads::world_of(tx, [lead_id]).await?;
     check_if_match(tx, if_match, &world, known(&world, lead_id)?)?;
+    store::handoff::add_to(tx, &mut world, lead_id).await?;
     let change = save::archive(&mut world, lead_id, away, act).map_err(refused)?;
     store::settle(tx, &mut world, act, change).await?;
     decided(&world, lead_id, false)
@@ -100,9 +103,11 @@ pub async fn assign(
     lead_id: LeadId,
     if_match: &IfMatch,
     owner: Option<UserId>,
+    clocks: Clocks,
 ) -> Result<Decided, Problem> {
     let mut world = store::leads::world_of(tx, [lead_id]).await?;
     check_if_match(tx, if_match, &world, known(&world, lead_id)?)?;
+    store::handoff::add_to(tx, &mut world, lead_id).await?;
     let unknown = || {
         invalid(vec![Fault::new(
             "/owner_id",
@@ -114,8 +119,12 @@ pub async fn assign(
         Some(id) => Some(store::access::find_user(tx, id).await?.ok_or_else(unknown)?),
         None => None,
     };
-    let change = save::assign(&mut world, lead_id, owner.as_ref(), act).map_err(refused)?;
-    store::settle(tx, &mut world, act, change).await?;
+    let assigned = handoff::assign(&mut world, lead_id, owner.as_ref(), clocks, act);
+    let changes = assigned.map_err(|not| match not {
+        NotAssigned::Taken(handoff) => taken(&handoff),
+        NotAssigned::Refused(why) => refused(why),
+    })?;
+    store::settle(tx, &mut world, act, changes).await?;
     decided(&world, lead_id, false)
 }
 
@@ -147,7 +156,8 @@ pub fn check_if_match(tx: &Tx, if_match: &IfMatch, world: &World, lead: &Lead) -
     if_match.check(lead.version, super::derived(lead, score, &tx.rules().shown_by))
 }
 
-fn decided(world: &World, lead_id: LeadId, created: bool) -> Result<Decided, Problem> {
+/// The lead as a decision left it.
+pub fn decided(world: &World, lead_id: LeadId, created: bool) -> Result<Decided, Problem> {
     let lead = known(world, lead_id)?.clone();
     let company = lead.company_id.and_then(|id| world.companies.get(&id)).cloned();
     let score = world.judging.scores.get(&lead_id).cloned();
@@ -171,6 +181,7 @@ pub fn refused(refused: save::Refused) -> Problem {
         save::Refused::IdentifiersConflict(leads) => {
             Problem::new(Code::IdentifiersConflict).with("lead_ids", json!(leads))
         }
+        save::Refused::StillInWork => Problem::new(Code::StillInWork),
         save::Refused::Denied(reason) => reason.into(),
         save::Refused::Invalid(faults) => invalid(faults),
     }

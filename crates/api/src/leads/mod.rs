@@ -6,6 +6,7 @@ pub mod body;
 pub mod companies;
 pub mod consent;
 pub mod list;
+pub mod qualification;
 mod score;
 pub mod view;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use actix_web::{get, patch, post};
 use serde::Deserialize;
+use tandem_domain::handoff::Clocks;
 use tandem_domain::id::{LeadId, UserId};
 use tandem_domain::leads::Lead;
 use tandem_domain::leads::identity::external_key;
@@ -79,7 +81,8 @@ pub fn configure(config: &mut Services<'_>) {
     config
         .service(archive_lead)
         .service(restore_lead)
-        .service(assign_lead);
+        .service(assign_lead)
+        .service(qualification::update_qualification);
     companies::configure(config);
     consent::configure(config);
 }
@@ -111,6 +114,10 @@ struct AssignLead {
     /// An active user of sales; `null` for nobody.
     #[schema(required = true)]
     owner_id: Option<UserId>,
+    /// What becomes of the promises that run: `keep` lets them run on, `restart` starts them again.
+    #[serde(default)]
+    #[schema(default = "keep")]
+    clocks: Clocks,
 }
 
 /// The lead's entity tag; what the declared purposes and the job words make of it is part of what is shown.
@@ -130,7 +137,8 @@ async fn shown(tx: &Tx, decided: Decided) -> Result<(String, LeadView), Problem>
     let tag = tag(&decided.lead, decided.score.as_ref(), rules);
     let may_contact = contacts(&standings, &rules.consent);
     let view = LeadView::of(decided.lead, decided.company, may_contact, &rules.job_words);
-    Ok((tag, view.scored(decided.score)))
+    let qualification = store::handoff::qualification(tx, view.id).await?;
+    Ok((tag, view.scored(decided.score).qualified(qualification)))
 }
 
 async fn reply(tx: &Tx, decided: Decided) -> Result<Tagged<LeadView>, Problem> {
@@ -242,7 +250,8 @@ async fn list_lead_fields(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Js
 
 /// Archive a lead.
 ///
-/// Lists leave it out unless they ask for archived leads. A form that the person sends takes it up again.
+/// Lists leave it out unless they ask for archived leads. One with a pending hand-off, a running promise or an open deal is
+/// worked on and stays (`409 still_in_work`). A form that the person sends takes it up again.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])),
     responses((status = 200, description = "The lead as it is now", body = LeadView,
         headers(("ETag" = String, description = "The lead's version")))))]
@@ -268,7 +277,9 @@ async fn restore_lead(ctx: Ctx<LeadsWrite>, path: Path<LeadPath>) -> Reply<Tagge
 
 /// Assign a lead to a user, or to nobody.
 ///
-/// A sales manager or revops gives; a sales user takes a lead that nobody owns.
+/// A sales manager or revops gives; a sales user takes a lead that nobody owns and that waits in none of another team's
+/// queues. A pending hand-off goes with the lead: to the user, or back to the general queue. Of two users who take it at
+/// once one gets `409 already_decided` with who and when.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])), request_body = AssignLead,
     responses((status = 200, description = "The lead as it is now", body = LeadView,
         headers(("ETag" = String, description = "The lead's version")))))]
@@ -279,7 +290,15 @@ async fn assign_lead(
     body: Json<AssignLead>,
 ) -> Reply<Tagged<LeadView>> {
     let tx = ctx.begin().await?;
-    let decided = actions::assign(&tx, ctx.act(), path.0.lead_id, &ctx.if_match(), body.0.owner_id).await?;
+    let decided = actions::assign(
+        &tx,
+        ctx.act(),
+        path.0.lead_id,
+        &ctx.if_match(),
+        body.0.owner_id,
+        body.0.clocks,
+    )
+    .await?;
     let answer = reply(&tx, decided).await?;
     ctx.commit(tx, answer).await
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tandem_domain::handoff::qualification::Qualification;
 use tandem_domain::id::{CompanyId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::fields::{CompanyField, FieldValue, LeadField, Source};
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 
 use super::body::ExternalId;
 use super::consent::view::{Contacts, contacts};
+use super::qualification::QualificationView;
 use super::score::ScoreView;
 
 /// A lead.
@@ -106,6 +108,8 @@ pub struct LeadView {
     pub last_activity_at: Option<Timestamp>,
     /// When it last sent a form as a customer, as a churned or as a disqualified lead.
     pub returned_at: Option<Timestamp>,
+    /// What is known of its budget, authority, need and timeline.
+    pub qualification: QualificationView,
     /// Whether the person may be contacted, by purpose.
     pub may_contact: Contacts,
     /// When it was archived.
@@ -170,6 +174,7 @@ impl LeadView {
             lead_touch: lead.lead_touch,
             last_activity_at: lead.last_activity_at,
             returned_at: lead.returned_at,
+            qualification: QualificationView::of(Qualification::new(), lead.cycle),
             may_contact,
             archived_at: lead.archived_at,
             created_at: lead.created_at,
@@ -182,7 +187,17 @@ impl LeadView {
     /// A lead as it was found.
     pub fn found(found: LeadWithCompany, rules: &ShownBy) -> Self {
         let may_contact = contacts(&found.consent, &rules.consent);
-        Self::of(found.lead, found.company, may_contact, &rules.job_words).scored(found.score)
+        Self::of(found.lead, found.company, may_contact, &rules.job_words)
+            .scored(found.score)
+            .qualified(found.qualification)
+    }
+
+    /// The same with what is known of its budget, authority, need and timeline.
+    pub fn qualified(self, known: Qualification) -> Self {
+        Self {
+            qualification: QualificationView::of(known, self.cycle),
+            ..self
+        }
     }
 
     /// The same with its score.

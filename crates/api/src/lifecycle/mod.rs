@@ -1,33 +1,33 @@
 //! Stages over HTTP: moving a lead by hand, what may be done with it, and the history of its moves.
 
 mod moves;
+pub mod refused;
 
 use actix_web::{get, post};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tandem_domain::access::{ActorKind, Scope};
 use tandem_domain::act::Act;
 use tandem_domain::agreement::conditions::Evidence;
 use tandem_domain::change::Change;
+use tandem_domain::handoff;
 use tandem_domain::id::{LeadId, TransitionId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::change::LeadChange;
-use tandem_domain::lifecycle::{self, CausedBy, MoveLead, Refused, ScoreThen, Stage, Transition};
-use tandem_store::deals::Wanted;
+use tandem_domain::lifecycle::{self, CausedBy, MoveLead, ScoreThen, Stage, Transition};
 use tandem_store::{self as store, Tx};
 use utoipa::ToSchema;
 
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::Json;
-use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Created, IfMatch, Reply};
 use crate::edge::http::services::Services;
 use crate::edge::room::Room;
+use crate::handoff::refused::not_decided;
 use crate::leads::LeadPath;
 use crate::leads::actions::{check_if_match, known};
-use crate::settings::invalid;
 
 /// This room.
 pub const ROOM: Room = Room::of(configure);
@@ -142,7 +142,8 @@ impl From<Transition> for TransitionView {
 
 /// Move a lead to another stage.
 ///
-/// By hand, along the table of stages; anything else is `409` with `current` and `allowed`, the stages that the caller
+/// By hand, along the table of stages. While a hand-off is pending, `{to: sal}` accepts it and a reason rejects it, by the
+/// same rights and checks as its own operations; anything else is `409` with `current` and `allowed`, the stages that the caller
 /// may move it to (`GET /v1/leads/{id}/moves` says what each needs). Moves up to MQL belong to
 /// marketing, from SAL on to the owner or a sales manager. A reason decides between nurture and disqualified. Of a lead
 /// that has deals, these make the moves to and from opportunity. A key needs `X-On-Behalf-Of` with a user who may make
@@ -195,44 +196,15 @@ async fn move_lead(
 ) -> Result<Transition, Problem> {
     let mut world = store::leads::world_of(tx, [lead_id]).await?;
     check_if_match(tx, if_match, &world, known(&world, lead_id)?)?;
-    let wanted = Wanted {
-        lead_ids: [lead_id].into(),
-        ..Wanted::default()
-    };
-    store::deals::add_to(tx, &mut world, &wanted).await?;
-    let moved = lifecycle::move_lead(&mut world, lead_id, asked, act);
-    let changes = moved.map_err(refused)?;
+    store::handoff::add_to(tx, &mut world, lead_id).await?;
+    let moved = handoff::move_lead(&mut world, lead_id, asked, act);
+    let changes = moved.map_err(not_decided)?;
     let made = changes.iter().find_map(|change| match change {
         Change::Lead(LeadChange::Moved { transition, .. }) => Some(transition.clone()),
         _ => None,
     });
     store::settle(tx, &mut world, act, changes).await?;
     made.ok_or_else(|| Problem::new(Code::InternalError).because("a move left no transition"))
-}
-
-fn refused(refused: Refused) -> Problem {
-    match refused {
-        Refused::NoSuchMove { current, allowed } => Problem::new(Code::IllegalTransition)
-            .with("current", json!(current))
-            .with("allowed", json!(allowed)),
-        Refused::IsADeals { current, allowed } => Problem::new(Code::IllegalTransition)
-            .detail("The lead has deals: opening, closing and reopening them make this move")
-            .with("current", json!(current))
-            .with("allowed", json!(allowed)),
-        Refused::Denied(reason) => reason.into(),
-        Refused::ReasonMismatch { leads_to, allowed } => Problem::new(Code::ReasonMismatch)
-            .detail(format!("The reason leads to {}", leads_to.name()))
-            .with("allowed", json!(allowed)),
-        Refused::NoSuchReason { allowed } => {
-            let detail = match &allowed[..] {
-                [] => "this move takes no reason".to_owned(),
-                fitting => format!("must be one of {}", fitting.join(", ")),
-            };
-            let violation = Violation::new(Place::at(["reason"]), "not_allowed", detail);
-            Problem::invalid(vec![violation]).with("allowed", json!(allowed))
-        }
-        Refused::Invalid(faults) => invalid(faults),
-    }
 }
 
 /// List the stage changes of a lead.

@@ -63,6 +63,8 @@ impl MoveView {
     fn of(possible: PossibleMove, lead_id: LeadId) -> Self {
         let (operation_id, path) = match possible.act {
             MoveAct::Transition => ("create_transition", format!("/v1/leads/{lead_id}/transitions")),
+            MoveAct::AcceptHandoff(id) => ("accept_handoff", format!("/v1/handoffs/{id}/accept")),
+            MoveAct::RejectHandoff(id) => ("reject_handoff", format!("/v1/handoffs/{id}/reject")),
             MoveAct::OpenDeal => ("create_deal", "/v1/deals".to_owned()),
             MoveAct::CloseDeal(id) => ("close_deal", format!("/v1/deals/{id}/close")),
             MoveAct::ReopenDeal(id) => ("reopen_deal", format!("/v1/deals/{id}/reopen")),
@@ -82,7 +84,8 @@ impl MoveView {
 
 /// List the moves that the caller may make with a lead now.
 ///
-/// Each with the operation that makes it: a stage change by hand, or opening, closing or reopening a deal. What is not
+/// Each with the operation that makes it: a stage change by hand, accepting or rejecting a hand-off, or opening, closing or
+/// reopening a deal. What is not
 /// listed is refused. Moves by deals are listed where the caller's scopes cover deals.
 #[utoipa::path(tag = "stages", params(LeadPath), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "The moves", body = MovesView)))]
@@ -98,6 +101,10 @@ pub(super) async fn list_moves(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Rep
     if ctx.grants(Scope::LeadsWrite) {
         possible.extend(moves::by_hand(&world, lead, ctx.actor()));
     }
+    let decides = ctx.grants(Scope::HandoffsWrite);
+    let is_a_decision =
+        |one: &PossibleMove| matches!(one.act, MoveAct::AcceptHandoff(_) | MoveAct::RejectHandoff(_));
+    possible.retain(|one| decides || !is_a_decision(one));
     if ctx.grants(Scope::DealsRead) && ctx.grants(Scope::DealsWrite) {
         possible.extend(deals::moves(&world, lead, ctx.act()));
     }

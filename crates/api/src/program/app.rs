@@ -16,8 +16,8 @@ use crate::edge::openapi;
 use crate::edge::room::{MAX_BODY, Room};
 use crate::program::config::Config;
 use crate::{
-    access, activities, agreement, campaigns, capture, clocks, deals, duplicates, journal, leads, lifecycle,
-    notices, operation, reports, settings, tracking, transfer, work,
+    access, activities, agreement, campaigns, capture, clocks, deals, duplicates, handoff, journal, leads,
+    lifecycle, notices, operation, reports, routing, settings, tracking, transfer, work,
 };
 
 /// Every room.
@@ -27,6 +27,8 @@ pub const ROOMS: &[Room] = &[
     leads::ROOM,
     lifecycle::ROOM,
     agreement::ROOM,
+    handoff::ROOM,
+    routing::ROOM,
     deals::ROOM,
     activities::ROOM,
     clocks::ROOM,

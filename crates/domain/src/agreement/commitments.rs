@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::clocks::{ClockKind, Promise, TimeBase};
 use crate::duration::Duration;
 use crate::money::Currency;
 
@@ -65,6 +66,24 @@ pub struct SalesCommitments {
     /// Which time the promises of both sides run in.
     #[serde(default)]
     pub time: Time,
+}
+
+impl SalesCommitments {
+    /// The promise that a kind of clock runs by; `None` where sales promises nothing of the kind.
+    pub fn promise(&self, kind: ClockKind) -> Option<Promise> {
+        let within = match kind {
+            ClockKind::Review => self.review_within,
+            ClockKind::FirstContact => self.first_contact_within,
+            ClockKind::Attempts => self.attempts.map(|attempts| attempts.within),
+            ClockKind::Outcome => self.outcome_within,
+            ClockKind::Feedback => None,
+        };
+        let time = match self.time {
+            Time::Business => TimeBase::Business,
+            Time::Elapsed => TimeBase::Elapsed,
+        };
+        Promise::new(within?, time).ok()
+    }
 }
 
 /// From when the first contact is due.

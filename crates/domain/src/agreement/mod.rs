@@ -24,8 +24,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::clocks::{Calendar, CalendarDocument};
 use crate::duration::Duration;
 use crate::lifecycle::Stage;
+use crate::words::words;
 
 /// The document that a new installation starts with, signed by nobody, as JSON.
 pub const PROVISIONAL: &str = include_str!("provisional.json");
@@ -178,18 +180,18 @@ pub struct SqlStage {
     pub bant: Vec<BantItem>,
 }
 
-/// What is found out about a lead before it is an SQL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BantItem {
-    /// There is money for it.
-    Budget,
-    /// The person decides, or leads to who does.
-    Authority,
-    /// There is a need.
-    Need,
-    /// It is wanted by a known time.
-    Timeline,
+words! {
+    /// What is found out about a lead before it is an SQL.
+    BantItem {
+        /// There is money for it.
+        Budget = "budget",
+        /// The person decides, or leads to who does.
+        Authority = "authority",
+        /// There is a need.
+        Need = "need",
+        /// It is wanted by a known time.
+        Timeline = "timeline",
+    }
 }
 
 /// What is expected of an open deal.
@@ -298,6 +300,15 @@ impl Agreement {
         static TYPED: LazyLock<Agreement> =
             LazyLock::new(|| serde_json::from_str(PROVISIONAL).unwrap_or_default());
         TYPED.clone()
+    }
+
+    /// The agreed working hours; day and night where none are agreed.
+    pub fn working_hours(&self) -> Option<Calendar> {
+        let document = match &self.calendar {
+            Some(calendar) => serde_json::from_value(calendar.clone()).ok()?,
+            None => CalendarDocument::always("UTC"),
+        };
+        Calendar::new(&document).ok()
     }
 
     /// The reasons of a list.

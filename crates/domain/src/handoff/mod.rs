@@ -1,8 +1,21 @@
 //! Hand-offs: the passing of an MQL from marketing to sales, accepted or rejected with a reason.
 
+mod assemble;
 pub mod change;
+mod clocks;
+mod decide;
+mod hand_over;
+pub mod packet;
+pub mod qualification;
+mod qualify;
+mod refused;
 
-use crate::access::Queue;
+pub use decide::{RejectHandoff, accept, assign, leave, move_lead, open, reject};
+pub use hand_over::{hand_over, reroute};
+pub use qualify::qualify;
+pub use refused::{NotAssigned, Refused};
+
+use crate::access::{Denied, Person, Queue, Role};
 use crate::id::{ActivityId, CompanyId, HandoffId, LeadId, RoutingDecisionId, UserId};
 use crate::instant::Timestamp;
 use crate::words::words;
@@ -24,6 +37,22 @@ words! {
         Upheld = "upheld",
         /// The rejection was overturned.
         Overturned = "overturned",
+    }
+}
+
+words! {
+    /// What becomes of promises that run when a lead gets another owner.
+    Clocks {
+        /// They run on.
+        Keep = "keep",
+        /// They are void, and start again.
+        Restart = "restart",
+    }
+}
+
+impl Default for Clocks {
+    fn default() -> Self {
+        Self::Keep
     }
 }
 
@@ -93,4 +122,34 @@ pub struct Handoff {
     pub routing_decision_id: Option<RoutingDecisionId>,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Handoff {
+    /// Whether nobody has decided on it yet.
+    pub fn is_pending(&self) -> bool {
+        self.state == HandoffState::Pending
+    }
+
+    /// Whether a person may accept or reject it: its owner, a sales user who takes from the queue that it waits in, a sales
+    /// manager, an admin.
+    pub fn may_decide(&self, person: &Person) -> Result<(), Denied> {
+        let is_owner = self.owner_id == Some(person.id);
+        if is_owner || self.may_take(person) || person.role == Role::SalesManager || person.is_admin() {
+            return Ok(());
+        }
+        Err(match person.role {
+            Role::Sales => Denied::NotOwner,
+            _ => Denied::WrongRole,
+        })
+    }
+
+    /// Whether a sales user may take it from its queue: from the general one everybody may, from a team's its members.
+    pub fn may_take(&self, person: &Person) -> bool {
+        let is_theirs = match self.queue {
+            Some(Queue::General) => true,
+            Some(Queue::Team(team)) => person.teams.contains(&team),
+            None => self.owner_id.is_none(),
+        };
+        self.owner_id.is_none() && is_theirs && person.role == Role::Sales
+    }
 }

@@ -6,6 +6,7 @@ use super::consent::{Confirmation, ConsentState, ConsentStatement};
 use super::fields::FieldValue;
 use super::identity::Identifier;
 use super::{Company, Lead, Touch};
+use crate::handoff::qualification::Qualification;
 use crate::id::{IdentifierId, LeadId, TouchId, UserId};
 use crate::instant::Timestamp;
 use crate::journal::Facts;
@@ -49,6 +50,10 @@ pub(crate) const TYPES: &[(&str, &str)] = &[
     (
         "lead.returned",
         "A customer, a churned or a disqualified lead sent a form again.",
+    ),
+    (
+        "qualification.updated",
+        "What is known of a lead's budget, authority, need or timeline changed, or was confirmed.",
     ),
     ("score.band_changed", "The score of a lead reached another band."),
 ];
@@ -105,6 +110,8 @@ pub enum LeadChange {
     Assigned {
         /// The lead as it is now.
         lead: Box<Lead>,
+        /// Its current cycle, which names the owner.
+        cycle: Option<Cycle>,
         /// The owner before.
         from: Option<UserId>,
     },
@@ -167,6 +174,17 @@ pub enum LeadChange {
     },
     /// It sent a form as a customer, as a churned or as a disqualified lead.
     Returned(Box<Lead>),
+    /// What is known of its budget, authority, need or timeline, or who confirmed it, changed.
+    Qualified {
+        /// The lead as it is now.
+        lead: Box<Lead>,
+        /// The items that changed.
+        items: Qualification,
+        /// The changed items before.
+        before: Facts,
+        /// The changed items after.
+        after: Facts,
+    },
 }
 
 impl LeadChange {
@@ -208,8 +226,14 @@ impl LeadChange {
                 });
                 plain("lead.stage_changed", lead, data)
             }
-            Self::Assigned { lead, from } => {
+            Self::Assigned { lead, from, .. } => {
                 plain("lead.assigned", lead, json!({"from": from, "to": lead.owner_id}))
+            }
+            Self::Qualified {
+                lead, before, after, ..
+            } => {
+                let subject = Subject::new("qualification", lead.id, lead.version);
+                Entry::plain("qualification.updated", subject, Some(lead.id), json!({})).edited(before, after)
             }
             Self::Archived(lead) => plain("lead.archived", lead, json!({})),
             Self::Restored(lead) => plain("lead.restored", lead, json!({})),

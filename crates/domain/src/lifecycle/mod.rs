@@ -97,9 +97,9 @@ impl Move {
     }
 }
 
-/// Every move that exists; all others are refused with what is allowed. The moves that become acts of their own
-/// (hand-off, qualification, rulings) are made by hand until those acts are there; those of deals by hand where a lead
-/// has no deal.
+/// Every move that exists; all others are refused with what is allowed. Moves that decide on a pending hand-off are
+/// permitted by it. The moves that become acts of their own (rulings) are made by hand until those acts are there; those of
+/// deals by hand where a lead has no deal.
 const MOVES: &[Move] = {
     use By::*;
     use ReasonList::*;
@@ -307,10 +307,15 @@ pub fn move_lead(
         });
     };
     let person = act.by.demand_person()?;
-    permit(chosen, lead, person)?;
+    permit(world, chosen, lead, person)?;
     demand(chosen, asked, reason, act.now)?;
 
-    let may_take = chosen.by == By::Worker && person.role == Role::Sales;
+    let accepts = world.pending_of(lead_id).is_some() && to == Stage::Sal;
+    let may_take = match person.role {
+        Role::Sales => chosen.by == By::Worker,
+        Role::SalesManager => accepts,
+        _ => false,
+    };
     let step = Step {
         to,
         at: act.now,
@@ -410,7 +415,10 @@ fn fitting(world: &World, list: ReasonList, to: Option<Stage>) -> Vec<Reason> {
     fit.cloned().collect()
 }
 
-fn permit(chosen: &Move, lead: &Lead, person: &Person) -> Result<(), Denied> {
+fn permit(world: &World, chosen: &Move, lead: &Lead, person: &Person) -> Result<(), Denied> {
+    if let Some(handoff) = world.pending_of(lead.id) {
+        return handoff.may_decide(person);
+    }
     let is_owner = lead.owner_id == Some(person.id);
     let may_take = lead.owner_id.is_none() && person.role == Role::Sales;
     let may = match chosen.by {

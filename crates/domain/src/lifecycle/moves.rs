@@ -3,7 +3,7 @@
 use super::{MOVES, Move, Stage, applies, fitting, is_a_deals, permit};
 use crate::access::Actor;
 use crate::agreement::Reason;
-use crate::id::DealId;
+use crate::id::{DealId, HandoffId};
 use crate::leads::Lead;
 use crate::world::World;
 
@@ -25,6 +25,10 @@ pub struct PossibleMove {
 pub enum MoveAct {
     /// A stage change by hand.
     Transition,
+    /// Accepting this hand-off.
+    AcceptHandoff(HandoffId),
+    /// Rejecting this hand-off.
+    RejectHandoff(HandoffId),
     /// Opening a deal.
     OpenDeal,
     /// Closing this deal.
@@ -51,14 +55,19 @@ pub(super) fn rows<'w>(world: &'w World, lead: &'w Lead) -> impl Iterator<Item =
         .filter(move |m| applies(m, lead) && !(has_deal && is_a_deals(m)))
 }
 
-/// The moves that an actor may make by hand with a lead of the world, whose deals are loaded.
+/// The moves that an actor may make by hand with a lead of the world, whose deals and hand-offs are loaded. Those that decide
+/// on a pending hand-off are its acts.
 pub fn by_hand(world: &World, lead: &Lead, actor: &Actor) -> Vec<PossibleMove> {
     let Ok(person) = actor.demand_person() else {
         return vec![];
     };
     let possible = |m: &Move| PossibleMove {
         to: m.to,
-        act: MoveAct::Transition,
+        act: match world.pending_of(lead.id).map(|handoff| handoff.id) {
+            Some(id) if m.to == Stage::Sal => MoveAct::AcceptHandoff(id),
+            Some(id) => MoveAct::RejectHandoff(id),
+            None => MoveAct::Transition,
+        },
         reasons: m
             .reason
             .map_or_else(Vec::new, |list| fitting(world, list, Some(m.to))),
@@ -68,7 +77,7 @@ pub fn by_hand(world: &World, lead: &Lead, actor: &Actor) -> Vec<PossibleMove> {
             .collect(),
     };
     rows(world, lead)
-        .filter(|m| permit(m, lead, person).is_ok())
+        .filter(|m| permit(world, m, lead, person).is_ok())
         .map(possible)
         .collect()
 }

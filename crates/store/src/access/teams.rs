@@ -45,6 +45,14 @@ pub async fn of_user(on: &impl Read, user_id: UserId) -> Result<Vec<TeamId>, Sto
     Ok(rows.into_iter().map(|row| Id::from_uuid(row.team_id)).collect())
 }
 
+/// Those of the ids that name no team.
+pub async fn unknown(on: &impl Read, ids: &[TeamId]) -> Result<Vec<TeamId>, StoreError> {
+    let rows = teams::Entity::find().filter(teams::Column::Id.is_in(ids.iter().map(|id| id.uuid())));
+    let known: Vec<Uuid> = rows.all(on.conn()).await?.into_iter().map(|row| row.id).collect();
+    let unknown = ids.iter().copied().filter(|id| !known.contains(&id.uuid()));
+    Ok(unknown.collect())
+}
+
 async fn complete(on: &impl Read, rows: Vec<teams::Model>) -> Result<Vec<Team>, StoreError> {
     let ids = rows.iter().map(|row| row.id);
     let members = team_members::Entity::find().filter(team_members::Column::TeamId.is_in(ids));

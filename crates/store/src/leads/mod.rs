@@ -21,6 +21,7 @@ use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use std::collections::{BTreeSet, HashMap};
+use tandem_domain::handoff::qualification::Qualification;
 use tandem_domain::id::{Id, LeadId};
 use tandem_domain::leads::Lead;
 use tandem_domain::leads::fields::FieldValue;
@@ -45,6 +46,8 @@ pub struct LeadWithCompany {
     pub consent: Standings,
     /// Its score.
     pub score: Option<StoredScore>,
+    /// What is known of its budget, authority, need and timeline.
+    pub qualification: Qualification,
 }
 
 /// The ids of a lead's members: itself and what was merged into it. Every read of a lead takes them all.
@@ -124,7 +127,7 @@ pub async fn get(on: &impl Read, id: LeadId) -> Result<LeadWithCompany, StoreErr
     found.pop().ok_or(StoreError::NotFound)
 }
 
-/// Put leads together from their rows, in their order, with identifiers, consent, scores and companies: five queries for all.
+/// Put leads together from their rows, in their order, with identifiers, consent, scores, qualification and companies: six queries for all.
 pub(crate) async fn complete(
     on: &impl Read,
     rows: Vec<leads::Model>,
@@ -147,6 +150,7 @@ pub(crate) async fn complete(
     let found = scores::Entity::find().filter(of_leads).all(on.conn()).await?;
     let found = found.into_iter().map(|row| (row.lead_id, row.into_domain()));
     let mut scores: HashMap<Uuid, StoredScore> = found.collect();
+    let mut qualifications = crate::handoff::qualifications(on, ids.iter().copied()).await?;
     let mut consents = consent::standings(on, ids.iter().copied().collect(), &merged).await?;
     let members = ids.into_iter().chain(merged.keys().copied());
     let of_members = crate::dialect::id_in(backend, "lead_id", members);
@@ -167,6 +171,7 @@ pub(crate) async fn complete(
             let own = identifiers.remove(&row.id).unwrap_or_default();
             let consent = consents.remove(&row.id).unwrap_or_default();
             let score = scores.remove(&row.id);
+            let qualification = qualifications.remove(&Id::from_uuid(row.id)).unwrap_or_default();
             let lead = row.into_domain(own)?;
             let company = lead.company_id.and_then(|id| companies.get(&id).cloned());
             Ok(LeadWithCompany {
@@ -174,6 +179,7 @@ pub(crate) async fn complete(
                 company,
                 consent,
                 score,
+                qualification,
             })
         })
         .collect()

@@ -303,6 +303,7 @@ pub(crate) fn world_by(rules: &Rules) -> World {
         touch_rules: rules.touch_rules.clone(),
         money: rules.money.clone(),
         job_words: rules.shown_by.job_words.clone(),
+        routing: rules.routing.clone(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use tandem_domain::leads::change::{CompanyChange, LeadChange};
 use tandem_domain::leads::search;
+use tandem_domain::lifecycle::Stage;
 use tandem_domain::tracking::record::TouchRecord;
 
 use crate::rows;
@@ -65,16 +66,32 @@ impl Rows {
                     .insert(cycle.id.uuid(), rows::cycles::Model::of(cycle));
                 self.transitions
                     .insert(transition.id.uuid(), rows::transitions::Model::of(transition));
+                let was_open = transition
+                    .from
+                    .is_some_and(|from| matches!(from, Stage::Mql | Stage::Sal | Stage::Sql));
+                if was_open && !matches!(transition.to, Stage::Mql | Stage::Sal | Stage::Sql) {
+                    self.has_room(transition.id.uuid(), transition.at);
+                }
                 // The touches of a first cycle are the lead's first, whenever it ends. A rule decides after what was derived
                 // has been written, which its rows do not know.
                 if lead.cycle > 1 || cycle.number > 1 || transition.by_rule.is_some() {
                     self.touched.insert(lead.id);
                 }
             }
-            LeadChange::Assigned { lead, .. }
-            | LeadChange::Archived(lead)
-            | LeadChange::Restored(lead)
-            | LeadChange::Returned(lead) => {
+            LeadChange::Assigned { lead, cycle, .. } => {
+                self.leads.insert(lead.id.uuid(), rows::leads::Model::of(lead));
+                let cycle = cycle.iter();
+                self.cycles
+                    .extend(cycle.map(|cycle| (cycle.id.uuid(), rows::cycles::Model::of(cycle))));
+            }
+            LeadChange::Qualified { lead, items, .. } => {
+                self.leads.insert(lead.id.uuid(), rows::leads::Model::of(lead));
+                for (item, one) in items {
+                    let row = rows::qualifications::Model::of(lead.id, *item, one);
+                    self.qualifications.insert((row.lead_id, row.item.clone()), row);
+                }
+            }
+            LeadChange::Archived(lead) | LeadChange::Restored(lead) | LeadChange::Returned(lead) => {
                 self.leads.insert(lead.id.uuid(), rows::leads::Model::of(lead));
             }
             LeadChange::IdentifierAdded(lead_id, identifier)

@@ -10,7 +10,7 @@ use tandem_domain::world::World;
 use super::put;
 use crate::db::Tx;
 use crate::error::StoreError;
-use crate::{activities, handoff, leads, scoring, tracking};
+use crate::{access, activities, handoff, leads, routing, scoring, tracking};
 
 /// Judge every lead that a command touched, and write what it did with what follows.
 ///
@@ -57,10 +57,13 @@ async fn load(tx: &Tx, world: &mut World, needs: &Needs, first: Timestamp) -> Re
     let newest = tracking::newest_events(tx, &needs.newest_event).await?;
     world.tracking.newest_event.extend(newest);
     handoff::add_sales(tx, world, &needs.sales).await?;
+    scoring::load(tx, world, &needs.judging, first).await?;
+    handoff::add_packets(tx, world, &needs.packets).await?;
+    routing::add_desk(tx, world, &needs.routing).await?;
     activities::add_contacts(tx, world, &needs.contacts).await?;
     activities::add_rule_tasks(tx, world, &needs.rule_tasks).await?;
     if needs.staff {
-        activities::add_staff(tx, world).await?;
+        world.sales.staff = Some(access::staff(tx).await?);
     }
-    scoring::load(tx, world, &needs.judging, first).await
+    Ok(())
 }

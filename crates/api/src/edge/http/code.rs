@@ -150,6 +150,14 @@ catalogue! {
         "A deal is reported in the base currency at the rate in force on the day it was closed. The member \
          `missing_rate` names the pair and the day; add the rate by `PUT /v1/settings/exchange-rates` and repeat the \
          request.";
+    AlreadyDecided CONFLICT "already_decided" "already-decided" "Already decided"
+        "Somebody else decided before"
+        "The hand-off was accepted, rejected or taken by somebody else. The members `decided_by` and `decided_at` say who \
+         and when, `current` where it stands.";
+    StillInWork CONFLICT "still_in_work" "still-in-work" "Still in work"
+        "The lead is worked on"
+        "A lead with a pending hand-off, a running promise or an open deal cannot be archived. Decide on the hand-off, or \
+         move the lead to nurture or disqualified first.";
     StageInUse CONFLICT "stage_in_use" "stage-in-use" "Stage in use"
         "Deals stand in a stage that is to go"
         "Open deals stand in the stage, or closed ones would be opened again there. The member `in_use` says how many \

@@ -335,6 +335,12 @@ pub struct ProblemView {
     /// The stages that cannot go, with the deals that hold on to each
     #[schema(max_items = 100)]
     pub in_use: Option<Vec<StageUse>>,
+    /// The user who decided before
+    #[schema(max_length = 64)]
+    pub decided_by: Option<String>,
+    /// When that was decided
+    #[schema(format = DateTime, max_length = 24)]
+    pub decided_at: Option<String>,
 }
 
 /// An exchange rate that is missing.

@@ -33,11 +33,22 @@ const KINDS: &[(Scope, &[&str])] = &[
         ],
     ),
     (
+        HandoffsRead,
+        &[
+            "ClockView",
+            "HandoffEvidence",
+            "HandoffView",
+            "Packet",
+            "PromiseItem",
+            "RoutingDecisionView",
+        ],
+    ),
+    (RoutingRead, &["RoutingRules"]),
+    (
         DealsRead,
         &["DealEvidence", "DealMovesView", "DealView", "PipelineView"],
     ),
     (ActivitiesRead, &["ActivityView"]),
-    (HandoffsRead, &["ClockView"]),
     (Account, &["NoticeView", "WorkView"]),
     (CampaignsRead, &["CampaignView", "CostView"]),
     (
@@ -62,7 +73,6 @@ const KINDS: &[(Scope, &[&str])] = &[
             "SlaView",
         ],
     ),
-    (HandoffsRead, &["HandoffEvidence", "PromiseItem"]),
     (AgreementsRead, &["AgreementInForce", "AgreementView"]),
     (
         SettingsRead,
@@ -77,7 +87,7 @@ const KINDS: &[(Scope, &[&str])] = &[
             "JobWords",
         ],
     ),
-    (UsersRead, &["TeamView", "UserView"]),
+    (UsersRead, &["Availability", "TeamView", "UserView"]),
     (KeysManage, &["ApiKeyView"]),
     (UsersManage, &["SigningKeyView"]),
 ];
@@ -128,6 +138,7 @@ const ENTRIES: &[(Scope, &[&str])] = &[
             "duplicate",
             "event",
             "lead",
+            "qualification",
             "score",
             "touch",
             "visitor",
@@ -142,7 +153,7 @@ const ENTRIES: &[(Scope, &[&str])] = &[
     (ImportsWrite, &["import"]),
     (AgreementsRead, &["agreement"]),
     (SettingsRead, &["setting"]),
-    (UsersRead, &["team", "user"]),
+    (UsersRead, &["availability", "team", "user"]),
     (KeysManage, &["api_key"]),
     (UsersManage, &["signing_key"]),
 ];
@@ -262,7 +273,7 @@ fn add_written(schemas: &mut Value, name: &str) {
          there is such a member."
     ));
     let always: Vec<&str> = shown_of_write(name).collect();
-    if let Some(required) = written["required"].as_array_mut() {
+    if let Some(required) = written.get_mut("required").and_then(Value::as_array_mut) {
         required.retain(|member| member.as_str().is_some_and(|member| always.contains(&member)));
         if required.is_empty()
             && let Some(written) = written.as_object_mut()

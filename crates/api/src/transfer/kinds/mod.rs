@@ -148,6 +148,7 @@ impl Taken {
                 )
             }
             Refused::Denied(denied) => one("denied", denied.to_string()),
+            Refused::StillInWork => one("not_allowed", refused.to_string()),
             Refused::Invalid(faults) => faults.clone(),
         };
         self.reject(row, &faults);

@@ -62,7 +62,7 @@ impl Moment<'_> {
         let done_now = self.act();
         let (note, reason) = (note.map(str::to_owned), reason.map(str::to_owned));
         let is_done = match act {
-            MoveAct::Transition => {
+            MoveAct::Transition | MoveAct::AcceptHandoff(_) | MoveAct::RejectHandoff(_) => {
                 let asked = MoveLead {
                     to: Some(to),
                     reason,

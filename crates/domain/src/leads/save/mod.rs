@@ -8,7 +8,7 @@ mod tests;
 mod work;
 
 pub use company::{archive_company, find_company, may_own_company, save_company};
-pub use work::{archive, assign};
+pub use work::{archive, assign, give};
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,6 +147,9 @@ pub enum Refused {
     /// Identifiers name different leads.
     #[error("the identifiers belong to different leads")]
     IdentifiersConflict(Vec<LeadId>),
+    /// A hand-off is pending, a clock runs, or a deal is open.
+    #[error("the lead is worked on")]
+    StillInWork,
     /// The actor may not write this lead.
     #[error(transparent)]
     Denied(#[from] Denied),

@@ -5,16 +5,21 @@ use crate::access::account::User;
 use crate::act::Act;
 use crate::change::Change;
 use crate::fault::Fault;
-use crate::id::LeadId;
+use crate::id::{LeadId, UserId};
 use crate::leads::change::LeadChange;
 use crate::world::World;
 
-/// Put a lead away, or take it up again; nothing where it is so already.
+/// Archive a lead, or restore it; nothing where it is so already. A lead that is worked on cannot be archived: its
+/// hand-offs, clocks and deals are among the loaded facts.
 pub fn archive(world: &mut World, lead_id: LeadId, away: bool, act: &Act) -> Result<Option<Change>, Refused> {
+    let is_in_work = world.is_in_work(lead_id);
     let lead = world.leads.get_mut(&lead_id).ok_or(Refused::NoSuchLead)?;
     act.by.may_edit(lead.owner_id)?;
     if lead.archived_at.is_some() == away {
         return Ok(None);
+    }
+    if away && is_in_work {
+        return Err(Refused::StillInWork);
     }
     lead.archived_at = away.then_some(act.now);
     lead.version += 1;
@@ -34,7 +39,7 @@ pub fn assign(
     to: Option<&User>,
     act: &Act,
 ) -> Result<Option<Change>, Refused> {
-    let lead = world.leads.get_mut(&lead_id).ok_or(Refused::NoSuchLead)?;
+    let lead = world.leads.get(&lead_id).ok_or(Refused::NoSuchLead)?;
     let owner = to.map(|user| user.id);
     act.by.may_assign(lead.owner_id, owner)?;
     if to.is_some_and(|user| !user.works_leads()) {
@@ -44,15 +49,27 @@ pub fn assign(
             "is not an active user of sales",
         )]));
     }
+    Ok(give(world, lead_id, owner, act))
+}
+
+/// Make a user the owner of a lead, or nobody, whoever may decide that; nothing where it is so already.
+pub fn give(world: &mut World, lead_id: LeadId, owner: Option<UserId>, act: &Act) -> Option<Change> {
+    let lead = world.leads.get_mut(&lead_id)?;
     if lead.owner_id == owner {
-        return Ok(None);
+        return None;
     }
     let from = std::mem::replace(&mut lead.owner_id, owner);
     lead.previous_owner_id = from.or(lead.previous_owner_id);
     lead.version += 1;
     lead.updated_at = act.now.max(lead.updated_at);
-    Ok(Some(Change::Lead(LeadChange::Assigned {
-        lead: Box::new(lead.clone()),
+    let lead = lead.clone();
+    let cycle = world.cycles.get_mut(&lead_id).map(|cycle| {
+        cycle.describe(&lead);
+        cycle.clone()
+    });
+    Some(Change::Lead(LeadChange::Assigned {
+        lead: Box::new(lead),
+        cycle,
         from,
-    })))
+    }))
 }

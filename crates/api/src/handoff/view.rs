@@ -1,0 +1,197 @@
+//! Hand-offs as they go out.
+
+use serde::Serialize;
+use serde_json::Value;
+use tandem_domain::access::Queue;
+use tandem_domain::clocks::record::ClockRecord;
+use tandem_domain::clocks::{ClockKind, ClockState, VoidReason};
+use tandem_domain::handoff::{Handoff, HandoffState, MadeBy};
+use tandem_domain::id::{ActivityId, ClockId, CompanyId, HandoffId, LeadId, RoutingDecisionId, UserId};
+use tandem_domain::instant::Timestamp;
+use utoipa::ToSchema;
+
+/// Who made a hand-off, by kind.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MadeByKind {
+    /// The agreement's rule.
+    Rule,
+    /// A user.
+    User,
+}
+
+/// The passing of an MQL from marketing to sales.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HandoffView {
+    /// Its id.
+    pub id: HandoffId,
+    /// The lead.
+    pub lead_id: LeadId,
+    /// The lead's company when it was made.
+    company_id: Option<CompanyId>,
+    /// The lead's cycle.
+    #[schema(minimum = 1)]
+    cycle: i64,
+    /// Where it stands.
+    state: HandoffState,
+    /// When it was made.
+    made_at: Timestamp,
+    /// Who made it.
+    made_by: MadeByKind,
+    /// The user who made it by hand; `null` where the rule did.
+    made_by_user_id: Option<UserId>,
+    /// Whether sales found the lead itself: it is in no acceptance rate and no commitment.
+    self_sourced: bool,
+    /// Whether an import of history wrote it: without packet and clocks.
+    imported: bool,
+    /// Who is to decide, or decided.
+    owner_id: Option<UserId>,
+    /// Where it waits while nobody owns it: `general`, or the id of the team.
+    queue: Option<Queue>,
+    /// When it first had an owner.
+    assigned_at: Option<Timestamp>,
+    /// The deal or lead of the same company that it joined; always `null` until hand-offs join companies.
+    #[schema(value_type = Option<Object>)]
+    joins: Option<Value>,
+    /// When it was accepted or rejected.
+    decided_at: Option<Timestamp>,
+    /// Who decided.
+    decided_by: Option<UserId>,
+    /// The code of the rejection's reason.
+    #[schema(max_length = 64, example = "no_budget")]
+    reason: Option<String>,
+    /// Why, in words.
+    #[schema(max_length = 4000)]
+    note: Option<String>,
+    /// Of a rejection: no rule makes the lead an MQL before this instant.
+    until: Option<Timestamp>,
+    /// The activity that shows the reason.
+    evidence_activity_id: Option<ActivityId>,
+    /// When a user first opened the packet.
+    opened_at: Option<Timestamp>,
+    /// Who opened it first.
+    opened_by: Option<UserId>,
+    /// When the lead was first contacted for it.
+    first_contact_at: Option<Timestamp>,
+    /// When the review is due; `null` where it is not promised.
+    due_at: Option<Timestamp>,
+    /// Marketing's dispute of the rejection; always `null` until disputes are possible.
+    #[schema(value_type = Option<Object>)]
+    dispute: Option<Value>,
+    /// The ruling on the dispute; always `null` until disputes are possible.
+    #[schema(value_type = Option<Object>)]
+    ruling: Option<Value>,
+    /// Why it is void.
+    #[schema(max_length = 64, example = "left_stage")]
+    void_reason: Option<String>,
+    /// The version of the agreement that it was made under.
+    #[schema(minimum = 1)]
+    agreement_version: i64,
+    /// The promises that it started, in their order.
+    #[schema(max_items = 100)]
+    clocks: Vec<HandoffClock>,
+    /// The routing decision that it follows from.
+    routing_decision_id: Option<RoutingDecisionId>,
+    /// Counts its changes, from 1.
+    #[schema(minimum = 1)]
+    pub version: i64,
+    /// When it last changed.
+    updated_at: Timestamp,
+}
+
+/// One promise that a hand-off started.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HandoffClock {
+    /// Its id.
+    id: ClockId,
+    /// What is promised.
+    kind: ClockKind,
+    /// Where it stands.
+    state: ClockState,
+    /// Who has to keep the promise.
+    owner_id: Option<UserId>,
+    /// Where the work waits while nobody owns it.
+    queue: Option<Queue>,
+    /// When its time began to run.
+    started_at: Timestamp,
+    /// When 80 % of its time has run.
+    warn_at: Timestamp,
+    /// The last instant at which it is met in time.
+    due_at: Timestamp,
+    /// When it was met.
+    met_at: Option<Timestamp>,
+    /// When it was breached.
+    breached_at: Option<Timestamp>,
+    /// Why it is void.
+    void_reason: Option<VoidReason>,
+    /// The version of the agreement whose promise it is.
+    #[schema(minimum = 1)]
+    agreement_version: i64,
+}
+
+impl From<&ClockRecord> for HandoffClock {
+    fn from(record: &ClockRecord) -> Self {
+        let clock = &record.clock;
+        Self {
+            id: record.id,
+            kind: clock.kind,
+            state: clock.state(),
+            owner_id: record.owner_id,
+            queue: record.queue,
+            started_at: clock.started_at,
+            warn_at: clock.deadline.warn_at,
+            due_at: clock.deadline.due_at,
+            met_at: clock.met_at(),
+            breached_at: clock.breached_at(),
+            void_reason: clock.void_reason(),
+            agreement_version: clock.agreement_version,
+        }
+    }
+}
+
+impl HandoffView {
+    /// A hand-off with its clocks among these.
+    pub fn of(handoff: Handoff, clocks: &[ClockRecord]) -> Self {
+        let own = clocks
+            .iter()
+            .filter(|record| record.handoff_id == Some(handoff.id));
+        let (made_by, made_by_user_id) = match handoff.made_by {
+            MadeBy::Rule => (MadeByKind::Rule, None),
+            MadeBy::User(user) => (MadeByKind::User, Some(user)),
+        };
+        Self {
+            id: handoff.id,
+            lead_id: handoff.lead_id,
+            company_id: handoff.company_id,
+            cycle: handoff.cycle,
+            state: handoff.state,
+            made_at: handoff.made_at,
+            made_by,
+            made_by_user_id,
+            self_sourced: handoff.self_sourced,
+            imported: handoff.imported,
+            owner_id: handoff.owner_id,
+            queue: handoff.queue,
+            assigned_at: handoff.assigned_at,
+            joins: None,
+            decided_at: handoff.decided_at,
+            decided_by: handoff.decided_by,
+            reason: handoff.reason,
+            note: handoff.note,
+            until: handoff.until,
+            evidence_activity_id: handoff.evidence_activity_id,
+            opened_at: handoff.opened_at,
+            opened_by: handoff.opened_by,
+            first_contact_at: handoff.first_contact_at,
+            due_at: handoff.due_at,
+            dispute: None,
+            ruling: None,
+            void_reason: handoff.void_reason,
+            agreement_version: handoff.agreement_version,
+            clocks: own.map(HandoffClock::from).collect(),
+            routing_decision_id: handoff.routing_decision_id,
+            version: handoff.version,
+            updated_at: handoff.updated_at,
+        }
+    }
+}

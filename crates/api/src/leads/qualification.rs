@@ -1,0 +1,194 @@
+//! What is known of a lead's budget, authority, need and timeline: proposed by anybody, confirmed by sales.
+
+use actix_web::patch;
+use serde::{Deserialize, Serialize};
+use tandem_domain::agreement::BantItem;
+use tandem_domain::handoff;
+use tandem_domain::handoff::qualification::{Qualification, Qualified, Qualify, SayItem};
+use tandem_domain::id::UserId;
+use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::fields::Source;
+use tandem_store as store;
+use utoipa::ToSchema;
+
+use super::actions::{check_if_match, decided, known};
+use super::view::LeadView;
+use super::{LeadPath, reply};
+use crate::access::scopes::LeadsWrite;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::MergePatch;
+use crate::edge::http::patch::Patch;
+use crate::edge::http::query::Path;
+use crate::edge::http::reply::{Reply, Tagged};
+use crate::handoff::refused::not_decided;
+
+/// What is stated about a lead; what is left out stays.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QualifyLead {
+    /// Whether there is money for it.
+    #[serde(default)]
+    #[schema(value_type = QualifyItem, required = false)]
+    budget: Option<QualifyItem>,
+    /// Whether the person decides, or leads to who does.
+    #[serde(default)]
+    #[schema(value_type = QualifyItem, required = false)]
+    authority: Option<QualifyItem>,
+    /// Whether there is a need.
+    #[serde(default)]
+    #[schema(value_type = QualifyItem, required = false)]
+    need: Option<QualifyItem>,
+    /// Whether it is wanted by a known time.
+    #[serde(default)]
+    #[schema(value_type = QualifyItem, required = false)]
+    timeline: Option<QualifyItem>,
+}
+
+/// What is stated about one item; what is left out stays.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QualifyItem {
+    /// What is known, in words: an amount, a name, a date; `null` empties it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 4000, example = "50,000 EUR in this year")]
+    value: Patch<String>,
+    /// More about it; `null` empties it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    note: Patch<String>,
+    /// Whether it is confirmed: by the lead's owner or a sales manager.
+    #[serde(default)]
+    #[schema(value_type = bool, required = false, example = true)]
+    confirmed: Option<bool>,
+}
+
+impl QualifyLead {
+    /// What is stated, item by item.
+    pub fn read(self) -> Qualify {
+        let text = |patch: Patch<String>| match patch {
+            Patch::Absent => None,
+            Patch::Null => Some(None),
+            Patch::Set(text) => Some(Some(text)),
+        };
+        let items = [
+            (BantItem::Budget, self.budget),
+            (BantItem::Authority, self.authority),
+            (BantItem::Need, self.need),
+            (BantItem::Timeline, self.timeline),
+        ];
+        let said = items.into_iter().filter_map(|(item, said)| Some((item, said?)));
+        said.map(|(item, said)| {
+            let said = SayItem {
+                value: text(said.value),
+                note: text(said.note),
+                confirmed: said.confirmed,
+            };
+            (item, said)
+        })
+        .collect()
+    }
+}
+
+/// Whether an item is confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum QualifiedState {
+    /// Somebody said so.
+    Proposed,
+    /// The owner or a sales manager confirmed it in this cycle.
+    Confirmed,
+}
+
+/// What is known of a lead; `null` where nothing is.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct QualificationView {
+    /// Whether there is money for it.
+    budget: Option<QualifiedView>,
+    /// Whether the person decides, or leads to who does.
+    authority: Option<QualifiedView>,
+    /// Whether there is a need.
+    need: Option<QualifiedView>,
+    /// Whether it is wanted by a known time.
+    timeline: Option<QualifiedView>,
+}
+
+/// What is known of one item.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct QualifiedView {
+    /// Whether it is confirmed; a new cycle sets it back.
+    state: QualifiedState,
+    /// What is known, in words.
+    #[schema(max_length = 4000)]
+    value: Option<String>,
+    /// More about it.
+    #[schema(max_length = 4000)]
+    note: Option<String>,
+    /// Where the last statement came from.
+    source: Source,
+    /// Who made it: a user or key, by id.
+    #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
+    stated_by: String,
+    /// When it was made.
+    stated_at: Timestamp,
+    /// Who confirmed it.
+    confirmed_by: Option<UserId>,
+    /// When it was confirmed.
+    confirmed_at: Option<Timestamp>,
+}
+
+impl QualificationView {
+    /// What is known of a lead in this cycle.
+    pub fn of(mut known: Qualification, cycle: i64) -> Self {
+        let mut item = |item| known.remove(&item).map(|one| QualifiedView::of(one, cycle));
+        Self {
+            budget: item(BantItem::Budget),
+            authority: item(BantItem::Authority),
+            need: item(BantItem::Need),
+            timeline: item(BantItem::Timeline),
+        }
+    }
+}
+
+impl QualifiedView {
+    fn of(one: Qualified, cycle: i64) -> Self {
+        let confirmed = one.confirmed.filter(|confirmed| confirmed.cycle == cycle);
+        Self {
+            state: match confirmed {
+                Some(_) => QualifiedState::Confirmed,
+                None => QualifiedState::Proposed,
+            },
+            value: one.value,
+            note: one.note,
+            source: one.source,
+            stated_by: one.stated_by,
+            stated_at: one.stated_at,
+            confirmed_by: confirmed.map(|confirmed| confirmed.by),
+            confirmed_at: confirmed.map(|confirmed| confirmed.at),
+        }
+    }
+}
+
+/// Qualify a lead.
+///
+/// A JSON merge patch of budget, authority, need and timeline. Whoever may edit the lead proposes; the owner and sales
+/// managers confirm, while the lead is in mql, sal, sql or opportunity (else `409`). Confirming the last item that the
+/// agreement asks for moves an SAL to SQL in the same request; taking a confirmation back moves nothing.
+#[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])), request_body = QualifyLead,
+    responses((status = 200, description = "The lead as it is now", body = LeadView,
+        headers(("ETag" = String, description = "The lead's version")))))]
+#[patch("/v1/leads/{lead_id}/qualification")]
+pub(super) async fn update_qualification(
+    ctx: Ctx<LeadsWrite>,
+    path: Path<LeadPath>,
+    patch: MergePatch<QualifyLead>,
+) -> Reply<Tagged<LeadView>> {
+    let (lead_id, said) = (path.0.lead_id, patch.0.read());
+    let tx = ctx.begin().await?;
+    let mut world = store::leads::world_of(&tx, [lead_id]).await?;
+    check_if_match(&tx, &ctx.if_match(), &world, known(&world, lead_id)?)?;
+    store::handoff::add_to(&tx, &mut world, lead_id).await?;
+    let changes = handoff::qualify(&mut world, lead_id, &said, ctx.act()).map_err(not_decided)?;
+    store::settle(&tx, &mut world, ctx.act(), changes).await?;
+    let answer = reply(&tx, decided(&world, lead_id, false)?).await?;
+    ctx.commit(tx, answer).await
+}

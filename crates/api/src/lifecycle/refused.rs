@@ -1,0 +1,33 @@
+//! What a refused move is over HTTP.
+
+use serde_json::json;
+use tandem_domain::lifecycle::Refused;
+
+use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::settings::invalid;
+
+/// The problem that a refused move is.
+pub fn not_moved(refused: Refused) -> Problem {
+    match refused {
+        Refused::NoSuchMove { current, allowed } => Problem::new(Code::IllegalTransition)
+            .with("current", json!(current))
+            .with("allowed", json!(allowed)),
+        Refused::IsADeals { current, allowed } => Problem::new(Code::IllegalTransition)
+            .detail("The lead has deals: opening, closing and reopening them make this move")
+            .with("current", json!(current))
+            .with("allowed", json!(allowed)),
+        Refused::Denied(reason) => reason.into(),
+        Refused::ReasonMismatch { leads_to, allowed } => Problem::new(Code::ReasonMismatch)
+            .detail(format!("The reason leads to {}", leads_to.name()))
+            .with("allowed", json!(allowed)),
+        Refused::NoSuchReason { allowed } => {
+            let detail = match &allowed[..] {
+                [] => "this move takes no reason".to_owned(),
+                fitting => format!("must be one of {}", fitting.join(", ")),
+            };
+            let violation = Violation::new(Place::at(["reason"]), "not_allowed", detail);
+            Problem::invalid(vec![violation]).with("allowed", json!(allowed))
+        }
+        Refused::Invalid(faults) => invalid(faults),
+    }
+}

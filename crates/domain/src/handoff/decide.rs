@@ -1,0 +1,330 @@
+//! Deciding on a hand-off: accept, reject, assign; and what a move of its lead does to it.
+
+use super::change::HandoffChange;
+use super::hand_over::{notices, placed};
+use super::qualification::Qualify;
+use super::qualify::{becomes_sql, demand_confirmed, qualify};
+use super::refused::{NotAssigned, Refused};
+use super::{Clocks, Handoff, HandoffState, clocks};
+use crate::access::account::User;
+use crate::access::{Denied, Person, Queue, Role};
+use crate::act::Act;
+use crate::agreement::{ContactFrom, ReasonList, Requires};
+use crate::change::Change;
+use crate::clocks::record::ClockChange;
+use crate::clocks::{ClockKind, VoidReason};
+use crate::fault::Fault;
+use crate::id::{ActivityId, HandoffId, LeadId, UserId};
+use crate::instant::Timestamp;
+use crate::leads::change::LeadChange;
+use crate::leads::save;
+use crate::lifecycle::{self, MoveLead, Stage};
+use crate::routing::decision::RoutingChange;
+use crate::world::World;
+
+/// A hand-off that is to be rejected.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RejectHandoff {
+    /// The code of an agreed reason of the list `rejection`.
+    pub reason: String,
+    /// Why, in words.
+    pub note: Option<String>,
+    /// No rule makes the lead an MQL before this instant.
+    pub until: Option<Timestamp>,
+    /// The activity that shows the reason.
+    pub evidence_activity_id: Option<ActivityId>,
+}
+
+/// Accept a hand-off: the lead becomes an SAL, and an SQL where the qualification that comes with it leaves nothing to
+/// confirm. Who takes it from a queue becomes its owner. The same user's same decision again changes nothing.
+///
+/// The world holds the lead with its hand-offs and clocks.
+pub fn accept(world: &mut World, id: HandoffId, said: &Qualify, act: &Act) -> Result<Vec<Change>, Refused> {
+    let handoff = world.sales.handoffs.get(&id).ok_or(Refused::NoSuchHandoff)?;
+    let person = act.by.demand_person()?;
+    if !handoff.is_pending() {
+        let is_same = handoff.state == HandoffState::Accepted && handoff.decided_by == Some(person.id);
+        return repeated(is_same, handoff);
+    }
+    let asked = MoveLead {
+        to: Some(Stage::Sal),
+        ..MoveLead::default()
+    };
+    let lead_id = handoff.lead_id;
+    let mut changes = move_lead(world, lead_id, &asked, act)?;
+    if !said.is_empty() {
+        changes.extend(qualify(world, lead_id, said, act)?);
+    }
+    Ok(changes)
+}
+
+/// Reject a hand-off: the lead goes where the reason leads. The same user's same decision again changes nothing.
+pub fn reject(
+    world: &mut World,
+    id: HandoffId,
+    asked: &RejectHandoff,
+    act: &Act,
+) -> Result<Vec<Change>, Refused> {
+    let handoff = world.sales.handoffs.get(&id).ok_or(Refused::NoSuchHandoff)?;
+    let person = act.by.demand_person()?;
+    if !handoff.is_pending() {
+        let is_same = handoff.state == HandoffState::Rejected
+            && handoff.decided_by == Some(person.id)
+            && handoff.reason.as_deref() == Some(asked.reason.as_str())
+            && handoff.note == asked.note;
+        return repeated(is_same, handoff);
+    }
+    handoff.may_decide(person)?;
+    let move_it = MoveLead {
+        to: None,
+        reason: Some(asked.reason.clone()),
+        note: asked.note.clone(),
+        until: asked.until,
+    };
+    move_on(world, handoff.lead_id, &move_it, asked.evidence_activity_id, act)
+}
+
+fn repeated(is_same: bool, handoff: &Handoff) -> Result<Vec<Change>, Refused> {
+    match is_same {
+        true => Ok(vec![]),
+        false => Err(Refused::Decided(Box::new(handoff.clone()))),
+    }
+}
+
+/// Move a lead by hand. A move that decides on a pending hand-off is that decision.
+pub fn move_lead(
+    world: &mut World,
+    lead_id: LeadId,
+    asked: &MoveLead,
+    act: &Act,
+) -> Result<Vec<Change>, Refused> {
+    move_on(world, lead_id, asked, None, act)
+}
+
+fn move_on(
+    world: &mut World,
+    lead_id: LeadId,
+    asked: &MoveLead,
+    evidence: Option<ActivityId>,
+    act: &Act,
+) -> Result<Vec<Change>, Refused> {
+    let pending = world.pending_of(lead_id).cloned();
+    let was_sal = world
+        .leads
+        .get(&lead_id)
+        .is_some_and(|lead| lead.stage == Stage::Sal);
+    if pending.is_some() && evidence.is_none() {
+        demand_evidence(world, asked)?;
+    }
+    let mut changes = lifecycle::move_lead(world, lead_id, asked, act)?;
+    if was_sal && asked.to == Some(Stage::Sql) {
+        demand_confirmed(world, lead_id)?;
+    }
+    let Some(mut handoff) = pending else {
+        return Ok(changes);
+    };
+    let moved = changes.iter().find_map(|change| match change {
+        Change::Lead(LeadChange::Moved { transition, .. }) => Some(transition.clone()),
+        _ => None,
+    });
+    let Some(moved) = moved else {
+        return Ok(changes);
+    };
+    let person = act.by.demand_person()?;
+    let act = &act.not_before(moved.at);
+    let is_accepted = moved.to == Stage::Sal;
+    let from = handoff.owner_id;
+    handoff.version += 1;
+    handoff.updated_at = act.now;
+    handoff.decided_at = Some(act.now);
+    handoff.decided_by = Some(person.id);
+    handoff.owner_id = from.or(person.is_sales().then_some(person.id));
+    handoff.assigned_at = handoff.assigned_at.or(handoff.owner_id.map(|_| act.now));
+    handoff.queue = None;
+    if is_accepted {
+        handoff.state = HandoffState::Accepted;
+    } else {
+        handoff.state = HandoffState::Rejected;
+        handoff.reason = moved.reason.clone();
+        handoff.note = moved.note.clone();
+        handoff.until = moved.until;
+        handoff.evidence_activity_id = evidence;
+    }
+    world.sales.handoffs.insert(handoff.id, handoff.clone());
+    let decided = Box::new(handoff.clone());
+    changes.push(match is_accepted {
+        true => HandoffChange::Accepted(decided).into(),
+        false => HandoffChange::Rejected(decided).into(),
+    });
+    changes.extend(clocks::give(world, &handoff, from.is_none(), act));
+    let met = clocks::change(world, handoff.id, ClockKind::Review, |clock| {
+        clock.meet(act.now, act.now)
+    });
+    changes.extend(met);
+    match is_accepted {
+        true => changes.extend(accepted(world, &handoff, act)),
+        false => changes.extend(give_turn_back(world, handoff.id, act)),
+    }
+    Ok(changes)
+}
+
+/// A reason that requires an activity as evidence is refused without one.
+fn demand_evidence(world: &World, asked: &MoveLead) -> Result<(), Refused> {
+    let agreement = &world.rules.agreement.agreement;
+    let code = asked.reason.as_deref().unwrap_or_default();
+    let reason = agreement.reason(ReasonList::Rejection, code);
+    if reason.is_some_and(|reason| reason.requires.contains(&Requires::EvidenceActivity)) {
+        return Err(Refused::Move(lifecycle::Refused::Invalid(vec![Fault::new(
+            "/evidence_activity_id",
+            "required",
+            "this reason needs an activity that shows it",
+        )])));
+    }
+    Ok(())
+}
+
+/// A rejected hand-off counts as no turn.
+fn give_turn_back(world: &mut World, id: HandoffId, act: &Act) -> Option<Change> {
+    let desk = &mut world.sales.desk;
+    let (team_id, turn) = desk.taken.remove(&id)?;
+    let turns = desk.turns.entry(team_id).or_default();
+    turns.give_back(&turn);
+    let turned = RoutingChange::Turned {
+        team_id,
+        turns: turns.clone(),
+        at: act.now,
+    };
+    Some(turned.into())
+}
+
+/// What follows of an acceptance: the clock of the first contact, where it runs from there.
+fn accepted(world: &mut World, handoff: &Handoff, act: &Act) -> Vec<Change> {
+    let mut changes = vec![];
+    let from = world
+        .rules
+        .agreement
+        .agreement
+        .commitments
+        .sales
+        .first_contact_from;
+    if from == ContactFrom::Acceptance && !handoff.self_sourced {
+        let started = clocks::start(world, handoff, ClockKind::FirstContact, act);
+        changes.extend(started.map(|record| Change::from(ClockChange::Started(Box::new(record)))));
+        if let Some(at) = handoff.first_contact_at {
+            let met = clocks::change(world, handoff.id, ClockKind::FirstContact, |clock| {
+                clock.meet(at, act.now)
+            });
+            changes.extend(met);
+        }
+    }
+    changes.extend(becomes_sql(world, handoff.lead_id, act));
+    changes
+}
+
+/// Assign a lead to a user who works leads, or to nobody. A pending hand-off goes with it: to the user, or back to the
+/// general queue; and so do its clocks, which run on or start again.
+pub fn assign(
+    world: &mut World,
+    lead_id: LeadId,
+    to: Option<&User>,
+    running: Clocks,
+    act: &Act,
+) -> Result<Vec<Change>, NotAssigned> {
+    let lead = world.leads.get(&lead_id).ok_or(save::Refused::NoSuchLead)?;
+    let act = &act.not_before(lead.updated_at);
+    let is_taker = act
+        .by
+        .person()
+        .is_some_and(|person| lead.owner_id == Some(person.id));
+    if is_taker && lead.owner_id == to.map(|user| user.id) {
+        return Ok(vec![]);
+    }
+    let pending = world.pending_of(lead_id).cloned();
+    if let (Some(handoff), Some(person)) = (&pending, act.by.person())
+        && person.role == Role::Sales
+        && !person.is_admin()
+        && to.is_some_and(|user| user.id == person.id)
+    {
+        may_take(handoff, person)?;
+    }
+    let changed = save::assign(world, lead_id, to, act)?;
+    let Some(changed) = changed else {
+        return Ok(vec![]);
+    };
+    let mut changes = vec![changed];
+    let Some(mut handoff) = pending.clone().or(world.handoff_of(lead_id).cloned()) else {
+        return Ok(changes);
+    };
+    let from = handoff.owner_id;
+    handoff.owner_id = to.map(|user| user.id);
+    if pending.is_some() {
+        handoff.version += 1;
+        handoff.updated_at = act.now;
+        handoff.queue = to.is_none().then_some(Queue::General);
+        handoff.assigned_at = handoff.assigned_at.or(to.map(|_| act.now));
+        world.sales.handoffs.insert(handoff.id, handoff.clone());
+        changes.push(placed(&handoff, from).into());
+    }
+    let is_first = from.is_none() && pending.is_some();
+    changes.extend(match running {
+        Clocks::Restart => clocks::restart(world, &handoff, act),
+        Clocks::Keep => clocks::give(world, &handoff, is_first, act),
+    });
+    if pending.is_some() && act.by.person().map(|person| person.id) != handoff.owner_id {
+        changes.extend(notices(world, &handoff, act));
+    }
+    Ok(changes)
+}
+
+/// A sales user takes what waits in its queues. What somebody took from there before has an owner by now.
+fn may_take(handoff: &Handoff, person: &Person) -> Result<(), NotAssigned> {
+    let is_own = handoff.owner_id == Some(person.id);
+    if is_own || handoff.may_take(person) {
+        return Ok(());
+    }
+    let was_queued = handoff.owner_id.is_some() && handoff.assigned_at > Some(handoff.made_at);
+    match was_queued {
+        true => Err(NotAssigned::Taken(Box::new(handoff.clone()))),
+        false => Err(save::Refused::Denied(Denied::NotOwner).into()),
+    }
+}
+
+/// A lead left work for nurture or disqualified: its clocks are void as far as they run, and so is a hand-off that nobody
+/// decided on.
+pub fn leave(world: &mut World, lead_id: LeadId, act: &Act) -> Vec<Change> {
+    let of_lead = world.sales.handoffs.values();
+    let mut handoffs: Vec<Handoff> = of_lead
+        .filter(|handoff| handoff.lead_id == lead_id)
+        .cloned()
+        .collect();
+    handoffs.sort_unstable_by_key(|handoff| handoff.id);
+    let mut changes = vec![];
+    for mut handoff in handoffs {
+        let act = &act.not_before(handoff.updated_at);
+        if handoff.is_pending() {
+            handoff.version += 1;
+            handoff.updated_at = act.now;
+            handoff.state = HandoffState::Void;
+            handoff.queue = None;
+            handoff.void_reason = Some(VoidReason::LeftStage.name().to_owned());
+            world.sales.handoffs.insert(handoff.id, handoff.clone());
+            changes.push(HandoffChange::Voided(Box::new(handoff.clone())).into());
+        }
+        changes.extend(clocks::void(world, handoff.id, VoidReason::LeftStage, act));
+    }
+    changes
+}
+
+/// Note that a user opened the packet; the first time counts.
+pub fn open(world: &mut World, id: HandoffId, by: UserId, act: &Act) -> Option<Change> {
+    let handoff = world.sales.handoffs.get_mut(&id)?;
+    if handoff.opened_at.is_some() {
+        return None;
+    }
+    let act = act.not_before(handoff.updated_at);
+    handoff.version += 1;
+    handoff.updated_at = act.now;
+    handoff.opened_at = Some(act.now);
+    handoff.opened_by = Some(by);
+    Some(HandoffChange::Opened(Box::new(handoff.clone())).into())
+}

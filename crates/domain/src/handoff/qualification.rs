@@ -1,0 +1,60 @@
+//! What is known of a lead's budget, authority, need and timeline, and whether somebody confirmed it.
+
+use std::collections::BTreeMap;
+
+use crate::agreement::BantItem;
+use crate::id::UserId;
+use crate::instant::Timestamp;
+use crate::leads::fields::Source;
+
+/// What is known of a lead, item by item; what nobody said anything of is absent.
+pub type Qualification = BTreeMap<BantItem, Qualified>;
+
+/// One item: proposed, or confirmed in a cycle. A new cycle sets it back to proposed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Qualified {
+    /// What is known, in words: an amount, a name, a date.
+    pub value: Option<String>,
+    /// More about it.
+    pub note: Option<String>,
+    /// Where the last statement came from.
+    pub source: Source,
+    /// Who made it: a user or key, by id.
+    pub stated_by: String,
+    /// When.
+    pub stated_at: Timestamp,
+    /// Who confirmed it.
+    pub confirmed: Option<Confirmed>,
+}
+
+/// That somebody confirmed an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The lead's cycle in which it counts.
+    pub cycle: i64,
+    /// Who.
+    pub by: UserId,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Qualified {
+    /// Whether it is confirmed in this cycle.
+    pub fn is_confirmed_in(&self, cycle: i64) -> bool {
+        self.confirmed.is_some_and(|confirmed| confirmed.cycle == cycle)
+    }
+}
+
+/// What is stated about items; `None` leaves a member as it is.
+pub type Qualify = BTreeMap<BantItem, SayItem>;
+
+/// What is stated about one item.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SayItem {
+    /// What is known; `Some(None)` empties it.
+    pub value: Option<Option<String>>,
+    /// More about it; `Some(None)` empties it.
+    pub note: Option<Option<String>>,
+    /// Whether it is confirmed.
+    pub confirmed: Option<bool>,
+}

@@ -1,0 +1,90 @@
+//! A lead that became an MQL is handed over; one that leaves work has no promise left.
+
+use super::facts::fields;
+use super::{Cause, Needs, Rule, Rulebook, assess};
+use crate::act::Act;
+use crate::agreement::conditions::{Condition, Standing};
+use crate::change::Change;
+use crate::handoff::packet::PacketScore;
+use crate::handoff::{self, MadeBy};
+use crate::id::LeadId;
+use crate::instant::Timestamp;
+use crate::scoring::Score;
+use crate::stage::Stage;
+use crate::world::World;
+
+/// The stages in which sales has something to do with a lead.
+const IN_WORK: [Stage; 4] = [Stage::Mql, Stage::Sal, Stage::Sql, Stage::Opportunity];
+
+/// Hands leads over to sales once they are MQLs, and ends what is pending once they leave for nurture or disqualified.
+#[derive(Debug)]
+pub(super) struct HandOver;
+
+impl Rule for HandOver {
+    fn needs(&self, world: &World, cause: &Cause, _: &Rulebook<'_>) -> Needs {
+        let lead_id = cause.lead_id;
+        let mut needs = Needs::default();
+        let is_mql = cause.moved_to == Some(Stage::Mql);
+        if (is_mql || has_left(world, cause)) && !world.sales.loaded.contains(&lead_id) {
+            needs.sales.insert(lead_id);
+        }
+        if is_mql && world.handoff_of(lead_id).is_none() {
+            if !world.sales.packets.contains_key(&lead_id) {
+                needs.packets.insert(lead_id);
+            }
+            needs.staff = world.sales.staff.is_none();
+            let asks = world.rules.routing.asks_who_is_free();
+            if asks && !world.sales.routable.contains(&lead_id) {
+                needs.routing.insert(lead_id);
+            }
+        }
+        needs
+    }
+
+    fn decide(&self, world: &mut World, cause: &Cause, _: &Rulebook<'_>, act: &Act) -> Vec<Change> {
+        match cause.moved_to {
+            Some(Stage::Mql) => {
+                let person = act.by.person().filter(|_| !cause.moved_by_rule);
+                let made_by = person.map_or(MadeBy::Rule, |person| MadeBy::User(person.id));
+                let judged = assess(world, cause.lead_id, act.now).map(|judged| judged.score);
+                let standing = judged.as_ref().map(Score::standing);
+                let holds = routes(world, cause.lead_id, standing, act.now);
+                if let Some(facts) = world.sales.packets.get_mut(&cause.lead_id) {
+                    facts.score = judged.map(PacketScore::of);
+                }
+                handoff::hand_over(world, cause.lead_id, made_by, &holds, act)
+            }
+            _ if has_left(world, cause) => handoff::leave(world, cause.lead_id, act),
+            _ => vec![],
+        }
+    }
+}
+
+/// Whether the lead went to nurture or disqualified from where sales worked on it.
+fn has_left(world: &World, cause: &Cause) -> bool {
+    let is_out = matches!(cause.moved_to, Some(Stage::Nurture | Stage::Disqualified));
+    let came_from = world.leads.get(&cause.lead_id).and_then(|lead| lead.came_from);
+    is_out && came_from.is_some_and(|stage| IN_WORK.contains(&stage))
+}
+
+/// Of each routing rule, whether its condition holds for a lead.
+pub fn routes(world: &World, lead_id: LeadId, score: Option<Standing>, at: Timestamp) -> Vec<bool> {
+    let routing = &world.rules.routing;
+    let Some(lead) = world.leads.get(&lead_id) else {
+        return vec![];
+    };
+    let mut facts = fields(world, lead, &routing.needs);
+    let stored = world.judging.scores.get(&lead_id);
+    facts.score = score.or(stored.map(|stored| Standing {
+        fit: stored.fit,
+        engagement: stored.engagement,
+        total: stored.total,
+        valid_until: stored.valid_until,
+    }));
+    let holds = |condition: &Option<Condition>| {
+        condition
+            .as_ref()
+            .is_none_or(|condition| condition.judge(&facts, at).holds)
+    };
+    routing.conditions.iter().map(holds).collect()
+}

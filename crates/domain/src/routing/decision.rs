@@ -1,0 +1,81 @@
+//! A routing decision as it is kept: which rules did not match, and why each member was passed over.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::choose::PassedOver;
+use super::turns::{Turn, Turns};
+use crate::access::Queue;
+use crate::id::{LeadId, RoutingDecisionId, TeamId, UserId};
+use crate::instant::Timestamp;
+
+/// One routing decision; never changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoutingDecision {
+    /// Its id.
+    pub id: RoutingDecisionId,
+    /// The lead.
+    pub lead_id: LeadId,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Who got the lead.
+    pub owner_id: Option<UserId>,
+    /// Where it waits, where nobody got it.
+    pub queue: Option<Queue>,
+    /// The rules that were asked, in their order.
+    pub rules: Vec<AskedRule>,
+    /// The turn that was taken.
+    pub turn: Option<(TeamId, Turn)>,
+}
+
+/// A rule that was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AskedRule {
+    /// What people call it.
+    #[schema(max_length = 200)]
+    pub name: String,
+    /// What came of it.
+    pub outcome: RuleOutcome,
+    /// Who was passed over, and why.
+    #[schema(max_items = 1000)]
+    pub passed_over: Vec<PassedOverUser>,
+}
+
+/// What came of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleOutcome {
+    /// Its condition does not hold.
+    NotMatched,
+    /// It found an owner.
+    Assigned,
+    /// Nobody could take the hand-off: it waits in the rule's queue.
+    Queued,
+    /// Nobody could take the hand-off: the next rule was asked.
+    NobodyFree,
+}
+
+/// A user who was passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PassedOverUser {
+    /// Who.
+    pub user_id: UserId,
+    /// Why.
+    pub reason: PassedOver,
+}
+
+/// What routing leaves beside the hand-off; the hand-off's own entries are in the journal.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RoutingChange {
+    /// A decision was made.
+    Decided(Box<RoutingDecision>),
+    /// The turns of a team moved.
+    Turned {
+        /// The team.
+        team_id: TeamId,
+        /// Its turns now.
+        turns: Turns,
+        /// When.
+        at: Timestamp,
+    },
+}

@@ -1,0 +1,356 @@
+//! What packets are made of, loaded for all hand-offs of a batch in a handful of queries.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+};
+use serde_json::Value;
+use tandem_domain::campaigns::alias_key;
+use tandem_domain::handoff::packet::{
+    CompanyContact, EarlierCycle, EventCount, Message, Origin, PacketAnswer, PacketCampaign, PacketConsent,
+    PacketEvent, PacketFacts, Request,
+};
+use tandem_domain::id::{CompanyId, Id, LeadId};
+use tandem_domain::leads::fields::LeadField;
+use tandem_domain::lifecycle::{Cycle, Stage};
+use tandem_domain::tracking::events::Event;
+use tandem_domain::world::World;
+use uuid::Uuid;
+
+use crate::db::{Conn, Tx};
+use crate::dialect;
+use crate::error::StoreError;
+use crate::leads::by_ids;
+use crate::rows::{campaign_aliases, campaigns, cycles, events, leads, submissions, to_json};
+
+/// The events that a packet shows one by one.
+const LAST_EVENTS: u64 = 10;
+/// The contacts of one company that a packet shows.
+const CONTACTS: u64 = 20;
+/// The properties of an event that say what it was about, the first one that it has.
+const ABOUT: [&str; 6] = ["title", "subject", "name", "file", "content", "form_id"];
+
+/// Load what the packets of leads are made of. What the same transaction recorded is written by then, and the hand-offs of
+/// the leads are loaded.
+pub(crate) async fn add_packets(
+    tx: &Tx,
+    world: &mut World,
+    wanted: &BTreeSet<LeadId>,
+) -> Result<(), StoreError> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let mut facts: HashMap<LeadId, PacketFacts> =
+        wanted.iter().map(|id| (*id, PacketFacts::default())).collect();
+    add_origin(tx, wanted, &mut facts).await?;
+    add_requests(tx, wanted, &mut facts).await?;
+    add_behaviour(tx, wanted, &mut facts).await?;
+    add_contacts(tx, world, wanted, &mut facts).await?;
+    add_cycles(tx, world, wanted, &mut facts).await?;
+    world.sales.packets.extend(facts);
+    Ok(())
+}
+
+type Facts = HashMap<LeadId, PacketFacts>;
+
+/// Touches and consent as they are stored now, and the campaigns of the latest touches.
+async fn add_origin(tx: &Tx, wanted: &BTreeSet<LeadId>, facts: &mut Facts) -> Result<(), StoreError> {
+    let found = by_ids(tx, wanted.iter().copied()).await?;
+    let key = |found: &tandem_domain::leads::Lead| {
+        let campaign = found.last_touch.as_ref()?.campaign.as_deref();
+        campaign.map(alias_key)
+    };
+    let keys: BTreeSet<String> = found.iter().filter_map(|found| key(&found.lead)).collect();
+    let campaigns = campaigns_of(tx, &keys).await?;
+    let purposes = &tx.rules().shown_by.consent.purposes;
+    for found in found {
+        let Some(facts) = facts.get_mut(&found.lead.id) else {
+            continue;
+        };
+        facts.consents = found
+            .consent
+            .iter()
+            .map(|(purpose, standing)| {
+                let declared = purposes.iter().find(|declared| declared.name == *purpose);
+                let contact = standing.may_contact(declared.is_some_and(|declared| declared.double_opt_in));
+                PacketConsent {
+                    purpose: purpose.clone(),
+                    may_contact: contact.allowed,
+                    since: contact.since,
+                }
+            })
+            .collect();
+        facts.origin = Origin {
+            campaign: key(&found.lead).and_then(|key| campaigns.get(&key).cloned()),
+            first: found.lead.first_touch,
+            lead: found.lead.lead_touch,
+            last: found.lead.last_touch,
+        };
+    }
+    Ok(())
+}
+
+/// The campaigns by the keys of their aliases.
+async fn campaigns_of(
+    tx: &Tx,
+    keys: &BTreeSet<String>,
+) -> Result<HashMap<String, PacketCampaign>, StoreError> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let backend = tx.conn().get_database_backend();
+    let named = dialect::text_in(backend, "alias_key", keys.iter().map(String::as_str));
+    let aliases = campaign_aliases::Entity::find()
+        .filter(named)
+        .all(tx.conn())
+        .await?;
+    let ids = aliases.iter().map(|alias| alias.campaign_id);
+    let rows = campaigns::Entity::find().filter(dialect::id_in(backend, "id", ids));
+    let mut campaigns: HashMap<Uuid, PacketCampaign> = HashMap::new();
+    for row in rows.all(tx.conn()).await? {
+        let id = row.id;
+        let campaign = row.into_domain()?;
+        campaigns.insert(
+            id,
+            PacketCampaign {
+                id: campaign.id,
+                name: campaign.details.name,
+                channel: campaign.details.channel,
+                brief: campaign.details.brief,
+            },
+        );
+    }
+    let found = aliases.into_iter();
+    Ok(found
+        .filter_map(|alias| Some((alias.alias_key, campaigns.get(&alias.campaign_id)?.clone())))
+        .collect())
+}
+
+/// The newest form that each lead sent.
+async fn add_requests(tx: &Tx, wanted: &BTreeSet<LeadId>, facts: &mut Facts) -> Result<(), StoreError> {
+    let statement = dialect::newest_of_each(
+        tx.conn().get_database_backend(),
+        ("submissions", "lead_id", "id"),
+        "n.status = 'accepted'",
+        to_json(&uuids(wanted)),
+        1,
+    );
+    for row in tx.conn().query_all_raw(statement).await? {
+        let submission = submissions::Model::from_query_result(&row, "")?.into_domain()?;
+        let lead = submission.lead_id.and_then(|lead_id| facts.get_mut(&lead_id));
+        let Some(facts) = lead else { continue };
+        let form = tx.rules().forms.get(&submission.form_id);
+        let fields: Vec<&str> = form
+            .iter()
+            .flat_map(|form| form.fields.iter().map(|field| field.name.as_str()))
+            .collect();
+        facts.request = Request {
+            form_id: Some(submission.form_id),
+            form_name: form.map(|form| form.name.clone()),
+            campaign_id: form.and_then(|form| form.settings.campaign_id),
+            service_requested: form.and_then(|form| form.settings.service_requested.clone()),
+            sent_at: Some(submission.received_at),
+            answers: PacketAnswer::of_body(&submission.media_type, &submission.raw, &fields),
+            ..Request::default()
+        };
+    }
+    Ok(())
+}
+
+/// What leads did: counted by type, the last events, and the last e-mail that reached them.
+async fn add_behaviour(tx: &Tx, wanted: &BTreeSet<LeadId>, facts: &mut Facts) -> Result<(), StoreError> {
+    let backend = tx.conn().get_database_backend();
+    let counts: Vec<(Uuid, String, i64)> = events::Entity::find()
+        .select_only()
+        .columns([events::Column::LeadId, events::Column::Kind])
+        .column_as(Expr::col(events::Column::Id).count(), "count")
+        .filter(dialect::id_in(
+            backend,
+            "lead_id",
+            wanted.iter().map(|id| id.uuid()),
+        ))
+        .filter(events::Column::IsBot.eq(false))
+        .filter(events::Column::IsMachine.eq(false))
+        .group_by(events::Column::LeadId)
+        .group_by(events::Column::Kind)
+        .order_by_asc(events::Column::Kind)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    for (lead_id, kind, count) in counts {
+        if let Some(facts) = facts.get_mut(&Id::from_uuid(lead_id)) {
+            facts.counts.push(EventCount { kind, count });
+        }
+    }
+    let ids = || to_json(&uuids(wanted));
+    let of_leads = ("events", "lead_id", "occurred_at");
+    let counted = "NOT n.is_bot AND NOT n.is_machine";
+    let last = dialect::newest_of_each(backend, of_leads, counted, ids(), LAST_EVENTS);
+    for row in tx.conn().query_all_raw(last).await? {
+        let event = events::Model::from_query_result(&row, "")?.into_domain()?;
+        if let Some(facts) = event.lead_id.and_then(|lead_id| facts.get_mut(&lead_id)) {
+            facts.last_events.push(shown(event));
+        }
+    }
+    let delivered = "n.type = 'email_delivered'";
+    let last = dialect::newest_of_each(backend, of_leads, delivered, ids(), 1);
+    for row in tx.conn().query_all_raw(last).await? {
+        let event = events::Model::from_query_result(&row, "")?.into_domain()?;
+        if let Some(facts) = event.lead_id.and_then(|lead_id| facts.get_mut(&lead_id)) {
+            facts.last_email = event
+                .properties
+                .get("subject")
+                .and_then(Value::as_str)
+                .map(|subject| Message {
+                    kind: "email".to_owned(),
+                    at: Some(event.occurred_at),
+                    text: subject.chars().take(2000).collect(),
+                });
+        }
+    }
+    Ok(())
+}
+
+fn shown(event: Event) -> PacketEvent {
+    let about = ABOUT
+        .iter()
+        .find_map(|name| event.properties.get(*name).and_then(Value::as_str));
+    PacketEvent {
+        id: event.id,
+        kind: event.kind.name().to_owned(),
+        at: event.occurred_at,
+        about: about.map(|about| about.chars().take(300).collect()),
+        url: event.pages.url,
+    }
+}
+
+/// Others of the same companies.
+async fn add_contacts(
+    tx: &Tx,
+    world: &World,
+    wanted: &BTreeSet<LeadId>,
+    facts: &mut Facts,
+) -> Result<(), StoreError> {
+    let company_of = |lead_id: &LeadId| world.leads.get(lead_id)?.company_id;
+    let companies: BTreeSet<CompanyId> = wanted.iter().filter_map(company_of).collect();
+    if companies.is_empty() {
+        return Ok(());
+    }
+    let backend = tx.conn().get_database_backend();
+    let ids: Vec<Uuid> = companies.iter().map(|id| id.uuid()).collect();
+    let sizes: Vec<(Uuid, i64)> = leads::Entity::find()
+        .select_only()
+        .column(leads::Column::CompanyId)
+        .column_as(Expr::col(leads::Column::Id).count(), "count")
+        .filter(leads::Column::IsListed.eq(true))
+        .filter(dialect::id_in(backend, "company_id", ids.iter().copied()))
+        .group_by(leads::Column::CompanyId)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let sizes: BTreeMap<CompanyId, i64> = sizes
+        .into_iter()
+        .map(|(id, count)| (Id::from_uuid(id), count))
+        .collect();
+    let of_companies = ("leads", "company_id", "created_at");
+    // One more than is shown: the lead itself may be among them.
+    let newest = dialect::newest_of_each(backend, of_companies, "n.is_listed", to_json(&ids), CONTACTS + 1);
+    let mut contacts: BTreeMap<CompanyId, Vec<CompanyContact>> = BTreeMap::new();
+    for row in tx.conn().query_all_raw(newest).await? {
+        let lead = leads::Model::from_query_result(&row, "")?.into_domain(vec![])?;
+        let names = [LeadField::FirstName, LeadField::LastName];
+        let names: Vec<&str> = names
+            .iter()
+            .filter_map(|field| lead.profile.get(*field))
+            .collect();
+        let contact = CompanyContact {
+            lead_id: lead.id,
+            name: (!names.is_empty()).then(|| names.join(" ")),
+            job_title: lead.profile.get(LeadField::JobTitle).map(str::to_owned),
+            stage: lead.stage,
+        };
+        let company = lead.company_id.map(|id| contacts.entry(id).or_default());
+        company.into_iter().for_each(|known| known.push(contact.clone()));
+    }
+    for lead_id in wanted {
+        let Some((facts, company)) = facts.get_mut(lead_id).zip(company_of(lead_id)) else {
+            continue;
+        };
+        let others = contacts.get(&company).into_iter().flatten();
+        facts.company_contacts = others
+            .filter(|other| other.lead_id != *lead_id)
+            .take(CONTACTS as usize)
+            .cloned()
+            .collect();
+        let size = sizes.get(&company).copied().unwrap_or_default();
+        let is_counted = world
+            .leads
+            .get(lead_id)
+            .is_some_and(|lead| lead.archived_at.is_none());
+        let others = size - i64::from(is_counted);
+        facts.company_size = Ord::max(others, facts.company_contacts.len() as i64);
+    }
+    Ok(())
+}
+
+/// The cycles before the current ones, with the notes of their rejections.
+async fn add_cycles(
+    tx: &Tx,
+    world: &World,
+    wanted: &BTreeSet<LeadId>,
+    facts: &mut Facts,
+) -> Result<(), StoreError> {
+    let number = |lead_id: &LeadId| world.leads.get(lead_id).map_or(1, |lead| lead.cycle);
+    let returned = wanted.iter().filter(|lead_id| number(lead_id) > 1);
+    let returned: Vec<Uuid> = returned.map(|id| id.uuid()).collect();
+    if returned.is_empty() {
+        return Ok(());
+    }
+    let backend = tx.conn().get_database_backend();
+    let rows = cycles::Entity::find()
+        .filter(dialect::id_in(backend, "lead_id", returned))
+        .order_by_desc(cycles::Column::Number)
+        .all(tx.conn())
+        .await?;
+    for cycle in rows.into_iter().map(cycles::Model::into_domain) {
+        let lead_id = cycle.lead_id;
+        let Some(facts) = facts
+            .get_mut(&lead_id)
+            .filter(|_| cycle.number < number(&lead_id))
+        else {
+            continue;
+        };
+        let mut handoffs = world.sales.handoffs.values();
+        let handoff = handoffs.find(|handoff| handoff.lead_id == lead_id && handoff.cycle == cycle.number);
+        facts.earlier_cycles.push(EarlierCycle {
+            cycle: cycle.number,
+            started_at: cycle.started_at,
+            ended_at: cycle.ended_at,
+            reached: furthest(&cycle),
+            reason: cycle.last_reason,
+            note: handoff.and_then(|handoff| handoff.note.clone()),
+            objections: vec![],
+        });
+    }
+    Ok(())
+}
+
+/// The furthest stage of the path that a cycle reached.
+fn furthest(cycle: &Cycle) -> Stage {
+    let path = [
+        Stage::Customer,
+        Stage::Opportunity,
+        Stage::Sql,
+        Stage::Sal,
+        Stage::Mql,
+    ];
+    let reached = path.into_iter().find(|stage| cycle.entered_at(*stage).is_some());
+    reached.unwrap_or(Stage::Lead)
+}
+
+/// Ids as the statements take them.
+fn uuids(wanted: &BTreeSet<LeadId>) -> Vec<Uuid> {
+    wanted.iter().map(|id| id.uuid()).collect()
+}

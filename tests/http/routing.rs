@@ -1,0 +1,209 @@
+//! Routing: rules, turns, capacity, absence, decisions with their reasons, and what is released from queues.
+
+use serde_json::{Value, json};
+use tandem_tests::{Answer, TestApp, User, hours, minutes};
+
+struct Team {
+    id: String,
+    members: Vec<User>,
+}
+
+async fn given_team(app: &TestApp, size: usize) -> Team {
+    let mut members = vec![];
+    for _ in 0..size {
+        members.push(app.user("sales").await);
+    }
+    let ids: Vec<&String> = members.iter().map(|user| &user.id).collect();
+    let body = json!({"name": format!("Team {}", app.next()), "members": ids});
+    let id = app.post("/v1/teams").by(app.admin().await).json(body).await.expect(201).id();
+    Team { id, members }
+}
+
+async fn put_rules(app: &TestApp, rules: Value) -> Answer {
+    app.put("/v1/routing").by(app.admin().await).json(json!({"rules": rules})).await
+}
+
+async fn put_availability(app: &TestApp, by: &User, of: &User, body: Value) -> Answer {
+    app.put(&format!("/v1/users/{}/availability", of.id)).by(by).json(body).await
+}
+
+/// A lead that marketing made an MQL, with more that is known of it; its hand-off.
+async fn routed(app: &TestApp, more: Value) -> Value {
+    let mut body = json!({"email": format!("lead{}@example.com", app.next())});
+    for (name, value) in more.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    let by = app.login("admin@example.com").await;
+    let lead = app.post("/v1/leads").by(&by).json(body).await.expect(201).id();
+    let mql = json!({"to": "mql", "note": "x"});
+    app.post(&format!("/v1/leads/{lead}/transitions")).by(&by).json(mql).await.expect(201);
+    handoff_of(app, &lead).await
+}
+
+async fn handoff_of(app: &TestApp, lead: &str) -> Value {
+    let by = app.login("admin@example.com").await;
+    let list = app.get(&format!("/v1/handoffs?lead_id={lead}&sort=-made_at")).by(&by).await.expect(200);
+    list["data"][0].clone()
+}
+
+async fn decision_of(app: &TestApp, handoff: &Value) -> Answer {
+    let by = app.login("admin@example.com").await;
+    let path = format!("/v1/routing/decisions/{}", handoff["routing_decision_id"].as_str().unwrap());
+    app.get(&path).by(&by).await.expect(200)
+}
+
+#[tandem_tests::test]
+async fn a_new_installation_has_one_rule(app: &TestApp) {
+    let rules = app.get("/v1/routing").by(app.admin().await).await.expect(200);
+    assert_eq!(rules["rules"][0]["to"], json!({"queue": "general"}));
+    let handoff = routed(app, json!({})).await;
+    let decision = decision_of(app, &handoff).await;
+    assert_eq!((&decision["owner_id"], &decision["queue"]), (&Value::Null, &json!("general")));
+    assert_eq!(decision["rules"][0]["outcome"], "queued");
+}
+
+#[tandem_tests::test]
+async fn the_first_rule_that_matches_decides_and_a_team_takes_turns(app: &TestApp) {
+    let (team, boss) = (given_team(app, 3).await, app.user("sales").await);
+    let rules = json!([
+        {"name": "Italy", "when": {"field": "country", "op": "eq", "value": "IT"}, "to": {"user_id": boss.id}},
+        {"name": "All", "to": {"team_id": team.id}},
+    ]);
+    put_rules(app, rules).await.expect(200);
+    let italian = routed(app, json!({"country": "IT"})).await;
+    assert_eq!((&italian["owner_id"], &italian["queue"]), (&json!(boss.id), &Value::Null));
+    let mut owners = vec![];
+    for _ in 0..6 {
+        let handoff = routed(app, json!({"country": "FR"})).await;
+        let decision = decision_of(app, &handoff).await;
+        assert_eq!(
+            decision["rules"][0],
+            json!({"name": "Italy", "outcome": "not_matched", "passed_over": []})
+        );
+        let over = decision["rules"][1]["passed_over"].as_array().unwrap();
+        assert!(
+            over.len() == 2 && over.iter().all(|one| one["reason"] == "not_their_turn"),
+            "{}",
+            decision.text
+        );
+        owners.push(handoff["owner_id"].as_str().unwrap().to_owned());
+    }
+    for member in &team.members {
+        assert_eq!(owners.iter().filter(|owner| **owner == member.id).count(), 2, "{owners:?}");
+    }
+    let by = app.login(&boss.email).await;
+    let lead =
+        app.get(&format!("/v1/leads/{}", italian["lead_id"].as_str().unwrap())).by(&by).await.expect(200);
+    assert_eq!(lead["owner_id"], json!(boss.id));
+}
+
+#[tandem_tests::test]
+async fn capacity_and_absence_are_kept_and_what_waits_is_released(app: &TestApp) {
+    let team = given_team(app, 2).await;
+    put_rules(app, json!([{"name": "All", "to": {"team_id": team.id}}])).await.expect(200);
+    let admin = app.admin().await.clone();
+    let [one, other] = [&team.members[0], &team.members[1]];
+    put_availability(app, &admin, one, json!({"capacity": 1})).await.expect(200);
+    let away = json!({"absences": [{"from": "2026-03-02T08:00:00Z", "to": "2026-03-02T12:00:00Z"}]});
+    put_availability(app, &admin, other, away).await.expect(200);
+
+    let first = routed(app, json!({})).await;
+    assert_eq!(first["owner_id"], json!(one.id));
+    let second = routed(app, json!({})).await;
+    assert_eq!((&second["owner_id"], &second["queue"]), (&Value::Null, &json!(team.id)));
+    let decision = decision_of(app, &second).await;
+    let over = decision["rules"][0]["passed_over"].as_array().unwrap();
+    let why =
+        |user: &User| over.iter().find(|one| one["user_id"] == json!(user.id)).unwrap()["reason"].clone();
+    assert_eq!((why(one), why(other)), (json!("at_capacity"), json!("absent")));
+    let third = routed(app, json!({})).await;
+
+    // Room returns: the oldest that waits is released.
+    let sam = app.login(&one.email).await;
+    let reject = json!({"reason": "no_budget"});
+    let path = format!("/v1/handoffs/{}/reject", first["id"].as_str().unwrap());
+    app.post(&path).by(&sam).json(reject).await.expect(200);
+    app.run_jobs().await;
+    let lead = |handoff: &Value| handoff["lead_id"].as_str().unwrap().to_owned();
+    assert_eq!(handoff_of(app, &lead(&second)).await["owner_id"], json!(one.id));
+    assert_eq!(handoff_of(app, &lead(&third)).await["owner_id"], Value::Null);
+
+    // The absence ends.
+    app.clock.advance(hours(4));
+    app.run_jobs().await;
+    assert_eq!(handoff_of(app, &lead(&third)).await["owner_id"], json!(other.id));
+
+    // Another absence begins: what is pending goes back to routing, what was accepted stays.
+    app.clock.advance(minutes(1));
+    let boss = app.login("admin@example.com").await;
+    put_availability(app, &boss, one, json!({"capacity": 5})).await.expect(200);
+    let away = json!({"absences": [{"from": "2026-03-02T14:00:00Z", "to": "2026-03-03T12:00:00Z"}]});
+    put_availability(app, &boss, other, away).await.expect(200);
+    app.clock.advance(hours(2));
+    app.run_jobs().await;
+    assert_eq!(handoff_of(app, &lead(&third)).await["owner_id"], json!(one.id));
+}
+
+#[tandem_tests::test]
+async fn a_rejected_lead_does_not_come_back_to_who_rejected_it(app: &TestApp) {
+    let team = given_team(app, 2).await;
+    put_rules(app, json!([{"name": "All", "to": {"team_id": team.id}}])).await.expect(200);
+    let first = routed(app, json!({})).await;
+    let owner = team.members.iter().find(|user| first["owner_id"] == json!(user.id)).unwrap();
+    let path = format!("/v1/handoffs/{}/reject", first["id"].as_str().unwrap());
+    app.post(&path).by(owner).json(json!({"reason": "no_budget"})).await.expect(200);
+    let lead = first["lead_id"].as_str().unwrap();
+    let mql = json!({"to": "mql", "note": "calls again"});
+    app.post(&format!("/v1/leads/{lead}/transitions")).by(app.admin().await).json(mql).await.expect(201);
+    let second = handoff_of(app, lead).await;
+    assert_eq!(second["cycle"], 2);
+    assert_ne!(second["owner_id"], first["owner_id"]);
+    let decision = decision_of(app, &second).await;
+    let over = json!([{"user_id": owner.id, "reason": "rejected_before"}]);
+    assert_eq!(decision["rules"][0]["passed_over"], over);
+}
+
+#[tandem_tests::test]
+async fn what_cannot_be_routed_by_is_refused_at_its_place(app: &TestApp) {
+    let team = given_team(app, 1).await;
+    let refused = |rules: Value| async move { put_rules(app, rules).await.refused(422, "validation_failed") };
+    let gone = "user_01h455vb4pex5vsknk084sn02q";
+    let answer = refused(json!([{"name": "x", "to": {"user_id": gone}}])).await;
+    assert_eq!(answer.violations(), [("#/rules/0/to/user_id", "not_found")]);
+    let event = json!({"event": "page_view"});
+    let answer = refused(json!([{"name": "x", "when": event, "to": {"team_id": team.id}}])).await;
+    assert_eq!(answer.violations(), [("#/rules/0/when", "not_supported_yet")]);
+    let answer = refused(json!([{"name": "x", "to": {}}])).await;
+    assert_eq!(answer.violations(), [("#/rules/0/to", "not_allowed")]);
+    let joining = json!({"rules": [], "join_company": true});
+    let answer = app.put("/v1/routing").by(app.admin().await).json(joining).await;
+    assert_eq!(
+        answer.refused(422, "validation_failed").violations(),
+        [("#/join_company", "not_supported_yet")]
+    );
+    app.put("/v1/routing")
+        .by(&team.members[0])
+        .json(json!({"rules": []}))
+        .await
+        .refused(403, "insufficient_scope");
+}
+
+#[tandem_tests::test]
+async fn a_user_enters_its_own_absences_and_a_manager_those_of_its_team(app: &TestApp) {
+    let (sam, boss) = (app.user("sales").await, app.user("sales_manager").await);
+    let stranger = app.user("sales_manager").await;
+    let body = json!({"name": "North", "members": [sam.id, boss.id]});
+    app.post("/v1/teams").by(app.admin().await).json(body).await.expect(201);
+    let boss = app.login(&boss.email).await;
+    let away = json!({"absences": [{"from": "2026-08-03T00:00:00Z", "to": "2026-08-17T00:00:00Z"}]});
+    let said = put_availability(app, &sam, &sam, away.clone()).await.expect(200);
+    assert_eq!((&said["weight"], &said["capacity"]), (&json!(1), &Value::Null));
+    put_availability(app, &sam, &sam, json!({"capacity": 3})).await.refused(403, "insufficient_scope");
+    put_availability(app, &stranger, &sam, json!({"capacity": 3})).await.refused(403, "wrong_role");
+    put_availability(app, &boss, &sam, json!({"capacity": 3, "weight": 2})).await.expect(200);
+    let read = app.get(&format!("/v1/users/{}/availability", sam.id)).by(&stranger).await.expect(200);
+    assert_eq!((&read["capacity"], &read["absences"]), (&json!(3), &json!([])));
+    let wrong = json!({"absences": [{"from": "2026-08-17T00:00:00Z", "to": "2026-08-03T00:00:00Z"}]});
+    let refused = put_availability(app, &boss, &sam, wrong).await.refused(422, "validation_failed");
+    assert_eq!(refused.violations(), [("#/absences/0/to", "out_of_range")]);
+}
