@@ -58,6 +58,8 @@ pub enum OnConflict {
     Fail,
     /// The new row takes its place.
     Replace,
+    /// The new row takes its place, but for these columns: what is derived in the database is written by nothing else.
+    ReplaceBut(&'static [&'static str]),
     /// The old row stays.
     Keep,
 }
@@ -120,9 +122,14 @@ pub fn insert<E: EntityTrait>(
     let conflict = match on_conflict {
         OnConflict::Fail => String::new(),
         OnConflict::Keep => format!(" ON CONFLICT ({}) DO NOTHING", key.join(", ")),
-        OnConflict::Replace => {
+        OnConflict::Replace | OnConflict::ReplaceBut(_) => {
+            let stays = match on_conflict {
+                OnConflict::ReplaceBut(columns) => columns,
+                _ => &[],
+            };
             let set: Vec<String> = names
                 .iter()
+                .filter(|name| !stays.contains(name))
                 .map(|name| quoted(name))
                 .filter(|name| !key.contains(name))
                 .map(|name| format!("{name} = excluded.{name}"))

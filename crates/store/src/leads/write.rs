@@ -72,9 +72,8 @@ impl Rows {
                 if was_open && !matches!(transition.to, Stage::Mql | Stage::Sal | Stage::Sql) {
                     self.has_room(transition.id.uuid(), transition.at);
                 }
-                // The touches of a first cycle are the lead's first, whenever it ends. A rule decides after what was derived
-                // has been written, which its rows do not know.
-                if lead.cycle > 1 || cycle.number > 1 || transition.by_rule.is_some() {
+                // The touches of a first cycle are the lead's first, whenever it ends.
+                if lead.cycle > 1 || cycle.number > 1 {
                     self.touched.insert(lead.id);
                 }
             }

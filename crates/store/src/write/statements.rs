@@ -17,7 +17,7 @@ type Step = fn(&Rows, DbBackend) -> Option<Statement>;
 
 /// What makes way goes before what comes, the words of companies before the leads that take them over.
 const STEPS: &[Step] = {
-    use OnConflict::{Fail, Replace};
+    use OnConflict::{Fail, Replace, ReplaceBut};
     &[
         |rows, to| delete(to, "identifiers", "id", rows.gone_identifiers.iter().copied()),
         |rows, to| insert::<rows::companies::Entity>(to, rows.companies.values(), Replace),
@@ -25,7 +25,11 @@ const STEPS: &[Step] = {
         |rows, to| insert::<rows::identifiers::Entity>(to, rows.identifiers.values(), Replace),
         |rows, to| insert::<rows::field_values::Entity>(to, rows.values.values(), Fail),
         |rows, to| insert::<rows::consents::Entity>(to, rows.consents.values(), Fail),
-        |rows, to| insert::<rows::cycles::Entity>(to, rows.cycles.values(), Replace),
+        |rows, to| {
+            // Where a cycle came from is derived of touches, perhaps after its row was loaded.
+            const ORIGIN: &[&str] = &["channel", "source", "campaign"];
+            insert::<rows::cycles::Entity>(to, rows.cycles.values(), ReplaceBut(ORIGIN))
+        },
         |rows, to| insert::<rows::transitions::Entity>(to, rows.transitions.values(), Fail),
         |rows, to| insert::<rows::duplicates::Entity>(to, rows.duplicates.values(), Replace),
         |rows, to| insert::<rows::submissions::Entity>(to, rows.submissions.values(), Fail),

@@ -17,7 +17,8 @@ fn commands(heading: &str) -> String {
 
 /// Run a script that ends at the first command that fails, and hand back what it printed.
 async fn run(script: String) -> Output {
-    let ran = actix_web::rt::task::spawn_blocking(move || Command::new("bash").arg("-c").arg(script).output());
+    let ran =
+        actix_web::rt::task::spawn_blocking(move || Command::new("bash").arg("-c").arg(script).output());
     ran.await.unwrap().unwrap()
 }
 
@@ -42,10 +43,13 @@ async fn the_walk_of_the_readme_tells_the_story_of_a_lead(app: &TestApp) {
     let lead = app.get(&format!("/v1/leads/{lead}")).by(&by).await.expect(200);
     assert_eq!(lead["stage"], "customer");
     assert_eq!(lead["first_touch"]["channel"], "paid_search");
+    let funnel = app.get("/v1/reports/funnel?by=source").by(&by).await.expect(200);
+    assert_eq!(funnel["rows"][0]["key"], "google");
     let handoff = app.get(&format!("/v1/handoffs/{handoff}")).by(&by).await.expect(200);
     assert_eq!(handoff["state"], "accepted");
     assert_eq!(handoff["made_by"], "rule");
-    let states: Vec<&Value> = handoff["clocks"].as_array().unwrap().iter().map(|clock| &clock["state"]).collect();
+    let states: Vec<&Value> =
+        handoff["clocks"].as_array().unwrap().iter().map(|clock| &clock["state"]).collect();
     assert_eq!(states, ["met", "met"]);
     let deal = app.get(&format!("/v1/deals/{deal}")).by(&by).await.expect(200);
     assert_eq!(deal["state"], "won");
