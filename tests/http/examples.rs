@@ -67,7 +67,9 @@ async fn the_examples_of_the_document_can_be_sent_as_they_stand(app: &TestApp) {
     let lead = known("/v1/leads/", "id");
     let body = json!({"to": "sal", "note": "as agreed"});
     app.post(&format!("/v1/leads/{lead}/transitions")).by(by).json(body).await.expect(201);
-    app.qualified(&lead).await;
+    let item = json!({"confirmed": true});
+    let all = json!({"budget": item, "authority": item, "need": item, "timeline": item});
+    app.patch(&format!("/v1/leads/{lead}/qualification")).by(by).json(all).await.expect(200);
     let mut deal = example("post", "/v1/deals");
     deal["lead_ids"] = json!([lead]);
     let deal = format!("/v1/deals/{}", app.post("/v1/deals").by(by).json(deal).await.expect(201).id());

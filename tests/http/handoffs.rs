@@ -375,7 +375,7 @@ async fn a_packet_keeps_its_measure(app: &TestApp) {
     for _ in 0..2 {
         app.post("/v1/events").by(admin).json(json!({"events": events})).await.expect(200);
     }
-    let lead = app.get("/v1/leads?email=ada@example.com").by(&sam).await.expect(200).each("id").remove(0);
+    let lead = app.get("/v1/leads?q=ada").by(&sam).await.expect(200).each("id").remove(0);
     go(app, &mia, &lead, json!({"to": "mql", "note": "x"})).await.expect(201);
     let handoff = handoff_of(app, &sam, &lead).await;
     let packet = app.get(&format!("/v1/handoffs/{}/packet", id(&handoff))).by(&sam).await.expect(200);
