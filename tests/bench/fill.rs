@@ -5,6 +5,8 @@ use tandem_domain::access::account::User;
 use tandem_domain::access::{Actor, Person, Role};
 use tandem_domain::act::Act;
 use tandem_domain::change::Change;
+use tandem_domain::handoff::qualification::all_confirmed;
+use tandem_domain::handoff::qualify;
 use tandem_domain::id::{Ids, LeadId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::fields::About;
@@ -173,7 +175,13 @@ fn live(
         }
         moment = moment.plus_millis((dice.roll() * 20.0 * 86_400_000.0) as i64).min(now);
         let actor = if *stage == Stage::Mql { &staff.marketing } else { &seller };
-        changes.extend(go(world, saved.lead_id, Some(*stage), None, actor, moment, &ids)?);
+        changes.extend(match stage {
+            Stage::Sql => {
+                let act = Act { ids: ids.clone(), ..Act::new(actor.clone(), "bench", moment, 0) };
+                qualify(world, saved.lead_id, &all_confirmed(), &act)?
+            }
+            _ => go(world, saved.lead_id, Some(*stage), None, actor, moment, &ids)?,
+        });
     }
     Ok(changes)
 }
@@ -197,5 +205,6 @@ fn forget_leads(world: &mut World) {
     world.leads.clear();
     world.cycles.clear();
     world.holders.clear();
+    world.sales.qualifications.clear();
     world.statements.retain(|(about, _), _| matches!(about, About::Company(_)));
 }

@@ -34,6 +34,7 @@ mod notices;
 mod operation;
 mod pipelines;
 mod polling;
+mod qualification;
 mod races;
 mod reports;
 mod routing;

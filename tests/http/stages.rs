@@ -285,9 +285,15 @@ fn asked_for(listed: &Value) -> Value {
     body
 }
 
+/// The lead in the path of an act on it.
+fn one_lead(listed: &Value) -> &str {
+    listed["act"]["path"].as_str().unwrap().split('/').nth(3).unwrap()
+}
+
 #[tandem_tests::test]
 async fn the_listed_moves_are_those_that_the_caller_can_make(app: &TestApp) {
-    let paths: [&[&str]; 5] = [&[], &["mql"], &["mql", "nurture"], &["mql", "sal", "sql"], &["disqualified"]];
+    let paths: [&[&str]; 6] =
+        [&[], &["mql"], &["mql", "sal"], &["mql", "nurture"], &["mql", "sal", "sql"], &["disqualified"]];
     for role in ["marketing", "sales", "sales_manager", "revops", "viewer"] {
         let user = app.user(role).await;
         for path in paths {
@@ -296,13 +302,24 @@ async fn the_listed_moves_are_those_that_the_caller_can_make(app: &TestApp) {
                 let lead = given_at(app, path).await;
                 let makes = |one: &&Value| {
                     let act = one["act"]["operation_id"].as_str().unwrap();
-                    ["create_transition", "accept_handoff", "reject_handoff"].contains(&act)
+                    ["create_transition", "accept_handoff", "reject_handoff", "update_qualification"]
+                        .contains(&act)
                 };
                 let Some(one) = listed.iter().filter(makes).find(|one| one["to"] == to) else {
                     let refused = go(app, &user, &lead, json!({"to": to, "note": "x"})).await;
-                    assert!([403, 409].contains(&refused.status), "{role} {path:?} {to}: {}", refused.text);
+                    let is_refused =
+                        [403, 409].contains(&refused.status) || refused.code() == "validation_failed";
+                    assert!(is_refused, "{role} {path:?} {to}: {}", refused.text);
                     continue;
                 };
+                if one["act"]["operation_id"] == "update_qualification" {
+                    let item = json!({"confirmed": true});
+                    let all = json!({"budget": item, "authority": item, "need": item, "timeline": item});
+                    let address = one["act"]["path"].as_str().unwrap().replace(one_lead(one), &lead);
+                    let qualified = app.patch(&address).by(&user).json(all).await.expect(200);
+                    assert_eq!((&qualified["stage"], &one["act"]["method"]), (&json!(to), &json!("PATCH")));
+                    continue;
+                }
                 assert_eq!(one["act"]["method"], "POST");
                 let address = one["act"]["path"].as_str().unwrap();
                 let is_of_handoff = address.starts_with("/v1/handoffs/");

@@ -28,6 +28,8 @@ pub enum Act {
     },
     /// A member of the team moves the lead.
     Move(MoveLead),
+    /// Sales confirms budget, authority, need and timeline: an SAL becomes an SQL.
+    Qualify,
     /// Sales opens a deal.
     Open {
         name: String,
@@ -280,14 +282,7 @@ impl Plan {
             let reason = *dice.pick(&["not_ready", "no_response", "no_budget", "not_a_fit"]);
             return self.go(judged, who, seller, None, Some(reason), "Not now");
         }
-        self.go(
-            judged,
-            who,
-            seller,
-            Some(Stage::Sql),
-            None,
-            "Budget, authority, need and timeline are clear",
-        );
+        self.add(judged, who, Some(seller), Act::Qualify);
         if dice.happens(0.84) {
             self.deal(visitor, seller, skill, judged, end, dice);
         }

@@ -10,6 +10,8 @@ use tandem_domain::act;
 use tandem_domain::capture::{Beside, Form, make_form};
 use tandem_domain::change::{Change, Unruled};
 use tandem_domain::deals::{self, MoveDeal, OpenDeal};
+use tandem_domain::handoff;
+use tandem_domain::handoff::qualification::all_confirmed;
 use tandem_domain::id::{DealId, Ids, LeadId, RequestId, SubmissionId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::Touch;
@@ -188,6 +190,7 @@ impl Year {
             ..store::deals::Wanted::default()
         };
         store::deals::add_to(&tx, &mut world, &wanted).await?;
+        store::handoff::add_qualifications(&tx, &mut world).await?;
         let (mut acts, mut done) = (vec![], vec![]);
         for (entry, said) in entries.iter().zip(&said) {
             let by = entry.by.map_or(Actor::System("demo"), |place| self.actor(place));
@@ -233,6 +236,11 @@ impl Year {
             Act::Move(asked) => {
                 self.tally.count("moves");
                 lifecycle::move_lead(world, lead, asked, act).map_err(|error| text(&error))
+            }
+            Act::Qualify => {
+                self.tally.count("moves");
+                let done = handoff::qualify(world, lead, &all_confirmed(), act);
+                done.map_err(|error| text(&error))
             }
             Act::Open {
                 name,

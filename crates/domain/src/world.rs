@@ -7,8 +7,8 @@ use jiff::tz::TimeZone;
 
 use crate::access::Staff;
 use crate::activities::{Activity, Contact};
-use crate::agreement::Version;
 use crate::agreement::conditions::History;
+use crate::agreement::{BantItem, Version};
 use crate::clocks::record::ClockRecord;
 use crate::deals::Deal;
 use crate::deals::pipelines::Pipeline;
@@ -336,6 +336,21 @@ impl World {
             || deals.any(|deal| deal.primary_lead_id == Some(lead) && deal.closing.is_none())
     }
 
+    /// Whether an item is confirmed in a lead's current cycle, as far as its qualification is loaded.
+    pub fn is_confirmed(&self, lead: LeadId, item: BantItem) -> bool {
+        let cycle = self.leads.get(&lead).map(|lead| lead.cycle);
+        let known = self.sales.qualifications.get(&lead);
+        let one = known.and_then(|known| known.get(&item));
+        one.zip(cycle)
+            .is_some_and(|(one, cycle)| one.is_confirmed_in(cycle))
+    }
+
+    /// The agreed items that nobody confirmed in a lead's current cycle.
+    pub fn unconfirmed(&self, lead: LeadId) -> Vec<BantItem> {
+        let agreed = self.rules.agreement.agreement.stages.sql.bant.iter().copied();
+        agreed.filter(|item| !self.is_confirmed(lead, *item)).collect()
+    }
+
     /// Whether a lead is the primary one of a loaded deal.
     pub fn has_deal(&self, lead: LeadId) -> bool {
         self.sales
@@ -381,5 +396,24 @@ impl World {
     /// An empty world under the provisional agreement.
     pub(crate) fn provisional() -> Self {
         Self::new(Version::provisional(), vec![])
+    }
+
+    /// Let everything be confirmed in a lead's current cycle, as if somebody had done so before.
+    pub(crate) fn confirm_all(&mut self, lead: LeadId, by: crate::id::UserId) {
+        use crate::handoff::qualification::{Confirmed, Qualified};
+        let Some(found) = self.leads.get(&lead) else {
+            return;
+        };
+        let (cycle, at) = (found.cycle, found.updated_at);
+        let confirmed = Qualified {
+            value: None,
+            note: None,
+            source: Source::Hand,
+            stated_by: by.to_string(),
+            stated_at: at,
+            confirmed: Some(Confirmed { cycle, by, at }),
+        };
+        let all = BantItem::ALL.iter().map(|item| (*item, confirmed.clone()));
+        self.sales.qualifications.insert(lead, all.collect());
     }
 }

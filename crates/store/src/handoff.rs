@@ -102,6 +102,14 @@ pub(crate) async fn qualifications(
     Ok(found)
 }
 
+/// Add what is known of the budget, authority, need and timeline of the leads of a world.
+pub async fn add_qualifications(tx: &Tx, world: &mut World) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = world.leads.keys().map(|lead| lead.uuid()).collect();
+    let found = qualifications(tx, ids).await?;
+    world.sales.qualifications.extend(found);
+    Ok(())
+}
+
 /// What is known of a lead's budget, authority, need and timeline.
 pub async fn qualification(on: &impl Read, lead_id: LeadId) -> Result<Qualification, StoreError> {
     let mut found = qualifications(on, [lead_id.uuid()]).await?;

@@ -22,7 +22,7 @@ pub async fn transitions(on: &impl Read, lead_id: LeadId) -> Result<Vec<Transiti
     rows.into_iter().map(|row| row.into_domain()).collect()
 }
 
-/// A lead with its current cycle, its hand-offs and the deals that it is the primary lead of, under the agreement in force: what its
+/// A lead with its current cycle, its hand-offs, its qualification and the deals that it is the primary lead of, under the agreement in force: what its
 /// possible moves follow from. Nothing is locked: an answer to a reader, no ground for a decision.
 pub async fn standing(on: &impl Read, lead_id: LeadId) -> Result<World, StoreError> {
     let rules = crate::rules::read(on).await?;
@@ -44,6 +44,7 @@ pub async fn standing(on: &impl Read, lead_id: LeadId) -> Result<World, StoreErr
         .company
         .into_iter()
         .for_each(|company| world.add_company(company));
+    world.sales.qualifications.insert(lead_id, found.qualification);
     world.add_lead(found.lead, current.map(cycles::Model::into_domain));
     let of_lead = handoffs::Column::LeadId.in_subquery(members_of(lead_id.uuid()));
     for row in handoffs::Entity::find().filter(of_lead).all(on.conn()).await? {

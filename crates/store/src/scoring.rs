@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
+use crate::handoff;
 use crate::leads::{self, world_of};
 use crate::rows::scores::{Column, Entity};
 use crate::rows::{from_json, to_json};
@@ -196,6 +197,16 @@ async fn add_facts(
         });
         let foreign: BTreeSet<Uuid> = foreign.map(|id| id.uuid()).collect();
         leads::add_statements_about(on, world, foreign, "budget").await?;
+    }
+    let items = [
+        Standard::BudgetConfirmed,
+        Standard::AuthorityConfirmed,
+        Standard::NeedConfirmed,
+        Standard::TimelineConfirmed,
+    ];
+    if items.into_iter().any(asks) {
+        let found = handoff::qualifications(on, known.iter().map(|id| id.uuid())).await?;
+        world.sales.qualifications.extend(found);
     }
     if asks(Standard::CompanyStage) {
         let companies = known.iter().filter_map(|id| world.leads.get(id)?.company_id);

@@ -4,6 +4,7 @@ use serde_json::json;
 use tandem_domain::act::Act;
 use tandem_domain::change::Change;
 use tandem_domain::deals::{self, Deal, OpenDeal, READY, Refused};
+use tandem_domain::fault::Fault;
 use tandem_domain::handoff;
 use tandem_domain::handoff::qualification::Qualify;
 use tandem_domain::id::{CompanyId, DealId, LeadId};
@@ -34,7 +35,15 @@ pub async fn open(tx: &Tx, act: &Act, asked: &OpenDeal, said: Option<Qualify>) -
     store::deals::add_to(tx, &mut world, &wanted).await?;
     sells(tx, asked.owner_id).await?;
     let mut changes = vec![];
-    if let Some((lead_id, said)) = primary.zip(said) {
+    if primary.is_none() && said.is_some() {
+        return Err(invalid(vec![Fault::new(
+            "/qualification",
+            "not_allowed",
+            "a deal without leads has nobody to qualify",
+        )]));
+    }
+    let known = primary.filter(|id| world.leads.contains_key(id));
+    if let Some((lead_id, said)) = known.zip(said) {
         store::handoff::add_to(tx, &mut world, lead_id).await?;
         changes = handoff::qualify(&mut world, lead_id, &said, act).map_err(not_decided)?;
     }

@@ -71,9 +71,9 @@ fn reply(deal: Deal) -> Tagged<DealView> {
 
 /// Open a deal.
 ///
-/// It needs a lead or a company. The primary lead must be `sql`, `opportunity`, `customer` or `churned` (else
-/// `409 lead_not_sql`) and becomes an opportunity with its first deal; the other leads keep their stage. Opened by the
-/// primary lead's owner or a sales manager. A key needs `X-On-Behalf-Of`.
+/// It needs a lead or a company. The primary lead must be `sql`, `opportunity`, `customer` or `churned`, or `sal` with a
+/// `qualification` that confirms what is left to confirm (else `409 lead_not_sql`), and becomes an opportunity with its
+/// first deal; the other leads keep their stage. Opened by the primary lead's owner or a sales manager. A key needs `X-On-Behalf-Of`.
 #[utoipa::path(tag = "deals", security(("bearer" = [DealsWrite])), request_body = CreateDeal,
     responses((status = 201, description = "The deal", body = DealView, headers(
         ("ETag" = String, description = "The deal's version"), ("Location" = String, description = "The deal's address")))))]

@@ -170,8 +170,9 @@ impl QualifiedView {
 
 /// Qualify a lead.
 ///
-/// A JSON merge patch of budget, authority, need and timeline. Whoever may edit the lead proposes; the owner and sales
-/// managers confirm, while the lead is in mql, sal, sql or opportunity (else `409`). Confirming the last item that the
+/// A JSON merge patch of budget, authority, need and timeline. Those who may edit the lead propose; the owner and sales
+/// managers confirm, while the lead is in mql, sal, sql or opportunity (else `409`), and they alone change what is confirmed;
+/// the one who does confirms it as it is then. Confirming the last item that the
 /// agreement asks for moves an SAL to SQL in the same request; taking a confirmation back moves nothing.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])), request_body = QualifyLead,
     responses((status = 200, description = "The lead as it is now", body = LeadView,

@@ -145,7 +145,9 @@ impl From<Transition> for TransitionView {
 /// By hand, along the table of stages. While a hand-off is pending, `{to: sal}` accepts it and a reason rejects it, by the
 /// same rights and checks as its own operations; anything else is `409` with `current` and `allowed`, the stages that the caller
 /// may move it to (`GET /v1/leads/{id}/moves` says what each needs). Moves up to MQL belong to
-/// marketing, from SAL on to the owner or a sales manager. A reason decides between nurture and disqualified. Of a lead
+/// marketing, from SAL on to the owner or a sales manager. An SAL becomes an SQL once everything is confirmed that the
+/// agreement asks for (`PATCH /v1/leads/{id}/qualification`); `422` names what is not. A reason
+/// decides between nurture and disqualified. Of a lead
 /// that has deals, these make the moves to and from opportunity. A key needs `X-On-Behalf-Of` with a user who may make
 /// the move.
 #[utoipa::path(tag = "stages", params(LeadPath, ("If-Match" = Option<String>, Header, max_length = 256,

@@ -38,7 +38,7 @@ pub struct MoveView {
     #[schema(max_items = 100)]
     reasons: Vec<Reason>,
     /// What the operation needs, beside what its reason requires.
-    #[schema(max_items = 2)]
+    #[schema(max_items = 3)]
     requires: Vec<Need>,
 }
 
@@ -65,6 +65,10 @@ impl MoveView {
             MoveAct::Transition => ("create_transition", format!("/v1/leads/{lead_id}/transitions")),
             MoveAct::AcceptHandoff(id) => ("accept_handoff", format!("/v1/handoffs/{id}/accept")),
             MoveAct::RejectHandoff(id) => ("reject_handoff", format!("/v1/handoffs/{id}/reject")),
+            MoveAct::Qualify => (
+                "update_qualification",
+                format!("/v1/leads/{lead_id}/qualification"),
+            ),
             MoveAct::OpenDeal => ("create_deal", "/v1/deals".to_owned()),
             MoveAct::CloseDeal(id) => ("close_deal", format!("/v1/deals/{id}/close")),
             MoveAct::ReopenDeal(id) => ("reopen_deal", format!("/v1/deals/{id}/reopen")),
@@ -73,7 +77,10 @@ impl MoveView {
             to: possible.to,
             act: ActView {
                 operation_id,
-                method: "POST",
+                method: match possible.act {
+                    MoveAct::Qualify => "PATCH",
+                    _ => "POST",
+                },
                 path,
             },
             reasons: possible.reasons,
@@ -84,9 +91,9 @@ impl MoveView {
 
 /// List the moves that the caller may make with a lead now.
 ///
-/// Each with the operation that makes it: a stage change by hand, accepting or rejecting a hand-off, or opening, closing or
-/// reopening a deal. What is not
-/// listed is refused. Moves by deals are listed where the caller's scopes cover deals.
+/// Each with the operation that makes it: a stage change by hand, accepting or rejecting a hand-off, confirming what the
+/// agreement asks for before an SQL, or opening, closing or reopening a deal. What is not listed is refused. Moves by deals
+/// are listed where the caller's scopes cover deals.
 #[utoipa::path(tag = "stages", params(LeadPath), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "The moves", body = MovesView)))]
 #[get("/v1/leads/{lead_id}/moves")]

@@ -3,7 +3,7 @@
 use super::change::HandoffChange;
 use super::hand_over::{notices, placed};
 use super::qualification::Qualify;
-use super::qualify::{becomes_sql, demand_confirmed, qualify};
+use super::qualify::{becomes_sql, qualify};
 use super::refused::{NotAssigned, Refused};
 use super::{Clocks, Handoff, HandoffState, clocks};
 use crate::access::account::User;
@@ -109,17 +109,10 @@ fn move_on(
     act: &Act,
 ) -> Result<Vec<Change>, Refused> {
     let pending = world.pending_of(lead_id).cloned();
-    let was_sal = world
-        .leads
-        .get(&lead_id)
-        .is_some_and(|lead| lead.stage == Stage::Sal);
     if pending.is_some() && evidence.is_none() {
         demand_evidence(world, asked)?;
     }
     let mut changes = lifecycle::move_lead(world, lead_id, asked, act)?;
-    if was_sal && asked.to == Some(Stage::Sql) {
-        demand_confirmed(world, lead_id)?;
-    }
     let Some(mut handoff) = pending else {
         return Ok(changes);
     };

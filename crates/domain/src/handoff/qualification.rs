@@ -58,3 +58,13 @@ pub struct SayItem {
     /// Whether it is confirmed.
     pub confirmed: Option<bool>,
 }
+
+/// What confirms every item as it is known.
+pub fn all_confirmed() -> Qualify {
+    let confirmed = SayItem {
+        confirmed: Some(true),
+        ..SayItem::default()
+    };
+    let items = BantItem::ALL.iter();
+    items.map(|item| (*item, confirmed.clone())).collect()
+}

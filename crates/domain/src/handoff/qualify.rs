@@ -2,13 +2,10 @@
 
 use serde_json::json;
 
-use super::qualification::{Confirmed, Qualification, Qualified, Qualify};
+use super::qualification::{Confirmed, Qualification, Qualified, Qualify, SayItem};
 use super::refused::Refused;
-use crate::access::{Denied, Role};
 use crate::act::Act;
-use crate::agreement::BantItem;
 use crate::change::Change;
-use crate::fault::Fault;
 use crate::id::LeadId;
 use crate::journal::Facts;
 use crate::leads::Lead;
@@ -20,8 +17,9 @@ use crate::world::World;
 /// The stages in which items can be confirmed.
 const CONFIRMED_IN: [Stage; 4] = [Stage::Mql, Stage::Sal, Stage::Sql, Stage::Opportunity];
 
-/// State what is known of a lead. Whoever may edit the lead proposes; its owner and sales managers confirm, from mql to
-/// opportunity. The last item that an SAL lacks moves it to SQL; taking a confirmation back moves nothing.
+/// State what is known of a lead. Those who may edit the lead propose; its owner and sales managers confirm, from mql to
+/// opportunity, and they alone change what is confirmed. The last item that an SAL lacks moves it to SQL; taking a
+/// confirmation back moves nothing.
 ///
 /// The world holds the lead with its qualification.
 pub fn qualify(
@@ -37,8 +35,10 @@ pub fn qualify(
     let lead = world.leads.get(&lead_id).ok_or_else(missing)?;
     let act = &act.not_before(lead.updated_at);
     act.by.may_edit(lead.owner_id)?;
-    if said.values().any(|item| item.confirmed.is_some()) {
-        may_confirm(world, lead, act)?;
+    let is_for_confirmers =
+        |(item, said): (&_, &SayItem)| said.confirmed.is_some() || world.is_confirmed(lead_id, *item);
+    if said.iter().any(is_for_confirmers) {
+        demand_confirmer(world, lead, act)?;
     }
     let before = world
         .sales
@@ -47,39 +47,9 @@ pub fn qualify(
         .cloned()
         .unwrap_or_default();
     let mut after = before.clone();
-    for (item, said) in said {
-        let known = after.remove(item);
-        let mut one = Qualified {
-            source: Source::of(&act.by),
-            stated_by: act.by.id(),
-            stated_at: act.now,
-            ..known.clone().unwrap_or(Qualified {
-                value: None,
-                note: None,
-                source: Source::Hand,
-                stated_by: String::new(),
-                stated_at: act.now,
-                confirmed: None,
-            })
-        };
-        one.value = said.value.clone().unwrap_or(one.value);
-        one.note = said.note.clone().unwrap_or(one.note);
-        let was_confirmed = known.as_ref().is_some_and(|one| one.is_confirmed_in(lead.cycle));
-        match (said.confirmed, act.by.person()) {
-            (Some(true), Some(person)) if !was_confirmed => {
-                one.confirmed = Some(Confirmed {
-                    cycle: lead.cycle,
-                    by: person.id,
-                    at: act.now,
-                });
-            }
-            (Some(false), _) => one.confirmed = None,
-            _ => {}
-        }
-        let says_the_same = known.as_ref().is_some_and(|known| {
-            (&known.value, &known.note, known.confirmed) == (&one.value, &one.note, one.confirmed)
-        });
-        after.insert(*item, if says_the_same { known.unwrap_or(one) } else { one });
+    for (item, said) in said.iter().filter(|(_, said)| **said != SayItem::default()) {
+        let one = stated(before.get(item), said, lead.cycle, act);
+        after.insert(*item, one);
     }
     let mut changes = vec![];
     if before != after {
@@ -119,15 +89,40 @@ fn shown(all: &Qualification, changed: &Qualification, cycle: i64) -> Facts {
     items.collect()
 }
 
-fn may_confirm(world: &World, lead: &Lead, act: &Act) -> Result<(), Refused> {
-    let person = act.by.demand_person()?;
-    if lead.owner_id != Some(person.id) && person.role != Role::SalesManager && !person.is_admin() {
-        return Err(match person.role {
-            Role::Sales => Denied::NotOwner,
-            _ => Denied::WrongRole,
+/// What is known of an item after a statement. Who changes a confirmed value confirms the new one.
+fn stated(known: Option<&Qualified>, said: &SayItem, cycle: i64, act: &Act) -> Qualified {
+    let value = said.value.clone();
+    let note = said.note.clone();
+    let mut one = Qualified {
+        value: value.unwrap_or_else(|| known.and_then(|known| known.value.clone())),
+        note: note.unwrap_or_else(|| known.and_then(|known| known.note.clone())),
+        source: Source::of(&act.by),
+        stated_by: act.by.id(),
+        stated_at: act.now,
+        confirmed: known.and_then(|known| known.confirmed),
+    };
+    let was_confirmed = known.is_some_and(|known| known.is_confirmed_in(cycle));
+    let is_other = known.is_none_or(|known| (&known.value, &known.note) != (&one.value, &one.note));
+    let is_confirmed = said.confirmed.unwrap_or(was_confirmed);
+    match act.by.person() {
+        _ if said.confirmed == Some(false) => one.confirmed = None,
+        Some(person) if is_confirmed && (is_other || !was_confirmed) => {
+            one.confirmed = Some(Confirmed {
+                cycle,
+                by: person.id,
+                at: act.now,
+            });
         }
-        .into());
+        _ => {}
     }
+    match known {
+        Some(known) if !is_other && known.confirmed == one.confirmed => known.clone(),
+        _ => one,
+    }
+}
+
+fn demand_confirmer(world: &World, lead: &Lead, act: &Act) -> Result<(), Refused> {
+    lifecycle::may_confirm(lead, act.by.demand_person()?)?;
     if !CONFIRMED_IN.contains(&lead.stage) {
         return Err(Refused::Move(lifecycle::Refused::NoSuchMove {
             current: lead.stage,
@@ -140,7 +135,7 @@ fn may_confirm(world: &World, lead: &Lead, act: &Act) -> Result<(), Refused> {
 /// An SAL of which everything agreed is confirmed is an SQL; where nothing has to be confirmed, every SAL is.
 pub(super) fn becomes_sql(world: &mut World, lead_id: LeadId, act: &Act) -> Option<Change> {
     let lead = world.leads.get(&lead_id)?;
-    if lead.stage != Stage::Sal || !unconfirmed(world, lead_id).is_empty() {
+    if lead.stage != Stage::Sal || !world.unconfirmed(lead_id).is_empty() {
         return None;
     }
     let act = &act.not_before(lead.updated_at);
@@ -154,32 +149,5 @@ pub(super) fn enter(world: &mut World, lead_id: LeadId, to: Stage, act: &Act) ->
     first.into_iter().chain(second).collect()
 }
 
-/// The agreed items that nobody confirmed in the lead's cycle.
-pub(super) fn unconfirmed(world: &World, lead_id: LeadId) -> Vec<BantItem> {
-    let known = world.sales.qualifications.get(&lead_id);
-    let cycle = world.leads.get(&lead_id).map_or(0, |lead| lead.cycle);
-    let is_confirmed = |item: &BantItem| {
-        let one = known.and_then(|known| known.get(item));
-        one.is_some_and(|one| one.is_confirmed_in(cycle))
-    };
-    let agreed = world.rules.agreement.agreement.stages.sql.bant.iter().copied();
-    agreed.filter(|item| !is_confirmed(item)).collect()
-}
-
-/// A lead is moved to SQL by hand only once every agreed item is confirmed.
-pub(super) fn demand_confirmed(world: &World, lead_id: LeadId) -> Result<(), Refused> {
-    let missing = unconfirmed(world, lead_id);
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let fault = |item: BantItem| {
-        Fault::new(
-            "/to",
-            "not_confirmed",
-            format!("{} is not confirmed", item.name()),
-        )
-    };
-    Err(Refused::Move(lifecycle::Refused::Invalid(
-        missing.into_iter().map(fault).collect(),
-    )))
-}
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The facts of one lead as conditions see them, from the loaded records.
 
+use crate::agreement::BantItem;
 use crate::agreement::conditions::{Facts, Field, Needs, Standard, Value};
 use crate::id::LeadId;
 use crate::leads::consent::Standing;
@@ -63,6 +64,7 @@ impl Known<'_> {
         let text = |text: Option<&str>| text.map(|text| Value::Text(text.to_owned()));
         let of_lead = |field| text(lead.profile.get(field));
         let of_company = |field| text(company?.get(field));
+        let is_confirmed = |item| Some(Value::Boolean(self.world.is_confirmed(lead.id, item)));
         let is_there = |is_there: bool| is_there.then_some(Value::Boolean(true));
         match field {
             Standard::Email => is_there(lead.email().is_some()),
@@ -96,10 +98,10 @@ impl Known<'_> {
             Standard::CompanyCountry => of_company(CompanyField::Country),
             Standard::CompanyOwner => text(company?.owner_id.map(|id| id.to_string()).as_deref()),
             Standard::CompanyStage => text(self.company_stage().map(Stage::name)),
-            Standard::BudgetConfirmed
-            | Standard::AuthorityConfirmed
-            | Standard::NeedConfirmed
-            | Standard::TimelineConfirmed => Some(Value::Boolean(false)),
+            Standard::BudgetConfirmed => is_confirmed(BantItem::Budget),
+            Standard::AuthorityConfirmed => is_confirmed(BantItem::Authority),
+            Standard::NeedConfirmed => is_confirmed(BantItem::Need),
+            Standard::TimelineConfirmed => is_confirmed(BantItem::Timeline),
         }
     }
 

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use crate::access::{Actor, ActorKind, Denied, Person, Role};
 use crate::act::Act;
 use crate::agreement::conditions::Evidence;
-use crate::agreement::{Reason, ReasonList, Requires};
+use crate::agreement::{BantItem, Reason, ReasonList, Requires};
 use crate::change::Change;
 use crate::fault::Fault;
 use crate::id::{EventId, LeadId, TransitionId, UserId};
@@ -94,6 +94,10 @@ impl Move {
             came_from: Some(came_from),
             ..self
         }
+    }
+    /// Whether what the agreement asks for must be confirmed first.
+    fn is_qualifying(&self) -> bool {
+        self.from == Stage::Sal && self.to == Stage::Sql
     }
 }
 
@@ -309,6 +313,9 @@ pub fn move_lead(
     let person = act.by.demand_person()?;
     permit(world, chosen, lead, person)?;
     demand(chosen, asked, reason, act.now)?;
+    if chosen.is_qualifying() {
+        demand_confirmed(world, lead_id)?;
+    }
 
     let accepts = world.pending_of(lead_id).is_some() && to == Stage::Sal;
     let may_take = match person.role {
@@ -436,6 +443,30 @@ fn permit(world: &World, chosen: &Move, lead: &Lead, person: &Person) -> Result<
         () if may || person.is_admin() => Ok(()),
         () if is_for_owners && person.role == Role::Sales => Err(Denied::NotOwner),
         () => Err(Denied::WrongRole),
+    }
+}
+
+/// Whether a person may confirm what is known of a lead's budget, authority, need and timeline: its owner and sales managers.
+pub(crate) fn may_confirm(lead: &Lead, person: &Person) -> Result<(), Denied> {
+    let is_owner = lead.owner_id == Some(person.id);
+    match person.role {
+        _ if is_owner || person.is_admin() => Ok(()),
+        Role::SalesManager => Ok(()),
+        Role::Sales => Err(Denied::NotOwner),
+        _ => Err(Denied::WrongRole),
+    }
+}
+
+/// A lead is an SQL once every agreed item is confirmed.
+fn demand_confirmed(world: &World, lead_id: LeadId) -> Result<(), Refused> {
+    let fault = |item: BantItem| {
+        let detail = format!("the {} is not confirmed", item.name());
+        Fault::new("/to", "not_confirmed", detail)
+    };
+    let faults: Vec<Fault> = world.unconfirmed(lead_id).into_iter().map(fault).collect();
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(Refused::Invalid(faults)),
     }
 }
 

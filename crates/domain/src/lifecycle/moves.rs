@@ -1,7 +1,7 @@
 //! The moves that somebody may make with a lead now: what the table allows, less what the caller has no right to.
 
-use super::{MOVES, Move, Stage, applies, fitting, is_a_deals, permit};
-use crate::access::Actor;
+use super::{MOVES, Move, Stage, applies, fitting, is_a_deals, may_confirm, permit};
+use crate::access::{Actor, Person};
 use crate::agreement::Reason;
 use crate::id::{DealId, HandoffId};
 use crate::leads::Lead;
@@ -29,6 +29,8 @@ pub enum MoveAct {
     AcceptHandoff(HandoffId),
     /// Rejecting this hand-off.
     RejectHandoff(HandoffId),
+    /// Confirming what the agreement asks for before an SQL.
+    Qualify,
     /// Opening a deal.
     OpenDeal,
     /// Closing this deal.
@@ -45,6 +47,8 @@ pub enum Need {
     Reason,
     /// A note in words.
     Note,
+    /// That every item of the agreement's list `bant` is confirmed.
+    Confirmation,
 }
 
 /// The rows of the table for a lead as it stands, by hand: where its deals take it is theirs.
@@ -55,29 +59,41 @@ pub(super) fn rows<'w>(world: &'w World, lead: &'w Lead) -> impl Iterator<Item =
         .filter(move |m| applies(m, lead) && !(has_deal && is_a_deals(m)))
 }
 
-/// The moves that an actor may make by hand with a lead of the world, whose deals and hand-offs are loaded. Those that decide
-/// on a pending hand-off are its acts.
+/// The moves that an actor may make by hand with a lead of the world, whose deals, hand-offs and qualification are loaded.
+/// Those that decide on a pending hand-off are its acts; an SAL of which something is not confirmed becomes an SQL by
+/// confirming it.
 pub fn by_hand(world: &World, lead: &Lead, actor: &Actor) -> Vec<PossibleMove> {
     let Ok(person) = actor.demand_person() else {
         return vec![];
     };
+    let is_confirmed = world.unconfirmed(lead.id).is_empty();
+    let is_to_confirm = |m: &Move| m.is_qualifying() && !is_confirmed;
     let possible = |m: &Move| PossibleMove {
         to: m.to,
         act: match world.pending_of(lead.id).map(|handoff| handoff.id) {
             Some(id) if m.to == Stage::Sal => MoveAct::AcceptHandoff(id),
             Some(id) => MoveAct::RejectHandoff(id),
+            None if is_to_confirm(m) => MoveAct::Qualify,
             None => MoveAct::Transition,
         },
         reasons: m
             .reason
             .map_or_else(Vec::new, |list| fitting(world, list, Some(m.to))),
-        requires: [(m.needs_reason, Need::Reason), (m.needs_note, Need::Note)]
-            .into_iter()
-            .filter_map(|(is_needed, need)| is_needed.then_some(need))
-            .collect(),
+        requires: [
+            (m.needs_reason, Need::Reason),
+            (m.needs_note, Need::Note),
+            (is_to_confirm(m), Need::Confirmation),
+        ]
+        .into_iter()
+        .filter_map(|(is_needed, need)| is_needed.then_some(need))
+        .collect(),
+    };
+    let may = |person: &Person, m: &Move| match is_to_confirm(m) {
+        true => may_confirm(lead, person).is_ok(),
+        false => permit(world, m, lead, person).is_ok(),
     };
     rows(world, lead)
-        .filter(|m| permit(world, m, lead, person).is_ok())
+        .filter(|m| may(person, m))
         .map(possible)
         .collect()
 }

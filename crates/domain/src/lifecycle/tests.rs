@@ -56,6 +56,7 @@ impl Story {
 
     fn ask(&mut self, actor: &Actor, asked: MoveLead) -> Result<Vec<Change>, Refused> {
         self.day += 1;
+        self.world.confirm_all(self.lead, self.ids.next());
         move_lead(
             &mut self.world,
             self.lead,

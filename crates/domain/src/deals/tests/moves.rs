@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::agreement::Requires;
+use crate::handoff::qualification::all_confirmed;
+use crate::handoff::qualify;
 use crate::lifecycle::moves::{MoveAct, Need, PossibleMove, by_hand};
 use crate::lifecycle::{MoveLead, move_lead};
 
@@ -71,6 +73,7 @@ impl Moment<'_> {
                 };
                 move_lead(&mut world, self.lead, &asked, &done_now).is_ok()
             }
+            MoveAct::Qualify => qualify(&mut world, self.lead, &all_confirmed(), &done_now).is_ok(),
             MoveAct::OpenDeal => {
                 let asked = OpenDeal {
                     name: "Another".into(),
@@ -142,7 +145,7 @@ impl Moment<'_> {
         let deals = self.story.world.sales.deals.keys();
         let acts = deals
             .flat_map(|id| [MoveAct::CloseDeal(*id), MoveAct::ReopenDeal(*id)])
-            .chain([MoveAct::Transition, MoveAct::OpenDeal]);
+            .chain([MoveAct::Transition, MoveAct::Qualify, MoveAct::OpenDeal]);
         for act in acts {
             for to in Stage::ALL {
                 for code in codes.iter().copied().map(Some).chain([None]) {
