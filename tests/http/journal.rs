@@ -65,7 +65,7 @@ async fn a_timeline_tells_what_happened_to_a_lead(app: &TestApp) {
         .json(json!({"first_name": "Ada"}))
         .await
         .expect(200);
-    app.moved(&lead, "mql", None).await;
+    app.moved(&lead, "nurture", Some("not_ready")).await;
     app.post(&format!("{path}/archive")).by(by).await.expect(200);
 
     let timeline = app.get(&format!("{path}/timeline")).by(by).await.expect(200);
@@ -80,7 +80,7 @@ async fn a_timeline_tells_what_happened_to_a_lead(app: &TestApp) {
         (&Value::Null, &json!("Ada"))
     );
     assert_eq!((&renamed["actor"]["type"], &renamed["actor"]["id"]), (&json!("user"), &json!(by.id)));
-    assert_eq!(timeline["data"][1]["data"]["to"], "mql");
+    assert_eq!(timeline["data"][1]["data"]["to"], "nurture");
 
     let page = app.get(&format!("{path}/timeline?limit=3")).by(by).await.expect(200);
     let cursor = page["next_cursor"].as_str().unwrap();
@@ -186,7 +186,12 @@ async fn the_feed_has_no_gap_under_writers_on_two_servers(app: &TestApp) {
         let (server, writer) = (servers[w % 2], writer.clone());
         async move {
             for n in 0..5 {
-                let answer = server.post("/v1/leads").by(&writer).json(lead(w * 5 + n)).await;
+                let write = || server.post("/v1/leads").by(&writer).json(lead(w * 5 + n));
+                let mut answer = write().await;
+                // A lock that others hold for too long: nothing was done.
+                while answer.status == 503 {
+                    answer = write().await;
+                }
                 assert!([200, 201].contains(&answer.status), "{}", answer.text);
             }
         }

@@ -7,6 +7,7 @@ use serde_json::json;
 use tandem_domain::access::account::{Team, User};
 use tandem_domain::access::{Actor, Person, Role};
 use tandem_domain::act;
+use tandem_domain::activities;
 use tandem_domain::capture::{Beside, Form, make_form};
 use tandem_domain::change::{Change, Unruled};
 use tandem_domain::deals::{self, MoveDeal, OpenDeal};
@@ -18,7 +19,7 @@ use tandem_domain::leads::Touch;
 use tandem_domain::leads::fields::{CompanyField, LeadField};
 use tandem_domain::leads::identity::Email;
 use tandem_domain::leads::save::{self, CompanyStatement, OnConflict, Statement};
-use tandem_domain::lifecycle;
+use tandem_domain::lifecycle::Stage;
 use tandem_domain::money::{Currency, DatedRate, Rate};
 use tandem_domain::record::Plain;
 use tandem_domain::settings::SettingChange;
@@ -190,7 +191,7 @@ impl Year {
             ..store::deals::Wanted::default()
         };
         store::deals::add_to(&tx, &mut world, &wanted).await?;
-        store::handoff::add_qualifications(&tx, &mut world).await?;
+        store::handoff::add_all(&tx, &mut world).await?;
         let (mut acts, mut done) = (vec![], vec![]);
         for (entry, said) in entries.iter().zip(&said) {
             let by = entry.by.map_or(Actor::System("demo"), |place| self.actor(place));
@@ -235,7 +236,10 @@ impl Year {
             }
             Act::Move(asked) => {
                 self.tally.count("moves");
-                lifecycle::move_lead(world, lead, asked, act).map_err(|error| text(&error))
+                let mut changes = called(world, lead, act).map_err(|error| text(&error))?;
+                let moved = handoff::move_lead(world, lead, asked, act);
+                changes.extend(moved.map_err(|error| text(&error))?);
+                Ok(changes)
             }
             Act::Qualify => {
                 self.tally.count("moves");
@@ -302,6 +306,21 @@ impl Year {
         let request: RequestId = Ids::new(at, !seed).next();
         act::Act::new(actor, request.to_string(), at, seed)
     }
+}
+
+/// Sales calls an MQL before it decides on it.
+fn called(world: &mut World, lead: LeadId, act: &act::Act) -> Result<Vec<Change>, String> {
+    let is_mql = world
+        .leads
+        .get(&lead)
+        .is_some_and(|lead| lead.stage == Stage::Mql);
+    if !is_mql || !act.by.person().is_some_and(Person::is_sales) {
+        return Ok(vec![]);
+    }
+    let call = json!({"lead_id": lead, "type": "call", "direction": "outbound", "outcome": "connected"});
+    let call = serde_json::from_value(call).map_err(|error| error.to_string())?;
+    let (_, _, change) = activities::log(world, call, act).map_err(|error| error.to_string())?;
+    Ok(change.into_iter().collect())
 }
 
 fn statement(plan: &Plan, entry: &Entry) -> Statement {

@@ -102,12 +102,10 @@ pub(crate) async fn qualifications(
     Ok(found)
 }
 
-/// Add what is known of the budget, authority, need and timeline of the leads of a world.
-pub async fn add_qualifications(tx: &Tx, world: &mut World) -> Result<(), StoreError> {
-    let ids: Vec<Uuid> = world.leads.keys().map(|lead| lead.uuid()).collect();
-    let found = qualifications(tx, ids).await?;
-    world.sales.qualifications.extend(found);
-    Ok(())
+/// Add the hand-offs, clocks and qualifications of all leads of a world, whose rows are locked.
+pub async fn add_all(tx: &Tx, world: &mut World) -> Result<(), StoreError> {
+    let ids = world.leads.keys().copied().collect();
+    add_sales(tx, world, &ids).await
 }
 
 /// What is known of a lead's budget, authority, need and timeline.
