@@ -11,6 +11,9 @@ use tandem_store::rows::{clocks, cycles, deals, handoffs};
 use tandem_tests::TestApp;
 use uuid::Uuid;
 
+/// Whether a hand-off counts.
+type Counted<'a> = Box<dyn Fn(&handoffs::Model) -> bool + 'a>;
+
 const REJECTED: [&str; 3] = ["rejected", "disputed", "upheld"];
 
 /// Days, half-open.
@@ -271,7 +274,7 @@ pub async fn response_times(app: &TestApp, rows: &Rows, periods: &[Days]) {
             opens_to(app, rows, &row["evidence"]["excused"], &ids(excused)).await;
             let waits = |one: &handoffs::Model| !rows.is_excused(one);
             type Span = fn(&handoffs::Model) -> Option<(i64, i64)>;
-            let spans: [(&str, Span, Box<dyn Fn(&handoffs::Model) -> bool + '_>); 3] = [
+            let spans: [(&str, Span, Counted<'_>); 3] = [
                 (
                     "response_time",
                     |one| Some((one.made_at, one.first_contact_at?)),

@@ -42,17 +42,13 @@ words! {
 
 words! {
     /// What becomes of promises that run when a lead gets another owner.
+    #[derive(Default)]
     Clocks {
         /// They run on.
+        #[default]
         Keep = "keep",
         /// They are void, and start again.
         Restart = "restart",
-    }
-}
-
-impl Default for Clocks {
-    fn default() -> Self {
-        Self::Keep
     }
 }
 

@@ -228,7 +228,7 @@ impl Routing {
     }
 
     /// The teams and users that rules name, each with the place of its rule.
-    pub fn named(document: &RoutingRules) -> (Vec<(usize, TeamId)>, Vec<(usize, UserId)>) {
+    pub fn named(document: &RoutingRules) -> (Named<TeamId>, Named<UserId>) {
         let rules = || document.rules.iter().enumerate();
         let teams = rules().filter_map(|(index, rule)| match rule.to.goal() {
             Some(Goal::Team(team) | Goal::Queue(Queue::Team(team))) => Some((index, team)),
@@ -247,6 +247,9 @@ impl Routing {
         rules.any(|rule| !matches!(rule.to.goal(), Some(Goal::Queue(_))))
     }
 }
+
+/// What rules name, each with the place of its rule.
+type Named<T> = Vec<(usize, T)>;
 
 /// Whether the facts that a condition looks at are those of every hand-off.
 fn can_be_judged(needs: &Needs) -> bool {
