@@ -53,7 +53,7 @@ async fn forget(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
     Ok(Left::More)
 }
 
-/// What one user must be told.
+/// A message to one user.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct NoticeView {
     /// Its id.
@@ -111,8 +111,8 @@ struct ReadNotices {
 
 /// List your notices.
 ///
-/// What you must be told: hand-offs, returned leads, clocks that warn or breach, tasks that are due. The newest first; stored
-/// for 90 days. The stream and the change feed show each as `notice.created` at once.
+/// Hand-offs, returned leads, clocks that warn or breach, and due tasks that concern you. The newest first; stored for 90
+/// days. The stream and the change feed show each as `notice.created` at once.
 #[utoipa::path(tag = "notices", params(NoticesQuery), security(("bearer" = [Account])),
     responses((status = 200, description = "A page of notices", body = Listing<NoticeView>,
         headers(("Link" = String, description = "The next page")))))]

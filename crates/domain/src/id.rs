@@ -207,7 +207,7 @@ named! {
     ClockTag, ClockId, "clock";
     /// A call, e-mail, meeting, message, note or task.
     ActivityTag, ActivityId, "activity";
-    /// What one user must be told.
+    /// A message to one user.
     NoticeTag, NoticeId, "notice";
     /// A routing decision with its reasons.
     RoutingDecisionTag, RoutingDecisionId, "routing";

@@ -1,4 +1,4 @@
-//! Notices: what a person must be told. Tandem sends no e-mail by itself; front ends and webhooks deliver them.
+//! Notices: messages to single users. Tandem sends no e-mail by itself; front ends and webhooks deliver them.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::journal::{Entry, Subject};
 use crate::words::words;
 
 /// The types of entry about notices, with what they mean.
-pub(crate) const TYPES: &[(&str, &str)] = &[("notice.created", "A user must be told something.")];
+pub(crate) const TYPES: &[(&str, &str)] = &[("notice.created", "A notice for a user was created.")];
 
 words! {
     /// What a notice is about.
@@ -95,7 +95,7 @@ impl NextAct {
     }
 }
 
-/// What one user must be told: one row per person, stored for 90 days.
+/// A message to one user, stored for 90 days.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// Its id.

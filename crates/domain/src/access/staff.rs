@@ -1,4 +1,4 @@
-//! The enabled users with their roles and teams: whom work can be given to, and who must be told of it.
+//! The enabled users with their roles and teams: who can own work, and who receives notices.
 
 use std::collections::{BTreeMap, BTreeSet};
 

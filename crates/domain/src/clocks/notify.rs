@@ -1,4 +1,4 @@
-//! Who must know what happened to a clock, and the operation that keeps its promise.
+//! Notices of warnings and breaches, and the operation that meets each clock.
 
 use super::record::{ClockChange, ClockRecord};
 use super::{ClockEvent, ClockKind};
@@ -21,7 +21,7 @@ pub fn with_notices(happened: Vec<ClockChange>, staff: Option<&Staff>, act: &Act
     happened.chain(notices.into_iter().map(Change::from)).collect()
 }
 
-/// Who must know that a clock warned or breached: its owner; of a breach also the sales managers of the owner's teams (else
+/// Who receives the notice that a clock warned or breached: its owner; of a breach also the sales managers of the owner's teams (else
 /// all of them), or of the queue. A breach of marketing's promise concerns the marketing managers. Other events concern
 /// nobody.
 fn of_clock(record: &ClockRecord, event: ClockEvent, staff: &Staff, act: &Act) -> Vec<NoticeChange> {

@@ -192,7 +192,7 @@ pub(super) fn placed(handoff: &Handoff, from: Option<UserId>) -> HandoffChange {
     }
 }
 
-/// Whoever must know where a hand-off is: its owner, the sales users of the team in whose queue it waits, or the sales
+/// The notices of where a hand-off is, for its owner, the sales users of the team in whose queue it waits, or the sales
 /// managers where it waits in the general one.
 pub(super) fn notices(world: &World, handoff: &Handoff, act: &Act) -> Vec<Change> {
     let Some(staff) = &world.sales.staff else {

@@ -1,4 +1,4 @@
-//! Leads that send another form: who must know, and what is to be done.
+//! Leads that send another form: the notices, and the task for a lead that returned.
 
 use serde::Deserialize;
 

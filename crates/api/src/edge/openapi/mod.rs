@@ -49,7 +49,7 @@ use crate::edge::http::services::{Services, described};
         (name = "imports", description = "Files that are taken in, and what became of their rows"),
         (name = "journal", description = "Everything that changed: timeline, audit and change feed"),
         (name = "leads", description = "People known by at least one identifier"),
-        (name = "notices", description = "What a user must be told"),
+        (name = "notices", description = "Messages to a user: hand-offs, clocks, tasks, returned leads"),
         (name = "operation", description = "Whether the service lives and is ready; the problems it answers"),
         (name = "pipelines", description = "The stages that deals go through"),
         (name = "reports", description = "What came of it, as figures"),

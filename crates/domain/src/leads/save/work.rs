@@ -52,7 +52,7 @@ pub fn assign(
     Ok(give(world, lead_id, owner, act))
 }
 
-/// Make a user the owner of a lead, or nobody, whoever may decide that; nothing where it is so already.
+/// Set or clear the owner of a lead without checking rights; `None` where nothing changes.
 pub fn give(world: &mut World, lead_id: LeadId, owner: Option<UserId>, act: &Act) -> Option<Change> {
     let lead = world.leads.get_mut(&lead_id)?;
     if lead.owner_id == owner {
