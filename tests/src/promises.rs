@@ -5,7 +5,7 @@ use tandem_domain::change::Change;
 use tandem_domain::clocks::record::{ClockChange, ClockRecord};
 use tandem_domain::clocks::{Clock, ClockKind, Deadline};
 use tandem_domain::handoff::change::HandoffChange;
-use tandem_domain::handoff::{Handoff, HandoffState, MadeBy};
+use tandem_domain::handoff::{Handoff, MadeBy};
 use tandem_domain::id::{ClockId, HandoffId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_store as store;
@@ -43,33 +43,10 @@ impl TestApp {
         let mut changes: Vec<Change> = vec![];
         let promised = leads.iter().map(|lead| {
             let handoff = Handoff {
-                id: act.ids.next(),
-                version: 1,
-                lead_id: *lead,
-                company_id: None,
-                cycle: 1,
-                state: HandoffState::Pending,
-                made_at: now,
-                made_by: MadeBy::Rule,
-                self_sourced: false,
-                imported: false,
                 owner_id: owner,
                 queue,
                 assigned_at: owner.map(|_| now),
-                decided_at: None,
-                decided_by: None,
-                reason: None,
-                note: None,
-                until: None,
-                evidence_activity_id: None,
-                opened_at: None,
-                opened_by: None,
-                first_contact_at: None,
-                due_at: None,
-                void_reason: None,
-                agreement_version: 1,
-                routing_decision_id: None,
-                updated_at: now,
+                ..Handoff::pending(act.ids.next(), *lead, 1, MadeBy::Rule, now)
             };
             let record = ClockRecord {
                 id: act.ids.next(),

@@ -124,12 +124,6 @@ pub async fn world_of(tx: &Tx, id: ActivityId) -> Result<(World, Activity), Stor
     Ok((world, activity))
 }
 
-/// Add the enabled users to a world.
-pub async fn add_staff(tx: &Tx, world: &mut World) -> Result<(), StoreError> {
-    world.sales.staff = Some(access::staff(tx).await?);
-    Ok(())
-}
-
 async fn rows_by_key(
     tx: &Tx,
     keys: &BTreeSet<(String, String)>,

@@ -147,9 +147,7 @@ pub async fn list(
         descending,
     };
     let rows = line.page(filtered(filter), after, limit).all(on.conn()).await?;
-    let found: Result<Vec<ClockRecord>, StoreError> =
-        rows.into_iter().map(clocks::Model::into_domain).collect();
-    Ok(Page::of(found?, limit))
+    Page::of(rows, limit).read(clocks::Model::into_domain)
 }
 
 /// How many clocks a list has in all, and whether the number is an estimate: exact up to 10,000.

@@ -38,9 +38,7 @@ pub async fn list(
         .add(notices::Column::UserId.eq(user_id.uuid()))
         .add_option(is_unread);
     let query = line.page(notices::Entity::find().filter(own), after, limit);
-    let rows = query.all(on.conn()).await?.into_iter();
-    let found: Result<Vec<Notice>, StoreError> = rows.map(notices::Model::into_domain).collect();
-    Ok(Page::of(found?, limit))
+    Page::of(query.all(on.conn()).await?, limit).read(notices::Model::into_domain)
 }
 
 /// Mark a user's unread notices up to an instant, that one included, as read. It is a mark of the user's own, and no entry of

@@ -31,6 +31,15 @@ impl<T> Page<T> {
         data.truncate(limit as usize);
         Self { data, has_more }
     }
+
+    /// The page of what its rows stand for.
+    pub fn read<R>(self, read: impl FnMut(T) -> Result<R, StoreError>) -> Result<Page<R>, StoreError> {
+        let data: Result<Vec<R>, StoreError> = self.data.into_iter().map(read).collect();
+        Ok(Page {
+            data: data?,
+            has_more: self.has_more,
+        })
+    }
 }
 
 /// What a row is compared by, where it is not the id alone.
@@ -88,9 +97,7 @@ impl<C: ColumnTrait> Line<C> {
         E: EntityTrait<Column = C>,
     {
         let query = self.page(query, after.map(|id| (None, id)), limit);
-        let rows = query.all(on.conn()).await?.into_iter();
-        let found: Result<Vec<R>, StoreError> = rows.map(read).collect();
-        Ok(Page::of(found?, limit))
+        Page::of(query.all(on.conn()).await?, limit).read(read)
     }
 
     /// The rows behind a position, in order, one more than the page takes.

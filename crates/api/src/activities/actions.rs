@@ -22,7 +22,7 @@ pub async fn log(
     let mut world = store::activities::world_for(tx, &drafts).await?;
     let person = act.by.person();
     if manages(act) || drafts.iter().any(|draft| draft.names_others(person)) {
-        store::activities::add_staff(tx, &mut world).await?;
+        world.sales.staff = Some(store::access::staff(tx).await?);
     }
     let mut items = vec![];
     let mut logged = vec![];
@@ -49,7 +49,7 @@ pub async fn edit(
     if_match.check(known.version, 0)?;
     let (draft, _) = patch.apply(&ActivityDraft::of(&known))?;
     if manages(act) || draft.names_others(act.by.person()) {
-        store::activities::add_staff(tx, &mut world).await?;
+        world.sales.staff = Some(store::access::staff(tx).await?);
     }
     let edited = activities::edit(&mut world, &known, draft, act);
     let (activity, change) = edited.map_err(refused)?;
@@ -62,7 +62,7 @@ pub async fn delete(tx: &Tx, act: &Act, id: ActivityId, if_match: &IfMatch) -> R
     let (mut world, known) = store::activities::world_of(tx, id).await?;
     if_match.check(known.version, 0)?;
     if manages(act) {
-        store::activities::add_staff(tx, &mut world).await?;
+        world.sales.staff = Some(store::access::staff(tx).await?);
     }
     let change: Change = activities::delete(&mut world, &known, act)?;
     Ok(store::settle(tx, &mut world, act, Some(change)).await?)

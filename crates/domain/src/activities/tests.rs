@@ -12,7 +12,7 @@ use crate::act::Act;
 use crate::change::Change;
 use crate::clocks::record::ClockRecord;
 use crate::clocks::{Clock, ClockKind, ClockState, Deadline};
-use crate::handoff::{Handoff, HandoffState, MadeBy};
+use crate::handoff::{Handoff, MadeBy};
 use crate::id::{Ids, TeamId};
 use crate::leads::ExternalId;
 use crate::leads::identity::Email;
@@ -100,33 +100,9 @@ impl Story {
     /// A hand-off with its clock, which is due an hour after.
     fn handoff(&mut self, cycle: i64, made_at: Timestamp) -> Handoff {
         let handoff = Handoff {
-            id: self.ids.next(),
-            version: 1,
-            lead_id: self.lead,
-            company_id: None,
-            cycle,
-            state: HandoffState::Pending,
-            made_at,
-            made_by: MadeBy::Rule,
-            self_sourced: false,
-            imported: false,
             owner_id: Some(self.rep.id),
-            queue: None,
             assigned_at: Some(made_at),
-            decided_at: None,
-            decided_by: None,
-            reason: None,
-            note: None,
-            until: None,
-            evidence_activity_id: None,
-            opened_at: None,
-            opened_by: None,
-            first_contact_at: None,
-            due_at: None,
-            void_reason: None,
-            agreement_version: 1,
-            routing_decision_id: None,
-            updated_at: made_at,
+            ..Handoff::pending(self.ids.next(), self.lead, cycle, MadeBy::Rule, made_at)
         };
         let deadline = Deadline {
             warn_at: made_at.plus_millis(48 * MINUTE),

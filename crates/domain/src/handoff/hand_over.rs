@@ -72,33 +72,14 @@ pub fn hand_over(
         }
     };
     let mut handoff = Handoff {
-        id: act.ids.next(),
-        version: 1,
-        lead_id,
         company_id,
-        cycle,
-        state: HandoffState::Pending,
-        made_at: act.now,
-        made_by,
         self_sourced: finder.is_some(),
-        imported: false,
         owner_id: place.owner_id,
         queue: place.queue,
         assigned_at: place.owner_id.map(|_| act.now),
-        decided_at: None,
-        decided_by: None,
-        reason: None,
-        note: None,
-        until: None,
-        evidence_activity_id: None,
-        opened_at: None,
-        opened_by: None,
-        first_contact_at: None,
-        due_at: None,
-        void_reason: None,
         agreement_version: world.rules.agreement.number,
         routing_decision_id: decision,
-        updated_at: act.now,
+        ..Handoff::pending(act.ids.next(), lead_id, cycle, made_by, act.now)
     };
     let packet = assemble::packet(world, &handoff);
     let clocks = match finder {

@@ -121,6 +121,39 @@ pub struct Handoff {
 }
 
 impl Handoff {
+    /// A hand-off that nobody owns, is queued for, or has decided on yet.
+    pub fn pending(id: HandoffId, lead_id: LeadId, cycle: i64, made_by: MadeBy, made_at: Timestamp) -> Self {
+        Self {
+            id,
+            version: 1,
+            lead_id,
+            company_id: None,
+            cycle,
+            state: HandoffState::Pending,
+            made_at,
+            made_by,
+            self_sourced: false,
+            imported: false,
+            owner_id: None,
+            queue: None,
+            assigned_at: None,
+            decided_at: None,
+            decided_by: None,
+            reason: None,
+            note: None,
+            until: None,
+            evidence_activity_id: None,
+            opened_at: None,
+            opened_by: None,
+            first_contact_at: None,
+            due_at: None,
+            void_reason: None,
+            agreement_version: 1,
+            routing_decision_id: None,
+            updated_at: made_at,
+        }
+    }
+
     /// Whether nobody has decided on it yet.
     pub fn is_pending(&self) -> bool {
         self.state == HandoffState::Pending

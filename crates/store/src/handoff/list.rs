@@ -82,13 +82,7 @@ pub async fn list(
         descending,
     };
     let rows = line.page(filtered(filter), after, limit).all(on.conn()).await?;
-    let page = Page::of(rows, limit);
-    let data: Result<Vec<Handoff>, StoreError> =
-        page.data.into_iter().map(handoffs::Model::into_domain).collect();
-    Ok(Page {
-        data: data?,
-        has_more: page.has_more,
-    })
+    Page::of(rows, limit).read(handoffs::Model::into_domain)
 }
 
 /// How many hand-offs a list has in all, and whether the number is an estimate: exact up to 10,000.
