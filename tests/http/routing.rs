@@ -145,6 +145,41 @@ async fn capacity_and_absence_are_kept_and_what_waits_is_released(app: &TestApp)
 }
 
 #[tandem_tests::test]
+async fn what_cannot_be_released_holds_up_nobody_behind_it(app: &TestApp) {
+    let (blocked, free) = (given_team(app, 1).await, given_team(app, 1).await);
+    let rules = json!([
+        {"name": "Italy", "when": {"field": "country", "op": "eq", "value": "IT"}, "to": {"team_id": blocked.id}},
+        {"name": "All", "to": {"team_id": free.id}},
+    ]);
+    put_rules(app, rules).await.expect(200);
+    let by = app.admin().await.clone();
+    for team in [&blocked, &free] {
+        put_availability(app, &by, &team.members[0], json!({"capacity": 0})).await.expect(200);
+    }
+    for _ in 0..3 {
+        routed(app, json!({"country": "IT"})).await;
+    }
+    let last = routed(app, json!({"country": "FR"})).await;
+    app.run_jobs().await;
+    put_availability(app, &by, &free.members[0], json!({"capacity": 5})).await.expect(200);
+
+    let core = &app.running.core;
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        let tx = core.db.begin(core.ambient.act("queues")).await.unwrap();
+        let is_left = tandem_store::routing::release(&tx, 2).await.unwrap();
+        tx.commit().await.unwrap();
+        if !is_left {
+            break;
+        }
+    }
+    assert_eq!(looks, 2, "two hand-offs a look");
+    let lead = last["lead_id"].as_str().unwrap();
+    assert_eq!(handoff_of(app, lead).await["owner_id"], json!(free.members[0].id));
+}
+
+#[tandem_tests::test]
 async fn a_rejected_lead_does_not_come_back_to_who_rejected_it(app: &TestApp) {
     let team = given_team(app, 2).await;
     put_rules(app, json!([{"name": "All", "to": {"team_id": team.id}}])).await.expect(200);

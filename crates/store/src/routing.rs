@@ -6,7 +6,7 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tandem_domain::act::Act;
 use tandem_domain::handoff;
-use tandem_domain::id::{CompanyId, HandoffId, Id, LeadId, RoutingDecisionId, TeamId, UserId};
+use tandem_domain::id::{CompanyId, HandoffId, HandoffTag, Id, LeadId, RoutingDecisionId, TeamId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::judge::routes;
 use tandem_domain::lifecycle::Stage;
@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
+use crate::page::{Key, Line, Page};
 use crate::rows::{
     availability, deals, from_json, handoffs, leads, queue_marks, routing_decisions, team_members,
     team_turns, to_json, users,
@@ -298,14 +299,18 @@ pub async fn decision(on: &impl Read, id: RoutingDecisionId) -> Result<RoutingDe
 
 /// Look at the queues at these instants, and whether owners of pending hand-offs are there.
 pub async fn look_at(tx: &Tx, instants: impl IntoIterator<Item = Timestamp>) -> Result<(), StoreError> {
-    let marks: Vec<queue_marks::Model> = instants.into_iter().map(|at| mark(at, tx.act())).collect();
+    let marks: Vec<queue_marks::Model> = instants.into_iter().map(|at| mark(at, None, tx.act())).collect();
     write::insert::<queue_marks::Entity>(tx, marks.iter(), OnConflict::Fail).await
 }
 
-fn mark(at: Timestamp, act: &Act) -> queue_marks::Model {
+/// A mark for an instant; for the hand-offs behind one, by when it was made and by its id, or for all.
+fn mark(at: Timestamp, after: Option<(i64, Uuid)>, act: &Act) -> queue_marks::Model {
+    let (after_made_at, after_id) = after.unzip();
     queue_marks::Model {
         id: act.ids.next::<tandem_domain::id::RequestTag>().uuid(),
         at: at.millis(),
+        after_made_at,
+        after_id,
     }
 }
 
@@ -323,53 +328,59 @@ pub async fn next_look(on: &impl Read) -> Result<Option<Timestamp>, StoreError> 
 }
 
 /// Route again what waits, the oldest first, and what owners have who are away or disabled: `limit` hand-offs at most.
-/// Answers whether some are left.
+/// Answers whether some are left: a mark says behind which hand-off the next look goes on.
 pub async fn release(tx: &Tx, limit: u64) -> Result<bool, StoreError> {
     let now = tx.act().now;
-    let due: Vec<Uuid> = queue_marks::Entity::find()
-        .select_only()
-        .column(queue_marks::Column::Id)
+    let due = queue_marks::Entity::find()
         .filter(queue_marks::Column::At.lte(now.millis()))
-        .into_tuple()
         .all(tx.conn())
         .await?;
-    if due.is_empty() {
+    // None is less than any position: a mark for all hand-offs starts from the first.
+    let Some(after) = due.iter().map(|mark| mark.after_made_at.zip(mark.after_id)).min() else {
         return Ok(false);
-    }
+    };
     let away = away(tx, now).await?;
     let backend = tx.conn().get_database_backend();
     let waiting = handoffs::Column::Queue.is_not_null();
     let owned_by_the_away = dialect::id_in(backend, "owner_id", away.iter().map(|user| user.uuid()));
-    let found: Vec<(Uuid, Uuid)> = handoffs::Entity::find()
-        .select_only()
-        .columns([handoffs::Column::Id, handoffs::Column::LeadId])
+    let pending = handoffs::Entity::find()
         .filter(handoffs::Column::State.eq("pending"))
-        .filter(waiting.or(owned_by_the_away))
-        .order_by_asc(handoffs::Column::MadeAt)
-        .order_by_asc(handoffs::Column::Id)
-        .limit(limit)
-        .into_tuple()
-        .all(tx.conn())
-        .await?;
-    let lead_ids: BTreeSet<LeadId> = found.iter().map(|(_, lead)| Id::from_uuid(*lead)).collect();
-    if !lead_ids.is_empty() && tx.rules().routing.asks_who_is_free() {
+        .filter(waiting.or(owned_by_the_away));
+    let oldest_first = Line {
+        column: Some(handoffs::Column::MadeAt),
+        id: handoffs::Column::Id,
+        descending: false,
+    };
+    let after = after.map(|(made_at, id)| (Some(Key::Number(made_at)), Id::from_uuid(id)));
+    let rows = oldest_first.page::<_, HandoffTag>(pending, after, limit);
+    let Page {
+        data: found,
+        has_more,
+    } = Page::of(rows.all(tx.conn()).await?, limit);
+    let lead_ids: BTreeSet<LeadId> = found.iter().map(|row| Id::from_uuid(row.lead_id)).collect();
+    let asks = tx.rules().routing.asks_who_is_free();
+    if !lead_ids.is_empty() && asks {
         let mut world = people::world_of(tx, lead_ids.iter().copied()).await?;
         crate::handoff::add_sales(tx, &mut world, &lead_ids).await?;
         world.sales.staff = Some(access::staff(tx).await?);
         add_desk(tx, &mut world, &lead_ids).await?;
         let mut items = vec![];
-        for (id, lead) in &found {
-            let holds = routes(&world, Id::from_uuid(*lead), None, now);
-            let changes = handoff::reroute(&mut world, Id::from_uuid(*id), &holds, tx.act());
+        for row in &found {
+            let holds = routes(&world, Id::from_uuid(row.lead_id), None, now);
+            let changes = handoff::reroute(&mut world, Id::from_uuid(row.id), &holds, tx.act());
             items.push((tx.act(), Unsettled::from(changes)));
         }
         write::settle_all(tx, &mut world, items).await?;
     }
     queue_marks::Entity::delete_many()
-        .filter(dialect::id_in(backend, "id", due))
+        .filter(dialect::id_in(backend, "id", due.iter().map(|mark| mark.id)))
         .exec(tx.conn())
         .await?;
-    Ok(false)
+    let is_left = has_more && asks;
+    let last = found.last().filter(|_| is_left);
+    let next = last.map(|row| mark(now, Some((row.made_at, row.id)), tx.act()));
+    write::insert::<queue_marks::Entity>(tx, next.iter(), OnConflict::Fail).await?;
+    Ok(is_left)
 }
 
 /// The users who are away now or cannot work leads any more.
@@ -411,7 +422,12 @@ impl Rows {
 
     /// An owner has room for another lead from now on.
     pub(crate) fn has_room(&mut self, id: Uuid, at: Timestamp) {
-        let row = queue_marks::Model { id, at: at.millis() };
+        let row = queue_marks::Model {
+            id,
+            at: at.millis(),
+            after_made_at: None,
+            after_id: None,
+        };
         self.marks.insert(row.at, row);
     }
 }

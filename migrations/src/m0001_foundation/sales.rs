@@ -100,8 +100,14 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager
         .create_table(table("availability", &["id"], availability))
         .await?;
-    // Appended only, and deleted by the job that looks: nobody waits for a row of another.
-    let marks = vec![id("id"), big("at")];
+    // Appended only, and deleted by the job that looks: nobody waits for a row of another. A look that had no room for all
+    // goes on behind the hand-off that it came to.
+    let marks = vec![
+        id("id"),
+        big("at"),
+        big_or_null("after_made_at"),
+        id_or_null("after_id"),
+    ];
     manager.create_table(table("queue_marks", &["id"], marks)).await?;
     manager.create_index(index("queue_marks", &["at"])).await?;
 
