@@ -159,6 +159,11 @@ impl<'a> Settled<'a> {
         act.is_history().then(|| Self(vec![(act, told.0)]))
     }
 
+    /// Whether nothing is to be written.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|(_, changes)| changes.is_empty())
+    }
+
     /// The changes, each part with its act.
     pub fn parts(&self) -> &[(&'a Act, Vec<Change>)] {
         &self.0

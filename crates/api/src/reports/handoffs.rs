@@ -7,8 +7,8 @@ use tandem_domain::handoff::{Handoff, HandoffState};
 use tandem_domain::id::{HandoffId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::Basis;
+use tandem_domain::reports::handoffs::HandoffFigure;
 use tandem_store as store;
-use tandem_store::reports::HandoffFigure;
 use utoipa::{IntoParams, ToSchema};
 
 use super::ask::{Chosen, Selection};
@@ -18,77 +18,9 @@ use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
 
-/// A figure about hand-offs. Self-sourced and void hand-offs are in none; those that an import of history wrote are in
-/// none about times, from `timed` on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum HandoffFigureName {
-    /// All of them.
-    Handoffs,
-    /// Those that nobody has decided.
-    Pending,
-    /// Those that sales decided.
-    Decided,
-    /// Those that it accepted.
-    Accepted,
-    /// Those that it rejected.
-    Rejected,
-    /// Those that times are measured of.
-    Timed,
-    /// Those whose lead was contacted.
-    Contacted,
-    /// Those whose lead waits for contact.
-    Uncontacted,
-    /// Those that owe no contact any more: rejected, or the lead left sales, before the contact was due.
-    Excused,
-    /// Those that have had an owner.
-    Assigned,
-    /// Those that wait for one.
-    Unassigned,
-    /// Those that have had an owner, and whose lead was contacted.
-    Handled,
-    /// Those that have had an owner, and whose lead waits for contact.
-    Unhandled,
-    /// Those whose promised contact was made or is due.
-    Promised,
-    /// Those whose promised contact was made in time.
-    InsidePromise,
-}
-
-impl HandoffFigureName {
-    const ALL: &'static [(Self, &'static str, HandoffFigure)] = &[
-        (Self::Handoffs, "handoffs", HandoffFigure::Handoffs),
-        (Self::Pending, "pending", HandoffFigure::Pending),
-        (Self::Decided, "decided", HandoffFigure::Decided),
-        (Self::Accepted, "accepted", HandoffFigure::Accepted),
-        (Self::Rejected, "rejected", HandoffFigure::Rejected),
-        (Self::Timed, "timed", HandoffFigure::Timed),
-        (Self::Contacted, "contacted", HandoffFigure::Contacted),
-        (Self::Uncontacted, "uncontacted", HandoffFigure::Uncontacted),
-        (Self::Excused, "excused", HandoffFigure::Excused),
-        (Self::Assigned, "assigned", HandoffFigure::Assigned),
-        (Self::Unassigned, "unassigned", HandoffFigure::Unassigned),
-        (Self::Handled, "handled", HandoffFigure::Handled),
-        (Self::Unhandled, "unhandled", HandoffFigure::Unhandled),
-        (Self::Promised, "promised", HandoffFigure::Promised),
-        (
-            Self::InsidePromise,
-            "inside_promise",
-            HandoffFigure::InsidePromise,
-        ),
-    ];
-
-    fn row(self) -> (&'static str, HandoffFigure) {
-        let row = Self::ALL.iter().find(|(known, ..)| *known == self);
-        row.map_or(("handoffs", HandoffFigure::Handoffs), |(_, name, figure)| {
-            (name, *figure)
-        })
-    }
-
-    /// The address of the list of the hand-offs behind this figure.
-    pub(super) fn address(self, selection: &Selection) -> String {
-        selection.evidence("handoffs", &[("figure", self.row().0)])
-    }
+/// The address of the list of the hand-offs behind a figure.
+pub(super) fn address(figure: HandoffFigure, selection: &Selection) -> String {
+    selection.evidence("handoffs", &[("figure", figure.name())])
 }
 
 /// Which figure.
@@ -97,7 +29,7 @@ impl HandoffFigureName {
 struct HandoffEvidenceQuery {
     /// The figure; all hand-offs unless given.
     #[param(inline, example = "rejected")]
-    figure: Option<HandoffFigureName>,
+    figure: Option<HandoffFigure>,
     /// The most hand-offs of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
@@ -150,7 +82,7 @@ pub(super) async fn list_handoff_evidence(
     query: Query<Both<Chosen, HandoffEvidenceQuery>>,
 ) -> Reply<Listing<HandoffEvidence>> {
     let Both(chosen, query) = query.0;
-    let (_, figure) = query.figure.unwrap_or(HandoffFigureName::Handoffs).row();
+    let figure = query.figure.unwrap_or_default();
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
     let snapshot = ctx.report().await?;

@@ -10,19 +10,19 @@ use tandem_domain::id::{DealId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::{Currency, Money};
 use tandem_domain::reports::funnel::{Event, FUNNEL};
-use tandem_domain::reports::handoffs::{ResponseTimes, Verdicts};
-use tandem_domain::reports::kpis::{Kpi, KpiFacts, Measure, Unit, measure};
+use tandem_domain::reports::handoffs::{HandoffFigure, ResponseTimes, Verdicts};
+use tandem_domain::reports::kpis::{DealFigure, Kpi, KpiFacts, Measure, Unit, measure};
 use tandem_domain::reports::period::{Bucket, Days};
 use tandem_domain::reports::row::{Cut, Key};
 use tandem_domain::reports::{Basis, MIN_SAMPLE};
 use tandem_store as store;
 use tandem_store::Snapshot;
-use tandem_store::reports::{Books, DealFigure, DealItem, Since};
+use tandem_store::reports::{Books, DealItem, Since};
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Period, RateView, Report, Table, number};
 use super::ask::{Chosen, Selection, working_hours};
-use super::handoffs::HandoffFigureName;
+use super::handoffs::address;
 use crate::access::scopes::{DealEvidenceRead, DealsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
@@ -293,7 +293,7 @@ fn deals(selection: &Selection, figure: &str) -> String {
 impl KpiView {
     fn of(kpi: Kpi, measured: Measure, before: Option<Measure>, of: &Measured, min_sample: i64) -> Self {
         let selection = &of.selection;
-        let handoffs = |figure: HandoffFigureName| figure.address(selection);
+        let handoffs = |figure: HandoffFigure| address(figure, selection);
         let reached = |stage| cycles(selection, stage, &[("figure", "cycles")]);
         let [numerator, evidence] = match (kpi.conversion(), kpi) {
             (Some((from, to)), _) => {
@@ -306,12 +306,12 @@ impl KpiView {
                 let months = of.months.as_ref().unwrap_or(selection);
                 [String::new(), cycles(months, 1, &[("figure", "cycles")])]
             }
-            (_, Kpi::MqlsHandedOver) => [String::new(), handoffs(HandoffFigureName::Handoffs)],
+            (_, Kpi::MqlsHandedOver) => [String::new(), handoffs(HandoffFigure::Handoffs)],
             (_, Kpi::Acceptance) => [
-                handoffs(HandoffFigureName::Accepted),
-                handoffs(HandoffFigureName::Decided),
+                handoffs(HandoffFigure::Accepted),
+                handoffs(HandoffFigure::Decided),
             ],
-            (_, Kpi::ResponseTime) => [String::new(), handoffs(HandoffFigureName::Contacted)],
+            (_, Kpi::ResponseTime) => [String::new(), handoffs(HandoffFigure::Contacted)],
             (_, Kpi::DealsOpen) => [String::new(), deals(selection, "open")],
             (_, Kpi::AverageDeal) => [String::new(), deals(selection, "valued")],
             (_, Kpi::WinRate) => [deals(selection, "won"), deals(selection, "closed")],
@@ -384,30 +384,13 @@ fn table(view: &KpisView) -> Table {
     table
 }
 
-/// A figure about deals.
-#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum DealFigureName {
-    /// Those that were won.
-    #[default]
-    Won,
-    /// Those that were won or lost.
-    Closed,
-    /// Those that are open at the end of the period, or now.
-    Open,
-    /// Those that were won, with an amount in the base currency.
-    Valued,
-    /// Those that were won, with an amount that no rate converts.
-    Unconverted,
-}
-
 /// Which figure.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct DealEvidenceQuery {
     /// The figure; won deals unless given.
     #[param(inline, example = "won")]
-    figure: Option<DealFigureName>,
+    figure: Option<DealFigure>,
     /// Only with an amount in this currency.
     currency: Option<Currency>,
     /// The most deals of the page.
@@ -461,13 +444,7 @@ pub(super) async fn list_deal_evidence(
     let scope = chosen.select(Basis::Activity, &rules.company.zone())?.scope();
     let base = rules.money.base;
     let books = Books { now: ctx.now(), base };
-    let figure = match query.figure.unwrap_or_default() {
-        DealFigureName::Won => DealFigure::Won,
-        DealFigureName::Closed => DealFigure::Closed,
-        DealFigureName::Open => DealFigure::Open,
-        DealFigureName::Valued => DealFigure::Valued,
-        DealFigureName::Unconverted => DealFigure::Unconverted,
-    };
+    let figure = query.figure.unwrap_or_default();
     let currency = query.currency;
     let page =
         store::reports::deal_evidence(&snapshot, &scope, figure, currency, books, after, limit).await?;

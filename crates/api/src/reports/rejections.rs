@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use actix_web::get;
 use serde::Serialize;
 use tandem_domain::reports::dimension::{By, Dimension, Value};
-use tandem_domain::reports::handoffs::{HandoffTally, Verdicts};
+use tandem_domain::reports::handoffs::{HandoffFigure, HandoffTally, Verdicts};
 use tandem_domain::reports::row::{Cut, Key, arrange};
 use tandem_domain::reports::{Basis, Rate};
 use tandem_store as store;
@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::answer::{RateView, Report, Table, cell, rate_cells, report_view};
 use super::ask::{Chosen, Defaults, Divided, Question, Selection};
-use super::handoffs::HandoffFigureName;
+use super::handoffs::address;
 use crate::access::scopes::ReportsRead;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::query::{Both, Query};
@@ -235,17 +235,14 @@ impl RejectionFigures {
         (all_rejected, all): (i64, &Selection),
         min_sample: i64,
     ) -> Self {
-        let list = |selection: &Selection, figure| HandoffFigureName::address(figure, selection);
+        let list = |selection: &Selection, figure| address(figure, selection);
         let own = |figure| list(selection, figure);
-        let acceptance = [own(HandoffFigureName::Accepted), own(HandoffFigureName::Decided)];
+        let acceptance = [own(HandoffFigure::Accepted), own(HandoffFigure::Decided)];
         let share = Rate {
             part: verdicts.rejected,
             whole: all_rejected,
         };
-        let of_all = [
-            own(HandoffFigureName::Rejected),
-            list(all, HandoffFigureName::Rejected),
-        ];
+        let of_all = [own(HandoffFigure::Rejected), list(all, HandoffFigure::Rejected)];
         Self {
             handoffs: verdicts.handoffs,
             pending: verdicts.pending,
@@ -256,11 +253,11 @@ impl RejectionFigures {
             rejected_before: before.as_ref().map(|(count, _)| *count),
             change: before.as_ref().map(|(count, _)| verdicts.rejected - count),
             evidence: RejectionEvidence {
-                handoffs: own(HandoffFigureName::Handoffs),
-                pending: own(HandoffFigureName::Pending),
-                decided: own(HandoffFigureName::Decided),
-                rejected: own(HandoffFigureName::Rejected),
-                rejected_before: before.map(|(_, before)| list(&before, HandoffFigureName::Rejected)),
+                handoffs: own(HandoffFigure::Handoffs),
+                pending: own(HandoffFigure::Pending),
+                decided: own(HandoffFigure::Decided),
+                rejected: own(HandoffFigure::Rejected),
+                rejected_before: before.map(|(_, before)| list(&before, HandoffFigure::Rejected)),
             },
             reasons: reasons(selection, verdicts.reasons),
         }
@@ -273,7 +270,7 @@ fn reasons(selection: &Selection, counted: BTreeMap<Option<String>, i64>) -> Vec
         RejectedFor {
             reason,
             handoffs,
-            evidence: HandoffFigureName::Rejected.address(&narrowed),
+            evidence: address(HandoffFigure::Rejected, &narrowed),
         }
     };
     let mut reasons: Vec<RejectedFor> = counted.into_iter().map(one).collect();

@@ -6,7 +6,7 @@ use actix_web::get;
 use serde::{Deserialize, Serialize};
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::dimension::{By, Dimension};
-use tandem_domain::reports::handoffs::{Delay, ResponseTimes, Spread};
+use tandem_domain::reports::handoffs::{Delay, HandoffFigure, ResponseTimes, Spread};
 use tandem_domain::reports::row::{Key, arrange};
 use tandem_store as store;
 use tandem_store::reports::{Records, Since, TimedHandoff};
@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{RateView, Report, Table, number, rate_cells, report_view};
 use super::ask::{Chosen, Defaults, Divided, Question, Selection, working_hours};
-use super::handoffs::HandoffFigureName;
+use super::handoffs::address;
 use crate::access::scopes::ReportsRead;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::query::{Both, Query};
@@ -207,8 +207,8 @@ pub(super) async fn get_response_times(
 
 impl ResponseFigures {
     fn of(selection: &Selection, times: ResponseTimes, min_sample: i64) -> Self {
-        use HandoffFigureName::*;
-        let list = |figure: HandoffFigureName| figure.address(selection);
+        use HandoffFigure::*;
+        let list = |figure: HandoffFigure| address(figure, selection);
         let delay = |delay: Delay, finished, open| DelayView {
             finished: delay.finished,
             open: delay.open,

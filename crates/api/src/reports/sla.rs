@@ -9,7 +9,7 @@ use tandem_domain::clocks::record::ClockRecord;
 use tandem_domain::clocks::{ClockKind, ClockState, Side};
 use tandem_domain::id::{ClockId, DealId, HandoffId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
-use tandem_domain::reports::handoffs::Verdicts;
+use tandem_domain::reports::handoffs::{HandoffFigure, Verdicts};
 use tandem_domain::reports::period::Days;
 use tandem_domain::reports::promises::{ClockTally, CommitmentState, Month, kept};
 use tandem_domain::reports::{Basis, MIN_SAMPLE, Rate};
@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Period, RateView, Report, Table, number, rate_cells};
 use super::ask::Selection;
-use super::handoffs::HandoffFigureName;
+use super::handoffs::address;
 use crate::access::scopes::{HandoffEvidenceRead, HandoffsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
@@ -284,7 +284,7 @@ fn numbers(
     selection: &Selection,
     min_sample: i64,
 ) -> Vec<NumberView> {
-    let list = |figure: HandoffFigureName| figure.address(selection);
+    let list = |figure: HandoffFigure| address(figure, selection);
     let count = promised.mqls_per_month.map(|monthly| {
         let target = month.target(monthly);
         NumberView {
@@ -295,15 +295,12 @@ fn numbers(
             pace: month.pace(verdicts.handoffs),
             rate: None,
             state: month.count(verdicts.handoffs, target),
-            evidence: list(HandoffFigureName::Handoffs),
+            evidence: list(HandoffFigure::Handoffs),
         }
     });
     let rate = promised.min_acceptance_rate.map(|least| {
         let rate: Rate = verdicts.acceptance();
-        let evidence = [
-            list(HandoffFigureName::Accepted),
-            list(HandoffFigureName::Decided),
-        ];
+        let evidence = [list(HandoffFigure::Accepted), list(HandoffFigure::Decided)];
         NumberView {
             commitment: "min_acceptance_rate",
             side: Side::Marketing,
@@ -312,7 +309,7 @@ fn numbers(
             pace: rate.value(),
             state: month.rate(rate, least),
             rate: Some(RateView::of(rate, min_sample, evidence)),
-            evidence: list(HandoffFigureName::Decided),
+            evidence: list(HandoffFigure::Decided),
         }
     });
     [count, rate].into_iter().flatten().collect()

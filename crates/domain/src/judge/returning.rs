@@ -1,15 +1,13 @@
 //! Leads that send another form: the notices, and the task for a lead that returned.
 
-use serde::Deserialize;
-
 use super::{Cause, Needs, Rule, Rulebook};
 use crate::access::{Queue, Role, Staff};
 use crate::act::Act;
 use crate::activities::change::ActivityChange;
 use crate::activities::{Activity, ActivityType};
-use crate::agreement::{Agreement, Time};
+use crate::agreement::Agreement;
 use crate::change::Change;
-use crate::clocks::{Calendar, CalendarDocument, Promise, TimeBase};
+use crate::clocks::ClockKind;
 use crate::id::UserId;
 use crate::instant::Timestamp;
 use crate::leads::Lead;
@@ -83,17 +81,8 @@ fn addressees(world: &World, lead: &Lead, owner: Option<UserId>, staff: &Staff) 
 
 /// By when the owner is to contact a lead that returned: as soon as a new one. Nothing where that is not promised.
 fn due(agreement: &Agreement, now: Timestamp) -> Option<Timestamp> {
-    let sales = &agreement.commitments.sales;
-    let within = sales.first_contact_within?;
-    match sales.time {
-        Time::Elapsed => Some(now.plus_millis(within.millis())),
-        Time::Business => {
-            let document = CalendarDocument::deserialize(agreement.calendar.as_ref()?).ok()?;
-            let calendar = Calendar::new(&document).ok()?;
-            let promise = Promise::new(within, TimeBase::Business).ok()?;
-            Some(promise.deadline(&calendar, now).due_at)
-        }
-    }
+    let promise = agreement.commitments.sales.promise(ClockKind::FirstContact)?;
+    Some(promise.deadline(&agreement.working_hours()?, now).due_at)
 }
 
 fn task(lead: &Lead, owner: UserId, due_at: Option<Timestamp>, act: &Act) -> Activity {

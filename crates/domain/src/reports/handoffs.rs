@@ -6,6 +6,46 @@ use super::Rate;
 use crate::clocks::Calendar;
 use crate::handoff::HandoffState;
 use crate::instant::Timestamp;
+use crate::words::words;
+
+words! {
+    /// A figure about hand-offs. Self-sourced and void hand-offs are in none; those that an import of history wrote are in
+    /// none about times, from `timed` on.
+    #[derive(Default)]
+    HandoffFigure {
+        /// All of them.
+        #[default]
+        Handoffs = "handoffs",
+        /// Those that nobody has decided.
+        Pending = "pending",
+        /// Those that sales decided.
+        Decided = "decided",
+        /// Those that it accepted.
+        Accepted = "accepted",
+        /// Those that it rejected.
+        Rejected = "rejected",
+        /// Those that times are measured of.
+        Timed = "timed",
+        /// Those whose lead was contacted.
+        Contacted = "contacted",
+        /// Those whose lead waits for contact.
+        Uncontacted = "uncontacted",
+        /// Those that owe no contact any more: rejected, or the lead left sales, before the contact was due.
+        Excused = "excused",
+        /// Those that have had an owner.
+        Assigned = "assigned",
+        /// Those that wait for one.
+        Unassigned = "unassigned",
+        /// Those that have had an owner, and whose lead was contacted.
+        Handled = "handled",
+        /// Those that have had an owner, and whose lead waits for contact.
+        Unhandled = "unhandled",
+        /// Those whose promised contact was made or is due.
+        Promised = "promised",
+        /// Those whose promised contact was made in time.
+        InsidePromise = "inside_promise",
+    }
+}
 
 /// How many hand-offs of a row stand so.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -59,6 +59,24 @@ words! {
     }
 }
 
+words! {
+    /// A figure about deals.
+    #[derive(Default)]
+    DealFigure {
+        /// Those that were won.
+        #[default]
+        Won = "won",
+        /// Those that were won or lost.
+        Closed = "closed",
+        /// Those that are open at the end of the period, or now.
+        Open = "open",
+        /// Those that were won, with an amount in the base currency.
+        Valued = "valued",
+        /// Those that were won, with an amount that no rate converts.
+        Unconverted = "unconverted",
+    }
+}
+
 /// The deals of a period.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DealFacts {

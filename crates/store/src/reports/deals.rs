@@ -6,7 +6,7 @@ use tandem_domain::id::{DealId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::Currency;
 use tandem_domain::reports::Basis;
-use tandem_domain::reports::kpis::DealFacts;
+use tandem_domain::reports::kpis::{DealFacts, DealFigure};
 use uuid::Uuid;
 
 use super::selection::{Ground, Scope, Sql};
@@ -17,21 +17,6 @@ use crate::page::Page;
 /// Each deal with the cycle in which it was opened, if it has a lead.
 const DEALS: &str = "deals d LEFT JOIN cycles c ON c.lead_id = d.primary_lead_id AND c.number = d.cycle";
 const CORRUPT: StoreError = StoreError::Corrupt("deals");
-
-/// A figure about deals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DealFigure {
-    /// Those that were won.
-    Won,
-    /// Those that were won or lost.
-    Closed,
-    /// Those that are open at the end of the period, or now.
-    Open,
-    /// Those that were won, with an amount in the base currency.
-    Valued,
-    /// Those that were won, with an amount that no rate converts.
-    Unconverted,
-}
 
 /// When deals are looked at, and in which currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use tandem_domain::handoff::{Handoff, HandoffState};
 use tandem_domain::id::{HandoffId, Id, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::Basis;
-use tandem_domain::reports::handoffs::{HandoffTally, Timing};
+use tandem_domain::reports::handoffs::{HandoffFigure, HandoffTally, Timing};
 use tandem_domain::reports::row::{Cut, Key};
 use uuid::Uuid;
 
@@ -60,41 +60,6 @@ pub enum Since {
     Handoff,
     /// With the newest submission of the lead before it; without one with the hand-off.
     Capture,
-}
-
-/// A figure about hand-offs. Self-sourced and void ones are in none, imported ones in none about times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HandoffFigure {
-    /// All of them.
-    Handoffs,
-    /// Those that nobody has decided.
-    Pending,
-    /// Those that sales decided.
-    Decided,
-    /// Those that it accepted.
-    Accepted,
-    /// Those that it rejected.
-    Rejected,
-    /// Those that times are measured of.
-    Timed,
-    /// Those whose lead was contacted.
-    Contacted,
-    /// Those whose lead still waits for contact.
-    Uncontacted,
-    /// Those that owe no contact any more.
-    Excused,
-    /// Those that had an owner.
-    Assigned,
-    /// Those that still wait for one.
-    Unassigned,
-    /// Those that had an owner who contacted the lead.
-    Handled,
-    /// Those that have an owner and still wait for contact.
-    Unhandled,
-    /// Those whose promised contact was made or is due.
-    Promised,
-    /// Those whose promised contact was made in time.
-    InsidePromise,
 }
 
 fn instant(basis: Basis) -> &'static str {

@@ -15,14 +15,13 @@ use crate::error::StoreError;
 
 pub use clocks::{Due, Promises, clock_evidence, clock_evidence_count, clock_tally};
 pub use deals::{
-    Books, DealFigure, DealItem, Unconverted, deal_evidence, deal_evidence_count, deal_facts, sales_cycles,
-    unconverted,
+    Books, DealItem, Unconverted, deal_evidence, deal_evidence_count, deal_facts, sales_cycles, unconverted,
 };
 pub use evidence::{Figure, evidence, evidence_count};
 pub use funnel::{Again, Lengths, Tallied, again, lengths, tally};
 pub use handoffs::{
-    HandoffFigure, Since, TalliedHandoffs, TimedHandoff, handoff_evidence, handoff_evidence_count,
-    handoff_tally, handoff_times,
+    Since, TalliedHandoffs, TimedHandoff, handoff_evidence, handoff_evidence_count, handoff_tally,
+    handoff_times,
 };
 pub use leakage::{LeakItem, LeakScope, LeakTally, leak_evidence, leak_tally};
 pub use selection::Scope;

@@ -35,11 +35,17 @@ pub async fn settle_all(tx: &Tx, world: &mut World, items: Vec<(&Act, Unsettled)
     let first = items.iter().map(|(act, _)| act.now).min().unwrap_or(tx.act().now);
     let mut settling = Settling::of(items);
     while let Answer::Needs(needs) = settling.ask(world, &rulebook)? {
-        put(tx, &settling.take(), &world.tracking.visitors).await?;
-        leads::renew(tx, world, settling.leads()).await?;
+        let settled = settling.take();
+        if !settled.is_empty() {
+            put(tx, &settled, &world.tracking.visitors).await?;
+            leads::renew(tx, world, settling.leads()).await?;
+        }
         load(tx, world, &needs, first).await?;
     }
-    put(tx, &settling.take(), &world.tracking.visitors).await?;
+    let settled = settling.take();
+    if !settled.is_empty() {
+        put(tx, &settled, &world.tracking.visitors).await?;
+    }
     // What is recorded after this is not among them.
     world.judging.histories.clear();
     Ok(())
