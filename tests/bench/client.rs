@@ -29,6 +29,11 @@ impl Request {
     pub fn post(path: impl Into<String>, body: Value) -> Self {
         Self { method: "POST", path: path.into(), body: Some(body) }
     }
+
+    /// Replaces something.
+    pub fn put(path: impl Into<String>, body: Value) -> Self {
+        Self { method: "PUT", path: path.into(), body: Some(body) }
+    }
 }
 
 /// An answer, and how long it took from the first byte sent to the last byte received.

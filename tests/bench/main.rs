@@ -44,6 +44,7 @@ struct Order {
     requests: u64,
     parts: Vec<Part>,
     turn: Duration,
+    other: Option<PathBuf>,
 }
 
 /// What a run may be confined to.
@@ -80,10 +81,11 @@ fn main() -> ExitCode {
 
 fn order() -> Result<Order, Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [program, postgres, dir, page, leads, requests, parts, seconds] = arguments.as_slice() else {
+    let [program, postgres, dir, page, leads, requests, parts, seconds, other @ ..] = arguments.as_slice()
+    else {
         return Err(
             "usage: bench <tandem> <url of PostgreSQL> <directory> <page> <leads> <requests> <parts> \
-                    <seconds of a turn>"
+                    <seconds of a turn> [<another tandem>]"
                 .into(),
         );
     };
@@ -94,8 +96,9 @@ fn order() -> Result<Order, Failure> {
         page: PathBuf::from(page),
         people: People { leads: leads.parse()? },
         requests: requests.parse()?,
-        parts: parts.split(',').map(Part::named).collect::<Result<_, _>>()?,
+        parts: parts.split(',').filter(|part| !part.is_empty()).map(Part::named).collect::<Result<_, _>>()?,
         turn: Duration::from_secs(seconds.parse::<u64>()?.max(1)),
+        other: other.first().map(fs::canonicalize).transpose()?,
     })
 }
 
@@ -107,16 +110,21 @@ fn run(order: Order) -> Result<(), Failure> {
         sides: vec![],
         lines: vec![],
         captures: None,
+        beside: None,
         events: None,
     };
+    let captures = capture::Order {
+        program: &order.program,
+        postgres: &order.postgres,
+        dir: &order.dir,
+        log: order.dir.join("pg/server/log"),
+        turn: order.turn,
+    };
     if order.parts.contains(&Part::Captures) {
-        figures.captures = Some(capture::measure(&capture::Order {
-            program: &order.program,
-            postgres: &order.postgres,
-            dir: &order.dir,
-            log: order.dir.join("pg/server/log"),
-            turn: order.turn,
-        })?);
+        figures.captures = Some(capture::measure(&captures)?);
+    }
+    if let Some(other) = &order.other {
+        figures.beside = Some(capture::beside::measure(&captures, other)?);
     }
     if order.parts.contains(&Part::Events) {
         figures.events = Some(events::measure(&events::Order {

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::capture::Captures;
+use crate::capture::beside::Beside;
 use crate::events::Events;
 use crate::load::Measured;
 
@@ -50,6 +51,8 @@ pub struct Figures {
     pub lines: Vec<Line>,
     /// The captures, where they were measured.
     pub captures: Option<Captures>,
+    /// The captures beside those of another build, where one was given.
+    pub beside: Option<Beside>,
     /// The events, where they were measured.
     pub events: Option<Events>,
 }
@@ -99,6 +102,9 @@ impl Figures {
         }
         if let Some(captures) = &self.captures {
             captures.write(page)?;
+        }
+        if let Some(beside) = &self.beside {
+            beside.write(page)?;
         }
         if let Some(events) = &self.events {
             events.write(page)?;

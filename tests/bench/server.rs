@@ -40,6 +40,17 @@ impl Home {
         }
     }
 
+    /// The same kind of database for another program, beside this one.
+    pub fn renamed(&self, suffix: &str, program: &Path) -> Self {
+        let dir = self.dir.file_name().unwrap_or_default().to_string_lossy();
+        Self {
+            program: program.to_owned(),
+            dir: self.dir.with_file_name(format!("{dir}-{suffix}")),
+            url: self.url.as_ref().map(|url| format!("{url}_{suffix}")),
+            ..self.clone()
+        }
+    }
+
     fn command(&self, arguments: &[&str]) -> Result<Command, Failure> {
         let log = File::options().create(true).append(true).open(self.dir.join("tandem.log"))?;
         let mut command = Command::new(&self.program);
@@ -158,11 +169,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// A secret key that may do everything a key may.
-    pub fn key(&self) -> Result<String, Failure> {
+    /// The access token of the admin.
+    pub fn admin(&self) -> Result<String, Failure> {
         let login = json!({"email": ADMIN, "password": PASSWORD});
         let login = Client::connect(self.address, None)?.succeed(&Request::post("/v1/auth/login", login))?;
-        let token = login.json()?["access_token"].as_str().unwrap_or_default().to_owned();
+        Ok(login.json()?["access_token"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// A secret key that may do everything a key may.
+    pub fn key(&self) -> Result<String, Failure> {
+        let token = self.admin()?;
         let scopes = [
             Scope::LeadsRead,
             Scope::LeadsWrite,

@@ -9,7 +9,6 @@ use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 use tokio::task::{JoinSet, LocalSet};
 
-use super::form::Sender;
 use crate::Failure;
 use crate::load::Measured;
 
@@ -86,6 +85,9 @@ impl Connection {
     }
 }
 
+/// Writes out the next capture.
+pub type Next = Rc<dyn Fn() -> Vec<u8>>;
+
 /// The captures that were taken, and how many were refused for want of room.
 pub struct Load {
     /// Those taken.
@@ -97,7 +99,7 @@ pub struct Load {
 /// So many connections, each of which sends the next capture once it has the answer to the last one.
 pub fn closed_loop(
     address: SocketAddr,
-    sender: &Rc<Sender>,
+    next: &Next,
     connections: usize,
     time: Duration,
 ) -> Result<Load, Failure> {
@@ -106,8 +108,8 @@ pub fn closed_loop(
         let start = Rc::new(Barrier::new(connections));
         let mut running = JoinSet::new();
         for _ in 0..connections {
-            let (sender, start) = (sender.clone(), start.clone());
-            running.spawn_local_on(one_after_another(address, sender, start, time), &local);
+            let (next, start) = (next.clone(), start.clone());
+            running.spawn_local_on(one_after_another(address, next, start, time), &local);
         }
         let (mut took, mut wall, mut refused) = (vec![], Duration::ZERO, 0);
         local
@@ -129,7 +131,7 @@ pub fn closed_loop(
 
 async fn one_after_another(
     address: SocketAddr,
-    sender: Rc<Sender>,
+    next: Next,
     start: Rc<Barrier>,
     time: Duration,
 ) -> Result<Load, Failure> {
@@ -139,7 +141,7 @@ async fn one_after_another(
     let begun = Instant::now();
     let (mut took, mut refused) = (vec![], 0);
     while begun.elapsed() < time {
-        let told = connection.ask(&sender.stranger()).await?;
+        let told = connection.ask(&next()).await?;
         match told.status {
             201 => took.push(told.took),
             503 => refused += 1,

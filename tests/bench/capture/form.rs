@@ -37,6 +37,18 @@ pub fn form() -> Value {
     })
 }
 
+/// A form that asks for a service: who sends it becomes an MQL.
+pub fn asking_form() -> Value {
+    let mut form = form();
+    form["service_requested"] = json!("Consultation");
+    form
+}
+
+/// The e-mail address of the person by whom a company became known.
+pub fn known(company: u64) -> String {
+    format!("p{}@{}", KNOWN + company, domain(company))
+}
+
 /// The domain of a company.
 pub fn domain(company: u64) -> String {
     format!("firma{company:04}.example")
@@ -56,9 +68,26 @@ impl Sender {
 
     /// The capture of a person whom nobody knows yet.
     pub fn stranger(&self) -> Vec<u8> {
+        let n = self.turn();
+        self.of(STRANGERS + n, n.wrapping_mul(7_919) % COMPANIES, "")
+    }
+
+    /// The next capture of a mix: of fifty, four are of people who are known, and one is of a stranger by the form of
+    /// `asking`.
+    pub fn mixed(&self, asking: &Sender) -> Vec<u8> {
+        let n = self.turn();
+        let company = n.wrapping_mul(7_919) % COMPANIES;
+        match n % 50 {
+            0 => asking.of(STRANGERS + n, company, ""),
+            1..=4 => self.of(KNOWN + company, company, &format!(" My {n}th question: when may I call?")),
+            _ => self.of(STRANGERS + n, company, ""),
+        }
+    }
+
+    fn turn(&self) -> u64 {
         let n = self.next.get();
         self.next.set(n + 1);
-        self.of(STRANGERS + n, n.wrapping_mul(7_919) % COMPANIES, "")
+        n
     }
 
     /// The first capture of the person by whom a company becomes known.

@@ -1,5 +1,6 @@
 //! How fast strangers' captures become leads on each database, held against what the database can do.
 
+pub mod beside;
 mod cpu;
 mod crowd;
 mod form;
@@ -20,6 +21,7 @@ use crate::load::Measured;
 use crate::raw::{Raw, connect, texts};
 use crate::server::{Home, Server};
 use crate::{Failure, REST};
+use crowd::Next;
 use form::Sender;
 use overload::Overload;
 use pgbench::Pgbench;
@@ -96,6 +98,7 @@ struct Player {
     home: Home,
     server: Server,
     sender: Rc<Sender>,
+    strangers: Next,
     raw_home: Home,
     raw: Raw,
 }
@@ -115,9 +118,12 @@ pub fn measure(order: &Order<'_>) -> Result<Captures, Failure> {
     for stage in &stages {
         let home = stage.copy("served")?;
         let raw_home = stage.copy("raw")?;
+        let sender = stage.sender();
+        let strangers = sender.clone();
         players.push(Player {
             server: home.start()?,
-            sender: stage.sender(),
+            sender,
+            strangers: Rc::new(move || strangers.stranger()),
             raw: Raw::to(&raw_home)?,
             home,
             raw_home,
@@ -125,7 +131,7 @@ pub fn measure(order: &Order<'_>) -> Result<Captures, Failure> {
     }
     // Pools, prepared statements and caches are there before anything counts.
     for player in &players {
-        crowd::closed_loop(player.server.address, &player.sender, CONNECTIONS[3], order.turn)?;
+        crowd::closed_loop(player.server.address, &player.strangers, CONNECTIONS[3], order.turn)?;
     }
     thread::sleep(REST);
     let mut sides = vec![Side::new("SQLite"), Side::new("PostgreSQL")];
@@ -213,8 +219,7 @@ fn collect(stage: &Stage, order: &Order<'_>) -> Result<(Rows, f64), Failure> {
     };
     let before = count()?;
     let server = home.start()?;
-    let sender = stage.sender();
-    crowd::closed_loop(server.address, &sender, 64, order.turn * 2)?;
+    crowd::closed_loop(server.address, &stage.strangers(), 64, order.turn * 2)?;
     server.stop()?;
     let after = count()?;
     let rows = Rows::of(&url, form::COMPANIES, MOST_RAW / BATCH)?;
@@ -243,7 +248,7 @@ fn postmaster(url: &str) -> Result<Option<u32>, Failure> {
 /// Three times as many captures as the server has just shown that it takes; its peak, and what came of it.
 fn flood(player: &Player, time: Duration) -> Result<(f64, Overload), Failure> {
     let address = player.server.address;
-    let peak = crowd::closed_loop(address, &player.sender, CONNECTIONS[3], time)?.taken.rate();
+    let peak = crowd::closed_loop(address, &player.strangers, CONNECTIONS[3], time)?.taken.rate();
     let overload = overload::open_loop(address, &player.sender, peak * OVERLOAD, time)?;
     // What waits for its turn is over before the next one is measured.
     thread::sleep(REST);
@@ -278,7 +283,7 @@ impl Line {
         let own = || cpu::of_process(player.server.pid());
         let theirs = || postmaster.and_then(cpu::of_family);
         let before = (own(), theirs());
-        let load = crowd::closed_loop(player.server.address, &player.sender, self.connections, time)?;
+        let load = crowd::closed_loop(player.server.address, &player.strangers, self.connections, time)?;
         self.turns.push(Turn::new(load.taken.took.len() as u64, load.taken.wall));
         self.took.extend(load.taken.took);
         self.refused += load.refused;

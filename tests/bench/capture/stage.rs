@@ -4,7 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::crowd::Connection;
+use serde_json::Value;
+
+use super::crowd::{Connection, Next};
 use super::form::{self, COMPANIES, Sender};
 use crate::Failure;
 use crate::client::{Client, Request};
@@ -26,8 +28,7 @@ impl Stage {
         let server = base.start()?;
         let key = server.key()?;
         let mut client = Client::connect(server.address, Some(&key))?;
-        let made = client.succeed(&Request::post("/v1/forms", form::form()))?;
-        let form_key = made.json()?["key"].as_str().unwrap_or_default().to_owned();
+        let form_key = form_key(&mut client, form::form())?;
         let sender = Sender::new(form_key.clone());
         crate::wait_for(async {
             let mut connection = Connection::to(server.address).await?;
@@ -69,10 +70,22 @@ impl Stage {
         Rc::new(Sender::new(self.form_key.clone()))
     }
 
+    /// Captures of people whom nobody knows yet.
+    pub fn strangers(&self) -> Next {
+        let sender = self.sender();
+        Rc::new(move || sender.stranger())
+    }
+
     /// Remove it.
     pub fn strike(&self) -> Result<(), Failure> {
         self.base.strike()
     }
+}
+
+/// Creates a form and returns its publishable key.
+pub fn form_key(client: &mut Client, form: Value) -> Result<String, Failure> {
+    let created = client.succeed(&Request::post("/v1/forms", form))?;
+    Ok(created.json()?["key"].as_str().unwrap_or_default().to_owned())
 }
 
 fn sibling(base: &std::path::Path, name: &str) -> PathBuf {
