@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::access::scopes::{AgreementsRead, AgreementsWrite};
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::invalid;
 use crate::edge::http::json::Json;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::Problem;
@@ -20,7 +21,6 @@ use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::Reply;
 use crate::edge::http::services::Services;
 use crate::edge::room::Room;
-use crate::settings::invalid;
 
 /// This room.
 pub const ROOM: Room = Room::of(configure);

@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::access::scopes::{CampaignsRead, CampaignsWrite};
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::invalid;
 use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Problem};
@@ -22,7 +23,6 @@ use crate::edge::http::record::{PatchOf, RecordView};
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
 use crate::edge::room::Room;
-use crate::settings::invalid;
 
 /// This room.
 pub const ROOM: Room = Room::of(configure);

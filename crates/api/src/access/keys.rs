@@ -23,12 +23,12 @@ use super::{Caller, after, name};
 use crate::edge::crypto::hex;
 use crate::edge::crypto::secret::SecretKey;
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::refuse;
 use crate::edge::http::json::Json;
 use crate::edge::http::listing::{DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::{Created, NoContent, Reply, Tagged, etag};
-use crate::settings::refuse;
 
 /// For how long the secret before a rotation stays good, in seconds: a day.
 const OVERLAP: i64 = 86_400;

@@ -19,10 +19,10 @@ use crate::edge::crypto::password::Passwords;
 use crate::edge::crypto::secret::OneTimeToken;
 use crate::edge::ctx::{Ctx, Public};
 use crate::edge::http::address;
+use crate::edge::http::faults::refuse;
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::{NoContent, Reply};
-use crate::settings::refuse;
 
 /// One's own account with what it may do.
 #[derive(Serialize, ToSchema)]

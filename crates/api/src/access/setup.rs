@@ -20,10 +20,10 @@ use crate::edge::crypto::hex;
 use crate::edge::crypto::password::Passwords;
 use crate::edge::crypto::secret::OneTimeToken;
 use crate::edge::ctx::{Ctx, Public};
+use crate::edge::http::faults::refuse;
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::{Created, Reply, etag};
-use crate::settings::refuse;
 
 /// The tokens of so many starts are good: of replicas that started one after the other.
 const MOST_TOKENS: usize = 8;

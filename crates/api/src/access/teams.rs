@@ -16,13 +16,13 @@ use super::Gate;
 use super::scopes::{UsersManage, UsersRead};
 use super::{after, name, taken};
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::refuse;
 use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::record::PatchOf;
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
-use crate::settings::refuse;
 
 /// A team of users.
 #[derive(Debug, Serialize, ToSchema)]

@@ -22,12 +22,12 @@ use crate::edge::crypto::hex;
 use crate::edge::crypto::password::Passwords;
 use crate::edge::crypto::secret::OneTimeToken;
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::refuse;
 use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
-use crate::settings::refuse;
 
 const HOUR: i64 = 3_600_000;
 /// How long an invitation is good, in milliseconds: a week.

@@ -9,9 +9,9 @@ use tandem_domain::settle::Unsettled;
 use tandem_store::{self as store, Tx};
 
 use super::ActivityPatch;
+use crate::edge::http::faults::invalid;
 use crate::edge::http::problem::Problem;
 use crate::edge::http::reply::IfMatch;
-use crate::settings::invalid;
 
 /// Log activities, one after the other; whether each is new. A refused one refuses no other.
 pub async fn log(

@@ -17,13 +17,13 @@ use super::item::Item;
 use super::take::{Captures, Outcome};
 use super::{body, bots, door, page};
 use crate::edge::ctx::{Ctx, Public};
+use crate::edge::http::faults::invalid;
 use crate::edge::http::json::{Raw, operation_key, shapes};
 use crate::edge::http::problem::{Code, Problem, ProblemView};
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Rendered, Reply};
 use crate::edge::http::services::Services;
 use crate::edge::writer::{Queue, Undone};
-use crate::settings::invalid;
 
 /// How long a submission may wait for its turn: nobody waits longer for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -14,11 +14,11 @@ use tandem_store::deals::Wanted;
 use tandem_store::{self as store, Tx};
 
 use super::body::DealPatch;
+use crate::edge::http::faults::invalid;
 use crate::edge::http::problem::{Code, Place, Problem, Violation};
 use crate::edge::http::reply::IfMatch;
 use crate::handoff::refused::not_decided;
 use crate::leads::actions::sells;
-use crate::settings::invalid;
 
 /// Open a deal.
 pub async fn open(tx: &Tx, act: &Act, asked: &OpenDeal, said: Option<Qualify>) -> Result<Deal, Problem> {

@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::access::scopes::{DealsRead, DealsWrite};
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::invalid;
 use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Problem};
@@ -20,7 +21,6 @@ use crate::edge::http::query::{Path, Query};
 use crate::edge::http::record::PatchOf;
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
-use crate::settings::invalid;
 
 /// The most pipelines: every deal's decision reads them all.
 const MAX_PIPELINES: usize = 100;

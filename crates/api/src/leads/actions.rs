@@ -14,10 +14,10 @@ use tandem_store::{self as store, Tx};
 
 use super::body::LeadPatch;
 use crate::duplicates;
+use crate::edge::http::faults::{invalid, refuse};
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::IfMatch;
 use crate::handoff::refused::taken;
-use crate::settings::{invalid, refuse};
 
 /// A lead as a decision left it, with its company.
 pub struct Decided {

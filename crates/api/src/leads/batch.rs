@@ -13,10 +13,10 @@ use super::body::LeadWrite;
 use crate::access::scopes::LeadsWrite;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::batch;
+use crate::edge::http::faults::invalid;
 use crate::edge::http::json::Unparsed;
 use crate::edge::http::problem::{Code, Problem, ProblemView};
 use crate::edge::http::reply::{Multi, Reply};
-use crate::settings::invalid;
 
 /// Many leads.
 #[derive(Debug, Deserialize, ToSchema)]

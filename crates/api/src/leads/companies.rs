@@ -19,6 +19,7 @@ use super::view::CompanyView;
 use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::bound::{self, Bound};
+use crate::edge::http::faults::{invalid, refuse};
 use crate::edge::http::filter::{owners, upper_case};
 use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing, Order, Sorts};
@@ -26,7 +27,6 @@ use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::{Created, IfMatch, Reply, Tagged, Upserted, etag};
 use crate::edge::http::services::Services;
-use crate::settings::{invalid, refuse};
 
 /// The operations about companies.
 pub fn configure(config: &mut Services<'_>) {

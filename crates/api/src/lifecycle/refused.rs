@@ -3,8 +3,8 @@
 use serde_json::json;
 use tandem_domain::lifecycle::Refused;
 
+use crate::edge::http::faults::invalid;
 use crate::edge::http::problem::{Code, Place, Problem, Violation};
-use crate::settings::invalid;
 
 /// The problem that a refused move is.
 pub fn not_moved(refused: Refused) -> Problem {

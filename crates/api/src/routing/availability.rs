@@ -11,10 +11,10 @@ use utoipa::IntoParams;
 
 use crate::access::scopes::{Account, UsersRead};
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::refuse;
 use crate::edge::http::json::Json;
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Reply, Tagged, etag};
-use crate::settings::refuse;
 
 /// A user by its id.
 #[derive(Debug, Deserialize, IntoParams)]

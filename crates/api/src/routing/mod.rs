@@ -21,6 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::scopes::{HandoffsRead, RoutingManage, RoutingRead};
 use crate::edge::core::Core;
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::{invalid, refuse};
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::Problem;
 use crate::edge::http::query::Path;
@@ -28,7 +29,6 @@ use crate::edge::http::reply::{Reply, Tagged, etag};
 use crate::edge::http::services::Services;
 use crate::edge::job::{Job, Left, Turn};
 use crate::edge::room::Room;
-use crate::settings::{invalid, refuse};
 
 /// This room.
 pub const ROOM: Room = Room {

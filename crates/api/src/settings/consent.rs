@@ -9,9 +9,10 @@ use tandem_domain::settings::name;
 use tandem_store as store;
 use utoipa::ToSchema;
 
-use super::{refuse, replace};
+use super::replace;
 use crate::access::scopes::{SettingsManage, SettingsRead};
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::refuse;
 use crate::edge::http::json::Json;
 use crate::edge::http::reply::{Reply, Tagged, etag};
 

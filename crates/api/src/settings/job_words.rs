@@ -6,9 +6,10 @@ use tandem_domain::leads::job::JobWords;
 use tandem_domain::settings::name;
 use tandem_store as store;
 
-use super::{refuse, replace};
+use super::replace;
 use crate::access::scopes::{SettingsManage, SettingsRead};
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::refuse;
 use crate::edge::http::json::Json;
 use crate::edge::http::reply::{Reply, Tagged, etag};
 

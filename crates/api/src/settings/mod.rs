@@ -16,8 +16,9 @@ use utoipa::ToSchema;
 
 use crate::access::scopes::{SettingsManage, SettingsRead};
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::{invalid, refuse};
 use crate::edge::http::json::Json;
-use crate::edge::http::problem::{Place, Problem, Violation};
+use crate::edge::http::problem::Problem;
 use crate::edge::http::reply::{Reply, Tagged, etag};
 use crate::edge::http::services::Services;
 use crate::edge::room::Room;
@@ -157,26 +158,4 @@ pub(crate) async fn replace(
     };
     store::write_records(tx, [change]).await?;
     Ok(version)
-}
-
-/// Refuse a body that has faults.
-pub(crate) fn refuse(faults: Vec<Fault>) -> Result<(), Problem> {
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(invalid(faults))
-    }
-}
-
-/// The problem that faults of a body are.
-pub(crate) fn invalid(faults: Vec<Fault>) -> Problem {
-    let violation = |fault: Fault| {
-        let segments = fault
-            .pointer
-            .split('/')
-            .skip(1)
-            .map(|part| part.replace("~1", "/").replace("~0", "~"));
-        Violation::new(Place::at(segments), fault.code, fault.detail)
-    };
-    Problem::invalid(faults.into_iter().map(violation).collect())
 }

@@ -14,9 +14,10 @@ use tandem_domain::settings::{CurrencySettings, name};
 use tandem_store as store;
 use utoipa::ToSchema;
 
-use super::{invalid, replace};
+use super::replace;
 use crate::access::scopes::{SettingsManage, SettingsRead};
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::invalid;
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::{Reply, Tagged, etag};

@@ -23,11 +23,11 @@ use super::body::{LeadName, Who};
 use super::views::TouchView;
 use crate::access::scopes::EventsWrite;
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::invalid;
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::{Created, Reply};
 use crate::edge::http::services::Services;
-use crate::settings::invalid;
 
 /// The operations.
 pub fn configure(config: &mut Services<'_>) {

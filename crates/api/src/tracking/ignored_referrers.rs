@@ -8,10 +8,11 @@ use tandem_store as store;
 
 use crate::access::scopes::{SettingsManage, SettingsRead};
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::invalid;
 use crate::edge::http::json::Json;
 use crate::edge::http::reply::{Reply, Tagged, etag};
 use crate::edge::http::services::Services;
-use crate::settings::{invalid, replace};
+use crate::settings::replace;
 
 /// The operations on the referrers.
 pub fn configure(config: &mut Services<'_>) {

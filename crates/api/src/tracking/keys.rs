@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::scopes::{FormsRead, FormsWrite};
 use crate::edge::crypto::secret;
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::invalid;
 use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Problem};
@@ -19,7 +20,6 @@ use crate::edge::http::query::{Path, Query};
 use crate::edge::http::record::PatchOf;
 use crate::edge::http::reply::{Created, NoContent, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
-use crate::settings::invalid;
 
 /// The operations on tracking keys.
 pub fn configure(config: &mut Services<'_>) {

@@ -34,6 +34,7 @@ pub use view::ImportView;
 use crate::access::scopes::ImportsWrite;
 use crate::edge::core::Core;
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::refuse;
 use crate::edge::http::json::Json;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Place, Problem, Violation};
@@ -45,7 +46,6 @@ use crate::edge::job::{Job, Left};
 use crate::edge::openapi;
 use crate::edge::room::{Body, PathRule, Room, Time};
 use crate::leads;
-use crate::settings::refuse;
 
 /// This room.
 pub const ROOM: Room = Room {

@@ -6,6 +6,7 @@ pub mod bound;
 pub mod code;
 pub mod cors;
 mod explain;
+pub mod faults;
 pub mod filter;
 pub mod json;
 mod leaks;

@@ -22,12 +22,12 @@ use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::edge::crypto::hex;
 use crate::edge::crypto::secret::ConsentToken;
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::refuse;
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Created, Reply};
 use crate::edge::http::services::Services;
-use crate::settings::refuse;
 
 /// The operations on consent.
 pub fn configure(config: &mut Services<'_>) {
