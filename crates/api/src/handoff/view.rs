@@ -4,11 +4,12 @@ use serde::Serialize;
 use serde_json::Value;
 use tandem_domain::access::Queue;
 use tandem_domain::clocks::record::ClockRecord;
-use tandem_domain::clocks::{ClockKind, ClockState, VoidReason};
 use tandem_domain::handoff::{Handoff, HandoffState, MadeBy};
-use tandem_domain::id::{ActivityId, ClockId, CompanyId, HandoffId, LeadId, RoutingDecisionId, UserId};
+use tandem_domain::id::{ActivityId, CompanyId, HandoffId, LeadId, RoutingDecisionId, UserId};
 use tandem_domain::instant::Timestamp;
 use utoipa::ToSchema;
+
+use crate::clocks::ClockView;
 
 /// Who made a hand-off, by kind.
 #[derive(Debug, Serialize, ToSchema)]
@@ -89,7 +90,7 @@ pub struct HandoffView {
     agreement_version: i64,
     /// The promises that it started, in their order.
     #[schema(max_items = 100)]
-    clocks: Vec<HandoffClock>,
+    clocks: Vec<ClockView>,
     /// The routing decision that it follows from.
     routing_decision_id: Option<RoutingDecisionId>,
     /// Counts its changes, from 1.
@@ -97,56 +98,6 @@ pub struct HandoffView {
     pub version: i64,
     /// When it last changed.
     updated_at: Timestamp,
-}
-
-/// One promise that a hand-off started.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct HandoffClock {
-    /// Its id.
-    id: ClockId,
-    /// What is promised.
-    kind: ClockKind,
-    /// Where it stands.
-    state: ClockState,
-    /// Who has to keep the promise.
-    owner_id: Option<UserId>,
-    /// Where the work waits while nobody owns it.
-    queue: Option<Queue>,
-    /// When its time began to run.
-    started_at: Timestamp,
-    /// When 80 % of its time has run.
-    warn_at: Timestamp,
-    /// The last instant at which it is met in time.
-    due_at: Timestamp,
-    /// When it was met.
-    met_at: Option<Timestamp>,
-    /// When it was breached.
-    breached_at: Option<Timestamp>,
-    /// Why it is void.
-    void_reason: Option<VoidReason>,
-    /// The version of the agreement whose promise it is.
-    #[schema(minimum = 1)]
-    agreement_version: i64,
-}
-
-impl From<&ClockRecord> for HandoffClock {
-    fn from(record: &ClockRecord) -> Self {
-        let clock = &record.clock;
-        Self {
-            id: record.id,
-            kind: clock.kind,
-            state: clock.state(),
-            owner_id: record.owner_id,
-            queue: record.queue,
-            started_at: clock.started_at,
-            warn_at: clock.deadline.warn_at,
-            due_at: clock.deadline.due_at,
-            met_at: clock.met_at(),
-            breached_at: clock.breached_at(),
-            void_reason: clock.void_reason(),
-            agreement_version: clock.agreement_version,
-        }
-    }
 }
 
 impl HandoffView {
@@ -188,7 +139,7 @@ impl HandoffView {
             ruling: None,
             void_reason: handoff.void_reason,
             agreement_version: handoff.agreement_version,
-            clocks: own.map(HandoffClock::from).collect(),
+            clocks: own.map(|clock| ClockView::from(clock.clone())).collect(),
             routing_decision_id: handoff.routing_decision_id,
             version: handoff.version,
             updated_at: handoff.updated_at,

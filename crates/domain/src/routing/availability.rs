@@ -1,5 +1,8 @@
 //! When a user works, and how much it can take.
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use crate::clocks::Calendar;
 use crate::instant::Timestamp;
 
@@ -17,7 +20,8 @@ pub struct Availability {
 }
 
 /// A time away, half-open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Absence {
     /// Its first instant.
     pub from: Timestamp,

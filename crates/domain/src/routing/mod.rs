@@ -17,7 +17,7 @@ mod turns;
 pub use availability::{Absence, Availability};
 pub use choose::{Candidate, Decision, PassedOver, Selection, Strategy};
 pub use desk::{Desk, Seller};
-pub use profile::{AbsenceSpan, AvailabilityDetails, UserAvailability};
+pub use profile::{AvailabilityDetails, UserAvailability};
 pub use route::route;
 pub use rules::{Goal, Otherwise, Routing, RoutingRule, RoutingRules, Target};
 pub use turns::{Turn, Turns};

@@ -5,7 +5,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::availability::{Absence, Availability};
-use crate::access::{Denied, Person, Role};
+use crate::access::{Denied, Person, Role, Scope};
 use crate::clocks::{Calendar, CalendarDocument};
 use crate::fault::Fault;
 use crate::id::UserId;
@@ -33,17 +33,7 @@ pub struct AvailabilityDetails {
     /// When it is away.
     #[serde(default)]
     #[schema(max_items = 200)]
-    pub absences: Vec<AbsenceSpan>,
-}
-
-/// A time away, half-open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AbsenceSpan {
-    /// Its first instant.
-    pub from: Timestamp,
-    /// The first instant after it.
-    pub to: Timestamp,
+    pub absences: Vec<Absence>,
 }
 
 const fn one() -> u32 {
@@ -84,10 +74,6 @@ impl AvailabilityDetails {
 
     /// The same, as routing asks it.
     pub fn compiled(&self) -> Availability {
-        let absence = |span: &AbsenceSpan| Absence {
-            from: span.from,
-            to: span.to,
-        };
         Availability {
             calendar: self
                 .calendar
@@ -95,7 +81,7 @@ impl AvailabilityDetails {
                 .and_then(|calendar| Calendar::new(calendar).ok()),
             capacity: self.capacity,
             weight: self.weight,
-            absences: self.absences.iter().map(absence).collect(),
+            absences: self.absences.clone(),
         }
     }
 
@@ -138,6 +124,7 @@ counted!(UserAvailability);
 
 impl Plain for UserAvailability {
     const NOUN: &'static str = "availability";
+    const READ: Scope = Scope::UsersRead;
     const TYPES: &'static [(&'static str, &'static str)] = &[(
         "availability.updated",
         "When a user works, or how much it takes, changed.",
