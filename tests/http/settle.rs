@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tandem_api::edge::openapi::pass;
+use tandem_domain::change;
 use tandem_tests::counting::{self, Counting};
 use tandem_tests::{Backend, Given, TestApp, User, hours, minutes};
 
@@ -49,24 +50,17 @@ async fn post(app: &TestApp, by: &User, path: &str, body: Value) -> String {
     answer.body["id"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Operations that change no lead.
+/// Operations that change no lead, beside those that create and update plain records.
 const OF_OTHERS: &[&str] = &[
     "accept_invitation",
     "archive_company",
     "cancel_import",
     "change_password",
     "complete_setup",
-    "create_api_key",
-    "create_campaign",
     "create_company",
     "create_confirmation",
-    "create_form",
-    "create_pipeline",
     "create_reset_token",
     "create_stream_ticket",
-    "create_team",
-    "create_tracking_key",
-    "create_user",
     "dismiss_duplicate",
     "login",
     "logout",
@@ -79,8 +73,6 @@ const OF_OTHERS: &[&str] = &[
     "rotate_form_key",
     "rotate_signing_key",
     "rotate_tracking_key",
-    "update_availability",
-    "update_campaign",
     "update_campaign_costs",
     "update_channel_rules",
     "update_company",
@@ -90,14 +82,9 @@ const OF_OTHERS: &[&str] = &[
     "update_current_agreement",
     "update_custom_fields",
     "update_exchange_rates",
-    "update_form",
     "update_ignored_referrers",
     "update_job_words",
-    "update_pipeline",
-    "update_team",
     "update_routing",
-    "update_tracking_key",
-    "update_user",
 ];
 
 /// Every operation of the document that writes is driven here, or named among those that change no lead.
@@ -114,6 +101,11 @@ async fn each_operation_that_changes_a_lead_is_one_cause(counted: &Counted) {
         .map(|(_, _, operation)| operation["operationId"].as_str().unwrap())
         .collect();
     let known: BTreeSet<&str> = driven.iter().chain(OF_OTHERS).copied().collect();
+    let is_of_a_record = |operation: &str| {
+        let noun = ["create_", "update_"].iter().find_map(|verb| operation.strip_prefix(verb));
+        change::RECORDS.iter().any(|(record, _)| Some(*record) == noun)
+    };
+    let writing: BTreeSet<&str> = writing.into_iter().filter(|one| !is_of_a_record(one)).collect();
     assert_eq!(known, writing);
     assert!(OF_OTHERS.iter().all(|operation| !driven.contains(operation)));
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 pub use self::costs::{Cost, CostsChange, DailyCost, replace_costs};
-use crate::access::{Actor, Denied};
+use crate::access::{Actor, Denied, Scope};
 use crate::act::Act;
 use crate::fault::Fault;
 use crate::id::{CampaignId, UserId};
@@ -113,6 +113,7 @@ counted!(Campaign);
 
 impl Plain for Campaign {
     const NOUN: &'static str = "campaign";
+    const READ: Scope = Scope::CampaignsRead;
     const TYPES: &'static [(&'static str, &'static str)] = &[
         ("campaign.created", "A campaign was created."),
         ("campaign.updated", "A campaign changed."),

@@ -1,6 +1,7 @@
 //! What happened, as values: rules return them, the store writes them, the journal is made from them. The kinds of each
 //! room stand in the room; plain records share one.
 
+use crate::access::Scope;
 use crate::access::account::{ApiKey, Team, User};
 use crate::access::change::AccessChange;
 use crate::activities::change::ActivityChange;
@@ -94,6 +95,9 @@ macro_rules! records {
         })*
 
         const RECORD_TYPES: &[&[(&str, &str)]] = &[$($name::TYPES,)*];
+
+        /// Every kind of plain record by its noun in the journal, with the scope that reads it.
+        pub const RECORDS: &[(&str, Scope)] = &[$(($name::NOUN, $name::READ),)*];
 
         fn of_record(happened: &Happened, record: &Record) -> Entry {
             match record { $(Record::$name(one) => happened.entry(one.as_ref()),)* }

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::access::Scope;
 use crate::instant::Timestamp;
 use crate::journal::{Entry, Facts, Subject, differences};
 
@@ -76,6 +77,9 @@ pub(crate) use counted;
 pub trait Plain: Clone + Counted {
     /// Its kind in the journal, such as `campaign`.
     const NOUN: &'static str;
+
+    /// The scope that reads it, over HTTP and in the journal.
+    const READ: Scope;
 
     /// Every type of entry that it leaves, with what it means.
     const TYPES: &'static [(&'static str, &'static str)];

@@ -1,48 +1,18 @@
-//! What is held about people, table by table: how merging reads it and what erasure does with it.
-//!
-//! Every table with a `lead_id`, and every text column anywhere, is entered here; a test compares this with the
-//! schema. Whoever adds a table decides here what it means for a person's rights.
+//! What the text columns of every table are for the person whom they may concern: what the dossier shows and erasure
+//! empties. A test compares the list with the schema, so that nobody adds a column without deciding.
 
-/// What a column is, for the person whom it may tell of.
+/// What a column is for the person whom it may concern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holding {
     /// Names, codes, keys and figures: nothing personal.
     Impersonal,
     /// Personal; shown in the dossier and emptied on erasure.
     Personal,
-    /// A hash or a sealed secret: says nothing, is dropped with its row.
+    /// A hash or a sealed secret: discloses nothing, is dropped with its row.
     Secret,
     /// About a user of Tandem, not about a lead.
     OfUser,
 }
-
-/// The tables whose rows belong to a lead, read by its members.
-pub const BY_MEMBERS: &[&str] = &[
-    "activities",
-    "clocks",
-    "consent_links",
-    "consents",
-    "cycles",
-    "deal_leads",
-    "duplicates",
-    "events",
-    "field_values",
-    "handoff_packets",
-    "handoffs",
-    "identifiers",
-    "journal",
-    "journal_values",
-    "lead_terms",
-    "notices",
-    "objections",
-    "qualifications",
-    "routing_decisions",
-    "scores",
-    "submissions",
-    "touches",
-    "transitions",
-    "visitor_links",
-];
 
 /// Every text column of every table.
 pub const COLUMNS: &[(&str, &str, Holding)] = {

@@ -63,6 +63,7 @@ impl User {
 
 impl Plain for User {
     const NOUN: &'static str = "user";
+    const READ: Scope = Scope::UsersRead;
     const TYPES: &'static [(&'static str, &'static str)] = &[
         ("user.created", "A user was created or invited."),
         ("user.updated", "A user's name, role or state changed."),
@@ -128,6 +129,7 @@ impl Team {
 
 impl Plain for Team {
     const NOUN: &'static str = "team";
+    const READ: Scope = Scope::UsersRead;
     const TYPES: &'static [(&'static str, &'static str)] = &[
         ("team.created", "A team was created."),
         ("team.updated", "A team's name or members changed."),
@@ -203,6 +205,7 @@ impl ApiKey {
 
 impl Plain for ApiKey {
     const NOUN: &'static str = "api_key";
+    const READ: Scope = Scope::KeysManage;
     const TYPES: &'static [(&'static str, &'static str)] = &[
         ("api_key.created", "A secret key was created."),
         ("api_key.rotated", "A secret key has a new secret."),

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Form, FormConsent, FormField, FormKey};
 use crate::access::origins::{origin, origins};
-use crate::access::{Actor, Denied};
+use crate::access::{Actor, Denied, Scope};
 use crate::act::Act;
 use crate::fault::Fault;
 use crate::id::CampaignId;
@@ -172,6 +172,7 @@ counted!(Form);
 
 impl Plain for Form {
     const NOUN: &'static str = "form";
+    const READ: Scope = Scope::FormsRead;
     const TYPES: &'static [(&'static str, &'static str)] = &[
         ("form.created", "A form was created."),
         ("form.updated", "A form changed."),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::access::{Actor, Denied, Role};
+use crate::access::{Actor, Denied, Role, Scope};
 use crate::act::Act;
 use crate::deals::State;
 use crate::fault::Fault;
@@ -289,6 +289,7 @@ counted!(Pipeline);
 
 impl Plain for Pipeline {
     const NOUN: &'static str = "pipeline";
+    const READ: Scope = Scope::DealsRead;
     const TYPES: &'static [(&'static str, &'static str)] = &[
         ("pipeline.created", "A pipeline was created."),
         ("pipeline.updated", "A pipeline changed."),

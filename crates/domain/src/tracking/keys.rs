@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::access::origins::origins;
-use crate::access::{Actor, Denied};
+use crate::access::{Actor, Denied, Scope};
 use crate::act::Act;
 use crate::fault::Fault;
 use crate::id::TrackingKeyId;
@@ -86,6 +86,7 @@ counted!(TrackingKey);
 
 impl Plain for TrackingKey {
     const NOUN: &'static str = "tracking_key";
+    const READ: Scope = Scope::FormsRead;
     const TYPES: &'static [(&'static str, &'static str)] = &[
         ("tracking_key.created", "A tracking key was created for a site."),
         (

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::access::ActorKind;
+use crate::access::{ActorKind, Scope};
 use crate::id::{ImportId, UserId};
 use crate::instant::Timestamp;
 use crate::journal::{Facts, facts};
@@ -178,6 +178,7 @@ impl Counted for Import {
 
 impl Plain for Import {
     const NOUN: &'static str = "import";
+    const READ: Scope = Scope::ImportsWrite;
     const TYPES: &'static [(&'static str, &'static str)] = &[
         ("import.created", "A file was uploaded to be imported."),
         ("import.ended", "A file was read to its end, or given up."),

@@ -71,6 +71,77 @@ use tandem_domain::money::Money;
 
 use crate::error::StoreError;
 
+/// Gives a macro the name of every table.
+#[macro_export]
+macro_rules! for_each_table {
+    ($then:ident) => {
+        $then! {
+            activities,
+            agreements,
+            api_key_secrets,
+            api_keys,
+            availability,
+            campaign_aliases,
+            campaign_costs,
+            campaigns,
+            clocks,
+            companies,
+            company_terms,
+            consent_links,
+            consents,
+            cycles,
+            deal_leads,
+            deal_moves,
+            deals,
+            duplicates,
+            event_keys,
+            events,
+            exchange_rates,
+            field_values,
+            form_keys,
+            forms,
+            handoff_packets,
+            handoffs,
+            idempotency,
+            identifiers,
+            import_chunks,
+            import_rejects,
+            imports,
+            invitations,
+            journal,
+            journal_values,
+            lead_terms,
+            leads,
+            leases,
+            notices,
+            objections,
+            passwords,
+            pipelines,
+            qualifications,
+            queue_marks,
+            renamed_companies,
+            revisions,
+            routing_decisions,
+            scores,
+            sessions,
+            settings,
+            signing_keys,
+            spent_tokens,
+            submissions,
+            team_members,
+            team_turns,
+            teams,
+            throttles,
+            touches,
+            tracking_keys,
+            transitions,
+            users,
+            visitor_links,
+            visitors,
+        }
+    };
+}
+
 /// A day read back; what is none is corrupt.
 pub(crate) fn day(table: &'static str, text: &str) -> Result<Day, StoreError> {
     text.parse().map_err(|_| StoreError::Corrupt(table))

@@ -1,17 +1,38 @@
-//! Which kind of object an answer shows, and the scope that reads it: the one place where views are marked.
+//! Which kind of object an answer shows, and the scope that reads it. A plain record names its scope itself (`Plain::READ`);
+//! all other views are marked here.
 //!
 //! The pass writes the marks into the document as `x-read-scope`; [`crate::edge::http::walls`] enforces them.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value, json};
 use tandem_domain::access::Scope::{self, *};
+use tandem_domain::change;
 
 use super::pass::for_each_operation;
 
 /// The extension that names the scope by which an object or a member is read.
 pub const READ_SCOPE: &str = "x-read-scope";
 
-/// Views of one kind of object: the scope that reads it, and their components.
-const KINDS: &[(Scope, &[&str])] = &[
+/// Views of one kind of object: the scope that reads it, and their components. The view of a plain record is named after
+/// it: `CampaignView`.
+static KINDS: LazyLock<Vec<(String, Scope)>> = LazyLock::new(|| {
+    let others = OTHER_KINDS.iter();
+    let others = others.flat_map(|(scope, names)| names.iter().map(|name| ((*name).to_owned(), *scope)));
+    let records = change::RECORDS
+        .iter()
+        .map(|(noun, scope)| (view_of(noun), *scope));
+    records.chain(others).collect()
+});
+
+/// `api_key` gives `ApiKeyView`.
+fn view_of(noun: &str) -> String {
+    let words = noun.split('_').map(|word| word[..1].to_uppercase() + &word[1..]);
+    words.chain(["View".to_owned()]).collect()
+}
+
+/// Views that are not of a plain record.
+const OTHER_KINDS: &[(Scope, &[&str])] = &[
     (
         LeadsRead,
         &[
@@ -44,23 +65,11 @@ const KINDS: &[(Scope, &[&str])] = &[
         ],
     ),
     (RoutingRead, &["RoutingRules"]),
-    (
-        DealsRead,
-        &["DealEvidence", "DealMovesView", "DealView", "PipelineView"],
-    ),
+    (DealsRead, &["DealEvidence", "DealMovesView", "DealView"]),
     (ActivitiesRead, &["ActivityView"]),
     (Account, &["NoticeView", "WorkView"]),
-    (CampaignsRead, &["CampaignView", "CostView"]),
-    (
-        FormsRead,
-        &[
-            "FormDetail",
-            "FormView",
-            "SubmissionDetail",
-            "SubmissionView",
-            "TrackingKeyView",
-        ],
-    ),
+    (CampaignsRead, &["CostView"]),
+    (FormsRead, &["FormDetail", "SubmissionDetail", "SubmissionView"]),
     (ImportsWrite, &["Import"]),
     (
         ReportsRead,
@@ -87,8 +96,7 @@ const KINDS: &[(Scope, &[&str])] = &[
             "JobWords",
         ],
     ),
-    (UsersRead, &["Availability", "TeamView", "UserView"]),
-    (KeysManage, &["ApiKeyView"]),
+    (UsersRead, &["Availability"]),
     (UsersManage, &["SigningKeyView"]),
 ];
 
@@ -128,7 +136,7 @@ const NEUTRAL: &[&str] = &[
     "StreamTicket",
 ];
 
-/// Journal entries name the kind of their object by the noun of their type.
+/// Journal entries name the kind of their object by the noun of their type: here those that are not of a plain record.
 const ENTRIES: &[(Scope, &[&str])] = &[
     (
         LeadsRead,
@@ -144,17 +152,13 @@ const ENTRIES: &[(Scope, &[&str])] = &[
             "visitor",
         ],
     ),
-    (DealsRead, &["deal", "pipeline"]),
+    (DealsRead, &["deal"]),
     (HandoffsRead, &["clock", "handoff"]),
     (ActivitiesRead, &["activity"]),
     (Account, &["notice"]),
-    (CampaignsRead, &["campaign"]),
-    (FormsRead, &["form", "submission", "tracking_key"]),
-    (ImportsWrite, &["import"]),
+    (FormsRead, &["submission"]),
     (AgreementsRead, &["agreement"]),
     (SettingsRead, &["setting"]),
-    (UsersRead, &["availability", "team", "user"]),
-    (KeysManage, &["api_key"]),
     (UsersManage, &["signing_key"]),
 ];
 
@@ -166,13 +170,17 @@ pub const VALUES: [&str; 3] = ["data", "before", "after"];
 /// The scope that reads the values of entries of this type; `None` where it has no known noun.
 pub fn reading_entries(kind: &str) -> Option<Scope> {
     let noun = kind.split('.').next()?;
-    let row = ENTRIES.iter().find(|(_, nouns)| nouns.contains(&noun));
-    row.map(|(scope, _)| *scope)
+    let record = change::RECORDS.iter().find(|(known, _)| *known == noun);
+    let other = || ENTRIES.iter().find(|(_, nouns)| nouns.contains(&noun));
+    record
+        .map(|(_, scope)| *scope)
+        .or_else(|| other().map(|(scope, _)| *scope))
 }
 
 /// Every scope that reads the values of some entries.
 pub fn reading_any_entry() -> impl Iterator<Item = Scope> {
-    ENTRIES.iter().map(|(scope, _)| *scope)
+    let records = change::RECORDS.iter().map(|(_, scope)| *scope);
+    records.chain(ENTRIES.iter().map(|(scope, _)| *scope))
 }
 
 /// What a write shows without the scope that reads its view.
@@ -194,10 +202,7 @@ pub fn written(component: &str) -> Option<&str> {
 /// Mark the components, and let writes say that they answer less to callers who may not read.
 pub(super) fn attach(document: &mut Value) {
     let schemas = &mut document["components"]["schemas"];
-    let kinds = KINDS
-        .iter()
-        .flat_map(|(scope, names)| names.iter().map(move |name| (*name, *scope)));
-    for (name, scope) in kinds.clone() {
+    for (name, scope) in KINDS.iter() {
         if let Some(schema) = schemas.get_mut(name) {
             schema[READ_SCOPE] = json!(scope);
         }
@@ -216,11 +221,10 @@ pub(super) fn attach(document: &mut Value) {
     if let Some(entry) = schemas.get_mut(ENTRY) {
         VALUES.iter().for_each(|member| make_optional(entry, member));
     }
-    let kinds: Vec<(&str, Scope)> = kinds.collect();
     let mut answered = vec![];
     for_each_operation(document, |_, method, operation| {
         if method != "get" {
-            answered.extend(answer_less(operation, &kinds));
+            answered.extend(answer_less(operation));
         }
     });
     for name in answered {
@@ -235,7 +239,7 @@ fn make_optional(schema: &mut Value, member: &str) {
 }
 
 /// Refer to the written variants of the views that the operation's scopes do not read.
-fn answer_less<'k>(operation: &mut Map<String, Value>, kinds: &[(&'k str, Scope)]) -> Vec<&'k str> {
+fn answer_less(operation: &mut Map<String, Value>) -> Vec<&'static str> {
     let scopes = operation.get("x-required-scopes").cloned().unwrap_or_default();
     let has = |scope: Scope| scopes.as_array().is_some_and(|all| all.contains(&json!(scope)));
     if scopes.is_null() {
@@ -252,12 +256,12 @@ fn answer_less<'k>(operation: &mut Map<String, Value>, kinds: &[(&'k str, Scope)
             continue;
         };
         let name = reference.as_str().and_then(|path| path.rsplit('/').next());
-        let kind = kinds
+        let kind = KINDS
             .iter()
-            .find(|(known, scope)| Some(*known) == name && !has(*scope));
+            .find(|(known, scope)| Some(known.as_str()) == name && !has(*scope));
         if let Some((name, _)) = kind {
             *reference = json!(format!("#/components/schemas/{WRITTEN}{name}"));
-            found.push(*name);
+            found.push(name.as_str());
         }
     }
     found
@@ -288,14 +292,12 @@ fn add_written(schemas: &mut Value, name: &str) {
 mod tests {
     use std::collections::BTreeSet;
 
-    use tandem_domain::change;
-
     use super::super::pass::{collect_references, operations};
     use super::*;
 
     fn scope_of(name: &str) -> Option<Scope> {
-        let row = KINDS.iter().find(|(_, names)| names.contains(&name));
-        row.map(|(scope, _)| *scope)
+        let row = KINDS.iter().find(|(known, _)| known == name);
+        row.map(|(_, scope)| *scope)
     }
 
     /// The components inside of a schema that are no kind of their own, with those that are, and the scopes that read them.
@@ -371,7 +373,7 @@ mod tests {
     fn every_mark_names_what_the_document_has() {
         let document = document();
         let schemas = &document["components"]["schemas"];
-        for name in KINDS.iter().flat_map(|(_, names)| *names) {
+        for name in OTHER_KINDS.iter().flat_map(|(_, names)| *names) {
             let is_written = schemas.get(format!("{WRITTEN}{name}")).is_some();
             assert!(schemas.get(name).is_some() || is_written, "{name}");
         }
