@@ -231,8 +231,9 @@ const ROOMS: &[&str] = &[
     "reports",
 ];
 /// What every room may use: words, values, and the journal's entries.
-const BELOW: &[&str] =
-    &["id", "instant", "duration", "money", "fault", "stage", "journal", "record", "settings", "words"];
+const BELOW: &[&str] = &[
+    "id", "instant", "duration", "money", "fault", "stage", "journal", "record", "role", "settings", "words",
+];
 /// Rooms that no rule uses.
 const ON_TOP: &[&str] = &["judge", "settle", "capture", "transfer"];
 

@@ -25,6 +25,7 @@ pub mod money;
 pub mod notices;
 pub mod record;
 pub mod reports;
+pub mod role;
 pub mod routing;
 pub mod scoring;
 pub mod settings;

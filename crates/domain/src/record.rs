@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::access::Scope;
 use crate::instant::Timestamp;
 use crate::journal::{Entry, Facts, Subject, differences};
+use crate::role::Scope;
 
 /// What happened to a plain record.
 #[derive(Debug, Clone, PartialEq)]

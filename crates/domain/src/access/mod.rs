@@ -5,14 +5,13 @@ mod actor;
 pub mod change;
 pub mod origins;
 mod queue;
-mod role;
 pub mod session;
 mod staff;
 pub mod throttle;
 
+pub use crate::role::{Role, Scope};
 pub use actor::{Actor, ActorKind, Denied, Person};
 pub use queue::{NotAQueue, Queue};
-pub use role::{Role, Scope};
 pub use staff::{Colleague, Staff};
 
 #[cfg(test)]

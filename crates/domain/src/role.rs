@@ -232,7 +232,7 @@ impl Role {
             .filter(move |scope| self.grants(*scope))
     }
 
-    pub(super) const fn grants(self, scope: Scope) -> bool {
+    pub(crate) const fn grants(self, scope: Scope) -> bool {
         use Scope::*;
         if scope.is_everybodys() {
             return true;
