@@ -12,14 +12,14 @@ use super::crowd::{self, Next};
 use super::form::{self, COMPANIES, Sender};
 use super::stage::{Stage, form_key};
 use super::{Order, Turn, homes};
+use crate::Failure;
 use crate::client::{Client, Request};
 use crate::server::{Home, Server};
-use crate::{Failure, REST};
 
 /// Over how many connections captures come.
 const CONNECTIONS: [usize; 2] = [32, 128];
 /// How often the builds take turns at each number of connections.
-const TURNS: usize = 5;
+const TURNS: usize = 4;
 /// How many events each known person of the mix has.
 const EVENTS: u64 = 50;
 /// How many events go in one request.
@@ -72,6 +72,8 @@ impl Player {
 
     fn turn(&self, connections: usize, time: Duration) -> Result<f64, Failure> {
         let load = crowd::closed_loop(self.server.address, &self.next, connections, time)?.taken;
+        // Jobs that follow captures are over before another server is measured.
+        thread::sleep(time);
         Ok(Turn::new(load.took.len() as u64, load.wall).rate())
     }
 
@@ -123,7 +125,6 @@ pub fn measure(order: &Order<'_>, other: &Path) -> Result<Beside, Failure> {
         for player in &players {
             player.turn(CONNECTIONS[1], order.turn)?;
         }
-        thread::sleep(REST);
         for connections in CONNECTIONS {
             let mut rates = [const { vec![] }; 3];
             for _ in 0..TURNS {
