@@ -191,10 +191,10 @@ async fn follow(core: &Core, turn: &Turn, limit: u64) -> Result<bool, StoreError
     let leads: Vec<LeadId> = pairs.flat_map(|(elder, younger)| [*elder, *younger]).collect();
 
     let tx = turn.begin(core).await?;
-    kept::hold(&tx, leads).await?;
     if !kept::pass(&tx, &news).await? {
         return Ok(false);
     }
+    kept::hold(&tx, leads).await?;
     let known = kept::known_for_update(&tx, beside.changed).await?;
     let told = known.iter().filter(|duplicate| duplicate.was_told());
     let told: Vec<LeadId> = told.flat_map(|one| [one.leads.0, one.leads.1]).collect();

@@ -88,7 +88,7 @@ pub async fn world_for(tx: &Tx, drafts: &[ActivityDraft]) -> Result<World, Store
     let names = keys
         .iter()
         .map(|(system, id)| format!("activity\u{0}{system}\u{0}{id}"));
-    dialect::lock(tx.conn(), names).await?;
+    dialect::lock_external_ids(tx.conn(), names).await?;
     let known = rows_by_key(tx, &keys).await?;
     let deal_ids: BTreeSet<DealId> = drafts.iter().filter_map(|draft| draft.deal_id).collect();
     let mut lead_ids: BTreeSet<LeadId> = drafts.iter().filter_map(|draft| draft.lead_id).collect();

@@ -48,7 +48,7 @@ pub async fn get_for_update(tx: &Tx, id: CampaignId) -> Result<Campaign, StoreEr
 
 /// Take the one lock over what campaigns are known by.
 pub async fn lock_aliases(tx: &Tx) -> Result<(), StoreError> {
-    Ok(dialect::lock(tx.conn(), ["campaign_aliases".to_owned()]).await?)
+    Ok(dialect::lock_exactly(tx.conn(), &["campaign_aliases"]).await?)
 }
 
 /// The campaigns that these values of `utm_campaign` name, by their compared form, in one query.

@@ -358,7 +358,10 @@ pub fn id_in_keys(backend: DbBackend, table: &str, keys: String) -> SimpleExpr {
     Expr::cust_with_values(sql, [Value::from(keys)])
 }
 
-/// Lock the named things until the end of the transaction, in one order everywhere. On SQLite the one writer is it.
+/// Lock what leads and companies are known by until the end of the transaction. On SQLite the one writer is it.
+///
+/// A transaction takes its locks in one order: exact names, then external ids, then these, then leads, then rows. Within
+/// each kind they are sorted. Otherwise two transactions wait for each other, until PostgreSQL ends one after a second.
 ///
 /// Names fall into 512 slots, so that a batch of any size needs few of the server's locks.
 pub async fn lock(
@@ -366,6 +369,15 @@ pub async fn lock(
     names: impl IntoIterator<Item = String>,
 ) -> Result<(), DbErr> {
     const SPACE: i64 = 0x7464_6d00_0000_0000;
+    lock_slots(connection, SPACE, names).await
+}
+
+/// Lock the ids that other systems know deals and activities by, before the names of leads.
+pub async fn lock_external_ids(
+    connection: &impl ConnectionTrait,
+    names: impl IntoIterator<Item = String>,
+) -> Result<(), DbErr> {
+    const SPACE: i64 = 0x7464_6d00_0002_0000;
     lock_slots(connection, SPACE, names).await
 }
 
@@ -414,7 +426,7 @@ async fn lock_keys(
         .map(drop)
 }
 
-/// Lock names exactly (idempotency keys), not their slots, in one order everywhere.
+/// Lock names exactly, not their slots, before any other lock: idempotency keys, settings, what exists once.
 pub async fn lock_exactly(connection: &impl ConnectionTrait, names: &[&str]) -> Result<(), DbErr> {
     let keys = names.iter().map(|name| fnv1a(name) as i64).collect();
     lock_keys(connection, keys).await

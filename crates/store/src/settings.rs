@@ -34,7 +34,7 @@ pub async fn get(on: &impl Read, name: &str) -> Result<Setting, StoreError> {
 
 /// A setting that is about to be changed: locked until the end of the transaction.
 pub async fn get_for_update(tx: &Tx, name: &str) -> Result<Setting, StoreError> {
-    dialect::lock(tx.conn(), [format!("setting\u{0}{name}")]).await?;
+    dialect::lock_exactly(tx.conn(), &[&format!("setting\u{0}{name}")]).await?;
     let mut query = settings::Entity::find_by_id(name);
     if tx.conn().get_database_backend() == DbBackend::Postgres {
         query = query.lock_exclusive();

@@ -20,11 +20,13 @@ use crate::{
     lifecycle, notices, operation, reports, routing, settings, tracking, transfer, work,
 };
 
-/// Every room.
+/// Every room. A request is compared with the paths in this order, by regular expressions: what is called most comes first.
 pub const ROOMS: &[Room] = &[
+    capture::ROOM,
+    tracking::ROOM,
+    leads::ROOM,
     operation::ROOM,
     access::ROOM,
-    leads::ROOM,
     lifecycle::ROOM,
     agreement::ROOM,
     handoff::ROOM,
@@ -35,11 +37,9 @@ pub const ROOMS: &[Room] = &[
     notices::ROOM,
     duplicates::ROOM,
     campaigns::ROOM,
-    capture::ROOM,
     journal::ROOM,
     reports::ROOM,
     settings::ROOM,
-    tracking::ROOM,
     transfer::ROOM,
     work::ROOM,
 ];

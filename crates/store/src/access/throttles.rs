@@ -17,7 +17,9 @@ const QUIET: i64 = 3_600_000;
 
 /// Take the locks of throttles, until the end of the transaction.
 pub async fn lock(tx: &Tx, keys: &[&str]) -> Result<(), StoreError> {
-    Ok(dialect::lock(tx.conn(), keys.iter().map(|key| format!("throttle\u{0}{key}"))).await?)
+    let names: Vec<String> = keys.iter().map(|key| format!("throttle\u{0}{key}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Ok(dialect::lock_exactly(tx.conn(), &names).await?)
 }
 
 /// The attempts behind a key.

@@ -132,7 +132,7 @@ pub async fn lock_keys(tx: &Tx, keys: impl IntoIterator<Item = (String, String)>
     let names = keys
         .into_iter()
         .map(|(system, id)| format!("deal\u{0}{system}\u{0}{id}"));
-    Ok(dialect::lock(tx.conn(), names).await?)
+    Ok(dialect::lock_external_ids(tx.conn(), names).await?)
 }
 
 /// A deal.
