@@ -143,3 +143,18 @@ async fn a_decision_uses_the_rules_in_force(database: &Database) {
     here.close().await;
     there.close().await;
 }
+
+/// A batch of many leads holds the locks of their names, which fall into slots, as long as it takes: what exists once is
+/// locked beside them. The job that looks for duplicates once waited so for captures that waited for it.
+#[tandem_tests::test(postgres)]
+async fn a_setting_is_not_locked_by_the_names_of_many_leads(database: &Database) {
+    let db = database.connect().await;
+    let batch = db.begin(act(1)).await.unwrap();
+    let said: Vec<_> = (0..5000).map(|n| statement(&format!("lead{n}@example.com"))).collect();
+    tandem_store::leads::world(&batch, &said).await.unwrap();
+    let beside = db.begin(act(2)).await.unwrap();
+    settings::get_for_update(&beside, "probe").await.unwrap();
+    beside.commit().await.unwrap();
+    batch.rollback().await.unwrap();
+    db.close().await;
+}

@@ -133,6 +133,20 @@ impl Needs {
             && !self.staff
     }
 
+    /// The leads of which anything is lacking.
+    pub fn leads(&self) -> impl Iterator<Item = LeadId> + '_ {
+        let sets = [
+            &self.newest_event,
+            &self.sales,
+            &self.judging,
+            &self.packets,
+            &self.routing,
+            &self.contacts,
+            &self.rule_tasks,
+        ];
+        sets.into_iter().flatten().copied()
+    }
+
     /// Lack these as well.
     pub fn extend(&mut self, other: Self) {
         self.newest_event.extend(other.newest_event);

@@ -269,11 +269,6 @@ impl<'a> Settling<'a> {
         Ok(Answer::Done)
     }
 
-    /// The leads that are judged.
-    pub fn leads(&self) -> impl Iterator<Item = LeadId> + '_ {
-        self.causes.iter().map(|(_, cause)| cause.lead_id)
-    }
-
     /// What was decided since the last time, to be written: facts that are loaded afterwards stand on it.
     pub fn take(&mut self) -> Settled<'a> {
         let items = self.items.iter_mut();

@@ -358,9 +358,19 @@ pub fn id_in_keys(backend: DbBackend, table: &str, keys: String) -> SimpleExpr {
     Expr::cust_with_values(sql, [Value::from(keys)])
 }
 
+/// Whose slots: the numbers of each begin where those of no other do.
+#[derive(Clone, Copy)]
+enum Space {
+    Names = 0x7464_6d00_0000_0000,
+    Leads = 0x7464_6d00_0001_0000,
+    Turns = 0x7464_6d00_0002_0000,
+    ExternalIds = 0x7464_6d00_0003_0000,
+    Visitors = 0x7464_6d00_0004_0000,
+}
+
 /// Lock what leads and companies are known by until the end of the transaction. On SQLite the one writer is it.
 ///
-/// A transaction takes its locks in one order: exact names, then external ids, then these, then leads, then rows. Within
+/// A transaction takes its locks in one order: exact names, then visitors, then external ids, then these, then leads, then rows, then turns. Within
 /// each kind they are sorted. Otherwise two transactions wait for each other, until PostgreSQL ends one after a second.
 ///
 /// Names fall into 512 slots, so that a batch of any size needs few of the server's locks.
@@ -368,8 +378,7 @@ pub async fn lock(
     connection: &impl ConnectionTrait,
     names: impl IntoIterator<Item = String>,
 ) -> Result<(), DbErr> {
-    const SPACE: i64 = 0x7464_6d00_0000_0000;
-    lock_slots(connection, SPACE, names).await
+    lock_slots(connection, Space::Names, names).await
 }
 
 /// Lock the ids that other systems know deals and activities by, before the names of leads.
@@ -377,8 +386,7 @@ pub async fn lock_external_ids(
     connection: &impl ConnectionTrait,
     names: impl IntoIterator<Item = String>,
 ) -> Result<(), DbErr> {
-    const SPACE: i64 = 0x7464_6d00_0002_0000;
-    lock_slots(connection, SPACE, names).await
+    lock_slots(connection, Space::ExternalIds, names).await
 }
 
 /// Lock leads until the end of the transaction, after their identifiers and before their rows.
@@ -389,13 +397,12 @@ pub async fn lock_leads(
     connection: &impl ConnectionTrait,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> Result<(), DbErr> {
-    const SPACE: i64 = 0x7464_6d00_0001_0000;
-    lock_slots(connection, SPACE, ids.into_iter().map(|id| id.to_string())).await
+    lock_slots(connection, Space::Leads, ids.into_iter().map(|id| id.to_string())).await
 }
 
 async fn lock_slots(
     connection: &impl ConnectionTrait,
-    space: i64,
+    space: Space,
     names: impl IntoIterator<Item = String>,
 ) -> Result<(), DbErr> {
     let backend = connection.get_database_backend();
@@ -404,7 +411,7 @@ async fn lock_slots(
     }
     let slots: std::collections::BTreeSet<i64> = names
         .into_iter()
-        .map(|name| space | (fnv1a(&name) % 512) as i64)
+        .map(|name| space as i64 | (fnv1a(&name) % 512) as i64)
         .collect();
     lock_keys(connection, slots).await
 }

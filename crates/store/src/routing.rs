@@ -11,7 +11,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::judge::routes;
 use tandem_domain::lifecycle::Stage;
 use tandem_domain::routing::decision::{RoutingChange, RoutingDecision};
-use tandem_domain::routing::{AvailabilityDetails, Goal, Routing, Seller, Turn, UserAvailability};
+use tandem_domain::routing::{AvailabilityDetails, Goal, Routing, Seller, Strategy, Turn, UserAvailability};
 use tandem_domain::settle::Unsettled;
 use tandem_domain::world::World;
 use uuid::Uuid;
@@ -124,37 +124,7 @@ async fn add_sellers(
             seller.availability = one.details.compiled();
         }
     }
-    let open: Vec<(Uuid, i64)> = leads::Entity::find()
-        .select_only()
-        .column(leads::Column::OwnerId)
-        .column_as(Expr::col(leads::Column::Id).count(), "count")
-        .filter(leads::Column::IsListed.eq(true))
-        .filter(dialect::id_in(backend, "owner_id", ids()))
-        .filter(leads::Column::Stage.is_in(OPEN.map(Stage::name)))
-        .group_by(leads::Column::OwnerId)
-        .into_tuple()
-        .all(tx.conn())
-        .await?;
-    for (user, count) in open {
-        if let Some(seller) = sellers.get_mut(&Id::from_uuid(user)) {
-            seller.open_leads = u32::try_from(count).unwrap_or(u32::MAX);
-        }
-    }
-    let last: Vec<(Uuid, i64)> = handoffs::Entity::find()
-        .select_only()
-        .column(handoffs::Column::OwnerId)
-        .column_as(Expr::col(handoffs::Column::AssignedAt).max(), "last")
-        .filter(dialect::id_in(backend, "owner_id", ids()))
-        .filter(handoffs::Column::AssignedAt.is_not_null())
-        .group_by(handoffs::Column::OwnerId)
-        .into_tuple()
-        .all(tx.conn())
-        .await?;
-    for (user, at) in last {
-        if let Some(seller) = sellers.get_mut(&Id::from_uuid(user)) {
-            seller.last_assigned_at = Some(Timestamp::from_millis(at));
-        }
-    }
+    add_loads(tx, routing, &mut sellers).await?;
     let named = named_teams.iter().map(|team| team.uuid());
     for row in team_turns::Entity::find()
         .filter(dialect::id_in(backend, "team_id", named))
@@ -166,6 +136,67 @@ async fn add_sellers(
     }
     world.sales.desk.sellers.extend(sellers);
     world.sales.desk.teams = teams;
+    Ok(())
+}
+
+/// How many open leads those have whom routing compares by them, or who take no more than so many; and, where it compares
+/// them, when each last got a hand-off.
+async fn add_loads(
+    tx: &Tx,
+    routing: &Routing,
+    sellers: &mut BTreeMap<UserId, Seller>,
+) -> Result<(), StoreError> {
+    let mut rules = routing.document.rules.iter();
+    let compares = rules.any(|rule| rule.strategy == Strategy::LeastLoaded);
+    let counted: Vec<Uuid> = sellers
+        .iter()
+        .filter(|(_, seller)| compares || seller.availability.capacity.is_some())
+        .map(|(user, _)| user.uuid())
+        .collect();
+    if counted.is_empty() {
+        return Ok(());
+    }
+    let owned = || {
+        dialect::id_in(
+            tx.conn().get_database_backend(),
+            "owner_id",
+            counted.iter().copied(),
+        )
+    };
+    let open: Vec<(Uuid, i64)> = leads::Entity::find()
+        .select_only()
+        .column(leads::Column::OwnerId)
+        .column_as(Expr::col(leads::Column::Id).count(), "count")
+        .filter(leads::Column::IsListed.eq(true))
+        .filter(owned())
+        .filter(leads::Column::Stage.is_in(OPEN.map(Stage::name)))
+        .group_by(leads::Column::OwnerId)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    for (user, count) in open {
+        if let Some(seller) = sellers.get_mut(&Id::from_uuid(user)) {
+            seller.open_leads = u32::try_from(count).unwrap_or(u32::MAX);
+        }
+    }
+    if !compares {
+        return Ok(());
+    }
+    let last: Vec<(Uuid, i64)> = handoffs::Entity::find()
+        .select_only()
+        .column(handoffs::Column::OwnerId)
+        .column_as(Expr::col(handoffs::Column::AssignedAt).max(), "last")
+        .filter(owned())
+        .filter(handoffs::Column::AssignedAt.is_not_null())
+        .group_by(handoffs::Column::OwnerId)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    for (user, at) in last {
+        if let Some(seller) = sellers.get_mut(&Id::from_uuid(user)) {
+            seller.last_assigned_at = Some(Timestamp::from_millis(at));
+        }
+    }
     Ok(())
 }
 

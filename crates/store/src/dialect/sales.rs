@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use uuid::Uuid;
 
-use super::{is_postgres, lock_slots};
+use super::{Space, is_postgres, lock_slots};
 
 /// The newest rows of a table for each id in a JSON array, at most so many each, newest first: those whose `column` is the
 /// id and that `only` holds for (of the row `n`), by the column `at` and the id.
@@ -36,6 +36,5 @@ pub async fn lock_turns(
     connection: &impl ConnectionTrait,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> Result<(), DbErr> {
-    const SPACE: i64 = 0x7464_6d00_0002_0000;
-    lock_slots(connection, SPACE, ids.into_iter().map(|id| id.to_string())).await
+    lock_slots(connection, Space::Turns, ids.into_iter().map(|id| id.to_string())).await
 }

@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tandem_domain::tracking::events::EventKind;
 
-use super::{is_postgres, lock_slots};
+use super::{Space, is_postgres, lock_slots};
 
 // `OFFSET 0` keeps PostgreSQL from joining whole tables: prepared while they were small, such a plan stays when they are
 // large, until the next ANALYZE.
@@ -304,6 +304,5 @@ pub async fn lock_visitors(
     connection: &impl ConnectionTrait,
     keys: impl IntoIterator<Item = String>,
 ) -> Result<(), DbErr> {
-    const SPACE: i64 = 0x7464_6d00_0002_0000;
-    lock_slots(connection, SPACE, keys).await
+    lock_slots(connection, Space::Visitors, keys).await
 }

@@ -13,6 +13,7 @@ use tandem_domain::handoff::packet::{
     PacketEvent, PacketFacts, Request,
 };
 use tandem_domain::id::{CompanyId, Id, LeadId};
+use tandem_domain::leads::Lead;
 use tandem_domain::leads::fields::LeadField;
 use tandem_domain::lifecycle::{Cycle, Stage};
 use tandem_domain::tracking::events::Event;
@@ -22,7 +23,7 @@ use uuid::Uuid;
 use crate::db::{Conn, Tx};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::leads::by_ids;
+use crate::leads::{consent, merged_into};
 use crate::rows::{campaign_aliases, campaigns, cycles, events, leads, submissions, to_json};
 
 /// The events that a packet shows one by one.
@@ -44,7 +45,7 @@ pub(crate) async fn add_packets(
     }
     let mut facts: HashMap<LeadId, PacketFacts> =
         wanted.iter().map(|id| (*id, PacketFacts::default())).collect();
-    add_origin(tx, wanted, &mut facts).await?;
+    add_origin(tx, world, wanted, &mut facts).await?;
     add_requests(tx, wanted, &mut facts).await?;
     add_behaviour(tx, wanted, &mut facts).await?;
     add_contacts(tx, world, wanted, &mut facts).await?;
@@ -55,38 +56,41 @@ pub(crate) async fn add_packets(
 
 type Facts = HashMap<LeadId, PacketFacts>;
 
-/// Touches and consent as they are stored now, and the campaigns of the latest touches.
-async fn add_origin(tx: &Tx, wanted: &BTreeSet<LeadId>, facts: &mut Facts) -> Result<(), StoreError> {
-    let found = by_ids(tx, wanted.iter().copied()).await?;
-    let key = |found: &tandem_domain::leads::Lead| {
-        let campaign = found.last_touch.as_ref()?.campaign.as_deref();
-        campaign.map(alias_key)
-    };
-    let keys: BTreeSet<String> = found.iter().filter_map(|found| key(&found.lead)).collect();
-    let campaigns = campaigns_of(tx, &keys).await?;
+/// What leads show of touches, which is loaded again once it is written; their consent; the campaigns of the latest touches.
+async fn add_origin(
+    tx: &Tx,
+    world: &World,
+    wanted: &BTreeSet<LeadId>,
+    facts: &mut Facts,
+) -> Result<(), StoreError> {
+    let key = |lead: &Lead| lead.last_touch.as_ref()?.campaign.as_deref().map(alias_key);
+    let leads = || wanted.iter().filter_map(|id| world.leads.get(id));
+    let campaigns = campaigns_of(tx, &leads().filter_map(key).collect()).await?;
+    let merged = merged_into(tx, wanted.iter().map(|id| id.uuid())).await?;
+    let mut standings = consent::standings(tx, wanted.iter().map(|id| id.uuid()).collect(), &merged).await?;
     let purposes = &tx.rules().shown_by.consent.purposes;
-    for found in found {
-        let Some(facts) = facts.get_mut(&found.lead.id) else {
+    for lead in leads() {
+        let Some(facts) = facts.get_mut(&lead.id) else {
             continue;
         };
-        facts.consents = found
-            .consent
-            .iter()
+        let standings = standings.remove(&lead.id.uuid()).unwrap_or_default();
+        facts.consents = standings
+            .into_iter()
             .map(|(purpose, standing)| {
-                let declared = purposes.iter().find(|declared| declared.name == *purpose);
+                let declared = purposes.iter().find(|declared| declared.name == purpose);
                 let contact = standing.may_contact(declared.is_some_and(|declared| declared.double_opt_in));
                 PacketConsent {
-                    purpose: purpose.clone(),
+                    purpose,
                     may_contact: contact.allowed,
                     since: contact.since,
                 }
             })
             .collect();
         facts.origin = Origin {
-            campaign: key(&found.lead).and_then(|key| campaigns.get(&key).cloned()),
-            first: found.lead.first_touch,
-            lead: found.lead.lead_touch,
-            last: found.lead.last_touch,
+            campaign: key(lead).and_then(|key| campaigns.get(&key).cloned()),
+            first: lead.first_touch.clone(),
+            lead: lead.lead_touch.clone(),
+            last: lead.last_touch.clone(),
         };
     }
     Ok(())

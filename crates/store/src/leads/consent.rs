@@ -36,7 +36,7 @@ pub async fn standing(on: &impl Read, id: LeadId) -> Result<Standings, StoreErro
 }
 
 /// What stands of the consent of leads, given their other members by survivor.
-pub(super) async fn standings(
+pub(crate) async fn standings(
     on: &impl Read,
     ids: BTreeSet<Uuid>,
     merged: &HashMap<Uuid, Uuid>,

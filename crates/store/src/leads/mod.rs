@@ -127,6 +127,22 @@ pub async fn get(on: &impl Read, id: LeadId) -> Result<LeadWithCompany, StoreErr
     found.pop().ok_or(StoreError::NotFound)
 }
 
+/// What was merged into these leads, each with its survivor.
+pub(crate) async fn merged_into(
+    on: &impl Read,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<HashMap<Uuid, Uuid>, StoreError> {
+    let backend = sea_orm::ConnectionTrait::get_database_backend(on.conn());
+    let found: Vec<(Uuid, Uuid)> = leads::Entity::find()
+        .select_only()
+        .columns([leads::Column::Id, leads::Column::MergedInto])
+        .filter(crate::dialect::id_in(backend, "merged_into", ids))
+        .into_tuple()
+        .all(on.conn())
+        .await?;
+    Ok(found.into_iter().collect())
+}
+
 /// Put leads together from their rows, in their order, with identifiers, consent, scores, qualification and companies: six queries for all.
 pub(crate) async fn complete(
     on: &impl Read,
@@ -137,15 +153,7 @@ pub(crate) async fn complete(
     }
     let backend = sea_orm::ConnectionTrait::get_database_backend(on.conn());
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    let merged: HashMap<Uuid, Uuid> = leads::Entity::find()
-        .select_only()
-        .columns([leads::Column::Id, leads::Column::MergedInto])
-        .filter(crate::dialect::id_in(backend, "merged_into", ids.iter().copied()))
-        .into_tuple()
-        .all(on.conn())
-        .await?
-        .into_iter()
-        .collect();
+    let merged = merged_into(on, ids.iter().copied()).await?;
     let of_leads = crate::dialect::id_in(backend, "lead_id", ids.iter().copied());
     let found = scores::Entity::find().filter(of_leads).all(on.conn()).await?;
     let found = found.into_iter().map(|row| (row.lead_id, row.into_domain()));

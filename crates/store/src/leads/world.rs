@@ -122,8 +122,8 @@ pub(crate) async fn add_missing(
     Ok(())
 }
 
-/// Load again what was derived of leads since they were loaded: what they show of touches, and when they were active. Their
-/// rows are written whole, so that a decision that stands on what was written before must know it.
+/// Load again what was derived of leads since they were loaded, for a decision that stands on it: what they show of touches,
+/// and when they were active.
 pub(crate) async fn renew(
     tx: &Tx,
     world: &mut World,

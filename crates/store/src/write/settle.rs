@@ -38,7 +38,7 @@ pub async fn settle_all(tx: &Tx, world: &mut World, items: Vec<(&Act, Unsettled)
         let settled = settling.take();
         if !settled.is_empty() {
             put(tx, &settled, &world.tracking.visitors).await?;
-            leads::renew(tx, world, settling.leads()).await?;
+            leads::renew(tx, world, needs.leads()).await?;
         }
         load(tx, world, &needs, first).await?;
     }

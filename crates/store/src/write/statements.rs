@@ -21,7 +21,17 @@ const STEPS: &[Step] = {
     &[
         |rows, to| delete(to, "identifiers", "id", rows.gone_identifiers.iter().copied()),
         |rows, to| insert::<rows::companies::Entity>(to, rows.companies.values(), Replace),
-        |rows, to| insert::<rows::leads::Entity>(to, rows.leads.values(), Replace),
+        |rows, to| {
+            // What a lead shows of touches is derived of them, perhaps after its row was loaded.
+            const SHOWN: &[&str] = &[
+                "derived",
+                "first_touch",
+                "last_touch",
+                "last_non_direct_touch",
+                "lead_touch",
+            ];
+            insert::<rows::leads::Entity>(to, rows.leads.values(), ReplaceBut(SHOWN))
+        },
         |rows, to| insert::<rows::identifiers::Entity>(to, rows.identifiers.values(), Replace),
         |rows, to| insert::<rows::field_values::Entity>(to, rows.values.values(), Fail),
         |rows, to| insert::<rows::consents::Entity>(to, rows.consents.values(), Fail),
