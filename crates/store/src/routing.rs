@@ -373,7 +373,7 @@ pub async fn release(tx: &Tx, limit: u64) -> Result<bool, StoreError> {
     let away = away(tx, now).await?;
     let backend = tx.conn().get_database_backend();
     let waiting = handoffs::Column::Queue.is_not_null();
-    let owned_by_the_away = dialect::id_in(backend, "owner_id", away.iter().map(|user| user.uuid()));
+    let owned_by_the_away = dialect::id_in(backend, "owner_id", away.keys().map(|user| user.uuid()));
     let pending = handoffs::Entity::find()
         .filter(handoffs::Column::State.eq("pending"))
         .filter(waiting.or(owned_by_the_away));
@@ -414,23 +414,25 @@ pub async fn release(tx: &Tx, limit: u64) -> Result<bool, StoreError> {
     Ok(is_left)
 }
 
-/// The users who are away now or cannot work leads any more.
-async fn away(tx: &Tx, now: Timestamp) -> Result<BTreeSet<UserId>, StoreError> {
-    let mut away = BTreeSet::new();
-    for row in availability::Entity::find().all(tx.conn()).await? {
+/// The users who are absent at an instant, or disabled, and since when.
+pub async fn away(on: &impl Read, now: Timestamp) -> Result<BTreeMap<UserId, Timestamp>, StoreError> {
+    let mut away = BTreeMap::new();
+    for row in availability::Entity::find().all(on.conn()).await? {
         let one = row.into_domain()?;
-        if one.details.compiled().is_away(now) {
-            away.insert(one.id);
-        }
+        let since = one.details.compiled().away_since(now);
+        away.extend(since.map(|since| (one.id, since)));
     }
-    let disabled: Vec<Uuid> = users::Entity::find()
+    let disabled: Vec<(Uuid, i64)> = users::Entity::find()
         .select_only()
-        .column(users::Column::Id)
+        .columns([users::Column::Id, users::Column::DisabledAt])
         .filter(users::Column::DisabledAt.is_not_null())
         .into_tuple()
-        .all(tx.conn())
+        .all(on.conn())
         .await?;
-    away.extend(disabled.into_iter().map(Id::from_uuid));
+    let disabled = disabled
+        .into_iter()
+        .map(|(id, at)| (Id::from_uuid(id), Timestamp::from_millis(at)));
+    away.extend(disabled);
     Ok(away)
 }
 

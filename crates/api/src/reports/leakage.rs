@@ -58,7 +58,7 @@ pub struct LeakageView {
     #[schema(minimum = 0, example = 0)]
     pub omitted_rows: i64,
     /// All rows together: every kind of leak.
-    #[schema(max_items = 10)]
+    #[schema(max_items = 20)]
     pub totals: Vec<LeakView>,
 }
 
@@ -69,7 +69,7 @@ pub struct LeakageRow {
     #[schema(max_length = 2000, example = "user_01h455vb4pex5vsknk084sn02q")]
     pub key: Option<String>,
     /// Every kind of leak.
-    #[schema(max_items = 10)]
+    #[schema(max_items = 20)]
     pub leaks: Vec<LeakView>,
 }
 
@@ -94,9 +94,9 @@ pub struct LeakView {
 
 /// Report what nobody works.
 ///
-/// Hand-offs that are not reviewed or contacted in time, leads without an owner or a next step, leads that returned and
-/// wait for an answer, deals past their day or left alone, and leads that are neither qualified nor archived: as they stand
-/// now. Other members of the group of an open deal are left out while it is open, and so are archived leads. One lead may
+/// Hand-offs that are not reviewed or contacted in time, leads without an owner who is there or without a next step, leads
+/// that returned and wait for an answer, deals past their day or left alone, and leads that are neither qualified nor
+/// archived: as they stand now. Other members of the group of an open deal are left out while it is open, and so are archived leads. One lead may
 /// leak in several ways. `Accept: text/csv` gives a table.
 #[utoipa::path(tag = "reports", params(Filters, LeakageQuery), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The leaks",
@@ -113,6 +113,7 @@ pub(super) async fn get_leakage(
     let rules = store::rules::read(&snapshot).await?;
     let scope = LeakScope {
         marks: watermarks(&rules, ctx.now(), idle_days),
+        away: store::routing::away(&snapshot, ctx.now()).await?,
         only: only.clone(),
     };
     let cuts = [Cut::By(by)];
@@ -269,7 +270,8 @@ pub(super) async fn list_leakage_evidence(
     let snapshot = ctx.report().await?;
     let rules = store::rules::read(&snapshot).await?;
     let marks = watermarks(&rules, ctx.now(), query.idle_days.unwrap_or(IDLE_DAYS));
-    let scope = LeakScope { marks, only };
+    let away = store::routing::away(&snapshot, ctx.now()).await?;
+    let scope = LeakScope { marks, away, only };
     let page = store::reports::leak_evidence(&snapshot, &scope, query.leak, after, limit).await?;
     let all = store::reports::leak_tally(&snapshot, &scope, &[query.leak], &[]).await?;
     let total = all.iter().map(|tally| tally.count.max(0) as u64).sum();

@@ -13,9 +13,15 @@ words! {
         Uncontacted = "uncontacted",
         /// A lead in mql, sal, sql or opportunity that nobody owns.
         NoOwner = "no_owner",
+        /// A lead in mql, sal, sql or opportunity whose owner is absent or disabled.
+        OwnerAway = "owner_away",
+        /// A lead in sal, sql or opportunity without an open task that lies ahead.
+        NoNextStep = "no_next_step",
+        /// A customer, churned or disqualified lead that sent a form again, until the task that this creates is done.
+        ReturnedUnanswered = "returned_unanswered",
         /// An open deal whose expected day of closing has passed.
         CloseDatePassed = "close_date_passed",
-        /// An open deal without a move for longer than the agreement's `stale_after`.
+        /// An open deal without a move or an activity for longer than the agreement's `stale_after`.
         DealStale = "deal_stale",
         /// A lead that has been neither qualified nor archived for `idle_days`.
         Idle = "idle",

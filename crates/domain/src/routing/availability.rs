@@ -43,9 +43,14 @@ impl Default for Availability {
 impl Availability {
     /// Whether an absence contains an instant.
     pub fn is_away(&self, at: Timestamp) -> bool {
-        self.absences
-            .iter()
-            .any(|absence| (absence.from..absence.to).contains(&at))
+        self.away_since(at).is_some()
+    }
+
+    /// When the absence began that contains an instant; the earliest, where several do.
+    pub fn away_since(&self, at: Timestamp) -> Option<Timestamp> {
+        let absences = self.absences.iter();
+        let current = absences.filter(|absence| (absence.from..absence.to).contains(&at));
+        current.map(|absence| absence.from).min()
     }
 
     /// Whether an instant lies in the working hours: its own, else the agreement's, else always.

@@ -1,5 +1,7 @@
 //! Leakage: leads, hand-offs and deals that nobody works, counted and listed as they stand now.
 
+use std::collections::BTreeMap;
+
 use sea_orm::{ConnectionTrait, QueryResult};
 use tandem_domain::id::{ClockId, DealId, HandoffId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
@@ -18,6 +20,8 @@ use crate::page::Page;
 pub struct LeakScope {
     /// The instants.
     pub marks: Watermarks,
+    /// The users who are absent or disabled, and since when.
+    pub away: BTreeMap<UserId, Timestamp>,
     /// Only those that have these values, or none.
     pub only: Vec<(Dimension, Option<Value>)>,
 }
@@ -60,7 +64,7 @@ struct Place {
     condition: String,
     /// The record that is listed.
     id: &'static str,
-    since: &'static str,
+    since: String,
     ground: Ground,
 }
 
@@ -73,7 +77,15 @@ const DEALS: &str = "deals d LEFT JOIN cycles c ON c.lead_id = d.primary_lead_id
 const GROUP_MEMBER: &str = "EXISTS (SELECT 1 FROM deal_leads g JOIN deals o ON o.id = g.deal_id \
                             WHERE g.lead_id = l.id AND o.state = 'open' AND o.primary_lead_id <> l.id)";
 
-fn place(sql: &mut Sql, leak: Leak, marks: Watermarks) -> Place {
+/// When a deal was last worked on: its last move, or the last activity about it or its lead. What a machine sent is no work,
+/// unless the other side answered.
+const WORKED_ON: &str = "COALESCE((SELECT max(a.occurred_at) FROM activities a \
+                         WHERE (a.deal_id = d.id OR a.lead_id = d.primary_lead_id) AND a.type <> 'task' \
+                         AND (NOT a.automatic OR a.outcome IN ('connected', 'replied', 'held')) \
+                         AND a.occurred_at > d.stage_since), d.stage_since)";
+
+fn place(sql: &mut Sql, leak: Leak, scope: &LeakScope) -> Place {
+    let marks = scope.marks;
     let clock = |sql: &mut Sql, kind: &str, more: &str| {
         // One that is due and has not been looked at yet is overdue all the same.
         let now = sql.bind(marks.now.millis());
@@ -84,22 +96,22 @@ fn place(sql: &mut Sql, leak: Leak, marks: Watermarks) -> Place {
                  AND l.is_listed AND c.ended_at IS NULL{more}"
             ),
             id: "k.id",
-            since: "k.due_at",
+            since: "k.due_at".to_owned(),
             ground: Ground::Handoffs,
         }
     };
-    let lead = |condition: String, since: &'static str| Place {
+    let lead = |condition: String, since: &str| Place {
         from: LEADS,
         condition: format!("l.is_listed AND {condition} AND NOT {GROUP_MEMBER}"),
         id: "l.id",
-        since,
+        since: since.to_owned(),
         ground: Ground::Leads,
     };
-    let deal = |condition: String, since: &'static str| Place {
+    let deal = |condition: String, since: &str| Place {
         from: DEALS,
         condition: format!("d.state = 'open' AND {condition}"),
         id: "d.id",
-        since,
+        since: since.to_owned(),
         ground: Ground::Deals,
     };
     match leak {
@@ -109,6 +121,42 @@ fn place(sql: &mut Sql, leak: Leak, marks: Watermarks) -> Place {
             "l.stage IN ('mql', 'sal', 'sql', 'opportunity') AND l.owner_id IS NULL".to_owned(),
             "l.stage_since",
         ),
+        Leak::OwnerAway => {
+            let away = scope.away.iter();
+            let away: Vec<(String, i64)> = away
+                .map(|(user, since)| (sql.bind(user.uuid()), since.millis()))
+                .collect();
+            let Some((first, _)) = away.first() else {
+                return lead("1 = 0".to_owned(), "l.stage_since");
+            };
+            let others = away[1..].iter().fold(first.clone(), |all, (user, _)| all + ", " + user);
+            let since = away
+                .iter()
+                .map(|(user, since)| format!(" WHEN l.owner_id = {user} THEN {since}"));
+            let since = format!("CASE{} END", since.collect::<String>());
+            lead(
+                format!("l.stage IN ('mql', 'sal', 'sql', 'opportunity') AND l.owner_id IN ({others})"),
+                &since,
+            )
+        }
+        Leak::NoNextStep => {
+            let now = sql.bind(marks.now.millis());
+            // What is not due has the greatest date.
+            lead(
+                format!(
+                    "l.stage IN ('sal', 'sql', 'opportunity') AND NOT EXISTS (SELECT 1 FROM activities a \
+                     WHERE a.lead_id = l.id AND a.is_open AND a.due_at >= {now} AND a.due_at < {})",
+                    i64::MAX
+                ),
+                "l.stage_since",
+            )
+        }
+        Leak::ReturnedUnanswered => lead(
+            "l.returned_at IS NOT NULL AND EXISTS (SELECT 1 FROM activities a \
+             WHERE a.lead_id = l.id AND a.is_open AND a.user_id IS NULL)"
+                .to_owned(),
+            "l.returned_at",
+        ),
         Leak::CloseDatePassed => {
             let today = sql.bind(marks.today.to_string());
             deal(format!("d.expected_close_on < {today}"), "NULL")
@@ -117,7 +165,7 @@ fn place(sql: &mut Sql, leak: Leak, marks: Watermarks) -> Place {
             // The least instant there is where the agreement says nothing: no deal is stale.
             let before = marks.stale_before.map_or(i64::MIN, Timestamp::millis);
             let before = sql.bind(before);
-            deal(format!("d.stage_since < {before}"), "d.stage_since")
+            deal(format!("{WORKED_ON} < {before}"), WORKED_ON)
         }
         Leak::Idle => {
             let before = sql.bind(marks.idle_before.millis());
@@ -139,9 +187,9 @@ pub async fn leak_tally(
     let mut sql = Sql::bare(on.conn().get_database_backend());
     let mut parts = vec![];
     for (n, leak) in leaks.iter().enumerate() {
-        let place = place(&mut sql, *leak, scope.marks);
+        let place = place(&mut sql, *leak, scope);
         let only = sql.only(&scope.only, place.ground);
-        let keys = selection::keys(cuts, place.ground, place.since);
+        let keys = selection::keys(cuts, place.ground, &place.since);
         let group = selection::group_by(cuts, &[]);
         parts.push(format!(
             "SELECT CAST({n} AS bigint) AS leak, {keys}count(*) AS n, min(CAST({} AS bigint)) AS oldest \
@@ -178,7 +226,7 @@ pub async fn leak_evidence(
     limit: u64,
 ) -> Result<Page<LeakItem>, StoreError> {
     let mut sql = Sql::bare(on.conn().get_database_backend());
-    let place = place(&mut sql, leak, scope.marks);
+    let place = place(&mut sql, leak, scope);
     let only = sql.only(&scope.only, place.ground);
     let after = after.map(|after| format!(" AND {} > {}", place.id, sql.bind(after)));
     let ids = match place.ground {
