@@ -25,7 +25,7 @@ use crate::rows::{
     team_turns, to_json, users,
 };
 use crate::write::{self, Rows};
-use crate::{access, leads as people};
+use crate::{access, leads as people, scoring};
 
 /// The stages in which a lead counts as open for its owner.
 const OPEN: [Stage; 3] = [Stage::Mql, Stage::Sal, Stage::Sql];
@@ -394,10 +394,11 @@ pub async fn release(tx: &Tx, limit: u64) -> Result<bool, StoreError> {
         let mut world = people::world_of(tx, lead_ids.iter().copied()).await?;
         crate::handoff::add_sales(tx, &mut world, &lead_ids).await?;
         world.sales.staff = Some(access::staff(tx).await?);
+        scoring::load(tx, &mut world, &lead_ids, now).await?;
         add_desk(tx, &mut world, &lead_ids).await?;
         let mut items = vec![];
         for row in &found {
-            let holds = routes(&world, Id::from_uuid(row.lead_id), None, now);
+            let holds = routes(&mut world, Id::from_uuid(row.lead_id), None, now);
             let changes = handoff::reroute(&mut world, Id::from_uuid(row.id), &holds, tx.act());
             items.push((tx.act(), Unsettled::from(changes)));
         }

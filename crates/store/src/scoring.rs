@@ -8,8 +8,7 @@ use sea_orm::{
     QuerySelect,
 };
 use serde_json::json;
-use tandem_domain::agreement::Version;
-use tandem_domain::agreement::conditions::{Event, Field, History, Standard};
+use tandem_domain::agreement::conditions::{Event, Field, History, Needs, Standard};
 use tandem_domain::id::{CompanyId, Id, LeadId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::judge::{Assessment, assess};
@@ -167,7 +166,7 @@ pub async fn assessment(on: &impl Read, lead_id: LeadId, at: Timestamp) -> Resul
     assess(&mut world, lead_id, at).ok_or(StoreError::NotFound)
 }
 
-/// Load what the rules look at beside the records: what leads did, whether their mail may be used, and whatever else a
+/// Load what the rules and the conditions of routing look at beside the records: what leads did, whether their mail may be used, and whatever else a
 /// condition asks for. One query each, for all leads.
 async fn add_facts(
     on: &impl Read,
@@ -175,20 +174,21 @@ async fn add_facts(
     ids: &BTreeSet<LeadId>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let version = world.rules.agreement.clone();
+    let mut looked_at = world.rules.agreement.rules.needs.clone();
+    looked_at.extend(&world.rules.routing.needs);
     let known: BTreeSet<LeadId> = ids
         .iter()
         .copied()
         .filter(|id| world.leads.contains_key(id))
         .collect();
-    let histories = histories(on, &version, &known, at).await?;
+    let histories = histories(on, &looked_at, &known, at).await?;
     for id in ids {
         world.judging.histories.insert(*id, BTreeMap::new());
     }
     world.judging.histories.extend(histories);
     let barred = leads::consent::barred(on, &known).await?;
     world.judging.barred.extend(barred);
-    let asks = |field| version.rules.needs.fields.contains(&Field::Standard(field));
+    let asks = |field| looked_at.fields.contains(&Field::Standard(field));
     if asks(Standard::Budget) {
         let base = world.rules.money.base;
         let foreign = known.iter().filter(|id| {
@@ -222,11 +222,11 @@ async fn add_facts(
 /// What leads did, as far as the rules look at it: of each type the newest events that they see, and those ahead.
 async fn histories(
     on: &impl Read,
-    version: &Version,
+    looked_at: &Needs,
     ids: &BTreeSet<LeadId>,
     at: Timestamp,
 ) -> Result<HashMap<LeadId, BTreeMap<EventKind, History>>, StoreError> {
-    let asked = &version.rules.needs.events;
+    let asked = &looked_at.events;
     let wanted: Vec<_> = ids
         .iter()
         .flat_map(|id| {

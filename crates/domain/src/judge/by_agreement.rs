@@ -1,6 +1,6 @@
 //! Leads by the agreement in force: their scores, and who becomes an MQL by rule.
 
-use super::facts::fields;
+use super::facts::{are_loaded, fields};
 use super::{Cause, Needs, Rule, Rulebook};
 use crate::access::Actor;
 use crate::act::Act;
@@ -107,17 +107,7 @@ impl Rule for ByAgreement {
     fn needs(&self, world: &World, cause: &Cause, _: &Rulebook<'_>) -> Needs {
         let mut needs = Needs::default();
         let looked_at = &world.rules.agreement.rules.needs;
-        let is_loaded = world.judging.histories.contains_key(&cause.lead_id);
-        let is_known = |id| world.judging.company_stages.contains_key(&id);
-        let lacks_company = looked_at
-            .fields
-            .contains(&Field::Standard(Standard::CompanyStage))
-            && world
-                .leads
-                .get(&cause.lead_id)
-                .and_then(|lead| lead.company_id)
-                .is_some_and(|id| !is_known(id));
-        if (!is_loaded || lacks_company) && cause.concerns(looked_at) {
+        if cause.concerns(looked_at) && !are_loaded(world, cause.lead_id, looked_at) {
             needs.judging.insert(cause.lead_id);
         }
         needs

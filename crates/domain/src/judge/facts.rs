@@ -36,6 +36,15 @@ pub(super) fn fields(world: &World, lead: &Lead, needs: &Needs) -> Facts {
     }
 }
 
+/// Whether everything is loaded that conditions with these needs look at beside the records.
+pub(super) fn are_loaded(world: &World, lead_id: LeadId, needs: &Needs) -> bool {
+    let asks_company = needs.fields.contains(&Field::Standard(Standard::CompanyStage));
+    let company = world.leads.get(&lead_id).and_then(|lead| lead.company_id);
+    let is_known = |id| world.judging.company_stages.contains_key(&id);
+    let lacks_company = asks_company && company.is_some_and(|id| !is_known(id));
+    world.judging.histories.contains_key(&lead_id) && !lacks_company
+}
+
 /// Whether a lead's e-mail must not be used, by what is loaded and what was stated in this transaction.
 fn is_barred(world: &World, lead_id: LeadId) -> bool {
     let mut of_lead = world.consents.iter().filter(|((of, _), _)| *of == lead_id);

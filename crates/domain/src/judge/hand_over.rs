@@ -1,6 +1,6 @@
 //! A lead that became an MQL is handed over; one that leaves work has no promise left.
 
-use super::facts::fields;
+use super::facts::{are_loaded, fields};
 use super::{Cause, Needs, Rule, Rulebook, assess};
 use crate::act::Act;
 use crate::agreement::conditions::{Condition, Standing};
@@ -32,11 +32,7 @@ impl Rule for HandOver {
             if !world.sales.packets.contains_key(&lead_id) {
                 needs.packets.insert(lead_id);
             }
-            needs.staff = world.sales.staff.is_none();
-            let asks = world.rules.routing.asks_who_is_free();
-            if asks && !world.sales.routable.contains(&lead_id) {
-                needs.routing.insert(lead_id);
-            }
+            needs.extend(lacks_of_routing(world, lead_id));
         }
         needs
     }
@@ -67,13 +63,32 @@ fn has_left(world: &World, cause: &Cause) -> bool {
     is_out && came_from.is_some_and(|stage| IN_WORK.contains(&stage))
 }
 
-/// Of each routing rule, whether its condition holds for a lead.
-pub fn routes(world: &World, lead_id: LeadId, score: Option<Standing>, at: Timestamp) -> Vec<bool> {
+/// What is lacking to route a lead: the enabled users, who is free, and what the conditions look at.
+pub(super) fn lacks_of_routing(world: &World, lead_id: LeadId) -> Needs {
+    let mut needs = Needs {
+        staff: world.sales.staff.is_none(),
+        ..Needs::default()
+    };
     let routing = &world.rules.routing;
+    if routing.asks_who_is_free() && !world.sales.routable.contains(&lead_id) {
+        needs.routing.insert(lead_id);
+    }
+    if !are_loaded(world, lead_id, &routing.needs) {
+        needs.judging.insert(lead_id);
+    }
+    needs
+}
+
+/// Of each routing rule, whether its condition holds for a lead; what the conditions look at is loaded.
+pub fn routes(world: &mut World, lead_id: LeadId, score: Option<Standing>, at: Timestamp) -> Vec<bool> {
+    let routing = world.rules.routing.clone();
     let Some(lead) = world.leads.get(&lead_id) else {
         return vec![];
     };
     let mut facts = fields(world, lead, &routing.needs);
+    // The history is lent and not copied: it may hold thousands of events.
+    let histories = world.judging.histories.get_mut(&lead_id);
+    facts.histories = histories.map(std::mem::take).unwrap_or_default();
     let stored = world.judging.scores.get(&lead_id);
     facts.score = score.or(stored.map(|stored| Standing {
         fit: stored.fit,
@@ -86,5 +101,9 @@ pub fn routes(world: &World, lead_id: LeadId, score: Option<Standing>, at: Times
             .as_ref()
             .is_none_or(|condition| condition.judge(&facts, at).holds)
     };
-    routing.conditions.iter().map(holds).collect()
+    let all = routing.conditions.iter().map(holds).collect();
+    if let Some(lent) = world.judging.histories.get_mut(&lead_id) {
+        *lent = facts.histories;
+    }
+    all
 }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::choose::{Selection, Strategy};
 use crate::access::Queue;
-use crate::agreement::conditions::{Condition, Field, Known, Needs, Place, Standard};
+use crate::agreement::conditions::{Condition, Known, Needs, Place};
 use crate::agreement::reader::Reader;
 use crate::fault::Fault;
 use crate::id::{TeamId, UserId};
@@ -192,12 +192,6 @@ impl Routing {
                 .as_ref()
                 .and_then(|when| Condition::read(when, &at, Place::Decision, known, &mut reader));
             if let Some(condition) = &condition {
-                let mut own = Needs::default();
-                condition.needs(&mut own);
-                if !can_be_judged(&own) {
-                    let detail = "looks at events, at qualification or at the company's stage";
-                    faults.push(Fault::new(at, "not_supported_yet", detail));
-                }
                 condition.needs(&mut needs);
             }
             if rule.to.goal().is_none() {
@@ -250,14 +244,3 @@ impl Routing {
 
 /// What rules name, each with the place of its rule.
 type Named<T> = Vec<(usize, T)>;
-
-/// Whether the facts that a condition looks at are those of every hand-off.
-fn can_be_judged(needs: &Needs) -> bool {
-    let mut fields = needs.fields.iter();
-    let are_loaded = fields.all(|field| match field {
-        Field::Standard(Standard::CompanyStage) => false,
-        Field::Standard(field) => !field.entry().name.starts_with("qualification."),
-        Field::Custom { .. } => true,
-    });
-    needs.events.is_empty() && needs.forms.is_empty() && are_loaded
-}

@@ -138,11 +138,25 @@ pub struct EventNeeds {
 }
 
 impl Needs {
-    /// Add what a query needs.
-    pub fn add_query(&mut self, query: &Query) {
-        let is_new = !self.events.contains_key(&query.event);
-        let needs = self.events.entry(query.event.clone()).or_default();
-        needs.within = match (needs.within, query.within) {
+    /// Add what others need.
+    pub fn extend(&mut self, other: &Self) {
+        self.fields.extend(other.fields.iter().cloned());
+        self.forms.extend(&other.forms);
+        self.score |= other.score;
+        for (kind, needs) in &other.events {
+            self.add_events(kind, needs.within, needs.properties.iter());
+        }
+    }
+
+    fn add_events<'n>(
+        &mut self,
+        kind: &EventKind,
+        within: Option<Duration>,
+        properties: impl Iterator<Item = &'n String>,
+    ) {
+        let is_new = !self.events.contains_key(kind);
+        let needs = self.events.entry(kind.clone()).or_default();
+        needs.within = match (needs.within, within) {
             (_, within) if is_new => within,
             (Some(one), Some(other)) => Some(if one.millis() >= other.millis() {
                 one
@@ -151,8 +165,13 @@ impl Needs {
             }),
             _ => None,
         };
-        let names = query.filters.iter().map(|(name, _)| name.clone());
-        needs.properties.extend(names);
+        needs.properties.extend(properties.cloned());
+    }
+
+    /// Add what a query needs.
+    pub fn add_query(&mut self, query: &Query) {
+        let names = query.filters.iter().map(|(name, _)| name);
+        self.add_events(&query.event, query.within, names);
         for (name, comparison) in &query.filters {
             if let ("form_id", Operand::Texts(ids)) = (name.as_str(), &comparison.operand) {
                 self.forms
