@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use tandem_tests::{Answer, TestApp, User, hours, minutes};
 
+use crate::tracked::{ORIGIN, collect, given_form, given_site, lead, send, view};
+
 struct Team {
     id: String,
     members: Vec<User>,
@@ -205,8 +207,8 @@ async fn what_cannot_be_routed_by_is_refused_at_its_place(app: &TestApp) {
     let gone = "user_01h455vb4pex5vsknk084sn02q";
     let answer = refused(json!([{"name": "x", "to": {"user_id": gone}}])).await;
     assert_eq!(answer.violations(), [("#/rules/0/to/user_id", "not_found")]);
-    let event = json!({"event": "page_view"});
-    let answer = refused(json!([{"name": "x", "when": event, "to": {"team_id": team.id}}])).await;
+    let segment = json!({"segment": "seg_01h455vb4pex5vsknk084sn02q"});
+    let answer = refused(json!([{"name": "x", "when": segment, "to": {"team_id": team.id}}])).await;
     assert_eq!(answer.violations(), [("#/rules/0/when", "not_supported_yet")]);
     let answer = refused(json!([{"name": "x", "to": {}}])).await;
     assert_eq!(answer.violations(), [("#/rules/0/to", "not_allowed")]);
@@ -241,4 +243,73 @@ async fn a_user_enters_its_own_absences_and_a_manager_those_of_its_team(app: &Te
     let wrong = json!({"absences": [{"from": "2026-08-17T00:00:00Z", "to": "2026-08-03T00:00:00Z"}]});
     let refused = put_availability(app, &boss, &sam, wrong).await.refused(422, "validation_failed");
     assert_eq!(refused.violations(), [("#/absences/0/to", "out_of_range")]);
+}
+
+#[tandem_tests::test]
+async fn rules_look_at_forms_events_and_where_the_company_stands(app: &TestApp) {
+    let mut users = vec![];
+    for _ in 0..5 {
+        users.push(app.user("sales").await.id);
+    }
+    let site = given_site(app).await;
+    let fields = json!([{"name": "email", "label": "E-mail", "type": "email", "required": true, "maps_to": "email"}]);
+    let body = json!({"name": "Prices", "allowed_origins": [ORIGIN], "fields": fields});
+    let prices = app.post("/v1/forms").by(app.admin().await).json(body).await.expect(201);
+    let (other, key) = (given_form(app).await, prices["key"].as_str().unwrap().to_owned());
+    let pricing = json!([{"property": "path", "op": "eq", "value": "/pricing"}]);
+    let whens = [
+        json!({"form": prices.id(), "within": "7d"}),
+        json!({"event": "page_view", "where": pricing, "count": {"gte": 2}, "within": "1d"}),
+        json!({"field": "company.stage", "op": "eq", "value": "customer"}),
+        json!({"field": "qualification.budget.confirmed", "op": "eq", "value": true}),
+    ];
+    let rule = |(when, user): (&Value, &String)| json!({"name": "x", "when": when, "to": {"user_id": user}});
+    let mut rules: Vec<Value> = whens.iter().zip(&users).map(rule).collect();
+    rules.push(json!({"name": "Rest", "to": {"user_id": users[4]}}));
+    put_rules(app, json!(rules)).await.expect(200);
+
+    let handed_over = async |email: &str| {
+        let id = lead(app, email).await.id();
+        app.moved(&id, "mql", None).await;
+        handoff_of(app, &id).await
+    };
+    let viewed = async |visitor: &str, ages: &[i64]| {
+        let page = |age: &i64| view(-*age, "https://www.example.com/pricing", None);
+        collect(app, &site, visitor, json!(ages.iter().map(page).collect::<Vec<_>>())).await.expect(204);
+    };
+    send(app, &key, None, "ada@example.com", json!({})).await;
+    assert_eq!(handed_over("ada@example.com").await["owner_id"], json!(users[0]));
+    viewed("visitor-1", &[hours(1), hours(23)]).await;
+    send(app, &other, Some("visitor-1"), "bob@example.com", json!({})).await;
+    assert_eq!(handed_over("bob@example.com").await["owner_id"], json!(users[1]));
+    app.given_lead("boss@firm.example").await;
+    let boss = lead(app, "boss@firm.example").await.id();
+    for stage in ["mql", "sal", "sql", "opportunity", "customer"] {
+        app.moved(&boss, stage, None).await;
+    }
+    app.given_lead("carl@firm.example").await;
+    assert_eq!(handed_over("carl@firm.example").await["owner_id"], json!(users[2]));
+    viewed("visitor-2", &[hours(1), hours(25)]).await;
+    send(app, &other, Some("visitor-2"), "dora@example.com", json!({})).await;
+    let dora = handed_over("dora@example.com").await;
+    assert_eq!(dora["owner_id"], json!(users[4]));
+    let decision = decision_of(app, &dora).await;
+    let outcomes: Vec<&Value> =
+        decision["rules"].as_array().unwrap().iter().map(|rule| &rule["outcome"]).collect();
+    assert_eq!(outcomes, ["not_matched", "not_matched", "not_matched", "not_matched", "assigned"]);
+
+    // What waits is routed by the same facts when room returns.
+    let admin = app.admin().await.clone();
+    let room = async |capacity: Value| {
+        let path = format!("/v1/users/{}/availability", users[1]);
+        app.put(&path).by(&admin).json(json!({"capacity": capacity})).await.expect(200);
+    };
+    room(json!(1)).await;
+    viewed("visitor-3", &[hours(1), hours(2)]).await;
+    send(app, &other, Some("visitor-3"), "eve@example.com", json!({})).await;
+    let eve = handed_over("eve@example.com").await;
+    assert_eq!((&eve["owner_id"], &eve["queue"]), (&Value::Null, &json!("general")));
+    room(json!(2)).await;
+    app.run_jobs().await;
+    assert_eq!(handoff_of(app, eve["lead_id"].as_str().unwrap()).await["owner_id"], json!(users[1]));
 }

@@ -46,7 +46,7 @@ struct WorkView {
 
 /// List your work.
 ///
-/// Pending hand-offs (your own, and those in queues that you may take from), running and broken promises, open tasks and
+/// Pending hand-offs and open tasks (your own, and those in queues that you may take from), running and broken promises, and
 /// returned leads, the most urgent first, each with the operation that does it. A sales manager reads the list of a member
 /// of its teams.
 #[utoipa::path(tag = "notices", params(WorkQuery), security(("bearer" = [Account])),

@@ -22,7 +22,7 @@ words! {
         Handoff = "handoff",
         /// A running or broken promise.
         Clock = "clock",
-        /// A task that is not done.
+        /// A task that is not done: the user's own, or in a queue that it may take from.
         Task = "task",
         /// A lead of the user's that was out, or a customer, and sent a form again.
         ReturnedLead = "returned_lead",

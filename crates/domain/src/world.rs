@@ -12,7 +12,7 @@ use crate::agreement::{BantItem, Version};
 use crate::clocks::record::ClockRecord;
 use crate::deals::Deal;
 use crate::deals::pipelines::Pipeline;
-use crate::handoff::Handoff;
+use crate::handoff::{Handoff, Place};
 use crate::handoff::packet::PacketFacts;
 use crate::handoff::qualification::Qualification;
 use crate::id::{ActivityId, ClockId, CompanyId, DealId, HandoffId, LeadId, PipelineId};
@@ -188,8 +188,8 @@ pub struct Sales {
     pub activities_by_key: HashMap<(String, String), ActivityId>,
     /// The contacts with leads whose activities are loaded: all since the first hand-off.
     pub contacts: HashMap<LeadId, Vec<Contact>>,
-    /// Whether leads have an open task that a rule created, where that is loaded.
-    pub rule_tasks: HashMap<LeadId, bool>,
+    /// Where the open tasks are that a rule created, of leads of which that is loaded; nowhere where there is none.
+    pub rule_tasks: HashMap<LeadId, Option<Place>>,
     /// The enabled users, where they are loaded.
     pub staff: Option<Staff>,
 }

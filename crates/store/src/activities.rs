@@ -10,6 +10,7 @@ use serde_json::json;
 use tandem_domain::activities::change::ActivityChange;
 use tandem_domain::activities::{Activity, ActivityDraft, ActivityOutcome, ActivityType, Objection, remind};
 use tandem_domain::change::Change;
+use tandem_domain::handoff::Place;
 use tandem_domain::id::{ActivityId, CompanyId, DealId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::world::World;
@@ -203,7 +204,7 @@ pub(crate) async fn add_contacts(
     Ok(())
 }
 
-/// Add whether leads have an open task that a rule created.
+/// Add where the open tasks of leads are that a rule created.
 pub(crate) async fn add_rule_tasks(
     tx: &Tx,
     world: &mut World,
@@ -213,9 +214,13 @@ pub(crate) async fn add_rule_tasks(
         return Ok(());
     }
     let backend = tx.conn().get_database_backend();
-    let found: Vec<Uuid> = activities::Entity::find()
+    let found: Vec<(Uuid, Option<Uuid>, Option<String>)> = activities::Entity::find()
         .select_only()
-        .column(activities::Column::LeadId)
+        .columns([
+            activities::Column::LeadId,
+            activities::Column::OwnerId,
+            activities::Column::Queue,
+        ])
         .filter(dialect::id_in(
             backend,
             "lead_id",
@@ -229,9 +234,14 @@ pub(crate) async fn add_rule_tasks(
     world
         .sales
         .rule_tasks
-        .extend(leads.iter().map(|lead| (*lead, false)));
-    let found = found.into_iter().map(|lead| (Id::from_uuid(lead), true));
-    world.sales.rule_tasks.extend(found);
+        .extend(leads.iter().map(|lead| (*lead, None)));
+    for (lead, owner, queue) in found {
+        let place = Place {
+            owner_id: owner.map(Id::from_uuid),
+            queue: activities::queue(queue.as_deref())?,
+        };
+        world.sales.rule_tasks.insert(Id::from_uuid(lead), Some(place));
+    }
     Ok(())
 }
 

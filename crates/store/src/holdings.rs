@@ -24,6 +24,7 @@ pub const COLUMNS: &[(&str, &str, Holding)] = {
         ("activities", "external_system", Impersonal),
         ("activities", "outcome", Impersonal),
         ("activities", "promises", Personal),
+        ("activities", "queue", Impersonal),
         ("activities", "subject", Personal),
         ("activities", "type", Impersonal),
         ("agreements", "created_by", Impersonal),

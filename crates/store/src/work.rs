@@ -39,10 +39,21 @@ pub async fn of(
 ) -> Result<Vec<WorkItem>, StoreError> {
     let mut items = own_handoffs(on, user, takes, limit).await?;
     items.extend(running_clocks(on, user, limit).await?);
-    items.extend(open_tasks(on, user, limit).await?);
+    items.extend(open_tasks(on, user, takes, limit).await?);
     items.extend(returned_leads(on, user, limit).await?);
     add_values(on, &mut items).await?;
     Ok(items)
+}
+
+/// What the user owns, and what nobody owns in the queues that it takes from.
+fn theirs<C: ColumnTrait>(owner: C, queue: C, user: UserId, takes: &Takes) -> Condition {
+    let in_queues = match takes {
+        Takes::Nothing => None,
+        Takes::From(queues) => Some(queue.is_in(queues.iter().map(ToString::to_string))),
+        Takes::All => Some(queue.is_not_null()),
+    };
+    let waiting = in_queues.map(|queued| Condition::all().add(owner.is_null()).add(queued));
+    Condition::any().add(owner.eq(user.uuid())).add_option(waiting)
 }
 
 async fn own_handoffs(
@@ -52,15 +63,7 @@ async fn own_handoffs(
     limit: u64,
 ) -> Result<Vec<WorkItem>, StoreError> {
     use handoffs::Column;
-    let in_queues = match takes {
-        Takes::Nothing => None,
-        Takes::From(queues) => Some(Column::Queue.is_in(queues.iter().map(ToString::to_string))),
-        Takes::All => Some(Column::Queue.is_not_null()),
-    };
-    let waiting = in_queues.map(|queued| Condition::all().add(Column::OwnerId.is_null()).add(queued));
-    let theirs = Condition::any()
-        .add(Column::OwnerId.eq(user.uuid()))
-        .add_option(waiting);
+    let theirs = theirs(Column::OwnerId, Column::Queue, user, takes);
     let found: Vec<(Uuid, Uuid, Option<Uuid>, i64)> = handoffs::Entity::find()
         .select_only()
         .columns([Column::Id, Column::LeadId, Column::OwnerId, Column::DueAt])
@@ -147,7 +150,12 @@ async fn running_clocks(on: &impl Read, user: UserId, limit: u64) -> Result<Vec<
     rows.into_iter().map(item).collect()
 }
 
-async fn open_tasks(on: &impl Read, user: UserId, limit: u64) -> Result<Vec<WorkItem>, StoreError> {
+async fn open_tasks(
+    on: &impl Read,
+    user: UserId,
+    takes: &Takes,
+    limit: u64,
+) -> Result<Vec<WorkItem>, StoreError> {
     use activities::Column;
     type Task = (Uuid, Option<Uuid>, Option<Uuid>, Option<String>, i64);
     let found: Vec<Task> = activities::Entity::find()
@@ -159,7 +167,7 @@ async fn open_tasks(on: &impl Read, user: UserId, limit: u64) -> Result<Vec<Work
             Column::Subject,
             Column::DueAt,
         ])
-        .filter(Column::OwnerId.eq(user.uuid()))
+        .filter(theirs(Column::OwnerId, Column::Queue, user, takes))
         .filter(Column::IsOpen.eq(true))
         .order_by_asc(Column::DueAt)
         .order_by_asc(Column::Id)

@@ -15,6 +15,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         id_or_null("company_id"),
         id_or_null("user_id"),
         id_or_null("owner_id"),
+        text_or_null("queue"),
         text("type"),
         text_or_null("direction"),
         big("occurred_at"),
@@ -59,6 +60,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         (&["deal_id", "occurred_at", "id"][..], "deal_id IS NOT NULL"),
         (&["company_id", "occurred_at", "id"], "company_id IS NOT NULL"),
         (&["owner_id", "is_open", "due_at", "id"], "owner_id IS NOT NULL"),
+        (&["queue", "is_open", "due_at", "id"], "queue IS NOT NULL"),
         (&["remind_at"], "remind_at IS NOT NULL"),
     ] {
         dialect::index_where(manager, "activities", columns, condition).await?;

@@ -1,6 +1,7 @@
 //! Activities as they go out.
 
 use serde::Serialize;
+use tandem_domain::access::Queue;
 use tandem_domain::activities::{Activity, ActivityOutcome, ActivityType, Direction, Objection, Promised};
 use tandem_domain::id::{ActivityId, CompanyId, DealId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
@@ -22,6 +23,8 @@ pub struct ActivityView {
     user_id: Option<UserId>,
     /// Who has to do it; of a task.
     owner_id: Option<UserId>,
+    /// Where a task waits that a rule created and nobody owns: whoever takes from this queue may do it, and then owns it.
+    queue: Option<Queue>,
     /// What kind of activity it is.
     r#type: ActivityType,
     /// Who contacted whom; `null` for notes and tasks.
@@ -68,6 +71,7 @@ impl From<Activity> for ActivityView {
             company_id: activity.company_id,
             user_id: activity.user_id,
             owner_id: activity.owner_id,
+            queue: activity.queue,
             r#type: activity.kind,
             direction: activity.direction,
             occurred_at: activity.occurred_at,

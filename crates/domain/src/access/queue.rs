@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::{Person, Role};
 use crate::id::TeamId;
 
 /// Where hand-offs wait that nobody owns: one queue for each team, and a general one. On the wire and on disk `general`,
@@ -15,6 +16,17 @@ pub enum Queue {
     General,
     /// A team's queue.
     Team(TeamId),
+}
+
+impl Queue {
+    /// Whether a sales user takes from it: from the general one everybody does, from a team's its members.
+    pub fn is_open_to(self, person: &Person) -> bool {
+        let is_theirs = match self {
+            Queue::General => true,
+            Queue::Team(team) => person.teams.contains(&team),
+        };
+        is_theirs && person.role == Role::Sales
+    }
 }
 
 /// The text names no queue: it is neither `general` nor the id of a team.

@@ -59,6 +59,16 @@ impl Staff {
         self.managers_in(|team| queue == Queue::Team(*team))
     }
 
+    /// Who is to know of work: its owner, else the sales users of the team in whose queue it waits, or the sales managers
+    /// where it waits in the general one.
+    pub fn concerned(&self, owner: Option<UserId>, queue: Option<Queue>) -> Vec<UserId> {
+        match (owner, queue) {
+            (Some(owner), _) => Vec::from_iter(self.get(owner).map(|_| owner)),
+            (None, Some(Queue::Team(team))) => self.sellers_of(team),
+            (None, Some(Queue::General) | None) => self.with_role(Role::SalesManager),
+        }
+    }
+
     fn managers_in(&self, is_theirs: impl Fn(&TeamId) -> bool) -> Vec<UserId> {
         let manages = |colleague: &Colleague| colleague.role == Role::SalesManager;
         let own = self.those(|colleague| manages(colleague) && colleague.teams.iter().any(&is_theirs));

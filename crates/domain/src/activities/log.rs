@@ -191,6 +191,7 @@ pub fn log(
         company_id: said.company_id,
         user_id: Some(user_id),
         owner_id: None,
+        queue: None,
         kind: said.kind,
         direction: None,
         occurred_at: act.now,
@@ -279,7 +280,7 @@ fn keep(world: &mut World, activity: &Activity) {
     world.sales.activities.insert(activity.id, activity.clone());
 }
 
-/// The author, the owner of a task, a sales manager of either.
+/// The author, the owner of a task, a sales manager of either; who takes from the queue in which a task waits.
 fn may_change<'a>(known: &Activity, staff: Option<&Staff>, act: &'a Act) -> Result<&'a Person, Denied> {
     let person = act.by.demand_person()?;
     let own = [known.user_id, known.owner_id];
@@ -289,7 +290,8 @@ fn may_change<'a>(known: &Activity, staff: Option<&Staff>, act: &'a Act) -> Resu
         colleague.is_none_or(|colleague| colleague.is_sales())
     };
     let is_managers = person.role == Role::SalesManager && own.iter().flatten().all(manages);
-    match person.is_admin() || is_own || is_managers {
+    let may_take = known.queue.is_some_and(|queue| queue.is_open_to(person));
+    match person.is_admin() || is_own || is_managers || may_take {
         true => Ok(person),
         false => Err(Denied::NotOwner),
     }
@@ -438,6 +440,7 @@ fn filled(
     }
     Ok(Activity {
         owner_id,
+        queue: None,
         direction: said.direction,
         occurred_at: said.occurred_at.unwrap_or(known.occurred_at),
         duration_s: said.duration_s,

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
+use crate::access::Queue;
 use crate::id::{ActivityId, CompanyId, DealId, LeadId, UserId};
 use crate::instant::{Day, Timestamp};
 use crate::journal::{Facts, facts};
@@ -149,6 +150,8 @@ pub struct Activity {
     pub user_id: Option<UserId>,
     /// Who has to do it; of a task.
     pub owner_id: Option<UserId>,
+    /// Where a task waits that a rule created and nobody owns.
+    pub queue: Option<Queue>,
     /// What kind it is; fixed.
     pub kind: ActivityType,
     /// Who contacted whom; of a contact.
@@ -199,7 +202,7 @@ impl Activity {
     pub(crate) fn facts(&self) -> Facts {
         facts(json!({
             "lead_id": self.lead_id, "deal_id": self.deal_id, "company_id": self.company_id, "user_id": self.user_id,
-            "owner_id": self.owner_id, "type": self.kind, "direction": self.direction, "occurred_at": self.occurred_at,
+            "owner_id": self.owner_id, "queue": self.queue, "type": self.kind, "direction": self.direction, "occurred_at": self.occurred_at,
             "duration_s": self.duration_s, "outcome": self.outcome, "subject": self.subject, "body": self.body,
             "due_at": self.due_at, "done_at": self.done_at, "automatic": self.automatic,
             "objections": self.objections, "promises": self.promises,

@@ -3,7 +3,7 @@
 use super::change::HandoffChange;
 use super::qualify::enter;
 use super::{Handoff, HandoffState, MadeBy, assemble, clocks};
-use crate::access::{Person, Queue, Role};
+use crate::access::{Person, Queue};
 use crate::act::Act;
 use crate::agreement::ContactFrom;
 use crate::change::Change;
@@ -16,17 +16,18 @@ use crate::notices::{About, NextAct, NoticeKind, for_each};
 use crate::routing::route;
 use crate::world::World;
 
-/// Where a hand-off goes: to a user, or to a queue.
+/// Where work goes: to a user, or to a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    /// Who decides.
-    pub(super) owner_id: Option<UserId>,
+pub struct Place {
+    /// Who does it.
+    pub owner_id: Option<UserId>,
     /// Where it waits while nobody owns it.
-    pub(super) queue: Option<Queue>,
+    pub queue: Option<Queue>,
 }
 
 impl Place {
-    const fn with(owner: UserId) -> Self {
+    /// With this user.
+    pub const fn with(owner: UserId) -> Self {
         Self {
             owner_id: Some(owner),
             queue: None,
@@ -64,6 +65,7 @@ pub fn hand_over(
         Some(owner) => (Place::with(owner), None, vec![]),
         None => {
             let (decision, changes) = route(world, lead_id, holds, act);
+            world.sales.desk.assign(decision.owner_id, act.now);
             let place = Place {
                 owner_id: decision.owner_id,
                 queue: decision.queue,
@@ -132,6 +134,7 @@ pub fn reroute(world: &mut World, id: HandoffId, holds: &[bool], act: &Act) -> V
     if decision.owner_id == from {
         return vec![];
     }
+    world.sales.desk.assign(decision.owner_id, act.now);
     handoff.version += 1;
     handoff.updated_at = act.now;
     handoff.owner_id = decision.owner_id;
@@ -173,18 +176,16 @@ pub(super) fn placed(handoff: &Handoff, from: Option<UserId>) -> HandoffChange {
     }
 }
 
-/// The notices of where a hand-off is, for its owner, the sales users of the team in whose queue it waits, or the sales
-/// managers where it waits in the general one.
+/// The notices of where a hand-off is.
 pub(super) fn notices(world: &World, handoff: &Handoff, act: &Act) -> Vec<Change> {
     let Some(staff) = &world.sales.staff else {
         return vec![];
     };
-    let (kind, users) = match (handoff.owner_id, handoff.queue) {
-        (Some(owner), _) => (NoticeKind::HandoffAssigned, vec![owner]),
-        (None, Some(Queue::Team(team))) => (NoticeKind::HandoffQueued, staff.sellers_of(team)),
-        (None, _) => (NoticeKind::HandoffQueued, staff.with_role(Role::SalesManager)),
+    let kind = match handoff.owner_id {
+        Some(_) => NoticeKind::HandoffAssigned,
+        None => NoticeKind::HandoffQueued,
     };
-    let users = users.into_iter().filter(|user| staff.get(*user).is_some());
+    let users = staff.concerned(handoff.owner_id, handoff.queue).into_iter();
     let accept = NextAct::new(
         "accept_handoff",
         "POST",

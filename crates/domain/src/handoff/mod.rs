@@ -11,7 +11,7 @@ mod qualify;
 mod refused;
 
 pub use decide::{RejectHandoff, accept, assign, leave, move_lead, open, reject};
-pub use hand_over::{hand_over, reroute};
+pub use hand_over::{Place, hand_over, reroute};
 pub use qualify::qualify;
 pub use refused::{NotAssigned, Refused};
 
@@ -172,13 +172,8 @@ impl Handoff {
         })
     }
 
-    /// Whether a sales user may take it from its queue: from the general one everybody may, from a team's its members.
+    /// Whether a sales user may take it from its queue.
     pub fn may_take(&self, person: &Person) -> bool {
-        let is_theirs = match self.queue {
-            Some(Queue::General) => true,
-            Some(Queue::Team(team)) => person.teams.contains(&team),
-            None => self.owner_id.is_none(),
-        };
-        self.owner_id.is_none() && is_theirs && person.role == Role::Sales
+        self.owner_id.is_none() && self.queue.unwrap_or(Queue::General).is_open_to(person)
     }
 }

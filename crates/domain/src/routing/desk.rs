@@ -36,6 +36,14 @@ pub struct Seller {
 }
 
 impl Desk {
+    /// An owner has another lead from now on.
+    pub fn assign(&mut self, owner: Option<UserId>, at: Timestamp) {
+        if let Some(seller) = owner.and_then(|owner| self.sellers.get_mut(&owner)) {
+            seller.open_leads += 1;
+            seller.last_assigned_at = Some(at);
+        }
+    }
+
     /// The first team of a user, by id.
     pub fn first_team(&self, user: UserId) -> Option<TeamId> {
         let mut teams = self.teams.iter();

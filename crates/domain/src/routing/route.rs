@@ -23,8 +23,8 @@ struct Chosen {
     turn: Option<(TeamId, Turn)>,
 }
 
-/// Decide who gets a lead; `holds` says of each rule whether its condition does. The turn that is taken, and the lead that
-/// its new owner has, are applied to the desk.
+/// Decide who gets a lead, or a task about it; `holds` says of each rule whether its condition does. The turn that is taken is
+/// applied to the desk.
 pub fn route(
     world: &mut World,
     lead_id: LeadId,
@@ -73,10 +73,6 @@ pub fn route(
         decision.queue = decision.queue.or(Some(Queue::General));
     }
     let mut changes = vec![];
-    if let Some(seller) = decision.owner_id.and_then(|owner| desk.sellers.get_mut(&owner)) {
-        seller.open_leads += 1;
-        seller.last_assigned_at = Some(act.now);
-    }
     if let Some((team_id, _)) = &decision.turn
         && let Some(turns) = desk.turns.get(team_id)
     {

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
+use tandem_domain::access::Queue;
 use tandem_domain::activities::{Activity, ActivityOutcome, ActivityType, Contact, Direction, Objection};
 use tandem_domain::id::Id;
 use tandem_domain::instant::Timestamp;
@@ -20,6 +21,8 @@ pub struct Model {
     pub company_id: Option<Uuid>,
     pub user_id: Option<Uuid>,
     pub owner_id: Option<Uuid>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub queue: Option<String>,
     #[sea_orm(column_name = "type", column_type = "Text")]
     #[serde(rename = "type")]
     pub kind: String,
@@ -70,6 +73,11 @@ fn outcome(name: Option<&str>) -> Result<Option<ActivityOutcome>, StoreError> {
         .transpose()
 }
 
+/// The queue with this name.
+pub(crate) fn queue(name: Option<&str>) -> Result<Option<Queue>, StoreError> {
+    name.map(|name| name.parse().map_err(|_| CORRUPT)).transpose()
+}
+
 /// What promises look at of an activity: type, direction, outcome, whether it is automatic, when it happened.
 pub(crate) type ContactColumns = (Uuid, String, Option<String>, Option<String>, bool, i64);
 
@@ -97,6 +105,7 @@ impl Model {
             company_id: activity.company_id.map(Id::uuid),
             user_id: activity.user_id.map(Id::uuid),
             owner_id: activity.owner_id.map(Id::uuid),
+            queue: activity.queue.map(|queue| queue.to_string()),
             kind: activity.kind.name().to_owned(),
             direction: activity.direction.map(|direction| direction.name().to_owned()),
             occurred_at: activity.occurred_at.millis(),
@@ -128,6 +137,7 @@ impl Model {
             company_id: self.company_id.map(Id::from_uuid),
             user_id: self.user_id.map(Id::from_uuid),
             owner_id: self.owner_id.map(Id::from_uuid),
+            queue: queue(self.queue.as_deref())?,
             kind: kind(&self.kind)?,
             direction: direction(self.direction.as_deref())?,
             occurred_at: Timestamp::from_millis(self.occurred_at),
