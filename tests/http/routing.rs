@@ -237,6 +237,22 @@ async fn a_user_enters_its_own_absences_and_a_manager_those_of_its_team(app: &Te
     assert_eq!((&said["weight"], &said["capacity"]), (&json!(1), &Value::Null));
     put_availability(app, &sam, &sam, json!({"capacity": 3})).await.refused(403, "insufficient_scope");
     put_availability(app, &stranger, &sam, json!({"capacity": 3})).await.refused(403, "wrong_role");
+    let path = format!("/v1/users/{}/availability", sam.id);
+    let by_key = async |scopes: &[&str], of: Option<&User>| {
+        let key = app.key(scopes).await;
+        let request = app.put(&path).by(&key);
+        let request = match of {
+            Some(user) => request.header("x-on-behalf-of", &user.id),
+            None => request,
+        };
+        request.json(json!({"capacity": 7})).await
+    };
+    let refused = by_key(&["users:manage", "routing:manage"], None).await.refused(403, "insufficient_scope");
+    assert_eq!(refused["scope"], "account");
+    let own = ["availability:write", "users:read"];
+    assert_eq!(by_key(&own, None).await.expect(200)["capacity"], 7);
+    by_key(&own, Some(&stranger)).await.refused(403, "wrong_role");
+    by_key(&own, Some(&boss)).await.expect(200);
     put_availability(app, &boss, &sam, json!({"capacity": 3, "weight": 2})).await.expect(200);
     let read = app.get(&format!("/v1/users/{}/availability", sam.id)).by(&stranger).await.expect(200);
     assert_eq!((&read["capacity"], &read["absences"]), (&json!(3), &json!([])));

@@ -78,6 +78,8 @@ scopes! {
     CampaignsRead = "campaigns:read";
     /// Create and change campaigns.
     CampaignsWrite = "campaigns:write";
+    /// State what months cost beside campaigns, and what reports go by.
+    CostsWrite = "costs:write";
     /// Read content and what is asked for.
     ContentRead = "content:read";
     /// Create and change content.
@@ -166,7 +168,7 @@ impl Scope {
         use Scope::*;
         matches!(
             self,
-            AgreementsWrite | AgreementsSign | ReviewsWrite | ExportsRead
+            AgreementsWrite | AgreementsSign | CostsWrite | ReviewsWrite | ExportsRead
         )
     }
 
@@ -262,6 +264,7 @@ impl Role {
                         | AvailabilityWrite
                         | SegmentsWrite
                         | DealsWrite
+                        | CostsWrite
                         | EventsWrite
                         | ImportsWrite
                         | ExportsRead

@@ -44,6 +44,7 @@ permissions!(
     ChangesRead,
     AgreementsRead,
     AgreementsWrite,
+    AvailabilityWrite,
     RoutingRead,
     RoutingManage,
     SettingsRead,
@@ -89,6 +90,15 @@ impl Permission for LeakEvidenceRead {
         Scope::HandoffsRead,
         Scope::DealsRead,
     ];
+}
+
+/// Demands one's own account, or the scope of the availability of others.
+#[derive(Debug, Clone, Copy)]
+pub struct AvailabilityOf;
+
+impl Permission for AvailabilityOf {
+    const SCOPES: &'static [Scope] = &[Scope::Account];
+    const ALTERNATIVE: &'static [Scope] = &[Scope::AvailabilityWrite];
 }
 
 /// Demands the scope of hand-offs, and that of the leads whom packets describe.

@@ -2,14 +2,14 @@
 
 use actix_web::{get, put};
 use serde::Deserialize;
-use tandem_domain::access::{Actor, Denied, Scope};
+use tandem_domain::access::{Denied, Scope};
 use tandem_domain::id::UserId;
 use tandem_domain::record::Plain;
 use tandem_domain::routing::AvailabilityDetails;
 use tandem_store as store;
 use utoipa::IntoParams;
 
-use crate::access::scopes::{Account, UsersRead};
+use crate::access::scopes::{Account, AvailabilityOf, AvailabilityWrite, UsersRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::faults::refuse;
 use crate::edge::http::json::Json;
@@ -41,14 +41,14 @@ pub(super) async fn get_availability(
 
 /// Replace when a user works, and how much it takes.
 ///
-/// A sales manager for members of its teams, revops for all; a user its own calendar and absences. What is entered late
+/// A sales manager for members of its teams, revops and keys for all; a user its own calendar and absences. What is entered late
 /// undoes no decision; pending hand-offs of a user who is away are routed again.
-#[utoipa::path(tag = "routing", params(UserPath), security(("bearer" = [Account])),
+#[utoipa::path(tag = "routing", params(UserPath), security(("bearer" = [Account]), ("bearer" = [AvailabilityWrite])),
     request_body = AvailabilityDetails, responses((status = 200, description = "The availability as it is now",
         body = AvailabilityDetails, headers(("ETag" = String, description = "The availability's version")))))]
 #[put("/v1/users/{user_id}/availability")]
 pub(super) async fn update_availability(
-    ctx: Ctx<Account>,
+    ctx: Ctx<AvailabilityOf>,
     path: Path<UserPath>,
     body: Json<AvailabilityDetails>,
 ) -> Reply<Tagged<AvailabilityDetails>> {
@@ -59,13 +59,10 @@ pub(super) async fn update_availability(
     let user = store::access::users::get(&tx, user_id).await?;
     let known = store::routing::availability_of(&tx, user_id).await?;
     ctx.check_if_match(known.version)?;
-    let person = match ctx.actor() {
-        Actor::User(person) => Some(person),
-        _ => None,
-    };
+    let person = ctx.actor().person();
     let theirs = store::access::teams::of_user(&tx, user.id).await?;
     let shares = person.is_some_and(|person| person.teams.iter().any(|team| theirs.contains(team)));
-    let may = asked.may_be_replaced(person, user_id, shares, &known.details);
+    let may = asked.may_be_replaced(ctx.actor(), user_id, shares, &known.details);
     if may == Err(Denied::WrongRole) && !ctx.grants(Scope::AvailabilityWrite) {
         ctx.demand(Scope::AvailabilityWrite)?;
     }

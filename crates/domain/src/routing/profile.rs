@@ -5,7 +5,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::availability::{Absence, Availability};
-use crate::access::{Denied, Person, Role, Scope};
+use crate::access::{Actor, Denied, Role, Scope};
 use crate::clocks::{Calendar, CalendarDocument};
 use crate::fault::Fault;
 use crate::id::UserId;
@@ -85,17 +85,20 @@ impl AvailabilityDetails {
         }
     }
 
-    /// Whether a person may replace it: a sales manager that of members of its teams, revops that of all, a user its own
-    /// calendar and absences.
+    /// Whether it may be replaced: a sales manager replaces that of members of its teams, revops and keys by their scope that
+    /// of all, a user its own calendar and absences.
     pub fn may_be_replaced(
         &self,
-        by: Option<&Person>,
+        by: &Actor,
         user: UserId,
         shares_team: bool,
         before: &Self,
     ) -> Result<(), Denied> {
-        let Some(person) = by else {
-            return Err(Denied::NeedsPerson);
+        let Some(person) = by.person() else {
+            return match by {
+                Actor::Key { .. } => Ok(()),
+                _ => Err(Denied::WrongRole),
+            };
         };
         let of_all = person.is_admin() || person.role == Role::Revops;
         let of_team = person.role == Role::SalesManager && shares_team;

@@ -38,29 +38,36 @@ pub fn finish_value(document: &mut Value) {
     limits::attach(document);
 }
 
-/// Scopes stand in `x-required-scopes` and in the description: with a bearer scheme OpenAPI gives them no meaning, and
-/// linters refuse them.
+/// Scopes stand in `x-required-scopes` (those that do in their place in `x-alternative-scopes`) and in the description: with
+/// a bearer scheme OpenAPI gives them no meaning, and linters refuse them.
 fn name_scopes(operation: &mut Map<String, Value>) {
-    let mut scopes = BTreeSet::new();
-    for requirement in operation
-        .get_mut("security")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
+    let mut alternatives: Vec<BTreeSet<String>> = vec![];
+    let requirements = operation.get_mut("security").and_then(Value::as_array_mut);
+    let Some(requirements) = requirements else {
+        return;
+    };
+    for requirement in requirements.iter_mut() {
+        let mut scopes = BTreeSet::new();
         for (_, named) in requirement.as_object_mut().into_iter().flatten() {
             let taken = named.as_array_mut().map(std::mem::take).unwrap_or_default();
             scopes.extend(taken.iter().filter_map(Value::as_str).map(str::to_owned));
         }
+        alternatives.push(scopes);
     }
-    if scopes.is_empty() {
+    requirements.dedup();
+    let mut alternatives = alternatives.into_iter().filter(|scopes| !scopes.is_empty());
+    let Some(scopes) = alternatives.next() else {
         return;
+    };
+    let list = |scopes: &BTreeSet<String>| {
+        let named: Vec<String> = scopes.iter().map(|scope| format!("`{scope}`")).collect();
+        named.join(", ")
+    };
+    let mut listed = list(&scopes);
+    if let Some(others) = alternatives.next() {
+        listed = format!("{listed}, or {}", list(&others));
+        operation.insert("x-alternative-scopes".into(), others.into_iter().collect());
     }
-    let listed = scopes
-        .iter()
-        .map(|scope| format!("`{scope}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
     let told = operation
         .get("description")
         .and_then(Value::as_str)
