@@ -66,6 +66,7 @@ impl Question {
             "channel" => cycle.channel.clone(),
             "source" => cycle.source.clone(),
             "campaign" => cycle.campaign.clone(),
+            "utm_content" => cycle.content.clone(),
             "country" => cycle.country.clone(),
             "form" => cycle.form_id.map(|id| FormId::from_uuid(id).to_string()),
             "owner" => cycle.owner_id.map(|id| UserId::from_uuid(id).to_string()),
@@ -232,7 +233,8 @@ async fn the_funnel_equals_a_plain_evaluation_and_opens_to_its_records(app: &Tes
     }
     raw.close().await.unwrap();
     let periods = [None, Some(("2025-12-10", "2026-03-30"))];
-    let by: [&[&str]; 10] = [
+    let by: [&[&str]; 11] = [
+        &["utm_content", "quarter"],
         &["source"],
         &["channel"],
         &["campaign"],

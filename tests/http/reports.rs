@@ -205,3 +205,49 @@ async fn funnel_later(app: &TestApp, query: &str) -> Answer {
     let by = app.login("admin@example.com").await;
     app.get(&format!("/v1/reports/funnel?{query}")).by(&by).await.expect(200)
 }
+
+#[tandem_tests::test]
+async fn every_report_divides_by_industry_and_by_ad(app: &TestApp) {
+    let by = app.admin().await;
+    for (name, industry, content) in
+        [("a", Some("Retail"), Some("banner")), ("b", Some("Retail"), None), ("c", None, Some("video"))]
+    {
+        let domain = format!("{name}.example");
+        let mut company = json!({"domain": domain});
+        if let Some(industry) = industry {
+            company["industry"] = json!(industry);
+        }
+        let touch = json!({"source": "google", "content": content});
+        let lead = json!({"email": format!("{name}@{domain}"), "company": company, "first_touch": touch});
+        let lead = app.post("/v1/leads").by(by).json(lead).await.expect(201).id();
+        app.moved(&lead, "mql", None).await;
+        let task = json!({"lead_id": lead, "type": "task", "due_at": "2026-03-02T09:00:00Z", "done_at": "2026-03-02T09:00:00Z"});
+        app.post("/v1/activities").by(by).json(task).await.expect(201);
+    }
+    let by_one = async |by_what: &str| rows(&funnel(app, &format!("by={by_what}")).await.expect(200));
+    let counted = |key: Value, cycles: i64| (key, vec![cycles, cycles, 0, 0, 0, 0]);
+    assert_eq!(by_one("industry").await, [counted(json!("Retail"), 2), counted(json!(null), 1)]);
+    assert_eq!(
+        by_one("utm_content").await,
+        [counted(json!("banner"), 1), counted(json!("video"), 1), counted(json!(null), 1)]
+    );
+    let get = async |path: &str| app.get(path).by(by).await.expect(200);
+    for (filter, count) in [("industry=Retail", 2), ("utm_content=video", 1), ("without=industry,utm_content", 0)] {
+        for (report, figure) in [("rejections", "handoffs"), ("response-times", "handoffs")] {
+            let report = get(&format!("/v1/reports/{report}?{filter}")).await;
+            assert_eq!(report["totals"][figure], count, "{filter} {}", report.text);
+        }
+        let kpis = get(&format!("/v1/reports/kpis?{filter}")).await;
+        let kpi = |name: &str| {
+            let mut all = kpis["figures"].as_array().unwrap().iter();
+            all.find(|one| one["figure"] == name).unwrap()["value"].clone()
+        };
+        assert_eq!((kpi("mqls"), kpi("follow_ups")), (json!(count as f64), json!(count as f64)), "{filter}");
+        let leaks = get(&format!("/v1/reports/leakage?{filter}")).await;
+        let unowned = leaks["totals"].as_array().unwrap().iter().find(|one| one["leak"] == "no_owner").unwrap();
+        assert_eq!(unowned["count"], count, "{filter}");
+        assert_eq!(get(unowned["evidence"].as_str().unwrap()).await["total_count"], count);
+    }
+    let leaks = get("/v1/reports/leakage?by=industry").await;
+    assert_eq!(leaks["rows"][0]["key"], "Retail");
+}

@@ -6,11 +6,11 @@ mod rows;
 
 use std::collections::BTreeMap;
 
-use plain::Rows;
-use rows::{some_deals, some_handoffs};
+use plain::{Costs, Rows};
+use rows::{some_deals, some_handoffs, some_tasks};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
 use serde_json::{Value, json};
-use tandem_store::rows::{clocks, cycles, deals, handoffs, team_members};
+use tandem_store::rows::{activities, clocks, cycles, deals, handoffs, team_members};
 use tandem_tests::{Answer, START, TestApp, hours, minutes};
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use crate::funnel::cycles::some_cycles;
 use crate::trace::chance::Chance;
 
 /// What reads reports and the records behind them.
-const READS: [&str; 4] = ["reports:read", "leads:read", "handoffs:read", "deals:read"];
+const READS: [&str; 5] = ["reports:read", "leads:read", "handoffs:read", "deals:read", "activities:read"];
 
 async fn insert<M, E>(on: &impl ConnectionTrait, rows: &[M])
 where
@@ -37,9 +37,13 @@ async fn given(app: &TestApp) -> Rows {
     let zone = json!({"name": "Example Ltd", "timezone": "Europe/Rome"});
     app.put("/v1/settings/company").by(app.admin().await).json(zone).await.expect(200);
     let chance = &mut Chance(20_261_130);
-    let cycles = some_cycles(chance);
+    let mut cycles = some_cycles(chance);
+    // A customer that was lost has churned.
+    let lost = cycles.iter_mut().filter(|cycle| cycle.customer_at.is_some());
+    lost.for_each(|cycle| cycle.churned_at = cycle.ended_at);
     let (handoffs, clocks) = some_handoffs(chance, &cycles);
     let deals = some_deals(chance, &cycles);
+    let tasks = some_tasks(chance, &cycles);
     let id = Uuid::from_u128;
     let teams = BTreeMap::from([(id(1), vec![id(91), id(92)]), (id(2), vec![id(92)]), (id(3), vec![id(91)])]);
     let raw = app.database.raw().await;
@@ -47,6 +51,7 @@ async fn given(app: &TestApp) -> Rows {
     insert::<_, handoffs::Entity>(&raw, &handoffs).await;
     insert::<_, clocks::Entity>(&raw, &clocks).await;
     insert::<_, deals::Entity>(&raw, &deals).await;
+    insert::<_, activities::Entity>(&raw, &tasks).await;
     let of = |(user_id, teams): (&Uuid, &Vec<Uuid>)| {
         let user_id = *user_id;
         let member = |team_id: &Uuid| team_members::Model { team_id: *team_id, user_id };
@@ -56,7 +61,28 @@ async fn given(app: &TestApp) -> Rows {
     insert::<_, team_members::Entity>(&raw, &members).await;
     raw.close().await.unwrap();
     let reader = app.key(&READS).await;
-    Rows { reader, now: START.millis(), cycles, handoffs, clocks, deals, office: plain::rome(), teams }
+    let costs = given_costs(app).await;
+    let now = START.millis();
+    Rows { reader, now, cycles, handoffs, clocks, deals, tasks, costs, office: plain::rome(), teams }
+}
+
+/// What a campaign costs, what months cost beside it, and the margin.
+async fn given_costs(app: &TestApp) -> Costs {
+    let admin = app.admin().await;
+    let campaign = json!({"name": "Spring", "channel": "email", "starts_on": "2026-01-01"});
+    let campaign = app.post("/v1/campaigns").by(admin).json(campaign).await.expect(201).id();
+    let eur = |amount: i64| json!({"amount": amount, "currency": "EUR"});
+    let spent = vec![("2026-01-05", 100_000), ("2026-02-28", 50_000), ("2026-03-31", 70_001)];
+    let days: Vec<Value> =
+        spent.iter().map(|(day, amount)| json!({"on": day, "amount": eur(*amount)})).collect();
+    app.put(&format!("/v1/campaigns/{campaign}/costs")).by(admin).json(json!(days)).await.expect(200);
+    let months = vec![("2026-01", 310_000, 620_000), ("2026-02", 280_000, 1), ("2026-03", 5, 7)];
+    for (month, marketing, sales) in &months {
+        let costs = json!({"month": month, "marketing": eur(*marketing), "sales": eur(*sales)});
+        app.put("/v1/settings/costs").by(admin).json(costs).await.expect(200);
+    }
+    app.put("/v1/settings/reports").by(admin).json(json!({"margin": 0.25})).await.expect(200);
+    Costs { spent, months, margin: 0.25 }
 }
 
 #[tandem_tests::test]
@@ -105,7 +131,7 @@ async fn key_figures_equal_a_plain_evaluation_and_open_to_their_records(app: &Te
 #[tandem_tests::test]
 async fn reports_of_sales_are_zero_without_a_handoff_and_come_as_tables(app: &TestApp) {
     for (report, lines) in
-        [("rejections", 2), ("response-times", 2), ("sla", 7), ("leakage", 2), ("kpis", 19)]
+        [("rejections", 2), ("response-times", 2), ("sla", 7), ("leakage", 2), ("kpis", 23)]
     {
         let path = format!("/v1/reports/{report}");
         let empty = app.get(&path).by(app.admin().await).await.expect(200);

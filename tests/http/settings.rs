@@ -84,3 +84,53 @@ async fn the_type_of_a_custom_field_stays(app: &TestApp) {
     declare(json!([field("a", "choice")])).await.refused(422, "validation_failed");
     declare(json!([field("A b", "text")])).await.refused(422, "validation_failed");
 }
+
+#[tandem_tests::test]
+async fn costs_are_stated_by_month_and_by_managers(app: &TestApp) {
+    let (chief, rep) = (app.user("sales_manager").await, app.user("sales").await);
+    let path = "/v1/settings/costs";
+    let eur = |amount: i64| json!({"amount": amount, "currency": "EUR"});
+    let costs = |month: &str, marketing: Value, sales: Value| json!({"month": month, "marketing": marketing, "sales": sales});
+    let first = app.put(path).by(&chief).json(costs("2026-02", eur(5), eur(7))).await.expect(200);
+    assert_eq!(first["months"], json!([costs("2026-02", eur(5), eur(7))]));
+    let key = app.key(&["costs:write", "settings:read"]).await;
+    app.put(path).by(&key).json(costs("2026-01", eur(1), Value::Null)).await.expect(200);
+    let tag = first.header("etag").unwrap();
+    let stale = costs("2026-02", eur(9), eur(9));
+    app.put(path).by(&chief).header("if-match", tag).json(stale).await.refused(412, "stale");
+    app.put(path).by(&rep).json(costs("2026-02", eur(9), eur(9))).await.refused(403, "insufficient_scope");
+    let known = app.get(path).by(&rep).await.expect(200);
+    assert_eq!(
+        known["months"],
+        json!([costs("2026-01", eur(1), Value::Null), costs("2026-02", eur(5), eur(7))])
+    );
+    let gone = app.put(path).by(&chief).json(costs("2026-01", Value::Null, Value::Null)).await.expect(200);
+    assert_eq!(gone["months"].as_array().unwrap().len(), 1);
+    for (wrong, at) in [
+        (costs("2026-13", eur(1), eur(1)), "#/month"),
+        (costs("0000-01", eur(1), eur(1)), "#/month"),
+        (costs("2026-02", eur(-1), eur(1)), "#/marketing/amount"),
+        (json!({"month": "2026-02", "marketing": eur(1)}), "#/sales"),
+    ] {
+        let refused = app.put(path).by(&chief).json(wrong).await.refused(422, "validation_failed");
+        assert_eq!(refused.violations()[0].0, at);
+    }
+}
+
+#[tandem_tests::test]
+async fn reports_take_their_smallest_sample_from_the_setting(app: &TestApp) {
+    let path = "/v1/settings/reports";
+    let fresh = app.get(path).by(app.admin().await).await.expect(200);
+    assert_eq!(fresh.body, json!({"margin": 1.0, "min_sample": 30}));
+    let chief = app.user("marketing_manager").await;
+    app.put(path).by(&chief).json(json!({"margin": 0.5, "min_sample": 2})).await.expect(200);
+    for report in ["funnel", "kpis", "rejections", "response-times", "sla"] {
+        let shown = app.get(&format!("/v1/reports/{report}")).by(&chief).await.expect(200);
+        assert_eq!(shown["min_sample"], 2, "{report}");
+        let shown = app.get(&format!("/v1/reports/{report}?min_sample=3")).by(&chief).await.expect(200);
+        assert_eq!(shown["min_sample"], 3, "{report}");
+    }
+    let refused =
+        app.put(path).by(&chief).json(json!({"margin": 1.5})).await.refused(422, "validation_failed");
+    assert_eq!(refused.violations(), [("#/margin", "out_of_range")]);
+}

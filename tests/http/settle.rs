@@ -78,12 +78,14 @@ const OF_OTHERS: &[&str] = &[
     "update_company",
     "update_company_settings",
     "update_consent_purposes",
+    "update_costs",
     "update_currency",
     "update_current_agreement",
     "update_custom_fields",
     "update_exchange_rates",
     "update_ignored_referrers",
     "update_job_words",
+    "update_report_settings",
     "update_routing",
 ];
 

@@ -67,6 +67,37 @@ impl Default for CurrencySettings {
     }
 }
 
+/// What reports go by unless they are asked otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportSettings {
+    /// The share of revenue that is earned, as a fraction: what `ltv` counts.
+    #[serde(default = "whole")]
+    #[schema(minimum = 0, maximum = 1, default = 1.0, example = 0.8)]
+    pub margin: f64,
+    /// The fewest cases on which a rate says something.
+    #[serde(default = "min_sample")]
+    #[schema(minimum = 1, maximum = 1_000_000, default = 30)]
+    pub min_sample: i64,
+}
+
+const fn whole() -> f64 {
+    1.0
+}
+
+const fn min_sample() -> i64 {
+    30
+}
+
+impl Default for ReportSettings {
+    fn default() -> Self {
+        Self {
+            margin: whole(),
+            min_sample: min_sample(),
+        }
+    }
+}
+
 /// The types of entry about settings, with what they mean.
 pub(crate) const TYPES: &[(&str, &str)] = &[("setting.changed", "A setting was changed.")];
 
@@ -161,6 +192,10 @@ pub mod name {
     pub const JOURNAL_EPOCH: &str = "journal_epoch";
     /// How far the journal was followed for duplicates.
     pub const DUPLICATES_MARK: &str = "duplicates_mark";
+    /// What months cost beside campaigns: [`crate::reports::costs::CostSettings`].
+    pub const COSTS: &str = "costs";
+    /// What reports go by: [`super::ReportSettings`].
+    pub const REPORTS: &str = "reports";
     /// How hand-offs find their owner: [`crate::routing::RoutingRules`].
     pub const ROUTING: &str = "routing";
     /// The one-time set-up token, hashed.

@@ -67,6 +67,7 @@ pub const COLUMNS: &[(&str, &str, Holding)] = {
         ("consents", "wording", Personal),
         ("cycles", "campaign", Impersonal),
         ("cycles", "channel", Impersonal),
+        ("cycles", "content", Impersonal),
         ("cycles", "country", Impersonal),
         ("cycles", "last_reason", Impersonal),
         ("cycles", "source", Impersonal),

@@ -14,7 +14,7 @@ use tandem_domain::leads::custom::CustomField;
 use tandem_domain::leads::job::JobWords;
 use tandem_domain::money::{DatedRate, Rates};
 use tandem_domain::routing::Routing;
-use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
+use tandem_domain::settings::{CompanySettings, CurrencySettings, ReportSettings, name};
 use tandem_domain::tracking::TouchRules;
 use tandem_domain::world::MoneyRules;
 
@@ -109,6 +109,8 @@ pub struct Rules {
     pub shown_by: ShownBy,
     /// What money is converted by.
     pub money: MoneyRules,
+    /// What reports go by unless they are asked otherwise.
+    pub reports: ReportSettings,
     /// How hand-offs find their owner.
     pub routing: Arc<Routing>,
     /// The forms, by id.
@@ -213,6 +215,7 @@ async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result
             rates: Arc::new(Rates::from_iter(rates?)),
             zone,
         },
+        reports: setting(&settings, name::REPORTS)?.unwrap_or_default(),
         company,
         shown_by: ShownBy {
             consent: ConsentRules {

@@ -62,6 +62,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         (&["owner_id", "is_open", "due_at", "id"], "owner_id IS NOT NULL"),
         (&["queue", "is_open", "due_at", "id"], "queue IS NOT NULL"),
         (&["remind_at"], "remind_at IS NOT NULL"),
+        (&["done_at"], "done_at IS NOT NULL"),
     ] {
         dialect::index_where(manager, "activities", columns, condition).await?;
     }

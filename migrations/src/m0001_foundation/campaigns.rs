@@ -51,6 +51,9 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .create_table(table("campaign_costs", &["id"], costs))
         .await?;
     manager
+        .create_index(index("campaign_costs", &["spent_on"]))
+        .await?;
+    manager
         .create_index(unique("campaign_costs", &["campaign_id", "spent_on"]))
         .await
 }

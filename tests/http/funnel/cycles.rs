@@ -76,6 +76,7 @@ pub(crate) fn some_cycles(chance: &mut Chance) -> Vec<Model> {
             channel: name(chance, &["email", "paid_search", ""]),
             source: name(chance, &["google", "bing", "Ünï & co", ""]),
             campaign: name(chance, &["spring", "+summer", ""]),
+            content: name(chance, &["banner", "+video", ""]),
             form_id: id(chance.below(3)),
             country: name(chance, &["IT", "DE", ""]),
             owner_id: id(chance.below(4)),

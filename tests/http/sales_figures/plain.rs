@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Weekday;
+use jiff::ToSpan;
+use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tandem_domain::id::{ClockId, FormId, HandoffId, TeamId, UserId};
 use tandem_domain::instant::Timestamp;
-use tandem_store::rows::{clocks, cycles, deals, handoffs};
+use tandem_store::rows::{activities, clocks, cycles, deals, handoffs};
 use tandem_tests::TestApp;
 use uuid::Uuid;
 
@@ -28,10 +29,21 @@ pub struct Rows {
     pub handoffs: Vec<handoffs::Model>,
     pub clocks: Vec<clocks::Model>,
     pub deals: Vec<deals::Model>,
+    pub tasks: Vec<activities::Model>,
+    pub costs: Costs,
     /// The zone of the agreement's calendar, which is open from nine to six, Monday to Friday.
     pub office: TimeZone,
     /// By user.
     pub teams: BTreeMap<Uuid, Vec<Uuid>>,
+}
+
+/// What winning customers costs, in euros.
+pub struct Costs {
+    /// By day: the campaigns.
+    pub spent: Vec<(&'static str, i64)>,
+    /// By month: marketing beside them, and sales.
+    pub months: Vec<(&'static str, i64, i64)>,
+    pub margin: f64,
 }
 
 /// Which report: its basis, its days, and by what.
@@ -96,6 +108,12 @@ impl Question {
             "channel" => cycle.channel.clone(),
             "source" => cycle.source.clone(),
             "campaign" => cycle.campaign.clone(),
+            "utm_content" => cycle.content.clone(),
+            "quarter" => Some(format!("{}-Q{}", day.year(), (day.month() + 2) / 3)),
+            "week" => {
+                let week = day.iso_week_date();
+                Some(format!("{}-W{:02}", week.year(), week.week()))
+            }
             "country" => cycle.country.clone(),
             "reason" => handoff.reason.clone(),
             "agreement_version" => Some(handoff.agreement_version.to_string()),
@@ -181,7 +199,9 @@ fn row_keys(row: &Value) -> Keys {
 
 /// Hold the rejections against the rows, for these days, each with those before them.
 pub async fn rejections(app: &TestApp, rows: &Rows, periods: &[(Days, Days)]) {
-    let all: [&[&str]; 10] = [
+    let all: [&[&str]; 12] = [
+        &["utm_content", "quarter"],
+        &["week"],
         &["reason"],
         &["channel"],
         &["source", "country"],
@@ -199,7 +219,7 @@ pub async fn rejections(app: &TestApp, rows: &Rows, periods: &[(Days, Days)]) {
             let question = Question { report: "rejections", cohort, days, by: by.to_vec() };
             let report = app.get(&question.path()).by(&rows.reader).await.expect(200);
             let shown = report["rows"].as_array().unwrap();
-            let is_over_time = by.contains(&"month");
+            let is_over_time = by.iter().any(|by| ["week", "month", "quarter"].contains(by));
             let mut sum = 0;
             for (place, row) in
                 [&report["totals"]].into_iter().chain(shown.iter().map(|row| &row["figures"])).enumerate()
@@ -467,7 +487,17 @@ pub async fn key_figures(
             cycles.iter().filter(|one| one.mql_at.is_some_and(|at| day(at).starts_with(month))).count() as f64
         };
         let (last, before) = (in_month(months.1), in_month(months.0));
-        let expected: [(&str, Option<f64>); 18] = [
+        let cycle_when_done = |task: &activities::Model| {
+            let own = |one: &&cycles::Model| Some(one.lead_id) == task.lead_id;
+            let stood = rows.cycles.iter().filter(own).filter(|one| Some(one.started_at) <= task.done_at);
+            stood.max_by_key(|one| one.number)
+        };
+        let is_asked = |task: &&activities::Model| {
+            source.is_none() || cycle_when_done(task).is_some_and(|one| one.source.as_deref() == source)
+        };
+        let follow_ups = rows.tasks.iter().filter(|one| holds(one.done_at)).filter(is_asked).count();
+        let customers = Customers { rows, asked_for: source };
+        let expected: [(&str, Option<f64>); 22] = [
             ("leads", Some(entered(0))),
             ("mqls", Some(entered(1))),
             ("mqls_handed_over", Some(handoffs.len() as f64)),
@@ -480,12 +510,16 @@ pub async fn key_figures(
             ("lead_to_customer", share(0, 5)),
             ("mql_to_customer", share(1, 5)),
             ("response_time", percentile(&contacts, waiting, 0.5)),
+            ("follow_ups", Some(follow_ups as f64)),
             ("deals_open", Some(deals.iter().filter(is_open).count() as f64)),
             ("deals_won", Some(won.len() as f64)),
             ("average_deal", mean(won.iter().filter_map(|one| one.base_amount).collect())),
             ("win_rate", (closed > 0.0).then(|| won.len() as f64 / closed)),
             ("sales_cycle", percentile(&sales, 0, 0.5)),
             ("lvr", (before > 0.0).then(|| last / before - 1.0)),
+            ("cac", customers.cac(from, to)),
+            ("ltv", customers.ltv(to)),
+            ("churn", customers.churn(from, to)),
         ];
         let figures = report["figures"].as_array().unwrap();
         assert_eq!(figures.len(), expected.len());
@@ -515,4 +549,116 @@ pub async fn key_figures(
             assert_eq!((&list["total_count"], &one["deals"]), (&json!(foreign.len()), &json!(foreign.len())));
         }
     }
+}
+
+/// Customers, evaluated at every instant that matters.
+struct Customers<'r> {
+    rows: &'r Rows,
+    /// The source of the first deal.
+    asked_for: Option<&'static str>,
+}
+
+impl Customers<'_> {
+    fn wins(&self, buyer: Uuid) -> impl Iterator<Item = &deals::Model> {
+        let won = self.rows.deals.iter().filter(|deal| deal.state == "won");
+        won.filter(move |deal| deal.company_id.or(deal.primary_lead_id) == Some(buyer))
+    }
+
+    fn first(&self, buyer: Uuid) -> &deals::Model {
+        self.wins(buyer).min_by_key(|deal| (deal.closed_at, deal.id)).unwrap()
+    }
+
+    /// Those whose first deal has the source.
+    fn all(&self) -> Vec<Uuid> {
+        let won = self.rows.deals.iter().filter(|deal| deal.state == "won");
+        let mut all: Vec<Uuid> =
+            won.filter_map(|deal| deal.company_id.or(deal.primary_lead_id)).collect();
+        all.sort_unstable();
+        all.dedup();
+        let source_of = |deal: &deals::Model| {
+            let opened = |one: &&cycles::Model| Some(one.lead_id) == deal.primary_lead_id && Some(one.number) == deal.cycle;
+            self.rows.cycles.iter().find(opened).and_then(|one| one.source.clone())
+        };
+        all.retain(|buyer| self.asked_for.is_none() || source_of(self.first(*buyer)).as_deref() == self.asked_for);
+        all
+    }
+
+    /// When the leads of a buyer's deals churned.
+    fn churns(&self, lead: Option<Uuid>) -> impl Iterator<Item = i64> {
+        let own = self.rows.cycles.iter().filter(move |one| Some(one.lead_id) == lead);
+        own.filter_map(|one| one.churned_at)
+    }
+
+    fn is_customer(&self, buyer: Uuid, now: i64) -> bool {
+        self.wins(buyer).any(|deal| {
+            let won = deal.closed_at.unwrap();
+            won <= now && !self.churns(deal.primary_lead_id).any(|at| (won..=now).contains(&at))
+        })
+    }
+
+    /// Those that are customers at an instant, and those of them that stop being so before another one.
+    fn lost(&self, from: i64, to: i64) -> (usize, usize) {
+        let all = self.all();
+        let at_start: Vec<Uuid> = all.into_iter().filter(|buyer| self.is_customer(*buyer, from)).collect();
+        let is_lost = |buyer: &&Uuid| {
+            let leads = self.wins(**buyer).map(|deal| deal.primary_lead_id);
+            let churns = leads.flat_map(|lead| self.churns(lead)).filter(|at| (from..to).contains(at));
+            churns.into_iter().any(|at| !self.is_customer(**buyer, at))
+        };
+        (at_start.len(), at_start.iter().filter(is_lost).count())
+    }
+
+    fn churn(&self, from: &str, to: &str) -> Option<f64> {
+        let (all, lost) = self.lost(start(from), start(to));
+        (all > 0).then(|| lost as f64 / all as f64)
+    }
+
+    fn cac(&self, from: &str, to: &str) -> Option<f64> {
+        let costs = &self.rows.costs;
+        let is_new = |buyer: &&Uuid| (start(from)..start(to)).contains(&self.first(**buyer).closed_at.unwrap());
+        let new = self.all().iter().filter(is_new).count();
+        if self.asked_for.is_some() || new == 0 {
+            return None;
+        }
+        let mut sum: i64 = costs.spent.iter().filter(|(day, _)| (from..to).contains(day)).map(|(_, amount)| amount).sum();
+        // Each day has its part of its month; a month that is not stated has none.
+        let mut by_month = BTreeMap::<String, (i64, i64)>::new();
+        let mut day: Date = from.parse().unwrap();
+        while day < to.parse().unwrap() {
+            let (days, _) = by_month.entry(day.to_string()[..7].to_owned()).or_default();
+            *days += 1;
+            day = day.tomorrow().unwrap();
+        }
+        for (month, (days, _)) in by_month {
+            let (_, marketing, sales) = costs.months.iter().find(|(known, _, _)| *known == month)?;
+            let whole = i64::from(format!("{month}-01").parse::<Date>().unwrap().days_in_month());
+            for amount in [marketing, sales] {
+                sum += ((*amount as f64) * days as f64 / whole as f64 + 0.5).floor() as i64;
+            }
+        }
+        Some(sum as f64 / new as f64)
+    }
+
+    fn ltv(&self, to: &str) -> Option<f64> {
+        let next: Date = to.parse().unwrap();
+        let edge = |back: i64| start(&next.checked_sub(back.months()).unwrap().to_string());
+        let (first, last) = (edge(12), edge(0));
+        let months: Vec<(usize, usize)> = (1..=12).rev().map(|n| self.lost(edge(n), edge(n - 1))).collect();
+        let (at_starts, lost) = months.iter().fold((0, 0), |all, month| (all.0 + month.0, all.1 + month.1));
+        let within = |deal: &&deals::Model| (first..last).contains(&deal.closed_at.unwrap());
+        let is_served = |buyer: &Uuid| {
+            let becomes = |deal: &deals::Model| self.is_customer(*buyer, deal.closed_at.unwrap());
+            self.is_customer(*buyer, first) || self.wins(*buyer).filter(within).any(becomes)
+        };
+        let served: Vec<Uuid> = self.all().into_iter().filter(is_served).collect();
+        let bought = served.iter().flat_map(|buyer| self.wins(*buyer).filter(within).collect::<Vec<_>>());
+        let revenue: i64 = bought.filter_map(|deal| deal.base_amount).sum();
+        let churn = (lost > 0).then(|| lost as f64 / at_starts as f64)?;
+        (!served.is_empty()).then(|| revenue as f64 / served.len() as f64 / 12.0 * self.rows.costs.margin / churn)
+    }
+}
+
+/// The first instant of a day.
+fn start(day: &str) -> i64 {
+    Timestamp::start_of_day(day.parse().unwrap(), &rome()).unwrap().millis()
 }

@@ -1,6 +1,6 @@
 //! Hand-offs, their clocks and deals by chance, for the figures of sales to be asked about.
 
-use tandem_store::rows::{clocks, cycles, deals, handoffs};
+use tandem_store::rows::{activities, clocks, cycles, deals, handoffs};
 use tandem_tests::START;
 use uuid::Uuid;
 
@@ -155,7 +155,7 @@ pub fn some_deals(chance: &mut Chance, cycles: &[cycles::Model]) -> Vec<deals::M
             recurring: None,
             expected_close_on: None,
             owner_id: (chance.below(4) > 0).then(|| Uuid::from_u128(1 + chance.below(4) as u128)),
-            company_id: None,
+            company_id: (chance.below(3) == 0).then(|| Uuid::from_u128(7001 + chance.below(6) as u128)),
             primary_lead_id: Some(cycle.lead_id),
             cycle: Some(cycle.number),
             closed_at,
@@ -172,4 +172,42 @@ pub fn some_deals(chance: &mut Chance, cycles: &[cycles::Model]) -> Vec<deals::M
         })
     };
     cycles.iter().enumerate().filter_map(deal).collect()
+}
+
+/// Tasks of leads, and of nobody, most of them done.
+pub fn some_tasks(chance: &mut Chance, cycles: &[cycles::Model]) -> Vec<activities::Model> {
+    let mut task = |n: usize| {
+        let about = chance.pick(cycles);
+        let at = about.started_at + chance.below(40 * DAY as usize) as i64;
+        let done_at = (chance.below(5) > 0).then_some(at);
+        activities::Model {
+            id: Uuid::from_u128(0x5_0000 + (n as u128 * 7919) % 65_536),
+            version: 1,
+            lead_id: (chance.below(6) > 0).then_some(about.lead_id),
+            deal_id: None,
+            company_id: None,
+            user_id: None,
+            owner_id: None,
+            queue: None,
+            kind: "task".to_owned(),
+            direction: None,
+            occurred_at: about.started_at,
+            duration_s: None,
+            outcome: None,
+            subject: None,
+            body: None,
+            due_at: at,
+            done_at,
+            is_open: done_at.is_none(),
+            remind_at: None,
+            is_reminded: false,
+            automatic: false,
+            promises: "[]".to_owned(),
+            external_system: None,
+            external_id: None,
+            created_at: about.started_at,
+            updated_at: at,
+        }
+    };
+    (0..150).map(&mut task).collect()
 }

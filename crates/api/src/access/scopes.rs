@@ -35,6 +35,7 @@ permissions!(
     DealsWrite,
     CampaignsRead,
     CampaignsWrite,
+    CostsWrite,
     EventsWrite,
     FormsRead,
     FormsWrite,
@@ -77,6 +78,22 @@ pub struct DealEvidenceRead;
 
 impl Permission for DealEvidenceRead {
     const SCOPES: &'static [Scope] = &[Scope::ReportsRead, Scope::DealsRead];
+}
+
+/// Demands the scope of reports, and those of the customers behind their figures: leads with deals.
+#[derive(Debug, Clone, Copy)]
+pub struct CustomerEvidenceRead;
+
+impl Permission for CustomerEvidenceRead {
+    const SCOPES: &'static [Scope] = &[Scope::ReportsRead, Scope::LeadsRead, Scope::DealsRead];
+}
+
+/// Demands the scope of reports, and that of the tasks behind their figures.
+#[derive(Debug, Clone, Copy)]
+pub struct FollowUpsRead;
+
+impl Permission for FollowUpsRead {
+    const SCOPES: &'static [Scope] = &[Scope::ReportsRead, Scope::ActivitiesRead];
 }
 
 /// Demands the scope of reports, and those of all that nobody may be working.

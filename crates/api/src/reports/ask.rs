@@ -15,7 +15,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::dimension::{By, Dimension, Kind, Value};
 use tandem_domain::reports::period::{Bucket, Days};
 use tandem_domain::reports::row::{Cut, Key};
-use tandem_domain::reports::{Basis, MIN_SAMPLE};
+use tandem_domain::reports::Basis;
 use tandem_store::reports::{Records, Scope};
 use tandem_store::rules::Rules;
 use tandem_store::{self as store, Snapshot};
@@ -50,8 +50,8 @@ pub(super) struct Divided {
     /// What the rows stand for: one or two; each report says which unless given.
     #[param(inline, min_items = 1, max_items = 2, style = Form, explode = false, example = json!(["source"]))]
     by: Option<Vec<By>>,
-    /// The fewest cases on which a rate says something.
-    #[param(minimum = 1, maximum = 1_000_000, default = 30)]
+    /// The fewest cases on which a rate says something; the setting's unless given.
+    #[param(minimum = 1, maximum = 1_000_000)]
     min_sample: Option<i64>,
 }
 
@@ -186,7 +186,7 @@ fn schema_of(kind: Kind) -> RefOr<Schema> {
 
 impl Divided {
     /// What the rows stand for, one dimension once, and the fewest cases.
-    pub fn read(self, unless_given: By) -> Result<(Vec<By>, i64), Problem> {
+    pub fn read(self, unless_given: By, min_sample: i64) -> Result<(Vec<By>, i64), Problem> {
         let by = self.by.unwrap_or_else(|| vec![unless_given]);
         if let [one, other] = by[..]
             && one == other
@@ -194,7 +194,7 @@ impl Divided {
             let twice = Violation::new(Place::parameter("by"), "not_allowed", "names one dimension twice");
             return Err(Problem::invalid_parameters(vec![twice]));
         }
-        Ok((by, self.min_sample.unwrap_or(MIN_SAMPLE)))
+        Ok((by, self.min_sample.unwrap_or(min_sample)))
     }
 }
 
@@ -373,8 +373,8 @@ impl Question {
         divided: Divided,
         defaults: Defaults,
     ) -> Result<Self, Problem> {
-        let (by, min_sample) = divided.read(defaults.by)?;
         let rules = store::rules::read(snapshot).await?;
+        let (by, min_sample) = divided.read(defaults.by, rules.reports.min_sample)?;
         let zone = rules.company.zone();
         let selection = chosen.select(defaults.basis, &zone)?;
         let span = match by.iter().any(|by| matches!(by, By::Time(_))) {

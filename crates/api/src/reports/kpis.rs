@@ -1,5 +1,7 @@
 //! Key figures: this period, the one before, the change; each with the records behind it.
 
+use std::sync::Arc;
+
 use actix_web::get;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -9,15 +11,19 @@ use tandem_domain::deals::State;
 use tandem_domain::id::{DealId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::{Currency, Money};
+use tandem_domain::reports::costs::{CostSettings, Costs, costs};
+use tandem_domain::reports::customers::{Customer, CustomerFacts, CustomerFigure};
 use tandem_domain::reports::funnel::{Event, FUNNEL};
 use tandem_domain::reports::handoffs::{HandoffFigure, ResponseTimes, Verdicts};
 use tandem_domain::reports::kpis::{DealFigure, Kpi, KpiFacts, Measure, Unit, measure};
 use tandem_domain::reports::period::{Bucket, Days};
 use tandem_domain::reports::row::{Cut, Key};
-use tandem_domain::reports::{Basis, MIN_SAMPLE};
+use tandem_domain::reports::Basis;
+use tandem_domain::settings::name;
 use tandem_store as store;
 use tandem_store::Snapshot;
 use tandem_store::reports::{Books, DealItem, Since};
+use tandem_store::rules::Rules;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Period, RateView, Report, Table, number};
@@ -34,8 +40,8 @@ use crate::edge::http::reply::Reply;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct KpisQuery {
-    /// The fewest cases on which a figure says something.
-    #[param(minimum = 1, maximum = 1_000_000, default = 30)]
+    /// The fewest cases on which a figure says something; the setting's unless given.
+    #[param(minimum = 1, maximum = 1_000_000)]
     min_sample: Option<i64>,
 }
 
@@ -90,6 +96,8 @@ pub struct KpiView {
     pub estimated: Option<i64>,
     /// The rate with its interval, where the figure is a share.
     pub rate: Option<RateView>,
+    /// Of `cac`: what it consists of.
+    pub costs: Option<CostsView>,
     /// Whether it is a rate, a median or a mean of fewer cases than `min_sample`: too few to say much.
     pub insufficient: bool,
     /// The figure of the period before.
@@ -105,6 +113,34 @@ pub struct KpiView {
         example = "/v1/reports/funnel/evidence?basis=activity&stage=mql&figure=cycles&from=2026-05-01&to=2026-06-01"
     )]
     pub evidence: String,
+}
+
+/// The costs of a period, in minor units of the base currency.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CostsView {
+    /// What the campaigns cost.
+    #[schema(minimum = 0, example = 500_000)]
+    pub campaigns: i64,
+    /// What marketing cost beside them, by `/v1/settings/costs`.
+    #[schema(minimum = 0, example = 900_000)]
+    pub marketing: i64,
+    /// What sales cost.
+    #[schema(minimum = 0, example = 1_200_000)]
+    pub sales: i64,
+    /// Whether something is missing, so that there is no figure: a month of which nothing was stated, an amount without an
+    /// exchange rate; or a filter is given, by which costs are not known.
+    pub incomplete: bool,
+}
+
+impl From<Costs> for CostsView {
+    fn from(costs: Costs) -> Self {
+        Self {
+            campaigns: costs.campaigns,
+            marketing: costs.marketing,
+            sales: costs.sales,
+            incomplete: costs.is_incomplete,
+        }
+    }
 }
 
 /// Won deals in a currency that no rate converts.
@@ -128,7 +164,8 @@ pub struct UnconvertedView {
 ///
 /// Volumes, conversions, speed and deals of a period (the present month unless given), those of the period before, and the
 /// change. Conversions and volumes count cycles; `deals_*`, `average_deal` and `win_rate` count deals. Figures are the same
-/// as in the funnel and the other reports. Amounts need `deals:read` too: without it they are left out. Every figure has the address of the records behind it. `Accept: text/csv` gives
+/// as in the funnel and the other reports. `cac`, `ltv` and `churn` are about customers: companies, else leads, from their
+/// first won deal until every lead that was primary in one has churned. Amounts need `deals:read` too: without it they are left out. Every figure has the address of the records behind it. `Accept: text/csv` gives
 /// a table.
 #[utoipa::path(tag = "reports", params(Chosen, KpisQuery), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The key figures",
@@ -139,9 +176,10 @@ pub(super) async fn get_kpis(
     query: Query<Both<Chosen, KpisQuery>>,
 ) -> Reply<Report<KpisView>> {
     let Both(chosen, own) = query.0;
-    let (now, min_sample) = (ctx.now(), own.min_sample.unwrap_or(MIN_SAMPLE));
+    let now = ctx.now();
     let snapshot = ctx.report().await?;
     let rules = store::rules::read(&snapshot).await?;
+    let min_sample = own.min_sample.unwrap_or(rules.reports.min_sample);
     let zone = rules.company.zone();
     let mut selection = chosen.select(Basis::Activity, &zone)?;
     if (selection.days.first, selection.days.next) == (None, None)
@@ -151,10 +189,17 @@ pub(super) async fn get_kpis(
     }
     let base = rules.money.base;
     let books = Books { now, base };
-    let calendar = working_hours(&rules)?;
-    let measured = Measured::load(&snapshot, selection, books, &calendar, &zone).await?;
+    let company = Company {
+        books,
+        calendar: working_hours(&rules)?,
+        zone: zone.clone(),
+        customers: store::reports::customers(&snapshot, &selection.only, base).await?,
+        costs: stated_costs(&snapshot).await?,
+        rules: rules.clone(),
+    };
+    let measured = Measured::load(&snapshot, selection, &company).await?;
     let before = match measured.selection.before(&zone) {
-        Some(before) => Some(Measured::load(&snapshot, before, books, &calendar, &zone).await?),
+        Some(before) => Some(Measured::load(&snapshot, before, &company).await?),
         None => None,
     };
     let selection = &measured.selection;
@@ -208,11 +253,53 @@ pub(super) async fn get_kpis(
     Report::preferred(ctx.request(), "kpis", view, table)
 }
 
+/// What the figures of every period are measured by.
+struct Company {
+    books: Books,
+    calendar: Calendar,
+    zone: TimeZone,
+    customers: Vec<Customer>,
+    costs: CostSettings,
+    rules: Arc<Rules>,
+}
+
+/// What the company states of its costs.
+async fn stated_costs(snapshot: &Snapshot) -> Result<CostSettings, Problem> {
+    let kept = store::settings::get(snapshot, name::COSTS).await?;
+    Ok(serde_json::from_value(kept.value).unwrap_or_default())
+}
+
+impl Company {
+    /// What a period cost. Costs are not known by the values of a filter: with one they are incomplete.
+    async fn costs(&self, snapshot: &Snapshot, selection: &Selection) -> Result<Costs, Problem> {
+        if !selection.only.is_empty() {
+            return Ok(Costs {
+                is_incomplete: true,
+                ..Costs::default()
+            });
+        }
+        let campaigns = store::reports::campaign_costs(snapshot, &selection.days).await?;
+        let money = (self.books.base, self.rules.money.rates.as_ref());
+        Ok(costs(&selection.days, &campaigns, &self.costs, money))
+    }
+
+    /// The twelve months before the end of a period, or before tomorrow.
+    fn year(&self, selection: &Selection) -> Vec<Days> {
+        let today = self.books.now.date_in(&self.zone);
+        let next = selection.days.next.or(today.tomorrow().ok());
+        next.map(|next| Days::months_before(next, 12, &self.zone))
+            .unwrap_or_default()
+    }
+}
+
 /// The key figures of one period.
 struct Measured {
     selection: Selection,
     /// The two last complete months before its end, or now.
     months: Option<Selection>,
+    /// The twelve months before its end.
+    year: Option<Selection>,
+    costs: Costs,
     figures: Vec<(Kpi, Measure)>,
 }
 
@@ -220,22 +307,26 @@ impl Measured {
     async fn load(
         snapshot: &Snapshot,
         selection: Selection,
-        books: Books,
-        calendar: &Calendar,
-        zone: &TimeZone,
+        company: &Company,
     ) -> Result<Self, Problem> {
-        let scope = selection.scope();
+        let (scope, books) = (selection.scope(), company.books);
         let tallied = store::reports::tally(snapshot, &scope, &[]).await?;
         let handoffs = store::reports::handoff_tally(snapshot, &scope, &[]).await?;
         let timed = store::reports::handoff_times(snapshot, &scope, &[], Since::Handoff).await?;
-        let timings: Vec<_> = timed.iter().map(|one| (one.timing, calendar)).collect();
+        let timings: Vec<_> = timed.iter().map(|one| (one.timing, &company.calendar)).collect();
         let (sales_cycles, estimated) = store::reports::sales_cycles(snapshot, &scope).await?;
-        let months = complete_months(&selection, books.now, zone);
+        let months = complete_months(&selection, books.now, &company.zone);
         let mqls_by_month = match &months {
             Some((months, cut)) => mqls(snapshot, months, cut).await?,
             None => [0, 0],
         };
+        let year = company.year(&selection);
+        let costs = company.costs(snapshot, &selection).await?;
         let facts = KpiFacts {
+            follow_ups: store::reports::follow_up_count(snapshot, &scope).await?,
+            customers: CustomerFacts::of(&company.customers, &selection.days, &year),
+            costs,
+            margin: company.rules.reports.margin,
             cycles: tallied.into_iter().map(|row| row.tally).collect(),
             verdicts: Verdicts::count(handoffs.iter().map(|row| &row.tally)),
             response: ResponseTimes::of(&timings, books.now).response,
@@ -247,9 +338,19 @@ impl Measured {
         Ok(Self {
             figures: measure(selection.basis, &facts),
             months: months.map(|(months, _)| months),
+            year: span_of(&year, &company.zone).map(|days| Selection {
+                days,
+                ..selection.clone()
+            }),
+            costs,
             selection,
         })
     }
+}
+
+/// All days of some months.
+fn span_of(months: &[Days], zone: &TimeZone) -> Option<Days> {
+    Days::between(months.first()?.first, months.last()?.next, zone)
 }
 
 /// The two last complete months before the end of a period, or now: all of their days, and each.
@@ -286,6 +387,10 @@ fn cycles(selection: &Selection, stage: usize, more: &[(&str, &str)]) -> String 
     selection.evidence("funnel", &[&stage[..], more].concat())
 }
 
+fn customers(selection: &Selection, figure: CustomerFigure) -> String {
+    selection.evidence("customers", &[("figure", figure.name())])
+}
+
 fn deals(selection: &Selection, figure: &str) -> String {
     selection.evidence("deals", &[("figure", figure)])
 }
@@ -312,6 +417,16 @@ impl KpiView {
                 handoffs(HandoffFigure::Decided),
             ],
             (_, Kpi::ResponseTime) => [String::new(), handoffs(HandoffFigure::Contacted)],
+            (_, Kpi::FollowUps) => [String::new(), selection.evidence("follow-ups", &[])],
+            (_, Kpi::Cac) => [String::new(), customers(selection, CustomerFigure::New)],
+            (_, Kpi::Ltv) => {
+                let year = of.year.as_ref().unwrap_or(selection);
+                [String::new(), customers(year, CustomerFigure::Served)]
+            }
+            (_, Kpi::Churn) => [
+                customers(selection, CustomerFigure::Churned),
+                customers(selection, CustomerFigure::AtStart),
+            ],
             (_, Kpi::DealsOpen) => [String::new(), deals(selection, "open")],
             (_, Kpi::AverageDeal) => [String::new(), deals(selection, "valued")],
             (_, Kpi::WinRate) => [deals(selection, "won"), deals(selection, "closed")],
@@ -336,6 +451,7 @@ impl KpiView {
             open,
             estimated: estimated.filter(|_| kpi == Kpi::SalesCycle),
             rate,
+            costs: (kpi == Kpi::Cac).then_some(of.costs.into()),
             insufficient: kpi.unit() != Unit::Count && measured.cases() < min_sample,
             before,
             change: value.zip(before).map(|(value, before)| value - before),

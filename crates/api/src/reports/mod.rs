@@ -2,6 +2,7 @@
 
 mod answer;
 mod ask;
+mod customers;
 mod funnel;
 mod handoffs;
 mod kpis;
@@ -24,6 +25,8 @@ pub const ROOM: Room = Room {
 
 fn configure(config: &mut Services<'_>) {
     config
+        .service(customers::list_customer_evidence)
+        .service(customers::list_follow_up_evidence)
         .service(funnel::get_funnel)
         .service(funnel::list_funnel_evidence)
         .service(handoffs::list_handoff_evidence)

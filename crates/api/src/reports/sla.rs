@@ -12,7 +12,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::handoffs::{HandoffFigure, Verdicts};
 use tandem_domain::reports::period::Days;
 use tandem_domain::reports::promises::{ClockTally, CommitmentState, Month, kept};
-use tandem_domain::reports::{Basis, MIN_SAMPLE, Rate};
+use tandem_domain::reports::{Basis, Rate};
 use tandem_store as store;
 use tandem_store::reports::{Due, Promises};
 use utoipa::{IntoParams, ToSchema};
@@ -34,8 +34,8 @@ struct SlaQuery {
     /// The calendar month in the company's time zone; the present one unless given.
     #[param(pattern = "^[0-9]{4}-(0[1-9]|1[0-2])$", max_length = 7, example = "2026-05")]
     month: Option<String>,
-    /// The fewest cases on which a rate says something.
-    #[param(minimum = 1, maximum = 1_000_000, default = 30)]
+    /// The fewest cases on which a rate says something; the setting's unless given.
+    #[param(minimum = 1, maximum = 1_000_000)]
     min_sample: Option<i64>,
 }
 
@@ -175,9 +175,9 @@ pub struct NumberView {
 #[get("/v1/reports/sla")]
 pub(super) async fn get_sla(ctx: Ctx<ReportsRead>, query: Query<SlaQuery>) -> Reply<Report<SlaView>> {
     let (now, query) = (ctx.now(), query.0);
-    let min_sample = query.min_sample.unwrap_or(MIN_SAMPLE);
     let snapshot = ctx.report().await?;
     let rules = store::rules::read(&snapshot).await?;
+    let min_sample = query.min_sample.unwrap_or(rules.reports.min_sample);
     let zone = rules.company.zone();
     let (month, days) = month(query.month.as_deref(), now, &zone)?;
     let last = days.to.plus_millis(-1).min(now);

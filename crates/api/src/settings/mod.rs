@@ -1,6 +1,7 @@
 //! What the company decides for all: its name and zone, its custom fields, its money.
 
 mod consent;
+mod costs;
 mod job_words;
 mod money;
 
@@ -15,7 +16,7 @@ use tandem_store as store;
 use utoipa::ToSchema;
 
 use crate::access::scopes::{SettingsManage, SettingsRead};
-use crate::edge::ctx::Ctx;
+use crate::edge::ctx::{Ctx, Permission};
 use crate::edge::http::faults::{invalid, refuse};
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::Problem;
@@ -34,6 +35,10 @@ fn configure(config: &mut Services<'_>) {
     config
         .service(consent::get_consent_purposes)
         .service(consent::update_consent_purposes);
+    config.service(costs::get_costs).service(costs::update_costs);
+    config
+        .service(costs::get_report_settings)
+        .service(costs::update_report_settings);
     config
         .service(job_words::get_job_words)
         .service(job_words::update_job_words);
@@ -137,8 +142,8 @@ async fn update_custom_fields(
 }
 
 /// Replace a setting and answer its version; nothing happens where it says the same already.
-pub(crate) async fn replace(
-    ctx: &Ctx<SettingsManage>,
+pub(crate) async fn replace<P: Permission>(
+    ctx: &Ctx<P>,
     tx: &store::Tx,
     name: &'static str,
     after: serde_json::Value,

@@ -89,6 +89,10 @@ mod tests {
             ),
             (Scope::ContentWrite, &[Admin, MarketingManager, Marketing]),
             (
+                Scope::CostsWrite,
+                &[Admin, Revops, MarketingManager, SalesManager],
+            ),
+            (
                 Scope::ReviewsWrite,
                 &[Admin, Revops, MarketingManager, SalesManager],
             ),

@@ -50,6 +50,8 @@ pub struct Dimensions {
     pub source: Option<String>,
     /// The campaign of that touch.
     pub campaign: Option<String>,
+    /// The ad or link of that touch.
+    pub content: Option<String>,
     /// The form that made the lead known.
     pub form_id: Option<FormId>,
     /// The lead's country.
@@ -236,5 +238,6 @@ impl Cycle {
         self.dimensions.channel = touch.channel;
         self.dimensions.source = touch.source;
         self.dimensions.campaign = touch.campaign;
+        self.dimensions.content = touch.content;
     }
 }

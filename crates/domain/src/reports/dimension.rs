@@ -22,10 +22,14 @@ pub enum Dimension {
     Source,
     /// The campaign of that touch.
     Campaign,
+    /// The ad or link of that touch: its `utm_content`.
+    UtmContent,
     /// The form that made the lead known.
     Form,
     /// The lead's country.
     Country,
+    /// The industry of the lead's company.
+    Industry,
     /// The user who is responsible.
     Owner,
     /// The owner's team.
@@ -72,8 +76,10 @@ impl Dimension {
         Dimension::Channel,
         Dimension::Source,
         Dimension::Campaign,
+        Dimension::UtmContent,
         Dimension::Form,
         Dimension::Country,
+        Dimension::Industry,
         Dimension::Owner,
         Dimension::Team,
         Dimension::AgreementVersion,
@@ -101,6 +107,12 @@ impl Dimension {
                 Kind::Text(2000),
                 "Only with a first touch of this campaign.",
             ),
+            Self::UtmContent => (
+                "utm_content",
+                "utm_content",
+                Kind::Text(2000),
+                "Only with a first touch of this `utm_content`.",
+            ),
             Self::Form => (
                 "form",
                 "form_id",
@@ -112,6 +124,12 @@ impl Dimension {
                 "country",
                 Kind::Country,
                 "Only of leads in this country.",
+            ),
+            Self::Industry => (
+                "industry",
+                "industry",
+                Kind::Text(200),
+                "Only of leads whose company is in this industry.",
             ),
             Self::Owner => (
                 "owner",

@@ -1,5 +1,7 @@
 //! Key figures of a period: volumes, conversions, speed and deals.
 
+use super::costs::Costs;
+use super::customers::CustomerFacts;
 use super::funnel::{self, Tally};
 use super::handoffs::{Delay, Verdicts};
 use super::{Basis, Rate, percentile};
@@ -32,6 +34,8 @@ words! {
         MqlToCustomer = "mql_to_customer",
         /// The median from hand-off to first contact.
         ResponseTime = "response_time",
+        /// Tasks that were done.
+        FollowUps = "follow_ups",
         /// Deals that are open at the end of the period, or now.
         DealsOpen = "deals_open",
         /// Deals that were won.
@@ -44,6 +48,13 @@ words! {
         SalesCycle = "sales_cycle",
         /// How much more cycles entered mql in the last complete month than in the one before, as a fraction.
         Lvr = "lvr",
+        /// What a new customer cost: the costs of the period by its new customers.
+        Cac = "cac",
+        /// What a customer brings in all: what one brings a month, times the margin, by the monthly churn; from the twelve
+        /// months before the end of the period.
+        Ltv = "ltv",
+        /// Of the customers at the beginning of the period, those that churned in it.
+        Churn = "churn",
     }
 
     /// What a key figure is measured in.
@@ -93,7 +104,7 @@ pub struct DealFacts {
 }
 
 /// What the key figures of a period are made of.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct KpiFacts {
     /// The cycles by the way they went.
     pub cycles: Vec<Tally>,
@@ -109,6 +120,32 @@ pub struct KpiFacts {
     pub estimated: i64,
     /// Cycles that entered mql in the last complete month and in the one before.
     pub mqls_by_month: [i64; 2],
+    /// Tasks that were done.
+    pub follow_ups: i64,
+    /// The customers.
+    pub customers: CustomerFacts,
+    /// What the period cost.
+    pub costs: Costs,
+    /// The share of revenue that is earned.
+    pub margin: f64,
+}
+
+impl Default for KpiFacts {
+    fn default() -> Self {
+        Self {
+            cycles: vec![],
+            verdicts: Verdicts::default(),
+            response: Delay::default(),
+            deals: DealFacts::default(),
+            sales_cycles: vec![],
+            estimated: 0,
+            mqls_by_month: [0; 2],
+            follow_ups: 0,
+            customers: CustomerFacts::default(),
+            costs: Costs::default(),
+            margin: 1.0,
+        }
+    }
 }
 
 /// A key figure, measured.
@@ -136,6 +173,24 @@ pub enum Measure {
         /// How many there are.
         of: i64,
     },
+    /// Costs of each new customer, in minor units.
+    Costs {
+        /// The costs.
+        costs: Costs,
+        /// The new customers.
+        of: i64,
+    },
+    /// What a customer brings in all, in minor units.
+    Lifetime {
+        /// What customers brought in twelve months.
+        revenue: i64,
+        /// How many there were.
+        customers: i64,
+        /// The share of revenue that is earned.
+        margin: f64,
+        /// The monthly churn.
+        churn: Rate,
+    },
     /// A growth from one number to the next.
     Growth {
         /// The last number.
@@ -153,6 +208,19 @@ impl Measure {
             Self::Share(rate) => rate.value(),
             Self::Median { millis, .. } => millis.map(|millis| millis / 1000.0),
             Self::Mean { sum, of } => (of > 0).then(|| sum as f64 / of as f64),
+            Self::Costs { costs, of } => {
+                let is_known = of > 0 && !costs.is_incomplete;
+                is_known.then(|| costs.sum() as f64 / of as f64)
+            }
+            Self::Lifetime {
+                revenue,
+                customers,
+                margin,
+                churn,
+            } => {
+                let churn = churn.value().filter(|churn| *churn > 0.0)?;
+                (customers > 0).then(|| revenue as f64 / customers as f64 / 12.0 * margin / churn)
+            }
             Self::Growth { last, before } => (before > 0).then(|| last as f64 / before as f64 - 1.0),
         }
     }
@@ -163,7 +231,8 @@ impl Measure {
             Self::Count(count) => count,
             Self::Share(rate) => rate.whole,
             Self::Median { finished, .. } => finished,
-            Self::Mean { of, .. } => of,
+            Self::Mean { of, .. } | Self::Costs { of, .. } => of,
+            Self::Lifetime { customers, .. } => customers,
             Self::Growth { last, before } => last + before,
         }
     }
@@ -187,9 +256,14 @@ impl Kpi {
     /// What it is measured in.
     pub const fn unit(self) -> Unit {
         match self {
-            Self::Leads | Self::Mqls | Self::MqlsHandedOver | Self::DealsOpen | Self::DealsWon => Unit::Count,
+            Self::Leads
+            | Self::Mqls
+            | Self::MqlsHandedOver
+            | Self::FollowUps
+            | Self::DealsOpen
+            | Self::DealsWon => Unit::Count,
             Self::ResponseTime | Self::SalesCycle => Unit::Seconds,
-            Self::AverageDeal => Unit::Money,
+            Self::AverageDeal | Self::Cac | Self::Ltv => Unit::Money,
             _ => Unit::Rate,
         }
     }
@@ -210,6 +284,7 @@ pub fn measure(basis: Basis, facts: &KpiFacts) -> Vec<(Kpi, Measure)> {
             open: facts.response.open,
             estimated: 0,
         },
+        Kpi::FollowUps => Measure::Count(facts.follow_ups),
         Kpi::DealsOpen => Measure::Count(deals.open),
         Kpi::DealsWon => Measure::Count(deals.won),
         Kpi::AverageDeal => Measure::Mean {
@@ -230,6 +305,23 @@ pub fn measure(basis: Basis, facts: &KpiFacts) -> Vec<(Kpi, Measure)> {
             last: facts.mqls_by_month[0],
             before: facts.mqls_by_month[1],
         },
+        Kpi::Cac => Measure::Costs {
+            costs: facts.costs,
+            of: facts.customers.new,
+        },
+        Kpi::Ltv => Measure::Lifetime {
+            revenue: facts.customers.year.revenue,
+            customers: facts.customers.year.served,
+            margin: facts.margin,
+            churn: Rate {
+                part: facts.customers.year.churned,
+                whole: facts.customers.year.at_starts,
+            },
+        },
+        Kpi::Churn => Measure::Share(Rate {
+            part: facts.customers.churned,
+            whole: facts.customers.at_start,
+        }),
         conversion => {
             let (from, to) = conversion.conversion().unwrap_or_default();
             Measure::Share(funnel::conversion(basis, &facts.cycles, from, to))
@@ -241,6 +333,7 @@ pub fn measure(basis: Basis, facts: &KpiFacts) -> Vec<(Kpi, Measure)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reports::customers::CustomerYear;
     use crate::reports::funnel::Event;
 
     fn value(facts: &KpiFacts, kpi: Kpi) -> Option<f64> {
@@ -283,6 +376,25 @@ mod tests {
             },
             sales_cycles: vec![4000, 1000, 3000],
             estimated: 1,
+            follow_ups: 9,
+            customers: CustomerFacts {
+                new: 4,
+                at_start: 10,
+                churned: 1,
+                year: CustomerYear {
+                    served: 20,
+                    revenue: 24_000,
+                    at_starts: 100,
+                    churned: 5,
+                },
+            },
+            costs: Costs {
+                campaigns: 100,
+                marketing: 200,
+                sales: 500,
+                is_incomplete: false,
+            },
+            margin: 0.5,
             ..KpiFacts::default()
         };
         for (kpi, expected) in [
@@ -295,8 +407,21 @@ mod tests {
             (Kpi::WinRate, 0.75),
             (Kpi::AverageDeal, 250.0),
             (Kpi::SalesCycle, 3.0),
+            (Kpi::FollowUps, 9.0),
+            (Kpi::Cac, 200.0),
+            (Kpi::Churn, 0.1),
+            // A customer brings 100 a month, of which half is earned, and stays for 20 months.
+            (Kpi::Ltv, 1000.0),
         ] {
             assert_eq!(value(&facts, kpi), Some(expected), "{kpi:?}");
         }
+        let mut facts = facts;
+        facts.customers.year.churned = 0;
+        facts.costs.is_incomplete = true;
+        assert_eq!(
+            (value(&facts, Kpi::Ltv), value(&facts, Kpi::Cac)),
+            (None, None),
+            "nobody churns, and costs are missing"
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! Reports: rates with their intervals, percentiles, periods of the calendar, dimensions and rows; and the figures of
 //! each report.
 
+pub mod costs;
+pub mod customers;
 pub mod dimension;
 pub mod funnel;
 pub mod handoffs;
@@ -12,9 +14,6 @@ pub mod row;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-/// The fewest cases on which a rate says something, unless the caller says otherwise.
-pub const MIN_SAMPLE: i64 = 30;
 
 /// Which records a report counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -74,6 +74,13 @@ impl Days {
         Self::between(Some(first), Some(first.checked_add(1.month()).ok()?), zone)
     }
 
+    /// So many months that end before a day, in order. Where the day is none of a month, the month's last one takes its place.
+    pub fn months_before(next: Date, count: i32, zone: &TimeZone) -> Vec<Self> {
+        let day = |back: i32| next.checked_sub(back.months()).ok();
+        let month = |back| Self::between(Some(day(back)?), Some(day(back - 1)?), zone);
+        (1..=count).rev().filter_map(month).collect()
+    }
+
     /// These days, as far as they are among others.
     fn within(self, all: &Days) -> Self {
         let (first, from) = if all.from > self.from {

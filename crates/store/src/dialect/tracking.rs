@@ -262,7 +262,7 @@ pub fn show_touches(backend: DbBackend, rows: String) -> Statement {
 
 /// Write into cycles where their leads came from, by a JSON array of rows.
 pub fn begin_cycles(backend: DbBackend, rows: String) -> Statement {
-    let columns = ["channel", "source", "campaign"];
+    let columns = ["channel", "source", "campaign", "content"];
     update_from(backend, "cycles", &columns, "", "id = x.id", rows)
 }
 

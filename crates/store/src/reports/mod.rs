@@ -1,8 +1,10 @@
 //! Reports: counted by the database, over cycles, hand-offs, promises and deals.
 
 mod clocks;
+mod customers;
 mod deals;
 mod evidence;
+mod follow_ups;
 mod funnel;
 mod handoffs;
 mod leakage;
@@ -14,10 +16,12 @@ use crate::db::Read;
 use crate::error::StoreError;
 
 pub use clocks::{Due, Promises, clock_evidence, clock_evidence_count, clock_tally};
+pub use customers::{campaign_costs, customers};
 pub use deals::{
     Books, DealItem, Unconverted, deal_evidence, deal_evidence_count, deal_facts, sales_cycles, unconverted,
 };
 pub use evidence::{Figure, evidence, evidence_count};
+pub use follow_ups::{FollowUp, follow_up_count, follow_ups};
 pub use funnel::{Again, Lengths, Tallied, again, lengths, tally};
 pub use handoffs::{
     Since, TalliedHandoffs, TimedHandoff, handoff_evidence, handoff_evidence_count, handoff_tally,

@@ -64,6 +64,8 @@ pub(super) enum Ground {
     Leads,
     /// Deals `d`, each with the cycle `c` in which it was opened, if it has a lead.
     Deals,
+    /// Tasks `a`, each with the cycle `c` in which its lead stood when it was done, if it is about one.
+    Tasks,
 }
 
 impl Ground {
@@ -74,19 +76,34 @@ impl Ground {
             Ground::Handoffs => ("c", "f", "f.reason".to_owned(), "f"),
             Ground::Leads => ("c", "l", "c.last_reason".to_owned(), "c"),
             Ground::Deals => ("c", "d", "d.reason".to_owned(), "c"),
+            Ground::Tasks => ("c", "a", "c.last_reason".to_owned(), "c"),
         };
         match dimension {
             Dimension::Channel => format!("{cycle}.channel"),
             Dimension::Source => format!("{cycle}.source"),
             Dimension::Campaign => format!("{cycle}.campaign"),
+            Dimension::UtmContent => format!("{cycle}.content"),
             Dimension::Form => format!("{cycle}.form_id"),
             Dimension::Country => format!("{cycle}.country"),
+            Dimension::Industry => industry_of(match self {
+                Ground::Deals => format!("COALESCE(d.company_id, {})", company_of("d.primary_lead_id")),
+                Ground::Tasks => format!("COALESCE(a.company_id, {})", company_of("a.lead_id")),
+                _ => company_of(&format!("{cycle}.lead_id")),
+            }),
             Dimension::Owner => format!("{owner}.owner_id"),
             Dimension::Team => team_of(&format!("{owner}.owner_id")),
             Dimension::AgreementVersion => format!("{version}.agreement_version"),
             Dimension::Reason => reason,
         }
     }
+}
+
+fn industry_of(company: String) -> String {
+    format!("(SELECT y.industry FROM companies y WHERE y.id = {company})")
+}
+
+fn company_of(lead: &str) -> String {
+    format!("(SELECT x.company_id FROM leads x WHERE x.id = {lead})")
 }
 
 /// The oldest team of a user.

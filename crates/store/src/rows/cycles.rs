@@ -41,6 +41,8 @@ pub struct Model {
     pub source: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub campaign: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub content: Option<String>,
     pub form_id: Option<Uuid>,
     #[sea_orm(column_type = "Text", nullable)]
     pub country: Option<String>,
@@ -85,6 +87,7 @@ impl Model {
             channel: dimensions.channel,
             source: dimensions.source,
             campaign: dimensions.campaign,
+            content: dimensions.content,
             form_id: dimensions.form_id.map(Id::uuid),
             country: dimensions.country,
             owner_id: dimensions.owner_id.map(Id::uuid),
@@ -126,6 +129,7 @@ impl Model {
                 channel: self.channel,
                 source: self.source,
                 campaign: self.campaign,
+                content: self.content,
                 form_id: self.form_id.map(Id::from_uuid),
                 country: self.country,
                 owner_id: self.owner_id.map(Id::from_uuid),

@@ -43,6 +43,7 @@ pub(crate) async fn show(
             let origin = &cycle.dimensions;
             begun.push(json!({
                 "id": cycle.id.uuid(), "channel": origin.channel, "source": origin.source, "campaign": origin.campaign,
+                "content": origin.content,
             }));
         }
         let (mut is_news, mut columns) = (false, json!({"id": cycle.lead_id.uuid()}));

@@ -37,7 +37,7 @@ const STEPS: &[Step] = {
         |rows, to| insert::<rows::consents::Entity>(to, rows.consents.values(), Fail),
         |rows, to| {
             // Where a cycle came from is derived of touches, perhaps after its row was loaded.
-            const ORIGIN: &[&str] = &["channel", "source", "campaign"];
+            const ORIGIN: &[&str] = &["channel", "source", "campaign", "content"];
             insert::<rows::cycles::Entity>(to, rows.cycles.values(), ReplaceBut(ORIGIN))
         },
         |rows, to| insert::<rows::transitions::Entity>(to, rows.transitions.values(), Fail),
