@@ -480,3 +480,45 @@ async fn the_last_confirmation_makes_an_sql_and_a_new_cycle_takes_them_back(app:
     let read = lead_of(app, &sam, &other).await;
     assert_eq!((&read["cycle"], &read["qualification"]["budget"]["state"]), (&json!(2), &json!("proposed")));
 }
+
+#[tandem_tests::test]
+async fn the_activity_that_shows_a_reason_is_about_the_lead(app: &TestApp) {
+    let (mia, sam) = (app.user("marketing").await, app.user("sales").await);
+    let logged = async |about: &str, id: &str| {
+        let call = json!({about: id, "type": "call", "direction": "outbound", "outcome": "connected"});
+        app.post("/v1/activities").by(&sam).json(call).await.expect(201).id()
+    };
+    let lead = async || {
+        let body = json!({"email": format!("lead{}@firm.example", app.next())});
+        let lead = app.post("/v1/leads").by(app.admin().await).json(body).await.expect(201);
+        (lead.id(), lead["company"]["id"].as_str().unwrap().to_owned())
+    };
+    let stranger = app.given_lead("eve@other.example").await.id();
+    for about in ["lead_id", "company_id", "deal_id"] {
+        let (lead, company) = lead().await;
+        go(app, &mia, &lead, json!({"to": "mql", "note": "asked for a demo"})).await.expect(201);
+        let handoff = handoff_of(app, &sam, &lead).await;
+        let shown = match about {
+            "lead_id" => lead.clone(),
+            "company_id" => company,
+            _ => {
+                let primary = crate::deals::given_sql(app).await;
+                let body = json!({"name": "A deal", "lead_ids": [primary, lead]});
+                let deal = app.post("/v1/deals").by(app.admin().await).json(body).await.expect(201).id();
+                deal
+            }
+        };
+        let evidence = logged(about, &shown).await;
+        let deleted = logged("lead_id", &lead).await;
+        app.delete(&format!("/v1/activities/{deleted}")).by(&sam).await.expect(204);
+        for wrong in [logged("lead_id", &stranger).await, deleted] {
+            let body = json!({"reason": "no_budget", "evidence_activity_id": wrong});
+            let refused = reject(app, &sam, id(&handoff), body).await.refused(422, "validation_failed");
+            assert_eq!(refused.violations(), [("#/evidence_activity_id", "not_found")]);
+        }
+        let body = json!({"reason": "no_budget", "evidence_activity_id": evidence});
+        let rejected = reject(app, &sam, id(&handoff), body.clone()).await.expect(200);
+        assert_eq!(rejected["evidence_activity_id"], json!(evidence));
+        reject(app, &sam, id(&handoff), body).await.expect(200);
+    }
+}

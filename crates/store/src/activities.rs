@@ -343,6 +343,20 @@ async fn complete(on: &impl Read, rows: Vec<activities::Model>) -> Result<Vec<Ac
     rows.into_iter().map(activity).collect()
 }
 
+/// Add an activity that a decision refers to, if there is one with this id; and its deal.
+pub async fn add_referred(tx: &Tx, world: &mut World, id: ActivityId) -> Result<(), StoreError> {
+    let row = activities::Entity::find_by_id(id.uuid()).one(tx.conn()).await?;
+    let Some(row) = row else { return Ok(()) };
+    let activity = complete(tx, vec![row]).await?.pop();
+    let deal_id = activity.as_ref().and_then(|activity| activity.deal_id);
+    if let Some(deal_id) = deal_id.filter(|id| !world.sales.deals.contains_key(id)) {
+        let deal = deals::get(tx, deal_id).await?;
+        world.sales.deals.insert(deal_id, deal);
+    }
+    world.sales.activities.extend(activity.map(|activity| (id, activity)));
+    Ok(())
+}
+
 /// When the next owner of a task is to be notified, if any is.
 pub async fn next_reminder(on: &impl Read) -> Result<Option<Timestamp>, StoreError> {
     let first: Option<Option<i64>> = activities::Entity::find()

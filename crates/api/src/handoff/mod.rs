@@ -70,7 +70,7 @@ struct RejectHandoff {
     note: Option<String>,
     /// Only for reasons that lead to nurture: no rule makes the lead an MQL before this instant.
     until: Option<Timestamp>,
-    /// The activity that shows the reason.
+    /// The activity that shows the reason: of the lead, of its company or of one of its deals.
     evidence_activity_id: Option<ActivityId>,
 }
 
@@ -111,7 +111,7 @@ async fn accept_handoff(
     let id = path.0.handoff_id;
     let said = body.0.qualification.unwrap_or_default().read();
     let tx = ctx.begin().await?;
-    let accepted = decide(&tx, ctx.act(), id, |world, act| {
+    let accepted = decide(&tx, ctx.act(), id, None, |world, act| {
         handoff::accept(world, id, &said, act)
     })
     .await?;
@@ -141,7 +141,8 @@ async fn reject_handoff(
         evidence_activity_id: body.0.evidence_activity_id,
     };
     let tx = ctx.begin().await?;
-    let rejected = decide(&tx, ctx.act(), id, |world, act| {
+    let evidence = asked.evidence_activity_id;
+    let rejected = decide(&tx, ctx.act(), id, evidence, |world, act| {
         handoff::reject(world, id, &asked, act)
     })
     .await?;
@@ -154,9 +155,13 @@ async fn decide(
     tx: &Tx,
     act: &Act,
     id: HandoffId,
+    evidence: Option<ActivityId>,
     decision: impl FnOnce(&mut World, &Act) -> Result<Vec<Change>, Refused>,
 ) -> Result<Handoff, Problem> {
     let mut world = store::handoff::world_of(tx, id).await?;
+    if let Some(evidence) = evidence {
+        store::activities::add_referred(tx, &mut world, evidence).await?;
+    }
     let changes = decision(&mut world, act).map_err(not_decided)?;
     store::settle(tx, &mut world, act, changes).await?;
     let handoff = world.sales.handoffs.remove(&id);

@@ -59,6 +59,8 @@ pub fn accept(world: &mut World, id: HandoffId, said: &Qualify, act: &Act) -> Re
 }
 
 /// Reject a hand-off: the lead goes where the reason leads. The same user's same decision again changes nothing.
+///
+/// The world holds what an acceptance needs, and the activity that is named as evidence, if there is one.
 pub fn reject(
     world: &mut World,
     id: HandoffId,
@@ -75,6 +77,15 @@ pub fn reject(
         return repeated(is_same, handoff);
     }
     handoff.may_decide(person)?;
+    let evidence = asked.evidence_activity_id;
+    if evidence.is_some_and(|evidence| !shows(world, handoff, evidence)) {
+        let detail = "is no activity of this lead, of its company or of one of its deals";
+        return Err(Refused::Move(lifecycle::Refused::Invalid(vec![Fault::new(
+            "/evidence_activity_id",
+            "not_found",
+            detail,
+        )])));
+    }
     let move_it = MoveLead {
         to: None,
         reason: Some(asked.reason.clone()),
@@ -82,6 +93,19 @@ pub fn reject(
         until: asked.until,
     };
     move_on(world, handoff.lead_id, &move_it, asked.evidence_activity_id, act)
+}
+
+/// Whether an activity is about the lead of a hand-off, its company, or a deal that it takes part in.
+fn shows(world: &World, handoff: &Handoff, id: ActivityId) -> bool {
+    let Some(activity) = world.sales.activities.get(&id) else {
+        return false;
+    };
+    let lead = world.leads.get(&handoff.lead_id);
+    let companies = [handoff.company_id, lead.and_then(|lead| lead.company_id)];
+    let of_company = activity.company_id.is_some() && companies.contains(&activity.company_id);
+    let deal = activity.deal_id.and_then(|deal| world.sales.deals.get(&deal));
+    let of_deal = deal.is_some_and(|deal| deal.members.iter().any(|one| one.lead_id == handoff.lead_id));
+    activity.lead_id == Some(handoff.lead_id) || of_company || of_deal
 }
 
 fn repeated(is_same: bool, handoff: &Handoff) -> Result<Vec<Change>, Refused> {
