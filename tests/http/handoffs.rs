@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use tandem_tests::{Answer, TestApp, User, hours, minutes};
 
+use crate::tracked::{collect, given_form, given_site, send, view};
+
 async fn go(app: &TestApp, by: &User, lead: &str, body: Value) -> Answer {
     app.post(&format!("/v1/leads/{lead}/transitions")).by(by).json(body).await
 }
@@ -521,4 +523,53 @@ async fn the_activity_that_shows_a_reason_is_about_the_lead(app: &TestApp) {
         assert_eq!(rejected["evidence_activity_id"], json!(evidence));
         reject(app, &sam, id(&handoff), body).await.expect(200);
     }
+}
+
+#[tandem_tests::test]
+async fn a_packet_has_the_trend_the_last_contact_and_earlier_objections(app: &TestApp) {
+    const DAY: i64 = 24 * hours(1);
+    let (site, form) = (given_site(app).await, given_form(app).await);
+    let pricing = |at: i64| view(at, "https://www.example.com/pricing", None);
+    let mql = json!({"to": "mql", "note": "asked for a demo"});
+    collect(app, &site, "visitor-1", json!([pricing(-hours(1))])).await.expect(204);
+    send(app, &form, Some("visitor-1"), "ada@example.com", json!({})).await;
+    let ada = crate::tracked::lead(app, "ada@example.com").await.id();
+    let total = async || {
+        let by = app.login("admin@example.com").await;
+        app.get(&format!("/v1/leads/{ada}/score")).by(&by).await.expect(200)["total"].as_i64().unwrap()
+    };
+    let packet = async |lead: &str| {
+        let by = app.login("admin@example.com").await;
+        go(app, &by, lead, mql.clone()).await.expect(201);
+        let list = app.get(&format!("/v1/handoffs?lead_id={lead}&sort=-made_at")).by(&by).await.expect(200);
+        let path = format!("/v1/handoffs/{}/packet", list["data"][0]["id"].as_str().unwrap());
+        app.get(&path).by(&by).await.expect(200)
+    };
+    let first = packet(&ada).await;
+    assert_eq!((&first["score"]["trend_7d"], &first["earlier_cycles"]), (&Value::Null, &json!([])));
+    let sam = app.login(&app.user("sales").await.email).await;
+    let said = |objections: Value| {
+        json!({"lead_id": ada, "type": "call", "direction": "inbound", "outcome": "connected", "objections": objections})
+    };
+    let objections = json!([{"code": "price"}, {"text": "Wants to host it"}, {"code": "timing"}, {"code": "price"}]);
+    app.post("/v1/activities").by(&sam).json(said(objections)).await.expect(201);
+    let handoff = handoff_of(app, &sam, &ada).await;
+    reject(app, &sam, id(&handoff), json!({"reason": "no_budget"})).await.expect(200);
+
+    app.clock.advance(DAY);
+    let then = total().await;
+    app.clock.advance(7 * DAY);
+    collect(app, &site, "visitor-1", json!([pricing(8 * DAY - 2), pricing(8 * DAY - 1)])).await.expect(204);
+    let sam = app.login(&sam.email).await;
+    let offer = json!({"lead_id": ada, "type": "email", "direction": "outbound", "subject": "Our offer"});
+    app.post("/v1/activities").by(&sam).json(offer).await.expect(201);
+    let now = total().await;
+    assert_ne!(then, now);
+    let second = packet(&ada).await;
+    assert_eq!((&second["score"]["total"], &second["score"]["trend_7d"]), (&json!(now), &json!(now - then)));
+    assert_eq!(second["earlier_cycles"][0]["objections"], json!(["price", "timing"]));
+    assert_eq!(
+        (&second["last_message"]["kind"], &second["last_message"]["text"]),
+        (&json!("activity"), &json!("Our offer"))
+    );
 }

@@ -220,7 +220,7 @@ async fn add_facts(
 }
 
 /// What leads did, as far as the rules look at it: of each type the newest events that they see, and those ahead.
-async fn histories(
+pub(crate) async fn histories(
     on: &impl Read,
     looked_at: &Needs,
     ids: &BTreeSet<LeadId>,

@@ -136,7 +136,7 @@ fn behaviour(facts: &PacketFacts, measure: Measure) -> Behaviour {
     }
 }
 
-/// The newest of the last e-mail and the campaign of the latest touch.
+/// The newest of the last e-mail, the last activity and the campaign of the latest touch.
 fn last_message(facts: &PacketFacts) -> Option<Message> {
     let campaign = facts.origin.campaign.as_ref().and_then(|campaign| {
         let message = campaign.brief.as_ref()?.message.clone()?;
@@ -146,7 +146,7 @@ fn last_message(facts: &PacketFacts) -> Option<Message> {
             text: message,
         })
     });
-    let all = facts.last_email.iter().chain(&campaign);
+    let all = facts.last_email.iter().chain(&facts.last_activity).chain(&campaign);
     all.max_by_key(|message| message.at).cloned()
 }
 

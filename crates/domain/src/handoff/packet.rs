@@ -1,10 +1,13 @@
 //! The frozen story that a hand-off carries, and the facts that it is made of. Members whose source is not built yet are
 //! empty.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::agreement::conditions::History;
 use crate::agreement::scoring::Points;
 use crate::campaigns::Brief;
 use crate::id::{CampaignId, CompanyId, EventId, FormId, HandoffId, LeadId};
@@ -12,9 +15,12 @@ use crate::instant::Timestamp;
 use crate::leads::Touch;
 use crate::scoring::{Contribution, Score, SideName};
 use crate::stage::Stage;
+use crate::tracking::events::EventKind;
 
 /// The version of the packet's shape.
 pub const PACKET_VERSION: i64 = 1;
+/// How far back a score is compared: seven days, in milliseconds.
+pub const TREND: i64 = 7 * 24 * 3_600_000;
 /// The most bytes of a packet, as JSON.
 pub const MAX_PACKET_BYTES: usize = 65_536;
 
@@ -258,7 +264,8 @@ pub struct PacketScore {
     /// How many contributions are left out.
     #[schema(minimum = 0)]
     pub contributions_left_out: i64,
-    /// The change of `total` within the last seven days; always `null` until scores have a history.
+    /// The change of `total` within the last seven days by what the lead did; who it is counts as it is known now. `null`
+    /// where the lead was not known then.
     pub trend_7d: Option<i64>,
 }
 
@@ -278,8 +285,8 @@ pub struct PacketContribution {
 }
 
 impl PacketScore {
-    /// A score with its contributions, as far as they fit.
-    pub fn of(score: Score) -> Self {
+    /// A score with its contributions, as far as they fit, and the total seven days before.
+    pub fn of(score: Score, before: Option<i64>) -> Self {
         let left_out = score.contributions.len().saturating_sub(50) as i64;
         let shown = score.contributions.into_iter().take(50);
         let contribution = |one: Contribution| PacketContribution {
@@ -295,7 +302,7 @@ impl PacketScore {
             band: score.band,
             contributions: shown.map(contribution).collect(),
             contributions_left_out: left_out,
-            trend_7d: None,
+            trend_7d: before.map(|before| score.total - before),
         }
     }
 }
@@ -308,7 +315,7 @@ pub struct Message {
     pub kind: String,
     /// When.
     pub at: Option<Timestamp>,
-    /// The subject of an e-mail, or the message of a campaign.
+    /// The subject of an e-mail or activity, its text where it has none, or the message of a campaign.
     #[schema(max_length = 2000)]
     pub text: String,
 }
@@ -409,6 +416,8 @@ pub struct PacketFacts {
     pub last_events: Vec<PacketEvent>,
     /// The last e-mail that reached it: its subject.
     pub last_email: Option<Message>,
+    /// The last activity by which a user, or a machine for one, contacted it.
+    pub last_activity: Option<Message>,
     /// Others of its company, the most recent first.
     pub company_contacts: Vec<CompanyContact>,
     /// How many others of its company there are in all.
@@ -417,4 +426,6 @@ pub struct PacketFacts {
     pub earlier_cycles: Vec<EarlierCycle>,
     /// The score with its contributions.
     pub score: Option<PacketScore>,
+    /// What it had done seven days before, as far as rules look at it.
+    pub done_before: BTreeMap<EventKind, History>,
 }

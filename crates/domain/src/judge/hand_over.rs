@@ -3,13 +3,13 @@
 use super::facts::{are_loaded, fields};
 use super::{Cause, Needs, Rule, Rulebook, assess};
 use crate::act::Act;
-use crate::agreement::conditions::{Condition, Standing};
+use crate::agreement::conditions::{Condition, Facts, Standing};
 use crate::change::Change;
-use crate::handoff::packet::PacketScore;
+use crate::handoff::packet::{PacketScore, TREND};
 use crate::handoff::{self, MadeBy};
 use crate::id::LeadId;
 use crate::instant::Timestamp;
-use crate::scoring::Score;
+use crate::scoring::{Score, score};
 use crate::stage::Stage;
 use crate::world::World;
 
@@ -45,8 +45,9 @@ impl Rule for HandOver {
                 let judged = assess(world, cause.lead_id, act.now).map(|judged| judged.score);
                 let standing = judged.as_ref().map(Score::standing);
                 let holds = routes(world, cause.lead_id, standing, act.now);
+                let before = total_before(world, cause.lead_id, act.now);
                 if let Some(facts) = world.sales.packets.get_mut(&cause.lead_id) {
-                    facts.score = judged.map(PacketScore::of);
+                    facts.score = judged.map(|score| PacketScore::of(score, before));
                 }
                 handoff::hand_over(world, cause.lead_id, made_by, &holds, act)
             }
@@ -54,6 +55,20 @@ impl Rule for HandOver {
             _ => vec![],
         }
     }
+}
+
+/// The total score of a lead some days before, by what it had done by then; who it is counts as it is known now. Nothing
+/// where it was not known then.
+fn total_before(world: &mut World, lead_id: LeadId, at: Timestamp) -> Option<i64> {
+    let then = at.plus_millis(-TREND);
+    let done_before = std::mem::take(&mut world.sales.packets.get_mut(&lead_id)?.done_before);
+    let lead = world.leads.get(&lead_id).filter(|lead| lead.created_at <= then)?;
+    let rules = &world.rules.agreement.rules;
+    let facts = Facts {
+        histories: done_before,
+        ..fields(world, lead, &rules.needs)
+    };
+    Some(score(&facts, &rules.scoring, then).total)
 }
 
 /// Whether the lead went to nurture or disqualified from where sales worked on it.

@@ -10,9 +10,10 @@ use serde_json::Value;
 use tandem_domain::campaigns::alias_key;
 use tandem_domain::handoff::packet::{
     CompanyContact, EarlierCycle, EventCount, Message, Origin, PacketAnswer, PacketCampaign, PacketConsent,
-    PacketEvent, PacketFacts, Request,
+    PacketEvent, PacketFacts, Request, TREND,
 };
 use tandem_domain::id::{CompanyId, Id, LeadId};
+use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::Lead;
 use tandem_domain::leads::fields::LeadField;
 use tandem_domain::lifecycle::{Cycle, Stage};
@@ -24,7 +25,10 @@ use crate::db::{Conn, Tx};
 use crate::dialect;
 use crate::error::StoreError;
 use crate::leads::{consent, merged_into};
-use crate::rows::{campaign_aliases, campaigns, cycles, events, leads, submissions, to_json};
+use crate::rows::{
+    activities, campaign_aliases, campaigns, cycles, events, leads, objections, submissions, to_json,
+};
+use crate::scoring;
 
 /// The events that a packet shows one by one.
 const LAST_EVENTS: u64 = 10;
@@ -50,6 +54,7 @@ pub(crate) async fn add_packets(
     add_behaviour(tx, wanted, &mut facts).await?;
     add_contacts(tx, world, wanted, &mut facts).await?;
     add_cycles(tx, world, wanted, &mut facts).await?;
+    add_done_before(tx, world, wanted, &mut facts).await?;
     world.sales.packets.extend(facts);
     Ok(())
 }
@@ -214,6 +219,40 @@ async fn add_behaviour(tx: &Tx, wanted: &BTreeSet<LeadId>, facts: &mut Facts) ->
                 });
         }
     }
+    let outbound = "n.direction = 'outbound'";
+    let of_leads = ("activities", "lead_id", "occurred_at");
+    let last = dialect::newest_of_each(backend, of_leads, outbound, ids(), 1);
+    for row in tx.conn().query_all_raw(last).await? {
+        let activity = activities::Model::from_query_result(&row, "")?;
+        let lead_id = activity.lead_id.map(Id::from_uuid);
+        if let Some(facts) = lead_id.and_then(|lead_id| facts.get_mut(&lead_id)) {
+            let text = activity.subject.or(activity.body).unwrap_or(activity.kind);
+            facts.last_activity = Some(Message {
+                kind: "activity".to_owned(),
+                at: Some(Timestamp::from_millis(activity.occurred_at)),
+                text: text.chars().take(2000).collect(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What leads had done by the instant that their scores are compared with; of those that were known then.
+async fn add_done_before(
+    tx: &Tx,
+    world: &World,
+    wanted: &BTreeSet<LeadId>,
+    facts: &mut Facts,
+) -> Result<(), StoreError> {
+    let then = tx.act().now.plus_millis(-TREND);
+    let was_known = |id: &&LeadId| world.leads.get(id).is_some_and(|lead| lead.created_at <= then);
+    let known: BTreeSet<LeadId> = wanted.iter().filter(was_known).copied().collect();
+    let looked_at = &world.rules.agreement.rules.needs;
+    for (lead_id, done) in scoring::histories(tx, looked_at, &known, then).await? {
+        if let Some(facts) = facts.get_mut(&lead_id) {
+            facts.done_before = done;
+        }
+    }
     Ok(())
 }
 
@@ -299,7 +338,7 @@ async fn add_contacts(
     Ok(())
 }
 
-/// The cycles before the current ones, with the notes of their rejections.
+/// The cycles before the current ones, with the notes of their rejections and the objections that were raised in them.
 async fn add_cycles(
     tx: &Tx,
     world: &World,
@@ -313,13 +352,31 @@ async fn add_cycles(
         return Ok(());
     }
     let backend = tx.conn().get_database_backend();
+    let raised: Vec<(Option<Uuid>, i64, Option<String>)> = objections::Entity::find()
+        .select_only()
+        .columns([
+            objections::Column::LeadId,
+            objections::Column::OccurredAt,
+            objections::Column::Code,
+        ])
+        .filter(dialect::id_in(backend, "lead_id", returned.iter().copied()))
+        .filter(objections::Column::Code.is_not_null())
+        .order_by_asc(objections::Column::OccurredAt)
+        .order_by_asc(objections::Column::ActivityId)
+        .order_by_asc(objections::Column::Position)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
     let rows = cycles::Entity::find()
         .filter(dialect::id_in(backend, "lead_id", returned))
         .order_by_desc(cycles::Column::Number)
         .all(tx.conn())
         .await?;
+    // What was raised after a cycle ended and before the next one began belongs to the earlier.
+    let mut later: BTreeMap<LeadId, Timestamp> = BTreeMap::new();
     for cycle in rows.into_iter().map(cycles::Model::into_domain) {
         let lead_id = cycle.lead_id;
+        let until = later.insert(lead_id, cycle.started_at);
         let Some(facts) = facts
             .get_mut(&lead_id)
             .filter(|_| cycle.number < number(&lead_id))
@@ -335,10 +392,28 @@ async fn add_cycles(
             reached: furthest(&cycle),
             reason: cycle.last_reason,
             note: handoff.and_then(|handoff| handoff.note.clone()),
-            objections: vec![],
+            objections: codes(&raised, lead_id, cycle.started_at, until),
         });
     }
     Ok(())
+}
+
+/// The codes of the objections that a lead raised in a time, each once, at most 50.
+fn codes(
+    raised: &[(Option<Uuid>, i64, Option<String>)],
+    lead_id: LeadId,
+    from: Timestamp,
+    until: Option<Timestamp>,
+) -> Vec<String> {
+    let mut found: Vec<String> = vec![];
+    for (of, at, code) in raised {
+        let is_within = *at >= from.millis() && until.is_none_or(|until| *at < until.millis());
+        let new = code.as_ref().filter(|code| !found.contains(code));
+        if *of == Some(lead_id.uuid()) && is_within && found.len() < 50 {
+            found.extend(new.cloned());
+        }
+    }
+    found
 }
 
 /// The furthest stage of the path that a cycle reached.
