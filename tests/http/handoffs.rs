@@ -573,3 +573,27 @@ async fn a_packet_has_the_trend_the_last_contact_and_earlier_objections(app: &Te
         (&json!("activity"), &json!("Our offer"))
     );
 }
+
+#[tandem_tests::test]
+async fn a_promise_that_ran_out_before_the_job_looked_is_the_queues_breach(app: &TestApp) {
+    let (mia, sam) = (app.user("marketing").await, app.user("sales").await);
+    let chief = app.user("sales_manager").await;
+    let lead = given_mql(app, &mia).await;
+    let handoff = handoff_of(app, &sam, &lead).await;
+    app.clock.advance(7 * 24 * hours(1));
+    let sam = app.login(&sam.email).await;
+    let accepted = accept(app, &sam, id(&handoff)).await.expect(200);
+    let [review, contact] = [&accepted["clocks"][0], &accepted["clocks"][1]];
+    assert_eq!((&review["state"], &contact["state"]), (&json!("met_late"), &json!("breached")));
+    for clock in [review, contact] {
+        assert_eq!((&clock["owner_id"], &clock["queue"]), (&Value::Null, &json!("general")), "{clock:#}");
+    }
+    app.run_jobs().await;
+    let chief = app.login(&chief.email).await;
+    let notices = app.get("/v1/me/notices").by(&chief).await.expect(200).each("kind");
+    assert_eq!(notices.iter().filter(|kind| *kind == "clock_breached").count(), 2, "{notices:?}");
+    let entries = app.get("/v1/journal?type=clock.warned,clock.breached,clock.met").by(&sam).await.expect(200);
+    let mut types = entries.each("type");
+    types.sort();
+    assert_eq!(types, ["clock.breached", "clock.breached", "clock.met", "clock.warned", "clock.warned"]);
+}

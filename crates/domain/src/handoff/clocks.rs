@@ -3,6 +3,7 @@
 use super::Handoff;
 use crate::act::Act;
 use crate::change::Change;
+use crate::clocks::notify::with_notices;
 use crate::clocks::record::{ClockChange, ClockRecord};
 use crate::clocks::{Calendar, Clock, ClockEvent, ClockKind, VoidReason};
 use crate::id::{ClockId, HandoffId, UserId};
@@ -43,12 +44,14 @@ fn of(world: &World, handoff: HandoffId) -> Vec<ClockId> {
     ids
 }
 
-/// Change the clocks of a hand-off that are of one kind.
+/// Change the clocks of a hand-off that are of one kind. Warnings and breaches that nobody has looked at by now are reported
+/// with their notices, here and below.
 pub(super) fn change(
     world: &mut World,
     handoff: HandoffId,
     kind: ClockKind,
-    act: impl Fn(&mut Clock) -> Vec<ClockEvent>,
+    change: impl Fn(&mut Clock) -> Vec<ClockEvent>,
+    act: &Act,
 ) -> Vec<Change> {
     let mut changes = vec![];
     for id in of(world, handoff) {
@@ -57,8 +60,8 @@ pub(super) fn change(
             .clocks
             .get_mut(&id)
             .filter(|record| record.clock.kind == kind);
-        let happened = record.map(|record| record.change(&act)).unwrap_or_default();
-        changes.extend(happened.into_iter().map(Change::from));
+        let happened = record.map(|record| record.change(&change)).unwrap_or_default();
+        changes.extend(with_notices(happened, world.sales.staff.as_ref(), act));
     }
     changes
 }
@@ -72,34 +75,36 @@ pub(super) fn void(world: &mut World, handoff: HandoffId, reason: VoidReason, ac
             continue;
         };
         let happened = record.change(|clock| clock.void(reason, act.now));
-        changes.extend(happened.into_iter().map(Change::from));
+        changes.extend(with_notices(happened, world.sales.staff.as_ref(), act));
     }
     changes
 }
 
 /// Give the clocks of a hand-off that still run to its owner. Its first owner's working hours replace the agreed ones: the
-/// due time is computed again from the same start, under the promise in force when the clock was started.
+/// due time is computed again from the same start, under the promise in force when the clock was started. One that is overdue
+/// by now stays with the owner or queue before, whose breach it is.
 pub(super) fn give(world: &mut World, handoff: &Handoff, is_first: bool, act: &Act) -> Vec<Change> {
     let mut changes = vec![];
     for id in of(world, handoff.id) {
-        let Some(record) = world.sales.clocks.get(&id) else {
+        let hours = working_hours(world, handoff.owner_id);
+        let Some(record) = world.sales.clocks.get_mut(&id) else {
             continue;
         };
-        let is_same = (record.owner_id, record.queue) == (handoff.owner_id, handoff.queue);
-        if is_same || record.clock.next_look().is_none() {
+        if (record.owner_id, record.queue) == (handoff.owner_id, handoff.queue) {
+            continue;
+        }
+        let happened = record.change(|clock| clock.look(act.now));
+        changes.extend(with_notices(happened, world.sales.staff.as_ref(), act));
+        if record.clock.next_look().is_none() {
             continue;
         }
         let version = &world.rules.agreement;
         let promise = (is_first && record.clock.agreement_version == version.number)
             .then(|| version.agreement.commitments.sales.promise(record.clock.kind));
-        let hours = working_hours(world, handoff.owner_id);
         let deadline = promise
             .flatten()
             .zip(hours)
             .map(|(promise, hours)| promise.deadline(&hours, record.clock.started_at));
-        let Some(record) = world.sales.clocks.get_mut(&id) else {
-            continue;
-        };
         record.owner_id = handoff.owner_id;
         record.queue = handoff.queue;
         let happened = record.change(|clock| match deadline {
@@ -110,7 +115,7 @@ pub(super) fn give(world: &mut World, handoff: &Handoff, is_first: bool, act: &A
             record.version += 1;
             changes.push(ClockChange::Adjusted(Box::new(record.clone())).into());
         }
-        changes.extend(happened.into_iter().map(Change::from));
+        changes.extend(with_notices(happened, world.sales.staff.as_ref(), act));
     }
     changes
 }

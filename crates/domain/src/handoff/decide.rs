@@ -12,7 +12,7 @@ use crate::act::Act;
 use crate::agreement::{ContactFrom, ReasonList, Requires};
 use crate::change::Change;
 use crate::clocks::record::ClockChange;
-use crate::clocks::{ClockKind, VoidReason};
+use crate::clocks::{Clock, ClockKind, VoidReason};
 use crate::fault::Fault;
 use crate::id::{ActivityId, HandoffId, LeadId, UserId};
 use crate::instant::Timestamp;
@@ -174,10 +174,8 @@ fn move_on(
         false => HandoffChange::Rejected(decided).into(),
     });
     changes.extend(clocks::give(world, &handoff, from.is_none(), act));
-    let met = clocks::change(world, handoff.id, ClockKind::Review, |clock| {
-        clock.meet(act.now, act.now)
-    });
-    changes.extend(met);
+    let meet = |clock: &mut Clock| clock.meet(act.now, act.now);
+    changes.extend(clocks::change(world, handoff.id, ClockKind::Review, meet, act));
     match is_accepted {
         true => changes.extend(accepted(world, &handoff, act)),
         false => changes.extend(give_turn_back(world, handoff.id, act)),
@@ -228,10 +226,8 @@ fn accepted(world: &mut World, handoff: &Handoff, act: &Act) -> Vec<Change> {
         let started = clocks::start(world, handoff, ClockKind::FirstContact, act);
         changes.extend(started.map(|record| Change::from(ClockChange::Started(Box::new(record)))));
         if let Some(at) = handoff.first_contact_at {
-            let met = clocks::change(world, handoff.id, ClockKind::FirstContact, |clock| {
-                clock.meet(at, act.now)
-            });
-            changes.extend(met);
+            let meet = |clock: &mut Clock| clock.meet(at, act.now);
+            changes.extend(clocks::change(world, handoff.id, ClockKind::FirstContact, meet, act));
         }
     }
     changes.extend(becomes_sql(world, handoff.lead_id, act));

@@ -28,6 +28,7 @@ impl Rule for HandOver {
         if (is_mql || has_left(world, cause)) && !world.sales.loaded.contains(&lead_id) {
             needs.sales.insert(lead_id);
         }
+        needs.staff = has_left(world, cause) && world.sales.staff.is_none();
         if is_mql && world.handoff_of(lead_id).is_none() {
             if !world.sales.packets.contains_key(&lead_id) {
                 needs.packets.insert(lead_id);
