@@ -597,3 +597,50 @@ async fn a_promise_that_ran_out_before_the_job_looked_is_the_queues_breach(app: 
     types.sort();
     assert_eq!(types, ["clock.breached", "clock.breached", "clock.met", "clock.warned", "clock.warned"]);
 }
+
+/// A user of sales who works at weekends.
+async fn given_weekender(app: &TestApp) -> User {
+    let user = app.user("sales").await;
+    let week = json!({"sat": [["09:00", "18:00"]], "sun": [["09:00", "18:00"]]});
+    let hours = json!({"calendar": {"timezone": "UTC", "week": week, "holidays": []}});
+    app.put(&format!("/v1/users/{}/availability", user.id)).by(&user).json(hours).await.expect(200);
+    user
+}
+
+#[tandem_tests::test]
+async fn the_working_hours_of_the_first_owner_replace_the_agreed_ones(app: &TestApp) {
+    let (mia, sun) = (app.user("marketing").await, given_weekender(app).await);
+    let other = app.user("sales").await;
+    let contact = async |lead: &str| {
+        let handoff = handoff_of(app, app.admin().await, lead).await;
+        let clocks = handoff["clocks"].as_array().unwrap();
+        let clock = clocks.iter().find(|clock| clock["kind"] == "first_contact").unwrap().clone();
+        assert_eq!(clock["started_at"], handoff["made_at"]);
+        clock["due_at"].clone()
+    };
+    // A working day from Monday 09:00 has run on Tuesday 09:00, or on Saturday where only weekends are worked.
+    let agreed = {
+        let lead = given_mql(app, &mia).await;
+        contact(&lead).await
+    };
+    let assigned = given_mql(app, &mia).await;
+    let assign = async |lead: &str, to: &User| {
+        let path = format!("/v1/leads/{lead}/assign");
+        app.post(&path).by(app.admin().await).json(json!({"owner_id": to.id})).await.expect(200);
+    };
+    assign(&assigned, &sun).await;
+    let own = contact(&assigned).await;
+    assert_ne!(own, agreed);
+    assign(&assigned, &other).await;
+    assert_eq!(contact(&assigned).await, own, "a later owner keeps the due time");
+
+    let taken = given_mql(app, &mia).await;
+    let handoff = handoff_of(app, &sun, &taken).await;
+    accept(app, &sun, id(&handoff)).await.expect(200);
+    assert_eq!(contact(&taken).await, own, "from the same start");
+
+    let owned = app.given_lead("owned@example.com").await.id();
+    assign(&owned, &sun).await;
+    go(app, &mia, &owned, json!({"to": "mql", "note": "x"})).await.expect(201);
+    assert_eq!(contact(&owned).await, own, "a lead that stays with its owner");
+}

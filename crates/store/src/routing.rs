@@ -80,6 +80,7 @@ async fn add_sellers(
     let previous = wanted
         .iter()
         .filter_map(|id| world.leads.get(id)?.previous_owner_id);
+    let owned = wanted.iter().filter_map(|id| world.leads.get(id)?.owner_id);
     let owners = world.sales.desk.company_owners.values().copied();
     let candidates: BTreeSet<UserId> = named_teams
         .iter()
@@ -88,6 +89,7 @@ async fn add_sellers(
         .copied()
         .chain(named_users.into_iter().map(|(_, user)| user))
         .chain(previous)
+        .chain(owned)
         .chain(owners)
         .collect();
     let turns = named_teams.iter().map(|team| team.uuid());
@@ -249,6 +251,29 @@ async fn company_owners(
     Ok(owners)
 }
 
+/// Add the working hours of users.
+pub async fn add_hours(
+    tx: &Tx,
+    world: &mut World,
+    users: impl IntoIterator<Item = UserId>,
+) -> Result<(), StoreError> {
+    let backend = tx.conn().get_database_backend();
+    let ids: BTreeSet<Uuid> = users.into_iter().map(Id::uuid).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    for row in availability::Entity::find()
+        .filter(dialect::id_in(backend, "id", ids))
+        .all(tx.conn())
+        .await?
+    {
+        let one = row.into_domain()?;
+        let seller = world.sales.desk.sellers.entry(one.id).or_default();
+        seller.availability = one.details.compiled();
+    }
+    Ok(())
+}
+
 /// Add the working hours of users, and the turns that pending hand-offs took, for a decision about these.
 pub(crate) async fn add_for_decision(
     tx: &Tx,
@@ -256,18 +281,7 @@ pub(crate) async fn add_for_decision(
     users: impl IntoIterator<Item = UserId>,
 ) -> Result<(), StoreError> {
     let backend = tx.conn().get_database_backend();
-    let ids: BTreeSet<Uuid> = users.into_iter().map(Id::uuid).collect();
-    if !ids.is_empty() {
-        for row in availability::Entity::find()
-            .filter(dialect::id_in(backend, "id", ids))
-            .all(tx.conn())
-            .await?
-        {
-            let one = row.into_domain()?;
-            let seller = world.sales.desk.sellers.entry(one.id).or_default();
-            seller.availability = one.details.compiled();
-        }
-    }
+    add_hours(tx, world, users).await?;
     let pending = world
         .sales
         .handoffs

@@ -119,6 +119,7 @@ pub async fn assign(
         Some(id) => Some(store::access::find_user(tx, id).await?.ok_or_else(unknown)?),
         None => None,
     };
+    store::routing::add_hours(tx, &mut world, owner.as_ref().map(|owner| owner.id)).await?;
     let assigned = handoff::assign(&mut world, lead_id, owner.as_ref(), clocks, act);
     let changes = assigned.map_err(|not| match not {
         NotAssigned::Taken(handoff) => taken(&handoff),
