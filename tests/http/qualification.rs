@@ -127,3 +127,64 @@ async fn a_condition_asks_whether_an_item_is_confirmed(app: &TestApp) {
     app.post(&path).by(&sam).json(nurture()).await.expect(201);
     assert!(!is_blocked().await, "confirmed in this cycle");
 }
+
+#[tandem_tests::test]
+async fn forms_imports_and_keys_propose_and_what_users_said_stays(app: &TestApp) {
+    let sam = app.user("sales").await;
+    let fields = json!([
+        {"name": "email", "label": "E-mail", "type": "email", "required": true, "maps_to": "email"},
+        {"name": "budget", "label": "Budget", "type": "text", "maps_to": "budget"},
+        {"name": "when", "label": "When", "type": "text", "maps_to": "timeline_days"},
+        {"name": "need", "label": "Need", "type": "text", "maps_to": "need"},
+    ]);
+    let form = json!({"name": "Offer", "fields": fields});
+    let form = app.post("/v1/forms").by(app.admin().await).json(form).await.expect(201);
+    let capture = format!("/v1/capture/{}", form["key"].as_str().unwrap());
+    let submit = |answers: Value| app.post(&capture).json(json!({"fields": answers}));
+    let proposed = |item: &Value| {
+        (item["value"].clone(), item["state"].clone(), item["source"].clone(), item["confirmed_by"].clone())
+    };
+    let of = |value: &str, source: &str| (json!(value), json!("proposed"), json!(source), Value::Null);
+
+    submit(json!({"email": "ada@example.com", "budget": "1.200,50 €", "when": "60", "need": "40 bikes"}))
+        .await
+        .expect(201);
+    let lead = crate::tracked::lead(app, "ada@example.com").await;
+    let known = &lead["qualification"];
+    assert_eq!(proposed(&known["budget"]), of("1200.50 EUR", "form"));
+    assert_eq!(proposed(&known["timeline"]), of("60 days", "form"));
+    assert_eq!(proposed(&known["need"]), of("40 bikes", "form"));
+    assert_eq!(proposed(&known["authority"]).0, Value::Null);
+
+    let lead = lead.id();
+    app.moved(&lead, "mql", None).await;
+    let to_sal = json!({"to": "sal"});
+    app.post(&format!("/v1/leads/{lead}/transitions")).by(&sam).json(to_sal).await.expect(201);
+    say(app, &sam, &lead, json!({"need": {"confirmed": true}, "authority": {"value": "The boss"}}))
+        .await
+        .expect(200);
+    say(app, &sam, &lead, json!({"timeline": {"value": "in summer"}})).await.expect(200);
+    app.clock.advance(tandem_tests::minutes(2));
+    submit(json!({"email": "ada@example.com", "budget": "9000 EUR", "when": "5", "need": "nothing"}))
+        .await
+        .expect(201);
+    let lead = crate::tracked::lead(app, "ada@example.com").await;
+    let known = &lead["qualification"];
+    assert_eq!(proposed(&known["budget"]), of("9000.00 EUR", "form"));
+    assert_eq!(proposed(&known["timeline"]), of("in summer", "hand"));
+    let need = &known["need"];
+    assert_eq!(
+        (&need["value"], &need["state"], &need["confirmed_by"]),
+        (&json!("40 bikes"), &json!("confirmed"), &json!(sam.id))
+    );
+
+    let file = "email,budget,timeline_days\nbob@example.com,20000 CHF,45\n";
+    crate::imports::taken_in(app, "kind=leads", None, file).await;
+    let key = app.key(&["leads:read", "leads:write"]).await;
+    let need = json!({"email": "bob@example.com", "need": "A crane"});
+    let bob = app.post("/v1/leads").by(&key).json(need).await.expect(200);
+    assert_eq!(proposed(&bob["qualification"]["budget"]), of("20000.00 CHF", "import"));
+    assert_eq!(proposed(&bob["qualification"]["timeline"]), of("45 days", "import"));
+    assert_eq!(proposed(&bob["qualification"]["need"]), of("A crane", "api"));
+    assert_eq!(bob["stage"], "lead");
+}

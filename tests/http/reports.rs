@@ -232,7 +232,9 @@ async fn every_report_divides_by_industry_and_by_ad(app: &TestApp) {
         [counted(json!("banner"), 1), counted(json!("video"), 1), counted(json!(null), 1)]
     );
     let get = async |path: &str| app.get(path).by(by).await.expect(200);
-    for (filter, count) in [("industry=Retail", 2), ("utm_content=video", 1), ("without=industry,utm_content", 0)] {
+    for (filter, count) in
+        [("industry=Retail", 2), ("utm_content=video", 1), ("without=industry,utm_content", 0)]
+    {
         for (report, figure) in [("rejections", "handoffs"), ("response-times", "handoffs")] {
             let report = get(&format!("/v1/reports/{report}?{filter}")).await;
             assert_eq!(report["totals"][figure], count, "{filter} {}", report.text);
@@ -244,7 +246,8 @@ async fn every_report_divides_by_industry_and_by_ad(app: &TestApp) {
         };
         assert_eq!((kpi("mqls"), kpi("follow_ups")), (json!(count as f64), json!(count as f64)), "{filter}");
         let leaks = get(&format!("/v1/reports/leakage?{filter}")).await;
-        let unowned = leaks["totals"].as_array().unwrap().iter().find(|one| one["leak"] == "no_owner").unwrap();
+        let unowned =
+            leaks["totals"].as_array().unwrap().iter().find(|one| one["leak"] == "no_owner").unwrap();
         assert_eq!(unowned["count"], count, "{filter}");
         assert_eq!(get(unowned["evidence"].as_str().unwrap()).await["total_count"], count);
     }

@@ -209,7 +209,7 @@ async fn what_cannot_be_routed_by_is_refused_at_its_place(app: &TestApp) {
     assert_eq!(answer.violations(), [("#/rules/0/to/user_id", "not_found")]);
     let segment = json!({"segment": "seg_01h455vb4pex5vsknk084sn02q"});
     let answer = refused(json!([{"name": "x", "when": segment, "to": {"team_id": team.id}}])).await;
-    assert_eq!(answer.violations(), [("#/rules/0/when", "not_supported_yet")]);
+    assert_eq!(answer.violations(), [("#/rules/0/when/segment", "not_supported_yet")]);
     let answer = refused(json!([{"name": "x", "to": {}}])).await;
     assert_eq!(answer.violations(), [("#/rules/0/to", "not_allowed")]);
     let joining = json!({"rules": [], "join_company": true});
@@ -268,7 +268,8 @@ async fn rules_look_at_forms_events_and_where_the_company_stands(app: &TestApp) 
         users.push(app.user("sales").await.id);
     }
     let site = given_site(app).await;
-    let fields = json!([{"name": "email", "label": "E-mail", "type": "email", "required": true, "maps_to": "email"}]);
+    let fields =
+        json!([{"name": "email", "label": "E-mail", "type": "email", "required": true, "maps_to": "email"}]);
     let body = json!({"name": "Prices", "allowed_origins": [ORIGIN], "fields": fields});
     let prices = app.post("/v1/forms").by(app.admin().await).json(body).await.expect(201);
     let (other, key) = (given_form(app).await, prices["key"].as_str().unwrap().to_owned());

@@ -3,6 +3,7 @@
 mod by_agreement;
 mod facts;
 mod hand_over;
+mod proposing;
 mod returning;
 
 pub use by_agreement::{Assessment, assess};
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 use crate::act::Act;
 use crate::activities::first_contacts;
-use crate::agreement::Version;
+use crate::agreement::{BantItem, Version};
 use crate::capture::CaptureChange;
 use crate::change::Change;
 use crate::clocks::record::ClockRecord;
@@ -51,6 +52,8 @@ pub struct Cause {
     pub is_stated: bool,
     /// Whether a rule made that move.
     pub moved_by_rule: bool,
+    /// What others than users stated of its qualification.
+    pub proposes: BTreeSet<BantItem>,
 }
 
 impl Cause {
@@ -68,6 +71,7 @@ impl Cause {
             events: BTreeSet::new(),
             is_stated: false,
             moved_by_rule: false,
+            proposes: BTreeSet::new(),
         }
     }
 
@@ -89,6 +93,9 @@ impl Cause {
             }
             Change::Lead(LeadChange::Returned(_)) => self.returns = true,
             _ => {}
+        }
+        if let Change::Lead(LeadChange::FieldStated(statement)) = change {
+            self.proposes.extend(proposing::proposed_by(statement));
         }
         if let Change::Lead(LeadChange::Moved { lead, transition, .. }) = change
             && lead.id == self.lead_id
@@ -189,6 +196,7 @@ pub fn rules() -> Vec<Arc<dyn Rule>> {
         Arc::new(hand_over::HandOver),
         Arc::new(Contacts),
         Arc::new(returning::Returning),
+        Arc::new(proposing::Proposing),
     ]
 }
 

@@ -353,7 +353,10 @@ pub async fn add_referred(tx: &Tx, world: &mut World, id: ActivityId) -> Result<
         let deal = deals::get(tx, deal_id).await?;
         world.sales.deals.insert(deal_id, deal);
     }
-    world.sales.activities.extend(activity.map(|activity| (id, activity)));
+    world
+        .sales
+        .activities
+        .extend(activity.map(|activity| (id, activity)));
     Ok(())
 }
 

@@ -571,15 +571,18 @@ impl Customers<'_> {
     /// Those whose first deal has the source.
     fn all(&self) -> Vec<Uuid> {
         let won = self.rows.deals.iter().filter(|deal| deal.state == "won");
-        let mut all: Vec<Uuid> =
-            won.filter_map(|deal| deal.company_id.or(deal.primary_lead_id)).collect();
+        let mut all: Vec<Uuid> = won.filter_map(|deal| deal.company_id.or(deal.primary_lead_id)).collect();
         all.sort_unstable();
         all.dedup();
         let source_of = |deal: &deals::Model| {
-            let opened = |one: &&cycles::Model| Some(one.lead_id) == deal.primary_lead_id && Some(one.number) == deal.cycle;
+            let opened = |one: &&cycles::Model| {
+                Some(one.lead_id) == deal.primary_lead_id && Some(one.number) == deal.cycle
+            };
             self.rows.cycles.iter().find(opened).and_then(|one| one.source.clone())
         };
-        all.retain(|buyer| self.asked_for.is_none() || source_of(self.first(*buyer)).as_deref() == self.asked_for);
+        all.retain(|buyer| {
+            self.asked_for.is_none() || source_of(self.first(*buyer)).as_deref() == self.asked_for
+        });
         all
     }
 
@@ -615,12 +618,14 @@ impl Customers<'_> {
 
     fn cac(&self, from: &str, to: &str) -> Option<f64> {
         let costs = &self.rows.costs;
-        let is_new = |buyer: &&Uuid| (start(from)..start(to)).contains(&self.first(**buyer).closed_at.unwrap());
+        let is_new =
+            |buyer: &&Uuid| (start(from)..start(to)).contains(&self.first(**buyer).closed_at.unwrap());
         let new = self.all().iter().filter(is_new).count();
         if self.asked_for.is_some() || new == 0 {
             return None;
         }
-        let mut sum: i64 = costs.spent.iter().filter(|(day, _)| (from..to).contains(day)).map(|(_, amount)| amount).sum();
+        let mut sum: i64 =
+            costs.spent.iter().filter(|(day, _)| (from..to).contains(day)).map(|(_, amount)| amount).sum();
         // Each day has its part of its month; a month that is not stated has none.
         let mut by_month = BTreeMap::<String, (i64, i64)>::new();
         let mut day: Date = from.parse().unwrap();
@@ -654,7 +659,8 @@ impl Customers<'_> {
         let bought = served.iter().flat_map(|buyer| self.wins(*buyer).filter(within).collect::<Vec<_>>());
         let revenue: i64 = bought.filter_map(|deal| deal.base_amount).sum();
         let churn = (lost > 0).then(|| lost as f64 / at_starts as f64)?;
-        (!served.is_empty()).then(|| revenue as f64 / served.len() as f64 / 12.0 * self.rows.costs.margin / churn)
+        (!served.is_empty())
+            .then(|| revenue as f64 / served.len() as f64 / 12.0 * self.rows.costs.margin / churn)
     }
 }
 

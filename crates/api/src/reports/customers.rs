@@ -14,7 +14,9 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::ask::Chosen;
-use crate::access::scopes::{ActivitiesRead, CustomerEvidenceRead, DealsRead, FollowUpsRead, LeadsRead, ReportsRead};
+use crate::access::scopes::{
+    ActivitiesRead, CustomerEvidenceRead, DealsRead, FollowUpsRead, LeadsRead, ReportsRead,
+};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::query::{Both, Query};

@@ -11,6 +11,7 @@ use tandem_domain::deals::State;
 use tandem_domain::id::{DealId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::{Currency, Money};
+use tandem_domain::reports::Basis;
 use tandem_domain::reports::costs::{CostSettings, Costs, costs};
 use tandem_domain::reports::customers::{Customer, CustomerFacts, CustomerFigure};
 use tandem_domain::reports::funnel::{Event, FUNNEL};
@@ -18,7 +19,6 @@ use tandem_domain::reports::handoffs::{HandoffFigure, ResponseTimes, Verdicts};
 use tandem_domain::reports::kpis::{DealFigure, Kpi, KpiFacts, Measure, Unit, measure};
 use tandem_domain::reports::period::{Bucket, Days};
 use tandem_domain::reports::row::{Cut, Key};
-use tandem_domain::reports::Basis;
 use tandem_domain::settings::name;
 use tandem_store as store;
 use tandem_store::Snapshot;
@@ -304,11 +304,7 @@ struct Measured {
 }
 
 impl Measured {
-    async fn load(
-        snapshot: &Snapshot,
-        selection: Selection,
-        company: &Company,
-    ) -> Result<Self, Problem> {
+    async fn load(snapshot: &Snapshot, selection: Selection, company: &Company) -> Result<Self, Problem> {
         let (scope, books) = (selection.scope(), company.books);
         let tallied = store::reports::tally(snapshot, &scope, &[]).await?;
         let handoffs = store::reports::handoff_tally(snapshot, &scope, &[]).await?;

@@ -32,7 +32,10 @@ pub(super) async fn get_costs(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CostSettin
     responses((status = 200, description = "All months as they are stated now", body = CostSettings,
         headers(("ETag" = String, description = "The setting's version")))))]
 #[put("/v1/settings/costs")]
-pub(super) async fn update_costs(ctx: Ctx<CostsWrite>, body: Json<MonthCosts>) -> Reply<Tagged<CostSettings>> {
+pub(super) async fn update_costs(
+    ctx: Ctx<CostsWrite>,
+    body: Json<MonthCosts>,
+) -> Reply<Tagged<CostSettings>> {
     let tx = ctx.begin().await?;
     let known = store::settings::get_for_update(&tx, name::COSTS).await?;
     let known: CostSettings = serde_json::from_value(known.value).unwrap_or_default();

@@ -146,7 +146,11 @@ fn last_message(facts: &PacketFacts) -> Option<Message> {
             text: message,
         })
     });
-    let all = facts.last_email.iter().chain(&facts.last_activity).chain(&campaign);
+    let all = facts
+        .last_email
+        .iter()
+        .chain(&facts.last_activity)
+        .chain(&campaign);
     all.max_by_key(|message| message.at).cloned()
 }
 

@@ -227,7 +227,13 @@ fn accepted(world: &mut World, handoff: &Handoff, act: &Act) -> Vec<Change> {
         changes.extend(started.map(|record| Change::from(ClockChange::Started(Box::new(record)))));
         if let Some(at) = handoff.first_contact_at {
             let meet = |clock: &mut Clock| clock.meet(at, act.now);
-            changes.extend(clocks::change(world, handoff.id, ClockKind::FirstContact, meet, act));
+            changes.extend(clocks::change(
+                world,
+                handoff.id,
+                ClockKind::FirstContact,
+                meet,
+                act,
+            ));
         }
     }
     changes.extend(becomes_sql(world, handoff.lead_id, act));

@@ -12,7 +12,7 @@ mod refused;
 
 pub use decide::{RejectHandoff, accept, assign, leave, move_lead, open, reject};
 pub use hand_over::{Place, hand_over, reroute};
-pub use qualify::qualify;
+pub use qualify::{propose, qualify};
 pub use refused::{NotAssigned, Refused};
 
 use crate::access::{Denied, Person, Queue, Role};

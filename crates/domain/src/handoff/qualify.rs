@@ -56,26 +56,56 @@ pub fn qualify(
         let mut lead = lead.clone();
         lead.version += 1;
         lead.updated_at = act.now;
-        let changed: Qualification = after
-            .iter()
-            .filter(|(item, one)| before.get(item) != Some(one))
-            .map(|(item, one)| (*item, one.clone()))
-            .collect();
-        let (was, is) = (
-            shown(&before, &changed, lead.cycle),
-            shown(&after, &changed, lead.cycle),
-        );
-        world.leads.insert(lead_id, lead.clone());
-        world.sales.qualifications.insert(lead_id, after);
-        changes.push(Change::Lead(LeadChange::Qualified {
-            lead: Box::new(lead),
-            items: changed,
-            before: was,
-            after: is,
-        }));
+        changes.push(recorded(world, lead, &before, after));
     }
     changes.extend(becomes_sql(world, lead_id, act));
     Ok(changes)
+}
+
+/// Propose what was stated of a lead by others than users; what a user stated, and what is confirmed, stays. It follows from
+/// statements that count the lead's version themselves.
+pub fn propose(world: &mut World, lead_id: LeadId, said: Qualification) -> Option<Change> {
+    let lead = world.leads.get(&lead_id)?.clone();
+    let before = world
+        .sales
+        .qualifications
+        .get(&lead_id)
+        .cloned()
+        .unwrap_or_default();
+    let mut after = before.clone();
+    for (item, one) in said {
+        let known = before.get(&item);
+        let stays = known.is_some_and(|known| {
+            let is_by_user = known.source == Source::Hand;
+            is_by_user || known.is_confirmed_in(lead.cycle) || known.value == one.value
+        });
+        if !stays {
+            let note = known.and_then(|known| known.note.clone());
+            after.insert(item, Qualified { note, ..one });
+        }
+    }
+    (before != after).then(|| recorded(world, lead, &before, after))
+}
+
+/// Another qualification of a lead.
+fn recorded(world: &mut World, lead: Lead, before: &Qualification, after: Qualification) -> Change {
+    let changed: Qualification = after
+        .iter()
+        .filter(|(item, one)| before.get(item) != Some(one))
+        .map(|(item, one)| (*item, one.clone()))
+        .collect();
+    let (was, is) = (
+        shown(before, &changed, lead.cycle),
+        shown(&after, &changed, lead.cycle),
+    );
+    world.leads.insert(lead.id, lead.clone());
+    world.sales.qualifications.insert(lead.id, after);
+    Change::Lead(LeadChange::Qualified {
+        lead: Box::new(lead),
+        items: changed,
+        before: was,
+        after: is,
+    })
 }
 
 /// The items that changed, as the journal shows them.

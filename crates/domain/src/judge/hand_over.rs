@@ -87,7 +87,10 @@ pub(super) fn lacks_of_routing(world: &World, lead_id: LeadId) -> Needs {
     };
     let routing = &world.rules.routing;
     // A lead that stays with its owner has its clocks in the owner's working hours.
-    let is_owned = world.leads.get(&lead_id).is_some_and(|lead| lead.owner_id.is_some());
+    let is_owned = world
+        .leads
+        .get(&lead_id)
+        .is_some_and(|lead| lead.owner_id.is_some());
     if (is_owned || routing.asks_who_is_free()) && !world.sales.routable.contains(&lead_id) {
         needs.routing.insert(lead_id);
     }

@@ -53,14 +53,22 @@ impl CostSettings {
     pub fn with(mut self, stated: MonthCosts) -> Result<Self, Vec<Fault>> {
         let mut faults = vec![];
         if stated.first_day().is_none() {
-            faults.push(Fault::new("/month", "invalid_format", "must be a month such as 2026-05"));
+            faults.push(Fault::new(
+                "/month",
+                "invalid_format",
+                "must be a month such as 2026-05",
+            ));
         }
         self.months.retain(|known| known.month != stated.month);
         if stated.marketing.is_some() || stated.sales.is_some() {
             self.months.push(stated);
         }
         if self.months.len() > MOST_MONTHS {
-            faults.push(Fault::new("/month", "not_allowed", "costs of 1,200 months are stated already"));
+            faults.push(Fault::new(
+                "/month",
+                "not_allowed",
+                "costs of 1,200 months are stated already",
+            ));
         }
         self.months.sort_by(|one, other| one.month.cmp(&other.month));
         match faults.is_empty() {
@@ -100,7 +108,12 @@ pub fn costs(
     (base, rates): (Currency, &Rates),
 ) -> Costs {
     let mut costs = Costs::default();
-    let convert = |money: Money, on: Day| rates.convert(money, base, on).ok().map(|found| found.money.amount);
+    let convert = |money: Money, on: Day| {
+        rates
+            .convert(money, base, on)
+            .ok()
+            .map(|found| found.money.amount)
+    };
     for (on, money) in campaigns {
         let amount = convert(*money, *on);
         costs.is_incomplete |= amount.is_none();
@@ -115,7 +128,10 @@ pub fn costs(
         let Ok(following) = month.checked_add(1.month()) else {
             break;
         };
-        let of_month = stated.months.iter().find(|known| known.first_day() == Some(month));
+        let of_month = stated
+            .months
+            .iter()
+            .find(|known| known.first_day() == Some(month));
         let part = |money: Option<Money>| {
             let amount = convert(money?, Day::try_from(month).ok()?)?;
             let all = days_between(month, following)?;
@@ -178,7 +194,11 @@ mod tests {
         let february = days(Some(date(2026, 2, 1)), Some(date(2026, 3, 1)));
         assert_eq!(known(of(&february, &stated)), (7, 2800, 1, false));
         let part = days(Some(date(2026, 1, 17)), Some(date(2026, 2, 15)));
-        assert_eq!(known(of(&part, &stated)), (7, 48 + 1400, 5 + 1, false), "15 of 31 days, and 14 of 28");
+        assert_eq!(
+            known(of(&part, &stated)),
+            (7, 48 + 1400, 5 + 1, false),
+            "15 of 31 days, and 14 of 28"
+        );
         let more = days(Some(date(2026, 2, 1)), Some(date(2026, 3, 2)));
         assert_eq!(known(of(&more, &stated)), (7, 2800, 1, true));
         let open = days(None, Some(date(2026, 3, 1)));
@@ -189,7 +209,9 @@ mod tests {
 
     #[test]
     fn what_is_stated_again_replaces_and_what_is_unknown_goes() {
-        let stated = CostSettings::default().with(month("2026-02", euros(1), None)).unwrap();
+        let stated = CostSettings::default()
+            .with(month("2026-02", euros(1), None))
+            .unwrap();
         let stated = stated.with(month("2026-01", euros(2), None)).unwrap();
         let stated = stated.with(month("2026-02", euros(3), euros(4))).unwrap();
         let eur = |amount: i64| json!({"amount": amount, "currency": "EUR"});
@@ -199,7 +221,11 @@ mod tests {
         ]);
         assert_eq!(json!(stated.months), expected);
         assert_eq!(stated.with(month("2026-01", None, None)).unwrap().months.len(), 1);
-        assert!(CostSettings::default().with(month("0000-01", euros(1), None)).is_err());
+        assert!(
+            CostSettings::default()
+                .with(month("0000-01", euros(1), None))
+                .is_err()
+        );
     }
 
     #[test]
@@ -210,7 +236,12 @@ mod tests {
         };
         let february = days(Some(date(2026, 2, 1)), Some(date(2026, 2, 1)));
         let spent = [("2026-02-10".parse().unwrap(), money)];
-        let found = costs(&february, &spent, &CostSettings::default(), (Currency::EUR, &Rates::default()));
+        let found = costs(
+            &february,
+            &spent,
+            &CostSettings::default(),
+            (Currency::EUR, &Rates::default()),
+        );
         assert!(found.is_incomplete && found.sum() == 0);
     }
 }

@@ -70,7 +70,9 @@ pub fn customers(mut wins: Vec<Win>, churns: &BTreeMap<LeadId, Vec<Timestamp>>) 
     wins.sort_unstable_by_key(|win| (win.buyer, win.at, win.deal_id));
     let of_buyers = wins.chunk_by(|one, other| one.buyer == other.buyer);
     let asked_for = of_buyers.filter(|of_buyer| of_buyer.first().is_some_and(|first| first.is_asked_for));
-    let mut found: Vec<Customer> = asked_for.filter_map(|of_buyer| Customer::of(of_buyer, churns)).collect();
+    let mut found: Vec<Customer> = asked_for
+        .filter_map(|of_buyer| Customer::of(of_buyer, churns))
+        .collect();
     found.sort_unstable_by_key(Customer::id);
     found
 }
@@ -141,7 +143,9 @@ impl Customer {
 
 /// How many customers a figure counts.
 fn count(customers: &[Customer], figure: CustomerFigure, days: &Days) -> i64 {
-    let counted = customers.iter().filter(|one| one.counts(figure, days.from, days.to));
+    let counted = customers
+        .iter()
+        .filter(|one| one.counts(figure, days.from, days.to));
     counted.count() as i64
 }
 
@@ -227,15 +231,19 @@ mod tests {
             (Id::from_uuid(Uuid::from_u128(2)), vec![at(50)]),
         ]);
         let all = customers(vec![win(1, 9, 1, 10), win(2, 9, 2, 20)], &churns);
-        let [customer] = &all[..] else {
-            panic!("{all:?}")
-        };
+        let [customer] = &all[..] else { panic!("{all:?}") };
         let counts = |figure, from, to| customer.counts(figure, at(from), at(to));
         assert!(counts(CustomerFigure::New, 10, 11) && !counts(CustomerFigure::New, 11, 99));
         assert!(counts(CustomerFigure::AtStart, 49, 60) && !counts(CustomerFigure::AtStart, 50, 60));
         assert!(!counts(CustomerFigure::Churned, 20, 50) && counts(CustomerFigure::Churned, 20, 51));
-        assert!(!counts(CustomerFigure::Churned, 0, 99), "it was none when the period began");
-        assert_eq!((customer.churned_at(at(50)), customer.churned_at(at(51))), (None, Some(at(50))));
+        assert!(
+            !counts(CustomerFigure::Churned, 0, 99),
+            "it was none when the period began"
+        );
+        assert_eq!(
+            (customer.churned_at(at(50)), customer.churned_at(at(51))),
+            (None, Some(at(50)))
+        );
         assert_eq!(customer.revenue(at(10), at(20)), 100);
     }
 
@@ -245,7 +253,10 @@ mod tests {
             is_asked_for: false,
             ..win(2, 9, 1, 20)
         };
-        assert_eq!(customers(vec![later, win(1, 9, 1, 10)], &BTreeMap::new()).len(), 1);
+        assert_eq!(
+            customers(vec![later, win(1, 9, 1, 10)], &BTreeMap::new()).len(),
+            1
+        );
         let later = Win { at: at(5), ..later };
         assert_eq!(customers(vec![later, win(1, 9, 1, 10)], &BTreeMap::new()), []);
     }

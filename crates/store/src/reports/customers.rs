@@ -40,8 +40,7 @@ pub async fn customers(
         let lead_id: Option<LeadId> = row
             .try_get::<Option<Uuid>>("", "primary_lead_id")?
             .map(Id::from_uuid);
-        let company_id: Option<CompanyId> =
-            row.try_get::<Option<Uuid>>("", "company_id")?.map(Id::from_uuid);
+        let company_id: Option<CompanyId> = row.try_get::<Option<Uuid>>("", "company_id")?.map(Id::from_uuid);
         let Some(buyer) = company_id.map(Buyer::Company).or(lead_id.map(Buyer::Lead)) else {
             continue;
         };
@@ -60,7 +59,9 @@ pub async fn customers(
     );
     let mut churns: BTreeMap<LeadId, Vec<Timestamp>> = BTreeMap::new();
     for row in on.conn().query_all_raw(statement).await? {
-        let of_lead = churns.entry(Id::from_uuid(row.try_get("", "lead_id")?)).or_default();
+        let of_lead = churns
+            .entry(Id::from_uuid(row.try_get("", "lead_id")?))
+            .or_default();
         of_lead.push(Timestamp::from_millis(row.try_get("", "churned_at")?));
     }
     Ok(customers_of(wins, &churns))

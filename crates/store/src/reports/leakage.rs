@@ -129,7 +129,9 @@ fn place(sql: &mut Sql, leak: Leak, scope: &LeakScope) -> Place {
             let Some((first, _)) = away.first() else {
                 return lead("1 = 0".to_owned(), "l.stage_since");
             };
-            let others = away[1..].iter().fold(first.clone(), |all, (user, _)| all + ", " + user);
+            let others = away[1..]
+                .iter()
+                .fold(first.clone(), |all, (user, _)| all + ", " + user);
             let since = away
                 .iter()
                 .map(|(user, since)| format!(" WHEN l.owner_id = {user} THEN {since}"));
