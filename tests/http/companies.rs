@@ -32,13 +32,43 @@ async fn a_company_is_named_by_its_domain(app: &TestApp) {
     let path = format!("/v1/companies/{}", made.id());
     assert_eq!(app.get(&path).by(by).await.expect(200).body, again.body);
     for (body, place) in [
-        (json!({"domain": "https://example.com"}), "#/domain"),
+        (json!({"domain": "ftp://example.com"}), "#/domain"),
         (json!({}), "#/domain"),
         (json!({"domain": "localhost"}), "#/domain"),
         (json!({"domain": "example.com", "employees": -1}), "#/employees"),
         (json!({"name": "x", "country": "GBR"}), "#/country"),
     ] {
         assert_eq!(post(body).await.refused(422, "validation_failed").violations()[0].0, place);
+    }
+}
+
+#[tandem_tests::test]
+async fn every_host_of_a_registered_domain_is_one_company_at_every_door(app: &TestApp) {
+    let by = app.admin().await;
+    let company = json!({"domain": "https://www.acme.example/en/about", "name": "Acme"});
+    let made = app.post("/v1/companies").by(by).json(company).await.expect(201);
+    assert_eq!(made["domain"], "acme.example");
+    let again =
+        app.post("/v1/companies").by(by).json(json!({"domain": "shop.acme.example"})).await.expect(200);
+    assert_eq!(again.id(), made.id());
+    for (email, domain) in [("a@one.example", "www.acme.example"), ("b@two.example", "ACME.example")] {
+        let lead = json!({"email": email, "company": {"domain": domain}});
+        let lead = app.post("/v1/leads").by(by).json(lead).await.expect(201);
+        assert_eq!(lead["company"]["id"], made.id(), "{domain}");
+    }
+    let lead = app.post("/v1/leads").by(by).json(json!({"email": "c@mail.acme.example"})).await.expect(201);
+    assert_eq!(lead["company"]["id"], made.id());
+    let file = "email,company.domain\nd@three.example,http://WWW.acme.example/\n";
+    crate::imports::taken_in(app, "kind=leads", None, file).await;
+    let found = app.get("/v1/leads?email=d@three.example").by(by).await.expect(200);
+    assert_eq!(found["data"][0]["company"]["id"], made.id());
+    for domain in ["www.acme.example", "acme.example", "https://acme.example/x"] {
+        let found = app.get(&format!("/v1/companies?domain={domain}")).by(by).await.expect(200);
+        assert_eq!(found.each("id"), [made.id()], "{domain}");
+    }
+    for email in ["x1@privaterelay.appleid.com", "ada@contoso.onmicrosoft.com", "firma@legalmail.it"] {
+        let lead = app.post("/v1/leads").by(by).json(json!({"email": email})).await.expect(201);
+        assert_eq!(lead["company"], Value::Null, "{email}");
     }
 }
 

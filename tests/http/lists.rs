@@ -1,6 +1,6 @@
 //! Lists: filters, sorts, words, and pages that show each lead once.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tandem_tests::{Answer, TestApp, minutes};
 
 /// Nine leads, a minute apart: three of each country, their names in another order.
@@ -214,4 +214,107 @@ async fn a_wrong_parameter_is_named(app: &TestApp) {
     }
     let refused = list(app, "lmit=1").await;
     assert!(refused.text.contains("`limit`"), "the nearest known name: {}", refused.text);
+}
+
+#[tandem_tests::test]
+async fn leads_are_found_by_their_ids_and_e_mails(app: &TestApp) {
+    let by = app.admin().await;
+    let ada = app.given_lead("ada@example.com").await.id();
+    let bob = app.given_lead("bob@bücher.example").await.id();
+    app.given_lead("eve@example.com").await;
+    let second = json!({"id": ada, "emails": ["ada@home.example"]});
+    app.post("/v1/leads").by(by).json(second).await.expect(200);
+    for (query, expected) in [
+        ("email=ada@example.com".to_owned(), vec![&ada]),
+        ("email=%20ADA@Home.example".to_owned(), vec![&ada]),
+        ("email=bob@b%C3%BCcher.example,ada@example.com".to_owned(), vec![&ada, &bob]),
+        ("email=bob@b%C3%BCcher.example&email=ada@example.com&sort=-id".to_owned(), vec![&bob, &ada]),
+        ("email=ada@example.org".to_owned(), vec![]),
+        (format!("id={bob},{ada}"), vec![&ada, &bob]),
+        (format!("id={bob}&id={ada}&sort=-created_at"), vec![&bob, &ada]),
+        (format!("id={bob},{ada}&email=bob@b%C3%BCcher.example"), vec![&bob]),
+        (format!("id={bob},{ada}&q=ada"), vec![&ada]),
+        (format!("id={bob},{ada}&stage=mql"), vec![]),
+    ] {
+        app.clock.advance(minutes(1));
+        let found = list(app, &query).await.expect(200);
+        assert_eq!(found.each("id").iter().collect::<Vec<_>>(), expected, "{query}");
+    }
+    let both = format!("id={ada}&id={bob}&limit=1");
+    let first = list(app, &both).await.expect(200);
+    let next = list(app, &format!("{both}&cursor={}", first["next_cursor"].as_str().unwrap())).await;
+    assert_eq!(next.expect(200).each("id"), [bob.clone()]);
+    list(app, &format!("id={}", vec![ada.as_str(); 201].join(","))).await.refused(400, "invalid_parameter");
+    list(app, "email=nobody").await.refused(400, "invalid_parameter");
+}
+
+#[tandem_tests::test]
+async fn users_are_found_by_their_e_mail(app: &TestApp) {
+    let by = app.admin().await;
+    let user = json!({"email": "Rita@Sales.example", "name": "Rita", "role": "sales"});
+    let rita = app.post("/v1/users").by(by).json(user).await.expect(201).id();
+    for (email, expected) in [("RITA@sales.example", vec![rita]), ("rita@sales.example.org", vec![])] {
+        let found = app.get(&format!("/v1/users?email={email}")).by(by).await.expect(200);
+        assert_eq!(found.each("id"), expected);
+    }
+}
+
+#[tandem_tests::test]
+async fn a_comma_in_a_filter_s_value_is_escaped(app: &TestApp) {
+    let sources = [("a@one.example", "Fair, Rome"), ("b@one.example", "Fair"), ("c@one.example", "web")];
+    for (email, source) in sources {
+        let lead = json!({"email": email, "first_touch": {"source": source}});
+        app.post("/v1/leads").by(app.admin().await).json(lead).await.expect(201);
+    }
+    for (query, n) in [
+        ("source=Fair%5C,%20Rome", 1),
+        ("source=Fair%5C,%20Rome,web", 2),
+        ("source=Fair%5C,%20Rome&source=web", 2),
+        ("source=Fair,%20Rome", 1),
+    ] {
+        let found = list(app, query).await.expect(200);
+        assert_eq!(found.each("id").len(), n, "{query}");
+    }
+}
+
+#[tandem_tests::test]
+async fn the_feed_of_some_leads_is_that_of_all_without_the_others(app: &TestApp) {
+    let by = app.admin().await;
+    let ada = app.given_lead("ada@example.com").await.id();
+    let bob = app.given_lead("bob@example.com").await.id();
+    let eve = app.given_lead("eve@example.com").await.id();
+    for (lead, name) in [(&ada, "Ada"), (&eve, "Eve"), (&bob, "Bob"), (&ada, "Ada Maria")] {
+        let patch = json!({"first_name": name});
+        app.patch(&format!("/v1/leads/{lead}")).by(by).json(patch).await.expect(200);
+    }
+    let all = async |query: &str| -> Vec<Value> {
+        let (mut entries, mut after) = (vec![], String::new());
+        loop {
+            let page = app.get(&format!("/v1/changes?limit=2{query}{after}")).by(by).await.expect(200);
+            entries.extend(page["data"].as_array().unwrap().clone());
+            if page["has_more"] == false {
+                return entries;
+            }
+            after = format!("&after={}", page["next_cursor"].as_str().unwrap());
+        }
+    };
+    let of_both = async || -> Vec<Value> {
+        let both = [json!(ada), json!(bob)];
+        all("").await.into_iter().filter(|one| both.contains(&one["lead_id"])).collect()
+    };
+    // On PostgreSQL entries show once no older transaction of the server runs.
+    let mut expected = of_both().await;
+    for _ in 0..100 {
+        if expected.iter().filter(|one| one["type"] == "lead.updated").count() == 3 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        expected = of_both().await;
+    }
+    assert!(expected.len() >= 5, "{expected:?}");
+    assert_eq!(all(&format!("&lead_id={ada},{bob}")).await, expected);
+    assert_eq!(all(&format!("&lead_id={ada}&lead_id={bob}")).await, expected);
+    let updated: Vec<Value> = expected.into_iter().filter(|one| one["type"] == "lead.updated").collect();
+    assert_eq!(updated.len(), 3);
+    assert_eq!(all(&format!("&lead_id={ada},{bob}&types=lead.updated")).await, updated);
 }

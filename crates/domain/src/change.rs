@@ -23,7 +23,10 @@ use crate::settings::SettingChange;
 use crate::tracking::change::TrackingChange;
 use crate::tracking::keys::TrackingKey;
 use crate::transfer::Import;
-use crate::{access, activities, agreement, capture, clocks, deals, handoff, leads, notices, settings};
+use crate::transfer::change::HistoryChange;
+use crate::{
+    access, activities, agreement, capture, clocks, deals, handoff, leads, notices, settings, transfer,
+};
 
 macro_rules! changes {
     ($($(#[$doc:meta])* $name:ident($kind:ident),)*) => {
@@ -72,6 +75,8 @@ changes! {
     Capture(CaptureChange),
     /// To a visitor, an event or a touch.
     Tracking(TrackingChange),
+    /// To what imports state of the past.
+    History(HistoryChange),
     /// To a setting.
     Setting(SettingChange),
     /// To the agreement.
@@ -190,6 +195,7 @@ pub fn types() -> impl Iterator<Item = (&'static str, &'static str)> {
         settings::TYPES,
         agreement::change::TYPES,
         access::change::TYPES,
+        transfer::change::TYPES,
     ];
     let records = RECORD_TYPES.iter().copied();
     rooms.into_iter().chain(records).flatten().copied()
@@ -212,6 +218,7 @@ impl Change {
             Self::Activity(change) => change.entry()?,
             Self::Capture(change) => change.entry()?,
             Self::Tracking(_) => return None,
+            Self::History(change) => change.entry()?,
             Self::Setting(change) => change.entry(),
             Self::Agreement(change) => change.entry(),
             Self::Access(change) => change.entry(),

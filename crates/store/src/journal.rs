@@ -148,14 +148,19 @@ pub async fn timeline(
     page(on, rows, limit).await
 }
 
-/// The next entries of the feed behind a place, oldest first. An entry shows once no elder can appear any more.
+/// The next entries of the feed behind a place, oldest first: of these types and leads, where any are named. An entry shows
+/// once no elder can appear any more.
 pub async fn changes(
     on: &impl Read,
     after: Place,
     types: &[String],
+    leads: &[LeadId],
     limit: u64,
 ) -> Result<Page<Entry>, StoreError> {
-    let rows = next_rows(on, after, types, limit + 1).await?;
+    let rows = match leads {
+        [] => next_rows(on, after, types, limit + 1).await?,
+        leads => next_rows_of(on, after, types, leads, limit + 1).await?,
+    };
     page(on, rows, limit).await
 }
 
@@ -183,6 +188,36 @@ async fn next_rows(
         rows.extend(later.all(on.conn()).await?);
     }
     Ok(rows)
+}
+
+/// [`next_rows`] of some leads: found by the leads, then sorted, since they may be few in a long journal.
+async fn next_rows_of(
+    on: &impl Read,
+    after: Place,
+    types: &[String],
+    leads: &[LeadId],
+    limit: u64,
+) -> Result<Vec<journal::Model>, StoreError> {
+    let backend = on.conn().get_database_backend();
+    // As expressions no index holds the order: the planner goes by the leads.
+    let line = ["journal.epoch + 0", "journal.xid + 0", "journal.seq + 0"].map(Expr::cust);
+    let place = Expr::tuple([Expr::val(after.epoch), Expr::val(after.xid), Expr::val(after.seq)]);
+    let mut query = journal::Entity::find()
+        .filter(Expr::cust(dialect::journal_settled(backend)))
+        .filter(dialect::id_in(
+            backend,
+            "lead_id",
+            leads.iter().map(|id| id.uuid()),
+        ))
+        .filter(Expr::tuple(line.clone()).gt(place))
+        .limit(limit);
+    if !types.is_empty() {
+        query = query.filter(journal::Column::Kind.is_in(types));
+    }
+    for column in line {
+        query = query.order_by(column, Order::Asc);
+    }
+    Ok(query.all(on.conn()).await?)
 }
 
 /// What a job that follows the journal sees of an entry.

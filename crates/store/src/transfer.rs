@@ -1,7 +1,7 @@
 //! Files that are taken in: the import, the pieces of its file, the rows that somebody should look at, and the past of
 //! leads.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
@@ -10,15 +10,21 @@ use sea_orm::{
 use tandem_domain::access::account::User;
 use tandem_domain::id::{Id, ImportId, LeadId};
 use tandem_domain::instant::Timestamp;
-use tandem_domain::transfer::history::{Past, Pasts};
+use tandem_domain::lifecycle::{Cycle, Transition};
+use tandem_domain::transfer::change::HistoryChange;
+use tandem_domain::transfer::history::Pasts;
+use tandem_domain::transfer::past::{Past, PastStatement};
 use tandem_domain::transfer::{Import, ImportKind, ImportState};
 
 use crate::db::{Conn, Read, Tx};
 use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
 use crate::page::{Line, Page};
-use crate::rows::{cycles, from_json, import_chunks, import_rejects, imports, to_json, transitions, users};
-use crate::write;
+use crate::rows::{
+    cycles, deals, from_json, import_chunks, import_rejects, imports, leads, past_statements, to_json,
+    transitions, users,
+};
+use crate::write::{self, Rows};
 
 /// A row that was rejected, or taken with a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -297,7 +303,7 @@ pub async fn forget_remarks(tx: &Tx, before: Timestamp, limit: u64) -> Result<u6
     Ok(gone.rows_affected)
 }
 
-/// All stage changes and cycles of these leads, which the transaction holds.
+/// What imports said of these leads, which the transaction holds, with all their stage changes and cycles.
 pub async fn pasts(tx: &Tx, leads: impl IntoIterator<Item = LeadId>) -> Result<Pasts, StoreError> {
     let ids: BTreeSet<uuid::Uuid> = leads.into_iter().map(Id::uuid).collect();
     let mut pasts: Pasts = HashMap::new();
@@ -306,23 +312,36 @@ pub async fn pasts(tx: &Tx, leads: impl IntoIterator<Item = LeadId>) -> Result<P
     }
     let backend = tx.conn().get_database_backend();
     let of_them = || dialect::id_in(backend, "lead_id", ids.iter().copied());
+    let mut stated: BTreeMap<uuid::Uuid, Stated> = BTreeMap::new();
     let made = transitions::Entity::find()
         .filter(of_them())
         .order_by_asc(transitions::Column::At)
         .order_by_asc(transitions::Column::Id);
     for row in made.all(tx.conn()).await? {
-        let past: &mut Past = pasts.entry(Id::from_uuid(row.lead_id)).or_default();
-        past.transitions.push(row.into_domain()?);
+        let place = stated.entry(row.lead_id).or_default();
+        place.0.push(row.into_domain()?);
     }
     let passes = cycles::Entity::find()
         .filter(of_them())
         .order_by_asc(cycles::Column::Number);
     for row in passes.all(tx.conn()).await? {
-        let past: &mut Past = pasts.entry(Id::from_uuid(row.lead_id)).or_default();
-        past.cycles.push(row.into_domain());
+        stated.entry(row.lead_id).or_default().1.push(row.into_domain());
+    }
+    let statements = past_statements::Entity::find()
+        .filter(of_them())
+        .order_by_asc(past_statements::Column::Key);
+    for row in statements.all(tx.conn()).await? {
+        let place = stated.entry(row.lead_id).or_default();
+        place.2.push(row.into_domain()?);
+    }
+    for (id, (made, passes, statements)) in stated {
+        pasts.insert(Id::from_uuid(id), Past::loaded(made, passes, statements));
     }
     Ok(pasts)
 }
+
+/// Stage changes, cycles and statements of a lead.
+type Stated = (Vec<Transition>, Vec<Cycle>, Vec<PastStatement>);
 
 /// The users with these e-mails in canonical form, by e-mail.
 pub async fn users_by_email<'e>(
@@ -338,4 +357,38 @@ pub async fn users_by_email<'e>(
     rows.into_iter()
         .map(|row| Ok((row.email.clone(), row.into_domain()?)))
         .collect()
+}
+
+impl Rows {
+    /// Add what imports of history leave.
+    pub(crate) fn add_history(&mut self, change: &HistoryChange) {
+        match change {
+            HistoryChange::Stated(stated) => {
+                let row = past_statements::Model::of(stated);
+                self.past.insert((row.lead_id, row.key.clone()), row);
+            }
+            HistoryChange::Derived(derived) => {
+                let lead = &derived.lead;
+                self.leads.insert(lead.id.uuid(), leads::Model::of(lead));
+                for made in &derived.transitions {
+                    self.corrected_transitions
+                        .insert(made.id.uuid(), transitions::Model::of(made));
+                }
+                let gone = derived.gone_transitions.iter();
+                self.gone_transitions.extend(gone.map(|id| id.uuid()));
+                for cycle in &derived.cycles {
+                    self.cycles.insert(cycle.id.uuid(), cycles::Model::of(cycle));
+                }
+                for id in &derived.gone_cycles {
+                    self.cycles.remove(&id.uuid());
+                    self.gone_cycles.insert(id.uuid());
+                }
+                for deal in &derived.deals {
+                    self.deals.insert(deal.id.uuid(), deals::Model::of(deal));
+                }
+                self.touched.insert(lead.id);
+            }
+            HistoryChange::DealCorrected { deal, moves, .. } => self.correct_deal(deal, moves),
+        }
+    }
 }

@@ -54,5 +54,24 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     ];
     manager
         .create_table(table("import_rejects", &["import_id", "is_kept", "row"], rejects))
+        .await?;
+
+    // What imports said about the stages of leads: of all of it stage changes and cycles are derived.
+    let statements = vec![
+        id("lead_id"),
+        text("key"),
+        text("kind"),
+        text("to_stage"),
+        id_or_null("deal_id"),
+        big("at"),
+        text_or_null("from_stage"),
+        text_or_null("reason"),
+        text_or_null("note"),
+        id_or_null("owner_id"),
+        id("import_id"),
+        big_or_null("deal_version"),
+    ];
+    manager
+        .create_table(table("past_statements", &["lead_id", "key"], statements))
         .await
 }

@@ -23,6 +23,7 @@ use crate::edge::crypto::password::Passwords;
 use crate::edge::crypto::secret::OneTimeToken;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::faults::refuse;
+use crate::edge::http::filter::emails;
 use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Problem};
@@ -150,6 +151,9 @@ struct UserPath {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct UserQuery {
+    /// With this e-mail, exactly; case does not matter.
+    #[param(min_length = 3, max_length = 320, example = "ada@example.com")]
+    email: Option<String>,
     /// With this role.
     role: Option<Role>,
     /// Only those who may not log in any more, or only those who may.
@@ -243,7 +247,9 @@ pub(super) async fn create_user(ctx: Ctx<UsersManage>, body: Json<CreateUser>) -
 pub(super) async fn list_users(ctx: Ctx<UsersRead>, query: Query<UserQuery>) -> Reply<Listing<UserView>> {
     let query = query.0;
     let after = after(&ctx, query.cursor.as_deref())?;
+    let email = emails(query.email.into_iter().collect())?.pop();
     let filter = UserFilter {
+        email,
         role: query.role,
         disabled: query.disabled,
     };

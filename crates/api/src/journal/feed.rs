@@ -7,6 +7,7 @@ use actix_web::get;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tandem_domain::access::Actor;
+use tandem_domain::id::LeadId;
 use tandem_store::journal::{self, Entry, Place};
 use tandem_store::{Db, StoreError};
 use utoipa::{IntoParams, ToSchema};
@@ -40,6 +41,9 @@ pub(super) struct ChangesQuery {
     /// Entries of these types; it may differ from one request to the next.
     #[param(inline, style = Form, explode = false, min_items = 1, max_items = 50, example = json!(["lead.stage_changed"]))]
     types: Option<Vec<EntryType>>,
+    /// Entries of these leads; it may differ from one request to the next.
+    #[param(style = Form, explode = false, min_items = 1, max_items = 200)]
+    lead_id: Option<Vec<LeadId>>,
     /// How many entries are answered at most.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
@@ -81,12 +85,13 @@ pub(super) async fn follow_changes(
 ) -> Reply<Json<Changes>> {
     let query = query.0;
     let types = entry::names(query.types);
+    let leads = query.lead_id.unwrap_or_default();
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     let from = begin(&ctx, query.after.as_deref()).await?;
-    let mut read = Read::next(ctx.db(), ctx.actor(), from, &types, limit).await?;
+    let mut read = Read::next(ctx.db(), ctx.actor(), from, &types, &leads, limit).await?;
     let wait = seconds(query.wait.as_deref());
     if read.data.is_empty() && wait > Duration::ZERO {
-        read = wait_for_more(&ctx, read, &types, limit, wait).await?;
+        read = wait_for_more(&ctx, read, (&types, &leads), limit, wait).await?;
     }
     Ok(Json(Changes {
         data: EntryView::all(read.data)?,
@@ -122,7 +127,7 @@ pub(super) async fn begin<P: Permission>(ctx: &Ctx<P>, after: Option<&str>) -> R
 async fn wait_for_more(
     ctx: &Ctx<ChangesRead>,
     mut read: Read,
-    types: &[String],
+    (types, leads): (&[String], &[LeadId]),
     limit: u64,
     wait: Duration,
 ) -> Result<Read, Problem> {
@@ -138,7 +143,7 @@ async fn wait_for_more(
             () = &mut over => true,
         };
         if has_moved {
-            read = Read::next(ctx.db(), ctx.actor(), read.end, types, limit).await?;
+            read = Read::next(ctx.db(), ctx.actor(), read.end, types, leads, limit).await?;
         }
     }
     Ok(read)
@@ -157,12 +162,13 @@ impl Read {
         actor: &Actor,
         from: Place,
         types: &[String],
+        leads: &[LeadId],
         limit: u64,
     ) -> Result<Read, StoreError> {
         // The end is read first: whatever of these types lies before it, the page shows. So a follower of rare types
         // gets on although nothing of them came.
         let end = journal::last_place(db).await?;
-        let page = journal::changes(db, from, types, limit).await?;
+        let page = journal::changes(db, from, types, leads, limit).await?;
         let last = page.data.last().map_or(from, |entry| entry.place);
         let end = if page.has_more { last } else { last.max(end) };
         Ok(Read {

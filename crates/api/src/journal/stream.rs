@@ -200,7 +200,15 @@ impl Following {
                 self.is_behind = self.seat.glance(&self.core.db, self.place, &self.types).await;
                 continue;
             }
-            let read = Read::next(&self.core.db, &self.identity.actor, self.place, &self.types, PAGE).await;
+            let read = Read::next(
+                &self.core.db,
+                &self.identity.actor,
+                self.place,
+                &self.types,
+                &[],
+                PAGE,
+            )
+            .await;
             // A database that is away ends the stream: its client comes back to where it was.
             let read = read.ok()?;
             (self.is_behind, self.place) = (read.has_more, read.end);

@@ -119,7 +119,7 @@ impl Ends {
     /// Take in what has come since.
     async fn advance(&mut self, db: &Db) -> Result<(), StoreError> {
         loop {
-            let page = journal::changes(db, self.last, &[], PAGE).await?;
+            let page = journal::changes(db, self.last, &[], &[], PAGE).await?;
             for entry in page.data {
                 self.last = entry.place;
                 self.by_type.insert(entry.kind, entry.place);

@@ -219,8 +219,8 @@ macro_rules! company_fields {
         #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            /// The web domain, without `www.`; it names the company.
-            #[schema(max_length = 253, example = "example.com")]
+            /// The web domain or website. The company is named by the part of it that was registered, whatever the host.
+            #[schema(max_length = 2048, example = "example.com")]
             pub domain: Option<String>,
             /// The name; names the company where there is no domain.
             #[serde(default)]
@@ -259,7 +259,7 @@ macro_rules! company_fields {
                 };
                 CompanyStatement {
                     domain: domain
-                        .and_then(|text| parsed(text, format!("{pointer}/domain"), Domain::parse, faults)),
+                        .and_then(|text| parsed(text, format!("{pointer}/domain"), Domain::of_company, faults)),
                     text: text
                         .into_iter()
                         .filter_map(|(field, patch)| Some((field, said(patch)?.map(|text| upper(field, text)))))

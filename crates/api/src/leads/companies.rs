@@ -7,6 +7,7 @@ use tandem_domain::act::Act;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{CompanyId, UserId};
 use tandem_domain::leads::Company;
+use tandem_domain::leads::identity::Domain;
 use tandem_domain::leads::save::{self, CompanyStatement};
 use tandem_domain::world::World;
 use tandem_store::leads::{CompanyFilter, CompanySort};
@@ -152,7 +153,11 @@ async fn list_companies(ctx: Ctx<LeadsRead>, query: Query<CompaniesQuery>) -> Re
     let filter = CompanyFilter {
         owner_id,
         unowned,
-        domain: query.domain.map(|domain| domain.trim().to_lowercase()),
+        domain: query.domain.map(|domain| match Domain::of_company(&domain) {
+            Ok(domain) => domain.as_str().to_owned(),
+            // What is no domain is nobody's.
+            Err(_) => domain,
+        }),
         country: upper_case(query.country),
         q: query.q,
         archived: query.archived.unwrap_or(false),

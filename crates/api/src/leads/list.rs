@@ -14,7 +14,7 @@ use super::view::LeadView;
 use crate::access::scopes::LeadsRead;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::bound::{self, Bound};
-use crate::edge::http::filter::{owners, upper_case};
+use crate::edge::http::filter::{emails, owners, upper_case};
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing, Order, Sorts};
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::Query;
@@ -43,6 +43,12 @@ struct LeadsQuery {
     /// With one of these owners: ids, `me`, or `none` for leads that nobody owns.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
+    /// These leads.
+    #[param(min_items = 1, max_items = 200, style = Form, explode = false)]
+    id: Option<Vec<LeadId>>,
+    /// With one of these e-mails, exactly; case and the spelling of the domain do not matter.
+    #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["ada@example.com"]))]
+    email: Option<Vec<String>>,
     /// Of this company.
     company_id: Option<CompanyId>,
     /// In one of these countries (ISO 3166-1 alpha-2).
@@ -190,6 +196,8 @@ impl LeadsQuery {
         let [created_at_gte, created_at_lt, updated_at_gte, updated_at_lt] =
             bound::instants(on, bounds).await?;
         Ok(LeadFilter {
+            ids: self.id.unwrap_or_default(),
+            emails: emails(self.email.unwrap_or_default())?,
             stage: self.stage.unwrap_or_default(),
             owner_id: owners,
             unowned,

@@ -90,6 +90,11 @@ pub fn open(input: impl Read + Send + 'static, named: Option<&str>) -> std::resu
             encoding.new_decoder_without_bom_handling(),
         ))
     };
+    let text = Newlines {
+        inner: text,
+        is_after_return: false,
+        is_within_line: false,
+    };
     let allowance = Allowance {
         until: Arc::new(AtomicU64::new(MAX_ROW + AHEAD)),
         last: Arc::default(),
@@ -156,6 +161,42 @@ impl<R: Read> Read for Limited<R> {
             .checked_sub(read as u64)
             .ok_or_else(|| carry(Failure::new("too_large", "the file unpacks to more than 1 GiB")))?;
         Ok(read)
+    }
+}
+
+/// Text whose lines all end alike, the last one too, so that they can be counted: by a line feed.
+struct Newlines<R> {
+    inner: R,
+    is_after_return: bool,
+    /// Whether the last line has not ended.
+    is_within_line: bool,
+}
+
+impl<R: Read> Read for Newlines<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        loop {
+            let read = self.inner.read(buffer)?;
+            if let (0, true, Some(first)) = (read, self.is_within_line, buffer.first_mut()) {
+                (*first, self.is_within_line) = (b'\n', false);
+                return Ok(1);
+            }
+            let mut kept = 0;
+            for place in 0..read {
+                let byte = buffer[place];
+                let is_second = byte == b'\n' && self.is_after_return;
+                self.is_after_return = byte == b'\r';
+                if !is_second {
+                    buffer[kept] = if byte == b'\r' { b'\n' } else { byte };
+                    kept += 1;
+                }
+            }
+            if let Some(last) = buffer[..kept].last() {
+                self.is_within_line = *last != b'\n';
+            }
+            if kept > 0 || read == 0 {
+                return Ok(kept);
+            }
+        }
     }
 }
 

@@ -127,14 +127,13 @@ impl Rows {
 
     /// The next row.
     pub fn next(&mut self) -> Result<Option<Row>, Failure> {
-        let width = self.facts.columns.len();
         let found = match &mut self.kind {
             Kind::Csv {
                 reader,
                 allowance,
                 delimiter,
                 runs_on,
-            } => csv_row(reader, allowance, *delimiter, width, runs_on)?,
+            } => csv_row(reader, allowance, *delimiter, &self.facts.columns, runs_on)?,
             Kind::Ndjson { .. } => self.object()?,
         };
         Ok(found.map(|(line, cells, fault)| {
@@ -214,11 +213,13 @@ impl Rows {
 type Found = (i64, Vec<String>, Option<Fault>);
 
 fn csv(text: Text, said: &FileFacts, facts: &mut FileFacts) -> Result<Kind, Failure> {
-    let delimiter = match said.delimiter {
-        Some(said) => {
+    let named = named_delimiter(&text.head);
+    let delimiter = match (said.delimiter, named) {
+        (Some(said), _) => {
             u8::try_from(said).map_err(|_| Failure::new("wrong_delimiter", "the delimiter must be ASCII"))?
         }
-        None => likeliest_delimiter(&text.head),
+        (None, Some(named)) => named,
+        (None, None) => likeliest_delimiter(&text.head),
     };
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
@@ -226,6 +227,9 @@ fn csv(text: Text, said: &FileFacts, facts: &mut FileFacts) -> Result<Kind, Fail
         .flexible(true)
         .from_reader(text.read);
     let mut record = csv::ByteRecord::new();
+    if named.is_some() {
+        reader.read_byte_record(&mut record).map_err(csv_failure)?;
+    }
     let is_there = reader.read_byte_record(&mut record).map_err(csv_failure)?;
     if !is_there {
         return Err(Failure::new(
@@ -283,20 +287,35 @@ fn csv_row(
     reader: &mut csv::Reader<Box<dyn Read + Send>>,
     allowance: &Allowance,
     delimiter: u8,
-    width: usize,
+    columns: &[String],
     runs_on: &mut Option<i64>,
 ) -> Result<Option<Found>, Failure> {
     let mut record = csv::ByteRecord::new();
-    allowance.row_at(reader.position().byte());
-    if !reader.read_byte_record(&mut record).map_err(csv_failure)? {
-        // A last value over several lines was quoted; what has no quote at its end has swallowed the rest of the file.
-        return match runs_on.filter(|_| allowance.last_byte() != b'"') {
-            Some(line) => Err(unclosed_quote(line)),
-            None => Ok(None),
-        };
+    loop {
+        allowance.row_at(reader.position().byte());
+        if !reader.read_byte_record(&mut record).map_err(csv_failure)? {
+            // A last value over several lines was quoted; what has no quote at its end has swallowed the rest of the file.
+            return match runs_on.filter(|_| allowance.last_byte() != b'"') {
+                Some(line) => Err(unclosed_quote(line)),
+                None => Ok(None),
+            };
+        }
+        // What a spreadsheet writes below its table says nothing.
+        if record.iter().any(|cell| !cell.trim_ascii().is_empty()) {
+            break;
+        }
     }
-    let line = record.position().map_or(0, |position| position.line() as i64);
-    let cells = texts(&record).ok_or_else(|| not_utf8(line))?;
+    // The position of a record is where the one before ended, with the empty lines between them; each ends with a line feed.
+    let within = record.as_slice().iter().filter(|byte| **byte == b'\n').count();
+    let line = reader.position().line() as i64 - within as i64 - 1;
+    let mut cells = texts(&record).ok_or_else(|| not_utf8(line))?;
+    while cells.len() > columns.len() && cells.last().is_some_and(|cell| cell.trim().is_empty()) {
+        cells.pop();
+    }
+    while columns.get(cells.len()).is_some_and(String::is_empty) {
+        cells.push(String::new());
+    }
+    let width = columns.len();
     if record.as_slice().len() as u64 > MAX_ROW {
         return Err(too_long());
     }
@@ -327,6 +346,19 @@ fn csv_failure(error: csv::Error) -> Failure {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => failure_of(error),
         other => Failure::new("unreadable", format!("the file cannot be read as CSV: {other:?}")),
+    }
+}
+
+/// The delimiter that a first line names for spreadsheets: `sep=;`.
+fn named_delimiter(head: &[u8]) -> Option<u8> {
+    let line = head.split(|byte| *byte == b'\n').next()?.trim_ascii_end();
+    match line
+        .trim_ascii_start()
+        .strip_prefix(b"sep=")
+        .or(line.strip_prefix(b"\"sep="))
+    {
+        Some([delimiter] | [delimiter, b'"']) => Some(*delimiter),
+        _ => None,
     }
 }
 

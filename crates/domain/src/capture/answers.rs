@@ -185,7 +185,7 @@ impl Reading<'_> {
             Some(Target::CompanyDomain) => match Domain::of_website(&text).map(|host| mail(host.as_str())) {
                 Ok(Mail::Company(domain)) => self.company.domain = Some(domain),
                 // No company has it: it stays an answer.
-                Ok(Mail::Disposable | Mail::Free | Mail::Suffix) => {}
+                Ok(Mail::Disposable | Mail::Free | Mail::Relay | Mail::Suffix) => {}
                 Err(error) => self.fault(field, "invalid_format", error),
             },
             Some(Target::CompanyEmployees) => match text.parse::<i64>() {

@@ -34,8 +34,8 @@ pub struct CloseDeal {
 ///
 /// Won, the primary lead becomes a customer; lost, it leaves opportunity when this was its last open deal and none was
 /// won in the same cycle. The amount is converted at the rate in force on the day of closing; only an import goes
-/// without one. The note stays with the deal. `act.at` is the default for `closed_at`; the lead of a live closing moves
-/// now, whatever that says.
+/// without one. The note stays with the deal. `act.at` is the default for `closed_at`; the lead moves now, whatever that
+/// says. An import moves no lead by it: what follows for the lead is derived of all its history.
 pub fn close(
     world: &mut World,
     deal_id: DealId,
@@ -57,11 +57,10 @@ pub fn close(
     let reason = reason(world, deal, asked, &act)?;
     let at = asked.closed_at.unwrap_or(act.at);
     let value = value(world, deal, at, &act)?;
-    let goes = goes_to(world, deal, asked.outcome, reason, &act.dated(at));
+    let goes = goes_to(world, deal, asked.outcome, reason).filter(|_| act.is_live());
     let until = goes
         .filter(|to| *to == Stage::Nurture)
         .map(|_| wait(world, asked.until, reason, at));
-    let is_of_next_cycle = goes.is_some() && is_of_next_cycle(world, deal);
 
     let mut after = deal.clone();
     after.version += 1;
@@ -69,7 +68,6 @@ pub fn close(
     after.stage_since = at;
     after.owner_id = after.owner_id.or(act.taker());
     after.moved_lead = goes.is_some();
-    after.cycle = after.cycle.map(|cycle| cycle + i64::from(is_of_next_cycle));
     let from = std::mem::replace(&mut after.stage, asked.outcome.state().name().to_owned());
     after.closing = Some(Closing {
         outcome: asked.outcome,
@@ -97,20 +95,12 @@ pub fn close(
             reason: asked.reason.clone(),
             until,
             taken_by: act.taker(),
-            takes_back: !is_of_next_cycle,
-            ..Step::plain(to, if act.is_live() { act.at } else { at }, act.now)
+            takes_back: true,
+            ..Step::plain(to, act.at, act.now)
         };
         changes.extend(take(world, lead_id, step, &act));
     }
     Ok(changes)
-}
-
-/// Whether an imported deal of unknown beginning was made after the primary lead's cycle had ended.
-fn is_of_next_cycle(world: &World, deal: &Deal) -> bool {
-    let cycle = deal.primary_lead_id.and_then(|id| world.cycles.get(&id));
-    cycle.is_some_and(|cycle| {
-        deal.cycle == Some(cycle.number) && cycle.ended_at.is_some_and(|ended| ended <= deal.opened_at)
-    })
 }
 
 /// The agreed reason, with all that it and the closing need, or everything that is wrong.
@@ -201,23 +191,13 @@ pub(super) fn goes_to(
     deal: &Deal,
     outcome: Outcome,
     reason: Option<&Reason>,
-    act: &Act,
 ) -> Option<Stage> {
     let lead_id = deal.primary_lead_id?;
     let lead = world.leads.get(&lead_id)?;
     let is_same_cycle = deal.cycle == Some(lead.cycle);
     match outcome {
         Outcome::Won => {
-            let known = world
-                .cycles
-                .get(&lead_id)
-                .and_then(|cycle| cycle.entered_at(Stage::Customer));
-            let may = match lead.stage {
-                // History may come in any order: the first deal that was won made it a customer.
-                Stage::Customer => !act.is_live() && known.is_some_and(|known| act.at < known),
-                Stage::Churned => !act.is_live(),
-                _ => true,
-            };
+            let may = !matches!(lead.stage, Stage::Customer | Stage::Churned);
             (may && is_same_cycle).then_some(Stage::Customer)
         }
         Outcome::Lost => {
@@ -228,10 +208,15 @@ pub(super) fn goes_to(
                 State::Lost => false,
             });
             let leaves = lead.stage == Stage::Opportunity && is_same_cycle && !holds;
-            let then = reason.and_then(|reason| reason.then);
-            leaves.then(|| then.map_or(Stage::Nurture, |then| then.stage()))
+            leaves.then(|| after_loss(reason))
         }
     }
+}
+
+/// The stage of a lead whose last deal was lost for this reason.
+pub(crate) fn after_loss(reason: Option<&Reason>) -> Stage {
+    let then = reason.and_then(|reason| reason.then);
+    then.map_or(Stage::Nurture, |then| then.stage())
 }
 
 /// Open a closed deal again: a sales manager's act.

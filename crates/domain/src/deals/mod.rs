@@ -12,6 +12,7 @@ mod tests;
 
 pub use crate::agreement::BuyingRole;
 pub use act::Refused;
+pub(crate) use close::after_loss;
 pub use close::{CloseDeal, close, reopen};
 pub use edit::{EditDeal, edit};
 pub use moves::moves;

@@ -38,7 +38,7 @@ fn by_closing(world: &World, deal: &Deal, act: &Act) -> Vec<PossibleMove> {
     for outcome in [Outcome::Won, Outcome::Lost] {
         let reasons = world.rules.agreement.agreement.reasons(outcome.reasons());
         for reason in reasons.iter().filter(|reason| !reason.retired) {
-            let Some(to) = goes_to(world, deal, outcome, Some(reason), act) else {
+            let Some(to) = goes_to(world, deal, outcome, Some(reason)) else {
                 continue;
             };
             match moves.iter_mut().find(|known| known.to == to) {

@@ -56,8 +56,7 @@ pub struct MoveDeal {
 
 /// Open a deal. The primary lead becomes an opportunity with its first one; where its cycle is over, in the next cycle.
 ///
-/// The world holds the leads, the company, the primary lead's other deals and the pipelines. An import opens a deal at
-/// its own instant, whatever stage the primary lead stands in; skipped stages are not invented.
+/// The world holds the leads, the company, the primary lead's other deals and the pipelines.
 pub fn open(world: &mut World, asked: &OpenDeal, act: &Act) -> Result<(DealId, Vec<Change>), Refused> {
     let (id, mut opened) = open_without_move(world, asked, act)?;
     let Some(deal) = world.sales.deals.get(&id) else {
@@ -77,7 +76,8 @@ pub fn open(world: &mut World, asked: &OpenDeal, act: &Act) -> Result<(DealId, V
     Ok((id, std::iter::once(opened).chain(moved).collect()))
 }
 
-/// Open a deal and leave the primary lead where it stands: of an import that knows only when the deal was closed.
+/// Open a deal and leave the primary lead where it stands. An import opens a deal at its own instant, whatever stage the
+/// lead stands in; what follows for the lead is derived of all its history.
 pub fn open_without_move(
     world: &mut World,
     asked: &OpenDeal,
@@ -162,16 +162,11 @@ pub(super) const IN_BUSINESS: [Stage; 2] = [Stage::Opportunity, Stage::Customer]
 
 /// The primary lead becomes an opportunity, unless it is one or a customer.
 fn becomes_opportunity(world: &mut World, lead_id: LeadId, act: &Act) -> Option<Change> {
-    let (lead, cycle) = (world.leads.get(&lead_id)?, world.cycles.get(&lead_id)?);
-    let act = &act.not_before(lead.updated_at);
-    let is_known = cycle
-        .entered_at(Stage::Opportunity)
-        .is_some_and(|at| at <= act.at);
-    let is_there = IN_BUSINESS.contains(&lead.stage);
-    // Of a deal that came before what is known now, the history has nothing to add where it is told already.
-    if is_there && (is_known || act.is_live() || act.at >= lead.stage_since) {
+    let lead = world.leads.get(&lead_id)?;
+    if IN_BUSINESS.contains(&lead.stage) {
         return None;
     }
+    let act = &act.not_before(lead.updated_at);
     let step = Step {
         taken_by: act.taker(),
         ..Step::plain(Stage::Opportunity, act.at, act.now)

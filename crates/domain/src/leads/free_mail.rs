@@ -12,6 +12,8 @@ pub enum Mail {
     Disposable,
     /// Anybody's.
     Free,
+    /// Many people's or firms', whose mail a provider passes on or certifies: hidden addresses, tenants, certified mail.
+    Relay,
     /// A company's: the part of the domain that was registered.
     Company(Domain),
     /// Nobody's: the domain is one under which others register theirs.
@@ -22,6 +24,9 @@ static DISPOSABLE: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| read(include_str!("../../data/disposable_mail.txt")));
 static FREE: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| read(include_str!("../../data/free_mail.txt")));
+
+static RELAY: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| read(include_str!("../../data/relay_mail.txt")));
 
 fn read(text: &'static str) -> HashSet<&'static str> {
     text.lines().filter(|line| !line.starts_with('#')).collect()
@@ -54,17 +59,19 @@ pub fn mail(domain: &str) -> Mail {
         Mail::Disposable
     } else if has(&FREE, domain) {
         Mail::Free
+    } else if has(&RELAY, domain) {
+        Mail::Relay
     } else {
         let registered = site(domain).and_then(|site| Domain::parse(site).ok());
         registered.map_or(Mail::Suffix, Mail::Company)
     }
 }
 
-/// The web domain of the company that an e-mail address speaks of; none where it is free or disposable mail.
+/// The web domain of the company that an e-mail address speaks of; none where it is free or disposable mail, or a relay's.
 pub fn company_domain(email: &Email) -> Option<Domain> {
     match mail(email.domain()) {
         Mail::Company(domain) => Some(domain),
-        Mail::Disposable | Mail::Free | Mail::Suffix => None,
+        Mail::Disposable | Mail::Free | Mail::Relay | Mail::Suffix => None,
     }
 }
 
@@ -98,6 +105,16 @@ mod tests {
             ("ada@proton.me", None),
             ("ada@mailinator.com", None),
             ("ada@anything.mailinator.com", None),
+            ("x7f2@privaterelay.appleid.com", None),
+            ("ada@appleid.com", Some("appleid.com")),
+            ("ada@contoso.onmicrosoft.com", None),
+            ("ada@contoso.mail.onmicrosoft.com", None),
+            ("ada@microsoft.com", Some("microsoft.com")),
+            ("firma@pec.it", None),
+            ("firma@legalmail.it", None),
+            ("ada.lovelace@firma.de-mail.de", None),
+            ("buyer@marketplace.amazon.com", None),
+            ("ada@amazon.com", Some("amazon.com")),
         ] {
             let email = Email::parse(email).unwrap();
             assert_eq!(
@@ -120,7 +137,7 @@ mod tests {
     #[test]
     fn the_lists_hold_domains_as_they_are_compared() {
         let is_sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
-        for domain in DISPOSABLE.iter().chain(FREE.iter()) {
+        for domain in DISPOSABLE.iter().chain(FREE.iter()).chain(RELAY.iter()) {
             assert!(domain.contains('.') && domain.chars().all(is_sound), "{domain}");
         }
     }

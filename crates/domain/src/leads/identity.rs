@@ -105,7 +105,7 @@ impl Email {
     /// domain has a dot.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let (local, domain) = text.trim().rsplit_once('@').ok_or(Invalid::Email)?;
-        let local: String = local.nfc().collect();
+        let local = canonical_local(local);
         let is_atom = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
         let local_is_sound = !local.is_empty()
             && local.len() <= 64
@@ -114,7 +114,7 @@ impl Email {
             && !local.contains("..")
             && local.chars().all(is_atom);
         let domain = Domain::parse(domain).map_err(|_| Invalid::Email)?;
-        let address = format!("{}@{}", local.to_lowercase(), domain.0);
+        let address = format!("{local}@{}", domain.0);
         if local_is_sound && address.len() <= 254 {
             Ok(Self(address))
         } else {
@@ -131,6 +131,13 @@ impl Email {
     pub fn domain(&self) -> &str {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
     }
+}
+
+/// A local part as it is compared. The capital dotted I of Turkish is an i: in lower case it would keep its dot as a mark that
+/// no address has.
+fn canonical_local(local: &str) -> String {
+    let lower = local.nfc().collect::<String>().to_lowercase();
+    lower.replace("i\u{307}", "i").nfc().collect()
 }
 
 impl fmt::Display for Email {
@@ -157,6 +164,12 @@ impl Domain {
         } else {
             Err(Invalid::Domain)
         }
+    }
+
+    /// Read the domain by which a company is known: of its website, or of any host of it, the part that was registered.
+    pub fn of_company(text: &str) -> Result<Self, Invalid> {
+        let host = Self::of_website(text)?;
+        site(host.as_str()).map_or(Ok(host.clone()), Self::parse)
     }
 
     /// Read the domain of what people write for their website: a domain, or an address that is on it.

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::search::fold;
+use super::search::{fold, is_apostrophe};
 use crate::fault::Fault;
 
 /// The words by which job titles are read. Of each kind the first list with a word that the title has counts.
@@ -74,7 +74,7 @@ impl JobWords {
     pub fn folded(mut self) -> Self {
         let lists = self.functions.iter_mut().chain(&mut self.seniorities);
         for word in lists.flat_map(|list| &mut list.words) {
-            *word = fold(word);
+            *word = plain(word);
         }
         self
     }
@@ -101,9 +101,18 @@ impl JobWords {
     }
 }
 
+/// A phrase as it is compared: an apostrophe separates words.
+fn plain(text: &str) -> String {
+    let spaced: String = text
+        .chars()
+        .map(|c| if is_apostrophe(c) { ' ' } else { c })
+        .collect();
+    fold(&spaced)
+}
+
 /// The words of a title or phrase, as they are compared; a star stays with its word.
 fn words(text: &str) -> Vec<String> {
-    let folded = fold(text);
+    let folded = plain(text);
     let parts = folded.split(|c: char| !c.is_alphanumeric() && c != '*');
     parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }

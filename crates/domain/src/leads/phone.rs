@@ -56,6 +56,11 @@ impl Dialled {
             .map(Self)
     }
 
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The number, read as it is dialled within a country (ISO 3166-1 alpha-2).
     pub fn within(&self, country: &str) -> Result<Phone, Invalid> {
         within(&self.0, country).map(Phone).ok_or(Invalid::Phone)

@@ -16,15 +16,60 @@ const MAX_WORDS: usize = 8;
 /// The fewest digits that find a phone by its end.
 const MIN_DIGITS: usize = 4;
 
-/// Text without case, accents and surrounding space: NFKD, combining marks dropped, lower case.
+/// Text without case, accents and surrounding space, as people type it: NFKD, combining marks dropped, lower case, letters
+/// that do not decompose by the usual ones (ł, ø, ß), no apostrophes, and one hyphen for all.
 pub fn fold(text: &str) -> String {
-    let folded: String = text
+    let plain = text
         .nfkd()
-        .filter(|c| !is_combining_mark(*c))
+        .filter(|c| !is_combining_mark(*c) && !is_apostrophe(*c))
         .flat_map(char::to_lowercase)
-        .nfkc()
-        .collect();
+        .nfkc();
+    let mut folded = String::with_capacity(text.len());
+    for c in plain {
+        match usual(c) {
+            Some(usual) => folded.push_str(usual),
+            None if is_hyphen(c) => folded.push('-'),
+            None => folded.push(c),
+        }
+    }
     folded.trim().to_owned()
+}
+
+/// How a letter without a decomposition is typed where the keyboard does not have it.
+const fn usual(c: char) -> Option<&'static str> {
+    Some(match c {
+        'ł' => "l",
+        'ø' => "o",
+        'đ' | 'ð' => "d",
+        'ħ' => "h",
+        'ŧ' => "t",
+        'ŋ' => "n",
+        'ı' => "i",
+        'ĸ' => "k",
+        'æ' => "ae",
+        'œ' => "oe",
+        'þ' => "th",
+        'ß' => "ss",
+        _ => return None,
+    })
+}
+
+/// Apostrophes, and what stands for one: quotes, primes, accents by themselves, letters of some languages.
+pub(super) const fn is_apostrophe(c: char) -> bool {
+    matches!(
+        c,
+        '\'' | '`' | '\u{b4}' | '\u{2b9}'..='\u{2bf}' | '\u{2c8}' | '\u{2ca}'..='\u{2cb}' | '\u{2018}'..='\u{201b}'
+            | '\u{2032}' | '\u{2035}' | '\u{55a}' | '\u{5f3}' | '\u{a78b}'..='\u{a78c}' | '\u{ff07}'
+    )
+}
+
+/// Hyphens and dashes of every kind.
+pub(super) const fn is_hyphen(c: char) -> bool {
+    matches!(
+        c,
+        '-' | '\u{ad}' | '\u{58a}' | '\u{5be}' | '\u{1806}' | '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{2212}'
+            | '\u{2e17}' | '\u{2e3a}'..='\u{2e3b}' | '\u{30a0}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}'
+    )
 }
 
 fn clip(mut term: String) -> String {
@@ -38,13 +83,25 @@ fn clip(mut term: String) -> String {
     term
 }
 
+/// The words of a text, those within a hyphenated one each by itself.
 fn words(text: &str) -> impl Iterator<Item = String> {
     let folded = fold(text);
-    let found: Vec<String> = folded
-        .split_whitespace()
+    let parts = folded.split(|c: char| c.is_whitespace() || c == '-');
+    let found: Vec<String> = parts
+        .filter(|word| !word.is_empty())
         .map(|word| clip(word.to_owned()))
         .collect();
     found.into_iter()
+}
+
+/// The words of a name, with those behind an apostrophe: `Neil` finds O'Neil, as do `oneil` and `o'neil`.
+fn words_of_name(name: &str) -> impl Iterator<Item = String> {
+    let parts = name.split(is_apostrophe).skip(1);
+    let behind: Vec<String> = parts
+        .flat_map(words)
+        .filter(|word| word.chars().count() > 1)
+        .collect();
+    words(name).chain(behind)
 }
 
 fn phone_end(digits: &str) -> String {
@@ -62,12 +119,13 @@ fn phone_end(digits: &str) -> String {
 pub fn lead_terms(lead: &Lead) -> BTreeSet<String> {
     let mut terms = BTreeSet::new();
     for field in [LeadField::FirstName, LeadField::LastName] {
-        terms.extend(lead.profile.get(field).into_iter().flat_map(words));
+        terms.extend(lead.profile.get(field).into_iter().flat_map(words_of_name));
     }
     for identifier in &lead.identifiers {
         match identifier.kind {
             Kind::Email => {
                 let email = fold(&identifier.value);
+                terms.extend(words(&identifier.value));
                 terms.extend(email.rsplit_once('@').map(|(_, domain)| clip(domain.to_owned())));
                 terms.insert(clip(email));
             }
@@ -82,7 +140,7 @@ pub fn lead_terms(lead: &Lead) -> BTreeSet<String> {
 
 /// The terms of a company: the words of its name.
 pub fn company_terms(company: &Company) -> BTreeSet<String> {
-    company.name().into_iter().flat_map(words).collect()
+    company.name().into_iter().flat_map(words_of_name).collect()
 }
 
 /// One word of a query: a lead matches if any of its terms begins with any of these.
@@ -94,17 +152,21 @@ pub struct Word {
 
 /// The words of a query, every one of which must match; at most eight, the rest is not looked at.
 pub fn query(q: &str) -> Vec<Word> {
-    let one = |word: String| {
-        let digits: String = word.chars().filter(char::is_ascii_digit).collect();
-        let is_number = word.chars().all(|c| c.is_ascii_digit() || "+-./()".contains(c));
-        let mut beginnings = vec![];
+    let one = |written: &str| -> Vec<Word> {
+        let digits: String = written.chars().filter(char::is_ascii_digit).collect();
+        let is_number = written
+            .chars()
+            .all(|c| c.is_ascii_digit() || "+-./()".contains(c));
         if is_number && digits.len() >= MIN_DIGITS {
-            beginnings.push(phone_end(&digits));
+            let beginnings = vec![phone_end(&digits), clip(written.to_owned())];
+            return vec![Word { beginnings }];
         }
-        beginnings.push(word);
-        Word { beginnings }
+        let beginning = |word| Word {
+            beginnings: vec![word],
+        };
+        words(written).map(beginning).collect()
     };
-    words(q).take(MAX_WORDS).map(one).collect()
+    fold(q).split_whitespace().flat_map(one).take(MAX_WORDS).collect()
 }
 
 /// What names are sorted by: last name, then first name, without case and accents; nameless leads come first.
@@ -131,6 +193,52 @@ mod tests {
         assert_eq!(fold(" José ÅNGSTRÖM ﬁ "), "jose angstrom fi");
         assert_eq!(fold("Ελλάδα"), "ελλαδα");
         assert_eq!(fold("محمد"), "محمد");
+    }
+
+    #[test]
+    fn letters_apostrophes_and_hyphens_are_folded_as_people_type() {
+        for (text, folded) in [
+            ("Łukasz Bjørn Đorđe", "lukasz bjorn dorde"),
+            ("Æsop Œuvre Straße ẞ Þór", "aesop oeuvre strasse ss thor"),
+            ("Işık İstanbul IŞIK", "isik istanbul isik"),
+            (
+                "O'Neil O’Neil OʼNeil O`Neil O＇Neil",
+                "oneil oneil oneil oneil oneil",
+            ),
+            (
+                "Jean-Paul Jean‐Paul Jean–Paul Jean−Paul",
+                "jean-paul jean-paul jean-paul jean-paul",
+            ),
+        ] {
+            assert_eq!(fold(text), folded);
+            assert_eq!(fold(&fold(text)), folded, "folding again changes nothing");
+        }
+    }
+
+    #[test]
+    fn a_word_within_a_name_is_found() {
+        let terms: BTreeSet<String> = words_of_name("Anne-Marie d’Angelo O'Neil").collect();
+        let finds = |q: &str| {
+            query(q).iter().all(|word| {
+                word.beginnings
+                    .iter()
+                    .any(|begin| terms.iter().any(|term| term.starts_with(begin)))
+            })
+        };
+        for q in [
+            "marie",
+            "Anne-Marie",
+            "anne marie",
+            "Anne–Mar",
+            "angelo",
+            "dangelo",
+            "d'angelo",
+            "neil",
+            "ONeil",
+        ] {
+            assert!(finds(q), "{q}");
+        }
+        assert!(!finds("paul") && !finds("anne-paul"));
     }
 
     #[test]

@@ -5,16 +5,6 @@ use crate::id::{CycleId, FormId, Ids, LeadId, UserId};
 use crate::instant::Timestamp;
 use crate::leads::{Lead, Touch};
 
-/// The stages that only a lead that was handed over reaches.
-const HANDED_OVER: [Stage; 6] = [
-    Stage::Mql,
-    Stage::Sal,
-    Stage::Sql,
-    Stage::Opportunity,
-    Stage::Customer,
-    Stage::Churned,
-];
-
 /// One pass of a lead through the stages: the row that reports count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cycle {
@@ -61,6 +51,26 @@ pub struct Dimensions {
 }
 
 impl Cycle {
+    /// The stages that only a lead that was handed over reaches.
+    pub(crate) const HANDED_OVER: [Stage; 6] = [
+        Stage::Mql,
+        Stage::Sal,
+        Stage::Sql,
+        Stage::Opportunity,
+        Stage::Customer,
+        Stage::Churned,
+    ];
+
+    /// Whether a cycle ends where a lead reaches a stage: disqualified and churned end it; nurture only where it was handed
+    /// over, since a lead that was nurtured before goes on in the same cycle.
+    pub(crate) const fn ends_in(stage: Stage, was_handed_over: bool) -> bool {
+        match stage {
+            Stage::Disqualified | Stage::Churned => true,
+            Stage::Nurture => was_handed_over,
+            _ => false,
+        }
+    }
+
     /// The first pass of a lead that has just become known.
     pub fn first(lead: &Lead, form_id: Option<FormId>, agreement_version: i64, ids: &Ids) -> Self {
         let mut cycle = Self {
@@ -126,18 +136,14 @@ impl Cycle {
 
     /// Whether it has reached MQL or any later stage.
     fn was_handed_over(&self) -> bool {
-        HANDED_OVER.iter().any(|stage| self.entered_at(*stage).is_some())
+        Self::HANDED_OVER
+            .iter()
+            .any(|stage| self.entered_at(*stage).is_some())
     }
 
-    /// Note where the lead stands, and since when. Disqualified and churned end the cycle; nurture only where it was
-    /// handed over: a lead that was nurtured before goes on in the same cycle.
+    /// Record where the lead stands, and since when: that may end the cycle.
     pub(super) fn stand(&mut self, stage: Stage, since: Timestamp) {
-        let is_over = match stage {
-            Stage::Disqualified | Stage::Churned => true,
-            Stage::Nurture => self.was_handed_over(),
-            _ => false,
-        };
-        self.ended_at = is_over.then_some(since);
+        self.ended_at = Self::ends_in(stage, self.was_handed_over()).then_some(since);
     }
 
     /// Whether it has ended: what follows is the next cycle, or takes back the step that ended this one.
@@ -145,40 +151,14 @@ impl Cycle {
         self.ended_at.is_some()
     }
 
-    /// Note an entry of the past out of a stage; the cycle ends no sooner by it. What is known of later entries says when
-    /// the stay in it ended.
-    pub(super) fn enter_earlier(&mut self, from: Option<Stage>, to: Stage, at: Timestamp) {
-        let left = from.and_then(|from| self.stay_ended_by(from, to));
-        if let Some(left) = left.and_then(|left| self.left.get_mut(left as usize)) {
-            *left = Some(left.map_or(at, |known| known.min(at)));
-        }
-        let others = Stage::ALL.iter().filter(|stage| **stage != to);
-        let next = others
-            .filter_map(|stage| self.entered_at(*stage))
-            .filter(|entered| *entered >= at)
-            .min();
-        if let Some(left) = self.left.get_mut(to as usize) {
-            *left = next;
-        }
-        let place = &mut self.entered[to as usize];
-        *place = Some(place.map_or(at, |known| known.min(at)));
-    }
-
-    /// The stage that was entered last at or before an instant, as far as first entries tell.
-    pub(super) fn stage_at(&self, at: Timestamp) -> Option<Stage> {
-        let entries = Stage::ALL
+    /// Let these moves, in their order, be all that happened in it.
+    pub(crate) fn retell(&mut self, started_at: Timestamp, moves: &[(Stage, Timestamp)]) {
+        self.started_at = started_at;
+        (self.entered, self.left) = ([None; 9], [None; 6]);
+        self.entered[Stage::Lead as usize] = Some(started_at);
+        let handed_over = moves
             .iter()
-            .filter_map(|stage| Some((self.entered_at(*stage)?, *stage)));
-        entries
-            .filter(|(entered, _)| *entered <= at)
-            .max()
-            .map(|(_, stage)| stage)
-    }
-
-    /// Record all moves of this cycle, by date, after an import added one of them; only the lead's current cycle can end
-    /// or go on by it.
-    pub(crate) fn replay(&mut self, moves: &[(Stage, Timestamp)], is_current: bool) {
-        let handed_over = moves.iter().position(|(stage, _)| HANDED_OVER.contains(stage));
+            .position(|(stage, _)| Self::HANDED_OVER.contains(stage));
         let is_time_before_mql = |place: usize| handed_over.is_none_or(|first| place < first);
         for (place, (stage, at)) in moves.iter().enumerate() {
             let entered = &mut self.entered[*stage as usize];
@@ -193,7 +173,7 @@ impl Cycle {
                 *left = next.map(|(_, (_, at))| *at);
             }
         }
-        if let (true, Some((stage, at))) = (is_current, moves.last()) {
+        if let Some((stage, at)) = moves.last() {
             self.stand(*stage, *at);
         }
     }

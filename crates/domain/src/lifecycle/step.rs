@@ -8,14 +8,14 @@ use crate::instant::Timestamp;
 use crate::leads::change::LeadChange;
 use crate::world::World;
 
-/// A step that was decided: by hand, by a deal, by an import.
+/// A step that was decided: by hand, by a deal, by a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// Where to.
     pub to: Stage,
     /// When it happened.
     pub at: Timestamp,
-    /// When it was written down: `at`, but for history.
+    /// When it was written down.
     pub recorded_at: Timestamp,
     /// Whether it takes back the step that ended the cycle (an overturned rejection, a reopened deal), which then goes on.
     pub takes_back: bool,
@@ -55,15 +55,10 @@ impl Step {
 }
 
 /// Take a step; `None` where the lead is not among the loaded facts.
-///
-/// A step that is dated before the lead's last one moves it no more: it adds to the history and to the cycle's first
-/// entries. What stood before it is then what the cycle knows of that instant.
 pub fn take(world: &mut World, lead_id: LeadId, step: Step, act: &Act) -> Option<Change> {
     let lead = world.leads.get(&lead_id)?;
     let before = world.cycles.get(&lead_id)?;
-    let has_moved = lead.came_from.is_some() || lead.cycle > 1;
-    let is_history = has_moved && step.at < lead.stage_since;
-    let mut cycle = if !is_history && step.starts_cycle(before) {
+    let mut cycle = if step.starts_cycle(before) {
         before.next(step.at, &act.ids)
     } else {
         before.clone()
@@ -71,20 +66,12 @@ pub fn take(world: &mut World, lead_id: LeadId, step: Step, act: &Act) -> Option
     let mut moved = lead.clone();
     moved.version += 1;
     moved.updated_at = step.recorded_at.max(lead.updated_at);
-    let from = if is_history {
-        let from = before.stage_at(step.at);
-        cycle.enter_earlier(from.filter(|from| *from != step.to), step.to, step.at);
-        cycle.stand(lead.stage, lead.stage_since);
-        from
-    } else {
-        arrive(&mut moved, &mut cycle, &step);
-        Some(lead.stage)
-    };
+    let from = Some(lead.stage);
+    arrive(&mut moved, &mut cycle, &step);
     if step.to == Stage::Mql {
         cycle.agreement_version = world.rules.agreement.number;
     }
-    // History is not judged: what stands of the score is of today.
-    let score = world.judging.scores.get(&lead_id).filter(|_| !act.is_history());
+    let score = world.judging.scores.get(&lead_id);
     let transition = Transition {
         id: act.ids.next(),
         lead_id,

@@ -214,35 +214,6 @@ fn a_date_given_comes_before_the_cooldown_of_the_reason() {
 }
 
 #[test]
-fn history_that_comes_late_divides_the_stays() {
-    let mut story = Story::begin();
-    let actor = Actor::System("import");
-    for (to, day) in [(Stage::Opportunity, 10), (Stage::Mql, 4), (Stage::Sql, 7)] {
-        let step = step::Step::plain(to, at(day), at(20));
-        step::take(
-            &mut story.world,
-            story.lead,
-            step,
-            &Act::test(&actor, at(story.day), &story.ids),
-        )
-        .unwrap();
-    }
-    let expected = [Some(at(4)), Some(at(7)), None, Some(at(10)), None, None];
-    assert_eq!(story.cycle().left, expected);
-
-    let mut story = Story::begin();
-    let step = step::Step::plain(Stage::Customer, at(-1), at(20));
-    step::take(
-        &mut story.world,
-        story.lead,
-        step,
-        &Act::test(&actor, at(story.day), &story.ids),
-    )
-    .unwrap();
-    assert_eq!(story.cycle().left, [None; 6], "won before it was known: no stay");
-}
-
-#[test]
 fn a_lead_that_was_nurtured_before_it_was_handed_over_goes_on_in_its_cycle() {
     let mut story = Story::begin();
     story.go(Role::Marketing, Stage::Nurture, Some("not_ready"));

@@ -1,16 +1,26 @@
-//! Deals of the past: opened and closed at their own dates; what the file does not tell is not invented.
+//! Deals of the past: opened and closed at their own dates; what the file does not say is not invented. What follows for
+//! their leads is derived of all that imports say of them.
 
-use super::history::{Warning, own};
+use std::cmp::Ordering;
+
+use serde_json::json;
+
+use super::change::HistoryChange;
+use super::history::{Pasts, Warning, state};
+use super::past::{PastStatement, What};
 use crate::act::{Act, Origin};
+use crate::agreement::ReasonList;
 use crate::change::Change;
-use crate::deals::{CloseDeal, OpenDeal, Refused, close, open, open_without_move};
-use crate::id::DealId;
+use crate::deals::change::DealChange;
+use crate::deals::{
+    CloseDeal, Deal, DealMove, OpenDeal, Outcome, Refused, after_loss, close, open_without_move,
+};
+use crate::id::{DealId, ImportId};
 use crate::instant::Timestamp;
-use crate::leads::Lead;
-use crate::lifecycle::Cycle;
+use crate::journal::Facts;
 use crate::world::World;
 
-/// A deal that a row tells of.
+/// A deal that a row states.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastDeal {
     /// How it was opened; its external id is how it is known again.
@@ -21,121 +31,360 @@ pub struct PastDeal {
     pub closing: Option<CloseDeal>,
 }
 
-/// What became of a deal that a row tells of.
+/// What became of a deal that a row states.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Told {
-    /// Whether the deal was made by it.
+pub struct Stated {
+    /// Whether the deal was created by it.
     pub created: bool,
+    /// Whether it says something new.
+    pub is_news: bool,
     /// What changed.
     pub changes: Vec<Change>,
     /// What somebody should look at.
     pub warnings: Vec<Warning>,
 }
 
-/// Write down a deal of the past; one that is known and open may be closed by it.
-///
-/// A closed deal whose opening is not dated moves its lead once, at its closing: that the lead was an opportunity before
-/// is not told by anybody. A lead that nobody owns belongs to whom the deal belongs.
-pub fn tell(world: &mut World, told: &PastDeal, act: &Act) -> Result<Told, Refused> {
-    let before = primary_of(world, told);
-    let known = told
-        .opening
-        .external_id
-        .as_ref()
-        .and_then(|key| world.sales.deals_by_key.get(key))
-        .copied();
-    let mut become_of = Told::default();
-    let deal_id = match known {
-        Some(id) => id,
-        None => {
-            let (id, changes) = begin(world, told, act)?;
-            become_of.created = true;
-            become_of.changes = changes;
-            id
+impl PastDeal {
+    fn closed_at(&self) -> Option<Timestamp> {
+        self.closing.as_ref().and_then(|closing| closing.closed_at)
+    }
+
+    /// Which of two rows of one file about one deal says how it stands: one that closes it, then the later end, then the
+    /// rest, so that the order of the rows does not matter.
+    fn order(&self, other: &Self) -> Ordering {
+        let rest = |one: &Self| {
+            let closing = one.closing.as_ref();
+            let amount = one
+                .opening
+                .amount
+                .map(|money| (money.amount, money.currency.to_string()));
+            (
+                one.closed_at(),
+                closing.map(|closing| closing.outcome == Outcome::Won),
+                one.opened_at,
+                amount,
+                one.opening.name.clone(),
+                closing.map(|closing| {
+                    (
+                        closing.reason.clone(),
+                        closing.competitor.clone(),
+                        closing.note.clone(),
+                    )
+                }),
+            )
+        };
+        rest(self).cmp(&rest(other))
+    }
+
+    /// This row, completed by what another one says beside it. An opening after the end is no opening: of a deal that is
+    /// open it may have been assumed.
+    fn completed_by(self, other: &Self) -> Self {
+        let closing = self.closing.or_else(|| other.closing.clone());
+        let closed_at = closing.as_ref().and_then(|closing| closing.closed_at);
+        let earlier = other
+            .opened_at
+            .filter(|at| closed_at.is_none_or(|closed| *at <= closed));
+        let (opening, known) = (self.opening, &other.opening);
+        Self {
+            opened_at: self.opened_at.or(earlier),
+            closing,
+            opening: OpenDeal {
+                amount: opening.amount.or(known.amount),
+                expected_close_on: opening.expected_close_on.or(known.expected_close_on),
+                owner_id: opening.owner_id.or(known.owner_id),
+                pipeline_id: opening.pipeline_id.or(known.pipeline_id),
+                stage: opening.stage.or(known.stage.clone()),
+                company_id: opening.company_id.or(known.company_id),
+                recurring: opening.recurring.or(known.recurring),
+                ..opening
+            },
         }
+    }
+
+    /// A deal as rows state deals.
+    fn of(deal: &Deal, opened: &PastStatement, closed: Option<&PastStatement>) -> Self {
+        let closing = deal.closing.as_ref().map(|closing| CloseDeal {
+            outcome: closing.outcome,
+            reason: closing.reason.clone(),
+            competitor: closing.competitor.clone(),
+            note: closed.and_then(|closed| closed.note.clone()),
+            closed_at: Some(closing.at),
+            until: None,
+        });
+        let stage = deal.closing.as_ref().map(|closing| closing.from_stage.clone());
+        Self {
+            opened_at: matches!(opened.what, What::Opened(_)).then_some(deal.opened_at),
+            closing,
+            opening: OpenDeal {
+                name: deal.name.clone(),
+                external_id: deal.external_id.clone(),
+                pipeline_id: Some(deal.pipeline_id),
+                stage: Some(stage.unwrap_or_else(|| deal.stage.clone())),
+                lead_ids: deal.members.iter().map(|member| member.lead_id).collect(),
+                roles: vec![],
+                primary_lead_id: None,
+                company_id: deal.company_id,
+                owner_id: opened.owner_id,
+                amount: deal.amount,
+                recurring: deal.recurring,
+                expected_close_on: deal.expected_close_on,
+            },
+        }
+    }
+}
+
+/// Record a deal of the past. One that an import stated before, and that nothing else has changed since, is corrected; one
+/// that is open may be closed.
+///
+/// What follows for its lead is derived by [`super::history::derive`], after all rows of a batch.
+pub fn state_deal(
+    world: &mut World,
+    pasts: &mut Pasts,
+    row: &PastDeal,
+    import_id: ImportId,
+    act: &Act,
+) -> Result<Stated, Refused> {
+    let key = row.opening.external_id.as_ref();
+    let known = key.and_then(|key| world.sales.deals_by_key.get(key)).copied();
+    let Some(known) = known.and_then(|id| world.sales.deals.get(&id)).cloned() else {
+        let (id, changes) = record(world, row, act)?;
+        let stated = Stated {
+            created: true,
+            is_news: true,
+            changes,
+            warnings: vec![],
+        };
+        return Ok(noted(world, pasts, id, row, import_id, stated));
     };
-    let Some(closing) = told.closing.as_ref().filter(|_| is_open(world, deal_id)) else {
-        return Ok(become_of);
+    let past = known.primary_lead_id.and_then(|lead_id| pasts.get(&lead_id));
+    let find = |key: String| past.and_then(|past| past.find(&key));
+    let opened = find(PastStatement::opening_key(known.id));
+    let opened = opened.filter(|opened| opened.deal_version == Some(known.version));
+    if let Some(opened) = opened {
+        let before = PastDeal::of(&known, opened, find(PastStatement::closing_key(known.id)));
+        let is_same_import = opened.import_id == import_id;
+        let row = match is_same_import && row.order(&before) == Ordering::Less {
+            true => before.clone().completed_by(row),
+            false => row.clone().completed_by(&before),
+        };
+        let stated = match row == before {
+            true => Stated::default(),
+            false => correct(world, &known, &row, act)?,
+        };
+        return Ok(noted(world, pasts, known.id, &row, import_id, stated));
+    }
+    let Some(closing) = row.closing.as_ref().filter(|_| known.closing.is_none()) else {
+        return Ok(Stated::default());
     };
     let at = closing.closed_at.unwrap_or(act.now);
-    match close(
+    let changes = close(
         world,
-        deal_id,
+        known.id,
         closing,
         &act.dated(at).from_origin(Origin::Import),
-    ) {
-        Ok(changes) => become_of.changes.extend(changes),
+    )?;
+    let mut stated = Stated {
+        is_news: true,
+        changes,
+        ..Stated::default()
+    };
+    state_closing(world, pasts, known.id, row, import_id, &mut stated);
+    stated.warnings = warnings(world, known.id);
+    Ok(stated)
+}
+
+/// Open a deal, and close it where the row does; a refused deal leaves nothing behind.
+fn record(world: &mut World, row: &PastDeal, act: &Act) -> Result<(DealId, Vec<Change>), Refused> {
+    let act = act.clone().from_origin(Origin::Import);
+    let at = row.opened_at.or(row.closed_at()).unwrap_or(act.now);
+    let (id, opened) = open_without_move(world, &row.opening, &act.dated(at))?;
+    let mut changes = vec![opened];
+    let Some(closing) = &row.closing else {
+        return Ok((id, changes));
+    };
+    let at = closing.closed_at.unwrap_or(act.now);
+    match close(world, id, closing, &act.dated(at)) {
+        Ok(closed) => {
+            changes.extend(closed);
+            Ok((id, changes))
+        }
         Err(refused) => {
-            // A refused deal leaves nothing behind in what the next one stands on.
-            if become_of.created {
-                world.sales.deals.remove(&deal_id);
-                world.sales.deals_by_key.retain(|_, id| *id != deal_id);
-                put_back(world, before);
-            }
-            return Err(refused);
+            forget(world, id);
+            Err(refused)
         }
     }
-    become_of.warnings = warnings(world, deal_id, at);
-    Ok(become_of)
 }
 
-fn begin(world: &mut World, told: &PastDeal, act: &Act) -> Result<(DealId, Vec<Change>), Refused> {
-    let closed_at = told.closing.as_ref().and_then(|closing| closing.closed_at);
-    let at = told.opened_at.or(closed_at).unwrap_or(act.now);
-    let primary = told
-        .opening
-        .primary_lead_id
-        .or(told.opening.lead_ids.first().copied());
-    let act = act.dated(at).from_origin(Origin::Import);
-    let (deal_id, mut changes) = if told.opened_at.is_none() && closed_at.is_some() {
-        let (id, opened) = open_without_move(world, &told.opening, &act)?;
-        (id, vec![opened])
-    } else {
-        open(world, &told.opening, &act)?
+fn forget(world: &mut World, id: DealId) {
+    world.sales.deals.remove(&id);
+    world.sales.deals_by_key.retain(|_, known| *known != id);
+}
+
+/// Let a known deal be what a row says, as if it had been recorded so at first.
+fn correct(world: &mut World, known: &Deal, row: &PastDeal, act: &Act) -> Result<Stated, Refused> {
+    forget(world, known.id);
+    let recorded = record(world, row, act);
+    let made = recorded.and_then(|(id, changes)| {
+        let deal = world.sales.deals.get(&id).cloned().ok_or(Refused::NoSuchDeal)?;
+        forget(world, id);
+        Ok((deal, changes))
+    });
+    let (deal, changes) = match made {
+        Ok(made) => made,
+        Err(refused) => {
+            world.add_deal(known.clone());
+            return Err(refused);
+        }
     };
-    if let (Some(lead_id), Some(owner)) = (primary, told.opening.owner_id) {
-        changes.extend(own(world, lead_id, owner, act.now));
+    let moves = changes.into_iter().filter_map(|change| match change {
+        Change::Deal(DealChange::Opened { made, .. } | DealChange::Closed { made, .. }) => Some(DealMove {
+            deal_id: known.id,
+            ..made
+        }),
+        _ => None,
+    });
+    let moves: Vec<DealMove> = moves.collect();
+    let deal = Deal {
+        id: known.id,
+        version: known.version + 1,
+        created_at: known.created_at,
+        cycle: known.cycle,
+        moved_lead: known.moved_lead,
+        ..deal
+    };
+    let (before, after) = differences(known, &deal);
+    world.add_deal(deal.clone());
+    Ok(Stated {
+        is_news: true,
+        changes: vec![Change::History(HistoryChange::DealCorrected {
+            deal: Box::new(deal),
+            moves,
+            before,
+            after,
+        })],
+        ..Stated::default()
+    })
+}
+
+fn differences(known: &Deal, deal: &Deal) -> (Facts, Facts) {
+    let facts = |deal: &Deal| {
+        let closing = deal.closing.as_ref();
+        [
+            ("name", json!(deal.name)),
+            ("stage", json!(deal.stage)),
+            ("amount", json!(deal.amount)),
+            ("expected_close_on", json!(deal.expected_close_on)),
+            ("owner_id", json!(deal.owner_id)),
+            ("opened_at", json!(deal.opened_at)),
+            ("closed_at", json!(closing.map(|closing| closing.at))),
+            (
+                "reason",
+                json!(closing.and_then(|closing| closing.reason.clone())),
+            ),
+            (
+                "competitor",
+                json!(closing.and_then(|closing| closing.competitor.clone())),
+            ),
+        ]
+    };
+    let (mut before, mut after) = (Facts::new(), Facts::new());
+    for ((name, was), (_, is)) in facts(known).into_iter().zip(facts(deal)) {
+        if was != is {
+            before.insert(name.to_owned(), was);
+            after.insert(name.to_owned(), is);
+        }
     }
-    Ok((deal_id, changes))
+    (before, after)
 }
 
-/// The primary lead with its cycle, as they are.
-fn primary_of(world: &World, told: &PastDeal) -> Option<(Lead, Cycle)> {
-    let opening = &told.opening;
-    let id = opening.primary_lead_id.or(opening.lead_ids.first().copied())?;
-    Some((world.leads.get(&id)?.clone(), world.cycles.get(&id)?.clone()))
-}
-
-fn put_back(world: &mut World, before: Option<(Lead, Cycle)>) {
-    if let Some((lead, cycle)) = before {
-        world.cycles.insert(lead.id, cycle);
-        world.leads.insert(lead.id, lead);
+/// Note what a row says about the opening and the closing of a deal in the past of its lead.
+fn noted(
+    world: &World,
+    pasts: &mut Pasts,
+    id: DealId,
+    row: &PastDeal,
+    import_id: ImportId,
+    mut stated: Stated,
+) -> Stated {
+    let Some(deal) = world.sales.deals.get(&id) else {
+        return stated;
+    };
+    if let Some(lead_id) = deal.primary_lead_id {
+        let is_dated = row.opened_at.is_some() || deal.closing.is_none();
+        let what = if is_dated {
+            What::Opened(id)
+        } else {
+            What::OpenedSometime(id)
+        };
+        let opened = PastStatement {
+            owner_id: row.opening.owner_id,
+            deal_version: Some(deal.version),
+            ..PastStatement::plain(lead_id, what, deal.opened_at, import_id)
+        };
+        let (change, is_new) = state(pasts.entry(lead_id).or_default(), opened);
+        stated.changes.extend(change);
+        stated.is_news |= is_new;
+        state_closing(world, pasts, id, row, import_id, &mut stated);
     }
+    if stated.is_news {
+        stated.warnings = warnings(world, id);
+    }
+    stated
 }
 
-fn is_open(world: &World, deal_id: DealId) -> bool {
-    world
-        .sales
-        .deals
-        .get(&deal_id)
-        .is_some_and(|deal| deal.closing.is_none())
+fn state_closing(
+    world: &World,
+    pasts: &mut Pasts,
+    id: DealId,
+    row: &PastDeal,
+    import_id: ImportId,
+    stated: &mut Stated,
+) {
+    let Some(deal) = world.sales.deals.get(&id) else {
+        return;
+    };
+    let (Some(lead_id), Some(closing)) = (deal.primary_lead_id, &deal.closing) else {
+        return;
+    };
+    let what = match closing.outcome {
+        Outcome::Won => What::Won(id),
+        Outcome::Lost => {
+            let list = world.rules.agreement.agreement.reasons(ReasonList::Loss);
+            let code = closing.reason.as_deref();
+            What::Lost(
+                id,
+                after_loss(code.and_then(|code| list.iter().find(|one| one.code == code))),
+            )
+        }
+    };
+    let closed = PastStatement {
+        reason: closing.reason.clone(),
+        note: row.closing.as_ref().and_then(|closing| closing.note.clone()),
+        owner_id: row.opening.owner_id,
+        ..PastStatement::plain(lead_id, what, closing.at, import_id)
+    };
+    let (change, is_new) = state(pasts.entry(lead_id).or_default(), closed);
+    stated.changes.extend(change);
+    stated.is_news |= is_new;
 }
 
-fn warnings(world: &World, deal_id: DealId, at: Timestamp) -> Vec<Warning> {
+fn warnings(world: &World, deal_id: DealId) -> Vec<Warning> {
     let mut warnings = vec![];
     let Some(deal) = world.sales.deals.get(&deal_id) else {
         return warnings;
     };
     let lead = deal.primary_lead_id.and_then(|id| world.leads.get(&id));
-    if lead.is_some_and(|lead| at < lead.created_at) {
+    if lead.is_some_and(|lead| lead.archived_at.is_some()) {
+        warnings.push(Warning::ArchivedLead);
+    }
+    let Some(closing) = &deal.closing else {
+        return warnings;
+    };
+    if lead.is_some_and(|lead| closing.at < lead.created_at) {
         warnings.push(Warning::BeforeFirstContact);
     }
     let is_worth_something = deal.amount.is_some_and(|amount| amount.amount > 0);
-    let is_valued = deal
-        .closing
-        .as_ref()
-        .is_some_and(|closing| closing.value.is_some());
-    if is_worth_something && !is_valued {
+    if is_worth_something && closing.value.is_none() {
         warnings.push(Warning::MissingRate);
     }
     warnings
@@ -145,15 +394,17 @@ fn warnings(world: &World, deal_id: DealId, at: Timestamp) -> Vec<Warning> {
 mod tests {
     use super::*;
     use crate::access::Actor;
+    use crate::deals::State;
     use crate::deals::pipelines::Pipeline;
-    use crate::deals::{Outcome, State};
     use crate::id::{Ids, LeadId};
     use crate::leads::change::LeadChange;
     use crate::leads::identity::Email;
     use crate::leads::save::{OnConflict, Statement, upsert};
-    use crate::lifecycle::{self, Stage};
+    use crate::lifecycle::Stage;
     use crate::money::Money;
     use crate::transfer::ACTOR;
+    use crate::transfer::history::{PastMove, derive, state_beginning, state_move};
+    use crate::transfer::past::Past;
 
     const fn day(n: i64) -> Timestamp {
         Timestamp::from_millis(n * 86_400_000)
@@ -162,8 +413,16 @@ mod tests {
     const NOW: Timestamp = day(1000);
     const IMPORT: Actor = Actor::System(ACTOR);
 
-    /// A lead that became known on day 10, in a world with the first pipeline.
-    fn given() -> (World, LeadId, Ids) {
+    /// A lead that became known on day 10, in a world with the first pipeline, and what imports say of it.
+    struct Given {
+        world: World,
+        lead: LeadId,
+        pasts: Pasts,
+        ids: Ids,
+        import: ImportId,
+    }
+
+    fn given() -> Given {
         let mut world = World::provisional();
         let ids = Ids::new(NOW, 0);
         let pipeline = Pipeline::first(day(0));
@@ -173,14 +432,65 @@ mod tests {
             created_at: Some(day(10)),
             ..Statement::default()
         };
-        let saved = upsert(
-            &mut world,
-            &said,
-            OnConflict::Refuse,
-            &Act::test(&IMPORT, NOW, &ids),
-        )
-        .unwrap();
-        (world, saved.lead_id, ids)
+        let act = Act::test(&IMPORT, NOW, &ids);
+        let saved = upsert(&mut world, &said, OnConflict::Refuse, &act).unwrap();
+        let Change::Lead(LeadChange::Created {
+            cycle, transition, ..
+        }) = &saved.changes[0]
+        else {
+            panic!("the lead was not created")
+        };
+        let (lead, import) = (saved.lead_id, ids.next());
+        let mut past = Past::loaded(vec![transition.clone()], vec![cycle.clone()], vec![]);
+        state_beginning(&mut past, &world.leads[&lead], Some(day(10)), None, import);
+        Given {
+            world,
+            lead,
+            pasts: [(lead, past)].into(),
+            ids,
+            import,
+        }
+    }
+
+    impl Given {
+        fn act(&self) -> Act {
+            Act::test(&IMPORT, NOW, &self.ids).from_origin(Origin::Import)
+        }
+
+        fn tell(&mut self, row: &PastDeal) -> Result<Stated, Refused> {
+            let act = self.act();
+            let mut stated = state_deal(&mut self.world, &mut self.pasts, row, self.import, &act)?;
+            stated.changes.extend(self.derive());
+            Ok(stated)
+        }
+
+        fn derive(&mut self) -> Vec<Change> {
+            let act = self.act();
+            let past = self.pasts.get_mut(&self.lead).unwrap();
+            derive(&mut self.world, past, self.lead, &act)
+        }
+
+        fn moved(&mut self, to: Stage, at: i64) {
+            let told = PastMove {
+                to,
+                at: day(at),
+                from: None,
+                reason: None,
+                note: None,
+                owner_id: None,
+            };
+            state_move(
+                self.pasts.get_mut(&self.lead).unwrap(),
+                self.lead,
+                &told,
+                self.import,
+            );
+            self.derive();
+        }
+
+        fn deal(&self) -> &Deal {
+            self.world.sales.deals.values().next().unwrap()
+        }
     }
 
     fn won(lead: LeadId, opened_at: Option<i64>, closed_at: i64) -> PastDeal {
@@ -209,12 +519,12 @@ mod tests {
 
     #[test]
     fn a_deal_without_a_date_of_opening_makes_a_customer_and_invents_nothing() {
-        let (mut world, lead, ids) = given();
-        let told = tell(&mut world, &won(lead, None, 20), &Act::test(&IMPORT, NOW, &ids)).unwrap();
+        let mut given = given();
+        let told = given.tell(&won(given.lead, None, 20)).unwrap();
         assert!(told.created);
         assert_eq!(told.warnings, [Warning::MissingRate]);
-        let cycle = &world.cycles[&lead];
-        assert_eq!(world.leads[&lead].stage, Stage::Customer);
+        let cycle = &given.world.cycles[&given.lead];
+        assert_eq!(given.world.leads[&given.lead].stage, Stage::Customer);
         assert_eq!(cycle.entered_at(Stage::Customer), Some(day(20)));
         assert_eq!(
             (cycle.entered_at(Stage::Opportunity), cycle.entered_at(Stage::Sql)),
@@ -224,14 +534,9 @@ mod tests {
 
     #[test]
     fn a_deal_with_both_dates_makes_an_opportunity_first() {
-        let (mut world, lead, ids) = given();
-        tell(
-            &mut world,
-            &won(lead, Some(15), 20),
-            &Act::test(&IMPORT, NOW, &ids),
-        )
-        .unwrap();
-        let cycle = &world.cycles[&lead];
+        let mut given = given();
+        given.tell(&won(given.lead, Some(15), 20)).unwrap();
+        let cycle = &given.world.cycles[&given.lead];
         assert_eq!(cycle.entered_at(Stage::Opportunity), Some(day(15)));
         assert_eq!(cycle.entered_at(Stage::Customer), Some(day(20)));
     }
@@ -239,80 +544,91 @@ mod tests {
     #[test]
     fn a_deal_that_was_made_after_the_cycle_ended_belongs_to_the_next_one() {
         for opened_at in [Some(30), None] {
-            let (mut world, lead, ids) = given();
-            for (to, at) in [(Stage::Customer, 15), (Stage::Churned, 20)] {
-                let step = lifecycle::Step::plain(to, day(at), NOW);
-                lifecycle::take(&mut world, lead, step, &Act::test(&IMPORT, NOW, &ids)).unwrap();
-            }
-            let told = tell(
-                &mut world,
-                &won(lead, opened_at, 40),
-                &Act::test(&IMPORT, NOW, &ids),
-            )
-            .unwrap();
-            let deal = world.sales.deals.values().next().unwrap();
+            let mut given = given();
+            given.moved(Stage::Customer, 15);
+            given.moved(Stage::Churned, 20);
+            given.tell(&won(given.lead, opened_at, 40)).unwrap();
+            let lead = &given.world.leads[&given.lead];
+            assert_eq!((lead.stage, lead.cycle), (Stage::Customer, 2));
+            assert_eq!(given.deal().cycle, Some(2));
             assert_eq!(
-                (world.leads[&lead].stage, world.leads[&lead].cycle),
-                (Stage::Customer, 2)
-            );
-            assert_eq!(deal.cycle, Some(2));
-            assert_eq!(world.cycles[&lead].started_at, day(opened_at.unwrap_or(40)));
-            assert!(
-                matches!(told.changes.last(), Some(Change::Lead(LeadChange::Moved { cycle, .. })) if cycle.number == 2)
+                given.world.cycles[&given.lead].started_at,
+                day(opened_at.unwrap_or(40))
             );
         }
     }
 
     #[test]
     fn the_same_deal_again_changes_nothing_and_an_open_one_may_be_closed() {
-        let (mut world, lead, ids) = given();
+        let mut given = given();
         let open = PastDeal {
             closing: None,
-            ..won(lead, Some(15), 20)
+            ..won(given.lead, Some(15), 20)
         };
+        assert!(given.tell(&open).unwrap().created);
+        let closed = given.tell(&won(given.lead, Some(15), 20)).unwrap();
+        assert!(!closed.created && closed.is_news && !closed.changes.is_empty());
+        let again = given.tell(&won(given.lead, Some(15), 20)).unwrap();
+        assert_eq!(again, Stated::default());
         assert!(
-            tell(&mut world, &open, &Act::test(&IMPORT, NOW, &ids))
-                .unwrap()
-                .created
+            given
+                .world
+                .sales
+                .deals
+                .values()
+                .all(|deal| deal.state() == State::Won)
         );
-        let closed = tell(
-            &mut world,
-            &won(lead, Some(15), 20),
-            &Act::test(&IMPORT, NOW, &ids),
-        )
-        .unwrap();
-        assert!(!closed.created && !closed.changes.is_empty());
-        let again = tell(
-            &mut world,
-            &won(lead, Some(15), 20),
-            &Act::test(&IMPORT, NOW, &ids),
-        )
-        .unwrap();
-        assert_eq!(again, Told::default());
-        assert!(world.sales.deals.values().all(|deal| deal.state() == State::Won));
     }
 
     #[test]
     fn a_refused_deal_leaves_nothing_behind() {
-        let (mut world, lead, ids) = given();
-        let before = world.leads[&lead].clone();
-        assert!(
-            tell(
-                &mut world,
-                &won(lead, Some(30), 20),
-                &Act::test(&IMPORT, NOW, &ids)
-            )
-            .is_err()
-        );
-        assert!(world.sales.deals.is_empty() && world.sales.deals_by_key.is_empty());
-        assert_eq!(world.leads[&lead], before);
+        let mut given = given();
+        let before = given.world.leads[&given.lead].clone();
+        assert!(given.tell(&won(given.lead, Some(30), 20)).is_err());
+        assert!(given.world.sales.deals.is_empty() && given.world.sales.deals_by_key.is_empty());
+        assert_eq!(given.world.leads[&given.lead], before);
     }
 
     #[test]
     fn what_was_won_before_the_first_contact_is_kept_and_told() {
-        let (mut world, lead, ids) = given();
-        let told = tell(&mut world, &won(lead, None, 9), &Act::test(&IMPORT, NOW, &ids)).unwrap();
+        let mut given = given();
+        let told = given.tell(&won(given.lead, None, 9)).unwrap();
         assert_eq!(told.warnings, [Warning::BeforeFirstContact, Warning::MissingRate]);
-        assert_eq!(world.cycles[&lead].entered_at(Stage::Customer), Some(day(9)));
+        let cycle = &given.world.cycles[&given.lead];
+        assert_eq!(cycle.entered_at(Stage::Customer), Some(day(9)));
+    }
+
+    #[test]
+    fn a_wrong_date_is_corrected_by_importing_again() {
+        let mut given = given();
+        given.tell(&won(given.lead, Some(15), 200)).unwrap();
+        given.import = given.ids.next();
+        let corrected = given.tell(&won(given.lead, Some(16), 20)).unwrap();
+        assert!(corrected.is_news && !corrected.created);
+        let deal = given.deal();
+        assert_eq!(
+            (
+                deal.opened_at,
+                deal.closing.as_ref().map(|closing| closing.at),
+                deal.version
+            ),
+            (day(16), Some(day(20)), 3)
+        );
+        let cycle = &given.world.cycles[&given.lead];
+        assert_eq!(cycle.entered_at(Stage::Opportunity), Some(day(16)));
+        assert_eq!(cycle.entered_at(Stage::Customer), Some(day(20)));
+        assert_eq!(given.pasts[&given.lead].transitions.len(), 3);
+    }
+
+    #[test]
+    fn what_was_changed_here_is_not_corrected_by_a_file() {
+        let mut given = given();
+        given.tell(&won(given.lead, Some(15), 20)).unwrap();
+        let id = given.deal().id;
+        given.world.sales.deals.get_mut(&id).unwrap().version += 1;
+        given.import = given.ids.next();
+        let again = given.tell(&won(given.lead, Some(16), 30)).unwrap();
+        assert_eq!(again, Stated::default());
+        assert_eq!(given.deal().opened_at, day(15));
     }
 }

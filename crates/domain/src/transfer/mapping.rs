@@ -213,6 +213,8 @@ pub const fn fields(kind: ImportKind) -> &'static [&'static str] {
             "lead.id",
             "lead.external_id",
             "lead.email",
+            "company.domain",
+            "company.name",
             "pipeline",
             "stage",
             "outcome",

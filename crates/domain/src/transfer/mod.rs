@@ -1,10 +1,13 @@
 //! Imports: what a file is said to hold, how its columns become values, and what history does to a lead.
 
+pub mod change;
 pub mod deals;
 pub mod history;
 mod kinds;
 pub mod mapping;
+pub mod past;
 pub mod values;
+mod way;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -192,6 +195,9 @@ impl Plain for Import {
         }))
     }
 }
+
+#[cfg(test)]
+mod orders;
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use tandem_domain::access::Role;
 use tandem_domain::access::account::User;
 use tandem_domain::id::UserId;
 use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::identity::Email;
 
 use crate::db::{Conn, Read, Tx};
 use crate::dialect::OnConflict;
@@ -17,6 +18,8 @@ use crate::write;
 /// Which users are listed.
 #[derive(Debug, Clone, Default)]
 pub struct UserFilter {
+    /// With this e-mail.
+    pub email: Option<Email>,
     /// With this role.
     pub role: Option<Role>,
     /// Those who may not log in any more, or those who may.
@@ -51,6 +54,9 @@ pub async fn list(
     limit: u64,
 ) -> Result<Page<User>, StoreError> {
     let mut query = users::Entity::find();
+    if let Some(email) = &filter.email {
+        query = query.filter(users::Column::Email.eq(email.as_str()));
+    }
     if let Some(role) = filter.role {
         query = query.filter(users::Column::Role.eq(role.name()));
     }

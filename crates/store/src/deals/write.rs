@@ -27,6 +27,16 @@ impl Rows {
         }
     }
 
+    /// A deal of the past that is corrected has other moves.
+    pub(crate) fn correct_deal(&mut self, deal: &Deal, moves: &[DealMove]) {
+        self.put_deal(deal);
+        self.put_deal_leads(deal);
+        let gone = |row: &rows::deal_moves::Model| row.deal_id == deal.id.uuid();
+        self.deal_moves.retain(|_, row| !gone(row));
+        self.deals_of_gone_moves.insert(deal.id.uuid());
+        moves.iter().for_each(|made| self.put_deal_move(made));
+    }
+
     fn put_deal(&mut self, deal: &Deal) {
         self.deals.insert(deal.id.uuid(), rows::deals::Model::of(deal));
     }

@@ -41,6 +41,7 @@ pub mod leases;
 pub mod notices;
 pub mod objections;
 pub mod passwords;
+pub mod past_statements;
 pub mod pipelines;
 pub mod qualifications;
 pub mod queue_marks;
@@ -116,6 +117,7 @@ macro_rules! for_each_table {
             notices,
             objections,
             passwords,
+            past_statements,
             pipelines,
             qualifications,
             queue_marks,

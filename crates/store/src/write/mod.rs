@@ -21,6 +21,7 @@ use tandem_domain::tracking::change::TrackingChange;
 use tandem_domain::tracking::events::Event;
 use tandem_domain::tracking::record::TouchRecord;
 use tandem_domain::tracking::visitors::Visitors;
+use tandem_domain::transfer::change::HistoryChange;
 
 pub(crate) use self::records::Kept;
 pub(crate) use self::rows::Rows;
@@ -135,6 +136,7 @@ fn moves_a_company(change: &Change) -> Option<CompanyId> {
             | LeadChange::Archived(lead)
             | LeadChange::Restored(lead),
         ) => lead.company_id,
+        Change::History(HistoryChange::Derived(derived)) => derived.lead.company_id,
         _ => None,
     }
 }
@@ -142,6 +144,9 @@ fn moves_a_company(change: &Change) -> Option<CompanyId> {
 /// Whether something is valued in the base currency by it.
 fn values_a_deal(change: &Change) -> bool {
     match change {
+        Change::History(HistoryChange::DealCorrected { deal, .. }) => {
+            deal.closing.as_ref().is_some_and(|end| end.value.is_some())
+        }
         Change::Deal(DealChange::Closed { deal, .. }) => {
             deal.closing.as_ref().is_some_and(|end| end.value.is_some())
         }

@@ -35,17 +35,29 @@ const STEPS: &[Step] = {
         |rows, to| insert::<rows::identifiers::Entity>(to, rows.identifiers.values(), Replace),
         |rows, to| insert::<rows::field_values::Entity>(to, rows.values.values(), Fail),
         |rows, to| insert::<rows::consents::Entity>(to, rows.consents.values(), Fail),
+        |rows, to| insert::<rows::past_statements::Entity>(to, rows.past.values(), Replace),
+        |rows, to| delete(to, "cycles", "id", rows.gone_cycles.iter().copied()),
         |rows, to| {
             // Where a cycle came from is derived of touches, perhaps after its row was loaded.
             const ORIGIN: &[&str] = &["channel", "source", "campaign", "content"];
             insert::<rows::cycles::Entity>(to, rows.cycles.values(), ReplaceBut(ORIGIN))
         },
+        |rows, to| delete(to, "transitions", "id", rows.gone_transitions.iter().copied()),
         |rows, to| insert::<rows::transitions::Entity>(to, rows.transitions.values(), Fail),
+        |rows, to| insert::<rows::transitions::Entity>(to, rows.corrected_transitions.values(), Replace),
         |rows, to| insert::<rows::duplicates::Entity>(to, rows.duplicates.values(), Replace),
         |rows, to| insert::<rows::submissions::Entity>(to, rows.submissions.values(), Fail),
         |rows, to| insert::<rows::deals::Entity>(to, rows.deals.values(), Replace),
         |rows, to| delete(to, "deal_leads", "deal_id", rows.deal_leads.keys().copied()),
         |rows, to| insert::<rows::deal_leads::Entity>(to, rows.deal_leads.values().flatten(), Fail),
+        |rows, to| {
+            delete(
+                to,
+                "deal_moves",
+                "deal_id",
+                rows.deals_of_gone_moves.iter().copied(),
+            )
+        },
         |rows, to| insert::<rows::deal_moves::Entity>(to, rows.deal_moves.values(), Fail),
         |rows, to| insert::<rows::routing_decisions::Entity>(to, rows.decisions.iter(), Fail),
         |rows, to| insert::<rows::team_turns::Entity>(to, rows.turns.values(), Replace),

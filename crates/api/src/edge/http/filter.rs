@@ -2,6 +2,7 @@
 
 use tandem_domain::access::Person;
 use tandem_domain::id::UserId;
+use tandem_domain::leads::identity::Email;
 
 use super::problem::{Place, Problem, Violation};
 
@@ -12,6 +13,15 @@ pub fn upper_case(codes: Option<Vec<String>>) -> Vec<String> {
         .flatten()
         .map(|code| code.to_ascii_uppercase())
         .collect()
+}
+
+/// E-mails in the form in which they are compared.
+pub fn emails(asked: Vec<String>) -> Result<Vec<Email>, Problem> {
+    let read: Result<Vec<Email>, _> = asked.iter().map(|text| Email::parse(text)).collect();
+    read.map_err(|error| {
+        let place = Place::parameter("email");
+        Problem::invalid_parameters(vec![Violation::new(place, "invalid_format", error.to_string())])
+    })
 }
 
 /// The owners that a list asks for, and whether it asks for what nobody owns: ids, `me`, or `none` alone.

@@ -110,6 +110,28 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn a_list_is_separated_by_commas_or_repeated() {
+        for (query, expected) in [
+            ("stage=mql,lead", Value::Null),
+            ("stage=mql&stage=lead", Value::Null),
+            ("stage=mql&limit=20&stage=lead", json!(20)),
+        ] {
+            let (status, answer) = get(&format!("/v1/leads?{query}")).await;
+            assert_eq!(
+                (status, &answer["stage"]),
+                (200, &json!(["mql", "lead"])),
+                "{query}"
+            );
+            assert_eq!(answer["limit"], expected, "{query}");
+        }
+        let (status, answer) = get("/v1/leads?stage=mql&stage=x").await;
+        assert_eq!(
+            (status, codes(&answer)),
+            (400, vec!["stage: not_allowed".to_owned()])
+        );
+    }
+
+    #[actix_web::test]
     async fn everything_wrong_with_a_query_comes_at_once() {
         let uri = "/v1/leads?limt=1&limit=0&stage=mql,sql,x&archived=yes&q=%FF&share=1&share=2&%00=1";
 

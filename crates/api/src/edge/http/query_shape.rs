@@ -26,7 +26,8 @@ pub struct QueryShape {
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     One(Scalar),
-    /// A list with commas in it (style `form`, not exploded).
+    /// A list: with commas in it (style `form`, not exploded), or the parameter once for each item, as some clients send
+    /// it. A backslash before a comma makes it a part of the item.
     List(Scalar),
 }
 
@@ -59,6 +60,11 @@ impl QueryShape {
                 violations.push(unreadable(&name));
                 continue;
             };
+            let kind = self.kinds.get(&name);
+            if let (Some(Kind::List(scalar)), Some(Value::Array(items))) = (kind, object.get_mut(&name)) {
+                items.extend(separated(&text).map(|item| scalar.read(item)));
+                continue;
+            }
             if object.contains_key(&name) {
                 let place = Place::parameter(&name);
                 violations.push(Violation::new(
@@ -68,7 +74,7 @@ impl QueryShape {
                 ));
                 continue;
             }
-            let value = self.kinds.get(&name).map_or(Value::Null, |kind| kind.read(text));
+            let value = kind.map_or(Value::Null, |kind| kind.read(text));
             object.insert(name, value);
         }
         let value = Value::Object(object);
@@ -156,7 +162,7 @@ impl Kind {
     fn read(self, text: String) -> Value {
         match self {
             Kind::One(scalar) => scalar.read(text),
-            Kind::List(scalar) => text.split(',').map(|item| scalar.read(item.to_owned())).collect(),
+            Kind::List(scalar) => separated(&text).map(|item| scalar.read(item)).collect(),
         }
     }
 }
@@ -184,6 +190,24 @@ impl Scalar {
         };
         read.unwrap_or(Value::String(text))
     }
+}
+
+/// The items of a list: separated by commas, of which those behind a backslash belong to an item, as does a backslash
+/// behind another.
+fn separated(text: &str) -> impl Iterator<Item = String> {
+    let mut items = vec![String::new()];
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let escaped = rest.next_if(|next| c == '\\' && matches!(next, ',' | '\\'));
+        match (c, escaped) {
+            (',', _) => items.push(String::new()),
+            (c, escaped) => items
+                .last_mut()
+                .into_iter()
+                .for_each(|item| item.push(escaped.unwrap_or(c))),
+        }
+    }
+    items.into_iter()
 }
 
 /// Gather the types that a schema takes, through references and branches; returns the schema of its items.
@@ -261,5 +285,24 @@ fn of_parameter(violation: Violation) -> Violation {
             detail.replace("unknown field", "unknown parameter"),
         ),
         _ => Violation { place, code, detail },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::separated;
+
+    #[test]
+    fn a_comma_behind_a_backslash_belongs_to_the_item() {
+        for (text, expected) in [
+            ("a,b", vec!["a", "b"]),
+            ("", vec![""]),
+            (r"Example\, Ltd,b", vec!["Example, Ltd", "b"]),
+            (r"a\\,b", vec![r"a\", "b"]),
+            (r"C:\x,b\", vec![r"C:\x", r"b\"]),
+            (",", vec!["", ""]),
+        ] {
+            assert_eq!(separated(text).collect::<Vec<_>>(), expected, "{text}");
+        }
     }
 }

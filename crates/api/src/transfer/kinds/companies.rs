@@ -61,6 +61,14 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                         }
                     }
                 }
+                let is_archived = world
+                    .companies
+                    .get(&id)
+                    .is_some_and(|one| one.archived_at.is_some());
+                if is_archived && !changes.is_empty() {
+                    let detail = "the company is archived; the row is imported all the same";
+                    taken.warn_of(row, &[("archived", detail.into())]);
+                }
                 taken.count(known.is_none(), changes);
             }
         }

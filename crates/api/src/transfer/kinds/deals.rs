@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use tandem_domain::deals::{CloseDeal, OpenDeal, Outcome, Refused};
 use tandem_domain::fault::Fault;
-use tandem_domain::leads::save::Statement;
+use tandem_domain::leads::fields::CompanyField;
+use tandem_domain::leads::identity::Domain;
+use tandem_domain::leads::save::{CompanyStatement, Statement, find_company, save_company};
 use tandem_domain::money::{Currency, Money};
-use tandem_domain::transfer::deals::{PastDeal, tell};
+use tandem_domain::transfer::deals::{PastDeal, state_deal};
+use tandem_domain::transfer::history::remember_owners;
 use tandem_domain::transfer::values::Values;
 use tandem_domain::world::World;
 use tandem_store::deals::Wanted;
@@ -42,6 +45,9 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
         ..Wanted::default()
     };
     store::deals::add_to(tx, &mut world, &wanted).await?;
+    let mut pasts = store::transfer::pasts(tx, wanted.lead_ids).await?;
+    remember_owners(&world, &mut pasts);
+    let mut touched = BTreeSet::new();
     for (row, said) in good {
         let mut told = said.told;
         let faults = complete(
@@ -55,13 +61,29 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
             taken.reject(row, &faults);
             continue;
         }
-        let lead_id = match addressed(&world, &said.lead) {
-            Ok(lead_id) => lead_id,
-            Err(refused) => {
-                taken.refuse(row, &refused);
-                continue;
-            }
+        let lead_id = match names_lead(&said.lead) {
+            false => None,
+            true => match addressed(&world, &said.lead) {
+                Ok(lead_id) => Some(lead_id),
+                Err(refused) => {
+                    taken.refuse(row, &refused);
+                    continue;
+                }
+            },
         };
+        let mut changes = vec![];
+        if let (None, Some(company)) = (lead_id, &said.lead.company) {
+            let known = find_company(&world, company, None);
+            let observed_at = told.opened_at.unwrap_or(ground.now);
+            let saved = match known {
+                Some(id) => Some((id, vec![])),
+                None => save_company(&mut world, None, company, observed_at, &ground.act(tx)),
+            };
+            if let Some((id, saved)) = saved {
+                told.opening.company_id = Some(id);
+                changes = saved;
+            }
+        }
         let known = told
             .opening
             .external_id
@@ -69,23 +91,54 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
             .and_then(|key| world.sales.deals_by_key.get(key));
         let elsewhere = known
             .and_then(|id| world.sales.deals.get(id))
-            .is_some_and(|deal| deal.primary_lead_id != Some(lead_id));
+            .is_some_and(|deal| {
+                let is_same = deal.primary_lead_id == lead_id;
+                !is_same || lead_id.is_none() && deal.company_id != told.opening.company_id
+            });
         if elsewhere {
-            let detail = "is known as the deal of another lead";
+            let detail = "is known as the deal of another lead or company";
             taken.reject(row, &[Fault::new("external_id", "deal_of_another_lead", detail)]);
             continue;
         }
-        told.opening.lead_ids = vec![lead_id];
-        match tell(&mut world, &told, &ground.act(tx)) {
+        told.opening.lead_ids = lead_id.into_iter().collect();
+        match state_deal(&mut world, &mut pasts, &told, ground.import.id, &ground.act(tx)) {
             Ok(done) => {
                 taken.warn(row, &done.warnings);
-                taken.count(done.created, done.changes);
+                changes.extend(done.changes);
+                taken.count_as(done.created, done.is_news, changes);
+                if done.is_news {
+                    touched.extend(lead_id);
+                }
             }
             Err(refused) => taken.reject(row, &faults_of(refused)),
         }
     }
+    taken.derive(&mut world, &mut pasts, touched, &ground.act(tx));
     taken.suggest(tx, world).await?;
     Ok(taken)
+}
+
+/// Whether a row names a lead, and not its company alone.
+fn names_lead(said: &Statement) -> bool {
+    said.id.is_some() || !said.keys().is_empty()
+}
+
+/// The company that a row names; the deal is made with it where it names no lead.
+fn company(values: &Values<'_>, faults: &mut Vec<Fault>) -> Option<CompanyStatement> {
+    let domain = values.text("company.domain").map(Domain::of_company);
+    let domain = domain.transpose().unwrap_or_else(|error| {
+        faults.push(Fault::new("company.domain", "invalid_format", error));
+        None
+    });
+    let name = short(values, "company.name", 200, faults);
+    (domain.is_some() || name.is_some()).then(|| CompanyStatement {
+        domain,
+        text: name
+            .map(|name| (CompanyField::Name, Some(name)))
+            .into_iter()
+            .collect(),
+        ..CompanyStatement::default()
+    })
 }
 
 /// Put the user and the pipeline in that the row names, or say what is wrong.
@@ -127,7 +180,15 @@ fn faults_of(refused: Refused) -> Vec<Fault> {
 
 fn read(ground: &Ground<'_>, values: &Values<'_>, base: Currency) -> Result<DealRow, Vec<Fault>> {
     let mut faults = vec![];
-    let lead = address(values, &mut faults);
+    let company = company(values, &mut faults);
+    let has_lead = values.all().any(|(field, _)| field.starts_with("lead."));
+    let lead = match company.is_some() && !has_lead {
+        true => Statement {
+            company,
+            ..Statement::default()
+        },
+        false => address(values, &mut faults),
+    };
     let external_id = short(values, "external_id", 255, &mut faults);
     if values.text("external_id").is_none() {
         let detail = "is missing: without it the same deal would be made again and again";

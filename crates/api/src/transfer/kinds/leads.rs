@@ -1,20 +1,24 @@
 //! Rows that are leads: what `POST /v1/leads` takes, by the same form and the same rules.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tandem_domain::fault::Fault;
 use tandem_domain::id::UserId;
+use tandem_domain::leads::Lead;
 use tandem_domain::leads::custom::yes_or_no;
-use tandem_domain::leads::save::{self, OnConflict, Statement};
+use tandem_domain::leads::identity::{Dialled, Kind, Phone};
+use tandem_domain::leads::save::{self, LocalPhone, OnConflict, Statement};
 use tandem_domain::money::Money;
 use tandem_domain::tracking::address::Address;
 use tandem_domain::tracking::channels;
-use tandem_domain::transfer::history;
+use tandem_domain::transfer::history::{self, Pasts, state_beginning};
 use tandem_domain::transfer::values::{Values, split_name};
 use tandem_store::rules::Rules;
 use tandem_store::{self as store, StoreError, Tx};
 
-use super::{Ground, Taken, email};
+use super::{Ground, Taken, add_deals, email, own_id};
 use crate::edge::http::violation::{Place, Violation};
 use crate::leads::body::LeadWrite;
 use crate::transfer::rows::Row;
@@ -37,6 +41,18 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
     let statements: Vec<&Statement> = good.iter().map(|(_, row)| &row.said).collect();
     let mut world = store::leads::world(tx, statements).await?;
     let act = ground.act(tx);
+    let known: Vec<_> = world.leads.keys().copied().collect();
+    let mut pasts = match ground.is_history() {
+        true => store::transfer::pasts(tx, known).await?,
+        false => Pasts::new(),
+    };
+    if ground.is_history() {
+        let with_deals = pasts.iter().filter(|(_, past)| past.has_deals());
+        let with_deals: Vec<_> = with_deals.map(|(lead_id, _)| *lead_id).collect();
+        add_deals(tx, &mut world, with_deals).await?;
+        history::remember_owners(&world, &mut pasts);
+    }
+    let mut touched = BTreeSet::new();
     for (row, told) in &good {
         let owner: Option<UserId> = match &told.owner {
             None => None,
@@ -52,14 +68,37 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
         match saved {
             Err(refused) => taken.refuse(row, &refused),
             Ok(mut saved) => {
-                let owned =
-                    owner.and_then(|owner| history::own(&mut world, saved.lead_id, owner, ground.now));
-                saved.changes.extend(owned);
-                taken.count(saved.created, saved.changes);
-                taken.warn_of(row, &told.warnings);
+                let mut is_news = !saved.changes.is_empty();
+                if ground.is_history()
+                    && let Some(lead) = world.leads.get(&saved.lead_id)
+                {
+                    let past = pasts
+                        .entry(saved.lead_id)
+                        .or_insert_with(|| history::past_of_new(&saved.changes));
+                    let known_at = told.said.created_at.map(|at| at.min(ground.now));
+                    let (stored, is_new) = state_beginning(past, lead, known_at, owner, ground.import.id);
+                    saved.changes.extend(stored);
+                    is_news |= is_new;
+                    if is_news {
+                        touched.insert(saved.lead_id);
+                    }
+                }
+                taken.count_as(saved.created, is_news, saved.changes);
+                let mut warnings = told.warnings.clone();
+                let lead = world.leads.get(&saved.lead_id);
+                if is_news && lead.is_some_and(|lead| lead.archived_at.is_some()) {
+                    let archived = history::Warning::ArchivedLead;
+                    warnings.push((archived.code(), archived.to_string()));
+                }
+                if lead.is_some_and(|lead| lacks_phone(lead, &told.said)) {
+                    let detail = "phone: is no phone number that can be read; it is left out";
+                    warnings.push(("unreadable_phone", detail.into()));
+                }
+                taken.warn_of(row, &warnings);
             }
         }
     }
+    taken.derive(&mut world, &mut pasts, touched, &act);
     taken.suggest(tx, world).await?;
     Ok(taken)
 }
@@ -81,7 +120,11 @@ fn read(ground: &Ground<'_>, values: &Values<'_>, rules: &Rules) -> Result<LeadR
             "does not have the form of a lead",
         )]
     })?;
-    let said = typed.read()?;
+    let mut said = typed.read()?;
+    // One that cannot be read even in the lead's country is left out.
+    said.local_phones
+        .iter_mut()
+        .for_each(|phone| phone.pointer = None);
     let history = ground.is_history();
     Ok(LeadRow {
         said: Statement {
@@ -106,7 +149,15 @@ fn body(
     for (field, text) in values.all() {
         match field.split_once('.') {
             None => match field {
+                "external_id" if own_id(values, field).is_some() => {
+                    body.entry("id").or_insert(json!(text));
+                }
                 "external_id" => {
+                    if is_rounded(text) {
+                        let detail =
+                            "looks like a number that a spreadsheet has rounded: several people may have it";
+                        warnings.push(("rounded_number", format!("{field}: {detail}")));
+                    }
                     body.insert(field.into(), json!({"system": values.system(field), "id": text}));
                 }
                 "name" => {
@@ -115,6 +166,11 @@ fn body(
                     body.entry("last_name").or_insert(json!(last));
                 }
                 "created_at" | "owner" => {}
+                // The row stands among the warnings as it came.
+                "phone" if !is_phone(text, values.text("country")) => {
+                    let detail = "is no phone number that can be read; it is left out";
+                    warnings.push(("unreadable_phone", format!("{field}: {detail}")));
+                }
                 "budget" => match Money::read(text, rules.money.base) {
                     Some(budget) => drop(body.insert(field.into(), json!(budget))),
                     None => {
@@ -182,6 +238,33 @@ fn body(
         body.insert("consents".into(), Value::Array(consents));
     }
     Value::Object(body)
+}
+
+/// Whether a phone that was given without its country could not be read in that of the lead.
+fn lacks_phone(lead: &Lead, said: &Statement) -> bool {
+    let phones = || lead.of_kind(Kind::Phone);
+    let is_there = |local: &LocalPhone| {
+        let number = local.dialled.as_str().trim_start_matches('0');
+        phones().any(|phone| phone.value.ends_with(number))
+    };
+    !said.local_phones.iter().all(is_there)
+}
+
+/// Whether a text is a phone, or may be one in a country that is still to be known.
+fn is_phone(text: &str, country: Option<&str>) -> bool {
+    let is_local = country.is_none() && Dialled::parse(text).is_some();
+    is_local || Phone::parse_in(text, country).is_ok()
+}
+
+/// Whether an id has been written by a spreadsheet as a number of few digits: `1.23457E+11`.
+fn is_rounded(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let parts = text.split_once(['E', 'e']);
+    parts.is_some_and(|(number, exponent)| {
+        let (whole, fraction) = number.split_once(['.', ',']).unwrap_or((number, "0"));
+        let exponent = exponent.strip_prefix('+').unwrap_or_default();
+        digits(whole) && digits(fraction) && digits(exponent)
+    })
 }
 
 fn member(body: &mut Map<String, Value>, part: &str, name: &str, value: Value) {

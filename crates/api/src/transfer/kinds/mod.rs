@@ -16,14 +16,16 @@ use tandem_domain::leads::identity::{Email, external_key};
 use tandem_domain::leads::save::{Refused, Statement};
 use tandem_domain::settle::Unsettled;
 use tandem_domain::tracking::address::redacted_text;
-use tandem_domain::transfer::history::Warning;
+use tandem_domain::transfer::history::{self, Pasts, Warning};
 use tandem_domain::transfer::values::{Plan, Values};
 use tandem_domain::transfer::{ACTOR, Import, ImportKind, ImportMode, Progress};
 use tandem_domain::world::World;
+use tandem_store::deals::Wanted;
 use tandem_store::transfer::Remark;
-use tandem_store::{StoreError, Tx};
+use tandem_store::{self as store, StoreError, Tx};
 
 use super::rows::Row;
+use super::suggest::SYSTEM;
 use crate::duplicates;
 use crate::edge::http::shape::Shapes;
 
@@ -129,6 +131,22 @@ impl Taken {
         Ok(())
     }
 
+    /// Derive the past of leads of which rows stated something.
+    fn derive(
+        &mut self,
+        world: &mut World,
+        pasts: &mut Pasts,
+        leads: impl IntoIterator<Item = LeadId>,
+        act: &Act,
+    ) {
+        let derived = leads.into_iter().filter_map(|lead_id| {
+            let past = pasts.get_mut(&lead_id)?;
+            Some(history::derive(world, past, lead_id, act))
+        });
+        let derived: Vec<Change> = derived.flatten().collect();
+        self.items.push(derived.into());
+    }
+
     fn refuse(&mut self, row: &Row, refused: &Refused) {
         if let Refused::IdentifiersConflict(leads) = refused {
             self.conflicts.push(leads.clone());
@@ -187,14 +205,38 @@ impl Taken {
 
     /// Count a row that was taken, with what it changed.
     fn count(&mut self, is_new: bool, changes: Vec<Change>) {
-        let place = match (is_new, changes.is_empty()) {
+        self.count_as(is_new, !changes.is_empty(), changes);
+    }
+
+    /// Count a row of which something may be stored though it says nothing new.
+    fn count_as(&mut self, is_new: bool, is_news: bool, changes: Vec<Change>) {
+        let place = match (is_new, is_news) {
             (true, _) => &mut self.progress.created,
-            (false, false) => &mut self.progress.updated,
-            (false, true) => &mut self.progress.unchanged,
+            (false, true) => &mut self.progress.updated,
+            (false, false) => &mut self.progress.unchanged,
         };
         *place += 1;
         self.items.push(changes.into());
     }
+}
+
+/// Load all deals of leads whose past may be derived: a deal holds or moves its lead.
+async fn add_deals(
+    tx: &Tx,
+    world: &mut World,
+    leads: impl IntoIterator<Item = LeadId>,
+) -> Result<(), StoreError> {
+    let wanted = Wanted {
+        lead_ids: leads.into_iter().collect(),
+        ..Wanted::default()
+    };
+    store::deals::add_to(tx, world, &wanted).await
+}
+
+/// The lead that a column of ids names which nobody mapped: it may hold our own.
+fn own_id(values: &Values<'_>, field: &str) -> Option<LeadId> {
+    let text = values.text(field).filter(|_| values.system(field) == SYSTEM)?;
+    text.parse().ok()
 }
 
 /// The statement that names a lead by `lead.id`, `lead.external_id` and `lead.email`, and says nothing else.
@@ -207,8 +249,12 @@ fn address(values: &Values<'_>, faults: &mut Vec<Fault>) -> Statement {
         }
     }
     if let Some(id) = values.text("lead.external_id") {
-        said.external_ids
-            .push((values.system("lead.external_id").to_owned(), id.to_owned()));
+        match own_id(values, "lead.external_id") {
+            Some(own) => said.id = said.id.or(Some(own)),
+            None => said
+                .external_ids
+                .push((values.system("lead.external_id").to_owned(), id.to_owned())),
+        }
     }
     said.emails.extend(email(values, "lead.email", faults));
     if said.id.is_none() && said.keys().is_empty() && faults.is_empty() {

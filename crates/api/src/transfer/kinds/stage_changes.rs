@@ -1,13 +1,15 @@
 //! Rows that are moves of leads in the past.
 
+use std::collections::BTreeSet;
+
 use tandem_domain::fault::Fault;
 use tandem_domain::leads::save::Statement;
 use tandem_domain::lifecycle::Stage;
-use tandem_domain::transfer::history::{self, PastMove};
+use tandem_domain::transfer::history::{PastMove, remember_owners, state_move, warnings};
 use tandem_domain::transfer::values::Values;
 use tandem_store::{self as store, StoreError, Tx};
 
-use super::{Ground, Taken, address, addressed, email, short};
+use super::{Ground, Taken, add_deals, address, addressed, email, short};
 use crate::transfer::rows::Row;
 
 struct MoveRow {
@@ -16,17 +18,19 @@ struct MoveRow {
     owner: Option<String>,
 }
 
-/// Take a batch of moves, in the order of their dates.
+/// Take a batch of moves. The past of their leads is derived once all of them are stated.
 pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, StoreError> {
     let mut taken = Taken::default();
-    let mut good = ground.read(rows, &mut taken, |values| read(ground, values));
-    good.sort_by_key(|(_, row)| row.told.at);
+    let good = ground.read(rows, &mut taken, |values| read(ground, values));
     let owners: Vec<&str> = good.iter().filter_map(|(_, row)| row.owner.as_deref()).collect();
     let owners = store::transfer::users_by_email(tx, owners).await?;
     let statements: Vec<&Statement> = good.iter().map(|(_, row)| &row.lead).collect();
     let mut world = store::leads::world(tx, statements).await?;
     let leads: Vec<_> = world.leads.keys().copied().collect();
-    let mut pasts = store::transfer::pasts(tx, leads).await?;
+    let mut pasts = store::transfer::pasts(tx, leads.iter().copied()).await?;
+    add_deals(tx, &mut world, leads).await?;
+    remember_owners(&world, &mut pasts);
+    let (mut news, mut touched) = (vec![], BTreeSet::new());
     for (row, said) in &good {
         let owner = said
             .owner
@@ -43,18 +47,23 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                 continue;
             }
         };
+        let told = PastMove {
+            owner_id: owner.flatten(),
+            ..said.told.clone()
+        };
         let past = pasts.entry(lead_id).or_default();
-        let (mut changes, mut is_new) = (vec![], false);
-        if let Some((change, warnings)) =
-            history::recall(&mut world, past, lead_id, &said.told, &ground.act(tx))
-        {
-            is_new = true;
-            changes.push(change);
-            taken.warn(row, &warnings);
+        let (stored, is_new) = state_move(past, lead_id, &told, ground.import.id);
+        taken.count_as(is_new, is_new, stored.into_iter().collect());
+        if is_new {
+            news.push((*row, lead_id, told));
+            touched.insert(lead_id);
         }
-        let owner = owner.flatten();
-        changes.extend(owner.and_then(|owner| history::own(&mut world, lead_id, owner, ground.now)));
-        taken.count(is_new, changes);
+    }
+    taken.derive(&mut world, &mut pasts, touched, &ground.act(tx));
+    for (row, lead_id, told) in news {
+        if let Some(past) = pasts.get(&lead_id) {
+            taken.warn(row, &warnings(&world, past, lead_id, &told));
+        }
     }
     taken.suggest(tx, world).await?;
     Ok(taken)
@@ -86,6 +95,7 @@ fn read(ground: &Ground<'_>, values: &Values<'_>) -> Result<MoveRow, Vec<Fault>>
                 from,
                 reason,
                 note,
+                owner_id: None,
             },
             owner,
         }),

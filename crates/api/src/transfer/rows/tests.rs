@@ -185,3 +185,47 @@ proptest! {
         prop_assert_eq!(rows, expected);
     }
 }
+
+/// The rows with the lines on which they begin.
+fn lines(text: &str) -> Vec<(i64, i64)> {
+    let mut rows = open(text).unwrap();
+    let mut all = vec![];
+    while let Some(row) = rows.next().unwrap() {
+        assert_eq!(row.fault, None, "{row:?}");
+        all.push((row.number, row.line));
+    }
+    all
+}
+
+#[test]
+fn lines_are_counted_however_they_end() {
+    let plain = "a,b\n1,2\n\n\"3\nx\",4\n5,6\n";
+    let expected = [(1, 2), (2, 4), (3, 6)];
+    assert_eq!(lines(plain), expected);
+    assert_eq!(lines(&plain.replace('\n', "\r\n")), expected);
+    assert_eq!(lines(&plain.replace('\n', "\r")), expected);
+    assert_eq!(
+        lines(&format!("sep=,\r\n{}", plain.replace('\n', "\r\n"))),
+        [(1, 3), (2, 5), (3, 7)]
+    );
+}
+
+#[test]
+fn what_spreadsheets_add_says_nothing() {
+    for text in [
+        "a;b\n1,5;2\n",
+        "sep=;\na;b\n1,5;2\n",
+        "\u{feff}sep=;\r\na;b\r\n1,5;2\r\n",
+        "\"sep=;\"\na;b\n1,5;2\n",
+        "a;b\n1,5;2\n;\n ; \n",
+        "a;b\n;;;;\n1,5;2;;;\n",
+    ] {
+        let rows = open(text).unwrap();
+        assert_eq!(rows.facts().columns, ["a", "b"], "{text}");
+        assert_eq!(read(rows), [["1,5", "2"]], "{text}");
+    }
+    let wide = open("a,b,,\n1,2\n3,4,,\n").unwrap();
+    assert_eq!(read(wide), [["1", "2", "", ""], ["3", "4", "", ""]]);
+    let mut broken = open("a,b\n1,2,3\n").unwrap();
+    assert_eq!(broken.next().unwrap().unwrap().fault.unwrap().code, "ragged_row");
+}

@@ -1,8 +1,9 @@
 //! What a list asks of leads, as conditions that steer the planner.
 
-use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ConnectionTrait, EntityTrait, IdenStatic, JoinType, QueryFilter, QuerySelect, Select};
 use tandem_domain::id::Id;
+use tandem_domain::leads::identity::{Email, Kind};
 use tandem_domain::leads::search::{self, Word};
 
 use super::{Bounds, LeadFilter, ScoreFilter};
@@ -10,7 +11,7 @@ use crate::db::Read;
 use crate::dialect::{self, Asked};
 use crate::error::StoreError;
 use crate::rows::scores::SEPARATOR;
-use crate::rows::{leads, scores};
+use crate::rows::{identifiers, leads, scores};
 
 /// A word, with the number of its terms as far as they are counted.
 #[derive(Debug, Clone)]
@@ -75,6 +76,14 @@ pub(super) fn filtered(
     let asked = |column| seen(on, column, steer.hides_filters());
     let is_listed = seen(on, Column::IsListed, steer == Steer::ByTerm).eq(!filter.archived);
     let mut query = leads::Entity::find().filter(is_listed);
+    let backend = on.conn().get_database_backend();
+    if !filter.ids.is_empty() {
+        let ids = filter.ids.iter().map(|id| id.uuid());
+        query = query.filter(dialect::id_in(backend, "leads.id", ids));
+    }
+    if !filter.emails.is_empty() {
+        query = query.filter(Expr::col((leads::Entity, Column::Id)).in_subquery(holders(&filter.emails)));
+    }
     if !filter.stage.is_empty() {
         query = query.filter(asked(Column::Stage).is_in(filter.stage.iter().map(|stage| stage.name())));
     }
@@ -118,6 +127,18 @@ pub(super) fn filtered(
         query = query.filter(condition);
     }
     query
+}
+
+/// The leads that have one of these e-mails.
+fn holders(emails: &[Email]) -> SelectStatement {
+    use identifiers::Column;
+    Query::select()
+        .column(Column::LeadId)
+        .from(identifiers::Entity)
+        .and_where(Expr::col(Column::Kind).eq(Kind::Email.name()))
+        .and_where(Expr::col(Column::System).eq(""))
+        .and_where(Expr::col(Column::Value).is_in(emails.iter().map(Email::as_str)))
+        .take()
 }
 
 /// The query with the row of scores that each lead has.

@@ -6,6 +6,7 @@ mod way;
 
 use tandem_domain::id::{CompanyId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::identity::Email;
 use tandem_domain::lifecycle::Stage;
 
 use self::filter::{Steer, counted_words, filtered};
@@ -48,6 +49,10 @@ impl Default for Bounds {
 /// Which leads are listed.
 #[derive(Debug, Clone, Default)]
 pub struct LeadFilter {
+    /// These.
+    pub ids: Vec<LeadId>,
+    /// With one of these e-mails.
+    pub emails: Vec<Email>,
     /// In one of these stages.
     pub stage: Vec<Stage>,
     /// With one of these owners.
@@ -96,6 +101,11 @@ pub struct ScoreFilter {
 }
 
 impl LeadFilter {
+    /// Whether it names single leads, which are looked up whatever the order.
+    pub(crate) fn names_leads(&self) -> bool {
+        !(self.ids.is_empty() && self.emails.is_empty())
+    }
+
     /// Whether it asks for a span of time.
     pub(crate) fn has_range(&self) -> bool {
         let bounds = [

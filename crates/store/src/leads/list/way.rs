@@ -31,6 +31,9 @@ impl<R: Read> Listing<'_, R> {
         if self.words.first().is_some_and(|one| !one.is_common) {
             return self.fetch(Steer::ByRarestWord, None).await;
         }
+        if self.filter.names_leads() {
+            return self.fetch_by_filter().await;
+        }
         if self.line.is_indexed_with(self.filter, self.words.len()) {
             return self.fetch(Steer::Free, None).await;
         }
