@@ -18,6 +18,8 @@ fn form(more: Value) -> Value {
 }
 
 async fn given(app: &TestApp, more: Value) -> Answer {
+    let purposes = json!({"purposes": [{"name": "news", "label": "News"}, {"name": "terms", "label": "Terms", "channel": "other"}]});
+    app.put("/v1/settings/consent-purposes").by(app.admin().await).json(purposes).await.expect(200);
     app.post("/v1/forms").by(app.admin().await).json(form(more)).await.expect(201)
 }
 

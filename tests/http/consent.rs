@@ -1,7 +1,7 @@
 //! Consent: what people say, where it stands, what follows from it, and the links that confirm it.
 
 use serde_json::{Value, json};
-use tandem_tests::{Answer, Request, TestApp, hours};
+use tandem_tests::{Answer, Request, TestApp, hours, minutes};
 
 const PURPOSES: &str = "/v1/settings/consent-purposes";
 const CONFIRM: &str = "/v1/consents/confirm";
@@ -12,7 +12,7 @@ const BROWSER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
 async fn given_purposes(app: &TestApp) {
     let purposes = json!([
         {"name": "news", "label": "News & <more>", "double_opt_in": true, "legal_basis_default": "consent", "token_days": 2},
-        {"name": "calls", "label": "Calls"},
+        {"name": "calls", "label": "Calls", "channel": "phone"},
     ]);
     let body = json!({"purposes": purposes});
     app.put(PURPOSES).by(app.admin().await).json(body).await.expect(200);
@@ -60,6 +60,7 @@ fn confirm(app: &TestApp, token: &str) -> Request {
 
 #[tandem_tests::test]
 async fn the_newest_statement_counts_and_all_are_kept(app: &TestApp) {
+    given_purposes(app).await;
     let lead = app.given_lead("ada@example.com").await;
     let first = lead.etag().to_owned();
     let lead = lead.id();
@@ -94,7 +95,10 @@ async fn the_newest_statement_counts_and_all_are_kept(app: &TestApp) {
 #[tandem_tests::test]
 async fn what_is_declared_shows_before_anything_was_said(app: &TestApp) {
     let lead = app.given_lead("ada@example.com").await;
-    assert_eq!(lead["may_contact"], json!({}));
+    assert_eq!(
+        lead["may_contact"]["marketing_email"]["why"], "never_asked",
+        "every installation declares it"
+    );
     let (tag, lead) = (lead.etag().to_owned(), lead.id());
     given_purposes(app).await;
     assert_eq!(why(app, &lead, "news").await, is(false, "never_asked"));
@@ -136,7 +140,8 @@ async fn what_is_declared_shows_before_anything_was_said(app: &TestApp) {
 #[tandem_tests::test]
 async fn a_form_states_consent_in_its_own_transaction(app: &TestApp) {
     given_purposes(app).await;
-    let consent = json!([{"purpose": "news", "wording": "News?", "legal_basis": "consent"}, {"purpose": "calls", "wording": "Call?", "legal_basis": "contract"}]);
+    let consent = json!([{"purpose": "news", "wording": "News?", "legal_basis": "consent"},
+        {"purpose": "calls", "wording": "Call?", "legal_basis": "contract", "unticked": "withdraws"}]);
     let fields =
         json!([{"name": "email", "label": "E", "type": "email", "required": true, "maps_to": "email"}]);
     let form = app
@@ -172,7 +177,7 @@ async fn a_form_states_consent_in_its_own_transaction(app: &TestApp) {
     app.post(&path).body(FORM, "email=ada%40example.com&_consent_calls=on").await.expect(200);
     assert_eq!(why(app, &lead, "calls").await, is(true, "granted"));
     app.clock.advance(hours(1) / 20);
-    let behind = "email=ada%40example.com&_consent_calls=no&_submitted_at=2020-01-01T00%3A00%3A00Z";
+    let behind = "email=ada%40example.com&_consent_calls=no&_submitted_at=2020-01-01T00%3A00%3A00Z&_sent_at=2020-01-01T00%3A00%3A05Z";
     app.post(&path).body(FORM, behind).await.expect(200);
     assert_eq!(why(app, &lead, "calls").await, is(false, "withdrawn"), "whatever the browser's clock says");
 }
@@ -323,8 +328,8 @@ async fn opening_a_link_confirms_nothing(app: &TestApp) {
     ] {
         app.post(CONFIRM).json(wrong).await.refused(422, "validation_failed");
     }
-    let page = app.get(&format!("{CONFIRM}?nonsense=1")).header("accept", BROWSER).await.expect(400);
-    assert!(page.text.contains("<h1>Invalid query parameter</h1>"), "{}", page.text);
+    let page = app.get(&format!("{CONFIRM}?nonsense=1")).header("accept", BROWSER).await.expect(404);
+    assert!(page.text.contains("not good any more"), "what mail senders append is ignored: {}", page.text);
 }
 
 #[tandem_tests::test]
@@ -369,10 +374,13 @@ async fn a_link_is_shown_once(app: &TestApp) {
 
 #[tandem_tests::test]
 async fn bad_statements_are_refused(app: &TestApp) {
+    given_purposes(app).await;
     let lead = app.given_lead("ada@example.com").await.id();
     let path = format!("/v1/leads/{lead}/consents");
     let by = app.admin().await;
     for (more, place) in [
+        (json!({"purpose": "nobody_declared_it"}), "#/purpose"),
+        (json!({"address": "nonsense"}), "#/address"),
         (json!({"purpose": "Bad Name"}), "#/purpose"),
         (json!({"purpose": "a".repeat(65)}), "#/purpose"),
         (json!({"granted": "yes"}), "#/granted"),
@@ -427,4 +435,89 @@ async fn a_link_that_two_replicas_take_at_once_confirms_once(app: &TestApp) {
     let all = app.get(&format!("/v1/leads/{lead}/consents")).by(app.admin().await).await.expect(200);
     assert_eq!(all.each("state"), ["confirmed", "granted"]);
     second.stop().await;
+}
+
+#[tandem_tests::test]
+async fn consent_belongs_to_the_address(app: &TestApp) {
+    let (lead, token) = given_link(app).await;
+    confirm(app, &token).await.expect(200);
+    let pending = link(app, &lead, "news").await;
+    assert_eq!(pending.refused(409, "conflict")["current"], "confirmed");
+    let by = app.admin().await;
+    let edit = |body: Value| app.patch(&format!("/v1/leads/{lead}")).by(by).json(body);
+    edit(json!({"emails": ["ada@work.example"]})).await.expect(200);
+    assert_eq!(why(app, &lead, "news").await, is(false, "never_asked"), "nothing is carried over");
+    say(app, &lead, json!({"purpose": "news", "granted": true})).await.expect(201);
+    assert_eq!(why(app, &lead, "news").await, is(false, "not_confirmed"));
+    confirm(app, &token).await.expect(200);
+    assert_eq!(
+        why(app, &lead, "news").await,
+        is(false, "not_confirmed"),
+        "the old link confirmed the old address"
+    );
+    let made = link(app, &lead, "news").await.expect(201);
+    confirm(app, made["token"].as_str().unwrap()).await.expect(200);
+    assert_eq!(why(app, &lead, "news").await, is(true, "granted"));
+
+    // The old address bounces: the new one takes mail still, and once it bounces, it takes none at all.
+    let key = app.key(&["events:write"]).await;
+    let bounce = |lead: Value| {
+        let event = json!({"type": "email_bounce", "lead": lead, "properties": {"bounce_type": "hard", "email": "ada@example.com"}});
+        app.post("/v1/events").by(&key).json(json!({"events": [event]}))
+    };
+    app.clock.advance(minutes(1));
+    bounce(json!({"id": lead})).await.expect(200);
+    assert_eq!(why(app, &lead, "news").await, is(true, "granted"));
+    bounce(json!({"email": "ada@work.example"})).await.expect(200);
+    assert_eq!(why(app, &lead, "news").await, is(false, "bounced"));
+    let all = app.get(&format!("/v1/leads/{lead}/consents")).by(by).await.expect(200);
+    let addresses: std::collections::BTreeSet<String> = all.each("address").into_iter().collect();
+    assert_eq!(addresses.into_iter().collect::<Vec<_>>(), ["ada@example.com", "ada@work.example"]);
+}
+
+#[tandem_tests::test]
+async fn an_unsubscription_ends_all_of_mail_and_a_complaint_stays(app: &TestApp) {
+    let by = app.admin().await;
+    let purposes = json!({"purposes": [{"name": "news", "label": "News"}, {"name": "offers", "label": "Offers"}, {"name": "calls", "label": "Calls", "channel": "phone"}]});
+    app.put(PURPOSES).by(by).json(purposes).await.expect(200);
+    let lead = app.given_lead("ada@example.com").await.id();
+    for purpose in ["news", "offers", "calls"] {
+        say(app, &lead, json!({"purpose": purpose, "granted": true})).await.expect(201);
+    }
+    let key = app.key(&["events:write"]).await;
+    let unsubscribe = |properties: Value| {
+        let event = json!({"type": "email_unsubscribe", "lead": {"email": "ada@example.com"}, "properties": properties});
+        app.post("/v1/events").by(&key).json(json!({"events": [event]}))
+    };
+    app.clock.advance(minutes(1));
+    unsubscribe(json!({})).await.expect(200);
+    for (purpose, expected) in [
+        ("news", is(false, "unsubscribed")),
+        ("offers", is(false, "unsubscribed")),
+        ("calls", is(true, "granted")),
+    ] {
+        assert_eq!(why(app, &lead, purpose).await, expected, "{purpose}");
+    }
+
+    app.clock.advance(minutes(1));
+    unsubscribe(json!({"reason": "complained", "purpose": "news"})).await.expect(200);
+    let consent = json!([{"purpose": "news", "wording": "News?", "legal_basis": "consent"}]);
+    let fields =
+        json!([{"name": "email", "label": "E", "type": "email", "required": true, "maps_to": "email"}]);
+    let body = json!({"name": "F", "fields": fields, "consent": consent});
+    let form = app.post("/v1/forms").by(by).json(body.clone()).await.expect(201);
+    let path = format!("/v1/capture/{}", form["key"].as_str().unwrap());
+    app.clock.advance(minutes(1));
+    app.post(&path).body(FORM, "email=ada%40example.com&_consent_news=on").await.expect(200);
+    assert_eq!(why(app, &lead, "news").await, is(false, "complained"), "anybody can send a form");
+    app.clock.advance(minutes(1));
+    say(app, &lead, json!({"purpose": "news", "granted": true})).await.expect(201);
+    assert_eq!(why(app, &lead, "news").await, is(true, "granted"));
+
+    let undeclared = json!({"name": "F", "fields": body["fields"], "consent": [{"purpose": "typo", "wording": "x", "legal_basis": "consent"}]});
+    let refused = app.post("/v1/forms").by(by).json(undeclared).await.refused(422, "validation_failed");
+    assert_eq!(refused.violations(), [("#/consent/0/purpose", "not_allowed")]);
+    let lead = json!({"email": "bob@example.com", "consents": [{"purpose": "typo", "granted": true}]});
+    let refused = app.post("/v1/leads").by(by).json(lead).await.refused(422, "validation_failed");
+    assert_eq!(refused.violations(), [("#/consents/0/purpose", "not_allowed")]);
 }

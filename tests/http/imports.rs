@@ -86,6 +86,8 @@ async fn news_is_as_if_it_came_by_the_interface(app: &TestApp) {
     taken_in(app, "kind=leads", None, "email,first_name\neve@mail.firm.example,Eve\n").await;
     let found = app.get("/v1/leads?q=eve").by(app.admin().await).await.expect(200);
     assert_eq!(found["data"][0]["company"]["domain"], "firm.example", "its e-mail speaks of it");
+    let purposes = json!({"purposes": [{"name": "marketing_email", "label": "News"}, {"name": "phone_calls", "label": "Calls", "channel": "phone"}]});
+    app.put("/v1/settings/consent-purposes").by(app.admin().await).json(purposes).await.expect(200);
     let consents = "email,Consent.Marketing_Email,consent.phone_calls\nada@example.com,Yes,no\nmax@example.com,perhaps,\n";
     let import = taken_in(app, "kind=leads", None, consents).await;
     assert_eq!(counts(&import), [0, 1, 0, 1, 0]);

@@ -33,6 +33,7 @@ mod lists;
 mod matrix;
 mod model;
 mod notices;
+mod open_door;
 mod operation;
 mod pipelines;
 mod polling;

@@ -45,7 +45,7 @@ async fn stage(app: &TestApp, email: &str) -> String {
 #[tandem_tests::test]
 async fn the_pricing_page_three_times_and_a_form_make_an_mql_in_that_request(app: &TestApp) {
     let (site, form) = (given_site(app).await, given_form(app).await);
-    let views = json!([pricing(-hours(50)), pricing(-hours(30)), pricing(-minutes(10))]);
+    let views = json!([pricing(-hours(20)), pricing(-hours(10)), pricing(-minutes(10))]);
     collect(app, &site, "visitor-1", views).await.expect(204);
     let body = json!({"email": "ada@factory.example", "company": {"name": "Factory", "employees": 80}});
     app.post("/v1/leads").by(app.admin().await).json(body).await.expect(201);
@@ -107,7 +107,7 @@ async fn the_pricing_page_three_times_and_a_form_make_an_mql_in_that_request(app
         expected.map(|(rule, points, count)| (json!(rule), json!(points), json!(count))).into();
     assert_eq!(rules, expected.iter().map(|(a, b, c)| (a, b, c)).collect::<Vec<_>>());
     assert_eq!(score["valid_until"], mql["score"]["valid_until"]);
-    assert_eq!(score["valid_until"], at(-hours(50) + 14 * DAY + 1));
+    assert_eq!(score["valid_until"], at(-hours(20) + 14 * DAY + 1));
 }
 
 async fn of_transitions(app: &TestApp, email: &str) -> Vec<Value> {

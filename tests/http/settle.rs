@@ -86,6 +86,7 @@ const OF_OTHERS: &[&str] = &[
     "update_ignored_referrers",
     "update_job_words",
     "update_report_settings",
+    "update_retention",
     "update_routing",
 ];
 

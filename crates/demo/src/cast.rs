@@ -1,7 +1,9 @@
 //! Who takes part in the demo: a fictitious maker of cargo bikes, its people, forms, campaigns and visitors' names.
 
 use tandem_domain::access::Role;
-use tandem_domain::capture::{FieldType, FormConsent, FormField, FormSettings, LegalBasis, MakeForm};
+use tandem_domain::capture::{
+    FieldType, FormConsent, FormField, FormSettings, LegalBasis, MakeForm, Unticked,
+};
 use tandem_domain::leads::custom::{CustomField, CustomType};
 
 /// The company.
@@ -318,6 +320,8 @@ pub fn form(plan: &FormPlan) -> MakeForm {
         wording: "You may send me news by e-mail.".into(),
         legal_basis: LegalBasis::Consent,
         required: plan.intent < 0.2,
+        granting_values: vec![],
+        unticked: Unticked::Nothing,
     };
     MakeForm {
         name: plan.name.into(),

@@ -117,7 +117,7 @@ impl Plan {
         let mut visitor = self.somebody(&mut dice, form > 0 && dice_is_private(form));
         visitor.promise = cast::FORMS[form].intent + way.lift;
         let kind = dice.roll();
-        let mut posted = answers(&visitor, form, way, at, &mut dice);
+        let mut posted = answers(&visitor, form, way, &mut dice);
         match kind {
             // Robots fill in what nobody sees; people mistype.
             k if k < 0.03 => {
@@ -401,7 +401,7 @@ fn dice_is_private(form: usize) -> bool {
     cast::FORMS[form].intent < 0.4
 }
 
-fn answers(visitor: &Visitor, form: usize, way: &Way, at: Timestamp, dice: &mut Dice) -> Posted {
+fn answers(visitor: &Visitor, form: usize, way: &Way, dice: &mut Dice) -> Posted {
     let plan = &cast::FORMS[form];
     let mut fields = Map::new();
     let mut say = |name: &str, value: Value| drop(fields.insert(name.into(), value));
@@ -434,14 +434,16 @@ fn answers(visitor: &Visitor, form: usize, way: &Way, at: Timestamp, dice: &mut 
     let page = format!("{}{}{query}", cast::ORIGIN, plan.page);
     Posted {
         fields,
-        consent: vec![("marketing_email".into(), plan.intent < 0.2 || dice.happens(0.4))],
+        consent: vec![(
+            "marketing_email".into(),
+            (plan.intent < 0.2 || dice.happens(0.4)).to_string(),
+        )],
         context: Context {
             page_url: Some(page.clone()),
             landing_url: Some(page),
             landing_referrer: Some(way.referrer.to_owned()).filter(|text| !text.is_empty()),
             ..Context::default()
         },
-        submitted_at: Some(at),
         media_type: "application/json".into(),
         ..Posted::default()
     }

@@ -134,6 +134,7 @@ impl Year {
         for plan in &cast::FORMS {
             let key = FormKey::generate().reveal().to_owned();
             let beside = Beside {
+                purposes: &tx.rules().shown_by.consent.purposes,
                 custom_names: &["fleet_size"],
                 campaign: None,
             };

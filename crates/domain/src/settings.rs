@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::duration::Duration;
 use crate::fault::Fault;
 use crate::journal::Facts;
 use crate::journal::{Entry, Subject};
@@ -48,6 +49,28 @@ impl CompanySettings {
     /// The zone; UTC where the name is unknown (settings are checked when they are saved).
     pub fn zone(&self) -> TimeZone {
         TimeZone::get(&self.timezone).unwrap_or(TimeZone::UTC)
+    }
+}
+
+/// How long what is recorded of nobody is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionSettings {
+    /// Events and visits of visitors who are nobody's, from their arrival on; `0d` forgets them at once.
+    #[serde(default = "anonymous_events")]
+    #[schema(default = "90d", example = "90d")]
+    pub anonymous_events: Duration,
+}
+
+const fn anonymous_events() -> Duration {
+    Duration::days(90)
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        Self {
+            anonymous_events: anonymous_events(),
+        }
     }
 }
 
@@ -180,6 +203,8 @@ pub mod name {
     pub const CHANNEL_RULES: &str = "channel_rules";
     /// The referrers that end no visit: [`crate::tracking::IgnoredReferrers`].
     pub const IGNORED_REFERRERS: &str = "ignored_referrers";
+    /// How long what is recorded of nobody is kept: [`super::RetentionSettings`].
+    pub const RETENTION: &str = "retention";
     /// The declared purposes of consent.
     pub const CONSENT_PURPOSES: &str = "consent_purposes";
     /// The words that job titles are read by: [`crate::leads::job::JobWords`].

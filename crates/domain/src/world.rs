@@ -17,9 +17,9 @@ use crate::handoff::qualification::Qualification;
 use crate::handoff::{Handoff, Place};
 use crate::id::{ActivityId, ClockId, CompanyId, DealId, HandoffId, LeadId, PipelineId};
 use crate::instant::Timestamp;
-use crate::leads::consent::{ConsentFact, ConsentPurpose};
+use crate::leads::consent::{ConsentFact, ConsentFacts, ConsentPurpose};
 use crate::leads::custom::CustomField;
-use crate::leads::fields::{About, CompanyField, FieldValue, Source};
+use crate::leads::fields::{About, CompanyField, FieldValue, Rank, Source};
 use crate::leads::identity::{Identifier, Key};
 use crate::leads::job::JobWords;
 use crate::leads::save::Statement;
@@ -39,8 +39,10 @@ use crate::tracking::visitors::Visitors;
 pub struct Statements {
     /// The newest statement by hand.
     pub by_hand: Option<FieldValue>,
-    /// The newest statement from anywhere else that says something.
-    pub other: Option<FieldValue>,
+    /// The newest statement of a key or an import that says something.
+    pub known: Option<FieldValue>,
+    /// The newest statement of a form that says something.
+    pub of_forms: Option<FieldValue>,
     /// What was said before these, or with an earlier date, in no order.
     pub older: Vec<FieldValue>,
 }
@@ -48,7 +50,10 @@ pub struct Statements {
 impl Statements {
     /// The statement that is shown.
     pub fn winner(&self) -> Option<&FieldValue> {
-        self.by_hand.as_ref().or(self.other.as_ref())
+        self.by_hand
+            .as_ref()
+            .or(self.known.as_ref())
+            .or(self.of_forms.as_ref())
     }
 
     /// Take one more statement into account.
@@ -56,10 +61,10 @@ impl Statements {
         if !statement.counts() {
             return;
         }
-        let place = if statement.source == Source::Hand {
-            &mut self.by_hand
-        } else {
-            &mut self.other
+        let place = match statement.source.rank() {
+            Rank::Hand => &mut self.by_hand,
+            Rank::Known => &mut self.known,
+            Rank::Stranger => &mut self.of_forms,
         };
         let is_newer = place
             .as_ref()
@@ -74,15 +79,16 @@ impl Statements {
 
     /// Every statement that says something, in no order.
     pub fn all(&self) -> impl Iterator<Item = &FieldValue> {
-        self.by_hand.iter().chain(&self.other).chain(&self.older)
+        let newest = [&self.by_hand, &self.known, &self.of_forms];
+        newest.into_iter().flatten().chain(&self.older)
     }
 
     /// The newest statement of the kind that a statement from this source would join.
     pub fn newest_like(&self, source: Source) -> Option<&FieldValue> {
-        if source == Source::Hand {
-            self.by_hand.as_ref()
-        } else {
-            self.other.as_ref()
+        match source.rank() {
+            Rank::Hand => self.by_hand.as_ref(),
+            Rank::Known => self.known.as_ref(),
+            Rank::Stranger => self.of_forms.as_ref(),
         }
     }
 }
@@ -302,6 +308,18 @@ impl World {
             (None, None) => {}
         }
         self.companies.insert(company.id, company);
+    }
+
+    /// What was said about consent of a lead, as far as it is loaded or was said in this transaction.
+    pub fn consent_of(&self, lead_id: LeadId) -> ConsentFacts {
+        let mut facts = ConsentFacts::default();
+        let of_lead = self.consents.iter().filter(|((of, _), _)| *of == lead_id);
+        for ((_, purpose), said) in of_lead {
+            said.iter()
+                .cloned()
+                .for_each(|fact| facts.add(purpose.clone(), fact));
+        }
+        facts
     }
 
     /// Take in a loaded deal.

@@ -15,7 +15,7 @@ use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
 use crate::page::{Line, Page};
-use crate::rows::{form_keys, forms, submissions};
+use crate::rows::{form_keys, forms, submission_repeats, submissions};
 
 /// A form.
 pub async fn form(on: &impl Read, id: FormId) -> Result<Form, StoreError> {
@@ -81,9 +81,16 @@ pub async fn list(on: &impl Read, after: Option<FormId>, limit: u64) -> Result<P
         .await
 }
 
-/// A submission.
+/// A submission, also by the id of one that repeated it.
 pub async fn submission(on: &impl Read, id: SubmissionId) -> Result<Submission, StoreError> {
-    submissions::Entity::find_by_id(id.uuid())
+    if let Some(found) = submissions::Entity::find_by_id(id.uuid()).one(on.conn()).await? {
+        return found.into_domain();
+    }
+    let repeated = submission_repeats::Entity::find_by_id(id.uuid())
+        .one(on.conn())
+        .await?
+        .ok_or(StoreError::NotFound)?;
+    submissions::Entity::find_by_id(repeated.submission_id)
         .one(on.conn())
         .await?
         .ok_or(StoreError::NotFound)?
@@ -133,22 +140,24 @@ pub async fn twins(on: &impl Read, keys: impl IntoIterator<Item = Uuid>) -> Resu
         return Ok(twins);
     }
     let backend = on.conn().get_database_backend();
-    let found: Vec<(Option<Uuid>, Uuid, String, i64)> = submissions::Entity::find()
+    let found: Vec<(Option<Uuid>, Uuid, String, Option<Uuid>, i64)> = submissions::Entity::find()
         .select_only()
         .columns([
             submissions::Column::Twin,
             submissions::Column::Id,
             submissions::Column::Status,
+            submissions::Column::LeadId,
             submissions::Column::ReceivedAt,
         ])
         .filter(dialect::id_in(backend, "twin", keys))
         .into_tuple()
         .all(on.conn())
         .await?;
-    for (twin, id, status, received_at) in found {
+    for (twin, id, status, lead_id, received_at) in found {
         let earlier = Earlier {
             id: Id::from_uuid(id),
             status: status_of(&status)?,
+            lead_id: lead_id.map(Id::from_uuid),
             received_at: Timestamp::from_millis(received_at),
         };
         twins.note(twin.ok_or(StoreError::Corrupt("submissions"))?, earlier);
@@ -190,6 +199,12 @@ impl Rows {
             CaptureChange::Replayed(submission) => {
                 self.replayed
                     .insert(submission.id.uuid(), rows::submissions::Model::of(submission));
+            }
+            CaptureChange::Repeated { id, submission_id } => {
+                self.repeats.push(rows::submission_repeats::Model {
+                    id: id.uuid(),
+                    submission_id: submission_id.uuid(),
+                });
             }
             CaptureChange::KeyWritten(key) => self.records.put(rows::form_keys::Model::of(key)),
         }

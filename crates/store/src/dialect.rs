@@ -279,11 +279,19 @@ pub fn newest_statements(
     };
     let sql = format!(
         "SELECT f.* FROM field_values f WHERE f.id IN (SELECT n.id FROM (SELECT id, observed_at, row_number() OVER \
-         (PARTITION BY {column}, field, source = 'hand' ORDER BY observed_at DESC, id DESC) AS place \
+         (PARTITION BY {column}, field, CASE source WHEN 'hand' THEN 2 WHEN 'form' THEN 0 ELSE 1 END ORDER BY observed_at DESC, id DESC) AS place \
          FROM field_values WHERE {is_wanted}{is_stated}) AS n WHERE n.place = 1 OR {is_of_date})"
     );
     let values = [Some(ids), Some(dates), fields];
     Statement::from_sql_and_values(backend, sql, values.into_iter().flatten().map(Value::from))
+}
+
+/// The newest of the statements about consent that say the same of one purpose, address and lead and come from the same kind
+/// of source, of the leads that a condition chooses.
+pub fn newest_consents(backend: DbBackend, of_leads: SimpleExpr) -> Statement {
+    let sql = "SELECT n.* FROM (SELECT c.*, row_number() OVER (PARTITION BY lead_id, purpose, state, reason, address, source \
+               ORDER BY stated_at DESC, id DESC) AS place FROM consents c WHERE {}) AS n WHERE n.place = 1";
+    crate::write::with_condition(backend, sql, of_leads)
 }
 
 /// The identifiers that equal any of the keys in a JSON array of `{kind, system, value}`.

@@ -76,7 +76,7 @@ pub async fn consent(on: &impl Read) -> Result<ConsentRules, StoreError> {
     let purposes: Option<Vec<ConsentPurpose>> =
         serde_json::from_value(kept.value).map_err(|_| StoreError::Corrupt("settings"))?;
     Ok(ConsentRules {
-        purposes: Arc::new(purposes.unwrap_or_default()),
+        purposes: Arc::new(purposes.unwrap_or_else(ConsentPurpose::usual)),
         version: kept.version,
     })
 }
@@ -219,7 +219,9 @@ async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result
         company,
         shown_by: ShownBy {
             consent: ConsentRules {
-                purposes: Arc::new(setting(&settings, name::CONSENT_PURPOSES)?.unwrap_or_default()),
+                purposes: Arc::new(
+                    setting(&settings, name::CONSENT_PURPOSES)?.unwrap_or_else(ConsentPurpose::usual),
+                ),
                 version: purposes_version,
             },
             job_words: setting(&settings, name::JOB_WORDS)?.map_or_else(JobWords::usual, Arc::new),

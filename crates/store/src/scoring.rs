@@ -186,7 +186,7 @@ async fn add_facts(
         world.judging.histories.insert(*id, BTreeMap::new());
     }
     world.judging.histories.extend(histories);
-    let barred = leads::consent::barred(on, &known).await?;
+    let barred = leads::consent::barred(on, world, &known).await?;
     world.judging.barred.extend(barred);
     let asks = |field| looked_at.fields.contains(&Field::Standard(field));
     if asks(Standard::Budget) {

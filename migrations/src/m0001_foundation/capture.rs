@@ -44,6 +44,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         text("raw"),
         text("media_type"),
         text("faults"),
+        text("remarks"),
         id_or_null("twin"),
         big("received_at"),
     ];
@@ -59,5 +60,10 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager.create_index(index("submissions", &["twin"])).await?;
     manager
         .create_index(index("submissions", &["lead_id", "id"]))
+        .await?;
+
+    let repeats = vec![id("id"), id("submission_id")];
+    manager
+        .create_table(table("submission_repeats", &["id"], repeats))
         .await
 }

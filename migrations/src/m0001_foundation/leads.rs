@@ -97,6 +97,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         text("kind"),
         text("system"),
         text("value"),
+        text("source"),
         big("position"),
         big("created_at"),
     ];

@@ -75,6 +75,8 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         "visitor_id IS NOT NULL",
     )
     .await?;
+    // What is nobody's is forgotten in the order in which it came.
+    dialect::index_where(manager, "events", &["id"], "lead_id IS NULL").await?;
     // Outlives the events: an event that was told once is never taken again.
     dialect::key_table(manager, table("event_keys", &["hash"], vec![id("hash")])).await?;
 

@@ -59,13 +59,27 @@ pub fn is_machine(agent: &str) -> bool {
         || !agent.is_empty() && is_crawler(agent.as_bytes())
 }
 
+/// What browsers of people have in their user agents that the list takes for a bot's name: the browsers of Sogou and Viber.
+const PEOPLE: [&[&str]; 2] = [&["mozilla/", "sogoumobilebrowser"], &["mozilla/", "viber"]];
+
+/// Whether a user agent is one of a browser that has a bot's name in it, and nothing else of a bot.
+fn is_peoples(agent: &[u8]) -> bool {
+    let agent = String::from_utf8_lossy(agent).to_ascii_lowercase();
+    let is_one = |parts: &&[&str]| parts.iter().all(|part| agent.contains(part));
+    PEOPLE.iter().any(is_one)
+        && !["bot", "spider", "crawl", "+http"]
+            .iter()
+            .any(|sign| agent.contains(sign))
+}
+
 fn is_crawler(agent: &[u8]) -> bool {
     let agent = &agent[..agent.len().min(LONGEST)];
     let answers = || ANSWERS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = answers().get(agent) {
         return *known;
     }
-    let is_bot = CRAWLERS.as_ref().is_some_and(|crawlers| crawlers.is_match(agent));
+    let is_listed = || CRAWLERS.as_ref().is_some_and(|crawlers| crawlers.is_match(agent));
+    let is_bot = is_listed() && !is_peoples(agent);
     let mut answers = answers();
     if answers.len() >= MOST {
         answers.clear();
@@ -101,6 +115,23 @@ mod tests {
             (
                 "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/18.1 Mobile/15E148 Safari/604.1",
                 false,
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 13; V2166A) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/98.0.4758.87 Mobile Safari/537.36 SogouMSE,SogouMobileBrowser/6.1.10",
+                false,
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 Viber/22.1.0",
+                false,
+            ),
+            (
+                "Sogou web spider/4.0(+http://www.sogou.com/docs/help/webmasters.htm#07)",
+                true,
+            ),
+            ("Viber", true),
+            (
+                "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html) Viber/1",
+                true,
             ),
             ("python-requests/2.32.3", false),
             ("curl/8.9.1", false),

@@ -86,20 +86,37 @@ impl Door {
         !self.is_archived && self.closes_at.is_none_or(|closes_at| now < closes_at)
     }
 
-    /// Whether pages of this origin may send the form.
+    /// Whether pages of this origin may send the form. One that is hidden is taken like none: any server could send the
+    /// same.
     pub fn admits(&self, origin: &HeaderValue) -> bool {
-        self.allowed_origins
-            .iter()
-            .any(|allowed| origin == allowed.as_str())
+        let mut allowed = self.allowed_origins.iter();
+        origin == HIDDEN || allowed.any(|allowed| origin == allowed.as_str())
     }
 
-    /// Refuse pages of other origins; a server names none.
-    pub fn check_origin(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    /// From where a request comes.
+    pub fn sender(&self, headers: &HeaderMap) -> Sender {
         match headers.get(ORIGIN) {
-            Some(origin) if !self.admits(origin) => Err(Problem::new(Code::OriginNotAllowed)),
-            _ => Ok(()),
+            None => Sender::Known,
+            Some(origin) if origin == HIDDEN => Sender::Hidden,
+            Some(origin) if self.admits(origin) => Sender::Known,
+            Some(_) => Sender::Foreign,
         }
     }
+}
+
+/// The origin that browsers send where a page hides it (`Referrer-Policy: no-referrer` or `same-origin`), or has none (a
+/// sandboxed frame): <https://fetch.spec.whatwg.org/#origin-header>.
+pub const HIDDEN: &str = "null";
+
+/// From where a form is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// From a page of a listed origin, or by a server, which names none.
+    Known,
+    /// From a page that does not say its origin.
+    Hidden,
+    /// From a page of another origin.
+    Foreign,
 }
 
 /// The door that the key in the request's path opens.
@@ -161,10 +178,18 @@ mod tests {
             "http://www.example.com",
             "https://www.example.com:8443",
             "https://example.com",
-            "null",
             "",
         ] {
             assert!(!door.admits(&HeaderValue::from_static(other)), "{other}");
         }
+        let sender = |origin: &'static str| {
+            let header = (ORIGIN, HeaderValue::from_static(origin));
+            door.sender(&HeaderMap::from_iter([header]))
+        };
+        assert_eq!(door.sender(&HeaderMap::new()), Sender::Known);
+        assert_eq!(
+            ["https://www.example.com", "null", "Null"].map(sender),
+            [Sender::Known, Sender::Hidden, Sender::Foreign]
+        );
     }
 }

@@ -140,7 +140,7 @@ pub struct FormDetail {
         example = "<form method=\"post\" action=\"https://leads.example.com/v1/capture/fk_5hGz0mUq2bXe7RkW1tYc9N\">...</form>"
     )]
     snippet_html: String,
-    /// A script that sends a page's own `<form data-tandem-form="fk_...">` as JSON.
+    /// A script that sends a page's own `<form data-tandem-form="fk_...">` as JSON, and shows what became of it.
     #[schema(max_length = 65536, example = "(function () { ... })();")]
     snippet_js: String,
 }
@@ -169,7 +169,7 @@ impl FormDetail {
         };
         let older_keys = older.iter().filter_map(works).collect();
         let snippet_html = snippet::html(&form, &newest.key, &address);
-        let snippet_js = snippet::js(&newest.key, &address);
+        let snippet_js = snippet::js(&form, &newest.key, &address);
         let FormView {
             id,
             key,

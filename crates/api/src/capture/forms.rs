@@ -162,6 +162,7 @@ async fn create_form(ctx: Ctx<FormsWrite>, body: Json<CreateForm>) -> Reply<Crea
     let names = custom_names(&tx);
     let beside = Beside {
         custom_names: &names,
+        purposes: &tx.rules().shown_by.consent.purposes,
         campaign: campaign_of(&tx, &asked).await?,
     };
     let made = make_form(asked, key, &beside, ctx.act());
@@ -233,6 +234,7 @@ async fn update_form(
     let (asked, names) = (asked.read(), custom_names(&tx));
     let beside = Beside {
         custom_names: &names,
+        purposes: &tx.rules().shown_by.consent.purposes,
         campaign: campaign_of(&tx, &asked).await?,
     };
     let edited = edit_form(&form, asked, archived, &beside, ctx.act());

@@ -100,8 +100,9 @@ impl Reading {
             ),
             None => Err(vec![]),
         };
-        // What could not even be read has no twins, and neither has what has a key.
-        let is_told_apart = item.once.is_none() && item.posted.faults.is_empty();
+        // What cannot be read, what has a key, and what a page of another origin sends, is not deduplicated.
+        let is_sound = item.posted.faults.is_empty() && !item.posted.is_foreign;
+        let is_told_apart = item.once.is_none() && is_sound;
         let sameness = form.as_ref().filter(|_| is_told_apart).map(|form| {
             let email = answers
                 .as_ref()

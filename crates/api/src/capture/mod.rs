@@ -2,6 +2,7 @@
 
 pub mod body;
 pub(crate) mod bots;
+mod charset;
 pub mod cors;
 pub mod door;
 pub mod form_views;
@@ -29,6 +30,7 @@ pub const ROOM: Room = Room {
     paths: &[PathRule {
         body: Body::AtMost(MAX_BODY),
         has_own_cors: true,
+        ignores_unknown: true,
         ..PathRule::of("/v1/capture/")
     }],
     dress: Some(cors::dress),

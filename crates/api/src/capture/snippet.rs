@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+use serde_json::{Map, Value};
 use tandem_domain::capture::{FieldType, Form, FormField};
 
 use super::page::escaped;
@@ -9,7 +11,7 @@ use super::page::escaped;
 /// A form that works without JavaScript; with it, the page also says where the person was, and `tandem.js` who it is.
 pub fn html(form: &Form, key: &str, address: &str) -> String {
     let mut text = format!(
-        "<form method=\"post\" action=\"{}\" data-tandem-form=\"{}\">\n",
+        "<form method=\"post\" action=\"{}\" accept-charset=\"utf-8\" data-tandem-form=\"{}\">\n",
         escaped(address),
         escaped(key)
     );
@@ -68,27 +70,100 @@ fn input(field: &FormField) -> String {
 }
 
 /// A script for `<form data-tandem-form="fk_...">`: it sends the form as JSON and stays on the page, with what
-/// `tandem.js` tells of the visitor where the page has it. It tells the form what became of it by the events
-/// `tandem:sent` and `tandem:refused`, whose `detail` is the answer.
-pub fn js(key: &str, address: &str) -> String {
+/// `tandem.js` knows of the visitor where the page has it. What becomes of it is shown: thanks or the form's `redirect_url`,
+/// or what is wrong, at the fields. The events `tandem:sent` and `tandem:refused`, whose `detail` is the answer, go before
+/// that; a page that shows it by itself cancels them.
+pub fn js(form: &Form, key: &str, address: &str) -> String {
+    let redirect = json(&form.settings.redirect_url);
+    let purposes: Map<String, Value> = form
+        .settings
+        .consent
+        .iter()
+        .map(|asked| (asked.purpose.clone(), asked.granting_values.clone().into()))
+        .collect();
+    let (labels, purposes) = (json(&labels(form)), json(&purposes));
     format!(
         r#"(function () {{
   var form = document.querySelector('form[data-tandem-form="{key}"]');
   if (!form) return;
   var shown = new Date().toISOString();
-  var no = /^\s*(off|false|no|0)?\s*$/i;
-  var told = /^_(visitor_id|page_url|page_title|referrer|landing_url|landing_referrer|language|rendered_at|submitted_at)$/;
+  var redirect = {redirect}, labels = {labels}, granting = {purposes};
+  var isBusy = false;
+  var yes = /^\s*(true|1|on|yes)\s*$/i;
+  var told = /^_(visitor_id|page_url|page_title|referrer|landing_url|landing_referrer|language|rendered_at|submitted_at|charset_)$/;
+
+  function grants(purpose, value) {{
+    return yes.test(value) || (granting[purpose] || []).some(function (own) {{
+      return own.trim().toLowerCase() === value.trim().toLowerCase();
+    }});
+  }}
+
+  function say(text, isWrong) {{
+    var place = form.querySelector("[data-tandem-said]");
+    if (!place) {{
+      place = document.createElement("p");
+      place.setAttribute("data-tandem-said", "");
+      place.setAttribute("tabindex", "-1");
+      form.appendChild(place);
+    }}
+    place.setAttribute("role", isWrong ? "alert" : "status");
+    place.textContent = text;
+    return place;
+  }}
+
+  function fieldOf(pointer) {{
+    var name = decodeURIComponent((pointer || "").replace(/^#\/(fields\/)?/, "")).replace(/~1/g, "/").replace(/~0/g, "~");
+    return {{ name: name, input: name && form.elements.namedItem(name) }};
+  }}
+
+  function clean() {{
+    [].forEach.call(form.querySelectorAll("[aria-invalid]"), function (input) {{
+      input.removeAttribute("aria-invalid");
+      input.removeAttribute("title");
+    }});
+  }}
+
+  function refuse(answer) {{
+    var first, lines = ((answer && answer.errors) || []).map(function (one) {{
+      var field = fieldOf(one.pointer), input = field.input;
+      if (input && input.length && !input.tagName) input = input[0];
+      if (input && input.setAttribute) {{
+        input.setAttribute("aria-invalid", "true");
+        input.setAttribute("title", one.detail);
+        first = first || input;
+      }}
+      return (labels[field.name] || "") + " " + one.detail;
+    }});
+    var place = say(lines.join("; ") || "This could not be sent. Please try again.", true);
+    (first || place).focus();
+  }}
+
+  function thank() {{
+    form.reset();
+    if (redirect) location.assign(redirect);
+    else say("Thank you. Your message has been received.").focus();
+  }}
+
+  function finish(name, answer, show) {{
+    isBusy = false;
+    clean();
+    var event = new CustomEvent(name, {{ detail: answer, bubbles: true, cancelable: true }});
+    if (form.dispatchEvent(event)) show(answer);
+  }}
+
   form.addEventListener("submit", function (event) {{
     event.preventDefault();
+    if (isBusy) return;
+    isBusy = true;
     var isTest = false, fields = {{}}, consent = [], context = {{
       page_url: location.href, page_title: document.title, referrer: document.referrer,
       language: navigator.language, rendered_at: shown
     }};
     new FormData(form).forEach(function (value, name) {{
       if (typeof value !== "string") return;
-      if (name === "_test") isTest = !no.test(value);
+      if (name === "_test") isTest = !/^\s*(off|false|no|0)?\s*$/i.test(value);
       else if (told.test(name)) context[name.slice(1)] = value || context[name.slice(1)];
-      else if (name.indexOf("_consent_") === 0) consent.push({{ purpose: name.slice(9), granted: !no.test(value) }});
+      else if (name.indexOf("_consent_") === 0) consent.push({{ purpose: name.slice(9), granted: grants(name.slice(9), value) }});
       else fields[name] = name in fields ? [].concat(fields[name], value) : value;
     }});
     fetch("{address}", {{
@@ -104,14 +179,28 @@ pub fn js(key: &str, address: &str) -> String {
       }})
     }}).then(function (response) {{
       return response.json().then(function (answer) {{
-        var name = response.ok ? "tandem:sent" : "tandem:refused";
-        form.dispatchEvent(new CustomEvent(name, {{ detail: answer }}));
+        if (response.ok) finish("tandem:sent", answer, thank);
+        else finish("tandem:refused", answer, refuse);
       }});
     }}).catch(function () {{
-      form.dispatchEvent(new CustomEvent("tandem:refused", {{ detail: null }}));
+      finish("tandem:refused", null, refuse);
     }});
   }});
 }})();
 "#
     )
+}
+
+/// The labels of the fields, by name.
+fn labels(form: &Form) -> Map<String, Value> {
+    let label = |field: &FormField| (field.name.clone(), field.label.clone().into());
+    form.fields.iter().map(label).collect()
+}
+
+/// A value as a script may hold it, also within a page.
+fn json(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned());
+    text.replace('<', "\\u003c")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029")
 }

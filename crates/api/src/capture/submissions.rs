@@ -42,6 +42,10 @@ pub struct SubmissionView {
     /// Why it was not taken.
     #[schema(max_items = 200)]
     reasons: Vec<SubmissionFault>,
+    /// What of it was left out or is worth knowing, though it rejected nothing: an answer that does not fit, consent that is
+    /// no clear yes, bytes that are no text, a hidden origin.
+    #[schema(max_items = 1000)]
+    remarks: Vec<SubmissionFault>,
     /// What the person agreed to, in the words of that time.
     #[schema(max_items = 20)]
     consent: Vec<Consent>,
@@ -63,6 +67,9 @@ pub struct SubmissionDetail {
     /// Why it was not taken.
     #[schema(max_items = 200)]
     reasons: Vec<SubmissionFault>,
+    /// What of it was left out or is worth knowing, though it rejected nothing.
+    #[schema(max_items = 1000)]
+    remarks: Vec<SubmissionFault>,
     /// What the person agreed to, in the words of that time.
     #[schema(max_items = 20)]
     consent: Vec<Consent>,
@@ -71,7 +78,8 @@ pub struct SubmissionDetail {
     /// Its Content-Type.
     #[schema(max_length = 200, example = "application/json")]
     media_type: String,
-    /// The body as it came, members that nobody knows included; but without passwords and tokens in addresses.
+    /// The body as it came, members that nobody knows included; but without passwords and tokens in addresses. Bytes that are
+    /// no text in its charset are shown as in windows-1252, those of a form as it escaped them.
     #[schema(
         max_length = 65536,
         example = "{\"fields\": {\"email\": \"ada@example.com\"}}"
@@ -87,6 +95,7 @@ impl From<Submission> for SubmissionView {
             status: submission.status,
             lead_id: submission.lead_id,
             reasons: submission.faults,
+            remarks: submission.remarks,
             consent: submission.consent,
             received_at: submission.received_at,
         }
@@ -102,6 +111,7 @@ impl From<Submission> for SubmissionDetail {
             status,
             lead_id,
             reasons,
+            remarks,
             consent,
             received_at,
         } = submission.into();
@@ -111,6 +121,7 @@ impl From<Submission> for SubmissionDetail {
             status,
             lead_id,
             reasons,
+            remarks,
             consent,
             received_at,
             media_type,
@@ -176,7 +187,8 @@ async fn list_submissions(
 
 /// Read a submission.
 ///
-/// With the body as it came, but for passwords and tokens in addresses.
+/// With the body as it came, but for passwords and tokens in addresses. The id of a submission that repeated another one
+/// within a minute leads to that one.
 #[utoipa::path(tag = "capture", params(SubmissionPath), security(("bearer" = [FormsRead])),
     responses((status = 200, description = "The submission", body = SubmissionDetail)))]
 #[get("/v1/submissions/{submission_id}")]
@@ -215,7 +227,7 @@ async fn replay_submission(
     let form = form.ok_or_else(|| Problem::new(Code::NotFound))?;
     let shape = shapes(ctx.request())?.body(CAPTURE);
     let shape = shape.ok_or_else(|| Problem::new(Code::InternalError).because("a capture has no shape"))?;
-    let read = body::read(&kept.media_type, kept.raw.as_bytes(), shape)?;
+    let read = body::read_kept(&kept.media_type, &kept.raw, shape)?;
     let replayed = take::replay(&tx, ctx.act(), &kept, &read.posted, &form).await?;
     ctx.commit(tx, Json(replayed.into())).await
 }

@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tandem_domain::access::Actor;
 use tandem_domain::capture::{Context, Posted};
+use tandem_domain::fault::Fault;
 use tandem_domain::id::SubmissionId;
 use tandem_domain::instant::Timestamp;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+use super::door::Sender;
 use super::item::Item;
 use super::take::{Captures, Outcome};
 use super::{body, bots, door, page};
@@ -48,8 +50,11 @@ pub struct Understood {
     /// Where the person was.
     #[schema(schema_with = nullable_page)]
     pub context: Option<Page>,
-    /// When the person sent it, where it comes later than that.
+    /// When the person sent it, by the clock of the page. It counts only beside `sent_at`, and at most 7 days back; else a
+    /// form counts from when it comes in.
     pub submitted_at: Option<Timestamp>,
+    /// When an offline queue sends it on, by the same clock: it counts from so much earlier as the queue held it.
+    pub sent_at: Option<Timestamp>,
     /// Whether it only tries the form out: every check runs, the submission is kept, no lead comes of it.
     pub test: Option<bool>,
 }
@@ -60,8 +65,16 @@ pub struct Granted {
     /// What for.
     #[schema(min_length = 1, max_length = 64, example = "marketing_email")]
     pub purpose: String,
-    /// Whether it was granted.
-    pub granted: bool,
+    /// Whether it was granted: `true`, or a text as a form sends it. Only a clear yes counts (`true`, `1`, `on`, `yes` and
+    /// the form's `granting_values`).
+    #[schema(schema_with = boolean_or_text)]
+    pub granted: Value,
+}
+
+fn boolean_or_text() -> RefOr<Schema> {
+    let types = SchemaType::Array(vec![Type::Boolean, Type::String]);
+    let either = ObjectBuilder::new().schema_type(types).max_length(Some(200));
+    either.build().into()
 }
 
 /// Where the person was when the form was sent; further members are kept.
@@ -209,10 +222,16 @@ const SOONEST: Duration = Duration::from_millis(20);
 ///
 /// A form without JavaScript sends `application/x-www-form-urlencoded` or `multipart/form-data` (no files): the flat
 /// fields are the form's; `_visitor_id`, `_page_url`, `_page_title`, `_referrer`, `_landing_url`, `_landing_referrer`,
-/// `_language`, `_rendered_at`, `_submitted_at`, `_consent_<purpose>` and `_test` say the rest. It is answered by `303` to
-/// the form's `redirect_url`, or by a small page; also its problems are pages, unless it accepts JSON and no HTML.
+/// `_language`, `_rendered_at`, `_submitted_at`, `_sent_at`, `_charset_`, `_consent_<purpose>` and `_test` say the rest. It
+/// is answered by `303` to the form's `redirect_url`, or by a small page; also its problems are pages, unless it accepts
+/// JSON and no HTML or a script sends it (`Sec-Fetch-Mode: cors`).
 ///
-/// The same form, e-mail and answers within 60 seconds are one submission, where no `Idempotency-Key` is given.
+/// Bytes are read in the charset that the body declares (`charset`, `_charset_`), else as UTF-8. Query parameters that
+/// others append are ignored. An `Origin: null` is taken like none. What does not fit beside the required answers and the
+/// e-mail costs nothing: it stays in the body, and the submission says so.
+///
+/// The same form, e-mail and answers within 60 seconds are one submission, where no `Idempotency-Key` is given; each of its
+/// senders gets an id that leads to it.
 #[utoipa::path(tag = "capture", params(FormKeyPath), security(()),
     request_body(content((CaptureRequest = "application/json"),
         (FlatRequest = "application/x-www-form-urlencoded"), (FlatRequest = "multipart/form-data"))),
@@ -234,22 +253,31 @@ async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: Raw
     let place = ctx.part::<Queue<Captures>>().place()?;
     let request = ctx.request();
     let door = door::of(request).await?.ok_or_else(not_found)?;
-    door.check_origin(request.headers())?;
     ctx.limits.admit_form(&path.0.form_key)?;
     let shape = shapes(request)?.body(&operation_key(request));
     let shape = shape.ok_or_else(|| Problem::new(Code::InternalError).because("a capture has no shape"))?;
-    let read = body::read(body::media_type(request.headers()), &sent.0, shape)?;
-
-    let (once, wants_page) = (
-        ctx.once(&format!("form/{}", door.form_id)),
-        body::wants_page(request.headers()),
+    let (sender, read) = (
+        door.sender(request.headers()),
+        body::read(body::media_type(request.headers()), &sent.0, shape),
     );
-    let has_key = once.is_some();
+    let is_foreign = sender == Sender::Foreign;
+    let read = read.map_err(|problem| if is_foreign { foreign() } else { problem })?;
+
+    // What is kept of a page that may not send the form answers nobody.
+    let once = ctx
+        .once(&format!("form/{}", door.form_id))
+        .filter(|_| !is_foreign);
+    let (has_key, wants_page) = (once.is_some(), body::wants_page(request.headers()));
     let id = ctx.ids().next();
-    let posted = Posted {
+    let mut posted = Posted {
         by_bot: bots::is_bot(request.headers()),
+        is_foreign,
         ..read.posted
     };
+    if sender == Sender::Hidden {
+        let detail = "the page hid its origin (`Origin: null`)";
+        posted.remarks.push(Fault::new("", "hidden_origin", detail));
+    }
     let act = ctx.act_as(Actor::Form(door.form_id));
     let mut item = Item::new(act, id, door.form_id, posted, once, wants_page);
     if let Some(rules) = ctx.db.rules_lately() {
@@ -260,6 +288,8 @@ async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: Raw
     let done = ticket.wait(PATIENCE, || commits.begin()).await;
     soonest.await;
     match done {
+        // It is kept, whatever else it was.
+        Ok(_) if is_foreign => Err(foreign()),
         Ok(Outcome::Taken(answer) | Outcome::Kept(answer)) => Ok(Rendered(answer)),
         Ok(Outcome::Repeated(answer)) => Err(Problem::kept(answer)),
         Ok(Outcome::KeyReused) => Err(Problem::new(Code::IdempotencyKeyReused)),
@@ -278,6 +308,18 @@ fn not_found() -> Problem {
     Problem::new(Code::NotFound)
 }
 
+fn foreign() -> Problem {
+    Problem::new(Code::OriginNotAllowed)
+}
+
+/// What was sent for a purpose, as a form would send it.
+fn as_sent(granted: &Value) -> String {
+    match granted {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 impl From<Understood> for Posted {
     fn from(understood: Understood) -> Self {
         let page = understood.context.unwrap_or_default();
@@ -286,7 +328,7 @@ impl From<Understood> for Posted {
             fields: understood.fields,
             consent: consent
                 .into_iter()
-                .map(|one| (one.purpose, one.granted))
+                .map(|one| (one.purpose, as_sent(&one.granted)))
                 .collect(),
             context: Context {
                 page_url: page.page_url,
@@ -298,6 +340,7 @@ impl From<Understood> for Posted {
             },
             visitor: understood.visitor_id,
             submitted_at: understood.submitted_at,
+            sent_at: understood.sent_at,
             is_test: understood.test.unwrap_or_default(),
             ..Self::default()
         }

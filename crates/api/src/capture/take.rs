@@ -290,7 +290,6 @@ impl<'a> Turn<'a> {
         } = capture(world, twins, incoming, reading.answers.clone(), act);
         let outcome = match status {
             SubmissionStatus::Rejected => Outcome::Refused(form, faults),
-            _ if id != item.id => Outcome::Repeated(taken_answer(item, &form, id)),
             _ => Outcome::Taken(taken_answer(item, &form, id)),
         };
         Decided {

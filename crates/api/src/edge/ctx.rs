@@ -23,6 +23,7 @@ use crate::edge::http::problem::{Code, Kept, Place, Problem, REQUEST_ID, Violati
 use crate::edge::http::query::checked_query;
 use crate::edge::http::reply::{Answer, IfMatch, Reply};
 use crate::edge::http::request::{BodyHash, Commits};
+use crate::edge::room::PathRule;
 
 /// What a handler demands of its caller.
 pub trait Permission: 'static {
@@ -352,8 +353,12 @@ impl<P: Permission> Ctx<P> {
             .get::<BodyHash>()
             .map(|hash| hash.0)
             .unwrap_or_default();
-        let query = self.request.query_string().as_bytes();
-        hex(&sha256(&[&hash[..], query].concat()))
+        // What is ignored makes no other request of it.
+        let query = match PathRule::of_request(&self.request).ignores_unknown {
+            true => "",
+            false => self.request.query_string(),
+        };
+        hex(&sha256(&[&hash[..], query.as_bytes()].concat()))
     }
 }
 

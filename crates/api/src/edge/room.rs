@@ -96,6 +96,9 @@ pub struct PathRule {
     pub has_own_cors: bool,
     /// Whether a link with a token leads here: it opens nothing but this page.
     pub has_token: bool,
+    /// Whether browsers, CMS and mail senders call it: they add query parameters of their own, so that unknown ones are
+    /// ignored.
+    pub ignores_unknown: bool,
 }
 
 /// How a body comes in.
@@ -127,6 +130,7 @@ impl PathRule {
             time: Time::Usual,
             has_own_cors: false,
             has_token: false,
+            ignores_unknown: false,
         }
     }
 
@@ -137,6 +141,12 @@ impl PathRule {
             .copied()
             .find(|rule| rule.covers(path))
             .unwrap_or(Self::of(""))
+    }
+
+    /// The rule for the path of a request.
+    pub fn of_request(request: &HttpRequest) -> Self {
+        let core = request.app_data::<web::Data<Core>>();
+        core.map_or(Self::of(""), |core| Self::find(core.rooms, request.path()))
     }
 
     fn covers(&self, path: &str) -> bool {

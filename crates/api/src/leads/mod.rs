@@ -44,6 +44,7 @@ use view::{FieldValuesView, LeadView};
 pub const ROOM: Room = Room {
     paths: &[PathRule {
         has_token: true,
+        ignores_unknown: true,
         ..PathRule::of(consent::LINK)
     }],
     dress: Some(consent::dress),
@@ -132,10 +133,10 @@ fn derived(lead: &Lead, score: Option<&StoredScore>, rules: &ShownBy) -> i64 {
 
 /// The lead as a decision left it, with its tag.
 async fn shown(tx: &Tx, decided: Decided) -> Result<(String, LeadView), Problem> {
-    let standings = store::leads::consent::standing(tx, decided.lead.id).await?;
+    let consent = store::leads::consent::facts(tx, decided.lead.id).await?;
     let rules = &tx.rules().shown_by;
     let tag = tag(&decided.lead, decided.score.as_ref(), rules);
-    let may_contact = contacts(&standings, &rules.consent);
+    let may_contact = contacts(&consent, &rules.consent, decided.lead.email());
     let view = LeadView::of(decided.lead, decided.company, may_contact, &rules.job_words);
     let qualification = store::handoff::qualification(tx, view.id).await?;
     Ok((tag, view.scored(decided.score).qualified(qualification)))

@@ -186,7 +186,7 @@ impl LeadView {
 impl LeadView {
     /// A lead as it was found.
     pub fn found(found: LeadWithCompany, rules: &ShownBy) -> Self {
-        let may_contact = contacts(&found.consent, &rules.consent);
+        let may_contact = contacts(&found.consent, &rules.consent, found.lead.email());
         Self::of(found.lead, found.company, may_contact, &rules.job_words)
             .scored(found.score)
             .qualified(found.qualification)

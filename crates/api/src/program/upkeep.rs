@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tandem_store::{StoreError, idempotency, journal, leases};
+use tandem_domain::settings::{RetentionSettings, name};
+use tandem_store::{StoreError, idempotency, journal, leases, settings, tracking};
 
 use crate::edge::core::Core;
 use crate::edge::job::{Job, Left, Turn};
@@ -22,6 +23,10 @@ pub const JOBS: &[Job] = &[
     Job::every("tidy", MINUTE, |core, turn| Box::pin(tidy(core, turn))),
     Job::every("expired", MINUTE.saturating_mul(10), |core, turn| {
         Box::pin(forget_expired(core, turn))
+    })
+    .by_one(),
+    Job::every("anonymous", MINUTE.saturating_mul(10), |core, turn| {
+        Box::pin(forget_anonymous(core, turn))
     })
     .by_one(),
     Job::every("partitions", MINUTE.saturating_mul(60), |core, turn| {
@@ -60,6 +65,21 @@ async fn forget_expired(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
     }
     let has_remarks = crate::transfer::run::tidy(&core.db, &core.ambient, turn.rounds).await?;
     Ok(if has_remarks { Left::More } else { left })
+}
+
+async fn forget_anonymous(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+    let kept = settings::get(&core.db, name::RETENTION).await?;
+    let retention: RetentionSettings = serde_json::from_value(kept.value).unwrap_or_default();
+    let before = turn.now.plus_millis(-retention.anonymous_events.millis());
+    for _ in 0..turn.rounds {
+        let tx = turn.begin(core).await?;
+        let gone = tracking::forget_anonymous(&tx, before, turn.limit).await?;
+        tx.commit().await?;
+        if gone < turn.limit {
+            return Ok(Left::Nothing);
+        }
+    }
+    Ok(Left::More)
 }
 
 async fn partitions(core: &Core, turn: &Turn) -> Result<Left, StoreError> {

@@ -20,7 +20,7 @@ use crate::edge::http::reply::{Reply, Tagged, etag};
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentPurposes {
-    /// The purposes. One that is left out becomes a plain one: what was said about it counts on.
+    /// The purposes. Of one that is left out nothing can be granted any more; what was said about it counts on.
     #[schema(max_items = 100)]
     purposes: Vec<ConsentPurpose>,
 }
@@ -38,8 +38,8 @@ pub(super) async fn get_consent_purposes(ctx: Ctx<SettingsRead>) -> Reply<Tagged
 
 /// Replace the purposes of consent.
 ///
-/// Purposes that are not declared may be used all the same, as plain ones. Whether a purpose needs double opt-in is
-/// asked of what stands today, also for grants that came before.
+/// Forms, statements and imports may grant declared purposes only; a new installation declares `marketing_email`. Whether a
+/// purpose needs double opt-in is asked of what stands today, also for grants that came before.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = ConsentPurposes,
     responses((status = 200, description = "The purposes as they are now", body = ConsentPurposes,
         headers(("ETag" = String, description = "The declaration's version")))))]

@@ -4,6 +4,7 @@ mod consent;
 mod costs;
 mod job_words;
 mod money;
+mod retention;
 
 use actix_web::{get, put};
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,9 @@ fn configure(config: &mut Services<'_>) {
     config
         .service(money::get_currency)
         .service(money::update_currency);
+    config
+        .service(retention::get_retention)
+        .service(retention::update_retention);
     config
         .service(money::get_exchange_rates)
         .service(money::update_exchange_rates);

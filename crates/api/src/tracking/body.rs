@@ -53,7 +53,7 @@ pub struct CollectedEvent {
     /// When; at most 5 minutes ahead. Now where nothing is said.
     #[serde(default)]
     occurred_at: Option<Timestamp>,
-    /// What else; at most 8192 bytes, nested at most 5 deep.
+    /// What else; beyond 2048 bytes it is left out. Nested at most 5 deep.
     #[serde(default)]
     #[schema(value_type = Option<Object>, example = json!({"plan": "team"}))]
     properties: Option<Map<String, Value>>,

@@ -16,6 +16,7 @@ use super::sites;
 use super::take::{Arrival, Item, Tracks};
 use crate::capture::bots;
 use crate::edge::ctx::{Ctx, Public};
+use crate::edge::http::address;
 use crate::edge::http::json::{Raw, operation_key, shapes};
 use crate::edge::http::problem::{Code, Place, Problem, ProblemView, Violation};
 use crate::edge::http::query::Query;
@@ -64,7 +65,8 @@ impl Responder for Collected {
 /// For websites: no credential but the publishable tracking key, and pages of its `allowed_origins` only. A body of
 /// `text/plain` is read as JSON too, so that `navigator.sendBeacon` needs no preflight. The answer tells nothing; of
 /// several events a bad one is dropped, and so is what comes of a visitor of whom 10,000 events are kept. What known bots
-/// tell is kept, and counts nowhere.
+/// tell is kept, and counts nowhere. An event that is older than a day is dated at its arrival. Bodies may have 128 KiB, and
+/// what comes with one key, or from one address, is bounded in bytes (`429`). Query parameters that others append are ignored.
 #[utoipa::path(tag = "tracking", params(CollectQuery), security(()),
     request_body(content((CollectRequest = "application/json"), (String = "text/plain"))),
     responses((status = 204, description = "The events were recorded",
@@ -85,6 +87,8 @@ async fn collect_events(ctx: Ctx<Public>, query: Query<CollectQuery>, sent: Raw)
     let site = sites::of(request, &key).await?;
     let origin = site.check_origin(request.headers())?;
     ctx.limits.admit_form(&key)?;
+    let from = address::of(&ctx.settings, request);
+    ctx.limits.admit_bytes(&key, from, sent.0.len())?;
     let shape = shapes(request)?.body(&operation_key(request));
     let shape =
         shape.ok_or_else(|| Problem::new(Code::InternalError).because("what is collected has no shape"))?;
@@ -108,7 +112,7 @@ async fn collect_events(ctx: Ctx<Public>, query: Query<CollectQuery>, sent: Raw)
         let (mut said, own_id) = event.said();
         let at = said.occurred_at;
         said.occurred_at = at.map(|at| events::by_our_clock(at, sent_at, ctx.now()));
-        if let Ok(read) = events::read(said, ctx.now()) {
+        if let Ok(read) = events::read_of_page(said, ctx.now()) {
             let id: EventId = ctx.ids().next();
             arrivals.push(Arrival {
                 id,

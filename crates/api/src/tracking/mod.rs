@@ -18,16 +18,24 @@ use actix_web::http::Method;
 use actix_web::web;
 
 use crate::edge::http::services::Services;
-use crate::edge::room::{PathRule, QueueGauge, Room};
+use crate::edge::room::{Body, PathRule, QueueGauge, Room};
 use crate::edge::writer::{Queue, Writer};
 use take::Tracks;
 
 /// This room.
 pub const ROOM: Room = Room {
-    paths: &[PathRule {
-        has_own_cors: true,
-        ..PathRule::of("/v1/collect")
-    }],
+    paths: &[
+        PathRule {
+            has_own_cors: true,
+            ignores_unknown: true,
+            body: Body::AtMost(MAX_BODY),
+            ..PathRule::of("/v1/collect")
+        },
+        PathRule {
+            ignores_unknown: true,
+            ..PathRule::of("/tandem.js")
+        },
+    ],
     start_writer: |core| Writer::start(core.part::<Queue<Tracks>>(), Tracks(core.clone())),
     queues: &[QueueGauge {
         name: "events",
@@ -35,6 +43,9 @@ pub const ROOM: Room = Room {
     }],
     ..Room::of(configure)
 };
+
+/// The most bytes of what a page reports at once: twice what a browser lets a leaving page send.
+const MAX_BODY: usize = 128 * 1024;
 
 fn configure(config: &mut Services<'_>) {
     channel_rules::configure(config);

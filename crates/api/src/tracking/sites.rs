@@ -14,6 +14,7 @@ use tandem_domain::tracking::keys::TrackingKey;
 use tandem_store as store;
 use url::form_urlencoded;
 
+use crate::capture::door::HIDDEN;
 use crate::edge::core::Core;
 use crate::edge::crypto::secret;
 use crate::edge::http::problem::{Code, Problem};
@@ -76,19 +77,16 @@ impl Sites {
 }
 
 impl Site {
-    /// The page's origin, where it names one. Pages of other origins are refused; a server names none.
+    /// The page's origin, where it names one. Pages of other origins are refused; a server names none, and one that a page
+    /// hides is taken like none.
     pub fn check_origin(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, Problem> {
-        match headers.get(ORIGIN) {
-            None => Ok(None),
-            Some(origin)
-                if self
-                    .allowed_origins
-                    .iter()
-                    .any(|allowed| origin == allowed.as_str()) =>
-            {
-                Ok(Some(origin.clone()))
-            }
-            Some(_) => Err(Problem::new(Code::OriginNotAllowed)),
+        let Some(origin) = headers.get(ORIGIN) else {
+            return Ok(None);
+        };
+        let mut allowed = self.allowed_origins.iter();
+        match origin == HIDDEN || allowed.any(|allowed| origin == allowed.as_str()) {
+            true => Ok(Some(origin.clone())),
+            false => Err(Problem::new(Code::OriginNotAllowed)),
         }
     }
 }

@@ -145,7 +145,7 @@ impl Work for Tracks {
             tx.rollback().await?;
             return Ok(outcomes);
         }
-        withdraw::withdraw(&tx, &mut world, &mut done).await?;
+        withdraw::withdraw(&tx, &mut world, &open, &mut done).await?;
         store::settle_all(&tx, &mut world, done).await?;
         idempotency::keep_all(&tx, &records).await?;
         tx.commit().await?;

@@ -1,4 +1,4 @@
-//! Origins of web pages, as browsers name them.
+//! Origins of web pages and apps, as browsers name them.
 
 use std::net::Ipv6Addr;
 
@@ -24,14 +24,18 @@ pub(crate) fn origins(wanted: &[String], faults: &mut Vec<Fault>) -> Vec<String>
     sound
 }
 
+/// The schemes of addresses that no page is loaded from: what they would send as an origin is `null`.
+const NO_PAGES: [&str; 5] = ["ftp", "ws", "wss", "file", "null"];
+
 /// An origin as browsers send it (RFC 6454, ASCII serialisation): lower case, IDNA, no default port. One host
-/// exactly: no path, no `*`, no credentials.
+/// exactly: no path, no `*`, no credentials. Apps have schemes of their own (`capacitor://localhost`).
 pub fn origin(text: &str) -> Option<String> {
     let (scheme, authority) = text.trim().split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
     let default_port = match scheme.as_str() {
-        "https" => 443,
-        "http" => 80,
+        "https" => Some(443),
+        "http" => Some(80),
+        app if is_scheme(app) && !NO_PAGES.contains(&app) => None,
         _ => return None,
     };
     let (host, port) = match authority.strip_prefix('[') {
@@ -57,9 +61,15 @@ pub fn origin(text: &str) -> Option<String> {
     };
     match port {
         Some(0) => None,
-        Some(port) if port != default_port => Some(format!("{scheme}://{host}:{port}")),
+        Some(port) if Some(port) != default_port => Some(format!("{scheme}://{host}:{port}")),
         _ => Some(format!("{scheme}://{host}")),
     }
+}
+
+/// Whether a text is a scheme (RFC 3986, section 3.1).
+fn is_scheme(text: &str) -> bool {
+    let is_inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
+    text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(is_inner)
 }
 
 pub(crate) fn host_name(text: &str) -> Option<String> {

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::consent::{Reply, Unticked};
 use super::forms::Target;
-use super::{Consent, FieldType, Form, FormField, Posted};
+use super::{Consent, FieldType, Form, FormField, Posted, country};
 use crate::fault::Fault;
 use crate::instant::Timestamp;
 use crate::leads::custom::{CustomField, yes_or_no};
@@ -26,6 +27,8 @@ pub struct Answers {
     pub said: Statement,
     /// What the person said to each purpose of the form.
     pub consent: Vec<Consent>,
+    /// What of it does not fit and stays an answer of the submission.
+    pub remarks: Vec<Fault>,
 }
 
 /// What a submission says about a lead, or everything that does not fit the form.
@@ -47,15 +50,23 @@ pub fn statement(
         base,
         country: said_country(form, posted),
         said: Statement {
-            observed_at: posted.submitted_at.map(|at| at.min(now)),
+            observed_at: posted.held().map(|_| posted.counts_from(now)),
             ..Statement::default()
         },
         company: CompanyStatement::default(),
         faults: size_faults(form, &posted.fields),
+        remarks: vec![],
     };
     for field in &form.fields {
         let value = posted.fields.get(&field.name);
         match value.and_then(text_of) {
+            // The body's own remark says so.
+            Some(_) if posted.unreadable.contains(&field.name) => {
+                let is_needed = field.required || field.maps_to.as_deref() == Some("email");
+                if is_needed {
+                    reading.fault(field, "invalid_bytes", "is no text in the charset of the form");
+                }
+            }
             Some(text) => {
                 let target = field.maps_to.as_deref();
                 reading.take(field, target.and_then(|to| Target::named(to, &names)), text);
@@ -138,6 +149,7 @@ struct Reading<'a> {
     said: Statement,
     company: CompanyStatement,
     faults: Vec<Fault>,
+    remarks: Vec<Fault>,
 }
 
 impl Reading<'_> {
@@ -145,9 +157,22 @@ impl Reading<'_> {
         self.faults.push(Fault::new(pointer(&field.name), code, detail));
     }
 
+    /// An answer that does not fit costs nobody the lead, unless the form requires it: it stays an answer.
+    fn unfit(&mut self, field: &FormField, detail: impl ToString) {
+        let fault = Fault::new(pointer(&field.name), "invalid_format", detail);
+        match field.required {
+            true => self.faults.push(fault),
+            false => self.remarks.push(fault),
+        }
+    }
+
     fn take(&mut self, field: &FormField, target: Option<Target>, text: String) {
         if let Some(unfit) = unfit(field.kind, &text) {
-            return self.fault(field, "invalid_format", unfit);
+            return match target {
+                // By it the lead is found.
+                Some(Target::Email) => self.fault(field, "invalid_format", unfit),
+                _ => self.unfit(field, unfit),
+            };
         }
         match target {
             // What maps nowhere, or to a field that is no longer declared, stays an answer.
@@ -161,14 +186,13 @@ impl Reading<'_> {
                 // Whether a phone that must be there can be read is no matter of who is known.
                 Err(error) if field.required => self.fault(field, "invalid_format", error),
                 // One that need not and cannot be read loses nobody: it stays an answer.
-                Err(_) => {
-                    let local = self.country.is_none().then(|| Dialled::parse(&text)).flatten();
-                    let local = local.map(|dialled| LocalPhone {
+                Err(error) => match self.country.is_none().then(|| Dialled::parse(&text)).flatten() {
+                    Some(dialled) => self.said.local_phones.push(LocalPhone {
                         dialled,
                         pointer: None,
-                    });
-                    self.said.local_phones.extend(local);
-                }
+                    }),
+                    None => self.unfit(field, error),
+                },
             },
             Some(Target::Lead(lead_field)) => {
                 let is_country = lead_field == LeadField::Country;
@@ -186,24 +210,27 @@ impl Reading<'_> {
                 Ok(Mail::Company(domain)) => self.company.domain = Some(domain),
                 // No company has it: it stays an answer.
                 Ok(Mail::Disposable | Mail::Free | Mail::Relay | Mail::Suffix) => {}
-                Err(error) => self.fault(field, "invalid_format", error),
+                Err(error) => self.unfit(field, error),
             },
             Some(Target::CompanyEmployees) => match text.parse::<i64>() {
                 Ok(count) if (0..=10_000_000).contains(&count) => self.company.employees = Some(Some(count)),
-                _ => self.fault(field, "invalid_format", "is not a number of people"),
+                _ => self.unfit(field, "is not a number of people"),
             },
-            // What cannot be read as an amount, or as days, loses nobody: it stays an answer.
-            Some(Target::Budget) => self.said.plan.budget = Money::read(&text, self.base).map(Some),
-            Some(Target::TimelineDays) => {
-                let days = text.parse::<i64>().ok();
-                let days = days.filter(|days| (0..=MAX_TIMELINE_DAYS).contains(days));
-                self.said.plan.timeline_days = days.map(Some);
-            }
+            Some(Target::Budget) => match Money::read(&text, self.base) {
+                Some(budget) => self.said.plan.budget = Some(Some(budget)),
+                None => self.unfit(field, "is not an amount"),
+            },
+            Some(Target::TimelineDays) => match text.parse::<i64>() {
+                Ok(days) if (0..=MAX_TIMELINE_DAYS).contains(&days) => {
+                    self.said.plan.timeline_days = Some(Some(days));
+                }
+                _ => self.unfit(field, "is not a number of days"),
+            },
             Some(Target::Custom(name)) => {
                 let declared = self.custom_fields.iter().find(|declared| declared.name == name);
                 match declared.map(|declared| declared.read(&text)) {
                     Some(Ok(value)) => drop(self.said.custom.insert(name, value)),
-                    Some(Err(unfit)) => self.fault(field, "invalid_format", unfit),
+                    Some(Err(unfit)) => self.unfit(field, unfit),
                     None => {}
                 }
             }
@@ -217,31 +244,36 @@ impl Reading<'_> {
         }
         let code = country(&text);
         if code.is_none() {
-            self.fault(field, "invalid_format", "is not a two-letter country code");
+            self.unfit(field, "is not a country: a code of ISO 3166-1 or an English name");
         }
         code
     }
 
-    /// What the person said to the form's purposes; the newest word counts, and what nobody asked is not kept.
+    /// What the person said to the form's purposes; the last word counts, and what nobody asked is not kept. Only a clear
+    /// yes is consent.
     fn consent(&mut self, form: &Form, posted: &Posted) -> Vec<Consent> {
         let mut given = vec![];
         for asked in &form.settings.consent {
-            let said = posted
-                .consent
-                .iter()
-                .rev()
-                .find(|(purpose, _)| *purpose == asked.purpose)
-                .map(|(_, granted)| *granted);
-            if asked.required && said != Some(true) {
+            let mut sent = posted.consent.iter().rev();
+            let sent = sent.find(|(purpose, _)| *purpose == asked.purpose);
+            let reply = sent.map(|(_, value)| asked.reply(value));
+            if asked.required && reply != Some(Reply::Yes) {
                 let detail = format!("consent to `{}` is required", asked.purpose);
                 self.faults.push(Fault::new("/consent", "required", detail));
             }
-            given.extend(said.map(|granted| Consent {
-                purpose: asked.purpose.clone(),
-                granted,
-                wording: asked.wording.clone(),
-                legal_basis: asked.legal_basis,
-            }));
+            if reply == Some(Reply::Unclear) {
+                let detail = format!("`{}` is not given: the value is no clear yes", asked.purpose);
+                self.remarks
+                    .push(Fault::new("/consent", "consent_not_given", detail));
+            }
+            if reply.is_some() || asked.unticked == Unticked::Withdraws {
+                given.push(Consent {
+                    purpose: asked.purpose.clone(),
+                    granted: reply == Some(Reply::Yes),
+                    wording: asked.wording.clone(),
+                    legal_basis: asked.legal_basis,
+                });
+            }
         }
         given
     }
@@ -268,6 +300,7 @@ impl Reading<'_> {
         Ok(Answers {
             said: self.said,
             consent,
+            remarks: self.remarks,
         })
     }
 }
@@ -307,10 +340,4 @@ fn said_country(form: &Form, posted: &Posted) -> Option<String> {
     let mut fields = form.fields.iter();
     let field = fields.find(|field| field.maps_to.as_deref() == Some(LeadField::Country.name()))?;
     country(&text_of(posted.fields.get(&field.name)?)?)
-}
-
-/// The two upper-case letters of ISO 3166-1 that the text gives, if it does.
-pub fn country(text: &str) -> Option<String> {
-    let is_code = text.len() == 2 && text.bytes().all(|b| b.is_ascii_alphabetic());
-    is_code.then(|| text.to_ascii_uppercase())
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{FormKey, Submission, SubmissionStatus};
+use crate::id::SubmissionId;
 use crate::journal::{Entry, Subject};
 
 /// The types of entry about submissions, with what they mean.
@@ -36,6 +37,13 @@ pub enum CaptureChange {
     Received(Submission),
     /// A kept submission was run again.
     Replayed(Submission),
+    /// A submission came in that repeats one of the last minute: its id stands for that one.
+    Repeated {
+        /// The id that its sender was given.
+        id: SubmissionId,
+        /// The submission that it repeats.
+        submission_id: SubmissionId,
+    },
     /// A publishable key of a form was issued, or has an end from now on. What is to be read of it stands with the form.
     KeyWritten(FormKey),
 }
@@ -45,7 +53,7 @@ impl CaptureChange {
         Some(match self {
             Self::Received(one) => received(one, json!({"form_id": one.form_id})),
             Self::Replayed(one) => received(one, json!({"form_id": one.form_id, "replayed": true})),
-            Self::KeyWritten(_) => return None,
+            Self::Repeated { .. } | Self::KeyWritten(_) => return None,
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::fault::Fault;
 use crate::id::CampaignId;
 use crate::instant::Timestamp;
 use crate::journal::{Facts, facts};
+use crate::leads::consent::ConsentPurpose;
 use crate::leads::fields::{CompanyField, LeadField};
 use crate::record::{Counted, Edited, Plain, RecordChange, archived_at, counted};
 use crate::tracking::address::redacted;
@@ -60,6 +61,8 @@ pub enum Refused {
 pub struct Beside<'a> {
     /// The declared custom fields.
     pub custom_names: &'a [&'a str],
+    /// The declared purposes of consent.
+    pub purposes: &'a [ConsentPurpose],
     /// The campaign that is named, if there is one.
     pub campaign: Option<CampaignId>,
 }
@@ -75,6 +78,7 @@ pub fn make_form(
     let mut faults = form_faults(&asked.fields, beside.custom_names);
     let allowed_origins = origins(&asked.allowed_origins, &mut faults);
     faults.extend(settings_faults(&asked.settings, &asked.fields, beside));
+    faults.extend(undeclared(&asked.settings.consent, &[], beside));
     if !faults.is_empty() {
         return Err(Refused::Invalid(faults));
     }
@@ -115,6 +119,11 @@ pub fn edit_form(
     }
     let allowed_origins = origins(&asked.allowed_origins, &mut faults);
     faults.extend(settings_faults(&asked.settings, &asked.fields, beside));
+    faults.extend(undeclared(
+        &asked.settings.consent,
+        &form.settings.consent,
+        beside,
+    ));
     if !faults.is_empty() {
         return Err(Refused::Invalid(faults));
     }
@@ -242,7 +251,9 @@ const RESERVED: &[&str] = &[
     "_language",
     "_rendered_at",
     "_submitted_at",
+    "_sent_at",
     "_test",
+    "_charset_",
 ];
 
 /// Whether a form without JavaScript sends context under this name, so that no field may have it.
@@ -280,19 +291,44 @@ fn settings_faults(settings: &FormSettings, fields: &[FormField], beside: &Besid
             let pointer = format!("/consent/{index}/purpose");
             faults.push(Fault::new(pointer, "duplicate_items", "is asked for twice"));
         }
+        if let Some(value) = consent.unfit_value() {
+            let pointer = format!("/consent/{index}/granting_values/{value}");
+            faults.push(Fault::new(pointer, "not_allowed", "says no"));
+        }
     }
     faults
 }
 
+/// A fault for each purpose that nobody declared, but for those that the form asks for already.
+fn undeclared(asked: &[FormConsent], known: &[FormConsent], beside: &Beside<'_>) -> Vec<Fault> {
+    let is_sound = |purpose: &str| {
+        beside.purposes.iter().any(|declared| declared.name == purpose)
+            || known.iter().any(|known| known.purpose == purpose)
+    };
+    let places = asked
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| !is_sound(&one.purpose));
+    let fault = |(index, _)| {
+        let detail = "is no declared purpose of consent";
+        Fault::new(format!("/consent/{index}/purpose"), "not_allowed", detail)
+    };
+    places.map(fault).collect()
+}
+
 /// Whether a text is an absolute http or https address, without credentials, as a header can carry it.
 fn is_address(text: &str) -> bool {
-    let Some((_, rest)) = text.split_once("://") else {
+    let Some((scheme, rest)) = text.split_once("://") else {
         return false;
     };
+    let is_web = ["http", "https"]
+        .iter()
+        .any(|web| scheme.eq_ignore_ascii_case(web));
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let authority = text.len() - rest.len() + end;
     text.bytes().all(|b| (0x21..=0x7e).contains(&b))
         && !text.contains('\\')
+        && is_web
         && origin(&text[..authority]).is_some()
         && redacted(text) == text
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod change;
+mod consent;
 mod forms;
 mod sent;
 mod spam;
@@ -15,11 +16,13 @@ use utoipa::ToSchema;
 use crate::id::{FormId, FormKeyId};
 use crate::instant::Timestamp;
 pub use crate::leads::consent::LegalBasis;
+pub use crate::leads::country::country;
 
 pub use crate::access::origins::origin;
-pub use answers::{Answers, MAX_FIELDS, MAX_VALUE_BYTES, country, statement, ticked};
+pub use answers::{Answers, MAX_FIELDS, MAX_VALUE_BYTES, statement, ticked};
 pub use change::CaptureChange;
 pub(crate) use change::TYPES;
+pub use consent::{FormConsent, Unticked};
 pub use forms::{
     Beside, FormSettings, MakeForm, Refused, edit_form, form_faults, is_reserved, make_form, rotate_key,
 };
@@ -78,33 +81,6 @@ pub struct FormField {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 80, example = "email")]
     pub maps_to: Option<String>,
-}
-
-/// Something that a form asks the person to agree to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FormConsent {
-    /// What for. A form without JavaScript sends it as `_consent_<purpose>`.
-    #[schema(
-        min_length = 1,
-        max_length = 64,
-        pattern = "^[a-z][a-z0-9_]*$",
-        example = "marketing_email"
-    )]
-    pub purpose: String,
-    /// What the person reads.
-    #[schema(
-        min_length = 1,
-        max_length = 4000,
-        pattern = r"\S",
-        example = "You may send me news by e-mail."
-    )]
-    pub wording: String,
-    /// Why it may be asked for.
-    pub legal_basis: LegalBasis,
-    /// Whether a submission without it is rejected.
-    #[serde(default)]
-    pub required: bool,
 }
 
 /// A capture point on a website.

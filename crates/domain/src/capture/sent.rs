@@ -6,7 +6,8 @@ use serde_json::{Map, json};
 use super::{Form, Posted, Submission};
 use crate::act::Act;
 use crate::change::Change;
-use crate::id::LeadId;
+use crate::id::{FormId, LeadId};
+use crate::instant::Timestamp;
 use crate::tracking::change::TrackingChange;
 use crate::tracking::events::{Event, EventKind};
 use crate::tracking::visitor::{Teller, visitor_key};
@@ -23,12 +24,10 @@ pub(super) fn sent(
     posted: &Posted,
     act: &Act,
 ) -> Vec<Change> {
+    let mut changes = linked(world, lead_id, form.id, posted, submission.received_at, act);
     let visitors = &mut world.tracking.visitors;
-    let told_by = submission.form_id.to_string();
-    let (mut changes, mut visitor_id) = (vec![], None);
+    let mut visitor_id = None;
     if let Some(key) = posted.visitor.as_deref().and_then(visitor_key) {
-        let said_at = Some(submission.received_at);
-        changes = visitors.identify(key, lead_id, said_at, &told_by, act);
         if !visitors.admit(key, Teller::Service) {
             return changes;
         }
@@ -45,10 +44,10 @@ pub(super) fn sent(
     let event = Event {
         id: act.ids.next(),
         kind: EventKind::form_submit(),
-        told_by,
+        told_by: form.id.to_string(),
         visitor_id,
         lead_id: Some(lead_id),
-        occurred_at: posted.submitted_at.unwrap_or(submission.received_at).min(act.now),
+        occurred_at: posted.counts_from(submission.received_at).min(act.now),
         received_at: act.now,
         pages: posted.context.pages().unwrap_or_default(),
         properties,
@@ -57,4 +56,22 @@ pub(super) fn sent(
     };
     changes.push(TrackingChange::EventRecorded(Box::new(event)).into());
     changes
+}
+
+/// Whose the browser is from an instant on: the lead's who sent the form with it.
+pub(super) fn linked(
+    world: &mut World,
+    lead_id: LeadId,
+    form_id: FormId,
+    posted: &Posted,
+    at: Timestamp,
+    act: &Act,
+) -> Vec<Change> {
+    match posted.visitor.as_deref().and_then(visitor_key) {
+        Some(key) => {
+            let visitors = &mut world.tracking.visitors;
+            visitors.identify(key, lead_id, Some(at), &form_id.to_string(), act)
+        }
+        None => vec![],
+    }
 }

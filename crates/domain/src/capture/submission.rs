@@ -1,5 +1,7 @@
 //! What strangers send, and how it is kept.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -59,7 +61,7 @@ impl SubmissionStatus {
     }
 }
 
-/// Why a submission was not taken, at one place of it.
+/// Why a submission was not accepted, or what is worth knowing of it, at one place of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SubmissionFault {
     /// JSON pointer into the body.
@@ -133,24 +135,49 @@ impl Context {
 pub struct Posted {
     /// The answers, by field name.
     pub fields: Map<String, Value>,
-    /// What the person agreed to, by purpose.
-    pub consent: Vec<(String, bool)>,
+    /// The answers whose bytes are no text in the charset of the body.
+    pub unreadable: BTreeSet<String>,
+    /// What was sent for each purpose of consent, as text.
+    pub consent: Vec<(String, String)>,
     /// Where the person was.
     pub context: Context,
     /// The visitor as the site knows it.
     pub visitor: Option<String>,
-    /// When the person sent it, as the page says.
+    /// When the person sent it, by the clock of the page.
     pub submitted_at: Option<Timestamp>,
+    /// When an offline queue sent it on, by the same clock.
+    pub sent_at: Option<Timestamp>,
     /// Whether it only tries the form out.
     pub is_test: bool,
     /// Whether a known bot sent it.
     pub by_bot: bool,
+    /// Whether a page of an origin sent it that the form does not list.
+    pub is_foreign: bool,
     /// The body as it came, but for what lets somebody in within addresses.
     pub raw: String,
     /// What it said that the body is: its Content-Type.
     pub media_type: String,
     /// What is wrong with the body itself, whatever the form asks for.
     pub faults: Vec<Fault>,
+    /// What of the body was left out or is worth knowing, and rejects nothing.
+    pub remarks: Vec<Fault>,
+}
+
+/// The longest that an offline queue is believed to have held a submission, in milliseconds: 7 days.
+const LONGEST_HELD: i64 = 7 * 86_400_000;
+
+impl Posted {
+    /// For how long an offline queue held it, in milliseconds: only a queue names both instants, of one clock.
+    pub fn held(&self) -> Option<i64> {
+        let (submitted, sent) = (self.submitted_at?, self.sent_at?);
+        let held = sent.millis().saturating_sub(submitted.millis());
+        (held >= 0).then_some(held.min(LONGEST_HELD))
+    }
+
+    /// When it counts from: when it came in, less the time for which an offline queue held it.
+    pub fn counts_from(&self, received_at: Timestamp) -> Timestamp {
+        received_at.plus_millis(-self.held().unwrap_or_default())
+    }
 }
 
 /// One POST to a form, kept whole whatever became of it.
@@ -174,6 +201,8 @@ pub struct Submission {
     pub media_type: String,
     /// Why it was not taken.
     pub faults: Vec<SubmissionFault>,
+    /// What of it was left out or is worth knowing, though it rejected nothing.
+    pub remarks: Vec<SubmissionFault>,
     /// By what a twin of it is found; see [`super::Sameness`].
     pub twin: Option<Uuid>,
     /// When it came in.

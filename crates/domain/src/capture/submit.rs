@@ -1,7 +1,8 @@
 //! Taking in a submission: it is kept, and finds or makes its lead.
 
 use super::answers::Answers;
-use super::sent::sent;
+use super::consent::Unticked;
+use super::sent::{linked, sent};
 use super::spam::signs;
 use super::{Earlier, Form, Posted, Sameness, Submission, SubmissionFault, SubmissionStatus, Twins};
 use crate::access::Actor;
@@ -13,8 +14,7 @@ use crate::id::{LeadId, SubmissionId};
 use crate::instant::Timestamp;
 use crate::leads::change::LeadChange;
 use crate::leads::consent::{self, StateConsent};
-use crate::leads::identity::{Kind, email_key};
-use crate::leads::save::{self, MAX_IDENTIFIERS, OnConflict, Statement};
+use crate::leads::save::{self, OnConflict};
 use crate::settle::Unsettled;
 use crate::stage::Stage;
 use crate::world::World;
@@ -37,7 +37,7 @@ pub struct Incoming<'a> {
 /// What became of a submission.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Captured {
-    /// The submission that is answered for: this one, or the earlier one that it repeats.
+    /// Its id, also where it repeats an earlier one: nothing in the answer shows that there was one.
     pub id: SubmissionId,
     /// What became of it.
     pub status: SubmissionStatus,
@@ -52,8 +52,9 @@ pub struct Captured {
 /// Take in one submission: keep it, and find or make its lead from what [`super::statement`] read of it.
 ///
 /// What looks like spam is kept as `spam`; what does not fit is kept as `rejected` with every fault. Answers that map
-/// nowhere, and members that nobody knows, stay answers. A test runs through all of it and leaves nothing but itself. A
-/// twin of the last minute is not kept again. Nothing in the outcome tells whether the person was known.
+/// nowhere, and members that nobody knows, stay answers. A test runs through all of it and leaves nothing but itself. Of a
+/// twin of the last minute its id alone is kept, and its visitor is linked. Nothing in the outcome tells whether the person
+/// was known.
 pub fn capture(
     world: &mut World,
     twins: &mut Twins,
@@ -69,22 +70,22 @@ pub fn capture(
         again,
     } = incoming;
     let earlier = sameness.and_then(|sameness| twins.find(sameness, act.now).copied());
-    if let Some(Earlier { id, status, .. }) =
-        earlier.filter(|earlier| earlier.status != SubmissionStatus::Rejected)
-    {
+    if let Some(earlier) = earlier.filter(|earlier| earlier.status != SubmissionStatus::Rejected) {
         return Captured {
             id,
-            status,
+            status: earlier.status,
             faults: vec![],
             submission: None,
-            done: Unsettled::default(),
+            done: repeated(world, &earlier, incoming, act),
         };
     }
+    let mut remarks = posted.remarks.clone();
+    remarks.extend(answers.iter().flat_map(|answers| answers.remarks.iter().cloned()));
     let decided = decide(world, incoming, answers, act);
-    if let Some(Earlier { id, status, .. }) = earlier.filter(|earlier| earlier.status == decided.status) {
+    if earlier.is_some_and(|earlier| earlier.status == decided.status) {
         return Captured {
             id,
-            status,
+            status: decided.status,
             faults: decided.faults,
             submission: None,
             done: Unsettled::default(),
@@ -100,6 +101,7 @@ pub fn capture(
         raw: posted.raw.clone(),
         media_type: posted.media_type.clone(),
         faults: decided.faults.iter().map(SubmissionFault::from).collect(),
+        remarks: remarks.iter().map(SubmissionFault::from).collect(),
         twin: sameness.map(|sameness| sameness.key(act.now)),
         received_at: again.map_or(act.now, |kept| kept.received_at),
     };
@@ -109,6 +111,7 @@ pub fn capture(
             Earlier {
                 id,
                 status: decided.status,
+                lead_id: decided.lead_id,
                 received_at: act.now,
             },
         );
@@ -131,6 +134,26 @@ pub fn capture(
     }
 }
 
+/// What follows of a twin: its id stands for the earlier submission, and its visitor is that lead's.
+fn repeated(world: &mut World, earlier: &Earlier, incoming: Incoming<'_>, act: &Act) -> Unsettled {
+    let mut done = Unsettled::from_iter([CaptureChange::Repeated {
+        id: incoming.id,
+        submission_id: earlier.id,
+    }]);
+    let lead_id = earlier.lead_id.filter(|id| world.leads.contains_key(id));
+    if let Some(lead_id) = lead_id {
+        done.extend(linked(
+            world,
+            lead_id,
+            incoming.form.id,
+            incoming.posted,
+            act.now,
+            act,
+        ));
+    }
+    done
+}
+
 /// A submission that could not be worked on: kept with its body, to be replayed.
 pub fn failed(incoming: Incoming<'_>, now: Timestamp) -> Unsettled {
     let Incoming {
@@ -151,6 +174,7 @@ pub fn failed(incoming: Incoming<'_>, now: Timestamp) -> Unsettled {
         raw: posted.raw.clone(),
         media_type: posted.media_type.clone(),
         faults: vec![SubmissionFault::from(&fault)],
+        remarks: posted.remarks.iter().map(SubmissionFault::from).collect(),
         twin: sameness.map(|sameness| sameness.key(now)),
         received_at: now,
     };
@@ -187,6 +211,11 @@ fn decide(
         form, posted, again, ..
     } = incoming;
     if again.is_none() {
+        if posted.is_foreign {
+            let detail = "was sent by a page of an origin that the form does not list";
+            let fault = Fault::new("", "origin_not_allowed", detail);
+            return Decided::left(SubmissionStatus::Rejected, vec![fault]);
+        }
         let signs = signs(form, posted, act.now);
         if !signs.is_empty() {
             return Decided::left(SubmissionStatus::Spam, signs);
@@ -228,8 +257,7 @@ fn save(
     answers: Answers,
     act: &Act,
 ) -> Result<(LeadId, Vec<Change>), Vec<Fault>> {
-    let Answers { mut said, consent } = answers;
-    fit_to_the_known(world, &mut said);
+    let Answers { said, consent, .. } = answers;
     let act = &act.with_actor(Actor::Form(incoming.form.id));
     let saved = save::upsert(world, &said, OnConflict::FollowEmail, act);
     let saved = saved.map_err(|refused| match refused {
@@ -246,8 +274,16 @@ fn save(
     // A clock that is behind must not put a no before the yes that it takes back.
     let received_at = incoming.again.map_or(act.now, |kept| kept.received_at);
     let observed_at = said.observed_at.unwrap_or(received_at);
-    let stated = consent.into_iter().map(|one| StateConsent {
+    let withdraws = |purpose: &str| {
+        let mut asked = incoming.form.settings.consent.iter();
+        asked.any(|asked| asked.purpose == purpose && asked.unticked == Unticked::Withdraws)
+    };
+    let stated = consent
+        .into_iter()
+        .filter(|one| one.granted || withdraws(&one.purpose));
+    let stated = stated.map(|one| StateConsent {
         purpose: one.purpose,
+        address: said.emails.first().cloned(),
         granted: one.granted,
         reason: None,
         wording: Some(one.wording),
@@ -260,21 +296,6 @@ fn save(
     changes.extend(take_up_again(world, saved.lead_id, act.now));
     changes.extend(came_back(world, saved.lead_id, received_at));
     Ok((saved.lead_id, changes))
-}
-
-/// A lead that has as many phones as a lead may have gets no more: the number stays an answer. A refusal would tell
-/// a stranger that the person is known.
-fn fit_to_the_known(world: &World, said: &mut Statement) {
-    let lead = said
-        .emails
-        .first()
-        .and_then(|email| world.holder(&email_key(email)))
-        .and_then(|id| world.leads.get(&id));
-    let Some(lead) = lead else { return };
-    if lead.of_kind(Kind::Phone).count() >= MAX_IDENTIFIERS {
-        said.phones.clear();
-        said.local_phones.clear();
-    }
 }
 
 /// A customer, a churned or a disqualified lead that sends a form again has come back; its stage stays.

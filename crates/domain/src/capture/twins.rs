@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::{Form, Posted, SubmissionStatus};
-use crate::id::SubmissionId;
+use crate::id::{LeadId, SubmissionId};
 use crate::instant::Timestamp;
 use crate::leads::identity::Email;
 
@@ -68,6 +68,8 @@ pub struct Earlier {
     pub id: SubmissionId,
     /// What became of it.
     pub status: SubmissionStatus,
+    /// The lead that it was about, if it was accepted.
+    pub lead_id: Option<LeadId>,
     /// When it came in.
     pub received_at: Timestamp,
 }
@@ -111,7 +113,7 @@ mod tests {
             let mut twins = Twins::default();
             if sameness.keys(now).contains(&kept_under) {
                 let id = Ids::new(then, 0).next();
-                twins.note(kept_under, Earlier { id, status: SubmissionStatus::Accepted, received_at: then });
+                twins.note(kept_under, Earlier { id, status: SubmissionStatus::Accepted, lead_id: None, received_at: then });
             }
 
             prop_assert_eq!(twins.find(sameness, now).is_some(), later < TWIN_MS);
@@ -126,6 +128,7 @@ mod tests {
         let earlier = |status| Earlier {
             id: ids.next(),
             status,
+            lead_id: None,
             received_at: now,
         };
         let mut twins = Twins::default();

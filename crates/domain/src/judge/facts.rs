@@ -2,8 +2,6 @@
 
 use crate::agreement::BantItem;
 use crate::agreement::conditions::{Facts, Field, Needs, Standard, Value};
-use crate::id::LeadId;
-use crate::leads::consent::Standing;
 use crate::leads::fields::{About, CompanyField, LeadField};
 use crate::leads::free_mail::{Mail, mail};
 use crate::leads::identity::Kind;
@@ -46,10 +44,9 @@ pub(super) fn are_loaded(world: &World, lead_id: LeadId, needs: &Needs) -> bool 
 }
 
 /// Whether a lead's e-mail must not be used, by what is loaded and what was stated in this transaction.
-fn is_barred(world: &World, lead_id: LeadId) -> bool {
-    let mut of_lead = world.consents.iter().filter(|((of, _), _)| *of == lead_id);
-    world.judging.barred.contains(&lead_id)
-        || of_lead.any(|(_, facts)| Standing::of(facts.iter().copied()).bars_mail())
+fn is_barred(world: &World, lead: &Lead) -> bool {
+    let said = world.consent_of(lead.id);
+    world.judging.barred.contains(&lead.id) || said.bars_mail(&world.rules.consent_purposes, lead.email())
 }
 
 fn job<'w>(world: &'w World, lead: &Lead) -> Job<'w> {
@@ -120,7 +117,7 @@ impl Known<'_> {
 
     fn is_contactable(&self) -> bool {
         let has_email = self.lead.email().is_some();
-        self.has_phone() || has_email && !is_barred(self.world, self.lead.id)
+        self.has_phone() || has_email && !is_barred(self.world, self.lead)
     }
 
     fn domain(&self) -> Option<&str> {

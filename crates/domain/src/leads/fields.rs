@@ -101,6 +101,15 @@ impl Source {
             .find(|s| s.name() == name)
     }
 
+    /// How far its word goes: a person of the company before systems that are known, these before strangers.
+    pub const fn rank(self) -> Rank {
+        match self {
+            Source::Hand => Rank::Hand,
+            Source::Api | Source::Import | Source::Partner => Rank::Known,
+            Source::Form => Rank::Stranger,
+        }
+    }
+
     /// The source of what an actor states.
     pub fn of(actor: &Actor) -> Self {
         match actor {
@@ -110,6 +119,17 @@ impl Source {
             Actor::System(_) => Source::Import,
         }
     }
+}
+
+/// How far a source's word goes; the greatest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// Whoever sends a form.
+    Stranger,
+    /// Keys and imports.
+    Known,
+    /// A user of the company.
+    Hand,
 }
 
 /// Whom a statement is about.
@@ -143,9 +163,9 @@ pub struct FieldValue {
 }
 
 impl FieldValue {
-    /// By hand first, then the newest observation, then the greater id; empty counts only by hand.
-    fn rank(&self) -> (bool, Timestamp, FieldValueId) {
-        (self.source == Source::Hand, self.observed_at, self.id)
+    /// By hand first, then keys and imports, then forms; among equals the newest observation, then the greater id.
+    fn rank(&self) -> (Rank, Timestamp, FieldValueId) {
+        (self.source.rank(), self.observed_at, self.id)
     }
 
     /// Whether the statement takes part at all: what is empty says something only by hand.
@@ -205,7 +225,8 @@ mod tests {
                 .collect();
             let by_hand: Vec<_> = all.iter().filter(|s| s.source == Source::Hand).collect();
             let others: Vec<_> = all.iter().filter(|s| s.source != Source::Hand && !is_empty(&s.value)).collect();
-            let pool = if by_hand.is_empty() { others } else { by_hand };
+            let (of_forms, known): (Vec<_>, Vec<_>) = others.into_iter().partition(|s| s.source == Source::Form);
+            let pool = [by_hand, known, of_forms].into_iter().find(|pool| !pool.is_empty()).unwrap_or_default();
             let mut oracle: Option<&FieldValue> = None;
             for candidate in pool {
                 oracle = match oracle {

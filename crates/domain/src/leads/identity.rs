@@ -5,6 +5,7 @@ use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 use url::Url;
 
+use super::fields::Source;
 pub use super::phone::{Dialled, Phone};
 use crate::id::IdentifierId;
 use crate::instant::Timestamp;
@@ -65,6 +66,8 @@ pub struct Identifier {
     pub system: String,
     /// The canonical value.
     pub value: String,
+    /// Where it is from: of forms only so many are taken.
+    pub source: Source,
     /// Its place among the lead's identifiers of the kind; the lowest e-mail is the primary one.
     pub position: i64,
     /// When it was added.

@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod consent;
+pub mod country;
 pub mod custom;
 pub mod duplicates;
 pub mod fields;

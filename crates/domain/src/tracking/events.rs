@@ -32,6 +32,8 @@ pub const PATTERN: &str = "^(page_view|form_view|form_submit|email_delivered|ema
 
 /// The most bytes of an event's properties, as JSON.
 pub const MAX_PROPERTIES_BYTES: usize = 8192;
+/// The most bytes of the properties of an event that a page reports: anybody can report one.
+pub const MAX_PAGE_PROPERTIES_BYTES: usize = 2048;
 /// How deep properties may be nested.
 pub const MAX_PROPERTIES_DEPTH: usize = 5;
 /// How far ahead of the service's clock an event may lie, in milliseconds: clocks differ.
@@ -198,23 +200,39 @@ impl Unfit {
 
 /// How far ahead a browser's clock must be before what it says is moved, in milliseconds: less may be rounding.
 const MOST_AHEAD: i64 = 60_000;
-/// The longest that a browser may have kept what it tells for this to be moved, in milliseconds.
-const LONGEST_KEPT: i64 = 24 * 3_600_000;
+/// How old what a page reports may be, in milliseconds: anybody can say what a page says, and a visit of long ago would be
+/// somebody's first touch.
+const MOST_OF_A_PAGE: i64 = 24 * 3_600_000;
 
-/// When something happened by this service's clock, as far as the browser that tells it says what its own clock showed
-/// when it did: one that is ahead is put right, since what lies in the future would be refused. What is told late is not
-/// moved, whatever the reason.
+/// When something happened by this service's clock, as far as the browser that reports it says what its own clock showed
+/// when it sent it. A clock that is ahead is put right, and so is one by which the event would be older than a day. What
+/// is older than that all the same is dated at its arrival.
 pub fn by_our_clock(occurred_at: Timestamp, sent_at: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    let Some(sent_at) = sent_at else {
-        return occurred_at;
-    };
     let since = |from: Timestamp, to: Timestamp| to.millis().saturating_sub(from.millis());
+    let is_old = since(occurred_at, now) > MOST_OF_A_PAGE;
+    let is_ahead = sent_at.is_some_and(|sent_at| since(now, sent_at) >= MOST_AHEAD);
     // Nothing is sent before it happens.
-    let kept = since(occurred_at, sent_at).max(0);
-    if since(now, sent_at) < MOST_AHEAD || kept > LONGEST_KEPT {
-        return occurred_at;
+    let kept = sent_at.map(|sent_at| since(occurred_at, sent_at).max(0));
+    match kept.filter(|kept| *kept <= MOST_OF_A_PAGE) {
+        Some(kept) if is_ahead || is_old => now.plus_millis(-kept),
+        _ if is_old => now,
+        _ => occurred_at,
     }
-    now.plus_millis(-kept)
+}
+
+/// Read an event as a page reports it at an instant: properties that are too large for a page are left out.
+pub fn read_of_page(said: Said, now: Timestamp) -> Result<Read, Unfit> {
+    let read = read(said, now)?;
+    let is_large = size(&read.properties) > MAX_PAGE_PROPERTIES_BYTES;
+    Ok(Read {
+        properties: if is_large { Map::new() } else { read.properties },
+        ..read
+    })
+}
+
+/// The bytes of properties as JSON.
+fn size(properties: &Map<String, Value>) -> usize {
+    serde_json::to_string(properties).map_or(usize::MAX, |text| text.len())
 }
 
 /// Read an event as it is told at an instant.
@@ -233,7 +251,7 @@ pub fn read(said: Said, now: Timestamp) -> Result<Read, Unfit> {
         {
             return Err(Unfit::TooDeep);
         }
-        if serde_json::to_string(&properties).map_or(usize::MAX, |text| text.len()) > MAX_PROPERTIES_BYTES {
+        if size(&properties) > MAX_PROPERTIES_BYTES {
             return Err(Unfit::TooLarge);
         }
     }
@@ -351,9 +369,13 @@ mod tests {
             assert_eq!(told, at_our(at), "{occurred} {sent:?}");
         }
         let (first, last) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
-        assert_eq!(by_our_clock(first, Some(last), NOW), first);
+        assert_eq!(by_our_clock(first, Some(last), NOW), NOW);
         assert_eq!(by_our_clock(last, Some(last), NOW), NOW);
         assert_eq!(by_our_clock(NOW, Some(first), NOW), NOW);
+        assert_eq!(by_our_clock(first, None, NOW), NOW);
+        let day = NOW.plus_millis(-24 * hour);
+        assert_eq!(by_our_clock(day, None, NOW), day);
+        assert_eq!(by_our_clock(day.plus_millis(-1), None, NOW), NOW);
     }
 
     #[test]
@@ -373,6 +395,21 @@ mod tests {
         assert_eq!(of(json!({"a": "x".repeat(8200)})), Err(Unfit::TooLarge));
         assert_eq!(of(json!({"a": {"b": {"c": {"d": 1}}}})), Ok(()));
         assert_eq!(of(json!({"a": [[[[[1]]]]]})), Err(Unfit::TooDeep));
+        let of_page = |bytes: usize| {
+            let properties = json!({"a": "x".repeat(bytes - r#"{"a":""}"#.len())})
+                .as_object()
+                .cloned();
+            let said = Said {
+                properties,
+                ..said("chat")
+            };
+            read_of_page(said, NOW).unwrap().properties.len()
+        };
+        assert_eq!(
+            [2048, 2049].map(of_page),
+            [1, 0],
+            "of a page's event they are left out"
+        );
     }
 
     #[test]

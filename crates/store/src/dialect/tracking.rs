@@ -161,6 +161,27 @@ pub fn histories(backend: DbBackend, wanted: String, at: i64, most: usize) -> St
     Statement::from_sql_and_values(backend, sql, [wanted.into(), at.into()])
 }
 
+/// The visits without events, and then the visitors of whom nothing is left, of those in a JSON array of ids.
+pub fn forget_visitors(backend: DbBackend, ids: String) -> [Statement; 2] {
+    let source = if is_postgres(backend) {
+        "(SELECT j.value::uuid FROM json_array_elements_text($1::text::json) AS j)"
+    } else {
+        "(SELECT unhex(j.value, '-') FROM json_each(?1) AS j)"
+    };
+    let visits = format!(
+        "DELETE FROM touches WHERE visitor_id IN {source} AND lead_id IS NULL AND kind = 'session' AND NOT EXISTS \
+         (SELECT 1 FROM events e WHERE e.visitor_id = touches.visitor_id AND e.occurred_at >= touches.occurred_at \
+         AND e.occurred_at <= touches.ended_at)"
+    );
+    let visitors = format!(
+        "DELETE FROM visitors WHERE id IN {source} \
+         AND NOT EXISTS (SELECT 1 FROM visitor_links k WHERE k.visitor_id = visitors.id) \
+         AND NOT EXISTS (SELECT 1 FROM events e WHERE e.visitor_id = visitors.id) \
+         AND NOT EXISTS (SELECT 1 FROM touches t WHERE t.visitor_id = visitors.id)"
+    );
+    [visits, visitors].map(|sql| Statement::from_sql_and_values(backend, sql, [ids.clone().into()]))
+}
+
 /// What visitors did before anybody knew them becomes their lead's, by a JSON array of `{visitor_id, lead_id}`.
 pub fn adopt(backend: DbBackend, table: &str, links: String) -> Statement {
     let sql = if is_postgres(backend) {
@@ -176,6 +197,15 @@ pub fn adopt(backend: DbBackend, table: &str, links: String) -> Statement {
     };
     Statement::from_sql_and_values(backend, sql, [links.into()])
 }
+
+/// Leaves out of a lead's first touch what a stranger put before it: a visit that a form made the lead's, or told of, is not
+/// older than a touch that was recorded by then from a source that is known (a key, a user, an import). What is recorded
+/// later changes nothing, so that the landing before a form stays the first touch.
+const NOT_BACKDATED: &str = "AND NOT (t.kind = 'session' AND EXISTS (SELECT 1 FROM touches g WHERE g.lead_id = l.id \
+     AND g.kind <> 'session' AND g.visitor_id IS NULL AND g.touch IS NOT NULL AND g.occurred_at > t.occurred_at \
+     AND g.id < COALESCE((SELECT k.id FROM visitor_links k WHERE k.visitor_id = t.visitor_id AND k.lead_id = l.id \
+     ORDER BY k.linked_at, k.id LIMIT 1), t.id)) AND (t.visitor_id IS NULL OR EXISTS (SELECT 1 FROM visitor_links f \
+     WHERE f.visitor_id = t.visitor_id AND f.lead_id = l.id AND f.told_by LIKE 'form_%')))";
 
 /// What follows from the touches of leads, in a JSON array of ids, a row for each of their cycles: what the lead shows beside
 /// what it shows now, and the first touch after the cycle before ended.
@@ -199,7 +229,7 @@ pub fn touches_of_cycles(backend: DbBackend, leads: String) -> Statement {
         "SELECT c.*, l.first_touch AS old_first, l.last_touch AS old_last, l.last_non_direct_touch AS old_not_direct, \
          l.lead_touch AS old_lead, {} AS new_first, {} AS new_last, {} AS new_not_direct, {} AS new_lead, {} AS returned \
          FROM {source}",
-        one("", "ASC"),
+        one(NOT_BACKDATED, "ASC"),
         one("", "DESC"),
         one("AND t.channel <> 'direct'", "DESC"),
         one("AND t.occurred_at <= l.created_at", "DESC"),

@@ -72,25 +72,23 @@ async fn add_origin(
     let leads = || wanted.iter().filter_map(|id| world.leads.get(id));
     let campaigns = campaigns_of(tx, &leads().filter_map(key).collect()).await?;
     let merged = merged_into(tx, wanted.iter().map(|id| id.uuid())).await?;
-    let mut standings = consent::standings(tx, wanted.iter().map(|id| id.uuid()).collect(), &merged).await?;
+    let mut consents = consent::facts_of(tx, wanted.iter().map(|id| id.uuid()).collect(), &merged).await?;
     let purposes = &tx.rules().shown_by.consent.purposes;
     for lead in leads() {
         let Some(facts) = facts.get_mut(&lead.id) else {
             continue;
         };
-        let standings = standings.remove(&lead.id.uuid()).unwrap_or_default();
-        facts.consents = standings
+        let said = consents.remove(&lead.id.uuid()).unwrap_or_default();
+        let contacts = said.may_contact(purposes, lead.email());
+        let stated = contacts
             .into_iter()
-            .map(|(purpose, standing)| {
-                let declared = purposes.iter().find(|declared| declared.name == purpose);
-                let contact = standing.may_contact(declared.is_some_and(|declared| declared.double_opt_in));
-                PacketConsent {
-                    purpose,
-                    may_contact: contact.allowed,
-                    since: contact.since,
-                }
-            })
-            .collect();
+            .filter(|(_, contact)| contact.since.is_some());
+        let stated = stated.map(|(purpose, contact)| PacketConsent {
+            purpose,
+            may_contact: contact.allowed,
+            since: contact.since,
+        });
+        facts.consents = stated.collect();
         facts.origin = Origin {
             campaign: key(lead).and_then(|key| campaigns.get(&key).cloned()),
             first: lead.first_touch.clone(),

@@ -1,13 +1,15 @@
 //! Consent: what stands of it, its history, and the links that confirm it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query, SimpleExpr};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SimpleExpr};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+};
 use tandem_domain::id::{ConsentId, Id, LeadId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::consent::{
-    Confirmation, ConsentFact, ConsentStatement, Standing, WithdrawalReason,
+    Confirmation, ConsentFact, ConsentFacts, ConsentStatement, WithdrawalReason,
 };
 use tandem_domain::world::World;
 use uuid::Uuid;
@@ -19,97 +21,55 @@ use crate::error::StoreError;
 use crate::rows::{consent_links, consents, leads};
 use crate::write;
 
-/// What stands of consent, by purpose.
-pub type Standings = BTreeMap<String, Standing>;
-
 /// The most statements of a history that are shown.
 const MOST: u64 = 1000;
 
-/// What stands of a lead's consent.
-pub async fn standing(on: &impl Read, id: LeadId) -> Result<Standings, StoreError> {
+/// What stands of a lead's consent: the newest statement of each kind.
+pub async fn facts(on: &impl Read, id: LeadId) -> Result<ConsentFacts, StoreError> {
     let of_members = Expr::col(consents::Column::LeadId).in_subquery(members_of(id.uuid()));
-    let mut standings = Standings::new();
+    let mut facts = ConsentFacts::default();
     for (_, purpose, fact) in newest(on, of_members).await? {
-        standings.entry(purpose).or_default().add(fact);
+        facts.add(purpose, fact);
     }
-    Ok(standings)
+    Ok(facts)
 }
 
 /// What stands of the consent of leads, given their other members by survivor.
-pub(crate) async fn standings(
+pub(crate) async fn facts_of(
     on: &impl Read,
     ids: BTreeSet<Uuid>,
     merged: &HashMap<Uuid, Uuid>,
-) -> Result<HashMap<Uuid, Standings>, StoreError> {
+) -> Result<HashMap<Uuid, ConsentFacts>, StoreError> {
     let backend = on.conn().get_database_backend();
     let members = ids.into_iter().chain(merged.keys().copied());
-    let mut found: HashMap<Uuid, Standings> = HashMap::new();
+    let mut found: HashMap<Uuid, ConsentFacts> = HashMap::new();
     for (lead_id, purpose, fact) in newest(on, dialect::id_in(backend, "lead_id", members)).await? {
         let survivor = merged.get(&lead_id).copied().unwrap_or(lead_id);
-        let standings = found.entry(survivor).or_default();
-        standings.entry(purpose).or_default().add(fact);
+        found.entry(survivor).or_default().add(purpose, fact);
     }
     Ok(found)
 }
 
-/// The newest statement of each kind for each purpose of some leads, found by the index alone.
+/// The newest statement of each kind, source and address for each purpose of some leads.
 async fn newest(
     on: &impl Read,
     of_leads: SimpleExpr,
 ) -> Result<Vec<(Uuid, String, ConsentFact)>, StoreError> {
-    let newest = Query::select()
-        .columns([
-            consents::Column::LeadId,
-            consents::Column::Purpose,
-            consents::Column::State,
-        ])
-        .expr_as(Expr::col(consents::Column::StatedAt).max(), "newest_at")
-        .from(consents::Entity)
-        .and_where(of_leads)
-        .group_by_columns([
-            consents::Column::LeadId,
-            consents::Column::Purpose,
-            consents::Column::State,
-        ])
-        .take();
-    let same = |column: consents::Column| Expr::col((consents::Entity, column)).equals(("newest", column));
-    let query = Query::select()
-        .columns([
-            (consents::Entity, consents::Column::LeadId),
-            (consents::Entity, consents::Column::Purpose),
-            (consents::Entity, consents::Column::Id),
-            (consents::Entity, consents::Column::State),
-            (consents::Entity, consents::Column::Reason),
-            (consents::Entity, consents::Column::StatedAt),
-        ])
-        .from(consents::Entity)
-        .join_subquery(
-            JoinType::InnerJoin,
-            newest,
-            "newest",
-            same(consents::Column::LeadId)
-                .and(same(consents::Column::Purpose))
-                .and(same(consents::Column::State))
-                .and(
-                    Expr::col((consents::Entity, consents::Column::StatedAt)).equals(("newest", "newest_at")),
-                ),
-        )
-        .take();
+    let statement = dialect::newest_consents(on.conn().get_database_backend(), of_leads);
     let mut found = vec![];
-    for row in on.conn().query_all(&query).await? {
-        let fact = ConsentFact {
-            id: Id::from_uuid(row.try_get("", "id")?),
-            state: consents::state(&row.try_get::<String>("", "state")?)?,
-            reason: consents::reason(row.try_get::<Option<String>>("", "reason")?.as_deref())?,
-            stated_at: Timestamp::from_millis(row.try_get("", "stated_at")?),
-        };
-        found.push((row.try_get("", "lead_id")?, row.try_get("", "purpose")?, fact));
+    for row in on.conn().query_all_raw(statement).await? {
+        let row = consents::Model::from_query_result(&row, "")?;
+        found.push((row.lead_id, row.purpose.clone(), row.fact()?));
     }
     Ok(found)
 }
 
-/// Those of these leads whose e-mail must not be used ([`Standing::bars_mail`]).
-pub(crate) async fn barred(on: &impl Read, ids: &BTreeSet<LeadId>) -> Result<BTreeSet<LeadId>, StoreError> {
+/// Those of these leads whose e-mail must not be used ([`ConsentFacts::bars_mail`]).
+pub(crate) async fn barred(
+    on: &impl Read,
+    world: &World,
+    ids: &BTreeSet<LeadId>,
+) -> Result<BTreeSet<LeadId>, StoreError> {
     let backend = on.conn().get_database_backend();
     let suspects: Vec<Uuid> = consents::Entity::find()
         .select_only()
@@ -123,11 +83,13 @@ pub(crate) async fn barred(on: &impl Read, ids: &BTreeSet<LeadId>) -> Result<BTr
     if suspects.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let standings = standings(on, suspects.into_iter().collect(), &HashMap::new()).await?;
-    let barred = standings
-        .iter()
-        .filter(|(_, of_lead)| of_lead.values().any(Standing::bars_mail));
-    Ok(barred.map(|(id, _)| Id::from_uuid(*id)).collect())
+    let facts = facts_of(on, suspects.into_iter().collect(), &HashMap::new()).await?;
+    let purposes = &world.rules.consent_purposes;
+    let barred = facts.iter().filter_map(|(id, facts)| {
+        let lead = world.leads.get(&Id::from_uuid(*id))?;
+        facts.bars_mail(purposes, lead.email()).then_some(lead.id)
+    });
+    Ok(barred.collect())
 }
 
 /// Load what was said about consent to the leads of a world, for decisions that need to know.
@@ -141,29 +103,14 @@ pub async fn add_facts(
     }
     let backend = tx.conn().get_database_backend();
     let of_members = dialect::id_in(backend, "lead_id", survivors.keys().copied());
-    let rows: Vec<(Uuid, String, Uuid, String, Option<String>, i64)> = consents::Entity::find()
-        .select_only()
-        .columns([
-            consents::Column::LeadId,
-            consents::Column::Purpose,
-            consents::Column::Id,
-            consents::Column::State,
-            consents::Column::Reason,
-            consents::Column::StatedAt,
-        ])
-        .filter(of_members)
-        .into_tuple()
-        .all(tx.conn())
-        .await?;
-    for (lead_id, purpose, id, state, reason, stated_at) in rows {
-        let lead_id = survivors.get(&lead_id).copied().unwrap_or(Id::from_uuid(lead_id));
-        let fact = ConsentFact {
-            id: Id::from_uuid(id),
-            state: consents::state(&state)?,
-            reason: consents::reason(reason.as_deref())?,
-            stated_at: Timestamp::from_millis(stated_at),
-        };
-        world.consents.entry((lead_id, purpose)).or_default().push(fact);
+    let rows = consents::Entity::find().filter(of_members).all(tx.conn()).await?;
+    for row in rows {
+        let lead_id = survivors
+            .get(&row.lead_id)
+            .copied()
+            .unwrap_or(Id::from_uuid(row.lead_id));
+        let about = (lead_id, row.purpose.clone());
+        world.consents.entry(about).or_default().push(row.fact()?);
     }
     Ok(())
 }

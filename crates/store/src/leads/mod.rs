@@ -24,12 +24,12 @@ use std::collections::{BTreeSet, HashMap};
 use tandem_domain::handoff::qualification::Qualification;
 use tandem_domain::id::{Id, LeadId};
 use tandem_domain::leads::Lead;
+use tandem_domain::leads::consent::ConsentFacts;
 use tandem_domain::leads::fields::FieldValue;
 use tandem_domain::leads::identity::Key;
 use tandem_domain::scoring::StoredScore;
 use uuid::Uuid;
 
-use self::consent::Standings;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
@@ -43,7 +43,7 @@ pub struct LeadWithCompany {
     /// Its company.
     pub company: Option<tandem_domain::leads::Company>,
     /// What stands of its consent.
-    pub consent: Standings,
+    pub consent: ConsentFacts,
     /// Its score.
     pub score: Option<StoredScore>,
     /// What is known of its budget, authority, need and timeline.
@@ -159,7 +159,7 @@ pub(crate) async fn complete(
     let found = found.into_iter().map(|row| (row.lead_id, row.into_domain()));
     let mut scores: HashMap<Uuid, StoredScore> = found.collect();
     let mut qualifications = crate::handoff::qualifications(on, ids.iter().copied()).await?;
-    let mut consents = consent::standings(on, ids.iter().copied().collect(), &merged).await?;
+    let mut consents = consent::facts_of(on, ids.iter().copied().collect(), &merged).await?;
     let members = ids.into_iter().chain(merged.keys().copied());
     let of_members = crate::dialect::id_in(backend, "lead_id", members);
     let mut identifiers: HashMap<Uuid, Vec<_>> = HashMap::new();

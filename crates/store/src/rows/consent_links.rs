@@ -14,6 +14,8 @@ pub struct Model {
     pub lead_id: Uuid,
     #[sea_orm(column_type = "Text")]
     pub purpose: String,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub address: Option<String>,
     pub consent_id: Uuid,
     pub granted_at: i64,
     pub expires_at: i64,
@@ -33,6 +35,7 @@ impl Model {
             token_hash,
             lead_id: confirmation.lead_id.uuid(),
             purpose: confirmation.purpose.clone(),
+            address: confirmation.address.clone(),
             consent_id: confirmation.consent_id.uuid(),
             granted_at: confirmation.granted_at.millis(),
             expires_at: confirmation.expires_at.millis(),
@@ -46,6 +49,7 @@ impl Model {
         Confirmation {
             lead_id: Id::from_uuid(self.lead_id),
             purpose: self.purpose,
+            address: self.address,
             consent_id: Id::from_uuid(self.consent_id),
             granted_at: Timestamp::from_millis(self.granted_at),
             expires_at: Timestamp::from_millis(self.expires_at),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tandem_domain::id::Id;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::consent::{
-    ConsentSource, ConsentState, ConsentStatement, LegalBasis, WithdrawalReason,
+    ConsentFact, ConsentSource, ConsentState, ConsentStatement, LegalBasis, WithdrawalReason,
 };
 
 use crate::error::StoreError;
@@ -18,6 +18,8 @@ pub struct Model {
     pub lead_id: Uuid,
     #[sea_orm(column_type = "Text")]
     pub purpose: String,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub address: Option<String>,
     #[sea_orm(column_type = "Text")]
     pub state: String,
     #[sea_orm(column_type = "Text", nullable)]
@@ -42,12 +44,12 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 /// A state read back.
-pub(crate) fn state(text: &str) -> Result<ConsentState, StoreError> {
+fn state(text: &str) -> Result<ConsentState, StoreError> {
     ConsentState::named(text).ok_or(StoreError::Corrupt("consents"))
 }
 
 /// A reason read back.
-pub(crate) fn reason(text: Option<&str>) -> Result<Option<WithdrawalReason>, StoreError> {
+fn reason(text: Option<&str>) -> Result<Option<WithdrawalReason>, StoreError> {
     let named = |text| WithdrawalReason::named(text).ok_or(StoreError::Corrupt("consents"));
     text.map(named).transpose()
 }
@@ -59,6 +61,7 @@ impl Model {
             id: statement.id.uuid(),
             lead_id: statement.lead_id.uuid(),
             purpose: statement.purpose.clone(),
+            address: statement.address.clone(),
             state: statement.state.name().to_owned(),
             reason: statement.reason.map(|reason| reason.name().to_owned()),
             wording: statement.wording.clone(),
@@ -72,6 +75,11 @@ impl Model {
         }
     }
 
+    /// What of the statement decides.
+    pub(crate) fn fact(self) -> Result<ConsentFact, StoreError> {
+        self.into_domain().map(|statement| ConsentFact::from(&statement))
+    }
+
     /// The statement.
     pub(crate) fn into_domain(self) -> Result<ConsentStatement, StoreError> {
         let corrupt = || StoreError::Corrupt("consents");
@@ -80,6 +88,7 @@ impl Model {
             id: Id::from_uuid(self.id),
             lead_id: Id::from_uuid(self.lead_id),
             purpose: self.purpose,
+            address: self.address,
             state: state(&self.state)?,
             reason: reason(self.reason.as_deref())?,
             wording: self.wording,

@@ -4,6 +4,7 @@ use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 use tandem_domain::id::{Id, LeadId};
 use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::fields::Source;
 use tandem_domain::leads::identity::{Identifier, Kind};
 
 use crate::error::StoreError;
@@ -20,6 +21,8 @@ pub struct Model {
     pub system: String,
     #[sea_orm(column_type = "Text")]
     pub value: String,
+    #[sea_orm(column_type = "Text")]
+    pub source: String,
     pub position: i64,
     pub created_at: i64,
 }
@@ -38,6 +41,7 @@ impl Model {
             kind: identifier.kind.name().to_owned(),
             system: identifier.system.clone(),
             value: identifier.value.clone(),
+            source: identifier.source.name().to_owned(),
             position: identifier.position,
             created_at: identifier.created_at.millis(),
         }
@@ -50,6 +54,7 @@ impl Model {
             kind: Kind::named(&self.kind).ok_or(StoreError::Corrupt("identifiers"))?,
             system: self.system,
             value: self.value,
+            source: Source::named(&self.source).ok_or(StoreError::Corrupt("identifiers"))?,
             position: self.position,
             created_at: Timestamp::from_millis(self.created_at),
         })

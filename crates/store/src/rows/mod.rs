@@ -53,6 +53,7 @@ pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
 pub mod spent_tokens;
+pub mod submission_repeats;
 pub mod submissions;
 pub mod team_members;
 pub mod team_turns;
@@ -129,6 +130,7 @@ macro_rules! for_each_table {
             settings,
             signing_keys,
             spent_tokens,
+            submission_repeats,
             submissions,
             team_members,
             team_turns,

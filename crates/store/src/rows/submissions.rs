@@ -27,6 +27,8 @@ pub struct Model {
     pub media_type: String,
     #[sea_orm(column_type = "Text")]
     pub faults: String,
+    #[sea_orm(column_type = "Text")]
+    pub remarks: String,
     pub twin: Option<Uuid>,
     pub received_at: i64,
 }
@@ -49,6 +51,7 @@ impl Model {
             raw: submission.raw.clone(),
             media_type: submission.media_type.clone(),
             faults: to_json(&submission.faults),
+            remarks: to_json(&submission.remarks),
             twin: submission.twin,
             received_at: submission.received_at.millis(),
         }
@@ -66,6 +69,7 @@ impl Model {
             raw: self.raw,
             media_type: self.media_type,
             faults: from_json("submissions", &self.faults)?,
+            remarks: from_json("submissions", &self.remarks)?,
             twin: self.twin,
             received_at: Timestamp::from_millis(self.received_at),
         })

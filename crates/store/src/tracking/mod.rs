@@ -1,5 +1,6 @@
 //! Visitors, events and touches: loading whom they belong to, recording them, reading them.
 
+mod forget;
 pub mod keys;
 mod list;
 mod sessions;
@@ -18,6 +19,7 @@ use tandem_domain::tracking::visitor::{Link, MOST_OF_A_LEADS};
 use tandem_domain::tracking::visitors::Visitors;
 use uuid::Uuid;
 
+pub use forget::forget_anonymous;
 pub use list::{Place, events_of, sessions_of, touches_of, visitor_keys};
 pub(crate) use sessions::follow;
 pub(crate) use show::show;

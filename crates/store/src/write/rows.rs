@@ -45,6 +45,8 @@ pub(crate) struct Rows {
     pub(crate) objections: BTreeMap<Uuid, Vec<rows::objections::Model>>,
     pub(crate) gone_rates: Vec<rows::exchange_rates::Model>,
     pub(crate) rates: Vec<rows::exchange_rates::Model>,
+    /// The submissions that repeated others.
+    pub(crate) repeats: Vec<rows::submission_repeats::Model>,
     pub(crate) replayed: BTreeMap<Uuid, rows::submissions::Model>,
     pub(crate) settings: BTreeMap<String, rows::settings::Model>,
     pub(crate) agreements: BTreeMap<i64, rows::agreements::Model>,

@@ -74,6 +74,7 @@ const STEPS: &[Step] = {
         |rows, to| forget_rates(to, &rows.gone_rates),
         |rows, to| insert::<rows::exchange_rates::Entity>(to, rows.rates.iter(), Replace),
         |rows, to| insert::<rows::submissions::Entity>(to, rows.replayed.values(), Replace),
+        |rows, to| insert::<rows::submission_repeats::Entity>(to, rows.repeats.iter(), Replace),
         |rows, to| insert::<rows::settings::Entity>(to, rows.settings.values(), Replace),
         |rows, to| insert::<rows::agreements::Entity>(to, rows.agreements.values(), Replace),
         |rows, to| insert::<rows::visitors::Entity>(to, rows.visitors.iter(), Fail),

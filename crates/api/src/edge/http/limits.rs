@@ -37,6 +37,10 @@ pub struct Rates {
     pub per_form: u32,
     /// Each address that calls without a user or secret key.
     pub per_address: u32,
+    /// What pages report with each tracking key, in KiB.
+    pub collected_per_key: u32,
+    /// What pages report from each address, in KiB.
+    pub collected_per_address: u32,
 }
 
 /// The limits of this process.
@@ -53,6 +57,8 @@ struct Limiters {
     by_address: Option<Limiter<IpAddr>>,
     by_caller: Option<Limiter<Uuid>>,
     by_form: Option<Limiter<[u8; 32]>>,
+    collected_by_key: Option<Limiter<[u8; 32]>>,
+    collected_by_address: Option<Limiter<IpAddr>>,
 }
 
 type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock, StateInformationMiddleware>;
@@ -143,6 +149,26 @@ impl Limits {
         verdict.and_then(|verdict| verdict.refusal()).map_or(Ok(()), Err)
     }
 
+    /// So many bytes that a page reports with a tracking key, from an address.
+    pub fn admit_bytes(&self, key: &str, address: IpAddr, bytes: usize) -> Result<(), Problem> {
+        let cells = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let cells = NonZeroU32::new(cells).unwrap_or(NonZeroU32::MIN);
+        let (key, address) = (crypto::sha256(key.as_bytes()), address::counted(address));
+        let current = self.counted();
+        let verdicts = [
+            current
+                .collected_by_address
+                .as_ref()
+                .map(|limiter| limiter.ask_for(&address, cells)),
+            current
+                .collected_by_key
+                .as_ref()
+                .map(|limiter| limiter.ask_for(&key, cells)),
+        ];
+        let mut verdicts = verdicts.into_iter().flatten();
+        verdicts.find_map(|verdict| verdict.refusal()).map_or(Ok(()), Err)
+    }
+
     /// Throw away what says nothing any more: whoever has not called for so long that the limit is full again.
     pub fn tidy(&self) {
         self.read().tidy();
@@ -168,17 +194,22 @@ impl Limiters {
             by_address: Limiter::new("address", rates.per_address, replicas),
             by_caller: Limiter::new("caller", rates.per_key, replicas),
             by_form: Limiter::new("form", rates.per_form, replicas),
+            collected_by_key: Limiter::new("collected", rates.collected_per_key, replicas),
+            collected_by_address: Limiter::new("collected", rates.collected_per_address, replicas),
         }
     }
 
     fn tidy(&self) {
-        if let Some(limiter) = &self.by_address {
+        for limiter in [&self.by_address, &self.collected_by_address]
+            .into_iter()
+            .flatten()
+        {
             limiter.keyed.retain_recent();
         }
         if let Some(limiter) = &self.by_caller {
             limiter.keyed.retain_recent();
         }
-        if let Some(limiter) = &self.by_form {
+        for limiter in [&self.by_form, &self.collected_by_key].into_iter().flatten() {
             limiter.keyed.retain_recent();
         }
     }
@@ -192,10 +223,21 @@ impl<K: Clone + Hash + Eq> Limiter<K> {
     }
 
     fn ask(&self, key: &K) -> Verdict {
+        self.ask_for(key, NonZeroU32::MIN)
+    }
+
+    /// One request that counts as several; as what may come at once where it is more.
+    fn ask_for(&self, key: &K, cells: NonZeroU32) -> Verdict {
         let Self { name, quota, keyed } = self;
         let at_once = quota.burst_size().get();
+        let cells = cells.min(quota.burst_size());
         let seconds = |requests: u32| (quota.replenish_interval() * requests).as_secs_f64().ceil() as u64;
-        let (left, retry_after) = match keyed.check_key(key) {
+        let asked = keyed.check_key_n(key, cells);
+        // No more than the burst is asked for.
+        let Ok(asked) = asked else {
+            return Verdict::default();
+        };
+        let (left, retry_after) = match asked {
             Ok(state) => (state.remaining_burst_capacity(), None),
             Err(refused) => {
                 let wait = refused.wait_time_from(DefaultClock::default().now());
@@ -232,6 +274,8 @@ mod tests {
         per_key: 600,
         per_form: 0,
         per_address: 60,
+        collected_per_key: 0,
+        collected_per_address: 600,
     };
 
     #[test]
@@ -271,6 +315,19 @@ mod tests {
                 .refusal()
                 .is_none()
         );
+    }
+
+    #[test]
+    fn bytes_are_counted_by_address() {
+        let limits = Limits::new(&RATES);
+        let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let taken = (0..100).filter(|_| limits.admit_bytes("tdm_pk_x", one, 10_000).is_ok());
+        assert_eq!(taken.count(), 6, "60 KiB at once");
+        assert!(
+            limits.admit_bytes("tdm_pk_x", other, 1_000_000).is_ok(),
+            "one that is larger is let through"
+        );
+        assert!(limits.admit_bytes("tdm_pk_x", other, 1).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::json::{bug, operation_key, shapes};
 use super::problem::{Code, Place, Problem, Violation};
+use crate::edge::room::PathRule;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use percent_encoding::percent_decode_str;
@@ -59,17 +60,21 @@ impl<T: DeserializeOwned + 'static> FromRequest for Path<T> {
     }
 }
 
-/// The query of a request as an object in the document's types, all parameters known and valid.
+/// The query of a request as an object in the document's types, all parameters known and valid; unknown ones are left out
+/// where the path's rule says so.
 ///
-/// Also for handlers that take no query, so that an unknown parameter is refused everywhere.
+/// Also for handlers that take no query, so that an unknown parameter is refused everywhere else.
 pub fn checked_query(req: &HttpRequest) -> Result<Value, Problem> {
     let key = operation_key(req);
     let shape = shapes(req)?
         .query(&key)
         .ok_or_else(|| bug(format!("the document has no operation {key}")))?;
-    shape
-        .read(req.query_string())
-        .map_err(Problem::invalid_parameters)
+    let query = req.query_string();
+    let read = match PathRule::of_request(req).ignores_unknown {
+        true => shape.read_known(query),
+        false => shape.read(query),
+    };
+    read.map_err(Problem::invalid_parameters)
 }
 
 fn typed<T: DeserializeOwned>(req: &HttpRequest, value: &Value) -> Result<T, Problem> {

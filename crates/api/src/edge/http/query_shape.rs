@@ -5,7 +5,7 @@ use super::strict::integral;
 use super::violation::{Place, Violation};
 use percent_encoding::percent_decode;
 use serde_json::{Map, Number, Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A query parameter of the document: its name and where its schema stands.
 pub(super) struct Parameter<'a> {
@@ -45,6 +45,18 @@ impl QueryShape {
             shape,
             kinds: parameters.iter().map(kind).collect(),
         }
+    }
+
+    /// The known parameters of a query as an object in the document's types, or everything that is wrong with them. Of one
+    /// that is given more than once, the first counts.
+    pub fn read_known(&self, query: &str) -> Result<Value, Vec<Violation>> {
+        let mut seen = HashSet::new();
+        let mut is_first_known = |pair: &&str| {
+            let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
+            decode(name).is_some_and(|name| self.kinds.contains_key(&name) && seen.insert(name))
+        };
+        let known: Vec<&str> = query.split('&').filter(|pair| is_first_known(pair)).collect();
+        self.read(&known.join("&"))
     }
 
     /// The query as an object in the document's types, or everything that is wrong with it.

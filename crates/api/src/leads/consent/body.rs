@@ -4,13 +4,14 @@ use serde::Deserialize;
 use tandem_domain::fault::Fault;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::consent::{ConsentSource, LegalBasis, StateConsent, WithdrawalReason};
+use tandem_domain::leads::identity::Email;
 use utoipa::ToSchema;
 
 /// That a person agreed to a purpose, or no more.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentWrite {
-    /// What for; one that is not declared in the settings is taken as a plain one.
+    /// What for: one of the declared purposes; a purpose that is declared no more can be withdrawn.
     #[schema(
         min_length = 1,
         max_length = 64,
@@ -18,6 +19,9 @@ pub struct ConsentWrite {
         example = "marketing_email"
     )]
     purpose: String,
+    /// The e-mail address that it is about, where the purpose is one of e-mail; else the lead's first.
+    #[schema(max_length = 254, format = "email", example = "ada@example.com")]
+    address: Option<String>,
     /// Whether the person agrees.
     granted: bool,
     /// By what it ended, where the person did not simply say so; not with `granted`.
@@ -51,13 +55,17 @@ impl ConsentWrite {
             )
         };
         let is_at_odds = self.granted && self.reason.is_some();
-        is_at_odds.then(fault).into_iter().collect()
+        let address = self.address.as_deref().map(Email::parse);
+        let unfit = address.and_then(Result::err);
+        let unfit = unfit.map(|error| Fault::new(format!("{pointer}/address"), "invalid_format", error));
+        is_at_odds.then(fault).into_iter().chain(unfit).collect()
     }
 }
 
 impl From<ConsentWrite> for StateConsent {
     fn from(said: ConsentWrite) -> Self {
         Self {
+            address: said.address.and_then(|text| Email::parse(&text).ok()),
             purpose: said.purpose,
             granted: said.granted,
             reason: said.reason,

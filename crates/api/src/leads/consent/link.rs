@@ -6,7 +6,7 @@ use actix_web::{FromRequest, HttpRequest, get, post};
 use futures::future::{FutureExt, LocalBoxFuture};
 use serde::Deserialize;
 use tandem_domain::act::Act;
-use tandem_domain::leads::consent::{Confirmation, ConsentPurpose, confirm};
+use tandem_domain::leads::consent::{Confirmation, confirm, purpose_named};
 use tandem_store::rules::ConsentRules;
 use tandem_store::{self as store, Tx};
 use url::form_urlencoded;
@@ -97,12 +97,14 @@ async fn get_confirmation(ctx: Ctx<Public>, query: Query<LinkQuery>) -> Reply<Re
     let Some(link) = store::leads::consent::find_link(&snapshot, &hex(&token.hash())).await? else {
         return gone();
     };
-    let standings = store::leads::consent::standing(&snapshot, link.lead_id).await?;
-    let standing = standings.get(&link.purpose).copied().unwrap_or_default();
+    let rules = store::rules::consent(&snapshot).await?;
+    let said = store::leads::consent::facts(&snapshot, link.lead_id).await?;
+    let purpose = purpose_named(&rules.purposes, &link.purpose);
+    let standing = said.standing(&purpose, link.address.as_deref());
     if link.check(&standing, ctx.now()).is_err() {
         return gone();
     }
-    let label = label(&store::rules::consent(&snapshot).await?, &link);
+    let label = label(&rules, &link);
     if link.used_at.is_some() {
         return Ok(Rendered(page::confirmed(&label)));
     }
@@ -175,9 +177,5 @@ fn not_good(ctx: &Ctx<Public>) -> Reply<Rendered> {
 }
 
 fn label(rules: &ConsentRules, link: &Confirmation) -> String {
-    let declared = rules.purposes.iter().find(|one| one.name == link.purpose);
-    declared.map_or_else(
-        || ConsentPurpose::plain(&link.purpose).label,
-        |one| one.label.clone(),
-    )
+    purpose_named(&rules.purposes, &link.purpose).label.clone()
 }

@@ -8,6 +8,7 @@ pub mod view;
 use actix_web::{get, post};
 use serde::Deserialize;
 use tandem_domain::act::Act;
+use tandem_domain::fault::Fault;
 use tandem_domain::id::LeadId;
 use tandem_domain::leads::consent::{self, Confirmation, Refused, StateConsent};
 use tandem_store::{self as store, Tx};
@@ -22,7 +23,7 @@ use crate::access::scopes::{LeadsRead, LeadsWrite};
 use crate::edge::crypto::hex;
 use crate::edge::crypto::secret::ConsentToken;
 use crate::edge::ctx::Ctx;
-use crate::edge::http::faults::refuse;
+use crate::edge::http::faults::{invalid, refuse};
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::Path;
@@ -63,12 +64,14 @@ async fn list_consents(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Json<
     let found = store::leads::get(&snapshot, path.0.lead_id).await?;
     let rules = store::rules::consent(&snapshot).await?;
     let history = store::leads::consent::history(&snapshot, path.0.lead_id).await?;
-    Ok(Json(ConsentsView::of(contacts(&found.consent, &rules), history)))
+    let contacts = contacts(&found.consent, &rules, found.lead.email());
+    Ok(Json(ConsentsView::of(contacts, history)))
 }
 
 /// Record consent.
 ///
-/// That a person agreed to a purpose, or no more: in which words, on which legal basis, from which source. The history
+/// That a person agreed to a purpose, or no more: in which words, on which legal basis, from which source. The purpose is a
+/// declared one; a purpose of e-mail is granted for one address, the lead's first where nothing else is said. The history
 /// only grows, and the newest statement counts; what lies further back than the newest changes nothing.
 #[utoipa::path(tag = "consent", params(LeadPath), security(("bearer" = [LeadsWrite])), request_body = ConsentWrite,
     responses((status = 201, description = "What stands now, and the history", body = ConsentsView,
@@ -83,9 +86,10 @@ async fn record_consent(
     refuse(body.0.faults(""))?;
     let tx = ctx.begin().await?;
     record(&tx, ctx.act(), lead_id, body.0.into()).await?;
-    let standings = store::leads::consent::standing(&tx, lead_id).await?;
+    let found = store::leads::get(&tx, lead_id).await?;
     let history = store::leads::consent::history(&tx, lead_id).await?;
-    let view = ConsentsView::of(contacts(&standings, &tx.rules().shown_by.consent), history);
+    let rules = &tx.rules().shown_by.consent;
+    let view = ConsentsView::of(contacts(&found.consent, rules, found.lead.email()), history);
     let answer = Created::at(format!("/v1/leads/{lead_id}/consents"), view).about(vec![lead_id]);
     ctx.commit(tx, answer).await
 }
@@ -145,6 +149,11 @@ fn refused(refused: Refused) -> Problem {
     match refused {
         Refused::NoSuchLead => Problem::new(Code::NotFound),
         Refused::Denied(reason) => reason.into(),
+        Refused::Undeclared => invalid(vec![Fault::new(
+            "/purpose",
+            "not_allowed",
+            "is no declared purpose of consent",
+        )]),
         Refused::NotGranted => Problem::new(Code::Conflict)
             .with("current", "not_granted")
             .detail("Nothing is granted for this purpose that could be confirmed"),

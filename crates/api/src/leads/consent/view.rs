@@ -6,9 +6,8 @@ use serde::Serialize;
 use tandem_domain::id::{ConsentId, SubmissionId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::consent::{
-    ConsentSource, ConsentState, ConsentStatement, LegalBasis, MayContact, Standing, WithdrawalReason,
+    ConsentFacts, ConsentSource, ConsentState, ConsentStatement, LegalBasis, MayContact, WithdrawalReason,
 };
-use tandem_store::leads::consent::Standings;
 use tandem_store::rules::ConsentRules;
 use utoipa::ToSchema;
 
@@ -18,17 +17,10 @@ use utoipa::ToSchema;
 #[schema(as = MayContactByPurpose)]
 pub struct Contacts(BTreeMap<String, MayContact>);
 
-/// What follows for every purpose that is declared, or of which anything was said.
-pub fn contacts(standings: &Standings, rules: &ConsentRules) -> Contacts {
-    let declared = rules.purposes.iter().map(|purpose| {
-        let standing = standings.get(&purpose.name).copied().unwrap_or_default();
-        let contact = Standing::may_contact(&standing, purpose.double_opt_in);
-        (purpose.name.clone(), contact)
-    });
-    let plain = standings
-        .iter()
-        .map(|(purpose, standing)| (purpose.clone(), standing.may_contact(false)));
-    Contacts(plain.chain(declared).collect())
+/// What follows for every purpose that is declared, or of which anything was said,
+/// where this is the lead's e-mail address.
+pub fn contacts(consent: &ConsentFacts, rules: &ConsentRules, address: Option<&str>) -> Contacts {
+    Contacts(consent.may_contact(&rules.purposes, address))
 }
 
 /// A lead's consent.
@@ -49,6 +41,9 @@ pub struct ConsentView {
     /// What for.
     #[schema(max_length = 64, example = "marketing_email")]
     purpose: String,
+    /// The e-mail address that it is about; `null` where it is about the person.
+    #[schema(max_length = 254, example = "ada@example.com")]
+    address: Option<String>,
     /// What it says.
     #[schema(inline)]
     state: ConsentState,
@@ -89,6 +84,7 @@ impl From<ConsentStatement> for ConsentView {
         Self {
             id: statement.id,
             purpose: statement.purpose,
+            address: statement.address,
             state: statement.state,
             reason: statement.reason,
             wording: statement.wording,

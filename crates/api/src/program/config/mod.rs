@@ -197,6 +197,8 @@ fn rates(read: &mut Reader) -> Rates {
         per_key: take("rate_per_key", 12_000),
         per_form: take("rate_per_form", 6_000),
         per_address: take("rate_per_address", 1_200),
+        collected_per_key: take("collected_kib_per_key", 60_000),
+        collected_per_address: take("collected_kib_per_address", 6_000),
     }
 }
 

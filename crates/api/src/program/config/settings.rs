@@ -51,6 +51,12 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("rate_per_key", "TANDEM_RATE_PER_KEY", "12000"),
     setting("rate_per_form", "TANDEM_RATE_PER_FORM", "6000"),
     setting("rate_per_address", "TANDEM_RATE_PER_ADDRESS", "1200"),
+    setting("collected_kib_per_key", "TANDEM_COLLECTED_KIB_PER_KEY", "60000"),
+    setting(
+        "collected_kib_per_address",
+        "TANDEM_COLLECTED_KIB_PER_ADDRESS",
+        "6000",
+    ),
 ];
 
 /// The variable that names the file; it cannot stand in the file.

@@ -47,6 +47,15 @@ fn an_origin_is_kept_as_browsers_send_it() {
         ("https://bücher.example", Some("https://xn--bcher-kva.example")),
         ("http://[::1]:8080", Some("http://[::1]:8080")),
         ("http://127.0.0.1", Some("http://127.0.0.1")),
+        ("capacitor://localhost", Some("capacitor://localhost")),
+        ("Ionic://localhost:8100", Some("ionic://localhost:8100")),
+        (
+            "chrome-extension://abcdefghijklmnop",
+            Some("chrome-extension://abcdefghijklmnop"),
+        ),
+        ("1app://localhost", None),
+        ("file://localhost", None),
+        ("javascript:alert(1)", None),
         ("https://www.example.com/", None),
         ("https://*.example.com", None),
         ("https://user@example.com", None),
@@ -79,6 +88,7 @@ fn all_that_is_wrong_with_a_form_comes_at_once() {
 
     let beside = Beside {
         custom_names: &["size"],
+        purposes: &[],
         campaign: None,
     };
     let refused = make_form(asked, "fk_1".into(), &beside, &by(&actor, 0));
@@ -157,6 +167,8 @@ fn settings_that_make_no_sense_are_faults() {
         wording: "May we?".into(),
         legal_basis: crate::capture::LegalBasis::Consent,
         required: false,
+        granting_values: vec![],
+        unticked: crate::capture::Unticked::Nothing,
     };
     let make = |settings: FormSettings, fields: Vec<FormField>| {
         let asked = MakeForm {
@@ -164,7 +176,12 @@ fn settings_that_make_no_sense_are_faults() {
             fields,
             ..asked()
         };
-        match make_form(asked, "fk_x".into(), &Beside::default(), &by(&marketing, 0)) {
+        let purposes = [ConsentPurpose::plain("news")];
+        let beside = Beside {
+            purposes: &purposes,
+            ..Beside::default()
+        };
+        match make_form(asked, "fk_x".into(), &beside, &by(&marketing, 0)) {
             Err(Refused::Invalid(faults)) => faults.into_iter().map(|fault| fault.pointer).collect(),
             other => {
                 assert!(other.is_ok(), "{other:?}");
@@ -196,10 +213,18 @@ fn settings_that_make_no_sense_are_faults() {
     }
     let settings = FormSettings {
         honeypot_field: Some("email".into()),
-        consent: vec![consent.clone(), consent],
+        consent: vec![consent.clone(), consent.clone()],
         ..FormSettings::default()
     };
     assert_eq!(make(settings, email()), ["/honeypot_field", "/consent/1/purpose"]);
+    let settings = FormSettings {
+        consent: vec![FormConsent {
+            granting_values: vec!["accepted".into(), "No".into()],
+            ..consent
+        }],
+        ..FormSettings::default()
+    };
+    assert_eq!(make(settings, email()), ["/consent/0/granting_values/1"]);
     let reserved = vec![
         field("email", Some("email")),
         field("_test", None),

@@ -4,6 +4,9 @@ use super::*;
 use crate::capture::{Consent, Context, FieldType, FormConsent, FormField, FormSettings, LegalBasis};
 use crate::capture::{MAX_VALUE_BYTES, statement};
 use crate::id::Ids;
+use crate::leads::fields::{About, CompanyField, LeadField};
+use crate::leads::identity::{Domain, Kind, Phone};
+use crate::leads::save::{CompanyStatement, MAX_IDENTIFIERS, MOST_OF_FORMS, Statement};
 use crate::money::Currency;
 use serde_json::{Value, json};
 
@@ -127,8 +130,9 @@ fn a_website_names_the_company_that_registered_its_domain() {
 #[test]
 fn what_does_not_fit_is_kept_with_every_fault() {
     let ids = Ids::new(NOW, 0);
-    let (mut world, form) = (World::provisional(), form(&ids));
+    let (mut world, mut form) = (World::provisional(), form(&ids));
     let long = "x".repeat(MAX_VALUE_BYTES + 1);
+    form.fields[4].required = true;
     let body = json!({"country": "Atlantis", "message": long, "tel": "?"});
 
     let (submission, entries) = send(&mut world, &form, &posted(body), &ids);
@@ -174,15 +178,39 @@ fn a_lead_with_all_its_phones_is_not_given_away() {
     let ids = Ids::new(NOW, 0);
     let (mut world, form) = (World::provisional(), form(&ids));
     let number = |n: usize| posted(json!({"email": "ada@example.com", "tel": format!("+4144668{n:04}")}));
-    for n in 0..MAX_IDENTIFIERS {
+    for n in 0..MOST_OF_FORMS {
         send(&mut world, &form, &number(n), &ids);
     }
 
-    let (submission, _) = send(&mut world, &form, &number(MAX_IDENTIFIERS), &ids);
+    let (submission, _) = send(&mut world, &form, &number(MOST_OF_FORMS), &ids);
 
     assert_eq!(submission.status, SubmissionStatus::Accepted);
-    let lead = &world.leads[&submission.lead_id.unwrap()];
-    assert_eq!(lead.of_kind(Kind::Phone).count(), MAX_IDENTIFIERS);
+    let lead_id = submission.lead_id.unwrap();
+    assert_eq!(world.leads[&lead_id].of_kind(Kind::Phone).count(), MOST_OF_FORMS);
+    // Who is known still adds some, and then nothing more goes in.
+    let partner = Actor::Key {
+        id: ids.next(),
+        on_behalf_of: None,
+    };
+    let phone = |n: usize| Phone::parse(&format!("+3902{n:08}")).unwrap();
+    let said = Statement {
+        id: Some(lead_id),
+        phones: (MOST_OF_FORMS..MAX_IDENTIFIERS).map(phone).collect(),
+        ..Statement::default()
+    };
+    save::upsert(
+        &mut world,
+        &said,
+        OnConflict::Refuse,
+        &Act::test(&partner, NOW, &ids),
+    )
+    .unwrap();
+    let (submission, _) = send(&mut world, &form, &number(MAX_IDENTIFIERS), &ids);
+    assert_eq!(submission.status, SubmissionStatus::Accepted);
+    assert_eq!(
+        world.leads[&lead_id].of_kind(Kind::Phone).count(),
+        MAX_IDENTIFIERS
+    );
 }
 
 #[test]
@@ -268,12 +296,14 @@ fn consent_is_kept_with_the_words_it_was_asked_by() {
         wording: format!("May we {purpose}?"),
         legal_basis: LegalBasis::Consent,
         required,
+        granting_values: vec![],
+        unticked: Unticked::Nothing,
     };
     form.settings.consent = vec![asks("terms", true), asks("news", false)];
     let says = |consent: &[(&str, bool)]| Posted {
         consent: consent
             .iter()
-            .map(|(purpose, granted)| ((*purpose).into(), *granted))
+            .map(|(purpose, granted)| ((*purpose).into(), granted.to_string()))
             .collect(),
         ..posted(json!({"email": "ada@example.com"}))
     };
@@ -432,26 +462,69 @@ fn a_field_takes_what_its_type_says() {
         typed("yes", FieldType::Checkbox),
         typed("colours", FieldType::Select),
     ]);
-    let read = |fields: Value| {
-        let faults = statement(&form, &posted(fields), &[], Currency::EUR, NOW)
-            .err()
-            .unwrap_or_default();
-        faults
+    let shown = |faults: &[Fault]| {
+        let shown = faults
             .iter()
-            .map(|fault| format!("{} {}", fault.pointer, fault.code))
-            .collect::<Vec<_>>()
+            .map(|fault| format!("{} {}", fault.pointer, fault.code));
+        shown.collect::<Vec<_>>()
+    };
+    let read = |form: &Form, fields: Value| match statement(form, &posted(fields), &[], Currency::EUR, NOW) {
+        Ok(answers) => (vec![], shown(&answers.remarks)),
+        Err(faults) => (shown(&faults), vec![]),
     };
     let sound = json!({"email": ["ada@example.com"], "seats": "1e3", "day": "2026-02-28", "yes": "on", "colours": ["red", "blue"]});
-    assert_eq!(read(sound), [""; 0]);
+    assert_eq!(read(&form, sound), (vec![], vec![]));
     let unsound = json!({"email": "ada@example.com", "seats": "many", "day": "2026-02-30", "yes": "perhaps", "colours": [["red"]], "name": {}});
+    let nested = ["/fields/name invalid_type", "/fields/colours invalid_type"];
+    let places = ["seats", "day", "yes"].map(|name| format!("/fields/{name} invalid_format"));
+    assert_eq!(read(&form, unsound), (nested.map(str::to_owned).to_vec(), vec![]));
+    let unfit = json!({"email": "ada@example.com", "seats": "many", "day": "2026-02-30", "yes": "perhaps"});
     assert_eq!(
-        read(unsound),
-        [
-            "/fields/name invalid_type",
-            "/fields/seats invalid_format",
-            "/fields/day invalid_format",
-            "/fields/yes invalid_format",
-            "/fields/colours invalid_type"
-        ]
+        read(&form, unfit.clone()),
+        (vec![], places.to_vec()),
+        "they stay answers"
     );
+    form.fields.iter_mut().for_each(|field| field.required = true);
+    let (faults, _) = read(&form, unfit);
+    assert!(places.iter().all(|place| faults.contains(place)), "{faults:?}");
+}
+
+#[test]
+fn a_form_fills_what_is_empty_and_changes_nothing_that_others_said() {
+    let ids = Ids::new(NOW, 0);
+    let (mut world, form) = (World::provisional(), form(&ids));
+    let partner = Actor::Key {
+        id: ids.next(),
+        on_behalf_of: None,
+    };
+    let said = Statement {
+        emails: vec![crate::leads::identity::Email::parse("ada@acme.example").unwrap()],
+        text: [(LeadField::FirstName, Some("Ada".to_owned()))].into(),
+        company: Some(CompanyStatement {
+            domain: Domain::parse("acme.example").ok(),
+            text: [(CompanyField::Name, Some("Acme".to_owned()))].into(),
+            ..CompanyStatement::default()
+        }),
+        ..Statement::default()
+    };
+    let act = Act::test(&partner, NOW.plus_millis(-1000), &ids);
+    let lead_id = save::upsert(&mut world, &said, OnConflict::Refuse, &act)
+        .unwrap()
+        .lead_id;
+    let company_id = world.leads[&lead_id].company_id;
+
+    let answers = json!({"email": "ada@acme.example", "name": "Eve", "firm": "Evil Ltd", "country": "IT"});
+    send(&mut world, &form, &posted(answers), &ids);
+
+    let lead = &world.leads[&lead_id];
+    let known = (
+        lead.profile.get(LeadField::FirstName),
+        lead.profile.get(LeadField::Country),
+    );
+    assert_eq!(known, (Some("Ada"), Some("IT")));
+    assert_eq!(lead.company_id, company_id);
+    assert_eq!(world.companies[&company_id.unwrap()].name(), Some("Acme"));
+    let beside = &world.statements[&(About::Lead(lead_id), "first_name".to_owned())];
+    let word = beside.of_forms.as_ref().map(|said| said.value.clone());
+    assert_eq!(word, Some(json!("Eve")), "its word stands beside it");
 }

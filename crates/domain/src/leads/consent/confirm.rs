@@ -1,8 +1,8 @@
 //! Double opt-in: a link that only the person was sent confirms what was granted.
 
 use super::{
-    ConsentFact, ConsentSource, ConsentState, ConsentStatement, ContactReason, Refused, Standing, keep,
-    not_before_what_was_said, standing,
+    ConsentFact, ConsentSource, ConsentState, ConsentStatement, ContactReason, Refused, Standing, address_of,
+    keep, not_before_what_was_said, purpose_named, standing_at,
 };
 use crate::act::Act;
 use crate::change::Change;
@@ -20,6 +20,8 @@ pub struct Confirmation {
     pub lead_id: LeadId,
     /// What for.
     pub purpose: String,
+    /// The e-mail address that it confirms: the one that the link is sent to.
+    pub address: Option<String>,
     /// The grant that it confirms.
     pub consent_id: ConsentId,
     /// When that was said.
@@ -44,24 +46,18 @@ pub fn issue(
 ) -> Result<(Confirmation, Change), Refused> {
     let lead = world.leads.get(&lead_id).ok_or(Refused::NoSuchLead)?;
     act.by.may_edit(lead.owner_id)?;
-    let standing = standing(world, lead_id, purpose);
-    let grant = match (standing.may_contact(true).why, standing.granted) {
+    let address = address_of(world, lead_id, purpose, None);
+    let standing = standing_at(world, lead_id, purpose, address.as_deref());
+    let grant = match (standing.may_contact(true).why, standing.grant()) {
         (ContactReason::NotConfirmed, Some(grant)) => grant,
         (ContactReason::Granted, _) => return Err(Refused::IsConfirmed),
         _ => return Err(Refused::NotGranted),
     };
-    let declared = world
-        .rules
-        .consent_purposes
-        .iter()
-        .find(|one| one.name == purpose);
-    let days = declared.map_or_else(
-        || super::ConsentPurpose::plain(purpose).token_days,
-        |one| one.token_days,
-    );
+    let days = purpose_named(&world.rules.consent_purposes, purpose).token_days;
     let confirmation = Confirmation {
         lead_id,
         purpose: purpose.to_owned(),
+        address,
         consent_id: grant.id,
         granted_at: grant.stated_at,
         expires_at: act.now.plus_millis(days * DAY),
@@ -77,10 +73,9 @@ pub fn confirm(
     confirmation: &Confirmation,
     act: &Act,
 ) -> Result<Vec<Change>, NotConfirmed> {
-    confirmation.check(
-        &standing(world, confirmation.lead_id, &confirmation.purpose),
-        act.now,
-    )?;
+    let address = confirmation.address.as_deref();
+    let standing = standing_at(world, confirmation.lead_id, &confirmation.purpose, address);
+    confirmation.check(&standing, act.now)?;
     if confirmation.used_at.is_some() {
         return Ok(vec![]);
     }
@@ -88,6 +83,7 @@ pub fn confirm(
         id: act.ids.next(),
         lead_id: confirmation.lead_id,
         purpose: confirmation.purpose.clone(),
+        address: confirmation.address.clone(),
         state: ConsentState::Confirmed,
         reason: None,
         wording: None,
@@ -109,6 +105,8 @@ impl Confirmation {
             id: self.consent_id,
             state: ConsentState::Granted,
             reason: None,
+            address: self.address.clone(),
+            is_by_form: false,
             stated_at: self.granted_at,
         };
         let is_in_time = self.used_at.is_some() || now < self.expires_at;

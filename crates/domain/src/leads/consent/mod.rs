@@ -1,6 +1,7 @@
 //! Consent: a history of statements per purpose, of which the newest counts.
 
 mod confirm;
+mod ended;
 mod purposes;
 mod standing;
 #[cfg(test)]
@@ -8,12 +9,14 @@ mod tests;
 mod upsert;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub use confirm::{Confirmation, NotConfirmed, confirm, issue};
-pub use purposes::{ConsentPurpose, MARKETING_EMAIL, is_purpose, purpose_faults};
-pub use standing::{ConsentFact, MayContact, Standing};
+pub use ended::Ended;
+pub use purposes::{
+    ConsentChannel, ConsentPurpose, MARKETING_EMAIL, is_purpose, purpose_faults, purpose_named,
+};
+pub use standing::{ConsentFact, ConsentFacts, MayContact, Standing};
 pub(super) use upsert::take_over;
 
 use super::fields::Source;
@@ -23,6 +26,7 @@ use crate::change::Change;
 use crate::id::{ConsentId, LeadId, SubmissionId};
 use crate::instant::Timestamp;
 use crate::leads::change::LeadChange;
+use crate::leads::identity::Email;
 use crate::words::words;
 use crate::world::World;
 
@@ -154,6 +158,8 @@ pub struct ConsentStatement {
     pub lead_id: LeadId,
     /// What for.
     pub purpose: String,
+    /// The e-mail address that it is about; none where it is about the person.
+    pub address: Option<String>,
     /// What it says.
     pub state: ConsentState,
     /// By what it was withdrawn.
@@ -181,6 +187,8 @@ pub struct ConsentStatement {
 pub struct StateConsent {
     /// What for.
     pub purpose: String,
+    /// The e-mail address that it is about; else the lead's first one.
+    pub address: Option<Email>,
     /// Whether the person agrees.
     pub granted: bool,
     /// By what it was withdrawn.
@@ -196,29 +204,6 @@ pub struct StateConsent {
 }
 
 impl StateConsent {
-    /// What a tracked event says of consent, if anything: an `email_unsubscribe`, or an `email_bounce` that its property
-    /// `bounce_type` does not call `soft`, ends it for the purpose that the property `purpose` names, else for
-    /// [`MARKETING_EMAIL`]. An `email_unsubscribe` whose property `reason` is `complained` was a complaint.
-    pub fn of_event(kind: &str, properties: &Map<String, Value>, occurred_at: Timestamp) -> Option<Self> {
-        let text = |name: &str| properties.get(name).and_then(Value::as_str);
-        let reason = match kind {
-            "email_unsubscribe" if text("reason") == Some("complained") => WithdrawalReason::Complained,
-            "email_unsubscribe" => WithdrawalReason::Unsubscribed,
-            "email_bounce" if text("bounce_type") != Some("soft") => WithdrawalReason::Bounced,
-            _ => return None,
-        };
-        let named = text("purpose").filter(|name| is_purpose(name));
-        Some(Self {
-            purpose: named.unwrap_or(MARKETING_EMAIL).to_owned(),
-            granted: false,
-            reason: Some(reason),
-            wording: None,
-            legal_basis: None,
-            source: Some(ConsentSource::Event),
-            stated_at: Some(occurred_at),
-        })
-    }
-
     const fn state(&self) -> ConsentState {
         if self.granted {
             ConsentState::Granted
@@ -237,6 +222,9 @@ pub enum Refused {
     /// The actor may not write this lead.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// The purpose is not declared, and nothing was said of it before that could be withdrawn.
+    #[error("no declared purpose")]
+    Undeclared,
     /// Nothing is granted that could be confirmed, or it was withdrawn since.
     #[error("nothing is granted that could be confirmed")]
     NotGranted,
@@ -254,7 +242,17 @@ pub fn state(
 ) -> Result<Vec<Change>, Refused> {
     let lead = world.leads.get(&lead_id).ok_or(Refused::NoSuchLead)?;
     act.by.may_edit(lead.owner_id)?;
+    if !may_state(world, Some(lead_id), &said) {
+        return Err(Refused::Undeclared);
+    }
     Ok(record(world, lead_id, [said], None, act))
+}
+
+/// Whether a purpose may be stated: a declared one, or one of which something can be withdrawn.
+pub(super) fn may_state(world: &World, lead_id: Option<LeadId>, said: &StateConsent) -> bool {
+    let mut declared = world.rules.consent_purposes.iter();
+    let is_known = |lead_id| world.consents.contains_key(&(lead_id, said.purpose.clone()));
+    declared.any(|purpose| purpose.name == said.purpose) || !said.granted && lead_id.is_some_and(is_known)
 }
 
 /// Keep statements about a loaded lead, as part of a submission or not: one command, one version of the lead.
@@ -279,15 +277,11 @@ fn write_down(
     act: &Act,
 ) -> Vec<Change> {
     let purposes = &world.rules.consent_purposes;
-    let basis = |purpose: &str| {
-        purposes
-            .iter()
-            .find(|one| one.name == purpose)?
-            .legal_basis_default
-    };
+    let basis = |purpose: &str| purpose_named(purposes, purpose).legal_basis_default;
     let statement = |(state, said): (ConsentState, StateConsent)| ConsentStatement {
         id: act.ids.next(),
         lead_id,
+        address: address_of(world, lead_id, &said.purpose, said.address.as_ref()),
         state,
         reason: said.reason.filter(|_| !said.granted),
         legal_basis: said.legal_basis.or_else(|| basis(&said.purpose)),
@@ -307,16 +301,36 @@ fn write_down(
     keep(world, lead_id, statements, act.now)
 }
 
-/// What is said now comes after what was said, whatever another machine's clock showed, as far as that is loaded.
-fn not_before_what_was_said(world: &World, lead_id: LeadId, purpose: &str, now: Timestamp) -> Timestamp {
-    let last = standing(world, lead_id, purpose).newest();
-    last.map_or(now, |last| now.max(last.stated_at.plus_millis(1)))
+/// The e-mail address that a statement about a purpose is about: the one that is given, else the lead's first. None where
+/// the purpose is not one of e-mail.
+fn address_of(world: &World, lead_id: LeadId, purpose: &str, given: Option<&Email>) -> Option<String> {
+    let purpose = purpose_named(&world.rules.consent_purposes, purpose);
+    let first = || world.leads.get(&lead_id)?.email();
+    let address = given.map(Email::as_str).or_else(first);
+    address
+        .filter(|_| purpose.channel == ConsentChannel::Email)
+        .map(str::to_owned)
 }
 
-/// What was said about a purpose, as far as it is loaded.
-fn standing(world: &World, lead_id: LeadId, purpose: &str) -> Standing {
+/// What is said now comes after what was said, whatever another machine's clock showed, as far as that is loaded.
+fn not_before_what_was_said(world: &World, lead_id: LeadId, purpose: &str, now: Timestamp) -> Timestamp {
     let facts = world.consents.get(&(lead_id, purpose.to_owned()));
-    Standing::of(facts.into_iter().flatten().copied())
+    let counting = facts.into_iter().flatten();
+    let counting = counting.filter(|fact| fact.state != ConsentState::Disregarded);
+    let last = counting.map(|fact| fact.stated_at).max();
+    last.map_or(now, |last| now.max(last.plus_millis(1)))
+}
+
+/// What was said about a purpose, as far as it is loaded and concerns an address.
+fn standing_at(world: &World, lead_id: LeadId, purpose: &str, address: Option<&str>) -> Standing {
+    let facts = world.consents.get(&(lead_id, purpose.to_owned()));
+    let facts = facts.into_iter().flatten();
+    let is_by_mail = purpose_named(&world.rules.consent_purposes, purpose).channel == ConsentChannel::Email;
+    Standing::of(
+        facts
+            .filter(|fact| !is_by_mail || fact.concerns(address))
+            .cloned(),
+    )
 }
 
 fn keep(

@@ -1,5 +1,6 @@
-//! What the company asks consent for, as it declares it. A purpose that is not declared is a plain one.
+//! What the company asks consent for, as it declares it: nothing else may be granted.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::LegalBasis;
 
-/// The purpose that an unsubscription ends where it names none.
+/// The purpose that a new installation declares.
 pub const MARKETING_EMAIL: &str = "marketing_email";
 
 /// Something that the company asks consent for.
@@ -32,10 +33,32 @@ pub struct ConsentPurpose {
     /// Why the data may be processed, where a statement says nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legal_basis_default: Option<LegalBasis>,
+    /// How the person is contacted: what ends e-mail (an unsubscription, a bounce, a complaint) ends every purpose of
+    /// e-mail.
+    #[serde(default)]
+    #[schema(inline)]
+    pub channel: ConsentChannel,
     /// For how many days a confirmation link is good.
     #[serde(default = "token_days")]
     #[schema(minimum = 1, maximum = 90, default = 7)]
     pub token_days: i64,
+}
+
+/// How a person is contacted for a purpose.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentChannel {
+    /// By e-mail: consent belongs to the address.
+    #[default]
+    Email,
+    /// By phone calls.
+    Phone,
+    /// By text messages.
+    Sms,
+    /// By letters.
+    Post,
+    /// In another way, or in none: terms that a person accepts.
+    Other,
 }
 
 const fn token_days() -> i64 {
@@ -43,16 +66,28 @@ const fn token_days() -> i64 {
 }
 
 impl ConsentPurpose {
-    /// A purpose that nobody declared.
+    /// The purposes of a new installation.
+    pub fn usual() -> Vec<Self> {
+        vec![Self::plain(MARKETING_EMAIL)]
+    }
+
+    /// A purpose that is declared no more, of which something was stated before.
     pub fn plain(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             label: name.replace('_', " "),
             double_opt_in: false,
             legal_basis_default: None,
+            channel: ConsentChannel::Email,
             token_days: token_days(),
         }
     }
+}
+
+/// The purpose with this name: as it is declared, else a plain one.
+pub fn purpose_named<'a>(purposes: &'a [ConsentPurpose], name: &str) -> Cow<'a, ConsentPurpose> {
+    let declared = purposes.iter().find(|purpose| purpose.name == name);
+    declared.map_or_else(|| Cow::Owned(ConsentPurpose::plain(name)), Cow::Borrowed)
 }
 
 /// The places of purposes whose name another one before has.

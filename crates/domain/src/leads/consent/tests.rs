@@ -27,6 +27,7 @@ fn partner(ids: &Ids) -> Actor {
 fn says(purpose: &str, granted: bool) -> StateConsent {
     StateConsent {
         purpose: purpose.into(),
+        address: None,
         granted,
         reason: None,
         wording: Some("News?".into()),
@@ -67,12 +68,15 @@ fn given(ids: &Ids) -> (World, LeadId, Actor) {
 }
 
 fn stands(world: &World, lead_id: LeadId, purpose: &str) -> MayContact {
-    let declared = world
-        .rules
-        .consent_purposes
-        .iter()
-        .find(|one| one.name == purpose);
-    standing(world, lead_id, purpose).may_contact(declared.is_some_and(|one| one.double_opt_in))
+    let address = world.leads[&lead_id].email();
+    let contacts = world
+        .consent_of(lead_id)
+        .may_contact(&world.rules.consent_purposes, address);
+    contacts.get(purpose).copied().unwrap_or(MayContact {
+        allowed: false,
+        why: ContactReason::NeverAsked,
+        since: None,
+    })
 }
 
 fn why(allowed: bool, why: ContactReason, since: Timestamp) -> MayContact {
@@ -289,67 +293,243 @@ fn a_link_is_good_until_its_end() {
     );
 }
 
-#[test]
-fn an_event_ends_the_purpose_that_it_names() {
+/// What an event about `ada@example.com` ends, as the purposes with why they ended.
+fn ended(kind: &str, properties: serde_json::Value) -> Vec<(String, ContactReason)> {
     let ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&ids);
+    let mut mail = purpose("offers", false);
+    mail.channel = ConsentChannel::Email;
+    let mut calls = purpose("calls", false);
+    calls.channel = ConsentChannel::Phone;
+    world.rules.consent_purposes = std::sync::Arc::new(vec![purpose("news", true), mail, calls]);
+    let Some(ended) = Ended::of_event(kind, properties.as_object().unwrap(), None, NOW) else {
+        return vec![];
+    };
+    let said = ended.statements(&world.rules.consent_purposes, &world.consent_of(lead));
+    assert!(said.iter().all(|one| one.source == Some(ConsentSource::Event)));
+    let purposes: Vec<String> = said.iter().map(|one| one.purpose.clone()).collect();
+    record(&mut world, lead, said, None, &Act::test(&actor, later(1), &ids));
+    let ended = purposes.into_iter().map(|purpose| {
+        let stands = stands(&world, lead, &purpose);
+        assert_eq!((stands.allowed, stands.since), (false, Some(NOW)));
+        (purpose, stands.why)
+    });
+    ended.collect()
+}
+
+#[test]
+fn an_event_ends_the_purpose_that_it_names_else_all_of_mail() {
     use ContactReason::{Bounced, Complained, Unsubscribed};
-    for (kind, properties, purpose, expected) in [
-        ("email_unsubscribe", json!({}), MARKETING_EMAIL, Unsubscribed),
+    let all = |why| vec![("news".to_owned(), why), ("offers".to_owned(), why)];
+    for (kind, properties, expected) in [
+        ("email_unsubscribe", json!({}), all(Unsubscribed)),
         (
             "email_unsubscribe",
-            json!({"purpose": "news"}),
-            "news",
-            Unsubscribed,
+            json!({"purpose": "nobody_declared_it"}),
+            all(Unsubscribed),
         ),
-        (
-            "email_unsubscribe",
-            json!({"purpose": "calls", "reason": "complained"}),
-            "calls",
-            Complained,
-        ),
-        (
-            "email_unsubscribe",
-            json!({"purpose": "<b>"}),
-            MARKETING_EMAIL,
-            Unsubscribed,
-        ),
+        ("email_unsubscribe", json!({"purpose": "<b>"}), all(Unsubscribed)),
         (
             "email_unsubscribe",
             json!({"purpose": 7, "reason": 7}),
-            MARKETING_EMAIL,
-            Unsubscribed,
+            all(Unsubscribed),
         ),
-        ("email_bounce", json!({}), MARKETING_EMAIL, Bounced),
+        (
+            "email_unsubscribe",
+            json!({"purpose": "news"}),
+            vec![("news".into(), Unsubscribed)],
+        ),
+        (
+            "email_unsubscribe",
+            json!({"purpose": "calls"}),
+            vec![("calls".into(), Unsubscribed)],
+        ),
+        (
+            "email_unsubscribe",
+            json!({"reason": "Complained"}),
+            all(Complained),
+        ),
+        ("email_bounce", json!({"bounce_type": "hard"}), all(Bounced)),
         (
             "email_bounce",
-            json!({"purpose": "news", "bounce_type": "hard"}),
-            "news",
-            Bounced,
+            json!({"purpose": "news", "bounce_type": "Permanent"}),
+            vec![("news".into(), Bounced)],
+        ),
+        ("email_bounce", json!({"bounce_type": "Soft"}), vec![]),
+        ("email_bounce", json!({"bounce_type": "whatever"}), vec![]),
+        ("email_bounce", json!({}), vec![]),
+        ("email_open", json!({"purpose": "news"}), vec![]),
+        ("custom.email_unsubscribe", json!({}), vec![]),
+    ] {
+        assert_eq!(ended(kind, properties.clone()), expected, "{kind} {properties}");
+    }
+}
+
+/// Why `ada` may be contacted at an address, by all that was said.
+fn at(world: &World, lead: LeadId, purpose: &str, address: &str) -> ContactReason {
+    let contacts = world
+        .consent_of(lead)
+        .may_contact(&world.rules.consent_purposes, Some(address));
+    contacts[purpose].why
+}
+
+#[test]
+fn consent_belongs_to_the_address() {
+    let ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&ids);
+    let (old, new) = ("ada@example.com", "ada@work.example");
+    let say = |world: &mut World, said, at| {
+        state(world, lead, said, &Act::test(&actor, later(at), &ids)).unwrap();
+    };
+    say(&mut world, says("news", true), 1);
+    say(&mut world, says("calls", true), 1);
+    let act = Act::test(&Actor::System("test"), later(2), &Ids::new(later(2), 9));
+    let (link, _) = issue(&world, lead, "news", &act).unwrap();
+    assert_eq!(link.address.as_deref(), Some(old));
+    confirm(&mut world, &link, &act).unwrap();
+    assert_eq!(at(&world, lead, "news", old), ContactReason::Granted);
+    assert_eq!(
+        at(&world, lead, "news", new),
+        ContactReason::NeverAsked,
+        "nothing is carried over"
+    );
+
+    let granted = StateConsent {
+        address: Email::parse(new).ok(),
+        ..says("news", true)
+    };
+    say(&mut world, granted, 3);
+    assert_eq!(at(&world, lead, "news", new), ContactReason::NotConfirmed);
+    let bounced = StateConsent {
+        reason: Some(WithdrawalReason::Bounced),
+        ..says("calls", false)
+    };
+    say(&mut world, bounced, 4);
+    assert_eq!(
+        at(&world, lead, "news", old),
+        ContactReason::Bounced,
+        "it takes no mail whatever for"
+    );
+    assert_eq!(
+        at(&world, lead, "news", new),
+        ContactReason::NotConfirmed,
+        "another address does"
+    );
+    let said = world.consent_of(lead);
+    let bars = |address| said.bars_mail(&world.rules.consent_purposes, Some(address));
+    assert_eq!((bars(old), bars(new)), (true, false));
+
+    // A purpose of another channel is about the person.
+    let mut calls = purpose("calls", false);
+    calls.channel = ConsentChannel::Phone;
+    world.rules.consent_purposes = std::sync::Arc::new(vec![purpose("news", true), calls]);
+    say(&mut world, says("calls", true), 5);
+    assert_eq!(at(&world, lead, "calls", new), ContactReason::Granted);
+    assert_eq!(
+        at(&world, lead, "news", old),
+        ContactReason::Granted,
+        "a call bars no mail"
+    );
+}
+
+#[test]
+fn a_form_undoes_a_bounce_and_no_complaint() {
+    let ids = Ids::new(NOW, 0);
+    for (reason, by_form, by_partner) in [
+        (
+            WithdrawalReason::Bounced,
+            ContactReason::Granted,
+            ContactReason::Granted,
+        ),
+        (
+            WithdrawalReason::Unsubscribed,
+            ContactReason::Granted,
+            ContactReason::Granted,
+        ),
+        (
+            WithdrawalReason::Complained,
+            ContactReason::Complained,
+            ContactReason::Granted,
         ),
     ] {
         let (mut world, lead, actor) = given(&ids);
-        let said = StateConsent::of_event(kind, properties.as_object().unwrap(), NOW).unwrap();
-        let changes = record(&mut world, lead, [said], None, &Act::test(&actor, later(1), &ids));
-        let Change::Lead(LeadChange::ConsentStated { statement, .. }) = &changes[0] else {
-            panic!("{changes:?}")
+        let form = Actor::Form(ids.next());
+        let ended = StateConsent {
+            reason: Some(reason),
+            ..says("calls", false)
         };
-        assert_eq!(
-            (statement.purpose.as_str(), statement.source),
-            (purpose, ConsentSource::Event)
-        );
-        assert_eq!(stands(&world, lead, purpose), why(false, expected, NOW));
-    }
-    for (kind, properties) in [
-        ("email_bounce", json!({"bounce_type": "soft"})),
-        ("email_open", json!({"purpose": "news"})),
-        ("custom.email_unsubscribe", json!({})),
-    ] {
-        assert_eq!(
-            StateConsent::of_event(kind, properties.as_object().unwrap(), NOW),
+        state(&mut world, lead, ended, &Act::test(&actor, later(1), &ids)).unwrap();
+        record(
+            &mut world,
+            lead,
+            [says("calls", true)],
             None,
-            "{kind}"
+            &Act::test(&form, later(2), &ids),
+        );
+        assert_eq!(
+            at(&world, lead, "calls", "ada@example.com"),
+            by_form,
+            "{reason:?}"
+        );
+        state(
+            &mut world,
+            lead,
+            says("calls", true),
+            &Act::test(&actor, later(3), &ids),
+        )
+        .unwrap();
+        assert_eq!(
+            at(&world, lead, "calls", "ada@example.com"),
+            by_partner,
+            "{reason:?}"
         );
     }
+}
+
+#[test]
+fn nobody_grants_what_is_not_declared() {
+    let ids = Ids::new(NOW, 0);
+    let (mut world, lead, actor) = given(&ids);
+    let act = Act::test(&actor, later(1), &ids);
+    assert_eq!(
+        state(&mut world, lead, says("typo", true), &act),
+        Err(Refused::Undeclared)
+    );
+    assert_eq!(
+        state(&mut world, lead, says("typo", false), &act),
+        Err(Refused::Undeclared)
+    );
+    let refused = upsert(
+        &mut world,
+        &about("ada@example.com", vec![says("news", true), says("typo", true)]),
+        OnConflict::Refuse,
+        &act,
+    );
+    let Err(crate::leads::save::Refused::Invalid(faults)) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(
+        (faults.len(), faults[0].pointer.as_str()),
+        (1, "/consents/1/purpose")
+    );
+    // What was declared once can still be withdrawn.
+    state(&mut world, lead, says("calls", true), &act).unwrap();
+    world.rules.consent_purposes = std::sync::Arc::new(vec![]);
+    assert_eq!(
+        state(&mut world, lead, says("calls", true), &act),
+        Err(Refused::Undeclared)
+    );
+    state(
+        &mut world,
+        lead,
+        says("calls", false),
+        &Act::test(&actor, later(2), &ids),
+    )
+    .unwrap();
+    assert_eq!(
+        at(&world, lead, "calls", "ada@example.com"),
+        ContactReason::Withdrawn
+    );
 }
 
 #[test]
@@ -504,7 +684,7 @@ fn a_purpose_lends_its_legal_basis() {
     let (mut world, lead, actor) = given(&ids);
     let mut calls = purpose("calls", false);
     calls.legal_basis_default = Some(LegalBasis::LegitimateInterests);
-    world.rules.consent_purposes = std::sync::Arc::new(vec![calls]);
+    world.rules.consent_purposes = std::sync::Arc::new(vec![calls, purpose("other", false)]);
     let mut basis = |said| match &state(&mut world, lead, said, &Act::test(&actor, NOW, &ids)).unwrap()[..] {
         [Change::Lead(LeadChange::ConsentStated { statement, .. })] => statement.legal_basis,
         other => panic!("{other:?}"),
@@ -543,8 +723,16 @@ fn listened(mut facts: Vec<ConsentFact>, double_opt_in: bool) -> MayContact {
         why: ContactReason::NeverAsked,
         since: None,
     };
-    let mut confirmed = None;
+    let (mut confirmed, mut complained) = (None, false);
     for fact in facts {
+        if complained && fact.state == ConsentState::Granted && fact.is_by_form {
+            continue;
+        }
+        complained = match fact.state {
+            ConsentState::Withdrawn => complained || fact.reason == Some(WithdrawalReason::Complained),
+            ConsentState::Disregarded => complained,
+            ConsentState::Granted | ConsentState::Confirmed => false,
+        };
         match fact.state {
             ConsentState::Withdrawn => {
                 confirmed = None;
@@ -577,14 +765,17 @@ fn facts() -> impl Strategy<Value = Vec<ConsentFact>> {
         Just((ConsentState::Disregarded, None)),
         Just((ConsentState::Withdrawn, None)),
         Just((ConsentState::Withdrawn, Some(WithdrawalReason::Unsubscribed))),
+        Just((ConsentState::Withdrawn, Some(WithdrawalReason::Complained))),
     ];
     // Few instants, so that several statements share one.
-    proptest::collection::vec((state, 0..12_i64), 0..24).prop_map(|drawn| {
+    proptest::collection::vec((state, 0..12_i64, proptest::bool::ANY), 0..24).prop_map(|drawn| {
         let ids = Ids::new(NOW, 0);
-        let fact = |((state, reason), at)| ConsentFact {
+        let fact = |((state, reason), at, is_by_form)| ConsentFact {
             id: ids.next(),
             state,
             reason,
+            address: None,
+            is_by_form,
             stated_at: later(at),
         };
         drawn.into_iter().map(fact).collect()
@@ -596,8 +787,8 @@ proptest! {
     fn the_order_of_arrival_does_not_matter((sent, arrived) in facts().prop_flat_map(|f| (Just(f.clone()), Just(f).prop_shuffle()))) {
         for double_opt_in in [false, true] {
             let heard = listened(sent.clone(), double_opt_in);
-            prop_assert_eq!(Standing::of(sent.iter().copied()).may_contact(double_opt_in), heard);
-            prop_assert_eq!(Standing::of(arrived.iter().copied()).may_contact(double_opt_in), heard);
+            prop_assert_eq!(Standing::of(sent.iter().cloned()).may_contact(double_opt_in), heard);
+            prop_assert_eq!(Standing::of(arrived.iter().cloned()).may_contact(double_opt_in), heard);
         }
     }
 

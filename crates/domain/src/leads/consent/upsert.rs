@@ -1,6 +1,6 @@
 //! What an upsert says of consent: systems repeat what they know, and only news is kept.
 
-use super::{ConsentFact, ConsentState, Standing, StateConsent, write_down};
+use super::{ConsentFact, ConsentState, Standing, StateConsent, address_of, write_down};
 use crate::act::Act;
 use crate::change::Change;
 use crate::id::LeadId;
@@ -17,6 +17,10 @@ pub(in crate::leads) fn take_over(
 ) -> Vec<Change> {
     let mut changes = vec![];
     for one in &said.consents {
+        let one = &StateConsent {
+            address: one.address.clone().or_else(|| said.emails.first().cloned()),
+            ..one.clone()
+        };
         let Some(state) = news(world, lead_id, one, said.observed_at, act.now) else {
             continue;
         };
@@ -43,21 +47,23 @@ fn news(
     observed_at: Option<Timestamp>,
     now: Timestamp,
 ) -> Option<ConsentState> {
+    let address = address_of(world, lead_id, &said.purpose, said.address.as_ref());
     let facts = world.consents.get(&(lead_id, said.purpose.clone()));
-    let facts = facts.map_or(&[][..], Vec::as_slice);
+    let facts = facts.into_iter().flatten();
+    let facts: Vec<&ConsentFact> = facts.filter(|fact| fact.concerns(address.as_deref())).collect();
     let at = said.stated_at.or(observed_at).map(|at| at.min(now));
-    let is_same = |fact: &ConsentFact| fact.state == said.state() && Some(fact.stated_at) == at;
+    let is_same = |fact: &&ConsentFact| fact.state == said.state() && Some(fact.stated_at) == at;
     if facts.iter().any(is_same) {
         return None;
     }
-    let newest = Standing::of(facts.iter().copied()).newest();
-    match newest.filter(|_| said.stated_at.is_none()) {
+    let standing = Standing::of(facts.iter().copied().cloned());
+    match standing.newest().filter(|_| said.stated_at.is_none()) {
         None => Some(said.state()),
         Some(newest) if newest.state != ConsentState::Withdrawn => {
             (!said.granted).then_some(ConsentState::Withdrawn)
         }
         Some(withdrawn) => {
-            let is_repeated = |fact: &ConsentFact| {
+            let is_repeated = |fact: &&ConsentFact| {
                 fact.state == ConsentState::Disregarded && fact.stated_at > withdrawn.stated_at
             };
             (said.granted && !facts.iter().any(is_repeated)).then_some(ConsentState::Disregarded)

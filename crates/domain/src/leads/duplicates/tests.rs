@@ -17,6 +17,7 @@ fn lead(ids: &Ids, name: &str, company: Option<CompanyId>, emails: &[&str], phon
         kind,
         system: String::new(),
         value: value.to_owned(),
+        source: crate::leads::fields::Source::Api,
         position,
         created_at: NOW,
     };

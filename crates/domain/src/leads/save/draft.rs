@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::company::{find_company, save_company};
 use super::said::Said;
-use super::{CompanyStatement, Edit, MAX_IDENTIFIERS, Plan, Refused, Statement};
+use super::{CompanyStatement, Edit, MAX_IDENTIFIERS, MOST_OF_FORMS, Plan, Refused, Statement};
 use crate::access::Actor;
 use crate::act::Act;
 use crate::change::Change;
@@ -87,6 +87,7 @@ impl Draft {
             kind: key.kind,
             system: key.system.clone(),
             value: key.value.clone(),
+            source: Source::of(&act.by),
             position,
             created_at: act.now,
         };
@@ -109,6 +110,13 @@ impl Draft {
         !is_known && !is_taken
     }
 
+    /// Whether a form may add no more identifiers of a kind: anybody can send one. What it says beyond stays an answer.
+    fn is_full(&self, kind: Kind, act: &Act) -> bool {
+        let of_forms = self.lead.of_kind(kind).filter(|one| one.source == Source::Form);
+        matches!(act.by, Actor::Form(_))
+            && (of_forms.count() >= MOST_OF_FORMS || self.lead.of_kind(kind).count() >= MAX_IDENTIFIERS)
+    }
+
     /// Add what is new; an identifier that another lead has stays with that lead.
     pub(super) fn add_identifiers(&mut self, world: &mut World, said: &Statement, act: &Act) {
         for kind in [Kind::ExternalId, Kind::Email, Kind::Phone] {
@@ -121,7 +129,7 @@ impl Draft {
                     .any(|identifier| identifier.key() == key);
                 let is_taken =
                     kind.is_unique() && world.holder(&key).is_some_and(|holder| holder != self.lead.id);
-                if !is_known && !is_taken {
+                if !is_known && !is_taken && !self.is_full(kind, act) {
                     self.append(world, &key, act);
                 }
             }

@@ -36,6 +36,8 @@ use draft::Draft;
 
 /// The most identifiers of one kind that a lead may have.
 pub const MAX_IDENTIFIERS: usize = 50;
+/// The most identifiers of one kind that forms add to a lead.
+pub const MOST_OF_FORMS: usize = 5;
 
 /// What is said about a lead: parsed, true to its types. An absent field was not said; an empty one says "empty".
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -234,6 +236,10 @@ pub fn upsert(
         return Err(Refused::Invalid(faults));
     }
     let known = addressed(world, said, on_conflict)?;
+    let undeclared: Vec<Fault> = undeclared(world, known, said).collect();
+    if !undeclared.is_empty() {
+        return Err(Refused::Invalid(undeclared));
+    }
     let lead = known.and_then(|id| world.leads.get(&id));
     let country = lead.and_then(|lead| lead.profile.get(LeadField::Country));
     let said = said.within(country)?;
@@ -249,6 +255,20 @@ pub fn upsert(
     let stated = consent::take_over(world, saved.lead_id, said, act);
     saved.changes.extend(stated);
     Ok(saved)
+}
+
+/// A fault for each statement of consent whose purpose nobody declared.
+fn undeclared<'a>(
+    world: &'a World,
+    lead_id: Option<LeadId>,
+    said: &'a Statement,
+) -> impl Iterator<Item = Fault> + 'a {
+    let consents = said.consents.iter().enumerate();
+    let undeclared = consents.filter(move |(_, one)| !consent::may_state(world, lead_id, one));
+    undeclared.map(|(index, _)| {
+        let pointer = format!("/consents/{index}/purpose");
+        Fault::new(pointer, "not_allowed", "is no declared purpose of consent")
+    })
 }
 
 fn addressed(world: &World, said: &Statement, on_conflict: OnConflict) -> Result<Option<LeadId>, Refused> {
@@ -380,9 +400,12 @@ fn create(world: &mut World, said: &Statement, act: &Act) -> Result<Saved, Refus
 fn take_over(draft: &mut Draft, world: &mut World, said: &Statement, act: &Act) -> Result<(), Refused> {
     let news = said.keys().into_iter().filter(|key| draft.is_new(world, key));
     let news: BTreeSet<Key> = news.collect();
-    draft.within_limits(|kind| {
-        draft.lead.of_kind(kind).count() + news.iter().filter(|key| key.kind == kind).count()
-    })?;
+    // A refusal would tell a stranger that the person is known: what a form says beyond the limits stays an answer.
+    if !matches!(act.by, Actor::Form(_)) {
+        draft.within_limits(|kind| {
+            draft.lead.of_kind(kind).count() + news.iter().filter(|key| key.kind == kind).count()
+        })?;
+    }
     let at = observed(said, act.now);
     draft.add_identifiers(world, said, act);
     draft.state(world, &said.text, &said.plan, &said.custom, at, act);

@@ -1,0 +1,39 @@
+//! How long what is recorded of nobody is kept.
+
+use actix_web::{get, put};
+use serde_json::json;
+use tandem_domain::settings::{RetentionSettings, name};
+use tandem_store as store;
+
+use super::replace;
+use crate::access::scopes::{SettingsManage, SettingsRead};
+use crate::edge::ctx::Ctx;
+use crate::edge::http::json::Json;
+use crate::edge::http::reply::{Reply, Tagged, etag};
+
+/// Read how long records are kept.
+#[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
+    responses((status = 200, description = "How long records are kept", body = RetentionSettings,
+        headers(("ETag" = String, description = "The setting's version")))))]
+#[get("/v1/settings/retention")]
+pub(super) async fn get_retention(ctx: Ctx<SettingsRead>) -> Reply<Tagged<RetentionSettings>> {
+    let kept = store::settings::get(ctx.db(), name::RETENTION).await?;
+    let retention = serde_json::from_value(kept.value).unwrap_or_default();
+    Ok(Tagged::new(etag(kept.version, 0), retention))
+}
+
+/// Replace how long records are kept.
+///
+/// What visitors did who never said who they are is deleted some time after it came in. What became a lead's stays.
+#[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = RetentionSettings,
+    responses((status = 200, description = "How long records are kept now", body = RetentionSettings,
+        headers(("ETag" = String, description = "The setting's version")))))]
+#[put("/v1/settings/retention")]
+pub(super) async fn update_retention(
+    ctx: Ctx<SettingsManage>,
+    body: Json<RetentionSettings>,
+) -> Reply<Tagged<RetentionSettings>> {
+    let tx = ctx.begin().await?;
+    let version = replace(&ctx, &tx, name::RETENTION, json!(body.0)).await?;
+    ctx.commit(tx, Tagged::new(etag(version, 0), body.0)).await
+}

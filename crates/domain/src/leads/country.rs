@@ -1,0 +1,93 @@
+//! Countries as people and systems write them: codes of ISO 3166-1, its names, and common English ones.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::search::fold;
+
+/// The codes of countries by their names and by their three letters, in the form in which names are compared.
+static NAMES: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+    let lines = include_str!("../../data/countries.txt").lines();
+    let mut names = HashMap::new();
+    for line in lines.filter(|line| !line.starts_with('#')) {
+        let mut columns = line.split('\t');
+        let (Some(code), Some(three), Some(known)) = (columns.next(), columns.next(), columns.next()) else {
+            continue;
+        };
+        let all = known.split('|').chain([three]);
+        names.extend(all.map(|name| (compared(name), code)));
+    }
+    names
+});
+
+/// The two upper-case letters of ISO 3166-1 that a text stands for: a code of two or three letters, or a name.
+pub fn country(text: &str) -> Option<String> {
+    let text = text.trim();
+    let named = NAMES.get(&compared(text)).map(|code| (*code).to_owned());
+    let is_code = || text.len() == 2 && text.bytes().all(|b| b.is_ascii_alphabetic());
+    named.or_else(|| is_code().then(|| text.to_ascii_uppercase()))
+}
+
+/// A name without case, accents, signs and a leading article.
+fn compared(name: &str) -> String {
+    let folded = fold(&name.replace('&', " and "));
+    let bare = folded.strip_prefix("the ").unwrap_or(&folded);
+    bare.chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_names_are_read() {
+        for (text, code) in [
+            ("de", Some("DE")),
+            (" IT ", Some("IT")),
+            ("Germany", Some("DE")),
+            ("GERMANY", Some("DE")),
+            ("deu", Some("DE")),
+            ("UK", Some("GB")),
+            ("uk", Some("GB")),
+            ("United Kingdom", Some("GB")),
+            ("U.S.A.", Some("US")),
+            ("The United States of America", Some("US")),
+            ("the Netherlands", Some("NL")),
+            ("Holland", Some("NL")),
+            ("Cote d'Ivoire", Some("CI")),
+            ("Côte d’Ivoire", Some("CI")),
+            ("Bosnia & Herzegovina", Some("BA")),
+            ("Türkiye", Some("TR")),
+            ("Turkey", Some("TR")),
+            ("Korea (Republic of)", Some("KR")),
+            ("South Korea", Some("KR")),
+            ("Tanzania, United Republic of", Some("TZ")),
+            ("Czechia", Some("CZ")),
+            ("Atlantis", None),
+            ("n/a", None),
+            ("-", None),
+            ("", None),
+            ("4", None),
+        ] {
+            assert_eq!(country(text).as_deref(), code, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_country_is_read_by_its_own_names() {
+        let lines = include_str!("../../data/countries.txt")
+            .lines()
+            .filter(|line| !line.starts_with('#'));
+        let mut count = 0;
+        for line in lines {
+            let columns: Vec<&str> = line.split('\t').collect();
+            assert_eq!(country(columns[0]).as_deref(), Some(columns[0]));
+            assert_eq!(country(columns[1]).as_deref(), Some(columns[0]), "{line}");
+            for name in columns[2].split('|') {
+                assert_eq!(country(name).as_deref(), Some(columns[0]), "{name}");
+            }
+            count += 1;
+        }
+        assert_eq!(count, 250);
+    }
+}

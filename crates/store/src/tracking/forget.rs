@@ -1,0 +1,62 @@
+//! What visitors did who never said who they are is deleted some time after it came in.
+
+use std::collections::BTreeSet;
+
+use sea_orm::sea_query::Query;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tandem_domain::instant::Timestamp;
+use uuid::Uuid;
+
+use super::visitors;
+use crate::db::{Conn, Tx};
+use crate::dialect;
+use crate::error::StoreError;
+use crate::rows::{events, to_json, visitors as rows};
+
+/// Delete events of nobody that came in before an instant, at most `limit`, with the visits that are left without any, and
+/// the visitors of whom nothing is left; answers how many events.
+pub async fn forget_anonymous(tx: &Tx, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+    let backend = tx.conn().get_database_backend();
+    let old = || {
+        let first = Uuid::from_u128(u128::from(before.millis().max(0).unsigned_abs()) << 80);
+        events::Entity::find()
+            .filter(events::Column::LeadId.is_null())
+            .filter(events::Column::Id.lt(first))
+            .order_by_asc(events::Column::Id)
+            .limit(limit)
+    };
+    // Visitors are locked before everything else, so that none identifies itself meanwhile.
+    let found: Vec<Option<Uuid>> = old()
+        .select_only()
+        .column(events::Column::VisitorId)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    if found.is_empty() {
+        return Ok(0);
+    }
+    let ids: BTreeSet<Uuid> = found.into_iter().flatten().collect();
+    let keys: Vec<String> = rows::Entity::find()
+        .select_only()
+        .column(rows::Column::Key)
+        .filter(dialect::id_in(backend, "id", ids.iter().copied()))
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    visitors(tx, &keys.into_iter().collect()).await?;
+    let gone: Vec<Uuid> = old()
+        .select_only()
+        .column(events::Column::Id)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let delete = Query::delete()
+        .from_table(events::Entity)
+        .and_where(dialect::id_in(backend, "id", gone.iter().copied()))
+        .take();
+    tx.conn().execute(&delete).await?;
+    for statement in dialect::forget_visitors(backend, to_json(&ids)) {
+        tx.conn().execute_raw(statement).await?;
+    }
+    Ok(gone.len() as u64)
+}
