@@ -130,9 +130,11 @@ test("the script that the service gives out sends a form and tells the page", as
   await page.fill("[name=email]", "nobody");
   await page.click("button");
   await page.waitForFunction(() => document.title === "validation_failed");
+  assert.equal(await page.getAttribute("[name=email]", "aria-invalid"), "true", "the field is marked");
+  assert.match(await page.locator("[data-tandem-said]").innerText(), /^E-mail /);
   await page.fill("[name=email]", "script@example.com");
   await page.click("button");
-  await page.waitForFunction(() => document.title === "accepted");
+  await page.waitForURL(`${site.origin}/thanks.html`);
   assert.ok(await service.leadOf("script@example.com"));
 });
 
@@ -141,12 +143,13 @@ test("the script that the service gives out tells a no from a yes, and a test", 
     site.pages.set(
       "/ask.html",
       `<!DOCTYPE html><title>Ask</title><form data-tandem-form="${form.key}"><input name="email" value="${email}">${more}<button>Send</button></form>
-       <script>addEventListener("tandem:sent", (e) => (document.title = e.detail.status), true);</script>
+       <script>addEventListener("tandem:sent", (e) => (e.preventDefault(), (document.title = e.detail.status)), true);</script>
        <script>${form.snippet_js}</script>`,
     );
   for (const [email, more] of [
     ["no@example.com", '<input type="hidden" name="_consent_marketing_email" value="0">'],
     ["yes@example.com", '<input type="checkbox" checked name="_consent_marketing_email" value="1">'],
+    ["nein@example.com", '<input type="hidden" name="_consent_marketing_email" value="nein">'],
     ["test@example.com", '<input type="hidden" name="_test" value="1">'],
   ]) {
     ask(email, more);
@@ -155,6 +158,44 @@ test("the script that the service gives out tells a no from a yes, and a test", 
     await page.waitForFunction(() => document.title === "accepted");
   }
   const said = async (email) => (await service.leadOf(email)).may_contact.marketing_email.why;
-  assert.deepEqual([await said("no@example.com"), await said("yes@example.com")], ["withdrawn", "granted"]);
+  const emails = ["no@example.com", "yes@example.com", "nein@example.com"];
+  assert.deepEqual(await Promise.all(emails.map(said)), ["never_asked", "granted", "never_asked"]);
   assert.equal(await service.leadOf("test@example.com"), undefined);
+});
+
+test("without an address of its own the script says thanks on the page", async () => {
+  const plain = await service.call("POST", "/v1/forms", {
+    name: "Plain",
+    allowed_origins: [site.origin],
+    fields: [{ name: "email", label: "E-mail", type: "email", required: true, maps_to: "email" }],
+  });
+  const inner = `<form data-tandem-form="${plain.key}"><input name="email"><button>Send</button></form>`;
+  site.pages.set("/plain-script.html", `<!DOCTYPE html><title>Plain</title>${inner}<script>${plain.snippet_js}</script>`);
+  await page.goto(`${site.origin}/plain-script.html`);
+  await page.fill("[name=email]", "thanked@example.com");
+  await page.click("button");
+  await page.waitForSelector("[data-tandem-said][role=status]");
+  assert.match(await page.locator("[data-tandem-said]").innerText(), /^Thank you/);
+  assert.equal(await page.inputValue("[name=email]"), "");
+});
+
+test("a script that sends the plain form by fetch gets JSON, though it has an address of its own", async () => {
+  await page.goto(`${site.origin}/contact.html`);
+  const answer = await page.evaluate(async (address) => {
+    const got = await fetch(address, { method: "POST", body: new URLSearchParams({ email: "by.fetch@example.com" }) });
+    return [got.status, (await got.json()).status];
+  }, `${service.address}/v1/capture/${form.key}`);
+  assert.deepEqual(answer, [201, "accepted"]);
+});
+
+test("a page that hides its origin sends its form all the same", async () => {
+  site.pages.set("/hidden.html", {
+    body: `<!DOCTYPE html><title>Hidden</title>${form.snippet_html}`,
+    headers: { "Referrer-Policy": "no-referrer" },
+  });
+  await page.goto(`${site.origin}/hidden.html`);
+  await page.fill("[name=email]", "hidden@example.com");
+  await page.click("button");
+  await page.waitForURL(`${site.origin}/thanks.html`);
+  assert.ok(await service.leadOf("hidden@example.com"));
 });

@@ -1,4 +1,4 @@
-// Tandem, Apache-2.0: page views, events and forms of this site, told to its own service and to nobody else.
+// Tandem, Apache-2.0: page views, events and forms of this site, sent to its own service and to nobody else.
 //
 // Written for any browser since 2016 and for sites of any Content-Security-Policy. Every line that a locked-down browser
 // may refuse stands in a try: such a browser is served as far as it goes, and the page never notices.
@@ -13,22 +13,37 @@
   var MOST_SENT = 15000;
   var LONGEST_ADDRESS = 2000;
   // In bytes of JSON, as the service takes them.
-  var MOST_PROPERTIES = 8192;
-  // What tells where a visitor comes from: the parameters of campaigns and the click ids of advertisers.
-  var TELLING = /^(utm_[a-z_]+|gclid|gbraid|wbraid|fbclid|msclkid|li_fat_id|ttclid)=./i;
+  var MOST_PROPERTIES = 2048;
+  // In bytes, as every browser keeps it.
+  var MOST_OF_COOKIE = 4000;
+  // What tells where a visitor comes from: the click ids of advertisers, which are whole or worth nothing, and the parameters
+  // of campaigns.
+  var CLICK = /^(gclid|gbraid|wbraid|fbclid|msclkid|li_fat_id|ttclid)=./i;
+  var CAMPAIGN = /^utm_[a-z_]+=./i;
   var FORM = "form[data-tandem-form]";
 
-  var script = document.currentScript || document.querySelector('script[data-key][src*="/tandem.js"]');
+  var script = document.currentScript || document.querySelector('script[src*="/tandem.js"]');
   if (!script || (window.tandem && window.tandem.isHere)) return;
   var service = script.src.replace(/\/tandem\.js([?#].*)?$/, "");
-  var key = script.getAttribute("data-key");
-  var domain = script.getAttribute("data-domain");
-  var needsConsent = script.getAttribute("data-consent") === "required";
+  var key = choice("key");
+  var domain = choice("domain");
+  var needsConsent = choice("consent") === "required";
 
-  // What is remembered between pages: {id, since, consent, landing: {url, referrer}}.
+  // An attribute of the tag, or a parameter of its address: tag managers strip attributes.
+  function choice(name) {
+    var asked = script.src.match(new RegExp("[?&]" + name + "=([^&#]*)"));
+    return script.getAttribute("data-" + name) || (asked && quietly(decodeURIComponent)(asked[1]));
+  }
+
+  // What is remembered between pages: {id, since, consent, landing: {url, referrer}, sent}.
   var kept = {};
   var waiting = [];
-  var timer, landing, counted;
+  var timer, landing, counted, hasWarned;
+  // The address as it was navigated to, as long as the page has not moved on: scripts of the site may have cleaned it.
+  var begun = location.href;
+  var navigated = quietly(function () {
+    return performance.getEntriesByType("navigation")[0].name;
+  })() || begun;
   var referrer = document.referrer;
   var shown = new Date().toISOString();
 
@@ -47,15 +62,20 @@
   // ---- What is remembered, in localStorage or a first-party cookie
 
   var stored = quietly(function () {
-    return !domain && localStorage.getItem(NAME);
+    return localStorage.getItem(NAME);
   });
+
+  function warn(what) {
+    if (!hasWarned && window.console) console.warn("tandem.js: " + what);
+    hasWarned = true;
+  }
 
   var cookie = quietly(function () {
     return decodeURIComponent(document.cookie.match(/(?:^|; )tandem=([^;]*)/)[1]);
   });
 
   var store = quietly(function (text) {
-    if (domain) return false;
+    if (text && domain) return false;
     if (text) localStorage.setItem(NAME, text);
     else localStorage.removeItem(NAME);
     return true;
@@ -74,9 +94,21 @@
     return isSound ? record : null;
   });
 
+  // In the cookie of the domain, else where the browser takes it: the domain may not be the page's, and a landing too long.
   function keep() {
     var text = JSON.stringify(kept);
-    if (!store(text)) bake(text, Math.floor((kept.since + LIFETIME - Date.now()) / 1000));
+    if (store(text)) return;
+    var seconds = Math.floor((kept.since + LIFETIME - Date.now()) / 1000);
+    if (encodeURIComponent(text).length > MOST_OF_COOKIE) {
+      warn("the landing is too long for a cookie");
+      text = JSON.stringify({ id: kept.id, since: kept.since, consent: kept.consent });
+    }
+    bake(text, seconds);
+    if (domain && cookie() !== text) {
+      warn("no cookie can be set for data-domain " + domain);
+      domain = "";
+      if (!store(text)) bake(text, seconds);
+    }
   }
 
   function forget() {
@@ -147,34 +179,81 @@
     return host === location.host || (domain && ("." + host).slice(-domain.length - 1) === "." + domain);
   }
 
+  // The address of the page: as it was navigated to until it changes, with what stands behind # of where visitors come from.
+  function here() {
+    return location.href === begun ? navigated : location.href;
+  }
+
   function page() {
-    var address = location.href.split("#")[0];
+    var address = here().split("#")[0];
+    var more = telling(location.hash.slice(1), address);
+    if (more) address += (address.indexOf("?") < 0 ? "?" : "&") + more;
     return address.length > LONGEST_ADDRESS ? arrival().url : address;
   }
 
+  // What of some parameters tells where a visitor comes from, click ids first; nothing of what is known already.
+  function telling(text, known) {
+    var told = [], left = LONGEST_ADDRESS - 300;
+    [[CLICK, 501], [CAMPAIGN, 201]].forEach(function (kind) {
+      text.split(/[?&#]/).forEach(function (one) {
+        var name = one.split("=")[0] + "=";
+        var isKnown = known.indexOf("?" + name) >= 0 || known.indexOf("&" + name) >= 0;
+        if (isKnown || !kind[0].test(one) || one.length > kind[1] + name.length || one.length > left) return;
+        left -= one.length + 1;
+        known += "&" + name;
+        told.push(one);
+      });
+    });
+    return told.join("&");
+  }
+
   function arrival() {
-    var told = location.search.slice(1).split("&").filter(function (one) {
-      return TELLING.test(one) && one.length < 200;
-    }).slice(0, 9).join("&");
+    var address = here();
+    var told = telling(address.slice(address.split(/[?#]/)[0].length) + location.hash + location.search, "");
     var from = document.referrer && !isOwn(document.referrer) ? document.referrer.slice(0, LONGEST_ADDRESS) : "";
     var path = location.href.split(/[?#]/)[0].slice(0, 200);
     return { url: path + (told && "?" + told), referrer: from, isTold: told || from };
   }
 
   function remember() {
-    var here = arrival();
-    landing = kept.landing && !here.isTold ? kept.landing : { url: here.url, referrer: here.referrer };
+    var now = arrival();
+    landing = kept.landing && !now.isTold ? kept.landing : { url: now.url, referrer: now.referrer };
     if (!isAllowed()) return;
     kept.landing = landing;
     visitor();
     keep();
   }
 
-  // A sent form has told where its visitor came from: what comes after is another story.
+  // An accepted form has told where its visitor came from: what comes after is another story.
   function sent() {
     if (!kept.landing) return;
     delete kept.landing;
+    delete kept.sent;
     keep();
+  }
+
+  // A plain form leaves the page: it was accepted unless its visitor comes back to it.
+  function leave() {
+    if (!kept.landing) return;
+    kept.sent = 1;
+    keep();
+  }
+
+  function comeBack() {
+    if (!kept.sent) return;
+    delete kept.sent;
+    keep();
+  }
+
+  // Somebody else uses the browser from now on; what was agreed to holds.
+  function reset() {
+    var consent = kept.consent;
+    flush();
+    if (consent === false) return;
+    forget();
+    if (consent) kept.consent = consent;
+    landing = { url: location.href.split(/[?#]/)[0].slice(0, 200), referrer: "" };
+    if (consent) visitor();
   }
 
   // ---- Events
@@ -203,27 +282,30 @@
   }
 
   function later() {
-    if (!timer) timer = setTimeout(quietly(flush), 1000);
+    if (!timer) timer = setTimeout(quietly(function () {
+      flush();
+    }), 1000);
   }
 
-  function flush() {
+  function flush(isLeaving) {
     clearTimeout(timer);
     timer = 0;
     while (key && isAllowed() && waiting.length) {
       var batch = [waiting.shift()];
       while (waiting.length && batch.join().length + waiting[0].length < MOST_SENT) batch.push(waiting.shift());
-      send('{"visitor_id":"' + visitor() + '","sent_at":"' + new Date().toISOString() + '","events":[' + batch.join() + "]}");
+      send('{"visitor_id":"' + visitor() + '","sent_at":"' + new Date().toISOString() + '","events":[' + batch.join() + "]}", isLeaving);
     }
   }
 
-  // Text needs no preflight, and so reaches the service also while the page goes away.
-  function send(body) {
+  // Text needs no preflight, and so reaches the service also while the page goes away. Of beacons no more than 64 KiB may be
+  // under way; a page that stays has other ways.
+  function send(body, isLeaving) {
     var to = service + "/v1/collect?key=" + encodeURIComponent(key);
     try {
       if (navigator.sendBeacon(to, body)) return;
     } catch (refused) {}
     try {
-      fetch(to, { method: "POST", body: body, keepalive: true, credentials: "omit" }).catch(function () {});
+      fetch(to, { method: "POST", body: body, keepalive: !!isLeaving, credentials: "omit" }).catch(function () {});
       return;
     } catch (refused) {}
     var request = new XMLHttpRequest();
@@ -294,6 +376,14 @@
     });
   }
 
+  // Forms within open shadow roots: their events end there.
+  function enter(root) {
+    if (!root || root.nodeType !== 11 || root.isTandemWatched) return;
+    root.isTandemWatched = true;
+    listen(root);
+    look(root);
+  }
+
   var watcher = window.IntersectionObserver && new IntersectionObserver(quietly(function (seen) {
     seen.forEach(function (one) {
       if (!one.isIntersecting) return;
@@ -302,13 +392,34 @@
     });
   }));
 
-  function look() {
-    [].forEach.call(document.querySelectorAll(FORM), function (form) {
+  function look(root) {
+    [].forEach.call(root.querySelectorAll(FORM), function (form) {
       if (form.isTandemWatched || !watcher) return;
       form.isTandemWatched = true;
       watcher.observe(form);
     });
   }
+
+  // The inputs are for scripts that read the form when it is sent, the data for those that send it by themselves.
+  function listen(root) {
+    on(root, "submit", function (event) {
+      fill(event.target);
+    }, true);
+    on(root, "formdata", function (event) {
+      each(event.target, function (name, value) {
+        event.formData.set(name, value);
+      });
+    });
+    on(root === document ? window : root, "submit", function (event) {
+      if (!event.defaultPrevented && event.target.matches(FORM)) leave();
+    });
+    on(root, "tandem:sent", sent, true);
+  }
+
+  // Whether the visitor came here by the browser's own way back.
+  var isBack = quietly(function () {
+    return performance.getEntriesByType("navigation")[0].type === "back_forward";
+  });
 
   // ---- The way in
 
@@ -316,6 +427,7 @@
     consent: consent,
     track: track,
     sent: sent,
+    reset: reset,
     // For pages that send forms by scripts of their own: {visitor_id, context}, as captures take them.
     context: function () {
       return { visitor_id: isAllowed() ? visitor() : null, context: context() };
@@ -331,7 +443,11 @@
     window.tandem = command;
     command.isHere = true;
     if (isPrivate()) forget();
-    else kept = understood(stored()) || understood(cookie()) || {};
+    else kept = (domain && understood(cookie())) || understood(stored()) || understood(cookie()) || {};
+    if (kept.sent) {
+      if (isBack()) comeBack();
+      else sent();
+    }
     remember();
     [].forEach.call(earlier, function (told) {
       command.apply(null, told);
@@ -343,15 +459,16 @@
     on(window, "popstate", view);
     on(window, "pageshow", function (event) {
       if (!event.persisted) return;
+      comeBack();
       counted = referrer = "";
       view();
     });
     on(window, "pagehide", function () {
       view();
-      flush();
+      flush(true);
     });
     on(document, "visibilitychange", function () {
-      if (document.visibilityState === "hidden") flush();
+      if (document.visibilityState === "hidden") flush(true);
     });
     // Another tab's choice counts here too.
     on(window, "storage", function (event) {
@@ -361,22 +478,23 @@
       later();
     });
 
-    // The inputs are for scripts that read the form when it is sent, the data for those that send it by themselves.
-    on(document, "submit", function (event) {
-      fill(event.target);
-    }, true);
-    on(document, "formdata", function (event) {
-      each(event.target, function (name, value) {
-        event.formData.set(name, value);
-      });
-    });
-    on(window, "submit", function (event) {
-      if (!event.defaultPrevented && event.target.matches(FORM)) sent();
-    });
-    on(document, "tandem:sent", sent, true);
-    look();
+    listen(document);
+    look(document);
     quietly(function () {
-      new MutationObserver(quietly(look)).observe(document.documentElement, { childList: true, subtree: true });
+      new MutationObserver(quietly(function () {
+        look(document);
+      })).observe(document.documentElement, { childList: true, subtree: true });
+    })();
+    // Whoever sends a form touches it first, and that is heard through every open root.
+    [].forEach.call(["focusin", "pointerdown"], function (name) {
+      on(document, name, function (event) {
+        event.composedPath().forEach(enter);
+      }, true);
+    });
+    quietly(function () {
+      [].forEach.call(document.querySelectorAll("*"), function (one) {
+        enter(one.shadowRoot);
+      });
     })();
   }
 
