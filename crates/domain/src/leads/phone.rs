@@ -1,7 +1,7 @@
 //! Phone numbers in the form in which they are compared: E.164.
 
-use phonenumber::country;
-use phonenumber::metadata::DATABASE;
+use phonenumber::Metadata;
+use phonenumber::metadata::{DATABASE, Descriptor};
 
 use super::identity::Invalid;
 
@@ -25,7 +25,8 @@ impl Phone {
 
     /// Read a number in international form, or as it is dialled within a country (ISO 3166-1 alpha-2).
     ///
-    /// Spaces, dots, dashes, slashes and brackets are ignored, and so is an extension. In international form a number
+    /// Spaces, dots, dashes, slashes and brackets are ignored, and so are an extension and marks of direction; digits may be
+    /// those of any script. In international form a number
     /// must have a calling code that is in use; it keeps a zero that belongs to it (Italy) but not one that is dialled
     /// within the country alone (`+41 (0)44`). In national form it must be one that the country's plan knows, so that
     /// emergency and other short numbers are none.
@@ -88,34 +89,188 @@ fn international(digits: &str) -> Option<String> {
     is_sound.then(|| format!("+{code}{national}"))
 }
 
-/// A number as it is dialled within a country: one that the country's plan knows.
+/// A number as it is dialled within a country: one that the country's plan knows, by the steps of libphonenumber's
+/// `PhoneNumberUtil.parse` (the crate's own takes the first digits for the calling code too often: `393 123 4567` in Italy).
 fn within(dialled: &str, country: &str) -> Option<String> {
-    let country = country.to_ascii_uppercase().parse::<country::Id>().ok()?;
-    let number = phonenumber::parse(Some(country), dialled).ok()?;
-    if !phonenumber::is_valid(&number) {
-        return None;
+    let plan = DATABASE.by_id(country.to_ascii_uppercase().as_str())?;
+    let abroad = plan.international_prefix().and_then(|prefix| {
+        let found = prefix.find(dialled).filter(|found| found.start() == 0)?;
+        let rest = &dialled[found.end()..];
+        let kept = international(rest).filter(|_| !rest.starts_with('0'))?;
+        is_known(&kept).then_some(kept)
+    });
+    if abroad.is_some() {
+        return abroad;
     }
-    let national = number.national();
-    let zeros = "0".repeat(national.zeros().into());
-    international(&format!("{}{zeros}{}", number.code().value(), national.value()))
+    let code = plan.country_code().to_string();
+    let without_code = dialled.strip_prefix(&code).filter(|rest| {
+        !is_one(plan, dialled) && is_one(plan, &without_trunk(plan, rest))
+            || length(plan, dialled) == Length::TooLong
+    });
+    let national = without_code.unwrap_or(dialled);
+    let bare = without_trunk(plan, national);
+    let national = match length(plan, &bare) {
+        Length::Possible | Length::TooLong => bare,
+        Length::TooShort | Length::Local | Length::Impossible => national.to_owned(),
+    };
+    let kept = format!("+{code}{national}");
+    // Seven digits of North America are dialled within an area alone.
+    let has_room = (7..=15).contains(&(kept.len() - 1)) && (code != "1" || national.len() == 10);
+    (has_room && is_known(&kept)).then_some(kept)
+}
+
+/// A number without what is dialled in front of it within the country alone (a trunk prefix, a carrier), unless it would be
+/// none any more.
+fn without_trunk(plan: &Metadata, national: &str) -> String {
+    let Some(prefix) = plan.national_prefix_for_parsing() else {
+        let bare = plan
+            .national_prefix()
+            .and_then(|prefix| national.strip_prefix(prefix));
+        return bare.unwrap_or(national).to_owned();
+    };
+    let Some(found) = prefix.captures(national) else {
+        return national.to_owned();
+    };
+    let (Some(whole), last) = (found.get(0).filter(|whole| whole.start() == 0), found.len() - 1) else {
+        return national.to_owned();
+    };
+    let rest = &national[whole.end()..];
+    let rule = plan
+        .national_prefix_transform_rule()
+        .filter(|rule| !rule.is_empty());
+    let bare = match rule.filter(|_| last > 0 && found.get(last).is_some()) {
+        Some(rule) => {
+            let filled = (1..=last).fold(rule.to_owned(), |filled, group| {
+                let text = found.get(group).map_or("", |text| text.as_str());
+                filled.replace(&format!("${group}"), text)
+            });
+            filled + rest
+        }
+        None => rest.to_owned(),
+    };
+    match is_one(plan, national) && !is_one(plan, &bare) {
+        true => national.to_owned(),
+        false => bare,
+    }
+}
+
+/// Whether a number may have so many digits in a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Length {
+    Possible,
+    /// Within an area alone.
+    Local,
+    TooShort,
+    TooLong,
+    Impossible,
+}
+
+/// The lengths of a plan are those of its kinds of numbers together: the plan itself names none.
+fn length(plan: &Metadata, national: &str) -> Length {
+    let digits = national.len() as u16;
+    let (mut least, mut most, mut is_possible, mut is_local) = (u16::MAX, 0, false, false);
+    for kind in kinds(plan) {
+        let possible = kind.possible_length();
+        least = possible.iter().copied().fold(least, u16::min);
+        most = possible.iter().copied().fold(most, u16::max);
+        is_possible |= possible.contains(&digits);
+        is_local |= kind.possible_local_length().contains(&digits);
+    }
+    match () {
+        () if is_possible => Length::Possible,
+        () if is_local => Length::Local,
+        () if digits < least => Length::TooShort,
+        () if digits > most => Length::TooLong,
+        () => Length::Impossible,
+    }
+}
+
+/// The kinds of numbers of a plan.
+fn kinds(plan: &Metadata) -> impl Iterator<Item = &Descriptor> {
+    let all = plan.descriptors();
+    let kinds = [
+        all.fixed_line(),
+        all.mobile(),
+        all.toll_free(),
+        all.premium_rate(),
+        all.shared_cost(),
+        all.personal_number(),
+        all.voip(),
+        all.pager(),
+        all.uan(),
+        all.voicemail(),
+    ];
+    kinds.into_iter().flatten()
+}
+
+/// Whether a number has the form of one of a plan's, from its first digit to its last.
+fn is_one(plan: &Metadata, national: &str) -> bool {
+    let general = plan.descriptors().general().national_number().find(national);
+    let is_whole = general.is_some_and(|found| found.start() == 0 && found.end() == national.len());
+    is_whole || kinds(plan).any(|kind| kind.is_match(national))
+}
+
+/// Whether one of the plans of its calling code knows a number.
+fn is_known(kept: &str) -> bool {
+    let digits = kept.trim_start_matches('+');
+    let plans = (1..=3).find_map(|length| {
+        let code = digits.get(..length)?.parse::<u16>().ok()?;
+        DATABASE.by_code(&code).map(|plans| (length, plans))
+    });
+    let Some((length, plans)) = plans else {
+        return false;
+    };
+    let national = &digits[length..];
+    plans
+        .into_iter()
+        .any(|plan| kinds(plan).any(|kind| kind.is_match(national)))
+}
+
+/// The zeros of the decimal digits of other scripts (Unicode category Nd): each is followed by its nine others.
+const ZEROS: [u32; 35] = [
+    0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50, 0xed0,
+    0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50,
+    0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xaa50, 0xabf0, 0xff10,
+];
+
+/// A sign of a number as ASCII has it: digits of other scripts, signs of other widths and dashes of print; nothing for the
+/// marks that set the direction of a text.
+fn plain(sign: char) -> Option<char> {
+    let digit = || {
+        let zero = ZEROS
+            .iter()
+            .find(|zero| (**zero..**zero + 10).contains(&u32::from(sign)))?;
+        char::from_digit(u32::from(sign) - zero, 10)
+    };
+    match sign {
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' => None,
+        '\u{61c}' | '\u{ad}' | '\u{feff}' => None,
+        '\u{ff0b}' => Some('+'),
+        '\u{2010}'..='\u{2015}' | '\u{2053}' | '\u{2212}' | '\u{30fc}' | '\u{ff0d}' | '\u{ff5e}' => Some('-'),
+        '\u{ff08}' | '[' | '\u{ff3b}' => Some('('),
+        '\u{ff09}' | ']' | '\u{ff3d}' => Some(')'),
+        '\u{ff0e}' => Some('.'),
+        '\u{ff0f}' => Some('/'),
+        '~' => Some('-'),
+        sign if sign.is_whitespace() => Some(' '),
+        sign => Some(digit().unwrap_or(sign)),
+    }
 }
 
 /// The digits that are dialled, with a `+` in front where the number is international.
 fn dialled(text: &str) -> Option<String> {
-    let text = text.trim();
-    let text = text.strip_prefix("tel:").unwrap_or(text);
     if text.chars().count() > MOST_CHARS {
         return None;
     }
+    let text: String = text.chars().filter_map(plain).collect();
+    let text = text.trim();
+    let text = text.strip_prefix("tel:").unwrap_or(text);
     let end = text.find(|c: char| c.is_alphabetic() || ";,#".contains(c));
     let (number, rest) = text.split_at(end.unwrap_or(text.len()));
     if !is_extension(rest) {
         return None;
     }
-    let kept = number
-        .chars()
-        .filter(|c| !" \t.-/()\u{a0}\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}".contains(*c));
-    let kept: String = kept.collect();
+    let kept: String = number.chars().filter(|c| !" .-/()".contains(*c)).collect();
     let digits = kept.strip_prefix('+').or_else(|| kept.strip_prefix("00"));
     let is_international = digits.is_some();
     let digits = digits.unwrap_or(&kept);

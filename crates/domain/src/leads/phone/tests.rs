@@ -77,6 +77,33 @@ fn a_number_is_kept_in_international_form() {
         ),
         ("IT AGCOM: mobile", "347 123 4567", "it", "+393471234567"),
         (
+            "IT AGCOM: mobile like the code",
+            "393 123 4567",
+            "IT",
+            "+393931234567",
+        ),
+        (
+            "IT: the code without a sign",
+            "39 347 123 4567",
+            "IT",
+            "+393471234567",
+        ),
+        ("NO: like the code", "47 19 49 30", "NO", "+4747194930"),
+        ("NANP: abroad", "011 39 02 1234567", "US", "+39021234567"),
+        ("other digits than ASCII's", "+٣٩ ٠٢ ١٢٣٤٥٦٧", "", "+39021234567"),
+        (
+            "full-width digits and signs",
+            "＋３９（０２）１２３４－５６７",
+            "",
+            "+39021234567",
+        ),
+        (
+            "marks of direction",
+            "\u{202a}+39 02 1234567\u{202c}",
+            "",
+            "+39021234567",
+        ),
+        (
             "IT AGCOM: the zero stays after +39",
             "+39 06 6982",
             "",
@@ -162,11 +189,71 @@ fn what_is_no_number_is_refused() {
         ("two numbers", "+39 02 1234567, +39 02 7654321", ""),
         ("sign within", "1+39021234567", "IT"),
         ("sign within", "++39021234567", ""),
-        ("other digits than ASCII's", "+٣٩ ٠٢ ١٢٣٤٥٦٧", ""),
         ("longer than any", long.as_str(), ""),
     ] {
         assert_eq!(read(text, country), None, "{rule}: {text} in {country}");
     }
+}
+
+/// A number as it is written in another script, width or direction.
+fn spellings(text: &str) -> Vec<String> {
+    let in_script = |zero: u32| -> String {
+        let digit = |c: char| c.to_digit(10).and_then(|n| char::from_u32(zero + n)).unwrap_or(c);
+        text.chars().map(digit).collect()
+    };
+    vec![
+        text.to_owned(),
+        in_script(0xff10),
+        in_script(0x660),
+        in_script(0x966),
+        format!("\u{200e}{text}\u{200f}"),
+        format!("\u{202a}{text}\u{202c}"),
+        text.replace('-', "\u{2011}").replace(' ', "\u{a0}"),
+        format!(" {} ", text.replace(' ', ".")),
+    ]
+}
+
+#[test]
+fn numbers_are_read_as_libphonenumber_reads_them() {
+    let lines = include_str!("examples.tsv")
+        .lines()
+        .filter(|line| !line.starts_with('#'));
+    let (mut compared, mut countries, mut wrong) = (0, std::collections::BTreeSet::new(), vec![]);
+    for line in lines {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [country, text, kept] = columns[..] else {
+            panic!("{line}")
+        };
+        // Shorter ones are dialled within the country alone.
+        if kept.len() < 8 || kept.starts_with("+1") && kept.len() != 12 {
+            continue;
+        }
+        let spelled = if compared % 8 == 0 {
+            spellings(text)
+        } else {
+            vec![text.to_owned()]
+        };
+        let said = spelled.iter().map(|text| (text.as_str(), country));
+        for (text, country) in said.chain([(kept, "")]) {
+            let read = read(text, country);
+            if read.as_deref() != Some(kept) {
+                wrong.push(format!("{country} {text}: {read:?} instead of {kept}"));
+            }
+        }
+        compared += 1;
+        countries.insert(country);
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {compared}: {:#?}",
+        wrong.len(),
+        &wrong[..wrong.len().min(40)]
+    );
+    assert!(
+        compared > 2_800 && countries.len() > 230,
+        "{compared} {}",
+        countries.len()
+    );
 }
 
 proptest! {
