@@ -110,10 +110,10 @@ fn name(text: &str, faults: &mut Vec<Fault>) -> String {
 /// What is wrong with a new password.
 fn password_faults(pointer: &str, password: &str) -> Vec<Fault> {
     let fault = |error: PolicyError| {
-        let code = if error == PolicyError::TooShort {
-            "too_short"
-        } else {
-            "too_long"
+        let code = match error {
+            PolicyError::TooShort => "too_short",
+            PolicyError::TooLong => "too_long",
+            PolicyError::Common => "too_common",
         };
         Fault::new(pointer, code, error)
     };

@@ -1,6 +1,7 @@
 //! Passwords: argon2id on a bounded pool.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{Error as HashError, PasswordHasher, PasswordVerifier};
@@ -47,15 +48,31 @@ pub enum PolicyError {
     /// More than 256 characters.
     #[error("a password has at most 256 characters")]
     TooLong,
+    /// One of those that are guessed first, perhaps with digits and signs behind it.
+    #[error("this is one of the passwords that are guessed first")]
+    Common,
 }
 
-/// Whether a new password is long enough and not too long. Its composition is free (NIST SP 800-63B).
+/// Whether a new password is long enough, not too long, and none of those that are guessed first. Its composition is free
+/// (NIST SP 800-63B).
 pub fn check_policy(password: &str) -> Result<(), PolicyError> {
     match password.chars().count() {
         ..SHORTEST => Err(PolicyError::TooShort),
+        SHORTEST..=LONGEST if is_common(password) => Err(PolicyError::Common),
         SHORTEST..=LONGEST => Ok(()),
         _ => Err(PolicyError::TooLong),
     }
+}
+
+/// Whether a password, or what is left of it without the digits and signs at its end, is one that is guessed first.
+fn is_common(password: &str) -> bool {
+    static COMMON: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+        let lines = include_str!("../../../data/common_passwords.txt").lines();
+        lines.filter(|line| !line.starts_with('#')).collect()
+    });
+    let password = password.trim().to_lowercase();
+    let word = password.trim_end_matches(|c: char| c.is_ascii_digit() || c.is_ascii_punctuation());
+    COMMON.contains(password.as_str()) || COMMON.contains(word)
 }
 
 /// Hashes and compares passwords on a few threads, so that logins can neither exhaust memory nor starve the
@@ -225,6 +242,28 @@ mod tests {
         assert_eq!(check_policy("åååååååååå"), Ok(()));
         assert_eq!(check_policy(&"å".repeat(256)), Ok(()));
         assert_eq!(check_policy(&"a".repeat(257)), Err(PolicyError::TooLong));
+    }
+
+    #[test]
+    fn passwords_that_are_guessed_first_are_refused_in_any_dress() {
+        for common in [
+            "1234567890",
+            "password123",
+            "Password2026!",
+            "QWERTYUIOP",
+            "iloveyou12345",
+            "1q2w3e4r5t",
+        ] {
+            assert_eq!(check_policy(common), Err(PolicyError::Common), "{common}");
+        }
+        for good in [
+            "correct horse battery",
+            "a long pass phrase",
+            "kTz3-vqPw7Lx",
+            "horses2026 in the rain",
+        ] {
+            assert_eq!(check_policy(good), Ok(()), "{good}");
+        }
     }
 
     #[test]
