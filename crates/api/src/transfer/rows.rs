@@ -10,6 +10,9 @@ use serde_json::Value;
 use tandem_domain::fault::Fault;
 use tandem_domain::transfer::{Failure, FileFacts, FileFormat};
 
+use crate::edge::http::problem::Code;
+use crate::edge::http::strict;
+
 use super::layers::{self, Allowance, MAX_ROW, Text, failure_of, too_long};
 
 /// The most columns of a file.
@@ -184,8 +187,12 @@ impl Rows {
             let fault = Fault::new("", "malformed_json", detail);
             Ok(Some((*line, vec![words.trim().to_owned()], Some(fault))))
         };
-        let Ok(Value::Object(members)) = serde_json::from_str(words) else {
-            return broken("is not one JSON object");
+        let members = match strict::parse(words.as_bytes()) {
+            Ok(Value::Object(members)) => members,
+            Err(problem) if problem.code() == Code::DuplicateKey => {
+                return broken("names a member twice");
+            }
+            _ => return broken("is not one JSON object"),
         };
         let mut values = vec![];
         if flatten(String::new(), Value::Object(members), &mut values).is_err() {

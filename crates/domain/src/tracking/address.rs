@@ -239,8 +239,9 @@ const SECRETS: [&str; 9] = [
     "ticket",
 ];
 /// Parts of such names, between what is neither letter nor digit: `reset_password_token`, `X-Amz-Credential`.
-const SECRET_PARTS: [&str; 21] = [
+const SECRET_PARTS: [&str; 26] = [
     "accesskey",
+    "activation",
     "apikey",
     "assertion",
     "auth",
@@ -251,16 +252,20 @@ const SECRET_PARTS: [&str; 21] = [
     "credentials",
     "jsessionid",
     "jwt",
+    "key",
+    "magic",
     "otp",
     "passcode",
     "passwd",
     "phpsessid",
     "pwd",
+    "reset",
     "session",
     "sessionid",
     "sid",
     "sig",
     "signature",
+    "verification",
 ];
 /// What gives such a name away wherever it stands: `accessToken`.
 const SECRET_WORDS: [&str; 5] = ["api_key", "passphrase", "password", "secret", "token"];
@@ -406,7 +411,7 @@ mod tests {
                 "https://e.com/?next=%2Freset",
             ),
             (
-                "https://e.com/?key=s&reset=s&ticket=s&SAMLResponse=s",
+                "https://e.com/?key=s&reset=s&ticket=s&SAMLResponse=s&activation_key=s&reset-link=s&magic.link=s",
                 "https://e.com/",
             ),
             ("postgres://u:s@db.e.com/crm", "postgres://db.e.com/crm"),

@@ -166,6 +166,8 @@ mod tests {
             ("1.5", "invalid_type"),
             ("", "invalid_type"),
             ("0x1", "invalid_type"),
+            ("1e2", "invalid_type"),
+            ("2E1", "invalid_type"),
             ("99999999999999999999", "out_of_range"),
             ("-0", "out_of_range"),
         ] {
