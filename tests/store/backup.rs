@@ -19,6 +19,8 @@ async fn a_copy_is_made_beside_a_writer_and_opens(database: &Database) {
         return db.close().await;
     }
     let lead = given_lead(&db, "ada@example.com", 1).await;
+    // A process that was killed in the middle has left what it had.
+    std::fs::write(database.dir.join("copy.db.partial"), "half of it").unwrap();
     // Another process makes the copy while the service is in the middle of a transaction.
     let tx = db.begin(act(2)).await.unwrap();
     let unfinished = upsert(&tx, &statement("bob@example.com"), START).await.unwrap().lead_id;

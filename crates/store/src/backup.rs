@@ -1,8 +1,8 @@
 //! A sound copy of the embedded database, made beside a running service.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use sea_orm::ConnectionTrait;
@@ -17,6 +17,9 @@ pub enum BackupError {
     /// There is a file of this name: it is never overwritten.
     #[error("{0}: there is such a file already")]
     Exists(PathBuf),
+    /// Another process makes a copy of this name.
+    #[error("{0}: another process is making this copy")]
+    Busy(PathBuf),
     /// The database is on a server, which has its own means.
     #[error("the database is on a server: use pg_dump, or a base backup")]
     OnServer,
@@ -42,12 +45,7 @@ impl Db {
         name.push(".partial");
         let partial = target.with_file_name(name);
         let failed = |error| BackupError::File(target.to_owned(), error);
-        let mut options = OpenOptions::new();
-        // SQLite copies into an empty file, and leaves its mode as it is.
-        options.write(true).create_new(true).mode(0o600);
-        options
-            .open(&partial)
-            .map_err(|error| BackupError::File(partial.clone(), error))?;
+        let _begun = begin(&partial)?;
         let copied = self.copy_into(&partial).await;
         let kept = copied.and_then(|()| keep(&partial, target).map_err(failed));
         let removed = fs::remove_file(&partial).map_err(failed);
@@ -63,6 +61,27 @@ impl Db {
             .map_err(StoreError::from)?;
         Ok(())
     }
+}
+
+/// An empty file, readable by its owner alone, that nobody else writes to: SQLite copies into it, and leaves its mode as it
+/// is. What a process that was killed has left is taken over: its lock ended with it.
+fn begin(partial: &Path) -> Result<File, BackupError> {
+    let failed = |error| BackupError::File(partial.to_owned(), error);
+    if partial.is_symlink() {
+        return Err(failed(io::ErrorKind::AlreadyExists.into()));
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(partial).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(BackupError::Busy(partial.to_owned())),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    file.set_permissions(Permissions::from_mode(0o600))
+        .and_then(|()| file.set_len(0))
+        .map_err(failed)?;
+    Ok(file)
 }
 
 /// Make the copy durable, and give it its name where nobody else has taken that.
