@@ -160,6 +160,7 @@ pub const COLUMNS: &[(&str, &str, Holding)] = {
         ("journal_values", "after_values", Personal),
         ("journal_values", "before_values", Personal),
         ("journal_values", "data", Personal),
+        ("known_addresses", "key", Secret),
         ("lead_terms", "origin", Impersonal),
         ("lead_terms", "term", Personal),
         ("leads", "came_from", Impersonal),

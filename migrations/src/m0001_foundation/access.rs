@@ -133,6 +133,15 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .create_index(index("throttles", &["window_started_at"]))
         .await?;
 
+    // Accounts with the addresses that have logged in to them, as one hash.
+    let known = vec![text("key"), big("expires_at")];
+    manager
+        .create_table(table("known_addresses", &["key"], known))
+        .await?;
+    manager
+        .create_index(index("known_addresses", &["expires_at"]))
+        .await?;
+
     let settings = vec![text("name"), text("value"), big("version")];
     manager
         .create_table(table("settings", &["name"], settings))

@@ -77,8 +77,9 @@ struct Tokens {
 
 /// Log in.
 ///
-/// The answer to a wrong password and to an unknown account is the same. After 10 failures an account pauses, longer
-/// with each further one: 429 with `Retry-After`.
+/// The answer to a wrong password and to an unknown account is the same. After 10 failures from one address an account
+/// pauses for it, longer with each further one: 429 with `Retry-After`. Failures from elsewhere pause no address that has
+/// logged in to the account before.
 #[utoipa::path(tag = "access", security(()), request_body = Login, responses(
     (status = 200, description = "An access token for 15 minutes, and a refresh token", body = Tokens),
     (status = 401, description = "E-mail and password do not belong to an active account")))]

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use tandem_domain::access::throttle::{PER_ACCOUNT, PER_ADDRESS, Pause};
+use tandem_domain::access::throttle::{
+    Allowance, PER_ACCOUNT, PER_ADDRESS, PER_PAIR, Pause, REMEMBERED, Throttle,
+};
 use tandem_domain::instant::Timestamp;
 use tandem_store::Tx;
 use tandem_store::access::throttles;
@@ -12,9 +14,10 @@ use crate::edge::crypto::seal::MasterKey;
 use crate::edge::http::address;
 use crate::edge::http::problem::{Code, Problem};
 
-/// Whose attempt it is: the account, by the e-mail that was given, and the address.
+/// Whose attempt it is: the account, by the e-mail that was given, from an address.
 #[derive(Debug, Clone)]
 pub(super) struct Attempt {
+    pair: String,
     account: String,
     address: String,
 }
@@ -24,45 +27,72 @@ impl Attempt {
     pub(super) fn new(master: &MasterKey, email: &str, from: IpAddr) -> Self {
         let key =
             |what: &str, name: &str| hex(&master.mac("throttle", format!("{what}\u{0}{name}").as_bytes()));
+        let address = address::counted(from).to_string();
         Self {
+            pair: key("pair", &format!("{email}\u{0}{address}")),
             account: key("account", email),
-            address: key("address", &address::counted(from).to_string()),
+            address: key("address", &address),
         }
     }
 
-    /// Count it, or refuse it.
+    /// Count it, or refuse it. An address that has logged in to the account before is not counted among those of
+    /// everybody: others may guess as they like, it gets through.
     pub(super) async fn count(&self, tx: &Tx) -> Result<(), Problem> {
         let now = tx.act().now;
-        throttles::lock(tx, &[&self.account, &self.address]).await?;
-        let account = throttles::get(tx, &self.account).await?.attempt(PER_ACCOUNT, now);
-        let address = throttles::get(tx, &self.address).await?.attempt(PER_ADDRESS, now);
-        match (account, address) {
-            (Ok(account), Ok(address)) => {
-                Ok(throttles::put(tx, &[(&self.account, account), (&self.address, address)]).await?)
+        let (mut counted, mut pauses) = (vec![], vec![]);
+        for (key, allowance, throttle) in self.locked(tx).await? {
+            match throttle.attempt(allowance, now) {
+                Ok(throttle) => counted.push((key, throttle)),
+                Err(pause) => pauses.push(pause),
             }
-            (Err(pause), Ok(_)) | (Ok(_), Err(pause)) => Err(refusal(pause, now)),
-            (Err(one), Err(other)) => Err(refusal(if one.until > other.until { one } else { other }, now)),
+        }
+        match pauses.into_iter().max_by_key(|pause| pause.until) {
+            Some(pause) => Err(refusal(pause, now)),
+            None => Ok(throttles::put(tx, &counted).await?),
         }
     }
 
-    /// The password was not even looked at: both get the attempt back.
+    /// The password was not even looked at: the attempt is taken back.
     pub(super) async fn take_back(&self, tx: &Tx) -> Result<(), Problem> {
-        let now = tx.act().now;
-        throttles::lock(tx, &[&self.account, &self.address]).await?;
-        let account = throttles::get(tx, &self.account).await?.forgive(PER_ACCOUNT, now);
-        let address = throttles::get(tx, &self.address).await?.forgive(PER_ADDRESS, now);
-        Ok(throttles::put(tx, &[(&self.account, account), (&self.address, address)]).await?)
+        let forgiven: Vec<(&str, Throttle)> = forgiven(tx, self.locked(tx).await?).collect();
+        Ok(throttles::put(tx, &forgiven).await?)
     }
 
-    /// The password was right: the account's failures are forgotten, the address gets this attempt back.
+    /// The password was right: the failures from this address are forgotten, the attempt is taken back elsewhere, and the
+    /// address is remembered.
     pub(super) async fn succeed(&self, tx: &Tx) -> Result<(), Problem> {
-        throttles::lock(tx, &[&self.account, &self.address]).await?;
-        throttles::forget(tx, &self.account).await?;
-        let address = throttles::get(tx, &self.address)
-            .await?
-            .forgive(PER_ADDRESS, tx.act().now);
-        Ok(throttles::put(tx, &[(&self.address, address)]).await?)
+        let forgiven = forgiven(tx, self.locked(tx).await?);
+        let elsewhere: Vec<(&str, Throttle)> = forgiven.filter(|(key, _)| *key != self.pair).collect();
+        throttles::put(tx, &elsewhere).await?;
+        throttles::forget(tx, &self.pair).await?;
+        Ok(throttles::remember(tx, &self.pair, tx.act().now.plus_millis(REMEMBERED)).await?)
     }
+
+    /// What the attempt is counted by, locked.
+    async fn locked(&self, tx: &Tx) -> Result<Vec<Limited<'_>>, Problem> {
+        let keys = [self.pair.as_str(), &self.address, &self.account];
+        throttles::lock(tx, &keys).await?;
+        let throttles_of_keys = throttles::get(tx, &keys).await?;
+        let allowances = [PER_PAIR, PER_ADDRESS, PER_ACCOUNT];
+        let limits = keys.into_iter().zip(allowances).zip(throttles_of_keys);
+        let most = match throttles::is_known(tx, &self.pair).await? {
+            true => 2,
+            false => 3,
+        };
+        Ok(limits
+            .map(|((key, allowance), throttle)| (key, allowance, throttle))
+            .take(most)
+            .collect())
+    }
+}
+
+/// A key, what it allows, and the attempts behind it.
+type Limited<'a> = (&'a str, Allowance, Throttle);
+
+fn forgiven<'a>(tx: &Tx, limits: Vec<Limited<'a>>) -> impl Iterator<Item = (&'a str, Throttle)> {
+    let now = tx.act().now;
+    let forgive = move |(key, allowance, throttle): Limited<'a>| (key, throttle.forgive(allowance, now));
+    limits.into_iter().map(forgive)
 }
 
 fn refusal(pause: Pause, now: Timestamp) -> Problem {

@@ -25,7 +25,7 @@ pub async fn lock_accounts(tx: &Tx) -> Result<(), StoreError> {
     Ok(dialect::lock_exactly(tx.conn(), &["accounts"]).await?)
 }
 
-/// Forget what has expired: sessions, spent tokens, invitations, throttles, old secrets; at most `limit` of each.
+/// Forget what has expired: sessions, spent tokens, invitations, throttles, known addresses, old secrets; at most `limit` of each.
 /// Answers how many of the most numerous kind went.
 pub async fn forget_expired(tx: &Tx, now: Timestamp, limit: u64) -> Result<u64, StoreError> {
     let gone = [
@@ -33,6 +33,7 @@ pub async fn forget_expired(tx: &Tx, now: Timestamp, limit: u64) -> Result<u64, 
         sessions::forget_spent(tx, now, limit).await?,
         invitations::forget_expired(tx, now, limit).await?,
         throttles::forget_quiet(tx, now, limit).await?,
+        throttles::forget_known(tx, now, limit).await?,
         keys::forget_expired_secrets(tx, now, limit).await?,
     ];
     Ok(gone.into_iter().max().unwrap_or_default())

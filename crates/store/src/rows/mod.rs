@@ -35,6 +35,7 @@ pub mod imports;
 pub mod invitations;
 pub mod journal;
 pub mod journal_values;
+pub mod known_addresses;
 pub mod lead_terms;
 pub mod leads;
 pub mod leases;
@@ -112,6 +113,7 @@ macro_rules! for_each_table {
             invitations,
             journal,
             journal_values,
+            known_addresses,
             lead_terms,
             leads,
             leases,
