@@ -2,7 +2,7 @@
 
 use sea_orm::ConnectionTrait;
 use serde_json::json;
-use tandem_tests::{PASSWORD, TestApp, hours, minutes, seconds};
+use tandem_tests::{Backend, Given, PASSWORD, TestApp, hours, minutes, seconds};
 
 const OTHER_PASSWORD: &str = "another horse battery";
 
@@ -150,6 +150,68 @@ async fn guessing_at_one_account_is_slowed_down(app: &TestApp) {
     app.clock.advance(seconds(wait + 1));
     attempt(app, &ada.email, PASSWORD).await.expect(200);
     attempt(app, &ada.email, "wrong password").await.refused(401, "invalid_credentials");
+}
+
+/// An address that has logged in before is not kept out by guesses from elsewhere, and these are bounded all together.
+#[actix_web::test]
+async fn nobody_is_kept_out_by_the_guesses_of_others() {
+    let behind_proxy = TestApp::start_with(Backend::Sqlite, |config| {
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    });
+    let app = behind_proxy.await.unwrap();
+    let ada = app.admin().await;
+    let from = |address: String, password: &str| {
+        let body = json!({"email": ada.email, "password": password});
+        app.post("/v1/auth/login").header("x-forwarded-for", address).json(body)
+    };
+    let (home, office) = ("198.51.100.1", "198.51.100.2");
+    from(home.into(), PASSWORD).await.expect(200);
+    for _ in 0..10 {
+        from("203.0.113.1".into(), "wrong password").await.refused(401, "invalid_credentials");
+    }
+    from("203.0.113.1".into(), PASSWORD).await.refused(429, "too_many_requests");
+    from(office.into(), PASSWORD).await.expect(200);
+
+    let mut refused = 0;
+    for n in 2..30 {
+        for _ in 0..10 {
+            let status = from(format!("203.0.113.{n}"), "wrong password").await.status;
+            refused += u32::from(status == 429);
+        }
+    }
+    assert!(refused > 150, "all addresses together guess a hundred times at most: {refused}");
+    from("198.51.100.3".into(), PASSWORD).await.refused(429, "too_many_requests");
+    for known in [home, office] {
+        from(known.into(), PASSWORD).await.expect(200);
+    }
+    app.stop().await;
+}
+
+#[tandem_tests::test]
+async fn a_clock_that_is_set_back_keeps_no_right_password_out(app: &TestApp) {
+    let ada = app.admin().await;
+    for _ in 0..10 {
+        attempt(app, &ada.email, "wrong password").await.refused(401, "invalid_credentials");
+    }
+    for back in [hours(1), hours(30)] {
+        app.clock.advance(-back);
+        let tokens = attempt(app, &ada.email, PASSWORD).await.expect(200);
+        app.get("/v1/me").by(tokens["access_token"].as_str().unwrap()).await.expect(200);
+    }
+}
+
+#[tandem_tests::test]
+async fn a_password_that_is_guessed_first_is_refused(app: &TestApp) {
+    let ada = app.admin().await;
+    for common in ["password123", "Qwertyuiop2026!", "1234567890"] {
+        let body = json!({"email": "sam@example.com", "name": "Sam", "role": "sales", "password": common});
+        let refused = app.post("/v1/users").by(ada).json(body).await.refused(422, "validation_failed");
+        assert_eq!(refused.violations(), [("#/password", "too_common")]);
+        let body = json!({"current_password": PASSWORD, "new_password": common});
+        let refused =
+            app.post("/v1/auth/password").by(ada).json(body).await.refused(422, "validation_failed");
+        assert_eq!(refused.violations(), [("#/new_password", "too_common")]);
+    }
 }
 
 #[tandem_tests::test]

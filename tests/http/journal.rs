@@ -220,3 +220,38 @@ async fn the_feed_has_no_gap_under_writers_on_two_servers(app: &TestApp) {
     );
     other.stop().await;
 }
+
+/// A restore, or a standby that took over, lacks the newest entries: a follower that has seen them is told from where to
+/// read again, and misses nothing of what was written since.
+#[tandem_tests::test]
+async fn a_cursor_that_is_ahead_of_the_journal_is_told_where_to_begin(app: &TestApp) {
+    let by = key(app).await;
+    app.given_lead("ada@example.com").await;
+    let (_, kept) = follow(app, &by, String::new(), created(1)).await;
+    app.clock.advance(tandem_tests::minutes(10));
+    app.given_lead("bob@example.com").await;
+    let (_, lost) = follow(app, &by, kept.clone(), created(1)).await;
+
+    use sea_orm::ConnectionTrait;
+    let raw = app.database.raw().await;
+    let bobs = "(SELECT id FROM journal WHERE occurred_at > 1772442300000)";
+    for table in ["journal_values", "journal"] {
+        raw.execute_unprepared(&format!("DELETE FROM {table} WHERE id IN {bobs}")).await.unwrap();
+    }
+    raw.close().await.unwrap();
+    let refused = app.get(&format!("/v1/changes?after={lost}")).by(&by).await.refused(409, "cursor_ahead");
+    let again = refused["cursor"].as_str().unwrap().to_owned();
+    let stream = app.get("/v1/stream").by(&by).header("last-event-id", &lost).await;
+    stream.refused(409, "cursor_ahead");
+
+    app.clock.advance(tandem_tests::minutes(1));
+    for n in 0..9 {
+        app.given_lead(&format!("new{n}@example.com")).await;
+    }
+    // The place is taken again, by another entry.
+    app.get(&format!("/v1/changes?after={lost}")).by(&by).await.refused(409, "cursor_ahead");
+    for from in [again, kept] {
+        let (seen, _) = follow(app, &by, from, created(9)).await;
+        assert_in_order(&seen);
+    }
+}

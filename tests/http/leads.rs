@@ -177,6 +177,11 @@ async fn a_change_is_made_on_the_version_that_was_read(app: &TestApp) {
     assert_eq!(stale["current"], changed.etag());
     change("*", "Ada B").await.expect(200);
     change("nonsense", "Eve").await.refused(400, "invalid_header");
+    let latest = app.get(&path).by(by).await.expect(200).etag().to_owned();
+    for unknown in [format!("W/{latest}"), "\"of another service\"".into(), "\"a,b\", W/\"1.0\"".into()] {
+        change(&unknown, "Eve").await.refused(412, "stale");
+    }
+    change(&format!("\"a,b\" , {latest}"), "Ada C").await.expect(200);
     app.get(&path).by(by).header("if-none-match", changed.etag()).await.expect(200);
     let now = app.get(&path).by(by).await.expect(200);
     assert_eq!(app.get(&path).by(by).header("if-none-match", now.etag()).await.expect(304).text, "");

@@ -12,6 +12,7 @@ mod capture_pages;
 mod capture_spam;
 mod clocks;
 mod companies;
+mod connections;
 mod consent;
 mod deals;
 mod doorstep;

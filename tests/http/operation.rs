@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tandem_api::edge::http::code::Code;
-use tandem_tests::{Backend, TestApp, hours};
+use tandem_tests::{Backend, Given, TestApp, hours};
 
 #[tandem_tests::test]
 async fn a_service_that_runs_says_so(app: &TestApp) {
@@ -11,6 +11,35 @@ async fn a_service_that_runs_says_so(app: &TestApp) {
     app.running.core.is_stopping.store(true, std::sync::atomic::Ordering::SeqCst);
     app.get("/readyz").await.refused(503, "unavailable");
     app.get("/livez").await.expect(200);
+}
+
+#[actix_web::test]
+async fn a_file_that_was_moved_away_takes_no_more_writes() {
+    let app = TestApp::start(Backend::Sqlite).await.unwrap();
+    let by = app.admin().await;
+    let create = |n: u32| app.post("/v1/leads").by(by).json(json!({"email": format!("lead{n}@example.com")}));
+    create(1).await.expect(201);
+    let file = |name: &str| app.database.dir.join(name);
+    let (database, log, away) = (file("tandem.db"), file("tandem.db-wal"), file("away"));
+    for (moved, n) in [(&database, 2), (&log, 3)] {
+        std::fs::rename(moved, &away).unwrap();
+        let refused = create(n).await.refused(503, "unavailable");
+        assert!(refused.header("retry-after").is_some());
+        app.get("/readyz").await.refused(503, "unavailable");
+        app.get("/livez").await.expect(200);
+        std::fs::rename(&away, moved).unwrap();
+        create(n).await.expect(201);
+        app.get("/readyz").await.expect(200);
+    }
+    // Another file in its place.
+    std::fs::rename(&database, &away).unwrap();
+    std::fs::copy(&away, &database).unwrap();
+    create(4).await.refused(503, "unavailable");
+    app.get("/readyz").await.refused(503, "unavailable");
+    std::fs::rename(&away, &database).unwrap();
+    create(4).await.expect(201);
+    assert_eq!(app.get("/v1/leads").by(by).await.expect(200)["data"].as_array().unwrap().len(), 4);
+    app.stop().await;
 }
 
 #[tandem_tests::test]

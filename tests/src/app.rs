@@ -130,6 +130,7 @@ async fn serve(config: Config, ambient: Ambient, rules: Vec<Arc<dyn Rule>>) -> S
         passwords: Passwords::with_cost(2, Cost::Cheap),
         listener: TcpListener::bind(("127.0.0.1", 0)).unwrap(),
         metrics: Some(TcpListener::bind(("127.0.0.1", 0)).unwrap()),
+        connections: 1000,
         run_jobs: false,
     };
     match serve::start(options).await {

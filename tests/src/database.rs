@@ -59,6 +59,11 @@ impl Database {
         }
     }
 
+    /// A file in the place of the embedded database, made where there is none.
+    pub async fn raw_file(&self) -> DatabaseConnection {
+        connect(&format!("sqlite://{}?mode=rwc", self.dir.join("tandem.db").display())).await
+    }
+
     fn make_dir(&self) {
         let _ = std::fs::remove_dir_all(&self.dir);
         tandem_api::program::config::prepare_data_dir(&self.dir).unwrap();
@@ -105,6 +110,7 @@ fn config(dir: &Path, url: Option<String>) -> Config {
         ("TANDEM_DATA_DIR", dir.display().to_string()),
         ("TANDEM_MASTER_KEY", MASTER_KEY.to_owned()),
         ("TANDEM_WORKERS", "1".to_owned()),
+        ("TANDEM_DRAIN_MS", "0".to_owned()),
         ("TANDEM_SHUTDOWN_TIMEOUT_MS", "1000".to_owned()),
         ("TANDEM_RATE_PER_KEY", "0".to_owned()),
         ("TANDEM_RATE_PER_FORM", "0".to_owned()),

@@ -104,7 +104,7 @@ async fn the_feed_goes_on_where_it_was_left(database: &Database) {
     let db = database.connect().await;
     let first = given_lead(&db, "ada@example.com", 1).await;
     let known = settled(&db, Place::default(), &[], 1).await;
-    let place = journal::last_place(&db).await.unwrap();
+    let place = journal::last(&db).await.unwrap().place;
     assert_eq!((known[0].lead_id, known[0].place), (Some(first), place));
     let second = given_lead(&db, "bob@example.com", 2).await;
     let news = settled(&db, place, &[], 1).await;

@@ -1,14 +1,18 @@
 //! Whether the service lives and is ready; and what its problems mean.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::http::header::{Accept, CACHE_CONTROL, Header as _, VARY};
 use actix_web::{HttpRequest, HttpResponse, Responder, get};
 use serde::{Deserialize, Serialize};
+use tandem_store::StoreError;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::ambient::Stopwatch;
+use crate::edge::core::Core;
 use crate::edge::ctx::{Ctx, Public};
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
@@ -19,6 +23,8 @@ use crate::edge::room::Room;
 
 /// How long the database may take to answer a service that is ready.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// For how long a write by a probe counts.
+const PROBED: Duration = Duration::from_secs(1);
 /// The catalogue is part of the program: it changes with a new version only.
 const FOR_AN_HOUR: &str = "public, max-age=3600";
 
@@ -104,23 +110,46 @@ async fn get_liveness(_ctx: Ctx<Public>) -> Json<Health> {
 
 /// Report whether the service is ready.
 ///
-/// Ready means that the database answers and that the service is not about to stop. Otherwise `503`: send requests
-/// elsewhere, but let the process live.
+/// Ready means that the database answers and can be written to, and that the service is not about to stop. Otherwise
+/// `503`: send requests elsewhere, but let the process live.
 #[utoipa::path(tag = "operation", security(()),
     responses((status = 200, description = "The service is ready", body = Health)))]
 #[get("/readyz")]
 async fn get_readiness(ctx: Ctx<Public>) -> Reply<Json<Health>> {
     let not_ready = |why: &str| Problem::new(Code::Unavailable).retry_after(1).because(why);
-    if ctx.is_stopping.load(Ordering::SeqCst) {
+    if ctx.is_draining.load(Ordering::SeqCst) || ctx.is_stopping.load(Ordering::SeqCst) {
         return Err(not_ready("the service is stopping"));
     }
-    match tokio::time::timeout(PATIENCE, ctx.db().ping()).await {
+    match tokio::time::timeout(PATIENCE, probe(&ctx)).await {
         Ok(answered) => answered?,
         Err(_) => return Err(not_ready("the database does not answer")),
     }
     Ok(Json(Health {
         status: HealthStatus::Ok,
     }))
+}
+
+/// When the database was last written to by a probe of this process.
+#[derive(Debug, Default)]
+pub struct Probe(Mutex<Option<Stopwatch>>);
+
+/// Whether the database answers, is still the file that was opened, and can be written to: by the heartbeat of this replica,
+/// once a second at most.
+async fn probe(core: &Core) -> Result<(), StoreError> {
+    core.db.ping().await?;
+    let known = core.part::<Probe>();
+    let last = *known.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.is_some_and(|last| last.elapsed() < PROBED) {
+        return Ok(());
+    }
+    let before = core.db.committed();
+    let written = crate::edge::job::beat(core, core.ambient.now()).await;
+    // A writer that is busy is no writer that cannot write.
+    if core.db.committed() == before {
+        written?;
+    }
+    *known.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Stopwatch::start());
+    Ok(())
 }
 
 /// List the kinds of problems.

@@ -1,6 +1,8 @@
 //! The three doors to the database: `Db` (one query on any reader), `Snapshot` (reads of one instant), `Tx` (writes).
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -8,14 +10,16 @@ use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
     DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
+use sqlx::postgres::PgConnectOptions;
 use tandem_domain::act::Act;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::judge::{self, Rule};
 use tandem_migrations::{Migrator, MigratorTrait};
 use tokio::sync::watch;
 
-use crate::dialect;
+use crate::dialect::{self, Replayed};
 use crate::error::{self, StoreError};
+use crate::file::{self, OpenFile};
 use crate::horizon::{Clock, Horizon, UnderWay, Writers};
 use crate::rules::{self, Rules};
 use crate::wal;
@@ -26,6 +30,8 @@ pub const WAIT: Duration = Duration::from_secs(2);
 const STATEMENT: Duration = Duration::from_secs(3);
 /// How many rows SQLite's thread reads ahead of whoever asked: a page, or what a batch is decided on, at one go.
 const ROWS: usize = 512;
+/// How long a replica that does not answer is left alone.
+const REPLICA_PAUSE: Duration = Duration::from_secs(10);
 /// How long a statement of a report may take.
 const REPORT_STATEMENT_MS: u64 = 30_000;
 
@@ -50,6 +56,8 @@ pub struct Db {
     readers: DatabaseConnection,
     reports: DatabaseConnection,
     has_replica: bool,
+    is_replica_away: Arc<AtomicBool>,
+    file: Option<Arc<OpenFile>>,
     rules: Arc<RwLock<Option<Arc<Rules>>>>,
     clock: Clock,
     writers: Writers,
@@ -73,6 +81,7 @@ pub struct Pool {
 pub struct Tx {
     inner: DatabaseTransaction,
     act: Act,
+    file: Option<Arc<OpenFile>>,
     /// Whether the database has a clock, which stamped this transaction.
     is_timed: bool,
     rules: Arc<Rules>,
@@ -85,6 +94,8 @@ pub struct Tx {
 #[derive(Debug)]
 pub struct Snapshot {
     inner: DatabaseTransaction,
+    /// Up to when a replica has followed its primary.
+    replayed: Option<Timestamp>,
 }
 
 pub(crate) mod sealed {
@@ -130,24 +141,40 @@ impl Db {
         let (writer, readers, reports) = match place {
             Place::Sqlite(path) => {
                 let url = format!("sqlite://{}?mode=rwc", path.display());
+                let is_new = !path.exists();
                 let writer = Database::connect(sqlite(&url, 1, false)).await?;
+                if is_new {
+                    file::keep_to_owner(path)?;
+                }
                 let readers = Database::connect(sqlite(&url, readers, true)).await?;
                 (writer, readers.clone(), readers)
             }
             Place::Postgres { url, replica } => {
+                reach(url).await?;
                 let writer = Database::connect(postgres(url, readers * 2, BY_KEY)).await?;
                 let readers_pool = Database::connect(postgres(url, readers, &[])).await?;
                 let reports = match replica {
-                    Some(url) => Database::connect(postgres(url, readers, &[])).await?,
+                    // The service starts without it.
+                    Some(url) => {
+                        let mut options = postgres(url, readers, &[]);
+                        options.connect_lazy(true);
+                        Database::connect(options).await?
+                    }
                     None => readers_pool.clone(),
                 };
                 (writer, readers_pool, reports)
             }
         };
+        let file = match place {
+            Place::Sqlite(path) => Some(Arc::new(OpenFile::at(path)?)),
+            Place::Postgres { .. } => None,
+        };
         Ok(Self {
+            file,
             writer,
             readers,
             reports,
+            is_replica_away: Arc::default(),
             has_replica: matches!(place, Place::Postgres { replica: Some(_), .. }),
             rules: Arc::default(),
             clock: Clock::Given,
@@ -203,6 +230,7 @@ impl Db {
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Some(rules.clone());
         Ok(Tx {
             inner,
+            file: self.file.clone(),
             act: act.begun(now),
             is_timed: !matches!(self.clock, Clock::Given),
             rules,
@@ -233,11 +261,60 @@ impl Db {
         Self::snapshot_on(&self.readers).await
     }
 
-    /// Read at one instant for a report: on the replica, if there is one, and with more time.
+    /// Read at one instant what a job goes by: sets of keys, found by their indexes also in tables that were never analysed.
+    pub async fn snapshot_by_key(&self) -> Result<Snapshot, StoreError> {
+        let snapshot = self.snapshot().await?;
+        dialect::plan_by_key(&snapshot.inner, BY_KEY).await?;
+        Ok(snapshot)
+    }
+
+    /// Read at one instant for a report: on the replica, if there is one and it answers, and with more time.
     pub async fn report(&self) -> Result<Snapshot, StoreError> {
-        let snapshot = Self::snapshot_on(&self.reports).await?;
+        let on_replica = match self.has_replica && !self.is_replica_away.load(Ordering::Relaxed) {
+            true => self.on_replica().await,
+            false => None,
+        };
+        let snapshot = match on_replica {
+            Some(snapshot) => snapshot,
+            None => Self::snapshot_on(&self.readers).await?,
+        };
         dialect::allow_milliseconds(&snapshot.inner, REPORT_STATEMENT_MS).await?;
         Ok(snapshot)
+    }
+
+    /// Reads of one instant on the replica; none where it does not answer, or does not say how far it has come. Then it is
+    /// left alone for a while, and reports are read from the primary.
+    async fn on_replica(&self) -> Option<Snapshot> {
+        let asked = async {
+            // Before the snapshot, which holds at least what had been replayed by then.
+            let replayed = dialect::replayed(&self.reports).await?;
+            let snapshot = Self::snapshot_on(&self.reports).await?;
+            Ok::<_, StoreError>((replayed, snapshot))
+        };
+        let why = match asked.await {
+            Ok((Replayed::Primary, snapshot)) => return Some(snapshot),
+            Ok((Replayed::UpTo(instant), snapshot)) => {
+                return Some(Snapshot {
+                    replayed: Some(Timestamp::from_millis(instant)),
+                    ..snapshot
+                });
+            }
+            Ok((Replayed::Unknown, _)) => "it has replayed nothing yet".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(why, "the read replica is away; reports are read from the primary");
+        let is_away = self.is_replica_away.clone();
+        is_away.store(true, Ordering::Relaxed);
+        tokio::spawn(async move {
+            tokio::time::sleep(REPLICA_PAUSE).await;
+            is_away.store(false, Ordering::Relaxed);
+        });
+        None
+    }
+
+    /// Whether reports are read from the primary because the replica does not answer.
+    pub fn is_replica_away(&self) -> bool {
+        self.is_replica_away.load(Ordering::Relaxed)
     }
 
     #[expect(clippy::disallowed_methods, reason = "this file opens the transactions")]
@@ -255,18 +332,34 @@ impl Db {
         };
         Ok(Snapshot {
             inner: connection.begin_with_options(options).await?,
+            replayed: None,
         })
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and is still the one that was opened.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.readers.execute_unprepared("SELECT 1").await?;
-        Ok(())
+        self.check_file()
+    }
+
+    /// Whether SQLite's file is still the one that was opened.
+    pub fn check_file(&self) -> Result<(), StoreError> {
+        self.file.as_ref().map_or(Ok(()), |file| file.check())
+    }
+
+    /// How many transactions of this process were committed.
+    pub fn committed(&self) -> u64 {
+        *self.committed.borrow()
     }
 
     /// The PostgreSQL server that the database is on, if it is on one.
     pub async fn server(&self) -> Result<Option<dialect::Server>, StoreError> {
         Ok(dialect::server(&self.readers).await?)
+    }
+
+    /// What is wrong with SQLite's file by its own check, which reads all of it; nothing on a server.
+    pub async fn quick_check(&self) -> Result<Vec<String>, StoreError> {
+        Ok(dialect::quick_check(&self.readers).await?)
     }
 
     /// Changes whenever a transaction of this process has committed; other processes show by polling.
@@ -317,15 +410,29 @@ impl Db {
     }
 }
 
+impl Snapshot {
+    /// The instant up to which it knows everything: that to which a replica has followed, else now.
+    pub fn as_of(&self, now: Timestamp) -> Timestamp {
+        self.replayed.map_or(now, |replayed| replayed.min(now))
+    }
+}
+
 impl Tx {
     /// Make it durable. Runs to its end also when the caller goes away; whoever waits for the feed is woken.
     pub async fn commit(self) -> Result<(), StoreError> {
         let Self {
             inner,
+            file,
             committed,
             under_way,
             ..
         } = self;
+        if let Some(file) = &file
+            && let Err(gone) = file.check()
+        {
+            inner.rollback().await?;
+            return Err(gone);
+        }
         let task = tokio::spawn(async move {
             let done = inner.commit().await.map_err(unanswered);
             drop(under_way);
@@ -367,10 +474,10 @@ impl Tx {
     }
 }
 
-/// Why a commit failed. A server that goes away after the commit has reached its log no longer says so; a full disk is
-/// an answer.
+/// Why a commit failed. A server that goes away after the commit has reached its log no longer says so; a disk that is full
+/// or cannot be written to is an answer.
 fn unanswered(error: DbErr) -> StoreError {
-    if error::is_full(&error) {
+    if error::is_undone(&error) {
         return error.into();
     }
     match StoreError::from(error) {
@@ -423,6 +530,7 @@ const BY_KEY: &[(&str, &str)] = &[
 
 fn postgres(url: &str, connections: u32, planner: &'static [(&'static str, &'static str)]) -> ConnectOptions {
     let mut options = base(url, connections);
+    let writes = !planner.is_empty();
     options.map_sqlx_postgres_opts(move |postgres| {
         let statement = STATEMENT.as_millis().to_string();
         let wait = WAIT.as_millis().to_string();
@@ -433,7 +541,11 @@ fn postgres(url: &str, connections: u32, planner: &'static [(&'static str, &'sta
         ]);
         postgres.options(planner.iter().copied())
     });
-    options.map_sqlx_postgres_pool_opts(|pool| {
+    options.map_sqlx_postgres_pool_opts(move |pool| {
+        let pool = match writes {
+            true => pool.after_connect(|connection, _| Box::pin(dialect::open_epoch_of_server(connection))),
+            false => pool,
+        };
         // A connection that was idle is asked whether it still lives: after a restart of the server nobody gets a
         // dead one; under load the round trip is saved.
         pool.before_acquire(|connection, meta| {
@@ -447,6 +559,25 @@ fn postgres(url: &str, connections: u32, planner: &'static [(&'static str, &'sta
         })
     });
     options
+}
+
+/// Connect once, so that what keeps a server from being reached is said in words: a pool only says that it has waited.
+async fn reach(url: &str) -> Result<(), StoreError> {
+    use sqlx::ConnectOptions as _;
+    use sqlx::Connection as _;
+    let options: PgConnectOptions = url
+        .parse()
+        .map_err(|_| StoreError::Unavailable("the URL of the database cannot be read".into()))?;
+    let place = format!("PostgreSQL at {}:{}", options.get_host(), options.get_port());
+    let unreachable = |cause: &dyn fmt::Display| StoreError::Unavailable(format!("{place}: {cause}"));
+    match tokio::time::timeout(WAIT, options.connect()).await {
+        Ok(Ok(connection)) => {
+            let _ = connection.close().await;
+            Ok(())
+        }
+        Ok(Err(error)) => Err(unreachable(&error)),
+        Err(_) => Err(unreachable(&"no answer within 2 seconds")),
+    }
 }
 
 fn base(url: &str, connections: u32) -> ConnectOptions {

@@ -479,6 +479,18 @@ pub async fn allow_milliseconds(connection: &impl ConnectionTrait, milliseconds:
         .map(drop)
 }
 
+/// Have PostgreSQL plan what this transaction reads by keys, whatever it believes of the sizes of tables.
+pub async fn plan_by_key(connection: &impl ConnectionTrait, planner: &[(&str, &str)]) -> Result<(), DbErr> {
+    if !is_postgres(connection.get_database_backend()) {
+        return Ok(());
+    }
+    let set = planner
+        .iter()
+        .map(|(name, value)| format!("SET LOCAL {name} = {value}"));
+    let sql = set.collect::<Vec<_>>().join("; ");
+    connection.execute_unprepared(&sql).await.map(drop)
+}
+
 /// Run something that only one process may do at a time (SQLite has one process). It must not be nested: the work runs
 /// on other connections than the lock.
 pub async fn one_at_a_time<F>(connection: &sea_orm::DatabaseConnection, work: F) -> Result<(), StoreError>

@@ -29,6 +29,9 @@ pub enum StoreError {
     /// A statement took too long and was cancelled; nothing was done. Other work may fare better.
     #[error("a statement took too long: {0}")]
     TooSlow(String),
+    /// The database is of another program: it has tables, but not those of Tandem.
+    #[error("the database is of another program: it has tables, but none of Tandem's")]
+    Foreign,
     /// Something that should not happen.
     #[error("database error: {0}")]
     Internal(String),
@@ -49,14 +52,19 @@ impl From<DbErr> for StoreError {
     }
 }
 
-/// Whether SQLite says that there is no room (FULL 13). It undoes a commit that meets this by itself.
-pub(crate) fn is_full(error: &DbErr) -> bool {
+/// Whether SQLite says that nothing of a commit was written: it undoes the transaction by itself where there is no room
+/// (FULL 13), the file must not be written to (READONLY 8), or a write fails (IOERR_WRITE 778).
+pub(crate) fn is_undone(error: &DbErr) -> bool {
     let (DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner))) = error
     else {
         return false;
     };
     match inner.as_ref() {
-        sqlx::Error::Database(inner) => inner.code().as_deref().and_then(of_sqlite) == Some(13),
+        sqlx::Error::Database(inner) => {
+            let code = inner.code();
+            let primary = code.as_deref().and_then(of_sqlite);
+            matches!(primary, Some(8 | 13)) || code.as_deref() == Some("778")
+        }
         _ => false,
     }
 }
@@ -81,15 +89,14 @@ fn classify(error: &sqlx::Error) -> StoreError {
             Some("55P03") => StoreError::Locked,
             // The server is well: it is the statement that asks too much.
             Some("57014") => StoreError::TooSlow(text),
-            // Class 53 insufficient resources (disk full), 57 operator intervention (shutdown), 08 connection.
-            Some(code)
-                if code.len() == 5 && (&code[..2] == "53" || &code[..2] == "57" || &code[..2] == "08") =>
-            {
+            // Class 53 insufficient resources (disk full), 57 operator intervention (shutdown), 58 system error (I/O),
+            // 08 connection.
+            Some(code) if code.len() == 5 && ["53", "57", "58", "08"].contains(&&code[..2]) => {
                 StoreError::Unavailable(text)
             }
             Some("25006") => StoreError::Unavailable(text),
-            // BUSY 5, LOCKED 6, NOMEM 7, IOERR 10, FULL 13, CANTOPEN 14.
-            Some(code) if matches!(of_sqlite(code), Some(5 | 6 | 7 | 10 | 13 | 14)) => {
+            // BUSY 5, LOCKED 6, NOMEM 7, READONLY 8, IOERR 10, FULL 13, CANTOPEN 14.
+            Some(code) if matches!(of_sqlite(code), Some(5 | 6 | 7 | 8 | 10 | 13 | 14)) => {
                 StoreError::Unavailable(text)
             }
             _ => StoreError::Internal(text),

@@ -79,6 +79,28 @@ pub struct Place {
     pub seq: i64,
 }
 
+/// Where a follower of the feed stands: behind an entry, or before the first one.
+///
+/// A place alone proves nothing: after a restore, or a failover that lost the newest transactions, another entry may get
+/// the same one, and what comes before it would never be shown. The id of an entry comes once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// The place of the entry; before all others without one.
+    pub place: Place,
+    /// The entry.
+    pub entry: Option<EntryId>,
+}
+
+impl Entry {
+    /// Behind this entry.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            place: self.place,
+            entry: Some(self.id),
+        }
+    }
+}
+
 /// Which entries are listed.
 #[derive(Debug, Clone, Default)]
 pub struct EntryFilter {
@@ -250,13 +272,50 @@ fn place(row: &journal::Model) -> Place {
     }
 }
 
-/// The place of the last entry that shows: where a follower that wants only news begins.
-pub async fn last_place(on: &impl Read) -> Result<Place, StoreError> {
+/// Behind the last entry that shows: where a follower that wants only news begins.
+pub async fn last(on: &impl Read) -> Result<Mark, StoreError> {
     let settled = Expr::cust(dialect::journal_settled(on.conn().get_database_backend()));
     let row = in_line(journal::Entity::find().filter(settled), Order::Desc)
         .one(on.conn())
         .await?;
-    Ok(row.map(|row| place(&row)).unwrap_or_default())
+    Ok(row.map(|row| mark(&row)).unwrap_or_default())
+}
+
+/// Whether the journal has the entry of a mark. It does not where the database was restored, or a server took over that
+/// lacks the newest transactions: entries that are written since then may stand before the mark.
+pub async fn has(on: &impl Read, mark: Mark) -> Result<bool, StoreError> {
+    use journal::Column::{Epoch, Id, Seq, Xid};
+    let Some(entry) = mark.entry else {
+        return Ok(true);
+    };
+    let found = journal::Entity::find()
+        .filter(Epoch.eq(mark.place.epoch))
+        .filter(Xid.eq(mark.place.xid))
+        .filter(Seq.eq(mark.place.seq))
+        .filter(Id.eq(entry.uuid()));
+    Ok(found.one(on.conn()).await?.is_some())
+}
+
+/// From where to read again, where the journal lacks the entry of a mark: a minute before that was written. Everything up
+/// to there was in the journal when the mark was given; what the journal has got since is younger.
+pub async fn before(on: &impl Read, mark: Mark) -> Result<Mark, StoreError> {
+    let Some(entry) = mark.entry else {
+        return Ok(Mark::default());
+    };
+    let written = (entry.uuid().as_u128() >> 80) as i64;
+    let row = journal::Entity::find()
+        .filter(journal::Column::Id.lt(first_id(Timestamp::from_millis(written - BEHIND))))
+        .order_by_desc(journal::Column::Id)
+        .one(on.conn())
+        .await?;
+    Ok(row.map(|row| self::mark(&row)).unwrap_or_default())
+}
+
+fn mark(row: &journal::Model) -> Mark {
+    Mark {
+        place: place(row),
+        entry: Some(Id::from_uuid(row.id)),
+    }
 }
 
 fn in_line(query: Select<journal::Entity>, order: Order) -> Select<journal::Entity> {

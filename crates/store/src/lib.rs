@@ -12,6 +12,7 @@ pub mod deals;
 mod dialect;
 pub mod duplicates;
 pub mod error;
+mod file;
 pub mod handoff;
 pub mod holdings;
 pub mod horizon;

@@ -8,10 +8,13 @@ use crate::deals::pipelines;
 use crate::error::StoreError;
 use crate::{agreement, dialect, journal};
 
-/// Bring the database up to date: schema, first agreement and pipeline, epoch of the journal, partitions. Replicas that
+/// Bring the database up to date, unless it is another program's: schema, first agreement and pipeline, epoch of the journal, partitions. Replicas that
 /// start together take turns.
 pub async fn prepare(db: &Db, act: Act) -> Result<(), StoreError> {
     let now = act.now;
+    if dialect::is_foreign(db.writer()).await? {
+        return Err(StoreError::Foreign);
+    }
     let steps = async {
         Migrator::up(db.writer(), None).await?;
         agreement::adopt_provisional(db, now).await?;

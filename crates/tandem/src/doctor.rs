@@ -11,7 +11,7 @@ use crate::run::configuration;
 use tandem_api::access;
 use tandem_api::ambient::Ambient;
 use tandem_api::edge::crypto::seal::MasterKey;
-use tandem_api::program::config::{Database, load_master_key, prepare_data_dir};
+use tandem_api::program::config::{Database, load_master_key, prepare_data_dir, refuse_what_is_lost};
 use tandem_api::program::serve::{StartError, place};
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ pub fn ask(address: &str) -> Result<(), String> {
         .unwrap_or_default()
         .to_owned();
     if first.split(' ').nth(1) == Some("200") {
-        println!("{address}: ready");
+        say!("{address}: ready");
         return Ok(());
     }
     Err(format!("{address}: not ready ({first})"))
@@ -58,7 +58,7 @@ pub fn ask(address: &str) -> Result<(), String> {
 /// is an error, and so is a schema that is behind.
 pub fn look(file: Option<PathBuf>) -> Result<(), String> {
     let config = configuration(file)?;
-    println!("configuration: good");
+    say!("configuration: good");
     let embedded = match &config.database {
         Database::Sqlite { path } => Some(path),
         Database::Postgres { .. } => None,
@@ -66,7 +66,7 @@ pub fn look(file: Option<PathBuf>) -> Result<(), String> {
     if embedded.is_some() {
         let dir = &config.data_dir;
         if !dir.is_dir() {
-            println!(
+            say!(
                 "data directory: {} is not there yet; the first start makes it",
                 dir.display()
             );
@@ -78,8 +78,11 @@ pub fn look(file: Option<PathBuf>) -> Result<(), String> {
         Some(key) => Some(key.clone()),
         None => load_master_key(&config.data_dir).map_err(|error| format!("master key: {error}"))?,
     };
+    if let (Some(path), Some(_)) = (embedded, &master) {
+        refuse_what_is_lost(path, true).map_err(|error| format!("database: {error}"))?;
+    }
     if let Some(path) = embedded.filter(|path| !path.is_file()) {
-        println!(
+        say!(
             "database: {} is not there yet; the first start makes it",
             path.display()
         );
@@ -102,20 +105,25 @@ pub fn look(file: Option<PathBuf>) -> Result<(), String> {
 async fn look_into(db: &Db, master: Option<&MasterKey>) -> Result<(), String> {
     let failed = |error: StoreError| format!("database: {error}");
     db.ping().await.map_err(failed)?;
-    println!("database: answers");
+    say!("database: answers");
+    let damaged = |what: &str| format!("database: damaged ({what}); restore it from a copy");
+    let faults = db.quick_check().await.map_err(|error| damaged(&error.to_string()))?;
+    if let Some(first) = faults.first() {
+        return Err(damaged(first));
+    }
     if let Some(server) = db.server().await.map_err(failed)? {
-        println!("server: {}", judged(&server)?);
+        say!("server: {}", judged(&server)?);
     }
     if !db.is_migrated().await.map_err(failed)? {
         return Err("schema: behind; run `tandem migrate` or start the service".to_owned());
     }
-    println!("schema: up to date");
+    say!("schema: up to date");
     let fits = access::key_fits(db, master, Ambient::system().now())
         .await
         .map_err(failed)?;
     match (fits, master) {
-        (true, Some(_)) => println!("master key: good"),
-        (true, None) => println!("master key: not there yet; the first start makes it"),
+        (true, Some(_)) => say!("master key: good"),
+        (true, None) => say!("master key: not there yet; the first start makes it"),
         (false, Some(_)) => return Err(format!("master key: {}", StartError::ForeignMasterKey)),
         (false, None) => {
             return Err("master key: missing; put back the one that this database was made with".to_owned());

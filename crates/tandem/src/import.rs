@@ -15,7 +15,7 @@ use tandem_domain::judge::Rule;
 use tandem_domain::record::Plain;
 use tandem_domain::transfer::mapping::Mapping;
 use tandem_domain::transfer::{ACTOR, FileFacts, FileFormat, Import, ImportKind, ImportMode, ImportState};
-use tandem_store::{self as store, Db, leases};
+use tandem_store::{self as store, Db, StoreError, leases};
 
 use crate::run::{ground, runtime};
 use tandem_api::ambient::Ambient;
@@ -177,7 +177,7 @@ async fn take_in(
     if import.is_dry_run && import.file.rows.is_some() {
         let mapping = effective(&import, &rules.custom_fields);
         let text = serde_json::to_string_pretty(&mapping).map_err(|error| error.to_string())?;
-        println!("{text}");
+        say!("{text}");
     }
     tell(db, &import).await?;
     for (path, kept) in [(&arguments.rejects, false), (&arguments.warnings, true)] {
@@ -235,7 +235,7 @@ async fn keep(db: &Db, ambient: &Ambient, asked: &Asked, path: &Path) -> Result<
         store::write_records(&tx, [import.created()]).await?;
         tx.commit().await
     };
-    made.await.map_err(|error: store::StoreError| error.to_string())?;
+    made.await.map_err(|error: StoreError| error.to_string())?;
     Ok(id)
 }
 
@@ -250,13 +250,22 @@ async fn follow(db: &Db, ambient: &Ambient, id: ImportId) -> Result<Import, Fail
         shapes: shapes().map_err(|error| error.to_string())?,
         holder: &holder,
         is_stopping: &stopping,
+        waiting: &|| 0,
         batches: None,
     };
     let shown = Shown::new();
     let work = async {
         loop {
-            if let Err(error) = runner.run().await {
-                tracing::warn!(%error, "the import met a failure; it will be tried again");
+            match runner.run().await {
+                Ok(_) => {}
+                // A server beside it has the database to itself for a moment: nothing that anybody should look at.
+                Err(
+                    error @ (StoreError::Unavailable(_)
+                    | StoreError::Contended
+                    | StoreError::Locked
+                    | StoreError::TooSlow(_)),
+                ) => tracing::debug!(%error, "the database is busy; the import goes on in a moment"),
+                Err(error) => tracing::warn!(%error, "the import met a failure; it will be tried again"),
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -339,7 +348,7 @@ impl Shown {
 async fn tell(db: &Db, import: &Import) -> Result<(), Failure> {
     let told = import.progress;
     let would = if import.is_dry_run { "would be " } else { "" };
-    println!(
+    say!(
         "{}: {} rows read, {} {would}created, {} {would}updated, {} unchanged, {} {would}rejected, {} with a warning",
         import.kind.name(),
         told.rows_read,
@@ -358,15 +367,15 @@ async fn tell(db: &Db, import: &Import) -> Result<(), Failure> {
             let example = store::transfer::remarks(db, import.id, kept, first - 1, 1).await;
             let example = example.map_err(|error| error.to_string())?;
             let detail = example.first().map_or("", |remark| remark.detail.as_str());
-            println!("  {count} {what}: {code}, such as row {first}: {detail}");
+            say!("  {count} {what}: {code}, such as row {first}: {detail}");
         }
     }
     if told.rejected > 0 || told.warnings > 0 {
-        println!("  --rejects FILE and --warnings FILE write those rows");
+        say!("  --rejects FILE and --warnings FILE write those rows");
     }
     match &import.failure {
         Some(failure) => eprintln!("tandem: not taken in: {} ({})", failure.detail, failure.code),
-        None => println!("{}", import.id),
+        None => say!("{}", import.id),
     }
     Ok(())
 }

@@ -1,5 +1,13 @@
 //! The program `tandem` and its command line: `tandem serve | work | migrate | openapi | admin | import | backup | demo | doctor`.
 
+/// Print a line on standard output. Whoever has closed it wants to hear no more: that ends nothing and says nothing.
+macro_rules! say {
+    ($($said:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($said)*);
+    }};
+}
+
 mod backup;
 mod doctor;
 mod import;
@@ -9,7 +17,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use tandem_api::program::config;
 use tandem_domain::judge::Rule;
 
 /// One record of every lead for marketing and sales.
@@ -80,7 +89,11 @@ enum Admin {
 
 /// Run the program with the arguments and the environment of this process; leads are judged by these rules.
 pub fn run(rules: Vec<Arc<dyn Rule>>) -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments =
+        match Arguments::from_arg_matches(&Arguments::command().after_help(variables()).get_matches()) {
+            Ok(arguments) => arguments,
+            Err(error) => error.exit(),
+        };
     let file = arguments
         .config
         .or_else(|| std::env::var_os("TANDEM_CONFIG").map(PathBuf::from));
@@ -103,4 +116,16 @@ pub fn run(rules: Vec<Arc<dyn Rule>>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What the environment may say, for `--help`.
+fn variables() -> String {
+    let lines = config::variables().map(|(name, example)| format!("  {name:<32} {example}"));
+    let lines: Vec<String> = lines.collect();
+    format!(
+        "Environment, each with an example (docs/operation.md explains them):\n{}\n  {:<32} {}",
+        lines.join("\n"),
+        config::CONFIG_VARIABLE,
+        "/etc/tandem.toml"
+    )
 }

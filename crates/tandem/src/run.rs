@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Read as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web;
 use tandem_domain::instant::Timestamp;
@@ -14,10 +15,20 @@ use tandem_api::ambient::Ambient;
 use tandem_api::edge::crypto::password::Passwords;
 use tandem_api::edge::crypto::seal::MasterKey;
 use tandem_api::edge::openapi;
-use tandem_api::program::config::{Config, Database, DirLock, load_or_make_master_key, prepare_data_dir};
-use tandem_api::program::serve::{self, Options};
+use tandem_api::program::config::{
+    Config, Database, DirLock, load_master_key, load_or_make_master_key, prepare_data_dir,
+    refuse_what_is_lost,
+};
+use tandem_api::program::serve::{self, Options, StartError};
 use tandem_api::program::{app, jobs, logging};
 use tandem_demo as demo;
+
+/// As many open files as the service asks for.
+const MOST_FILES: u64 = 65_536;
+/// As many as there are where nobody says how many.
+const FEW_FILES: u64 = 1_024;
+/// What the service needs itself: the database, its log, sockets.
+const OWN_FILES: usize = 256;
 
 /// Why a command failed, for people.
 type Failure = String;
@@ -52,13 +63,17 @@ pub fn configuration(file: Option<PathBuf>) -> Result<Config, Failure> {
 pub fn ground(file: Option<PathBuf>, exclusive: bool) -> Result<Ground, Failure> {
     let config = configuration(file)?;
     logging::init(&config.log, logging::wants_json()).map_err(|error| error.to_string())?;
-    let embedded = matches!(config.database, Database::Sqlite { .. });
     let mut lock = None;
-    if embedded {
+    if let Database::Sqlite { path } = &config.database {
         prepare_data_dir(&config.data_dir).map_err(|error| error.to_string())?;
         if exclusive {
             lock = Some(DirLock::acquire(&config.data_dir).map_err(|error| error.to_string())?);
         }
+        let has_key = config.master_key.is_some()
+            || load_master_key(&config.data_dir)
+                .map_err(|error| error.to_string())?
+                .is_some();
+        refuse_what_is_lost(path, has_key).map_err(|error| error.to_string())?;
     }
     let master = match &config.master_key {
         Some(key) => key.clone(),
@@ -106,6 +121,7 @@ pub fn serve(file: Option<PathBuf>, rules: Vec<Arc<dyn Rule>>) -> Result<(), Fai
             passwords: passwords(),
             listener,
             metrics: metrics.transpose()?,
+            connections: connections(),
             run_jobs: true,
         };
         let running = serve::start(options).await.map_err(|error| error.to_string())?;
@@ -113,23 +129,46 @@ pub fn serve(file: Option<PathBuf>, rules: Vec<Arc<dyn Rule>>) -> Result<(), Fai
             .await
             .map_err(|error| error.to_string())?;
         greet(&ground.config, running.address, token.as_deref());
-        stop_signal().await;
-        tracing::info!("stopping");
+        leave(&running, ground.config.timeouts.drain_ms).await;
         running.stop().await;
         Ok(())
     })
 }
 
+/// Wait until the service is asked to stop; then drain it. Nobody waits for an interrupt from the keyboard, nor after a
+/// second signal.
+async fn leave(running: &serve::Running, drain_ms: u64) {
+    if let Signal::Interrupt = stop_signal().await {
+        return tracing::info!("stopping");
+    }
+    tracing::info!(drain_ms, "not ready any more; stopping");
+    tokio::select! {
+        () = running.drain(Duration::from_millis(drain_ms)) => {}
+        _ = stop_signal() => {}
+    }
+}
+
+/// How many connections may be open at a time: as many as this process may have files, but for those that it needs itself.
+/// The soft limit of files, mostly 1,024, is raised to the hard one.
+fn connections() -> usize {
+    let files = rlimit::increase_nofile_limit(MOST_FILES).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+        FEW_FILES
+    });
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    files.saturating_sub(OWN_FILES).clamp(64, 100_000)
+}
+
 fn greet(config: &Config, address: std::net::SocketAddr, token: Option<&str>) {
-    println!("Tandem serves on http://{address}");
-    println!("Documentation:   http://{address}/docs/");
+    say!("Tandem serves on http://{address}");
+    say!("Documentation:   http://{address}/docs/");
     match &config.database {
-        Database::Sqlite { path } => println!("Database:        SQLite, {}", path.display()),
-        Database::Postgres { .. } => println!("Database:        PostgreSQL"),
+        Database::Sqlite { path } => say!("Database:        SQLite, {}", path.display()),
+        Database::Postgres { .. } => say!("Database:        PostgreSQL"),
     }
     if let Some(token) = token {
-        println!("Set-up token:    {token}");
-        println!("                 (once, for the first admin: POST /v1/setup; see README.md)");
+        say!("Set-up token:    {token}");
+        say!("                 (once, for the first admin: POST /v1/setup; see README.md)");
     }
 }
 
@@ -152,7 +191,7 @@ pub fn work(file: Option<PathBuf>, rules: Vec<Arc<dyn Rule>>) -> Result<(), Fail
             tokio::spawn(tandem_api::program::metrics::server(core.clone(), listener).map_err(failed)?);
         }
         let jobs = jobs::Loop::start(core.clone(), jobs::all(&core));
-        println!("Tandem does background jobs");
+        say!("Tandem does background jobs");
         stop_signal().await;
         jobs.stop().await;
         let _ = tandem_store::leases::release_all(&core.db, &core.replica).await;
@@ -169,7 +208,7 @@ pub fn migrate(file: Option<PathBuf>) -> Result<(), Failure> {
             .await
             .map_err(|error| error.to_string())?;
         db.close().await;
-        println!("The schema is up to date");
+        say!("The schema is up to date");
         Ok(())
     })
 }
@@ -180,7 +219,7 @@ pub fn openapi(output: Option<PathBuf>) -> Result<(), Failure> {
     match output {
         Some(path) => std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display())),
         None => {
-            print!("{text}");
+            say!("{}", text.trim_end());
             Ok(())
         }
     }
@@ -220,7 +259,7 @@ pub fn demo(
         let made = demo::fill(web::Data::new(core), seed, to)
             .await
             .map_err(|error| error.to_string())?;
-        print!("{}", made.told(&address, &serve));
+        say!("{}", made.told(&address, &serve).trim_end());
         Ok(())
     })
 }
@@ -236,14 +275,18 @@ pub fn create_admin(file: Option<PathBuf>, email: &str, name: &str) -> Result<()
         let db = serve::prepare(&ground.config, &ambient)
             .await
             .map_err(|error| error.to_string())?;
+        let fits = access::key_fits(&db, Some(&ground.master), ambient.now());
+        if !fits.await.map_err(|error| error.to_string())? {
+            return Err(StartError::ForeignMasterKey.to_string());
+        }
         let created =
             access::admin::create_admin(&db, &passwords(), email, name, &password, ambient.act("admin"))
                 .await;
         let user = created.map_err(|error| error.to_string())?;
         db.close().await;
-        println!("Created {} ({})", user.email, user.id);
+        say!("Created {} ({})", user.email, user.id);
         if made {
-            println!("Password: {password}");
+            say!("Password: {password}");
         }
         Ok(())
     })
@@ -266,7 +309,15 @@ fn read_password() -> Result<Option<String>, Failure> {
         .filter(|line| !line.is_empty()))
 }
 
-async fn stop_signal() {
+/// A request to stop.
+enum Signal {
+    /// SIGTERM: by whoever runs the service.
+    Terminate,
+    /// SIGINT: from the keyboard.
+    Interrupt,
+}
+
+async fn stop_signal() -> Signal {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
@@ -274,7 +325,7 @@ async fn stop_signal() {
         return std::future::pending().await;
     };
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        _ = terminate.recv() => Signal::Terminate,
+        _ = interrupt.recv() => Signal::Interrupt,
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tandem_store::Db;
 
 use super::crypto::seal::MasterKey;
+use super::http::connection::Connections;
 use super::http::limits::Limits;
 use super::http::routes::Routes;
 use super::http::walls::Walls;
@@ -29,6 +30,8 @@ pub struct Core {
     pub settings: Settings,
     /// How often who may call.
     pub limits: Limits,
+    /// The connections of this process.
+    pub connections: Arc<Connections>,
     /// What operators measure.
     pub metrics: Metrics,
     /// The published document.
@@ -41,7 +44,9 @@ pub struct Core {
     pub replica: String,
     /// Whether it answers requests, and so has its share of the rate limits.
     pub serves: bool,
-    /// Whether the service is about to stop: not ready any more.
+    /// Whether the service is taken out of service: not ready any more, and each answer ends its connection.
+    pub is_draining: AtomicBool,
+    /// Whether the service stops: whoever waits is answered.
     pub is_stopping: AtomicBool,
     /// The rooms of the service.
     pub rooms: &'static [Room],

@@ -380,9 +380,10 @@ impl From<StoreError> for Problem {
                 Problem::new(Code::Unavailable).retry_after(1).because(error)
             }
             // 503 would say "not processed"; who hears 500 repeats the request with its Idempotency-Key.
-            StoreError::Unknown(_) | StoreError::Corrupt(_) | StoreError::Internal(_) => {
-                Problem::new(Code::InternalError).because(error)
-            }
+            StoreError::Unknown(_)
+            | StoreError::Corrupt(_)
+            | StoreError::Foreign
+            | StoreError::Internal(_) => Problem::new(Code::InternalError).because(error),
         }
     }
 }

@@ -14,6 +14,9 @@ use super::core::Core;
 /// How long a run may take, unless the job looks by itself whether the service stops.
 const RUN: Duration = Duration::from_secs(20);
 
+/// How long a replica counts as alive after its last heartbeat, in milliseconds.
+const ALIVE: i64 = 15_000;
+
 /// A job.
 #[derive(Clone, Copy)]
 pub struct Job {
@@ -98,6 +101,11 @@ impl Job {
             Due::At { look, .. } => look,
         }
     }
+}
+
+/// Write down that this replica lives.
+pub async fn beat(core: &Core, now: Timestamp) -> Result<(), StoreError> {
+    leases::beat(&core.db, &core.replica, now, now.plus_millis(ALIVE)).await
 }
 
 /// The name of the lease of a job.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use actix_web::http::Method;
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::edge::core::Core;
@@ -21,6 +22,7 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     request_seconds: HistogramVec,
+    refused_connections: IntCounter,
     job_runs: IntCounterVec,
     job_seconds: HistogramVec,
     connections: IntGaugeVec,
@@ -55,6 +57,10 @@ impl Metrics {
                     "From a request's head to its answer.",
                 ),
                 &["method", "route"],
+            )?,
+            refused_connections: IntCounter::new(
+                "tandem_http_connections_refused_total",
+                "Connections that were closed at once, because their address had too many.",
             )?,
             job_runs: IntCounterVec::new(
                 Opts::new(
@@ -91,6 +97,7 @@ impl Metrics {
         registry.register(Box::new(build))?;
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.request_seconds.clone()))?;
+        registry.register(Box::new(metrics.refused_connections.clone()))?;
         registry.register(Box::new(metrics.job_runs.clone()))?;
         registry.register(Box::new(metrics.job_seconds.clone()))?;
         registry.register(Box::new(metrics.connections.clone()))?;
@@ -110,6 +117,11 @@ impl Metrics {
         self.request_seconds
             .with_label_values(&[method, route])
             .observe(took.as_secs_f64());
+    }
+
+    /// A connection was closed at once, because its address had too many.
+    pub fn refused_connection(&self) {
+        self.refused_connections.inc();
     }
 
     /// A job of this process ended.

@@ -400,6 +400,7 @@ async fn guarded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
             StoreError::NotFound
             | StoreError::Conflict
             | StoreError::Corrupt(_)
+            | StoreError::Foreign
             | StoreError::Internal(_) => Failure::Broken(error.to_string()),
         }),
         // The panic itself was logged where it happened.

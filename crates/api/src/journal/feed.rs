@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tandem_domain::access::Actor;
 use tandem_domain::id::LeadId;
-use tandem_store::journal::{self, Entry, Place};
+use tandem_store::journal::{self, Entry, Mark, Place};
 use tandem_store::{Db, StoreError};
 use utoipa::{IntoParams, ToSchema};
 
@@ -26,6 +26,8 @@ use crate::edge::http::reply::Reply;
 
 /// What cursors of the feed are bound to: the feed alone, so that a follower may change its types on the way.
 const BINDING: &str = "changes";
+/// How long one look at the feed may take.
+const LOOK: Duration = Duration::from_millis(4500);
 /// The word for the feed's end.
 pub(super) const LATEST: &str = "latest";
 
@@ -75,9 +77,13 @@ pub(super) struct Changes {
 /// Every change by whomever, oldest first: each at least once and none left out, the entries of one lead in the order
 /// in which they happened, others by transaction. Send `next_cursor` as `after` of the next request, also after an
 /// empty answer; with `wait` the answer comes as soon as there is an entry. After a lost answer repeat the
-/// request: entries bear ids. At most 500 requests wait at a time (`503`).
+/// request: entries bear ids. At most 500 requests wait at a time, 50 of
+/// one caller (`503`). A cursor whose entry the journal lacks, since
+/// the database was restored or a standby took over that lacks the newest transactions, is `409 cursor_ahead`; the
+/// member `cursor` says from where to read again.
 #[utoipa::path(tag = "journal", params(ChangesQuery), security(("bearer" = [ChangesRead])),
-    responses((status = 200, description = "The next entries", body = Changes)))]
+    responses((status = 200, description = "The next entries", body = Changes),
+        (status = 409, description = "The journal lacks the cursor's entry: read again from `cursor`")))]
 #[get("/v1/changes")]
 pub(super) async fn follow_changes(
     ctx: Ctx<ChangesRead>,
@@ -87,8 +93,11 @@ pub(super) async fn follow_changes(
     let types = entry::names(query.types);
     let leads = query.lead_id.unwrap_or_default();
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    let from = begin(&ctx, query.after.as_deref()).await?;
-    let mut read = Read::next(ctx.db(), ctx.actor(), from, &types, &leads, limit).await?;
+    let first = async {
+        let from = begin(&ctx, query.after.as_deref()).await?;
+        Ok(Read::next(ctx.db(), ctx.actor(), from, &types, &leads, limit).await?)
+    };
+    let mut read = soon(first).await?;
     let wait = seconds(query.wait.as_deref());
     if read.data.is_empty() && wait > Duration::ZERO {
         read = wait_for_more(&ctx, read, (&types, &leads), limit, wait).await?;
@@ -100,27 +109,35 @@ pub(super) async fn follow_changes(
     }))
 }
 
-/// The cursor of a place.
-pub(super) fn cursor(master: &MasterKey, place: Place) -> String {
-    let Place { epoch, xid, seq } = place;
-    cursor::encode(master, BINDING, &json!([epoch, xid, seq]))
+/// The cursor of a mark.
+pub(super) fn cursor(master: &MasterKey, mark: Mark) -> String {
+    let Place { epoch, xid, seq } = mark.place;
+    cursor::encode(master, BINDING, &json!([epoch, xid, seq, mark.entry]))
 }
 
-/// The place that the parameter `after` names.
-pub(super) async fn begin<P: Permission>(ctx: &Ctx<P>, after: Option<&str>) -> Result<Place, Problem> {
+/// Where the parameter `after` stands; refused where the journal lacks its entry.
+pub(super) async fn begin<P: Permission>(ctx: &Ctx<P>, after: Option<&str>) -> Result<Mark, Problem> {
     let Some(text) = after else {
-        return Ok(Place::default());
+        return Ok(Mark::default());
     };
     if text == LATEST {
-        return Ok(journal::last_place(ctx.db()).await?);
+        return Ok(journal::last(ctx.db()).await?);
     }
     let position = cursor::decode(&ctx.master, BINDING, text).map_err(|error| match error {
         CursorError::Malformed => Problem::new(Code::InvalidCursor),
         CursorError::Mismatch => Problem::new(Code::CursorMismatch),
     })?;
-    let place = serde_json::from_value(position).map_err(|_| Problem::new(Code::InvalidCursor))?;
-    let (epoch, xid, seq) = place;
-    Ok(Place { epoch, xid, seq })
+    let mark = serde_json::from_value(position).map_err(|_| Problem::new(Code::InvalidCursor))?;
+    let (epoch, xid, seq, entry) = mark;
+    let place = Place { epoch, xid, seq };
+    let mark = Mark { place, entry };
+    match journal::has(ctx.db(), mark).await? {
+        true => Ok(mark),
+        false => {
+            let before = journal::before(ctx.db(), mark).await?;
+            Err(Problem::new(Code::CursorAhead).with("cursor", cursor(&ctx.master, before)))
+        }
+    }
 }
 
 /// Wait without a connection until the feed has something of these types, the time is over or the service stops.
@@ -133,17 +150,18 @@ async fn wait_for_more(
 ) -> Result<Read, Problem> {
     let mut seat = ctx
         .part::<Tail>()
-        .sit()
+        .sit(&ctx.actor().id())
         .ok_or_else(|| Problem::new(Code::Overloaded).retry_after(1))?;
     let over = tokio::time::sleep(wait);
     tokio::pin!(over);
     while read.data.is_empty() && !over.is_elapsed() && !ctx.is_stopping.load(Ordering::Relaxed) {
         let has_moved = tokio::select! {
-            has_moved = seat.glance(ctx.db(), read.end, types) => has_moved,
+            has_moved = seat.glance(ctx.db(), read.end.place, types) => has_moved,
             () = &mut over => true,
         };
         if has_moved {
-            read = Read::next(ctx.db(), ctx.actor(), read.end, types, leads, limit).await?;
+            let next = Read::next(ctx.db(), ctx.actor(), read.end, types, leads, limit);
+            read = soon(async { Ok(next.await?) }).await?;
         }
     }
     Ok(read)
@@ -153,30 +171,40 @@ async fn wait_for_more(
 pub(super) struct Read {
     pub(super) data: Vec<Entry>,
     pub(super) has_more: bool,
-    pub(super) end: Place,
+    pub(super) end: Mark,
 }
 
 impl Read {
     pub(super) async fn next(
         db: &Db,
         actor: &Actor,
-        from: Place,
+        from: Mark,
         types: &[String],
         leads: &[LeadId],
         limit: u64,
     ) -> Result<Read, StoreError> {
         // The end is read first: whatever of these types lies before it, the page shows. So a follower of rare types
         // gets on although nothing of them came.
-        let end = journal::last_place(db).await?;
-        let page = journal::changes(db, from, types, leads, limit).await?;
-        let last = page.data.last().map_or(from, |entry| entry.place);
-        let end = if page.has_more { last } else { last.max(end) };
+        let end = journal::last(db).await?;
+        let page = journal::changes(db, from.place, types, leads, limit).await?;
+        let last = page.data.last().map_or(from, Entry::mark);
+        let end = if page.has_more || last.place >= end.place {
+            last
+        } else {
+            end
+        };
         Ok(Read {
             data: entry::shown_to(actor, page.data),
             has_more: page.has_more,
             end,
         })
     }
+}
+
+/// A look at the feed, which takes no longer than any other request: only waiting may.
+async fn soon<T>(look: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    let late = |_| Problem::new(Code::Unavailable).because("the database does not answer");
+    tokio::time::timeout(LOOK, look).await.map_err(late)?
 }
 
 /// The waiting time that its published pattern has let through.

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use tandem_domain::access::Scope;
 use tandem_domain::instant::Timestamp;
 use tandem_store::access::sessions;
-use tandem_store::journal::Place;
+use tandem_store::journal::{self, Entry, Mark};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Tail;
@@ -123,10 +123,11 @@ pub(super) async fn create_stream_ticket(ctx: Ctx<ChangesRead>) -> Reply<Json<St
 /// Server-sent events: `event` is the type of the entry, `data` the entry as in `GET /v1/changes`, `id` where to go on.
 /// A lost connection is opened again with `Last-Event-ID`, which browsers do by themselves; a stream by ticket needs
 /// another ticket. It ends with the caller's token, when its rights end, and when the service stops; a comment shows at least
-/// every 15 seconds that it lives. At most 500 callers follow or wait at a time (`503`).
+/// every 15 seconds that it lives. At most 500 follow or wait at a time, 50 of one caller (`503`).
 #[utoipa::path(tag = "journal", params(StreamQuery), security(("bearer" = [ChangesRead])),
     responses((status = 200, description = "The entries, one after the other", body = String,
-        content_type = "text/event-stream")))]
+        content_type = "text/event-stream"),
+        (status = 409, description = "The journal lacks the cursor's entry: read again from `cursor`")))]
 #[get("/v1/stream")]
 pub(super) async fn stream_changes(ctx: Ctx<Public>, query: Query<StreamQuery>) -> Reply<EventStream> {
     let query = query.0;
@@ -140,10 +141,10 @@ pub(super) async fn stream_changes(ctx: Ctx<Public>, query: Query<StreamQuery>) 
     let last = ctx.request().headers().get("last-event-id");
     let last = last.and_then(|value| value.to_str().ok()).map(str::to_owned);
     let after = last.or(query.after).unwrap_or_else(|| feed::LATEST.to_owned());
-    let place = feed::begin(&ctx, Some(&after)).await?;
+    let mark = feed::begin(&ctx, Some(&after)).await?;
     let seat = ctx
         .part::<Tail>()
-        .sit()
+        .sit(&identity.actor.id())
         .ok_or_else(|| Problem::new(Code::Overloaded).retry_after(1))?;
     let core = ctx.request().app_data::<web::Data<Core>>().cloned();
     let core = core.ok_or_else(|| Problem::new(Code::InternalError).because("a stream without a core"))?;
@@ -152,8 +153,9 @@ pub(super) async fn stream_changes(ctx: Ctx<Public>, query: Query<StreamQuery>) 
         core,
         identity,
         headers,
+        breaks: seat.breaks(),
         seat,
-        place,
+        mark,
         types: entry::names(query.types),
         is_behind: true,
         asked: Stopwatch::start(),
@@ -175,7 +177,9 @@ struct Following {
     headers: HeaderMap,
     lacking: Option<BTreeSet<Scope>>,
     seat: Seat,
-    place: Place,
+    /// How often the feed had broken off when the mark was last found in the journal.
+    breaks: u64,
+    mark: Mark,
     types: Vec<String>,
     /// Whether the feed has, or may have, more behind the place.
     is_behind: bool,
@@ -197,13 +201,19 @@ impl Following {
                 return Some(web::Bytes::from_static(b": alive\n\n"));
             }
             if !self.is_behind {
-                self.is_behind = self.seat.glance(&self.core.db, self.place, &self.types).await;
+                self.is_behind = self
+                    .seat
+                    .glance(&self.core.db, self.mark.place, &self.types)
+                    .await;
+                if !self.is_in_line().await? {
+                    return None;
+                }
                 continue;
             }
             let read = Read::next(
                 &self.core.db,
                 &self.identity.actor,
-                self.place,
+                self.mark,
                 &self.types,
                 &[],
                 PAGE,
@@ -211,14 +221,25 @@ impl Following {
             .await;
             // A database that is away ends the stream: its client comes back to where it was.
             let read = read.ok()?;
-            (self.is_behind, self.place) = (read.has_more, read.end);
-            let places: Vec<Place> = read.data.iter().map(|entry| entry.place).collect();
+            (self.is_behind, self.mark) = (read.has_more, read.end);
+            let marks: Vec<Mark> = read.data.iter().map(Entry::mark).collect();
             let views = EntryView::all(read.data).ok()?;
             if !views.is_empty() {
                 self.spoke = Stopwatch::start();
-                return Some(self.piece(&views, &places));
+                return Some(self.piece(&views, &marks));
             }
         }
+    }
+
+    /// Whether the journal still has the entry that this stream stands behind. Where it does not, the stream ends, and its
+    /// client hears at its return from where to read again.
+    async fn is_in_line(&mut self) -> Option<bool> {
+        let breaks = self.seat.breaks();
+        if breaks != self.breaks {
+            self.breaks = breaks;
+            return journal::has(&self.core.db, self.mark).await.ok();
+        }
+        Some(true)
     }
 
     /// Whether the caller may still read, by the rights of this second.
@@ -238,16 +259,16 @@ impl Following {
     }
 
     /// The events of some entries. The id of the last one alone goes on behind all of them.
-    fn piece(&self, views: &[EntryView], places: &[Place]) -> web::Bytes {
+    fn piece(&self, views: &[EntryView], marks: &[Mark]) -> web::Bytes {
         let mut text = String::new();
-        for (index, (view, place)) in views.iter().zip(places).enumerate() {
+        for (index, (view, mark)) in views.iter().zip(marks).enumerate() {
             let mut shown = json!(view);
             if let Some(lacking) = &self.lacking {
                 self.core.walls.hide_entry(lacking, &mut shown);
             }
             let is_last = index + 1 == views.len();
-            let place = if is_last { self.place } else { *place };
-            let id = feed::cursor(&self.core.master, place);
+            let mark = if is_last { self.mark } else { *mark };
+            let id = feed::cursor(&self.core.master, mark);
             text += &format!("id: {id}\nevent: {}\ndata: {shown}\n\n", view.r#type);
         }
         text.into()

@@ -4,16 +4,18 @@
 //! asks its database nothing.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tandem_store::journal::{self, Place};
+use tandem_store::journal::{self, Entry, Mark, Place};
 use tandem_store::{Db, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// How many callers of one process may wait at a time.
 const SEATS: usize = 500;
+/// How many of these one caller may have.
+const SEATS_OF_ONE: usize = 50;
 /// How often the end is looked at: what other processes commit shows by this alone.
 const LOOK: Duration = Duration::from_millis(200);
 /// The least time between two looks, however often this process commits.
@@ -30,6 +32,8 @@ pub struct Tail {
 #[derive(Debug)]
 struct Shared {
     seats: Arc<Semaphore>,
+    /// How many seats each caller has.
+    callers: Mutex<HashMap<String, usize>>,
     ends: watch::Sender<Ends>,
     is_watched: AtomicBool,
 }
@@ -39,8 +43,10 @@ struct Shared {
 struct Ends {
     /// Where the watch began; what lies before it may be of any type.
     first: Place,
-    last: Place,
+    last: Mark,
     by_type: HashMap<String, Place>,
+    /// How often the watch began again, since the journal lacked the entry that it stood behind.
+    breaks: u64,
 }
 
 /// The right to wait. Dropped, it is given back.
@@ -48,6 +54,7 @@ struct Ends {
 pub struct Seat {
     shared: Arc<Shared>,
     ends: watch::Receiver<Ends>,
+    caller: String,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -57,6 +64,7 @@ impl Tail {
         let seats = Arc::new(Semaphore::new(SEATS));
         let shared = Shared {
             seats,
+            callers: Mutex::default(),
             ends: watch::Sender::new(Ends::default()),
             is_watched: AtomicBool::new(false),
         };
@@ -70,14 +78,39 @@ impl Tail {
         SEATS - self.shared.seats.available_permits()
     }
 
-    /// Take a seat; `None` where all are taken.
-    pub fn sit(&self) -> Option<Seat> {
+    /// Take a seat; `None` where all are taken, or the caller has as many as one may have.
+    pub fn sit(&self, caller: &str) -> Option<Seat> {
         let permit = self.shared.seats.clone().try_acquire_owned().ok()?;
+        let mut callers = self.shared.callers();
+        let seats = callers.entry(caller.to_owned()).or_default();
+        if *seats >= SEATS_OF_ONE {
+            return None;
+        }
+        *seats += 1;
         Some(Seat {
             shared: self.shared.clone(),
             ends: self.shared.ends.subscribe(),
+            caller: caller.to_owned(),
             _permit: permit,
         })
+    }
+}
+
+impl Shared {
+    fn callers(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut callers = self.shared.callers();
+        if let Some(seats) = callers.get_mut(&self.caller) {
+            *seats -= 1;
+            if *seats == 0 {
+                callers.remove(&self.caller);
+            }
+        }
     }
 }
 
@@ -98,30 +131,45 @@ impl Seat {
     }
 }
 
+impl Seat {
+    /// How often the feed broke off: see [`Ends::breaks`].
+    pub fn breaks(&self) -> u64 {
+        self.ends.borrow().breaks
+    }
+}
+
 impl Ends {
     fn of(&self, types: &[String]) -> Place {
         if types.is_empty() {
-            return self.last;
+            return self.last.place;
         }
         let ends = types.iter().filter_map(|name| self.by_type.get(name)).copied();
         ends.max().unwrap_or_default().max(self.first)
     }
 
     async fn begin(db: &Db) -> Result<Self, StoreError> {
-        let end = journal::last_place(db).await?;
+        let last = journal::last(db).await?;
         Ok(Self {
-            first: end,
-            last: end,
+            first: last.place,
+            last,
             by_type: HashMap::new(),
+            breaks: 0,
         })
     }
 
-    /// Take in what has come since.
+    /// Read what has come since. Where the journal lacks the last entry (see [`journal::has`]), begin again.
     async fn advance(&mut self, db: &Db) -> Result<(), StoreError> {
         loop {
-            let page = journal::changes(db, self.last, &[], &[], PAGE).await?;
+            let page = journal::changes(db, self.last.place, &[], &[], PAGE).await?;
+            if page.data.is_empty() && !journal::has(db, self.last).await? {
+                let breaks = self.breaks + 1;
+                *self = Self {
+                    breaks,
+                    ..Self::begin(db).await?
+                };
+            }
+            self.last = page.data.last().map_or(self.last, Entry::mark);
             for entry in page.data {
-                self.last = entry.place;
                 self.by_type.insert(entry.kind, entry.place);
             }
             if !page.has_more {
@@ -173,7 +221,7 @@ impl Watch {
             None => known.insert(Ends::begin(db).await?),
         };
         self.0.ends.send_if_modified(|shown| {
-            let has_moved = shown.last != ends.last;
+            let has_moved = shown.last != ends.last || shown.breaks != ends.breaks;
             if has_moved {
                 *shown = ends.clone();
             }
@@ -198,10 +246,15 @@ mod tests {
     #[test]
     fn a_type_ends_where_it_was_last_seen_or_where_the_watch_began() {
         let by_type = HashMap::from([("lead.created".to_owned(), at(7))]);
+        let last = Mark {
+            place: at(9),
+            entry: None,
+        };
         let ends = Ends {
             first: at(5),
-            last: at(9),
+            last,
             by_type,
+            breaks: 0,
         };
 
         assert_eq!(ends.of(&[]), at(9));
@@ -212,12 +265,28 @@ mod tests {
     #[test]
     fn a_seat_that_is_left_is_free_again() {
         let tail = Tail::new();
-        let mut seats: Vec<Seat> = (0..SEATS).filter_map(|_| tail.sit()).collect();
+        let mut seats: Vec<Seat> = (0..SEATS)
+            .filter_map(|n| tail.sit(&format!("caller {}", n / SEATS_OF_ONE)))
+            .collect();
 
         assert_eq!(seats.len(), SEATS);
-        assert!(tail.sit().is_none());
+        assert!(tail.sit("another").is_none());
 
         seats.pop();
-        assert!(tail.sit().is_some());
+        assert!(tail.sit("another").is_some());
+    }
+
+    #[test]
+    fn one_caller_leaves_seats_for_others() {
+        let tail = Tail::new();
+        let mut seats: Vec<Seat> = (0..SEATS).filter_map(|_| tail.sit("one")).collect();
+
+        assert_eq!(seats.len(), SEATS_OF_ONE);
+        assert!(tail.sit("another").is_some());
+
+        seats.pop();
+        assert!(tail.sit("one").is_some());
+        drop(seats);
+        assert!(tail.shared.callers().is_empty());
     }
 }

@@ -18,6 +18,7 @@ use crate::capture::take::Captures;
 use crate::edge::core::{Core, Parts};
 use crate::edge::crypto::password::Passwords;
 use crate::edge::crypto::seal::MasterKey;
+use crate::edge::http::connection::Connections;
 use crate::edge::http::limits::Limits;
 use crate::edge::http::routes::Routes;
 use crate::edge::http::shape::ShapeError;
@@ -25,6 +26,7 @@ use crate::edge::http::walls::Walls;
 use crate::edge::metrics::Metrics;
 use crate::edge::writer::{Queue, Writer};
 use crate::journal::Tail;
+use crate::operation::Probe;
 use crate::program::app::{self, ROOMS};
 use crate::program::config::{Config, Database};
 use crate::program::{jobs, metrics};
@@ -44,6 +46,8 @@ pub struct Options {
     pub listener: TcpListener,
     /// Where the metrics are asked for, if anywhere.
     pub metrics: Option<TcpListener>,
+    /// How many connections may be open at a time.
+    pub connections: usize,
     /// Whether this process does background jobs.
     pub run_jobs: bool,
     /// The rules that leads are judged by: those of the service, unless a test has others.
@@ -138,19 +142,25 @@ pub fn assemble(
         .with(passwords)
         .with(Queue::<Captures>::new(config.capture_queue))
         .with(Queue::<Tracks>::new(config.capture_queue))
-        .with(Tail::new());
+        .with(Tail::new())
+        .with(Probe::default());
     Ok(Core {
         db,
         ambient,
         master,
         settings: config.edge(),
         limits: Limits::new(&config.rates),
+        connections: Connections::new(
+            config.connections_per_address,
+            Duration::from_millis(config.timeouts.body_ms),
+        ),
         metrics: Metrics::new(ROOMS)?,
         routes: Routes::of(&document),
         walls: Walls::of(&document),
         document,
         replica: replica.to_string(),
         serves: true,
+        is_draining: AtomicBool::new(false),
         is_stopping: AtomicBool::new(false),
         rooms: ROOMS,
         parts,
@@ -166,6 +176,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         passwords,
         listener,
         metrics,
+        connections,
         run_jobs,
         rules,
     } = options;
@@ -186,7 +197,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         .iter()
         .flat_map(|room| (room.start_writer)(&core))
         .collect();
-    let server = app::server(core.clone(), shapes, &config, listener)?;
+    let server = app::server(core.clone(), shapes, &config, listener, connections)?;
     let handle = server.handle();
     let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
     let metrics = metrics
@@ -214,9 +225,19 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
 }
 
 impl Running {
-    /// Stop: not ready any more, finish what runs, give leases back, close the database.
+    /// Take the service out of service: not ready any more, while requests are still taken and each answer ends its
+    /// connection, so that whoever sends requests here has the time to send them elsewhere.
+    pub async fn drain(&self, time: Duration) {
+        self.core.is_draining.store(true, Ordering::SeqCst);
+        tokio::time::sleep(time).await;
+    }
+
+    /// Stop: not ready any more, finish what runs, release leases, close the database. A service that was drained leaves
+    /// connections that were just opened a second for their request.
     pub async fn stop(self) {
+        let was_drained = self.core.is_draining.swap(true, Ordering::SeqCst);
         self.core.is_stopping.store(true, Ordering::SeqCst);
+        self.core.connections.close(was_drained);
         self.handle.stop(true).await;
         for writer in self.writers {
             let _ = tokio::time::timeout(Duration::from_secs(3), writer.stop()).await;

@@ -6,12 +6,10 @@ use tandem_domain::settings::{RetentionSettings, name};
 use tandem_store::{StoreError, idempotency, journal, leases, settings, tracking};
 
 use crate::edge::core::Core;
-use crate::edge::job::{Job, Left, Turn};
+use crate::edge::job::{Job, Left, Turn, beat};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-/// How long a replica counts as alive after its last heartbeat, in milliseconds.
-const ALIVE: i64 = 15_000;
 /// How long a replica that is gone is remembered, in milliseconds.
 const GONE: i64 = 3_600_000;
 
@@ -37,7 +35,7 @@ pub const JOBS: &[Job] = &[
 
 async fn heartbeat(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
     if core.serves {
-        leases::beat(&core.db, &core.replica, turn.now, turn.now.plus_millis(ALIVE)).await?;
+        beat(core, turn.now).await?;
     }
     core.limits
         .set_replicas(leases::replicas(&core.db, turn.now).await?);

@@ -63,7 +63,7 @@ pub(super) async fn get_funnel(
     };
     let rows = rows.into_iter().map(row).collect();
     let totals = stages(selection, &counted.totals, question.min_sample);
-    let head = question.head(ctx.now(), counted.agreement_versions);
+    let head = question.head(snapshot.as_of(ctx.now()), counted.agreement_versions);
     let view = FunnelView::of(head, rows, omitted, totals);
     Report::preferred(ctx.request(), "funnel", view, csv::table)
 }

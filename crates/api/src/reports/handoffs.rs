@@ -88,7 +88,7 @@ pub(super) async fn list_handoff_evidence(
     let snapshot = ctx.report().await?;
     let zone = store::rules::read(&snapshot).await?.company.zone();
     let scope = chosen.select(Basis::Activity, &zone)?.scope();
-    let now = ctx.now();
+    let now = snapshot.as_of(ctx.now());
     let page = store::reports::handoff_evidence(&snapshot, &scope, figure, now, after, limit).await?;
     let total = store::reports::handoff_evidence_count(&snapshot, &scope, figure, now).await?;
     let listing = Listing::of(

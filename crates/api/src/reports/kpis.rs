@@ -176,8 +176,8 @@ pub(super) async fn get_kpis(
     query: Query<Both<Chosen, KpisQuery>>,
 ) -> Reply<Report<KpisView>> {
     let Both(chosen, own) = query.0;
-    let now = ctx.now();
     let snapshot = ctx.report().await?;
+    let now = snapshot.as_of(ctx.now());
     let rules = store::rules::read(&snapshot).await?;
     let min_sample = own.min_sample.unwrap_or(rules.reports.min_sample);
     let zone = rules.company.zone();
@@ -555,7 +555,8 @@ pub(super) async fn list_deal_evidence(
     let rules = store::rules::read(&snapshot).await?;
     let scope = chosen.select(Basis::Activity, &rules.company.zone())?.scope();
     let base = rules.money.base;
-    let books = Books { now: ctx.now(), base };
+    let now = snapshot.as_of(ctx.now());
+    let books = Books { now, base };
     let figure = query.figure.unwrap_or_default();
     let currency = query.currency;
     let page =

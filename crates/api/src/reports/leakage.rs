@@ -110,10 +110,11 @@ pub(super) async fn get_leakage(
     let by = own.by.unwrap_or(Dimension::Owner);
     let idle_days = own.idle_days.unwrap_or(IDLE_DAYS);
     let snapshot = ctx.report().await?;
+    let now = snapshot.as_of(ctx.now());
     let rules = store::rules::read(&snapshot).await?;
     let scope = LeakScope {
-        marks: watermarks(&rules, ctx.now(), idle_days),
-        away: store::routing::away(&snapshot, ctx.now()).await?,
+        marks: watermarks(&rules, now, idle_days),
+        away: store::routing::away(&snapshot, now).await?,
         only: only.clone(),
     };
     let cuts = [Cut::By(by)];
@@ -140,7 +141,7 @@ pub(super) async fn get_leakage(
         }
     };
     let view = LeakageView {
-        as_of: ctx.now(),
+        as_of: now,
         by,
         idle_days,
         agreement_version: rules.agreement.number,
@@ -269,8 +270,9 @@ pub(super) async fn list_leakage_evidence(
     let after: Option<Uuid> = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
     let snapshot = ctx.report().await?;
     let rules = store::rules::read(&snapshot).await?;
-    let marks = watermarks(&rules, ctx.now(), query.idle_days.unwrap_or(IDLE_DAYS));
-    let away = store::routing::away(&snapshot, ctx.now()).await?;
+    let now = snapshot.as_of(ctx.now());
+    let marks = watermarks(&rules, now, query.idle_days.unwrap_or(IDLE_DAYS));
+    let away = store::routing::away(&snapshot, now).await?;
     let scope = LeakScope { marks, away, only };
     let page = store::reports::leak_evidence(&snapshot, &scope, query.leak, after, limit).await?;
     let all = store::reports::leak_tally(&snapshot, &scope, &[query.leak], &[]).await?;

@@ -192,7 +192,7 @@ pub(super) async fn get_rejections(
     let known = rejected_before.as_ref().zip(before);
     let known = known.map(|(known, before)| (known.by_row.values().sum(), before));
     let totals = RejectionFigures::of(&question.selection, totals, known, whole, question.min_sample);
-    let head = question.head(ctx.now(), versions);
+    let head = question.head(snapshot.as_of(ctx.now()), versions);
     let view = RejectionsView::of(head, rows, omitted, totals);
     Report::preferred(ctx.request(), "rejections", view, table)
 }

@@ -173,7 +173,7 @@ pub(super) async fn get_response_times(
         records: Records::Handoffs,
     };
     let question = Question::ask(&snapshot, chosen, divided, defaults).await?;
-    let (cuts, now) = (&question.cuts, ctx.now());
+    let (cuts, now) = (&question.cuts, snapshot.as_of(ctx.now()));
     let timed = store::reports::handoff_times(&snapshot, &question.selection.scope(), cuts, since).await?;
     let calendar = working_hours(&question.rules)?;
     let versions: BTreeSet<i64> = timed.iter().map(|one| one.agreement_version).collect();

@@ -174,8 +174,9 @@ pub struct NumberView {
         content((SlaView = "application/json"), (String = "text/csv")))))]
 #[get("/v1/reports/sla")]
 pub(super) async fn get_sla(ctx: Ctx<ReportsRead>, query: Query<SlaQuery>) -> Reply<Report<SlaView>> {
-    let (now, query) = (ctx.now(), query.0);
+    let query = query.0;
     let snapshot = ctx.report().await?;
+    let now = snapshot.as_of(ctx.now());
     let rules = store::rules::read(&snapshot).await?;
     let min_sample = query.min_sample.unwrap_or(rules.reports.min_sample);
     let zone = rules.company.zone();
@@ -470,9 +471,10 @@ pub(super) async fn list_sla_evidence(
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
     let snapshot = ctx.report().await?;
+    let now = snapshot.as_of(ctx.now());
     let zone = store::rules::read(&snapshot).await?.company.zone();
-    let (_, days) = month(query.month.as_deref(), ctx.now(), &zone)?;
-    let due = due(&days, ctx.now());
+    let (_, days) = month(query.month.as_deref(), now, &zone)?;
+    let due = due(&days, now);
     let promises = Promises {
         kind: query.commitment,
         kept: match query.figure.unwrap_or_default() {

@@ -92,6 +92,7 @@ pub async fn run_some(core: &Core, batches: Option<usize>) -> Result<(), StoreEr
         shapes: shapes()?,
         holder: &core.replica,
         is_stopping: &core.is_stopping,
+        waiting: &|| core.backlog(),
         batches,
     };
     runner.run().await.map(drop)

@@ -20,7 +20,7 @@ use super::kinds::{self, Ground, Taken};
 use super::reading::{Batches, Broken, survey};
 use super::rows::Row;
 use super::suggest;
-use crate::ambient::Ambient;
+use crate::ambient::{Ambient, Stopwatch};
 use crate::edge::http::shape::Shapes;
 
 /// The one lease: files are taken in one at a time, in the order in which they came.
@@ -30,6 +30,15 @@ const LASTS: i64 = 10_000;
 /// How often a batch that found the database busy is tried again, and how long after.
 const ATTEMPTS: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long one transaction aims to take, and how long while submissions wait.
+const AIM: Duration = Duration::from_millis(50);
+const CROWDED: Duration = Duration::from_millis(15);
+/// How many rows the first transaction takes, and the fewest and the most.
+const FIRST: usize = 100;
+const LEAST: usize = 10;
+const MOST: usize = 500;
+/// How often an import that waits looks whether submissions still do.
+const LOOK: Duration = Duration::from_millis(2);
 /// The pieces of a file that one transaction forgets.
 const FORGET: i64 = 16;
 
@@ -45,8 +54,29 @@ pub struct Runner<'a> {
     pub holder: &'a str,
     /// Whether to stop after the batch that is on its way.
     pub is_stopping: &'a AtomicBool,
+    /// How many submissions and events of this process wait to be written: the import leaves them the writer.
+    pub waiting: &'a (dyn Fn() -> usize + Sync),
     /// After how many batches to stop: for tests, which end the service in the middle.
     pub batches: Option<usize>,
+}
+
+/// How many rows one transaction takes, by how long they take: nobody waits for a writer longer than that.
+#[derive(Debug)]
+struct Pace {
+    rows: usize,
+    /// Whether submissions wait.
+    is_crowded: bool,
+}
+
+impl Pace {
+    /// So many rows took so long.
+    fn took(&mut self, rows: usize, time: Duration) {
+        let aim = if self.is_crowded { CROWDED } else { AIM };
+        let wanted = rows as f64 * aim.as_secs_f64() / time.as_secs_f64().max(1e-6);
+        // One slow transaction does not bring the import to a crawl, nor one fast one everybody else.
+        let wanted = (wanted.round() as usize).clamp(self.rows / 2, self.rows * 2);
+        self.rows = wanted.clamp(LEAST, MOST);
+    }
 }
 
 /// Why a batch was not taken.
@@ -117,6 +147,10 @@ impl Runner<'_> {
         };
         let mut batches = Batches::of(self.db, &import);
         let mut tried = HashSet::new();
+        let mut pace = Pace {
+            rows: FIRST,
+            is_crowded: false,
+        };
         loop {
             if self.is_stopping.load(Ordering::SeqCst) || *left == 0 {
                 return Ok(());
@@ -131,14 +165,31 @@ impl Runner<'_> {
                 Err(Broken::File(failure)) => return self.end(import.id, Some(failure)).await,
                 Err(Broken::Store(error)) => return self.give_up(import.id, error).await,
             };
-            match self.take_patiently(&import, &plan, &rows, &mut tried).await {
-                Ok(progress) => import.progress = progress,
-                Err(Refused::Overtaken) => return Ok(()),
-                Err(Refused::Store(error)) => return self.give_up(import.id, error).await,
+            let mut rest = &rows[..];
+            while !rest.is_empty() {
+                let watch = Stopwatch::start();
+                let portion = rest.split_off(..pace.rows.min(rest.len())).unwrap_or_default();
+                match self.take_patiently(&import, &plan, portion, &mut tried).await {
+                    Ok(progress) => import.progress = progress,
+                    Err(Refused::Overtaken) => return Ok(()),
+                    Err(Refused::Store(error)) => return self.give_up(import.id, error).await,
+                }
+                let took = watch.elapsed();
+                pace.is_crowded = (self.waiting)() > 0;
+                pace.took(portion.len(), took);
+                self.leave_to_others(took).await;
             }
             if !self.holds_lease().await? {
                 return Ok(());
             }
+        }
+    }
+
+    /// Do nothing while submissions wait, for as long as a transaction has just taken at most.
+    async fn leave_to_others(&self, took: Duration) {
+        let watch = Stopwatch::start();
+        while (self.waiting)() > 0 && watch.elapsed() < took {
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -405,4 +456,31 @@ pub async fn tidy(db: &Db, ambient: &Ambient, rounds: usize) -> Result<bool, Sto
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_import_takes_as_many_rows_at_a_time_as_nobody_has_to_wait_for() {
+        let mut pace = Pace {
+            rows: FIRST,
+            is_crowded: false,
+        };
+        let after = |pace: &mut Pace, millis_a_row: f64| {
+            for _ in 0..10 {
+                let time = Duration::from_secs_f64(pace.rows as f64 * millis_a_row / 1000.0);
+                pace.took(pace.rows, time);
+            }
+            pace.rows
+        };
+        assert_eq!(after(&mut pace, 0.5), 100, "50 ms");
+        assert_eq!(after(&mut pace, 0.001), MOST);
+        pace.is_crowded = true;
+        assert_eq!(after(&mut pace, 0.5), 30, "15 ms");
+        assert_eq!(after(&mut pace, 100.0), LEAST);
+        pace.took(LEAST, Duration::ZERO);
+        assert_eq!(pace.rows, 2 * LEAST, "it recovers step by step");
+    }
 }

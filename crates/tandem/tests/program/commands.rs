@@ -9,7 +9,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 use tandem_api::edge::crypto::seal::MasterKey;
 use tandem_api::program::config;
-use tandem_tests::{Backend, Database, PASSWORD, TestApp};
+use tandem_tests::{Backend, Database, Given, PASSWORD, TestApp};
 
 /// A command on a database, with nothing else in its environment.
 fn command(database: &Database, arguments: &[&str]) -> Command {
@@ -90,6 +90,10 @@ async fn an_admin_made_on_the_machine_logs_in(app: &TestApp) {
     let login = json!({"email": "mary@example.com", "password": made.unwrap()});
     app.post("/v1/auth/login").json(login).await.expect(200);
     assert_eq!((code, said(create("mary@example.com"), "").0), (0, 1), "there is one of this e-mail");
+
+    let mut foreign = create("eve@example.com");
+    foreign.env("TANDEM_MASTER_KEY", MasterKey::generate().reveal());
+    expect(foreign, 1, "is not the one that this database was made with");
 }
 
 #[tandem_tests::test]
@@ -116,4 +120,61 @@ async fn a_doctor_looks_at_the_master_key(app: &TestApp) {
     expect(without(), 1, "chmod 600");
     fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     expect(without(), 0, "master key: good");
+}
+
+#[tandem_tests::test]
+async fn help_names_the_variables_and_a_closed_pipe_ends_quietly(database: &Database) {
+    let (code, help) = said(command(database, &["--help"]), "");
+    assert_eq!(code, 0);
+    for name in ["TANDEM_LISTEN", "DATABASE_URL", "TANDEM_MASTER_KEY", "TANDEM_DRAIN_MS", "TANDEM_CONFIG"] {
+        assert!(help.contains(name), "{name}: {help}");
+    }
+    let mut document = command(database, &["openapi"]).spawn().unwrap();
+    drop(document.stdout.take());
+    let output = document.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[actix_web::test]
+async fn a_server_that_is_not_there_is_named_with_the_cause() {
+    let database = Database::start(Backend::Sqlite).await.unwrap();
+    let mut migrate = command(&database, &["migrate"]);
+    migrate.env("DATABASE_URL", "postgres://tandem:secret@127.0.0.1:1/tandem");
+    let (code, text) = said(migrate, "");
+    assert!(code == 1 && text.contains("127.0.0.1:1") && text.contains("refused"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+    database.stop().await;
+}
+
+/// What is left of a database that was lost is not mistaken for a new one.
+#[actix_web::test]
+async fn an_empty_or_foreign_file_and_a_missing_key_are_refused() {
+    let database = Database::start(Backend::Sqlite).await.unwrap();
+    let file = database.dir.join("tandem.db");
+    let without_key = || {
+        let mut migrate = command(&database, &["migrate"]);
+        migrate.env_remove("TANDEM_MASTER_KEY");
+        migrate
+    };
+    expect(without_key(), 1, "the master key of");
+    assert!(!database.dir.join("master.key").exists(), "none is made");
+
+    fs::write(&file, "").unwrap();
+    expect(command(&database, &["migrate"]), 1, "is empty");
+    expect(command(&database, &["doctor"]), 1, "is empty");
+    fs::remove_file(&file).unwrap();
+    let foreign = database.raw_file().await;
+    foreign.execute_unprepared("CREATE TABLE notes (text text)").await.unwrap();
+    foreign.close().await.unwrap();
+    expect(command(&database, &["migrate"]), 1, "another program");
+    fs::remove_file(&file).unwrap();
+    expect(command(&database, &["migrate"]), 0, "up to date");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 8192].fill(0x5a);
+    fs::write(&file, bytes).unwrap();
+    expect(command(&database, &["doctor"]), 1, "damaged");
+    database.stop().await;
 }

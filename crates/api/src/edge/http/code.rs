@@ -150,6 +150,12 @@ catalogue! {
         "A deal is reported in the base currency at the rate in force on the day it was closed. The member \
          `missing_rate` names the pair and the day; add the rate by `PUT /v1/settings/exchange-rates` and repeat the \
          request.";
+    CursorAhead CONFLICT "cursor_ahead" "cursor-ahead" "Cursor ahead of the journal"
+        "The journal lacks the entry of the cursor; read again from the one in `cursor`"
+        "The database was restored from a copy, or a standby took over that lacks the newest transactions: what the \
+         cursor stands behind is not in the journal any more, and newer entries may stand before it. Read again from the \
+         member `cursor`: it stands a minute before the lost entry, so that some entries come twice, with the same ids, \
+         and none is left out. What followers have seen beyond it is lost here.";
     AlreadyDecided CONFLICT "already_decided" "already-decided" "Already decided"
         "Somebody else decided before"
         "The hand-off was accepted, rejected or taken by somebody else. The members `decided_by` and `decided_at` say who \

@@ -324,6 +324,9 @@ pub struct ProblemView {
     /// What would have been taken instead
     #[schema(max_items = 200)]
     pub allowed: Option<Vec<String>>,
+    /// From where to read the change feed again
+    #[schema(max_length = 2048)]
+    pub cursor: Option<String>,
     /// The leads that the identifiers of the request name
     #[schema(max_items = 100)]
     pub lead_ids: Option<Vec<String>>,

@@ -328,6 +328,34 @@ pub fn etag(version: i64, derived: i64) -> String {
     format!("\"{version}.{derived}\"")
 }
 
+/// An entity tag as it is written (RFC 9110, 8.8.3).
+struct EntityTag<'a> {
+    is_weak: bool,
+    /// What stands between the quotes.
+    opaque: &'a str,
+}
+
+/// The entity tags of a list, at least one; `None` where it is malformed.
+fn entity_tags(mut text: &str) -> Option<Vec<EntityTag<'_>>> {
+    let mut tags = vec![];
+    loop {
+        text = text.trim_start_matches([' ', '\t', ',']);
+        if text.is_empty() {
+            return Some(tags).filter(|tags| !tags.is_empty());
+        }
+        let (is_weak, quoted) = match text.strip_prefix("W/") {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (opaque, rest) = quoted.strip_prefix('"')?.split_once('"')?;
+        text = rest.trim_start_matches([' ', '\t']);
+        if !text.is_empty() && !text.starts_with(',') {
+            return None;
+        }
+        tags.push(EntityTag { is_weak, opaque });
+    }
+}
+
 /// The `If-Match` header of a request, as it was sent.
 #[derive(Debug, Clone, Default)]
 pub struct IfMatch(Option<HeaderValue>);
@@ -351,16 +379,13 @@ impl IfMatch {
         if text.trim() == "*" {
             return Ok(());
         }
-        let mut matches = false;
-        for one in text.split(',').map(str::trim) {
-            let inner = one
-                .strip_prefix('"')
-                .and_then(|rest| rest.strip_suffix('"'))
-                .ok_or_else(malformed)?;
-            let number = inner.split('.').next().unwrap_or(inner);
-            matches |= number.parse::<i64>().map_err(|_| malformed())? == version;
-        }
-        if matches {
+        // A weak tag never matches, and one that was never given names no state (RFC 9110, 13.1.1): both are `412`.
+        let names_version = |tag: &EntityTag<'_>| {
+            let number = tag.opaque.split('.').next().unwrap_or(tag.opaque);
+            !tag.is_weak && number.parse() == Ok(version)
+        };
+        let tags = entity_tags(text).ok_or_else(malformed)?;
+        if tags.iter().any(names_version) {
             Ok(())
         } else {
             Err(Problem::new(Code::Stale).with("current", etag(version, derived)))

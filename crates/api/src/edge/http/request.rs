@@ -9,16 +9,17 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::{InternalError, PayloadError};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use futures::{FutureExt, StreamExt, stream};
 use tandem_domain::id::{Ids, RequestId};
 use tracing::Instrument;
 
+use super::connection::{Place, UnderWay};
 use super::problem::{Code, Problem, REQUEST_ID};
 use super::reply::{NoContent, Reply};
-use super::{address, cors, leaks};
+use super::{address, cors, leaks, packed};
 use crate::ambient::Stopwatch;
 use crate::edge::caller::{Caller, Refused};
 use crate::edge::core::Core;
@@ -71,10 +72,14 @@ pub async fn guard(
     let Some(core) = request.app_data::<web::Data<Core>>().cloned() else {
         return Ok(request.into_response(Problem::new(Code::InternalError).error_response()));
     };
+    let place = place_behind_proxy(&core, request.request());
+    let is_one_too_many = place.is_err();
+    let under_way = UnderWay::begin(request.request(), place.unwrap_or_default());
     let id = request_id(&request, &core);
     let trace = trace_id(&request);
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let front_end = cors::allowed_origin(&core, request.request());
+    let takes_gzip = packed::is_taken(request.request());
     let dressings = core
         .rooms
         .iter()
@@ -83,28 +88,38 @@ pub async fn guard(
     let span = tracing::info_span!("request", request_id = %id, trace_id = trace.as_deref());
     let started = core.ambient.now();
     let watch = Stopwatch::start();
-    let work = handle(request, next, core.clone()).instrument(span.clone());
-    let outcome = REQUEST_ID.scope(id.clone(), work).await;
+    let outcome = match is_one_too_many {
+        true => REQUEST_ID.sync_scope(id.clone(), || Err(too_many_at_once().error_response())),
+        false => {
+            let work = handle(request, next, core.clone()).instrument(span.clone());
+            REQUEST_ID.scope(id.clone(), work).await
+        }
+    };
+    let is_draining = core.is_draining.load(Ordering::Relaxed);
     let (route, status, outcome) = match outcome {
         Ok(mut response) => {
             let route = response.request().match_pattern().unwrap_or_else(|| "-".into());
             for dress in dressings {
                 dress(&core, response.response_mut()).await;
             }
-            finish(response.response_mut(), &id, &path);
+            finish(response.response_mut(), &id, &path, is_draining);
             if let Some(origin) = front_end {
                 cors::allow(response.headers_mut(), origin);
             }
+            let response =
+                response.map_body(|head, body| under_way.until_sent(packed::pack(head, body, takes_gzip)));
             (route, response.status(), Ok(response))
         }
         Err(mut response) => {
             for dress in dressings {
                 dress(&core, &mut response).await;
             }
-            finish(&mut response, &id, &path);
+            finish(&mut response, &id, &path, is_draining);
             if let Some(origin) = front_end {
                 cors::allow(response.headers_mut(), origin);
             }
+            let response =
+                response.map_body(|head, body| under_way.until_sent(packed::pack(head, body, takes_gzip)));
             (
                 "-".into(),
                 response.status(),
@@ -117,6 +132,29 @@ pub async fn guard(
         .answered(&method, &route, status.as_u16(), watch.elapsed());
     span.in_scope(|| tracing::info!(%method, route, status = status.as_u16(), millis, "answered"));
     outcome
+}
+
+/// The place of a request that a listed proxy brought, among those of the client that the proxy names. Connections are
+/// counted where they are opened; those of a proxy are not, since it brings the requests of many.
+fn place_behind_proxy(core: &Core, request: &HttpRequest) -> Result<Option<Place>, OneTooMany> {
+    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+    if !peer.is_some_and(|peer| core.settings.trusts(peer)) {
+        return Ok(None);
+    }
+    let client = address::of(&core.settings, request);
+    if core.settings.trusts(client) {
+        return Ok(None);
+    }
+    core.connections.place(client).map(Some).ok_or(OneTooMany)
+}
+
+/// The client has as many requests under way as it may.
+struct OneTooMany;
+
+fn too_many_at_once() -> Problem {
+    Problem::new(Code::TooManyRequests)
+        .detail("Too many requests of one address are under way at once")
+        .retry_after(1)
 }
 
 async fn handle(
@@ -347,7 +385,10 @@ fn trace_id(request: &ServiceRequest) -> Option<String> {
     (is_hex(trace, 32) && is_hex(parent, 16)).then(|| trace.to_owned())
 }
 
-fn finish(response: &mut HttpResponse<BoxBody>, id: &str, path: &str) {
+fn finish(response: &mut HttpResponse<BoxBody>, id: &str, path: &str, is_last: bool) {
+    if is_last {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
     let is_page = path.starts_with("/docs");
     let headers = response.headers_mut();
     let mut set = |name: &'static str, value: &str, replace: bool| {

@@ -36,6 +36,31 @@ pub fn finish_value(document: &mut Value) {
     drop_unused(document);
     variants::lift(document);
     limits::attach(document);
+    open(document);
+}
+
+/// An object without members of its own takes any: what JSON Schema means by saying nothing, generators take for an object
+/// that is always empty.
+fn open(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            let is_object = |kind: &Value| {
+                kind == "object"
+                    || kind
+                        .as_array()
+                        .is_some_and(|kinds| kinds.contains(&"object".into()))
+            };
+            let is_bare = members.get("type").is_some_and(is_object)
+                && !members.contains_key("properties")
+                && !members.contains_key("additionalProperties");
+            if is_bare {
+                members.insert("additionalProperties".into(), true.into());
+            }
+            members.values_mut().for_each(open);
+        }
+        Value::Array(items) => items.iter_mut().for_each(open),
+        _ => {}
+    }
 }
 
 /// Scopes stand in `x-required-scopes` (those that do in their place in `x-alternative-scopes`) and in the description: with

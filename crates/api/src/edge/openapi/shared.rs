@@ -63,7 +63,7 @@ pub(super) fn headers() -> [(&'static str, Value); 7] {
 }
 
 /// The header parameters, by the name of their component.
-pub(super) fn parameters() -> [(&'static str, Value); 4] {
+pub(super) fn parameters() -> [(&'static str, Value); 5] {
     let parameter = |name: &str, description: &str, schema: Value| json!({"name": name, "in": "header", "required": false, "description": description, "schema": schema});
     [
         (
@@ -89,7 +89,15 @@ pub(super) fn parameters() -> [(&'static str, Value); 4] {
                 "If-Match",
                 "The ETag of the version that the change was made on; a record that has moved on answers 412.",
                 json!({"type": "string", "minLength": 1, "maxLength": 256,
-                    "pattern": r#"^(\*|"[0-9]{1,18}(\.[0-9]{1,18})?"(, *"[0-9]{1,18}(\.[0-9]{1,18})?")*)$"#}),
+                    "pattern": r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#}),
+            ),
+        ),
+        (
+            "Prefer",
+            parameter(
+                "Prefer",
+                "`return=total-count` has the answer say how many there are in all.",
+                json!({"type": "string", "maxLength": 256, "example": "return=total-count"}),
             ),
         ),
         (

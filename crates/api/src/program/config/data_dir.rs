@@ -64,6 +64,29 @@ pub fn load_master_key(dir: &Path) -> io::Result<Option<MasterKey>> {
     }
 }
 
+/// Refuse a database and a master key that cannot belong together: an empty file beside a key, which is what is left of a
+/// database that was removed or cut off; and a database without the key by which it was made, in whose place another would
+/// be made.
+pub fn refuse_what_is_lost(database: &Path, has_key: bool) -> io::Result<()> {
+    let length = match fs::metadata(database) {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let path = database.display();
+    match (length, has_key) {
+        (0, true) => Err(refusal(format!(
+            "{path} is empty, but there is a master key: restore the database from a copy; where none was ever made here, \
+             remove the empty file"
+        ))),
+        (1.., false) => Err(refusal(format!(
+            "the master key of {path} is missing: put back master.key, or set TANDEM_MASTER_KEY; none is made, since \
+             another one cannot open this database"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// The right of one process to serve from a data directory; it ends with this value or with the process.
 #[derive(Debug)]
 pub struct DirLock {
@@ -232,6 +255,28 @@ mod tests {
             );
             assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
         }
+    }
+
+    #[test]
+    fn an_empty_file_beside_a_key_and_a_database_without_one_are_refused() {
+        let scratch = Scratch::new("lost");
+        prepare_data_dir(&scratch.0).unwrap();
+        let database = scratch.0.join("tandem.db");
+        for has_key in [true, false] {
+            assert!(
+                refuse_what_is_lost(&database, has_key).is_ok(),
+                "a new installation"
+            );
+        }
+        fs::write(&database, "").unwrap();
+        let empty = refuse_what_is_lost(&database, true).unwrap_err();
+        assert!(empty.to_string().contains("is empty"), "{empty}");
+        assert!(refuse_what_is_lost(&database, false).is_ok());
+
+        fs::write(&database, "SQLite format 3").unwrap();
+        let keyless = refuse_what_is_lost(&database, false).unwrap_err();
+        assert!(keyless.to_string().contains("is missing"), "{keyless}");
+        assert!(refuse_what_is_lost(&database, true).is_ok());
     }
 
     #[test]

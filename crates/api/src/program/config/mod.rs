@@ -13,8 +13,11 @@ use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-pub use data_dir::{DataDirError, DirLock, load_master_key, load_or_make_master_key, prepare_data_dir};
+pub use data_dir::{
+    DataDirError, DirLock, load_master_key, load_or_make_master_key, prepare_data_dir, refuse_what_is_lost,
+};
 pub use read::ConfigProblem;
+pub use settings::{CONFIG_VARIABLE, variables};
 
 use crate::edge::crypto::seal::MasterKey;
 use crate::edge::http::limits::Rates;
@@ -55,6 +58,8 @@ pub struct Config {
     pub front_end_origins: Vec<String>,
     /// The address by which the world knows this service, without a slash at the end.
     pub public_url: Option<String>,
+    /// How many connections one address may have, or requests under way where a listed proxy brings them; 0 is no limit.
+    pub connections_per_address: usize,
     /// Time limits.
     pub timeouts: Timeouts,
     /// Rate limits.
@@ -87,7 +92,9 @@ pub struct Timeouts {
     pub request_ms: u64,
     /// The arrival of a request's body.
     pub body_ms: u64,
-    /// What still runs after SIGTERM.
+    /// How long requests are still taken after SIGTERM, while the service is not ready any more.
+    pub drain_ms: u64,
+    /// What still runs after that.
     pub shutdown_ms: u64,
 }
 
@@ -128,6 +135,9 @@ impl Config {
                 .take("front_end_origins", |text| list(text, origin))
                 .unwrap_or_default(),
             public_url: read.take("public_url", public_url),
+            connections_per_address: read
+                .take("connections_per_address", |text| number(text, 0, 1_000_000))
+                .unwrap_or(512),
             timeouts: Timeouts::read(&mut read),
             rates: rates(&mut read),
             database: match database_url {
@@ -183,6 +193,7 @@ impl Timeouts {
         Self {
             request_ms: take("request_timeout_ms", 1_000, 600_000, 30_000),
             body_ms: take("body_timeout_ms", 500, 600_000, 10_000),
+            drain_ms: take("drain_ms", 0, 600_000, 5_000),
             shutdown_ms: take("shutdown_timeout_ms", 1_000, 600_000, 25_000),
         }
     }

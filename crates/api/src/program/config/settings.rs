@@ -48,6 +48,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("request_timeout_ms", "TANDEM_REQUEST_TIMEOUT_MS", "30000"),
     setting("body_timeout_ms", "TANDEM_BODY_TIMEOUT_MS", "10000"),
     setting("shutdown_timeout_ms", "TANDEM_SHUTDOWN_TIMEOUT_MS", "25000"),
+    setting("drain_ms", "TANDEM_DRAIN_MS", "5000"),
+    setting("connections_per_address", "TANDEM_CONNECTIONS_PER_ADDRESS", "512"),
     setting("rate_per_key", "TANDEM_RATE_PER_KEY", "12000"),
     setting("rate_per_form", "TANDEM_RATE_PER_FORM", "6000"),
     setting("rate_per_address", "TANDEM_RATE_PER_ADDRESS", "1200"),
@@ -60,10 +62,15 @@ pub(super) const SETTINGS: &[Setting] = &[
 ];
 
 /// The variable that names the file; it cannot stand in the file.
-pub(super) const CONFIG_VARIABLE: &str = "TANDEM_CONFIG";
+pub const CONFIG_VARIABLE: &str = "TANDEM_CONFIG";
 
 /// Variables of the scripts and tests, which the service passes over.
 const FOREIGN: &[&str] = &["TANDEM_TEST_", "TANDEM_PG_"];
+
+/// The variables of the environment that are settings, each with a right value.
+pub fn variables() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SETTINGS.iter().map(|setting| (setting.env, setting.example))
+}
 
 /// Whether a variable claims to be a setting, so that it must be a known one.
 pub(super) fn is_claimed(variable: &str) -> bool {

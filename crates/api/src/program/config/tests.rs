@@ -50,6 +50,7 @@ fn nothing_given_is_a_working_configuration() {
         Timeouts {
             request_ms: 30_000,
             body_ms: 10_000,
+            drain_ms: 5_000,
             shutdown_ms: 25_000
         }
     );
