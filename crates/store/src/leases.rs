@@ -1,8 +1,7 @@
 //! Leases: which replica does a job now, until an instant; and which replicas live.
 
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, Statement,
-};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Statement};
 use tandem_domain::instant::Timestamp;
 
 use crate::db::{Conn, Db, Read, Tx};
@@ -21,6 +20,8 @@ const SKEW: i64 = 60_000;
 pub struct Lease {
     /// How many holders there have been.
     pub fence: i64,
+    /// For how many milliseconds it was taken.
+    pub lasts: i64,
 }
 
 /// Take a lease, or keep one's own, until an instant; `None` while another holds it.
@@ -50,24 +51,32 @@ pub async fn take(
         .writer()
         .query_one_raw(Statement::from_sql_and_values(backend, sql, values))
         .await?;
+    let lasts = until.millis() - now.millis();
     Ok(row
-        .map(|row| row.try_get("", "fence").map(|fence| Lease { fence }))
+        .map(|row| row.try_get("", "fence").map(|fence| Lease { fence, lasts }))
         .transpose()?)
 }
 
-/// Hold a lease until this transaction ends: `Contended` where another holder has taken it over since.
+/// Hold a lease until this transaction ends, and renew it by its commit: `Contended` where another holder has taken it over
+/// since.
 pub async fn hold(tx: &Tx, name: &str, lease: Lease) -> Result<(), StoreError> {
-    let mut query = leases::Entity::find_by_id(name).filter(leases::Column::Fence.eq(lease.fence));
-    if tx.conn().get_database_backend() == DbBackend::Postgres {
-        query = query.lock_shared();
+    let until = tx.act().now.plus_millis(lease.lasts);
+    let renewed = leases::Entity::update_many()
+        .col_expr(leases::Column::ExpiresAt, Expr::value(until.millis()))
+        .filter(leases::Column::Name.eq(name))
+        .filter(leases::Column::Fence.eq(lease.fence))
+        .exec(tx.conn())
+        .await?;
+    match renewed.rows_affected {
+        0 => Err(StoreError::Contended),
+        _ => Ok(()),
     }
-    query.one(tx.conn()).await?.map(drop).ok_or(StoreError::Contended)
 }
 
 /// Give one lease back.
 pub async fn end(db: &Db, name: &str, holder: &str) -> Result<(), StoreError> {
     leases::Entity::update_many()
-        .col_expr(leases::Column::ExpiresAt, sea_orm::sea_query::Expr::value(0i64))
+        .col_expr(leases::Column::ExpiresAt, Expr::value(0i64))
         .filter(leases::Column::Name.eq(name))
         .filter(leases::Column::Holder.eq(holder))
         .exec(db.writer())
@@ -78,7 +87,7 @@ pub async fn end(db: &Db, name: &str, holder: &str) -> Result<(), StoreError> {
 /// Give every lease back that this holder has.
 pub async fn release_all(db: &Db, holder: &str) -> Result<(), StoreError> {
     leases::Entity::update_many()
-        .col_expr(leases::Column::ExpiresAt, sea_orm::sea_query::Expr::value(0i64))
+        .col_expr(leases::Column::ExpiresAt, Expr::value(0i64))
         .filter(leases::Column::Holder.eq(holder))
         .exec(db.writer())
         .await?;

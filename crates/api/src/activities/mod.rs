@@ -39,7 +39,7 @@ pub const ROOM: Room = Room {
         |snapshot| Box::pin(store::activities::next_reminder(snapshot)),
         |core, turn| Box::pin(remind(core, turn)),
     )
-    .by_one()],
+    .by_one_promptly()],
     ..Room::of(configure)
 };
 

@@ -11,6 +11,10 @@ use tandem_store::{Snapshot, StoreError, Tx};
 
 use super::core::Core;
 
+/// How long a lease lasts beyond the job's own interval. A run renews it with each of its transactions.
+const LEASE: Duration = Duration::from_secs(30);
+/// The same for a job whose work must not wait for long when its replica is killed.
+const SHORT_LEASE: Duration = Duration::from_secs(3);
 /// How long a run may take, unless the job looks by itself whether the service stops.
 const RUN: Duration = Duration::from_secs(20);
 
@@ -26,6 +30,8 @@ pub struct Job {
     pub due: Due,
     /// Whether one replica at a time does it, or every process.
     pub by_one: bool,
+    /// How long its lease lasts beyond its interval, and so how long the others wait for a replica that was killed.
+    pub lease: Duration,
     /// How long a run may take; `None` where it looks by itself whether the service stops.
     pub most: Option<Duration>,
     /// What it does.
@@ -68,6 +74,7 @@ impl Job {
             name,
             due: Due::Every(interval),
             by_one: false,
+            lease: LEASE,
             most: Some(RUN),
             run,
         }
@@ -79,6 +86,7 @@ impl Job {
             name,
             due: Due::At { look, next },
             by_one: false,
+            lease: LEASE,
             most: Some(RUN),
             run,
         }
@@ -87,6 +95,16 @@ impl Job {
     /// The same for one replica at a time.
     pub const fn by_one(self) -> Self {
         Self { by_one: true, ..self }
+    }
+
+    /// The same for one replica at a time; another one takes over within seconds from a replica that was killed. Its runs
+    /// begin a transaction every second at least.
+    pub const fn by_one_promptly(self) -> Self {
+        Self {
+            by_one: true,
+            lease: SHORT_LEASE,
+            ..self
+        }
     }
 
     /// The same with runs that may take long and look by themselves whether the service stops.

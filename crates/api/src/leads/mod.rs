@@ -62,7 +62,7 @@ pub const ROOM: Room = Room {
             |snapshot| Box::pin(store::scoring::next_stale(snapshot)),
             |core, turn| Box::pin(refresh(core, turn)),
         )
-        .by_one(),
+        .by_one_promptly(),
     ],
     ..Room::of(configure)
 };

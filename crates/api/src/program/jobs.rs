@@ -13,8 +13,6 @@ use crate::edge::core::Core;
 use crate::edge::job::{Due, Job, Left, Turn, lease_name};
 use crate::edge::metrics::JobOutcome;
 
-/// How long a lease lasts beyond the job's own interval.
-const LEASE: Duration = Duration::from_secs(30);
 /// How long a job that failed waits.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -110,7 +108,7 @@ async fn under_lease(core: &Core, job: &Job) -> Result<Option<Left>, StoreError>
     let now = core.ambient.now();
     let mut lease = None;
     if job.by_one {
-        let until = now.plus_millis((job.interval() + LEASE).as_millis() as i64);
+        let until = now.plus_millis((job.interval() + job.lease).as_millis() as i64);
         lease = leases::take(&core.db, &lease_name(job.name), &core.replica, now, until).await?;
         if lease.is_none() {
             return Ok(None);

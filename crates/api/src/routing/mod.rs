@@ -38,7 +38,7 @@ pub const ROOM: Room = Room {
         |snapshot| Box::pin(store::routing::next_look(snapshot)),
         |core, turn| Box::pin(release(core, turn)),
     )
-    .by_one()],
+    .by_one_promptly()],
     ..Room::of(configure)
 };
 
