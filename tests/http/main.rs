@@ -36,6 +36,7 @@ mod model;
 mod notices;
 mod open_door;
 mod operation;
+mod packets;
 mod pipelines;
 mod polling;
 mod qualification;

@@ -16,6 +16,7 @@ use tandem_domain::id::{CompanyId, Id, LeadId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::Lead;
 use tandem_domain::leads::fields::LeadField;
+use tandem_domain::leads::identity::Kind;
 use tandem_domain::lifecycle::{Cycle, Stage};
 use tandem_domain::tracking::events::Event;
 use tandem_domain::world::World;
@@ -298,22 +299,35 @@ async fn add_contacts(
     let of_companies = ("leads", "company_id", "created_at");
     // One more than is shown: the lead itself may be among them.
     let newest = dialect::newest_of_each(backend, of_companies, "n.is_listed", to_json(&ids), CONTACTS + 1);
-    let mut contacts: BTreeMap<CompanyId, Vec<CompanyContact>> = BTreeMap::new();
+    let mut others = vec![];
     for row in tx.conn().query_all_raw(newest).await? {
-        let lead = leads::Model::from_query_result(&row, "")?.into_domain(vec![])?;
+        others.push(leads::Model::from_query_result(&row, "")?.into_domain(vec![])?);
+    }
+    let name = |lead: &Lead| {
         let names = [LeadField::FirstName, LeadField::LastName];
         let names: Vec<&str> = names
             .iter()
             .filter_map(|field| lead.profile.get(*field))
             .collect();
+        (!names.is_empty()).then(|| names.join(" "))
+    };
+    // Of a company with one lead nobody else is shown.
+    let is_shared = |lead: &Lead| lead.company_id.is_some_and(|id| sizes.get(&id) > Some(&1));
+    let nameless = others
+        .iter()
+        .filter(|lead| name(lead).is_none() && is_shared(lead));
+    let emails = emails_of(tx, nameless.map(|lead| lead.id).collect()).await?;
+    let mut contacts: BTreeMap<CompanyId, Vec<CompanyContact>> = BTreeMap::new();
+    for lead in others {
         let contact = CompanyContact {
             lead_id: lead.id,
-            name: (!names.is_empty()).then(|| names.join(" ")),
+            name: name(&lead).or_else(|| emails.get(&lead.id).cloned()),
             job_title: lead.profile.get(LeadField::JobTitle).map(str::to_owned),
             stage: lead.stage,
         };
-        let company = lead.company_id.map(|id| contacts.entry(id).or_default());
-        company.into_iter().for_each(|known| known.push(contact.clone()));
+        if let Some(company) = lead.company_id {
+            contacts.entry(company).or_default().push(contact);
+        }
     }
     for lead_id in wanted {
         let Some((facts, company)) = facts.get_mut(lead_id).zip(company_of(lead_id)) else {
