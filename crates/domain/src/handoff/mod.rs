@@ -9,6 +9,8 @@ pub mod packet;
 pub mod qualification;
 mod qualify;
 mod refused;
+#[cfg(test)]
+mod tests;
 
 pub use decide::{RejectHandoff, accept, assign, leave, move_lead, open, reject};
 pub use hand_over::{Place, hand_over, reroute};
