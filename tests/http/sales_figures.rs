@@ -3,6 +3,7 @@
 
 mod plain;
 mod rows;
+mod year;
 
 use std::collections::BTreeMap;
 
