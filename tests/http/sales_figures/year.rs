@@ -240,6 +240,7 @@ async fn work(app: &TestApp, cast: &Cast, chance: &mut Chance, one: &mut Open) -
 }
 
 #[tandem_tests::test]
+#[ignore = "takes minutes: scripts/test --test http -- --ignored a_year_that_was_driven"]
 async fn a_year_that_was_driven_equals_a_plain_evaluation_of_its_public_lists(app: &TestApp) {
     let zone = json!({"name": "Example Ltd", "timezone": COMPANY});
     app.put("/v1/settings/company").by(app.admin().await).json(zone).await.expect(200);
