@@ -107,7 +107,10 @@ async fn look_into(db: &Db, master: Option<&MasterKey>) -> Result<(), String> {
     db.ping().await.map_err(failed)?;
     say!("database: answers");
     let damaged = |what: &str| format!("database: damaged ({what}); restore it from a copy");
-    let faults = db.quick_check().await.map_err(|error| damaged(&error.to_string()))?;
+    let faults = db
+        .quick_check()
+        .await
+        .map_err(|error| damaged(&error.to_string()))?;
     if let Some(first) = faults.first() {
         return Err(damaged(first));
     }

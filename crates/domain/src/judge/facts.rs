@@ -2,6 +2,7 @@
 
 use crate::agreement::BantItem;
 use crate::agreement::conditions::{Facts, Field, Needs, Standard, Value};
+use crate::id::LeadId;
 use crate::leads::fields::{About, CompanyField, LeadField};
 use crate::leads::free_mail::{Mail, mail};
 use crate::leads::identity::Kind;

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::db::{Conn, Tx};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::leads::{consent, merged_into};
+use crate::leads::{by_ids, consent, merged_into};
 use crate::rows::{
     activities, campaign_aliases, campaigns, cycles, events, leads, objections, submissions, to_json,
 };
@@ -348,6 +348,20 @@ async fn add_contacts(
         facts.company_size = Ord::max(others, facts.company_contacts.len() as i64);
     }
     Ok(())
+}
+
+/// The primary e-mails of leads.
+async fn emails_of(tx: &Tx, ids: BTreeSet<LeadId>) -> Result<HashMap<LeadId, String>, StoreError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut emails = HashMap::new();
+    for found in by_ids(tx, ids).await? {
+        if let Some(email) = found.lead.of_kind(Kind::Email).next() {
+            emails.insert(found.lead.id, email.value.clone());
+        }
+    }
+    Ok(emails)
 }
 
 /// The cycles before the current ones, with the notes of their rejections and the objections that were raised in them.

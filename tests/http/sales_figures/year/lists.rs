@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{COMPANY, Cast};
 use crate::sales_figures::READS;
-use crate::sales_figures::plain::{Rows, rome};
+use crate::sales_figures::plain::{Costs, Rows, rome};
 
 /// The public lists.
 pub struct Public {
@@ -98,6 +98,9 @@ pub async fn read(app: &TestApp, cast: &Cast) -> (Public, Rows) {
         handoffs: public.handoffs.iter().map(handoff_of).collect(),
         clocks: clocks.map(|(handoff, clock)| clock_of(handoff, &clock)).collect(),
         deals: public.deals.iter().map(deal_of).collect(),
+        // Nobody does a task in this year, and nothing is spent.
+        tasks: vec![],
+        costs: Costs { spent: vec![], months: vec![], margin: 1.0 },
         office: rome(),
         teams,
     };
@@ -155,6 +158,7 @@ fn cycles_of(lead: &Value, moves: &[Value], touches: &[Value], form_id: Option<U
             channel: text(&touch["channel"]),
             source: text(&touch["source"]),
             campaign: text(&touch["campaign"]),
+            content: text(&touch["content"]),
             form_id,
             country: text(&lead["country"]),
             owner_id: None,
