@@ -2,7 +2,7 @@
 
 use super::change::HandoffChange;
 use super::qualify::enter;
-use super::{Handoff, HandoffState, MadeBy, assemble, clocks};
+use super::{Handoff, HandoffState, MadeBy, Place, assemble, clocks};
 use crate::access::{Person, Queue};
 use crate::act::Act;
 use crate::agreement::ContactFrom;
@@ -15,25 +15,6 @@ use crate::lifecycle::Stage;
 use crate::notices::{About, NextAct, NoticeKind, for_each};
 use crate::routing::route;
 use crate::world::World;
-
-/// Where work goes: to a user, or to a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// Who does it.
-    pub owner_id: Option<UserId>,
-    /// Where it waits while nobody owns it.
-    pub queue: Option<Queue>,
-}
-
-impl Place {
-    /// With this user.
-    pub const fn with(owner: UserId) -> Self {
-        Self {
-            owner_id: Some(owner),
-            queue: None,
-        }
-    }
-}
 
 /// Hand over a lead that became an MQL; nothing where its cycle has a hand-off already.
 ///

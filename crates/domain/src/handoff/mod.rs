@@ -13,7 +13,7 @@ mod refused;
 mod tests;
 
 pub use decide::{RejectHandoff, accept, assign, leave, move_lead, open, reject};
-pub use hand_over::{Place, hand_over, reroute};
+pub use hand_over::{hand_over, reroute};
 pub use qualify::{propose, qualify};
 pub use refused::{NotAssigned, Refused};
 
@@ -61,6 +61,25 @@ pub enum MadeBy {
     Rule,
     /// A user.
     User(UserId),
+}
+
+/// Where work goes: to a user, or to a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Who does it.
+    pub owner_id: Option<UserId>,
+    /// Where it waits while nobody owns it.
+    pub queue: Option<Queue>,
+}
+
+impl Place {
+    /// With this user.
+    pub const fn with(owner: UserId) -> Self {
+        Self {
+            owner_id: Some(owner),
+            queue: None,
+        }
+    }
 }
 
 /// The passing of an MQL to sales: at most one in each cycle of a lead. Its packet is a row of its own and never changes.

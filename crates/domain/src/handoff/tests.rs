@@ -8,6 +8,7 @@ use super::*;
 use crate::access::account::User;
 use crate::access::{Actor, Colleague, Staff};
 use crate::act::Act;
+use crate::activities::{Activity, ActivityType};
 use crate::agreement::Requires;
 use crate::change::Change;
 use crate::clocks::{ClockKind, ClockState, VoidReason};
@@ -347,8 +348,52 @@ fn a_reason_gets_what_it_requires_or_is_refused() {
         evidence_activity_id: Some(story.ids.next()),
         ..because("no_budget")
     };
+    assert_eq!(
+        place(refused(&mut story, &shown)),
+        "/evidence_activity_id",
+        "nobody knows it"
+    );
+    let mut call = a_call(shown.evidence_activity_id.unwrap());
+    story.world.sales.activities.insert(call.id, call.clone());
+    assert_eq!(
+        place(refused(&mut story, &shown)),
+        "/evidence_activity_id",
+        "it is about nobody"
+    );
+    call.lead_id = Some(story.lead);
+    story.world.sales.activities.insert(call.id, call);
     refused(&mut story, &shown).unwrap();
     assert_eq!(story.handoff().evidence_activity_id, shown.evidence_activity_id);
+}
+
+/// A call with nobody.
+fn a_call(id: ActivityId) -> Activity {
+    Activity {
+        id,
+        version: 1,
+        lead_id: None,
+        deal_id: None,
+        company_id: None,
+        user_id: None,
+        owner_id: None,
+        queue: None,
+        kind: ActivityType::Call,
+        direction: None,
+        occurred_at: NOW,
+        duration_s: None,
+        outcome: None,
+        subject: None,
+        body: None,
+        due_at: None,
+        done_at: None,
+        is_reminded: false,
+        automatic: false,
+        objections: vec![],
+        promises: vec![],
+        external_id: None,
+        created_at: NOW,
+        updated_at: NOW,
+    }
 }
 
 #[test]

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tandem_domain::id::{ClockTag, DealTag, FormTag, HandoffTag, Id, LeadTag, Named, TeamTag, UserTag};
+use tandem_domain::id::{
+    ActivityTag, ClockTag, CompanyTag, DealTag, FormTag, HandoffTag, Id, LeadTag, Named, TeamTag, UserTag,
+};
 use tandem_domain::instant::Timestamp;
-use tandem_store::rows::{clocks, cycles, deals, handoffs};
+use tandem_store::rows::{activities, clocks, cycles, deals, handoffs};
 use tandem_tests::TestApp;
 use uuid::Uuid;
 
@@ -97,9 +99,9 @@ pub async fn read(app: &TestApp, cast: &Cast) -> (Public, Rows) {
         cycles,
         handoffs: public.handoffs.iter().map(handoff_of).collect(),
         clocks: clocks.map(|(handoff, clock)| clock_of(handoff, &clock)).collect(),
-        deals: public.deals.iter().map(deal_of).collect(),
-        // Nobody does a task in this year, and nothing is spent.
-        tasks: vec![],
+        deals: public.deals.iter().map(|deal| deal_of(deal, &public.leads)).collect(),
+        tasks: public.activities.iter().filter(|one| one["type"] == "task").map(task_of).collect(),
+        // Nobody states what anything costs.
         costs: Costs { spent: vec![], months: vec![], margin: 1.0 },
         office: rome(),
         teams,
@@ -145,7 +147,7 @@ fn cycles_of(lead: &Value, moves: &[Value], touches: &[Value], form_id: Option<U
             customer_at: entered("customer"),
             nurture_at: entered("nurture"),
             disqualified_at: entered("disqualified"),
-            churned_at: None,
+            churned_at: entered("churned"),
             lead_left_at: None,
             mql_left_at: None,
             sal_left_at: None,
@@ -226,8 +228,44 @@ fn clock_of(handoff: &Value, shown: &Value) -> clocks::Model {
     }
 }
 
-fn deal_of(shown: &Value) -> deals::Model {
+fn task_of(shown: &Value) -> activities::Model {
+    let (created_at, done_at) = (at(&shown["created_at"]).unwrap(), at(&shown["done_at"]));
+    activities::Model {
+        id: id::<ActivityTag>(&shown["id"]).unwrap(),
+        version: 1,
+        lead_id: id::<LeadTag>(&shown["lead_id"]),
+        deal_id: None,
+        company_id: None,
+        user_id: None,
+        owner_id: None,
+        queue: None,
+        kind: "task".to_owned(),
+        direction: None,
+        occurred_at: created_at,
+        duration_s: None,
+        outcome: None,
+        subject: None,
+        body: None,
+        due_at: i64::MAX,
+        done_at,
+        is_open: done_at.is_none(),
+        remind_at: None,
+        is_reminded: false,
+        automatic: false,
+        promises: String::new(),
+        external_system: None,
+        external_id: None,
+        created_at,
+        updated_at: created_at,
+    }
+}
+
+/// A deal, with its lead's company where it has none of its own.
+fn deal_of(shown: &Value, leads: &[Value]) -> deals::Model {
     let opened_at = at(&shown["opened_at"]).unwrap();
+    let lead = leads.iter().find(|lead| lead["id"] == shown["primary_lead_id"]);
+    let company_id = id::<CompanyTag>(&shown["company_id"])
+        .or(lead.and_then(|lead| id::<CompanyTag>(&lead["company"]["id"])));
     deals::Model {
         id: id::<DealTag>(&shown["id"]).unwrap(),
         version: 1,
@@ -243,7 +281,7 @@ fn deal_of(shown: &Value) -> deals::Model {
         recurring: None,
         expected_close_on: None,
         owner_id: id::<UserTag>(&shown["owner_id"]),
-        company_id: None,
+        company_id,
         primary_lead_id: id::<LeadTag>(&shown["primary_lead_id"]),
         cycle: shown["cycle"].as_i64(),
         closed_at: at(&shown["closed_at"]),
