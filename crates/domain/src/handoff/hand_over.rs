@@ -3,7 +3,7 @@
 use super::change::HandoffChange;
 use super::qualify::enter;
 use super::{Handoff, HandoffState, MadeBy, Place, assemble, clocks};
-use crate::access::{Person, Queue};
+use crate::access::Person;
 use crate::act::Act;
 use crate::agreement::ContactFrom;
 use crate::change::Change;

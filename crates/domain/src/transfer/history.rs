@@ -493,16 +493,20 @@ fn cycles(past: &Past, lead: &Lead, way: &Way<'_>, agreement: i64, act: &Act) ->
         });
         if number == lead.cycle {
             cycle.describe(lead);
-        } else if !steps.iter().any(|step| is_here(step) && step.from.is_some()) {
-            let of_lead = lead.owner_id.or(lead.previous_owner_id);
+        } else {
             let dimensions = &mut cycle.dimensions;
-            dimensions.country = lead.profile.get(LeadField::Country).map(str::to_owned);
-            dimensions.owner_id = way
-                .owners
-                .get(&number)
-                .copied()
-                .or(dimensions.owner_id)
-                .or(of_lead);
+            let on_way = way.owners.get(&number).copied();
+            if steps.iter().any(|step| is_here(step) && step.from.is_some()) {
+                // An owner whom history names elsewhere may come from a derivation that knew less of it.
+                let is_named =
+                    |owner: &UserId| past.statements.iter().any(|one| one.owner_id == Some(*owner));
+                dimensions.owner_id = on_way.or(dimensions.owner_id.filter(|owner| !is_named(owner)));
+            } else {
+                dimensions.country = lead.profile.get(LeadField::Country).map(str::to_owned);
+                // Whom history does not name was named here.
+                let here = lead.owner_id.filter(|owner| way.owner != Some(*owner));
+                dimensions.owner_id = on_way.or(here);
+            }
         }
         cycles.insert(number, cycle);
     }

@@ -98,6 +98,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "ExchangeRates",
             "IgnoredReferrers",
             "JobWords",
+            "RetentionSettings",
             "ReportSettings",
         ],
     ),
