@@ -221,7 +221,8 @@ async fn every_report_divides_by_industry_and_by_ad(app: &TestApp) {
         let lead = json!({"email": format!("{name}@{domain}"), "company": company, "first_touch": touch});
         let lead = app.post("/v1/leads").by(by).json(lead).await.expect(201).id();
         app.moved(&lead, "mql", None).await;
-        let task = json!({"lead_id": lead, "type": "task", "due_at": "2026-03-02T09:00:00Z", "done_at": "2026-03-02T09:00:00Z"});
+        let now = app.clock.now();
+        let task = json!({"lead_id": lead, "type": "task", "due_at": now, "done_at": now});
         app.post("/v1/activities").by(by).json(task).await.expect(201);
     }
     let by_one = async |by_what: &str| rows(&funnel(app, &format!("by={by_what}")).await.expect(200));

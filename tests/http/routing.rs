@@ -306,8 +306,13 @@ async fn rules_look_at_forms_events_and_where_the_company_stands(app: &TestApp) 
     }
     app.given_lead("carl@firm.example").await;
     assert_eq!(handed_over("carl@firm.example").await["owner_id"], json!(users[2]));
-    viewed("visitor-2", &[hours(1), hours(25)]).await;
+    viewed("visitor-2", &[hours(1)]).await;
     send(app, &other, Some("visitor-2"), "dora@example.com", json!({})).await;
+    // The second view lies before the window. A page's report would be dated at its arrival, a server's is believed.
+    let mut earlier = view(-hours(25), "https://www.example.com/pricing", None);
+    earlier["lead"] = json!({"email": "dora@example.com"});
+    let server = app.key(&["events:write"]).await;
+    app.post("/v1/events").by(&server).json(json!({"events": [earlier]})).await.expect(200);
     let dora = handed_over("dora@example.com").await;
     assert_eq!(dora["owner_id"], json!(users[4]));
     let decision = decision_of(app, &dora).await;

@@ -223,7 +223,9 @@ impl Story {
         }
         let rep = app.login(&eve.owner.email).await;
         let notices = app.get("/v1/me/notices").by(&rep).await.expect(200);
-        let of_clocks = notices.each("kind").into_iter().filter(|kind| kind.starts_with("clock_"));
+        let notices = notices["data"].as_array().unwrap().iter();
+        let of_clocks = notices.filter(|one| one["lead_id"] == json!(eve.lead)).map(|one| &one["kind"]);
+        let of_clocks = of_clocks.filter(|kind| kind.as_str().unwrap().starts_with("clock_"));
         let expected = ["clock_breached", "clock_breached", "clock_warned", "clock_warned"];
         assert_eq!(of_clocks.collect::<Vec<_>>(), expected);
         eve
