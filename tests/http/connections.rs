@@ -113,7 +113,8 @@ async fn a_client_behind_a_proxy_has_so_many_requests_at_once() {
         app.get("/v1/changes").by(&key).await.expect(200);
     };
     let ((one, two), ()) = futures::future::join(waiting, others).await;
-    (one.expect(200), two.expect(200));
+    one.expect(200);
+    two.expect(200);
     from("203.0.113.9", "/v1/changes").await.expect(200);
     app.stop().await;
 }

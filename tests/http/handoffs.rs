@@ -466,8 +466,7 @@ async fn the_activity_that_shows_a_reason_is_about_the_lead(app: &TestApp) {
             _ => {
                 let primary = crate::deals::given_sql(app).await;
                 let body = json!({"name": "A deal", "lead_ids": [primary, lead]});
-                let deal = app.post("/v1/deals").by(app.admin().await).json(body).await.expect(201).id();
-                deal
+                app.post("/v1/deals").by(app.admin().await).json(body).await.expect(201).id()
             }
         };
         let evidence = logged(about, &shown).await;

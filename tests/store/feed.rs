@@ -22,7 +22,8 @@ const WRITES: u64 = 25;
 async fn edit(db: &Db, lead: LeadId, writer: u64, n: u64) -> Result<bool, StoreError> {
     let tx = db.begin(act(1000 + writer * 1000 + n)).await?;
     let mut world = tandem_store::leads::world_for_edit(&tx, lead, &Statement::default()).await?;
-    let edit = Edit { text: [(LeadField::Need, Some(format!("{writer}/{n}")))].into(), ..Edit::default() };
+    let edit =
+        Edit { text: [(LeadField::LastName, Some(format!("{writer}/{n}")))].into(), ..Edit::default() };
     let now = START.plus_millis(world.leads[&lead].version);
     let changes = save::edit(&mut world, lead, &edit, &Act { now, ..tx.act().clone() }).unwrap();
     tandem_store::settle(&tx, &mut world, tx.act(), changes).await?;

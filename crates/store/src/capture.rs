@@ -131,6 +131,9 @@ pub async fn known(
     found.into_iter().map(known).collect()
 }
 
+/// What identical submissions share, then id, status, lead and arrival of one.
+type TwinRow = (Option<Uuid>, Uuid, String, Option<Uuid>, i64);
+
 /// The submissions of the last minutes that are kept under any of these values; see
 /// [`tandem_domain::capture::Sameness`].
 pub async fn twins(on: &impl Read, keys: impl IntoIterator<Item = Uuid>) -> Result<Twins, StoreError> {
@@ -140,7 +143,7 @@ pub async fn twins(on: &impl Read, keys: impl IntoIterator<Item = Uuid>) -> Resu
         return Ok(twins);
     }
     let backend = on.conn().get_database_backend();
-    let found: Vec<(Option<Uuid>, Uuid, String, Option<Uuid>, i64)> = submissions::Entity::find()
+    let found: Vec<TwinRow> = submissions::Entity::find()
         .select_only()
         .columns([
             submissions::Column::Twin,

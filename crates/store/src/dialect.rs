@@ -369,11 +369,18 @@ pub fn id_in_keys(backend: DbBackend, table: &str, keys: String) -> SimpleExpr {
 /// Whose slots: the numbers of each begin where those of no other do.
 #[derive(Clone, Copy)]
 enum Space {
-    Names = 0x7464_6d00_0000_0000,
-    Leads = 0x7464_6d00_0001_0000,
-    Turns = 0x7464_6d00_0002_0000,
-    ExternalIds = 0x7464_6d00_0003_0000,
-    Visitors = 0x7464_6d00_0004_0000,
+    Names,
+    Leads,
+    Turns,
+    ExternalIds,
+    Visitors,
+}
+
+impl Space {
+    /// The number of its first slot.
+    const fn first(self) -> i64 {
+        0x7464_6d00_0000_0000 | (self as i64) << 16
+    }
 }
 
 /// Lock what leads and companies are known by until the end of the transaction. On SQLite the one writer is it.
@@ -419,7 +426,7 @@ async fn lock_slots(
     }
     let slots: std::collections::BTreeSet<i64> = names
         .into_iter()
-        .map(|name| space as i64 | (fnv1a(&name) % 512) as i64)
+        .map(|name| space.first() | (fnv1a(&name) % 512) as i64)
         .collect();
     lock_keys(connection, slots).await
 }

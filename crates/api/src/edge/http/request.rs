@@ -89,7 +89,7 @@ pub async fn guard(
     let started = core.ambient.now();
     let watch = Stopwatch::start();
     let outcome = match is_one_too_many {
-        true => REQUEST_ID.sync_scope(id.clone(), || Err(too_many_at_once().error_response())),
+        true => Err(REQUEST_ID.sync_scope(id.clone(), || too_many_at_once().error_response())),
         false => {
             let work = handle(request, next, core.clone()).instrument(span.clone());
             REQUEST_ID.scope(id.clone(), work).await
