@@ -1,7 +1,7 @@
 //! Files that are taken in: the import, the pieces of its file, the rows that somebody should look at, and the past of
 //! leads.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
@@ -10,10 +10,8 @@ use sea_orm::{
 use tandem_domain::access::account::User;
 use tandem_domain::id::{Id, ImportId, LeadId};
 use tandem_domain::instant::Timestamp;
-use tandem_domain::lifecycle::{Cycle, Transition};
 use tandem_domain::transfer::change::HistoryChange;
 use tandem_domain::transfer::history::Pasts;
-use tandem_domain::transfer::past::{Past, PastStatement};
 use tandem_domain::transfer::{Import, ImportKind, ImportState};
 
 use crate::db::{Conn, Read, Tx};
@@ -312,36 +310,30 @@ pub async fn pasts(tx: &Tx, leads: impl IntoIterator<Item = LeadId>) -> Result<P
     }
     let backend = tx.conn().get_database_backend();
     let of_them = || dialect::id_in(backend, "lead_id", ids.iter().copied());
-    let mut stated: BTreeMap<uuid::Uuid, Stated> = BTreeMap::new();
     let made = transitions::Entity::find()
         .filter(of_them())
         .order_by_asc(transitions::Column::At)
         .order_by_asc(transitions::Column::Id);
     for row in made.all(tx.conn()).await? {
-        let place = stated.entry(row.lead_id).or_default();
-        place.0.push(row.into_domain()?);
+        let past = pasts.entry(Id::from_uuid(row.lead_id)).or_default();
+        past.transitions.push(row.into_domain()?);
     }
     let passes = cycles::Entity::find()
         .filter(of_them())
         .order_by_asc(cycles::Column::Number);
     for row in passes.all(tx.conn()).await? {
-        stated.entry(row.lead_id).or_default().1.push(row.into_domain());
+        let past = pasts.entry(Id::from_uuid(row.lead_id)).or_default();
+        past.cycles.push(row.into_domain());
     }
     let statements = past_statements::Entity::find()
         .filter(of_them())
         .order_by_asc(past_statements::Column::Key);
     for row in statements.all(tx.conn()).await? {
-        let place = stated.entry(row.lead_id).or_default();
-        place.2.push(row.into_domain()?);
-    }
-    for (id, (made, passes, statements)) in stated {
-        pasts.insert(Id::from_uuid(id), Past::loaded(made, passes, statements));
+        let past = pasts.entry(Id::from_uuid(row.lead_id)).or_default();
+        past.statements.push(row.into_domain()?);
     }
     Ok(pasts)
 }
-
-/// Stage changes, cycles and statements of a lead.
-type Stated = (Vec<Transition>, Vec<Cycle>, Vec<PastStatement>);
 
 /// The users with these e-mails in canonical form, by e-mail.
 pub async fn users_by_email<'e>(
