@@ -281,7 +281,7 @@ impl Revenue {
 pub const READY: &[Stage] = &[Stage::Sql, Stage::Opportunity, Stage::Customer, Stage::Churned];
 
 /// The deals that move this lead.
-fn deals_of(world: &World, lead_id: LeadId) -> impl Iterator<Item = &Deal> {
+pub(crate) fn deals_of(world: &World, lead_id: LeadId) -> impl Iterator<Item = &Deal> {
     world
         .sales
         .deals

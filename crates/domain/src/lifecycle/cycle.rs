@@ -151,8 +151,8 @@ impl Cycle {
         self.ended_at.is_some()
     }
 
-    /// Let these moves, in their order, be all that happened in it.
-    pub(crate) fn retell(&mut self, started_at: Timestamp, moves: &[(Stage, Timestamp)]) {
+    /// Replace its history by these moves, which are sorted by date.
+    pub(crate) fn rebuild(&mut self, started_at: Timestamp, moves: &[(Stage, Timestamp)]) {
         self.started_at = started_at;
         (self.entered, self.left) = ([None; 9], [None; 6]);
         self.entered[Stage::Lead as usize] = Some(started_at);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::ACTOR;
 use super::change::{Derived, HistoryChange};
@@ -11,12 +11,12 @@ use super::past::{Added, Past, PastStatement, What};
 use super::way::{Cause, Step, Way, way};
 use crate::access::ActorKind;
 use crate::act::Act;
-use crate::agreement::ReasonList;
+use crate::agreement::{Reason, ReasonList};
 use crate::change::Change;
-use crate::deals::Deal;
-use crate::id::{ImportId, LeadId, UserId};
+use crate::deals::{self, Deal};
+use crate::id::{ImportId, LeadId, TransitionId, UserId};
 use crate::instant::Timestamp;
-use crate::journal::Facts;
+use crate::journal::{differences, facts};
 use crate::leads::Lead;
 use crate::leads::change::LeadChange;
 use crate::leads::fields::LeadField;
@@ -38,6 +38,20 @@ pub struct PastMove {
     pub note: Option<String>,
     /// Who owned the lead then.
     pub owner_id: Option<UserId>,
+}
+
+impl PastMove {
+    /// A move of which nothing but the stage and the instant is stated.
+    pub const fn plain(to: Stage, at: Timestamp) -> Self {
+        Self {
+            to,
+            at,
+            from: None,
+            reason: None,
+            note: None,
+            owner_id: None,
+        }
+    }
 }
 
 /// The pasts of the leads of a batch.
@@ -111,7 +125,7 @@ pub fn state_move(
     state(past, stated)
 }
 
-/// The past of a lead that was created by these changes, if one was.
+/// The past of the lead that these changes created; empty if they created none.
 pub fn past_of_new(changes: &[Change]) -> Past {
     let created = changes.iter().find_map(|change| match change {
         Change::Lead(LeadChange::Created {
@@ -120,7 +134,11 @@ pub fn past_of_new(changes: &[Change]) -> Past {
         _ => None,
     });
     let (transitions, cycles) = created.into_iter().unzip();
-    Past::loaded(transitions, cycles, vec![])
+    Past {
+        transitions,
+        cycles,
+        ..Past::default()
+    }
 }
 
 /// State when a lead became known, of a lead that an import created, and who owned it then.
@@ -151,14 +169,19 @@ pub fn state_beginning(
     (changes, is_news)
 }
 
-/// What is odd about a move that is stated, as the past of its lead is derived by now.
-pub fn warnings(world: &World, past: &Past, lead_id: LeadId, stated: &PastMove) -> Vec<Warning> {
-    let mut warnings = vec![];
+/// What is odd about each of these moves of a lead, as its past is derived by now; nothing of a lead that is not loaded.
+pub fn warnings(world: &World, past: &Past, lead_id: LeadId, stated: &[PastMove]) -> Vec<Vec<Warning>> {
     let Some(lead) = world.leads.get(&lead_id) else {
-        return warnings;
+        return vec![];
     };
     let deals = deals_of(world, lead_id);
     let way = way_of(past, lead, &deals);
+    let each = stated.iter();
+    each.map(|one| warnings_of(world, lead, &way, one)).collect()
+}
+
+fn warnings_of(world: &World, lead: &Lead, way: &Way<'_>, stated: &PastMove) -> Vec<Warning> {
+    let mut warnings = vec![];
     let what = What::Moved(stated.to);
     let is_it = |step: &&Step<'_>| match step.cause {
         Cause::Stated(one) => one.what == what && one.at == stated.at,
@@ -185,11 +208,7 @@ pub fn warnings(world: &World, past: &Past, lead_id: LeadId, stated: &PastMove) 
 }
 
 fn deals_of(world: &World, lead_id: LeadId) -> Vec<Deal> {
-    let deals = world.sales.deals.values();
-    deals
-        .filter(|deal| deal.primary_lead_id == Some(lead_id))
-        .cloned()
-        .collect()
+    deals::deals_of(world, lead_id).cloned().collect()
 }
 
 /// The way of a lead. Its beginning, where nobody states it, counts as made here.
@@ -210,8 +229,7 @@ pub fn remember_owners(world: &World, pasts: &mut Pasts) {
         if let Some(lead) = world.leads.get(lead_id) {
             let deals = deals_of(world, *lead_id);
             let way = way_of(past, lead, &deals);
-            let owners = (way.owner, way.previous_owner);
-            past.owners = owners;
+            past.owners = (way.owner, way.previous_owner);
         }
     }
 }
@@ -272,20 +290,9 @@ pub fn derive(world: &mut World, past: &mut Past, lead_id: LeadId, act: &Act) ->
             from_owner: lead.owner_id,
         }));
     }
-    let facts = |lead: &Lead| -> [(&'static str, Value); 2] {
-        [
-            ("owner_id", json!(lead.owner_id)),
-            ("created_at", json!(lead.created_at)),
-        ]
-    };
-    let (mut old, mut new) = (Facts::new(), Facts::new());
-    for ((name, was), (_, is)) in facts(&lead).into_iter().zip(facts(&moved)) {
-        if was != is {
-            old.insert(name.to_owned(), was);
-            new.insert(name.to_owned(), is);
-        }
-    }
-    if !new.is_empty() {
+    let stated_fields =
+        |lead: &Lead| facts(json!({"owner_id": lead.owner_id, "created_at": lead.created_at}));
+    if let Some((old, new)) = differences(&stated_fields(&lead), &stated_fields(&moved)) {
         count(&mut moved);
         changes.push(Change::Lead(LeadChange::Edited {
             lead: Box::new(moved.clone()),
@@ -316,7 +323,7 @@ struct Moves {
     all: Vec<Transition>,
     new: Vec<Transition>,
     changed: Vec<Transition>,
-    gone: Vec<crate::id::TransitionId>,
+    gone: Vec<TransitionId>,
 }
 
 fn moves(world: &World, past: &Past, lead: &Lead, way: &Way<'_>, act: &Act) -> Moves {
@@ -420,24 +427,27 @@ fn stand(world: &World, lead: &mut Lead, way: &Way<'_>) {
     });
     lead.created_at = known.unwrap_or(lead.created_at);
     let Some(last) = way.steps.last() else { return };
+    lead.came_from = last.from;
     if (lead.stage, lead.stage_since, lead.cycle) == (last.to, last.at, last.cycle) {
-        lead.came_from = last.from;
         return;
     }
-    lead.came_from = last.from;
     lead.stage = last.to;
     lead.stage_since = last.at;
     lead.cycle = last.cycle;
     lead.nurture_until = match last.cause {
         Cause::Here(made) => made.until,
         Cause::Stated(one) if last.to == Stage::Nurture && one.what.deal().is_some() => {
-            let list = world.rules.agreement.agreement.reasons(ReasonList::Loss);
-            let code = one.reason.as_deref();
-            let reason = code.and_then(|code| list.iter().find(|reason| reason.code == code));
+            let reason = loss_reason(world, one.reason.as_deref());
             Some(lifecycle::wait(world, None, reason, last.at))
         }
         Cause::Stated(_) => None,
     };
+}
+
+/// The reason with this code for which deals are lost, retired or not.
+pub(super) fn loss_reason<'w>(world: &'w World, code: Option<&str>) -> Option<&'w Reason> {
+    let mut reasons = world.rules.agreement.agreement.reasons(ReasonList::Loss).iter();
+    reasons.find(|reason| Some(reason.code.as_str()) == code)
 }
 
 /// A lead whose owner history named, or nobody, belongs to whom history names now.
@@ -486,7 +496,7 @@ fn cycles(past: &Past, lead: &Lead, way: &Way<'_>, agreement: i64, act: &Act) ->
             _ => steps[0].at,
         };
         let moves: Vec<(Stage, Timestamp)> = steps.iter().map(|step| (step.to, step.at)).collect();
-        cycle.retell(started_at, &moves);
+        cycle.rebuild(started_at, &moves);
         cycle.last_reason = steps.iter().rev().find_map(|step| match step.cause {
             Cause::Here(made) => made.reason.clone(),
             Cause::Stated(one) => one.reason.clone(),
@@ -514,320 +524,4 @@ fn cycles(past: &Past, lead: &Lead, way: &Way<'_>, agreement: i64, act: &Act) ->
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::access::Actor;
-    use crate::id::Ids;
-    use crate::leads::identity::Email;
-    use crate::leads::save::{OnConflict, Statement, upsert};
-    use proptest::prelude::*;
-
-    const fn day(n: i64) -> Timestamp {
-        Timestamp::from_millis(n * 86_400_000)
-    }
-
-    const NOW: Timestamp = day(1000);
-
-    struct Given {
-        world: World,
-        past: Past,
-        lead: LeadId,
-        import: ImportId,
-        ids: Ids,
-    }
-
-    /// A lead that history says became known on day 10.
-    fn given() -> Given {
-        let mut world = World::provisional();
-        let ids = Ids::new(NOW, 0);
-        let said = Statement {
-            emails: vec![Email::parse("ada@example.com").unwrap()],
-            created_at: Some(day(10)),
-            ..Statement::default()
-        };
-        let actor = Actor::System(ACTOR);
-        let saved = upsert(
-            &mut world,
-            &said,
-            OnConflict::Refuse,
-            &Act::test(&actor, NOW, &ids),
-        )
-        .unwrap();
-        let Change::Lead(LeadChange::Created {
-            cycle, transition, ..
-        }) = &saved.changes[0]
-        else {
-            panic!("the lead was not made")
-        };
-        let mut past = Past::loaded(vec![transition.clone()], vec![cycle.clone()], vec![]);
-        let import = ids.next();
-        let lead = &world.leads[&saved.lead_id];
-        state_beginning(&mut past, lead, Some(lead.created_at), None, import);
-        Given {
-            lead: saved.lead_id,
-            world,
-            past,
-            import,
-            ids,
-        }
-    }
-
-    impl Given {
-        fn told(&mut self, to: Stage, at: i64) -> Option<Vec<Warning>> {
-            let told = PastMove {
-                to,
-                at: day(at),
-                from: None,
-                reason: None,
-                note: None,
-                owner_id: None,
-            };
-            let (_, is_new) = state_move(&mut self.past, self.lead, &told, self.import);
-            self.derive();
-            is_new.then(|| warnings(&self.world, &self.past, self.lead, &told))
-        }
-
-        fn derive(&mut self) -> Vec<Change> {
-            let act = Act::test(&Actor::System(ACTOR), NOW, &self.ids);
-            derive(&mut self.world, &mut self.past, self.lead, &act)
-        }
-
-        fn stage(&self) -> Stage {
-            self.world.leads[&self.lead].stage
-        }
-
-        fn entered(&self, stage: Stage) -> Option<Timestamp> {
-            self.world.cycles[&self.lead].entered_at(stage)
-        }
-    }
-
-    #[test]
-    fn a_lead_of_history_became_known_then() {
-        let given = given();
-        let lead = &given.world.leads[&given.lead];
-        assert_eq!(
-            (lead.created_at, lead.stage_since, lead.updated_at),
-            (day(10), day(10), NOW)
-        );
-        assert_eq!(given.world.cycles[&given.lead].started_at, day(10));
-    }
-
-    #[test]
-    fn moves_in_their_order_are_legal_and_move_the_lead() {
-        let mut given = given();
-        for (at, to) in [
-            Stage::Mql,
-            Stage::Sal,
-            Stage::Sql,
-            Stage::Opportunity,
-            Stage::Customer,
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            assert_eq!(given.told(to, 20 + at as i64), Some(vec![]), "{to:?}");
-        }
-        assert_eq!(
-            (given.stage(), given.entered(Stage::Customer)),
-            (Stage::Customer, Some(day(24)))
-        );
-        assert_eq!(given.told(Stage::Sal, 21), None, "the same move again is known");
-    }
-
-    #[test]
-    fn a_skipped_stage_is_kept_with_a_warning_and_not_invented() {
-        let mut given = given();
-        assert_eq!(given.told(Stage::Customer, 30), Some(vec![Warning::IllegalMove]));
-        assert_eq!(
-            (given.stage(), given.entered(Stage::Sql)),
-            (Stage::Customer, None)
-        );
-    }
-
-    #[test]
-    fn what_comes_late_adds_history_and_moves_nobody() {
-        let mut given = given();
-        given.told(Stage::Customer, 30);
-        given.told(Stage::Mql, 20);
-        assert_eq!(
-            (given.stage(), given.entered(Stage::Mql)),
-            (Stage::Customer, Some(day(20)))
-        );
-        let left = given.world.cycles[&given.lead].left;
-        assert_eq!(
-            (left[Stage::Lead as usize], left[Stage::Mql as usize]),
-            (Some(day(20)), Some(day(30)))
-        );
-        assert_eq!(left[Stage::Customer as usize], None);
-        let dates: Vec<_> = given.past.transitions.iter().map(|one| one.at).collect();
-        assert_eq!(dates, [day(10), day(20), day(30)]);
-    }
-
-    #[test]
-    fn history_that_comes_late_divides_the_stays() {
-        let mut given = given();
-        for (to, at) in [(Stage::Opportunity, 20), (Stage::Mql, 14), (Stage::Sql, 17)] {
-            given.told(to, at);
-        }
-        let left = given.world.cycles[&given.lead].left;
-        assert_eq!(
-            left,
-            [Some(day(14)), Some(day(17)), None, Some(day(20)), None, None]
-        );
-    }
-
-    #[test]
-    fn a_wrong_date_on_which_a_lead_became_known_is_corrected_by_importing_again() {
-        let mut given = given();
-        given.told(Stage::Mql, 15);
-        let lead = given.world.leads[&given.lead].clone();
-        given.import = given.ids.next();
-        let (_, is_new) = state_beginning(&mut given.past, &lead, Some(day(12)), None, given.import);
-        let changes = given.derive();
-        assert!(is_new);
-        let after = &given.world.leads[&given.lead];
-        assert_eq!((after.created_at, after.version), (day(12), lead.version + 2));
-        let cycle = &given.world.cycles[&given.lead];
-        assert_eq!((cycle.started_at, cycle.left[0]), (day(12), Some(day(15))));
-        assert!(changes.iter().any(|change| matches!(
-            change,
-            Change::Lead(LeadChange::Edited { after, .. }) if after.contains_key("created_at")
-        )));
-        assert_eq!(given.past.transitions.len(), 2, "it is the same beginning");
-    }
-
-    #[test]
-    fn the_issue_s_smallest_input_has_two_cycles_in_either_order() {
-        for moves in [
-            [(Stage::Lead, 12), (Stage::Disqualified, 11)],
-            [(Stage::Disqualified, 11), (Stage::Lead, 12)],
-        ] {
-            let mut given = given();
-            for (to, at) in moves {
-                given.told(to, at);
-            }
-            let cycles = &given.past.cycles;
-            assert_eq!(cycles.len(), 2);
-            assert_eq!(cycles[0].ended_at, Some(day(11)));
-            assert_eq!(
-                (given.stage(), given.world.leads[&given.lead].cycle),
-                (Stage::Lead, 2)
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_dated_before_the_first_contact_is_kept_and_told() {
-        let mut given = given();
-        assert_eq!(
-            given.told(Stage::Customer, 9),
-            Some(vec![Warning::BeforeFirstContact])
-        );
-        assert_eq!(given.entered(Stage::Customer), Some(day(9)));
-        assert_eq!(given.world.cycles[&given.lead].started_at, day(10));
-        assert_eq!(given.stage(), Stage::Lead, "what came later counts");
-    }
-
-    #[test]
-    fn a_lead_that_was_nurtured_first_goes_on_in_its_cycle_in_whatever_order_the_file_is() {
-        for moves in [
-            [(Stage::Nurture, 20), (Stage::Mql, 30)],
-            [(Stage::Mql, 30), (Stage::Nurture, 20)],
-        ] {
-            let mut given = given();
-            for (stage, at) in moves {
-                given.told(stage, at);
-            }
-            assert_eq!(given.past.cycles.len(), 1);
-            let cycle = &given.world.cycles[&given.lead];
-            assert_eq!((cycle.number, cycle.ended_at), (1, None));
-            assert_eq!(cycle.left[..2], [Some(day(30)), None]);
-        }
-    }
-
-    #[test]
-    fn a_hand_over_that_becomes_known_late_ends_the_cycle_of_a_nurtured_lead() {
-        let mut given = given();
-        given.told(Stage::Nurture, 20);
-        assert_eq!(given.world.cycles[&given.lead].ended_at, None);
-        given.told(Stage::Mql, 15);
-        let cycle = &given.world.cycles[&given.lead];
-        assert_eq!((cycle.ended_at, cycle.left[1]), (Some(day(20)), Some(day(20))));
-        assert_eq!(given.stage(), Stage::Nurture);
-    }
-
-    #[test]
-    fn a_customer_who_left_and_buys_again_starts_the_next_cycle() {
-        let mut given = given();
-        given.told(Stage::Customer, 20);
-        given.told(Stage::Churned, 25);
-        given.told(Stage::Opportunity, 30);
-        let cycle = &given.world.cycles[&given.lead];
-        assert_eq!(
-            (cycle.number, cycle.started_at, cycle.ended_at),
-            (2, day(30), None)
-        );
-    }
-
-    #[test]
-    fn who_comes_back_after_a_hand_over_starts_the_next_cycle() {
-        let mut given = given();
-        given.told(Stage::Mql, 15);
-        given.told(Stage::Nurture, 20);
-        assert_eq!(given.told(Stage::Mql, 30), Some(vec![]));
-        let cycle = &given.world.cycles[&given.lead];
-        assert_eq!(
-            (cycle.number, cycle.started_at, cycle.ended_at),
-            (2, day(30), None)
-        );
-        assert_eq!(
-            given
-                .past
-                .cycles
-                .iter()
-                .find(|one| one.number == 1)
-                .unwrap()
-                .ended_at,
-            Some(day(20))
-        );
-    }
-
-    #[test]
-    fn an_owner_of_history_is_taken_where_there_is_none() {
-        let mut given = given();
-        let (rep, other) = (given.ids.next(), given.ids.next());
-        for owner in [rep, other] {
-            let lead = given.world.leads[&given.lead].clone();
-            state_beginning(&mut given.past, &lead, None, Some(owner), given.import);
-            given.derive();
-        }
-        assert_eq!(given.world.leads[&given.lead].owner_id, Some(rep.max(other)));
-        assert_eq!(
-            given.world.cycles[&given.lead].dimensions.owner_id,
-            Some(rep.max(other))
-        );
-    }
-
-    proptest! {
-        /// Whatever the order of the file: the latest row is where the lead stands, and every row is kept once.
-        #[test]
-        fn the_order_of_the_file_does_not_matter(moves in prop::collection::vec((0usize..9, 0i64..40), 1..12)) {
-            let mut given = given();
-            for (stage, at) in &moves {
-                given.told(Stage::ALL[*stage], *at);
-                given.told(Stage::ALL[*stage], *at);
-            }
-            let mut distinct = moves.clone();
-            distinct.sort_unstable();
-            distinct.dedup();
-            distinct.retain(|(stage, at)| (*stage, *at) != (0, 10));
-            prop_assert_eq!(given.past.transitions.len(), 1 + distinct.len());
-            prop_assert!(given.past.transitions.is_sorted_by_key(|one| one.at));
-            prop_assert_eq!(given.stage(), given.past.transitions.last().unwrap().to);
-            for one in &given.past.transitions {
-                let cycle = given.past.cycles.iter().find(|cycle| cycle.number == one.cycle).unwrap();
-                prop_assert!(cycle.entered_at(one.to).is_some_and(|first| first <= one.at));
-            }
-        }
-    }
-}
+mod tests;

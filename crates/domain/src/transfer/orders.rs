@@ -100,15 +100,12 @@ impl Installation {
                 reason,
                 owner,
             } => {
-                let told = PastMove {
-                    to: *to,
-                    at: at(*day),
-                    from: None,
+                let stated = PastMove {
                     reason: reason.map(str::to_owned),
-                    note: None,
                     owner_id: user(owner),
+                    ..PastMove::plain(*to, at(*day))
                 };
-                state_move(past, lead, &told, self.import);
+                state_move(past, lead, &stated, self.import);
             }
             Row::Known { day } => {
                 let known = self.world.leads[&lead].clone();

@@ -190,16 +190,6 @@ pub enum Added {
 }
 
 impl Past {
-    /// A past as it was loaded.
-    pub fn loaded(transitions: Vec<Transition>, cycles: Vec<Cycle>, statements: Vec<PastStatement>) -> Self {
-        Self {
-            transitions,
-            cycles,
-            statements,
-            owners: (None, None),
-        }
-    }
-
     /// Whether imports stated deals of it.
     pub fn has_deals(&self) -> bool {
         self.statements.iter().any(|one| one.what.deal().is_some())

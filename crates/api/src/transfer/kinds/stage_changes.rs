@@ -1,8 +1,9 @@
 //! Rows that are moves of leads in the past.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use tandem_domain::fault::Fault;
+use tandem_domain::id::LeadId;
 use tandem_domain::leads::save::Statement;
 use tandem_domain::lifecycle::Stage;
 use tandem_domain::transfer::history::{PastMove, remember_owners, state_move, warnings};
@@ -14,7 +15,7 @@ use crate::transfer::rows::Row;
 
 struct MoveRow {
     lead: Statement,
-    told: PastMove,
+    stated: PastMove,
     owner: Option<String>,
 }
 
@@ -30,7 +31,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
     let mut pasts = store::transfer::pasts(tx, leads.iter().copied()).await?;
     add_deals(tx, &mut world, leads).await?;
     remember_owners(&world, &mut pasts);
-    let (mut news, mut touched) = (vec![], BTreeSet::new());
+    let mut news: BTreeMap<LeadId, (Vec<&Row>, Vec<PastMove>)> = BTreeMap::new();
     for (row, said) in &good {
         let owner = said
             .owner
@@ -47,22 +48,25 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                 continue;
             }
         };
-        let told = PastMove {
+        let stated = PastMove {
             owner_id: owner.flatten(),
-            ..said.told.clone()
+            ..said.stated.clone()
         };
         let past = pasts.entry(lead_id).or_default();
-        let (stored, is_new) = state_move(past, lead_id, &told, ground.import.id);
+        let (stored, is_new) = state_move(past, lead_id, &stated, ground.import.id);
         taken.count_as(is_new, is_new, stored.into_iter().collect());
         if is_new {
-            news.push((*row, lead_id, told));
-            touched.insert(lead_id);
+            let (rows, moves) = news.entry(lead_id).or_default();
+            rows.push(row);
+            moves.push(stated);
         }
     }
+    let touched = news.keys().copied();
     taken.derive(&mut world, &mut pasts, touched, &ground.act(tx));
-    for (row, lead_id, told) in news {
-        if let Some(past) = pasts.get(&lead_id) {
-            taken.warn(row, &warnings(&world, past, lead_id, &told));
+    for (lead_id, (rows, moves)) in news {
+        let past = pasts.entry(lead_id).or_default();
+        for (row, warnings) in rows.iter().zip(warnings(&world, past, lead_id, &moves)) {
+            taken.warn(row, &warnings);
         }
     }
     taken.suggest(tx, world).await?;
@@ -89,13 +93,11 @@ fn read(ground: &Ground<'_>, values: &Values<'_>) -> Result<MoveRow, Vec<Fault>>
     match (to, at) {
         (Some(to), Some(at)) if faults.is_empty() => Ok(MoveRow {
             lead,
-            told: PastMove {
-                to,
-                at,
+            stated: PastMove {
                 from,
                 reason,
                 note,
-                owner_id: None,
+                ..PastMove::plain(to, at)
             },
             owner,
         }),
