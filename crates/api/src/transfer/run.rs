@@ -167,6 +167,9 @@ impl Runner<'_> {
             };
             let mut rest = &rows[..];
             while !rest.is_empty() {
+                if self.is_stopping.load(Ordering::SeqCst) {
+                    return Ok(());
+                }
                 let watch = Stopwatch::start();
                 let portion = rest.split_off(..pace.rows.min(rest.len())).unwrap_or_default();
                 match self.take_patiently(&import, &plan, portion, &mut tried).await {
@@ -238,7 +241,7 @@ impl Runner<'_> {
                     | StoreError::TooSlow(_)
                     | StoreError::Conflict,
                 )) => tokio::time::sleep(PAUSE).await,
-                told => return told,
+                done => return done,
             }
         }
         self.take(import, plan, rows, tried).await
