@@ -10,7 +10,7 @@ use tandem_domain::leads::save::{CompanyStatement, find_company, save_company};
 use tandem_domain::transfer::values::Values;
 use tandem_store::{self as store, StoreError, Tx};
 
-use super::leads::fault;
+use super::leads::{country_code, fault};
 use super::{Ground, Taken, email};
 use crate::leads::body::CompanyWrite;
 use crate::transfer::rows::Row;
@@ -30,18 +30,18 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
     let act = ground.act(tx);
     let owners: Vec<&str> = good.iter().filter_map(|(_, row)| row.owner.as_deref()).collect();
     let owners = store::transfer::users_by_email(tx, owners).await?;
-    for (row, told) in &good {
-        let known = find_company(&world, &told.said, None);
-        let owner = told.owner.as_ref().map(|email| owners.get(email));
+    for (row, stated) in &good {
+        let known = find_company(&world, &stated.said, None);
+        let owner = stated.owner.as_ref().map(|email| owners.get(email));
         if owner.is_some_and(|user| user.is_none()) {
             taken.reject(row, &[Fault::new("owner", "no_such_user", "names no user")]);
             continue;
         }
         let said = CompanyStatement {
             owner_id: owner.flatten().map(|user| Some(user.id)),
-            ..told.said.clone()
+            ..stated.said.clone()
         };
-        let observed_at = told.created_at.map_or(ground.now, |at| at.min(ground.now));
+        let observed_at = stated.created_at.map_or(ground.now, |at| at.min(ground.now));
         let saved = save_company(&mut world, known, &said, observed_at, &act);
         match saved {
             None => taken.reject(
@@ -92,6 +92,7 @@ fn read(ground: &Ground<'_>, values: &Values<'_>) -> Result<CompanyRow, Vec<Faul
                     continue;
                 }
             },
+            "country" => json!(country_code(text)),
             _ => json!(text),
         };
         body.insert(field.into(), value);

@@ -1,9 +1,11 @@
 //! Rows that are deals of the past.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
+use tandem_domain::change::Change;
 use tandem_domain::deals::{CloseDeal, OpenDeal, Outcome, Refused};
 use tandem_domain::fault::Fault;
+use tandem_domain::id::{CompanyId, UserId};
 use tandem_domain::leads::fields::CompanyField;
 use tandem_domain::leads::identity::Domain;
 use tandem_domain::leads::save::{CompanyStatement, Statement, find_company, save_company};
@@ -20,7 +22,7 @@ use crate::transfer::rows::Row;
 
 struct DealRow {
     lead: Statement,
-    told: PastDeal,
+    stated: PastDeal,
     owner: Option<String>,
     pipeline: Option<String>,
 }
@@ -32,7 +34,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
     let good = ground.read(rows, &mut taken, |values| read(ground, values, base));
     let keys: BTreeSet<(String, String)> = good
         .iter()
-        .filter_map(|(_, row)| row.told.opening.external_id.clone())
+        .filter_map(|(_, row)| row.stated.opening.external_id.clone())
         .collect();
     store::deals::lock_keys(tx, keys.clone()).await?;
     let owners: Vec<&str> = good.iter().filter_map(|(_, row)| row.owner.as_deref()).collect();
@@ -48,11 +50,13 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
     let mut pasts = store::transfer::pasts(tx, wanted.lead_ids).await?;
     remember_owners(&world, &mut pasts);
     let mut touched = BTreeSet::new();
+    // A company is written with the first deal that is accepted: the row that names it first may be rejected.
+    let mut new_companies: HashMap<CompanyId, Vec<Change>> = HashMap::new();
     for (row, said) in good {
-        let mut told = said.told;
+        let mut stated = said.stated;
         let faults = complete(
             &world,
-            &mut told,
+            &mut stated,
             said.owner.as_deref(),
             said.pipeline.as_deref(),
             |email| owners.get(email).map(|user| user.id),
@@ -71,20 +75,15 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                 }
             },
         };
-        let mut changes = vec![];
         if let (None, Some(company)) = (lead_id, &said.lead.company) {
-            let known = find_company(&world, company, None);
-            let observed_at = told.opened_at.unwrap_or(ground.now);
-            let saved = match known {
-                Some(id) => Some((id, vec![])),
-                None => save_company(&mut world, None, company, observed_at, &ground.act(tx)),
-            };
-            if let Some((id, saved)) = saved {
-                told.opening.company_id = Some(id);
-                changes = saved;
-            }
+            stated.opening.company_id = find_company(&world, company, None).or_else(|| {
+                let observed_at = stated.opened_at.unwrap_or(ground.now);
+                let (id, changes) = save_company(&mut world, None, company, observed_at, &ground.act(tx))?;
+                new_companies.insert(id, changes);
+                Some(id)
+            });
         }
-        let known = told
+        let known = stated
             .opening
             .external_id
             .as_ref()
@@ -93,18 +92,20 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
             .and_then(|id| world.sales.deals.get(id))
             .is_some_and(|deal| {
                 let is_same = deal.primary_lead_id == lead_id;
-                !is_same || lead_id.is_none() && deal.company_id != told.opening.company_id
+                !is_same || lead_id.is_none() && deal.company_id != stated.opening.company_id
             });
         if elsewhere {
             let detail = "is known as the deal of another lead or company";
             taken.reject(row, &[Fault::new("external_id", "deal_of_another_lead", detail)]);
             continue;
         }
-        told.opening.lead_ids = lead_id.into_iter().collect();
-        match state_deal(&mut world, &mut pasts, &told, ground.import.id, &ground.act(tx)) {
+        stated.opening.lead_ids = lead_id.into_iter().collect();
+        match state_deal(&mut world, &mut pasts, &stated, ground.import.id, &ground.act(tx)) {
             Ok(done) => {
                 taken.warn(row, &done.warnings);
-                changes.extend(done.changes);
+                let company_id = stated.opening.company_id;
+                let company = company_id.and_then(|id| new_companies.remove(&id));
+                let changes = company.into_iter().flatten().chain(done.changes).collect();
                 taken.count_as(done.created, done.is_news, changes);
                 if done.is_news {
                     touched.extend(lead_id);
@@ -144,19 +145,19 @@ fn company(values: &Values<'_>, faults: &mut Vec<Fault>) -> Option<CompanyStatem
 /// Put the user and the pipeline in that the row names, or say what is wrong.
 fn complete(
     world: &World,
-    told: &mut PastDeal,
+    stated: &mut PastDeal,
     owner: Option<&str>,
     pipeline: Option<&str>,
-    user: impl Fn(&str) -> Option<tandem_domain::id::UserId>,
+    user: impl Fn(&str) -> Option<UserId>,
 ) -> Vec<Fault> {
     let mut faults = vec![];
-    told.opening.owner_id = owner.and_then(user);
-    if owner.is_some() && told.opening.owner_id.is_none() {
+    stated.opening.owner_id = owner.and_then(user);
+    if owner.is_some() && stated.opening.owner_id.is_none() {
         faults.push(Fault::new("owner", "no_such_user", "names no user"));
     }
     if let Some(name) = pipeline {
         let found = world.sales.pipelines.values().find(|one| one.name == name);
-        told.opening.pipeline_id = found.map(|one| one.id);
+        stated.opening.pipeline_id = found.map(|one| one.id);
         if found.is_none() {
             faults.push(Fault::new("pipeline", "not_found", "names no pipeline"));
         }
@@ -249,7 +250,7 @@ fn read(ground: &Ground<'_>, values: &Values<'_>, base: Currency) -> Result<Deal
     }
     Ok(DealRow {
         lead,
-        told: PastDeal {
+        stated: PastDeal {
             opening,
             opened_at,
             closing,

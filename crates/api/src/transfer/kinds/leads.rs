@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use tandem_domain::fault::Fault;
 use tandem_domain::id::UserId;
 use tandem_domain::leads::Lead;
+use tandem_domain::leads::country::country;
 use tandem_domain::leads::custom::yes_or_no;
 use tandem_domain::leads::identity::{Dialled, Kind, Phone};
 use tandem_domain::leads::save::{self, LocalPhone, OnConflict, Statement};
@@ -53,8 +54,8 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
         history::remember_owners(&world, &mut pasts);
     }
     let mut touched = BTreeSet::new();
-    for (row, told) in &good {
-        let owner: Option<UserId> = match &told.owner {
+    for (row, stated) in &good {
+        let owner: Option<UserId> = match &stated.owner {
             None => None,
             Some(email) => match owners.get(email) {
                 Some(user) => Some(user.id),
@@ -64,7 +65,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                 }
             },
         };
-        let saved = save::upsert(&mut world, &told.said, OnConflict::Refuse, &act);
+        let saved = save::upsert(&mut world, &stated.said, OnConflict::Refuse, &act);
         match saved {
             Err(refused) => taken.refuse(row, &refused),
             Ok(mut saved) => {
@@ -75,7 +76,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                     let past = pasts
                         .entry(saved.lead_id)
                         .or_insert_with(|| history::past_of_new(&saved.changes));
-                    let known_at = told.said.created_at.map(|at| at.min(ground.now));
+                    let known_at = stated.said.created_at.map(|at| at.min(ground.now));
                     let (stored, is_new) = state_beginning(past, lead, known_at, owner, ground.import.id);
                     saved.changes.extend(stored);
                     is_news |= is_new;
@@ -84,15 +85,14 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                     }
                 }
                 taken.count_as(saved.created, is_news, saved.changes);
-                let mut warnings = told.warnings.clone();
+                let mut warnings = stated.warnings.clone();
                 let lead = world.leads.get(&saved.lead_id);
                 if is_news && lead.is_some_and(|lead| lead.archived_at.is_some()) {
                     let archived = history::Warning::ArchivedLead;
                     warnings.push((archived.code(), archived.to_string()));
                 }
-                if lead.is_some_and(|lead| lacks_phone(lead, &told.said)) {
-                    let detail = "phone: is no phone number that can be read; it is left out";
-                    warnings.push(("unreadable_phone", detail.into()));
+                if lead.is_some_and(|lead| lacks_phone(lead, &stated.said)) {
+                    warnings.push(unreadable_phone());
                 }
                 taken.warn_of(row, &warnings);
             }
@@ -166,10 +166,12 @@ fn body(
                     body.entry("last_name").or_insert(json!(last));
                 }
                 "created_at" | "owner" => {}
+                "country" => {
+                    body.insert(field.into(), json!(country_code(text)));
+                }
                 // The row stands among the warnings as it came.
-                "phone" if !is_phone(text, values.text("country")) => {
-                    let detail = "is no phone number that can be read; it is left out";
-                    warnings.push(("unreadable_phone", format!("{field}: {detail}")));
+                "phone" if !is_phone(text, values.text("country").map(country_code).as_deref()) => {
+                    warnings.push(unreadable_phone());
                 }
                 "budget" => match Money::read(text, rules.money.base) {
                     Some(budget) => drop(body.insert(field.into(), json!(budget))),
@@ -209,6 +211,7 @@ fn body(
                 Ok(number) => member(&mut body, "company", "employees", json!(number)),
                 Err(_) => faults.push(Fault::new(field, "invalid_type", "must be a whole number")),
             },
+            Some(("company", "country")) => member(&mut body, "company", "country", json!(country_code(text))),
             // What made the lead known is where it came from, as long as nothing else is known of its way.
             Some(("lead_touch", _)) if touched => {}
             Some(("first_touch" | "lead_touch", name)) => {
@@ -238,6 +241,16 @@ fn body(
         body.insert("consents".into(), Value::Array(consents));
     }
     Value::Object(body)
+}
+
+/// The code of a country that is given by its code or its name. Any other text stays as it is: the form rejects it.
+pub(super) fn country_code(text: &str) -> String {
+    country(text).unwrap_or_else(|| text.to_owned())
+}
+
+fn unreadable_phone() -> (&'static str, String) {
+    let detail = "phone: is no phone number that can be read; it is left out";
+    ("unreadable_phone", detail.into())
 }
 
 /// Whether a phone that was given without its country could not be read in that of the lead.
