@@ -54,10 +54,10 @@ impl File {
 
 const LEADS: usize = 60;
 
-/// The same history for a group of leads: files of leads, moves and deals. 970 moves.
-fn history(group: &str, chance: &mut Chance) -> (File, Vec<File>) {
+/// The same history for each group of leads: files of leads, moves and deals. 970 moves.
+fn history(group: &str) -> (File, Vec<File>) {
     let day = |day: usize| format!("2025-{:02}-{:02}", 1 + day / 28, 1 + day % 28);
-    let mut chance = Chance(chance.0);
+    let mut chance = Chance(12);
     let rep = |chance: &mut Chance| *chance.pick(&["", "", "ada@sales.example", "bob@sales.example"]);
     let leads: Vec<String> = (0..LEADS)
         .map(|n| {
@@ -149,8 +149,7 @@ async fn the_same_rows_in_another_order_are_the_same_history(app: &TestApp) {
         let user = json!({"email": email, "name": name, "role": "sales"});
         app.post("/v1/users").by(app.admin().await).json(user).await.expect(201);
     }
-    let mut chance = Chance(12);
-    let (known, files) = history("forth", &mut chance);
+    let (known, files) = history("forth");
     assert_eq!(known.import(app).await, [LEADS as i64, 0, 0, 0, 0]);
     for file in &files {
         file.import(app).await;
@@ -158,7 +157,7 @@ async fn the_same_rows_in_another_order_are_the_same_history(app: &TestApp) {
     let forth = shown(app, "forth").await;
 
     // The newest rows first, deals before moves, halves of files exchanged.
-    let (mut known, files) = history("back", &mut chance);
+    let (mut known, files) = history("back");
     known.rows.reverse();
     known.import(app).await;
     for place in [3, 1, 0, 2] {

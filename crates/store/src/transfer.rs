@@ -301,7 +301,7 @@ pub async fn forget_remarks(tx: &Tx, before: Timestamp, limit: u64) -> Result<u6
     Ok(gone.rows_affected)
 }
 
-/// What imports said of these leads, which the transaction holds, with all their stage changes and cycles.
+/// The statements of imports about these leads, which the transaction holds, with all their stage changes and cycles.
 pub async fn pasts(tx: &Tx, leads: impl IntoIterator<Item = LeadId>) -> Result<Pasts, StoreError> {
     let ids: BTreeSet<uuid::Uuid> = leads.into_iter().map(Id::uuid).collect();
     let mut pasts: Pasts = HashMap::new();

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::rows::{Row, Rows};
 
-/// The rows that one transaction takes.
+/// The most rows that one transaction takes.
 pub const BATCH: usize = 500;
 /// The most bytes of the rows of one transaction.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;

@@ -17,7 +17,7 @@ use tandem_domain::transfer::{ACTOR, Failure, Import, ImportMode, ImportState, P
 use tandem_store::{self as store, Db, StoreError, Tx, leases, transfer};
 
 use super::kinds::{self, Ground, Taken};
-use super::reading::{Batches, Broken, survey};
+use super::reading::{BATCH, Batches, Broken, survey};
 use super::rows::Row;
 use super::suggest;
 use crate::ambient::{Ambient, Stopwatch};
@@ -33,10 +33,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How long one transaction aims to take, and how long while submissions wait.
 const AIM: Duration = Duration::from_millis(50);
 const CROWDED: Duration = Duration::from_millis(15);
-/// How many rows the first transaction takes, and the fewest and the most.
+/// How many rows the first transaction takes, and the fewest; `BATCH` is the most.
 const FIRST: usize = 100;
 const LEAST: usize = 10;
-const MOST: usize = 500;
 /// How often an import that waits looks whether submissions still do.
 const LOOK: Duration = Duration::from_millis(2);
 /// The pieces of a file that one transaction forgets.
@@ -75,7 +74,7 @@ impl Pace {
         let wanted = rows as f64 * aim.as_secs_f64() / time.as_secs_f64().max(1e-6);
         // One slow transaction does not bring the import to a crawl, nor one fast one everybody else.
         let wanted = (wanted.round() as usize).clamp(self.rows / 2, self.rows * 2);
-        self.rows = wanted.clamp(LEAST, MOST);
+        self.rows = wanted.clamp(LEAST, BATCH);
     }
 }
 
@@ -479,7 +478,7 @@ mod tests {
             pace.rows
         };
         assert_eq!(after(&mut pace, 0.5), 100, "50 ms");
-        assert_eq!(after(&mut pace, 0.001), MOST);
+        assert_eq!(after(&mut pace, 0.001), BATCH);
         pace.is_crowded = true;
         assert_eq!(after(&mut pace, 0.5), 30, "15 ms");
         assert_eq!(after(&mut pace, 100.0), LEAST);

@@ -153,7 +153,7 @@ pub fn state_deal(
             changes,
             warnings: vec![],
         };
-        return Ok(noted(world, pasts, id, row, import_id, stated));
+        return Ok(with_statements(world, pasts, id, row, import_id, stated));
     };
     let past = known.primary_lead_id.and_then(|lead_id| pasts.get(&lead_id));
     let find = |key: String| past.and_then(|past| past.find(&key));
@@ -170,7 +170,7 @@ pub fn state_deal(
             true => Stated::default(),
             false => correct(world, &known, &row, act)?,
         };
-        return Ok(noted(world, pasts, known.id, &row, import_id, stated));
+        return Ok(with_statements(world, pasts, known.id, &row, import_id, stated));
     }
     let Some(closing) = row.closing.as_ref().filter(|_| known.closing.is_none()) else {
         return Ok(Stated::default());
@@ -215,8 +215,10 @@ fn record(world: &mut World, row: &PastDeal, act: &Act) -> Result<(DealId, Vec<C
 }
 
 fn forget(world: &mut World, id: DealId) {
-    world.sales.deals.remove(&id);
-    world.sales.deals_by_key.retain(|_, known| *known != id);
+    let deal = world.sales.deals.remove(&id);
+    if let Some(key) = deal.and_then(|deal| deal.external_id) {
+        world.sales.deals_by_key.remove(&key);
+    }
 }
 
 /// Let a known deal be what a row says, as if it had been recorded so at first.
@@ -282,8 +284,8 @@ fn stated_fields(deal: &Deal) -> Facts {
     }))
 }
 
-/// Note what a row says about the opening and the closing of a deal in the past of its lead.
-fn noted(
+/// Add to the past of the lead what a row states about the opening and the closing of its deal.
+fn with_statements(
     world: &World,
     pasts: &mut Pasts,
     id: DealId,

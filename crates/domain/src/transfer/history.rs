@@ -222,8 +222,8 @@ fn way_of<'a>(past: &'a Past, lead: &Lead, deals: &'a [Deal]) -> Way<'a> {
     way(here, &past.statements, deals)
 }
 
-/// Note what the loaded statements make of the owners of leads, before rows state more: who an import named may be replaced
-/// by an import, who was named here may not.
+/// Record the owners that follow of the loaded statements, before rows state more: an import may replace an owner whom an
+/// import named, but not one who was named here.
 pub fn remember_owners(world: &World, pasts: &mut Pasts) {
     for (lead_id, past) in pasts.iter_mut().filter(|(_, past)| !past.statements.is_empty()) {
         if let Some(lead) = world.leads.get(lead_id) {
@@ -234,7 +234,7 @@ pub fn remember_owners(world: &World, pasts: &mut Pasts) {
     }
 }
 
-/// Derive the stage changes, cycles and stage of a lead again from everything that imports said of it.
+/// Derive the stage changes, cycles and stage of a lead from all statements of imports about it.
 ///
 /// What was made here stays as it is; before the latest of it history only adds. Skipped stages are not invented. The world
 /// holds the lead, its current cycle and all of its deals.

@@ -121,12 +121,12 @@ impl PastStatement {
         }
     }
 
-    /// The key of what is said about the opening of a deal.
+    /// The key of a statement about the opening of a deal.
     pub(super) fn opening_key(deal: DealId) -> String {
         format!("opened {deal}")
     }
 
-    /// The key of what is said about the closing of a deal.
+    /// The key of a statement about the closing of a deal.
     pub(super) fn closing_key(deal: DealId) -> String {
         format!("closed {deal}")
     }
@@ -165,14 +165,14 @@ impl PastStatement {
     }
 }
 
-/// The past of a lead: what imports said of it, and what is derived of that.
+/// The past of a lead: the statements of imports about it, and what is derived of them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Past {
     /// The stage changes, in the order of their dates.
     pub transitions: Vec<Transition>,
     /// The cycles.
     pub cycles: Vec<Cycle>,
-    /// What imports said, in no order.
+    /// The statements of imports, in no order.
     pub statements: Vec<PastStatement>,
     /// Who owns the lead by what was derived last, and who owned it before.
     pub(super) owners: (Option<UserId>, Option<UserId>),

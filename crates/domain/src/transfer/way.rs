@@ -52,7 +52,7 @@ pub(super) struct OnWay {
 pub(super) struct Way<'a> {
     /// The steps, in their order.
     pub steps: Vec<Step<'a>>,
-    /// The deals of which imports tell.
+    /// The deals that imports state.
     pub deals: BTreeMap<DealId, OnWay>,
     /// Who owned the lead at the end of each cycle, or before it was nobody's.
     pub owners: BTreeMap<i64, UserId>,

@@ -1,4 +1,4 @@
-//! Rows of `past_statements`: what imports said about the stages of leads, of which stage changes and cycles are derived.
+//! Rows of `past_statements`: statements of imports about the stages of leads, of which stage changes and cycles are derived.
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};

@@ -42,12 +42,10 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
     let statements: Vec<&Statement> = good.iter().map(|(_, row)| &row.said).collect();
     let mut world = store::leads::world(tx, statements).await?;
     let act = ground.act(tx);
-    let known: Vec<_> = world.leads.keys().copied().collect();
-    let mut pasts = match ground.is_history() {
-        true => store::transfer::pasts(tx, known).await?,
-        false => Pasts::new(),
-    };
+    let mut pasts = Pasts::new();
     if ground.is_history() {
+        let known: Vec<_> = world.leads.keys().copied().collect();
+        pasts = store::transfer::pasts(tx, known).await?;
         let with_deals = pasts.iter().filter(|(_, past)| past.has_deals());
         let with_deals: Vec<_> = with_deals.map(|(lead_id, _)| *lead_id).collect();
         add_deals(tx, &mut world, with_deals).await?;
@@ -125,11 +123,11 @@ fn read(ground: &Ground<'_>, values: &Values<'_>, rules: &Rules) -> Result<LeadR
     said.local_phones
         .iter_mut()
         .for_each(|phone| phone.pointer = None);
-    let history = ground.is_history();
+    let is_history = ground.is_history();
     Ok(LeadRow {
         said: Statement {
-            observed_at: said.observed_at.or(created_at.filter(|_| history)),
-            created_at: created_at.filter(|_| history),
+            observed_at: said.observed_at.or(created_at.filter(|_| is_history)),
+            created_at: created_at.filter(|_| is_history),
             ..said
         },
         owner,
