@@ -209,7 +209,9 @@ fn body(
                 Ok(number) => member(&mut body, "company", "employees", json!(number)),
                 Err(_) => faults.push(Fault::new(field, "invalid_type", "must be a whole number")),
             },
-            Some(("company", "country")) => member(&mut body, "company", "country", json!(country_code(text))),
+            Some(("company", "country")) => {
+                member(&mut body, "company", "country", json!(country_code(text)));
+            }
             // What made the lead known is where it came from, as long as nothing else is known of its way.
             Some(("lead_touch", _)) if touched => {}
             Some(("first_touch" | "lead_touch", name)) => {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::access::Actor;
+use crate::act::Act;
 use crate::id::Ids;
 use crate::leads::identity::Email;
 use crate::leads::save::{OnConflict, Statement, upsert};
