@@ -60,7 +60,14 @@ impl ConsentFact {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConsentFacts(BTreeMap<String, Vec<ConsentFact>>);
 
+static NONE: ConsentFacts = ConsentFacts(BTreeMap::new());
+
 impl ConsentFacts {
+    /// Nothing was said.
+    pub fn none() -> &'static Self {
+        &NONE
+    }
+
     /// Take one more statement about a purpose into account.
     pub fn add(&mut self, purpose: String, fact: ConsentFact) {
         self.0.entry(purpose).or_default().push(fact);
@@ -76,10 +83,15 @@ impl ConsentFacts {
         self.0.keys().map(String::as_str)
     }
 
+    /// What was said about one purpose.
+    pub(super) fn of(&self, purpose: &str) -> &[ConsentFact] {
+        self.0.get(purpose).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// What stands of one purpose; of one of e-mail, for an address.
     pub fn standing(&self, purpose: &ConsentPurpose, address: Option<&str>) -> Standing {
-        let facts = self.0.get(&purpose.name).into_iter().flatten();
         let is_by_mail = purpose.channel == ConsentChannel::Email;
+        let facts = self.of(&purpose.name).iter();
         Standing::of(
             facts
                 .filter(|fact| !is_by_mail || fact.concerns(address))

@@ -305,7 +305,7 @@ fn ended(kind: &str, properties: serde_json::Value) -> Vec<(String, ContactReaso
     let Some(ended) = Ended::of_event(kind, properties.as_object().unwrap(), None, NOW) else {
         return vec![];
     };
-    let said = ended.statements(&world.rules.consent_purposes, &world.consent_of(lead));
+    let said = ended.statements(&world.rules.consent_purposes, world.consent_of(lead));
     assert!(said.iter().all(|one| one.source == Some(ConsentSource::Event)));
     let purposes: Vec<String> = said.iter().map(|one| one.purpose.clone()).collect();
     record(&mut world, lead, said, None, &Act::test(&actor, later(1), &ids));
