@@ -66,8 +66,8 @@ pub fn media_type(headers: &HeaderMap) -> &str {
         .unwrap_or_default()
 }
 
-/// Whether a browser's own form asks, so that a person reads the answer: a page. Who wants JSON says so, and the script of a
-/// page gets it.
+/// Whether a browser's own form asks, so that a person reads the answer: a page. Clients that accept JSON alone and scripts
+/// of a page get JSON.
 pub fn wants_page(headers: &HeaderMap) -> bool {
     let is_form = matches!(
         Kind::of(media_type(headers)),
@@ -75,7 +75,7 @@ pub fn wants_page(headers: &HeaderMap) -> bool {
     );
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let accept = text("accept").unwrap_or_default();
-    // Browsers say whether they navigate or a script asks (Fetch Metadata).
+    // Fetch Metadata: whether the browser navigates or a script asks.
     let is_script = matches!(text("sec-fetch-mode"), Some("cors" | "no-cors" | "same-origin"));
     is_form && (accept.contains("text/html") || !accept.contains("json") && !is_script)
 }
@@ -86,9 +86,8 @@ pub fn read(media_type: &str, body: &[u8], shape: &Shape) -> Result<Body, Proble
     read_in(kind, charset, media_type, body, shape)
 }
 
-/// Read a body again as it was kept: as text, whatever its charset was. What a form escaped stays in the charset that it
-/// declares.
-pub fn read_kept(media_type: &str, raw: &str, shape: &Shape) -> Result<Body, Problem> {
+/// Read a stored body again: as text, whatever its charset was. What a form escaped stays in the charset that it declares.
+pub fn read_stored(media_type: &str, raw: &str, shape: &Shape) -> Result<Body, Problem> {
     let (kind, charset) = Kind::of(media_type).ok_or_else(|| Problem::new(Code::UnsupportedMediaType))?;
     let charset = match kind {
         Kind::Urlencoded => charset,
@@ -107,12 +106,12 @@ fn read_in(
     if body.trim_ascii().is_empty() && kind == Kind::Json {
         return Err(Problem::new(Code::MalformedJson));
     }
-    let (mut raw, said) = match kind {
+    let (mut raw, result) = match kind {
         Kind::Json => json(charset, body, shape),
         Kind::Urlencoded => flat::urlencoded(charset, body),
         Kind::Multipart => flat::multipart(charset, media_type, body),
     };
-    let (posted, malformed) = match said {
+    let (posted, malformed) = match result {
         Ok(posted) => (posted, None),
         Err(Unread { faults, problem }) => {
             if problem.is_some() {
@@ -127,7 +126,7 @@ fn read_in(
     };
     Ok(Body {
         posted: Posted {
-            // No database keeps NUL; its faults say that it was there.
+            // No database stores NUL; the faults name it.
             raw: raw.replace('\0', "\u{2400}"),
             media_type: media_type.chars().take(200).collect(),
             ..posted
@@ -164,10 +163,10 @@ impl From<Vec<Fault>> for Unread {
     }
 }
 
-/// A JSON body, as it is kept and as it is read. What does not fit beside the answers is left out.
+/// A JSON body, as it is stored and as it is read. What does not fit beside the answers is left out.
 fn json(charset: Option<Charset>, body: &[u8], shape: &Shape) -> (String, Result<Posted, Unread>) {
     let Some(text) = charset.unwrap_or(Charset::UTF_8).decode(body) else {
-        return (charset::kept(body), Err(Problem::new(Code::MalformedJson).into()));
+        return (charset::as_windows_1252(body), Err(Problem::new(Code::MalformedJson).into()));
     };
     let text = text.trim_start_matches('\u{feff}').to_owned();
     let mut value = match strict::parse(text.as_bytes()) {
@@ -205,8 +204,8 @@ fn understood(mut value: Value, shape: &Shape) -> Result<Posted, Unread> {
 /// The members of a body that may be left out without its answers being any the worse.
 const BESIDE: [&str; 5] = ["visitor_id", "context", "submitted_at", "sent_at", "consent"];
 
-/// Leave out what is unfit beside the answers: a member of the context, a statement of consent, an instant. What it cost
-/// is said.
+/// Leave out what is unfit beside the answers: a member of the context, a statement of consent, an instant. Returns a remark
+/// for each.
 fn set_aside(body: &mut Value, violations: &[Violation]) -> Vec<Fault> {
     let mut remarks = vec![];
     let mut statements = BTreeSet::new();

@@ -37,7 +37,7 @@ impl Charset {
 }
 
 /// Bytes that are no text, as they are stored: each as its character of windows-1252, which loses none.
-pub(super) fn kept(bytes: &[u8]) -> String {
+pub(super) fn as_windows_1252(bytes: &[u8]) -> String {
     WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned()
 }
 
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_kept_whole() {
         let all: Vec<u8> = (0..=255).collect();
-        let kept = kept(&all);
+        let kept = as_windows_1252(&all);
         assert_eq!(kept.chars().count(), 256);
         assert_eq!(WINDOWS_1252.encode(&kept).0, all);
         assert!(!kept.contains('\u{fffd}'));

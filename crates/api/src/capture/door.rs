@@ -86,7 +86,7 @@ impl Door {
         !self.is_archived && self.closes_at.is_none_or(|closes_at| now < closes_at)
     }
 
-    /// Whether pages of this origin may send the form. One that is hidden is taken like none: any server could send the
+    /// Whether pages of this origin may send the form. A hidden origin counts as none, since any server could send the
     /// same.
     pub fn admits(&self, origin: &HeaderValue) -> bool {
         let mut allowed = self.allowed_origins.iter();

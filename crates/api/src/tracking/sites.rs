@@ -77,8 +77,8 @@ impl Sites {
 }
 
 impl Site {
-    /// The page's origin, where it names one. Pages of other origins are refused; a server names none, and one that a page
-    /// hides is taken like none.
+    /// The page's origin, where it names one. Pages of other origins are rejected; a server names none, and a hidden origin
+    /// counts as none.
     pub fn check_origin(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, Problem> {
         let Some(origin) = headers.get(ORIGIN) else {
             return Ok(None);

@@ -51,8 +51,8 @@ pub struct Captured {
 ///
 /// What looks like spam is kept as `spam`; what does not fit is kept as `rejected` with every fault. Answers that map
 /// nowhere, and members that nobody knows, stay answers. A test runs through all of it and leaves nothing but itself. Of a
-/// twin of the last minute its id alone is kept, and its visitor is linked. Nothing in the outcome tells whether the person
-/// was known.
+/// twin of the last minute its id alone is kept, and its visitor is linked. Nothing in the outcome reveals whether the
+/// person was known.
 pub fn capture(
     world: &mut World,
     twins: &mut Twins,

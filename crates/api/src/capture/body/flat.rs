@@ -47,7 +47,7 @@ impl Pair {
     }
 }
 
-/// The charset in which a form says that it was sent, by its field `_charset_`, which browsers fill.
+/// The charset that a form declares by its field `_charset_`, which browsers fill.
 fn own_charset<'a>(mut pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<Charset> {
     let (_, label) = pairs.find(|(name, _)| *name == b"_charset_")?;
     Charset::labelled(&String::from_utf8_lossy(label))
@@ -74,7 +74,7 @@ pub(super) fn urlencoded(charset: Option<Charset>, body: &[u8]) -> (String, Resu
     let mut pairs: Vec<Pair> = borrowed
         .map(|(name, value)| Pair::of(charset, name, value))
         .collect();
-    // What is not escaped and no UTF-8 is escaped, which says the same.
+    // Bytes that are not UTF-8 are escaped, which means the same.
     let mut raw = String::from_utf8(body.to_vec()).unwrap_or_else(|_| escaped_form(body));
     let changed: Vec<bool> = pairs.iter_mut().map(|pair| pair.redact().is_some()).collect();
     if changed.contains(&true) {
@@ -109,7 +109,7 @@ pub(super) fn multipart(
     };
     let charset = charset.or_else(|| own(parts.as_ref().ok()?));
     let charset = charset.unwrap_or(Charset::UTF_8);
-    let mut raw = charset.decode(body).unwrap_or_else(|| charset::kept(body));
+    let mut raw = charset.decode(body).unwrap_or_else(|| charset::as_windows_1252(body));
     let read = parts.and_then(|parts| {
         let pair = |part: &Part| {
             let charset = part.charset.unwrap_or(charset);

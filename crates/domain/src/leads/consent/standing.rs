@@ -23,7 +23,7 @@ pub struct ConsentFact {
     pub reason: Option<WithdrawalReason>,
     /// The e-mail address that it is about; none where it is about the person.
     pub address: Option<String>,
-    /// Whether a form said it: anybody can send one.
+    /// Whether it came from a form: anybody can send one.
     pub is_by_form: bool,
     /// When it was said.
     pub stated_at: Timestamp,
@@ -68,7 +68,7 @@ impl ConsentFacts {
         &NONE
     }
 
-    /// Take one more statement about a purpose into account.
+    /// Add a statement about a purpose.
     pub fn add(&mut self, purpose: String, fact: ConsentFact) {
         self.0.entry(purpose).or_default().push(fact);
     }
@@ -133,7 +133,7 @@ impl ConsentFacts {
         self.bar(purposes, address).is_some()
     }
 
-    /// The statement that bars an address from all mail, unless it was taken back by a later grant of any purpose of e-mail.
+    /// The statement that bars an address from all mail, unless a later grant of any purpose of e-mail lifts it.
     fn bar(&self, purposes: &[ConsentPurpose], address: Option<&str>) -> Option<ConsentFact> {
         let of_mail = self.0.iter().filter(|(name, _)| {
             let purpose = purpose_named(purposes, name);
@@ -154,7 +154,7 @@ impl ConsentFacts {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
     granted: Option<ConsentFact>,
-    /// The newest grant that no form said.
+    /// The newest grant that did not come from a form.
     granted_by_known: Option<ConsentFact>,
     confirmed: Option<ConsentFact>,
     withdrawn: Option<ConsentFact>,
