@@ -1,5 +1,5 @@
-//! The public door is lenient: what browsers, CMS and mail senders add costs no submission, and nothing is guessed in
-//! silence.
+//! Public endpoints are lenient: what browsers, CMS and mail senders add costs no submission, and every guess leaves a
+//! remark.
 
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};

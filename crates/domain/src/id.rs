@@ -229,6 +229,11 @@ named! {
     RequestTag, RequestId, "req";
 }
 
+/// The least id that can be drawn at an instant: a UUIDv7 begins with its milliseconds (RFC 9562).
+pub fn first_uuid_at(at: Timestamp) -> Uuid {
+    Uuid::from_u128(u128::try_from(at.millis()).unwrap_or_default() << 80)
+}
+
 /// The ids of one request, batch or job: UUIDv7 from the call's instant, a counter and a seed.
 ///
 /// The same instant and seed give the same ids in the same order. Twelve bits of counter follow the 48 bits of

@@ -17,7 +17,7 @@ use crate::handoff::qualification::Qualification;
 use crate::handoff::{Handoff, Place};
 use crate::id::{ActivityId, ClockId, CompanyId, DealId, HandoffId, LeadId, PipelineId};
 use crate::instant::Timestamp;
-use crate::leads::consent::{ConsentFact, ConsentFacts, ConsentPurpose};
+use crate::leads::consent::{ConsentFacts, ConsentPurpose};
 use crate::leads::custom::CustomField;
 use crate::leads::fields::{About, CompanyField, FieldValue, Rank, Source};
 use crate::leads::identity::{Identifier, Key};
@@ -121,8 +121,8 @@ pub struct World {
     pub by_name: HashMap<String, CompanyId>,
     /// What was said about each field of each loaded lead and company.
     pub statements: HashMap<(About, String), Statements>,
-    /// What was said about consent, by lead and purpose: of those leads whose history a decision needs.
-    pub consents: HashMap<(LeadId, String), Vec<ConsentFact>>,
+    /// What was said about consent, by lead: of those leads whose history a decision needs.
+    pub consents: HashMap<LeadId, ConsentFacts>,
     /// Deals, hand-offs and clocks, as far as they are loaded.
     pub sales: Sales,
     /// What is tracked, as far as it is loaded.
@@ -311,15 +311,8 @@ impl World {
     }
 
     /// What was said about consent of a lead, as far as it is loaded or was said in this transaction.
-    pub fn consent_of(&self, lead_id: LeadId) -> ConsentFacts {
-        let mut facts = ConsentFacts::default();
-        let of_lead = self.consents.iter().filter(|((of, _), _)| *of == lead_id);
-        for ((_, purpose), said) in of_lead {
-            said.iter()
-                .cloned()
-                .for_each(|fact| facts.add(purpose.clone(), fact));
-        }
-        facts
+    pub fn consent_of(&self, lead_id: LeadId) -> &ConsentFacts {
+        self.consents.get(&lead_id).unwrap_or(ConsentFacts::none())
     }
 
     /// Take in a loaded deal.

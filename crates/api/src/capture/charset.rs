@@ -2,27 +2,17 @@
 //! no text, and are never replaced.
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode, percent_encode};
 
-/// The bytes that stay as they are where the others are escaped: all of ASCII but the escape itself.
-const ASCII: AsciiSet = {
-    let mut escaped = NON_ALPHANUMERIC.remove(b' ');
-    let mut byte = 0x21;
-    while byte < 0x7f {
-        if byte != b'%' {
-            escaped = escaped.remove(byte);
-        }
-        byte += 1;
-    }
-    escaped
-};
+/// The bytes that are escaped: the escape itself, controls, and what is not ASCII.
+const NOT_ASCII: &AsciiSet = &CONTROLS.add(b'%');
 
-/// The charset that a body declares; none, or one that nobody knows, is UTF-8.
+/// The charset that a body declares. A missing or unknown label means UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Charset(&'static Encoding);
 
 impl Charset {
-    /// UTF-8, in which every kept body is read again.
+    /// UTF-8, in which every stored body is read again.
     pub(super) const UTF_8: Self = Self(UTF_8);
 
     /// The charset with this label (`latin1`, `Shift_JIS`), if there is one.
@@ -46,14 +36,14 @@ impl Charset {
     }
 }
 
-/// Bytes that are no text, as they are kept: each as the character that it is in windows-1252, which loses none.
-pub(super) fn kept(bytes: &[u8]) -> String {
+/// Bytes that are no text, as they are stored: each as its character of windows-1252, which loses none.
+pub(super) fn as_windows_1252(bytes: &[u8]) -> String {
     WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned()
 }
 
 /// Bytes that are no text, as an answer shows them: those beyond ASCII percent-encoded.
 pub(super) fn escaped(bytes: &[u8]) -> String {
-    percent_encode(bytes, &ASCII).to_string()
+    percent_encode(bytes, NOT_ASCII).to_string()
 }
 
 /// The bytes of a name or value of `application/x-www-form-urlencoded`.
@@ -91,7 +81,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_kept_whole() {
         let all: Vec<u8> = (0..=255).collect();
-        let kept = kept(&all);
+        let kept = as_windows_1252(&all);
         assert_eq!(kept.chars().count(), 256);
         assert_eq!(WINDOWS_1252.encode(&kept).0, all);
         assert!(!kept.contains('\u{fffd}'));

@@ -86,11 +86,9 @@ impl Door {
         !self.is_archived && self.closes_at.is_none_or(|closes_at| now < closes_at)
     }
 
-    /// Whether pages of this origin may send the form. One that is hidden is taken like none: any server could send the
-    /// same.
+    /// Whether pages of this origin may send the form.
     pub fn admits(&self, origin: &HeaderValue) -> bool {
-        let mut allowed = self.allowed_origins.iter();
-        origin == HIDDEN || allowed.any(|allowed| origin == allowed.as_str())
+        is_admitted(&self.allowed_origins, origin)
     }
 
     /// From where a request comes.
@@ -104,9 +102,14 @@ impl Door {
     }
 }
 
+/// Whether a list of origins admits one. A hidden origin counts as none, since any server could send the same.
+pub fn is_admitted(allowed_origins: &[String], origin: &HeaderValue) -> bool {
+    origin == HIDDEN || allowed_origins.iter().any(|allowed| origin == allowed.as_str())
+}
+
 /// The origin that browsers send where a page hides it (`Referrer-Policy: no-referrer` or `same-origin`), or has none (a
 /// sandboxed frame): <https://fetch.spec.whatwg.org/#origin-header>.
-pub const HIDDEN: &str = "null";
+const HIDDEN: &str = "null";
 
 /// From where a form is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,22 +21,16 @@ pub(super) fn json(body: &mut Value) -> bool {
     *body != before
 }
 
-/// Redact the fields of a flat form; each value that changed, before and after.
-pub(super) fn pairs(pairs: &mut [(String, String)]) -> Vec<(String, String)> {
-    let mut changed = vec![];
-    for (name, value) in pairs {
-        let is_address = name
-            .strip_prefix('_')
-            .is_some_and(|name| ADDRESSES.contains(&name));
-        let after = match is_address {
-            true => redacted(value).into_owned(),
-            false => redacted_text(value).unwrap_or_else(|| value.clone()),
-        };
-        if after != *value {
-            changed.push((std::mem::replace(value, after.clone()), after));
-        }
-    }
-    changed
+/// The value of a flat form's field, redacted, if that changes it.
+pub(super) fn field(name: &str, value: &str) -> Option<String> {
+    let is_address = name
+        .strip_prefix('_')
+        .is_some_and(|name| ADDRESSES.contains(&name));
+    let after = match is_address {
+        true => redacted(value).into_owned(),
+        false => redacted_text(value)?,
+    };
+    (after != value).then_some(after)
 }
 
 /// Redact a body that cannot be read, word by word.
@@ -73,13 +67,12 @@ mod tests {
         assert_eq!(body, after);
         assert!(!json(&mut body));
 
-        let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let mut flat = vec![
-            own("email", "ada@e.com"),
-            own("_page_url", "e.com/?token=t"),
-            own("site", "e.com/?token=t"),
-        ];
-        assert_eq!(pairs(&mut flat), [own("e.com/?token=t", "https://e.com/")]);
+        assert_eq!(field("email", "ada@e.com"), None);
+        assert_eq!(
+            field("_page_url", "e.com/?token=t").as_deref(),
+            Some("https://e.com/")
+        );
+        assert_eq!(field("site", "e.com/?token=t"), None);
     }
 
     #[test]

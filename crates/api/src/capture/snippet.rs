@@ -70,35 +70,23 @@ fn input(field: &FormField) -> String {
 }
 
 /// A script for `<form data-tandem-form="fk_...">`: it sends the form as JSON and stays on the page, with what
-/// `tandem.js` knows of the visitor where the page has it. What becomes of it is shown: thanks or the form's `redirect_url`,
-/// or what is wrong, at the fields. The events `tandem:sent` and `tandem:refused`, whose `detail` is the answer, go before
-/// that; a page that shows it by itself cancels them.
+/// `tandem.js` knows of the visitor where the page has it. It then thanks or goes to the form's `redirect_url`, or marks the
+/// fields that are wrong. The events `tandem:sent` and `tandem:refused`, whose `detail` is the answer, are dispatched before;
+/// a page that shows the result by itself cancels them. Values of consent are sent as they are: the service decides which
+/// grant it.
 pub fn js(form: &Form, key: &str, address: &str) -> String {
     let redirect = json(&form.settings.redirect_url);
-    let purposes: Map<String, Value> = form
-        .settings
-        .consent
-        .iter()
-        .map(|asked| (asked.purpose.clone(), asked.granting_values.clone().into()))
-        .collect();
-    let (labels, purposes) = (json(&labels(form)), json(&purposes));
+    let labels = json(&labels(form));
     format!(
         r#"(function () {{
   var form = document.querySelector('form[data-tandem-form="{key}"]');
   if (!form) return;
   var shown = new Date().toISOString();
-  var redirect = {redirect}, labels = {labels}, granting = {purposes};
+  var redirect = {redirect}, labels = {labels};
   var isBusy = false;
-  var yes = /^\s*(true|1|on|yes)\s*$/i;
-  var told = /^_(visitor_id|page_url|page_title|referrer|landing_url|landing_referrer|language|rendered_at|submitted_at|charset_)$/;
+  var isContext = /^_(visitor_id|page_url|page_title|referrer|landing_url|landing_referrer|language|rendered_at|submitted_at|charset_)$/;
 
-  function grants(purpose, value) {{
-    return yes.test(value) || (granting[purpose] || []).some(function (own) {{
-      return own.trim().toLowerCase() === value.trim().toLowerCase();
-    }});
-  }}
-
-  function say(text, isWrong) {{
+  function display(text, isWrong) {{
     var place = form.querySelector("[data-tandem-said]");
     if (!place) {{
       place = document.createElement("p");
@@ -134,14 +122,14 @@ pub fn js(form: &Form, key: &str, address: &str) -> String {
       }}
       return (labels[field.name] || "") + " " + one.detail;
     }});
-    var place = say(lines.join("; ") || "This could not be sent. Please try again.", true);
+    var place = display(lines.join("; ") || "This could not be sent. Please try again.", true);
     (first || place).focus();
   }}
 
   function thank() {{
     form.reset();
     if (redirect) location.assign(redirect);
-    else say("Thank you. Your message has been received.").focus();
+    else display("Thank you. Your message has been received.").focus();
   }}
 
   function finish(name, answer, show) {{
@@ -162,8 +150,8 @@ pub fn js(form: &Form, key: &str, address: &str) -> String {
     new FormData(form).forEach(function (value, name) {{
       if (typeof value !== "string") return;
       if (name === "_test") isTest = !/^\s*(off|false|no|0)?\s*$/i.test(value);
-      else if (told.test(name)) context[name.slice(1)] = value || context[name.slice(1)];
-      else if (name.indexOf("_consent_") === 0) consent.push({{ purpose: name.slice(9), granted: grants(name.slice(9), value) }});
+      else if (isContext.test(name)) context[name.slice(1)] = value || context[name.slice(1)];
+      else if (name.indexOf("_consent_") === 0) consent.push({{ purpose: name.slice(9), granted: value }});
       else fields[name] = name in fields ? [].concat(fields[name], value) : value;
     }});
     fetch("{address}", {{

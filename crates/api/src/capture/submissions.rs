@@ -227,7 +227,7 @@ async fn replay_submission(
     let form = form.ok_or_else(|| Problem::new(Code::NotFound))?;
     let shape = shapes(ctx.request())?.body(CAPTURE);
     let shape = shape.ok_or_else(|| Problem::new(Code::InternalError).because("a capture has no shape"))?;
-    let read = body::read_kept(&kept.media_type, &kept.raw, shape)?;
+    let read = body::read_stored(&kept.media_type, &kept.raw, shape)?;
     let replayed = take::replay(&tx, ctx.act(), &kept, &read.posted, &form).await?;
     ctx.commit(tx, Json(replayed.into())).await
 }

@@ -263,7 +263,7 @@ async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: Raw
     let is_foreign = sender == Sender::Foreign;
     let read = read.map_err(|problem| if is_foreign { foreign() } else { problem })?;
 
-    // What is kept of a page that may not send the form answers nobody.
+    // A page that may not send the form must not use up a key: its submission is stored, and answers nobody else.
     let once = ctx
         .once(&format!("form/{}", door.form_id))
         .filter(|_| !is_foreign);
@@ -288,7 +288,7 @@ async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: Raw
     let done = ticket.wait(PATIENCE, || commits.begin()).await;
     soonest.await;
     match done {
-        // It is kept, whatever else it was.
+        // It is stored, whatever else is wrong with it.
         Ok(_) if is_foreign => Err(foreign()),
         Ok(Outcome::Taken(answer) | Outcome::Kept(answer)) => Ok(Rendered(answer)),
         Ok(Outcome::Repeated(answer)) => Err(Problem::kept(answer)),

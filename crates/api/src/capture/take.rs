@@ -264,7 +264,7 @@ impl<'a> Turn<'a> {
                 return Outcome::Refused(form, faults).alone();
             }
             Some(SubmissionStatus::Failed) => return Outcome::Kept(kept_answer(item, &form)).alone(),
-            Some(_) => return Outcome::Taken(taken_answer(item, &form, item.id)).alone(),
+            Some(_) => return Outcome::Taken(taken_answer(item, &form)).alone(),
         }
         if let Some(once) = &item.once
             && let Some(record) = kept.get(&once.key_hash)
@@ -282,15 +282,11 @@ impl<'a> Turn<'a> {
             again: None,
         };
         let Captured {
-            id,
-            status,
-            faults,
-            done,
-            ..
+            status, faults, done, ..
         } = capture(world, twins, incoming, reading.answers.clone(), act);
         let outcome = match status {
             SubmissionStatus::Rejected => Outcome::Refused(form, faults),
-            _ => Outcome::Taken(taken_answer(item, &form, id)),
+            _ => Outcome::Taken(taken_answer(item, &form)),
         };
         Decided {
             outcome,
@@ -300,12 +296,12 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// What a stranger is told of a submission that was taken, or that looks like spam: nothing about anybody.
-fn taken_answer(item: &Item, form: &Form, id: SubmissionId) -> Kept {
+/// The answer to a submission that was accepted, looks like spam or repeats another one: the same for all.
+fn taken_answer(item: &Item, form: &Form) -> Kept {
     if item.wants_page {
         return page_of(form);
     }
-    Created::at(format!("/v1/submissions/{id}"), Receipt::accepted(id)).render()
+    Created::at(format!("/v1/submissions/{}", item.id), Receipt::accepted(item.id)).render()
 }
 
 fn kept_answer(item: &Item, form: &Form) -> Kept {

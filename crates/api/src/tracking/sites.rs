@@ -14,7 +14,7 @@ use tandem_domain::tracking::keys::TrackingKey;
 use tandem_store as store;
 use url::form_urlencoded;
 
-use crate::capture::door::HIDDEN;
+use crate::capture::door;
 use crate::edge::core::Core;
 use crate::edge::crypto::secret;
 use crate::edge::http::problem::{Code, Problem};
@@ -77,14 +77,13 @@ impl Sites {
 }
 
 impl Site {
-    /// The page's origin, where it names one. Pages of other origins are refused; a server names none, and one that a page
-    /// hides is taken like none.
+    /// The page's origin, where it names one. Pages of other origins are rejected; a server names none, and a hidden origin
+    /// counts as none.
     pub fn check_origin(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, Problem> {
         let Some(origin) = headers.get(ORIGIN) else {
             return Ok(None);
         };
-        let mut allowed = self.allowed_origins.iter();
-        match origin == HIDDEN || allowed.any(|allowed| origin == allowed.as_str()) {
+        match door::is_admitted(&self.allowed_origins, origin) {
             true => Ok(Some(origin.clone())),
             false => Err(Problem::new(Code::OriginNotAllowed)),
         }

@@ -16,7 +16,7 @@
   var MOST_PROPERTIES = 2048;
   // In bytes, as every browser keeps it.
   var MOST_OF_COOKIE = 4000;
-  // What tells where a visitor comes from: the click ids of advertisers, which are whole or worth nothing, and the parameters
+  // What shows where a visitor comes from: the click ids of advertisers, which are whole or worth nothing, and the parameters
   // of campaigns.
   var CLICK = /^(gclid|gbraid|wbraid|fbclid|msclkid|li_fat_id|ttclid)=./i;
   var CAMPAIGN = /^utm_[a-z_]+=./i;
@@ -191,9 +191,9 @@
     return address.length > LONGEST_ADDRESS ? arrival().url : address;
   }
 
-  // What of some parameters tells where a visitor comes from, click ids first; nothing of what is known already.
+  // Those parameters of a text that show where a visitor comes from, click ids first, without those that are known.
   function telling(text, known) {
-    var told = [], left = LONGEST_ADDRESS - 300;
+    var found = [], left = LONGEST_ADDRESS - 300;
     [[CLICK, 501], [CAMPAIGN, 201]].forEach(function (kind) {
       text.split(/[?&#]/).forEach(function (one) {
         var name = one.split("=")[0] + "=";
@@ -201,30 +201,30 @@
         if (isKnown || !kind[0].test(one) || one.length > kind[1] + name.length || one.length > left) return;
         left -= one.length + 1;
         known += "&" + name;
-        told.push(one);
+        found.push(one);
       });
     });
-    return told.join("&");
+    return found.join("&");
   }
 
   function arrival() {
     var address = here();
-    var told = telling(address.slice(address.split(/[?#]/)[0].length) + location.hash + location.search, "");
+    var campaign = telling(address.slice(address.split(/[?#]/)[0].length) + location.hash + location.search, "");
     var from = document.referrer && !isOwn(document.referrer) ? document.referrer.slice(0, LONGEST_ADDRESS) : "";
     var path = location.href.split(/[?#]/)[0].slice(0, 200);
-    return { url: path + (told && "?" + told), referrer: from, isTold: told || from };
+    return { url: path + (campaign && "?" + campaign), referrer: from, isKnown: campaign || from };
   }
 
   function remember() {
     var now = arrival();
-    landing = kept.landing && !now.isTold ? kept.landing : { url: now.url, referrer: now.referrer };
+    landing = kept.landing && !now.isKnown ? kept.landing : { url: now.url, referrer: now.referrer };
     if (!isAllowed()) return;
     kept.landing = landing;
     visitor();
     keep();
   }
 
-  // An accepted form has told where its visitor came from: what comes after is another story.
+  // An accepted form has sent where its visitor came from: what comes after is another visit.
   function sent() {
     if (!kept.landing) return;
     delete kept.landing;
@@ -297,8 +297,8 @@
     }
   }
 
-  // Text needs no preflight, and so reaches the service also while the page goes away. Of beacons no more than 64 KiB may be
-  // under way; a page that stays has other ways.
+  // Text needs no preflight, and so reaches the service also while the page goes away. Beacons and kept-alive requests that
+  // are under way have 64 KiB together; a page that stays needs neither.
   function send(body, isLeaving) {
     var to = service + "/v1/collect?key=" + encodeURIComponent(key);
     try {
@@ -416,7 +416,7 @@
     on(root, "tandem:sent", sent, true);
   }
 
-  // Whether the visitor came here by the browser's own way back.
+  // Whether the visitor came here by the browser's back or forward button.
   var isBack = quietly(function () {
     return performance.getEntriesByType("navigation")[0].type === "back_forward";
   });
@@ -449,8 +449,8 @@
       else sent();
     }
     remember();
-    [].forEach.call(earlier, function (told) {
-      command.apply(null, told);
+    [].forEach.call(earlier, function (one) {
+      command.apply(null, one);
     });
 
     view();
@@ -485,7 +485,7 @@
         look(document);
       })).observe(document.documentElement, { childList: true, subtree: true });
     })();
-    // Whoever sends a form touches it first, and that is heard through every open root.
+    // A visitor touches a form before sending it, and that event passes every open root.
     [].forEach.call(["focusin", "pointerdown"], function (name) {
       on(document, name, function (event) {
         event.composedPath().forEach(enter);

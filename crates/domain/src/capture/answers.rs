@@ -60,7 +60,7 @@ pub fn statement(
     for field in &form.fields {
         let value = posted.fields.get(&field.name);
         match value.and_then(text_of) {
-            // The body's own remark says so.
+            // The body has a remark about it already.
             Some(_) if posted.unreadable.contains(&field.name) => {
                 let is_needed = field.required || field.maps_to.as_deref() == Some("email");
                 if is_needed {
@@ -249,8 +249,8 @@ impl Reading<'_> {
         code
     }
 
-    /// What the person said to the form's purposes; the last word counts, and what nobody asked is not kept. Only a clear
-    /// yes is consent.
+    /// What the person answered to the form's purposes: the last answer counts, and what the form does not ask is ignored.
+    /// Only a clear yes is consent.
     fn consent(&mut self, form: &Form, posted: &Posted) -> Vec<Consent> {
         let mut given = vec![];
         for asked in &form.settings.consent {

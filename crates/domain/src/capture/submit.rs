@@ -37,8 +37,6 @@ pub struct Incoming<'a> {
 /// What became of a submission.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Captured {
-    /// Its id, also where it repeats an earlier one: nothing in the answer shows that there was one.
-    pub id: SubmissionId,
     /// What became of it.
     pub status: SubmissionStatus,
     /// Why it was not taken.
@@ -53,8 +51,8 @@ pub struct Captured {
 ///
 /// What looks like spam is kept as `spam`; what does not fit is kept as `rejected` with every fault. Answers that map
 /// nowhere, and members that nobody knows, stay answers. A test runs through all of it and leaves nothing but itself. Of a
-/// twin of the last minute its id alone is kept, and its visitor is linked. Nothing in the outcome tells whether the person
-/// was known.
+/// twin of the last minute its id alone is kept, and its visitor is linked. Nothing in the outcome reveals whether the
+/// person was known.
 pub fn capture(
     world: &mut World,
     twins: &mut Twins,
@@ -72,7 +70,6 @@ pub fn capture(
     let earlier = sameness.and_then(|sameness| twins.find(sameness, act.now).copied());
     if let Some(earlier) = earlier.filter(|earlier| earlier.status != SubmissionStatus::Rejected) {
         return Captured {
-            id,
             status: earlier.status,
             faults: vec![],
             submission: None,
@@ -84,7 +81,6 @@ pub fn capture(
     let decided = decide(world, incoming, answers, act);
     if earlier.is_some_and(|earlier| earlier.status == decided.status) {
         return Captured {
-            id,
             status: decided.status,
             faults: decided.faults,
             submission: None,
@@ -126,7 +122,6 @@ pub fn capture(
         done.extend(sent(world, lead_id, &submission, form, posted, act));
     }
     Captured {
-        id,
         status: decided.status,
         faults: decided.faults,
         submission: Some(submission),
@@ -134,7 +129,7 @@ pub fn capture(
     }
 }
 
-/// What follows of a twin: its id stands for the earlier submission, and its visitor is that lead's.
+/// What follows from a repeated submission: its id stands for the earlier one, and its visitor is that one's lead.
 fn repeated(world: &mut World, earlier: &Earlier, incoming: Incoming<'_>, act: &Act) -> Unsettled {
     let mut done = Unsettled::from_iter([CaptureChange::Repeated {
         id: incoming.id,

@@ -101,7 +101,7 @@ impl Source {
             .find(|s| s.name() == name)
     }
 
-    /// How far its word goes: a person of the company before systems that are known, these before strangers.
+    /// How far it is believed: a user of the company before known systems, these before strangers.
     pub const fn rank(self) -> Rank {
         match self {
             Source::Hand => Rank::Hand,
@@ -121,10 +121,10 @@ impl Source {
     }
 }
 
-/// How far a source's word goes; the greatest counts.
+/// How far a source is believed; the greatest counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// Whoever sends a form.
+    /// Senders of forms: anybody can send one.
     Stranger,
     /// Keys and imports.
     Known,

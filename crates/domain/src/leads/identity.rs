@@ -66,7 +66,7 @@ pub struct Identifier {
     pub system: String,
     /// The canonical value.
     pub value: String,
-    /// Where it is from: of forms only so many are taken.
+    /// Where it is from: forms may add only so many.
     pub source: Source,
     /// Its place among the lead's identifiers of the kind; the lowest e-mail is the primary one.
     pub position: i64,

@@ -26,10 +26,9 @@ impl Phone {
     /// Read a number in international form, or as it is dialled within a country (ISO 3166-1 alpha-2).
     ///
     /// Spaces, dots, dashes, slashes and brackets are ignored, and so are an extension and marks of direction; digits may be
-    /// those of any script. In international form a number
-    /// must have a calling code that is in use; it keeps a zero that belongs to it (Italy) but not one that is dialled
-    /// within the country alone (`+41 (0)44`). In national form it must be one that the country's plan knows, so that
-    /// emergency and other short numbers are none.
+    /// those of any script. In international form a number must have a calling code that is in use; it keeps a zero that
+    /// belongs to it (Italy) but not one that is dialled within the country alone (`+41 (0)44`). In national form it must be
+    /// one that the country's plan knows, so that emergency and other short numbers are none.
     pub fn parse_in(text: &str, country: Option<&str>) -> Result<Self, Invalid> {
         let dialled = dialled(text).ok_or(Invalid::Phone)?;
         let kept = match dialled.strip_prefix('+') {
@@ -176,12 +175,16 @@ fn length(plan: &Metadata, national: &str) -> Length {
         is_possible |= possible.contains(&digits);
         is_local |= kind.possible_local_length().contains(&digits);
     }
-    match () {
-        () if is_possible => Length::Possible,
-        () if is_local => Length::Local,
-        () if digits < least => Length::TooShort,
-        () if digits > most => Length::TooLong,
-        () => Length::Impossible,
+    if is_possible {
+        Length::Possible
+    } else if is_local {
+        Length::Local
+    } else if digits < least {
+        Length::TooShort
+    } else if digits > most {
+        Length::TooLong
+    } else {
+        Length::Impossible
     }
 }
 

@@ -109,8 +109,8 @@ pub async fn add_facts(
             .get(&row.lead_id)
             .copied()
             .unwrap_or(Id::from_uuid(row.lead_id));
-        let about = (lead_id, row.purpose.clone());
-        world.consents.entry(about).or_default().push(row.fact()?);
+        let facts = world.consents.entry(lead_id).or_default();
+        facts.add(row.purpose.clone(), row.fact()?);
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
-//! What visitors did who never said who they are is deleted some time after it came in.
+//! Retention: what visitors did who never identified themselves is deleted some time after its arrival.
 
 use std::collections::BTreeSet;
 
 use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tandem_domain::id::first_uuid_at;
 use tandem_domain::instant::Timestamp;
 use uuid::Uuid;
 
@@ -13,15 +14,14 @@ use crate::dialect;
 use crate::error::StoreError;
 use crate::rows::{events, to_json, visitors as rows};
 
-/// Delete events of nobody that came in before an instant, at most `limit`, with the visits that are left without any, and
-/// the visitors of whom nothing is left; answers how many events.
+/// Delete events of nobody that arrived before an instant, at most `limit`, with the visits that are left without any, and
+/// the visitors of whom nothing is left. Returns the number of events.
 pub async fn forget_anonymous(tx: &Tx, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
     let backend = tx.conn().get_database_backend();
     let old = || {
-        let first = Uuid::from_u128(u128::from(before.millis().max(0).unsigned_abs()) << 80);
         events::Entity::find()
             .filter(events::Column::LeadId.is_null())
-            .filter(events::Column::Id.lt(first))
+            .filter(events::Column::Id.lt(first_uuid_at(before)))
             .order_by_asc(events::Column::Id)
             .limit(limit)
     };
@@ -50,13 +50,15 @@ pub async fn forget_anonymous(tx: &Tx, before: Timestamp, limit: u64) -> Result<
         .into_tuple()
         .all(tx.conn())
         .await?;
+    // A visitor that is not locked may identify itself meanwhile: its events are its lead's then.
     let delete = Query::delete()
         .from_table(events::Entity)
-        .and_where(dialect::id_in(backend, "id", gone.iter().copied()))
+        .and_where(dialect::id_in(backend, "id", gone))
+        .and_where(events::Column::LeadId.is_null())
         .take();
-    tx.conn().execute(&delete).await?;
+    let deleted = tx.conn().execute(&delete).await?.rows_affected();
     for statement in dialect::forget_visitors(backend, to_json(&ids)) {
         tx.conn().execute_raw(statement).await?;
     }
-    Ok(gone.len() as u64)
+    Ok(deleted)
 }

@@ -5,6 +5,7 @@ use crate::edge::http::shape::Shapes;
 use crate::edge::openapi;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use serde_json::json;
+use tandem_domain::instant::Timestamp;
 
 fn read_as(media_type: &str, body: &[u8]) -> Result<Body, Problem> {
     static SHAPES: std::sync::LazyLock<Shapes> =

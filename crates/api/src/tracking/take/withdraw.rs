@@ -39,8 +39,8 @@ pub(super) async fn withdraw(
     let purposes = world.rules.consent_purposes.clone();
     for ((act, done), ended) in done.iter_mut().zip(ended) {
         for (lead_id, ended) in ended {
-            for said in ended.statements(&purposes, &world.consent_of(lead_id)) {
-                done.extend(consent::state(world, lead_id, said, act).into_iter().flatten());
+            for statement in ended.statements(&purposes, world.consent_of(lead_id)) {
+                done.extend(consent::state(world, lead_id, statement, act).into_iter().flatten());
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What ends consent without anybody saying so: unsubscriptions, bounces and complaints, as events report them.
+//! What ends consent: unsubscriptions, bounces and complaints, as events report them.
 
 use serde_json::{Map, Value};
 
@@ -29,7 +29,7 @@ const HARD: [&str; 15] = [
     "unknownuser",
 ];
 
-/// The properties by which senders of mail say what kind of bounce it was; the first one counts.
+/// The properties by which senders of mail name the kind of a bounce; the first one counts.
 const KINDS: [&str; 5] = ["bounce_type", "bounceType", "kind", "type", "severity"];
 
 /// That consent ended by what happened.
@@ -43,10 +43,11 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// What an event says of consent, if anything: an `email_unsubscribe`, or an `email_bounce` whose property `bounce_type`
-    /// (or another of [`KINDS`]) calls it hard; other bounces end nothing. An `email_unsubscribe` whose property `reason` is `complained` was a
-    /// complaint. It is about the purpose that the property `purpose` names, else about every purpose of e-mail; and about the
-    /// address by which the event names its lead, else about the property `email`, else about the lead's first one.
+    /// What an event means for consent, if anything: an `email_unsubscribe`, or an `email_bounce` whose property
+    /// `bounce_type` (or another of [`KINDS`]) calls it hard; other bounces end nothing. An `email_unsubscribe` whose
+    /// property `reason` is `complained` was a complaint. It is about the purpose that the property `purpose` names, else
+    /// about every purpose of e-mail; and about the address by which the event names its lead, else about the property
+    /// `email`, else about the lead's first one.
     pub fn of_event(
         kind: &str,
         properties: &Map<String, Value>,

@@ -251,7 +251,7 @@ pub fn state(
 /// Whether a purpose may be stated: a declared one, or one of which something can be withdrawn.
 pub(super) fn may_state(world: &World, lead_id: Option<LeadId>, said: &StateConsent) -> bool {
     let mut declared = world.rules.consent_purposes.iter();
-    let is_known = |lead_id| world.consents.contains_key(&(lead_id, said.purpose.clone()));
+    let is_known = |lead_id| !world.consent_of(lead_id).of(&said.purpose).is_empty();
     declared.any(|purpose| purpose.name == said.purpose) || !said.granted && lead_id.is_some_and(is_known)
 }
 
@@ -314,23 +314,16 @@ fn address_of(world: &World, lead_id: LeadId, purpose: &str, given: Option<&Emai
 
 /// What is said now comes after what was said, whatever another machine's clock showed, as far as that is loaded.
 fn not_before_what_was_said(world: &World, lead_id: LeadId, purpose: &str, now: Timestamp) -> Timestamp {
-    let facts = world.consents.get(&(lead_id, purpose.to_owned()));
-    let counting = facts.into_iter().flatten();
-    let counting = counting.filter(|fact| fact.state != ConsentState::Disregarded);
+    let facts = world.consent_of(lead_id).of(purpose).iter();
+    let counting = facts.filter(|fact| fact.state != ConsentState::Disregarded);
     let last = counting.map(|fact| fact.stated_at).max();
     last.map_or(now, |last| now.max(last.plus_millis(1)))
 }
 
 /// What was said about a purpose, as far as it is loaded and concerns an address.
 fn standing_at(world: &World, lead_id: LeadId, purpose: &str, address: Option<&str>) -> Standing {
-    let facts = world.consents.get(&(lead_id, purpose.to_owned()));
-    let facts = facts.into_iter().flatten();
-    let is_by_mail = purpose_named(&world.rules.consent_purposes, purpose).channel == ConsentChannel::Email;
-    Standing::of(
-        facts
-            .filter(|fact| !is_by_mail || fact.concerns(address))
-            .cloned(),
-    )
+    let purpose = purpose_named(&world.rules.consent_purposes, purpose);
+    world.consent_of(lead_id).standing(&purpose, address)
 }
 
 fn keep(
@@ -348,9 +341,9 @@ fn keep(
     lead.version += 1;
     lead.updated_at = now.max(lead.updated_at);
     let lead = lead.clone();
+    let facts = world.consents.entry(lead_id).or_default();
     for statement in &statements {
-        let about = (lead_id, statement.purpose.clone());
-        world.consents.entry(about).or_default().push(statement.into());
+        facts.add(statement.purpose.clone(), statement.into());
     }
     let change = |statement| {
         Change::Lead(LeadChange::ConsentStated {

@@ -23,7 +23,7 @@ pub struct ConsentFact {
     pub reason: Option<WithdrawalReason>,
     /// The e-mail address that it is about; none where it is about the person.
     pub address: Option<String>,
-    /// Whether a form said it: anybody can send one.
+    /// Whether it came from a form: anybody can send one.
     pub is_by_form: bool,
     /// When it was said.
     pub stated_at: Timestamp,
@@ -60,8 +60,15 @@ impl ConsentFact {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConsentFacts(BTreeMap<String, Vec<ConsentFact>>);
 
+static NONE: ConsentFacts = ConsentFacts(BTreeMap::new());
+
 impl ConsentFacts {
-    /// Take one more statement about a purpose into account.
+    /// Nothing was said.
+    pub fn none() -> &'static Self {
+        &NONE
+    }
+
+    /// Add a statement about a purpose.
     pub fn add(&mut self, purpose: String, fact: ConsentFact) {
         self.0.entry(purpose).or_default().push(fact);
     }
@@ -76,10 +83,15 @@ impl ConsentFacts {
         self.0.keys().map(String::as_str)
     }
 
+    /// What was said about one purpose.
+    pub(super) fn of(&self, purpose: &str) -> &[ConsentFact] {
+        self.0.get(purpose).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// What stands of one purpose; of one of e-mail, for an address.
     pub fn standing(&self, purpose: &ConsentPurpose, address: Option<&str>) -> Standing {
-        let facts = self.0.get(&purpose.name).into_iter().flatten();
         let is_by_mail = purpose.channel == ConsentChannel::Email;
+        let facts = self.of(&purpose.name).iter();
         Standing::of(
             facts
                 .filter(|fact| !is_by_mail || fact.concerns(address))
@@ -121,7 +133,7 @@ impl ConsentFacts {
         self.bar(purposes, address).is_some()
     }
 
-    /// The statement that bars an address from all mail, unless it was taken back by a later grant of any purpose of e-mail.
+    /// The statement that bars an address from all mail, unless a later grant of any purpose of e-mail lifts it.
     fn bar(&self, purposes: &[ConsentPurpose], address: Option<&str>) -> Option<ConsentFact> {
         let of_mail = self.0.iter().filter(|(name, _)| {
             let purpose = purpose_named(purposes, name);
@@ -142,7 +154,7 @@ impl ConsentFacts {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
     granted: Option<ConsentFact>,
-    /// The newest grant that no form said.
+    /// The newest grant that did not come from a form.
     granted_by_known: Option<ConsentFact>,
     confirmed: Option<ConsentFact>,
     withdrawn: Option<ConsentFact>,

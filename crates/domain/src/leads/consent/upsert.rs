@@ -48,8 +48,7 @@ fn news(
     now: Timestamp,
 ) -> Option<ConsentState> {
     let address = address_of(world, lead_id, &said.purpose, said.address.as_ref());
-    let facts = world.consents.get(&(lead_id, said.purpose.clone()));
-    let facts = facts.into_iter().flatten();
+    let facts = world.consent_of(lead_id).of(&said.purpose).iter();
     let facts: Vec<&ConsentFact> = facts.filter(|fact| fact.concerns(address.as_deref())).collect();
     let at = said.stated_at.or(observed_at).map(|at| at.min(now));
     let is_same = |fact: &&ConsentFact| fact.state == said.state() && Some(fact.stated_at) == at;

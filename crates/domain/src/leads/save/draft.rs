@@ -110,7 +110,7 @@ impl Draft {
         !is_known && !is_taken
     }
 
-    /// Whether a form may add no more identifiers of a kind: anybody can send one. What it says beyond stays an answer.
+    /// Whether a form may add no more identifiers of a kind: anybody can send one. Further ones stay answers.
     fn is_full(&self, kind: Kind, act: &Act) -> bool {
         let of_forms = self.lead.of_kind(kind).filter(|one| one.source == Source::Form);
         matches!(act.by, Actor::Form(_))

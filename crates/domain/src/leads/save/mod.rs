@@ -400,7 +400,7 @@ fn create(world: &mut World, said: &Statement, act: &Act) -> Result<Saved, Refus
 fn take_over(draft: &mut Draft, world: &mut World, said: &Statement, act: &Act) -> Result<(), Refused> {
     let news = said.keys().into_iter().filter(|key| draft.is_new(world, key));
     let news: BTreeSet<Key> = news.collect();
-    // A refusal would tell a stranger that the person is known: what a form says beyond the limits stays an answer.
+    // A refusal would reveal that the person is known: what a form sends beyond the limits stays an answer.
     if !matches!(act.by, Actor::Form(_)) {
         draft.within_limits(|kind| {
             draft.lead.of_kind(kind).count() + news.iter().filter(|key| key.kind == kind).count()

@@ -2,7 +2,7 @@
 
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select};
-use tandem_domain::id::Id;
+use tandem_domain::id::{Id, first_uuid_at};
 use tandem_domain::instant::Timestamp;
 use uuid::Uuid;
 
@@ -264,9 +264,4 @@ impl<R: Read> Listing<'_, R> {
             }
         })
     }
-}
-
-/// The least id that can be given at an instant: a UUIDv7 begins with its milliseconds (RFC 9562).
-fn first_uuid_at(at: Timestamp) -> Uuid {
-    Uuid::from_u128(u128::try_from(at.millis()).unwrap_or_default() << 80)
 }
