@@ -3,7 +3,8 @@
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tandem_domain::tracking::events::EventKind;
 
-use super::{Space, is_postgres, lock_slots};
+use super::is_postgres;
+use super::locks::{Space, lock_slots};
 
 // `OFFSET 0` keeps PostgreSQL from joining whole tables: prepared while they were small, such a plan stays when they are
 // large, until the next ANALYZE.
