@@ -30,7 +30,7 @@ pub const WAIT: Duration = Duration::from_secs(2);
 const STATEMENT: Duration = Duration::from_secs(3);
 /// How many rows SQLite's thread reads ahead of whoever asked: a page, or what a batch is decided on, at one go.
 const ROWS: usize = 512;
-/// How long a replica that does not answer is left alone.
+/// How long a replica that does not answer is not asked again.
 const REPLICA_PAUSE: Duration = Duration::from_secs(10);
 /// How long a statement of a report may take.
 const REPORT_STATEMENT_MS: u64 = 30_000;
@@ -282,8 +282,8 @@ impl Db {
         Ok(snapshot)
     }
 
-    /// Reads of one instant on the replica; none where it does not answer, or does not say how far it has come. Then it is
-    /// left alone for a while, and reports are read from the primary.
+    /// Reads of one instant on the replica; none where it does not answer, or has not replayed anything yet. Then it is not
+    /// asked for [`REPLICA_PAUSE`], and reports are read from the primary.
     async fn on_replica(&self) -> Option<Snapshot> {
         let asked = async {
             // Before the snapshot, which holds at least what had been replayed by then.
@@ -561,7 +561,7 @@ fn postgres(url: &str, connections: u32, planner: &'static [(&'static str, &'sta
     options
 }
 
-/// Connect once, so that what keeps a server from being reached is said in words: a pool only says that it has waited.
+/// Connect once, so that the error names why the server cannot be reached: a pool only reports that it has waited.
 async fn reach(url: &str) -> Result<(), StoreError> {
     use sqlx::ConnectOptions as _;
     use sqlx::Connection as _;

@@ -171,7 +171,7 @@ pub async fn timeline(
 }
 
 /// The next entries of the feed behind a place, oldest first: of these types and leads, where any are named. An entry shows
-/// once no elder can appear any more.
+/// once no older one can appear any more.
 pub async fn changes(
     on: &impl Read,
     after: Place,

@@ -199,7 +199,7 @@ pub fn adopt(backend: DbBackend, table: &str, links: String) -> Statement {
     Statement::from_sql_and_values(backend, sql, [links.into()])
 }
 
-/// Leaves out of a lead's first touch what a stranger put before it: a visit that a form made the lead's, or told of, is not
+/// Leaves out of a lead's first touch what a stranger put before it: a visit that a form linked or reported does not count as
 /// older than a touch that was recorded by then from a source that is known (a key, a user, an import). What is recorded
 /// later changes nothing, so that the landing before a form stays the first touch.
 const NOT_BACKDATED: &str = "AND NOT (t.kind = 'session' AND EXISTS (SELECT 1 FROM touches g WHERE g.lead_id = l.id \
