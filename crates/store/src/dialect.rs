@@ -177,7 +177,7 @@ pub fn journal_place(backend: DbBackend) -> [(&'static str, &'static str); 3] {
     }
 }
 
-/// The condition that hides journal entries whose elders may still be on their way.
+/// The condition that hides journal entries as long as older ones may still be committed.
 pub fn journal_settled(backend: DbBackend) -> &'static str {
     if is_postgres(backend) {
         "(epoch < (SELECT version FROM settings WHERE name = 'journal_epoch') \
@@ -185,19 +185,6 @@ pub fn journal_settled(backend: DbBackend) -> &'static str {
     } else {
         "true"
     }
-}
-
-/// Whether the newest entry bears a transaction number that this server has not reached: a restored dump.
-pub async fn journal_is_ahead(connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
-    if !is_postgres(connection.get_database_backend()) {
-        return Ok(false);
-    }
-    let sql = "SELECT EXISTS (SELECT 1 FROM journal WHERE epoch = (SELECT version FROM settings WHERE name = 'journal_epoch') \
-               AND xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint) AS ahead";
-    let row = connection
-        .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
-        .await?;
-    row.map_or(Ok(false), |row| row.try_get("", "ahead"))
 }
 
 /// `expression IN (ids)` with the ids in one parameter, so that any number of them is one prepared text.

@@ -419,12 +419,13 @@ fn entry(row: journal::Model, values: Option<journal_values::Model>) -> Result<E
     })
 }
 
-/// At the start: open the first epoch, or the next one where a restored dump is ahead of this server's transactions.
+/// Open the first epoch of a new database. Where a restored dump is ahead of this server's transactions, every new connection
+/// opens the next one (`dialect::open_epoch_of_server`).
 pub async fn open_epoch(db: &Db, act: Act) -> Result<(), StoreError> {
     let tx = db.begin(act).await?;
     let known = settings::get_for_update(&tx, JOURNAL_EPOCH).await?;
-    if known.version == 0 || dialect::journal_is_ahead(tx.conn()).await? {
-        settings::put(&tx, JOURNAL_EPOCH, &Value::Null, known.version + 1).await?;
+    if known.version == 0 {
+        settings::put(&tx, JOURNAL_EPOCH, &Value::Null, 1).await?;
         return tx.commit().await;
     }
     tx.rollback().await
