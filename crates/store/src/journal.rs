@@ -82,7 +82,7 @@ pub struct Place {
 /// Where a follower of the feed stands: behind an entry, or before the first one.
 ///
 /// A place alone proves nothing: after a restore, or a failover that lost the newest transactions, another entry may get
-/// the same one, and what comes before it would never be shown. The id of an entry comes once.
+/// the same one, and what comes before it would never be shown. The id of an entry is unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mark {
     /// The place of the entry; before all others without one.

@@ -47,8 +47,8 @@ impl QueryShape {
         }
     }
 
-    /// The known parameters of a query as an object in the document's types, or everything that is wrong with them. Of one
-    /// that is given more than once, the first counts.
+    /// The known parameters of a query as an object in the document's types, or everything that is wrong with them. The first
+    /// value counts where a parameter is repeated.
     pub fn read_known(&self, query: &str) -> Result<Value, Vec<Violation>> {
         let mut seen = HashSet::new();
         let mut is_first_known = |pair: &&str| {
