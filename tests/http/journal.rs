@@ -221,10 +221,10 @@ async fn the_feed_has_no_gap_under_writers_on_two_servers(app: &TestApp) {
     other.stop().await;
 }
 
-/// A restore, or a standby that took over, lacks the newest entries: a follower that has seen them is told from where to
+/// After a restore or a failover the newest entries may be lost: a follower that has seen them gets the cursor from which to
 /// read again, and misses nothing of what was written since.
 #[tandem_tests::test]
-async fn a_cursor_that_is_ahead_of_the_journal_is_told_where_to_begin(app: &TestApp) {
+async fn a_cursor_that_is_ahead_of_the_journal_is_refused_with_an_earlier_one(app: &TestApp) {
     let by = key(app).await;
     app.given_lead("ada@example.com").await;
     let (_, kept) = follow(app, &by, String::new(), created(1)).await;

@@ -20,6 +20,7 @@ from audit import Audit, examine
 from caller import Caller, Lost, Refused
 from follow import Follower
 from load import HOT, Field, Writer
+from pair import conclude, no_complaints
 from service import Postgres, Service, Sqlite
 
 WRITERS = 32
@@ -51,8 +52,7 @@ def main():
         for service in services:
             service.stop()
         shutil.rmtree(home, ignore_errors=True)
-    print("every promise holds" if audit.holds else "A PROMISE IS BROKEN")
-    raise SystemExit(0 if audit.holds else 1)
+    conclude(audit)
 
 
 def arguments():
@@ -123,10 +123,7 @@ def besiege(audit, chance, services, field, database, asked):
         examine(audit, caller, followers, deeds)
     audit.promise("no answer is strange", field.strange + [line for one in followers for line in one.strange])
     stopping.finishes_what_runs(audit, services[-1], field)
-    audit.promise(
-        "no log speaks of a panic or an internal error",
-        [line for one in services for line in one.complaints()],
-    )
+    no_complaints(audit, services)
 
 
 def kill_at_random(chance, services, seconds):

@@ -6,20 +6,18 @@ server that fires them is killed (kill -9) when a fifth has fired. Each must fir
 ten seconds.
 """
 
-import argparse
 import itertools
 import shutil
 import subprocess
-import tempfile
 import threading
 import time
 from collections import Counter
-from pathlib import Path
 
 from audit import Audit
 from caller import Caller
 from follow import crawl
-from service import PASSWORD, Postgres, Service, until
+from pair import conclude, no_complaints, parser, servers
+from service import PASSWORD, until
 
 SENDERS = 16
 SCOPES = ["forms:write", "handoffs:read", "leads:read", "changes:read", "journal:read"]
@@ -27,30 +25,16 @@ LATEST = 10
 
 
 def main():
-    read = argparse.ArgumentParser(prog="scripts/siege clocks")
-    read.add_argument("count", type=int)
-    read.add_argument("--binary", required=True)
-    read.add_argument("--postgres-home", required=True)
-    read.add_argument("--postgres-url", required=True)
-    asked = read.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="tandem-siege."))
-    database = Postgres(asked.postgres_home, asked.postgres_url)
-    services = [Service(asked.binary, database, home / name, name) for name in ("one", "two")]
+    asked = parser("clocks", "count").parse_args()
     audit = Audit()
-    try:
+    with servers(asked) as (services, database):
         key, form = prepare(services, Psql(database))
         hand_over(services, form, asked.count)
         fire(audit, database, services, asked.count)
         with Caller(services[0].port, key) as caller:
             examine(audit, caller, database, asked.count)
-        complaints = [line for service in services for line in service.complaints()]
-        audit.promise("no log speaks of a panic or an internal error", complaints)
-    finally:
-        for service in services:
-            service.stop()
-        shutil.rmtree(home, ignore_errors=True)
-    print("every promise holds" if audit.holds else "A PROMISE IS BROKEN")
-    raise SystemExit(0 if audit.holds else 1)
+        no_complaints(audit, services)
+    conclude(audit)
 
 
 def prepare(services, psql):
@@ -115,7 +99,7 @@ FIRED = "SELECT count(*) FROM clocks WHERE has_breached"
 
 def fire(audit, database, services, count):
     psql = Psql(database)
-    # Warnings are said to have gone out, so that nothing but the breaches is measured.
+    # Warnings are marked as sent, so that nothing but the breaches is measured.
     due = psql.number(NOW) + 5000
     psql.ask(
         f"UPDATE clocks SET due_at = {due}, warn_at = {due - 4000}, next_look = {due + 1}, has_warned = true, "

@@ -112,7 +112,7 @@ async def healthy(port, form, seconds):
     return taken, failed
 
 
-def told(taken):
+def latencies(taken):
     at = lambda values, share: sorted(values)[int(len(values) * share)] * 1000
     return ", ".join(
         f"{name} p50 {statistics.median(values) * 1000:.1f} ms p99 {at(values, 0.99):.1f} ms"
@@ -122,14 +122,14 @@ def told(taken):
 
 async def besiege(port, form, asked):
     taken, failed = await healthy(port, form, asked.seconds)
-    print(f"  {'nobody else':32} {told(taken)}")
+    print(f"  {'nobody else':32} {latencies(taken)}")
     bad = list(failed)
     for kind in KINDS:
         crowd = Crowd(port, kind, asked.connections)
         await crowd.gather()
         taken, failed = await healthy(port, form, asked.seconds)
         counts = f"{crowd.most} open at most, {crowd.closed} closed, {crowd.refused} refused"
-        print(f"  {kind:32} {told(taken)}; {counts}; failed {failed[:3] or 'none'}", flush=True)
+        print(f"  {kind:32} {latencies(taken)}; {counts}; failed {failed[:3] or 'none'}", flush=True)
         bad += failed + [f"{kind}: {name}" for name, values in taken.items() if max(values) > 1]
         crowd.leave()
         await asyncio.sleep(1)

@@ -7,21 +7,18 @@ other is killed (kill -9). Afterwards no lead is assigned twice, no turn is lost
 409 with who and when.
 """
 
-import argparse
 import itertools
 import random
-import shutil
-import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from audit import Audit
 from caller import Caller, Lost, Refused
 from follow import crawl
-from service import PASSWORD, Postgres, Service
+from pair import conclude, no_complaints, parser, servers
+from service import PASSWORD
 
 SENDERS, PAIRS, MANAGERS = 8, 11, 2
 SCOPES = ["leads:read", "leads:write", "forms:write", "handoffs:read", "handoffs:write", "journal:read"]
@@ -157,44 +154,38 @@ def manage(field, place, number):
 
 
 def main():
-    read = argparse.ArgumentParser(prog="scripts/siege handoffs")
-    read.add_argument("seconds", type=int)
-    read.add_argument("--binary", required=True)
-    read.add_argument("--postgres-home", required=True)
-    read.add_argument("--postgres-url", required=True)
+    read = parser("handoffs", "seconds")
     read.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     asked = read.parse_args()
     random.seed(asked.seed)
-    home = Path(tempfile.mkdtemp(prefix="tandem-siege."))
-    database = Postgres(asked.postgres_home, asked.postgres_url)
-    services = [Service(asked.binary, database, home / name, name) for name in ("one", "two")]
-    field, audit = Field(services), Audit()
-    try:
-        field.prepare()
-        print(f"Siege of hand-offs: 2 servers, 32 clients, {asked.seconds} s, seed {asked.seed}", flush=True)
-        clients = [threading.Thread(target=send_forms, args=(field, n)) for n in range(SENDERS)]
-        clients += [threading.Thread(target=duel, args=(field, n, n)) for n in range(PAIRS)]
-        clients += [threading.Thread(target=manage, args=(field, PAIRS + n, n)) for n in range(MANAGERS)]
-        for client in clients:
-            client.start()
-        kills = kill_in_turn(services, asked.seconds)
-        field.stop.set()
-        for client in clients:
-            client.join(120)
-        print(f"  {kills} times kill -9, {len(field.sent)} forms, {len(field.duels)} duels, {len(field.assigned)} assigned")
-        with Caller(services[0].port, field.key) as caller:
-            examine(audit, caller, field)
-        audit.promise("no client is stuck", [client.name for client in clients if client.is_alive()])
-        audit.promise("no answer is strange", field.strange)
-        complaints = [line for service in services for line in service.complaints()]
-        audit.promise("no log speaks of a panic or an internal error", complaints)
-    finally:
-        field.stop.set()
-        for service in services:
-            service.stop()
-        shutil.rmtree(home, ignore_errors=True)
-    print("every promise holds" if audit.holds else "A PROMISE IS BROKEN")
-    raise SystemExit(0 if audit.holds else 1)
+    audit = Audit()
+    with servers(asked) as (services, _):
+        field = Field(services)
+        try:
+            besiege(audit, services, field, asked)
+        finally:
+            field.stop.set()
+    conclude(audit)
+
+
+def besiege(audit, services, field, asked):
+    field.prepare()
+    print(f"Siege of hand-offs: 2 servers, 32 clients, {asked.seconds} s, seed {asked.seed}", flush=True)
+    clients = [threading.Thread(target=send_forms, args=(field, n)) for n in range(SENDERS)]
+    clients += [threading.Thread(target=duel, args=(field, n, n)) for n in range(PAIRS)]
+    clients += [threading.Thread(target=manage, args=(field, PAIRS + n, n)) for n in range(MANAGERS)]
+    for client in clients:
+        client.start()
+    kills = kill_in_turn(services, asked.seconds)
+    field.stop.set()
+    for client in clients:
+        client.join(120)
+    print(f"  {kills} times kill -9, {len(field.sent)} forms, {len(field.duels)} duels, {len(field.assigned)} assigned")
+    with Caller(services[0].port, field.key) as caller:
+        examine(audit, caller, field)
+    audit.promise("no client is stuck", [client.name for client in clients if client.is_alive()])
+    audit.promise("no answer is strange", field.strange)
+    no_complaints(audit, services)
 
 
 def kill_in_turn(services, seconds):
@@ -251,7 +242,7 @@ def journal_agrees(audit, caller, handoffs):
         owners = [entry["data"]["owner_id"] for entry in entries[id]]
         if types["created"] != 1 or decisions != decided or not owners or owners[-1] != one["owner_id"]:
             wrong.append(f"{id} {one['state']}: {dict(types)}, owners {owners}")
-    audit.promise("the journal tells of the same owners and decisions", wrong)
+    audit.promise("the journal has the same owners and decisions", wrong)
 
 
 def duels_agree(audit, field, handoffs):
@@ -268,9 +259,9 @@ def duels_agree(audit, field, handoffs):
             continue
         winner = acts[answers.index(won)][2]
         one = handoffs[id]
-        told = (lost.body.get("decided_by"), lost.body.get("decided_at"))
-        if told != (winner, one["decided_at"]) or (one["decided_by"], one["state"]) != (winner, won.body["state"]):
-            wrong.append(f"{id}: {winner} won, told {told}, stands {one['decided_by']} {one['decided_at']}")
+        stated = (lost.body.get("decided_by"), lost.body.get("decided_at"))
+        if stated != (winner, one["decided_at"]) or (one["decided_by"], one["state"]) != (winner, won.body["state"]):
+            wrong.append(f"{id}: {winner} won, the 409 states {stated}, stored {one['decided_by']} {one['decided_at']}")
     audit.promise("of two who decide at once one gets 200, one 409 with who and when", wrong, f"{dict(outcomes)}")
 
 

@@ -5,17 +5,14 @@ and with kept connections. One replica after the other is stopped by SIGTERM and
 sent. Exits 0 where none of them failed.
 """
 
-import argparse
 import asyncio
 import json
-import shutil
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
 from caller import Caller
-from service import Postgres, Service, free_port
+from pair import parser, servers
+from service import free_port
 
 CLIENTS = 12
 LOOK = 0.5
@@ -158,16 +155,8 @@ async def besiege(services, key, most):
 
 
 def main():
-    read = argparse.ArgumentParser()
-    read.add_argument("requests", type=int)
-    read.add_argument("--binary", required=True)
-    read.add_argument("--postgres-home", required=True)
-    read.add_argument("--postgres-url", required=True)
-    asked = read.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="tandem-restarts."))
-    database = Postgres(asked.postgres_home, asked.postgres_url)
-    services = [Service(asked.binary, database, home / name, name) for name in ("one", "two")]
-    try:
+    asked = parser("restarts", "requests").parse_args()
+    with servers(asked) as (services, _):
         services[0].start()
         token = services[0].set_up()["access_token"]
         services[1].start()
@@ -177,10 +166,6 @@ def main():
         begun = time.monotonic()
         outcomes, restarts = asyncio.run(besiege(services, key, asked.requests))
         seconds = time.monotonic() - begun
-    finally:
-        for service in services:
-            service.stop()
-        shutil.rmtree(home, ignore_errors=True)
     failed = {outcome: n for outcome, n in outcomes.items() if outcome not in ("200", "201")}
     codes = Counter(code for code, _ in restarts)
     print(f"{sum(outcomes.values())} requests in {seconds:.0f} s, {len(restarts)} restarts (codes {dict(codes)})")

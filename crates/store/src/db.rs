@@ -1,36 +1,33 @@
-//! The three doors to the database: `Db` (one query on any reader), `Snapshot` (reads of one instant), `Tx` (writes).
+//! The three handles of the database: `Db` (one query on any reader), `Snapshot` (reads of one instant), `Tx` (writes).
 
-use std::fmt;
+mod connect;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use sea_orm::{
-    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
-    DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    AccessMode, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
-use sqlx::postgres::PgConnectOptions;
 use tandem_domain::act::Act;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::judge::{self, Rule};
 use tandem_migrations::{Migrator, MigratorTrait};
 use tokio::sync::watch;
 
+use connect::{BY_KEY, postgres, reach, sqlite};
+
 use crate::dialect::{self, Replayed};
 use crate::error::{self, StoreError};
 use crate::file::{self, OpenFile};
 use crate::horizon::{Clock, Horizon, UnderWay, Writers};
 use crate::rules::{self, Rules};
-use crate::wal;
 
 /// How long anybody waits for a connection or a lock.
 pub const WAIT: Duration = Duration::from_secs(2);
-/// How long one statement may take.
-const STATEMENT: Duration = Duration::from_secs(3);
-/// How many rows SQLite's thread reads ahead of whoever asked: a page, or what a batch is decided on, at one go.
-const ROWS: usize = 512;
-/// How long a replica that does not answer is left alone.
+/// How long a replica that does not answer is not asked again.
 const REPLICA_PAUSE: Duration = Duration::from_secs(10);
 /// How long a statement of a report may take.
 const REPORT_STATEMENT_MS: u64 = 30_000;
@@ -282,8 +279,8 @@ impl Db {
         Ok(snapshot)
     }
 
-    /// Reads of one instant on the replica; none where it does not answer, or does not say how far it has come. Then it is
-    /// left alone for a while, and reports are read from the primary.
+    /// Reads of one instant on the replica; none where it does not answer, or has not replayed anything yet. Then it is not
+    /// asked for [`REPLICA_PAUSE`], and reports are read from the primary.
     async fn on_replica(&self) -> Option<Snapshot> {
         let asked = async {
             // Before the snapshot, which holds at least what had been replayed by then.
@@ -484,113 +481,6 @@ fn unanswered(error: DbErr) -> StoreError {
         StoreError::Unavailable(cause) | StoreError::TooSlow(cause) => StoreError::Unknown(cause),
         told => told,
     }
-}
-
-fn sqlite(url: &str, connections: u32, reads_only: bool) -> ConnectOptions {
-    let mut options = base(url, connections);
-    options.map_sqlx_sqlite_opts(move |sqlite| {
-        use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-        let sqlite = sqlite
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(WAIT)
-            .row_buffer_size(ROWS)
-            .foreign_keys(true)
-            .pragma("secure_delete", "ON")
-            .pragma("temp_store", "MEMORY")
-            .pragma("cache_size", "-8192");
-        if reads_only {
-            sqlite.pragma("query_only", "ON")
-        } else {
-            sqlite.pragma("wal_autocheckpoint", wal::MOST.to_string())
-        }
-    });
-    options.map_sqlx_sqlite_pool_opts(|pool| {
-        use sqlx::Connection as _;
-        // SQLite undoes a transaction by itself where the disk is full. The connection still counts it then: what is
-        // begun next would be a part of it, which no commit makes durable.
-        pool.before_acquire(|connection, _| {
-            let is_free = !connection.is_in_transaction();
-            Box::pin(async move { Ok(is_free) })
-        })
-    });
-    options
-}
-
-/// How PostgreSQL plans what a writer asks: by keys, always. A prepared statement takes its keys as one JSON parameter, of
-/// which the planner knows no size; with tables that were small, or never analysed, when it was prepared it would read
-/// them whole, and go on so until the next `ANALYZE`, however fast they grow. Plans that avoid a cost by all means look
-/// expensive: compiling them would take longer than they do.
-const BY_KEY: &[(&str, &str)] = &[
-    ("enable_seqscan", "off"),
-    ("enable_hashjoin", "off"),
-    ("enable_mergejoin", "off"),
-    ("jit", "off"),
-];
-
-fn postgres(url: &str, connections: u32, planner: &'static [(&'static str, &'static str)]) -> ConnectOptions {
-    let mut options = base(url, connections);
-    let writes = !planner.is_empty();
-    options.map_sqlx_postgres_opts(move |postgres| {
-        let statement = STATEMENT.as_millis().to_string();
-        let wait = WAIT.as_millis().to_string();
-        let postgres = postgres.application_name("tandem").options([
-            ("statement_timeout", statement.as_str()),
-            ("lock_timeout", wait.as_str()),
-            ("idle_in_transaction_session_timeout", "10000"),
-        ]);
-        postgres.options(planner.iter().copied())
-    });
-    options.map_sqlx_postgres_pool_opts(move |pool| {
-        let pool = match writes {
-            true => pool.after_connect(|connection, _| Box::pin(dialect::open_epoch_of_server(connection))),
-            false => pool,
-        };
-        // A connection that was idle is asked whether it still lives: after a restart of the server nobody gets a
-        // dead one; under load the round trip is saved.
-        pool.before_acquire(|connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for < Duration::from_secs(1) {
-                    return Ok(true);
-                }
-                let alive = tokio::time::timeout(WAIT, sqlx::Connection::ping(connection)).await;
-                Ok(matches!(alive, Ok(Ok(()))))
-            })
-        })
-    });
-    options
-}
-
-/// Connect once, so that what keeps a server from being reached is said in words: a pool only says that it has waited.
-async fn reach(url: &str) -> Result<(), StoreError> {
-    use sqlx::ConnectOptions as _;
-    use sqlx::Connection as _;
-    let options: PgConnectOptions = url
-        .parse()
-        .map_err(|_| StoreError::Unavailable("the URL of the database cannot be read".into()))?;
-    let place = format!("PostgreSQL at {}:{}", options.get_host(), options.get_port());
-    let unreachable = |cause: &dyn fmt::Display| StoreError::Unavailable(format!("{place}: {cause}"));
-    match tokio::time::timeout(WAIT, options.connect()).await {
-        Ok(Ok(connection)) => {
-            let _ = connection.close().await;
-            Ok(())
-        }
-        Ok(Err(error)) => Err(unreachable(&error)),
-        Err(_) => Err(unreachable(&"no answer within 2 seconds")),
-    }
-}
-
-fn base(url: &str, connections: u32) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(connections)
-        .min_connections(0)
-        .acquire_timeout(WAIT)
-        .connect_timeout(WAIT)
-        .idle_timeout(Duration::from_secs(600))
-        .test_before_acquire(false)
-        .sqlx_logging(false);
-    options
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What differs between SQLite and PostgreSQL when the program runs; nowhere else in the store.
 
+mod locks;
 mod sales;
 mod server;
 mod terms;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
+pub use locks::*;
 pub use sales::*;
 pub use server::*;
 pub use terms::*;
@@ -175,7 +177,7 @@ pub fn journal_place(backend: DbBackend) -> [(&'static str, &'static str); 3] {
     }
 }
 
-/// The condition that hides journal entries whose elders may still be on their way.
+/// The condition that hides journal entries as long as older ones may still be committed.
 pub fn journal_settled(backend: DbBackend) -> &'static str {
     if is_postgres(backend) {
         "(epoch < (SELECT version FROM settings WHERE name = 'journal_epoch') \
@@ -183,19 +185,6 @@ pub fn journal_settled(backend: DbBackend) -> &'static str {
     } else {
         "true"
     }
-}
-
-/// Whether the newest entry bears a transaction number that this server has not reached: a restored dump.
-pub async fn journal_is_ahead(connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
-    if !is_postgres(connection.get_database_backend()) {
-        return Ok(false);
-    }
-    let sql = "SELECT EXISTS (SELECT 1 FROM journal WHERE epoch = (SELECT version FROM settings WHERE name = 'journal_epoch') \
-               AND xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint) AS ahead";
-    let row = connection
-        .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
-        .await?;
-    row.map_or(Ok(false), |row| row.try_get("", "ahead"))
 }
 
 /// `expression IN (ids)` with the ids in one parameter, so that any number of them is one prepared text.
@@ -364,115 +353,6 @@ pub fn id_in_keys(backend: DbBackend, table: &str, keys: String) -> SimpleExpr {
         )
     };
     Expr::cust_with_values(sql, [Value::from(keys)])
-}
-
-/// Whose slots: the numbers of each begin where those of no other do.
-#[derive(Clone, Copy)]
-enum Space {
-    Names,
-    Leads,
-    Turns,
-    ExternalIds,
-    Visitors,
-}
-
-impl Space {
-    /// The number of its first slot.
-    const fn first(self) -> i64 {
-        0x7464_6d00_0000_0000 | (self as i64) << 16
-    }
-}
-
-/// Lock what leads and companies are known by until the end of the transaction. On SQLite the one writer is it.
-///
-/// A transaction takes its locks in one order: exact names, then visitors, then external ids, then these, then leads, then rows, then turns. Within
-/// each kind they are sorted. Otherwise two transactions wait for each other, until PostgreSQL ends one after a second.
-///
-/// Names fall into 512 slots, so that a batch of any size needs few of the server's locks.
-pub async fn lock(
-    connection: &impl ConnectionTrait,
-    names: impl IntoIterator<Item = String>,
-) -> Result<(), DbErr> {
-    lock_slots(connection, Space::Names, names).await
-}
-
-/// Lock the ids that other systems know deals and activities by, before the names of leads.
-pub async fn lock_external_ids(
-    connection: &impl ConnectionTrait,
-    names: impl IntoIterator<Item = String>,
-) -> Result<(), DbErr> {
-    lock_slots(connection, Space::ExternalIds, names).await
-}
-
-/// Lock leads until the end of the transaction, after their identifiers and before their rows.
-///
-/// A row lock gives the transaction its number, by which the feed orders; an advisory lock does not. So whoever waits for
-/// a lead waits here, without a number yet, and the numbers follow the order in which the lead was had.
-pub async fn lock_leads(
-    connection: &impl ConnectionTrait,
-    ids: impl IntoIterator<Item = Uuid>,
-) -> Result<(), DbErr> {
-    lock_slots(connection, Space::Leads, ids.into_iter().map(|id| id.to_string())).await
-}
-
-async fn lock_slots(
-    connection: &impl ConnectionTrait,
-    space: Space,
-    names: impl IntoIterator<Item = String>,
-) -> Result<(), DbErr> {
-    let backend = connection.get_database_backend();
-    if !is_postgres(backend) {
-        return Ok(());
-    }
-    let slots: std::collections::BTreeSet<i64> = names
-        .into_iter()
-        .map(|name| space.first() | (fnv1a(&name) % 512) as i64)
-        .collect();
-    lock_keys(connection, slots).await
-}
-
-async fn lock_keys(
-    connection: &impl ConnectionTrait,
-    keys: std::collections::BTreeSet<i64>,
-) -> Result<(), DbErr> {
-    let backend = connection.get_database_backend();
-    if keys.is_empty() || !is_postgres(backend) {
-        return Ok(());
-    }
-    let json = serde_json::to_string(&keys).unwrap_or_default();
-    let sql = "SELECT pg_advisory_xact_lock(s.key) FROM (SELECT j.value::bigint AS key \
-               FROM json_array_elements_text($1::text::json) AS j ORDER BY 1) AS s";
-    connection
-        .query_all_raw(Statement::from_sql_and_values(backend, sql, [json.into()]))
-        .await
-        .map(drop)
-}
-
-/// Lock names exactly, not their slots, before any other lock: idempotency keys, settings, what exists once.
-pub async fn lock_exactly(connection: &impl ConnectionTrait, names: &[&str]) -> Result<(), DbErr> {
-    let keys = names.iter().map(|name| fnv1a(name) as i64).collect();
-    lock_keys(connection, keys).await
-}
-
-/// Lock a name until the end of the transaction together with others who share it: only [`lock_exactly`] keeps them out.
-pub async fn lock_shared(connection: &impl ConnectionTrait, name: &str) -> Result<(), DbErr> {
-    let backend = connection.get_database_backend();
-    if !is_postgres(backend) {
-        return Ok(());
-    }
-    let key = fnv1a(name) as i64;
-    let sql = "SELECT pg_advisory_xact_lock_shared($1)";
-    connection
-        .query_all_raw(Statement::from_sql_and_values(backend, sql, [key.into()]))
-        .await
-        .map(drop)
-}
-
-/// FNV-1a, 64 bits (Fowler, Noll, Vo): the same in every version of the program.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    })
 }
 
 /// Allow the statements of this transaction more time than the server's setting.

@@ -37,7 +37,7 @@ impl OpenFile {
     }
 }
 
-/// Take from others the right to read a file that was just made, and its log.
+/// Make a new file and its log readable by their owner alone.
 pub(crate) fn keep_to_owner(path: &Path) -> Result<(), StoreError> {
     for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
         match std::fs::set_permissions(&file, Permissions::from_mode(0o600)) {

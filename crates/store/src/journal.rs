@@ -82,7 +82,7 @@ pub struct Place {
 /// Where a follower of the feed stands: behind an entry, or before the first one.
 ///
 /// A place alone proves nothing: after a restore, or a failover that lost the newest transactions, another entry may get
-/// the same one, and what comes before it would never be shown. The id of an entry comes once.
+/// the same one, and what comes before it would never be shown. The id of an entry is unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mark {
     /// The place of the entry; before all others without one.
@@ -171,7 +171,7 @@ pub async fn timeline(
 }
 
 /// The next entries of the feed behind a place, oldest first: of these types and leads, where any are named. An entry shows
-/// once no elder can appear any more.
+/// once no older one can appear any more.
 pub async fn changes(
     on: &impl Read,
     after: Place,
@@ -419,12 +419,13 @@ fn entry(row: journal::Model, values: Option<journal_values::Model>) -> Result<E
     })
 }
 
-/// At the start: open the first epoch, or the next one where a restored dump is ahead of this server's transactions.
+/// Open the first epoch of a new database. Where a restored dump is ahead of this server's transactions, every new connection
+/// opens the next one (`dialect::open_epoch_of_server`).
 pub async fn open_epoch(db: &Db, act: Act) -> Result<(), StoreError> {
     let tx = db.begin(act).await?;
     let known = settings::get_for_update(&tx, JOURNAL_EPOCH).await?;
-    if known.version == 0 || dialect::journal_is_ahead(tx.conn()).await? {
-        settings::put(&tx, JOURNAL_EPOCH, &Value::Null, known.version + 1).await?;
+    if known.version == 0 {
+        settings::put(&tx, JOURNAL_EPOCH, &Value::Null, 1).await?;
         return tx.commit().await;
     }
     tx.rollback().await

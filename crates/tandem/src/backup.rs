@@ -28,8 +28,8 @@ pub fn copy(file: Option<PathBuf>, target: &Path) -> Result<(), String> {
         db.close().await;
         copied.map_err(|error| error.to_string())
     })?;
-    say!("{}: the database as it is now", target.display());
-    say!(
+    print_line!("{}: the database as it is now", target.display());
+    print_line!(
         "The master key is not in it: keep {} apart from it",
         master_key(&config.data_dir)
     );

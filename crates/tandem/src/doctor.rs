@@ -48,7 +48,7 @@ pub fn ask(address: &str) -> Result<(), String> {
         .unwrap_or_default()
         .to_owned();
     if first.split(' ').nth(1) == Some("200") {
-        say!("{address}: ready");
+        print_line!("{address}: ready");
         return Ok(());
     }
     Err(format!("{address}: not ready ({first})"))
@@ -58,7 +58,7 @@ pub fn ask(address: &str) -> Result<(), String> {
 /// is an error, and so is a schema that is behind.
 pub fn look(file: Option<PathBuf>) -> Result<(), String> {
     let config = configuration(file)?;
-    say!("configuration: good");
+    print_line!("configuration: good");
     let embedded = match &config.database {
         Database::Sqlite { path } => Some(path),
         Database::Postgres { .. } => None,
@@ -66,7 +66,7 @@ pub fn look(file: Option<PathBuf>) -> Result<(), String> {
     if embedded.is_some() {
         let dir = &config.data_dir;
         if !dir.is_dir() {
-            say!(
+            print_line!(
                 "data directory: {} is not there yet; the first start makes it",
                 dir.display()
             );
@@ -82,7 +82,7 @@ pub fn look(file: Option<PathBuf>) -> Result<(), String> {
         refuse_what_is_lost(path, true).map_err(|error| format!("database: {error}"))?;
     }
     if let Some(path) = embedded.filter(|path| !path.is_file()) {
-        say!(
+        print_line!(
             "database: {} is not there yet; the first start makes it",
             path.display()
         );
@@ -105,7 +105,7 @@ pub fn look(file: Option<PathBuf>) -> Result<(), String> {
 async fn look_into(db: &Db, master: Option<&MasterKey>) -> Result<(), String> {
     let failed = |error: StoreError| format!("database: {error}");
     db.ping().await.map_err(failed)?;
-    say!("database: answers");
+    print_line!("database: answers");
     let damaged = |what: &str| format!("database: damaged ({what}); restore it from a copy");
     let faults = db
         .quick_check()
@@ -115,18 +115,18 @@ async fn look_into(db: &Db, master: Option<&MasterKey>) -> Result<(), String> {
         return Err(damaged(first));
     }
     if let Some(server) = db.server().await.map_err(failed)? {
-        say!("server: {}", judged(&server)?);
+        print_line!("server: {}", judged(&server)?);
     }
     if !db.is_migrated().await.map_err(failed)? {
         return Err("schema: behind; run `tandem migrate` or start the service".to_owned());
     }
-    say!("schema: up to date");
+    print_line!("schema: up to date");
     let fits = access::key_fits(db, master, Ambient::system().now())
         .await
         .map_err(failed)?;
     match (fits, master) {
-        (true, Some(_)) => say!("master key: good"),
-        (true, None) => say!("master key: not there yet; the first start makes it"),
+        (true, Some(_)) => print_line!("master key: good"),
+        (true, None) => print_line!("master key: not there yet; the first start makes it"),
         (false, Some(_)) => return Err(format!("master key: {}", StartError::ForeignMasterKey)),
         (false, None) => {
             return Err("master key: missing; put back the one that this database was made with".to_owned());

@@ -177,7 +177,7 @@ async fn take_in(
     if import.is_dry_run && import.file.rows.is_some() {
         let mapping = effective(&import, &rules.custom_fields);
         let text = serde_json::to_string_pretty(&mapping).map_err(|error| error.to_string())?;
-        say!("{text}");
+        print_line!("{text}");
     }
     tell(db, &import).await?;
     for (path, kept) in [(&arguments.rejects, false), (&arguments.warnings, true)] {
@@ -348,7 +348,7 @@ impl Shown {
 async fn tell(db: &Db, import: &Import) -> Result<(), Failure> {
     let told = import.progress;
     let would = if import.is_dry_run { "would be " } else { "" };
-    say!(
+    print_line!(
         "{}: {} rows read, {} {would}created, {} {would}updated, {} unchanged, {} {would}rejected, {} with a warning",
         import.kind.name(),
         told.rows_read,
@@ -367,15 +367,15 @@ async fn tell(db: &Db, import: &Import) -> Result<(), Failure> {
             let example = store::transfer::remarks(db, import.id, kept, first - 1, 1).await;
             let example = example.map_err(|error| error.to_string())?;
             let detail = example.first().map_or("", |remark| remark.detail.as_str());
-            say!("  {count} {what}: {code}, such as row {first}: {detail}");
+            print_line!("  {count} {what}: {code}, such as row {first}: {detail}");
         }
     }
     if told.rejected > 0 || told.warnings > 0 {
-        say!("  --rejects FILE and --warnings FILE write those rows");
+        print_line!("  --rejects FILE and --warnings FILE write those rows");
     }
     match &import.failure {
         Some(failure) => eprintln!("tandem: not taken in: {} ({})", failure.detail, failure.code),
-        None => say!("{}", import.id),
+        None => print_line!("{}", import.id),
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! The program `tandem` and its command line: `tandem serve | work | migrate | openapi | admin | import | backup | demo | doctor`.
 
-/// Print a line on standard output. Whoever has closed it wants to hear no more: that ends nothing and says nothing.
-macro_rules! say {
-    ($($said:tt)*) => {{
+/// Print a line on standard output. Unlike `println!` it does not panic when the reader has closed the pipe.
+macro_rules! print_line {
+    ($($arguments:tt)*) => {{
         use std::io::Write as _;
-        let _ = writeln!(std::io::stdout(), $($said)*);
+        let _ = writeln!(std::io::stdout(), $($arguments)*);
     }};
 }
 
@@ -118,7 +118,7 @@ pub fn run(rules: Vec<Arc<dyn Rule>>) -> ExitCode {
     }
 }
 
-/// What the environment may say, for `--help`.
+/// The settings of the environment, for `--help`.
 fn variables() -> String {
     let lines = config::variables().map(|(name, example)| format!("  {name:<32} {example}"));
     let lines: Vec<String> = lines.collect();

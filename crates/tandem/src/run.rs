@@ -23,11 +23,11 @@ use tandem_api::program::serve::{self, Options, StartError};
 use tandem_api::program::{app, jobs, logging};
 use tandem_demo as demo;
 
-/// As many open files as the service asks for.
+/// The limit of open files that the service asks for.
 const MOST_FILES: u64 = 65_536;
-/// As many as there are where nobody says how many.
+/// The limit that is assumed where it cannot be raised.
 const FEW_FILES: u64 = 1_024;
-/// What the service needs itself: the database, its log, sockets.
+/// How many files the service needs itself: the database, its log, sockets.
 const OWN_FILES: usize = 256;
 
 /// Why a command failed, for people.
@@ -135,8 +135,8 @@ pub fn serve(file: Option<PathBuf>, rules: Vec<Arc<dyn Rule>>) -> Result<(), Fai
     })
 }
 
-/// Wait until the service is asked to stop; then drain it. Nobody waits for an interrupt from the keyboard, nor after a
-/// second signal.
+/// Wait for a signal to stop; then drain the service. An interrupt from the keyboard skips the drain, a second signal ends
+/// it.
 async fn leave(running: &serve::Running, drain_ms: u64) {
     if let Signal::Interrupt = stop_signal().await {
         return tracing::info!("stopping");
@@ -148,8 +148,8 @@ async fn leave(running: &serve::Running, drain_ms: u64) {
     }
 }
 
-/// How many connections may be open at a time: as many as this process may have files, but for those that it needs itself.
-/// The soft limit of files, mostly 1,024, is raised to the hard one.
+/// How many connections may be open at a time: the limit of open files, without those that the service needs itself. The
+/// soft limit, mostly 1,024, is raised up to the hard one.
 fn connections() -> usize {
     let files = rlimit::increase_nofile_limit(MOST_FILES).unwrap_or_else(|error| {
         tracing::warn!(%error, "the limit of open files cannot be raised");
@@ -160,15 +160,15 @@ fn connections() -> usize {
 }
 
 fn greet(config: &Config, address: std::net::SocketAddr, token: Option<&str>) {
-    say!("Tandem serves on http://{address}");
-    say!("Documentation:   http://{address}/docs/");
+    print_line!("Tandem serves on http://{address}");
+    print_line!("Documentation:   http://{address}/docs/");
     match &config.database {
-        Database::Sqlite { path } => say!("Database:        SQLite, {}", path.display()),
-        Database::Postgres { .. } => say!("Database:        PostgreSQL"),
+        Database::Sqlite { path } => print_line!("Database:        SQLite, {}", path.display()),
+        Database::Postgres { .. } => print_line!("Database:        PostgreSQL"),
     }
     if let Some(token) = token {
-        say!("Set-up token:    {token}");
-        say!("                 (once, for the first admin: POST /v1/setup; see README.md)");
+        print_line!("Set-up token:    {token}");
+        print_line!("                 (once, for the first admin: POST /v1/setup; see README.md)");
     }
 }
 
@@ -191,7 +191,7 @@ pub fn work(file: Option<PathBuf>, rules: Vec<Arc<dyn Rule>>) -> Result<(), Fail
             tokio::spawn(tandem_api::program::metrics::server(core.clone(), listener).map_err(failed)?);
         }
         let jobs = jobs::Loop::start(core.clone(), jobs::all(&core));
-        say!("Tandem does background jobs");
+        print_line!("Tandem does background jobs");
         stop_signal().await;
         jobs.stop().await;
         let _ = tandem_store::leases::release_all(&core.db, &core.replica).await;
@@ -208,7 +208,7 @@ pub fn migrate(file: Option<PathBuf>) -> Result<(), Failure> {
             .await
             .map_err(|error| error.to_string())?;
         db.close().await;
-        say!("The schema is up to date");
+        print_line!("The schema is up to date");
         Ok(())
     })
 }
@@ -219,7 +219,7 @@ pub fn openapi(output: Option<PathBuf>) -> Result<(), Failure> {
     match output {
         Some(path) => std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display())),
         None => {
-            say!("{}", text.trim_end());
+            print_line!("{}", text.trim_end());
             Ok(())
         }
     }
@@ -259,7 +259,7 @@ pub fn demo(
         let made = demo::fill(web::Data::new(core), seed, to)
             .await
             .map_err(|error| error.to_string())?;
-        say!("{}", made.told(&address, &serve).trim_end());
+        print_line!("{}", made.told(&address, &serve).trim_end());
         Ok(())
     })
 }
@@ -284,9 +284,9 @@ pub fn create_admin(file: Option<PathBuf>, email: &str, name: &str) -> Result<()
                 .await;
         let user = created.map_err(|error| error.to_string())?;
         db.close().await;
-        say!("Created {} ({})", user.email, user.id);
+        print_line!("Created {} ({})", user.email, user.id);
         if made {
-            say!("Password: {password}");
+            print_line!("Password: {password}");
         }
         Ok(())
     })
@@ -311,7 +311,7 @@ fn read_password() -> Result<Option<String>, Failure> {
 
 /// A request to stop.
 enum Signal {
-    /// SIGTERM: by whoever runs the service.
+    /// SIGTERM: from a service manager or an orchestrator.
     Terminate,
     /// SIGINT: from the keyboard.
     Interrupt,

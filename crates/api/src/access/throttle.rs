@@ -35,8 +35,8 @@ impl Attempt {
         }
     }
 
-    /// Count it, or refuse it. An address that has logged in to the account before is not counted among those of
-    /// everybody: others may guess as they like, it gets through.
+    /// Count it, or refuse it. The limit of the account from all addresses together does not apply to an address that has
+    /// logged in to it before: the guesses of others never lock it out.
     pub(super) async fn count(&self, tx: &Tx) -> Result<(), Problem> {
         let now = tx.act().now;
         let (mut counted, mut pauses) = (vec![], vec![]);

@@ -44,9 +44,9 @@ pub struct Core {
     pub replica: String,
     /// Whether it answers requests, and so has its share of the rate limits.
     pub serves: bool,
-    /// Whether the service is taken out of service: not ready any more, and each answer ends its connection.
+    /// Whether the service is being drained: it reports that it is not ready, and closes each connection after its answer.
     pub is_draining: AtomicBool,
-    /// Whether the service stops: whoever waits is answered.
+    /// Whether the service stops: requests that wait are answered at once.
     pub is_stopping: AtomicBool,
     /// The rooms of the service.
     pub rooms: &'static [Room],

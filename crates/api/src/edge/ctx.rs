@@ -29,7 +29,7 @@ use crate::edge::room::PathRule;
 pub trait Permission: 'static {
     /// The scopes; none for an open door.
     const SCOPES: &'static [Scope];
-    /// Scopes that do in their place; the handler decides what they allow.
+    /// Scopes that suffice instead; the handler decides what they allow.
     const ALTERNATIVE: &'static [Scope] = &[];
 }
 
@@ -353,7 +353,7 @@ impl<P: Permission> Ctx<P> {
             .get::<BodyHash>()
             .map(|hash| hash.0)
             .unwrap_or_default();
-        // What is ignored makes no other request of it.
+        // Two requests that differ in ignored parameters alone are the same.
         let query = match PathRule::of_request(&self.request).ignores_unknown {
             true => "",
             false => self.request.query_string(),

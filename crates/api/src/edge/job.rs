@@ -121,7 +121,7 @@ impl Job {
     }
 }
 
-/// Write down that this replica lives.
+/// Record the heartbeat of this replica.
 pub async fn beat(core: &Core, now: Timestamp) -> Result<(), StoreError> {
     leases::beat(&core.db, &core.replica, now, now.plus_millis(ALIVE)).await
 }

@@ -131,16 +131,21 @@ pub(super) async fn begin<P: Permission>(ctx: &Ctx<P>, after: Option<&str>) -> R
     let (epoch, xid, seq, entry) = mark;
     let place = Place { epoch, xid, seq };
     let mark = Mark { place, entry };
-    match journal::has(ctx.db(), mark).await? {
-        true => Ok(mark),
-        false => {
-            let before = journal::before(ctx.db(), mark).await?;
-            Err(Problem::new(Code::CursorAhead).with("cursor", cursor(&ctx.master, before)))
-        }
-    }
+    check(ctx, mark).await?;
+    Ok(mark)
 }
 
-/// Wait without a connection until the feed has something of these types, the time is over or the service stops.
+/// Refuses a mark whose entry the journal lacks.
+async fn check<P: Permission>(ctx: &Ctx<P>, mark: Mark) -> Result<(), Problem> {
+    if journal::has(ctx.db(), mark).await? {
+        return Ok(());
+    }
+    let before = journal::before(ctx.db(), mark).await?;
+    Err(Problem::new(Code::CursorAhead).with("cursor", cursor(&ctx.master, before)))
+}
+
+/// Wait without a connection until the feed has something of these types, the time is over or the service stops. Refused
+/// where the journal loses the entry of the mark meanwhile: what is read then may not be all that stands behind it.
 async fn wait_for_more(
     ctx: &Ctx<ChangesRead>,
     mut read: Read,
@@ -160,8 +165,13 @@ async fn wait_for_more(
             () = &mut over => true,
         };
         if has_moved {
-            let next = Read::next(ctx.db(), ctx.actor(), read.end, types, leads, limit);
-            read = soon(async { Ok(next.await?) }).await?;
+            let from = read.end;
+            read = soon(async {
+                let next = Read::next(ctx.db(), ctx.actor(), from, types, leads, limit).await?;
+                check(ctx, from).await?;
+                Ok(next)
+            })
+            .await?;
         }
     }
     Ok(read)

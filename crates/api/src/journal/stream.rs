@@ -231,8 +231,8 @@ impl Following {
         }
     }
 
-    /// Whether the journal still has the entry that this stream stands behind. Where it does not, the stream ends, and its
-    /// client hears at its return from where to read again.
+    /// Whether the journal still has the entry that this stream stands behind. Where it does not, the stream ends; a client
+    /// that connects again gets the cursor from which to read.
     async fn is_in_line(&mut self) -> Option<bool> {
         let breaks = self.seat.breaks();
         if breaks != self.breaks {

@@ -129,9 +129,7 @@ impl Seat {
         let reached = self.ends.wait_for(|ends| ends.of(types) > behind);
         matches!(tokio::time::timeout(LOOK, reached).await, Ok(Ok(_)))
     }
-}
 
-impl Seat {
     /// How often the feed broke off: see [`Ends::breaks`].
     pub fn breaks(&self) -> u64 {
         self.ends.borrow().breaks
@@ -157,16 +155,18 @@ impl Ends {
         })
     }
 
-    /// Read what has come since. Where the journal lacks the last entry (see [`journal::has`]), begin again.
+    /// Read what has come since. Where the journal lacks the last entry (see [`journal::has`]), begin again. That is asked
+    /// after the page was read: entries behind the lost one do not hide that others before it are missing.
     async fn advance(&mut self, db: &Db) -> Result<(), StoreError> {
         loop {
             let page = journal::changes(db, self.last.place, &[], &[], PAGE).await?;
-            if page.data.is_empty() && !journal::has(db, self.last).await? {
+            if !journal::has(db, self.last).await? {
                 let breaks = self.breaks + 1;
                 *self = Self {
                     breaks,
                     ..Self::begin(db).await?
                 };
+                return Ok(());
             }
             self.last = page.data.last().map_or(self.last, Entry::mark);
             for entry in page.data {

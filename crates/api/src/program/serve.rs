@@ -225,15 +225,15 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
 }
 
 impl Running {
-    /// Take the service out of service: not ready any more, while requests are still taken and each answer ends its
-    /// connection, so that whoever sends requests here has the time to send them elsewhere.
+    /// Drain the service: it reports that it is not ready, still answers requests, and closes each connection after its
+    /// answer, so that load balancers and clients have the time to move to another replica.
     pub async fn drain(&self, time: Duration) {
         self.core.is_draining.store(true, Ordering::SeqCst);
         tokio::time::sleep(time).await;
     }
 
-    /// Stop: not ready any more, finish what runs, release leases, close the database. A service that was drained leaves
-    /// connections that were just opened a second for their request.
+    /// Stop: report not ready, finish running requests, release leases, close the database. After a drain, connections that
+    /// were just opened get a second for their request.
     pub async fn stop(self) {
         let was_drained = self.core.is_draining.swap(true, Ordering::SeqCst);
         self.core.is_stopping.store(true, Ordering::SeqCst);

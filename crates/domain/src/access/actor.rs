@@ -144,7 +144,7 @@ impl Actor {
         }
     }
 
-    /// The person, or the refusal that tells a key what it lacks.
+    /// The person, or why there is none: a key needs `X-On-Behalf-Of`.
     pub fn demand_person(&self) -> Result<&Person, Denied> {
         self.person().ok_or(match self {
             Actor::Key { .. } => Denied::NeedsPerson,

@@ -20,8 +20,8 @@ pub const PER_PAIR: Allowance = Allowance {
     attempts: 10,
     window: 15 * MINUTE,
 };
-/// For one account from all addresses together that have never logged in to it: 100 in a quarter of an hour. One that has
-/// gets through, so that nobody can lock another out by guessing.
+/// For one account from all addresses together that have never logged in to it: 100 in a quarter of an hour. It does not
+/// apply to the others, so that nobody can lock a user out by guessing.
 pub const PER_ACCOUNT: Allowance = Allowance {
     attempts: 100,
     window: 15 * MINUTE,

@@ -3,7 +3,8 @@
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use uuid::Uuid;
 
-use super::{Space, is_postgres, lock_slots};
+use super::is_postgres;
+use super::locks::{Space, lock_slots};
 
 /// The newest rows of a table for each id in a JSON array, at most so many each, newest first: those whose `column` is the
 /// id and that `only` holds for (of the row `n`), by the column `at` and the id.

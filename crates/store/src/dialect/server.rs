@@ -17,11 +17,11 @@ pub struct Server {
 /// How far a server has followed its primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replayed {
-    /// It follows nobody.
+    /// It is a primary itself.
     Primary,
     /// Up to the commit of this instant, in milliseconds.
     UpTo(i64),
-    /// It does not say: no commit has been replayed yet.
+    /// No commit has been replayed yet.
     Unknown,
 }
 
@@ -68,9 +68,9 @@ pub async fn quick_check(connection: &impl ConnectionTrait) -> Result<Vec<String
     let rows = connection
         .query_all_raw(Statement::from_string(backend, "PRAGMA quick_check"))
         .await?;
-    let said = rows.iter().map(|row| row.try_get::<String>("", "quick_check"));
-    let said = said.collect::<Result<Vec<_>, _>>()?;
-    Ok(said.into_iter().filter(|line| line != "ok").collect())
+    let lines = rows.iter().map(|row| row.try_get::<String>("", "quick_check"));
+    let lines = lines.collect::<Result<Vec<_>, _>>()?;
+    Ok(lines.into_iter().filter(|line| line != "ok").collect())
 }
 
 /// Whether the tables that the epoch of the journal needs are there.

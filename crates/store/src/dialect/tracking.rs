@@ -3,7 +3,8 @@
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tandem_domain::tracking::events::EventKind;
 
-use super::{Space, is_postgres, lock_slots};
+use super::is_postgres;
+use super::locks::{Space, lock_slots};
 
 // `OFFSET 0` keeps PostgreSQL from joining whole tables: prepared while they were small, such a plan stays when they are
 // large, until the next ANALYZE.
@@ -198,7 +199,7 @@ pub fn adopt(backend: DbBackend, table: &str, links: String) -> Statement {
     Statement::from_sql_and_values(backend, sql, [links.into()])
 }
 
-/// Leaves out of a lead's first touch what a stranger put before it: a visit that a form made the lead's, or told of, is not
+/// Leaves out of a lead's first touch what a stranger put before it: a visit that a form linked or reported does not count as
 /// older than a touch that was recorded by then from a source that is known (a key, a user, an import). What is recorded
 /// later changes nothing, so that the landing before a form stays the first touch.
 const NOT_BACKDATED: &str = "AND NOT (t.kind = 'session' AND EXISTS (SELECT 1 FROM touches g WHERE g.lead_id = l.id \

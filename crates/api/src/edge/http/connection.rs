@@ -1,8 +1,8 @@
-//! Connections: how many one address has, and that each ends in time.
+//! Connections: how many one address may have, and for how long each may stay idle.
 //!
 //! The framework limits the time of a connection's first head, and of the quiet between two requests. It does not limit what
 //! a client sends after its answer (the rest of a chunked body, a second head), nor how slowly it reads. A [`Line`] does:
-//! whoever occupies it without a request under way is cut off.
+//! it closes a connection whose client keeps sending without a request under way, or does not read its answer.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -27,16 +27,16 @@ use tokio::time::Sleep;
 use super::address;
 use crate::ambient::Stopwatch;
 
-/// How long bytes may come in that belong to no request: the head of the next one, or the rest of a body that nobody reads;
-/// no longer than a body may take at all.
+/// How long a client may send bytes that belong to no request: the head of the next one, or the rest of a body that nobody
+/// reads. A shorter limit for bodies applies here too.
 const UNCLAIMED_TIME: Duration = Duration::from_secs(5);
-/// How many of them.
+/// How many of these bytes it may send.
 const UNCLAIMED_BYTES: usize = 8 << 20;
-/// How long a client may take no byte of its answer.
+/// How long a client may read no byte of its answer.
 const STALL: Duration = Duration::from_secs(20);
-/// How long it may take for a piece of an answer: all of it, where it is not a stream.
+/// How long it may take to read what is written at a time: the whole answer, or a piece of a stream.
 const PIECE: Duration = Duration::from_secs(60);
-/// How long a connection that was just opened or answered is left open when the service closes those without a request.
+/// How long a connection that was just opened or answered stays open when the service closes those without a request.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The connections of this process.
@@ -50,7 +50,7 @@ pub struct Connections {
     closing: Arc<Notify>,
 }
 
-/// One place among those of an address. Dropped, it is free again.
+/// One place among those of an address. Dropping it frees the place.
 #[derive(Debug)]
 pub struct Place {
     connections: Arc<Connections>,
@@ -58,7 +58,7 @@ pub struct Place {
 }
 
 impl Connections {
-    /// So many connections for each address; 0 is no limit. A request's body may take so long to arrive.
+    /// At most `per_address` connections of each address; 0 is no limit. `body_time` is the limit for a request's body.
     pub fn new(per_address: usize, body_time: Duration) -> Arc<Self> {
         Arc::new(Self {
             per_address,
@@ -70,8 +70,8 @@ impl Connections {
         })
     }
 
-    /// A place for a connection or a request of this address; `None` where it has as many as it may. What comes from this
-    /// machine itself is not counted: mostly it is a proxy's.
+    /// A place for a connection or a request of this address; `None` where the address has reached its limit. Connections
+    /// from this machine are not counted: most are a proxy's.
     pub fn place(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         if self.per_address == 0 || address.is_loopback() {
             return Some(self.uncounted());
@@ -123,13 +123,13 @@ impl Drop for Place {
     }
 }
 
-/// What is known of a connection's requests.
+/// The state of a connection's requests.
 #[derive(Debug)]
 pub struct Requests {
     under_way: Cell<usize>,
     /// Counts requests that began and answers that ended.
     turns: Cell<u64>,
-    /// Since the last of these, or since the connection was opened.
+    /// Measures from the last of these, or from the opening of the connection.
     since: Cell<Stopwatch>,
 }
 
@@ -141,7 +141,7 @@ impl Requests {
     }
 }
 
-/// A request that is under way until its answer is out. Dropped, it is over.
+/// A request that is under way until its answer is sent. Dropping it ends the request.
 #[derive(Debug)]
 pub struct UnderWay {
     requests: Option<Rc<Requests>>,
@@ -149,7 +149,7 @@ pub struct UnderWay {
 }
 
 impl UnderWay {
-    /// The request has come in over its connection, and occupies a place of its client where a proxy brought it.
+    /// Count the request on its connection; `place` is that of its client, where a proxy forwarded it.
     pub fn begin(request: &HttpRequest, place: Option<Place>) -> Self {
         let requests = request.conn_data::<Rc<Requests>>().cloned();
         if let Some(requests) = &requests {
@@ -161,7 +161,7 @@ impl UnderWay {
         }
     }
 
-    /// The body of the answer, with which the request ends.
+    /// The body of the answer; the request ends when the body is dropped.
     pub fn until_sent(self, body: BoxBody) -> BoxBody {
         BoxBody::new(Answering { body, _until: self })
     }
@@ -195,7 +195,7 @@ impl MessageBody for Answering {
     }
 }
 
-/// A connection that ends in time.
+/// A connection with time limits.
 #[derive(Debug)]
 pub struct Line {
     io: TcpStream,
@@ -237,7 +237,7 @@ impl Line {
         }
     }
 
-    /// What is known of its requests, which each of them gets to see.
+    /// The state of its requests; the framework hands it to each of them.
     pub fn requests(&self) -> Rc<Requests> {
         self.requests.clone()
     }
@@ -253,7 +253,7 @@ impl Line {
         self.requests.under_way.get() == 0
     }
 
-    /// Whether the client has sent for too long, or too much, what belongs to no request.
+    /// Whether the client has sent too many bytes that belong to no request, or for too long.
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
         let is_late = |timer: &mut Pin<Box<Sleep>>| timer.as_mut().poll(context).is_ready();
         self.unclaimed > UNCLAIMED_BYTES || self.late.as_mut().is_some_and(is_late)
@@ -263,7 +263,7 @@ impl Line {
     fn is_left(&mut self, context: &mut Context<'_>) -> bool {
         let connections = &self.place.connections;
         let is_closing = || connections.is_closing.load(Ordering::SeqCst);
-        // Looked at again after the poll: it may have been set before that registered.
+        // Read again after the poll: it may have been set before the poll registered.
         if !is_closing() && self.closing.as_mut().poll(context).is_pending() && !is_closing() {
             return false;
         }
@@ -302,12 +302,12 @@ impl AsyncRead for Line {
                 line.late
                     .get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
                 match line.is_over(context) {
-                    true => Poll::Ready(Err(timed_out("more than a request came in"))),
+                    true => Poll::Ready(Err(timed_out("the client sent too much without a request"))),
                     false => Poll::Ready(Ok(())),
                 }
             }
             Poll::Pending if line.is_over(context) => {
-                Poll::Ready(Err(timed_out("no request came in in time")))
+                Poll::Ready(Err(timed_out("no request arrived in time")))
             }
             // As if the client had closed it.
             Poll::Pending if line.unclaimed == 0 && line.is_left(context) => Poll::Ready(Ok(())),
@@ -332,7 +332,7 @@ impl AsyncWrite for Line {
                     timer: Box::pin(tokio::time::sleep(STALL)),
                 });
                 if stalled.since.elapsed() > PIECE || stalled.timer.as_mut().poll(context).is_ready() {
-                    return Poll::Ready(Err(timed_out("the answer was not taken in time")));
+                    return Poll::Ready(Err(timed_out("the client did not read its answer in time")));
                 }
                 Poll::Pending
             }
@@ -366,7 +366,7 @@ mod tests {
         drop(first);
         assert!(connections.place(home).is_some());
         drop(second);
-        assert!(connections.places().is_empty(), "nothing is left of who is gone");
+        assert!(connections.places().is_empty(), "closed connections are not counted");
     }
 
     #[test]

@@ -12,8 +12,8 @@ const NAMES: [&str; 5] = ["access_token", "refresh_token", "token", "api_key", "
 /// What secrets begin with; publishable keys are no secrets.
 const PREFIXES: [&str; 3] = ["tdm_sk_", "tdm_rt_", "tdm_it_"];
 
-/// Refuse a request whose path or query carries a secret. A path with a rule may have a token, which opens nothing else; to
-/// one that takes no credentials, only secrets of this service are any: a page's own token must not cost a submission.
+/// Refuse a request whose path or query carries a secret. A path with a rule may have a token, which opens nothing else; on
+/// paths that take no credentials only secrets of this service count: a page's own token must not cost a submission.
 pub fn refuse_credentials_in_url(request: &ServiceRequest, rule: PathRule) -> Result<(), Problem> {
     if leaks(request.path(), request.query_string(), rule) {
         Err(Problem::new(Code::CredentialInUrl))
@@ -46,7 +46,7 @@ fn is_credential(text: &str) -> bool {
     is_secret(text) || is_jwt(bare(text))
 }
 
-/// The text without a blank around it or `Bearer` in front.
+/// The text without surrounding blanks and a leading `Bearer`.
 fn bare(text: &str) -> &str {
     let text = text.trim();
     let is_bearer = text

@@ -86,6 +86,10 @@ impl Verdict {
             .map(|seconds| Problem::new(Code::TooManyRequests).retry_after(seconds))
     }
 
+    fn admit(&self) -> Result<(), Problem> {
+        self.refusal().map_or(Ok(()), Err)
+    }
+
     /// Tell the limit and what is left of it (draft-ietf-httpapi-ratelimit-headers).
     pub fn tell(&self, headers: &mut HeaderMap) {
         let mut set = |name: &'static str, value: &Option<String>| {
@@ -149,24 +153,20 @@ impl Limits {
         verdict.and_then(|verdict| verdict.refusal()).map_or(Ok(()), Err)
     }
 
-    /// So many bytes that a page reports with a tracking key, from an address.
+    /// So many bytes that a page reports with a tracking key, from an address. What the limit of its address refuses does not
+    /// count against the key, which others use too.
     pub fn admit_bytes(&self, key: &str, address: IpAddr, bytes: usize) -> Result<(), Problem> {
         let cells = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         let cells = NonZeroU32::new(cells).unwrap_or(NonZeroU32::MIN);
         let (key, address) = (crypto::sha256(key.as_bytes()), address::counted(address));
         let current = self.counted();
-        let verdicts = [
-            current
-                .collected_by_address
-                .as_ref()
-                .map(|limiter| limiter.ask_for(&address, cells)),
-            current
-                .collected_by_key
-                .as_ref()
-                .map(|limiter| limiter.ask_for(&key, cells)),
-        ];
-        let mut verdicts = verdicts.into_iter().flatten();
-        verdicts.find_map(|verdict| verdict.refusal()).map_or(Ok(()), Err)
+        if let Some(limiter) = &current.collected_by_address {
+            limiter.ask_for(&address, cells).admit()?;
+        }
+        if let Some(limiter) = &current.collected_by_key {
+            limiter.ask_for(&key, cells).admit()?;
+        }
+        Ok(())
     }
 
     /// Throw away what says nothing any more: whoever has not called for so long that the limit is full again.
@@ -328,6 +328,21 @@ mod tests {
             "one that is larger is let through"
         );
         assert!(limits.admit_bytes("tdm_pk_x", other, 1).is_err());
+    }
+
+    #[test]
+    fn bytes_that_an_address_may_not_send_do_not_count_against_the_key() {
+        let limits = Limits::new(&Rates {
+            collected_per_key: 120,
+            collected_per_address: 60,
+            ..RATES
+        });
+        let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let admitted = |address: IpAddr| {
+            let is_admitted = |_: &i32| limits.admit_bytes("tdm_pk_x", address, 1).is_ok();
+            (0..100).filter(is_admitted).count()
+        };
+        assert_eq!((admitted(one), admitted(other)), (6, 6));
     }
 
     #[test]

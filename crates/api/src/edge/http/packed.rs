@@ -1,4 +1,4 @@
-//! Answers packed by gzip, where that is worth it and the caller takes it.
+//! Compression of answers by gzip, for callers that accept it.
 
 use std::io::Write as _;
 
@@ -11,19 +11,19 @@ use actix_web::http::header::{
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// The fewest bytes that are packed.
+/// The fewest bytes that are worth compressing.
 const LEAST: u64 = 1024;
-/// The media types that are.
+/// The media types that are compressed.
 const PACKED: [&str; 3] = ["application/json", "application/problem+json", "text/csv"];
 
-/// Whether a caller takes gzip rather than plain bytes.
+/// Whether a caller prefers gzip to plain bytes.
 pub fn is_taken(request: &HttpRequest) -> bool {
     let known = [Encoding::gzip(), Encoding::identity()];
     AcceptEncoding::parse(request)
         .is_ok_and(|accepted| accepted.negotiate(known.iter()) == Some(known[0].clone()))
 }
 
-/// The body of an answer, packed where it is long enough, of a kind that packs well, and whole.
+/// The body of an answer, compressed where it is long enough, is of one of these media types, and is no stream.
 pub fn pack(head: &mut ResponseHead, body: BoxBody, is_taken: bool) -> BoxBody {
     let is_long = matches!(body.size(), BodySize::Sized(length) if length >= LEAST);
     let essence = head

@@ -27,7 +27,7 @@ pub struct QueryShape {
 enum Kind {
     One(Scalar),
     /// A list: with commas in it (style `form`, not exploded), or the parameter once for each item, as some clients send
-    /// it. A backslash before a comma makes it a part of the item.
+    /// it.
     List(Scalar),
 }
 
@@ -47,8 +47,8 @@ impl QueryShape {
         }
     }
 
-    /// The known parameters of a query as an object in the document's types, or everything that is wrong with them. Of one
-    /// that is given more than once, the first counts.
+    /// The known parameters of a query as an object in the document's types, or everything that is wrong with them. The first
+    /// value counts where a parameter is repeated.
     pub fn read_known(&self, query: &str) -> Result<Value, Vec<Violation>> {
         let mut seen = HashSet::new();
         let mut is_first_known = |pair: &&str| {
@@ -195,7 +195,7 @@ impl Scalar {
     fn read(self, text: String) -> Value {
         let read = match self {
             Scalar::Text => None,
-            // Nobody writes a number of a query with an exponent but whoever looks for a way around a limit.
+            // Ordinary clients write no exponents: `limit=1e2` is an attempt to evade a limit.
             Scalar::Number => (!text.contains(['e', 'E']))
                 .then(|| serde_json::from_str::<Number>(&text).ok())
                 .flatten()
@@ -206,21 +206,18 @@ impl Scalar {
     }
 }
 
-/// The items of a list: separated by commas, of which those behind a backslash belong to an item, as does a backslash
-/// behind another.
+/// The items of a list, separated by commas. A backslash escapes a comma or another backslash.
 fn separated(text: &str) -> impl Iterator<Item = String> {
-    let mut items = vec![String::new()];
+    let (mut items, mut item) = (vec![], String::new());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
-        let escaped = rest.next_if(|next| c == '\\' && matches!(next, ',' | '\\'));
-        match (c, escaped) {
-            (',', _) => items.push(String::new()),
-            (c, escaped) => items
-                .last_mut()
-                .into_iter()
-                .for_each(|item| item.push(escaped.unwrap_or(c))),
+        match c {
+            ',' => items.push(std::mem::take(&mut item)),
+            '\\' => item.push(rest.next_if(|next| matches!(next, ',' | '\\')).unwrap_or(c)),
+            c => item.push(c),
         }
     }
+    items.push(item);
     items.into_iter()
 }
 

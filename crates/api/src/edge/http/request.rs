@@ -95,47 +95,36 @@ pub async fn guard(
             REQUEST_ID.scope(id.clone(), work).await
         }
     };
-    let is_draining = core.is_draining.load(Ordering::Relaxed);
-    let (route, status, outcome) = match outcome {
-        Ok(mut response) => {
-            let route = response.request().match_pattern().unwrap_or_else(|| "-".into());
-            for dress in dressings {
-                dress(&core, response.response_mut()).await;
-            }
-            finish(response.response_mut(), &id, &path, is_draining);
-            if let Some(origin) = front_end {
-                cors::allow(response.headers_mut(), origin);
-            }
-            let response =
-                response.map_body(|head, body| under_way.until_sent(packed::pack(head, body, takes_gzip)));
-            (route, response.status(), Ok(response))
+    let (handled, mut response) = match outcome {
+        Ok(answer) => {
+            let (request, response) = answer.into_parts();
+            (Some(request), response)
         }
-        Err(mut response) => {
-            for dress in dressings {
-                dress(&core, &mut response).await;
-            }
-            finish(&mut response, &id, &path, is_draining);
-            if let Some(origin) = front_end {
-                cors::allow(response.headers_mut(), origin);
-            }
-            let response =
-                response.map_body(|head, body| under_way.until_sent(packed::pack(head, body, takes_gzip)));
-            (
-                "-".into(),
-                response.status(),
-                Err(InternalError::from_response("answered", response).into()),
-            )
-        }
+        Err(response) => (None, response),
     };
+    for dress in dressings {
+        dress(&core, &mut response).await;
+    }
+    let is_last = core.is_draining.load(Ordering::Relaxed);
+    finish(&mut response, &id, &path, is_last);
+    if let Some(origin) = front_end {
+        cors::allow(response.headers_mut(), origin);
+    }
+    let response = response.map_body(|head, body| under_way.until_sent(packed::pack(head, body, takes_gzip)));
+    let pattern = handled.as_ref().and_then(HttpRequest::match_pattern);
+    let (route, status) = (pattern.unwrap_or_else(|| "-".into()), response.status());
     let millis = core.ambient.now().millis() - started.millis();
     core.metrics
         .answered(&method, &route, status.as_u16(), watch.elapsed());
     span.in_scope(|| tracing::info!(%method, route, status = status.as_u16(), millis, "answered"));
-    outcome
+    match handled {
+        Some(request) => Ok(ServiceResponse::new(request, response)),
+        None => Err(InternalError::from_response("answered", response).into()),
+    }
 }
 
-/// The place of a request that a listed proxy brought, among those of the client that the proxy names. Connections are
-/// counted where they are opened; those of a proxy are not, since it brings the requests of many.
+/// The place of a request that a listed proxy forwarded, among those of the client that the proxy names. Connections are
+/// counted where they are opened; those of a proxy are not, since it forwards the requests of many clients.
 fn place_behind_proxy(core: &Core, request: &HttpRequest) -> Result<Option<Place>, OneTooMany> {
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
     if !peer.is_some_and(|peer| core.settings.trusts(peer)) {
@@ -148,7 +137,7 @@ fn place_behind_proxy(core: &Core, request: &HttpRequest) -> Result<Option<Place
     core.connections.place(client).map(Some).ok_or(OneTooMany)
 }
 
-/// The client has as many requests under way as it may.
+/// The client has reached its limit of requests under way.
 struct OneTooMany;
 
 fn too_many_at_once() -> Problem {

@@ -120,8 +120,8 @@ pub(super) fn attach(path: &str, method: &str, operation: &mut Map<String, Value
     if keyed {
         parameter(operation, "IdempotencyKey");
     }
-    let told = operation.get("description").and_then(Value::as_str);
-    if told.is_some_and(|told| told.contains("`Prefer: return=total-count`")) {
+    let description = operation.get("description").and_then(Value::as_str);
+    if description.is_some_and(|text| text.contains("`Prefer: return=total-count`")) {
         parameter(operation, "Prefer");
     }
     if method == "get" && tagged {

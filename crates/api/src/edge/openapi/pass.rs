@@ -39,8 +39,8 @@ pub fn finish_value(document: &mut Value) {
     open(document);
 }
 
-/// An object without members of its own takes any: what JSON Schema means by saying nothing, generators take for an object
-/// that is always empty.
+/// An object schema without properties accepts any members. JSON Schema implies that; code generators read such a schema as
+/// an object that is always empty, so it is written out.
 fn open(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -63,8 +63,8 @@ fn open(value: &mut Value) {
     }
 }
 
-/// Scopes stand in `x-required-scopes` (those that do in their place in `x-alternative-scopes`) and in the description: with
-/// a bearer scheme OpenAPI gives them no meaning, and linters refuse them.
+/// Scopes stand in `x-required-scopes` (those that suffice instead in `x-alternative-scopes`) and in the description: with a
+/// bearer scheme OpenAPI gives them no meaning, and linters refuse them.
 fn name_scopes(operation: &mut Map<String, Value>) {
     let mut alternatives: Vec<BTreeSet<String>> = vec![];
     let requirements = operation.get_mut("security").and_then(Value::as_array_mut);

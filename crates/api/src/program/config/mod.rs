@@ -58,7 +58,7 @@ pub struct Config {
     pub front_end_origins: Vec<String>,
     /// The address by which the world knows this service, without a slash at the end.
     pub public_url: Option<String>,
-    /// How many connections one address may have, or requests under way where a listed proxy brings them; 0 is no limit.
+    /// How many connections one address may have, or requests under way where a listed proxy forwards them; 0 is no limit.
     pub connections_per_address: usize,
     /// Time limits.
     pub timeouts: Timeouts,
@@ -92,9 +92,9 @@ pub struct Timeouts {
     pub request_ms: u64,
     /// The arrival of a request's body.
     pub body_ms: u64,
-    /// How long requests are still taken after SIGTERM, while the service is not ready any more.
+    /// How long requests are still accepted after SIGTERM, while the service reports that it is not ready.
     pub drain_ms: u64,
-    /// What still runs after that.
+    /// How long running requests have after that.
     pub shutdown_ms: u64,
 }
 

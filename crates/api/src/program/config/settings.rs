@@ -67,7 +67,7 @@ pub const CONFIG_VARIABLE: &str = "TANDEM_CONFIG";
 /// Variables of the scripts and tests, which the service passes over.
 const FOREIGN: &[&str] = &["TANDEM_TEST_", "TANDEM_PG_"];
 
-/// The variables of the environment that are settings, each with a right value.
+/// The variables of the environment that are settings, each with a valid example.
 pub fn variables() -> impl Iterator<Item = (&'static str, &'static str)> {
     SETTINGS.iter().map(|setting| (setting.env, setting.example))
 }
