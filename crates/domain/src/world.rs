@@ -39,9 +39,9 @@ use crate::tracking::visitors::Visitors;
 pub struct Statements {
     /// The newest statement by hand.
     pub by_hand: Option<FieldValue>,
-    /// The newest statement of a key or an import that says something.
+    /// The newest statement of a key or an import with a value.
     pub known: Option<FieldValue>,
-    /// The newest statement of a form that says something.
+    /// The newest statement of a form with a value.
     pub of_forms: Option<FieldValue>,
     /// What was said before these, or with an earlier date, in no order.
     pub older: Vec<FieldValue>,
@@ -310,12 +310,13 @@ impl World {
         self.companies.insert(company.id, company);
     }
 
-    /// What was said about consent of a lead, as far as it is loaded or was said in this transaction.
+    /// The consent of a lead, as far as it is loaded or was recorded in this transaction.
     pub fn consent_of(&self, lead_id: LeadId) -> ConsentFacts {
         let mut facts = ConsentFacts::default();
         let of_lead = self.consents.iter().filter(|((of, _), _)| *of == lead_id);
-        for ((_, purpose), said) in of_lead {
-            said.iter()
+        for ((_, purpose), recorded) in of_lead {
+            recorded
+                .iter()
                 .cloned()
                 .for_each(|fact| facts.add(purpose.clone(), fact));
         }
