@@ -1,6 +1,7 @@
 //! The figures about hand-offs, promises and deals against an evaluator that is slow and plain. And the list behind each
 //! figure holds just the records that the evaluator counted.
 
+mod customers;
 mod plain;
 mod rows;
 mod year;
@@ -311,7 +312,7 @@ async fn a_lead_that_returned_leaks_until_its_task_is_done(app: &TestApp) {
         "one at a time"
     );
     let notices = app.get("/v1/me/notices").by(&sam).await.expect(200);
-    assert_eq!(notices.each("kind"), ["lead_returned"], "the one who has the task hears of it");
+    assert_eq!(notices.each("kind"), ["lead_returned"], "the owner of the task is notified");
     let done = json!({"done_at": "2026-03-02T09:01:00Z"});
     app.patch(&path).by(&sam).json(done).await.expect(200);
     assert_eq!(leaks(app, "").await, BTreeMap::new());
@@ -347,7 +348,7 @@ async fn routing_names_who_gets_the_task_of_a_lead_that_returned(app: &TestApp) 
     assert_eq!((&waiting["owner_id"], &waiting["queue"]), (&Value::Null, &json!(team)));
     for user in [&sam, &ada] {
         let notices = app.get("/v1/me/notices?limit=1").by(user).await.expect(200);
-        assert_eq!(notices["data"][0]["subject"]["id"], waiting["lead_id"], "the team hears of its queue");
+        assert_eq!(notices["data"][0]["subject"]["id"], waiting["lead_id"], "the team is notified of its queue");
         let work = app.get("/v1/me/work").by(user).await.expect(200);
         assert!(work.each("id").contains(&waiting["id"].as_str().unwrap().to_owned()));
     }
