@@ -165,8 +165,8 @@ pub struct UnconvertedView {
 /// Volumes, conversions, speed and deals of a period (the present month unless given), those of the period before, and the
 /// change. Conversions and volumes count cycles; `deals_*`, `average_deal` and `win_rate` count deals. Figures are the same
 /// as in the funnel and the other reports. `cac`, `ltv` and `churn` are about customers: companies, else leads, from their
-/// first won deal until every lead that was primary in one has churned. Amounts need `deals:read` too: without it they are left out. Every figure has the address of the records behind it. `Accept: text/csv` gives
-/// a table.
+/// first won deal until every lead that was primary in one has churned. Amounts need `deals:read` too: without it they are
+/// left out. Every figure has the address of the records behind it. `Accept: text/csv` gives a table.
 #[utoipa::path(tag = "reports", params(Chosen, KpisQuery), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The key figures",
         content((KpisView = "application/json"), (String = "text/csv")))))]
