@@ -54,9 +54,8 @@ pub(crate) async fn add_desk(
         let owners = company_owners(tx, world, &companies).await?;
         world.sales.desk.company_owners.extend(owners);
     }
-    if world.sales.routable.is_empty() {
-        add_sellers(tx, world, &routing, wanted).await?;
-    }
+    // Rules that ask later name other candidates. What was decided is written by then: loads and turns are read with it.
+    add_sellers(tx, world, &routing, wanted).await?;
     world.sales.routable.extend(wanted);
     Ok(())
 }
