@@ -1,5 +1,5 @@
-//! The packet of a hand-off: equal to the public endpoints at that instant, byte-equal after later changes, and
-//! within its measure.
+//! The packet of a hand-off: equal to the public endpoints at that instant, byte-equal after later changes, and within
+//! its measure.
 
 use serde_json::{Value, json};
 use tandem_tests::{Answer, TestApp, User, hours, minutes};

@@ -265,8 +265,8 @@ struct Company {
 
 /// What the company states of its costs.
 async fn stated_costs(snapshot: &Snapshot) -> Result<CostSettings, Problem> {
-    let kept = store::settings::get(snapshot, name::COSTS).await?;
-    Ok(serde_json::from_value(kept.value).unwrap_or_default())
+    let stored = store::settings::get(snapshot, name::COSTS).await?;
+    Ok(serde_json::from_value(stored.value).unwrap_or_default())
 }
 
 impl Company {

@@ -19,9 +19,9 @@ use crate::edge::http::reply::{Reply, Tagged, etag};
         headers(("ETag" = String, description = "The setting's version")))))]
 #[get("/v1/settings/costs")]
 pub(super) async fn get_costs(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CostSettings>> {
-    let kept = store::settings::get(ctx.db(), name::COSTS).await?;
-    let costs = serde_json::from_value(kept.value).unwrap_or_default();
-    Ok(Tagged::new(etag(kept.version, 0), costs))
+    let stored = store::settings::get(ctx.db(), name::COSTS).await?;
+    let costs = serde_json::from_value(stored.value).unwrap_or_default();
+    Ok(Tagged::new(etag(stored.version, 0), costs))
 }
 
 /// Update what a month cost beside the campaigns.
@@ -50,9 +50,9 @@ pub(super) async fn update_costs(
         headers(("ETag" = String, description = "The setting's version")))))]
 #[get("/v1/settings/reports")]
 pub(super) async fn get_report_settings(ctx: Ctx<SettingsRead>) -> Reply<Tagged<ReportSettings>> {
-    let kept = store::settings::get(ctx.db(), name::REPORTS).await?;
-    let settings = serde_json::from_value(kept.value).unwrap_or_default();
-    Ok(Tagged::new(etag(kept.version, 0), settings))
+    let stored = store::settings::get(ctx.db(), name::REPORTS).await?;
+    let settings = serde_json::from_value(stored.value).unwrap_or_default();
+    Ok(Tagged::new(etag(stored.version, 0), settings))
 }
 
 /// Update the settings of reports.

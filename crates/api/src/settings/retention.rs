@@ -17,14 +17,15 @@ use crate::edge::http::reply::{Reply, Tagged, etag};
         headers(("ETag" = String, description = "The setting's version")))))]
 #[get("/v1/settings/retention")]
 pub(super) async fn get_retention(ctx: Ctx<SettingsRead>) -> Reply<Tagged<RetentionSettings>> {
-    let kept = store::settings::get(ctx.db(), name::RETENTION).await?;
-    let retention = serde_json::from_value(kept.value).unwrap_or_default();
-    Ok(Tagged::new(etag(kept.version, 0), retention))
+    let stored = store::settings::get(ctx.db(), name::RETENTION).await?;
+    let retention = serde_json::from_value(stored.value).unwrap_or_default();
+    Ok(Tagged::new(etag(stored.version, 0), retention))
 }
 
 /// Replace the retention periods.
 ///
-/// Events and visits of visitors who never identified themselves are deleted that long after they arrived. Those of leads stay.
+/// Events and visits of visitors who never identified themselves are deleted that long after they arrived. Those of leads
+/// stay.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = RetentionSettings,
     responses((status = 200, description = "The retention periods as they are now", body = RetentionSettings,
         headers(("ETag" = String, description = "The setting's version")))))]

@@ -232,9 +232,9 @@ impl Activity {
     pub(crate) fn facts(&self) -> Facts {
         facts(json!({
             "lead_id": self.lead_id, "deal_id": self.deal_id, "company_id": self.company_id, "user_id": self.user_id,
-            "owner_id": self.owner_id, "queue": self.queue, "type": self.kind, "direction": self.direction, "occurred_at": self.occurred_at,
-            "duration_s": self.duration_s, "outcome": self.outcome, "subject": self.subject, "body": self.body,
-            "due_at": self.due_at, "done_at": self.done_at, "automatic": self.automatic,
+            "owner_id": self.owner_id, "queue": self.queue, "type": self.kind, "direction": self.direction,
+            "occurred_at": self.occurred_at, "duration_s": self.duration_s, "outcome": self.outcome,
+            "subject": self.subject, "body": self.body, "due_at": self.due_at, "done_at": self.done_at, "automatic": self.automatic,
             "objections": self.objections, "promises": self.promises,
             "external_id": self.external_id.as_ref().map(|(system, id)| json!({"system": system, "id": id})),
         }))

@@ -57,8 +57,8 @@ pub fn qualify(
     Ok(changes)
 }
 
-/// Propose what others than users stated of a lead; what a user stated, and what is confirmed, stays. The statements themselves
-/// raise the lead's version.
+/// Propose what others than users stated of a lead; what a user stated, and what is confirmed, stays. The statements
+/// themselves raise the lead's version.
 pub fn propose(world: &mut World, lead_id: LeadId, stated: Qualification) -> Option<Change> {
     let lead = world.leads.get(&lead_id)?.clone();
     let before = known_of(world, lead_id);

@@ -1,5 +1,5 @@
-//! The records behind the figures, read from public lists alone: stage changes give the cycles, activities the first contacts,
-//! calendars the due times.
+//! The records behind the figures, read from public lists alone: stage changes give the cycles, activities the first
+//! contacts, calendars the due times.
 
 use std::collections::BTreeMap;
 
