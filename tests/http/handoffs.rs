@@ -1,9 +1,11 @@
 //! Hand-offs: an MQL goes to sales with its packet, waits in a queue or has an owner, and is accepted or rejected.
 
+mod clocks;
+mod packet;
+mod qualification;
+
 use serde_json::{Value, json};
 use tandem_tests::{Answer, TestApp, User, hours, minutes};
-
-use crate::tracked::{collect, given_form, given_site, send, view};
 
 async fn go(app: &TestApp, by: &User, lead: &str, body: Value) -> Answer {
     app.post(&format!("/v1/leads/{lead}/transitions")).by(by).json(body).await
@@ -295,66 +297,6 @@ async fn hand_offs_are_filtered_and_sorted(app: &TestApp) {
 }
 
 #[tandem_tests::test]
-async fn a_packet_is_frozen_and_opened_once(app: &TestApp) {
-    let (mia, sam, eve) = (app.user("marketing").await, app.user("sales").await, app.user("sales").await);
-    let body = json!({
-        "email": "ada@example.com", "first_name": "Ada <b>", "need": "Stock that counts itself",
-        "company": {"name": "Example Ltd", "domain": "example.com"},
-        "first_touch": {"channel": "paid_search", "source": "google", "campaign": "Spring"},
-    });
-    app.post("/v1/leads")
-        .by(app.admin().await)
-        .json(json!({"email": "bob@example.com", "first_name": "Bob",
-        "company": {"domain": "example.com"}}))
-        .await
-        .expect(201);
-    let campaign = json!({"name": "Spring 2026", "channel": "paid_search", "utm_campaign_aliases": ["spring"],
-        "starts_on": "2026-03-01", "brief": {"message": "Stock that counts itself"}});
-    app.post("/v1/campaigns").by(&mia).json(campaign).await.expect(201);
-    let lead = app.post("/v1/leads").by(app.admin().await).json(body).await.expect(201).id();
-    go(app, &mia, &lead, json!({"to": "mql", "note": "x"})).await.expect(201);
-    let handoff = handoff_of(app, &sam, &lead).await;
-    let path = format!("/v1/handoffs/{}/packet", id(&handoff));
-    let packet = app.get(&path).by(&sam).await.expect(200);
-    assert_eq!((&packet["packet_version"], &packet["handoff_id"]), (&json!(1), &handoff["id"]));
-    assert_eq!(packet["who"]["company"]["name"], "Example Ltd");
-    assert_eq!(packet["request"]["need"], "Stock that counts itself");
-    assert_eq!(packet["origin"]["last"]["channel"], "paid_search");
-    assert_eq!(packet["origin"]["campaign"]["name"], "Spring 2026");
-    assert_eq!(
-        packet["last_message"],
-        json!({"kind": "campaign",
-        "at": packet["origin"]["last"]["occurred_at"], "text": "Stock that counts itself"})
-    );
-    assert_eq!(packet["company_contacts"][0]["name"], "Bob");
-    assert_eq!(packet["company_contacts_left_out"], 0);
-
-    for n in 0..20 {
-        let edit = json!({"first_name": format!("Ada {n}"), "need": "Something else"});
-        app.patch(&format!("/v1/leads/{lead}")).by(app.admin().await).json(edit).await.expect(200);
-    }
-    accept(app, &sam, id(&handoff)).await.expect(200);
-    assert_eq!(app.get(&path).by(&sam).await.expect(200).text, packet.text, "byte for byte");
-
-    let page = app.get(&path).by(&sam).header("accept", "text/html,*/*").await.expect(200);
-    assert!(page.header("content-type").unwrap().starts_with("text/html"));
-    assert!(
-        page.text.contains("Ada &lt;b&gt;") && page.text.contains("Stock that counts itself"),
-        "{}",
-        page.text
-    );
-
-    assert_eq!(handoff_of(app, &sam, &lead).await["opened_at"], Value::Null);
-    app.get(&format!("{path}?opened=true")).by(&sam).await.expect(200);
-    let opened = handoff_of(app, &sam, &lead).await;
-    assert_eq!(opened["opened_by"], json!(sam.id));
-    app.get(&format!("{path}?opened=true")).by(&eve).await.expect(200);
-    assert_eq!(handoff_of(app, &sam, &lead).await, opened, "the first time counts");
-    let key = app.key(&["handoffs:read"]).await;
-    app.get(&path).by(&key).await.refused(403, "insufficient_scope");
-}
-
-#[tandem_tests::test]
 async fn of_two_who_decide_at_once_one_wins(app: &TestApp) {
     let (mia, sam, eve) = (app.user("marketing").await, app.user("sales").await, app.user("sales").await);
     for _ in 0..5 {
@@ -369,78 +311,6 @@ async fn of_two_who_decide_at_once_one_wins(app: &TestApp) {
         let lead = lead_of(app, &sam, &lead).await;
         assert_eq!(lead["owner_id"], won["owner_id"]);
     }
-}
-
-#[tandem_tests::test]
-async fn accepting_with_the_qualification_goes_on_to_sql(app: &TestApp) {
-    let (mia, sam) = (app.user("marketing").await, app.user("sales").await);
-    let lead = given_mql(app, &mia).await;
-    let path = format!("/v1/leads/{lead}/qualification");
-    let budget = json!({"budget": {"value": "50,000 EUR"}});
-    let proposed = app.patch(&path).by(&mia).json(budget).await.expect(200);
-    let item = &proposed["qualification"]["budget"];
-    assert_eq!(
-        (&item["state"], &item["value"], &item["stated_by"]),
-        (&json!("proposed"), &json!("50,000 EUR"), &json!(mia.id))
-    );
-    let confirm = json!({"budget": {"confirmed": true}});
-    app.patch(&path).by(&mia).json(confirm.clone()).await.refused(403, "wrong_role");
-    app.patch(&path).by(&sam).json(confirm).await.refused(403, "not_owner");
-
-    let handoff = handoff_of(app, &sam, &lead).await;
-    let yes = json!({"confirmed": true});
-    let body = json!({"qualification": {"budget": yes, "authority": yes, "need": yes, "timeline": yes}});
-    let accepted =
-        app.post(&format!("/v1/handoffs/{}/accept", id(&handoff))).by(&sam).json(body).await.expect(200);
-    assert_eq!(accepted["state"], "accepted");
-    let read = lead_of(app, &sam, &lead).await;
-    assert_eq!(read["stage"], "sql");
-    let item = &read["qualification"]["budget"];
-    assert_eq!(
-        (&item["state"], &item["value"], &item["confirmed_by"]),
-        (&json!("confirmed"), &json!("50,000 EUR"), &json!(sam.id))
-    );
-    let history = app.get(&format!("/v1/leads/{lead}/transitions")).by(&sam).await.expect(200);
-    assert_eq!(history.each("to"), ["lead", "mql", "sal", "sql"]);
-    assert_eq!(history["data"][2]["at"], history["data"][3]["at"], "two stage changes, one instant");
-
-    let back = json!({"need": {"confirmed": false}});
-    let back = app.patch(&path).by(&sam).json(back).await.expect(200);
-    assert_eq!(
-        (&back["stage"], &back["qualification"]["need"]["state"]),
-        (&json!("sql"), &json!("proposed"))
-    );
-}
-
-#[tandem_tests::test]
-async fn the_last_confirmation_makes_an_sql_and_a_new_cycle_takes_them_back(app: &TestApp) {
-    let (mia, sam) = (app.user("marketing").await, app.user("sales").await);
-    let lead = given_mql(app, &mia).await;
-    let handoff = handoff_of(app, &sam, &lead).await;
-    accept(app, &sam, id(&handoff)).await.expect(200);
-    let path = format!("/v1/leads/{lead}/qualification");
-    for item in ["budget", "authority", "need"] {
-        let mut body = json!({});
-        body[item] = json!({"confirmed": true});
-        assert_eq!(app.patch(&path).by(&sam).json(body).await.expect(200)["stage"], "sal");
-    }
-    let refused = go(app, &sam, &lead, json!({"to": "sql"})).await.refused(422, "validation_failed");
-    assert_eq!(refused.violations(), [("#/to", "not_confirmed")]);
-    let deal =
-        json!({"name": "A deal", "lead_ids": [lead], "qualification": {"timeline": {"confirmed": true}}});
-    app.post("/v1/deals").by(&sam).json(deal).await.expect(201);
-    let history = app.get(&format!("/v1/leads/{lead}/transitions")).by(&sam).await.expect(200);
-    assert_eq!(history.each("to"), ["lead", "mql", "sal", "sql", "opportunity"]);
-
-    let other = given_mql(app, &mia).await;
-    go(app, &sam, &other, json!({"to": "sal"})).await.expect(201);
-    app.qualified(&other).await;
-    go(app, &sam, &other, json!({"to": "nurture", "reason": "no_budget"})).await.expect(201);
-    let wrong = app.patch(&format!("/v1/leads/{other}/qualification")).by(app.admin().await);
-    wrong.json(json!({"need": {"confirmed": true}})).await.refused(409, "illegal_transition");
-    go(app, &mia, &other, json!({"to": "mql", "note": "x"})).await.expect(201);
-    let read = lead_of(app, &sam, &other).await;
-    assert_eq!((&read["cycle"], &read["qualification"]["budget"]["state"]), (&json!(2), &json!("proposed")));
 }
 
 #[tandem_tests::test]
@@ -482,125 +352,4 @@ async fn the_activity_that_shows_a_reason_is_about_the_lead(app: &TestApp) {
         assert_eq!(rejected["evidence_activity_id"], json!(evidence));
         reject(app, &sam, id(&handoff), body).await.expect(200);
     }
-}
-
-#[tandem_tests::test]
-async fn a_packet_has_the_trend_the_last_contact_and_earlier_objections(app: &TestApp) {
-    const DAY: i64 = 24 * hours(1);
-    let (site, form) = (given_site(app).await, given_form(app).await);
-    let pricing = |at: i64| view(at, "https://www.example.com/pricing", None);
-    let mql = json!({"to": "mql", "note": "asked for a demo"});
-    collect(app, &site, "visitor-1", json!([pricing(-hours(1))])).await.expect(204);
-    send(app, &form, Some("visitor-1"), "ada@example.com", json!({})).await;
-    let ada = crate::tracked::lead(app, "ada@example.com").await.id();
-    let total = async || {
-        let by = app.login("admin@example.com").await;
-        app.get(&format!("/v1/leads/{ada}/score")).by(&by).await.expect(200)["total"].as_i64().unwrap()
-    };
-    let packet = async |lead: &str| {
-        let by = app.login("admin@example.com").await;
-        go(app, &by, lead, mql.clone()).await.expect(201);
-        let list = app.get(&format!("/v1/handoffs?lead_id={lead}&sort=-made_at")).by(&by).await.expect(200);
-        let path = format!("/v1/handoffs/{}/packet", list["data"][0]["id"].as_str().unwrap());
-        app.get(&path).by(&by).await.expect(200)
-    };
-    let first = packet(&ada).await;
-    assert_eq!((&first["score"]["trend_7d"], &first["earlier_cycles"]), (&Value::Null, &json!([])));
-    let sam = app.login(&app.user("sales").await.email).await;
-    let said = |objections: Value| json!({"lead_id": ada, "type": "call", "direction": "inbound", "outcome": "connected", "objections": objections});
-    let objections =
-        json!([{"code": "price"}, {"text": "Wants to host it"}, {"code": "timing"}, {"code": "price"}]);
-    app.post("/v1/activities").by(&sam).json(said(objections)).await.expect(201);
-    let handoff = handoff_of(app, &sam, &ada).await;
-    reject(app, &sam, id(&handoff), json!({"reason": "no_budget"})).await.expect(200);
-
-    app.clock.advance(DAY);
-    let then = total().await;
-    app.clock.advance(7 * DAY);
-    collect(app, &site, "visitor-1", json!([pricing(8 * DAY - 2), pricing(8 * DAY - 1)])).await.expect(204);
-    let sam = app.login(&sam.email).await;
-    let offer = json!({"lead_id": ada, "type": "email", "direction": "outbound", "subject": "Our offer"});
-    app.post("/v1/activities").by(&sam).json(offer).await.expect(201);
-    let now = total().await;
-    assert_ne!(then, now);
-    let second = packet(&ada).await;
-    assert_eq!((&second["score"]["total"], &second["score"]["trend_7d"]), (&json!(now), &json!(now - then)));
-    assert_eq!(second["earlier_cycles"][0]["objections"], json!(["price", "timing"]));
-    assert_eq!(
-        (&second["last_message"]["kind"], &second["last_message"]["text"]),
-        (&json!("activity"), &json!("Our offer"))
-    );
-}
-
-#[tandem_tests::test]
-async fn a_promise_that_ran_out_before_the_job_looked_is_the_queues_breach(app: &TestApp) {
-    let (mia, sam) = (app.user("marketing").await, app.user("sales").await);
-    let chief = app.user("sales_manager").await;
-    let lead = given_mql(app, &mia).await;
-    let handoff = handoff_of(app, &sam, &lead).await;
-    app.clock.advance(7 * 24 * hours(1));
-    let sam = app.login(&sam.email).await;
-    let accepted = accept(app, &sam, id(&handoff)).await.expect(200);
-    let [review, contact] = [&accepted["clocks"][0], &accepted["clocks"][1]];
-    assert_eq!((&review["state"], &contact["state"]), (&json!("met_late"), &json!("breached")));
-    for clock in [review, contact] {
-        assert_eq!((&clock["owner_id"], &clock["queue"]), (&Value::Null, &json!("general")), "{clock:#}");
-    }
-    app.run_jobs().await;
-    let chief = app.login(&chief.email).await;
-    let notices = app.get("/v1/me/notices").by(&chief).await.expect(200).each("kind");
-    assert_eq!(notices.iter().filter(|kind| *kind == "clock_breached").count(), 2, "{notices:?}");
-    let entries =
-        app.get("/v1/journal?type=clock.warned,clock.breached,clock.met").by(&sam).await.expect(200);
-    let mut types = entries.each("type");
-    types.sort();
-    assert_eq!(types, ["clock.breached", "clock.breached", "clock.met", "clock.warned", "clock.warned"]);
-}
-
-/// A user of sales who works at weekends.
-async fn given_weekender(app: &TestApp) -> User {
-    let user = app.user("sales").await;
-    let week = json!({"sat": [["09:00", "18:00"]], "sun": [["09:00", "18:00"]]});
-    let hours = json!({"calendar": {"timezone": "UTC", "week": week, "holidays": []}});
-    app.put(&format!("/v1/users/{}/availability", user.id)).by(&user).json(hours).await.expect(200);
-    user
-}
-
-#[tandem_tests::test]
-async fn the_working_hours_of_the_first_owner_replace_the_agreed_ones(app: &TestApp) {
-    let (mia, sun) = (app.user("marketing").await, given_weekender(app).await);
-    let other = app.user("sales").await;
-    let contact = async |lead: &str| {
-        let handoff = handoff_of(app, app.admin().await, lead).await;
-        let clocks = handoff["clocks"].as_array().unwrap();
-        let clock = clocks.iter().find(|clock| clock["kind"] == "first_contact").unwrap().clone();
-        assert_eq!(clock["started_at"], handoff["made_at"]);
-        // Each request takes a moment: to the minute.
-        clock["due_at"].as_str().unwrap()[..16].to_owned()
-    };
-    // A working day from Monday 09:00 has run on Tuesday 09:00, or on Saturday where only weekends are worked.
-    let agreed = {
-        let lead = given_mql(app, &mia).await;
-        contact(&lead).await
-    };
-    let assigned = given_mql(app, &mia).await;
-    let assign = async |lead: &str, to: &User| {
-        let path = format!("/v1/leads/{lead}/assign");
-        app.post(&path).by(app.admin().await).json(json!({"owner_id": to.id})).await.expect(200);
-    };
-    assign(&assigned, &sun).await;
-    let own = contact(&assigned).await;
-    assert_ne!(own, agreed);
-    assign(&assigned, &other).await;
-    assert_eq!(contact(&assigned).await, own, "a later owner keeps the due time");
-
-    let taken = given_mql(app, &mia).await;
-    let handoff = handoff_of(app, &sun, &taken).await;
-    accept(app, &sun, id(&handoff)).await.expect(200);
-    assert_eq!(contact(&taken).await, own, "from the same start");
-
-    let owned = app.given_lead("owned@example.com").await.id();
-    assign(&owned, &sun).await;
-    go(app, &mia, &owned, json!({"to": "mql", "note": "x"})).await.expect(201);
-    assert_eq!(contact(&owned).await, own, "a lead that stays with its owner");
 }

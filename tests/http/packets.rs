@@ -1,5 +1,5 @@
-//! The packet of a hand-off: equal to what the public endpoints say at that instant, byte-equal whatever happens later, and
-//! within its measure.
+//! The packet of a hand-off: equal to the public endpoints at that instant, byte-equal after later changes, and within
+//! its measure.
 
 use serde_json::{Value, json};
 use tandem_tests::{Answer, TestApp, User, hours, minutes};
@@ -84,14 +84,14 @@ async fn given_past(app: &TestApp) -> String {
     post(app, &format!("/v1/handoffs/{}/reject", first["id"].as_str().unwrap()), reject).await.expect(200);
 
     app.clock.advance(minutes(1));
-    let mut told: Vec<Value> = (0..9)
+    let mut recorded: Vec<Value> = (0..9)
         .map(|n| json!({"type": "page_view", "lead": {"email": EMAIL}, "url": format!("https://www.example.com/{n}"),
             "properties": {"title": format!("Page {n}")}}))
         .collect();
-    told.push(json!({"type": "email_delivered", "lead": {"email": EMAIL}, "properties": {"subject": "Our spring offer"}}));
-    told.push(json!({"type": "email_open", "lead": {"email": EMAIL}, "machine": true}));
-    told.push(json!({"type": "download", "lead": {"email": EMAIL}, "properties": {"file": "guide.pdf"}}));
-    events(app, told).await;
+    recorded.push(json!({"type": "email_delivered", "lead": {"email": EMAIL}, "properties": {"subject": "Our spring offer"}}));
+    recorded.push(json!({"type": "email_open", "lead": {"email": EMAIL}, "machine": true}));
+    recorded.push(json!({"type": "download", "lead": {"email": EMAIL}, "properties": {"file": "guide.pdf"}}));
+    events(app, recorded).await;
     app.clock.advance(minutes(1));
     let landing = "https://www.example.com/?utm_source=google&utm_medium=cpc&utm_campaign=SPRING";
     let fields =
@@ -106,7 +106,7 @@ fn members(of: &Value, names: &[&str]) -> Value {
     names.iter().map(|name| ((*name).to_owned(), of[*name].clone())).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// The packet as a front end would put it together, call by call. What no endpoint says yet is taken from the packet.
+/// The packet as a front end would put it together, call by call. What no endpoint returns yet is copied from the packet.
 async fn assembled(app: &TestApp, handoff: &Value, packet: &Value) -> Value {
     let path = format!("/v1/leads/{}", handoff["lead_id"].as_str().unwrap());
     let lead = get(app, &path).await;

@@ -52,11 +52,11 @@ impl CompanySettings {
     }
 }
 
-/// How long what is recorded of nobody is kept.
+/// How long records of visitors who are not identified are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetentionSettings {
-    /// Events and visits of visitors who are nobody's, from their arrival on; `0d` forgets them at once.
+    /// Events and visits of visitors who are not identified, from their arrival on; `0d` deletes them at once.
     #[serde(default = "anonymous_events")]
     #[schema(default = "90d", example = "90d")]
     pub anonymous_events: Duration,
@@ -90,7 +90,7 @@ impl Default for CurrencySettings {
     }
 }
 
-/// What reports go by unless they are asked otherwise.
+/// The settings of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReportSettings {
@@ -203,7 +203,7 @@ pub mod name {
     pub const CHANNEL_RULES: &str = "channel_rules";
     /// The referrers that end no visit: [`crate::tracking::IgnoredReferrers`].
     pub const IGNORED_REFERRERS: &str = "ignored_referrers";
-    /// How long what is recorded of nobody is kept: [`super::RetentionSettings`].
+    /// How long records of visitors who are not identified are stored: [`super::RetentionSettings`].
     pub const RETENTION: &str = "retention";
     /// The declared purposes of consent.
     pub const CONSENT_PURPOSES: &str = "consent_purposes";
@@ -219,7 +219,7 @@ pub mod name {
     pub const DUPLICATES_MARK: &str = "duplicates_mark";
     /// What months cost beside campaigns: [`crate::reports::costs::CostSettings`].
     pub const COSTS: &str = "costs";
-    /// What reports go by: [`super::ReportSettings`].
+    /// The settings of reports: [`super::ReportSettings`].
     pub const REPORTS: &str = "reports";
     /// How hand-offs find their owner: [`crate::routing::RoutingRules`].
     pub const ROUTING: &str = "routing";

@@ -39,9 +39,9 @@ use crate::tracking::visitors::Visitors;
 pub struct Statements {
     /// The newest statement by hand.
     pub by_hand: Option<FieldValue>,
-    /// The newest statement of a key or an import that says something.
+    /// The newest statement of a key or an import with a value.
     pub known: Option<FieldValue>,
-    /// The newest statement of a form that says something.
+    /// The newest statement of a form with a value.
     pub of_forms: Option<FieldValue>,
     /// What was said before these, or with an earlier date, in no order.
     pub older: Vec<FieldValue>,
@@ -310,7 +310,7 @@ impl World {
         self.companies.insert(company.id, company);
     }
 
-    /// What was said about consent of a lead, as far as it is loaded or was said in this transaction.
+    /// The consent of a lead, as far as it is loaded or was recorded in this transaction.
     pub fn consent_of(&self, lead_id: LeadId) -> &ConsentFacts {
         self.consents.get(&lead_id).unwrap_or(ConsentFacts::none())
     }

@@ -54,9 +54,8 @@ pub(crate) async fn add_desk(
         let owners = company_owners(tx, world, &companies).await?;
         world.sales.desk.company_owners.extend(owners);
     }
-    if world.sales.routable.is_empty() {
-        add_sellers(tx, world, &routing, wanted).await?;
-    }
+    // Rules that ask later name other candidates. What was decided is written by then: loads and turns are read with it.
+    add_sellers(tx, world, &routing, wanted).await?;
     world.sales.routable.extend(wanted);
     Ok(())
 }
@@ -127,22 +126,28 @@ async fn add_sellers(
         }
     }
     add_loads(tx, routing, &mut sellers).await?;
-    let named = named_teams.iter().map(|team| team.uuid());
+    add_turns(tx, world, named_teams.iter().map(|team| team.uuid()).collect()).await?;
+    world.sales.desk.sellers.extend(sellers);
+    world.sales.desk.teams = teams;
+    Ok(())
+}
+
+/// Load the turns of teams.
+async fn add_turns(tx: &Tx, world: &mut World, teams: Vec<Uuid>) -> Result<(), StoreError> {
+    let backend = tx.conn().get_database_backend();
     for row in team_turns::Entity::find()
-        .filter(dialect::id_in(backend, "team_id", named))
+        .filter(dialect::id_in(backend, "team_id", teams))
         .all(tx.conn())
         .await?
     {
         let turns = from_json("team_turns", &row.turns)?;
         world.sales.desk.turns.insert(Id::from_uuid(row.team_id), turns);
     }
-    world.sales.desk.sellers.extend(sellers);
-    world.sales.desk.teams = teams;
     Ok(())
 }
 
-/// How many open leads those have whom routing compares by them, or who take no more than so many; and, where it compares
-/// them, when each last got a hand-off.
+/// Count the open leads of users with a capacity, or of all where a rule routes to the least loaded; there, read also when
+/// each last got a hand-off.
 async fn add_loads(
     tx: &Tx,
     routing: &Routing,
@@ -306,14 +311,7 @@ pub(crate) async fn add_for_decision(
         return Ok(());
     }
     dialect::lock_turns(tx.conn(), teams.iter().copied()).await?;
-    for row in team_turns::Entity::find()
-        .filter(dialect::id_in(backend, "team_id", teams))
-        .all(tx.conn())
-        .await?
-    {
-        let turns = from_json("team_turns", &row.turns)?;
-        world.sales.desk.turns.insert(Id::from_uuid(row.team_id), turns);
-    }
+    add_turns(tx, world, teams.into_iter().collect()).await?;
     world.sales.desk.taken.extend(taken);
     Ok(())
 }
@@ -348,7 +346,7 @@ pub async fn look_at(tx: &Tx, instants: impl IntoIterator<Item = Timestamp>) -> 
     write::insert::<queue_marks::Entity>(tx, marks.iter(), OnConflict::Fail).await
 }
 
-/// A mark for an instant; for the hand-offs behind one, by when it was made and by its id, or for all.
+/// A mark for an instant: for the hand-offs after one (when it was made, its id), or for all.
 fn mark(at: Timestamp, after: Option<(i64, Uuid)>, act: &Act) -> queue_marks::Model {
     let (after_made_at, after_id) = after.unzip();
     queue_marks::Model {
@@ -373,7 +371,7 @@ pub async fn next_look(on: &impl Read) -> Result<Option<Timestamp>, StoreError> 
 }
 
 /// Route again what waits, the oldest first, and what owners have who are away or disabled: `limit` hand-offs at most.
-/// Answers whether some are left: a mark says behind which hand-off the next look goes on.
+/// Returns whether some are left; a mark then stores the hand-off after which the next look continues.
 pub async fn release(tx: &Tx, limit: u64) -> Result<bool, StoreError> {
     let now = tx.act().now;
     let due = queue_marks::Entity::find()

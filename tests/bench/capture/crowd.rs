@@ -141,9 +141,9 @@ async fn one_after_another(
     let begun = Instant::now();
     let (mut took, mut refused) = (vec![], 0);
     while begun.elapsed() < time {
-        let told = connection.ask(&next()).await?;
-        match told.status {
-            201 => took.push(told.took),
+        let answer = connection.ask(&next()).await?;
+        match answer.status {
+            201 => took.push(answer.took),
             503 => refused += 1,
             other => return Err(format!("a capture was answered {other}").into()),
         }

@@ -180,34 +180,41 @@ pub fn some_tasks(chance: &mut Chance, cycles: &[cycles::Model]) -> Vec<activiti
         let about = chance.pick(cycles);
         let at = about.started_at + chance.below(40 * DAY as usize) as i64;
         let done_at = (chance.below(5) > 0).then_some(at);
-        activities::Model {
-            id: Uuid::from_u128(0x5_0000 + (n as u128 * 7919) % 65_536),
-            version: 1,
-            lead_id: (chance.below(6) > 0).then_some(about.lead_id),
-            deal_id: None,
-            company_id: None,
-            user_id: None,
-            owner_id: None,
-            queue: None,
-            kind: "task".to_owned(),
-            direction: None,
-            occurred_at: about.started_at,
-            duration_s: None,
-            outcome: None,
-            subject: None,
-            body: None,
-            due_at: at,
-            done_at,
-            is_open: done_at.is_none(),
-            remind_at: None,
-            is_reminded: false,
-            automatic: false,
-            promises: "[]".to_owned(),
-            external_system: None,
-            external_id: None,
-            created_at: about.started_at,
-            updated_at: at,
-        }
+        let lead_id = (chance.below(6) > 0).then_some(about.lead_id);
+        let id = Uuid::from_u128(0x5_0000 + (n as u128 * 7919) % 65_536);
+        activities::Model { due_at: at, updated_at: at, ..a_task(id, lead_id, about.started_at, done_at) }
     };
     (0..150).map(&mut task).collect()
+}
+
+/// A task without a due date, of nobody, done or not.
+pub fn a_task(id: Uuid, lead_id: Option<Uuid>, created_at: i64, done_at: Option<i64>) -> activities::Model {
+    activities::Model {
+        id,
+        version: 1,
+        lead_id,
+        deal_id: None,
+        company_id: None,
+        user_id: None,
+        owner_id: None,
+        queue: None,
+        kind: "task".to_owned(),
+        direction: None,
+        occurred_at: created_at,
+        duration_s: None,
+        outcome: None,
+        subject: None,
+        body: None,
+        due_at: i64::MAX,
+        done_at,
+        is_open: done_at.is_none(),
+        remind_at: None,
+        is_reminded: false,
+        automatic: false,
+        promises: "[]".to_owned(),
+        external_system: None,
+        external_id: None,
+        created_at,
+        updated_at: created_at,
+    }
 }

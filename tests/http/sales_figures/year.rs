@@ -1,6 +1,6 @@
 //! A year of a company, driven through the interface by chance: people send forms, marketing hands over, sales accepts,
 //! rejects, calls in time, late or not at all, logs calls late, opens deals and closes them, and people come back. Then
-//! every figure is compared with what the public lists say.
+//! every figure is compared with the public lists.
 
 mod leaks;
 mod lists;
@@ -149,7 +149,7 @@ fn email(n: usize) -> String {
     format!("person{n}@firm{}.example", n % 40)
 }
 
-/// Whoever sends another form says the same country.
+/// The country of a person, the same in every form.
 fn country(n: usize) -> &'static str {
     ["IT", "DE", "CH"][n % 3]
 }
@@ -185,8 +185,8 @@ async fn sends_a_form(app: &TestApp, cast: &Cast, chance: &mut Chance, n: usize)
     });
     let sent = app.post(&format!("/v1/capture/{form}")).json(body).await.expect(201);
     let path = format!("/v1/submissions/{}", sent["submission_id"].as_str().unwrap());
-    let kept = app.get(&path).by(&cast.key).await.expect(200);
-    kept["lead_id"].as_str().unwrap().to_owned()
+    let submission = app.get(&path).by(&cast.key).await.expect(200);
+    submission["lead_id"].as_str().unwrap().to_owned()
 }
 
 /// The next thing that a rep does about a hand-off; whether nothing is left to do.

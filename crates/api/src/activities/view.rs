@@ -23,7 +23,8 @@ pub struct ActivityView {
     user_id: Option<UserId>,
     /// Who has to do it; of a task.
     owner_id: Option<UserId>,
-    /// Where a task waits that a rule created and nobody owns: whoever takes from this queue may do it, and then owns it.
+    /// The queue of a task that a rule created and that has no owner yet. Users who take from this queue may update the task;
+    /// the one who does becomes its owner, unless the update names another.
     queue: Option<Queue>,
     /// What kind of activity it is.
     r#type: ActivityType,

@@ -80,7 +80,7 @@ pub(super) async fn list_customer_evidence(
     let total = counted.len() as u64;
     let rest = counted.into_iter().filter(|customer| Some(customer.id()) > after);
     let page = Page::of(rest.take(limit as usize + 1).collect(), limit);
-    let now = ctx.now();
+    let now = snapshot.as_of(ctx.now());
     let view = |customer: Customer| CustomerEvidence::of(&customer, (from, to), now, base);
     let listing = Listing::of(&ctx.master, ctx.request(), page, Customer::id, view);
     Ok(listing.counted(Some((total, false))))

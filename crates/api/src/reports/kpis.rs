@@ -7,8 +7,6 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tandem_domain::access::Scope;
 use tandem_domain::clocks::Calendar;
-use tandem_domain::deals::State;
-use tandem_domain::id::{DealId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::{Currency, Money};
 use tandem_domain::reports::Basis;
@@ -22,16 +20,15 @@ use tandem_domain::reports::row::{Cut, Key};
 use tandem_domain::settings::name;
 use tandem_store as store;
 use tandem_store::Snapshot;
-use tandem_store::reports::{Books, DealItem, Since};
+use tandem_store::reports::{Books, Since};
 use tandem_store::rules::Rules;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Period, RateView, Report, Table, number};
 use super::ask::{Chosen, Selection, working_hours};
 use super::handoffs::address;
-use crate::access::scopes::{DealEvidenceRead, DealsRead, ReportsRead};
+use crate::access::scopes::ReportsRead;
 use crate::edge::ctx::Ctx;
-use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
@@ -165,8 +162,8 @@ pub struct UnconvertedView {
 /// Volumes, conversions, speed and deals of a period (the present month unless given), those of the period before, and the
 /// change. Conversions and volumes count cycles; `deals_*`, `average_deal` and `win_rate` count deals. Figures are the same
 /// as in the funnel and the other reports. `cac`, `ltv` and `churn` are about customers: companies, else leads, from their
-/// first won deal until every lead that was primary in one has churned. Amounts need `deals:read` too: without it they are left out. Every figure has the address of the records behind it. `Accept: text/csv` gives
-/// a table.
+/// first won deal until every lead that was primary in one has churned. Amounts need `deals:read` too: without it they are
+/// left out. Every figure has the address of the records behind it. `Accept: text/csv` gives a table.
 #[utoipa::path(tag = "reports", params(Chosen, KpisQuery), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The key figures",
         content((KpisView = "application/json"), (String = "text/csv")))))]
@@ -246,7 +243,7 @@ pub(super) async fn get_kpis(
                     currency: one.currency,
                 },
                 deals: one.deals,
-                evidence: deals(selection, "unconverted") + &format!("&currency={}", one.currency),
+                evidence: deals(selection, DealFigure::Unconverted) + &format!("&currency={}", one.currency),
             })
             .collect(),
     };
@@ -265,8 +262,8 @@ struct Company {
 
 /// What the company states of its costs.
 async fn stated_costs(snapshot: &Snapshot) -> Result<CostSettings, Problem> {
-    let kept = store::settings::get(snapshot, name::COSTS).await?;
-    Ok(serde_json::from_value(kept.value).unwrap_or_default())
+    let stored = store::settings::get(snapshot, name::COSTS).await?;
+    Ok(serde_json::from_value(stored.value).unwrap_or_default())
 }
 
 impl Company {
@@ -387,8 +384,8 @@ fn customers(selection: &Selection, figure: CustomerFigure) -> String {
     selection.evidence("customers", &[("figure", figure.name())])
 }
 
-fn deals(selection: &Selection, figure: &str) -> String {
-    selection.evidence("deals", &[("figure", figure)])
+fn deals(selection: &Selection, figure: DealFigure) -> String {
+    selection.evidence("deals", &[("figure", figure.name())])
 }
 
 impl KpiView {
@@ -423,11 +420,11 @@ impl KpiView {
                 customers(selection, CustomerFigure::Churned),
                 customers(selection, CustomerFigure::AtStart),
             ],
-            (_, Kpi::DealsOpen) => [String::new(), deals(selection, "open")],
-            (_, Kpi::AverageDeal) => [String::new(), deals(selection, "valued")],
-            (_, Kpi::WinRate) => [deals(selection, "won"), deals(selection, "closed")],
+            (_, Kpi::DealsOpen) => [String::new(), deals(selection, DealFigure::Open)],
+            (_, Kpi::AverageDeal) => [String::new(), deals(selection, DealFigure::Valued)],
+            (_, Kpi::WinRate) => [deals(selection, DealFigure::Won), deals(selection, DealFigure::Closed)],
             (_, Kpi::SalesCycle) => [String::new(), cycles(selection, 5, &[("figure", "sales_cycle")])],
-            _ => [String::new(), deals(selection, "won")],
+            _ => [String::new(), deals(selection, DealFigure::Won)],
         };
         let (open, estimated) = match measured {
             Measure::Median { open, estimated, .. } => (Some(open), Some(estimated)),
@@ -494,97 +491,4 @@ fn table(view: &KpisView) -> Table {
         );
     }
     table
-}
-
-/// Which figure.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct DealEvidenceQuery {
-    /// The figure; won deals unless given.
-    #[param(inline, example = "won")]
-    figure: Option<DealFigure>,
-    /// Only with an amount in this currency.
-    currency: Option<Currency>,
-    /// The most deals of the page.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<i64>,
-    /// Where the page before ended: its `next_cursor`.
-    #[param(max_length = 2048)]
-    cursor: Option<String>,
-}
-
-/// A deal behind a figure.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct DealEvidence {
-    /// Its id.
-    id: DealId,
-    /// Where it stands.
-    state: State,
-    /// The lead whose stage it moves.
-    lead_id: Option<LeadId>,
-    /// The lead's cycle in which it was opened.
-    #[schema(minimum = 1, example = 1)]
-    cycle: Option<i64>,
-    /// The user who is responsible.
-    owner_id: Option<UserId>,
-    /// When it was opened.
-    opened_at: Timestamp,
-    /// When it was closed.
-    closed_at: Option<Timestamp>,
-    /// What it is worth.
-    amount: Option<Money>,
-    /// The amount of a closed deal in the base currency, at the rate of that day.
-    value: Option<Money>,
-}
-
-/// List the deals behind a figure.
-///
-/// Exactly those that the figure counts, by id, with the filters of the report; `total_count` is exact and always there.
-#[utoipa::path(tag = "reports", params(Chosen, DealEvidenceQuery), security(("bearer" = [ReportsRead, DealsRead])),
-    responses((status = 200, description = "A page of deals", body = Listing<DealEvidence>,
-        headers(("Link" = String, description = "The next page")))))]
-#[get("/v1/reports/deals/evidence")]
-pub(super) async fn list_deal_evidence(
-    ctx: Ctx<DealEvidenceRead>,
-    query: Query<Both<Chosen, DealEvidenceQuery>>,
-) -> Reply<Listing<DealEvidence>> {
-    let Both(chosen, query) = query.0;
-    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
-    let snapshot = ctx.report().await?;
-    let rules = store::rules::read(&snapshot).await?;
-    let scope = chosen.select(Basis::Activity, &rules.company.zone())?.scope();
-    let base = rules.money.base;
-    let now = snapshot.as_of(ctx.now());
-    let books = Books { now, base };
-    let figure = query.figure.unwrap_or_default();
-    let currency = query.currency;
-    let page =
-        store::reports::deal_evidence(&snapshot, &scope, figure, currency, books, after, limit).await?;
-    let total = store::reports::deal_evidence_count(&snapshot, &scope, figure, currency, books).await?;
-    let listing = Listing::of(
-        &ctx.master,
-        ctx.request(),
-        page,
-        |deal| deal.id,
-        |deal| DealEvidence::of(deal, base),
-    );
-    Ok(listing.counted(Some((total, false))))
-}
-
-impl DealEvidence {
-    fn of(deal: DealItem, base: Currency) -> Self {
-        let money = |(amount, currency)| Money { amount, currency };
-        Self {
-            id: deal.id,
-            state: deal.state,
-            lead_id: deal.lead_id,
-            cycle: deal.cycle,
-            owner_id: deal.owner_id,
-            opened_at: deal.opened_at,
-            closed_at: deal.closed_at,
-            amount: deal.amount.map(money),
-            value: deal.value.map(|value| money((value, base))),
-        }
-    }
 }

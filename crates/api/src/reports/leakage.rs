@@ -96,8 +96,8 @@ pub struct LeakView {
 ///
 /// Hand-offs that are not reviewed or contacted in time, leads without an owner who is there or without a next step, leads
 /// that returned and wait for an answer, deals past their day or left alone, and leads that are neither qualified nor
-/// archived: as they stand now. Other members of the group of an open deal are left out while it is open, and so are archived leads. One lead may
-/// leak in several ways. `Accept: text/csv` gives a table.
+/// archived: as they stand now. Other members of the group of an open deal are left out while it is open, and so are
+/// archived leads. One lead may have several kinds of leak. `Accept: text/csv` gives a table.
 #[utoipa::path(tag = "reports", params(Filters, LeakageQuery), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The leaks",
         content((LeakageView = "application/json"), (String = "text/csv")))))]

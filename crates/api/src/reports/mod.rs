@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod customers;
+mod deals;
 mod funnel;
 mod handoffs;
 mod kpis;
@@ -31,7 +32,7 @@ fn configure(config: &mut Services<'_>) {
         .service(funnel::list_funnel_evidence)
         .service(handoffs::list_handoff_evidence)
         .service(kpis::get_kpis)
-        .service(kpis::list_deal_evidence)
+        .service(deals::list_deal_evidence)
         .service(leakage::get_leakage)
         .service(leakage::list_leakage_evidence)
         .service(rejections::get_rejections)

@@ -20,7 +20,7 @@ use crate::edge::http::reply::{Reply, Tagged, etag};
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentPurposes {
-    /// The purposes. Of one that is left out nothing can be granted any more; what was said about it counts on.
+    /// The purposes. One that is left out cannot be granted any more; what was stated about it still counts.
     #[schema(max_items = 100)]
     purposes: Vec<ConsentPurpose>,
 }

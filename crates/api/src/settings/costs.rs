@@ -1,4 +1,4 @@
-//! What months cost beside campaigns, and what reports go by unless they are asked otherwise.
+//! What months cost beside campaigns, and the settings of reports.
 
 use actix_web::{get, put};
 use serde_json::json;
@@ -19,12 +19,12 @@ use crate::edge::http::reply::{Reply, Tagged, etag};
         headers(("ETag" = String, description = "The setting's version")))))]
 #[get("/v1/settings/costs")]
 pub(super) async fn get_costs(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CostSettings>> {
-    let kept = store::settings::get(ctx.db(), name::COSTS).await?;
-    let costs = serde_json::from_value(kept.value).unwrap_or_default();
-    Ok(Tagged::new(etag(kept.version, 0), costs))
+    let stored = store::settings::get(ctx.db(), name::COSTS).await?;
+    let costs = serde_json::from_value(stored.value).unwrap_or_default();
+    Ok(Tagged::new(etag(stored.version, 0), costs))
 }
 
-/// State what a month cost beside the campaigns.
+/// Update what a month cost beside the campaigns.
 ///
 /// The same month again replaces it; with both amounts `null` it is removed. The key figure `cac` divides these costs and
 /// those of the campaigns by the new customers, and is `incomplete` while a month of its period is missing here.
@@ -44,23 +44,22 @@ pub(super) async fn update_costs(
     ctx.commit(tx, Tagged::new(etag(version, 0), costs)).await
 }
 
-/// Read what reports go by.
+/// Read the settings of reports.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
-    responses((status = 200, description = "What reports go by", body = ReportSettings,
+    responses((status = 200, description = "The settings of reports", body = ReportSettings,
         headers(("ETag" = String, description = "The setting's version")))))]
 #[get("/v1/settings/reports")]
 pub(super) async fn get_report_settings(ctx: Ctx<SettingsRead>) -> Reply<Tagged<ReportSettings>> {
-    let kept = store::settings::get(ctx.db(), name::REPORTS).await?;
-    let settings = serde_json::from_value(kept.value).unwrap_or_default();
-    Ok(Tagged::new(etag(kept.version, 0), settings))
+    let stored = store::settings::get(ctx.db(), name::REPORTS).await?;
+    let settings = serde_json::from_value(stored.value).unwrap_or_default();
+    Ok(Tagged::new(etag(stored.version, 0), settings))
 }
 
-/// Update what reports go by.
+/// Update the settings of reports.
 ///
-/// The margin by which `ltv` is multiplied, and the fewest cases on which a rate says something unless a report is asked
-/// otherwise.
+/// The margin by which `ltv` is multiplied, and the `min_sample` of a report unless the request gives one.
 #[utoipa::path(tag = "settings", security(("bearer" = [CostsWrite])), request_body = ReportSettings,
-    responses((status = 200, description = "What reports go by now", body = ReportSettings,
+    responses((status = 200, description = "The settings as they are now", body = ReportSettings,
         headers(("ETag" = String, description = "The setting's version")))))]
 #[put("/v1/settings/reports")]
 pub(super) async fn update_report_settings(

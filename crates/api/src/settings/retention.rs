@@ -1,4 +1,4 @@
-//! How long what is recorded of nobody is kept.
+//! How long records of visitors who are not identified are stored.
 
 use actix_web::{get, put};
 use serde_json::json;
@@ -11,22 +11,23 @@ use crate::edge::ctx::Ctx;
 use crate::edge::http::json::Json;
 use crate::edge::http::reply::{Reply, Tagged, etag};
 
-/// Read how long records are kept.
+/// Read the retention periods.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
-    responses((status = 200, description = "How long records are kept", body = RetentionSettings,
+    responses((status = 200, description = "The retention periods", body = RetentionSettings,
         headers(("ETag" = String, description = "The setting's version")))))]
 #[get("/v1/settings/retention")]
 pub(super) async fn get_retention(ctx: Ctx<SettingsRead>) -> Reply<Tagged<RetentionSettings>> {
-    let kept = store::settings::get(ctx.db(), name::RETENTION).await?;
-    let retention = serde_json::from_value(kept.value).unwrap_or_default();
-    Ok(Tagged::new(etag(kept.version, 0), retention))
+    let stored = store::settings::get(ctx.db(), name::RETENTION).await?;
+    let retention = serde_json::from_value(stored.value).unwrap_or_default();
+    Ok(Tagged::new(etag(stored.version, 0), retention))
 }
 
-/// Replace how long records are kept.
+/// Replace the retention periods.
 ///
-/// What visitors did who never said who they are is deleted some time after it came in. What became a lead's stays.
+/// Events and visits of visitors who never identified themselves are deleted that long after they arrived. Those of leads
+/// stay.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = RetentionSettings,
-    responses((status = 200, description = "How long records are kept now", body = RetentionSettings,
+    responses((status = 200, description = "The retention periods as they are now", body = RetentionSettings,
         headers(("ETag" = String, description = "The setting's version")))))]
 #[put("/v1/settings/retention")]
 pub(super) async fn update_retention(

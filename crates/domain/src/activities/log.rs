@@ -182,32 +182,14 @@ pub fn log(
     let lead_id = target(world, &said, &mut faults);
     let user_id = said.user_id.unwrap_or(person.id);
     may_name(person, user_id, world.sales.staff.as_ref(), &mut faults);
-    let id = act.ids.next();
     let drafted = Activity {
-        id,
-        version: 1,
         lead_id,
         deal_id: said.deal_id,
         company_id: said.company_id,
         user_id: Some(user_id),
-        owner_id: None,
-        queue: None,
-        kind: said.kind,
-        direction: None,
-        occurred_at: act.now,
-        duration_s: None,
-        outcome: None,
-        subject: None,
-        body: None,
-        due_at: None,
-        done_at: None,
-        is_reminded: false,
         automatic: said.automatic.unwrap_or(false),
-        objections: vec![],
-        promises: vec![],
         external_id: said.key(),
-        created_at: act.now,
-        updated_at: act.now,
+        ..Activity::blank(act.ids.next(), said.kind, act.now)
     };
     let activity = filled(world, drafted, said, act, person, faults)?;
     keep(world, &activity);
@@ -280,7 +262,7 @@ fn keep(world: &mut World, activity: &Activity) {
     world.sales.activities.insert(activity.id, activity.clone());
 }
 
-/// The author, the owner of a task, a sales manager of either; who takes from the queue in which a task waits.
+/// The author, the owner of a task, a sales manager of either, and those who take from the queue of a task.
 fn may_change<'a>(known: &Activity, staff: Option<&Staff>, act: &'a Act) -> Result<&'a Person, Denied> {
     let person = act.by.demand_person()?;
     let own = [known.user_id, known.owner_id];

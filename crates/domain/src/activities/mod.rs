@@ -150,7 +150,7 @@ pub struct Activity {
     pub user_id: Option<UserId>,
     /// Who has to do it; of a task.
     pub owner_id: Option<UserId>,
-    /// Where a task waits that a rule created and nobody owns.
+    /// The queue of a task that a rule created and that has no owner yet.
     pub queue: Option<Queue>,
     /// What kind it is; fixed.
     pub kind: ActivityType,
@@ -187,6 +187,36 @@ pub struct Activity {
 }
 
 impl Activity {
+    /// An activity with the least that one has: about nobody yet, logged when it happened.
+    pub fn blank(id: ActivityId, kind: ActivityType, at: Timestamp) -> Self {
+        Self {
+            id,
+            version: 1,
+            lead_id: None,
+            deal_id: None,
+            company_id: None,
+            user_id: None,
+            owner_id: None,
+            queue: None,
+            kind,
+            direction: None,
+            occurred_at: at,
+            duration_s: None,
+            outcome: None,
+            subject: None,
+            body: None,
+            due_at: None,
+            done_at: None,
+            is_reminded: false,
+            automatic: false,
+            objections: vec![],
+            promises: vec![],
+            external_id: None,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
     /// Whether it is a task that is not done.
     pub fn is_open(&self) -> bool {
         self.kind == ActivityType::Task && self.done_at.is_none()
@@ -202,9 +232,9 @@ impl Activity {
     pub(crate) fn facts(&self) -> Facts {
         facts(json!({
             "lead_id": self.lead_id, "deal_id": self.deal_id, "company_id": self.company_id, "user_id": self.user_id,
-            "owner_id": self.owner_id, "queue": self.queue, "type": self.kind, "direction": self.direction, "occurred_at": self.occurred_at,
-            "duration_s": self.duration_s, "outcome": self.outcome, "subject": self.subject, "body": self.body,
-            "due_at": self.due_at, "done_at": self.done_at, "automatic": self.automatic,
+            "owner_id": self.owner_id, "queue": self.queue, "type": self.kind, "direction": self.direction,
+            "occurred_at": self.occurred_at, "duration_s": self.duration_s, "outcome": self.outcome,
+            "subject": self.subject, "body": self.body, "due_at": self.due_at, "done_at": self.done_at, "automatic": self.automatic,
             "objections": self.objections, "promises": self.promises,
             "external_id": self.external_id.as_ref().map(|(system, id)| json!({"system": system, "id": id})),
         }))

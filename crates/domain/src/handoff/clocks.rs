@@ -44,8 +44,8 @@ fn of(world: &World, handoff: HandoffId) -> Vec<ClockId> {
     ids
 }
 
-/// Change the clocks of a hand-off that are of one kind. Warnings and breaches that nobody has looked at by now are reported
-/// with their notices, here and below.
+/// Change the clocks of a hand-off that are of one kind. Here and below, warnings and breaches that are overdue and that the
+/// job has not fired yet are reported with their notices.
 pub(super) fn change(
     world: &mut World,
     handoff: HandoffId,
@@ -81,8 +81,8 @@ pub(super) fn void(world: &mut World, handoff: HandoffId, reason: VoidReason, ac
 }
 
 /// Give the clocks of a hand-off that still run to its owner. Its first owner's working hours replace the agreed ones: the
-/// due time is computed again from the same start, under the promise in force when the clock was started. One that is overdue
-/// by now stays with the owner or queue before, whose breach it is.
+/// due time is computed again from the same start, under the promise in force when the clock was started. One that is
+/// overdue already stays with its previous owner or queue, whose breach it is.
 pub(super) fn give(world: &mut World, handoff: &Handoff, is_first: bool, act: &Act) -> Vec<Change> {
     let mut changes = vec![];
     for id in of(world, handoff.id) {

@@ -40,12 +40,7 @@ pub fn qualify(
     if said.iter().any(is_for_confirmers) {
         demand_confirmer(world, lead, act)?;
     }
-    let before = world
-        .sales
-        .qualifications
-        .get(&lead_id)
-        .cloned()
-        .unwrap_or_default();
+    let before = known_of(world, lead_id);
     let mut after = before.clone();
     for (item, said) in said.iter().filter(|(_, said)| **said != SayItem::default()) {
         let one = stated(before.get(item), said, lead.cycle, act);
@@ -62,18 +57,13 @@ pub fn qualify(
     Ok(changes)
 }
 
-/// Propose what was stated of a lead by others than users; what a user stated, and what is confirmed, stays. It follows from
-/// statements that count the lead's version themselves.
-pub fn propose(world: &mut World, lead_id: LeadId, said: Qualification) -> Option<Change> {
+/// Propose what others than users stated of a lead; what a user stated, and what is confirmed, stays. The statements
+/// themselves raise the lead's version.
+pub fn propose(world: &mut World, lead_id: LeadId, stated: Qualification) -> Option<Change> {
     let lead = world.leads.get(&lead_id)?.clone();
-    let before = world
-        .sales
-        .qualifications
-        .get(&lead_id)
-        .cloned()
-        .unwrap_or_default();
+    let before = known_of(world, lead_id);
     let mut after = before.clone();
-    for (item, one) in said {
+    for (item, one) in stated {
         let known = before.get(&item);
         let stays = known.is_some_and(|known| {
             let is_by_user = known.source == Source::Hand;
@@ -87,7 +77,13 @@ pub fn propose(world: &mut World, lead_id: LeadId, said: Qualification) -> Optio
     (before != after).then(|| recorded(world, lead, &before, after))
 }
 
-/// Another qualification of a lead.
+/// What is known of a lead, as far as its qualification is loaded.
+fn known_of(world: &World, lead_id: LeadId) -> Qualification {
+    let known = world.sales.qualifications.get(&lead_id);
+    known.cloned().unwrap_or_default()
+}
+
+/// Replace the qualification of a lead.
 fn recorded(world: &mut World, lead: Lead, before: &Qualification, after: Qualification) -> Change {
     let changed: Qualification = after
         .iter()

@@ -46,8 +46,8 @@ pub(super) fn are_loaded(world: &World, lead_id: LeadId, needs: &Needs) -> bool 
 
 /// Whether a lead's e-mail must not be used, by what is loaded and what was stated in this transaction.
 fn is_barred(world: &World, lead: &Lead) -> bool {
-    let said = world.consent_of(lead.id);
-    world.judging.barred.contains(&lead.id) || said.bars_mail(&world.rules.consent_purposes, lead.email())
+    let consent = world.consent_of(lead.id);
+    world.judging.barred.contains(&lead.id) || consent.bars_mail(&world.rules.consent_purposes, lead.email())
 }
 
 fn job<'w>(world: &'w World, lead: &Lead) -> Job<'w> {

@@ -1,4 +1,4 @@
-//! What forms, imports and keys say of budget, need and time is proposed for the qualification of their lead.
+//! Budget, need and time that forms, imports and keys state of a lead are proposed for its qualification.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::leads::fields::{About, FieldValue, Source};
 use crate::money::Money;
 use crate::world::World;
 
-/// The fields of a lead that say something about its qualification.
+/// The fields of a lead that propose an item of its qualification.
 const FIELDS: [(&str, BantItem); 3] = [
     ("budget", BantItem::Budget),
     ("need", BantItem::Need),
@@ -45,7 +45,7 @@ impl Rule for Proposing {
     }
 
     fn decide(&self, world: &mut World, cause: &Cause, _: &Rulebook<'_>, _: &Act) -> Vec<Change> {
-        let mut said: Qualification = BTreeMap::new();
+        let mut stated: Qualification = BTreeMap::new();
         for (field, item) in FIELDS.iter().filter(|(_, item)| cause.proposes.contains(item)) {
             let about = (About::Lead(cause.lead_id), (*field).to_owned());
             let winner = world.statements.get(&about).and_then(|known| known.winner());
@@ -61,10 +61,10 @@ impl Rule for Proposing {
                     stated_at: winner.recorded_at,
                     confirmed: None,
                 };
-                said.insert(*item, one);
+                stated.insert(*item, one);
             }
         }
-        Vec::from_iter(propose(world, cause.lead_id, said))
+        Vec::from_iter(propose(world, cause.lead_id, stated))
     }
 }
 

@@ -129,29 +129,12 @@ fn due(agreement: &Agreement, now: Timestamp) -> Option<Timestamp> {
 
 fn task(lead_id: LeadId, place: Place, due_at: Option<Timestamp>, act: &Act) -> Activity {
     Activity {
-        id: act.ids.next(),
-        version: 1,
         lead_id: Some(lead_id),
-        deal_id: None,
-        company_id: None,
-        user_id: None,
         owner_id: place.owner_id,
         queue: place.queue,
-        kind: ActivityType::Task,
-        direction: None,
-        occurred_at: act.now,
-        duration_s: None,
-        outcome: None,
         subject: Some("Contact the lead: it sent a form again".to_owned()),
-        body: None,
         due_at,
-        done_at: None,
-        is_reminded: false,
         automatic: true,
-        objections: vec![],
-        promises: vec![],
-        external_id: None,
-        created_at: act.now,
-        updated_at: act.now,
+        ..Activity::blank(act.ids.next(), ActivityType::Task, act.now)
     }
 }

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_counts_by_its_days_and_one_that_is_missing_is_said() {
+    fn a_month_counts_by_its_days_and_a_missing_one_is_reported() {
         let stated = CostSettings::default();
         let stated = stated.with(month("2026-02", euros(2800), euros(1))).unwrap();
         let stated = stated.with(month("2026-01", euros(100), euros(10))).unwrap();

@@ -79,8 +79,8 @@ async fn add_origin(
         let Some(facts) = facts.get_mut(&lead.id) else {
             continue;
         };
-        let said = consents.remove(&lead.id.uuid()).unwrap_or_default();
-        let contacts = said.may_contact(purposes, lead.email());
+        let consent = consents.remove(&lead.id.uuid()).unwrap_or_default();
+        let contacts = consent.may_contact(purposes, lead.email());
         let stated = contacts
             .into_iter()
             .filter(|(_, contact)| contact.since.is_some());

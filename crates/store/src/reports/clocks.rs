@@ -80,8 +80,7 @@ pub async fn clock_evidence(
         .from_raw_sql(Statement::from_sql_and_values(backend, text, values))
         .all(on.conn())
         .await?;
-    let data: Result<Vec<_>, StoreError> = rows.into_iter().map(clocks::Model::into_domain).collect();
-    Ok(Page::of(data?, limit))
+    Page::of(rows, limit).read(clocks::Model::into_domain)
 }
 
 /// How many promises stand behind a figure.

@@ -192,8 +192,7 @@ pub async fn handoff_evidence(
         .from_raw_sql(sql.statement(&text))
         .all(on.conn())
         .await?;
-    let data: Result<Vec<Handoff>, StoreError> = rows.into_iter().map(handoffs::Model::into_domain).collect();
-    Ok(Page::of(data?, limit))
+    Page::of(rows, limit).read(handoffs::Model::into_domain)
 }
 
 /// How many hand-offs stand behind a figure.

@@ -126,18 +126,17 @@ fn place(sql: &mut Sql, leak: Leak, scope: &LeakScope) -> Place {
             let away: Vec<(String, i64)> = away
                 .map(|(user, since)| (sql.bind(user.uuid()), since.millis()))
                 .collect();
-            let Some((first, _)) = away.first() else {
+            if away.is_empty() {
                 return lead("1 = 0".to_owned(), "l.stage_since");
-            };
-            let others = away[1..]
-                .iter()
-                .fold(first.clone(), |all, (user, _)| all + ", " + user);
+            }
+            let users: Vec<&str> = away.iter().map(|(user, _)| user.as_str()).collect();
+            let users = users.join(", ");
             let since = away
                 .iter()
                 .map(|(user, since)| format!(" WHEN l.owner_id = {user} THEN {since}"));
             let since = format!("CASE{} END", since.collect::<String>());
             lead(
-                format!("l.stage IN ('mql', 'sal', 'sql', 'opportunity') AND l.owner_id IN ({others})"),
+                format!("l.stage IN ('mql', 'sal', 'sql', 'opportunity') AND l.owner_id IN ({users})"),
                 &since,
             )
         }

@@ -21,7 +21,7 @@ pub(crate) struct Rows {
     pub(crate) values: BTreeMap<Uuid, rows::field_values::Model>,
     pub(crate) consents: BTreeMap<Uuid, rows::consents::Model>,
     pub(crate) transitions: BTreeMap<Uuid, rows::transitions::Model>,
-    /// Stage changes of history that are known, and are otherwise by now.
+    /// Stage changes of history that are stored and have changed.
     pub(crate) corrected_transitions: BTreeMap<Uuid, rows::transitions::Model>,
     pub(crate) gone_transitions: BTreeSet<Uuid>,
     pub(crate) cycles: BTreeMap<Uuid, rows::cycles::Model>,

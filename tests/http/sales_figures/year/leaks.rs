@@ -8,7 +8,7 @@ use tandem_tests::{TestApp, hours};
 use super::lists::{Public, at};
 use crate::sales_figures::plain::{Rows, rome};
 
-/// The ids of the records that leak in a way, by owner.
+/// The ids of the records with one kind of leak, by owner.
 type Found = BTreeMap<Option<String>, BTreeSet<String>>;
 
 fn by_owner<'v>(found: impl Iterator<Item = (&'v Value, &'v Value)>) -> Found {

@@ -1,4 +1,4 @@
-//! All that the figures are made of, read from public lists alone: the changes of stage give the cycles, activities the first
+//! The records behind the figures, read from public lists alone: stage changes give the cycles, activities the first
 //! contacts, calendars the due times.
 
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{COMPANY, Cast};
 use crate::sales_figures::READS;
 use crate::sales_figures::plain::{Costs, Rows, rome};
+use crate::sales_figures::rows::a_task;
 
 /// The public lists.
 pub struct Public {
@@ -50,7 +51,7 @@ fn id<T: Named>(value: &Value) -> Option<Uuid> {
     value.as_str().map(|text| text.parse::<Id<T>>().unwrap().uuid())
 }
 
-/// Read everything, and make of it the rows that the plain evaluation takes.
+/// Read everything and build the rows that the plain evaluation takes.
 pub async fn read(app: &TestApp, cast: &Cast) -> (Public, Rows) {
     let admin = app.login("admin@example.com").await;
     let scopes = [&READS[..], &["users:read"]].concat();
@@ -230,34 +231,8 @@ fn clock_of(handoff: &Value, shown: &Value) -> clocks::Model {
 
 fn task_of(shown: &Value) -> activities::Model {
     let (created_at, done_at) = (at(&shown["created_at"]).unwrap(), at(&shown["done_at"]));
-    activities::Model {
-        id: id::<ActivityTag>(&shown["id"]).unwrap(),
-        version: 1,
-        lead_id: id::<LeadTag>(&shown["lead_id"]),
-        deal_id: None,
-        company_id: None,
-        user_id: None,
-        owner_id: None,
-        queue: None,
-        kind: "task".to_owned(),
-        direction: None,
-        occurred_at: created_at,
-        duration_s: None,
-        outcome: None,
-        subject: None,
-        body: None,
-        due_at: i64::MAX,
-        done_at,
-        is_open: done_at.is_none(),
-        remind_at: None,
-        is_reminded: false,
-        automatic: false,
-        promises: String::new(),
-        external_system: None,
-        external_id: None,
-        created_at,
-        updated_at: created_at,
-    }
+    let lead_id = id::<LeadTag>(&shown["lead_id"]);
+    a_task(id::<ActivityTag>(&shown["id"]).unwrap(), lead_id, created_at, done_at)
 }
 
 /// A deal, with its lead's company where it has none of its own.
@@ -314,7 +289,7 @@ pub fn clocks_follow_from_the_facts(public: &Public, cast: &Cast) {
         for clock in handoff["clocks"].as_array().unwrap() {
             if clock["state"] == "void" {
                 assert_eq!(clock["kind"], "first_contact", "{handoff:#}");
-                // Whoever is called later, once the lead has left, keeps no promise.
+                // A call after the lead has left does not meet the promise.
                 assert!(
                     contact.is_none_or(|at_call| Some(at_call) > at(&handoff["decided_at"])),
                     "{handoff:#}"

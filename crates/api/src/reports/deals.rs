@@ -1,0 +1,113 @@
+//! The deals behind key figures.
+
+use actix_web::get;
+use serde::{Deserialize, Serialize};
+use tandem_domain::deals::State;
+use tandem_domain::id::{DealId, LeadId, UserId};
+use tandem_domain::instant::Timestamp;
+use tandem_domain::money::{Currency, Money};
+use tandem_domain::reports::Basis;
+use tandem_domain::reports::kpis::DealFigure;
+use tandem_store as store;
+use tandem_store::reports::{Books, DealItem};
+use utoipa::{IntoParams, ToSchema};
+
+use super::ask::Chosen;
+use crate::access::scopes::{DealEvidenceRead, DealsRead, ReportsRead};
+use crate::edge::ctx::Ctx;
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::query::{Both, Query};
+use crate::edge::http::reply::Reply;
+
+/// Which figure.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct DealEvidenceQuery {
+    /// The figure; won deals unless given.
+    #[param(inline, example = "won")]
+    figure: Option<DealFigure>,
+    /// Only with an amount in this currency.
+    currency: Option<Currency>,
+    /// The most deals of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// A deal behind a figure.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DealEvidence {
+    /// Its id.
+    id: DealId,
+    /// Where it stands.
+    state: State,
+    /// The lead whose stage it moves.
+    lead_id: Option<LeadId>,
+    /// The lead's cycle in which it was opened.
+    #[schema(minimum = 1, example = 1)]
+    cycle: Option<i64>,
+    /// The user who is responsible.
+    owner_id: Option<UserId>,
+    /// When it was opened.
+    opened_at: Timestamp,
+    /// When it was closed.
+    closed_at: Option<Timestamp>,
+    /// What it is worth.
+    amount: Option<Money>,
+    /// The amount of a closed deal in the base currency, at the rate of that day.
+    value: Option<Money>,
+}
+
+/// List the deals behind a figure.
+///
+/// Exactly those that the figure counts, by id, with the filters of the report; `total_count` is exact and always there.
+#[utoipa::path(tag = "reports", params(Chosen, DealEvidenceQuery), security(("bearer" = [ReportsRead, DealsRead])),
+    responses((status = 200, description = "A page of deals", body = Listing<DealEvidence>,
+        headers(("Link" = String, description = "The next page")))))]
+#[get("/v1/reports/deals/evidence")]
+pub(super) async fn list_deal_evidence(
+    ctx: Ctx<DealEvidenceRead>,
+    query: Query<Both<Chosen, DealEvidenceQuery>>,
+) -> Reply<Listing<DealEvidence>> {
+    let Both(chosen, query) = query.0;
+    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let snapshot = ctx.report().await?;
+    let rules = store::rules::read(&snapshot).await?;
+    let scope = chosen.select(Basis::Activity, &rules.company.zone())?.scope();
+    let base = rules.money.base;
+    let now = snapshot.as_of(ctx.now());
+    let books = Books { now, base };
+    let figure = query.figure.unwrap_or_default();
+    let currency = query.currency;
+    let page =
+        store::reports::deal_evidence(&snapshot, &scope, figure, currency, books, after, limit).await?;
+    let total = store::reports::deal_evidence_count(&snapshot, &scope, figure, currency, books).await?;
+    let listing = Listing::of(
+        &ctx.master,
+        ctx.request(),
+        page,
+        |deal| deal.id,
+        |deal| DealEvidence::of(deal, base),
+    );
+    Ok(listing.counted(Some((total, false))))
+}
+
+impl DealEvidence {
+    fn of(deal: DealItem, base: Currency) -> Self {
+        let money = |(amount, currency)| Money { amount, currency };
+        Self {
+            id: deal.id,
+            state: deal.state,
+            lead_id: deal.lead_id,
+            cycle: deal.cycle,
+            owner_id: deal.owner_id,
+            opened_at: deal.opened_at,
+            closed_at: deal.closed_at,
+            amount: deal.amount.map(money),
+            value: deal.value.map(|value| money((value, base))),
+        }
+    }
+}
