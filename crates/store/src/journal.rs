@@ -14,7 +14,7 @@ use tandem_domain::reports::period::{Bucket, months};
 use tandem_domain::settings::name::JOURNAL_EPOCH;
 use uuid::Uuid;
 
-use crate::db::{Conn, Db, Read};
+use crate::db::{Db, Read};
 use crate::dialect;
 use crate::error::StoreError;
 use crate::leads::{members, of_members};

@@ -202,7 +202,10 @@ async fn routing_names_who_gets_the_task_of_a_lead_that_returned(app: &TestApp) 
     assert_eq!((&waiting["owner_id"], &waiting["queue"]), (&Value::Null, &json!(team)));
     for user in [&sam, &ada] {
         let notices = app.get("/v1/me/notices?limit=1").by(user).await.expect(200);
-        assert_eq!(notices["data"][0]["subject"]["id"], waiting["lead_id"], "the team is notified of its queue");
+        assert_eq!(
+            notices["data"][0]["subject"]["id"], waiting["lead_id"],
+            "the team is notified of its queue"
+        );
         let work = app.get("/v1/me/work").by(user).await.expect(200);
         assert!(work.each("id").contains(&waiting["id"].as_str().unwrap().to_owned()));
     }

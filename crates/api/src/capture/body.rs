@@ -166,7 +166,10 @@ impl From<Vec<Fault>> for Unread {
 /// A JSON body, as it is stored and as it is read. What does not fit beside the answers is left out.
 fn json(charset: Option<Charset>, body: &[u8], shape: &Shape) -> (String, Result<Posted, Unread>) {
     let Some(text) = charset.unwrap_or(Charset::UTF_8).decode(body) else {
-        return (charset::as_windows_1252(body), Err(Problem::new(Code::MalformedJson).into()));
+        return (
+            charset::as_windows_1252(body),
+            Err(Problem::new(Code::MalformedJson).into()),
+        );
     };
     let text = text.trim_start_matches('\u{feff}').to_owned();
     let mut value = match strict::parse(text.as_bytes()) {

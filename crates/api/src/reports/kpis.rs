@@ -422,7 +422,10 @@ impl KpiView {
             ],
             (_, Kpi::DealsOpen) => [String::new(), deals(selection, DealFigure::Open)],
             (_, Kpi::AverageDeal) => [String::new(), deals(selection, DealFigure::Valued)],
-            (_, Kpi::WinRate) => [deals(selection, DealFigure::Won), deals(selection, DealFigure::Closed)],
+            (_, Kpi::WinRate) => [
+                deals(selection, DealFigure::Won),
+                deals(selection, DealFigure::Closed),
+            ],
             (_, Kpi::SalesCycle) => [String::new(), cycles(selection, 5, &[("figure", "sales_cycle")])],
             _ => [String::new(), deals(selection, DealFigure::Won)],
         };

@@ -109,7 +109,9 @@ pub(super) fn multipart(
     };
     let charset = charset.or_else(|| own(parts.as_ref().ok()?));
     let charset = charset.unwrap_or(Charset::UTF_8);
-    let mut raw = charset.decode(body).unwrap_or_else(|| charset::as_windows_1252(body));
+    let mut raw = charset
+        .decode(body)
+        .unwrap_or_else(|| charset::as_windows_1252(body));
     let read = parts.and_then(|parts| {
         let pair = |part: &Part| {
             let charset = part.charset.unwrap_or(charset);
@@ -203,7 +205,9 @@ fn posted(pairs: Vec<Pair>) -> Result<Posted, Unread> {
                 if value.len() > MOST_OF_ADDRESS =>
             {
                 let detail = "has more than 8192 bytes; it is left out";
-                posted.remarks.push(Fault::new(format!("/{name}"), "too_long", detail));
+                posted
+                    .remarks
+                    .push(Fault::new(format!("/{name}"), "too_long", detail));
             }
             "_page_url" => posted.context.page_url = text(),
             "_referrer" => posted.context.referrer = text(),

@@ -366,7 +366,10 @@ mod tests {
         drop(first);
         assert!(connections.place(home).is_some());
         drop(second);
-        assert!(connections.places().is_empty(), "closed connections are not counted");
+        assert!(
+            connections.places().is_empty(),
+            "closed connections are not counted"
+        );
     }
 
     #[test]

@@ -40,7 +40,11 @@ pub(super) async fn withdraw(
     for ((act, done), ended) in done.iter_mut().zip(ended) {
         for (lead_id, ended) in ended {
             for statement in ended.statements(&purposes, world.consent_of(lead_id)) {
-                done.extend(consent::state(world, lead_id, statement, act).into_iter().flatten());
+                done.extend(
+                    consent::state(world, lead_id, statement, act)
+                        .into_iter()
+                        .flatten(),
+                );
             }
         }
     }

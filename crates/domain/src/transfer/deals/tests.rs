@@ -181,7 +181,10 @@ fn a_refused_deal_leaves_nothing_behind() {
 fn what_was_won_before_the_first_contact_is_imported_with_a_warning() {
     let mut given = given();
     let stated = given.state(&won(given.lead, None, 9)).unwrap();
-    assert_eq!(stated.warnings, [Warning::BeforeFirstContact, Warning::MissingRate]);
+    assert_eq!(
+        stated.warnings,
+        [Warning::BeforeFirstContact, Warning::MissingRate]
+    );
     let cycle = &given.world.cycles[&given.lead];
     assert_eq!(cycle.entered_at(Stage::Customer), Some(day(9)));
 }
