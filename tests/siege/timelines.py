@@ -157,7 +157,7 @@ def write(service, key, count, name):
     made = set()
     with Caller(service.port, key) as caller:
         for number in range(count):
-            body = {"external_id": {"system": name, "id": str(number)}}
+            body = {"external_id": {"system": name.replace(" ", "-"), "id": str(number)}}
             until = time.monotonic() + 20
             while (answer := caller.send("POST", "/v1/leads", body)).status == 503 and time.monotonic() < until:
                 time.sleep(0.2)
