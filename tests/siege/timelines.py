@@ -290,7 +290,7 @@ def main():
     read = argparse.ArgumentParser()
     read.add_argument("--binary", required=True)
     read.add_argument("--programs", required=True)
-    read.add_argument("--account")
+    read.add_argument("--account", default="")
     asked = read.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: exit(143))
     home = Path(tempfile.mkdtemp(prefix="tandem-timelines."))
