@@ -157,7 +157,7 @@ pub fn assemble(
         metrics: Metrics::new(ROOMS)?,
         routes: Routes::of(&document),
         walls: Walls::of(&document),
-        document,
+        document: &app::PUBLISHED,
         replica: replica.to_string(),
         serves: true,
         is_draining: AtomicBool::new(false),

@@ -133,8 +133,7 @@ fn cycles_of(lead: &Value, moves: &[Value], touches: &[Value], form_id: Option<U
         };
         let returned = touches.iter().filter(|_| number > 1).filter(is_of_it);
         let first = Some(&lead["first_touch"]).filter(|touch| at(&touch["occurred_at"]) <= started_at);
-        let touch =
-            returned.min_by_key(|touch| at(&touch["occurred_at"])).or(first).unwrap_or(&Value::Null);
+        let touch = returned.min_by_key(|touch| at(&touch["occurred_at"])).or(first).unwrap_or(&Value::Null);
         ended_before = ended_at;
         cycles::Model {
             id: Uuid::nil(),

@@ -12,15 +12,14 @@ mod shared;
 pub mod suggest;
 mod variants;
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG};
-use actix_web::{HttpResponse, web};
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::edge::core::Core;
-use crate::edge::crypto::{hex, sha256};
 use crate::edge::http::services::{Services, described};
 
 /// The head of the document.
@@ -105,22 +104,10 @@ pub fn pages(config: &mut web::ServiceConfig) {
         );
 }
 
-async fn serve_document(core: web::Data<Core>, request: actix_web::HttpRequest) -> HttpResponse {
-    let body = text(&core.document);
-    let hash = hex(&sha256(body.as_bytes())[..12]);
-    let etag = format!("\"{hash}\"");
-    let known = request
-        .headers()
-        .get("if-none-match")
-        .and_then(|value| value.to_str().ok());
-    if known == Some(etag.as_str()) {
-        return HttpResponse::NotModified().insert_header((ETAG, etag)).finish();
-    }
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .insert_header((ETAG, etag))
-        .insert_header((CACHE_CONTROL, "public, max-age=60"))
-        .body(body)
+async fn serve_document(core: web::Data<Core>, request: HttpRequest) -> HttpResponse {
+    core.document.answer(&request, "application/json", |response| {
+        response.insert_header((CACHE_CONTROL, "public, max-age=60"));
+    })
 }
 
 async fn redirect_to_docs() -> HttpResponse {
