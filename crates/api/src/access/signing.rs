@@ -70,21 +70,21 @@ struct Jwk {
     kid: String,
 }
 
-/// A signing key that was made.
+/// A new signing key.
 #[derive(Debug, Serialize, ToSchema)]
 struct SigningKeyView {
     /// The key's name.
     #[schema(max_length = 43, example = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")]
     kid: String,
-    /// When it was made.
+    /// When it was created.
     created_at: Timestamp,
-    /// Until when tokens of the keys before it are good.
+    /// Until when tokens signed by previous keys remain valid.
     previous_valid_until: Timestamp,
 }
 
 /// Read the public keys of access tokens.
 ///
-/// A key that was replaced stays here for one hour. A token with an unknown `kid` is a reason to read them again.
+/// A replaced key stays in this list for one hour. Read the list again when a token has an unknown `kid`.
 #[utoipa::path(tag = "access", security(()),
     responses((status = 200, description = "The keys", body = Jwks)))]
 #[get("/.well-known/jwks.json")]

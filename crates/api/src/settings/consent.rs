@@ -16,11 +16,11 @@ use crate::edge::http::faults::refuse;
 use crate::edge::http::json::Json;
 use crate::edge::http::reply::{Reply, Tagged, etag};
 
-/// What consent is asked for.
+/// The purposes for which the company requests consent.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentPurposes {
-    /// The purposes. One that is left out cannot be granted any more; what was stated about it still counts.
+    /// The purposes. An omitted purpose can no longer be granted; existing statements about it still count.
     #[schema(max_items = 100)]
     purposes: Vec<ConsentPurpose>,
 }

@@ -13,9 +13,9 @@ use crate::edge::http::faults::invalid;
 use crate::edge::http::json::Json;
 use crate::edge::http::reply::{Reply, Tagged, etag};
 
-/// Read what months cost beside the campaigns.
+/// Read the monthly costs beside the campaigns.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
-    responses((status = 200, description = "The months whose costs are stated", body = CostSettings,
+    responses((status = 200, description = "The months that have costs", body = CostSettings,
         headers(("ETag" = String, description = "The setting's version")))))]
 #[get("/v1/settings/costs")]
 pub(super) async fn get_costs(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CostSettings>> {
@@ -24,12 +24,12 @@ pub(super) async fn get_costs(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CostSettin
     Ok(Tagged::new(etag(stored.version, 0), costs))
 }
 
-/// Update what a month cost beside the campaigns.
+/// Update the monthly costs beside the campaigns.
 ///
 /// The same month again replaces it; with both amounts `null` it is removed. The key figure `cac` divides these costs and
 /// those of the campaigns by the new customers, and is `incomplete` while a month of its period is missing here.
 #[utoipa::path(tag = "settings", security(("bearer" = [CostsWrite])), request_body = MonthCosts,
-    responses((status = 200, description = "All months as they are stated now", body = CostSettings,
+    responses((status = 200, description = "The costs of all months", body = CostSettings,
         headers(("ETag" = String, description = "The setting's version")))))]
 #[put("/v1/settings/costs")]
 pub(super) async fn update_costs(

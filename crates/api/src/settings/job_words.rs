@@ -13,7 +13,7 @@ use crate::edge::http::faults::refuse;
 use crate::edge::http::json::Json;
 use crate::edge::http::reply::{Reply, Tagged, etag};
 
-/// Read the words by which job titles are read.
+/// Read the words that classify job titles.
 ///
 /// Until the company replaces them, those that Tandem brings: English, German, French, Italian and Spanish.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
@@ -26,7 +26,7 @@ pub(super) async fn get_job_words(ctx: Ctx<SettingsRead>) -> Reply<Tagged<JobWor
     Ok(Tagged::new(etag(rules.job_words_version, 0), words))
 }
 
-/// Replace the words by which job titles are read.
+/// Replace the words that classify job titles.
 ///
 /// A lead's `job_function` and `seniority` are the names of the first lists with a word of its job title. They are read
 /// whenever the lead is shown, so that a change counts at once, for all leads.

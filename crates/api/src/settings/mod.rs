@@ -58,7 +58,7 @@ fn configure(config: &mut Services<'_>) {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CustomFields {
-    /// The fields; one that is left out is no longer declared, its values are kept.
+    /// The fields. An omitted field is no longer declared; its values stay stored.
     #[schema(max_items = 200)]
     pub fields: Vec<CustomField>,
 }

@@ -26,13 +26,15 @@ use crate::edge::http::reply::{Reply, Tagged, etag};
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ExchangeRate {
-    /// One unit of this currency ...
+    /// The currency that is converted: one unit of it is worth `rate` units of `to`.
     from: Currency,
-    /// ... is worth `rate` units of this one ...
+    /// The currency into which it is converted.
     to: Currency,
-    /// ... from this day on, until the next rate of the pair. Days follow the company's zone.
+    /// The first day on which the rate is in force, in the company's time zone. It holds until the next rate of the
+    /// pair.
     on: Day,
-    /// A decimal above 0, with at most 9 digits before the point, 10 behind it and 15 in all.
+    /// Units of `to` per unit of `from`: a decimal above 0 with at most 9 digits before the point, 10 after it, and 15
+    /// in all.
     #[schema(
         min_length = 1,
         max_length = 20,
@@ -46,7 +48,7 @@ struct ExchangeRate {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ExchangeRates {
-    /// All of them.
+    /// All rates; they replace the previous ones.
     #[schema(max_items = 5000)]
     rates: Vec<ExchangeRate>,
 }

@@ -13,7 +13,7 @@ pub struct Person {
     pub id: UserId,
     /// The one role.
     pub role: Role,
-    /// Whether the rights of an admin come on top (small firms).
+    /// Whether the user has the rights of an admin in addition to its role (for small firms).
     pub admin: bool,
     /// The teams that the user belongs to.
     pub teams: Vec<TeamId>,

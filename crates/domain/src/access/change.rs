@@ -28,7 +28,7 @@ pub enum AccessChange {
     ResetTokenCreated {
         /// The user.
         user_id: UserId,
-        /// Until when it is good.
+        /// When the token expires.
         expires_at: Timestamp,
     },
     /// Access tokens are signed with another key.

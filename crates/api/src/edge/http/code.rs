@@ -192,7 +192,7 @@ catalogue! {
         "If-Match names a version that is no longer the current one; the member `current` is the present ETag. \
          Read the record again, apply the change to it and send that.";
     BodyTooLarge PAYLOAD_TOO_LARGE "body_too_large" "body-too-large" "Body too large"
-        "The body is larger than this operation takes"
+        "The body exceeds the limit of this operation"
         "Bodies may have 1 MiB, those of public capture 64 KiB, also once they are unpacked. Send fewer items per \
          request.";
     UnsupportedMediaType UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" "unsupported-media-type"

@@ -294,19 +294,19 @@ pub struct ProblemView {
     /// A page that explains this kind of problem
     #[schema(format = "uri-reference", example = "/problems/validation-failed")]
     pub r#type: String,
-    /// The kind of problem in a few words
+    /// A short title of the problem
     #[schema(max_length = 128, example = "Validation failed")]
     pub title: String,
     /// The HTTP status
     #[schema(minimum = 400, maximum = 599, example = 422)]
     pub status: i32,
-    /// What is particular about this occurrence
+    /// An explanation of this occurrence
     #[schema(max_length = 2048, example = "1 field is invalid")]
     pub detail: String,
-    /// This occurrence
+    /// A URI of this occurrence, with the request id
     #[schema(format = "uri", example = "urn:request:req_01h455vb4pex5vsknk084sn02q")]
     pub instance: String,
-    /// The kind of problem as a word for programs
+    /// The problem's code, for programs
     pub code: Code,
     /// The id of the request, as in the header X-Request-Id
     #[schema(
@@ -315,38 +315,38 @@ pub struct ProblemView {
         example = "req_01h455vb4pex5vsknk084sn02q"
     )]
     pub request_id: String,
-    /// Every rule that the request breaks
+    /// All violations in the request
     #[schema(max_items = 100)]
     pub errors: Option<Vec<ViolationView>>,
-    /// Where the record stands: its stage or its ETag
+    /// The record's present stage or ETag
     #[schema(max_length = 128)]
     pub current: Option<String>,
-    /// What would have been taken instead
+    /// The nearest known name
     #[schema(max_items = 200)]
     pub allowed: Option<Vec<String>>,
-    /// From where to read the change feed again
+    /// The cursor from which to resume the change feed
     #[schema(max_length = 2048)]
     pub cursor: Option<String>,
-    /// The leads that the identifiers of the request name
+    /// The leads to which the identifiers in the request belong
     #[schema(max_items = 100)]
     pub lead_ids: Option<Vec<String>>,
-    /// The scope that the credential lacks
+    /// The missing scope
     #[schema(max_length = 64)]
     pub scope: Option<String>,
-    /// The exchange rate that is missing
+    /// The missing exchange rate
     pub missing_rate: Option<MissingRate>,
-    /// The stages that cannot go, with the deals that hold on to each
+    /// The stages that cannot be removed, with the number of deals that use each
     #[schema(max_items = 100)]
     pub in_use: Option<Vec<StageUse>>,
-    /// The user who decided before
+    /// The user who made the earlier decision
     #[schema(max_length = 64)]
     pub decided_by: Option<String>,
-    /// When that was decided
+    /// When the earlier decision was made
     #[schema(format = DateTime, max_length = 24)]
     pub decided_at: Option<String>,
 }
 
-/// An exchange rate that is missing.
+/// A missing exchange rate.
 #[derive(ToSchema)]
 pub struct MissingRate {
     /// The currency of the amount
@@ -360,7 +360,7 @@ pub struct MissingRate {
     pub on: String,
 }
 
-/// A stage of a pipeline that deals hold on to.
+/// A stage of a pipeline that deals use.
 #[derive(ToSchema)]
 pub struct StageUse {
     /// The key of the stage
