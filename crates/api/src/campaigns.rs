@@ -59,34 +59,34 @@ struct CampaignPath {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct CampaignQuery {
-    /// Those of this channel.
+    /// In this channel.
     #[param(min_length = 1, max_length = 100, example = "paid_social")]
     channel: Option<String>,
-    /// The one that this value of `utm_campaign` names.
+    /// The campaign that has this value of `utm_campaign` among its aliases.
     #[param(min_length = 1, max_length = 200, example = "spring-26")]
     utm_campaign: Option<String>,
-    /// Those of this user.
+    /// With this owner.
     owner_id: Option<UserId>,
-    /// The parts of this campaign.
+    /// Direct parts of this campaign.
     parent_id: Option<CampaignId>,
-    /// How many on a page.
+    /// The most items of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where to go on: `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
 
-/// What a campaign cost on one day.
+/// The cost of a campaign on one day.
 #[derive(Debug, Serialize, ToSchema)]
 struct CostView {
     /// The day, in the company's zone.
     on: Day,
-    /// All that was spent on it.
+    /// The total spent on that day.
     amount: Money,
     /// The amount in the base currency, at the rate in force on the day.
     converted: Option<Money>,
-    /// Whether it could not be converted: no rate was in force on the day.
+    /// Whether it could not be converted, since no exchange rate was in force on the day.
     unconverted: bool,
 }
 
@@ -101,10 +101,10 @@ struct CostQuery {
     /// The last day.
     #[param(inline)]
     to: Option<Day>,
-    /// How many on a page.
+    /// The most items of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where to go on: `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
@@ -114,7 +114,7 @@ struct CostQuery {
 /// For marketing. A value of `utm_campaign` that another campaign has is `409 already_exists`, whose detail names it.
 #[utoipa::path(tag = "campaigns", security(("bearer" = [CampaignsWrite])), request_body = CampaignDetails,
     responses((status = 201, description = "The campaign", body = CampaignView,
-        headers(("ETag" = String, description = "The campaign's version"), ("Location" = String, description = "Its address")))))]
+        headers(("ETag" = String, description = "The campaign's version"), ("Location" = String, description = "The address of the new record")))))]
 #[post("/v1/campaigns")]
 async fn create_campaign(
     ctx: Ctx<CampaignsWrite>,

@@ -20,7 +20,7 @@ pub(crate) const TYPE: (&str, &str) = (
     "Costs of a campaign were stated, replaced or deleted.",
 );
 
-/// What a campaign cost on one day.
+/// The cost of a campaign on one day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
     /// Its id.
@@ -29,18 +29,18 @@ pub struct Cost {
     pub campaign_id: CampaignId,
     /// The day, in the company's zone.
     pub on: Day,
-    /// All that was spent on it.
+    /// The total spent on that day.
     pub amount: Money,
 }
 
-/// What a campaign cost on one day, as it is stated.
+/// The cost of a campaign on one day, to record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DailyCost {
     /// The day, in the company's zone.
     #[schema(example = "2026-03-01")]
     pub on: Day,
-    /// All that was spent on it; `null` deletes what was stated of that day.
+    /// The total spent on that day; `null` deletes the day's cost.
     #[schema(required = true)]
     pub amount: Option<Money>,
 }

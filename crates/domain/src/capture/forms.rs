@@ -18,24 +18,24 @@ use crate::tracking::address::redacted;
 /// What a form is set to, besides its fields and origins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FormSettings {
-    /// Where a browser without JavaScript goes after sending it.
+    /// The address to which a browser without JavaScript is redirected after submitting.
     pub redirect_url: Option<String>,
     /// A field that people do not see: whoever fills it is no person.
     pub honeypot_field: Option<String>,
-    /// In how many seconds nobody can have filled it in.
+    /// A submission sooner than this many seconds after the form was shown counts as spam.
     pub min_fill_seconds: Option<i64>,
-    /// The service that it asks about.
+    /// The service that a submission requests, such as `demo`.
     pub service_requested: Option<String>,
-    /// The campaign that it is part of.
+    /// The campaign to which the form belongs.
     pub campaign_id: Option<CampaignId>,
-    /// What it asks the person to agree to.
+    /// The consent that the form requests.
     pub consent: Vec<FormConsent>,
 }
 
 /// A form that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MakeForm {
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// Its fields, in order.
     pub fields: Vec<FormField>,

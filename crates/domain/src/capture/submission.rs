@@ -13,7 +13,7 @@ use crate::id::{FormId, LeadId, SubmissionId};
 use crate::instant::Timestamp;
 use crate::tracking::events::Pages;
 
-/// What became of a submission.
+/// The status of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SubmissionStatus {
@@ -61,7 +61,7 @@ impl SubmissionStatus {
     }
 }
 
-/// Why a submission was not accepted, or what is worth knowing of it, at one place of it.
+/// A reason or remark about one place of a submission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SubmissionFault {
     /// JSON pointer into the body.
@@ -70,7 +70,7 @@ pub struct SubmissionFault {
     /// Machine-readable code.
     #[schema(max_length = 64, example = "required")]
     pub code: String,
-    /// What a person reads.
+    /// A sentence for people.
     #[schema(max_length = 2048, example = "is required")]
     pub detail: String,
 }
@@ -85,25 +85,25 @@ impl From<&Fault> for SubmissionFault {
     }
 }
 
-/// What a person said to one purpose, with the words that the form asked it by at that time.
+/// A person's answer to one purpose, with the form's wording at that time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Consent {
-    /// What for.
+    /// The purpose.
     #[schema(max_length = 64, example = "marketing_email")]
     pub purpose: String,
     /// Whether it was granted.
     pub granted: bool,
-    /// What the person read.
+    /// The wording that the person read.
     #[schema(max_length = 4000, example = "You may send me news by e-mail.")]
     pub wording: String,
-    /// Why it was asked for.
+    /// The legal basis (GDPR, article 6 (1)).
     pub legal_basis: LegalBasis,
 }
 
 /// What a page says about where the person was.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
-    /// The page with the form.
+    /// The address of the page with the form.
     pub page_url: Option<String>,
     /// The page on which the visit began.
     pub landing_url: Option<String>,
@@ -189,7 +189,7 @@ pub struct Submission {
     pub version: i64,
     /// To which form.
     pub form_id: FormId,
-    /// What became of it.
+    /// The status.
     pub status: SubmissionStatus,
     /// The lead that it was about, if accepted.
     pub lead_id: Option<LeadId>,
@@ -199,12 +199,12 @@ pub struct Submission {
     pub raw: String,
     /// Its Content-Type.
     pub media_type: String,
-    /// Why it was not taken.
+    /// Why it was not accepted.
     pub faults: Vec<SubmissionFault>,
-    /// What of it was left out or is worth knowing, though it rejected nothing.
+    /// Remarks about omitted or unusual input that did not reject the submission.
     pub remarks: Vec<SubmissionFault>,
     /// By what a twin of it is found; see [`super::Sameness`].
     pub twin: Option<Uuid>,
-    /// When it came in.
+    /// When it arrived.
     pub received_at: Timestamp,
 }

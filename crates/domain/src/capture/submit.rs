@@ -34,12 +34,12 @@ pub struct Incoming<'a> {
     pub again: Option<&'a Submission>,
 }
 
-/// What became of a submission.
+/// The status of a submission.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Captured {
-    /// What became of it.
+    /// The status.
     pub status: SubmissionStatus,
-    /// Why it was not taken.
+    /// Why it was not accepted.
     pub faults: Vec<Fault>,
     /// The submission as it is kept; nothing where it repeats an earlier one.
     pub submission: Option<Submission>,

@@ -66,11 +66,11 @@ impl Sameness {
 pub struct Earlier {
     /// Which.
     pub id: SubmissionId,
-    /// What became of it.
+    /// The status.
     pub status: SubmissionStatus,
-    /// The lead that it was about, if it was accepted.
+    /// The lead that it created or updated, if it was accepted.
     pub lead_id: Option<LeadId>,
-    /// When it came in.
+    /// When it arrived.
     pub received_at: Timestamp,
 }
 
