@@ -96,10 +96,10 @@ struct DuplicateQuery {
     state: Option<DuplicateState>,
     /// Those about this lead.
     lead_id: Option<LeadId>,
-    /// How many on a page.
+    /// The most items of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where to go on: `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }

@@ -191,9 +191,9 @@ named! {
     FormKeyTag, FormKeyId, "formkey";
     /// One POST to a form.
     SubmissionTag, SubmissionId, "submission";
-    /// What marketing runs over some time.
+    /// A marketing campaign.
     CampaignTag, CampaignId, "campaign";
-    /// What a campaign cost on one day.
+    /// The cost of a campaign on one day.
     CostTag, CostId, "cost";
     /// A pipeline: the stages that a deal goes through.
     PipelineTag, PipelineId, "pipeline";

@@ -81,7 +81,7 @@ enum Admin {
         /// The e-mail to log in with.
         #[arg(long)]
         email: String,
-        /// What people call the user.
+        /// The user's name, as others see it.
         #[arg(long, default_value = "Administrator")]
         name: String,
     },

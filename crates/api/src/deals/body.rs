@@ -26,7 +26,7 @@ pub struct DealRole {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateDeal {
-    /// What people call it.
+    /// The name that people see.
     #[schema(
         min_length = 1,
         max_length = 200,
@@ -85,7 +85,7 @@ pub struct MoneyPatch {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DealPatch {
-    /// What people call it.
+    /// The name that people see.
     #[serde(default)]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 200, pattern = r"\S", example = "Analytics for 40 shops")]
     pub name: Option<String>,

@@ -59,7 +59,7 @@ struct StageView {
 struct PipelineView {
     /// Its id.
     id: PipelineId,
-    /// What people call it.
+    /// The name that people see.
     #[schema(max_length = 200, example = "Sales")]
     name: String,
     /// Whether deals go through it that name none.
@@ -69,7 +69,7 @@ struct PipelineView {
     stages: Vec<StageView>,
     /// Since when no deal can be opened in it.
     archived_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     created_at: Timestamp,
     /// When it last changed.
     updated_at: Timestamp,
@@ -98,7 +98,7 @@ impl From<Pipeline> for PipelineView {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreatePipeline {
-    /// What people call it; no two pipelines have one name.
+    /// The name that people see; unique among pipelines.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Partners")]
     name: String,
     /// Its stages, in their order; `won` and `lost` are added where they are left out.
@@ -124,10 +124,10 @@ struct PipelinePath {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct PipelineQuery {
-    /// How many on a page.
+    /// The most items of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where to go on: `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
@@ -137,7 +137,7 @@ struct PipelineQuery {
 /// By a sales manager, revops or an admin.
 #[utoipa::path(tag = "pipelines", security(("bearer" = [DealsWrite])), request_body = CreatePipeline,
     responses((status = 201, description = "The pipeline", body = PipelineView,
-        headers(("ETag" = String, description = "The pipeline's version"), ("Location" = String, description = "Its address")))))]
+        headers(("ETag" = String, description = "The pipeline's version"), ("Location" = String, description = "The address of the new record")))))]
 #[post("/v1/pipelines")]
 async fn create_pipeline(ctx: Ctx<DealsWrite>, body: Json<CreatePipeline>) -> Reply<Created<PipelineView>> {
     let CreatePipeline {

@@ -18,7 +18,7 @@ pub struct DealView {
     id: DealId,
     /// The id that another system knows it by.
     external_id: Option<ExternalId>,
-    /// What people call it.
+    /// The name that people see.
     #[schema(max_length = 200, example = "Analytics for 40 shops")]
     name: String,
     /// The pipeline that it goes through.
@@ -137,17 +137,17 @@ pub struct DealMoveView {
     /// The stage after.
     #[schema(max_length = 64, example = "proposal")]
     to: String,
-    /// When.
+    /// When it happened.
     at: Timestamp,
     /// How many seconds the deal stayed there; `null` while it still does.
     #[schema(minimum = 0, example = 86_400)]
     duration_s: Option<i64>,
-    /// Who made it, by kind.
+    /// Who made the move, by type of actor.
     actor_type: ActorKind,
-    /// Who made it, by id.
+    /// Who made the move: the id of a user, key or form, or the name of a part of Tandem.
     #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
     actor_id: String,
-    /// The user in whose name a key acted.
+    /// The user on whose behalf a key acted.
     on_behalf_of: Option<UserId>,
     /// The code of the reason.
     #[schema(max_length = 64)]

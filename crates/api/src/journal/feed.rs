@@ -36,20 +36,20 @@ pub(super) const LATEST: &str = "latest";
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangesQuery {
-    /// Where to go on: `next_cursor` of the answer before, or `latest` for what happens from now on. Without it the
-    /// feed begins with the first entry ever made.
+    /// Where to start: `next_cursor` of the previous answer, or `latest` for what happens from now on. Without it the
+    /// feed starts with the first entry.
     #[param(min_length = 1, max_length = 2048, example = "latest")]
     after: Option<String>,
-    /// Entries of these types; it may differ from one request to the next.
+    /// Entries of these types. You may change it between requests.
     #[param(inline, style = Form, explode = false, min_items = 1, max_items = 50, example = json!(["lead.stage_changed"]))]
     types: Option<Vec<EntryType>>,
-    /// Entries of these leads; it may differ from one request to the next.
+    /// Entries of these leads. You may change it between requests.
     #[param(style = Form, explode = false, min_items = 1, max_items = 200)]
     lead_id: Option<Vec<LeadId>>,
-    /// How many entries are answered at most.
+    /// The most entries of the answer.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// How long to wait for an entry where none is there yet: `0s` to `30s`.
+    /// How long to wait if there is no entry yet: `0s` to `30s`.
     #[param(
         pattern = "^([0-9]|[12][0-9]|30)s$",
         max_length = 3,
@@ -59,15 +59,15 @@ pub(super) struct ChangesQuery {
     wait: Option<String>,
 }
 
-/// Some entries of the feed, and where it goes on.
+/// Entries of the feed, and the cursor to continue from.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Changes {
-    /// The entries, oldest first; empty where nothing came in time.
+    /// The entries, oldest first; empty if none came in time.
     #[schema(max_items = 200)]
     data: Vec<EntryView>,
-    /// Whether more entries are there already.
+    /// Whether more entries are available now.
     has_more: bool,
-    /// Where to go on: the parameter `after` of the next request. Keep it only once `data` has been dealt with.
+    /// The cursor for the parameter `after` of the next request. Store it only once you have processed `data`.
     #[schema(min_length = 1, max_length = 2048)]
     next_cursor: String,
 }
@@ -83,7 +83,7 @@ pub(super) struct Changes {
 /// member `cursor` says from where to read again.
 #[utoipa::path(tag = "journal", params(ChangesQuery), security(("bearer" = [ChangesRead])),
     responses((status = 200, description = "The next entries", body = Changes),
-        (status = 409, description = "The journal lacks the cursor's entry: read again from `cursor`")))]
+        (status = 409, description = "The journal lacks the cursor's entry: resume from `cursor`")))]
 #[get("/v1/changes")]
 pub(super) async fn follow_changes(
     ctx: Ctx<ChangesRead>,

@@ -69,16 +69,16 @@ struct JournalQuery {
     /// Entries by this actor: a user, key or form, or a part of Tandem by name.
     #[param(min_length = 1, max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
     actor_id: Option<String>,
-    /// Entries of this instant or later.
+    /// Entries at this instant or later.
     #[param(inline)]
     occurred_at_gte: Option<Bound>,
     /// Entries before this instant.
     #[param(inline)]
     occurred_at_lt: Option<Bound>,
-    /// How many entries a page has at most.
+    /// The most entries of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where the page begins: `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(min_length = 1, max_length = 2048)]
     cursor: Option<String>,
 }

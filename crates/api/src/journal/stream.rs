@@ -52,8 +52,8 @@ struct StreamQuery {
     /// Entries of these types.
     #[param(inline, style = Form, explode = false, min_items = 1, max_items = 50, example = json!(["notice.created"]))]
     types: Option<Vec<EntryType>>,
-    /// Where to go on where no `Last-Event-ID` says so: the id of an event, or a cursor of `GET /v1/changes`. Without either
-    /// the stream shows what happens from now on.
+    /// Where to start if there is no `Last-Event-ID`: the id of an event, or a cursor of `GET /v1/changes`. Without
+    /// either the stream starts with what happens from now on.
     #[param(min_length = 1, max_length = 2048, example = "latest")]
     after: Option<String>,
     /// A ticket of `POST /v1/stream/ticket`, in place of the `Authorization` header that browsers cannot send.
@@ -61,13 +61,13 @@ struct StreamQuery {
     ticket: Option<String>,
 }
 
-/// A ticket for one stream.
+/// A ticket that opens one stream.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StreamTicket {
-    /// The parameter `ticket` of `GET /v1/stream`; good once.
+    /// The ticket: send it once, as the parameter `ticket` of `GET /v1/stream`.
     #[schema(max_length = 2048)]
     ticket: String,
-    /// Until when it is good: 60 seconds.
+    /// When the ticket expires: after 60 seconds.
     expires_at: Timestamp,
 }
 
@@ -127,7 +127,7 @@ pub(super) async fn create_stream_ticket(ctx: Ctx<ChangesRead>) -> Reply<Json<St
 #[utoipa::path(tag = "journal", params(StreamQuery), security(("bearer" = [ChangesRead])),
     responses((status = 200, description = "The entries, one after the other", body = String,
         content_type = "text/event-stream"),
-        (status = 409, description = "The journal lacks the cursor's entry: read again from `cursor`")))]
+        (status = 409, description = "The journal lacks the cursor's entry: resume from `cursor`")))]
 #[get("/v1/stream")]
 pub(super) async fn stream_changes(ctx: Ctx<Public>, query: Query<StreamQuery>) -> Reply<EventStream> {
     let query = query.0;

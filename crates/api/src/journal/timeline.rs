@@ -45,10 +45,10 @@ pub(super) struct TimelineQuery {
     /// Entries of these types.
     #[param(inline, style = Form, explode = false, min_items = 1, max_items = 50, example = json!(["lead.stage_changed"]))]
     types: Option<Vec<TimelineType>>,
-    /// How many entries a page has at most.
+    /// The most entries of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where the page begins: `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(min_length = 1, max_length = 2048)]
     cursor: Option<String>,
 }

@@ -31,7 +31,7 @@ pub struct LeadBatch {
 /// What became of one lead of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BatchItem {
-    /// Its place in the request, from 0.
+    /// The item's index in the request, from 0.
     #[schema(minimum = 0, maximum = 499)]
     index: i64,
     /// The status that `POST /v1/leads` would have answered.

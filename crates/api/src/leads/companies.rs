@@ -79,10 +79,10 @@ struct CompaniesQuery {
     q: Option<String>,
     /// Archived companies instead of the others.
     archived: Option<bool>,
-    /// Known since this instant or later.
+    /// Created at this instant or later.
     #[param(inline)]
     created_at_gte: Option<Bound>,
-    /// Known since before this instant.
+    /// Created before this instant.
     #[param(inline)]
     created_at_lt: Option<Bound>,
     /// Changed at this instant or later.
@@ -91,13 +91,14 @@ struct CompaniesQuery {
     /// Changed before this instant.
     #[param(inline)]
     updated_at_lt: Option<Bound>,
-    /// The order; by `id` a crawl sees each company that existed and matched throughout exactly once.
+    /// The sort order. By `id`, a crawl through all pages sees each company that existed and matched throughout exactly
+    /// once.
     #[param(inline)]
     sort: Option<CompanyOrder>,
     /// The most companies of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
-    /// Where the page before ended: its `next_cursor`.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
@@ -107,7 +108,7 @@ struct CompaniesQuery {
 /// It is found by its web domain; without one, by its name among the companies without a domain.
 #[utoipa::path(tag = "companies", security(("bearer" = [LeadsWrite])), request_body = CompanyWrite, responses(
     (status = 201, description = "The company was created", body = CompanyView, headers(
-        ("ETag" = String, description = "The company's version"), ("Location" = String, description = "Its address"))),
+        ("ETag" = String, description = "The company's version"), ("Location" = String, description = "The address of the new record"))),
     (status = 200, description = "The company existed and was updated", body = CompanyView,
         headers(("ETag" = String, description = "The company's version")))))]
 #[post("/v1/companies")]

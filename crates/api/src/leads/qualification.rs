@@ -128,7 +128,7 @@ pub struct QualifiedView {
     /// Who made it: a user or key, by id.
     #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
     stated_by: String,
-    /// When it was made.
+    /// When it was created.
     stated_at: Timestamp,
     /// Who confirmed it.
     confirmed_by: Option<UserId>,

@@ -69,14 +69,14 @@ pub struct TransitionView {
     from: Option<Stage>,
     /// The stage after.
     to: Stage,
-    /// When.
+    /// When it happened.
     at: Timestamp,
-    /// Who made it, by kind.
+    /// Who made the move, by type of actor.
     actor_type: ActorKind,
-    /// Who made it, by id.
+    /// Who made the move: the id of a user, key or form, or the name of a part of Tandem.
     #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
     actor_id: String,
-    /// The user in whose name a key acted.
+    /// The user on whose behalf a key acted.
     on_behalf_of: Option<UserId>,
     /// The code of the reason.
     #[schema(max_length = 64)]
@@ -86,7 +86,7 @@ pub struct TransitionView {
     note: Option<String>,
     /// No rule makes the lead an MQL before this instant.
     until: Option<Timestamp>,
-    /// The version of the agreement that it was judged by.
+    /// The version of the agreement by which it was judged.
     #[schema(minimum = 1)]
     agreement_version: i64,
     /// The lead's score at that moment; `null` where it had not been judged by then.

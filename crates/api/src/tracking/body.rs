@@ -64,7 +64,7 @@ pub struct CollectedEvent {
         example = "https://www.example.com/pricing?utm_source=newsletter"
     )]
     url: Option<String>,
-    /// The page before it.
+    /// The address of the page that linked to the page with the form.
     #[serde(default)]
     #[schema(max_length = 200000, example = "https://www.google.com/")]
     referrer: Option<String>,
@@ -138,7 +138,7 @@ pub struct ToldEvent {
     #[serde(default)]
     #[schema(max_length = 200000, example = "https://www.example.com/pricing")]
     url: Option<String>,
-    /// The page before it.
+    /// The address of the page that linked to the page with the form.
     #[serde(default)]
     #[schema(max_length = 200000)]
     referrer: Option<String>,
@@ -173,7 +173,7 @@ pub struct EventsAnswer {
 /// An event that was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RejectedEvent {
-    /// Its place in the request, from 0.
+    /// The item's index in the request, from 0.
     #[schema(minimum = 0, maximum = 999)]
     pub index: i64,
     /// Why, for programs.

@@ -35,7 +35,7 @@ const GRACE: i64 = 30 * 86_400;
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateTrackingKey {
-    /// What people call it.
+    /// The name that people see.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Website")]
     name: String,
     /// The origins whose pages may use it: scheme and host, perhaps a port.
@@ -60,7 +60,7 @@ pub struct RotateTrackingKey {
 pub struct TrackingKeyView {
     /// Its id.
     id: TrackingKeyId,
-    /// What people call it.
+    /// The name that people see.
     #[schema(max_length = 200, example = "Website")]
     name: String,
     /// The key itself.
@@ -76,7 +76,7 @@ pub struct TrackingKeyView {
     previous_key_ends_at: Option<Timestamp>,
     /// Since when it works no more.
     revoked_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     created_at: Timestamp,
     /// When it last changed.
     updated_at: Timestamp,
@@ -101,7 +101,7 @@ impl From<TrackingKey> for TrackingKeyView {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct TrackingKeyPath {
-    /// Which tracking key.
+    /// The tracking key's id.
     tracking_key_id: TrackingKeyId,
 }
 
@@ -113,7 +113,7 @@ struct TrackingKeysQuery {
     /// The most tracking keys of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where the page before ended: its `next_cursor`.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
@@ -127,7 +127,7 @@ fn tagged(key: TrackingKey) -> Tagged<TrackingKeyView> {
 /// For marketing. With it a site sends what its visitors do, by `POST /v1/collect`; it reads nothing.
 #[utoipa::path(tag = "tracking", security(("bearer" = [FormsWrite])), request_body = CreateTrackingKey,
     responses((status = 201, description = "The tracking key", body = TrackingKeyView,
-        headers(("Location" = String, description = "Its address"), ("ETag" = String, description = "Its version")))))]
+        headers(("Location" = String, description = "The address of the new record"), ("ETag" = String, description = "The record's version")))))]
 #[post("/v1/tracking-keys")]
 async fn create_tracking_key(
     ctx: Ctx<FormsWrite>,
@@ -166,7 +166,7 @@ async fn list_tracking_keys(
 /// Read a tracking key.
 #[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsRead])),
     responses((status = 200, description = "The tracking key", body = TrackingKeyView,
-        headers(("ETag" = String, description = "Its version")))))]
+        headers(("ETag" = String, description = "The record's version")))))]
 #[get("/v1/tracking-keys/{tracking_key_id}")]
 async fn get_tracking_key(
     ctx: Ctx<FormsRead>,
@@ -181,7 +181,7 @@ async fn get_tracking_key(
 /// A JSON merge patch. It counts everywhere within a second.
 #[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsWrite])), request_body = TrackingKeyPatch,
     responses((status = 200, description = "The tracking key as it is now", body = TrackingKeyView,
-        headers(("ETag" = String, description = "Its version"))),
+        headers(("ETag" = String, description = "The record's version"))),
         (status = 409, description = "It is revoked")))]
 #[patch("/v1/tracking-keys/{tracking_key_id}")]
 async fn update_tracking_key(
@@ -208,7 +208,7 @@ async fn update_tracking_key(
 /// The one so far keeps working for the grace time, so that the site can be changed in peace; one before that ends.
 #[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsWrite])), request_body = RotateTrackingKey,
     responses((status = 200, description = "The tracking key with its new key", body = TrackingKeyView,
-        headers(("ETag" = String, description = "Its version"))),
+        headers(("ETag" = String, description = "The record's version"))),
         (status = 409, description = "It is revoked")))]
 #[post("/v1/tracking-keys/{tracking_key_id}/rotate")]
 async fn rotate_tracking_key(

@@ -43,7 +43,7 @@ struct PageQuery {
     /// The most items of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where the page before ended: its `next_cursor`.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
@@ -59,7 +59,7 @@ struct EventsQuery {
     /// The most events of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where the page before ended: its `next_cursor`.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }

@@ -55,7 +55,7 @@ pub struct Arrival {
     pub id: EventId,
     /// Its place in the request.
     pub index: usize,
-    /// Who did it.
+    /// Who acted.
     pub who: Who,
     /// The hash of who told it and of its own id.
     pub hash: Option<Uuid>,

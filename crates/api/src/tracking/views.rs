@@ -21,7 +21,7 @@ pub struct EventView {
     /// What happened.
     #[schema(max_length = 80, example = "page_view")]
     pub r#type: String,
-    /// When.
+    /// When it happened.
     pub occurred_at: Timestamp,
     /// When it was recorded.
     pub received_at: Timestamp,
@@ -31,7 +31,7 @@ pub struct EventView {
     /// The page.
     #[schema(max_length = 4096, example = "https://www.example.com/pricing")]
     pub url: Option<String>,
-    /// The page before it.
+    /// The address of the page that linked to the page with the form.
     #[schema(max_length = 4096)]
     pub referrer: Option<String>,
     /// What else was said.
@@ -83,7 +83,7 @@ pub struct TouchView {
     /// The page on which the visit began.
     #[schema(max_length = 2048, example = "https://www.example.com/offer")]
     pub landing_url: Option<String>,
-    /// The page that led there.
+    /// The page that linked to it.
     #[schema(max_length = 2048)]
     pub referrer: Option<String>,
 }

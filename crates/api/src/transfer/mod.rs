@@ -171,7 +171,7 @@ struct ImportQuery {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct ImportPath {
-    /// Which import.
+    /// The import's id.
     import_id: ImportId,
 }
 
@@ -318,7 +318,7 @@ struct ImportsQuery {
     /// The most imports of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
-    /// Where the page before ended: its `next_cursor`.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }

@@ -15,7 +15,7 @@ use crate::world::World;
 /// What is to become different about a deal; `None` stays, `Some(None)` is emptied.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EditDeal {
-    /// What people call it.
+    /// The name that people see.
     pub name: Option<String>,
     /// What it is worth.
     pub amount: Option<Option<Money>>,

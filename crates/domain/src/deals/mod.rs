@@ -138,11 +138,11 @@ pub struct Member {
 pub struct Deal {
     /// Which.
     pub id: DealId,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
     /// The id that another system knows it by, as (system, id).
     pub external_id: Option<(String, String)>,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// The pipeline that it goes through.
     pub pipeline_id: PipelineId,
@@ -183,7 +183,7 @@ pub struct Deal {
 pub struct Closing {
     /// Won or lost.
     pub outcome: Outcome,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// The code of the agreed reason; imports may know none.
     pub reason: Option<String>,
@@ -230,13 +230,13 @@ pub struct DealMove {
     pub from: Option<String>,
     /// The stage after.
     pub to: String,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// Who, by kind.
     pub actor_kind: ActorKind,
     /// Who, by id.
     pub actor_id: String,
-    /// The user in whose name a key acted.
+    /// The user on whose behalf a key acted.
     pub on_behalf_of: Option<UserId>,
     /// The code of the reason.
     pub reason: Option<String>,

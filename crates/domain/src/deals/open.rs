@@ -19,7 +19,7 @@ use crate::world::World;
 /// A deal that is to be opened.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OpenDeal {
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// The id that another system knows it by, as (system, id).
     pub external_id: Option<(String, String)>,

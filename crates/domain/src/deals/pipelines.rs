@@ -37,9 +37,9 @@ pub struct PipelineStage {
 pub struct Pipeline {
     /// Which.
     pub id: PipelineId,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// Whether deals go through it that name none.
     pub is_default: bool,
@@ -47,7 +47,7 @@ pub struct Pipeline {
     pub stages: Vec<PipelineStage>,
     /// Since when no deal can be opened in it.
     pub archived_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
@@ -56,7 +56,7 @@ pub struct Pipeline {
 /// What a pipeline is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EditPipeline {
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// All its stages.
     pub stages: Vec<PipelineStage>,

@@ -153,7 +153,7 @@ pub enum LeadChange {
     Active {
         /// The lead.
         lead_id: LeadId,
-        /// When.
+        /// When it happened.
         at: Timestamp,
     },
     /// What was derived of it was no longer true, and it was judged again.

@@ -49,7 +49,7 @@ pub struct ExternalId {
 pub struct Lead {
     /// Who it is, for good.
     pub id: LeadId,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
     /// Counts what time and rules changed, from 0.
     pub derived: i64,
@@ -143,7 +143,7 @@ impl Lead {
 pub struct Company {
     /// Which.
     pub id: CompanyId,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
     /// The web domain, in ASCII and lower case.
     pub domain: Option<String>,

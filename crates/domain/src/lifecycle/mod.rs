@@ -167,13 +167,13 @@ pub struct Transition {
     pub from: Option<Stage>,
     /// The stage after.
     pub to: Stage,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// Who, by kind.
     pub actor_kind: ActorKind,
     /// Who, by id.
     pub actor_id: String,
-    /// The user in whose name a key acted.
+    /// The user on whose behalf a key acted.
     pub on_behalf_of: Option<UserId>,
     /// The code of the reason.
     pub reason: Option<String>,
@@ -181,7 +181,7 @@ pub struct Transition {
     pub note: Option<String>,
     /// No rule makes the lead an MQL before this instant.
     pub until: Option<Timestamp>,
-    /// The version of the agreement that it was judged by.
+    /// The version of the agreement by which it was judged.
     pub agreement_version: i64,
     /// The lead's score at that moment, where it had been judged by then.
     pub score: Option<ScoreThen>,

@@ -86,7 +86,7 @@ fn is_snake_case(name: &str) -> bool {
 pub struct Pages {
     /// The page on which it happened.
     pub url: Option<String>,
-    /// The page before it.
+    /// The address of the page that linked to the page with the form.
     pub referrer: Option<String>,
     /// Of a form that was sent: the page on which the visit began, as the site remembers it.
     pub landing_url: Option<String>,

@@ -16,9 +16,9 @@ use crate::record::{Counted, Edited, Plain, RecordChange, counted};
 pub struct TrackingKey {
     /// Which.
     pub id: TrackingKeyId,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// The origins whose pages may use it.
     pub allowed_origins: Vec<String>,
@@ -28,7 +28,7 @@ pub struct TrackingKey {
     pub previous: Option<(String, Timestamp)>,
     /// Since when it does not work any more.
     pub revoked_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,

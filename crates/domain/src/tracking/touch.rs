@@ -16,7 +16,7 @@ pub struct Visit<'a> {
     pub landing: Option<&'a str>,
     /// Whether the visit is known to have begun on that page.
     pub began_there: bool,
-    /// The page that led there.
+    /// The page that linked to it.
     pub referrer: Option<&'a str>,
 }
 

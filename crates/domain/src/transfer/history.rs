@@ -26,7 +26,7 @@ pub use derivation::derive;
 pub struct PastMove {
     /// Where to.
     pub to: Stage,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// Where from, if the row says so.
     pub from: Option<Stage>,

@@ -19,7 +19,7 @@ pub(super) struct Step<'a> {
     pub from: Option<Stage>,
     /// The stage after.
     pub to: Stage,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// Whether the agreed table has such a move.
     pub is_legal: bool,

@@ -43,7 +43,7 @@ pub fn configure(config: &mut Services<'_>) {
 struct PurposePath {
     /// The lead's id.
     lead_id: LeadId,
-    /// What for.
+    /// The purpose.
     #[param(
         min_length = 1,
         max_length = 64,

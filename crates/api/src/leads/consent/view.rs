@@ -38,7 +38,7 @@ pub struct ConsentsView {
 pub struct ConsentView {
     /// Which.
     id: ConsentId,
-    /// What for.
+    /// The purpose.
     #[schema(max_length = 64, example = "marketing_email")]
     purpose: String,
     /// The e-mail address that it is about; `null` where it is about the person.
@@ -50,7 +50,7 @@ pub struct ConsentView {
     /// By what it was withdrawn.
     #[schema(inline)]
     reason: Option<WithdrawalReason>,
-    /// What the person read.
+    /// The wording that the person read.
     #[schema(max_length = 4000, example = "You may send me news by e-mail.")]
     wording: Option<String>,
     /// Why the data may be processed.
@@ -114,14 +114,14 @@ pub struct LinkView {
         example = "https://leads.example.com/v1/consents/confirm?token=tdm_ct_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk"
     )]
     pub confirm_url: Option<String>,
-    /// Until when it is good.
+    /// When the token expires.
     pub expires_at: Timestamp,
 }
 
 /// That a consent is confirmed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ConfirmedView {
-    /// What for.
+    /// The purpose.
     #[schema(max_length = 64, example = "marketing_email")]
     pub purpose: String,
     /// That it is confirmed.

@@ -18,7 +18,7 @@ const DAY: i64 = 24 * 3_600_000;
 pub struct Confirmation {
     /// Whose.
     pub lead_id: LeadId,
-    /// What for.
+    /// The purpose.
     pub purpose: String,
     /// The e-mail address that it confirms: the one that the link is sent to.
     pub address: Option<String>,

@@ -156,7 +156,7 @@ pub struct ConsentStatement {
     pub id: ConsentId,
     /// Whose.
     pub lead_id: LeadId,
-    /// What for.
+    /// The purpose.
     pub purpose: String,
     /// The e-mail address that it is about; none where it is about the person.
     pub address: Option<String>,
@@ -164,7 +164,7 @@ pub struct ConsentStatement {
     pub state: ConsentState,
     /// By what it was withdrawn.
     pub reason: Option<WithdrawalReason>,
-    /// What the person read.
+    /// The wording that the person read.
     pub wording: Option<String>,
     /// Why the data may be processed.
     pub legal_basis: Option<LegalBasis>,
@@ -185,7 +185,7 @@ pub struct ConsentStatement {
 /// Something that is said about a purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateConsent {
-    /// What for.
+    /// The purpose.
     pub purpose: String,
     /// The e-mail address that it is about; else the lead's first one.
     pub address: Option<Email>,
@@ -193,7 +193,7 @@ pub struct StateConsent {
     pub granted: bool,
     /// By what it was withdrawn.
     pub reason: Option<WithdrawalReason>,
-    /// What the person read.
+    /// The wording that the person read.
     pub wording: Option<String>,
     /// Why the data may be processed; else as the purpose says.
     pub legal_basis: Option<LegalBasis>,

@@ -23,7 +23,7 @@ pub struct ConsentPurpose {
         example = "marketing_email"
     )]
     pub name: String,
-    /// What people call it.
+    /// The name that people see.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "News by e-mail")]
     pub label: String,
     /// Whether a grant counts only once the person confirmed it by a link.
