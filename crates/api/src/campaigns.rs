@@ -111,7 +111,8 @@ struct CostQuery {
 
 /// Create a campaign.
 ///
-/// For marketing. A value of `utm_campaign` that another campaign has is `409 already_exists`, whose detail names it.
+/// For marketing. If another campaign has one of the values of `utm_campaign`, the answer is `409 already_exists`, and
+/// its detail names that campaign.
 #[utoipa::path(tag = "campaigns", security(("bearer" = [CampaignsWrite])), request_body = CampaignDetails,
     responses((status = 201, description = "The campaign", body = CampaignView,
         headers(("ETag" = String, description = "The campaign's version"), ("Location" = String, description = "The address of the new record")))))]
@@ -133,7 +134,7 @@ async fn create_campaign(
 
 /// List campaigns.
 ///
-/// In creation order, archived ones included.
+/// In creation order, including archived records.
 #[utoipa::path(tag = "campaigns", params(CampaignQuery), security(("bearer" = [CampaignsRead])),
     responses((status = 200, description = "A page of campaigns", body = Listing<CampaignView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -173,7 +174,8 @@ async fn get_campaign(ctx: Ctx<CampaignsRead>, path: Path<CampaignPath>) -> Repl
 
 /// Update a campaign.
 ///
-/// For marketing. A value of `utm_campaign` that another campaign has is `409 already_exists`, whose detail names it.
+/// For marketing. If another campaign has one of the values of `utm_campaign`, the answer is `409 already_exists`, and
+/// its detail names that campaign.
 #[utoipa::path(tag = "campaigns", params(CampaignPath), security(("bearer" = [CampaignsWrite])),
     request_body = CampaignPatch,
     responses((status = 200, description = "The campaign as it is now", body = CampaignView,
@@ -202,8 +204,8 @@ async fn update_campaign(
 
 /// Update the costs of a campaign.
 ///
-/// For marketing, by day. The same day again replaces, `null` deletes; days that are not named stay as they are. Answers the
-/// days that were sent, as they are now.
+/// For marketing, by day. The same day again replaces its cost, `null` deletes it; other days do not change. The answer
+/// contains the days of the request.
 #[utoipa::path(tag = "campaigns", params(CampaignPath), security(("bearer" = [CampaignsWrite])),
     request_body = Vec<DailyCost>,
     responses((status = 200, description = "The costs of these days", body = Listing<CostView>)))]
@@ -229,8 +231,8 @@ async fn update_campaign_costs(
 
 /// List the costs of a campaign.
 ///
-/// By day. Each amount is converted to the base currency at the rate in force on its day; where there is none it is
-/// `unconverted`.
+/// By day. Each amount is converted to the base currency at the rate of its day, or marked `unconverted` if there is
+/// none.
 #[utoipa::path(tag = "campaigns", params(CampaignPath, CostQuery), security(("bearer" = [CampaignsRead])),
     responses((status = 200, description = "A page of daily costs", body = Listing<CostView>,
         headers(("Link" = String, description = "The next page")))))]

@@ -111,8 +111,8 @@ struct ReadNotices {
 
 /// List your notices.
 ///
-/// Hand-offs, returned leads, clocks that warn or breach, and due tasks that concern you. The newest first; stored for 90
-/// days. The stream and the change feed show each as `notice.created` at once.
+/// Notices about hand-offs, returned leads, warned or breached clocks, and due tasks, newest first. They are stored for
+/// 90 days. The stream and the change feed show each at once as `notice.created`.
 #[utoipa::path(tag = "notices", params(NoticesQuery), security(("bearer" = [Account])),
     responses((status = 200, description = "A page of notices", body = Listing<NoticeView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -136,7 +136,7 @@ async fn list_notices(ctx: Ctx<Account>, query: Query<NoticesQuery>) -> Reply<Li
 
 /// Mark your notices as read.
 ///
-/// All that are unread and came about at `until` or before.
+/// Marks all unread notices that were created at or before `until`.
 #[utoipa::path(tag = "notices", security(("bearer" = [Account])), request_body = ReadNotices,
     responses((status = 204, description = "The notices are marked as read")))]
 #[post("/v1/me/notices/read")]

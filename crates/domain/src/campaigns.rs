@@ -49,7 +49,7 @@ pub struct CampaignDetails {
     pub ends_on: Option<Day>,
     /// The total budget.
     pub budget: Option<Money>,
-    /// The user who is responsible for it.
+    /// The owner.
     pub owner_id: Option<UserId>,
     /// The campaign that contains this one; neither itself nor one of its parts.
     pub parent_id: Option<CampaignId>,

@@ -158,7 +158,7 @@ struct KeyQuery {
 
 /// Create a secret key.
 ///
-/// The secret is shown once; only its hash is kept. A key makes no key that may do what it may not do itself.
+/// The secret is shown once; only its hash is stored. A key cannot create a key with scopes that it lacks itself.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), request_body = CreateApiKey,
     responses((status = 201, description = "The key with its secret", body = ApiKeyView,
         headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The address of the new record")))))]
@@ -210,7 +210,7 @@ pub(super) async fn create_api_key(
 
 /// List secret keys.
 ///
-/// In creation order, revoked ones included.
+/// In creation order, including revoked keys.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyQuery),
     responses((status = 200, description = "A page of keys", body = Listing<ApiKeyView>)))]
 #[get("/v1/api-keys")]
@@ -231,7 +231,7 @@ pub(super) async fn list_api_keys(
 
 /// Read a secret key.
 ///
-/// Its secret is never shown again.
+/// The secret is never shown again.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyPath),
     responses((status = 200, description = "The key", body = ApiKeyView,
         headers(("ETag" = String, description = "The key's version")))))]
@@ -243,7 +243,7 @@ pub(super) async fn get_api_key(ctx: Ctx<KeysManage>, path: Path<KeyPath>) -> Re
 
 /// Rotate a secret key.
 ///
-/// The secrets so far stay good for a while, a day unless said otherwise, so that callers can change over.
+/// The previous secrets remain valid for a while, by default one day, so that callers can switch.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyPath), request_body = RotateApiKey,
     responses((status = 201, description = "The key with its new secret", body = ApiKeyView,
         headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The address of the new record"))),
@@ -273,7 +273,7 @@ pub(super) async fn rotate_api_key(
 
 /// Revoke a secret key.
 ///
-/// It stops working everywhere within a second, for good. Revoking it again changes nothing.
+/// The key stops working on every replica within a second, permanently. Revoking it again has no effect.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyPath),
     responses((status = 204, description = "The key is revoked")))]
 #[delete("/v1/api-keys/{key_id}")]

@@ -67,7 +67,7 @@ struct AcceptInvitation {
 
 /// Read your own account.
 ///
-/// With its teams, and what it may do.
+/// With the user's teams and scopes.
 #[utoipa::path(tag = "access", security(("bearer" = [Account])),
     responses((status = 200, description = "The account", body = Me)))]
 #[get("/v1/me")]
@@ -88,7 +88,7 @@ pub(super) async fn get_me(ctx: Ctx<Account>) -> Reply<Json<Me>> {
 
 /// Change your own password.
 ///
-/// All other sessions end; the one that asks goes on.
+/// Ends all other sessions of the account; the session of this request continues.
 #[utoipa::path(tag = "access", security(("bearer" = [Account])), request_body = ChangePassword,
     responses((status = 204, description = "The new password is set"),
         (status = 401, description = "The current password is wrong, or the caller is not authenticated"),

@@ -97,7 +97,7 @@ pub(super) async fn get_jwks(ctx: Ctx<Public>) -> Reply<Json<Jwks>> {
 
 /// Rotate the signing key of access tokens.
 ///
-/// Nobody is logged out: tokens of the key before it stay good until they expire. Replicas follow within a second.
+/// Nobody is logged out: tokens of the previous key remain valid until they expire. Replicas follow within a second.
 #[utoipa::path(tag = "access", security(("bearer" = [UsersManage])),
     responses((status = 200, description = "The key that signs from now on", body = SigningKeyView)))]
 #[post("/v1/signing-keys/rotate")]

@@ -169,8 +169,8 @@ struct UserQuery {
 
 /// Create a user.
 ///
-/// A key creates only users who may do no more than it may itself, and no admins. Without a password the answer holds an invitation token, once; a repetition with the same Idempotency-Key shows
-/// `null` in its place.
+/// A key cannot create admins, nor users with scopes that it lacks itself. Without a password the answer contains an
+/// invitation token, shown once; a repetition with the same Idempotency-Key shows `null` instead.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), request_body = CreateUser,
     responses((status = 201, description = "The user", body = UserView,
         headers(("ETag" = String, description = "The user's version"), ("Location" = String, description = "The address of the new record")))))]
@@ -276,8 +276,8 @@ pub(super) async fn get_user(ctx: Ctx<UsersRead>, path: Path<UserPath>) -> Reply
 
 /// Update a user: its name, its role, whether it administers, whether it may log in.
 ///
-/// A key gives no rights that it does not have, and changes no admin. A change of rights takes effect within a second everywhere. The last administrator who can log in cannot be removed:
-/// 409 `last_admin`.
+/// A key cannot grant rights that it lacks itself, nor change an admin. A change of rights takes effect on every
+/// replica within a second. The last administrator who can log in cannot be removed: 409 `last_admin`.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), params(UserPath), request_body = UpdateUser,
     responses((status = 200, description = "The user as it is now", body = UserView,
         headers(("ETag" = String, description = "The user's version")))))]
@@ -331,8 +331,8 @@ pub(super) async fn update_user(
 
 /// Create a token by which a user sets a new password.
 ///
-/// It is shown once, to be handed to the user, and good for one day; earlier ones stop working. The old password
-/// stays good until then. A key resets nobody who may do more than it may itself.
+/// The token is shown once and valid for one day; hand it to the user. Earlier tokens stop working. The old password
+/// works until the token is used. A key cannot reset a user with scopes that it lacks itself.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), params(UserPath),
     responses((status = 201, description = "The token", body = ResetToken,
         headers(("Location" = String, description = "The user's address"))),

@@ -29,7 +29,7 @@ enum Kind {
 /// A body as it was read. One that cannot be read is there with its faults, to be kept.
 #[derive(Debug)]
 pub struct Body {
-    /// What it says.
+    /// What was sent.
     pub posted: Posted,
     /// What is answered where its very form is wrong.
     pub malformed: Option<Problem>,

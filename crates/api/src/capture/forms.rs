@@ -149,7 +149,7 @@ struct FormsQuery {
 
 /// Create a form.
 ///
-/// For marketing. The answer carries the publishable key with which the website sends `POST /v1/capture/{form_key}`.
+/// For marketing. The answer contains the publishable key with which the website calls `POST /v1/capture/{form_key}`.
 #[utoipa::path(tag = "forms", security(("bearer" = [FormsWrite])), request_body = CreateForm,
     responses((status = 201, description = "The form with its publishable key", body = FormDetail,
         headers(("Location" = String, description = "The form's address"),
@@ -176,7 +176,7 @@ async fn create_form(ctx: Ctx<FormsWrite>, body: Json<CreateForm>) -> Reply<Crea
 
 /// List forms.
 ///
-/// In the order in which they were made, archived ones included.
+/// In creation order, including archived forms.
 #[utoipa::path(tag = "forms", params(FormsQuery), security(("bearer" = [FormsRead])),
     responses((status = 200, description = "A page of forms", body = Listing<FormView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -216,8 +216,7 @@ async fn get_form(ctx: Ctx<FormsRead>, path: Path<FormPath>) -> Reply<Tagged<For
 
 /// Update a form.
 ///
-/// A JSON merge patch. What comes in from then on is read by the form as it is now; submissions that are kept stay
-/// as they are.
+/// A JSON merge patch. It applies to submissions from then on; stored submissions do not change.
 #[utoipa::path(tag = "forms", params(FormPath), security(("bearer" = [FormsWrite])), request_body = FormPatch,
     responses((status = 200, description = "The form as it is now", body = FormDetail,
         headers(("ETag" = String, description = "The form's version")))))]
@@ -247,8 +246,7 @@ async fn update_form(
 
 /// Rotate the publishable key of a form.
 ///
-/// Once it may have leaked, or once a year: the keys before keep working for the grace time, so that the website can be
-/// changed in peace.
+/// Previous keys remain valid for the grace time, so that the website can switch.
 #[utoipa::path(tag = "forms", params(FormPath), security(("bearer" = [FormsWrite])), request_body = RotateFormKey,
     responses((status = 200, description = "The form with its new key", body = FormDetail,
         headers(("ETag" = String, description = "The form's version")))))]

@@ -158,7 +158,7 @@ struct SubmissionsQuery {
 
 /// List submissions.
 ///
-/// The newest first, rejected ones included: nothing that was sent is lost.
+/// Newest first, including rejected ones: every submission is stored.
 #[utoipa::path(tag = "capture", params(SubmissionsQuery), security(("bearer" = [FormsRead])),
     responses((status = 200, description = "A page of submissions", body = Listing<SubmissionView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -187,8 +187,8 @@ async fn list_submissions(
 
 /// Read a submission.
 ///
-/// With the body as it came, but for passwords and tokens in addresses. The id of a submission that repeated another one
-/// within a minute leads to that one.
+/// With the body as it arrived, without passwords and tokens in addresses. The id of a submission that repeated another
+/// one within a minute returns that one.
 #[utoipa::path(tag = "capture", params(SubmissionPath), security(("bearer" = [FormsRead])),
     responses((status = 200, description = "The submission", body = SubmissionDetail)))]
 #[get("/v1/submissions/{submission_id}")]
@@ -199,9 +199,8 @@ async fn get_submission(ctx: Ctx<FormsRead>, path: Path<SubmissionPath>) -> Repl
 
 /// Replay a submission.
 ///
-/// For marketing, once the form was mended, or where it was taken for spam wrongly: one that was rejected, looked like
-/// spam or failed is read again by its form as it is now, as of the time at which it came in. What was accepted, and a
-/// test, is not run again (`409`).
+/// For marketing: after the form was corrected, or if a submission is no spam. Processes a rejected, spam or failed
+/// submission again by the present form, dated at its arrival. An accepted submission or a test is refused (`409`).
 #[utoipa::path(tag = "capture", params(SubmissionPath), security(("bearer" = [FormsWrite])),
     responses((status = 200, description = "The submission with its new status", body = SubmissionDetail)))]
 #[post("/v1/submissions/{submission_id}/replay")]

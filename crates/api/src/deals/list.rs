@@ -44,7 +44,7 @@ struct DealsQuery {
     /// In one of these stages, by key.
     #[param(min_items = 1, max_items = 32, style = Form, explode = false)]
     stage: Option<Vec<String>>,
-    /// With one of these owners: ids, `me`, or `none` for deals that nobody owns.
+    /// With one of these owners: ids, `me`, or `none` for deals without an owner.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
     /// With this lead in the group that decides.

@@ -74,13 +74,12 @@ pub(super) struct Changes {
 
 /// Follow the change feed.
 ///
-/// Every change by whomever, oldest first: each at least once and none left out, the entries of one lead in the order
-/// in which they happened, others by transaction. Send `next_cursor` as `after` of the next request, also after an
-/// empty answer; with `wait` the answer comes as soon as there is an entry. After a lost answer repeat the
-/// request: entries bear ids. At most 500 requests wait at a time, 50 of
-/// one caller (`503`). A cursor whose entry the journal lacks, since
-/// the database was restored or a standby took over that lacks the newest transactions, is `409 cursor_ahead`; the
-/// member `cursor` says from where to read again.
+/// All changes, oldest first. Each entry comes at least once and none is skipped; the entries of one lead come in the
+/// order in which they happened, others in the order of transactions. Send `next_cursor` as `after` of the next
+/// request, also after an empty answer. With `wait` the answer comes as soon as there is an entry. After a lost answer
+/// repeat the request: entries have ids. At most 500 requests wait at a time, 50 per caller; further ones get `503`. If
+/// the journal lacks the cursor's entry, after a restore or a failover to a standby without the newest transactions,
+/// the answer is `409 cursor_ahead`, whose member `cursor` is where to resume.
 #[utoipa::path(tag = "journal", params(ChangesQuery), security(("bearer" = [ChangesRead])),
     responses((status = 200, description = "The next entries", body = Changes),
         (status = 409, description = "The journal lacks the cursor's entry: resume from `cursor`")))]

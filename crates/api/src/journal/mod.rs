@@ -85,8 +85,8 @@ struct JournalQuery {
 
 /// List journal entries.
 ///
-/// Who did what, the newest entry first. Entries are never changed; erasure takes their values away. To follow what
-/// happens without a gap use `GET /v1/changes`.
+/// Who changed what, newest first. Entries never change; erasure removes their values. Use `GET /v1/changes` to follow
+/// changes without gaps.
 #[utoipa::path(tag = "journal", params(JournalQuery), security(("bearer" = [JournalRead])),
     responses((status = 200, description = "A page of entries", body = Listing<EntryView>)))]
 #[get("/v1/journal")]

@@ -95,8 +95,8 @@ impl Responder for EventStream {
 
 /// Create a ticket for the stream.
 ///
-/// A browser's `EventSource` cannot send `Authorization`. The ticket stands for the caller's access token, in the address of
-/// one stream: it is good once, for 60 seconds. Keys send their header.
+/// A browser's `EventSource` cannot send `Authorization`. The ticket replaces the caller's access token in the address
+/// of one stream. It is valid once, for 60 seconds. Keys send their header instead.
 #[utoipa::path(tag = "journal", security(("bearer" = [ChangesRead])),
     responses((status = 200, description = "The ticket", body = StreamTicket)))]
 #[post("/v1/stream/ticket")]
@@ -120,10 +120,11 @@ pub(super) async fn create_stream_ticket(ctx: Ctx<ChangesRead>) -> Reply<Json<St
 
 /// Follow the change feed as a stream.
 ///
-/// Server-sent events: `event` is the type of the entry, `data` the entry as in `GET /v1/changes`, `id` where to go on.
-/// A lost connection is opened again with `Last-Event-ID`, which browsers do by themselves; a stream by ticket needs
-/// another ticket. It ends with the caller's token, when its rights end, and when the service stops; a comment shows at least
-/// every 15 seconds that it lives. At most 500 follow or wait at a time, 50 of one caller (`503`).
+/// Server-sent events: `event` is the entry's type, `data` the entry as in `GET /v1/changes`, `id` its cursor. Resume a
+/// lost connection with `Last-Event-ID`, as browsers do automatically; a stream by ticket needs another ticket. The
+/// stream ends with the caller's token, when its rights end, and when the service stops. A comment is sent at least
+/// every 15 seconds as a heartbeat. At most 500 streams and waiting requests are open at a time, 50 per caller; further
+/// ones get `503`.
 #[utoipa::path(tag = "journal", params(StreamQuery), security(("bearer" = [ChangesRead])),
     responses((status = 200, description = "The entries, one after the other", body = String,
         content_type = "text/event-stream"),

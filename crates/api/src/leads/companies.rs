@@ -70,14 +70,13 @@ struct CompaniesQuery {
     /// In one of these countries (ISO 3166-1 alpha-2).
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     country: Option<Vec<String>>,
-    /// With one of these owners: ids, `me`, or `none` for companies that nobody owns.
+    /// With one of these owners: ids, `me`, or `none` for companies without an owner.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
-    /// Words: each must begin a word of the name, without case and accents. Of more than eight words the first eight
-    /// are looked for.
+    /// Words: each must begin a word of the name, ignoring case and accents. Words after the eighth are ignored.
     #[param(min_length = 1, max_length = 200, example = "example")]
     q: Option<String>,
-    /// Archived companies instead of the others.
+    /// `true`: only archived companies; default: only the others.
     archived: Option<bool>,
     /// Created at this instant or later.
     #[param(inline)]
@@ -105,7 +104,7 @@ struct CompaniesQuery {
 
 /// Create or update a company.
 ///
-/// It is found by its web domain; without one, by its name among the companies without a domain.
+/// The company is found by its web domain; without one, by its name among the companies without a domain.
 #[utoipa::path(tag = "companies", security(("bearer" = [LeadsWrite])), request_body = CompanyWrite, responses(
     (status = 201, description = "The company was created", body = CompanyView, headers(
         ("ETag" = String, description = "The company's version"), ("Location" = String, description = "The address of the new record"))),
@@ -195,8 +194,8 @@ async fn get_company(ctx: Ctx<LeadsRead>, path: Path<CompanyPath>) -> Reply<Tagg
 
 /// Update a company.
 ///
-/// A JSON merge patch. The web domain names a company and cannot change; its leads are found by its new name at once.
-/// The owner is named by the owner, a sales manager or revops; a sales user takes a company that nobody owns.
+/// A JSON merge patch. The web domain identifies a company and cannot change. The search finds its leads by a new name
+/// at once. The owner, a sales manager or revops may set the owner; a sales user may take a company without an owner.
 #[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsWrite])),
     request_body = CompanyWrite,
     responses((status = 200, description = "The company as it is now", body = CompanyView,
@@ -224,8 +223,8 @@ async fn update_company(
 
 /// Archive a company.
 ///
-/// Lists of companies leave it out unless they ask for archived ones. Its leads and deals stay as they are. It stays away
-/// also where a lead, a form or an import names it again, until it is restored.
+/// Lists omit archived companies by default. The company's leads and deals do not change. It stays archived until it is
+/// restored, even if a lead, a form or an import names it again.
 #[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsWrite])),
     responses((status = 200, description = "The company as it is now", body = CompanyView,
         headers(("ETag" = String, description = "The company's version")))))]

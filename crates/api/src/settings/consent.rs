@@ -38,8 +38,8 @@ pub(super) async fn get_consent_purposes(ctx: Ctx<SettingsRead>) -> Reply<Tagged
 
 /// Replace the purposes of consent.
 ///
-/// Forms, statements and imports may grant declared purposes only; a new installation declares `marketing_email`. Whether a
-/// purpose needs double opt-in is asked of what stands today, also for grants that came before.
+/// Forms, statements and imports may only grant declared purposes; a new installation declares `marketing_email`. A
+/// change of `double_opt_in` applies to existing grants too.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = ConsentPurposes,
     responses((status = 200, description = "The purposes as they are now", body = ConsentPurposes,
         headers(("ETag" = String, description = "The declaration's version")))))]

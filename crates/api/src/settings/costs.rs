@@ -26,8 +26,9 @@ pub(super) async fn get_costs(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CostSettin
 
 /// Update the monthly costs beside the campaigns.
 ///
-/// The same month again replaces it; with both amounts `null` it is removed. The key figure `cac` divides these costs and
-/// those of the campaigns by the new customers, and is `incomplete` while a month of its period is missing here.
+/// The same month again replaces its costs; with both amounts `null` it is removed. The key figure `cac` divides these
+/// costs and those of the campaigns by the new customers. It is `incomplete` while a month of its period is missing
+/// here.
 #[utoipa::path(tag = "settings", security(("bearer" = [CostsWrite])), request_body = MonthCosts,
     responses((status = 200, description = "The costs of all months", body = CostSettings,
         headers(("ETag" = String, description = "The setting's version")))))]
@@ -57,7 +58,7 @@ pub(super) async fn get_report_settings(ctx: Ctx<SettingsRead>) -> Reply<Tagged<
 
 /// Update the settings of reports.
 ///
-/// The margin by which `ltv` is multiplied, and the `min_sample` of a report unless the request gives one.
+/// The margin by which `ltv` is multiplied, and the default `min_sample` of reports.
 #[utoipa::path(tag = "settings", security(("bearer" = [CostsWrite])), request_body = ReportSettings,
     responses((status = 200, description = "The settings as they are now", body = ReportSettings,
         headers(("ETag" = String, description = "The setting's version")))))]

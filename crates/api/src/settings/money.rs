@@ -109,7 +109,7 @@ impl ExchangeRates {
 
 /// Read the base currency.
 ///
-/// What reports are in; a new installation begins with EUR.
+/// The currency of reports; a new installation starts with EUR.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
     responses((status = 200, description = "The base currency", body = CurrencySettings,
         headers(("ETag" = String, description = "The setting's version")))))]
@@ -122,8 +122,8 @@ pub(super) async fn get_currency(ctx: Ctx<SettingsRead>) -> Reply<Tagged<Currenc
 
 /// Update the base currency.
 ///
-/// Refused with `409 conflict` once a deal has been closed in another one: what was reported then would no longer add
-/// up. So it is while the agreement in force names amounts in another one.
+/// Refused with `409 conflict` once a deal has been closed in another currency, since reported figures would no longer
+/// add up, and while the agreement in force contains amounts in another currency.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = CurrencySettings,
     responses((status = 200, description = "The base currency as it is now", body = CurrencySettings,
         headers(("ETag" = String, description = "The setting's version")))))]
@@ -165,9 +165,8 @@ pub(super) async fn get_exchange_rates(ctx: Ctx<SettingsRead>) -> Reply<Tagged<E
 
 /// Replace the dated exchange rates.
 ///
-/// A deal is converted to the base currency when it is closed, at the rate of the pair that is in force on that day:
-/// the last one dated that day or before. Only the pair as it stands here counts, nothing is inverted. What was
-/// converted stays as it was.
+/// A deal is converted to the base currency when it closes, at the newest rate of the pair dated on or before that day.
+/// Rates are not inverted. Amounts that have been converted do not change.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = ExchangeRates,
     responses((status = 200, description = "The rates as they are now", body = ExchangeRates,
         headers(("ETag" = String, description = "The rates' version")))))]

@@ -43,7 +43,7 @@ pub struct Item {
     pub events: Vec<Arrival>,
     /// Those that cannot.
     pub rejected: Vec<RejectedEvent>,
-    /// Whether an unknown e-mail makes a lead.
+    /// Whether an unknown e-mail creates a lead.
     pub makes_leads: bool,
     /// The `Idempotency-Key`, if the caller gave one.
     pub once: Option<Once>,

@@ -19,9 +19,9 @@ const PIECE: usize = 1024 * 1024;
 /// What is asked for with a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
-    /// What its rows are.
+    /// The kind of its rows.
     pub kind: ImportKind,
-    /// What they mean.
+    /// The mode of the import.
     pub mode: ImportMode,
     /// Whether nothing is to be written.
     pub is_dry_run: bool,

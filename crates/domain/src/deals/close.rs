@@ -20,13 +20,13 @@ pub struct CloseDeal {
     pub outcome: Outcome,
     /// The code of an agreed reason; imports may know none.
     pub reason: Option<String>,
-    /// To whom it was lost, or from whom it was won.
+    /// The competitor to whom it was lost, or from whom it was won.
     pub competitor: Option<String>,
-    /// Why, in words.
+    /// A note about the reason.
     pub note: Option<String>,
     /// When, if not now.
     pub closed_at: Option<Timestamp>,
-    /// Of a lost deal: no rule makes the lead an MQL before this instant.
+    /// For a lost deal: no rule makes the lead an MQL before this instant.
     pub until: Option<Timestamp>,
 }
 

@@ -17,11 +17,11 @@ use crate::world::World;
 pub struct EditDeal {
     /// The name that people see.
     pub name: Option<String>,
-    /// What it is worth.
+    /// The deal's value.
     pub amount: Option<Option<Money>>,
     /// How often the amount is due.
     pub recurring: Option<Option<Recurring>>,
-    /// When it will probably be closed.
+    /// The expected day of closing.
     pub expected_close_on: Option<Option<Day>>,
     /// Who is responsible.
     pub owner_id: Option<Option<UserId>>,

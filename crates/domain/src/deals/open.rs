@@ -23,25 +23,25 @@ pub struct OpenDeal {
     pub name: String,
     /// The id that another system knows it by, as (system, id).
     pub external_id: Option<(String, String)>,
-    /// The pipeline; else the default one.
+    /// The pipeline; default the default pipeline.
     pub pipeline_id: Option<PipelineId>,
     /// The key of the stage; else the pipeline's first.
     pub stage: Option<String>,
-    /// The group that decides.
+    /// The leads that decide together.
     pub lead_ids: Vec<LeadId>,
     /// What they are in it.
     pub roles: Vec<(LeadId, BuyingRole)>,
     /// The lead whose stage the deal moves; else the first one.
     pub primary_lead_id: Option<LeadId>,
-    /// The company; else that of the primary lead.
+    /// The company; default that of the primary lead.
     pub company_id: Option<CompanyId>,
     /// Who is responsible; else the primary lead's owner, else the sales user who opens it.
     pub owner_id: Option<UserId>,
-    /// What it is worth.
+    /// The deal's value.
     pub amount: Option<Money>,
     /// How often the amount is due.
     pub recurring: Option<Recurring>,
-    /// When it will probably be closed.
+    /// The expected day of closing.
     pub expected_close_on: Option<Day>,
 }
 
@@ -50,7 +50,7 @@ pub struct OpenDeal {
 pub struct MoveDeal {
     /// The key of the stage.
     pub stage: String,
-    /// Why, in words.
+    /// A note about the reason.
     pub note: Option<String>,
 }
 

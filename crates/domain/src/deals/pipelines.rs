@@ -24,9 +24,9 @@ pub const FIRST: PipelineId = Id::from_uuid(Uuid::from_u128(0x7000_8000_0000_000
 /// One stage of a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PipelineStage {
-    /// What requests and reports call it; never given another meaning.
+    /// The key of the stage in requests and reports. Never give it another meaning.
     pub key: String,
-    /// What people read.
+    /// The label that people see.
     pub name: String,
     /// The probability that a deal in it will be won, in ten-thousandths.
     pub probability: i64,
@@ -41,11 +41,11 @@ pub struct Pipeline {
     pub version: i64,
     /// The name that people see.
     pub name: String,
-    /// Whether deals go through it that name none.
+    /// Whether it is the default pipeline: used by deals that name none.
     pub is_default: bool,
     /// The stages, in their order.
     pub stages: Vec<PipelineStage>,
-    /// Since when no deal can be opened in it.
+    /// When it was archived: no deal can be opened in it since.
     pub archived_at: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,

@@ -105,7 +105,7 @@ pub struct Duplicate {
     pub leads: (LeadId, LeadId),
     /// Why.
     pub reasons: BTreeSet<Reason>,
-    /// Where it stands.
+    /// The state of the suggestion.
     pub state: DuplicateState,
     /// When it was first suggested.
     pub created_at: Timestamp,

@@ -141,14 +141,14 @@ const MOVES: &[Move] = {
     ]
 };
 
-/// A stage change that is asked for.
+/// A stage change to make.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MoveLead {
     /// Where to; absent where the reason decides.
     pub to: Option<Stage>,
-    /// The code of an agreed reason.
+    /// The code of a reason of the agreement.
     pub reason: Option<String>,
-    /// Why, in words.
+    /// A note about the reason.
     pub note: Option<String>,
     /// No rule makes the lead an MQL before this instant.
     pub until: Option<Timestamp>,
@@ -165,7 +165,7 @@ pub struct Transition {
     pub cycle: i64,
     /// The stage before; absent where the lead became known.
     pub from: Option<Stage>,
-    /// The stage after.
+    /// The new stage.
     pub to: Stage,
     /// When it happened.
     pub at: Timestamp,
@@ -177,7 +177,7 @@ pub struct Transition {
     pub on_behalf_of: Option<UserId>,
     /// The code of the reason.
     pub reason: Option<String>,
-    /// Why, in words.
+    /// A note about the reason.
     pub note: Option<String>,
     /// No rule makes the lead an MQL before this instant.
     pub until: Option<Timestamp>,
@@ -192,13 +192,13 @@ pub struct Transition {
 /// A lead's score at the moment of a stage change, in whole points.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ScoreThen {
-    /// Who the lead is.
+    /// Fit: points for who the lead is.
     pub fit: i64,
-    /// What it did.
+    /// Engagement: points for what the lead did.
     pub engagement: i64,
-    /// Both.
+    /// Fit and engagement together.
     pub total: i64,
-    /// The bands of both sides, where the agreement has bands.
+    /// The bands of fit and engagement, if the agreement has bands.
     #[schema(max_length = 16, example = "A1")]
     pub band: Option<String>,
 }
@@ -219,12 +219,12 @@ impl ByRule {
     pub const MQL: &'static str = "stages.mql";
 }
 
-/// The event that made a rule move a lead.
+/// The event that caused a rule to move a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CausedBy {
     /// The event.
     pub event_id: EventId,
-    /// When it happened: the stage change itself is never dated back.
+    /// When the event happened. The stage change itself is never backdated.
     pub occurred_at: Timestamp,
 }
 

@@ -141,11 +141,11 @@ pub struct Event {
     pub received_at: Timestamp,
     /// Where it happened.
     pub pages: Pages,
-    /// What else was said.
+    /// Further properties.
     pub properties: Map<String, Value>,
-    /// Whether a known bot did it: it counts nowhere.
+    /// Whether a known bot did it; such events are never counted.
     pub is_bot: bool,
-    /// Whether a mail scanner or a prefetcher did it, and no person: it counts nowhere.
+    /// Whether a mail scanner or a prefetcher did it; such events are never counted.
     pub is_machine: bool,
 }
 
@@ -165,7 +165,7 @@ pub struct Read {
     pub occurred_at: Timestamp,
     /// Where it happened.
     pub pages: Pages,
-    /// What else was said.
+    /// Further properties.
     pub properties: Map<String, Value>,
 }
 

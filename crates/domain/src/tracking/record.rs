@@ -7,7 +7,7 @@ use crate::id::{Id, LeadId, TouchId, VisitorId};
 use crate::instant::Timestamp;
 use crate::leads::Touch;
 
-/// What a touch was made of.
+/// The source of a touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TouchKind {
@@ -51,7 +51,7 @@ impl TouchKind {
 pub struct TouchRecord {
     /// Which. Of a session it may change when a late event comes.
     pub id: TouchId,
-    /// What it was made of.
+    /// The source of the touch.
     pub kind: TouchKind,
     /// Whose, once known.
     pub lead_id: Option<LeadId>,

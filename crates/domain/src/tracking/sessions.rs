@@ -46,7 +46,7 @@ pub struct Session {
     pub started_at: Timestamp,
     /// When its last event happened.
     pub ended_at: Timestamp,
-    /// How many events it has.
+    /// The number of its events.
     pub events: i64,
     /// How its visit is told apart; none as long as no event of it has a page.
     pub signals: Option<Signals>,

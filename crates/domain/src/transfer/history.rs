@@ -24,7 +24,7 @@ pub use derivation::derive;
 /// A move that a row states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastMove {
-    /// Where to.
+    /// The new stage.
     pub to: Stage,
     /// When it happened.
     pub at: Timestamp,
@@ -32,7 +32,7 @@ pub struct PastMove {
     pub from: Option<Stage>,
     /// The code of a reason.
     pub reason: Option<String>,
-    /// Why, in words.
+    /// A note about the reason.
     pub note: Option<String>,
     /// Who owned the lead then.
     pub owner_id: Option<UserId>,

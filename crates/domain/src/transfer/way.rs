@@ -17,7 +17,7 @@ pub(super) struct Step<'a> {
     pub cycle: i64,
     /// The stage before.
     pub from: Option<Stage>,
-    /// The stage after.
+    /// The new stage.
     pub to: Stage,
     /// When it happened.
     pub at: Timestamp,

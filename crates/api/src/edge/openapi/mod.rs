@@ -71,8 +71,7 @@ impl Modify for Schemes {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let mut bearer = HttpBuilder::new();
         bearer = bearer.scheme(HttpAuthScheme::Bearer).description(Some(
-            "An access token from `POST /v1/auth/login`, or a secret key `tdm_sk_...`. Each operation names the \
-             scope that it demands; a user's role grants scopes, a key carries its own.",
+            "An access token from `POST /v1/auth/login`, or a secret key `tdm_sk_...`. Each operation names the scope that it requires. A user's role grants scopes; a key has its own.",
         ));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));

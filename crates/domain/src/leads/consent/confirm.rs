@@ -22,7 +22,7 @@ pub struct Confirmation {
     pub purpose: String,
     /// The e-mail address that it confirms: the one that the link is sent to.
     pub address: Option<String>,
-    /// The grant that it confirms.
+    /// The statement that it confirms.
     pub consent_id: ConsentId,
     /// When that was said.
     pub granted_at: Timestamp,

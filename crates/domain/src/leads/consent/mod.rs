@@ -75,7 +75,7 @@ words! {
         Event = "event",
     }
 
-    /// By what consent ended, where the person did not simply say so.
+    /// Why consent ended, if the person did not withdraw it directly.
     WithdrawalReason {
         /// The person unsubscribed.
         Unsubscribed = "unsubscribed",
@@ -160,25 +160,25 @@ pub struct ConsentStatement {
     pub purpose: String,
     /// The e-mail address that it is about; none where it is about the person.
     pub address: Option<String>,
-    /// What it says.
+    /// The kind of statement.
     pub state: ConsentState,
-    /// By what it was withdrawn.
+    /// Why consent ended, if the person did not withdraw it directly.
     pub reason: Option<WithdrawalReason>,
     /// The wording that the person read.
     pub wording: Option<String>,
-    /// Why the data may be processed.
+    /// The legal basis (GDPR, article 6 (1)).
     pub legal_basis: Option<LegalBasis>,
-    /// Where it comes from.
+    /// The source of the statement.
     pub source: ConsentSource,
-    /// The submission that it was part of.
+    /// The submission that contains it.
     pub submission_id: Option<SubmissionId>,
-    /// The grant that it confirms.
+    /// The statement that it confirms.
     pub confirms: Option<ConsentId>,
-    /// When it was said, as far as the source knows.
+    /// When the person stated it, as far as the source knows.
     pub stated_at: Timestamp,
-    /// When it was written down.
+    /// When it was created in Tandem.
     pub recorded_at: Timestamp,
-    /// Who said it: a user, key or form, by id.
+    /// Who stated it: the id of a user, key or form.
     pub by: String,
 }
 
@@ -191,7 +191,7 @@ pub struct StateConsent {
     pub address: Option<Email>,
     /// Whether the person agrees.
     pub granted: bool,
-    /// By what it was withdrawn.
+    /// Why consent ended, if the person did not withdraw it directly.
     pub reason: Option<WithdrawalReason>,
     /// The wording that the person read.
     pub wording: Option<String>,

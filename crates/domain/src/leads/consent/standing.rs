@@ -17,9 +17,9 @@ use crate::instant::Timestamp;
 pub struct ConsentFact {
     /// Which statement.
     pub id: ConsentId,
-    /// What it says.
+    /// The kind of statement.
     pub state: ConsentState,
-    /// By what it was withdrawn.
+    /// Why consent ended, if the person did not withdraw it directly.
     pub reason: Option<WithdrawalReason>,
     /// The e-mail address that it is about; none where it is about the person.
     pub address: Option<String>,
@@ -168,9 +168,9 @@ pub struct Standing {
 pub struct MayContact {
     /// Whether it is allowed.
     pub allowed: bool,
-    /// Why, or why not.
+    /// The reason.
     pub why: ContactReason,
-    /// When the statement was made that counts; `null` where there is none.
+    /// The time of the statement that counts; `null` if there is none.
     pub since: Option<Timestamp>,
 }
 

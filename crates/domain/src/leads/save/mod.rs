@@ -60,7 +60,7 @@ pub struct Statement {
     pub custom: BTreeMap<String, Value>,
     /// The company; one of which nothing is said keeps the e-mails from speaking of one.
     pub company: Option<CompanyStatement>,
-    /// Where it first came from; counts only where nothing is known yet.
+    /// The first touch; used only if none is known yet.
     pub first_touch: Option<Report>,
     /// What the person agreed to, or withdrew.
     pub consents: Vec<StateConsent>,
@@ -73,7 +73,7 @@ pub struct Statement {
 /// What a person may spend, and by when; `Some(None)` says "empty".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// What the person may spend.
+    /// The budget.
     pub budget: Option<Option<Money>>,
     /// In how many days the person wants to decide, from 0 to [`MAX_TIMELINE_DAYS`].
     pub timeline_days: Option<Option<i64>>,
