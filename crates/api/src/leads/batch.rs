@@ -18,7 +18,7 @@ use crate::edge::http::json::Unparsed;
 use crate::edge::http::problem::{Code, Problem, ProblemView};
 use crate::edge::http::reply::{Multi, Reply};
 
-/// A batch of leads.
+/// Many leads.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "it is the published form; each lead is walked by itself")]
@@ -28,19 +28,19 @@ pub struct LeadBatch {
     leads: Vec<LeadWrite>,
 }
 
-/// The result of one lead of a batch.
+/// What became of one lead of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BatchItem {
-    /// The item's index in the request, from 0.
+    /// Its place in the request, from 0.
     #[schema(minimum = 0, maximum = 499)]
     index: i64,
-    /// The status that `POST /v1/leads` would have returned.
+    /// The status that `POST /v1/leads` would have answered.
     #[schema(minimum = 200, maximum = 499, example = 201)]
     status: i32,
     /// The lead.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<LeadId>,
-    /// The lead's stage.
+    /// Where it stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     stage: Option<Stage>,
     /// Why it was refused.
@@ -49,7 +49,7 @@ pub struct BatchItem {
     problem: Option<Value>,
 }
 
-/// The results of a batch of leads.
+/// What became of the leads of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BatchAnswer {
     /// One item for each lead, in the order of the request.
@@ -59,10 +59,10 @@ pub struct BatchAnswer {
 
 /// Create or update up to 500 leads.
 ///
-/// Each lead is processed independently: a refused lead has its own problem and does not affect the others. The
-/// accepted ones are recorded in one transaction.
+/// Each lead is taken by itself: one that is refused says why and refuses no other. Those that are taken become
+/// durable together.
 #[utoipa::path(tag = "leads", security(("bearer" = [LeadsWrite])), request_body = LeadBatch,
-    responses((status = 207, description = "The result of each lead", body = BatchAnswer)))]
+    responses((status = 207, description = "What became of each lead", body = BatchAnswer)))]
 #[post("/v1/leads/batch")]
 pub(super) async fn save_leads(ctx: Ctx<LeadsWrite>, body: Unparsed) -> Reply<Multi<BatchAnswer>> {
     let read = batch::read::<LeadWrite>(ctx.request(), &body, "leads", "POST /v1/leads")?;
