@@ -292,7 +292,7 @@ async fn demand_free(tx: &Tx, campaign: &Campaign) -> Result<(), Problem> {
     match known.into_values().find(|holder| *holder != campaign.id) {
         None => Ok(()),
         Some(holder) => {
-            let detail = format!("{holder} is known by one of these values of utm_campaign");
+            let detail = format!("{holder} already has one of these values of utm_campaign");
             Err(Problem::new(Code::AlreadyExists).detail(detail))
         }
     }

@@ -164,15 +164,15 @@ impl Campaign {
     fn faults(&self, beside: &Beside) -> Vec<Fault> {
         let (mut faults, details) = (vec![], &self.details);
         if details.ends_on.is_some_and(|end| end < details.starts_on) {
-            faults.push(Fault::new("/ends_on", "not_allowed", "lies before the first day"));
+            faults.push(Fault::new("/ends_on", "not_allowed", "is before the first day"));
         }
         if details.owner_id.is_some() && !beside.knows_owner {
-            faults.push(Fault::new("/owner_id", "not_found", "is no user"));
+            faults.push(Fault::new("/owner_id", "not_found", "is not a user"));
         }
         if details.parent_id.is_some() && beside.lineage.is_empty() {
-            faults.push(Fault::new("/parent_id", "not_found", "is no campaign"));
+            faults.push(Fault::new("/parent_id", "not_found", "is not a campaign"));
         } else if beside.lineage.contains(&self.id) {
-            let detail = "is the campaign itself or one below it";
+            let detail = "is the campaign itself or a part of it";
             faults.push(Fault::new("/parent_id", "not_allowed", detail));
         }
         let mut seen = BTreeSet::new();
@@ -180,7 +180,7 @@ impl Campaign {
             let wrong = match key.chars().count() {
                 0 => Some(("required", "is empty")),
                 length if length > MAX_ALIAS_CHARS => Some(("too_long", "has more than 200 characters")),
-                _ if !seen.insert(key) => Some(("not_allowed", "stands there twice")),
+                _ if !seen.insert(key) => Some(("not_allowed", "is listed twice")),
                 _ => None,
             };
             if let Some((code, detail)) = wrong {

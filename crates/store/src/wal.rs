@@ -27,7 +27,7 @@ impl Db {
         let mut commits = self.commits();
         while commits.changed().await.is_ok() {
             if let Err(error) = self.bring_log_home().await {
-                tracing::warn!(%error, "the log cannot be brought home");
+                tracing::warn!(%error, "the WAL cannot be checkpointed");
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -174,7 +174,7 @@ pub(super) async fn create_api_key(
     faults.extend(
         body.expires_at
             .filter(is_past)
-            .map(|_| Fault::new("/expires_at", "out_of_range", "must be ahead")),
+            .map(|_| Fault::new("/expires_at", "out_of_range", "must be in the future")),
     );
     let for_people = body
         .scopes

@@ -155,7 +155,7 @@ pub(super) async fn refresh(ctx: Ctx<Public>, body: Json<Refresh>) -> Reply<Json
             sessions::revoke(&tx, session.id).await?;
             tx.commit().await?;
             ctx.part::<Gate>().forget();
-            tracing::warn!(session_id = %session.id, user_id = %session.user_id, "a refresh token was used twice; its session is ended");
+            tracing::warn!(session_id = %session.id, user_id = %session.user_id, "a refresh token was used twice; its session has been ended");
             Err(invalid())
         }
         Presented::JustSpent => {

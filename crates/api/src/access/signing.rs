@@ -141,7 +141,7 @@ pub async fn key_fits(db: &Db, master: Option<&MasterKey>, now: Timestamp) -> Re
 
 /// Retire the keys that sign and add a new one.
 async fn add(tx: &Tx, master: &MasterKey) -> Result<KeptKey, StoreError> {
-    let broken = |_| StoreError::Internal("no signing key could be made".into());
+    let broken = |_| StoreError::Internal("no signing key could be created".into());
     let key = SigningKey::generate().map_err(broken)?;
     let now = tx.act().now;
     let kept = KeptKey {

@@ -207,7 +207,7 @@ async fn known_members(tx: &Tx, members: &[UserId]) -> Result<(), Problem> {
     let places = members.iter().enumerate().filter(|(_, id)| unknown.contains(id));
     refuse(
         places
-            .map(|(index, _)| Fault::new(format!("/members/{index}"), "not_found", "is no user"))
+            .map(|(index, _)| Fault::new(format!("/members/{index}"), "not_found", "is not a user"))
             .collect(),
     )
 }

@@ -367,7 +367,7 @@ pub(super) async fn create_reset_token(
 fn refuse_admins(ctx: &Ctx<UsersManage>, role: Role, admin: bool) -> Result<(), Problem> {
     let is_admin = admin || role == Role::Admin;
     if is_admin && matches!(ctx.actor(), Actor::Key { .. }) {
-        return Err(Problem::new(Code::WrongRole).detail("A key creates, changes and resets no admin"));
+        return Err(Problem::new(Code::WrongRole).detail("A key cannot create, change or reset an admin"));
     }
     Ok(())
 }

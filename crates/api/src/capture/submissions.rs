@@ -220,7 +220,7 @@ async fn replay_submission(
     if !kept.status.can_be_replayed() {
         return Err(Problem::new(Code::Conflict)
             .with("current", kept.status.name())
-            .detail("The submission was taken already, or is a test"));
+            .detail("The submission was already accepted, or is a test"));
     }
     let form = tx.rules().forms.get(&kept.form_id).cloned();
     let form = form.ok_or_else(|| Problem::new(Code::NotFound))?;

@@ -158,7 +158,7 @@ async fn create_pipeline(ctx: Ctx<DealsWrite>, body: Json<CreatePipeline>) -> Re
     }
     if count >= MAX_PIPELINES {
         return Err(
-            Problem::new(Code::Conflict).detail(format!("There are {MAX_PIPELINES} pipelines already"))
+            Problem::new(Code::Conflict).detail(format!("There already are {MAX_PIPELINES} pipelines"))
         );
     }
     store::write_records(&tx, changes).await?;
@@ -281,13 +281,13 @@ fn refused(refused: Refused) -> Problem {
             let each: Vec<String> = stages.iter().map(|(key, n)| format!("{key}: {n}")).collect();
             Problem::new(Code::StageInUse)
                 .detail(format!(
-                    "Deals stand in stages that are to go ({})",
+                    "Stages to be removed are in use by deals ({})",
                     each.join(", ")
                 ))
                 .with("in_use", stages.iter().map(one).collect::<Vec<_>>())
         }
         Refused::HasOpenDeals(n) => {
-            Problem::new(Code::StageInUse).detail(format!("{n} open deals stand in the pipeline"))
+            Problem::new(Code::StageInUse).detail(format!("The pipeline has {n} open deals"))
         }
     }
 }

@@ -344,7 +344,7 @@ async fn alone<W: Work>(work: &W, item: &W::Item) -> Result<W::Done, Undone> {
         match attempt(work, &[item], true).await {
             Ok(done) => {
                 let told = done.into_iter().next();
-                return told.ok_or_else(|| Undone::Unknown("nothing was told of an item".into()));
+                return told.ok_or_else(|| Undone::Unknown("the work returned no result for an item".into()));
             }
             Err(Failure::Contended) => last = Undone::Locked,
             Err(Failure::Locked) => return Err(Undone::Locked),
@@ -368,7 +368,7 @@ async fn alone<W: Work>(work: &W, item: &W::Item) -> Result<W::Done, Undone> {
 }
 
 async fn kept<W: Work>(work: &W, item: &W::Item, cause: String) -> Result<W::Done, Undone> {
-    tracing::error!(cause, "an item cannot be done even alone; it is kept");
+    tracing::error!(cause, "an item failed even alone; it is stored as failed");
     match guarded(work.keep(item)).await {
         Ok(done) => Ok(done),
         Err(Failure::Away(cause)) => Err(Undone::Unavailable(cause)),
@@ -383,7 +383,9 @@ async fn attempt<W: Work>(work: &W, items: &[&W::Item], again: bool) -> Result<V
     if done.len() == items.len() {
         Ok(done)
     } else {
-        Err(Failure::Unknown("not every item was told of".into()))
+        Err(Failure::Unknown(
+            "the work did not return a result for every item".into(),
+        ))
     }
 }
 
@@ -405,7 +407,7 @@ async fn guarded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
         }),
         // The panic itself was logged where it happened.
         Ok(Err(_)) => Err(Failure::Broken("it panicked".into())),
-        Err(_) => Err(Failure::Unknown("the database was silent for too long".into())),
+        Err(_) => Err(Failure::Unknown("the database did not answer in time".into())),
     }
 }
 

@@ -37,7 +37,7 @@ pub const ROOM: Room = Room {
     }],
     gauges: &[Gauge {
         name: "tandem_feed_waiters",
-        help: "Callers who wait for the change feed.",
+        help: "Requests that wait for the change feed.",
         read: |core| core.part::<Tail>().waiting(),
     }],
     ..Room::of(configure)

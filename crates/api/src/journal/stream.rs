@@ -289,7 +289,8 @@ fn credentials(headers: &HeaderMap) -> HeaderMap {
 
 fn caller(request: &HttpRequest) -> Result<Identity, Problem> {
     let caller = request.extensions().get::<Caller>().cloned();
-    let caller = caller.ok_or_else(|| Problem::new(Code::InternalError).because("nobody asked who calls"))?;
+    let caller =
+        caller.ok_or_else(|| Problem::new(Code::InternalError).because("the caller was not identified"))?;
     Ok(caller.identity?)
 }
 

@@ -205,7 +205,7 @@ impl Watch {
         while self.0.seats.available_permits() < SEATS {
             commits.mark_unchanged();
             if let Err(error) = self.look(db, &mut known).await {
-                tracing::debug!(%error, "the end of the feed cannot be read");
+                tracing::debug!(%error, "cannot read the end of the feed");
             }
             tokio::time::sleep(PAUSE).await;
             let _ = tokio::time::timeout(LOOK, commits.changed()).await;

@@ -290,7 +290,7 @@ async fn edit(
         refuse(vec![Fault::new(
             "/domain",
             "read_only_field",
-            "the web domain names a company and cannot change",
+            "the web domain identifies a company and cannot change",
         )])?;
     }
     check_owner(tx, act, known.owner_id, said).await?;

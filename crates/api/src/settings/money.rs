@@ -89,7 +89,7 @@ impl ExchangeRates {
                 faults.push(Fault::new(
                     place("on"),
                     "not_allowed",
-                    "the pair has a rate of that day already",
+                    "the pair already has a rate of that day",
                 ));
             }
             rates.push(DatedRate {
@@ -136,7 +136,7 @@ pub(super) async fn update_currency(
     let tx = ctx.begin().await?;
     let version = replace(&ctx, &tx, name::CURRENCY, json!(settings)).await?;
     if store::deals::is_valued_otherwise(&tx, settings.currency.code()).await? {
-        let detail = "Deals have been closed in another base currency; it stays";
+        let detail = "The base currency cannot change: deals have been closed in another one";
         return Err(Problem::new(Code::Conflict).detail(detail));
     }
     let (rules, forms) = (tx.rules(), tx.rules().form_ids());
@@ -145,7 +145,7 @@ pub(super) async fn update_currency(
         ..rules.known(&rules.custom_fields, &forms)
     };
     if !rules.agreement.faults_with(&known).is_empty() {
-        let detail = "The agreement in force names amounts in another currency; change these first";
+        let detail = "The agreement in force contains amounts in another currency; change these first";
         return Err(Problem::new(Code::Conflict).detail(detail));
     }
     ctx.commit(tx, Tagged::new(etag(version, 0), settings)).await

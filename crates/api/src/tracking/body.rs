@@ -180,7 +180,7 @@ pub struct RejectedEvent {
     #[schema(max_length = 64, example = "out_of_range")]
     pub code: String,
     /// The reason, as a sentence for people.
-    #[schema(max_length = 2048, example = "lies more than 5 minutes in the future")]
+    #[schema(max_length = 2048, example = "is more than 5 minutes in the future")]
     pub detail: String,
 }
 
@@ -232,7 +232,7 @@ impl LeadName {
             (None, None, Some(external)) => Ok(Who::External(external_key(&external.system, &external.id))),
             _ => Err((
                 "invalid_variant",
-                "name the lead by exactly one of id, email and external_id",
+                "identify the lead by exactly one of id, email and external_id",
             )),
         }
     }

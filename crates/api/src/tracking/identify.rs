@@ -179,7 +179,7 @@ async fn record_touch(ctx: Ctx<EventsWrite>, body: Json<TouchWrite>) -> Reply<Cr
         invalid(vec![Fault::new(
             "/channel",
             "required",
-            "nothing says where the touch came from",
+            "the touch needs a channel, or values from which one is derived",
         )])
     };
     let touch = report.touch(rules, ctx.now(), ctx.now()).ok_or_else(missing)?;

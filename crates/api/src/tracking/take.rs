@@ -154,9 +154,7 @@ impl Work for Tracks {
 
     /// Nothing is kept of events that cannot be taken: the caller has them, and is told to repeat.
     async fn keep(&self, _: &Item) -> Result<Outcome, StoreError> {
-        Err(StoreError::Internal(
-            "events cannot be taken, not even alone".into(),
-        ))
+        Err(StoreError::Internal("a batch of events failed even alone".into()))
     }
 }
 
@@ -278,7 +276,7 @@ impl Batch {
                 continue;
             }
             if self.crowded.contains(&arrival.id) {
-                let detail = "no more events are kept of this visitor";
+                let detail = "the limit of stored events of this visitor is reached";
                 let rejected = RejectedEvent::new(arrival.index, "too_many_events", detail);
                 answer.rejected.push(rejected);
                 continue;

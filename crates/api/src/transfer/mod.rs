@@ -246,7 +246,7 @@ pub fn mapping_faults(
             .iter()
             .filter(|field| mapping.fields.contains_key(**field))
         {
-            let detail = "says something only in history: mode=history";
+            let detail = "is only valid with mode=history";
             faults.push(tandem_domain::fault::Fault::new(
                 format!("/fields/{field}"),
                 "not_allowed",
@@ -270,7 +270,7 @@ fn asked(query: ImportQuery) -> Result<Asked, Problem> {
         return Err(parameter(
             "mode",
             "not_allowed",
-            "must be history: these rows tell what was",
+            "must be history: these rows report the past",
         ));
     }
     let mapping = query.mapping.as_ref().map(|text| {
@@ -299,7 +299,7 @@ fn check_rights(ctx: &Ctx<ImportsWrite>, kind: ImportKind) -> Result<(), Problem
     }
     let may = matches!(ctx.actor(), Actor::User(person) if person.grants(Scope::UsersManage));
     if !may {
-        return Err(Problem::new(Code::WrongRole).detail("Only an admin in person may take in users"));
+        return Err(Problem::new(Code::WrongRole).detail("Only an admin in person may import users"));
     }
     Ok(())
 }
@@ -373,7 +373,7 @@ async fn cancel_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<
     let tx = ctx.begin().await?;
     let mut import = store::transfer::get_for_update(&tx, path.0.import_id).await?;
     if import.has_ended() {
-        return Err(Problem::new(Code::Conflict).detail("The import has ended already"));
+        return Err(Problem::new(Code::Conflict).detail("The import has already ended"));
     }
     let ended = import.end(Some(Failure::new("cancelled", "ended by hand")), ctx.now());
     store::write_records(&tx, [ended]).await?;

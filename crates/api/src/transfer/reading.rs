@@ -93,7 +93,7 @@ pub async fn survey(db: &Db, import: &Import) -> Result<FileFacts, Broken> {
         tracing::error!(import = %import.id, %error, "a file could not be read through");
         Err(Failure::new(
             "internal",
-            "something went wrong on our side; the log has the cause",
+            "an internal error; see the log for the cause",
         ))
     });
     match failure.try_recv() {

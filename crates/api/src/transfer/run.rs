@@ -201,7 +201,7 @@ impl Runner<'_> {
         let columns = &import.file.columns;
         let mapping = effective(import, &rules.custom_fields);
         if mapping.fields.is_empty() {
-            let detail = "no column has the name of a field; say in a mapping which column is which (a dry run suggests one)";
+            let detail = "no column has the name of a field; send a mapping (a dry run suggests one)";
             return Ok(Err(Failure::new("mapping_needed", detail)));
         }
         Ok(
@@ -323,7 +323,7 @@ impl Runner<'_> {
     async fn give_up(&self, id: ImportId, cause: StoreError) -> Result<(), StoreError> {
         match cause {
             StoreError::NotFound | StoreError::Corrupt(_) | StoreError::Internal(_) => {
-                tracing::error!(import = %id, %cause, "an import met what should not happen");
+                tracing::error!(import = %id, %cause, "an import failed unexpectedly");
                 self.end(id, Some(internal())).await
             }
             cause => Err(cause),
@@ -345,10 +345,7 @@ impl Runner<'_> {
 }
 
 fn internal() -> Failure {
-    Failure::new(
-        "internal",
-        "something went wrong on our side; the log has the cause",
-    )
+    Failure::new("internal", "an internal error; see the log for the cause")
 }
 
 /// The mapping that counts: what was said, else what the names of the columns say; on a dry run also what is like them.

@@ -208,7 +208,7 @@ impl Plain for ApiKey {
     const READ: Scope = Scope::KeysManage;
     const TYPES: &'static [(&'static str, &'static str)] = &[
         ("api_key.created", "A secret key was created."),
-        ("api_key.rotated", "A secret key has a new secret."),
+        ("api_key.rotated", "A secret key was rotated."),
         ("api_key.revoked", "A secret key was revoked."),
     ];
 

@@ -17,7 +17,7 @@ use crate::money::Money;
 /// The type of entry about costs, with what it means.
 pub(crate) const TYPE: (&str, &str) = (
     "campaign.costs_updated",
-    "Costs of a campaign were stated, replaced or deleted.",
+    "Costs of a campaign were set, replaced or deleted.",
 );
 
 /// The cost of a campaign on one day.
@@ -88,7 +88,7 @@ pub fn replace_costs(
     may_manage(&act.by)?;
     let mut seen = BTreeSet::new();
     let twice = asked.iter().enumerate().filter(|(_, cost)| !seen.insert(cost.on));
-    let detail = "the day stands there twice";
+    let detail = "the day is listed twice";
     let faults: Vec<Fault> = twice
         .map(|(index, _)| Fault::new(format!("/{index}/on"), "not_allowed", detail))
         .collect();

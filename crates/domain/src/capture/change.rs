@@ -10,23 +10,23 @@ use crate::journal::{Entry, Subject};
 pub(crate) const TYPES: &[(&str, &str)] = &[
     (
         "submission.accepted",
-        "A submission came in and found or created its lead.",
+        "A submission was accepted: it found or created its lead.",
     ),
     (
         "submission.rejected",
-        "A submission came in that did not fit its form; it is kept.",
+        "A submission did not fit its form; it is stored.",
     ),
     (
         "submission.flagged",
-        "A submission came in that looks like spam; it is kept.",
+        "A submission looks like spam; it is stored.",
     ),
     (
         "submission.failed",
-        "A submission came in that could not be worked on; it is kept to be replayed.",
+        "A submission could not be processed; it is stored and can be replayed.",
     ),
     (
         "submission.tested",
-        "A submission came in that only tried its form out; nothing came of it but its record.",
+        "A test submission was stored; nothing else changed.",
     ),
 ];
 

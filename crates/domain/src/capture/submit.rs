@@ -158,7 +158,7 @@ pub fn failed(incoming: Incoming<'_>, now: Timestamp) -> Unsettled {
         sameness,
         ..
     } = incoming;
-    let fault = Fault::new("", "failed", "could not be worked on; it can be replayed");
+    let fault = Fault::new("", "failed", "could not be processed; it can be replayed");
     let kept = Submission {
         id,
         version: 1,
@@ -207,7 +207,7 @@ fn decide(
     } = incoming;
     if again.is_none() {
         if posted.is_foreign {
-            let detail = "was sent by a page of an origin that the form does not list";
+            let detail = "was submitted by a page of an origin that the form does not list";
             let fault = Fault::new("", "origin_not_allowed", detail);
             return Decided::left(SubmissionStatus::Rejected, vec![fault]);
         }

@@ -73,7 +73,7 @@ pub enum Refused {
     #[error(transparent)]
     Denied(#[from] Denied),
     /// Stages that are to go have deals: the open ones that stand there, and closed ones that a reopening leads back.
-    #[error("deals stand in stages that are to go")]
+    #[error("stages to be removed are in use by deals")]
     InUse(BTreeMap<String, u64>),
     /// Open deals stand in a pipeline that is to be put away.
     #[error("the pipeline has open deals")]
@@ -158,11 +158,11 @@ fn complete(stages: Vec<PipelineStage>, at: &str) -> Result<Vec<PipelineStage>, 
             faults.push(Fault::new(
                 format!("{at}/{index}/key"),
                 "not_allowed",
-                "stands there twice",
+                "is listed twice",
             ));
         }
         if certain.is_some_and(|certain| certain != one.probability) {
-            let detail = "won is certain (1), lost is impossible (0)";
+            let detail = "must be 1 for won and 0 for lost";
             faults.push(Fault::new(
                 format!("{at}/{index}/probability"),
                 "not_allowed",
@@ -178,14 +178,14 @@ fn complete(stages: Vec<PipelineStage>, at: &str) -> Result<Vec<PipelineStage>, 
         faults.push(Fault::new(
             at,
             "too_few_items",
-            "a pipeline needs a stage beside won and lost",
+            "a pipeline needs a stage besides won and lost",
         ));
     }
     if open.len() + 2 > MAX_STAGES {
         faults.push(Fault::new(
             at,
             "too_many_items",
-            "a pipeline has 30 stages at most, beside won and lost",
+            "a pipeline has at most 30 stages besides won and lost",
         ));
     }
     open.push(ends.remove("won").unwrap_or_else(|| stage("won", "Won", 10_000)));
@@ -249,7 +249,7 @@ pub fn edit(
     };
     let mut faults = vec![];
     if pipeline.is_default && !edited.is_default {
-        let detail = "make another pipeline the default one instead";
+        let detail = "make another pipeline the default instead";
         faults.push(Fault::new("/is_default", "not_allowed", detail));
     }
     if edited.is_default && edited.archived_at.is_some() {

@@ -367,10 +367,7 @@ fn first(leads: (LeadId, LeadId), reasons: BTreeSet<Reason>, now: Timestamp, ids
 /// The types of entry about suggestions, with what they mean.
 pub(crate) const TYPES: &[(&str, &str)] = &[
     ("duplicate.suggested", "Two leads may be one person."),
-    (
-        "duplicate.withdrawn",
-        "Nothing suggests any more that two leads are one person.",
-    ),
+    ("duplicate.withdrawn", "A suggestion has no remaining reason."),
     (
         "duplicate.dismissed",
         "A suggestion was dismissed: the leads are two people.",

@@ -92,7 +92,7 @@ impl JobWords {
                 for (place, word) in list.words.iter().enumerate() {
                     if !is_sound(word) {
                         let pointer = format!("/{kind}/{index}/words/{place}");
-                        let detail = "needs 2 letters at least, 100 characters at most, and `*` only at the ends of words";
+                        let detail = "needs at least 2 letters and at most 100 characters, and `*` only at the ends of words";
                         faults.push(Fault::new(pointer, "invalid_format", detail));
                     }
                 }

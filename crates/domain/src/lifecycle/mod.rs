@@ -485,7 +485,7 @@ fn demand(chosen: &Move, asked: &MoveLead, reason: Option<&Reason>, now: Timesta
         faults.push(Fault::new("/note", "required", "this move needs a note"));
     }
     if asked.until.is_some_and(|until| until <= now) {
-        faults.push(Fault::new("/until", "out_of_range", "must lie in the future"));
+        faults.push(Fault::new("/until", "out_of_range", "must be in the future"));
     }
     if asked.until.is_some() && chosen.to != Stage::Nurture {
         faults.push(Fault::new(

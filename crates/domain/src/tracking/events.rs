@@ -8,22 +8,22 @@ use crate::instant::Timestamp;
 
 /// Every type of event but those that a site names itself, with what it means.
 pub const TYPES: &[(&str, &str)] = &[
-    ("page_view", "A page was looked at."),
-    ("form_view", "A form came into view."),
-    ("form_submit", "A form was sent."),
+    ("page_view", "A page was viewed."),
+    ("form_view", "A form was viewed."),
+    ("form_submit", "A form was submitted."),
     ("email_delivered", "An e-mail was delivered."),
     ("email_open", "An e-mail was opened."),
-    ("email_click", "A link of an e-mail was followed."),
-    ("email_bounce", "An e-mail came back."),
-    ("email_unsubscribe", "Somebody wants no more of such e-mails."),
+    ("email_click", "A link in an e-mail was clicked."),
+    ("email_bounce", "An e-mail bounced."),
+    ("email_unsubscribe", "A recipient unsubscribed."),
     ("download", "A file was downloaded."),
-    ("content_view", "A piece of content was looked at."),
-    ("event_registration", "Somebody signed up for an event."),
-    ("event_attendance", "Somebody came to an event."),
-    ("ad_click", "An ad was followed."),
+    ("content_view", "A piece of content was viewed."),
+    ("event_registration", "A person registered for an event."),
+    ("event_attendance", "A person attended an event."),
+    ("ad_click", "An ad was clicked."),
     ("chat", "Somebody chatted."),
-    ("product_signup", "Somebody signed up for the product."),
-    ("product_usage", "Somebody used the product."),
+    ("product_signup", "A person signed up for the product."),
+    ("product_usage", "A person used the product."),
 ];
 /// What the names begin with that sites give to events of their own.
 pub const CUSTOM: &str = "custom.";
@@ -44,7 +44,7 @@ pub const MAX_AHEAD: i64 = 5 * 60_000;
 pub struct EventKind(String);
 
 impl EventKind {
-    /// A form was sent.
+    /// A form was submitted.
     pub const FORM_SUBMIT: &'static str = "form_submit";
 
     /// The kind with this name, if there may be one.
@@ -54,7 +54,7 @@ impl EventKind {
         (is_known || is_own).then(|| Self(name.to_owned()))
     }
 
-    /// A form was sent.
+    /// A form was submitted.
     pub fn form_submit() -> Self {
         Self(Self::FORM_SUBMIT.into())
     }
@@ -173,10 +173,10 @@ pub struct Read {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// There is no such type.
-    #[error("is no type of event")]
+    #[error("is not a type of event")]
     Kind,
     /// It lies too far ahead.
-    #[error("lies more than 5 minutes in the future")]
+    #[error("is more than 5 minutes in the future")]
     Future,
     /// The properties are too large.
     #[error("the properties have more than 8192 bytes")]

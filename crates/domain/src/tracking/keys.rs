@@ -95,7 +95,7 @@ impl Plain for TrackingKey {
         ),
         (
             "tracking_key.rotated",
-            "A site has another tracking key; the one before works until its end.",
+            "A tracking key was rotated; the previous key works until it expires.",
         ),
         ("tracking_key.revoked", "A tracking key was revoked."),
     ];

@@ -106,7 +106,7 @@ impl Report {
             .occurred_at
             .is_some_and(|at| at > now.plus_millis(MAX_AHEAD))
         {
-            let detail = "lies more than 5 minutes in the future";
+            let detail = "is more than 5 minutes in the future";
             fault("occurred_at", "out_of_range", detail.into());
         }
         faults

@@ -184,7 +184,7 @@ impl Plain for Import {
     const READ: Scope = Scope::ImportsWrite;
     const TYPES: &'static [(&'static str, &'static str)] = &[
         ("import.created", "A file was uploaded to be imported."),
-        ("import.ended", "A file was read to its end, or given up."),
+        ("import.ended", "An import ended or failed."),
     ];
 
     fn facts(&self) -> Facts {

@@ -46,7 +46,7 @@ pub fn owners(asked: Option<&[String]>, person: Option<&Person>) -> Result<(Vec<
         }
     }
     if unowned && !owners.is_empty() {
-        refuse("`none` stands alone");
+        refuse("`none` cannot be combined with other values");
     }
     if !violations.is_empty() {
         return Err(Problem::invalid_parameters(violations));

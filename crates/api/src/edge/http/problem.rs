@@ -401,7 +401,7 @@ mod tests {
         );
         let expected = json!({
             "type": "/problems/illegal-transition", "title": "Illegal move", "status": 409,
-            "detail": "The record cannot move from where it is to where it was sent",
+            "detail": "The record cannot make this move from its present stage",
             "instance": "urn:request:req_1", "code": "illegal_transition", "request_id": "req_1",
             "current": "mql", "allowed": ["sal"]
         });

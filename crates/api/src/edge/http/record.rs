@@ -52,7 +52,7 @@ impl<D: Serialize + DeserializeOwned, const ARCHIVES: bool> PatchOf<D, ARCHIVES>
         let archived = members.remove("archived").and_then(|value| value.as_bool());
         merge(&mut whole, Value::Object(members));
         let read = D::deserialize(whole).map_err(|error| {
-            tracing::error!(%error, "a merge patch that its schema takes cannot be typed");
+            tracing::error!(%error, "a merge patch that matches its schema cannot be deserialized");
             let detail = "does not have the documented form";
             Problem::invalid(vec![Violation::new(Place::body(), "invalid_format", detail)])
         })?;

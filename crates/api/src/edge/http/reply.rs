@@ -261,7 +261,7 @@ impl Responder for Rendered {
 pub fn respond(kept: Kept) -> HttpResponse {
     let Ok(status) = StatusCode::from_u16(kept.status) else {
         return Problem::new(Code::InternalError)
-            .because("a rendered status is none")
+            .because("a rendered answer has an invalid status")
             .error_response();
     };
     let mut response = HttpResponse::build(status);

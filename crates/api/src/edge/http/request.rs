@@ -142,7 +142,7 @@ struct OneTooMany;
 
 fn too_many_at_once() -> Problem {
     Problem::new(Code::TooManyRequests)
-        .detail("Too many requests of one address are under way at once")
+        .detail("Too many concurrent requests from one address")
         .retry_after(1)
 }
 
@@ -216,7 +216,7 @@ async fn who_calls(core: &Core, request: &ServiceRequest) -> Result<Caller, Prob
     let late = |_| {
         Problem::new(Code::Unavailable)
             .retry_after(1)
-            .because("nobody could be asked who calls")
+            .because("the caller could not be identified in time")
     };
     let identity = tokio::time::timeout(ASKING, identify(core, request.headers(), now))
         .await
@@ -274,7 +274,7 @@ async fn answer(
         Err(_) => {
             let late = Problem::new(Code::Unavailable)
                 .retry_after(1)
-                .because("the handling took too long");
+                .because("the handler took too long");
             Err(late.error_response())
         }
     }

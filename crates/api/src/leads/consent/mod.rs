@@ -152,13 +152,13 @@ fn refused(refused: Refused) -> Problem {
         Refused::Undeclared => invalid(vec![Fault::new(
             "/purpose",
             "not_allowed",
-            "is no declared purpose of consent",
+            "is not a declared purpose of consent",
         )]),
         Refused::NotGranted => Problem::new(Code::Conflict)
             .with("current", "not_granted")
-            .detail("Nothing is granted for this purpose that could be confirmed"),
+            .detail("There is no grant for this purpose to confirm"),
         Refused::IsConfirmed => Problem::new(Code::Conflict)
             .with("current", "confirmed")
-            .detail("The consent is confirmed already"),
+            .detail("The consent is already confirmed"),
     }
 }

@@ -34,7 +34,7 @@ pub struct Confirmation {
 
 /// A link confirms nothing: it is too old, or what it confirms was withdrawn since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the link is not good any more")]
+#[error("the link is no longer valid")]
 pub struct NotConfirmed;
 
 /// Make a confirmation for what stands granted. Needs the lead's facts in `world`.

@@ -267,7 +267,7 @@ fn undeclared<'a>(
     let undeclared = consents.filter(move |(_, one)| !consent::may_state(world, lead_id, one));
     undeclared.map(|(index, _)| {
         let pointer = format!("/consents/{index}/purpose");
-        Fault::new(pointer, "not_allowed", "is no declared purpose of consent")
+        Fault::new(pointer, "not_allowed", "is not a declared purpose of consent")
     })
 }
 
