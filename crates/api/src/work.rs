@@ -30,14 +30,14 @@ fn configure(config: &mut Services<'_>) {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct WorkQuery {
-    /// A user whose list its sales manager or an admin reads; default the caller.
+    /// Another user, for its sales manager or an admin; without it the caller.
     user_id: Option<UserId>,
 }
 
-/// The open work of a user.
+/// What waits for a user.
 #[derive(Debug, Serialize, ToSchema)]
 struct WorkView {
-    /// The items, by due date, then band, then amount; 200 at most.
+    /// The items in the order of their due dates, then bands, then amounts; 200 at most.
     #[schema(max_items = 200)]
     data: Vec<WorkItem>,
     /// Whether there are more.
@@ -50,7 +50,7 @@ struct WorkView {
 /// returned leads, the most urgent first, each with the operation that does it. A sales manager reads the list of a member
 /// of its teams.
 #[utoipa::path(tag = "notices", params(WorkQuery), security(("bearer" = [Account])),
-    responses((status = 200, description = "The user's open work", body = WorkView)))]
+    responses((status = 200, description = "What waits for the user", body = WorkView)))]
 #[get("/v1/me/work")]
 async fn list_work(ctx: Ctx<Account>, query: Query<WorkQuery>) -> Reply<Json<WorkView>> {
     let person = ctx.person().ok_or(Problem::new(Code::NotFound))?;

@@ -45,7 +45,7 @@ pub struct Demo {
     pub email: &'static str,
     /// The administrator's password.
     pub password: String,
-    /// What came of it.
+    /// The counts of what was created.
     pub tally: Tally,
 }
 

@@ -201,7 +201,7 @@ named! {
     DealTag, DealId, "deal";
     /// A move of a deal to another stage.
     DealMoveTag, DealMoveId, "dealmove";
-    /// The passing of an MQL from marketing to sales.
+    /// A hand-off: the passing of an MQL from marketing to sales.
     HandoffTag, HandoffId, "handoff";
     /// A running promise.
     ClockTag, ClockId, "clock";

@@ -37,9 +37,9 @@ pub struct WorkItem {
     /// The id of the hand-off, clock, task or lead.
     #[schema(max_length = 40, example = "handoff_01h455vb4pex5vsknk084sn02q")]
     pub id: String,
-    /// The lead that it is about.
+    /// The lead.
     pub lead_id: Option<LeadId>,
-    /// The deal that it is about.
+    /// The deal.
     pub deal_id: Option<DealId>,
     /// Why it is listed, as a sentence for people.
     #[schema(max_length = 300, example = "Accept or reject the hand-off")]

@@ -103,7 +103,7 @@ struct DealsQuery {
 
 /// List deals.
 ///
-/// A page in keyset order: the same cost at any depth. `Prefer: return=total-count` adds the number of all.
+/// Pages cost the same at any depth. `Prefer: return=total-count` adds the total.
 #[utoipa::path(tag = "deals", params(DealsQuery), security(("bearer" = [DealsRead])),
     responses((status = 200, description = "A page of deals", body = Listing<DealView>,
         headers(("Link" = String, description = "The next page")))))]

@@ -128,7 +128,7 @@ async fn create_company(ctx: Ctx<LeadsWrite>, body: Json<CompanyWrite>) -> Reply
 
 /// List companies.
 ///
-/// A page in keyset order: the same cost at any depth. `Prefer: return=total-count` adds the number of all.
+/// Pages cost the same at any depth. `Prefer: return=total-count` adds the total.
 #[utoipa::path(tag = "companies", params(CompaniesQuery), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "A page of companies", body = Listing<CompanyView>,
         headers(("Link" = String, description = "The next page")))))]

@@ -325,7 +325,7 @@ struct ImportsQuery {
 
 /// List imports.
 ///
-/// The newest first.
+/// Newest first.
 #[utoipa::path(tag = "imports", params(ImportsQuery), security(("bearer" = [ImportsWrite])),
     responses((status = 200, description = "A page of imports", body = Listing<ImportView>,
         headers(("Link" = String, description = "The next page")))))]

@@ -14,7 +14,7 @@ use super::{Agreement, Review};
 use crate::fault::Fault;
 use crate::instant::Timestamp;
 
-/// What has become of a version.
+/// The state of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VersionState {
@@ -49,21 +49,21 @@ impl VersionState {
 pub struct AgreementVersion {
     /// Counts from 1.
     pub number: i64,
-    /// What has become of it.
+    /// The state of the version.
     pub state: VersionState,
-    /// What it says.
+    /// The document.
     pub document: Agreement,
-    /// The version that it was made from.
+    /// The version on which it was based.
     pub based_on: Option<i64>,
-    /// Who created it, by id; nobody created the one that an installation starts with.
+    /// The id of the user who created it; `null` for the provisional version of a new installation.
     pub created_by: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
-    /// From when on it was to be in force.
+    /// From when it was scheduled to be in force.
     pub effective_at: Option<Timestamp>,
-    /// Since when it is or was in force.
+    /// When it came into force.
     pub in_force_from: Option<Timestamp>,
-    /// When another version took its place.
+    /// When another version replaced it.
     pub superseded_at: Option<Timestamp>,
 }
 
@@ -74,7 +74,7 @@ pub struct Version {
     pub number: i64,
     /// Whether it is signed by nobody.
     pub provisional: bool,
-    /// What it says.
+    /// The document.
     pub agreement: Agreement,
     /// Its conditions and scoring, compiled.
     pub rules: Arc<Rules>,

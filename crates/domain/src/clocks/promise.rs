@@ -14,7 +14,7 @@ use super::calendar::Calendar;
 pub enum TimeBase {
     /// The working hours of a calendar.
     Business,
-    /// Day and night.
+    /// In elapsed time, day and night.
     Elapsed,
 }
 

@@ -9,10 +9,10 @@ use crate::journal::{Entry, Subject};
 /// The types of entry about deals, with what they mean.
 pub(crate) const TYPES: &[(&str, &str)] = &[
     ("deal.opened", "A deal was opened."),
-    ("deal.moved", "A deal moved to another stage of its pipeline."),
+    ("deal.moved", "A deal went to another stage of its pipeline."),
     ("deal.won", "A deal was won."),
     ("deal.lost", "A deal was lost."),
-    ("deal.reopened", "A closed deal was reopened."),
+    ("deal.reopened", "A closed deal was opened again."),
     ("deal.updated", "Fields or leads of a deal changed."),
 ];
 

@@ -23,7 +23,7 @@ pub struct EditDeal {
     pub recurring: Option<Option<Recurring>>,
     /// The expected day of closing.
     pub expected_close_on: Option<Option<Day>>,
-    /// Who is responsible.
+    /// The owner.
     pub owner_id: Option<Option<UserId>>,
     /// The company.
     pub company_id: Option<Option<CompanyId>>,

@@ -99,7 +99,7 @@ impl DuplicateState {
 pub struct Duplicate {
     /// Which.
     pub id: DuplicateId,
-    /// Counts its changes, from 1.
+    /// The version: incremented by each change, from 1.
     pub version: i64,
     /// The two leads, the one with the lower id first.
     pub leads: (LeadId, LeadId),

@@ -12,7 +12,7 @@ use crate::instant::Timestamp;
 use super::availability::Availability;
 use super::turns::{Turn, Turns};
 
-/// How a team shares its leads.
+/// How leads are distributed in a team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
@@ -30,7 +30,7 @@ pub enum Strategy {
 pub struct Selection {
     /// How they share.
     pub strategy: Strategy,
-    /// Whether those outside their working hours are passed over.
+    /// Whether users outside their working hours are passed over.
     pub in_hours: bool,
 }
 

@@ -18,9 +18,9 @@ pub struct RoutingDecision {
     pub lead_id: LeadId,
     /// When it was made.
     pub at: Timestamp,
-    /// Who got the lead.
+    /// The user to whom it assigned the hand-off.
     pub owner_id: Option<UserId>,
-    /// Where it waits, where nobody got it.
+    /// The queue, if nobody could take it.
     pub queue: Option<Queue>,
     /// The rules that were asked, in their order.
     pub rules: Vec<AskedRule>,
@@ -28,20 +28,20 @@ pub struct RoutingDecision {
     pub turn: Option<(TeamId, Turn)>,
 }
 
-/// A rule that was asked.
+/// An evaluated rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AskedRule {
     /// What people call it.
     #[schema(max_length = 200)]
     pub name: String,
-    /// What came of it.
+    /// The result.
     pub outcome: RuleOutcome,
-    /// Who was passed over, and why.
+    /// The users who were passed over, with the reason.
     #[schema(max_items = 1000)]
     pub passed_over: Vec<PassedOverUser>,
 }
 
-/// What came of a rule.
+/// The result of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleOutcome {

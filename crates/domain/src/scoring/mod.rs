@@ -54,27 +54,27 @@ pub struct Exact {
     pub total: Points,
 }
 
-/// One line of a score.
+/// A contribution to a score.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Contribution {
-    /// The side to whose exact value it adds.
+    /// The side to which it adds: fit or engagement.
     pub side: SideName,
-    /// Why it is there.
+    /// The kind of contribution.
     pub kind: ContributionKind,
     /// The rule's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// What people read: the rule's label, or the group's name.
+    /// The label: the rule's label, or the group's name.
     pub label: String,
-    /// What it adds; negative where a maximum takes away.
+    /// The points; negative if a maximum removes some.
     pub points: Points,
-    /// How many times the rule gave its points.
+    /// How many times the rule added its points.
     pub count: usize,
-    /// The events that it gave them for, newest first.
+    /// The events for which it added them, newest first.
     pub event_ids: Vec<EventId>,
 }
 
-/// A side of the score.
+/// A side of the score: fit or engagement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SideName {
@@ -84,7 +84,7 @@ pub enum SideName {
     Engagement,
 }
 
-/// Why a contribution is there.
+/// The kind of a contribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ContributionKind {

@@ -8,22 +8,22 @@ use crate::instant::Timestamp;
 
 /// Every type of event but those that a site names itself, with what it means.
 pub const TYPES: &[(&str, &str)] = &[
-    ("page_view", "A page was viewed."),
-    ("form_view", "A form was viewed."),
-    ("form_submit", "A form was submitted."),
+    ("page_view", "A page was looked at."),
+    ("form_view", "A form came into view."),
+    ("form_submit", "A form was sent."),
     ("email_delivered", "An e-mail was delivered."),
     ("email_open", "An e-mail was opened."),
-    ("email_click", "A link in an e-mail was clicked."),
-    ("email_bounce", "An e-mail bounced."),
-    ("email_unsubscribe", "A recipient unsubscribed."),
+    ("email_click", "A link of an e-mail was followed."),
+    ("email_bounce", "An e-mail came back."),
+    ("email_unsubscribe", "Somebody wants no more of such e-mails."),
     ("download", "A file was downloaded."),
-    ("content_view", "A piece of content was viewed."),
-    ("event_registration", "A person registered for an event."),
-    ("event_attendance", "A person attended an event."),
-    ("ad_click", "An ad was clicked."),
+    ("content_view", "A piece of content was looked at."),
+    ("event_registration", "Somebody signed up for an event."),
+    ("event_attendance", "Somebody came to an event."),
+    ("ad_click", "An ad was followed."),
     ("chat", "Somebody chatted."),
-    ("product_signup", "A person signed up for the product."),
-    ("product_usage", "A person used the product."),
+    ("product_signup", "Somebody signed up for the product."),
+    ("product_usage", "Somebody used the product."),
 ];
 /// What the names begin with that sites give to events of their own.
 pub const CUSTOM: &str = "custom.";
@@ -44,7 +44,7 @@ pub const MAX_AHEAD: i64 = 5 * 60_000;
 pub struct EventKind(String);
 
 impl EventKind {
-    /// A form was submitted.
+    /// A form was sent.
     pub const FORM_SUBMIT: &'static str = "form_submit";
 
     /// The kind with this name, if there may be one.
@@ -54,7 +54,7 @@ impl EventKind {
         (is_known || is_own).then(|| Self(name.to_owned()))
     }
 
-    /// A form was submitted.
+    /// A form was sent.
     pub fn form_submit() -> Self {
         Self(Self::FORM_SUBMIT.into())
     }
@@ -86,7 +86,7 @@ fn is_snake_case(name: &str) -> bool {
 pub struct Pages {
     /// The page on which it happened.
     pub url: Option<String>,
-    /// The address of the page that linked to the page with the form.
+    /// The page before it.
     pub referrer: Option<String>,
     /// Of a form that was sent: the page on which the visit began, as the site remembers it.
     pub landing_url: Option<String>,
@@ -141,11 +141,11 @@ pub struct Event {
     pub received_at: Timestamp,
     /// Where it happened.
     pub pages: Pages,
-    /// Further properties.
+    /// What else was said.
     pub properties: Map<String, Value>,
-    /// Whether a known bot did it; such events are never counted.
+    /// Whether a known bot did it: it counts nowhere.
     pub is_bot: bool,
-    /// Whether a mail scanner or a prefetcher did it; such events are never counted.
+    /// Whether a mail scanner or a prefetcher did it, and no person: it counts nowhere.
     pub is_machine: bool,
 }
 
@@ -165,7 +165,7 @@ pub struct Read {
     pub occurred_at: Timestamp,
     /// Where it happened.
     pub pages: Pages,
-    /// Further properties.
+    /// What else was said.
     pub properties: Map<String, Value>,
 }
 
@@ -173,10 +173,10 @@ pub struct Read {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// There is no such type.
-    #[error("is not a type of event")]
+    #[error("is no type of event")]
     Kind,
     /// It lies too far ahead.
-    #[error("is more than 5 minutes in the future")]
+    #[error("lies more than 5 minutes in the future")]
     Future,
     /// The properties are too large.
     #[error("the properties have more than 8192 bytes")]

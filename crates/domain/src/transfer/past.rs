@@ -24,7 +24,7 @@ pub enum What {
 }
 
 impl What {
-    /// The deal that it is about.
+    /// The deal.
     pub const fn deal(&self) -> Option<DealId> {
         match self {
             What::Opened(deal) | What::OpenedSometime(deal) | What::Won(deal) | What::Lost(deal, _) => {
