@@ -30,7 +30,7 @@ const AHEAD: i64 = 93 * 86_400_000;
 /// A journal entry with its values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Which.
+    /// Its id.
     pub id: EntryId,
     /// Its place in line.
     pub place: Place,

@@ -15,7 +15,7 @@ use crate::edge::http::reply::etag;
 /// A capture point on a website.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FormView {
-    /// Which.
+    /// Its id.
     id: FormId,
     /// The publishable key. It is public, and may only submit this form.
     #[schema(
@@ -87,7 +87,7 @@ impl FormView {
 /// A capture point on a website, with its snippets.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FormDetail {
-    /// Which.
+    /// Its id.
     id: FormId,
     /// The publishable key. It is public, and may only submit this form.
     #[schema(

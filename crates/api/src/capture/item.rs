@@ -18,7 +18,7 @@ pub struct Item {
     pub act: Act,
     /// Its id, drawn before the first attempt.
     pub id: SubmissionId,
-    /// To which form.
+    /// The form.
     pub form_id: FormId,
     /// What was sent.
     pub posted: Posted,

@@ -31,9 +31,9 @@ pub fn configure(config: &mut Services<'_>) {
 /// A submission of a form.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SubmissionView {
-    /// Which.
+    /// Its id.
     id: SubmissionId,
-    /// To which form.
+    /// The form.
     form_id: FormId,
     /// The status.
     status: SubmissionStatus,
@@ -56,9 +56,9 @@ pub struct SubmissionView {
 /// A submission of a form, with its body.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SubmissionDetail {
-    /// Which.
+    /// Its id.
     id: SubmissionId,
-    /// To which form.
+    /// The form.
     form_id: FormId,
     /// The status.
     status: SubmissionStatus,

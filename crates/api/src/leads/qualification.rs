@@ -123,7 +123,7 @@ pub struct QualifiedView {
     /// A note.
     #[schema(max_length = 4000)]
     note: Option<String>,
-    /// Where the last statement came from.
+    /// The source of the last statement.
     source: Source,
     /// Who stated it: the id of a user or key.
     #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]

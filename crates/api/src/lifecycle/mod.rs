@@ -60,7 +60,7 @@ struct CreateTransition {
 pub struct TransitionView {
     /// Its id.
     id: TransitionId,
-    /// Whose.
+    /// The lead.
     lead_id: LeadId,
     /// The number of the cycle.
     #[schema(minimum = 1)]

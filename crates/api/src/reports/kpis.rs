@@ -75,7 +75,7 @@ pub struct KpisView {
 /// A key figure.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KpiView {
-    /// Which.
+    /// The key figure.
     pub figure: Kpi,
     /// The unit.
     pub unit: Unit,
@@ -145,7 +145,7 @@ impl From<Costs> for CostsView {
 pub struct UnconvertedView {
     /// Their total amount.
     pub amount: Money,
-    /// How many.
+    /// The number of deals.
     #[schema(minimum = 1, example = 2)]
     pub deals: i64,
     /// A link to the deals.

@@ -78,7 +78,7 @@ pub struct LeakageRow {
 pub struct LeakView {
     /// The kind of leak.
     pub leak: Leak,
-    /// How many.
+    /// The number of leaks.
     #[schema(minimum = 0, example = 4)]
     pub count: i64,
     /// Since when the oldest has been a leak; `null` if there is none, and for leaks that are counted by days.

@@ -80,7 +80,7 @@ pub struct RejectedFor {
     /// The code of the reason; `null` if unknown.
     #[schema(max_length = 64, example = "no_budget")]
     pub reason: Option<String>,
-    /// How many.
+    /// The number of hand-offs.
     #[schema(minimum = 0, example = 12)]
     pub handoffs: i64,
     /// The hand-offs.

@@ -27,7 +27,7 @@ pub fn configure(config: &mut Services<'_>) {
     config.service(list_lead_touches).service(list_lead_sessions);
 }
 
-/// Whose.
+/// The lead in the path.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct OfLead {

@@ -11,7 +11,7 @@ use crate::record::{Edited, Plain, counted};
 /// A user of Tandem. Its password is no part of it: the store keeps its hash apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Who.
+    /// Its id.
     pub id: UserId,
     /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
@@ -101,7 +101,7 @@ pub struct LastAdmin;
 /// A team of users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Team {
-    /// Which.
+    /// Its id.
     pub id: TeamId,
     /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
@@ -150,7 +150,7 @@ pub fn ascending<T: Ord>(mut values: Vec<T>) -> Vec<T> {
 /// A partner's secret key. The secret is no part of it: the store keeps its hash apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Which.
+    /// Its id.
     pub id: KeyId,
     /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,

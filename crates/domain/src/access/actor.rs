@@ -9,7 +9,7 @@ use crate::id::{FormId, KeyId, TeamId, UserId};
 /// A user who acts, with the rights that were in force when the request began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// Who.
+    /// Its id.
     pub id: UserId,
     /// The one role.
     pub role: Role,

@@ -15,9 +15,9 @@ pub const LONGEST: i64 = 180 * DAY;
 /// A login of a user. Tokens are known by their hashes alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Which.
+    /// Its id.
     pub id: SessionId,
-    /// Whose.
+    /// The user.
     pub user_id: UserId,
     /// The hash of the refresh token that is good now.
     pub token_hash: String,

@@ -86,7 +86,7 @@ pub struct FormField {
 /// A capture point on a website.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form {
-    /// Which.
+    /// Its id.
     pub id: FormId,
     /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
@@ -109,9 +109,9 @@ pub struct Form {
 /// A publishable key of a form (`fk_...`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormKey {
-    /// Which.
+    /// Its id.
     pub id: FormKeyId,
-    /// Whose.
+    /// The form.
     pub form_id: FormId,
     /// The key itself: it is public.
     pub key: String,

@@ -183,11 +183,11 @@ impl Posted {
 /// One POST to a form, kept whole whatever became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
-    /// Which.
+    /// Its id.
     pub id: SubmissionId,
     /// Counts how often it was run, from 1.
     pub version: i64,
-    /// To which form.
+    /// The form.
     pub form_id: FormId,
     /// The status.
     pub status: SubmissionStatus,

@@ -64,7 +64,7 @@ impl Sameness {
 /// A submission that was there before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Earlier {
-    /// Which.
+    /// Its id.
     pub id: SubmissionId,
     /// The status.
     pub status: SubmissionStatus,

@@ -136,7 +136,7 @@ pub struct Member {
 /// A deal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deal {
-    /// Which.
+    /// Its id.
     pub id: DealId,
     /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
@@ -222,9 +222,9 @@ impl Deal {
 /// A move of a deal to another stage; never changed nor deleted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DealMove {
-    /// Which.
+    /// Its id.
     pub id: DealMoveId,
-    /// Of which deal.
+    /// The deal.
     pub deal_id: DealId,
     /// The stage before; `None` where it was opened.
     pub from: Option<String>,

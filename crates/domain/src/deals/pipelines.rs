@@ -35,7 +35,7 @@ pub struct PipelineStage {
 /// The ordered stages that deals go through; `won` and `lost` are always the last two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pipeline {
-    /// Which.
+    /// Its id.
     pub id: PipelineId,
     /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,

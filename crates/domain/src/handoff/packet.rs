@@ -313,7 +313,7 @@ pub struct Message {
     /// The kind: `email`, `activity` or `campaign`.
     #[schema(max_length = 20, example = "email")]
     pub kind: String,
-    /// When.
+    /// The instant.
     pub at: Option<Timestamp>,
     /// The subject of an e-mail or activity, else its text, or the message of a campaign.
     #[schema(max_length = 2000)]

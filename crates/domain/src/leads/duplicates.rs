@@ -64,7 +64,7 @@ pub fn confidence(reasons: &BTreeSet<Reason>) -> i64 {
     (100 - doubt / 100).clamp(1, 99)
 }
 
-/// Where a suggestion stands.
+/// The state of a suggestion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DuplicateState {
@@ -97,13 +97,13 @@ impl DuplicateState {
 /// A suggestion that two leads are one person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Duplicate {
-    /// Which.
+    /// Its id.
     pub id: DuplicateId,
     /// The version: incremented by each change, from 1.
     pub version: i64,
     /// The two leads, the one with the lower id first.
     pub leads: (LeadId, LeadId),
-    /// Why.
+    /// The reasons.
     pub reasons: BTreeSet<Reason>,
     /// The state of the suggestion.
     pub state: DuplicateState,

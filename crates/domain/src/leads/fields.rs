@@ -66,7 +66,7 @@ fields! {
     }
 }
 
-/// Where a statement comes from.
+/// The source of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {

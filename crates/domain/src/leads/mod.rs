@@ -141,7 +141,7 @@ impl Lead {
 /// A company: the organisation that leads belong to, keyed by its web domain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Company {
-    /// Which.
+    /// Its id.
     pub id: CompanyId,
     /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,

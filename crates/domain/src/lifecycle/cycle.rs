@@ -8,9 +8,9 @@ use crate::leads::{Lead, Touch};
 /// One pass of a lead through the stages: the row that reports count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cycle {
-    /// Which.
+    /// Its id.
     pub id: CycleId,
-    /// Whose.
+    /// The lead.
     pub lead_id: LeadId,
     /// Counts from 1.
     pub number: i64,

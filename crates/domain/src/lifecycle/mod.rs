@@ -157,9 +157,9 @@ pub struct MoveLead {
 /// A stage change that happened; never changed nor deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
-    /// Which.
+    /// Its id.
     pub id: TransitionId,
-    /// Whose.
+    /// The lead.
     pub lead_id: LeadId,
     /// In which cycle: the new one, where it starts one.
     pub cycle: i64,

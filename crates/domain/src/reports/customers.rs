@@ -52,7 +52,7 @@ pub struct Win {
 /// When a buyer was a customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Customer {
-    /// Who.
+    /// The customer.
     pub buyer: Buyer,
     /// When its first deal was won.
     pub since: Timestamp,

@@ -34,7 +34,7 @@ pub struct Tally {
     pub path: i64,
     /// Their last reason.
     pub reason: Option<String>,
-    /// How many.
+    /// The number of cycles.
     pub cycles: i64,
 }
 

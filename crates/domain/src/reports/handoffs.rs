@@ -54,7 +54,7 @@ pub struct HandoffTally {
     pub state: HandoffState,
     /// Why they were rejected.
     pub reason: Option<String>,
-    /// How many.
+    /// The number of hand-offs.
     pub handoffs: i64,
 }
 

@@ -16,7 +16,7 @@ pub struct ClockTally {
     pub owner_id: Option<UserId>,
     /// Whether they were met in time.
     pub is_kept: bool,
-    /// How many.
+    /// The number of clocks.
     pub clocks: i64,
 }
 

@@ -37,7 +37,7 @@ pub struct Selection {
 /// A member that might get the lead.
 #[derive(Debug, Clone)]
 pub struct Candidate<'a> {
-    /// Who.
+    /// The user.
     pub user: UserId,
     /// Whether it works leads.
     pub is_enabled: bool,

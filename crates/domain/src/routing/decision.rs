@@ -58,9 +58,9 @@ pub enum RuleOutcome {
 /// A user who was passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PassedOverUser {
-    /// Who.
+    /// The user.
     pub user_id: UserId,
-    /// Why.
+    /// The reason.
     pub reason: PassedOver,
 }
 
@@ -75,7 +75,7 @@ pub enum RoutingChange {
         team_id: TeamId,
         /// Its turns now.
         turns: Turns,
-        /// When.
+        /// The instant.
         at: Timestamp,
     },
 }

@@ -14,7 +14,7 @@ use crate::record::{Counted, Edited, Plain, RecordChange, counted};
 /// A site that may tell events, with the key that it tells them by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackingKey {
-    /// Which.
+    /// Its id.
     pub id: TrackingKeyId,
     /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,

@@ -19,7 +19,7 @@ pub struct Point {
     pub at: Timestamp,
     /// Whether a form was sent: it tells of the visit's beginning, and is none.
     pub is_submission: bool,
-    /// Where.
+    /// The page, its referrer and the landing.
     pub pages: Pages,
 }
 

@@ -32,7 +32,7 @@ pub fn visitor_key(text: &str) -> Option<&str> {
 /// A browser that a site tells apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visitor {
-    /// Which.
+    /// Its id.
     pub id: VisitorId,
     /// The id that the site gave it.
     pub key: String,
@@ -48,7 +48,7 @@ pub struct Visitor {
 /// between two links is the former lead's (a shared device).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
-    /// Which.
+    /// Its id.
     pub id: LinkId,
     /// Who is linked.
     pub visitor_id: VisitorId,

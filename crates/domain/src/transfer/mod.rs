@@ -80,7 +80,7 @@ impl Failure {
 /// One file that is taken in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Import {
-    /// Which.
+    /// Its id.
     pub id: ImportId,
     /// The kind of its rows.
     pub kind: ImportKind,

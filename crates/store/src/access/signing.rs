@@ -14,7 +14,7 @@ use crate::write;
 /// A signing key as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptKey {
-    /// Which.
+    /// Its id.
     pub id: SigningKeyId,
     /// Its name in tokens and in the JWKS.
     pub kid: String,

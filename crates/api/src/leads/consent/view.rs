@@ -36,7 +36,7 @@ pub struct ConsentsView {
 /// One statement about one purpose.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ConsentView {
-    /// Which.
+    /// Its id.
     id: ConsentId,
     /// The purpose.
     #[schema(max_length = 64, example = "marketing_email")]

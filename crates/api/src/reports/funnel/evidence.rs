@@ -64,7 +64,7 @@ impl PartialSchema for FunnelStage {
 pub struct EvidenceView {
     /// Its id.
     id: CycleId,
-    /// Whose.
+    /// The lead.
     lead_id: LeadId,
     /// The number of the cycle, from 1.
     #[schema(minimum = 1, example = 1)]

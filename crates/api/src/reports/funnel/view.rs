@@ -56,7 +56,7 @@ pub struct TimeInStage {
 /// Cycles that ended with this as their furthest stage.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub struct Dropped {
-    /// How many.
+    /// The number of cycles.
     #[schema(minimum = 0, example = 31)]
     pub cycles: i64,
     /// The reasons, the most frequent first.
@@ -77,7 +77,7 @@ pub struct DroppedFor {
     /// The code of the reason; `null` if none was given.
     #[schema(max_length = 64, example = "no_budget")]
     pub reason: Option<String>,
-    /// How many.
+    /// The number of cycles.
     #[schema(minimum = 0, example = 12)]
     pub cycles: i64,
     /// The cycles.

@@ -16,7 +16,7 @@ const DAY: i64 = 24 * 3_600_000;
 /// What a confirmation link stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmation {
-    /// Whose.
+    /// The lead.
     pub lead_id: LeadId,
     /// The purpose.
     pub purpose: String,

@@ -61,7 +61,7 @@ words! {
         Disregarded = "disregarded",
     }
 
-    /// Where a statement about consent comes from.
+    /// The source of a statement about consent.
     ConsentSource {
         /// Said on a form.
         Form = "form",
@@ -152,9 +152,9 @@ impl ConsentSource {
 /// One statement about one purpose, as it is kept for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsentStatement {
-    /// Which.
+    /// Its id.
     pub id: ConsentId,
-    /// Whose.
+    /// The lead.
     pub lead_id: LeadId,
     /// The purpose.
     pub purpose: String,
