@@ -14,7 +14,7 @@ use super::{Agreement, Review};
 use crate::fault::Fault;
 use crate::instant::Timestamp;
 
-/// The state of a version.
+/// What has become of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VersionState {
@@ -49,21 +49,21 @@ impl VersionState {
 pub struct AgreementVersion {
     /// Counts from 1.
     pub number: i64,
-    /// The state of the version.
+    /// What has become of it.
     pub state: VersionState,
-    /// The document.
+    /// What it says.
     pub document: Agreement,
-    /// The version on which it was based.
+    /// The version that it was made from.
     pub based_on: Option<i64>,
-    /// The id of the user who created it; `null` for the provisional version of a new installation.
+    /// Who created it, by id; nobody created the one that an installation starts with.
     pub created_by: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
-    /// From when it was scheduled to be in force.
+    /// From when on it was to be in force.
     pub effective_at: Option<Timestamp>,
-    /// When it came into force.
+    /// Since when it is or was in force.
     pub in_force_from: Option<Timestamp>,
-    /// When another version replaced it.
+    /// When another version took its place.
     pub superseded_at: Option<Timestamp>,
 }
 
@@ -74,7 +74,7 @@ pub struct Version {
     pub number: i64,
     /// Whether it is signed by nobody.
     pub provisional: bool,
-    /// The document.
+    /// What it says.
     pub agreement: Agreement,
     /// Its conditions and scoring, compiled.
     pub rules: Arc<Rules>,
