@@ -26,7 +26,7 @@ pub struct Record {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: String,
-    /// The leads that the body tells of, for erasure.
+    /// The leads that the body shows, for erasure.
     pub lead_ids: Vec<LeadId>,
 }
 
@@ -65,7 +65,7 @@ pub async fn find_all(tx: &Tx, key_hashes: &[&str]) -> Result<HashMap<String, Re
         .collect()
 }
 
-/// Keep an answer, with the effect that it tells of.
+/// Store an answer, in the transaction of its effect.
 pub async fn keep(tx: &Tx, key_hash: &str, record: &Record) -> Result<(), StoreError> {
     keep_all(tx, &[(key_hash, record.clone())]).await
 }

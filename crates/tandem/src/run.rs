@@ -103,7 +103,7 @@ fn passwords() -> Passwords {
     )
 }
 
-/// Serve until told to stop.
+/// Serve until a signal to stop.
 pub fn serve(file: Option<PathBuf>, rules: Vec<Arc<dyn Rule>>) -> Result<(), Failure> {
     let ground = ground(file, true)?;
     runtime()?.block_on(async {
@@ -172,7 +172,7 @@ fn greet(config: &Config, address: std::net::SocketAddr, token: Option<&str>) {
     }
 }
 
-/// Do background jobs until told to stop.
+/// Run background jobs until a signal to stop.
 pub fn work(file: Option<PathBuf>, rules: Vec<Arc<dyn Rule>>) -> Result<(), Failure> {
     let ground = ground(file, true)?;
     runtime()?.block_on(async {

@@ -32,7 +32,7 @@ pub fn configure(config: &mut Services<'_>) {
     config.service(rotate_form_key);
 }
 
-/// How long an older key works after a rotation where nothing else is said, in seconds: 30 days.
+/// How long an older key works after a rotation by default, in seconds: 30 days.
 const GRACE: i64 = 30 * 86_400;
 
 /// A form to create.

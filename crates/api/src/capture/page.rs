@@ -35,7 +35,7 @@ fn policy(form_action: &str) -> String {
     )
 }
 
-/// A page that tells something; `title` and `content` are HTML already.
+/// A page with a message; `title` and `content` are HTML.
 pub fn telling(status: u16, title: &str, content: &str) -> Kept {
     kept(status, &page(title, content), &POLICY)
 }

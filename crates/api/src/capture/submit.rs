@@ -213,7 +213,7 @@ struct FormKeyPath {
 }
 
 /// No answer comes sooner than this. Somebody new is more to write than somebody known: what a lone request takes for
-/// either lies below it, so that the time of the answer tells a stranger nothing.
+/// either lies below it, so that the time of the answer reveals nothing to a stranger.
 const SOONEST: Duration = Duration::from_millis(20);
 
 /// Submit a form.

@@ -1,4 +1,4 @@
-//! Taking in submissions, any number in one transaction: facts for all of them, decision after decision, one write.
+//! Recording submissions, any number in one transaction: facts for all of them, decision after decision, one write.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -34,10 +34,10 @@ use super::submit::Receipt;
 /// The work of the writer: submissions.
 pub struct Captures(pub web::Data<Core>);
 
-/// What became of a submission, for whoever sent it.
+/// The result of a submission, for its sender.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It was taken, as far as a stranger is told.
+    /// It was accepted, as far as a stranger may know.
     Taken(Kept),
     /// It was taken before; the same answer again.
     Repeated(Kept),

@@ -20,7 +20,7 @@ use crate::edge::http::problem::{Code, Problem};
 const MOST: usize = 128;
 /// How often a batch begins again where another transaction was in its way.
 const ROUNDS: usize = 3;
-/// The longest that anybody waits for a turn, as far as can be told when it comes.
+/// The longest wait for a turn, as estimated on arrival.
 const LONGEST: Duration = Duration::from_secs(1);
 /// The most batches that wait, by their weight: they are held in memory.
 const MOST_BATCHES: usize = 64;
@@ -31,7 +31,7 @@ const ATTEMPT: Duration = Duration::from_secs(8);
 pub trait Work: Send + Sync + 'static {
     /// One thing to do. Its ids are drawn before it is handed in, so that it is the same in every attempt.
     type Item: Send + Sync + 'static;
-    /// What is told to whoever handed it in.
+    /// The result for the caller of the item.
     type Done: Send + 'static;
 
     /// The most weight of one batch; an item that is heavier goes alone.
@@ -85,7 +85,7 @@ impl From<Undone> for Problem {
 
 struct Job<W: Work> {
     item: W::Item,
-    /// Set by whoever comes first: the writer that begins, or the caller who gives up.
+    /// Set by the first of two: the writer that starts on it, or the caller that gives up.
     claimed: Arc<AtomicBool>,
     answer: oneshot::Sender<Result<W::Done, Undone>>,
 }

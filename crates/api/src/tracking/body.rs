@@ -1,4 +1,4 @@
-//! Events as they are told: bodies of requests, read item by item, so that a bad one refuses no other.
+//! Events as they arrive: bodies of requests, read item by item, so that an invalid one does not affect the others.
 
 use std::collections::BTreeMap;
 
@@ -307,7 +307,7 @@ fn index_of(pointer: &str) -> Option<(usize, String)> {
 }
 
 impl CollectedEvent {
-    /// What is said of it, and its own id.
+    /// Its description, and its own id.
     pub fn said(self) -> (Said, Option<String>) {
         let said = Said {
             kind: self.r#type,
@@ -341,7 +341,7 @@ impl ToldEvent {
         }
     }
 
-    /// What is said of it, and its own id.
+    /// Its description, and its own id.
     pub fn said(self) -> (Said, Option<String>) {
         let said = Said {
             kind: self.r#type,

@@ -1,4 +1,4 @@
-//! `POST /v1/collect`: what a site's pages tell of a visitor.
+//! `POST /v1/collect`: events of a visitor, from a site's pages.
 
 use actix_web::body::BoxBody;
 use actix_web::http::header::{CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue};
@@ -43,7 +43,7 @@ struct CollectQuery {
     key: String,
 }
 
-/// That it was taken; nothing is told.
+/// That it was accepted; the answer is empty.
 #[derive(Debug)]
 struct Collected(Option<HeaderValue>);
 

@@ -1,4 +1,4 @@
-//! `POST /v1/events`: what servers tell of visitors and leads.
+//! `POST /v1/events`: events of visitors and leads, from servers.
 
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ fn unfit_at(index: usize, unfit: Unfit) -> RejectedEvent {
     RejectedEvent::new(index, unfit.code(), unfit)
 }
 
-/// The hash by which an event is known for good: of who told it and of its own id.
+/// The hash that identifies an event for good: of its sender and its own id.
 pub(super) fn hash(told_by: &str, own_id: &str) -> Uuid {
     let whole = crypto::sha256(format!("{told_by}\u{0}{own_id}").as_bytes());
     let mut half = [0; 16];

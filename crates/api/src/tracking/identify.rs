@@ -1,4 +1,4 @@
-//! `POST /v1/identify` and `POST /v1/touches`: what servers and people tell of a lead.
+//! `POST /v1/identify` and `POST /v1/touches`: statements of servers and people about a lead.
 
 use std::collections::BTreeSet;
 

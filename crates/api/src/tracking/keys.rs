@@ -28,7 +28,7 @@ pub fn configure(config: &mut Services<'_>) {
     config.service(rotate_tracking_key).service(revoke_tracking_key);
 }
 
-/// How long the key before a rotation works where nothing else is said, in seconds: 30 days.
+/// How long the key before a rotation works by default, in seconds: 30 days.
 const GRACE: i64 = 30 * 86_400;
 
 /// A tracking key to create.

@@ -1,4 +1,4 @@
-//! Taking in events, any number of requests in one transaction: visitors, leads, one write, what follows.
+//! Recording events, any number of requests in one transaction: visitors, leads, one write, derived rows.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -35,9 +35,9 @@ pub struct Tracks(pub web::Data<Core>);
 
 /// The events of one request.
 pub struct Item {
-    /// Who told them, in which request, when.
+    /// Who sent them, in which request, when.
     pub act: Act,
-    /// Who told them, by id.
+    /// The id of the sender.
     pub told_by: String,
     /// The events that can be read.
     pub events: Vec<Arrival>,
@@ -57,7 +57,7 @@ pub struct Arrival {
     pub index: usize,
     /// Who acted.
     pub who: Who,
-    /// The hash of who told it and of its own id.
+    /// The hash of its sender and its own id.
     pub hash: Option<Uuid>,
     /// What was read of it.
     pub read: Read,
@@ -152,7 +152,7 @@ impl Work for Tracks {
         Ok(outcomes)
     }
 
-    /// Nothing is kept of events that cannot be taken: the caller has them, and is told to repeat.
+    /// Events that cannot be recorded are not stored: the caller has them, and is asked to retry.
     async fn keep(&self, _: &Item) -> Result<Outcome, StoreError> {
         Err(StoreError::Internal("a batch of events failed even alone".into()))
     }
@@ -194,7 +194,7 @@ fn open<'a>(items: &[&'a Item], kept: &HashMap<String, Record>) -> Vec<&'a Item>
     open
 }
 
-/// The events of visitors of whom no more are kept, but for those that were told before.
+/// The events of visitors at their limit, except those that were recorded before.
 async fn crowded(
     tx: &Tx,
     open: &[&Item],
@@ -218,7 +218,7 @@ async fn crowded(
     Ok(crowded.into_iter().map(|(id, _)| id).collect())
 }
 
-/// The hashes of the events that will be taken, unless they were told before.
+/// The hashes of the events to record, unless they were recorded before.
 fn hashes(open: &[&Item], leads: &Leads, crowded: &BTreeSet<EventId>) -> BTreeSet<Uuid> {
     let taken = all_of(open).filter(|arrival| leads.knows(&arrival.who) && !crowded.contains(&arrival.id));
     taken.filter_map(|arrival| arrival.hash).collect()

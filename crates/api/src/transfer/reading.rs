@@ -57,7 +57,7 @@ impl Read for Pieces {
     }
 }
 
-/// The file's bytes, fetched ahead; and where a failure of the database is told.
+/// The file's bytes, fetched ahead; and where a failure of the database is reported.
 fn pieces(db: &Db, import: ImportId, chunks: i64) -> (Pieces, mpsc::Receiver<StoreError>) {
     let (send, pieces) = mpsc::channel(AHEAD);
     let (failed, failure) = mpsc::channel(1);

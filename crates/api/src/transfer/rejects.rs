@@ -1,4 +1,4 @@
-//! Rows that somebody should look at, as a CSV that can be mended and sent again.
+//! Rejected rows and rows with warnings, as a CSV to correct and import again.
 
 use actix_web::body::BoxBody;
 use actix_web::http::header::CONTENT_DISPOSITION;

@@ -1,4 +1,4 @@
-//! Taking files in: one after the other, by whoever holds the lease, batch after batch with how far they are.
+//! Taking files in: one after the other, by the holder of the lease, batch after batch with their progress.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -348,7 +348,7 @@ fn internal() -> Failure {
     Failure::new("internal", "an internal error; see the log for the cause")
 }
 
-/// The mapping that counts: what was said, else what the names of the columns say; on a dry run also what is like them.
+/// The mapping that counts: the given one, else by the names of the columns; on a dry run also by similar names.
 pub fn effective(import: &Import, custom: &[tandem_domain::leads::custom::CustomField]) -> Mapping {
     let (kind, mode, columns) = (import.kind, import.mode, &import.file.columns);
     match &import.mapping {

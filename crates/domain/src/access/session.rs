@@ -23,7 +23,7 @@ pub struct Session {
     pub token_hash: String,
     /// The hash of the one before it.
     pub previous_hash: Option<String>,
-    /// The current token itself, sealed, to be given again to whoever lost the answer.
+    /// The current token itself, sealed, to be returned again to a caller that lost the answer.
     pub sealed_token: Option<String>,
     /// When the current token was made.
     pub rotated_at: Timestamp,

@@ -25,7 +25,7 @@ pub const MAX_VALUE_BYTES: usize = 8192;
 pub struct Answers {
     /// What it says about the lead.
     pub said: Statement,
-    /// What the person said to each purpose of the form.
+    /// The person's answer to each purpose of the form.
     pub consent: Vec<Consent>,
     /// What of it does not fit and stays an answer of the submission.
     pub remarks: Vec<Fault>,

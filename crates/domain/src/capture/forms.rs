@@ -20,7 +20,7 @@ use crate::tracking::address::redacted;
 pub struct FormSettings {
     /// The address to which a browser without JavaScript is redirected after submitting.
     pub redirect_url: Option<String>,
-    /// A field that people do not see: whoever fills it is no person.
+    /// A field that people do not see: a submission that fills it is spam.
     pub honeypot_field: Option<String>,
     /// A submission sooner than this many seconds after the form was shown counts as spam.
     pub min_fill_seconds: Option<i64>,

@@ -155,7 +155,7 @@ pub struct Posted {
     pub is_foreign: bool,
     /// The body as it came, but for what lets somebody in within addresses.
     pub raw: String,
-    /// What it said that the body is: its Content-Type.
+    /// Its Content-Type.
     pub media_type: String,
     /// What is wrong with the body itself, whatever the form asks for.
     pub faults: Vec<Fault>,
@@ -193,7 +193,7 @@ pub struct Submission {
     pub status: SubmissionStatus,
     /// The lead that it was about, if accepted.
     pub lead_id: Option<LeadId>,
-    /// What the person said to each purpose of the form.
+    /// The person's answer to each purpose of the form.
     pub consent: Vec<Consent>,
     /// The body as it came, but for what lets somebody in within addresses.
     pub raw: String,

@@ -1,4 +1,4 @@
-//! Taking in a submission: it is kept, and finds or makes its lead.
+//! Recording a submission, which finds or creates its lead.
 
 use super::answers::Answers;
 use super::consent::Unticked;
@@ -47,7 +47,7 @@ pub struct Captured {
     pub done: Unsettled,
 }
 
-/// Take in one submission: keep it, and find or make its lead from what [`super::statement`] read of it.
+/// Record one submission, and find or create its lead from what [`super::statement`] read of it.
 ///
 /// What looks like spam is kept as `spam`; what does not fit is kept as `rejected` with every fault. Answers that map
 /// nowhere, and members that nobody knows, stay answers. A test runs through all of it and leaves nothing but itself. Of a
@@ -245,7 +245,7 @@ fn decide(
     }
 }
 
-/// Find or make the lead, and let follow what follows.
+/// Find or create the lead, with the consequences.
 fn save(
     world: &mut World,
     incoming: Incoming<'_>,
@@ -305,7 +305,7 @@ fn came_back(world: &mut World, lead_id: LeadId, at: Timestamp) -> Option<Change
     Some(Change::Lead(LeadChange::Returned(Box::new(lead.clone()))))
 }
 
-/// An archived lead that writes again is no longer put away.
+/// An archived lead that writes again is restored.
 fn take_up_again(world: &mut World, lead_id: LeadId, now: Timestamp) -> Option<Change> {
     let lead = world
         .leads

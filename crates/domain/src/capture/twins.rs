@@ -1,4 +1,4 @@
-//! Twins: the same form, e-mail and answers within a minute are one submission.
+//! Duplicate submissions: the same form, e-mail and answers within a minute are one.
 
 use std::collections::HashMap;
 

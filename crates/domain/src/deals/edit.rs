@@ -1,4 +1,4 @@
-//! Changing what is said of a deal; its primary lead is fixed, its amount once it is closed.
+//! Updating a deal; its primary lead never changes, its amount not once it is closed.
 
 use super::open::group;
 use super::{BuyingRole, Member, Recurring, Refused};

@@ -75,7 +75,7 @@ pub enum Refused {
     /// Stages that are to go have deals: the open ones that stand there, and closed ones that a reopening leads back.
     #[error("stages to be removed are in use by deals")]
     InUse(BTreeMap<String, u64>),
-    /// Open deals stand in a pipeline that is to be put away.
+    /// Open deals are in a pipeline that is to be archived.
     #[error("the pipeline has open deals")]
     HasOpenDeals(u64),
     /// Something does not fit.

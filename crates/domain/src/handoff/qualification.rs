@@ -7,7 +7,7 @@ use crate::id::UserId;
 use crate::instant::Timestamp;
 use crate::leads::fields::Source;
 
-/// What is known of a lead, item by item; what nobody said anything of is absent.
+/// The qualification of a lead, item by item; an item without statement is absent.
 pub type Qualification = BTreeMap<BantItem, Qualified>;
 
 /// One item: proposed, or confirmed in a cycle. A new cycle sets it back to proposed.

@@ -20,7 +20,7 @@ use crate::journal::{Entry, Subject};
 pub const MOST_BEHIND_A_PHONE: u64 = 5;
 /// The most leads of one name in one company that may be one person: beyond it somebody filled in a form many times.
 pub const MOST_NAMESAKES: u64 = 20;
-/// The most e-mails that may begin alike and still be compared: beyond it the name before the @ (`john@`) tells nothing.
+/// The most e-mails that may begin alike and still be compared: beyond it the name before the @ (`john@`) proves nothing.
 pub const MOST_ALIKE: u64 = 200;
 /// The fewest letters of a company's domain that a slip of the finger is looked for in: short names lie close.
 const FEWEST_LETTERS: usize = 5;
@@ -320,7 +320,7 @@ fn is_one_slip(one: &str, other: &str) -> bool {
 }
 
 /// What becomes of the suggestions about the `changed` leads, now that these pairs were found. What somebody has
-/// dismissed stays so. What somebody has told of two leads stays as long as neither is among those `put_away`.
+/// dismissed stays so. A suggestion from a refused statement stays while neither lead is among those `put_away`.
 pub fn settle(
     known: Vec<Duplicate>,
     mut found: Found,

@@ -206,7 +206,7 @@ impl Cycle {
         };
     }
 
-    /// Let reports group it by where the lead came from when it began, as far as its touches tell by now.
+    /// Let reports group it by where the lead came from when it began, as far as its touches show by now.
     ///
     /// `first` is the lead's first touch; `returned` is its first after the cycle before this one ended. What is dated
     /// after the beginning led to nothing of it.

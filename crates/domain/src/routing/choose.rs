@@ -65,7 +65,7 @@ pub enum PassedOver {
     OutsideHours,
     /// It has as many open leads as it takes.
     AtCapacity,
-    /// It could have taken the lead, but another one was next; also whoever has no weight.
+    /// It could have taken the lead, but another one was next; also one without weight.
     NotTheirTurn,
 }
 
@@ -81,7 +81,7 @@ pub struct Decision {
 }
 
 impl Candidate<'_> {
-    /// What keeps it from getting the lead at an instant, whoever else there is.
+    /// What prevents it from getting the lead at an instant, whatever the other candidates.
     pub fn obstacle(
         &self,
         selection: Selection,

@@ -115,7 +115,7 @@ impl AvailabilityDetails {
 pub struct UserAvailability {
     /// The user.
     pub id: UserId,
-    /// Counts the commands that changed it; 0 where nothing was ever said.
+    /// The version: incremented by each command; 0 if nothing was ever set.
     pub version: i64,
     /// What a request states.
     pub details: AvailabilityDetails,

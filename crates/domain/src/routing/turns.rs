@@ -28,7 +28,7 @@ pub struct Turns {
     assigned: u64,
 }
 
-/// All that was ever said of a member; one that left keeps its arrears for its return.
+/// The state of a member; one that left retains its arrears for its return.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Member {
     /// 0 while it is not available.

@@ -119,7 +119,7 @@ impl Address {
     }
 
     /// The address as events keep it: without credentials and fragment. One that is too long keeps of its query only
-    /// what tells where a visit came from.
+    /// what shows where a visit came from.
     pub fn kept(&self) -> Option<String> {
         let bare = self.bare();
         let bare = bare.or_else(|| (self.url.path() == "/").then(String::new))?;
@@ -278,7 +278,7 @@ fn is_secret(name: &str) -> bool {
         || parts.any(|part| SECRET_PARTS.contains(&part))
 }
 
-/// Whether a parameter tells where a visit came from.
+/// Whether a parameter shows where a visit came from.
 fn is_of_a_way(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let is_click = [

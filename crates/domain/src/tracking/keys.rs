@@ -1,4 +1,4 @@
-//! Publishable tracking keys: with which sites tell events.
+//! Publishable tracking keys, with which sites send events.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::instant::Timestamp;
 use crate::journal::{Facts, facts};
 use crate::record::{Counted, Edited, Plain, RecordChange, counted};
 
-/// A site that may tell events, with the key that it tells them by.
+/// A site that may send events, with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackingKey {
     /// Its id.

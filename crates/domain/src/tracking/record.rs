@@ -17,7 +17,7 @@ pub enum TouchKind {
     EmailClick,
     /// An event that was attended.
     EventAttendance,
-    /// It was told: by hand, by a partner or with an import.
+    /// It was stated: by a user, by a partner or by an import.
     Given,
 }
 
@@ -66,7 +66,7 @@ pub struct TouchRecord {
 }
 
 impl TouchRecord {
-    /// A touch that was told. Its instant is `at` where it names none.
+    /// A stated touch. Its instant is `at` if it names none.
     pub fn given(id: TouchId, lead_id: LeadId, touch: &Touch, at: Timestamp) -> Self {
         let occurred_at = touch.occurred_at.unwrap_or(at);
         Self {

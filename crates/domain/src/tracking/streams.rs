@@ -118,7 +118,7 @@ pub struct Revision {
 
 /// Let sessions come in the place of those that were there.
 pub fn revise(whose: &Whose, old: &[Kept], made: Vec<Session>, ids: &Ids) -> Revision {
-    // Visits that begin at one instant are told apart by nothing else.
+    // Nothing else distinguishes visits that begin at one instant.
     let mut rest: BTreeMap<Timestamp, VecDeque<&Kept>> = BTreeMap::new();
     for kept in old {
         rest.entry(kept.1.started_at).or_default().push_back(kept);

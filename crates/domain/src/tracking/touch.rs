@@ -21,7 +21,7 @@ pub struct Visit<'a> {
 }
 
 impl<'a> Visit<'a> {
-    /// What a form tells: on which page it stands and what led there, and where the visit landed and what led there.
+    /// From a form: its page and referrer, and the landing of the visit and its referrer.
     ///
     /// A form on the very page on which the visit landed was led to by what led to the page.
     pub fn of_form(
@@ -194,7 +194,7 @@ fn way(
         let has_id = click_ids.is_some_and(|ids| ids.fbclid.is_some());
         has_id.then(|| ("facebook.com".to_owned(), "referral"))
     };
-    // A referrer's medium belongs to its source: beside another source it would say what nobody said.
+    // A referrer's medium belongs to its source: beside another source it would state what nobody stated.
     let is_named = source.is_some();
     let found = if is_named {
         paid

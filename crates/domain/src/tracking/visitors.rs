@@ -48,7 +48,7 @@ impl Visitors {
         (id, Some(TrackingChange::VisitorSeen(visitor)))
     }
 
-    /// An event of the visitor with this id was recorded: whose it is, is said by the event, else by the visitor's links.
+    /// An event of the visitor with this id was recorded: its lead is that of the event, else that of the visitor's links.
     pub fn record(&mut self, key: &str, event: Event, act: &Act) -> Vec<TrackingChange> {
         let (id, seen) = self.visit(key, act);
         let owner = || self.by_key.get(key)?.owner_at(event.occurred_at);

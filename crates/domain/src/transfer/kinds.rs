@@ -22,7 +22,7 @@ words! {
     ImportMode {
         /// Each row is news, as if it came by the interface now: rules included.
         Live = "live",
-        /// Each row tells what was, with its own dates: nothing follows of it by rule.
+        /// Each row reports the past, with its own dates: no rule applies.
         History = "history",
     }
 

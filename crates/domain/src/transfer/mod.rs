@@ -1,4 +1,4 @@
-//! Imports: what a file is said to hold, how its columns become values, and what history does to a lead.
+//! Imports: the description of a file, how its columns become values, and what history does to a lead.
 
 pub mod change;
 pub mod deals;
@@ -27,11 +27,11 @@ pub const ACTOR: &str = "import";
 /// What is known about the file as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileFacts {
-    /// How it is written; found out where it was not said.
+    /// Its format; detected if absent.
     pub format: Option<FileFormat>,
-    /// The name of its encoding, as in the WHATWG encoding standard; found out where it was not said.
+    /// The name of its encoding, as in the WHATWG encoding standard; detected if absent.
     pub encoding: Option<String>,
-    /// What separates the values of a CSV; found out where it was not said.
+    /// What separates the values of a CSV; detected if absent.
     pub delimiter: Option<char>,
     /// The names of its columns.
     pub columns: Vec<String>,
@@ -90,7 +90,7 @@ pub struct Import {
     pub is_dry_run: bool,
     /// The state of the import.
     pub state: ImportState,
-    /// Which columns are which fields, as the caller said; absent: by their names.
+    /// The caller's mapping of columns to fields; absent: by their names.
     pub mapping: Option<Mapping>,
     /// What is known about the file.
     pub file: FileFacts,
@@ -104,7 +104,7 @@ pub struct Import {
     pub actor_id: String,
     /// The user in whose name a key asked for it.
     pub on_behalf_of: Option<UserId>,
-    /// What tells the same file with the same mapping again.
+    /// What identifies the same file with the same mapping.
     pub digest: String,
     /// In how many pieces the file is kept until the end.
     pub chunks: i64,

@@ -127,7 +127,7 @@ impl Problem {
         self
     }
 
-    /// What the log is told, once, when this is answered; the caller never sees it.
+    /// What is logged once when this is answered; the caller never sees it.
     pub fn because(mut self, cause: impl fmt::Display) -> Problem {
         self.0.cause = Some(cause.to_string());
         self

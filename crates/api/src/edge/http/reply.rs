@@ -23,7 +23,7 @@ pub trait Answer {
         self.render()
     }
 
-    /// The leads that the body tells of: an erasure empties the kept answer.
+    /// The leads that the body shows: an erasure empties the stored answer.
     fn lead_ids(&self) -> Vec<LeadId> {
         vec![]
     }
@@ -64,7 +64,7 @@ impl<T> Created<T> {
         Self { secrets, ..self }
     }
 
-    /// The body tells of these leads.
+    /// The body shows these leads.
     pub fn about(self, lead_ids: Vec<LeadId>) -> Self {
         Self { lead_ids, ..self }
     }
@@ -78,7 +78,7 @@ pub struct Accepted<T> {
 }
 
 impl<T> Accepted<T> {
-    /// Work that was taken on, and the address of what tells of it.
+    /// Accepted background work, and the address of its status.
     pub fn at(location: String, body: T) -> Self {
         Self { location, body }
     }
@@ -102,7 +102,7 @@ impl<T> Tagged<T> {
         }
     }
 
-    /// The body tells of these leads.
+    /// The body shows these leads.
     pub fn about(self, lead_ids: Vec<LeadId>) -> Self {
         Self { lead_ids, ..self }
     }
@@ -125,7 +125,7 @@ pub struct Multi<T> {
 }
 
 impl<T> Multi<T> {
-    /// The items, and the leads that they tell of.
+    /// The items, and the leads that they show.
     pub fn new(body: T, lead_ids: Vec<LeadId>) -> Self {
         Self { lead_ids, body }
     }

@@ -125,7 +125,7 @@ impl Shape {
     }
 }
 
-/// The beginning of a value that is absurdly large: each violation costs memory, and only the first are told.
+/// The beginning of a value that is absurdly large: each violation costs memory, and only the first are reported.
 fn trimmed(value: &Value) -> Option<Value> {
     fn size(value: &Value) -> usize {
         match value {

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 #[schema(as = MayContactByPurpose)]
 pub struct Contacts(BTreeMap<String, MayContact>);
 
-/// What follows for every purpose that is declared, or of which anything was said,
+/// The result for every purpose that is declared or has statements,
 /// where this is the lead's e-mail address.
 pub fn contacts(consent: &ConsentFacts, rules: &ConsentRules, address: Option<&str>) -> Contacts {
     Contacts(consent.may_contact(&rules.purposes, address))

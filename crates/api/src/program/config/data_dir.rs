@@ -20,7 +20,7 @@ pub enum DataDirError {
     Busy {
         /// The directory.
         dir: PathBuf,
-        /// The other process, if it has said so.
+        /// The other process, if it has written its id.
         pid: Option<u32>,
     },
     /// The file system refused.
@@ -34,7 +34,7 @@ pub enum DataDirError {
 }
 
 /// Make the data directory, for its owner alone. One that exists keeps its mode, but is refused when
-/// everybody may write to it: whoever can swap the key file owns the records.
+/// everybody may write to it: anybody who can replace the key file owns the records.
 pub fn prepare_data_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let mode = fs::metadata(dir)?.permissions().mode();

@@ -1,4 +1,4 @@
-//! What is read from environment and file, and what is said when it is wrong.
+//! Settings from environment and file, and the messages about wrong ones.
 
 use super::*;
 

@@ -76,7 +76,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
 }
 
 impl Ground<'_> {
-    /// Whether rows tell what was.
+    /// Whether rows report the past.
     fn is_history(&self) -> bool {
         self.import.mode == ImportMode::History
     }

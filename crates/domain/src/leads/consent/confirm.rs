@@ -24,7 +24,7 @@ pub struct Confirmation {
     pub address: Option<String>,
     /// The statement that it confirms.
     pub consent_id: ConsentId,
-    /// When that was said.
+    /// When that was stated.
     pub granted_at: Timestamp,
     /// From when on it is good no more.
     pub expires_at: Timestamp,

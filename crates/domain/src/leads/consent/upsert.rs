@@ -37,7 +37,7 @@ pub(in crate::leads) fn take_over(
 
 /// What an upsert's statement is kept as; nothing where it says nothing new.
 ///
-/// One that bears its instant is known where the same was said of that very instant. One without may come from a system
+/// One that bears its instant is a repetition if the same was stated of that very instant. One without may come from a system
 /// that repeats day after day what it once heard. So it is news only where the newest says otherwise, and it may withdraw
 /// what was granted, but not grant what was withdrawn.
 fn news(

@@ -58,7 +58,7 @@ impl Draft {
         }
     }
 
-    /// The first touch that is known of it. What a form tells of a visit becomes a touch by the visit.
+    /// The first touch that is known of it. The visit of a form becomes a touch by the visit.
     pub(super) fn begin_with(&mut self, touch: Touch, act: &Act) {
         self.lead.begin_with(&touch);
         if !matches!(act.by, Actor::Form(_)) {

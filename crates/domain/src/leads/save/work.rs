@@ -1,4 +1,4 @@
-//! Who works a lead, and whether anybody does: archive, assign.
+//! Archiving and assigning a lead, by who works on it.
 
 use super::Refused;
 use crate::access::account::User;
