@@ -18,7 +18,7 @@ use crate::journal::{Facts, facts};
 use crate::money::Money;
 use crate::record::{Edited, Plain, archived_at, counted};
 
-/// The most characters of an alias: as many as are kept of a `utm_campaign`.
+/// The most characters of an alias: as many as are stored of a `utm_campaign`.
 const MAX_ALIAS_CHARS: usize = 200;
 
 /// A marketing campaign.

@@ -191,7 +191,7 @@ impl SettingChange {
     }
 }
 
-/// The names under which settings are kept.
+/// The names under which settings are stored.
 pub mod name {
     /// The company: [`super::CompanySettings`].
     pub const COMPANY: &str = "company";

@@ -1,4 +1,4 @@
-//! The records of idempotent requests: the first answer, kept and replayed.
+//! The records of idempotent requests: the first answer, stored and replayed.
 
 use std::collections::HashMap;
 
@@ -12,10 +12,10 @@ use crate::error::StoreError;
 use crate::rows::{from_json, idempotency, to_json};
 use crate::write;
 
-/// How long an answer is kept, in milliseconds: 72 hours.
+/// How long an answer is stored, in milliseconds: 72 hours.
 pub const KEPT_FOR: i64 = 72 * 3_600_000;
 
-/// A kept answer.
+/// A stored answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The hash of the body that it answered.

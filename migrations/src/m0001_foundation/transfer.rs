@@ -1,4 +1,4 @@
-//! Files that are taken in: the pieces that are kept until the end, and the rows that were rejected.
+//! Files that are imported: the pieces that are stored until the end, and the rows that were rejected.
 
 use sea_orm_migration::prelude::*;
 

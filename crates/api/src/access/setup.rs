@@ -119,7 +119,7 @@ pub(super) async fn complete_setup(ctx: Ctx<Public>, body: Json<Setup>) -> Reply
     Ok(Created::at(location, UserView::from(user)).tagged(etag(1, 0)))
 }
 
-/// While there is no administrator: make a set-up token, to be printed once. Only its hash is kept.
+/// While there is no administrator: make a set-up token, to be printed once. Only its hash is stored.
 pub async fn ensure_setup_token(core: &Core) -> Result<Option<String>, StoreError> {
     if users::has_admin(&core.db).await? {
         return Ok(None);

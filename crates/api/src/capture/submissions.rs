@@ -1,4 +1,4 @@
-//! What strangers sent, kept whole whatever became of it.
+//! What strangers sent, stored whole whatever became of it.
 
 use actix_web::{get, post};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::Reply;
 use crate::edge::http::services::Services;
 
-/// The operation whose bodies are kept.
+/// The operation whose bodies are stored.
 const CAPTURE: &str = "POST /v1/capture/{form_key}";
 
 /// The operations on submissions.

@@ -104,7 +104,7 @@ pub struct Page {
     pub rendered_at: Option<Timestamp>,
 }
 
-/// What a website sends. The one request body that is open: members that nobody knows are kept, not refused.
+/// What a website sends. The one request body that is open: members that nobody knows are stored, not refused.
 #[derive(Debug)]
 pub struct CaptureRequest;
 
@@ -191,7 +191,7 @@ pub struct KeptReceipt {
     status: KeptStatus,
 }
 
-/// That a submission is kept.
+/// That a submission is stored.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeptStatus {

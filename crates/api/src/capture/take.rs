@@ -47,7 +47,7 @@ pub enum Outcome {
     Refused(Arc<Form>, Vec<Fault>),
     /// The form is out of use.
     NoForm,
-    /// It could not be worked on, and is kept to be replayed.
+    /// It could not be worked on, and is stored to be replayed.
     Kept(Kept),
 }
 
@@ -123,7 +123,7 @@ impl Work for Captures {
     }
 }
 
-/// Run a kept submission again, within the caller's transaction, by its form as it is now.
+/// Run a stored submission again, within the caller's transaction, by its form as it is now.
 ///
 /// Its row is locked after the leads, as every row is; `Conflict` where somebody else ran it in the meantime.
 pub async fn replay(

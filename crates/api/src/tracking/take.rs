@@ -246,9 +246,9 @@ struct Batch {
     news: BTreeSet<Uuid>,
     /// The hashes of events that were reported, as far as they are known.
     told: BTreeSet<Uuid>,
-    /// The events that an earlier attempt kept.
+    /// The events that an earlier attempt stored.
     done: BTreeSet<EventId>,
-    /// The events of visitors of whom no more are kept.
+    /// The events of visitors of whom no more are stored.
     crowded: BTreeSet<EventId>,
 }
 
@@ -305,7 +305,7 @@ impl Batch {
 }
 
 impl Item {
-    /// An event as it is kept; whose visitor's it is, is not said yet.
+    /// An event as it is stored; whose visitor's it is, is not said yet.
     fn event(&self, arrival: &Arrival, lead_id: Option<LeadId>) -> Event {
         Event {
             id: arrival.id,

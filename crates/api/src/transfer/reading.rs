@@ -1,4 +1,4 @@
-//! Reading a kept file: its pieces come from the database, its rows are made by a thread of their own.
+//! Reading a stored file: its pieces come from the database, its rows are made by a thread of their own.
 
 use std::io::{Error, Read};
 

@@ -21,7 +21,7 @@ pub struct CsvRows {
 }
 
 impl CsvRows {
-    /// The rejected rows of an import, or those that were kept with a warning.
+    /// The rejected rows of an import, or those that were stored with a warning.
     pub fn of(db: &Db, import: Import, kept: bool) -> Self {
         Self {
             db: db.clone(),

@@ -1,4 +1,4 @@
-//! Taking files in: one after the other, by the holder of the lease, batch after batch with their progress.
+//! Importing files: one after the other, by the holder of the lease, batch after batch with their progress.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,7 @@ use super::suggest;
 use crate::ambient::{Ambient, Stopwatch};
 use crate::edge::http::shape::Shapes;
 
-/// The one lease: files are taken in one at a time, in the order in which they came.
+/// The one lease: files are imported one at a time, in the order in which they came.
 const LEASE: &str = "imports";
 /// How long it lasts unless it is kept.
 const LASTS: i64 = 10_000;
@@ -431,9 +431,9 @@ fn asker(import: &Import) -> Actor {
     by.unwrap_or(Actor::System(ACTOR))
 }
 
-/// How old the pieces of a file may be that nobody asked to take in, in milliseconds.
+/// How old the pieces of a file may be that nobody asked to import, in milliseconds.
 const ABANDONED: i64 = 60 * 60 * 1000;
-/// How long rejected rows are kept, in milliseconds.
+/// How long rejected rows are stored, in milliseconds.
 const REMARKED: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// The most rejected rows that one transaction forgets.

@@ -33,9 +33,9 @@ pub(crate) const TYPES: &[(&str, &str)] = &[
 /// What happened to a submission or to the keys of a form.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CaptureChange {
-    /// A submission came in and was kept, whatever became of it.
+    /// A submission came in and was stored, whatever became of it.
     Received(Submission),
-    /// A kept submission was run again.
+    /// A stored submission was run again.
     Replayed(Submission),
     /// A submission came in that repeats one of the last minute: its id stands for that one.
     Repeated {

@@ -1,4 +1,4 @@
-//! What strangers send, and how it is kept.
+//! What strangers send, and how it is stored.
 
 use std::collections::BTreeSet;
 
@@ -19,13 +19,13 @@ use crate::tracking::events::Pages;
 pub enum SubmissionStatus {
     /// It made or changed a lead.
     Accepted,
-    /// It did not fit the form; kept with its reasons.
+    /// It did not fit the form; stored with its reasons.
     Rejected,
-    /// It looks like spam; kept with its reasons, answered as if accepted.
+    /// It looks like spam; stored with its reasons, answered as if accepted.
     Spam,
     /// It only tried the form out; nothing came of it but its record.
     Test,
-    /// It could not be worked on; kept to be replayed.
+    /// It could not be worked on; stored to be replayed.
     Failed,
 }
 
@@ -55,7 +55,7 @@ impl SubmissionStatus {
         Self::ALL.iter().copied().find(|status| status.name() == name)
     }
 
-    /// Whether a submission that is kept so may be run again.
+    /// Whether a submission that is stored so may be run again.
     pub const fn can_be_replayed(self) -> bool {
         matches!(self, Self::Rejected | Self::Spam | Self::Failed)
     }
@@ -118,7 +118,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// The pages that it names, as they are kept.
+    /// The pages that it names, as they are stored.
     pub fn pages(&self) -> Option<Pages> {
         let pages = Pages {
             url: self.page_url.clone(),
@@ -180,7 +180,7 @@ impl Posted {
     }
 }
 
-/// One POST to a form, kept whole whatever became of it.
+/// One POST to a form, stored whole whatever became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
     /// Its id.

@@ -30,7 +30,7 @@ pub struct Incoming<'a> {
     pub posted: &'a Posted,
     /// What makes it the same as another one; nothing where an `Idempotency-Key` says that.
     pub sameness: Option<Sameness>,
-    /// The kept submission that is run again, on somebody's word that it is none of spam.
+    /// The stored submission that is run again, on somebody's word that it is none of spam.
     pub again: Option<&'a Submission>,
 }
 
@@ -41,7 +41,7 @@ pub struct Captured {
     pub status: SubmissionStatus,
     /// Why it was not accepted.
     pub faults: Vec<Fault>,
-    /// The submission as it is kept; nothing where it repeats an earlier one.
+    /// The submission as it is stored; nothing where it repeats an earlier one.
     pub submission: Option<Submission>,
     /// What happened.
     pub done: Unsettled,
@@ -49,9 +49,9 @@ pub struct Captured {
 
 /// Record one submission, and find or create its lead from what [`super::statement`] read of it.
 ///
-/// What looks like spam is kept as `spam`; what does not fit is kept as `rejected` with every fault. Answers that map
+/// What looks like spam is stored as `spam`; what does not fit is stored as `rejected` with every fault. Answers that map
 /// nowhere, and members that nobody knows, stay answers. A test runs through all of it and leaves nothing but itself. Of a
-/// twin of the last minute its id alone is kept, and its visitor is linked. Nothing in the outcome reveals whether the
+/// twin of the last minute its id alone is stored, and its visitor is linked. Nothing in the outcome reveals whether the
 /// person was known.
 pub fn capture(
     world: &mut World,
@@ -149,7 +149,7 @@ fn repeated(world: &mut World, earlier: &Earlier, incoming: Incoming<'_>, act: &
     done
 }
 
-/// A submission that could not be worked on: kept with its body, to be replayed.
+/// A submission that could not be worked on: stored with its body, to be replayed.
 pub fn failed(incoming: Incoming<'_>, now: Timestamp) -> Unsettled {
     let Incoming {
         id,

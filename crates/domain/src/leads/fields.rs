@@ -1,4 +1,4 @@
-//! Field values: every statement about a lead or company is kept, one pure function chooses the winners.
+//! Field values: every statement about a lead or company is stored, one pure function chooses the winners.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

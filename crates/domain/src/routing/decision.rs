@@ -1,4 +1,4 @@
-//! A routing decision as it is kept: which rules did not match, and why each member was passed over.
+//! A routing decision as it is stored: which rules did not match, and why each member was passed over.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! Web addresses as browsers report them: read leniently, kept without what may be personal.
+//! Web addresses as browsers report them: read leniently, stored without what may be personal.
 
 use std::borrow::Cow;
 
@@ -9,9 +9,9 @@ use crate::leads::identity::site;
 
 /// The most bytes of an address that are read; what stands behind them is passed over.
 const MOST_READ: usize = 16 * 1024;
-/// The most characters of an address that are kept.
+/// The most characters of an address that are stored.
 pub const MOST_KEPT: usize = 2048;
-/// The most characters of a parameter that are kept.
+/// The most characters of a parameter that are stored.
 pub const MOST_OF_A_PARAMETER: usize = 200;
 
 /// An address of a page or of an app.

@@ -1,4 +1,4 @@
-//! Touches as they are kept: made of sessions and events, or given by hand.
+//! Touches as they are stored: made of sessions and events, or given by hand.
 
 use super::events::Event;
 use super::rules::TouchRules;

@@ -37,7 +37,7 @@ pub fn point(whose: &Whose, kind: &EventKind, pages: Pages, at: Timestamp) -> Op
 }
 
 /// The streams that events belong to, in portions that bound how much of the past is read for them at once. `kept` is how
-/// many events are kept of a visitor. Bots and machines make no sessions.
+/// many events are stored of a visitor. Bots and machines make no sessions.
 pub fn portions<'e>(
     events: impl IntoIterator<Item = &'e Event>,
     kept: impl Fn(VisitorId) -> u64,

@@ -116,7 +116,7 @@ impl Report {
 /// Make a touch: of how a visit began, and of what is given beside it, which goes before what the addresses say. `None`
 /// where nothing is known.
 ///
-/// Addresses are kept bare. UTM parameters say source and medium themselves. What they leave open is said by a click id
+/// Addresses are stored bare. UTM parameters say source and medium themselves. What they leave open is said by a click id
 /// that somebody paid for, else by the referrer (a search engine by its name with the medium `organic`, an AI assistant by
 /// its host with `ai-assistant`, any other site by its host with `referral`), else by Meta's click id. A referrer of the
 /// company's own sites, or that people pass through, says nothing: where the visit began elsewhere on it, its way and its

@@ -6,10 +6,10 @@ use crate::instant::Timestamp;
 /// The fewest and the most characters of a visitor's id.
 pub const KEY_CHARS: std::ops::RangeInclusive<usize> = 8..=100;
 
-/// The most events that are kept of a visitor who is nobody's, and up to which sites are heard about anybody. Strangers
+/// The most events that are stored of a visitor who is nobody's, and up to which sites are heard about anybody. Strangers
 /// can send no more, so that reading all of them again for a late one, or moving them to a lead, stays cheap.
 pub const MOST_OF_A_STRANGER: u64 = 10_000;
-/// The most events that are kept of a visitor who is a lead's.
+/// The most events that are stored of a visitor who is a lead's.
 pub const MOST_OF_A_LEADS: u64 = 100_000;
 
 /// The sender of a visitor's events.

@@ -77,7 +77,7 @@ impl Failure {
     }
 }
 
-/// One file that is taken in.
+/// One file that is imported.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Import {
     /// Its id.
@@ -106,7 +106,7 @@ pub struct Import {
     pub on_behalf_of: Option<UserId>,
     /// What identifies the same file with the same mapping.
     pub digest: String,
-    /// In how many pieces the file is kept until the end.
+    /// In how many pieces the file is stored until the end.
     pub chunks: i64,
     /// The size of the uploaded file in bytes.
     pub bytes: i64,

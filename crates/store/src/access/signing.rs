@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::rows::signing_keys;
 use crate::write;
 
-/// A signing key as it is kept.
+/// A signing key as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptKey {
     /// Its id.

@@ -17,7 +17,7 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 /// How many violations one answer lists; the detail says when there are more.
 pub const MOST_VIOLATIONS: usize = 100;
 
-/// Says that a kept answer is repeated.
+/// Says that a stored answer is repeated.
 const REPLAYED: &str = "Idempotent-Replayed";
 
 tokio::task_local! {
@@ -44,14 +44,14 @@ struct Inner {
 pub struct Kept {
     /// The HTTP status.
     pub status: u16,
-    /// The headers that were kept, Content-Type among them.
+    /// The headers that were stored, Content-Type among them.
     pub headers: Vec<(String, String)>,
     /// The body, byte for byte.
     pub body: Vec<u8>,
 }
 
 impl Kept {
-    /// The answer as it was kept.
+    /// The answer as it was stored.
     pub fn of(record: &Record) -> Self {
         Self {
             status: record.status,
@@ -86,7 +86,7 @@ impl Problem {
         Problem::new(Code::InvalidParameter).listing(violations, "query parameter")
     }
 
-    /// No problem at all: the kept answer of an idempotent request, which ends the handler like one.
+    /// No problem at all: the stored answer of an idempotent request, which ends the handler like one.
     ///
     /// It is answered verbatim, with `Idempotent-Replayed: true`.
     pub fn kept(kept: Kept) -> Problem {
@@ -133,12 +133,12 @@ impl Problem {
         self
     }
 
-    /// The kind of problem. A kept answer says `idempotency_key_reused`; see [`Problem::as_kept`].
+    /// The kind of problem. A stored answer says `idempotency_key_reused`; see [`Problem::as_kept`].
     pub fn code(&self) -> Code {
         self.0.code
     }
 
-    /// The kept answer, where this is one.
+    /// The stored answer, where this is one.
     pub fn as_kept(&self) -> Option<&Kept> {
         self.0.kept.as_ref()
     }
@@ -203,7 +203,7 @@ impl Problem {
     }
 }
 
-/// Answer a problem, or the kept answer that it carries, for the request with this id.
+/// Answer a problem, or the stored answer that it carries, for the request with this id.
 pub fn render(problem: &Problem, request_id: &str) -> HttpResponse {
     if let Some(kept) = problem.as_kept() {
         return replay(kept);

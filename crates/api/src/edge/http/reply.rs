@@ -1,4 +1,4 @@
-//! Answers: concrete types that are rendered once, so that what is kept for a repetition is what was sent.
+//! Answers: concrete types that are rendered once, so that what is stored for a repetition is what was sent.
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -13,12 +13,12 @@ use super::problem::{Code, Kept, Problem};
 /// What a handler answers: the documented answer, or a problem.
 pub type Reply<T> = Result<T, Problem>;
 
-/// An answer before it is sent: kept for a repetition as it is.
+/// An answer before it is sent: stored for a repetition as it is.
 pub trait Answer {
     /// Status, headers and body.
     fn render(&self) -> Kept;
 
-    /// What is kept of it for a repetition: the same, but secrets as `null`.
+    /// What is stored of it for a repetition: the same, but secrets as `null`.
     fn keep(&self) -> Kept {
         self.render()
     }

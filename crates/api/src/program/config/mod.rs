@@ -66,7 +66,7 @@ pub struct Config {
     pub rates: Rates,
 }
 
-/// Where the records are kept.
+/// Where the records are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database {
     /// A SQLite file.

@@ -57,7 +57,7 @@ words! {
         Confirmed = "confirmed",
         /// The person does not agree, or no more.
         Withdrawn = "withdrawn",
-        /// A system repeated a grant, without saying of when it is, after it was withdrawn: kept, but it counts for nothing.
+        /// A system repeated a grant, without saying of when it is, after it was withdrawn: stored, but it counts for nothing.
         Disregarded = "disregarded",
     }
 
@@ -149,7 +149,7 @@ impl ConsentSource {
     }
 }
 
-/// One statement about one purpose, as it is kept for good.
+/// One statement about one purpose, as it is stored for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsentStatement {
     /// Its id.

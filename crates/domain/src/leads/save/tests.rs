@@ -1,4 +1,4 @@
-//! Statements about leads: who is found, what is kept, what is shown.
+//! Statements about leads: who is found, what is stored, what is shown.
 
 use proptest::prelude::*;
 use serde_json::json;
