@@ -130,7 +130,7 @@ impl Plain for Campaign {
 /// What stands beside a campaign that is created or changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Beside {
-    /// The wanted parent with all above it; nothing where it is no campaign.
+    /// The wanted parent and all its ancestors; empty if it does not exist.
     pub lineage: Vec<CampaignId>,
     /// Whether the wanted owner is a user.
     pub knows_owner: bool,
@@ -224,7 +224,7 @@ pub fn create(details: CampaignDetails, beside: &Beside, act: &Act) -> Result<Ca
     campaign.sound(beside)
 }
 
-/// Change a campaign, and archive or restore it; nothing where it is as asked already.
+/// Update a campaign, and archive or restore it; no change if nothing differs.
 pub fn edit(
     campaign: &Campaign,
     details: CampaignDetails,

@@ -116,7 +116,7 @@ pub struct Team {
 }
 
 impl Team {
-    /// Change its name, its members or both; nothing where it is as asked already.
+    /// Update its name, its members or both; no change if nothing differs.
     pub fn edit(&self, name: String, members: Vec<UserId>, now: Timestamp) -> Edited<Self> {
         let edited = Self {
             name,

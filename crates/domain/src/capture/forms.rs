@@ -103,7 +103,7 @@ pub fn make_form(
     Ok((form, key))
 }
 
-/// Change a form, and archive or restore it; nothing where it is as asked already. Fields that stay are not held against
+/// Update a form, and archive or restore it; no change if nothing differs. Fields that stay are not held against
 /// the custom fields again, some of which may be gone.
 pub fn edit_form(
     form: &Form,

@@ -28,7 +28,7 @@ pub struct Incoming<'a> {
     pub form: &'a Form,
     /// What was sent.
     pub posted: &'a Posted,
-    /// What makes it the same as another one; nothing where an `Idempotency-Key` says that.
+    /// What makes it the same as another one; `None` if an `Idempotency-Key` says that.
     pub sameness: Option<Sameness>,
     /// The stored submission that is run again, on somebody's word that it is none of spam.
     pub again: Option<&'a Submission>,
@@ -41,7 +41,7 @@ pub struct Captured {
     pub status: SubmissionStatus,
     /// Why it was not accepted.
     pub faults: Vec<Fault>,
-    /// The submission as it is stored; nothing where it repeats an earlier one.
+    /// The submission as it is stored; `None` if it repeats an earlier one.
     pub submission: Option<Submission>,
     /// What happened.
     pub done: Unsettled,

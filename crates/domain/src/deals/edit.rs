@@ -33,7 +33,7 @@ pub struct EditDeal {
     pub roles: Option<Vec<(LeadId, BuyingRole)>>,
 }
 
-/// Change a deal; nothing where nothing becomes different.
+/// Change a deal; `None` if nothing becomes different.
 pub fn edit(
     world: &mut World,
     deal_id: DealId,

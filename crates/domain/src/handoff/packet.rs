@@ -391,7 +391,7 @@ impl PacketAnswer {
     }
 }
 
-/// What an answer says, as text; nothing where it is empty.
+/// What an answer says, as text; `None` if it is empty.
 fn text_of(value: &Value) -> Option<String> {
     let text = match value {
         Value::Null => return None,

@@ -27,7 +27,7 @@ pub struct Step {
     pub until: Option<Timestamp>,
     /// Who takes an unowned lead with it.
     pub taken_by: Option<UserId>,
-    /// The rule that made it, and why; nothing where somebody decided it.
+    /// The rule that made it, and why; `None` if somebody decided it.
     pub by_rule: Option<ByRule>,
 }
 

@@ -69,7 +69,7 @@ pub fn create(
     })
 }
 
-/// Change name or origins; nothing where it is as asked already.
+/// Update name or origins; no change if nothing differs.
 pub fn edit(
     known: &TrackingKey,
     name: &str,
@@ -126,7 +126,7 @@ pub fn rotate(
     ))
 }
 
-/// A key that works no more, for good; nothing where it is so already.
+/// Revoke a key, permanently; `None` if it already is.
 pub fn revoke(known: &TrackingKey, act: &Act) -> Result<Option<RecordChange<TrackingKey>>, Refused> {
     may_manage(&act.by)?;
     if known.revoked_at.is_some() {

@@ -63,7 +63,7 @@ fn send(world: &mut World, form: &Form, posted: &Posted, ids: &Ids) -> (Submissi
     run(world, &mut Twins::default(), incoming, NOW, ids).unwrap()
 }
 
-/// The same for any submission; nothing where it was a twin.
+/// The same for any submission; `None` if it was a twin.
 fn run(
     world: &mut World,
     twins: &mut Twins,

@@ -35,7 +35,7 @@ pub(in crate::leads) fn take_over(
     changes
 }
 
-/// What an upsert's statement is stored as; nothing where it says nothing new.
+/// What an upsert's statement is stored as; `None` if it says nothing new.
 ///
 /// One that bears its instant is a repetition if the same was stated of that very instant. One without may come from a system
 /// that repeats day after day what it once heard. So it is news only where the newest says otherwise, and it may withdraw

@@ -153,7 +153,7 @@ pub fn may_own_company(actor: &Actor, owner: Option<UserId>, to: Option<UserId>)
     actor.may_assign(owner, to)
 }
 
-/// Put a company away, or take it up again; nothing where it is so already.
+/// Archive or restore a company; `None` if it already is.
 ///
 /// It belongs to nobody: a user who may edit any lead may do it. Its leads and deals stay as they are. Unlike a lead, of
 /// which a form says that the person writes again, a company is not restored by being named again: whatever lead comes

@@ -424,7 +424,7 @@ impl Draft {
         }
     }
 
-    /// One command, one version; nothing where nothing changed.
+    /// One command, one version; empty if nothing changed.
     pub(super) fn finish(mut self, world: &mut World, now: Timestamp) -> Vec<Change> {
         if self.after.is_empty() && self.before.is_empty() {
             return self.changes;

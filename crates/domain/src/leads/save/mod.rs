@@ -133,7 +133,7 @@ pub struct Saved {
     pub lead_id: LeadId,
     /// Whether the lead was made by it.
     pub created: bool,
-    /// What changed; nothing where all of it was known.
+    /// The changes; empty if everything was known.
     pub changes: Vec<Change>,
 }
 
