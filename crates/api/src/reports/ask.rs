@@ -194,7 +194,7 @@ impl Divided {
         if let [one, other] = by[..]
             && one == other
         {
-            let twice = Violation::new(Place::parameter("by"), "not_allowed", "names one dimension twice");
+            let twice = Violation::new(Place::parameter("by"), "not_allowed", "names a dimension twice");
             return Err(Problem::invalid_parameters(vec![twice]));
         }
         Ok((by, self.min_sample.unwrap_or(min_sample)))
@@ -227,7 +227,7 @@ fn days(from: Option<&str>, to: Option<&str>, zone: &TimeZone) -> Result<Days, P
     let (first, next) = (day("from", from), day("to", to));
     let days = Days::between(first, next, zone);
     if violations.is_empty() && days.is_none() {
-        violations.push(out_of_range("to", "must not lie before `from`"));
+        violations.push(out_of_range("to", "must not be before `from`"));
     }
     days.filter(|_| violations.is_empty())
         .ok_or_else(|| Problem::invalid_parameters(violations))
@@ -272,7 +272,7 @@ impl Selection {
             };
             let buckets = calendar.buckets(first, last, &self.days, zone, MOST_BUCKETS);
             buckets.map(Cut::Over).ok_or_else(|| {
-                let detail = "divides the period into more than 600 rows: ask for a shorter one";
+                let detail = "divides the period into more than 600 rows: request a shorter one";
                 Problem::invalid_parameters(vec![out_of_range("by", detail)])
             })
         };

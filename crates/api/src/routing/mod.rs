@@ -146,12 +146,12 @@ async fn unknown(tx: &Tx, rules: &RoutingRules) -> Result<Vec<Fault>, Problem> {
     let missing = store::access::users::unknown(tx, &user_ids).await?;
     let users = users.into_iter().filter(|(_, user)| missing.contains(user));
     let mut faults: Vec<Fault> = users
-        .map(|(index, _)| Fault::new(at(index, "user_id"), "not_found", "is no user"))
+        .map(|(index, _)| Fault::new(at(index, "user_id"), "not_found", "is not a user"))
         .collect();
     let team_ids: Vec<TeamId> = teams.iter().map(|(_, team)| *team).collect();
     let missing = store::access::teams::unknown(tx, &team_ids).await?;
     let teams = teams.into_iter().filter(|(_, team)| missing.contains(team));
-    faults.extend(teams.map(|(index, _)| Fault::new(at(index, "team_id"), "not_found", "is no team")));
+    faults.extend(teams.map(|(index, _)| Fault::new(at(index, "team_id"), "not_found", "is not a team")));
     Ok(faults)
 }
 

@@ -306,7 +306,7 @@ fn target(world: &World, said: &ActivityDraft, faults: &mut Vec<Fault>) -> Optio
         (Some(_), None) => {}
     }
     let mut unknown = |place: &str, what: &str| {
-        faults.push(Fault::new(place, "not_found", format!("is no {what}")));
+        faults.push(Fault::new(place, "not_found", format!("is not a {what}")));
     };
     let deal = said.deal_id.map(|id| world.sales.deals.get(&id));
     if said.lead_id.is_some_and(|id| !world.leads.contains_key(&id)) {
@@ -346,7 +346,7 @@ fn may_give(person: &Person, owner: UserId, staff: Option<&Staff>, faults: &mut 
                 || person.is_marketing() && colleague.is_marketing()
         });
     if !may {
-        let detail = "is no active user to whom the caller may give a task";
+        let detail = "is not an active user to whom the caller may assign a task";
         faults.push(Fault::new("/owner_id", "not_allowed", detail));
     }
 }
@@ -404,7 +404,7 @@ fn filled(
             fault(
                 place,
                 "out_of_range",
-                "lies more than five minutes ahead; a planned meeting is a task",
+                "is more than five minutes in the future; a planned meeting is a task",
             );
         }
     }
@@ -458,7 +458,7 @@ fn objections_are_sound(
             (Some(code), None) => {
                 let is_known = known.iter().any(|known| known.code.as_ref() == Some(code));
                 if !is_known && agreement.reason(ReasonList::Objection, code).is_none() {
-                    let detail = "is no objection of the agreement in force";
+                    let detail = "is not an objection in the agreement in force";
                     faults.push(Fault::new(format!("{place}/code"), "not_allowed", detail));
                 }
             }

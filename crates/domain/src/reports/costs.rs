@@ -67,7 +67,7 @@ impl CostSettings {
             faults.push(Fault::new(
                 "/month",
                 "not_allowed",
-                "costs of 1,200 months are stated already",
+                "costs of 1,200 months have been set already",
             ));
         }
         self.months.sort_by(|one, other| one.month.cmp(&other.month));

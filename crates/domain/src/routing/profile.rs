@@ -66,7 +66,7 @@ impl AvailabilityDetails {
         for (index, absence) in self.absences.iter().enumerate() {
             if absence.to <= absence.from {
                 let at = format!("/absences/{index}/to");
-                faults.push(Fault::new(at, "out_of_range", "must lie behind `from`"));
+                faults.push(Fault::new(at, "out_of_range", "must be after `from`"));
             }
         }
         faults

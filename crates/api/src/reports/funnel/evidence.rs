@@ -129,7 +129,7 @@ impl EvidenceQuery {
         };
         let figure = self.figure.unwrap_or(FigureName::Cycles);
         let Some(stage) = FUNNEL.iter().position(|stage| *stage == self.stage) else {
-            return Err(refused("stage", "is no stage of the funnel"));
+            return Err(refused("stage", "is not a stage of the funnel"));
         };
         if stage == 0 && matches!(figure, FigureName::FromPrevious | FigureName::FromStart) {
             return Err(refused("figure", "the first stage has no such figure"));
@@ -143,8 +143,8 @@ impl EvidenceQuery {
         let place = FUNNEL.iter().position(|stage| *stage == reached);
         match (figure, place) {
             (FigureName::Cycles, Some(place)) => Ok((stage, Figure::Reached(place))),
-            (_, None) => Err(refused("reached", "is no stage of the funnel")),
-            _ => Err(refused("reached", "stands with `figure=cycles` alone")),
+            (_, None) => Err(refused("reached", "is not a stage of the funnel")),
+            _ => Err(refused("reached", "is only valid with `figure=cycles`")),
         }
     }
 }
