@@ -21,9 +21,9 @@ pub fn configure(config: &mut Services<'_>) {
 
 /// Get the script for websites.
 ///
-/// A page that loads it sends its views, its events and its forms to this service, and to nobody else. It is the
-/// same for every website: the publishable key and the choices stand in the tag that loads it. Below 5 KiB compressed,
-/// without dependencies.
+/// A page that loads the script sends its views, events and forms to this service only. The script is the same for
+/// every website: the tag that loads it has the publishable key and the options. Below 5 KiB compressed, without
+/// dependencies.
 #[utoipa::path(tag = "tracking", security(()),
     responses((status = 200, description = "The script", body = String, content_type = "text/javascript",
         headers(("ETag" = String, description = "The script's version")))))]
