@@ -36,44 +36,44 @@ fn configure(config: &mut Services<'_>) {
 /// A version of the agreement.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AgreementView {
-    /// Counts from 1; every stage change names the version that it was judged by.
+    /// The number of the version, from 1. Every stage change names the version by which it was judged.
     #[schema(minimum = 1, example = 1)]
     version: i64,
-    /// What has become of it.
+    /// The state of the version.
     state: VersionState,
-    /// What it says.
+    /// The document.
     document: Agreement,
-    /// The version that it was made from.
+    /// The version on which it was based.
     #[schema(minimum = 1)]
     based_on: Option<i64>,
-    /// From when on it was to be in force.
+    /// From when it was scheduled to be in force.
     effective_at: Option<Timestamp>,
-    /// Since when it is or was in force.
+    /// When it came into force.
     in_force_from: Option<Timestamp>,
-    /// When another version took its place.
+    /// When another version replaced it.
     superseded_at: Option<Timestamp>,
-    /// Who created it, by id; nobody created the one that an installation starts with.
+    /// The id of the user who created it; `null` for the provisional version of a new installation.
     #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
     created_by: Option<String>,
     /// When it was created.
     created_at: Timestamp,
-    /// Whether both teams are to meet about it: `review.every` has passed since it came into force.
+    /// Whether a review is due: `review.every` has passed since it came into force.
     review_due: bool,
     /// Whether `review.stale_after` has passed since it came into force.
     stale: bool,
-    /// How far the leads are judged again since it came into force, or since a setting that it relies on changed; `null`
-    /// where all are.
+    /// The progress of judging leads again since it came into force, or since a setting on which it relies changed;
+    /// `null` once all are judged.
     rejudging: Option<RejudgingView>,
 }
 
-/// How far leads are judged again.
+/// The progress of judging leads again.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Rejudging)]
 struct RejudgingView {
     /// All leads.
     #[schema(minimum = 0)]
     total: u64,
-    /// Those that are judged by what is in force now.
+    /// Leads that have been judged by the version in force.
     #[schema(minimum = 0)]
     done: u64,
 }
@@ -106,26 +106,26 @@ impl AgreementView {
     }
 }
 
-/// A version that was put in force, with what its document may say but probably does not mean.
+/// A version that was put in force, with warnings about its document.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AgreementInForce {
     /// The version that is in force now.
     agreement: AgreementView,
-    /// What is allowed but probably not meant.
+    /// Warnings about parts that are valid but probably mistakes.
     #[schema(max_items = 1000)]
     warnings: Vec<Warning>,
 }
 
-/// Something in a document that is allowed but probably not meant.
+/// A warning about a part of the document that is valid but probably a mistake.
 #[derive(Debug, Serialize, ToSchema)]
 struct Warning {
     /// Where in the body: a JSON pointer as a URI fragment.
     #[schema(max_length = 512, example = "#/document/commitments/sales/review_within")]
     pointer: String,
-    /// What, as a word for programs.
+    /// The warning, as a code for programs.
     #[schema(max_length = 64, example = "longer_than_a_day")]
     code: &'static str,
-    /// What, as a sentence for people.
+    /// The warning, as a sentence for people.
     #[schema(max_length = 2048, example = "is open time: 24h are 3.0 working days")]
     detail: String,
 }
@@ -140,7 +140,7 @@ impl Warning {
     }
 }
 
-/// A document that is to be in force.
+/// An agreement document to put in force.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct UpdateCurrentAgreement {
@@ -173,9 +173,9 @@ struct AgreementsQuery {
 
 /// Read the agreement in force.
 ///
-/// Who is a fit, what makes an MQL, how leads are scored, what the teams promise each other, and the reasons with what
-/// each leads to. A new installation starts with a provisional one, whose working hours follow the company's time zone
-/// until another document takes its place.
+/// The agreement in force: who is a fit, what makes an MQL, how leads are scored, what the teams promise each other,
+/// and the reasons with their consequences. A new installation starts with a provisional one, whose working hours are
+/// in the company's time zone until another document replaces it.
 #[utoipa::path(tag = "agreement", security(("bearer" = [AgreementsRead])),
     responses((status = 200, description = "The version in force", body = AgreementView)))]
 #[get("/v1/agreements/current")]
@@ -190,10 +190,10 @@ async fn get_current_agreement(ctx: Ctx<AgreementsRead>) -> Reply<Json<Agreement
 
 /// Put another document in force.
 ///
-/// For revops and admins, as long as nobody has signed a version: the document is in force at once as the next provisional
-/// version. All faults are refused at once; what is not evaluated yet is refused with `not_supported_yet`. Leads in lead and
-/// nurture are judged again in the background (`rejudging`); leads that are MQLs already stay MQLs. The document in force
-/// again changes nothing.
+/// For revops and admins, as long as nobody has signed a version. The document comes into force at once as the next
+/// provisional version. All errors are reported at once; what Tandem does not evaluate yet is refused with
+/// `not_supported_yet`. Leads in lead and nurture are judged again in the background (`rejudging`); leads that are
+/// already MQLs stay MQLs. Sending the document in force again changes nothing.
 #[utoipa::path(tag = "agreement", security(("bearer" = [AgreementsWrite])), request_body = UpdateCurrentAgreement,
     responses((status = 200, description = "The version in force now, with warnings", body = AgreementInForce)))]
 #[put("/v1/agreements/current")]
@@ -220,7 +220,7 @@ async fn update_current_agreement(
 
 /// List the versions of the agreement.
 ///
-/// The newest first.
+/// Newest first.
 #[utoipa::path(tag = "agreement", params(AgreementsQuery), security(("bearer" = [AgreementsRead])),
     responses((status = 200, description = "A page of versions", body = Listing<AgreementView>,
         headers(("Link" = String, description = "The next page")))))]
