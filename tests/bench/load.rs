@@ -107,8 +107,9 @@ impl Facts {
     }
 }
 
-/// Every kind of request, for one database. `salt` keeps the leads apart that several runs make.
-pub fn kinds(facts: Facts, salt: u64) -> Vec<Kind> {
+/// Every kind of request, for one database. `salt` keeps the leads apart that several runs make; `is_alone` says that no other
+/// build is asked the same, which may not know all of it.
+pub fn kinds(facts: Facts, salt: u64, is_alone: bool) -> Vec<Kind> {
     let Facts {
         people,
         ids,
@@ -142,6 +143,10 @@ pub fn kinds(facts: Facts, salt: u64) -> Vec<Kind> {
         }),
     );
     add("list, default", true, Box::new(fixed("/v1/leads".into())));
+    if is_alone {
+        add("list, five members", true, Box::new(list("fields=email,first_name,last_name,stage,created_at")));
+        add("list, with touches", true, Box::new(list("include=touches")));
+    }
     add("list, stage, latest change first", true, Box::new(list("stage=mql&sort=-updated_at")));
     add("list, owner", true, Box::new(list(&format!("owner_id={owner}"))));
     add(

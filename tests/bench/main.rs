@@ -123,7 +123,8 @@ fn run(order: Order) -> Result<(), Failure> {
     if order.parts.contains(&Part::Captures) {
         figures.captures = Some(capture::measure(&captures)?);
     }
-    if let Some(other) = &order.other {
+    let measures_captures = order.parts.is_empty() || order.parts.contains(&Part::Captures);
+    if let Some(other) = order.other.as_ref().filter(|_| measures_captures) {
         figures.beside = Some(capture::beside::measure(&captures, other)?);
     }
     if order.parts.contains(&Part::Events) {
@@ -187,17 +188,25 @@ fn say(text: &str) {
     eprintln!("bench: {text}");
 }
 
-/// Both databases: the file, and a database of its own on the server.
+/// Both databases: the file, and a database of its own on the server; where another build is measured too, both of it as well.
 fn homes(order: &Order) -> Result<Vec<Home>, Failure> {
     let name = format!("bench_{}", order.people.leads);
     let (server, _) = order.postgres.rsplit_once('/').ok_or("not a URL of PostgreSQL")?;
-    let home = |title, kind: &str, url| Home {
+    let home = |title, program: &PathBuf, kind: &str, url| Home {
         name: title,
-        program: order.program.clone(),
+        program: program.clone(),
         dir: order.dir.join(format!("{kind}-{}", order.people.leads)),
         url,
     };
-    Ok(vec![home("SQLite", "sqlite", None), home("PostgreSQL", "postgres", Some(format!("{server}/{name}")))])
+    let url = |name: &str| Some(format!("{server}/{name}"));
+    let own = &order.program;
+    let mut homes =
+        vec![home("SQLite", own, "sqlite", None), home("PostgreSQL", own, "postgres", url(&name))];
+    if let Some(other) = &order.other {
+        homes.push(home("SQLite, other build", other, "sqlite-other", None));
+        homes.push(home("PostgreSQL, other build", other, "postgres-other", url(&format!("{name}_other"))));
+    }
+    Ok(homes)
 }
 
 /// Fill at once those that no run before has filled; answer how many seconds these took, by name.
@@ -267,7 +276,7 @@ fn measure_all(servers: &[Server], order: &Order, now: Timestamp) -> Result<Vec<
     let mut kinds = vec![];
     for server in servers {
         let key = server.key()?;
-        kinds.push(load::kinds(Facts::of(server, &key, order.people)?, salt));
+        kinds.push(load::kinds(Facts::of(server, &key, order.people)?, salt, order.other.is_none()));
         keys.push(key);
     }
     let mut lines = vec![];

@@ -329,3 +329,35 @@ async fn a_lead_that_was_put_away_is_not_listed(app: &TestApp) {
     assert_eq!(post("restore").await.expect(200)["archived_at"], Value::Null);
     assert_eq!(app.get("/v1/leads").by(by).await.expect(200).each("id"), [lead.id()]);
 }
+
+/// A batch of leads, for whom nobody else waits as long as for all of them.
+fn long_batch(from: usize, to: usize) -> Value {
+    let leads = (from..to).map(|n| json!({"email": format!("person{n}@example{n}.com")}));
+    json!({"leads": leads.collect::<Vec<_>>()})
+}
+
+#[tandem_tests::test]
+async fn a_long_batch_becomes_durable_in_parts_and_is_answered_as_one(app: &TestApp) {
+    let by = app.admin().await;
+    let statements = app.running.core.db.statements();
+    statements.record();
+    let mut body = long_batch(0, 120);
+    body["leads"][70] = json!({"email": "no e-mail"});
+    let answer = app.post("/v1/leads/batch").by(by).once("long").json(body.clone()).await.expect(207);
+    let begun = statements.recorded().iter().filter(|text| *text == "BEGIN").count();
+    assert_eq!(begun, 3, "parts of fifty");
+    let items = answer["items"].as_array().unwrap();
+    let indexes: Vec<i64> = items.iter().map(|item| item["index"].as_i64().unwrap()).collect();
+    assert_eq!(indexes, (0..120).collect::<Vec<i64>>());
+    let created = items.iter().filter(|item| item["status"] == 201).count();
+    assert_eq!((created, &items[70]["status"]), (119, &json!(422)));
+
+    let again = app.post("/v1/leads/batch").by(by).once("long").json(body).await.expect(207);
+    assert_eq!((again.header("idempotent-replayed"), &again.body), (Some("true"), &answer.body));
+    app.post("/v1/leads/batch")
+        .by(by)
+        .once("long")
+        .json(long_batch(0, 120))
+        .await
+        .refused(422, "idempotency_key_reused");
+}

@@ -318,3 +318,35 @@ async fn the_feed_of_some_leads_is_that_of_all_without_the_others(app: &TestApp)
     assert_eq!(updated.len(), 3);
     assert_eq!(all(&format!("&lead_id={ada},{bob}&types=lead.updated")).await, updated);
 }
+
+#[tandem_tests::test]
+async fn a_list_shows_touches_and_other_members_as_it_is_asked(app: &TestApp) {
+    let ids = given_nine(app).await;
+    let touches = ["first_touch", "last_touch", "last_non_direct_touch", "lead_touch"];
+    let whole = app.get(&format!("/v1/leads/{}", ids[0])).by(app.admin().await).await.expect(200).body;
+    assert!(touches.iter().all(|touch| whole[touch].is_object()), "{whole}");
+
+    let usual = list(app, "limit=1").await.expect(200).body["data"][0].clone();
+    let mut without = whole.clone();
+    touches.iter().for_each(|touch| drop(without.as_object_mut().unwrap().remove(*touch)));
+    assert_eq!(usual, without);
+    assert_eq!(list(app, "limit=1&include=touches").await.expect(200).body["data"][0], whole);
+
+    let names = "email,stage,last_touch,may_contact,company,score";
+    let chosen = list(app, &format!("limit=1&fields={names}")).await.expect(200).body["data"][0].clone();
+    let expected: serde_json::Map<String, Value> =
+        names.split(',').chain(["id"]).map(|name| (name.to_owned(), whole[name].clone())).collect();
+    assert_eq!(chosen, Value::Object(expected));
+    list(app, "fields=email,shoe_size").await.refused(400, "invalid_parameter");
+    list(app, "include=deals").await.refused(400, "invalid_parameter");
+}
+
+#[tandem_tests::test]
+async fn a_crawl_of_few_members_goes_on_in_every_order(app: &TestApp) {
+    let ids = given_nine(app).await;
+    for sort in ["id", "created_at", "updated_at", "-name"] {
+        assert_eq!(crawl(app, &format!("sort={sort}&limit=2&fields=stage")).await, ids, "{sort}");
+    }
+    let by_score = crawl(app, "sort=score&limit=2&fields=stage").await;
+    assert_eq!(by_score, crawl(app, "sort=score&limit=200").await);
+}

@@ -49,6 +49,7 @@ mod script;
 mod settings;
 mod settle;
 mod stages;
+mod statements;
 mod story;
 mod stream;
 mod told;

@@ -500,7 +500,7 @@ async fn a_form_cannot_put_a_visit_before_the_first_touch_that_is_known(app: &Te
     app.clock.advance(hours(24));
     let by = app.login("admin@example.com").await;
     let first = async |email: &str| {
-        let list = app.get(&format!("/v1/leads?q={email}")).by(&by).await.expect(200);
+        let list = app.get(&format!("/v1/leads?q={email}&include=touches")).by(&by).await.expect(200);
         list["data"][0]["first_touch"]["source"].clone()
     };
     let send = |email: &str, visitor: &str, more: Value| {

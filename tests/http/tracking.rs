@@ -11,7 +11,8 @@ async fn touch_of(app: &TestApp, key: &str, context: Value) -> Value {
     let email = format!("lead{}@example.com", app.next());
     let body = json!({"fields": {"email": email}, "context": context});
     app.post(&format!("/v1/capture/{key}")).json(body).await.expect(201);
-    let found = app.get(&format!("/v1/leads?q={email}")).by(app.admin().await).await.expect(200);
+    let found =
+        app.get(&format!("/v1/leads?q={email}&include=touches")).by(app.admin().await).await.expect(200);
     found["data"][0]["first_touch"].clone()
 }
 

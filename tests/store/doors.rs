@@ -26,7 +26,8 @@ async fn a_dropped_transaction_leaves_nothing(database: &Database) {
     }
     assert_eq!(settings::get(&db, "probe").await.unwrap().version, 0);
     let key = tandem_domain::leads::identity::email_key(&statement("ada@example.com").emails[0]);
-    assert_eq!(tandem_store::leads::find_by_key(&db, &key).await.unwrap(), None);
+    let found = tandem_store::leads::get_by_key(&db, &key).await;
+    assert!(matches!(found, Err(StoreError::NotFound)), "{found:?}");
     given_lead(&db, "ada@example.com", 4).await;
     db.close().await;
 }

@@ -10,7 +10,9 @@ use tandem_domain::leads::save::{self, CompanyStatement, OnConflict, Plan, State
 use tandem_domain::leads::search::{self, Word};
 use tandem_domain::tracking::Report;
 use tandem_store::Db;
-use tandem_store::leads::{Bounds, LeadFilter, LeadSort, LeadWithCompany, Position, list_within};
+use tandem_store::leads::{
+    Bounds, LeadFilter, LeadPage, LeadSort, LeadWithCompany, Part, Position, list_within,
+};
 use tandem_tests::{Database, START};
 
 use crate::act;
@@ -231,7 +233,8 @@ async fn walk(
     let mut found: Vec<LeadWithCompany> = vec![];
     loop {
         let after = found.last().map(|last| position(last, sort));
-        let page = list_within(db, LOW, filter, sort, descending, after.as_ref(), limit).await;
+        let wanted = LeadPage { sort, descending, after: after.as_ref(), limit, parts: Part::ALL };
+        let page = list_within(db, LOW, filter, wanted).await;
         let page = page.unwrap();
         found.extend(page.data);
         if !page.has_more {
@@ -247,9 +250,14 @@ async fn every_way_finds_the_same_page(database: &Database) {
     let mut all = vec![];
     for archived in [false, true] {
         let everybody = LeadFilter { archived, ..LeadFilter::default() };
-        all.extend(
-            tandem_store::leads::list(&db, &everybody, LeadSort::Id, false, None, 1_000).await.unwrap().data,
-        );
+        let wanted = LeadPage {
+            sort: LeadSort::Id,
+            descending: false,
+            after: None,
+            limit: 1_000,
+            parts: Part::ALL,
+        };
+        all.extend(tandem_store::leads::list(&db, &everybody, wanted).await.unwrap().data);
     }
     assert_eq!(all.len() as u64, LEADS);
 

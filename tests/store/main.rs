@@ -5,6 +5,7 @@ mod backup;
 mod doors;
 mod feed;
 mod lists;
+mod plans;
 mod schema;
 mod wal;
 mod write;

@@ -6,8 +6,8 @@ use tandem_domain::id::LeadId;
 use tandem_domain::leads::fields::LeadField;
 use tandem_domain::leads::save::{self, Edit, Statement};
 use tandem_store::idempotency::{self, Record};
-use tandem_store::{Db, journal};
-use tandem_tests::{Database, START};
+use tandem_store::{Db, StoreError, journal};
+use tandem_tests::{Backend, Database, START};
 
 use crate::feed::settled;
 use crate::{act, given_lead, statement, upsert};
@@ -125,5 +125,56 @@ async fn a_setting_keeps_any_json(database: &Database) {
     tandem_store::settings::put(&tx, "probe", &value, 3).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(tandem_store::settings::get(&db, "probe").await.unwrap().value, value);
+    db.close().await;
+}
+
+/// The lead of an e-mail and of the company that its domain names.
+fn of_company(email: &str) -> Statement {
+    Statement { company: None, ..statement(email) }
+}
+
+#[tandem_tests::test]
+async fn new_leads_of_a_known_company_do_not_wait_for_each_other(database: &Database) {
+    // SQLite has one writer.
+    if database.backend == Backend::Sqlite {
+        return;
+    }
+    let db = database.connect().await;
+    let tx = db.begin(act(1)).await.unwrap();
+    upsert(&tx, &of_company("ada@harbour.example"), START).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let first = db.begin(act(2)).await.unwrap();
+    let one = upsert(&first, &of_company("bob@harbour.example"), START).await.unwrap().lead_id;
+    let second = db.begin(act(3)).await.unwrap();
+    let other = upsert(&second, &of_company("eve@harbour.example"), START).await.unwrap().lead_id;
+    second.commit().await.unwrap();
+    first.commit().await.unwrap();
+
+    let found = tandem_store::leads::by_ids(&db, [one, other]).await.unwrap();
+    let companies: Vec<_> = found.iter().map(|lead| lead.company.as_ref().unwrap().id).collect();
+    assert!(companies.len() == 2 && companies[0] == companies[1], "{companies:?}");
+    db.close().await;
+}
+
+#[tandem_tests::test]
+async fn only_the_same_names_wait_for_each_other(database: &Database) {
+    if database.backend == Backend::Sqlite {
+        return;
+    }
+    let db = database.connect().await;
+    let first = db.begin(act(1)).await.unwrap();
+    let many: Vec<Statement> = (0..600).map(|n| of_company(&format!("p{n}@firm{n}.example"))).collect();
+    drop(tandem_store::leads::world(&first, &many).await.unwrap());
+
+    let second = db.begin(act(2)).await.unwrap();
+    upsert(&second, &of_company("q0@other0.example"), START).await.unwrap();
+    second.commit().await.unwrap();
+    // The same company must not be made twice: who names it waits for the first, two seconds at most.
+    let third = db.begin(act(3)).await.unwrap();
+    let same = upsert(&third, &of_company("q7@firm7.example"), START).await.map(|saved| saved.lead_id);
+    assert!(matches!(same, Err(StoreError::Locked)), "{same:?}");
+    drop(third);
+    first.rollback().await.unwrap();
     db.close().await;
 }

@@ -193,9 +193,8 @@ async fn list_clocks(ctx: Ctx<HandoffsRead>, query: Query<ClocksQuery>) -> Reply
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
     let (owner_id, unowned) = owners(query.owner_id.as_deref(), ctx.person())?;
-    let snapshot = ctx.snapshot().await?;
     let bounds = [("due_at_gte", query.due_at_gte), ("due_before", query.due_before)];
-    let [from, to] = bound::instants(&snapshot, bounds).await?;
+    let [from, to] = bound::instants(ctx.db(), bounds).await?;
     let filter = ClockFilter {
         kind: query.kind.unwrap_or_default(),
         state: query.state.unwrap_or_default(),
@@ -207,9 +206,9 @@ async fn list_clocks(ctx: Ctx<HandoffsRead>, query: Query<ClocksQuery>) -> Reply
         handoff_id: query.handoff_id,
         due_at: Span { from, to },
     };
-    let page = store::clocks::list(&snapshot, &filter, sort, descending, after, limit).await?;
+    let page = store::clocks::list(ctx.db(), &filter, sort, descending, after, limit).await?;
     let total = match listing::wants_total(ctx.request()) {
-        true => Some(store::clocks::count(&snapshot, &filter).await?),
+        true => Some(store::clocks::count(ctx.db(), &filter).await?),
         false => None,
     };
     let position = |last: &_| sort.position(last);
@@ -222,7 +221,6 @@ async fn list_clocks(ctx: Ctx<HandoffsRead>, query: Query<ClocksQuery>) -> Reply
     responses((status = 200, description = "The clock", body = ClockView)))]
 #[get("/v1/clocks/{clock_id}")]
 async fn get_clock(ctx: Ctx<HandoffsRead>, path: Path<ClockPath>) -> Reply<Json<ClockView>> {
-    let snapshot = ctx.snapshot().await?;
-    let record = store::clocks::get(&snapshot, path.0.clock_id).await?;
+    let record = store::clocks::get(ctx.db(), path.0.clock_id).await?;
     Ok(Json(record.into()))
 }

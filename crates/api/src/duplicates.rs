@@ -179,7 +179,7 @@ async fn suggest(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
 /// The looking holds no writer up: it is done before the transaction. What changes meanwhile is behind the mark, and is
 /// looked at the next time.
 async fn follow(core: &Core, turn: &Turn, limit: u64) -> Result<bool, StoreError> {
-    let snapshot = core.db.snapshot_by_key().await?;
+    let snapshot = core.db.snapshot().await?;
     let Some(news) = kept::news(&snapshot, limit).await? else {
         return Ok(false);
     };

@@ -122,8 +122,7 @@ async fn list_notices(ctx: Ctx<Account>, query: Query<NoticesQuery>) -> Reply<Li
     let person = ctx.person().ok_or(Problem::new(Code::NotFound))?;
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
-    let snapshot = ctx.snapshot().await?;
-    let page = store::notices::list(&snapshot, person.id, query.unread, after, limit).await?;
+    let page = store::notices::list(ctx.db(), person.id, query.unread, after, limit).await?;
     let position = store::notices::position;
     Ok(Listing::of(
         &ctx.master,

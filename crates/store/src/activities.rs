@@ -1,14 +1,13 @@
 //! Activities: loading the facts of a decision, reading one, listing pages, and the rows that changes leave.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
 };
 use serde_json::json;
 use tandem_domain::activities::change::ActivityChange;
-use tandem_domain::activities::{Activity, ActivityDraft, ActivityOutcome, ActivityType, Objection, remind};
+use tandem_domain::activities::{Activity, ActivityDraft, ActivityOutcome, ActivityType, remind};
 use tandem_domain::change::Change;
 use tandem_domain::handoff::Place;
 use tandem_domain::id::{ActivityId, CompanyId, DealId, Id, LeadId, UserId};
@@ -22,6 +21,7 @@ use crate::deals::{self, Span, Wanted};
 use crate::dialect;
 use crate::error::StoreError;
 use crate::leads::{self, members_of};
+use crate::own::{locked, with_own};
 use crate::page::{self, Key, Line, Page, Position};
 use crate::rows::{activities, objections, to_json};
 use crate::write::{Rows, settle};
@@ -145,13 +145,11 @@ async fn add_for_update(tx: &Tx, world: &mut World, ids: &BTreeSet<Uuid>) -> Res
         return Ok(());
     }
     let backend = tx.conn().get_database_backend();
-    let mut query = activities::Entity::find()
+    let query = activities::Entity::find()
         .filter(dialect::id_in(backend, "id", ids.iter().copied()))
         .order_by_asc(activities::Column::Id);
-    if backend == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
-    for activity in complete(tx, query.all(tx.conn()).await?).await? {
+    let query = locked(tx, query, activities::Column::Id).await?;
+    for activity in read(tx, query).await? {
         let key = activity.external_id.clone();
         world
             .sales
@@ -247,9 +245,8 @@ pub(crate) async fn add_rule_tasks(
 
 /// An activity.
 pub async fn get(on: &impl Read, id: ActivityId) -> Result<Activity, StoreError> {
-    let row = activities::Entity::find_by_id(id.uuid()).one(on.conn()).await?;
-    let row = row.ok_or(StoreError::NotFound)?;
-    complete(on, vec![row]).await?.pop().ok_or(StoreError::NotFound)
+    let found = read(on, activities::Entity::find_by_id(id.uuid())).await?;
+    found.into_iter().next().ok_or(StoreError::NotFound)
 }
 
 /// A page of activities with their objections.
@@ -266,12 +263,9 @@ pub async fn list(
         id: activities::Column::Id,
         descending,
     };
-    let rows = line.page(filtered(filter), after, limit).all(on.conn()).await?;
-    let page = Page::of(rows, limit);
-    Ok(Page {
-        data: complete(on, page.data).await?,
-        has_more: page.has_more,
-    })
+    let read = |(activity, objections)| with_objections(activity, objections);
+    line.read_with::<_, objections::Entity, _, _>(on, filtered(filter), OBJECTIONS, after, limit, read)
+        .await
 }
 
 /// How many activities a list has in all, and whether the number is an estimate: exact up to 10,000.
@@ -319,35 +313,27 @@ fn filtered(filter: &ActivityFilter) -> Select<activities::Entity> {
     activities::Entity::find().filter(all)
 }
 
-/// Put activities together from their rows, in their order, with their objections.
-async fn complete(on: &impl Read, rows: Vec<activities::Model>) -> Result<Vec<Activity>, StoreError> {
-    if rows.is_empty() {
-        return Ok(vec![]);
-    }
-    let ids = rows.iter().map(|row| row.id);
-    let own = dialect::id_in(on.conn().get_database_backend(), "activity_id", ids);
-    let query = objections::Entity::find()
-        .filter(own)
-        .order_by_asc(objections::Column::Position);
-    let mut by_activity: HashMap<Uuid, Vec<Objection>> = HashMap::new();
-    for row in query.all(on.conn()).await? {
-        by_activity
-            .entry(row.activity_id)
-            .or_default()
-            .push(row.into_domain());
-    }
-    let activity = |row: activities::Model| {
-        let own = by_activity.remove(&row.id).unwrap_or_default();
-        row.into_domain(own)
-    };
-    rows.into_iter().map(activity).collect()
+/// The objections of an activity, for [`with_own`].
+const OBJECTIONS: &str = "objections x WHERE x.activity_id = activities.id";
+
+/// The activities of a query, in its order, with their objections.
+async fn read(on: &impl Read, query: Select<activities::Entity>) -> Result<Vec<Activity>, StoreError> {
+    let found = with_own::<_, objections::Entity>(on, query, OBJECTIONS).await?;
+    let read = |(activity, objections)| with_objections(activity, objections);
+    found.into_iter().map(read).collect()
+}
+
+fn with_objections(
+    activity: activities::Model,
+    mut own: Vec<objections::Model>,
+) -> Result<Activity, StoreError> {
+    own.sort_by_key(|objection| objection.position);
+    activity.into_domain(own.into_iter().map(objections::Model::into_domain).collect())
 }
 
 /// Add an activity that a decision refers to, if there is one with this id; and its deal.
 pub async fn add_referred(tx: &Tx, world: &mut World, id: ActivityId) -> Result<(), StoreError> {
-    let row = activities::Entity::find_by_id(id.uuid()).one(tx.conn()).await?;
-    let Some(row) = row else { return Ok(()) };
-    let activity = complete(tx, vec![row]).await?.pop();
+    let activity = read(tx, activities::Entity::find_by_id(id.uuid())).await?.pop();
     let deal_id = activity.as_ref().and_then(|activity| activity.deal_id);
     if let Some(deal_id) = deal_id.filter(|id| !world.sales.deals.contains_key(id)) {
         let deal = deals::get(tx, deal_id).await?;

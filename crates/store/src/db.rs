@@ -1,6 +1,7 @@
 //! The three handles of the database: `Db` (one query on any reader), `Snapshot` (reads of one instant), `Tx` (writes).
 
 mod connect;
+mod statements;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,8 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use sea_orm::{
-    AccessMode, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tandem_domain::act::Act;
 use tandem_domain::instant::Timestamp;
@@ -17,7 +18,9 @@ use tandem_domain::judge::{self, Rule};
 use tandem_migrations::{Migrator, MigratorTrait};
 use tokio::sync::watch;
 
-use connect::{BY_KEY, postgres, reach, sqlite};
+pub use connect::BY_KEY;
+use connect::{Use, postgres, reach, sqlite};
+pub use statements::{BEGIN, Statements};
 
 use crate::dialect::{self, Replayed};
 use crate::error::{self, StoreError};
@@ -60,6 +63,7 @@ pub struct Db {
     writers: Writers,
     committed: watch::Sender<u64>,
     rules_about_leads: Arc<[Arc<dyn Rule>]>,
+    statements: Statements,
 }
 
 /// Some connections to the database.
@@ -135,27 +139,30 @@ impl Db {
     /// Connect, without touching the schema. `readers` is the number of connections that read; twice as many write on
     /// PostgreSQL, one on SQLite.
     pub async fn connect(place: &Place, readers: u32) -> Result<Self, StoreError> {
+        let statements = Statements::default();
         let (writer, readers, reports) = match place {
             Place::Sqlite(path) => {
                 let url = format!("sqlite://{}?mode=rwc", path.display());
                 let is_new = !path.exists();
-                let writer = Database::connect(sqlite(&url, 1, false)).await?;
+                let writer = statements.connect(sqlite(&url, 1, false)).await?;
                 if is_new {
                     file::keep_to_owner(path)?;
                 }
-                let readers = Database::connect(sqlite(&url, readers, true)).await?;
+                let readers = statements.connect(sqlite(&url, readers, true)).await?;
                 (writer, readers.clone(), readers)
             }
             Place::Postgres { url, replica } => {
                 reach(url).await?;
-                let writer = Database::connect(postgres(url, readers * 2, BY_KEY)).await?;
-                let readers_pool = Database::connect(postgres(url, readers, &[])).await?;
+                let writer = statements
+                    .connect(postgres(url, readers * 2, Use::Writes))
+                    .await?;
+                let readers_pool = statements.connect(postgres(url, readers, Use::Reads)).await?;
                 let reports = match replica {
                     // The service starts without it.
                     Some(url) => {
-                        let mut options = postgres(url, readers, &[]);
+                        let mut options = postgres(url, readers, Use::Reads);
                         options.connect_lazy(true);
-                        Database::connect(options).await?
+                        statements.connect(options).await?
                     }
                     None => readers_pool.clone(),
                 };
@@ -178,6 +185,7 @@ impl Db {
             writers: Writers::default(),
             committed: watch::Sender::new(0),
             rules_about_leads: judge::rules().into(),
+            statements,
         })
     }
 
@@ -211,6 +219,7 @@ impl Db {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
+        self.statements.note(BEGIN);
         let inner = self.writer.begin_with_options(options).await?;
         let (now, under_way, revisions) = match &self.clock {
             Clock::Given => (act.now, None, rules::revisions(&inner).await?),
@@ -224,7 +233,7 @@ impl Db {
             }
         };
         let rules = rules::current(&inner, revisions, self.rules_lately()).await?;
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Some(rules.clone());
+        self.remember(&rules);
         Ok(Tx {
             inner,
             file: self.file.clone(),
@@ -253,16 +262,44 @@ impl Db {
         self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Read at one instant.
-    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        Self::snapshot_on(&self.readers).await
+    fn remember(&self, rules: &Arc<Rules>) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Some(rules.clone());
     }
 
-    /// Read at one instant what a job goes by: sets of keys, found by their indexes also in tables that were never analysed.
-    pub async fn snapshot_by_key(&self) -> Result<Snapshot, StoreError> {
-        let snapshot = self.snapshot().await?;
-        dialect::plan_by_key(&snapshot.inner, BY_KEY).await?;
-        Ok(snapshot)
+    /// The rules in force now: one statement, as long as nothing of them has changed.
+    pub async fn rules(&self) -> Result<Arc<Rules>, StoreError> {
+        let revisions = rules::revisions(&self.readers).await?;
+        match self.rules_lately().filter(|known| known.are_of(&revisions)) {
+            Some(known) => Ok(known),
+            None => self.load_rules().await,
+        }
+    }
+
+    /// The rules that show what was read at a revision of the settings: no statement, as long as this process knows them.
+    pub async fn rules_at(&self, settings: i64) -> Result<Arc<Rules>, StoreError> {
+        match self
+            .rules_lately()
+            .filter(|known| known.settings_revision() == settings)
+        {
+            Some(known) => Ok(known),
+            None => self.load_rules().await,
+        }
+    }
+
+    async fn load_rules(&self) -> Result<Arc<Rules>, StoreError> {
+        let rules = rules::read(&self.snapshot().await?).await?;
+        self.remember(&rules);
+        Ok(rules)
+    }
+
+    /// The statements that are sent to this database.
+    pub fn statements(&self) -> &Statements {
+        &self.statements
+    }
+
+    /// Read at one instant.
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.snapshot_on(&self.readers).await
     }
 
     /// Read at one instant for a report: on the replica, if there is one and it answers, and with more time.
@@ -273,9 +310,9 @@ impl Db {
         };
         let snapshot = match on_replica {
             Some(snapshot) => snapshot,
-            None => Self::snapshot_on(&self.readers).await?,
+            None => self.snapshot_on(&self.readers).await?,
         };
-        dialect::allow_milliseconds(&snapshot.inner, REPORT_STATEMENT_MS).await?;
+        dialect::plan_report(&snapshot.inner, REPORT_STATEMENT_MS).await?;
         Ok(snapshot)
     }
 
@@ -285,7 +322,7 @@ impl Db {
         let asked = async {
             // Before the snapshot, which holds at least what had been replayed by then.
             let replayed = dialect::replayed(&self.reports).await?;
-            let snapshot = Self::snapshot_on(&self.reports).await?;
+            let snapshot = self.snapshot_on(&self.reports).await?;
             Ok::<_, StoreError>((replayed, snapshot))
         };
         let why = match asked.await {
@@ -318,7 +355,7 @@ impl Db {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this file opens the transactions")]
-    async fn snapshot_on(connection: &DatabaseConnection) -> Result<Snapshot, StoreError> {
+    async fn snapshot_on(&self, connection: &DatabaseConnection) -> Result<Snapshot, StoreError> {
         let options = match connection.get_database_backend() {
             DbBackend::Postgres => TransactionOptions {
                 isolation_level: Some(IsolationLevel::RepeatableRead),
@@ -330,6 +367,7 @@ impl Db {
                 ..Default::default()
             },
         };
+        self.statements.note(BEGIN);
         Ok(Snapshot {
             inner: connection.begin_with_options(options).await?,
             replayed: None,

@@ -1,5 +1,8 @@
 //! What differs between SQLite and PostgreSQL when the program runs; nowhere else in the store.
 
+mod json_rows;
+mod keys;
+mod leads;
 mod locks;
 mod sales;
 mod server;
@@ -17,6 +20,9 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
+pub use json_rows::*;
+pub use keys::*;
+pub use leads::*;
 pub use locks::*;
 pub use sales::*;
 pub use server::*;
@@ -152,6 +158,28 @@ pub fn insert<E: EntityTrait>(
     Statement::from_sql_and_values(backend, sql, [rows.into()])
 }
 
+/// One statement of several that [`insert`] made, each into another table: they go to the database together.
+pub fn insert_together(backend: DbBackend, inserts: Vec<Statement>) -> Statement {
+    let (mut texts, mut values) = (vec![], vec![]);
+    for (n, insert) in inserts.into_iter().enumerate() {
+        texts.push(match is_postgres(backend) {
+            true => insert.sql.replacen("($1::", &format!("(${}::", n + 1), 1),
+            // The driver counts the parameters of one text through its statements.
+            false => insert.sql.replacen("(?1)", "(?)", 1),
+        });
+        values.extend(insert.values.into_iter().flat_map(|values| values.0));
+    }
+    let sql = match (is_postgres(backend), texts.split_last()) {
+        (true, Some((last, rest))) if !rest.is_empty() => {
+            let named = rest.iter().enumerate();
+            let named: Vec<String> = named.map(|(n, text)| format!("w{n} AS ({text})")).collect();
+            format!("WITH {} {last}", named.join(", "))
+        }
+        _ => texts.join("; "),
+    };
+    Statement::from_sql_and_values(backend, sql, values)
+}
+
 fn quoted(name: &str) -> String {
     format!("\"{name}\"")
 }
@@ -187,100 +215,42 @@ pub fn journal_settled(backend: DbBackend) -> &'static str {
     }
 }
 
-/// `expression IN (ids)` with the ids in one parameter, so that any number of them is one prepared text.
-pub fn id_in(backend: DbBackend, expression: &str, ids: impl IntoIterator<Item = Uuid>) -> SimpleExpr {
-    let ids: Vec<Uuid> = ids.into_iter().collect();
-    let json = serde_json::to_string(&ids).unwrap_or_default();
-    let sql = if is_postgres(backend) {
-        format!("{expression} IN (SELECT j.value::uuid FROM json_array_elements_text($1::text::json) AS j)")
-    } else {
-        format!("{expression} IN (SELECT unhex(j.value, '-') FROM json_each(?) AS j)")
-    };
-    Expr::cust_with_values(sql, [Value::from(json)])
-}
-
-/// `expression IN (texts)` with the texts in one parameter.
-pub fn text_in<'a>(
-    backend: DbBackend,
-    expression: &str,
-    texts: impl IntoIterator<Item = &'a str>,
-) -> SimpleExpr {
-    let texts: Vec<&str> = texts.into_iter().collect();
-    let json = serde_json::to_string(&texts).unwrap_or_default();
-    let sql = if is_postgres(backend) {
-        format!(
-            "{expression} IN (SELECT j.value COLLATE \"C\" FROM json_array_elements_text($1::text::json) AS j)"
-        )
-    } else {
-        format!("{expression} IN (SELECT j.value FROM json_each(?) AS j)")
-    };
-    Expr::cust_with_values(sql, [Value::from(json)])
-}
-
-/// What was derived of the leads of companies, in a JSON array of ids, is true until an instant.
-pub fn expire_scores(backend: DbBackend, companies: String, at: i64) -> Statement {
-    let (is_theirs, at_parameter) = if is_postgres(backend) {
-        (
-            "l.company_id IN (SELECT j.value::uuid FROM json_array_elements_text($1::text::json) AS j)",
-            "$2::bigint",
-        )
-    } else {
-        (
-            "l.company_id IN (SELECT unhex(j.value, '-') FROM json_each(?1) AS j)",
-            "?2",
-        )
-    };
+/// What was derived of the leads of companies is true until an instant.
+pub fn expire_scores(backend: DbBackend, companies: impl IntoIterator<Item = Uuid>, at: i64) -> Statement {
+    let is_theirs = id_among(backend, "l.company_id", 1);
+    let at_parameter = if is_postgres(backend) { "$2::bigint" } else { "?2" };
     let sql = format!(
         "UPDATE scores SET valid_until = {at_parameter} WHERE lead_id IN \
          (SELECT l.id FROM leads l WHERE {is_theirs} AND l.merged_into IS NULL)"
     );
-    Statement::from_sql_and_values(backend, sql, [Value::from(companies), Value::from(at)])
+    Statement::from_sql_and_values(backend, sql, [ids(backend, companies), Value::from(at)])
 }
 
-/// The newest statements about the leads or companies (by `column`) in a JSON array of ids: of each field, or of those in a
-/// JSON array, the newest by hand and the newest from anywhere else; also all that bear a date in a JSON array.
+/// The newest statements about leads or companies (by `column`): of each field, or of those named, the newest by hand and the
+/// newest from anywhere else; also all that bear one of these dates.
 ///
 /// How many statements there are of a field costs an index scan, no row of theirs is read.
-pub fn newest_statements(
+pub fn newest_statements<'a>(
     backend: DbBackend,
     column: &str,
-    ids: String,
-    fields: Option<String>,
-    dates: String,
+    of: impl IntoIterator<Item = Uuid>,
+    fields: Option<impl IntoIterator<Item = &'a str>>,
+    dates: impl IntoIterator<Item = i64>,
 ) -> Statement {
-    let is_postgres = is_postgres(backend);
-    let is_wanted = if is_postgres {
-        format!("{column} IN (SELECT j.value::uuid FROM json_array_elements_text($1::text::json) AS j)")
-    } else {
-        format!("{column} IN (SELECT unhex(j.value, '-') FROM json_each(?1) AS j)")
-    };
-    let is_of_date = if is_postgres {
-        "n.observed_at IN (SELECT j.value::bigint FROM json_array_elements_text($2::text::json) AS j)"
-    } else {
-        "n.observed_at IN (SELECT j.value FROM json_each(?2) AS j)"
-    };
-    let is_stated = match (&fields, is_postgres) {
-        (None, _) => "",
-        (Some(_), true) => {
-            " AND field IN (SELECT j.value COLLATE \"C\" FROM json_array_elements_text($3::text::json) AS j)"
-        }
-        (Some(_), false) => " AND field IN (SELECT j.value FROM json_each(?3) AS j)",
+    let is_wanted = id_among(backend, column, 1);
+    let is_of_date = number_among(backend, "n.observed_at", 2);
+    let is_stated = match &fields {
+        None => String::new(),
+        Some(_) => format!(" AND {}", text_among(backend, "field", 3)),
     };
     let sql = format!(
         "SELECT f.* FROM field_values f WHERE f.id IN (SELECT n.id FROM (SELECT id, observed_at, row_number() OVER \
          (PARTITION BY {column}, field, CASE source WHEN 'hand' THEN 2 WHEN 'form' THEN 0 ELSE 1 END ORDER BY observed_at DESC, id DESC) AS place \
          FROM field_values WHERE {is_wanted}{is_stated}) AS n WHERE n.place = 1 OR {is_of_date})"
     );
-    let values = [Some(ids), Some(dates), fields];
-    Statement::from_sql_and_values(backend, sql, values.into_iter().flatten().map(Value::from))
-}
-
-/// The newest of the statements about consent that say the same of one purpose, address and lead and come from the same kind
-/// of source, of the leads that a condition chooses.
-pub fn newest_consents(backend: DbBackend, of_leads: SimpleExpr) -> Statement {
-    let sql = "SELECT n.* FROM (SELECT c.*, row_number() OVER (PARTITION BY lead_id, purpose, state, reason, address, source \
-               ORDER BY stated_at DESC, id DESC) AS place FROM consents c WHERE {}) AS n WHERE n.place = 1";
-    crate::write::with_condition(backend, sql, of_leads)
+    let fields = fields.map(|fields| texts(backend, fields));
+    let values = [ids(backend, of), numbers(backend, dates)];
+    Statement::from_sql_and_values(backend, sql, values.into_iter().chain(fields))
 }
 
 /// The identifiers that equal any of the keys in a JSON array of `{kind, system, value}`.
@@ -295,21 +265,21 @@ pub fn identifiers_like(backend: DbBackend, keys: String) -> Statement {
     Statement::from_sql_and_values(backend, sql, [keys.into()])
 }
 
-/// The phones of a JSON array that have more than so many holders, as `value`, with the first of their holders, as
-/// `lead_id`: so many of each.
-pub fn first_behind_switchboards(backend: DbBackend, phones: String, most: u64) -> Statement {
-    let listed = if is_postgres(backend) {
-        "SELECT j.value COLLATE \"C\" FROM json_array_elements_text($1::text::json) AS j"
-    } else {
-        "SELECT j.value FROM json_each(?1) AS j"
-    };
+/// Those of these phones that have more than so many holders, as `value`, with the first of their holders, as `lead_id`: so
+/// many of each.
+pub fn first_behind_switchboards<'a>(
+    backend: DbBackend,
+    phones: impl IntoIterator<Item = &'a str>,
+    most: u64,
+) -> Statement {
+    let is_wanted = text_among(backend, "i.value", 1);
     let sql = format!(
         "SELECT held.value AS value, held.lead_id AS lead_id FROM (SELECT i.value AS value, i.lead_id AS lead_id, \
          row_number() OVER (PARTITION BY i.value ORDER BY i.id) AS place, count(*) OVER (PARTITION BY i.value) AS holders \
-         FROM identifiers i WHERE i.kind = 'phone' AND i.system = '' AND i.value IN ({listed})) AS held \
+         FROM identifiers i WHERE i.kind = 'phone' AND i.system = '' AND {is_wanted}) AS held \
          WHERE held.holders > {most} AND held.place <= {most}"
     );
-    Statement::from_sql_and_values(backend, sql, [phones.into()])
+    Statement::from_sql_and_values(backend, sql, [texts(backend, phones)])
 }
 
 /// The leads whose e-mail begins with any of these texts up to and including the @, as a JSON array of
@@ -355,27 +325,18 @@ pub fn id_in_keys(backend: DbBackend, table: &str, keys: String) -> SimpleExpr {
     Expr::cust_with_values(sql, [Value::from(keys)])
 }
 
-/// Allow the statements of this transaction more time than the server's setting.
-pub async fn allow_milliseconds(connection: &impl ConnectionTrait, milliseconds: u64) -> Result<(), DbErr> {
+/// Have the statements of this transaction read whole ranges, and take more time than the server's setting allows.
+pub async fn plan_report(connection: &impl ConnectionTrait, milliseconds: u64) -> Result<(), DbErr> {
     if !is_postgres(connection.get_database_backend()) {
         return Ok(());
     }
     connection
-        .execute_unprepared(&format!("SET LOCAL statement_timeout = {milliseconds}"))
+        .execute_unprepared(&format!(
+            "SET LOCAL statement_timeout = {milliseconds}; SET LOCAL enable_seqscan = on; \
+             SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on"
+        ))
         .await
         .map(drop)
-}
-
-/// Have PostgreSQL plan what this transaction reads by keys, whatever it believes of the sizes of tables.
-pub async fn plan_by_key(connection: &impl ConnectionTrait, planner: &[(&str, &str)]) -> Result<(), DbErr> {
-    if !is_postgres(connection.get_database_backend()) {
-        return Ok(());
-    }
-    let set = planner
-        .iter()
-        .map(|(name, value)| format!("SET LOCAL {name} = {value}"));
-    let sql = set.collect::<Vec<_>>().join("; ");
-    connection.execute_unprepared(&sql).await.map(drop)
 }
 
 /// Run something that only one process may do at a time (SQLite has one process). It must not be nested: the work runs

@@ -264,7 +264,7 @@ async fn behind_switchboards(on: &impl Read, own: &[Lead]) -> Result<Vec<(String
         return Ok(vec![]);
     }
     let backend = on.conn().get_database_backend();
-    let query = dialect::first_behind_switchboards(backend, to_json(&phones), MOST_BEHIND_A_PHONE);
+    let query = dialect::first_behind_switchboards(backend, phones, MOST_BEHIND_A_PHONE);
     let rows = Holder::find_by_statement(query).all(on.conn()).await?;
     let holder = |row: Holder| (row.value, Id::from_uuid(row.lead_id));
     Ok(rows.into_iter().map(holder).collect())

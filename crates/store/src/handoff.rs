@@ -24,6 +24,7 @@ use crate::db::{Conn, Read, Tx};
 use crate::deals::{self, Wanted};
 use crate::dialect;
 use crate::error::StoreError;
+use crate::own::with_own;
 use crate::rows::{clocks, handoff_packets, handoffs, notices, qualifications, to_json};
 use crate::write::Rows;
 use crate::{access, leads};
@@ -67,6 +68,27 @@ pub async fn add_to(tx: &Tx, world: &mut World, lead_id: LeadId) -> Result<(), S
 pub async fn get(on: &impl Read, id: HandoffId) -> Result<Handoff, StoreError> {
     let row = handoffs::Entity::find_by_id(id.uuid()).one(on.conn()).await?;
     row.ok_or(StoreError::NotFound)?.into_domain()
+}
+
+/// The clocks of a hand-off, for [`with_own`].
+const CLOCKS: &str = "clocks x WHERE x.handoff_id = handoffs.id";
+
+/// A hand-off with its clocks, in the order in which they were started.
+pub async fn get_with_clocks(
+    on: &impl Read,
+    id: HandoffId,
+) -> Result<(Handoff, Vec<ClockRecord>), StoreError> {
+    let query = handoffs::Entity::find_by_id(id.uuid());
+    let found = with_own::<_, clocks::Entity>(on, query, CLOCKS).await?.pop();
+    with_clocks(found.ok_or(StoreError::NotFound)?)
+}
+
+fn with_clocks(
+    (handoff, mut own): (handoffs::Model, Vec<clocks::Model>),
+) -> Result<(Handoff, Vec<ClockRecord>), StoreError> {
+    own.sort_by_key(|clock| clock.id);
+    let clocks: Result<_, StoreError> = own.into_iter().map(clocks::Model::into_domain).collect();
+    Ok((handoff.into_domain()?, clocks?))
 }
 
 /// The clocks of hand-offs, in the order in which they were started.

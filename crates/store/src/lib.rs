@@ -22,6 +22,7 @@ pub mod leads;
 pub mod leases;
 pub mod lifecycle;
 pub mod notices;
+mod own;
 pub mod page;
 mod prepare;
 pub mod reports;

@@ -51,7 +51,7 @@ pub async fn standing(on: &impl Read, lead_id: LeadId) -> Result<World, StoreErr
         let handoff = row.into_domain()?;
         world.sales.handoffs.insert(handoff.id, handoff);
     }
-    for deal in crate::deals::complete(on, theirs.all(on.conn()).await?).await? {
+    for deal in crate::deals::read(on, theirs).await? {
         world.add_deal(deal);
     }
     Ok(world)

@@ -5,12 +5,14 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     Select,
 };
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tandem_domain::id::Id;
 
 use crate::db::Read;
 use crate::dialect;
 use crate::error::StoreError;
+use crate::own::with_own;
 
 /// Above this many rows a total is estimated.
 const COUNTED: u64 = 10_000;
@@ -126,11 +128,37 @@ impl<C: ColumnTrait> Line<C> {
                 row.gt(place)
             });
         }
+        self.in_order(query).limit(limit + 1)
+    }
+
+    fn in_order<E: EntityTrait>(&self, query: Select<E>) -> Select<E> {
         let order = if self.descending { Order::Desc } else { Order::Asc };
+        let mut query = query;
         if let Some(column) = self.column {
             query = query.order_by(column, order.clone());
         }
-        query.order_by(self.id, order).limit(limit + 1)
+        query.order_by(self.id, order)
+    }
+
+    /// A page of records, each with its own rows ([`with_own`]), by one statement: the page is chosen by its keys first.
+    pub(crate) async fn read_with<E, O, T, R>(
+        &self,
+        on: &impl Read,
+        query: Select<E>,
+        source: &str,
+        after: Option<Position<Id<T>>>,
+        limit: u64,
+        read: impl FnMut((E::Model, Vec<O::Model>)) -> Result<R, StoreError>,
+    ) -> Result<Page<R>, StoreError>
+    where
+        E: EntityTrait<Column = C>,
+        O: EntityTrait,
+        O::Model: DeserializeOwned,
+    {
+        let chosen = self.page(query, after, limit).select_only().column(self.id);
+        let page = E::find().filter(self.id.in_subquery(chosen.into_query()));
+        let rows = with_own::<E, O>(on, self.in_order(page), source).await?;
+        Page::of(rows, limit).read(read)
     }
 }
 

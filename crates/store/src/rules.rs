@@ -128,6 +128,19 @@ impl Rules {
         }
     }
 
+    /// The revision of the settings.
+    pub(crate) fn settings_revision(&self) -> i64 {
+        self.revisions
+            .get(revision::SETTINGS)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Whether they are the rules of these revisions.
+    pub(crate) fn are_of(&self, revisions: &Revisions) -> bool {
+        self.revisions == *revisions
+    }
+
     /// The ids of the forms, archived ones included.
     pub fn form_ids(&self) -> BTreeSet<FormId> {
         self.forms.keys().copied().collect()

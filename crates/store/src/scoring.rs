@@ -58,13 +58,19 @@ async fn stale(on: &impl Read, now: Timestamp, revision: i64, limit: u64) -> Res
     Ok(found)
 }
 
+/// Whether leads are judged by how far their companies are: then a lead that is created or moves changes others.
+pub(crate) fn asks_for_company_stage(tx: &Tx) -> bool {
+    let company_stage = Field::Standard(Standard::CompanyStage);
+    tx.rules().agreement.rules.needs.fields.contains(&company_stage)
+}
+
 /// Companies changed: what was derived of their leads is no longer true.
 pub(crate) async fn company_changed(tx: &Tx, companies: &BTreeSet<Uuid>) -> Result<(), StoreError> {
     if companies.is_empty() || tx.act().is_history() {
         return Ok(());
     }
     let backend = tx.conn().get_database_backend();
-    let statement = dialect::expire_scores(backend, to_json(companies), tx.act().now.millis());
+    let statement = dialect::expire_scores(backend, companies.iter().copied(), tx.act().now.millis());
     tx.conn().execute_raw(statement).await?;
     Ok(())
 }

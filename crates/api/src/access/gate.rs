@@ -15,6 +15,7 @@ use tandem_store::{Db, StoreError};
 use super::signing::KeyRing;
 use crate::edge::core::Core;
 use crate::edge::crypto::hex;
+use crate::edge::crypto::jwt::Claims;
 use crate::edge::job::Turn;
 
 /// How old anything here may be, in milliseconds: a change of rights takes effect on every replica within a second,
@@ -37,6 +38,9 @@ pub struct Gate {
     sessions: Cache<SessionId, Option<Arc<Session>>>,
     secrets: Cache<[u8; 32], Option<Arc<keys::Found>>>,
     pub(super) signing: Cache<(), Arc<KeyRing>>,
+    /// What access tokens say whose signature was verified, by their hash. No token outlives its key: only its times are
+    /// checked again, and its session and user as always.
+    verified: Mutex<HashMap<[u8; 32], Arc<Claims>>>,
     pub(super) asked_again_at: Mutex<Option<Timestamp>>,
     uses: Mutex<HashMap<KeyId, Use>>,
 }
@@ -65,6 +69,7 @@ impl Gate {
             sessions: Cache::new(),
             secrets: Cache::new(),
             signing: Cache::new(),
+            verified: Mutex::default(),
             asked_again_at: Mutex::new(None),
             uses: Mutex::default(),
         }
@@ -76,6 +81,21 @@ impl Gate {
         self.sessions.clear();
         self.secrets.clear();
         self.signing.clear();
+        locked(&self.verified).clear();
+    }
+
+    /// What a token says whose signature was verified before.
+    pub(super) fn verified(&self, token: &[u8; 32]) -> Option<Arc<Claims>> {
+        locked(&self.verified).get(token).cloned()
+    }
+
+    /// Remember what a token says whose signature was verified.
+    pub(super) fn remember(&self, token: [u8; 32], claims: Arc<Claims>) {
+        let mut verified = locked(&self.verified);
+        if verified.len() >= MOST_ENTRIES {
+            verified.clear();
+        }
+        verified.insert(token, claims);
     }
 
     /// A user with the rights of this second.

@@ -19,6 +19,7 @@ use super::scopes::UsersManage;
 use crate::edge::core::Core;
 use crate::edge::crypto::jwt::{self, Claims, PublicKey, SigningKey, TokenError};
 use crate::edge::crypto::seal::MasterKey;
+use crate::edge::crypto::sha256;
 use crate::edge::ctx::{Ctx, Public};
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
@@ -197,31 +198,40 @@ pub(super) async fn issue(
 
 /// What an access token says, or `None` where it is not good.
 ///
-/// A replica may have a new key for less than a second: an unknown one is looked up anew, once a second at most.
+/// A signature is verified once; the times of the token are checked whenever it is used. A replica may have a new key for less
+/// than a second: an unknown one is looked up again, once a second at most.
 pub(super) async fn read(
     core: &Core,
     token: &str,
     now: Timestamp,
 ) -> Result<Option<(UserId, SessionId)>, StoreError> {
-    let check = |ring: &KeyRing| {
-        jwt::verify(
-            token,
-            &ring.public,
-            core.part::<Gate>().issuer.as_str(),
-            AUDIENCE,
-            now.seconds(),
-        )
-    };
-    let mut read = check(ring(core, now).await?.as_ref());
-    if read == Err(TokenError::UnknownKey) && may_ask_again(core.part(), now) {
-        core.part::<Gate>().signing.clear();
-        read = check(ring(core, now).await?.as_ref());
+    let gate: &Gate = core.part();
+    let hash = sha256(token.as_bytes());
+    let is_good = |claims: &Arc<Claims>| jwt::check(claims, &gate.issuer, AUDIENCE, now.seconds()).is_ok();
+    let mut claims = gate.verified(&hash).filter(is_good);
+    if claims.is_none() {
+        claims = verify(core, token, now).await?.map(Arc::new);
+        if let Some(claims) = &claims {
+            gate.remember(hash, claims.clone());
+        }
     }
-    let ids = read.ok().map(|claims| (claims.sub.parse(), claims.sid.parse()));
+    let ids = claims.map(|claims| (claims.sub.parse(), claims.sid.parse()));
     Ok(match ids {
         Some((Ok(user), Ok(session))) => Some((user, session)),
         _ => None,
     })
+}
+
+/// What a token says whose signature fits one of the keys.
+async fn verify(core: &Core, token: &str, now: Timestamp) -> Result<Option<Claims>, StoreError> {
+    let gate: &Gate = core.part();
+    let check = |ring: &KeyRing| jwt::verify(token, &ring.public, &gate.issuer, AUDIENCE, now.seconds());
+    let mut read = check(ring(core, now).await?.as_ref());
+    if read == Err(TokenError::UnknownKey) && may_ask_again(gate, now) {
+        gate.signing.clear();
+        read = check(ring(core, now).await?.as_ref());
+    }
+    Ok(read.ok())
 }
 
 fn may_ask_again(gate: &Gate, now: Timestamp) -> bool {

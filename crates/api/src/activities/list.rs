@@ -92,14 +92,13 @@ pub(super) async fn list_activities(
     let Order { sort, descending } = query.sort.unwrap_or(Order::by(ActivitySort::Id));
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
-    let snapshot = ctx.snapshot().await?;
     let bounds = [
         ("occurred_at_gte", query.occurred_at_gte),
         ("occurred_at_lt", query.occurred_at_lt),
         ("due_at_gte", query.due_at_gte),
         ("due_at_lt", query.due_at_lt),
     ];
-    let [occurred_from, occurred_to, due_from, due_to] = bound::instants(&snapshot, bounds).await?;
+    let [occurred_from, occurred_to, due_from, due_to] = bound::instants(ctx.db(), bounds).await?;
     let filter = ActivityFilter {
         lead_id: query.lead_id,
         deal_id: query.deal_id,
@@ -118,9 +117,9 @@ pub(super) async fn list_activities(
             to: due_to,
         },
     };
-    let page = store::activities::list(&snapshot, &filter, sort, descending, after, limit).await?;
+    let page = store::activities::list(ctx.db(), &filter, sort, descending, after, limit).await?;
     let total = match listing::wants_total(ctx.request()) {
-        true => Some(store::activities::count(&snapshot, &filter).await?),
+        true => Some(store::activities::count(ctx.db(), &filter).await?),
         false => None,
     };
     let position = |last: &_| sort.position(last);

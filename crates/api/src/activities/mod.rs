@@ -118,10 +118,7 @@ async fn log_activity(ctx: Ctx<ActivitiesWrite>, body: Json<ActivityDraft>) -> R
         headers(("ETag" = String, description = "The activity's version")))))]
 #[get("/v1/activities/{activity_id}")]
 async fn get_activity(ctx: Ctx<ActivitiesRead>, path: Path<ActivityPath>) -> Reply<Tagged<ActivityView>> {
-    let snapshot = ctx.snapshot().await?;
-    Ok(reply(
-        store::activities::get(&snapshot, path.0.activity_id).await?,
-    ))
+    Ok(reply(store::activities::get(ctx.db(), path.0.activity_id).await?))
 }
 
 /// Update an activity.

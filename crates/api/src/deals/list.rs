@@ -7,7 +7,7 @@ use tandem_domain::id::{CompanyId, LeadId, PipelineId};
 use tandem_domain::instant::Day;
 use tandem_domain::money::Currency;
 use tandem_store::deals::{DealFilter, DealSort, Span};
-use tandem_store::{self as store, Horizon, Snapshot};
+use tandem_store::{self as store, Horizon};
 use utoipa::IntoParams;
 
 use super::view::DealView;
@@ -114,11 +114,10 @@ pub(super) async fn list_deals(ctx: Ctx<DealsRead>, query: Query<DealsQuery>) ->
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
     let horizon = ctx.horizon(query.goes_by_stamps(sort)).await?;
-    let snapshot = ctx.snapshot().await?;
-    let filter = query.filter(&ctx, &snapshot, sort, horizon).await?;
-    let page = store::deals::list(&snapshot, &filter, sort, descending, after, limit).await?;
+    let filter = query.filter(&ctx, sort, horizon).await?;
+    let page = store::deals::list(ctx.db(), &filter, sort, descending, after, limit).await?;
     let total = match listing::wants_total(ctx.request()) {
-        true => Some(store::deals::count(&snapshot, &filter).await?),
+        true => Some(store::deals::count(ctx.db(), &filter).await?),
         false => None,
     };
     let listing = Listing::of(
@@ -146,7 +145,6 @@ impl DealsQuery {
     async fn filter(
         self,
         ctx: &Ctx<DealsRead>,
-        on: &Snapshot,
         sort: DealSort,
         horizon: Horizon,
     ) -> Result<DealFilter, Problem> {
@@ -161,7 +159,7 @@ impl DealsQuery {
             ("updated_at_gte", self.updated_at_gte),
             ("updated_at_lt", self.updated_at_lt),
         ];
-        let instants = bound::instants(on, bounds).await?;
+        let instants = bound::instants(ctx.db(), bounds).await?;
         let span = |n: usize| Span {
             from: instants[n],
             to: instants[n + 1],

@@ -99,8 +99,7 @@ async fn create_deal(ctx: Ctx<DealsWrite>, body: Json<CreateDeal>) -> Reply<Crea
         headers(("ETag" = String, description = "The deal's version")))))]
 #[get("/v1/deals/{deal_id}")]
 async fn get_deal(ctx: Ctx<DealsRead>, path: Path<DealPath>) -> Reply<Tagged<DealView>> {
-    let snapshot = ctx.snapshot().await?;
-    Ok(reply(store::deals::get(&snapshot, path.0.deal_id).await?))
+    Ok(reply(store::deals::get(ctx.db(), path.0.deal_id).await?))
 }
 
 /// Read a deal by its external id.
@@ -109,8 +108,7 @@ async fn get_deal(ctx: Ctx<DealsRead>, path: Path<DealPath>) -> Reply<Tagged<Dea
         headers(("ETag" = String, description = "The deal's version")))))]
 #[get("/v1/deals/by-external-id/{system}/{id}")]
 async fn get_deal_by_external_id(ctx: Ctx<DealsRead>, path: Path<ExternalPath>) -> Reply<Tagged<DealView>> {
-    let snapshot = ctx.snapshot().await?;
-    let found = store::deals::find_by_key(&snapshot, &path.0.system, &path.0.id).await?;
+    let found = store::deals::find_by_key(ctx.db(), &path.0.system, &path.0.id).await?;
     found.map(reply).ok_or_else(|| Problem::new(Code::NotFound))
 }
 

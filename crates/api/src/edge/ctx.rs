@@ -1,5 +1,6 @@
 //! `Ctx<Scope>`: the only key to the database in a handler. Its type names the permission.
 
+use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::OnceLock;
@@ -61,6 +62,19 @@ pub struct Once {
     pub key_hash: String,
     /// The hash of the body.
     pub body_hash: String,
+}
+
+/// A part of a request whose transaction has begun.
+pub enum Part {
+    /// It is to be done.
+    New(Tx),
+    /// It was done when the request came before, with this answer.
+    Done(Kept),
+}
+
+/// The name of the n-th part of a request among the keys of answers.
+fn part_of(key_hash: &str, n: usize) -> String {
+    hex(&sha256(format!("{key_hash}\u{0}{n}").as_bytes()))
 }
 
 impl Once {
@@ -172,20 +186,47 @@ impl<P: Permission> Ctx<P> {
         );
         let tx = self.core.db.begin(self.act.clone()).await?;
         let _ = self.begun.set(tx.act().clone());
-        if let Some(key) = self.key_hash(&self.principal()) {
-            let found = idempotency::find(&tx, &key).await.map_err(|error| match error {
+        if let Some(key) = self.key_hash(&self.principal())
+            && let Some(kept) = self.kept(&tx, &[&key]).await?.remove(&key)
+        {
+            return Err(Problem::kept(kept));
+        }
+        Ok(tx)
+    }
+
+    /// Begin the transaction of the n-th part of a request that is too long for one, so that nobody waits for all of it. A known
+    /// `Idempotency-Key` ends here, with the answer to the whole request; or with the answer to this part, where only so much of
+    /// it was done.
+    pub async fn begin_part(&self, n: usize) -> Result<Part, Problem> {
+        let tx = self.core.db.begin(self.act.clone()).await?;
+        let _ = self.begun.set(tx.act().clone());
+        let Some(key) = self.key_hash(&self.principal()) else {
+            return Ok(Part::New(tx));
+        };
+        let part = part_of(&key, n);
+        let mut kept = self.kept(&tx, &[&key, &part]).await?;
+        if let Some(whole) = kept.remove(&key) {
+            return Err(Problem::kept(whole));
+        }
+        Ok(kept.remove(&part).map_or(Part::New(tx), Part::Done))
+    }
+
+    /// The answers that were given under keys of this request.
+    async fn kept(&self, tx: &Tx, keys: &[&str]) -> Result<HashMap<String, Kept>, Problem> {
+        let found = idempotency::find_all(tx, keys)
+            .await
+            .map_err(|error| match error {
                 StoreError::Locked => Problem::new(Code::RequestInProgress).retry_after(1),
                 error => error.into(),
             })?;
-            if let Some(record) = found {
-                return Err(if record.body_hash == self.body_hash() {
-                    Problem::kept(Kept::of(&record))
-                } else {
-                    Problem::new(Code::IdempotencyKeyReused)
-                });
-            }
-        }
-        Ok(tx)
+        let body_hash = self.body_hash();
+        let kept = found
+            .into_iter()
+            .map(|(key, record)| match record.body_hash == body_hash {
+                true => Ok((key, Kept::of(&record))),
+                false => Err(Problem::new(Code::IdempotencyKeyReused)),
+            });
+        kept.collect()
     }
 
     /// What this request does: the argument of every action. Once its transaction has begun, it acts at that instant.
@@ -221,33 +262,47 @@ impl<P: Permission> Ctx<P> {
     /// Commit, with the record of the idempotent request in the same transaction, and answer.
     pub async fn commit<A: Answer>(&self, tx: Tx, answer: A) -> Reply<A> {
         if let Some(key) = self.key_hash(&self.principal()) {
-            let Kept {
-                status,
-                headers,
-                body,
-            } = answer.keep();
-            let record = idempotency::Record {
-                body_hash: self.body_hash(),
-                status,
-                headers,
-                body: String::from_utf8(body).unwrap_or_default(),
-                lead_ids: answer.lead_ids(),
-            };
-            idempotency::keep(&tx, &key, &record).await?;
+            idempotency::keep(&tx, &key, &self.record(&answer)).await?;
         }
+        self.commit_alone(tx).await?;
+        Ok(answer)
+    }
+
+    /// Commit the n-th part of a request, with the record of its answer in the same transaction.
+    pub async fn commit_part<A: Answer>(&self, tx: Tx, n: usize, answer: &A) -> Result<(), Problem> {
+        if let Some(key) = self.key_hash(&self.principal()) {
+            idempotency::keep(&tx, &part_of(&key, n), &self.record(answer)).await?;
+        }
+        self.commit_alone(tx).await
+    }
+
+    /// What is stored of an answer under the key of this request.
+    fn record<A: Answer>(&self, answer: &A) -> idempotency::Record {
+        let Kept {
+            status,
+            headers,
+            body,
+        } = answer.keep();
+        idempotency::Record {
+            body_hash: self.body_hash(),
+            status,
+            headers,
+            body: String::from_utf8(body).unwrap_or_default(),
+            lead_ids: answer.lead_ids(),
+        }
+    }
+
+    async fn commit_alone(&self, tx: Tx) -> Result<(), Problem> {
         let commits = self.commits();
         commits.begin();
         tx.commit().await?;
         commits.end();
-        Ok(answer)
+        Ok(())
     }
 
     /// Refuse, and commit what is to be known of it all the same. No answer is kept: a repetition is looked at anew.
     pub async fn refuse<A>(&self, tx: Tx, problem: Problem) -> Reply<A> {
-        let commits = self.commits();
-        commits.begin();
-        tx.commit().await?;
-        commits.end();
+        self.commit_alone(tx).await?;
         Err(problem)
     }
 

@@ -6,7 +6,6 @@ use tandem_domain::access::Queue;
 use tandem_domain::handoff::HandoffState;
 use tandem_domain::id::{CompanyId, LeadId};
 use tandem_store as store;
-use tandem_store::Snapshot;
 use tandem_store::deals::Span;
 use tandem_store::handoff::{HandoffFilter, HandoffSort};
 use utoipa::IntoParams;
@@ -87,29 +86,27 @@ pub(super) async fn list_handoffs(
     let Order { sort, descending } = query.sort.unwrap_or(Order::by(HandoffSort::Id));
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
-    let snapshot = ctx.snapshot().await?;
-    let filter = query.filter(&ctx, &snapshot).await?;
-    let page = store::handoff::list(&snapshot, &filter, sort, descending, after, limit).await?;
-    let clocks = store::handoff::clocks_of(&snapshot, page.data.iter().map(|handoff| handoff.id)).await?;
+    let filter = query.filter(&ctx).await?;
+    let page = store::handoff::list(ctx.db(), &filter, sort, descending, after, limit).await?;
     let total = match listing::wants_total(ctx.request()) {
-        true => Some(store::handoff::count(&snapshot, &filter).await?),
+        true => Some(store::handoff::count(ctx.db(), &filter).await?),
         false => None,
     };
     let listing = Listing::of(
         &ctx.master,
         ctx.request(),
         page,
-        |last| sort.position(last),
-        |handoff| HandoffView::of(handoff, &clocks),
+        |(last, _)| sort.position(last),
+        |(handoff, clocks)| HandoffView::of(handoff, &clocks),
     );
     Ok(listing.counted(total))
 }
 
 impl HandoffsQuery {
-    async fn filter(self, ctx: &Ctx<HandoffsRead>, on: &Snapshot) -> Result<HandoffFilter, Problem> {
+    async fn filter(self, ctx: &Ctx<HandoffsRead>) -> Result<HandoffFilter, Problem> {
         let (owner_id, unowned) = owners(self.owner_id.as_deref(), ctx.person())?;
         let bounds = [("made_at_gte", self.made_at_gte), ("made_at_lt", self.made_at_lt)];
-        let made = bound::instants(on, bounds).await?;
+        let made = bound::instants(ctx.db(), bounds).await?;
         Ok(HandoffFilter {
             state: self.state.unwrap_or_default(),
             owner_id,

@@ -9,6 +9,7 @@ use actix_web::{get, post};
 use serde::Deserialize;
 use tandem_domain::act::Act;
 use tandem_domain::change::Change;
+use tandem_domain::clocks::record::ClockRecord;
 use tandem_domain::handoff::{self, Handoff, Refused};
 use tandem_domain::id::{ActivityId, HandoffId};
 use tandem_domain::instant::Timestamp;
@@ -78,9 +79,13 @@ struct RejectHandoff {
 /// The hand-off with its clocks, and the tag of both.
 async fn shown(on: &impl Read, handoff: Handoff) -> Result<Tagged<HandoffView>, Problem> {
     let clocks = store::handoff::clocks_of(on, [handoff.id]).await?;
+    Ok(tagged(handoff, &clocks))
+}
+
+fn tagged(handoff: Handoff, clocks: &[ClockRecord]) -> Tagged<HandoffView> {
     let derived = clocks.iter().map(|clock| clock.version).sum();
     let (tag, lead_id) = (etag(handoff.version, derived), handoff.lead_id);
-    Ok(Tagged::new(tag, HandoffView::of(handoff, &clocks)).about(vec![lead_id]))
+    Tagged::new(tag, HandoffView::of(handoff, clocks)).about(vec![lead_id])
 }
 
 /// Read a hand-off.
@@ -89,9 +94,8 @@ async fn shown(on: &impl Read, handoff: Handoff) -> Result<Tagged<HandoffView>, 
         headers(("ETag" = String, description = "The version of the hand-off and its clocks")))))]
 #[get("/v1/handoffs/{handoff_id}")]
 async fn get_handoff(ctx: Ctx<HandoffsRead>, path: Path<HandoffPath>) -> Reply<Tagged<HandoffView>> {
-    let snapshot = ctx.snapshot().await?;
-    let handoff = store::handoff::get(&snapshot, path.0.handoff_id).await?;
-    shown(&snapshot, handoff).await
+    let (handoff, clocks) = store::handoff::get_with_clocks(ctx.db(), path.0.handoff_id).await?;
+    Ok(tagged(handoff, &clocks))
 }
 
 /// Accept a hand-off.

@@ -50,7 +50,7 @@ pub(super) async fn get_handoff_packet(
         Actor::User(person) if query.0.opened => Some(person.id),
         _ => None,
     };
-    let packet = store::handoff::packet(&ctx.snapshot().await?, id).await?;
+    let packet = store::handoff::packet(ctx.db(), id).await?;
     let answer = Rendered(rendered(ctx.request(), packet));
     let Some(reader) = reader else {
         return Ok(answer);

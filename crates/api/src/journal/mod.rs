@@ -105,8 +105,7 @@ async fn list_journal(ctx: Ctx<JournalRead>, query: Query<JournalQuery>) -> Repl
     ];
     let is_by_stamps = bounds.iter().any(|(_, bound)| bound.is_some());
     let horizon = ctx.horizon(is_by_stamps).await?;
-    let snapshot = ctx.snapshot().await?;
-    let [occurred_at_gte, occurred_at_lt] = bound::instants(&snapshot, bounds).await?;
+    let [occurred_at_gte, occurred_at_lt] = bound::instants(ctx.db(), bounds).await?;
     let filter = EntryFilter {
         types,
         subject_kind: subject.map(str::to_owned),
@@ -115,6 +114,7 @@ async fn list_journal(ctx: Ctx<JournalRead>, query: Query<JournalQuery>) -> Repl
         occurred_at_gte,
         occurred_at_lt: horizon.below(false, occurred_at_gte, occurred_at_lt),
     };
+    let snapshot = ctx.snapshot().await?;
     let page = journal::list(&snapshot, &filter, after, query.limit.unwrap_or(DEFAULT_LIMIT)).await?;
     let next = page
         .data

@@ -138,7 +138,7 @@ pub(super) async fn get_lead_timeline(
     let (mut entries, has_more) = merged(&snapshot, lead_id, Asked::of(query.types), after, limit).await?;
     if entries.is_empty() {
         // A lead that exists may have nothing to show; one that does not is 404.
-        leads::get(&snapshot, lead_id).await?;
+        leads::check(&snapshot, lead_id).await?;
     }
     let has_more = has_more || entries.len() as u64 > limit;
     entries.truncate(limit as usize);

@@ -1,4 +1,4 @@
-//! Many leads in one request: an answer for each, one transaction for all.
+//! Many leads in one request: an answer for each, a transaction for every fifty.
 
 use actix_web::post;
 use serde::{Deserialize, Serialize};
@@ -11,12 +11,15 @@ use utoipa::ToSchema;
 use super::actions;
 use super::body::LeadWrite;
 use crate::access::scopes::LeadsWrite;
-use crate::edge::ctx::Ctx;
+use crate::edge::ctx::{Ctx, Part};
 use crate::edge::http::batch;
 use crate::edge::http::faults::invalid;
 use crate::edge::http::json::Unparsed;
 use crate::edge::http::problem::{Code, Problem, ProblemView};
 use crate::edge::http::reply::{Multi, Reply};
+
+/// So many leads become durable at once.
+const PART: usize = 50;
 
 /// Many leads.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -29,13 +32,13 @@ pub struct LeadBatch {
 }
 
 /// What became of one lead of a batch.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct BatchItem {
     /// Its place in the request, from 0.
     #[schema(minimum = 0, maximum = 499)]
     index: i64,
     /// The status that `POST /v1/leads` would have answered.
-    #[schema(minimum = 200, maximum = 499, example = 201)]
+    #[schema(minimum = 200, maximum = 599, example = 201)]
     status: i32,
     /// The lead.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,7 +53,7 @@ pub struct BatchItem {
 }
 
 /// What became of the leads of a batch.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct BatchAnswer {
     /// One item for each lead, in the order of the request.
     #[schema(max_items = 500)]
@@ -59,8 +62,9 @@ pub struct BatchAnswer {
 
 /// Create or update up to 500 leads.
 ///
-/// Each lead is taken by itself: one that is refused says why and refuses no other. Those that are taken become
-/// durable together.
+/// Each lead is taken by itself: one that is refused says why and refuses no other. They become durable in parts of fifty, so
+/// that nobody waits for all of them. Where a part fails, its leads and all that follow say so (`503`, `500`); the same
+/// request with the same `Idempotency-Key` goes on there.
 #[utoipa::path(tag = "leads", security(("bearer" = [LeadsWrite])), request_body = LeadBatch,
     responses((status = 207, description = "What became of each lead", body = BatchAnswer)))]
 #[post("/v1/leads/batch")]
@@ -70,39 +74,82 @@ pub(super) async fn save_leads(ctx: Ctx<LeadsWrite>, body: Unparsed) -> Reply<Mu
         .into_iter()
         .map(|one| one.and_then(|lead| lead.read().map_err(invalid)));
     let read: Vec<Result<Statement, Problem>> = read.collect();
-    let good: Vec<Statement> = read.iter().filter_map(|one| one.as_ref().ok()).cloned().collect();
-    let tx = ctx.begin().await?;
-    let mut decided = actions::upsert(&tx, ctx.act(), &good).await?.into_iter();
-    let missing = || Err(Problem::new(Code::InternalError));
-    let outcomes = read
-        .into_iter()
-        .map(|one| one.and_then(|_| decided.next().unwrap_or_else(missing)));
-    let items: Vec<BatchItem> = outcomes
-        .enumerate()
-        .map(|(index, outcome)| item(index as i64, outcome))
-        .collect();
-    let lead_ids = items.iter().filter_map(|item| item.id).collect();
-    ctx.commit(tx, Multi::new(BatchAnswer { items }, lead_ids)).await
+    let (count, mut left) = (read.len(), read.into_iter());
+    let mut items: Vec<BatchItem> = vec![];
+    for n in 0..count.div_ceil(PART) {
+        let first = items.len();
+        let part = left.by_ref().take(PART).collect();
+        let is_last = left.len() == 0;
+        let Err(problem) = save_part(&ctx, n, part, is_last, &mut items).await else {
+            continue;
+        };
+        if n == 0 || !problem.code().status().is_server_error() {
+            return Err(problem);
+        }
+        // What comes before is durable: its leads are told apart from the others.
+        items.truncate(first);
+        items.extend((first..count).map(|index| refused(index, &problem)));
+        break;
+    }
+    Ok(answer(items))
 }
 
-fn item(index: i64, outcome: Result<actions::Decided, Problem>) -> BatchItem {
+/// Save a part of a batch, and add what became of its leads; the last one stores the answer to the whole batch.
+async fn save_part(
+    ctx: &Ctx<LeadsWrite>,
+    n: usize,
+    part: Vec<Result<Statement, Problem>>,
+    is_last: bool,
+    items: &mut Vec<BatchItem>,
+) -> Result<(), Problem> {
+    let tx = match ctx.begin_part(n).await? {
+        Part::New(tx) => tx,
+        Part::Done(kept) => {
+            let known: BatchAnswer = serde_json::from_slice(&kept.body)
+                .map_err(|error| Problem::new(Code::InternalError).because(error))?;
+            items.extend(known.items);
+            return Ok(());
+        }
+    };
+    let good: Vec<Statement> = part.iter().filter_map(|one| one.as_ref().ok()).cloned().collect();
+    let mut decided = actions::upsert(&tx, tx.act(), &good).await?.into_iter();
+    let missing = || Err(Problem::new(Code::InternalError));
+    let first = items.len();
+    for read in part {
+        let outcome = read.and_then(|_| decided.next().unwrap_or_else(missing));
+        items.push(item(items.len(), outcome));
+    }
+    match is_last {
+        true => ctx.commit(tx, answer(items.clone())).await.map(drop),
+        false => ctx.commit_part(tx, n, &answer(items[first..].to_vec())).await,
+    }
+}
+
+fn answer(items: Vec<BatchItem>) -> Multi<BatchAnswer> {
+    let lead_ids = items.iter().filter_map(|item| item.id).collect();
+    Multi::new(BatchAnswer { items }, lead_ids)
+}
+
+fn item(index: usize, outcome: Result<actions::Decided, Problem>) -> BatchItem {
     match outcome {
         Ok(decided) => BatchItem {
-            index,
+            index: index as i64,
             status: if decided.created { 201 } else { 200 },
             id: Some(decided.lead.id),
             stage: Some(decided.lead.stage),
             problem: None,
         },
-        Err(problem) => {
-            let (status, problem) = batch::refused(&problem);
-            BatchItem {
-                index,
-                status,
-                id: None,
-                stage: None,
-                problem: Some(problem),
-            }
-        }
+        Err(problem) => refused(index, &problem),
+    }
+}
+
+fn refused(index: usize, problem: &Problem) -> BatchItem {
+    let (status, problem) = batch::refused(problem);
+    BatchItem {
+        index: index as i64,
+        status,
+        id: None,
+        stage: None,
+        problem: Some(problem),
     }
 }

@@ -146,9 +146,8 @@ async fn list_companies(ctx: Ctx<LeadsRead>, query: Query<CompaniesQuery>) -> Re
     let is_by_stamps = matches!(sort, CompanySort::CreatedAt | CompanySort::UpdatedAt)
         || bounds.iter().any(|(_, bound)| bound.is_some());
     let horizon = ctx.horizon(is_by_stamps).await?;
-    let snapshot = ctx.snapshot().await?;
     let [created_at_gte, created_at_lt, updated_at_gte, updated_at_lt] =
-        bound::instants(&snapshot, bounds).await?;
+        bound::instants(ctx.db(), bounds).await?;
     let (owner_id, unowned) = owners(query.owner_id.as_deref(), ctx.person())?;
     let filter = CompanyFilter {
         owner_id,
@@ -167,9 +166,9 @@ async fn list_companies(ctx: Ctx<LeadsRead>, query: Query<CompaniesQuery>) -> Re
         updated_at_lt: horizon.below(sort == CompanySort::UpdatedAt, updated_at_gte, updated_at_lt),
     };
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let page = store::leads::company_list(&snapshot, &filter, sort, descending, after, limit).await?;
+    let page = store::leads::company_list(ctx.db(), &filter, sort, descending, after, limit).await?;
     let total = match listing::wants_total(ctx.request()) {
-        true => Some(store::leads::company_count(&snapshot, &filter).await?),
+        true => Some(store::leads::company_count(ctx.db(), &filter).await?),
         false => None,
     };
     let listing = Listing::of(

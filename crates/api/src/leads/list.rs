@@ -6,14 +6,16 @@ use serde_json::{Value, json};
 use tandem_domain::id::{CompanyId, LeadId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::Stage;
-use tandem_store::leads::{LeadFilter, LeadSort, LeadWithCompany, Position, ScoreFilter};
-use tandem_store::{self as store, Horizon, Snapshot};
-use utoipa::IntoParams;
+use tandem_store::leads::{LeadFilter, LeadPage, LeadSort, LeadWithCompany, Part, Position, ScoreFilter};
+use tandem_store::rules::ShownBy;
+use tandem_store::{self as store, Horizon};
+use utoipa::{IntoParams, ToSchema};
 
 use super::view::LeadView;
 use crate::access::scopes::LeadsRead;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::bound::{self, Bound};
+use crate::edge::http::fields::{Fields, Item, Shown};
 use crate::edge::http::filter::{emails, owners, upper_case};
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing, Order, Sorts};
 use crate::edge::http::problem::{Code, Problem};
@@ -21,6 +23,8 @@ use crate::edge::http::query::Query;
 use crate::edge::http::reply::Reply;
 
 type LeadOrder = Order<LeadSort>;
+type LeadFields = Fields<LeadView>;
+type LeadItem = Item<LeadView>;
 
 impl Sorts for LeadSort {
     const NAMES: &'static [(&'static str, Self)] = &[
@@ -30,6 +34,17 @@ impl Sorts for LeadSort {
         ("name", LeadSort::Name),
         ("score", LeadSort::Score),
     ];
+}
+
+/// The touches of a lead, which lists leave out unless they are asked for.
+const TOUCHES: &[&str] = &["first_touch", "last_touch", "last_non_direct_touch", "lead_touch"];
+
+/// What lists show beside the usual.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Included {
+    /// The touches that each lead shows.
+    Touches,
 }
 
 /// Which leads, in which order.
@@ -96,6 +111,12 @@ struct LeadsQuery {
     /// Changed before this instant.
     #[param(inline)]
     updated_at_lt: Option<Bound>,
+    /// Members of each lead beside its `id`, instead of all but its touches.
+    #[param(inline, style = Form, explode = false, example = json!(["email", "stage", "score"]))]
+    fields: Option<LeadFields>,
+    /// `touches`: the touches that each lead shows, which lists otherwise leave out.
+    #[param(min_items = 1, max_items = 1, inline, style = Form, explode = false)]
+    include: Option<Vec<Included>>,
     /// The order; by `id` a crawl sees each lead that existed and matched throughout exactly once.
     #[param(inline)]
     sort: Option<LeadOrder>,
@@ -109,29 +130,69 @@ struct LeadsQuery {
 
 /// List leads.
 ///
-/// A page in keyset order: the same cost at any depth. `Prefer: return=total-count` adds the number of all.
+/// A page in keyset order: the same cost at any depth. `Prefer: return=total-count` adds the number of all. `fields` names the
+/// members that are shown; what is not asked for costs nothing. Touches come with `include=touches`, or where `fields` names
+/// them.
 #[utoipa::path(tag = "leads", params(LeadsQuery), security(("bearer" = [LeadsRead])),
-    responses((status = 200, description = "A page of leads", body = Listing<LeadView>,
+    responses((status = 200, description = "A page of leads", body = Listing<LeadItem>,
         headers(("Link" = String, description = "The next page")))))]
 #[get("/v1/leads")]
-pub(super) async fn list_leads(ctx: Ctx<LeadsRead>, query: Query<LeadsQuery>) -> Reply<Listing<LeadView>> {
-    let query = query.0;
+pub(super) async fn list_leads(ctx: Ctx<LeadsRead>, query: Query<LeadsQuery>) -> Reply<Listing<LeadItem>> {
+    let mut query = query.0;
+    let shown = query.shown();
     let Order { sort, descending } = query.sort.unwrap_or(Order::by(LeadSort::Id));
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let after: Option<Value> = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
     let after = after.map(|value| read_position(sort, &value)).transpose()?;
     let horizon = ctx.horizon(query.goes_by_stamps(sort)).await?;
-    let snapshot = ctx.snapshot().await?;
-    let filter = query.filter(&ctx, &snapshot, sort, horizon).await?;
-    let page = store::leads::list(&snapshot, &filter, sort, descending, after.as_ref(), limit).await?;
+    let filter = query.filter(&ctx, sort, horizon).await?;
+    let wanted = LeadPage {
+        sort,
+        descending,
+        after: after.as_ref(),
+        limit,
+        parts: &parts(&shown, sort),
+    };
+    let page = store::leads::list(ctx.db(), &filter, wanted).await?;
     let total = match listing::wants_total(ctx.request()) {
-        true => Some(store::leads::count(&snapshot, &filter).await?),
+        true => Some(store::leads::count(ctx.db(), &filter).await?),
         false => None,
     };
-    let rules = store::rules::shown_by(&snapshot).await?;
-    let view = |found| LeadView::found(found, &rules);
+    let revision = page.data.first().map(|found| found.settings_revision);
+    let rules = match revision {
+        Some(revision) => ctx.db().rules_at(revision).await?.shown_by.clone(),
+        None => ShownBy::default(),
+    };
+    let view = |found| Item::new(LeadView::found(found, &rules), &shown);
     let place = |last: &LeadWithCompany| write_position(sort, last);
     Ok(Listing::of(&ctx.master, ctx.request(), page, place, view).counted(total))
+}
+
+/// What of leads is read for the members that are shown, and for the place of the last one.
+fn parts(shown: &Shown, sort: LeadSort) -> Vec<Part> {
+    let parts: [(Part, &[&str]); 6] = [
+        (
+            Part::Identifiers,
+            &[
+                "email",
+                "emails",
+                "phone",
+                "phones",
+                "external_ids",
+                "may_contact",
+            ],
+        ),
+        (Part::Consent, &["may_contact"]),
+        (Part::Score, &["score", "mql_blocked_by"]),
+        (Part::Qualification, &["qualification"]),
+        (Part::Company, &["company"]),
+        (Part::Touches, TOUCHES),
+    ];
+    let is_read = |part, members| shown.has_any(members) || part == Part::Score && sort == LeadSort::Score;
+    let read = parts
+        .into_iter()
+        .filter(|(part, members)| is_read(*part, members));
+    read.map(|(part, _)| part).collect()
 }
 
 fn write_position(sort: LeadSort, found: &LeadWithCompany) -> Value {
@@ -168,6 +229,14 @@ fn read_position(sort: LeadSort, value: &Value) -> Result<Position, Problem> {
 }
 
 impl LeadsQuery {
+    fn shown(&mut self) -> Shown {
+        let left_out = match self.include {
+            Some(_) => &[],
+            None => TOUCHES,
+        };
+        Shown::of(self.fields.take(), left_out)
+    }
+
     fn goes_by_stamps(&self, sort: LeadSort) -> bool {
         let bounds = [
             &self.created_at_gte,
@@ -182,7 +251,6 @@ impl LeadsQuery {
     async fn filter(
         self,
         ctx: &Ctx<LeadsRead>,
-        on: &Snapshot,
         sort: LeadSort,
         horizon: Horizon,
     ) -> Result<LeadFilter, Problem> {
@@ -194,7 +262,7 @@ impl LeadsQuery {
             ("updated_at_lt", self.updated_at_lt),
         ];
         let [created_at_gte, created_at_lt, updated_at_gte, updated_at_lt] =
-            bound::instants(on, bounds).await?;
+            bound::instants(ctx.db(), bounds).await?;
         Ok(LeadFilter {
             ids: self.id.unwrap_or_default(),
             emails: emails(self.email.unwrap_or_default())?,

@@ -20,8 +20,9 @@ use tandem_domain::leads::Lead;
 use tandem_domain::leads::identity::external_key;
 use tandem_domain::scoring::StoredScore;
 use tandem_store as store;
+use tandem_store::leads::{LeadWithCompany, Part};
 use tandem_store::rules::ShownBy;
-use tandem_store::{StoreError, Tx};
+use tandem_store::{Db, StoreError, Tx};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::scopes::{LeadsRead, LeadsWrite};
@@ -133,13 +134,12 @@ fn derived(lead: &Lead, score: Option<&StoredScore>, rules: &ShownBy) -> i64 {
 
 /// The lead as a decision left it, with its tag.
 async fn shown(tx: &Tx, decided: Decided) -> Result<(String, LeadView), Problem> {
-    let consent = store::leads::consent::facts(tx, decided.lead.id).await?;
+    let found = store::leads::get_parts(tx, decided.lead.id, &[Part::Consent, Part::Qualification]).await?;
     let rules = &tx.rules().shown_by;
     let tag = tag(&decided.lead, decided.score.as_ref(), rules);
-    let may_contact = contacts(&consent, &rules.consent, decided.lead.email());
+    let may_contact = contacts(&found.consent, &rules.consent, decided.lead.email());
     let view = LeadView::of(decided.lead, decided.company, may_contact, &rules.job_words);
-    let qualification = store::handoff::qualification(tx, view.id).await?;
-    Ok((tag, view.scored(decided.score).qualified(qualification)))
+    Ok((tag, view.scored(decided.score).qualified(found.qualification)))
 }
 
 async fn reply(tx: &Tx, decided: Decided) -> Result<Tagged<LeadView>, Problem> {
@@ -160,12 +160,11 @@ async fn upserted(tx: &Tx, decided: Decided) -> Result<Upserted<LeadView>, Probl
 }
 
 /// A lead as it was found.
-async fn found(snapshot: &store::Snapshot, lead_id: LeadId) -> Result<Tagged<LeadView>, Problem> {
-    let found = store::leads::get(snapshot, lead_id).await?;
-    let rules = store::rules::shown_by(snapshot).await?;
+async fn found(db: &Db, found: LeadWithCompany) -> Result<Tagged<LeadView>, Problem> {
+    let rules = &db.rules_at(found.settings_revision).await?.shown_by;
     Ok(Tagged::new(
-        tag(&found.lead, found.score.as_ref(), &rules),
-        LeadView::found(found, &rules),
+        tag(&found.lead, found.score.as_ref(), rules),
+        LeadView::found(found, rules),
     ))
 }
 
@@ -200,8 +199,8 @@ async fn create_lead(ctx: Ctx<LeadsWrite>, body: Json<LeadWrite>) -> Reply<Upser
         headers(("ETag" = String, description = "The lead's version")))))]
 #[get("/v1/leads/{lead_id}")]
 async fn get_lead(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Tagged<LeadView>> {
-    let snapshot = ctx.snapshot().await?;
-    found(&snapshot, path.0.lead_id).await
+    let lead = store::leads::get(ctx.db(), path.0.lead_id).await?;
+    found(ctx.db(), lead).await
 }
 
 /// Read a lead by its external id.
@@ -210,12 +209,9 @@ async fn get_lead(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Tagged<Lea
         headers(("ETag" = String, description = "The lead's version")))))]
 #[get("/v1/leads/by-external-id/{system}/{id}")]
 async fn get_lead_by_external_id(ctx: Ctx<LeadsRead>, path: Path<ExternalPath>) -> Reply<Tagged<LeadView>> {
-    let snapshot = ctx.snapshot().await?;
     let key = external_key(&path.0.system, &path.0.id);
-    let id = store::leads::find_by_key(&snapshot, &key)
-        .await?
-        .ok_or_else(|| Problem::new(Code::NotFound))?;
-    found(&snapshot, id).await
+    let lead = store::leads::get_by_key(ctx.db(), &key).await?;
+    found(ctx.db(), lead).await
 }
 
 /// Update a lead.
@@ -245,7 +241,7 @@ async fn update_lead(
 #[get("/v1/leads/{lead_id}/fields")]
 async fn list_lead_fields(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Json<FieldValuesView>> {
     let snapshot = ctx.snapshot().await?;
-    store::leads::get(&snapshot, path.0.lead_id).await?;
+    store::leads::check(&snapshot, path.0.lead_id).await?;
     let statements = store::leads::statements(&snapshot, path.0.lead_id).await?;
     Ok(Json(FieldValuesView::of(statements)))
 }

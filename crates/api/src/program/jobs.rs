@@ -79,7 +79,7 @@ async fn wait(core: &Core, job: &Job) -> Result<Duration, StoreError> {
     let Due::At { look, next } = job.due else {
         return Ok(Duration::ZERO);
     };
-    let snapshot = core.db.snapshot_by_key().await?;
+    let snapshot = core.db.snapshot().await?;
     let due = next(&snapshot).await?;
     let wait = due.map(|due| due.millis() - core.ambient.now().millis());
     Ok(wait.map_or(look, |millis| {

@@ -15,6 +15,9 @@ const STATEMENT: Duration = Duration::from_secs(3);
 /// How many rows SQLite's thread reads ahead of its caller: a page, or what a batch is decided on, at one go.
 const ROWS: usize = 512;
 
+/// How many prepared statements a connection remembers: every set of tables that is written together is one.
+const STATEMENTS: usize = 400;
+
 pub(super) fn sqlite(url: &str, connections: u32, reads_only: bool) -> ConnectOptions {
     let mut options = base(url, connections);
     options.map_sqlx_sqlite_opts(move |sqlite| {
@@ -24,6 +27,7 @@ pub(super) fn sqlite(url: &str, connections: u32, reads_only: bool) -> ConnectOp
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(WAIT)
             .row_buffer_size(ROWS)
+            .statement_cache_capacity(STATEMENTS)
             .foreign_keys(true)
             .pragma("secure_delete", "ON")
             .pragma("temp_store", "MEMORY")
@@ -46,38 +50,43 @@ pub(super) fn sqlite(url: &str, connections: u32, reads_only: bool) -> ConnectOp
     options
 }
 
-/// How PostgreSQL plans what a writer asks: by keys, always. A prepared statement takes its keys as one JSON parameter, of
-/// which the planner knows no size; with tables that were small, or never analysed, when it was prepared it would read
-/// them whole, and go on so until the next `ANALYZE`, however fast they grow. Plans that avoid a cost by all means look
-/// expensive: compiling them would take longer than they do.
-pub(super) const BY_KEY: &[(&str, &str)] = &[
+/// How PostgreSQL plans: by keys, always. A prepared statement takes its keys as parameters, of whose number the planner
+/// knows nothing; with tables that were small, or never analysed, when it was prepared it would read them whole, and go on so
+/// until the next `ANALYZE`, however fast they grow. Plans that avoid a cost by all means look expensive: compiling them would
+/// take longer than they do. Reports, which read whole ranges, plan freely ([`dialect::plan_report`]).
+pub const BY_KEY: &[(&str, &str)] = &[
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("jit", "off"),
 ];
 
-pub(super) fn postgres(
-    url: &str,
-    connections: u32,
-    planner: &'static [(&'static str, &'static str)],
-) -> ConnectOptions {
+/// What connections are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    Reads,
+    Writes,
+}
+
+pub(super) fn postgres(url: &str, connections: u32, what: Use) -> ConnectOptions {
     let mut options = base(url, connections);
-    let writes = !planner.is_empty();
     options.map_sqlx_postgres_opts(move |postgres| {
         let statement = STATEMENT.as_millis().to_string();
         let wait = WAIT.as_millis().to_string();
+        let postgres = postgres.statement_cache_capacity(STATEMENTS);
         let postgres = postgres.application_name("tandem").options([
             ("statement_timeout", statement.as_str()),
             ("lock_timeout", wait.as_str()),
             ("idle_in_transaction_session_timeout", "10000"),
         ]);
-        postgres.options(planner.iter().copied())
+        postgres.options(BY_KEY.iter().copied())
     });
     options.map_sqlx_postgres_pool_opts(move |pool| {
-        let pool = match writes {
-            true => pool.after_connect(|connection, _| Box::pin(dialect::open_epoch_of_server(connection))),
-            false => pool,
+        let pool = match what {
+            Use::Writes => {
+                pool.after_connect(|connection, _| Box::pin(dialect::open_epoch_of_server(connection)))
+            }
+            Use::Reads => pool,
         };
         // A connection that was idle is asked whether it still lives: after a restart of the server nobody gets a
         // dead one; under load the round trip is saved.

@@ -7,7 +7,7 @@ use tandem_domain::id::{CompanyId, DealId, Id, LeadId, PipelineId, UserId};
 use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::money::Currency;
 
-use super::complete;
+use super::{LEADS, with_leads};
 use crate::db::Read;
 use crate::error::StoreError;
 use crate::leads::members_of;
@@ -109,12 +109,9 @@ pub async fn list(
         id: deals::Column::Id,
         descending,
     };
-    let rows = line.page(filtered(filter), after, limit).all(on.conn()).await?;
-    let page = Page::of(rows, limit);
-    Ok(Page {
-        data: complete(on, page.data).await?,
-        has_more: page.has_more,
-    })
+    let read = |(deal, leads)| with_leads(deal, leads);
+    line.read_with::<_, deal_leads::Entity, _, _>(on, filtered(filter), LEADS, after, limit, read)
+        .await
 }
 
 /// How many deals a list has in all, and whether the number is an estimate: exact up to 10,000.

@@ -6,11 +6,9 @@ mod write;
 
 pub use list::{DealFilter, DealSort, Span, count, list};
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde_json::json;
 use tandem_domain::deals::{Deal, DealMove, Member};
 use tandem_domain::id::{CompanyId, DealId, Id, LeadId};
@@ -22,6 +20,7 @@ use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
 use crate::leads;
+use crate::own::{locked, with_own};
 use crate::rows::{deal_leads, deal_moves, deals, to_json};
 use crate::ways::found_by_any;
 
@@ -94,13 +93,11 @@ pub async fn add_to(tx: &Tx, world: &mut World, wanted: &Wanted) -> Result<(), S
         dialect::id_in_keys(backend, "deals", to_json(&keys)),
     ];
     let chosen = found_by_any::<deals::Entity>(deals::Column::Id, ways);
-    let mut query = deals::Entity::find()
+    let query = deals::Entity::find()
         .filter(chosen)
         .order_by_asc(deals::Column::Id);
-    if backend == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
-    for deal in complete(tx, query.all(tx.conn()).await?).await? {
+    let query = locked(tx, query, deals::Column::Id).await?;
+    for deal in read(tx, query).await? {
         world.add_deal(deal);
     }
     Ok(())
@@ -137,19 +134,16 @@ pub async fn lock_keys(tx: &Tx, keys: impl IntoIterator<Item = (String, String)>
 
 /// A deal.
 pub async fn get(on: &impl Read, id: DealId) -> Result<Deal, StoreError> {
-    let row = deals::Entity::find_by_id(id.uuid()).one(on.conn()).await?;
-    let row = row.ok_or(StoreError::NotFound)?;
-    complete(on, vec![row]).await?.pop().ok_or(StoreError::NotFound)
+    let found = read(on, deals::Entity::find_by_id(id.uuid())).await?;
+    found.into_iter().next().ok_or(StoreError::NotFound)
 }
 
 /// The deal that another system knows by this id.
 pub async fn find_by_key(on: &impl Read, system: &str, id: &str) -> Result<Option<Deal>, StoreError> {
-    let row = deals::Entity::find()
+    let query = deals::Entity::find()
         .filter(deals::Column::ExternalSystem.eq(system))
-        .filter(deals::Column::ExternalId.eq(id))
-        .one(on.conn())
-        .await?;
-    Ok(complete(on, Vec::from_iter(row)).await?.pop())
+        .filter(deals::Column::ExternalId.eq(id));
+    Ok(read(on, query).await?.pop())
 }
 
 /// The moves of a deal, oldest first; at most 1,000.
@@ -201,27 +195,20 @@ pub(crate) async fn keep_base_currency(tx: &Tx) -> Result<(), StoreError> {
     }
 }
 
-/// Put deals together from their rows, in their order, with their leads.
-pub(crate) async fn complete(on: &impl Read, rows: Vec<deals::Model>) -> Result<Vec<Deal>, StoreError> {
-    if rows.is_empty() {
-        return Ok(vec![]);
-    }
-    let of_deals = dialect::id_in(
-        on.conn().get_database_backend(),
-        "deal_id",
-        rows.iter().map(|row| row.id),
-    );
-    let members = deal_leads::Entity::find()
-        .filter(of_deals)
-        .order_by_asc(deal_leads::Column::Position);
-    let mut by_deal: HashMap<Uuid, Vec<Member>> = HashMap::new();
-    for row in members.all(on.conn()).await? {
-        by_deal.entry(row.deal_id).or_default().push(row.into_domain()?);
-    }
-    rows.into_iter()
-        .map(|row| {
-            let members = by_deal.remove(&row.id).unwrap_or_default();
-            row.into_domain(members)
-        })
+/// The leads of a deal, for [`with_own`].
+const LEADS: &str = "deal_leads x WHERE x.deal_id = deals.id";
+
+/// The deals of a query, in its order, with their leads.
+pub(crate) async fn read(on: &impl Read, query: Select<deals::Entity>) -> Result<Vec<Deal>, StoreError> {
+    let found = with_own::<_, deal_leads::Entity>(on, query, LEADS).await?;
+    found
+        .into_iter()
+        .map(|(deal, leads)| with_leads(deal, leads))
         .collect()
+}
+
+fn with_leads(deal: deals::Model, mut leads: Vec<deal_leads::Model>) -> Result<Deal, StoreError> {
+    leads.sort_by_key(|lead| lead.position);
+    let members: Result<Vec<Member>, StoreError> = leads.into_iter().map(|lead| lead.into_domain()).collect();
+    deal.into_domain(members?)
 }

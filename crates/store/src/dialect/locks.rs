@@ -6,36 +6,64 @@
 
 use std::collections::BTreeSet;
 
+use sea_orm::sea_query::{ArrayType, Value};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use uuid::Uuid;
 
-use super::is_postgres;
+use super::{is_postgres, numbers};
 
-/// What is locked by slots: the numbers of the slots of each kind are its own.
-#[derive(Clone, Copy)]
-pub(super) enum Space {
-    Names,
-    Leads,
-    Turns,
-    ExternalIds,
-    Visitors,
+/// What a company is named by: its web domain, or the key of its name where it has none.
+#[derive(Debug, Clone, Copy)]
+pub enum CompanyName<'a> {
+    Domain(&'a str),
+    Key(&'a str),
 }
 
-impl Space {
-    /// The number of its first slot.
-    const fn first(self) -> i64 {
-        0x7464_6d00_0000_0000 | (self as i64) << 16
-    }
-}
-
-/// Lock what leads and companies are known by until the end of the transaction.
+/// Lock what leads are known by, and what companies are named by that do not exist yet, until the end of the transaction.
 ///
-/// Names fall into 512 slots, so that a batch of any size needs few of the server's locks.
-pub async fn lock(
+/// A company that exists keeps its name for good, so that nobody has to wait for it: its row, once it is found by its name, is
+/// all that is locked. Names are locked exactly: two of them wait for each other only if they are the same.
+pub async fn lock_names<'a>(
     connection: &impl ConnectionTrait,
-    names: impl IntoIterator<Item = String>,
+    identifiers: impl IntoIterator<Item = String>,
+    companies: impl IntoIterator<Item = CompanyName<'a>>,
 ) -> Result<(), DbErr> {
-    lock_slots(connection, Space::Names, names).await
+    let backend = connection.get_database_backend();
+    if !is_postgres(backend) {
+        return Ok(());
+    }
+    let (mut keys, mut domains, mut names) = (vec![], vec![], vec![]);
+    let mut add = |text: &str, domain: &str, name: &str| {
+        keys.push(Value::from(key_of(text)));
+        domains.push(Value::from(domain));
+        names.push(Value::from(name));
+    };
+    for identifier in identifiers {
+        add(&identifier, "", "");
+    }
+    for company in companies {
+        match company {
+            CompanyName::Domain(domain) => add(&format!("domain\u{0}{domain}"), domain, ""),
+            CompanyName::Key(name) => add(&format!("company\u{0}{name}"), "", name),
+        }
+    }
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT pg_advisory_xact_lock(s.key) FROM (SELECT DISTINCT x.key FROM unnest($1, $2, $3) AS x(key, domain, name) \
+               WHERE NOT EXISTS (SELECT 1 FROM companies c WHERE c.domain = x.domain COLLATE \"C\" AND x.domain <> '') \
+               AND NOT EXISTS (SELECT 1 FROM companies c WHERE c.name_key = x.name COLLATE \"C\" AND c.domain IS NULL AND x.name <> '') \
+               ORDER BY x.key) AS s";
+    let set = |kind, values| Value::Array(kind, Some(Box::new(values)));
+    let values = [
+        set(ArrayType::BigInt, keys),
+        set(ArrayType::String, domains),
+        set(ArrayType::String, names),
+    ];
+    connection
+        .query_all_raw(Statement::from_sql_and_values(backend, sql, values))
+        .await
+        .map(drop)
 }
 
 /// Lock the ids that other systems know deals and activities by, before the names of leads.
@@ -43,7 +71,7 @@ pub async fn lock_external_ids(
     connection: &impl ConnectionTrait,
     names: impl IntoIterator<Item = String>,
 ) -> Result<(), DbErr> {
-    lock_slots(connection, Space::ExternalIds, names).await
+    lock_all(connection, names).await
 }
 
 /// Lock leads until the end of the transaction, after their identifiers and before their rows.
@@ -54,23 +82,18 @@ pub async fn lock_leads(
     connection: &impl ConnectionTrait,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> Result<(), DbErr> {
-    lock_slots(connection, Space::Leads, ids.into_iter().map(|id| id.to_string())).await
+    lock_all(connection, ids.into_iter().map(|id| format!("lead\u{0}{id}"))).await
 }
 
-pub(super) async fn lock_slots(
+/// Lock names of one kind, whose first word says which.
+pub(super) async fn lock_all(
     connection: &impl ConnectionTrait,
-    space: Space,
     names: impl IntoIterator<Item = String>,
 ) -> Result<(), DbErr> {
-    let backend = connection.get_database_backend();
-    if !is_postgres(backend) {
+    if !is_postgres(connection.get_database_backend()) {
         return Ok(());
     }
-    let slots: BTreeSet<i64> = names
-        .into_iter()
-        .map(|name| space.first() | (fnv1a(&name) % 512) as i64)
-        .collect();
-    lock_keys(connection, slots).await
+    lock_keys(connection, names.into_iter().map(|name| key_of(&name)).collect()).await
 }
 
 async fn lock_keys(connection: &impl ConnectionTrait, keys: BTreeSet<i64>) -> Result<(), DbErr> {
@@ -78,18 +101,17 @@ async fn lock_keys(connection: &impl ConnectionTrait, keys: BTreeSet<i64>) -> Re
     if keys.is_empty() || !is_postgres(backend) {
         return Ok(());
     }
-    let json = serde_json::to_string(&keys).unwrap_or_default();
-    let sql = "SELECT pg_advisory_xact_lock(s.key) FROM (SELECT j.value::bigint AS key \
-               FROM json_array_elements_text($1::text::json) AS j ORDER BY 1) AS s";
+    let sql = "SELECT pg_advisory_xact_lock(s.key) FROM (SELECT x.key FROM unnest($1) AS x(key) ORDER BY x.key) AS s";
+    let keys = numbers(backend, keys);
     connection
-        .query_all_raw(Statement::from_sql_and_values(backend, sql, [json.into()]))
+        .query_all_raw(Statement::from_sql_and_values(backend, sql, [keys]))
         .await
         .map(drop)
 }
 
-/// Lock names exactly, not their slots, before any other lock: idempotency keys, settings, what exists once.
+/// Lock names before any other lock: idempotency keys, settings, what exists once.
 pub async fn lock_exactly(connection: &impl ConnectionTrait, names: &[&str]) -> Result<(), DbErr> {
-    let keys = names.iter().map(|name| fnv1a(name) as i64).collect();
+    let keys = names.iter().map(|name| key_of(name)).collect();
     lock_keys(connection, keys).await
 }
 
@@ -99,12 +121,17 @@ pub async fn lock_shared(connection: &impl ConnectionTrait, name: &str) -> Resul
     if !is_postgres(backend) {
         return Ok(());
     }
-    let key = fnv1a(name) as i64;
+    let key = key_of(name);
     let sql = "SELECT pg_advisory_xact_lock_shared($1)";
     connection
         .query_all_raw(Statement::from_sql_and_values(backend, sql, [key.into()]))
         .await
         .map(drop)
+}
+
+/// The number of a lock: negative, since the register of writers (`writers.rs`) has the others.
+fn key_of(name: &str) -> i64 {
+    fnv1a(name) as i64 | i64::MIN
 }
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo): the same in every version of the program.

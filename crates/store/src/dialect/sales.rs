@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use uuid::Uuid;
 
 use super::is_postgres;
-use super::locks::{Space, lock_slots};
+use super::locks::lock_all;
 
 /// The newest rows of a table for each id in a JSON array, at most so many each, newest first: those whose `column` is the
 /// id and that `only` holds for (of the row `n`), by the column `at` and the id.
@@ -37,5 +37,5 @@ pub async fn lock_turns(
     connection: &impl ConnectionTrait,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> Result<(), DbErr> {
-    lock_slots(connection, Space::Turns, ids.into_iter().map(|id| id.to_string())).await
+    lock_all(connection, ids.into_iter().map(|id| format!("turns\u{0}{id}"))).await
 }

@@ -2,9 +2,10 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tandem_domain::tracking::events::EventKind;
+use uuid::Uuid;
 
 use super::is_postgres;
-use super::locks::{Space, lock_slots};
+use super::locks::lock_all;
 
 // `OFFSET 0` keeps PostgreSQL from joining whole tables: prepared while they were small, such a plan stays when they are
 // large, until the next ANALYZE.
@@ -162,25 +163,23 @@ pub fn histories(backend: DbBackend, wanted: String, at: i64, most: usize) -> St
     Statement::from_sql_and_values(backend, sql, [wanted.into(), at.into()])
 }
 
-/// The visits without events, and then the visitors of whom nothing is left, of those in a JSON array of ids.
-pub fn forget_visitors(backend: DbBackend, ids: String) -> [Statement; 2] {
-    let source = if is_postgres(backend) {
-        "(SELECT j.value::uuid FROM json_array_elements_text($1::text::json) AS j)"
-    } else {
-        "(SELECT unhex(j.value, '-') FROM json_each(?1) AS j)"
-    };
+/// The visits without events, and then the visitors of whom nothing is left, of those with these ids.
+pub fn forget_visitors(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> [Statement; 2] {
+    let ids = super::ids(backend, ids);
+    let is_visit = super::id_among(backend, "visitor_id", 1);
+    let is_visitor = super::id_among(backend, "id", 1);
     let visits = format!(
-        "DELETE FROM touches WHERE visitor_id IN {source} AND lead_id IS NULL AND kind = 'session' AND NOT EXISTS \
+        "DELETE FROM touches WHERE {is_visit} AND lead_id IS NULL AND kind = 'session' AND NOT EXISTS \
          (SELECT 1 FROM events e WHERE e.visitor_id = touches.visitor_id AND e.occurred_at >= touches.occurred_at \
          AND e.occurred_at <= touches.ended_at)"
     );
     let visitors = format!(
-        "DELETE FROM visitors WHERE id IN {source} \
+        "DELETE FROM visitors WHERE {is_visitor} \
          AND NOT EXISTS (SELECT 1 FROM visitor_links k WHERE k.visitor_id = visitors.id) \
          AND NOT EXISTS (SELECT 1 FROM events e WHERE e.visitor_id = visitors.id) \
          AND NOT EXISTS (SELECT 1 FROM touches t WHERE t.visitor_id = visitors.id)"
     );
-    [visits, visitors].map(|sql| Statement::from_sql_and_values(backend, sql, [ids.clone().into()]))
+    [visits, visitors].map(|sql| Statement::from_sql_and_values(backend, sql, [ids.clone()]))
 }
 
 /// What visitors did before anybody knew them becomes their lead's, by a JSON array of `{visitor_id, lead_id}`.
@@ -335,5 +334,9 @@ pub async fn lock_visitors(
     connection: &impl ConnectionTrait,
     keys: impl IntoIterator<Item = String>,
 ) -> Result<(), DbErr> {
-    lock_slots(connection, Space::Visitors, keys).await
+    lock_all(
+        connection,
+        keys.into_iter().map(|key| format!("visitor\u{0}{key}")),
+    )
+    .await
 }

@@ -2,16 +2,18 @@
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 use tandem_domain::access::Queue;
+use tandem_domain::clocks::record::ClockRecord;
 use tandem_domain::handoff::{Handoff, HandoffState};
 use tandem_domain::id::{CompanyId, HandoffId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 
+use super::{CLOCKS, with_clocks};
 use crate::db::Read;
 use crate::deals::Span;
 use crate::error::StoreError;
 use crate::leads::members_of;
 use crate::page::{self, Key, Line, Page, Position};
-use crate::rows::handoffs;
+use crate::rows::{clocks, handoffs};
 
 /// Which hand-offs are listed.
 #[derive(Debug, Clone, Default)]
@@ -67,7 +69,7 @@ impl HandoffSort {
     }
 }
 
-/// A page of hand-offs.
+/// A page of hand-offs with their clocks.
 pub async fn list(
     on: &impl Read,
     filter: &HandoffFilter,
@@ -75,14 +77,14 @@ pub async fn list(
     descending: bool,
     after: Option<Position<HandoffId>>,
     limit: u64,
-) -> Result<Page<Handoff>, StoreError> {
+) -> Result<Page<(Handoff, Vec<ClockRecord>)>, StoreError> {
     let line = Line {
         column: sort.column(),
         id: handoffs::Column::Id,
         descending,
     };
-    let rows = line.page(filtered(filter), after, limit).all(on.conn()).await?;
-    Page::of(rows, limit).read(handoffs::Model::into_domain)
+    line.read_with::<_, clocks::Entity, _, _>(on, filtered(filter), CLOCKS, after, limit, with_clocks)
+        .await
 }
 
 /// How many hand-offs a list has in all, and whether the number is an estimate: exact up to 10,000.

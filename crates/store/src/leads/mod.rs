@@ -3,13 +3,15 @@
 mod companies;
 pub mod consent;
 mod list;
+mod read;
 pub(crate) mod terms;
 mod world;
 mod write;
 
 pub(crate) use companies::by_ids as companies_by_ids;
 pub use companies::{CompanyFilter, CompanySort, company, company_count, company_list};
-pub use list::{Bounds, LeadFilter, LeadSort, Position, ScoreFilter, count, list, list_within};
+pub use list::{Bounds, LeadFilter, LeadPage, LeadSort, Position, ScoreFilter, count, list, list_within};
+pub use read::{LeadWithCompany, Part, by_ids, check, get, get_by_key, get_parts};
 pub use terms::{follow_renames, next_rename};
 pub use world::{
     add_for_consent, empty_world, world, world_for_companies, world_for_consent, world_for_edit, world_of,
@@ -21,34 +23,14 @@ use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use std::collections::{BTreeSet, HashMap};
-use tandem_domain::handoff::qualification::Qualification;
-use tandem_domain::id::{Id, LeadId};
-use tandem_domain::leads::Lead;
-use tandem_domain::leads::consent::ConsentFacts;
+use tandem_domain::id::LeadId;
 use tandem_domain::leads::fields::FieldValue;
-use tandem_domain::leads::identity::Key;
-use tandem_domain::scoring::StoredScore;
 use uuid::Uuid;
 
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::rows::{field_values, identifiers, leads, scores};
-
-/// A lead with the company it belongs to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LeadWithCompany {
-    /// The lead.
-    pub lead: Lead,
-    /// Its company.
-    pub company: Option<tandem_domain::leads::Company>,
-    /// What stands of its consent.
-    pub consent: ConsentFacts,
-    /// Its score.
-    pub score: Option<StoredScore>,
-    /// What is known of its budget, authority, need and timeline.
-    pub qualification: Qualification,
-}
+use crate::rows::{field_values, leads};
 
 /// The ids of a lead's members: itself and what was merged into it. Every read of a lead takes them all.
 pub(crate) fn members_of(lead: Uuid) -> SelectStatement {
@@ -61,20 +43,6 @@ pub(crate) fn members_of(lead: Uuid) -> SelectStatement {
                 .or(Expr::col(leads::Column::MergedInto).eq(lead)),
         )
         .take()
-}
-
-/// The leads that are there among these.
-pub async fn by_ids(
-    on: &impl Read,
-    ids: impl IntoIterator<Item = LeadId>,
-) -> Result<Vec<LeadWithCompany>, StoreError> {
-    let backend = sea_orm::ConnectionTrait::get_database_backend(on.conn());
-    let rows = leads::Entity::find().filter(crate::dialect::id_in(
-        backend,
-        "id",
-        ids.into_iter().map(Id::uuid),
-    ));
-    complete(on, rows.all(on.conn()).await?).await
 }
 
 /// The ids of a lead's members, as they are now: itself and what was merged into it. Empty where there is no such lead.
@@ -117,16 +85,6 @@ pub(crate) async fn lock(tx: &Tx, ids: impl IntoIterator<Item = Uuid>) -> Result
     Ok(())
 }
 
-/// A lead with its company.
-pub async fn get(on: &impl Read, id: LeadId) -> Result<LeadWithCompany, StoreError> {
-    let row = leads::Entity::find_by_id(id.uuid())
-        .one(on.conn())
-        .await?
-        .ok_or(StoreError::NotFound)?;
-    let mut found = complete(on, vec![row]).await?;
-    found.pop().ok_or(StoreError::NotFound)
-}
-
 /// What was merged into these leads, each with its survivor.
 pub(crate) async fn merged_into(
     on: &impl Read,
@@ -141,72 +99,6 @@ pub(crate) async fn merged_into(
         .all(on.conn())
         .await?;
     Ok(found.into_iter().collect())
-}
-
-/// Put leads together from their rows, in their order, with identifiers, consent, scores, qualification and companies: six queries for all.
-pub(crate) async fn complete(
-    on: &impl Read,
-    rows: Vec<leads::Model>,
-) -> Result<Vec<LeadWithCompany>, StoreError> {
-    if rows.is_empty() {
-        return Ok(vec![]);
-    }
-    let backend = sea_orm::ConnectionTrait::get_database_backend(on.conn());
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    let merged = merged_into(on, ids.iter().copied()).await?;
-    let of_leads = crate::dialect::id_in(backend, "lead_id", ids.iter().copied());
-    let found = scores::Entity::find().filter(of_leads).all(on.conn()).await?;
-    let found = found.into_iter().map(|row| (row.lead_id, row.into_domain()));
-    let mut scores: HashMap<Uuid, StoredScore> = found.collect();
-    let mut qualifications = crate::handoff::qualifications(on, ids.iter().copied()).await?;
-    let mut consents = consent::facts_of(on, ids.iter().copied().collect(), &merged).await?;
-    let members = ids.into_iter().chain(merged.keys().copied());
-    let of_members = crate::dialect::id_in(backend, "lead_id", members);
-    let mut identifiers: HashMap<Uuid, Vec<_>> = HashMap::new();
-    for row in identifiers::Entity::find()
-        .filter(of_members)
-        .all(on.conn())
-        .await?
-    {
-        let survivor = merged.get(&row.lead_id).copied().unwrap_or(row.lead_id);
-        identifiers.entry(survivor).or_default().push(row.into_domain()?);
-    }
-    let company_ids: std::collections::BTreeSet<Uuid> =
-        rows.iter().filter_map(|row| row.company_id).collect();
-    let companies = companies::by_ids(on, company_ids).await?;
-    rows.into_iter()
-        .map(|row| {
-            let own = identifiers.remove(&row.id).unwrap_or_default();
-            let consent = consents.remove(&row.id).unwrap_or_default();
-            let score = scores.remove(&row.id);
-            let qualification = qualifications.remove(&Id::from_uuid(row.id)).unwrap_or_default();
-            let lead = row.into_domain(own)?;
-            let company = lead.company_id.and_then(|id| companies.get(&id).cloned());
-            Ok(LeadWithCompany {
-                lead,
-                company,
-                consent,
-                score,
-                qualification,
-            })
-        })
-        .collect()
-}
-
-/// The lead that has an identifier; for one that was merged, the survivor.
-pub async fn find_by_key(on: &impl Read, key: &Key) -> Result<Option<LeadId>, StoreError> {
-    let found = identifiers::Entity::find()
-        .filter(identifiers::Column::Kind.eq(key.kind.name()))
-        .filter(identifiers::Column::System.eq(&key.system))
-        .filter(identifiers::Column::Value.eq(&key.value))
-        .one(on.conn())
-        .await?;
-    let Some(found) = found else { return Ok(None) };
-    let lead = leads::Entity::find_by_id(found.lead_id)
-        .one(on.conn())
-        .await?
-        .ok_or(StoreError::Corrupt("identifiers"))?;
-    Ok(Some(Id::from_uuid(lead.merged_into.unwrap_or(lead.id))))
 }
 
 /// Every statement about a lead and its members, field by field, the newest first; at most 1,000.

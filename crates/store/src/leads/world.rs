@@ -18,10 +18,11 @@ use uuid::Uuid;
 
 use super::consent;
 use crate::db::{Conn, Read, Tx};
-use crate::dialect;
+use crate::dialect::{self, CompanyName};
 use crate::error::StoreError;
 use crate::rows::{companies, cycles, field_values, identifiers, leads, scores, to_json};
 use crate::rules::Rules;
+use crate::scoring;
 use crate::ways::found_by_any;
 
 /// The facts that a batch of statements about leads is decided on.
@@ -167,8 +168,7 @@ pub(crate) async fn add_statements_about(
         return Ok(());
     }
     let backend = on.conn().get_database_backend();
-    let (ids, fields) = (to_json(&ids), Some(to_json(&[field])));
-    let statement = dialect::newest_statements(backend, "lead_id", ids, fields, "[]".to_owned());
+    let statement = dialect::newest_statements(backend, "lead_id", ids, Some([field]), []);
     for row in on.conn().query_all_raw(statement).await? {
         world.add_statement(field_values::Model::from_query_result(&row, "")?.into_domain()?);
     }
@@ -212,7 +212,8 @@ pub async fn world_for_companies<'s>(
     let named = names_of(said);
     lock(tx, &BTreeSet::new(), &named).await?;
     let mut world = empty_world(tx);
-    load_companies(tx, &mut world, ids.into_iter().map(Id::uuid).collect(), &named).await?;
+    let ids = ids.into_iter().map(Id::uuid).collect();
+    load_companies(tx, &mut world, ids, &named, &Stated::Anything).await?;
     add_statements(tx, &mut world, BTreeSet::new(), &Stated::Anything).await?;
     Ok(world)
 }
@@ -233,6 +234,14 @@ enum Stated {
 }
 
 impl Stated {
+    /// Whether the decision may edit the companies that it stands on.
+    fn edits_companies(&self) -> bool {
+        match self {
+            Stated::Nothing | Stated::Anything => true,
+            Stated::Fields { of_companies, .. } => !of_companies.is_empty(),
+        }
+    }
+
     fn by<'s>(statements: impl IntoIterator<Item = &'s Statement>, now: Timestamp) -> Self {
         let (mut of_leads, mut of_companies, mut dates) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for said in statements {
@@ -259,6 +268,9 @@ impl Stated {
             );
             if company.clone().any(|company| company.employees.is_some()) {
                 of_companies.insert("employees".to_owned());
+            }
+            if company.clone().any(|company| company.owner_id.is_some()) {
+                of_companies.insert("owner_id".to_owned());
             }
             dates.extend(said.observed_at.filter(|at| *at < now).map(Timestamp::millis));
         }
@@ -311,9 +323,9 @@ async fn lock(tx: &Tx, keys: &BTreeSet<Key>, named: &Named) -> Result<(), StoreE
     let identifiers = keys
         .iter()
         .map(|key| format!("{}\u{0}{}\u{0}{}", key.kind.name(), key.system, key.value));
-    let domains = named.domains.iter().map(|domain| format!("domain\u{0}{domain}"));
-    let names = named.names.iter().map(|name| format!("company\u{0}{name}"));
-    Ok(dialect::lock(tx.conn(), identifiers.chain(domains).chain(names)).await?)
+    let domains = named.domains.iter().map(|domain| CompanyName::Domain(domain));
+    let names = named.names.iter().map(|name| CompanyName::Key(name));
+    Ok(dialect::lock_names(tx.conn(), identifiers, domains.chain(names)).await?)
 }
 
 async fn holders(tx: &Tx, keys: &BTreeSet<Key>) -> Result<Vec<identifiers::Model>, StoreError> {
@@ -342,7 +354,7 @@ async fn add_leads(
 ) -> Result<HashMap<Uuid, LeadId>, StoreError> {
     let mut survivors = HashMap::new();
     if wanted.is_empty() {
-        load_companies(tx, world, BTreeSet::new(), named).await?;
+        load_companies(tx, world, BTreeSet::new(), named, stated).await?;
         add_statements(tx, world, BTreeSet::new(), stated).await?;
         return Ok(survivors);
     }
@@ -414,7 +426,7 @@ async fn add_leads(
             cycle,
         );
     }
-    load_companies(tx, world, company_ids, named).await?;
+    load_companies(tx, world, company_ids, named, stated).await?;
     add_statements(tx, world, members, stated).await?;
     // What was said about a member is said about the survivor.
     let moved: Vec<FieldValue> = world
@@ -447,6 +459,7 @@ async fn load_companies(
     world: &mut World,
     ids: BTreeSet<Uuid>,
     named: &Named,
+    stated: &Stated,
 ) -> Result<(), StoreError> {
     let backend = tx.conn().get_database_backend();
     let mut ways = vec![];
@@ -468,7 +481,11 @@ async fn load_companies(
     let mut query =
         sea_orm::QueryOrder::order_by_asc(companies::Entity::find().filter(chosen), companies::Column::Id);
     if backend == DbBackend::Postgres {
-        query = query.lock_exclusive();
+        // Leads that join a company as it is do not wait for each other; whoever edits it waits for them all.
+        query = match stated.edits_companies() || scoring::asks_for_company_stage(tx) {
+            true => query.lock_exclusive(),
+            false => query.lock_shared(),
+        };
     }
     for row in query.all(tx.conn()).await? {
         world.add_company(row.into_domain());
@@ -506,9 +523,9 @@ async fn add_statements(
         let statement = dialect::newest_statements(
             backend,
             column,
-            to_json(&ids),
-            fields.map(to_json),
-            to_json(dates),
+            ids,
+            fields.map(|fields| fields.iter().map(String::as_str)),
+            dates.iter().copied(),
         );
         for row in tx.conn().query_all_raw(statement).await? {
             world.add_statement(field_values::Model::from_query_result(&row, "")?.into_domain()?);

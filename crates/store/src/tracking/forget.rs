@@ -12,7 +12,7 @@ use super::visitors;
 use crate::db::{Conn, Tx};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::rows::{events, to_json, visitors as rows};
+use crate::rows::{events, visitors as rows};
 
 /// Delete events of nobody that arrived before an instant, at most `limit`, with the visits that are left without any, and
 /// the visitors of whom nothing is left. Returns the number of events.
@@ -57,7 +57,7 @@ pub async fn forget_anonymous(tx: &Tx, before: Timestamp, limit: u64) -> Result<
         .and_where(events::Column::LeadId.is_null())
         .take();
     let deleted = tx.conn().execute(&delete).await?.rows_affected();
-    for statement in dialect::forget_visitors(backend, to_json(&ids)) {
+    for statement in dialect::forget_visitors(backend, ids) {
         tx.conn().execute_raw(statement).await?;
     }
     Ok(deleted)

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{DbBackend, Statement};
+use sea_orm::DbBackend;
 use tandem_domain::act::Act;
 use tandem_domain::change::Change;
 use tandem_domain::id::{EntryId, Id};
 
+use super::statements::Write;
 use crate::dialect::{self, OnConflict};
 use crate::rows::{self, to_json};
 
 /// One statement for the entries, which draws their places in line, and one for what they hold of values.
-pub(super) fn statements(backend: DbBackend, parts: &[(&Act, Vec<Change>)]) -> Vec<Statement> {
+pub(super) fn writes(backend: DbBackend, parts: &[(&Act, Vec<Change>)]) -> Vec<Write> {
     let (mut entries, mut values) = (vec![], vec![]);
     for (act, changes) in parts {
         for entry in changes.iter().filter_map(Change::entry) {
@@ -59,8 +60,11 @@ pub(super) fn statements(backend: DbBackend, parts: &[(&Act, Vec<Change>)]) -> V
     }
     let place = dialect::journal_place(backend);
     let entries = to_json(&entries);
+    let values = to_json(&values);
+    let entries = dialect::insert::<rows::journal::Entity>(backend, entries, OnConflict::Fail, &place);
+    let values = dialect::insert::<rows::journal_values::Entity>(backend, values, OnConflict::Fail, &[]);
     vec![
-        dialect::insert::<rows::journal::Entity>(backend, entries, OnConflict::Fail, &place),
-        dialect::insert::<rows::journal_values::Entity>(backend, to_json(&values), OnConflict::Fail, &[]),
+        Write::Rows("journal", entries),
+        Write::Rows("journal_values", values),
     ]
 }

@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 use serde::Serialize;
 use tandem_domain::act::Act;
-use tandem_domain::agreement::conditions::{Field, Standard};
 use tandem_domain::change::{Change, Unruled};
 use tandem_domain::deals::change::DealChange;
 use tandem_domain::id::{CompanyId, Id, LeadId};
@@ -26,6 +25,7 @@ use tandem_domain::transfer::change::HistoryChange;
 pub(crate) use self::records::Kept;
 pub(crate) use self::rows::Rows;
 pub use self::settle::{settle, settle_all, write_history};
+use self::statements::together;
 pub(crate) use self::statements::with_condition;
 use crate::db::{Conn, Tx};
 use crate::dialect::OnConflict;
@@ -100,8 +100,7 @@ async fn put(tx: &Tx, settled: &Settled<'_>, visitors: &Visitors) -> Result<(), 
 /// state counts.
 async fn write_rows(tx: &Tx, parts: &[(&Act, Vec<Change>)], rows: &mut Rows) -> Result<(), StoreError> {
     rows.judging_revision = tx.rules().agreement.revision;
-    let company_stage = Field::Standard(Standard::CompanyStage);
-    let asks_for_companies = tx.rules().agreement.rules.needs.fields.contains(&company_stage);
+    let asks_for_companies = scoring::asks_for_company_stage(tx);
     let mut is_valued = false;
     for change in parts.iter().flat_map(|(_, changes)| changes) {
         rows.add(change);
@@ -115,8 +114,8 @@ async fn write_rows(tx: &Tx, parts: &[(&Act, Vec<Change>)], rows: &mut Rows) -> 
         deals::keep_base_currency(tx).await?;
     }
     let backend = tx.conn().get_database_backend();
-    let entries = std::iter::once_with(|| journal::statements(backend, parts)).flatten();
-    one_by_one(tx, rows.statements(backend).chain(entries)).await?;
+    let writes = rows.statements(backend).chain(journal::writes(backend, parts));
+    one_by_one(tx, together(backend, writes).into_iter()).await?;
     // Both ask for the leads of a company, these among them.
     terms::company_renamed(tx, &rows.known_companies).await?;
     scoring::company_changed(tx, &rows.changed_companies).await
@@ -179,6 +178,6 @@ where
     E: EntityTrait,
     E::Model: Serialize + 'a,
 {
-    let statement = statements::insert::<E>(tx.conn().get_database_backend(), rows, on_conflict);
+    let statement = statements::insert_rows::<E>(tx.conn().get_database_backend(), rows, on_conflict);
     one_by_one(tx, statement.into_iter()).await
 }

@@ -208,7 +208,8 @@ fn decode(token: &str, key: &PublicKey) -> Result<Claims, TokenError> {
     }
 }
 
-fn check(claims: &Claims, iss: &str, aud: &str, now: i64) -> Result<(), TokenError> {
+/// Whether claims are for this issuer and audience, and good at `now` (seconds).
+pub fn check(claims: &Claims, iss: &str, aud: &str, now: i64) -> Result<(), TokenError> {
     if claims.iss != iss {
         return Err(TokenError::WrongIssuer);
     }

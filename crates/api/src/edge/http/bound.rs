@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use tandem_domain::instant::Timestamp;
-use tandem_store::{self as store, Read};
+use tandem_store::Db;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -19,14 +19,14 @@ pub struct Bound(String);
 
 /// The instants that bounds stand for, each given with its parameter's name; whatever is none is refused at once.
 pub async fn instants<const N: usize>(
-    on: &impl Read,
+    db: &Db,
     bounds: [(&str, Option<Bound>); N],
 ) -> Result<[Option<Timestamp>; N], Problem> {
     let names_a_day = bounds
         .iter()
         .any(|(_, bound)| bound.as_ref().is_some_and(Bound::is_day));
     let zone = match names_a_day {
-        true => store::rules::read(on).await?.company.zone(),
+        true => db.rules().await?.company.zone(),
         false => TimeZone::UTC,
     };
     let mut violations = vec![];

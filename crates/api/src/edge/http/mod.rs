@@ -9,6 +9,7 @@ pub mod connection;
 pub mod cors;
 mod explain;
 pub mod faults;
+pub mod fields;
 pub mod filter;
 pub mod json;
 mod leaks;

@@ -45,6 +45,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "IdentifyAnswer",
             "LeadScoreDetail",
             "LeadView",
+            "LeadViewItem",
             "LeakEvidence",
             "MovesView",
             "SessionView",

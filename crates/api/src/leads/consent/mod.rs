@@ -62,9 +62,9 @@ struct PurposePath {
 async fn list_consents(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Json<ConsentsView>> {
     let snapshot = ctx.snapshot().await?;
     let found = store::leads::get(&snapshot, path.0.lead_id).await?;
-    let rules = store::rules::consent(&snapshot).await?;
     let history = store::leads::consent::history(&snapshot, path.0.lead_id).await?;
-    let contacts = contacts(&found.consent, &rules, found.lead.email());
+    let rules = ctx.db().rules_at(found.settings_revision).await?;
+    let contacts = contacts(&found.consent, &rules.shown_by.consent, found.lead.email());
     Ok(Json(ConsentsView::of(contacts, history)))
 }
 

@@ -12,7 +12,7 @@ use tandem_domain::lifecycle::Stage;
 use self::filter::{Steer, counted_words, filtered};
 use self::order::Line;
 use self::way::Listing;
-use super::{LeadWithCompany, complete};
+use super::{LeadWithCompany, Part};
 use crate::db::Read;
 use crate::error::StoreError;
 use crate::page::{self, Page};
@@ -146,7 +146,24 @@ pub enum Position {
     Score(i64, LeadId),
 }
 
+/// Which page of a list, and what of each lead.
+#[derive(Debug, Clone, Copy)]
+pub struct LeadPage<'a> {
+    /// What leads are sorted by.
+    pub sort: LeadSort,
+    /// Whether the greatest comes first.
+    pub descending: bool,
+    /// Where the page before ended.
+    pub after: Option<&'a Position>,
+    /// The most leads of the page.
+    pub limit: u64,
+    /// What is read of each lead.
+    pub parts: &'a [Part],
+}
+
 /// A page of leads with their companies.
+///
+/// The page itself is one statement; those that steer it may have seen the database a moment earlier.
 ///
 /// A rare word leads to its leads; of several common words the rarest one's terms are followed in the order of ids. A
 /// filter that no index knows in this order is asked of the next leads in order; only where these do not fill the page,
@@ -154,12 +171,9 @@ pub enum Position {
 pub async fn list(
     on: &impl Read,
     filter: &LeadFilter,
-    sort: LeadSort,
-    descending: bool,
-    after: Option<&Position>,
-    limit: u64,
+    wanted: LeadPage<'_>,
 ) -> Result<Page<LeadWithCompany>, StoreError> {
-    list_within(on, Bounds::default(), filter, sort, descending, after, limit).await
+    list_within(on, Bounds::default(), filter, wanted).await
 }
 
 /// [`list`], with other bounds.
@@ -167,27 +181,24 @@ pub async fn list_within(
     on: &impl Read,
     bounds: Bounds,
     filter: &LeadFilter,
-    sort: LeadSort,
-    descending: bool,
-    after: Option<&Position>,
-    limit: u64,
+    wanted: LeadPage<'_>,
 ) -> Result<Page<LeadWithCompany>, StoreError> {
     let words = counted_words(on, filter, bounds).await?;
-    let line = Line { sort, descending };
+    let line = Line {
+        sort: wanted.sort,
+        descending: wanted.descending,
+    };
     let listing = Listing {
         on,
         bounds,
         filter,
         words: &words,
         line,
-        after,
-        limit,
+        after: wanted.after,
+        limit: wanted.limit,
+        parts: wanted.parts,
     };
-    let page = Page::of(listing.rows().await?, limit);
-    Ok(Page {
-        data: complete(on, page.data).await?,
-        has_more: page.has_more,
-    })
+    Ok(Page::of(listing.rows().await?, wanted.limit))
 }
 
 /// How many leads a list has in all, and whether the number is an estimate: exact up to 10,000.

@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::filter::{Counted, Steer, filtered};
 use super::order::Line;
-use super::{Bounds, LeadFilter, LeadSort, Position};
+use super::{Bounds, LeadFilter, LeadSort, LeadWithCompany, Part, Position};
 use crate::db::Read;
 use crate::dialect;
 use crate::error::StoreError;
+use crate::leads::read::read;
 use crate::rows::{lead_terms, leads};
 
 /// One page that is asked for.
@@ -23,22 +24,23 @@ pub(super) struct Listing<'a, R> {
     pub(super) line: Line,
     pub(super) after: Option<&'a Position>,
     pub(super) limit: u64,
+    pub(super) parts: &'a [Part],
 }
 
 impl<R: Read> Listing<'_, R> {
     /// The rows of the page, and one more where another page follows.
-    pub(super) async fn rows(&self) -> Result<Vec<leads::Model>, StoreError> {
+    pub(super) async fn rows(&self) -> Result<Vec<LeadWithCompany>, StoreError> {
         if self.words.first().is_some_and(|one| !one.is_common) {
-            return self.fetch(Steer::ByRarestWord, None).await;
+            return self.fetch_sorted(Steer::ByRarestWord).await;
         }
         if self.filter.names_leads() {
-            return self.fetch_by_filter().await;
+            return self.fetch_sorted(Steer::ByFilter).await;
         }
         if self.line.is_indexed_with(self.filter, self.words.len()) {
             return self.fetch(Steer::Free, None).await;
         }
         if self.filter.company_id.is_some() {
-            return self.fetch_by_filter().await;
+            return self.fetch_sorted(Steer::ByFilter).await;
         }
         if let Some((word, terms)) = self.terms_to_follow() {
             let until = self.lead_further_on(terms).await?;
@@ -46,7 +48,7 @@ impl<R: Read> Listing<'_, R> {
             if until.is_none() || rows.len() as u64 > self.limit {
                 return Ok(rows);
             }
-            return self.fetch_by_filter().await;
+            return self.fetch_sorted(Steer::ByFilter).await;
         }
         let until = self.place_after(self.bounds.walked).await?;
         let walked_all = until.is_none();
@@ -54,7 +56,7 @@ impl<R: Read> Listing<'_, R> {
         if walked_all || rows.len() as u64 > self.limit {
             return Ok(rows);
         }
-        self.fetch_by_filter().await
+        self.fetch_sorted(Steer::ByFilter).await
     }
 
     /// What is asked for, behind the page before.
@@ -67,7 +69,8 @@ impl<R: Read> Listing<'_, R> {
         query
     }
 
-    async fn fetch(&self, steer: Steer, until: Option<Position>) -> Result<Vec<leads::Model>, StoreError> {
+    /// The next leads in order, as an index holds it.
+    async fn fetch(&self, steer: Steer, until: Option<Position>) -> Result<Vec<LeadWithCompany>, StoreError> {
         let mut query = self.query(steer);
         if let Some(first) = self.first_in_question() {
             query = query.filter(leads::Column::Id.gte(first));
@@ -76,17 +79,14 @@ impl<R: Read> Listing<'_, R> {
             query = query.filter(self.line.up_to(self.on, until, steer));
         }
         let query = self.line.in_order(self.on, query, steer).limit(self.limit + 1);
-        Ok(query.all(self.on.conn()).await?)
+        read(self.on, query, self.parts).await
     }
 
-    /// All that the filter leaves, sorted by what an index holds; only the rows of the page are read whole.
-    async fn fetch_by_filter(&self) -> Result<Vec<leads::Model>, StoreError> {
+    /// All that the filter or the words leave, sorted by what an index holds; only the rows of the page are read whole.
+    async fn fetch_sorted(&self, steer: Steer) -> Result<Vec<LeadWithCompany>, StoreError> {
         let backend = self.on.conn().get_database_backend();
         let key = self.line.key(self.on, false);
-        let mut chosen = self
-            .query(Steer::ByFilter)
-            .select_only()
-            .column(leads::Column::Id);
+        let mut chosen = self.query(steer).select_only().column(leads::Column::Id);
         if let Some(key) = key.clone() {
             chosen = chosen.expr_as(key, "key");
         }
@@ -108,11 +108,11 @@ impl<R: Read> Listing<'_, R> {
         self.fetch_chosen(page).await
     }
 
-    async fn fetch_chosen(&self, page: SelectStatement) -> Result<Vec<leads::Model>, StoreError> {
+    async fn fetch_chosen(&self, page: SelectStatement) -> Result<Vec<LeadWithCompany>, StoreError> {
         let query = leads::Entity::find().filter(leads::Column::Id.in_subquery(page));
         let query = self.line.with_key(query, &LeadFilter::default());
         let query = self.line.in_order(self.on, query, Steer::ByFilter);
-        Ok(query.all(self.on.conn()).await?)
+        read(self.on, query, self.parts).await
     }
 
     /// Of several common words the rarest that stands for few different terms, and these; in the order of ids alone.
@@ -152,7 +152,7 @@ impl<R: Read> Listing<'_, R> {
         word: usize,
         terms: &[String],
         until: Option<Uuid>,
-    ) -> Result<Vec<leads::Model>, StoreError> {
+    ) -> Result<Vec<LeadWithCompany>, StoreError> {
         let others = self.words.iter().enumerate().filter(|(place, _)| *place != word);
         let others: Vec<&Counted> = others.map(|(_, one)| one).collect();
         let mut arms = terms.iter().map(|one| {
