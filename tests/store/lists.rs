@@ -250,13 +250,8 @@ async fn every_way_finds_the_same_page(database: &Database) {
     let mut all = vec![];
     for archived in [false, true] {
         let everybody = LeadFilter { archived, ..LeadFilter::default() };
-        let wanted = LeadPage {
-            sort: LeadSort::Id,
-            descending: false,
-            after: None,
-            limit: 1_000,
-            parts: Part::ALL,
-        };
+        let wanted =
+            LeadPage { sort: LeadSort::Id, descending: false, after: None, limit: 1_000, parts: Part::ALL };
         all.extend(tandem_store::leads::list(&db, &everybody, wanted).await.unwrap().data);
     }
     assert_eq!(all.len() as u64, LEADS);
