@@ -31,13 +31,13 @@ pub struct LeadBatch {
     leads: Vec<LeadWrite>,
 }
 
-/// What became of one lead of a batch.
+/// The result of one lead of a batch.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct BatchItem {
     /// Its place in the request, from 0.
     #[schema(minimum = 0, maximum = 499)]
     index: i64,
-    /// The status that `POST /v1/leads` would have answered.
+    /// The status that `POST /v1/leads` would have returned.
     #[schema(minimum = 200, maximum = 599, example = 201)]
     status: i32,
     /// The lead.
@@ -52,7 +52,7 @@ pub struct BatchItem {
     problem: Option<Value>,
 }
 
-/// What became of the leads of a batch.
+/// The results of a batch of leads.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct BatchAnswer {
     /// One item for each lead, in the order of the request.
@@ -62,9 +62,10 @@ pub struct BatchAnswer {
 
 /// Create or update up to 500 leads.
 ///
-/// Each lead is taken by itself: one that is refused says why and refuses no other. They become durable in parts of fifty, so
-/// that nobody waits for all of them. Where a part fails, its leads and all that follow say so (`503`, `500`); the same
-/// request with the same `Idempotency-Key` goes on there.
+/// Each lead is processed independently: a refused lead has its own problem and does not affect the others. The leads
+/// are recorded in parts of fifty, so that other writers do not wait for the whole batch. If a part fails, its leads
+/// and the following ones have the status `503` or `500`; the same request with the same `Idempotency-Key` continues
+/// there.
 #[utoipa::path(tag = "leads", security(("bearer" = [LeadsWrite])), request_body = LeadBatch,
     responses((status = 207, description = "What became of each lead", body = BatchAnswer)))]
 #[post("/v1/leads/batch")]

@@ -36,10 +36,10 @@ impl Sorts for LeadSort {
     ];
 }
 
-/// The touches of a lead, which lists leave out unless they are asked for.
+/// The touches of a lead, which lists omit by default.
 const TOUCHES: &[&str] = &["first_touch", "last_touch", "last_non_direct_touch", "lead_touch"];
 
-/// What lists show beside the usual.
+/// What lists include on request.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Included {
@@ -55,13 +55,13 @@ struct LeadsQuery {
     /// In one of these stages.
     #[param(min_items = 1, max_items = 9, style = Form, explode = false)]
     stage: Option<Vec<Stage>>,
-    /// With one of these owners: ids, `me`, or `none` for leads that nobody owns.
+    /// With one of these owners: ids, `me`, or `none` for leads without an owner.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
     /// These leads.
     #[param(min_items = 1, max_items = 200, style = Form, explode = false)]
     id: Option<Vec<LeadId>>,
-    /// With one of these e-mails, exactly; case and the spelling of the domain do not matter.
+    /// With exactly one of these e-mails, ignoring case and the spelling of the domain.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["ada@example.com"]))]
     email: Option<Vec<String>>,
     /// Of this company.
@@ -69,35 +69,35 @@ struct LeadsQuery {
     /// In one of these countries (ISO 3166-1 alpha-2).
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     country: Option<Vec<String>>,
-    /// First touched by one of these sources.
+    /// With a first touch from one of these sources.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     source: Option<Vec<String>>,
-    /// First touched by one of these channels.
+    /// With a first touch by one of these channels.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     channel: Option<Vec<String>>,
-    /// With a score (`total`) of so many points or more.
+    /// With a score (`total`) of at least this many points.
     #[param(minimum = 0, maximum = 1000000, example = 60)]
     score_gte: Option<i64>,
-    /// With a score (`total`) of fewer points.
+    /// With a score (`total`) below this many points.
     #[param(minimum = 0, maximum = 1000000)]
     score_lt: Option<i64>,
-    /// With so many points or more for who they are.
+    /// With at least this many points of fit.
     #[param(minimum = 0, maximum = 1000000)]
     fit_gte: Option<i64>,
-    /// With so many points or more for what they did.
+    /// With at least this many points of engagement.
     #[param(minimum = 0, maximum = 1000000)]
     engagement_gte: Option<i64>,
     /// In one of these bands.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["A1", "A2"]))]
     band: Option<Vec<String>>,
-    /// Kept from becoming an MQL by one of these.
+    /// Blocked from becoming an MQL by one of these.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["country"]))]
     mql_blocked_by: Option<Vec<String>>,
-    /// Words: each must begin the first name, last name, e-mail, its domain or the company's name, or end a phone
-    /// (4 digits at least), without case and accents. Of more than eight words the first eight are looked for.
+    /// Words: each must begin a word of the first name, last name, e-mail, its domain or the company's name, or end a
+    /// phone (at least 4 digits), ignoring case and accents. Words after the eighth are ignored.
     #[param(min_length = 1, max_length = 200, example = "ada")]
     q: Option<String>,
-    /// Archived leads instead of the others.
+    /// `true`: only archived leads; default: only the others.
     archived: Option<bool>,
     /// Known since this instant or later.
     #[param(inline)]
@@ -111,13 +111,14 @@ struct LeadsQuery {
     /// Changed before this instant.
     #[param(inline)]
     updated_at_lt: Option<Bound>,
-    /// Members of each lead beside its `id`, instead of all but its touches.
+    /// Members of each lead to return beside its `id`; default all except the touches.
     #[param(inline, style = Form, explode = false, example = json!(["email", "stage", "score"]))]
     fields: Option<LeadFields>,
-    /// `touches`: the touches that each lead shows, which lists otherwise leave out.
+    /// `touches`: include the touches of each lead, which lists omit by default.
     #[param(min_items = 1, max_items = 1, inline, style = Form, explode = false)]
     include: Option<Vec<Included>>,
-    /// The order; by `id` a crawl sees each lead that existed and matched throughout exactly once.
+    /// The sort order. By `id`, a crawl through all pages sees each lead that existed and matched throughout exactly
+    /// once.
     #[param(inline)]
     sort: Option<LeadOrder>,
     /// The most leads of the page.
@@ -130,9 +131,8 @@ struct LeadsQuery {
 
 /// List leads.
 ///
-/// A page in keyset order: the same cost at any depth. `Prefer: return=total-count` adds the number of all. `fields` names the
-/// members that are shown; what is not asked for costs nothing. Touches come with `include=touches`, or where `fields` names
-/// them.
+/// Pages cost the same at any depth. `Prefer: return=total-count` adds the total. `fields` names the members to return;
+/// other members are not read. Touches are included with `include=touches`, or if `fields` names them.
 #[utoipa::path(tag = "leads", params(LeadsQuery), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "A page of leads", body = Listing<LeadItem>,
         headers(("Link" = String, description = "The next page")))))]

@@ -64,7 +64,7 @@ pub struct CollectedEvent {
         example = "https://www.example.com/pricing?utm_source=newsletter"
     )]
     url: Option<String>,
-    /// The address of the page that linked to the page with the form.
+    /// The address of the page that linked to it.
     #[serde(default)]
     #[schema(max_length = 200000, example = "https://www.google.com/")]
     referrer: Option<String>,
@@ -138,7 +138,7 @@ pub struct ToldEvent {
     #[serde(default)]
     #[schema(max_length = 200000, example = "https://www.example.com/pricing")]
     url: Option<String>,
-    /// The address of the page that linked to the page with the form.
+    /// The address of the page that linked to it.
     #[serde(default)]
     #[schema(max_length = 200000)]
     referrer: Option<String>,

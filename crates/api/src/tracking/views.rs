@@ -31,7 +31,7 @@ pub struct EventView {
     /// The page.
     #[schema(max_length = 4096, example = "https://www.example.com/pricing")]
     pub url: Option<String>,
-    /// The address of the page that linked to the page with the form.
+    /// The address of the page that linked to it.
     #[schema(max_length = 4096)]
     pub referrer: Option<String>,
     /// Further properties.

@@ -55,182 +55,144 @@ macro_rules! catalogue {
 catalogue! {
     BadRequest BAD_REQUEST "bad_request" "bad-request" "Bad request"
         "The request could not be read"
-        "The request breaks the rules of HTTP or ended before it was complete. Send it again as a whole; if it \
-         keeps failing, look at the client or at a proxy on the way.";
+        "The request violates HTTP, or ended before it was complete. Retry it; if it fails again, check the client and the proxies in between.";
     MalformedJson BAD_REQUEST "malformed_json" "malformed-json" "Malformed JSON"
         "The body is not a JSON document"
-        "The body is empty, is not JSON in UTF-8 (no byte order mark), has text after its end, holds half of a \
-         surrogate pair, or holds a number that no computer can represent. The detail names line and column.";
+        "The body is empty, is not JSON in UTF-8 (without byte order mark), has text after its end, or contains a lone surrogate or an unrepresentable number. The detail names line and column.";
     DuplicateKey BAD_REQUEST "duplicate_key" "duplicate-key" "Duplicate key"
         "An object of the body names a member twice"
-        "Parsers disagree about which of two members of one name counts, so none is taken. Send each member \
-         once. Two spellings of one name, such as an escaped letter, are the same name.";
+        "Parsers disagree about which of two members with the same name applies, so the body is refused. Send each member once. Two spellings of one name, such as an escaped letter, are the same name.";
     TooDeep BAD_REQUEST "too_deep" "too-deep" "Nested too deeply"
         "The body is nested deeper than 32 levels"
-        "Objects and arrays may stand in each other up to 32 levels deep. No resource needs more than a few.";
+        "Objects and arrays may be nested up to 32 levels. No resource needs more than a few.";
     ForbiddenCharacter BAD_REQUEST "forbidden_character" "forbidden-character" "Forbidden character"
-        "The body holds a NUL character"
+        "The body contains a NUL character"
         "The character U+0000 cannot be stored in text, so it is refused everywhere: in values and in names of \
          members.";
     InvalidParameter BAD_REQUEST "invalid_parameter" "invalid-parameter" "Invalid query parameter"
         "A query parameter is invalid"
-        "A query parameter is unknown, repeated, missing, of the wrong type, out of its range or not one of the \
-         allowed values. All violations of the request stand in `errors`, each with the parameter's name.";
+        "A query parameter is unknown, repeated, missing, of the wrong type, out of its range or not one of the allowed values. `errors` lists all violations, each with the parameter's name.";
     InvalidHeader BAD_REQUEST "invalid_header" "invalid-header" "Invalid header"
         "A request header is invalid"
-        "A header such as Idempotency-Key, If-Match or X-On-Behalf-Of does not have the form that the \
-         documentation gives for it. The member `errors` names the header.";
+        "A header such as Idempotency-Key, If-Match or X-On-Behalf-Of does not have the documented form. `errors` names the header.";
     InvalidCursor BAD_REQUEST "invalid_cursor" "invalid-cursor" "Invalid cursor"
         "The cursor was not issued by this service"
-        "Cursors are opaque and signed. Take `next_cursor` of the previous page as it is; do not build, shorten \
-         or decode it. When in doubt begin again without a cursor.";
+        "Cursors are opaque and signed. Send `next_cursor` of the previous page unchanged; do not build, shorten or decode it. If in doubt start again without a cursor.";
     CursorMismatch BAD_REQUEST "cursor_mismatch" "cursor-mismatch" "Cursor of another query"
         "The cursor belongs to another list, filter or sort"
-        "A cursor continues exactly the query that it came from: same path, same filters, same sort. Repeat \
-         these together with the cursor, or begin again without one.";
+        "A cursor continues the query from which it came: the same path, filters and sort. Repeat these together with the cursor, or start again without one.";
     CredentialInUrl BAD_REQUEST "credential_in_url" "credential-in-url" "Credential in the URL"
         "A secret credential was sent in the URL"
-        "URLs end up in logs and histories, so a token or secret key there is refused, and the credential \
-         should be considered leaked: revoke it. Send it as `Authorization: Bearer`.";
+        "URLs end up in logs and histories, so a token or secret key in a URL is refused. Treat the credential as leaked and revoke it. Send credentials as `Authorization: Bearer`.";
     Unauthenticated UNAUTHORIZED "unauthenticated" "unauthenticated" "Not authenticated"
         "This needs an Authorization header with a bearer token"
-        "The request names nobody. Send `Authorization: Bearer` with the access token of a user or with the \
-         secret key of a partner.";
+        "The request has no credential. Send `Authorization: Bearer` with the access token of a user or the secret key of a partner.";
     InvalidToken UNAUTHORIZED "invalid_token" "invalid-token" "Invalid token"
         "The token is unknown, expired or revoked"
-        "The token or key is malformed, expired, revoked, or its user has been disabled. Users take a new access \
-         token with their refresh token or log in again; partners ask for a new key.";
+        "The token or key is malformed, expired or revoked, or its user has been disabled. Users obtain a new access token with their refresh token, or log in again; partners request a new key.";
     InvalidCredentials UNAUTHORIZED "invalid_credentials" "invalid-credentials" "Invalid credentials"
-        "E-mail and password do not belong together"
+        "E-mail and password do not match"
         "No active account has this e-mail and password. The answer is the same whether or not the account \
          exists.";
     InsufficientScope FORBIDDEN "insufficient_scope" "insufficient-scope" "Insufficient scope"
         "The credential lacks the scope that this needs"
-        "The caller is known but may not do this. The member `scope` names what is missing; an administrator \
-         can grant it to the key or give the user another role.";
+        "The caller is authenticated but lacks the scope in the member `scope`. An administrator can grant it to the key, or give the user another role.";
     NotOwner FORBIDDEN "not_owner" "not-owner" "Not the owner"
         "Only the owner may do this"
-        "The record belongs to somebody else. Its owner, a member of the team whose queue holds it, or a sales \
-         manager may do this.";
+        "The record has another owner. Its owner, a member of the team in whose queue it waits, or a sales manager may do this.";
     WrongRole FORBIDDEN "wrong_role" "wrong-role" "Wrong role"
         "The caller's role does not allow this"
         "The act is reserved to other roles, and a key needs X-On-Behalf-Of with a user who has one of them.";
     OriginNotAllowed FORBIDDEN "origin_not_allowed" "origin-not-allowed" "Origin not allowed"
         "The site that sent this is not on the key's list"
-        "A publishable key works only on the origins that it was made for. Add the site's origin, with scheme \
-         and port, to the form or tracking key.";
+        "A publishable key works only on its listed origins. Add the site's origin, with scheme and port, to the form or tracking key.";
     NotFound NOT_FOUND "not_found" "not-found" "Not found"
         "There is nothing here"
         "The path or the record does not exist, or the caller may not see it: the answer is the same.";
     MethodNotAllowed METHOD_NOT_ALLOWED "method_not_allowed" "method-not-allowed" "Method not allowed"
-        "The resource does not know this method"
-        "The path exists but not with this method. The header Allow lists those that it has.";
+        "The resource does not support this method"
+        "The path exists, but not with this method. The header Allow lists its methods.";
     RequestTimeout REQUEST_TIMEOUT "request_timeout" "request-timeout" "Request timeout"
         "The request took too long to arrive"
-        "The whole request, its body included, must arrive within the time limit. Nothing was done; send it \
-         again.";
+        "The whole request, including its body, must arrive within the time limit. Nothing was done; retry it.";
     IllegalTransition CONFLICT "illegal_transition" "illegal-transition" "Illegal move"
         "The record cannot make this move from its present stage"
-        "The member `current` says where the record stands and `allowed` where it may go from there.";
+        "`current` is the record's present stage, and `allowed` lists the stages to which it may move.";
     IdentifiersConflict CONFLICT "identifiers_conflict" "identifiers-conflict" "Identifiers of several leads"
         "The identifiers belong to different leads"
-        "The e-mail, phone and external ids of one request must name one person. The member `lead_ids` lists the \
-         leads that they name; where they were not named as one before, `GET /v1/duplicates` suggests them. Leave an \
-         identifier out, or change the leads first.";
+        "The e-mail, phone and external ids of one request must belong to one lead. `lead_ids` lists the leads to which they belong; unless they were dismissed before, `GET /v1/duplicates` suggests them. Omit an identifier, or change the leads first.";
     LeadNotSql CONFLICT "lead_not_sql" "lead-not-sql" "Lead not qualified"
         "The primary lead is not qualified for a deal"
-        "A deal needs a primary lead that sales has qualified. The member `current` says where the lead stands and \
-         `allowed` where it must stand; qualify it first, or name another primary lead.";
+        "A deal needs a primary lead that sales has qualified. `current` is the lead's stage, and `allowed` lists the required ones. Qualify the lead first, or name another primary lead.";
     DealClosed CONFLICT "deal_closed" "deal-closed" "Deal closed"
-        "What a closed deal is worth stays"
-        "Amount and recurrence of a deal that was won or lost are part of what was reported. A sales manager can \
-         reopen the deal; then they may be changed.";
+        "The value of a closed deal cannot change"
+        "Amount and recurrence of a closed deal have been reported. A sales manager can reopen the deal; then they may change.";
     MissingExchangeRate CONFLICT "missing_exchange_rate" "missing-exchange-rate" "Missing exchange rate"
-        "There is no exchange rate to the base currency in force on that day"
-        "A deal is reported in the base currency at the rate in force on the day it was closed. The member \
-         `missing_rate` names the pair and the day; add the rate by `PUT /v1/settings/exchange-rates` and repeat the \
-         request.";
+        "No exchange rate to the base currency is in force on that day"
+        "A deal is reported in the base currency at the rate of the day on which it closed. `missing_rate` names the pair and the day; add the rate by `PUT /v1/settings/exchange-rates` and retry.";
     CursorAhead CONFLICT "cursor_ahead" "cursor-ahead" "Cursor ahead of the journal"
-        "The journal lacks the entry of the cursor; read again from the one in `cursor`"
-        "The database was restored from a copy, or a standby took over that lacks the newest transactions: what the \
-         cursor stands behind is not in the journal any more, and newer entries may stand before it. Read again from the \
-         member `cursor`: it stands a minute before the lost entry, so that some entries come twice, with the same ids, \
-         and none is left out. What followers have seen beyond it is lost here.";
+        "The journal lacks the entry of the cursor; resume from `cursor`"
+        "The database was restored from a backup, or a standby without the newest transactions took over. The journal has lost the entry of your cursor, and newer entries may precede it. Resume from the member `cursor`, which is a minute before the lost entry: some entries come twice, with the same ids, and none is skipped. Entries that followers have seen but that do not come again are lost.";
     AlreadyDecided CONFLICT "already_decided" "already-decided" "Already decided"
         "Somebody else decided before"
         "The hand-off was accepted, rejected or taken by somebody else. The members `decided_by` and `decided_at` say who \
          and when, `current` where it stands.";
     StillInWork CONFLICT "still_in_work" "still-in-work" "Still in work"
-        "The lead is worked on"
-        "A lead with a pending hand-off, a running promise or an open deal cannot be archived. Decide on the hand-off, or \
-         move the lead to nurture or disqualified first.";
+        "The lead is still being worked on"
+        "A lead with a pending hand-off, a running promise or an open deal cannot be archived. Decide the hand-off, or move the lead to nurture or disqualified first.";
     StageInUse CONFLICT "stage_in_use" "stage-in-use" "Stage in use"
-        "Deals stand in a stage that is to go"
-        "Open deals stand in the stage, or closed ones would be opened again there. The member `in_use` says how many \
-         for each stage; move these first, or keep the stage.";
+        "A stage to be removed is in use by deals"
+        "Open deals are in the stage, or closed deals would reopen in it. `in_use` states how many for each stage. Move these deals first, or do not remove the stage.";
     AlreadyExists CONFLICT "already_exists" "already-exists" "Already exists"
-        "There is one with this name already"
-        "A name, e-mail or other unique value is taken. Change it, or use the record that has it.";
+        "The name is taken"
+        "Another record has the same name, e-mail or other unique value. Choose another, or use that record.";
     Conflict CONFLICT "conflict" "conflict" "Conflict"
         "The record's state does not allow this"
-        "Somebody changed the record at the same moment, or it is not in a state that allows the act. Read it \
-         again and decide anew.";
+        "Another request changed the record at the same moment, or its state does not allow the operation. Read the record and decide again.";
     RequestInProgress CONFLICT "request_in_progress" "request-in-progress" "Request in progress"
         "A request with the same Idempotency-Key is still running"
-        "The first request with this key has not been answered yet. Wait as long as Retry-After says and send \
-         the same request again: it gets the first one's answer.";
+        "The first request with this key has not been answered yet. Wait for Retry-After and retry: the retry gets the first request's answer.";
     LastAdmin CONFLICT "last_admin" "last-admin" "Last administrator"
         "The last administrator cannot be removed"
-        "At least one active administrator who can log in must remain. Appoint another one first; who was invited \
-         counts once the password is chosen.";
+        "At least one active administrator who can log in must remain. Appoint another one first; an invited user counts once it has set its password.";
     SetupCompleted CONFLICT "setup_completed" "setup-completed" "Set-up completed"
         "The set-up has been completed already"
-        "The one-time set-up token makes the first administrator and no other. Log in, or make one with \
-         `tandem admin create`.";
+        "The one-time set-up token creates only the first administrator. Log in, or create one with `tandem admin create`.";
     Stale PRECONDITION_FAILED "stale" "stale" "Stale version"
         "The record has changed since it was read"
-        "If-Match names a version that is no longer the current one; the member `current` is the present ETag. \
-         Read the record again, apply the change to it and send that.";
+        "If-Match does not name the present version; `current` is the present ETag. Read the record, apply the change to it, and send it again.";
     BodyTooLarge PAYLOAD_TOO_LARGE "body_too_large" "body-too-large" "Body too large"
         "The body is larger than this operation takes"
-        "Bodies may have 1 MiB, those of public capture 64 KiB, also once they are unpacked. Send fewer items per \
-         request.";
+        "A body may have 1 MiB, that of a public capture 64 KiB, also after unpacking. Send fewer items per request.";
     UnsupportedMediaType UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" "unsupported-media-type"
         "Unsupported media type"
         "The body must be JSON in UTF-8 with a matching Content-Type"
-        "Send `Content-Type: application/json`, for PATCH also `application/merge-patch+json`. No other charset \
-         than UTF-8 is taken.";
+        "Send `Content-Type: application/json`, or for PATCH `application/merge-patch+json`, in UTF-8.";
     ValidationFailed UNPROCESSABLE_ENTITY "validation_failed" "validation-failed" "Validation failed"
         "The body is invalid"
-        "The body is JSON but breaks rules of the operation's schema or of the subject. All violations stand in \
-         `errors`, each with a JSON pointer, a code and a sentence.";
+        "The body is JSON but violates the operation's schema or a rule. `errors` lists all violations, each with a JSON pointer, a code and a sentence.";
     ReasonMismatch UNPROCESSABLE_ENTITY "reason_mismatch" "reason-mismatch" "Reason does not fit"
-        "The reason does not belong to this move"
-        "Each move takes reasons of its own list; the member `allowed` names those that fit.";
+        "The reason does not fit this move"
+        "Each move has its own list of reasons; `allowed` lists those that fit.";
     IdempotencyKeyReused UNPROCESSABLE_ENTITY "idempotency_key_reused" "idempotency-key-reused"
         "Idempotency-Key used before"
         "The Idempotency-Key was used with another body"
-        "A key stands for one request. Repeat exactly the first body to get its answer again, or use a new key \
-         for a new request.";
+        "A key identifies one request. Repeat the first body unchanged to get its answer again, or use a new key for a new request.";
     TooManyRequests TOO_MANY_REQUESTS "too_many_requests" "too-many-requests" "Too many requests"
-        "The rate limit is used up"
-        "The request was not processed. Wait as long as Retry-After says; RateLimit and RateLimit-Policy tell \
-         the limit and what is left of it.";
+        "The rate limit is exceeded"
+        "The request was not processed. Wait for Retry-After. RateLimit and RateLimit-Policy show the limit and what remains of it.";
     HeadTooLarge REQUEST_HEADER_FIELDS_TOO_LARGE "head_too_large" "head-too-large" "Head too large"
         "The address and headers are too large"
-        "The address, with its query, and the headers may have 32 KiB together. Send a shorter query, and fewer \
-         or shorter headers.";
+        "The address with its query and the headers may have 32 KiB together. Send a shorter query, or fewer or shorter headers.";
     InternalError INTERNAL_SERVER_ERROR "internal_error" "internal-error" "Internal error"
-        "Something went wrong on our side"
-        "A bug or an unforeseen state. Whether the request took effect is unknown: repeat it with the same \
-         Idempotency-Key. The operator finds the cause in the log under the request id.";
+        "Internal error in the service"
+        "A bug or an unexpected state. It is unknown whether the request took effect: retry it with the same Idempotency-Key. The operator finds the cause in the log by the request id.";
     Unavailable SERVICE_UNAVAILABLE "unavailable" "unavailable" "Unavailable"
         "The service cannot answer at the moment"
-        "The database is away or busy, or the service is starting or stopping. The request was not processed; \
-         repeat it after the time in Retry-After.";
+        "The database is unavailable or busy, or the service is starting or stopping. The request was not processed; retry it after Retry-After.";
     Overloaded SERVICE_UNAVAILABLE "overloaded" "overloaded" "Overloaded"
-        "There is more work than can be taken at the moment"
-        "A queue is full. The request was not processed; repeat it after the time in Retry-After.";
+        "The service is overloaded"
+        "A queue is full. The request was not processed; retry it after Retry-After.";
 }
 
 impl Code {
