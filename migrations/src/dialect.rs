@@ -8,7 +8,7 @@ pub fn is_postgres(manager: &SchemaManager<'_>) -> bool {
     manager.get_database_backend() == DbBackend::Postgres
 }
 
-/// Text columns compare by their bytes on both databases: SQLite does, PostgreSQL is told.
+/// Text columns compare by their bytes on both databases: SQLite does, PostgreSQL by `COLLATE "C"`.
 pub async fn compare_by_bytes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     if !is_postgres(manager) {
         return Ok(());

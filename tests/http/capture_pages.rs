@@ -112,7 +112,7 @@ async fn a_person_reads_what_is_wrong_and_nothing_is_echoed(app: &TestApp) {
 
     let (kind, body) = parts(&[("email", "ada@example.com"), ("_consent_terms", "1")], Some("cv.pdf"));
     let sent = app.post(&path(&form)).body(&kind, body).await.expect(422);
-    assert!(sent.text.contains("files are not taken") && !sent.text.contains("cv.pdf"), "{}", sent.text);
+    assert!(sent.text.contains("files are not accepted") && !sent.text.contains("cv.pdf"), "{}", sent.text);
     let file = kept(app).await;
     assert_eq!(
         (&file["status"], &file["reasons"][0]["code"]),

@@ -313,10 +313,10 @@ async fn opening_a_link_confirms_nothing(app: &TestApp) {
     let unknown = format!("tdm_ct_{}", "a".repeat(43));
     for wrong in ["", "x", "tdm_ct_", unknown.as_str()] {
         let page = app.get(&format!("{CONFIRM}?token={wrong}")).header("accept", BROWSER).await.expect(404);
-        assert!(page.text.contains("not good any more"), "{}", page.text);
+        assert!(page.text.contains("no longer valid"), "{}", page.text);
         app.get(&format!("{CONFIRM}?token={wrong}")).await.refused(404, "not_found");
         let page = app.post(CONFIRM).body(FORM, format!("token={wrong}")).await.expect(404);
-        assert!(page.text.contains("not good any more"), "{}", page.text);
+        assert!(page.text.contains("no longer valid"), "{}", page.text);
     }
     confirm(app, &unknown).await.refused(404, "not_found");
     for wrong in [
@@ -329,7 +329,7 @@ async fn opening_a_link_confirms_nothing(app: &TestApp) {
         app.post(CONFIRM).json(wrong).await.refused(422, "validation_failed");
     }
     let page = app.get(&format!("{CONFIRM}?nonsense=1")).header("accept", BROWSER).await.expect(404);
-    assert!(page.text.contains("not good any more"), "what mail senders append is ignored: {}", page.text);
+    assert!(page.text.contains("no longer valid"), "what mail senders append is ignored: {}", page.text);
 }
 
 #[tandem_tests::test]

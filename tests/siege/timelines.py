@@ -157,7 +157,7 @@ def write(service, key, count, name):
     made = set()
     with Caller(service.port, key) as caller:
         for number in range(count):
-            body = {"external_id": {"system": name, "id": str(number)}}
+            body = {"external_id": {"system": name.replace(" ", "-"), "id": str(number)}}
             until = time.monotonic() + 20
             while (answer := caller.send("POST", "/v1/leads", body)).status == 503 and time.monotonic() < until:
                 time.sleep(0.2)
@@ -290,7 +290,7 @@ def main():
     read = argparse.ArgumentParser()
     read.add_argument("--binary", required=True)
     read.add_argument("--programs", required=True)
-    read.add_argument("--account")
+    read.add_argument("--account", default="")
     asked = read.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: exit(143))
     home = Path(tempfile.mkdtemp(prefix="tandem-timelines."))

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::time::Duration;
 
 /// The longest that a story may take.
-const STORY: Duration = Duration::from_secs(300);
+const STORY: Duration = Duration::from_secs(600);
 
 pub use app::{LiveApp, START, TestApp, hours, minutes, seconds};
 pub use client::{Answer, Request, Server};

@@ -59,34 +59,34 @@ struct CampaignPath {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct CampaignQuery {
-    /// Those of this channel.
+    /// In this channel.
     #[param(min_length = 1, max_length = 100, example = "paid_social")]
     channel: Option<String>,
-    /// The one that this value of `utm_campaign` names.
+    /// The campaign that has this value of `utm_campaign` among its aliases.
     #[param(min_length = 1, max_length = 200, example = "spring-26")]
     utm_campaign: Option<String>,
-    /// Those of this user.
+    /// With this owner.
     owner_id: Option<UserId>,
-    /// The parts of this campaign.
+    /// Direct parts of this campaign.
     parent_id: Option<CampaignId>,
-    /// How many on a page.
+    /// The most items of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where to go on: `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
 
-/// What a campaign cost on one day.
+/// The cost of a campaign on one day.
 #[derive(Debug, Serialize, ToSchema)]
 struct CostView {
     /// The day, in the company's zone.
     on: Day,
-    /// All that was spent on it.
+    /// The total spent on that day.
     amount: Money,
     /// The amount in the base currency, at the rate in force on the day.
     converted: Option<Money>,
-    /// Whether it could not be converted: no rate was in force on the day.
+    /// Whether it could not be converted, since no exchange rate was in force on the day.
     unconverted: bool,
 }
 
@@ -101,20 +101,21 @@ struct CostQuery {
     /// The last day.
     #[param(inline)]
     to: Option<Day>,
-    /// How many on a page.
+    /// The most items of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where to go on: `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
 
 /// Create a campaign.
 ///
-/// For marketing. A value of `utm_campaign` that another campaign has is `409 already_exists`, whose detail names it.
+/// For marketing. If another campaign has one of the values of `utm_campaign`, the answer is `409 already_exists`, and
+/// its detail names that campaign.
 #[utoipa::path(tag = "campaigns", security(("bearer" = [CampaignsWrite])), request_body = CampaignDetails,
     responses((status = 201, description = "The campaign", body = CampaignView,
-        headers(("ETag" = String, description = "The campaign's version"), ("Location" = String, description = "Its address")))))]
+        headers(("ETag" = String, description = "The campaign's version"), ("Location" = String, description = "The address of the new record")))))]
 #[post("/v1/campaigns")]
 async fn create_campaign(
     ctx: Ctx<CampaignsWrite>,
@@ -133,7 +134,7 @@ async fn create_campaign(
 
 /// List campaigns.
 ///
-/// In creation order, archived ones included.
+/// In creation order, including archived records.
 #[utoipa::path(tag = "campaigns", params(CampaignQuery), security(("bearer" = [CampaignsRead])),
     responses((status = 200, description = "A page of campaigns", body = Listing<CampaignView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -173,7 +174,8 @@ async fn get_campaign(ctx: Ctx<CampaignsRead>, path: Path<CampaignPath>) -> Repl
 
 /// Update a campaign.
 ///
-/// For marketing. A value of `utm_campaign` that another campaign has is `409 already_exists`, whose detail names it.
+/// For marketing. If another campaign has one of the values of `utm_campaign`, the answer is `409 already_exists`, and
+/// its detail names that campaign.
 #[utoipa::path(tag = "campaigns", params(CampaignPath), security(("bearer" = [CampaignsWrite])),
     request_body = CampaignPatch,
     responses((status = 200, description = "The campaign as it is now", body = CampaignView,
@@ -202,8 +204,8 @@ async fn update_campaign(
 
 /// Update the costs of a campaign.
 ///
-/// For marketing, by day. The same day again replaces, `null` deletes; days that are not named stay as they are. Answers the
-/// days that were sent, as they are now.
+/// For marketing, by day. The same day again replaces its cost, `null` deletes it; other days do not change. The answer
+/// contains the days of the request.
 #[utoipa::path(tag = "campaigns", params(CampaignPath), security(("bearer" = [CampaignsWrite])),
     request_body = Vec<DailyCost>,
     responses((status = 200, description = "The costs of these days", body = Listing<CostView>)))]
@@ -229,8 +231,8 @@ async fn update_campaign_costs(
 
 /// List the costs of a campaign.
 ///
-/// By day. Each amount is converted to the base currency at the rate in force on its day; where there is none it is
-/// `unconverted`.
+/// By day. Each amount is converted to the base currency at the rate of its day, or marked `unconverted` if there is
+/// none.
 #[utoipa::path(tag = "campaigns", params(CampaignPath, CostQuery), security(("bearer" = [CampaignsRead])),
     responses((status = 200, description = "A page of daily costs", body = Listing<CostView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -290,7 +292,7 @@ async fn demand_free(tx: &Tx, campaign: &Campaign) -> Result<(), Problem> {
     match known.into_values().find(|holder| *holder != campaign.id) {
         None => Ok(()),
         Some(holder) => {
-            let detail = format!("{holder} is known by one of these values of utm_campaign");
+            let detail = format!("{holder} already has one of these values of utm_campaign");
             Err(Problem::new(Code::AlreadyExists).detail(detail))
         }
     }

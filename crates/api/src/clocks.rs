@@ -59,42 +59,42 @@ async fn fire(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
     Ok(Left::More)
 }
 
-/// One promise and what became of it.
+/// A clock: one promise with its due time.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ClockView {
     /// Its id.
     id: ClockId,
-    /// What is promised.
+    /// The kind of promise.
     kind: ClockKind,
-    /// Whose promise it is.
+    /// The side that made the promise: marketing or sales.
     side: Side,
-    /// Where it stands.
+    /// The state.
     state: ClockState,
-    /// The lead that it is about.
+    /// The lead.
     lead_id: Option<LeadId>,
     /// The hand-off that started it.
     handoff_id: Option<HandoffId>,
     /// The deal that started it.
     deal_id: Option<DealId>,
-    /// Who has to keep the promise; a breach belongs to the owner at the due instant.
+    /// The user who must meet the promise. A breach belongs to the owner at the due instant.
     owner_id: Option<UserId>,
-    /// Where the work waited when nobody owned it.
+    /// The queue, if there was no owner.
     queue: Option<Queue>,
-    /// When its time began to run.
+    /// When it started.
     started_at: Timestamp,
-    /// When its owner is warned: at 80 % of the time.
+    /// When the owner is warned: at 80 % of the time.
     warn_at: Timestamp,
-    /// The last instant at which it is met in time.
+    /// The last instant at which it can be met in time.
     due_at: Timestamp,
     /// When it was met, in time or late.
     met_at: Option<Timestamp>,
-    /// When the promise was broken: a millisecond after `due_at`, or when it was given up.
+    /// When the promise was broken: a millisecond after `due_at`, or when sales gave the lead up.
     breached_at: Option<Timestamp>,
-    /// Whether a log that arrived after the breach showed that the promise had been kept.
+    /// Whether an activity that was logged after the breach showed that the promise had been met in time.
     met_by_late_log: bool,
     /// Why it is void.
     void_reason: Option<VoidReason>,
-    /// The version of the agreement whose promise it is.
+    /// The version of the agreement that contains the promise.
     #[schema(minimum = 1)]
     agreement_version: i64,
 }
@@ -149,9 +149,9 @@ struct ClocksQuery {
     /// In one of these states.
     #[param(min_items = 1, max_items = 6, style = Form, explode = false)]
     state: Option<Vec<ClockState>>,
-    /// Of this side.
+    /// Of this side: marketing or sales.
     side: Option<Side>,
-    /// With one of these owners: ids, `me`, or `none` for clocks that nobody owns.
+    /// With one of these owners: ids, `me`, or `none` for clocks without an owner.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
     /// In this queue: `general`, or a team's id.
@@ -167,7 +167,8 @@ struct ClocksQuery {
     /// Due before this instant.
     #[param(inline)]
     due_before: Option<Bound>,
-    /// The order; by `id` a crawl sees each clock that existed and matched throughout exactly once.
+    /// The sort order. By `id`, a crawl through all pages sees each clock that existed and matched throughout exactly
+    /// once.
     #[param(inline)]
     sort: Option<ClockOrder>,
     /// The most clocks of the page.
@@ -180,8 +181,8 @@ struct ClocksQuery {
 
 /// List clocks.
 ///
-/// Each is one promise with its due time. A page in keyset order: the same cost at any depth. `Prefer: return=total-count`
-/// adds the number of all.
+/// Each clock is one promise with its due time. Pages cost the same at any depth. `Prefer: return=total-count` adds the
+/// total.
 #[utoipa::path(tag = "clocks", params(ClocksQuery), security(("bearer" = [HandoffsRead])),
     responses((status = 200, description = "A page of clocks", body = Listing<ClockView>,
         headers(("Link" = String, description = "The next page")))))]

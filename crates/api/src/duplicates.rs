@@ -47,16 +47,16 @@ fn configure(config: &mut Services<'_>) {
 struct DuplicateView {
     /// Its id.
     id: DuplicateId,
-    /// The two leads, the one that was made first in front.
+    /// The two leads, the older one first.
     #[schema(min_items = 2, max_items = 2)]
     lead_ids: Vec<LeadId>,
     /// Why they may be one person.
     #[schema(min_items = 1, max_items = 5)]
     reasons: Vec<Reason>,
-    /// How likely it is, as judged by the reasons together.
+    /// The likelihood that they are one person, from 0 to 1, by all reasons together.
     #[schema(minimum = 0, maximum = 1, example = 0.8)]
     confidence: f64,
-    /// Where it stands.
+    /// The state of the suggestion.
     state: DuplicateState,
     /// When it was first suggested.
     created_at: Timestamp,
@@ -91,24 +91,24 @@ struct DuplicatePath {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct DuplicateQuery {
-    /// Those in this state; left out: the open ones.
+    /// In this state; default `open`.
     #[param(inline)]
     state: Option<DuplicateState>,
-    /// Those about this lead.
+    /// About this lead.
     lead_id: Option<LeadId>,
-    /// How many on a page.
+    /// The most items of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where to go on: `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
 
 /// List duplicate suggestions.
 ///
-/// Found within seconds after a lead was made or changed: the same phone that few others have, the same full name in
-/// the same company, e-mails that differ by one slip in the domain. At once where a statement was refused because it
-/// names both. The same name alone is never a reason. Nothing is joined by it.
+/// Found within seconds after a lead was created or changed: the same phone that few others have, the same full name in
+/// the same company, or e-mails whose domains differ by one typing error. Suggested at once if a statement was refused
+/// because its identifiers belong to both. The same name alone is no reason. Nothing is merged automatically.
 #[utoipa::path(tag = "duplicates", params(DuplicateQuery), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "A page of suggestions", body = Listing<DuplicateView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -132,7 +132,7 @@ async fn list_duplicates(ctx: Ctx<LeadsRead>, query: Query<DuplicateQuery>) -> R
 
 /// Dismiss a duplicate suggestion.
 ///
-/// They are not suggested again, whatever becomes of them.
+/// The two leads are never suggested again.
 #[utoipa::path(tag = "duplicates", params(DuplicatePath), security(("bearer" = [LeadsWrite])),
     responses((status = 200, description = "The suggestion as it is now", body = DuplicateView,
         headers(("ETag" = String, description = "The suggestion's version")))))]

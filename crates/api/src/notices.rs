@@ -58,15 +58,15 @@ async fn forget(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
 pub struct NoticeView {
     /// Its id.
     id: NoticeId,
-    /// What it is about, as a word.
+    /// The kind of notice.
     kind: NoticeKind,
-    /// When it came about.
+    /// When it was created.
     at: Timestamp,
-    /// The record that it is about.
+    /// The record concerned.
     subject: About,
-    /// The lead that it concerns.
+    /// The lead concerned.
     lead_id: Option<LeadId>,
-    /// The operation that answers it.
+    /// The operation that handles it.
     act: Option<NextAct>,
     /// When it was marked as read; `null` while it is unread.
     read_at: Option<Timestamp>,
@@ -91,28 +91,28 @@ impl From<Notice> for NoticeView {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct NoticesQuery {
-    /// Only unread ones, or only those that were read.
+    /// `true`: only unread notices; `false`: only read ones.
     unread: Option<bool>,
     /// The most notices of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
-    /// Where the page before ended: its `next_cursor`.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
 
-/// What was read.
+/// Which notices to mark as read.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ReadNotices {
-    /// Notices of this instant and earlier ones are read: the `at` of the newest one that was shown.
+    /// Marks notices up to this instant as read: send the `at` of the newest notice that was shown.
     until: Timestamp,
 }
 
 /// List your notices.
 ///
-/// Hand-offs, returned leads, clocks that warn or breach, and due tasks that concern you. The newest first; stored for 90
-/// days. The stream and the change feed show each as `notice.created` at once.
+/// Notices about hand-offs, returned leads, warned or breached clocks, and due tasks, newest first. They are stored for
+/// 90 days. The stream and the change feed show each at once as `notice.created`.
 #[utoipa::path(tag = "notices", params(NoticesQuery), security(("bearer" = [Account])),
     responses((status = 200, description = "A page of notices", body = Listing<NoticeView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -136,9 +136,9 @@ async fn list_notices(ctx: Ctx<Account>, query: Query<NoticesQuery>) -> Reply<Li
 
 /// Mark your notices as read.
 ///
-/// All that are unread and came about at `until` or before.
+/// Marks all unread notices that were created at or before `until`.
 #[utoipa::path(tag = "notices", security(("bearer" = [Account])), request_body = ReadNotices,
-    responses((status = 204, description = "They are marked as read")))]
+    responses((status = 204, description = "The notices are marked as read")))]
 #[post("/v1/me/notices/read")]
 async fn mark_notices_read(ctx: Ctx<Account>, body: Json<ReadNotices>) -> Reply<NoContent> {
     let person = ctx.person().ok_or(Problem::new(Code::NotFound))?.id;

@@ -36,10 +36,10 @@ fn configure(config: &mut Services<'_>) {
     config.service(list_problems).service(get_problem);
 }
 
-/// How the service is.
+/// The health of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 struct Health {
-    /// The state.
+    /// The service's state.
     status: HealthStatus,
 }
 
@@ -51,33 +51,33 @@ enum HealthStatus {
     Ok,
 }
 
-/// A kind of problem.
+/// A problem type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 struct ProblemKind {
-    /// The member `code` of such a problem.
+    /// The problem's `code`.
     code: Code,
-    /// The member `type` of such a problem: the address of this page.
+    /// The problem's `type`: the address of this page.
     #[schema(
         format = "uri-reference",
         max_length = 64,
         example = "/problems/validation-failed"
     )]
     r#type: String,
-    /// The kind of problem in a few words.
+    /// A short title of the problem.
     #[schema(max_length = 128, example = "Validation failed")]
     title: &'static str,
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599, example = 422)]
     status: u16,
-    /// What it means, and what to do about it.
+    /// What the problem means, and how to handle it.
     #[schema(max_length = 2048)]
     explanation: &'static str,
 }
 
-/// Every kind of problem.
+/// All problem types.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 struct ProblemKinds {
-    /// The kinds, by status.
+    /// The problem types, by status.
     #[schema(max_items = 200)]
     data: Vec<ProblemKind>,
 }
@@ -86,7 +86,7 @@ struct ProblemKinds {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct ProblemPath {
-    /// The last part of the member `type` of a problem.
+    /// The last segment of a problem's `type`.
     #[param(
         min_length = 1,
         max_length = 64,
@@ -96,11 +96,11 @@ struct ProblemPath {
     slug: String,
 }
 
-/// Report that the process is alive.
+/// Report whether the process is running.
 ///
-/// It needs no database: a process that does not answer this should be restarted.
+/// Does not use the database. Restart a process that does not answer.
 #[utoipa::path(tag = "operation", security(()),
-    responses((status = 200, description = "The process lives", body = Health)))]
+    responses((status = 200, description = "The process is running", body = Health)))]
 #[get("/livez")]
 async fn get_liveness(_ctx: Ctx<Public>) -> Json<Health> {
     Json(Health {
@@ -110,8 +110,8 @@ async fn get_liveness(_ctx: Ctx<Public>) -> Json<Health> {
 
 /// Report whether the service is ready.
 ///
-/// Ready means that the database answers and can be written to, and that the service is not about to stop. Otherwise
-/// `503`: send requests elsewhere, but let the process live.
+/// The service is ready while the database answers and is writable and the service is not stopping. Else the answer is
+/// `503`: route requests elsewhere, but do not restart the process.
 #[utoipa::path(tag = "operation", security(()),
     responses((status = 200, description = "The service is ready", body = Health)))]
 #[get("/readyz")]
@@ -152,11 +152,11 @@ async fn probe(core: &Core) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// List the kinds of problems.
+/// List all problem types.
 ///
-/// The closed catalogue of what can go wrong, by status. Programs rely on `code`; `title` and `detail` are for people.
+/// The closed catalogue of problem types, by status. Programs rely on `code`; `title` and `detail` are for people.
 #[utoipa::path(tag = "operation", security(()),
-    responses((status = 200, description = "Every kind of problem", body = ProblemKinds)))]
+    responses((status = 200, description = "All problem types", body = ProblemKinds)))]
 #[get("/problems")]
 async fn list_problems(_ctx: Ctx<Public>) -> Json<ProblemKinds> {
     Json(ProblemKinds {
@@ -164,9 +164,9 @@ async fn list_problems(_ctx: Ctx<Public>) -> Json<ProblemKinds> {
     })
 }
 
-/// Explain a kind of problem.
+/// Explain a problem type.
 ///
-/// The member `type` of every problem leads here. Browsers get a page, programs JSON.
+/// The `type` of every problem links here. Browsers get a page, programs get JSON.
 #[utoipa::path(tag = "operation", params(ProblemPath), security(()),
     responses((status = 200, description = "What the problem means",
         content((ProblemKind = "application/json"), (String = "text/html")))))]

@@ -42,7 +42,7 @@ pub const SALES: [(usize, f64, f64); 5] = [
 
 /// A form, and how serious those are who fill it in (0 to 1).
 pub struct FormPlan {
-    /// What people call it.
+    /// The name that people see.
     pub name: &'static str,
     /// The page that it stands on.
     pub page: &'static str,

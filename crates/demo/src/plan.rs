@@ -45,7 +45,7 @@ pub enum Act {
 /// One thing in the year.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// Whom it is about.
     pub who: Who,

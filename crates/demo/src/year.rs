@@ -58,7 +58,7 @@ impl Tally {
         *self.0.entry(what).or_default() += 1;
     }
 
-    /// How often something happened.
+    /// The number of events of one type.
     pub fn of(&self, what: &'static str) -> u64 {
         self.0.get(what).copied().unwrap_or_default()
     }

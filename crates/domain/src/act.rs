@@ -21,7 +21,7 @@ pub enum Origin {
 /// Who does something, at which instant, with which ids, and why.
 #[derive(Debug, Clone)]
 pub struct Act {
-    /// Who.
+    /// Who acts.
     pub by: Actor,
     /// The instant at which it counts: `now`, but for history.
     pub at: Timestamp,

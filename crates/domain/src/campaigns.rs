@@ -18,15 +18,15 @@ use crate::journal::{Facts, facts};
 use crate::money::Money;
 use crate::record::{Edited, Plain, archived_at, counted};
 
-/// The most characters of an alias: as many as are kept of a `utm_campaign`.
+/// The most characters of an alias: as many as are stored of a `utm_campaign`.
 const MAX_ALIAS_CHARS: usize = 200;
 
-/// What marketing runs over some time.
+/// A marketing campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CreateCampaign)]
 pub struct CampaignDetails {
-    /// What people call it.
+    /// The name that people see.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Spring 2026")]
     pub name: String,
     /// The channel that it runs in, such as `paid_social`.
@@ -41,37 +41,37 @@ pub struct CampaignDetails {
     #[serde(default)]
     #[schema(schema_with = aliases)]
     pub utm_campaign_aliases: Vec<String>,
-    /// Its first day.
+    /// The first day.
     #[schema(example = "2026-03-01")]
     pub starts_on: Day,
-    /// Its last day, where it has one.
+    /// The last day, if there is one.
     #[schema(example = "2026-05-31")]
     pub ends_on: Option<Day>,
-    /// What it may cost in all.
+    /// The total budget.
     pub budget: Option<Money>,
-    /// The user who is responsible for it.
+    /// The owner.
     pub owner_id: Option<UserId>,
-    /// The campaign that it is a part of; never itself nor one below it.
+    /// The campaign that contains this one; neither itself nor one of its parts.
     pub parent_id: Option<CampaignId>,
-    /// What it is for.
+    /// The campaign's brief.
     pub brief: Option<Brief>,
 }
 
-/// What a campaign is for.
+/// The brief of a campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CampaignBrief)]
 pub struct Brief {
-    /// Who is to be reached.
+    /// The audience.
     #[schema(max_length = 2000, example = "Heads of operations in retail")]
     pub audience: Option<String>,
-    /// What they are to hear.
+    /// The message to the audience.
     #[schema(max_length = 2000, example = "Stock that counts itself")]
     pub message: Option<String>,
-    /// What they are offered.
+    /// The offer.
     #[schema(max_length = 2000, example = "A free audit of one shop")]
     pub offer: Option<String>,
-    /// What a lead is promised, so that sales keeps it.
+    /// The promise to a lead, which sales must honour.
     #[schema(max_length = 2000, example = "A call back within one working day")]
     pub promise: Option<String>,
 }
@@ -87,7 +87,7 @@ fn aliases() -> utoipa::openapi::Array {
         .max_items(Some(100))
         .examples([json!(["spring-26"])])
         .description(Some(
-            "All values of `utm_campaign` by which its touches are known, without case; each is one campaign's alone.",
+            "All values of `utm_campaign` that identify this campaign, ignoring case. A value belongs to one campaign only.",
         ))
         .build()
 }
@@ -97,11 +97,11 @@ fn aliases() -> utoipa::openapi::Array {
 pub struct Campaign {
     /// Its id.
     pub id: CampaignId,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
     /// What may be edited of it.
     pub details: CampaignDetails,
-    /// Since when it is archived.
+    /// When it was archived; `null` if it is not.
     pub archived_at: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
@@ -130,7 +130,7 @@ impl Plain for Campaign {
 /// What stands beside a campaign that is created or changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Beside {
-    /// The wanted parent with all above it; nothing where it is no campaign.
+    /// The wanted parent and all its ancestors; empty if it does not exist.
     pub lineage: Vec<CampaignId>,
     /// Whether the wanted owner is a user.
     pub knows_owner: bool,
@@ -164,15 +164,15 @@ impl Campaign {
     fn faults(&self, beside: &Beside) -> Vec<Fault> {
         let (mut faults, details) = (vec![], &self.details);
         if details.ends_on.is_some_and(|end| end < details.starts_on) {
-            faults.push(Fault::new("/ends_on", "not_allowed", "lies before the first day"));
+            faults.push(Fault::new("/ends_on", "not_allowed", "is before the first day"));
         }
         if details.owner_id.is_some() && !beside.knows_owner {
-            faults.push(Fault::new("/owner_id", "not_found", "is no user"));
+            faults.push(Fault::new("/owner_id", "not_found", "is not a user"));
         }
         if details.parent_id.is_some() && beside.lineage.is_empty() {
-            faults.push(Fault::new("/parent_id", "not_found", "is no campaign"));
+            faults.push(Fault::new("/parent_id", "not_found", "is not a campaign"));
         } else if beside.lineage.contains(&self.id) {
-            let detail = "is the campaign itself or one below it";
+            let detail = "is the campaign itself or a part of it";
             faults.push(Fault::new("/parent_id", "not_allowed", detail));
         }
         let mut seen = BTreeSet::new();
@@ -180,7 +180,7 @@ impl Campaign {
             let wrong = match key.chars().count() {
                 0 => Some(("required", "is empty")),
                 length if length > MAX_ALIAS_CHARS => Some(("too_long", "has more than 200 characters")),
-                _ if !seen.insert(key) => Some(("not_allowed", "stands there twice")),
+                _ if !seen.insert(key) => Some(("not_allowed", "is listed twice")),
                 _ => None,
             };
             if let Some((code, detail)) = wrong {
@@ -224,7 +224,7 @@ pub fn create(details: CampaignDetails, beside: &Beside, act: &Act) -> Result<Ca
     campaign.sound(beside)
 }
 
-/// Change a campaign, and archive or restore it; nothing where it is as asked already.
+/// Update a campaign, and archive or restore it; no change if nothing differs.
 pub fn edit(
     campaign: &Campaign,
     details: CampaignDetails,

@@ -145,7 +145,7 @@ impl PartialSchema for Duration {
         ObjectBuilder::new()
             .schema_type(SchemaType::Type(Type::String))
             .description(Some(
-                "A number and a unit: seconds, minutes, hours, days or weeks; 400 days at most.",
+                "A number and a unit (`s`, `m`, `h`, `d`, `w`), at most 400 days.",
             ))
             .pattern(Some("^(0|[1-9][0-9]{0,7})[smhdw]$"))
             .max_length(Some(9))

@@ -7,7 +7,7 @@ pub struct Fault {
     pub pointer: String,
     /// Machine-readable code, such as `invalid_format`.
     pub code: &'static str,
-    /// What a person reads.
+    /// A sentence for people.
     pub detail: String,
 }
 

@@ -191,9 +191,9 @@ named! {
     FormKeyTag, FormKeyId, "formkey";
     /// One POST to a form.
     SubmissionTag, SubmissionId, "submission";
-    /// What marketing runs over some time.
+    /// A marketing campaign.
     CampaignTag, CampaignId, "campaign";
-    /// What a campaign cost on one day.
+    /// The cost of a campaign on one day.
     CostTag, CostId, "cost";
     /// A pipeline: the stages that a deal goes through.
     PipelineTag, PipelineId, "pipeline";
@@ -201,7 +201,7 @@ named! {
     DealTag, DealId, "deal";
     /// A move of a deal to another stage.
     DealMoveTag, DealMoveId, "dealmove";
-    /// The passing of an MQL from marketing to sales.
+    /// A hand-off: the passing of an MQL from marketing to sales.
     HandoffTag, HandoffId, "handoff";
     /// A running promise.
     ClockTag, ClockId, "clock";
@@ -217,7 +217,7 @@ named! {
     EntryTag, EntryId, "entry";
     /// A publishable tracking key of a site.
     TrackingKeyTag, TrackingKeyId, "trackkey";
-    /// A browser that a site tells apart.
+    /// A browser that a site distinguishes.
     VisitorTag, VisitorId, "visitor";
     /// A visitor's link to a lead.
     LinkTag, LinkId, "link";
@@ -277,7 +277,7 @@ impl Ids {
     }
 
     /// The next id that is greater than another one: of two statements within a millisecond the later one then has the
-    /// greater id, whoever drew it. Gives up where the other id is from the future (clocks of two machines).
+    /// greater id, whatever process drew it. Gives up where the other id is from the future (clocks of two machines).
     pub fn next_after<T>(&self, other: Option<Id<T>>) -> Id<T> {
         let drawn = self.next();
         match other {

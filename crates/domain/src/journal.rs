@@ -31,7 +31,7 @@ pub fn differences(before: &Facts, after: &Facts) -> Option<(Facts, Facts)> {
     (!new.is_empty()).then_some((old, new))
 }
 
-/// What an entry is about.
+/// The record that an entry is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     /// The kind of record: `lead`, `company`, `form`, ...
@@ -43,7 +43,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// What an entry is about.
+    /// The record that an entry is about.
     pub(crate) fn new(kind: &'static str, id: impl ToString, version: i64) -> Self {
         let id = id.to_string();
         Self { kind, id, version }
@@ -55,7 +55,7 @@ impl Subject {
 pub struct Entry {
     /// `<noun>.<past participle>`: one of [`types`](crate::change::types).
     pub kind: Cow<'static, str>,
-    /// What it is about.
+    /// The record that the entry is about.
     pub subject: Subject,
     /// The lead that it belongs to, if any.
     pub lead_id: Option<LeadId>,

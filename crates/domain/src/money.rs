@@ -317,13 +317,13 @@ impl fmt::Display for Rate {
 /// One dated exchange rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DatedRate {
-    /// One unit of this currency ...
+    /// The currency that is converted: one unit of it is worth `rate` units of `to`.
     pub from: Currency,
-    /// ... is worth `rate` units of this one ...
+    /// The currency into which it is converted.
     pub to: Currency,
     /// ... from this day on, until the next rate of the pair.
     pub on: Day,
-    /// How many.
+    /// The amount.
     pub rate: Rate,
 }
 

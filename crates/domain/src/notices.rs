@@ -16,7 +16,7 @@ use crate::words::words;
 pub(crate) const TYPES: &[(&str, &str)] = &[("notice.created", "A notice for a user was created.")];
 
 words! {
-    /// What a notice is about.
+    /// The kind of notice.
     NoticeKind {
         /// A hand-off was assigned to the user.
         HandoffAssigned = "handoff_assigned",
@@ -67,7 +67,7 @@ impl About {
     }
 }
 
-/// The operation that answers a notice or an item of work.
+/// The operation that handles a notice or an item of work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NextAct {
     /// The operation's id in the API document.
@@ -102,15 +102,15 @@ pub struct Notice {
     pub id: NoticeId,
     /// Whom it is for.
     pub user_id: UserId,
-    /// What it is about, as a word.
+    /// The kind of notice.
     pub kind: NoticeKind,
-    /// When it came about.
+    /// When it was created.
     pub at: Timestamp,
-    /// The record that it is about.
+    /// The record concerned.
     pub subject: About,
-    /// The lead that it concerns.
+    /// The lead concerned.
     pub lead_id: Option<LeadId>,
-    /// The operation that answers it.
+    /// The operation that handles it.
     pub act: Option<NextAct>,
     /// When the user marked it as read.
     pub read_at: Option<Timestamp>,

@@ -95,7 +95,7 @@ pub trait Plain: Clone + Counted {
         }
     }
 
-    /// It becomes `edited`, whose version and instant are set here; nothing where no field differs.
+    /// The record as `edited`, whose version and instant are set here; no change if no field differs.
     fn becomes(&self, mut edited: Self, now: Timestamp) -> Edited<Self> {
         let Some((before, after)) = differences(&self.facts(), &edited.facts()) else {
             return (self.clone(), None);

@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-/// What a user is in the company. Writing follows the role and ownership; reading is for everybody.
+/// A user's role. It determines, together with ownership, what the user may write; every role may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -29,7 +29,7 @@ pub enum Role {
 
 macro_rules! scopes {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        /// A permission that an operation demands and that a key or role grants.
+        /// A permission that an operation requires and a role or key grants.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Scope { $($(#[$doc])* #[serde(rename = $text)] $name,)* }
 
@@ -133,7 +133,7 @@ impl PartialSchema for Scope {
             .schema_type(SchemaType::Type(Type::String))
             .enum_values(Some(Scope::ALL.iter().map(|scope| scope.name())))
             .description(Some(
-                "A permission that an operation demands and that a key or role grants.",
+                "A permission that an operation requires and a role or key grants.",
             ))
             .examples(["leads:read"])
             .into()

@@ -11,7 +11,7 @@ use crate::journal::Facts;
 use crate::journal::{Entry, Subject};
 use crate::money::{Currency, DatedRate};
 
-/// The company whose record this is.
+/// The company that uses Tandem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CompanySettings {
@@ -52,11 +52,11 @@ impl CompanySettings {
     }
 }
 
-/// How long records of visitors who are not identified are stored.
+/// How long records of unidentified visitors are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetentionSettings {
-    /// Events and visits of visitors who are not identified, from their arrival on; `0d` deletes them at once.
+    /// How long events and visits of unidentified visitors are stored after their arrival; `0d` deletes them at once.
     #[serde(default = "anonymous_events")]
     #[schema(default = "90d", example = "90d")]
     pub anonymous_events: Duration,
@@ -74,7 +74,7 @@ impl Default for RetentionSettings {
     }
 }
 
-/// What the company reports in.
+/// The currency of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CurrencySettings {
@@ -94,11 +94,11 @@ impl Default for CurrencySettings {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReportSettings {
-    /// The share of revenue that is earned, as a fraction: what `ltv` counts.
+    /// The margin as a fraction of revenue, which `ltv` uses.
     #[serde(default = "whole")]
     #[schema(minimum = 0, maximum = 1, default = 1.0, example = 0.8)]
     pub margin: f64,
-    /// The fewest cases on which a rate says something.
+    /// The fewest cases for a meaningful rate; with fewer it is marked `insufficient`.
     #[serde(default = "min_sample")]
     #[schema(minimum = 1, maximum = 1_000_000, default = 30)]
     pub min_sample: i64,
@@ -191,7 +191,7 @@ impl SettingChange {
     }
 }
 
-/// The names under which settings are kept.
+/// The names under which settings are stored.
 pub mod name {
     /// The company: [`super::CompanySettings`].
     pub const COMPANY: &str = "company";

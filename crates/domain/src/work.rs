@@ -29,7 +29,7 @@ words! {
     }
 }
 
-/// One thing that waits for a user.
+/// One item of work for a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WorkItem {
     /// What kind of work it is.
@@ -37,21 +37,21 @@ pub struct WorkItem {
     /// The id of the hand-off, clock, task or lead.
     #[schema(max_length = 40, example = "handoff_01h455vb4pex5vsknk084sn02q")]
     pub id: String,
-    /// The lead that it is about.
+    /// The lead.
     pub lead_id: Option<LeadId>,
-    /// The deal that it is about.
+    /// The deal.
     pub deal_id: Option<DealId>,
-    /// Why it is on the list, for people.
+    /// Why it is listed, as a sentence for people.
     #[schema(max_length = 300, example = "Accept or reject the hand-off")]
     pub why: String,
-    /// When it is due; `null` comes last.
+    /// When it is due; items without a date come last.
     pub due_at: Option<Timestamp>,
     /// The band of the lead's score, such as `A1`.
     #[schema(max_length = 8, example = "A1")]
     pub band: Option<String>,
-    /// The largest open deal of the lead, or the deal itself.
+    /// The amount: that of the lead's largest open deal, or of the deal itself.
     pub amount: Option<Money>,
-    /// The operation that does it.
+    /// The operation that completes it.
     pub act: NextAct,
 }
 

@@ -148,7 +148,7 @@ pub struct Rules {
     pub money: MoneyRules,
     /// The words by which job titles are read.
     pub job_words: Arc<JobWords>,
-    /// How hand-offs find their owner.
+    /// The rules of routing, which assign hand-offs.
     pub routing: Arc<Routing>,
 }
 

@@ -15,10 +15,10 @@ use crate::error::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// There is a file of this name: it is never overwritten.
-    #[error("{0}: there is such a file already")]
+    #[error("{0}: the file already exists")]
     Exists(PathBuf),
     /// Another process makes a copy of this name.
-    #[error("{0}: another process is making this copy")]
+    #[error("{0}: another process is writing this copy")]
     Busy(PathBuf),
     /// The database is on a server, which has its own means.
     #[error("the database is on a server: use pg_dump, or a base backup")]

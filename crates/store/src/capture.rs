@@ -134,7 +134,7 @@ pub async fn known(
 /// What identical submissions share, then id, status, lead and arrival of one.
 type TwinRow = (Option<Uuid>, Uuid, String, Option<Uuid>, i64);
 
-/// The submissions of the last minutes that are kept under any of these values; see
+/// The submissions of the last minutes that are stored under any of these values; see
 /// [`tandem_domain::capture::Sameness`].
 pub async fn twins(on: &impl Read, keys: impl IntoIterator<Item = Uuid>) -> Result<Twins, StoreError> {
     let mut keys = keys.into_iter().peekable();

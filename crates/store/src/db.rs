@@ -299,7 +299,10 @@ impl Db {
             Ok((Replayed::Unknown, _)) => "it has replayed nothing yet".to_owned(),
             Err(error) => error.to_string(),
         };
-        tracing::warn!(why, "the read replica is away; reports are read from the primary");
+        tracing::warn!(
+            why,
+            "the read replica is unavailable; reports are read from the primary"
+        );
         let is_away = self.is_replica_away.clone();
         is_away.store(true, Ordering::Relaxed);
         tokio::spawn(async move {

@@ -21,16 +21,16 @@ pub enum StoreError {
     #[error("the outcome of a commit is unknown: {0}")]
     Unknown(String),
     /// Another transaction was in the way (deadlock, serialisation); nothing was done. Try again.
-    #[error("another transaction was in the way")]
+    #[error("another transaction interfered")]
     Contended,
     /// A lock was not to be had in time; nothing was done. Try again.
-    #[error("a lock was not to be had in time")]
+    #[error("a lock was not acquired in time")]
     Locked,
     /// A statement took too long and was cancelled; nothing was done. Other work may fare better.
     #[error("a statement took too long: {0}")]
     TooSlow(String),
     /// The database is of another program: it has tables, but not those of Tandem.
-    #[error("the database is of another program: it has tables, but none of Tandem's")]
+    #[error("the database belongs to another program: it has tables, but none of Tandem's")]
     Foreign,
     /// Something that should not happen.
     #[error("database error: {0}")]

@@ -1,4 +1,4 @@
-//! The records of idempotent requests: the first answer, kept and replayed.
+//! The records of idempotent requests: the first answer, stored and replayed.
 
 use std::collections::HashMap;
 
@@ -12,10 +12,10 @@ use crate::error::StoreError;
 use crate::rows::{from_json, idempotency, to_json};
 use crate::write;
 
-/// How long an answer is kept, in milliseconds: 72 hours.
+/// How long an answer is stored, in milliseconds: 72 hours.
 pub const KEPT_FOR: i64 = 72 * 3_600_000;
 
-/// A kept answer.
+/// A stored answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The hash of the body that it answered.
@@ -26,7 +26,7 @@ pub struct Record {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: String,
-    /// The leads that the body tells of, for erasure.
+    /// The leads that the body shows, for erasure.
     pub lead_ids: Vec<LeadId>,
 }
 
@@ -65,7 +65,7 @@ pub async fn find_all(tx: &Tx, key_hashes: &[&str]) -> Result<HashMap<String, Re
         .collect()
 }
 
-/// Keep an answer, with the effect that it tells of.
+/// Store an answer, in the transaction of its effect.
 pub async fn keep(tx: &Tx, key_hash: &str, record: &Record) -> Result<(), StoreError> {
     keep_all(tx, &[(key_hash, record.clone())]).await
 }

@@ -30,7 +30,7 @@ const AHEAD: i64 = 93 * 86_400_000;
 /// A journal entry with its values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Which.
+    /// Its id.
     pub id: EntryId,
     /// Its place in line.
     pub place: Place,
@@ -58,13 +58,13 @@ pub struct Entry {
     pub fields: Vec<String>,
     /// The agreement that it was judged by.
     pub agreement_version: Option<i64>,
-    /// Whether it tells of history that was taken in, and nothing follows of it.
+    /// Whether it records imported history, to which no rule applies.
     pub is_imported: bool,
     /// The values before.
     pub before: Option<Map<String, Value>>,
     /// The values after.
     pub after: Option<Map<String, Value>>,
-    /// What else is to be said; `None` once erased.
+    /// Further values, by type; `None` once erased.
     pub data: Option<Map<String, Value>>,
 }
 

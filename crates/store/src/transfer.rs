@@ -1,4 +1,4 @@
-//! Files that are taken in: the import, the pieces of its file, the rows that somebody should look at, and the past of
+//! Files that are imported: the import, the pieces of its file, the rows that somebody should look at, and the past of
 //! leads.
 
 use std::collections::{BTreeSet, HashMap};
@@ -233,7 +233,7 @@ pub async fn remarks(
     rows.into_iter().map(remark).collect()
 }
 
-/// What rows were remarked upon for, kept ones or rejected ones: how often, and the first row of each. The rarest first.
+/// What rows were remarked upon for, imported or rejected: how often, and the first row of each. The rarest first.
 pub async fn remark_codes(
     on: &impl Read,
     import: ImportId,

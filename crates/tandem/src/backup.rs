@@ -30,7 +30,7 @@ pub fn copy(file: Option<PathBuf>, target: &Path) -> Result<(), String> {
     })?;
     print_line!("{}: the database as it is now", target.display());
     print_line!(
-        "The master key is not in it: keep {} apart from it",
+        "The copy does not contain the master key: back up {} separately",
         master_key(&config.data_dir)
     );
     Ok(())

@@ -32,7 +32,7 @@ pub fn ask(address: &str) -> Result<(), String> {
         .to_socket_addrs()
         .map_err(failed)?
         .next();
-    let socket = socket.ok_or_else(|| format!("{address}: the host has no address"))?;
+    let socket = socket.ok_or_else(|| format!("{address}: the host name does not resolve"))?;
     let mut stream = TcpStream::connect_timeout(&socket, PATIENCE).map_err(failed)?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
     let request = format!(
@@ -67,7 +67,7 @@ pub fn look(file: Option<PathBuf>) -> Result<(), String> {
         let dir = &config.data_dir;
         if !dir.is_dir() {
             print_line!(
-                "data directory: {} is not there yet; the first start makes it",
+                "data directory: {} does not exist yet; the first start creates it",
                 dir.display()
             );
             return Ok(());
@@ -83,7 +83,7 @@ pub fn look(file: Option<PathBuf>) -> Result<(), String> {
     }
     if let Some(path) = embedded.filter(|path| !path.is_file()) {
         print_line!(
-            "database: {} is not there yet; the first start makes it",
+            "database: {} does not exist yet; the first start creates it",
             path.display()
         );
         return Ok(());
@@ -106,7 +106,7 @@ async fn look_into(db: &Db, master: Option<&MasterKey>) -> Result<(), String> {
     let failed = |error: StoreError| format!("database: {error}");
     db.ping().await.map_err(failed)?;
     print_line!("database: answers");
-    let damaged = |what: &str| format!("database: damaged ({what}); restore it from a copy");
+    let damaged = |what: &str| format!("database: damaged ({what}); restore it from a backup");
     let faults = db
         .quick_check()
         .await
@@ -126,10 +126,10 @@ async fn look_into(db: &Db, master: Option<&MasterKey>) -> Result<(), String> {
         .map_err(failed)?;
     match (fits, master) {
         (true, Some(_)) => print_line!("master key: good"),
-        (true, None) => print_line!("master key: not there yet; the first start makes it"),
+        (true, None) => print_line!("master key: does not exist yet; the first start creates it"),
         (false, Some(_)) => return Err(format!("master key: {}", StartError::ForeignMasterKey)),
         (false, None) => {
-            return Err("master key: missing; put back the one that this database was made with".to_owned());
+            return Err("master key: missing; restore the key of this database".to_owned());
         }
     }
     Ok(())
@@ -145,7 +145,7 @@ fn judged(server: &Server) -> Result<String, String> {
     }
     if encoding != ENCODING {
         return Err(format!(
-            "server: the database is written in {encoding}: make it with {ENCODING}"
+            "server: the database has the encoding {encoding}: create it with {ENCODING}"
         ));
     }
     Ok(format!("PostgreSQL {version}, {encoding}"))

@@ -31,38 +31,38 @@ const LINE: u32 = 25;
 /// Why a command failed, for people.
 type Failure = String;
 
-/// What is taken in, and how.
+/// What to import, and how.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// What the rows are.
+    /// The kind of the rows.
     kind: Kind,
-    /// The file: CSV or NDJSON, perhaps packed by gzip.
+    /// The file: CSV or NDJSON, optionally gzipped.
     file: PathBuf,
-    /// A mapping, TOML or JSON: which columns are which fields. Without one the names of the columns count.
+    /// A mapping of columns to fields, TOML or JSON; default by the names of the columns.
     #[arg(long, value_name = "FILE")]
     map: Option<PathBuf>,
-    /// What the rows mean: news, or what was, with its own dates.
+    /// The mode: `live` for news, `history` for the past with its own dates.
     #[arg(long, default_value = "live")]
     mode: Mode,
-    /// Write nothing; say what would happen, and suggest a mapping.
+    /// Write nothing; print what would happen and a suggested mapping.
     #[arg(long)]
     dry_run: bool,
     /// The field that every row must have to find its record, such as external_id or email.
     #[arg(long, value_name = "FIELD")]
     key: Option<String>,
-    /// Where rejected rows go, as a CSV with number and reason.
+    /// Where to write rejected rows, as a CSV with number and reason.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
-    /// Where rows go that were taken with a warning.
+    /// Where to write imported rows that have a warning.
     #[arg(long, value_name = "FILE")]
     warnings: Option<PathBuf>,
-    /// How the file is written, where it is not found out.
+    /// The format of the file; default detected.
     #[arg(long)]
     format: Option<Format>,
     /// The name of the file's encoding, such as windows-1252.
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
-    /// What separates the values of a CSV.
+    /// The delimiter of a CSV; default detected.
     #[arg(long, value_name = "SIGN")]
     delimiter: Option<char>,
 }
@@ -119,11 +119,11 @@ fn asked(arguments: &Arguments) -> Result<Asked, Failure> {
     let (kind, mode) = (arguments.kind.into(), arguments.mode.into());
     let kind: ImportKind = kind;
     if mode == ImportMode::Live && !kind.can_be_live() {
-        return Err(format!("{} tell what was: say --mode history", kind.name()));
+        return Err(format!("{} report the past: add --mode history", kind.name()));
     }
     let mut mapping = arguments.map.as_deref().map(read_mapping).transpose()?;
     if let Some(key) = &arguments.key {
-        let mapping = mapping.as_mut().ok_or("--key needs a mapping: say --map")?;
+        let mapping = mapping.as_mut().ok_or("--key needs a mapping: add --map")?;
         mapping.key = Some(key.clone());
     }
     Ok(Asked {
@@ -210,10 +210,7 @@ async fn keep(db: &Db, ambient: &Ambient, asked: &Asked, path: &Path) -> Result<
     sum.copy_from_slice(hash.finish().as_ref());
     let known = store::transfer::unfinished_like(db, &digest(&sum, asked)).await;
     if let Some(known) = known.map_err(|error| error.to_string())? {
-        eprintln!(
-            "Going on with {} after row {}",
-            known.id, known.progress.rows_read
-        );
+        eprintln!("Continuing {} after row {}", known.id, known.progress.rows_read);
         return Ok(known.id);
     }
     let mut file = std::fs::File::open(path).map_err(told)?;
@@ -264,8 +261,8 @@ async fn follow(db: &Db, ambient: &Ambient, id: ImportId) -> Result<Import, Fail
                     | StoreError::Contended
                     | StoreError::Locked
                     | StoreError::TooSlow(_)),
-                ) => tracing::debug!(%error, "the database is busy; the import goes on in a moment"),
-                Err(error) => tracing::warn!(%error, "the import met a failure; it will be tried again"),
+                ) => tracing::debug!(%error, "the database is busy; the import continues in a moment"),
+                Err(error) => tracing::warn!(%error, "the import failed; it will be retried"),
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -289,7 +286,7 @@ async fn follow(db: &Db, ambient: &Ambient, id: ImportId) -> Result<Import, Fail
         () = &mut work => Err("the work has no end".to_owned()),
         _ = tokio::signal::ctrl_c() => {
             stopping.store(true, Ordering::SeqCst);
-            Err("interrupted; the same command goes on where it stopped".to_owned())
+            Err("interrupted; run the same command to continue".to_owned())
         }
     };
     shown.end();
@@ -362,7 +359,11 @@ async fn tell(db: &Db, import: &Import) -> Result<(), Failure> {
         let codes = store::transfer::remark_codes(db, import.id, kept)
             .await
             .map_err(|error| error.to_string())?;
-        let what = if kept { "taken with a warning" } else { "rejected" };
+        let what = if kept {
+            "imported with a warning"
+        } else {
+            "rejected"
+        };
         for (code, count, first) in codes {
             let example = store::transfer::remarks(db, import.id, kept, first - 1, 1).await;
             let example = example.map_err(|error| error.to_string())?;
@@ -374,7 +375,7 @@ async fn tell(db: &Db, import: &Import) -> Result<(), Failure> {
         print_line!("  --rejects FILE and --warnings FILE write those rows");
     }
     match &import.failure {
-        Some(failure) => eprintln!("tandem: not taken in: {} ({})", failure.detail, failure.code),
+        Some(failure) => eprintln!("tandem: not imported: {} ({})", failure.detail, failure.code),
         None => print_line!("{}", import.id),
     }
     Ok(())

@@ -21,11 +21,11 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tandem_api::program::config;
 use tandem_domain::judge::Rule;
 
-/// One record of every lead for marketing and sales.
+/// The one record of every lead that marketing and sales share.
 #[derive(Debug, Parser)]
 #[command(name = "tandem", version, about, propagate_version = true)]
 struct Arguments {
-    /// A TOML file with settings; the environment wins over it.
+    /// A TOML file with settings; the environment takes precedence.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -34,11 +34,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the HTTP interface and do background jobs (what happens without a command).
+    /// Serve the HTTP API and run background jobs (the default).
     Serve,
-    /// Do background jobs only, beside servers on one PostgreSQL.
+    /// Run background jobs only, beside servers on one PostgreSQL.
     Work,
-    /// Bring the schema up to date and stop.
+    /// Migrate the schema and stop.
     Migrate,
     /// Print the OpenAPI document.
     Openapi {
@@ -46,27 +46,27 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Administer from the machine itself.
+    /// Administer Tandem from the machine itself.
     #[command(subcommand)]
     Admin(Admin),
-    /// Copy the embedded database into a new file; a service may run meanwhile.
+    /// Copy the embedded database into a new file while the service runs.
     Backup {
-        /// The file to make; one that is there is never overwritten.
+        /// The file to create; an existing file is never overwritten.
         #[arg(value_name = "FILE")]
         target: PathBuf,
     },
-    /// Take in a file: leads, companies, users, stage changes or deals. May run beside a server.
+    /// Import a file: leads, companies, users, stage changes or deals. May run beside a server.
     Import(import::Arguments),
-    /// Fill an empty database with a year of a company that does not exist, and say what to look at.
+    /// Fill an empty database with a year of a fictitious company, and print what to look at.
     Demo {
-        /// Another number makes another year; the same number the same one.
+        /// Another number generates another year; the same number generates the same year.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// The day on which the year ends, such as 2026-05-04; now, if left out.
+        /// The day on which the year ends, such as 2026-05-04; default today.
         #[arg(long, value_name = "DATE")]
         until: Option<jiff::civil::Date>,
     },
-    /// Look at configuration, data directory, master key and database, or ask a running service; says what is wrong.
+    /// Check configuration, data directory, master key and database, or a running service, and print what is wrong.
     Doctor {
         /// The address of a running service's readiness, such as http://127.0.0.1:8080/readyz.
         #[arg(long, value_name = "URL")]
@@ -76,12 +76,12 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Admin {
-    /// Create a user with the rights of an admin; the password comes from standard input, else one is made.
+    /// Create a user with the rights of an admin; the password is read from standard input, else generated.
     Create {
         /// The e-mail to log in with.
         #[arg(long)]
         email: String,
-        /// What people call the user.
+        /// The user's name, as others see it.
         #[arg(long, default_value = "Administrator")]
         name: String,
     },

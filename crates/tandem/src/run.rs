@@ -103,7 +103,7 @@ fn passwords() -> Passwords {
     )
 }
 
-/// Serve until told to stop.
+/// Serve until a signal to stop.
 pub fn serve(file: Option<PathBuf>, rules: Vec<Arc<dyn Rule>>) -> Result<(), Failure> {
     let ground = ground(file, true)?;
     runtime()?.block_on(async {
@@ -141,7 +141,7 @@ async fn leave(running: &serve::Running, drain_ms: u64) {
     if let Signal::Interrupt = stop_signal().await {
         return tracing::info!("stopping");
     }
-    tracing::info!(drain_ms, "not ready any more; stopping");
+    tracing::info!(drain_ms, "stopping; no longer ready");
     tokio::select! {
         () = running.drain(Duration::from_millis(drain_ms)) => {}
         _ = stop_signal() => {}
@@ -172,7 +172,7 @@ fn greet(config: &Config, address: std::net::SocketAddr, token: Option<&str>) {
     }
 }
 
-/// Do background jobs until told to stop.
+/// Run background jobs until a signal to stop.
 pub fn work(file: Option<PathBuf>, rules: Vec<Arc<dyn Rule>>) -> Result<(), Failure> {
     let ground = ground(file, true)?;
     runtime()?.block_on(async {
@@ -191,7 +191,7 @@ pub fn work(file: Option<PathBuf>, rules: Vec<Arc<dyn Rule>>) -> Result<(), Fail
             tokio::spawn(tandem_api::program::metrics::server(core.clone(), listener).map_err(failed)?);
         }
         let jobs = jobs::Loop::start(core.clone(), jobs::all(&core));
-        print_line!("Tandem does background jobs");
+        print_line!("Tandem runs background jobs");
         stop_signal().await;
         jobs.stop().await;
         let _ = tandem_store::leases::release_all(&core.db, &core.replica).await;

@@ -77,7 +77,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     .await?;
     // What is nobody's is forgotten in the order in which it came.
     dialect::index_where(manager, "events", &["id"], "lead_id IS NULL").await?;
-    // Outlives the events: an event that was told once is never taken again.
+    // Outlives the events: an event is never recorded twice.
     dialect::key_table(manager, table("event_keys", &["hash"], vec![id("hash")])).await?;
 
     let touches = vec![

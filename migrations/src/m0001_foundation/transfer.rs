@@ -1,4 +1,4 @@
-//! Files that are taken in: the pieces that are kept until the end, and the rows that were rejected.
+//! Files that are imported: the pieces that are stored until the end, and the rows that were rejected.
 
 use sea_orm_migration::prelude::*;
 
@@ -56,7 +56,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .create_table(table("import_rejects", &["import_id", "is_kept", "row"], rejects))
         .await?;
 
-    // What imports said about the stages of leads: of all of it stage changes and cycles are derived.
+    // The statements of imports about the stages of leads, from which stage changes and cycles are derived.
     let statements = vec![
         id("lead_id"),
         text("key"),

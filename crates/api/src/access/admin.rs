@@ -28,7 +28,7 @@ pub enum CannotCreate {
     #[error("{0}")]
     Password(#[from] PasswordError),
     /// A user has this e-mail.
-    #[error("a user with this e-mail exists already")]
+    #[error("a user with this e-mail already exists")]
     AlreadyExists,
     /// The database did not do what it was asked.
     #[error("the database: {0}")]

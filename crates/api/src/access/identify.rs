@@ -107,7 +107,7 @@ async fn key(
     let on_behalf_of = match principal {
         None => None,
         Some(id) => {
-            let nobody = Refused::saying(Code::WrongRole, "X-On-Behalf-Of names nobody who may act");
+            let nobody = Refused::saying(Code::WrongRole, "X-On-Behalf-Of names no user who may act");
             Some(active(gate.account(&core.db, id, now).await?).ok_or(nobody)?)
         }
     };

@@ -47,7 +47,7 @@ impl PartialSchema for KeyScope {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .enum_values(Some(names.collect::<Vec<_>>()))
-            .description(Some("What a key may do"))
+            .description(Some("A scope of the key"))
             .into()
     }
 }
@@ -63,28 +63,28 @@ impl ToSchema for KeyScope {
 struct ApiKeyView {
     /// Its id.
     id: KeyId,
-    /// What people call it.
+    /// The name that people see.
     #[schema(max_length = 200, example = "Web shop")]
     name: String,
-    /// What it may do.
+    /// The scopes that it grants.
     #[schema(max_items = 100)]
     scopes: Vec<KeyScope>,
-    /// The last four characters of the secret, to tell keys apart.
+    /// The last four characters of the secret, to distinguish keys.
     #[schema(max_length = 8, example = "x3Fz")]
     hint: String,
-    /// When it stops working by itself.
+    /// When the key expires; `null`: never.
     expires_at: Option<Timestamp>,
     /// When it was revoked.
     revoked_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     last_used_at: Option<Timestamp>,
-    /// Who made it.
+    /// Who created it.
     created_by: Option<UserId>,
-    /// When it was made.
+    /// When it was created.
     created_at: Timestamp,
     /// When it last changed.
     updated_at: Timestamp,
-    /// The secret itself: shown once, in the answer that made it.
+    /// The secret, shown once: in the answer to its creation or rotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(
         max_length = 128,
@@ -111,25 +111,25 @@ impl From<ApiKey> for ApiKeyView {
     }
 }
 
-/// A secret key to be made.
+/// A secret key to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreateApiKey {
-    /// What people call it.
+    /// The name that people see.
     #[schema(min_length = 1, max_length = 200, example = "Web shop")]
     name: String,
-    /// What it may do.
+    /// The scopes that it grants.
     #[schema(min_items = 1, max_items = 100, example = json!(["leads:write"]))]
     scopes: Vec<KeyScope>,
-    /// When it stops working by itself; never, where this is left out.
+    /// When the key expires; never if omitted.
     expires_at: Option<Timestamp>,
 }
 
-/// How a secret is replaced.
+/// How to rotate a secret.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RotateApiKey {
-    /// For how many seconds the secrets so far stay good beside the new one; 0 ends them at once.
+    /// For how many seconds the previous secrets remain valid beside the new one; 0 ends them at once.
     #[serde(default)]
     #[schema(value_type = i64, required = false, minimum = 0, maximum = 2_592_000, default = 86_400)]
     overlap_seconds: Option<i64>,
@@ -148,20 +148,20 @@ struct KeyPath {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct KeyQuery {
-    /// How many on a page.
+    /// The most items of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where to go on: `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
 
 /// Create a secret key.
 ///
-/// The secret is shown once; only its hash is kept. A key makes no key that may do what it may not do itself.
+/// The secret is shown once; only its hash is stored. A key cannot create a key with scopes that it lacks itself.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), request_body = CreateApiKey,
     responses((status = 201, description = "The key with its secret", body = ApiKeyView,
-        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "Its address")))))]
+        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The address of the new record")))))]
 #[post("/v1/api-keys")]
 pub(super) async fn create_api_key(
     ctx: Ctx<KeysManage>,
@@ -174,7 +174,7 @@ pub(super) async fn create_api_key(
     faults.extend(
         body.expires_at
             .filter(is_past)
-            .map(|_| Fault::new("/expires_at", "out_of_range", "must be ahead")),
+            .map(|_| Fault::new("/expires_at", "out_of_range", "must be in the future")),
     );
     let for_people = body
         .scopes
@@ -210,7 +210,7 @@ pub(super) async fn create_api_key(
 
 /// List secret keys.
 ///
-/// In creation order, revoked ones included.
+/// In creation order, including revoked keys.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyQuery),
     responses((status = 200, description = "A page of keys", body = Listing<ApiKeyView>)))]
 #[get("/v1/api-keys")]
@@ -231,7 +231,7 @@ pub(super) async fn list_api_keys(
 
 /// Read a secret key.
 ///
-/// Its secret is never shown again.
+/// The secret is never shown again.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyPath),
     responses((status = 200, description = "The key", body = ApiKeyView,
         headers(("ETag" = String, description = "The key's version")))))]
@@ -243,10 +243,10 @@ pub(super) async fn get_api_key(ctx: Ctx<KeysManage>, path: Path<KeyPath>) -> Re
 
 /// Rotate a secret key.
 ///
-/// The secrets so far stay good for a while, a day unless said otherwise, so that callers can change over.
+/// The previous secrets remain valid for a while, by default one day, so that callers can switch.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyPath), request_body = RotateApiKey,
     responses((status = 201, description = "The key with its new secret", body = ApiKeyView,
-        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "Its address"))),
+        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The address of the new record"))),
         (status = 409, description = "The key is revoked or has expired")))]
 #[post("/v1/api-keys/{key_id}/rotate")]
 pub(super) async fn rotate_api_key(
@@ -273,7 +273,7 @@ pub(super) async fn rotate_api_key(
 
 /// Revoke a secret key.
 ///
-/// It stops working everywhere within a second, for good. Revoking it again changes nothing.
+/// The key stops working on every replica within a second, permanently. Revoking it again has no effect.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyPath),
     responses((status = 204, description = "The key is revoked")))]
 #[delete("/v1/api-keys/{key_id}")]

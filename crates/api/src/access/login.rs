@@ -27,23 +27,23 @@ use crate::edge::http::reply::{NoContent, Reply};
 
 const PURPOSE: &str = "refresh-token";
 
-/// Who logs in.
+/// The credentials of a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Login {
     /// The account's e-mail.
     #[schema(min_length = 1, max_length = 320, example = "ada@example.com")]
     email: String,
-    /// Its password.
+    /// The account's password.
     #[schema(min_length = 1, max_length = 256, example = "correct horse battery staple")]
     password: String,
 }
 
-/// A refresh token that is to be exchanged.
+/// A refresh token to exchange.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Refresh {
-    /// The token of the last answer.
+    /// The refresh token from the last login or refresh.
     #[schema(
         min_length = 1,
         max_length = 128,
@@ -52,16 +52,16 @@ struct Refresh {
     refresh_token: String,
 }
 
-/// An access token and the refresh token that gets the next one.
+/// An access token, and the refresh token that obtains the next pair.
 #[derive(Serialize, ToSchema)]
 struct Tokens {
-    /// To be sent as `Authorization: Bearer`.
+    /// The access token: send it as `Authorization: Bearer`.
     #[schema(
         max_length = 4096,
         example = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl"
     )]
     access_token: String,
-    /// Good for one use at `/v1/auth/refresh`.
+    /// The refresh token, valid for one use at `/v1/auth/refresh`.
     #[schema(
         max_length = 128,
         example = "tdm_rt_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk"
@@ -70,16 +70,16 @@ struct Tokens {
     /// Always `Bearer`.
     #[schema(max_length = 16, example = "Bearer")]
     token_type: String,
-    /// For how many seconds the access token is good.
+    /// For how many seconds the access token is valid.
     #[schema(minimum = 1, maximum = 86400, example = 900)]
     expires_in: i64,
 }
 
 /// Log in.
 ///
-/// The answer to a wrong password and to an unknown account is the same. After 10 failures from one address an account
-/// pauses for it, longer with each further one: 429 with `Retry-After`. Failures from elsewhere pause no address that has
-/// logged in to the account before.
+/// A wrong password and an unknown account get the same answer. After 10 failures from one address, further attempts
+/// from it on that account get 429 with `Retry-After`, for longer after each failure. Failures from elsewhere do not
+/// block an address that has logged in to the account before.
 #[utoipa::path(tag = "access", security(()), request_body = Login, responses(
     (status = 200, description = "An access token for 15 minutes, and a refresh token", body = Tokens),
     (status = 401, description = "E-mail and password do not belong to an active account")))]
@@ -133,11 +133,11 @@ async fn proven(ctx: &Ctx<Public>, email: &str, password: String) -> Result<Opti
 
 /// Exchange a refresh token for new tokens.
 ///
-/// Each is good for one use; within 10 seconds the same successor is given again, so that a lost answer logs nobody
-/// out. A token that comes back later ends the session: somebody else has it.
+/// A refresh token is valid for one use. Within 10 seconds the same token returns the same new pair, so that a lost
+/// answer logs nobody out. A token that is used again later ends the session, since it may have been stolen.
 #[utoipa::path(tag = "access", security(()), request_body = Refresh, responses(
     (status = 200, description = "The next access token and refresh token", body = Tokens),
-    (status = 401, description = "The token is unknown, used up or its session is over")))]
+    (status = 401, description = "The token is unknown or was used before, or its session has ended")))]
 #[post("/v1/auth/refresh")]
 pub(super) async fn refresh(ctx: Ctx<Public>, body: Json<Refresh>) -> Reply<Json<Tokens>> {
     let invalid = || Problem::new(Code::InvalidToken);
@@ -155,7 +155,7 @@ pub(super) async fn refresh(ctx: Ctx<Public>, body: Json<Refresh>) -> Reply<Json
             sessions::revoke(&tx, session.id).await?;
             tx.commit().await?;
             ctx.part::<Gate>().forget();
-            tracing::warn!(session_id = %session.id, user_id = %session.user_id, "a refresh token was used twice; its session is ended");
+            tracing::warn!(session_id = %session.id, user_id = %session.user_id, "a refresh token was used twice; its session has been ended");
             Err(invalid())
         }
         Presented::JustSpent => {
@@ -179,7 +179,7 @@ pub(super) async fn refresh(ctx: Ctx<Public>, body: Json<Refresh>) -> Reply<Json
 ///
 /// The session of the access token ends on every replica within a second.
 #[utoipa::path(tag = "access", security(("bearer" = [Account])),
-    responses((status = 204, description = "The session is over")))]
+    responses((status = 204, description = "The session has ended")))]
 #[post("/v1/auth/logout")]
 pub(super) async fn logout(ctx: Ctx<Account>) -> Reply<NoContent> {
     let tx = begin_unkept(&ctx, ctx.actor().clone()).await?;

@@ -24,7 +24,7 @@ use crate::edge::http::json::Json;
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::{NoContent, Reply};
 
-/// One's own account with what it may do.
+/// The caller's account with its scopes.
 #[derive(Serialize, ToSchema)]
 struct Me {
     /// The user.
@@ -32,24 +32,24 @@ struct Me {
     /// The teams that the user belongs to.
     #[schema(max_items = 1000)]
     team_ids: Vec<TeamId>,
-    /// What the user's role grants.
+    /// The scopes that the user's role grants.
     #[schema(max_items = 100)]
     scopes: Vec<Scope>,
 }
 
-/// Another password in place of the current one.
+/// The current password and the new one.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ChangePassword {
-    /// The password that is good now.
+    /// The current password.
     #[schema(min_length = 1, max_length = 256, example = "correct horse battery staple")]
     current_password: String,
-    /// The password that is to be good: any 10 characters or more.
+    /// The new password: any 10 characters or more.
     #[schema(min_length = 10, max_length = 256, example = "staple battery horse correct")]
     new_password: String,
 }
 
-/// A one-time token and the password that it is to set.
+/// A one-time token, and the password to set with it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AcceptInvitation {
@@ -67,7 +67,7 @@ struct AcceptInvitation {
 
 /// Read your own account.
 ///
-/// With its teams, and what it may do.
+/// With the user's teams and scopes.
 #[utoipa::path(tag = "access", security(("bearer" = [Account])),
     responses((status = 200, description = "The account", body = Me)))]
 #[get("/v1/me")]
@@ -88,11 +88,11 @@ pub(super) async fn get_me(ctx: Ctx<Account>) -> Reply<Json<Me>> {
 
 /// Change your own password.
 ///
-/// All other sessions end; the one that asks goes on.
+/// Ends all other sessions of the account; the session of this request continues.
 #[utoipa::path(tag = "access", security(("bearer" = [Account])), request_body = ChangePassword,
-    responses((status = 204, description = "The new password is good from now on"),
-        (status = 401, description = "The current password is wrong, or the caller is not known"),
-        (status = 409, description = "The password was changed by another request at the same moment")))]
+    responses((status = 204, description = "The new password is set"),
+        (status = 401, description = "The current password is wrong, or the caller is not authenticated"),
+        (status = 409, description = "Another request changed the password at the same moment")))]
 #[post("/v1/auth/password")]
 pub(super) async fn change_password(ctx: Ctx<Account>, body: Json<ChangePassword>) -> Reply<NoContent> {
     let ChangePassword {
@@ -134,10 +134,10 @@ pub(super) async fn change_password(ctx: Ctx<Account>, body: Json<ChangePassword
 
 /// Accept an invitation or reset a password.
 ///
-/// The token is used up, the password is good from now on, all sessions of the account end. Then log in.
+/// Sets the password, consumes the token and ends all sessions of the account. Log in afterwards.
 #[utoipa::path(tag = "access", security(()), request_body = AcceptInvitation, responses(
-    (status = 204, description = "The password is good from now on"),
-    (status = 401, description = "The token is unknown, used up or expired")))]
+    (status = 204, description = "The password is set"),
+    (status = 401, description = "The token is unknown, was used before, or has expired")))]
 #[post("/v1/auth/accept")]
 pub(super) async fn accept_invitation(ctx: Ctx<Public>, body: Json<AcceptInvitation>) -> Reply<NoContent> {
     let AcceptInvitation { token, password } = body.0;

@@ -77,7 +77,7 @@ async fn flush_key_use(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
     Ok(Left::Nothing)
 }
 
-/// Begin a transaction whose answer is not kept under an Idempotency-Key: it would hold tokens.
+/// Begin a transaction whose answer is not stored under an Idempotency-Key: it would hold tokens.
 async fn begin_unkept<P: Permission>(ctx: &Ctx<P>, actor: Actor) -> Result<Tx, Problem> {
     let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
     Ok(ctx

@@ -60,7 +60,7 @@ struct Setup {
     /// The e-mail to log in with.
     #[schema(min_length = 3, max_length = 320, example = "ada@example.com")]
     email: String,
-    /// What people call the user.
+    /// The user's name, as others see it.
     #[schema(min_length = 1, max_length = 200, example = "Ada Lovelace")]
     name: String,
     /// The password: any 10 characters or more.
@@ -70,12 +70,13 @@ struct Setup {
 
 /// Create the first administrator with the one-time set-up token.
 ///
-/// `tandem serve` prints a token at each start while there is no administrator who can log in. Once there is one, the answer is 409.
+/// While there is no administrator who can log in, `tandem serve` prints a token at each start. Once there is one, the
+/// answer is 409.
 #[utoipa::path(tag = "access", security(()), request_body = Setup, responses(
     (status = 201, description = "The administrator", body = UserView,
-        headers(("ETag" = String, description = "The user's version"), ("Location" = String, description = "Its address"))),
-    (status = 401, description = "The token is not the one that was printed"),
-    (status = 409, description = "There is an administrator already")))]
+        headers(("ETag" = String, description = "The user's version"), ("Location" = String, description = "The address of the new record"))),
+    (status = 401, description = "The token is not the printed one"),
+    (status = 409, description = "There already is an administrator")))]
 #[post("/v1/setup")]
 pub(super) async fn complete_setup(ctx: Ctx<Public>, body: Json<Setup>) -> Reply<Created<UserView>> {
     let body = body.0;
@@ -118,7 +119,7 @@ pub(super) async fn complete_setup(ctx: Ctx<Public>, body: Json<Setup>) -> Reply
     Ok(Created::at(location, UserView::from(user)).tagged(etag(1, 0)))
 }
 
-/// While there is no administrator: make a set-up token, to be printed once. Only its hash is kept.
+/// While there is no administrator: make a set-up token, to be printed once. Only its hash is stored.
 pub async fn ensure_setup_token(core: &Core) -> Result<Option<String>, StoreError> {
     if users::has_admin(&core.db).await? {
         return Ok(None);

@@ -70,21 +70,21 @@ struct Jwk {
     kid: String,
 }
 
-/// A signing key that was made.
+/// A new signing key.
 #[derive(Debug, Serialize, ToSchema)]
 struct SigningKeyView {
     /// The key's name.
     #[schema(max_length = 43, example = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")]
     kid: String,
-    /// When it was made.
+    /// When it was created.
     created_at: Timestamp,
-    /// Until when tokens of the keys before it are good.
+    /// Until when tokens signed by previous keys remain valid.
     previous_valid_until: Timestamp,
 }
 
 /// Read the public keys of access tokens.
 ///
-/// A key that was replaced stays here for one hour. A token with an unknown `kid` is a reason to read them again.
+/// A replaced key stays in this list for one hour. Read the list again when a token has an unknown `kid`.
 #[utoipa::path(tag = "access", security(()),
     responses((status = 200, description = "The keys", body = Jwks)))]
 #[get("/.well-known/jwks.json")]
@@ -97,7 +97,7 @@ pub(super) async fn get_jwks(ctx: Ctx<Public>) -> Reply<Json<Jwks>> {
 
 /// Rotate the signing key of access tokens.
 ///
-/// Nobody is logged out: tokens of the key before it stay good until they expire. Replicas follow within a second.
+/// Nobody is logged out: tokens of the previous key remain valid until they expire. Replicas follow within a second.
 #[utoipa::path(tag = "access", security(("bearer" = [UsersManage])),
     responses((status = 200, description = "The key that signs from now on", body = SigningKeyView)))]
 #[post("/v1/signing-keys/rotate")]
@@ -141,7 +141,7 @@ pub async fn key_fits(db: &Db, master: Option<&MasterKey>, now: Timestamp) -> Re
 
 /// Retire the keys that sign and add a new one.
 async fn add(tx: &Tx, master: &MasterKey) -> Result<KeptKey, StoreError> {
-    let broken = |_| StoreError::Internal("no signing key could be made".into());
+    let broken = |_| StoreError::Internal("no signing key could be created".into());
     let key = SigningKey::generate().map_err(broken)?;
     let now = tx.act().now;
     let kept = KeptKey {

@@ -29,13 +29,13 @@ use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 struct TeamView {
     /// Its id.
     id: TeamId,
-    /// What people call it.
+    /// The name that people see.
     #[schema(max_length = 200, example = "Enterprise sales")]
     name: String,
     /// Its members.
     #[schema(max_items = 1000)]
     members: Vec<UserId>,
-    /// When it was made.
+    /// When it was created.
     created_at: Timestamp,
     /// When it last changed.
     updated_at: Timestamp,
@@ -61,11 +61,11 @@ impl From<Team> for TeamView {
     }
 }
 
-/// A team to be created.
+/// A team to create.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreateTeam {
-    /// What people call it; no two teams have one name.
+    /// The name that people see; unique among teams.
     #[schema(min_length = 1, max_length = 200, example = "Enterprise sales")]
     name: String,
     /// Its members.
@@ -89,10 +89,10 @@ struct TeamPath {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct TeamQuery {
-    /// How many on a page.
+    /// The most items of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where to go on: `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
@@ -100,7 +100,7 @@ struct TeamQuery {
 /// Create a team.
 #[utoipa::path(tag = "teams", security(("bearer" = [UsersManage])), request_body = CreateTeam,
     responses((status = 201, description = "The team", body = TeamView,
-        headers(("ETag" = String, description = "The team's version"), ("Location" = String, description = "Its address")))))]
+        headers(("ETag" = String, description = "The team's version"), ("Location" = String, description = "The address of the new record")))))]
 #[post("/v1/teams")]
 pub(super) async fn create_team(ctx: Ctx<UsersManage>, body: Json<CreateTeam>) -> Reply<Created<TeamView>> {
     let mut faults = vec![];
@@ -207,7 +207,7 @@ async fn known_members(tx: &Tx, members: &[UserId]) -> Result<(), Problem> {
     let places = members.iter().enumerate().filter(|(_, id)| unknown.contains(id));
     refuse(
         places
-            .map(|(index, _)| Fault::new(format!("/members/{index}"), "not_found", "is no user"))
+            .map(|(index, _)| Fault::new(format!("/members/{index}"), "not_found", "is not a user"))
             .collect(),
     )
 }

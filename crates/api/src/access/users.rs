@@ -41,23 +41,24 @@ const RESET: i64 = 24 * HOUR;
 pub(super) struct UserView {
     /// Its id.
     id: UserId,
-    /// The e-mail it logs in with, in canonical form.
+    /// The user's e-mail, with which it logs in, in canonical form.
     #[schema(max_length = 320, example = "ada@example.com")]
     email: String,
-    /// What people call it.
+    /// The name that people see.
     #[schema(max_length = 200, example = "Ada Lovelace")]
     name: String,
-    /// What it is in the company.
+    /// The user's role.
     role: Role,
-    /// Whether the rights of an admin come on top.
+    /// Whether the user has the rights of an admin in addition to its role.
     admin: bool,
-    /// Whether it may not log in any more.
+    /// Whether the user is disabled and cannot log in.
     disabled: bool,
-    /// When it was made.
+    /// When it was created.
     created_at: Timestamp,
     /// When it last changed.
     updated_at: Timestamp,
-    /// Shown once, when a user was created without a password: the token for `/v1/auth/accept`, good for a week.
+    /// The invitation token for `/v1/auth/accept`, valid for a week. Shown once, when a user is created without a
+    /// password.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(
         max_length = 128,
@@ -82,44 +83,44 @@ impl From<User> for UserView {
     }
 }
 
-/// A user to be made.
+/// A user to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreateUser {
     /// The e-mail to log in with.
     #[schema(min_length = 3, max_length = 320, example = "grace@example.com")]
     email: String,
-    /// What people call it.
+    /// The name that people see.
     #[schema(min_length = 1, max_length = 200, example = "Grace Hopper")]
     name: String,
-    /// What it is in the company.
+    /// The user's role.
     role: Role,
-    /// Whether the rights of an admin come on top (small firms).
+    /// Whether the user has the rights of an admin in addition to its role (for small firms).
     #[serde(default)]
     #[schema(default = false)]
     admin: bool,
-    /// A password; without one an invitation token is answered, once.
+    /// The password. Without one the answer contains an invitation token, shown once.
     #[schema(min_length = 10, max_length = 256, example = "correct horse battery staple")]
     password: Option<String>,
 }
 
-/// What is to become different about a user; what is left out stays.
+/// The changes of a user; omitted members stay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct UpdateUser {
-    /// What people call it.
+    /// The name that people see.
     #[serde(default)]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 200, example = "Grace Hopper")]
     name: Option<String>,
-    /// What it is in the company.
+    /// The user's role.
     #[serde(default)]
     #[schema(value_type = Role, required = false)]
     role: Option<Role>,
-    /// Whether the rights of an admin come on top.
+    /// Whether the user has the rights of an admin in addition to its role.
     #[serde(default)]
     #[schema(value_type = bool, required = false)]
     admin: Option<bool>,
-    /// Whether it may not log in any more; its sessions end at once.
+    /// Whether the user is disabled: it cannot log in, and its sessions end at once.
     #[serde(default)]
     #[schema(value_type = bool, required = false)]
     disabled: Option<bool>,
@@ -128,13 +129,13 @@ struct UpdateUser {
 /// A token by which a user sets a password.
 #[derive(Serialize, ToSchema)]
 struct ResetToken {
-    /// Shown once: the token for `/v1/auth/accept`.
+    /// The token for `/v1/auth/accept`, shown once.
     #[schema(
         max_length = 128,
         example = "tdm_it_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk"
     )]
     reset_token: Option<String>,
-    /// Until when it is good.
+    /// When the token expires.
     expires_at: Timestamp,
 }
 
@@ -151,28 +152,28 @@ struct UserPath {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct UserQuery {
-    /// With this e-mail, exactly; case does not matter.
+    /// With exactly this e-mail, ignoring case.
     #[param(min_length = 3, max_length = 320, example = "ada@example.com")]
     email: Option<String>,
     /// With this role.
     role: Option<Role>,
-    /// Only those who may not log in any more, or only those who may.
+    /// `true`: only disabled users; `false`: only enabled ones.
     disabled: Option<bool>,
-    /// How many on a page.
+    /// The most items of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where to go on: `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
 
 /// Create a user.
 ///
-/// A key creates only users who may do no more than it may itself, and no admins. Without a password the answer holds an invitation token, once; a repetition with the same Idempotency-Key shows
-/// `null` in its place.
+/// A key cannot create admins, nor users with scopes that it lacks itself. Without a password the answer contains an
+/// invitation token, shown once; a repetition with the same Idempotency-Key shows `null` instead.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), request_body = CreateUser,
     responses((status = 201, description = "The user", body = UserView,
-        headers(("ETag" = String, description = "The user's version"), ("Location" = String, description = "Its address")))))]
+        headers(("ETag" = String, description = "The user's version"), ("Location" = String, description = "The address of the new record")))))]
 #[post("/v1/users")]
 pub(super) async fn create_user(ctx: Ctx<UsersManage>, body: Json<CreateUser>) -> Reply<Created<UserView>> {
     let body = body.0;
@@ -275,8 +276,8 @@ pub(super) async fn get_user(ctx: Ctx<UsersRead>, path: Path<UserPath>) -> Reply
 
 /// Update a user: its name, its role, whether it administers, whether it may log in.
 ///
-/// A key gives no rights that it does not have, and changes no admin. A change of rights takes effect within a second everywhere. The last administrator who can log in cannot be removed:
-/// 409 `last_admin`.
+/// A key cannot grant rights that it lacks itself, nor change an admin. A change of rights takes effect on every
+/// replica within a second. The last administrator who can log in cannot be removed: 409 `last_admin`.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), params(UserPath), request_body = UpdateUser,
     responses((status = 200, description = "The user as it is now", body = UserView,
         headers(("ETag" = String, description = "The user's version")))))]
@@ -330,8 +331,8 @@ pub(super) async fn update_user(
 
 /// Create a token by which a user sets a new password.
 ///
-/// It is shown once, to be handed to the user, and good for one day; earlier ones stop working. The old password
-/// stays good until then. A key resets nobody who may do more than it may itself.
+/// The token is shown once and valid for one day; hand it to the user. Earlier tokens stop working. The old password
+/// works until the token is used. A key cannot reset a user with scopes that it lacks itself.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), params(UserPath),
     responses((status = 201, description = "The token", body = ResetToken,
         headers(("Location" = String, description = "The user's address"))),
@@ -366,7 +367,7 @@ pub(super) async fn create_reset_token(
 fn refuse_admins(ctx: &Ctx<UsersManage>, role: Role, admin: bool) -> Result<(), Problem> {
     let is_admin = admin || role == Role::Admin;
     if is_admin && matches!(ctx.actor(), Actor::Key { .. }) {
-        return Err(Problem::new(Code::WrongRole).detail("A key creates, changes and resets no admin"));
+        return Err(Problem::new(Code::WrongRole).detail("A key cannot create, change or reset an admin"));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::edge::http::json::Unparsed;
 use crate::edge::http::problem::{Code, Problem, ProblemView};
 use crate::edge::http::reply::{Multi, Reply};
 
-/// Many activities.
+/// A batch of activities.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(
@@ -28,13 +28,13 @@ pub struct ActivityBatch {
     activities: Vec<ActivityDraft>,
 }
 
-/// What became of one activity of a batch.
+/// The result of one activity of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ActivityBatchItem {
     /// Its place in the request, from 0.
     #[schema(minimum = 0, maximum = 499)]
     index: i64,
-    /// The status that `POST /v1/activities` would have answered.
+    /// The status that `POST /v1/activities` would have returned.
     #[schema(minimum = 200, maximum = 499, example = 201)]
     status: i32,
     /// The activity.
@@ -46,7 +46,7 @@ pub struct ActivityBatchItem {
     problem: Option<Value>,
 }
 
-/// What became of the activities of a batch.
+/// The results of a batch of activities.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ActivityBatchAnswer {
     /// One item for each activity, in the order of the request.
@@ -56,10 +56,10 @@ pub struct ActivityBatchAnswer {
 
 /// Log up to 500 activities.
 ///
-/// Each is taken by itself: one that is refused says why and refuses no other. Those that are taken become durable
-/// together.
+/// Each activity is processed independently: a refused one has its own problem and does not affect the others. The
+/// accepted ones are recorded in one transaction.
 #[utoipa::path(tag = "activities", security(("bearer" = [ActivitiesWrite])), request_body = ActivityBatch,
-    responses((status = 207, description = "What became of each activity", body = ActivityBatchAnswer)))]
+    responses((status = 207, description = "The result of each activity", body = ActivityBatchAnswer)))]
 #[post("/v1/activities/batch")]
 pub(super) async fn log_activities(
     ctx: Ctx<ActivitiesWrite>,

@@ -33,7 +33,7 @@ impl Sorts for ActivitySort {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ActivitiesQuery {
-    /// Those that count for this lead, those of its deals among them.
+    /// That count for this lead, including those of its deals.
     lead_id: Option<LeadId>,
     /// About this deal.
     deal_id: Option<DealId>,
@@ -51,7 +51,7 @@ struct ActivitiesQuery {
     /// With one of these outcomes.
     #[param(min_items = 1, max_items = 8, style = Form, explode = false)]
     outcome: Option<Vec<ActivityOutcome>>,
-    /// Only tasks that are not done, or only what is none of these.
+    /// `true`: only tasks that are not done; `false`: everything else.
     open: Option<bool>,
     /// Happened at this instant or later.
     #[param(inline)]
@@ -65,8 +65,8 @@ struct ActivitiesQuery {
     /// Due before this instant.
     #[param(inline)]
     due_at_lt: Option<Bound>,
-    /// The order; by `id` a crawl sees each activity that existed and matched throughout exactly once. By `due_at`, what has
-    /// no due date comes last.
+    /// The sort order. By `id`, a crawl through all pages sees each activity that existed and matched throughout
+    /// exactly once. By `due_at`, activities without a due date come last.
     #[param(inline)]
     sort: Option<ActivityOrder>,
     /// The most activities of the page.
@@ -79,7 +79,7 @@ struct ActivitiesQuery {
 
 /// List activities.
 ///
-/// A page in keyset order: the same cost at any depth. `Prefer: return=total-count` adds the number of all.
+/// Pages cost the same at any depth. `Prefer: return=total-count` adds the total.
 #[utoipa::path(tag = "activities", params(ActivitiesQuery), security(("bearer" = [ActivitiesRead])),
     responses((status = 200, description = "A page of activities", body = Listing<ActivityView>,
         headers(("Link" = String, description = "The next page")))))]

@@ -84,13 +84,13 @@ fn reply(activity: Activity) -> Tagged<ActivityView> {
 
 /// Log an activity, or create a task.
 ///
-/// Calls, e-mails, meetings and messages have a direction; an outbound one by a user, and any two-way exchange, meets the
-/// promise of a first contact by when it happened, whenever it is logged. The same `external_id` again updates the activity
-/// (`200`). A key needs `X-On-Behalf-Of`.
+/// Calls, e-mails, meetings and messages have a direction. An outbound one by a user, and any two-way exchange, meets
+/// the promise of a first contact, at its `occurred_at`, whenever it is logged. The same `external_id` again updates
+/// the activity (`200`). A key needs `X-On-Behalf-Of`.
 #[utoipa::path(tag = "activities", security(("bearer" = [ActivitiesWrite])), request_body = ActivityDraft,
     responses((status = 201, description = "The activity was logged", body = ActivityView, headers(
         ("ETag" = String, description = "The activity's version"), ("Location" = String, description = "The activity's address"))),
-        (status = 200, description = "The activity that was known by this `external_id`, as it is now", body = ActivityView,
+        (status = 200, description = "The existing activity with this `external_id`, updated", body = ActivityView,
         headers(("ETag" = String, description = "The activity's version")))))]
 #[post("/v1/activities")]
 async fn log_activity(ctx: Ctx<ActivitiesWrite>, body: Json<ActivityDraft>) -> Reply<Upserted<ActivityView>> {
@@ -126,8 +126,8 @@ async fn get_activity(ctx: Ctx<ActivitiesRead>, path: Path<ActivityPath>) -> Rep
 
 /// Update an activity.
 ///
-/// A JSON merge patch, by its author, the owner of a task, or a sales manager. What it is about, its type, its author,
-/// `automatic` and the external id are fixed. The clocks of its lead are recomputed.
+/// A JSON merge patch, by its author, the owner of a task, or a sales manager. The subject, type, author, `automatic`
+/// and external id cannot change. The clocks of its lead are recomputed.
 #[utoipa::path(tag = "activities", params(ActivityPath), security(("bearer" = [ActivitiesWrite])), request_body = ActivityPatch,
     responses((status = 200, description = "The activity as it is now", body = ActivityView,
         headers(("ETag" = String, description = "The activity's version")))))]
@@ -144,7 +144,8 @@ async fn update_activity(
 
 /// Delete an activity.
 ///
-/// By its author, the owner of a task, or a sales manager. It stays in the journal, and in no list and no clock.
+/// By its author, the owner of a task, or a sales manager. The activity remains in the journal, but in no list and no
+/// clock.
 #[utoipa::path(tag = "activities", params(ActivityPath), security(("bearer" = [ActivitiesWrite])),
     responses((status = 204, description = "The activity is deleted")))]
 #[delete("/v1/activities/{activity_id}")]

@@ -13,46 +13,46 @@ use utoipa::ToSchema;
 pub struct ActivityView {
     /// Its id.
     id: ActivityId,
-    /// The lead that it counts for: its own, or the primary lead of its deal.
+    /// The lead for which it counts: its own, or the primary lead of its deal.
     lead_id: Option<LeadId>,
-    /// The deal that it is about.
+    /// The deal.
     deal_id: Option<DealId>,
-    /// The company that it is about.
+    /// The company.
     company_id: Option<CompanyId>,
-    /// Who did it; `null` where a rule created a task.
+    /// The user who did it; `null` for a task created by a rule.
     user_id: Option<UserId>,
-    /// Who has to do it; of a task.
+    /// For a task: the user who must do it.
     owner_id: Option<UserId>,
-    /// The queue of a task that a rule created and that has no owner yet. Users who take from this queue may update the task;
-    /// the one who does becomes its owner, unless the update names another.
+    /// The queue of a task that a rule created without an owner. Users who may take from this queue may update the
+    /// task; the one who does becomes its owner, unless the update names another.
     queue: Option<Queue>,
-    /// What kind of activity it is.
+    /// The type of activity.
     r#type: ActivityType,
-    /// Who contacted whom; `null` for notes and tasks.
+    /// The direction: who contacted whom; `null` for notes and tasks.
     direction: Option<Direction>,
     /// When it happened.
     occurred_at: Timestamp,
     /// How long it took, in seconds.
     #[schema(minimum = 0, maximum = 604_800)]
     duration_s: Option<i64>,
-    /// What came of it.
+    /// The outcome.
     outcome: Option<ActivityOutcome>,
-    /// What it was about, in a line.
+    /// The subject, in one line.
     #[schema(max_length = 300, example = "First call")]
     subject: Option<String>,
     /// The text.
     #[schema(max_length = 20_000)]
     body: Option<String>,
-    /// When it is due; of a task.
+    /// For a task: when it is due.
     due_at: Option<Timestamp>,
-    /// When it was done; of a task.
+    /// For a task: when it was done.
     done_at: Option<Timestamp>,
     /// Whether a machine sent it.
     automatic: bool,
-    /// What the other side objected.
+    /// The objections of the other side.
     #[schema(max_items = 20)]
     objections: Vec<Objection>,
-    /// What was promised to the other side.
+    /// The promises to the other side.
     #[schema(max_items = 20)]
     promises: Vec<Promised>,
     /// The id that another system knows it by.

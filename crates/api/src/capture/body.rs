@@ -26,10 +26,10 @@ enum Kind {
     Multipart,
 }
 
-/// A body as it was read. One that cannot be read is there with its faults, to be kept.
+/// A body as it was read. One that cannot be read is there with its faults, to be stored.
 #[derive(Debug)]
 pub struct Body {
-    /// What it says.
+    /// What was sent.
     pub posted: Posted,
     /// What is answered where its very form is wrong.
     pub malformed: Option<Problem>,
@@ -80,7 +80,7 @@ pub fn wants_page(headers: &HeaderMap) -> bool {
     is_form && (accept.contains("text/html") || !accept.contains("json") && !is_script)
 }
 
-/// Read a body by its media type. What holds no text that could be kept is refused.
+/// Read a body by its media type. What holds no text that could be stored is refused.
 pub fn read(media_type: &str, body: &[u8], shape: &Shape) -> Result<Body, Problem> {
     let (kind, charset) = Kind::of(media_type).ok_or_else(|| Problem::new(Code::UnsupportedMediaType))?;
     read_in(kind, charset, media_type, body, shape)
@@ -246,7 +246,7 @@ fn set_aside(body: &mut Value, violations: &[Violation]) -> Vec<Fault> {
     remarks
 }
 
-/// What the walk over a body found, as it is kept with the submission.
+/// What the walk over a body found, as it is stored with the submission.
 fn faults(violations: &[Violation]) -> Vec<Fault> {
     let fault = |violation: &Violation| {
         let pointer = match &violation.place {

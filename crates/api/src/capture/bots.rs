@@ -21,7 +21,7 @@ static CRAWLERS: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
         .dfa_size_limit(16 << 20)
         .build();
     built
-        .inspect_err(|error| tracing::error!(%error, "the list of bots cannot be read: none is known"))
+        .inspect_err(|error| tracing::error!(%error, "the list of bots cannot be read: no bot is recognised"))
         .ok()
 });
 

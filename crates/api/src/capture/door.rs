@@ -1,4 +1,4 @@
-//! The open doors: which form a publishable key leads to, and from which origins it may be sent.
+//! The form of a publishable key, and the origins that may submit it, cached for a second.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -15,47 +15,47 @@ use crate::edge::http::reply::etag;
 /// A capture point on a website.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FormView {
-    /// Which.
+    /// Its id.
     id: FormId,
-    /// The publishable key: it stands in the website's page and may only send this form.
+    /// The publishable key. It is public, and may only submit this form.
     #[schema(
         pattern = "^fk_[0-9A-Za-z]{22}$",
         max_length = 25,
         example = "fk_5hGz0mUq2bXe7RkW1tYc9N"
     )]
     key: String,
-    /// What people call it.
+    /// The name that people see.
     #[schema(max_length = 200, example = "Contact")]
     name: String,
     /// Its fields, in order.
     #[schema(max_items = 100)]
     fields: Vec<FormField>,
-    /// The origins whose pages may send it, as browsers write them.
+    /// The origins whose pages may submit the form, as browsers write them.
     #[schema(max_items = 50, example = json!(["https://www.example.com"]))]
     allowed_origins: Vec<String>,
-    /// Where a browser without JavaScript goes after sending it.
+    /// The address to which a browser without JavaScript is redirected after submitting.
     #[schema(max_length = 2048, example = "https://www.example.com/thanks")]
     redirect_url: Option<String>,
-    /// A field that people do not see.
+    /// The name of a field that people do not see (a honeypot).
     #[schema(max_length = 100, example = "website")]
     honeypot_field: Option<String>,
-    /// In how many seconds nobody can have filled it in.
+    /// A submission sooner than this many seconds after the form was shown counts as spam.
     #[schema(minimum = 1, maximum = 3600, example = 3)]
     min_fill_seconds: Option<i64>,
-    /// The service that it asks about.
+    /// The service that a submission requests, such as `demo`.
     #[schema(max_length = 200, example = "Consulting")]
     service_requested: Option<String>,
-    /// The campaign that it is part of.
+    /// The campaign to which the form belongs.
     campaign_id: Option<CampaignId>,
-    /// What it asks the person to agree to.
+    /// The consent that the form requests.
     #[schema(max_items = 20)]
     consent: Vec<FormConsent>,
-    /// Whether it is out of use.
+    /// Whether the form is archived and accepts no submissions.
     archived: bool,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     #[schema(minimum = 1, example = 1)]
     version: i64,
-    /// When it was made.
+    /// When it was created.
     created_at: Timestamp,
     /// When it last changed.
     updated_at: Timestamp,
@@ -84,63 +84,63 @@ impl FormView {
     }
 }
 
-/// A capture point on a website, with what its website pastes.
+/// A capture point on a website, with its snippets.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FormDetail {
-    /// Which.
+    /// Its id.
     id: FormId,
-    /// The publishable key: it stands in the website's page and may only send this form.
+    /// The publishable key. It is public, and may only submit this form.
     #[schema(
         pattern = "^fk_[0-9A-Za-z]{22}$",
         max_length = 25,
         example = "fk_5hGz0mUq2bXe7RkW1tYc9N"
     )]
     key: String,
-    /// What people call it.
+    /// The name that people see.
     #[schema(max_length = 200, example = "Contact")]
     name: String,
     /// Its fields, in order.
     #[schema(max_items = 100)]
     fields: Vec<FormField>,
-    /// The origins whose pages may send it, as browsers write them.
+    /// The origins whose pages may submit the form, as browsers write them.
     #[schema(max_items = 50, example = json!(["https://www.example.com"]))]
     allowed_origins: Vec<String>,
-    /// Where a browser without JavaScript goes after sending it.
+    /// The address to which a browser without JavaScript is redirected after submitting.
     #[schema(max_length = 2048, example = "https://www.example.com/thanks")]
     redirect_url: Option<String>,
-    /// A field that people do not see.
+    /// The name of a field that people do not see (a honeypot).
     #[schema(max_length = 100, example = "website")]
     honeypot_field: Option<String>,
-    /// In how many seconds nobody can have filled it in.
+    /// A submission sooner than this many seconds after the form was shown counts as spam.
     #[schema(minimum = 1, maximum = 3600, example = 3)]
     min_fill_seconds: Option<i64>,
-    /// The service that it asks about.
+    /// The service that a submission requests, such as `demo`.
     #[schema(max_length = 200, example = "Consulting")]
     service_requested: Option<String>,
-    /// The campaign that it is part of.
+    /// The campaign to which the form belongs.
     campaign_id: Option<CampaignId>,
-    /// What it asks the person to agree to.
+    /// The consent that the form requests.
     #[schema(max_items = 20)]
     consent: Vec<FormConsent>,
-    /// Whether it is out of use.
+    /// Whether the form is archived and accepts no submissions.
     archived: bool,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     #[schema(minimum = 1, example = 1)]
     version: i64,
-    /// When it was made.
+    /// When it was created.
     created_at: Timestamp,
     /// When it last changed.
     updated_at: Timestamp,
-    /// The keys before, which work until their end.
+    /// The previous keys, which work until they expire.
     #[schema(max_items = 1000)]
     older_keys: Vec<OlderKey>,
-    /// A form that works without JavaScript: to be pasted and styled.
+    /// An HTML form that works without JavaScript, to paste and style.
     #[schema(
         max_length = 1048576,
         example = "<form method=\"post\" action=\"https://leads.example.com/v1/capture/fk_5hGz0mUq2bXe7RkW1tYc9N\">...</form>"
     )]
     snippet_html: String,
-    /// A script that sends a page's own `<form data-tandem-form="fk_...">` as JSON, and shows what became of it.
+    /// A script that submits a page's `<form data-tandem-form="fk_...">` as JSON and shows the result.
     #[schema(max_length = 65536, example = "(function () { ... })();")]
     snippet_js: String,
 }

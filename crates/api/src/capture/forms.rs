@@ -32,28 +32,28 @@ pub fn configure(config: &mut Services<'_>) {
     config.service(rotate_form_key);
 }
 
-/// How long an older key works after a rotation where nothing else is said, in seconds: 30 days.
+/// How long an older key works after a rotation by default, in seconds: 30 days.
 const GRACE: i64 = 30 * 86_400;
 
-/// A form to be created.
+/// A form to create.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateForm {
-    /// What people call it.
+    /// The name that people see.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Contact")]
     name: String,
-    /// Its fields, in order; one of them maps to `email` or `phone`.
+    /// The fields, in order. At least one maps to `email` or `phone`.
     #[schema(min_items = 1, max_items = 100)]
     fields: Vec<FormField>,
-    /// The origins whose pages may send it: scheme and host, perhaps a port. Without any, only servers may.
+    /// The origins whose pages may submit the form: scheme, host and optional port. Without any, only servers may.
     #[serde(default)]
     #[schema(max_items = 50, example = json!(["https://www.example.com"]))]
     allowed_origins: Vec<String>,
-    /// Where a browser without JavaScript goes after sending it: an absolute address.
+    /// The absolute address to which a browser without JavaScript is redirected after submitting.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 2048, example = "https://www.example.com/thanks")]
     redirect_url: Option<String>,
-    /// A field that people do not see: who fills it is no person, and what it sends is kept as spam.
+    /// The name of a field that people do not see (a honeypot). A submission that fills it is stored as spam.
     #[serde(default)]
     #[schema(
         min_length = 1,
@@ -62,19 +62,19 @@ pub struct CreateForm {
         example = "website"
     )]
     honeypot_field: Option<String>,
-    /// In how many seconds nobody can have filled it in: what comes sooner is kept as spam. Needs pages that say when
-    /// the form was shown, as the snippets do.
+    /// A submission sooner than this many seconds after the form was shown is stored as spam. The page must send when
+    /// it showed the form, as the snippets do.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 3600, example = 3)]
     min_fill_seconds: Option<i64>,
-    /// The service that it asks about.
+    /// The service that a submission requests, such as `demo`.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Consulting")]
     service_requested: Option<String>,
-    /// The campaign that it is part of; its submissions and the hand-offs that they lead to name it.
+    /// The campaign to which the form belongs. Its submissions, and the hand-offs that follow from them, name it.
     #[serde(default)]
     campaign_id: Option<CampaignId>,
-    /// What it asks the person to agree to.
+    /// The consent that the form requests.
     #[serde(default)]
     #[schema(max_items = 20)]
     consent: Vec<FormConsent>,
@@ -116,11 +116,11 @@ impl CreateForm {
     }
 }
 
-/// How a publishable key is rotated.
+/// How to rotate a publishable key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateFormKey {
-    /// For how many seconds the keys before keep working: 30 days where nothing is said, 0 ends them at once.
+    /// For how many seconds the previous keys remain valid; default 30 days, 0 ends them at once.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 31536000, example = 2592000)]
     grace_seconds: Option<i64>,
@@ -130,7 +130,7 @@ pub struct RotateFormKey {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct FormPath {
-    /// Which form.
+    /// The form's id.
     form_id: FormId,
 }
 
@@ -142,14 +142,14 @@ struct FormsQuery {
     /// The most forms of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
-    /// Where the page before ended: its `next_cursor`.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
 
 /// Create a form.
 ///
-/// For marketing. The answer carries the publishable key with which the website sends `POST /v1/capture/{form_key}`.
+/// For marketing. The answer contains the publishable key with which the website calls `POST /v1/capture/{form_key}`.
 #[utoipa::path(tag = "forms", security(("bearer" = [FormsWrite])), request_body = CreateForm,
     responses((status = 201, description = "The form with its publishable key", body = FormDetail,
         headers(("Location" = String, description = "The form's address"),
@@ -176,7 +176,7 @@ async fn create_form(ctx: Ctx<FormsWrite>, body: Json<CreateForm>) -> Reply<Crea
 
 /// List forms.
 ///
-/// In the order in which they were made, archived ones included.
+/// In creation order, including archived forms.
 #[utoipa::path(tag = "forms", params(FormsQuery), security(("bearer" = [FormsRead])),
     responses((status = 200, description = "A page of forms", body = Listing<FormView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -216,8 +216,7 @@ async fn get_form(ctx: Ctx<FormsRead>, path: Path<FormPath>) -> Reply<Tagged<For
 
 /// Update a form.
 ///
-/// A JSON merge patch. What comes in from then on is read by the form as it is now; submissions that are kept stay
-/// as they are.
+/// A JSON merge patch. It applies to submissions from then on; stored submissions do not change.
 #[utoipa::path(tag = "forms", params(FormPath), security(("bearer" = [FormsWrite])), request_body = FormPatch,
     responses((status = 200, description = "The form as it is now", body = FormDetail,
         headers(("ETag" = String, description = "The form's version")))))]
@@ -247,8 +246,7 @@ async fn update_form(
 
 /// Rotate the publishable key of a form.
 ///
-/// Once it may have leaked, or once a year: the keys before keep working for the grace time, so that the website can be
-/// changed in peace.
+/// Previous keys remain valid for the grace time, so that the website can switch.
 #[utoipa::path(tag = "forms", params(FormPath), security(("bearer" = [FormsWrite])), request_body = RotateFormKey,
     responses((status = 200, description = "The form with its new key", body = FormDetail,
         headers(("ETag" = String, description = "The form's version")))))]

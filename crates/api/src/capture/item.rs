@@ -18,7 +18,7 @@ pub struct Item {
     pub act: Act,
     /// Its id, drawn before the first attempt.
     pub id: SubmissionId,
-    /// To which form.
+    /// The form.
     pub form_id: FormId,
     /// What was sent.
     pub posted: Posted,
@@ -60,7 +60,7 @@ impl Item {
     }
 
     /// Read by these rules already: its turn is shorter, if they are still in force then. What panics is left for its turn,
-    /// where it is kept.
+    /// where it is stored.
     pub fn read_ahead(mut self, rules: Arc<Rules>) -> Self {
         let reading = catch_unwind(AssertUnwindSafe(|| Reading::of(&rules, &self)));
         self.ahead = reading.ok().map(|reading| (rules, Arc::new(reading)));

@@ -35,7 +35,7 @@ fn policy(form_action: &str) -> String {
     )
 }
 
-/// A page that tells something; `title` and `content` are HTML already.
+/// A page with a message; `title` and `content` are HTML.
 pub fn telling(status: u16, title: &str, content: &str) -> Kept {
     kept(status, &page(title, content), &POLICY)
 }
@@ -52,7 +52,7 @@ pub fn thanks() -> Kept {
 
 /// What is wrong with a form, by the names that the person read.
 pub fn refusal(form: &Form, faults: &[Fault]) -> Kept {
-    let mut list = String::from("<p>Nothing was sent. Please go back and mend this:</p>\n<ul>\n");
+    let mut list = String::from("<p>Nothing was sent. Please go back and correct this:</p>\n<ul>\n");
     for fault in faults.iter().take(MOST_VIOLATIONS) {
         let name = fault.pointer.strip_prefix("/fields/").unwrap_or_default();
         let name = name.replace("~1", "/").replace("~0", "~");

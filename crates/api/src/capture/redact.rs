@@ -1,4 +1,4 @@
-//! What is kept of a submission's body: all of it, but for what lets somebody in within addresses. A page's address may hold
+//! What is stored of a submission's body: all of it, but for what lets somebody in within addresses. A page's address may hold
 //! a password or a token that neither the person nor the site meant to send.
 
 use serde_json::Value;

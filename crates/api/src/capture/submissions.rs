@@ -1,4 +1,4 @@
-//! What strangers sent, kept whole whatever became of it.
+//! What strangers sent, stored whole whatever became of it.
 
 use actix_web::{get, post};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::Reply;
 use crate::edge::http::services::Services;
 
-/// The operation whose bodies are kept.
+/// The operation whose bodies are stored.
 const CAPTURE: &str = "POST /v1/capture/{form_key}";
 
 /// The operations on submissions.
@@ -28,58 +28,58 @@ pub fn configure(config: &mut Services<'_>) {
     config.service(replay_submission);
 }
 
-/// One submission of a form.
+/// A submission of a form.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SubmissionView {
-    /// Which.
+    /// Its id.
     id: SubmissionId,
-    /// To which form.
+    /// The form.
     form_id: FormId,
-    /// What became of it.
+    /// The status.
     status: SubmissionStatus,
-    /// The lead that it was about, if it was accepted.
+    /// The lead that it created or updated, if it was accepted.
     lead_id: Option<LeadId>,
-    /// Why it was not taken.
+    /// Why it was not accepted.
     #[schema(max_items = 200)]
     reasons: Vec<SubmissionFault>,
-    /// What of it was left out or is worth knowing, though it rejected nothing: an answer that does not fit, consent that is
-    /// no clear yes, bytes that are no text, a hidden origin.
+    /// Remarks about omitted or unusual input that did not reject the submission: an invalid answer, consent that is no
+    /// clear yes, invalid bytes, a hidden origin.
     #[schema(max_items = 1000)]
     remarks: Vec<SubmissionFault>,
-    /// What the person agreed to, in the words of that time.
+    /// The person's answer to each purpose, in the wording of that time.
     #[schema(max_items = 20)]
     consent: Vec<Consent>,
-    /// When it came in.
+    /// When it arrived.
     received_at: Timestamp,
 }
 
-/// One submission of a form, with the body as it came.
+/// A submission of a form, with its body.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SubmissionDetail {
-    /// Which.
+    /// Its id.
     id: SubmissionId,
-    /// To which form.
+    /// The form.
     form_id: FormId,
-    /// What became of it.
+    /// The status.
     status: SubmissionStatus,
-    /// The lead that it was about, if it was accepted.
+    /// The lead that it created or updated, if it was accepted.
     lead_id: Option<LeadId>,
-    /// Why it was not taken.
+    /// Why it was not accepted.
     #[schema(max_items = 200)]
     reasons: Vec<SubmissionFault>,
-    /// What of it was left out or is worth knowing, though it rejected nothing.
+    /// Remarks about omitted or unusual input that did not reject the submission.
     #[schema(max_items = 1000)]
     remarks: Vec<SubmissionFault>,
-    /// What the person agreed to, in the words of that time.
+    /// The person's answer to each purpose, in the wording of that time.
     #[schema(max_items = 20)]
     consent: Vec<Consent>,
-    /// When it came in.
+    /// When it arrived.
     received_at: Timestamp,
     /// Its Content-Type.
     #[schema(max_length = 200, example = "application/json")]
     media_type: String,
-    /// The body as it came, members that nobody knows included; but without passwords and tokens in addresses. Bytes that are
-    /// no text in its charset are shown as in windows-1252, those of a form as it escaped them.
+    /// The body as it arrived, including unknown members, but without passwords and tokens in addresses. Bytes that are
+    /// invalid in its charset are shown as in windows-1252; those of a form remain percent-encoded.
     #[schema(
         max_length = 65536,
         example = "{\"fields\": {\"email\": \"ada@example.com\"}}"
@@ -134,7 +134,7 @@ impl From<Submission> for SubmissionDetail {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct SubmissionPath {
-    /// Which submission.
+    /// The submission's id.
     submission_id: SubmissionId,
 }
 
@@ -151,14 +151,14 @@ struct SubmissionsQuery {
     /// The most submissions of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
-    /// Where the page before ended: its `next_cursor`.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
 
 /// List submissions.
 ///
-/// The newest first, rejected ones included: nothing that was sent is lost.
+/// Newest first, including rejected ones: every submission is stored.
 #[utoipa::path(tag = "capture", params(SubmissionsQuery), security(("bearer" = [FormsRead])),
     responses((status = 200, description = "A page of submissions", body = Listing<SubmissionView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -187,8 +187,8 @@ async fn list_submissions(
 
 /// Read a submission.
 ///
-/// With the body as it came, but for passwords and tokens in addresses. The id of a submission that repeated another one
-/// within a minute leads to that one.
+/// With the body as it arrived, without passwords and tokens in addresses. The id of a submission that repeated another
+/// one within a minute returns that one.
 #[utoipa::path(tag = "capture", params(SubmissionPath), security(("bearer" = [FormsRead])),
     responses((status = 200, description = "The submission", body = SubmissionDetail)))]
 #[get("/v1/submissions/{submission_id}")]
@@ -199,11 +199,10 @@ async fn get_submission(ctx: Ctx<FormsRead>, path: Path<SubmissionPath>) -> Repl
 
 /// Replay a submission.
 ///
-/// For marketing, once the form was mended, or where it was taken for spam wrongly: one that was rejected, looked like
-/// spam or failed is read again by its form as it is now, as of the time at which it came in. What was accepted, and a
-/// test, is not run again (`409`).
+/// For marketing: after the form was corrected, or if a submission is no spam. Processes a rejected, spam or failed
+/// submission again by the present form, dated at its arrival. An accepted submission or a test is refused (`409`).
 #[utoipa::path(tag = "capture", params(SubmissionPath), security(("bearer" = [FormsWrite])),
-    responses((status = 200, description = "The submission with what became of it now", body = SubmissionDetail)))]
+    responses((status = 200, description = "The submission with its new status", body = SubmissionDetail)))]
 #[post("/v1/submissions/{submission_id}/replay")]
 async fn replay_submission(
     ctx: Ctx<FormsWrite>,
@@ -221,7 +220,7 @@ async fn replay_submission(
     if !kept.status.can_be_replayed() {
         return Err(Problem::new(Code::Conflict)
             .with("current", kept.status.name())
-            .detail("The submission was taken already, or is a test"));
+            .detail("The submission was already accepted, or is a test"));
     }
     let form = tx.rules().forms.get(&kept.form_id).cloned();
     let form = form.ok_or_else(|| Problem::new(Code::NotFound))?;

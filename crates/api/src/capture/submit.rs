@@ -35,38 +35,39 @@ pub fn configure(config: &mut Services<'_>) {
     config.service(capture_submission);
 }
 
-/// What a website sends, as far as it is understood; further members are kept, and change nothing.
+/// A submission of a website's form. Unknown members are stored and have no effect.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct Understood {
-    /// The answers, by the names of the form's fields; further ones are kept.
+    /// The answers, by the names of the form's fields. Answers to unknown fields are stored.
     #[schema(value_type = Object, example = json!({"email": "ada@example.com", "message": "Hello"}))]
     pub fields: Map<String, Value>,
-    /// The visitor's id on the website: what the visitor did there becomes the lead's.
+    /// The visitor's id on the website. The visitor's events become the lead's.
     #[schema(max_length = 200)]
     pub visitor_id: Option<String>,
-    /// What the person agreed to. What the form asks for is kept with the submission, in the form's words.
+    /// The person's answers about consent. They are stored with the submission, in the form's wording.
     #[schema(max_items = 50)]
     pub consent: Option<Vec<Granted>>,
     /// Where the person was.
     #[schema(schema_with = nullable_page)]
     pub context: Option<Page>,
-    /// When the person sent it, by the clock of the page. It counts only beside `sent_at`, and at most 7 days back; else a
-    /// form counts from when it comes in.
+    /// When the person submitted the form, by the page's clock. Used only with `sent_at`, and for at most 7 days; else
+    /// a submission is dated at its arrival.
     pub submitted_at: Option<Timestamp>,
-    /// When an offline queue sends it on, by the same clock: it counts from so much earlier as the queue held it.
+    /// When an offline queue sends the submission, by the same clock as `submitted_at`. The submission is dated earlier
+    /// by the time it waited.
     pub sent_at: Option<Timestamp>,
-    /// Whether it only tries the form out: every check runs, the submission is kept, no lead comes of it.
+    /// Whether this is a test: all checks run and the submission is stored, but no lead is created or changed.
     pub test: Option<bool>,
 }
 
 /// Whether a person agreed to one purpose.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct Granted {
-    /// What for.
+    /// The purpose.
     #[schema(min_length = 1, max_length = 64, example = "marketing_email")]
     pub purpose: String,
-    /// Whether it was granted: `true`, or a text as a form sends it. Only a clear yes counts (`true`, `1`, `on`, `yes` and
-    /// the form's `granting_values`).
+    /// Whether the person agreed: `true`, or a text as a form sends it. Only a clear yes grants (`true`, `1`, `on`,
+    /// `yes` and the form's `granting_values`).
     #[schema(schema_with = boolean_or_text)]
     pub granted: Value,
 }
@@ -77,33 +78,33 @@ fn boolean_or_text() -> RefOr<Schema> {
     either.build().into()
 }
 
-/// Where the person was when the form was sent; further members are kept.
+/// The page and the visit in which the form was submitted. Unknown members are stored.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct Page {
-    /// The page with the form.
+    /// The address of the page with the form.
     #[schema(max_length = 8192, example = "https://www.example.com/contact")]
     pub page_url: Option<String>,
-    /// Its title. Kept with the submission.
+    /// The title of the page with the form, stored with the submission.
     #[schema(max_length = 8192, example = "Contact")]
     pub page_title: Option<String>,
-    /// The page before it.
+    /// The address of the page that linked to the page with the form.
     #[schema(max_length = 8192)]
     pub referrer: Option<String>,
-    /// The page on which the visit began; its `utm_` parameters say where the person came from.
+    /// The address of the page on which the visit began; its `utm_` parameters show where the person came from.
     #[schema(max_length = 8192, example = "https://www.example.com/?utm_source=newsletter")]
     pub landing_url: Option<String>,
-    /// The page that led there.
+    /// The page that linked to it.
     #[schema(max_length = 8192)]
     pub landing_referrer: Option<String>,
     /// The browser's language.
     #[schema(max_length = 100, example = "it")]
     pub language: Option<String>,
-    /// When the form was shown, by the page's clock: what was filled in faster than the form's `min_fill_seconds` looks
-    /// like spam. Compared with `submitted_at` where that is given.
+    /// When the form was shown, by the page's clock. A submission within the form's `min_fill_seconds` of it is stored
+    /// as spam. It is compared with `submitted_at` if given, else with the server's clock.
     pub rendered_at: Option<Timestamp>,
 }
 
-/// What a website sends. The one request body that is open: members that nobody knows are kept, not refused.
+/// What a website sends. The one request body that is open: members that nobody knows are stored, not refused.
 #[derive(Debug)]
 pub struct CaptureRequest;
 
@@ -118,7 +119,7 @@ impl PartialSchema for FlatRequest {
             .max_length(Some(8192));
         let fields = ObjectBuilder::new()
             .schema_type(Type::Object)
-            .description(Some("The form's own fields, and context under names that begin with `_`."))
+            .description(Some("The form's own fields, and the context in fields whose names begin with `_`."))
             .additional_properties(Some(AdditionalProperties::RefOr(Schema::from(text.build()).into())))
             .examples([serde_json::json!({"email": "ada@example.com", "_page_url": "https://www.example.com/contact"})]);
         fields.build().into()
@@ -154,12 +155,12 @@ fn open(mut schema: RefOr<Schema>) -> RefOr<Schema> {
     schema
 }
 
-/// The answer to a stranger: nothing about anybody.
+/// The answer to a submission. It reveals nothing about existing leads.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Receipt {
-    /// The submission, to be named in questions.
+    /// The submission's id, to quote in questions.
     submission_id: SubmissionId,
-    /// That it was taken.
+    /// Always `accepted`.
     #[schema(inline)]
     status: Taken,
 }
@@ -182,15 +183,15 @@ pub enum Taken {
     Accepted,
 }
 
-/// That a submission is kept, though nothing came of it yet.
+/// The answer when a submission was stored but could not be processed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KeptReceipt {
-    /// That it is kept.
+    /// Always `kept`.
     #[schema(inline)]
     status: KeptStatus,
 }
 
-/// That a submission is kept.
+/// That a submission is stored.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeptStatus {
@@ -212,40 +213,41 @@ struct FormKeyPath {
 }
 
 /// No answer comes sooner than this. Somebody new is more to write than somebody known: what a lone request takes for
-/// either lies below it, so that the time of the answer tells a stranger nothing.
+/// either lies below it, so that the time of the answer reveals nothing to a stranger.
 const SOONEST: Duration = Duration::from_millis(20);
 
 /// Submit a form.
 ///
-/// For websites: no credential but the publishable key in the address, and pages of the form's `allowed_origins`
-/// only. What does not fit is refused with its reasons, and kept. The answer never shows whether the person was known.
+/// For websites: the publishable key in the address is the only credential, and only pages of the form's
+/// `allowed_origins` may submit. An invalid submission is refused with its reasons, and stored. The answer never
+/// reveals whether the person was known.
 ///
-/// A form without JavaScript sends `application/x-www-form-urlencoded` or `multipart/form-data` (no files): the flat
-/// fields are the form's; `_visitor_id`, `_page_url`, `_page_title`, `_referrer`, `_landing_url`, `_landing_referrer`,
-/// `_language`, `_rendered_at`, `_submitted_at`, `_sent_at`, `_charset_`, `_consent_<purpose>` and `_test` say the rest. It
-/// is answered by `303` to the form's `redirect_url`, or by a small page; also its problems are pages, unless it accepts
-/// JSON and no HTML or a script sends it (`Sec-Fetch-Mode: cors`).
+/// A form without JavaScript sends `application/x-www-form-urlencoded` or `multipart/form-data` (no files). Its fields
+/// are those of the form, plus `_visitor_id`, `_page_url`, `_page_title`, `_referrer`, `_landing_url`,
+/// `_landing_referrer`, `_language`, `_rendered_at`, `_submitted_at`, `_sent_at`, `_charset_`, `_consent_<purpose>` and
+/// `_test`. The answer is `303` to the form's `redirect_url`, or a small page. Its problems are pages too, unless the
+/// request accepts JSON and no HTML, or a script sends it (`Sec-Fetch-Mode: cors`).
 ///
-/// Bytes are read in the charset that the body declares (`charset`, `_charset_`), else as UTF-8. Query parameters that
-/// others append are ignored. An `Origin: null` is taken like none. What does not fit beside the required answers and the
-/// e-mail costs nothing: it stays in the body, and the submission says so.
+/// The body is decoded by its declared charset (`charset`, `_charset_`), else as UTF-8. Unknown query parameters are
+/// ignored. `Origin: null` is treated like no origin. An invalid answer rejects the submission only if its field is
+/// required or the e-mail; else it stays in the body, with a remark.
 ///
-/// The same form, e-mail and answers within 60 seconds are one submission, where no `Idempotency-Key` is given; each of its
-/// senders gets an id that leads to it.
+/// Without an `Idempotency-Key`, the same form, e-mail and answers within 60 seconds are one submission. Each
+/// repetition gets an id of its own, which leads to that submission.
 #[utoipa::path(tag = "capture", params(FormKeyPath), security(()),
     request_body(content((CaptureRequest = "application/json"),
         (FlatRequest = "application/x-www-form-urlencoded"), (FlatRequest = "multipart/form-data"))),
     responses(
-        (status = 200, description = "The submission was accepted; a page of thanks", body = String, content_type = "text/html",
-            headers(("Access-Control-Allow-Origin" = String, description = "The page's origin, if it may send the form"))),
+        (status = 200, description = "The submission was accepted: a page of thanks", body = String, content_type = "text/html",
+            headers(("Access-Control-Allow-Origin" = String, description = "The page's origin, if it may submit the form"))),
         (status = 201, description = "The submission was accepted", body = Receipt,
-            headers(("Location" = String, description = "The submission's address, for the company"),
-                ("Access-Control-Allow-Origin" = String, description = "The page's origin, if it may send the form"),
+            headers(("Location" = String, description = "The submission's address, for users with access"),
+                ("Access-Control-Allow-Origin" = String, description = "The page's origin, if it may submit the form"),
                 ("Vary" = String, description = "`Origin`"))),
-        (status = 202, description = "It could not be worked on and is kept, to be replayed by the company", body = KeptReceipt),
+        (status = 202, description = "The submission could not be processed; it is stored and can be replayed", body = KeptReceipt),
         (status = 303, description = "The submission was accepted; the form's own `redirect_url` says thanks",
             headers(("Location" = String, description = "The form's `redirect_url`"))),
-        (status = 403, description = "Pages of this origin may not send the form", body = ProblemView,
+        (status = 403, description = "Pages of this origin may not submit the form", body = ProblemView,
             content_type = "application/problem+json")))]
 #[post("/v1/capture/{form_key}")]
 async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: Raw) -> Reply<Rendered> {

@@ -1,4 +1,4 @@
-//! Taking in submissions, any number in one transaction: facts for all of them, decision after decision, one write.
+//! Recording submissions, any number in one transaction: facts for all of them, decision after decision, one write.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -34,10 +34,10 @@ use super::submit::Receipt;
 /// The work of the writer: submissions.
 pub struct Captures(pub web::Data<Core>);
 
-/// What became of a submission, for whoever sent it.
+/// The result of a submission, for its sender.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It was taken, as far as a stranger is told.
+    /// It was accepted, as far as a stranger may know.
     Taken(Kept),
     /// It was taken before; the same answer again.
     Repeated(Kept),
@@ -47,7 +47,7 @@ pub enum Outcome {
     Refused(Arc<Form>, Vec<Fault>),
     /// The form is out of use.
     NoForm,
-    /// It could not be worked on, and is kept to be replayed.
+    /// It could not be worked on, and is stored to be replayed.
     Kept(Kept),
 }
 
@@ -123,7 +123,7 @@ impl Work for Captures {
     }
 }
 
-/// Run a kept submission again, within the caller's transaction, by its form as it is now.
+/// Run a stored submission again, within the caller's transaction, by its form as it is now.
 ///
 /// Its row is locked after the leads, as every row is; `Conflict` where somebody else ran it in the meantime.
 pub async fn replay(

@@ -154,7 +154,7 @@ pub fn refused(refused: Refused) -> Problem {
                 )
         }
         Refused::NotConverted(NotConverted::TooLarge) => {
-            Problem::new(Code::Conflict).detail("The amount is too large to be kept in the base currency")
+            Problem::new(Code::Conflict).detail("The amount is too large for the base currency")
         }
         Refused::Invalid(faults) => invalid(faults),
     }

@@ -12,21 +12,21 @@ use crate::edge::http::patch::Patch;
 use crate::leads::body::ExternalId;
 use crate::leads::qualification::QualifyLead;
 
-/// What a lead is in the group that decides on a deal.
+/// The role of a lead in the group that decides on a deal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DealRole {
     /// The lead: one of the deal's.
     pub lead_id: LeadId,
-    /// What it is in the group.
+    /// The lead's role in the group.
     pub role: BuyingRole,
 }
 
-/// A deal to be opened.
+/// A deal to open.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateDeal {
-    /// What people call it.
+    /// The name that people see.
     #[schema(
         min_length = 1,
         max_length = 200,
@@ -34,34 +34,34 @@ pub struct CreateDeal {
         example = "Analytics for 40 shops"
     )]
     name: String,
-    /// The id that another system knows it by; no two deals have the same.
+    /// The deal's id in another system, unique among deals.
     external_id: Option<ExternalId>,
-    /// The pipeline; else the default one.
+    /// The pipeline; default the default pipeline.
     pipeline_id: Option<PipelineId>,
-    /// The key of a stage of the pipeline; else its first.
+    /// The key of a stage of the pipeline; default the first.
     #[schema(min_length = 1, max_length = 64, example = "proposal")]
     stage: Option<String>,
-    /// The group that decides.
+    /// The leads that decide together.
     #[serde(default)]
     #[schema(max_items = 50)]
     lead_ids: Vec<LeadId>,
-    /// The lead whose stage the deal moves, fixed from then on; else the first one.
+    /// The lead whose stage the deal moves; default the first lead. It never changes afterwards.
     primary_lead_id: Option<LeadId>,
-    /// What the leads are in the group.
+    /// The roles of the leads in the group.
     #[serde(default)]
     #[schema(max_items = 50)]
     roles: Vec<DealRole>,
-    /// The company; else that of the primary lead.
+    /// The company; default that of the primary lead.
     company_id: Option<CompanyId>,
-    /// An active user of sales; else the primary lead's owner, else the sales user who opens it.
+    /// The owner, an active user of sales; default the primary lead's owner, else the sales user who opens the deal.
     owner_id: Option<UserId>,
-    /// What it is worth.
+    /// The deal's value.
     amount: Option<Money>,
-    /// How often the amount is due; left out: once.
+    /// How often the amount is due; default once.
     recurring: Option<Recurring>,
-    /// When it will probably be closed.
+    /// The expected day of closing.
     expected_close_on: Option<Day>,
-    /// What is known of the primary lead: an SAL of which nothing is left to confirm becomes an SQL first.
+    /// The qualification of the primary lead. An SAL whose items are all confirmed becomes an SQL first.
     #[serde(default)]
     #[schema(value_type = QualifyLead, required = false)]
     pub qualification: Option<QualifyLead>,
@@ -81,27 +81,27 @@ pub struct MoneyPatch {
     currency: Option<Currency>,
 }
 
-/// A merge patch of a deal: lists replace, `null` empties.
+/// A merge patch of a deal: lists are replaced, `null` empties.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DealPatch {
-    /// What people call it.
+    /// The name that people see.
     #[serde(default)]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 200, pattern = r"\S", example = "Analytics for 40 shops")]
     pub name: Option<String>,
-    /// What it is worth; fixed once the deal is closed.
+    /// The deal's value; it cannot change once the deal is closed.
     #[serde(default)]
     #[schema(value_type = Option<MoneyPatch>)]
     pub amount: Patch<MoneyPatch>,
-    /// How often the amount is due; `null` is once.
+    /// How often the amount is due; `null` means once.
     #[serde(default)]
     #[schema(value_type = Option<Recurring>)]
     pub recurring: Patch<Recurring>,
-    /// When it will probably be closed.
+    /// The expected day of closing.
     #[serde(default)]
     #[schema(value_type = Option<Day>)]
     pub expected_close_on: Patch<Day>,
-    /// An active user of sales; `null` for nobody.
+    /// The owner: an active user of sales; `null` for none.
     #[serde(default)]
     #[schema(value_type = Option<UserId>)]
     pub owner_id: Patch<UserId>,
@@ -109,11 +109,11 @@ pub struct DealPatch {
     #[serde(default)]
     #[schema(value_type = Option<CompanyId>)]
     pub company_id: Patch<CompanyId>,
-    /// The whole group that decides; the primary lead stays in it.
+    /// All leads that decide together; the primary lead must remain among them.
     #[serde(default)]
     #[schema(value_type = Vec<LeadId>, required = false, max_items = 50)]
     pub lead_ids: Option<Vec<LeadId>>,
-    /// What the leads are in the group; roles that are left out are emptied.
+    /// The roles of the leads in the group; omitted roles are emptied.
     #[serde(default)]
     #[schema(value_type = Vec<DealRole>, required = false, max_items = 50)]
     pub roles: Option<Vec<DealRole>>,
@@ -121,15 +121,15 @@ pub struct DealPatch {
     #[serde(default)]
     #[schema(read_only)]
     pub id: Option<DealId>,
-    /// Said once, with `POST /v1/deals`.
+    /// Set only by `POST /v1/deals`.
     #[serde(default)]
     #[schema(read_only)]
     pub external_id: Option<ExternalId>,
-    /// Said once, with `POST /v1/deals`.
+    /// Set only by `POST /v1/deals`.
     #[serde(default)]
     #[schema(read_only)]
     pub pipeline_id: Option<PipelineId>,
-    /// Said once, with `POST /v1/deals`.
+    /// Set only by `POST /v1/deals`.
     #[serde(default)]
     #[schema(read_only)]
     pub primary_lead_id: Option<LeadId>,
@@ -183,44 +183,44 @@ pub struct DealPatch {
     pub updated_at: Option<Timestamp>,
 }
 
-/// A deal is to go to another stage.
+/// The stage to which a deal moves.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MoveDeal {
     /// The key of a stage of its pipeline.
     #[schema(min_length = 1, max_length = 64, example = "proposal")]
     pub stage: String,
-    /// Why, in words.
+    /// A note about the reason.
     #[schema(max_length = 4000)]
     pub note: Option<String>,
 }
 
-/// A deal was won or lost.
+/// How to close a deal.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CloseDeal {
-    /// Which.
+    /// The outcome.
     pub outcome: Outcome,
-    /// The code of an agreed reason: of the list `win` or `loss`.
+    /// The code of a reason in the agreement's list `win` or `loss`.
     #[schema(min_length = 1, max_length = 64, example = "product_fit")]
     pub reason: String,
-    /// To whom it was lost, or from whom it was won.
+    /// The competitor to whom it was lost, or from whom it was won.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Example & Sons")]
     pub competitor: Option<String>,
-    /// Why, in words.
+    /// A note about the reason.
     #[schema(max_length = 4000)]
     pub note: Option<String>,
-    /// When, if not now; not before its last move.
+    /// When it was closed; default now, and not before its last move.
     pub closed_at: Option<Timestamp>,
-    /// Of a lost deal: no rule makes the lead an MQL before this instant.
+    /// For a lost deal: no rule makes the lead an MQL before this instant.
     pub until: Option<Timestamp>,
 }
 
-/// A closed deal is to be opened again.
+/// How to reopen a closed deal.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReopenDeal {
-    /// Why, in words.
+    /// A note about the reason.
     #[schema(
         min_length = 1,
         max_length = 4000,

@@ -44,7 +44,7 @@ struct DealsQuery {
     /// In one of these stages, by key.
     #[param(min_items = 1, max_items = 32, style = Form, explode = false)]
     stage: Option<Vec<String>>,
-    /// With one of these owners: ids, `me`, or `none` for deals that nobody owns.
+    /// With one of these owners: ids, `me`, or `none` for deals without an owner.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
     /// With this lead in the group that decides.
@@ -77,10 +77,10 @@ struct DealsQuery {
     /// Closed before this instant.
     #[param(inline)]
     closed_at_lt: Option<Bound>,
-    /// Written down at this instant or later.
+    /// Created in Tandem at this instant or later.
     #[param(inline)]
     created_at_gte: Option<Bound>,
-    /// Written down before this instant.
+    /// Created in Tandem before this instant.
     #[param(inline)]
     created_at_lt: Option<Bound>,
     /// Changed at this instant or later.
@@ -89,20 +89,21 @@ struct DealsQuery {
     /// Changed before this instant.
     #[param(inline)]
     updated_at_lt: Option<Bound>,
-    /// The order; by `id` a crawl sees each deal that existed and matched throughout exactly once.
+    /// The sort order. By `id`, a crawl through all pages sees each deal that existed and matched throughout exactly
+    /// once.
     #[param(inline)]
     sort: Option<DealOrder>,
     /// The most deals of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
-    /// Where the page before ended: its `next_cursor`.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
 
 /// List deals.
 ///
-/// A page in keyset order: the same cost at any depth. `Prefer: return=total-count` adds the number of all.
+/// Pages cost the same at any depth. `Prefer: return=total-count` adds the total.
 #[utoipa::path(tag = "deals", params(DealsQuery), security(("bearer" = [DealsRead])),
     responses((status = 200, description = "A page of deals", body = Listing<DealView>,
         headers(("Link" = String, description = "The next page")))))]

@@ -71,9 +71,10 @@ fn reply(deal: Deal) -> Tagged<DealView> {
 
 /// Open a deal.
 ///
-/// It needs a lead or a company. The primary lead must be `sql`, `opportunity`, `customer` or `churned`, or `sal` with a
-/// `qualification` that confirms what is left to confirm (else `409 lead_not_sql`), and becomes an opportunity with its
-/// first deal; the other leads keep their stage. Opened by the primary lead's owner or a sales manager. A key needs `X-On-Behalf-Of`.
+/// A deal needs a lead or a company. The primary lead must be `sql`, `opportunity`, `customer` or `churned`, or `sal`
+/// with a `qualification` that confirms the remaining items (else `409 lead_not_sql`). It becomes an opportunity with
+/// its first deal; the other leads stay in their stage. Only the primary lead's owner or a sales manager opens a deal.
+/// A key needs `X-On-Behalf-Of`.
 #[utoipa::path(tag = "deals", security(("bearer" = [DealsWrite])), request_body = CreateDeal,
     responses((status = 201, description = "The deal", body = DealView, headers(
         ("ETag" = String, description = "The deal's version"), ("Location" = String, description = "The deal's address")))))]
@@ -115,8 +116,8 @@ async fn get_deal_by_external_id(ctx: Ctx<DealsRead>, path: Path<ExternalPath>) 
 
 /// Update a deal.
 ///
-/// A JSON merge patch. The primary lead is fixed; the amount of a closed deal too (`409 deal_closed`). Another owner is
-/// given by a sales manager or revops; a sales user takes a deal that nobody owns.
+/// A JSON merge patch. The primary lead cannot change, nor can the amount of a closed deal (`409 deal_closed`). A sales
+/// manager or revops may set the owner; a sales user may take a deal without an owner.
 #[utoipa::path(tag = "deals", params(DealPath), security(("bearer" = [DealsWrite])), request_body = DealPatch,
     responses((status = 200, description = "The deal as it is now", body = DealView,
         headers(("ETag" = String, description = "The deal's version")))))]

@@ -15,10 +15,9 @@ use crate::edge::http::reply::{Reply, Tagged};
 
 /// Move a deal to another stage of its pipeline.
 ///
-/// Any open stage from any other, forth and back; `won` and `lost` are reached by closing it (`409
-/// illegal_transition`).
+/// From any open stage to any other. `won` and `lost` are reached only by closing (`409 illegal_transition`).
 #[utoipa::path(tag = "deals", params(DealPath, ("If-Match" = Option<String>, Header, max_length = 256,
-        description = "The ETag of the deal that the move was decided on; a deal that has changed answers 412.")),
+        description = "The ETag of the deal on which the move is based. If the deal has changed since, the answer is 412.")),
     security(("bearer" = [DealsWrite])), request_body = MoveDeal,
     responses((status = 200, description = "The deal as it is now", body = DealView,
         headers(("ETag" = String, description = "The deal's version")))))]
@@ -40,11 +39,12 @@ pub(super) async fn move_deal(
 
 /// Close a deal as won or lost.
 ///
-/// Both need a reason of the agreement. Won, the primary lead becomes a customer; lost, it goes to nurture or out, as
-/// the reason says, when this was its last open deal and none was won in the same cycle. The amount is converted to the
-/// base currency at the rate in force on that day (`409 missing_exchange_rate` names the pair and the day).
+/// Winning and losing both need a reason of the agreement. If the deal is won, the primary lead becomes a customer. If
+/// it is lost, the lead moves to nurture or disqualified, depending on the reason, if this was its last open deal and
+/// none was won in the same cycle. The amount is converted to the base currency at the rate of that day (`409
+/// missing_exchange_rate` names the pair and the day).
 #[utoipa::path(tag = "deals", params(DealPath, ("If-Match" = Option<String>, Header, max_length = 256,
-        description = "The ETag of the deal that this was decided on; a deal that has changed answers 412.")),
+        description = "The ETag of the deal on which the decision is based. If the deal has changed since, the answer is 412.")),
     security(("bearer" = [DealsWrite])), request_body = CloseDeal,
     responses((status = 200, description = "The deal as it is now", body = DealView,
         headers(("ETag" = String, description = "The deal's version")))))]
@@ -73,10 +73,10 @@ pub(super) async fn close_deal(
 
 /// Reopen a closed deal.
 ///
-/// A sales manager's act. The revenue is taken back by an entry of its own date, so that closed months stay. The lead
-/// goes back to opportunity only if that closing moved it and its cycle is the same.
+/// By a sales manager. The revenue is subtracted on the date of the reopening, so that closed months do not change. The
+/// lead returns to opportunity only if that closing moved it and its cycle is the same.
 #[utoipa::path(tag = "deals", params(DealPath, ("If-Match" = Option<String>, Header, max_length = 256,
-        description = "The ETag of the deal that this was decided on; a deal that has changed answers 412.")),
+        description = "The ETag of the deal on which the decision is based. If the deal has changed since, the answer is 412.")),
     security(("bearer" = [DealsWrite])), request_body = ReopenDeal,
     responses((status = 200, description = "The deal as it is now", body = DealView,
         headers(("ETag" = String, description = "The deal's version")))))]
@@ -97,7 +97,7 @@ pub(super) async fn reopen_deal(
 
 /// List the moves of a deal.
 ///
-/// With the time that it stayed in each stage, and what won and reopened did to the revenue.
+/// With the time spent in each stage, and the revenue that winning added and reopening subtracted.
 #[utoipa::path(tag = "deals", params(DealPath), security(("bearer" = [DealsRead])),
     responses((status = 200, description = "The moves", body = DealMovesView)))]
 #[get("/v1/deals/{deal_id}/moves")]

@@ -38,7 +38,7 @@ pub fn configure(config: &mut Services<'_>) {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct StageView {
-    /// What requests and reports call it; never given another meaning.
+    /// The key of the stage in requests and reports. Never give it another meaning.
     #[schema(
         min_length = 1,
         max_length = 64,
@@ -46,7 +46,7 @@ struct StageView {
         example = "proposal"
     )]
     key: String,
-    /// What people read.
+    /// The label that people see.
     #[schema(min_length = 1, max_length = 100, pattern = r"\S", example = "Proposal")]
     name: String,
     /// The probability that a deal in it will be won, with four decimals at most.
@@ -59,17 +59,17 @@ struct StageView {
 struct PipelineView {
     /// Its id.
     id: PipelineId,
-    /// What people call it.
+    /// The name that people see.
     #[schema(max_length = 200, example = "Sales")]
     name: String,
-    /// Whether deals go through it that name none.
+    /// Whether it is the default pipeline: used by deals that name none.
     is_default: bool,
-    /// Its stages, in their order; `won` and `lost` are always the last two.
+    /// The stages, in order; `won` and `lost` are always the last two.
     #[schema(max_items = 32)]
     stages: Vec<StageView>,
-    /// Since when no deal can be opened in it.
+    /// When it was archived: no deal can be opened in it since.
     archived_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     created_at: Timestamp,
     /// When it last changed.
     updated_at: Timestamp,
@@ -94,17 +94,17 @@ impl From<Pipeline> for PipelineView {
     }
 }
 
-/// A pipeline to be created.
+/// A pipeline to create.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreatePipeline {
-    /// What people call it; no two pipelines have one name.
+    /// The name that people see; unique among pipelines.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Partners")]
     name: String,
-    /// Its stages, in their order; `won` and `lost` are added where they are left out.
+    /// The stages, in order; `won` and `lost` are added if omitted.
     #[schema(min_items = 1, max_items = 32)]
     stages: Vec<StageView>,
-    /// Whether deals go through it that name none, from now on.
+    /// Whether it is the default pipeline: used by deals that name none.
     #[serde(default)]
     is_default: bool,
 }
@@ -124,10 +124,10 @@ struct PipelinePath {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct PipelineQuery {
-    /// How many on a page.
+    /// The most items of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where to go on: `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
@@ -137,7 +137,7 @@ struct PipelineQuery {
 /// By a sales manager, revops or an admin.
 #[utoipa::path(tag = "pipelines", security(("bearer" = [DealsWrite])), request_body = CreatePipeline,
     responses((status = 201, description = "The pipeline", body = PipelineView,
-        headers(("ETag" = String, description = "The pipeline's version"), ("Location" = String, description = "Its address")))))]
+        headers(("ETag" = String, description = "The pipeline's version"), ("Location" = String, description = "The address of the new record")))))]
 #[post("/v1/pipelines")]
 async fn create_pipeline(ctx: Ctx<DealsWrite>, body: Json<CreatePipeline>) -> Reply<Created<PipelineView>> {
     let CreatePipeline {
@@ -158,7 +158,7 @@ async fn create_pipeline(ctx: Ctx<DealsWrite>, body: Json<CreatePipeline>) -> Re
     }
     if count >= MAX_PIPELINES {
         return Err(
-            Problem::new(Code::Conflict).detail(format!("There are {MAX_PIPELINES} pipelines already"))
+            Problem::new(Code::Conflict).detail(format!("There already are {MAX_PIPELINES} pipelines"))
         );
     }
     store::write_records(&tx, changes).await?;
@@ -167,7 +167,7 @@ async fn create_pipeline(ctx: Ctx<DealsWrite>, body: Json<CreatePipeline>) -> Re
     ctx.commit(tx, answer).await
 }
 
-/// List pipelines, the first one first.
+/// List pipelines, the oldest first.
 #[utoipa::path(tag = "pipelines", params(PipelineQuery), security(("bearer" = [DealsRead])),
     responses((status = 200, description = "A page of pipelines", body = Listing<PipelineView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -197,8 +197,8 @@ async fn get_pipeline(ctx: Ctx<DealsRead>, path: Path<PipelinePath>) -> Reply<Ta
 
 /// Update a pipeline.
 ///
-/// By a sales manager, revops or an admin. A stage cannot go while open deals stand in it or closed ones would be
-/// opened again there (`409 stage_in_use` names the number of each), so that every deal's history stays readable.
+/// By a sales manager, revops or an admin. A stage cannot be removed while open deals are in it or closed deals would
+/// reopen in it, so that the history of each deal stays readable; `409 stage_in_use` states how many.
 #[utoipa::path(tag = "pipelines", params(PipelinePath), security(("bearer" = [DealsWrite])),
     request_body = PipelinePatch,
     responses((status = 200, description = "The pipeline as it is now", body = PipelineView,
@@ -281,13 +281,13 @@ fn refused(refused: Refused) -> Problem {
             let each: Vec<String> = stages.iter().map(|(key, n)| format!("{key}: {n}")).collect();
             Problem::new(Code::StageInUse)
                 .detail(format!(
-                    "Deals stand in stages that are to go ({})",
+                    "Stages to be removed are in use by deals ({})",
                     each.join(", ")
                 ))
                 .with("in_use", stages.iter().map(one).collect::<Vec<_>>())
         }
         Refused::HasOpenDeals(n) => {
-            Problem::new(Code::StageInUse).detail(format!("{n} open deals stand in the pipeline"))
+            Problem::new(Code::StageInUse).detail(format!("The pipeline has {n} open deals"))
         }
     }
 }

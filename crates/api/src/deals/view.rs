@@ -16,57 +16,58 @@ use crate::leads::body::ExternalId;
 pub struct DealView {
     /// Its id.
     id: DealId,
-    /// The id that another system knows it by.
+    /// Its id in another system.
     external_id: Option<ExternalId>,
-    /// What people call it.
+    /// The name that people see.
     #[schema(max_length = 200, example = "Analytics for 40 shops")]
     name: String,
-    /// The pipeline that it goes through.
+    /// The pipeline.
     pipeline_id: PipelineId,
-    /// The key of the stage that it stands in; `won` or `lost` once it is closed.
+    /// The key of its stage; `won` or `lost` once it is closed.
     #[schema(max_length = 64, example = "proposal")]
     stage: String,
-    /// Since when it stands there.
+    /// When it entered that stage.
     stage_since: Timestamp,
-    /// Whether it is open, and how it ended if it is not.
+    /// The state: open, won or lost.
     state: State,
-    /// What it is worth.
+    /// The deal's value.
     amount: Option<Money>,
-    /// How often the amount is due; `null` is once.
+    /// How often the amount is due; `null` means once.
     recurring: Option<Recurring>,
-    /// When it will probably be closed.
+    /// The expected day of closing.
     expected_close_on: Option<Day>,
-    /// The user who is responsible.
+    /// The owner.
     owner_id: Option<UserId>,
-    /// The company that it is made with.
+    /// The company.
     company_id: Option<CompanyId>,
     /// The lead whose stage it moves.
     primary_lead_id: Option<LeadId>,
-    /// The group that decides, the primary lead among them.
+    /// The leads that decide together, including the primary lead.
     #[schema(max_items = 50)]
     lead_ids: Vec<LeadId>,
-    /// What the leads are in the group, as far as known.
+    /// The known roles of the leads in the group.
     #[schema(max_items = 50)]
     roles: Vec<DealRole>,
-    /// The primary lead's pass through the stages in which it was opened.
+    /// The number of the primary lead's cycle in which the deal was opened.
     #[schema(minimum = 1)]
     cycle: Option<i64>,
-    /// The code of the reason for which it was won or lost.
+    /// The code of the reason why it was won or lost.
     #[schema(max_length = 64, example = "product_fit")]
     reason: Option<String>,
-    /// To whom it was lost, or from whom it was won.
+    /// The competitor to whom it was lost, or from whom it was won.
     #[schema(max_length = 200)]
     competitor: Option<String>,
     /// When it was won or lost.
     closed_at: Option<Timestamp>,
     /// The amount in the base currency, at the rate in force on the day it was closed.
     base_amount: Option<Money>,
-    /// That rate: units of the base currency for one unit of the amount's; `1` where both are the same.
+    /// The exchange rate of the conversion: units of the base currency per unit of the amount's currency; `1` if both
+    /// are the same.
     #[schema(max_length = 20, example = "0.9215")]
     exchange_rate: Option<String>,
     /// When it was opened.
     opened_at: Timestamp,
-    /// When it was written down.
+    /// When it was created in Tandem.
     created_at: Timestamp,
     /// When it last changed.
     updated_at: Timestamp,
@@ -112,17 +113,17 @@ impl From<Deal> for DealView {
     }
 }
 
-/// What a move did to the revenue, dated by it.
+/// The change of the revenue by a move, dated at the move.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RevenueView {
-    /// Minor units; negative where a reopening took them back.
+    /// The amount in minor units; negative if a reopening subtracted it.
     #[schema(example = -5_000_000)]
     amount: i64,
-    /// Their currency.
+    /// The currency of the amount.
     currency: Currency,
-    /// The same in the base currency; `null` where no rate was known.
+    /// The same in the base currency; `null` if no exchange rate was known.
     base_amount: Option<i64>,
-    /// The base currency then.
+    /// The base currency at that time.
     base_currency: Option<Currency>,
 }
 
@@ -131,31 +132,31 @@ pub struct RevenueView {
 pub struct DealMoveView {
     /// Its id.
     id: DealMoveId,
-    /// The stage before; `null` where the deal was opened.
+    /// The previous stage; `null` if the deal was opened.
     #[schema(max_length = 64)]
     from: Option<String>,
-    /// The stage after.
+    /// The new stage.
     #[schema(max_length = 64, example = "proposal")]
     to: String,
-    /// When.
+    /// When it happened.
     at: Timestamp,
-    /// How many seconds the deal stayed there; `null` while it still does.
+    /// How many seconds the deal was in that stage; `null` while it still is.
     #[schema(minimum = 0, example = 86_400)]
     duration_s: Option<i64>,
-    /// Who made it, by kind.
+    /// Who made the move, by type of actor.
     actor_type: ActorKind,
-    /// Who made it, by id.
+    /// Who made the move: the id of a user, key or form, or the name of a part of Tandem.
     #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
     actor_id: String,
-    /// The user in whose name a key acted.
+    /// The user on whose behalf a key acted.
     on_behalf_of: Option<UserId>,
     /// The code of the reason.
     #[schema(max_length = 64)]
     reason: Option<String>,
-    /// Why, in words.
+    /// A note about the reason.
     #[schema(max_length = 4000)]
     note: Option<String>,
-    /// What it did to the revenue.
+    /// The change of the revenue by this move.
     revenue: Option<RevenueView>,
 }
 

@@ -2,13 +2,13 @@
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
 
-use serde_json::Value;
 use tandem_store::Db;
 
 use super::crypto::seal::MasterKey;
+use super::http::asset::Asset;
 use super::http::connection::Connections;
 use super::http::limits::Limits;
 use super::http::routes::Routes;
@@ -35,7 +35,7 @@ pub struct Core {
     /// What operators measure.
     pub metrics: Metrics,
     /// The published document.
-    pub document: Arc<Value>,
+    pub document: &'static LazyLock<Asset>,
     /// Which paths there are, for 405.
     pub routes: Routes,
     /// What keys may not read is taken out of answers.

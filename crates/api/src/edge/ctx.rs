@@ -94,7 +94,7 @@ fn admit<P: Permission>(request: &HttpRequest) -> Result<Ctx<P>, Problem> {
         .extensions()
         .get::<Caller>()
         .cloned()
-        .ok_or_else(|| bug("nobody asked who calls"))?;
+        .ok_or_else(|| bug("the caller was not identified"))?;
     let identity = match P::SCOPES {
         [] => Identity {
             actor: Actor::System("public"),

@@ -48,29 +48,26 @@ impl Metrics {
         let metrics = Self {
             registry: Registry::new(),
             requests: IntCounterVec::new(
-                Opts::new("tandem_http_requests_total", "Requests that were answered."),
+                Opts::new("tandem_http_requests_total", "Answered requests."),
                 &["method", "route", "status"],
             )?,
             request_seconds: HistogramVec::new(
                 histogram(
                     "tandem_http_request_seconds",
-                    "From a request's head to its answer.",
+                    "Time from a request's head to its answer.",
                 ),
                 &["method", "route"],
             )?,
             refused_connections: IntCounter::new(
                 "tandem_http_connections_refused_total",
-                "Connections that were closed at once, because their address had too many.",
+                "Connections closed at once because their address had too many.",
             )?,
             job_runs: IntCounterVec::new(
-                Opts::new(
-                    "tandem_job_runs_total",
-                    "Runs of background jobs by how they ended.",
-                ),
+                Opts::new("tandem_job_runs_total", "Runs of background jobs by outcome."),
                 &["job", "outcome"],
             )?,
             job_seconds: HistogramVec::new(
-                histogram("tandem_job_seconds", "How long a background job took."),
+                histogram("tandem_job_seconds", "Duration of background jobs."),
                 &["job"],
             )?,
             connections: IntGaugeVec::new(

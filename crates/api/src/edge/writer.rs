@@ -20,7 +20,7 @@ use crate::edge::http::problem::{Code, Problem};
 const MOST: usize = 128;
 /// How often a batch begins again where another transaction was in its way.
 const ROUNDS: usize = 3;
-/// The longest that anybody waits for a turn, as far as can be told when it comes.
+/// The longest wait for a turn, as estimated on arrival.
 const LONGEST: Duration = Duration::from_secs(1);
 /// The most batches that wait, by their weight: they are held in memory.
 const MOST_BATCHES: usize = 64;
@@ -31,7 +31,7 @@ const ATTEMPT: Duration = Duration::from_secs(8);
 pub trait Work: Send + Sync + 'static {
     /// One thing to do. Its ids are drawn before it is handed in, so that it is the same in every attempt.
     type Item: Send + Sync + 'static;
-    /// What is told to whoever handed it in.
+    /// The result for the caller of the item.
     type Done: Send + 'static;
 
     /// The most weight of one batch; an item that is heavier goes alone.
@@ -85,7 +85,7 @@ impl From<Undone> for Problem {
 
 struct Job<W: Work> {
     item: W::Item,
-    /// Set by whoever comes first: the writer that begins, or the caller who gives up.
+    /// Set by the first of two: the writer that starts on it, or the caller that gives up.
     claimed: Arc<AtomicBool>,
     answer: oneshot::Sender<Result<W::Done, Undone>>,
 }
@@ -344,7 +344,7 @@ async fn alone<W: Work>(work: &W, item: &W::Item) -> Result<W::Done, Undone> {
         match attempt(work, &[item], true).await {
             Ok(done) => {
                 let told = done.into_iter().next();
-                return told.ok_or_else(|| Undone::Unknown("nothing was told of an item".into()));
+                return told.ok_or_else(|| Undone::Unknown("the work returned no result for an item".into()));
             }
             Err(Failure::Contended) => last = Undone::Locked,
             Err(Failure::Locked) => return Err(Undone::Locked),
@@ -368,7 +368,7 @@ async fn alone<W: Work>(work: &W, item: &W::Item) -> Result<W::Done, Undone> {
 }
 
 async fn kept<W: Work>(work: &W, item: &W::Item, cause: String) -> Result<W::Done, Undone> {
-    tracing::error!(cause, "an item cannot be done even alone; it is kept");
+    tracing::error!(cause, "an item failed even alone; it is stored as failed");
     match guarded(work.keep(item)).await {
         Ok(done) => Ok(done),
         Err(Failure::Away(cause)) => Err(Undone::Unavailable(cause)),
@@ -383,7 +383,9 @@ async fn attempt<W: Work>(work: &W, items: &[&W::Item], again: bool) -> Result<V
     if done.len() == items.len() {
         Ok(done)
     } else {
-        Err(Failure::Unknown("not every item was told of".into()))
+        Err(Failure::Unknown(
+            "the work did not return a result for every item".into(),
+        ))
     }
 }
 
@@ -405,7 +407,7 @@ async fn guarded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
         }),
         // The panic itself was logged where it happened.
         Ok(Err(_)) => Err(Failure::Broken("it panicked".into())),
-        Err(_) => Err(Failure::Unknown("the database was silent for too long".into())),
+        Err(_) => Err(Failure::Unknown("the database did not answer in time".into())),
     }
 }
 

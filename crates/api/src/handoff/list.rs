@@ -39,27 +39,28 @@ struct HandoffsQuery {
     /// In one of these states.
     #[param(min_items = 1, max_items = 7, style = Form, explode = false)]
     state: Option<Vec<HandoffState>>,
-    /// With one of these owners: ids, `me`, or `none` for hand-offs that nobody owns.
+    /// With one of these owners: ids, `me`, or `none` for hand-offs without an owner.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
     /// Waiting in this queue: `general`, or the id of a team.
     queue: Option<Queue>,
     /// Of this lead.
     lead_id: Option<LeadId>,
-    /// Of leads of this company, as they were handed over.
+    /// Of leads that belonged to this company at the hand-off.
     company_id: Option<CompanyId>,
     /// Rejected for one of these reasons, by code.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     reason: Option<Vec<String>>,
-    /// Made at this instant or later.
+    /// Created at this instant or later.
     #[param(inline)]
     made_at_gte: Option<Bound>,
-    /// Made before this instant.
+    /// Created before this instant.
     #[param(inline)]
     made_at_lt: Option<Bound>,
-    /// Only those of leads that sales found itself, or only the others.
+    /// `true`: only self-sourced hand-offs, of leads that sales found itself; `false`: only the others.
     self_sourced: Option<bool>,
-    /// The order; by `id` a crawl sees each hand-off that existed and matched throughout exactly once.
+    /// The sort order. By `id`, a crawl through all pages sees each hand-off that existed and matched throughout
+    /// exactly once.
     #[param(inline)]
     sort: Option<HandoffOrder>,
     /// The most hand-offs of the page.
@@ -72,8 +73,8 @@ struct HandoffsQuery {
 
 /// List hand-offs.
 ///
-/// `?state=pending&owner_id=me` is what the caller has to decide, `?queue=general` what waits for somebody to take it.
-/// `Prefer: return=total-count` adds the number of all.
+/// `?state=pending&owner_id=me` lists what the caller must decide, `?queue=general` what waits in the general queue.
+/// `Prefer: return=total-count` adds the total.
 #[utoipa::path(tag = "handoffs", params(HandoffsQuery), security(("bearer" = [HandoffsRead])),
     responses((status = 200, description = "A page of hand-offs", body = Listing<HandoffView>,
         headers(("Link" = String, description = "The next page")))))]

@@ -52,7 +52,7 @@ struct HandoffPath {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AcceptHandoff {
-    /// What is known of the lead; with nothing left to confirm it goes on to SQL.
+    /// The qualification of the lead. If all items are then confirmed, the lead becomes an SQL.
     #[serde(default)]
     #[schema(value_type = QualifyLead, required = false)]
     qualification: Option<QualifyLead>,
@@ -62,15 +62,16 @@ struct AcceptHandoff {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RejectHandoff {
-    /// The code of an agreed reason of the list `rejection`: it decides where the lead goes, and what must come with it.
+    /// The code of a reason in the agreement's list `rejection`. It determines the lead's new stage, and what the
+    /// request must contain.
     #[schema(min_length = 1, max_length = 64, example = "no_budget")]
     reason: String,
-    /// Why, in words.
+    /// A note about the reason.
     #[schema(max_length = 4000, example = "Has no budget before next year")]
     note: Option<String>,
-    /// Only for reasons that lead to nurture: no rule makes the lead an MQL before this instant.
+    /// For reasons that lead to nurture only: no rule makes the lead an MQL before this instant.
     until: Option<Timestamp>,
-    /// The activity that shows the reason: of the lead, of its company or of one of its deals.
+    /// The activity that proves the reason: of the lead, of its company or of one of its deals.
     evidence_activity_id: Option<ActivityId>,
 }
 
@@ -95,10 +96,10 @@ async fn get_handoff(ctx: Ctx<HandoffsRead>, path: Path<HandoffPath>) -> Reply<T
 
 /// Accept a hand-off.
 ///
-/// The lead becomes an SAL, and the promise to review it is met. With a `qualification` that leaves nothing to confirm, or
-/// where the agreement asks for nothing, it goes on to SQL. By its owner, a sales manager, or a sales user in whose
-/// queue it waits, who becomes its owner. The same user's acceptance again is answered alike; once somebody else has
-/// decided it is `409 already_decided` with who and when. A key needs `X-On-Behalf-Of`.
+/// The lead becomes an SAL, and the review promise is met. If a `qualification` confirms all remaining items, or the
+/// agreement requires none, the lead becomes an SQL. By the owner, a sales manager, or a sales user in whose queue it
+/// waits, who becomes its owner. Repeating the same user's acceptance gets the same answer; after another user's
+/// decision the answer is `409 already_decided` with the user and the time. A key needs `X-On-Behalf-Of`.
 #[utoipa::path(tag = "handoffs", params(HandoffPath), security(("bearer" = [HandoffsWrite])),
     request_body = AcceptHandoff, responses((status = 200, description = "The accepted hand-off", body = HandoffView,
         headers(("ETag" = String, description = "The version of the hand-off and its clocks")))))]
@@ -121,9 +122,9 @@ async fn accept_handoff(
 
 /// Reject a hand-off.
 ///
-/// The reason decides whether the lead goes to nurture or is disqualified; what it requires is refused (`422`) when
-/// missing. By those who may accept it. The same rejection again is answered alike; once somebody else has decided it is
-/// `409 already_decided` with who and when. A key needs `X-On-Behalf-Of`.
+/// The reason determines whether the lead moves to nurture or is disqualified, and what the request must contain (else
+/// `422`). By the users who may accept it. Repeating the same rejection gets the same answer; after another user's
+/// decision the answer is `409 already_decided` with the user and the time. A key needs `X-On-Behalf-Of`.
 #[utoipa::path(tag = "handoffs", params(HandoffPath), security(("bearer" = [HandoffsWrite])),
     request_body = RejectHandoff, responses((status = 200, description = "The rejected hand-off", body = HandoffView,
         headers(("ETag" = String, description = "The version of the hand-off and its clocks")))))]

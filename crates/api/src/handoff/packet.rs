@@ -24,8 +24,8 @@ use crate::edge::http::reply::{Rendered, Reply};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct PacketQuery {
-    /// Whether a user opens it in person: the first time is recorded with the hand-off. A front end that only prefetches
-    /// leaves it out.
+    /// Whether a user opens the packet in person; the first time is recorded with the hand-off. Omit it when
+    /// prefetching.
     #[serde(default)]
     #[param(default = false)]
     opened: bool,
@@ -33,8 +33,9 @@ struct PacketQuery {
 
 /// Read the packet of a hand-off.
 ///
-/// What sales knew when the lead was handed over, frozen: it never changes, the lead's own view shows what is true now.
-/// With `Accept: text/html` a short page to print or to read on the phone. An imported hand-off has none (`404`).
+/// What sales knew when the lead was handed over. The packet never changes; read the lead for its present state. With
+/// `Accept: text/html` the answer is a short page to print or to read on a phone. An imported hand-off has no packet
+/// (`404`).
 #[utoipa::path(tag = "handoffs", params(HandoffPath, PacketQuery), security(("bearer" = [HandoffsRead, LeadsRead])),
     responses((status = 200, description = "The packet",
         content((Packet = "application/json"), (String = "text/html")))))]

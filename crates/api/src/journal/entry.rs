@@ -21,85 +21,85 @@ use utoipa::{PartialSchema, ToSchema};
 /// The type of entry that only its addressee sees.
 pub const NOTICE: &str = "notice.created";
 
-/// One thing that happened.
+/// A journal entry: one change.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = JournalEntry)]
 pub struct EntryView {
-    /// A number that grows with every entry, with gaps. Entries of one lead happened in its order.
+    /// A number that increases with every entry, with gaps. It orders the entries of one lead.
     #[schema(minimum = 0, example = 42)]
     pub seq: i64,
-    /// The entry's id: by it a follower knows an entry that it has seen.
+    /// The entry's id, by which a follower recognises an entry that it has seen.
     pub id: EntryId,
-    /// What happened, `<noun>.<past participle>`. New types come with new versions: pass over what you do not know.
+    /// What happened: `<noun>.<past participle>`. New versions add types: ignore those that you do not know.
     #[schema(
         max_length = 64,
         pattern = "^[a-z_]+\\.[a-z_]+$",
         example = "lead.stage_changed"
     )]
     pub r#type: String,
-    /// When.
+    /// When it happened.
     pub occurred_at: Timestamp,
-    /// Who did it.
+    /// Who acted.
     pub actor: ActorView,
-    /// What it is about.
+    /// The record that the entry is about.
     pub subject: SubjectView,
-    /// The lead that it belongs to.
+    /// The lead to which it belongs.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub lead_id: Option<LeadId>,
     /// The names of the changed fields.
     #[schema(max_items = 500)]
     pub fields: Vec<String>,
-    /// What else is to be said, by type; `null` once the values were erased.
+    /// Further values, depending on the type; `null` once they have been erased.
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub data: Option<Map<String, Value>>,
-    /// The changed fields as they were.
+    /// The changed fields with their previous values.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = BTreeMap<String, Value>)]
     pub before: Option<Map<String, Value>>,
-    /// The changed fields as they became.
+    /// The changed fields with their new values.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = BTreeMap<String, Value>)]
     pub after: Option<Map<String, Value>>,
-    /// The request that did it, as in its `X-Request-Id`.
+    /// The id of the request that caused it, as in `X-Request-Id`.
     #[schema(max_length = 64, example = "req_01h455vb4pex5vsknk084sn02q")]
     pub request_id: String,
-    /// The version of the agreement that it was judged by.
+    /// The version of the agreement by which it was judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, nullable = false)]
     pub agreement_version: Option<i64>,
-    /// Whether it records imported history: no rule follows from it. Left out where it does not.
+    /// Whether it records imported history, to which no rule applies. Omitted if false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub imported: bool,
 }
 
-/// Who did it.
+/// Who acted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = JournalActor)]
 pub struct ActorView {
     /// The kind of actor.
     pub r#type: ActorKind,
-    /// The actor's id; for Tandem itself the name of the part that did it.
+    /// The actor's id; for Tandem itself the name of the part that acted.
     #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
     pub id: String,
-    /// The user in whose name a key acted.
+    /// The user on whose behalf a key acted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub on_behalf_of: Option<UserId>,
 }
 
-/// What an entry is about.
+/// The record that an entry is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = JournalSubject)]
 pub struct SubjectView {
     /// The kind of record.
     #[schema(max_length = 64, pattern = "^[a-z_]+$", example = "lead")]
     pub r#type: String,
-    /// Its id; a setting's name.
+    /// The record's id, or a setting's name.
     #[schema(max_length = 64, example = "lead_01h455vb4pex5vsknk084sn02q")]
     pub id: String,
-    /// Its version after the change; 0 where it has none.
+    /// The record's version after the change; 0 if it has none.
     #[schema(minimum = 0)]
     pub version: i64,
 }

@@ -36,20 +36,20 @@ pub(super) const LATEST: &str = "latest";
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangesQuery {
-    /// Where to go on: `next_cursor` of the answer before, or `latest` for what happens from now on. Without it the
-    /// feed begins with the first entry ever made.
+    /// Where to start: `next_cursor` of the previous answer, or `latest` for what happens from now on. Without it the
+    /// feed starts with the first entry.
     #[param(min_length = 1, max_length = 2048, example = "latest")]
     after: Option<String>,
-    /// Entries of these types; it may differ from one request to the next.
+    /// Entries of these types. You may change it between requests.
     #[param(inline, style = Form, explode = false, min_items = 1, max_items = 50, example = json!(["lead.stage_changed"]))]
     types: Option<Vec<EntryType>>,
-    /// Entries of these leads; it may differ from one request to the next.
+    /// Entries of these leads. You may change it between requests.
     #[param(style = Form, explode = false, min_items = 1, max_items = 200)]
     lead_id: Option<Vec<LeadId>>,
-    /// How many entries are answered at most.
+    /// The most entries of the answer.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// How long to wait for an entry where none is there yet: `0s` to `30s`.
+    /// How long to wait if there is no entry yet: `0s` to `30s`.
     #[param(
         pattern = "^([0-9]|[12][0-9]|30)s$",
         max_length = 3,
@@ -59,31 +59,30 @@ pub(super) struct ChangesQuery {
     wait: Option<String>,
 }
 
-/// Some entries of the feed, and where it goes on.
+/// Entries of the feed, and the cursor to continue from.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Changes {
-    /// The entries, oldest first; empty where nothing came in time.
+    /// The entries, oldest first; empty if none came in time.
     #[schema(max_items = 200)]
     data: Vec<EntryView>,
-    /// Whether more entries are there already.
+    /// Whether more entries are available now.
     has_more: bool,
-    /// Where to go on: the parameter `after` of the next request. Keep it only once `data` has been dealt with.
+    /// The cursor for the parameter `after` of the next request. Store it only once you have processed `data`.
     #[schema(min_length = 1, max_length = 2048)]
     next_cursor: String,
 }
 
 /// Follow the change feed.
 ///
-/// Every change by whomever, oldest first: each at least once and none left out, the entries of one lead in the order
-/// in which they happened, others by transaction. Send `next_cursor` as `after` of the next request, also after an
-/// empty answer; with `wait` the answer comes as soon as there is an entry. After a lost answer repeat the
-/// request: entries bear ids. At most 500 requests wait at a time, 50 of
-/// one caller (`503`). A cursor whose entry the journal lacks, since
-/// the database was restored or a standby took over that lacks the newest transactions, is `409 cursor_ahead`; the
-/// member `cursor` says from where to read again.
+/// All changes, oldest first. Each entry comes at least once and none is skipped; the entries of one lead come in the
+/// order in which they happened, others in the order of transactions. Send `next_cursor` as `after` of the next
+/// request, also after an empty answer. With `wait` the answer comes as soon as there is an entry. After a lost answer
+/// repeat the request: entries have ids. At most 500 requests wait at a time, 50 per caller; further ones get `503`. If
+/// the journal lacks the cursor's entry, after a restore or a failover to a standby without the newest transactions,
+/// the answer is `409 cursor_ahead`, whose member `cursor` is where to resume.
 #[utoipa::path(tag = "journal", params(ChangesQuery), security(("bearer" = [ChangesRead])),
     responses((status = 200, description = "The next entries", body = Changes),
-        (status = 409, description = "The journal lacks the cursor's entry: read again from `cursor`")))]
+        (status = 409, description = "The journal lacks the cursor's entry: resume from `cursor`")))]
 #[get("/v1/changes")]
 pub(super) async fn follow_changes(
     ctx: Ctx<ChangesRead>,

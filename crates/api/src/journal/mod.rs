@@ -37,7 +37,7 @@ pub const ROOM: Room = Room {
     }],
     gauges: &[Gauge {
         name: "tandem_feed_waiters",
-        help: "Callers who wait for the change feed.",
+        help: "Requests that wait for the change feed.",
         read: |core| core.part::<Tail>().waiting(),
     }],
     ..Room::of(configure)
@@ -69,24 +69,24 @@ struct JournalQuery {
     /// Entries by this actor: a user, key or form, or a part of Tandem by name.
     #[param(min_length = 1, max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
     actor_id: Option<String>,
-    /// Entries of this instant or later.
+    /// Entries at this instant or later.
     #[param(inline)]
     occurred_at_gte: Option<Bound>,
     /// Entries before this instant.
     #[param(inline)]
     occurred_at_lt: Option<Bound>,
-    /// How many entries a page has at most.
+    /// The most entries of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where the page begins: `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(min_length = 1, max_length = 2048)]
     cursor: Option<String>,
 }
 
 /// List journal entries.
 ///
-/// Who did what, the newest entry first. Entries are never changed; erasure takes their values away. To follow what
-/// happens without a gap use `GET /v1/changes`.
+/// Who changed what, newest first. Entries never change; erasure removes their values. Use `GET /v1/changes` to follow
+/// changes without gaps.
 #[utoipa::path(tag = "journal", params(JournalQuery), security(("bearer" = [JournalRead])),
     responses((status = 200, description = "A page of entries", body = Listing<EntryView>)))]
 #[get("/v1/journal")]

@@ -52,8 +52,8 @@ struct StreamQuery {
     /// Entries of these types.
     #[param(inline, style = Form, explode = false, min_items = 1, max_items = 50, example = json!(["notice.created"]))]
     types: Option<Vec<EntryType>>,
-    /// Where to go on where no `Last-Event-ID` says so: the id of an event, or a cursor of `GET /v1/changes`. Without either
-    /// the stream shows what happens from now on.
+    /// Where to start if there is no `Last-Event-ID`: the id of an event, or a cursor of `GET /v1/changes`. Without
+    /// either the stream starts with what happens from now on.
     #[param(min_length = 1, max_length = 2048, example = "latest")]
     after: Option<String>,
     /// A ticket of `POST /v1/stream/ticket`, in place of the `Authorization` header that browsers cannot send.
@@ -61,13 +61,13 @@ struct StreamQuery {
     ticket: Option<String>,
 }
 
-/// A ticket for one stream.
+/// A ticket that opens one stream.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StreamTicket {
-    /// The parameter `ticket` of `GET /v1/stream`; good once.
+    /// The ticket: send it once, as the parameter `ticket` of `GET /v1/stream`.
     #[schema(max_length = 2048)]
     ticket: String,
-    /// Until when it is good: 60 seconds.
+    /// When the ticket expires: after 60 seconds.
     expires_at: Timestamp,
 }
 
@@ -95,8 +95,8 @@ impl Responder for EventStream {
 
 /// Create a ticket for the stream.
 ///
-/// A browser's `EventSource` cannot send `Authorization`. The ticket stands for the caller's access token, in the address of
-/// one stream: it is good once, for 60 seconds. Keys send their header.
+/// A browser's `EventSource` cannot send `Authorization`. The ticket replaces the caller's access token in the address
+/// of one stream. It is valid once, for 60 seconds. Keys send their header instead.
 #[utoipa::path(tag = "journal", security(("bearer" = [ChangesRead])),
     responses((status = 200, description = "The ticket", body = StreamTicket)))]
 #[post("/v1/stream/ticket")]
@@ -120,14 +120,15 @@ pub(super) async fn create_stream_ticket(ctx: Ctx<ChangesRead>) -> Reply<Json<St
 
 /// Follow the change feed as a stream.
 ///
-/// Server-sent events: `event` is the type of the entry, `data` the entry as in `GET /v1/changes`, `id` where to go on.
-/// A lost connection is opened again with `Last-Event-ID`, which browsers do by themselves; a stream by ticket needs
-/// another ticket. It ends with the caller's token, when its rights end, and when the service stops; a comment shows at least
-/// every 15 seconds that it lives. At most 500 follow or wait at a time, 50 of one caller (`503`).
+/// Server-sent events: `event` is the entry's type, `data` the entry as in `GET /v1/changes`, `id` its cursor. Resume a
+/// lost connection with `Last-Event-ID`, as browsers do automatically; a stream by ticket needs another ticket. The
+/// stream ends with the caller's token, when its rights end, and when the service stops. A comment is sent at least
+/// every 15 seconds as a heartbeat. At most 500 streams and waiting requests are open at a time, 50 per caller; further
+/// ones get `503`.
 #[utoipa::path(tag = "journal", params(StreamQuery), security(("bearer" = [ChangesRead])),
     responses((status = 200, description = "The entries, one after the other", body = String,
         content_type = "text/event-stream"),
-        (status = 409, description = "The journal lacks the cursor's entry: read again from `cursor`")))]
+        (status = 409, description = "The journal lacks the cursor's entry: resume from `cursor`")))]
 #[get("/v1/stream")]
 pub(super) async fn stream_changes(ctx: Ctx<Public>, query: Query<StreamQuery>) -> Reply<EventStream> {
     let query = query.0;
@@ -288,7 +289,8 @@ fn credentials(headers: &HeaderMap) -> HeaderMap {
 
 fn caller(request: &HttpRequest) -> Result<Identity, Problem> {
     let caller = request.extensions().get::<Caller>().cloned();
-    let caller = caller.ok_or_else(|| Problem::new(Code::InternalError).because("nobody asked who calls"))?;
+    let caller =
+        caller.ok_or_else(|| Problem::new(Code::InternalError).because("the caller was not identified"))?;
     Ok(caller.identity?)
 }
 

@@ -124,7 +124,7 @@ impl Seat {
     /// Wait until the feed has an entry of these types (all, where none is named) behind a place; `false` if there was
     /// none for 200 ms, so that the caller can look at the time and come again.
     pub async fn glance(&mut self, db: &Db, behind: Place, types: &[String]) -> bool {
-        // Each time anew: the watch ends with the worker thread that it was started on.
+        // Each time again: the watch ends with the worker thread that it was started on.
         keep_watch(&self.shared, db);
         let reached = self.ends.wait_for(|ends| ends.of(types) > behind);
         matches!(tokio::time::timeout(LOOK, reached).await, Ok(Ok(_)))
@@ -205,7 +205,7 @@ impl Watch {
         while self.0.seats.available_permits() < SEATS {
             commits.mark_unchanged();
             if let Err(error) = self.look(db, &mut known).await {
-                tracing::debug!(%error, "the end of the feed cannot be read");
+                tracing::debug!(%error, "cannot read the end of the feed");
             }
             tokio::time::sleep(PAUSE).await;
             let _ = tokio::time::timeout(LOOK, commits.changed()).await;

@@ -45,10 +45,10 @@ pub(super) struct TimelineQuery {
     /// Entries of these types.
     #[param(inline, style = Form, explode = false, min_items = 1, max_items = 50, example = json!(["lead.stage_changed"]))]
     types: Option<Vec<TimelineType>>,
-    /// How many entries a page has at most.
+    /// The most entries of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where the page begins: `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(min_length = 1, max_length = 2048)]
     cursor: Option<String>,
 }
@@ -77,8 +77,7 @@ impl<'de> Deserialize<'de> for TimelineType {
 
 impl PartialSchema for TimelineType {
     fn schema() -> RefOr<Schema> {
-        let description = "A type of entry on a timeline: those of the journal; `event.recorded`, what the lead did; \
-            `touch.made`, a touch that was made of it";
+        let description = "A type of timeline entry: those of the journal; `event.recorded`, an event of the lead; `touch.made`, a touch derived from it";
         ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some(description))
@@ -122,9 +121,8 @@ impl Asked {
 
 /// Read a lead's timeline.
 ///
-/// Everything that happened to the lead and to the records that were merged into it, and what it did: the journal, its
-/// events and its touches, the newest first, by `(occurred_at, id)`. Events and touches are not in the feed of changes;
-/// their `seq` is 0.
+/// The journal entries, events and touches of the lead and of records merged into it, newest first, by `(occurred_at,
+/// id)`. Events and touches are not in the change feed; their `seq` is 0.
 #[utoipa::path(tag = "journal", params(TimelinePath, TimelineQuery), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "A page of the timeline", body = Listing<EntryView>)))]
 #[get("/v1/leads/{lead_id}/timeline")]

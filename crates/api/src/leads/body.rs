@@ -36,7 +36,7 @@ macro_rules! lead_fields {
             #[serde(default)]
             #[schema(value_type = Option<String>, max_length = 200, example = "Lovelace")]
             pub last_name: Patch<String>,
-            /// What the person does.
+            /// The job title.
             #[serde(default)]
             #[schema(value_type = Option<String>, max_length = 200, example = "Head of Analytics")]
             pub job_title: Patch<String>,
@@ -48,15 +48,15 @@ macro_rules! lead_fields {
             #[serde(default)]
             #[schema(value_type = Option<String>, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length = 35, example = "en")]
             pub language: Patch<String>,
-            /// What the person may spend.
+            /// The budget.
             #[serde(default)]
             #[schema(value_type = Option<Money>)]
             pub budget: Patch<Money>,
-            /// What the person needs, in own words.
+            /// The need, in the person's own words.
             #[serde(default)]
             #[schema(value_type = Option<String>, max_length = 4000, example = "One record for both teams")]
             pub need: Patch<String>,
-            /// In how many days the person wants to decide.
+            /// The number of days within which the person wants to decide.
             #[serde(default)]
             #[schema(value_type = Option<i64>, minimum = 0, maximum = 3650, example = 90)]
             pub timeline_days: Patch<i64>,
@@ -64,8 +64,8 @@ macro_rules! lead_fields {
             #[serde(default)]
             #[schema(value_type = Option<Object>, example = json!({}))]
             pub custom: Patch<Map<String, Value>>,
-            /// The company: named by its web domain, else by its name. Left out when a lead is posted that has none: that of
-            /// the e-mail's domain, free and disposable mail excepted.
+            /// The company, identified by its web domain, else by its name. If omitted for a lead without a company:
+            /// the company of the e-mail's domain, except for free and disposable mail.
             #[serde(default)]
             #[schema(value_type = Option<CompanyOfLead>)]
             pub company: Patch<CompanyOfLead>,
@@ -145,52 +145,53 @@ macro_rules! lead_fields {
 }
 
 lead_fields! {
-    /// What is said about a lead. It needs an identifier: `id`, an external id, an e-mail or a phone.
+    /// A lead, as a request states it. It needs an identifier: `id`, an external id, an e-mail or a phone.
     ///
-    /// A member that is left out says nothing; `null` says "known to be empty", which counts only by hand.
+    /// An omitted member states nothing; `null` means "known to be empty", and counts only if a user states it.
     LeadWrite {
-        /// The lead's own id, where it is known.
+        /// The lead's Tandem id, if known.
         id: Option<LeadId>,
-        /// An id that another system knows it by; addresses the lead.
+        /// The lead's id in another system, which identifies it.
         external_id: Option<ExternalId>,
         /// More such ids.
         #[schema(max_items = 50)]
         external_ids: Option<Vec<ExternalId>>,
-        /// An e-mail; addresses the lead where there is neither id nor external id.
+        /// An e-mail. It identifies the lead if there is neither id nor external id.
         #[schema(max_length = 320, example = "ada@example.com")]
         email: Option<String>,
         /// More e-mails.
         #[schema(max_items = 50)]
         emails: Option<Vec<String>>,
-        /// A phone: in international form, or as it is dialled in the `country` that is given with it, else in the known lead's.
+        /// A phone, in international form or as a national number of the accompanying `country`, else of the known
+        /// lead's country.
         #[schema(max_length = 40, example = "+39 02 1234 5678")]
         phone: Option<String>,
         /// More phones.
         #[schema(max_items = 50)]
         phones: Option<Vec<String>>,
-        /// Where it first came from; counts only where nothing is known yet.
+        /// The first touch; used only if none is known yet.
         first_touch: Option<Touch>,
-        /// What the person agreed to, or withdrew. One without `stated_at` was said at `observed_at`, else now; it is kept
-        /// where the newest statement says otherwise, and grants nothing that was withdrawn.
+        /// Statements about consent. One without `stated_at` is dated at `observed_at`, else now. It is stored only if
+        /// it differs from the newest statement, and it cannot grant what was withdrawn.
         #[schema(max_items = 20)]
         consents: Option<Vec<ConsentWrite>>,
-        /// When this was true, if not now; a later instant counts as now.
+        /// When this was true; default now. A future instant counts as now.
         observed_at: Option<Timestamp>,
     }
 }
 
 lead_fields! {
-    /// A merge patch of a lead: lists of identifiers replace, `null` empties.
+    /// A merge patch of a lead: lists of identifiers are replaced, `null` empties.
     LeadPatch {
         /// Set by the service.
         #[serde(default)]
         #[schema(read_only)]
         id: Option<LeadId>,
-        /// Said once, with `POST /v1/leads`.
+        /// Set only by `POST /v1/leads`.
         #[serde(default)]
         #[schema(read_only)]
         first_touch: Option<Touch>,
-        /// The primary e-mail; the others stay behind it. `null` takes the primary one away.
+        /// The primary e-mail; the others stay after it. `null` removes the primary one.
         #[serde(default)]
         #[schema(value_type = Option<String>, max_length = 320, example = "ada@example.com")]
         email: Patch<String>,
@@ -198,7 +199,8 @@ lead_fields! {
         #[serde(default)]
         #[schema(value_type = Option<Vec<String>>, max_items = 50)]
         emails: Patch<Vec<String>>,
-        /// The first phone, in international form or as it is dialled in the lead's country; the others stay behind it. `null` takes the first one away.
+        /// The first phone, in international form or as a national number of the lead's country; the others stay after
+        /// it. `null` removes the first one.
         #[serde(default)]
         #[schema(value_type = Option<String>, max_length = 40, example = "+39 02 1234 5678")]
         phone: Patch<String>,
@@ -219,10 +221,10 @@ macro_rules! company_fields {
         #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            /// The web domain or website. The company is named by the part of it that was registered, whatever the host.
+            /// The web domain or website. The registered domain identifies the company, whatever the host.
             #[schema(max_length = 2048, example = "example.com")]
             pub domain: Option<String>,
-            /// The name; names the company where there is no domain.
+            /// The name; it identifies the company if there is no domain.
             #[serde(default)]
             #[schema(value_type = Option<String>, max_length = 200, example = "Example Ltd")]
             pub name: Patch<String>,
@@ -273,14 +275,14 @@ macro_rules! company_fields {
 }
 
 company_fields! {
-    /// What a lead's record says about its company.
+    /// The company of a lead, as a request states it.
     CompanyOfLead {}
 }
 
 company_fields! {
-    /// What is said about a company.
+    /// A company, as a request states it.
     CompanyWrite {
-        /// The user who is responsible for it: an active user of sales; `null` for nobody.
+        /// The owner: an active user of sales; `null` for none.
         #[serde(default)]
         #[schema(value_type = Option<UserId>)]
         owner_id: Patch<UserId>,

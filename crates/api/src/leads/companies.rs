@@ -70,19 +70,18 @@ struct CompaniesQuery {
     /// In one of these countries (ISO 3166-1 alpha-2).
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     country: Option<Vec<String>>,
-    /// With one of these owners: ids, `me`, or `none` for companies that nobody owns.
+    /// With one of these owners: ids, `me`, or `none` for companies without an owner.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
-    /// Words: each must begin a word of the name, without case and accents. Of more than eight words the first eight
-    /// are looked for.
+    /// Words: each must begin a word of the name, ignoring case and accents. Words after the eighth are ignored.
     #[param(min_length = 1, max_length = 200, example = "example")]
     q: Option<String>,
-    /// Archived companies instead of the others.
+    /// `true`: only archived companies; default: only the others.
     archived: Option<bool>,
-    /// Known since this instant or later.
+    /// Created at this instant or later.
     #[param(inline)]
     created_at_gte: Option<Bound>,
-    /// Known since before this instant.
+    /// Created before this instant.
     #[param(inline)]
     created_at_lt: Option<Bound>,
     /// Changed at this instant or later.
@@ -91,23 +90,24 @@ struct CompaniesQuery {
     /// Changed before this instant.
     #[param(inline)]
     updated_at_lt: Option<Bound>,
-    /// The order; by `id` a crawl sees each company that existed and matched throughout exactly once.
+    /// The sort order. By `id`, a crawl through all pages sees each company that existed and matched throughout exactly
+    /// once.
     #[param(inline)]
     sort: Option<CompanyOrder>,
     /// The most companies of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
-    /// Where the page before ended: its `next_cursor`.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
 
 /// Create or update a company.
 ///
-/// It is found by its web domain; without one, by its name among the companies without a domain.
+/// The company is found by its web domain; without one, by its name among the companies without a domain.
 #[utoipa::path(tag = "companies", security(("bearer" = [LeadsWrite])), request_body = CompanyWrite, responses(
     (status = 201, description = "The company was created", body = CompanyView, headers(
-        ("ETag" = String, description = "The company's version"), ("Location" = String, description = "Its address"))),
+        ("ETag" = String, description = "The company's version"), ("Location" = String, description = "The address of the new record"))),
     (status = 200, description = "The company existed and was updated", body = CompanyView,
         headers(("ETag" = String, description = "The company's version")))))]
 #[post("/v1/companies")]
@@ -128,7 +128,7 @@ async fn create_company(ctx: Ctx<LeadsWrite>, body: Json<CompanyWrite>) -> Reply
 
 /// List companies.
 ///
-/// A page in keyset order: the same cost at any depth. `Prefer: return=total-count` adds the number of all.
+/// Pages cost the same at any depth. `Prefer: return=total-count` adds the total.
 #[utoipa::path(tag = "companies", params(CompaniesQuery), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "A page of companies", body = Listing<CompanyView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -194,8 +194,8 @@ async fn get_company(ctx: Ctx<LeadsRead>, path: Path<CompanyPath>) -> Reply<Tagg
 
 /// Update a company.
 ///
-/// A JSON merge patch. The web domain names a company and cannot change; its leads are found by its new name at once.
-/// The owner is named by the owner, a sales manager or revops; a sales user takes a company that nobody owns.
+/// A JSON merge patch. The web domain identifies a company and cannot change. The search finds its leads by a new name
+/// at once. The owner, a sales manager or revops may set the owner; a sales user may take a company without an owner.
 #[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsWrite])),
     request_body = CompanyWrite,
     responses((status = 200, description = "The company as it is now", body = CompanyView,
@@ -223,8 +223,8 @@ async fn update_company(
 
 /// Archive a company.
 ///
-/// Lists of companies leave it out unless they ask for archived ones. Its leads and deals stay as they are. It stays away
-/// also where a lead, a form or an import names it again, until it is restored.
+/// Lists omit archived companies by default. The company's leads and deals do not change. It stays archived until it is
+/// restored, even if a lead, a form or an import names it again.
 #[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsWrite])),
     responses((status = 200, description = "The company as it is now", body = CompanyView,
         headers(("ETag" = String, description = "The company's version")))))]
@@ -290,7 +290,7 @@ async fn edit(
         refuse(vec![Fault::new(
             "/domain",
             "read_only_field",
-            "the web domain names a company and cannot change",
+            "the web domain identifies a company and cannot change",
         )])?;
     }
     check_owner(tx, act, known.owner_id, said).await?;

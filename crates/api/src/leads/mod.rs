@@ -108,14 +108,14 @@ struct ExternalPath {
     id: String,
 }
 
-/// Who is to be responsible.
+/// The new owner; `null` for none.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AssignLead {
-    /// An active user of sales; `null` for nobody.
+    /// The owner: an active user of sales; `null` for none.
     #[schema(required = true)]
     owner_id: Option<UserId>,
-    /// What becomes of the promises that run: `keep` lets them run on, `restart` starts them again.
+    /// What happens to running promises: `keep` continues them, `restart` restarts them.
     #[serde(default)]
     #[schema(default = "keep")]
     clocks: Clocks,
@@ -171,15 +171,16 @@ async fn found(snapshot: &store::Snapshot, lead_id: LeadId) -> Result<Tagged<Lea
 
 /// Create or update a lead.
 ///
-/// The lead is found by `id`, then external id, then e-mail; by phone only where it is the one identifier and one lead
-/// alone has it. Where they name several leads it is refused, and these are suggested as duplicates. What is stated is kept
-/// as statements; the shown value of a field is chosen among them (by hand first, then the newest).
+/// The lead is found by `id`, then external id, then e-mail; by phone only if that is the only identifier and exactly
+/// one lead has it. If the identifiers belong to several leads, the request is refused, and these leads are suggested
+/// as duplicates. Values are stored as statements; a field shows the highest-ranking one (users first, then the
+/// newest).
 #[utoipa::path(tag = "leads", security(("bearer" = [LeadsWrite])), request_body = LeadWrite, responses(
     (status = 201, description = "The lead was created", body = LeadView, headers(
         ("ETag" = String, description = "The lead's version"), ("Location" = String, description = "The lead's address"))),
     (status = 200, description = "The lead existed and was updated", body = LeadView,
         headers(("ETag" = String, description = "The lead's version"))),
-    (status = 404, description = "The `id` names no lead")))]
+    (status = 404, description = "There is no lead with this `id`")))]
 #[post("/v1/leads")]
 async fn create_lead(ctx: Ctx<LeadsWrite>, body: Json<LeadWrite>) -> Reply<Upserted<LeadView>> {
     let said = body.0.read().map_err(invalid)?;
@@ -219,8 +220,8 @@ async fn get_lead_by_external_id(ctx: Ctx<LeadsRead>, path: Path<ExternalPath>) 
 
 /// Update a lead.
 ///
-/// A JSON merge patch: what is left out stays, `null` empties. What a key says does not change what a user typed by
-/// hand; the answer shows the values that win.
+/// A JSON merge patch: omitted members stay, `null` empties. A key's value does not replace a user's; the answer shows
+/// the values that prevail.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])), request_body = LeadPatch,
     responses((status = 200, description = "The lead as it is now", body = LeadView,
         headers(("ETag" = String, description = "The lead's version")))))]
@@ -236,9 +237,9 @@ async fn update_lead(
     ctx.commit(tx, answer).await
 }
 
-/// List every statement about a lead.
+/// List all statements about a lead's fields.
 ///
-/// Each value that was ever said, by whom and when, and which one is shown.
+/// Every stated value with its source and time, and which one is shown.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "The statements", body = FieldValuesView)))]
 #[get("/v1/leads/{lead_id}/fields")]
@@ -251,8 +252,8 @@ async fn list_lead_fields(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Js
 
 /// Archive a lead.
 ///
-/// Lists leave it out unless they ask for archived leads. One with a pending hand-off, a running promise or an open deal is
-/// worked on and stays (`409 still_in_work`). A form that the person sends takes it up again.
+/// Lists omit archived leads by default. A lead with a pending hand-off, a running promise or an open deal cannot be
+/// archived (`409 still_in_work`). A form that the person submits restores the lead.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])),
     responses((status = 200, description = "The lead as it is now", body = LeadView,
         headers(("ETag" = String, description = "The lead's version")))))]
@@ -278,9 +279,9 @@ async fn restore_lead(ctx: Ctx<LeadsWrite>, path: Path<LeadPath>) -> Reply<Tagge
 
 /// Assign a lead to a user, or to nobody.
 ///
-/// A sales manager or revops gives; a sales user takes a lead that nobody owns and that waits in none of another team's
-/// queues. A pending hand-off goes with the lead: to the user, or back to the general queue. Of two users who take it at
-/// once one gets `409 already_decided` with who and when.
+/// A sales manager or revops assigns a lead to any user. A sales user may take a lead without an owner, unless it waits
+/// in another team's queue. A pending hand-off moves with the lead: to the user, or back to the general queue. If two
+/// users take it at once, one gets `409 already_decided` with the user and the time.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])), request_body = AssignLead,
     responses((status = 200, description = "The lead as it is now", body = LeadView,
         headers(("ETag" = String, description = "The lead's version")))))]

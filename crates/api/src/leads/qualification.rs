@@ -22,37 +22,37 @@ use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Reply, Tagged};
 use crate::handoff::refused::not_decided;
 
-/// What is stated about a lead; what is left out stays.
+/// The qualification of a lead, to update; omitted items stay.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QualifyLead {
-    /// Whether there is money for it.
+    /// Budget: whether there is money.
     #[serde(default)]
     #[schema(value_type = QualifyItem, required = false)]
     budget: Option<QualifyItem>,
-    /// Whether the person decides, or leads to who does.
+    /// Authority: whether the person decides, or leads to the person who does.
     #[serde(default)]
     #[schema(value_type = QualifyItem, required = false)]
     authority: Option<QualifyItem>,
-    /// Whether there is a need.
+    /// Need: whether there is one.
     #[serde(default)]
     #[schema(value_type = QualifyItem, required = false)]
     need: Option<QualifyItem>,
-    /// Whether it is wanted by a known time.
+    /// Timeline: whether there is a known date.
     #[serde(default)]
     #[schema(value_type = QualifyItem, required = false)]
     timeline: Option<QualifyItem>,
 }
 
-/// What is stated about one item; what is left out stays.
+/// One item of the qualification, to update; omitted members stay.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QualifyItem {
-    /// What is known, in words: an amount, a name, a date; `null` empties it.
+    /// The value, in words: an amount, a name, a date; `null` empties it.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 4000, example = "50,000 EUR in this year")]
     value: Patch<String>,
-    /// More about it; `null` empties it.
+    /// A note; `null` empties it.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 4000)]
     note: Patch<String>,
@@ -99,36 +99,36 @@ pub enum QualifiedState {
     Confirmed,
 }
 
-/// What is known of a lead; `null` where nothing is.
+/// The qualification of a lead; an item is `null` if nothing is known.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct QualificationView {
-    /// Whether there is money for it.
+    /// Budget: whether there is money.
     budget: Option<QualifiedView>,
-    /// Whether the person decides, or leads to who does.
+    /// Authority: whether the person decides, or leads to the person who does.
     authority: Option<QualifiedView>,
-    /// Whether there is a need.
+    /// Need: whether there is one.
     need: Option<QualifiedView>,
-    /// Whether it is wanted by a known time.
+    /// Timeline: whether there is a known date.
     timeline: Option<QualifiedView>,
 }
 
-/// What is known of one item.
+/// One item of the qualification.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct QualifiedView {
-    /// Whether it is confirmed; a new cycle sets it back.
+    /// Whether it is confirmed; a new cycle resets this.
     state: QualifiedState,
-    /// What is known, in words.
+    /// The value, in words.
     #[schema(max_length = 4000)]
     value: Option<String>,
-    /// More about it.
+    /// A note.
     #[schema(max_length = 4000)]
     note: Option<String>,
-    /// Where the last statement came from.
+    /// The source of the last statement.
     source: Source,
-    /// Who made it: a user or key, by id.
+    /// Who stated it: the id of a user or key.
     #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
     stated_by: String,
-    /// When it was made.
+    /// When it was created.
     stated_at: Timestamp,
     /// Who confirmed it.
     confirmed_by: Option<UserId>,
@@ -170,10 +170,10 @@ impl QualifiedView {
 
 /// Qualify a lead.
 ///
-/// A JSON merge patch of budget, authority, need and timeline. Those who may edit the lead propose; the owner and sales
-/// managers confirm, while the lead is in mql, sal, sql or opportunity (else `409`), and they alone change what is confirmed;
-/// the one who does confirms it as it is then. Confirming the last item that the
-/// agreement asks for moves an SAL to SQL in the same request; taking a confirmation back moves nothing.
+/// A JSON merge patch of budget, authority, need and timeline. Users who may edit the lead propose values. The owner
+/// and sales managers confirm them while the lead is in mql, sal, sql or opportunity (else `409`), and only they change
+/// a confirmed value, which stays confirmed. Confirming the last item that the agreement requires moves an SAL to SQL
+/// in the same request. Revoking a confirmation moves no lead.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])), request_body = QualifyLead,
     responses((status = 200, description = "The lead as it is now", body = LeadView,
         headers(("ETag" = String, description = "The lead's version")))))]

@@ -14,27 +14,27 @@ use crate::edge::http::json::Json;
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::Reply;
 
-/// How ready a lead is, as it was judged last.
+/// A lead's score at its last judging.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = LeadScore)]
 pub struct ScoreView {
-    /// Who the lead is, in whole points: the floor of the exact value.
+    /// The points for who the lead is, in whole points, rounded down.
     #[schema(minimum = 0, example = 25)]
     fit: i64,
-    /// What it did, likewise.
+    /// The points for what the lead did, in whole points, rounded down.
     #[schema(minimum = 0, example = 56)]
     engagement: i64,
-    /// Both, likewise: it may be one more than the sum of the other two.
+    /// Fit and engagement together, in whole points, rounded down; may exceed the sum of the two rounded values by one.
     #[schema(minimum = 0, example = 81)]
     total: i64,
-    /// The bands of both sides, such as `A1`, where the agreement has bands.
+    /// The bands of fit and engagement, such as `A1`, if the agreement has bands.
     #[schema(max_length = 16, example = "C2")]
     band: Option<String>,
     /// The exact values.
     exact: Exact,
-    /// When it next changes if nothing new happens; never too late. `null`: never.
+    /// Until when the score holds if nothing new happens; `null`: indefinitely.
     valid_until: Option<Timestamp>,
-    /// Whether a rule saw 1,000 events and there were more.
+    /// Whether a rule counted its maximum of 1,000 events although there were more.
     truncated: bool,
     /// The version of the agreement by which it was judged.
     #[schema(minimum = 1, example = 1)]
@@ -56,34 +56,34 @@ impl From<&StoredScore> for ScoreView {
     }
 }
 
-/// A lead's score with what it consists of.
+/// A lead's score with its contributions.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LeadScoreDetail)]
 pub struct ScoreDetail {
-    /// Who the lead is, in whole points: the floor of the exact value.
+    /// The points for who the lead is, in whole points, rounded down.
     #[schema(minimum = 0, example = 25)]
     fit: i64,
-    /// What it did, likewise.
+    /// The points for what the lead did, in whole points, rounded down.
     #[schema(minimum = 0, example = 56)]
     engagement: i64,
-    /// Both, likewise: it may be one more than the sum of the other two.
+    /// Fit and engagement together, in whole points, rounded down; may exceed the sum of the two rounded values by one.
     #[schema(minimum = 0, example = 81)]
     total: i64,
-    /// The bands of both sides, such as `A1`, where the agreement has bands.
+    /// The bands of fit and engagement, such as `A1`, if the agreement has bands.
     #[schema(max_length = 16, example = "C2")]
     band: Option<String>,
     /// The exact values.
     exact: Exact,
-    /// What the score consists of: those of a side add up to its exact value. What a maximum takes away, or the floor of 0
-    /// adds, is a contribution of its own.
+    /// The contributions; those of a side add up to its exact value. What a maximum removes, or the minimum of 0 adds,
+    /// is a contribution of its own.
     #[schema(max_items = 1000)]
     contributions: Vec<Contribution>,
-    /// What keeps the lead from becoming an MQL, whatever it does: as on the lead.
+    /// What blocks the lead from becoming an MQL, as on the lead.
     #[schema(max_items = 300, example = json!(["country"]))]
     mql_blocked_by: Vec<String>,
-    /// When it next changes if nothing new happens; never too late. `null`: never.
+    /// Until when the score holds if nothing new happens; `null`: indefinitely.
     valid_until: Option<Timestamp>,
-    /// Whether a rule saw 1,000 events and there were more.
+    /// Whether a rule counted its maximum of 1,000 events although there were more.
     truncated: bool,
     /// The version of the agreement by which it was judged.
     #[schema(minimum = 1, example = 1)]
@@ -92,7 +92,7 @@ pub struct ScoreDetail {
 
 /// Read a lead's score.
 ///
-/// Judged at this instant by the agreement in force, and itemised: each rule that gave points, how often, and for which
+/// The score at this instant by the agreement in force, itemised: each rule that gave points, how often, and for which
 /// events.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "The score with its contributions", body = ScoreDetail)))]

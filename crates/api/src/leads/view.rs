@@ -24,7 +24,7 @@ use super::score::ScoreView;
 /// A lead.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct LeadView {
-    /// Its id, for good.
+    /// Its id, which never changes.
     pub id: LeadId,
     /// The primary e-mail.
     #[schema(max_length = 254, example = "ada@example.com")]
@@ -38,7 +38,7 @@ pub struct LeadView {
     /// All phones.
     #[schema(max_items = 50)]
     pub phones: Vec<String>,
-    /// The ids that other systems know it by.
+    /// Its ids in other systems.
     #[schema(max_items = 50)]
     pub external_ids: Vec<ExternalId>,
     /// The given name.
@@ -47,7 +47,7 @@ pub struct LeadView {
     /// The family name.
     #[schema(max_length = 200, example = "Lovelace")]
     pub last_name: Option<String>,
-    /// What the person does.
+    /// The job title.
     #[schema(max_length = 200, example = "Head of Analytics")]
     pub job_title: Option<String>,
     /// ISO 3166-1 alpha-2.
@@ -56,65 +56,64 @@ pub struct LeadView {
     /// BCP 47.
     #[schema(max_length = 35, example = "en")]
     pub language: Option<String>,
-    /// The function that the job title says, by the job words of the settings.
+    /// The function derived from the job title, by the job words of the settings.
     #[schema(max_length = 64, example = "data")]
     pub job_function: Option<String>,
-    /// The seniority that the job title says, by the job words of the settings.
+    /// The seniority derived from the job title, by the job words of the settings.
     #[schema(max_length = 64, example = "head")]
     pub seniority: Option<String>,
-    /// What the person may spend.
+    /// The budget.
     pub budget: Option<Money>,
-    /// What the person needs, in own words.
+    /// The need, in the person's own words.
     #[schema(max_length = 4000)]
     pub need: Option<String>,
-    /// In how many days the person wants to decide.
+    /// The number of days within which the person wants to decide.
     #[schema(minimum = 0, maximum = 3650, example = 90)]
     pub timeline_days: Option<i64>,
-    /// The company that it belongs to.
+    /// The lead's company.
     pub company: Option<CompanyView>,
     /// The declared custom fields that have a value, by name.
     #[schema(value_type = Object, example = json!({"segment": "home_appliances"}))]
     pub custom: Map<String, Value>,
-    /// Where it stands.
+    /// The lead's stage.
     pub stage: Stage,
-    /// Since when it stands there.
+    /// When it entered that stage.
     pub stage_since: Timestamp,
-    /// The current pass through the stages.
+    /// The number of the current cycle: a pass through the stages.
     #[schema(minimum = 1, example = 1)]
     pub cycle: i64,
-    /// The user who is responsible.
+    /// The owner.
     pub owner_id: Option<UserId>,
-    /// Who was, before.
+    /// The previous owner.
     pub previous_owner_id: Option<UserId>,
     /// No rule makes it an MQL before this instant.
     pub nurture_until: Option<Timestamp>,
     /// The score by the agreement in force; `GET /v1/leads/{lead_id}/score` itemises it.
     pub score: Option<ScoreView>,
-    /// What keeps a lead in lead or nurture from becoming an MQL, whatever it does: required fields that are missing
-    /// (`country`), fields that fail the ICP (`icp:company.employees`; `icp` where something else fails it), and
-    /// `contactable` where no e-mail or phone may be used.
+    /// What blocks a lead in lead or nurture from becoming an MQL, whatever it does: missing required fields
+    /// (`country`), fields that fail the ICP (`icp:company.employees`; `icp` if something else fails it), and
+    /// `contactable` if no e-mail or phone may be used.
     #[schema(max_items = 300, example = json!(["country", "icp:company.employees"]))]
     pub mql_blocked_by: Vec<String>,
-    /// Where it first came from.
+    /// The first touch: where the lead first came from.
     pub first_touch: Option<Touch>,
     /// The latest touch.
     pub last_touch: Option<Touch>,
     /// The latest touch whose channel is known and not `direct`.
     pub last_non_direct_touch: Option<Touch>,
-    /// The touch at which it became known.
+    /// The touch at or before the lead's creation.
     pub lead_touch: Option<Touch>,
-    /// When it was last active: the newest of its own events and submissions. What bots did is left out, and so is what
-    /// anybody else did with it.
+    /// When the lead was last active: its newest own event or submission, excluding bots and acts of users.
     pub last_activity_at: Option<Timestamp>,
-    /// When it last sent a form as a customer, as a churned or as a disqualified lead.
+    /// When it last submitted a form as a customer, churned or disqualified lead.
     pub returned_at: Option<Timestamp>,
-    /// What is known of its budget, authority, need and timeline.
+    /// The qualification: budget, authority, need and timeline.
     pub qualification: QualificationView,
     /// Whether the person may be contacted, by purpose.
     pub may_contact: Contacts,
     /// When it was archived.
     pub archived_at: Option<Timestamp>,
-    /// When it became known.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
@@ -213,9 +212,9 @@ impl LeadView {
 /// A company.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct CompanyView {
-    /// Its id, for good.
+    /// Its id, which never changes.
     pub id: CompanyId,
-    /// The web domain that names it.
+    /// The web domain that identifies it.
     #[schema(max_length = 253, example = "example.com")]
     pub domain: Option<String>,
     /// The name.
@@ -230,11 +229,11 @@ pub struct CompanyView {
     /// The number of employees.
     #[schema(minimum = 0, maximum = 10000000, example = 120)]
     pub employees: Option<i64>,
-    /// The user who is responsible for it.
+    /// The owner.
     pub owner_id: Option<UserId>,
     /// When it was archived.
     pub archived_at: Option<Timestamp>,
-    /// When it became known.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
@@ -265,26 +264,26 @@ pub struct FieldValueView {
     /// The field: `first_name`, `company_id`, `custom.<name>`, ...
     #[schema(max_length = 80, example = "first_name")]
     pub field: String,
-    /// What was said; `null` is empty.
+    /// The value; `null` means empty.
     #[schema(value_type = Value, example = "Ada")]
     pub value: Value,
-    /// Where it comes from.
+    /// The source of the statement.
     pub source: Source,
     /// When it was true, as far as the source knows.
     pub observed_at: Timestamp,
-    /// When it was written down.
+    /// When it was created in Tandem.
     pub recorded_at: Timestamp,
-    /// Who said it: a user, key or form, by id.
+    /// Who stated it: the id of a user, key or form.
     #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
     pub by: String,
-    /// Whether it is the one that is shown.
+    /// Whether this statement is the shown value.
     pub is_winner: bool,
 }
 
-/// Everything that was said about a lead.
+/// All statements about a lead's fields.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FieldValuesView {
-    /// The statements, field by field, the newest first; at most 1,000.
+    /// The statements, by field, newest first; at most 1,000.
     #[schema(max_items = 1000)]
     pub data: Vec<FieldValueView>,
 }

@@ -39,65 +39,65 @@ fn configure(config: &mut Services<'_>) {
         .service(moves::list_moves);
 }
 
-/// A stage change that is asked for.
+/// A stage change to make.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreateTransition {
-    /// Where to; left out where the reason decides.
+    /// The new stage; omit it if the reason decides.
     to: Option<Stage>,
-    /// The code of an agreed reason.
+    /// The code of a reason of the agreement.
     #[schema(min_length = 1, max_length = 64, example = "no_budget")]
     reason: Option<String>,
-    /// Why, in words.
+    /// A note about the reason.
     #[schema(max_length = 4000, example = "Asked for a demo on the phone")]
     note: Option<String>,
-    /// Only to nurture: no rule makes the lead an MQL before this instant.
+    /// For nurture only: no rule makes the lead an MQL before this instant.
     until: Option<Timestamp>,
 }
 
-/// A stage change that happened.
+/// A stage change.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TransitionView {
     /// Its id.
     id: TransitionId,
-    /// Whose.
+    /// The lead.
     lead_id: LeadId,
-    /// In which pass through the stages.
+    /// The number of the cycle.
     #[schema(minimum = 1)]
     cycle: i64,
-    /// The stage before; `null` where the lead became known.
+    /// The previous stage; `null` at the lead's creation.
     from: Option<Stage>,
-    /// The stage after.
+    /// The new stage.
     to: Stage,
-    /// When.
+    /// When it happened.
     at: Timestamp,
-    /// Who made it, by kind.
+    /// Who made the move, by type of actor.
     actor_type: ActorKind,
-    /// Who made it, by id.
+    /// Who made the move: the id of a user, key or form, or the name of a part of Tandem.
     #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
     actor_id: String,
-    /// The user in whose name a key acted.
+    /// The user on whose behalf a key acted.
     on_behalf_of: Option<UserId>,
     /// The code of the reason.
     #[schema(max_length = 64)]
     reason: Option<String>,
-    /// Why, in words.
+    /// A note about the reason.
     #[schema(max_length = 4000)]
     note: Option<String>,
     /// No rule makes the lead an MQL before this instant.
     until: Option<Timestamp>,
-    /// The version of the agreement that it was judged by.
+    /// The version of the agreement by which it was judged.
     #[schema(minimum = 1)]
     agreement_version: i64,
-    /// The lead's score at that moment; `null` where it had not been judged by then.
+    /// The lead's score at that moment; `null` if it had not been judged yet.
     score: Option<ScoreThen>,
-    /// The rule of the agreement that made it; `null` where somebody decided it.
+    /// The rule of the agreement that moved the lead; `null` if a user, key or deal did.
     #[schema(max_length = 64, example = "stages.mql")]
     rule: Option<String>,
-    /// Of a rule, the parts of its condition that decided.
+    /// For a rule: the parts of its condition that decided.
     #[schema(max_items = 200)]
     evidence: Vec<Evidence>,
-    /// Of a rule, the newest event among what decided.
+    /// For a rule: the newest event among the evidence.
     caused_by: Option<CausedBy>,
 }
 
@@ -107,7 +107,7 @@ pub struct TransitionsView {
     /// The stage changes, oldest first; at most 1,000.
     #[schema(max_items = 1000)]
     data: Vec<TransitionView>,
-    /// Where the caller may move the lead by hand now.
+    /// The stages to which the caller may move the lead by hand now.
     #[schema(max_items = 9)]
     allowed: Vec<Stage>,
 }
@@ -142,16 +142,15 @@ impl From<Transition> for TransitionView {
 
 /// Move a lead to another stage.
 ///
-/// By hand, along the table of stages. While a hand-off is pending, `{to: sal}` accepts it and a reason rejects it, by the
-/// same rights and checks as its own operations; anything else is `409` with `current` and `allowed`, the stages that the caller
-/// may move it to (`GET /v1/leads/{id}/moves` says what each needs). Moves up to MQL belong to
-/// marketing, from SAL on to the owner or a sales manager. An SAL becomes an SQL once everything is confirmed that the
-/// agreement asks for (`PATCH /v1/leads/{id}/qualification`); `422` names what is not. A reason
-/// decides between nurture and disqualified. Of a lead
-/// that has deals, these make the moves to and from opportunity. A key needs `X-On-Behalf-Of` with a user who may make
-/// the move.
+/// A move by hand, within the table of stages. While a hand-off is pending, `{to: sal}` accepts it and a reason rejects
+/// it, with the same rights and checks as those operations. Any other move is `409` with `current` and `allowed`, the
+/// stages to which the caller may move the lead (`GET /v1/leads/{id}/moves` lists what each needs). Marketing moves
+/// leads up to MQL; the owner or a sales manager moves them from SAL on. An SAL becomes an SQL once all items that the
+/// agreement requires are confirmed (`PATCH /v1/leads/{id}/qualification`); `422` names the others. A reason decides
+/// between nurture and disqualified. If the lead has deals, they make the moves to and from opportunity. A key needs
+/// `X-On-Behalf-Of` with a user who may make the move.
 #[utoipa::path(tag = "stages", params(LeadPath, ("If-Match" = Option<String>, Header, max_length = 256,
-        description = "The ETag of the lead that the move was decided on; a lead that has moved on answers 412.")), security(("bearer" = [LeadsWrite])), request_body = CreateTransition,
+        description = "The ETag of the lead on which the move is based. If the lead has changed since, the answer is 412.")), security(("bearer" = [LeadsWrite])), request_body = CreateTransition,
     responses((status = 201, description = "The stage change", body = TransitionView,
         headers(("Location" = String, description = "The lead's stage changes")))))]
 #[post("/v1/leads/{lead_id}/transitions")]

@@ -22,7 +22,7 @@ use crate::leads::LeadPath;
 /// The moves that the caller may make with a lead now.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MovesView {
-    /// The moves. The same stage stands there once for each act that leads to it.
+    /// The moves. A stage is listed once per operation that leads to it.
     #[schema(max_items = 1000)]
     data: Vec<MoveView>,
 }
@@ -30,19 +30,19 @@ pub struct MovesView {
 /// A move that the caller may make.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MoveView {
-    /// Where the lead goes.
+    /// The new stage.
     to: Stage,
     /// The operation that makes the move.
     act: ActView,
-    /// The agreed reasons that lead there; empty where the move takes none.
+    /// The reasons of the agreement that lead there; empty if the move needs none.
     #[schema(max_items = 100)]
     reasons: Vec<Reason>,
-    /// What the operation needs, beside what its reason requires.
+    /// What the operation requires, besides what its reason requires.
     #[schema(max_items = 3)]
     requires: Vec<Need>,
 }
 
-/// An operation of this interface.
+/// An operation of this API.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ActView {
     /// Its id in the document.
@@ -91,9 +91,9 @@ impl MoveView {
 
 /// List the moves that the caller may make with a lead now.
 ///
-/// Each with the operation that makes it: a stage change by hand, accepting or rejecting a hand-off, confirming what the
-/// agreement asks for before an SQL, or opening, closing or reopening a deal. What is not listed is refused. Moves by deals
-/// are listed where the caller's scopes cover deals.
+/// Each move comes with its operation: a stage change by hand, accepting or rejecting a hand-off, confirming the
+/// qualification, or opening, closing or reopening a deal. Every other move is refused. Moves by deals are listed if
+/// the caller's scopes include deals.
 #[utoipa::path(tag = "stages", params(LeadPath), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "The moves", body = MovesView)))]
 #[get("/v1/leads/{lead_id}/moves")]

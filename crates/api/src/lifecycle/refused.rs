@@ -13,7 +13,7 @@ pub fn not_moved(refused: Refused) -> Problem {
             .with("current", json!(current))
             .with("allowed", json!(allowed)),
         Refused::IsADeals { current, allowed } => Problem::new(Code::IllegalTransition)
-            .detail("The lead has deals: opening, closing and reopening them make this move")
+            .detail("The lead has deals: only opening, closing or reopening a deal makes this move")
             .with("current", json!(current))
             .with("allowed", json!(allowed)),
         Refused::Denied(reason) => reason.into(),
@@ -22,7 +22,7 @@ pub fn not_moved(refused: Refused) -> Problem {
             .with("allowed", json!(allowed)),
         Refused::NoSuchReason { allowed } => {
             let detail = match &allowed[..] {
-                [] => "this move takes no reason".to_owned(),
+                [] => "this move needs no reason".to_owned(),
                 fitting => format!("must be one of {}", fitting.join(", ")),
             };
             let violation = Violation::new(Place::at(["reason"]), "not_allowed", detail);

@@ -15,6 +15,7 @@ use actix_web::{App as Actix, web};
 use serde_json::Value;
 
 use crate::edge::core::Core;
+use crate::edge::http::asset::Asset;
 use crate::edge::http::connection::Line;
 use crate::edge::http::request;
 use crate::edge::http::services::Services;
@@ -64,6 +65,9 @@ pub fn operations(config: &mut Services<'_>) {
         (room.operations)(config);
     }
 }
+
+/// The published document as it is served: made when somebody first asks for it.
+pub static PUBLISHED: LazyLock<Asset> = LazyLock::new(|| Asset::of(openapi::text(&document()).into_bytes()));
 
 /// The published document, made once per process.
 pub fn document() -> Arc<Value> {

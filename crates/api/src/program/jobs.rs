@@ -126,6 +126,6 @@ async fn under_lease(core: &Core, job: &Job) -> Result<Option<Left>, StoreError>
 }
 
 fn failed(job: &Job, error: &StoreError) -> Duration {
-    tracing::warn!(job = job.name, %error, "job failed; it will be tried again");
+    tracing::warn!(job = job.name, %error, "job failed; it will be retried");
     RETRY
 }

@@ -21,7 +21,7 @@ const QUIET: &str = "actix_http=warn,actix_server=warn,actix_web=warn,h2=warn,ru
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoggingError {
     /// The directives cannot be read.
-    #[error("the log directives cannot be read")]
+    #[error("the log directives are invalid")]
     Directives,
     /// Somebody in this process has started it before.
     #[error("logging was started before")]

@@ -61,9 +61,7 @@ pub enum StartError {
     #[error("the database: {0}")]
     Store(#[from] StoreError),
     /// The signing keys in the database were sealed with another master key.
-    #[error(
-        "TANDEM_MASTER_KEY (or master.key in the data directory) is not the one that this database was made with"
-    )]
+    #[error("TANDEM_MASTER_KEY (or master.key in the data directory) is not the key of this database")]
     ForeignMasterKey,
     /// The published document cannot be used as a validator.
     #[error("the published document: {0}")]
@@ -157,7 +155,7 @@ pub fn assemble(
         metrics: Metrics::new(ROOMS)?,
         routes: Routes::of(&document),
         walls: Walls::of(&document),
-        document,
+        document: &app::PUBLISHED,
         replica: replica.to_string(),
         serves: true,
         is_draining: AtomicBool::new(false),

@@ -16,10 +16,10 @@ use crate::edge::http::problem::{Code, Problem};
 /// The days that a report covers, half-open, in the company's time zone.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Period {
-    /// The first day; `null` is the beginning.
+    /// The first day; `null`: from the beginning.
     #[schema(format = Date, example = "2026-01-01")]
     pub from: Option<String>,
-    /// The day after the last one; `null` is the end.
+    /// The day after the last one; `null`: to the end.
     #[schema(format = Date, example = "2026-04-01")]
     pub to: Option<String>,
     /// The company's IANA time zone.
@@ -30,13 +30,13 @@ pub struct Period {
 /// A share of cases with its 95 % Wilson score interval.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub struct RateView {
-    /// The share, as a fraction; `null` where there are no cases.
+    /// The share, as a fraction; `null` without cases.
     #[schema(minimum = 0, maximum = 1, example = 0.118)]
     pub value: Option<f64>,
-    /// Cases that did.
+    /// The numerator: the number of counted cases.
     #[schema(minimum = 0, example = 271)]
     pub numerator: i64,
-    /// All cases.
+    /// The denominator: all cases.
     #[schema(minimum = 0, example = 2296)]
     pub denominator: i64,
     /// The interval's lower bound.
@@ -45,23 +45,23 @@ pub struct RateView {
     /// The interval's upper bound.
     #[schema(minimum = 0, maximum = 1, example = 0.132)]
     pub high: Option<f64>,
-    /// Whether there are fewer cases than `min_sample`: too few to say much.
+    /// Whether there are fewer cases than `min_sample`, too few for a meaningful rate.
     pub insufficient: bool,
-    /// The cases themselves.
+    /// The number of all cases, and links to them.
     pub evidence: RateEvidence,
 }
 
-/// Where the cases of a rate are listed.
+/// Links to the cases of a rate.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub struct RateEvidence {
-    /// The cases that did.
+    /// The numerator: the counted cases.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
         example = "/v1/reports/funnel/evidence?basis=cohort&stage=mql&figure=from_previous"
     )]
     pub numerator: String,
-    /// All cases.
+    /// The denominator: all cases.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
@@ -249,29 +249,29 @@ macro_rules! report_view {
         $(#[$about])*
         #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
         pub struct $name {
-            /// The instant that the figures are of.
+            /// The instant of the figures.
             pub as_of: tandem_domain::instant::Timestamp,
-            /// The days that are covered.
+            /// The period covered.
             pub period: crate::reports::answer::Period,
-            /// How records are chosen.
+            /// Which records count.
             #[schema(inline)]
             pub basis: tandem_domain::reports::Basis,
-            /// What the rows stand for.
+            /// The dimensions of the rows.
             #[schema(inline, max_items = 2, example = json!(["source"]))]
             pub by: Vec<tandem_domain::reports::dimension::By>,
-            /// The fewest cases on which a rate says something.
+            /// The fewest cases for a meaningful rate; with fewer it is marked `insufficient`.
             #[schema(minimum = 1, example = 30)]
             pub min_sample: i64,
-            /// The versions of the agreement that the records are reported under.
+            /// The versions of the agreement of the counted records.
             #[schema(max_items = 1000, example = json!([1]))]
             pub agreement_versions: Vec<i64>,
-            /// Whether the agreement in force is the provisional one, signed by nobody.
+            /// Whether the agreement in force is provisional: nobody has signed it.
             pub provisional: bool,
-            /// By one value: the largest volume first. Else in order; over time alone, divisions without a record
-            /// between others included.
+            /// The rows. By one dimension, the largest volume comes first; else they are in order. By time alone,
+            /// periods without a record are included between others.
             #[schema(max_items = 1000)]
             pub rows: Vec<$row>,
-            /// How many smaller rows are left out behind the 1,000 largest; the totals have them.
+            /// How many smaller rows are omitted after the 1,000 largest; the totals include them.
             #[schema(minimum = 0, example = 0)]
             pub omitted_rows: i64,
             $(#[$of_totals])*

@@ -47,10 +47,10 @@ pub(super) struct Filters(pub Vec<(Dimension, Option<Value>)>);
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Divided {
-    /// What the rows stand for: one or two; each report says which unless given.
+    /// One or two dimensions of the rows; each report has its own default.
     #[param(inline, min_items = 1, max_items = 2, style = Form, explode = false, example = json!(["source"]))]
     by: Option<Vec<By>>,
-    /// The fewest cases on which a rate says something; the setting's unless given.
+    /// The fewest cases for a meaningful rate; default that of the setting.
     #[param(minimum = 1, maximum = 1_000_000)]
     min_sample: Option<i64>,
 }
@@ -111,9 +111,13 @@ impl IntoParams for Filters {
             .items(Dimension::schema())
             .min_items(Some(1))
             .max_items(Some(Dimension::ALL.len()));
-        let without = parameter("without", "Only where these are unknown.", names.into())
-            .style(Some(ParameterStyle::Form))
-            .explode(Some(false));
+        let without = parameter(
+            "without",
+            "Only records in which these dimensions are unknown.",
+            names.into(),
+        )
+        .style(Some(ParameterStyle::Form))
+        .explode(Some(false));
         of_values.chain([without.build()]).collect()
     }
 }
@@ -130,18 +134,17 @@ impl IntoParams for Chosen {
                 .example(Some(example.into()))
                 .build()
         };
-        let basis = "Which records: `cohort` takes the cycles that started in the period, `activity` what happened in \
-                     it. Unless given, `cohort` in the funnel and `activity` in every other report.";
+        let basis = "Which records count: `cohort` selects the cycles that started in the period, `activity` what happened in it. Default `cohort` for the funnel and `activity` for every other report.";
         let mut all = vec![
             parameter("basis", basis, Basis::schema()).build(),
             day(
                 "from",
-                "The first day, in the company's time zone; from the beginning unless given.",
+                "The first day, in the company's time zone; default from the beginning.",
                 "2026-01-01",
             ),
             day(
                 "to",
-                "The day after the last one, in the company's time zone; to the end unless given.",
+                "The day after the last one, in the company's time zone; default to the end.",
                 "2026-04-01",
             ),
         ];
@@ -191,7 +194,7 @@ impl Divided {
         if let [one, other] = by[..]
             && one == other
         {
-            let twice = Violation::new(Place::parameter("by"), "not_allowed", "names one dimension twice");
+            let twice = Violation::new(Place::parameter("by"), "not_allowed", "names a dimension twice");
             return Err(Problem::invalid_parameters(vec![twice]));
         }
         Ok((by, self.min_sample.unwrap_or(min_sample)))
@@ -224,7 +227,7 @@ fn days(from: Option<&str>, to: Option<&str>, zone: &TimeZone) -> Result<Days, P
     let (first, next) = (day("from", from), day("to", to));
     let days = Days::between(first, next, zone);
     if violations.is_empty() && days.is_none() {
-        violations.push(out_of_range("to", "must not lie before `from`"));
+        violations.push(out_of_range("to", "must not be before `from`"));
     }
     days.filter(|_| violations.is_empty())
         .ok_or_else(|| Problem::invalid_parameters(violations))
@@ -269,7 +272,7 @@ impl Selection {
             };
             let buckets = calendar.buckets(first, last, &self.days, zone, MOST_BUCKETS);
             buckets.map(Cut::Over).ok_or_else(|| {
-                let detail = "divides the period into more than 600 rows: ask for a shorter one";
+                let detail = "divides the period into more than 600 rows: request a shorter one";
                 Problem::invalid_parameters(vec![out_of_range("by", detail)])
             })
         };

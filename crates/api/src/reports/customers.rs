@@ -26,7 +26,7 @@ use crate::edge::http::reply::Reply;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct CustomersQuery {
-    /// The figure; new customers unless given.
+    /// The figure; default new customers.
     #[param(inline, example = "new")]
     figure: Option<CustomerFigure>,
     /// The most customers of the page.
@@ -37,7 +37,7 @@ struct CustomersQuery {
     cursor: Option<String>,
 }
 
-/// A customer behind a figure: a company, else a lead without one.
+/// A customer counted in a figure: a company, or a lead without one.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CustomerEvidence {
     /// The company.
@@ -46,17 +46,17 @@ pub struct CustomerEvidence {
     lead_id: Option<LeadId>,
     /// When its first deal was won.
     since: Timestamp,
-    /// When it churned, if it did and did not come back.
+    /// When it churned, unless it came back.
     churned_at: Option<Timestamp>,
-    /// What it bought in the period, in the base currency.
+    /// Its revenue in the period, in the base currency.
     revenue: Money,
 }
 
-/// List the customers behind a figure.
+/// List the customers counted in a figure.
 ///
-/// Exactly those that the figure counts, by id, with the filters of the report; `total_count` is exact and always there. A
-/// customer is a company, else a lead, from its first won deal until every lead that was primary in one has churned. It
-/// counts where its first deal came from.
+/// Exactly the customers that the figure counts, by id, with the filters of the report. `total_count` is always present
+/// and exact. A customer is a company, or a lead without one, from its first won deal until every lead that was primary
+/// in one has churned. Its dimensions are those of its first won deal.
 #[utoipa::path(tag = "reports", params(Chosen, CustomersQuery),
     security(("bearer" = [ReportsRead, LeadsRead, DealsRead])),
     responses((status = 200, description = "A page of customers", body = Listing<CustomerEvidence>,
@@ -127,22 +127,22 @@ struct FollowUpsQuery {
 pub struct FollowUpEvidence {
     /// Its id.
     id: ActivityId,
-    /// The lead that it counts for.
+    /// The lead for which it counts.
     lead_id: Option<LeadId>,
-    /// The deal that it is about.
+    /// The deal.
     deal_id: Option<DealId>,
-    /// The company that it is about.
+    /// The company.
     company_id: Option<CompanyId>,
-    /// Who had to do it.
+    /// The user who had to do it.
     owner_id: Option<UserId>,
     /// When it was done.
     done_at: Timestamp,
 }
 
-/// List the follow-ups behind the figure.
+/// List the follow-ups counted in the figure.
 ///
-/// Exactly the done tasks that `follow_ups` counts, by id, with the filters of the report: those of the cycle in which the
-/// lead stood when the task was done. `total_count` is exact and always there.
+/// Exactly the done tasks that `follow_ups` counts, by id, with the filters of the report. A task counts in the cycle
+/// of its lead at the time when it was done. `total_count` is always present and exact.
 #[utoipa::path(tag = "reports", params(Chosen, FollowUpsQuery),
     security(("bearer" = [ReportsRead, ActivitiesRead])),
     responses((status = 200, description = "A page of done tasks", body = Listing<FollowUpEvidence>,

@@ -23,7 +23,7 @@ use crate::edge::http::reply::Reply;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct DealEvidenceQuery {
-    /// The figure; won deals unless given.
+    /// The figure; default won deals.
     #[param(inline, example = "won")]
     figure: Option<DealFigure>,
     /// Only with an amount in this currency.
@@ -36,16 +36,16 @@ struct DealEvidenceQuery {
     cursor: Option<String>,
 }
 
-/// A deal behind a figure.
+/// A deal counted in a figure.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DealEvidence {
     /// Its id.
     id: DealId,
-    /// Where it stands.
+    /// The state.
     state: State,
     /// The lead whose stage it moves.
     lead_id: Option<LeadId>,
-    /// The lead's cycle in which it was opened.
+    /// The number of the lead's cycle in which it was opened.
     #[schema(minimum = 1, example = 1)]
     cycle: Option<i64>,
     /// The user who is responsible.
@@ -56,13 +56,14 @@ pub struct DealEvidence {
     closed_at: Option<Timestamp>,
     /// What it is worth.
     amount: Option<Money>,
-    /// The amount of a closed deal in the base currency, at the rate of that day.
+    /// The amount of a closed deal in the base currency, at the rate of the day of closing.
     value: Option<Money>,
 }
 
-/// List the deals behind a figure.
+/// List the deals counted in a figure.
 ///
-/// Exactly those that the figure counts, by id, with the filters of the report; `total_count` is exact and always there.
+/// Exactly the records that the figure counts, by id, with the filters of the report. `total_count` is always present
+/// and exact.
 #[utoipa::path(tag = "reports", params(Chosen, DealEvidenceQuery), security(("bearer" = [ReportsRead, DealsRead])),
     responses((status = 200, description = "A page of deals", body = Listing<DealEvidence>,
         headers(("Link" = String, description = "The next page")))))]

@@ -28,11 +28,11 @@ use crate::edge::http::reply::Reply;
 
 /// Report the funnel.
 ///
-/// How many cycles reached each stage, how many people these are, what share of the stage before and of all that
-/// started came so far, how long they stayed, and where they ended and why; by one or two dimensions. On the cohort
-/// basis these are the cycles that started in the period, on the activity basis what happened in it. Every figure has
-/// the address of the records behind it. A stage counts at its first entry in a cycle, and its stay is the first one.
-/// Where there is nothing to say, figures are zero and rates `null`. `Accept: text/csv` gives a table.
+/// For each stage, by one or two dimensions: how many cycles and people reached it, their share of the previous stage
+/// and of all started cycles, how long they stayed, and where and why they ended. With the basis `cohort` these are the
+/// cycles that started in the period, with `activity` what happened in it. Every figure links to its records. A stage
+/// counts at its first entry in a cycle, with its first stay. Without records figures are zero and rates `null`.
+/// `Accept: text/csv` returns a table.
 #[utoipa::path(tag = "reports", params(Chosen, Divided), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The funnel",
         content((FunnelView = "application/json"), (String = "text/csv")))))]

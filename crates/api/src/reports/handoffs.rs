@@ -27,7 +27,7 @@ pub(super) fn address(figure: HandoffFigure, selection: &Selection) -> String {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct HandoffEvidenceQuery {
-    /// The figure; all hand-offs unless given.
+    /// The figure; default all hand-offs.
     #[param(inline, example = "rejected")]
     figure: Option<HandoffFigure>,
     /// The most hand-offs of the page.
@@ -38,7 +38,7 @@ struct HandoffEvidenceQuery {
     cursor: Option<String>,
 }
 
-/// A hand-off behind a figure.
+/// A hand-off counted in a figure.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HandoffEvidence {
     /// Its id.
@@ -48,31 +48,32 @@ pub struct HandoffEvidence {
     /// The lead's cycle.
     #[schema(minimum = 1, example = 1)]
     cycle: i64,
-    /// Where it stands.
+    /// The state.
     state: HandoffState,
     /// When it was made.
     made_at: Timestamp,
-    /// Who owns it.
+    /// The owner.
     owner_id: Option<UserId>,
-    /// Where it waits while nobody owns it.
+    /// The queue in which it waits without an owner.
     queue: Option<Queue>,
     /// When it first had an owner.
     assigned_at: Option<Timestamp>,
     /// When it was accepted or rejected.
     decided_at: Option<Timestamp>,
-    /// The code of the reason for which it was rejected.
+    /// The code of the reason of its rejection.
     #[schema(max_length = 64, example = "no_budget")]
     reason: Option<String>,
     /// When the lead was first contacted for it.
     first_contact_at: Option<Timestamp>,
-    /// The version of the agreement that it was made under.
+    /// The version of the agreement in force at its creation.
     #[schema(minimum = 1, example = 1)]
     agreement_version: i64,
 }
 
-/// List the hand-offs behind a figure.
+/// List the hand-offs counted in a figure.
 ///
-/// Exactly those that the figure counts, by id, with the filters of the report; `total_count` is exact and always there.
+/// Exactly the records that the figure counts, by id, with the filters of the report. `total_count` is always present
+/// and exact.
 #[utoipa::path(tag = "reports", params(Chosen, HandoffEvidenceQuery), security(("bearer" = [ReportsRead, HandoffsRead])),
     responses((status = 200, description = "A page of hand-offs", body = Listing<HandoffEvidence>,
         headers(("Link" = String, description = "The next page")))))]

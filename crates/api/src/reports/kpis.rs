@@ -37,7 +37,7 @@ use crate::edge::http::reply::Reply;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct KpisQuery {
-    /// The fewest cases on which a figure says something; the setting's unless given.
+    /// The fewest cases for a meaningful figure; default that of the setting.
     #[param(minimum = 1, maximum = 1_000_000)]
     min_sample: Option<i64>,
 }
@@ -45,29 +45,29 @@ struct KpisQuery {
 /// The key figures of a period.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KpisView {
-    /// The instant that the figures are of.
+    /// The instant of the figures.
     pub as_of: Timestamp,
-    /// The days that are covered; the present month unless others are asked for.
+    /// The period covered; default the present month.
     pub period: Period,
-    /// The days that they are compared with; `null` where the period is open.
+    /// The previous period; `null` if the period is open.
     pub before: Option<Period>,
-    /// How records are chosen.
+    /// Which records count.
     #[schema(inline)]
     pub basis: Basis,
-    /// The fewest cases on which a figure says something.
+    /// The fewest cases for a meaningful figure; with fewer it is marked `insufficient`.
     #[schema(minimum = 1, example = 30)]
     pub min_sample: i64,
     /// The version of the agreement in force.
     #[schema(minimum = 1, example = 1)]
     pub agreement_version: i64,
-    /// Whether that version is the provisional one, signed by nobody.
+    /// Whether that version is provisional: nobody has signed it.
     pub provisional: bool,
     /// The currency of amounts.
     pub currency: Currency,
     /// The figures.
     #[schema(max_items = 40)]
     pub figures: Vec<KpiView>,
-    /// Won deals in currencies without a rate: they are in no amount.
+    /// Won deals in currencies without an exchange rate; they count in no amount.
     #[schema(max_items = 300)]
     pub unconverted: Vec<UnconvertedView>,
 }
@@ -75,35 +75,35 @@ pub struct KpisView {
 /// A key figure.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KpiView {
-    /// Which.
+    /// The key figure.
     pub figure: Kpi,
-    /// What it is measured in.
+    /// The unit.
     pub unit: Unit,
-    /// The figure; `null` where there is nothing to divide by, and of a median whose upper rank is still open.
+    /// The figure; `null` if the denominator is zero, and for a median whose upper rank is still open.
     #[schema(example = 42.0)]
     pub value: Option<f64>,
-    /// How many records it rests on.
+    /// The number of records on which it is based.
     #[schema(minimum = 0, example = 42)]
     pub cases: i64,
-    /// Of a median: how many lengths are still open.
+    /// For a median: how many durations are still open.
     #[schema(minimum = 0, example = 3)]
     pub open: Option<i64>,
-    /// Of the sales cycle: how many begin with the acceptance, because no contact is known.
+    /// For the sales cycle: how many begin with the acceptance, because no contact is known.
     #[schema(minimum = 0, example = 1)]
     pub estimated: Option<i64>,
-    /// The rate with its interval, where the figure is a share.
+    /// The rate with its interval, if the figure is a share.
     pub rate: Option<RateView>,
-    /// Of `cac`: what it consists of.
+    /// For `cac`: its costs.
     pub costs: Option<CostsView>,
-    /// Whether it is a rate, a median or a mean of fewer cases than `min_sample`: too few to say much.
+    /// Whether it is a rate, median or mean of fewer cases than `min_sample`, too few for a meaningful figure.
     pub insufficient: bool,
-    /// The figure of the period before.
+    /// The figure of the previous period.
     #[schema(example = 36.0)]
     pub before: Option<f64>,
-    /// `value` less `before`.
+    /// `value` minus `before`.
     #[schema(example = 6.0)]
     pub change: Option<f64>,
-    /// The records that the figure counts, or is a share, median or mean of.
+    /// Links to the records on which the figure is based.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
@@ -115,17 +115,17 @@ pub struct KpiView {
 /// The costs of a period, in minor units of the base currency.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CostsView {
-    /// What the campaigns cost.
+    /// The costs of campaigns.
     #[schema(minimum = 0, example = 500_000)]
     pub campaigns: i64,
-    /// What marketing cost beside them, by `/v1/settings/costs`.
+    /// Marketing's further costs, from `/v1/settings/costs`.
     #[schema(minimum = 0, example = 900_000)]
     pub marketing: i64,
-    /// What sales cost.
+    /// Sales' costs, from `/v1/settings/costs`.
     #[schema(minimum = 0, example = 1_200_000)]
     pub sales: i64,
-    /// Whether something is missing, so that there is no figure: a month of which nothing was stated, an amount without an
-    /// exchange rate; or a filter is given, by which costs are not known.
+    /// Whether there is no figure because something is missing (a month without costs, an amount without an exchange
+    /// rate), or because a filter is given, by which costs are unknown.
     pub incomplete: bool,
 }
 
@@ -140,15 +140,15 @@ impl From<Costs> for CostsView {
     }
 }
 
-/// Won deals in a currency that no rate converts.
+/// Won deals in a currency without an exchange rate.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UnconvertedView {
-    /// What they amount to.
+    /// Their total amount.
     pub amount: Money,
-    /// How many.
+    /// The number of deals.
     #[schema(minimum = 1, example = 2)]
     pub deals: i64,
-    /// The deals.
+    /// A link to the deals.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
@@ -159,11 +159,12 @@ pub struct UnconvertedView {
 
 /// Report key figures.
 ///
-/// Volumes, conversions, speed and deals of a period (the present month unless given), those of the period before, and the
-/// change. Conversions and volumes count cycles; `deals_*`, `average_deal` and `win_rate` count deals. Figures are the same
-/// as in the funnel and the other reports. `cac`, `ltv` and `churn` are about customers: companies, else leads, from their
-/// first won deal until every lead that was primary in one has churned. Amounts need `deals:read` too: without it they are
-/// left out. Every figure has the address of the records behind it. `Accept: text/csv` gives a table.
+/// Volumes, conversions, speed and deals of a period (default the present month), of the previous period, and the
+/// change. Conversions and volumes count cycles; `deals_*`, `average_deal` and `win_rate` count deals. The figures
+/// equal those of the funnel and the other reports. `cac`, `ltv` and `churn` are about customers: companies, or leads
+/// without one, from their first won deal until every lead that was primary in one has churned. Amounts need
+/// `deals:read` too; without it they are omitted. Every figure links to its records. `Accept: text/csv` returns a
+/// table.
 #[utoipa::path(tag = "reports", params(Chosen, KpisQuery), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The key figures",
         content((KpisView = "application/json"), (String = "text/csv")))))]

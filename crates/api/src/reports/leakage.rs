@@ -27,7 +27,7 @@ use crate::edge::http::reply::Reply;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct LeakageQuery {
-    /// What the rows stand for; `owner` unless given.
+    /// The dimension of the rows; default `owner`.
     #[param(inline, example = "owner")]
     by: Option<Dimension>,
     /// The days after which a lead that is neither qualified nor archived counts as idle.
@@ -35,12 +35,12 @@ struct LeakageQuery {
     idle_days: Option<i64>,
 }
 
-/// What nobody works.
+/// Leads, hand-offs and deals that nobody is working on.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LeakageView {
-    /// The instant that the figures are of.
+    /// The instant of the figures.
     pub as_of: Timestamp,
-    /// What the rows stand for.
+    /// The dimensions of the rows.
     #[schema(inline, example = "owner")]
     pub by: Dimension,
     /// The days after which a lead counts as idle.
@@ -49,15 +49,15 @@ pub struct LeakageView {
     /// The version of the agreement in force.
     #[schema(minimum = 1, example = 1)]
     pub agreement_version: i64,
-    /// Whether that version is the provisional one, signed by nobody.
+    /// Whether that version is provisional: nobody has signed it.
     pub provisional: bool,
-    /// The largest first; what is unknown comes last.
+    /// The rows, the largest first; unknown values come last.
     #[schema(max_items = 1000)]
     pub rows: Vec<LeakageRow>,
-    /// How many smaller rows are left out behind the 1,000 largest; the totals have them.
+    /// How many smaller rows are omitted after the 1,000 largest; the totals include them.
     #[schema(minimum = 0, example = 0)]
     pub omitted_rows: i64,
-    /// All rows together: every kind of leak.
+    /// The totals of all rows, for every kind of leak.
     #[schema(max_items = 20)]
     pub totals: Vec<LeakView>,
 }
@@ -65,7 +65,7 @@ pub struct LeakageView {
 /// The leaks of one row.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LeakageRow {
-    /// What the row stands for; `null` where it is unknown.
+    /// The value of the dimension; `null` if unknown.
     #[schema(max_length = 2000, example = "user_01h455vb4pex5vsknk084sn02q")]
     pub key: Option<String>,
     /// Every kind of leak.
@@ -76,14 +76,14 @@ pub struct LeakageRow {
 /// The leaks of one kind.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LeakView {
-    /// The kind.
+    /// The kind of leak.
     pub leak: Leak,
-    /// How many.
+    /// The number of leaks.
     #[schema(minimum = 0, example = 4)]
     pub count: i64,
-    /// Since when the oldest of them has been one; `null` without any, and of days.
+    /// Since when the oldest has been a leak; `null` if there is none, and for leaks that are counted by days.
     pub oldest: Option<Timestamp>,
-    /// The leaks themselves.
+    /// A link to the leaks.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
@@ -92,12 +92,12 @@ pub struct LeakView {
     pub evidence: String,
 }
 
-/// Report what nobody works.
+/// Report leads, hand-offs and deals that nobody is working on.
 ///
-/// Hand-offs that are not reviewed or contacted in time, leads without an owner who is there or without a next step, leads
-/// that returned and wait for an answer, deals past their day or left alone, and leads that are neither qualified nor
-/// archived: as they stand now. Other members of the group of an open deal are left out while it is open, and so are
-/// archived leads. One lead may have several kinds of leak. `Accept: text/csv` gives a table.
+/// The present leaks: hand-offs not reviewed or contacted in time, leads without a present owner or without a next
+/// step, returned leads that wait for an answer, overdue or stale deals, and idle leads that are neither qualified nor
+/// archived. Archived leads, and other members of the group of an open deal, are excluded. One lead may have several
+/// kinds of leak. `Accept: text/csv` returns a table.
 #[utoipa::path(tag = "reports", params(Filters, LeakageQuery), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The leaks",
         content((LeakageView = "application/json"), (String = "text/csv")))))]
@@ -221,7 +221,7 @@ fn table(view: &LeakageView) -> Table {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct LeakEvidenceQuery {
-    /// The kind.
+    /// The kind of leak.
     #[param(inline)]
     leak: Leak,
     /// The days after which a lead that is neither qualified nor archived counts as idle.
@@ -235,27 +235,27 @@ struct LeakEvidenceQuery {
     cursor: Option<String>,
 }
 
-/// A lead, hand-off or deal that nobody works.
+/// A lead, hand-off or deal that nobody is working on.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LeakEvidence {
-    /// Since when; `null` of days.
+    /// Since when it has been a leak; `null` for leaks that are counted by days.
     since: Option<Timestamp>,
     /// The lead.
     lead_id: Option<LeadId>,
     /// The hand-off.
     handoff_id: Option<HandoffId>,
-    /// The clock that ran out.
+    /// The breached clock.
     clock_id: Option<ClockId>,
     /// The deal.
     deal_id: Option<DealId>,
-    /// Who is responsible.
+    /// The owner.
     owner_id: Option<UserId>,
 }
 
 /// List the leaks of one kind.
 ///
-/// Exactly those that the report counts, by the id of the record, with its filters; `total_count` is exact and always
-/// there.
+/// Exactly the leaks that the report counts, by the id of the record, with the filters of the report. `total_count` is
+/// always present and exact.
 #[utoipa::path(tag = "reports", params(Filters, LeakEvidenceQuery),
     security(("bearer" = [ReportsRead, LeadsRead, HandoffsRead, DealsRead])),
     responses((status = 200, description = "A page of leaks", body = Listing<LeakEvidence>,

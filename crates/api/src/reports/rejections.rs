@@ -22,65 +22,65 @@ use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
 
 report_view!(
-    /// What sales rejected, and why.
+    /// Hand-offs that sales rejected, by reason.
     RejectionsView: RejectionsRow,
-    /// All rows together.
+    /// The totals of all rows.
     RejectionFigures
 );
 
 /// One row of the rejections.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RejectionsRow {
-    /// What the row stands for in the first dimension; `null` where it is unknown.
+    /// The value of the first dimension; `null` if unknown.
     #[schema(max_length = 2000, example = "no_budget")]
     pub key: Option<String>,
-    /// The same in the second dimension, if there is one.
+    /// The value of the second dimension, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 2000, example = "2026-05")]
     pub second_key: Option<Option<String>>,
-    /// What became of its hand-offs.
+    /// Its hand-offs by their result.
     pub figures: RejectionFigures,
 }
 
-/// What became of hand-offs: those of the period, without self-sourced and void ones.
+/// The hand-offs of the period by their result, without self-sourced and void ones.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RejectionFigures {
     /// All of them.
     #[schema(minimum = 0, example = 120)]
     pub handoffs: i64,
-    /// Those that nobody has decided.
+    /// The undecided hand-offs.
     #[schema(minimum = 0, example = 7)]
     pub pending: i64,
-    /// Those that sales accepted or rejected.
+    /// How many hand-offs sales accepted or rejected.
     #[schema(minimum = 0, example = 113)]
     pub decided: i64,
-    /// Those that it rejected; an open dispute counts as rejected, an overturned rejection as accepted.
+    /// How many hand-offs sales rejected. An open dispute counts as rejected, an overturned rejection as accepted.
     #[schema(minimum = 0, example = 31)]
     pub rejected: i64,
-    /// Of the decided ones, the share that was accepted.
+    /// The share of the decided hand-offs that was accepted.
     pub acceptance: RateView,
-    /// Of everything that was rejected, the share in this row.
+    /// This row's share of all rejections.
     pub share: RateView,
-    /// Why: the most frequent reason first.
+    /// The reasons, the most frequent first.
     #[schema(max_items = 1000)]
     pub reasons: Vec<RejectedFor>,
-    /// How many were rejected of the period before; `null` where the period is open, and in rows over time.
+    /// How many were rejected in the previous period; `null` if the period is open, and in rows by time.
     #[schema(minimum = 0, example = 24)]
     pub rejected_before: Option<i64>,
-    /// `rejected` less `rejected_before`.
+    /// `rejected` minus `rejected_before`.
     #[schema(example = 7)]
     pub change: Option<i64>,
-    /// The hand-offs behind the counts.
+    /// Links to the counted hand-offs.
     pub evidence: RejectionEvidence,
 }
 
-/// Hand-offs that were rejected for one reason.
+/// Hand-offs rejected for one reason.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RejectedFor {
-    /// The code of the reason; `null` where none is known.
+    /// The code of the reason; `null` if unknown.
     #[schema(max_length = 64, example = "no_budget")]
     pub reason: Option<String>,
-    /// How many.
+    /// The number of hand-offs.
     #[schema(minimum = 0, example = 12)]
     pub handoffs: i64,
     /// The hand-offs.
@@ -92,7 +92,7 @@ pub struct RejectedFor {
     pub evidence: String,
 }
 
-/// Where the hand-offs behind counts are listed.
+/// Links to the counted hand-offs.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RejectionEvidence {
     /// All of them.
@@ -102,28 +102,28 @@ pub struct RejectionEvidence {
         example = "/v1/reports/handoffs/evidence?basis=activity&figure=handoffs"
     )]
     pub handoffs: String,
-    /// Those that nobody has decided.
+    /// The undecided hand-offs.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
         example = "/v1/reports/handoffs/evidence?basis=activity&figure=pending"
     )]
     pub pending: String,
-    /// The decided ones.
+    /// The decided hand-offs.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
         example = "/v1/reports/handoffs/evidence?basis=activity&figure=decided"
     )]
     pub decided: String,
-    /// The rejected ones.
+    /// The rejected hand-offs.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
         example = "/v1/reports/handoffs/evidence?basis=activity&figure=rejected"
     )]
     pub rejected: String,
-    /// The rejected ones of the period before.
+    /// The rejected hand-offs of the previous period.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
@@ -132,12 +132,12 @@ pub struct RejectionEvidence {
     pub rejected_before: Option<String>,
 }
 
-/// Report what sales rejected.
+/// Report rejections.
 ///
-/// How many hand-offs of the period sales decided, accepted and rejected, and for which reasons, by one or two dimensions
-/// (`reason` unless given), with the number of the period before. On the activity basis these are the hand-offs that were
-/// made in the period, on the cohort basis those of cycles that started in it. Self-sourced and void hand-offs are left
-/// out. Every figure has the address of the hand-offs behind it. `Accept: text/csv` gives a table.
+/// How many hand-offs of the period sales decided, accepted and rejected, and for which reasons, by one or two
+/// dimensions (default `reason`), with the previous period's number. With the basis `activity` these are the hand-offs
+/// created in the period, with `cohort` those of cycles that started in it. Self-sourced and void hand-offs are
+/// excluded. Every figure links to its hand-offs. `Accept: text/csv` returns a table.
 #[utoipa::path(tag = "reports", params(Chosen, Divided), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The rejections",
         content((RejectionsView = "application/json"), (String = "text/csv")))))]

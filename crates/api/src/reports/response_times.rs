@@ -21,19 +21,19 @@ use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
 
 report_view!(
-    /// How soon leads are contacted.
+    /// The time until leads are contacted.
     ResponseTimesView: ResponseTimesRow,
-    /// All rows together.
+    /// The totals of all rows.
     ResponseFigures
 );
 
 /// One row of the response times.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ResponseTimesRow {
-    /// What the row stands for in the first dimension; `null` where it is unknown.
+    /// The value of the first dimension; `null` if unknown.
     #[schema(max_length = 2000, example = "user_01h455vb4pex5vsknk084sn02q")]
     pub key: Option<String>,
-    /// The same in the second dimension, if there is one.
+    /// The value of the second dimension, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 2000, example = "2026-05")]
     pub second_key: Option<Option<String>>,
@@ -44,10 +44,11 @@ pub struct ResponseTimesRow {
 /// How soon the leads of hand-offs were contacted. Self-sourced, void and imported hand-offs have no times.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ResponseFigures {
-    /// How many hand-offs there are.
+    /// The number of hand-offs.
     #[schema(minimum = 0, example = 113)]
     pub handoffs: i64,
-    /// Those that owe no contact any more and got none: rejected, or the lead left sales, before the contact was due.
+    /// Hand-offs without a contact that no longer owe one: they were rejected, or the lead left sales, before the
+    /// contact was due.
     #[schema(minimum = 0, example = 9)]
     pub excused: i64,
     /// From the hand-off, or the submission before it, to the first contact.
@@ -56,35 +57,35 @@ pub struct ResponseFigures {
     pub system_delay: DelayView,
     /// From the first owner to the first contact.
     pub human_delay: DelayView,
-    /// Of the promised contacts that were made or are due, the share that was made in time.
+    /// The share of the promised contacts, made or due, that were made in time.
     pub inside_promise: RateView,
-    /// The hand-offs behind the counts.
+    /// Links to the counted hand-offs.
     pub evidence: ResponseEvidence,
 }
 
-/// How long something took. A percentile (type 7) whose upper rank is still open is `null`.
+/// Durations. A percentile (type 7) whose upper rank is still open is `null`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DelayView {
-    /// How many are over.
+    /// How many durations have ended.
     #[schema(minimum = 0, example = 98)]
     pub finished: i64,
-    /// How many are not.
+    /// How many durations are still open.
     #[schema(minimum = 0, example = 6)]
     pub open: i64,
-    /// Day and night.
+    /// In elapsed time, day and night.
     pub elapsed: SpreadView,
     /// In the working hours of the agreement's calendar.
     pub business: SpreadView,
-    /// Whether there are fewer than `min_sample`: too few to say much.
+    /// Whether there are fewer than `min_sample`, too few for a meaningful figure.
     pub insufficient: bool,
-    /// The hand-offs with a length.
+    /// The hand-offs whose duration has ended.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
         example = "/v1/reports/handoffs/evidence?basis=activity&figure=contacted"
     )]
     pub evidence: String,
-    /// Those that are open.
+    /// The hand-offs whose duration is still open.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
@@ -99,15 +100,15 @@ pub struct SpreadView {
     /// The median.
     #[schema(example = 3600.0)]
     pub p50_seconds: Option<f64>,
-    /// What nine tenths do not exceed.
+    /// The 90th percentile.
     #[schema(example = 86400.0)]
     pub p90_seconds: Option<f64>,
-    /// What 19 of 20 do not exceed.
+    /// The 95th percentile.
     #[schema(example = 90000.5)]
     pub p95_seconds: Option<f64>,
 }
 
-/// Where the hand-offs behind counts are listed.
+/// Links to the counted hand-offs.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ResponseEvidence {
     /// All of them.
@@ -117,7 +118,7 @@ pub struct ResponseEvidence {
         example = "/v1/reports/handoffs/evidence?basis=activity&figure=timed"
     )]
     pub handoffs: String,
-    /// Those that owe no contact.
+    /// The hand-offs that owe no contact.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
@@ -141,18 +142,18 @@ enum Start {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ResponseTimesQuery {
-    /// When a response time begins; with the hand-off unless given.
+    /// When a response time begins; default with the hand-off.
     #[param(inline)]
     since: Option<Start>,
 }
 
 /// Report response times.
 ///
-/// How long it takes from a hand-off (with `since=capture` from the newest submission before it) to the first contact, how
-/// much of it is the system's delay (until somebody owns the hand-off) and how much the owner's, in elapsed and in business
-/// time, and which share of the promised contacts was made in time. Leads that wait for contact are `open`: they count as
-/// longer than any that was contacted, and outside the promise once it is due. By one or two dimensions (`owner` unless
-/// given). `Accept: text/csv` gives a table.
+/// The time from a hand-off (with `since=capture` from the newest submission before it) to the first contact, in
+/// elapsed and in business time; the system's part (until there is an owner) and the owner's part; and the share of the
+/// promised contacts that was made in time. Leads that wait for contact are `open`: they count as longer than any
+/// contacted lead, and as broken promises once they are due. By one or two dimensions (default `owner`). `Accept:
+/// text/csv` returns a table.
 #[utoipa::path(tag = "reports", params(Chosen, Divided, ResponseTimesQuery), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The response times",
         content((ResponseTimesView = "application/json"), (String = "text/csv")))))]

@@ -31,33 +31,33 @@ use crate::edge::http::reply::Reply;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct SlaQuery {
-    /// The calendar month in the company's time zone; the present one unless given.
+    /// The calendar month in the company's time zone; default the present one.
     #[param(pattern = "^[0-9]{4}-(0[1-9]|1[0-2])$", max_length = 7, example = "2026-05")]
     month: Option<String>,
-    /// The fewest cases on which a rate says something; the setting's unless given.
+    /// The fewest cases for a meaningful rate; default that of the setting.
     #[param(minimum = 1, maximum = 1_000_000)]
     min_sample: Option<i64>,
 }
 
-/// Both sides' commitments in a month.
+/// The commitments of both teams in a month.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SlaView {
-    /// The instant that the figures are of.
+    /// The instant of the figures.
     pub as_of: Timestamp,
     /// The month.
     #[schema(max_length = 7, example = "2026-05")]
     pub month: String,
     /// Its days.
     pub period: Period,
-    /// The version of the agreement that it is measured against.
+    /// The version of the agreement against which it is measured.
     #[schema(minimum = 1, example = 1)]
     pub agreement_version: i64,
-    /// Whether that version is in force and signed by nobody.
+    /// Whether that version is provisional: nobody has signed it.
     pub provisional: bool,
-    /// The fewest cases on which a rate says something.
+    /// The fewest cases for a meaningful rate; with fewer it is marked `insufficient`.
     #[schema(minimum = 1, example = 30)]
     pub min_sample: i64,
-    /// Promises about single hand-offs, leads and deals: those that were due in the month so far.
+    /// Promises about single hand-offs, leads and deals that were due in the month so far.
     #[schema(max_items = 5)]
     pub promises: Vec<PromiseView>,
     /// Commitments with a number.
@@ -65,50 +65,50 @@ pub struct SlaView {
     pub numbers: Vec<NumberView>,
 }
 
-/// The promises of one kind that were due.
+/// The due promises of one kind.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PromiseView {
-    /// What is promised.
+    /// The kind of promise.
     pub commitment: ClockKind,
-    /// Whose promise it is.
+    /// The side that made the promise: marketing or sales.
     pub side: Side,
     /// How many were due.
     #[schema(minimum = 0, example = 40)]
     pub promised: i64,
-    /// Those that were met in time.
+    /// How many were met in time.
     #[schema(minimum = 0, example = 36)]
     pub kept: i64,
-    /// Those that were not.
+    /// How many were broken.
     #[schema(minimum = 0, example = 4)]
     pub broken: i64,
-    /// Of those that were due, the share that was kept.
+    /// The share of the due promises that was kept.
     pub rate: RateView,
-    /// By the owner at the due instant; without an owner they waited in a queue.
+    /// By the owner at the due instant; promises without an owner waited in a queue.
     #[schema(max_items = 10_000)]
     pub owners: Vec<OwnerPromises>,
-    /// The promises themselves.
+    /// Links to the promises.
     pub evidence: PromiseEvidence,
 }
 
 /// The promises of one owner.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OwnerPromises {
-    /// The owner; `null` is a queue.
+    /// The owner; `null` for a queue.
     pub owner_id: Option<UserId>,
     /// How many were due.
     #[schema(minimum = 0, example = 10)]
     pub promised: i64,
-    /// Those that were met in time.
+    /// How many were met in time.
     #[schema(minimum = 0, example = 9)]
     pub kept: i64,
-    /// Those that were not.
+    /// How many were broken.
     #[schema(minimum = 0, example = 1)]
     pub broken: i64,
-    /// The promises themselves.
+    /// Links to the promises.
     pub evidence: PromiseEvidence,
 }
 
-/// Where promises are listed.
+/// Links to promises.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PromiseEvidence {
     /// All of them.
@@ -118,14 +118,14 @@ pub struct PromiseEvidence {
         example = "/v1/reports/sla/evidence?month=2026-05&commitment=review"
     )]
     pub promised: String,
-    /// Those that were met in time.
+    /// How many were met in time.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
         example = "/v1/reports/sla/evidence?month=2026-05&commitment=review&figure=kept"
     )]
     pub kept: String,
-    /// Those that were not.
+    /// How many were broken.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
@@ -137,23 +137,23 @@ pub struct PromiseEvidence {
 /// A commitment with a number.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct NumberView {
-    /// What is committed to: `mqls_per_month` or `min_acceptance_rate`.
+    /// The commitment: `mqls_per_month` or `min_acceptance_rate`.
     #[schema(max_length = 40, example = "mqls_per_month")]
     pub commitment: &'static str,
-    /// Whose commitment it is.
+    /// The side that made the commitment: marketing or sales.
     pub side: Side,
-    /// The number: a count pro rata for the days in force, or a fraction.
+    /// The target: a count, pro rata for the days in force, or a fraction.
     #[schema(example = 150.0)]
     pub target: f64,
-    /// What was reached so far; `null` where there is nothing to measure.
+    /// The value so far; `null` if there is nothing to measure.
     #[schema(example = 80.0)]
     pub so_far: Option<f64>,
-    /// What the count comes to at the end of the month if it goes on as so far, by elapsed time; of a rate the rate so far.
+    /// For a count: its projection to the end of the month, by elapsed time; for a rate: the rate so far.
     #[schema(example = 160.0)]
     pub pace: Option<f64>,
-    /// The rate itself, where the commitment is one.
+    /// The rate, if the commitment is a rate.
     pub rate: Option<RateView>,
-    /// Open until the month ends, then kept or broken; `null` where there is nothing to measure.
+    /// `open` until the month ends, then `kept` or `broken`; `null` if there is nothing to measure.
     pub state: Option<CommitmentState>,
     /// The hand-offs that count.
     #[schema(
@@ -166,9 +166,9 @@ pub struct NumberView {
 
 /// Report the commitments of a month.
 ///
-/// A promise counts in the month in which it was due, once it is; void ones count nowhere, and what was met late is broken.
-/// A month is measured against the version of the agreement in force on its last day, or now. `Accept: text/csv` gives a
-/// table.
+/// A promise counts in the month in which it was due, once it is due. Void promises do not count, and a promise met
+/// late is broken. A month is measured against the version of the agreement in force on its last day, or now. `Accept:
+/// text/csv` returns a table.
 #[utoipa::path(tag = "reports", params(SlaQuery), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The commitments",
         content((SlaView = "application/json"), (String = "text/csv")))))]
@@ -393,16 +393,16 @@ fn table(view: &SlaView) -> Table {
     table
 }
 
-/// Which of the promises that were due.
+/// A subset of the due promises.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum PromiseFigure {
     /// All of them.
     #[default]
     Promised,
-    /// Those that were met in time.
+    /// How many were met in time.
     Kept,
-    /// Those that were not.
+    /// How many were broken.
     Broken,
 }
 
@@ -410,16 +410,16 @@ enum PromiseFigure {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct SlaEvidenceQuery {
-    /// What is promised.
+    /// The kind of promise.
     #[param(inline)]
     commitment: ClockKind,
-    /// The calendar month in the company's time zone; the present one unless given.
+    /// The calendar month in the company's time zone; default the present one.
     #[param(pattern = "^[0-9]{4}-(0[1-9]|1[0-2])$", max_length = 7, example = "2026-05")]
     month: Option<String>,
-    /// The figure; all that were due unless given.
+    /// The figure; default all due promises.
     #[param(inline)]
     figure: Option<PromiseFigure>,
-    /// Only those of this owner, or, with `queue`, of nobody.
+    /// Only those of this owner, or with `queue` those without an owner.
     #[param(pattern = "^(queue|user_[0-7][0-9a-hjkmnp-tv-z]{25})$", max_length = 31)]
     owner: Option<String>,
     /// The most promises of the page.
@@ -430,14 +430,14 @@ struct SlaEvidenceQuery {
     cursor: Option<String>,
 }
 
-/// A promise behind a figure.
+/// A promise counted in a figure.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PromiseItem {
     /// The id of its clock.
     id: ClockId,
-    /// What was promised.
+    /// The kind of promise.
     kind: ClockKind,
-    /// Where it stands.
+    /// The state.
     state: ClockState,
     /// The lead.
     lead_id: Option<LeadId>,
@@ -445,23 +445,23 @@ pub struct PromiseItem {
     handoff_id: Option<HandoffId>,
     /// The deal.
     deal_id: Option<DealId>,
-    /// Who had to keep it.
+    /// The user who had to meet it.
     owner_id: Option<UserId>,
-    /// Where the work waited when nobody owned it.
+    /// The queue, if there was no owner.
     queue: Option<Queue>,
-    /// When its time began to run.
+    /// When it started.
     started_at: Timestamp,
     /// The last instant at which it could be met in time.
     due_at: Timestamp,
-    /// When it was met, if it was.
+    /// When it was met; `null` if it was not.
     met_at: Option<Timestamp>,
-    /// When it was broken, if it was.
+    /// When it was broken; `null` if it was not.
     breached_at: Option<Timestamp>,
 }
 
-/// List the promises behind a figure of the commitments.
+/// List the promises counted in a figure of the commitments.
 ///
-/// Exactly those that the figure counts, by id; `total_count` is exact and always there.
+/// Exactly the records that the figure counts, by id. `total_count` is always present and exact.
 #[utoipa::path(tag = "reports", params(SlaEvidenceQuery), security(("bearer" = [ReportsRead, HandoffsRead])),
     responses((status = 200, description = "A page of promises", body = Listing<PromiseItem>,
         headers(("Link" = String, description = "The next page")))))]

@@ -24,7 +24,7 @@ struct UserPath {
     user_id: UserId,
 }
 
-/// Read when a user works, and how much it takes.
+/// Read a user's availability.
 #[utoipa::path(tag = "routing", params(UserPath), security(("bearer" = [UsersRead])),
     responses((status = 200, description = "The availability", body = AvailabilityDetails,
         headers(("ETag" = String, description = "The availability's version")))))]
@@ -39,10 +39,10 @@ pub(super) async fn get_availability(
     Ok(Tagged::new(etag(known.version, 0), known.details))
 }
 
-/// Replace when a user works, and how much it takes.
+/// Replace a user's availability.
 ///
-/// A sales manager for members of its teams, revops and keys for all; a user its own calendar and absences. What is entered late
-/// undoes no decision; pending hand-offs of a user who is away are routed again.
+/// A sales manager changes members of its teams, revops and keys change all users, and a user changes its own calendar
+/// and absences. A late change reverts no decision; pending hand-offs of an absent user are routed again.
 #[utoipa::path(tag = "routing", params(UserPath), security(("bearer" = [Account]), ("bearer" = [AvailabilityWrite])),
     request_body = AvailabilityDetails, responses((status = 200, description = "The availability as it is now",
         body = AvailabilityDetails, headers(("ETag" = String, description = "The availability's version")))))]

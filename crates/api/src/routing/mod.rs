@@ -59,7 +59,7 @@ struct DecisionPath {
     decision_id: RoutingDecisionId,
 }
 
-/// Why a hand-off went where it went.
+/// A routing decision, with its explanation.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RoutingDecisionView {
     /// Its id.
@@ -68,14 +68,14 @@ pub struct RoutingDecisionView {
     lead_id: LeadId,
     /// When it was made.
     at: Timestamp,
-    /// Who got the lead.
+    /// The user to whom it assigned the hand-off.
     owner_id: Option<UserId>,
-    /// Where it waits, where nobody got it.
+    /// The queue, if nobody could take it.
     queue: Option<Queue>,
-    /// The rules that were asked, in their order, and who was passed over.
+    /// The evaluated rules, in order, with the users who were passed over.
     #[schema(max_items = 100)]
     rules: Vec<AskedRule>,
-    /// The team whose turn was taken.
+    /// The team in which a turn was taken.
     team_id: Option<TeamId>,
 }
 
@@ -106,8 +106,9 @@ async fn get_routing(ctx: Ctx<RoutingRead>) -> Reply<Tagged<RoutingRules>> {
 
 /// Replace the rules of routing.
 ///
-/// The first rule whose condition holds decides: to a user, to a member of a team in turn, by weight or by load, to the
-/// company's owner, to the owner before, or to a queue. What waits is routed again by the new rules.
+/// The first rule whose condition holds assigns the hand-off: to a user, to a member of a team by turns, weight or
+/// load, to the company's owner, to the previous owner, or to a queue. Waiting hand-offs are routed again by the new
+/// rules.
 #[utoipa::path(tag = "routing", security(("bearer" = [RoutingManage])), request_body = RoutingRules,
     responses((status = 200, description = "The rules as they are now", body = RoutingRules,
         headers(("ETag" = String, description = "The rules' version")))))]
@@ -145,18 +146,18 @@ async fn unknown(tx: &Tx, rules: &RoutingRules) -> Result<Vec<Fault>, Problem> {
     let missing = store::access::users::unknown(tx, &user_ids).await?;
     let users = users.into_iter().filter(|(_, user)| missing.contains(user));
     let mut faults: Vec<Fault> = users
-        .map(|(index, _)| Fault::new(at(index, "user_id"), "not_found", "is no user"))
+        .map(|(index, _)| Fault::new(at(index, "user_id"), "not_found", "is not a user"))
         .collect();
     let team_ids: Vec<TeamId> = teams.iter().map(|(_, team)| *team).collect();
     let missing = store::access::teams::unknown(tx, &team_ids).await?;
     let teams = teams.into_iter().filter(|(_, team)| missing.contains(team));
-    faults.extend(teams.map(|(index, _)| Fault::new(at(index, "team_id"), "not_found", "is no team")));
+    faults.extend(teams.map(|(index, _)| Fault::new(at(index, "team_id"), "not_found", "is not a team")));
     Ok(faults)
 }
 
 /// Read a routing decision.
 ///
-/// The rules that did not match, and every member who was passed over with the reason.
+/// With the rules that did not match, and every member who was passed over with the reason.
 #[utoipa::path(tag = "routing", params(DecisionPath), security(("bearer" = [HandoffsRead])),
     responses((status = 200, description = "The decision", body = RoutingDecisionView)))]
 #[get("/v1/routing/decisions/{decision_id}")]

@@ -16,11 +16,11 @@ use crate::edge::http::faults::refuse;
 use crate::edge::http::json::Json;
 use crate::edge::http::reply::{Reply, Tagged, etag};
 
-/// What consent is asked for.
+/// The purposes for which the company requests consent.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentPurposes {
-    /// The purposes. One that is left out cannot be granted any more; what was stated about it still counts.
+    /// The purposes. An omitted purpose can no longer be granted; existing statements about it still count.
     #[schema(max_items = 100)]
     purposes: Vec<ConsentPurpose>,
 }
@@ -38,8 +38,8 @@ pub(super) async fn get_consent_purposes(ctx: Ctx<SettingsRead>) -> Reply<Tagged
 
 /// Replace the purposes of consent.
 ///
-/// Forms, statements and imports may grant declared purposes only; a new installation declares `marketing_email`. Whether a
-/// purpose needs double opt-in is asked of what stands today, also for grants that came before.
+/// Forms, statements and imports may only grant declared purposes; a new installation declares `marketing_email`. A
+/// change of `double_opt_in` applies to existing grants too.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = ConsentPurposes,
     responses((status = 200, description = "The purposes as they are now", body = ConsentPurposes,
         headers(("ETag" = String, description = "The declaration's version")))))]

@@ -13,9 +13,9 @@ use crate::edge::http::faults::invalid;
 use crate::edge::http::json::Json;
 use crate::edge::http::reply::{Reply, Tagged, etag};
 
-/// Read what months cost beside the campaigns.
+/// Read the monthly costs beside the campaigns.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
-    responses((status = 200, description = "The months whose costs are stated", body = CostSettings,
+    responses((status = 200, description = "The months that have costs", body = CostSettings,
         headers(("ETag" = String, description = "The setting's version")))))]
 #[get("/v1/settings/costs")]
 pub(super) async fn get_costs(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CostSettings>> {
@@ -24,12 +24,13 @@ pub(super) async fn get_costs(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CostSettin
     Ok(Tagged::new(etag(stored.version, 0), costs))
 }
 
-/// Update what a month cost beside the campaigns.
+/// Update the monthly costs beside the campaigns.
 ///
-/// The same month again replaces it; with both amounts `null` it is removed. The key figure `cac` divides these costs and
-/// those of the campaigns by the new customers, and is `incomplete` while a month of its period is missing here.
+/// The same month again replaces its costs; with both amounts `null` it is removed. The key figure `cac` divides these
+/// costs and those of the campaigns by the new customers. It is `incomplete` while a month of its period is missing
+/// here.
 #[utoipa::path(tag = "settings", security(("bearer" = [CostsWrite])), request_body = MonthCosts,
-    responses((status = 200, description = "All months as they are stated now", body = CostSettings,
+    responses((status = 200, description = "The costs of all months", body = CostSettings,
         headers(("ETag" = String, description = "The setting's version")))))]
 #[put("/v1/settings/costs")]
 pub(super) async fn update_costs(
@@ -57,7 +58,7 @@ pub(super) async fn get_report_settings(ctx: Ctx<SettingsRead>) -> Reply<Tagged<
 
 /// Update the settings of reports.
 ///
-/// The margin by which `ltv` is multiplied, and the `min_sample` of a report unless the request gives one.
+/// The margin by which `ltv` is multiplied, and the default `min_sample` of reports.
 #[utoipa::path(tag = "settings", security(("bearer" = [CostsWrite])), request_body = ReportSettings,
     responses((status = 200, description = "The settings as they are now", body = ReportSettings,
         headers(("ETag" = String, description = "The setting's version")))))]

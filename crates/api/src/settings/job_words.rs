@@ -13,9 +13,9 @@ use crate::edge::http::faults::refuse;
 use crate::edge::http::json::Json;
 use crate::edge::http::reply::{Reply, Tagged, etag};
 
-/// Read the words by which job titles are read.
+/// Read the words that classify job titles.
 ///
-/// Until the company replaces them, those that Tandem brings: English, German, French, Italian and Spanish.
+/// Until the company replaces them, the built-in words: English, German, French, Italian and Spanish.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
     responses((status = 200, description = "The words, in order", body = JobWords,
         headers(("ETag" = String, description = "The words' version")))))]
@@ -26,10 +26,10 @@ pub(super) async fn get_job_words(ctx: Ctx<SettingsRead>) -> Reply<Tagged<JobWor
     Ok(Tagged::new(etag(rules.job_words_version, 0), words))
 }
 
-/// Replace the words by which job titles are read.
+/// Replace the words that classify job titles.
 ///
-/// A lead's `job_function` and `seniority` are the names of the first lists with a word of its job title. They are read
-/// whenever the lead is shown, so that a change counts at once, for all leads.
+/// A lead's `job_function` and `seniority` are the names of the first lists that contain a word of its job title. They
+/// are derived whenever the lead is shown, so that a change applies to all leads at once.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = JobWords,
     responses((status = 200, description = "The words as they are now", body = JobWords,
         headers(("ETag" = String, description = "The words' version")))))]

@@ -58,7 +58,7 @@ fn configure(config: &mut Services<'_>) {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CustomFields {
-    /// The fields; one that is left out is no longer declared, its values are kept.
+    /// The fields. An omitted field is no longer declared; its values stay stored.
     #[schema(max_items = 200)]
     pub fields: Vec<CustomField>,
 }
@@ -105,8 +105,8 @@ async fn get_custom_fields(ctx: Ctx<SettingsRead>) -> Reply<Tagged<CustomFields>
 
 /// Replace the custom fields of leads.
 ///
-/// The type of a field cannot change, also where it was declared once and left out since: its values would no longer
-/// fit. A field that the agreement in force uses stays.
+/// The type of a field cannot change, even if the field was declared once and omitted since: its values would no longer
+/// fit. A field that the agreement in force uses cannot be omitted.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = CustomFields,
     responses((status = 200, description = "The custom fields as they are now", body = CustomFields,
         headers(("ETag" = String, description = "The declaration's version")))))]

@@ -26,13 +26,15 @@ use crate::edge::http::reply::{Reply, Tagged, etag};
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ExchangeRate {
-    /// One unit of this currency ...
+    /// The currency that is converted: one unit of it is worth `rate` units of `to`.
     from: Currency,
-    /// ... is worth `rate` units of this one ...
+    /// The currency into which it is converted.
     to: Currency,
-    /// ... from this day on, until the next rate of the pair. Days follow the company's zone.
+    /// The first day on which the rate is in force, in the company's time zone. It holds until the next rate of the
+    /// pair.
     on: Day,
-    /// A decimal above 0, with at most 9 digits before the point, 10 behind it and 15 in all.
+    /// Units of `to` per unit of `from`: a decimal above 0 with at most 9 digits before the point, 10 after it, and 15
+    /// in all.
     #[schema(
         min_length = 1,
         max_length = 20,
@@ -46,7 +48,7 @@ struct ExchangeRate {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ExchangeRates {
-    /// All of them.
+    /// All rates; they replace the previous ones.
     #[schema(max_items = 5000)]
     rates: Vec<ExchangeRate>,
 }
@@ -87,7 +89,7 @@ impl ExchangeRates {
                 faults.push(Fault::new(
                     place("on"),
                     "not_allowed",
-                    "the pair has a rate of that day already",
+                    "the pair already has a rate of that day",
                 ));
             }
             rates.push(DatedRate {
@@ -107,7 +109,7 @@ impl ExchangeRates {
 
 /// Read the base currency.
 ///
-/// What reports are in; a new installation begins with EUR.
+/// The currency of reports; a new installation starts with EUR.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
     responses((status = 200, description = "The base currency", body = CurrencySettings,
         headers(("ETag" = String, description = "The setting's version")))))]
@@ -120,8 +122,8 @@ pub(super) async fn get_currency(ctx: Ctx<SettingsRead>) -> Reply<Tagged<Currenc
 
 /// Update the base currency.
 ///
-/// Refused with `409 conflict` once a deal has been closed in another one: what was reported then would no longer add
-/// up. So it is while the agreement in force names amounts in another one.
+/// Refused with `409 conflict` once a deal has been closed in another currency, since reported figures would no longer
+/// add up, and while the agreement in force contains amounts in another currency.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = CurrencySettings,
     responses((status = 200, description = "The base currency as it is now", body = CurrencySettings,
         headers(("ETag" = String, description = "The setting's version")))))]
@@ -134,7 +136,7 @@ pub(super) async fn update_currency(
     let tx = ctx.begin().await?;
     let version = replace(&ctx, &tx, name::CURRENCY, json!(settings)).await?;
     if store::deals::is_valued_otherwise(&tx, settings.currency.code()).await? {
-        let detail = "Deals have been closed in another base currency; it stays";
+        let detail = "The base currency cannot change: deals have been closed in another one";
         return Err(Problem::new(Code::Conflict).detail(detail));
     }
     let (rules, forms) = (tx.rules(), tx.rules().form_ids());
@@ -143,7 +145,7 @@ pub(super) async fn update_currency(
         ..rules.known(&rules.custom_fields, &forms)
     };
     if !rules.agreement.faults_with(&known).is_empty() {
-        let detail = "The agreement in force names amounts in another currency; change these first";
+        let detail = "The agreement in force contains amounts in another currency; change these first";
         return Err(Problem::new(Code::Conflict).detail(detail));
     }
     ctx.commit(tx, Tagged::new(etag(version, 0), settings)).await
@@ -163,9 +165,8 @@ pub(super) async fn get_exchange_rates(ctx: Ctx<SettingsRead>) -> Reply<Tagged<E
 
 /// Replace the dated exchange rates.
 ///
-/// A deal is converted to the base currency when it is closed, at the rate of the pair that is in force on that day:
-/// the last one dated that day or before. Only the pair as it stands here counts, nothing is inverted. What was
-/// converted stays as it was.
+/// A deal is converted to the base currency when it closes, at the newest rate of the pair dated on or before that day.
+/// Rates are not inverted. Amounts that have been converted do not change.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = ExchangeRates,
     responses((status = 200, description = "The rates as they are now", body = ExchangeRates,
         headers(("ETag" = String, description = "The rates' version")))))]

@@ -24,8 +24,8 @@ pub(super) async fn get_retention(ctx: Ctx<SettingsRead>) -> Reply<Tagged<Retent
 
 /// Replace the retention periods.
 ///
-/// Events and visits of visitors who never identified themselves are deleted that long after they arrived. Those of leads
-/// stay.
+/// Events and visits of visitors who were never identified are deleted this long after their arrival. Those of leads
+/// are not deleted.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = RetentionSettings,
     responses((status = 200, description = "The retention periods as they are now", body = RetentionSettings,
         headers(("ETag" = String, description = "The setting's version")))))]

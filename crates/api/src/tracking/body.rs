@@ -1,4 +1,4 @@
-//! Events as they are told: bodies of requests, read item by item, so that a bad one refuses no other.
+//! Events as they arrive: bodies of requests, read item by item, so that an invalid one does not affect the others.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,12 @@ use crate::edge::http::problem::{Code, Place, Problem, Violation};
 use crate::edge::http::shape::Shape;
 use crate::leads::body::ExternalId;
 
-/// What one visitor of a site did.
+/// Events of one visitor of a website.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "it is the published form; each event is read by itself")]
 pub struct CollectRequest {
-    /// The visitor, as the site knows it.
+    /// The visitor's id, as the website chose it.
     #[schema(
         min_length = 8,
         max_length = 100,
@@ -30,19 +30,19 @@ pub struct CollectRequest {
         example = "0b8ff2b1-6d0a-4a54-9f3c-7a1f4c0d9e21"
     )]
     visitor_id: String,
-    /// What the visitor did.
+    /// The events.
     #[schema(min_items = 1, max_items = 100)]
     events: Vec<CollectedEvent>,
-    /// When it is sent, by the browser's clock: one that is ahead by more than a minute is put right by it.
+    /// The time of sending, by the browser's clock. It serves to correct a clock that is more than a minute ahead.
     #[serde(default)]
     sent_at: Option<Timestamp>,
 }
 
-/// Something that a visitor did.
+/// An event of a visitor.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CollectedEvent {
-    /// What happened: one of the known types, or `custom.<snake_case>`.
+    /// The type of event: a known one, or `custom.<snake_case>`.
     #[schema(
         min_length = 1,
         max_length = 80,
@@ -50,31 +50,31 @@ pub struct CollectedEvent {
         example = "page_view"
     )]
     r#type: String,
-    /// When; at most 5 minutes ahead. Now where nothing is said.
+    /// When it happened; default now, at most 5 minutes in the future.
     #[serde(default)]
     occurred_at: Option<Timestamp>,
-    /// What else; beyond 2048 bytes it is left out. Nested at most 5 deep.
+    /// Further properties, nested at most 5 levels; omitted beyond 2,048 bytes.
     #[serde(default)]
     #[schema(value_type = Option<Object>, example = json!({"plan": "team"}))]
     properties: Option<Map<String, Value>>,
-    /// The page; kept without credentials, and clipped.
+    /// The address of the page; stored without credentials, and cut to 2,048 characters.
     #[serde(default)]
     #[schema(
         max_length = 200000,
         example = "https://www.example.com/pricing?utm_source=newsletter"
     )]
     url: Option<String>,
-    /// The page before it.
+    /// The address of the page that linked to the page with the form.
     #[serde(default)]
     #[schema(max_length = 200000, example = "https://www.google.com/")]
     referrer: Option<String>,
-    /// The caller's own id of the event: sent twice, it counts once, for good.
+    /// The caller's id of the event, by which repetitions are ignored.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200, example = "0b8ff2b1-6d0a-4a54")]
     event_id: Option<String>,
 }
 
-/// A lead by one of its names.
+/// A lead, by one of its identifiers.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeadName {
@@ -90,24 +90,24 @@ pub struct LeadName {
     external_id: Option<ExternalId>,
 }
 
-/// Events that a server sends.
+/// Events from a server.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "it is the published form; each event is read by itself")]
 pub struct EventsRequest {
-    /// The events; a bad one refuses no other.
+    /// The events; an invalid one does not affect the others.
     #[schema(min_items = 1, max_items = 1000)]
     events: Vec<ToldEvent>,
-    /// Whether an unknown e-mail makes a lead.
+    /// Whether an unknown e-mail creates a lead.
     #[serde(default)]
     create_lead: Option<bool>,
 }
 
-/// Something that a visitor or a lead did: it names one of them.
+/// An event of a visitor or of a lead; it names exactly one of them.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ToldEvent {
-    /// What happened: one of the known types, or `custom.<snake_case>`.
+    /// The type of event: a known one, or `custom.<snake_case>`.
     #[schema(
         min_length = 1,
         max_length = 80,
@@ -115,7 +115,7 @@ pub struct ToldEvent {
         example = "email_click"
     )]
     r#type: String,
-    /// The visitor who did it, as the site knows it.
+    /// The visitor's id, as the website chose it.
     #[serde(default)]
     #[schema(
         min_length = 8,
@@ -124,68 +124,68 @@ pub struct ToldEvent {
         example = "0b8ff2b1-6d0a-4a54-9f3c-7a1f4c0d9e21"
     )]
     visitor_id: Option<String>,
-    /// The lead who did it, by exactly one name.
+    /// The lead, by exactly one identifier.
     #[serde(default)]
     lead: Option<LeadName>,
-    /// When; at most 5 minutes ahead. Now where nothing is said.
+    /// When it happened; default now, at most 5 minutes in the future.
     #[serde(default)]
     occurred_at: Option<Timestamp>,
-    /// What else; at most 8192 bytes, nested at most 5 deep.
+    /// Further properties: at most 8,192 bytes, nested at most 5 levels.
     #[serde(default)]
     #[schema(value_type = Option<Object>, example = json!({"campaign": "may-news"}))]
     properties: Option<Map<String, Value>>,
-    /// The page; kept without credentials, and clipped.
+    /// The address of the page; stored without credentials, and cut to 2,048 characters.
     #[serde(default)]
     #[schema(max_length = 200000, example = "https://www.example.com/pricing")]
     url: Option<String>,
-    /// The page before it.
+    /// The address of the page that linked to the page with the form.
     #[serde(default)]
     #[schema(max_length = 200000)]
     referrer: Option<String>,
-    /// The caller's own id of the event: sent twice by one key, it counts once, for good.
+    /// The caller's id of the event, by which repetitions from the same key are ignored.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200, example = "evt-4711")]
     event_id: Option<String>,
-    /// Whether a mail scanner or a prefetcher did it, as the sender of the mails knows: such an open or click makes no touch
-    /// and counts in no rule.
+    /// Whether a machine did it, such as a mail scanner or a prefetcher. Such an open or click makes no touch and
+    /// counts in no rule.
     #[serde(default)]
     machine: Option<bool>,
-    /// The user agent that did it, where it is known: scanners, prefetchers and bots are recognised by it. It is not kept.
+    /// The user agent, if known, by which scanners, prefetchers and bots are recognised. It is not stored.
     #[serde(default)]
     #[schema(max_length = 2000)]
     user_agent: Option<String>,
 }
 
-/// What became of events.
+/// The results of a batch of events.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventsAnswer {
-    /// How many were taken.
+    /// How many events were recorded.
     #[schema(minimum = 0, maximum = 1000)]
     pub accepted: i64,
-    /// How many had been recorded before.
+    /// How many events had been recorded before.
     #[schema(minimum = 0, maximum = 1000)]
     pub duplicates: i64,
-    /// Those that were not taken.
+    /// The rejected events.
     #[schema(max_items = 1000)]
     pub rejected: Vec<RejectedEvent>,
 }
 
-/// An event that was not taken.
+/// A rejected event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RejectedEvent {
-    /// Its place in the request, from 0.
+    /// The item's index in the request, from 0.
     #[schema(minimum = 0, maximum = 999)]
     pub index: i64,
-    /// Why, for programs.
+    /// The reason, as a code for programs.
     #[schema(max_length = 64, example = "out_of_range")]
     pub code: String,
-    /// Why, for people.
-    #[schema(max_length = 2048, example = "lies more than 5 minutes in the future")]
+    /// The reason, as a sentence for people.
+    #[schema(max_length = 2048, example = "is more than 5 minutes in the future")]
     pub detail: String,
 }
 
 impl RejectedEvent {
-    /// An event that was not taken.
+    /// A rejected event.
     pub fn new(index: usize, code: &str, detail: impl ToString) -> Self {
         Self {
             index: index as i64,
@@ -232,7 +232,7 @@ impl LeadName {
             (None, None, Some(external)) => Ok(Who::External(external_key(&external.system, &external.id))),
             _ => Err((
                 "invalid_variant",
-                "name the lead by exactly one of id, email and external_id",
+                "identify the lead by exactly one of id, email and external_id",
             )),
         }
     }
@@ -307,7 +307,7 @@ fn index_of(pointer: &str) -> Option<(usize, String)> {
 }
 
 impl CollectedEvent {
-    /// What is said of it, and its own id.
+    /// Its description, and its own id.
     pub fn said(self) -> (Said, Option<String>) {
         let said = Said {
             kind: self.r#type,
@@ -341,7 +341,7 @@ impl ToldEvent {
         }
     }
 
-    /// What is said of it, and its own id.
+    /// Its description, and its own id.
     pub fn said(self) -> (Said, Option<String>) {
         let said = Said {
             kind: self.r#type,

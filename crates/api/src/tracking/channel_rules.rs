@@ -32,8 +32,8 @@ async fn get_channel_rules(ctx: Ctx<SettingsRead>) -> Reply<Tagged<ChannelRules>
 
 /// Replace the company's channel rules.
 ///
-/// The first rule whose conditions all hold names the channel; where none does, the published definitions of GA4's
-/// default channel group decide. They count for what comes in from then on.
+/// The first rule whose conditions all hold names the channel; without one, the published definitions of GA4's default
+/// channel group decide. Rules apply to what arrives from then on.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = ChannelRules,
     responses((status = 200, description = "The rules as they are now", body = ChannelRules,
         headers(("ETag" = String, description = "The rules' version")))))]

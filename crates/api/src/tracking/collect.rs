@@ -1,4 +1,4 @@
-//! `POST /v1/collect`: what a site's pages tell of a visitor.
+//! `POST /v1/collect`: events of a visitor, from a site's pages.
 
 use actix_web::body::BoxBody;
 use actix_web::http::header::{CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue};
@@ -43,7 +43,7 @@ struct CollectQuery {
     key: String,
 }
 
-/// That it was taken; nothing is told.
+/// That it was accepted; the answer is empty.
 #[derive(Debug)]
 struct Collected(Option<HeaderValue>);
 
@@ -60,13 +60,13 @@ impl Responder for Collected {
     }
 }
 
-/// Record what visitors of a site did.
+/// Record events of a website's visitors.
 ///
-/// For websites: no credential but the publishable tracking key, and pages of its `allowed_origins` only. A body of
-/// `text/plain` is read as JSON too, so that `navigator.sendBeacon` needs no preflight. The answer tells nothing; of
-/// several events a bad one is dropped, and so is what comes of a visitor of whom 10,000 events are kept. What known bots
-/// tell is kept, and counts nowhere. An event that is older than a day is dated at its arrival. Bodies may have 128 KiB, and
-/// what comes with one key, or from one address, is bounded in bytes (`429`). Query parameters that others append are ignored.
+/// For websites: the publishable tracking key is the only credential, and only pages of its `allowed_origins` may use
+/// it. A `text/plain` body is read as JSON too, so that `navigator.sendBeacon` needs no preflight. The answer has no
+/// content. An invalid event is dropped, as is any further event of a visitor with 10,000 stored events. Events of
+/// known bots are stored and never counted. An event older than a day is dated at its arrival. A body may have 128 KiB,
+/// and the bytes per key and per address are limited (`429`). Unknown query parameters are ignored.
 #[utoipa::path(tag = "tracking", params(CollectQuery), security(()),
     request_body(content((CollectRequest = "application/json"), (String = "text/plain"))),
     responses((status = 204, description = "The events were recorded",
@@ -74,7 +74,7 @@ impl Responder for Collected {
                 ("Cross-Origin-Resource-Policy" = String, description = "`cross-origin`"))),
         (status = 403, description = "Pages of this origin may not use the key", body = ProblemView,
             content_type = "application/problem+json"),
-        (status = 404, description = "There is no such key, or it works no more", body = ProblemView,
+        (status = 404, description = "There is no such key, or it is no longer valid", body = ProblemView,
             content_type = "application/problem+json")))]
 #[post("/v1/collect")]
 async fn collect_events(ctx: Ctx<Public>, query: Query<CollectQuery>, sent: Raw) -> Reply<Collected> {

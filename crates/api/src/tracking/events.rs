@@ -1,4 +1,4 @@
-//! `POST /v1/events`: what servers tell of visitors and leads.
+//! `POST /v1/events`: events of visitors and leads, from servers.
 
 use std::time::Duration;
 
@@ -40,16 +40,16 @@ impl Responder for Told {
     }
 }
 
-/// Record what visitors and leads did.
+/// Record events of visitors and leads.
 ///
-/// Up to 1,000 events, each of a visitor or of a lead; good ones are taken though others are bad. They become durable
-/// together. An event may come late, and in any order: sessions and touches come out as if it had come in time. One
-/// with an `event_id` counts once for good, however often it is sent.
+/// Up to 1,000 events, each of a visitor or of a lead. Invalid events are rejected individually; the valid ones are
+/// recorded in one transaction. Events may arrive late and in any order: sessions and touches come out as if each had
+/// arrived in time. An event with an `event_id` is recorded once, however often it is sent.
 ///
-/// Of a visitor who is nobody's 10,000 events are kept, of one who is a lead's 100,000: further ones are rejected with
-/// `too_many_events`. Events that name a lead are not bounded so.
+/// At most 10,000 events are stored of an unidentified visitor, 100,000 of an identified one; further ones are rejected
+/// with `too_many_events`. Events that name a lead have no such limit.
 #[utoipa::path(tag = "tracking", security(("bearer" = [EventsWrite])), request_body = EventsRequest,
-    responses((status = 200, description = "What became of the events", body = EventsAnswer)))]
+    responses((status = 200, description = "The results of the events", body = EventsAnswer)))]
 #[post("/v1/events")]
 async fn record_events(ctx: Ctx<EventsWrite>, body: Unparsed) -> Reply<Told> {
     let place = ctx.part::<Queue<Tracks>>().place()?;
@@ -103,7 +103,7 @@ fn unfit_at(index: usize, unfit: Unfit) -> RejectedEvent {
     RejectedEvent::new(index, unfit.code(), unfit)
 }
 
-/// The hash by which an event is known for good: of who told it and of its own id.
+/// The hash that identifies an event for good: of its sender and its own id.
 pub(super) fn hash(told_by: &str, own_id: &str) -> Uuid {
     let whole = crypto::sha256(format!("{told_by}\u{0}{own_id}").as_bytes());
     let mut half = [0; 16];

@@ -1,4 +1,4 @@
-//! `POST /v1/identify` and `POST /v1/touches`: what servers and people tell of a lead.
+//! `POST /v1/identify` and `POST /v1/touches`: statements of servers and people about a lead.
 
 use std::collections::BTreeSet;
 
@@ -34,11 +34,11 @@ pub fn configure(config: &mut Services<'_>) {
     config.service(identify_visitor).service(record_touch);
 }
 
-/// Who a visitor is.
+/// The lead that a visitor is.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdentifyRequest {
-    /// The visitor, as the site knows it.
+    /// The visitor's id, as the website chose it.
     #[schema(
         min_length = 8,
         max_length = 100,
@@ -46,30 +46,30 @@ pub struct IdentifyRequest {
         example = "0b8ff2b1-6d0a-4a54-9f3c-7a1f4c0d9e21"
     )]
     visitor_id: String,
-    /// The lead, by exactly one name.
+    /// The lead, by exactly one identifier.
     lead: LeadName,
 }
 
-/// Who a visitor is from now on.
+/// The lead that a visitor is from now on.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct IdentifyAnswer {
     /// The visitor.
     #[schema(max_length = 100)]
     visitor_id: String,
-    /// The lead who uses it.
+    /// The lead that uses the browser.
     lead_id: LeadId,
-    /// Since when.
+    /// Since when the visitor is this lead.
     linked_at: Timestamp,
 }
 
-/// A touch to record. It names a channel, or something that a channel follows from.
+/// A touch to record. It must state a channel, or values from which one is derived.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TouchWrite {
-    /// The lead, by exactly one name.
+    /// The lead, by exactly one identifier.
     lead: LeadName,
-    /// The channel: one of the known ones, or one that your channel rules name; `event`, `partner` and `sales` are given by
-    /// hand alone. Left out, it follows from the rest, by your channel rules first.
+    /// The channel: a known one, or one of your channel rules; `event`, `partner` and `sales` are never derived. If
+    /// omitted, it is derived from the other values, by your channel rules first.
     #[serde(default)]
     #[schema(
         min_length = 1,
@@ -98,29 +98,29 @@ pub struct TouchWrite {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200)]
     content: Option<String>,
-    /// The ids that ad networks gave the click.
+    /// The click ids of ad networks.
     #[serde(default)]
     click_ids: Option<ClickIds>,
-    /// The page on which the visit began. Its `utm_*` parameters and click ids say what is left out here; it is kept without
-    /// its query.
+    /// The address of the page on which the visit began. Its `utm_*` parameters and click ids supply omitted members;
+    /// it is stored without its query.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 2048)]
     landing_url: Option<String>,
-    /// The page that led there; kept without its query.
+    /// The address of the page that linked to it, stored without its query.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 2048)]
     referrer: Option<String>,
-    /// When it happened; at most 5 minutes ahead. Now where nothing is said.
+    /// When it happened; default now, at most 5 minutes in the future.
     #[serde(default)]
     occurred_at: Option<Timestamp>,
 }
 
 /// Identify a visitor as a lead.
 ///
-/// What the visitor did so far becomes the lead's, if it was nobody's. A visitor who was another lead's is this lead's
-/// from now on; the other keeps its history (a shared device).
+/// The visitor's earlier events become the lead's, unless they belong to another lead. A visitor that was linked to
+/// another lead is this lead's from now on; the other lead's history does not change (a shared device).
 #[utoipa::path(tag = "tracking", security(("bearer" = [EventsWrite])), request_body = IdentifyRequest,
-    responses((status = 200, description = "Who the visitor is", body = IdentifyAnswer),
+    responses((status = 200, description = "The visitor's lead", body = IdentifyAnswer),
         (status = 404, description = "There is no such lead")))]
 #[post("/v1/identify")]
 async fn identify_visitor(ctx: Ctx<EventsWrite>, body: Json<IdentifyRequest>) -> Reply<Json<IdentifyAnswer>> {
@@ -147,7 +147,7 @@ async fn identify_visitor(ctx: Ctx<EventsWrite>, body: Json<IdentifyRequest>) ->
 
 /// Record a touch of a lead: a fair, a call, a recommendation, an ad elsewhere.
 ///
-/// It stands beside the touches that visits make, and counts like them.
+/// The touch counts like those of visits.
 #[utoipa::path(tag = "tracking", security(("bearer" = [EventsWrite])), request_body = TouchWrite,
     responses((status = 201, description = "The touch", body = TouchView,
             headers(("Location" = String, description = "The touches of the lead"))),
@@ -179,7 +179,7 @@ async fn record_touch(ctx: Ctx<EventsWrite>, body: Json<TouchWrite>) -> Reply<Cr
         invalid(vec![Fault::new(
             "/channel",
             "required",
-            "nothing says where the touch came from",
+            "the touch needs a channel, or values from which one is derived",
         )])
     };
     let touch = report.touch(rules, ctx.now(), ctx.now()).ok_or_else(missing)?;

@@ -21,7 +21,7 @@ pub fn configure(config: &mut Services<'_>) {
         .service(update_ignored_referrers);
 }
 
-/// Read the referrers that end no visit.
+/// Read the ignored referrers.
 ///
 /// A maintained list of payment and sign-in services until the company sets its own.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
@@ -34,10 +34,10 @@ async fn get_ignored_referrers(ctx: Ctx<SettingsRead>) -> Reply<Tagged<IgnoredRe
     Ok(Tagged::new(etag(kept.version, 0), referrers))
 }
 
-/// Replace the referrers that end no visit.
+/// Replace the ignored referrers.
 ///
-/// A page on one of these hosts, or on a site of the company's own forms and tracking keys, is never where somebody came
-/// from, and coming back from it goes on with the same visit. The list counts for what comes in from then on.
+/// A page on one of these hosts, or on a site of the company's own forms and tracking keys, is never a referrer, and
+/// returning from it continues the visit. The list applies to what arrives from then on.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = IgnoredReferrers,
     responses((status = 200, description = "The hosts as they are now", body = IgnoredReferrers,
         headers(("ETag" = String, description = "The list's version")))))]

@@ -28,39 +28,39 @@ pub fn configure(config: &mut Services<'_>) {
     config.service(rotate_tracking_key).service(revoke_tracking_key);
 }
 
-/// How long the key before a rotation works where nothing else is said, in seconds: 30 days.
+/// How long the key before a rotation works by default, in seconds: 30 days.
 const GRACE: i64 = 30 * 86_400;
 
-/// A tracking key to be created.
+/// A tracking key to create.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateTrackingKey {
-    /// What people call it.
+    /// The name that people see.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Website")]
     name: String,
-    /// The origins whose pages may use it: scheme and host, perhaps a port.
+    /// The origins whose pages may use the key: scheme, host and optional port.
     #[schema(min_items = 1, max_items = 50, example = json!(["https://www.example.com"]))]
     allowed_origins: Vec<String>,
 }
 
 type TrackingKeyPatch = PatchOf<CreateTrackingKey>;
 
-/// How a tracking key is rotated.
+/// How to rotate a tracking key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateTrackingKey {
-    /// For how many seconds the key before keeps working: 30 days where nothing is said, 0 ends it at once.
+    /// For how many seconds the previous key remains valid; default 30 days, 0 ends it at once.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 31536000, example = 2592000)]
     grace_seconds: Option<i64>,
 }
 
-/// A publishable tracking key: safe to show to everybody.
+/// A publishable tracking key; it is safe to show to everybody.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TrackingKeyView {
     /// Its id.
     id: TrackingKeyId,
-    /// What people call it.
+    /// The name that people see.
     #[schema(max_length = 200, example = "Website")]
     name: String,
     /// The key itself.
@@ -72,11 +72,11 @@ pub struct TrackingKeyView {
     /// The origins whose pages may use it.
     #[schema(max_items = 50, example = json!(["https://www.example.com"]))]
     allowed_origins: Vec<String>,
-    /// Until when the key before the last rotation works.
+    /// When the key before the last rotation expires.
     previous_key_ends_at: Option<Timestamp>,
-    /// Since when it works no more.
+    /// When it was revoked.
     revoked_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     created_at: Timestamp,
     /// When it last changed.
     updated_at: Timestamp,
@@ -101,7 +101,7 @@ impl From<TrackingKey> for TrackingKeyView {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct TrackingKeyPath {
-    /// Which tracking key.
+    /// The tracking key's id.
     tracking_key_id: TrackingKeyId,
 }
 
@@ -113,7 +113,7 @@ struct TrackingKeysQuery {
     /// The most tracking keys of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where the page before ended: its `next_cursor`.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
@@ -124,10 +124,10 @@ fn tagged(key: TrackingKey) -> Tagged<TrackingKeyView> {
 
 /// Create a tracking key.
 ///
-/// For marketing. With it a site sends what its visitors do, by `POST /v1/collect`; it reads nothing.
+/// For marketing. A site uses the key to report its visitors' events with `POST /v1/collect`; the key reads nothing.
 #[utoipa::path(tag = "tracking", security(("bearer" = [FormsWrite])), request_body = CreateTrackingKey,
     responses((status = 201, description = "The tracking key", body = TrackingKeyView,
-        headers(("Location" = String, description = "Its address"), ("ETag" = String, description = "Its version")))))]
+        headers(("Location" = String, description = "The address of the new record"), ("ETag" = String, description = "The record's version")))))]
 #[post("/v1/tracking-keys")]
 async fn create_tracking_key(
     ctx: Ctx<FormsWrite>,
@@ -148,7 +148,7 @@ async fn create_tracking_key(
 
 /// List tracking keys.
 ///
-/// In the order in which they were made, revoked ones included.
+/// In creation order, including revoked keys.
 #[utoipa::path(tag = "tracking", params(TrackingKeysQuery), security(("bearer" = [FormsRead])),
     responses((status = 200, description = "A page of tracking keys", body = Listing<TrackingKeyView>)))]
 #[get("/v1/tracking-keys")]
@@ -166,7 +166,7 @@ async fn list_tracking_keys(
 /// Read a tracking key.
 #[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsRead])),
     responses((status = 200, description = "The tracking key", body = TrackingKeyView,
-        headers(("ETag" = String, description = "Its version")))))]
+        headers(("ETag" = String, description = "The record's version")))))]
 #[get("/v1/tracking-keys/{tracking_key_id}")]
 async fn get_tracking_key(
     ctx: Ctx<FormsRead>,
@@ -178,11 +178,11 @@ async fn get_tracking_key(
 
 /// Update the name or the origins of a tracking key.
 ///
-/// A JSON merge patch. It counts everywhere within a second.
+/// A JSON merge patch. It takes effect on every replica within a second.
 #[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsWrite])), request_body = TrackingKeyPatch,
     responses((status = 200, description = "The tracking key as it is now", body = TrackingKeyView,
-        headers(("ETag" = String, description = "Its version"))),
-        (status = 409, description = "It is revoked")))]
+        headers(("ETag" = String, description = "The record's version"))),
+        (status = 409, description = "The key is revoked")))]
 #[patch("/v1/tracking-keys/{tracking_key_id}")]
 async fn update_tracking_key(
     ctx: Ctx<FormsWrite>,
@@ -205,11 +205,11 @@ async fn update_tracking_key(
 
 /// Rotate a tracking key.
 ///
-/// The one so far keeps working for the grace time, so that the site can be changed in peace; one before that ends.
+/// The present key remains valid for the grace time, so that the site can switch; an older one ends at once.
 #[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsWrite])), request_body = RotateTrackingKey,
     responses((status = 200, description = "The tracking key with its new key", body = TrackingKeyView,
-        headers(("ETag" = String, description = "Its version"))),
-        (status = 409, description = "It is revoked")))]
+        headers(("ETag" = String, description = "The record's version"))),
+        (status = 409, description = "The key is revoked")))]
 #[post("/v1/tracking-keys/{tracking_key_id}/rotate")]
 async fn rotate_tracking_key(
     ctx: Ctx<FormsWrite>,
@@ -230,7 +230,7 @@ async fn rotate_tracking_key(
 
 /// Revoke a tracking key.
 ///
-/// It stops working everywhere within a second, for good. Revoking it again changes nothing.
+/// The key stops working on every replica within a second, permanently. Revoking it again has no effect.
 #[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsWrite])),
     responses((status = 204, description = "The tracking key is revoked")))]
 #[delete("/v1/tracking-keys/{tracking_key_id}")]

@@ -27,7 +27,7 @@ pub fn configure(config: &mut Services<'_>) {
     config.service(list_lead_touches).service(list_lead_sessions);
 }
 
-/// Whose.
+/// The lead in the path.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct OfLead {
@@ -43,7 +43,7 @@ struct PageQuery {
     /// The most items of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where the page before ended: its `next_cursor`.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
@@ -59,7 +59,7 @@ struct EventsQuery {
     /// The most events of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
-    /// Where the page before ended: its `next_cursor`.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
@@ -91,8 +91,8 @@ fn place(ctx: &Ctx<LeadsRead>, cursor: Option<&str>) -> Result<Option<Place>, Pr
 
 /// List the events of a lead.
 ///
-/// The events of the lead and of the records that were merged into it, the newest first, by `(occurred_at, id)`. What
-/// its visitors did before they were linked to it is among them.
+/// The events of the lead and of records merged into it, newest first, by `(occurred_at, id)`, including what its
+/// visitors did before they were linked to it.
 #[utoipa::path(tag = "tracking", params(OfLead, EventsQuery), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "A page of events", body = Listing<EventView>)))]
 #[get("/v1/leads/{lead_id}/events")]
@@ -116,8 +116,8 @@ async fn list_lead_events(
 
 /// List the touches of a lead.
 ///
-/// Where the lead came from, each time: visits of the site, links of e-mails that were followed, events that were
-/// attended, and those recorded by hand; the newest first, by `(occurred_at, id)`.
+/// Where the lead came from, each time: visits of the site, clicks in e-mails, attended events, and recorded touches;
+/// newest first, by `(occurred_at, id)`.
 #[utoipa::path(tag = "tracking", params(OfLead, PageQuery), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "A page of touches", body = Listing<TouchView>)))]
 #[get("/v1/leads/{lead_id}/touches")]
@@ -139,8 +139,8 @@ async fn list_lead_touches(
 
 /// List the sessions of a lead.
 ///
-/// The newest first. A visit is a run of a visitor's events with gaps below half an hour; another UTM campaign, click
-/// id or referring site begins another one.
+/// Newest first. A visit is a run of a visitor's events with gaps below half an hour; another UTM campaign, click id or
+/// referring site starts a new visit.
 #[utoipa::path(tag = "tracking", params(OfLead, PageQuery), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "A page of visits", body = Listing<SessionView>)))]
 #[get("/v1/leads/{lead_id}/sessions")]

@@ -1,22 +1,12 @@
 //! The script that a website loads: `tandem.js`, with its comments and indentation left out, and compressed once.
 
-use std::io::Write;
 use std::sync::LazyLock;
 
-use actix_web::body::BoxBody;
-use actix_web::http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, ContentEncoding, ETAG,
-    Encoding, Header as _, VARY,
-};
-use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse, Responder, get};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL};
+use actix_web::{HttpResponse, get};
 
-use crate::edge::crypto;
-use crate::edge::crypto::hex;
 use crate::edge::ctx::{Ctx, Public};
-use crate::edge::http::reply;
+use crate::edge::http::asset::Asset;
 use crate::edge::http::services::Services;
 
 /// The script as it is written.
@@ -31,78 +21,24 @@ pub fn configure(config: &mut Services<'_>) {
 
 /// Get the script for websites.
 ///
-/// A page that loads it sends its views, its events and its forms to this service, and to nobody else. It is the
-/// same for every website: the publishable key and the choices stand in the tag that loads it. Below 5 KiB compressed,
-/// without dependencies.
+/// A page that loads the script sends its views, events and forms to this service only. The script is the same for
+/// every website: the tag that loads it has the publishable key and the options. Below 5 KiB compressed, without
+/// dependencies.
 #[utoipa::path(tag = "tracking", security(()),
     responses((status = 200, description = "The script", body = String, content_type = "text/javascript",
         headers(("ETag" = String, description = "The script's version")))))]
 #[get("/tandem.js")]
-async fn get_script(_ctx: Ctx<Public>) -> Script {
-    Script
-}
-
-/// The script as an answer.
-struct Script;
-
-/// One form in which the script is sent.
-struct Rendition {
-    body: Bytes,
-    etag: String,
-}
-
-/// As it is, and compressed.
-static RENDITIONS: LazyLock<(Rendition, Rendition)> = LazyLock::new(|| {
-    let plain = lean(SOURCE).into_bytes();
-    let mut encoder = GzEncoder::new(vec![], Compression::best());
-    let gzip = encoder.write_all(&plain).and_then(|()| encoder.finish());
-    // Writing to memory cannot fail.
-    (Rendition::of(plain), Rendition::of(gzip.unwrap_or_default()))
-});
-
-impl Rendition {
-    fn of(body: Vec<u8>) -> Self {
-        let etag = format!("\"{}\"", hex(&crypto::sha256(&body)[..12]));
-        Self {
-            body: body.into(),
-            etag,
-        }
-    }
-}
-
-impl Responder for Script {
-    type Body = BoxBody;
-
-    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
-        let offered = [Encoding::gzip(), Encoding::identity()];
-        let compresses = AcceptEncoding::parse(request)
-            .is_ok_and(|accepted| accepted.negotiate(offered.iter()) == Some(Encoding::gzip()));
-        let (plain, gzip) = &*RENDITIONS;
-        let rendition = if compresses { gzip } else { plain };
-        let is_known = reply::has(request, &rendition.etag);
-        let mut response = if is_known {
-            HttpResponse::NotModified()
-        } else {
-            HttpResponse::Ok()
-        };
+async fn get_script(ctx: Ctx<Public>) -> HttpResponse {
+    SCRIPT.answer(ctx.request(), "text/javascript; charset=utf-8", |response| {
         response
-            .insert_header((ETAG, rendition.etag.as_str()))
             .insert_header((CACHE_CONTROL, FOR_A_DAY))
-            .insert_header((VARY, "Accept-Encoding"))
             // Any page may load it, those that check its integrity or are isolated from other origins too.
             .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
             .insert_header(("cross-origin-resource-policy", "cross-origin"));
-        if is_known {
-            return response.finish();
-        }
-        if compresses {
-            response.insert_header((CONTENT_ENCODING, ContentEncoding::Gzip));
-        }
-        response
-            .content_type("text/javascript; charset=utf-8")
-            .body(rendition.body.clone())
-    }
+    })
 }
+
+static SCRIPT: LazyLock<Asset> = LazyLock::new(|| Asset::of(lean(SOURCE).into_bytes()));
 
 /// A script without indentation, empty lines and lines that are comments, but for its first, which says what it is.
 ///

@@ -1,4 +1,4 @@
-//! The sites that may tell events: which tracking key is whose, and from which origins it may be used.
+//! The sites that may send events: the site of each tracking key, and the origins that may use it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

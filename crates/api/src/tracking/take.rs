@@ -1,4 +1,4 @@
-//! Taking in events, any number of requests in one transaction: visitors, leads, one write, what follows.
+//! Recording events, any number of requests in one transaction: visitors, leads, one write, derived rows.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -35,15 +35,15 @@ pub struct Tracks(pub web::Data<Core>);
 
 /// The events of one request.
 pub struct Item {
-    /// Who told them, in which request, when.
+    /// Who sent them, in which request, when.
     pub act: Act,
-    /// Who told them, by id.
+    /// The id of the sender.
     pub told_by: String,
     /// The events that can be read.
     pub events: Vec<Arrival>,
     /// Those that cannot.
     pub rejected: Vec<RejectedEvent>,
-    /// Whether an unknown e-mail makes a lead.
+    /// Whether an unknown e-mail creates a lead.
     pub makes_leads: bool,
     /// The `Idempotency-Key`, if the caller gave one.
     pub once: Option<Once>,
@@ -55,9 +55,9 @@ pub struct Arrival {
     pub id: EventId,
     /// Its place in the request.
     pub index: usize,
-    /// Who did it.
+    /// Who acted.
     pub who: Who,
-    /// The hash of who told it and of its own id.
+    /// The hash of its sender and its own id.
     pub hash: Option<Uuid>,
     /// What was read of it.
     pub read: Read,
@@ -152,11 +152,9 @@ impl Work for Tracks {
         Ok(outcomes)
     }
 
-    /// Nothing is kept of events that cannot be taken: the caller has them, and is told to repeat.
+    /// Events that cannot be recorded are not stored: the caller has them, and is asked to retry.
     async fn keep(&self, _: &Item) -> Result<Outcome, StoreError> {
-        Err(StoreError::Internal(
-            "events cannot be taken, not even alone".into(),
-        ))
+        Err(StoreError::Internal("a batch of events failed even alone".into()))
     }
 }
 
@@ -196,7 +194,7 @@ fn open<'a>(items: &[&'a Item], kept: &HashMap<String, Record>) -> Vec<&'a Item>
     open
 }
 
-/// The events of visitors of whom no more are kept, but for those that were told before.
+/// The events of visitors at their limit, except those that were recorded before.
 async fn crowded(
     tx: &Tx,
     open: &[&Item],
@@ -220,7 +218,7 @@ async fn crowded(
     Ok(crowded.into_iter().map(|(id, _)| id).collect())
 }
 
-/// The hashes of the events that will be taken, unless they were told before.
+/// The hashes of the events to record, unless they were recorded before.
 fn hashes(open: &[&Item], leads: &Leads, crowded: &BTreeSet<EventId>) -> BTreeSet<Uuid> {
     let taken = all_of(open).filter(|arrival| leads.knows(&arrival.who) && !crowded.contains(&arrival.id));
     taken.filter_map(|arrival| arrival.hash).collect()
@@ -248,9 +246,9 @@ struct Batch {
     news: BTreeSet<Uuid>,
     /// The hashes of events that were reported, as far as they are known.
     told: BTreeSet<Uuid>,
-    /// The events that an earlier attempt kept.
+    /// The events that an earlier attempt stored.
     done: BTreeSet<EventId>,
-    /// The events of visitors of whom no more are kept.
+    /// The events of visitors of whom no more are stored.
     crowded: BTreeSet<EventId>,
 }
 
@@ -278,7 +276,7 @@ impl Batch {
                 continue;
             }
             if self.crowded.contains(&arrival.id) {
-                let detail = "no more events are kept of this visitor";
+                let detail = "the limit of stored events of this visitor is reached";
                 let rejected = RejectedEvent::new(arrival.index, "too_many_events", detail);
                 answer.rejected.push(rejected);
                 continue;
@@ -307,7 +305,7 @@ impl Batch {
 }
 
 impl Item {
-    /// An event as it is kept; whose visitor's it is, is not said yet.
+    /// An event as it is stored; whose visitor's it is, is not said yet.
     fn event(&self, arrival: &Arrival, lead_id: Option<LeadId>) -> Event {
         Event {
             id: arrival.id,

@@ -13,7 +13,7 @@ use tandem_domain::tracking::record::{TouchKind, TouchRecord};
 use tandem_store::{Read, StoreError, campaigns, tracking};
 use utoipa::ToSchema;
 
-/// Something that a lead did.
+/// An event of a lead.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct EventView {
     /// Its id.
@@ -21,27 +21,27 @@ pub struct EventView {
     /// What happened.
     #[schema(max_length = 80, example = "page_view")]
     pub r#type: String,
-    /// When.
+    /// When it happened.
     pub occurred_at: Timestamp,
     /// When it was recorded.
     pub received_at: Timestamp,
-    /// The visitor who did it, as the site knows it.
+    /// The visitor's id, as the website chose it.
     #[schema(max_length = 100)]
     pub visitor_id: Option<String>,
     /// The page.
     #[schema(max_length = 4096, example = "https://www.example.com/pricing")]
     pub url: Option<String>,
-    /// The page before it.
+    /// The address of the page that linked to the page with the form.
     #[schema(max_length = 4096)]
     pub referrer: Option<String>,
-    /// What else was said.
+    /// Further properties.
     #[schema(value_type = Object, example = json!({"plan": "team"}))]
     pub properties: Map<String, Value>,
-    /// Whether a known bot did it: it counts nowhere.
+    /// Whether a known bot did it; such events are never counted.
     pub bot: bool,
-    /// Whether a mail scanner or a prefetcher did it, and no person: it counts nowhere.
+    /// Whether a mail scanner or a prefetcher did it; such events are never counted.
     pub machine: bool,
-    /// Who sent it: a key, tracking key, form or user, by id.
+    /// Who sent it: the id of a key, tracking key, form or user.
     #[schema(max_length = 64, example = "key_01h455vb4pex5vsknk084sn02q")]
     pub told_by: String,
 }
@@ -49,13 +49,13 @@ pub struct EventView {
 /// A touch of a lead.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TouchView {
-    /// Its id; of a visit it may change when a late event comes.
+    /// Its id. The id of a visit's touch may change when a late event arrives.
     pub id: TouchId,
-    /// What it was made of.
+    /// The source of the touch.
     pub kind: TouchKind,
-    /// When it happened; of a visit when it began.
+    /// When it happened; for a visit, when it began.
     pub occurred_at: Timestamp,
-    /// The visitor whose visit it was, as the site knows it.
+    /// The visitor's id, as the website chose it.
     #[schema(max_length = 100)]
     pub visitor_id: Option<String>,
     /// The channel.
@@ -67,10 +67,10 @@ pub struct TouchView {
     /// The medium.
     #[schema(max_length = 200, example = "cpc")]
     pub medium: Option<String>,
-    /// The campaign, as it was named.
+    /// The campaign's name in the touch.
     #[schema(max_length = 200, example = "spring-sale")]
     pub campaign: Option<String>,
-    /// The campaign that is known by this name.
+    /// The campaign that has this name among its aliases.
     pub campaign_id: Option<CampaignId>,
     /// The search term.
     #[schema(max_length = 200)]
@@ -78,27 +78,27 @@ pub struct TouchView {
     /// The content.
     #[schema(max_length = 200)]
     pub content: Option<String>,
-    /// The ids that ad networks gave the click.
+    /// The click ids of ad networks.
     pub click_ids: Option<ClickIds>,
     /// The page on which the visit began.
     #[schema(max_length = 2048, example = "https://www.example.com/offer")]
     pub landing_url: Option<String>,
-    /// The page that led there.
+    /// The page that linked to it.
     #[schema(max_length = 2048)]
     pub referrer: Option<String>,
 }
 
-/// A visit of the site: a run of a visitor's events without a gap of half an hour.
+/// A visit (session): a run of a visitor's events without a gap of half an hour.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SessionView {
     /// When it began.
     pub started_at: Timestamp,
     /// When its last event happened.
     pub ended_at: Timestamp,
-    /// How many events it has.
+    /// The number of its events.
     #[schema(minimum = 1, example = 4)]
     pub events: i64,
-    /// The visitor, as the site knows it; none of a form that was sent without one.
+    /// The visitor's id, as the website chose it; `null` for a form submitted without one.
     #[schema(max_length = 100)]
     pub visitor_id: Option<String>,
     /// The touch that it makes, if any.

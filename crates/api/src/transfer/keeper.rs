@@ -1,4 +1,4 @@
-//! Keeping a file that comes in: piece by piece in the database, so that any process can take it in.
+//! Storing an uploaded file piece by piece in the database, so that any process can import it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,15 +19,15 @@ const PIECE: usize = 1024 * 1024;
 /// What is asked for with a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
-    /// What its rows are.
+    /// The kind of its rows.
     pub kind: ImportKind,
-    /// What they mean.
+    /// The mode of the import.
     pub mode: ImportMode,
     /// Whether nothing is to be written.
     pub is_dry_run: bool,
     /// Which columns are which fields.
     pub mapping: Option<Mapping>,
-    /// What is said about the file.
+    /// The description of the file.
     pub file: FileFacts,
 }
 
@@ -111,7 +111,7 @@ impl<'a> Keeper<'a> {
     }
 }
 
-/// What tells the same file with the same mapping again.
+/// What identifies the same file with the same mapping.
 pub fn digest(hash: &[u8; 32], asked: &Asked) -> String {
     let told = serde_json::json!([
         asked.kind,

@@ -70,10 +70,7 @@ pub fn open(input: impl Read + Send + 'static, named: Option<&str>) -> std::resu
     let marked = Encoding::for_bom(&head);
     let encoding = match named.map(|name| Encoding::for_label(name.as_bytes())) {
         Some(None) => {
-            return Err(Failure::new(
-                "unknown_encoding",
-                "the encoding has no name that is known",
-            ));
+            return Err(Failure::new("unknown_encoding", "the encoding is unknown"));
         }
         Some(Some(encoding)) => encoding,
         None => marked.map_or(UTF_8, |(encoding, _)| encoding),
@@ -106,7 +103,7 @@ pub fn open(input: impl Read + Send + 'static, named: Option<&str>) -> std::resu
     };
     let (head, read) = peek(within, HEAD).map_err(failure_of)?;
     if head.contains(&0) {
-        let detail = "the file holds the character NUL: it is no text, or its encoding must be named";
+        let detail = "the file contains the character NUL: it is not text, or its encoding must be stated";
         return Err(Failure::new("not_text", detail));
     }
     Ok(Text {
@@ -242,8 +239,7 @@ impl<R: Read> Read for Within<R> {
 
 /// A row that is longer than any.
 pub fn too_long() -> Failure {
-    let detail =
-        "a row is longer than 1 MiB: perhaps a quote is never closed, or the file has no line breaks";
+    let detail = "a row is longer than 1 MiB: a quote may be unclosed, or the file has no line breaks";
     Failure::new("row_too_long", detail)
 }
 
@@ -286,7 +282,7 @@ impl<R: Read> Read for Transcoded<R> {
                 self.decoder
                     .decode_to_utf8(&self.raw[..taken], &mut text, self.is_over);
             if is_broken || result == CoderResult::OutputFull {
-                let detail = "the file holds bytes that its encoding does not have";
+                let detail = "the file contains bytes that are invalid in its encoding";
                 return Err(carry(Failure::new("wrong_encoding", detail)));
             }
             text.truncate(written);

@@ -135,7 +135,7 @@ struct ImportForm {
     /// The file.
     #[schema(inline)]
     file: FileBytes,
-    /// Which columns are which fields: a mapping as JSON.
+    /// The mapping of columns to fields, as JSON.
     #[schema(max_length = 262144)]
     mapping: Option<String>,
 }
@@ -145,24 +145,24 @@ struct ImportForm {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ImportQuery {
-    /// What its rows are.
+    /// The kind of its rows.
     #[param(inline)]
     kind: ImportKind,
-    /// What they mean; `live` unless given. Stage changes and deals can only be `history`.
+    /// The mode; default `live`. Stage changes and deals are always `history`.
     #[param(inline)]
     mode: Option<ImportMode>,
-    /// Whether nothing is to be written: the answer is what would happen, and a mapping that the columns suggest.
+    /// Whether to write nothing: the import then shows what would happen, and a suggested mapping.
     dry_run: Option<bool>,
-    /// How the file is written; found out unless given.
+    /// The format of the file; detected if omitted.
     #[param(inline)]
     format: Option<FileFormat>,
-    /// The name of its encoding; UTF-8, or as its byte order mark says, unless given.
+    /// The name of the encoding; default that of the byte order mark, else UTF-8.
     #[param(min_length = 1, max_length = 64, example = "windows-1252")]
     encoding: Option<String>,
-    /// What separates the values of a CSV; found out unless given.
+    /// The delimiter of a CSV; detected if omitted.
     #[param(min_length = 1, max_length = 1, example = ";")]
     delimiter: Option<String>,
-    /// Which columns are which fields: a mapping as JSON. Long ones come as a part of a form.
+    /// The mapping of columns to fields, as JSON. Send a long one as a part of a form.
     #[param(max_length = 8192, example = "{\"fields\":{\"email\":\"Mail\"}}")]
     mapping: Option<String>,
 }
@@ -171,17 +171,17 @@ struct ImportQuery {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct ImportPath {
-    /// Which import.
+    /// The import's id.
     import_id: ImportId,
 }
 
 /// Import a file.
 ///
-/// CSV or NDJSON, perhaps packed by gzip, as the body or as the part `file` of a form. It is read in the background: first
-/// through, so that a broken file does nothing at all, then row by row; a row that is refused refuses no other. What was
-/// dealt with stays so when the service stops, and no row is taken twice. At most 1 GiB unpacked. Demands also the scope of
-/// what the rows write: `leads:write` for leads, companies and stage changes, `deals:write` for deals; users are for an
-/// admin in person.
+/// CSV or NDJSON, optionally gzipped, as the body or as the part `file` of a form. The file is imported in the
+/// background. It is first read completely, so that a broken file changes nothing, then row by row; a rejected row does
+/// not affect the others. If the service stops, the import continues afterwards, and no row is imported twice. At most
+/// 1 GiB unpacked. Also requires the scope of the rows: `leads:write` for leads, companies and stage changes,
+/// `deals:write` for deals; only an admin in person imports users.
 #[utoipa::path(tag = "imports", params(ImportQuery), security(("bearer" = [ImportsWrite])),
     request_body(description = "The file", content(
         (FileBytes = "text/csv"), (FileBytes = "application/x-ndjson"), (FileBytes = "application/gzip"),
@@ -246,7 +246,7 @@ pub fn mapping_faults(
             .iter()
             .filter(|field| mapping.fields.contains_key(**field))
         {
-            let detail = "says something only in history: mode=history";
+            let detail = "is only valid with mode=history";
             faults.push(tandem_domain::fault::Fault::new(
                 format!("/fields/{field}"),
                 "not_allowed",
@@ -270,7 +270,7 @@ fn asked(query: ImportQuery) -> Result<Asked, Problem> {
         return Err(parameter(
             "mode",
             "not_allowed",
-            "must be history: these rows tell what was",
+            "must be history: these rows report the past",
         ));
     }
     let mapping = query.mapping.as_ref().map(|text| {
@@ -299,7 +299,7 @@ fn check_rights(ctx: &Ctx<ImportsWrite>, kind: ImportKind) -> Result<(), Problem
     }
     let may = matches!(ctx.actor(), Actor::User(person) if person.grants(Scope::UsersManage));
     if !may {
-        return Err(Problem::new(Code::WrongRole).detail("Only an admin in person may take in users"));
+        return Err(Problem::new(Code::WrongRole).detail("Only an admin in person may import users"));
     }
     Ok(())
 }
@@ -312,20 +312,20 @@ struct ImportsQuery {
     /// Of this kind.
     #[param(inline)]
     kind: Option<ImportKind>,
-    /// That are here.
+    /// In this state.
     #[param(inline)]
     state: Option<ImportState>,
     /// The most imports of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
-    /// Where the page before ended: its `next_cursor`.
+    /// Where the page begins: `next_cursor` of the previous page.
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
 
 /// List imports.
 ///
-/// The newest first.
+/// Newest first.
 #[utoipa::path(tag = "imports", params(ImportsQuery), security(("bearer" = [ImportsWrite])),
     responses((status = 200, description = "A page of imports", body = Listing<ImportView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -365,7 +365,7 @@ async fn get_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<Jso
 
 /// Cancel an import.
 ///
-/// Imported rows stay; the rest is not read. It then is `failed` with the code `cancelled`.
+/// Rows imported so far stay; the rest is not read. The import is then `failed` with the code `cancelled`.
 #[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
     responses((status = 200, description = "The import as it is now", body = ImportView)))]
 #[post("/v1/imports/{import_id}/cancel")]
@@ -373,7 +373,7 @@ async fn cancel_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<
     let tx = ctx.begin().await?;
     let mut import = store::transfer::get_for_update(&tx, path.0.import_id).await?;
     if import.has_ended() {
-        return Err(Problem::new(Code::Conflict).detail("The import has ended already"));
+        return Err(Problem::new(Code::Conflict).detail("The import has already ended"));
     }
     let ended = import.end(Some(Failure::new("cancelled", "ended by hand")), ctx.now());
     store::write_records(&tx, [ended]).await?;
@@ -383,9 +383,9 @@ async fn cancel_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<
 
 /// List the rejected rows of an import.
 ///
-/// A CSV: number, line, code and detail, then the row as it came, so that it can be mended and sent again. Cells that a
-/// spreadsheet would take for a formula begin with an apostrophe, which an import takes away. Kept for thirty days. They are
-/// read by who may also read what the rows are about.
+/// A CSV: number, line, code and detail, then the original row, so that it can be corrected and imported again. A cell
+/// that a spreadsheet would read as a formula is prefixed with an apostrophe, which an import removes. Stored for
+/// thirty days. Also requires the scope that reads the rows' records.
 #[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
     responses((status = 200, description = "The rows", content_type = "text/csv", body = FileBytes)))]
 #[get("/v1/imports/{import_id}/rejects")]
@@ -395,10 +395,10 @@ async fn list_import_rejects(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> 
     Ok(CsvRows::of(ctx.db(), import, false))
 }
 
-/// List the rows of an import that need a look.
+/// List the rows of an import that have warnings.
 ///
-/// A CSV as for rejected rows: moves that the table does not have, what is dated before the first contact, and the like.
-/// They are read by who may also read what the rows are about.
+/// A CSV as for rejected rows: imported rows that somebody should check, such as moves that the table of stages does
+/// not have, or dates before the first contact. Also requires the scope that reads the rows' records.
 #[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
     responses((status = 200, description = "The rows", content_type = "text/csv", body = FileBytes)))]
 #[get("/v1/imports/{import_id}/warnings")]

@@ -1,4 +1,4 @@
-//! Reading a kept file: its pieces come from the database, its rows are made by a thread of their own.
+//! Reading a stored file: its pieces come from the database, its rows are made by a thread of their own.
 
 use std::io::{Error, Read};
 
@@ -57,7 +57,7 @@ impl Read for Pieces {
     }
 }
 
-/// The file's bytes, fetched ahead; and where a failure of the database is told.
+/// The file's bytes, fetched ahead; and where a failure of the database is reported.
 fn pieces(db: &Db, import: ImportId, chunks: i64) -> (Pieces, mpsc::Receiver<StoreError>) {
     let (send, pieces) = mpsc::channel(AHEAD);
     let (failed, failure) = mpsc::channel(1);
@@ -93,7 +93,7 @@ pub async fn survey(db: &Db, import: &Import) -> Result<FileFacts, Broken> {
         tracing::error!(import = %import.id, %error, "a file could not be read through");
         Err(Failure::new(
             "internal",
-            "something went wrong on our side; the log has the cause",
+            "an internal error; see the log for the cause",
         ))
     });
     match failure.try_recv() {

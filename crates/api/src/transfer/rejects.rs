@@ -1,4 +1,4 @@
-//! Rows that somebody should look at, as a CSV that can be mended and sent again.
+//! Rejected rows and rows with warnings, as a CSV to correct and import again.
 
 use actix_web::body::BoxBody;
 use actix_web::http::header::CONTENT_DISPOSITION;
@@ -21,7 +21,7 @@ pub struct CsvRows {
 }
 
 impl CsvRows {
-    /// The rejected rows of an import, or those that were kept with a warning.
+    /// The rejected rows of an import, or those that were stored with a warning.
     pub fn of(db: &Db, import: Import, kept: bool) -> Self {
         Self {
             db: db.clone(),

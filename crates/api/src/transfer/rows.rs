@@ -60,7 +60,7 @@ enum Kind {
 }
 
 impl Rows {
-    /// Open a file; what is not said of it is found out.
+    /// Open a file; what is not stated about it is detected.
     pub fn open(input: impl Read + Send + 'static, said: &FileFacts) -> Result<Self, Failure> {
         let text = layers::open(input, said.encoding.as_deref())?;
         let first = text.head.iter().find(|byte| !byte.is_ascii_whitespace());

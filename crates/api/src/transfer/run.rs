@@ -1,4 +1,4 @@
-//! Taking files in: one after the other, by whoever holds the lease, batch after batch with how far they are.
+//! Importing files: one after the other, by the holder of the lease, batch after batch with their progress.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,7 @@ use super::suggest;
 use crate::ambient::{Ambient, Stopwatch};
 use crate::edge::http::shape::Shapes;
 
-/// The one lease: files are taken in one at a time, in the order in which they came.
+/// The one lease: files are imported one at a time, in the order in which they came.
 const LEASE: &str = "imports";
 /// How long it lasts unless it is kept.
 const LASTS: i64 = 10_000;
@@ -201,7 +201,7 @@ impl Runner<'_> {
         let columns = &import.file.columns;
         let mapping = effective(import, &rules.custom_fields);
         if mapping.fields.is_empty() {
-            let detail = "no column has the name of a field; say in a mapping which column is which (a dry run suggests one)";
+            let detail = "no column has the name of a field; send a mapping (a dry run suggests one)";
             return Ok(Err(Failure::new("mapping_needed", detail)));
         }
         Ok(
@@ -323,7 +323,7 @@ impl Runner<'_> {
     async fn give_up(&self, id: ImportId, cause: StoreError) -> Result<(), StoreError> {
         match cause {
             StoreError::NotFound | StoreError::Corrupt(_) | StoreError::Internal(_) => {
-                tracing::error!(import = %id, %cause, "an import met what should not happen");
+                tracing::error!(import = %id, %cause, "an import failed unexpectedly");
                 self.end(id, Some(internal())).await
             }
             cause => Err(cause),
@@ -345,13 +345,10 @@ impl Runner<'_> {
 }
 
 fn internal() -> Failure {
-    Failure::new(
-        "internal",
-        "something went wrong on our side; the log has the cause",
-    )
+    Failure::new("internal", "an internal error; see the log for the cause")
 }
 
-/// The mapping that counts: what was said, else what the names of the columns say; on a dry run also what is like them.
+/// The mapping that counts: the given one, else by the names of the columns; on a dry run also by similar names.
 pub fn effective(import: &Import, custom: &[tandem_domain::leads::custom::CustomField]) -> Mapping {
     let (kind, mode, columns) = (import.kind, import.mode, &import.file.columns);
     match &import.mapping {
@@ -434,9 +431,9 @@ fn asker(import: &Import) -> Actor {
     by.unwrap_or(Actor::System(ACTOR))
 }
 
-/// How old the pieces of a file may be that nobody asked to take in, in milliseconds.
+/// How old the pieces of a file may be that nobody asked to import, in milliseconds.
 const ABANDONED: i64 = 60 * 60 * 1000;
-/// How long rejected rows are kept, in milliseconds.
+/// How long rejected rows are stored, in milliseconds.
 const REMARKED: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// The most rejected rows that one transaction forgets.

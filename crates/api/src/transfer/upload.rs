@@ -87,7 +87,7 @@ pub async fn take(
                     written = text;
                 }
                 _ => {
-                    let detail = "a form has one part `file` and perhaps one part `mapping`";
+                    let detail = "a form has one part `file` and an optional part `mapping`";
                     return Err(Problem::invalid(vec![Violation::new(
                         Place::body(),
                         "unknown_field",

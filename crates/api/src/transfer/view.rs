@@ -13,86 +13,86 @@ use utoipa::ToSchema;
 
 use super::run::effective;
 
-/// A file that is imported.
+/// An import of a file.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Import)]
 pub struct ImportView {
     /// Its id.
     id: ImportId,
-    /// What its rows are.
+    /// The kind of its rows.
     kind: ImportKind,
-    /// What they mean.
+    /// The mode of the import.
     mode: ImportMode,
-    /// Whether nothing is written.
+    /// Whether it is a dry run, which writes nothing.
     dry_run: bool,
-    /// How far it is.
+    /// The state of the import.
     state: ImportState,
-    /// How the file is written.
+    /// The format of the file.
     format: Option<FileFormat>,
     /// Its encoding.
     #[schema(max_length = 64, example = "UTF-8")]
     encoding: Option<String>,
-    /// What separates its values.
+    /// The delimiter.
     #[schema(max_length = 1, example = ";")]
     delimiter: Option<String>,
-    /// The bytes of the file as it came.
+    /// The size of the uploaded file in bytes.
     #[schema(minimum = 0)]
     bytes: i64,
-    /// Its columns, once it was read through.
+    /// Its columns, once the file has been read completely.
     #[schema(max_items = 1000)]
     columns: Vec<String>,
-    /// The columns that nothing is taken from.
+    /// The columns that the mapping does not use.
     #[schema(max_items = 1000)]
     unused_columns: Vec<String>,
-    /// The mapping that counts: as it was given, else by the names of the columns, on a dry run also by their likeness.
+    /// The mapping in use: the given one, else by the names of the columns; on a dry run also by similar names.
     mapping: Option<Mapping>,
-    /// How far the rows are, and what became of them.
+    /// The numbers of rows, by result.
     progress: ProgressView,
-    /// Why it ended before its end.
+    /// Why the import failed.
     failure: Option<Failure>,
-    /// Who asked for it.
+    /// Who requested it.
     created_by: AskerView,
-    /// When it was asked for.
+    /// When the import was requested.
     created_at: Timestamp,
-    /// When its first row was read.
+    /// When the first row was imported.
     started_at: Option<Timestamp>,
     /// When it ended.
     ended_at: Option<Timestamp>,
 }
 
-/// How far the rows are, and what became of them.
+/// The numbers of rows, by result.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ImportProgress)]
 struct ProgressView {
-    /// All rows of the file, once it was read through.
+    /// All rows of the file, once it has been read completely.
     #[schema(minimum = 0)]
     rows: Option<i64>,
-    /// Rows that were dealt with.
+    /// Processed rows.
     #[schema(minimum = 0)]
     rows_read: i64,
-    /// Rows that made a record.
+    /// Rows that created a record.
     #[schema(minimum = 0)]
     created: i64,
-    /// Rows that changed one.
+    /// Rows that updated a record.
     #[schema(minimum = 0)]
     updated: i64,
-    /// Rows that said nothing new.
+    /// Rows that changed nothing.
     #[schema(minimum = 0)]
     unchanged: i64,
-    /// Rows that were refused: `GET /v1/imports/{import_id}/rejects`.
+    /// Rejected rows: see `GET /v1/imports/{import_id}/rejects`.
     #[schema(minimum = 0)]
     rejected: i64,
-    /// Rows that were taken, and that somebody should look at: `GET /v1/imports/{import_id}/warnings`.
+    /// Imported rows with a warning: see `GET /v1/imports/{import_id}/warnings`.
     #[schema(minimum = 0)]
     warnings: i64,
     /// Rows per second.
     #[schema(minimum = 0)]
     rate: Option<f64>,
-    /// When the last row will be read, at this rate.
+    /// The estimated end, at the present rate.
     eta: Option<Timestamp>,
 }
 
-/// Who asked for an import.
+/// Who requested an import.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ImportAsker)]
 struct AskerView {

@@ -11,21 +11,21 @@ use crate::record::{Edited, Plain, counted};
 /// A user of Tandem. Its password is no part of it: the store keeps its hash apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Who.
+    /// Its id.
     pub id: UserId,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
-    /// The e-mail it logs in with, in canonical form.
+    /// The user's e-mail, with which it logs in, in canonical form.
     pub email: String,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
-    /// What it is in the company.
+    /// The user's role.
     pub role: Role,
-    /// Whether the rights of an admin come on top.
+    /// Whether the user has the rights of an admin in addition to its role.
     pub admin: bool,
     /// Since when it may not log in any more.
     pub disabled_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
@@ -83,13 +83,13 @@ impl Plain for User {
 /// What is to become different about a user; `None` stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserEdit {
-    /// What people call it.
+    /// The name that people see.
     pub name: Option<String>,
-    /// What it is in the company.
+    /// The user's role.
     pub role: Option<Role>,
-    /// Whether the rights of an admin come on top.
+    /// Whether the user has the rights of an admin in addition to its role.
     pub admin: Option<bool>,
-    /// Whether it may not log in any more.
+    /// Whether the user is disabled and cannot log in.
     pub disabled: Option<bool>,
 }
 
@@ -101,22 +101,22 @@ pub struct LastAdmin;
 /// A team of users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Team {
-    /// Which.
+    /// Its id.
     pub id: TeamId,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// Its members, by id, ascending.
     pub members: Vec<UserId>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
 }
 
 impl Team {
-    /// Change its name, its members or both; nothing where it is as asked already.
+    /// Update its name, its members or both; no change if nothing differs.
     pub fn edit(&self, name: String, members: Vec<UserId>, now: Timestamp) -> Edited<Self> {
         let edited = Self {
             name,
@@ -150,25 +150,25 @@ pub fn ascending<T: Ord>(mut values: Vec<T>) -> Vec<T> {
 /// A partner's secret key. The secret is no part of it: the store keeps its hash apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Which.
+    /// Its id.
     pub id: KeyId,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// What it may do, ascending.
     pub scopes: Vec<Scope>,
-    /// The last four characters of the secret, to tell keys apart.
+    /// The last four characters of the secret, to distinguish keys.
     pub hint: String,
-    /// When it stops working by itself.
+    /// When the key expires; `null`: never.
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
-    /// Who made it.
+    /// Who created it.
     pub created_by: Option<UserId>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
@@ -208,7 +208,7 @@ impl Plain for ApiKey {
     const READ: Scope = Scope::KeysManage;
     const TYPES: &'static [(&'static str, &'static str)] = &[
         ("api_key.created", "A secret key was created."),
-        ("api_key.rotated", "A secret key has a new secret."),
+        ("api_key.rotated", "A secret key was rotated."),
         ("api_key.revoked", "A secret key was revoked."),
     ];
 

@@ -9,11 +9,11 @@ use crate::id::{FormId, KeyId, TeamId, UserId};
 /// A user who acts, with the rights that were in force when the request began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// Who.
+    /// Its id.
     pub id: UserId,
     /// The one role.
     pub role: Role,
-    /// Whether the rights of an admin come on top (small firms).
+    /// Whether the user has the rights of an admin in addition to its role (for small firms).
     pub admin: bool,
     /// The teams that the user belongs to.
     pub teams: Vec<TeamId>,

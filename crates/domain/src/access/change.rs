@@ -8,27 +8,27 @@ use crate::journal::{Entry, Subject};
 
 /// The types of entry about secrets, with what they mean.
 pub(crate) const TYPES: &[(&str, &str)] = &[
-    ("user.password_changed", "A user has another password."),
+    ("user.password_changed", "A user's password changed."),
     (
         "user.reset_token_created",
-        "A token was created by which a user may set another password.",
+        "A token was created by which a user may set a new password.",
     ),
     (
         "signing_key.rotated",
-        "Access tokens are signed with another key; the one before verifies until its end.",
+        "The signing key of access tokens was rotated; the previous key verifies until it expires.",
     ),
 ];
 
 /// What happened to a secret.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AccessChange {
-    /// A user has another password.
+    /// A user's password changed.
     PasswordChanged(UserId),
-    /// A token was created by which a user may set another password.
+    /// A token was created by which a user may set a new password.
     ResetTokenCreated {
         /// The user.
         user_id: UserId,
-        /// Until when it is good.
+        /// When the token expires.
         expires_at: Timestamp,
     },
     /// Access tokens are signed with another key.

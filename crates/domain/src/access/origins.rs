@@ -12,7 +12,7 @@ pub(crate) fn origins(wanted: &[String], faults: &mut Vec<Fault>) -> Vec<String>
             Some(origin) if sound.contains(&origin) => {}
             Some(origin) => sound.push(origin),
             None => {
-                let detail = "is not an origin such as https://www.example.com: scheme, host, perhaps a port";
+                let detail = "is not an origin such as https://www.example.com: scheme, host, optional port";
                 faults.push(Fault::new(
                     format!("/allowed_origins/{index}"),
                     "invalid_format",

@@ -15,15 +15,15 @@ pub const LONGEST: i64 = 180 * DAY;
 /// A login of a user. Tokens are known by their hashes alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Which.
+    /// Its id.
     pub id: SessionId,
-    /// Whose.
+    /// The user.
     pub user_id: UserId,
     /// The hash of the refresh token that is good now.
     pub token_hash: String,
     /// The hash of the one before it.
     pub previous_hash: Option<String>,
-    /// The current token itself, sealed, to be given again to whoever lost the answer.
+    /// The current token itself, sealed, to be returned again to a caller that lost the answer.
     pub sealed_token: Option<String>,
     /// When the current token was made.
     pub rotated_at: Timestamp,

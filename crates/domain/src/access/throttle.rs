@@ -11,7 +11,7 @@ const LONGEST_PAUSE: i64 = 15 * MINUTE;
 pub struct Allowance {
     /// So many attempts are free.
     pub attempts: i64,
-    /// So many milliseconds after the first one, or after the last pause, the count begins anew.
+    /// So many milliseconds after the first one, or after the last pause, the count starts again.
     pub window: i64,
 }
 

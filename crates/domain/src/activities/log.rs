@@ -25,38 +25,39 @@ const AHEAD: i64 = 5 * 60_000;
 #[serde(deny_unknown_fields)]
 #[schema(as = CreateActivity)]
 pub struct ActivityDraft {
-    /// The lead that it is about. Exactly one of `lead_id`, `deal_id` and `company_id`; fixed.
+    /// The lead. Exactly one of `lead_id`, `deal_id` and `company_id` is required. It never changes.
     #[serde(default)]
     pub lead_id: Option<LeadId>,
-    /// The deal that it is about: it counts for the deal's primary lead; fixed.
+    /// The deal; the activity counts for its primary lead. It never changes.
     #[serde(default)]
     pub deal_id: Option<DealId>,
-    /// The company that it is about; fixed.
+    /// The company; it never changes.
     #[serde(default)]
     pub company_id: Option<CompanyId>,
-    /// Who did it: the caller, unless a sales manager names a member of its teams; fixed.
+    /// The user who did it. Default the caller; a sales manager may name a member of its teams. It never changes.
     #[serde(default)]
     pub user_id: Option<UserId>,
-    /// Who has to do it; of a task alone: the caller, unless a manager names somebody.
+    /// For a task only: the user who must do it. Default the caller; a manager may name another user.
     #[serde(default)]
     pub owner_id: Option<UserId>,
-    /// What kind of activity it is; fixed.
+    /// The type of activity; it never changes.
     #[serde(rename = "type")]
     pub kind: ActivityType,
-    /// Who contacted whom: required for `call`, `email`, `meeting` and `message`, refused for the others.
+    /// The direction: who contacted whom. Required for `call`, `email`, `meeting` and `message`, refused for other
+    /// types.
     #[serde(default)]
     pub direction: Option<Direction>,
-    /// When it happened: now, if left out; at most five minutes ahead. A planned meeting is a task.
+    /// When it happened; default now, at most five minutes in the future. A planned meeting is a task.
     #[serde(default)]
     pub occurred_at: Option<Timestamp>,
     /// How long it took, in seconds.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 604_800, example = 420)]
     pub duration_s: Option<i64>,
-    /// What came of it; of a contact.
+    /// The outcome of a contact.
     #[serde(default)]
     pub outcome: Option<ActivityOutcome>,
-    /// What it was about, in a line.
+    /// The subject, in one line.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 300, example = "First call")]
     pub subject: Option<String>,
@@ -64,24 +65,25 @@ pub struct ActivityDraft {
     #[serde(default)]
     #[schema(max_length = 20_000)]
     pub body: Option<String>,
-    /// When it is due; required for a task, refused for the others.
+    /// When it is due. Required for a task, refused for other types.
     #[serde(default)]
     pub due_at: Option<Timestamp>,
-    /// When it was done; of a task.
+    /// For a task: when it was done.
     #[serde(default)]
     pub done_at: Option<Timestamp>,
-    /// Whether a machine sent it (a sequence, an agent): it keeps no promise, unless both sides took part; fixed.
+    /// Whether a machine sent it (a sequence, an agent). Then it meets no promise, unless both sides took part. It
+    /// never changes.
     #[serde(default)]
     pub automatic: Option<bool>,
-    /// What the other side objected.
+    /// The objections of the other side.
     #[serde(default)]
     #[schema(max_items = 20)]
     pub objections: Option<Vec<Objection>>,
-    /// What was promised to the other side.
+    /// The promises to the other side.
     #[serde(default)]
     #[schema(max_items = 20)]
     pub promises: Option<Vec<Promised>>,
-    /// The id that another system knows it by: the same again updates the activity; fixed.
+    /// Its id in another system. The same id again updates the activity. It never changes.
     #[serde(default)]
     pub external_id: Option<ExternalId>,
 }
@@ -304,7 +306,7 @@ fn target(world: &World, said: &ActivityDraft, faults: &mut Vec<Fault>) -> Optio
         (Some(_), None) => {}
     }
     let mut unknown = |place: &str, what: &str| {
-        faults.push(Fault::new(place, "not_found", format!("is no {what}")));
+        faults.push(Fault::new(place, "not_found", format!("is not a {what}")));
     };
     let deal = said.deal_id.map(|id| world.sales.deals.get(&id));
     if said.lead_id.is_some_and(|id| !world.leads.contains_key(&id)) {
@@ -344,7 +346,7 @@ fn may_give(person: &Person, owner: UserId, staff: Option<&Staff>, faults: &mut 
                 || person.is_marketing() && colleague.is_marketing()
         });
     if !may {
-        let detail = "is no active user to whom the caller may give a task";
+        let detail = "is not an active user to whom the caller may assign a task";
         faults.push(Fault::new("/owner_id", "not_allowed", detail));
     }
 }
@@ -402,7 +404,7 @@ fn filled(
             fault(
                 place,
                 "out_of_range",
-                "lies more than five minutes ahead; a planned meeting is a task",
+                "is more than five minutes in the future; a planned meeting is a task",
             );
         }
     }
@@ -456,7 +458,7 @@ fn objections_are_sound(
             (Some(code), None) => {
                 let is_known = known.iter().any(|known| known.code.as_ref() == Some(code));
                 if !is_known && agreement.reason(ReasonList::Objection, code).is_none() {
-                    let detail = "is no objection of the agreement in force";
+                    let detail = "is not an objection in the agreement in force";
                     faults.push(Fault::new(format!("{place}/code"), "not_allowed", detail));
                 }
             }

@@ -22,7 +22,7 @@ use crate::journal::{Facts, facts};
 use crate::words::words;
 
 words! {
-    /// What kind of activity it is.
+    /// The type of activity.
     ActivityType {
         /// A phone call.
         Call = "call",
@@ -38,7 +38,7 @@ words! {
         Task = "task",
     }
 
-    /// Who contacted whom.
+    /// The direction: who contacted whom.
     Direction {
         /// The lead contacted the company.
         Inbound = "inbound",
@@ -46,7 +46,7 @@ words! {
         Outbound = "outbound",
     }
 
-    /// What came of a contact.
+    /// The outcome of a contact.
     ActivityOutcome {
         /// They spoke with each other.
         Connected = "connected",
@@ -83,16 +83,15 @@ impl ActivityOutcome {
     }
 }
 
-/// What the other side holds against buying: a code of the agreement's list `objection`, or free text until it is mapped
-/// to one.
+/// An objection of the other side: a code in the agreement's list `objection`, or free text until it is mapped to one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Objection {
-    /// A code of the agreement's list; without it `text` is required.
+    /// A code in the agreement's list `objection`; without it `text` is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 64, nullable = false, example = "too_expensive")]
     pub code: Option<String>,
-    /// The objection in words, where no code fits.
+    /// The objection in words, if no code fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(
         min_length = 1,
@@ -102,7 +101,7 @@ pub struct Objection {
         example = "Wants to host it itself"
     )]
     pub text: Option<String>,
-    /// What was said, literally.
+    /// The objection, quoted literally.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(
         min_length = 1,
@@ -114,7 +113,7 @@ pub struct Objection {
     pub quote: Option<String>,
 }
 
-/// What a user promised the other side.
+/// A promise of a user to the other side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ActivityPromise)]
@@ -140,7 +139,7 @@ pub struct Activity {
     pub id: ActivityId,
     /// Counts the changes, from 1.
     pub version: i64,
-    /// The lead that it counts for: its own, or the primary lead of its deal.
+    /// The lead for which it counts: its own, or the primary lead of its deal.
     pub lead_id: Option<LeadId>,
     /// The deal that it is about, if not a lead or a company.
     pub deal_id: Option<DealId>,
@@ -148,7 +147,7 @@ pub struct Activity {
     pub company_id: Option<CompanyId>,
     /// Who did it; nobody where a rule created a task.
     pub user_id: Option<UserId>,
-    /// Who has to do it; of a task.
+    /// For a task: the user who must do it.
     pub owner_id: Option<UserId>,
     /// The queue of a task that a rule created and that has no owner yet.
     pub queue: Option<Queue>,
@@ -160,23 +159,23 @@ pub struct Activity {
     pub occurred_at: Timestamp,
     /// How long it took, in seconds.
     pub duration_s: Option<i64>,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Option<ActivityOutcome>,
-    /// What it was about, in a line.
+    /// The subject, in one line.
     pub subject: Option<String>,
     /// The text.
     pub body: Option<String>,
-    /// When it is due; of a task.
+    /// For a task: when it is due.
     pub due_at: Option<Timestamp>,
-    /// When it was done; of a task.
+    /// For a task: when it was done.
     pub done_at: Option<Timestamp>,
     /// Whether its owner was notified that it is due.
     pub is_reminded: bool,
     /// Whether a machine sent it; fixed.
     pub automatic: bool,
-    /// What the other side objected.
+    /// The objections of the other side.
     pub objections: Vec<Objection>,
-    /// What was promised to the other side.
+    /// The promises to the other side.
     pub promises: Vec<Promised>,
     /// The id that another system knows it by, as (system, id).
     pub external_id: Option<(String, String)>,
@@ -244,11 +243,11 @@ impl Activity {
 /// An activity of a lead, as far as promises look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contact {
-    /// What kind of activity it is.
+    /// The type of activity.
     pub kind: ActivityType,
-    /// Who contacted whom.
+    /// The direction: who contacted whom.
     pub direction: Option<Direction>,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Option<ActivityOutcome>,
     /// Whether a machine sent it.
     pub automatic: bool,

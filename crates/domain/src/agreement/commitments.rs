@@ -7,63 +7,63 @@ use crate::clocks::{ClockKind, Promise, TimeBase};
 use crate::duration::Duration;
 use crate::money::Currency;
 
-/// What the teams promise each other.
+/// The commitments of both teams to each other.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Commitments {
-    /// What marketing promises.
+    /// The commitments of marketing.
     #[serde(default)]
     pub marketing: MarketingCommitments,
-    /// What sales promises.
+    /// The commitments of sales.
     #[serde(default)]
     pub sales: SalesCommitments,
-    /// What both promise.
+    /// The commitments of both teams.
     #[serde(default)]
     pub shared: SharedCommitments,
 }
 
-/// What marketing promises.
+/// The commitments of marketing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MarketingCommitments {
-    /// MQLs a month.
+    /// The number of MQLs per month.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 1_000_000)]
     pub mqls_per_month: Option<i64>,
-    /// The share of hand-offs that sales accepts, at least.
+    /// The least share of hand-offs that sales accepts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 1)]
     pub min_acceptance_rate: Option<f64>,
-    /// The share of required fields that are filled, at least.
+    /// The least share of required fields that are filled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 1)]
     pub min_field_completeness: Option<f64>,
-    /// Of the leads handed over in a month, the share with a hard bounce or a wrong number within 14 days, at most.
+    /// The greatest share of a month's handed-over leads with a hard bounce or a wrong number within 14 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 1)]
     pub max_bad_contact_rate: Option<f64>,
-    /// How soon a rejection or a loss is acknowledged or disputed.
+    /// The time in which a rejection or a loss is acknowledged or disputed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback_within: Option<Duration>,
 }
 
-/// What sales promises.
+/// The commitments of sales.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SalesCommitments {
-    /// How soon a hand-off is accepted or rejected.
+    /// The time in which a hand-off is accepted or rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review_within: Option<Duration>,
-    /// How soon the lead is contacted.
+    /// The time in which the lead is contacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_contact_within: Option<Duration>,
-    /// From when the first contact is due.
+    /// When the time to the first contact begins.
     #[serde(default)]
     pub first_contact_from: ContactFrom,
-    /// How often the lead is tried.
+    /// How often sales tries to reach the lead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<Attempts>,
-    /// How soon after the attempts the lead's stage is decided.
+    /// The time after the attempts in which the lead's stage is decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome_within: Option<Duration>,
-    /// Which time the promises of both sides run in.
+    /// Whether promises run in elapsed or business time.
     #[serde(default)]
     pub time: Time,
 }
@@ -86,7 +86,7 @@ impl SalesCommitments {
     }
 }
 
-/// From when the first contact is due.
+/// When the time to the first contact begins.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ContactFrom {
@@ -97,20 +97,20 @@ pub enum ContactFrom {
     Acceptance,
 }
 
-/// How often a lead is tried before it is given up.
+/// How often sales tries to reach a lead before giving up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Attempts {
-    /// How many outbound activities.
+    /// The number of outbound activities.
     #[schema(minimum = 1, maximum = 1000)]
     pub count: i64,
-    /// Within which time.
+    /// The time in which they must be made.
     pub within: Duration,
-    /// On how many different days, at least.
+    /// The least number of different days.
     #[schema(minimum = 1, maximum = 400)]
     pub on_days: i64,
 }
 
-/// Which time promises run in.
+/// Whether promises run in elapsed or business time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Time {
@@ -121,27 +121,27 @@ pub enum Time {
     Elapsed,
 }
 
-/// What both teams promise.
+/// The commitments of both teams.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SharedCommitments {
-    /// The revenue that both bring in.
+    /// The revenue of both teams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revenue: Option<SharedRevenue>,
-    /// Of the cycles that became MQL, the share that become customers.
+    /// The share of the cycles that became MQL which become customers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 1)]
     pub mql_to_customer: Option<f64>,
 }
 
-/// The revenue that both teams bring in.
+/// The revenue of both teams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SharedRevenue {
-    /// Minor units.
+    /// The amount in minor units.
     #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     pub amount: i64,
     /// The currency.
     pub currency: Currency,
-    /// The period in which it is due.
+    /// The period of the commitment.
     pub per: Period,
 }
 
@@ -157,13 +157,13 @@ pub enum Period {
     Year,
 }
 
-/// When the agreement is looked at again.
+/// When the agreement is reviewed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Review {
-    /// How often both teams meet about it.
+    /// The interval between reviews by both teams.
     #[schema(max_length = 16, pattern = "^[1-9][0-9]? months?$", example = "1 month")]
     pub every: String,
-    /// How long after it came into force the agreement is stale.
+    /// How long after coming into force the agreement counts as stale.
     #[schema(max_length = 16, pattern = "^[1-9][0-9]? months?$", example = "18 months")]
     pub stale_after: String,
 }

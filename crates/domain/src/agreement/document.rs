@@ -39,7 +39,7 @@ pub struct Rules {
     pub required_fields: Vec<Field>,
     /// What ends the wait of a nurtured lead at once.
     pub unless: Option<Condition>,
-    /// How leads are scored.
+    /// The scoring rules.
     pub scoring: Scoring,
     /// What has to be loaded to judge a lead by them. An MQL must be contactable, whatever the agreement says.
     pub needs: Needs,

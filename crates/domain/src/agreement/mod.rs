@@ -34,7 +34,7 @@ use crate::words::words;
 /// The document that a new installation starts with, signed by nobody, as JSON.
 pub const PROVISIONAL: &str = include_str!("provisional.json");
 
-/// Where a reason sends the lead.
+/// The stage to which a reason moves the lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Then {
@@ -54,7 +54,7 @@ impl Then {
     }
 }
 
-/// What must come with a reason.
+/// What a request with a reason must contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Requires {
@@ -66,29 +66,29 @@ pub enum Requires {
     EvidenceActivity,
 }
 
-/// One agreed reason. Codes are never deleted or given another meaning, only retired.
+/// A reason. Its code is never deleted or given another meaning, only retired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reason {
-    /// The code that requests and reports use.
+    /// The code in requests and reports.
     #[schema(max_length = 64, example = "no_budget")]
     pub code: String,
     /// What people read.
     #[schema(max_length = 200, example = "No budget")]
     pub label: String,
-    /// Where it sends the lead; absent for reasons that move no lead.
+    /// The stage to which it moves the lead; absent for reasons that move none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub then: Option<Then>,
-    /// How long no rule makes the lead an MQL again.
+    /// How long no rule makes the lead an MQL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooldown: Option<Duration>,
-    /// Whether the promised attempts must have been made before it is given.
+    /// Whether the reason may be given only after the promised attempts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub after_attempts: bool,
-    /// What must come with it.
+    /// What a request with this reason must contain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 3)]
     pub requires: Vec<Requires>,
-    /// No longer offered, still understood.
+    /// Whether it is retired: no longer offered, but still valid in existing records.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retired: bool,
 }
@@ -100,7 +100,7 @@ pub struct Reasons {
     /// Why sales rejects an MQL.
     #[schema(max_items = 100)]
     pub rejection: Vec<Reason>,
-    /// Why a lead is out, or not ready, at another stage.
+    /// Why a lead is disqualified or nurtured at another stage.
     #[schema(max_items = 100)]
     pub disqualification: Vec<Reason>,
     /// Why a deal was lost.
@@ -112,7 +112,7 @@ pub struct Reasons {
     /// Why a customer left.
     #[schema(max_items = 100)]
     pub churn: Vec<Reason>,
-    /// What a lead holds against buying.
+    /// Objections of leads.
     #[schema(max_items = 100)]
     pub objection: Vec<Reason>,
 }
@@ -148,42 +148,42 @@ impl ReasonList {
     }
 }
 
-/// What the stages demand that stand for a promise between the teams.
+/// The requirements of the stages on which both teams agree.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Stages {
-    /// What makes a lead an MQL.
+    /// The requirements of an MQL.
     pub mql: MqlStage,
-    /// What makes it an SQL.
+    /// The requirements of an SQL.
     pub sql: SqlStage,
-    /// What is expected of an open deal.
+    /// The requirements of an open deal.
     #[serde(default)]
     pub opportunity: OpportunityStage,
-    /// How long a lead stays with marketing.
+    /// The settings of nurture.
     pub nurture: NurtureStage,
 }
 
-/// What makes a lead an MQL.
+/// The requirements of an MQL.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MqlStage {
-    /// The condition, as conditions are written.
+    /// The condition, in the language of conditions.
     #[schema(value_type = Object)]
     pub when: Value,
-    /// The fields that must be known, of the lead or of its company (`company.name`).
+    /// The required fields, of the lead or of its company (`company.name`).
     #[serde(default)]
     #[schema(max_items = 50)]
     pub required_fields: Vec<String>,
 }
 
-/// What makes a lead an SQL.
+/// The requirements of an SQL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SqlStage {
-    /// What must be confirmed; where it is empty, every accepted lead is an SQL.
+    /// The items that must be confirmed. If empty, every accepted lead is an SQL.
     #[schema(max_items = 4)]
     pub bant: Vec<BantItem>,
 }
 
 words! {
-    /// What is found out about a lead before it is an SQL.
+    /// An item of the qualification.
     BantItem {
         /// There is money for it.
         Budget = "budget",
@@ -196,19 +196,19 @@ words! {
     }
 }
 
-/// What is expected of an open deal.
+/// The requirements of an open deal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OpportunityStage {
     /// The roles that the buying group must have.
     #[serde(default)]
     #[schema(max_items = 5)]
     pub required_roles: Vec<BuyingRole>,
-    /// Without activity or move for so long, a deal is listed as stale.
+    /// A deal without activity or move for this long is listed as stale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_after: Option<Duration>,
 }
 
-/// What a lead is in the group that decides.
+/// A role in the group that decides on a deal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BuyingRole {
@@ -251,12 +251,12 @@ impl BuyingRole {
     }
 }
 
-/// How long a lead stays with marketing.
+/// The settings of nurture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NurtureStage {
-    /// How long no rule makes a nurtured lead an MQL, where neither a date nor the reason says so.
+    /// How long no rule makes a nurtured lead an MQL, unless a date or the reason determines it.
     pub cooldown: Duration,
-    /// The condition that ends the wait at once.
+    /// The condition that ends the wait early.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub unless: Option<Value>,
@@ -274,24 +274,24 @@ impl Default for NurtureStage {
 /// The agreement document.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Agreement {
-    /// The condition that says who is a fit at all.
+    /// The condition for the ideal customer profile (ICP).
     #[schema(value_type = Object)]
     pub icp: Value,
-    /// What the stages demand.
+    /// The requirements of the stages.
     pub stages: Stages,
-    /// How leads are scored.
+    /// The scoring rules.
     #[schema(value_type = Object)]
     pub scoring: Value,
-    /// What the teams promise each other.
+    /// The commitments of both teams to each other.
     #[serde(default)]
     pub commitments: Commitments,
     /// The reasons.
     pub reasons: Reasons,
-    /// The working hours in which promises run until a lead has an owner.
+    /// The working hours in which promises run while a lead has no owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub calendar: Option<Value>,
-    /// When both teams meet about the agreement.
+    /// When both teams review the agreement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,
 }

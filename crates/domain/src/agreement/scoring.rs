@@ -81,7 +81,7 @@ impl ToSchema for Points {
     }
 }
 
-/// How leads are scored.
+/// The scoring rules.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scoring {
     /// Who the lead is.

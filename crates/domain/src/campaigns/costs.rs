@@ -17,10 +17,10 @@ use crate::money::Money;
 /// The type of entry about costs, with what it means.
 pub(crate) const TYPE: (&str, &str) = (
     "campaign.costs_updated",
-    "Costs of a campaign were stated, replaced or deleted.",
+    "Costs of a campaign were set, replaced or deleted.",
 );
 
-/// What a campaign cost on one day.
+/// The cost of a campaign on one day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
     /// Its id.
@@ -29,18 +29,18 @@ pub struct Cost {
     pub campaign_id: CampaignId,
     /// The day, in the company's zone.
     pub on: Day,
-    /// All that was spent on it.
+    /// The total spent on that day.
     pub amount: Money,
 }
 
-/// What a campaign cost on one day, as it is stated.
+/// The cost of a campaign on one day, to record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DailyCost {
     /// The day, in the company's zone.
     #[schema(example = "2026-03-01")]
     pub on: Day,
-    /// All that was spent on it; `null` deletes what was stated of that day.
+    /// The total spent on that day; `null` deletes the day's cost.
     #[schema(required = true)]
     pub amount: Option<Money>,
 }
@@ -88,7 +88,7 @@ pub fn replace_costs(
     may_manage(&act.by)?;
     let mut seen = BTreeSet::new();
     let twice = asked.iter().enumerate().filter(|(_, cost)| !seen.insert(cost.on));
-    let detail = "the day stands there twice";
+    let detail = "the day is listed twice";
     let faults: Vec<Fault> = twice
         .map(|(index, _)| Fault::new(format!("/{index}/on"), "not_allowed", detail))
         .collect();

@@ -25,7 +25,7 @@ pub const MAX_VALUE_BYTES: usize = 8192;
 pub struct Answers {
     /// What it says about the lead.
     pub said: Statement,
-    /// What the person said to each purpose of the form.
+    /// The person's answer to each purpose of the form.
     pub consent: Vec<Consent>,
     /// What of it does not fit and stays an answer of the submission.
     pub remarks: Vec<Fault>,
@@ -64,7 +64,7 @@ pub fn statement(
             Some(_) if posted.unreadable.contains(&field.name) => {
                 let is_needed = field.required || field.maps_to.as_deref() == Some("email");
                 if is_needed {
-                    reading.fault(field, "invalid_bytes", "is no text in the charset of the form");
+                    reading.fault(field, "invalid_bytes", "is invalid in the charset of the form");
                 }
             }
             Some(text) => {
@@ -118,7 +118,7 @@ fn size_faults(form: &Form, fields: &Map<String, Value>) -> Vec<Fault> {
         faults.push(Fault::new(
             "/fields",
             "too_many_items",
-            "at most 100 fields are read",
+            "a form may have at most 100 fields",
         ));
     }
     let is_too_long = |value: &Value| match value {
@@ -262,7 +262,7 @@ impl Reading<'_> {
                 self.faults.push(Fault::new("/consent", "required", detail));
             }
             if reply == Some(Reply::Unclear) {
-                let detail = format!("`{}` is not given: the value is no clear yes", asked.purpose);
+                let detail = format!("`{}` is not granted: the value is not a clear yes", asked.purpose);
                 self.remarks
                     .push(Fault::new("/consent", "consent_not_given", detail));
             }

@@ -10,32 +10,32 @@ use crate::journal::{Entry, Subject};
 pub(crate) const TYPES: &[(&str, &str)] = &[
     (
         "submission.accepted",
-        "A submission came in and found or created its lead.",
+        "A submission was accepted: it found or created its lead.",
     ),
     (
         "submission.rejected",
-        "A submission came in that did not fit its form; it is kept.",
+        "A submission did not fit its form; it is stored.",
     ),
     (
         "submission.flagged",
-        "A submission came in that looks like spam; it is kept.",
+        "A submission looks like spam; it is stored.",
     ),
     (
         "submission.failed",
-        "A submission came in that could not be worked on; it is kept to be replayed.",
+        "A submission could not be processed; it is stored and can be replayed.",
     ),
     (
         "submission.tested",
-        "A submission came in that only tried its form out; nothing came of it but its record.",
+        "A test submission was stored; nothing else changed.",
     ),
 ];
 
 /// What happened to a submission or to the keys of a form.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CaptureChange {
-    /// A submission came in and was kept, whatever became of it.
+    /// A submission came in and was stored, whatever became of it.
     Received(Submission),
-    /// A kept submission was run again.
+    /// A stored submission was run again.
     Replayed(Submission),
     /// A submission came in that repeats one of the last minute: its id stands for that one.
     Repeated {

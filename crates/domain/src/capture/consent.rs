@@ -10,11 +10,11 @@ const YES: [&str; 4] = ["true", "1", "on", "yes"];
 /// The values that plainly say no; an unticked box that sends anything at all sends one of these.
 const NO: [&str; 5] = ["", "false", "0", "off", "no"];
 
-/// Something that a form asks the person to agree to.
+/// A consent that a form requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FormConsent {
-    /// What for: one of the declared purposes. A form without JavaScript sends it as `_consent_<purpose>`.
+    /// The purpose, one of the declared ones. A form without JavaScript sends it as `_consent_<purpose>`.
     #[schema(
         min_length = 1,
         max_length = 64,
@@ -22,7 +22,7 @@ pub struct FormConsent {
         example = "marketing_email"
     )]
     pub purpose: String,
-    /// What the person reads.
+    /// The wording that the person reads.
     #[schema(
         min_length = 1,
         max_length = 4000,
@@ -30,17 +30,17 @@ pub struct FormConsent {
         example = "You may send me news by e-mail."
     )]
     pub wording: String,
-    /// Why it may be asked for.
+    /// The legal basis (GDPR, article 6 (1)).
     pub legal_basis: LegalBasis,
-    /// Whether a submission without it is rejected.
+    /// Whether a submission without this consent is rejected.
     #[serde(default)]
     pub required: bool,
-    /// The values that grant it on this form, beside `true`, `1`, `on` and `yes`, in any case. Every other value counts as
-    /// not given.
+    /// The values that grant it on this form, besides `true`, `1`, `on` and `yes`, ignoring case. Any other value
+    /// counts as no answer.
     #[serde(default)]
     #[schema(max_items = 20, example = json!(["accepted"]))]
     pub granting_values: Vec<String>,
-    /// What it means that it is not granted.
+    /// The meaning of an unticked box.
     #[serde(default)]
     #[schema(inline)]
     pub unticked: Unticked,

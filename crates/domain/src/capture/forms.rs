@@ -18,24 +18,24 @@ use crate::tracking::address::redacted;
 /// What a form is set to, besides its fields and origins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FormSettings {
-    /// Where a browser without JavaScript goes after sending it.
+    /// The address to which a browser without JavaScript is redirected after submitting.
     pub redirect_url: Option<String>,
-    /// A field that people do not see: whoever fills it is no person.
+    /// A field that people do not see: a submission that fills it is spam.
     pub honeypot_field: Option<String>,
-    /// In how many seconds nobody can have filled it in.
+    /// A submission sooner than this many seconds after the form was shown counts as spam.
     pub min_fill_seconds: Option<i64>,
-    /// The service that it asks about.
+    /// The service that a submission requests, such as `demo`.
     pub service_requested: Option<String>,
-    /// The campaign that it is part of.
+    /// The campaign to which the form belongs.
     pub campaign_id: Option<CampaignId>,
-    /// What it asks the person to agree to.
+    /// The consent that the form requests.
     pub consent: Vec<FormConsent>,
 }
 
 /// A form that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MakeForm {
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// Its fields, in order.
     pub fields: Vec<FormField>,
@@ -103,7 +103,7 @@ pub fn make_form(
     Ok((form, key))
 }
 
-/// Change a form, and archive or restore it; nothing where it is as asked already. Fields that stay are not held against
+/// Update a form, and archive or restore it; no change if nothing differs. Fields that stay are not held against
 /// the custom fields again, some of which may be gone.
 pub fn edit_form(
     form: &Form,
@@ -187,7 +187,7 @@ impl Plain for Form {
         ("form.updated", "A form changed."),
         (
             "form.key_rotated",
-            "A form has another publishable key; the older ones work until their end.",
+            "The publishable key of a form was rotated; older keys work until they expire.",
         ),
     ];
 
@@ -217,11 +217,7 @@ pub fn form_faults(fields: &[FormField], custom_names: &[&str]) -> Vec<Fault> {
         }
         if is_reserved(&field.name) {
             let pointer = format!("/fields/{index}/name");
-            faults.push(Fault::new(
-                pointer,
-                "not_allowed",
-                "has a meaning of its own in a form that is sent",
-            ));
+            faults.push(Fault::new(pointer, "not_allowed", "is a reserved name"));
         }
         let Some(maps_to) = &field.maps_to else { continue };
         let pointer = format!("/fields/{index}/maps_to");
@@ -264,7 +260,7 @@ pub fn is_reserved(name: &str) -> bool {
 fn settings_faults(settings: &FormSettings, fields: &[FormField], beside: &Beside<'_>) -> Vec<Fault> {
     let mut faults = vec![];
     if settings.campaign_id.is_some() && settings.campaign_id != beside.campaign {
-        faults.push(Fault::new("/campaign_id", "not_allowed", "names no campaign"));
+        faults.push(Fault::new("/campaign_id", "not_allowed", "is not a campaign"));
     }
     if settings
         .redirect_url
@@ -276,10 +272,10 @@ fn settings_faults(settings: &FormSettings, fields: &[FormField], beside: &Besid
     }
     if let Some(honeypot) = &settings.honeypot_field {
         if fields.iter().any(|field| field.name == *honeypot) {
-            let detail = "is a field that people fill";
+            let detail = "is also the name of a visible field";
             faults.push(Fault::new("/honeypot_field", "not_allowed", detail));
         } else if is_reserved(honeypot) {
-            let detail = "has a meaning of its own in a form that is sent";
+            let detail = "is a reserved name";
             faults.push(Fault::new("/honeypot_field", "not_allowed", detail));
         }
     }
@@ -289,7 +285,7 @@ fn settings_faults(settings: &FormSettings, fields: &[FormField], beside: &Besid
             .any(|other| other.purpose == consent.purpose)
         {
             let pointer = format!("/consent/{index}/purpose");
-            faults.push(Fault::new(pointer, "duplicate_items", "is asked for twice"));
+            faults.push(Fault::new(pointer, "duplicate_items", "is listed twice"));
         }
         if let Some(value) = consent.unfit_value() {
             let pointer = format!("/consent/{index}/granting_values/{value}");
@@ -310,7 +306,7 @@ fn undeclared(asked: &[FormConsent], known: &[FormConsent], beside: &Beside<'_>)
         .enumerate()
         .filter(|(_, one)| !is_sound(&one.purpose));
     let fault = |(index, _)| {
-        let detail = "is no declared purpose of consent";
+        let detail = "is not a declared purpose of consent";
         Fault::new(format!("/consent/{index}/purpose"), "not_allowed", detail)
     };
     places.map(fault).collect()

@@ -30,7 +30,7 @@ pub use submission::{Consent, Context, Posted, Submission, SubmissionFault, Subm
 pub use submit::{Captured, Incoming, capture, failed};
 pub use twins::{Earlier, Sameness, TWIN_MS, Twins};
 
-/// What a field of a form takes.
+/// The type of a form field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldType {
@@ -58,7 +58,7 @@ pub enum FieldType {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FormField {
-    /// The name under which the website sends it.
+    /// The name under which the website submits the field.
     #[schema(
         min_length = 1,
         max_length = 100,
@@ -66,16 +66,16 @@ pub struct FormField {
         example = "email"
     )]
     pub name: String,
-    /// What the person reads.
+    /// The wording that the person reads.
     #[schema(min_length = 1, max_length = 200, example = "Your e-mail")]
     pub label: String,
-    /// What it takes.
+    /// The type of value.
     #[serde(rename = "type")]
     pub kind: FieldType,
-    /// Whether a submission without it is rejected.
+    /// Whether a submission without this consent is rejected.
     #[serde(default)]
     pub required: bool,
-    /// The lead or company field that it fills; without one it stays an answer of the submission. One of `email`,
+    /// The lead or company field that the answer fills; without one the answer stays in the submission. One of `email`,
     /// `first_name`, `last_name`, `phone`, `job_title`, `country`, `language`, `budget`, `need`, `timeline_days`,
     /// `company.name`, `company.domain`, `company.industry`, `company.employees`, `custom.<name>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,11 +86,11 @@ pub struct FormField {
 /// A capture point on a website.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form {
-    /// Which.
+    /// Its id.
     pub id: FormId,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// Its fields, in order.
     pub fields: Vec<FormField>,
@@ -100,7 +100,7 @@ pub struct Form {
     pub settings: FormSettings,
     /// Not in use any more, by hand.
     pub archived_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
@@ -109,14 +109,14 @@ pub struct Form {
 /// A publishable key of a form (`fk_...`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormKey {
-    /// Which.
+    /// Its id.
     pub id: FormKeyId,
-    /// Whose.
+    /// The form.
     pub form_id: FormId,
     /// The key itself: it is public.
     pub key: String,
     /// When it stops working: the end of its grace time after a rotation.
     pub expires_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
 }

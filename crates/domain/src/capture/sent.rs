@@ -15,7 +15,7 @@ use crate::world::World;
 
 /// Link the visitor with the lead, and record the event. The visitor is among the loaded facts if it was known.
 ///
-/// Of a visitor of whom as many events are kept as may be, the submission and the link stand all the same.
+/// Of a visitor of whom as many events are stored as may be, the submission and the link stand all the same.
 pub(super) fn sent(
     world: &mut World,
     lead_id: LeadId,

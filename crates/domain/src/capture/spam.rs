@@ -5,7 +5,7 @@ use super::{Form, Posted};
 use crate::fault::Fault;
 use crate::instant::Timestamp;
 
-/// Everything by which a submission looks like spam; nothing where it does not.
+/// The signs of spam in a submission; empty if there are none.
 ///
 /// How long the form was open is told by the page's own clock where it names both instants, else by ours; a page whose
 /// clock goes ahead of ours, and one that does not say when it was shown, tell nothing.

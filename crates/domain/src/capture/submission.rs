@@ -1,4 +1,4 @@
-//! What strangers send, and how it is kept.
+//! What strangers send, and how it is stored.
 
 use std::collections::BTreeSet;
 
@@ -13,19 +13,19 @@ use crate::id::{FormId, LeadId, SubmissionId};
 use crate::instant::Timestamp;
 use crate::tracking::events::Pages;
 
-/// What became of a submission.
+/// The status of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SubmissionStatus {
     /// It made or changed a lead.
     Accepted,
-    /// It did not fit the form; kept with its reasons.
+    /// It did not fit the form; stored with its reasons.
     Rejected,
-    /// It looks like spam; kept with its reasons, answered as if accepted.
+    /// It looks like spam; stored with its reasons, answered as if accepted.
     Spam,
     /// It only tried the form out; nothing came of it but its record.
     Test,
-    /// It could not be worked on; kept to be replayed.
+    /// It could not be worked on; stored to be replayed.
     Failed,
 }
 
@@ -55,13 +55,13 @@ impl SubmissionStatus {
         Self::ALL.iter().copied().find(|status| status.name() == name)
     }
 
-    /// Whether a submission that is kept so may be run again.
+    /// Whether a submission that is stored so may be run again.
     pub const fn can_be_replayed(self) -> bool {
         matches!(self, Self::Rejected | Self::Spam | Self::Failed)
     }
 }
 
-/// Why a submission was not accepted, or what is worth knowing of it, at one place of it.
+/// A reason or remark about one place of a submission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SubmissionFault {
     /// JSON pointer into the body.
@@ -70,7 +70,7 @@ pub struct SubmissionFault {
     /// Machine-readable code.
     #[schema(max_length = 64, example = "required")]
     pub code: String,
-    /// What a person reads.
+    /// A sentence for people.
     #[schema(max_length = 2048, example = "is required")]
     pub detail: String,
 }
@@ -85,25 +85,25 @@ impl From<&Fault> for SubmissionFault {
     }
 }
 
-/// What a person said to one purpose, with the words that the form asked it by at that time.
+/// A person's answer to one purpose, with the form's wording at that time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Consent {
-    /// What for.
+    /// The purpose.
     #[schema(max_length = 64, example = "marketing_email")]
     pub purpose: String,
     /// Whether it was granted.
     pub granted: bool,
-    /// What the person read.
+    /// The wording that the person read.
     #[schema(max_length = 4000, example = "You may send me news by e-mail.")]
     pub wording: String,
-    /// Why it was asked for.
+    /// The legal basis (GDPR, article 6 (1)).
     pub legal_basis: LegalBasis,
 }
 
 /// What a page says about where the person was.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
-    /// The page with the form.
+    /// The address of the page with the form.
     pub page_url: Option<String>,
     /// The page on which the visit began.
     pub landing_url: Option<String>,
@@ -118,7 +118,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// The pages that it names, as they are kept.
+    /// The pages that it names, as they are stored.
     pub fn pages(&self) -> Option<Pages> {
         let pages = Pages {
             url: self.page_url.clone(),
@@ -155,7 +155,7 @@ pub struct Posted {
     pub is_foreign: bool,
     /// The body as it came, but for what lets somebody in within addresses.
     pub raw: String,
-    /// What it said that the body is: its Content-Type.
+    /// Its Content-Type.
     pub media_type: String,
     /// What is wrong with the body itself, whatever the form asks for.
     pub faults: Vec<Fault>,
@@ -180,31 +180,31 @@ impl Posted {
     }
 }
 
-/// One POST to a form, kept whole whatever became of it.
+/// One POST to a form, stored whole whatever became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
-    /// Which.
+    /// Its id.
     pub id: SubmissionId,
     /// Counts how often it was run, from 1.
     pub version: i64,
-    /// To which form.
+    /// The form.
     pub form_id: FormId,
-    /// What became of it.
+    /// The status.
     pub status: SubmissionStatus,
     /// The lead that it was about, if accepted.
     pub lead_id: Option<LeadId>,
-    /// What the person said to each purpose of the form.
+    /// The person's answer to each purpose of the form.
     pub consent: Vec<Consent>,
     /// The body as it came, but for what lets somebody in within addresses.
     pub raw: String,
     /// Its Content-Type.
     pub media_type: String,
-    /// Why it was not taken.
+    /// Why it was not accepted.
     pub faults: Vec<SubmissionFault>,
-    /// What of it was left out or is worth knowing, though it rejected nothing.
+    /// Remarks about omitted or unusual input that did not reject the submission.
     pub remarks: Vec<SubmissionFault>,
     /// By what a twin of it is found; see [`super::Sameness`].
     pub twin: Option<Uuid>,
-    /// When it came in.
+    /// When it arrived.
     pub received_at: Timestamp,
 }

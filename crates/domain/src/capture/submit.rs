@@ -1,4 +1,4 @@
-//! Taking in a submission: it is kept, and finds or makes its lead.
+//! Recording a submission, which finds or creates its lead.
 
 use super::answers::Answers;
 use super::consent::Unticked;
@@ -28,30 +28,30 @@ pub struct Incoming<'a> {
     pub form: &'a Form,
     /// What was sent.
     pub posted: &'a Posted,
-    /// What makes it the same as another one; nothing where an `Idempotency-Key` says that.
+    /// What makes it the same as another one; `None` if an `Idempotency-Key` says that.
     pub sameness: Option<Sameness>,
-    /// The kept submission that is run again, on somebody's word that it is none of spam.
+    /// The stored submission that is run again, on somebody's word that it is none of spam.
     pub again: Option<&'a Submission>,
 }
 
-/// What became of a submission.
+/// The status of a submission.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Captured {
-    /// What became of it.
+    /// The status.
     pub status: SubmissionStatus,
-    /// Why it was not taken.
+    /// Why it was not accepted.
     pub faults: Vec<Fault>,
-    /// The submission as it is kept; nothing where it repeats an earlier one.
+    /// The submission as it is stored; `None` if it repeats an earlier one.
     pub submission: Option<Submission>,
     /// What happened.
     pub done: Unsettled,
 }
 
-/// Take in one submission: keep it, and find or make its lead from what [`super::statement`] read of it.
+/// Record one submission, and find or create its lead from what [`super::statement`] read of it.
 ///
-/// What looks like spam is kept as `spam`; what does not fit is kept as `rejected` with every fault. Answers that map
+/// What looks like spam is stored as `spam`; what does not fit is stored as `rejected` with every fault. Answers that map
 /// nowhere, and members that nobody knows, stay answers. A test runs through all of it and leaves nothing but itself. Of a
-/// twin of the last minute its id alone is kept, and its visitor is linked. Nothing in the outcome reveals whether the
+/// twin of the last minute its id alone is stored, and its visitor is linked. Nothing in the outcome reveals whether the
 /// person was known.
 pub fn capture(
     world: &mut World,
@@ -149,7 +149,7 @@ fn repeated(world: &mut World, earlier: &Earlier, incoming: Incoming<'_>, act: &
     done
 }
 
-/// A submission that could not be worked on: kept with its body, to be replayed.
+/// A submission that could not be worked on: stored with its body, to be replayed.
 pub fn failed(incoming: Incoming<'_>, now: Timestamp) -> Unsettled {
     let Incoming {
         id,
@@ -158,7 +158,7 @@ pub fn failed(incoming: Incoming<'_>, now: Timestamp) -> Unsettled {
         sameness,
         ..
     } = incoming;
-    let fault = Fault::new("", "failed", "could not be worked on; it can be replayed");
+    let fault = Fault::new("", "failed", "could not be processed; it can be replayed");
     let kept = Submission {
         id,
         version: 1,
@@ -207,7 +207,7 @@ fn decide(
     } = incoming;
     if again.is_none() {
         if posted.is_foreign {
-            let detail = "was sent by a page of an origin that the form does not list";
+            let detail = "was submitted by a page of an origin that the form does not list";
             let fault = Fault::new("", "origin_not_allowed", detail);
             return Decided::left(SubmissionStatus::Rejected, vec![fault]);
         }
@@ -245,7 +245,7 @@ fn decide(
     }
 }
 
-/// Find or make the lead, and let follow what follows.
+/// Find or create the lead, with the consequences.
 fn save(
     world: &mut World,
     incoming: Incoming<'_>,
@@ -305,7 +305,7 @@ fn came_back(world: &mut World, lead_id: LeadId, at: Timestamp) -> Option<Change
     Some(Change::Lead(LeadChange::Returned(Box::new(lead.clone()))))
 }
 
-/// An archived lead that writes again is no longer put away.
+/// An archived lead that writes again is restored.
 fn take_up_again(world: &mut World, lead_id: LeadId, now: Timestamp) -> Option<Change> {
     let lead = world
         .leads

@@ -1,4 +1,4 @@
-//! Twins: the same form, e-mail and answers within a minute are one submission.
+//! Duplicate submissions: the same form, e-mail and answers within a minute are one.
 
 use std::collections::HashMap;
 
@@ -44,14 +44,14 @@ impl Sameness {
         .to_string()
     }
 
-    /// Under which value a submission of this instant is kept: the minute in front, so that an index over it grows at
+    /// Under which value a submission of this instant is stored: the minute in front, so that an index over it grows at
     /// its end alone, and 80 bits of the hash behind.
     pub fn key(self, at: Timestamp) -> Uuid {
         let minute = at.millis().max(0) as u128 / TWIN_MS as u128;
         Uuid::from_u128(minute << 80 | self.0)
     }
 
-    /// Under which values a twin may be kept that came at most a minute before.
+    /// Under which values a twin may be stored that came at most a minute before.
     pub fn keys(self, at: Timestamp) -> [Uuid; 2] {
         [self.key(at.plus_millis(-TWIN_MS)), self.key(at)]
     }
@@ -64,13 +64,13 @@ impl Sameness {
 /// A submission that was there before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Earlier {
-    /// Which.
+    /// Its id.
     pub id: SubmissionId,
-    /// What became of it.
+    /// The status.
     pub status: SubmissionStatus,
-    /// The lead that it was about, if it was accepted.
+    /// The lead that it created or updated, if it was accepted.
     pub lead_id: Option<LeadId>,
-    /// When it came in.
+    /// When it arrived.
     pub received_at: Timestamp,
 }
 
@@ -79,7 +79,7 @@ pub struct Earlier {
 pub struct Twins(HashMap<Sameness, Earlier>);
 
 impl Twins {
-    /// Take in a kept submission by the value that it is kept under. One that failed has no twins: its repetition is
+    /// Take in a stored submission by the value that it is stored under. One that failed has no twins: its repetition is
     /// worked on.
     pub fn note(&mut self, key: Uuid, earlier: Earlier) {
         if earlier.status == SubmissionStatus::Failed {

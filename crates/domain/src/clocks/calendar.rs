@@ -11,7 +11,7 @@ use crate::instant::Timestamp;
 pub(super) const DAY: i64 = 86_400_000;
 const MINUTE: i64 = 60_000;
 
-/// Working hours as an agreement or a user writes them.
+/// Working hours, of the agreement or of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CalendarDocument {

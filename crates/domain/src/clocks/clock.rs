@@ -9,7 +9,7 @@ use crate::words::words;
 use super::promise::Deadline;
 
 words! {
-    /// What is promised.
+    /// The kind of promise.
     ClockKind {
         /// Sales accepts or rejects a hand-off.
         Review = "review",
@@ -23,7 +23,7 @@ words! {
         Feedback = "feedback",
     }
 
-    /// Whose promise it is.
+    /// The side that made the promise: marketing or sales.
     Side {
         /// The sales team.
         Sales = "sales",
@@ -31,7 +31,7 @@ words! {
         Marketing = "marketing",
     }
 
-    /// Where a clock stands.
+    /// The state of a clock.
     ClockState {
         /// Not due, not met.
         Running = "running",
@@ -81,9 +81,9 @@ pub struct Ended {
 /// One promise. The store keeps its fields; [`Clock::state`] follows from them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clock {
-    /// What is promised.
+    /// The kind of promise.
     pub kind: ClockKind,
-    /// When its time began to run.
+    /// When it started.
     pub started_at: Timestamp,
     /// When its owner is warned, and the last instant at which it can be met in time.
     pub deadline: Deadline,
@@ -117,7 +117,7 @@ pub enum ClockEvent {
 }
 
 impl ClockKind {
-    /// Whose promise it is.
+    /// The side that made the promise: marketing or sales.
     pub const fn side(self) -> Side {
         match self {
             ClockKind::Feedback => Side::Marketing,
@@ -148,7 +148,7 @@ impl Clock {
         }
     }
 
-    /// Where it stands.
+    /// The state.
     pub fn state(&self) -> ClockState {
         match (self.met_at(), self.ended) {
             (Some(at), _) if at <= self.deadline.due_at => ClockState::Met,
@@ -200,7 +200,7 @@ impl Clock {
         }
     }
 
-    /// Whether a log that arrived after the breach showed that the promise had been kept.
+    /// Whether an activity that was logged after the breach showed that the promise had been met in time.
     pub fn was_met_by_late_log(&self) -> bool {
         self.has_breached && self.state() == ClockState::Met
     }

@@ -14,7 +14,7 @@ use super::calendar::Calendar;
 pub enum TimeBase {
     /// The working hours of a calendar.
     Business,
-    /// Day and night.
+    /// In elapsed time, day and night.
     Elapsed,
 }
 
@@ -46,7 +46,7 @@ pub struct Deadline {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAPromise {
     /// A promise takes some time.
-    #[error("is no time at all")]
+    #[error("must be longer than zero")]
     Nothing,
     /// A working week has no agreed length.
     #[error("has no weeks in business time; say it in d or h")]

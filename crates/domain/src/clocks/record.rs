@@ -29,7 +29,7 @@ pub struct ClockRecord {
     pub version: i64,
     /// The promise and what became of it.
     pub clock: Clock,
-    /// The lead that it is about.
+    /// The lead.
     pub lead_id: Option<LeadId>,
     /// The hand-off that started it.
     pub handoff_id: Option<HandoffId>,
@@ -37,7 +37,7 @@ pub struct ClockRecord {
     pub deal_id: Option<DealId>,
     /// Who has to keep the promise. A breach belongs to the owner at the due instant.
     pub owner_id: Option<UserId>,
-    /// Where the work waited when nobody owned it.
+    /// The queue, if there was no owner.
     pub queue: Option<Queue>,
 }
 

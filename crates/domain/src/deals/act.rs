@@ -47,13 +47,13 @@ pub enum Refused {
     /// The primary lead is not far enough.
     #[error("the primary lead must be sql, opportunity, customer or churned")]
     LeadNotSql {
-        /// Where it stands.
+        /// The stage.
         current: Stage,
     },
     /// The deal cannot go there from where it stands.
     #[error("{why}")]
     NoSuchMove {
-        /// Where it stands.
+        /// The stage.
         current: String,
         /// Where it could go.
         allowed: Vec<String>,

@@ -20,13 +20,13 @@ pub struct CloseDeal {
     pub outcome: Outcome,
     /// The code of an agreed reason; imports may know none.
     pub reason: Option<String>,
-    /// To whom it was lost, or from whom it was won.
+    /// The competitor to whom it was lost, or from whom it was won.
     pub competitor: Option<String>,
-    /// Why, in words.
+    /// A note about the reason.
     pub note: Option<String>,
     /// When, if not now.
     pub closed_at: Option<Timestamp>,
-    /// Of a lost deal: no rule makes the lead an MQL before this instant.
+    /// For a lost deal: no rule makes the lead an MQL before this instant.
     pub until: Option<Timestamp>,
 }
 
@@ -48,7 +48,7 @@ pub fn close(
         return Err(Refused::NoSuchMove {
             current: deal.state().name().to_owned(),
             allowed: vec![],
-            why: "the deal is closed already",
+            why: "the deal is already closed",
         });
     }
     let act = act.not_before(deal.updated_at);
@@ -149,24 +149,24 @@ fn reason<'w>(
         faults.push(Fault::new(
             "/closed_at",
             "out_of_range",
-            "must not lie before the deal's last move",
+            "must not be before the deal's last move",
         ));
     }
     if asked.closed_at.is_some_and(|at| at > act.now) {
         faults.push(Fault::new(
             "/closed_at",
             "out_of_range",
-            "must not lie in the future",
+            "must not be in the future",
         ));
     }
     if asked.until.is_some() && asked.outcome == Outcome::Won {
         faults.push(Fault::new(
             "/until",
             "not_allowed",
-            "only the lead of a lost deal waits",
+            "is only valid for a lost deal",
         ));
     } else if asked.until.is_some_and(|until| act.is_live() && until <= act.now) {
-        faults.push(Fault::new("/until", "out_of_range", "must lie in the future"));
+        faults.push(Fault::new("/until", "out_of_range", "must be in the future"));
     }
     Refused::unless_sound(faults)?;
     Ok(reason)
@@ -242,7 +242,7 @@ pub fn reopen(world: &mut World, deal_id: DealId, note: &str, act: &Act) -> Resu
         return Err(Refused::Invalid(vec![Fault::new(
             "/note",
             "required",
-            "must say why",
+            "must not be blank",
         )]));
     }
     let act = act.not_before(deal.updated_at);

@@ -1,4 +1,4 @@
-//! Changing what is said of a deal; its primary lead is fixed, its amount once it is closed.
+//! Updating a deal; its primary lead never changes, its amount not once it is closed.
 
 use super::open::group;
 use super::{BuyingRole, Member, Recurring, Refused};
@@ -15,15 +15,15 @@ use crate::world::World;
 /// What is to become different about a deal; `None` stays, `Some(None)` is emptied.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EditDeal {
-    /// What people call it.
+    /// The name that people see.
     pub name: Option<String>,
-    /// What it is worth.
+    /// The deal's value.
     pub amount: Option<Option<Money>>,
     /// How often the amount is due.
     pub recurring: Option<Option<Recurring>>,
-    /// When it will probably be closed.
+    /// The expected day of closing.
     pub expected_close_on: Option<Option<Day>>,
-    /// Who is responsible.
+    /// The owner.
     pub owner_id: Option<Option<UserId>>,
     /// The company.
     pub company_id: Option<Option<CompanyId>>,
@@ -33,7 +33,7 @@ pub struct EditDeal {
     pub roles: Option<Vec<(LeadId, BuyingRole)>>,
 }
 
-/// Change a deal; nothing where nothing becomes different.
+/// Change a deal; `None` if nothing becomes different.
 pub fn edit(
     world: &mut World,
     deal_id: DealId,
@@ -70,7 +70,7 @@ pub fn edit(
         faults.push(Fault::new(
             "/amount/amount",
             "out_of_range",
-            "must lie between 0 and 2^53 - 1",
+            "must be from 0 to 2^53 - 1",
         ));
     }
     if after.company_id.is_none() && after.primary_lead_id.is_none() {
@@ -85,7 +85,7 @@ pub fn edit(
         .company_id
         .is_some_and(|id| is_new && !world.companies.contains_key(&id))
     {
-        faults.push(Fault::new("/company_id", "not_found", "is no company"));
+        faults.push(Fault::new("/company_id", "not_found", "is not a company"));
     }
     Refused::unless_sound(faults)?;
     if deal.closing.is_some() && (after.amount, after.recurring) != (deal.amount, deal.recurring) {
@@ -120,8 +120,10 @@ fn regrouped(
     });
     let fault = |detail: &str| Refused::Invalid(vec![Fault::new("/lead_ids", "not_allowed", detail)]);
     match deal.primary_lead_id {
-        None if !lead_ids.is_empty() => Err(fault("a deal that was opened without a lead gets none later")),
-        Some(primary) if !lead_ids.contains(&primary) => Err(fault("the primary lead is fixed")),
+        None if !lead_ids.is_empty() => Err(fault(
+            "a deal that was opened without a lead cannot get one later",
+        )),
+        Some(primary) if !lead_ids.contains(&primary) => Err(fault("the primary lead cannot change")),
         primary => Ok(group(world, &lead_ids, &roles, primary)?.1),
     }
 }

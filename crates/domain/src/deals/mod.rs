@@ -35,7 +35,7 @@ use crate::world::World;
 /// The most leads of a deal.
 pub const MAX_MEMBERS: usize = 50;
 
-/// Whether a deal is open, and how it ended if it is not.
+/// The state of a deal: open, won or lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -136,35 +136,35 @@ pub struct Member {
 /// A deal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deal {
-    /// Which.
+    /// Its id.
     pub id: DealId,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
     /// The id that another system knows it by, as (system, id).
     pub external_id: Option<(String, String)>,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
-    /// The pipeline that it goes through.
+    /// The pipeline.
     pub pipeline_id: PipelineId,
-    /// The key of the stage that it stands in; `won` or `lost` once it is closed.
+    /// The key of its stage; `won` or `lost` once it is closed.
     pub stage: String,
-    /// Since when it stands there.
+    /// When it entered that stage.
     pub stage_since: Timestamp,
-    /// What it is worth.
+    /// The deal's value.
     pub amount: Option<Money>,
     /// How often the amount is due; `None` is once.
     pub recurring: Option<Recurring>,
-    /// When it will probably be closed.
+    /// The expected day of closing.
     pub expected_close_on: Option<Day>,
-    /// The user who is responsible.
+    /// The owner.
     pub owner_id: Option<UserId>,
-    /// The company that it is made with.
+    /// The company.
     pub company_id: Option<CompanyId>,
     /// The lead whose stage it moves; fixed for good.
     pub primary_lead_id: Option<LeadId>,
     /// The primary lead's cycle in which it was opened.
     pub cycle: Option<i64>,
-    /// The group that decides, the primary lead among them.
+    /// The leads that decide together, including the primary lead.
     pub members: Vec<Member>,
     /// How it ended, where it has.
     pub closing: Option<Closing>,
@@ -172,7 +172,7 @@ pub struct Deal {
     pub moved_lead: bool,
     /// When it was opened.
     pub opened_at: Timestamp,
-    /// When it was written down.
+    /// When it was created in Tandem.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
@@ -183,11 +183,11 @@ pub struct Deal {
 pub struct Closing {
     /// Won or lost.
     pub outcome: Outcome,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// The code of the agreed reason; imports may know none.
     pub reason: Option<String>,
-    /// To whom it was lost, or from whom it was won.
+    /// The competitor to whom it was lost, or from whom it was won.
     pub competitor: Option<String>,
     /// The stage that it stood in before.
     pub from_stage: String,
@@ -197,7 +197,7 @@ pub struct Closing {
 }
 
 impl Deal {
-    /// Whether it is open, and how it ended if it is not.
+    /// The state: open, won or lost.
     pub fn state(&self) -> State {
         self.closing
             .as_ref()
@@ -222,25 +222,25 @@ impl Deal {
 /// A move of a deal to another stage; never changed nor deleted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DealMove {
-    /// Which.
+    /// Its id.
     pub id: DealMoveId,
-    /// Of which deal.
+    /// The deal.
     pub deal_id: DealId,
     /// The stage before; `None` where it was opened.
     pub from: Option<String>,
-    /// The stage after.
+    /// The new stage.
     pub to: String,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// Who, by kind.
     pub actor_kind: ActorKind,
     /// Who, by id.
     pub actor_id: String,
-    /// The user in whose name a key acted.
+    /// The user on whose behalf a key acted.
     pub on_behalf_of: Option<UserId>,
     /// The code of the reason.
     pub reason: Option<String>,
-    /// Why, in words.
+    /// A note about the reason.
     pub note: Option<String>,
     /// What it did to the revenue: won adds, the reopening of a won deal takes away.
     pub revenue: Option<Revenue>,
@@ -251,7 +251,7 @@ pub struct DealMove {
 pub struct Revenue {
     /// Minor units, negative where it is taken away.
     pub amount: i64,
-    /// Their currency.
+    /// The currency of the amount.
     pub currency: Currency,
     /// The same in the base currency, with that currency and the rate, where they are known.
     pub base: Option<(i64, Currency, Rate)>,

@@ -19,29 +19,29 @@ use crate::world::World;
 /// A deal that is to be opened.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OpenDeal {
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// The id that another system knows it by, as (system, id).
     pub external_id: Option<(String, String)>,
-    /// The pipeline; else the default one.
+    /// The pipeline; default the default pipeline.
     pub pipeline_id: Option<PipelineId>,
     /// The key of the stage; else the pipeline's first.
     pub stage: Option<String>,
-    /// The group that decides.
+    /// The leads that decide together.
     pub lead_ids: Vec<LeadId>,
     /// What they are in it.
     pub roles: Vec<(LeadId, BuyingRole)>,
     /// The lead whose stage the deal moves; else the first one.
     pub primary_lead_id: Option<LeadId>,
-    /// The company; else that of the primary lead.
+    /// The company; default that of the primary lead.
     pub company_id: Option<CompanyId>,
     /// Who is responsible; else the primary lead's owner, else the sales user who opens it.
     pub owner_id: Option<UserId>,
-    /// What it is worth.
+    /// The deal's value.
     pub amount: Option<Money>,
     /// How often the amount is due.
     pub recurring: Option<Recurring>,
-    /// When it will probably be closed.
+    /// The expected day of closing.
     pub expected_close_on: Option<Day>,
 }
 
@@ -50,7 +50,7 @@ pub struct OpenDeal {
 pub struct MoveDeal {
     /// The key of the stage.
     pub stage: String,
-    /// Why, in words.
+    /// A note about the reason.
     pub note: Option<String>,
 }
 
@@ -184,7 +184,7 @@ fn pipeline_of<'w>(world: &'w World, asked: &OpenDeal) -> Result<&'w Pipeline, R
             .values()
             .find(|pipeline| pipeline.is_default),
     };
-    let pipeline = found.ok_or_else(|| refuse("not_found", "is no pipeline"))?;
+    let pipeline = found.ok_or_else(|| refuse("not_found", "is not a pipeline"))?;
     if pipeline.archived_at.is_some() {
         return Err(refuse("not_allowed", "the pipeline is archived"));
     }
@@ -209,14 +209,14 @@ pub(super) fn group(
             faults.push(Fault::new(
                 format!("/lead_ids/{index}"),
                 "not_found",
-                "is no lead",
+                "is not a lead",
             ));
         }
         if !seen.insert(*id) {
             faults.push(Fault::new(
                 format!("/lead_ids/{index}"),
                 "not_allowed",
-                "stands there twice",
+                "is listed twice",
             ));
         }
     }
@@ -224,7 +224,7 @@ pub(super) fn group(
         faults.push(Fault::new(
             "/lead_ids",
             "too_many_items",
-            "a deal has 50 leads at most",
+            "a deal has at most 50 leads",
         ));
     }
     if primary.is_some_and(|primary| !lead_ids.contains(&primary)) {
@@ -241,7 +241,7 @@ pub(super) fn group(
             faults.push(Fault::new(&at, "not_allowed", "must be one of lead_ids"));
         }
         if !with_role.insert(*id) {
-            faults.push(Fault::new(&at, "not_allowed", "stands there twice"));
+            faults.push(Fault::new(&at, "not_allowed", "is listed twice"));
         }
     }
     Refused::unless_sound(faults)?;
@@ -274,13 +274,13 @@ fn demand(
         .company_id
         .is_some_and(|id| !world.companies.contains_key(&id))
     {
-        faults.push(Fault::new("/company_id", "not_found", "is no company"));
+        faults.push(Fault::new("/company_id", "not_found", "is not a company"));
     }
     if asked.amount.is_some_and(|amount| !amount.is_sound()) {
         faults.push(Fault::new(
             "/amount/amount",
             "out_of_range",
-            "must lie between 0 and 2^53 - 1",
+            "must be from 0 to 2^53 - 1",
         ));
     }
     Refused::unless_sound(faults)
@@ -316,7 +316,7 @@ pub fn move_to(
             .collect()
     };
     if asked.stage == "won" || asked.stage == "lost" {
-        return Err(stay(others(), "a deal is won or lost by closing it"));
+        return Err(stay(others(), "a deal is won or lost only by closing it"));
     }
     if !pipeline.has_open(&asked.stage) {
         return Err(Refused::NoSuchStage {
@@ -324,7 +324,7 @@ pub fn move_to(
         });
     }
     if asked.stage == deal.stage {
-        return Err(stay(others(), "the deal stands there already"));
+        return Err(stay(others(), "the deal is already in this stage"));
     }
     let act = act.not_before(deal.updated_at);
     let mut after = deal.clone();

@@ -24,9 +24,9 @@ pub const FIRST: PipelineId = Id::from_uuid(Uuid::from_u128(0x7000_8000_0000_000
 /// One stage of a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PipelineStage {
-    /// What requests and reports call it; never given another meaning.
+    /// The key of the stage in requests and reports. Never give it another meaning.
     pub key: String,
-    /// What people read.
+    /// The label that people see.
     pub name: String,
     /// The probability that a deal in it will be won, in ten-thousandths.
     pub probability: i64,
@@ -35,19 +35,19 @@ pub struct PipelineStage {
 /// The ordered stages that deals go through; `won` and `lost` are always the last two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pipeline {
-    /// Which.
+    /// Its id.
     pub id: PipelineId,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
-    /// Whether deals go through it that name none.
+    /// Whether it is the default pipeline: used by deals that name none.
     pub is_default: bool,
     /// The stages, in their order.
     pub stages: Vec<PipelineStage>,
-    /// Since when no deal can be opened in it.
+    /// When it was archived: no deal can be opened in it since.
     pub archived_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
@@ -56,7 +56,7 @@ pub struct Pipeline {
 /// What a pipeline is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EditPipeline {
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// All its stages.
     pub stages: Vec<PipelineStage>,
@@ -73,9 +73,9 @@ pub enum Refused {
     #[error(transparent)]
     Denied(#[from] Denied),
     /// Stages that are to go have deals: the open ones that stand there, and closed ones that a reopening leads back.
-    #[error("deals stand in stages that are to go")]
+    #[error("stages to be removed are in use by deals")]
     InUse(BTreeMap<String, u64>),
-    /// Open deals stand in a pipeline that is to be put away.
+    /// Open deals are in a pipeline that is to be archived.
     #[error("the pipeline has open deals")]
     HasOpenDeals(u64),
     /// Something does not fit.
@@ -158,11 +158,11 @@ fn complete(stages: Vec<PipelineStage>, at: &str) -> Result<Vec<PipelineStage>, 
             faults.push(Fault::new(
                 format!("{at}/{index}/key"),
                 "not_allowed",
-                "stands there twice",
+                "is listed twice",
             ));
         }
         if certain.is_some_and(|certain| certain != one.probability) {
-            let detail = "won is certain (1), lost is impossible (0)";
+            let detail = "must be 1 for won and 0 for lost";
             faults.push(Fault::new(
                 format!("{at}/{index}/probability"),
                 "not_allowed",
@@ -178,14 +178,14 @@ fn complete(stages: Vec<PipelineStage>, at: &str) -> Result<Vec<PipelineStage>, 
         faults.push(Fault::new(
             at,
             "too_few_items",
-            "a pipeline needs a stage beside won and lost",
+            "a pipeline needs a stage besides won and lost",
         ));
     }
     if open.len() + 2 > MAX_STAGES {
         faults.push(Fault::new(
             at,
             "too_many_items",
-            "a pipeline has 30 stages at most, beside won and lost",
+            "a pipeline has at most 30 stages besides won and lost",
         ));
     }
     open.push(ends.remove("won").unwrap_or_else(|| stage("won", "Won", 10_000)));
@@ -249,7 +249,7 @@ pub fn edit(
     };
     let mut faults = vec![];
     if pipeline.is_default && !edited.is_default {
-        let detail = "make another pipeline the default one instead";
+        let detail = "make another pipeline the default instead";
         faults.push(Fault::new("/is_default", "not_allowed", detail));
     }
     if edited.is_default && edited.archived_at.is_some() {

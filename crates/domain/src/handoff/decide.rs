@@ -27,11 +27,11 @@ use crate::world::World;
 pub struct RejectHandoff {
     /// The code of an agreed reason of the list `rejection`.
     pub reason: String,
-    /// Why, in words.
+    /// A note about the reason.
     pub note: Option<String>,
     /// No rule makes the lead an MQL before this instant.
     pub until: Option<Timestamp>,
-    /// The activity that shows the reason.
+    /// The activity that proves the reason.
     pub evidence_activity_id: Option<ActivityId>,
 }
 

@@ -24,10 +24,10 @@ pub const TREND: i64 = 7 * 24 * 3_600_000;
 /// The most bytes of a packet, as JSON.
 pub const MAX_PACKET_BYTES: usize = 65_536;
 
-/// What sales knew of a lead when it was handed over. It never changes.
+/// A packet: what sales knew of a lead at the hand-off. It never changes.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Packet {
-    /// The version of this shape.
+    /// The version of this schema.
     #[schema(minimum = 1, example = 1)]
     pub packet_version: i64,
     /// The hand-off.
@@ -39,31 +39,31 @@ pub struct Packet {
     pub cycle: i64,
     /// When it was made.
     pub made_at: Timestamp,
-    /// The version of the agreement that the lead was judged by.
+    /// The version of the agreement by which the lead was judged.
     #[schema(minimum = 1)]
     pub agreement_version: i64,
     /// Who the lead is.
     pub who: Who,
-    /// Where it came from.
+    /// The touches.
     pub origin: Origin,
-    /// What it asked for.
+    /// The request of the newest form.
     pub request: Request,
     /// What it did.
     pub behaviour: Behaviour,
-    /// How near it is: score, band, contributions; `null` while it has no score.
+    /// The score, band and contributions; `null` if there was no score.
     pub score: Option<PacketScore>,
-    /// What it was last sent or read; `null` where that is not known.
+    /// The last message that the lead got or read; `null` if unknown.
     pub last_message: Option<Message>,
-    /// Who else of the company is known, the most recent first; at most 20.
+    /// Other leads of the company, the most recent first; at most 20.
     #[schema(max_items = 20)]
     pub company_contacts: Vec<CompanyContact>,
-    /// How many more of the company are known.
+    /// How many further leads of the company there are.
     #[schema(minimum = 0)]
     pub company_contacts_left_out: i64,
-    /// The cycles before this one, the newest first; at most 20.
+    /// The earlier cycles, newest first; at most 20.
     #[schema(max_items = 20)]
     pub earlier_cycles: Vec<EarlierCycle>,
-    /// How many more there are.
+    /// How many further ones there are.
     #[schema(minimum = 0)]
     pub earlier_cycles_left_out: i64,
 }
@@ -94,7 +94,7 @@ pub struct Who {
     pub language: Option<String>,
     /// The company.
     pub company: Option<PacketCompany>,
-    /// What the person said about being contacted.
+    /// The person's consent, by purpose.
     #[schema(max_items = 100)]
     pub consents: Vec<PacketConsent>,
 }
@@ -121,7 +121,7 @@ pub struct PacketCompany {
     pub employees: Option<i64>,
 }
 
-/// What stands of a person's consent to one purpose.
+/// A person's consent to one purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PacketConsent {
     /// What for.
@@ -129,7 +129,7 @@ pub struct PacketConsent {
     pub purpose: String,
     /// Whether the person may be contacted for it.
     pub may_contact: bool,
-    /// Since when that stands; `null` where nothing was said.
+    /// The time of the statement that counts; `null` if there is none.
     pub since: Option<Timestamp>,
 }
 
@@ -138,15 +138,15 @@ pub struct PacketConsent {
 pub struct Origin {
     /// Its first touch.
     pub first: Option<Touch>,
-    /// The touch at which it became known.
+    /// The touch at or before the lead's creation.
     pub lead: Option<Touch>,
     /// Its latest touch.
     pub last: Option<Touch>,
-    /// The campaign of the latest touch, with what the campaign says.
+    /// The campaign of the latest touch.
     pub campaign: Option<PacketCampaign>,
 }
 
-/// A campaign that led to a lead.
+/// The campaign of a lead's touch.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct PacketCampaign {
     /// Its id.
@@ -154,27 +154,27 @@ pub struct PacketCampaign {
     /// What people call it.
     #[schema(max_length = 200)]
     pub name: String,
-    /// The channel that it runs in.
+    /// The channel.
     #[schema(max_length = 100)]
     pub channel: String,
-    /// Whom it addresses, with which message, offer and promise.
+    /// The campaign's brief: audience, message, offer and promise.
     pub brief: Option<Brief>,
 }
 
-/// What a lead asked for by its newest form.
+/// The request of a lead's newest form.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Request {
-    /// The form; `null` where it sent none.
+    /// The form; `null` if the lead submitted none.
     pub form_id: Option<FormId>,
-    /// What people call the form.
+    /// The form's name.
     #[schema(max_length = 200)]
     pub form_name: Option<String>,
     /// The campaign that the form belongs to.
     pub campaign_id: Option<CampaignId>,
-    /// The service that the form asks for.
+    /// The service that the form requests.
     #[schema(max_length = 200)]
     pub service_requested: Option<String>,
-    /// When it was sent.
+    /// When it was submitted.
     pub sent_at: Option<Timestamp>,
     /// What the person needs, in own words.
     #[schema(max_length = 4000)]
@@ -182,7 +182,7 @@ pub struct Request {
     /// The answers, in the order of the form; at most 100.
     #[schema(max_items = 100)]
     pub answers: Vec<PacketAnswer>,
-    /// How many answers are left out.
+    /// How many further answers there are.
     #[schema(minimum = 0)]
     pub answers_left_out: i64,
 }
@@ -193,7 +193,7 @@ pub struct PacketAnswer {
     /// The field.
     #[schema(max_length = 200)]
     pub field: String,
-    /// What was answered; longer text is cut.
+    /// The answer; long text is cut.
     #[schema(max_length = 8192)]
     pub value: String,
 }
@@ -201,33 +201,33 @@ pub struct PacketAnswer {
 /// What a lead did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Behaviour {
-    /// How often it did what; bots and machines left out.
+    /// The number of events by type, excluding bots and machines.
     #[schema(max_items = 200)]
     pub counts: Vec<EventCount>,
-    /// The last ten events, the newest first.
+    /// The last ten events, newest first.
     #[schema(max_items = 10)]
     pub last_events: Vec<PacketEvent>,
-    /// How many events are left out of these.
+    /// How many further events there are.
     #[schema(minimum = 0)]
     pub events_left_out: i64,
-    /// The titles of the content that it read.
+    /// The titles of the content that the lead read.
     #[schema(max_items = 50)]
     pub content: Vec<String>,
 }
 
-/// How often something happened.
+/// The number of events of one type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EventCount {
     /// The type of event.
     #[serde(rename = "type")]
     #[schema(max_length = 80, example = "page_view")]
     pub kind: String,
-    /// How often.
+    /// The number of times.
     #[schema(minimum = 1)]
     pub count: i64,
 }
 
-/// One thing that a lead did.
+/// An event of a lead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PacketEvent {
     /// Its id.
@@ -241,12 +241,12 @@ pub struct PacketEvent {
     /// The page on which it happened.
     #[schema(max_length = 2048)]
     pub url: Option<String>,
-    /// What it was about: the title, subject, file or name that its properties give.
+    /// The title, subject, file or name in its properties.
     #[schema(max_length = 300)]
     pub about: Option<String>,
 }
 
-/// A lead's score when it was handed over, in whole points.
+/// A lead's score at the hand-off, in whole points.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct PacketScore {
     /// Who the lead is.
@@ -255,31 +255,31 @@ pub struct PacketScore {
     pub engagement: i64,
     /// Both.
     pub total: i64,
-    /// The bands of both sides.
+    /// The bands of fit and engagement.
     #[schema(max_length = 16, example = "A1")]
     pub band: Option<String>,
-    /// What the score consists of; at most 50.
+    /// The contributions; at most 50.
     #[schema(max_items = 50)]
     pub contributions: Vec<PacketContribution>,
-    /// How many contributions are left out.
+    /// How many further contributions there are.
     #[schema(minimum = 0)]
     pub contributions_left_out: i64,
-    /// The change of `total` within the last seven days by what the lead did; who it is counts as it is known now. `null`
-    /// where the lead was not known then.
+    /// The change of `total` within the last seven days by the lead's activity, with its present fit. `null` if the
+    /// lead did not exist then.
     pub trend_7d: Option<i64>,
 }
 
 /// One part of a score.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct PacketContribution {
-    /// The side that it belongs to.
+    /// The side: fit or engagement.
     pub side: SideName,
-    /// What the rule or maximum is called.
+    /// The label of the rule or maximum.
     #[schema(max_length = 200)]
     pub label: String,
-    /// What it adds.
+    /// The points.
     pub points: Points,
-    /// How many times it was given.
+    /// How many times it was added.
     #[schema(minimum = 0)]
     pub count: i64,
 }
@@ -307,20 +307,20 @@ impl PacketScore {
     }
 }
 
-/// What a lead was last sent, or read.
+/// The last message that the lead got or read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Message {
-    /// What it was: `email`, `activity` or `campaign`.
+    /// The kind: `email`, `activity` or `campaign`.
     #[schema(max_length = 20, example = "email")]
     pub kind: String,
-    /// When.
+    /// The instant.
     pub at: Option<Timestamp>,
-    /// The subject of an e-mail or activity, its text where it has none, or the message of a campaign.
+    /// The subject of an e-mail or activity, else its text, or the message of a campaign.
     #[schema(max_length = 2000)]
     pub text: String,
 }
 
-/// Somebody else of the same company.
+/// Another lead of the same company.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CompanyContact {
     /// The lead.
@@ -331,11 +331,11 @@ pub struct CompanyContact {
     /// What the person does.
     #[schema(max_length = 200)]
     pub job_title: Option<String>,
-    /// Where it stands.
+    /// The stage.
     pub stage: Stage,
 }
 
-/// A cycle before this one.
+/// An earlier cycle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EarlierCycle {
     /// Its number.
@@ -345,7 +345,7 @@ pub struct EarlierCycle {
     pub started_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// The furthest stage of the path that it reached.
+    /// The furthest stage that it reached.
     pub reached: Stage,
     /// The last reason given.
     #[schema(max_length = 64)]
@@ -353,7 +353,7 @@ pub struct EarlierCycle {
     /// The note of the rejection.
     #[schema(max_length = 4000)]
     pub note: Option<String>,
-    /// The codes of the objections that were raised.
+    /// The codes of the lead's objections.
     #[schema(max_items = 50)]
     pub objections: Vec<String>,
 }
@@ -391,7 +391,7 @@ impl PacketAnswer {
     }
 }
 
-/// What an answer says, as text; nothing where it is empty.
+/// What an answer says, as text; `None` if it is empty.
 fn text_of(value: &Value) -> Option<String> {
     let text = match value {
         Value::Null => return None,

@@ -7,7 +7,7 @@ use crate::id::UserId;
 use crate::instant::Timestamp;
 use crate::leads::fields::Source;
 
-/// What is known of a lead, item by item; what nobody said anything of is absent.
+/// The qualification of a lead, item by item; an item without statement is absent.
 pub type Qualification = BTreeMap<BantItem, Qualified>;
 
 /// One item: proposed, or confirmed in a cycle. A new cycle sets it back to proposed.
@@ -17,11 +17,11 @@ pub struct Qualified {
     pub value: Option<String>,
     /// More about it.
     pub note: Option<String>,
-    /// Where the last statement came from.
+    /// The source of the last statement.
     pub source: Source,
     /// Who made it: a user or key, by id.
     pub stated_by: String,
-    /// When.
+    /// When it was stated.
     pub stated_at: Timestamp,
     /// Who confirmed it.
     pub confirmed: Option<Confirmed>,
@@ -32,9 +32,9 @@ pub struct Qualified {
 pub struct Confirmed {
     /// The lead's cycle in which it counts.
     pub cycle: i64,
-    /// Who.
+    /// Who acts.
     pub by: UserId,
-    /// When.
+    /// The instant.
     pub at: Timestamp,
 }
 

@@ -18,49 +18,43 @@ use crate::tracking::visitor::Identified;
 
 /// The types of entry about leads, with what they mean.
 pub(crate) const TYPES: &[(&str, &str)] = &[
-    (
-        "lead.created",
-        "A lead became known by hand or through a partner.",
-    ),
-    ("lead.captured", "A lead became known through a form."),
+    ("lead.created", "A user or partner created a lead."),
+    ("lead.captured", "A form created a lead."),
     ("lead.updated", "Fields or identifiers of a lead changed."),
     ("lead.stage_changed", "A lead moved to another stage."),
     ("lead.assigned", "A lead has another owner, or none."),
     ("lead.archived", "A lead was archived."),
     ("lead.restored", "A lead was restored."),
     ("consent.granted", "A person agreed to a purpose."),
-    (
-        "consent.confirmed",
-        "A person confirmed by a link what was granted.",
-    ),
+    ("consent.confirmed", "A person confirmed consent by a link."),
     (
         "consent.withdrawn",
         "Consent to a purpose was refused or withdrawn.",
     ),
     (
         "consent.disregarded",
-        "A system repeated, without saying of when it is, a consent that was withdrawn since.",
+        "A system repeated, without a date, a consent that was withdrawn since; it has no effect.",
     ),
     (
         "consent.link_issued",
-        "A link was issued by which a person may confirm consent.",
+        "A confirmation link for consent was issued.",
     ),
     ("touch.added", "A touch of a lead was recorded."),
-    ("visitor.identified", "A visitor was identified as a lead."),
+    ("visitor.identified", "A visitor was linked to a lead."),
     (
         "lead.returned",
-        "A customer, a churned or a disqualified lead sent a form again.",
+        "A customer, a churned or a disqualified lead submitted a form again.",
     ),
     (
         "qualification.updated",
-        "What is known of a lead's budget, authority, need or timeline changed, or was confirmed.",
+        "A lead's budget, authority, need or timeline changed or was confirmed.",
     ),
     ("score.band_changed", "The score of a lead reached another band."),
 ];
 
 /// The types of entry about companies, with what they mean.
 pub(crate) const COMPANY_TYPES: &[(&str, &str)] = &[
-    ("company.created", "A company became known."),
+    ("company.created", "A company was created."),
     ("company.updated", "Fields of a company changed."),
     ("company.archived", "A company was archived."),
     ("company.restored", "A company was restored."),
@@ -153,7 +147,7 @@ pub enum LeadChange {
     Active {
         /// The lead.
         lead_id: LeadId,
-        /// When.
+        /// When it happened.
         at: Timestamp,
     },
     /// What was derived of it was no longer true, and it was judged again.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// What values a custom field takes.
+/// The type of a custom field's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CustomType {
@@ -30,10 +30,10 @@ pub struct CustomField {
     /// The name under `custom`.
     #[schema(pattern = "^[a-z][a-z0-9_]{0,62}$", max_length = 63, example = "segment")]
     pub name: String,
-    /// What people read.
+    /// The label that people see.
     #[schema(min_length = 1, max_length = 200, example = "Business segment")]
     pub label: String,
-    /// What values it takes.
+    /// The type of its values.
     #[serde(rename = "type")]
     pub kind: CustomType,
     /// The options of a `choice`.

@@ -20,7 +20,7 @@ use crate::journal::{Entry, Subject};
 pub const MOST_BEHIND_A_PHONE: u64 = 5;
 /// The most leads of one name in one company that may be one person: beyond it somebody filled in a form many times.
 pub const MOST_NAMESAKES: u64 = 20;
-/// The most e-mails that may begin alike and still be compared: beyond it the name before the @ (`john@`) tells nothing.
+/// The most e-mails that may begin alike and still be compared: beyond it the name before the @ (`john@`) proves nothing.
 pub const MOST_ALIKE: u64 = 200;
 /// The fewest letters of a company's domain that a slip of the finger is looked for in: short names lie close.
 const FEWEST_LETTERS: usize = 5;
@@ -64,7 +64,7 @@ pub fn confidence(reasons: &BTreeSet<Reason>) -> i64 {
     (100 - doubt / 100).clamp(1, 99)
 }
 
-/// Where a suggestion stands.
+/// The state of a suggestion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DuplicateState {
@@ -97,15 +97,15 @@ impl DuplicateState {
 /// A suggestion that two leads are one person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Duplicate {
-    /// Which.
+    /// Its id.
     pub id: DuplicateId,
-    /// Counts its changes, from 1.
+    /// The version: incremented by each change, from 1.
     pub version: i64,
     /// The two leads, the one with the lower id first.
     pub leads: (LeadId, LeadId),
-    /// Why.
+    /// The reasons.
     pub reasons: BTreeSet<Reason>,
-    /// Where it stands.
+    /// The state of the suggestion.
     pub state: DuplicateState,
     /// When it was first suggested.
     pub created_at: Timestamp,
@@ -320,7 +320,7 @@ fn is_one_slip(one: &str, other: &str) -> bool {
 }
 
 /// What becomes of the suggestions about the `changed` leads, now that these pairs were found. What somebody has
-/// dismissed stays so. What somebody has told of two leads stays as long as neither is among those `put_away`.
+/// dismissed stays so. A suggestion from a refused statement stays while neither lead is among those `put_away`.
 pub fn settle(
     known: Vec<Duplicate>,
     mut found: Found,
@@ -367,10 +367,7 @@ fn first(leads: (LeadId, LeadId), reasons: BTreeSet<Reason>, now: Timestamp, ids
 /// The types of entry about suggestions, with what they mean.
 pub(crate) const TYPES: &[(&str, &str)] = &[
     ("duplicate.suggested", "Two leads may be one person."),
-    (
-        "duplicate.withdrawn",
-        "Nothing suggests any more that two leads are one person.",
-    ),
+    ("duplicate.withdrawn", "A suggestion has no remaining reason."),
     (
         "duplicate.dismissed",
         "A suggestion was dismissed: the leads are two people.",

@@ -1,4 +1,4 @@
-//! Field values: every statement about a lead or company is kept, one pure function chooses the winners.
+//! Field values: every statement about a lead or company is stored, one pure function chooses the winners.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,13 +43,13 @@ fields! {
         FirstName = "first_name", 200;
         /// The family name.
         LastName = "last_name", 200;
-        /// What the person does.
+        /// The job title.
         JobTitle = "job_title", 200;
         /// ISO 3166-1 alpha-2, upper case.
         Country = "country", 2;
         /// BCP 47, such as `it` or `pt-BR`.
         Language = "language", 35;
-        /// What the person needs, in own words.
+        /// The need, in the person's own words.
         Need = "need", 4000;
     }
 }
@@ -66,7 +66,7 @@ fields! {
     }
 }
 
-/// Where a statement comes from.
+/// The source of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -150,15 +150,15 @@ pub struct FieldValue {
     pub about: About,
     /// The field's name: `first_name`, `company_id`, `custom.<name>`, ...
     pub field: String,
-    /// What was said; `null` is empty.
+    /// The value; `null` means empty.
     pub value: Value,
-    /// Where it comes from.
+    /// The source of the statement.
     pub source: Source,
     /// When it was true, as far as the source knows.
     pub observed_at: Timestamp,
-    /// When it was written down.
+    /// When it was created in Tandem.
     pub recorded_at: Timestamp,
-    /// Who said it: a user, key or form, by id.
+    /// Who stated it: the id of a user, key or form.
     pub by: String,
 }
 

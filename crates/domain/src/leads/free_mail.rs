@@ -67,7 +67,7 @@ pub fn mail(domain: &str) -> Mail {
     }
 }
 
-/// The web domain of the company that an e-mail address speaks of; none where it is free or disposable mail, or a relay's.
+/// The web domain of the company of an e-mail address; none for free or disposable mail, or a relay.
 pub fn company_domain(email: &Email) -> Option<Domain> {
     match mail(email.domain()) {
         Mail::Company(domain) => Some(domain),

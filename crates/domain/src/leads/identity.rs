@@ -92,7 +92,7 @@ pub enum Invalid {
     #[error("not an e-mail address")]
     Email,
     /// Not a phone number.
-    #[error("not a phone number: + and 7 to 15 digits, or as it is dialled in the country that is given")]
+    #[error("not a phone number: + and 7 to 15 digits, or a national number of the given country")]
     Phone,
     /// Not a web domain.
     #[error("not a web domain")]

@@ -8,14 +8,14 @@ use utoipa::ToSchema;
 use super::search::{fold, is_apostrophe};
 use crate::fault::Fault;
 
-/// The words by which job titles are read. Of each kind the first list with a word that the title has counts.
+/// The words that classify job titles. Of each kind the first list that contains a word of the title applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobWords {
-    /// The functions, the one that counts first at the front.
+    /// The functions, in order of precedence.
     #[schema(max_items = 100)]
     pub functions: Vec<WordList>,
-    /// The seniorities, the one that counts first at the front.
+    /// The seniorities, in order of precedence.
     #[schema(max_items = 100)]
     pub seniorities: Vec<WordList>,
 }
@@ -24,7 +24,7 @@ pub struct JobWords {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WordList {
-    /// What leads with such a title show.
+    /// The function or seniority that leads with such a title show.
     #[schema(
         min_length = 1,
         max_length = 64,
@@ -32,7 +32,8 @@ pub struct WordList {
         example = "sales"
     )]
     pub name: String,
-    /// Words or phrases of at most 100 characters, without regard to case and accents. `*` at an end stands for any letters: `vertrieb*`, `*leiter`.
+    /// Words or phrases of at most 100 characters, ignoring case and accents. `*` at an end matches any letters:
+    /// `vertrieb*`, `*leiter`.
     #[schema(max_items = 500)]
     pub words: Vec<String>,
 }
@@ -91,7 +92,7 @@ impl JobWords {
                 for (place, word) in list.words.iter().enumerate() {
                     if !is_sound(word) {
                         let pointer = format!("/{kind}/{index}/words/{place}");
-                        let detail = "needs 2 letters at least, 100 characters at most, and `*` only at the ends of words";
+                        let detail = "needs at least 2 letters and at most 100 characters, and `*` only at the ends of words";
                         faults.push(Fault::new(pointer, "invalid_format", detail));
                     }
                 }

@@ -27,7 +27,7 @@ use identity::Identifier;
 
 pub use touch::{ClickIds, Touch};
 
-/// An id that another system knows the record by.
+/// The record's id in another system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExternalId {
@@ -49,19 +49,19 @@ pub struct ExternalId {
 pub struct Lead {
     /// Who it is, for good.
     pub id: LeadId,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
     /// Counts what time and rules changed, from 0.
     pub derived: i64,
-    /// Where it stands.
+    /// The lead's stage.
     pub stage: Stage,
-    /// Since when it stands there.
+    /// When it entered that stage.
     pub stage_since: Timestamp,
     /// The stage before, in the same cycle.
     pub came_from: Option<Stage>,
     /// The current pass through the stages, from 1.
     pub cycle: i64,
-    /// The user who is responsible.
+    /// The owner.
     pub owner_id: Option<UserId>,
     /// Who was, before it went back to nurture or out.
     pub previous_owner_id: Option<UserId>,
@@ -71,7 +71,7 @@ pub struct Lead {
     pub identifiers: Vec<Identifier>,
     /// The winners among the statements about it.
     pub profile: Profile,
-    /// The company that it belongs to.
+    /// The lead's company.
     pub company_id: Option<CompanyId>,
     /// Where it first came from, if known.
     pub first_touch: Option<Touch>,
@@ -83,11 +83,11 @@ pub struct Lead {
     pub lead_touch: Option<Touch>,
     /// When it was last active: the newest of its own events and submissions. What bots did is left out.
     pub last_activity_at: Option<Timestamp>,
-    /// When it last sent a form as a customer, as a churned or as a disqualified lead.
+    /// When it last submitted a form as a customer, churned or disqualified lead.
     pub returned_at: Option<Timestamp>,
     /// Not worked any more, by hand.
     pub archived_at: Option<Timestamp>,
-    /// When it became known.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
@@ -98,9 +98,9 @@ pub struct Lead {
 pub struct Profile {
     /// The plain text fields that have a value.
     pub text: BTreeMap<fields::LeadField, String>,
-    /// What the person may spend.
+    /// The budget.
     pub budget: Option<Money>,
-    /// In how many days the person wants to decide.
+    /// The number of days within which the person wants to decide.
     pub timeline_days: Option<i64>,
     /// The declared custom fields that have a value, by name.
     pub custom: BTreeMap<String, Value>,
@@ -141,9 +141,9 @@ impl Lead {
 /// A company: the organisation that leads belong to, keyed by its web domain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Company {
-    /// Which.
+    /// Its id.
     pub id: CompanyId,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
     /// The web domain, in ASCII and lower case.
     pub domain: Option<String>,
@@ -151,11 +151,11 @@ pub struct Company {
     pub text: BTreeMap<fields::CompanyField, String>,
     /// The number of employees.
     pub employees: Option<i64>,
-    /// The user who is responsible for it.
+    /// The owner.
     pub owner_id: Option<UserId>,
     /// Not worked any more, by hand.
     pub archived_at: Option<Timestamp>,
-    /// When it became known.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,

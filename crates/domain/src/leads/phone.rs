@@ -44,7 +44,7 @@ impl Phone {
     }
 }
 
-/// A number as it is dialled within a country, nobody said which: digits alone.
+/// A number as it is dialled within an unknown country: digits alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialled(String);
 

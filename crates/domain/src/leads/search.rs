@@ -9,7 +9,7 @@ use super::fields::LeadField;
 use super::identity::Kind;
 use super::{Company, Lead};
 
-/// The most bytes of a term that are kept and compared.
+/// The most bytes of a term that are stored and compared.
 const MAX_BYTES: usize = 120;
 /// The most words of a query that are looked at.
 const MAX_WORDS: usize = 8;

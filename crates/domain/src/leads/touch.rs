@@ -9,8 +9,8 @@ use crate::instant::Timestamp;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Touch {
-    /// The channel: one of the known ones, such as `organic_search`, or one that your channel rules name. Left out, it follows
-    /// from the rest, by your channel rules first.
+    /// The channel: a known one, such as `organic_search`, or one of your channel rules. If omitted, it is derived from
+    /// the other values, by your channel rules first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 100, example = "paid_search")]
     pub channel: Option<String>,
@@ -34,15 +34,15 @@ pub struct Touch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 200)]
     pub content: Option<String>,
-    /// The ids that ad networks gave the click.
+    /// The click ids of ad networks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub click_ids: Option<ClickIds>,
-    /// The page on which the visit began. Its `utm_*` parameters and click ids say what is left out here; it is kept without
-    /// its query.
+    /// The address of the page on which the visit began. Its `utm_*` parameters and click ids supply omitted members;
+    /// it is stored without its query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 2048, example = "https://www.example.com/offer")]
     pub landing_url: Option<String>,
-    /// The page that led there; kept without its query.
+    /// The address of the page that linked to it, stored without its query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 2048)]
     pub referrer: Option<String>,
@@ -58,7 +58,7 @@ impl Touch {
     }
 }
 
-/// The ids that ad networks gave a click.
+/// The click ids of ad networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClickIds {
@@ -74,7 +74,7 @@ pub struct ClickIds {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 500)]
     pub wbraid: Option<String>,
-    /// Meta; also on links that nobody paid for.
+    /// Meta; also on unpaid links.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 500)]
     pub fbclid: Option<String>,

@@ -8,9 +8,9 @@ use crate::leads::{Lead, Touch};
 /// One pass of a lead through the stages: the row that reports count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cycle {
-    /// Which.
+    /// Its id.
     pub id: CycleId,
-    /// Whose.
+    /// The lead.
     pub lead_id: LeadId,
     /// Counts from 1.
     pub number: i64,
@@ -206,7 +206,7 @@ impl Cycle {
         };
     }
 
-    /// Let reports group it by where the lead came from when it began, as far as its touches tell by now.
+    /// Let reports group it by where the lead came from when it began, as far as its touches show by now.
     ///
     /// `first` is the lead's first touch; `returned` is its first after the cycle before this one ended. What is dated
     /// after the beginning led to nothing of it.

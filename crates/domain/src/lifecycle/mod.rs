@@ -141,14 +141,14 @@ const MOVES: &[Move] = {
     ]
 };
 
-/// A stage change that is asked for.
+/// A stage change to make.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MoveLead {
     /// Where to; absent where the reason decides.
     pub to: Option<Stage>,
-    /// The code of an agreed reason.
+    /// The code of a reason of the agreement.
     pub reason: Option<String>,
-    /// Why, in words.
+    /// A note about the reason.
     pub note: Option<String>,
     /// No rule makes the lead an MQL before this instant.
     pub until: Option<Timestamp>,
@@ -157,31 +157,31 @@ pub struct MoveLead {
 /// A stage change that happened; never changed nor deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
-    /// Which.
+    /// Its id.
     pub id: TransitionId,
-    /// Whose.
+    /// The lead.
     pub lead_id: LeadId,
     /// In which cycle: the new one, where it starts one.
     pub cycle: i64,
     /// The stage before; absent where the lead became known.
     pub from: Option<Stage>,
-    /// The stage after.
+    /// The new stage.
     pub to: Stage,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// Who, by kind.
     pub actor_kind: ActorKind,
     /// Who, by id.
     pub actor_id: String,
-    /// The user in whose name a key acted.
+    /// The user on whose behalf a key acted.
     pub on_behalf_of: Option<UserId>,
     /// The code of the reason.
     pub reason: Option<String>,
-    /// Why, in words.
+    /// A note about the reason.
     pub note: Option<String>,
     /// No rule makes the lead an MQL before this instant.
     pub until: Option<Timestamp>,
-    /// The version of the agreement that it was judged by.
+    /// The version of the agreement by which it was judged.
     pub agreement_version: i64,
     /// The lead's score at that moment, where it had been judged by then.
     pub score: Option<ScoreThen>,
@@ -192,13 +192,13 @@ pub struct Transition {
 /// A lead's score at the moment of a stage change, in whole points.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ScoreThen {
-    /// Who the lead is.
+    /// Fit: points for who the lead is.
     pub fit: i64,
-    /// What it did.
+    /// Engagement: points for what the lead did.
     pub engagement: i64,
-    /// Both.
+    /// Fit and engagement together.
     pub total: i64,
-    /// The bands of both sides, where the agreement has bands.
+    /// The bands of fit and engagement, if the agreement has bands.
     #[schema(max_length = 16, example = "A1")]
     pub band: Option<String>,
 }
@@ -219,12 +219,12 @@ impl ByRule {
     pub const MQL: &'static str = "stages.mql";
 }
 
-/// The event that made a rule move a lead.
+/// The event that caused a rule to move a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CausedBy {
     /// The event.
     pub event_id: EventId,
-    /// When it happened: the stage change itself is never dated back.
+    /// When the event happened. The stage change itself is never backdated.
     pub occurred_at: Timestamp,
 }
 
@@ -485,7 +485,7 @@ fn demand(chosen: &Move, asked: &MoveLead, reason: Option<&Reason>, now: Timesta
         faults.push(Fault::new("/note", "required", "this move needs a note"));
     }
     if asked.until.is_some_and(|until| until <= now) {
-        faults.push(Fault::new("/until", "out_of_range", "must lie in the future"));
+        faults.push(Fault::new("/until", "out_of_range", "must be in the future"));
     }
     if asked.until.is_some() && chosen.to != Stage::Nurture {
         faults.push(Fault::new(

@@ -10,11 +10,11 @@ use crate::world::World;
 /// A move that an actor may make with a lead now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PossibleMove {
-    /// Where the lead goes.
+    /// The new stage.
     pub to: Stage,
     /// The act that makes the move.
     pub act: MoveAct,
-    /// The agreed reasons that lead there; empty where the move takes none.
+    /// The reasons of the agreement that lead there; empty if the move needs none.
     pub reasons: Vec<Reason>,
     /// What the act demands beside what its reason does.
     pub requires: Vec<Need>,
@@ -39,7 +39,7 @@ pub enum MoveAct {
     ReopenDeal(DealId),
 }
 
-/// What a move demands.
+/// What a move requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Need {

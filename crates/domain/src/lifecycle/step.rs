@@ -11,23 +11,23 @@ use crate::world::World;
 /// A step that was decided: by hand, by a deal, by a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// Where to.
+    /// The new stage.
     pub to: Stage,
     /// When it happened.
     pub at: Timestamp,
-    /// When it was written down.
+    /// When it was created in Tandem.
     pub recorded_at: Timestamp,
     /// Whether it takes back the step that ended the cycle (an overturned rejection, a reopened deal), which then goes on.
     pub takes_back: bool,
     /// The code of the reason.
     pub reason: Option<String>,
-    /// Why, in words.
+    /// A note about the reason.
     pub note: Option<String>,
     /// No rule makes the lead an MQL before this instant.
     pub until: Option<Timestamp>,
     /// Who takes an unowned lead with it.
     pub taken_by: Option<UserId>,
-    /// The rule that made it, and why; nothing where somebody decided it.
+    /// The rule that made it, and why; `None` if somebody decided it.
     pub by_rule: Option<ByRule>,
 }
 

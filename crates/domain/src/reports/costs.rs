@@ -13,7 +13,7 @@ use crate::money::{Currency, Money, Rates};
 /// The most months that costs are stated of.
 pub const MOST_MONTHS: usize = 1200;
 
-/// What a month cost beside the campaigns.
+/// The costs of a month beside the campaigns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MonthCosts {
@@ -25,15 +25,15 @@ pub struct MonthCosts {
         example = "2026-05"
     )]
     pub month: String,
-    /// What marketing cost, without the campaigns: people, tools. `null` is unknown.
+    /// Marketing's costs without campaigns, such as people and tools; `null` means unknown.
     #[schema(required = true)]
     pub marketing: Option<Money>,
-    /// What sales cost. `null` is unknown.
+    /// Sales' costs; `null` means unknown.
     #[schema(required = true)]
     pub sales: Option<Money>,
 }
 
-/// What months cost beside the campaigns.
+/// The monthly costs beside the campaigns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CostSettings {
@@ -67,7 +67,7 @@ impl CostSettings {
             faults.push(Fault::new(
                 "/month",
                 "not_allowed",
-                "costs of 1,200 months are stated already",
+                "costs of 1,200 months have been set already",
             ));
         }
         self.months.sort_by(|one, other| one.month.cmp(&other.month));

@@ -52,7 +52,7 @@ pub struct Win {
 /// When a buyer was a customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Customer {
-    /// Who.
+    /// The customer.
     pub buyer: Buyer,
     /// When its first deal was won.
     pub since: Timestamp,
@@ -111,7 +111,7 @@ impl Customer {
         }
     }
 
-    /// When it last stopped being a customer before an instant; nothing where it is one, or was none yet.
+    /// When it last stopped being a customer before an instant; `None` if it is one, or was none yet.
     pub fn churned_at(&self, until: Timestamp) -> Option<Timestamp> {
         let begun = self.stays.iter().rev().find(|(from, _)| *from < until);
         begun.and_then(|(_, end)| *end).filter(|end| *end < until)

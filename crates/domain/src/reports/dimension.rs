@@ -117,25 +117,20 @@ impl Dimension {
                 "form",
                 "form_id",
                 Kind::Form,
-                "Only of leads that this form made known.",
+                "Only leads that this form created.",
             ),
-            Self::Country => (
-                "country",
-                "country",
-                Kind::Country,
-                "Only of leads in this country.",
-            ),
+            Self::Country => ("country", "country", Kind::Country, "Only leads in this country."),
             Self::Industry => (
                 "industry",
                 "industry",
                 Kind::Text(200),
-                "Only of leads whose company is in this industry.",
+                "Only leads whose company is in this industry.",
             ),
             Self::Owner => (
                 "owner",
                 "owner_id",
                 Kind::User,
-                "Only with this owner, or this last one.",
+                "Only with this owner, or this last owner.",
             ),
             Self::Team => (
                 "team",
@@ -249,7 +244,7 @@ trait Word: Sized + Copy {
 }
 
 impl Word for By {
-    const ABOUT: &'static str = "What the rows of a report stand for. Weeks begin on Monday.";
+    const ABOUT: &'static str = "A dimension of the rows of a report. Weeks begin on Monday.";
 
     fn all() -> Vec<Self> {
         By::all().collect()
@@ -261,7 +256,7 @@ impl Word for By {
 }
 
 impl Word for Dimension {
-    const ABOUT: &'static str = "A dimension in which records can have no value.";
+    const ABOUT: &'static str = "A dimension that may be unknown.";
 
     fn all() -> Vec<Self> {
         Self::ALL.to_vec()

@@ -34,7 +34,7 @@ pub struct Tally {
     pub path: i64,
     /// Their last reason.
     pub reason: Option<String>,
-    /// How many.
+    /// The number of cycles.
     pub cycles: i64,
 }
 
@@ -43,7 +43,7 @@ pub struct Tally {
 pub struct StageFigures {
     /// Cycles that reached the stage.
     pub cycles: i64,
-    /// People whose cycles did, each once.
+    /// People whose cycles reached the stage, each counted once.
     pub people: i64,
     /// Of the cycles that reached the stage before, those that reached this one too; none for the first stage.
     pub from_previous: Option<Rate>,

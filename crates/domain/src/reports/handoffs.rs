@@ -9,14 +9,14 @@ use crate::instant::Timestamp;
 use crate::words::words;
 
 words! {
-    /// A figure about hand-offs. Self-sourced and void hand-offs are in none; those that an import of history wrote are in
-    /// none about times, from `timed` on.
+    /// A figure about hand-offs. Self-sourced and void hand-offs never count; imported ones do not count in figures
+    /// about times (`timed` and later).
     #[derive(Default)]
     HandoffFigure {
         /// All of them.
         #[default]
         Handoffs = "handoffs",
-        /// Those that nobody has decided.
+        /// The undecided hand-offs.
         Pending = "pending",
         /// Those that sales decided.
         Decided = "decided",
@@ -54,7 +54,7 @@ pub struct HandoffTally {
     pub state: HandoffState,
     /// Why they were rejected.
     pub reason: Option<String>,
-    /// How many.
+    /// The number of hand-offs.
     pub handoffs: i64,
 }
 
@@ -63,7 +63,7 @@ pub struct HandoffTally {
 pub struct Verdicts {
     /// All of them.
     pub handoffs: i64,
-    /// Those that nobody has decided.
+    /// The undecided hand-offs.
     pub pending: i64,
     /// Those that sales accepted, or that were accepted by a ruling.
     pub accepted: i64,
@@ -129,18 +129,18 @@ pub struct Timing {
 pub struct Spread {
     /// The median.
     pub p50: Option<f64>,
-    /// What nine tenths do not exceed.
+    /// The 90th percentile.
     pub p90: Option<f64>,
-    /// What 19 of 20 do not exceed.
+    /// The 95th percentile.
     pub p95: Option<f64>,
 }
 
 /// How long something took, day and night and in working hours.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Delay {
-    /// How many are over.
+    /// How many durations have ended.
     pub finished: i64,
-    /// How many are not.
+    /// How many durations are still open.
     pub open: i64,
     /// In all of the time.
     pub elapsed: Spread,
@@ -151,7 +151,7 @@ pub struct Delay {
 /// How soon the leads of a row were contacted.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ResponseTimes {
-    /// How many hand-offs there are.
+    /// The number of hand-offs.
     pub handoffs: i64,
     /// Those whose lead owes no contact any more and got none.
     pub excused: i64,

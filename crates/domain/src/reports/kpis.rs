@@ -57,7 +57,7 @@ words! {
         Churn = "churn",
     }
 
-    /// What a key figure is measured in.
+    /// The unit of a key figure.
     Unit {
         /// A number of records.
         Count = "count",
@@ -225,7 +225,7 @@ impl Measure {
         }
     }
 
-    /// How many records it rests on.
+    /// The number of records on which it is based.
     pub const fn cases(self) -> i64 {
         match self {
             Self::Count(count) => count,
@@ -253,7 +253,7 @@ impl Kpi {
         }
     }
 
-    /// What it is measured in.
+    /// The unit.
     pub const fn unit(self) -> Unit {
         match self {
             Self::Leads

@@ -5,7 +5,7 @@ use crate::instant::{Day, Timestamp};
 use crate::words::words;
 
 words! {
-    /// A way in which a lead or deal is left alone.
+    /// A kind of leak.
     Leak {
         /// A hand-off whose review is overdue.
         Unreviewed = "unreviewed",

@@ -39,9 +39,9 @@ impl Basis {
 /// A share of cases, as a fraction, with its 95 % Wilson score interval (Wilson 1927).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rate {
-    /// Cases that did.
+    /// The numerator: the number of counted cases.
     pub part: i64,
-    /// All cases.
+    /// The denominator: all cases.
     pub whole: i64,
 }
 

@@ -10,13 +10,13 @@ use crate::words::words;
 /// How many clocks of one owner were due and ended so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockTally {
-    /// What was promised.
+    /// The kind of promise.
     pub kind: ClockKind,
     /// Whose promises; `None` are those that waited in a queue when they were due.
     pub owner_id: Option<UserId>,
     /// Whether they were met in time.
     pub is_kept: bool,
-    /// How many.
+    /// The number of clocks.
     pub clocks: i64,
 }
 
@@ -31,7 +31,7 @@ pub fn kept<'t>(tallies: impl IntoIterator<Item = &'t ClockTally>) -> Rate {
 }
 
 words! {
-    /// How a commitment with a number stands.
+    /// The state of a commitment with a number.
     CommitmentState {
         /// The month is not over.
         Open = "open",

@@ -15,17 +15,17 @@ pub struct Availability {
     pub capacity: Option<u32>,
     /// Its part of weighted turns, from 0 to 100. With 0 it gets no turn.
     pub weight: u32,
-    /// When it is away.
+    /// The absences.
     pub absences: Vec<Absence>,
 }
 
-/// A time away, half-open.
+/// An absence, half-open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Absence {
-    /// Its first instant.
+    /// The first instant of the absence.
     pub from: Timestamp,
-    /// The first instant after it.
+    /// The first instant after the absence.
     pub to: Timestamp,
 }
 

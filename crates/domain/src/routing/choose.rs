@@ -12,7 +12,7 @@ use crate::instant::Timestamp;
 use super::availability::Availability;
 use super::turns::{Turn, Turns};
 
-/// How a team shares its leads.
+/// How leads are distributed in a team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
@@ -30,14 +30,14 @@ pub enum Strategy {
 pub struct Selection {
     /// How they share.
     pub strategy: Strategy,
-    /// Whether those outside their working hours are passed over.
+    /// Whether users outside their working hours are passed over.
     pub in_hours: bool,
 }
 
 /// A member that might get the lead.
 #[derive(Debug, Clone)]
 pub struct Candidate<'a> {
-    /// Who.
+    /// The user.
     pub user: UserId,
     /// Whether it works leads.
     pub is_enabled: bool,
@@ -65,7 +65,7 @@ pub enum PassedOver {
     OutsideHours,
     /// It has as many open leads as it takes.
     AtCapacity,
-    /// It could have taken the lead, but another one was next; also whoever has no weight.
+    /// It could have taken the lead, but another one was next; also one without weight.
     NotTheirTurn,
 }
 
@@ -81,7 +81,7 @@ pub struct Decision {
 }
 
 impl Candidate<'_> {
-    /// What keeps it from getting the lead at an instant, whoever else there is.
+    /// What prevents it from getting the lead at an instant, whatever the other candidates.
     pub fn obstacle(
         &self,
         selection: Selection,

@@ -1,4 +1,4 @@
-//! A routing decision as it is kept: which rules did not match, and why each member was passed over.
+//! A routing decision as it is stored: which rules did not match, and why each member was passed over.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,9 +18,9 @@ pub struct RoutingDecision {
     pub lead_id: LeadId,
     /// When it was made.
     pub at: Timestamp,
-    /// Who got the lead.
+    /// The user to whom it assigned the hand-off.
     pub owner_id: Option<UserId>,
-    /// Where it waits, where nobody got it.
+    /// The queue, if nobody could take it.
     pub queue: Option<Queue>,
     /// The rules that were asked, in their order.
     pub rules: Vec<AskedRule>,
@@ -28,20 +28,20 @@ pub struct RoutingDecision {
     pub turn: Option<(TeamId, Turn)>,
 }
 
-/// A rule that was asked.
+/// An evaluated rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AskedRule {
     /// What people call it.
     #[schema(max_length = 200)]
     pub name: String,
-    /// What came of it.
+    /// The result.
     pub outcome: RuleOutcome,
-    /// Who was passed over, and why.
+    /// The users who were passed over, with the reason.
     #[schema(max_items = 1000)]
     pub passed_over: Vec<PassedOverUser>,
 }
 
-/// What came of a rule.
+/// The result of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleOutcome {
@@ -58,9 +58,9 @@ pub enum RuleOutcome {
 /// A user who was passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PassedOverUser {
-    /// Who.
+    /// The user.
     pub user_id: UserId,
-    /// Why.
+    /// The reason.
     pub reason: PassedOver,
 }
 
@@ -75,7 +75,7 @@ pub enum RoutingChange {
         team_id: TeamId,
         /// Its turns now.
         turns: Turns,
-        /// When.
+        /// The instant.
         at: Timestamp,
     },
 }

@@ -13,24 +13,24 @@ use crate::instant::Timestamp;
 use crate::journal::{Facts, facts};
 use crate::record::{Plain, counted};
 
-/// When a user works, and how much it takes.
+/// A user's availability: working hours, absences, capacity and weight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Availability)]
 pub struct AvailabilityDetails {
-    /// Its own working hours; left out, the agreement's.
+    /// The user's own working hours; default the agreement's.
     #[serde(default)]
     #[schema(required = false)]
     pub calendar: Option<CalendarDocument>,
-    /// Open leads (owned, in mql, sal or sql) that routing may bring it to; left out: no limit.
+    /// The capacity: how many open leads (owned, in mql, sal or sql) routing may assign up to; default no limit.
     #[serde(default)]
     #[schema(required = false, minimum = 0, maximum = 100_000, example = 40)]
     pub capacity: Option<u32>,
-    /// Its part of weighted turns. With 0 it gets no turn.
+    /// The weight in weighted turns. With 0 the user gets no turn.
     #[serde(default = "one")]
     #[schema(minimum = 0, maximum = 100, default = 1)]
     pub weight: u32,
-    /// When it is away.
+    /// The absences.
     #[serde(default)]
     #[schema(max_items = 200)]
     pub absences: Vec<Absence>,
@@ -66,7 +66,7 @@ impl AvailabilityDetails {
         for (index, absence) in self.absences.iter().enumerate() {
             if absence.to <= absence.from {
                 let at = format!("/absences/{index}/to");
-                faults.push(Fault::new(at, "out_of_range", "must lie behind `from`"));
+                faults.push(Fault::new(at, "out_of_range", "must be after `from`"));
             }
         }
         faults
@@ -115,9 +115,9 @@ impl AvailabilityDetails {
 pub struct UserAvailability {
     /// The user.
     pub id: UserId,
-    /// Counts the commands that changed it; 0 where nothing was ever said.
+    /// The version: incremented by each command; 0 if nothing was ever set.
     pub version: i64,
-    /// What it says.
+    /// What a request states.
     pub details: AvailabilityDetails,
     /// When it last changed.
     pub updated_at: Timestamp,
@@ -128,10 +128,8 @@ counted!(UserAvailability);
 impl Plain for UserAvailability {
     const NOUN: &'static str = "availability";
     const READ: Scope = Scope::UsersRead;
-    const TYPES: &'static [(&'static str, &'static str)] = &[(
-        "availability.updated",
-        "When a user works, or how much it takes, changed.",
-    )];
+    const TYPES: &'static [(&'static str, &'static str)] =
+        &[("availability.updated", "A user's availability changed.")];
 
     fn facts(&self) -> Facts {
         facts(json!(self.details))

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::UserId;
 
-/// Arrears are kept in billionths of a turn.
+/// Arrears are stored in billionths of a turn.
 const TURN: i64 = 1_000_000_000;
 
 /// The turns of one team, kept from assignment to assignment; the store keeps it as JSON.
@@ -28,7 +28,7 @@ pub struct Turns {
     assigned: u64,
 }
 
-/// All that was ever said of a member; one that left keeps its arrears for its return.
+/// The state of a member; one that left retains its arrears for its return.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Member {
     /// 0 while it is not available.
@@ -39,7 +39,7 @@ struct Member {
     owed: i64,
 }
 
-/// A turn that was taken: who took it, and who had which part in it. Kept with the routing decision, so that it can be
+/// A turn that was taken: who took it, and who had which part in it. Stored with the routing decision, so that it can be
 /// given back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {

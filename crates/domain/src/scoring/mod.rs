@@ -23,53 +23,53 @@ const MOST_LOOKS: usize = 64;
 /// A lead's score at an instant.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Score {
-    /// Who the lead is, in whole points: the floor of the exact value.
+    /// The points for who the lead is, in whole points, rounded down.
     pub fit: i64,
-    /// What it did, likewise.
+    /// The points for what the lead did, in whole points, rounded down.
     pub engagement: i64,
-    /// Both, likewise: it may be one more than the sum of the other two.
+    /// Fit and engagement together, in whole points, rounded down; may exceed the sum of the two rounded values by one.
     pub total: i64,
     /// The exact values.
     pub exact: Exact,
-    /// The bands of both sides, such as `A1`, where the agreement has bands.
+    /// The bands of fit and engagement, such as `A1`, if the agreement has bands.
     #[schema(max_length = 16, example = "A1")]
     pub band: Option<String>,
     /// What it consists of. Those of a side add up to its exact value.
     pub contributions: Vec<Contribution>,
     /// When the whole points next change if nothing new happens; never too late. `None`: never.
     pub valid_until: Option<Timestamp>,
-    /// Whether a rule saw 1,000 events and there were more.
+    /// Whether a rule counted its maximum of 1,000 events although there were more.
     pub truncated: bool,
 }
 
 /// The exact values of a score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Exact {
-    /// Who the lead is.
+    /// Fit: points for who the lead is.
     pub fit: Points,
-    /// What it did.
+    /// Engagement: points for what the lead did.
     pub engagement: Points,
-    /// Both.
+    /// Fit and engagement together.
     pub total: Points,
 }
 
-/// One line of a score.
+/// A contribution to a score.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Contribution {
-    /// The side to whose exact value it adds.
+    /// The side to which it adds: fit or engagement.
     pub side: SideName,
-    /// Why it is there.
+    /// The kind of contribution.
     pub kind: ContributionKind,
     /// The rule's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// What people read: the rule's label, or the group's name.
+    /// The label: the rule's label, or the group's name.
     pub label: String,
-    /// What it adds; negative where a maximum takes away.
+    /// The points; negative if a maximum removes some.
     pub points: Points,
-    /// How many times the rule gave its points.
+    /// How many times the rule added its points.
     pub count: usize,
-    /// The events that it gave them for, newest first.
+    /// The events for which it added them, newest first.
     pub event_ids: Vec<EventId>,
     /// The activities that it gave them for, likewise; absent where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -77,17 +77,17 @@ pub struct Contribution {
     pub activity_ids: Vec<ActivityId>,
 }
 
-/// A side of the score.
+/// A side of the score: fit or engagement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SideName {
-    /// Who the lead is.
+    /// Fit: points for who the lead is.
     Fit,
-    /// What it did.
+    /// Engagement: points for what the lead did.
     Engagement,
 }
 
-/// Why a contribution is there.
+/// The kind of a contribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ContributionKind {

@@ -16,7 +16,7 @@ pub struct StoredScore {
     pub total: i64,
     /// The exact values.
     pub exact: Exact,
-    /// The bands of both sides, such as `A1`, where the agreement has bands.
+    /// The bands of fit and engagement, such as `A1`, if the agreement has bands.
     pub band: Option<String>,
     /// Whether a rule or condition saw 1,000 events and there were more.
     pub truncated: bool,

@@ -1,4 +1,4 @@
-//! Web addresses as browsers report them: read leniently, kept without what may be personal.
+//! Web addresses as browsers report them: read leniently, stored without what may be personal.
 
 use std::borrow::Cow;
 
@@ -9,9 +9,9 @@ use crate::leads::identity::site;
 
 /// The most bytes of an address that are read; what stands behind them is passed over.
 const MOST_READ: usize = 16 * 1024;
-/// The most characters of an address that are kept.
+/// The most characters of an address that are stored.
 pub const MOST_KEPT: usize = 2048;
-/// The most characters of a parameter that are kept.
+/// The most characters of a parameter that are stored.
 pub const MOST_OF_A_PARAMETER: usize = 200;
 
 /// An address of a page or of an app.
@@ -119,7 +119,7 @@ impl Address {
     }
 
     /// The address as events keep it: without credentials and fragment. One that is too long keeps of its query only
-    /// what tells where a visit came from.
+    /// what shows where a visit came from.
     pub fn kept(&self) -> Option<String> {
         let bare = self.bare();
         let bare = bare.or_else(|| (self.url.path() == "/").then(String::new))?;
@@ -278,7 +278,7 @@ fn is_secret(name: &str) -> bool {
         || parts.any(|part| SECRET_PARTS.contains(&part))
 }
 
-/// Whether a parameter tells where a visit came from.
+/// Whether a parameter shows where a visit came from.
 fn is_of_a_way(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let is_click = [

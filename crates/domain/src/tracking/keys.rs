@@ -1,4 +1,4 @@
-//! Publishable tracking keys: with which sites tell events.
+//! Publishable tracking keys, with which sites send events.
 
 use serde_json::json;
 
@@ -11,14 +11,14 @@ use crate::instant::Timestamp;
 use crate::journal::{Facts, facts};
 use crate::record::{Counted, Edited, Plain, RecordChange, counted};
 
-/// A site that may tell events, with the key that it tells them by.
+/// A site that may send events, with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackingKey {
-    /// Which.
+    /// Its id.
     pub id: TrackingKeyId,
-    /// Counts the commands that changed it, from 1.
+    /// The version: incremented by each command that changes the record, from 1.
     pub version: i64,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// The origins whose pages may use it.
     pub allowed_origins: Vec<String>,
@@ -28,7 +28,7 @@ pub struct TrackingKey {
     pub previous: Option<(String, Timestamp)>,
     /// Since when it does not work any more.
     pub revoked_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
@@ -69,7 +69,7 @@ pub fn create(
     })
 }
 
-/// Change name or origins; nothing where it is as asked already.
+/// Update name or origins; no change if nothing differs.
 pub fn edit(
     known: &TrackingKey,
     name: &str,
@@ -95,7 +95,7 @@ impl Plain for TrackingKey {
         ),
         (
             "tracking_key.rotated",
-            "A site has another tracking key; the one before works until its end.",
+            "A tracking key was rotated; the previous key works until it expires.",
         ),
         ("tracking_key.revoked", "A tracking key was revoked."),
     ];
@@ -126,7 +126,7 @@ pub fn rotate(
     ))
 }
 
-/// A key that works no more, for good; nothing where it is so already.
+/// Revoke a key, permanently; `None` if it already is.
 pub fn revoke(known: &TrackingKey, act: &Act) -> Result<Option<RecordChange<TrackingKey>>, Refused> {
     may_manage(&act.by)?;
     if known.revoked_at.is_some() {

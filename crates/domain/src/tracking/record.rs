@@ -1,4 +1,4 @@
-//! Touches as they are kept: made of sessions and events, or given by hand.
+//! Touches as they are stored: made of sessions and events, or given by hand.
 
 use super::events::Event;
 use super::rules::TouchRules;
@@ -7,7 +7,7 @@ use crate::id::{Id, LeadId, TouchId, VisitorId};
 use crate::instant::Timestamp;
 use crate::leads::Touch;
 
-/// What a touch was made of.
+/// The source of a touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TouchKind {
@@ -17,7 +17,7 @@ pub enum TouchKind {
     EmailClick,
     /// An event that was attended.
     EventAttendance,
-    /// It was told: by hand, by a partner or with an import.
+    /// It was stated: by a user, by a partner or by an import.
     Given,
 }
 
@@ -51,7 +51,7 @@ impl TouchKind {
 pub struct TouchRecord {
     /// Which. Of a session it may change when a late event comes.
     pub id: TouchId,
-    /// What it was made of.
+    /// The source of the touch.
     pub kind: TouchKind,
     /// Whose, once known.
     pub lead_id: Option<LeadId>,
@@ -66,7 +66,7 @@ pub struct TouchRecord {
 }
 
 impl TouchRecord {
-    /// A touch that was told. Its instant is `at` where it names none.
+    /// A stated touch. Its instant is `at` if it names none.
     pub fn given(id: TouchId, lead_id: LeadId, touch: &Touch, at: Timestamp) -> Self {
         let occurred_at = touch.occurred_at.unwrap_or(at);
         Self {

@@ -19,12 +19,11 @@ pub struct TouchRules {
     own: Vec<Address>,
 }
 
-/// Referrers that end no visit and are never where somebody came from: hosts that people pass through, to pay or to sign
-/// in.
+/// Ignored referrers: hosts through which people pay or sign in. They end no visit and are never the source of a touch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IgnoredReferrers {
-    /// The hosts, each with everything below it.
+    /// The hosts, including their subdomains.
     #[schema(max_items = 1000, example = json!(["paypal.com", "login.live.com"]))]
     pub hosts: Vec<String>,
 }

@@ -17,13 +17,13 @@ pub const GAP: i64 = 30 * 60_000;
 pub struct Point {
     /// When it happened.
     pub at: Timestamp,
-    /// Whether a form was sent: it tells of the visit's beginning, and is none.
+    /// Whether a form was sent: it reports the visit's beginning, and is none.
     pub is_submission: bool,
-    /// Where.
+    /// The page, its referrer and the landing.
     pub pages: Pages,
 }
 
-/// What is looked at to tell visits apart, of the first event of a session that has a page.
+/// What distinguishes visits, of the first event of a session that has a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signals {
     /// UTM source, medium and campaign.
@@ -46,9 +46,9 @@ pub struct Session {
     pub started_at: Timestamp,
     /// When its last event happened.
     pub ended_at: Timestamp,
-    /// How many events it has.
+    /// The number of its events.
     pub events: i64,
-    /// How its visit is told apart; none as long as no event of it has a page.
+    /// What distinguishes its visit; none while no event of it has a page.
     pub signals: Option<Signals>,
     /// The touch that it makes.
     pub touch: Option<Touch>,
@@ -179,7 +179,7 @@ pub fn window(points: &[Point]) -> Option<(Timestamp, Timestamp)> {
 pub enum Way {
     /// They come behind everything around them: the last session may go on, the others stay.
     Append(Option<Box<Session>>),
-    /// They are late: the runs around them are made anew from their events.
+    /// They are late: the runs around them are derived again from their events.
     Redo,
 }
 
@@ -194,7 +194,7 @@ pub fn way(around: &[Session], points: &[Point]) -> Way {
     }
     let place = |known: &Session| (known.ended_at, known.started_at);
     let last = around.iter().max_by_key(|known| place(known));
-    // Of two visits of one instant nothing tells which came first.
+    // Of two visits of one instant the order is unknown.
     let is_last = |known: &&Session| last.is_some_and(|last| place(last) == place(known));
     if around.iter().filter(is_last).count() > 1 {
         return Way::Redo;
@@ -202,7 +202,7 @@ pub fn way(around: &[Session], points: &[Point]) -> Way {
     Way::Append(last.cloned().map(Box::new))
 }
 
-/// From when to when events have to be read, where whole runs of sessions are made anew with new events.
+/// From when to when events have to be read, where whole runs of sessions are derived again with new events.
 pub fn span(of_runs: &[Session], points: &[Point]) -> (Timestamp, Timestamp) {
     let starts = of_runs.iter().map(|session| session.run_at);
     let ends = of_runs.iter().map(|session| session.ended_at);

@@ -37,7 +37,7 @@ pub fn point(whose: &Whose, kind: &EventKind, pages: Pages, at: Timestamp) -> Op
 }
 
 /// The streams that events belong to, in portions that bound how much of the past is read for them at once. `kept` is how
-/// many events are kept of a visitor. Bots and machines make no sessions.
+/// many events are stored of a visitor. Bots and machines make no sessions.
 pub fn portions<'e>(
     events: impl IntoIterator<Item = &'e Event>,
     kept: impl Fn(VisitorId) -> u64,
@@ -118,7 +118,7 @@ pub struct Revision {
 
 /// Let sessions come in the place of those that were there.
 pub fn revise(whose: &Whose, old: &[Kept], made: Vec<Session>, ids: &Ids) -> Revision {
-    // Visits that begin at one instant are told apart by nothing else.
+    // Nothing else distinguishes visits that begin at one instant.
     let mut rest: BTreeMap<Timestamp, VecDeque<&Kept>> = BTreeMap::new();
     for kept in old {
         rest.entry(kept.1.started_at).or_default().push_back(kept);

@@ -16,12 +16,12 @@ pub struct Visit<'a> {
     pub landing: Option<&'a str>,
     /// Whether the visit is known to have begun on that page.
     pub began_there: bool,
-    /// The page that led there.
+    /// The page that linked to it.
     pub referrer: Option<&'a str>,
 }
 
 impl<'a> Visit<'a> {
-    /// What a form tells: on which page it stands and what led there, and where the visit landed and what led there.
+    /// From a form: its page and referrer, and the landing of the visit and its referrer.
     ///
     /// A form on the very page on which the visit landed was led to by what led to the page.
     pub fn of_form(
@@ -106,7 +106,7 @@ impl Report {
             .occurred_at
             .is_some_and(|at| at > now.plus_millis(MAX_AHEAD))
         {
-            let detail = "lies more than 5 minutes in the future";
+            let detail = "is more than 5 minutes in the future";
             fault("occurred_at", "out_of_range", detail.into());
         }
         faults
@@ -116,7 +116,7 @@ impl Report {
 /// Make a touch: of how a visit began, and of what is given beside it, which goes before what the addresses say. `None`
 /// where nothing is known.
 ///
-/// Addresses are kept bare. UTM parameters say source and medium themselves. What they leave open is said by a click id
+/// Addresses are stored bare. UTM parameters say source and medium themselves. What they leave open is said by a click id
 /// that somebody paid for, else by the referrer (a search engine by its name with the medium `organic`, an AI assistant by
 /// its host with `ai-assistant`, any other site by its host with `referral`), else by Meta's click id. A referrer of the
 /// company's own sites, or that people pass through, says nothing: where the visit began elsewhere on it, its way and its
@@ -194,7 +194,7 @@ fn way(
         let has_id = click_ids.is_some_and(|ids| ids.fbclid.is_some());
         has_id.then(|| ("facebook.com".to_owned(), "referral"))
     };
-    // A referrer's medium belongs to its source: beside another source it would say what nobody said.
+    // A referrer's medium belongs to its source: beside another source it would state what nobody stated.
     let is_named = source.is_some();
     let found = if is_named {
         paid

@@ -1,4 +1,4 @@
-//! A visitor: a browser that a site tells apart, and the leads that it was linked to.
+//! A visitor: a browser that a site distinguishes, and the leads to which it was linked.
 
 use crate::id::{Ids, LeadId, LinkId, VisitorId};
 use crate::instant::Timestamp;
@@ -6,13 +6,13 @@ use crate::instant::Timestamp;
 /// The fewest and the most characters of a visitor's id.
 pub const KEY_CHARS: std::ops::RangeInclusive<usize> = 8..=100;
 
-/// The most events that are kept of a visitor who is nobody's, and up to which sites are heard about anybody. Strangers
-/// can tell no more, so that it stays little work to read all of them again for a late one, or to give them to a lead.
+/// The most events that are stored of a visitor who is nobody's, and up to which sites are heard about anybody. Strangers
+/// can send no more, so that reading all of them again for a late one, or moving them to a lead, stays cheap.
 pub const MOST_OF_A_STRANGER: u64 = 10_000;
-/// The most events that are kept of a visitor who is a lead's.
+/// The most events that are stored of a visitor who is a lead's.
 pub const MOST_OF_A_LEADS: u64 = 100_000;
 
-/// Who tells what a visitor did.
+/// The sender of a visitor's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Teller {
     /// A page of a site: anybody can say what a page says.
@@ -29,10 +29,10 @@ pub fn visitor_key(text: &str) -> Option<&str> {
     (is_key && text != "undefined").then_some(text)
 }
 
-/// A browser that a site tells apart.
+/// A browser that a site distinguishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visitor {
-    /// Which.
+    /// Its id.
     pub id: VisitorId,
     /// The id that the site gave it.
     pub key: String,
@@ -48,7 +48,7 @@ pub struct Visitor {
 /// between two links is the former lead's (a shared device).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
-    /// Which.
+    /// Its id.
     pub id: LinkId,
     /// Who is linked.
     pub visitor_id: VisitorId,
@@ -66,7 +66,7 @@ impl Visitor {
         link.map(|link| link.lead_id)
     }
 
-    /// The most events that are kept of it, where so somebody tells them.
+    /// The most stored events of it, by this kind of sender.
     pub fn most_events(&self, teller: Teller) -> u64 {
         match teller {
             Teller::Service if !self.links.is_empty() => MOST_OF_A_LEADS,

@@ -16,12 +16,12 @@ use crate::leads::change::LeadChange;
 pub struct Visitors {
     by_key: HashMap<String, Visitor>,
     made: BTreeSet<VisitorId>,
-    /// How many events are kept of each.
+    /// How many events are stored of each.
     kept: HashMap<VisitorId, u64>,
 }
 
 impl Visitors {
-    /// Those that are there, each with how many events are kept of it.
+    /// Those that are there, each with how many events are stored of it.
     pub fn known(visitors: impl IntoIterator<Item = (Visitor, u64)>) -> Self {
         let mut known = Self::default();
         for (visitor, kept) in visitors {
@@ -48,7 +48,7 @@ impl Visitors {
         (id, Some(TrackingChange::VisitorSeen(visitor)))
     }
 
-    /// An event of the visitor with this id was recorded: whose it is, is said by the event, else by the visitor's links.
+    /// An event of the visitor with this id was recorded: its lead is that of the event, else that of the visitor's links.
     pub fn record(&mut self, key: &str, event: Event, act: &Act) -> Vec<TrackingChange> {
         let (id, seen) = self.visit(key, act);
         let owner = || self.by_key.get(key)?.owner_at(event.occurred_at);
@@ -98,7 +98,7 @@ impl Visitors {
         self.by_key.get(key)
     }
 
-    /// Whether one more event is kept of the visitor with this id, where so somebody reports it; it is counted then.
+    /// Whether one more event is stored of the visitor with this id, where so somebody reports it; it is counted then.
     pub fn admit(&mut self, key: &str, teller: Teller) -> bool {
         // One that is made with this event has no others.
         let Some(visitor) = self.by_key.get(key) else {
@@ -115,7 +115,7 @@ impl Visitors {
         self.made.contains(&id)
     }
 
-    /// How many events are kept of a visitor, with those that were admitted.
+    /// How many events are stored of a visitor, with those that were admitted.
     pub fn kept(&self, id: VisitorId) -> u64 {
         self.kept.get(&id).copied().unwrap_or_default()
     }

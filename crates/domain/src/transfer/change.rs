@@ -12,7 +12,7 @@ use crate::lifecycle::{Cycle, Transition};
 /// The types of entry about history, with what they mean.
 pub(crate) const TYPES: &[(&str, &str)] = &[(
     "lead.history_corrected",
-    "An import stated something of a lead's past by which stage changes that were derived of earlier imports are other ones.",
+    "An import changed stage changes that were derived from earlier imports.",
 )];
 
 /// What an import of history changed.

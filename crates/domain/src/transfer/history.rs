@@ -24,15 +24,15 @@ pub use derivation::derive;
 /// A move that a row states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastMove {
-    /// Where to.
+    /// The new stage.
     pub to: Stage,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// Where from, if the row says so.
     pub from: Option<Stage>,
     /// The code of a reason.
     pub reason: Option<String>,
-    /// Why, in words.
+    /// A note about the reason.
     pub note: Option<String>,
     /// Who owned the lead then.
     pub owner_id: Option<UserId>,
@@ -59,20 +59,20 @@ pub type Pasts = HashMap<LeadId, Past>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
     /// The table has no such move.
-    #[error("the agreed table has no such move; it is imported all the same")]
+    #[error("the table of stages has no such move; it is imported nevertheless")]
     IllegalMove,
     /// The lead was not known yet.
-    #[error("is dated before the lead became known; it is imported all the same")]
+    #[error("is dated before the lead was created; it is imported nevertheless")]
     BeforeFirstContact,
     /// The agreement has no such reason.
-    #[error("the agreement has no such reason; it is imported all the same")]
+    #[error("the agreement has no such reason; it is imported nevertheless")]
     UnknownReason,
     /// The lead is archived.
-    #[error("the lead is archived; the row is imported all the same")]
+    #[error("the lead is archived; the row is imported nevertheless")]
     ArchivedLead,
     /// The amount has no value in the base currency.
     #[error(
-        "no exchange rate to the base currency is known for this day; the deal is kept without a value in it"
+        "no exchange rate to the base currency is known for this day; the deal is stored without a value in it"
     )]
     MissingRate,
 }

@@ -4,7 +4,7 @@ use crate::access::Scope;
 use crate::words::words;
 
 words! {
-    /// What the rows of a file are.
+    /// The kind of a file's rows.
     ImportKind {
         /// Leads.
         Leads = "leads",
@@ -18,15 +18,15 @@ words! {
         Deals = "deals",
     }
 
-    /// What the rows mean.
+    /// The mode of an import.
     ImportMode {
         /// Each row is news, as if it came by the interface now: rules included.
         Live = "live",
-        /// Each row tells what was, with its own dates: nothing follows of it by rule.
+        /// Each row reports the past, with its own dates: no rule applies.
         History = "history",
     }
 
-    /// How a file is written.
+    /// The format of a file.
     FileFormat {
         /// Comma-separated values with a header, by whatever delimiter.
         Csv = "csv",
@@ -34,7 +34,7 @@ words! {
         Ndjson = "ndjson",
     }
 
-    /// How far an import is.
+    /// The state of an import.
     ImportState {
         /// Waits for its turn.
         Queued = "queued",

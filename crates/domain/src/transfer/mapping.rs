@@ -11,12 +11,12 @@ use crate::fault::Fault;
 use crate::leads::consent::is_purpose;
 use crate::leads::custom::CustomField;
 
-/// Which columns of a file are which fields.
+/// A mapping of a file's columns to fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ImportMapping)]
 pub struct Mapping {
-    /// The IANA time zone of dates without one; the company's unless given.
+    /// The IANA time zone of dates without one; default the company's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 64, example = "America/Sao_Paulo")]
     pub timezone: Option<String>,
@@ -24,12 +24,12 @@ pub struct Mapping {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 100, example = "external_id")]
     pub key: Option<String>,
-    /// By field, where its value comes from.
+    /// For each field the source of its value.
     #[schema(value_type = BTreeMap<String, FieldSource>)]
     pub fields: BTreeMap<String, FieldSource>,
 }
 
-/// Where the value of a field comes from: a column, one value for all rows, or a pattern of columns.
+/// The source of a field's value: a column, one value for all rows, or a pattern of columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(from = "Written")]
 pub struct FieldSource {
@@ -41,15 +41,15 @@ pub struct FieldSource {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 4000)]
     pub value: Option<String>,
-    /// Text with columns in braces: `{first} {last}`. Empty where one of them is.
+    /// Text with columns in braces: `{first} {last}`. Empty if one of them is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 1000, example = "{login}@example.com")]
     pub template: Option<String>,
-    /// What stands for what: `{"ppc": "paid_search"}`. What is not named stays as it is.
+    /// Replacements of values: `{"ppc": "paid_search"}`. Other values stay unchanged.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub map: BTreeMap<String, String>,
-    /// What a blank cell stands for.
+    /// The value of a blank cell.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 4000)]
     pub default: Option<String>,
@@ -57,11 +57,11 @@ pub struct FieldSource {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 64, example = "crm")]
     pub system: Option<String>,
-    /// How dates are written, by strptime: `%d/%m/%Y %H:%M`.
+    /// The format of dates, by strptime: `%d/%m/%Y %H:%M`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 100, example = "%d/%m/%Y")]
     pub format: Option<String>,
-    /// What separates the fraction of an amount: `.` unless given.
+    /// The decimal separator of amounts; default `.`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 1, example = ",")]
     pub decimal: Option<String>,

@@ -1,4 +1,4 @@
-//! Imports: what a file is said to hold, how its columns become values, and what history does to a lead.
+//! Imports: the description of a file, how its columns become values, and what history does to a lead.
 
 pub mod change;
 pub mod deals;
@@ -27,11 +27,11 @@ pub const ACTOR: &str = "import";
 /// What is known about the file as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileFacts {
-    /// How it is written; found out where it was not said.
+    /// Its format; detected if absent.
     pub format: Option<FileFormat>,
-    /// The name of its encoding, as in the WHATWG encoding standard; found out where it was not said.
+    /// The name of its encoding, as in the WHATWG encoding standard; detected if absent.
     pub encoding: Option<String>,
-    /// What separates the values of a CSV; found out where it was not said.
+    /// What separates the values of a CSV; detected if absent.
     pub delimiter: Option<char>,
     /// The names of its columns.
     pub columns: Vec<String>,
@@ -39,16 +39,16 @@ pub struct FileFacts {
     pub rows: Option<i64>,
 }
 
-/// How far the rows are, and what became of them.
+/// The numbers of rows, by result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Rows that were dealt with.
+    /// Processed rows.
     pub rows_read: i64,
-    /// Rows that made a record.
+    /// Rows that created a record.
     pub created: i64,
-    /// Rows that changed one.
+    /// Rows that updated a record.
     pub updated: i64,
-    /// Rows that said nothing new.
+    /// Rows that changed nothing.
     pub unchanged: i64,
     /// Rows that were refused.
     pub rejected: i64,
@@ -56,13 +56,13 @@ pub struct Progress {
     pub warnings: i64,
 }
 
-/// Why an import ended before its end.
+/// Why an import failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
-    /// What is wrong, as a word.
+    /// The error, as a code for programs.
     #[schema(max_length = 64, pattern = "^[a-z0-9_]+$", example = "quoted_lines")]
     pub code: String,
-    /// What is wrong, for people.
+    /// The error, as a sentence for people.
     #[schema(max_length = 1000)]
     pub detail: String,
 }
@@ -77,20 +77,20 @@ impl Failure {
     }
 }
 
-/// One file that is taken in.
+/// One file that is imported.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Import {
-    /// Which.
+    /// Its id.
     pub id: ImportId,
-    /// What its rows are.
+    /// The kind of its rows.
     pub kind: ImportKind,
     /// What its rows mean.
     pub mode: ImportMode,
-    /// Whether nothing is written.
+    /// Whether it is a dry run, which writes nothing.
     pub is_dry_run: bool,
-    /// How far it is.
+    /// The state of the import.
     pub state: ImportState,
-    /// Which columns are which fields, as the caller said; absent: by their names.
+    /// The caller's mapping of columns to fields; absent: by their names.
     pub mapping: Option<Mapping>,
     /// What is known about the file.
     pub file: FileFacts,
@@ -104,15 +104,15 @@ pub struct Import {
     pub actor_id: String,
     /// The user in whose name a key asked for it.
     pub on_behalf_of: Option<UserId>,
-    /// What tells the same file with the same mapping again.
+    /// What identifies the same file with the same mapping.
     pub digest: String,
-    /// In how many pieces the file is kept until the end.
+    /// In how many pieces the file is stored until the end.
     pub chunks: i64,
-    /// The bytes of the file as it came.
+    /// The size of the uploaded file in bytes.
     pub bytes: i64,
-    /// When it was asked for.
+    /// When the import was requested.
     pub created_at: Timestamp,
-    /// When its first row was read.
+    /// When the first row was imported.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
@@ -130,7 +130,7 @@ impl Import {
         (millis > 0).then(|| self.progress.rows_read as f64 * 1000.0 / millis as f64)
     }
 
-    /// When the last row will be read, at this rate.
+    /// The estimated end, at the present rate.
     pub fn eta(&self, now: Timestamp) -> Option<Timestamp> {
         let rate = self.rate(now).filter(|rate| *rate > 0.0)?;
         let left = self.file.rows? - self.progress.rows_read;
@@ -184,7 +184,7 @@ impl Plain for Import {
     const READ: Scope = Scope::ImportsWrite;
     const TYPES: &'static [(&'static str, &'static str)] = &[
         ("import.created", "A file was uploaded to be imported."),
-        ("import.ended", "A file was read to its end, or given up."),
+        ("import.ended", "An import ended or failed."),
     ];
 
     fn facts(&self) -> Facts {

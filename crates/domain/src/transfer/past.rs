@@ -24,7 +24,7 @@ pub enum What {
 }
 
 impl What {
-    /// The deal that it is about.
+    /// The deal.
     pub const fn deal(&self) -> Option<DealId> {
         match self {
             What::Opened(deal) | What::OpenedSometime(deal) | What::Won(deal) | What::Lost(deal, _) => {
@@ -77,7 +77,7 @@ impl What {
 pub struct PastStatement {
     /// The lead.
     pub lead_id: LeadId,
-    /// What it says.
+    /// What it states.
     pub what: What,
     /// When it happened.
     pub at: Timestamp,
@@ -85,7 +85,7 @@ pub struct PastStatement {
     pub from: Option<Stage>,
     /// The code of a reason.
     pub reason: Option<String>,
-    /// Why, in words.
+    /// A note about the reason.
     pub note: Option<String>,
     /// Who owned the lead, if the row names somebody.
     pub owner_id: Option<UserId>,

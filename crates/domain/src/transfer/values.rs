@@ -86,14 +86,14 @@ impl Plan {
             return Err(vec![Fault::new(
                 *field,
                 "forbidden_character",
-                "holds the character NUL",
+                "contains the character NUL",
             )]);
         }
         match &self.key {
             Some(key) if !texts.contains_key(key.as_str()) => Err(vec![Fault::new(
                 key,
                 "required",
-                "is the key, and this row has none",
+                "is the key and is empty in this row",
             )]),
             _ => Ok(Values { plan: self, texts }),
         }
@@ -183,7 +183,7 @@ impl Values<'_> {
             .and_then(|source| source.format.as_deref());
         let Some(at) = instant(text, format, &self.plan.zone) else {
             let detail = match format {
-                Some(_) => "is not a date as its format says",
+                Some(_) => "does not match the format of dates",
                 None => "is not a date such as 2026-01-02, 2026-01-02 10:30:00 or 2026-01-02T10:30:00Z",
             };
             faults.push(Fault::new(field, "invalid_format", detail));
@@ -191,7 +191,7 @@ impl Values<'_> {
         };
         if at < Timestamp::from_millis(0) || at > self.plan.latest {
             let detail =
-                "lies before 1970 or more than ten years ahead: is the year written with four digits?";
+                "is before 1970 or more than ten years in the future: does the year have four digits?";
             faults.push(Fault::new(field, "out_of_range", detail));
             return None;
         }

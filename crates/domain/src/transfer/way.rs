@@ -17,9 +17,9 @@ pub(super) struct Step<'a> {
     pub cycle: i64,
     /// The stage before.
     pub from: Option<Stage>,
-    /// The stage after.
+    /// The new stage.
     pub to: Stage,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// Whether the agreed table has such a move.
     pub is_legal: bool,

@@ -11,10 +11,10 @@ use crate::error::StoreError;
 use crate::rows::signing_keys;
 use crate::write;
 
-/// A signing key as it is kept.
+/// A signing key as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptKey {
-    /// Which.
+    /// Its id.
     pub id: SigningKeyId,
     /// Its name in tokens and in the JWKS.
     pub kid: String,

@@ -100,7 +100,7 @@ pub(super) async fn reach(url: &str) -> Result<(), StoreError> {
     use sqlx::Connection as _;
     let options: PgConnectOptions = url
         .parse()
-        .map_err(|_| StoreError::Unavailable("the URL of the database cannot be read".into()))?;
+        .map_err(|_| StoreError::Unavailable("the URL of the database is invalid".into()))?;
     let place = format!("PostgreSQL at {}:{}", options.get_host(), options.get_port());
     let unreachable = |cause: &dyn fmt::Display| StoreError::Unavailable(format!("{place}: {cause}"));
     match tokio::time::timeout(WAIT, options.connect()).await {

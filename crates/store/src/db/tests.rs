@@ -1,4 +1,4 @@
-//! What a full disk does to SQLite: it is told as such, and the writer goes on once there is room again.
+//! What a full disk does to SQLite: it is reported as such, and the writer continues once there is room again.
 
 use std::borrow::Cow;
 use std::error::Error;

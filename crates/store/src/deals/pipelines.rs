@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::page::{Line, Page};
 use crate::rows::{deals, pipelines, to_json};
 
-/// Give a new installation its first pipeline; nothing where it was given it already.
+/// Create the first pipeline of a new installation, once.
 pub async fn adopt_first(db: &crate::Db, now: Timestamp) -> Result<(), StoreError> {
     let row = pipelines::Model::of(&Pipeline::first(now));
     let backend = db.writer().get_database_backend();

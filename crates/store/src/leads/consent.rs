@@ -92,7 +92,7 @@ pub(crate) async fn barred(
     Ok(barred.collect())
 }
 
-/// Load what was said about consent to the leads of a world, for decisions that need to know.
+/// Load the statements about consent of the leads of a world, for decisions that need them.
 pub async fn add_facts(
     tx: &Tx,
     world: &mut World,
@@ -115,7 +115,7 @@ pub async fn add_facts(
     Ok(())
 }
 
-/// Everything that was said about a lead's consent, the newest first; at most 1,000 statements.
+/// All statements about a lead's consent, newest first; at most 1,000.
 pub async fn history(on: &impl Read, id: LeadId) -> Result<Vec<ConsentStatement>, StoreError> {
     let rows = consents::Entity::find()
         .filter(consents::Column::LeadId.in_subquery(members_of(id.uuid())))

@@ -89,7 +89,7 @@ pub(crate) async fn company_renamed(tx: &Tx, companies: &BTreeSet<Uuid>) -> Resu
         .into_iter()
         .collect();
     renew(tx, Of::Companies, &(companies - &large)).await?;
-    // Renamed once more while its leads follow, a company bears another mark, and they begin anew.
+    // Renamed once more while its leads follow, a company has another mark, and the work starts again.
     let mark: EntryId = tx.act().ids.next();
     let left: Vec<_> = large
         .into_iter()

@@ -34,7 +34,7 @@ pub struct Unconverted {
     pub currency: Currency,
     /// What they amount to, in minor units.
     pub amount: i64,
-    /// How many.
+    /// The number of deals.
     pub deals: i64,
 }
 

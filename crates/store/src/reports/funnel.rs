@@ -34,7 +34,7 @@ pub struct Again {
     pub keys: Option<Vec<Key>>,
     /// The stage of the funnel.
     pub stage: usize,
-    /// How many.
+    /// The number of cycles.
     pub cycles: i64,
 }
 

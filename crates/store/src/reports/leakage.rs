@@ -33,7 +33,7 @@ pub struct LeakTally {
     pub keys: Vec<Key>,
     /// The kind.
     pub leak: Leak,
-    /// How many.
+    /// The number.
     pub count: i64,
     /// Since when the oldest of them has been one.
     pub oldest: Option<Timestamp>,

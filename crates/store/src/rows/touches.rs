@@ -24,7 +24,7 @@ pub struct Model {
     /// The touch itself; none of a session that makes none.
     #[sea_orm(column_type = "Text", nullable)]
     pub touch: Option<String>,
-    /// Its channel, to tell direct ones.
+    /// Its channel, to recognise direct ones.
     #[sea_orm(column_type = "Text", nullable)]
     pub channel: Option<String>,
     /// Of a session: when the run began that it is a part of.
@@ -33,7 +33,7 @@ pub struct Model {
     pub ended_at: Option<i64>,
     /// Of a session: how many events it has.
     pub events: Option<i64>,
-    /// Of a session: how its visit is told apart.
+    /// Of a session: what distinguishes its visit.
     #[sea_orm(column_type = "Text", nullable)]
     pub signals: Option<String>,
 }

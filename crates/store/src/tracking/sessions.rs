@@ -1,4 +1,4 @@
-//! The sessions that new events make, go on with, or make anew: set-wise, and only those around the events.
+//! The sessions that new events create, continue, or derive again: set-wise, and only those around the events.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -176,7 +176,7 @@ async fn kept(
 /// The sessions of a stream that were there, and those that come in their place.
 type Planned = (Whose, Vec<Kept>, Vec<Session>);
 
-/// Whole runs around late events, made anew from their events.
+/// Whole runs around late events, derived again from their events.
 async fn redo(tx: &Tx, late: Vec<(Whose, Vec<Session>, &[Point])>) -> Result<Vec<Planned>, StoreError> {
     if late.is_empty() {
         return Ok(vec![]);

@@ -56,7 +56,8 @@ pub async fn settle_all(tx: &Tx, world: &mut World, items: Vec<(&Act, Unsettled)
 /// Write what an import of history did: no rule follows of it.
 pub async fn write_history(tx: &Tx, told: Unsettled) -> Result<(), StoreError> {
     let told = Settled::history(tx.act(), told);
-    let told = told.ok_or_else(|| StoreError::Internal("what happens now is no history".into()))?;
+    let told =
+        told.ok_or_else(|| StoreError::Internal("an act of the present is not an import of history".into()))?;
     put(tx, &told, &Default::default()).await
 }
 

@@ -45,7 +45,7 @@ async fn the_schema_is_brought_up_to_date_again_and_again(database: &Database) {
     if database.backend == Backend::Sqlite {
         let file = database.dir.join("tandem.db");
         fs::remove_file(&file).unwrap();
-        expect(command(database, &["doctor"]), 0, "is not there yet");
+        expect(command(database, &["doctor"]), 0, "does not exist yet");
         assert!(!file.exists(), "the doctor makes nothing");
     }
     for _ in 0..2 {
@@ -68,7 +68,7 @@ async fn a_worker_ends_when_it_is_told_to(database: &Database) {
     let stop = Command::new("sh").args(["-c", &format!("kill -TERM {}", worker.id())]).status();
     let ended = worker.wait().unwrap();
     assert!(stop.unwrap().success() && ended.code() == Some(0), "{ended}");
-    assert_eq!(first, "Tandem does background jobs\n");
+    assert_eq!(first, "Tandem runs background jobs\n");
     assert_eq!(beside.0, 0, "{}", beside.1);
     if let Some((code, text)) = lock {
         assert!(code == 1 && text.contains(&format!("(process {}) uses", worker.id())), "{code}: {text}");
@@ -93,7 +93,7 @@ async fn an_admin_made_on_the_machine_logs_in(app: &TestApp) {
 
     let mut foreign = create("eve@example.com");
     foreign.env("TANDEM_MASTER_KEY", MasterKey::generate().reveal());
-    expect(foreign, 1, "is not the one that this database was made with");
+    expect(foreign, 1, "is not the key of this database");
 }
 
 #[tandem_tests::test]
@@ -102,7 +102,7 @@ async fn a_doctor_looks_at_the_master_key(app: &TestApp) {
     expect(doctor(), 0, "master key: good");
     let mut foreign = doctor();
     foreign.env("TANDEM_MASTER_KEY", MasterKey::generate().reveal());
-    expect(foreign, 1, "is not the one that this database was made with");
+    expect(foreign, 1, "is not the key of this database");
     if app.database.backend == Backend::Postgres {
         return expect(doctor(), 0, ", UTF8");
     }

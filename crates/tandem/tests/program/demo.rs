@@ -33,7 +33,7 @@ async fn a_year_is_made_by_the_rules_and_can_be_looked_at(app: &TestApp) {
     for said in [
         made.email,
         &made.password,
-        "Stop what serves on http://127.0.0.1:8080,",
+        "Stop the server on http://127.0.0.1:8080,",
         "TANDEM_DATA_DIR=./demo tandem serve",
     ] {
         assert!(told.contains(said), "{said}: {told}");

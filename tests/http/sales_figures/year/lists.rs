@@ -132,7 +132,8 @@ fn cycles_of(lead: &Value, moves: &[Value], touches: &[Value], form_id: Option<U
             occurred_at > ended_before && occurred_at <= started_at
         };
         let returned = touches.iter().filter(|_| number > 1).filter(is_of_it);
-        let touch = returned.min_by_key(|touch| at(&touch["occurred_at"])).unwrap_or(&lead["first_touch"]);
+        let first = Some(&lead["first_touch"]).filter(|touch| at(&touch["occurred_at"]) <= started_at);
+        let touch = returned.min_by_key(|touch| at(&touch["occurred_at"])).or(first).unwrap_or(&Value::Null);
         ended_before = ended_at;
         cycles::Model {
             id: Uuid::nil(),

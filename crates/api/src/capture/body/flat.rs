@@ -157,7 +157,11 @@ fn parts(media_type: &str, body: &[u8], files: &mut Vec<Fault>) -> Result<Vec<Pa
                 // A browser sends the empty name of a file that nobody chose.
                 Some(file) if file.is_empty() && content.is_empty() => {}
                 Some(_) => {
-                    files.push(Fault::new("/fields", "file_not_allowed", "files are not taken"));
+                    files.push(Fault::new(
+                        "/fields",
+                        "file_not_allowed",
+                        "files are not accepted",
+                    ));
                 }
                 None => read.push(Part {
                     name,
@@ -193,7 +197,7 @@ fn posted(pairs: Vec<Pair>) -> Result<Posted, Unread> {
     } in pairs
     {
         if is_unreadable {
-            let detail = "the bytes are no text in the charset of the form; they stay in the body";
+            let detail = "the bytes are invalid in the charset of the form; the stored body contains them";
             let shown: String = name.chars().take(MOST_OF_NAME).collect();
             let place = format!("/fields/{}", shown.replace('~', "~0").replace('/', "~1"));
             posted.remarks.push(Fault::new(place, "invalid_bytes", detail));
@@ -204,7 +208,7 @@ fn posted(pairs: Vec<Pair>) -> Result<Posted, Unread> {
             "_page_url" | "_referrer" | "_landing_url" | "_landing_referrer"
                 if value.len() > MOST_OF_ADDRESS =>
             {
-                let detail = "has more than 8192 bytes; it is left out";
+                let detail = "has more than 8192 bytes; it is omitted";
                 posted
                     .remarks
                     .push(Fault::new(format!("/{name}"), "too_long", detail));
@@ -234,7 +238,7 @@ fn posted(pairs: Vec<Pair>) -> Result<Posted, Unread> {
 fn instant(name: &str, text: Option<String>, remarks: &mut Vec<Fault>) -> Option<Timestamp> {
     let read = serde_json::from_value::<Timestamp>(text?.trim().into());
     if read.is_err() {
-        let detail = "is not an RFC 3339 instant; it is left out";
+        let detail = "is not an RFC 3339 instant; it is omitted";
         remarks.push(Fault::new(format!("/{name}"), "invalid_format", detail));
     }
     read.ok()

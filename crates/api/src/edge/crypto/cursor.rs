@@ -19,7 +19,7 @@ const MAC_LENGTH: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CursorError {
     /// Not a cursor of this installation, or changed by the caller.
-    #[error("the cursor is not one that was given out")]
+    #[error("the cursor was not issued by this service")]
     Malformed,
     /// A cursor of this installation for another list, filter or sort.
     #[error("the cursor belongs to another list, filter or sort")]

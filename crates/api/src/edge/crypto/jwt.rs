@@ -62,7 +62,7 @@ pub enum TokenError {
     #[error("the token has expired")]
     Expired,
     /// It claims to be issued in the future, or to end before it begins.
-    #[error("the token's times cannot be")]
+    #[error("the token's times are invalid")]
     WrongTimes,
     /// Issued by somebody else.
     #[error("the token is from another issuer")]

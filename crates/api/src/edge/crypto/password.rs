@@ -49,7 +49,7 @@ pub enum PolicyError {
     #[error("a password has at most 256 characters")]
     TooLong,
     /// One of those that are guessed first, perhaps with digits and signs behind it.
-    #[error("this is one of the passwords that are guessed first")]
+    #[error("this is one of the most common passwords")]
     Common,
 }
 

@@ -33,7 +33,7 @@ pub enum MasterKeyError {
 
 /// The sealed bytes were made by another key, for another purpose, by a newer version, or changed since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("sealed bytes cannot be opened with this master key")]
+#[error("sealed bytes cannot be decrypted with this master key")]
 pub struct CannotOpen;
 
 impl MasterKey {

@@ -70,7 +70,7 @@ impl<K: Kind> Opaque<K> {
         Self::from_text(format!("{}{body}{sum}", K::PREFIX))
     }
 
-    /// The secret in a caller's text, or nothing when the prefix, length, alphabet or sum is wrong.
+    /// The secret in a caller's text, or `None` if the prefix, length, alphabet or sum is wrong.
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix(K::PREFIX)?;
         let expected = K::RANDOM + if K::SUMMED { SUM_LENGTH } else { 0 };

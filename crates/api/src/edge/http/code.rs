@@ -130,7 +130,7 @@ catalogue! {
         "The whole request, its body included, must arrive within the time limit. Nothing was done; send it \
          again.";
     IllegalTransition CONFLICT "illegal_transition" "illegal-transition" "Illegal move"
-        "The record cannot move from where it is to where it was sent"
+        "The record cannot make this move from its present stage"
         "The member `current` says where the record stands and `allowed` where it may go from there.";
     IdentifiersConflict CONFLICT "identifiers_conflict" "identifiers-conflict" "Identifiers of several leads"
         "The identifiers belong to different leads"

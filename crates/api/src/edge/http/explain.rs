@@ -219,7 +219,7 @@ fn sentence(kind: &Kind) -> (&'static str, String) {
         Kind::AdditionalItems { limit } => ("too_many_items", format!("must have at most {limit} items")),
         Kind::MinProperties { limit } => ("too_few_items", format!("must have at least {limit} members")),
         Kind::MaxProperties { limit } => ("too_many_items", format!("must have at most {limit} members")),
-        Kind::UniqueItems => ("duplicate_items", "must not hold the same item twice".into()),
+        Kind::UniqueItems => ("duplicate_items", "must not contain the same item twice".into()),
         Kind::PropertyNames { .. } => (
             "invalid_format",
             "has a member with a name that is not allowed".into(),
@@ -229,7 +229,7 @@ fn sentence(kind: &Kind) -> (&'static str, String) {
             "fits several of the documented variants".into(),
         ),
         Kind::Custom { keyword, .. } if keyword == "readOnly" => {
-            ("read_only_field", "is set by the service; leave it out".into())
+            ("read_only_field", "is set by the service; omit it".into())
         }
         Kind::FalseSchema | Kind::Not { .. } => ("not_allowed", "must not be given".into()),
         _ => ("invalid_format", "does not have the documented form".into()),

@@ -6,7 +6,7 @@ use tandem_domain::leads::identity::Email;
 
 use super::problem::{Place, Problem, Violation};
 
-/// Codes as they are kept, in whatever case they are asked for.
+/// Codes as they are stored, in whatever case they are asked for.
 pub fn upper_case(codes: Option<Vec<String>>) -> Vec<String> {
     codes
         .into_iter()
@@ -46,7 +46,7 @@ pub fn owners(asked: Option<&[String]>, person: Option<&Person>) -> Result<(Vec<
         }
     }
     if unowned && !owners.is_empty() {
-        refuse("`none` stands alone");
+        refuse("`none` cannot be combined with other values");
     }
     if !violations.is_empty() {
         return Err(Problem::invalid_parameters(violations));

@@ -195,7 +195,7 @@ fn typed<T: DeserializeOwned>(req: &HttpRequest, bytes: &[u8]) -> Result<T, Prob
     let typed = T::deserialize(&value).map_err(|_| {
         tracing::error!(
             key,
-            "a body that its schema takes cannot be typed: schema and type disagree"
+            "a body that matches its schema cannot be deserialized: schema and type disagree"
         );
         Problem::invalid(vec![Violation::new(
             Place::body(),

@@ -115,7 +115,7 @@ impl Limits {
         }
     }
 
-    /// So many replicas live: each gets its share. The counts begin anew where the number changed.
+    /// So many replicas live: each gets its share. The counts start again if the number changed.
     pub fn set_replicas(&self, replicas: u64) {
         let replicas = replicas.max(1);
         if self.read().replicas != replicas {
@@ -169,7 +169,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Throw away what says nothing any more: whoever has not called for so long that the limit is full again.
+    /// Remove counters of callers that have not called for so long that their limit is restored.
     pub fn tidy(&self) {
         self.read().tidy();
     }

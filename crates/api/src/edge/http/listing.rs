@@ -26,7 +26,7 @@ pub const DEFAULT_LIMIT: u64 = 50;
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Listing<T: ToSchema> {
-    /// What is on the page.
+    /// The items of the page.
     #[schema(max_items = 200)]
     pub data: Vec<T>,
     /// Whether another page follows.
@@ -34,11 +34,11 @@ pub struct Listing<T: ToSchema> {
     /// The cursor of the next page, if one follows.
     #[schema(max_length = 2048)]
     pub next_cursor: Option<String>,
-    /// How many there are in all, where `Prefer: return=total-count` asked for it.
+    /// The total number of items, if the request had `Prefer: return=total-count`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     pub total_count: Option<i64>,
-    /// Whether `total_count` is an estimate: above 10,000.
+    /// Whether `total_count` is an estimate, as it is above 10,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_count_is_estimate: Option<bool>,
 }
@@ -128,7 +128,7 @@ impl<S: Sorts> PartialSchema for Order<S> {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some(
-                "What the list is sorted by; `-` before the name: the greatest comes first.",
+                "The sort order: the name of a key, ascending; with `-` before the name, descending.",
             ))
             .enum_values(Some(names))
             .into()

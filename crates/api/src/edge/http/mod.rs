@@ -1,6 +1,7 @@
 //! The edge: requests come in strictly, answers and problems go out in one form.
 
 pub mod address;
+pub mod asset;
 pub mod batch;
 pub mod bound;
 pub mod code;

@@ -14,7 +14,12 @@ use flate2::write::GzEncoder;
 /// The fewest bytes that are worth compressing.
 const LEAST: u64 = 1024;
 /// The media types that are compressed.
-const PACKED: [&str; 3] = ["application/json", "application/problem+json", "text/csv"];
+const PACKED: [&str; 4] = [
+    "application/json",
+    "application/problem+json",
+    "text/csv",
+    "text/javascript",
+];
 
 /// Whether a caller prefers gzip to plain bytes.
 pub fn is_taken(request: &HttpRequest) -> bool {

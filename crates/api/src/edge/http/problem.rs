@@ -17,7 +17,7 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 /// How many violations one answer lists; the detail says when there are more.
 pub const MOST_VIOLATIONS: usize = 100;
 
-/// Says that a kept answer is repeated.
+/// Says that a stored answer is repeated.
 const REPLAYED: &str = "Idempotent-Replayed";
 
 tokio::task_local! {
@@ -44,14 +44,14 @@ struct Inner {
 pub struct Kept {
     /// The HTTP status.
     pub status: u16,
-    /// The headers that were kept, Content-Type among them.
+    /// The headers that were stored, Content-Type among them.
     pub headers: Vec<(String, String)>,
     /// The body, byte for byte.
     pub body: Vec<u8>,
 }
 
 impl Kept {
-    /// The answer as it was kept.
+    /// The answer as it was stored.
     pub fn of(record: &Record) -> Self {
         Self {
             status: record.status,
@@ -86,7 +86,7 @@ impl Problem {
         Problem::new(Code::InvalidParameter).listing(violations, "query parameter")
     }
 
-    /// No problem at all: the kept answer of an idempotent request, which ends the handler like one.
+    /// No problem at all: the stored answer of an idempotent request, which ends the handler like one.
     ///
     /// It is answered verbatim, with `Idempotent-Replayed: true`.
     pub fn kept(kept: Kept) -> Problem {
@@ -127,18 +127,18 @@ impl Problem {
         self
     }
 
-    /// What the log is told, once, when this is answered; the caller never sees it.
+    /// What is logged once when this is answered; the caller never sees it.
     pub fn because(mut self, cause: impl fmt::Display) -> Problem {
         self.0.cause = Some(cause.to_string());
         self
     }
 
-    /// The kind of problem. A kept answer says `idempotency_key_reused`; see [`Problem::as_kept`].
+    /// The kind of problem. A stored answer says `idempotency_key_reused`; see [`Problem::as_kept`].
     pub fn code(&self) -> Code {
         self.0.code
     }
 
-    /// The kept answer, where this is one.
+    /// The stored answer, where this is one.
     pub fn as_kept(&self) -> Option<&Kept> {
         self.0.kept.as_ref()
     }
@@ -203,7 +203,7 @@ impl Problem {
     }
 }
 
-/// Answer a problem, or the kept answer that it carries, for the request with this id.
+/// Answer a problem, or the stored answer that it carries, for the request with this id.
 pub fn render(problem: &Problem, request_id: &str) -> HttpResponse {
     if let Some(kept) = problem.as_kept() {
         return replay(kept);
@@ -294,19 +294,19 @@ pub struct ProblemView {
     /// A page that explains this kind of problem
     #[schema(format = "uri-reference", example = "/problems/validation-failed")]
     pub r#type: String,
-    /// The kind of problem in a few words
+    /// A short title of the problem
     #[schema(max_length = 128, example = "Validation failed")]
     pub title: String,
     /// The HTTP status
     #[schema(minimum = 400, maximum = 599, example = 422)]
     pub status: i32,
-    /// What is particular about this occurrence
+    /// An explanation of this occurrence
     #[schema(max_length = 2048, example = "1 field is invalid")]
     pub detail: String,
-    /// This occurrence
+    /// A URI of this occurrence, with the request id
     #[schema(format = "uri", example = "urn:request:req_01h455vb4pex5vsknk084sn02q")]
     pub instance: String,
-    /// The kind of problem as a word for programs
+    /// The problem's code, for programs
     pub code: Code,
     /// The id of the request, as in the header X-Request-Id
     #[schema(
@@ -315,38 +315,38 @@ pub struct ProblemView {
         example = "req_01h455vb4pex5vsknk084sn02q"
     )]
     pub request_id: String,
-    /// Every rule that the request breaks
+    /// All violations in the request
     #[schema(max_items = 100)]
     pub errors: Option<Vec<ViolationView>>,
-    /// Where the record stands: its stage or its ETag
+    /// The record's present stage or ETag
     #[schema(max_length = 128)]
     pub current: Option<String>,
-    /// What would have been taken instead
+    /// The nearest known name
     #[schema(max_items = 200)]
     pub allowed: Option<Vec<String>>,
-    /// From where to read the change feed again
+    /// The cursor from which to resume the change feed
     #[schema(max_length = 2048)]
     pub cursor: Option<String>,
-    /// The leads that the identifiers of the request name
+    /// The leads to which the identifiers in the request belong
     #[schema(max_items = 100)]
     pub lead_ids: Option<Vec<String>>,
-    /// The scope that the credential lacks
+    /// The missing scope
     #[schema(max_length = 64)]
     pub scope: Option<String>,
-    /// The exchange rate that is missing
+    /// The missing exchange rate
     pub missing_rate: Option<MissingRate>,
-    /// The stages that cannot go, with the deals that hold on to each
+    /// The stages that cannot be removed, with the number of deals that use each
     #[schema(max_items = 100)]
     pub in_use: Option<Vec<StageUse>>,
-    /// The user who decided before
+    /// The user who made the earlier decision
     #[schema(max_length = 64)]
     pub decided_by: Option<String>,
-    /// When that was decided
+    /// When the earlier decision was made
     #[schema(format = DateTime, max_length = 24)]
     pub decided_at: Option<String>,
 }
 
-/// An exchange rate that is missing.
+/// A missing exchange rate.
 #[derive(ToSchema)]
 pub struct MissingRate {
     /// The currency of the amount
@@ -360,7 +360,7 @@ pub struct MissingRate {
     pub on: String,
 }
 
-/// A stage of a pipeline that deals hold on to.
+/// A stage of a pipeline that deals use.
 #[derive(ToSchema)]
 pub struct StageUse {
     /// The key of the stage
@@ -401,7 +401,7 @@ mod tests {
         );
         let expected = json!({
             "type": "/problems/illegal-transition", "title": "Illegal move", "status": 409,
-            "detail": "The record cannot move from where it is to where it was sent",
+            "detail": "The record cannot make this move from its present stage",
             "instance": "urn:request:req_1", "code": "illegal_transition", "request_id": "req_1",
             "current": "mql", "allowed": ["sal"]
         });

@@ -82,7 +82,7 @@ fn typed<T: DeserializeOwned>(req: &HttpRequest, value: &Value) -> Result<T, Pro
         let key = operation_key(req);
         tracing::error!(
             key,
-            "a query that its schema takes cannot be typed: schema and type disagree"
+            "a query that matches its schema cannot be deserialized: schema and type disagree"
         );
         let place = Place::Parameter(String::new());
         Problem::invalid_parameters(vec![Violation::new(

@@ -256,7 +256,7 @@ fn types_of<'a>(
     items
 }
 
-/// Decode percent escapes and `+`; nothing when what comes out is not text or holds NUL.
+/// Decode percent escapes and `+`; `None` if what comes out is not text or holds NUL.
 fn decode(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     let decoded = percent_decode(spaced.as_bytes()).decode_utf8().ok()?;

@@ -24,7 +24,7 @@ pub struct RecordView<I, D> {
     /// What may be edited of it.
     #[serde(flatten)]
     pub details: D,
-    /// Since when it is archived.
+    /// When it was archived; `null` if it is not.
     pub archived_at: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
@@ -52,7 +52,7 @@ impl<D: Serialize + DeserializeOwned, const ARCHIVES: bool> PatchOf<D, ARCHIVES>
         let archived = members.remove("archived").and_then(|value| value.as_bool());
         merge(&mut whole, Value::Object(members));
         let read = D::deserialize(whole).map_err(|error| {
-            tracing::error!(%error, "a merge patch that its schema takes cannot be typed");
+            tracing::error!(%error, "a merge patch that matches its schema cannot be deserialized");
             let detail = "does not have the documented form";
             Problem::invalid(vec![Violation::new(Place::body(), "invalid_format", detail)])
         })?;
@@ -103,7 +103,7 @@ fn reference<T: ToSchema>(description: &str) -> Ref {
 impl<D: ToSchema, const ARCHIVES: bool> PartialSchema for PatchOf<D, ARCHIVES> {
     fn schema() -> RefOr<Schema> {
         let mut patch = object::<D>();
-        let text = "A JSON merge patch: what is left out stays, lists replace, `null` empties.";
+        let text = "A JSON merge patch: omitted members stay, lists are replaced, `null` empties a member.";
         patch.description = Some(text.into());
         patch.required.clear();
         if ARCHIVES {
@@ -131,7 +131,9 @@ impl<I: ToSchema, D: ToSchema> PartialSchema for RecordView<I, D> {
         let mut view = object::<D>();
         view.additional_properties = None;
         let archived_at = OneOfBuilder::new()
-            .item(reference::<Timestamp>("Since when it is archived."))
+            .item(reference::<Timestamp>(
+                "When it was archived; `null` if it is not.",
+            ))
             .item(ObjectBuilder::new().schema_type(Type::Null));
         let own: [(&str, RefOr<Schema>); 4] = [
             ("id", reference::<I>("Its id.").into()),

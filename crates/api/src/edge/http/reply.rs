@@ -1,4 +1,4 @@
-//! Answers: concrete types that are rendered once, so that what is kept for a repetition is what was sent.
+//! Answers: concrete types that are rendered once, so that what is stored for a repetition is what was sent.
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -13,17 +13,17 @@ use super::problem::{Code, Kept, Problem};
 /// What a handler answers: the documented answer, or a problem.
 pub type Reply<T> = Result<T, Problem>;
 
-/// An answer before it is sent: kept for a repetition as it is.
+/// An answer before it is sent: stored for a repetition as it is.
 pub trait Answer {
     /// Status, headers and body.
     fn render(&self) -> Kept;
 
-    /// What is kept of it for a repetition: the same, but secrets as `null`.
+    /// What is stored of it for a repetition: the same, but secrets as `null`.
     fn keep(&self) -> Kept {
         self.render()
     }
 
-    /// The leads that the body tells of: an erasure empties the kept answer.
+    /// The leads that the body shows: an erasure empties the stored answer.
     fn lead_ids(&self) -> Vec<LeadId> {
         vec![]
     }
@@ -64,7 +64,7 @@ impl<T> Created<T> {
         Self { secrets, ..self }
     }
 
-    /// The body tells of these leads.
+    /// The body shows these leads.
     pub fn about(self, lead_ids: Vec<LeadId>) -> Self {
         Self { lead_ids, ..self }
     }
@@ -78,7 +78,7 @@ pub struct Accepted<T> {
 }
 
 impl<T> Accepted<T> {
-    /// Work that was taken on, and the address of what tells of it.
+    /// Accepted background work, and the address of its status.
     pub fn at(location: String, body: T) -> Self {
         Self { location, body }
     }
@@ -102,7 +102,7 @@ impl<T> Tagged<T> {
         }
     }
 
-    /// The body tells of these leads.
+    /// The body shows these leads.
     pub fn about(self, lead_ids: Vec<LeadId>) -> Self {
         Self { lead_ids, ..self }
     }
@@ -125,7 +125,7 @@ pub struct Multi<T> {
 }
 
 impl<T> Multi<T> {
-    /// The items, and the leads that they tell of.
+    /// The items, and the leads that they show.
     pub fn new(body: T, lead_ids: Vec<LeadId>) -> Self {
         Self { lead_ids, body }
     }
@@ -261,7 +261,7 @@ impl Responder for Rendered {
 pub fn respond(kept: Kept) -> HttpResponse {
     let Ok(status) = StatusCode::from_u16(kept.status) else {
         return Problem::new(Code::InternalError)
-            .because("a rendered status is none")
+            .because("a rendered answer has an invalid status")
             .error_response();
     };
     let mut response = HttpResponse::build(status);

@@ -34,7 +34,7 @@ const PIECE: usize = 1024;
 const HANDLING: Duration = Duration::from_secs(5);
 /// How long the question who calls may take.
 const ASKING: Duration = Duration::from_millis(2500);
-/// A body that takes longer, in milliseconds, has its caller asked anew.
+/// A body that takes longer, in milliseconds, has its caller identified again.
 const SLOW_BODY: i64 = 200;
 
 /// The SHA-256 of the request's body.
@@ -142,7 +142,7 @@ struct OneTooMany;
 
 fn too_many_at_once() -> Problem {
     Problem::new(Code::TooManyRequests)
-        .detail("Too many requests of one address are under way at once")
+        .detail("Too many concurrent requests from one address")
         .retry_after(1)
 }
 
@@ -216,7 +216,7 @@ async fn who_calls(core: &Core, request: &ServiceRequest) -> Result<Caller, Prob
     let late = |_| {
         Problem::new(Code::Unavailable)
             .retry_after(1)
-            .because("nobody could be asked who calls")
+            .because("the caller could not be identified in time")
     };
     let identity = tokio::time::timeout(ASKING, identify(core, request.headers(), now))
         .await
@@ -251,7 +251,7 @@ async fn answer(
     request.extensions_mut().insert(caller);
     let commits = Commits::default();
     request.extensions_mut().insert(commits.clone());
-    // Asking who calls and handling share one limit: a database that is away is told in that time.
+    // Asking who calls and handling share one limit: an unavailable database is reported within that time.
     let allowed = handling(rule.time, core).saturating_sub(asking);
     let call = AssertUnwindSafe(next.call(request)).catch_unwind();
     match tokio::time::timeout(allowed, call).await {
@@ -274,7 +274,7 @@ async fn answer(
         Err(_) => {
             let late = Problem::new(Code::Unavailable)
                 .retry_after(1)
-                .because("the handling took too long");
+                .because("the handler took too long");
             Err(late.error_response())
         }
     }

@@ -20,7 +20,7 @@ const MEDIA_TYPES: [&str; 2] = ["application/json", "application/merge-patch+jso
 /// A value of more parts than this is explained by its beginning.
 const LARGE: usize = 50_000;
 
-/// An object is kept whole up to this many members, so that none seems to be missing.
+/// An object is shown whole up to this many members, so that none seems to be missing.
 const LARGE_OBJECT: usize = 1_000;
 
 /// The shapes of all operations' bodies and queries, compiled once at the start.
@@ -125,7 +125,7 @@ impl Shape {
     }
 }
 
-/// The beginning of a value that is absurdly large: each violation costs memory, and only the first are told.
+/// The beginning of a value that is absurdly large: each violation costs memory, and only the first are reported.
 fn trimmed(value: &Value) -> Option<Value> {
     fn size(value: &Value) -> usize {
         match value {

@@ -103,24 +103,23 @@ impl Serialize for Violation {
     }
 }
 
-/// One violation as it stands in a problem document; exactly one of `pointer`, `parameter` and `header` is
-/// there.
+/// One violation. It has exactly one of `pointer`, `parameter` and `header`.
 #[derive(ToSchema)]
 #[schema(as = Violation)]
 pub struct ViolationView {
-    /// Where in the body: a JSON pointer as a URI fragment
+    /// The place in the body: a JSON pointer as a URI fragment
     #[schema(max_length = 512, example = "#/email")]
     pub pointer: Option<String>,
-    /// Which query parameter
+    /// The name of the query parameter
     #[schema(max_length = 128, example = "limit")]
     pub parameter: Option<String>,
-    /// Which request header
+    /// The name of the request header
     #[schema(max_length = 64, example = "If-Match")]
     pub header: Option<String>,
-    /// Which rule, as a word for programs
+    /// The violated rule, as a code for programs
     #[schema(pattern = "^[a-z0-9_]{1,64}$", max_length = 64, example = "invalid_format")]
     pub code: String,
-    /// Which rule, as a sentence for people; it never repeats what was sent
+    /// The violated rule, as a sentence for people; it never repeats the input
     #[schema(max_length = 2048, example = "must be an e-mail address")]
     pub detail: String,
 }

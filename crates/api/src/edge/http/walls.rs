@@ -142,7 +142,7 @@ impl Walls {
         let response = match shown {
             Some(body) => head.set_body(BoxBody::new(body)),
             None => Problem::new(Code::InternalError)
-                .because("an answer cannot be held against the scopes of its caller")
+                .because("an answer cannot be filtered by the scopes of its caller")
                 .error_response(),
         };
         ServiceResponse::new(request, response)

@@ -12,7 +12,7 @@ const SHARED: [Shared; 14] = [
     (
         "BadRequest",
         400,
-        "The request cannot be read, or a query parameter or header of it is invalid",
+        "The request is malformed, or a query parameter or header is invalid",
         &[
             Code::InvalidParameter,
             Code::MalformedJson,
@@ -24,7 +24,7 @@ const SHARED: [Shared; 14] = [
     (
         "Unauthenticated",
         401,
-        "The request names nobody, or its token or key is no longer good",
+        "The request has no valid credential",
         &[Code::Unauthenticated, Code::InvalidToken],
     ),
     (
@@ -36,7 +36,7 @@ const SHARED: [Shared; 14] = [
     (
         "NotFound",
         404,
-        "There is nothing here, or the caller may not see it",
+        "The record does not exist, or the caller may not see it",
         &[Code::NotFound],
     ),
     (
@@ -60,7 +60,7 @@ const SHARED: [Shared; 14] = [
     (
         "BodyTooLarge",
         413,
-        "The body is larger than this operation takes",
+        "The body exceeds the limit of this operation",
         &[Code::BodyTooLarge],
     ),
     (
@@ -72,13 +72,13 @@ const SHARED: [Shared; 14] = [
     (
         "Invalid",
         422,
-        "The body breaks rules, all of which are listed, or the Idempotency-Key was used with another one",
+        "The body is invalid (all violations are listed), or the Idempotency-Key was used with another body",
         &[Code::ValidationFailed, Code::IdempotencyKeyReused],
     ),
     (
         "TooManyRequests",
         429,
-        "The rate limit is used up; nothing was done",
+        "The rate limit is exceeded; nothing was done",
         &[Code::TooManyRequests],
     ),
     (
@@ -90,7 +90,7 @@ const SHARED: [Shared; 14] = [
     (
         "InternalError",
         500,
-        "Something went wrong on our side; the outcome is unknown",
+        "An internal error; the outcome is unknown",
         &[Code::InternalError],
     ),
     (
@@ -146,7 +146,7 @@ pub(super) fn attach(path: &str, method: &str, operation: &mut Map<String, Value
     if method == "get" && tagged {
         responses
             .entry("304")
-            .or_insert_with(|| json!({"description": "Unchanged since the version named"}));
+            .or_insert_with(|| json!({"description": "The record has not changed since that ETag"}));
     }
     let statuses = [
         (400, true),

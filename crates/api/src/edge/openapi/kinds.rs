@@ -279,8 +279,7 @@ fn add_written(schemas: &mut Value, name: &str) {
     let scope = view[READ_SCOPE].as_str().unwrap_or_default();
     let what = view["description"].as_str().unwrap_or(name).trim_end_matches('.');
     written["description"] = json!(format!(
-        "{what}, as a write answers it: whole with `{scope}`; without it `id`, `status` and what was sent, as far as \
-         there is such a member."
+        "{what}, in the answer to a write: complete with `{scope}`; without it only `id`, `status` and what was sent."
     ));
     let always: Vec<&str> = shown_of_write(name).collect();
     if let Some(required) = written.get_mut("required").and_then(Value::as_array_mut) {

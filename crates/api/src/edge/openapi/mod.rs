@@ -12,15 +12,14 @@ mod shared;
 pub mod suggest;
 mod variants;
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG};
-use actix_web::{HttpResponse, web};
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::edge::core::Core;
-use crate::edge::crypto::{hex, sha256};
 use crate::edge::http::services::{Services, described};
 
 /// The head of the document.
@@ -33,32 +32,32 @@ use crate::edge::http::services::{Services, described};
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     tags(
-        (name = "access", description = "Logging in, the first admin, one's own account, the keys that verify tokens"),
+        (name = "access", description = "Login, set-up of the first admin, the caller's account, the keys that verify tokens"),
         (name = "activities", description = "Calls, e-mails, meetings, messages, notes and tasks of users with leads"),
-        (name = "agreement", description = "What both teams signed: stages and reasons"),
+        (name = "agreement", description = "The document that both teams sign: stages, scoring, commitments, reasons"),
         (name = "api-keys", description = "Secret keys of partners"),
-        (name = "campaigns", description = "What marketing runs, and by which utm_campaign it is known"),
-        (name = "capture", description = "What strangers send to forms, and what became of it"),
-        (name = "clocks", description = "Promises with their due times, and what became of them"),
+        (name = "campaigns", description = "Marketing campaigns, their costs, and their values of utm_campaign"),
+        (name = "capture", description = "Public submission of forms, and the stored submissions"),
+        (name = "clocks", description = "Promised times: due, met or breached"),
         (name = "companies", description = "The organisations that leads belong to"),
-        (name = "consent", description = "What people agreed to, purpose by purpose, and whether they may be contacted"),
-        (name = "deals", description = "Business that is open, won or lost, and what it does to its leads"),
+        (name = "consent", description = "Consent per purpose, and whether a person may be contacted"),
+        (name = "deals", description = "Deals that are open, won or lost, and that move the stage of their leads"),
         (name = "duplicates", description = "Leads that may be one person"),
         (name = "forms", description = "Capture points on websites"),
         (name = "handoffs", description = "The passing of leads from marketing to sales: queues, packets, decisions"),
-        (name = "imports", description = "Files that are taken in, and what became of their rows"),
+        (name = "imports", description = "Imports of files, with rejected rows"),
         (name = "journal", description = "Everything that changed: timeline, audit and change feed"),
         (name = "leads", description = "People known by at least one identifier"),
         (name = "notices", description = "Messages to a user: hand-offs, clocks, tasks, returned leads"),
-        (name = "operation", description = "Whether the service lives and is ready; the problems it answers"),
+        (name = "operation", description = "Health of the service; the catalogue of problems"),
         (name = "pipelines", description = "The stages that deals go through"),
-        (name = "reports", description = "What came of it, as figures"),
+        (name = "reports", description = "Figures, with the records behind them"),
         (name = "routing", description = "Who gets a hand-off: rules, availability, decisions"),
-        (name = "settings", description = "What the company decides for all"),
-        (name = "stages", description = "Where leads stand, and how they got there"),
+        (name = "settings", description = "Settings of the company"),
+        (name = "stages", description = "Stages of leads, and stage changes"),
         (name = "teams", description = "Teams of users"),
-        (name = "tracking", description = "What visitors and leads did, and the touches that come of it"),
-        (name = "users", description = "The people who use Tandem")
+        (name = "tracking", description = "Events of visitors and leads, visits and touches"),
+        (name = "users", description = "The users of Tandem")
     ),
     components(schemas(crate::edge::http::problem::ProblemView)),
     modifiers(&Schemes)
@@ -71,8 +70,7 @@ impl Modify for Schemes {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let mut bearer = HttpBuilder::new();
         bearer = bearer.scheme(HttpAuthScheme::Bearer).description(Some(
-            "An access token from `POST /v1/auth/login`, or a secret key `tdm_sk_...`. Each operation names the \
-             scope that it demands; a user's role grants scopes, a key carries its own.",
+            "An access token from `POST /v1/auth/login`, or a secret key `tdm_sk_...`. Each operation names the scope that it requires. A user's role grants scopes; a key has its own.",
         ));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
@@ -105,22 +103,10 @@ pub fn pages(config: &mut web::ServiceConfig) {
         );
 }
 
-async fn serve_document(core: web::Data<Core>, request: actix_web::HttpRequest) -> HttpResponse {
-    let body = text(&core.document);
-    let hash = hex(&sha256(body.as_bytes())[..12]);
-    let etag = format!("\"{hash}\"");
-    let known = request
-        .headers()
-        .get("if-none-match")
-        .and_then(|value| value.to_str().ok());
-    if known == Some(etag.as_str()) {
-        return HttpResponse::NotModified().insert_header((ETAG, etag)).finish();
-    }
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .insert_header((ETAG, etag))
-        .insert_header((CACHE_CONTROL, "public, max-age=60"))
-        .body(body)
+async fn serve_document(core: web::Data<Core>, request: HttpRequest) -> HttpResponse {
+    core.document.answer(&request, "application/json", |response| {
+        response.insert_header((CACHE_CONTROL, "public, max-age=60"));
+    })
 }
 
 async fn redirect_to_docs() -> HttpResponse {

@@ -124,7 +124,7 @@ pub fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)
     })
 }
 
-/// What no pass can mend and a guard test should find empty: operations without tag, summary, security or a
+/// What no pass can correct and a guard test should find empty: operations without tag, summary, security or a
 /// name of their own, undescribed or doubled tags, references to nothing, and request schemas that serde could never
 /// satisfy.
 pub fn faults(document: &Value) -> Vec<String> {

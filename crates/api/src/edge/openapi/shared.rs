@@ -12,7 +12,7 @@ pub(super) fn headers() -> [(&'static str, Value); 7] {
         (
             "RequestId",
             json!({
-                "description": "The id of the request: the caller's own, or one that was created",
+                "description": "The id of the request: the caller's X-Request-Id, or a generated one",
                 "required": true,
                 "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$", "maxLength": 64, "example": REQUEST_ID}
             }),
@@ -20,35 +20,35 @@ pub(super) fn headers() -> [(&'static str, Value); 7] {
         (
             "RateLimit",
             header(
-                "What is left of the limit, and in how many seconds it is full again",
+                "What remains of the rate limit, and the seconds until it is fully restored",
                 json!({"type": "string", "maxLength": 256, "example": "\"key\";r=598;t=1"}),
             ),
         ),
         (
             "RateLimitPolicy",
             header(
-                "The limit: how many requests in how many seconds",
+                "The rate limit: requests per number of seconds",
                 json!({"type": "string", "maxLength": 256, "example": "\"key\";q=600;w=60"}),
             ),
         ),
         (
             "IdempotentReplayed",
             header(
-                "`true` when this is the kept answer to an earlier request with the same Idempotency-Key",
+                "`true` if this repeats the answer to an earlier request with the same Idempotency-Key",
                 json!({"type": "string", "enum": ["true"]}),
             ),
         ),
         (
             "RetryAfter",
             header(
-                "After how many seconds it is worth trying again",
+                "After how many seconds to retry",
                 json!({"type": "integer", "format": "int32", "minimum": 0, "maximum": 86_400, "example": 1}),
             ),
         ),
         (
             "Link",
             header(
-                "The address of the next page, if one follows",
+                "The address of the next page, if there is one",
                 json!({"type": "string", "maxLength": 8192, "example": "</v1/leads?cursor=abc>; rel=\"next\""}),
             ),
         ),
@@ -70,8 +70,7 @@ pub(super) fn parameters() -> [(&'static str, Value); 5] {
             "IdempotencyKey",
             parameter(
                 "Idempotency-Key",
-                "A word of the caller's own for this request. The first answer is kept for 72 hours and repeated to \
-                 every later request with the same key, path and body, so that a lost answer can be asked for again.",
+                "A unique text that the caller chooses for this request. For 72 hours every further request with the same key, path and body gets the stored first answer, so that a request with a lost answer can be retried.",
                 json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}),
             ),
         ),
@@ -79,7 +78,7 @@ pub(super) fn parameters() -> [(&'static str, Value); 5] {
             "OnBehalfOf",
             parameter(
                 "X-On-Behalf-Of",
-                "For keys: the user in whose name, and with whose rights, the key acts.",
+                "For keys: the user on whose behalf, and with whose rights, the key acts.",
                 json!({"type": "string", "maxLength": 31, "pattern": "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"}),
             ),
         ),
@@ -87,7 +86,7 @@ pub(super) fn parameters() -> [(&'static str, Value); 5] {
             "IfMatch",
             parameter(
                 "If-Match",
-                "The ETag of the version that the change was made on; a record that has moved on answers 412.",
+                "The ETag on which the change is based. If the record has changed since, the answer is 412.",
                 json!({"type": "string", "minLength": 1, "maxLength": 256,
                     "pattern": r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#}),
             ),
@@ -96,7 +95,7 @@ pub(super) fn parameters() -> [(&'static str, Value); 5] {
             "Prefer",
             parameter(
                 "Prefer",
-                "`return=total-count` has the answer say how many there are in all.",
+                "`return=total-count` adds the total number of items to the answer.",
                 json!({"type": "string", "maxLength": 256, "example": "return=total-count"}),
             ),
         ),
@@ -104,7 +103,7 @@ pub(super) fn parameters() -> [(&'static str, Value); 5] {
             "IfNoneMatch",
             parameter(
                 "If-None-Match",
-                "The ETag of the version that the caller has; if it is the present one the answer is 304.",
+                "The ETag that the caller has. If it is the present one, the answer is 304.",
                 json!({"type": "string", "minLength": 1, "maxLength": 256}),
             ),
         ),

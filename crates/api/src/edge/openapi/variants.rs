@@ -1,4 +1,4 @@
-//! Tagged enums in the document: closed in requests, named, and told apart by a discriminator.
+//! Tagged enums in the document: closed in requests, named, and distinguished by a discriminator.
 
 use super::pass::request_schemas;
 use serde_json::{Map, Value, json};
@@ -190,7 +190,7 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// The member that tells the branches of a `oneOf` apart: each fixes it to one value of its own.
+/// The member that distinguishes the branches of a `oneOf`: each fixes it to one value of its own.
 fn tag_of(schema: &Value) -> Option<String> {
     let branches = schema["oneOf"].as_array().filter(|branches| branches.len() > 1)?;
     let mut candidates = own_properties(branches.first()?).into_iter().flatten();

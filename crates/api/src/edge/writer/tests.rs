@@ -100,7 +100,7 @@ impl Work for Fake {
     }
 }
 
-/// Hand in all of it at once, and tell what became of each.
+/// Submit all items at once, and return the result of each.
 async fn told(queue: &Queue<Fake>, deeds: &[Deed]) -> Vec<Result<Deed, Undone>> {
     let tickets: Vec<_> = deeds
         .iter()

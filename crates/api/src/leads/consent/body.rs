@@ -7,11 +7,11 @@ use tandem_domain::leads::consent::{ConsentSource, LegalBasis, StateConsent, Wit
 use tandem_domain::leads::identity::Email;
 use utoipa::ToSchema;
 
-/// That a person agreed to a purpose, or no more.
+/// A statement that a person agrees to a purpose, or no longer agrees.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentWrite {
-    /// What for: one of the declared purposes; a purpose that is declared no more can be withdrawn.
+    /// The purpose, one of the declared ones. A purpose that is no longer declared can still be withdrawn.
     #[schema(
         min_length = 1,
         max_length = 64,
@@ -19,15 +19,15 @@ pub struct ConsentWrite {
         example = "marketing_email"
     )]
     purpose: String,
-    /// The e-mail address that it is about, where the purpose is one of e-mail; else the lead's first.
+    /// For an e-mail purpose: the address; default the lead's first.
     #[schema(max_length = 254, format = "email", example = "ada@example.com")]
     address: Option<String>,
     /// Whether the person agrees.
     granted: bool,
-    /// By what it ended, where the person did not simply say so; not with `granted`.
+    /// Why consent ended, if the person did not withdraw it directly; not with `granted: true`.
     #[schema(inline)]
     reason: Option<WithdrawalReason>,
-    /// What the person read or heard.
+    /// The wording that the person read or heard.
     #[schema(
         min_length = 1,
         max_length = 4000,
@@ -35,12 +35,12 @@ pub struct ConsentWrite {
         example = "You may send me news by e-mail."
     )]
     wording: Option<String>,
-    /// Why the data may be processed; else as the purpose is declared.
+    /// The legal basis (GDPR, article 6 (1)); default that of the purpose.
     legal_basis: Option<LegalBasis>,
-    /// Where it comes from; else `hand` for a user and `api` for a key.
+    /// The source; default `hand` for a user and `api` for a key.
     #[schema(inline)]
     source: Option<ConsentSource>,
-    /// When it was said, if not now; a later instant counts as now.
+    /// When the person stated it; default now. A future instant counts as now.
     stated_at: Option<Timestamp>,
 }
 

@@ -43,11 +43,11 @@ struct LinkQuery {
     token: Option<String>,
 }
 
-/// A consent to be confirmed.
+/// A consent to confirm.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ConfirmConsent {
-    /// The token that the person was sent.
+    /// The token from the link.
     #[schema(
         min_length = 1,
         max_length = 128,
@@ -82,11 +82,11 @@ impl FromRequest for Sent {
 
 /// Show the page that confirms consent.
 ///
-/// The page behind a confirmation link. It shows what was agreed to, and a button; opening it confirms nothing. A link
-/// that is unknown, too old, or of a consent that was withdrawn since, is not found.
+/// The page of a confirmation link, with the wording and a button. Opening it confirms nothing. An unknown or expired
+/// link, or one of a consent that was withdrawn since, is not found.
 #[utoipa::path(tag = "consent", params(LinkQuery), security(()), responses(
-    (status = 200, description = "A page with a button, or the thanks for what is confirmed", body = String, content_type = "text/html"),
-    (status = 404, description = "The link is not good any more", body = ProblemView, content_type = "application/problem+json")))]
+    (status = 200, description = "A page with a button, or with thanks if it is confirmed", body = String, content_type = "text/html"),
+    (status = 404, description = "The link is no longer valid", body = ProblemView, content_type = "application/problem+json")))]
 #[get("/v1/consents/confirm")]
 async fn get_confirmation(ctx: Ctx<Public>, query: Query<LinkQuery>) -> Reply<Rendered> {
     let gone = || not_good(&ctx);
@@ -116,13 +116,13 @@ async fn get_confirmation(ctx: Ctx<Public>, query: Query<LinkQuery>) -> Reply<Re
 
 /// Confirm consent.
 ///
-/// With the token that only the person was sent. The same token again changes nothing and is answered alike. A browser
-/// that sends the form of the page gets a page.
+/// The token proves that the person received the mail. The same token again changes nothing and gets the same answer. A
+/// browser that submits the page's form gets a page.
 #[utoipa::path(tag = "consent", security(()),
     request_body(content((ConfirmConsent = "application/json"), (ConfirmConsent = "application/x-www-form-urlencoded"))),
     responses(
-        (status = 200, description = "It is confirmed", content((ConfirmedView = "application/json"), (String = "text/html"))),
-        (status = 404, description = "The token is not good any more", body = ProblemView,
+        (status = 200, description = "The consent is confirmed", content((ConfirmedView = "application/json"), (String = "text/html"))),
+        (status = 404, description = "The token is no longer valid", body = ProblemView,
             content_type = "application/problem+json")))]
 #[post("/v1/consents/confirm")]
 async fn confirm_consent(ctx: Ctx<Public>, sent: Sent) -> Reply<Rendered> {
@@ -173,7 +173,7 @@ fn not_good(ctx: &Ctx<Public>) -> Reply<Rendered> {
     if wants_page(ctx.request()) {
         return Ok(Rendered(page::not_good()));
     }
-    Err(Problem::new(Code::NotFound).detail("The link is not good any more"))
+    Err(Problem::new(Code::NotFound).detail("The link is no longer valid"))
 }
 
 fn label(rules: &ConsentRules, link: &Confirmation) -> String {

@@ -43,7 +43,7 @@ pub fn configure(config: &mut Services<'_>) {
 struct PurposePath {
     /// The lead's id.
     lead_id: LeadId,
-    /// What for.
+    /// The purpose.
     #[param(
         min_length = 1,
         max_length = 64,
@@ -55,9 +55,9 @@ struct PurposePath {
 
 /// Read a lead's consent.
 ///
-/// Whether the person may be contacted, purpose by purpose, and every statement from which that follows.
+/// Whether the person may be contacted for each purpose, and all statements about it.
 #[utoipa::path(tag = "consent", params(LeadPath), security(("bearer" = [LeadsRead])),
-    responses((status = 200, description = "What stands, and the history", body = ConsentsView)))]
+    responses((status = 200, description = "The present consent, and the history", body = ConsentsView)))]
 #[get("/v1/leads/{lead_id}/consents")]
 async fn list_consents(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Json<ConsentsView>> {
     let snapshot = ctx.snapshot().await?;
@@ -70,11 +70,11 @@ async fn list_consents(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Json<
 
 /// Record consent.
 ///
-/// That a person agreed to a purpose, or no more: in which words, on which legal basis, from which source. The purpose is a
-/// declared one; a purpose of e-mail is granted for one address, the lead's first where nothing else is said. The history
-/// only grows, and the newest statement counts; what lies further back than the newest changes nothing.
+/// Record that a person agrees to a purpose, or no longer agrees: the wording, the legal basis and the source. The
+/// purpose must be declared. A statement about an e-mail purpose applies to one address, by default the lead's first.
+/// Statements are only added. The newest by `stated_at` counts; an older one changes nothing.
 #[utoipa::path(tag = "consent", params(LeadPath), security(("bearer" = [LeadsWrite])), request_body = ConsentWrite,
-    responses((status = 201, description = "What stands now, and the history", body = ConsentsView,
+    responses((status = 201, description = "The present consent, and the history", body = ConsentsView,
         headers(("Location" = String, description = "The lead's consents")))))]
 #[post("/v1/leads/{lead_id}/consents")]
 async fn record_consent(
@@ -96,9 +96,9 @@ async fn record_consent(
 
 /// Create a confirmation link.
 ///
-/// For purposes with double opt-in: the system that sends the mail puts the link into it. It is shown once, and good
-/// for as many days as the purpose says; a page behind it asks the person to confirm. What is confirmed already, or not
-/// granted, needs none (`409`).
+/// For purposes with double opt-in: your mail system puts the link into its message. The link is shown once and valid
+/// for the purpose's `token_days`; its page asks the person to confirm. The answer is `409` if consent is already
+/// confirmed, or not granted.
 #[utoipa::path(tag = "consent", params(PurposePath), security(("bearer" = [LeadsWrite])),
     responses((status = 201, description = "The link", body = LinkView,
         headers(("Location" = String, description = "The lead's consents")))))]
@@ -152,13 +152,13 @@ fn refused(refused: Refused) -> Problem {
         Refused::Undeclared => invalid(vec![Fault::new(
             "/purpose",
             "not_allowed",
-            "is no declared purpose of consent",
+            "is not a declared purpose of consent",
         )]),
         Refused::NotGranted => Problem::new(Code::Conflict)
             .with("current", "not_granted")
-            .detail("Nothing is granted for this purpose that could be confirmed"),
+            .detail("There is no grant for this purpose to confirm"),
         Refused::IsConfirmed => Problem::new(Code::Conflict)
             .with("current", "confirmed")
-            .detail("The consent is confirmed already"),
+            .detail("The consent is already confirmed"),
     }
 }

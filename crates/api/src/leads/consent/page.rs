@@ -65,7 +65,7 @@ pub fn confirmed(label: &str) -> Kept {
 pub fn not_good() -> Kept {
     telling(
         404,
-        "This link is not good any more",
-        "<p>It was used up, is too old, or the consent was withdrawn since.</p>",
+        "This link is no longer valid",
+        "<p>It has expired, or the consent was withdrawn since.</p>",
     )
 }

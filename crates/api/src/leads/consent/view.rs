@@ -11,13 +11,13 @@ use tandem_domain::leads::consent::{
 use tandem_store::rules::ConsentRules;
 use utoipa::ToSchema;
 
-/// Whether a person may be contacted, by purpose: those that are declared, and those of which anything was said.
+/// Whether a person may be contacted, by purpose: all declared purposes, and those that have statements.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(as = MayContactByPurpose)]
 pub struct Contacts(BTreeMap<String, MayContact>);
 
-/// What follows for every purpose that is declared, or of which anything was said,
+/// The result for every purpose that is declared or has statements,
 /// where this is the lead's e-mail address.
 pub fn contacts(consent: &ConsentFacts, rules: &ConsentRules, address: Option<&str>) -> Contacts {
     Contacts(consent.may_contact(&rules.purposes, address))
@@ -28,7 +28,7 @@ pub fn contacts(consent: &ConsentFacts, rules: &ConsentRules, address: Option<&s
 pub struct ConsentsView {
     /// Whether the person may be contacted, by purpose.
     may_contact: Contacts,
-    /// Every statement, the newest first; at most 1,000.
+    /// All statements, newest first; at most 1,000.
     #[schema(max_items = 1000)]
     data: Vec<ConsentView>,
 }
@@ -36,37 +36,37 @@ pub struct ConsentsView {
 /// One statement about one purpose.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ConsentView {
-    /// Which.
+    /// Its id.
     id: ConsentId,
-    /// What for.
+    /// The purpose.
     #[schema(max_length = 64, example = "marketing_email")]
     purpose: String,
-    /// The e-mail address that it is about; `null` where it is about the person.
+    /// The e-mail address; `null` if the statement applies to the person.
     #[schema(max_length = 254, example = "ada@example.com")]
     address: Option<String>,
-    /// What it says.
+    /// The kind of statement.
     #[schema(inline)]
     state: ConsentState,
-    /// By what it was withdrawn.
+    /// Why consent ended, if the person did not withdraw it directly.
     #[schema(inline)]
     reason: Option<WithdrawalReason>,
-    /// What the person read.
+    /// The wording that the person read.
     #[schema(max_length = 4000, example = "You may send me news by e-mail.")]
     wording: Option<String>,
-    /// Why the data may be processed.
+    /// The legal basis (GDPR, article 6 (1)).
     legal_basis: Option<LegalBasis>,
-    /// Where it comes from.
+    /// The source of the statement.
     #[schema(inline)]
     source: ConsentSource,
-    /// The submission that it was part of.
+    /// The submission that contains it.
     submission_id: Option<SubmissionId>,
-    /// The grant that it confirms.
+    /// The statement that it confirms.
     confirms: Option<ConsentId>,
-    /// When it was said, as far as the source knows.
+    /// When the person stated it, as far as the source knows.
     stated_at: Timestamp,
-    /// When it was written down.
+    /// When it was created in Tandem.
     recorded_at: Timestamp,
-    /// Who said it: a user, key or form, by id; `public` for who followed a link.
+    /// Who stated it: the id of a user, key or form; `public` for a person who followed a link.
     #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
     by: String,
 }
@@ -102,36 +102,36 @@ impl From<ConsentStatement> for ConsentView {
 /// A link by which a person confirms consent.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LinkView {
-    /// Shown once: the token, for `POST /v1/consents/confirm`.
+    /// The token for `POST /v1/consents/confirm`, shown once.
     #[schema(
         max_length = 128,
         example = "tdm_ct_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk"
     )]
     pub token: Option<String>,
-    /// Shown once: the address that the person opens.
+    /// The address that the person opens, shown once.
     #[schema(
         max_length = 2048,
         example = "https://leads.example.com/v1/consents/confirm?token=tdm_ct_Q3mJ5vXy8ZbR1nWc0sKtLpHd6FgA2eU7iOqB4xT9zNk"
     )]
     pub confirm_url: Option<String>,
-    /// Until when it is good.
+    /// When the token expires.
     pub expires_at: Timestamp,
 }
 
-/// That a consent is confirmed.
+/// A confirmed consent.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ConfirmedView {
-    /// What for.
+    /// The purpose.
     #[schema(max_length = 64, example = "marketing_email")]
     pub purpose: String,
-    /// That it is confirmed.
+    /// Always `confirmed`.
     #[schema(inline)]
     pub status: ConfirmedStatus,
-    /// When it was, by this link.
+    /// When this link confirmed it.
     pub confirmed_at: Timestamp,
 }
 
-/// That a consent is confirmed.
+/// A confirmed consent.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConfirmedStatus {

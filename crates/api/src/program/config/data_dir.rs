@@ -20,7 +20,7 @@ pub enum DataDirError {
     Busy {
         /// The directory.
         dir: PathBuf,
-        /// The other process, if it has said so.
+        /// The other process, if it has written its id.
         pid: Option<u32>,
     },
     /// The file system refused.
@@ -34,13 +34,13 @@ pub enum DataDirError {
 }
 
 /// Make the data directory, for its owner alone. One that exists keeps its mode, but is refused when
-/// everybody may write to it: whoever can swap the key file owns the records.
+/// everybody may write to it: anybody who can replace the key file owns the records.
 pub fn prepare_data_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let mode = fs::metadata(dir)?.permissions().mode();
     if mode & 0o002 != 0 {
         return Err(refusal(
-            "the data directory may be written by every user; take that right away: chmod o-w",
+            "the data directory is writable by every user; run: chmod o-w",
         ));
     }
     Ok(())
@@ -76,12 +76,10 @@ pub fn refuse_what_is_lost(database: &Path, has_key: bool) -> io::Result<()> {
     let path = database.display();
     match (length, has_key) {
         (0, true) => Err(refusal(format!(
-            "{path} is empty, but there is a master key: restore the database from a copy; where none was ever made here, \
-             remove the empty file"
+            "{path} is empty, but there is a master key: restore the database from a backup; if there never was one, remove the empty file"
         ))),
         (1.., false) => Err(refusal(format!(
-            "the master key of {path} is missing: put back master.key, or set TANDEM_MASTER_KEY; none is made, since \
-             another one cannot open this database"
+            "the master key of {path} is missing: restore master.key, or set TANDEM_MASTER_KEY; a new one is not generated, since it could not decrypt this database"
         ))),
         _ => Ok(()),
     }
@@ -141,7 +139,7 @@ fn load(path: &Path) -> io::Result<MasterKey> {
     let file = File::open(path)?;
     if file.metadata()?.permissions().mode() & 0o077 != 0 {
         return Err(refusal(
-            "the file master.key may be read by other users; close it: chmod 600",
+            "the file master.key is readable by other users; run: chmod 600",
         ));
     }
     let mut text = String::new();

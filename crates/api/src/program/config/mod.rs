@@ -66,7 +66,7 @@ pub struct Config {
     pub rates: Rates,
 }
 
-/// Where the records are kept.
+/// Where the records are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database {
     /// A SQLite file.
@@ -155,10 +155,7 @@ impl Config {
             );
         }
         if !database_is_server && read.is_given("read_database_url") {
-            read.refuse(
-                "read_database_url",
-                "makes sense only together with DATABASE_URL".to_owned(),
-            );
+            read.refuse("read_database_url", "requires DATABASE_URL".to_owned());
         }
         if config.timeouts.body_ms > config.timeouts.request_ms {
             read.refuse("body_timeout_ms", "is longer than request_timeout_ms".to_owned());
@@ -241,8 +238,7 @@ fn database_url(text: &str) -> Result<DatabaseUrl, String> {
     let is_postgres = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"));
     let is_postgres = is_postgres && text.contains("://");
     is_postgres.then(|| DatabaseUrl(text.to_owned())).ok_or_else(|| {
-        "is not a postgres:// URL (leave it away for the embedded database; percent-encode the password)"
-            .to_owned()
+        "is not a postgres:// URL (omit it for the embedded database; percent-encode the password)".to_owned()
     })
 }
 
@@ -263,7 +259,7 @@ fn network(text: &str) -> Result<IpNet, String> {
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     network
         .map(|network| network.trunc())
-        .map_err(|_| "is no IP address or network".to_owned())
+        .map_err(|_| "is not an IP address or network".to_owned())
 }
 
 fn origin(text: &str) -> Result<String, String> {
@@ -271,7 +267,7 @@ fn origin(text: &str) -> Result<String, String> {
         matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
     });
     is_origin.then(|| text.to_owned()).ok_or_else(|| {
-        "is no origin: a scheme and a host in lower case, perhaps a port, no path and no slash".to_owned()
+        "is not an origin: scheme and host in lower case, optional port, no path and no slash".to_owned()
     })
 }
 

@@ -49,7 +49,7 @@ impl Reader {
         reader
     }
 
-    /// The parsed value of a setting; nothing when it is absent or wrong, which is then noted.
+    /// The parsed value of a setting; `None` if it is absent or wrong, which is then noted.
     pub(super) fn take<T>(
         &mut self,
         key: &'static str,

@@ -1,4 +1,4 @@
-//! What is read from environment and file, and what is said when it is wrong.
+//! Settings from environment and file, and the messages about wrong ones.
 
 use super::*;
 
@@ -139,16 +139,16 @@ fn all_problems_are_told_at_once() {
         Some("rate_per_kye = 5\nrate_per_form = 1.5\ndata_dir = [1]"),
     );
     let expected = [
-        "READ_DATABASE_URL makes sense only together with DATABASE_URL; for example: ",
+        "READ_DATABASE_URL requires DATABASE_URL; for example: ",
         "TANDEM_BODY_TIMEOUT_MS is longer than request_timeout_ms",
         "TANDEM_DATABASE_URL is not a known variable; did you mean DATABASE_URL?",
-        "TANDEM_FRONT_END_ORIGINS is wrong: entry 1 is no origin",
+        "TANDEM_FRONT_END_ORIGINS is wrong: entry 1 is not an origin",
         "TANDEM_LISTEN is not an IP address with a port; for example: 127.0.0.1:8080",
         "TANDEM_LISTNE is not a known variable; did you mean TANDEM_LISTEN?",
         "TANDEM_LOG is not a list of log directives",
         "TANDEM_PUBLIC_URL is not a http:// or https:// URL",
         "TANDEM_READERS is not a whole number from 1 to 256; for example: 4",
-        "TANDEM_TRUSTED_PROXIES is wrong: entry 2 is no IP address or network; entry 3 is no IP address",
+        "TANDEM_TRUSTED_PROXIES is wrong: entry 2 is not an IP address or network; entry 3 is not an IP address",
         "TANDEM_WORKERS is not a whole number from 1 to 256",
         "TANDEM_XYZZY is not a known variable",
         "data_dir (configuration file) is neither text",

@@ -30,10 +30,10 @@ struct EvidenceQuery {
     /// The stage of the funnel: lead, mql, sal, sql, opportunity or customer.
     #[param(inline, value_type = FunnelStage, example = "customer")]
     stage: Stage,
-    /// The figure; the cycles that reached the stage unless given.
+    /// The figure; default the cycles that reached the stage.
     #[param(inline)]
     figure: Option<FigureName>,
-    /// Of `figure=cycles`: only those that reached this stage too.
+    /// With `figure=cycles`: only those that reached this stage too.
     #[param(inline, value_type = FunnelStage, required = false, example = "customer")]
     reached: Option<Stage>,
     /// The most cycles of the page.
@@ -59,32 +59,32 @@ impl PartialSchema for FunnelStage {
     }
 }
 
-/// A cycle behind a figure: one pass of a lead through the stages.
+/// A cycle counted in a figure: one pass of a lead through the stages.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EvidenceView {
     /// Its id.
     id: CycleId,
-    /// Whose.
+    /// The lead.
     lead_id: LeadId,
-    /// Which pass of the lead it is, from 1.
+    /// The number of the cycle, from 1.
     #[schema(minimum = 1, example = 1)]
     cycle: i64,
     /// When it started.
     started_at: Timestamp,
-    /// When it first entered the stage asked for, if it did.
+    /// When it first entered the requested stage.
     entered_at: Option<Timestamp>,
-    /// When its first stay in that stage ended, if it has.
+    /// When its first stay in that stage ended; `null` if it has not.
     left_at: Option<Timestamp>,
-    /// When the cycle ended, if it has.
+    /// When the cycle ended; `null` if it has not.
     ended_at: Option<Timestamp>,
     /// The last reason given.
     #[schema(max_length = 64, example = "no_budget")]
     reason: Option<String>,
 }
 
-/// List the cycles behind a figure of the funnel.
+/// List the cycles counted in a figure of the funnel.
 ///
-/// Exactly those that the figure counts, by id; `total_count` is exact and always there.
+/// Exactly the records that the figure counts, by id. `total_count` is always present and exact.
 #[utoipa::path(tag = "reports", params(Chosen, EvidenceQuery), security(("bearer" = [ReportsRead, LeadsRead])),
     responses((status = 200, description = "A page of cycles", body = Listing<EvidenceView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -129,7 +129,7 @@ impl EvidenceQuery {
         };
         let figure = self.figure.unwrap_or(FigureName::Cycles);
         let Some(stage) = FUNNEL.iter().position(|stage| *stage == self.stage) else {
-            return Err(refused("stage", "is no stage of the funnel"));
+            return Err(refused("stage", "is not a stage of the funnel"));
         };
         if stage == 0 && matches!(figure, FigureName::FromPrevious | FigureName::FromStart) {
             return Err(refused("figure", "the first stage has no such figure"));
@@ -143,8 +143,8 @@ impl EvidenceQuery {
         let place = FUNNEL.iter().position(|stage| *stage == reached);
         match (figure, place) {
             (FigureName::Cycles, Some(place)) => Ok((stage, Figure::Reached(place))),
-            (_, None) => Err(refused("reached", "is no stage of the funnel")),
-            _ => Err(refused("reached", "stands with `figure=cycles` alone")),
+            (_, None) => Err(refused("reached", "is not a stage of the funnel")),
+            _ => Err(refused("reached", "is only valid with `figure=cycles`")),
         }
     }
 }

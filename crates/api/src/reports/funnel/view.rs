@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::reports::answer::{RateView, report_view};
 use crate::reports::ask::Selection;
 
-/// Where the cycles behind a stage's counts are listed.
+/// Links to the cycles of a stage's counts.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub struct StageEvidence {
     /// The cycles that reached the stage.
@@ -21,7 +21,7 @@ pub struct StageEvidence {
         example = "/v1/reports/funnel/evidence?basis=cohort&stage=mql&figure=cycles"
     )]
     pub cycles: String,
-    /// The first of each person's cycles that did.
+    /// For each person the first cycle that reached the stage.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
@@ -30,21 +30,21 @@ pub struct StageEvidence {
     pub people: String,
 }
 
-/// How long cycles stayed in a stage: their first stays in it, as far as they are finished.
+/// The time that cycles spent in a stage: their finished first stays.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub struct TimeInStage {
-    /// How many stays.
+    /// The number of stays.
     #[schema(minimum = 0, example = 240)]
     pub stays: i64,
-    /// The median of their lengths in seconds (type 7); `null` where there are none.
+    /// The median in seconds (type 7); `null` if there are none.
     #[schema(example = 86400.5)]
     pub median_seconds: Option<f64>,
-    /// What nine tenths of them do not exceed, in seconds (type 7); `null` where there are none.
+    /// The 90th percentile in seconds (type 7); `null` if there are none.
     #[schema(example = 604800.0)]
     pub p90_seconds: Option<f64>,
-    /// Whether there are fewer stays than `min_sample`: too few to say much.
+    /// Whether there are fewer stays than `min_sample`, too few for a meaningful figure.
     pub insufficient: bool,
-    /// The cycles with these stays.
+    /// A link to the cycles with these stays.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
@@ -53,13 +53,13 @@ pub struct TimeInStage {
     pub evidence: String,
 }
 
-/// Cycles that ended with this as the furthest stage.
+/// Cycles that ended with this as their furthest stage.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub struct Dropped {
-    /// How many.
+    /// The number of cycles.
     #[schema(minimum = 0, example = 31)]
     pub cycles: i64,
-    /// Why: the most frequent reason first.
+    /// The reasons, the most frequent first.
     #[schema(max_items = 1000)]
     pub reasons: Vec<DroppedFor>,
     /// The cycles.
@@ -74,10 +74,10 @@ pub struct Dropped {
 /// Cycles that ended for one reason.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub struct DroppedFor {
-    /// The code of the reason; `null` where none was given.
+    /// The code of the reason; `null` if none was given.
     #[schema(max_length = 64, example = "no_budget")]
     pub reason: Option<String>,
-    /// How many.
+    /// The number of cycles.
     #[schema(minimum = 0, example = 12)]
     pub cycles: i64,
     /// The cycles.
@@ -94,32 +94,32 @@ pub struct DroppedFor {
 pub struct FunnelStage {
     /// The stage.
     pub stage: Stage,
-    /// Volume: cycles that reached it.
+    /// The volume: cycles that reached the stage.
     #[schema(minimum = 0, example = 271)]
     pub cycles: i64,
-    /// People whose cycles did, each once.
+    /// People whose cycles reached the stage, each counted once.
     #[schema(minimum = 0, example = 271)]
     pub people: i64,
-    /// Of the cycles that reached the stage before, the share that reached this one; none for the first stage.
+    /// The share of the cycles that reached the previous stage which reached this one; `null` for the first stage.
     pub from_previous: Option<RateView>,
-    /// Of the cycles that started, the share that reached this stage; none for the first stage.
+    /// The share of all started cycles that reached this stage; `null` for the first stage.
     pub from_start: Option<RateView>,
-    /// How long cycles stayed in it.
+    /// The time that cycles spent in it.
     pub time_in_stage: TimeInStage,
-    /// Those that came no further and ended, and why.
+    /// The cycles that ended in this stage, with their reasons.
     pub dropped: Dropped,
-    /// The cycles behind `cycles` and `people`.
+    /// Links to the cycles of `cycles` and `people`.
     pub evidence: StageEvidence,
 }
 
 /// One row of a funnel.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub struct FunnelRowView {
-    /// What the row stands for in the first dimension: a name, the id of a form or owner, a week, month or quarter
-    /// (`2026-05`); `null` where it is unknown.
+    /// The value of the first dimension: a name, the id of a form or owner, a week, month or quarter (`2026-05`);
+    /// `null` if unknown.
     #[schema(max_length = 2000, example = "organic_search")]
     pub key: Option<String>,
-    /// The same in the second dimension, if there is one.
+    /// The value of the second dimension, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 2000, example = "2026-05")]
     pub second_key: Option<Option<String>>,
@@ -131,7 +131,7 @@ pub struct FunnelRowView {
 report_view!(
     /// The funnel: how many cycles started, and how far they came.
     FunnelView: FunnelRowView,
-    /// All rows together; people are counted once.
+    /// The totals of all rows; people are counted once.
     #[schema(max_items = 6)]
     Vec<FunnelStage>
 );
@@ -150,7 +150,7 @@ pub enum FigureName {
     FromStart,
     /// Cycles with a finished stay in the stage.
     TimeInStage,
-    /// Cycles that ended with this as the furthest stage.
+    /// Cycles that ended with this as their furthest stage.
     Dropped,
     /// Of customers: cycles with a known first contact or acceptance.
     SalesCycle,

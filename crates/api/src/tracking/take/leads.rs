@@ -117,7 +117,7 @@ impl Leads {
         Ok(created)
     }
 
-    /// The leads that events ask for, as far as this batch tells: an event that it tells twice asks once.
+    /// The leads that the events of this batch ask for; an event that comes twice asks once.
     fn wanted<'a>(&self, items: &[&Item], acts: &'a [Act]) -> Vec<Wanted<'a>> {
         let (mut wanted, mut seen) = (vec![], BTreeSet::new());
         if !items.iter().any(|item| item.makes_leads) {

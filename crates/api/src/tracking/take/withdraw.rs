@@ -1,4 +1,4 @@
-//! What events say of consent.
+//! Consent that events end.
 
 use std::collections::HashMap;
 

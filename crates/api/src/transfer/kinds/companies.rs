@@ -34,7 +34,10 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
         let known = find_company(&world, &stated.said, None);
         let owner = stated.owner.as_ref().map(|email| owners.get(email));
         if owner.is_some_and(|user| user.is_none()) {
-            taken.reject(row, &[Fault::new("owner", "no_such_user", "names no user")]);
+            taken.reject(
+                row,
+                &[Fault::new("owner", "no_such_user", "is not the e-mail of a user")],
+            );
             continue;
         }
         let said = CompanyStatement {
@@ -66,7 +69,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                     .get(&id)
                     .is_some_and(|one| one.archived_at.is_some());
                 if is_archived && !changes.is_empty() {
-                    let detail = "the company is archived; the row is imported all the same";
+                    let detail = "the company is archived; the row is imported nevertheless";
                     taken.warn_of(row, &[("archived", detail.into())]);
                 }
                 taken.count(known.is_none(), changes);

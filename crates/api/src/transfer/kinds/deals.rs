@@ -95,7 +95,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                 !is_same || lead_id.is_none() && deal.company_id != stated.opening.company_id
             });
         if elsewhere {
-            let detail = "is known as the deal of another lead or company";
+            let detail = "is the external id of a deal of another lead or company";
             taken.reject(row, &[Fault::new("external_id", "deal_of_another_lead", detail)]);
             continue;
         }
@@ -153,13 +153,17 @@ fn complete(
     let mut faults = vec![];
     stated.opening.owner_id = owner.and_then(user);
     if owner.is_some() && stated.opening.owner_id.is_none() {
-        faults.push(Fault::new("owner", "no_such_user", "names no user"));
+        faults.push(Fault::new("owner", "no_such_user", "is not the e-mail of a user"));
     }
     if let Some(name) = pipeline {
         let found = world.sales.pipelines.values().find(|one| one.name == name);
         stated.opening.pipeline_id = found.map(|one| one.id);
         if found.is_none() {
-            faults.push(Fault::new("pipeline", "not_found", "names no pipeline"));
+            faults.push(Fault::new(
+                "pipeline",
+                "not_found",
+                "is not the name of a pipeline",
+            ));
         }
     }
     faults
@@ -192,7 +196,7 @@ fn read(ground: &Ground<'_>, values: &Values<'_>, base: Currency) -> Result<Deal
     };
     let external_id = short(values, "external_id", 255, &mut faults);
     if values.text("external_id").is_none() {
-        let detail = "is missing: without it the same deal would be made again and again";
+        let detail = "is missing: without it every import would create the deal again";
         faults.push(Fault::new("external_id", "required", detail));
     }
     let name = short(values, "name", 200, &mut faults);
@@ -208,7 +212,7 @@ fn read(ground: &Ground<'_>, values: &Values<'_>, base: Currency) -> Result<Deal
     let closed_at = values.instant("closed_at", &mut faults);
     for (field, at) in [("opened_at", opened_at), ("closed_at", closed_at)] {
         if at.is_some_and(|at| at > ground.now) {
-            faults.push(Fault::new(field, "out_of_range", "lies in the future"));
+            faults.push(Fault::new(field, "out_of_range", "is in the future"));
         }
     }
     let outcome = match values.text("outcome").map(str::to_ascii_lowercase).as_deref() {
@@ -224,7 +228,7 @@ fn read(ground: &Ground<'_>, values: &Values<'_>, base: Currency) -> Result<Deal
         faults.push(Fault::new(
             "closed_at",
             "required",
-            "a deal that is won or lost has a date",
+            "a won or lost deal needs a date",
         ));
     }
     let closing = outcome.map(|outcome| CloseDeal {

@@ -58,7 +58,10 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
             Some(email) => match owners.get(email) {
                 Some(user) => Some(user.id),
                 None => {
-                    taken.reject(row, &[Fault::new("owner", "no_such_user", "names no user")]);
+                    taken.reject(
+                        row,
+                        &[Fault::new("owner", "no_such_user", "is not the e-mail of a user")],
+                    );
                     continue;
                 }
             },
@@ -221,11 +224,11 @@ fn body(
                         .map(|channel| json!(channel))
                         .ok_or((
                             "unknown_channel",
-                            "is no known channel; it follows from the rest of the touch",
+                            "is not a known channel; the channel is derived from the other values",
                         )),
                     "landing_url" | "referrer" if Address::read(text).is_none() => Err((
                         "unknown_address",
-                        "is not the address of a page or an app; it is left out",
+                        "is not the address of a page or an app; it is omitted",
                     )),
                     _ => Ok(json!(text)),
                 };
@@ -249,7 +252,7 @@ pub(super) fn country_code(text: &str) -> String {
 }
 
 fn unreadable_phone() -> (&'static str, String) {
-    let detail = "phone: is no phone number that can be read; it is left out";
+    let detail = "phone: is not a valid phone number; it is omitted";
     ("unreadable_phone", detail.into())
 }
 

@@ -76,7 +76,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
 }
 
 impl Ground<'_> {
-    /// Whether rows tell what was.
+    /// Whether rows report the past.
     fn is_history(&self) -> bool {
         self.import.mode == ImportMode::History
     }
@@ -155,9 +155,9 @@ impl Taken {
         let faults = match refused {
             Refused::NoIdentifier => one(
                 "required",
-                "names no lead: it has no id, external id, e-mail or phone".into(),
+                "has no lead: id, external id, e-mail and phone are empty".into(),
             ),
-            Refused::NoSuchLead => one("no_such_lead", "names a lead that is not there".into()),
+            Refused::NoSuchLead => one("no_such_lead", "names a lead that does not exist".into()),
             Refused::IdentifiersConflict(leads) => {
                 let leads: Vec<String> = leads.iter().map(LeadId::to_string).collect();
                 one(
@@ -258,7 +258,7 @@ fn address(values: &Values<'_>, faults: &mut Vec<Fault>) -> Statement {
     }
     said.emails.extend(email(values, "lead.email", faults));
     if said.id.is_none() && said.keys().is_empty() && faults.is_empty() {
-        let detail = "names no lead: it has neither lead.id, lead.external_id nor lead.email";
+        let detail = "has no lead: lead.id, lead.external_id and lead.email are empty";
         faults.push(Fault::new("", "required", detail));
     }
     said

@@ -38,7 +38,10 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
             .as_ref()
             .map(|email| owners.get(email).map(|user| user.id));
         if owner == Some(None) {
-            taken.reject(row, &[Fault::new("owner", "no_such_user", "names no user")]);
+            taken.reject(
+                row,
+                &[Fault::new("owner", "no_such_user", "is not the e-mail of a user")],
+            );
             continue;
         }
         let lead_id = match addressed(&world, &said.lead) {
@@ -80,7 +83,7 @@ fn read(ground: &Ground<'_>, values: &Values<'_>) -> Result<MoveRow, Vec<Fault>>
     let from = stage(values, "from", &mut faults);
     let at = values.instant("at", &mut faults);
     if at.is_some_and(|at| at > ground.now) {
-        faults.push(Fault::new("at", "out_of_range", "lies in the future"));
+        faults.push(Fault::new("at", "out_of_range", "is in the future"));
     }
     let reason = short(values, "reason", 64, &mut faults);
     let note = short(values, "note", 4000, &mut faults);

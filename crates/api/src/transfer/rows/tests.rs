@@ -1,4 +1,4 @@
-//! Files as they come: good ones in every dress, and broken ones with what is told of them.
+//! Files as they come: valid ones in every form, and broken ones with their errors.
 
 use std::io::{Cursor, Write};
 

@@ -30,7 +30,7 @@ pub enum Origin {
     Company,
     /// The lead's own events and submissions, or when it came.
     History,
-    /// Where the lead or its company stands now. It is not kept with the time at which it was true, so scoring, which
+    /// Where the lead or its company stands now. It is not stored with the time at which it was true, so scoring, which
     /// can be asked for a past instant, must not use it.
     State,
 }

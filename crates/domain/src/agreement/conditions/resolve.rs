@@ -32,26 +32,26 @@ pub struct Verdict {
     pub evidence: Vec<Evidence>,
 }
 
-/// A part of a condition that decided about it.
+/// A part of a condition that decided its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Evidence {
-    /// A field, with its value unless that is missing.
+    /// A field with its value.
     Field {
         /// The field's name.
         #[schema(max_length = 80, example = "company.employees")]
         field: String,
-        /// Its value; absent where it is missing.
+        /// The value; absent if the field is empty.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schema(value_type = Option<Value>)]
         value: Option<Json>,
     },
-    /// Events of a type.
+    /// Matching events of one type.
     Events {
         /// The type's name.
         #[schema(max_length = 80, example = "page_view")]
         event: String,
-        /// The matching ones, newest first, as far as they decide.
+        /// The matching events that decided, newest first.
         #[schema(max_items = 1001)]
         event_ids: Vec<EventId>,
     },
@@ -96,9 +96,9 @@ pub enum Evidence {
     },
     /// A part of the score.
     Score {
-        /// Which part.
+        /// The part of the score.
         part: ScorePart,
-        /// Its whole points.
+        /// Its points, rounded down.
         points: i64,
     },
 }

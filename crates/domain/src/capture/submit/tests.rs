@@ -1,4 +1,4 @@
-//! Submissions: what becomes of them, and what is kept.
+//! Submissions: what becomes of them, and what is stored.
 
 use super::*;
 use crate::capture::{Consent, Context, FieldType, FormConsent, FormField, FormSettings, LegalBasis};
@@ -51,7 +51,7 @@ fn posted(fields: Value) -> Posted {
     }
 }
 
-/// What became of a submission: as it is kept, and its journal entries.
+/// What became of a submission: as it is stored, and its journal entries.
 fn send(world: &mut World, form: &Form, posted: &Posted, ids: &Ids) -> (Submission, Vec<String>) {
     let incoming = Incoming {
         id: ids.next(),
@@ -63,7 +63,7 @@ fn send(world: &mut World, form: &Form, posted: &Posted, ids: &Ids) -> (Submissi
     run(world, &mut Twins::default(), incoming, NOW, ids).unwrap()
 }
 
-/// The same for any submission; nothing where it was a twin.
+/// The same for any submission; `None` if it was a twin.
 fn run(
     world: &mut World,
     twins: &mut Twins,

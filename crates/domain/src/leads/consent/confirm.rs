@@ -16,15 +16,15 @@ const DAY: i64 = 24 * 3_600_000;
 /// What a confirmation link stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmation {
-    /// Whose.
+    /// The lead.
     pub lead_id: LeadId,
-    /// What for.
+    /// The purpose.
     pub purpose: String,
     /// The e-mail address that it confirms: the one that the link is sent to.
     pub address: Option<String>,
-    /// The grant that it confirms.
+    /// The statement that it confirms.
     pub consent_id: ConsentId,
-    /// When that was said.
+    /// When that was stated.
     pub granted_at: Timestamp,
     /// From when on it is good no more.
     pub expires_at: Timestamp,
@@ -34,7 +34,7 @@ pub struct Confirmation {
 
 /// A link confirms nothing: it is too old, or what it confirms was withdrawn since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the link is not good any more")]
+#[error("the link is no longer valid")]
 pub struct NotConfirmed;
 
 /// Make a confirmation for what stands granted. Needs the lead's facts in `world`.

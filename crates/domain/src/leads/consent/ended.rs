@@ -74,7 +74,7 @@ impl Ended {
         })
     }
 
-    /// The statements that follow, by what is declared and what was said of the lead before.
+    /// The statements that follow, by the declared purposes and the earlier statements.
     pub fn statements(&self, purposes: &[ConsentPurpose], said: &ConsentFacts) -> Vec<StateConsent> {
         let is_declared = |name: &str| purposes.iter().any(|purpose| purpose.name == name);
         let is_known = |name: &str| is_declared(name) || said.purposes().any(|known| known == name);

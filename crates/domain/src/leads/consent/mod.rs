@@ -57,11 +57,11 @@ words! {
         Confirmed = "confirmed",
         /// The person does not agree, or no more.
         Withdrawn = "withdrawn",
-        /// A system repeated a grant, without saying of when it is, after it was withdrawn: kept, but it counts for nothing.
+        /// A system repeated a grant, without saying of when it is, after it was withdrawn: stored, but it counts for nothing.
         Disregarded = "disregarded",
     }
 
-    /// Where a statement about consent comes from.
+    /// The source of a statement about consent.
     ConsentSource {
         /// Said on a form.
         Form = "form",
@@ -75,7 +75,7 @@ words! {
         Event = "event",
     }
 
-    /// By what consent ended, where the person did not simply say so.
+    /// Why consent ended, if the person did not withdraw it directly.
     WithdrawalReason {
         /// The person unsubscribed.
         Unsubscribed = "unsubscribed",
@@ -99,7 +99,7 @@ words! {
         Bounced = "bounced",
         /// The person reported the mail as unwanted.
         Complained = "complained",
-        /// Nothing was said about it.
+        /// There is no statement about it.
         NeverAsked = "never_asked",
     }
 }
@@ -138,7 +138,7 @@ impl LegalBasis {
 }
 
 impl ConsentSource {
-    /// The source of what an actor states, where nothing else is said.
+    /// The default source of an actor's statements.
     pub fn of(actor: &Actor) -> Self {
         match Source::of(actor) {
             Source::Hand => Self::Hand,
@@ -149,57 +149,57 @@ impl ConsentSource {
     }
 }
 
-/// One statement about one purpose, as it is kept for good.
+/// One statement about one purpose, as it is stored for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsentStatement {
-    /// Which.
+    /// Its id.
     pub id: ConsentId,
-    /// Whose.
+    /// The lead.
     pub lead_id: LeadId,
-    /// What for.
+    /// The purpose.
     pub purpose: String,
     /// The e-mail address that it is about; none where it is about the person.
     pub address: Option<String>,
-    /// What it says.
+    /// The kind of statement.
     pub state: ConsentState,
-    /// By what it was withdrawn.
+    /// Why consent ended, if the person did not withdraw it directly.
     pub reason: Option<WithdrawalReason>,
-    /// What the person read.
+    /// The wording that the person read.
     pub wording: Option<String>,
-    /// Why the data may be processed.
+    /// The legal basis (GDPR, article 6 (1)).
     pub legal_basis: Option<LegalBasis>,
-    /// Where it comes from.
+    /// The source of the statement.
     pub source: ConsentSource,
-    /// The submission that it was part of.
+    /// The submission that contains it.
     pub submission_id: Option<SubmissionId>,
-    /// The grant that it confirms.
+    /// The statement that it confirms.
     pub confirms: Option<ConsentId>,
-    /// When it was said, as far as the source knows.
+    /// When the person stated it, as far as the source knows.
     pub stated_at: Timestamp,
-    /// When it was written down.
+    /// When it was created in Tandem.
     pub recorded_at: Timestamp,
-    /// Who said it: a user, key or form, by id.
+    /// Who stated it: the id of a user, key or form.
     pub by: String,
 }
 
-/// Something that is said about a purpose.
+/// A statement about a purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateConsent {
-    /// What for.
+    /// The purpose.
     pub purpose: String,
     /// The e-mail address that it is about; else the lead's first one.
     pub address: Option<Email>,
     /// Whether the person agrees.
     pub granted: bool,
-    /// By what it was withdrawn.
+    /// Why consent ended, if the person did not withdraw it directly.
     pub reason: Option<WithdrawalReason>,
-    /// What the person read.
+    /// The wording that the person read.
     pub wording: Option<String>,
     /// Why the data may be processed; else as the purpose says.
     pub legal_basis: Option<LegalBasis>,
     /// Where it comes from; else as the actor is.
     pub source: Option<ConsentSource>,
-    /// When it was said, if not now; what lies ahead counts as now.
+    /// When it was stated; default now. A future instant counts as now.
     pub stated_at: Option<Timestamp>,
 }
 
@@ -222,7 +222,7 @@ pub enum Refused {
     /// The actor may not write this lead.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// The purpose is not declared, and nothing was said of it before that could be withdrawn.
+    /// The purpose is not declared, and has no earlier statement to withdraw.
     #[error("no declared purpose")]
     Undeclared,
     /// Nothing is granted that could be confirmed, or it was withdrawn since.
@@ -233,7 +233,7 @@ pub enum Refused {
     IsConfirmed,
 }
 
-/// Write down what was said to a known lead, for somebody who may write it.
+/// Record a statement about a known lead, for a caller that may write it.
 pub fn state(
     world: &mut World,
     lead_id: LeadId,
@@ -257,7 +257,7 @@ pub(super) fn may_state(world: &World, lead_id: Option<LeadId>, said: &StateCons
 
 /// Keep statements about a loaded lead, as part of a submission or not: one command, one version of the lead.
 ///
-/// What was said before needs not be known: a history only grows, and what follows from it is derived.
+/// Earlier statements need not be known: a history only grows, and its result is derived.
 pub fn record(
     world: &mut World,
     lead_id: LeadId,
@@ -312,7 +312,7 @@ fn address_of(world: &World, lead_id: LeadId, purpose: &str, given: Option<&Emai
         .map(str::to_owned)
 }
 
-/// What is said now comes after what was said, whatever another machine's clock showed, as far as that is loaded.
+/// A statement of now comes after the loaded earlier ones, whatever another machine's clock showed.
 fn not_before_what_was_said(world: &World, lead_id: LeadId, purpose: &str, now: Timestamp) -> Timestamp {
     let facts = world.consent_of(lead_id).of(purpose).iter();
     let counting = facts.filter(|fact| fact.state != ConsentState::Disregarded);
@@ -320,7 +320,7 @@ fn not_before_what_was_said(world: &World, lead_id: LeadId, purpose: &str, now: 
     last.map_or(now, |last| now.max(last.plus_millis(1)))
 }
 
-/// What was said about a purpose, as far as it is loaded and concerns an address.
+/// The loaded statements about a purpose that concern an address.
 fn standing_at(world: &World, lead_id: LeadId, purpose: &str, address: Option<&str>) -> Standing {
     let purpose = purpose_named(&world.rules.consent_purposes, purpose);
     world.consent_of(lead_id).standing(&purpose, address)

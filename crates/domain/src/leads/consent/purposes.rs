@@ -11,7 +11,7 @@ use super::LegalBasis;
 /// The purpose that a new installation declares.
 pub const MARKETING_EMAIL: &str = "marketing_email";
 
-/// Something that the company asks consent for.
+/// A purpose for which the company requests consent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentPurpose {
@@ -23,22 +23,21 @@ pub struct ConsentPurpose {
         example = "marketing_email"
     )]
     pub name: String,
-    /// What people call it.
+    /// The name that people see.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "News by e-mail")]
     pub label: String,
     /// Whether a grant counts only once the person confirmed it by a link.
     #[serde(default)]
     #[schema(default = false)]
     pub double_opt_in: bool,
-    /// Why the data may be processed, where a statement says nothing of it.
+    /// The default legal basis of statements.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legal_basis_default: Option<LegalBasis>,
-    /// How the person is contacted: what ends e-mail (an unsubscription, a bounce, a complaint) ends every purpose of
-    /// e-mail.
+    /// How the person is contacted. An unsubscription, a bounce or a complaint ends every e-mail purpose.
     #[serde(default)]
     #[schema(inline)]
     pub channel: ConsentChannel,
-    /// For how many days a confirmation link is good.
+    /// For how many days a confirmation link is valid.
     #[serde(default = "token_days")]
     #[schema(minimum = 1, maximum = 90, default = 7)]
     pub token_days: i64,

@@ -1,4 +1,4 @@
-//! What stands of consent to a purpose, whatever the order in which it was said.
+//! What stands of consent to a purpose, whatever the order of the statements.
 
 use std::collections::BTreeMap;
 
@@ -17,15 +17,15 @@ use crate::instant::Timestamp;
 pub struct ConsentFact {
     /// Which statement.
     pub id: ConsentId,
-    /// What it says.
+    /// The kind of statement.
     pub state: ConsentState,
-    /// By what it was withdrawn.
+    /// Why consent ended, if the person did not withdraw it directly.
     pub reason: Option<WithdrawalReason>,
     /// The e-mail address that it is about; none where it is about the person.
     pub address: Option<String>,
     /// Whether it came from a form: anybody can send one.
     pub is_by_form: bool,
-    /// When it was said.
+    /// When it was stated.
     pub stated_at: Timestamp,
 }
 
@@ -43,7 +43,7 @@ impl From<&ConsentStatement> for ConsentFact {
 }
 
 impl ConsentFact {
-    /// The place among the statements about a purpose: by time, then id. Of what was said at the same instant a
+    /// The place among the statements about a purpose: by time, then id. Of statements of the same instant a
     /// withdrawal counts, so that the order of arrival decides nothing about the person's right.
     fn place(&self) -> (Timestamp, bool, ConsentId) {
         let is_withdrawn = self.state == ConsentState::Withdrawn;
@@ -56,14 +56,14 @@ impl ConsentFact {
     }
 }
 
-/// What was said about consent of one person, by purpose.
+/// The statements about consent of one person, by purpose.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConsentFacts(BTreeMap<String, Vec<ConsentFact>>);
 
 static NONE: ConsentFacts = ConsentFacts(BTreeMap::new());
 
 impl ConsentFacts {
-    /// Nothing was said.
+    /// There is no statement.
     pub fn none() -> &'static Self {
         &NONE
     }
@@ -73,17 +73,17 @@ impl ConsentFacts {
         self.0.entry(purpose).or_default().push(fact);
     }
 
-    /// Whether anything was said.
+    /// Whether there is any statement.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The purposes of which anything was said.
+    /// The purposes that have statements.
     pub fn purposes(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// What was said about one purpose.
+    /// The statements about one purpose.
     pub(super) fn of(&self, purpose: &str) -> &[ConsentFact] {
         self.0.get(purpose).map(Vec::as_slice).unwrap_or_default()
     }
@@ -99,7 +99,7 @@ impl ConsentFacts {
         )
     }
 
-    /// Whether the person may be contacted, for every purpose that is declared or of which anything was said, where this is
+    /// Whether the person may be contacted, for every purpose that is declared or has statements, where this is
     /// the e-mail address that would be used.
     pub fn may_contact(
         &self,
@@ -150,7 +150,7 @@ impl ConsentFacts {
     }
 }
 
-/// What was said about one purpose: the newest statement of each kind.
+/// The statements about one purpose: the newest of each kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
     granted: Option<ConsentFact>,
@@ -168,9 +168,9 @@ pub struct Standing {
 pub struct MayContact {
     /// Whether it is allowed.
     pub allowed: bool,
-    /// Why, or why not.
+    /// The reason.
     pub why: ContactReason,
-    /// When the statement was made that counts; `null` where there is none.
+    /// The time of the statement that counts; `null` if there is none.
     pub since: Option<Timestamp>,
 }
 

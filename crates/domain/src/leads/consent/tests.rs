@@ -91,7 +91,7 @@ fn why(allowed: bool, why: ContactReason, since: Timestamp) -> MayContact {
     }
 }
 
-/// Why `ada` may be contacted at an address, by all that was said.
+/// Why `ada` may be contacted at an address, by all statements.
 fn at(world: &World, lead: LeadId, purpose: &str, address: &str) -> ContactReason {
     let contacts = world
         .consent_of(lead)

@@ -1,4 +1,4 @@
-//! What an upsert says of consent: systems repeat what they know, and only news is kept.
+//! What an upsert says of consent: systems repeat what they know, and only news is stored.
 
 use super::{ConsentFact, ConsentState, Standing, StateConsent, address_of, write_down};
 use crate::act::Act;
@@ -35,9 +35,9 @@ pub(in crate::leads) fn take_over(
     changes
 }
 
-/// What an upsert's statement is kept as; nothing where it says nothing new.
+/// What an upsert's statement is stored as; `None` if it says nothing new.
 ///
-/// One that bears its instant is known where the same was said of that very instant. One without may come from a system
+/// One that bears its instant is a repetition if the same was stated of that very instant. One without may come from a system
 /// that repeats day after day what it once heard. So it is news only where the newest says otherwise, and it may withdraw
 /// what was granted, but not grant what was withdrawn.
 fn news(

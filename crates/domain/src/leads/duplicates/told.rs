@@ -1,4 +1,4 @@
-//! Leads that somebody named as one: suggested when the statement is refused, since no comparison would find them.
+//! Leads that a refused statement named as one: suggested at once, since no comparison would find them.
 
 use std::collections::BTreeSet;
 

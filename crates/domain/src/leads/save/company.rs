@@ -1,4 +1,4 @@
-//! Companies that statements name: found, made, added to; and put away.
+//! Companies that statements name: found, created, updated; and archived.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ pub fn find_company(world: &World, said: &CompanyStatement, current: Option<Comp
         .or_else(|| world.by_name.get(&folded).copied())
 }
 
-/// Take over what is said about a company, making it where it is unknown and named at all.
+/// Apply a statement about a company, creating it if it is unknown and named.
 pub fn save_company(
     world: &mut World,
     known: Option<CompanyId>,
@@ -153,10 +153,10 @@ pub fn may_own_company(actor: &Actor, owner: Option<UserId>, to: Option<UserId>)
     actor.may_assign(owner, to)
 }
 
-/// Put a company away, or take it up again; nothing where it is so already.
+/// Archive or restore a company; `None` if it already is.
 ///
-/// It belongs to nobody: whoever may edit any lead may do it. Its leads and deals stay as they are. Unlike a lead, of
-/// which a form says that the person writes again, a company is not taken up by being named again: whatever lead comes
+/// It belongs to nobody: a user who may edit any lead may do it. Its leads and deals stay as they are. Unlike a lead, of
+/// which a form says that the person writes again, a company is not restored by being named again: whatever lead comes
 /// from its domain names it.
 pub fn archive_company(company: &mut Company, away: bool, act: &Act) -> Result<Option<Change>, Denied> {
     act.by.may_edit(None)?;

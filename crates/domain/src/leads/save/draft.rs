@@ -58,7 +58,7 @@ impl Draft {
         }
     }
 
-    /// The first touch that is known of it. What a form tells of a visit becomes a touch by the visit.
+    /// The first touch that is known of it. The visit of a form becomes a touch by the visit.
     pub(super) fn begin_with(&mut self, touch: Touch, act: &Act) {
         self.lead.begin_with(&touch);
         if !matches!(act.by, Actor::Form(_)) {
@@ -424,7 +424,7 @@ impl Draft {
         }
     }
 
-    /// One command, one version; nothing where nothing changed.
+    /// One command, one version; empty if nothing changed.
     pub(super) fn finish(mut self, world: &mut World, now: Timestamp) -> Vec<Change> {
         if self.after.is_empty() && self.before.is_empty() {
             return self.changes;

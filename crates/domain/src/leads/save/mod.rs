@@ -39,7 +39,7 @@ pub const MAX_IDENTIFIERS: usize = 50;
 /// The most identifiers of one kind that forms add to a lead.
 pub const MOST_OF_FORMS: usize = 5;
 
-/// What is said about a lead: parsed, true to its types. An absent field was not said; an empty one says "empty".
+/// A statement about a lead, parsed into its types. An absent field is not stated; an empty one states "empty".
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Statement {
     /// The lead's own id, where the caller knows it.
@@ -58,9 +58,9 @@ pub struct Statement {
     pub plan: Plan,
     /// Custom fields by name; `null` is empty.
     pub custom: BTreeMap<String, Value>,
-    /// The company; one of which nothing is said keeps the e-mails from speaking of one.
+    /// The company; a given one without values prevents the e-mail's domain from naming one.
     pub company: Option<CompanyStatement>,
-    /// Where it first came from; counts only where nothing is known yet.
+    /// The first touch; used only if none is known yet.
     pub first_touch: Option<Report>,
     /// What the person agreed to, or withdrew.
     pub consents: Vec<StateConsent>,
@@ -73,7 +73,7 @@ pub struct Statement {
 /// What a person may spend, and by when; `Some(None)` says "empty".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// What the person may spend.
+    /// The budget.
     pub budget: Option<Option<Money>>,
     /// In how many days the person wants to decide, from 0 to [`MAX_TIMELINE_DAYS`].
     pub timeline_days: Option<Option<i64>>,
@@ -82,7 +82,7 @@ pub struct Plan {
 /// The longest time until a decision, in days: ten years.
 pub const MAX_TIMELINE_DAYS: i64 = 3650;
 
-/// A phone that only the lead of which it is said can tell the country of.
+/// A phone whose country only the stated lead determines.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LocalPhone {
     /// The number.
@@ -133,7 +133,7 @@ pub struct Saved {
     pub lead_id: LeadId,
     /// Whether the lead was made by it.
     pub created: bool,
-    /// What changed; nothing where all of it was known.
+    /// The changes; empty if everything was known.
     pub changes: Vec<Change>,
 }
 
@@ -205,7 +205,7 @@ impl Statement {
         }))
     }
 
-    /// The first touch, where anything is said of it.
+    /// The first touch, if it is stated.
     fn touch(&self, world: &World, now: Timestamp) -> Option<Touch> {
         let report = self.first_touch.as_ref()?;
         report.touch(&world.rules.touch_rules, observed(self, now), now)
@@ -221,7 +221,7 @@ pub enum OnConflict {
     FollowEmail,
 }
 
-/// Find the lead that a statement is about or make it, and take over what was said.
+/// Find or create the lead of a statement, and apply the statement.
 pub fn upsert(
     world: &mut World,
     said: &Statement,
@@ -267,7 +267,7 @@ fn undeclared<'a>(
     let undeclared = consents.filter(move |(_, one)| !consent::may_state(world, lead_id, one));
     undeclared.map(|(index, _)| {
         let pointer = format!("/consents/{index}/purpose");
-        Fault::new(pointer, "not_allowed", "is no declared purpose of consent")
+        Fault::new(pointer, "not_allowed", "is not a declared purpose of consent")
     })
 }
 

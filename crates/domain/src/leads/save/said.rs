@@ -1,4 +1,4 @@
-//! One statement about one field: kept where it is news.
+//! One statement about one field, stored if it is news.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ pub(super) struct Said {
     pub(super) about: About,
     /// The field's name.
     pub(super) field: String,
-    /// What was said.
+    /// The statement.
     pub(super) value: Value,
     /// When it was true.
     pub(super) observed_at: Timestamp,
@@ -25,7 +25,7 @@ pub(super) struct Said {
 
 impl Said {
     /// Keep the statement unless it is known: the newest one of its kind says the same, or, where it is of an earlier
-    /// date, it was itself said before. Answer the value that wins now.
+    /// date, it was itself stated before. Returns the value that wins now.
     pub(super) fn record(self, world: &mut World, changes: &mut Vec<Change>, act: &Act) -> Option<Value> {
         let source = self.source;
         let statements = world
@@ -34,7 +34,7 @@ impl Said {
             .or_default();
         let newest = statements.newest_like(source);
         let newest_id = newest.map(|newest| newest.id);
-        // What is said now comes after what was said, whatever another machine's clock showed.
+        // A statement of now comes after the earlier ones, whatever another machine's clock showed.
         let observed_at = match newest {
             Some(newest) if self.observed_at == act.now && newest.observed_at > act.now => {
                 newest.observed_at.plus_millis(1)

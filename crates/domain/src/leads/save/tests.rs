@@ -1,4 +1,4 @@
-//! Statements about leads: who is found, what is kept, what is shown.
+//! Statements about leads: who is found, what is stored, what is shown.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -84,7 +84,7 @@ fn what_was_said_of_a_day_is_known_also_under_what_came_later() {
     assert_eq!(changed(&dated("Adah", 2), 13), (1, shown("Countess")));
     assert_eq!(changed(&dated("Adah", 2), 14), (0, shown("Countess")));
     assert_eq!(changed(&dated("Ada", 1), 15), (0, shown("Countess")));
-    // Said now, it is news, whatever was said before.
+    // Stated now, it is news, whatever was stated before.
     assert_eq!(changed(&named("ada@example.com", "Ada"), 16).1, shown("Ada"));
     assert_eq!(
         changed(&named("ada@example.com", "Countess"), 16).1,

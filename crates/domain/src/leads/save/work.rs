@@ -1,4 +1,4 @@
-//! Who works a lead, and whether anybody does: archive, assign.
+//! Archiving and assigning a lead, by who works on it.
 
 use super::Refused;
 use crate::access::account::User;
@@ -9,7 +9,7 @@ use crate::id::{LeadId, UserId};
 use crate::leads::change::LeadChange;
 use crate::world::World;
 
-/// Archive a lead, or restore it; nothing where it is so already. A lead that is worked on cannot be archived: its
+/// Archive or restore a lead; `None` if it already is. A lead that is being worked on cannot be archived: its
 /// hand-offs, clocks and deals are among the loaded facts.
 pub fn archive(world: &mut World, lead_id: LeadId, away: bool, act: &Act) -> Result<Option<Change>, Refused> {
     let is_in_work = world.is_in_work(lead_id);
@@ -32,7 +32,7 @@ pub fn archive(world: &mut World, lead_id: LeadId, away: bool, act: &Act) -> Res
     }))
 }
 
-/// Give a lead to a user who works leads, or to nobody; nothing where it is so already.
+/// Assign a lead to a user of sales, or to nobody; `None` if it already is.
 pub fn assign(
     world: &mut World,
     lead_id: LeadId,

@@ -64,7 +64,7 @@ pub enum Channel {
     Partner,
     /// Outbound sales: given by hand.
     Sales,
-    /// Something is said, and no definition fits it.
+    /// There is a source, and no definition matches it.
     Unassigned,
 }
 
@@ -244,7 +244,7 @@ pub fn by_definition(facts: Facts<'_>) -> Channel {
     }
 }
 
-/// Nothing is known of the way, or it is said to be direct.
+/// The way is unknown, or stated to be direct.
 fn is_direct(source: &str, medium: &str) -> bool {
     matches!(source, "" | "(direct)") && matches!(medium, "" | "(none)" | "(not set)")
 }

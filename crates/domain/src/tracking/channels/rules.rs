@@ -9,16 +9,16 @@ use crate::fault::Fault;
 /// The most rules.
 pub const MAX_RULES: usize = 200;
 
-/// Rules for channels, in order.
+/// Rules for channels, in order of precedence.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelRules {
-    /// The rules; the first that fits decides, before GA4's definitions.
+    /// The rules. The first match decides, before GA4's definitions.
     #[schema(max_items = 200)]
     pub rules: Vec<ChannelRule>,
 }
 
-/// One rule: when all of its conditions hold, it names the channel.
+/// A rule: if all of its conditions hold, it determines the channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelRule {
@@ -34,11 +34,11 @@ pub struct ChannelRule {
     pub channel: String,
 }
 
-/// What must hold; of what is left out nothing is asked.
+/// The conditions on a touch; all given ones must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Conditions {
-    /// On the source (`utm_source`, or what the referrer is called).
+    /// On the source (`utm_source`, or the referrer's name).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<TextMatch>,
     /// On the medium (`utm_medium`, or `organic`, `referral`, `cpc`, `ai-assistant`).
@@ -52,19 +52,19 @@ pub struct Conditions {
     pub referrer_host: Option<TextMatch>,
 }
 
-/// How a text must look: exactly one of these. Case does not matter.
+/// A condition on a text: exactly one of these, ignoring case.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TextMatch {
-    /// It is this.
+    /// The text equals this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "partner-portal")]
     pub exact: Option<String>,
-    /// It begins so.
+    /// The text starts with this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     pub prefix: Option<String>,
-    /// It has this in it.
+    /// The text contains this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     pub contains: Option<String>,

@@ -324,7 +324,7 @@ fn what_is_given_goes_before_what_the_addresses_say() {
     };
     assert_eq!(way(clicked.clone()), ["paid_search", "google", "cpc", ""]);
     assert_eq!(given(clicked).unwrap().click_ids.unwrap().fbclid, None);
-    // Of its way nothing is said, and so nothing is known.
+    // Its way is not stated, and so unknown.
     let worded = Touch {
         term: text("crm"),
         ..Touch::default()

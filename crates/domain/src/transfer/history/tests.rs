@@ -282,7 +282,7 @@ fn an_owner_of_history_is_taken_where_there_is_none() {
 }
 
 proptest! {
-    /// Whatever the order of the file: the latest row is where the lead stands, and every row is kept once.
+    /// Whatever the order of the file: the latest row is where the lead stands, and every row is stored once.
     #[test]
     fn the_order_of_the_file_does_not_matter(moves in prop::collection::vec((0usize..9, 0i64..40), 1..12)) {
         let mut given = given();

@@ -32,7 +32,7 @@ impl Counted {
     }
 }
 
-/// Which way a query goes; the columns of the other ways are kept from the planner, where it has to be told.
+/// Which way a query goes; the columns of the other ways are hidden from the planner, where it needs a hint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Steer {
     /// The planner knows.

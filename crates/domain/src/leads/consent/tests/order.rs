@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The slow and obvious way: all that was said, from the first to the last, as a listener would remember it.
+/// The slow and obvious way: all statements, from the first to the last.
 fn listened(mut facts: Vec<ConsentFact>, double_opt_in: bool) -> MayContact {
     facts.sort_by_key(|fact| (fact.stated_at, fact.state == ConsentState::Withdrawn, fact.id));
     let mut heard = MayContact {
