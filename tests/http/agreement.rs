@@ -89,12 +89,12 @@ async fn every_fault_of_a_document_is_refused_at_once(app: &TestApp) {
     let mut document = document(app).await;
     document["icp"] = json!({"field": "shoe_size", "op": "gte", "value": 40});
     document["stages"]["mql"]["when"] = json!({"all": [
-        {"in_stage": "nurture"},
+        {"segment": "seg_1"},
         {"form": "form_01h455vb4pex5vsknk084sn02q"},
         {"event": "page_view", "within": "500d"},
     ]});
-    document["scoring"]["engagement"]["rules"][0]["half_life"] = json!("7d");
-    document["scoring"]["fit"]["rules"][0]["points"] = json!(-5);
+    document["scoring"]["engagement"]["rules"][0]["half_life"] = json!("401d");
+    document["scoring"]["fit"]["rules"][0]["points"] = json!(-20_000);
     document["reasons"]["rejection"].as_array_mut().unwrap().remove(0);
     document["calendar"]["timezone"] = json!("Europe/Atlantis");
     document["color"] = json!("red");
@@ -114,9 +114,9 @@ async fn every_fault_of_a_document_is_refused_at_once(app: &TestApp) {
         ("#/document/color", "unknown_field"),
         ("#/document/icp/field", "not_allowed"),
         ("#/document/reasons/rejection", "required"),
-        ("#/document/scoring/engagement/rules/0/half_life", "not_supported_yet"),
-        ("#/document/scoring/fit/rules/0/points", "not_supported_yet"),
-        ("#/document/stages/mql/when/all/0/in_stage", "not_supported_yet"),
+        ("#/document/scoring/engagement/rules/0/half_life", "invalid_format"),
+        ("#/document/scoring/fit/rules/0/points", "out_of_range"),
+        ("#/document/stages/mql/when/all/0/segment", "not_supported_yet"),
         ("#/document/stages/mql/when/all/1/form", "unknown_reference"),
         ("#/document/stages/mql/when/all/2/within", "invalid_format"),
     ];

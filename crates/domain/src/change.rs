@@ -155,6 +155,12 @@ impl From<AgreementChange> for Unruled {
     }
 }
 
+impl From<NoticeChange> for Unruled {
+    fn from(change: NoticeChange) -> Self {
+        Self(change.into())
+    }
+}
+
 impl From<CostsChange> for Unruled {
     fn from(change: CostsChange) -> Self {
         Self(change.into())

@@ -48,6 +48,8 @@ pub struct Cause {
     pub moved_to: Option<Stage>,
     /// The types of its own events in the item; what bots and machines did is left out.
     pub events: BTreeSet<EventKind>,
+    /// Whether it has another touch.
+    pub touches: bool,
     /// Whether anything but events and touches happened: a field was stated, a form came in, its time was over.
     pub is_stated: bool,
     /// Whether a rule made that move.
@@ -69,6 +71,7 @@ impl Cause {
             contacts: false,
             moved_to: None,
             events: BTreeSet::new(),
+            touches: false,
             is_stated: false,
             moved_by_rule: false,
             proposes: BTreeSet::new(),
@@ -81,9 +84,8 @@ impl Cause {
             Change::Tracking(TrackingChange::EventRecorded(event)) if event.counts() => {
                 self.events.insert(event.kind.clone());
             }
-            Change::Lead(
-                LeadChange::TouchAdded(_) | LeadChange::TouchStated { .. } | LeadChange::Active { .. },
-            ) => {}
+            Change::Lead(LeadChange::TouchAdded(_) | LeadChange::TouchStated { .. }) => self.touches = true,
+            Change::Lead(LeadChange::Active { .. }) => {}
             Change::Lead(_) | Change::Capture(_) => self.is_stated = true,
             _ => {}
         }

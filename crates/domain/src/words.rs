@@ -1,6 +1,6 @@
 //! Closed lists of words: enums whose variants have one name each, on the wire and on disk.
 
-/// Defines enums of words with `ALL`, `name` and `named`.
+/// Defines enums of words with `ALL`, `NAMES`, `name` and `named`.
 macro_rules! words {
     ($($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* })*) => {$(
         $(#[$outer])*
@@ -13,6 +13,9 @@ macro_rules! words {
         impl $name {
             /// Every one.
             pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// The names of all.
+            pub const NAMES: &'static [&'static str] = &[$($text,)*];
 
             /// The name on the wire and on disk.
             pub const fn name(self) -> &'static str {

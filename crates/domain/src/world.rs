@@ -24,7 +24,7 @@ use crate::leads::identity::{Identifier, Key};
 use crate::leads::job::JobWords;
 use crate::leads::save::Statement;
 use crate::leads::search::fold;
-use crate::leads::{Company, Lead};
+use crate::leads::{Company, Lead, Touch};
 use crate::lifecycle::Cycle;
 use crate::money::{Currency, Rates};
 use crate::routing::{Desk, Routing};
@@ -159,6 +159,10 @@ pub struct Judging {
     pub scores: HashMap<LeadId, StoredScore>,
     /// What leads did, by type of event; a lead is here once everything that rules look at is loaded for it.
     pub histories: HashMap<LeadId, BTreeMap<EventKind, History>>,
+    /// The touches of leads, where a rule asks for them.
+    pub touches: HashMap<LeadId, Vec<Touch>>,
+    /// What stands of the consent of leads, where a rule asks for it.
+    pub consents: HashMap<LeadId, ConsentFacts>,
     /// Those of these leads whose e-mail must not be used: the address takes no mail, or its owner complained.
     pub barred: HashSet<LeadId>,
     /// The furthest stage among the leads of companies that are not archived, where a rule asks for it.

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
 };
-use serde_json::json;
+use serde_json::{Map, json};
 use tandem_domain::activities::change::ActivityChange;
 use tandem_domain::activities::{Activity, ActivityDraft, ActivityOutcome, ActivityType, remind};
+use tandem_domain::agreement::conditions::{Event, History, Needs};
 use tandem_domain::change::Change;
 use tandem_domain::handoff::Place;
 use tandem_domain::id::{ActivityId, CompanyId, DealId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
+use tandem_domain::tracking::events::EventKind;
 use tandem_domain::world::World;
 use uuid::Uuid;
 
@@ -49,6 +51,65 @@ pub struct ActivityFilter {
     pub occurred_at: Span,
     /// When they are due.
     pub due_at: Span,
+}
+
+/// The activities of leads as conditions look at them, of the types that they ask for.
+pub(crate) async fn histories(
+    on: &impl Read,
+    looked_at: &Needs,
+    leads: &BTreeSet<LeadId>,
+) -> Result<HashMap<LeadId, BTreeMap<EventKind, History>>, StoreError> {
+    use activities::Column;
+    let types: Vec<&str> = looked_at
+        .events
+        .keys()
+        .filter_map(EventKind::as_activity)
+        .collect();
+    if types.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let backend = on.conn().get_database_backend();
+    let rows = activities::Entity::find()
+        .filter(dialect::id_in(
+            backend,
+            "lead_id",
+            leads.iter().map(|id| id.uuid()),
+        ))
+        .filter(Column::Kind.is_in(types))
+        .all(on.conn())
+        .await?;
+    let mut found: HashMap<LeadId, BTreeMap<EventKind, Vec<Event>>> = HashMap::new();
+    for row in rows {
+        let Some(lead_id) = row.lead_id.map(Id::from_uuid) else {
+            continue;
+        };
+        let mut properties = Map::from_iter([("automatic".to_owned(), json!(row.automatic))]);
+        for (name, value) in [("outcome", row.outcome), ("direction", row.direction)] {
+            properties.extend(value.map(|value| (name.to_owned(), json!(value))));
+        }
+        let event = Event {
+            id: Id::from_uuid(row.id),
+            at: Timestamp::from_millis(row.occurred_at),
+            url: None,
+            referrer: None,
+            properties,
+        };
+        let of_lead = found.entry(lead_id).or_default();
+        of_lead
+            .entry(EventKind::activity(&row.kind))
+            .or_default()
+            .push(event);
+    }
+    let histories = |by_type: BTreeMap<EventKind, Vec<Event>>| {
+        let by_type = by_type.into_iter();
+        by_type
+            .map(|(kind, events)| (kind, History::new(events)))
+            .collect()
+    };
+    Ok(found
+        .into_iter()
+        .map(|(id, by_type)| (id, histories(by_type)))
+        .collect())
 }
 
 /// What activities are sorted by; the id follows always.

@@ -2,7 +2,7 @@
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tandem_domain::agreement::change::AgreementChange;
-use tandem_domain::agreement::{AgreementVersion, VersionState};
+use tandem_domain::agreement::{AgreementVersion, VersionState, draft};
 use tandem_domain::instant::Timestamp;
 
 use crate::db::{Conn, Read, Tx};
@@ -44,6 +44,46 @@ pub async fn in_force_for_update(tx: &Tx) -> Result<AgreementVersion, StoreError
         true => Ok(version),
         false => Err(StoreError::Conflict),
     }
+}
+
+/// The version that is signed and comes into force later, if there is one.
+pub async fn scheduled(on: &impl Read) -> Result<Option<AgreementVersion>, StoreError> {
+    let row = Entity::find()
+        .filter(Column::State.eq(VersionState::Scheduled.name()))
+        .one(on.conn())
+        .await?;
+    row.map(Model::into_domain).transpose()
+}
+
+/// When a version comes into force that is signed already.
+pub async fn next_in_force(on: &impl Read) -> Result<Option<Timestamp>, StoreError> {
+    Ok(scheduled(on).await?.and_then(|version| version.effective_at))
+}
+
+/// Put the scheduled version in force if its time has come.
+pub async fn bring_into_force(tx: &Tx) -> Result<(), StoreError> {
+    let in_force = in_force_for_update(tx).await?;
+    let now = tx.act().now;
+    let due = scheduled(tx).await?;
+    let due = due.filter(|version| version.effective_at.is_some_and(|at| at <= now));
+    let Some(version) = due else {
+        return Ok(());
+    };
+    let (_, changes) = draft::come_into_force(version, in_force, None, now);
+    crate::write_records(tx, changes).await
+}
+
+/// A number that no version has; the versions are locked.
+pub async fn next_number(tx: &Tx) -> Result<i64, StoreError> {
+    let last: Option<i64> = Entity::find()
+        .select_only()
+        .column(Column::Number)
+        .order_by_desc(Column::Number)
+        .limit(1)
+        .into_tuple()
+        .one(tx.conn())
+        .await?;
+    Ok(last.unwrap_or(0) + 1)
 }
 
 /// A version by its number; the provisional one that nobody has written, with its working hours in the company's time zone.
@@ -94,10 +134,16 @@ async fn shown(on: &impl Read, rows: Vec<Model>) -> Result<Vec<AgreementVersion>
 
 impl Rows {
     pub(crate) fn add_agreement(&mut self, change: &AgreementChange) {
-        let AgreementChange::CameIntoForce { version, superseded } = change;
-        for version in [superseded, version] {
-            self.agreements.insert(version.number, Model::of(version));
+        match change {
+            AgreementChange::CameIntoForce { version, superseded } => {
+                for version in [superseded, version] {
+                    self.agreements.insert(version.number, Model::of(version));
+                }
+                self.revisions.insert(revision::AGREEMENT);
+            }
+            AgreementChange::Draft(_, version) => {
+                self.agreements.insert(version.number, Model::of(version));
+            }
         }
-        self.revisions.insert(revision::AGREEMENT);
     }
 }

@@ -29,6 +29,7 @@ pub const COLUMNS: &[(&str, &str, Holding)] = {
         ("activities", "type", Impersonal),
         ("agreements", "created_by", Impersonal),
         ("agreements", "document", Impersonal),
+        ("agreements", "signatures", Impersonal),
         ("agreements", "state", Impersonal),
         ("api_key_secrets", "secret_hash", Secret),
         ("api_keys", "hint", Impersonal),

@@ -13,6 +13,7 @@ use tandem_domain::id::{CompanyId, Id, LeadId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::judge::{Assessment, assess};
 use tandem_domain::leads::change::LeadChange;
+use tandem_domain::leads::consent::ConsentFacts;
 use tandem_domain::scoring::StoredScore;
 use tandem_domain::settle::Unsettled;
 use tandem_domain::stage::Stage;
@@ -187,11 +188,28 @@ async fn add_facts(
         .copied()
         .filter(|id| world.leads.contains_key(id))
         .collect();
-    let histories = histories(on, &looked_at, &known, at).await?;
+    let mut histories = histories(on, &looked_at, &known, at).await?;
+    for (id, activities) in crate::activities::histories(on, &looked_at, &known).await? {
+        histories.entry(id).or_default().extend(activities);
+    }
     for id in ids {
         world.judging.histories.insert(*id, BTreeMap::new());
     }
     world.judging.histories.extend(histories);
+    if looked_at.touches {
+        world.judging.touches.extend(known.iter().map(|id| (*id, vec![])));
+        for (id, touch) in crate::tracking::touches_of_leads(on, &known).await? {
+            world.judging.touches.entry(id).or_default().push(touch);
+        }
+    }
+    if looked_at.consents {
+        let uuids = known.iter().map(|id| id.uuid()).collect();
+        let found = leads::consent::facts_of(on, uuids, &HashMap::new()).await?;
+        let consents = &mut world.judging.consents;
+        consents.extend(known.iter().map(|id| (*id, ConsentFacts::default())));
+        let found = found.into_iter();
+        consents.extend(found.map(|(id, facts)| (Id::from_uuid(id), facts)));
+    }
     let barred = leads::consent::barred(on, world, &known).await?;
     world.judging.barred.extend(barred);
     let asks = |field| looked_at.fields.contains(&Field::Standard(field));
@@ -233,10 +251,11 @@ pub(crate) async fn histories(
     at: Timestamp,
 ) -> Result<HashMap<LeadId, BTreeMap<EventKind, History>>, StoreError> {
     let asked = &looked_at.events;
+    let tracked = || asked.iter().filter(|(kind, _)| kind.as_activity().is_none());
     let wanted: Vec<_> = ids
         .iter()
         .flat_map(|id| {
-            asked.iter().map(|(kind, needs)| {
+            tracked().map(|(kind, needs)| {
                 let since = needs
                     .within
                     .map(|within| at.plus_millis(-within.millis()).millis());

@@ -232,6 +232,9 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         big_or_null("effective_at"),
         big_or_null("in_force_from"),
         big_or_null("superseded_at"),
+        // Counts its edits and signatures.
+        big("edits"),
+        text("signatures"),
     ];
     manager
         .create_table(table("agreements", &["number"], agreements))

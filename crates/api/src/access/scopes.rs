@@ -45,6 +45,7 @@ permissions!(
     ChangesRead,
     AgreementsRead,
     AgreementsWrite,
+    AgreementsSign,
     AvailabilityWrite,
     RoutingRead,
     RoutingManage,

@@ -13,8 +13,8 @@ use tandem_domain::reports::handoffs::{HandoffFigure, Verdicts};
 use tandem_domain::reports::period::Days;
 use tandem_domain::reports::promises::{ClockTally, CommitmentState, Month, kept};
 use tandem_domain::reports::{Basis, Rate};
-use tandem_store as store;
 use tandem_store::reports::{Due, Promises};
+use tandem_store::{self as store, StoreError};
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Period, RateView, Report, Table, number, rate_cells};
@@ -196,6 +196,9 @@ pub(super) async fn get_sla(ctx: Ctx<ReportsRead>, query: Query<SlaQuery>) -> Re
         in_force_from: version.in_force_from.unwrap_or(days.from),
         now,
     };
+    let agreement = version
+        .agreement()
+        .map_err(|_| StoreError::Corrupt("agreements"))?;
     let view = SlaView {
         as_of: now,
         period: Period::of(&days, &rules.company.timezone),
@@ -204,7 +207,7 @@ pub(super) async fn get_sla(ctx: Ctx<ReportsRead>, query: Query<SlaQuery>) -> Re
         min_sample,
         promises: promises(&month, &tallies, min_sample),
         numbers: numbers(
-            &version.document.commitments.marketing,
+            &agreement.commitments.marketing,
             measured,
             &verdicts,
             &selection,

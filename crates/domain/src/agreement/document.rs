@@ -1,5 +1,7 @@
 //! The whole agreement document: every fault at once, each with its JSON pointer, or its rules compiled.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
@@ -88,6 +90,7 @@ fn read(document: &Json, before: Option<&Json>, known: &Known<'_>, reader: &mut 
         "review",
     ];
     let map = reader.object(document, "", &MEMBERS)?;
+    reader.know_bands(bands(document));
     let icp = reader.required(map, "", "icp");
     let icp = icp.and_then(|json| Condition::read(json, "/icp", Place::Decision, known, reader));
     let stages = reader.required(map, "", "stages");
@@ -116,6 +119,25 @@ fn read(document: &Json, before: Option<&Json>, known: &Known<'_>, reader: &mut 
         needs: Needs::default(),
         warnings: vec![],
     })
+}
+
+/// The bands of a lead that a document has: each one of fit with each one of engagement.
+fn bands(document: &Json) -> BTreeSet<String> {
+    let names = |side: &str| {
+        let of_side = document
+            .pointer("/scoring/bands")
+            .and_then(|bands| bands.get(side));
+        let names = of_side.and_then(Json::as_object).into_iter().flatten();
+        names.map(|(name, _)| name.clone()).collect::<Vec<_>>()
+    };
+    let engagement = names("engagement");
+    let both = |fit: String| {
+        engagement
+            .iter()
+            .map(move |other| format!("{fit}{other}"))
+            .collect::<Vec<_>>()
+    };
+    names("fit").into_iter().flat_map(both).collect()
 }
 
 type Stages = (Condition, Vec<Field>, Option<Condition>);

@@ -3,7 +3,9 @@
 pub mod change;
 mod commitments;
 pub mod conditions;
+pub mod decay;
 pub mod document;
+pub mod draft;
 pub mod reader;
 mod replace;
 pub mod scoring;

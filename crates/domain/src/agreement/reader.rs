@@ -1,5 +1,6 @@
 //! Reading the agreement's JSON: every fault is collected, each with its JSON pointer.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
@@ -16,6 +17,8 @@ pub struct Reader {
     faults: Vec<Fault>,
     warnings: Vec<Fault>,
     is_draft: bool,
+    /// The bands that conditions may name; any where it is not known.
+    bands: Option<BTreeSet<String>>,
 }
 
 impl Reader {
@@ -30,6 +33,16 @@ impl Reader {
             is_draft: true,
             ..Self::default()
         }
+    }
+
+    /// From now on conditions may only name these bands.
+    pub fn know_bands(&mut self, bands: BTreeSet<String>) {
+        self.bands = Some(bands);
+    }
+
+    /// Whether conditions must not name this band.
+    pub fn is_unknown_band(&self, band: &str) -> bool {
+        self.bands.as_ref().is_some_and(|bands| !bands.contains(band))
     }
 
     /// The faults found so far.

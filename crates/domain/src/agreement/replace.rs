@@ -31,24 +31,32 @@ pub enum Refused {
     /// The document has faults.
     #[error("the document has faults")]
     Invalid(Vec<Fault>),
+    /// A version has been signed by both teams: only another such version takes its place.
+    #[error("a version has been signed")]
+    Signed,
 }
 
 /// Put a document in force at once, signed by nobody, in place of the version in force. Revops and admins may, as long as
-/// nobody has signed a version.
+/// no version has been signed by both; `number` is one that no other version has.
 pub fn replace(
     current: AgreementVersion,
+    has_scheduled: bool,
+    number: i64,
     document: &Json,
     known: &Known<'_>,
     act: &Act,
 ) -> Result<Replaced, Refused> {
     may_replace(&act.by)?;
-    let before = json!(current.document);
-    let rules = Rules::read(document, Some(&before), known).map_err(Refused::Invalid)?;
+    if current.state != VersionState::Provisional || has_scheduled {
+        return Err(Refused::Signed);
+    }
+    let rules = Rules::read(document, Some(&current.document), known).map_err(Refused::Invalid)?;
     let read: Result<Agreement, _> = serde_json::from_value(document.clone());
     let document = read.map_err(|_| {
         let detail = "does not have the form of an agreement";
         Refused::Invalid(vec![Fault::new("", "invalid_format", detail)])
     })?;
+    let document = json!(document);
     if document == current.document {
         return Ok(Replaced {
             version: current,
@@ -57,7 +65,8 @@ pub fn replace(
         });
     }
     let version = AgreementVersion {
-        number: current.number + 1,
+        number,
+        edits: 1,
         state: VersionState::Provisional,
         document,
         based_on: Some(current.number),
@@ -66,6 +75,7 @@ pub fn replace(
         effective_at: Some(act.now),
         in_force_from: Some(act.now),
         superseded_at: None,
+        signatures: vec![],
     };
     let superseded = AgreementVersion {
         state: VersionState::Superseded,

@@ -10,6 +10,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::conditions::{Condition, History, Known, Needs, Place, Query, read_query};
+use super::decay::Decay;
 use super::reader::{Reader, below};
 
 const MAX_RULES: usize = 200;
@@ -124,6 +125,8 @@ pub struct Repeated {
     pub query: Query,
     /// How many of them at most, the newest.
     pub max_times: usize,
+    /// How their points decay with their age, if they do.
+    pub decay: Option<Decay>,
 }
 
 /// Rules whose sum has a maximum.
@@ -276,10 +279,6 @@ fn points_of(json: &Json, at: &str, reader: &mut Reader) -> Option<Points> {
     if points.is_none() {
         reader.fault(at, "invalid_format", "must have at most three decimals");
     }
-    if number < 0.0 {
-        reader.fault(at, "not_supported_yet", "negative points are not supported yet");
-        return None;
-    }
     points
 }
 
@@ -289,17 +288,13 @@ fn repeated(map: &Map<String, Json>, at: &str, known: &Known<'_>, reader: &mut R
     let max_times = max_times.map_or(Some(History::SEEN as i64), |json| {
         reader.whole(json, &below(at, "max_times"), 1..=History::SEEN as i64)
     });
-    if map.contains_key("half_life") {
-        reader.fault(
-            below(at, "half_life"),
-            "not_supported_yet",
-            "half-lives are not supported yet",
-        );
-        return None;
-    }
+    let half_life = map.get("half_life").map_or(Some(None), |json| {
+        reader.duration(json, &below(at, "half_life")).map(Some)
+    })?;
     Some(Repeated {
         query: query?,
         max_times: usize::try_from(max_times?).ok()?,
+        decay: half_life.map(Decay::of),
     })
 }
 

@@ -166,7 +166,9 @@ fn points_have_three_decimals() {
         (json!(1.0005), Some("invalid_format")),
         (json!(1e-9), Some("invalid_format")),
         (json!(10_001), Some("out_of_range")),
-        (json!(-1), Some("not_supported_yet")),
+        (json!(-1), None),
+        (json!(-9999.999), None),
+        (json!(-10_001), Some("out_of_range")),
         (json!("1"), Some("invalid_type")),
     ] {
         let expected: Vec<_> = code.map(|code| (at.to_owned(), code)).into_iter().collect();
@@ -188,7 +190,7 @@ fn every_fault_of_the_scoring_section_is_found() {
         rule
     };
     let rules = json!([
-        with("half_life", json!("7d")),
+        with("half_life", json!("0d")),
         with("id", json!("budget")),
         with("max_times", json!(1001)),
         with("within", json!("401d")),
@@ -217,7 +219,7 @@ fn every_fault_of_the_scoring_section_is_found() {
         ("/scoring/bands/engagement", "required"),
         ("/scoring/fit/max", "invalid_type"),
         ("/scoring/fit/rules/0/when/field", "not_allowed"),
-        ("/scoring/engagement/rules/0/half_life", "not_supported_yet"),
+        ("/scoring/engagement/rules/0/half_life", "out_of_range"),
         ("/scoring/engagement/rules/1/id", "duplicate_items"),
         ("/scoring/engagement/rules/2/id", "duplicate_items"),
         ("/scoring/engagement/rules/2/max_times", "out_of_range"),
@@ -405,6 +407,7 @@ fn a_score_is_compared_in_whole_points() {
         fit: 19,
         engagement: 0,
         total: 19,
+        band: score.band.clone(),
         valid_until: None,
     };
     assert_eq!((score.standing(), score.exact.fit), (standing, Points(19_999)));

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use jiff::ToSpan;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use utoipa::ToSchema;
 
+use super::Agreement;
 use super::conditions::Known;
 use super::document::Rules;
-use super::{Agreement, Review};
+use super::draft::Signature;
 use crate::fault::Fault;
 use crate::instant::Timestamp;
 
@@ -24,6 +25,12 @@ pub enum VersionState {
     InForce,
     /// Another version has taken its place.
     Superseded,
+    /// Not in force, and not signed by both teams.
+    Draft,
+    /// Signed by both teams, and to be in force from `effective_at` on.
+    Scheduled,
+    /// Never to be in force.
+    Discarded,
 }
 
 impl VersionState {
@@ -33,13 +40,19 @@ impl VersionState {
             VersionState::Provisional => "provisional",
             VersionState::InForce => "in_force",
             VersionState::Superseded => "superseded",
+            VersionState::Draft => "draft",
+            VersionState::Scheduled => "scheduled",
+            VersionState::Discarded => "discarded",
         }
     }
 
     /// The state with this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Provisional, Self::InForce, Self::Superseded]
+        let in_force = [Self::Provisional, Self::InForce, Self::Superseded];
+        let others = [Self::Draft, Self::Scheduled, Self::Discarded];
+        in_force
             .into_iter()
+            .chain(others)
             .find(|state| state.name() == name)
     }
 }
@@ -51,8 +64,10 @@ pub struct AgreementVersion {
     pub number: i64,
     /// What has become of it.
     pub state: VersionState,
-    /// What it says.
-    pub document: Agreement,
+    /// Counts its edits and signatures, from 1.
+    pub edits: i64,
+    /// What it says; that of a draft may be incomplete.
+    pub document: Json,
     /// The version that it was made from.
     pub based_on: Option<i64>,
     /// Who created it, by id; nobody created the one that an installation starts with.
@@ -65,6 +80,8 @@ pub struct AgreementVersion {
     pub in_force_from: Option<Timestamp>,
     /// When another version took its place.
     pub superseded_at: Option<Timestamp>,
+    /// Who signed it and when; those that no longer count included.
+    pub signatures: Vec<Signature>,
 }
 
 /// The version that decides, compiled.
@@ -86,11 +103,15 @@ pub struct Version {
 impl Version {
     /// Compile a version. It was read without faults when it was stored; what it refers to stays known.
     pub fn compile(stored: AgreementVersion, known: &Known<'_>, revision: i64) -> Result<Self, Vec<Fault>> {
-        let rules = Rules::read(&json!(stored.document), None, known)?;
+        let rules = Rules::read(&stored.document, None, known)?;
+        let agreement = stored.agreement().map_err(|error| {
+            let detail = format!("does not have the form of an agreement: {error}");
+            vec![Fault::new("", "invalid_format", detail)]
+        })?;
         Ok(Self {
             number: stored.number,
             provisional: stored.state == VersionState::Provisional,
-            agreement: stored.document,
+            agreement,
             rules: Arc::new(rules),
             revision,
         })
@@ -110,20 +131,27 @@ impl AgreementVersion {
     pub fn first(at: Timestamp) -> Self {
         Self {
             number: 1,
+            edits: 1,
             state: VersionState::Provisional,
-            document: Agreement::provisional(),
+            document: json!(Agreement::provisional()),
             based_on: None,
             created_by: None,
             created_at: at,
             effective_at: Some(at),
             in_force_from: Some(at),
             superseded_at: None,
+            signatures: vec![],
         }
+    }
+
+    /// What it says, typed; an error where it is an incomplete draft.
+    pub fn agreement(&self) -> Result<Agreement, serde_json::Error> {
+        Agreement::deserialize(&self.document)
     }
 
     /// The version with its working hours in the company's time zone, where nobody has written it.
     pub fn in_zone(mut self, timezone: &str) -> Self {
-        let calendar = self.document.calendar.as_mut();
+        let calendar = self.document.get_mut("calendar");
         if let Some(calendar) = calendar.filter(|_| self.created_by.is_none()) {
             calendar["timezone"] = json!(timezone);
         }
@@ -132,17 +160,23 @@ impl AgreementVersion {
 
     /// Whether both teams were to have met about it by this instant: `review.every` has passed since it came into force.
     pub fn is_review_due(&self, at: Timestamp, zone: &TimeZone) -> bool {
-        self.has_passed(at, zone, |review| &review.every)
+        self.has_passed(at, zone, "every")
     }
 
     /// Whether `review.stale_after` has passed since it came into force.
     pub fn is_stale(&self, at: Timestamp, zone: &TimeZone) -> bool {
-        self.has_passed(at, zone, |review| &review.stale_after)
+        self.has_passed(at, zone, "stale_after")
     }
 
-    fn has_passed(&self, at: Timestamp, zone: &TimeZone, months: impl Fn(&Review) -> &String) -> bool {
+    fn has_passed(&self, at: Timestamp, zone: &TimeZone, member: &str) -> bool {
         let due = || {
-            let months = months(self.document.review.as_ref()?).split(' ').next()?;
+            let months = self
+                .document
+                .get("review")?
+                .get(member)?
+                .as_str()?
+                .split(' ')
+                .next()?;
             let since = self.in_force_from?.to_jiff().to_zoned(zone.clone());
             since.checked_add(months.parse::<i64>().ok()?.months()).ok()
         };

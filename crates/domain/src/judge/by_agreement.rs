@@ -76,11 +76,11 @@ fn because(readiness: &Readiness, facts: &Facts) -> ByRule {
     for part in &readiness.evidence {
         match part {
             Evidence::Events { event_ids, .. } => ids.extend(event_ids),
-            Evidence::Score { .. } => {
+            Evidence::Score { .. } | Evidence::Band { .. } => {
                 let contributions = readiness.score.contributions.iter();
                 ids.extend(contributions.flat_map(|contribution| &contribution.event_ids));
             }
-            Evidence::Field { .. } => {}
+            _ => {}
         }
     }
     ByRule {
@@ -100,6 +100,8 @@ impl Cause {
         self.is_stated
             || self.events.iter().any(|kind| needs.events.contains_key(kind))
             || !self.events.is_empty() && needs.fields.contains(&last_activity)
+            || self.touches && needs.touches
+            || self.contacts && needs.events.keys().any(|kind| kind.as_activity().is_some())
     }
 }
 

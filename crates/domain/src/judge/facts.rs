@@ -1,7 +1,9 @@
 //! The facts of one lead as conditions see them, from the loaded records.
 
 use crate::agreement::BantItem;
-use crate::agreement::conditions::{Facts, Field, Needs, Standard, Value};
+use std::collections::BTreeSet;
+
+use crate::agreement::conditions::{Facts, Field, Needs, Standard, Touches, Value};
 use crate::id::LeadId;
 use crate::leads::fields::{About, CompanyField, LeadField};
 use crate::leads::free_mail::{Mail, mail};
@@ -31,8 +33,35 @@ pub(super) fn fields(world: &World, lead: &Lead, needs: &Needs) -> Facts {
     });
     Facts {
         fields: values.collect(),
+        stage: Some((lead.stage, lead.stage_since)),
+        touches: touches(world, lead, needs),
+        consents: consents(world, lead, needs),
         ..Facts::default()
     }
+}
+
+/// The touches, where a condition asks for them.
+fn touches(world: &World, lead: &Lead, needs: &Needs) -> Touches {
+    if !needs.touches {
+        return Touches::default();
+    }
+    let all = world.judging.touches.get(&lead.id);
+    Touches {
+        first: lead.first_touch.clone(),
+        last: lead.last_touch.clone(),
+        all: all.cloned().unwrap_or_default(),
+    }
+}
+
+/// The purposes for which a lead may be contacted, where a condition asks for them.
+fn consents(world: &World, lead: &Lead, needs: &Needs) -> BTreeSet<String> {
+    let known = world.judging.consents.get(&lead.id).filter(|_| needs.consents);
+    let may_contact = known.map(|facts| facts.may_contact(&world.rules.consent_purposes, lead.email()));
+    let allowed = may_contact
+        .into_iter()
+        .flatten()
+        .filter(|(_, contact)| contact.allowed);
+    allowed.map(|(purpose, _)| purpose).collect()
 }
 
 /// Whether everything is loaded that conditions with these needs look at beside the records.
@@ -41,7 +70,10 @@ pub(super) fn are_loaded(world: &World, lead_id: LeadId, needs: &Needs) -> bool 
     let company = world.leads.get(&lead_id).and_then(|lead| lead.company_id);
     let is_known = |id| world.judging.company_stages.contains_key(&id);
     let lacks_company = asks_company && company.is_some_and(|id| !is_known(id));
-    world.judging.histories.contains_key(&lead_id) && !lacks_company
+    let lacks_touches = needs.touches && !world.judging.touches.contains_key(&lead_id);
+    let lacks_consents = needs.consents && !world.judging.consents.contains_key(&lead_id);
+    let is_short = lacks_company || lacks_touches || lacks_consents;
+    world.judging.histories.contains_key(&lead_id) && !is_short
 }
 
 /// Whether a lead's e-mail must not be used, by what is loaded and what was stated in this transaction.

@@ -115,6 +115,7 @@ pub fn routes(world: &mut World, lead_id: LeadId, score: Option<Standing>, at: T
         fit: stored.fit,
         engagement: stored.engagement,
         total: stored.total,
+        band: stored.band.clone(),
         valid_until: stored.valid_until,
     }));
     let holds = |condition: &Option<Condition>| {

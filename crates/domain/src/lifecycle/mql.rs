@@ -111,7 +111,7 @@ fn failures(evidence: &[Evidence]) -> Vec<String> {
     for part in evidence {
         let failure = match part {
             Evidence::Field { field, .. } => format!("icp:{field}"),
-            Evidence::Events { .. } | Evidence::Score { .. } => "icp".into(),
+            _ => "icp".into(),
         };
         if !failures.contains(&failure) {
             failures.push(failure);

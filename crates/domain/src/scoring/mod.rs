@@ -11,15 +11,14 @@ pub use stored::StoredScore;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::agreement::conditions::{Facts, Resolved, Seen, Standing};
+use crate::agreement::conditions::{Facts, Resolved, Seen, Standing, activity};
+use crate::agreement::decay::Decay;
 use crate::agreement::scoring::{Points, Repeated, Scoring, Side};
-use crate::id::EventId;
+use crate::id::{ActivityId, EventId};
 use crate::instant::Timestamp;
 
 /// How often an instant at which the score might change is looked at before one is given that may be too early.
 const MOST_LOOKS: usize = 64;
-/// How many departures of events from their windows are looked at before the same.
-const MOST_DEPARTURES: usize = 2_000;
 
 /// A lead's score at an instant.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -37,7 +36,7 @@ pub struct Score {
     pub band: Option<String>,
     /// What it consists of. Those of a side add up to its exact value.
     pub contributions: Vec<Contribution>,
-    /// When the score next changes if nothing new happens; never too late. `None`: never.
+    /// When the whole points next change if nothing new happens; never too late. `None`: never.
     pub valid_until: Option<Timestamp>,
     /// Whether a rule counted its maximum of 1,000 events although there were more.
     pub truncated: bool,
@@ -72,6 +71,10 @@ pub struct Contribution {
     pub count: usize,
     /// The events for which it added them, newest first.
     pub event_ids: Vec<EventId>,
+    /// The activities that it gave them for, likewise; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub activity_ids: Vec<ActivityId>,
 }
 
 /// A side of the score: fit or engagement.
@@ -98,13 +101,31 @@ pub enum ContributionKind {
     Floor,
 }
 
+/// Fit, engagement and total in whole points.
+type Whole = (i64, i64, i64);
+
+impl Exact {
+    const fn of(fit: i64, engagement: i64) -> Self {
+        Self {
+            fit: Points(fit),
+            engagement: Points(engagement),
+            total: Points(fit + engagement),
+        }
+    }
+
+    const fn whole(self) -> Whole {
+        (self.fit.floor(), self.engagement.floor(), self.total.floor())
+    }
+}
+
 impl Score {
     /// The score as conditions compare it.
-    pub const fn standing(&self) -> Standing {
+    pub fn standing(&self) -> Standing {
         Standing {
             fit: self.fit,
             engagement: self.engagement,
             total: self.total,
+            band: self.band.clone(),
             valid_until: self.valid_until,
         }
     }
@@ -120,24 +141,23 @@ pub fn score(facts: &Facts, scoring: &Scoring, at: Timestamp) -> Score {
     let mut contributions = vec![];
     fit.list(&scoring.fit, SideName::Fit, &mut contributions, |place| {
         let holds = scored.fit[place].holds(at);
-        (usize::from(holds), scored.fit[place].event_ids(at))
+        (usize::from(holds), scored.fit[place].ids(at))
     });
     engagement.list(
         &scoring.engagement,
         SideName::Engagement,
         &mut contributions,
         |place| {
-            let most = scoring.engagement.rules[place].when.max_times;
-            let ids: Vec<EventId> = scored.engagement[place].ids(millis).take(most).collect();
-            (ids.len(), ids)
+            let Repeated { query, max_times, .. } = &scoring.engagement.rules[place].when;
+            let ids: Vec<EventId> = scored.engagement[place].ids(millis).take(*max_times).collect();
+            match query.event.as_activity() {
+                Some(_) => (ids.len(), (vec![], ids.into_iter().map(activity).collect())),
+                None => (ids.len(), (ids, vec![])),
+            }
         },
     );
     let (fit, engagement) = (fit.total, engagement.total);
-    let exact = Exact {
-        fit: Points(fit),
-        engagement: Points(engagement),
-        total: Points(fit + engagement),
-    };
+    let exact = Exact::of(fit, engagement);
     let bands = scoring
         .fit
         .band(exact.fit.floor())
@@ -149,7 +169,7 @@ pub fn score(facts: &Facts, scoring: &Scoring, at: Timestamp) -> Score {
         exact,
         band: bands.map(|(fit, engagement)| format!("{fit}{engagement}")),
         contributions,
-        valid_until: scored.next_change(at, (fit, engagement)),
+        valid_until: scored.next_change(at, exact.whole()),
         truncated: scored.is_truncated(at),
     }
 }
@@ -165,7 +185,7 @@ impl<'a> Scored<'a> {
     fn new(facts: &'a Facts, scoring: &'a Scoring, at: Timestamp) -> Self {
         let fit = scoring.fit.rules.iter().map(|rule| rule.when.resolve(facts, at));
         let engagement = scoring.engagement.rules.iter().map(|rule| {
-            let Repeated { query, max_times } = &rule.when;
+            let Repeated { query, max_times, .. } = &rule.when;
             query.see(facts, *max_times, at.millis())
         });
         Self {
@@ -183,10 +203,24 @@ impl<'a> Scored<'a> {
     }
 
     fn engagement_sums(&self, at: i64) -> Vec<i64> {
-        let rules = self.scoring.engagement.rules.iter().zip(&self.engagement);
-        rules
-            .map(|(rule, seen)| rule.points.0 * times(rule.when.max_times, seen.count(at)))
+        (0..self.engagement.len())
+            .map(|place| self.engagement_sum(place, at))
             .collect()
+    }
+
+    /// What a rule gives at an instant. With points above 0 it only falls as long as no new event happens, with points
+    /// below 0 it only rises.
+    fn engagement_sum(&self, place: usize, at: i64) -> i64 {
+        let (rule, seen) = (&self.scoring.engagement.rules[place], &self.engagement[place]);
+        let most = rule.when.max_times;
+        let Some(decay) = &rule.when.decay else {
+            return rule.points.0 * seen.count(at).min(most as i64);
+        };
+        let shares = seen
+            .instants(at)
+            .take(most)
+            .map(|instant| decay.left(rule.points, at - instant));
+        shares.sum()
     }
 
     fn is_truncated(&self, at: Timestamp) -> bool {
@@ -194,76 +228,80 @@ impl<'a> Scored<'a> {
         fit || self.engagement.iter().any(|seen| seen.is_truncated(at.millis()))
     }
 
-    /// The exact values at an instant.
-    fn exact(&self, at: Timestamp) -> (i64, i64) {
-        let fit = Bounded::of(&self.scoring.fit, &self.fit_sums(at)).total;
-        let sums = self.engagement_sums(at.millis());
-        (fit, Bounded::of(&self.scoring.engagement, &sums).total)
+    /// The whole points at an instant.
+    fn whole(&self, at: i64) -> Whole {
+        let fit = self.fit_value(at);
+        Exact::of(fit, self.engagement_value(&self.engagement_sums(at))).whole()
     }
 
-    /// The first instant after this one at which a side has another exact value.
-    fn next_change(&self, at: Timestamp, now: (i64, i64)) -> Option<Timestamp> {
-        let mut look = at;
-        let mut departures = MOST_DEPARTURES;
+    fn fit_value(&self, at: i64) -> i64 {
+        Bounded::of(&self.scoring.fit, &self.fit_sums(Timestamp::from_millis(at))).total
+    }
+
+    fn engagement_value(&self, sums: &[i64]) -> i64 {
+        Bounded::of(&self.scoring.engagement, sums).total
+    }
+
+    /// The first instant after this one at which the whole points are others.
+    fn next_change(&self, at: Timestamp, now: Whole) -> Option<Timestamp> {
+        let mut look = at.millis();
         for _ in 0..MOST_LOOKS {
-            let fit = self.fit.iter().filter_map(|when| when.next_change(look)).min();
-            look = fit
-                .into_iter()
-                .chain(self.next_departure(look, &mut departures))
-                .chain(self.next_arrival(look))
-                .min()?;
-            if departures == 0 || self.exact(look) != now {
+            let from = Timestamp::from_millis(look);
+            let of_fit = self.fit.iter().filter_map(|when| when.next_change(from));
+            let arrivals = self.engagement.iter().filter_map(|seen| seen.arrival(look));
+            let bound = of_fit.map(Timestamp::millis).chain(arrivals).min();
+            look = self.next_loss(look, bound, now).or(bound)?;
+            if self.whole(look) != now {
                 break;
             }
         }
-        Some(look)
+        Some(Timestamp::from_millis(look))
     }
 
-    fn next_arrival(&self, at: Timestamp) -> Option<Timestamp> {
-        let arrivals = self
-            .engagement
-            .iter()
-            .filter_map(|seen| seen.arrival(at.millis()));
-        arrivals.min().map(Timestamp::from_millis)
-    }
-
-    /// The first instant at which events leave their windows and the side's value changes by it, or at which no more of
-    /// them may be looked at.
-    fn next_departure(&self, at: Timestamp, most: &mut usize) -> Option<Timestamp> {
-        let side = &self.scoring.engagement;
-        let mut sums = self.engagement_sums(at.millis());
-        let now = Bounded::of(side, &sums).total;
-        let mut departures: Vec<_> = self
-            .engagement
-            .iter()
-            .map(|seen| seen.departures(at.millis()).peekable())
-            .collect();
-        let mut look = None;
-        while *most > 0 {
-            *most -= 1;
-            look = Some(
-                departures
-                    .iter_mut()
-                    .filter_map(|next| next.peek().map(|(at, _)| *at))
-                    .min()?,
-            );
-            for (place, next) in departures.iter_mut().enumerate() {
-                if let Some((_, left)) = next.next_if(|(at, _)| Some(*at) == look) {
-                    let rule = &side.rules[place];
-                    sums[place] = rule.points.0 * times(rule.when.max_times, left);
-                }
+    /// The first instant after this one, before the next at which something else happens, from which on the age of events
+    /// may have changed the whole points.
+    ///
+    /// In between each rule's sum only falls or only rises, and the side's value follows every sum. So the value lies between
+    /// the one with what falls as it is at the end and what rises as it is at the beginning, and the one the other way round; both
+    /// ends move apart, so that a binary search finds the first instant. Where nothing rises it is exact, elsewhere it may be
+    /// too early.
+    fn next_loss(&self, from: i64, bound: Option<i64>, now: Whole) -> Option<i64> {
+        let last = bound.map_or_else(|| self.last_loss(from), |bound| Some(bound - 1))?;
+        let fit = self.fit_value(from);
+        let before = self.engagement_sums(from);
+        let may_differ = |at: i64| {
+            let (mut least, mut most) = (before.clone(), before.clone());
+            for (place, rule) in self.scoring.engagement.rules.iter().enumerate() {
+                let changed = if rule.points.0 > 0 { &mut least } else { &mut most };
+                changed[place] = self.engagement_sum(place, at);
             }
-            if Bounded::of(side, &sums).total != now {
-                break;
-            }
+            let [least, most] =
+                [least, most].map(|sums| Exact::of(fit, self.engagement_value(&sums)).whole());
+            least != now || most != now
+        };
+        if last <= from || !may_differ(last) {
+            return None;
         }
-        look.map(Timestamp::from_millis)
+        // It may not differ at `same`, and may at `other`.
+        let (mut same, mut other) = (from, last);
+        while other - same > 1 {
+            let middle = same + (other - same) / 2;
+            *(if may_differ(middle) { &mut other } else { &mut same }) = middle;
+        }
+        Some(other)
     }
-}
 
-/// How many times a rule gives its points.
-fn times(most: usize, count: i64) -> i64 {
-    count.min(most as i64)
+    /// The instant from which on no event that counts now loses any more; nothing where none does.
+    fn last_loss(&self, at: i64) -> Option<i64> {
+        let rules = self.scoring.engagement.rules.iter().zip(&self.engagement);
+        let ends = rules.filter_map(|(rule, seen)| {
+            let decays = rule.when.decay.as_ref().map_or(i64::MAX, Decay::end);
+            let age = decays.min(seen.window().saturating_add(1));
+            let newest = seen.instants(at).next().filter(|_| age < i64::MAX)?;
+            Some(newest.saturating_add(age))
+        });
+        ends.max()
+    }
 }
 
 /// A side's sums within its bounds, in thousandths.
@@ -304,17 +342,17 @@ impl<'s> Bounded<'s> {
         }
     }
 
-    /// Add the side's contributions: of each rule that gave points how many times and for which events, then what the
+    /// Add the side's contributions: of each rule that gave points how many times and for what, then what the
     /// bounds changed.
     fn list<W>(
         &self,
         side: &Side<W>,
         name: SideName,
         found: &mut Vec<Contribution>,
-        times_and_events: impl Fn(usize) -> (usize, Vec<EventId>),
+        times_and_ids: impl Fn(usize) -> (usize, (Vec<EventId>, Vec<ActivityId>)),
     ) {
         for (place, rule) in side.rules.iter().enumerate() {
-            let (count, event_ids) = times_and_events(place);
+            let (count, (event_ids, activity_ids)) = times_and_ids(place);
             if count > 0 {
                 found.push(Contribution {
                     side: name,
@@ -324,6 +362,7 @@ impl<'s> Bounded<'s> {
                     points: Points(self.sums[place]),
                     count,
                     event_ids,
+                    activity_ids,
                 });
             }
         }
@@ -337,6 +376,7 @@ impl<'s> Bounded<'s> {
                     points: Points(points),
                     count: 1,
                     event_ids: vec![],
+                    activity_ids: vec![],
                 });
             }
         };

@@ -30,6 +30,12 @@ pub struct RawFacts {
     pub events: Vec<RawEvent>,
     /// Fit, engagement and total, in whole points.
     pub score: [i64; 3],
+    pub band: &'static str,
+    /// The stage, and since when.
+    pub stage: (&'static str, i64),
+    /// Channel and instant of each touch.
+    pub touches: Vec<(&'static str, i64)>,
+    pub consents: Vec<&'static str>,
 }
 
 /// A line: side, rule or kind, thousandths, how many times, event ids.
@@ -85,6 +91,13 @@ fn text(op: &str, value: &str, operand: &Json) -> bool {
         "contains" => value.contains(&low(operand)),
         "starts_with" => value.starts_with(&low(operand)),
         "ends_with" => value.ends_with(&low(operand)),
+        // The only expressions that are drawn: letters, a class of letters, and anchors.
+        "matches" => match operand.as_str().unwrap() {
+            "^it" => value.starts_with("it"),
+            "AL" => value.contains("al"),
+            "[kK].*n$" => value.find('k').is_some_and(|at| value[at..].ends_with('n')),
+            other => panic!("{other}"),
+        },
         "in" => operand.as_array().unwrap().iter().any(|one| value == low(one)),
         "not_in" => !operand.as_array().unwrap().iter().any(|one| value == low(one)),
         other => panic!("{other}"),
@@ -164,6 +177,20 @@ fn passes(event: &RawEvent, filters: &Json) -> bool {
     })
 }
 
+fn touch_passes((channel, touched_at): (&str, i64), filters: &Json, at: i64) -> bool {
+    filters.as_array().unwrap().iter().all(|filter| {
+        let op = filter["op"].as_str().unwrap();
+        match filter["property"].as_str().unwrap() {
+            "channel" => text(op, channel, &filter["value"]),
+            "at" if op == "within" => {
+                (0..=millis(filter["value"].as_str().unwrap())).contains(&(at - touched_at))
+            }
+            "at" => at - touched_at > millis(filter["value"].as_str().unwrap()),
+            _ => missing(op, filter),
+        }
+    })
+}
+
 /// The matching events of a query or rule, newest first, and whether there are more than are seen.
 fn matching<'a>(query: &Json, facts: &'a RawFacts, at: i64) -> (Vec<&'a RawEvent>, bool) {
     let within = query["within"].as_str().map(millis);
@@ -214,6 +241,28 @@ pub fn holds(condition: &Json, facts: &RawFacts, at: i64, truncated: &mut bool) 
         let points = facts.score[place] as f64;
         return order(op, points, &condition["value"], &|json| json.as_f64().unwrap());
     }
+    if let Some(band) = condition["band"].as_str() {
+        return facts.band == band;
+    }
+    if let Some(stage) = condition["in_stage"].as_str() {
+        let span = condition["for"].as_str().map_or(0, millis);
+        return facts.stage.0 == stage && at - facts.stage.1 >= span;
+    }
+    if let Some(touched) = condition["touch"].as_str() {
+        let mut touches = facts.touches.clone();
+        touches.sort_by_key(|(_, at)| *at);
+        match touched {
+            "first" => touches.truncate(1),
+            "last" => touches = touches.split_off(touches.len().saturating_sub(1)),
+            _ => {}
+        }
+        return touches
+            .iter()
+            .any(|touch| touch.1 <= at && touch_passes(*touch, &condition["where"], at));
+    }
+    if let Some(purpose) = condition["consent"].as_str() {
+        return facts.consents.contains(&purpose);
+    }
     let mut query = condition.clone();
     if let Some(form) = condition.get("form") {
         query["event"] = json!("form_submit");
@@ -232,9 +281,26 @@ pub fn holds(condition: &Json, facts: &RawFacts, at: i64, truncated: &mut bool) 
 
 fn thousandths(points: &Json) -> i64 {
     let text = points.to_string();
+    if let Some(text) = text.strip_prefix('-') {
+        return -thousandths(&text.parse::<f64>().unwrap().into());
+    }
     let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
     let decimals = format!("{decimals}000");
     whole.parse::<i64>().unwrap() * 1000 + decimals[..3].parse::<i64>().unwrap()
+}
+
+/// What is left of an event's points, in thousandths.
+fn left(points: i64, half_life: &Json, age: i64) -> i64 {
+    let Some(half_life) = half_life.as_str().map(millis) else {
+        return points;
+    };
+    let hours = (age / 3_600_000) as f64;
+    let weight = (1e9 * (-hours * 3_600_000.0 / half_life as f64).exp2()).round_ties_even();
+    // Products of such sizes are exact only as integers.
+    let product = i128::from(points) * weight as i128;
+    let (quotient, twice) = (product.abs() / 1_000_000_000, product.abs() % 1_000_000_000 * 2);
+    let up = twice > 1_000_000_000 || twice == 1_000_000_000 && quotient % 2 == 1;
+    (product.signum() * (quotient + i128::from(up))) as i64
 }
 
 /// The score: both sides in thousandths, the lines, and whether a rule saw only a part.
@@ -246,21 +312,24 @@ pub fn score(scoring: &Json, facts: &RawFacts, at: i64) -> (i64, i64, Vec<Line>,
         let mut sum = 0;
         for rule in scoring[side]["rules"].as_array().unwrap() {
             let points = thousandths(&rule["points"]);
-            let (times, ids) = if side == "fit" {
+            let (times, ids, given) = if side == "fit" {
                 let held = holds(&rule["when"], facts, at, &mut truncated);
-                (usize::from(held), vec![])
+                (usize::from(held), vec![], points)
             } else {
                 let (mut events, is_truncated) = matching(rule, facts, at);
                 truncated |= is_truncated;
                 if let Some(most) = rule["max_times"].as_u64() {
                     events.truncate(most as usize);
                 }
-                (events.len(), events.iter().map(|event| event.id).collect())
+                let shares = events
+                    .iter()
+                    .map(|event| left(points, &rule["half_life"], at - event.at));
+                let given = shares.sum();
+                (events.len(), events.iter().map(|event| event.id).collect(), given)
             };
             if times == 0 {
                 continue;
             }
-            let given = points * times as i64;
             sum += given;
             lines.push((side, rule["id"].as_str().unwrap().to_owned(), given, times, ids));
             if let Some(group) = rule["group"].as_str() {
@@ -284,6 +353,10 @@ pub fn score(scoring: &Json, facts: &RawFacts, at: i64) -> (i64, i64, Vec<Line>,
             lines.push((side, "side".into(), max - sum, 1, vec![]));
             sum = max;
         }
+        if sum < 0 {
+            lines.push((side, "floor".into(), -sum, 1, vec![]));
+            sum = 0;
+        }
         totals.push(sum);
     }
     (totals[0], totals[1], lines, truncated)
@@ -296,7 +369,7 @@ fn durations(json: &Json, found: &mut Vec<i64>) {
         Json::Object(map) => map.iter().for_each(|(name, item)| {
             let is_age =
                 ["within", "older_than"].contains(&map.get("op").and_then(Json::as_str).unwrap_or(""));
-            if name == "within" || name == "value" && is_age {
+            if name == "within" || name == "for" || name == "value" && is_age {
                 found.push(millis(item.as_str().unwrap()));
             }
             durations(item, found);
@@ -309,14 +382,36 @@ fn durations(json: &Json, found: &mut Vec<i64>) {
 pub fn edges(document: &Json, facts: &RawFacts, at: i64) -> Vec<i64> {
     let mut spans = vec![];
     durations(document, &mut spans);
+    let mut half_lives = vec![];
+    for rule in document["engagement"]["rules"].as_array().into_iter().flatten() {
+        half_lives.extend(rule["half_life"].as_str().map(millis));
+    }
     let dates = facts.fields.iter().filter_map(|(_, raw)| match raw {
         Raw::Millis(at) => Some(*at),
         _ => None,
     });
     let mut edges = vec![];
-    for from in facts.events.iter().map(|event| event.at).chain(dates) {
+    let others = facts.touches.iter().map(|(_, at)| *at).chain([facts.stage.1]);
+    for from in facts
+        .events
+        .iter()
+        .map(|event| event.at)
+        .chain(dates)
+        .chain(others)
+    {
         edges.push(from);
+        edges.extend(spans.iter().map(|span| from + span));
         edges.extend(spans.iter().map(|span| from + span + 1));
+    }
+    // Nothing is left of ten points after 16 half-lives.
+    for half_life in half_lives {
+        let hours = 16 * half_life / 3_600_000 + 1;
+        edges.extend(
+            facts
+                .events
+                .iter()
+                .flat_map(|event| (0..=hours).map(|hour| event.at + hour * 3_600_000)),
+        );
     }
     edges.retain(|edge| *edge > at);
     edges.sort_unstable();

@@ -9,15 +9,24 @@ use uuid::Uuid;
 
 use super::oracle::{self, DAYS, Raw, RawEvent, RawFacts};
 use super::*;
-use crate::agreement::conditions::{Condition, Event, Field, History, Known, Place, Value};
+use crate::agreement::conditions::{Condition, Event, Field, History, Known, Place, Touches, Value};
 use crate::agreement::reader::Reader;
+use crate::leads::Touch;
 use crate::leads::custom::{CustomField, CustomType};
 use crate::money::{Currency, Money};
+use crate::stage::Stage;
 use crate::tracking::events::EventKind;
 
 const NOW: i64 = 1_781_524_800_000; // 2026-06-15T12:00:00Z
 const SPANS: [&str; 6] = ["90s", "30m", "2h", "1d", "14d", "2w"];
-const KINDS: [&str; 4] = ["page_view", "download", "custom.trial", "form_submit"];
+const KINDS: [&str; 5] = [
+    "page_view",
+    "download",
+    "custom.trial",
+    "form_submit",
+    "activity.call",
+];
+const CHANNELS: [&str; 3] = ["paid_search", "email", "direct"];
 const FORM: &str = "form_01h455vb4pex5vsknk084sn02q";
 const WORDS: [&str; 8] = [
     "Italy",
@@ -86,16 +95,13 @@ fn facts_of(raw: &RawFacts) -> Facts {
     });
     let mut by_kind: BTreeMap<EventKind, Vec<Event>> = BTreeMap::new();
     for event in &raw.events {
-        by_kind
-            .entry(EventKind::named(event.kind).unwrap())
-            .or_default()
-            .push(Event {
-                id: EventId::from_uuid(Uuid::from_u128(event.id)),
-                at: Timestamp::from_millis(event.at),
-                url: event.url.clone(),
-                referrer: None,
-                properties: event.properties.clone(),
-            });
+        by_kind.entry(kind_of(event.kind)).or_default().push(Event {
+            id: EventId::from_uuid(Uuid::from_u128(event.id)),
+            at: Timestamp::from_millis(event.at),
+            url: event.url.clone(),
+            referrer: None,
+            properties: event.properties.clone(),
+        });
     }
     Facts {
         fields: fields.collect(),
@@ -107,9 +113,33 @@ fn facts_of(raw: &RawFacts) -> Facts {
             fit: raw.score[0],
             engagement: raw.score[1],
             total: raw.score[2],
+            band: Some(raw.band.to_owned()).filter(|band| !band.is_empty()),
             valid_until: None,
         }),
+        stage: Stage::named(raw.stage.0).map(|stage| (stage, Timestamp::from_millis(raw.stage.1))),
+        touches: touches_of(raw),
+        consents: raw.consents.iter().map(|purpose| (*purpose).to_owned()).collect(),
     }
+}
+
+fn touches_of(raw: &RawFacts) -> Touches {
+    let touch = |(channel, at): &(&str, i64)| Touch {
+        channel: Some((*channel).to_owned()),
+        occurred_at: Some(Timestamp::from_millis(*at)),
+        ..Touch::default()
+    };
+    let by_time = |touch: &&Touch| touch.occurred_at;
+    let all: Vec<Touch> = raw.touches.iter().map(touch).collect();
+    Touches {
+        first: all.iter().min_by_key(by_time).cloned(),
+        last: all.iter().max_by_key(by_time).cloned(),
+        all,
+    }
+}
+
+fn kind_of(name: &str) -> EventKind {
+    let activity = name.strip_prefix("activity.").map(EventKind::activity);
+    activity.or_else(|| EventKind::named(name)).unwrap()
 }
 
 /// Draws what a case consists of.
@@ -163,6 +193,7 @@ impl Draw {
                 })
             }
             "within" | "older_than" => Some(json!(self.of(&SPANS))),
+            "matches" => Some(json!(self.of(&["^it", "AL", "[kK].*n$"]))),
             _ => Some(value(self)),
         };
         if let Some(operand) = operand {
@@ -175,7 +206,8 @@ impl Draw {
     }
 
     fn field(&mut self) -> Json {
-        const TEXT: [&str; 9] = [
+        const TEXT: [&str; 10] = [
+            "matches",
             "eq",
             "neq",
             "in",
@@ -233,7 +265,13 @@ impl Draw {
         if !self.one_in(5) {
             query["within"] = json!(self.of(&SPANS));
         }
-        let filters: Vec<Json> = (0..self.below(3)).map(|_| self.filter()).collect();
+        let is_activity = query["event"] == "activity.call";
+        let filters: Vec<Json> = (0..self.below(3))
+            .map(|_| match is_activity {
+                true => json!({"property": "outcome", "op": self.of(&["eq", "neq"]), "value": "connected"}),
+                false => self.filter(),
+            })
+            .collect();
         if !filters.is_empty() {
             query["where"] = json!(filters);
         }
@@ -284,11 +322,30 @@ impl Draw {
         if is_scoring || self.one_in(2) {
             return json!({"form": FORM, "within": self.of(&SPANS)});
         }
+        match self.below(6) {
+            0 => return json!({"band": self.of(&["A1", "B2"])}),
+            1 => return json!({"in_stage": self.of(&["lead", "nurture"]), "for": self.of(&SPANS)}),
+            2 => return json!({"in_stage": self.of(&["lead", "nurture"])}),
+            3 => return json!({"consent": self.of(&["news", "calls"])}),
+            4 => return self.touch(),
+            _ => {}
+        }
         const OPS: [&str; 9] = ["eq", "neq", "in", "not_in", "gt", "gte", "lt", "lte", "between"];
         let mut condition = self.operator(&OPS, &mut |draw| json!(draw.below(4)));
         condition.as_object_mut().unwrap().remove("unknown");
         condition["score"] = json!(self.of(&["fit", "engagement", "total"]));
         condition
+    }
+
+    fn touch(&mut self) -> Json {
+        let filters: Vec<Json> = (0..self.below(3))
+            .map(|_| match self.below(3) {
+                0 => json!({"property": "at", "op": self.of(&["within", "older_than"]), "value": self.of(&SPANS)}),
+                1 => json!({"property": "campaign", "op": self.of(&["eq", "neq"]), "value": "spring"}),
+                _ => json!({"property": "channel", "op": self.of(&["eq", "neq", "contains"]), "value": self.of(&CHANNELS)}),
+            })
+            .collect();
+        json!({"touch": self.of(&["first", "last", "any"]), "where": filters})
     }
 
     fn condition(&mut self, depth: usize, is_scoring: bool) -> Json {
@@ -345,12 +402,17 @@ impl Draw {
         }
     }
 
-    fn points(&mut self) -> Json {
-        self.of(&[json!(5), json!(10), json!(0.125), json!(2.5), json!(0.333)].each_ref())
-            .clone()
+    fn points(&mut self, has_negative: bool) -> Json {
+        let points = self.of(&[5.0, 10.0, 0.125, 2.5, 0.333]);
+        json!(if has_negative && self.one_in(3) {
+            -points
+        } else {
+            points
+        })
     }
 
-    fn scoring(&mut self) -> Json {
+    /// A scoring section; with points below 0 or half-lives if asked for.
+    fn scoring(&mut self, has_negative: bool, decays: bool) -> Json {
         let group = |draw: &mut Draw, rule: &mut Json, names: &[&'static str]| {
             if draw.one_in(2) {
                 rule["group"] = json!(draw.of(names));
@@ -360,7 +422,7 @@ impl Draw {
             .map(|place| {
                 let mut rule =
                     json!({"id": format!("f{place}"), "label": "F", "when": self.condition(1, true)});
-                rule["points"] = self.points();
+                rule["points"] = self.points(has_negative);
                 group(self, &mut rule, &["firm", "person"]);
                 rule
             })
@@ -370,7 +432,10 @@ impl Draw {
                 let mut rule = self.query();
                 rule["id"] = json!(format!("e{place}"));
                 rule["label"] = json!("E");
-                rule["points"] = self.points();
+                rule["points"] = self.points(has_negative);
+                if decays && !self.one_in(4) {
+                    rule["half_life"] = json!(self.of(&["30m", "2h", "90m", "1d"]));
+                }
                 if !self.one_in(3) {
                     rule["max_times"] = json!(1 + self.below(4));
                 }
@@ -388,6 +453,12 @@ impl Draw {
     fn facts(&mut self, events: u64) -> RawFacts {
         let mut facts = RawFacts {
             score: [0; 3].map(|_: i64| self.below(4) as i64),
+            band: self.of(&["A1", "B2", ""]),
+            stage: (self.of(&["lead", "nurture"]), self.instant()),
+            touches: (0..self.below(4))
+                .map(|place| (self.of(&CHANNELS), self.instant() + place as i64 * 7))
+                .collect(),
+            consents: ["news", "calls"].into_iter().filter(|_| self.one_in(2)).collect(),
             ..RawFacts::default()
         };
         for name in [
@@ -431,6 +502,9 @@ impl Draw {
                 "https://www.example.com",
                 "https://EXAMPLE.com/Pricing",
             ];
+            if self.one_in(3) {
+                properties.insert("outcome".into(), json!("connected"));
+            }
             facts.events.push(RawEvent {
                 kind: self.of(&KINDS),
                 id: u128::from(place * 7919 % 1_000_003) + (u128::from(self.below(1 << 40)) << 64),
@@ -459,11 +533,65 @@ fn lines(score: &Score) -> Vec<oracle::Line> {
         };
         let ids = match one.side {
             SideName::Fit => vec![],
-            SideName::Engagement => one.event_ids.iter().map(|id| id.uuid().as_u128()).collect(),
+            SideName::Engagement => {
+                let activities = one.activity_ids.iter().map(|id| id.uuid());
+                let ids = one.event_ids.iter().map(|id| id.uuid()).chain(activities);
+                ids.map(|id| id.as_u128()).collect()
+            }
         };
         (side, name, one.points.0, one.count, ids)
     };
     score.contributions.iter().map(line).collect()
+}
+
+/// Both sides and the total in whole points, of thousandths.
+fn whole(fit: i64, engagement: i64) -> [i64; 3] {
+    [fit, engagement, fit + engagement].map(|value| value.div_euclid(1000))
+}
+
+/// When the whole points next change, by looking at every instant at which anything could.
+fn oracle_change(document: &Json, raw: &RawFacts, at: i64) -> Option<i64> {
+    let now = oracle::score(document, raw, at);
+    oracle::edges(document, raw, at).into_iter().find(|edge| {
+        let later = oracle::score(document, raw, *edge);
+        whole(later.0, later.1) != whole(now.0, now.1)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn decaying_and_negative_points_are_what_a_slow_reading_of_the_rules_says(seed in any::<u64>()) {
+        let mut draw = Draw(seed);
+        let has_negative = draw.one_in(2);
+        let document = draw.scoring(has_negative, true);
+        let events = draw.below(12);
+        let raw = draw.facts(events);
+        let (scoring, facts) = (scoring_of(&document), facts_of(&raw));
+        let at = if draw.one_in(2) { NOW } else { draw.instant() };
+
+        let score = score(&facts, &scoring, Timestamp::from_millis(at));
+
+        let (fit, engagement, expected, truncated) = oracle::score(&document, &raw, at);
+        prop_assert_eq!((score.exact.fit.0, score.exact.engagement.0), (fit, engagement), "{}", document);
+        let sorted = |mut lines: Vec<oracle::Line>| { lines.sort(); lines };
+        prop_assert_eq!(sorted(lines(&score)), sorted(expected));
+        prop_assert_eq!(score.truncated, truncated);
+        for (side, exact) in [(SideName::Fit, fit), (SideName::Engagement, engagement)] {
+            let of_side = score.contributions.iter().filter(|one| one.side == side);
+            prop_assert_eq!(of_side.map(|one| one.points.0).sum::<i64>(), exact);
+        }
+        let change = oracle_change(&document, &raw, at);
+        let valid_until = score.valid_until.map(Timestamp::millis);
+        if has_negative {
+            prop_assert!(change.is_none_or(|change| valid_until.is_some_and(|until| until <= change)),
+                "{valid_until:?} {change:?} {document}");
+            prop_assert!(valid_until.is_none_or(|until| until > at));
+        } else {
+            prop_assert_eq!(valid_until, change, "{}", document);
+        }
+    }
 }
 
 proptest! {
@@ -472,7 +600,7 @@ proptest! {
     #[test]
     fn scores_are_what_a_slow_reading_of_the_rules_says(seed in any::<u64>()) {
         let mut draw = Draw(seed);
-        let document = draw.scoring();
+        let document = draw.scoring(false, false);
         let events = draw.below(40);
         let raw = draw.facts(events);
         let (scoring, facts) = (scoring_of(&document), facts_of(&raw));
@@ -490,10 +618,7 @@ proptest! {
             let of_side = score.contributions.iter().filter(|one| one.side == side);
             prop_assert_eq!(of_side.map(|one| one.points.0).sum::<i64>(), exact);
         }
-        let change = oracle::edges(&document, &raw, at).into_iter().find(|edge| {
-            let later = oracle::score(&document, &raw, *edge);
-            (later.0, later.1) != (fit, engagement)
-        });
+        let change = oracle_change(&document, &raw, at);
         prop_assert_eq!(score.valid_until.map(Timestamp::millis), change, "{}", document);
     }
 
@@ -523,7 +648,7 @@ proptest! {
     #[test]
     fn only_the_newest_1000_events_of_a_type_are_seen(seed in any::<u64>()) {
         let mut draw = Draw(seed);
-        let document = draw.scoring();
+        let document = draw.scoring(false, false);
         let events = 1_400 + draw.below(300);
         let mut raw = draw.facts(events);
         raw.events.iter_mut().for_each(|event| event.kind = KINDS[usize::from(draw.one_in(9))]);
@@ -540,7 +665,7 @@ proptest! {
         let mut edges = oracle::edges(&document, &raw, at).into_iter().take(40);
         let change = edges.find(|edge| {
             let later = oracle::score(&document, &raw, *edge);
-            (later.0, later.1) != (fit, engagement)
+            whole(later.0, later.1) != whole(fit, engagement)
         });
         if let Some(change) = change {
             let valid_until = score.valid_until.map_or(i64::MAX, Timestamp::millis);

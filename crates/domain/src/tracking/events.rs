@@ -27,6 +27,8 @@ pub const TYPES: &[(&str, &str)] = &[
 ];
 /// What the names begin with that sites give to events of their own.
 pub const CUSTOM: &str = "custom.";
+/// What the names begin with under which conditions look at activities.
+const ACTIVITY: &str = "activity.";
 /// The names of events, as a pattern.
 pub const PATTERN: &str = "^(page_view|form_view|form_submit|email_delivered|email_open|email_click|email_bounce|email_unsubscribe|download|content_view|event_registration|event_attendance|ad_click|chat|product_signup|product_usage|custom\\.[a-z][a-z0-9_]{0,63})$";
 
@@ -52,6 +54,16 @@ impl EventKind {
         let is_known = TYPES.iter().any(|(known, _)| *known == name);
         let is_own = name.strip_prefix(CUSTOM).is_some_and(is_snake_case);
         (is_known || is_own).then(|| Self(name.to_owned()))
+    }
+
+    /// An activity of this type, which conditions look at like an event.
+    pub fn activity(name: &str) -> Self {
+        Self(format!("{ACTIVITY}{name}"))
+    }
+
+    /// The type of activity that it is, if it is one.
+    pub fn as_activity(&self) -> Option<&str> {
+        self.0.strip_prefix(ACTIVITY)
     }
 
     /// A form was sent.

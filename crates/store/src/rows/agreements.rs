@@ -24,6 +24,9 @@ pub struct Model {
     pub effective_at: Option<i64>,
     pub in_force_from: Option<i64>,
     pub superseded_at: Option<i64>,
+    pub edits: i64,
+    #[sea_orm(column_type = "Text")]
+    pub signatures: String,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
@@ -44,6 +47,8 @@ impl Model {
             effective_at: version.effective_at.map(Timestamp::millis),
             in_force_from: version.in_force_from.map(Timestamp::millis),
             superseded_at: version.superseded_at.map(Timestamp::millis),
+            edits: version.edits,
+            signatures: to_json(&version.signatures),
         }
     }
 
@@ -59,6 +64,8 @@ impl Model {
             effective_at: self.effective_at.map(Timestamp::from_millis),
             in_force_from: self.in_force_from.map(Timestamp::from_millis),
             superseded_at: self.superseded_at.map(Timestamp::from_millis),
+            edits: self.edits,
+            signatures: from_json("agreements", &self.signatures)?,
         })
     }
 }

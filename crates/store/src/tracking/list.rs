@@ -1,11 +1,12 @@
 //! A lead's events, touches and sessions, by `(occurred_at, id)`, the newest first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use tandem_domain::id::{Id, LeadId, VisitorId};
 use tandem_domain::instant::Timestamp;
+use tandem_domain::leads::Touch;
 use tandem_domain::tracking::events::Event;
 use tandem_domain::tracking::record::{TouchKind, TouchRecord};
 use uuid::Uuid;
@@ -38,6 +39,24 @@ pub async fn events_of(
     let rows = query.limit(limit + 1).all(on.conn()).await?;
     let found: Result<Vec<Event>, StoreError> = rows.into_iter().map(|row| row.into_domain()).collect();
     Ok(Page::of(found?, limit))
+}
+
+/// The touches of leads, in any order.
+pub(crate) async fn touches_of_leads(
+    on: &impl Read,
+    leads: &BTreeSet<LeadId>,
+) -> Result<Vec<(LeadId, Touch)>, StoreError> {
+    let backend = on.conn().get_database_backend();
+    let theirs = dialect::id_in(backend, "lead_id", leads.iter().map(|id| id.uuid()));
+    let rows = touches::Entity::find()
+        .filter(theirs)
+        .filter(touches::Column::Touch.is_not_null());
+    let mut found = vec![];
+    for row in rows.all(on.conn()).await? {
+        let record = row.into_domain()?;
+        found.extend(record.lead_id.zip(record.touch));
+    }
+    Ok(found)
 }
 
 /// A page of the touches of a lead and its members, but for those of one kind, if any.

@@ -20,6 +20,7 @@ use tandem_domain::tracking::visitors::Visitors;
 use uuid::Uuid;
 
 pub use forget::forget_anonymous;
+pub(crate) use list::touches_of_leads;
 pub use list::{Place, events_of, sessions_of, touches_of, visitor_keys};
 pub(crate) use sessions::follow;
 pub(crate) use show::show;

@@ -48,6 +48,8 @@ pub async fn settle_all(tx: &Tx, world: &mut World, items: Vec<(&Act, Unsettled)
     }
     // What is recorded after this is not among them.
     world.judging.histories.clear();
+    world.judging.touches.clear();
+    world.judging.consents.clear();
     Ok(())
 }
 

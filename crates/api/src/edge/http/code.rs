@@ -137,6 +137,18 @@ catalogue! {
         "Somebody else decided before"
         "The hand-off was accepted, rejected or taken by somebody else. The members `decided_by` and `decided_at` say who \
          and when, `current` where it stands.";
+    AlreadySigned CONFLICT "already_signed" "already-signed" "Already signed"
+        "The agreement is signed already"
+        "Another signature for the same side counts, or, where a document is to be put in force without signatures, both \
+         teams have signed a version before: then only a draft that both sign takes its place.";
+    OutdatedDraft CONFLICT "outdated_draft" "outdated-draft" "Outdated draft"
+        "The draft is based on a version that is no longer in force"
+        "Another version came into force since the draft was created; the member `in_force` names it. Create a copy of the \
+         draft (`POST /v1/agreements?from=...`), which is based on the version in force, and sign that.";
+    SignerLeft CONFLICT "signer_left" "signer-left" "Signer left"
+        "Who signed the draft first may no longer sign"
+        "The user who signed for the other side is disabled or has another role by now. Edit the draft, which ends the \
+         signatures, and let two managers sign it.";
     StillInWork CONFLICT "still_in_work" "still-in-work" "Still in work"
         "The lead is still being worked on"
         "A lead with a pending hand-off, a running promise or an open deal cannot be archived. Decide the hand-off, or move the lead to nurture or disqualified first.";

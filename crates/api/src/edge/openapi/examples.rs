@@ -11,7 +11,13 @@ static EXAMPLES: LazyLock<Map<String, Value>> = LazyLock::new(|| {
     // The agreement that an installation starts with, with one more demand.
     let mut document: Value = serde_json::from_str(PROVISIONAL).unwrap_or_default();
     document["stages"]["mql"]["required_fields"] = json!(["company.name"]);
-    examples.insert("update_current_agreement".into(), json!({ "document": document }));
+    examples.insert(
+        "update_current_agreement".into(),
+        json!({ "document": document.clone() }),
+    );
+    examples.insert("create_agreement".into(), json!({ "document": document }));
+    let shorter = json!({"document": {"stages": {"nurture": {"cooldown": "14d"}}}});
+    examples.insert("update_agreement".into(), shorter);
     examples
 });
 

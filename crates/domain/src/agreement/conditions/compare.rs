@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use regex::{Regex, RegexBuilder};
 use serde_json::Value as Json;
 
 use super::registry::FieldType;
@@ -75,8 +76,8 @@ macro_rules! operators {
         pub enum Op { $(#[doc = concat!("`", $name, "`")] $op,)* }
 
         impl Op {
-            /// The names of all operators, `matches` included, which is not supported yet.
-            pub const NAMES: &'static [&'static str] = &[$($name,)* "matches"];
+            /// The names of all operators.
+            pub const NAMES: &'static [&'static str] = &[$($name,)*];
 
             /// The operator with this name.
             pub fn named(name: &str) -> Option<Self> {
@@ -99,6 +100,7 @@ operators! {
     Contains = "contains";
     StartsWith = "starts_with";
     EndsWith = "ends_with";
+    Matches = "matches";
     Exists = "exists";
     Missing = "missing";
     OlderThan = "older_than";
@@ -112,7 +114,7 @@ impl Op {
             Op::Exists | Op::Missing => true,
             Op::Eq | Op::Neq => !matches!(kind, FieldType::Presence),
             Op::In | Op::NotIn => !matches!(kind, FieldType::Presence | FieldType::Boolean),
-            Op::Contains | Op::StartsWith | Op::EndsWith => matches!(kind, FieldType::Text),
+            Op::Contains | Op::StartsWith | Op::EndsWith | Op::Matches => matches!(kind, FieldType::Text),
             Op::OlderThan | Op::Within => matches!(kind, FieldType::Date),
             Op::Gt | Op::Gte | Op::Lt | Op::Lte | Op::Between => {
                 matches!(kind, FieldType::Number | FieldType::Money | FieldType::Date)
@@ -133,6 +135,8 @@ pub enum Operand {
     None,
     /// Texts, in lower case.
     Texts(Vec<String>),
+    /// A regular expression.
+    Pattern(Pattern),
     /// Numbers.
     Numbers(Vec<f64>),
     /// Money, all of one currency.
@@ -143,6 +147,28 @@ pub enum Operand {
     Instants(Vec<Timestamp>),
     /// An age.
     Age(Duration),
+}
+
+/// A regular expression in RE2's syntax, not anchored and without regard to case. It is matched in linear time.
+#[derive(Debug, Clone)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// The most bytes that a compiled expression may take.
+    const MOST_BYTES: usize = 1 << 18;
+
+    /// Compile an expression; nothing where it is none, or one that is too large.
+    pub fn compile(text: &str) -> Option<Self> {
+        let mut builder = RegexBuilder::new(text);
+        builder.case_insensitive(true).size_limit(Self::MOST_BYTES);
+        builder.dfa_size_limit(Self::MOST_BYTES).build().ok().map(Self)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
 }
 
 /// An operator with its operand.
@@ -174,6 +200,7 @@ impl Comparison {
         let holds = match (&self.operand, value) {
             (Operand::None, _) => self.op == Op::Exists,
             (Operand::Texts(texts), Value::Text(text)) => self.of_text(text, texts),
+            (Operand::Pattern(pattern), Value::Text(text)) => pattern.0.is_match(text),
             (Operand::Numbers(numbers), Value::Number(number)) => self.of_ordered(number, numbers),
             (Operand::Money(amounts), Value::Money(money)) => {
                 if amounts.iter().any(|amount| amount.currency != money.currency) {
@@ -204,6 +231,7 @@ impl Comparison {
         match (&self.operand, property) {
             (Operand::None, _) => self.op == Op::Exists,
             (Operand::Texts(texts), Property::Text(text)) => self.of_text(text, texts),
+            (Operand::Pattern(pattern), Property::Text(text)) => pattern.0.is_match(text),
             (Operand::Numbers(numbers), Property::Number(number)) => self.of_ordered(&number, numbers),
             (Operand::Boolean(wanted), Property::Boolean(is)) => (self.op == Op::Eq) == (*wanted == is),
             _ => self.op.of_missing(),

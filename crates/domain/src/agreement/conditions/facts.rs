@@ -1,7 +1,7 @@
 //! The facts that conditions and scores are judged by, as plain values; nothing here loads them.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
@@ -9,6 +9,8 @@ use super::compare::{Property, Value};
 use super::registry::Field;
 use crate::id::EventId;
 use crate::instant::Timestamp;
+use crate::leads::Touch;
+use crate::stage::Stage;
 use crate::tracking::events::{self, EventKind};
 
 /// What is known about one lead.
@@ -20,6 +22,23 @@ pub struct Facts {
     pub histories: BTreeMap<EventKind, History>,
     /// The score, where a condition asks for it.
     pub score: Option<Standing>,
+    /// Its stage, and since when it is there.
+    pub stage: Option<(Stage, Timestamp)>,
+    /// Its touches, where a condition asks for them.
+    pub touches: Touches,
+    /// The purposes for which it may be contacted, where a condition asks for them.
+    pub consents: BTreeSet<String>,
+}
+
+/// The touches of a lead.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Touches {
+    /// The first one, as the lead shows it.
+    pub first: Option<Touch>,
+    /// The last one.
+    pub last: Option<Touch>,
+    /// All of them, in any order; only where a condition asks for any.
+    pub all: Vec<Touch>,
 }
 
 impl Facts {
@@ -28,9 +47,12 @@ impl Facts {
         let histories = self.histories.iter();
         let later = histories.map(|(kind, history)| (kind.clone(), history.after(instant)));
         Self {
-            fields: self.fields.clone(),
             histories: later.collect(),
-            score: self.score,
+            fields: self.fields.clone(),
+            score: self.score.clone(),
+            touches: self.touches.clone(),
+            consents: self.consents.clone(),
+            ..*self
         }
     }
 
@@ -43,7 +65,7 @@ impl Facts {
 }
 
 /// A score as conditions compare it, in whole points.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
     /// Who the lead is.
     pub fit: i64,
@@ -51,6 +73,8 @@ pub struct Standing {
     pub engagement: i64,
     /// Both.
     pub total: i64,
+    /// The bands of both sides, where the agreement has bands.
+    pub band: Option<String>,
     /// When it changes if nothing new happens.
     pub valid_until: Option<Timestamp>,
 }
@@ -146,7 +170,7 @@ impl Event {
 
 /// The host, without its port, and the path of an address as events keep it (`tracking::address`): absolute, or without
 /// scheme and host where these are not known.
-fn parts(url: &str) -> (Option<&str>, &str) {
+pub(super) fn parts(url: &str) -> (Option<&str>, &str) {
     let (authority, rest) = match url.split_once("://") {
         Some((scheme, rest)) if !scheme.contains(['/', '?', '#']) => {
             let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

@@ -19,12 +19,15 @@ use utoipa::ToSchema;
 
 use crate::duration::Duration;
 use crate::id::FormId;
+use crate::stage::Stage;
 use crate::tracking::events::EventKind;
+use crate::words::words;
 
 pub use compare::{Comparison, Holds, Op, Operand, Property, Value};
-pub use facts::{Event, Facts, History, Standing};
-pub use read::{Known, MAX_DEPTH, MAX_NODES, Place, read_query};
+pub use facts::{Event, Facts, History, Standing, Touches};
+pub use read::{ACTIVITIES, Known, MAX_DEPTH, MAX_NODES, Place, read_query};
 pub use registry::{Entry, Field, FieldType, Origin, Standard};
+pub(crate) use resolve::activity;
 pub use resolve::{Evidence, Resolved, Seen, Verdict};
 
 /// A condition, read and typed.
@@ -42,6 +45,14 @@ pub enum Condition {
     Events(Query, Count),
     /// The score compares so.
     Score(ScorePart, Comparison),
+    /// The bands of both sides are these.
+    Band(String),
+    /// It is in this stage, for so long at least.
+    InStage(Stage, Option<Duration>),
+    /// One of these touches is like this, in all of it.
+    Touch(Touched, Vec<(TouchProperty, Comparison)>),
+    /// It may be contacted for this purpose.
+    Consent(String),
 }
 
 /// Which events count.
@@ -88,6 +99,36 @@ impl Count {
     }
 }
 
+words! {
+    /// Which touches of a lead a condition looks at.
+    Touched {
+        /// The first one.
+        First = "first",
+        /// The last one.
+        Last = "last",
+        /// Every one.
+        Any = "any",
+    }
+
+    /// What a condition may ask of a touch.
+    TouchProperty {
+        /// The channel.
+        Channel = "channel",
+        /// The source.
+        Source = "source",
+        /// The medium.
+        Medium = "medium",
+        /// The campaign, as named by `utm_campaign`.
+        Campaign = "campaign",
+        /// The content, as named by `utm_content`.
+        Content = "content",
+        /// The path of the page on which the visit began.
+        LandingPath = "landing_path",
+        /// When it happened.
+        At = "at",
+    }
+}
+
 /// A part of the score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -126,6 +167,10 @@ pub struct Needs {
     pub forms: BTreeSet<FormId>,
     /// The score.
     pub score: bool,
+    /// The touches.
+    pub touches: bool,
+    /// For which purposes it may be contacted.
+    pub consents: bool,
 }
 
 /// What has to be loaded of the events of one type.
@@ -143,6 +188,8 @@ impl Needs {
         self.fields.extend(other.fields.iter().cloned());
         self.forms.extend(&other.forms);
         self.score |= other.score;
+        self.touches |= other.touches;
+        self.consents |= other.consents;
         for (kind, needs) in &other.events {
             self.add_events(kind, needs.within, needs.properties.iter());
         }
@@ -189,7 +236,10 @@ impl Condition {
             Condition::Not(part) => part.needs(needs),
             Condition::Field(field, _) => drop(needs.fields.insert(field.clone())),
             Condition::Events(query, _) => needs.add_query(query),
-            Condition::Score(..) => needs.score = true,
+            Condition::Score(..) | Condition::Band(_) => needs.score = true,
+            Condition::InStage(..) => {}
+            Condition::Touch(..) => needs.touches = true,
+            Condition::Consent(_) => needs.consents = true,
         }
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
-use super::compare::{Comparison, Op, Operand, instant};
+use super::compare::{Comparison, Op, Operand, Pattern, instant};
 use super::registry::{Field, FieldType, Standard};
-use super::{Condition, Count, Query, ScorePart};
+use super::{Condition, Count, Query, ScorePart, TouchProperty, Touched};
 use crate::agreement::reader::{Reader, below};
 use crate::duration::Duration;
 use crate::id::{FormId, UserId};
@@ -63,7 +63,10 @@ const KINDS: [(&str, &[&str]); 12] = [
     ("consent", &["consent"]),
     ("segment", &["segment"]),
 ];
-const LATER: [&str; 5] = ["band", "in_stage", "touch", "consent", "segment"];
+/// The types of activities, which conditions look at like events.
+pub const ACTIVITIES: [&str; 6] = ["call", "email", "meeting", "message", "note", "task"];
+/// What conditions may ask of an activity.
+const OF_ACTIVITIES: [&str; 3] = ["outcome", "direction", "automatic"];
 const NOT_IN_SCORING: [&str; 5] = ["score", "band", "in_stage", "segment", "consent"];
 
 impl Condition {
@@ -100,9 +103,10 @@ pub fn read_query(
 ) -> Option<Query> {
     let event = reader.required(map, at, "event");
     let event = event.and_then(|json| kind_of_event(json, &below(at, "event"), reader));
+    let is_activity = event.as_ref().is_some_and(|event| event.as_activity().is_some());
     let filters = map.get("where");
     let filters = filters.map_or(Some(vec![]), |json| {
-        filters_of(json, &below(at, "where"), known, reader)
+        filters_of(json, &below(at, "where"), is_activity, known, reader)
     });
     let within = window(map, at, reader)?;
     Some(Query {
@@ -114,16 +118,20 @@ pub fn read_query(
 
 fn kind_of_event(json: &Json, at: &str, reader: &mut Reader) -> Option<EventKind> {
     let name = reader.text(json, at, 80)?;
-    let kind = EventKind::named(name);
-    if name.starts_with("activity.") || name == "conversation" {
+    let activity = name.strip_prefix("activity.");
+    let activity = activity.filter(|activity| ACTIVITIES.contains(activity));
+    let kind = activity
+        .map(EventKind::activity)
+        .or_else(|| EventKind::named(name));
+    if name == "conversation" {
         reader.fault(
             at,
             "not_supported_yet",
-            "activities and conversations do not count as events yet",
+            "conversations do not count as events yet",
         );
     } else if kind.is_none() {
-        let detail =
-            "must be a type of event, such as page_view, or one of your own, such as custom.trial_started";
+        let detail = "must be a type of event, such as page_view, one of your own, such as custom.trial_started, or a type \
+                      of activity, such as activity.call";
         reader.fault(at, "not_allowed", detail);
     }
     kind
@@ -132,6 +140,7 @@ fn kind_of_event(json: &Json, at: &str, reader: &mut Reader) -> Option<EventKind
 fn filters_of(
     json: &Json,
     at: &str,
+    are_of_activities: bool,
     known: &Known<'_>,
     reader: &mut Reader,
 ) -> Option<Vec<(String, Comparison)>> {
@@ -140,7 +149,11 @@ fn filters_of(
         let at = below(at, place);
         let map = reader.object(json, &at, &["property", "op", "value", "unknown"])?;
         let name = reader.required(map, &at, "property");
-        let name = name.and_then(|json| reader.text(json, &below(&at, "property"), 100));
+        let name_at = below(&at, "property");
+        let name = name.and_then(|json| match are_of_activities {
+            true => reader.word(json, &name_at, &OF_ACTIVITIES),
+            false => reader.text(json, &name_at, 100),
+        });
         let comparison = comparison(map, &at, Subject::Property, known, reader);
         Some((name?.to_owned(), comparison?))
     });
@@ -161,6 +174,7 @@ fn window(map: &Map<String, Json>, at: &str, reader: &mut Reader) -> Option<Opti
 enum Subject<'a> {
     Field(&'a Field),
     Property,
+    OfTouch(TouchProperty),
     Score,
 }
 
@@ -169,6 +183,7 @@ impl Subject<'_> {
         match self {
             Subject::Field(field) => op.suits(field.kind()),
             Subject::Property => op.suits(FieldType::Text) || op.suits(FieldType::Number),
+            Subject::OfTouch(property) => op.suits(kind_of_touch(property)),
             Subject::Score => op.suits(FieldType::Number) && !matches!(op, Op::Exists | Op::Missing),
         }
     }
@@ -188,14 +203,7 @@ fn comparison(
     let op_at = below(at, "op");
     let op = reader.required(map, at, "op");
     let op = op.and_then(|json| reader.word(json, &op_at, Op::NAMES))?;
-    let Some(op) = Op::named(op) else {
-        reader.fault(
-            op_at,
-            "not_supported_yet",
-            "regular expressions are not supported yet",
-        );
-        return None;
-    };
+    let op = Op::named(op)?;
     if !subject.suits(op) {
         reader.fault(op_at, "not_allowed", "does not suit the type of what it compares");
         return None;
@@ -235,6 +243,17 @@ fn operand(
     if matches!(op, Op::OlderThan | Op::Within) {
         return reader.duration(json, at).map(Operand::Age);
     }
+    if op == Op::Matches {
+        let pattern = Pattern::compile(reader.text(json, at, MAX_CHARS)?);
+        if pattern.is_none() {
+            reader.fault(
+                at,
+                "invalid_format",
+                "must be a regular expression in RE2's syntax, and not too large",
+            );
+        }
+        return pattern.map(Operand::Pattern);
+    }
     let many = matches!(op, Op::In | Op::NotIn | Op::Between);
     let items: Vec<(String, &Json)> = if many {
         let items = reader.list(json, at, MAX_OPTIONS)?;
@@ -261,6 +280,7 @@ fn operand(
     let kind = match subject {
         Subject::Field(field) => field.kind(),
         Subject::Score => FieldType::Number,
+        Subject::OfTouch(property) => kind_of_touch(property),
         Subject::Property => kind_of_property(op, items[0].1, &items[0].0, reader)?,
     };
     let operand = match kind {
@@ -308,6 +328,13 @@ fn operand(
 fn each<T>(items: &[(String, &Json)], mut read: impl FnMut(&Json, &str) -> Option<T>) -> Option<Vec<T>> {
     let read: Vec<Option<T>> = items.iter().map(|(at, json)| read(json, at)).collect();
     read.into_iter().collect()
+}
+
+const fn kind_of_touch(property: TouchProperty) -> FieldType {
+    match property {
+        TouchProperty::At => FieldType::Date,
+        _ => FieldType::Text,
+    }
 }
 
 /// The type of a property: that of the value to which it is compared.
@@ -422,14 +449,6 @@ impl Reading<'_, '_> {
             self.reader.fault(kind_at, "not_allowed", detail);
             return None;
         }
-        if LATER.contains(kind) {
-            self.reader.fault(
-                kind_at,
-                "not_supported_yet",
-                "such conditions are not supported yet",
-            );
-            return None;
-        }
         let json = map.get(*kind)?;
         match *kind {
             "all" => self.conditions(json, &kind_at, depth).map(Condition::All),
@@ -456,6 +475,18 @@ impl Reading<'_, '_> {
                 Some(Condition::Events(query?, count?))
             }
             "form" => self.form(map, json, at),
+            "band" => self.band(json, &kind_at),
+            "in_stage" => self.in_stage(map, json, at),
+            "touch" => self.touch(map, json, at),
+            "consent" => {
+                let purpose = self.reader.name(json, &kind_at)?;
+                Some(Condition::Consent(purpose.to_owned()))
+            }
+            "segment" => {
+                let detail = "segments are not supported yet";
+                self.reader.fault(kind_at, "not_supported_yet", detail);
+                None
+            }
             _ => {
                 let part = self.reader.word(json, &kind_at, ScorePart::NAMES);
                 let comparison = comparison(map, at, Subject::Score, self.known, self.reader);
@@ -487,6 +518,54 @@ impl Reading<'_, '_> {
         }
         let comparison = comparison(map, at, Subject::Field(&field), self.known, self.reader)?;
         Some(Condition::Field(field, comparison))
+    }
+
+    fn band(&mut self, json: &Json, at: &str) -> Option<Condition> {
+        let band = self.reader.text(json, at, 16)?;
+        if self.reader.is_unknown_band(band) {
+            let detail = "must be a band for fit and one for engagement of this agreement, such as A1";
+            self.reader.fault(at, "unknown_reference", detail);
+            return None;
+        }
+        Some(Condition::Band(band.to_owned()))
+    }
+
+    fn in_stage(&mut self, map: &Map<String, Json>, json: &Json, at: &str) -> Option<Condition> {
+        let stage_at = below(at, "in_stage");
+        let span = map.get("for").map_or(Some(None), |json| {
+            self.reader.duration(json, &below(at, "for")).map(Some)
+        });
+        let stage = Stage::named(self.reader.text(json, &stage_at, 40)?);
+        if stage.is_none() {
+            self.reader.fault(stage_at, "not_allowed", "must be a stage");
+        }
+        Some(Condition::InStage(stage?, span?))
+    }
+
+    fn touch(&mut self, map: &Map<String, Json>, json: &Json, at: &str) -> Option<Condition> {
+        let touched = self.reader.word(json, &below(at, "touch"), Touched::NAMES);
+        let where_at = below(at, "where");
+        let items = map.get("where").map_or(Some(&[][..]), |json| {
+            self.reader.list(json, &where_at, MAX_FILTERS)
+        })?;
+        let filters = items.iter().enumerate().map(|(place, json)| {
+            let at = below(&where_at, place);
+            let map = self
+                .reader
+                .object(json, &at, &["property", "op", "value", "unknown"])?;
+            let name = self.reader.required(map, &at, "property");
+            let name = name.and_then(|json| {
+                self.reader
+                    .word(json, &below(&at, "property"), TouchProperty::NAMES)
+            });
+            let property = TouchProperty::named(name?)?;
+            let subject = Subject::OfTouch(property);
+            let comparison = comparison(map, &at, subject, self.known, self.reader)?;
+            Some((property, comparison))
+        });
+        let filters: Vec<_> = filters.collect();
+        let filters = filters.into_iter().collect::<Option<_>>()?;
+        Some(Condition::Touch(Touched::named(touched?)?, filters))
     }
 
     fn form(&mut self, map: &Map<String, Json>, json: &Json, at: &str) -> Option<Condition> {

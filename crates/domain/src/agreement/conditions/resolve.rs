@@ -1,14 +1,19 @@
 //! Conditions against facts: resolved once, they answer for any instant from then on as long as nothing new happens.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 
 use super::compare::{Comparison, Holds, Value};
-use super::facts::{Facts, History};
-use super::{Condition, Count, Query, ScorePart};
-use crate::id::EventId;
+use super::facts::{Facts, History, Standing, parts};
+use super::{Condition, Count, Query, ScorePart, TouchProperty, Touched};
+use crate::duration::Duration;
+use crate::id::{ActivityId, EventId};
 use crate::instant::Timestamp;
+use crate::leads::Touch;
+use crate::stage::Stage;
 use crate::tracking::events::EventKind;
 
 /// How many instants at which an answer might change are looked at before one is given that may be too early.
@@ -50,6 +55,45 @@ pub enum Evidence {
         #[schema(max_items = 1001)]
         event_ids: Vec<EventId>,
     },
+    /// Activities of a type.
+    Activities {
+        /// The type's name, as conditions write it.
+        #[schema(max_length = 80, example = "activity.call")]
+        activity: String,
+        /// The matching ones, newest first, as far as they decide.
+        #[schema(max_items = 1001)]
+        activity_ids: Vec<ActivityId>,
+    },
+    /// The bands of both sides.
+    Band {
+        /// The bands; absent where the agreement has none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(max_length = 16, example = "A1")]
+        band: Option<String>,
+    },
+    /// The stage.
+    Stage {
+        /// The stage.
+        stage: Stage,
+        /// Since when the lead is in it.
+        since: Timestamp,
+    },
+    /// Touches.
+    Touches {
+        /// Which ones were looked at.
+        touch: Touched,
+        /// When the matching ones happened.
+        #[schema(max_items = 100000)]
+        at: Vec<Timestamp>,
+    },
+    /// Whether the lead may be contacted for a purpose.
+    Consent {
+        /// The purpose.
+        #[schema(max_length = 63, example = "marketing_email")]
+        purpose: String,
+        /// Whether it may.
+        allowed: bool,
+    },
     /// A part of the score.
     Score {
         /// The part of the score.
@@ -75,6 +119,18 @@ enum Node<'a> {
     Field(&'a super::Field, Option<&'a Value>, Holds),
     Events(&'a EventKind, Seen<'a>, &'a Count),
     Score(ScorePart, i64, bool, i64),
+    Band(Option<&'a str>, bool, i64),
+    Stage(Option<(Stage, Timestamp)>, Holds),
+    Touch(Touched, Vec<Span>),
+    Consent(&'a str, bool),
+}
+
+/// A touch that matches within a span of time: when it happened, and from when to when it matches, in milliseconds.
+#[derive(Debug)]
+struct Span {
+    at: i64,
+    from: i64,
+    until: i64,
 }
 
 impl Condition {
@@ -115,24 +171,78 @@ impl Condition {
                 Node::Events(&query.event, query.see(facts, count.enough(), at), count)
             }
             Condition::Score(part, comparison) => score(*part, comparison, facts, horizon),
+            Condition::Band(wanted) => {
+                let standing = facts.score.as_ref();
+                let until = until(standing, horizon);
+                let band = standing.and_then(|standing| standing.band.as_deref());
+                Node::Band(band, band == Some(wanted), until)
+            }
+            Condition::InStage(wanted, span) => {
+                let since = facts.stage.filter(|(stage, _)| stage == wanted);
+                let holds = since.map_or(Holds::Always(false), |(_, since)| {
+                    let span = span.map_or(0, Duration::millis);
+                    Holds::Between(since.millis().saturating_add(span), i64::MAX)
+                });
+                Node::Stage(facts.stage, holds)
+            }
+            Condition::Touch(touched, filters) => Node::Touch(*touched, spans(*touched, filters, facts)),
+            Condition::Consent(purpose) => Node::Consent(purpose, facts.consents.contains(purpose)),
         }
     }
 }
 
+/// Until when a score is known; nothing may be asked of it beyond.
+fn until(standing: Option<&Standing>, horizon: &mut i64) -> i64 {
+    let until = standing.and_then(|standing| standing.valid_until);
+    let until = until.map_or(i64::MAX, Timestamp::millis);
+    *horizon = until.min(*horizon);
+    until
+}
+
+/// When which touches match. One that lies ahead does once it happens.
+fn spans(touched: Touched, filters: &[(TouchProperty, Comparison)], facts: &Facts) -> Vec<Span> {
+    let touches = &facts.touches;
+    let span = |touch: &Touch| {
+        let at = touch.occurred_at?.millis();
+        let (mut from, mut until) = (at, i64::MAX);
+        for (property, comparison) in filters {
+            match comparison.of(of_touch(touch, *property).as_ref()) {
+                Holds::Always(true) => {}
+                Holds::Always(false) => return None,
+                Holds::Between(later, end) => (from, until) = (from.max(later), until.min(end)),
+            }
+        }
+        (from < until).then_some(Span { at, from, until })
+    };
+    match touched {
+        Touched::First => touches.first.iter().filter_map(span).collect(),
+        Touched::Last => touches.last.iter().filter_map(span).collect(),
+        Touched::Any => touches.all.iter().filter_map(span).collect(),
+    }
+}
+
+fn of_touch(touch: &Touch, property: TouchProperty) -> Option<Value> {
+    let text = match property {
+        TouchProperty::Channel => touch.channel.as_deref(),
+        TouchProperty::Source => touch.source.as_deref(),
+        TouchProperty::Medium => touch.medium.as_deref(),
+        TouchProperty::Campaign => touch.campaign.as_deref(),
+        TouchProperty::Content => touch.content.as_deref(),
+        TouchProperty::LandingPath => touch.landing_url.as_deref().map(|url| parts(url).1),
+        TouchProperty::At => return touch.occurred_at.map(Value::Instant),
+    };
+    text.filter(|text| !text.is_empty())
+        .map(|text| Value::Text(text.to_owned()))
+}
+
 fn score<'a>(part: ScorePart, comparison: &Comparison, facts: &Facts, horizon: &mut i64) -> Node<'a> {
-    let standing = facts.score.unwrap_or(super::Standing {
-        fit: 0,
-        engagement: 0,
-        total: 0,
-        valid_until: None,
-    });
+    let until = until(facts.score.as_ref(), horizon);
+    let standing = facts.score.clone().unwrap_or_default();
     let points = match part {
         ScorePart::Fit => standing.fit,
         ScorePart::Engagement => standing.engagement,
         ScorePart::Total => standing.total,
     };
-    let until = standing.valid_until.map_or(i64::MAX, Timestamp::millis);
-    *horizon = until.min(*horizon);
     let holds = comparison.of(Some(&Value::Number(points as f64))) == Holds::Always(true);
     Node::Score(part, points, holds, until)
 }
@@ -166,18 +276,22 @@ impl Resolved<'_> {
         self.node.evidence(at.millis(), found);
     }
 
-    /// The matching events among the parts that decide at an instant.
-    pub fn event_ids(&self, at: Timestamp) -> Vec<EventId> {
+    /// The matching events and activities among the parts that decide at an instant.
+    pub fn ids(&self, at: Timestamp) -> (Vec<EventId>, Vec<ActivityId>) {
         let mut found = vec![];
         self.evidence(at, &mut found);
-        let ids = found.into_iter().filter_map(|evidence| match evidence {
-            Evidence::Events { event_ids, .. } => Some(event_ids),
-            _ => None,
-        });
-        let mut ids: Vec<EventId> = ids.flatten().collect();
-        ids.sort_unstable_by(|one, other| other.cmp(one));
-        ids.dedup();
-        ids
+        let (mut events, mut activities) = (BTreeSet::new(), BTreeSet::new());
+        for evidence in found {
+            match evidence {
+                Evidence::Events { event_ids, .. } => events.extend(event_ids),
+                Evidence::Activities { activity_ids, .. } => activities.extend(activity_ids),
+                _ => {}
+            }
+        }
+        (
+            events.into_iter().rev().collect(),
+            activities.into_iter().rev().collect(),
+        )
     }
 }
 
@@ -187,10 +301,10 @@ impl Node<'_> {
             Node::All(parts) => parts.iter().all(|part| part.holds(at)),
             Node::Any(parts) => parts.iter().any(|part| part.holds(at)),
             Node::Not(part) => !part.holds(at),
-            Node::Field(_, _, Holds::Always(holds)) => *holds,
-            Node::Field(_, _, Holds::Between(from, until)) => (*from..*until).contains(&at),
+            Node::Field(_, _, holds) | Node::Stage(_, holds) => holds.at(at),
             Node::Events(_, seen, count) => count.allows(seen.count(at)),
-            Node::Score(_, _, holds, _) => *holds,
+            Node::Score(_, _, holds, _) | Node::Band(_, holds, _) | Node::Consent(_, holds) => *holds,
+            Node::Touch(_, spans) => spans.iter().any(|span| span.contains(at)),
         }
     }
 
@@ -202,12 +316,18 @@ impl Node<'_> {
                 next_of(parts, at, holds, holds == matches!(self, Node::All(_)))
             }
             Node::Not(part) => part.next(at),
-            Node::Field(_, _, Holds::Always(_)) => None,
-            Node::Field(_, _, Holds::Between(from, until)) => [*from, *until]
-                .into_iter()
-                .find(|edge| *edge > at && *edge < i64::MAX),
+            Node::Field(_, _, holds) | Node::Stage(_, holds) => holds.next(at),
             Node::Events(_, seen, count) => seen.next(at, |left| count.allows(left)),
-            Node::Score(_, _, _, until) => Some(*until).filter(|until| *until > at && *until < i64::MAX),
+            Node::Consent(..) => None,
+            Node::Touch(_, spans) => {
+                let edges = spans
+                    .iter()
+                    .filter_map(|span| Holds::Between(span.from, span.until).next(at));
+                edges.min()
+            }
+            Node::Score(_, _, _, until) | Node::Band(_, _, until) => {
+                Some(*until).filter(|until| *until > at && *until < i64::MAX)
+            }
         }
     }
 
@@ -216,7 +336,8 @@ impl Node<'_> {
             Node::All(parts) | Node::Any(parts) => parts.iter().any(|part| part.is_truncated(at)),
             Node::Not(part) => part.is_truncated(at),
             Node::Events(_, seen, _) => seen.is_truncated(at),
-            Node::Field(..) | Node::Score(..) => false,
+            Node::Field(..) | Node::Score(..) | Node::Band(..) => false,
+            Node::Stage(..) | Node::Touch(..) | Node::Consent(..) => false,
         }
     }
 
@@ -232,15 +353,66 @@ impl Node<'_> {
                 field: field.name(),
                 value: value.map(Value::to_json),
             }),
+            Node::Events(kind, seen, _) if kind.as_activity().is_some() => found.push(Evidence::Activities {
+                activity: kind.name().to_owned(),
+                activity_ids: seen.ids(at).map(activity).collect(),
+            }),
             Node::Events(kind, seen, _) => found.push(Evidence::Events {
                 event: kind.name().to_owned(),
                 event_ids: seen.ids(at).collect(),
+            }),
+            Node::Band(band, ..) => found.push(Evidence::Band {
+                band: band.map(str::to_owned),
+            }),
+            Node::Stage(stage, _) => {
+                found.extend(stage.map(|(stage, since)| Evidence::Stage { stage, since }))
+            }
+            Node::Touch(touch, spans) => {
+                let matching = spans.iter().filter(|span| span.contains(at));
+                found.push(Evidence::Touches {
+                    touch: *touch,
+                    at: matching.map(|span| Timestamp::from_millis(span.at)).collect(),
+                });
+            }
+            Node::Consent(purpose, allowed) => found.push(Evidence::Consent {
+                purpose: (*purpose).to_owned(),
+                allowed: *allowed,
             }),
             Node::Score(part, points, ..) => found.push(Evidence::Score {
                 part: *part,
                 points: *points,
             }),
         }
+    }
+}
+
+/// The activity that a condition looked at like an event.
+pub(crate) const fn activity(id: EventId) -> ActivityId {
+    ActivityId::from_uuid(id.uuid())
+}
+
+impl Holds {
+    fn at(self, at: i64) -> bool {
+        match self {
+            Holds::Always(holds) => holds,
+            Holds::Between(from, until) => (from..until).contains(&at),
+        }
+    }
+
+    /// When the answer next changes.
+    fn next(self, at: i64) -> Option<i64> {
+        let Holds::Between(from, until) = self else {
+            return None;
+        };
+        [from, until]
+            .into_iter()
+            .find(|edge| *edge > at && *edge < i64::MAX)
+    }
+}
+
+impl Span {
+    fn contains(&self, at: i64) -> bool {
+        (self.from..self.until).contains(&at)
     }
 }
 
@@ -312,6 +484,16 @@ impl<'a> Seen<'a> {
         self.visible(at).iter().map(|place| events[*place].id)
     }
 
+    /// The instants of the events that count at an instant, in milliseconds, newest first.
+    pub fn instants(&self, at: i64) -> impl Iterator<Item = i64> + '_ {
+        self.visible(at).iter().map(|place| self.at(*place))
+    }
+
+    /// How old an event may be, in milliseconds.
+    pub const fn window(&self) -> i64 {
+        self.window
+    }
+
     /// Whether 1,000 events of the type are seen at an instant and there are more in the window.
     pub fn is_truncated(&self, at: i64) -> bool {
         let next = self.history.ahead_of(at) + History::SEEN;
@@ -330,7 +512,7 @@ impl<'a> Seen<'a> {
     }
 
     /// The instants at which events leave the window, with the number that is left.
-    pub fn departures(&self, at: i64) -> impl Iterator<Item = (i64, i64)> + '_ {
+    fn departures(&self, at: i64) -> impl Iterator<Item = (i64, i64)> + '_ {
         let visible = self.visible(at);
         let leaves = |place: usize| self.at(place).saturating_add(self.window).saturating_add(1);
         let left = (0..visible.len()).rev().filter(move |left| {

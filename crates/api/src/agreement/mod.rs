@@ -1,10 +1,16 @@
 //! What both teams agreed: conditions, scores, promises and reasons, as a versioned document.
 
+mod drafts;
+
+use std::time::Duration;
+
 use actix_web::{get, put};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tandem_domain::agreement::{self, Agreement, AgreementVersion, Refused, VersionState};
+use tandem_domain::access::Staff;
+use tandem_domain::agreement::draft::Signature;
+use tandem_domain::agreement::{self, AgreementVersion, Refused, VersionState};
 use tandem_domain::fault::Fault;
 use tandem_domain::instant::Timestamp;
 use tandem_store as store;
@@ -16,14 +22,24 @@ use crate::edge::ctx::Ctx;
 use crate::edge::http::faults::invalid;
 use crate::edge::http::json::Json;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::edge::http::problem::Problem;
+use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::{Path, Query};
-use crate::edge::http::reply::Reply;
+use crate::edge::http::reply::{Reply, Tagged, etag};
 use crate::edge::http::services::Services;
+use crate::edge::job::Job;
 use crate::edge::room::Room;
 
 /// This room.
-pub const ROOM: Room = Room::of(configure);
+pub const ROOM: Room = Room {
+    jobs: &[Job::when(
+        "agreements",
+        Duration::from_secs(1),
+        |snapshot| Box::pin(store::agreement::next_in_force(snapshot)),
+        |core, turn| Box::pin(drafts::bring_into_force(core, turn)),
+    )
+    .by_one_promptly()],
+    ..Room::of(configure)
+};
 
 fn configure(config: &mut Services<'_>) {
     config
@@ -31,6 +47,7 @@ fn configure(config: &mut Services<'_>) {
         .service(update_current_agreement)
         .service(list_agreements)
         .service(get_agreement);
+    drafts::configure(config);
 }
 
 /// A version of the agreement.
@@ -41,8 +58,9 @@ pub struct AgreementView {
     version: i64,
     /// The state of the version.
     state: VersionState,
-    /// The document.
-    document: Agreement,
+    /// The document; that of a draft may be incomplete.
+    #[schema(value_type = Object)]
+    document: Value,
     /// The version on which it was based.
     #[schema(minimum = 1)]
     based_on: Option<i64>,
@@ -57,7 +75,10 @@ pub struct AgreementView {
     created_by: Option<String>,
     /// When it was created.
     created_at: Timestamp,
-    /// Whether a review is due: `review.every` has passed since it came into force.
+    /// Who signed it and when; signatures that no longer count stay, with what ended them.
+    #[schema(max_items = 1000)]
+    signatures: Vec<Signature>,
+    /// Whether a review is due: `review.every` has passed since it came into force, or a signer has left or has another role.
     review_due: bool,
     /// Whether `review.stale_after` has passed since it came into force.
     stale: bool,
@@ -80,17 +101,19 @@ struct RejudgingView {
 
 impl AgreementView {
     /// A version as it stands at an instant.
-    fn of(version: AgreementVersion, at: Timestamp, zone: &TimeZone) -> Self {
+    fn of(version: AgreementVersion, at: Timestamp, zone: &TimeZone, staff: &Staff) -> Self {
+        let lost = version.state == VersionState::InForce && version.has_lost_a_signer(staff);
         Self {
             version: version.number,
             state: version.state,
-            review_due: version.is_review_due(at, zone),
+            review_due: lost || version.is_review_due(at, zone),
             stale: version.is_stale(at, zone),
             document: version.document,
             based_on: version.based_on,
             effective_at: version.effective_at,
             in_force_from: version.in_force_from,
             superseded_at: version.superseded_at,
+            signatures: version.signatures,
             created_by: version.created_by,
             created_at: version.created_at,
             rejudging: None,
@@ -184,16 +207,17 @@ async fn get_current_agreement(ctx: Ctx<AgreementsRead>) -> Reply<Json<Agreement
     let rules = store::rules::read(&snapshot).await?;
     let version = store::agreement::get(&snapshot, rules.agreement.number).await?;
     let rejudging = store::scoring::rejudging(&snapshot).await?;
-    let view = AgreementView::of(version, ctx.now(), &rules.company.zone());
+    let staff = store::access::staff(&snapshot).await?;
+    let view = AgreementView::of(version, ctx.now(), &rules.company.zone(), &staff);
     Ok(Json(view.judged_again(rejudging)))
 }
 
 /// Put another document in force.
 ///
-/// For revops and admins, as long as nobody has signed a version. The document comes into force at once as the next
-/// provisional version. All errors are reported at once; what Tandem does not evaluate yet is refused with
-/// `not_supported_yet`. Leads in lead and nurture are judged again in the background (`rejudging`); leads that are
-/// already MQLs stay MQLs. Sending the document in force again changes nothing.
+/// For revops and admins, as long as no version has been signed by both teams (`409 already_signed`). The document comes
+/// into force at once as the next provisional version. All errors are reported at once; what Tandem does not evaluate yet
+/// is refused with `not_supported_yet`. Leads in lead and nurture are judged again in the background (`rejudging`); leads
+/// that are already MQLs stay MQLs. Sending the document in force again changes nothing.
 #[utoipa::path(tag = "agreement", security(("bearer" = [AgreementsWrite])), request_body = UpdateCurrentAgreement,
     responses((status = 200, description = "The version in force now, with warnings", body = AgreementInForce)))]
 #[put("/v1/agreements/current")]
@@ -207,10 +231,15 @@ async fn update_current_agreement(
     let current = current.in_zone(&rules.company.timezone);
     let form_ids = rules.form_ids();
     let known = rules.known(&rules.custom_fields, &form_ids);
-    let replaced = agreement::replace(current, &body.0.document, &known, ctx.act()).map_err(refused)?;
+    let has_scheduled = store::agreement::scheduled(&tx).await?.is_some();
+    let number = store::agreement::next_number(&tx).await?;
+    let document = &body.0.document;
+    let replaced = agreement::replace(current, has_scheduled, number, document, &known, ctx.act());
+    let replaced = replaced.map_err(refused)?;
     store::write_records(&tx, replaced.change).await?;
     let rejudging = store::scoring::rejudging(&tx).await?;
-    let view = AgreementView::of(replaced.version, ctx.now(), &rules.company.zone());
+    let staff = store::access::staff(&tx).await?;
+    let view = AgreementView::of(replaced.version, ctx.now(), &rules.company.zone(), &staff);
     let answer = AgreementInForce {
         agreement: view.judged_again(rejudging),
         warnings: replaced.warnings.into_iter().map(Warning::of).collect(),
@@ -233,32 +262,42 @@ async fn list_agreements(
     let limit = query.0.limit.unwrap_or(DEFAULT_LIMIT);
     let snapshot = ctx.snapshot().await?;
     let zone = store::rules::company(&snapshot).await?.zone();
+    let staff = store::access::staff(&snapshot).await?;
     let page = store::agreement::list(&snapshot, after, limit).await?;
     let place = |version: &AgreementVersion| version.number;
-    let view = |version| AgreementView::of(version, ctx.now(), &zone);
+    let view = |version| AgreementView::of(version, ctx.now(), &zone, &staff);
     Ok(Listing::of(&ctx.master, ctx.request(), page, place, view))
 }
 
 /// Read a version of the agreement.
 #[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsRead])),
-    responses((status = 200, description = "The version", body = AgreementView)))]
+    responses((status = 200, description = "The version", body = AgreementView,
+        headers(("ETag" = String, description = "Counts edits and signatures")))))]
 #[get("/v1/agreements/{version}")]
-async fn get_agreement(ctx: Ctx<AgreementsRead>, path: Path<AgreementPath>) -> Reply<Json<AgreementView>> {
+async fn get_agreement(ctx: Ctx<AgreementsRead>, path: Path<AgreementPath>) -> Reply<Tagged<AgreementView>> {
     let snapshot = ctx.snapshot().await?;
     let zone = store::rules::company(&snapshot).await?.zone();
     let version = store::agreement::get(&snapshot, path.0.version).await?;
-    Ok(Json(AgreementView::of(version, ctx.now(), &zone)))
+    let staff = store::access::staff(&snapshot).await?;
+    let tag = etag(version.edits, 0);
+    Ok(Tagged::new(
+        tag,
+        AgreementView::of(version, ctx.now(), &zone, &staff),
+    ))
+}
+
+fn invalid_document(faults: Vec<Fault>) -> Problem {
+    let below = |fault: Fault| Fault {
+        pointer: format!("/document{}", fault.pointer),
+        ..fault
+    };
+    invalid(faults.into_iter().map(below).collect())
 }
 
 fn refused(refused: Refused) -> Problem {
     match refused {
         Refused::Denied(reason) => reason.into(),
-        Refused::Invalid(faults) => {
-            let below = |fault: Fault| Fault {
-                pointer: format!("/document{}", fault.pointer),
-                ..fault
-            };
-            invalid(faults.into_iter().map(below).collect())
-        }
+        Refused::Invalid(faults) => invalid_document(faults),
+        Refused::Signed => Problem::new(Code::AlreadySigned),
     }
 }
