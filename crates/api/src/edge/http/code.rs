@@ -158,7 +158,7 @@ catalogue! {
          and none is left out. What followers have seen beyond it is lost here.";
     AlreadyDecided CONFLICT "already_decided" "already-decided" "Already decided"
         "Somebody else decided before"
-        "The hand-off was accepted, rejected or taken by somebody else. The members `decided_by` and `decided_at` say who \
+        "The hand-off was accepted, rejected, disputed, ruled on or taken by somebody else. The members `decided_by` and `decided_at` say who \
          and when, `current` where it stands.";
     StillInWork CONFLICT "still_in_work" "still-in-work" "Still in work"
         "The lead is worked on"
