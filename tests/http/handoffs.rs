@@ -1,6 +1,8 @@
 //! Hand-offs: an MQL goes to sales with its packet, waits in a queue or has an owner, and is accepted or rejected.
 
+mod attempts;
 mod clocks;
+mod disputes;
 mod packet;
 mod qualification;
 

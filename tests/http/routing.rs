@@ -335,3 +335,87 @@ async fn rules_look_at_forms_events_and_where_the_company_stands(app: &TestApp) 
     app.run_jobs().await;
     assert_eq!(handoff_of(app, eve["lead_id"].as_str().unwrap()).await["owner_id"], json!(users[1]));
 }
+
+#[tandem_tests::test]
+async fn an_mql_joins_the_work_on_its_company(app: &TestApp) {
+    let (team, boss) = (given_team(app, 2).await, app.user("sales").await);
+    let rules = json!({"rules": [{"name": "All", "to": {"team_id": team.id}}], "join_company": true});
+    let put = app.put("/v1/routing").by(app.admin().await).json(rules).await.expect(200);
+    assert_eq!(put["join_company"], true);
+    let at = |email: &str| json!({"email": email});
+    let first = routed(app, at("ada@acme.example")).await;
+    assert_eq!(first["joins"], Value::Null);
+    let second = routed(app, at("bob@acme.example")).await;
+    assert_eq!(
+        (&second["owner_id"], &second["joins"]),
+        (&first["owner_id"], &json!({"deal_id": null, "lead_id": first["lead_id"]}))
+    );
+    assert_eq!(second["routing_decision_id"], Value::Null, "it takes no turn");
+    let other = routed(app, at("carl@other.example")).await;
+    assert!(other["owner_id"] != first["owner_id"] && other["joins"].is_null());
+
+    // Not where the owner is away: then it is routed.
+    let owner = team.members.iter().find(|one| json!(one.id) == first["owner_id"]).unwrap();
+    let away = json!({"absences": [{"from": "2020-01-01T00:00:00Z", "to": "2099-01-01T00:00:00Z"}]});
+    put_availability(app, app.admin().await, owner, away).await.expect(200);
+    let third = routed(app, at("dora@acme.example")).await;
+    assert!(third["owner_id"] != first["owner_id"] && third["owner_id"] != json!(boss.id), "{third:#}");
+}
+
+#[tandem_tests::test]
+async fn simulated_routing_says_why_and_writes_nothing(app: &TestApp) {
+    let team = given_team(app, 2).await;
+    put_rules(app, json!([
+        {"name": "Italy", "when": {"field": "country", "op": "eq", "value": "IT"}, "to": {"queue": "general"}},
+        {"name": "All", "to": {"team_id": team.id}},
+    ]))
+    .await
+    .expect(200);
+    let simulate =
+        async |body: Value| app.post("/v1/routing/simulate").by(app.admin().await).json(body).await;
+    let lead = app.given_lead("ada@example.com").await.id();
+    let known = simulate(json!({"lead_id": lead})).await.expect(200);
+    assert_eq!(
+        (known["rules"][0]["outcome"].as_str(), known["team_id"].as_str()),
+        (Some("not_matched"), Some(&*team.id))
+    );
+    assert_eq!(simulate(json!({"lead_id": lead})).await.expect(200).body, known.body, "no turn was taken");
+    assert_eq!(known["rules"][1]["passed_over"][0]["reason"], "not_their_turn");
+    let italian = json!({"lead": {"email": "eve@example.org", "country": "IT"}});
+    let italian = simulate(italian).await.expect(200);
+    assert_eq!((&italian["owner_id"], &italian["queue"]), (&Value::Null, &json!("general")));
+    let leads = app.get("/v1/leads").by(app.admin().await).await.expect(200);
+    assert_eq!(leads["data"].as_array().unwrap().len(), 1);
+    simulate(json!({})).await.refused(422, "validation_failed");
+    let real = routed(app, json!({"country": "FR"})).await;
+    assert_eq!(real["owner_id"], known["owner_id"], "as it was simulated");
+}
+
+#[tandem_tests::test]
+async fn the_leads_of_who_leaves_go_to_the_team_in_turn(app: &TestApp) {
+    let team = given_team(app, 3).await;
+    put_rules(app, json!([{"name": "All", "to": {"user_id": team.members[0].id}}])).await.expect(200);
+    let mut leads = vec![];
+    for _ in 0..4 {
+        leads.push(routed(app, json!({})).await["lead_id"].clone());
+    }
+    let path = format!("/v1/users/{}/reassign", team.members[0].id);
+    let body = json!({"to": team.id});
+    app.post(&path).by(&team.members[1]).json(body.clone()).await.refused(403, "wrong_role");
+    let moved = app.post(&path).by(app.admin().await).json(body.clone()).await.expect(200);
+    assert_eq!(
+        (&moved["moved"], &moved["left"], &moved["has_more"]),
+        (&json!(leads), &json!([]), &json!(false))
+    );
+    let mut owners = vec![];
+    for lead in &leads {
+        owners.push(handoff_of(app, lead.as_str().unwrap()).await["owner_id"].clone());
+    }
+    for member in &team.members[1..] {
+        assert_eq!(owners.iter().filter(|owner| **owner == json!(member.id)).count(), 2);
+    }
+    let again = app.post(&path).by(app.admin().await).json(body).await.expect(200);
+    assert_eq!(again["moved"], json!([]));
+    let nobody = json!({"to": "team_01h455vb4pex5vsknk084sn02q"});
+    app.post(&path).by(app.admin().await).json(nobody).await.refused(422, "validation_failed");
+}

@@ -92,6 +92,7 @@ const OF_OTHERS: &[&str] = &[
     "update_job_words",
     "update_report_settings",
     "update_retention",
+    "simulate_routing",
     "update_routing",
 ];
 
@@ -141,7 +142,18 @@ async fn people(counted: &Counted) {
     let owner = json!({"owner_id": sales.id});
     app.post(&format!("{path}/assign")).by(&sales).json(owner).await.expect(200);
     assert_eq!(counted.fired_by("assign_lead").await, 1);
+    let rep = app.user("sales").await;
+    let team = post(app, by, "/v1/teams", json!({"name": "North", "members": [sales.id, rep.id]})).await;
     app.moved(&ada, "mql", None).await;
+    counted.fired().await;
+    let reassign = format!("/v1/users/{}/reassign", sales.id);
+    app.post(&reassign).by(by).json(json!({"to": team})).await.expect(200);
+    assert_eq!(counted.fired_by("reassign_leads").await, 1);
+    app.post(&format!("/v1/users/{}/reassign", rep.id)).by(by).json(json!({"to": team})).await.expect(200);
+    counted.fired().await;
+    let eve = post(app, by, "/v1/leads", json!({"email": "eve@example.org"})).await;
+    counted.fired().await;
+    app.moved(&eve, "mql", None).await;
     assert_eq!(counted.fired_by("create_transition").await, 1);
     let handoff = async |lead: &str| {
         let list = app.get(&format!("/v1/handoffs?lead_id={lead}")).by(by).await.expect(200);
@@ -156,6 +168,14 @@ async fn people(counted: &Counted) {
     let reject = format!("/v1/handoffs/{}/reject", handoff(&bob).await);
     app.post(&reject).by(by).json(json!({"reason": "not_a_fit"})).await.expect(200);
     assert_eq!(counted.fired_by("reject_handoff").await, 1);
+    let rejected = handoff(&bob).await;
+    let argument = json!({"argument": "It is a fit"});
+    app.post(&format!("/v1/handoffs/{rejected}/dispute")).by(by).json(argument).await.expect(200);
+    assert_eq!(counted.fired_by("dispute_handoff").await, 0, "the lead stays as it is");
+    let ruling = json!({"decision": "overturned", "note": "It is"});
+    let neutral = app.user("revops").await;
+    app.post(&format!("/v1/handoffs/{rejected}/ruling")).by(&neutral).json(ruling).await.expect(200);
+    assert_eq!(counted.fired_by("rule_on_handoff").await, 1);
     app.qualified(&ada).await;
     assert_eq!(counted.fired_by("update_qualification").await, 1);
 
@@ -193,6 +213,11 @@ async fn people(counted: &Counted) {
     assert_eq!(counted.fired_by("close_deal").await, 1);
     post(app, &sales, &format!("{deal}/reopen"), json!({"note": "was wrong"})).await;
     assert_eq!(counted.fired_by("reopen_deal").await, 1);
+    post(app, &sales, &format!("{deal}/close"), json!({"outcome": "lost", "reason": "price"})).await;
+    counted.fired().await;
+    let lost = json!({"deal_ids": [deal.rsplit('/').next()]});
+    app.post("/v1/feedback/acknowledge").by(by).json(lost).await.expect(200);
+    assert_eq!(counted.fired_by("acknowledge_feedback").await, 1);
 }
 
 async fn visitors(counted: &Counted) {

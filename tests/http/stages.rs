@@ -200,7 +200,6 @@ async fn each_move_is_somebodys(app: &TestApp) {
         (&[], json!({"reason": "not_ready"}), &["marketing", "marketing_manager"]),
         (&["mql"], json!({"to": "sal"}), &["sales", "sales_manager"]),
         (&["mql"], json!({"reason": "no_budget"}), &["sales", "sales_manager"]),
-        (&["mql", "nurture"], json!({"to": "sal", "note": "x"}), &["revops"]),
         (&["disqualified"], json!({"to": "lead", "note": "x"}), &["marketing_manager", "sales_manager"]),
         (
             &["mql", "sal", "sql", "opportunity", "customer"],

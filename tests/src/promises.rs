@@ -57,6 +57,7 @@ impl TestApp {
                 deal_id: None,
                 owner_id: owner,
                 queue,
+                quota: None,
             };
             let promised = Promised { handoff: handoff.id, clock: record.id, started_at: now, due_at };
             changes.push(HandoffChange::Made(Box::new(handoff), None).into());

@@ -47,7 +47,8 @@ struct WorkView {
 /// List your work.
 ///
 /// Pending hand-offs and open tasks (your own, and those in queues that you may take from), running and broken promises, and
-/// returned leads, the most urgent first, each with the operation that does it. A sales manager reads the list of a member
+/// returned leads; for marketing the rejections and losses that nobody answered, for revops the disputes that it may rule on. The
+/// most urgent first, each with the operation that does it. A sales manager reads the list of a member
 /// of its teams.
 #[utoipa::path(tag = "notices", params(WorkQuery), security(("bearer" = [Account])),
     responses((status = 200, description = "What waits for the user", body = WorkView)))]
@@ -55,8 +56,8 @@ struct WorkView {
 async fn list_work(ctx: Ctx<Account>, query: Query<WorkQuery>) -> Reply<Json<WorkView>> {
     let person = ctx.person().ok_or(Problem::new(Code::NotFound))?;
     let snapshot = ctx.snapshot().await?;
-    let (user, takes) = match query.0.user_id.filter(|user| *user != person.id) {
-        None => (person.id, takes(person.role, person.teams.to_vec())),
+    let (user, role, takes) = match query.0.user_id.filter(|user| *user != person.id) {
+        None => (person.id, person.role, takes(person.role, person.teams.to_vec())),
         Some(user) => {
             let staff = store::access::staff(&snapshot).await?;
             if !manages(person, staff.managers_of(user)) {
@@ -65,11 +66,12 @@ async fn list_work(ctx: Ctx<Account>, query: Query<WorkQuery>) -> Reply<Json<Wor
             let colleague = staff.get(user).ok_or(Problem::new(Code::NotFound))?;
             (
                 user,
+                colleague.role,
                 takes(colleague.role, colleague.teams.iter().copied().collect()),
             )
         }
     };
-    let items = store::work::of(&snapshot, user, &takes, MOST as u64 + 1).await?;
+    let items = store::work::of(&snapshot, user, role, &takes, MOST as u64 + 1).await?;
     let (data, has_more) = work::ordered(items, MOST);
     Ok(Json(WorkView { data, has_more }))
 }

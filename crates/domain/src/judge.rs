@@ -1,7 +1,9 @@
 //! The one answer to anything that happens to a lead: the rules, asked in their order. Nothing else moves a lead by rule.
 
 mod by_agreement;
+mod escalating;
 mod facts;
+mod feedback;
 mod hand_over;
 mod proposing;
 mod returning;
@@ -14,12 +16,15 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::act::Act;
-use crate::activities::first_contacts;
+use crate::activities::{attempted, first_contacts};
 use crate::agreement::{BantItem, Version};
 use crate::capture::CaptureChange;
 use crate::change::Change;
-use crate::clocks::record::ClockRecord;
-use crate::id::LeadId;
+use crate::clocks::ClockEvent;
+use crate::clocks::record::{ClockChange, ClockRecord};
+use crate::deals::State;
+use crate::deals::change::DealChange;
+use crate::id::{ClockId, DealId, LeadId};
 use crate::instant::Timestamp;
 use crate::leads::change::LeadChange;
 use crate::stage::Stage;
@@ -54,6 +59,12 @@ pub struct Cause {
     pub is_stated: bool,
     /// Whether a rule made that move.
     pub moved_by_rule: bool,
+    /// The promises about it that warned or were broken.
+    pub overdue: Vec<(ClockId, ClockEvent)>,
+    /// Deals of which it is the primary lead that were lost.
+    pub lost: Vec<DealId>,
+    /// Deals of which it is the primary lead that were lost and are open again.
+    pub reopened: Vec<DealId>,
     /// What others than users stated of its qualification.
     pub proposes: BTreeSet<BantItem>,
 }
@@ -74,6 +85,9 @@ impl Cause {
             touches: false,
             is_stated: false,
             moved_by_rule: false,
+            overdue: vec![],
+            lost: vec![],
+            reopened: vec![],
             proposes: BTreeSet::new(),
         }
     }
@@ -94,6 +108,13 @@ impl Cause {
                 self.sends_form = true
             }
             Change::Lead(LeadChange::Returned(_)) => self.returns = true,
+            Change::Deal(DealChange::Closed { deal, .. }) if deal.state() == State::Lost => {
+                self.lost.push(deal.id);
+            }
+            Change::Deal(DealChange::Reopened { deal, .. }) => self.reopened.push(deal.id),
+            Change::Clock(ClockChange::Happened(record, event)) if record.lead_id == Some(self.lead_id) => {
+                self.overdue.push((record.id, *event));
+            }
             _ => {}
         }
         if let Change::Lead(LeadChange::FieldStated(statement)) = change {
@@ -197,6 +218,8 @@ pub fn rules() -> Vec<Arc<dyn Rule>> {
         Arc::new(by_agreement::ByAgreement),
         Arc::new(hand_over::HandOver),
         Arc::new(Contacts),
+        Arc::new(feedback::Feedback),
+        Arc::new(escalating::Escalating),
         Arc::new(returning::Returning),
         Arc::new(proposing::Proposing),
     ]
@@ -242,14 +265,15 @@ impl Rule for LastActivity {
     }
 }
 
-/// The first contact after each hand-off, recomputed when an activity of the lead is logged, changed or deleted.
+/// The first contact after each hand-off, the attempts and the outcome, recomputed when an activity of the lead is logged, changed
+/// or deleted, when a task is due, and when the lead moves on from MQL.
 #[derive(Debug)]
 struct Contacts;
 
 impl Rule for Contacts {
     fn needs(&self, world: &World, cause: &Cause, _: &Rulebook<'_>) -> Needs {
         let mut needs = Needs::default();
-        if !cause.contacts {
+        if !asks_contacts(cause) {
             return needs;
         }
         let lead_id = cause.lead_id;
@@ -267,9 +291,16 @@ impl Rule for Contacts {
     }
 
     fn decide(&self, world: &mut World, cause: &Cause, _: &Rulebook<'_>, act: &Act) -> Vec<Change> {
-        match cause.contacts {
-            true => first_contacts(world, cause.lead_id, act),
-            false => vec![],
+        if !asks_contacts(cause) {
+            return vec![];
         }
+        let mut changes = first_contacts(world, cause.lead_id, act);
+        changes.extend(attempted(world, cause.lead_id, act));
+        changes
     }
+}
+
+fn asks_contacts(cause: &Cause) -> bool {
+    let moves_on = |stage: Stage| matches!(stage, Stage::Sal | Stage::Sql | Stage::Opportunity);
+    cause.contacts || cause.moved_to.is_some_and(moves_on)
 }

@@ -22,6 +22,10 @@ words! {
         HandoffAssigned = "handoff_assigned",
         /// A hand-off waits in a queue of the user's.
         HandoffQueued = "handoff_queued",
+        /// Marketing disputes a rejection: somebody neutral is to rule on it.
+        HandoffDisputed = "handoff_disputed",
+        /// A dispute has waited for a ruling for long.
+        RulingDue = "ruling_due",
         /// A dispute about a hand-off was ruled on.
         HandoffRuled = "handoff_ruled",
         /// A customer, churned or disqualified lead sent a form again.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use crate::act::Act;
-use crate::activities::change::ActivityChange;
 use crate::agreement::conditions::History;
 use crate::capture::CaptureChange;
 use crate::change::Change;
+use crate::clocks::ClockEvent;
+use crate::clocks::record::ClockChange;
 use crate::deals::change::DealChange;
 use crate::id::LeadId;
 use crate::instant::Timestamp;
@@ -43,7 +44,7 @@ impl Unsettled {
             cause.follow(change);
             match change {
                 Change::Lead(LeadChange::Created { .. }) => cause.is_new = true,
-                Change::Activity(change) => cause.contacts |= !matches!(change, ActivityChange::Reminded(_)),
+                Change::Activity(_) => cause.contacts = true,
                 Change::Lead(LeadChange::VisitorIdentified(identified)) => cause.adopts |= identified.adopts,
                 Change::Tracking(TrackingChange::EventRecorded(event)) if event.counts() => {
                     cause.active_at = cause.active_at.max(Some(event.occurred_at));
@@ -98,9 +99,13 @@ fn touched(change: &Change) -> Option<LeadId> {
             | DealChange::Moved { deal, .. }
             | DealChange::Closed { deal, .. }
             | DealChange::Reopened { deal, .. }
-            | DealChange::Edited { deal, .. },
+            | DealChange::Edited { deal, .. }
+            | DealChange::Acknowledged(deal, _),
         ) => deal.primary_lead_id,
         Change::Activity(change) => change.activity().lead_id,
+        Change::Clock(ClockChange::Happened(record, ClockEvent::Warned | ClockEvent::Breached)) => {
+            record.lead_id
+        }
         Change::Capture(CaptureChange::Received(kept) | CaptureChange::Replayed(kept)) => kept.lead_id,
         Change::Tracking(TrackingChange::EventRecorded(event)) => event.lead_id,
         _ => None,

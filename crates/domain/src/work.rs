@@ -20,6 +20,8 @@ words! {
     WorkKind {
         /// A hand-off that waits for a decision: the user's own, or in a queue that it may take from.
         Handoff = "handoff",
+        /// A dispute about a hand-off that the user may rule on.
+        Dispute = "dispute",
         /// A running or broken promise.
         Clock = "clock",
         /// A task that is not done: the user's own, or in a queue that it may take from.

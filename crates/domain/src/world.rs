@@ -9,6 +9,7 @@ use crate::access::Staff;
 use crate::activities::{Activity, Contact};
 use crate::agreement::conditions::History;
 use crate::agreement::{BantItem, Version};
+use crate::clocks::Side;
 use crate::clocks::record::ClockRecord;
 use crate::deals::Deal;
 use crate::deals::pipelines::Pipeline;
@@ -198,6 +199,8 @@ pub struct Sales {
     pub activities_by_key: HashMap<(String, String), ActivityId>,
     /// The contacts with leads whose activities are loaded: all since the first hand-off.
     pub contacts: HashMap<LeadId, Vec<Contact>>,
+    /// When the open tasks of these leads are due.
+    pub open_tasks: HashMap<LeadId, Vec<Timestamp>>,
     /// Where the open tasks are that a rule created, of leads of which that is loaded; nowhere where there is none.
     pub rule_tasks: HashMap<LeadId, Option<Place>>,
     /// The enabled users, where they are loaded.
@@ -340,14 +343,17 @@ impl World {
             .filter(|handoff| is_mql && handoff.is_pending())
     }
 
-    /// Whether somebody works a lead still: its loaded hand-offs, clocks and deals say so.
+    /// Whether somebody works a lead still: its loaded hand-offs, clocks of sales and deals say so.
     pub fn is_in_work(&self, lead: LeadId) -> bool {
         let sales = &self.sales;
         let mut handoffs = sales.handoffs.values();
         let mut clocks = sales.clocks.values();
         let mut deals = sales.deals.values();
         handoffs.any(|handoff| handoff.lead_id == lead && handoff.is_pending())
-            || clocks.any(|record| record.lead_id == Some(lead) && record.clock.next_look().is_some())
+            || clocks.any(|record| {
+                let is_sales = record.clock.kind.side() == Side::Sales;
+                record.lead_id == Some(lead) && is_sales && record.clock.next_look().is_some()
+            })
             || deals.any(|deal| deal.primary_lead_id == Some(lead) && deal.closing.is_none())
     }
 

@@ -255,10 +255,32 @@ pub(crate) async fn add_contacts(
         .into_tuple()
         .all(tx.conn())
         .await?;
+    add_open_tasks(tx, world, first.keys().copied().collect()).await?;
     for columns in found {
         let lead = Id::from_uuid(columns.0);
         let contact = activities::contact(&columns)?;
         world.sales.contacts.entry(lead).or_default().push(contact);
+    }
+    Ok(())
+}
+
+/// Add when the open tasks of leads are due.
+async fn add_open_tasks(tx: &Tx, world: &mut World, leads: Vec<LeadId>) -> Result<(), StoreError> {
+    let backend = tx.conn().get_database_backend();
+    let own = dialect::id_in(backend, "lead_id", leads.iter().map(|lead| lead.uuid()));
+    let found: Vec<(Uuid, i64)> = activities::Entity::find()
+        .select_only()
+        .columns([activities::Column::LeadId, activities::Column::DueAt])
+        .filter(own)
+        .filter(activities::Column::IsOpen.eq(true))
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let open = &mut world.sales.open_tasks;
+    open.extend(leads.into_iter().map(|lead| (lead, vec![])));
+    for (lead, due_at) in found {
+        let due = open.entry(Id::from_uuid(lead)).or_default();
+        due.push(Timestamp::from_millis(due_at));
     }
     Ok(())
 }
@@ -437,8 +459,8 @@ pub async fn remind_due(tx: &Tx, limit: u64) -> Result<u64, StoreError> {
     if count == 0 {
         return Ok(0);
     }
-    leads::lock(tx, due.iter().filter_map(|(_, lead)| *lead)).await?;
-    let mut world = leads::empty_world(tx);
+    let lead_ids = due.iter().filter_map(|(_, lead)| *lead);
+    let mut world = leads::world_of(tx, lead_ids.map(Id::from_uuid)).await?;
     let ids: BTreeSet<Uuid> = due.into_iter().map(|(id, _)| id).collect();
     add_for_update(tx, &mut world, &ids).await?;
     let staff = access::staff(tx).await?;

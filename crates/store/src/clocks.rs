@@ -121,7 +121,15 @@ pub async fn fire_due(tx: &Tx, limit: u64) -> Result<u64, StoreError> {
         let happened = record.change(|clock| clock.look(act.now));
         changes.extend(with_notices(happened, Some(&staff), act));
     }
-    let mut world = leads::empty_world(tx);
+    // An escalation passes the lead on.
+    let lead_ids = changes.iter().filter_map(|change| match change {
+        Change::Clock(change) => change.record().lead_id,
+        _ => None,
+    });
+    let mut world = match tx.rules().routing.document.escalations.is_empty() {
+        true => leads::empty_world(tx),
+        false => leads::world_of(tx, lead_ids).await?,
+    };
     settle(tx, &mut world, act, changes).await?;
     Ok(count)
 }

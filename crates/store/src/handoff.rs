@@ -8,14 +8,16 @@ pub(crate) use packet::add_packets;
 
 use std::collections::{BTreeSet, HashMap};
 
-use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tandem_domain::change::Change;
 use tandem_domain::clocks::record::ClockChange;
 use tandem_domain::clocks::record::ClockRecord;
-use tandem_domain::handoff::Handoff;
 use tandem_domain::handoff::change::HandoffChange;
 use tandem_domain::handoff::packet::PACKET_VERSION;
 use tandem_domain::handoff::qualification::Qualification;
-use tandem_domain::id::{HandoffId, Id, LeadId, UserId};
+use tandem_domain::handoff::{Handoff, remind_to_rule};
+use tandem_domain::id::{DealId, HandoffId, Id, LeadId, UserId};
+use tandem_domain::instant::Timestamp;
 use tandem_domain::notices::NoticeChange;
 use tandem_domain::world::World;
 use uuid::Uuid;
@@ -62,6 +64,81 @@ pub async fn add_to(tx: &Tx, world: &mut World, lead_id: LeadId) -> Result<(), S
         .chain(tx.act().by.person().map(|person| person.id))
         .collect();
     crate::routing::add_for_decision(tx, world, owners).await
+}
+
+/// The facts that an acknowledgement of rejections and losses is decided on: the leads with their hand-offs, clocks and deals, and
+/// the enabled users. What there is not is left out.
+pub async fn world_for_feedback(
+    tx: &Tx,
+    handoff_ids: &[HandoffId],
+    deal_ids: &[DealId],
+) -> Result<World, StoreError> {
+    let backend = tx.conn().get_database_backend();
+    let ids = handoff_ids.iter().map(|id| id.uuid());
+    let found: Vec<Uuid> = handoffs::Entity::find()
+        .select_only()
+        .column(handoffs::Column::LeadId)
+        .filter(dialect::id_in(backend, "id", ids))
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let deal_ids: BTreeSet<DealId> = deal_ids.iter().copied().collect();
+    let primary = deals::primary_leads(tx, &deal_ids).await?;
+    let lead_ids: BTreeSet<LeadId> = found.into_iter().map(Id::from_uuid).chain(primary).collect();
+    let mut world = leads::world_of(tx, lead_ids.iter().copied()).await?;
+    let wanted = Wanted {
+        ids: deal_ids,
+        ..Wanted::default()
+    };
+    deals::add_to(tx, &mut world, &wanted).await?;
+    let all = world.leads.keys().copied().collect();
+    add_sales(tx, &mut world, &all).await?;
+    world.sales.staff = Some(access::staff(tx).await?);
+    Ok(world)
+}
+
+/// When the next open dispute is due for a reminder, if any is.
+pub async fn next_reminder(on: &impl Read) -> Result<Option<Timestamp>, StoreError> {
+    let first: Option<Option<i64>> = handoffs::Entity::find()
+        .select_only()
+        .column(handoffs::Column::RemindAt)
+        .filter(handoffs::Column::RemindAt.is_not_null())
+        .order_by_asc(handoffs::Column::RemindAt)
+        .limit(1)
+        .into_tuple()
+        .one(on.conn())
+        .await?;
+    Ok(first.flatten().map(Timestamp::from_millis))
+}
+
+/// Remind those who can rule of disputes that have been open for long; how many there were, `limit` at most.
+pub async fn remind_due(tx: &Tx, limit: u64) -> Result<u64, StoreError> {
+    let act = tx.act();
+    let due: Vec<Uuid> = handoffs::Entity::find()
+        .select_only()
+        .column(handoffs::Column::LeadId)
+        .filter(handoffs::Column::RemindAt.lte(act.now.millis()))
+        .order_by_asc(handoffs::Column::RemindAt)
+        .limit(limit)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let count = due.len() as u64;
+    if count == 0 {
+        return Ok(0);
+    }
+    let lead_ids: BTreeSet<LeadId> = due.into_iter().map(Id::from_uuid).collect();
+    leads::lock(tx, lead_ids.iter().map(|id| id.uuid())).await?;
+    let mut world = leads::empty_world(tx);
+    add_sales(tx, &mut world, &lead_ids).await?;
+    let staff = access::staff(tx).await?;
+    let handoffs: Vec<Handoff> = world.sales.handoffs.values().cloned().collect();
+    let reminded = handoffs
+        .into_iter()
+        .flat_map(|handoff| remind_to_rule(handoff, &staff, act));
+    let changes: Vec<Change> = reminded.collect();
+    crate::write::settle(tx, &mut world, act, changes).await?;
+    Ok(count)
 }
 
 /// A hand-off.

@@ -1,6 +1,7 @@
 //! The history of stages, and what the moves of a lead depend on.
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tandem_domain::handoff::Handoff;
 use tandem_domain::id::LeadId;
 use tandem_domain::lifecycle::Transition;
 use tandem_domain::world::World;
@@ -50,6 +51,10 @@ pub async fn standing(on: &impl Read, lead_id: LeadId) -> Result<World, StoreErr
     for row in handoffs::Entity::find().filter(of_lead).all(on.conn()).await? {
         let handoff = row.into_domain()?;
         world.sales.handoffs.insert(handoff.id, handoff);
+    }
+    // Who may rule depends on who else there is.
+    if world.sales.handoffs.values().any(Handoff::is_disputed) {
+        world.sales.staff = Some(crate::access::staff(on).await?);
     }
     for deal in crate::deals::read(on, theirs).await? {
         world.add_deal(deal);

@@ -11,7 +11,9 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::judge::routes;
 use tandem_domain::lifecycle::Stage;
 use tandem_domain::routing::decision::{RoutingChange, RoutingDecision};
-use tandem_domain::routing::{AvailabilityDetails, Goal, Routing, Seller, Strategy, Turn, UserAvailability};
+use tandem_domain::routing::{
+    AvailabilityDetails, Goal, Joins, Routing, Seller, Strategy, Turn, UserAvailability,
+};
 use tandem_domain::settle::Unsettled;
 use tandem_domain::world::World;
 use uuid::Uuid;
@@ -54,8 +56,11 @@ pub(crate) async fn add_desk(
         let owners = company_owners(tx, world, &companies).await?;
         world.sales.desk.company_owners.extend(owners);
     }
+    if routing.document.join_company {
+        add_worked(tx, world, &companies).await?;
+    }
     // Rules that ask later name other candidates. What was decided is written by then: loads and turns are read with it.
-    add_sellers(tx, world, &routing, wanted).await?;
+    add_sellers(tx, world, &routing, wanted, None).await?;
     world.sales.routable.extend(wanted);
     Ok(())
 }
@@ -65,6 +70,7 @@ async fn add_sellers(
     world: &mut World,
     routing: &Routing,
     wanted: &BTreeSet<LeadId>,
+    also: Option<TeamId>,
 ) -> Result<(), StoreError> {
     let mut teams: BTreeMap<TeamId, Vec<UserId>> = BTreeMap::new();
     let members = team_members::Entity::find()
@@ -75,12 +81,23 @@ async fn add_sellers(
         team.push(Id::from_uuid(row.user_id));
     }
     let (named_teams, named_users) = Routing::named(&routing.document);
-    let named_teams: BTreeSet<TeamId> = named_teams.into_iter().map(|(_, team)| team).collect();
+    let named_teams: BTreeSet<TeamId> = named_teams
+        .into_iter()
+        .map(|(_, team)| team)
+        .chain(also)
+        .collect();
     let previous = wanted
         .iter()
         .filter_map(|id| world.leads.get(id)?.previous_owner_id);
     let owned = wanted.iter().filter_map(|id| world.leads.get(id)?.owner_id);
     let owners = world.sales.desk.company_owners.values().copied();
+    let worked = world
+        .sales
+        .desk
+        .worked
+        .values()
+        .flatten()
+        .map(|(_, owner)| *owner);
     let candidates: BTreeSet<UserId> = named_teams
         .iter()
         .filter_map(|team| teams.get(team))
@@ -90,6 +107,7 @@ async fn add_sellers(
         .chain(previous)
         .chain(owned)
         .chain(owners)
+        .chain(worked)
         .collect();
     let turns = named_teams.iter().map(|team| team.uuid());
     let locked: Vec<Uuid> = turns.chain(candidates.iter().map(|user| user.uuid())).collect();
@@ -207,6 +225,104 @@ async fn add_loads(
     Ok(())
 }
 
+/// Load the work on companies that hand-offs join: open deals, then leads in mql, sal and sql, the newest first, each with an owner.
+async fn add_worked(tx: &Tx, world: &mut World, companies: &BTreeSet<CompanyId>) -> Result<(), StoreError> {
+    let unknown = |id: &&CompanyId| !world.sales.desk.worked.contains_key(id);
+    let ids: Vec<Uuid> = companies.iter().filter(unknown).map(|id| id.uuid()).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let backend = tx.conn().get_database_backend();
+    let of_company = || dialect::id_in(backend, "company_id", ids.iter().copied());
+    let deals: Vec<(Uuid, Uuid, Uuid)> = deals::Entity::find()
+        .select_only()
+        .columns([
+            deals::Column::CompanyId,
+            deals::Column::Id,
+            deals::Column::OwnerId,
+        ])
+        .filter(of_company())
+        .filter(deals::Column::State.eq("open"))
+        .filter(deals::Column::OwnerId.is_not_null())
+        .order_by_desc(deals::Column::OpenedAt)
+        .order_by_desc(deals::Column::Id)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let worked: Vec<(Uuid, Uuid, Uuid)> = leads::Entity::find()
+        .select_only()
+        .columns([
+            leads::Column::CompanyId,
+            leads::Column::Id,
+            leads::Column::OwnerId,
+        ])
+        .filter(of_company())
+        .filter(leads::Column::IsListed.eq(true))
+        .filter(leads::Column::Stage.is_in(OPEN.map(Stage::name)))
+        .filter(leads::Column::OwnerId.is_not_null())
+        .order_by_desc(leads::Column::StageSince)
+        .order_by_desc(leads::Column::Id)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let known = &mut world.sales.desk.worked;
+    known.extend(ids.iter().map(|id| (Id::from_uuid(*id), vec![])));
+    for (company, deal, owner) in deals {
+        let joins = Joins::Deal(Id::from_uuid(deal));
+        known
+            .entry(Id::from_uuid(company))
+            .or_default()
+            .push((joins, Id::from_uuid(owner)));
+    }
+    for (company, lead, owner) in worked {
+        let joins = Joins::Lead(Id::from_uuid(lead));
+        known
+            .entry(Id::from_uuid(company))
+            .or_default()
+            .push((joins, Id::from_uuid(owner)));
+    }
+    Ok(())
+}
+
+/// The facts that moving the leads of a user to a team is decided on: the first 500 that sales works on, with their hand-offs and
+/// clocks, and who of the team is free. Whether there are more.
+pub async fn world_of_owner(
+    tx: &Tx,
+    owner: UserId,
+    team: TeamId,
+) -> Result<(World, Vec<LeadId>, bool), StoreError> {
+    const MOST: usize = 500;
+    let in_work = [Stage::Mql, Stage::Sal, Stage::Sql, Stage::Opportunity];
+    let mut found: Vec<Uuid> = leads::Entity::find()
+        .select_only()
+        .column(leads::Column::Id)
+        .filter(leads::Column::OwnerId.eq(owner.uuid()))
+        .filter(leads::Column::IsListed.eq(true))
+        .filter(leads::Column::Stage.is_in(in_work.map(Stage::name)))
+        .order_by_asc(leads::Column::Id)
+        .limit(MOST as u64 + 1)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let has_more = found.len() > MOST;
+    found.truncate(MOST);
+    let ids: Vec<LeadId> = found.into_iter().map(Id::from_uuid).collect();
+    let mut world = people::world_of(tx, ids.iter().copied()).await?;
+    let wanted: BTreeSet<LeadId> = ids.iter().copied().collect();
+    crate::handoff::add_sales(tx, &mut world, &wanted).await?;
+    world.sales.staff = Some(access::staff(tx).await?);
+    let routing = world.rules.routing.clone();
+    add_sellers(tx, &mut world, &routing, &wanted, Some(team)).await?;
+    Ok((world, ids, has_more))
+}
+
+/// Load what routing asks about one lead, whose hand-offs are loaded: for a decision that routes it again.
+pub async fn add_to(tx: &Tx, world: &mut World, lead_id: LeadId) -> Result<(), StoreError> {
+    let wanted = [lead_id].into();
+    scoring::load(tx, world, &wanted, tx.act().now).await?;
+    add_desk(tx, world, &wanted).await
+}
+
 /// Who owns companies: by their own owner, else the owner of the newest open deal, else of the newest lead that is worked.
 async fn company_owners(
     tx: &Tx,
@@ -279,7 +395,7 @@ pub async fn add_hours(
     Ok(())
 }
 
-/// Add the working hours of users, and the turns that pending hand-offs took, for a decision about these.
+/// Add the working hours of users, and the turns that pending and disputed hand-offs took, for a decision about these.
 pub(crate) async fn add_for_decision(
     tx: &Tx,
     world: &mut World,
@@ -291,7 +407,7 @@ pub(crate) async fn add_for_decision(
         .sales
         .handoffs
         .values()
-        .filter(|handoff| handoff.is_pending());
+        .filter(|handoff| handoff.is_pending() || handoff.is_disputed());
     let decided: HashMap<Uuid, HandoffId> = pending
         .filter_map(|handoff| Some((handoff.routing_decision_id?.uuid(), handoff.id)))
         .collect();
@@ -386,9 +502,8 @@ pub async fn release(tx: &Tx, limit: u64) -> Result<bool, StoreError> {
     let backend = tx.conn().get_database_backend();
     let waiting = handoffs::Column::Queue.is_not_null();
     let owned_by_the_away = dialect::id_in(backend, "owner_id", away.keys().map(|user| user.uuid()));
-    let pending = handoffs::Entity::find()
-        .filter(handoffs::Column::State.eq("pending"))
-        .filter(waiting.or(owned_by_the_away));
+    let is_pending = handoffs::Column::State.eq("pending");
+    let pending = handoffs::Entity::find().filter(waiting.or(is_pending.and(owned_by_the_away)));
     let oldest_first = Line {
         column: Some(handoffs::Column::MadeAt),
         id: handoffs::Column::Id,

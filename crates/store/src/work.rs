@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use tandem_domain::access::Queue;
+use tandem_domain::access::{Queue, Role};
 use tandem_domain::clocks::ClockKind;
 use tandem_domain::clocks::notify::act_on;
+use tandem_domain::handoff::REMIND_AFTER;
 use tandem_domain::id::{ActivityId, HandoffId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::Money;
@@ -34,6 +35,7 @@ pub enum Takes {
 pub async fn of(
     on: &impl Read,
     user: UserId,
+    role: Role,
     takes: &Takes,
     limit: u64,
 ) -> Result<Vec<WorkItem>, StoreError> {
@@ -41,6 +43,12 @@ pub async fn of(
     items.extend(running_clocks(on, user, limit).await?);
     items.extend(open_tasks(on, user, takes, limit).await?);
     items.extend(returned_leads(on, user, limit).await?);
+    if role == Role::Revops {
+        items.extend(disputes(on, user, limit).await?);
+    }
+    if matches!(role, Role::Marketing | Role::MarketingManager) {
+        items.extend(open_feedback(on, limit).await?);
+    }
     add_values(on, &mut items).await?;
     Ok(items)
 }
@@ -64,10 +72,17 @@ async fn own_handoffs(
 ) -> Result<Vec<WorkItem>, StoreError> {
     use handoffs::Column;
     let theirs = theirs(Column::OwnerId, Column::Queue, user, takes);
-    let found: Vec<(Uuid, Uuid, Option<Uuid>, i64)> = handoffs::Entity::find()
+    type Found = (Uuid, Uuid, Option<Uuid>, i64, String);
+    let found: Vec<Found> = handoffs::Entity::find()
         .select_only()
-        .columns([Column::Id, Column::LeadId, Column::OwnerId, Column::DueAt])
-        .filter(Column::State.eq("pending"))
+        .columns([
+            Column::Id,
+            Column::LeadId,
+            Column::OwnerId,
+            Column::DueAt,
+            Column::State,
+        ])
+        .filter(Column::State.eq("pending").or(Column::Queue.is_not_null()))
         .filter(theirs)
         .order_by_asc(Column::DueAt)
         .order_by_asc(Column::Id)
@@ -75,8 +90,13 @@ async fn own_handoffs(
         .into_tuple()
         .all(on.conn())
         .await?;
-    let item = |(id, lead, owner, due_at): (Uuid, Uuid, Option<Uuid>, i64)| {
+    let item = |(id, lead, owner, due_at, state): Found| {
         let id: HandoffId = Id::from_uuid(id);
+        let lead: LeadId = Id::from_uuid(lead);
+        let act = match state.as_str() {
+            "pending" => NextAct::new("accept_handoff", "POST", format!("/v1/handoffs/{id}/accept")),
+            _ => NextAct::new("assign_lead", "POST", format!("/v1/leads/{lead}/assign")),
+        };
         let why = match owner {
             Some(_) => "Accept or reject the hand-off",
             None => "Take the hand-off from the queue, or leave it to others",
@@ -84,13 +104,13 @@ async fn own_handoffs(
         WorkItem {
             kind: WorkKind::Handoff,
             id: id.to_string(),
-            lead_id: Some(Id::from_uuid(lead)),
+            lead_id: Some(lead),
             deal_id: None,
             why: why.to_owned(),
             due_at: (due_at != i64::MAX).then(|| Timestamp::from_millis(due_at)),
             band: None,
             amount: None,
-            act: NextAct::new("accept_handoff", "POST", format!("/v1/handoffs/{id}/accept")),
+            act,
         }
     };
     Ok(found.into_iter().map(item).collect())
@@ -141,6 +161,66 @@ async fn running_clocks(on: &impl Read, user: UserId, limit: u64) -> Result<Vec<
             lead_id: record.lead_id,
             deal_id: record.deal_id,
             why: why.to_owned(),
+            due_at: Some(record.clock.deadline.due_at),
+            band: None,
+            amount: None,
+            act: act_on(&record),
+        })
+    };
+    rows.into_iter().map(item).collect()
+}
+
+/// Open disputes on which the user may rule: it neither rejected nor disputed them.
+async fn disputes(on: &impl Read, user: UserId, limit: u64) -> Result<Vec<WorkItem>, StoreError> {
+    use handoffs::Column;
+    let found: Vec<(Uuid, Uuid, i64)> = handoffs::Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::LeadId, Column::DisputedAt])
+        .filter(Column::State.eq("disputed"))
+        .filter(Column::DisputedBy.ne(user.uuid()))
+        .filter(Column::DecidedBy.ne(user.uuid()))
+        .order_by_asc(Column::MadeAt)
+        .order_by_asc(Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(on.conn())
+        .await?;
+    let item = |(id, lead, at): (Uuid, Uuid, i64)| {
+        let id: HandoffId = Id::from_uuid(id);
+        WorkItem {
+            kind: WorkKind::Dispute,
+            id: id.to_string(),
+            lead_id: Some(Id::from_uuid(lead)),
+            deal_id: None,
+            why: "Rule on the dispute about the rejection".to_owned(),
+            due_at: Some(Timestamp::from_millis(at).plus_millis(REMIND_AFTER)),
+            band: None,
+            amount: None,
+            act: NextAct::new("rule_on_handoff", "POST", format!("/v1/handoffs/{id}/ruling")),
+        }
+    };
+    Ok(found.into_iter().map(item).collect())
+}
+
+/// Rejections and losses that marketing has not answered: a promise of its side, and of no user.
+async fn open_feedback(on: &impl Read, limit: u64) -> Result<Vec<WorkItem>, StoreError> {
+    use clocks::Column;
+    let rows = clocks::Entity::find()
+        .filter(Column::Kind.eq(ClockKind::Feedback.name()))
+        .filter(Column::State.is_in(["running", "warned", "breached"]))
+        .order_by_asc(Column::DueAt)
+        .order_by_asc(Column::Id)
+        .limit(limit)
+        .all(on.conn())
+        .await?;
+    let item = |row: clocks::Model| {
+        let record = row.into_domain()?;
+        Ok(WorkItem {
+            kind: WorkKind::Clock,
+            id: record.id.to_string(),
+            lead_id: record.lead_id,
+            deal_id: record.deal_id,
+            why: "Answer the rejection or loss".to_owned(),
             due_at: Some(record.clock.deadline.due_at),
             band: None,
             amount: None,

@@ -32,6 +32,17 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         // The greatest value where no review is promised.
         big("due_at"),
         text_or_null("void_reason"),
+        id_or_null("joins_deal_id"),
+        id_or_null("joins_lead_id"),
+        id_or_null("taken_from"),
+        id_or_null("disputed_by"),
+        big_or_null("disputed_at"),
+        text_or_null("argument"),
+        id_or_null("ruled_by"),
+        big_or_null("ruled_at"),
+        text_or_null("ruling_note"),
+        // When those who can rule on an open dispute are reminded.
+        big_or_null("remind_at"),
         big("agreement_version"),
         id_or_null("routing_decision_id"),
         big("updated_at"),
@@ -64,6 +75,8 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         "company_id IS NOT NULL",
     )
     .await?;
+
+    dialect::index_where(manager, "handoffs", &["remind_at"], "remind_at IS NOT NULL").await?;
 
     // Frozen: written with the hand-off, emptied by erasure, changed by nothing else.
     let packets = vec![
@@ -138,6 +151,8 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         id_or_null("deal_id"),
         id_or_null("owner_id"),
         text_or_null("queue"),
+        big_or_null("quota_count"),
+        big_or_null("quota_days"),
         big("started_at"),
         big("warn_at"),
         big("due_at"),

@@ -53,6 +53,16 @@ fn a_handoff(chance: &mut Chance, n: usize, cycle: &cycles::Model, made_at: i64)
     let assigned_at = is_owned.then(|| after(chance, 30));
     let reason = is_rejected.then(|| (*chance.pick(&["no_budget", "not_a_fit", "a&b"])).to_owned());
     handoffs::Model {
+        joins_deal_id: None,
+        joins_lead_id: None,
+        taken_from: None,
+        disputed_by: None,
+        disputed_at: None,
+        argument: None,
+        ruled_by: None,
+        ruled_at: None,
+        ruling_note: None,
+        remind_at: None,
         id: Uuid::from_u128(0x2_0000 + (n as u128 * 7919) % 65_536),
         version: 1,
         lead_id: cycle.lead_id,
@@ -87,6 +97,8 @@ fn its_clocks(chance: &mut Chance, handoff: &handoffs::Model, kind: &str) -> Vec
     let promised = chance.below(8) > 0;
     let due_at = handoff.made_at + (1 + chance.below(60) as i64) * HOUR;
     let clock = |state: &str, how: Option<&str>| clocks::Model {
+        quota_count: None,
+        quota_days: None,
         id: Uuid::nil(),
         version: 1,
         kind: kind.to_owned(),

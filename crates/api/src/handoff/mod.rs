@@ -1,36 +1,51 @@
 //! Hand-offs over HTTP: what waits for sales, its packet, and the decision.
 
+mod feedback;
 mod list;
 mod packet;
 pub mod refused;
-mod view;
+pub mod view;
+
+use std::time::Duration;
 
 use actix_web::{get, post};
 use serde::Deserialize;
 use tandem_domain::act::Act;
 use tandem_domain::change::Change;
 use tandem_domain::clocks::record::ClockRecord;
-use tandem_domain::handoff::{self, Handoff, Refused};
+use tandem_domain::handoff::{self, Handoff, Refused, RuleOn, Verdict};
 use tandem_domain::id::{ActivityId, HandoffId};
 use tandem_domain::instant::Timestamp;
+use tandem_domain::judge::routes;
 use tandem_domain::world::World;
-use tandem_store::{self as store, Read, Tx};
+use tandem_store::{self as store, Read, StoreError, Tx};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::scopes::{HandoffsRead, HandoffsWrite};
+use crate::edge::core::Core;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::Json;
 use crate::edge::http::problem::Problem;
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Reply, Tagged, etag};
 use crate::edge::http::services::Services;
+use crate::edge::job::{Job, Left, Turn};
 use crate::edge::room::Room;
 use crate::leads::qualification::QualifyLead;
 use refused::not_decided;
 use view::HandoffView;
 
 /// This room.
-pub const ROOM: Room = Room::of(configure);
+pub const ROOM: Room = Room {
+    jobs: &[Job::when(
+        "disputes",
+        Duration::from_secs(60),
+        |snapshot| Box::pin(store::handoff::next_reminder(snapshot)),
+        |core, turn| Box::pin(remind(core, turn)),
+    )
+    .by_one_promptly()],
+    ..Room::of(configure)
+};
 
 fn configure(config: &mut Services<'_>) {
     config
@@ -38,7 +53,10 @@ fn configure(config: &mut Services<'_>) {
         .service(get_handoff)
         .service(packet::get_handoff_packet)
         .service(accept_handoff)
-        .service(reject_handoff);
+        .service(reject_handoff)
+        .service(dispute_handoff)
+        .service(rule_on_handoff)
+        .service(feedback::acknowledge_feedback);
 }
 
 /// A hand-off by its id.
@@ -153,6 +171,112 @@ async fn reject_handoff(
     .await?;
     let answer = shown(&tx, rejected).await?;
     ctx.commit(tx, answer).await
+}
+
+/// The dispute of a rejection.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DisputeHandoff {
+    /// Why the rejection is wrong.
+    #[schema(
+        min_length = 1,
+        max_length = 4000,
+        pattern = r"\S",
+        example = "The budget was confirmed in the form"
+    )]
+    argument: String,
+}
+
+/// The ruling on a dispute.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RuleOnHandoff {
+    /// What is ruled.
+    decision: Verdict,
+    /// Why.
+    #[schema(
+        min_length = 1,
+        max_length = 4000,
+        pattern = r"\S",
+        example = "The form names a budget of 20,000 EUR"
+    )]
+    note: String,
+}
+
+/// Dispute the rejection of a hand-off.
+///
+/// By marketing, within seven days, once. It meets the promised feedback; while it is open the rejection counts and no rule
+/// starts a new cycle of the lead. Revops is notified, else the admins. The same user's same dispute again is answered alike;
+/// once somebody else has disputed it is `409 already_decided`. A key needs `X-On-Behalf-Of`.
+#[utoipa::path(tag = "handoffs", params(HandoffPath), security(("bearer" = [HandoffsWrite])),
+    request_body = DisputeHandoff, responses((status = 200, description = "The disputed hand-off", body = HandoffView,
+        headers(("ETag" = String, description = "The version of the hand-off and its clocks")))))]
+#[post("/v1/handoffs/{handoff_id}/dispute")]
+async fn dispute_handoff(
+    ctx: Ctx<HandoffsWrite>,
+    path: Path<HandoffPath>,
+    body: Json<DisputeHandoff>,
+) -> Reply<Tagged<HandoffView>> {
+    let id = path.0.handoff_id;
+    let tx = ctx.begin().await?;
+    let disputed = decide(&tx, ctx.act(), id, None, |world, act| {
+        handoff::dispute(world, id, &body.0.argument, act)
+    })
+    .await?;
+    let answer = shown(&tx, disputed).await?;
+    ctx.commit(tx, answer).await
+}
+
+/// Rule on the dispute about a hand-off.
+///
+/// By a user of revops (where there is none who may, an admin) who neither rejected nor disputed it. Overturned, the hand-off
+/// counts as accepted, and the lead becomes an SAL in the same cycle: it is routed again without the user who rejected it, and
+/// its first contact and attempts run from the ruling. If it has left that cycle meanwhile, only the figures change. Both
+/// managers are notified. The same user's same ruling again is answered alike; once somebody else has ruled it is
+/// `409 already_decided`. A key needs `X-On-Behalf-Of`.
+#[utoipa::path(tag = "handoffs", params(HandoffPath), security(("bearer" = [HandoffsWrite])),
+    request_body = RuleOnHandoff, responses((status = 200, description = "The hand-off after the ruling", body = HandoffView,
+        headers(("ETag" = String, description = "The version of the hand-off and its clocks")))))]
+#[post("/v1/handoffs/{handoff_id}/ruling")]
+async fn rule_on_handoff(
+    ctx: Ctx<HandoffsWrite>,
+    path: Path<HandoffPath>,
+    body: Json<RuleOnHandoff>,
+) -> Reply<Tagged<HandoffView>> {
+    let id = path.0.handoff_id;
+    let asked = RuleOn {
+        decision: body.0.decision,
+        note: body.0.note,
+    };
+    let tx = ctx.begin().await?;
+    let ruled = rule_on(&tx, ctx.act(), id, &asked).await?;
+    let answer = shown(&tx, ruled).await?;
+    ctx.commit(tx, answer).await
+}
+
+/// Rule on a dispute, settle what follows, and answer the hand-off as it is then.
+async fn rule_on(tx: &Tx, act: &Act, id: HandoffId, asked: &RuleOn) -> Result<Handoff, Problem> {
+    let mut world = store::handoff::world_of(tx, id).await?;
+    let lead_id = world.sales.handoffs.get(&id).map(|handoff| handoff.lead_id);
+    let lead_id = lead_id.ok_or_else(|| not_decided(Refused::NoSuchHandoff))?;
+    store::routing::add_to(tx, &mut world, lead_id).await?;
+    let holds = routes(&mut world, lead_id, None, act.now);
+    let changes = handoff::rule_on(&mut world, id, asked, &holds, act).map_err(not_decided)?;
+    store::settle(tx, &mut world, act, changes).await?;
+    let handoff = world.sales.handoffs.remove(&id);
+    handoff.ok_or_else(|| not_decided(Refused::NoSuchHandoff))
+}
+
+/// Remind those who can rule of disputes that have been open for 14 days.
+async fn remind(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+    let tx = turn.begin(core).await?;
+    let done = store::handoff::remind_due(&tx, turn.limit).await?;
+    tx.commit().await?;
+    Ok(if done < turn.limit {
+        Left::Nothing
+    } else {
+        Left::More
+    })
 }
 
 /// Decide on a hand-off, settle what follows, and answer it as it is then.

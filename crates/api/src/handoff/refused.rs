@@ -14,8 +14,45 @@ pub fn not_decided(refused: Refused) -> Problem {
             .with("current", json!(handoff.state))
             .with("decided_by", json!(handoff.decided_by))
             .with("decided_at", json!(handoff.decided_at)),
+        Refused::Disputed(handoff) => disputed(&handoff),
+        Refused::Ruled(handoff) => ruled(&handoff),
+        Refused::NotRejected(handoff) | Refused::NotDisputed(handoff) => {
+            Problem::new(Code::IllegalTransition)
+                .detail(match handoff.dispute {
+                    None => "Only a rejection can be disputed, and only a dispute be ruled on",
+                    Some(_) => "The dispute was ruled on",
+                })
+                .with("current", json!(handoff.state))
+                .with("allowed", json!([]))
+        }
+        Refused::TooLate { until } => Problem::new(Code::Conflict)
+            .detail("A rejection can be disputed within seven days")
+            .with("until", json!(until)),
+        Refused::NotNeutral => {
+            Problem::new(Code::WrongRole).detail("Who rejected or disputed a hand-off does not rule on it")
+        }
         Refused::Move(refused) => not_moved(refused),
     }
+}
+
+/// The problem that somebody disputed a rejection before.
+fn disputed(handoff: &Handoff) -> Problem {
+    let dispute = handoff.dispute.as_ref();
+    Problem::new(Code::AlreadyDecided)
+        .detail("Somebody else disputed the rejection before")
+        .with("current", json!(handoff.state))
+        .with("decided_by", json!(dispute.map(|dispute| dispute.by)))
+        .with("decided_at", json!(dispute.map(|dispute| dispute.at)))
+}
+
+/// The problem that somebody ruled on a dispute before.
+fn ruled(handoff: &Handoff) -> Problem {
+    let ruling = handoff.ruling.as_ref();
+    Problem::new(Code::AlreadyDecided)
+        .detail("Somebody else ruled on the dispute before")
+        .with("current", json!(handoff.state))
+        .with("decided_by", json!(ruling.map(|ruling| ruling.by)))
+        .with("decided_at", json!(ruling.map(|ruling| ruling.at)))
 }
 
 /// The problem that somebody took a hand-off from its queue before.

@@ -1,11 +1,10 @@
 //! Hand-offs as they go out.
 
 use serde::Serialize;
-use serde_json::Value;
 use tandem_domain::access::Queue;
 use tandem_domain::clocks::record::ClockRecord;
-use tandem_domain::handoff::{Handoff, HandoffState, MadeBy};
-use tandem_domain::id::{ActivityId, CompanyId, HandoffId, LeadId, RoutingDecisionId, UserId};
+use tandem_domain::handoff::{Dispute, Handoff, HandoffState, Joins, MadeBy, Ruling, Verdict};
+use tandem_domain::id::{ActivityId, CompanyId, DealId, HandoffId, LeadId, RoutingDecisionId, UserId};
 use tandem_domain::instant::Timestamp;
 use utoipa::ToSchema;
 
@@ -19,6 +18,76 @@ pub enum MadeByKind {
     Rule,
     /// A user.
     User,
+}
+
+/// The work on a company that a hand-off joined: a deal or a lead.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct JoinsView {
+    /// The open deal.
+    deal_id: Option<DealId>,
+    /// The lead that sales works on.
+    lead_id: Option<LeadId>,
+}
+
+impl From<Joins> for JoinsView {
+    fn from(joins: Joins) -> Self {
+        let (deal_id, lead_id) = match joins {
+            Joins::Deal(deal) => (Some(deal), None),
+            Joins::Lead(lead) => (None, Some(lead)),
+        };
+        Self { deal_id, lead_id }
+    }
+}
+
+/// Marketing's dispute of a rejection.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DisputeView {
+    /// Who disputes it.
+    by: UserId,
+    /// When.
+    at: Timestamp,
+    /// Why; `null` once it was erased.
+    #[schema(max_length = 4000, example = "The budget was confirmed in the form")]
+    argument: Option<String>,
+}
+
+impl From<Dispute> for DisputeView {
+    fn from(dispute: Dispute) -> Self {
+        Self {
+            by: dispute.by,
+            at: dispute.at,
+            argument: dispute.argument,
+        }
+    }
+}
+
+/// The ruling on a dispute.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RulingView {
+    /// Who ruled.
+    by: UserId,
+    /// When.
+    at: Timestamp,
+    /// What was ruled.
+    decision: Verdict,
+    /// Why; `null` once it was erased.
+    #[schema(max_length = 4000, example = "The form names a budget of 20,000 EUR")]
+    note: Option<String>,
+}
+
+impl RulingView {
+    fn of(ruling: Ruling, state: HandoffState) -> Option<Self> {
+        let decision = Verdict::ALL
+            .iter()
+            .copied()
+            .find(|verdict| verdict.state() == state)?;
+        Some(Self {
+            by: ruling.by,
+            at: ruling.at,
+            decision,
+            note: ruling.note,
+        })
+    }
 }
 
 /// The passing of an MQL from marketing to sales.
@@ -51,9 +120,8 @@ pub struct HandoffView {
     queue: Option<Queue>,
     /// When it first had an owner.
     assigned_at: Option<Timestamp>,
-    /// The deal or lead of the same company that it joined; always `null` until hand-offs join companies.
-    #[schema(value_type = Option<Object>)]
-    joins: Option<Value>,
+    /// The deal or lead of the same company that it joined: it went to the same owner.
+    joins: Option<JoinsView>,
     /// When it was accepted or rejected.
     decided_at: Option<Timestamp>,
     /// Who decided.
@@ -76,12 +144,10 @@ pub struct HandoffView {
     first_contact_at: Option<Timestamp>,
     /// When the review is due; `null` where it is not promised.
     due_at: Option<Timestamp>,
-    /// Marketing's dispute of the rejection; always `null` until disputes are possible.
-    #[schema(value_type = Option<Object>)]
-    dispute: Option<Value>,
-    /// The ruling on the dispute; always `null` until disputes are possible.
-    #[schema(value_type = Option<Object>)]
-    ruling: Option<Value>,
+    /// Marketing's dispute of the rejection.
+    dispute: Option<DisputeView>,
+    /// The ruling on the dispute.
+    ruling: Option<RulingView>,
     /// Why it is void.
     #[schema(max_length = 64, example = "left_stage")]
     void_reason: Option<String>,
@@ -124,7 +190,7 @@ impl HandoffView {
             owner_id: handoff.owner_id,
             queue: handoff.queue,
             assigned_at: handoff.assigned_at,
-            joins: None,
+            joins: handoff.joins.map(JoinsView::from),
             decided_at: handoff.decided_at,
             decided_by: handoff.decided_by,
             reason: handoff.reason,
@@ -135,8 +201,10 @@ impl HandoffView {
             opened_by: handoff.opened_by,
             first_contact_at: handoff.first_contact_at,
             due_at: handoff.due_at,
-            dispute: None,
-            ruling: None,
+            dispute: handoff.dispute.map(DisputeView::from),
+            ruling: handoff
+                .ruling
+                .and_then(|ruling| RulingView::of(ruling, handoff.state)),
             void_reason: handoff.void_reason,
             agreement_version: handoff.agreement_version,
             clocks: own.map(|clock| ClockView::from(clock.clone())).collect(),

@@ -65,6 +65,7 @@ impl MoveView {
             MoveAct::Transition => ("create_transition", format!("/v1/leads/{lead_id}/transitions")),
             MoveAct::AcceptHandoff(id) => ("accept_handoff", format!("/v1/handoffs/{id}/accept")),
             MoveAct::RejectHandoff(id) => ("reject_handoff", format!("/v1/handoffs/{id}/reject")),
+            MoveAct::RuleOnHandoff(id) => ("rule_on_handoff", format!("/v1/handoffs/{id}/ruling")),
             MoveAct::Qualify => (
                 "update_qualification",
                 format!("/v1/leads/{lead_id}/qualification"),
@@ -109,8 +110,10 @@ pub(super) async fn list_moves(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Rep
         possible.extend(moves::by_hand(&world, lead, ctx.actor()));
     }
     let decides = ctx.grants(Scope::HandoffsWrite);
-    let is_a_decision =
-        |one: &PossibleMove| matches!(one.act, MoveAct::AcceptHandoff(_) | MoveAct::RejectHandoff(_));
+    let is_a_decision = |one: &PossibleMove| {
+        use MoveAct::{AcceptHandoff, RejectHandoff, RuleOnHandoff};
+        matches!(one.act, AcceptHandoff(_) | RejectHandoff(_) | RuleOnHandoff(_))
+    };
     possible.retain(|one| decides || !is_a_decision(one));
     if ctx.grants(Scope::DealsRead) && ctx.grants(Scope::DealsWrite) {
         possible.extend(deals::moves(&world, lead, ctx.act()));

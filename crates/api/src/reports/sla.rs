@@ -4,17 +4,19 @@ use actix_web::get;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use tandem_domain::access::Queue;
-use tandem_domain::agreement::{MarketingCommitments, VersionState};
+use tandem_domain::agreement::{MarketingCommitments, SharedRevenue, VersionState};
 use tandem_domain::clocks::record::ClockRecord;
 use tandem_domain::clocks::{ClockKind, ClockState, Side};
 use tandem_domain::id::{ClockId, DealId, HandoffId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::handoffs::{HandoffFigure, Verdicts};
+use tandem_domain::reports::kpis::DealFigure;
 use tandem_domain::reports::period::Days;
 use tandem_domain::reports::promises::{ClockTally, CommitmentState, Month, kept};
 use tandem_domain::reports::{Basis, Rate};
-use tandem_store::reports::{Due, Promises};
-use tandem_store::{self as store, StoreError};
+use tandem_store::reports::{Books, Due, Promises};
+use tandem_store::rules::Rules;
+use tandem_store::{self as store, Snapshot, StoreError};
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Period, RateView, Report, Table, number, rate_cells};
@@ -61,7 +63,7 @@ pub struct SlaView {
     #[schema(max_items = 5)]
     pub promises: Vec<PromiseView>,
     /// Commitments with a number.
-    #[schema(max_items = 2)]
+    #[schema(max_items = 4)]
     pub numbers: Vec<NumberView>,
 }
 
@@ -137,11 +139,13 @@ pub struct PromiseEvidence {
 /// A commitment with a number.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct NumberView {
-    /// The commitment: `mqls_per_month` or `min_acceptance_rate`.
+    /// The commitment: `mqls_per_month`, `min_acceptance_rate`, `max_bad_contact_rate` or `revenue`.
     #[schema(max_length = 40, example = "mqls_per_month")]
     pub commitment: &'static str,
-    /// The side that made the commitment: marketing or sales.
-    pub side: Side,
+    /// The side that made the commitment: marketing or sales; `null` is that of both.
+    pub side: Option<Side>,
+    /// The days against which it is measured: the month, and of `revenue` its quarter or year.
+    pub period: Period,
     /// The target: a count, pro rata for the days in force, or a fraction.
     #[schema(example = 150.0)]
     pub target: f64,
@@ -155,7 +159,7 @@ pub struct NumberView {
     pub rate: Option<RateView>,
     /// `open` until the month ends, then `kept` or `broken`; `null` if there is nothing to measure.
     pub state: Option<CommitmentState>,
-    /// The hand-offs that count.
+    /// The hand-offs that count; of `revenue` the deals.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
@@ -199,6 +203,28 @@ pub(super) async fn get_sla(ctx: Ctx<ReportsRead>, query: Query<SlaQuery>) -> Re
     let agreement = version
         .agreement()
         .map_err(|_| StoreError::Corrupt("agreements"))?;
+    let commitments = &agreement.commitments;
+    let bad_contacts = match commitments.marketing.max_bad_contact_rate {
+        None => 0,
+        Some(_) => {
+            let figure = HandoffFigure::BadContact;
+            store::reports::handoff_evidence_count(&snapshot, &selection.scope(), figure, now).await?
+        }
+    };
+    let timezone = rules.company.timezone.as_str();
+    let revenue = match commitments.shared.revenue {
+        None => None,
+        Some(promised) => Some(revenue(&snapshot, &rules, promised, measured).await?),
+    };
+    let mut numbers = numbers(
+        &commitments.marketing,
+        measured,
+        &verdicts,
+        bad_contacts as i64,
+        (&selection, timezone),
+        min_sample,
+    );
+    numbers.extend(revenue.flatten());
     let view = SlaView {
         as_of: now,
         period: Period::of(&days, &rules.company.timezone),
@@ -206,13 +232,7 @@ pub(super) async fn get_sla(ctx: Ctx<ReportsRead>, query: Query<SlaQuery>) -> Re
         provisional: version.state == VersionState::Provisional,
         min_sample,
         promises: promises(&month, &tallies, min_sample),
-        numbers: numbers(
-            &agreement.commitments.marketing,
-            measured,
-            &verdicts,
-            &selection,
-            min_sample,
-        ),
+        numbers,
         month,
     };
     Report::preferred(ctx.request(), "sla", view, table)
@@ -285,7 +305,8 @@ fn numbers(
     promised: &MarketingCommitments,
     month: Month<'_>,
     verdicts: &Verdicts,
-    selection: &Selection,
+    bad_contacts: i64,
+    (selection, timezone): (&Selection, &str),
     min_sample: i64,
 ) -> Vec<NumberView> {
     let list = |figure: HandoffFigure| address(figure, selection);
@@ -293,7 +314,8 @@ fn numbers(
         let target = month.target(monthly);
         NumberView {
             commitment: "mqls_per_month",
-            side: Side::Marketing,
+            side: Some(Side::Marketing),
+            period: Period::of(month.days, timezone),
             target: target as f64,
             so_far: Some(verdicts.handoffs as f64),
             pace: month.pace(verdicts.handoffs),
@@ -307,7 +329,8 @@ fn numbers(
         let evidence = [list(HandoffFigure::Accepted), list(HandoffFigure::Decided)];
         NumberView {
             commitment: "min_acceptance_rate",
-            side: Side::Marketing,
+            side: Some(Side::Marketing),
+            period: Period::of(month.days, timezone),
             target: least,
             so_far: rate.value(),
             pace: rate.value(),
@@ -316,7 +339,70 @@ fn numbers(
             evidence: list(HandoffFigure::Decided),
         }
     });
-    [count, rate].into_iter().flatten().collect()
+    let bad = promised.max_bad_contact_rate.map(|most| {
+        let rate = Rate {
+            part: bad_contacts,
+            whole: verdicts.handoffs,
+        };
+        let evidence = [list(HandoffFigure::BadContact), list(HandoffFigure::Handoffs)];
+        NumberView {
+            commitment: "max_bad_contact_rate",
+            side: Some(Side::Marketing),
+            period: Period::of(month.days, timezone),
+            target: most,
+            so_far: rate.value(),
+            pace: rate.value(),
+            state: month.at_most(rate, most),
+            rate: Some(RateView::of(rate, min_sample, evidence)),
+            evidence: list(HandoffFigure::BadContact),
+        }
+    });
+    [count, rate, bad].into_iter().flatten().collect()
+}
+
+/// The revenue that both promise: what was won so far in its period, in minor units of the base currency.
+async fn revenue(
+    on: &Snapshot,
+    rules: &Rules,
+    promised: SharedRevenue,
+    month: Month<'_>,
+) -> Result<Option<NumberView>, Problem> {
+    let zone = rules.company.zone();
+    let day = month.days.first;
+    let days = day.and_then(|day| match promised.per {
+        tandem_domain::agreement::Period::Month => Days::month_of(day, &zone),
+        tandem_domain::agreement::Period::Quarter => Days::quarter_of(day, &zone),
+        tandem_domain::agreement::Period::Year => Days::year_of(day, &zone),
+    });
+    let Some(days) = days else { return Ok(None) };
+    let selection = Selection {
+        basis: Basis::Activity,
+        days,
+        only: vec![],
+    };
+    let books = Books {
+        now: month.now,
+        base: rules.money.base,
+    };
+    let won = store::reports::deal_facts(on, &selection.scope(), books)
+        .await?
+        .value;
+    let measured = Month {
+        days: &selection.days,
+        ..month
+    };
+    let target = measured.target(promised.amount);
+    Ok(Some(NumberView {
+        commitment: "revenue",
+        side: None,
+        period: Period::of(&selection.days, &rules.company.timezone),
+        target: target as f64,
+        so_far: Some(won as f64),
+        pace: measured.pace(won),
+        rate: None,
+        state: measured.count(won, target),
+        evidence: selection.evidence("deals", &[("figure", DealFigure::Valued.name())]),
+    }))
 }
 
 impl PromiseEvidence {
@@ -379,7 +465,8 @@ fn table(view: &SlaView) -> Table {
         table.total(line.chain(blank(4)).collect());
     }
     for commitment in &view.numbers {
-        let names = [commitment.commitment, commitment.side.name(), "", "", "", ""].map(str::to_owned);
+        let side = commitment.side.map_or("", Side::name);
+        let names = [commitment.commitment, side, "", "", "", ""].map(str::to_owned);
         let state = commitment.state.map_or("", CommitmentState::name).to_owned();
         let line = names.into_iter().chain(rate_cells(commitment.rate.as_ref()));
         let numbers = [

@@ -1,6 +1,7 @@
 //! Routing over HTTP: its rules, who is available, and why a hand-off went where it went.
 
 mod availability;
+mod simulate;
 
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ fn configure(config: &mut Services<'_>) {
         .service(get_routing)
         .service(update_routing)
         .service(get_routing_decision)
+        .service(simulate::simulate_routing)
+        .service(simulate::reassign_leads)
         .service(availability::get_availability)
         .service(availability::update_availability);
 }

@@ -12,6 +12,8 @@ pub struct Colleague {
     pub role: Role,
     /// The teams that it belongs to.
     pub teams: BTreeSet<TeamId>,
+    /// Whether it is an admin, beside its role.
+    pub admin: bool,
 }
 
 /// All enabled users.
@@ -41,6 +43,11 @@ impl Staff {
     /// Every user with this role, by id.
     pub fn with_role(&self, role: Role) -> Vec<UserId> {
         self.those(|colleague| colleague.role == role)
+    }
+
+    /// Every admin, by id.
+    pub fn admins(&self) -> Vec<UserId> {
+        self.those(|colleague| colleague.admin || colleague.role == Role::Admin)
     }
 
     /// The members of a team who work in sales, by id.
@@ -110,6 +117,7 @@ mod tests {
         let user = |role, teams: &[TeamId]| Colleague {
             role,
             teams: teams.iter().copied().collect(),
+            admin: false,
         };
         let staff = Staff::from_iter([
             (rep, user(Role::Sales, &[north])),

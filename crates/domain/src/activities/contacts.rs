@@ -35,30 +35,43 @@ pub fn first_contacts(world: &mut World, lead_id: LeadId, act: &Act) -> Vec<Chan
     let next: Vec<Option<Timestamp>> = next.collect();
     let mut changes = vec![];
     for (handoff, next) in handoffs.into_iter().zip(next) {
-        let first = at.iter().copied().find(|at| *at >= handoff.made_at);
-        let first = first.filter(|at| next.is_none_or(|next| *at < next));
-        changes.extend(contacted(world, handoff, first, act));
+        let first_from = |since: Timestamp| {
+            let first = at.iter().copied().find(|at| *at >= since);
+            first.filter(|at| next.is_none_or(|next| *at < next))
+        };
+        changes.extend(contacted(world, handoff, first_from, act));
     }
     changes
 }
 
-/// A hand-off's first contact is this one, or there is none.
-fn contacted(world: &mut World, mut handoff: Handoff, first: Option<Timestamp>, act: &Act) -> Vec<Change> {
+/// Correct the clocks of a hand-off's first contact, and the hand-off itself. A promise that was started by the ruling on a
+/// dispute is met by a contact since then.
+fn contacted(
+    world: &mut World,
+    mut handoff: Handoff,
+    first_from: impl Fn(Timestamp) -> Option<Timestamp>,
+    act: &Act,
+) -> Vec<Change> {
     let mut changes = vec![];
     let clocks = world.sales.clocks.values_mut();
     let own = clocks.filter(|record| {
         record.handoff_id == Some(handoff.id) && record.clock.kind == ClockKind::FirstContact
     });
     for record in own {
-        let happened = record.change(|clock| clock.correct(first, act.now));
+        let since = match record.clock.started_at >= handoff.counts_from() {
+            true => handoff.counts_from(),
+            false => handoff.made_at,
+        };
+        let happened = record.change(|clock| clock.correct(first_from(since), act.now));
         changes.extend(with_notices(happened, world.sales.staff.as_ref(), act));
     }
+    let first = first_from(handoff.made_at);
     if handoff.first_contact_at != first {
         handoff.first_contact_at = first;
         handoff.version += 1;
         handoff.updated_at = act.now.max(handoff.updated_at);
         world.sales.handoffs.insert(handoff.id, handoff.clone());
-        changes.push(HandoffChange::Contacted(Box::new(handoff)).into());
+        changes.push(HandoffChange::Adjusted(Box::new(handoff)).into());
     }
     changes
 }

@@ -1,5 +1,6 @@
 //! Activities: calls, e-mails, meetings, messages and notes of users with leads, and the tasks that they set themselves.
 
+mod attempts;
 pub mod change;
 mod contacts;
 mod log;
@@ -7,6 +8,7 @@ mod remind;
 #[cfg(test)]
 mod tests;
 
+pub use attempts::{attempted, made};
 pub use contacts::first_contacts;
 pub use log::{ActivityDraft, Refused, delete, edit, log};
 pub use remind::remind;
@@ -261,5 +263,16 @@ impl Contact {
     pub fn counts(&self) -> bool {
         let is_two_way = self.outcome.is_some_and(ActivityOutcome::is_two_way);
         self.kind.is_contact() && self.direction.is_some() && (!self.automatic || is_two_way)
+    }
+
+    /// Whether it is one of the promised attempts: an outbound contact by a user, whatever its outcome.
+    pub fn is_attempt(&self) -> bool {
+        self.kind.is_contact() && self.direction == Some(Direction::Outbound) && !self.automatic
+    }
+
+    /// Whether it makes further attempts needless: a two-way exchange, or an inbound contact, automatic or not.
+    pub fn ends_attempts(&self) -> bool {
+        let is_two_way = self.outcome.is_some_and(ActivityOutcome::is_two_way);
+        self.kind.is_contact() && (is_two_way || self.direction == Some(Direction::Inbound))
     }
 }

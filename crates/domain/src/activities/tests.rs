@@ -1,5 +1,7 @@
 //! Who may log what, and which activities are a first contact, against the words of the specification.
 
+mod attempts;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -117,6 +119,7 @@ impl Story {
             deal_id: None,
             owner_id: Some(self.rep.id),
             queue: None,
+            quota: None,
         };
         self.world.sales.clocks.insert(record.id, record);
         self.world.sales.handoffs.insert(handoff.id, handoff.clone());
@@ -209,6 +212,7 @@ fn a_manager_logs_for_its_team_and_nobody_else_for_others() {
     let colleague = |role, teams: &[TeamId]| Colleague {
         role,
         teams: teams.iter().copied().collect(),
+        admin: false,
     };
     story.world.sales.staff = Some(Staff::from_iter([
         (manager.id, colleague(Role::SalesManager, &[team])),
@@ -238,6 +242,7 @@ fn tasks_are_given_within_sales_by_its_manager_and_within_marketing() {
     let colleague = |role| Colleague {
         role,
         teams: Default::default(),
+        admin: false,
     };
     story.world.sales.staff = Some(Staff::from_iter([
         (story.rep.id, colleague(Role::Sales)),

@@ -68,17 +68,19 @@ pub struct SalesCommitments {
     pub time: Time,
 }
 
-impl SalesCommitments {
-    /// The promise that a kind of clock runs by; `None` where sales promises nothing of the kind.
+impl Commitments {
+    /// The promise that a kind of clock runs by; `None` where nobody promises anything of the kind. Marketing's promise runs
+    /// in the same time as those of sales.
     pub fn promise(&self, kind: ClockKind) -> Option<Promise> {
+        let sales = &self.sales;
         let within = match kind {
-            ClockKind::Review => self.review_within,
-            ClockKind::FirstContact => self.first_contact_within,
-            ClockKind::Attempts => self.attempts.map(|attempts| attempts.within),
-            ClockKind::Outcome => self.outcome_within,
-            ClockKind::Feedback => None,
+            ClockKind::Review => sales.review_within,
+            ClockKind::FirstContact => sales.first_contact_within,
+            ClockKind::Attempts => sales.attempts.map(|attempts| attempts.within),
+            ClockKind::Outcome => sales.outcome_within,
+            ClockKind::Feedback => self.marketing.feedback_within,
         };
-        let time = match self.time {
+        let time = match sales.time {
             Time::Business => TimeBase::Business,
             Time::Elapsed => TimeBase::Elapsed,
         };

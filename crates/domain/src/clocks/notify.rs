@@ -56,6 +56,7 @@ pub fn act_on(record: &ClockRecord) -> NextAct {
         (ClockKind::FirstContact | ClockKind::Attempts, _) => {
             NextAct::new("log_activity", "POST", "/v1/activities")
         }
+        (ClockKind::Feedback, _) => NextAct::new("acknowledge_feedback", "POST", "/v1/feedback/acknowledge"),
         _ => NextAct::new("get_clock", "GET", format!("/v1/clocks/{}", record.id)),
     }
 }

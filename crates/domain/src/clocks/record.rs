@@ -39,6 +39,17 @@ pub struct ClockRecord {
     pub owner_id: Option<UserId>,
     /// The queue, if there was no owner.
     pub queue: Option<Queue>,
+    /// How often the lead is to be tried; of `attempts` alone, as promised when it was started.
+    pub quota: Option<Quota>,
+}
+
+/// How many attempts meet a promise, and on how many different days at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Outbound activities of users.
+    pub count: i64,
+    /// Different local dates.
+    pub on_days: i64,
 }
 
 impl ClockRecord {
@@ -125,6 +136,7 @@ mod tests {
             deal_id: None,
             owner_id: None,
             queue: None,
+            quota: None,
         };
         let changes = record.change(|clock| clock.meet(at(101), at(120)));
         let events: Vec<Option<ClockEvent>> = changes

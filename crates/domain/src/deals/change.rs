@@ -13,6 +13,10 @@ pub(crate) const TYPES: &[(&str, &str)] = &[
     ("deal.won", "A deal was won."),
     ("deal.lost", "A deal was lost."),
     ("deal.reopened", "A closed deal was opened again."),
+    (
+        "deal.acknowledged",
+        "Marketing acknowledged that a deal was lost.",
+    ),
     ("deal.updated", "Fields or leads of a deal changed."),
 ];
 
@@ -58,6 +62,8 @@ pub enum DealChange {
         /// The changed fields after.
         after: Facts,
     },
+    /// Marketing acknowledged that it was lost, with a note.
+    Acknowledged(Box<Deal>, Option<String>),
 }
 
 impl DealChange {
@@ -73,6 +79,10 @@ impl DealChange {
             Self::Edited { deal, before, after } => {
                 let entry = Entry::plain("deal.updated", subject(deal), deal.primary_lead_id, json!({}));
                 entry.edited(before, after)
+            }
+            Self::Acknowledged(deal, note) => {
+                let data = json!({"note": note});
+                Entry::plain("deal.acknowledged", subject(deal), deal.primary_lead_id, data)
             }
         }
     }

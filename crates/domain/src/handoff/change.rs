@@ -13,6 +13,15 @@ pub(crate) const TYPES: &[(&str, &str)] = &[
     ("handoff.assigned", "A hand-off has another owner."),
     ("handoff.accepted", "Sales accepted a hand-off."),
     ("handoff.rejected", "Sales rejected a hand-off."),
+    (
+        "handoff.disputed",
+        "Marketing disputed the rejection of a hand-off.",
+    ),
+    ("handoff.ruled", "A dispute about a hand-off was ruled on."),
+    (
+        "handoff.acknowledged",
+        "Marketing acknowledged the rejection of a hand-off.",
+    ),
     ("handoff.opened", "A user opened the packet of a hand-off."),
     ("handoff.voided", "A hand-off counts nowhere any more."),
 ];
@@ -39,8 +48,14 @@ pub enum HandoffChange {
     Opened(Box<Handoff>),
     /// It became void.
     Voided(Box<Handoff>),
-    /// The first contact became known, or another one; the clock's entry says so.
-    Contacted(Box<Handoff>),
+    /// The first contact became known, or it waits no more; other entries say so.
+    Adjusted(Box<Handoff>),
+    /// Marketing disputes the rejection.
+    Disputed(Box<Handoff>),
+    /// The dispute was ruled on; the state says how.
+    Ruled(Box<Handoff>),
+    /// Marketing acknowledged the rejection, with a note.
+    Acknowledged(Box<Handoff>, Option<String>),
 }
 
 impl HandoffChange {
@@ -54,7 +69,10 @@ impl HandoffChange {
             | Self::Rejected(handoff)
             | Self::Opened(handoff)
             | Self::Voided(handoff)
-            | Self::Contacted(handoff) => handoff,
+            | Self::Disputed(handoff)
+            | Self::Ruled(handoff)
+            | Self::Acknowledged(handoff, _)
+            | Self::Adjusted(handoff) => handoff,
         }
     }
 
@@ -91,7 +109,22 @@ impl HandoffChange {
                 data["void_reason"] = json!(handoff.void_reason);
                 "handoff.voided"
             }
-            Self::Contacted(_) => return None,
+            Self::Disputed(_) => {
+                data["disputed_by"] = json!(handoff.dispute.as_ref().map(|dispute| dispute.by));
+                data["argument"] = json!(handoff.dispute.as_ref().map(|dispute| &dispute.argument));
+                "handoff.disputed"
+            }
+            Self::Ruled(_) => {
+                data["decision"] = json!(handoff.state);
+                data["ruled_by"] = json!(handoff.ruling.as_ref().map(|ruling| ruling.by));
+                data["note"] = json!(handoff.ruling.as_ref().map(|ruling| &ruling.note));
+                "handoff.ruled"
+            }
+            Self::Acknowledged(_, note) => {
+                data["note"] = json!(note);
+                "handoff.acknowledged"
+            }
+            Self::Adjusted(_) => return None,
         };
         let subject = Subject::new("handoff", handoff.id, handoff.version);
         Some(Entry::plain(kind, subject, Some(handoff.lead_id), data))

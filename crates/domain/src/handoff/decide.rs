@@ -11,7 +11,6 @@ use crate::access::{Denied, Person, Queue, Role};
 use crate::act::Act;
 use crate::agreement::{ContactFrom, ReasonList, Requires};
 use crate::change::Change;
-use crate::clocks::record::ClockChange;
 use crate::clocks::{Clock, ClockKind, VoidReason};
 use crate::fault::Fault;
 use crate::id::{ActivityId, HandoffId, LeadId, UserId};
@@ -178,7 +177,13 @@ fn move_on(
     changes.extend(clocks::change(world, handoff.id, ClockKind::Review, meet, act));
     match is_accepted {
         true => changes.extend(accepted(world, &handoff, act)),
-        false => changes.extend(give_turn_back(world, handoff.id, act)),
+        false => {
+            changes.extend(give_turn_back(world, handoff.id, act));
+            if !handoff.self_sourced && !handoff.imported {
+                let started = clocks::start(world, &handoff, ClockKind::Feedback, act.now, act);
+                changes.extend(started.map(Change::from));
+            }
+        }
     }
     Ok(changes)
 }
@@ -212,7 +217,7 @@ fn give_turn_back(world: &mut World, id: HandoffId, act: &Act) -> Option<Change>
     Some(turned.into())
 }
 
-/// What follows of an acceptance: the clock of the first contact, where it runs from there.
+/// What follows of an acceptance: the clock of the first contact, where it runs from there, and that of the attempts.
 fn accepted(world: &mut World, handoff: &Handoff, act: &Act) -> Vec<Change> {
     let mut changes = vec![];
     let from = world
@@ -223,8 +228,8 @@ fn accepted(world: &mut World, handoff: &Handoff, act: &Act) -> Vec<Change> {
         .sales
         .first_contact_from;
     if from == ContactFrom::Acceptance && !handoff.self_sourced {
-        let started = clocks::start(world, handoff, ClockKind::FirstContact, act);
-        changes.extend(started.map(|record| Change::from(ClockChange::Started(Box::new(record)))));
+        let started = clocks::start(world, handoff, ClockKind::FirstContact, act.now, act);
+        changes.extend(started.map(Change::from));
         if let Some(at) = handoff.first_contact_at {
             let meet = |clock: &mut Clock| clock.meet(at, act.now);
             changes.extend(clocks::change(
@@ -236,6 +241,7 @@ fn accepted(world: &mut World, handoff: &Handoff, act: &Act) -> Vec<Change> {
             ));
         }
     }
+    changes.extend(clocks::start(world, handoff, ClockKind::Attempts, act.now, act).map(Change::from));
     changes.extend(becomes_sql(world, handoff.lead_id, act));
     changes
 }
@@ -258,7 +264,8 @@ pub fn assign(
     if is_taker && lead.owner_id == to.map(|user| user.id) {
         return Ok(vec![]);
     }
-    let pending = world.pending_of(lead_id).cloned();
+    let waiting = world.handoff_of(lead_id).filter(|handoff| handoff.waits());
+    let pending = world.pending_of(lead_id).or(waiting).cloned();
     if let (Some(handoff), Some(person)) = (&pending, act.by.person())
         && person.role == Role::Sales
         && !person.is_admin()
@@ -308,8 +315,8 @@ fn may_take(handoff: &Handoff, person: &Person) -> Result<(), NotAssigned> {
     }
 }
 
-/// A lead left work for nurture or disqualified: its clocks are void as far as they run, and so is a hand-off that nobody
-/// decided on.
+/// A lead left work for nurture or disqualified: the promise of an outcome is met, attempts that its reason demands are given
+/// up, its other clocks are void as far as they run, and so is a hand-off that nobody decided on.
 pub fn leave(world: &mut World, lead_id: LeadId, act: &Act) -> Vec<Change> {
     let of_lead = world.sales.handoffs.values();
     let mut handoffs: Vec<Handoff> = of_lead
@@ -328,10 +335,42 @@ pub fn leave(world: &mut World, lead_id: LeadId, act: &Act) -> Vec<Change> {
             handoff.void_reason = Some(VoidReason::LeftStage.name().to_owned());
             world.sales.handoffs.insert(handoff.id, handoff.clone());
             changes.push(HandoffChange::Voided(Box::new(handoff.clone())).into());
+        } else if handoff.waits() {
+            handoff.version += 1;
+            handoff.updated_at = act.now;
+            handoff.queue = None;
+            world.sales.handoffs.insert(handoff.id, handoff.clone());
+            changes.push(HandoffChange::Adjusted(Box::new(handoff.clone())).into());
+        }
+        let meet = |clock: &mut Clock| clock.meet(act.now, act.now);
+        changes.extend(clocks::change(world, handoff.id, ClockKind::Outcome, meet, act));
+        if demands_attempts(world, lead_id) {
+            let give_up = |clock: &mut Clock| match clock.next_look() {
+                Some(_) => clock.give_up(act.now),
+                None => vec![],
+            };
+            changes.extend(clocks::change(
+                world,
+                handoff.id,
+                ClockKind::Attempts,
+                give_up,
+                act,
+            ));
         }
         changes.extend(clocks::void(world, handoff.id, VoidReason::LeftStage, act));
     }
     changes
+}
+
+/// Whether the reason for which a lead left work may be given only once the promised attempts were made.
+fn demands_attempts(world: &World, lead_id: LeadId) -> bool {
+    let agreement = &world.rules.agreement.agreement;
+    let code = world
+        .cycles
+        .get(&lead_id)
+        .and_then(|cycle| cycle.last_reason.as_deref());
+    let reason = code.and_then(|code| agreement.reason(ReasonList::Disqualification, code));
+    reason.is_some_and(|reason| reason.after_attempts)
 }
 
 /// Note that a user opened the packet; the first time counts.

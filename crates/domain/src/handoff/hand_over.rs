@@ -2,7 +2,7 @@
 
 use super::change::HandoffChange;
 use super::qualify::enter;
-use super::{Handoff, HandoffState, MadeBy, Place, assemble, clocks};
+use super::{Handoff, HandoffState, Joins, MadeBy, Place, assemble, clocks};
 use crate::access::Person;
 use crate::act::Act;
 use crate::agreement::ContactFrom;
@@ -13,13 +13,14 @@ use crate::id::{HandoffId, LeadId, UserId};
 use crate::leads::save::give;
 use crate::lifecycle::Stage;
 use crate::notices::{About, NextAct, NoticeKind, for_each};
-use crate::routing::route;
+use crate::routing::decision::{RoutingChange, RoutingDecision};
+use crate::routing::{rejected_by, route};
 use crate::world::World;
 
 /// Hand over a lead that became an MQL; nothing where its cycle has a hand-off already.
 ///
-/// A lead that sales moved itself is accepted at once: it has a packet and no clock. A lead whose owner works leads stays with
-/// the owner; the others are routed, and `holds` says of each routing rule whether its condition does. The world holds the
+/// A lead that sales moved itself is accepted at once: it has a packet, and no clock but that of the attempts. A lead whose owner works leads stays with
+/// the owner; others join the work on their company; the rest is routed, and `holds` says of each routing rule whether its condition does. The world holds the
 /// lead's hand-offs, what its packet is made of, the enabled users, and who is free where a routing rule asks.
 pub fn hand_over(
     world: &mut World,
@@ -41,19 +42,12 @@ pub fn hand_over(
         MadeBy::User(_) => act.by.person().filter(|person| person.is_sales()),
     };
     let (company_id, cycle) = (lead.company_id, lead.cycle);
-    let stays = stays_with(world, lead.owner_id, finder);
-    let (place, decision, routed) = match stays {
-        Some(owner) => (Place::with(owner), None, vec![]),
-        None => {
-            let (decision, changes) = route(world, lead_id, holds, act);
-            world.sales.desk.assign(decision.owner_id, act.now);
-            let place = Place {
-                owner_id: decision.owner_id,
-                queue: decision.queue,
-            };
-            (place, Some(decision.id), changes)
-        }
-    };
+    let Placed {
+        place,
+        joins,
+        decision,
+        routed,
+    } = place(world, lead_id, finder, holds, act);
     let mut handoff = Handoff {
         company_id,
         self_sourced: finder.is_some(),
@@ -61,7 +55,8 @@ pub fn hand_over(
         queue: place.queue,
         assigned_at: place.owner_id.map(|_| act.now),
         agreement_version: world.rules.agreement.number,
-        routing_decision_id: decision,
+        routing_decision_id: decision.map(|decision| decision.id),
+        joins,
         ..Handoff::pending(act.ids.next(), lead_id, cycle, made_by, act.now)
     };
     let packet = assemble::packet(world, &handoff);
@@ -74,6 +69,10 @@ pub fn hand_over(
         .find(|clock| clock.record().clock.kind == ClockKind::Review);
     handoff.due_at = review.map(|clock| clock.record().clock.deadline.due_at);
     world.sales.handoffs.insert(handoff.id, handoff.clone());
+    let work = company_id.zip(handoff.owner_id);
+    if let Some((company, owner)) = work {
+        world.sales.desk.is_worked(company, Joins::Lead(lead_id), owner);
+    }
     let made = HandoffChange::Made(Box::new(handoff.clone()), Some(packet));
     let mut changes: Vec<Change> = routed.into_iter().map(Change::from).collect();
     changes.push(made.into());
@@ -97,20 +96,41 @@ fn stays_with(world: &World, owner: Option<UserId>, finder: Option<&Person>) -> 
     owner.filter(works).or(finder.map(|finder| finder.id))
 }
 
-/// Route a pending hand-off again: one that waits, or whose owner is away. Nothing where nobody can take it, unless its owner
-/// is to lose it: then it waits.
+/// Route a hand-off again that waits, or that is pending and whose owner is away. Nothing where nobody can take it, unless its
+/// owner is to lose it: then it waits.
 pub fn reroute(world: &mut World, id: HandoffId, holds: &[bool], act: &Act) -> Vec<Change> {
-    let Some(handoff) = world
-        .sales
-        .handoffs
-        .get(&id)
-        .filter(|handoff| handoff.is_pending())
-    else {
+    let handoff = world.sales.handoffs.get(&id);
+    let handoff = handoff.filter(|handoff| handoff.is_pending() || handoff.waits());
+    match handoff.cloned() {
+        Some(handoff) => moved_on(world, handoff, holds, act),
+        None => vec![],
+    }
+}
+
+/// Take a lead from its owner and route it again, as an escalation does: to another user, or to the queue where nobody else can
+/// take it. Nothing where nobody owns it, or once it is no SAL any more.
+pub fn pass_on(world: &mut World, id: HandoffId, holds: &[bool], act: &Act) -> Vec<Change> {
+    let Some(handoff) = world.sales.handoffs.get(&id).cloned() else {
         return vec![];
     };
-    let mut handoff = handoff.clone();
+    let lead = world.leads.get(&handoff.lead_id);
+    let lead =
+        lead.filter(|lead| matches!(lead.stage, Stage::Mql | Stage::Sal) && lead.cycle == handoff.cycle);
+    let Some(owner) = lead.and_then(|lead| lead.owner_id) else {
+        return vec![];
+    };
+    let handoff = Handoff {
+        owner_id: Some(owner),
+        taken_from: Some(owner),
+        ..handoff
+    };
+    moved_on(world, handoff, holds, act)
+}
+
+/// Route a hand-off, and give it and its lead to the outcome.
+fn moved_on(world: &mut World, mut handoff: Handoff, holds: &[bool], act: &Act) -> Vec<Change> {
     let act = &act.not_before(handoff.updated_at);
-    let (decision, routed) = route(world, handoff.lead_id, holds, act);
+    let (decision, routed) = route(world, handoff.lead_id, holds, handoff.taken_from, act);
     let from = handoff.owner_id;
     if decision.owner_id == from {
         return vec![];
@@ -120,15 +140,78 @@ pub fn reroute(world: &mut World, id: HandoffId, holds: &[bool], act: &Act) -> V
     handoff.updated_at = act.now;
     handoff.owner_id = decision.owner_id;
     handoff.queue = decision.queue;
+    let is_first = handoff.assigned_at.is_none();
     handoff.assigned_at = handoff.assigned_at.or(decision.owner_id.map(|_| act.now));
     handoff.routing_decision_id = Some(decision.id);
-    world.sales.handoffs.insert(id, handoff.clone());
+    world.sales.handoffs.insert(handoff.id, handoff.clone());
     let mut changes: Vec<Change> = routed.into_iter().map(Change::from).collect();
     changes.extend(give(world, handoff.lead_id, handoff.owner_id, act));
     changes.push(placed(&handoff, from).into());
-    changes.extend(clocks::give(world, &handoff, from.is_none(), act));
+    changes.extend(clocks::give(world, &handoff, is_first, act));
     changes.extend(notices(world, &handoff, act));
     changes
+}
+
+/// The work on the lead's company that a hand-off joins, and whose it is: an open deal, else a lead that sales works on, the
+/// newest whose owner is there and has not rejected the lead.
+fn joins_of(world: &World, lead_id: LeadId, act: &Act) -> Option<(Joins, UserId)> {
+    let desk = &world.sales.desk;
+    let company = world.leads.get(&lead_id)?.company_id?;
+    let rejected = rejected_by(world, lead_id);
+    let can_take = |owner: &UserId| {
+        let seller = desk.sellers.get(owner);
+        let is_there =
+            seller.is_some_and(|seller| seller.is_enabled && !seller.availability.is_away(act.now));
+        is_there && !rejected.contains(owner)
+    };
+    let mut all = desk.worked.get(&company)?.iter();
+    let is_other = |joins: &Joins| *joins != Joins::Lead(lead_id);
+    all.find(|(joins, owner)| is_other(joins) && can_take(owner))
+        .copied()
+}
+
+/// Where a lead goes that becomes an MQL.
+pub(super) struct Placed {
+    pub place: Place,
+    pub joins: Option<Joins>,
+    pub decision: Option<RoutingDecision>,
+    routed: Vec<RoutingChange>,
+}
+
+/// It stays with its owner, or with the user who found it; else it joins the work on its company; else it is routed.
+pub(super) fn place(
+    world: &mut World,
+    lead_id: LeadId,
+    finder: Option<&Person>,
+    holds: &[bool],
+    act: &Act,
+) -> Placed {
+    let owner = world.leads.get(&lead_id).and_then(|lead| lead.owner_id);
+    let with = |owner, joins| Placed {
+        place: Place::with(owner),
+        joins,
+        decision: None,
+        routed: vec![],
+    };
+    if let Some(owner) = stays_with(world, owner, finder) {
+        return with(owner, None);
+    }
+    let joins = world.rules.routing.document.join_company;
+    if let Some((joins, owner)) = joins.then(|| joins_of(world, lead_id, act)).flatten() {
+        world.sales.desk.assign(Some(owner), act.now);
+        return with(owner, Some(joins));
+    }
+    let (decision, routed) = route(world, lead_id, holds, None, act);
+    world.sales.desk.assign(decision.owner_id, act.now);
+    Placed {
+        place: Place {
+            owner_id: decision.owner_id,
+            queue: decision.queue,
+        },
+        joins: None,
+        decision: Some(decision),
+        routed,
+    }
 }
 
 fn first_clocks(world: &mut World, handoff: &Handoff, act: &Act) -> Vec<ClockChange> {
@@ -142,9 +225,8 @@ fn first_clocks(world: &mut World, handoff: &Handoff, act: &Act) -> Vec<ClockCha
     let contact = (from == ContactFrom::Handoff).then_some(ClockKind::FirstContact);
     let kinds = [Some(ClockKind::Review), contact];
     let started = kinds.into_iter().flatten();
-    let started = started.filter_map(|kind| clocks::start(world, handoff, kind, act));
     started
-        .map(|record| ClockChange::Started(Box::new(record)))
+        .filter_map(|kind| clocks::start(world, handoff, kind, act.now, act))
         .collect()
 }
 
@@ -167,13 +249,18 @@ pub(super) fn notices(world: &World, handoff: &Handoff, act: &Act) -> Vec<Change
         None => NoticeKind::HandoffQueued,
     };
     let users = staff.concerned(handoff.owner_id, handoff.queue).into_iter();
-    let accept = NextAct::new(
-        "accept_handoff",
-        "POST",
-        format!("/v1/handoffs/{}/accept", handoff.id),
-    );
-    let about = (kind, About::new("handoff", handoff.id), Some(handoff.lead_id));
-    let notices = for_each(users, about, Some(accept), act);
+    let lead = handoff.lead_id;
+    let next = match (handoff.is_pending(), handoff.owner_id) {
+        (true, _) => NextAct::new(
+            "accept_handoff",
+            "POST",
+            format!("/v1/handoffs/{}/accept", handoff.id),
+        ),
+        (false, Some(_)) => NextAct::new("get_lead", "GET", format!("/v1/leads/{lead}")),
+        (false, None) => NextAct::new("assign_lead", "POST", format!("/v1/leads/{lead}/assign")),
+    };
+    let about = (kind, About::new("handoff", handoff.id), Some(lead));
+    let notices = for_each(users, about, Some(next), act);
     notices.into_iter().map(Change::from).collect()
 }
 
@@ -185,6 +272,7 @@ fn accept_own(world: &mut World, mut handoff: Handoff, finder: UserId, act: &Act
     handoff.decided_by = Some(finder);
     world.sales.handoffs.insert(handoff.id, handoff.clone());
     let mut changes = vec![HandoffChange::Accepted(Box::new(handoff.clone())).into()];
+    changes.extend(clocks::start(world, &handoff, ClockKind::Attempts, act.now, act).map(Change::from));
     changes.extend(enter(world, handoff.lead_id, Stage::Sal, act));
     changes
 }

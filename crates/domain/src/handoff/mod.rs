@@ -4,23 +4,35 @@ mod assemble;
 pub mod change;
 mod clocks;
 mod decide;
+mod dispute;
+mod feedback;
 mod hand_over;
 pub mod packet;
 pub mod qualification;
 mod qualify;
+mod reassign;
 mod refused;
 #[cfg(test)]
 mod tests;
 
+pub use clocks::{change as change_clocks, days_of, of as clocks_of, start as start_clock};
 pub use decide::{RejectHandoff, accept, assign, leave, move_lead, open, reject};
-pub use hand_over::{hand_over, reroute};
+pub use dispute::{RuleOn, Verdict, dispute, is_disputed, remind_to_rule, rule_on};
+pub use feedback::{acknowledge, loss_taken_back, lost};
+pub use hand_over::{hand_over, pass_on, reroute};
 pub use qualify::{propose, qualify};
+pub use reassign::{Reassigned, Simulated, reassign, simulate};
 pub use refused::{NotAssigned, Refused};
+
+pub use crate::routing::Joins;
 
 use crate::access::{Denied, Person, Queue, Role};
 use crate::id::{ActivityId, CompanyId, HandoffId, LeadId, RoutingDecisionId, UserId};
 use crate::instant::Timestamp;
 use crate::words::words;
+
+/// How long after a dispute those who can rule on it are reminded, in milliseconds.
+pub const REMIND_AFTER: i64 = 14 * 86_400_000;
 
 words! {
     /// Where a hand-off stands.
@@ -82,6 +94,30 @@ impl Place {
     }
 }
 
+/// Marketing's dispute of a rejection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dispute {
+    /// Who disputes it.
+    pub by: UserId,
+    /// When.
+    pub at: Timestamp,
+    /// Why; erasure empties it.
+    pub argument: Option<String>,
+    /// Whether those who can rule were reminded.
+    pub is_reminded: bool,
+}
+
+/// The ruling on a dispute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ruling {
+    /// Who ruled.
+    pub by: UserId,
+    /// When.
+    pub at: Timestamp,
+    /// Why; erasure empties it.
+    pub note: Option<String>,
+}
+
 /// The passing of an MQL to sales: at most one in each cycle of a lead. Its packet is a row of its own and never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handoff {
@@ -133,6 +169,14 @@ pub struct Handoff {
     pub due_at: Option<Timestamp>,
     /// Why it is void.
     pub void_reason: Option<String>,
+    /// The deal or lead of the same company that it joined: it went to the same owner.
+    pub joins: Option<Joins>,
+    /// The user who lost it by an escalation or an overturned rejection: routing never gives it back.
+    pub taken_from: Option<UserId>,
+    /// Marketing's dispute of the rejection.
+    pub dispute: Option<Dispute>,
+    /// The ruling on the dispute; the state says which.
+    pub ruling: Option<Ruling>,
     /// The version of the agreement that it was made under.
     pub agreement_version: i64,
     /// The routing decision that it follows from.
@@ -169,6 +213,10 @@ impl Handoff {
             first_contact_at: None,
             due_at: None,
             void_reason: None,
+            joins: None,
+            taken_from: None,
+            dispute: None,
+            ruling: None,
             agreement_version: 1,
             routing_decision_id: None,
             updated_at: made_at,
@@ -178,6 +226,26 @@ impl Handoff {
     /// Whether nobody has decided on it yet.
     pub fn is_pending(&self) -> bool {
         self.state == HandoffState::Pending
+    }
+
+    /// Whether it waits in a queue: nobody owns it yet, or nobody owns it any more.
+    pub fn waits(&self) -> bool {
+        self.owner_id.is_none() && self.queue.is_some()
+    }
+
+    /// From when on contacts count for it: from the hand-off, or from the ruling that overturned its rejection.
+    pub fn counts_from(&self) -> Timestamp {
+        match &self.ruling {
+            Some(ruling) if self.state == HandoffState::Overturned => ruling.at,
+            _ => self.made_at,
+        }
+    }
+
+    /// When those who can rule are reminded of its open dispute; `None` where there is none, or once they were.
+    pub fn remind_at(&self) -> Option<Timestamp> {
+        let open = self.dispute.as_ref();
+        let open = open.filter(|dispute| self.state == HandoffState::Disputed && !dispute.is_reminded);
+        open.map(|dispute| dispute.at.plus_millis(REMIND_AFTER))
     }
 
     /// Whether a person may accept or reject it: its owner, a sales user who takes from the queue that it waits in, a sales

@@ -2,6 +2,7 @@
 
 use super::Handoff;
 use crate::access::Denied;
+use crate::instant::Timestamp;
 use crate::leads::save;
 use crate::lifecycle;
 
@@ -11,6 +12,27 @@ pub enum Refused {
     /// There is no such hand-off.
     #[error("no such hand-off")]
     NoSuchHandoff,
+    /// Only a rejected hand-off can be disputed.
+    #[error("the hand-off is not rejected")]
+    NotRejected(Box<Handoff>),
+    /// The time to dispute is over.
+    #[error("a rejection is disputed within seven days")]
+    TooLate {
+        /// The last instant.
+        until: Timestamp,
+    },
+    /// It is disputed already.
+    #[error("the rejection is disputed already")]
+    Disputed(Box<Handoff>),
+    /// Nobody disputes it.
+    #[error("the hand-off is not disputed")]
+    NotDisputed(Box<Handoff>),
+    /// The dispute was ruled on.
+    #[error("the dispute was ruled on")]
+    Ruled(Box<Handoff>),
+    /// Who rejected or disputed a hand-off does not rule on it.
+    #[error("who rejected or disputed a hand-off does not rule on it")]
+    NotNeutral,
     /// Somebody decided otherwise, or before.
     #[error("the hand-off was decided")]
     Decided(Box<Handoff>),

@@ -1,6 +1,7 @@
 //! Accept, reject, assign and void as pure decisions.
 
 mod any_order;
+mod disputes;
 
 use super::change::HandoffChange;
 use super::*;
@@ -87,6 +88,7 @@ impl Story {
                 Colleague {
                     role: person.role,
                     teams,
+                    admin: false,
                 },
             )
         };

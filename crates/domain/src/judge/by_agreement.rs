@@ -6,6 +6,7 @@ use crate::access::Actor;
 use crate::act::Act;
 use crate::agreement::conditions::{Evidence, Facts, Field, Standard};
 use crate::change::Change;
+use crate::handoff::is_disputed;
 use crate::id::{EventId, LeadId};
 use crate::instant::Timestamp;
 use crate::leads::Lead;
@@ -109,8 +110,17 @@ impl Rule for ByAgreement {
     fn needs(&self, world: &World, cause: &Cause, _: &Rulebook<'_>) -> Needs {
         let mut needs = Needs::default();
         let looked_at = &world.rules.agreement.rules.needs;
-        if cause.concerns(looked_at) && !are_loaded(world, cause.lead_id, looked_at) {
+        if !cause.concerns(looked_at) {
+            return needs;
+        }
+        if !are_loaded(world, cause.lead_id, looked_at) {
             needs.judging.insert(cause.lead_id);
+        }
+        // A rejection may be disputed.
+        let was_rejected = |lead: &Lead| lead.stage == Stage::Nurture && lead.came_from == Some(Stage::Mql);
+        let lead = world.leads.get(&cause.lead_id);
+        if lead.is_some_and(was_rejected) && !world.sales.loaded.contains(&cause.lead_id) {
+            needs.sales.insert(cause.lead_id);
         }
         needs
     }
@@ -127,7 +137,8 @@ impl Rule for ByAgreement {
             return vec![];
         };
         let mut changes = Vec::from_iter(keep(world, lead_id, stored));
-        if let Some(by_rule) = becomes_mql {
+        // While the last rejection is disputed, no rule starts a new cycle.
+        if let Some(by_rule) = becomes_mql.filter(|_| !is_disputed(world, lead_id)) {
             let act = act.with_actor(Actor::System("agreement"));
             let known = world.leads.get(&lead_id).map_or(act.now, |lead| lead.updated_at);
             // Another machine's clock may have been ahead: a lead's time does not run backwards.

@@ -87,11 +87,10 @@ pub(super) fn lacks_of_routing(world: &World, lead_id: LeadId) -> Needs {
     };
     let routing = &world.rules.routing;
     // A lead that stays with its owner has its clocks in the owner's working hours.
-    let is_owned = world
-        .leads
-        .get(&lead_id)
-        .is_some_and(|lead| lead.owner_id.is_some());
-    if (is_owned || routing.asks_who_is_free()) && !world.sales.routable.contains(&lead_id) {
+    let lead = world.leads.get(&lead_id);
+    let is_owned = lead.is_some_and(|lead| lead.owner_id.is_some());
+    let joins = routing.document.join_company && lead.is_some_and(|lead| lead.company_id.is_some());
+    if (is_owned || joins || routing.asks_who_is_free()) && !world.sales.routable.contains(&lead_id) {
         needs.routing.insert(lead_id);
     }
     if !are_loaded(world, lead_id, &routing.needs) {

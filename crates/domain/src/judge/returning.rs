@@ -95,7 +95,7 @@ fn task_of(
         Some(owner) => Place::with(owner),
         None => {
             let holds = routes(world, lead_id, None, act.now);
-            let (decision, routed) = route(world, lead_id, &holds, act);
+            let (decision, routed) = route(world, lead_id, &holds, None, act);
             changes.extend(routed.into_iter().map(Change::from));
             Place {
                 owner_id: decision.owner_id,
@@ -123,7 +123,7 @@ fn concerned<'w>(world: &'w World, cause: &Cause) -> Option<(&'w Lead, NoticeKin
 
 /// By when the owner is to contact a lead that returned: as soon as a new one. Nothing where that is not promised.
 fn due(agreement: &Agreement, now: Timestamp) -> Option<Timestamp> {
-    let promise = agreement.commitments.sales.promise(ClockKind::FirstContact)?;
+    let promise = agreement.commitments.promise(ClockKind::FirstContact)?;
     Some(promise.deadline(&agreement.working_hours()?, now).due_at)
 }
 

@@ -40,8 +40,8 @@ enum By {
     Manager,
     /// A sales manager.
     SalesManager,
-    /// Revops.
-    Revops,
+    /// Who rules on a dispute: no move by hand.
+    Ruling,
 }
 
 /// One legal move: a row of the table in the specification.
@@ -102,8 +102,8 @@ impl Move {
 }
 
 /// Every move that exists; all others are refused with what is allowed. Moves that decide on a pending hand-off are
-/// permitted by it. The moves that become acts of their own (rulings) are made by hand until those acts are there; those of
-/// deals by hand where a lead has no deal.
+/// permitted by it. An overturned rejection is made by the ruling alone; the moves of deals are made by hand where a lead has no
+/// deal.
 const MOVES: &[Move] = {
     use By::*;
     use ReasonList::*;
@@ -117,8 +117,8 @@ const MOVES: &[Move] = {
         row(Mql, Sal, Worker),
         row(Mql, Nurture, Worker).because(Rejection),
         row(Mql, Disqualified, Worker).because(Rejection),
-        row(Nurture, Sal, Revops).noted().undoing(Mql),
-        row(Disqualified, Sal, Revops).noted().undoing(Mql),
+        row(Nurture, Sal, Ruling).noted().undoing(Mql),
+        row(Disqualified, Sal, Ruling).noted().undoing(Mql),
         row(Sal, Sql, Worker),
         row(Sal, Nurture, Worker).because(Disqualification),
         row(Sal, Disqualified, Worker).because(Disqualification),
@@ -305,10 +305,15 @@ pub fn move_lead(
     let (current, allowed) = (lead.stage, || moves::allowed(world, lead, &act.by));
     let Some(chosen) = moves::rows(world, lead).find(|m| m.to == to) else {
         let allowed = allowed();
-        return Err(match MOVES.iter().any(|m| applies(m, lead) && m.to == to) {
-            true => Refused::IsADeals { current, allowed },
-            false => Refused::NoSuchMove { current, allowed },
-        });
+        return Err(
+            match MOVES
+                .iter()
+                .any(|m| applies(m, lead) && is_a_deals(m) && m.to == to)
+            {
+                true => Refused::IsADeals { current, allowed },
+                false => Refused::NoSuchMove { current, allowed },
+            },
+        );
     };
     let person = act.by.demand_person()?;
     permit(world, chosen, lead, person)?;
@@ -436,7 +441,7 @@ fn permit(world: &World, chosen: &Move, lead: &Lead, person: &Person) -> Result<
         By::Worker => is_owner || may_take || person.role == Role::SalesManager,
         By::Manager => matches!(person.role, Role::MarketingManager | Role::SalesManager),
         By::SalesManager => person.role == Role::SalesManager,
-        By::Revops => person.role == Role::Revops,
+        By::Ruling => false,
     };
     let is_for_owners = matches!(chosen.by, By::Worker | By::MarketingOrFinder | By::Either);
     match () {

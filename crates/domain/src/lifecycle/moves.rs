@@ -1,6 +1,6 @@
 //! The moves that somebody may make with a lead now: what the table allows, less what the caller has no right to.
 
-use super::{MOVES, Move, Stage, applies, fitting, is_a_deals, may_confirm, permit};
+use super::{By, MOVES, Move, Stage, applies, fitting, is_a_deals, may_confirm, permit};
 use crate::access::{Actor, Person};
 use crate::agreement::Reason;
 use crate::id::{DealId, HandoffId};
@@ -29,6 +29,8 @@ pub enum MoveAct {
     AcceptHandoff(HandoffId),
     /// Rejecting this hand-off.
     RejectHandoff(HandoffId),
+    /// Ruling on the dispute about this hand-off.
+    RuleOnHandoff(HandoffId),
     /// Confirming what the agreement asks for before an SQL.
     Qualify,
     /// Opening a deal.
@@ -56,7 +58,7 @@ pub(super) fn rows<'w>(world: &'w World, lead: &'w Lead) -> impl Iterator<Item =
     let has_deal = world.has_deal(lead.id);
     MOVES
         .iter()
-        .filter(move |m| applies(m, lead) && !(has_deal && is_a_deals(m)))
+        .filter(move |m| applies(m, lead) && !(has_deal && is_a_deals(m)) && m.by != By::Ruling)
 }
 
 /// The moves that an actor may make by hand with a lead of the world, whose deals, hand-offs and qualification are loaded.
@@ -92,16 +94,31 @@ pub fn by_hand(world: &World, lead: &Lead, actor: &Actor) -> Vec<PossibleMove> {
         true => may_confirm(lead, person).is_ok(),
         false => permit(world, m, lead, person).is_ok(),
     };
-    rows(world, lead)
-        .filter(|m| may(person, m))
-        .map(possible)
-        .collect()
+    let by_hand = rows(world, lead).filter(|m| may(person, m)).map(possible);
+    by_hand.chain(by_ruling(world, lead, person)).collect()
+}
+
+/// The way back to SAL of a lead whose rejection is disputed: the ruling.
+fn by_ruling(world: &World, lead: &Lead, person: &Person) -> Option<PossibleMove> {
+    let staff = world.sales.staff.as_ref()?;
+    let handoff = world
+        .handoff_of(lead.id)
+        .filter(|handoff| handoff.is_disputed())?;
+    let overturned = MOVES.iter().find(|m| m.by == By::Ruling && applies(m, lead))?;
+    handoff.may_rule(person, staff).ok()?;
+    Some(PossibleMove {
+        to: overturned.to,
+        act: MoveAct::RuleOnHandoff(handoff.id),
+        reasons: vec![],
+        requires: vec![Need::Note],
+    })
 }
 
 /// The stages that an actor may move a lead of the world to by hand.
 pub fn allowed(world: &World, lead: &Lead, actor: &Actor) -> Vec<Stage> {
     by_hand(world, lead, actor)
         .into_iter()
+        .filter(|one| !matches!(one.act, MoveAct::RuleOnHandoff(_)))
         .map(|one| one.to)
         .collect()
 }

@@ -20,6 +20,8 @@ words! {
         Pending = "pending",
         /// Those that sales decided.
         Decided = "decided",
+        /// Those whose lead could not be reached within 14 days: a hard bounce, or a wrong number.
+        BadContact = "bad_contact",
         /// Those that it accepted.
         Accepted = "accepted",
         /// Those that it rejected.

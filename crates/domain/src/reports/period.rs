@@ -74,6 +74,18 @@ impl Days {
         Self::between(Some(first), Some(first.checked_add(1.month()).ok()?), zone)
     }
 
+    /// The calendar quarter of a day.
+    pub fn quarter_of(day: Date, zone: &TimeZone) -> Option<Self> {
+        let first = Calendar::Quarter.beginning(day);
+        Self::between(Some(first), Some(first.checked_add(3.months()).ok()?), zone)
+    }
+
+    /// The calendar year of a day.
+    pub fn year_of(day: Date, zone: &TimeZone) -> Option<Self> {
+        let first = day.first_of_year();
+        Self::between(Some(first), Some(first.checked_add(1.year()).ok()?), zone)
+    }
+
     /// So many months that end before a day, in order. Where the day is none of a month, the month's last one takes its place.
     pub fn months_before(next: Date, count: i32, zone: &TimeZone) -> Vec<Self> {
         let day = |back: i32| next.checked_sub(back.months()).ok();

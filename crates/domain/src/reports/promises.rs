@@ -64,6 +64,11 @@ impl Month<'_> {
         self.state(rate.value()? >= least)
     }
 
+    /// How a rate stands against the most that is promised; `None` where there is nothing to measure.
+    pub fn at_most(self, rate: Rate, most: f64) -> Option<CommitmentState> {
+        self.state(rate.value()? <= most)
+    }
+
     fn state(self, is_reached: bool) -> Option<CommitmentState> {
         match (self.now < self.days.from, self.now < self.days.to) {
             (true, _) => None,
@@ -128,6 +133,9 @@ mod tests {
             over.rate(Rate { part: 2, whole: 5 }, 0.4),
             Some(CommitmentState::Kept)
         );
+        let one_of_twenty = Rate { part: 1, whole: 20 };
+        assert_eq!(over.at_most(one_of_twenty, 0.05), Some(CommitmentState::Kept));
+        assert_eq!(over.at_most(one_of_twenty, 0.04), Some(CommitmentState::Broken));
         assert_eq!(month(&april, "2026-03-31T21:59:59Z").count(9, 1), None);
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::availability::Availability;
 use super::turns::{Turn, Turns};
-use crate::id::{CompanyId, HandoffId, TeamId, UserId};
+use crate::id::{CompanyId, DealId, HandoffId, LeadId, TeamId, UserId};
 use crate::instant::Timestamp;
 
 /// The people who work leads, and what they have.
@@ -18,8 +18,19 @@ pub struct Desk {
     pub turns: BTreeMap<TeamId, Turns>,
     /// Who owns companies, or works on them.
     pub company_owners: HashMap<CompanyId, UserId>,
-    /// The turns that pending hand-offs took.
+    /// The work on companies that hand-offs join, and whose it is: open deals, then leads that sales works on, the newest first.
+    pub worked: HashMap<CompanyId, Vec<(Joins, UserId)>>,
+    /// The turns that hand-offs took that are pending or disputed.
     pub taken: HashMap<HandoffId, (TeamId, Turn)>,
+}
+
+/// The work on a company that a hand-off joins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joins {
+    /// An open deal.
+    Deal(DealId),
+    /// A lead in mql, sal or sql.
+    Lead(LeadId),
 }
 
 /// A user, as routing sees it.
@@ -42,6 +53,16 @@ impl Desk {
             seller.open_leads += 1;
             seller.last_assigned_at = Some(at);
         }
+    }
+
+    /// A lead of a company is worked on from now on: it is the newest one, behind the deals.
+    pub fn is_worked(&mut self, company: CompanyId, joins: Joins, owner: UserId) {
+        let known = self.worked.entry(company).or_default();
+        let deals = known
+            .iter()
+            .take_while(|(one, _)| matches!(one, Joins::Deal(_)))
+            .count();
+        known.insert(deals, (joins, owner));
     }
 
     /// The first team of a user, by id.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::availability::Availability;
-use super::choose::{Candidate, PassedOver};
+use super::choose::{Candidate, PassedOver, Selection};
 use super::decision::{AskedRule, PassedOverUser, RoutingChange, RoutingDecision, RuleOutcome};
 use super::desk::Desk;
 use super::rules::{Goal, Otherwise, RoutingRule};
@@ -23,12 +23,13 @@ struct Chosen {
     turn: Option<(TeamId, Turn)>,
 }
 
-/// Decide who gets a lead, or a task about it; `holds` says of each rule whether its condition does. The turn that is taken is
-/// applied to the desk.
+/// Decide who gets a lead, or a task about it; `holds` says of each rule whether its condition does. A `barred` user does not
+/// get it, also where a rule names it. The turn that is taken is applied to the desk.
 pub fn route(
     world: &mut World,
     lead_id: LeadId,
     holds: &[bool],
+    barred: Option<UserId>,
     act: &Act,
 ) -> (RoutingDecision, Vec<RoutingChange>) {
     let rules = world.rules.routing.clone();
@@ -52,7 +53,7 @@ pub fn route(
                 passed_over: vec![],
             };
             if *holds {
-                let chosen = ask(rule, lead, &rejected, &mut desk, agreed.as_ref(), act);
+                let chosen = ask(rule, lead, (&rejected, barred), &mut desk, agreed.as_ref(), act);
                 asked.passed_over = chosen.passed_over;
                 asked.outcome = match (chosen.owner, rule.otherwise) {
                     (Some(_), _) => RuleOutcome::Assigned,
@@ -88,7 +89,7 @@ pub fn route(
 }
 
 /// The users who rejected a lead before.
-fn rejected_by(world: &World, lead_id: LeadId) -> BTreeSet<UserId> {
+pub fn rejected_by(world: &World, lead_id: LeadId) -> BTreeSet<UserId> {
     let of_lead = world.sales.handoffs.values();
     let rejected = of_lead.filter(|handoff| handoff.lead_id == lead_id && handoff.reason.is_some());
     rejected.filter_map(|handoff| handoff.decided_by).collect()
@@ -97,7 +98,7 @@ fn rejected_by(world: &World, lead_id: LeadId) -> BTreeSet<UserId> {
 fn ask(
     rule: &RoutingRule,
     lead: &Lead,
-    rejected: &BTreeSet<UserId>,
+    (rejected, barred): (&BTreeSet<UserId>, Option<UserId>),
     desk: &mut Desk,
     agreed: Option<&Calendar>,
     act: &Act,
@@ -126,19 +127,10 @@ fn ask(
         }
     };
     let nobody = Availability::default();
+    let is_barred = |user: &UserId| minds && rejected.contains(user) || barred == Some(*user);
     let candidates: Vec<Candidate<'_>> = users
         .iter()
-        .map(|user| {
-            let seller = desk.sellers.get(user);
-            Candidate {
-                user: *user,
-                is_enabled: seller.is_some_and(|seller| seller.is_enabled),
-                has_rejected: minds && rejected.contains(user),
-                availability: seller.map_or(&nobody, |seller| &seller.availability),
-                open_leads: seller.map_or(0, |seller| seller.open_leads),
-                last_assigned_at: seller.and_then(|seller| seller.last_assigned_at),
-            }
-        })
+        .map(|user| candidate(desk, *user, is_barred(user), &nobody))
         .collect();
     let selection = rule.selection();
     let over = |(user_id, reason): (UserId, PassedOver)| PassedOverUser { user_id, reason };
@@ -166,6 +158,55 @@ fn ask(
     };
     desk.turns.insert(team, turns);
     chosen
+}
+
+fn candidate<'d>(
+    desk: &'d Desk,
+    user: UserId,
+    has_rejected: bool,
+    nobody: &'d Availability,
+) -> Candidate<'d> {
+    let seller = desk.sellers.get(&user);
+    Candidate {
+        user,
+        is_enabled: seller.is_some_and(|seller| seller.is_enabled),
+        has_rejected,
+        availability: seller.map_or(nobody, |seller| &seller.availability),
+        open_leads: seller.map_or(0, |seller| seller.open_leads),
+        last_assigned_at: seller.and_then(|seller| seller.last_assigned_at),
+    }
+}
+
+/// Who of a team is next, one user left out, and what that does to the turns; nobody where nobody is free.
+pub fn take_turn(
+    world: &mut World,
+    team_id: TeamId,
+    without: UserId,
+    act: &Act,
+) -> (Option<UserId>, Option<RoutingChange>) {
+    let agreed = world.rules.agreement.agreement.working_hours();
+    let desk = &mut world.sales.desk;
+    let mut turns = desk.turns.get(&team_id).cloned().unwrap_or_default();
+    let nobody = Availability::default();
+    let members = desk.teams.get(&team_id).into_iter().flatten();
+    let others = members.filter(|user| **user != without);
+    let candidates: Vec<Candidate<'_>> = others
+        .map(|user| candidate(desk, *user, false, &nobody))
+        .collect();
+    let chosen = Selection::default()
+        .choose(&candidates, &mut turns, agreed.as_ref(), act.now)
+        .chosen;
+    if chosen.is_none() {
+        return (None, None);
+    }
+    desk.turns.insert(team_id, turns.clone());
+    desk.assign(chosen, act.now);
+    let turned = RoutingChange::Turned {
+        team_id,
+        turns,
+        at: act.now,
+    };
+    (chosen, Some(turned))
 }
 
 /// The queue of a user's first team; the general one where it has none.

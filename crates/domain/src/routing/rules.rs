@@ -8,6 +8,7 @@ use super::choose::{Selection, Strategy};
 use crate::access::Queue;
 use crate::agreement::conditions::{Condition, Known, Needs, Place};
 use crate::agreement::reader::Reader;
+use crate::clocks::{ClockEvent, ClockKind, Side};
 use crate::fault::Fault;
 use crate::id::{TeamId, UserId};
 
@@ -18,14 +19,47 @@ pub struct RoutingRules {
     /// The rules, in their order: the first whose condition holds is used. What no rule names waits in the general queue.
     #[schema(max_items = 100)]
     pub rules: Vec<RoutingRule>,
-    /// What happens by itself when a promise is not kept; none until escalations are there.
+    /// What happens by itself when a promise is not kept; the notices need none.
     #[serde(default)]
-    #[schema(max_items = 20, value_type = Vec<Object>)]
-    pub escalations: Vec<Value>,
-    /// Whether an MQL of a company that is being worked joins it; `false` until joining is there.
+    #[schema(max_items = 20)]
+    pub escalations: Vec<Escalation>,
+    /// Whether an MQL of a company that has an open deal, or a lead in mql, sal or sql, goes to the same owner; off unless it is set.
     #[serde(default)]
     #[schema(default = false)]
     pub join_company: bool,
+}
+
+/// What happens by itself when a promise is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Escalation {
+    /// The promise: one of sales.
+    pub clock: ClockKind,
+    /// When it happens.
+    pub on: EscalationAt,
+    /// Whether the lead is taken from its owner and routed again, to somebody else or to the queue; always `true`.
+    pub reassign: bool,
+}
+
+/// When an escalation happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EscalationAt {
+    /// When 80 % of the time has run.
+    Warned,
+    /// When the promise is broken.
+    Breached,
+}
+
+impl Escalation {
+    /// Whether it follows of what happened to a clock.
+    pub fn follows_of(&self, kind: ClockKind, event: ClockEvent) -> bool {
+        let on = match self.on {
+            EscalationAt::Warned => ClockEvent::Warned,
+            EscalationAt::Breached => ClockEvent::Breached,
+        };
+        (self.clock, on) == (kind, event)
+    }
 }
 
 /// One rule.
@@ -203,11 +237,23 @@ impl Routing {
             }
             conditions.push(condition);
         }
-        if !document.escalations.is_empty() {
-            faults.push(Fault::new("/escalations", "not_supported_yet", "must be empty"));
-        }
-        if document.join_company {
-            faults.push(Fault::new("/join_company", "not_supported_yet", "must be false"));
+        for (index, escalation) in document.escalations.iter().enumerate() {
+            if escalation.clock.side() != Side::Sales {
+                let detail = "is a promise of marketing, which no user owns";
+                faults.push(Fault::new(
+                    format!("/escalations/{index}/clock"),
+                    "not_allowed",
+                    detail,
+                ));
+            }
+            if !escalation.reassign {
+                let detail = "must be true: an escalation reassigns, notices need none";
+                faults.push(Fault::new(
+                    format!("/escalations/{index}/reassign"),
+                    "not_allowed",
+                    detail,
+                ));
+            }
         }
         let (read, _) = reader.into_faults_and_warnings();
         faults.extend(read);

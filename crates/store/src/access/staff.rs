@@ -13,9 +13,9 @@ use crate::rows::{team_members, users};
 
 /// All enabled users: two queries.
 pub async fn staff(on: &impl Read) -> Result<Staff, StoreError> {
-    let enabled: Vec<(Uuid, String)> = users::Entity::find()
+    let enabled: Vec<(Uuid, String, bool)> = users::Entity::find()
         .select_only()
-        .columns([users::Column::Id, users::Column::Role])
+        .columns([users::Column::Id, users::Column::Role, users::Column::Admin])
         .filter(users::Column::DisabledAt.is_null())
         .into_tuple()
         .all(on.conn())
@@ -27,10 +27,10 @@ pub async fn staff(on: &impl Read) -> Result<Staff, StoreError> {
             .or_default()
             .insert(Id::from_uuid(row.team_id));
     }
-    let colleague = |(id, role): (Uuid, String)| {
+    let colleague = |(id, role, admin): (Uuid, String, bool)| {
         let role = Role::named(&role).ok_or(StoreError::Corrupt("users"))?;
         let teams = teams.remove(&id).unwrap_or_default();
-        Ok((Id::from_uuid(id), Colleague { role, teams }))
+        Ok((Id::from_uuid(id), Colleague { role, teams, admin }))
     };
     enabled.into_iter().map(colleague).collect()
 }

@@ -20,7 +20,7 @@ impl Rows {
                 self.put_deal(deal);
                 self.put_deal_move(made);
             }
-            DealChange::Edited { deal, .. } => {
+            DealChange::Edited { deal, .. } | DealChange::Acknowledged(deal, _) => {
                 self.put_deal(deal);
                 self.put_deal_leads(deal);
             }

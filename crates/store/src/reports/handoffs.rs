@@ -17,14 +17,21 @@ use crate::rows::handoffs;
 
 /// Each hand-off with the cycle that it belongs to.
 const HANDOFFS: &str = "handoffs f JOIN cycles c ON c.lead_id = f.lead_id AND c.number = f.cycle";
-/// The clock of the first contact: one, because what was restarted or merged goes on in another.
+/// The clock of the first contact: the last one, because what was restarted or merged, and what a ruling overturned, goes on in
+/// another.
 const CONTACT: &str = "LEFT JOIN clocks k ON k.handoff_id = f.id AND k.kind = 'first_contact' \
-                       AND (k.ended_how IS NULL OR k.ended_how NOT IN ('restarted', 'merged'))";
+                       AND NOT EXISTS (SELECT 1 FROM clocks l WHERE l.handoff_id = f.id \
+                       AND l.kind = 'first_contact' AND l.id > k.id)";
 /// Those that figures are about.
 const COUNTED: &str = "NOT f.self_sourced AND f.state <> 'void'";
 /// No contact is owed any more, and none was made.
 const EXCUSED: &str = "f.first_contact_at IS NULL AND (COALESCE(k.state, '') = 'void' OR (k.id IS NULL AND \
                        (f.state IN ('rejected', 'disputed', 'upheld') OR c.ended_at IS NOT NULL)))";
+/// A call reached somebody else, or an address turned out to take no mail, within 14 days.
+const BAD_CONTACT: &str = "(EXISTS (SELECT 1 FROM activities a WHERE a.lead_id = f.lead_id AND a.outcome = 'wrong_number' \
+                           AND a.occurred_at >= f.made_at AND a.occurred_at <= f.made_at + 1209600000) \
+                           OR EXISTS (SELECT 1 FROM consents b WHERE b.lead_id = f.lead_id AND b.reason = 'bounced' \
+                           AND b.stated_at >= f.made_at AND b.stated_at <= f.made_at + 1209600000))";
 const ACCEPTED: &str = "f.state IN ('accepted', 'overturned')";
 const REJECTED: &str = "f.state IN ('rejected', 'disputed', 'upheld')";
 
@@ -222,6 +229,7 @@ fn condition(sql: &mut Sql, scope: &Scope, figure: HandoffFigure, now: Timestamp
         HandoffFigure::Handoffs => String::new(),
         HandoffFigure::Pending => " AND f.state = 'pending'".to_owned(),
         HandoffFigure::Decided => " AND f.state <> 'pending'".to_owned(),
+        HandoffFigure::BadContact => format!(" AND {BAD_CONTACT}"),
         HandoffFigure::Accepted => format!(" AND {ACCEPTED}"),
         HandoffFigure::Rejected => format!(" AND {REJECTED}"),
         timed => {

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
-use tandem_domain::clocks::record::ClockRecord;
+use tandem_domain::clocks::record::{ClockRecord, Quota};
 use tandem_domain::clocks::{Clock, ClockKind, Deadline, Ended, How, VoidReason};
 use tandem_domain::id::Id;
 use tandem_domain::instant::Timestamp;
@@ -27,6 +27,8 @@ pub struct Model {
     pub owner_id: Option<Uuid>,
     #[sea_orm(column_type = "Text", nullable)]
     pub queue: Option<String>,
+    pub quota_count: Option<i64>,
+    pub quota_days: Option<i64>,
     pub started_at: i64,
     pub warn_at: i64,
     pub due_at: i64,
@@ -69,6 +71,8 @@ impl Model {
             deal_id: record.deal_id.map(Id::uuid),
             owner_id: record.owner_id.map(Id::uuid),
             queue: record.queue.map(|queue| queue.to_string()),
+            quota_count: record.quota.map(|quota| quota.count),
+            quota_days: record.quota.map(|quota| quota.on_days),
             started_at: clock.started_at.millis(),
             warn_at: clock.deadline.warn_at.millis(),
             due_at: clock.deadline.due_at.millis(),
@@ -94,6 +98,7 @@ impl Model {
             how,
         });
         let queue = self.queue.map(|queue| queue.parse().map_err(|_| CORRUPT));
+        let quota = self.quota_count.zip(self.quota_days);
         Ok(ClockRecord {
             id: Id::from_uuid(self.id),
             version: self.version,
@@ -115,6 +120,7 @@ impl Model {
             deal_id: self.deal_id.map(Id::from_uuid),
             owner_id: self.owner_id.map(Id::from_uuid),
             queue: queue.transpose()?,
+            quota: quota.map(|(count, on_days)| Quota { count, on_days }),
         })
     }
 }

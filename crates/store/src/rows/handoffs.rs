@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
-use tandem_domain::handoff::{Handoff, HandoffState, MadeBy};
+use tandem_domain::handoff::{Dispute, Handoff, HandoffState, Joins, MadeBy, Ruling};
 use tandem_domain::id::Id;
 use tandem_domain::instant::Timestamp;
 
@@ -41,6 +41,18 @@ pub struct Model {
     pub due_at: i64,
     #[sea_orm(column_type = "Text", nullable)]
     pub void_reason: Option<String>,
+    pub joins_deal_id: Option<Uuid>,
+    pub joins_lead_id: Option<Uuid>,
+    pub taken_from: Option<Uuid>,
+    pub disputed_by: Option<Uuid>,
+    pub disputed_at: Option<i64>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub argument: Option<String>,
+    pub ruled_by: Option<Uuid>,
+    pub ruled_at: Option<i64>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub ruling_note: Option<String>,
+    pub remind_at: Option<i64>,
     pub agreement_version: i64,
     pub routing_decision_id: Option<Uuid>,
     pub updated_at: i64,
@@ -55,6 +67,7 @@ const CORRUPT: StoreError = StoreError::Corrupt("handoffs");
 
 impl Model {
     pub(crate) fn of(handoff: &Handoff) -> Self {
+        let (dispute, ruling) = (handoff.dispute.as_ref(), handoff.ruling.as_ref());
         Self {
             id: handoff.id.uuid(),
             version: handoff.version,
@@ -83,6 +96,22 @@ impl Model {
             first_contact_at: handoff.first_contact_at.map(Timestamp::millis),
             due_at: handoff.due_at.map_or(i64::MAX, Timestamp::millis),
             void_reason: handoff.void_reason.clone(),
+            joins_deal_id: match handoff.joins {
+                Some(Joins::Deal(deal)) => Some(deal.uuid()),
+                _ => None,
+            },
+            joins_lead_id: match handoff.joins {
+                Some(Joins::Lead(lead)) => Some(lead.uuid()),
+                _ => None,
+            },
+            taken_from: handoff.taken_from.map(Id::uuid),
+            disputed_by: dispute.map(|dispute| dispute.by.uuid()),
+            disputed_at: dispute.map(|dispute| dispute.at.millis()),
+            argument: dispute.and_then(|dispute| dispute.argument.clone()),
+            ruled_by: ruling.map(|ruling| ruling.by.uuid()),
+            ruled_at: ruling.map(|ruling| ruling.at.millis()),
+            ruling_note: ruling.and_then(|ruling| ruling.note.clone()),
+            remind_at: handoff.remind_at().map(Timestamp::millis),
             agreement_version: handoff.agreement_version,
             routing_decision_id: handoff.routing_decision_id.map(Id::uuid),
             updated_at: handoff.updated_at.millis(),
@@ -91,6 +120,9 @@ impl Model {
 
     pub(crate) fn into_domain(self) -> Result<Handoff, StoreError> {
         let queue = self.queue.map(|queue| queue.parse().map_err(|_| CORRUPT));
+        let joins = self.joins_deal_id.map(|deal| Joins::Deal(Id::from_uuid(deal)));
+        let dispute = self.disputed_by.zip(self.disputed_at);
+        let ruling = self.ruled_by.zip(self.ruled_at);
         Ok(Handoff {
             id: Id::from_uuid(self.id),
             version: self.version,
@@ -119,6 +151,19 @@ impl Model {
             first_contact_at: self.first_contact_at.map(Timestamp::from_millis),
             due_at: (self.due_at != i64::MAX).then(|| Timestamp::from_millis(self.due_at)),
             void_reason: self.void_reason,
+            joins: joins.or(self.joins_lead_id.map(|lead| Joins::Lead(Id::from_uuid(lead)))),
+            taken_from: self.taken_from.map(Id::from_uuid),
+            dispute: dispute.map(|(by, at)| Dispute {
+                by: Id::from_uuid(by),
+                at: Timestamp::from_millis(at),
+                argument: self.argument,
+                is_reminded: self.remind_at.is_none(),
+            }),
+            ruling: ruling.map(|(by, at)| Ruling {
+                by: Id::from_uuid(by),
+                at: Timestamp::from_millis(at),
+                note: self.ruling_note,
+            }),
             agreement_version: self.agreement_version,
             routing_decision_id: self.routing_decision_id.map(Id::from_uuid),
             updated_at: Timestamp::from_millis(self.updated_at),

@@ -173,6 +173,16 @@ fn cycles_of(lead: &Value, moves: &[Value], touches: &[Value], form_id: Option<U
 
 fn handoff_of(shown: &Value) -> handoffs::Model {
     handoffs::Model {
+        joins_deal_id: None,
+        joins_lead_id: None,
+        taken_from: None,
+        disputed_by: None,
+        disputed_at: None,
+        argument: None,
+        ruled_by: None,
+        ruled_at: None,
+        ruling_note: None,
+        remind_at: None,
         id: id::<HandoffTag>(&shown["id"]).unwrap(),
         version: 1,
         lead_id: id::<LeadTag>(&shown["lead_id"]).unwrap(),
@@ -205,6 +215,8 @@ fn handoff_of(shown: &Value) -> handoffs::Model {
 
 fn clock_of(handoff: &Value, shown: &Value) -> clocks::Model {
     clocks::Model {
+        quota_count: None,
+        quota_days: None,
         id: id::<ClockTag>(&shown["id"]).unwrap(),
         version: 1,
         kind: text(&shown["kind"]).unwrap(),

@@ -135,7 +135,7 @@ catalogue! {
         "The database was restored from a backup, or a standby without the newest transactions took over. The journal has lost the entry of your cursor, and newer entries may precede it. Resume from the member `cursor`, which is a minute before the lost entry: some entries come twice, with the same ids, and none is skipped. Entries that followers have seen but that do not come again are lost.";
     AlreadyDecided CONFLICT "already_decided" "already-decided" "Already decided"
         "Somebody else decided before"
-        "The hand-off was accepted, rejected or taken by somebody else. The members `decided_by` and `decided_at` say who \
+        "The hand-off was accepted, rejected, disputed, ruled on or taken by somebody else. The members `decided_by` and `decided_at` say who \
          and when, `current` where it stands.";
     AlreadySigned CONFLICT "already_signed" "already-signed" "Already signed"
         "The agreement is signed already"

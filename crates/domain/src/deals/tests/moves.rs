@@ -73,6 +73,7 @@ impl Moment<'_> {
                 };
                 move_lead(&mut world, self.lead, &asked, &done_now).is_ok()
             }
+            MoveAct::RuleOnHandoff(_) => false,
             MoveAct::Qualify => qualify(&mut world, self.lead, &all_confirmed(), &done_now).is_ok(),
             MoveAct::OpenDeal => {
                 let asked = OpenDeal {

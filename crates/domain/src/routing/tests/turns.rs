@@ -206,6 +206,31 @@ proptest! {
         in_one_round_counts_stay_within_one(&weights, 300);
     }
 
+    /// Members earn turns while they are there alone: who comes back has at most its share and two turns more among the next ten.
+    #[test]
+    fn who_comes_back_is_not_flooded(
+        weights in prop::collection::vec(1..=9u32, 2..7),
+        absences in prop::collection::vec((0..7usize, 1..40usize, 0..30usize), 1..20),
+    ) {
+        let total: u32 = weights.iter().sum();
+        let mut turns = Turns::default();
+        for (who, length, between) in absences {
+            let who = who % weights.len();
+            let mut without = weights.clone();
+            without[who] = 0;
+            for _ in 0..between {
+                turns.take(team(&weights));
+            }
+            for _ in 0..length {
+                turns.take(team(&without));
+            }
+            let next = (0..10).filter_map(|_| turns.take(team(&weights)));
+            let own = next.filter(|turn| turn.user == user(who as u128 + 1)).count();
+            let share = 10.0 * f64::from(weights[who]) / f64::from(total);
+            prop_assert!(own as f64 <= share + 2.0, "{} of 10 turns for a share of {}", own, share);
+        }
+    }
+
     /// The definition: what counts, less the shares of the assignments that count, whatever changed in between.
     #[test]
     fn arrears_are_what_counts_and_stay_below_two(steps in steps()) {
