@@ -76,7 +76,11 @@ async fn scans(raw: &DatabaseConnection, on: Backend, sql: &str) -> Vec<String> 
         }
         Backend::Postgres => {
             let backend = raw.get_database_backend();
-            raw.execute_unprepared(&format!("PREPARE asked AS {sql}")).await.unwrap();
+            // The driver gives the types of parameters; here they have to be written.
+            let typed = sql
+                .replace("unnest($1, $2, $3)", "unnest($1::bigint[], $2::text[], $3::text[])")
+                .replace("unnest($1)", "unnest($1::bigint[])");
+            raw.execute_unprepared(&format!("PREPARE asked AS {typed}")).await.unwrap();
             let parameters = (1..100).take_while(|n| sql.contains(&format!("${n}"))).count();
             let nulls = vec!["NULL"; parameters].join(", ");
             let nulls = if parameters > 0 { format!("({nulls})") } else { String::new() };

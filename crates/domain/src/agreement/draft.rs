@@ -359,10 +359,10 @@ pub struct Difference {
     #[schema(max_length = 1024, example = "/stages/nurture/cooldown")]
     pub pointer: String,
     /// What stands there in the other version; `null` where nothing does.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     pub before: Json,
     /// What stands there in this version; `null` where nothing does.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     pub after: Json,
 }
 

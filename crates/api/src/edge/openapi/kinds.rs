@@ -86,7 +86,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "SlaView",
         ],
     ),
-    (AgreementsRead, &["AgreementInForce", "AgreementView"]),
+    (AgreementsRead, &["AgreementDiff", "AgreementInForce", "AgreementView"]),
     (
         SettingsRead,
         &[
@@ -118,6 +118,7 @@ const MEMBERS: &[(Scope, &str, &[&str])] = &[
 
 /// What a write answers beside `id`, `status` and what was sent: what the write itself makes, shown once or public.
 const MADE: &[(&str, &[&str])] = &[
+    ("AgreementView", &["version"]),
     ("FormDetail", &["key"]),
     ("IdentifyAnswer", &["lead_id"]),
     ("TrackingKeyView", &["key"]),
