@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tandem_domain::access::Staff;
-use tandem_domain::agreement::draft::Signature;
+use tandem_domain::agreement::signature::Signature;
 use tandem_domain::agreement::{self, AgreementVersion, Refused, VersionState};
 use tandem_domain::fault::Fault;
 use tandem_domain::instant::Timestamp;

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::Agreement;
 use super::conditions::Known;
 use super::document::Rules;
-use super::draft::Signature;
+use super::signature::Signature;
 use crate::fault::Fault;
 use crate::instant::Timestamp;
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::agreement::conditions::History;
-use crate::agreement::scoring::Points;
+use crate::agreement::points::Points;
 use crate::campaigns::Brief;
 use crate::id::{CampaignId, CompanyId, EventId, FormId, HandoffId, LeadId};
 use crate::instant::Timestamp;

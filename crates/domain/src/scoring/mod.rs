@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 
 use crate::agreement::conditions::{Facts, Resolved, Seen, Standing, activity};
 use crate::agreement::decay::Decay;
-use crate::agreement::scoring::{Points, Repeated, Scoring, Side};
+use crate::agreement::points::Points;
+use crate::agreement::scoring::{Repeated, Scoring, Side};
 use crate::id::{ActivityId, EventId};
 use crate::instant::Timestamp;
 
