@@ -75,7 +75,7 @@ pub struct AgreementView {
     created_by: Option<String>,
     /// When it was created.
     created_at: Timestamp,
-    /// Who signed it and when; signatures that no longer count stay, with what ended them.
+    /// The signatures, including those that no longer count, with the reason.
     #[schema(max_items = 1000)]
     signatures: Vec<Signature>,
     /// Whether a review is due: `review.every` has passed since it came into force, or a signer has left or has another role.
