@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tandem_tests::{TestApp, hours};
 
 use crate::agreement::agree;
-use crate::tracked::{lead, of_lead, reader};
+use crate::tracked::{lead, reader};
 
 const DAY: i64 = 24 * hours(1);
 
