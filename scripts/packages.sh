@@ -67,3 +67,14 @@ need_npm() {
     command -v npm >/dev/null 2>&1 ||
         install_packages "npm" apt-get="nodejs npm" dnf="nodejs npm" apk="nodejs npm" pacman="nodejs npm" brew="node"
 }
+
+need_python() {
+    python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 ||
+        install_packages "Python 3.11" apt-get="python3 python3-venv" dnf="python3" apk="python3" pacman="python" brew="python"
+}
+
+need_java() {
+    java -version >/dev/null 2>&1 ||
+        install_packages "Java" apt-get="default-jre-headless" dnf="java-latest-openjdk-headless" apk="openjdk17-jre-headless" \
+            pacman="jre-openjdk-headless" brew="--cask temurin"
+}

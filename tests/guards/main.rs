@@ -31,7 +31,7 @@ fn gather(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     for path in entries.map(|entry| entry.unwrap().path()) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         match path.is_dir() {
-            true if matches!(name.as_str(), "target" | "node_modules" | ".git") => {}
+            true if matches!(name.as_str(), "target" | "node_modules" | "generated" | ".venv" | ".git") => {}
             true => gather(&path, ending, found),
             false if name.ends_with(ending) => found.push(path),
             false => {}

@@ -128,7 +128,7 @@ struct UpdateUser {
 
 /// A token by which a user sets a password.
 #[derive(Serialize, ToSchema)]
-struct ResetToken {
+struct ResetTokenView {
     /// The token for `/v1/auth/accept`, shown once.
     #[schema(
         max_length = 128,
@@ -334,14 +334,14 @@ pub(super) async fn update_user(
 /// The token is shown once and valid for one day; hand it to the user. Earlier tokens stop working. The old password
 /// works until the token is used. A key cannot reset a user with scopes that it lacks itself.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), params(UserPath),
-    responses((status = 201, description = "The token", body = ResetToken,
+    responses((status = 201, description = "The token", body = ResetTokenView,
         headers(("Location" = String, description = "The user's address"))),
         (status = 409, description = "The user is disabled")))]
 #[post("/v1/users/{user_id}/reset-token")]
 pub(super) async fn create_reset_token(
     ctx: Ctx<UsersManage>,
     path: Path<UserPath>,
-) -> Reply<Created<ResetToken>> {
+) -> Reply<Created<ResetTokenView>> {
     let tx = ctx.begin().await?;
     lock_accounts(&tx).await?;
     let user = users::get(&tx, path.0.user_id).await?;
@@ -355,7 +355,7 @@ pub(super) async fn create_reset_token(
     store::write_records(&tx, [AccessChange::ResetTokenCreated { user_id, expires_at }]).await?;
     let answer = Created::at(
         format!("/v1/users/{}", user.id),
-        ResetToken {
+        ResetTokenView {
             reset_token,
             expires_at,
         },

@@ -46,7 +46,7 @@ pub struct Understood {
     pub visitor_id: Option<String>,
     /// The person's answers about consent. They are stored with the submission, in the form's wording.
     #[schema(max_items = 50)]
-    pub consent: Option<Vec<Granted>>,
+    pub consent: Option<Vec<ConsentAnswer>>,
     /// Where the person was.
     #[schema(schema_with = nullable_page)]
     pub context: Option<Page>,
@@ -62,7 +62,7 @@ pub struct Understood {
 
 /// Whether a person agreed to one purpose.
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct Granted {
+pub struct ConsentAnswer {
     /// The purpose.
     #[schema(min_length = 1, max_length = 64, example = "marketing_email")]
     pub purpose: String,

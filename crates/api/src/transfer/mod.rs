@@ -125,6 +125,21 @@ impl PartialSchema for FileBytes {
 
 impl ToSchema for FileBytes {}
 
+/// Rows as CSV text: not `binary`, so that generated clients read it as a string.
+struct CsvText;
+
+impl PartialSchema for CsvText {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .max_length(Some(layers::MAX_UNPACKED as usize))
+            .description(Some("Rows as CSV text, in UTF-8."))
+            .into()
+    }
+}
+
+impl ToSchema for CsvText {}
+
 /// A file in a form.
 #[derive(ToSchema)]
 #[allow(
@@ -387,7 +402,7 @@ async fn cancel_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<
 /// that a spreadsheet would read as a formula is prefixed with an apostrophe, which an import removes. Stored for
 /// thirty days. Also requires the scope that reads the rows' records.
 #[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
-    responses((status = 200, description = "The rows", content_type = "text/csv", body = FileBytes)))]
+    responses((status = 200, description = "The rows", content_type = "text/csv", body = CsvText)))]
 #[get("/v1/imports/{import_id}/rejects")]
 async fn list_import_rejects(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<CsvRows> {
     let import = store::transfer::get(ctx.db(), path.0.import_id).await?;
@@ -400,7 +415,7 @@ async fn list_import_rejects(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> 
 /// A CSV as for rejected rows: imported rows that somebody should check, such as moves that the table of stages does
 /// not have, or dates before the first contact. Also requires the scope that reads the rows' records.
 #[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
-    responses((status = 200, description = "The rows", content_type = "text/csv", body = FileBytes)))]
+    responses((status = 200, description = "The rows", content_type = "text/csv", body = CsvText)))]
 #[get("/v1/imports/{import_id}/warnings")]
 async fn list_import_warnings(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<CsvRows> {
     let import = store::transfer::get(ctx.db(), path.0.import_id).await?;

@@ -142,7 +142,7 @@ const NEUTRAL: &[&str] = &[
     // One's own account.
     "Me",
     "Problem",
-    "ResetToken",
+    "ResetTokenView",
     // A token that the write makes.
     "StreamTicket",
 ];

@@ -80,6 +80,9 @@ fn name_scopes(operation: &mut Map<String, Value>) {
         alternatives.push(scopes);
     }
     requirements.dedup();
+    if requirements.iter().all(|one| one == &json!({})) {
+        requirements.clear(); // code generators read an empty list as "needs no credential", but not a list of nothing
+    }
     let mut alternatives = alternatives.into_iter().filter(|scopes| !scopes.is_empty());
     let Some(scopes) = alternatives.next() else {
         return;
