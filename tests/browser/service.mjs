@@ -59,7 +59,7 @@ export class Service {
   }
 
   async leadOf(email) {
-    const { data } = await this.call("GET", `/v1/leads?q=${encodeURIComponent(email)}`);
+    const { data } = await this.call("GET", `/v1/leads?include=touches&q=${encodeURIComponent(email)}`);
     return data.find((lead) => lead.email === email);
   }
 

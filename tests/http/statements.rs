@@ -23,9 +23,7 @@ async fn given_full_lead(app: &TestApp) -> String {
     let lead = app.post("/v1/leads").by(app.admin().await).json(body).await.expect(201).id();
     app.post(&format!("/v1/leads/{lead}/consents"))
         .by(app.admin().await)
-        .json(
-            json!({"purpose": "newsletter", "state": "granted", "wording": "Yes", "legal_basis": "consent"}),
-        )
+        .json(json!({"purpose": "marketing_email", "granted": true, "wording": "Yes, write to me."}))
         .await
         .expect(201);
     app.moved(&lead, "mql", None).await;

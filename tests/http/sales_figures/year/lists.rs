@@ -29,8 +29,9 @@ pub struct Public {
 /// Every item of a list.
 async fn crawl(app: &TestApp, key: &str, path: &str) -> Vec<Value> {
     let (mut found, mut cursor) = (vec![], String::new());
+    let path = if path.contains('?') { format!("{path}&") } else { format!("{path}?") };
     loop {
-        let page = app.get(&format!("{path}?limit=200{cursor}")).by(key).await.expect(200);
+        let page = app.get(&format!("{path}limit=200{cursor}")).by(key).await.expect(200);
         found.extend(page["data"].as_array().unwrap().iter().cloned());
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
@@ -59,7 +60,7 @@ pub async fn read(app: &TestApp, cast: &Cast) -> (Public, Rows) {
     let reader = app.post("/v1/api-keys").by(&admin).json(made).await.expect(201);
     let reader = reader["secret"].as_str().unwrap().to_owned();
     let public = Public {
-        leads: crawl(app, &reader, "/v1/leads").await,
+        leads: crawl(app, &reader, "/v1/leads?include=touches").await,
         handoffs: crawl(app, &reader, "/v1/handoffs").await,
         activities: crawl(app, &cast.key, "/v1/activities").await,
         deals: crawl(app, &reader, "/v1/deals").await,
