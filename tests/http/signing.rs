@@ -133,7 +133,7 @@ async fn an_outdated_draft_is_not_signed_and_a_copy_of_it_is(app: &TestApp) {
         sign(app, by, one).await.expect(200);
     }
     let outdated = sign(app, &people.sales, other).await.refused(409, "outdated_draft");
-    assert_eq!(outdated["in_force"], one);
+    assert_eq!(outdated["current"], one.to_string());
     sign(app, &people.sales, 1).await.refused(409, "conflict");
 
     let copy =

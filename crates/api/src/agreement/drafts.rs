@@ -271,7 +271,7 @@ fn not_drafted(refused: DraftRefused) -> Problem {
             .detail("Only a draft can be edited, signed or discarded")
             .with("current", json!(state)),
         DraftRefused::Outdated { in_force } => {
-            Problem::new(Code::OutdatedDraft).with("in_force", json!(in_force))
+            Problem::new(Code::OutdatedDraft).with("current", in_force.to_string())
         }
         DraftRefused::Signed => Problem::new(Code::AlreadySigned),
         DraftRefused::SignerLeft => Problem::new(Code::SignerLeft),

@@ -143,7 +143,7 @@ catalogue! {
          teams have signed a version before: then only a draft that both sign takes its place.";
     OutdatedDraft CONFLICT "outdated_draft" "outdated-draft" "Outdated draft"
         "The draft is based on a version that is no longer in force"
-        "Another version came into force since the draft was created; the member `in_force` names it. Create a copy of the \
+        "Another version came into force since the draft was created; the member `current` names it. Create a copy of the \
          draft (`POST /v1/agreements?from=...`), which is based on the version in force, and sign that.";
     SignerLeft CONFLICT "signer_left" "signer-left" "Signer left"
         "Who signed the draft first may no longer sign"
