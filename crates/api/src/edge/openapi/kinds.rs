@@ -86,7 +86,10 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "SlaView",
         ],
     ),
-    (AgreementsRead, &["AgreementDiff", "AgreementInForce", "AgreementView"]),
+    (
+        AgreementsRead,
+        &["AgreementDiff", "AgreementInForce", "AgreementView"],
+    ),
     (
         SettingsRead,
         &[
