@@ -56,7 +56,7 @@ async fn a_submission_makes_a_lead(app: &TestApp) {
     assert_eq!(accepted["status"], "accepted");
     assert!(!accepted.text.contains("lead_"), "a stranger is told nothing");
 
-    let lead = &app.get("/v1/leads").by(app.admin().await).await.expect(200)["data"][0];
+    let lead = &app.get("/v1/leads?include=touches").by(app.admin().await).await.expect(200)["data"][0];
     assert_eq!(
         (&lead["email"], &lead["first_name"], &lead["language"]),
         (&json!("ada@example.com"), &json!("Ada"), &json!("en-GB"))

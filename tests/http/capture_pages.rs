@@ -58,7 +58,7 @@ async fn a_form_without_javascript_goes_to_the_forms_own_address(app: &TestApp) 
     let sent = app.post(&path(&form)).header("origin", ORIGIN).body(FORM, body).await.expect(303);
     assert_eq!((sent.header("location"), sent.text.as_str()), (Some(THANKS), ""));
     assert_eq!(sent.header("access-control-allow-origin"), Some(ORIGIN));
-    let lead = &app.get("/v1/leads").by(app.admin().await).await.expect(200)["data"][0];
+    let lead = &app.get("/v1/leads?include=touches").by(app.admin().await).await.expect(200)["data"][0];
     assert_eq!((&lead["email"], &lead["first_name"]), (&json!("ada@example.com"), &json!("Ada L")));
     assert_eq!(
         (&lead["first_touch"]["source"], &lead["company"]["domain"]),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tandem_tests::{TestApp, hours};
 
 use crate::agreement::agree;
-use crate::tracked::{lead, of_lead, reader};
+use crate::tracked::{lead, reader};
 
 const DAY: i64 = 24 * hours(1);
 
@@ -40,8 +40,8 @@ async fn activities_touches_and_consent_make_mqls_at_once(app: &TestApp) {
         app.post("/v1/activities").by(&rep).json(call).await.expect(201);
         assert_eq!(stage(app, "a@example.com").await, expected);
     }
-    let moves = of_lead(app, "a@example.com", "transitions").await;
-    let mql = moves.iter().find(|one| one["to"] == "mql").unwrap();
+    let moves = app.get(&format!("/v1/leads/{id}/transitions")).by(&rep).await.expect(200);
+    let mql = moves["data"].as_array().unwrap().iter().find(|one| one["to"] == "mql").unwrap();
     assert_eq!(mql["evidence"][0]["kind"], "activities", "{mql}");
     assert_eq!(mql["evidence"][0]["activity_ids"].as_array().unwrap().len(), 1, "{mql}");
 

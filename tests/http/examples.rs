@@ -7,13 +7,14 @@ use tandem_api::edge::openapi::pass::operations;
 use tandem_tests::{TestApp, contract};
 
 /// What needs more than the ids of records that other examples make: most have a place of their own in the story.
-const APART: [&str; 10] = [
+const APART: [&str; 11] = [
     "/v1/activities",
     "/v1/auth/",
     "/v1/capture/",
     "/v1/collect",
     "/v1/consents/",
     "/v1/deals",
+    "/v1/feedback/",
     "/v1/handoffs/",
     "/v1/leads/{lead_id}/assign",
     "/v1/leads/{lead_id}/qualification",

@@ -111,8 +111,10 @@ async fn the_scopes_alone_open_the_door(app: &TestApp) {
 #[tandem_tests::test]
 async fn a_viewer_writes_nothing(app: &TestApp) {
     let viewer = app.user("viewer").await;
-    // A ticket opens the stream, which reads.
-    let writes = |operation: &&Operation| operation.method != "GET" && operation.path != "/v1/stream/ticket";
+    // A ticket opens the stream, and a simulation shows a decision: both read.
+    const READS: [&str; 2] = ["/v1/stream/ticket", "/v1/routing/simulate"];
+    let writes =
+        |operation: &&Operation| operation.method != "GET" && !READS.contains(&operation.path.as_str());
     for operation in all().iter().filter(writes) {
         if operation.scopes.iter().any(|scope| scope != "account") {
             let refused = app.request(&operation.method, &operation.path).by(&viewer).await;
@@ -126,8 +128,12 @@ async fn an_unknown_parameter_is_refused_everywhere_but_at_the_public_door(app: 
     let ada = app.admin().await;
     const OPEN: [&str; 4] = ["/v1/capture/", "/v1/collect", "/tandem.js", "/v1/consents/confirm"];
     let is_open = |path: &str| OPEN.iter().any(|open| path.starts_with(open));
+    // Managers sign, and nobody else.
+    let manager = app.user("sales_manager").await;
     for operation in all().into_iter().filter(|operation| !is_open(&operation.path)) {
-        let answer = app.request(&operation.method, &format!("{}?nonsense=1", operation.path)).by(ada).await;
+        let signs = operation.scopes.iter().any(|scope| scope == "agreements:sign");
+        let by = if signs { &manager } else { ada };
+        let answer = app.request(&operation.method, &format!("{}?nonsense=1", operation.path)).by(by).await;
         let answer = answer.refused(400, "invalid_parameter");
         assert!(answer.violations().contains(&("nonsense", "unknown_parameter")), "{}", answer.of);
     }

@@ -30,14 +30,14 @@ fn configure(config: &mut Services<'_>) {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct WorkQuery {
-    /// Another user, for its sales manager or an admin; without it the caller.
+    /// A user whose list its sales manager or an admin reads; default the caller.
     user_id: Option<UserId>,
 }
 
-/// What waits for a user.
+/// The open work of a user.
 #[derive(Debug, Serialize, ToSchema)]
 struct WorkView {
-    /// The items in the order of their due dates, then bands, then amounts; 200 at most.
+    /// The items, by due date, then band, then amount; 200 at most.
     #[schema(max_items = 200)]
     data: Vec<WorkItem>,
     /// Whether there are more.

@@ -32,9 +32,9 @@ words! {
         LeadReturned = "lead_returned",
         /// A lead that is worked on sent another form.
         LeadActive = "lead_active",
-        /// 80 % of a promise's time has run.
+        /// A clock warned: 80 % of its time has passed.
         ClockWarned = "clock_warned",
-        /// A promise was not kept in time.
+        /// A clock was breached: its promise was not met in time.
         ClockBreached = "clock_breached",
         /// A task is due.
         TaskDue = "task_due",

@@ -55,7 +55,7 @@ pub struct ActivityView {
     /// The promises to the other side.
     #[schema(max_items = 20)]
     promises: Vec<Promised>,
-    /// The id that another system knows it by.
+    /// Its id in another system.
     external_id: Option<ExternalId>,
     /// When it was logged.
     created_at: Timestamp,

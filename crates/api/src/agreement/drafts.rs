@@ -36,19 +36,19 @@ pub(super) fn configure(config: &mut Services<'_>) {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreateAgreement {
-    /// The document, which may be incomplete; without one that of the version that is copied, else an empty one.
+    /// The document, which may be incomplete; default that of the copied version, else an empty one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object, required = false)]
     document: Option<Value>,
-    /// From when on it is to be in force once both teams have signed it; at once where it is left out or past.
+    /// When it comes into force once both teams have signed it; at once if omitted or past.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     effective_at: Option<Timestamp>,
 }
 
-/// A JSON merge patch of a draft: what is left out stays, lists replace, `null` removes.
+/// A JSON merge patch of a draft: omitted members stay, lists are replaced, `null` removes a member.
 type AgreementPatch = PatchOf<CreateAgreement>;
 
-/// What a draft is made of.
+/// The source of a draft.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -58,23 +58,23 @@ struct CreateAgreementQuery {
     from: Option<i64>,
 }
 
-/// What a version is compared with.
+/// The version to compare with.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct DiffQuery {
-    /// The other version; the one that it is based on where it is left out.
+    /// The other version; default the one on which it is based.
     #[param(minimum = 1)]
     against: Option<i64>,
 }
 
-/// How two versions differ.
+/// The differences between two versions.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AgreementDiff {
     /// The version.
     #[schema(minimum = 1)]
     version: i64,
-    /// The other one.
+    /// The other version.
     #[schema(minimum = 1)]
     against: i64,
     /// The differences, in the order of the document.
@@ -84,8 +84,8 @@ pub struct AgreementDiff {
 
 /// Create a draft of an agreement.
 ///
-/// For revops and both managers. The draft is based on the version in force and changes nothing until both managers have
-/// signed it. It may be incomplete; what it has is checked, all faults at once.
+/// For revops and both managers. The draft is based on the version in force and has no effect until both managers have
+/// signed it. It may be incomplete; its content is validated, and all errors are reported at once.
 #[utoipa::path(tag = "agreement", params(CreateAgreementQuery), security(("bearer" = [AgreementsWrite])),
     request_body = CreateAgreement,
     responses((status = 201, description = "The draft", body = AgreementView,
@@ -120,7 +120,7 @@ async fn create_agreement(
 
 /// Edit a draft of an agreement.
 ///
-/// For revops and both managers. An edit ends the signatures that the draft has.
+/// For revops and both managers. An edit ends the draft's signatures.
 #[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsWrite])),
     request_body = AgreementPatch,
     responses((status = 200, description = "The draft as it is now", body = AgreementView,
@@ -156,7 +156,7 @@ async fn update_agreement(
 
 /// Discard a draft of an agreement.
 ///
-/// For revops and both managers: a draft, or a version that is signed and comes into force later.
+/// For revops and both managers. Discards a draft, or a signed version that is not in force yet.
 #[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsWrite])),
     responses((status = 200, description = "The version as it is now", body = AgreementView,
         headers(("ETag" = String, description = "Counts edits and signatures")))))]
@@ -177,7 +177,7 @@ async fn discard_agreement(
 
 /// Compare two versions of the agreement.
 ///
-/// Each place at which they differ, with what stands there in both.
+/// Every place at which they differ, with the values in both.
 #[utoipa::path(tag = "agreement", params(AgreementPath, DiffQuery), security(("bearer" = [AgreementsRead])),
     responses((status = 200, description = "The differences", body = AgreementDiff)))]
 #[get("/v1/agreements/{version}/diff")]
@@ -199,9 +199,9 @@ async fn get_agreement_diff(
 
 /// Sign a draft of an agreement.
 ///
-/// For a marketing manager and a sales manager, each in person and for their own side. With the second signature the version
-/// is in force, or from its `effective_at` on; then it takes the place of the version that it is based on. `If-Match` with the
-/// draft's `ETag` makes sure that what is signed is what was read.
+/// For a marketing manager and a sales manager, each in person and for their own side. With the second signature the
+/// version comes into force, at its `effective_at` if that is later, and replaces the version in force. Send the
+/// draft's `ETag` in `If-Match`, so that you sign exactly what you read.
 #[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsSign])),
     responses((status = 200, description = "The version as it is now", body = AgreementView,
         headers(("ETag" = String, description = "Counts edits and signatures")))))]
@@ -227,9 +227,9 @@ async fn sign_agreement(ctx: Ctx<AgreementsSign>, path: Path<AgreementPath>) -> 
     ctx.commit(tx, answer).await
 }
 
-/// Withdraw one's own signature.
+/// Withdraw your own signature.
 ///
-/// As long as the other one is missing.
+/// Possible until the other side has signed.
 #[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsSign])),
     responses((status = 200, description = "The draft as it is now", body = AgreementView,
         headers(("ETag" = String, description = "Counts edits and signatures")))))]

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tandem_domain::access::Staff;
-use tandem_domain::agreement::draft::Signature;
+use tandem_domain::agreement::signature::Signature;
 use tandem_domain::agreement::{self, AgreementVersion, Refused, VersionState};
 use tandem_domain::fault::Fault;
 use tandem_domain::instant::Timestamp;
@@ -75,7 +75,7 @@ pub struct AgreementView {
     created_by: Option<String>,
     /// When it was created.
     created_at: Timestamp,
-    /// Who signed it and when; signatures that no longer count stay, with what ended them.
+    /// The signatures, including those that no longer count, with the reason.
     #[schema(max_items = 1000)]
     signatures: Vec<Signature>,
     /// Whether a review is due: `review.every` has passed since it came into force, or a signer has left or has another role.

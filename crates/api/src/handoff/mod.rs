@@ -177,7 +177,7 @@ async fn reject_handoff(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct DisputeHandoff {
-    /// Why the rejection is wrong.
+    /// The reason why the rejection is wrong.
     #[schema(
         min_length = 1,
         max_length = 4000,
@@ -191,7 +191,7 @@ struct DisputeHandoff {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RuleOnHandoff {
-    /// What is ruled.
+    /// The ruling.
     decision: Verdict,
     /// Why.
     #[schema(
@@ -205,9 +205,10 @@ struct RuleOnHandoff {
 
 /// Dispute the rejection of a hand-off.
 ///
-/// By marketing, within seven days, once. It meets the promised feedback; while it is open the rejection counts and no rule
-/// starts a new cycle of the lead. Revops is notified, else the admins. The same user's same dispute again is answered alike;
-/// once somebody else has disputed it is `409 already_decided`. A key needs `X-On-Behalf-Of`.
+/// By marketing, within seven days, once. It meets the promise of feedback. While the dispute is open, the hand-off
+/// counts as rejected, and no rule starts a new cycle of the lead. Revops is notified, else the admins. Repeating the
+/// same user's same dispute gets the same answer; after another user's dispute the answer is `409 already_decided`. A
+/// key needs `X-On-Behalf-Of`.
 #[utoipa::path(tag = "handoffs", params(HandoffPath), security(("bearer" = [HandoffsWrite])),
     request_body = DisputeHandoff, responses((status = 200, description = "The disputed hand-off", body = HandoffView,
         headers(("ETag" = String, description = "The version of the hand-off and its clocks")))))]
@@ -229,11 +230,11 @@ async fn dispute_handoff(
 
 /// Rule on the dispute about a hand-off.
 ///
-/// By a user of revops (where there is none who may, an admin) who neither rejected nor disputed it. Overturned, the hand-off
-/// counts as accepted, and the lead becomes an SAL in the same cycle: it is routed again without the user who rejected it, and
-/// its first contact and attempts run from the ruling. If it has left that cycle meanwhile, only the figures change. Both
-/// managers are notified. The same user's same ruling again is answered alike; once somebody else has ruled it is
-/// `409 already_decided`. A key needs `X-On-Behalf-Of`.
+/// By a user of revops who neither rejected nor disputed the hand-off; if there is none, by an admin. If the rejection
+/// is overturned, the hand-off counts as accepted, and the lead becomes an SAL in the same cycle: it is routed again
+/// without the user who rejected it, and its clocks of first contact and attempts start at the ruling. If the lead has
+/// left that cycle, only the figures change. Both managers are notified. Repeating the same user's same ruling gets the
+/// same answer; after another user's ruling the answer is `409 already_decided`. A key needs `X-On-Behalf-Of`.
 #[utoipa::path(tag = "handoffs", params(HandoffPath), security(("bearer" = [HandoffsWrite])),
     request_body = RuleOnHandoff, responses((status = 200, description = "The hand-off after the ruling", body = HandoffView,
         headers(("ETag" = String, description = "The version of the hand-off and its clocks")))))]

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::clocks::ClockView;
 
-/// Who made a hand-off, by kind.
+/// What created a hand-off.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MadeByKind {
@@ -20,12 +20,12 @@ pub enum MadeByKind {
     User,
 }
 
-/// The work on a company that a hand-off joined: a deal or a lead.
+/// The deal or lead of a company that a hand-off joined.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct JoinsView {
     /// The open deal.
     deal_id: Option<DealId>,
-    /// The lead that sales works on.
+    /// The lead that sales is working on.
     lead_id: Option<LeadId>,
 }
 
@@ -42,11 +42,11 @@ impl From<Joins> for JoinsView {
 /// Marketing's dispute of a rejection.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DisputeView {
-    /// Who disputes it.
+    /// The user who disputes it.
     by: UserId,
     /// When.
     at: Timestamp,
-    /// Why; `null` once it was erased.
+    /// The reason; `null` once it was erased.
     #[schema(max_length = 4000, example = "The budget was confirmed in the form")]
     argument: Option<String>,
 }
@@ -68,9 +68,9 @@ pub struct RulingView {
     by: UserId,
     /// When.
     at: Timestamp,
-    /// What was ruled.
+    /// The ruling.
     decision: Verdict,
-    /// Why; `null` once it was erased.
+    /// The reason; `null` once it was erased.
     #[schema(max_length = 4000, example = "The form names a budget of 20,000 EUR")]
     note: Option<String>,
 }
@@ -90,14 +90,14 @@ impl RulingView {
     }
 }
 
-/// The passing of an MQL from marketing to sales.
+/// A hand-off: the passing of an MQL from marketing to sales.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HandoffView {
     /// Its id.
     pub id: HandoffId,
     /// The lead.
     pub lead_id: LeadId,
-    /// The lead's company when it was made.
+    /// The lead's company at its creation.
     company_id: Option<CompanyId>,
     /// The lead's cycle.
     #[schema(minimum = 1)]
@@ -108,19 +108,19 @@ pub struct HandoffView {
     made_at: Timestamp,
     /// Who made it.
     made_by: MadeByKind,
-    /// The user who made it by hand; `null` where the rule did.
+    /// The user who created it by hand; `null` if the rule did.
     made_by_user_id: Option<UserId>,
-    /// Whether sales found the lead itself: it is in no acceptance rate and no commitment.
+    /// Whether sales found the lead itself. Such hand-offs count in no acceptance rate and no commitment.
     self_sourced: bool,
-    /// Whether an import of history wrote it: without packet and clocks.
+    /// Whether an import of history created it, without packet and clocks.
     imported: bool,
-    /// Who is to decide, or decided.
+    /// The user who must decide, or decided.
     owner_id: Option<UserId>,
-    /// Where it waits while nobody owns it: `general`, or the id of the team.
+    /// The queue in which it waits without an owner: `general`, or a team's id.
     queue: Option<Queue>,
     /// When it first had an owner.
     assigned_at: Option<Timestamp>,
-    /// The deal or lead of the same company that it joined: it went to the same owner.
+    /// The deal or lead of the same company that it joined, whose owner it got.
     joins: Option<JoinsView>,
     /// When it was accepted or rejected.
     decided_at: Option<Timestamp>,
@@ -132,9 +132,9 @@ pub struct HandoffView {
     /// Why, in words.
     #[schema(max_length = 4000)]
     note: Option<String>,
-    /// Of a rejection: no rule makes the lead an MQL before this instant.
+    /// For a rejection: no rule makes the lead an MQL before this instant.
     until: Option<Timestamp>,
-    /// The activity that shows the reason.
+    /// The activity that proves the reason.
     evidence_activity_id: Option<ActivityId>,
     /// When a user first opened the packet.
     opened_at: Option<Timestamp>,
@@ -142,7 +142,7 @@ pub struct HandoffView {
     opened_by: Option<UserId>,
     /// When the lead was first contacted for it.
     first_contact_at: Option<Timestamp>,
-    /// When the review is due; `null` where it is not promised.
+    /// When the review is due; `null` if the agreement promises none.
     due_at: Option<Timestamp>,
     /// Marketing's dispute of the rejection.
     dispute: Option<DisputeView>,
@@ -151,15 +151,15 @@ pub struct HandoffView {
     /// Why it is void.
     #[schema(max_length = 64, example = "left_stage")]
     void_reason: Option<String>,
-    /// The version of the agreement that it was made under.
+    /// The version of the agreement in force at its creation.
     #[schema(minimum = 1)]
     agreement_version: i64,
-    /// The promises that it started, in their order.
+    /// The clocks that it started, in order.
     #[schema(max_items = 100)]
     clocks: Vec<ClockView>,
-    /// The routing decision that it follows from.
+    /// The routing decision that assigned it.
     routing_decision_id: Option<RoutingDecisionId>,
-    /// Counts its changes, from 1.
+    /// The version: incremented by each change, from 1.
     #[schema(minimum = 1)]
     pub version: i64,
     /// When it last changed.

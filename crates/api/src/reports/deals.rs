@@ -48,7 +48,7 @@ pub struct DealEvidence {
     /// The number of the lead's cycle in which it was opened.
     #[schema(minimum = 1, example = 1)]
     cycle: Option<i64>,
-    /// The user who is responsible.
+    /// The owner.
     owner_id: Option<UserId>,
     /// When it was opened.
     opened_at: Timestamp,

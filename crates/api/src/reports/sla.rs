@@ -144,7 +144,7 @@ pub struct NumberView {
     pub commitment: &'static str,
     /// The side that made the commitment: marketing or sales; `null` is that of both.
     pub side: Option<Side>,
-    /// The days against which it is measured: the month, and of `revenue` its quarter or year.
+    /// The period in which it is measured: the month, or for `revenue` its quarter or year.
     pub period: Period,
     /// The target: a count, pro rata for the days in force, or a fraction.
     #[schema(example = 150.0)]
@@ -159,7 +159,7 @@ pub struct NumberView {
     pub rate: Option<RateView>,
     /// `open` until the month ends, then `kept` or `broken`; `null` if there is nothing to measure.
     pub state: Option<CommitmentState>,
-    /// The hand-offs that count; of `revenue` the deals.
+    /// Links to the counted hand-offs; for `revenue` to the deals.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
@@ -360,7 +360,7 @@ fn numbers(
     [count, rate, bad].into_iter().flatten().collect()
 }
 
-/// The revenue that both promise: what was won so far in its period, in minor units of the base currency.
+/// The revenue of both teams: the amount won so far in its period, in minor units of the base currency.
 async fn revenue(
     on: &Snapshot,
     rules: &Rules,

@@ -20,7 +20,7 @@ use crate::world::World;
 /// How far ahead of now an activity may have happened, in milliseconds: clocks of phones differ.
 const AHEAD: i64 = 5 * 60_000;
 
-/// What a request says about an activity; what it leaves out is `None`.
+/// An activity, as a request states it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CreateActivity)]

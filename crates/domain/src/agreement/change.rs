@@ -31,7 +31,7 @@ pub(crate) const TYPES: &[(&str, &str)] = &[
     ),
 ];
 
-/// What was done with a version that is not in force.
+/// An act on a version that is not in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DraftAct {
     /// It was created.
@@ -71,7 +71,7 @@ pub enum AgreementChange {
         /// The version before it, as it is now.
         superseded: Box<AgreementVersion>,
     },
-    /// Something was done with a version that is not in force.
+    /// A version that is not in force was created, edited, signed or discarded.
     Draft(DraftAct, Box<AgreementVersion>),
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::scoring::Points;
+use super::points::Points;
 use crate::duration::Duration;
 
 const HOUR: i64 = 3_600_000;

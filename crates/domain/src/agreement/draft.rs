@@ -8,40 +8,14 @@ use super::Agreement;
 use super::change::{AgreementChange, DraftAct};
 use super::conditions::Known;
 use super::document::{Rules, faults_of_draft};
+use super::signature::{Signature, SignatureEnd};
 use super::version::{AgreementVersion, VersionState};
 use crate::access::{Actor, Denied, Person, Role, Staff};
 use crate::act::Act;
 use crate::change::Unruled;
 use crate::fault::Fault;
-use crate::id::UserId;
 use crate::instant::Timestamp;
 use crate::notices::{self, About, NextAct, NoticeKind};
-use crate::words::words;
-
-words! {
-    /// Why a signature no longer counts.
-    SignatureEnd {
-        /// The signer withdrew it.
-        Withdrawn = "withdrawn",
-        /// The draft was edited after it.
-        Edited = "edited",
-    }
-}
-
-/// A signature on a version. One that no longer counts stays, with what ended it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Signature {
-    /// Who signed.
-    pub user_id: UserId,
-    /// For which side: the role in which the user signed.
-    pub role: Role,
-    /// When.
-    pub signed_at: Timestamp,
-    /// When it ceased to count; `null` while it counts.
-    pub ended_at: Option<Timestamp>,
-    /// Why; `null` while it counts.
-    pub ended_by: Option<SignatureEnd>,
-}
 
 /// What a request states of a draft.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,9 +6,11 @@ pub mod conditions;
 pub mod decay;
 pub mod document;
 pub mod draft;
+pub mod points;
 pub mod reader;
 mod replace;
 pub mod scoring;
+pub mod signature;
 #[cfg(test)]
 mod tests;
 mod version;

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::conditions::{Event, Facts, Field, History, Known, Standing, Value};
 use super::document::{Rules, faults_of_draft};
-use super::scoring::Points;
+use super::points::Points;
 use super::{AgreementVersion, PROVISIONAL};
 use crate::fault::Fault;
 use crate::id::Ids;

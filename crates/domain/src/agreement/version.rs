@@ -11,11 +11,11 @@ use utoipa::ToSchema;
 use super::Agreement;
 use super::conditions::Known;
 use super::document::Rules;
-use super::draft::Signature;
+use super::signature::Signature;
 use crate::fault::Fault;
 use crate::instant::Timestamp;
 
-/// What has become of a version.
+/// The state of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VersionState {
@@ -62,25 +62,25 @@ impl VersionState {
 pub struct AgreementVersion {
     /// Counts from 1.
     pub number: i64,
-    /// What has become of it.
+    /// The state of the version.
     pub state: VersionState,
-    /// Counts its edits and signatures, from 1.
+    /// The version of the record: incremented by each edit and signature, from 1.
     pub edits: i64,
-    /// What it says; that of a draft may be incomplete.
+    /// The document; that of a draft may be incomplete.
     pub document: Json,
-    /// The version that it was made from.
+    /// The version on which it was based.
     pub based_on: Option<i64>,
-    /// Who created it, by id; nobody created the one that an installation starts with.
+    /// The id of the user who created it; `null` for the provisional version of a new installation.
     pub created_by: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
-    /// From when on it was to be in force.
+    /// From when it was scheduled to be in force.
     pub effective_at: Option<Timestamp>,
-    /// Since when it is or was in force.
+    /// When it came into force.
     pub in_force_from: Option<Timestamp>,
-    /// When another version took its place.
+    /// When another version replaced it.
     pub superseded_at: Option<Timestamp>,
-    /// Who signed it and when; those that no longer count included.
+    /// The signatures, including those that no longer count.
     pub signatures: Vec<Signature>,
 }
 

@@ -44,7 +44,7 @@ impl Verdict {
 /// A ruling that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleOn {
-    /// What is ruled.
+    /// The ruling.
     pub decision: Verdict,
     /// Why.
     pub note: String,

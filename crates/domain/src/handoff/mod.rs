@@ -55,7 +55,7 @@ words! {
 }
 
 words! {
-    /// What becomes of promises that run when a lead gets another owner.
+    /// What happens to running promises when a lead's owner changes.
     #[derive(Default)]
     Clocks {
         /// They run on.
@@ -80,7 +80,7 @@ pub enum MadeBy {
 pub struct Place {
     /// Who does it.
     pub owner_id: Option<UserId>,
-    /// Where it waits while nobody owns it.
+    /// The queue in which it waits without an owner.
     pub queue: Option<Queue>,
 }
 
@@ -97,7 +97,7 @@ impl Place {
 /// Marketing's dispute of a rejection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dispute {
-    /// Who disputes it.
+    /// The user who disputes it.
     pub by: UserId,
     /// When.
     pub at: Timestamp,
@@ -127,7 +127,7 @@ pub struct Handoff {
     pub version: i64,
     /// The lead.
     pub lead_id: LeadId,
-    /// The lead's company when it was made.
+    /// The lead's company at its creation.
     pub company_id: Option<CompanyId>,
     /// The lead's cycle.
     pub cycle: i64,
@@ -137,13 +137,13 @@ pub struct Handoff {
     pub made_at: Timestamp,
     /// Who made it.
     pub made_by: MadeBy,
-    /// Whether sales found the lead itself: it is in no acceptance rate and no commitment.
+    /// Whether sales found the lead itself. Such hand-offs count in no acceptance rate and no commitment.
     pub self_sourced: bool,
-    /// Whether an import of history wrote it: without packet and clocks.
+    /// Whether an import of history created it, without packet and clocks.
     pub imported: bool,
-    /// Who is to decide, or decided.
+    /// The user who must decide, or decided.
     pub owner_id: Option<UserId>,
-    /// Where it waits while nobody owns it.
+    /// The queue in which it waits without an owner.
     pub queue: Option<Queue>,
     /// When it first had an owner: what lies before is the system's delay.
     pub assigned_at: Option<Timestamp>,
@@ -157,7 +157,7 @@ pub struct Handoff {
     pub note: Option<String>,
     /// No rule makes the lead an MQL before this instant; of a rejection.
     pub until: Option<Timestamp>,
-    /// The activity that shows the reason.
+    /// The activity that proves the reason.
     pub evidence_activity_id: Option<ActivityId>,
     /// When a user first opened the packet.
     pub opened_at: Option<Timestamp>,
@@ -169,7 +169,7 @@ pub struct Handoff {
     pub due_at: Option<Timestamp>,
     /// Why it is void.
     pub void_reason: Option<String>,
-    /// The deal or lead of the same company that it joined: it went to the same owner.
+    /// The deal or lead of the same company that it joined, whose owner it got.
     pub joins: Option<Joins>,
     /// The user who lost it by an escalation or an overturned rejection: routing never gives it back.
     pub taken_from: Option<UserId>,
@@ -177,9 +177,9 @@ pub struct Handoff {
     pub dispute: Option<Dispute>,
     /// The ruling on the dispute; the state says which.
     pub ruling: Option<Ruling>,
-    /// The version of the agreement that it was made under.
+    /// The version of the agreement in force at its creation.
     pub agreement_version: i64,
-    /// The routing decision that it follows from.
+    /// The routing decision that assigned it.
     pub routing_decision_id: Option<RoutingDecisionId>,
     /// When it last changed.
     pub updated_at: Timestamp,

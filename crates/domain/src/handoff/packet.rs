@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::agreement::conditions::History;
-use crate::agreement::scoring::Points;
+use crate::agreement::points::Points;
 use crate::campaigns::Brief;
 use crate::id::{CampaignId, CompanyId, EventId, FormId, HandoffId, LeadId};
 use crate::instant::Timestamp;
@@ -176,7 +176,7 @@ pub struct Request {
     pub service_requested: Option<String>,
     /// When it was submitted.
     pub sent_at: Option<Timestamp>,
-    /// What the person needs, in own words.
+    /// The need, in the person's own words.
     #[schema(max_length = 4000)]
     pub need: Option<String>,
     /// The answers, in the order of the form; at most 100.

@@ -19,7 +19,7 @@ pub struct Qualified {
     pub note: Option<String>,
     /// The source of the last statement.
     pub source: Source,
-    /// Who made it: a user or key, by id.
+    /// Who stated it: the id of a user or key.
     pub stated_by: String,
     /// When it was stated.
     pub stated_at: Timestamp,

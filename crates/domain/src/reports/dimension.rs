@@ -30,7 +30,7 @@ pub enum Dimension {
     Country,
     /// The industry of the lead's company.
     Industry,
-    /// The user who is responsible.
+    /// The owner.
     Owner,
     /// The owner's team.
     Team,

@@ -12,32 +12,34 @@ use crate::clocks::{ClockEvent, ClockKind, Side};
 use crate::fault::Fault;
 use crate::id::{TeamId, UserId};
 
-/// How hand-offs find their owner.
+/// The rules of routing, which assign hand-offs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoutingRules {
-    /// The rules, in their order: the first whose condition holds is used. What no rule names waits in the general queue.
+    /// The rules, in order; the first whose condition holds applies. Without a match a hand-off waits in the general
+    /// queue.
     #[schema(max_items = 100)]
     pub rules: Vec<RoutingRule>,
-    /// What happens by itself when a promise is not kept; the notices need none.
+    /// Automatic escalations of broken promises. Notices need none.
     #[serde(default)]
     #[schema(max_items = 20)]
     pub escalations: Vec<Escalation>,
-    /// Whether an MQL of a company that has an open deal, or a lead in mql, sal or sql, goes to the same owner; off unless it is set.
+    /// Whether an MQL of a company that has an open deal, or a lead in mql, sal or sql, gets the same owner; default
+    /// `false`.
     #[serde(default)]
     #[schema(default = false)]
     pub join_company: bool,
 }
 
-/// What happens by itself when a promise is not kept.
+/// An automatic escalation of a broken promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Escalation {
-    /// The promise: one of sales.
+    /// The promise, one of sales.
     pub clock: ClockKind,
-    /// When it happens.
+    /// When the escalation happens.
     pub on: EscalationAt,
-    /// Whether the lead is taken from its owner and routed again, to somebody else or to the queue; always `true`.
+    /// Whether the lead is routed again, to another user or to the queue; always `true`.
     pub reassign: bool,
 }
 
@@ -45,9 +47,9 @@ pub struct Escalation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EscalationAt {
-    /// When 80 % of the time has run.
+    /// At 80 % of the time.
     Warned,
-    /// When the promise is broken.
+    /// At the breach.
     Breached,
 }
 
@@ -74,7 +76,7 @@ pub struct RoutingRule {
         example = "Italy to the south"
     )]
     pub name: String,
-    /// The condition, as conditions are written; a rule without one always holds.
+    /// The condition, in the language of conditions. A rule without one always matches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, example = json!({"field": "country", "op": "eq", "value": "IT"}))]
     pub when: Option<Value>,
@@ -84,17 +86,17 @@ pub struct RoutingRule {
     #[serde(default)]
     #[schema(default = "round_robin")]
     pub strategy: Strategy,
-    /// Whether those outside their working hours are passed over.
+    /// Whether users outside their working hours are passed over.
     #[serde(default)]
     #[schema(default = false)]
     pub in_hours: bool,
-    /// What happens when nobody can take it.
+    /// What happens if nobody can take it.
     #[serde(default, rename = "else")]
     #[schema(default = "queue")]
     pub otherwise: Otherwise,
 }
 
-/// Where a rule sends a hand-off: exactly one of these.
+/// The target of a rule: exactly one of these.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
@@ -106,11 +108,12 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     pub team_id: Option<TeamId>,
-    /// To the owner of the company: its own, else that of its newest open deal, else of its newest lead that is worked.
+    /// To the owner of the company: its own owner, else that of its newest open deal, else that of its newest lead that
+    /// is being worked on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false, default = false)]
     pub company_owner: bool,
-    /// To the lead's owner before.
+    /// To the lead's previous owner.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false, default = false)]
     pub previous_owner: bool,
@@ -129,7 +132,7 @@ pub enum Goal {
     Team(TeamId),
     /// To the owner of the company.
     CompanyOwner,
-    /// To the lead's owner before.
+    /// To the lead's previous owner.
     PreviousOwner,
     /// To a queue.
     Queue(Queue),
@@ -150,7 +153,7 @@ impl Target {
     }
 }
 
-/// What happens when nobody can take a hand-off.
+/// What happens if nobody can take a hand-off.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Otherwise {

@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 
 use crate::agreement::conditions::{Facts, Resolved, Seen, Standing, activity};
 use crate::agreement::decay::Decay;
-use crate::agreement::scoring::{Points, Repeated, Scoring, Side};
+use crate::agreement::points::Points;
+use crate::agreement::scoring::{Repeated, Scoring, Side};
 use crate::id::{ActivityId, EventId};
 use crate::instant::Timestamp;
 
@@ -71,7 +72,7 @@ pub struct Contribution {
     pub count: usize,
     /// The events for which it added them, newest first.
     pub event_ids: Vec<EventId>,
-    /// The activities that it gave them for, likewise; absent where there are none.
+    /// The activities for which it added them, newest first; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub activity_ids: Vec<ActivityId>,

@@ -155,9 +155,9 @@ pub struct Event {
     pub pages: Pages,
     /// What else was said.
     pub properties: Map<String, Value>,
-    /// Whether a known bot did it: it counts nowhere.
+    /// Whether a known bot did it; such events are never counted.
     pub is_bot: bool,
-    /// Whether a mail scanner or a prefetcher did it, and no person: it counts nowhere.
+    /// Whether a mail scanner or a prefetcher did it; such events are never counted.
     pub is_machine: bool,
 }
 

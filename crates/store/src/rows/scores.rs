@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
-use tandem_domain::agreement::scoring::Points;
+use tandem_domain::agreement::points::Points;
 use tandem_domain::id::LeadId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::scoring::{Exact, StoredScore};

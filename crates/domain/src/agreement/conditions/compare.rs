@@ -149,7 +149,7 @@ pub enum Operand {
     Age(Duration),
 }
 
-/// A regular expression in RE2's syntax, not anchored and without regard to case. It is matched in linear time.
+/// A regular expression in RE2's syntax, unanchored and ignoring case, matched in linear time.
 #[derive(Debug, Clone)]
 pub struct Pattern(Regex);
 
@@ -157,7 +157,7 @@ impl Pattern {
     /// The most bytes that a compiled expression may take.
     const MOST_BYTES: usize = 1 << 18;
 
-    /// Compile an expression; nothing where it is none, or one that is too large.
+    /// Compile an expression; `None` if it is invalid or too large.
     pub fn compile(text: &str) -> Option<Self> {
         let mut builder = RegexBuilder::new(text);
         builder.case_insensitive(true).size_limit(Self::MOST_BYTES);

@@ -73,7 +73,7 @@ pub struct Standing {
     pub engagement: i64,
     /// Both.
     pub total: i64,
-    /// The bands of both sides, where the agreement has bands.
+    /// The bands of fit and engagement, if the agreement has bands.
     pub band: Option<String>,
     /// When it changes if nothing new happens.
     pub valid_until: Option<Timestamp>,

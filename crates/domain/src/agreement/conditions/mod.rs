@@ -100,7 +100,7 @@ impl Count {
 }
 
 words! {
-    /// Which touches of a lead a condition looks at.
+    /// Which touches of a lead a condition evaluates.
     Touched {
         /// The first one.
         First = "first",
@@ -110,7 +110,7 @@ words! {
         Any = "any",
     }
 
-    /// What a condition may ask of a touch.
+    /// The properties of a touch that a condition may use.
     TouchProperty {
         /// The channel.
         Channel = "channel",

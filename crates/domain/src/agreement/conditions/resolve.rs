@@ -55,18 +55,18 @@ pub enum Evidence {
         #[schema(max_items = 1001)]
         event_ids: Vec<EventId>,
     },
-    /// Activities of a type.
+    /// Matching activities of one type.
     Activities {
-        /// The type's name, as conditions write it.
+        /// The type's name in conditions.
         #[schema(max_length = 80, example = "activity.call")]
         activity: String,
-        /// The matching ones, newest first, as far as they decide.
+        /// The matching events that decided, newest first.
         #[schema(max_items = 1001)]
         activity_ids: Vec<ActivityId>,
     },
-    /// The bands of both sides.
+    /// The bands of fit and engagement.
     Band {
-        /// The bands; absent where the agreement has none.
+        /// The bands; absent if the agreement has none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schema(max_length = 16, example = "A1")]
         band: Option<String>,
@@ -80,7 +80,7 @@ pub enum Evidence {
     },
     /// Touches.
     Touches {
-        /// Which ones were looked at.
+        /// Which touches were evaluated.
         touch: Touched,
         /// When the matching ones happened.
         #[schema(max_items = 100000)]
@@ -91,7 +91,7 @@ pub enum Evidence {
         /// The purpose.
         #[schema(max_length = 63, example = "marketing_email")]
         purpose: String,
-        /// Whether it may.
+        /// Whether it may be contacted.
         allowed: bool,
     },
     /// A part of the score.
