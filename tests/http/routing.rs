@@ -212,12 +212,6 @@ async fn what_cannot_be_routed_by_is_refused_at_its_place(app: &TestApp) {
     assert_eq!(answer.violations(), [("#/rules/0/when/segment", "not_supported_yet")]);
     let answer = refused(json!([{"name": "x", "to": {}}])).await;
     assert_eq!(answer.violations(), [("#/rules/0/to", "not_allowed")]);
-    let joining = json!({"rules": [], "join_company": true});
-    let answer = app.put("/v1/routing").by(app.admin().await).json(joining).await;
-    assert_eq!(
-        answer.refused(422, "validation_failed").violations(),
-        [("#/join_company", "not_supported_yet")]
-    );
     app.put("/v1/routing")
         .by(&team.members[0])
         .json(json!({"rules": []}))

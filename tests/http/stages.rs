@@ -45,10 +45,10 @@ async fn every_move_that_is_not_on_the_table_is_refused(app: &TestApp) {
         (&["mql", "sal", "sql", "opportunity"], &["customer", "nurture", "disqualified"]),
         (&["mql", "sal", "sql", "opportunity", "customer"], &["opportunity", "churned"]),
         (&["nurture"], &["mql", "disqualified"]),
-        (&["mql", "nurture"], &["mql", "disqualified", "sal"]),
+        (&["mql", "nurture"], &["mql", "disqualified"]),
         (&["mql", "sal", "sql", "opportunity", "nurture"], &["mql", "disqualified", "opportunity"]),
         (&["disqualified"], &["lead"]),
-        (&["mql", "disqualified"], &["lead", "sal"]),
+        (&["mql", "disqualified"], &["lead"]),
         (&["mql", "sal", "sql", "opportunity", "disqualified"], &["lead", "opportunity"]),
         (&["mql", "sal", "sql", "opportunity", "customer", "churned"], &["lead"]),
     ];
@@ -164,8 +164,7 @@ async fn what_comes_back_begins_the_next_cycle(app: &TestApp) {
         assert_eq!((&again["cycle"], &again["to"]), (&json!(2), &json!(back)));
     }
     for (path, back) in [
-        (&["mql", "nurture"][..], "sal"),
-        (&["mql", "sal", "sql", "opportunity", "disqualified"], "opportunity"),
+        (&["mql", "sal", "sql", "opportunity", "disqualified"][..], "opportunity"),
         (&["mql", "sal", "sql", "opportunity", "customer"], "opportunity"),
     ] {
         let lead = given_at(app, path).await;

@@ -119,8 +119,7 @@ async fn a_dispute_holds_the_lead_back_until_it_is_ruled_on(app: &TestApp) {
     let (lead, handoff) = given_rejected(app, &mia, &sam).await;
     app.clock.advance(8 * 24 * hours(1));
     let mia = app.login(&mia.email).await;
-    let late = dispute(app, &mia, &handoff).await.refused(409, "conflict");
-    assert!(late["until"].is_string());
+    dispute(app, &mia, &handoff).await.refused(409, "conflict");
 
     let sam = app.login(&sam.email).await;
     let (_, second) = given_rejected(app, &mia, &sam).await;

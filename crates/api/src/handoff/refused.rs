@@ -25,9 +25,9 @@ pub fn not_decided(refused: Refused) -> Problem {
                 .with("current", json!(handoff.state))
                 .with("allowed", json!([]))
         }
-        Refused::TooLate { until } => Problem::new(Code::Conflict)
-            .detail("A rejection can be disputed within seven days")
-            .with("until", json!(until)),
+        Refused::TooLate { until } => Problem::new(Code::Conflict).detail(format!(
+            "A rejection can be disputed within seven days: until {until}"
+        )),
         Refused::NotNeutral => {
             Problem::new(Code::WrongRole).detail("Who rejected or disputed a hand-off does not rule on it")
         }
