@@ -26,7 +26,7 @@ from tandem_client.models import (
     LeadWrite,
     LeadWriteCustomType0,
     ListingHandoffView,
-    ListingLeadView,
+    ListingLeadViewItem,
     ListLeadsSort,
     Money,
     Outcome,
@@ -64,7 +64,7 @@ assert isinstance(receipt, Receipt), receipt
 # A filter takes several values.
 emails = ["ada@lovelace.example", "charles@babbage.example", "nobody@example.com"]
 both = list_leads.sync(client=client, email=emails, stage=[Stage.LEAD, Stage.MQL], sort=ListLeadsSort.ID)
-assert isinstance(both, ListingLeadView), both
+assert isinstance(both, ListingLeadViewItem), both
 assert [lead.email for lead in both.data] == emails[:2]
 charles = both.data[1]
 
