@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tandem_tests::{TestApp, hours};
 
 use crate::agreement::agree;
+use crate::consent::given_purposes;
 use crate::tracked::{lead, reader};
 
 const DAY: i64 = 24 * hours(1);
@@ -52,6 +53,7 @@ async fn activities_touches_and_consent_make_mqls_at_once(app: &TestApp) {
         assert_eq!(stage(app, "b@example.com").await, expected);
     }
     // The first request of all may decide already.
+    given_purposes(app).await;
     let body = json!({"email": "c@example.com", "consents": [{"purpose": "calls", "granted": true}]});
     let created = app.post("/v1/leads").by(&reader(app).await).json(body).await.expect(201);
     assert_eq!(created["stage"], "mql");

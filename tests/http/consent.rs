@@ -9,7 +9,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const BROWSER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
 
 /// `news` asks for double opt-in, `calls` does not.
-async fn given_purposes(app: &TestApp) {
+pub async fn given_purposes(app: &TestApp) {
     let purposes = json!([
         {"name": "news", "label": "News & <more>", "double_opt_in": true, "legal_basis_default": "consent", "token_days": 2},
         {"name": "calls", "label": "Calls", "channel": "phone"},

@@ -7,8 +7,9 @@ use tandem_api::edge::openapi::pass::operations;
 use tandem_tests::{TestApp, contract};
 
 /// What needs more than the ids of records that other examples make: most have a place of their own in the story.
-const APART: [&str; 11] = [
+const APART: [&str; 13] = [
     "/v1/activities",
+    "/v1/agreements/{",
     "/v1/auth/",
     "/v1/capture/",
     "/v1/collect",
@@ -19,6 +20,7 @@ const APART: [&str; 11] = [
     "/v1/leads/{lead_id}/assign",
     "/v1/leads/{lead_id}/qualification",
     "/v1/setup",
+    "/v1/users/{user_id}/reassign",
 ];
 
 fn example(method: &str, path: &str) -> Value {

@@ -72,7 +72,6 @@ fn allowed(lead: &Known) -> Vec<&'static str> {
         _ => vec![],
     };
     if matches!(lead.stage, "nurture" | "disqualified") {
-        to.extend(lead.came_from.filter(|from| *from == "mql").map(|_| "sal"));
         to.extend(lead.came_from.filter(|from| *from == "opportunity").map(|_| "opportunity"));
     }
     to

@@ -39,6 +39,8 @@ const DOORS: &[&str] = &[
     "POST /v1/leads first_touch.referrer",
     "POST /v1/leads/batch leads.first_touch.landing_url",
     "POST /v1/leads/batch leads.first_touch.referrer",
+    "POST /v1/routing/simulate lead.first_touch.landing_url",
+    "POST /v1/routing/simulate lead.first_touch.referrer",
     "POST /v1/touches landing_url",
     "POST /v1/touches referrer",
 ];
@@ -134,6 +136,8 @@ async fn a_credential_in_an_address_is_stored_at_no_door(app: &TestApp) {
         let batch = json!({"leads": [lead_with("b@example.com")]});
         answers.push(app.post("/v1/leads/batch").by(admin).once(once(2)).json(batch).await);
     }
+    let simulated = json!({"lead": lead_with("a@example.com")});
+    answers.push(app.post("/v1/routing/simulate").by(admin).json(simulated).await.expect(200));
     let (a, touched) =
         (answers[0].id(), json!({"landing_url": ADDRESS, "referrer": ADDRESS, "campaign": NAME}));
     let touch = |lead: Value| {

@@ -248,7 +248,7 @@ fn who_accepts_from_a_queue_owns_the_lead_its_hand_off_and_its_clocks() {
             assert_eq!(story.world.leads[&story.lead].owner_id, owner);
             let clocks = story.world.sales.clocks.values();
             let owners: Vec<_> = clocks.map(|record| (record.owner_id, record.queue)).collect();
-            assert_eq!(owners, [(owner, None); 2]);
+            assert_eq!(owners, [(owner, None); 3]);
         }
         for (other, denied) in others {
             let mut story = Story::queued(place);

@@ -99,9 +99,6 @@ fn oracle(from: Stage, came_from: Option<Stage>) -> Vec<Stage> {
         Disqualified => vec![Lead],
         Churned => vec![Lead],
     };
-    if matches!(from, Nurture | Disqualified) && came_from == Some(Mql) {
-        to.push(Sal);
-    }
     if matches!(from, Nurture | Disqualified) && came_from == Some(Opportunity) {
         to.push(Opportunity);
     }
@@ -259,24 +256,6 @@ fn coming_back_from_nurture_after_a_hand_over_starts_the_next_cycle() {
         "it counts as a lead, and never was one"
     );
     assert_eq!(story.lead().nurture_until, None);
-}
-
-#[test]
-fn an_overturned_rejection_goes_on_in_the_same_cycle() {
-    let mut story = Story::begin();
-    story.go(Role::Marketing, Stage::Mql, None);
-    story.go(Role::SalesManager, Stage::Disqualified, Some("not_a_fit"));
-    assert_eq!(
-        story.cycle().path(),
-        Cycle::OVER | 1 << Stage::Disqualified as i64 | 0b11
-    );
-    story.go(Role::Revops, Stage::Sal, None);
-    assert_eq!((story.lead().cycle, story.cycle().ended_at), (1, None));
-    assert_eq!(
-        story.cycle().left[..3],
-        [Some(at(1)), Some(at(2)), None],
-        "the first stay counts"
-    );
 }
 
 #[test]

@@ -20,8 +20,10 @@ const HANDOFFS: &str = "handoffs f JOIN cycles c ON c.lead_id = f.lead_id AND c.
 /// The clock of the first contact: the last one, because what was restarted or merged, and what a ruling overturned, goes on in
 /// another.
 const CONTACT: &str = "LEFT JOIN clocks k ON k.handoff_id = f.id AND k.kind = 'first_contact' \
+                       AND COALESCE(k.ended_how, '') NOT IN ('restarted', 'merged') \
                        AND NOT EXISTS (SELECT 1 FROM clocks l WHERE l.handoff_id = f.id \
-                       AND l.kind = 'first_contact' AND l.id > k.id)";
+                       AND l.kind = 'first_contact' AND COALESCE(l.ended_how, '') NOT IN ('restarted', 'merged') \
+                       AND (l.started_at, l.id) > (k.started_at, k.id))";
 /// Those that figures are about.
 const COUNTED: &str = "NOT f.self_sourced AND f.state <> 'void'";
 /// No contact is owed any more, and none was made.

@@ -48,6 +48,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "LeadViewItem",
             "LeakEvidence",
             "MovesView",
+            "ReassignedView",
             "SessionView",
             "TouchView",
             "TransitionView",
@@ -65,7 +66,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "RoutingDecisionView",
         ],
     ),
-    (RoutingRead, &["RoutingRules"]),
+    (RoutingRead, &["RoutingRules", "SimulatedRoutingView"]),
     (
         DealsRead,
         &["CustomerEvidence", "DealEvidence", "DealMovesView", "DealView"],
@@ -131,6 +132,8 @@ const MADE: &[(&str, &[&str])] = &[
 /// Components that show no kind of object of their own, whatever is inside.
 #[cfg(test)]
 const NEUTRAL: &[&str] = &[
+    // Clocks, which are of a kind.
+    "AcknowledgedView",
     "ActivityBatchAnswer",
     "BatchAnswer",
     "Changes",

@@ -148,9 +148,10 @@ fn overturned_takes_the_lead_on_in_the_same_cycle_with_new_promises() {
             (Stage::Sal, cycle)
         );
         assert_eq!(story.clocks(ClockKind::Review), [ClockState::Met]);
+        // The rule about contacts has not judged the first one here.
         assert_eq!(
-            story.clocks(ClockKind::FirstContact),
-            [ClockState::Void, ClockState::Running]
+            story.clocks(ClockKind::FirstContact).last(),
+            Some(&ClockState::Running)
         );
         assert_eq!(story.clocks(ClockKind::Attempts), [ClockState::Running]);
 
