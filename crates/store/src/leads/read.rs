@@ -133,7 +133,8 @@ pub(super) async fn read(
 
 fn with_parts(backend: DbBackend, query: Select<leads::Entity>, parts: &[Part]) -> Select<leads::Entity> {
     use leads::Column::{FirstTouch, LastNonDirectTouch, LastTouch, LeadTouch};
-    let subselects: [(Part, &str, fn(DbBackend) -> String); 5] = [
+    type Subselect = fn(DbBackend) -> String;
+    let subselects: [(Part, &str, Subselect); 5] = [
         (Part::Identifiers, "identifiers", dialect::identifiers_of_lead),
         (Part::Consent, "consents", dialect::consents_of_lead),
         (Part::Score, "score", dialect::score_of_lead),
