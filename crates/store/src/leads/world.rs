@@ -361,18 +361,15 @@ async fn add_leads(
     let backend = tx.conn().get_database_backend();
     // An identifier may belong to a record that was merged into another: its survivor and all members are loaded.
     let direct = dialect::id_in(backend, "id", wanted.iter().copied());
-    let merged: Vec<(Uuid, Option<Uuid>)> = leads::Entity::find()
+    // Not also by `merged_into IS NOT NULL`: PostgreSQL would read the whole index of what was merged.
+    let merged: Vec<Option<Uuid>> = leads::Entity::find()
         .select_only()
-        .columns([leads::Column::Id, leads::Column::MergedInto])
+        .column(leads::Column::MergedInto)
         .filter(direct)
-        .filter(leads::Column::MergedInto.is_not_null())
         .into_tuple()
         .all(tx.conn())
         .await?;
-    let all: BTreeSet<Uuid> = wanted
-        .into_iter()
-        .chain(merged.into_iter().filter_map(|(_, into)| into))
-        .collect();
+    let all: BTreeSet<Uuid> = wanted.into_iter().chain(merged.into_iter().flatten()).collect();
     dialect::lock_leads(tx.conn(), all.iter().copied()).await?;
     let own = dialect::id_in(backend, "id", all.iter().copied());
     let theirs = dialect::id_in(backend, "merged_into", all);
