@@ -50,7 +50,7 @@ async fn the_walk_of_the_readme_tells_the_story_of_a_lead(app: &TestApp) {
     assert_eq!(handoff["made_by"], "rule");
     let states: Vec<&Value> =
         handoff["clocks"].as_array().unwrap().iter().map(|clock| &clock["state"]).collect();
-    assert_eq!(states, ["met", "met"]);
+    assert_eq!(states, ["met", "met", "met"]);
     let deal = app.get(&format!("/v1/deals/{deal}")).by(&by).await.expect(200);
     assert_eq!(deal["state"], "won");
 }
