@@ -24,7 +24,7 @@ use crate::dialect;
 use crate::error::StoreError;
 use crate::leads::{self, members_of};
 use crate::own::{locked, with_own};
-use crate::page::{self, Key, Line, Page, Position};
+use crate::page::{self, Key, Line, Page, Position, earliest};
 use crate::rows::{activities, objections, to_json};
 use crate::write::{Rows, settle};
 
@@ -431,16 +431,7 @@ pub async fn add_referred(tx: &Tx, world: &mut World, id: ActivityId) -> Result<
 
 /// When the next owner of a task is to be notified, if any is.
 pub async fn next_reminder(on: &impl Read) -> Result<Option<Timestamp>, StoreError> {
-    let first: Option<Option<i64>> = activities::Entity::find()
-        .select_only()
-        .column(activities::Column::RemindAt)
-        .filter(activities::Column::RemindAt.is_not_null())
-        .order_by_asc(activities::Column::RemindAt)
-        .limit(1)
-        .into_tuple()
-        .one(on.conn())
-        .await?;
-    Ok(first.flatten().map(Timestamp::from_millis))
+    earliest::<activities::Entity>(on, activities::Column::RemindAt).await
 }
 
 /// Notify the owners of tasks that are due, the oldest first; how many there were, `limit` at most.

@@ -19,7 +19,7 @@ use crate::db::{Conn, Read, Tx};
 use crate::deals::Span;
 use crate::error::StoreError;
 use crate::leads::{self, members_of};
-use crate::page::{self, Key, Line, Page, Position};
+use crate::page::{self, Key, Line, Page, Position, earliest};
 use crate::rows::clocks;
 use crate::write::settle;
 use crate::{access, dialect};
@@ -69,16 +69,7 @@ impl ClockSort {
 
 /// The next instant at which a clock fires by itself, perhaps in the past; one look at an index, however many run.
 pub async fn next_look(on: &impl Read) -> Result<Option<Timestamp>, StoreError> {
-    let first: Option<Option<i64>> = clocks::Entity::find()
-        .select_only()
-        .column(clocks::Column::NextLook)
-        .filter(clocks::Column::NextLook.is_not_null())
-        .order_by_asc(clocks::Column::NextLook)
-        .limit(1)
-        .into_tuple()
-        .one(on.conn())
-        .await?;
-    Ok(first.flatten().map(Timestamp::from_millis))
+    earliest::<clocks::Entity>(on, clocks::Column::NextLook).await
 }
 
 /// Fire what is due by now, the oldest first: warnings and breaches with their notices; how many clocks there were,

@@ -27,6 +27,7 @@ use crate::deals::{self, Wanted};
 use crate::dialect;
 use crate::error::StoreError;
 use crate::own::with_own;
+use crate::page::earliest;
 use crate::rows::{clocks, handoff_packets, handoffs, notices, qualifications, to_json};
 use crate::write::Rows;
 use crate::{access, leads};
@@ -99,16 +100,7 @@ pub async fn world_for_feedback(
 
 /// When the next open dispute is due for a reminder, if any is.
 pub async fn next_reminder(on: &impl Read) -> Result<Option<Timestamp>, StoreError> {
-    let first: Option<Option<i64>> = handoffs::Entity::find()
-        .select_only()
-        .column(handoffs::Column::RemindAt)
-        .filter(handoffs::Column::RemindAt.is_not_null())
-        .order_by_asc(handoffs::Column::RemindAt)
-        .limit(1)
-        .into_tuple()
-        .one(on.conn())
-        .await?;
-    Ok(first.flatten().map(Timestamp::from_millis))
+    earliest::<handoffs::Entity>(on, handoffs::Column::RemindAt).await
 }
 
 /// Remind those who can rule of disputes that have been open for long; how many there were, `limit` at most.

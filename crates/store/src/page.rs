@@ -8,6 +8,7 @@ use sea_orm::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tandem_domain::id::Id;
+use tandem_domain::instant::Timestamp;
 
 use crate::db::Read;
 use crate::dialect;
@@ -160,6 +161,23 @@ impl<C: ColumnTrait> Line<C> {
         let rows = with_own::<E, O>(on, self.in_order(page), source).await?;
         Page::of(rows, limit).read(read)
     }
+}
+
+/// The least instant in a column that may be null: one look at its index, however many rows there are.
+pub async fn earliest<E: EntityTrait>(
+    on: &impl Read,
+    column: E::Column,
+) -> Result<Option<Timestamp>, StoreError> {
+    let first: Option<Option<i64>> = E::find()
+        .select_only()
+        .column(column)
+        .filter(column.is_not_null())
+        .order_by_asc(column)
+        .limit(1)
+        .into_tuple()
+        .one(on.conn())
+        .await?;
+    Ok(first.flatten().map(Timestamp::from_millis))
 }
 
 /// How many rows a list has in all, and whether the number is an estimate: exact up to 10,000.
