@@ -137,12 +137,19 @@ async fn running_clocks(on: &impl Read, user: UserId, limit: u64) -> Result<Vec<
     let broken = Condition::all()
         .add(Column::State.eq("breached"))
         .add(Column::HandoffId.in_subquery(worked));
+    let own = Condition::all()
+        .add(Column::OwnerId.eq(user.uuid()))
+        .add(Column::Kind.ne(ClockKind::Review.name()))
+        .add(Condition::any().add(runs).add(broken));
+    promises(on, own, limit).await
+}
+
+/// The clocks that a condition chooses, the first due ones first.
+async fn promises(on: &impl Read, chosen: Condition, limit: u64) -> Result<Vec<WorkItem>, StoreError> {
     let rows = clocks::Entity::find()
-        .filter(Column::OwnerId.eq(user.uuid()))
-        .filter(Column::Kind.ne(ClockKind::Review.name()))
-        .filter(Condition::any().add(runs).add(broken))
-        .order_by_asc(Column::DueAt)
-        .order_by_asc(Column::Id)
+        .filter(chosen)
+        .order_by_asc(clocks::Column::DueAt)
+        .order_by_asc(clocks::Column::Id)
         .limit(limit)
         .all(on.conn())
         .await?;
@@ -204,30 +211,10 @@ async fn disputes(on: &impl Read, user: UserId, limit: u64) -> Result<Vec<WorkIt
 
 /// Rejections and losses that marketing has not answered: a promise of its side, and of no user.
 async fn open_feedback(on: &impl Read, limit: u64) -> Result<Vec<WorkItem>, StoreError> {
-    use clocks::Column;
-    let rows = clocks::Entity::find()
-        .filter(Column::Kind.eq(ClockKind::Feedback.name()))
-        .filter(Column::State.is_in(["running", "warned", "breached"]))
-        .order_by_asc(Column::DueAt)
-        .order_by_asc(Column::Id)
-        .limit(limit)
-        .all(on.conn())
-        .await?;
-    let item = |row: clocks::Model| {
-        let record = row.into_domain()?;
-        Ok(WorkItem {
-            kind: WorkKind::Clock,
-            id: record.id.to_string(),
-            lead_id: record.lead_id,
-            deal_id: record.deal_id,
-            why: "Answer the rejection or loss".to_owned(),
-            due_at: Some(record.clock.deadline.due_at),
-            band: None,
-            amount: None,
-            act: act_on(&record),
-        })
-    };
-    rows.into_iter().map(item).collect()
+    let open = Condition::all()
+        .add(clocks::Column::Kind.eq(ClockKind::Feedback.name()))
+        .add(clocks::Column::State.is_in(["running", "warned", "breached"]));
+    promises(on, open, limit).await
 }
 
 async fn open_tasks(
