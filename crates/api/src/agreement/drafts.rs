@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{AgreementPath, AgreementView, invalid_document};
 use crate::access::scopes::{AgreementsRead, AgreementsSign, AgreementsWrite};
 use crate::edge::core::Core;
-use crate::edge::ctx::Ctx;
+use crate::edge::ctx::{Ctx, Permission};
 use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::{Path, Query};
@@ -132,9 +132,7 @@ async fn update_agreement(
     body: MergePatch<AgreementPatch>,
 ) -> Reply<Tagged<AgreementView>> {
     let tx = ctx.begin().await?;
-    let in_force = store::agreement::in_force_for_update(&tx).await?;
-    let version = store::agreement::get(&tx, path.0.version).await?;
-    ctx.check_if_match(version.edits)?;
+    let (in_force, version) = for_update(&ctx, &tx, &path.0).await?;
     let known = CreateAgreement {
         document: Some(version.document.clone()),
         effective_at: version.effective_at,
@@ -150,7 +148,7 @@ async fn update_agreement(
         draft::edit(version, details, &in_force, &known, ctx.act()).map_err(not_drafted)?
     };
     store::write_records(&tx, change).await?;
-    let answer = Tagged::new(etag(version.edits, 0), view(&tx, version).await?);
+    let answer = tagged(&tx, version).await?;
     ctx.commit(tx, answer).await
 }
 
@@ -166,12 +164,10 @@ async fn discard_agreement(
     path: Path<AgreementPath>,
 ) -> Reply<Tagged<AgreementView>> {
     let tx = ctx.begin().await?;
-    store::agreement::in_force_for_update(&tx).await?;
-    let version = store::agreement::get(&tx, path.0.version).await?;
-    ctx.check_if_match(version.edits)?;
+    let (_, version) = for_update(&ctx, &tx, &path.0).await?;
     let (version, change) = draft::discard(version, ctx.act()).map_err(not_drafted)?;
     store::write_records(&tx, [change]).await?;
-    let answer = Tagged::new(etag(version.edits, 0), view(&tx, version).await?);
+    let answer = tagged(&tx, version).await?;
     ctx.commit(tx, answer).await
 }
 
@@ -208,9 +204,7 @@ async fn get_agreement_diff(
 #[post("/v1/agreements/{version}/sign")]
 async fn sign_agreement(ctx: Ctx<AgreementsSign>, path: Path<AgreementPath>) -> Reply<Tagged<AgreementView>> {
     let tx = ctx.begin().await?;
-    let in_force = store::agreement::in_force_for_update(&tx).await?;
-    let version = store::agreement::get(&tx, path.0.version).await?;
-    ctx.check_if_match(version.edits)?;
+    let (in_force, version) = for_update(&ctx, &tx, &path.0).await?;
     let staff = store::access::staff(&tx).await?;
     let standing = Standing {
         in_force,
@@ -223,7 +217,7 @@ async fn sign_agreement(ctx: Ctx<AgreementsSign>, path: Path<AgreementPath>) -> 
         draft::sign(version, standing, &known, ctx.act()).map_err(not_drafted)?
     };
     store::write_records(&tx, changes).await?;
-    let answer = Tagged::new(etag(version.edits, 0), view(&tx, version).await?);
+    let answer = tagged(&tx, version).await?;
     ctx.commit(tx, answer).await
 }
 
@@ -239,13 +233,23 @@ async fn withdraw_signature(
     path: Path<AgreementPath>,
 ) -> Reply<Tagged<AgreementView>> {
     let tx = ctx.begin().await?;
-    store::agreement::in_force_for_update(&tx).await?;
-    let version = store::agreement::get(&tx, path.0.version).await?;
-    ctx.check_if_match(version.edits)?;
+    let (_, version) = for_update(&ctx, &tx, &path.0).await?;
     let (version, change) = draft::withdraw(version, ctx.act()).map_err(not_drafted)?;
     store::write_records(&tx, [change]).await?;
-    let answer = Tagged::new(etag(version.edits, 0), view(&tx, version).await?);
+    let answer = tagged(&tx, version).await?;
     ctx.commit(tx, answer).await
+}
+
+/// The version in force and the one of the path, locked. Refuses an `If-Match` of an earlier edit.
+async fn for_update<P: Permission>(
+    ctx: &Ctx<P>,
+    tx: &Tx,
+    path: &AgreementPath,
+) -> Result<(AgreementVersion, AgreementVersion), Problem> {
+    let in_force = store::agreement::in_force_for_update(tx).await?;
+    let version = store::agreement::get(tx, path.version).await?;
+    ctx.check_if_match(version.edits)?;
+    Ok((in_force, version))
 }
 
 /// A version that this transaction changed, as an answer shows it.
@@ -253,6 +257,12 @@ async fn view(tx: &Tx, version: AgreementVersion) -> Result<AgreementView, Probl
     let staff = store::access::staff(tx).await?;
     let zone = tx.rules().company.zone();
     Ok(AgreementView::of(version, tx.act().now, &zone, &staff))
+}
+
+/// The same with its `ETag`.
+async fn tagged(tx: &Tx, version: AgreementVersion) -> Result<Tagged<AgreementView>, Problem> {
+    let tag = etag(version.edits, 0);
+    Ok(Tagged::new(tag, view(tx, version).await?))
 }
 
 /// Put the scheduled version in force if its time has come.
