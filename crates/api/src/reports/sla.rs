@@ -1,30 +1,31 @@
 //! Both sides' commitments in a month: promised, kept, broken; and the promises behind each figure.
 
+mod evidence;
+
 use actix_web::get;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use tandem_domain::access::Queue;
 use tandem_domain::agreement::{MarketingCommitments, SharedRevenue, VersionState};
-use tandem_domain::clocks::record::ClockRecord;
-use tandem_domain::clocks::{ClockKind, ClockState, Side};
-use tandem_domain::id::{ClockId, DealId, HandoffId, LeadId, UserId};
+use tandem_domain::clocks::{ClockKind, Side};
+use tandem_domain::id::UserId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::handoffs::{HandoffFigure, Verdicts};
 use tandem_domain::reports::kpis::DealFigure;
 use tandem_domain::reports::period::Days;
 use tandem_domain::reports::promises::{ClockTally, CommitmentState, Month, kept};
 use tandem_domain::reports::{Basis, Rate};
-use tandem_store::reports::{Books, Due, Promises};
+use tandem_store::reports::{Books, Due};
 use tandem_store::rules::Rules;
 use tandem_store::{self as store, Snapshot, StoreError};
 use utoipa::{IntoParams, ToSchema};
 
+pub(super) use evidence::list_sla_evidence;
+
 use super::answer::{Period, RateView, Report, Table, number, rate_cells};
 use super::ask::Selection;
 use super::handoffs::address;
-use crate::access::scopes::{HandoffEvidenceRead, HandoffsRead, ReportsRead};
+use crate::access::scopes::ReportsRead;
 use crate::edge::ctx::Ctx;
-use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Place, Problem, Violation};
 use crate::edge::http::query::Query;
 use crate::edge::http::reply::Reply;
@@ -478,130 +479,4 @@ fn table(view: &SlaView) -> Table {
         table.total(line.chain(numbers).collect());
     }
     table
-}
-
-/// A subset of the due promises.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum PromiseFigure {
-    /// All of them.
-    #[default]
-    Promised,
-    /// How many were met in time.
-    Kept,
-    /// How many were broken.
-    Broken,
-}
-
-/// Which promises.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct SlaEvidenceQuery {
-    /// The kind of promise.
-    #[param(inline)]
-    commitment: ClockKind,
-    /// The calendar month in the company's time zone; default the present one.
-    #[param(pattern = "^[0-9]{4}-(0[1-9]|1[0-2])$", max_length = 7, example = "2026-05")]
-    month: Option<String>,
-    /// The figure; default all due promises.
-    #[param(inline)]
-    figure: Option<PromiseFigure>,
-    /// Only those of this owner, or with `queue` those without an owner.
-    #[param(pattern = "^(queue|user_[0-7][0-9a-hjkmnp-tv-z]{25})$", max_length = 31)]
-    owner: Option<String>,
-    /// The most promises of the page.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<i64>,
-    /// Where the page before ended: its `next_cursor`.
-    #[param(max_length = 2048)]
-    cursor: Option<String>,
-}
-
-/// A promise counted in a figure.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct PromiseItem {
-    /// The id of its clock.
-    id: ClockId,
-    /// The kind of promise.
-    kind: ClockKind,
-    /// The state.
-    state: ClockState,
-    /// The lead.
-    lead_id: Option<LeadId>,
-    /// The hand-off.
-    handoff_id: Option<HandoffId>,
-    /// The deal.
-    deal_id: Option<DealId>,
-    /// The user who had to meet it.
-    owner_id: Option<UserId>,
-    /// The queue, if there was no owner.
-    queue: Option<Queue>,
-    /// When it started.
-    started_at: Timestamp,
-    /// The last instant at which it could be met in time.
-    due_at: Timestamp,
-    /// When it was met; `null` if it was not.
-    met_at: Option<Timestamp>,
-    /// When it was broken; `null` if it was not.
-    breached_at: Option<Timestamp>,
-}
-
-/// List the promises counted in a figure of the commitments.
-///
-/// Exactly the records that the figure counts, by id. `total_count` is always present and exact.
-#[utoipa::path(tag = "reports", params(SlaEvidenceQuery), security(("bearer" = [ReportsRead, HandoffsRead])),
-    responses((status = 200, description = "A page of promises", body = Listing<PromiseItem>,
-        headers(("Link" = String, description = "The next page")))))]
-#[get("/v1/reports/sla/evidence")]
-pub(super) async fn list_sla_evidence(
-    ctx: Ctx<HandoffEvidenceRead>,
-    query: Query<SlaEvidenceQuery>,
-) -> Reply<Listing<PromiseItem>> {
-    let query = query.0;
-    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
-    let snapshot = ctx.report().await?;
-    let now = snapshot.as_of(ctx.now());
-    let zone = store::rules::read(&snapshot).await?.company.zone();
-    let (_, days) = month(query.month.as_deref(), now, &zone)?;
-    let due = due(&days, now);
-    let promises = Promises {
-        kind: query.commitment,
-        kept: match query.figure.unwrap_or_default() {
-            PromiseFigure::Promised => None,
-            PromiseFigure::Kept => Some(true),
-            PromiseFigure::Broken => Some(false),
-        },
-        owner_id: query.owner.as_deref().map(|owner| owner.parse().ok()),
-    };
-    let page = store::reports::clock_evidence(&snapshot, due, promises, after, limit).await?;
-    let total = store::reports::clock_evidence_count(&snapshot, due, promises).await?;
-    let listing = Listing::of(
-        &ctx.master,
-        ctx.request(),
-        page,
-        |clock| clock.id,
-        PromiseItem::of,
-    );
-    Ok(listing.counted(Some((total, false))))
-}
-
-impl PromiseItem {
-    fn of(record: ClockRecord) -> Self {
-        let clock = &record.clock;
-        Self {
-            id: record.id,
-            kind: clock.kind,
-            state: clock.state(),
-            lead_id: record.lead_id,
-            handoff_id: record.handoff_id,
-            deal_id: record.deal_id,
-            owner_id: record.owner_id,
-            queue: record.queue,
-            started_at: clock.started_at,
-            due_at: clock.deadline.due_at,
-            met_at: clock.met_at(),
-            breached_at: clock.breached_at(),
-        }
-    }
 }
