@@ -6,6 +6,8 @@
 
 mod compare;
 mod facts;
+mod known;
+mod operand;
 mod read;
 mod registry;
 mod resolve;
@@ -25,7 +27,8 @@ use crate::words::words;
 
 pub use compare::{Comparison, Holds, Op, Operand, Property, Value};
 pub use facts::{Event, Facts, History, Standing, Touches};
-pub use read::{ACTIVITIES, Known, MAX_DEPTH, MAX_NODES, Place, read_query};
+pub use known::Known;
+pub use read::{ACTIVITIES, MAX_DEPTH, MAX_NODES, Place, read_query};
 pub use registry::{Entry, Field, FieldType, Origin, Standard};
 pub(crate) use resolve::activity;
 pub use resolve::{Evidence, Resolved, Seen, Verdict};
