@@ -1,6 +1,8 @@
 //! Scores: who a lead is and what it did, as contributions that add up exactly.
 
 #[cfg(test)]
+mod draw;
+#[cfg(test)]
 mod oracle;
 mod stored;
 #[cfg(test)]
