@@ -132,9 +132,9 @@ async fn a_statement_that_names_two_leads_suggests_them(app: &TestApp) {
     assert_eq!((&found[0]["confidence"], &found[0]["state"]), (&json!(0.9), &json!("open")));
     let kept = app.get(&format!("/v1/leads/{a}")).by(app.admin().await).await.expect(200);
     assert_eq!(kept["first_name"], Value::Null, "nothing else came of it");
-    let told =
+    let types =
         app.get(&format!("/v1/leads/{b}/timeline")).by(app.admin().await).await.expect(200).each("type");
-    assert_eq!(told.iter().filter(|kind| *kind == "duplicate.suggested").count(), 1, "{told:?}");
+    assert_eq!(types.iter().filter(|kind| *kind == "duplicate.suggested").count(), 1, "{types:?}");
 
     // The job compares the leads and finds another pair; what it cannot find it leaves.
     for id in [&b, &c] {

@@ -343,8 +343,9 @@ async fn alone<W: Work>(work: &W, item: &W::Item) -> Result<W::Done, Undone> {
     for _ in 0..ROUNDS {
         match attempt(work, &[item], true).await {
             Ok(done) => {
-                let told = done.into_iter().next();
-                return told.ok_or_else(|| Undone::Unknown("the work returned no result for an item".into()));
+                let result = done.into_iter().next();
+                return result
+                    .ok_or_else(|| Undone::Unknown("the work returned no result for an item".into()));
             }
             Err(Failure::Contended) => last = Undone::Locked,
             Err(Failure::Locked) => return Err(Undone::Locked),

@@ -87,7 +87,7 @@ pub(super) async fn save_leads(ctx: Ctx<LeadsWrite>, body: Unparsed) -> Reply<Mu
         if n == 0 || !problem.code().status().is_server_error() {
             return Err(problem);
         }
-        // What comes before is durable: its leads are told apart from the others.
+        // The earlier parts are committed: their leads keep their results, and the others get this problem.
         items.truncate(first);
         items.extend((first..count).map(|index| refused(index, &problem)));
         break;

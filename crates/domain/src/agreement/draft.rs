@@ -332,10 +332,10 @@ pub struct Difference {
     /// Where: a JSON pointer.
     #[schema(max_length = 1024, example = "/stages/nurture/cooldown")]
     pub pointer: String,
-    /// What stands there in the other version; `null` where nothing does.
+    /// The value in the other version; `null` if it has none there.
     #[schema(value_type = Value)]
     pub before: Json,
-    /// What stands there in this version; `null` where nothing does.
+    /// The value in this version; `null` if it has none there.
     #[schema(value_type = Value)]
     pub after: Json,
 }

@@ -478,7 +478,7 @@ async fn load_companies(
     let mut query =
         sea_orm::QueryOrder::order_by_asc(companies::Entity::find().filter(chosen), companies::Column::Id);
     if backend == DbBackend::Postgres {
-        // Leads that join a company as it is do not wait for each other; whoever edits it waits for them all.
+        // Writers that only add leads to a company share its lock; a writer that edits the company takes it alone.
         query = match stated.edits_companies() || scoring::asks_for_company_stage(tx) {
             true => query.lock_exclusive(),
             false => query.lock_shared(),

@@ -53,12 +53,11 @@ pub async fn settle_all(tx: &Tx, world: &mut World, items: Vec<(&Act, Unsettled)
     Ok(())
 }
 
-/// Write what an import of history did: no rule follows of it.
-pub async fn write_history(tx: &Tx, told: Unsettled) -> Result<(), StoreError> {
-    let told = Settled::history(tx.act(), told);
-    let told =
-        told.ok_or_else(|| StoreError::Internal("an act of the present is not an import of history".into()))?;
-    put(tx, &told, &Default::default()).await
+/// Write the changes of an import of history. No rule is applied to them.
+pub async fn write_history(tx: &Tx, changes: Unsettled) -> Result<(), StoreError> {
+    let settled = Settled::history(tx.act(), changes)
+        .ok_or_else(|| StoreError::Internal("an act of the present is not an import of history".into()))?;
+    put(tx, &settled, &Default::default()).await
 }
 
 /// Load what rules lack, for all leads at once, for the instant of the first item.

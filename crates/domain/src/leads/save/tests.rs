@@ -84,7 +84,7 @@ fn what_was_said_of_a_day_is_known_also_under_what_came_later() {
     assert_eq!(changed(&dated("Adah", 2), 13), (1, shown("Countess")));
     assert_eq!(changed(&dated("Adah", 2), 14), (0, shown("Countess")));
     assert_eq!(changed(&dated("Ada", 1), 15), (0, shown("Countess")));
-    // Stated now, it is news, whatever was stated before.
+    // A value that is stated now replaces the shown one, even if it was stated before.
     assert_eq!(changed(&named("ada@example.com", "Ada"), 16).1, shown("Ada"));
     assert_eq!(
         changed(&named("ada@example.com", "Countess"), 16).1,

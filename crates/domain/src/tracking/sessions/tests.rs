@@ -127,7 +127,7 @@ fn a_visit_that_is_made_anew_keeps_its_channel_as_long_as_it_is_the_same() {
     assert_eq!(other, before);
 }
 
-/// A store in miniature: what is stored of one visitor, and how a batch of new events is taken in.
+/// A model of the store for one visitor: its stored points and sessions, and how a batch of events is added.
 #[derive(Default)]
 struct Kept {
     points: Vec<Point>,
