@@ -322,6 +322,10 @@ async fn lists_of_others_need_the_scope_of_what_they_list(app: &TestApp) {
             app.post(&format!("/v1/imports?kind={kind}")).by(&key).body("text/csv", "email\na@example.com\n");
         assert_eq!(import.await.refused(403, "insufficient_scope")["scope"], scope, "{kind}");
     }
+    // Deals bring their companies, and move their leads.
+    let key = app.key(&["imports:write", "deals:write"]).await;
+    let import = app.post("/v1/imports?kind=deals&mode=history").by(&key).body("text/csv", "name\nFair\n");
+    assert_eq!(import.await.refused(403, "insufficient_scope")["scope"], "leads:write");
 
     let submission = format!("/v1/submissions/{}", ids["submission_id"]);
     let shown = app.get(&submission).by(app.key(&["forms:read"]).await).await.expect(200);

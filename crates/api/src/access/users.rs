@@ -302,7 +302,7 @@ pub(super) async fn update_user(
     let known = users::get(&tx, path.0.user_id).await?;
     ctx.check_if_match(known.version)?;
     refuse_admins(&ctx, known.role, known.admin)?;
-    if role.is_some() || admin.is_some() {
+    if role.is_some() || admin.is_some() || disabled == Some(false) {
         check_rights(&ctx, role.unwrap_or(known.role), admin.unwrap_or(known.admin))?;
     }
     let others = users::other_admins(&tx, known.id).await?;

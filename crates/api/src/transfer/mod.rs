@@ -196,7 +196,7 @@ struct ImportPath {
 /// background. It is first read completely, so that a broken file changes nothing, then row by row; a rejected row does
 /// not affect the others. If the service stops, the import continues afterwards, and no row is imported twice. At most
 /// 1 GiB unpacked. Also requires the scope of the rows: `leads:write` for leads, companies and stage changes,
-/// `deals:write` for deals; only an admin in person imports users.
+/// `deals:write` and `leads:write` for deals, which bring their companies; only an admin in person imports users.
 #[utoipa::path(tag = "imports", params(ImportQuery), security(("bearer" = [ImportsWrite])),
     request_body(description = "The file", content(
         (FileBytes = "text/csv"), (FileBytes = "application/x-ndjson"), (FileBytes = "application/gzip"),
@@ -310,7 +310,7 @@ fn asked(query: ImportQuery) -> Result<Asked, Problem> {
 /// create users.
 fn check_rights(ctx: &Ctx<ImportsWrite>, kind: ImportKind) -> Result<(), Problem> {
     if kind != ImportKind::Users {
-        return ctx.demand(kind.written_by());
+        return kind.written_by().iter().try_for_each(|scope| ctx.demand(*scope));
     }
     let may = matches!(ctx.actor(), Actor::User(person) if person.grants(Scope::UsersManage));
     if !may {

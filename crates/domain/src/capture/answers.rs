@@ -1,5 +1,7 @@
 //! Reading what was sent: which answers there are, what they say about a lead, and everything that does not fit.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::consent::{Reply, Unticked};
@@ -249,24 +251,25 @@ impl Reading<'_> {
         code
     }
 
-    /// What the person answered to the form's purposes: the last answer counts, and what the form does not ask is ignored.
-    /// Only a clear yes is consent.
+    /// What the person answered to the form's purposes: the last answer counts. Only a clear yes is consent, and only a
+    /// clear no, or an unticked box, withdraws. A purpose that the form does not ask for leaves a remark.
     fn consent(&mut self, form: &Form, posted: &Posted) -> Vec<Consent> {
         let mut given = vec![];
         for asked in &form.settings.consent {
             let mut sent = posted.consent.iter().rev();
             let sent = sent.find(|(purpose, _)| *purpose == asked.purpose);
             let reply = sent.map(|(_, value)| asked.reply(value));
+            let is_unclear = reply == Some(Reply::Unclear);
             if asked.required && reply != Some(Reply::Yes) {
                 let detail = format!("consent to `{}` is required", asked.purpose);
                 self.faults.push(Fault::new("/consent", "required", detail));
             }
-            if reply == Some(Reply::Unclear) {
+            if is_unclear {
                 let detail = format!("`{}` is not granted: the value is not a clear yes", asked.purpose);
                 self.remarks
                     .push(Fault::new("/consent", "consent_not_given", detail));
             }
-            if reply.is_some() || asked.unticked == Unticked::Withdraws {
+            if !is_unclear && (reply.is_some() || asked.unticked == Unticked::Withdraws) {
                 given.push(Consent {
                     purpose: asked.purpose.clone(),
                     granted: reply == Some(Reply::Yes),
@@ -275,6 +278,19 @@ impl Reading<'_> {
                 });
             }
         }
+        let is_asked = |purpose: &String| {
+            form.settings
+                .consent
+                .iter()
+                .any(|asked| asked.purpose == *purpose)
+        };
+        let others = posted.consent.iter().map(|(purpose, _)| purpose);
+        let others: BTreeSet<&String> = others.filter(|purpose| !is_asked(purpose)).take(20).collect();
+        self.remarks.extend(others.into_iter().map(|purpose| {
+            let shown: String = purpose.chars().take(100).collect();
+            let detail = format!("`{shown}` is not granted: the form does not ask for it");
+            Fault::new("/consent", "consent_not_given", detail)
+        }));
         given
     }
 

@@ -53,12 +53,12 @@ impl ImportKind {
         !matches!(self, ImportKind::StageChanges | ImportKind::Deals)
     }
 
-    /// The scope by which such records are written one by one.
-    pub const fn written_by(self) -> Scope {
+    /// The scopes by which such records are written one by one. Deals bring their companies, and move their leads.
+    pub const fn written_by(self) -> &'static [Scope] {
         match self {
-            ImportKind::Leads | ImportKind::Companies | ImportKind::StageChanges => Scope::LeadsWrite,
-            ImportKind::Users => Scope::UsersManage,
-            ImportKind::Deals => Scope::DealsWrite,
+            ImportKind::Leads | ImportKind::Companies | ImportKind::StageChanges => &[Scope::LeadsWrite],
+            ImportKind::Users => &[Scope::UsersManage],
+            ImportKind::Deals => &[Scope::DealsWrite, Scope::LeadsWrite],
         }
     }
 
