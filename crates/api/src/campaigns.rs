@@ -115,7 +115,7 @@ struct CostQuery {
 /// its detail names that campaign.
 #[utoipa::path(tag = "campaigns", security(("bearer" = [CampaignsWrite])), request_body = CampaignDetails,
     responses((status = 201, description = "The campaign", body = CampaignView,
-        headers(("ETag" = String, description = "The campaign's version"), ("Location" = String, description = "The address of the new record")))))]
+        headers(("ETag" = String, description = "The campaign's version"), ("Location" = String, description = "The URL of the new record")))))]
 #[post("/v1/campaigns")]
 async fn create_campaign(
     ctx: Ctx<CampaignsWrite>,

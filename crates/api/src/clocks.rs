@@ -78,7 +78,7 @@ pub struct ClockView {
     deal_id: Option<DealId>,
     /// The user who must meet the promise. A breach belongs to the owner at the due instant.
     owner_id: Option<UserId>,
-    /// The queue, if there was no owner.
+    /// The queue of the hand-off, if no user owned it; `null` for promises of marketing.
     queue: Option<Queue>,
     /// When it started.
     started_at: Timestamp,

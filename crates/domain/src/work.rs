@@ -51,7 +51,7 @@ pub struct WorkItem {
     /// The band of the lead's score, such as `A1`.
     #[schema(max_length = 8, example = "A1")]
     pub band: Option<String>,
-    /// The amount: that of the lead's largest open deal, or of the deal itself.
+    /// The amount of the item's deal if that is open and has one, else of the lead's largest open deal.
     pub amount: Option<Money>,
     /// The operation that completes it.
     pub act: NextAct,

@@ -195,7 +195,8 @@ fn read(mark: Value) -> Place {
 /// What is compared.
 #[derive(Debug, Clone)]
 pub struct Neighbourhood {
-    /// The leads that are looked at anew: those that changed, and those whose phone has become a switchboard's.
+    /// The leads to compare again: those that changed, and the first holders of each of their phone numbers that too
+    /// many leads share (a switchboard), because earlier suggestions may be wrong now.
     pub changed: BTreeSet<LeadId>,
     /// These and all that may be one person with one of them, as far as they are listed.
     pub leads: Vec<Lead>,

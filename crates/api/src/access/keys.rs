@@ -161,7 +161,7 @@ struct KeyQuery {
 /// The secret is shown once; only its hash is stored. A key cannot create a key with scopes that it lacks itself.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), request_body = CreateApiKey,
     responses((status = 201, description = "The key with its secret", body = ApiKeyView,
-        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The address of the new record")))))]
+        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The URL of the new record")))))]
 #[post("/v1/api-keys")]
 pub(super) async fn create_api_key(
     ctx: Ctx<KeysManage>,
@@ -246,7 +246,7 @@ pub(super) async fn get_api_key(ctx: Ctx<KeysManage>, path: Path<KeyPath>) -> Re
 /// The previous secrets remain valid for a while, by default one day, so that callers can switch.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyPath), request_body = RotateApiKey,
     responses((status = 201, description = "The key with its new secret", body = ApiKeyView,
-        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The address of the new record"))),
+        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The URL of the new record"))),
         (status = 409, description = "The key is revoked or has expired")))]
 #[post("/v1/api-keys/{key_id}/rotate")]
 pub(super) async fn rotate_api_key(

@@ -100,7 +100,7 @@ struct TeamQuery {
 /// Create a team.
 #[utoipa::path(tag = "teams", security(("bearer" = [UsersManage])), request_body = CreateTeam,
     responses((status = 201, description = "The team", body = TeamView,
-        headers(("ETag" = String, description = "The team's version"), ("Location" = String, description = "The address of the new record")))))]
+        headers(("ETag" = String, description = "The team's version"), ("Location" = String, description = "The URL of the new record")))))]
 #[post("/v1/teams")]
 pub(super) async fn create_team(ctx: Ctx<UsersManage>, body: Json<CreateTeam>) -> Reply<Created<TeamView>> {
     let mut faults = vec![];

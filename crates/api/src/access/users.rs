@@ -173,7 +173,7 @@ struct UserQuery {
 /// invitation token, shown once; a repetition with the same Idempotency-Key shows `null` instead.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), request_body = CreateUser,
     responses((status = 201, description = "The user", body = UserView,
-        headers(("ETag" = String, description = "The user's version"), ("Location" = String, description = "The address of the new record")))))]
+        headers(("ETag" = String, description = "The user's version"), ("Location" = String, description = "The URL of the new record")))))]
 #[post("/v1/users")]
 pub(super) async fn create_user(ctx: Ctx<UsersManage>, body: Json<CreateUser>) -> Reply<Created<UserView>> {
     let body = body.0;
@@ -335,7 +335,7 @@ pub(super) async fn update_user(
 /// works until the token is used. A key cannot reset a user with scopes that it lacks itself.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), params(UserPath),
     responses((status = 201, description = "The token", body = ResetTokenView,
-        headers(("Location" = String, description = "The user's address"))),
+        headers(("Location" = String, description = "The URL of the user"))),
         (status = 409, description = "The user is disabled")))]
 #[post("/v1/users/{user_id}/reset-token")]
 pub(super) async fn create_reset_token(

@@ -89,7 +89,7 @@ fn reply(activity: Activity) -> Tagged<ActivityView> {
 /// the activity (`200`). A key needs `X-On-Behalf-Of`.
 #[utoipa::path(tag = "activities", security(("bearer" = [ActivitiesWrite])), request_body = ActivityDraft,
     responses((status = 201, description = "The activity was logged", body = ActivityView, headers(
-        ("ETag" = String, description = "The activity's version"), ("Location" = String, description = "The activity's address"))),
+        ("ETag" = String, description = "The activity's version"), ("Location" = String, description = "The URL of the activity"))),
         (status = 200, description = "The existing activity with this `external_id`, updated", body = ActivityView,
         headers(("ETag" = String, description = "The activity's version")))))]
 #[post("/v1/activities")]

@@ -28,7 +28,7 @@ pub struct ActivityView {
     queue: Option<Queue>,
     /// The type of activity.
     r#type: ActivityType,
-    /// The direction: who contacted whom; `null` for notes and tasks.
+    /// `inbound` if the lead contacted the company, `outbound` if a user contacted the lead; `null` for notes and tasks.
     direction: Option<Direction>,
     /// When it happened.
     occurred_at: Timestamp,

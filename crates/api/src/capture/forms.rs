@@ -152,7 +152,7 @@ struct FormsQuery {
 /// For marketing. The answer contains the publishable key with which the website calls `POST /v1/capture/{form_key}`.
 #[utoipa::path(tag = "forms", security(("bearer" = [FormsWrite])), request_body = CreateForm,
     responses((status = 201, description = "The form with its publishable key", body = FormDetail,
-        headers(("Location" = String, description = "The form's address"),
+        headers(("Location" = String, description = "The URL of the form"),
             ("ETag" = String, description = "The form's version")))))]
 #[post("/v1/forms")]
 async fn create_form(ctx: Ctx<FormsWrite>, body: Json<CreateForm>) -> Reply<Created<FormDetail>> {

@@ -46,7 +46,7 @@ pub struct SubmissionView {
     /// clear yes, invalid bytes, a hidden origin.
     #[schema(max_items = 1000)]
     remarks: Vec<SubmissionFault>,
-    /// The person's answer to each purpose, in the wording of that time.
+    /// The person's answer for each purpose, with the wording that the form showed then.
     #[schema(max_items = 20)]
     consent: Vec<Consent>,
     /// When it arrived.
@@ -70,7 +70,7 @@ pub struct SubmissionDetail {
     /// Remarks about omitted or unusual input that did not reject the submission.
     #[schema(max_items = 1000)]
     remarks: Vec<SubmissionFault>,
-    /// The person's answer to each purpose, in the wording of that time.
+    /// The person's answer for each purpose, with the wording that the form showed then.
     #[schema(max_items = 20)]
     consent: Vec<Consent>,
     /// When it arrived.

@@ -77,7 +77,7 @@ fn reply(deal: Deal) -> Tagged<DealView> {
 /// A key needs `X-On-Behalf-Of`.
 #[utoipa::path(tag = "deals", security(("bearer" = [DealsWrite])), request_body = CreateDeal,
     responses((status = 201, description = "The deal", body = DealView, headers(
-        ("ETag" = String, description = "The deal's version"), ("Location" = String, description = "The deal's address")))))]
+        ("ETag" = String, description = "The deal's version"), ("Location" = String, description = "The URL of the deal")))))]
 #[post("/v1/deals")]
 async fn create_deal(ctx: Ctx<DealsWrite>, body: Json<CreateDeal>) -> Reply<Created<DealView>> {
     let mut body = body.0;

@@ -37,7 +37,7 @@ struct AcknowledgeFeedback {
     note: Option<String>,
 }
 
-/// The promises of feedback after an acknowledgement.
+/// The feedback clocks of the named hand-offs and deals, after the acknowledgement.
 #[derive(Debug, Serialize, ToSchema)]
 struct AcknowledgedView {
     /// The promises of all that was named.

@@ -107,7 +107,7 @@ struct CompaniesQuery {
 /// The company is found by its web domain; without one, by its name among the companies without a domain.
 #[utoipa::path(tag = "companies", security(("bearer" = [LeadsWrite])), request_body = CompanyWrite, responses(
     (status = 201, description = "The company was created", body = CompanyView, headers(
-        ("ETag" = String, description = "The company's version"), ("Location" = String, description = "The address of the new record"))),
+        ("ETag" = String, description = "The company's version"), ("Location" = String, description = "The URL of the new record"))),
     (status = 200, description = "The company existed and was updated", body = CompanyView,
         headers(("ETag" = String, description = "The company's version")))))]
 #[post("/v1/companies")]

@@ -99,10 +99,10 @@ struct LeadsQuery {
     q: Option<String>,
     /// `true`: only archived leads; default: only the others.
     archived: Option<bool>,
-    /// Known since this instant or later.
+    /// Created at this instant or later.
     #[param(inline)]
     created_at_gte: Option<Bound>,
-    /// Known since before this instant.
+    /// Created before this instant.
     #[param(inline)]
     created_at_lt: Option<Bound>,
     /// Changed at this instant or later.

@@ -176,7 +176,7 @@ async fn found(db: &Db, found: LeadWithCompany) -> Result<Tagged<LeadView>, Prob
 /// newest).
 #[utoipa::path(tag = "leads", security(("bearer" = [LeadsWrite])), request_body = LeadWrite, responses(
     (status = 201, description = "The lead was created", body = LeadView, headers(
-        ("ETag" = String, description = "The lead's version"), ("Location" = String, description = "The lead's address"))),
+        ("ETag" = String, description = "The lead's version"), ("Location" = String, description = "The URL of the lead"))),
     (status = 200, description = "The lead existed and was updated", body = LeadView,
         headers(("ETag" = String, description = "The lead's version"))),
     (status = 404, description = "There is no lead with this `id`")))]

@@ -269,7 +269,7 @@ pub struct FieldValueView {
     pub value: Value,
     /// The source of the statement.
     pub source: Source,
-    /// When it was true, as far as the source knows.
+    /// When the value was true, as far as the source knows.
     pub observed_at: Timestamp,
     /// When it was created in Tandem.
     pub recorded_at: Timestamp,

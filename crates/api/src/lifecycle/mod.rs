@@ -107,7 +107,8 @@ pub struct TransitionsView {
     /// The stage changes, oldest first; at most 1,000.
     #[schema(max_items = 1000)]
     data: Vec<TransitionView>,
-    /// The stages to which the caller may move the lead by hand now.
+    /// The stages to which the caller may move the lead by hand now. `sql` is listed even while qualification items are
+    /// unconfirmed; `POST /v1/leads/{lead_id}/transitions` then answers `422`.
     #[schema(max_items = 9)]
     allowed: Vec<Stage>,
 }

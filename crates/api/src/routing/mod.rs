@@ -160,7 +160,7 @@ async fn unknown(tx: &Tx, rules: &RoutingRules) -> Result<Vec<Fault>, Problem> {
 
 /// Read a routing decision.
 ///
-/// With the rules that did not match, and every member who was passed over with the reason.
+/// Includes the rules that did not match, and for each member who was skipped the reason.
 #[utoipa::path(tag = "routing", params(DecisionPath), security(("bearer" = [HandoffsRead])),
     responses((status = 200, description = "The decision", body = RoutingDecisionView)))]
 #[get("/v1/routing/decisions/{decision_id}")]

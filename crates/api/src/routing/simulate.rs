@@ -136,7 +136,7 @@ struct ReassignLeads {
     to: TeamId,
 }
 
-/// What became of the leads of a user.
+/// The result of reassigning the leads of a user.
 #[derive(Debug, Serialize, ToSchema)]
 struct ReassignedView {
     /// The leads that another user owns now.

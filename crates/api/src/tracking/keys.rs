@@ -127,7 +127,7 @@ fn tagged(key: TrackingKey) -> Tagged<TrackingKeyView> {
 /// For marketing. A site uses the key to report its visitors' events with `POST /v1/collect`; the key reads nothing.
 #[utoipa::path(tag = "tracking", security(("bearer" = [FormsWrite])), request_body = CreateTrackingKey,
     responses((status = 201, description = "The tracking key", body = TrackingKeyView,
-        headers(("Location" = String, description = "The address of the new record"), ("ETag" = String, description = "The record's version")))))]
+        headers(("Location" = String, description = "The URL of the new record"), ("ETag" = String, description = "The record's version")))))]
 #[post("/v1/tracking-keys")]
 async fn create_tracking_key(
     ctx: Ctx<FormsWrite>,

@@ -46,12 +46,13 @@ pub struct EventView {
     pub told_by: String,
 }
 
-/// A touch of a lead.
+/// A touch of a lead: one visit or contact to which reports can attribute the lead.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TouchView {
     /// Its id. The id of a visit's touch may change when a late event arrives.
     pub id: TouchId,
-    /// The source of the touch.
+    /// The kind of touch: a visit, a click in an e-mail, attendance of an event, or one that a user, partner or import
+    /// reported.
     pub kind: TouchKind,
     /// When it happened; for a visit, when it began.
     pub occurred_at: Timestamp,

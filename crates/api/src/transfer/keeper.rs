@@ -21,7 +21,8 @@ const PIECE: usize = 1024 * 1024;
 pub struct Asked {
     /// The kind of its rows.
     pub kind: ImportKind,
-    /// The mode of the import.
+    /// Whether rows count as happening now, with all rules (`live`), or as the past, with their own dates and without
+    /// rules (`history`).
     pub mode: ImportMode,
     /// Whether nothing is to be written.
     pub is_dry_run: bool,

@@ -202,7 +202,7 @@ struct ImportPath {
         (FileBytes = "text/csv"), (FileBytes = "application/x-ndjson"), (FileBytes = "application/gzip"),
         (FileBytes = "application/octet-stream"), (ImportForm = "multipart/form-data"))),
     responses((status = 202, description = "The file is stored and will be imported", body = ImportView,
-        headers(("Location" = String, description = "The import's address")))))]
+        headers(("Location" = String, description = "The URL of the import")))))]
 #[post("/v1/imports")]
 async fn create_import(
     ctx: Ctx<ImportsWrite>,

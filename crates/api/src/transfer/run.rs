@@ -47,7 +47,7 @@ pub struct Runner<'a> {
     pub db: &'a Db,
     /// The clock and the chance.
     pub ambient: &'a Ambient,
-    /// The shapes of the published document.
+    /// The compiled JSON schemas of the OpenAPI document, against which rows are checked.
     pub shapes: &'a Shapes,
     /// The name under which the lease is held.
     pub holder: &'a str,

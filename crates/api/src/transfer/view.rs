@@ -21,7 +21,8 @@ pub struct ImportView {
     id: ImportId,
     /// The kind of its rows.
     kind: ImportKind,
-    /// The mode of the import.
+    /// Whether rows count as happening now, with all rules (`live`), or as the past, with their own dates and without
+    /// rules (`history`).
     mode: ImportMode,
     /// Whether it is a dry run, which writes nothing.
     dry_run: bool,

@@ -40,7 +40,7 @@ words! {
         Task = "task",
     }
 
-    /// The direction: who contacted whom.
+    /// The direction of a contact: `inbound` if the lead contacted the company, `outbound` if a user contacted the lead.
     Direction {
         /// The lead contacted the company.
         Inbound = "inbound",
@@ -155,7 +155,8 @@ pub struct Activity {
     pub queue: Option<Queue>,
     /// What kind it is; fixed.
     pub kind: ActivityType,
-    /// Who contacted whom; of a contact.
+    /// The direction: `inbound` if the lead contacted the company, `outbound` if a user contacted the lead; only
+    /// contacts have one.
     pub direction: Option<Direction>,
     /// When it happened, whenever it was logged.
     pub occurred_at: Timestamp,
@@ -247,7 +248,7 @@ impl Activity {
 pub struct Contact {
     /// The type of activity.
     pub kind: ActivityType,
-    /// The direction: who contacted whom.
+    /// The direction of a contact: `inbound` if the lead contacted the company, `outbound` if a user contacted the lead.
     pub direction: Option<Direction>,
     /// The outcome.
     pub outcome: Option<ActivityOutcome>,

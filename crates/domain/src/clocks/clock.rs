@@ -31,7 +31,8 @@ words! {
         Marketing = "marketing",
     }
 
-    /// The state of a clock.
+    /// The state of a clock: `running`, `warned` (80 % of the time has passed), `met`, `breached`, `met_late`, or
+    /// `void` (the promise no longer applies).
     ClockState {
         /// Not due, not met.
         Running = "running",

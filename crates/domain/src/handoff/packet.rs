@@ -146,7 +146,7 @@ pub struct Origin {
     pub campaign: Option<PacketCampaign>,
 }
 
-/// The campaign of a lead's touch.
+/// The campaign of the lead's latest touch.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct PacketCampaign {
     /// Its id.

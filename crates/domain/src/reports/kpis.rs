@@ -157,7 +157,7 @@ pub enum Measure {
     Share(Rate),
     /// A median in milliseconds.
     Median {
-        /// The median; `None` where there is nothing, or where it is still open.
+        /// The median; `None` if there are no durations, or if it falls among those that have not ended.
         millis: Option<f64>,
         /// How many lengths there are.
         finished: i64,

@@ -18,9 +18,9 @@ words! {
         Deals = "deals",
     }
 
-    /// The mode of an import.
+    /// Whether the rows of an import count as happening now, or as the past.
     ImportMode {
-        /// Each row is news, as if it came by the interface now: rules included.
+        /// Each row counts as happening now, as if sent to the API: rules apply.
         Live = "live",
         /// Each row reports the past, with its own dates: no rule applies.
         History = "history",

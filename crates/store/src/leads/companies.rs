@@ -28,7 +28,7 @@ pub struct CompanyFilter {
     pub unowned: bool,
     /// Every word must begin a word of the name.
     pub q: Option<String>,
-    /// Put away ones, instead of the others.
+    /// Archived companies only; default: the others.
     pub archived: bool,
     /// Made at or after.
     pub created_at_gte: Option<Timestamp>,

@@ -152,7 +152,7 @@ pub async fn news(tx: &Tx, hashes: &BTreeSet<Uuid>) -> Result<BTreeSet<Uuid>, St
     Ok(hashes.collect::<Result<_, _>>()?)
 }
 
-/// Those of these hashes whose events were told before.
+/// The hashes among these whose events are already recorded.
 pub async fn told_before(on: &impl Read, hashes: &BTreeSet<Uuid>) -> Result<BTreeSet<Uuid>, StoreError> {
     use crate::rows::event_keys::{Column, Entity};
     if hashes.is_empty() {
