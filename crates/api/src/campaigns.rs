@@ -178,7 +178,7 @@ async fn get_campaign(ctx: Ctx<CampaignsRead>, path: Path<CampaignPath>) -> Repl
 /// its detail names that campaign.
 #[utoipa::path(tag = "campaigns", params(CampaignPath), security(("bearer" = [CampaignsWrite])),
     request_body = CampaignPatch,
-    responses((status = 200, description = "The campaign as it is now", body = CampaignView,
+    responses((status = 200, description = "The updated campaign", body = CampaignView,
         headers(("ETag" = String, description = "The campaign's version")))))]
 #[patch("/v1/campaigns/{campaign_id}")]
 async fn update_campaign(

@@ -211,7 +211,7 @@ named! {
     NoticeTag, NoticeId, "notice";
     /// A routing decision with its reasons.
     RoutingDecisionTag, RoutingDecisionId, "routing";
-    /// A file that is taken in.
+    /// An import of a file.
     ImportTag, ImportId, "import";
     /// A journal entry.
     EntryTag, EntryId, "entry";

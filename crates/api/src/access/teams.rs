@@ -160,7 +160,7 @@ pub(super) async fn get_team(ctx: Ctx<UsersRead>, path: Path<TeamPath>) -> Reply
 
 /// Update a team: its name, its members.
 #[utoipa::path(tag = "teams", security(("bearer" = [UsersManage])), params(TeamPath), request_body = TeamPatch,
-    responses((status = 200, description = "The team as it is now", body = TeamView,
+    responses((status = 200, description = "The updated team", body = TeamView,
         headers(("ETag" = String, description = "The team's version")))))]
 #[patch("/v1/teams/{team_id}")]
 pub(super) async fn update_team(

@@ -279,7 +279,7 @@ pub(super) async fn get_user(ctx: Ctx<UsersRead>, path: Path<UserPath>) -> Reply
 /// A key cannot grant rights that it lacks itself, nor change an admin. A change of rights takes effect on every
 /// replica within a second. The last administrator who can log in cannot be removed: 409 `last_admin`.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), params(UserPath), request_body = UpdateUser,
-    responses((status = 200, description = "The user as it is now", body = UserView,
+    responses((status = 200, description = "The updated user", body = UserView,
         headers(("ETag" = String, description = "The user's version")))))]
 #[patch("/v1/users/{user_id}")]
 pub(super) async fn update_user(

@@ -126,7 +126,7 @@ async fn get_activity(ctx: Ctx<ActivitiesRead>, path: Path<ActivityPath>) -> Rep
 /// A JSON merge patch, by its author, the owner of a task, or a sales manager. The subject, type, author, `automatic`
 /// and external id cannot change. The clocks of its lead are recomputed.
 #[utoipa::path(tag = "activities", params(ActivityPath), security(("bearer" = [ActivitiesWrite])), request_body = ActivityPatch,
-    responses((status = 200, description = "The activity as it is now", body = ActivityView,
+    responses((status = 200, description = "The updated activity", body = ActivityView,
         headers(("ETag" = String, description = "The activity's version")))))]
 #[patch("/v1/activities/{activity_id}")]
 async fn update_activity(

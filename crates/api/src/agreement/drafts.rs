@@ -123,7 +123,7 @@ async fn create_agreement(
 /// For revops and both managers. An edit ends the draft's signatures.
 #[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsWrite])),
     request_body = AgreementPatch,
-    responses((status = 200, description = "The draft as it is now", body = AgreementView,
+    responses((status = 200, description = "The updated draft", body = AgreementView,
         headers(("ETag" = String, description = "Counts edits and signatures")))))]
 #[patch("/v1/agreements/{version}")]
 async fn update_agreement(
@@ -225,7 +225,7 @@ async fn sign_agreement(ctx: Ctx<AgreementsSign>, path: Path<AgreementPath>) -> 
 ///
 /// Possible until the other side has signed.
 #[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsSign])),
-    responses((status = 200, description = "The draft as it is now", body = AgreementView,
+    responses((status = 200, description = "The updated draft", body = AgreementView,
         headers(("ETag" = String, description = "Counts edits and signatures")))))]
 #[delete("/v1/agreements/{version}/sign")]
 async fn withdraw_signature(

@@ -218,7 +218,7 @@ async fn get_form(ctx: Ctx<FormsRead>, path: Path<FormPath>) -> Reply<Tagged<For
 ///
 /// A JSON merge patch. It applies to submissions from then on; stored submissions do not change.
 #[utoipa::path(tag = "forms", params(FormPath), security(("bearer" = [FormsWrite])), request_body = FormPatch,
-    responses((status = 200, description = "The form as it is now", body = FormDetail,
+    responses((status = 200, description = "The updated form", body = FormDetail,
         headers(("ETag" = String, description = "The form's version")))))]
 #[patch("/v1/forms/{form_id}")]
 async fn update_form(

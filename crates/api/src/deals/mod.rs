@@ -117,7 +117,7 @@ async fn get_deal_by_external_id(ctx: Ctx<DealsRead>, path: Path<ExternalPath>) 
 /// A JSON merge patch. The primary lead cannot change, nor can the amount of a closed deal (`409 deal_closed`). A sales
 /// manager or revops may set the owner; a sales user may take a deal without an owner.
 #[utoipa::path(tag = "deals", params(DealPath), security(("bearer" = [DealsWrite])), request_body = DealPatch,
-    responses((status = 200, description = "The deal as it is now", body = DealView,
+    responses((status = 200, description = "The updated deal", body = DealView,
         headers(("ETag" = String, description = "The deal's version")))))]
 #[patch("/v1/deals/{deal_id}")]
 async fn update_deal(

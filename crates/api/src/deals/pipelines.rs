@@ -202,7 +202,7 @@ async fn get_pipeline(ctx: Ctx<DealsRead>, path: Path<PipelinePath>) -> Reply<Ta
 /// reopen in it, so that the history of each deal stays readable; `409 stage_in_use` states how many.
 #[utoipa::path(tag = "pipelines", params(PipelinePath), security(("bearer" = [DealsWrite])),
     request_body = PipelinePatch,
-    responses((status = 200, description = "The pipeline as it is now", body = PipelineView,
+    responses((status = 200, description = "The updated pipeline", body = PipelineView,
         headers(("ETag" = String, description = "The pipeline's version")))))]
 #[patch("/v1/pipelines/{pipeline_id}")]
 async fn update_pipeline(

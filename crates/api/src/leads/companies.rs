@@ -197,7 +197,7 @@ async fn get_company(ctx: Ctx<LeadsRead>, path: Path<CompanyPath>) -> Reply<Tagg
 /// at once. The owner, a sales manager or revops may set the owner; a sales user may take a company without an owner.
 #[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsWrite])),
     request_body = CompanyWrite,
-    responses((status = 200, description = "The company as it is now", body = CompanyView,
+    responses((status = 200, description = "The updated company", body = CompanyView,
         headers(("ETag" = String, description = "The company's version")))))]
 #[patch("/v1/companies/{company_id}")]
 async fn update_company(
@@ -225,7 +225,7 @@ async fn update_company(
 /// Lists omit archived companies by default. The company's leads and deals do not change. It stays archived until it is
 /// restored, even if a lead, a form or an import names it again.
 #[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsWrite])),
-    responses((status = 200, description = "The company as it is now", body = CompanyView,
+    responses((status = 200, description = "The updated company", body = CompanyView,
         headers(("ETag" = String, description = "The company's version")))))]
 #[post("/v1/companies/{company_id}/archive")]
 async fn archive_company(ctx: Ctx<LeadsWrite>, path: Path<CompanyPath>) -> Reply<Tagged<CompanyView>> {
@@ -234,7 +234,7 @@ async fn archive_company(ctx: Ctx<LeadsWrite>, path: Path<CompanyPath>) -> Reply
 
 /// Restore a company.
 #[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsWrite])),
-    responses((status = 200, description = "The company as it is now", body = CompanyView,
+    responses((status = 200, description = "The updated company", body = CompanyView,
         headers(("ETag" = String, description = "The company's version")))))]
 #[post("/v1/companies/{company_id}/restore")]
 async fn restore_company(ctx: Ctx<LeadsWrite>, path: Path<CompanyPath>) -> Reply<Tagged<CompanyView>> {

@@ -75,7 +75,7 @@ pub struct RoutingDecisionView {
     owner_id: Option<UserId>,
     /// The queue, if nobody could take it.
     queue: Option<Queue>,
-    /// The evaluated rules, in order, with the users who were passed over.
+    /// The evaluated rules, in order, with the users who were skipped.
     #[schema(max_items = 100)]
     rules: Vec<AskedRule>,
     /// The team in which a turn was taken.

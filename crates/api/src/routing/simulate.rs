@@ -45,7 +45,7 @@ struct SimulatedRoutingView {
     queue: Option<Queue>,
     /// The work on its company that it would join.
     joins: Option<JoinsView>,
-    /// The rules that were asked, in their order, and who was passed over; none where the lead stays with its owner or joins.
+    /// The evaluated rules, in order, with the users who were skipped; empty if the lead stays with its owner or joins.
     #[schema(max_items = 100)]
     rules: Vec<AskedRule>,
     /// The team whose turn it would take.

@@ -126,7 +126,7 @@ pub(super) async fn get_currency(ctx: Ctx<SettingsRead>) -> Reply<Tagged<Currenc
 /// if it was reopened since, because reported figures would no longer add up; and while the agreement in force contains
 /// amounts in another currency.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = CurrencySettings,
-    responses((status = 200, description = "The base currency as it is now", body = CurrencySettings,
+    responses((status = 200, description = "The updated base currency", body = CurrencySettings,
         headers(("ETag" = String, description = "The setting's version")))))]
 #[put("/v1/settings/currency")]
 pub(super) async fn update_currency(

@@ -180,7 +180,7 @@ async fn get_tracking_key(
 ///
 /// A JSON merge patch. It takes effect on every replica within a second.
 #[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsWrite])), request_body = TrackingKeyPatch,
-    responses((status = 200, description = "The tracking key as it is now", body = TrackingKeyView,
+    responses((status = 200, description = "The updated tracking key", body = TrackingKeyView,
         headers(("ETag" = String, description = "The record's version"))),
         (status = 409, description = "The key is revoked")))]
 #[patch("/v1/tracking-keys/{tracking_key_id}")]

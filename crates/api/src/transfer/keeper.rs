@@ -72,7 +72,7 @@ impl<'a> Keeper<'a> {
         self.bytes
     }
 
-    /// Take in what has come.
+    /// Append bytes of the file as they arrive.
     pub async fn push(&mut self, mut bytes: &[u8]) -> Result<(), StoreError> {
         self.hash.update(bytes);
         self.bytes += bytes.len() as i64;

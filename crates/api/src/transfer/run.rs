@@ -41,7 +41,7 @@ const LOOK: Duration = Duration::from_millis(2);
 /// The pieces of a file that one transaction forgets.
 const FORGET: i64 = 16;
 
-/// Who takes files in.
+/// Imports the queued files, one at a time, under a lease.
 pub struct Runner<'a> {
     /// The database.
     pub db: &'a Db,
@@ -92,7 +92,7 @@ impl From<StoreError> for Refused {
 }
 
 impl Runner<'_> {
-    /// Take in what waits, until nothing waits; answers whether the lease was to be had.
+    /// Import the queued files until none is left. Returns whether the lease was free.
     pub async fn run(&self) -> Result<bool, StoreError> {
         let mut left = self.batches.unwrap_or(usize::MAX);
         while let Some(import) = transfer::next(self.db).await? {

@@ -82,7 +82,7 @@ pub enum ClockChange {
 }
 
 impl ClockChange {
-    /// The clock as it is now.
+    /// The clock after the change.
     pub fn record(&self) -> &ClockRecord {
         match self {
             Self::Started(record) | Self::Happened(record, _) | Self::Adjusted(record) => record,

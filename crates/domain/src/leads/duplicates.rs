@@ -386,7 +386,7 @@ pub enum DuplicateChange {
 }
 
 impl DuplicateChange {
-    /// The suggestion as it is now.
+    /// The suggestion after the change.
     pub fn duplicate(&self) -> &Duplicate {
         match self {
             Self::Suggested(duplicate) | Self::Withdrawn(duplicate) | Self::Dismissed(duplicate) => duplicate,

@@ -78,7 +78,7 @@ pub enum Source {
     Api,
     /// Read from a file.
     Import,
-    /// Told by a partner's system.
+    /// Reported by a partner's system.
     Partner,
 }
 

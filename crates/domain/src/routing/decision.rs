@@ -1,4 +1,4 @@
-//! A routing decision as it is stored: which rules did not match, and why each member was passed over.
+//! A routing decision as it is stored: which rules did not match, and why each member was skipped.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -36,7 +36,7 @@ pub struct AskedRule {
     pub name: String,
     /// The result.
     pub outcome: RuleOutcome,
-    /// The users who were passed over, with the reason.
+    /// The users who were skipped, with the reason.
     #[schema(max_items = 1000)]
     pub passed_over: Vec<PassedOverUser>,
 }
@@ -55,7 +55,7 @@ pub enum RuleOutcome {
     NobodyFree,
 }
 
-/// A user who was passed over.
+/// A user whom a rule skipped, with the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PassedOverUser {
     /// The user.

@@ -86,7 +86,7 @@ pub struct RoutingRule {
     #[serde(default)]
     #[schema(default = "round_robin")]
     pub strategy: Strategy,
-    /// Whether users outside their working hours are passed over.
+    /// Whether users outside their working hours are skipped.
     #[serde(default)]
     #[schema(default = false)]
     pub in_hours: bool,

@@ -48,7 +48,7 @@ words! {
 }
 
 impl ImportKind {
-    /// Whether rows of this kind can be news: moves and deals of the past can only be history.
+    /// Whether rows of this kind can count as happening now: moves and deals of the past can only be history.
     pub const fn can_be_live(self) -> bool {
         !matches!(self, ImportKind::StageChanges | ImportKind::Deals)
     }

@@ -65,7 +65,7 @@ words! {
     ConsentSource {
         /// Said on a form.
         Form = "form",
-        /// Told by a partner's system.
+        /// Reported by a partner's system.
         Api = "api",
         /// Read from a file.
         Import = "import",
