@@ -65,7 +65,7 @@ struct CampaignQuery {
     /// The campaign that has this value of `utm_campaign` among its aliases.
     #[param(min_length = 1, max_length = 200, example = "spring-26")]
     utm_campaign: Option<String>,
-    /// With this owner.
+    /// Campaigns with this owner.
     owner_id: Option<UserId>,
     /// Direct parts of this campaign.
     parent_id: Option<CampaignId>,

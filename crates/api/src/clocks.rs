@@ -59,7 +59,7 @@ async fn fire(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
     Ok(Left::More)
 }
 
-/// A clock: one promise with its due time.
+/// A clock: it measures one promise of the agreement, such as the time in which sales accepts or rejects a hand-off.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ClockView {
     /// Its id.
@@ -151,7 +151,7 @@ struct ClocksQuery {
     state: Option<Vec<ClockState>>,
     /// Of this side: marketing or sales.
     side: Option<Side>,
-    /// With one of these owners: ids, `me`, or `none` for clocks without an owner.
+    /// Clocks with one of these owners: ids, `me`, or `none` for clocks without an owner.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
     /// In this queue: `general`, or a team's id.

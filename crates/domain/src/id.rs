@@ -185,7 +185,7 @@ named! {
     KeyTag, KeyId, "key";
     /// A token signing key.
     SigningKeyTag, SigningKeyId, "sigkey";
-    /// A capture point on a website.
+    /// A form on a website.
     FormTag, FormId, "form";
     /// A publishable key of a form.
     FormKeyTag, FormKeyId, "formkey";

@@ -16,7 +16,7 @@ use crate::words::words;
 pub const MOST: usize = 200;
 
 words! {
-    /// What kind of work it is.
+    /// The kind of an item of open work.
     WorkKind {
         /// A hand-off that waits for a decision: the user's own, or in a queue that it may take from.
         Handoff = "handoff",
@@ -34,7 +34,7 @@ words! {
 /// One item of work for a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WorkItem {
-    /// What kind of work it is.
+    /// The kind of work.
     pub kind: WorkKind,
     /// The id of the hand-off, clock, task or lead.
     #[schema(max_length = 40, example = "handoff_01h455vb4pex5vsknk084sn02q")]

@@ -172,7 +172,7 @@ pub struct Judging {
     pub company_stages: HashMap<CompanyId, Option<Stage>>,
 }
 
-/// What sales works on.
+/// The loaded records of sales: deals, hand-offs, clocks, and what decides on them.
 #[derive(Debug, Clone, Default)]
 pub struct Sales {
     /// The deals, by id; of a lead whose deals are decided on, all of them.

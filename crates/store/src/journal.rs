@@ -68,7 +68,7 @@ pub struct Entry {
     pub data: Option<Map<String, Value>>,
 }
 
-/// A place in the feed.
+/// The position of an entry in the feed; entries are ordered by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Place {
     /// Counts restored dumps.

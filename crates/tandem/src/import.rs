@@ -41,7 +41,7 @@ pub struct Arguments {
     /// A mapping of columns to fields, TOML or JSON; default by the names of the columns.
     #[arg(long, value_name = "FILE")]
     map: Option<PathBuf>,
-    /// The mode: `live` for rows that count as happening now, `history` for the past with its own dates.
+    /// The mode: `live` for news, `history` for the past with its own dates.
     #[arg(long, default_value = "live")]
     mode: Mode,
     /// Write nothing; print what would happen and a suggested mapping.

@@ -58,7 +58,7 @@ impl ToSchema for KeyScope {
     }
 }
 
-/// A partner's secret key.
+/// A partner's secret key: its scopes and when it expires. The secret itself is shown only when it is created or rotated.
 #[derive(Serialize, ToSchema)]
 struct ApiKeyView {
     /// Its id.
@@ -78,7 +78,7 @@ struct ApiKeyView {
     revoked_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     last_used_at: Option<Timestamp>,
-    /// Who created it.
+    /// The user who created it.
     created_by: Option<UserId>,
     /// When it was created.
     created_at: Timestamp,

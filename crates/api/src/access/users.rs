@@ -152,10 +152,10 @@ struct UserPath {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct UserQuery {
-    /// With exactly this e-mail, ignoring case.
+    /// Users with exactly this e-mail, ignoring case.
     #[param(min_length = 3, max_length = 320, example = "ada@example.com")]
     email: Option<String>,
-    /// With this role.
+    /// Users with this role.
     role: Option<Role>,
     /// `true`: only disabled users; `false`: only enabled ones.
     disabled: Option<bool>,

@@ -8,7 +8,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::ExternalId;
 use utoipa::ToSchema;
 
-/// An activity or task.
+/// An activity with a lead, deal or company (call, e-mail, meeting, message or note), or a task to do.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ActivityView {
     /// Its id.

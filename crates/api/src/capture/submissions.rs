@@ -28,7 +28,7 @@ pub fn configure(config: &mut Services<'_>) {
     config.service(replay_submission);
 }
 
-/// A submission of a form.
+/// A submission of a form, with its result.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SubmissionView {
     /// Its id.
@@ -145,7 +145,7 @@ struct SubmissionPath {
 struct SubmissionsQuery {
     /// Of this form.
     form_id: Option<FormId>,
-    /// With this status.
+    /// Submissions with this status.
     #[param(inline)]
     status: Option<SubmissionStatus>,
     /// The most submissions of the page.
@@ -187,7 +187,7 @@ async fn list_submissions(
 
 /// Read a submission.
 ///
-/// With the body as it arrived, without passwords and tokens in addresses. The id of a submission that repeated another
+/// Includes the body as it arrived, without passwords and tokens in URLs. The id of a submission that repeated another
 /// one within a minute returns that one.
 #[utoipa::path(tag = "capture", params(SubmissionPath), security(("bearer" = [FormsRead])),
     responses((status = 200, description = "The submission", body = SubmissionDetail)))]

@@ -55,7 +55,7 @@ pub struct DealPath {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct ExternalPath {
-    /// The system.
+    /// The name of the system that issued the external id.
     #[param(max_length = 64, example = "crm")]
     system: String,
     /// The id in that system.

@@ -97,7 +97,7 @@ pub(super) async fn reopen_deal(
 
 /// List the moves of a deal.
 ///
-/// With the time spent in each stage, and the revenue that winning added and reopening subtracted.
+/// Includes the time spent in each stage, and the revenue that winning added and reopening subtracted.
 #[utoipa::path(tag = "deals", params(DealPath), security(("bearer" = [DealsRead])),
     responses((status = 200, description = "The moves", body = DealMovesView)))]
 #[get("/v1/deals/{deal_id}/moves")]

@@ -64,13 +64,13 @@ impl Sorts for CompanySort {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct CompaniesQuery {
-    /// With this web domain.
+    /// Companies with this web domain.
     #[param(max_length = 253, example = "example.com")]
     domain: Option<String>,
     /// In one of these countries (ISO 3166-1 alpha-2).
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     country: Option<Vec<String>>,
-    /// With one of these owners: ids, `me`, or `none` for companies without an owner.
+    /// Companies with one of these owners: ids, `me`, or `none` for companies without an owner.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
     /// Words: each must begin a word of the name, ignoring case and accents. Words after the eighth are ignored.

@@ -130,7 +130,7 @@ pub struct QualifiedView {
     stated_by: String,
     /// When it was created.
     stated_at: Timestamp,
-    /// Who confirmed it.
+    /// The user who confirmed it.
     confirmed_by: Option<UserId>,
     /// When it was confirmed.
     confirmed_at: Option<Timestamp>,

@@ -42,7 +42,7 @@ pub struct MoveView {
     requires: Vec<Need>,
 }
 
-/// An operation of this API.
+/// The operation of this API that makes a move: its id, method and path.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ActView {
     /// Its id in the document.

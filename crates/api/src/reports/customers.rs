@@ -42,7 +42,7 @@ struct CustomersQuery {
 pub struct CustomerEvidence {
     /// The company.
     company_id: Option<CompanyId>,
-    /// The lead, where the deal has no company.
+    /// The lead, if the deal has no company.
     lead_id: Option<LeadId>,
     /// When its first deal was won.
     since: Timestamp,

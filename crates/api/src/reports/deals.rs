@@ -54,7 +54,7 @@ pub struct DealEvidence {
     opened_at: Timestamp,
     /// When it was closed.
     closed_at: Option<Timestamp>,
-    /// What it is worth.
+    /// The amount of the deal.
     amount: Option<Money>,
     /// The amount of a closed deal in the base currency, at the rate of the day of closing.
     value: Option<Money>,

@@ -50,7 +50,7 @@ pub struct HandoffEvidence {
     cycle: i64,
     /// The state.
     state: HandoffState,
-    /// When it was made.
+    /// When it was created.
     made_at: Timestamp,
     /// The owner.
     owner_id: Option<UserId>,

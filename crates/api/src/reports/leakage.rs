@@ -73,7 +73,7 @@ pub struct LeakageRow {
     pub leaks: Vec<LeakView>,
 }
 
-/// The leaks of one kind.
+/// How many leaks of one kind there are, and since when.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LeakView {
     /// The kind of leak.

@@ -69,11 +69,11 @@ pub struct RoutingDecisionView {
     id: RoutingDecisionId,
     /// The lead.
     lead_id: LeadId,
-    /// When it was made.
+    /// When it was created.
     at: Timestamp,
     /// The user to whom it assigned the hand-off.
     owner_id: Option<UserId>,
-    /// The queue, if nobody could take it.
+    /// The queue, if no user could take it.
     queue: Option<Queue>,
     /// The evaluated rules, in order, with the users who were skipped.
     #[schema(max_items = 100)]

@@ -13,7 +13,7 @@ use tandem_domain::tracking::record::{TouchKind, TouchRecord};
 use tandem_store::{Read, StoreError, campaigns, tracking};
 use utoipa::ToSchema;
 
-/// An event of a lead.
+/// An event of a lead: one thing that it did, such as viewing a page.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct EventView {
     /// Its id.
@@ -31,7 +31,7 @@ pub struct EventView {
     /// The page.
     #[schema(max_length = 4096, example = "https://www.example.com/pricing")]
     pub url: Option<String>,
-    /// The address of the page that linked to it.
+    /// The URL of the page that linked to it.
     #[schema(max_length = 4096)]
     pub referrer: Option<String>,
     /// Further properties.

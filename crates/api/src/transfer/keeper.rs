@@ -32,7 +32,7 @@ pub struct Asked {
     pub file: FileFacts,
 }
 
-/// A file that comes in.
+/// An uploaded file, stored in pieces as it arrives.
 pub struct Keeper<'a> {
     db: &'a Db,
     ambient: &'a Ambient,

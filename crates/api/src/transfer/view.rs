@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::run::effective;
 
-/// An import of a file.
+/// An import of a file, with its mode, state and progress.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Import)]
 pub struct ImportView {
@@ -51,7 +51,7 @@ pub struct ImportView {
     progress: ProgressView,
     /// Why the import failed.
     failure: Option<Failure>,
-    /// Who requested it.
+    /// The user or key that requested it; `import` on the command line.
     created_by: AskerView,
     /// When the import was requested.
     created_at: Timestamp,

@@ -24,7 +24,7 @@ use crate::journal::{Facts, facts};
 use crate::words::words;
 
 words! {
-    /// The type of activity.
+    /// The type of an activity: a contact (`call`, `email`, `meeting`, `message`), a `note`, or a `task` to do.
     ActivityType {
         /// A phone call.
         Call = "call",
@@ -48,7 +48,7 @@ words! {
         Outbound = "outbound",
     }
 
-    /// The outcome of a contact.
+    /// How a contact went. `connected`, `replied` and `held` mean that both sides took part.
     ActivityOutcome {
         /// They spoke with each other.
         Connected = "connected",

@@ -9,7 +9,7 @@ use crate::words::words;
 use super::promise::Deadline;
 
 words! {
-    /// The kind of promise.
+    /// The kind of promise that a clock measures; the agreement sets how long each may take.
     ClockKind {
         /// Sales accepts or rejects a hand-off.
         Review = "review",

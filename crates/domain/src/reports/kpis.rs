@@ -8,7 +8,7 @@ use super::{Basis, Rate, percentile};
 use crate::words::words;
 
 words! {
-    /// A key figure.
+    /// A key figure of marketing and sales.
     Kpi {
         /// Cycles that started.
         Leads = "leads",
@@ -57,7 +57,7 @@ words! {
         Churn = "churn",
     }
 
-    /// The unit of a key figure.
+    /// The unit of a key figure: records, a fraction, seconds, or minor units of the base currency.
     Unit {
         /// A number of records.
         Count = "count",

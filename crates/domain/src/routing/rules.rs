@@ -64,7 +64,7 @@ impl Escalation {
     }
 }
 
-/// One rule.
+/// A routing rule: if its condition holds for a lead, the rule says which user, team or queue gets the hand-off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoutingRule {

@@ -41,7 +41,7 @@ pub const MAX_PROPERTIES_DEPTH: usize = 5;
 /// How far ahead of the service's clock an event may lie, in milliseconds: clocks differ.
 pub const MAX_AHEAD: i64 = 5 * 60_000;
 
-/// What happened, by name.
+/// The type of an event: a known one such as `page_view`, or `custom.<name>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKind(String);
 

@@ -4,7 +4,7 @@ use crate::access::Scope;
 use crate::words::words;
 
 words! {
-    /// The kind of a file's rows.
+    /// Which kind of record each row of a file describes.
     ImportKind {
         /// Leads.
         Leads = "leads",
@@ -26,7 +26,7 @@ words! {
         History = "history",
     }
 
-    /// The format of a file.
+    /// The format of an imported file.
     FileFormat {
         /// Comma-separated values with a header, by whatever delimiter.
         Csv = "csv",
@@ -34,7 +34,7 @@ words! {
         Ndjson = "ndjson",
     }
 
-    /// The state of an import.
+    /// How far an import is: `queued`, `running`, then `done` or `failed`.
     ImportState {
         /// Waits for its turn.
         Queued = "queued",

@@ -30,9 +30,9 @@ pub struct CompanyFilter {
     pub q: Option<String>,
     /// Archived companies only; default: the others.
     pub archived: bool,
-    /// Made at or after.
+    /// Created at this instant or later.
     pub created_at_gte: Option<Timestamp>,
-    /// Made before.
+    /// Created before this instant.
     pub created_at_lt: Option<Timestamp>,
     /// Changed at or after.
     pub updated_at_gte: Option<Timestamp>,

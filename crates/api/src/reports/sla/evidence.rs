@@ -55,7 +55,7 @@ struct SlaEvidenceQuery {
     cursor: Option<String>,
 }
 
-/// A promise counted in a figure.
+/// A promise counted in a figure: the clock that measured it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PromiseItem {
     /// The id of its clock.

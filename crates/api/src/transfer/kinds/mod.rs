@@ -46,7 +46,7 @@ pub struct Ground<'a> {
     pub now: Timestamp,
 }
 
-/// What became of a batch.
+/// The result of a batch of rows.
 #[derive(Debug, Default)]
 pub struct Taken {
     /// What happened, row by row.

@@ -61,7 +61,7 @@ words! {
         Disregarded = "disregarded",
     }
 
-    /// The source of a statement about consent.
+    /// Where a statement about consent came from.
     ConsentSource {
         /// Said on a form.
         Form = "form",
