@@ -56,7 +56,7 @@ enum HealthStatus {
 struct ProblemKind {
     /// The problem's `code`.
     code: Code,
-    /// The problem's `type`: the address of this page.
+    /// The problem's `type`: the URL of this page.
     #[schema(
         format = "uri-reference",
         max_length = 64,

@@ -185,7 +185,7 @@ named! {
     KeyTag, KeyId, "key";
     /// A token signing key.
     SigningKeyTag, SigningKeyId, "sigkey";
-    /// A capture point on a website.
+    /// A form on a website.
     FormTag, FormId, "form";
     /// A publishable key of a form.
     FormKeyTag, FormKeyId, "formkey";
@@ -211,7 +211,7 @@ named! {
     NoticeTag, NoticeId, "notice";
     /// A routing decision with its reasons.
     RoutingDecisionTag, RoutingDecisionId, "routing";
-    /// A file that is taken in.
+    /// An import of a file.
     ImportTag, ImportId, "import";
     /// A journal entry.
     EntryTag, EntryId, "entry";

@@ -113,7 +113,7 @@ impl ToSchema for Currency {
     }
 }
 
-/// An amount of money.
+/// An amount of money in minor units of its currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Money {

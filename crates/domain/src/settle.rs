@@ -308,7 +308,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-    /// Notes for which lead it fires; wants to know the newest event of each lead first, where it is told to.
+    /// Records for which lead it fires; if it is curious, asks for the newest event of each lead first.
     #[derive(Debug, Default)]
     struct Noting {
         is_curious: bool,

@@ -461,7 +461,7 @@ impl Snapshot {
 }
 
 impl Tx {
-    /// Make it durable. Runs to its end also when the caller goes away; whoever waits for the feed is woken.
+    /// Make it durable. Runs to its end also when the caller goes away; the tasks that wait for the feed are woken.
     pub async fn commit(self) -> Result<(), StoreError> {
         let Self {
             inner,

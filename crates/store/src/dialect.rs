@@ -298,7 +298,7 @@ pub fn leads_with_emails_between(backend: DbBackend, ranges: String, most: u64, 
     let begins = |i: &str| {
         format!("{i}.kind = 'email' AND {i}.system = '' AND {i}.value >= {first} AND {i}.value < {end}")
     };
-    // Counted no further than is asked: a name that everybody has is given up early.
+    // The inner LIMIT stops the count at `most + 1`: the part before the @ is skipped early if too many e-mails share it.
     let sql = format!(
         "SELECT i.lead_id AS lead_id FROM {from} identifiers i ON {} WHERE (SELECT count(*) FROM \
          (SELECT 1 FROM identifiers c WHERE {} LIMIT {}) AS alike) <= {most} LIMIT {limit}",

@@ -1,4 +1,4 @@
-//! The rules in force (agreement, settings, forms), compiled once and read anew when a revision has moved.
+//! The rules in force (agreement, settings, forms), compiled once, and read again when a revision has moved.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -58,7 +58,7 @@ impl ToSchema for KeyScope {
     }
 }
 
-/// A partner's secret key.
+/// A partner's secret key: its scopes and when it expires. The secret itself is shown only when it is created or rotated.
 #[derive(Serialize, ToSchema)]
 struct ApiKeyView {
     /// Its id.
@@ -78,7 +78,7 @@ struct ApiKeyView {
     revoked_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     last_used_at: Option<Timestamp>,
-    /// Who created it.
+    /// The user who created it.
     created_by: Option<UserId>,
     /// When it was created.
     created_at: Timestamp,
@@ -162,7 +162,7 @@ struct KeyQuery {
 /// that is valid for longer.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), request_body = CreateApiKey,
     responses((status = 201, description = "The key with its secret", body = ApiKeyView,
-        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The address of the new record")))))]
+        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The URL of the new record")))))]
 #[post("/v1/api-keys")]
 pub(super) async fn create_api_key(
     ctx: Ctx<KeysManage>,
@@ -251,7 +251,7 @@ pub(super) async fn get_api_key(ctx: Ctx<KeysManage>, path: Path<KeyPath>) -> Re
 /// The previous secrets remain valid for a while, by default one day, so that callers can switch.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyPath), request_body = RotateApiKey,
     responses((status = 201, description = "The key with its new secret", body = ApiKeyView,
-        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The address of the new record"))),
+        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The URL of the new record"))),
         (status = 409, description = "The key is revoked or has expired")))]
 #[post("/v1/api-keys/{key_id}/rotate")]
 pub(super) async fn rotate_api_key(

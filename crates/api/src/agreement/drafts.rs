@@ -123,7 +123,7 @@ async fn create_agreement(
 /// For revops and both managers. An edit ends the draft's signatures.
 #[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsWrite])),
     request_body = AgreementPatch,
-    responses((status = 200, description = "The draft as it is now", body = AgreementView,
+    responses((status = 200, description = "The updated draft", body = AgreementView,
         headers(("ETag" = String, description = "Counts edits and signatures")))))]
 #[patch("/v1/agreements/{version}")]
 async fn update_agreement(
@@ -156,7 +156,7 @@ async fn update_agreement(
 ///
 /// For revops and both managers. Discards a draft, or a signed version that is not in force yet.
 #[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsWrite])),
-    responses((status = 200, description = "The version as it is now", body = AgreementView,
+    responses((status = 200, description = "The discarded version", body = AgreementView,
         headers(("ETag" = String, description = "Counts edits and signatures")))))]
 #[post("/v1/agreements/{version}/discard")]
 async fn discard_agreement(
@@ -199,7 +199,7 @@ async fn get_agreement_diff(
 /// version comes into force, at its `effective_at` if that is later, and replaces the version in force. Send the
 /// draft's `ETag` in `If-Match`, so that you sign exactly what you read.
 #[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsSign])),
-    responses((status = 200, description = "The version as it is now", body = AgreementView,
+    responses((status = 200, description = "The signed version", body = AgreementView,
         headers(("ETag" = String, description = "Counts edits and signatures")))))]
 #[post("/v1/agreements/{version}/sign")]
 async fn sign_agreement(ctx: Ctx<AgreementsSign>, path: Path<AgreementPath>) -> Reply<Tagged<AgreementView>> {
@@ -225,7 +225,7 @@ async fn sign_agreement(ctx: Ctx<AgreementsSign>, path: Path<AgreementPath>) -> 
 ///
 /// Possible until the other side has signed.
 #[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsSign])),
-    responses((status = 200, description = "The draft as it is now", body = AgreementView,
+    responses((status = 200, description = "The updated draft", body = AgreementView,
         headers(("ETag" = String, description = "Counts edits and signatures")))))]
 #[delete("/v1/agreements/{version}/sign")]
 async fn withdraw_signature(

@@ -50,7 +50,7 @@ fn configure(config: &mut Services<'_>) {
     drafts::configure(config);
 }
 
-/// A version of the agreement.
+/// A version of the agreement: the document that marketing and sales sign, with its state and signatures.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AgreementView {
     /// The number of the version, from 1. Every stage change names the version by which it was judged.
@@ -87,7 +87,7 @@ pub struct AgreementView {
     rejudging: Option<RejudgingView>,
 }
 
-/// The progress of judging leads again.
+/// How many of the leads have been judged by the version in force.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Rejudging)]
 struct RejudgingView {

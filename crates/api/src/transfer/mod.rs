@@ -1,4 +1,4 @@
-//! Files over HTTP: taken in by a job, watched, ended, and their rejected rows given back.
+//! Imports over HTTP: a job imports the uploaded files; progress, cancelling, and the rejected rows.
 
 mod keeper;
 mod kinds;
@@ -81,7 +81,7 @@ async fn run_imports(core: &Core) -> Result<Left, StoreError> {
     Ok(Left::Nothing)
 }
 
-/// Take in so many batches of what waits: for tests, which end a service in the middle.
+/// Import so many batches of the queued files: for tests, which end a service in the middle.
 pub async fn run_some(core: &Core, batches: Option<usize>) -> Result<(), StoreError> {
     if store::transfer::next(&core.db).await?.is_none() {
         return Ok(());
@@ -202,7 +202,7 @@ struct ImportPath {
         (FileBytes = "text/csv"), (FileBytes = "application/x-ndjson"), (FileBytes = "application/gzip"),
         (FileBytes = "application/octet-stream"), (ImportForm = "multipart/form-data"))),
     responses((status = 202, description = "The file is stored and will be imported", body = ImportView,
-        headers(("Location" = String, description = "The import's address")))))]
+        headers(("Location" = String, description = "The URL of the import")))))]
 #[post("/v1/imports")]
 async fn create_import(
     ctx: Ctx<ImportsWrite>,
@@ -223,7 +223,7 @@ async fn create_import(
         }
     };
     if made.is_err() && !ctx.commits().are_under_way() {
-        // Whoever sends it again sends it whole; what is left here a job forgets. An import that may have been made
+        // A client that sends it again sends it whole; a job deletes what is left here. An import that may have been made
         // after all needs its file.
         let _ = run::forget_file(&ctx.db, &ctx.ambient, id).await;
     }
@@ -306,8 +306,8 @@ fn asked(query: ImportQuery) -> Result<Asked, Problem> {
     })
 }
 
-/// Refuse whoever may not write what the rows write. Users are for an admin in person: else a key that imports files could
-/// create users.
+/// Refuse a caller that may not write what the rows write. Users are for an admin in person: else a key that imports
+/// files could create users.
 fn check_rights(ctx: &Ctx<ImportsWrite>, kind: ImportKind) -> Result<(), Problem> {
     if kind != ImportKind::Users {
         return kind.written_by().iter().try_for_each(|scope| ctx.demand(*scope));
@@ -382,7 +382,7 @@ async fn get_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<Jso
 ///
 /// Rows imported so far stay; the rest is not read. The import is then `failed` with the code `cancelled`.
 #[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
-    responses((status = 200, description = "The import as it is now", body = ImportView)))]
+    responses((status = 200, description = "The updated import", body = ImportView)))]
 #[post("/v1/imports/{import_id}/cancel")]
 async fn cancel_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<Json<ImportView>> {
     let tx = ctx.begin().await?;

@@ -68,7 +68,7 @@ pub enum AgreementChange {
     CameIntoForce {
         /// The version.
         version: Box<AgreementVersion>,
-        /// The version before it, as it is now.
+        /// The previous version, after the change.
         superseded: Box<AgreementVersion>,
     },
     /// A version that is not in force was created, edited, signed or discarded.

@@ -453,7 +453,8 @@ fn durations(map: &Map<String, Json>, at: &str, names: &[&str], reader: &mut Rea
     promises(map, at, names, by, reader);
 }
 
-/// The time in which promises run.
+/// The time base of promises (elapsed or working time), and the longest working day, against which durations in hours
+/// are checked.
 #[derive(Clone, Copy)]
 struct Time {
     time: TimeBase,

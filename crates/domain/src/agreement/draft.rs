@@ -329,7 +329,7 @@ fn signer(by: &Actor) -> Result<&Person, Denied> {
 /// One difference between two documents.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Difference {
-    /// Where: a JSON pointer.
+    /// The place that differs, as a JSON pointer.
     #[schema(max_length = 1024, example = "/stages/nurture/cooldown")]
     pub pointer: String,
     /// The value in the other version; `null` if it has none there.

@@ -74,7 +74,7 @@ pub struct Reason {
     /// The code in requests and reports.
     #[schema(max_length = 64, example = "no_budget")]
     pub code: String,
-    /// What people read.
+    /// The label that people see.
     #[schema(max_length = 200, example = "No budget")]
     pub label: String,
     /// The stage to which it moves the lead; absent for reasons that move none.

@@ -15,7 +15,7 @@ use super::signature::Signature;
 use crate::fault::Fault;
 use crate::instant::Timestamp;
 
-/// The state of a version.
+/// The state of a version of the agreement: `provisional` and `in_force` versions apply now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VersionState {

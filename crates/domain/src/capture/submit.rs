@@ -34,7 +34,7 @@ pub struct Incoming<'a> {
     pub again: Option<&'a Submission>,
 }
 
-/// The status of a submission.
+/// The result of a submission, with the changes to write.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Captured {
     /// The status.

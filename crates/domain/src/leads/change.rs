@@ -76,7 +76,7 @@ pub enum LeadChange {
     },
     /// Fields or identifiers changed.
     Edited {
-        /// The lead as it is now.
+        /// The lead after the change.
         lead: Box<Lead>,
         /// Its current cycle, where the change shows in it.
         cycle: Option<Cycle>,
@@ -91,7 +91,7 @@ pub enum LeadChange {
     },
     /// It moved to another stage.
     Moved {
-        /// The lead as it is now.
+        /// The lead after the change.
         lead: Box<Lead>,
         /// The move.
         transition: Transition,
@@ -102,7 +102,7 @@ pub enum LeadChange {
     },
     /// It has another owner, or none.
     Assigned {
-        /// The lead as it is now.
+        /// The lead after the change.
         lead: Box<Lead>,
         /// Its current cycle, which names the owner.
         cycle: Option<Cycle>,
@@ -123,7 +123,7 @@ pub enum LeadChange {
     FieldStated(FieldValue),
     /// Consent was stated.
     ConsentStated {
-        /// The lead as it is now.
+        /// The lead after the change.
         lead: Box<Lead>,
         /// The statement.
         statement: ConsentStatement,
@@ -170,7 +170,7 @@ pub enum LeadChange {
     Returned(Box<Lead>),
     /// What is known of its budget, authority, need or timeline, or who confirmed it, changed.
     Qualified {
-        /// The lead as it is now.
+        /// The lead after the change.
         lead: Box<Lead>,
         /// The items that changed.
         items: Qualification,
@@ -300,7 +300,7 @@ pub enum CompanyChange {
     },
     /// Fields changed.
     Edited {
-        /// The company as it is now.
+        /// The company after the change.
         company: Company,
         /// The changed fields before.
         before: Facts,

@@ -1,22 +1,22 @@
-//! Whose mail a web domain is: a company's, or that of a free or disposable provider, which belongs to nobody's company.
+//! What kind of mail domain a web domain is: a company's own, or that of a free or disposable provider.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use super::identity::{Domain, Email, site};
 
-/// Whose mail a domain is.
+/// What kind of mail domain it is: a company's own, or a provider's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mail {
-    /// Somebody's for a few minutes.
+    /// Disposable addresses.
     Disposable,
-    /// Anybody's.
+    /// A free provider.
     Free,
     /// Many people's or firms', whose mail a provider passes on or certifies: hidden addresses, tenants, certified mail.
     Relay,
     /// A company's: the part of the domain that was registered.
     Company(Domain),
-    /// Nobody's: the domain is one under which others register theirs.
+    /// A public suffix, under which others register domains.
     Suffix,
 }
 

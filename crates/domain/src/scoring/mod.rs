@@ -45,7 +45,7 @@ pub struct Score {
     pub truncated: bool,
 }
 
-/// The exact values of a score.
+/// A score before its points are rounded down to whole ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Exact {
     /// Fit: points for who the lead is.
@@ -56,7 +56,7 @@ pub struct Exact {
     pub total: Points,
 }
 
-/// A contribution to a score.
+/// A part of a score: the points of one rule, or what a maximum or the floor changed.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Contribution {
     /// The side to which it adds: fit or engagement.
@@ -90,7 +90,7 @@ pub enum SideName {
     Engagement,
 }
 
-/// The kind of a contribution.
+/// Whether a contribution is the points of a rule, or the correction by a maximum or the floor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ContributionKind {

@@ -7,7 +7,7 @@ use url::{ParseError, Url, form_urlencoded};
 
 use crate::leads::identity::site;
 
-/// The most bytes of an address that are read; what stands behind them is passed over.
+/// The most bytes of an address that are read; the rest is ignored.
 const MOST_READ: usize = 16 * 1024;
 /// The most characters of an address that are stored.
 pub const MOST_KEPT: usize = 2048;

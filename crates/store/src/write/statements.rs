@@ -205,7 +205,7 @@ fn forget_rates(backend: DbBackend, gone: &[rows::exchange_rates::Model]) -> Opt
     Some(with_condition(backend, "DELETE FROM exchange_rates WHERE {}", chosen).into())
 }
 
-/// Whoever decides by what a revision stands for compiles anew.
+/// Every process that decides by what the revision covers reads and compiles it again.
 fn raise_revision(backend: DbBackend, name: &str) -> Statement {
     let sql = format!(
         "INSERT INTO revisions (name, revision) VALUES ({}, 1) \

@@ -29,7 +29,7 @@ use super::suggest::SYSTEM;
 use crate::duplicates;
 use crate::edge::http::shape::Shapes;
 
-/// The name under which rows that are news are taken.
+/// The name of the actor of rows that count as happening now.
 const LIVE: &str = "live_import";
 /// The most bytes of a remark's detail.
 const LONGEST_DETAIL: usize = 2000;
@@ -46,7 +46,7 @@ pub struct Ground<'a> {
     pub now: Timestamp,
 }
 
-/// What became of a batch.
+/// The result of a batch of rows.
 #[derive(Debug, Default)]
 pub struct Taken {
     /// What happened, row by row.

@@ -46,7 +46,7 @@ pub enum Evidence {
         #[schema(value_type = Option<Value>)]
         value: Option<Json>,
     },
-    /// Matching events of one type.
+    /// The events of one type that matched the condition.
     Events {
         /// The type's name.
         #[schema(max_length = 80, example = "page_view")]
@@ -55,7 +55,7 @@ pub enum Evidence {
         #[schema(max_items = 1001)]
         event_ids: Vec<EventId>,
     },
-    /// Matching activities of one type.
+    /// The activities of one type that matched the condition.
     Activities {
         /// The type's name in conditions.
         #[schema(max_length = 80, example = "activity.call")]
@@ -271,7 +271,7 @@ impl Resolved<'_> {
         self.node.is_truncated(at.millis())
     }
 
-    /// The parts that decide at an instant.
+    /// Append to `found` the parts that decide the result at an instant.
     pub fn evidence(&self, at: Timestamp, found: &mut Vec<Evidence>) {
         self.node.evidence(at.millis(), found);
     }

@@ -69,11 +69,11 @@ pub struct LeadFilter {
     pub channel: Vec<String>,
     /// Found by these words.
     pub q: Option<String>,
-    /// Put away ones, instead of the others.
+    /// Archived leads only; default: the others.
     pub archived: bool,
-    /// Known since this instant or later.
+    /// Created at this instant or later.
     pub created_at_gte: Option<Timestamp>,
-    /// Known since before this instant.
+    /// Created before this instant.
     pub created_at_lt: Option<Timestamp>,
     /// Changed at this instant or later.
     pub updated_at_gte: Option<Timestamp>,
