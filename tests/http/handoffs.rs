@@ -5,6 +5,7 @@ mod clocks;
 mod disputes;
 mod packet;
 mod qualification;
+mod whole_story;
 
 use serde_json::{Value, json};
 use tandem_tests::{Answer, TestApp, User, hours, minutes};
