@@ -6,7 +6,7 @@ use tandem_tests::{Answer, TestApp, User};
 
 use crate::story::at;
 
-/// Those who act. Tokens expire between two acts: everybody logs in for each.
+/// Those who act. Tokens expire between two acts: everybody logs in before each.
 struct Cast {
     marketing: User,
     revops: User,
@@ -38,8 +38,10 @@ impl Cast {
     }
 }
 
-async fn post(app: &TestApp, who: &User, path: &str, body: Value) -> Answer {
+/// A user does something at an instant.
+async fn post(app: &TestApp, (who, when): (&User, &str), path: &str, body: Value) -> Answer {
     let by = app.login(&who.email).await;
+    at(app, when);
     let answer = app.post(path).by(&by).json(body).await;
     assert!(answer.status < 300, "{path}: {}", answer.text);
     answer
@@ -73,13 +75,12 @@ async fn is_overturned<'c>(app: &TestApp, cast: &'c Cast, handoff: &Value) -> &'
     at(app, "2026-03-02T11:00:00Z");
     let packet = get(app, first, &format!("{path}/packet?opened=true")).await;
     assert_eq!(packet["request"]["need"], "Stock that counts itself");
-    at(app, "2026-03-02T12:00:00Z");
-    post(app, first, &format!("{path}/reject"), json!({"reason": "no_budget"})).await;
-    at(app, "2026-03-03T09:30:00Z");
-    post(app, &cast.marketing, &format!("{path}/dispute"), json!({"argument": "The form names one"})).await;
-    at(app, "2026-03-03T14:00:00Z");
+    post(app, (first, "2026-03-02T12:00:00Z"), &format!("{path}/reject"), json!({"reason": "no_budget"}))
+        .await;
+    let argument = json!({"argument": "The form names one"});
+    post(app, (&cast.marketing, "2026-03-03T09:30:00Z"), &format!("{path}/dispute"), argument).await;
     let ruling = json!({"decision": "overturned", "note": "It does"});
-    let ruled = post(app, &cast.revops, &format!("{path}/ruling"), ruling).await;
+    let ruled = post(app, (&cast.revops, "2026-03-03T14:00:00Z"), &format!("{path}/ruling"), ruling).await;
     assert_eq!((&ruled["state"], &ruled["opened_by"]), (&json!("overturned"), &json!(first.id)));
     let second = cast.rep(&ruled["owner_id"]);
     assert_ne!(second.id, first.id, "routed again without who rejected it");
@@ -99,23 +100,20 @@ async fn is_won(app: &TestApp, rep: &User, lead: &str) {
         "2026-03-04T11:00:00Z",
         "2026-03-05T10:00:00Z",
     ] {
-        at(app, when);
         let call = json!({"lead_id": lead, "type": "call", "direction": "outbound", "outcome": "no_answer"});
-        post(app, rep, "/v1/activities", call).await;
+        post(app, (rep, when), "/v1/activities", call).await;
     }
-    at(app, "2026-03-06T09:00:00Z");
     let yes = json!({"confirmed": true});
     let all = json!({"budget": yes, "authority": yes, "need": yes, "timeline": yes});
     let by = app.login(&rep.email).await;
+    at(app, "2026-03-06T09:00:00Z");
     app.patch(&format!("/v1/leads/{lead}/qualification")).by(&by).json(all).await.expect(200);
     assert_eq!(get(app, rep, &format!("/v1/leads/{lead}")).await["stage"], "sql");
-    at(app, "2026-03-06T10:00:00Z");
     let amount = json!({"amount": 5_000_000, "currency": "EUR"});
-    let deal =
-        post(app, rep, "/v1/deals", json!({"name": "Stores", "lead_ids": [lead], "amount": amount})).await;
-    at(app, "2026-03-20T10:00:00Z");
+    let deal = json!({"name": "Stores", "lead_ids": [lead], "amount": amount});
+    let deal = post(app, (rep, "2026-03-06T10:00:00Z"), "/v1/deals", deal).await;
     let won = json!({"outcome": "won", "reason": "product_fit"});
-    post(app, rep, &format!("/v1/deals/{}/close", deal.id()), won).await;
+    post(app, (rep, "2026-03-20T10:00:00Z"), &format!("/v1/deals/{}/close", deal.id()), won).await;
     let read = get(app, rep, &format!("/v1/leads/{lead}")).await;
     assert_eq!((&read["stage"], &read["cycle"]), (&json!("customer"), &json!(1)));
 }
