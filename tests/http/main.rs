@@ -5,6 +5,7 @@ mod access;
 mod activities;
 mod agreement;
 mod bad_input;
+mod bodies;
 mod campaigns;
 mod capture;
 mod capture_batches;

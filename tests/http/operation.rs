@@ -93,6 +93,21 @@ async fn the_document_is_served_as_it_was_published(app: &TestApp) {
 }
 
 #[tandem_tests::test]
+async fn the_guides_are_read_and_searched_without_internet(app: &TestApp) {
+    let contents = app.get("/docs/guides").await.expect(200);
+    assert!(contents.text.contains(r#"<a href="/docs/guides/http">"#), "{}", contents.text);
+    let guide = app.get("/docs/guides/http").await.expect(200);
+    assert!(guide.text.contains(r#"<h2 id="authentication">"#), "{}", guide.text);
+    assert!(!guide.text.contains("src="), "a guide loads nothing");
+    app.get("/docs/guides/http").header("if-none-match", guide.etag()).await.expect(304);
+    let found = app.get("/docs/guides?q=CORS").await.expect(200);
+    assert!(found.text.contains("/docs/guides/http#"), "{}", found.text);
+    let escaped = app.get("/docs/guides/?q=%3Cscript%3E").await.expect(200);
+    assert!(!escaped.text.contains("<script>"), "{}", escaped.text);
+    app.get("/docs/guides/nonsense").await.expect(404);
+}
+
+#[tandem_tests::test]
 async fn background_work_can_be_done_again_and_again(app: &TestApp) {
     let by = app.admin().await;
     app.post("/v1/leads").by(by).once("k").json(json!({"email": "ada@example.com"})).await.expect(201);

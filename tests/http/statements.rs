@@ -106,3 +106,19 @@ async fn a_lone_lead_takes_few_statements(app: &TestApp) {
     let statements = sent(app, app.post("/v1/leads").by(admin).json(body)).await;
     assert!(statements.len() <= 20, "{}: {statements:#?}", statements.len());
 }
+
+#[tandem_tests::test]
+async fn a_lone_capture_takes_few_statements_also_where_it_hands_over(app: &TestApp) {
+    given_full_lead(app).await;
+    let admin = app.admin().await;
+    let form = json!({"name": "Ask for a demo", "service_requested": "demo", "allowed_origins": [], "fields": [
+        {"name": "email", "label": "E-mail", "type": "email", "required": true, "maps_to": "email"}]});
+    let key = app.post("/v1/forms").by(admin).json(form).await.expect(201)["key"].clone();
+    let path = format!("/v1/capture/{}", key.as_str().unwrap());
+    let asks = |email: &str| app.post(&path).json(json!({"fields": {"email": email}}));
+    // The first one loads the form.
+    asks("first@elsewhere.example").await.expect(201);
+    let statements = sent(app, asks("second@another.example")).await;
+    assert!(statements.iter().any(|statement| statement.contains("handoffs")), "{statements:#?}");
+    assert!(statements.len() <= 18, "{}: {statements:#?}", statements.len());
+}

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tandem_domain::instant::Timestamp;
 use tandem_tests::{Answer, TestApp, User};
 
+use crate::bodies;
 use crate::tracked::{collect, given_site};
 
 /// Those who act, by a key that does not expire; and the form that asks for a demo.
@@ -288,6 +289,31 @@ async fn three_people_are_handed_over_and_each_figure_is_as_worked_out_by_hand(a
     commitments(app, &story, &ada.owner, eve_owner).await;
     key_figures(app, &story).await;
     leakage(app, &story, eve_owner).await;
+    bodies(app, &story, &ada).await;
+}
+
+/// What front ends and partners read of the story, whole.
+async fn bodies(app: &TestApp, story: &Story, ada: &HandedOver) {
+    let HandedOver { lead, .. } = ada;
+    let handoff = ada.id();
+    for (name, path) in [
+        ("lead", format!("/v1/leads/{lead}")),
+        ("leads", "/v1/leads?sort=created_at&include=touches".to_owned()),
+        ("score", format!("/v1/leads/{lead}/score")),
+        ("timeline", format!("/v1/leads/{lead}/timeline")),
+        ("handoff", format!("/v1/handoffs/{handoff}")),
+        ("packet", format!("/v1/handoffs/{handoff}/packet")),
+        ("sla", "/v1/reports/sla?month=2026-03".to_owned()),
+        ("funnel", "/v1/reports/funnel?by=channel".to_owned()),
+        ("leakage", "/v1/reports/leakage".to_owned()),
+    ] {
+        bodies::is_as_it_was(name, &story.get(app, &path).await);
+    }
+    let rep = app.login(&ada.owner.email).await;
+    bodies::is_as_it_was("work", &app.get("/v1/me/work").by(&rep).await.expect(200));
+    let unfit = json!({"emial": "ada@example.com", "budget": {"amount": -1, "currency": "EURO"}});
+    let refused = app.post("/v1/leads").by(&story.key).header("x-request-id", "story").json(unfit).await;
+    bodies::is_as_it_was("problem", &refused.expect(422));
 }
 
 /// Hand-offs, pending, decided, rejected, accepted.

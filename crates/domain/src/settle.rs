@@ -207,6 +207,8 @@ pub struct Settling<'a> {
     asked: Needs,
     /// What the leads did that this transaction creates, and of which no history was adopted: all that they ever did.
     fresh: BTreeMap<LeadId, Vec<Event>>,
+    /// The leads that this transaction creates.
+    created: Vec<LeadId>,
 }
 
 impl<'a> Settling<'a> {
@@ -219,20 +221,22 @@ impl<'a> Settling<'a> {
             cause: 0,
             asked: Needs::default(),
             fresh: BTreeMap::new(),
+            created: vec![],
         };
         for (place, (act, done)) in items.into_iter().enumerate() {
             let causes = done.causes().into_iter();
             settling.causes.extend(causes.map(|cause| (place, cause)));
             settling.items.push((act, done.0));
         }
+        let created = settling.causes.iter().filter(|(_, cause)| cause.is_new);
+        settling.created = created.map(|(_, cause)| cause.lead_id).collect();
         settling.fresh = settling.fresh();
         settling
     }
 
     fn fresh(&self) -> BTreeMap<LeadId, Vec<Event>> {
         let causes = || self.causes.iter().map(|(_, cause)| cause);
-        let created = causes().filter(|cause| cause.is_new);
-        let mut fresh: BTreeMap<LeadId, Vec<Event>> = created.map(|cause| (cause.lead_id, vec![])).collect();
+        let mut fresh: BTreeMap<LeadId, Vec<Event>> = self.created.iter().map(|id| (*id, vec![])).collect();
         let adopting = causes().filter(|cause| cause.adopts);
         adopting.for_each(|cause| drop(fresh.remove(&cause.lead_id)));
         for change in self.items.iter().flat_map(|(_, changes)| changes) {
@@ -247,6 +251,11 @@ impl<'a> Settling<'a> {
 
     /// Judge as far as the loaded facts allow; what a rule lacks is answered for all causes that remain to it.
     pub fn ask(&mut self, world: &mut World, rulebook: &Rulebook<'_>) -> Result<Answer, Insatiable> {
+        for lead_id in std::mem::take(&mut self.created) {
+            world.judging.created.insert(lead_id);
+            // Nobody else can have handed it over.
+            world.sales.loaded.insert(lead_id);
+        }
         for (lead_id, events) in std::mem::take(&mut self.fresh) {
             let histories = History::by_type(events);
             world.judging.histories.insert(lead_id, histories);

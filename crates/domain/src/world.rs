@@ -166,6 +166,8 @@ pub struct Judging {
     pub consents: HashMap<LeadId, ConsentFacts>,
     /// Those of these leads whose e-mail must not be used: the address takes no mail, or its owner complained.
     pub barred: HashSet<LeadId>,
+    /// The leads that this transaction creates: the database has nothing of them but what it wrote.
+    pub created: HashSet<LeadId>,
     /// The furthest stage among the leads of companies that are not archived, where a rule asks for it.
     pub company_stages: HashMap<CompanyId, Option<Stage>>,
 }

@@ -84,6 +84,10 @@ pub struct MoneyPatch {
 /// A merge patch of a deal: lists are replaced, `null` empties.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    dead_code,
+    reason = "the document needs the read-only members, by which a request that sends one is refused"
+)]
 pub struct DealPatch {
     /// The name that people see.
     #[serde(default)]

@@ -26,6 +26,7 @@ macro_rules! lead_fields {
         $(#[$outer])*
         #[derive(Debug, Default, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "the document needs the read-only members, by which a request that sends one is refused")]
         pub struct $name {
             $($(#[$doc])* pub $member: $kind,)*
             /// The given name.

@@ -15,6 +15,7 @@ use actix_web::{App as Actix, web};
 use serde_json::Value;
 
 use crate::edge::core::Core;
+use crate::edge::guides;
 use crate::edge::http::asset::Asset;
 use crate::edge::http::connection::Line;
 use crate::edge::http::request;
@@ -101,6 +102,7 @@ pub fn server(
             .app_data(core.clone())
             .app_data(shapes.clone())
             .app_data(web::PayloadConfig::new(MAX_BODY))
+            .configure(guides::pages)
             .configure(openapi::pages)
             .default_service(web::to(request::nothing_here))
             .wrap(from_fn(request::guard));

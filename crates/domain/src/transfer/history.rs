@@ -105,7 +105,7 @@ pub(super) fn state(past: &mut Past, stated: PastStatement) -> (Option<Change>, 
     }
 }
 
-/// Add a move to the past of a lead, which is derived of it by [`derive`]: what is to be stored, and whether it is new.
+/// Add a move to the past of a lead, which is derived of it by [`derive()`]: what is to be stored, and whether it is new.
 pub fn state_move(
     past: &mut Past,
     lead_id: LeadId,

@@ -53,7 +53,7 @@ pub(super) fn sqlite(url: &str, connections: u32, reads_only: bool) -> ConnectOp
 /// How PostgreSQL plans: by keys, always. A prepared statement takes its keys as parameters, of whose number the planner
 /// knows nothing; with tables that were small, or never analysed, when it was prepared it would read them whole, and go on so
 /// until the next `ANALYZE`, however fast they grow. Plans that avoid a cost by all means look expensive: compiling them would
-/// take longer than they do. Reports, which read whole ranges, plan freely ([`dialect::plan_report`]).
+/// take longer than they do. Reports, which read whole ranges, plan freely (`dialect::plan_report`).
 pub const BY_KEY: &[(&str, &str)] = &[
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),

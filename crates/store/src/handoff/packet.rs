@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect,
 };
 use serde_json::Value;
 use tandem_domain::campaigns::alias_key;
@@ -52,7 +53,7 @@ pub(crate) async fn add_packets(
         wanted.iter().map(|id| (*id, PacketFacts::default())).collect();
     add_origin(tx, world, wanted, &mut facts).await?;
     add_requests(tx, wanted, &mut facts).await?;
-    add_behaviour(tx, wanted, &mut facts).await?;
+    add_behaviour(tx, world, wanted, &mut facts).await?;
     add_contacts(tx, world, wanted, &mut facts).await?;
     add_cycles(tx, world, wanted, &mut facts).await?;
     add_done_before(tx, world, wanted, &mut facts).await?;
@@ -72,7 +73,7 @@ async fn add_origin(
     let key = |lead: &Lead| lead.last_touch.as_ref()?.campaign.as_deref().map(alias_key);
     let leads = || wanted.iter().filter_map(|id| world.leads.get(id));
     let campaigns = campaigns_of(tx, &leads().filter_map(key).collect()).await?;
-    let merged = merged_into(tx, wanted.iter().map(|id| id.uuid())).await?;
+    let merged = merged_into(tx, known_before(world, wanted).map(Id::uuid)).await?;
     let mut consents = consent::facts_of(tx, wanted.iter().map(|id| id.uuid()).collect(), &merged).await?;
     let purposes = &tx.rules().shown_by.consent.purposes;
     for lead in leads() {
@@ -168,7 +169,12 @@ async fn add_requests(tx: &Tx, wanted: &BTreeSet<LeadId>, facts: &mut Facts) -> 
 }
 
 /// What leads did: counted by type, the last events, and the last e-mail that reached them.
-async fn add_behaviour(tx: &Tx, wanted: &BTreeSet<LeadId>, facts: &mut Facts) -> Result<(), StoreError> {
+async fn add_behaviour(
+    tx: &Tx,
+    world: &World,
+    wanted: &BTreeSet<LeadId>,
+    facts: &mut Facts,
+) -> Result<(), StoreError> {
     let backend = tx.conn().get_database_backend();
     let counts: Vec<(Uuid, String, i64)> = events::Entity::find()
         .select_only()
@@ -192,19 +198,21 @@ async fn add_behaviour(tx: &Tx, wanted: &BTreeSet<LeadId>, facts: &mut Facts) ->
             facts.counts.push(EventCount { kind, count });
         }
     }
-    let ids = || to_json(&uuids(wanted));
-    let of_leads = ("events", "lead_id", "occurred_at");
+    let who_did = |facts: &Facts, is_it: fn(&EventCount) -> bool| -> Vec<Uuid> {
+        let did = facts.iter().filter(|(_, facts)| facts.counts.iter().any(is_it));
+        did.map(|(lead_id, _)| lead_id.uuid()).collect()
+    };
+    let of_events = ("events", "lead_id", "occurred_at");
     let counted = "NOT n.is_bot AND NOT n.is_machine";
-    let last = dialect::newest_of_each(backend, of_leads, counted, ids(), LAST_EVENTS);
-    for row in tx.conn().query_all_raw(last).await? {
+    let active = who_did(facts, |_| true);
+    for row in newest(tx, of_events, counted, active, LAST_EVENTS).await? {
         let event = events::Model::from_query_result(&row, "")?.into_domain()?;
         if let Some(facts) = event.lead_id.and_then(|lead_id| facts.get_mut(&lead_id)) {
             facts.last_events.push(shown(event));
         }
     }
-    let delivered = "n.type = 'email_delivered'";
-    let last = dialect::newest_of_each(backend, of_leads, delivered, ids(), 1);
-    for row in tx.conn().query_all_raw(last).await? {
+    let reached = who_did(facts, |count| count.kind == "email_delivered");
+    for row in newest(tx, of_events, "n.type = 'email_delivered'", reached, 1).await? {
         let event = events::Model::from_query_result(&row, "")?.into_domain()?;
         if let Some(facts) = event.lead_id.and_then(|lead_id| facts.get_mut(&lead_id)) {
             facts.last_email = event
@@ -218,10 +226,9 @@ async fn add_behaviour(tx: &Tx, wanted: &BTreeSet<LeadId>, facts: &mut Facts) ->
                 });
         }
     }
-    let outbound = "n.direction = 'outbound'";
-    let of_leads = ("activities", "lead_id", "occurred_at");
-    let last = dialect::newest_of_each(backend, of_leads, outbound, ids(), 1);
-    for row in tx.conn().query_all_raw(last).await? {
+    let of_activities = ("activities", "lead_id", "occurred_at");
+    let known = known_before(world, wanted).map(Id::uuid).collect();
+    for row in newest(tx, of_activities, "n.direction = 'outbound'", known, 1).await? {
         let activity = activities::Model::from_query_result(&row, "")?;
         let lead_id = activity.lead_id.map(Id::from_uuid);
         if let Some(facts) = lead_id.and_then(|lead_id| facts.get_mut(&lead_id)) {
@@ -297,10 +304,21 @@ async fn add_contacts(
         .map(|(id, count)| (Id::from_uuid(id), count))
         .collect();
     let of_companies = ("leads", "company_id", "created_at");
-    // One more than is shown: the lead itself may be among them.
-    let newest = dialect::newest_of_each(backend, of_companies, "n.is_listed", to_json(&ids), CONTACTS + 1);
+    let is_listed = |lead_id: &&LeadId| {
+        world
+            .leads
+            .get(lead_id)
+            .is_some_and(|lead| lead.archived_at.is_none())
+    };
+    let mut others_of = sizes.clone();
+    for company in wanted.iter().filter(is_listed).filter_map(company_of) {
+        others_of.entry(company).and_modify(|size| *size -= 1);
+    }
+    let shared = sizes.keys().filter(|id| sizes[id] > 1 || others_of[id] > 0);
+    let shared = shared.map(|id| id.uuid()).collect();
     let mut others = vec![];
-    for row in tx.conn().query_all_raw(newest).await? {
+    // One more than is shown: the lead itself may be among them.
+    for row in newest(tx, of_companies, "n.is_listed", shared, CONTACTS + 1).await? {
         others.push(leads::Model::from_query_result(&row, "")?.into_domain(vec![])?);
     }
     let name = |lead: &Lead| {
@@ -453,6 +471,30 @@ fn furthest(cycle: &Cycle) -> Stage {
     ];
     let reached = path.into_iter().find(|stage| cycle.entered_at(*stage).is_some());
     reached.unwrap_or(Stage::Lead)
+}
+
+/// Those of the leads of which others may have recorded something: all but those that this transaction creates.
+fn known_before<'a>(world: &'a World, wanted: &'a BTreeSet<LeadId>) -> impl Iterator<Item = LeadId> + 'a {
+    wanted
+        .iter()
+        .copied()
+        .filter(|id| !world.judging.created.contains(id))
+}
+
+/// The newest `most` rows of each owner, as [`dialect::newest_of_each`] finds them; no statement for nobody.
+async fn newest(
+    tx: &Tx,
+    of: (&str, &str, &str),
+    condition: &str,
+    owners: Vec<Uuid>,
+    most: u64,
+) -> Result<Vec<QueryResult>, StoreError> {
+    if owners.is_empty() {
+        return Ok(vec![]);
+    }
+    let backend = tx.conn().get_database_backend();
+    let statement = dialect::newest_of_each(backend, of, condition, to_json(&owners), most);
+    Ok(tx.conn().query_all_raw(statement).await?)
 }
 
 /// Ids as the statements take them.

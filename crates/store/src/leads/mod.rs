@@ -90,6 +90,10 @@ pub(crate) async fn merged_into(
     on: &impl Read,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> Result<HashMap<Uuid, Uuid>, StoreError> {
+    let mut ids = ids.into_iter().peekable();
+    if ids.peek().is_none() {
+        return Ok(HashMap::new());
+    }
     let backend = sea_orm::ConnectionTrait::get_database_backend(on.conn());
     let found: Vec<(Uuid, Uuid)> = leads::Entity::find()
         .select_only()

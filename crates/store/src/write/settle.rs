@@ -50,6 +50,7 @@ pub async fn settle_all(tx: &Tx, world: &mut World, items: Vec<(&Act, Unsettled)
     world.judging.histories.clear();
     world.judging.touches.clear();
     world.judging.consents.clear();
+    world.judging.created.clear();
     Ok(())
 }
 

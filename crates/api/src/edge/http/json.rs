@@ -1,6 +1,6 @@
 //! JSON bodies: taken strictly, walked by the operation's published schema, then typed.
 
-use super::problem::{Code, MOST_VIOLATIONS, Place, Problem, Violation};
+use super::problem::{Code, Place, Problem, Violation};
 use super::shape::Shapes;
 use super::strict;
 use super::walls::Sent;
@@ -15,8 +15,6 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, Responder, 
 use futures::future::{FutureExt, LocalBoxFuture};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::borrow::Cow;
-use validator::{Validate, ValidationError, ValidationErrors, ValidationErrorsKind};
 
 pub use super::patch::Patch;
 
@@ -131,16 +129,6 @@ pub(super) fn bug(what: impl std::fmt::Display) -> Problem {
     Problem::new(Code::InternalError).because(what)
 }
 
-/// Ask the `validator` rules of a typed request: what a schema cannot say.
-pub fn validated<T: Validate>(request: &T) -> Result<(), Problem> {
-    let Err(errors) = request.validate() else {
-        return Ok(());
-    };
-    let mut violations = Vec::new();
-    gather(&errors, &mut Vec::new(), &mut violations);
-    Err(Problem::invalid(violations))
-}
-
 fn take<T: DeserializeOwned>(
     req: &HttpRequest,
     payload: &mut Payload,
@@ -205,54 +193,6 @@ fn typed<T: DeserializeOwned>(req: &HttpRequest, bytes: &[u8]) -> Result<T, Prob
     })?;
     req.extensions_mut().insert(Sent(value));
     Ok(typed)
-}
-
-/// Collect the rules that are broken, depth first; only text that the code itself holds is passed on.
-fn gather(errors: &ValidationErrors, path: &mut Vec<String>, out: &mut Vec<Violation>) {
-    for (field, kind) in errors.errors() {
-        let whole = field == "__all__";
-        if !whole {
-            path.push(field.to_string());
-        }
-        match kind {
-            ValidationErrorsKind::Struct(inner) => gather(inner, path, out),
-            ValidationErrorsKind::List(items) => {
-                for (index, inner) in items.iter().take(MOST_VIOLATIONS + 1) {
-                    path.push(index.to_string());
-                    gather(inner, path, out);
-                    path.pop();
-                }
-            }
-            ValidationErrorsKind::Field(broken) => out.extend(broken.iter().map(|error| {
-                let (code, detail) = rule(error);
-                let detail = match &error.message {
-                    Some(Cow::Borrowed(message)) => message,
-                    _ => detail,
-                };
-                Violation::new(Place::at(&*path), code, detail)
-            })),
-        }
-        if !whole {
-            path.pop();
-        }
-    }
-}
-
-/// The catalogue's word for a rule of `validator`; a rule of our own has its own word.
-fn rule(error: &ValidationError) -> (&'static str, &'static str) {
-    match error.code.as_ref() {
-        "email" => ("invalid_format", "must be an e-mail address"),
-        "url" => ("invalid_format", "must be a URL"),
-        "ip" | "ip_v4" | "ip_v6" => ("invalid_format", "must be an IP address"),
-        "length" => ("out_of_range", "does not have an allowed length"),
-        "range" => ("out_of_range", "is out of range"),
-        "required" | "required_nested" => ("required", "is missing"),
-        "must_match" => ("not_allowed", "must equal the field that it repeats"),
-        _ => match error.code {
-            Cow::Borrowed(own) => (own, "is not allowed"),
-            Cow::Owned(_) => ("not_allowed", "is not allowed"),
-        },
-    }
 }
 
 #[cfg(test)]
@@ -329,21 +269,6 @@ mod tests {
 
         assert_eq!(status, 422);
         assert_eq!(codes(&answer), ["#/1/email: invalid_format", "#/2: invalid_type"]);
-    }
-
-    #[actix_web::test]
-    async fn rules_that_a_schema_cannot_say_join_the_same_list() {
-        let body = json!({"email": "a@b.ch", "company": {"domain": "gmail.com"}, "notes": [{"text": "a"}, {"text": "too long"}]});
-
-        let (status, answer) = send(post("/v1/leads"), &body.to_string()).await;
-
-        assert_eq!(status, 422);
-        assert_eq!(
-            codes(&answer),
-            ["#/company/domain: free_mail", "#/notes/1/text: out_of_range"]
-        );
-        assert_eq!(answer["errors"][1]["detail"], "is too wordy");
-        assert!(!answer.to_string().contains("too long"));
     }
 
     #[actix_web::test]

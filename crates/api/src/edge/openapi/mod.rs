@@ -27,7 +27,7 @@ use crate::edge::http::services::{Services, described};
 #[openapi(
     info(
         title = "Tandem",
-        description = "The one record that a company's marketing and sales share of every lead. See /docs.",
+        description = "The one record that a company's marketing and sales share of every lead. The guides are at [/docs/guides](/docs/guides).",
         contact(name = "The Tandem authors"),
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),

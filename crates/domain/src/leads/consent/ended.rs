@@ -44,7 +44,7 @@ pub struct Ended {
 
 impl Ended {
     /// What an event means for consent, if anything: an `email_unsubscribe`, or an `email_bounce` whose property
-    /// `bounce_type` (or another of [`KINDS`]) calls it hard; other bounces end nothing. An `email_unsubscribe` whose
+    /// `bounce_type` (or another of `KINDS`) calls it hard; other bounces end nothing. An `email_unsubscribe` whose
     /// property `reason` is `complained` was a complaint. It is about the purpose that the property `purpose` names, else
     /// about every purpose of e-mail; and about the address by which the event names its lead, else about the property
     /// `email`, else about the lead's first one.
