@@ -5,7 +5,8 @@ use tandem_tests::{Answer, TestApp, User, hours, minutes};
 
 /// A lead that sales has qualified; nobody owns it.
 pub async fn given_sql(app: &TestApp) -> String {
-    let lead = app.given_lead(&format!("lead{}@example.com", app.next())).await.id();
+    // Of a company of its own: it joins nobody's work.
+    let lead = app.given_lead(&format!("lead@firm{}.example", app.next())).await.id();
     for to in ["mql", "sal", "sql"] {
         app.moved(&lead, to, None).await;
     }

@@ -5,6 +5,7 @@ mod clocks;
 mod disputes;
 mod packet;
 mod qualification;
+mod whole_story;
 
 use serde_json::{Value, json};
 use tandem_tests::{Answer, TestApp, User, hours, minutes};
@@ -13,9 +14,9 @@ async fn go(app: &TestApp, by: &User, lead: &str, body: Value) -> Answer {
     app.post(&format!("/v1/leads/{lead}/transitions")).by(by).json(body).await
 }
 
-/// A lead that marketing made an MQL by hand.
+/// A lead that marketing made an MQL by hand, of a company of its own: it joins nobody's work.
 async fn given_mql(app: &TestApp, by: &User) -> String {
-    let lead = app.given_lead(&format!("lead{}@example.com", app.next())).await.id();
+    let lead = app.given_lead(&format!("lead@firm{}.example", app.next())).await.id();
     go(app, by, &lead, json!({"to": "mql", "note": "asked for a demo"})).await.expect(201);
     lead
 }

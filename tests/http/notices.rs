@@ -117,7 +117,7 @@ async fn an_owner_hears_of_another_form_and_of_a_lead_that_returns(app: &TestApp
     let active = given_owned(app, "ada@example.com", &rep.id, &[("mql", None), ("sal", None)]).await;
     let out = [("mql", None), ("disqualified", Some("not_a_fit"))];
     let gone = given_owned(app, "bob@example.com", &rep.id, &out).await;
-    let nobodys = app.given_lead("carl@example.com").await.id();
+    let nobodys = app.given_lead("carl@elsewhere.example").await.id();
     app.moved(&nobodys, "mql", None).await;
     let of_leads = async |who: &str| {
         let notices = app.get("/v1/me/notices").by(who).await.expect(200);
@@ -142,7 +142,7 @@ async fn an_owner_hears_of_another_form_and_of_a_lead_that_returns(app: &TestApp
     let listed: Vec<&Value> = listed.map(|item| &item["kind"]).collect();
     assert_eq!(listed, [&json!("task")], "its task stands for it");
 
-    sends(app, &form, "carl@example.com").await;
+    sends(app, &form, "carl@elsewhere.example").await;
     let of_chief = of_leads(&chief.token).await;
     assert_eq!(
         of_chief,

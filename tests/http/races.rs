@@ -89,6 +89,48 @@ async fn same_company(app: &TestApp, servers: &[&Server]) {
     assert_eq!(app.get("/v1/companies").by(by).await.expect(200).each("id").len(), 2);
 }
 
+/// Sixteen at once, each of them several times: nobody's turn is lost and nobody has another's.
+async fn no_turn_is_lost(app: &TestApp, servers: &[&Server]) {
+    let by = app.admin().await;
+    let weights = [5, 3, 1];
+    let mut users: Vec<User> = vec![];
+    for weight in weights {
+        let user = app.user("sales").await;
+        let path = format!("/v1/users/{}/availability", user.id);
+        app.put(&path).by(by).json(json!({"weight": weight})).await.expect(200);
+        users.push(user);
+    }
+    let ids: Vec<&String> = users.iter().map(|user| &user.id).collect();
+    let team =
+        app.post("/v1/teams").by(by).json(json!({"name": "North", "members": ids})).await.expect(201).id();
+    let rule = json!({"name": "All", "to": {"team_id": team}, "strategy": "weighted"});
+    let rules = json!({"rules": [rule], "join_company": false});
+    app.put("/v1/routing").by(by).json(rules).await.expect(200);
+    let leads: Vec<Value> = (0..54).map(|n| json!({"email": format!("lead{n}@example.com")})).collect();
+    let made = app.post("/v1/leads/batch").by(by).json(json!({"leads": leads})).await.expect(207);
+    let leads: Vec<String> = made["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["id"].as_str().unwrap().to_owned())
+        .collect();
+    for round in leads.chunks(16) {
+        let moves = round.iter().enumerate().map(|(n, lead)| {
+            let path = format!("/v1/leads/{lead}/transitions");
+            let body = json!({"to": "mql", "note": "now"});
+            answered(move || servers[n % servers.len()].post(&path).by(by).json(body.clone()))
+        });
+        assert_eq!(count(&join_all(moves).await, 201), round.len());
+    }
+    let list = app.get("/v1/handoffs?limit=200").by(by).await.expect(200);
+    let owners = list.each("owner_id");
+    assert_eq!(owners.len(), 54);
+    // 54 turns are six rounds of nine: every share is whole.
+    for (user, weight) in users.iter().zip(weights) {
+        assert_eq!(owners.iter().filter(|owner| **owner == user.id).count(), 6 * weight as usize, "{weight}");
+    }
+}
+
 async fn one_close_of_two(app: &TestApp, other: &Server) {
     let sam = app.user("sales").await;
     let deal = open(app, &sam, &given_sql(app).await).await.expect(201).id();
@@ -169,6 +211,18 @@ async fn batches_that_overlap_leave_each_lead_once(app: &TestApp) {
     let listed = app.get("/v1/leads?limit=200").by(by).await.expect(200);
     assert_eq!(listed.each("id").len(), 40);
     assert_eq!(listed["data"][0]["company"]["domain"], Value::from("example.com"));
+}
+
+#[tandem_tests::test]
+async fn sixteen_at_once_lose_no_turn(app: &TestApp) {
+    no_turn_is_lost(app, &[app]).await;
+}
+
+#[tandem_tests::test(postgres)]
+async fn sixteen_at_once_on_two_servers_lose_no_turn(app: &TestApp) {
+    let other = app.second_server().await;
+    no_turn_is_lost(app, &[app, &other]).await;
+    other.stop().await;
 }
 
 #[tandem_tests::test]

@@ -22,7 +22,7 @@ async fn given_team(app: &TestApp, size: usize) -> Team {
 }
 
 async fn put_rules(app: &TestApp, rules: Value) -> Answer {
-    app.put("/v1/routing").by(app.admin().await).json(json!({"rules": rules})).await
+    app.put("/v1/routing").by(app.admin().await).json(json!({"rules": rules, "join_company": false})).await
 }
 
 async fn put_availability(app: &TestApp, by: &User, of: &User, body: Value) -> Answer {
@@ -333,9 +333,9 @@ async fn rules_look_at_forms_events_and_where_the_company_stands(app: &TestApp) 
 #[tandem_tests::test]
 async fn an_mql_joins_the_work_on_its_company(app: &TestApp) {
     let (team, boss) = (given_team(app, 2).await, app.user("sales").await);
-    let rules = json!({"rules": [{"name": "All", "to": {"team_id": team.id}}], "join_company": true});
+    let rules = json!({"rules": [{"name": "All", "to": {"team_id": team.id}}]});
     let put = app.put("/v1/routing").by(app.admin().await).json(rules).await.expect(200);
-    assert_eq!(put["join_company"], true);
+    assert_eq!(put["join_company"], true, "unless it is turned off");
     let at = |email: &str| json!({"email": email});
     let first = routed(app, at("ada@acme.example")).await;
     assert_eq!(first["joins"], Value::Null);
@@ -354,6 +354,46 @@ async fn an_mql_joins_the_work_on_its_company(app: &TestApp) {
     put_availability(app, app.admin().await, owner, away).await.expect(200);
     let third = routed(app, at("dora@acme.example")).await;
     assert!(third["owner_id"] != first["owner_id"] && third["owner_id"] != json!(boss.id), "{third:#}");
+}
+
+#[tandem_tests::test]
+async fn what_waits_joins_the_work_on_its_company_once_it_is_released(app: &TestApp) {
+    let team = given_team(app, 1).await;
+    let rules = json!({"rules": [{"name": "All", "to": {"team_id": team.id}}]});
+    let boss = app.admin().await.clone();
+    app.put("/v1/routing").by(&boss).json(rules).await.expect(200);
+    let member = &team.members[0];
+    put_availability(app, &boss, member, json!({"capacity": 0})).await.expect(200);
+    let mut waiting = vec![];
+    for email in ["ada@acme.example", "bob@acme.example", "carl@other.example"] {
+        let handoff = routed(app, json!({"email": email})).await;
+        assert_eq!((&handoff["queue"], &handoff["joins"]), (&json!(team.id), &Value::Null));
+        waiting.push(handoff["lead_id"].as_str().unwrap().to_owned());
+        app.clock.advance(1000);
+    }
+    put_availability(app, &boss, member, json!({"capacity": 1})).await.expect(200);
+    app.run_jobs().await;
+    let [ada, bob, carl] = [
+        handoff_of(app, &waiting[0]).await,
+        handoff_of(app, &waiting[1]).await,
+        handoff_of(app, &waiting[2]).await,
+    ];
+    assert_eq!((&ada["owner_id"], &ada["joins"]), (&json!(member.id), &Value::Null), "its turn");
+    assert_eq!(
+        (&bob["owner_id"], &bob["joins"]["lead_id"], &bob["queue"]),
+        (&json!(member.id), &ada["lead_id"], &Value::Null),
+        "with its colleague, whatever the capacity"
+    );
+    assert_eq!((&carl["owner_id"], &carl["queue"]), (&Value::Null, &json!(team.id)));
+
+    let report = app.get("/v1/reports/kpis").by(&boss).await.expect(200);
+    let figures = report["figures"].as_array().unwrap();
+    for (name, count) in [("mqls_handed_over", 3.0), ("mqls_joined", 1.0)] {
+        let figure = figures.iter().find(|one| one["figure"] == name).unwrap();
+        assert_eq!(figure["value"], count, "{name}");
+        let list = app.get(figure["evidence"].as_str().unwrap()).by(&boss).await.expect(200);
+        assert_eq!(list["total_count"].as_f64(), Some(count), "{name}");
+    }
 }
 
 #[tandem_tests::test]

@@ -15,7 +15,7 @@ async fn history(app: &TestApp, lead: &str) -> Answer {
 
 /// A lead that has been moved through these stages; the reasons lead where they go.
 async fn given_at(app: &TestApp, path: &[&str]) -> String {
-    let lead = app.given_lead(&format!("lead{}@example.com", app.next())).await.id();
+    let lead = app.given_lead(&format!("lead@firm{}.example", app.next())).await.id();
     let mut from = "lead";
     for to in path {
         let reason = match (from, *to) {

@@ -42,7 +42,7 @@ impl HandedOver {
 }
 
 /// Let the next request come at this instant.
-fn at(app: &TestApp, instant: &str) {
+pub fn at(app: &TestApp, instant: &str) {
     let to = instant.parse::<Timestamp>().unwrap().millis() - 1;
     let now = app.clock.now().millis();
     assert!(now <= to, "{instant} has passed");

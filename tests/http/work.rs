@@ -1,7 +1,7 @@
 //! A user's day: what waits for it, from all sides, in one order.
 
 use serde_json::{Value, json};
-use tandem_tests::{Answer, TestApp, hours, minutes};
+use tandem_tests::{Answer, TestApp, User, hours, minutes};
 
 fn kinds(day: &Answer) -> Vec<String> {
     day.each("kind")
@@ -68,6 +68,33 @@ async fn a_manager_sees_the_day_of_its_team_and_nobody_else_does(app: &TestApp) 
     assert_eq!(kinds(&app.get(&path).by(&rep).await.expect(200)), ["task"]);
     app.get(&path).by(&other).await.refused(403, "wrong_role");
     app.get(&path).by(&elsewhere).await.refused(403, "wrong_role");
+}
+
+#[tandem_tests::test]
+async fn a_deal_that_nobody_works_on_is_work_of_its_owner(app: &TestApp) {
+    let (rep, other) = (app.user("sales").await, app.user("sales").await);
+    let company = json!({"domain": "firm.example"});
+    let company = app.post("/v1/companies").by(app.admin().await).json(company).await.expect(201).id();
+    let deal = json!({"name": "Stores", "company_id": company, "owner_id": rep.id,
+        "amount": {"amount": 700, "currency": "EUR"}});
+    let deal = app.post("/v1/deals").by(app.admin().await).json(deal).await.expect(201);
+    let since = deal["stage_since"].as_str().unwrap().parse::<tandem_domain::instant::Timestamp>().unwrap();
+    app.clock.advance(60 * 24 * hours(1) - minutes(1));
+    let day = async |user: &User| app.get("/v1/me/work").by(app.login(&user.email).await).await.expect(200);
+    assert_eq!(kinds(&day(&rep).await), [""; 0], "not for as long as the agreement says");
+    app.clock.advance(minutes(2));
+    let stale = day(&rep).await;
+    assert_eq!(kinds(&stale), ["stale_deal"]);
+    let item = &stale["data"][0];
+    assert_eq!((&item["deal_id"], &item["amount"]["amount"]), (&json!(deal.id()), &json!(700)));
+    assert_eq!(item["act"]["path"], format!("/v1/deals/{}", deal.id()));
+    assert_eq!(item["due_at"], since.plus_millis(60 * 24 * hours(1)).to_string());
+    assert_eq!(kinds(&day(&other).await), [""; 0]);
+
+    let admin = app.login(&app.admin().await.email).await;
+    let call = json!({"deal_id": deal.id(), "type": "call", "direction": "outbound", "outcome": "no_answer"});
+    app.post("/v1/activities").by(&admin).json(call).await.expect(201);
+    assert_eq!(kinds(&day(&rep).await), [""; 0]);
 }
 
 #[tandem_tests::test]

@@ -6,7 +6,7 @@ use tandem_domain::access::{Person, Queue, Role};
 use tandem_domain::id::UserId;
 use tandem_domain::work::{self, MOST, WorkItem};
 use tandem_store as store;
-use tandem_store::work::Takes;
+use tandem_store::work::{Takes, Whose};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::scopes::Account;
@@ -46,8 +46,8 @@ struct WorkView {
 
 /// List your work.
 ///
-/// Pending hand-offs and open tasks (your own, and those in queues that you may take from), running and broken promises, and
-/// returned leads; for marketing the rejections and losses that nobody answered, for revops the disputes that it may rule on. The
+/// Pending hand-offs and open tasks (your own, and those in queues that you may take from), running and broken promises,
+/// returned leads and stale deals; for marketing the rejections and losses that nobody answered, for revops the disputes that it may rule on. The
 /// most urgent first, each with the operation that does it. A sales manager reads the list of a member
 /// of its teams.
 #[utoipa::path(tag = "notices", params(WorkQuery), security(("bearer" = [Account])),
@@ -71,7 +71,15 @@ async fn list_work(ctx: Ctx<Account>, query: Query<WorkQuery>) -> Reply<Json<Wor
             )
         }
     };
-    let items = store::work::of(&snapshot, user, role, &takes, MOST as u64 + 1).await?;
+    let agreement = &store::rules::read(&snapshot).await?.agreement.agreement;
+    let whose = Whose {
+        user,
+        role,
+        takes,
+        stale_after: agreement.stages.opportunity.stale_after,
+        now: snapshot.as_of(ctx.now()),
+    };
+    let items = store::work::of(&snapshot, &whose, MOST as u64 + 1).await?;
     let (data, has_more) = work::ordered(items, MOST);
     Ok(Json(WorkView { data, has_more }))
 }

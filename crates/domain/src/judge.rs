@@ -24,6 +24,7 @@ use crate::clocks::ClockEvent;
 use crate::clocks::record::{ClockChange, ClockRecord};
 use crate::deals::State;
 use crate::deals::change::DealChange;
+use crate::handoff::change::HandoffChange;
 use crate::id::{ClockId, DealId, LeadId};
 use crate::instant::Timestamp;
 use crate::leads::change::LeadChange;
@@ -100,7 +101,10 @@ impl Cause {
             }
             Change::Lead(LeadChange::TouchAdded(_) | LeadChange::TouchStated { .. }) => self.touches = true,
             Change::Lead(LeadChange::Active { .. }) => {}
-            Change::Lead(_) | Change::Capture(_) => self.is_stated = true,
+            // A dispute held the lead back: what happened meanwhile counts from the ruling on.
+            Change::Lead(_) | Change::Capture(_) | Change::Handoff(HandoffChange::Ruled(_)) => {
+                self.is_stated = true
+            }
             _ => {}
         }
         match change {

@@ -10,6 +10,7 @@ use crate::change::Change;
 use crate::clocks::ClockEvent;
 use crate::clocks::record::ClockChange;
 use crate::deals::change::DealChange;
+use crate::handoff::change::HandoffChange;
 use crate::id::LeadId;
 use crate::instant::Timestamp;
 use crate::judge::{Cause, Needs, Rulebook};
@@ -102,6 +103,7 @@ fn touched(change: &Change) -> Option<LeadId> {
             | DealChange::Edited { deal, .. }
             | DealChange::Acknowledged(deal, _),
         ) => deal.primary_lead_id,
+        Change::Handoff(HandoffChange::Ruled(handoff)) => Some(handoff.lead_id),
         Change::Activity(change) => change.activity().lead_id,
         Change::Clock(ClockChange::Happened(record, ClockEvent::Warned | ClockEvent::Breached)) => {
             record.lead_id

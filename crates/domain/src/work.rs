@@ -28,6 +28,8 @@ words! {
         Task = "task",
         /// A lead of the user's that was out, or a customer, and sent a form again.
         ReturnedLead = "returned_lead",
+        /// An open deal of the user's on which nothing happened for longer than the agreement's `stale_after`.
+        StaleDeal = "stale_deal",
     }
 }
 
@@ -36,7 +38,7 @@ words! {
 pub struct WorkItem {
     /// The kind of work.
     pub kind: WorkKind,
-    /// The id of the hand-off, clock, task or lead.
+    /// The id of the hand-off, clock, task, lead or deal.
     #[schema(max_length = 40, example = "handoff_01h455vb4pex5vsknk084sn02q")]
     pub id: String,
     /// The lead.

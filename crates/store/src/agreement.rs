@@ -1,6 +1,6 @@
 //! The versions of the agreement; a new installation starts with the provisional one.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tandem_domain::agreement::change::AgreementChange;
 use tandem_domain::agreement::{AgreementVersion, VersionState, draft};
 use tandem_domain::instant::Timestamp;
@@ -108,6 +108,25 @@ pub async fn in_force_at(on: &impl Read, at: Timestamp) -> Result<AgreementVersi
     };
     let found = shown(on, vec![row.ok_or(StoreError::Corrupt("agreements"))?]).await?;
     found.into_iter().next().ok_or(StoreError::Corrupt("agreements"))
+}
+
+/// The versions that were in force at some time in a period, in the order in which they came into force.
+pub async fn in_force_during(
+    on: &impl Read,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<AgreementVersion>, StoreError> {
+    let goes_on = Condition::any()
+        .add(Column::SupersededAt.is_null())
+        .add(Column::SupersededAt.gt(from.millis()));
+    let rows = Entity::find()
+        .filter(Column::InForceFrom.lt(to.millis()))
+        .filter(goes_on)
+        .order_by_asc(Column::InForceFrom)
+        .order_by_asc(Column::Number)
+        .all(on.conn())
+        .await?;
+    rows.into_iter().map(Model::into_domain).collect()
 }
 
 /// A page of versions, the newest first, behind one of them.

@@ -3,12 +3,16 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect,
+    Statement,
+};
 use tandem_domain::access::{Queue, Role};
 use tandem_domain::clocks::ClockKind;
 use tandem_domain::clocks::notify::act_on;
+use tandem_domain::duration::Duration;
 use tandem_domain::handoff::REMIND_AFTER;
-use tandem_domain::id::{ActivityId, HandoffId, Id, LeadId, UserId};
+use tandem_domain::id::{ActivityId, DealId, HandoffId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::Money;
 use tandem_domain::notices::NextAct;
@@ -18,6 +22,7 @@ use uuid::Uuid;
 use crate::db::Read;
 use crate::dialect;
 use crate::error::StoreError;
+use crate::reports::WORKED_ON;
 use crate::rows::{activities, clocks, deals, handoffs, leads, money, scores};
 
 /// Which queues a user may take from.
@@ -31,18 +36,34 @@ pub enum Takes {
     All,
 }
 
+/// Whose work, and as of when.
+#[derive(Debug, Clone)]
+pub struct Whose {
+    /// The user.
+    pub user: UserId,
+    /// Its role.
+    pub role: Role,
+    /// The queues it may take from.
+    pub takes: Takes,
+    /// After how long without a move or an activity a deal is stale; `None` is never.
+    pub stale_after: Option<Duration>,
+    /// Now.
+    pub now: Timestamp,
+}
+
 /// What waits for a user, in no order: of each kind the most urgent ones, `limit` at most.
-pub async fn of(
-    on: &impl Read,
-    user: UserId,
-    role: Role,
-    takes: &Takes,
-    limit: u64,
-) -> Result<Vec<WorkItem>, StoreError> {
+pub async fn of(on: &impl Read, whose: &Whose, limit: u64) -> Result<Vec<WorkItem>, StoreError> {
+    let Whose {
+        user, role, takes, ..
+    } = whose;
+    let (user, role) = (*user, *role);
     let mut items = own_handoffs(on, user, takes, limit).await?;
     items.extend(running_clocks(on, user, limit).await?);
     items.extend(open_tasks(on, user, takes, limit).await?);
     items.extend(returned_leads(on, user, limit).await?);
+    if let Some(stale_after) = whose.stale_after {
+        items.extend(stale_deals(on, user, (stale_after, whose.now), limit).await?);
+    }
     if role == Role::Revops {
         items.extend(disputes(on, user, limit).await?);
     }
@@ -290,6 +311,47 @@ async fn returned_leads(on: &impl Read, user: UserId, limit: u64) -> Result<Vec<
     Ok(found.into_iter().map(item).collect())
 }
 
+/// Open deals of the user's on which nothing happened for long; each was due when it became stale.
+async fn stale_deals(
+    on: &impl Read,
+    user: UserId,
+    (stale_after, now): (Duration, Timestamp),
+    limit: u64,
+) -> Result<Vec<WorkItem>, StoreError> {
+    let backend = on.conn().get_database_backend();
+    let [owner, before] = [1, 2].map(|n| dialect::parameter(backend, n));
+    let text = format!(
+        "SELECT d.id, d.primary_lead_id, d.amount, d.currency, {WORKED_ON} AS worked_on FROM deals d \
+         WHERE d.state = 'open' AND d.owner_id = {owner} AND {WORKED_ON} < {before} \
+         ORDER BY worked_on, d.id LIMIT {limit}"
+    );
+    let before = now.plus_millis(-stale_after.millis()).millis();
+    let values = [user.uuid().into(), before.into()];
+    let statement = Statement::from_sql_and_values(backend, text, values);
+    let item = |row: QueryResult| {
+        let id: DealId = Id::from_uuid(row.try_get("", "id")?);
+        let lead: Option<Uuid> = row.try_get("", "primary_lead_id")?;
+        let worth: (Option<i64>, Option<String>) = (row.try_get("", "amount")?, row.try_get("", "currency")?);
+        let amount = worth.0.zip(worth.1);
+        let worked_on = Timestamp::from_millis(row.try_get("", "worked_on")?);
+        Ok(WorkItem {
+            kind: WorkKind::StaleDeal,
+            id: id.to_string(),
+            lead_id: lead.map(Id::from_uuid),
+            deal_id: Some(id),
+            why: "Work on the deal or close it: nothing happened for long".to_owned(),
+            due_at: Some(worked_on.plus_millis(stale_after.millis())),
+            band: None,
+            amount: amount
+                .map(|(amount, currency)| money("deals", amount, &currency))
+                .transpose()?,
+            act: NextAct::new("get_deal", "GET", format!("/v1/deals/{id}")),
+        })
+    };
+    let rows = on.conn().query_all_raw(statement).await?;
+    rows.into_iter().map(item).collect()
+}
+
 /// Add the bands of the leads, and the amounts of the largest open deals.
 async fn add_values(on: &impl Read, items: &mut [WorkItem]) -> Result<(), StoreError> {
     let ids: BTreeSet<Uuid> = items
@@ -343,7 +405,8 @@ async fn add_values(on: &impl Read, items: &mut [WorkItem]) -> Result<(), StoreE
         let lead = item.lead_id.map(Id::uuid);
         item.band = lead.and_then(|lead| bands.get(&lead).cloned().flatten());
         let by_deal = item.deal_id.and_then(|deal| amounts.get(&deal.uuid()));
-        item.amount = by_deal.or(lead.and_then(|lead| amounts.get(&lead))).copied();
+        let by_lead = || lead.and_then(|lead| amounts.get(&lead));
+        item.amount = item.amount.or_else(|| by_deal.or_else(by_lead).copied());
     }
     Ok(())
 }

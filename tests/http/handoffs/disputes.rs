@@ -137,6 +137,50 @@ async fn a_dispute_holds_the_lead_back_until_it_is_ruled_on(app: &TestApp) {
 }
 
 #[tandem_tests::test]
+async fn a_form_starts_no_new_cycle_while_the_rejection_is_disputed(app: &TestApp) {
+    let (mia, sam, rae) = (app.user("marketing").await, app.user("sales").await, app.user("revops").await);
+    let form = json!({"name": "Demo", "service_requested": "demo", "allowed_origins": [], "fields": [
+        {"name": "email", "label": "E-mail", "type": "email", "required": true, "maps_to": "email"},
+    ]});
+    let form = app.post("/v1/forms").by(app.admin().await).json(form).await.expect(201);
+    let path = format!("/v1/capture/{}", form["key"].as_str().unwrap());
+    let sends = async |email: &str| {
+        app.post(&path).json(json!({"fields": {"email": email}})).await.expect(201);
+        let found = app.get(&format!("/v1/leads?q={email}")).by(&sam).await.expect(200);
+        found["data"][0].clone()
+    };
+    let mut leads = vec![];
+    for email in ["ada@one.example", "bob@two.example"] {
+        let lead = sends(email).await;
+        assert_eq!((&lead["stage"], &lead["cycle"]), (&json!("mql"), &json!(1)));
+        let handoff = id(&handoff_of(app, &sam, lead["id"].as_str().unwrap()).await).to_owned();
+        reject(app, &sam, &handoff, json!({"reason": "no_budget"})).await.expect(200);
+        leads.push((lead["id"].as_str().unwrap().to_owned(), handoff));
+    }
+    let [(ada, disputed), _] = &leads[..] else { panic!("two leads") };
+    dispute(app, &mia, disputed).await.expect(200);
+    app.clock.advance(60_000);
+    assert_eq!(
+        sends("bob@two.example").await["stage"],
+        "mql",
+        "a form that asks for a service ends the wait"
+    );
+    let held = sends("ada@one.example").await;
+    assert_eq!(
+        (&held["stage"], &held["cycle"]),
+        (&json!("nurture"), &json!(1)),
+        "but not of a disputed rejection"
+    );
+    app.run_jobs().await;
+    assert_eq!(lead_of(app, &sam, ada).await["stage"], "nurture");
+
+    // What happened meanwhile counts as soon as it is ruled on.
+    rule(app, &rae, disputed, "upheld").await.expect(200);
+    let read = lead_of(app, &sam, ada).await;
+    assert_eq!((&read["stage"], &read["cycle"]), (&json!("mql"), &json!(2)));
+}
+
+#[tandem_tests::test]
 async fn marketing_answers_rejections_and_losses(app: &TestApp) {
     let (mia, sam) = (app.user("marketing").await, app.user("sales").await);
     let (lead, handoff) = given_rejected(app, &mia, &sam).await;

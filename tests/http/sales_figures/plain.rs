@@ -470,6 +470,7 @@ pub async fn key_figures(
         let is_open = |one: &&&deals::Model| one.opened_at < end && one.closed_at.is_none_or(|at| at >= end);
         let decided = handoffs.iter().filter(|one| one.state != "pending").count() as f64;
         let accepted = handoffs.iter().filter(|one| matches!(&*one.state, "accepted" | "overturned")).count();
+        let joins = |one: &handoffs::Model| one.joins_deal_id.is_some() || one.joins_lead_id.is_some();
         let timed: Vec<_> = handoffs.iter().filter(|one| !one.imported).collect();
         let contacts: Vec<i64> =
             timed.iter().filter_map(|one| Some((one.first_contact_at? - one.made_at).max(0))).collect();
@@ -498,10 +499,11 @@ pub async fn key_figures(
         };
         let follow_ups = rows.tasks.iter().filter(|one| holds(one.done_at)).filter(is_asked).count();
         let customers = Customers { rows, asked_for: source };
-        let expected: [(&str, Option<f64>); 22] = [
+        let expected: [(&str, Option<f64>); 23] = [
             ("leads", Some(entered(0))),
             ("mqls", Some(entered(1))),
             ("mqls_handed_over", Some(handoffs.len() as f64)),
+            ("mqls_joined", Some(handoffs.iter().filter(|one| joins(one)).count() as f64)),
             ("acceptance", (decided > 0.0).then(|| accepted as f64 / decided)),
             ("mql_to_sal", share(1, 2)),
             ("mql_to_sql", share(1, 3)),

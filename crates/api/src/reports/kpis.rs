@@ -306,6 +306,8 @@ impl Measured {
         let (scope, books) = (selection.scope(), company.books);
         let tallied = store::reports::tally(snapshot, &scope, &[]).await?;
         let handoffs = store::reports::handoff_tally(snapshot, &scope, &[]).await?;
+        let joined = HandoffFigure::Joined;
+        let joined = store::reports::handoff_evidence_count(snapshot, &scope, joined, books.now).await?;
         let timed = store::reports::handoff_times(snapshot, &scope, &[], Since::Handoff).await?;
         let timings: Vec<_> = timed.iter().map(|one| (one.timing, &company.calendar)).collect();
         let (sales_cycles, estimated) = store::reports::sales_cycles(snapshot, &scope).await?;
@@ -323,6 +325,7 @@ impl Measured {
             margin: company.rules.reports.margin,
             cycles: tallied.into_iter().map(|row| row.tally).collect(),
             verdicts: Verdicts::count(handoffs.iter().map(|row| &row.tally)),
+            joined: joined as i64,
             response: ResponseTimes::of(&timings, books.now).response,
             deals: store::reports::deal_facts(snapshot, &scope, books).await?,
             sales_cycles,
@@ -406,6 +409,7 @@ impl KpiView {
                 [String::new(), cycles(months, 1, &[("figure", "cycles")])]
             }
             (_, Kpi::MqlsHandedOver) => [String::new(), handoffs(HandoffFigure::Handoffs)],
+            (_, Kpi::MqlsJoined) => [String::new(), handoffs(HandoffFigure::Joined)],
             (_, Kpi::Acceptance) => [
                 handoffs(HandoffFigure::Accepted),
                 handoffs(HandoffFigure::Decided),

@@ -1,21 +1,20 @@
 //! Both sides' commitments in a month: promised, kept, broken; and the promises behind each figure.
 
 mod evidence;
+mod shared;
 
 use actix_web::get;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use tandem_domain::agreement::{MarketingCommitments, SharedRevenue, VersionState};
+use tandem_domain::agreement::{AgreementVersion, Commitments, MarketingCommitments, VersionState};
 use tandem_domain::clocks::{ClockKind, Side};
 use tandem_domain::id::UserId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::handoffs::{HandoffFigure, Verdicts};
-use tandem_domain::reports::kpis::DealFigure;
 use tandem_domain::reports::period::Days;
-use tandem_domain::reports::promises::{ClockTally, CommitmentState, Month, kept};
+use tandem_domain::reports::promises::{ClockTally, CommitmentState, Month, Term, kept};
 use tandem_domain::reports::{Basis, Rate};
-use tandem_store::reports::{Books, Due};
-use tandem_store::rules::Rules;
+use tandem_store::reports::Due;
 use tandem_store::{self as store, Snapshot, StoreError};
 use utoipa::{IntoParams, ToSchema};
 
@@ -64,7 +63,7 @@ pub struct SlaView {
     #[schema(max_items = 5)]
     pub promises: Vec<PromiseView>,
     /// Commitments with a number.
-    #[schema(max_items = 4)]
+    #[schema(max_items = 5)]
     pub numbers: Vec<NumberView>,
 }
 
@@ -140,14 +139,16 @@ pub struct PromiseEvidence {
 /// A commitment with a number.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct NumberView {
-    /// The commitment: `mqls_per_month`, `min_acceptance_rate`, `max_bad_contact_rate` or `revenue`.
+    /// The commitment: `mqls_per_month`, `min_acceptance_rate`, `max_bad_contact_rate`, `revenue` or
+    /// `mql_to_customer`.
     #[schema(max_length = 40, example = "mqls_per_month")]
     pub commitment: &'static str,
     /// The side that made the commitment: marketing or sales; `null` is that of both.
     pub side: Option<Side>,
-    /// The period in which it is measured: the month, or for `revenue` its quarter or year.
+    /// The period in which it is measured: the month; for the commitments of both teams the period of `revenue`, such as a
+    /// quarter.
     pub period: Period,
-    /// The target: a count, pro rata for the days in force, or a fraction.
+    /// The target: a fraction, or a count: that of each version that was in force, pro rata for its days.
     #[schema(example = 150.0)]
     pub target: f64,
     /// The value so far; `null` if there is nothing to measure.
@@ -160,7 +161,7 @@ pub struct NumberView {
     pub rate: Option<RateView>,
     /// `open` until the month ends, then `kept` or `broken`; `null` if there is nothing to measure.
     pub state: Option<CommitmentState>,
-    /// Links to the counted hand-offs; for `revenue` to the deals.
+    /// Links to the counted hand-offs; for `revenue` to the deals, for `mql_to_customer` to the cycles.
     #[schema(
         format = "uri-reference",
         max_length = 8192,
@@ -172,8 +173,8 @@ pub struct NumberView {
 /// Report the commitments of a month.
 ///
 /// A promise counts in the month in which it was due, once it is due. Void promises do not count, and a promise met
-/// late is broken. A month is measured against the version of the agreement in force on its last day, or now. `Accept:
-/// text/csv` returns a table.
+/// late is broken. A month is measured against the version of the agreement in force on its last day, or now; a count
+/// that versions promised differently in turn is measured against each one's part. `Accept: text/csv` returns a table.
 #[utoipa::path(tag = "reports", params(SlaQuery), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The commitments",
         content((SlaView = "application/json"), (String = "text/csv")))))]
@@ -196,11 +197,7 @@ pub(super) async fn get_sla(ctx: Ctx<ReportsRead>, query: Query<SlaQuery>) -> Re
     };
     let made = store::reports::handoff_tally(&snapshot, &selection.scope(), &[]).await?;
     let verdicts = Verdicts::count(made.iter().map(|row| &row.tally));
-    let measured = Month {
-        days: &days,
-        in_force_from: version.in_force_from.unwrap_or(days.from),
-        now,
-    };
+    let measured = Month { days: &days, now };
     let agreement = version
         .agreement()
         .map_err(|_| StoreError::Corrupt("agreements"))?;
@@ -212,20 +209,17 @@ pub(super) async fn get_sla(ctx: Ctx<ReportsRead>, query: Query<SlaQuery>) -> Re
             store::reports::handoff_evidence_count(&snapshot, &selection.scope(), figure, now).await?
         }
     };
-    let timezone = rules.company.timezone.as_str();
-    let revenue = match commitments.shared.revenue {
-        None => None,
-        Some(promised) => Some(revenue(&snapshot, &rules, promised, measured).await?),
-    };
+    let terms = terms(&snapshot, &days, |promised| promised.marketing.mqls_per_month).await?;
     let mut numbers = numbers(
         &commitments.marketing,
-        measured,
+        (measured, &terms),
         &verdicts,
         bad_contacts as i64,
-        (&selection, timezone),
+        (&selection, rules.company.timezone.as_str()),
         min_sample,
     );
-    numbers.extend(revenue.flatten());
+    let shared = &commitments.shared;
+    numbers.extend(shared::numbers(&snapshot, &rules, shared, measured, min_sample).await?);
     let view = SlaView {
         as_of: now,
         period: Period::of(&days, &rules.company.timezone),
@@ -237,6 +231,25 @@ pub(super) async fn get_sla(ctx: Ctx<ReportsRead>, query: Query<SlaQuery>) -> Re
         month,
     };
     Report::preferred(ctx.request(), "sla", view, table)
+}
+
+/// What the versions of the agreement promise that were in force in a period.
+async fn terms(
+    on: &Snapshot,
+    days: &Days,
+    promised: impl Fn(&Commitments) -> Option<i64>,
+) -> Result<Vec<Term>, Problem> {
+    let versions = store::agreement::in_force_during(on, days.from, days.to).await?;
+    let term = |version: AgreementVersion| {
+        let agreement = version
+            .agreement()
+            .map_err(|_| StoreError::Corrupt("agreements"))?;
+        Ok(Term {
+            from: version.in_force_from.unwrap_or(days.from),
+            promised: promised(&agreement.commitments).unwrap_or(0),
+        })
+    };
+    versions.into_iter().map(term).collect()
 }
 
 /// The month's name and days.
@@ -304,15 +317,15 @@ fn promises(month: &str, tallies: &[ClockTally], min_sample: i64) -> Vec<Promise
 
 fn numbers(
     promised: &MarketingCommitments,
-    month: Month<'_>,
+    (month, terms): (Month<'_>, &[Term]),
     verdicts: &Verdicts,
     bad_contacts: i64,
     (selection, timezone): (&Selection, &str),
     min_sample: i64,
 ) -> Vec<NumberView> {
     let list = |figure: HandoffFigure| address(figure, selection);
-    let count = promised.mqls_per_month.map(|monthly| {
-        let target = month.target(monthly);
+    let count = promised.mqls_per_month.map(|_| {
+        let target = month.target(terms);
         NumberView {
             commitment: "mqls_per_month",
             side: Some(Side::Marketing),
@@ -359,51 +372,6 @@ fn numbers(
         }
     });
     [count, rate, bad].into_iter().flatten().collect()
-}
-
-/// The revenue of both teams: the amount won so far in its period, in minor units of the base currency.
-async fn revenue(
-    on: &Snapshot,
-    rules: &Rules,
-    promised: SharedRevenue,
-    month: Month<'_>,
-) -> Result<Option<NumberView>, Problem> {
-    let zone = rules.company.zone();
-    let day = month.days.first;
-    let days = day.and_then(|day| match promised.per {
-        tandem_domain::agreement::Period::Month => Days::month_of(day, &zone),
-        tandem_domain::agreement::Period::Quarter => Days::quarter_of(day, &zone),
-        tandem_domain::agreement::Period::Year => Days::year_of(day, &zone),
-    });
-    let Some(days) = days else { return Ok(None) };
-    let selection = Selection {
-        basis: Basis::Activity,
-        days,
-        only: vec![],
-    };
-    let books = Books {
-        now: month.now,
-        base: rules.money.base,
-    };
-    let won = store::reports::deal_facts(on, &selection.scope(), books)
-        .await?
-        .value;
-    let measured = Month {
-        days: &selection.days,
-        ..month
-    };
-    let target = measured.target(promised.amount);
-    Ok(Some(NumberView {
-        commitment: "revenue",
-        side: None,
-        period: Period::of(&selection.days, &rules.company.timezone),
-        target: target as f64,
-        so_far: Some(won as f64),
-        pace: measured.pace(won),
-        rate: None,
-        state: measured.count(won, target),
-        evidence: selection.evidence("deals", &[("figure", DealFigure::Valued.name())]),
-    }))
 }
 
 impl PromiseEvidence {

@@ -10,7 +10,7 @@ mod open_time;
 mod promise;
 pub mod record;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use calendar::{Calendar, CalendarDocument, Week};
 pub use clock::{Clock, ClockEvent, ClockKind, ClockState, Ended, How, Side, VoidReason};

@@ -180,14 +180,20 @@ pub(super) fn give(world: &mut World, handoff: &Handoff, is_first: bool, act: &A
     changes
 }
 
-/// Void the clocks of a hand-off that still run and start new ones of the same kinds.
+/// Void the clocks of a hand-off that still run and start new ones of the same kinds. One that is overdue is broken, and stays.
 pub(super) fn restart(world: &mut World, handoff: &Handoff, act: &Act) -> Vec<Change> {
-    let runs = |id: &ClockId| {
+    let running = |world: &World, id: &ClockId| {
         let record = world.sales.clocks.get(id)?;
         record.clock.next_look().map(|_| record.clock.kind)
     };
-    let kinds: Vec<ClockKind> = of_sales(world, handoff.id).iter().filter_map(runs).collect();
+    let mut ids = of_sales(world, handoff.id);
+    ids.retain(|id| running(world, id).is_some());
     let mut changes = void(world, handoff.id, VoidReason::Restarted, act);
+    let ended = |id: &ClockId| {
+        let clock = &world.sales.clocks.get(id)?.clock;
+        clock.void_reason().map(|_| clock.kind)
+    };
+    let kinds: Vec<ClockKind> = ids.iter().filter_map(ended).collect();
     for kind in kinds {
         changes.extend(start(world, handoff, kind, act.now, act).map(Change::from));
     }

@@ -96,15 +96,22 @@ fn stays_with(world: &World, owner: Option<UserId>, finder: Option<&Person>) -> 
     owner.filter(works).or(finder.map(|finder| finder.id))
 }
 
-/// Route a hand-off again that waits, or that is pending and whose owner is away. Nothing where nobody can take it, unless its
-/// owner is to lose it: then it waits.
+/// Route a hand-off again that waits, or that is pending and whose owner is away; what waits in a queue joins the work on its
+/// company first. Nothing where nobody can take it, unless its owner is to lose it: then it waits.
 pub fn reroute(world: &mut World, id: HandoffId, holds: &[bool], act: &Act) -> Vec<Change> {
     let handoff = world.sales.handoffs.get(&id);
     let handoff = handoff.filter(|handoff| handoff.is_pending() || handoff.waits());
-    match handoff.cloned() {
-        Some(handoff) => moved_on(world, handoff, holds, act),
-        None => vec![],
-    }
+    let Some(handoff) = handoff.cloned() else {
+        return vec![];
+    };
+    let act = &act.not_before(handoff.updated_at);
+    let waits = handoff.queue.is_some() && !handoff.self_sourced;
+    let joins = waits.then(|| joins_of(world, handoff.lead_id, handoff.taken_from, act));
+    let placed = match joins.flatten() {
+        Some((joins, owner)) => Placed::joining(joins, owner),
+        None => routed(world, &handoff, holds, act),
+    };
+    move_to(world, handoff, placed, act)
 }
 
 /// Take a lead from its owner and route it again, as an escalation does: to another user, or to the queue where nobody else can
@@ -124,37 +131,57 @@ pub fn pass_on(world: &mut World, id: HandoffId, holds: &[bool], act: &Act) -> V
         taken_from: Some(owner),
         ..handoff
     };
-    moved_on(world, handoff, holds, act)
+    let act = &act.not_before(handoff.updated_at);
+    let placed = routed(world, &handoff, holds, act);
+    move_to(world, handoff, placed, act)
 }
 
-/// Route a hand-off, and give it and its lead to the outcome.
-fn moved_on(world: &mut World, mut handoff: Handoff, holds: &[bool], act: &Act) -> Vec<Change> {
-    let act = &act.not_before(handoff.updated_at);
+/// Where routing sends a hand-off: never back to the user from whom it was taken.
+fn routed(world: &mut World, handoff: &Handoff, holds: &[bool], act: &Act) -> Placed {
     let (decision, routed) = route(world, handoff.lead_id, holds, handoff.taken_from, act);
+    Placed::routed(decision, routed)
+}
+
+/// Give a hand-off and its lead to its new place.
+fn move_to(world: &mut World, mut handoff: Handoff, placed: Placed, act: &Act) -> Vec<Change> {
+    let Placed {
+        place,
+        joins,
+        decision,
+        routed,
+    } = placed;
     let from = handoff.owner_id;
-    if decision.owner_id == from {
+    if place.owner_id == from {
         return vec![];
     }
-    world.sales.desk.assign(decision.owner_id, act.now);
+    world.sales.desk.assign(place.owner_id, act.now);
     handoff.version += 1;
     handoff.updated_at = act.now;
-    handoff.owner_id = decision.owner_id;
-    handoff.queue = decision.queue;
+    handoff.owner_id = place.owner_id;
+    handoff.queue = place.queue;
+    handoff.joins = joins;
     let is_first = handoff.assigned_at.is_none();
-    handoff.assigned_at = handoff.assigned_at.or(decision.owner_id.map(|_| act.now));
-    handoff.routing_decision_id = Some(decision.id);
+    handoff.assigned_at = handoff.assigned_at.or(place.owner_id.map(|_| act.now));
+    handoff.routing_decision_id = decision.map(|decision| decision.id);
     world.sales.handoffs.insert(handoff.id, handoff.clone());
+    if let Some((company, owner)) = handoff.company_id.zip(handoff.owner_id) {
+        let desk = &mut world.sales.desk;
+        desk.is_worked(company, Joins::Lead(handoff.lead_id), owner);
+    }
     let mut changes: Vec<Change> = routed.into_iter().map(Change::from).collect();
     changes.extend(give(world, handoff.lead_id, handoff.owner_id, act));
-    changes.push(placed(&handoff, from).into());
+    changes.push(self::placed(&handoff, from).into());
     changes.extend(clocks::give(world, &handoff, is_first, act));
     changes.extend(notices(world, &handoff, act));
     changes
 }
 
 /// The work on the lead's company that a hand-off joins, and whose it is: an open deal, else a lead that sales works on, the
-/// newest whose owner is there and has not rejected the lead.
-fn joins_of(world: &World, lead_id: LeadId, act: &Act) -> Option<(Joins, UserId)> {
+/// newest whose owner is there, has not rejected the lead and is not barred from it. Nothing where rules do not join.
+fn joins_of(world: &World, lead_id: LeadId, barred: Option<UserId>, act: &Act) -> Option<(Joins, UserId)> {
+    if !world.rules.routing.document.join_company {
+        return None;
+    }
     let desk = &world.sales.desk;
     let company = world.leads.get(&lead_id)?.company_id?;
     let rejected = rejected_by(world, lead_id);
@@ -162,7 +189,7 @@ fn joins_of(world: &World, lead_id: LeadId, act: &Act) -> Option<(Joins, UserId)
         let seller = desk.sellers.get(owner);
         let is_there =
             seller.is_some_and(|seller| seller.is_enabled && !seller.availability.is_away(act.now));
-        is_there && !rejected.contains(owner)
+        is_there && !rejected.contains(owner) && barred != Some(*owner)
     };
     let mut all = desk.worked.get(&company)?.iter();
     let is_other = |joins: &Joins| *joins != Joins::Lead(lead_id);
@@ -178,6 +205,39 @@ pub(super) struct Placed {
     routed: Vec<RoutingChange>,
 }
 
+impl Placed {
+    /// It stays with a user.
+    fn with(owner: UserId) -> Self {
+        Self {
+            place: Place::with(owner),
+            joins: None,
+            decision: None,
+            routed: vec![],
+        }
+    }
+
+    /// It joins the work of a user; no turn is taken.
+    fn joining(joins: Joins, owner: UserId) -> Self {
+        Self {
+            joins: Some(joins),
+            ..Self::with(owner)
+        }
+    }
+
+    /// Routing decided.
+    fn routed(decision: RoutingDecision, routed: Vec<RoutingChange>) -> Self {
+        Self {
+            place: Place {
+                owner_id: decision.owner_id,
+                queue: decision.queue,
+            },
+            joins: None,
+            decision: Some(decision),
+            routed,
+        }
+    }
+}
+
 /// It stays with its owner, or with the user who found it; else it joins the work on its company; else it is routed.
 pub(super) fn place(
     world: &mut World,
@@ -187,31 +247,18 @@ pub(super) fn place(
     act: &Act,
 ) -> Placed {
     let owner = world.leads.get(&lead_id).and_then(|lead| lead.owner_id);
-    let with = |owner, joins| Placed {
-        place: Place::with(owner),
-        joins,
-        decision: None,
-        routed: vec![],
-    };
     if let Some(owner) = stays_with(world, owner, finder) {
-        return with(owner, None);
+        return Placed::with(owner);
     }
-    let joins = world.rules.routing.document.join_company;
-    if let Some((joins, owner)) = joins.then(|| joins_of(world, lead_id, act)).flatten() {
-        world.sales.desk.assign(Some(owner), act.now);
-        return with(owner, Some(joins));
-    }
-    let (decision, routed) = route(world, lead_id, holds, None, act);
-    world.sales.desk.assign(decision.owner_id, act.now);
-    Placed {
-        place: Place {
-            owner_id: decision.owner_id,
-            queue: decision.queue,
-        },
-        joins: None,
-        decision: Some(decision),
-        routed,
-    }
+    let placed = match joins_of(world, lead_id, None, act) {
+        Some((joins, owner)) => Placed::joining(joins, owner),
+        None => {
+            let (decision, routed) = route(world, lead_id, holds, None, act);
+            Placed::routed(decision, routed)
+        }
+    };
+    world.sales.desk.assign(placed.place.owner_id, act.now);
+    placed
 }
 
 fn first_clocks(world: &mut World, handoff: &Handoff, act: &Act) -> Vec<ClockChange> {

@@ -2,6 +2,7 @@
 
 mod any_order;
 mod disputes;
+mod owners_hours;
 
 use super::change::HandoffChange;
 use super::*;

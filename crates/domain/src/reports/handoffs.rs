@@ -16,6 +16,8 @@ words! {
         /// All of them.
         #[default]
         Handoffs = "handoffs",
+        /// Those that joined the work on their company.
+        Joined = "joined",
         /// The undecided hand-offs.
         Pending = "pending",
         /// Those that sales decided.

@@ -16,6 +16,8 @@ words! {
         Mqls = "mqls",
         /// Hand-offs made, without self-sourced and void ones.
         MqlsHandedOver = "mqls_handed_over",
+        /// Of these, those that joined the work on their company and took no turn.
+        MqlsJoined = "mqls_joined",
         /// Of the decided hand-offs, those that sales accepted.
         Acceptance = "acceptance",
         /// Of the cycles that reached mql, those that reached sal.
@@ -110,6 +112,8 @@ pub struct KpiFacts {
     pub cycles: Vec<Tally>,
     /// What became of the hand-offs.
     pub verdicts: Verdicts,
+    /// Hand-offs that joined the work on their company.
+    pub joined: i64,
     /// From hand-off to first contact.
     pub response: Delay,
     /// The deals.
@@ -135,6 +139,7 @@ impl Default for KpiFacts {
         Self {
             cycles: vec![],
             verdicts: Verdicts::default(),
+            joined: 0,
             response: Delay::default(),
             deals: DealFacts::default(),
             sales_cycles: vec![],
@@ -259,6 +264,7 @@ impl Kpi {
             Self::Leads
             | Self::Mqls
             | Self::MqlsHandedOver
+            | Self::MqlsJoined
             | Self::FollowUps
             | Self::DealsOpen
             | Self::DealsWon => Unit::Count,
@@ -277,6 +283,7 @@ pub fn measure(basis: Basis, facts: &KpiFacts) -> Vec<(Kpi, Measure)> {
         Kpi::Leads => Measure::Count(stages[0]),
         Kpi::Mqls => Measure::Count(stages[1]),
         Kpi::MqlsHandedOver => Measure::Count(facts.verdicts.handoffs),
+        Kpi::MqlsJoined => Measure::Count(facts.joined),
         Kpi::Acceptance => Measure::Share(facts.verdicts.acceptance()),
         Kpi::ResponseTime => Measure::Median {
             millis: facts.response.elapsed.p50,
@@ -367,6 +374,7 @@ mod tests {
                 tally(Event::Entered(4), 0b11_0001, 2),
             ],
             mqls_by_month: [6, 4],
+            joined: 2,
             deals: DealFacts {
                 won: 3,
                 lost: 1,
@@ -400,6 +408,7 @@ mod tests {
         for (kpi, expected) in [
             (Kpi::Leads, 8.0),
             (Kpi::Mqls, 4.0),
+            (Kpi::MqlsJoined, 2.0),
             (Kpi::MqlToSql, 0.25),
             (Kpi::LeadToCustomer, 0.25),
             (Kpi::OpportunityToCustomer, 1.0),

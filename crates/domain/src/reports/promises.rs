@@ -47,10 +47,17 @@ words! {
 pub struct Month<'d> {
     /// Its days.
     pub days: &'d Days,
-    /// From when on the agreement promises it.
-    pub in_force_from: Timestamp,
     /// The instant.
     pub now: Timestamp,
+}
+
+/// What a version of the agreement promises for a whole period, from when it came into force until the next one did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Term {
+    /// When it came into force.
+    pub from: Timestamp,
+    /// What it promises; nothing counts as 0.
+    pub promised: i64,
 }
 
 impl Month<'_> {
@@ -86,19 +93,25 @@ impl Month<'_> {
         (elapsed > 0).then(|| so_far as f64 * whole as f64 / elapsed as f64)
     }
 
-    /// A monthly target, pro rata for the days of the month in which it was in force, rounded up.
-    pub fn target(self, monthly: i64) -> i64 {
+    /// The target of the period: what each version promises, pro rata for the days on which it was in force, together rounded
+    /// up. The versions are in the order in which they came into force.
+    pub fn target(self, terms: &[Term]) -> i64 {
+        let all = self.days_from(self.days.from);
+        let ends = terms.iter().skip(1).map(|next| self.days_from(next.from));
+        let days = terms.iter().zip(ends.chain([0])).map(|(term, left)| {
+            let in_force = self.days_from(term.from) - left;
+            i128::from(term.promised) * i128::from(in_force)
+        });
+        let weighed: i128 = days.sum();
+        let all = i128::from(all.max(1));
+        ((weighed + all - 1) / all) as i64
+    }
+
+    /// The days of the period from an instant on; a day of a clock change is a day.
+    fn days_from(self, from: Timestamp) -> i64 {
         const DAY: i64 = 86_400_000;
-        let days = |from: Timestamp| {
-            let millis = self.days.to.millis() - from.millis().max(self.days.from.millis());
-            // A day of a clock change is a day.
-            (millis.max(0) + DAY / 2) / DAY
-        };
-        let (in_force, all) = (days(self.in_force_from), days(self.days.from));
-        if all == 0 {
-            return monthly;
-        }
-        (monthly * in_force + all - 1) / all
+        let millis = self.days.to.millis() - from.millis().max(self.days.from.millis());
+        (millis.max(0) + DAY / 2) / DAY
     }
 }
 
@@ -115,7 +128,6 @@ mod tests {
     fn month<'d>(days: &'d Days, now: &str) -> Month<'d> {
         Month {
             days,
-            in_force_from: Timestamp::from_millis(0),
             now: now.parse().unwrap(),
         }
     }
@@ -152,12 +164,18 @@ mod tests {
     fn a_target_is_pro_rata_and_rounded_up() {
         let april = april();
         let now = month(&april, "2026-04-15T22:00:00Z");
-        assert_eq!(now.target(150), 150);
-        let from_the_20th = Month {
-            in_force_from: "2026-04-19T22:00:00Z".parse().unwrap(),
-            ..now
+        let term = |from: &str, promised: i64| Term {
+            from: from.parse().unwrap(),
+            promised,
         };
-        assert_eq!(from_the_20th.target(150), 55);
-        assert_eq!(from_the_20th.target(10), 4);
+        let (before, the_20th) = ("2026-01-01T00:00:00Z", "2026-04-19T22:00:00Z");
+        assert_eq!(now.target(&[term(before, 150)]), 150);
+        assert_eq!(now.target(&[term(the_20th, 150)]), 55);
+        assert_eq!(now.target(&[term(the_20th, 10)]), 4);
+        assert_eq!(now.target(&[term("2026-05-01T00:00:00Z", 10)]), 0);
+        assert_eq!(now.target(&[]), 0);
+        // 19 days under one version and 11 under the next one: 150 * 19 / 30 + 90 * 11 / 30.
+        assert_eq!(now.target(&[term(before, 150), term(the_20th, 90)]), 128);
+        assert_eq!(now.target(&[term(before, 150), term(the_20th, 150)]), 150);
     }
 }

@@ -25,10 +25,14 @@ pub struct RoutingRules {
     #[schema(max_items = 20)]
     pub escalations: Vec<Escalation>,
     /// Whether an MQL of a company that has an open deal, or a lead in mql, sal or sql, gets the same owner; default
-    /// `false`.
-    #[serde(default)]
-    #[schema(default = false)]
+    /// `true`.
+    #[serde(default = "joins")]
+    #[schema(default = true)]
     pub join_company: bool,
+}
+
+const fn joins() -> bool {
+    true
 }
 
 /// An automatic escalation of a broken promise.
@@ -165,7 +169,7 @@ pub enum Otherwise {
 }
 
 impl Default for RoutingRules {
-    /// Those of a new installation: everything waits in the general queue.
+    /// Those of a new installation: what joins no work on its company waits in the general queue.
     fn default() -> Self {
         Self {
             rules: vec![RoutingRule {
@@ -180,7 +184,7 @@ impl Default for RoutingRules {
                 otherwise: Otherwise::Queue,
             }],
             escalations: vec![],
-            join_company: false,
+            join_company: true,
         }
     }
 }

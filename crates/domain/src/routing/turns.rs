@@ -10,6 +10,10 @@
 //! these the member with the greatest arrears over all rounds is next, which keeps the arrears below two in practice. No
 //! rule that cannot foresee changes bounds them for teams of every size: whenever half of a team has had its turn and
 //! leaves, the other half is owed half a turn more.
+//!
+//! A turn that is given back begins a round in which the greatest arrears alone decide, until nobody is owed, or ahead by, a
+//! whole turn. A member that rejects much at once, or rejects while it is away, would be owed a flood: turns that are given back
+//! raise nobody's arrears above `BOUND`, and what exceeds it is forgotten.
 
 use std::collections::BTreeMap;
 
@@ -20,12 +24,18 @@ use crate::id::UserId;
 /// Arrears are stored in billionths of a turn.
 const TURN: i64 = 1_000_000_000;
 
+/// What turns that are given back leave a member owed, or ahead by, at most: low enough that the arrears stay below two in
+/// the rounds that follow.
+const BOUND: i64 = TURN * 3 / 2;
+
 /// The turns of one team, kept from assignment to assignment; the store keeps it as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turns {
     members: BTreeMap<UserId, Member>,
     /// Assignments of the round.
     assigned: u64,
+    /// Whether a turn that was given back, or counts again, began the round.
+    catches_up: bool,
 }
 
 /// The state of a member; one that left retains its arrears for its return.
@@ -57,6 +67,8 @@ impl Turns {
             available.into_iter().filter(|(_, weight)| *weight > 0).collect();
         if !self.is_round_of(&available) {
             self.begin_round(&available);
+        } else if self.catches_up && self.is_even() {
+            self.settle_round();
         }
         let user = self.next()?;
         self.assigned += 1;
@@ -66,18 +78,33 @@ impl Turns {
 
     /// Undo a turn, as when its hand-off was rejected: it counts for nobody. This begins a round.
     pub fn give_back(&mut self, turn: &Turn) {
-        self.settle_round();
-        for (user, change) in turn.changes() {
-            self.members.entry(user).or_default().owed -= change;
-        }
+        self.correct(turn, -1);
     }
 
     /// Count a turn again that was given back, as when the rejection was overturned. This begins a round.
     pub fn take_again(&mut self, turn: &Turn) {
+        self.correct(turn, 1);
+    }
+
+    /// Count a turn so many times more, as far as nobody's arrears grow beyond the bound.
+    fn correct(&mut self, turn: &Turn, times: i64) {
         self.settle_round();
-        for (user, change) in turn.changes() {
-            self.members.entry(user).or_default().owed += change;
+        self.catches_up = true;
+        let changes = turn.changes();
+        let room = |(user, change): (&UserId, &i64)| {
+            let owed = self.members.get(user).map_or(0, |member| member.owed);
+            let room = (BOUND - owed * (change * times).signum()).max(0);
+            i128::from(room) * i128::from(TURN) / i128::from(change.abs().max(1))
+        };
+        let part = changes.iter().map(room).min().unwrap_or(0).min(i128::from(TURN));
+        // What rounding leaves over falls to the member whose turn it is, so that nothing is lost.
+        let mut left = 0;
+        for (user, change) in &changes {
+            let counted = (i128::from(change * times) * part / i128::from(TURN)) as i64;
+            self.members.entry(*user).or_default().owed += counted;
+            left -= counted;
         }
+        self.members.entry(turn.user).or_default().owed += left;
     }
 
     /// What a member is owed after all rounds, in turns; negative where it is ahead.
@@ -115,19 +142,28 @@ impl Turns {
             member.taken = 0;
         }
         self.assigned = 0;
+        self.catches_up = false;
+    }
+
+    /// Whether nobody of the round is owed, or ahead by, a whole turn.
+    fn is_even(&self) -> bool {
+        let total = self.total_weight();
+        let mut members = self.members.values().filter(|member| member.weight > 0);
+        members.all(|member| self.owed(member, total).abs() < i128::from(TURN) * i128::from(total))
     }
 
     /// Of those who may be next without a deadline being missed, the one with the greatest arrears; then the one with the
-    /// earliest deadline, then the smallest id.
+    /// earliest deadline, then the smallest id. A round that catches up has no deadlines.
     fn next(&self) -> Option<UserId> {
         let total = self.total_weight();
         let turn = self.assigned + 1;
         let last = self.last_deadline(turn, total);
         self.members
             .iter()
-            .filter(|(_, member)| member.taken * total < member.weight * turn)
+            .filter(|(_, member)| member.weight > 0)
+            .filter(|(_, member)| self.catches_up || member.taken * total < member.weight * turn)
             .map(|(user, member)| (user, member, member.deadline(1, total)))
-            .filter(|(_, _, deadline)| *deadline <= last)
+            .filter(|(_, _, deadline)| self.catches_up || *deadline <= last)
             .max_by_key(|(user, member, deadline)| {
                 let owed = self.owed(member, total) + i128::from(member.weight) * i128::from(TURN);
                 (owed, std::cmp::Reverse((*deadline, **user)))
@@ -178,10 +214,12 @@ impl Member {
 
 impl Turn {
     /// What it changed in each one's arrears, in billionths of a turn; nothing altogether.
-    fn changes(&self) -> impl Iterator<Item = (UserId, i64)> {
+    fn changes(&self) -> BTreeMap<UserId, i64> {
         let weights: Vec<u64> = self.available.values().map(|weight| u64::from(*weight)).collect();
         let earned = self.available.keys().copied().zip(parts(&weights, 1));
-        earned.chain([(self.user, -TURN)])
+        let mut changes: BTreeMap<UserId, i64> = earned.collect();
+        *changes.entry(self.user).or_default() -= TURN;
+        changes
     }
 }
 

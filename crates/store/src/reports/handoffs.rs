@@ -229,6 +229,9 @@ fn condition(sql: &mut Sql, scope: &Scope, figure: HandoffFigure, now: Timestamp
     let is_promised = "k.id IS NOT NULL AND k.state <> 'void'";
     let what = match figure {
         HandoffFigure::Handoffs => String::new(),
+        HandoffFigure::Joined => {
+            " AND (f.joins_deal_id IS NOT NULL OR f.joins_lead_id IS NOT NULL)".to_owned()
+        }
         HandoffFigure::Pending => " AND f.state = 'pending'".to_owned(),
         HandoffFigure::Decided => " AND f.state <> 'pending'".to_owned(),
         HandoffFigure::BadContact => format!(" AND {BAD_CONTACT}"),

@@ -79,7 +79,7 @@ const GROUP_MEMBER: &str = "EXISTS (SELECT 1 FROM deal_leads g JOIN deals o ON o
 
 /// When a deal was last worked on: its last move, or the last activity about it or its lead. What a machine sent is no work,
 /// unless the other side answered.
-const WORKED_ON: &str = "COALESCE((SELECT max(a.occurred_at) FROM activities a \
+pub(crate) const WORKED_ON: &str = "COALESCE((SELECT max(a.occurred_at) FROM activities a \
                          WHERE (a.deal_id = d.id OR a.lead_id = d.primary_lead_id) AND a.type <> 'task' \
                          AND (NOT a.automatic OR a.outcome IN ('connected', 'replied', 'held')) \
                          AND a.occurred_at > d.stage_since), d.stage_since)";

@@ -27,6 +27,7 @@ pub use handoffs::{
     Since, TalliedHandoffs, TimedHandoff, handoff_evidence, handoff_evidence_count, handoff_tally,
     handoff_times,
 };
+pub(crate) use leakage::WORKED_ON;
 pub use leakage::{LeakItem, LeakScope, LeakTally, leak_evidence, leak_tally};
 pub use selection::Scope;
 

@@ -172,10 +172,15 @@ fn cycles_of(lead: &Value, moves: &[Value], touches: &[Value], form_id: Option<U
     (1..=lead["cycle"].as_i64().unwrap()).map(&mut of_number).collect()
 }
 
+/// The id of the work that a hand-off joins, whatever it is: only that there is one counts.
+fn joins_of(shown: &Value, what: &str) -> Option<Uuid> {
+    shown["joins"][what].as_str().map(|_| Uuid::from_u128(1))
+}
+
 fn handoff_of(shown: &Value) -> handoffs::Model {
     handoffs::Model {
-        joins_deal_id: None,
-        joins_lead_id: None,
+        joins_deal_id: joins_of(shown, "deal_id"),
+        joins_lead_id: joins_of(shown, "lead_id"),
         taken_from: None,
         disputed_by: None,
         disputed_at: None,

@@ -129,7 +129,7 @@ impl Walker<'_> {
 
 /// A calendar in plain numbers: minutes of the day, days since 1970.
 #[derive(Debug, Clone)]
-struct Plain {
+pub(crate) struct Plain {
     zone: usize,
     week: [Vec<(i64, i64)>; 7],
     holidays: BTreeSet<i64>,
@@ -204,7 +204,8 @@ impl Plain {
         }
     }
 
-    fn due_and_warning(&self, start: i64, within: &str, is_business: bool) -> (i64, i64) {
+    /// When a promise that starts at an instant is due, and when it warns.
+    pub(crate) fn due_and_warning(&self, start: i64, within: &str, is_business: bool) -> (i64, i64) {
         let (number, unit) = within.split_at(within.len() - 1);
         let number: i64 = number.parse().unwrap();
         let seconds = match unit {
@@ -230,7 +231,12 @@ impl Plain {
         (due, self.after(start, open - spared))
     }
 
-    fn engine(&self) -> Calendar {
+    /// The same calendar, as the engine reads it.
+    pub(crate) fn engine(&self) -> Calendar {
+        Calendar::new(&self.document()).unwrap()
+    }
+
+    pub(crate) fn document(&self) -> CalendarDocument {
         let clock = |minute: i64| format!("{:02}:{:02}", minute / 60, minute % 60);
         let days = self.week.clone().map(|hours| {
             let hours = hours
@@ -240,7 +246,7 @@ impl Plain {
         });
         let [mon, tue, wed, thu, fri, sat, sun] = days;
         let date = |day: &i64| DateTime::from_timestamp_millis(day * DAY).unwrap().date_naive();
-        let document = CalendarDocument {
+        CalendarDocument {
             timezone: ZONES[self.zone].into(),
             week: Week {
                 mon,
@@ -252,8 +258,7 @@ impl Plain {
                 sun,
             },
             holidays: self.holidays.iter().map(|day| date(day).to_string()).collect(),
-        };
-        Calendar::new(&document).unwrap()
+        }
     }
 }
 
@@ -297,7 +302,7 @@ fn instant(zone: usize) -> impl Strategy<Value = i64> {
 }
 
 /// A calendar and an instant, with holidays around it: some, or nearly all of a month.
-fn calendar_and_instant() -> impl Strategy<Value = (Plain, i64)> {
+pub(crate) fn calendar_and_instant() -> impl Strategy<Value = (Plain, i64)> {
     (0..ZONES.len()).prop_flat_map(|zone| {
         let week: [_; 7] = std::array::from_fn(|_| hours());
         (week, instant(zone)).prop_flat_map(move |(week, start)| {
@@ -315,7 +320,7 @@ fn calendar_and_instant() -> impl Strategy<Value = (Plain, i64)> {
     })
 }
 
-fn within() -> impl Strategy<Value = (String, bool)> {
+pub(crate) fn within() -> impl Strategy<Value = (String, bool)> {
     let business = prop_oneof![
         (1..=100_000u32).prop_map(|n| format!("{n}s")),
         (1..=2_000u32).prop_map(|n| format!("{n}m")),
@@ -330,7 +335,7 @@ fn within() -> impl Strategy<Value = (String, bool)> {
     ]
 }
 
-fn runner(cases: u32) -> TestRunner {
+pub(crate) fn runner(cases: u32) -> TestRunner {
     let config = ProptestConfig {
         cases,
         failure_persistence: None,

@@ -2,5 +2,5 @@
 
 mod clocks;
 mod examples;
-mod minute_by_minute;
+pub(crate) mod minute_by_minute;
 mod refusals;
