@@ -216,7 +216,7 @@ impl Reading<'_> {
                 Ok(count) if (0..=10_000_000).contains(&count) => self.company.employees = Some(Some(count)),
                 _ => self.unfit(field, "is not a number of people"),
             },
-            Some(Target::Budget) => match Money::read(&text, self.base) {
+            Some(Target::Budget) => match Money::answered(&text, self.base) {
                 Some(budget) => self.said.plan.budget = Some(Some(budget)),
                 None => self.unfit(field, "is not an amount"),
             },

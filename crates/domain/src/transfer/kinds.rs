@@ -53,6 +53,14 @@ impl ImportKind {
         !matches!(self, ImportKind::StageChanges | ImportKind::Deals)
     }
 
+    /// The mode of a file of which nobody says it.
+    pub const fn usual_mode(self) -> ImportMode {
+        match self.can_be_live() {
+            true => ImportMode::Live,
+            false => ImportMode::History,
+        }
+    }
+
     /// The scope by which such records are written one by one.
     pub const fn written_by(self) -> Scope {
         match self {
