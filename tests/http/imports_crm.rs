@@ -163,3 +163,68 @@ async fn deals_are_taken_in_as_crms_export_them(app: &TestApp) {
     let of = |name: &str| deals["data"].as_array().unwrap().iter().find(|deal| deal["name"] == name).unwrap();
     assert_eq!(of("Bells")["expected_close_on"], "2027-06-01");
 }
+
+#[tandem_tests::test]
+async fn a_wrong_date_of_a_company_is_corrected_by_importing_again(app: &TestApp) {
+    let by = app.admin().await;
+    let live = app
+        .post("/v1/companies")
+        .by(by)
+        .json(json!({"name": "Live", "domain": "live.example"}))
+        .await
+        .expect(201);
+    let dated = async |domain: &str, on: &str| {
+        let file = format!("domain,name,created_at\n{domain},Acme,{on}\n");
+        let import = taken_in(app, "kind=companies&mode=history", None, file).await;
+        assert_eq!(counts(&import)[3], 0, "{}", import.text);
+        let found = app.get(&format!("/v1/companies?domain={domain}")).by(by).await.expect(200);
+        found["data"][0]["created_at"].as_str().unwrap().to_owned()
+    };
+    assert!(dated("acme.example", "2002-03-04").await.starts_with("2002-03-0"));
+    assert!(dated("acme.example", "2024-03-04").await.starts_with("2024-03-0"));
+    assert!(dated("acme.example", "2023-03-04").await.starts_with("2023-03-0"));
+    let created_at = live["created_at"].as_str().unwrap();
+    app.clock.advance(tandem_tests::hours(48));
+    assert_eq!(dated("live.example", "2026-01-02").await, created_at, "it was created here before");
+    assert!(dated("live.example", "2020-03-04").await.starts_with("2020-03-0"), "it was known before");
+}
+
+#[tandem_tests::test]
+async fn a_date_of_long_ago_takes_no_report_down(app: &TestApp) {
+    let by = app.admin().await;
+    let file = "email,created_at\nold@one.example,1970-05-01\nnew@two.example,2025-12-01\n";
+    let import = taken_in(app, "kind=leads&mode=history", None, file).await;
+    assert_eq!(counts(&import)[..4], [2, 0, 0, 0], "{}", import.text);
+    for (by_what, begins) in [("month", "1976-"), ("week", "2014-"), ("quarter", "null")] {
+        let path = format!("/v1/reports/funnel?by={by_what}");
+        let report = app.get(&path).by(by).await.expect(200);
+        let from = report["period"]["from"].as_str().unwrap_or("null");
+        assert!(from.starts_with(begins), "{by_what} begins {from}");
+        let rows = report["rows"].as_array().unwrap();
+        assert!(rows.len() <= 600, "{by_what} {}", rows.len());
+        let activity = app.get(&format!("{path}&basis=activity")).by(by).await.expect(200);
+        assert!(!activity["rows"].as_array().unwrap().is_empty());
+    }
+    app.get("/v1/reports/funnel?by=week&from=1970-01-01").by(by).await.refused(400, "invalid_parameter");
+    let all = app.get("/v1/reports/funnel?by=source").by(by).await.expect(200);
+    assert_eq!(all["period"]["from"], Value::Null);
+}
+
+#[tandem_tests::test]
+async fn moves_of_one_instant_are_listed_as_the_lead_went(app: &TestApp) {
+    let by = app.admin().await;
+    for (email, order) in
+        [("a@one.example", [0, 1, 2]), ("b@two.example", [2, 0, 1]), ("c@three.example", [1, 2, 0])]
+    {
+        let known = format!("email,created_at\n{email},2025-01-01\n");
+        taken_in(app, "kind=leads&mode=history", None, known).await;
+        for to in order.map(|at| ["mql", "sal", "sql"][at]) {
+            let moved = format!("lead.email,to,at\n{email},{to},2025-02-01\n");
+            let import = taken_in(app, "kind=stage_changes", None, moved).await;
+            assert_eq!(counts(&import)[3], 0, "{}", import.text);
+        }
+        let id = lead(app, email).await["id"].as_str().unwrap().to_owned();
+        let made = app.get(&format!("/v1/leads/{id}/transitions")).by(by).await.expect(200);
+        assert_eq!(made.each("to"), ["lead", "mql", "sal", "sql"], "{email} {}", made.text);
+    }
+}

@@ -2,11 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::instant::Timestamp;
-use tandem_domain::leads::change::CompanyChange;
-use tandem_domain::leads::save::{CompanyStatement, find_company, save_company};
+use tandem_domain::leads::save::{CompanyStatement, date_company, find_company, save_company};
 use tandem_domain::transfer::values::Values;
 use tandem_store::{self as store, StoreError, Tx};
 
@@ -59,13 +57,9 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                 )],
             ),
             Some((id, mut changes)) => {
-                if let (None, Some(company)) = (known, world.companies.get_mut(&id)) {
-                    company.created_at = observed_at;
-                    for change in &mut changes {
-                        if let Change::Company(CompanyChange::Created { company, .. }) = change {
-                            company.created_at = observed_at;
-                        }
-                    }
+                if let Some(created_at) = stated.created_at {
+                    let created_at = created_at.min(ground.now);
+                    date_company(&mut world, id, created_at, &mut changes, &act);
                 }
                 let is_archived = world
                     .companies
