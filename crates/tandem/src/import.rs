@@ -41,9 +41,9 @@ pub struct Arguments {
     /// A mapping of columns to fields, TOML or JSON; default by the names of the columns.
     #[arg(long, value_name = "FILE")]
     map: Option<PathBuf>,
-    /// The mode: `live` for news, `history` for the past with its own dates.
-    #[arg(long, default_value = "live")]
-    mode: Mode,
+    /// The mode: `live` for news, `history` for the past with its own dates; default `live`, of stage changes and deals `history`.
+    #[arg(long)]
+    mode: Option<Mode>,
     /// Write nothing; print what would happen and a suggested mapping.
     #[arg(long)]
     dry_run: bool,
@@ -116,10 +116,10 @@ fn run(config: Option<PathBuf>, arguments: &Arguments, rules: Vec<Arc<dyn Rule>>
 }
 
 fn asked(arguments: &Arguments) -> Result<Asked, Failure> {
-    let (kind, mode) = (arguments.kind.into(), arguments.mode.into());
-    let kind: ImportKind = kind;
+    let kind: ImportKind = arguments.kind.into();
+    let mode = arguments.mode.map_or(kind.usual_mode(), ImportMode::from);
     if mode == ImportMode::Live && !kind.can_be_live() {
-        return Err(format!("{} report the past: add --mode history", kind.name()));
+        return Err(format!("{} report the past: use --mode history", kind.name()));
     }
     let mut mapping = arguments.map.as_deref().map(read_mapping).transpose()?;
     if let Some(key) = &arguments.key {

@@ -163,7 +163,7 @@ struct ImportQuery {
     /// The kind of its rows.
     #[param(inline)]
     kind: ImportKind,
-    /// The mode; default `live`. Stage changes and deals are always `history`.
+    /// The mode; default `live`, of stage changes and deals `history`, which they always are.
     #[param(inline)]
     mode: Option<ImportMode>,
     /// Whether to write nothing: the import then shows what would happen, and a suggested mapping.
@@ -280,7 +280,7 @@ fn asked(query: ImportQuery) -> Result<Asked, Problem> {
         Problem::invalid_parameters(vec![Violation::new(Place::parameter(name), code, detail)])
     };
     let kind = query.kind;
-    let mode = query.mode.unwrap_or(ImportMode::Live);
+    let mode = query.mode.unwrap_or(kind.usual_mode());
     if mode == ImportMode::Live && !kind.can_be_live() {
         return Err(parameter(
             "mode",

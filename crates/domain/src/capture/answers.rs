@@ -12,7 +12,7 @@ use crate::instant::Timestamp;
 use crate::leads::custom::{CustomField, yes_or_no};
 use crate::leads::fields::{CompanyField, LeadField};
 use crate::leads::free_mail::{Mail, mail};
-use crate::leads::identity::{Dialled, Domain, Email, Phone};
+use crate::leads::identity::{Dialled, Domain, Email, Invalid, Phone};
 use crate::leads::save::{CompanyStatement, LocalPhone, MAX_TIMELINE_DAYS, Statement};
 use crate::money::{Currency, Money};
 use crate::tracking::Report;
@@ -208,17 +208,17 @@ impl Reading<'_> {
                     self.company.text.insert(company_field, Some(text));
                 }
             }
-            Some(Target::CompanyDomain) => match Domain::of_website(&text).map(|host| mail(host.as_str())) {
+            Some(Target::CompanyDomain) => match Domain::of_company(&text).map(|host| mail(host.as_str())) {
                 Ok(Mail::Company(domain)) => self.company.domain = Some(domain),
                 // No company has it: it stays an answer.
-                Ok(Mail::Disposable | Mail::Free | Mail::Relay | Mail::Suffix) => {}
+                Ok(Mail::Disposable | Mail::Free | Mail::Relay | Mail::Suffix) | Err(Invalid::Shared) => {}
                 Err(error) => self.unfit(field, error),
             },
             Some(Target::CompanyEmployees) => match text.parse::<i64>() {
                 Ok(count) if (0..=10_000_000).contains(&count) => self.company.employees = Some(Some(count)),
                 _ => self.unfit(field, "is not a number of people"),
             },
-            Some(Target::Budget) => match Money::read(&text, self.base) {
+            Some(Target::Budget) => match Money::answered(&text, self.base) {
                 Some(budget) => self.said.plan.budget = Some(Some(budget)),
                 None => self.unfit(field, "is not an amount"),
             },

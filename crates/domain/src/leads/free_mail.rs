@@ -22,8 +22,11 @@ pub enum Mail {
 
 static DISPOSABLE: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| read(include_str!("../../data/disposable_mail.txt")));
-static FREE: LazyLock<HashSet<&'static str>> =
-    LazyLock::new(|| read(include_str!("../../data/free_mail.txt")));
+static FREE: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    let mut free = read(include_str!("../../data/free_mail.txt"));
+    free.extend(read(include_str!("../../data/mailbox_hosts.txt")));
+    free
+});
 
 static RELAY: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| read(include_str!("../../data/relay_mail.txt")));
@@ -111,6 +114,14 @@ mod tests {
             ("ada@contoso.mail.onmicrosoft.com", None),
             ("ada@microsoft.com", Some("microsoft.com")),
             ("firma@pec.it", None),
+            ("firma@pecveneto.it", None),
+            ("ada@passmail.net", None),
+            ("ada@8shield.net", None),
+            ("ada@ik.me", None),
+            ("ada@mailbox.org", None),
+            ("ada@tuta.com", None),
+            ("ada@duck.com", None),
+            ("ada@fastmail.com", None),
             ("firma@legalmail.it", None),
             ("ada.lovelace@firma.de-mail.de", None),
             ("buyer@marketplace.amazon.com", None),

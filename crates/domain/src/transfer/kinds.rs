@@ -53,6 +53,14 @@ impl ImportKind {
         !matches!(self, ImportKind::StageChanges | ImportKind::Deals)
     }
 
+    /// The mode of an import that names none.
+    pub const fn usual_mode(self) -> ImportMode {
+        match self.can_be_live() {
+            true => ImportMode::Live,
+            false => ImportMode::History,
+        }
+    }
+
     /// The scopes by which such records are written one by one. Deals bring their companies, and move their leads.
     pub const fn written_by(self) -> &'static [Scope] {
         match self {

@@ -102,6 +102,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "CustomFields",
             "ExchangeRates",
             "IgnoredReferrers",
+            "IgnoredReferrersView",
             "JobWords",
             "RetentionSettings",
             "ReportSettings",
