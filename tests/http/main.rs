@@ -40,6 +40,7 @@ mod operation;
 mod packets;
 mod pipelines;
 mod polling;
+mod previews;
 mod qualification;
 mod races;
 mod reports;

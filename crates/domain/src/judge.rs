@@ -5,6 +5,8 @@ mod escalating;
 mod facts;
 mod feedback;
 mod hand_over;
+pub mod past;
+pub mod preview;
 mod proposing;
 mod returning;
 

@@ -1,6 +1,8 @@
 //! What is derived of leads and until when it is true: what changes many leads at once makes it untrue, and a job judges
 //! them again.
 
+pub(crate) mod past;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sea_orm::{

@@ -234,10 +234,55 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         big_or_null("superseded_at"),
         // Counts its edits and signatures.
         big("edits"),
+        big("document_version"),
         text("signatures"),
     ];
     manager
         .create_table(table("agreements", &["number"], agreements))
+        .await?;
+
+    // `last` is the lead up to which it has come.
+    let previews = vec![
+        id("id"),
+        big("version"),
+        big("document_version"),
+        text("state"),
+        big("from_at"),
+        big("to_at"),
+        flag("suffices"),
+        text("requested_by"),
+        big("requested_at"),
+        big_or_null("finished_at"),
+        big("total"),
+        big("done"),
+        id_or_null("last"),
+        text("figures"),
+    ];
+    manager.create_table(table("previews", &["id"], previews)).await?;
+    manager
+        .create_index(index("previews", &["version", "id"]))
+        .await?;
+    dialect::index_where(manager, "previews", &["id"], "state = 'running'").await?;
+    let previewed = vec![
+        id("id"),
+        id("preview_id"),
+        text("list"),
+        id("lead_id"),
+        big("cycle"),
+        big_or_null("would_be_at"),
+        big_or_null("made_at"),
+        text("evidence"),
+        text("blocked_by"),
+        text("outcome"),
+    ];
+    manager
+        .create_table(table("previewed_leads", &["id"], previewed))
+        .await?;
+    manager
+        .create_index(index("previewed_leads", &["preview_id", "list", "id"]))
+        .await?;
+    manager
+        .create_index(index("previewed_leads", &["lead_id"]))
         .await?;
 
     let transitions = vec![

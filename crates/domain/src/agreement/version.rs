@@ -66,6 +66,8 @@ pub struct AgreementVersion {
     pub state: VersionState,
     /// The version of the record: incremented by each edit and signature, from 1.
     pub edits: i64,
+    /// The version of the document: incremented by each edit of it, from 1.
+    pub document_version: i64,
     /// The document; that of a draft may be incomplete.
     pub document: Json,
     /// The version on which it was based.
@@ -132,6 +134,7 @@ impl AgreementVersion {
         Self {
             number: 1,
             edits: 1,
+            document_version: 1,
             state: VersionState::Provisional,
             document: json!(Agreement::provisional()),
             based_on: None,

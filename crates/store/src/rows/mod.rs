@@ -44,6 +44,8 @@ pub mod objections;
 pub mod passwords;
 pub mod past_statements;
 pub mod pipelines;
+pub mod previewed_leads;
+pub mod previews;
 pub mod qualifications;
 pub mod queue_marks;
 pub mod renamed_companies;
@@ -122,6 +124,8 @@ macro_rules! for_each_table {
             passwords,
             past_statements,
             pipelines,
+            previewed_leads,
+            previews,
             qualifications,
             queue_marks,
             renamed_companies,

@@ -50,6 +50,7 @@ pub(crate) struct Rows {
     pub(crate) replayed: BTreeMap<Uuid, rows::submissions::Model>,
     pub(crate) settings: BTreeMap<String, rows::settings::Model>,
     pub(crate) agreements: BTreeMap<i64, rows::agreements::Model>,
+    pub(crate) previews: BTreeMap<Uuid, rows::previews::Model>,
     pub(crate) visitors: Vec<rows::visitors::Model>,
     pub(crate) links: Vec<rows::visitor_links::Model>,
     pub(crate) events: Vec<rows::events::Model>,

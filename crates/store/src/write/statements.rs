@@ -91,6 +91,7 @@ const STEPS: &[Step] = {
         |rows, to| insert::<rows::submission_repeats::Entity>(to, rows.repeats.iter(), Replace),
         |rows, to| insert::<rows::settings::Entity>(to, rows.settings.values(), Replace),
         |rows, to| insert::<rows::agreements::Entity>(to, rows.agreements.values(), Replace),
+        |rows, to| insert::<rows::previews::Entity>(to, rows.previews.values(), Replace),
         |rows, to| insert::<rows::visitors::Entity>(to, rows.visitors.iter(), Fail),
         |rows, to| insert::<rows::visitor_links::Entity>(to, rows.links.iter(), Fail),
         |rows, to| adopt(to, "events", rows),

@@ -48,6 +48,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "LeadViewItem",
             "LeakEvidence",
             "MovesView",
+            "PreviewedLeadView",
             "ReassignedView",
             "SessionView",
             "TouchView",
@@ -89,7 +90,12 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
     ),
     (
         AgreementsRead,
-        &["AgreementDiff", "AgreementInForce", "AgreementView"],
+        &[
+            "AgreementDiff",
+            "AgreementInForce",
+            "AgreementView",
+            "PreviewView",
+        ],
     ),
     (
         SettingsRead,

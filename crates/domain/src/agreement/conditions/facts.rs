@@ -121,6 +121,13 @@ impl History {
             .collect()
     }
 
+    /// Add one event.
+    pub fn insert(&mut self, event: Event) {
+        let key = (event.at, event.id);
+        let place = self.0.partition_point(|known| (known.at, known.id) > key);
+        self.0.insert(place, event);
+    }
+
     /// The events, newest first; at the same instant the greater id is newer.
     pub fn events(&self) -> &[Event] {
         &self.0
