@@ -46,6 +46,7 @@ mod races;
 mod reports;
 mod routing;
 mod sales_figures;
+mod score_history;
 mod scores;
 mod script;
 mod settings;

@@ -232,6 +232,8 @@ named! {
     TouchTag, TouchId, "touch";
     /// A preview of a version of the agreement.
     PreviewTag, PreviewId, "preview";
+    /// A change of a score.
+    ScoreRecordTag, ScoreRecordId, "score";
     /// A lead in the result of a preview.
     PreviewedTag, PreviewedId, "previewed";
     /// An HTTP request.

@@ -209,6 +209,8 @@ pub const COLUMNS: &[(&str, &str, Holding)] = {
         ("qualifications", "stated_by", Impersonal),
         ("qualifications", "value", Personal),
         ("revisions", "name", Impersonal),
+        ("score_history", "band", Impersonal),
+        ("score_history", "cause", Impersonal),
         ("scores", "band", Impersonal),
         ("scores", "blocked_by", Impersonal),
         ("routing_decisions", "queue", Impersonal),

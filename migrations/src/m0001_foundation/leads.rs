@@ -77,6 +77,9 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         flag("truncated"),
         text("blocked_by"),
         big_or_null("valid_until"),
+        big_or_null("history_changed_at"),
+        // Whether another record made it untrue.
+        flag("is_expired"),
         big("agreement_version"),
         big("revision"),
     ];
@@ -88,6 +91,22 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
             .create_index(index("scores", &[column, "lead_id"]))
             .await?;
     }
+    let score_history = vec![
+        id("id"),
+        id("lead_id"),
+        big("at"),
+        text("cause"),
+        big("exact_fit"),
+        big("exact_engagement"),
+        text_or_null("band"),
+        big("agreement_version"),
+    ];
+    manager
+        .create_table(table("score_history", &["id"], score_history))
+        .await?;
+    manager
+        .create_index(index("score_history", &["lead_id", "id"]))
+        .await?;
     dialect::index_where(manager, "scores", &["valid_until"], "valid_until IS NOT NULL").await?;
     dialect::index_where(manager, "scores", &["lead_id"], "blocked_by <> ''").await?;
 

@@ -13,7 +13,7 @@ use crate::leads::Lead;
 use crate::leads::change::LeadChange;
 use crate::lifecycle::mql::{Readiness, Wait};
 use crate::lifecycle::{ByRule, CausedBy, Step, take};
-use crate::scoring::{Score, StoredScore};
+use crate::scoring::{Score, ScoreCause, ScoreRecord, StoredScore};
 use crate::stage::Stage;
 use crate::world::World;
 
@@ -136,7 +136,7 @@ impl Rule for ByAgreement {
         else {
             return vec![];
         };
-        let mut changes = Vec::from_iter(keep(world, lead_id, stored));
+        let mut changes = Vec::from_iter(keep(world, lead_id, stored, cause, act));
         // While the last rejection is disputed, no rule starts a new cycle.
         if let Some(by_rule) = becomes_mql.filter(|_| !is_disputed(world, lead_id)) {
             let act = act.with_actor(Actor::System("agreement"));
@@ -154,29 +154,66 @@ impl Rule for ByAgreement {
 }
 
 /// Store a score where anything of it differs from what is stored.
-fn keep(world: &mut World, lead_id: LeadId, mut score: StoredScore) -> Option<Change> {
+fn keep(
+    world: &mut World,
+    lead_id: LeadId,
+    mut score: StoredScore,
+    cause: &Cause,
+    act: &Act,
+) -> Option<Change> {
     let known = world.judging.scores.get(&lead_id);
+    let why = why(cause, known, &score);
+    let is_late = cause.changes_past && !cause.is_new;
+    score.history_changed_at = match is_late {
+        true => Some(act.now),
+        false => known.and_then(|known| known.history_changed_at),
+    };
+    let mut is_recorded = true;
     let mut band_before = None;
     if let Some(known) = known {
         let is_same = score.shows_the_same_as(known);
-        if is_same && known.revision == score.revision {
+        if is_same && known.revision == score.revision && !known.is_expired {
             return None;
         }
         score.derived = known.derived + i64::from(!is_same);
-        band_before = known
-            .band
-            .clone()
-            .filter(|band| Some(band) != score.band.as_ref());
+        let has_other_band = known.band != score.band;
+        band_before = known.band.clone().filter(|_| has_other_band);
+        is_recorded = has_other_band || why != ScoreCause::Time && known.exact != score.exact;
     }
     world.judging.scores.insert(lead_id, score.clone());
     let version = world.leads.get(&lead_id).map_or(0, |lead| lead.version);
+    let record = is_recorded.then(|| ScoreRecord {
+        id: act.ids.next(),
+        lead_id,
+        at: act.now,
+        cause: why,
+        exact: score.exact,
+        band: score.band.clone(),
+        agreement_version: score.agreement_version,
+    });
     let scored = LeadChange::Scored {
         lead_id,
         version,
         score: Box::new(score),
         band_before,
+        record: record.map(Box::new),
     };
     Some(scored.into())
+}
+
+/// Why a score is another one.
+fn why(cause: &Cause, known: Option<&StoredScore>, score: &StoredScore) -> ScoreCause {
+    match known {
+        None => ScoreCause::Created,
+        Some(_) if cause.is_new => ScoreCause::Created,
+        Some(known) if cause.is_refreshed && known.revision < score.revision => ScoreCause::Agreement,
+        Some(known) if cause.is_refreshed && known.is_expired => ScoreCause::Company,
+        Some(_) if cause.is_refreshed => ScoreCause::Time,
+        Some(_) if cause.sends_form => ScoreCause::Submission,
+        Some(_) if !cause.events.is_empty() || cause.adopts => ScoreCause::Event,
+        Some(_) if cause.contacts => ScoreCause::Activity,
+        Some(_) => ScoreCause::Record,
+    }
 }
 
 #[cfg(test)]

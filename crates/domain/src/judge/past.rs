@@ -130,7 +130,12 @@ impl Past {
     /// What an agreement's conditions and scoring say of it at an instant; nothing where it did not exist.
     pub fn readiness(&self, background: &Background, version: &Version, sight: Sight) -> Option<Readiness> {
         let mut then = self.then(background, &version.rules.needs, sight)?;
-        Some(Readiness::of(&mut then.facts, &version.rules, sight.at()))
+        let mut readiness = Readiness::of(&mut then.facts, &version.rules, sight.at());
+        if !is_open(&then.lead) {
+            readiness.blocked_by.clear();
+            readiness.truncated = readiness.score.truncated;
+        }
+        Some(readiness)
     }
 
     /// Whether an agreement's rule would make it an MQL at an instant.
@@ -328,6 +333,11 @@ impl PastCompany {
     }
 }
 
+/// Whether a rule may move a lead: one that is in lead or nurture and not archived.
+pub(super) fn is_open(lead: &Lead) -> bool {
+    matches!(lead.stage, Stage::Lead | Stage::Nurture) && lead.archived_at.is_none()
+}
+
 /// The cycle in which a lead becomes an MQL: the next one after a cycle that has ended.
 pub(super) fn next_cycle(cycle: &Cycle) -> i64 {
     cycle.number + i64::from(cycle.is_over())
@@ -344,3 +354,6 @@ fn winners(values: &[FieldValue], sight: Sight) -> impl Iterator<Item = (&str, &
     let fields = by_field.into_iter();
     fields.filter_map(|(field, values)| Some((field, &winner(values)?.value)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Preview: what an agreement would have done to a lead, judged at every arrival as live, and compared with what really happened.
 
-use super::past::{Background, Past, Sight, Then, next_cycle};
+use super::past::{Background, Past, Sight, Then, is_open, next_cycle};
 use crate::agreement::Version;
 use crate::agreement::conditions::{Evidence, Field, Standard};
 use crate::agreement::preview::{CycleOutcome, PreviewList};
@@ -157,11 +157,6 @@ fn would_be(
         }
     }
     found
-}
-
-/// Whether a rule may move a lead: one that is in lead or nurture and not archived.
-fn is_open(lead: &Lead) -> bool {
-    matches!(lead.stage, Stage::Lead | Stage::Nurture) && lead.archived_at.is_none()
 }
 
 /// A lead whose past arrives once more.

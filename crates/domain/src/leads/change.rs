@@ -12,7 +12,7 @@ use crate::instant::Timestamp;
 use crate::journal::Facts;
 use crate::journal::{Entry, Subject};
 use crate::lifecycle::{Cycle, Transition};
-use crate::scoring::StoredScore;
+use crate::scoring::{ScoreRecord, StoredScore};
 use crate::tracking::record::TouchRecord;
 use crate::tracking::visitor::Identified;
 
@@ -165,6 +165,8 @@ pub enum LeadChange {
         score: Box<StoredScore>,
         /// The band before, where it is another one now.
         band_before: Option<String>,
+        /// The record of the change in its history.
+        record: Option<Box<ScoreRecord>>,
     },
     /// It sent a form as a customer, as a churned or as a disqualified lead.
     Returned(Box<Lead>),
@@ -240,6 +242,7 @@ impl LeadChange {
                 version,
                 score,
                 band_before,
+                ..
             } => {
                 let data = json!({
                     "from": band_before.as_ref()?, "to": score.band, "fit": score.fit,

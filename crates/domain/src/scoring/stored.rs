@@ -24,6 +24,10 @@ pub struct StoredScore {
     pub blocked_by: Vec<String>,
     /// When the score or the stage could change if nothing new happens; never too late. `None`: never.
     pub valid_until: Option<Timestamp>,
+    /// When the past on which it stands last changed: something became known of an earlier instant.
+    pub history_changed_at: Option<Timestamp>,
+    /// Whether another record made it untrue.
+    pub is_expired: bool,
     /// The version of the agreement by which it was judged.
     pub agreement_version: i64,
     /// The revision of what leads are judged by, at which it was judged.
@@ -43,6 +47,8 @@ impl StoredScore {
             truncated: score.truncated,
             blocked_by: vec![],
             valid_until: score.valid_until,
+            history_changed_at: None,
+            is_expired: false,
             agreement_version,
             revision,
         }
@@ -53,6 +59,7 @@ impl StoredScore {
         let shown = |one: &Self| Self {
             derived: 0,
             revision: 0,
+            is_expired: false,
             ..one.clone()
         };
         shown(self) == shown(other)

@@ -130,7 +130,15 @@ impl Rows {
                 let known = self.active.entry(lead_id.uuid()).or_default();
                 *known = at.millis().max(*known);
             }
-            LeadChange::Scored { lead_id, score, .. } => {
+            LeadChange::Scored {
+                lead_id,
+                score,
+                record,
+                ..
+            } => {
+                let record = record.iter();
+                self.score_history
+                    .extend(record.map(|record| rows::score_history::Model::of(record)));
                 let row = rows::scores::Model::of(*lead_id, score);
                 self.scores.insert(row.lead_id, row);
             }

@@ -51,6 +51,7 @@ pub mod queue_marks;
 pub mod renamed_companies;
 pub mod revisions;
 pub mod routing_decisions;
+pub mod score_history;
 pub mod scores;
 pub mod sessions;
 pub mod settings;
@@ -131,6 +132,7 @@ macro_rules! for_each_table {
             renamed_companies,
             revisions,
             routing_decisions,
+            score_history,
             scores,
             sessions,
             settings,

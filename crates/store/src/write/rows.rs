@@ -63,6 +63,7 @@ pub(crate) struct Rows {
     /// When leads were active whose rows are not written.
     pub(crate) active: BTreeMap<Uuid, i64>,
     pub(crate) scores: BTreeMap<Uuid, rows::scores::Model>,
+    pub(crate) score_history: Vec<rows::score_history::Model>,
     /// The revision of what leads are judged by: of leads that are created without being judged.
     pub(crate) judging_revision: i64,
     /// Companies of whose leads what was derived is no longer true.

@@ -100,6 +100,7 @@ const STEPS: &[Step] = {
         |rows, to| gone(to, "touches", "id", rows.gone_touches.iter().copied()),
         |rows, to| insert::<rows::touches::Entity>(to, rows.touches.values(), Replace),
         |rows, to| insert::<rows::scores::Entity>(to, rows.scores.values(), Replace),
+        |rows, to| insert::<rows::score_history::Entity>(to, rows.score_history.iter(), Fail),
         |rows, to| {
             gone(
                 to,

@@ -173,6 +173,9 @@ catalogue! {
     SetupCompleted CONFLICT "setup_completed" "setup-completed" "Set-up completed"
         "The set-up has been completed already"
         "The one-time set-up token creates only the first administrator. Log in, or create one with `tandem admin create`.";
+    HistoryExpired GONE "history_expired" "history-expired" "History expired"
+        "What this needs of the past is no longer stored"
+        "The score of an earlier instant is computed from what happened by then, under the agreement that was in force. That agreement refers to something that is gone, such as a custom field, or the events of that time were deleted. Read a later instant.";
     Stale PRECONDITION_FAILED "stale" "stale" "Stale version"
         "The record has changed since it was read"
         "If-Match does not name the present version; `current` is the present ETag. Read the record, apply the change to it, and send it again.";

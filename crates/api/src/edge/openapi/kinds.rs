@@ -49,6 +49,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "LeakEvidence",
             "MovesView",
             "PreviewedLeadView",
+            "ScoreRecordView",
             "ReassignedView",
             "SessionView",
             "TouchView",
