@@ -49,6 +49,7 @@ mod sales_figures;
 mod score_history;
 mod scores;
 mod script;
+mod segments;
 mod settings;
 mod settle;
 mod signing;

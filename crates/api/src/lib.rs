@@ -19,6 +19,7 @@ pub mod operation;
 pub mod program;
 pub mod reports;
 pub mod routing;
+pub mod segments;
 pub mod settings;
 pub mod tracking;
 pub mod transfer;

@@ -230,6 +230,8 @@ named! {
     EventTag, EventId, "event";
     /// A touch.
     TouchTag, TouchId, "touch";
+    /// A segment of leads.
+    SegmentTag, SegmentId, "seg";
     /// A preview of a version of the agreement.
     PreviewTag, PreviewId, "preview";
     /// A change of a score.

@@ -250,6 +250,7 @@ pub fn rules() -> Vec<Arc<dyn Rule>> {
         Arc::new(escalating::Escalating),
         Arc::new(returning::Returning),
         Arc::new(proposing::Proposing),
+        Arc::new(by_agreement::Segments),
     ]
 }
 

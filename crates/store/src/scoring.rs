@@ -202,7 +202,8 @@ pub async fn as_of(on: &impl Read, lead_id: LeadId, at: Timestamp) -> Result<Opt
     let form_ids = rules.form_ids();
     let known = rules.known(&rules.custom_fields, &form_ids);
     let version = crate::agreement::in_force_at(on, at).await?;
-    let Ok(version) = Version::compile(version, &known, rules.agreement.revision) else {
+    let Ok(version) = Version::compile(version, rules.segments.clone(), &known, rules.agreement.revision)
+    else {
         return Ok(None);
     };
     let (background, pasts) = past::load(on, &rules, &version.rules.needs, vec![row]).await?;
@@ -248,7 +249,7 @@ async fn add_facts(
         .filter(|id| world.leads.contains_key(id))
         .collect();
     let mut histories = histories(on, &looked_at, &known, at).await?;
-    for (id, activities) in crate::activities::histories(on, &looked_at, &known).await? {
+    for (id, activities) in crate::activities::histories(on, &looked_at, &known, Some(at)).await? {
         histories.entry(id).or_default().extend(activities);
     }
     for id in ids {

@@ -77,6 +77,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         flag("truncated"),
         text("blocked_by"),
         big_or_null("valid_until"),
+        text("segments"),
         big_or_null("history_changed_at"),
         // Whether another record made it untrue.
         flag("is_expired"),
@@ -91,6 +92,27 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
             .create_index(index("scores", &[column, "lead_id"]))
             .await?;
     }
+    let segments = vec![
+        id("id"),
+        big("version"),
+        text("name"),
+        text_or_null("description"),
+        text("condition"),
+        big_or_null("archived_at"),
+        big("created_at"),
+        big("updated_at"),
+    ];
+    manager.create_table(table("segments", &["id"], segments)).await?;
+    let members = vec![id("segment_id"), id("lead_id"), big("since")];
+    dialect::key_table(
+        manager,
+        table("segment_members", &["segment_id", "lead_id"], members),
+    )
+    .await?;
+    manager
+        .create_index(index("segment_members", &["lead_id"]))
+        .await?;
+
     let score_history = vec![
         id("id"),
         id("lead_id"),

@@ -105,13 +105,19 @@ pub struct AgreementView {
 /// The progress of judging leads again.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Rejudging)]
-struct RejudgingView {
+pub(crate) struct RejudgingView {
     /// All leads.
     #[schema(minimum = 0)]
     total: u64,
     /// Leads that have been judged by the version in force.
     #[schema(minimum = 0)]
     done: u64,
+}
+
+impl From<Rejudging> for RejudgingView {
+    fn from(Rejudging { total, done }: Rejudging) -> Self {
+        Self { total, done }
+    }
 }
 
 impl AgreementView {
@@ -144,7 +150,7 @@ impl AgreementView {
     /// The same with how far leads are judged again by it.
     fn judged_again(self, progress: Option<Rejudging>) -> Self {
         Self {
-            rejudging: progress.map(|Rejudging { total, done }| RejudgingView { total, done }),
+            rejudging: progress.map(RejudgingView::from),
             ..self
         }
     }

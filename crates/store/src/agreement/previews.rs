@@ -140,7 +140,7 @@ pub async fn next_batch(on: &impl Read, limit: u64) -> Result<Option<Batch>, Sto
     let form_ids = rules.form_ids();
     let known = rules.known(&rules.custom_fields, &form_ids);
     let is_of_it = version.document_version == preview.document_version;
-    let compiled = Version::compile(version, &known, rules.agreement.revision);
+    let compiled = Version::compile(version, rules.segments.clone(), &known, rules.agreement.revision);
     let Some(version) = compiled.ok().filter(|_| is_of_it) else {
         return Ok(Some(Batch {
             preview,

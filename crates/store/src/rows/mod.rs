@@ -53,6 +53,8 @@ pub mod revisions;
 pub mod routing_decisions;
 pub mod score_history;
 pub mod scores;
+pub mod segment_members;
+pub mod segments;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
@@ -134,6 +136,8 @@ macro_rules! for_each_table {
             routing_decisions,
             score_history,
             scores,
+            segment_members,
+            segments,
             sessions,
             settings,
             signing_keys,

@@ -260,7 +260,7 @@ async fn done_by(on: &impl Read, needs: &Needs, ids: &BTreeSet<Uuid>) -> Of<Done
         ));
     }
     let leads: BTreeSet<LeadId> = ids.iter().copied().map(Id::from_uuid).collect();
-    for (lead_id, histories) in crate::activities::histories(on, needs, &leads).await? {
+    for (lead_id, histories) in crate::activities::histories(on, needs, &leads, None).await? {
         for (kind, history) in histories {
             found.extend(history.events().iter().map(|event| {
                 let done = Done {

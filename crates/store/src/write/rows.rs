@@ -64,6 +64,8 @@ pub(crate) struct Rows {
     pub(crate) active: BTreeMap<Uuid, i64>,
     pub(crate) scores: BTreeMap<Uuid, rows::scores::Model>,
     pub(crate) score_history: Vec<rows::score_history::Model>,
+    /// All memberships of leads that entered or left segments.
+    pub(crate) segment_members: BTreeMap<Uuid, Vec<rows::segment_members::Model>>,
     /// The revision of what leads are judged by: of leads that are created without being judged.
     pub(crate) judging_revision: i64,
     /// Companies of whose leads what was derived is no longer true.

@@ -104,6 +104,15 @@ const STEPS: &[Step] = {
         |rows, to| {
             gone(
                 to,
+                "segment_members",
+                "lead_id",
+                rows.segment_members.keys().copied(),
+            )
+        },
+        |rows, to| insert::<rows::segment_members::Entity>(to, rows.segment_members.values().flatten(), Fail),
+        |rows, to| {
+            gone(
+                to,
                 "company_terms",
                 "company_id",
                 rows.known_companies.iter().copied(),

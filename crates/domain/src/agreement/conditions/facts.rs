@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::compare::{Property, Value};
 use super::registry::Field;
-use crate::id::EventId;
+use crate::id::{EventId, SegmentId};
 use crate::instant::Timestamp;
 use crate::leads::Touch;
 use crate::stage::Stage;
@@ -28,6 +28,17 @@ pub struct Facts {
     pub touches: Touches,
     /// The purposes for which it may be contacted, where a condition asks for them.
     pub consents: BTreeSet<String>,
+    /// The segments that it is in.
+    pub segments: Memberships,
+}
+
+/// The segments that a lead is in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memberships {
+    /// These segments.
+    pub ids: BTreeSet<SegmentId>,
+    /// When that could change if nothing new happens; never too late. `None`: never.
+    pub valid_until: Option<Timestamp>,
 }
 
 /// The touches of a lead.
@@ -52,6 +63,7 @@ impl Facts {
             score: self.score.clone(),
             touches: self.touches.clone(),
             consents: self.consents.clone(),
+            segments: self.segments.clone(),
             ..*self
         }
     }

@@ -52,10 +52,16 @@ fn version(scoring: &Json) -> Version {
     let known = Known {
         custom: &custom(),
         forms: &BTreeSet::from([FORM.parse().unwrap()]),
+        segments: &BTreeSet::new(),
+        purposes: &BTreeSet::from([
+            "news".to_owned(),
+            "calls".to_owned(),
+            "marketing_email".to_owned(),
+        ]),
         zone: &TimeZone::get("Europe/Rome").unwrap(),
         currency: Currency::EUR,
     };
-    Version::compile(first, &known, 0).unwrap()
+    Version::compile(first, Default::default(), &known, 0).unwrap()
 }
 
 /// A lead and its company, which know nothing yet.
