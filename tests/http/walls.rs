@@ -45,6 +45,8 @@ async fn given_marks(app: &TestApp) -> BTreeMap<&'static str, String> {
     let site = json!({"name": "Sitemark", "allowed_origins": ["https://www.example.com"]});
     ids.insert("tracking_key_id", make("/v1/tracking-keys", site).await);
     let campaign = json!({"name": "Campaignmark", "channel": "paid_social", "starts_on": "2026-03-01"});
+    let segment = json!({"name": "Leadmark", "when": {"field": "phone", "op": "exists"}});
+    ids.insert("segment_id", make("/v1/segments", segment).await);
     ids.insert("campaign_id", make("/v1/campaigns", campaign).await);
     let stages = json!([{"key": "talks", "name": "Pipelinemark", "probability": 0.2}]);
     ids.insert("pipeline_id", make("/v1/pipelines", json!({"name": "Pipelinemark", "stages": stages})).await);

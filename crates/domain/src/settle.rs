@@ -86,6 +86,7 @@ fn touched(change: &Change) -> Option<LeadId> {
             | LeadChange::TouchStated { lead_id, .. }
             | LeadChange::Active { lead_id, .. }
             | LeadChange::Scored { lead_id, .. }
+            | LeadChange::Segmented { lead_id, .. }
             | LeadChange::Refreshed { lead_id } => Some(*lead_id),
             LeadChange::FieldStated(statement) => match statement.about {
                 About::Lead(lead_id) => Some(lead_id),

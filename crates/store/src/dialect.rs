@@ -220,7 +220,7 @@ pub fn expire_scores(backend: DbBackend, companies: impl IntoIterator<Item = Uui
     let is_theirs = id_among(backend, "l.company_id", 1);
     let at_parameter = if is_postgres(backend) { "$2::bigint" } else { "?2" };
     let sql = format!(
-        "UPDATE scores SET valid_until = {at_parameter} WHERE lead_id IN \
+        "UPDATE scores SET valid_until = {at_parameter}, is_expired = TRUE WHERE lead_id IN \
          (SELECT l.id FROM leads l WHERE {is_theirs} AND l.merged_into IS NULL)"
     );
     Statement::from_sql_and_values(backend, sql, [ids(backend, companies), Value::from(at)])

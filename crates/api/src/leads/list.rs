@@ -3,7 +3,7 @@
 use actix_web::get;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tandem_domain::id::{CompanyId, LeadId};
+use tandem_domain::id::{CompanyId, LeadId, SegmentId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::Stage;
 use tandem_store::leads::{LeadFilter, LeadPage, LeadSort, LeadWithCompany, Part, Position, ScoreFilter};
@@ -87,6 +87,9 @@ struct LeadsQuery {
     /// Leads with at least this many points of engagement.
     #[param(minimum = 0, maximum = 1000000)]
     engagement_gte: Option<i64>,
+    /// In one of these segments.
+    #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
+    segment: Option<Vec<SegmentId>>,
     /// In one of these bands.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["A1", "A2"]))]
     band: Option<Vec<String>>,
@@ -266,6 +269,7 @@ impl LeadsQuery {
         Ok(LeadFilter {
             ids: self.id.unwrap_or_default(),
             emails: emails(self.email.unwrap_or_default())?,
+            segment: self.segment.unwrap_or_default(),
             stage: self.stage.unwrap_or_default(),
             owner_id: owners,
             unowned,

@@ -79,7 +79,8 @@ pub fn configure(config: &mut Services<'_>) {
         .service(get_lead)
         .service(update_lead)
         .service(list_lead_fields)
-        .service(score::get_lead_score);
+        .service(score::get_lead_score)
+        .service(score::list_score_history);
     config
         .service(archive_lead)
         .service(restore_lead)

@@ -67,6 +67,7 @@ pub fn replace(
     let version = AgreementVersion {
         number,
         edits: 1,
+        document_version: 1,
         state: VersionState::Provisional,
         document,
         based_on: Some(current.number),

@@ -1,5 +1,7 @@
 //! What happens to leads and companies, and what the journal says of it.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::consent::{Confirmation, ConsentState, ConsentStatement};
@@ -7,12 +9,12 @@ use super::fields::FieldValue;
 use super::identity::Identifier;
 use super::{Company, Lead, Touch};
 use crate::handoff::qualification::Qualification;
-use crate::id::{IdentifierId, LeadId, TouchId, UserId};
+use crate::id::{IdentifierId, LeadId, SegmentId, TouchId, UserId};
 use crate::instant::Timestamp;
 use crate::journal::Facts;
 use crate::journal::{Entry, Subject};
 use crate::lifecycle::{Cycle, Transition};
-use crate::scoring::StoredScore;
+use crate::scoring::{ScoreRecord, StoredScore};
 use crate::tracking::record::TouchRecord;
 use crate::tracking::visitor::Identified;
 
@@ -49,6 +51,7 @@ pub(crate) const TYPES: &[(&str, &str)] = &[
         "qualification.updated",
         "A lead's budget, authority, need or timeline changed or was confirmed.",
     ),
+    ("lead.segments_changed", "A lead entered or left segments."),
     ("score.band_changed", "The score of a lead reached another band."),
 ];
 
@@ -165,6 +168,21 @@ pub enum LeadChange {
         score: Box<StoredScore>,
         /// The band before, where it is another one now.
         band_before: Option<String>,
+        /// The record of the change in its history.
+        record: Option<Box<ScoreRecord>>,
+    },
+    /// It entered or left segments.
+    Segmented {
+        /// The lead.
+        lead_id: LeadId,
+        /// The lead's version.
+        version: i64,
+        /// The segments that it entered.
+        entered: Vec<SegmentId>,
+        /// The segments that it left.
+        left: Vec<SegmentId>,
+        /// All segments that it is in now, each since when.
+        now: BTreeMap<SegmentId, Timestamp>,
     },
     /// It sent a form as a customer, as a churned or as a disqualified lead.
     Returned(Box<Lead>),
@@ -240,6 +258,7 @@ impl LeadChange {
                 version,
                 score,
                 band_before,
+                ..
             } => {
                 let data = json!({
                     "from": band_before.as_ref()?, "to": score.band, "fit": score.fit,
@@ -248,6 +267,17 @@ impl LeadChange {
                 });
                 let subject = Subject::new("score", *lead_id, *version);
                 Entry::plain("score.band_changed", subject, Some(*lead_id), data)
+            }
+            Self::Segmented {
+                lead_id,
+                version,
+                entered,
+                left,
+                ..
+            } => {
+                let subject = Subject::new("lead", *lead_id, *version);
+                let data = json!({"entered": entered, "left": left});
+                Entry::plain("lead.segments_changed", subject, Some(*lead_id), data)
             }
             Self::IdentifierAdded(..)
             | Self::IdentifierMoved(..)

@@ -1,13 +1,15 @@
 //! Scores: who a lead is and what it did, as contributions that add up exactly.
 
 #[cfg(test)]
-mod draw;
+pub(crate) mod draw;
+mod history;
 #[cfg(test)]
-mod oracle;
+pub(crate) mod oracle;
 mod stored;
 #[cfg(test)]
 mod tests;
 
+pub use history::{ScoreCause, ScoreRecord};
 pub use stored::StoredScore;
 
 use serde::Serialize;
@@ -116,7 +118,8 @@ impl Exact {
         }
     }
 
-    const fn whole(self) -> Whole {
+    /// Fit, engagement and total in whole points, rounded down.
+    pub const fn whole(self) -> (i64, i64, i64) {
         (self.fit.floor(), self.engagement.floor(), self.total.floor())
     }
 }
