@@ -108,8 +108,13 @@ pub struct Attempts {
     /// The time in which they must be made.
     pub within: Duration,
     /// The least number of different days.
-    #[schema(minimum = 1, maximum = 400)]
+    #[serde(default = "one_day")]
+    #[schema(minimum = 1, maximum = 400, default = 1)]
     pub on_days: i64,
+}
+
+const fn one_day() -> i64 {
+    1
 }
 
 /// Whether promises run in elapsed or business time.

@@ -258,9 +258,10 @@ fn commitments(
     let map = reader.object(json, "/commitments", &["marketing", "sales", "shared"])?;
     let time = map.get("sales").and_then(|sales| sales.get("time"));
     let time = time.and_then(|json| reader.word(json, "/commitments/sales/time", &["business", "elapsed"]));
+    // Without a word it is business time, as in the type.
     let time = match time {
-        Some("business") => TimeBase::Business,
-        _ => TimeBase::Elapsed,
+        Some("elapsed") => TimeBase::Elapsed,
+        _ => TimeBase::Business,
     };
     let by = Time { time, longest_day };
     if let Some(json) = map.get("marketing") {

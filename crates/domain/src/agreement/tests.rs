@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 
+use super::commitments::Commitments;
 use super::conditions::{Event, Facts, Field, History, Known, Standing, Value};
 use super::document::{Rules, faults_of_draft};
 use super::points::Points;
@@ -434,4 +435,16 @@ fn a_review_is_due_after_its_months_and_a_version_grows_stale() {
     let is_stale = |at: &str| version.is_stale(at.parse().unwrap(), &TimeZone::UTC);
     assert!(!is_due("2026-02-28T11:59:59.999Z") && is_due("2026-02-28T12:00:00Z"));
     assert!(!is_stale("2027-07-31T11:59:59.999Z") && is_stale("2027-07-31T12:00:00Z"));
+}
+
+#[test]
+fn promises_without_a_time_are_read_as_they_run() {
+    let sales = |sales: Json| altered(&[("/commitments/sales", sales)]);
+    let faults = read(&sales(json!({"review_within": "2w"}))).err().unwrap();
+    assert_eq!(faults[0].pointer, "/commitments/sales/review_within");
+    let sound = sales(json!({"review_within": "1d", "attempts": {"count": 3, "within": "5d"}}));
+    assert!(read(&sound).is_ok());
+    let typed: Commitments = serde_json::from_value(sound["commitments"].clone()).unwrap();
+    let on_days = typed.sales.attempts.map(|attempts| attempts.on_days);
+    assert_eq!(on_days, Some(1));
 }
