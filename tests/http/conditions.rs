@@ -25,6 +25,7 @@ async fn stage(app: &TestApp, email: &str) -> String {
 #[tandem_tests::test]
 async fn activities_touches_and_consent_make_mqls_at_once(app: &TestApp) {
     let connected = json!([{"property": "outcome", "op": "eq", "value": "connected"}]);
+    given_purposes(app).await;
     given_rule(
         app,
         json!({"any": [
@@ -53,7 +54,6 @@ async fn activities_touches_and_consent_make_mqls_at_once(app: &TestApp) {
         assert_eq!(stage(app, "b@example.com").await, expected);
     }
     // The first request of all may decide already.
-    given_purposes(app).await;
     let body = json!({"email": "c@example.com", "consents": [{"purpose": "calls", "granted": true}]});
     let created = app.post("/v1/leads").by(&reader(app).await).json(body).await.expect(201);
     assert_eq!(created["stage"], "mql");

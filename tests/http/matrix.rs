@@ -44,6 +44,7 @@ fn sample(segment: &str, operation: &Value) -> String {
         "system" | "id" => return "nothing".into(),
         "purpose" => return "marketing_email".into(),
         "version" => return "999".into(),
+        "list" => return "gained".into(),
         _ => {}
     }
     let mut parameters = operation["parameters"].as_array().unwrap().iter();

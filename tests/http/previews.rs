@@ -240,7 +240,7 @@ async fn the_preview_of_the_version_in_force_is_what_the_live_path_made(app: &Te
     assert_same(&instants(&kept, "would_be_at"), &made);
     assert_eq!(done["actual"], done["expected"]);
     assert_eq!(done["kept"]["handed_over"], json!(made.len()));
-    assert_eq!(done["ready_now"], 0, "whoever is ready has been moved");
+    assert_eq!(done["ready_now"], 0, "everybody who is ready has been moved");
 }
 
 #[tandem_tests::test]

@@ -33,6 +33,7 @@ async fn given_marks(app: &TestApp) -> BTreeMap<&'static str, String> {
         ("purpose", "marketing_email".to_owned()),
         ("system", "crm".to_owned()),
         ("id", "1".to_owned()),
+        ("list", "gained".to_owned()),
     ]);
     let setting = json!({"name": "Settingmark", "timezone": "Europe/Rome"});
     app.put("/v1/settings/company").by(by).json(setting).await.expect(200);
@@ -96,6 +97,8 @@ async fn given_marks(app: &TestApp) -> BTreeMap<&'static str, String> {
     let file = "email,first_name\nleadmark,Leadmark\n";
     let import = app.post("/v1/imports?kind=leads").by(by).body("text/csv", file).await.expect(202).id();
     ids.insert("import_id", import);
+    let preview = app.post("/v1/agreements/1/preview").by(by).json(json!({})).await.expect(202).id();
+    ids.insert("preview_id", preview);
     app.run_jobs().await;
     let duplicates = app.get("/v1/duplicates").by(by).await.expect(200);
     ids.insert("duplicate_id", duplicates.each("id").remove(0));
@@ -342,7 +345,7 @@ async fn lists_of_others_need_the_scope_of_what_they_list(app: &TestApp) {
 #[tandem_tests::test]
 async fn every_path_demands_a_scope_of_its_noun(_app: &TestApp) {
     /// Paths whose first noun is no scope's, and the nouns of the scopes that they demand.
-    const OTHERS: [(&str, &[&str]); 18] = [
+    const OTHERS: [(&str, &[&str]); 19] = [
         ("agreements", &["agreements"]),
         ("api-keys", &["keys"]),
         ("auth", &["account"]),
@@ -358,6 +361,8 @@ async fn every_path_demands_a_scope_of_its_noun(_app: &TestApp) {
         ("feedback", &["handoffs"]),
         // Costs are stated by managers.
         ("settings", &["settings", "costs"]),
+        // Who is in a segment is read with the leads.
+        ("segments", &["segments", "leads"]),
         ("signing-keys", &["users"]),
         ("stream", &["changes"]),
         ("submissions", &["forms"]),

@@ -66,6 +66,14 @@ impl Permission for EvidenceRead {
     const SCOPES: &'static [Scope] = &[Scope::ReportsRead, Scope::LeadsRead];
 }
 
+/// Demands the scope of agreements, and that of the leads whom a preview lists.
+#[derive(Debug, Clone, Copy)]
+pub struct PreviewedRead;
+
+impl Permission for PreviewedRead {
+    const SCOPES: &'static [Scope] = &[Scope::AgreementsRead, Scope::LeadsRead];
+}
+
 /// Demands the scope of reports, and that of the hand-offs behind their figures.
 #[derive(Debug, Clone, Copy)]
 pub struct HandoffEvidenceRead;

@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::AgreementPath;
 use super::drafts::not_drafted;
-use crate::access::scopes::{AgreementsRead, AgreementsWrite, LeadsRead};
+use crate::access::scopes::{AgreementsRead, AgreementsWrite, LeadsRead, PreviewedRead};
 use crate::edge::core::Core;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::Json;
@@ -72,7 +72,7 @@ struct PreviewListPath {
     /// The preview's id.
     preview_id: PreviewId,
     /// Which list.
-    #[param(inline)]
+    #[param(inline, example = "gained")]
     list: PreviewList,
 }
 
@@ -380,12 +380,12 @@ async fn get_preview(ctx: Ctx<AgreementsRead>, path: Path<PreviewPath>) -> Reply
 /// List the leads of a preview.
 ///
 /// `gained`, `lost` or `kept`, in the order in which they were judged, each with what decides under the version.
-#[utoipa::path(tag = "agreement", params(PreviewListPath, PreviewedQuery), security(("bearer" = [LeadsRead])),
+#[utoipa::path(tag = "agreement", params(PreviewListPath, PreviewedQuery), security(("bearer" = [AgreementsRead, LeadsRead])),
     responses((status = 200, description = "A page of leads", body = Listing<PreviewedLeadView>,
         headers(("Link" = String, description = "The next page")))))]
 #[get("/v1/agreements/{version}/previews/{preview_id}/{list}")]
 async fn list_previewed_leads(
-    ctx: Ctx<LeadsRead>,
+    ctx: Ctx<PreviewedRead>,
     path: Path<PreviewListPath>,
     query: Query<PreviewedQuery>,
 ) -> Reply<Listing<PreviewedLeadView>> {

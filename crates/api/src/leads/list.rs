@@ -88,7 +88,7 @@ struct LeadsQuery {
     #[param(minimum = 0, maximum = 1000000)]
     engagement_gte: Option<i64>,
     /// In one of these segments.
-    #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
+    #[param(min_items = 1, max_items = 50, inline, style = Form, explode = false)]
     segment: Option<Vec<SegmentId>>,
     /// In one of these bands.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["A1", "A2"]))]

@@ -195,7 +195,7 @@ impl<'p> Replay<'p> {
         [event, change].into_iter().flatten().min()
     }
 
-    /// Take in what arrived up to an instant.
+    /// Add what arrived up to an instant.
     fn advance(&mut self, at: Timestamp) {
         let needs = &self.version.rules.needs;
         let active = self.then.lead.last_activity_at;

@@ -114,7 +114,7 @@ fn nobody() -> (Past, Background) {
     (past, background)
 }
 
-/// A statement of what the oracle is told.
+/// A statement of what the oracle knows.
 fn statement(about: About, name: &str, raw: &Raw, happened: i64, arrived: i64, id: u128) -> FieldValue {
     let value = match raw {
         Raw::Text(text) => json!(text),
