@@ -26,9 +26,12 @@ pub fn configure(config: &mut Services<'_>) {
 /// The ignored referrers, with the maintained list that they change.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct IgnoredReferrersView {
-    /// What the company adds to the maintained list, and takes away from it.
-    #[serde(flatten)]
-    own: IgnoredReferrers,
+    /// The hosts that are ignored beside those of the maintained list, including their subdomains.
+    #[schema(max_items = 1000, example = json!(["pay.example.com"]))]
+    hosts: Vec<String>,
+    /// The hosts of the maintained list that are not ignored, including their subdomains.
+    #[schema(max_items = 1000, example = json!(["paypal.com"]))]
+    except: Vec<String>,
     /// The maintained list: hosts of payment and sign-in services, including their subdomains.
     #[schema(example = json!(["login.live.com", "paypal.com"]))]
     maintained: Vec<&'static str>,
@@ -37,7 +40,8 @@ pub struct IgnoredReferrersView {
 impl From<IgnoredReferrers> for IgnoredReferrersView {
     fn from(own: IgnoredReferrers) -> Self {
         Self {
-            own,
+            hosts: own.hosts,
+            except: own.except,
             maintained: IgnoredReferrers::maintained(),
         }
     }

@@ -109,7 +109,8 @@ fn paid(source: &str) -> Option<Category> {
 
 /// A name without what separates its words: `Hacker News`, `hacker-news` and `hackernews` are one.
 fn compact(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).collect()
+    let separates = |c: &char| c.is_whitespace() || matches!(c, '.' | '_' | '-' | '/' | '|' | ':');
+    name.chars().filter(|c| !separates(c)).collect()
 }
 
 /// The known site that an address belongs to. A portal counts as a search engine only if its address has a search in it:
@@ -324,7 +325,7 @@ mod tests {
             ("https://kimi.moonshot.cn/", Some(("kimi", Assistant))),
             ("https://www.kimi.com/", Some(("kimi", Assistant))),
             ("https://www.doubao.com/chat/1", Some(("doubao", Assistant))),
-            ("https://poe.com/", Some(("poe", Assistant))),
+            ("https://poe.com/", Some(("poe.com", Assistant))),
             ("https://m365.cloud.microsoft/chat", Some(("copilot", Assistant))),
             ("https://www.bing.com/chat?q=x", Some(("copilot", Assistant))),
             // Not the search engine, though its company's.
@@ -404,6 +405,7 @@ mod tests {
             ("yt_ads", Some(Video)),
             ("hacker-news", Some(Social)),
             ("chatgpt ads", Some(Assistant)),
+            ("chat", None),
             ("newsletter", None),
             ("newsletter_ads", None),
             ("ads", None),

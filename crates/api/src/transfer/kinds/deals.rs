@@ -146,13 +146,15 @@ fn names_lead(said: &Statement) -> bool {
 }
 
 /// The company that a row names; the deal is made with it where it names no lead.
-fn company(values: &Values<'_>, faults: &mut Vec<Fault>) -> Option<CompanyStatement> {
+fn company(values: &Values<'_>, faults: &mut Vec<Fault>, unfit: &mut Vec<Fault>) -> Option<CompanyStatement> {
+    let name = short(values, "company.name", 200, faults);
     let domain = values.text("company.domain").map(Domain::of_company);
     let domain = domain.transpose().unwrap_or_else(|error| {
-        faults.push(Fault::new("company.domain", "invalid_format", error));
+        // A company whose domain cannot be read is known by its name.
+        let place = if name.is_some() { unfit } else { faults };
+        place.push(Fault::new("company.domain", "invalid_format", error));
         None
     });
-    let name = short(values, "company.name", 200, faults);
     (domain.is_some() || name.is_some()).then(|| CompanyStatement {
         domain,
         text: name
@@ -191,14 +193,19 @@ fn faults_of(refused: Refused) -> Vec<Fault> {
 
 fn read(ground: &Ground<'_>, values: &Values<'_>, base: Currency) -> Result<DealRow, Vec<Fault>> {
     let (mut faults, mut unfit, mut warnings) = (vec![], vec![], vec![]);
-    let company = company(values, &mut faults);
+    let company = company(values, &mut faults, &mut unfit);
     let has_lead = values.all().any(|(field, _)| field.starts_with("lead."));
-    let lead = match company.is_some() && !has_lead {
-        true => Statement {
+    let lead = match (has_lead, company) {
+        (true, _) => address(values, &mut faults),
+        (false, None) => {
+            let detail = "names no lead and no company";
+            faults.push(Fault::new("", "required", detail));
+            Statement::default()
+        }
+        (false, company) => Statement {
             company,
             ..Statement::default()
         },
-        false => address(values, &mut faults),
     };
     let external_id = short(values, "external_id", 255, &mut faults);
     if values.text("external_id").is_none() {
