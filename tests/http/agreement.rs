@@ -116,7 +116,7 @@ async fn every_fault_of_a_document_is_refused_at_once(app: &TestApp) {
         ("#/document/reasons/rejection", "required"),
         ("#/document/scoring/engagement/rules/0/half_life", "invalid_format"),
         ("#/document/scoring/fit/rules/0/points", "out_of_range"),
-        ("#/document/stages/mql/when/all/0/segment", "not_supported_yet"),
+        ("#/document/stages/mql/when/all/0/segment", "unknown_reference"),
         ("#/document/stages/mql/when/all/1/form", "unknown_reference"),
         ("#/document/stages/mql/when/all/2/within", "invalid_format"),
     ];

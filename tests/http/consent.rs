@@ -514,6 +514,14 @@ async fn an_unsubscription_ends_all_of_mail_and_a_complaint_stays(app: &TestApp)
     say(app, &lead, json!({"purpose": "news", "granted": true})).await.expect(201);
     assert_eq!(why(app, &lead, "news").await, is(true, "granted"));
 
+    for reason in ["spam_complaint", "Abuse", "marked as spam"] {
+        app.clock.advance(minutes(1));
+        unsubscribe(json!({"reason": reason, "purpose": "news"})).await.expect(200);
+        assert_eq!(why(app, &lead, "news").await, is(false, "complained"), "{reason}");
+        app.clock.advance(minutes(1));
+        say(app, &lead, json!({"purpose": "news", "granted": true})).await.expect(201);
+    }
+
     let undeclared = json!({"name": "F", "fields": body["fields"], "consent": [{"purpose": "typo", "wording": "x", "legal_basis": "consent"}]});
     let refused = app.post("/v1/forms").by(by).json(undeclared).await.refused(422, "validation_failed");
     assert_eq!(refused.violations(), [("#/consent/0/purpose", "not_allowed")]);

@@ -127,6 +127,25 @@ async fn a_key_expires(app: &TestApp) {
 }
 
 #[tandem_tests::test]
+async fn a_key_that_expires_makes_none_that_outlives_it(app: &TestApp) {
+    let ada = app.admin().await;
+    let end = |after: i64| tandem_tests::START.plus_millis(hours(after)).to_string();
+    let body = |end: Option<String>| json!({"name": "crm", "scopes": ["keys:manage"], "expires_at": end});
+    let create = |by: &str, end: Option<String>| app.post("/v1/api-keys").by(by).json(body(end));
+    let forever = app.post("/v1/api-keys").by(ada).json(body(None)).await.expect(201).id();
+    let key = app.post("/v1/api-keys").by(ada).json(body(Some(end(2)))).await.expect(201);
+    let secret = key["secret"].as_str().unwrap();
+    for later in [None, Some(end(3))] {
+        let refused = create(secret, later).await.refused(422, "validation_failed");
+        assert_eq!(refused.violations(), [("#/expires_at", "out_of_range")]);
+    }
+    create(secret, Some(end(2))).await.expect(201);
+    let rotate = |id: &str| app.post(&format!("/v1/api-keys/{id}/rotate")).by(secret).json(json!({}));
+    rotate(&forever).await.refused(403, "wrong_role");
+    rotate(&key.id()).await.expect(201);
+}
+
+#[tandem_tests::test]
 async fn the_last_use_of_a_key_is_known_to_the_minute(app: &TestApp) {
     let ada = app.admin().await;
     let made = app

@@ -218,6 +218,28 @@ async fn an_unticked_box_withdraws_only_where_the_form_says_so(app: &TestApp) {
     let body = json!({"fields": {"email": "ada@example.com"}, "consent": [{"purpose": "calls", "granted": false}, {"purpose": "news", "granted": false}]});
     app.post(&path).json(body).await.expect(201);
     assert_eq!((why("calls").await, why("news").await), (json!("granted"), json!("withdrawn")));
+    app.clock.advance(minutes(1));
+    send("_consent_news=1").await.expect(200);
+    app.clock.advance(minutes(1));
+    send("_consent_news=ja").await.expect(200);
+    assert_eq!(why("news").await, "granted", "an unclear value is no withdrawal");
+}
+
+#[tandem_tests::test]
+async fn purposes_that_nobody_declares_or_asks_for_are_not_granted(app: &TestApp) {
+    let path = given(app).await;
+    let admin = app.admin().await;
+    let remarks = async || newest(app).await["remarks"].as_array().unwrap().len();
+    app.post(&path).body(FORM, "email=ada%40example.com&_consent_typo=1").await.expect(200);
+    assert_eq!(remarks().await, 1, "the form does not ask for it");
+    let known = app.get("/v1/settings/consent-purposes").by(admin).await.expect(200);
+    let mut purposes = known["purposes"].clone();
+    purposes.as_array_mut().unwrap().retain(|purpose| purpose["name"] != "calls");
+    let body = json!({"purposes": purposes});
+    app.put("/v1/settings/consent-purposes").by(admin).json(body).await.expect(200);
+    app.post(&path).body(FORM, "email=bob%40example.com&_consent_calls=1").await.expect(200);
+    assert_eq!(remarks().await, 1, "it is no longer declared");
+    assert_eq!(lead(app, "bob@example.com").await["may_contact"].get("calls"), None);
 }
 
 #[tandem_tests::test]

@@ -21,7 +21,8 @@ async fn a_file_that_was_moved_away_takes_no_more_writes() {
     create(1).await.expect(201);
     let file = |name: &str| app.database.dir.join(name);
     let (database, log, away) = (file("tandem.db"), file("tandem.db-wal"), file("away"));
-    for (moved, n) in [(&database, 2), (&log, 3)] {
+    let index = file("tandem.db-shm");
+    for (moved, n) in [(&database, 2), (&log, 3), (&index, 5)] {
         std::fs::rename(moved, &away).unwrap();
         let refused = create(n).await.refused(503, "unavailable");
         assert!(refused.header("retry-after").is_some());
@@ -38,8 +39,39 @@ async fn a_file_that_was_moved_away_takes_no_more_writes() {
     app.get("/readyz").await.refused(503, "unavailable");
     std::fs::rename(&away, &database).unwrap();
     create(4).await.expect(201);
-    assert_eq!(app.get("/v1/leads").by(by).await.expect(200)["data"].as_array().unwrap().len(), 4);
+    assert_eq!(app.get("/v1/leads").by(by).await.expect(200)["data"].as_array().unwrap().len(), 5);
     app.stop().await;
+}
+
+/// What somebody may do to the files in place: the database stays the same file.
+#[actix_web::test]
+async fn a_file_that_was_overwritten_in_place_takes_no_more_writes() {
+    let overwrite = |from: &std::path::Path, to: &std::path::Path| {
+        std::fs::write(to, std::fs::read(from).unwrap()).unwrap();
+    };
+    let cut =
+        |path: &std::path::Path| std::fs::File::options().write(true).open(path).unwrap().set_len(0).unwrap();
+    for what in ["a backup", "a shorter database", "an empty log"] {
+        let app = TestApp::start(Backend::Sqlite).await.unwrap();
+        let by = app.admin().await;
+        let create =
+            |n: u32| app.post("/v1/leads").by(by).json(json!({"email": format!("lead{n}@example.com")}));
+        create(1).await.expect(201);
+        app.get("/readyz").await.expect(200);
+        let file = |name: &str| app.database.dir.join(name);
+        match what {
+            "a backup" => {
+                app.running.core.db.copy_to(&file("backup")).await.unwrap();
+                create(2).await.expect(201);
+                overwrite(&file("backup"), &file("tandem.db"));
+            }
+            "a shorter database" => cut(&file("tandem.db")),
+            _ => cut(&file("tandem.db-wal")),
+        }
+        create(3).await.refused(503, "unavailable");
+        app.get("/readyz").await.refused(503, "unavailable");
+        app.stop().await;
+    }
 }
 
 #[tandem_tests::test]

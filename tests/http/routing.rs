@@ -209,7 +209,7 @@ async fn what_cannot_be_routed_by_is_refused_at_its_place(app: &TestApp) {
     assert_eq!(answer.violations(), [("#/rules/0/to/user_id", "not_found")]);
     let segment = json!({"segment": "seg_01h455vb4pex5vsknk084sn02q"});
     let answer = refused(json!([{"name": "x", "when": segment, "to": {"team_id": team.id}}])).await;
-    assert_eq!(answer.violations(), [("#/rules/0/when/segment", "not_supported_yet")]);
+    assert_eq!(answer.violations(), [("#/rules/0/when/segment", "unknown_reference")]);
     let answer = refused(json!([{"name": "x", "to": {}}])).await;
     assert_eq!(answer.violations(), [("#/rules/0/to", "not_allowed")]);
     app.put("/v1/routing")

@@ -320,7 +320,10 @@ async fn scores_do_not_depend_on_the_order_of_arrival(app: &TestApp) {
             app.post("/v1/events").by(by).json(json!({"events": [event]})).await.expect(200);
         }
         let known = lead(app, &email).await;
-        scores.push((known["score"].clone(), known["stage"].clone()));
+        let mut score = known["score"].clone();
+        // When the past last changed is the one thing that depends on the arrival.
+        score.as_object_mut().unwrap().remove("history_changed_at");
+        scores.push((score, known["stage"].clone()));
     }
     assert_eq!(scores[0].0["engagement"], 40);
     assert!(scores.iter().all(|one| *one == scores[0]), "{scores:?}");

@@ -75,6 +75,7 @@ const OF_OTHERS: &[&str] = &[
     "rotate_tracking_key",
     "create_agreement",
     "discard_agreement",
+    "preview_agreement",
     "sign_agreement",
     "update_agreement",
     "withdraw_signature",

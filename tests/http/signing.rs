@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use tandem_tests::{Answer, TestApp, User, hours};
 
+use crate::previews::previewed;
+
 struct Managers {
     marketing: User,
     sales: User,
@@ -18,7 +20,7 @@ impl Managers {
         }
     }
 
-    /// Draft a copy of the version in force with another cooldown; its number.
+    /// Draft a copy of the version in force with another cooldown, and preview it; its number.
     async fn draft(&self, app: &TestApp, cooldown: &str, effective_at: Value) -> i64 {
         let current = app.get("/v1/agreements/current").by(&self.revops).await.expect(200);
         let mut document = current["document"].clone();
@@ -29,7 +31,9 @@ impl Managers {
         }
         let draft = app.post("/v1/agreements").by(&self.revops).json(body).await.expect(201);
         assert_eq!(draft["state"], "draft");
-        draft["version"].as_i64().unwrap()
+        let version = draft["version"].as_i64().unwrap();
+        previewed(app, &self.revops, version).await;
+        version
     }
 }
 
@@ -117,6 +121,8 @@ async fn an_edit_between_the_signatures_ends_the_first_one(app: &TestApp) {
     assert_eq!(edited["signatures"][0]["ended_by"], "edited");
     let stale = app.post(&format!("{path}/sign")).by(&people.sales).header("if-match", &tag).await;
     stale.refused(412, "stale");
+    sign(app, &people.sales, version).await.refused(409, "preview_missing");
+    previewed(app, &people.revops, version).await;
     assert_eq!(sign(app, &people.sales, version).await.expect(200)["state"], "draft");
     let signed = sign(app, &people.marketing, version).await.expect(200);
     assert_eq!((&signed["state"], signed["signatures"].as_array().unwrap().len()), (&json!("in_force"), 3));
@@ -142,6 +148,7 @@ async fn an_outdated_draft_is_not_signed_and_a_copy_of_it_is(app: &TestApp) {
     let diff = app.get(&format!("/v1/agreements/{copy}/diff")).by(&people.sales).await.expect(200);
     let expected = json!([{"pointer": "/stages/nurture/cooldown", "before": "14d", "after": "10d"}]);
     assert_eq!((&diff["against"], &diff["differences"]), (&json!(one), &expected));
+    previewed(app, &people.revops, copy).await;
     for by in [&people.marketing, &people.sales] {
         sign(app, by, copy).await.expect(200);
     }

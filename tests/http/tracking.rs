@@ -269,11 +269,17 @@ async fn nobody_comes_from_where_people_pay_nor_from_the_companys_own_sites(app:
     view(380, "https://www.example.org/").await;
     let path = "/v1/settings/ignored-referrers";
     let known = app.get(path).by(ada).await.expect(200);
-    assert!(known["hosts"].as_array().unwrap().contains(&json!("paypal.com")), "{}", known.text);
-    let put =
-        |hosts: Value| app.put(path).by(ada).header("if-match", known.etag()).json(json!({"hosts": hosts}));
+    assert!(known["maintained"].as_array().unwrap().contains(&json!("paypal.com")), "{}", known.text);
+    let put = |hosts: Value| {
+        app.put(path)
+            .by(ada)
+            .header("if-match", known.etag())
+            .json(json!({"hosts": hosts, "except": ["PayPal.com"]}))
+    };
     put(json!(["https://pay.example"])).await.refused(422, "validation_failed");
-    assert_eq!(put(json!(["Pay.example"])).await.expect(200).body, json!({"hosts": ["pay.example"]}));
+    let changed = put(json!(["Pay.example"])).await.expect(200);
+    assert_eq!((&changed["hosts"], &changed["except"]), (&json!(["pay.example"]), &json!(["paypal.com"])));
+    view(300, "https://checkout.stripe.com/").await;
     view(200, "https://secure.pay.example/").await;
     view(100, "https://www.paypal.com/").await;
 

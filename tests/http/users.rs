@@ -219,6 +219,9 @@ async fn a_key_deals_with_no_admin_and_gains_no_right_by_a_user(app: &TestApp) {
         .refused(403, "insufficient_scope");
     app.patch(&path(&viewer)).by(&key).json(json!({"name": "New"})).await.expect(200);
     app.patch(&path(&sales.id)).by(&key).json(json!({"disabled": true})).await.expect(200);
+    let back = app.patch(&path(&sales.id)).by(&key).json(json!({"disabled": false})).await;
+    back.refused(403, "insufficient_scope");
+    app.patch(&path(&sales.id)).by(app.admin().await).json(json!({"disabled": false})).await.expect(200);
 
     let reset = |user: &str| app.post(&format!("{}/reset-token", path(user))).by(&key);
     reset(&admin.id).await.refused(403, "wrong_role");

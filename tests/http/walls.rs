@@ -45,6 +45,8 @@ async fn given_marks(app: &TestApp) -> BTreeMap<&'static str, String> {
     let site = json!({"name": "Sitemark", "allowed_origins": ["https://www.example.com"]});
     ids.insert("tracking_key_id", make("/v1/tracking-keys", site).await);
     let campaign = json!({"name": "Campaignmark", "channel": "paid_social", "starts_on": "2026-03-01"});
+    let segment = json!({"name": "Leadmark", "when": {"field": "phone", "op": "exists"}});
+    ids.insert("segment_id", make("/v1/segments", segment).await);
     ids.insert("campaign_id", make("/v1/campaigns", campaign).await);
     let stages = json!([{"key": "talks", "name": "Pipelinemark", "probability": 0.2}]);
     ids.insert("pipeline_id", make("/v1/pipelines", json!({"name": "Pipelinemark", "stages": stages})).await);
@@ -322,6 +324,10 @@ async fn lists_of_others_need_the_scope_of_what_they_list(app: &TestApp) {
             app.post(&format!("/v1/imports?kind={kind}")).by(&key).body("text/csv", "email\na@example.com\n");
         assert_eq!(import.await.refused(403, "insufficient_scope")["scope"], scope, "{kind}");
     }
+    // Deals bring their companies, and move their leads.
+    let key = app.key(&["imports:write", "deals:write"]).await;
+    let import = app.post("/v1/imports?kind=deals&mode=history").by(&key).body("text/csv", "name\nFair\n");
+    assert_eq!(import.await.refused(403, "insufficient_scope")["scope"], "leads:write");
 
     let submission = format!("/v1/submissions/{}", ids["submission_id"]);
     let shown = app.get(&submission).by(app.key(&["forms:read"]).await).await.expect(200);

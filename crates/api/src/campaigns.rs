@@ -65,7 +65,7 @@ struct CampaignQuery {
     /// The campaign that has this value of `utm_campaign` among its aliases.
     #[param(min_length = 1, max_length = 200, example = "spring-26")]
     utm_campaign: Option<String>,
-    /// With this owner.
+    /// Campaigns with this owner.
     owner_id: Option<UserId>,
     /// Direct parts of this campaign.
     parent_id: Option<CampaignId>,
@@ -115,7 +115,7 @@ struct CostQuery {
 /// its detail names that campaign.
 #[utoipa::path(tag = "campaigns", security(("bearer" = [CampaignsWrite])), request_body = CampaignDetails,
     responses((status = 201, description = "The campaign", body = CampaignView,
-        headers(("ETag" = String, description = "The campaign's version"), ("Location" = String, description = "The address of the new record")))))]
+        headers(("ETag" = String, description = "The campaign's version"), ("Location" = String, description = "The URL of the new record")))))]
 #[post("/v1/campaigns")]
 async fn create_campaign(
     ctx: Ctx<CampaignsWrite>,
@@ -178,7 +178,7 @@ async fn get_campaign(ctx: Ctx<CampaignsRead>, path: Path<CampaignPath>) -> Repl
 /// its detail names that campaign.
 #[utoipa::path(tag = "campaigns", params(CampaignPath), security(("bearer" = [CampaignsWrite])),
     request_body = CampaignPatch,
-    responses((status = 200, description = "The campaign as it is now", body = CampaignView,
+    responses((status = 200, description = "The updated campaign", body = CampaignView,
         headers(("ETag" = String, description = "The campaign's version")))))]
 #[patch("/v1/campaigns/{campaign_id}")]
 async fn update_campaign(

@@ -59,7 +59,7 @@ async fn fire(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
     Ok(Left::More)
 }
 
-/// A clock: one promise with its due time.
+/// A clock: it measures one promise of the agreement, such as the time in which sales accepts or rejects a hand-off.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ClockView {
     /// Its id.
@@ -78,7 +78,7 @@ pub struct ClockView {
     deal_id: Option<DealId>,
     /// The user who must meet the promise. A breach belongs to the owner at the due instant.
     owner_id: Option<UserId>,
-    /// The queue, if there was no owner.
+    /// The queue of the hand-off, if no user owned it; `null` for promises of marketing.
     queue: Option<Queue>,
     /// When it started.
     started_at: Timestamp,
@@ -151,7 +151,7 @@ struct ClocksQuery {
     state: Option<Vec<ClockState>>,
     /// Of this side: marketing or sales.
     side: Option<Side>,
-    /// With one of these owners: ids, `me`, or `none` for clocks without an owner.
+    /// Clocks with one of these owners: ids, `me`, or `none` for clocks without an owner.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
     /// In this queue: `general`, or a team's id.

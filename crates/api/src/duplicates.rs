@@ -134,7 +134,7 @@ async fn list_duplicates(ctx: Ctx<LeadsRead>, query: Query<DuplicateQuery>) -> R
 ///
 /// The two leads are never suggested again.
 #[utoipa::path(tag = "duplicates", params(DuplicatePath), security(("bearer" = [LeadsWrite])),
-    responses((status = 200, description = "The suggestion as it is now", body = DuplicateView,
+    responses((status = 200, description = "The updated suggestion", body = DuplicateView,
         headers(("ETag" = String, description = "The suggestion's version")))))]
 #[post("/v1/duplicates/{duplicate_id}/dismiss")]
 async fn dismiss_duplicate(ctx: Ctx<LeadsWrite>, path: Path<DuplicatePath>) -> Reply<Tagged<DuplicateView>> {

@@ -19,6 +19,7 @@ mod operation;
 pub mod program;
 mod reports;
 mod routing;
+mod segments;
 mod settings;
 mod tracking;
 pub mod transfer;

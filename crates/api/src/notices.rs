@@ -53,7 +53,7 @@ async fn forget(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
     Ok(Left::More)
 }
 
-/// A message to one user.
+/// A notice: a message to one user about something that needs its attention.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct NoticeView {
     /// Its id.

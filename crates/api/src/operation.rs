@@ -56,7 +56,7 @@ enum HealthStatus {
 struct ProblemKind {
     /// The problem's `code`.
     code: Code,
-    /// The problem's `type`: the address of this page.
+    /// The problem's `type`: the URL of this page.
     #[schema(
         format = "uri-reference",
         max_length = 64,
@@ -110,7 +110,7 @@ async fn get_liveness(_ctx: Ctx<Public>) -> Json<Health> {
 
 /// Report whether the service is ready.
 ///
-/// The service is ready while the database answers and is writable and the service is not stopping. Else the answer is
+/// The service is ready while the database answers and is writable, its disk has room, and the service is not stopping. Else the answer is
 /// `503`: route requests elsewhere, but do not restart the process.
 #[utoipa::path(tag = "operation", security(()),
     responses((status = 200, description = "The service is ready", body = Health)))]
@@ -133,10 +133,11 @@ async fn get_readiness(ctx: Ctx<Public>) -> Reply<Json<Health>> {
 #[derive(Debug, Default)]
 pub struct Probe(Mutex<Option<Stopwatch>>);
 
-/// Whether the database answers, is still the file that was opened, and can be written to: by the heartbeat of this replica,
+/// Whether the database answers, is still the file that was opened, has room, and can be written to: by the heartbeat of this replica,
 /// once a second at most.
 async fn probe(core: &Core) -> Result<(), StoreError> {
     core.db.ping().await?;
+    core.db.check_room()?;
     let known = core.part::<Probe>();
     let last = *known.0.lock().unwrap_or_else(PoisonError::into_inner);
     if last.is_some_and(|last| last.elapsed() < PROBED) {

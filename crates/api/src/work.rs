@@ -51,7 +51,7 @@ struct WorkView {
 /// most urgent first, each with the operation that does it. A sales manager reads the list of a member
 /// of its teams.
 #[utoipa::path(tag = "notices", params(WorkQuery), security(("bearer" = [Account])),
-    responses((status = 200, description = "What waits for the user", body = WorkView)))]
+    responses((status = 200, description = "The open work of the user", body = WorkView)))]
 #[get("/v1/me/work")]
 async fn list_work(ctx: Ctx<Account>, query: Query<WorkQuery>) -> Reply<Json<WorkView>> {
     let person = ctx.person().ok_or(Problem::new(Code::NotFound))?;

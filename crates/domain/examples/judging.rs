@@ -24,6 +24,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let known = Known {
         custom: &[],
         forms: &forms,
+        segments: &BTreeSet::new(),
+        purposes: &BTreeSet::new(),
         zone: &TimeZone::UTC,
         currency: Currency::EUR,
     };

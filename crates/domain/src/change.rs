@@ -19,6 +19,7 @@ use crate::notices::NoticeChange;
 use crate::record::{Happened, Plain, RecordChange};
 use crate::routing::UserAvailability;
 use crate::routing::decision::RoutingChange;
+use crate::segments::Segment;
 use crate::settings::SettingChange;
 use crate::tracking::change::TrackingChange;
 use crate::tracking::keys::TrackingKey;
@@ -120,6 +121,7 @@ macro_rules! for_each_record {
             Form,
             Import,
             Pipeline,
+            Segment,
             Team,
             TrackingKey,
             User,

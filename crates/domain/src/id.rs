@@ -40,6 +40,11 @@ impl<T> Id<T> {
     pub const fn uuid(self) -> Uuid {
         self.0
     }
+
+    /// When it was drawn: a UUIDv7 begins with its milliseconds (RFC 9562).
+    pub const fn drawn_at(self) -> Timestamp {
+        Timestamp::from_millis((self.0.as_u128() >> 80) as i64)
+    }
 }
 
 impl<T> Clone for Id<T> {
@@ -185,7 +190,7 @@ named! {
     KeyTag, KeyId, "key";
     /// A token signing key.
     SigningKeyTag, SigningKeyId, "sigkey";
-    /// A capture point on a website.
+    /// A form on a website.
     FormTag, FormId, "form";
     /// A publishable key of a form.
     FormKeyTag, FormKeyId, "formkey";
@@ -211,7 +216,7 @@ named! {
     NoticeTag, NoticeId, "notice";
     /// A routing decision with its reasons.
     RoutingDecisionTag, RoutingDecisionId, "routing";
-    /// A file that is taken in.
+    /// An import of a file.
     ImportTag, ImportId, "import";
     /// A journal entry.
     EntryTag, EntryId, "entry";
@@ -225,6 +230,14 @@ named! {
     EventTag, EventId, "event";
     /// A touch.
     TouchTag, TouchId, "touch";
+    /// A segment of leads.
+    SegmentTag, SegmentId, "seg";
+    /// A preview of a version of the agreement.
+    PreviewTag, PreviewId, "preview";
+    /// A change of a score.
+    ScoreRecordTag, ScoreRecordId, "score";
+    /// A lead in the result of a preview.
+    PreviewedTag, PreviewedId, "previewed";
     /// An HTTP request.
     RequestTag, RequestId, "req";
 }

@@ -5,6 +5,8 @@ mod escalating;
 mod facts;
 mod feedback;
 mod hand_over;
+pub mod past;
+pub mod preview;
 mod proposing;
 mod returning;
 
@@ -16,6 +18,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::act::Act;
+use crate::activities::change::ActivityChange;
 use crate::activities::{attempted, first_contacts};
 use crate::agreement::{BantItem, Version};
 use crate::capture::CaptureChange;
@@ -56,6 +59,10 @@ pub struct Cause {
     pub events: BTreeSet<EventKind>,
     /// Whether it has another touch.
     pub touches: bool,
+    /// Whether it is judged again because what was derived of it was no longer true.
+    pub is_refreshed: bool,
+    /// Whether something became known of an instant before.
+    pub changes_past: bool,
     /// Whether anything but events and touches happened: a field was stated, a form came in, its time was over.
     pub is_stated: bool,
     /// Whether a rule made that move.
@@ -84,6 +91,8 @@ impl Cause {
             moved_to: None,
             events: BTreeSet::new(),
             touches: false,
+            is_refreshed: false,
+            changes_past: false,
             is_stated: false,
             moved_by_rule: false,
             overdue: vec![],
@@ -95,6 +104,8 @@ impl Cause {
 
     /// Take into account what happened, or what a rule decided.
     pub fn follow(&mut self, change: &Change) {
+        self.is_refreshed |= matches!(change, Change::Lead(LeadChange::Refreshed { .. }));
+        self.changes_past |= is_late(change);
         match change {
             Change::Tracking(TrackingChange::EventRecorded(event)) if event.counts() => {
                 self.events.insert(event.kind.clone());
@@ -130,6 +141,23 @@ impl Cause {
             self.moved_to = Some(lead.stage);
             self.moved_by_rule = transition.by_rule.is_some();
         }
+    }
+}
+
+/// Whether a change says something of an instant before it became known.
+fn is_late(change: &Change) -> bool {
+    match change {
+        Change::Tracking(TrackingChange::EventRecorded(event)) => {
+            event.counts() && event.occurred_at < event.received_at
+        }
+        Change::Lead(LeadChange::FieldStated(value)) => value.observed_at < value.recorded_at,
+        Change::Lead(LeadChange::ConsentStated { statement, .. }) => {
+            statement.stated_at < statement.recorded_at
+        }
+        Change::Lead(LeadChange::VisitorIdentified(identified)) => identified.adopts,
+        Change::Activity(ActivityChange::Logged(activity)) => activity.occurred_at < activity.id.drawn_at(),
+        Change::Activity(ActivityChange::Updated { .. } | ActivityChange::Deleted(_)) => true,
+        _ => false,
     }
 }
 
@@ -226,6 +254,7 @@ pub fn rules() -> Vec<Arc<dyn Rule>> {
         Arc::new(escalating::Escalating),
         Arc::new(returning::Returning),
         Arc::new(proposing::Proposing),
+        Arc::new(by_agreement::Segments),
     ]
 }
 

@@ -28,6 +28,7 @@ pub mod reports;
 pub mod role;
 pub mod routing;
 pub mod scoring;
+pub mod segments;
 pub mod settings;
 pub mod settle;
 pub mod stage;

@@ -113,7 +113,7 @@ impl ToSchema for Currency {
     }
 }
 
-/// An amount of money.
+/// An amount of money in minor units of its currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Money {
@@ -126,28 +126,23 @@ pub struct Money {
 
 impl Money {
     /// The amount that a text such as `20000`, `1,200.50 EUR` or `€ 1.200,50` stands for, in the base currency where it
-    /// names none; `None` where it is not clear, or not sound.
-    pub fn read(text: &str, base: Currency) -> Option<Self> {
+    /// names none. It may be negative. `decimal` is the sign before the fraction, where it is known: see [`minor_units`].
+    pub fn read(text: &str, base: Currency, decimal: Option<char>) -> Result<Self, NoAmount> {
         let text = text.trim();
-        let sign = [("€", "EUR"), ("£", "GBP"), ("$", "USD")];
-        let sign = sign.into_iter().find_map(|(sign, code)| {
-            let rest = text.strip_prefix(sign).or_else(|| text.strip_suffix(sign))?;
-            Some((rest, code.parse().ok()?))
-        });
-        let named = || {
-            let (first, last) = (text.get(..3), text.get(text.len().checked_sub(3)?..));
-            let code = |code: Option<&str>| code?.to_ascii_uppercase().parse::<Currency>().ok();
-            let before = code(first).map(|currency| (&text[3..], currency));
-            before.or_else(|| code(last).map(|currency| (&text[..text.len() - 3], currency)))
-        };
-        let (amount, currency) = sign.or_else(named).unwrap_or((text, base));
-        let digits = currency.digits();
-        let read = |decimal| minor_units(amount.trim(), digits, Some(decimal)).ok();
-        let money = Self {
-            // Where a sign may stand before decimals or between thousands, nobody budgets a thousandth part.
-            amount: read('.').max(read(','))?,
-            currency,
-        };
+        let (amount, currency) = named_currency(text, base).unwrap_or((text, base));
+        let amount = minor_units(amount, currency.digits(), decimal)?;
+        Ok(Self { amount, currency })
+    }
+
+    /// The amount that a person writes into a form, who cannot be asked which sign is which: a sign that may stand before
+    /// decimals or between thousands stands between thousands, since nobody budgets a thousandth part. `None` where it is
+    /// not clear, or not sound.
+    pub fn answered(text: &str, base: Currency) -> Option<Self> {
+        let read = |decimal| Self::read(text, base, Some(decimal)).ok();
+        let money = read('.')
+            .into_iter()
+            .chain(read(','))
+            .max_by_key(|one| one.amount)?;
         money.is_sound().then_some(money)
     }
 
@@ -157,11 +152,45 @@ impl Money {
     }
 }
 
+/// Signs that stand for one currency everywhere.
+const PLAIN_SIGNS: &[(&str, &str)] = &[
+    ("US$", "USD"),
+    ("R$", "BRL"),
+    ("€", "EUR"),
+    ("£", "GBP"),
+    ("₹", "INR"),
+];
+
+/// The currency that a text names before or behind its number, by a code or a sign, and the rest of the text. A sign that
+/// several currencies share (`$`, `kr`) stands for the base currency where that has it.
+fn named_currency(text: &str, base: Currency) -> Option<(&str, Currency)> {
+    let own = iso_currency::Currency::from_code(base.code()).map(|known| known.symbol().symbol);
+    let own = own.as_deref().filter(|sign| !sign.is_empty());
+    let signs = PLAIN_SIGNS.iter().copied();
+    let mut signs = signs
+        .chain(own.map(|sign| (sign, base.code())))
+        .chain([("$", "USD")]);
+    let by_sign = signs.find_map(|(sign, code)| {
+        let rest = text.strip_prefix(sign).or_else(|| text.strip_suffix(sign))?;
+        Some((rest, code.parse().ok()?))
+    });
+    by_sign.or_else(|| {
+        let code = |code: &str| code.to_ascii_uppercase().parse::<Currency>().ok();
+        let before = text
+            .split_at_checked(3)
+            .and_then(|(first, rest)| Some((rest, code(first)?)));
+        before.or_else(|| {
+            let (rest, last) = text.split_at_checked(text.len().checked_sub(3)?)?;
+            Some((rest, code(last)?))
+        })
+    })
+}
+
 /// Why a text is no amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoAmount {
     /// It can be read in two ways.
-    #[error("may be two amounts, a thousandfold apart: say in the mapping which sign is `decimal`")]
+    #[error("may be two numbers, a thousandfold apart: say in the mapping which sign is `decimal`")]
     Ambiguous,
     /// It cannot be read.
     #[error("is not an amount such as 1200.50, with no more digits than the currency has")]
@@ -181,22 +210,29 @@ impl NoAmount {
 /// A decimal number in minor units: never rounded, refused where it has more digits than the currency. Its whole part may
 /// stand in groups of three digits: a sign that stands elsewhere is more likely the point of another country.
 ///
-/// `decimal` is the sign before the fraction, where it is known. Where it is not, it is a point, and one sign with three
-/// digits behind it may be either (`1.500`, `1,500`): it is refused, unless the currency itself has three digits, or none
-/// and the sign is a comma.
+/// `decimal` is the sign before the fraction, where it is known. Where it is not, the only way to read the number counts
+/// (`1200,50`, `1.200,50`), and a number that can be read in two ways is refused: see [`is_ambiguous`].
 pub fn minor_units(text: &str, digits: u32, decimal: Option<char>) -> Result<i64, NoAmount> {
-    let text = text.trim();
-    let (negative, plain) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest.trim_start()),
-        None => (false, text),
+    let (negative, plain) = sign_apart(text);
+    let units = match decimal {
+        Some(point) => units(plain, digits, point),
+        None if is_ambiguous(plain, digits) => return Err(NoAmount::Ambiguous),
+        None => units(plain, digits, '.').or_else(|| units(plain, digits, ',')),
     };
-    if decimal.is_none() && is_ambiguous(plain, digits) {
-        return Err(NoAmount::Ambiguous);
-    }
-    let units = units(plain, digits, decimal.unwrap_or('.')).ok_or(NoAmount::Unread)?;
+    let units = units.ok_or(NoAmount::Unread)?;
     Ok(if negative { -units } else { units })
 }
 
+fn sign_apart(text: &str) -> (bool, &str) {
+    let text = text.trim();
+    match text.strip_prefix('-') {
+        Some(rest) => (true, rest.trim_start()),
+        None => (false, text),
+    }
+}
+
+/// Whether a number has one sign with three digits behind it, before decimals or between thousands (`1.500`, `1,500`). In
+/// a currency with three digits the point stands before decimals; in one without any a comma stands between thousands.
 fn is_ambiguous(plain: &str, digits: u32) -> bool {
     let mut signs = plain.char_indices().filter(|(_, c)| !c.is_ascii_digit());
     let (Some((place, sign)), None) = (signs.next(), signs.next()) else {
@@ -206,7 +242,7 @@ fn is_ambiguous(plain: &str, digits: u32) -> bool {
     let may_be_a_group = (1..=3).contains(&place) && !plain.starts_with('0') && plain.len() - place == 4;
     may_be_a_group
         && match (digits, sign) {
-            (3, _) | (0, ',') => false,
+            (3, '.') | (0, ',') => false,
             (_, sign) => matches!(sign, '.' | ','),
         }
 }
@@ -222,28 +258,34 @@ fn units(plain: &str, digits: u32, point: char) -> Option<i64> {
     format!("{whole}{fraction}{}", "0".repeat(missing)).parse().ok()
 }
 
-/// A number with a point, without the signs between its groups.
-pub(crate) fn plain_number(text: &str, point: char) -> Option<String> {
-    let text = text.trim();
-    let (sign, plain) = match text.strip_prefix('-') {
-        Some(rest) => ("-", rest.trim_start()),
-        None => ("", text),
+/// A number with a point, without the signs between its groups. `digits` and `decimal` as for [`minor_units`]; the digits
+/// bound nothing but say what is ambiguous.
+pub(crate) fn plain_number(text: &str, digits: u32, decimal: Option<char>) -> Result<String, NoAmount> {
+    let (negative, plain) = sign_apart(text);
+    let read = |point: char| {
+        let (whole, fraction) = match plain.split_once(point) {
+            Some((whole, fraction)) if !fraction.is_empty() && are_digits(fraction) => {
+                (whole, format!(".{fraction}"))
+            }
+            Some(_) => return None,
+            None => (plain, String::new()),
+        };
+        let whole = ungrouped(whole, group_beside(point))?;
+        Some(format!("{}{whole}{fraction}", if negative { "-" } else { "" }))
     };
-    let (whole, fraction) = plain.split_once(point).unwrap_or((plain, ""));
-    let whole = ungrouped(whole, group_beside(point))?;
-    let fraction = match plain.contains(point) {
-        true if !fraction.is_empty() && are_digits(fraction) => format!(".{fraction}"),
-        true => return None,
-        false => String::new(),
+    let number = match decimal {
+        Some(point) => read(point),
+        None if is_ambiguous(plain, digits) => return Err(NoAmount::Ambiguous),
+        None => read('.').or_else(|| read(',')),
     };
-    Some(format!("{sign}{whole}{fraction}"))
+    number.ok_or(NoAmount::Unread)
 }
 
 const fn group_beside(point: char) -> char {
     if point == ',' { '.' } else { ',' }
 }
 
-/// The digits of a whole number, which one sign, or one kind of space, may part into groups of three.
+/// The digits of a whole number, which one sign, or one kind of space or apostrophe, may part into groups of three.
 fn ungrouped(whole: &str, group: char) -> Option<String> {
     let Some(sign) = whole.chars().find(|c| !c.is_ascii_digit()) else {
         return (!whole.is_empty()).then(|| whole.to_owned());
@@ -254,7 +296,8 @@ fn ungrouped(whole: &str, group: char) -> Option<String> {
         && others
             .split(sign)
             .all(|three| three.len() == 3 && are_digits(three));
-    (are_groups && (sign == group || sign.is_whitespace())).then(|| whole.replace(sign, ""))
+    let is_group = sign == group || sign.is_whitespace() || matches!(sign, '\'' | '’');
+    (are_groups && is_group).then(|| whole.replace(sign, ""))
 }
 
 fn are_digits(text: &str) -> bool {

@@ -16,7 +16,7 @@ use crate::words::words;
 pub(crate) const TYPES: &[(&str, &str)] = &[("notice.created", "A notice for a user was created.")];
 
 words! {
-    /// The kind of notice.
+    /// What a notice is about.
     NoticeKind {
         /// A hand-off was assigned to the user.
         HandoffAssigned = "handoff_assigned",

@@ -86,6 +86,7 @@ fn touched(change: &Change) -> Option<LeadId> {
             | LeadChange::TouchStated { lead_id, .. }
             | LeadChange::Active { lead_id, .. }
             | LeadChange::Scored { lead_id, .. }
+            | LeadChange::Segmented { lead_id, .. }
             | LeadChange::Refreshed { lead_id } => Some(*lead_id),
             LeadChange::FieldStated(statement) => match statement.about {
                 About::Lead(lead_id) => Some(lead_id),
@@ -310,7 +311,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-    /// Notes for which lead it fires; wants to know the newest event of each lead first, where it is told to.
+    /// Records for which lead it fires; if it is curious, asks for the newest event of each lead first.
     #[derive(Debug, Default)]
     struct Noting {
         is_curious: bool,

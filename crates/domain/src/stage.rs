@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Where a lead stands.
+/// The stage of a lead: on the path from `lead` to `customer`, or beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Known.
+    /// A known person, not qualified yet.
     Lead,
     /// Marketing qualified lead.
     Mql,
@@ -19,9 +19,9 @@ pub enum Stage {
     Opportunity,
     /// A deal was won.
     Customer,
-    /// Not ready yet.
+    /// Not ready to buy yet.
     Nurture,
-    /// Out.
+    /// Out: not a possible customer.
     Disqualified,
     /// Was a customer.
     Churned,

@@ -16,7 +16,7 @@ use crate::words::words;
 pub const MOST: usize = 200;
 
 words! {
-    /// What kind of work it is.
+    /// The kind of an item of open work.
     WorkKind {
         /// A hand-off that waits for a decision: the user's own, or in a queue that it may take from.
         Handoff = "handoff",
@@ -36,7 +36,7 @@ words! {
 /// One item of work for a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WorkItem {
-    /// What kind of work it is.
+    /// The kind of work.
     pub kind: WorkKind,
     /// The id of the hand-off, clock, task, lead or deal.
     #[schema(max_length = 40, example = "handoff_01h455vb4pex5vsknk084sn02q")]
@@ -53,7 +53,7 @@ pub struct WorkItem {
     /// The band of the lead's score, such as `A1`.
     #[schema(max_length = 8, example = "A1")]
     pub band: Option<String>,
-    /// The amount: that of the lead's largest open deal, or of the deal itself.
+    /// The amount of the item's deal if that is open and has one, else of the lead's largest open deal.
     pub amount: Option<Money>,
     /// The operation that completes it.
     pub act: NextAct,

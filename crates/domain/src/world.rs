@@ -172,7 +172,7 @@ pub struct Judging {
     pub company_stages: HashMap<CompanyId, Option<Stage>>,
 }
 
-/// What sales works on.
+/// The loaded records of sales: deals, hand-offs, clocks, and what decides on them.
 #[derive(Debug, Clone, Default)]
 pub struct Sales {
     /// The deals, by id; of a lead whose deals are decided on, all of them.
@@ -292,7 +292,7 @@ impl World {
         part
     }
 
-    /// Take in a loaded lead with its current cycle.
+    /// Add a loaded lead with its current cycle.
     pub fn add_lead(&mut self, lead: Lead, cycle: Option<Cycle>) {
         for identifier in &lead.identifiers {
             self.hold(lead.id, identifier);
@@ -303,7 +303,7 @@ impl World {
         self.leads.insert(lead.id, lead);
     }
 
-    /// Take in a loaded company.
+    /// Add a loaded company.
     pub fn add_company(&mut self, company: Company) {
         match (&company.domain, company.name()) {
             (Some(domain), _) => {
@@ -324,7 +324,7 @@ impl World {
         self.consents.get(&lead_id).unwrap_or(ConsentFacts::none())
     }
 
-    /// Take in a loaded deal.
+    /// Add a loaded deal.
     pub fn add_deal(&mut self, deal: Deal) {
         let key = deal.external_id.clone();
         self.sales.deals_by_key.extend(key.map(|key| (key, deal.id)));
@@ -382,7 +382,7 @@ impl World {
             .any(|deal| deal.primary_lead_id == Some(lead))
     }
 
-    /// Take in a loaded statement.
+    /// Add a loaded statement.
     pub fn add_statement(&mut self, statement: FieldValue) {
         self.statements
             .entry((statement.about, statement.field.clone()))

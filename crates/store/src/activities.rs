@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use sea_orm::sea_query::ExprTrait;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, Select,
 };
 use serde_json::{Map, json};
 use tandem_domain::activities::change::ActivityChange;
@@ -58,6 +60,7 @@ pub(crate) async fn histories(
     on: &impl Read,
     looked_at: &Needs,
     leads: &BTreeSet<LeadId>,
+    at: Option<Timestamp>,
 ) -> Result<HashMap<LeadId, BTreeMap<EventKind, History>>, StoreError> {
     use activities::Column;
     let types: Vec<&str> = looked_at
@@ -69,15 +72,19 @@ pub(crate) async fn histories(
         return Ok(HashMap::new());
     }
     let backend = on.conn().get_database_backend();
-    let rows = activities::Entity::find()
-        .filter(dialect::id_in(
-            backend,
-            "lead_id",
-            leads.iter().map(|id| id.uuid()),
-        ))
-        .filter(Column::Kind.is_in(types))
-        .all(on.conn())
-        .await?;
+    let theirs = dialect::id_in(backend, "lead_id", leads.iter().map(|id| id.uuid()));
+    let theirs = theirs.and(Column::Kind.is_in(types));
+    let rows: Vec<activities::Model> = match at {
+        None => activities::Entity::find().filter(theirs).all(on.conn()).await?,
+        Some(at) => {
+            let newest = dialect::newest_activities(backend, theirs, at.millis(), History::LOADED);
+            let rows = on.conn().query_all_raw(newest).await?;
+            let rows = rows
+                .iter()
+                .map(|row| activities::Model::from_query_result(row, ""));
+            rows.collect::<Result<_, _>>()?
+        }
+    };
     let mut found: HashMap<LeadId, BTreeMap<EventKind, Vec<Event>>> = HashMap::new();
     for row in rows {
         let Some(lead_id) = row.lead_id.map(Id::from_uuid) else {

@@ -1,5 +1,7 @@
 //! The versions of the agreement; a new installation starts with the provisional one.
 
+pub mod previews;
+
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tandem_domain::agreement::change::AgreementChange;
 use tandem_domain::agreement::{AgreementVersion, VersionState, draft};
@@ -10,7 +12,7 @@ use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
 use crate::page::Page;
 use crate::rows::agreements::{Column, Entity, Model};
-use crate::rows::to_json;
+use crate::rows::{self, to_json};
 use crate::rules::revision;
 use crate::write::Rows;
 
@@ -99,6 +101,7 @@ pub async fn get(on: &impl Read, number: i64) -> Result<AgreementVersion, StoreE
 pub async fn in_force_at(on: &impl Read, at: Timestamp) -> Result<AgreementVersion, StoreError> {
     let by_then = Entity::find()
         .filter(Column::InForceFrom.lte(at.millis()))
+        .order_by_desc(Column::InForceFrom)
         .order_by_desc(Column::Number)
         .one(on.conn())
         .await?;
@@ -162,6 +165,10 @@ impl Rows {
             }
             AgreementChange::Draft(_, version) => {
                 self.agreements.insert(version.number, Model::of(version));
+            }
+            AgreementChange::Preview(preview) => {
+                let row = rows::previews::Model::of(preview);
+                self.previews.insert(row.id, row);
             }
         }
     }

@@ -385,6 +385,11 @@ impl Db {
         self.file.as_ref().map_or(Ok(()), |file| file.check())
     }
 
+    /// Whether the disk under SQLite's file has room for what is written next; a server answers for its own.
+    pub fn check_room(&self) -> Result<(), StoreError> {
+        self.file.as_ref().map_or(Ok(()), |file| file.check_room())
+    }
+
     /// How many transactions of this process were committed.
     pub fn committed(&self) -> u64 {
         *self.committed.borrow()
@@ -456,7 +461,7 @@ impl Snapshot {
 }
 
 impl Tx {
-    /// Make it durable. Runs to its end also when the caller goes away; whoever waits for the feed is woken.
+    /// Make it durable. Runs to its end also when the caller goes away; the tasks that wait for the feed are woken.
     pub async fn commit(self) -> Result<(), StoreError> {
         let Self {
             inner,

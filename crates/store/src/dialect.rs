@@ -220,7 +220,7 @@ pub fn expire_scores(backend: DbBackend, companies: impl IntoIterator<Item = Uui
     let is_theirs = id_among(backend, "l.company_id", 1);
     let at_parameter = if is_postgres(backend) { "$2::bigint" } else { "?2" };
     let sql = format!(
-        "UPDATE scores SET valid_until = {at_parameter} WHERE lead_id IN \
+        "UPDATE scores SET valid_until = {at_parameter}, is_expired = TRUE WHERE lead_id IN \
          (SELECT l.id FROM leads l WHERE {is_theirs} AND l.merged_into IS NULL)"
     );
     Statement::from_sql_and_values(backend, sql, [ids(backend, companies), Value::from(at)])
@@ -298,7 +298,7 @@ pub fn leads_with_emails_between(backend: DbBackend, ranges: String, most: u64, 
     let begins = |i: &str| {
         format!("{i}.kind = 'email' AND {i}.system = '' AND {i}.value >= {first} AND {i}.value < {end}")
     };
-    // Counted no further than is asked: a name that everybody has is given up early.
+    // The inner LIMIT stops the count at `most + 1`: the part before the @ is skipped early if too many e-mails share it.
     let sql = format!(
         "SELECT i.lead_id AS lead_id FROM {from} identifiers i ON {} WHERE (SELECT count(*) FROM \
          (SELECT 1 FROM identifiers c WHERE {} LIMIT {}) AS alike) <= {most} LIMIT {limit}",

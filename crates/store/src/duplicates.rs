@@ -96,7 +96,7 @@ pub async fn hold(tx: &Tx, ids: impl IntoIterator<Item = LeadId>) -> Result<(), 
     Ok(dialect::lock_leads(tx.conn(), ids.into_iter().map(Id::uuid)).await?)
 }
 
-/// Those of these leads that were put away.
+/// The leads among these that are archived.
 pub async fn put_away(
     on: &impl Read,
     ids: impl IntoIterator<Item = LeadId>,
@@ -141,7 +141,7 @@ fn about(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> SimpleExpr 
     found_by_any::<duplicates::Entity>(duplicates::Column::Id, ways)
 }
 
-/// What the journal tells behind the mark.
+/// The journal entries behind the mark.
 #[derive(Debug, Clone)]
 pub struct News {
     /// The leads that changed.
@@ -167,12 +167,12 @@ pub async fn news(on: &impl Read, limit: u64) -> Result<Option<News>, StoreError
     }))
 }
 
-/// When the job is due: at once where there are news.
+/// When the job is due: at once if there are new entries.
 pub async fn next_news(on: &impl Read) -> Result<Option<Timestamp>, StoreError> {
     Ok(news(on, 1).await?.map(|_| Timestamp::from_millis(0)))
 }
 
-/// Put the mark behind the news; not where somebody else has put it further meanwhile.
+/// Move the mark behind the read entries, unless another process has moved it meanwhile. Returns whether it moved.
 pub async fn pass(tx: &Tx, news: &News) -> Result<bool, StoreError> {
     let known = settings::get_for_update(tx, DUPLICATES_MARK).await?;
     if known.version != news.mark {
@@ -195,7 +195,8 @@ fn read(mark: Value) -> Place {
 /// What is compared.
 #[derive(Debug, Clone)]
 pub struct Neighbourhood {
-    /// The leads that are looked at anew: those that changed, and those whose phone has become a switchboard's.
+    /// The leads to compare again: those that changed, and the first holders of each of their phone numbers that too
+    /// many leads share (a switchboard), because earlier suggestions may be wrong now.
     pub changed: BTreeSet<LeadId>,
     /// These and all that may be one person with one of them, as far as they are listed.
     pub leads: Vec<Lead>,
@@ -227,7 +228,7 @@ pub async fn neighbourhood(
     others.extend(behind_phones(on, &own).await?);
     others.extend(colleagues(on, &changed).await?);
     others.extend(alike(on, &own).await?);
-    // Whoever was suggested is compared again, so that no suggestion is withdrawn because a list was cut off.
+    // Leads that were suggested before are compared again, so that no suggestion is withdrawn because a list was cut off.
     others.extend(partners(on, &changed).await?);
     others.retain(|id| !changed.contains(id));
     let mut leads = own;

@@ -193,7 +193,7 @@ pub(crate) async fn qualifications(
     Ok(found)
 }
 
-/// Add the hand-offs, clocks and qualifications of all leads of a world, whose rows are locked.
+/// Load into a world the hand-offs, clocks and qualifications of all its leads. The caller has locked the leads' rows.
 pub async fn add_all(tx: &Tx, world: &mut World) -> Result<(), StoreError> {
     let ids = world.leads.keys().copied().collect();
     add_sales(tx, world, &ids).await

@@ -15,7 +15,7 @@ use crate::write;
 /// How long an answer is stored, in milliseconds: 72 hours.
 pub const KEPT_FOR: i64 = 72 * 3_600_000;
 
-/// A stored answer.
+/// The stored answer to a request with an `Idempotency-Key`, given again when the request is repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The hash of the body that it answered.

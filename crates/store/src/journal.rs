@@ -68,7 +68,7 @@ pub struct Entry {
     pub data: Option<Map<String, Value>>,
 }
 
-/// A place in the feed.
+/// The position of an entry in the feed; entries are ordered by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Place {
     /// Counts restored dumps.
@@ -272,7 +272,7 @@ fn place(row: &journal::Model) -> Place {
     }
 }
 
-/// Behind the last entry that shows: where a follower that wants only news begins.
+/// Behind the last visible entry: where a follower that wants only new entries begins.
 pub async fn last(on: &impl Read) -> Result<Mark, StoreError> {
     let settled = Expr::cust(dialect::journal_settled(on.conn().get_database_backend()));
     let row = in_line(journal::Entity::find().filter(settled), Order::Desc)

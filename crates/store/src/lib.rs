@@ -30,6 +30,7 @@ pub mod routing;
 pub mod rows;
 pub mod rules;
 pub mod scoring;
+pub mod segments;
 pub mod settings;
 pub mod tracking;
 pub mod transfer;

@@ -3,7 +3,7 @@
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tandem_domain::handoff::Handoff;
 use tandem_domain::id::LeadId;
-use tandem_domain::lifecycle::Transition;
+use tandem_domain::lifecycle::{Transition, in_order};
 use tandem_domain::world::World;
 
 use crate::db::Read;
@@ -20,7 +20,8 @@ pub async fn transitions(on: &impl Read, lead_id: LeadId) -> Result<Vec<Transiti
         .limit(1000)
         .all(on.conn())
         .await?;
-    rows.into_iter().map(|row| row.into_domain()).collect()
+    let made: Result<Vec<Transition>, StoreError> = rows.into_iter().map(|row| row.into_domain()).collect();
+    made.map(in_order)
 }
 
 /// A lead with its current cycle, its hand-offs, its qualification and the deals that it is the primary lead of, under the agreement in force: what its

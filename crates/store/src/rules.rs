@@ -1,14 +1,14 @@
-//! The rules in force (agreement, settings, forms), compiled once and read anew when a revision has moved.
+//! The rules in force (agreement, settings, forms), compiled once, and read again when a revision has moved.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::Value;
 use tandem_domain::agreement::Version;
 use tandem_domain::agreement::conditions::Known;
 use tandem_domain::capture::Form;
-use tandem_domain::id::FormId;
+use tandem_domain::id::{FormId, SegmentId};
 use tandem_domain::leads::consent::ConsentPurpose;
 use tandem_domain::leads::custom::CustomField;
 use tandem_domain::leads::job::JobWords;
@@ -115,6 +115,10 @@ pub struct Rules {
     pub routing: Arc<Routing>,
     /// The forms, by id.
     pub forms: HashMap<FormId, Arc<Form>>,
+    /// The conditions of the segments in use.
+    pub segments: Arc<Vec<(SegmentId, Value)>>,
+    segment_ids: BTreeSet<SegmentId>,
+    purposes: BTreeSet<String>,
 }
 
 impl Rules {
@@ -123,6 +127,8 @@ impl Rules {
         Known {
             custom,
             forms,
+            segments: &self.segment_ids,
+            purposes: &self.purposes,
             zone: &self.money.zone,
             currency: self.money.base,
         }
@@ -208,14 +214,39 @@ async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result
     let custom_fields: Vec<CustomField> = setting(&settings, name::CUSTOM_FIELDS)?.unwrap_or_default();
     let zone = company.zone();
     let form_ids: BTreeSet<FormId> = forms.iter().map(|form| form.id).collect();
+    let segments = rows::segments::Entity::find()
+        .filter(rows::segments::Column::ArchivedAt.is_null())
+        .order_by_asc(rows::segments::Column::Id)
+        .all(connection)
+        .await?;
+    let segments: Result<Vec<(SegmentId, Value)>, StoreError> = segments
+        .into_iter()
+        .map(|row| {
+            row.into_domain()
+                .map(|segment| (segment.id, segment.details.when))
+        })
+        .collect();
+    let segments = Arc::new(segments?);
+    let segment_ids: BTreeSet<SegmentId> = segments.iter().map(|(id, _)| *id).collect();
+    let consent_purposes: Arc<Vec<ConsentPurpose>> =
+        Arc::new(setting(&settings, name::CONSENT_PURPOSES)?.unwrap_or_else(ConsentPurpose::usual));
+    let purposes = consent_purposes.iter();
+    let purposes: BTreeSet<String> = purposes.map(|purpose| purpose.name.clone()).collect();
     let known = Known {
         custom: &custom_fields,
         forms: &form_ids,
+        segments: &segment_ids,
+        purposes: &purposes,
         zone: &zone,
         currency: currency.currency,
     };
     let judged_by = revisions.get(revision::AGREEMENT).copied().unwrap_or_default();
-    let agreement = Version::compile(agreement.in_zone(&company.timezone), &known, judged_by);
+    let agreement = Version::compile(
+        agreement.in_zone(&company.timezone),
+        segments.clone(),
+        &known,
+        judged_by,
+    );
     let agreement = agreement.map_err(|_| StoreError::Corrupt("agreements"))?;
     let routing = Routing::read(setting(&settings, name::ROUTING)?.unwrap_or_default(), &known);
     let routing = routing.map_err(|_| StoreError::Corrupt("settings"))?;
@@ -232,9 +263,7 @@ async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result
         company,
         shown_by: ShownBy {
             consent: ConsentRules {
-                purposes: Arc::new(
-                    setting(&settings, name::CONSENT_PURPOSES)?.unwrap_or_else(ConsentPurpose::usual),
-                ),
+                purposes: consent_purposes,
                 version: purposes_version,
             },
             job_words: setting(&settings, name::JOB_WORDS)?.map_or_else(JobWords::usual, Arc::new),
@@ -242,6 +271,9 @@ async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result
         },
         touch_rules: Arc::new(touch_rules),
         custom_fields,
+        segments,
+        segment_ids,
+        purposes,
         forms: forms.into_iter().map(|form| (form.id, Arc::new(form))).collect(),
     })
 }

@@ -1,6 +1,8 @@
 //! What is derived of leads and until when it is true: what changes many leads at once makes it untrue, and a job judges
 //! them again.
 
+pub(crate) mod past;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sea_orm::{
@@ -8,13 +10,16 @@ use sea_orm::{
     QuerySelect,
 };
 use serde_json::json;
+use tandem_domain::agreement::Version;
 use tandem_domain::agreement::conditions::{Event, Field, History, Needs, Standard};
-use tandem_domain::id::{CompanyId, Id, LeadId};
+use tandem_domain::id::{CompanyId, Id, LeadId, ScoreRecordId};
 use tandem_domain::instant::Timestamp;
+use tandem_domain::judge::past::Sight;
 use tandem_domain::judge::{Assessment, assess};
 use tandem_domain::leads::change::LeadChange;
 use tandem_domain::leads::consent::ConsentFacts;
-use tandem_domain::scoring::StoredScore;
+use tandem_domain::lifecycle::mql::Readiness;
+use tandem_domain::scoring::{ScoreRecord, StoredScore};
 use tandem_domain::settle::Unsettled;
 use tandem_domain::stage::Stage;
 use tandem_domain::tracking::events::EventKind;
@@ -26,6 +31,7 @@ use crate::dialect;
 use crate::error::StoreError;
 use crate::handoff;
 use crate::leads::{self, world_of};
+use crate::page::{Line, Page};
 use crate::rows::scores::{Column, Entity};
 use crate::rows::{from_json, to_json};
 use crate::write::settle_all;
@@ -173,6 +179,60 @@ pub async fn assessment(on: &impl Read, lead_id: LeadId, at: Timestamp) -> Resul
     assess(&mut world, lead_id, at).ok_or(StoreError::NotFound)
 }
 
+/// What an agreement says of a lead at an instant of the past.
+#[derive(Debug)]
+pub struct AsOf {
+    /// The score, and what blocked the lead.
+    pub readiness: Readiness,
+    /// The version of the agreement that was in force.
+    pub agreement_version: i64,
+    /// When its past last changed.
+    pub history_changed_at: Option<Timestamp>,
+}
+
+/// What the agreement that was in force at an instant says of a lead, from what had happened by then as it is known today.
+/// Nothing where that version cannot be evaluated any more; `NotFound` before the lead existed.
+pub async fn as_of(on: &impl Read, lead_id: LeadId, at: Timestamp) -> Result<Option<AsOf>, StoreError> {
+    let row = crate::rows::leads::Entity::find_by_id(lead_id.uuid())
+        .one(on.conn())
+        .await?;
+    let row = row.filter(|row| row.created_at <= at.millis());
+    let row = row.ok_or(StoreError::NotFound)?;
+    let rules = crate::rules::read(on).await?;
+    let form_ids = rules.form_ids();
+    let known = rules.known(&rules.custom_fields, &form_ids);
+    let version = crate::agreement::in_force_at(on, at).await?;
+    let Ok(version) = Version::compile(version, rules.segments.clone(), &known, rules.agreement.revision)
+    else {
+        return Ok(None);
+    };
+    let (background, pasts) = past::load(on, &rules, &version.rules.needs, vec![row]).await?;
+    let stored = Entity::find_by_id(lead_id.uuid()).one(on.conn()).await?;
+    let readiness = pasts
+        .iter()
+        .find_map(|past| past.readiness(&background, &version, Sight::Happened(at)));
+    Ok(Some(AsOf {
+        readiness: readiness.ok_or(StoreError::NotFound)?,
+        agreement_version: version.number,
+        history_changed_at: stored.and_then(|row| row.into_domain().history_changed_at),
+    }))
+}
+
+/// A page of the changes of a lead's score, the newest first.
+pub async fn history(
+    on: &impl Read,
+    lead_id: LeadId,
+    after: Option<ScoreRecordId>,
+    limit: u64,
+) -> Result<Page<ScoreRecord>, StoreError> {
+    use crate::rows::score_history::{Column, Entity};
+    leads::check(on, lead_id).await?;
+    let query = Entity::find().filter(Column::LeadId.eq(lead_id.uuid()));
+    Line::newest_first(Column::Id)
+        .read(on, query, after, limit, |row| row.into_domain())
+        .await
+}
+
 /// Load what the rules and the conditions of routing look at beside the records: what leads did, whether their mail may be used, and whatever else a
 /// condition asks for. One query each, for all leads.
 async fn add_facts(
@@ -189,7 +249,7 @@ async fn add_facts(
         .filter(|id| world.leads.contains_key(id))
         .collect();
     let mut histories = histories(on, &looked_at, &known, at).await?;
-    for (id, activities) in crate::activities::histories(on, &looked_at, &known).await? {
+    for (id, activities) in crate::activities::histories(on, &looked_at, &known, Some(at)).await? {
         histories.entry(id).or_default().extend(activities);
     }
     for id in ids {

@@ -11,7 +11,9 @@ use crate::run::configuration;
 use tandem_api::access;
 use tandem_api::ambient::Ambient;
 use tandem_api::edge::crypto::seal::MasterKey;
-use tandem_api::program::config::{Database, load_master_key, prepare_data_dir, refuse_what_is_lost};
+use tandem_api::program::config::{
+    Database, first_bytes, load_master_key, prepare_data_dir, refuse_what_is_lost,
+};
 use tandem_api::program::serve::{StartError, place};
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -78,8 +80,12 @@ pub fn look(file: Option<PathBuf>) -> Result<(), String> {
         Some(key) => Some(key.clone()),
         None => load_master_key(&config.data_dir).map_err(|error| format!("master key: {error}"))?,
     };
-    if let (Some(path), Some(_)) = (embedded, &master) {
-        refuse_what_is_lost(path, true).map_err(|error| format!("database: {error}"))?;
+    if let Some(path) = embedded {
+        let looked = match &master {
+            Some(_) => refuse_what_is_lost(path, true),
+            None => first_bytes(path).map(drop),
+        };
+        looked.map_err(|error| format!("database: {error}"))?;
     }
     if let Some(path) = embedded.filter(|path| !path.is_file()) {
         print_line!(

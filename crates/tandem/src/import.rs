@@ -1,4 +1,4 @@
-//! `tandem import`: a file taken in by this process, with how far it is.
+//! `tandem import`: a file imported by this process, with its progress.
 
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -41,9 +41,9 @@ pub struct Arguments {
     /// A mapping of columns to fields, TOML or JSON; default by the names of the columns.
     #[arg(long, value_name = "FILE")]
     map: Option<PathBuf>,
-    /// The mode: `live` for news, `history` for the past with its own dates.
-    #[arg(long, default_value = "live")]
-    mode: Mode,
+    /// The mode: `live` for news, `history` for the past with its own dates; default `live`, of stage changes and deals `history`.
+    #[arg(long)]
+    mode: Option<Mode>,
     /// Write nothing; print what would happen and a suggested mapping.
     #[arg(long)]
     dry_run: bool,
@@ -87,7 +87,7 @@ words! {
     Format => FileFormat { Csv, Ndjson }
 }
 
-/// Take in a file. The exit code is 0 where every row was taken, 2 where rows were rejected, 1 where it failed.
+/// Import a file. The exit code is 0 if every row was accepted, 2 if rows were rejected, 1 if the import failed.
 pub fn import(config: Option<PathBuf>, arguments: Arguments, rules: Vec<Arc<dyn Rule>>) -> ExitCode {
     match run(config, &arguments, rules) {
         Ok(import) if import.state == ImportState::Failed => ExitCode::FAILURE,
@@ -116,10 +116,10 @@ fn run(config: Option<PathBuf>, arguments: &Arguments, rules: Vec<Arc<dyn Rule>>
 }
 
 fn asked(arguments: &Arguments) -> Result<Asked, Failure> {
-    let (kind, mode) = (arguments.kind.into(), arguments.mode.into());
-    let kind: ImportKind = kind;
+    let kind: ImportKind = arguments.kind.into();
+    let mode = arguments.mode.map_or(kind.usual_mode(), ImportMode::from);
     if mode == ImportMode::Live && !kind.can_be_live() {
-        return Err(format!("{} report the past: add --mode history", kind.name()));
+        return Err(format!("{} report the past: use --mode history", kind.name()));
     }
     let mut mapping = arguments.map.as_deref().map(read_mapping).transpose()?;
     if let Some(key) = &arguments.key {
@@ -189,7 +189,7 @@ async fn take_in(
     Ok(import)
 }
 
-/// Keep the file in the database, unless it is there already, half taken in.
+/// Store the file in the database, unless it is there already, partly imported.
 async fn keep(db: &Db, ambient: &Ambient, asked: &Asked, path: &Path) -> Result<ImportId, Failure> {
     let told = |error: std::io::Error| format!("{}: {error}", path.display());
     let mut file = std::fs::File::open(path).map_err(told)?;
@@ -236,7 +236,7 @@ async fn keep(db: &Db, ambient: &Ambient, asked: &Asked, path: &Path) -> Result<
     Ok(id)
 }
 
-/// Take in what waits until this import has ended, here or in another process, and show how far it is.
+/// Import queued files until this import has ended, here or in another process, and show its progress.
 async fn follow(db: &Db, ambient: &Ambient, id: ImportId) -> Result<Import, Failure> {
     let holder: RequestId = Ids::new(ambient.now(), ambient.seed()).next();
     let holder = holder.to_string();

@@ -77,6 +77,10 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         flag("truncated"),
         text("blocked_by"),
         big_or_null("valid_until"),
+        text("segments"),
+        big_or_null("history_changed_at"),
+        // Whether another record made it untrue.
+        flag("is_expired"),
         big("agreement_version"),
         big("revision"),
     ];
@@ -88,6 +92,43 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
             .create_index(index("scores", &[column, "lead_id"]))
             .await?;
     }
+    let segments = vec![
+        id("id"),
+        big("version"),
+        text("name"),
+        text_or_null("description"),
+        text("condition"),
+        big_or_null("archived_at"),
+        big("created_at"),
+        big("updated_at"),
+    ];
+    manager.create_table(table("segments", &["id"], segments)).await?;
+    let members = vec![id("segment_id"), id("lead_id"), big("since")];
+    dialect::key_table(
+        manager,
+        table("segment_members", &["segment_id", "lead_id"], members),
+    )
+    .await?;
+    manager
+        .create_index(index("segment_members", &["lead_id"]))
+        .await?;
+
+    let score_history = vec![
+        id("id"),
+        id("lead_id"),
+        big("at"),
+        text("cause"),
+        big("exact_fit"),
+        big("exact_engagement"),
+        text_or_null("band"),
+        big("agreement_version"),
+    ];
+    manager
+        .create_table(table("score_history", &["id"], score_history))
+        .await?;
+    manager
+        .create_index(index("score_history", &["lead_id", "id"]))
+        .await?;
     dialect::index_where(manager, "scores", &["valid_until"], "valid_until IS NOT NULL").await?;
     dialect::index_where(manager, "scores", &["lead_id"], "blocked_by <> ''").await?;
 
@@ -234,10 +275,55 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         big_or_null("superseded_at"),
         // Counts its edits and signatures.
         big("edits"),
+        big("document_version"),
         text("signatures"),
     ];
     manager
         .create_table(table("agreements", &["number"], agreements))
+        .await?;
+
+    // `last` is the lead up to which it has come.
+    let previews = vec![
+        id("id"),
+        big("version"),
+        big("document_version"),
+        text("state"),
+        big("from_at"),
+        big("to_at"),
+        flag("suffices"),
+        text("requested_by"),
+        big("requested_at"),
+        big_or_null("finished_at"),
+        big("total"),
+        big("done"),
+        id_or_null("last"),
+        text("figures"),
+    ];
+    manager.create_table(table("previews", &["id"], previews)).await?;
+    manager
+        .create_index(index("previews", &["version", "id"]))
+        .await?;
+    dialect::index_where(manager, "previews", &["id"], "state = 'running'").await?;
+    let previewed = vec![
+        id("id"),
+        id("preview_id"),
+        text("list"),
+        id("lead_id"),
+        big("cycle"),
+        big_or_null("would_be_at"),
+        big_or_null("made_at"),
+        text("evidence"),
+        text("blocked_by"),
+        text("outcome"),
+    ];
+    manager
+        .create_table(table("previewed_leads", &["id"], previewed))
+        .await?;
+    manager
+        .create_index(index("previewed_leads", &["preview_id", "list", "id"]))
+        .await?;
+    manager
+        .create_index(index("previewed_leads", &["lead_id"]))
         .await?;
 
     let transitions = vec![

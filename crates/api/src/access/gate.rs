@@ -22,7 +22,7 @@ use crate::edge::job::Turn;
 /// the reading of it included.
 pub const MOST_AGE: i64 = 800;
 
-/// The most entries of one cache; a full one begins anew.
+/// The most entries of one cache; a full one is emptied.
 const MOST_ENTRIES: usize = 20_000;
 
 const MINUTE: i64 = 60_000;

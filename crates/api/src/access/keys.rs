@@ -58,7 +58,7 @@ impl ToSchema for KeyScope {
     }
 }
 
-/// A partner's secret key.
+/// A partner's secret key: its scopes and when it expires. The secret itself is shown only when it is created or rotated.
 #[derive(Serialize, ToSchema)]
 struct ApiKeyView {
     /// Its id.
@@ -78,7 +78,7 @@ struct ApiKeyView {
     revoked_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     last_used_at: Option<Timestamp>,
-    /// Who created it.
+    /// The user who created it.
     created_by: Option<UserId>,
     /// When it was created.
     created_at: Timestamp,
@@ -158,10 +158,11 @@ struct KeyQuery {
 
 /// Create a secret key.
 ///
-/// The secret is shown once; only its hash is stored. A key cannot create a key with scopes that it lacks itself.
+/// The secret is shown once; only its hash is stored. A key cannot create a key with scopes that it lacks itself, nor one
+/// that is valid for longer.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), request_body = CreateApiKey,
     responses((status = 201, description = "The key with its secret", body = ApiKeyView,
-        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The address of the new record")))))]
+        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The URL of the new record")))))]
 #[post("/v1/api-keys")]
 pub(super) async fn create_api_key(
     ctx: Ctx<KeysManage>,
@@ -190,6 +191,10 @@ pub(super) async fn create_api_key(
 
     let secret = SecretKey::generate();
     let tx = ctx.begin().await?;
+    if outlives_caller(&ctx, &tx, body.expires_at).await? {
+        let detail = "must not be after the end of the key that calls";
+        refuse(vec![Fault::new("/expires_at", "out_of_range", detail)])?;
+    }
     let key = ApiKey {
         id: tx.act().ids.next(),
         version: 1,
@@ -246,7 +251,7 @@ pub(super) async fn get_api_key(ctx: Ctx<KeysManage>, path: Path<KeyPath>) -> Re
 /// The previous secrets remain valid for a while, by default one day, so that callers can switch.
 #[utoipa::path(tag = "api-keys", security(("bearer" = [KeysManage])), params(KeyPath), request_body = RotateApiKey,
     responses((status = 201, description = "The key with its new secret", body = ApiKeyView,
-        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The address of the new record"))),
+        headers(("ETag" = String, description = "The key's version"), ("Location" = String, description = "The URL of the new record"))),
         (status = 409, description = "The key is revoked or has expired")))]
 #[post("/v1/api-keys/{key_id}/rotate")]
 pub(super) async fn rotate_api_key(
@@ -259,6 +264,10 @@ pub(super) async fn rotate_api_key(
     lock_accounts(&tx).await?;
     let key = keys::get_for_update(&tx, path.0.key_id).await?;
     only_own(&ctx, &key.scopes)?;
+    if outlives_caller(&ctx, &tx, key.expires_at).await? {
+        let detail = "A key cannot rotate a key that is valid for longer than itself";
+        return Err(Problem::new(Code::WrongRole).detail(detail));
+    }
     ctx.check_if_match(key.version)?;
     let over = || Problem::new(Code::Conflict).detail("The key is revoked or has expired");
     let rotated = key.rotate(hint(&secret), ctx.now()).ok_or_else(over)?;
@@ -289,6 +298,19 @@ pub(super) async fn revoke_api_key(ctx: Ctx<KeysManage>, path: Path<KeyPath>) ->
     let answer = ctx.commit(tx, NoContent).await;
     ctx.part::<Gate>().forget();
     answer
+}
+
+/// Whether the caller is a key that stops working before this instant, or before a key without an end.
+async fn outlives_caller(
+    ctx: &Ctx<KeysManage>,
+    tx: &store::Tx,
+    end: Option<Timestamp>,
+) -> Result<bool, Problem> {
+    let Actor::Key { id, .. } = ctx.actor() else {
+        return Ok(false);
+    };
+    let own = keys::get(tx, *id).await?.expires_at;
+    Ok(own.is_some_and(|own| end.is_none_or(|end| end > own)))
 }
 
 /// A key hands on no right that it does not have; a person who manages keys has them all.

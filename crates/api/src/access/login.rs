@@ -27,7 +27,7 @@ use crate::edge::http::reply::{NoContent, Reply};
 
 const PURPOSE: &str = "refresh-token";
 
-/// The credentials of a user.
+/// The e-mail and password of a user who logs in.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Login {

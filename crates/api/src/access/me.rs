@@ -67,7 +67,7 @@ struct AcceptInvitation {
 
 /// Read your own account.
 ///
-/// With the user's teams and scopes.
+/// Includes the user's teams and scopes.
 #[utoipa::path(tag = "access", security(("bearer" = [Account])),
     responses((status = 200, description = "The account", body = Me)))]
 #[get("/v1/me")]

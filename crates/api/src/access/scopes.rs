@@ -49,6 +49,7 @@ permissions!(
     AvailabilityWrite,
     RoutingRead,
     RoutingManage,
+    SegmentsWrite,
     SettingsRead,
     SettingsManage,
     UsersRead,

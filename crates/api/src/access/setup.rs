@@ -74,7 +74,7 @@ struct Setup {
 /// answer is 409.
 #[utoipa::path(tag = "access", security(()), request_body = Setup, responses(
     (status = 201, description = "The administrator", body = UserView,
-        headers(("ETag" = String, description = "The user's version"), ("Location" = String, description = "The address of the new record"))),
+        headers(("ETag" = String, description = "The user's version"), ("Location" = String, description = "The URL of the new record"))),
     (status = 401, description = "The token is not the printed one"),
     (status = 409, description = "There already is an administrator")))]
 #[post("/v1/setup")]

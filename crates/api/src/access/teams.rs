@@ -100,7 +100,7 @@ struct TeamQuery {
 /// Create a team.
 #[utoipa::path(tag = "teams", security(("bearer" = [UsersManage])), request_body = CreateTeam,
     responses((status = 201, description = "The team", body = TeamView,
-        headers(("ETag" = String, description = "The team's version"), ("Location" = String, description = "The address of the new record")))))]
+        headers(("ETag" = String, description = "The team's version"), ("Location" = String, description = "The URL of the new record")))))]
 #[post("/v1/teams")]
 pub(super) async fn create_team(ctx: Ctx<UsersManage>, body: Json<CreateTeam>) -> Reply<Created<TeamView>> {
     let mut faults = vec![];
@@ -160,7 +160,7 @@ pub(super) async fn get_team(ctx: Ctx<UsersRead>, path: Path<TeamPath>) -> Reply
 
 /// Update a team: its name, its members.
 #[utoipa::path(tag = "teams", security(("bearer" = [UsersManage])), params(TeamPath), request_body = TeamPatch,
-    responses((status = 200, description = "The team as it is now", body = TeamView,
+    responses((status = 200, description = "The updated team", body = TeamView,
         headers(("ETag" = String, description = "The team's version")))))]
 #[patch("/v1/teams/{team_id}")]
 pub(super) async fn update_team(

@@ -14,7 +14,8 @@ use crate::edge::crypto::seal::MasterKey;
 use crate::edge::http::address;
 use crate::edge::http::problem::{Code, Problem};
 
-/// Whose attempt it is: the account, by the e-mail that was given, from an address.
+/// The keyed hashes under which a login attempt is counted: e-mail and IP address together, the e-mail alone, and the
+/// IP address alone.
 #[derive(Debug, Clone)]
 pub(super) struct Attempt {
     pair: String,

@@ -152,10 +152,10 @@ struct UserPath {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct UserQuery {
-    /// With exactly this e-mail, ignoring case.
+    /// Users with exactly this e-mail, ignoring case.
     #[param(min_length = 3, max_length = 320, example = "ada@example.com")]
     email: Option<String>,
-    /// With this role.
+    /// Users with this role.
     role: Option<Role>,
     /// `true`: only disabled users; `false`: only enabled ones.
     disabled: Option<bool>,
@@ -173,7 +173,7 @@ struct UserQuery {
 /// invitation token, shown once; a repetition with the same Idempotency-Key shows `null` instead.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), request_body = CreateUser,
     responses((status = 201, description = "The user", body = UserView,
-        headers(("ETag" = String, description = "The user's version"), ("Location" = String, description = "The address of the new record")))))]
+        headers(("ETag" = String, description = "The user's version"), ("Location" = String, description = "The URL of the new record")))))]
 #[post("/v1/users")]
 pub(super) async fn create_user(ctx: Ctx<UsersManage>, body: Json<CreateUser>) -> Reply<Created<UserView>> {
     let body = body.0;
@@ -279,7 +279,7 @@ pub(super) async fn get_user(ctx: Ctx<UsersRead>, path: Path<UserPath>) -> Reply
 /// A key cannot grant rights that it lacks itself, nor change an admin. A change of rights takes effect on every
 /// replica within a second. The last administrator who can log in cannot be removed: 409 `last_admin`.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), params(UserPath), request_body = UpdateUser,
-    responses((status = 200, description = "The user as it is now", body = UserView,
+    responses((status = 200, description = "The updated user", body = UserView,
         headers(("ETag" = String, description = "The user's version")))))]
 #[patch("/v1/users/{user_id}")]
 pub(super) async fn update_user(
@@ -302,7 +302,7 @@ pub(super) async fn update_user(
     let known = users::get(&tx, path.0.user_id).await?;
     ctx.check_if_match(known.version)?;
     refuse_admins(&ctx, known.role, known.admin)?;
-    if role.is_some() || admin.is_some() {
+    if role.is_some() || admin.is_some() || disabled == Some(false) {
         check_rights(&ctx, role.unwrap_or(known.role), admin.unwrap_or(known.admin))?;
     }
     let others = users::other_admins(&tx, known.id).await?;
@@ -335,7 +335,7 @@ pub(super) async fn update_user(
 /// works until the token is used. A key cannot reset a user with scopes that it lacks itself.
 #[utoipa::path(tag = "users", security(("bearer" = [UsersManage])), params(UserPath),
     responses((status = 201, description = "The token", body = ResetTokenView,
-        headers(("Location" = String, description = "The user's address"))),
+        headers(("Location" = String, description = "The URL of the user"))),
         (status = 409, description = "The user is disabled")))]
 #[post("/v1/users/{user_id}/reset-token")]
 pub(super) async fn create_reset_token(

@@ -13,7 +13,7 @@ use crate::edge::http::faults::invalid;
 use crate::edge::http::problem::Problem;
 use crate::edge::http::reply::IfMatch;
 
-/// Log activities, one after the other; whether each is new. A refused one refuses no other.
+/// Log activities in order and return for each whether it is new. A refused activity does not stop the others.
 pub async fn log(
     tx: &Tx,
     act: &Act,

@@ -48,7 +48,7 @@ struct ActivitiesQuery {
     /// Of one of these types.
     #[param(min_items = 1, max_items = 6, style = Form, explode = false)]
     r#type: Option<Vec<ActivityType>>,
-    /// With one of these outcomes.
+    /// Activities with one of these outcomes.
     #[param(min_items = 1, max_items = 8, style = Form, explode = false)]
     outcome: Option<Vec<ActivityOutcome>>,
     /// `true`: only tasks that are not done; `false`: everything else.

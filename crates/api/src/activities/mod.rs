@@ -89,7 +89,7 @@ fn reply(activity: Activity) -> Tagged<ActivityView> {
 /// the activity (`200`). A key needs `X-On-Behalf-Of`.
 #[utoipa::path(tag = "activities", security(("bearer" = [ActivitiesWrite])), request_body = ActivityDraft,
     responses((status = 201, description = "The activity was logged", body = ActivityView, headers(
-        ("ETag" = String, description = "The activity's version"), ("Location" = String, description = "The activity's address"))),
+        ("ETag" = String, description = "The activity's version"), ("Location" = String, description = "The URL of the activity"))),
         (status = 200, description = "The existing activity with this `external_id`, updated", body = ActivityView,
         headers(("ETag" = String, description = "The activity's version")))))]
 #[post("/v1/activities")]
@@ -126,7 +126,7 @@ async fn get_activity(ctx: Ctx<ActivitiesRead>, path: Path<ActivityPath>) -> Rep
 /// A JSON merge patch, by its author, the owner of a task, or a sales manager. The subject, type, author, `automatic`
 /// and external id cannot change. The clocks of its lead are recomputed.
 #[utoipa::path(tag = "activities", params(ActivityPath), security(("bearer" = [ActivitiesWrite])), request_body = ActivityPatch,
-    responses((status = 200, description = "The activity as it is now", body = ActivityView,
+    responses((status = 200, description = "The updated activity", body = ActivityView,
         headers(("ETag" = String, description = "The activity's version")))))]
 #[patch("/v1/activities/{activity_id}")]
 async fn update_activity(

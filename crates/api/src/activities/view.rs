@@ -8,7 +8,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::ExternalId;
 use utoipa::ToSchema;
 
-/// An activity or task.
+/// An activity with a lead, deal or company (call, e-mail, meeting, message or note), or a task to do.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ActivityView {
     /// Its id.
@@ -28,7 +28,7 @@ pub struct ActivityView {
     queue: Option<Queue>,
     /// The type of activity.
     r#type: ActivityType,
-    /// The direction: who contacted whom; `null` for notes and tasks.
+    /// `inbound` if the lead contacted the company, `outbound` if a user contacted the lead; `null` for notes and tasks.
     direction: Option<Direction>,
     /// When it happened.
     occurred_at: Timestamp,

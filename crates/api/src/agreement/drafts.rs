@@ -9,10 +9,11 @@ use tandem_domain::instant::Timestamp;
 use tandem_store::{self as store, StoreError, Tx};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AgreementPath, AgreementView, invalid_document};
+use super::{AgreementPath, AgreementView, invalid_document, summaries};
 use crate::access::scopes::{AgreementsRead, AgreementsSign, AgreementsWrite};
 use crate::edge::core::Core;
 use crate::edge::ctx::{Ctx, Permission};
+use crate::edge::http::faults::invalid;
 use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::{Path, Query};
@@ -123,7 +124,7 @@ async fn create_agreement(
 /// For revops and both managers. An edit ends the draft's signatures.
 #[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsWrite])),
     request_body = AgreementPatch,
-    responses((status = 200, description = "The draft as it is now", body = AgreementView,
+    responses((status = 200, description = "The updated draft", body = AgreementView,
         headers(("ETag" = String, description = "Counts edits and signatures")))))]
 #[patch("/v1/agreements/{version}")]
 async fn update_agreement(
@@ -156,7 +157,7 @@ async fn update_agreement(
 ///
 /// For revops and both managers. Discards a draft, or a signed version that is not in force yet.
 #[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsWrite])),
-    responses((status = 200, description = "The version as it is now", body = AgreementView,
+    responses((status = 200, description = "The discarded version", body = AgreementView,
         headers(("ETag" = String, description = "Counts edits and signatures")))))]
 #[post("/v1/agreements/{version}/discard")]
 async fn discard_agreement(
@@ -196,10 +197,10 @@ async fn get_agreement_diff(
 /// Sign a draft of an agreement.
 ///
 /// For a marketing manager and a sales manager, each in person and for their own side. With the second signature the
-/// version comes into force, at its `effective_at` if that is later, and replaces the version in force. Send the
-/// draft's `ETag` in `If-Match`, so that you sign exactly what you read.
+/// version comes into force, at its `effective_at` if that is later, and replaces the version in force. Each signature
+/// needs a complete preview of the document as it stands, over the last 90 days or back to the first lead. Send the draft's `ETag` in `If-Match`, so that you sign exactly what you read.
 #[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsSign])),
-    responses((status = 200, description = "The version as it is now", body = AgreementView,
+    responses((status = 200, description = "The signed version", body = AgreementView,
         headers(("ETag" = String, description = "Counts edits and signatures")))))]
 #[post("/v1/agreements/{version}/sign")]
 async fn sign_agreement(ctx: Ctx<AgreementsSign>, path: Path<AgreementPath>) -> Reply<Tagged<AgreementView>> {
@@ -210,6 +211,7 @@ async fn sign_agreement(ctx: Ctx<AgreementsSign>, path: Path<AgreementPath>) -> 
         in_force,
         scheduled: store::agreement::scheduled(&tx).await?,
         staff: &staff,
+        is_previewed: store::agreement::previews::is_previewed(&tx, &version).await?,
     };
     let (version, changes) = {
         let form_ids = tx.rules().form_ids();
@@ -225,7 +227,7 @@ async fn sign_agreement(ctx: Ctx<AgreementsSign>, path: Path<AgreementPath>) -> 
 ///
 /// Possible until the other side has signed.
 #[utoipa::path(tag = "agreement", params(AgreementPath), security(("bearer" = [AgreementsSign])),
-    responses((status = 200, description = "The draft as it is now", body = AgreementView,
+    responses((status = 200, description = "The updated draft", body = AgreementView,
         headers(("ETag" = String, description = "Counts edits and signatures")))))]
 #[delete("/v1/agreements/{version}/sign")]
 async fn withdraw_signature(
@@ -256,7 +258,8 @@ async fn for_update<P: Permission>(
 async fn view(tx: &Tx, version: AgreementVersion) -> Result<AgreementView, Problem> {
     let staff = store::access::staff(tx).await?;
     let zone = tx.rules().company.zone();
-    Ok(AgreementView::of(version, tx.act().now, &zone, &staff))
+    let previews = summaries(tx, &version).await?;
+    Ok(AgreementView::of(version, tx.act().now, &zone, &staff).previewed(previews))
 }
 
 /// The same with its `ETag`.
@@ -273,7 +276,7 @@ pub(super) async fn bring_into_force(core: &Core, turn: &Turn) -> Result<Left, S
     Ok(Left::Nothing)
 }
 
-fn not_drafted(refused: DraftRefused) -> Problem {
+pub(super) fn not_drafted(refused: DraftRefused) -> Problem {
     match refused {
         DraftRefused::Denied(reason) => reason.into(),
         DraftRefused::Invalid(faults) => invalid_document(faults),
@@ -284,6 +287,8 @@ fn not_drafted(refused: DraftRefused) -> Problem {
             Problem::new(Code::OutdatedDraft).with("current", in_force.to_string())
         }
         DraftRefused::Signed => Problem::new(Code::AlreadySigned),
+        DraftRefused::InvalidPeriod(faults) => invalid(faults),
+        DraftRefused::PreviewMissing => Problem::new(Code::PreviewMissing),
         DraftRefused::SignerLeft => Problem::new(Code::SignerLeft),
         DraftRefused::NotSigned => {
             Problem::new(Code::Conflict).detail("You have no signature on this draft that counts")

@@ -1,6 +1,7 @@
 //! What both teams agreed: conditions, scores, promises and reasons, as a versioned document.
 
 mod drafts;
+mod previews;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use tandem_store as store;
 use tandem_store::scoring::Rejudging;
 use utoipa::{IntoParams, ToSchema};
 
+use self::previews::PreviewSummary;
 use crate::access::scopes::{AgreementsRead, AgreementsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::faults::invalid;
@@ -31,13 +33,22 @@ use crate::edge::room::Room;
 
 /// This room.
 pub const ROOM: Room = Room {
-    jobs: &[Job::when(
-        "agreements",
-        Duration::from_secs(1),
-        |snapshot| Box::pin(store::agreement::next_in_force(snapshot)),
-        |core, turn| Box::pin(drafts::bring_into_force(core, turn)),
-    )
-    .by_one_promptly()],
+    jobs: &[
+        Job::when(
+            "agreements",
+            Duration::from_secs(1),
+            |snapshot| Box::pin(store::agreement::next_in_force(snapshot)),
+            |core, turn| Box::pin(drafts::bring_into_force(core, turn)),
+        )
+        .by_one_promptly(),
+        Job::when(
+            "previews",
+            Duration::from_secs(1),
+            |snapshot| Box::pin(store::agreement::previews::next_run(snapshot)),
+            |core, turn| Box::pin(previews::run(core, turn)),
+        )
+        .by_one(),
+    ],
     ..Room::of(configure)
 };
 
@@ -48,9 +59,10 @@ fn configure(config: &mut Services<'_>) {
         .service(list_agreements)
         .service(get_agreement);
     drafts::configure(config);
+    previews::configure(config);
 }
 
-/// A version of the agreement.
+/// A version of the agreement: the document that marketing and sales sign, with its state and signatures.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AgreementView {
     /// The number of the version, from 1. Every stage change names the version by which it was judged.
@@ -78,6 +90,9 @@ pub struct AgreementView {
     /// The signatures, including those that no longer count, with the reason.
     #[schema(max_items = 1000)]
     signatures: Vec<Signature>,
+    /// The newest previews of it, newest first; of a page of versions none.
+    #[schema(max_items = 20)]
+    previews: Vec<PreviewSummary>,
     /// Whether a review is due: `review.every` has passed since it came into force, or a signer has left or has another role.
     review_due: bool,
     /// Whether `review.stale_after` has passed since it came into force.
@@ -87,16 +102,22 @@ pub struct AgreementView {
     rejudging: Option<RejudgingView>,
 }
 
-/// The progress of judging leads again.
+/// How many of the leads have been judged by the version in force.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Rejudging)]
-struct RejudgingView {
+pub(crate) struct RejudgingView {
     /// All leads.
     #[schema(minimum = 0)]
     total: u64,
     /// Leads that have been judged by the version in force.
     #[schema(minimum = 0)]
     done: u64,
+}
+
+impl From<Rejudging> for RejudgingView {
+    fn from(Rejudging { total, done }: Rejudging) -> Self {
+        Self { total, done }
+    }
 }
 
 impl AgreementView {
@@ -116,14 +137,20 @@ impl AgreementView {
             signatures: version.signatures,
             created_by: version.created_by,
             created_at: version.created_at,
+            previews: vec![],
             rejudging: None,
         }
+    }
+
+    /// The same with its previews.
+    fn previewed(self, previews: Vec<PreviewSummary>) -> Self {
+        Self { previews, ..self }
     }
 
     /// The same with how far leads are judged again by it.
     fn judged_again(self, progress: Option<Rejudging>) -> Self {
         Self {
-            rejudging: progress.map(|Rejudging { total, done }| RejudgingView { total, done }),
+            rejudging: progress.map(RejudgingView::from),
             ..self
         }
     }
@@ -279,11 +306,22 @@ async fn get_agreement(ctx: Ctx<AgreementsRead>, path: Path<AgreementPath>) -> R
     let zone = store::rules::company(&snapshot).await?.zone();
     let version = store::agreement::get(&snapshot, path.0.version).await?;
     let staff = store::access::staff(&snapshot).await?;
+    let previews = summaries(&snapshot, &version).await?;
     let tag = etag(version.edits, 0);
-    Ok(Tagged::new(
-        tag,
-        AgreementView::of(version, ctx.now(), &zone, &staff),
-    ))
+    let view = AgreementView::of(version, ctx.now(), &zone, &staff);
+    Ok(Tagged::new(tag, view.previewed(previews)))
+}
+
+/// The newest previews of a version.
+async fn summaries(
+    on: &impl store::Read,
+    version: &AgreementVersion,
+) -> Result<Vec<PreviewSummary>, Problem> {
+    let previews = store::agreement::previews::of_version(on, version.number).await?;
+    let previews = previews.iter();
+    Ok(previews
+        .map(|preview| PreviewSummary::of(preview, version))
+        .collect())
 }
 
 fn invalid_document(faults: Vec<Fault>) -> Problem {

@@ -12,7 +12,7 @@ use crate::edge::ctx::{Ctx, Permission};
 use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::reply::etag;
 
-/// A capture point on a website.
+/// A form on a website, with its fields and its publishable key.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FormView {
     /// Its id.
@@ -84,7 +84,7 @@ impl FormView {
     }
 }
 
-/// A capture point on a website, with its snippets.
+/// A form on a website, with its snippets.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FormDetail {
     /// Its id.
@@ -145,7 +145,7 @@ pub struct FormDetail {
     snippet_js: String,
 }
 
-/// A publishable key that was rotated.
+/// A publishable key that was rotated and still works for a while.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OlderKey {
     /// The key.

@@ -152,7 +152,7 @@ struct FormsQuery {
 /// For marketing. The answer contains the publishable key with which the website calls `POST /v1/capture/{form_key}`.
 #[utoipa::path(tag = "forms", security(("bearer" = [FormsWrite])), request_body = CreateForm,
     responses((status = 201, description = "The form with its publishable key", body = FormDetail,
-        headers(("Location" = String, description = "The form's address"),
+        headers(("Location" = String, description = "The URL of the form"),
             ("ETag" = String, description = "The form's version")))))]
 #[post("/v1/forms")]
 async fn create_form(ctx: Ctx<FormsWrite>, body: Json<CreateForm>) -> Reply<Created<FormDetail>> {
@@ -218,7 +218,7 @@ async fn get_form(ctx: Ctx<FormsRead>, path: Path<FormPath>) -> Reply<Tagged<For
 ///
 /// A JSON merge patch. It applies to submissions from then on; stored submissions do not change.
 #[utoipa::path(tag = "forms", params(FormPath), security(("bearer" = [FormsWrite])), request_body = FormPatch,
-    responses((status = 200, description = "The form as it is now", body = FormDetail,
+    responses((status = 200, description = "The updated form", body = FormDetail,
         headers(("ETag" = String, description = "The form's version")))))]
 #[patch("/v1/forms/{form_id}")]
 async fn update_form(

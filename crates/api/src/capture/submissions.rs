@@ -28,7 +28,7 @@ pub fn configure(config: &mut Services<'_>) {
     config.service(replay_submission);
 }
 
-/// A submission of a form.
+/// A submission of a form, with its result.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SubmissionView {
     /// Its id.
@@ -46,7 +46,7 @@ pub struct SubmissionView {
     /// clear yes, invalid bytes, a hidden origin.
     #[schema(max_items = 1000)]
     remarks: Vec<SubmissionFault>,
-    /// The person's answer to each purpose, in the wording of that time.
+    /// The person's answer for each purpose, with the wording that the form showed then.
     #[schema(max_items = 20)]
     consent: Vec<Consent>,
     /// When it arrived.
@@ -70,7 +70,7 @@ pub struct SubmissionDetail {
     /// Remarks about omitted or unusual input that did not reject the submission.
     #[schema(max_items = 1000)]
     remarks: Vec<SubmissionFault>,
-    /// The person's answer to each purpose, in the wording of that time.
+    /// The person's answer for each purpose, with the wording that the form showed then.
     #[schema(max_items = 20)]
     consent: Vec<Consent>,
     /// When it arrived.
@@ -145,7 +145,7 @@ struct SubmissionPath {
 struct SubmissionsQuery {
     /// Of this form.
     form_id: Option<FormId>,
-    /// With this status.
+    /// Submissions with this status.
     #[param(inline)]
     status: Option<SubmissionStatus>,
     /// The most submissions of the page.
@@ -187,7 +187,7 @@ async fn list_submissions(
 
 /// Read a submission.
 ///
-/// With the body as it arrived, without passwords and tokens in addresses. The id of a submission that repeated another
+/// Includes the body as it arrived, without passwords and tokens in URLs. The id of a submission that repeated another
 /// one within a minute returns that one.
 #[utoipa::path(tag = "capture", params(SubmissionPath), security(("bearer" = [FormsRead])),
     responses((status = 200, description = "The submission", body = SubmissionDetail)))]

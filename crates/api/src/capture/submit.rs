@@ -81,16 +81,16 @@ fn boolean_or_text() -> RefOr<Schema> {
 /// The page and the visit in which the form was submitted. Unknown members are stored.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct Page {
-    /// The address of the page with the form.
+    /// The URL of the page with the form.
     #[schema(max_length = 8192, example = "https://www.example.com/contact")]
     pub page_url: Option<String>,
     /// The title of the page with the form, stored with the submission.
     #[schema(max_length = 8192, example = "Contact")]
     pub page_title: Option<String>,
-    /// The address of the page that linked to the page with the form.
+    /// The URL of the page that linked to the page with the form.
     #[schema(max_length = 8192)]
     pub referrer: Option<String>,
-    /// The address of the page on which the visit began; its `utm_` parameters show where the person came from.
+    /// The URL of the page on which the visit began; its `utm_` parameters show where the person came from.
     #[schema(max_length = 8192, example = "https://www.example.com/?utm_source=newsletter")]
     pub landing_url: Option<String>,
     /// The page that linked to it.

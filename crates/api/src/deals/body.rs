@@ -203,7 +203,7 @@ pub struct MoveDeal {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CloseDeal {
-    /// The outcome.
+    /// Whether the deal was won or lost.
     pub outcome: Outcome,
     /// The code of a reason in the agreement's list `win` or `loss`.
     #[schema(min_length = 1, max_length = 64, example = "product_fit")]

@@ -44,14 +44,14 @@ struct DealsQuery {
     /// In one of these stages, by key.
     #[param(min_items = 1, max_items = 32, style = Form, explode = false)]
     stage: Option<Vec<String>>,
-    /// With one of these owners: ids, `me`, or `none` for deals without an owner.
+    /// Deals with one of these owners: ids, `me`, or `none` for deals without an owner.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
-    /// With this lead in the group that decides.
+    /// Deals with this lead in the group that decides.
     lead_id: Option<LeadId>,
-    /// With this company.
+    /// Deals with this company.
     company_id: Option<CompanyId>,
-    /// With an amount in this currency.
+    /// Deals with an amount in this currency.
     currency: Option<Currency>,
     /// Worth this many minor units or more.
     #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64)]

@@ -55,7 +55,7 @@ pub struct DealPath {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct ExternalPath {
-    /// The system.
+    /// The name of the system that issued the external id.
     #[param(max_length = 64, example = "crm")]
     system: String,
     /// The id in that system.
@@ -77,7 +77,7 @@ fn reply(deal: Deal) -> Tagged<DealView> {
 /// A key needs `X-On-Behalf-Of`.
 #[utoipa::path(tag = "deals", security(("bearer" = [DealsWrite])), request_body = CreateDeal,
     responses((status = 201, description = "The deal", body = DealView, headers(
-        ("ETag" = String, description = "The deal's version"), ("Location" = String, description = "The deal's address")))))]
+        ("ETag" = String, description = "The deal's version"), ("Location" = String, description = "The URL of the deal")))))]
 #[post("/v1/deals")]
 async fn create_deal(ctx: Ctx<DealsWrite>, body: Json<CreateDeal>) -> Reply<Created<DealView>> {
     let mut body = body.0;
@@ -117,7 +117,7 @@ async fn get_deal_by_external_id(ctx: Ctx<DealsRead>, path: Path<ExternalPath>) 
 /// A JSON merge patch. The primary lead cannot change, nor can the amount of a closed deal (`409 deal_closed`). A sales
 /// manager or revops may set the owner; a sales user may take a deal without an owner.
 #[utoipa::path(tag = "deals", params(DealPath), security(("bearer" = [DealsWrite])), request_body = DealPatch,
-    responses((status = 200, description = "The deal as it is now", body = DealView,
+    responses((status = 200, description = "The updated deal", body = DealView,
         headers(("ETag" = String, description = "The deal's version")))))]
 #[patch("/v1/deals/{deal_id}")]
 async fn update_deal(

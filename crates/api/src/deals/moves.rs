@@ -19,7 +19,7 @@ use crate::edge::http::reply::{Reply, Tagged};
 #[utoipa::path(tag = "deals", params(DealPath, ("If-Match" = Option<String>, Header, max_length = 256,
         description = "The ETag of the deal on which the move is based. If the deal has changed since, the answer is 412.")),
     security(("bearer" = [DealsWrite])), request_body = MoveDeal,
-    responses((status = 200, description = "The deal as it is now", body = DealView,
+    responses((status = 200, description = "The updated deal", body = DealView,
         headers(("ETag" = String, description = "The deal's version")))))]
 #[post("/v1/deals/{deal_id}/move")]
 pub(super) async fn move_deal(
@@ -46,7 +46,7 @@ pub(super) async fn move_deal(
 #[utoipa::path(tag = "deals", params(DealPath, ("If-Match" = Option<String>, Header, max_length = 256,
         description = "The ETag of the deal on which the decision is based. If the deal has changed since, the answer is 412.")),
     security(("bearer" = [DealsWrite])), request_body = CloseDeal,
-    responses((status = 200, description = "The deal as it is now", body = DealView,
+    responses((status = 200, description = "The updated deal", body = DealView,
         headers(("ETag" = String, description = "The deal's version")))))]
 #[post("/v1/deals/{deal_id}/close")]
 pub(super) async fn close_deal(
@@ -78,7 +78,7 @@ pub(super) async fn close_deal(
 #[utoipa::path(tag = "deals", params(DealPath, ("If-Match" = Option<String>, Header, max_length = 256,
         description = "The ETag of the deal on which the decision is based. If the deal has changed since, the answer is 412.")),
     security(("bearer" = [DealsWrite])), request_body = ReopenDeal,
-    responses((status = 200, description = "The deal as it is now", body = DealView,
+    responses((status = 200, description = "The updated deal", body = DealView,
         headers(("ETag" = String, description = "The deal's version")))))]
 #[post("/v1/deals/{deal_id}/reopen")]
 pub(super) async fn reopen_deal(
@@ -97,7 +97,7 @@ pub(super) async fn reopen_deal(
 
 /// List the moves of a deal.
 ///
-/// With the time spent in each stage, and the revenue that winning added and reopening subtracted.
+/// Includes the time spent in each stage, and the revenue that winning added and reopening subtracted.
 #[utoipa::path(tag = "deals", params(DealPath), security(("bearer" = [DealsRead])),
     responses((status = 200, description = "The moves", body = DealMovesView)))]
 #[get("/v1/deals/{deal_id}/moves")]

@@ -38,7 +38,8 @@ pub fn configure(config: &mut Services<'_>) {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct StageView {
-    /// The key of the stage in requests and reports. Never give it another meaning.
+    /// The key of the stage in requests and reports. Keep it when you rename the stage, and never reuse it for another
+    /// stage: the history of deals refers to it.
     #[schema(
         min_length = 1,
         max_length = 64,
@@ -137,7 +138,7 @@ struct PipelineQuery {
 /// By a sales manager, revops or an admin.
 #[utoipa::path(tag = "pipelines", security(("bearer" = [DealsWrite])), request_body = CreatePipeline,
     responses((status = 201, description = "The pipeline", body = PipelineView,
-        headers(("ETag" = String, description = "The pipeline's version"), ("Location" = String, description = "The address of the new record")))))]
+        headers(("ETag" = String, description = "The pipeline's version"), ("Location" = String, description = "The URL of the new record")))))]
 #[post("/v1/pipelines")]
 async fn create_pipeline(ctx: Ctx<DealsWrite>, body: Json<CreatePipeline>) -> Reply<Created<PipelineView>> {
     let CreatePipeline {
@@ -201,7 +202,7 @@ async fn get_pipeline(ctx: Ctx<DealsRead>, path: Path<PipelinePath>) -> Reply<Ta
 /// reopen in it, so that the history of each deal stays readable; `409 stage_in_use` states how many.
 #[utoipa::path(tag = "pipelines", params(PipelinePath), security(("bearer" = [DealsWrite])),
     request_body = PipelinePatch,
-    responses((status = 200, description = "The pipeline as it is now", body = PipelineView,
+    responses((status = 200, description = "The updated pipeline", body = PipelineView,
         headers(("ETag" = String, description = "The pipeline's version")))))]
 #[patch("/v1/pipelines/{pipeline_id}")]
 async fn update_pipeline(

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::body::DealRole;
 use crate::leads::body::ExternalId;
 
-/// A deal.
+/// A deal: a possible sale, in a stage of a pipeline until it is won or lost.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DealView {
     /// Its id.
@@ -36,7 +36,7 @@ pub struct DealView {
     recurring: Option<Recurring>,
     /// The expected day of closing.
     expected_close_on: Option<Day>,
-    /// The owner.
+    /// The user who owns the deal.
     owner_id: Option<UserId>,
     /// The company.
     company_id: Option<CompanyId>,
@@ -143,9 +143,9 @@ pub struct DealMoveView {
     /// How many seconds the deal was in that stage; `null` while it still is.
     #[schema(minimum = 0, example = 86_400)]
     duration_s: Option<i64>,
-    /// Who made the move, by type of actor.
+    /// The type of the actor that made the move.
     actor_type: ActorKind,
-    /// Who made the move: the id of a user, key or form, or the name of a part of Tandem.
+    /// The actor that made the move: the id of a user, key or form, or the name of a part of Tandem.
     #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
     actor_id: String,
     /// The user on whose behalf a key acted.

@@ -16,7 +16,7 @@ pub struct Caller {
     pub identity: Result<Identity, Refused>,
 }
 
-/// Somebody with rights.
+/// The authenticated caller, with its scopes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Who acts.

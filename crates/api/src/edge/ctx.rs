@@ -300,7 +300,7 @@ impl<P: Permission> Ctx<P> {
         Ok(())
     }
 
-    /// Refuse, and commit what is to be known of it all the same. No answer is kept: a repetition is looked at anew.
+    /// Refuse, and commit what is to be known of it all the same. No answer is kept: a repetition is checked again.
     pub async fn refuse<A>(&self, tx: Tx, problem: Problem) -> Reply<A> {
         self.commit_alone(tx).await?;
         Err(problem)

@@ -52,6 +52,11 @@ const SOURCES: &[(&str, &str, &str)] = &[
         include_str!("../../../../docs/agreement.md"),
     ),
     (
+        "routing",
+        "Routing: who gets a lead",
+        include_str!("../../../../docs/routing.md"),
+    ),
+    (
         "activities",
         "Hand-offs, activities and the day's work",
         include_str!("../../../../docs/activities.md"),

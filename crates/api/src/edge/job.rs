@@ -21,7 +21,7 @@ const RUN: Duration = Duration::from_secs(20);
 /// How long a replica counts as alive after its last heartbeat, in milliseconds.
 const ALIVE: i64 = 15_000;
 
-/// A job.
+/// A background job: what it does, how often, and whether in one process or in each.
 #[derive(Clone, Copy)]
 pub struct Job {
     /// What it is called: in the log, the metrics, and its lease.
@@ -58,7 +58,7 @@ pub type NextDue = for<'a> fn(&'a Snapshot) -> BoxFuture<'a, Result<Option<Times
 /// Does what is due.
 pub type Work = for<'a> fn(&'a Core, &'a Turn) -> BoxFuture<'a, Result<Left, StoreError>>;
 
-/// What a run leaves.
+/// Whether a run of a job left a backlog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
     /// Nothing, or what can wait until it is due again.
@@ -131,7 +131,7 @@ pub fn lease_name(job: &str) -> String {
     format!("job/{job}")
 }
 
-/// One run of a job.
+/// One run of a job, with its limits.
 #[derive(Debug, Clone, Copy)]
 pub struct Turn {
     /// When it began.

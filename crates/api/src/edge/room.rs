@@ -72,7 +72,7 @@ pub struct QueueGauge {
     pub weight: fn(&Core) -> usize,
 }
 
-/// A number of this moment.
+/// A metric whose value is read when the metrics are requested.
 #[derive(Clone, Copy)]
 pub struct Gauge {
     /// The name of the metric.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-/// The settings of the edge.
+/// What the operator configured about requests and connections.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where the service listens.

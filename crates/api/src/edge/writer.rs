@@ -192,7 +192,7 @@ impl<W: Work> Ticket<W> {
     }
 }
 
-/// The task that writes.
+/// The task that writes the items of a queue in batches.
 pub struct Writer {
     stop: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
@@ -277,7 +277,7 @@ fn next_batch<W: Work>(waiting: &mut VecDeque<Job<W>>) -> (Vec<Job<W>>, usize) {
     (batch, gone)
 }
 
-/// Why an attempt came to nothing.
+/// Why an attempt to write a batch failed.
 enum Failure {
     /// Another transaction was in the way.
     Contended,

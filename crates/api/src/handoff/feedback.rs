@@ -15,7 +15,7 @@ use crate::edge::ctx::Ctx;
 use crate::edge::http::json::Json;
 use crate::edge::http::reply::Reply;
 
-/// What marketing acknowledges.
+/// The rejections and losses that marketing acknowledges.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AcknowledgeFeedback {
@@ -27,7 +27,7 @@ struct AcknowledgeFeedback {
     #[serde(default)]
     #[schema(required = false, max_items = 200)]
     deal_ids: Vec<DealId>,
-    /// What marketing makes of it.
+    /// A note of marketing about what it concludes from them.
     #[schema(
         min_length = 1,
         max_length = 4000,
@@ -37,7 +37,7 @@ struct AcknowledgeFeedback {
     note: Option<String>,
 }
 
-/// The promises of feedback after an acknowledgement.
+/// The feedback clocks of the named hand-offs and deals, after the acknowledgement.
 #[derive(Debug, Serialize, ToSchema)]
 struct AcknowledgedView {
     /// The promises of all that was named.

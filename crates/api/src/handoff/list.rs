@@ -38,7 +38,7 @@ struct HandoffsQuery {
     /// In one of these states.
     #[param(min_items = 1, max_items = 7, style = Form, explode = false)]
     state: Option<Vec<HandoffState>>,
-    /// With one of these owners: ids, `me`, or `none` for hand-offs without an owner.
+    /// Hand-offs with one of these owners: ids, `me`, or `none` for hand-offs without an owner.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
     /// Waiting in this queue: `general`, or the id of a team.

@@ -64,7 +64,7 @@ impl From<Dispute> for DisputeView {
 /// The ruling on a dispute.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RulingView {
-    /// Who ruled.
+    /// The user who ruled on the dispute.
     by: UserId,
     /// When.
     at: Timestamp,
@@ -104,9 +104,9 @@ pub struct HandoffView {
     cycle: i64,
     /// Where it stands.
     state: HandoffState,
-    /// When it was made.
+    /// When it was created.
     made_at: Timestamp,
-    /// Who made it.
+    /// What created the hand-off: a rule or a user.
     made_by: MadeByKind,
     /// The user who created it by hand; `null` if the rule did.
     made_by_user_id: Option<UserId>,
@@ -124,7 +124,7 @@ pub struct HandoffView {
     joins: Option<JoinsView>,
     /// When it was accepted or rejected.
     decided_at: Option<Timestamp>,
-    /// Who decided.
+    /// The user who accepted or rejected it.
     decided_by: Option<UserId>,
     /// The code of the rejection's reason.
     #[schema(max_length = 64, example = "no_budget")]
@@ -138,7 +138,7 @@ pub struct HandoffView {
     evidence_activity_id: Option<ActivityId>,
     /// When a user first opened the packet.
     opened_at: Option<Timestamp>,
-    /// Who opened it first.
+    /// The user who opened it first.
     opened_by: Option<UserId>,
     /// When the lead was first contacted for it.
     first_contact_at: Option<Timestamp>,

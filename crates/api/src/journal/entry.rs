@@ -74,7 +74,7 @@ pub struct EntryView {
     pub imported: bool,
 }
 
-/// Who acted.
+/// Who made a change: a user, a key or form, or a part of Tandem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = JournalActor)]
 pub struct ActorView {

@@ -66,7 +66,8 @@ struct JournalQuery {
     /// Entries about this record.
     #[param(min_length = 1, max_length = 64, example = "lead_01h455vb4pex5vsknk084sn02q")]
     subject_id: Option<String>,
-    /// Entries by this actor: a user, key or form, or a part of Tandem by name.
+    /// Entries by this actor: the id of a user, key or form, or the name of a part of Tandem, such as `agreement`,
+    /// `import` or `login`.
     #[param(min_length = 1, max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
     actor_id: Option<String>,
     /// Entries at this instant or later.

@@ -176,7 +176,7 @@ async fn merged(
         );
     }
     if asked.touches {
-        // A touch that was told stands in the journal.
+        // Touches of the kind `given` are left out: each has an entry in the journal.
         let page = tracking::touches_of(on, lead_id, Some(TouchKind::Given), place, limit).await?;
         has_more |= page.has_more;
         entries.extend(page.data.iter().map(EntryView::of_touch));

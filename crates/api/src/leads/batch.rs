@@ -43,7 +43,7 @@ pub struct BatchItem {
     /// The lead.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<LeadId>,
-    /// Where it stands.
+    /// The stage of the lead.
     #[serde(skip_serializing_if = "Option::is_none")]
     stage: Option<Stage>,
     /// Why it was refused.
@@ -67,7 +67,7 @@ pub struct BatchAnswer {
 /// and the following ones have the status `503` or `500`; the same request with the same `Idempotency-Key` continues
 /// there.
 #[utoipa::path(tag = "leads", security(("bearer" = [LeadsWrite])), request_body = LeadBatch,
-    responses((status = 207, description = "What became of each lead", body = BatchAnswer)))]
+    responses((status = 207, description = "The result for each lead", body = BatchAnswer)))]
 #[post("/v1/leads/batch")]
 pub(super) async fn save_leads(ctx: Ctx<LeadsWrite>, body: Unparsed) -> Reply<Multi<BatchAnswer>> {
     let read = batch::read::<LeadWrite>(ctx.request(), &body, "leads", "POST /v1/leads")?;

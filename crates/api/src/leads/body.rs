@@ -90,7 +90,8 @@ macro_rules! lead_fields {
             #[serde(default)]
             #[schema(read_only)]
             pub previous_owner_id: Option<UserId>,
-            /// Set by `POST /v1/leads/{lead_id}/transitions`.
+            /// Read-only: no rule makes the lead an MQL before this instant. Set when a transition, a rejected hand-off
+            /// or a lost deal moves the lead to nurture: to `until`, else by the reason or the agreement.
             #[serde(default)]
             #[schema(read_only)]
             pub nurture_until: Option<Timestamp>,

@@ -64,13 +64,13 @@ impl Sorts for CompanySort {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct CompaniesQuery {
-    /// With this web domain.
+    /// Companies with this web domain.
     #[param(max_length = 253, example = "example.com")]
     domain: Option<String>,
     /// In one of these countries (ISO 3166-1 alpha-2).
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     country: Option<Vec<String>>,
-    /// With one of these owners: ids, `me`, or `none` for companies without an owner.
+    /// Companies with one of these owners: ids, `me`, or `none` for companies without an owner.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
     /// Words: each must begin a word of the name, ignoring case and accents. Words after the eighth are ignored.
@@ -107,7 +107,7 @@ struct CompaniesQuery {
 /// The company is found by its web domain; without one, by its name among the companies without a domain.
 #[utoipa::path(tag = "companies", security(("bearer" = [LeadsWrite])), request_body = CompanyWrite, responses(
     (status = 201, description = "The company was created", body = CompanyView, headers(
-        ("ETag" = String, description = "The company's version"), ("Location" = String, description = "The address of the new record"))),
+        ("ETag" = String, description = "The company's version"), ("Location" = String, description = "The URL of the new record"))),
     (status = 200, description = "The company existed and was updated", body = CompanyView,
         headers(("ETag" = String, description = "The company's version")))))]
 #[post("/v1/companies")]
@@ -197,7 +197,7 @@ async fn get_company(ctx: Ctx<LeadsRead>, path: Path<CompanyPath>) -> Reply<Tagg
 /// at once. The owner, a sales manager or revops may set the owner; a sales user may take a company without an owner.
 #[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsWrite])),
     request_body = CompanyWrite,
-    responses((status = 200, description = "The company as it is now", body = CompanyView,
+    responses((status = 200, description = "The updated company", body = CompanyView,
         headers(("ETag" = String, description = "The company's version")))))]
 #[patch("/v1/companies/{company_id}")]
 async fn update_company(
@@ -225,7 +225,7 @@ async fn update_company(
 /// Lists omit archived companies by default. The company's leads and deals do not change. It stays archived until it is
 /// restored, even if a lead, a form or an import names it again.
 #[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsWrite])),
-    responses((status = 200, description = "The company as it is now", body = CompanyView,
+    responses((status = 200, description = "The updated company", body = CompanyView,
         headers(("ETag" = String, description = "The company's version")))))]
 #[post("/v1/companies/{company_id}/archive")]
 async fn archive_company(ctx: Ctx<LeadsWrite>, path: Path<CompanyPath>) -> Reply<Tagged<CompanyView>> {
@@ -234,7 +234,7 @@ async fn archive_company(ctx: Ctx<LeadsWrite>, path: Path<CompanyPath>) -> Reply
 
 /// Restore a company.
 #[utoipa::path(tag = "companies", params(CompanyPath), security(("bearer" = [LeadsWrite])),
-    responses((status = 200, description = "The company as it is now", body = CompanyView,
+    responses((status = 200, description = "The updated company", body = CompanyView,
         headers(("ETag" = String, description = "The company's version")))))]
 #[post("/v1/companies/{company_id}/restore")]
 async fn restore_company(ctx: Ctx<LeadsWrite>, path: Path<CompanyPath>) -> Reply<Tagged<CompanyView>> {

@@ -3,7 +3,7 @@
 use actix_web::get;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tandem_domain::id::{CompanyId, LeadId};
+use tandem_domain::id::{CompanyId, LeadId, SegmentId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::Stage;
 use tandem_store::leads::{LeadFilter, LeadPage, LeadSort, LeadWithCompany, Part, Position, ScoreFilter};
@@ -55,13 +55,13 @@ struct LeadsQuery {
     /// In one of these stages.
     #[param(min_items = 1, max_items = 9, style = Form, explode = false)]
     stage: Option<Vec<Stage>>,
-    /// With one of these owners: ids, `me`, or `none` for leads without an owner.
+    /// Leads with one of these owners: ids, `me`, or `none` for leads without an owner.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["me"]))]
     owner_id: Option<Vec<String>>,
-    /// These leads.
+    /// Leads with one of these ids.
     #[param(min_items = 1, max_items = 200, style = Form, explode = false)]
     id: Option<Vec<LeadId>>,
-    /// With exactly one of these e-mails, ignoring case and the spelling of the domain.
+    /// Leads with exactly one of these e-mails, ignoring case and the spelling of the domain.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["ada@example.com"]))]
     email: Option<Vec<String>>,
     /// Of this company.
@@ -69,24 +69,27 @@ struct LeadsQuery {
     /// In one of these countries (ISO 3166-1 alpha-2).
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     country: Option<Vec<String>>,
-    /// With a first touch from one of these sources.
+    /// Leads with a first touch from one of these sources.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     source: Option<Vec<String>>,
-    /// With a first touch by one of these channels.
+    /// Leads with a first touch by one of these channels.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
     channel: Option<Vec<String>>,
-    /// With a score (`total`) of at least this many points.
+    /// Leads with a score (`total`) of at least this many points.
     #[param(minimum = 0, maximum = 1000000, example = 60)]
     score_gte: Option<i64>,
-    /// With a score (`total`) below this many points.
+    /// Leads with a score (`total`) below this many points.
     #[param(minimum = 0, maximum = 1000000)]
     score_lt: Option<i64>,
-    /// With at least this many points of fit.
+    /// Leads with at least this many points of fit.
     #[param(minimum = 0, maximum = 1000000)]
     fit_gte: Option<i64>,
-    /// With at least this many points of engagement.
+    /// Leads with at least this many points of engagement.
     #[param(minimum = 0, maximum = 1000000)]
     engagement_gte: Option<i64>,
+    /// In one of these segments.
+    #[param(min_items = 1, max_items = 50, style = Form, explode = false)]
+    segment: Option<Vec<SegmentId>>,
     /// In one of these bands.
     #[param(min_items = 1, max_items = 50, style = Form, explode = false, example = json!(["A1", "A2"]))]
     band: Option<Vec<String>>,
@@ -99,10 +102,10 @@ struct LeadsQuery {
     q: Option<String>,
     /// `true`: only archived leads; default: only the others.
     archived: Option<bool>,
-    /// Known since this instant or later.
+    /// Created at this instant or later.
     #[param(inline)]
     created_at_gte: Option<Bound>,
-    /// Known since before this instant.
+    /// Created before this instant.
     #[param(inline)]
     created_at_lt: Option<Bound>,
     /// Changed at this instant or later.
@@ -266,6 +269,7 @@ impl LeadsQuery {
         Ok(LeadFilter {
             ids: self.id.unwrap_or_default(),
             emails: emails(self.email.unwrap_or_default())?,
+            segment: self.segment.unwrap_or_default(),
             stage: self.stage.unwrap_or_default(),
             owner_id: owners,
             unowned,

@@ -79,7 +79,8 @@ pub fn configure(config: &mut Services<'_>) {
         .service(get_lead)
         .service(update_lead)
         .service(list_lead_fields)
-        .service(score::get_lead_score);
+        .service(score::get_lead_score)
+        .service(score::list_score_history);
     config
         .service(archive_lead)
         .service(restore_lead)
@@ -176,7 +177,7 @@ async fn found(db: &Db, found: LeadWithCompany) -> Result<Tagged<LeadView>, Prob
 /// newest).
 #[utoipa::path(tag = "leads", security(("bearer" = [LeadsWrite])), request_body = LeadWrite, responses(
     (status = 201, description = "The lead was created", body = LeadView, headers(
-        ("ETag" = String, description = "The lead's version"), ("Location" = String, description = "The lead's address"))),
+        ("ETag" = String, description = "The lead's version"), ("Location" = String, description = "The URL of the lead"))),
     (status = 200, description = "The lead existed and was updated", body = LeadView,
         headers(("ETag" = String, description = "The lead's version"))),
     (status = 404, description = "There is no lead with this `id`")))]
@@ -219,7 +220,7 @@ async fn get_lead_by_external_id(ctx: Ctx<LeadsRead>, path: Path<ExternalPath>) 
 /// A JSON merge patch: omitted members stay, `null` empties. A key's value does not replace a user's; the answer shows
 /// the values that prevail.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])), request_body = LeadPatch,
-    responses((status = 200, description = "The lead as it is now", body = LeadView,
+    responses((status = 200, description = "The updated lead", body = LeadView,
         headers(("ETag" = String, description = "The lead's version")))))]
 #[patch("/v1/leads/{lead_id}")]
 async fn update_lead(
@@ -251,7 +252,7 @@ async fn list_lead_fields(ctx: Ctx<LeadsRead>, path: Path<LeadPath>) -> Reply<Js
 /// Lists omit archived leads by default. A lead with a pending hand-off, a running promise or an open deal cannot be
 /// archived (`409 still_in_work`). A form that the person submits restores the lead.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])),
-    responses((status = 200, description = "The lead as it is now", body = LeadView,
+    responses((status = 200, description = "The updated lead", body = LeadView,
         headers(("ETag" = String, description = "The lead's version")))))]
 #[post("/v1/leads/{lead_id}/archive")]
 async fn archive_lead(ctx: Ctx<LeadsWrite>, path: Path<LeadPath>) -> Reply<Tagged<LeadView>> {
@@ -263,7 +264,7 @@ async fn archive_lead(ctx: Ctx<LeadsWrite>, path: Path<LeadPath>) -> Reply<Tagge
 
 /// Restore a lead.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])),
-    responses((status = 200, description = "The lead as it is now", body = LeadView,
+    responses((status = 200, description = "The updated lead", body = LeadView,
         headers(("ETag" = String, description = "The lead's version")))))]
 #[post("/v1/leads/{lead_id}/restore")]
 async fn restore_lead(ctx: Ctx<LeadsWrite>, path: Path<LeadPath>) -> Reply<Tagged<LeadView>> {
@@ -279,7 +280,7 @@ async fn restore_lead(ctx: Ctx<LeadsWrite>, path: Path<LeadPath>) -> Reply<Tagge
 /// in another team's queue. A pending hand-off moves with the lead: to the user, or back to the general queue. If two
 /// users take it at once, one gets `409 already_decided` with the user and the time.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])), request_body = AssignLead,
-    responses((status = 200, description = "The lead as it is now", body = LeadView,
+    responses((status = 200, description = "The updated lead", body = LeadView,
         headers(("ETag" = String, description = "The lead's version")))))]
 #[post("/v1/leads/{lead_id}/assign")]
 async fn assign_lead(

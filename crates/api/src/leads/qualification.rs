@@ -130,7 +130,7 @@ pub struct QualifiedView {
     stated_by: String,
     /// When it was created.
     stated_at: Timestamp,
-    /// Who confirmed it.
+    /// The user who confirmed it.
     confirmed_by: Option<UserId>,
     /// When it was confirmed.
     confirmed_at: Option<Timestamp>,
@@ -175,7 +175,7 @@ impl QualifiedView {
 /// a confirmed value, which stays confirmed. Confirming the last item that the agreement requires moves an SAL to SQL
 /// in the same request. Revoking a confirmation moves no lead.
 #[utoipa::path(tag = "leads", params(LeadPath), security(("bearer" = [LeadsWrite])), request_body = QualifyLead,
-    responses((status = 200, description = "The lead as it is now", body = LeadView,
+    responses((status = 200, description = "The updated lead", body = LeadView,
         headers(("ETag" = String, description = "The lead's version")))))]
 #[patch("/v1/leads/{lead_id}/qualification")]
 pub(super) async fn update_qualification(

@@ -21,7 +21,7 @@ use super::consent::view::{Contacts, contacts};
 use super::qualification::QualificationView;
 use super::score::ScoreView;
 
-/// A lead.
+/// A lead: a person who may buy, with its identifiers, stage, owner and score.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct LeadView {
     /// Its id, which never changes.
@@ -82,9 +82,9 @@ pub struct LeadView {
     /// The number of the current cycle: a pass through the stages.
     #[schema(minimum = 1, example = 1)]
     pub cycle: i64,
-    /// The owner.
+    /// The user who owns the lead.
     pub owner_id: Option<UserId>,
-    /// The previous owner.
+    /// The user who owned it before.
     pub previous_owner_id: Option<UserId>,
     /// No rule makes it an MQL before this instant.
     pub nurture_until: Option<Timestamp>,
@@ -209,7 +209,7 @@ impl LeadView {
     }
 }
 
-/// A company.
+/// A company that leads or deals belong to.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct CompanyView {
     /// Its id, which never changes.
@@ -229,7 +229,7 @@ pub struct CompanyView {
     /// The number of employees.
     #[schema(minimum = 0, maximum = 10000000, example = 120)]
     pub employees: Option<i64>,
-    /// The owner.
+    /// The user who owns the company.
     pub owner_id: Option<UserId>,
     /// When it was archived.
     pub archived_at: Option<Timestamp>,
@@ -258,7 +258,7 @@ impl CompanyView {
     }
 }
 
-/// One statement about a field.
+/// One statement about a field: a value with its source and time. The winning statement is the shown value.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FieldValueView {
     /// The field: `first_name`, `company_id`, `custom.<name>`, ...
@@ -269,7 +269,7 @@ pub struct FieldValueView {
     pub value: Value,
     /// The source of the statement.
     pub source: Source,
-    /// When it was true, as far as the source knows.
+    /// When the value was true, as far as the source knows.
     pub observed_at: Timestamp,
     /// When it was created in Tandem.
     pub recorded_at: Timestamp,

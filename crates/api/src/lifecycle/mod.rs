@@ -55,7 +55,7 @@ struct CreateTransition {
     until: Option<Timestamp>,
 }
 
-/// A stage change.
+/// A stage change of a lead: from which stage to which, when, by whom and why.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TransitionView {
     /// Its id.
@@ -71,9 +71,9 @@ pub struct TransitionView {
     to: Stage,
     /// When it happened.
     at: Timestamp,
-    /// Who made the move, by type of actor.
+    /// The type of the actor that made the move.
     actor_type: ActorKind,
-    /// Who made the move: the id of a user, key or form, or the name of a part of Tandem.
+    /// The actor that made the move: the id of a user, key or form, or the name of a part of Tandem.
     #[schema(max_length = 64, example = "user_01h455vb4pex5vsknk084sn02q")]
     actor_id: String,
     /// The user on whose behalf a key acted.
@@ -107,7 +107,8 @@ pub struct TransitionsView {
     /// The stage changes, oldest first; at most 1,000.
     #[schema(max_items = 1000)]
     data: Vec<TransitionView>,
-    /// The stages to which the caller may move the lead by hand now.
+    /// The stages to which the caller may move the lead by hand now. `sql` is listed even while qualification items are
+    /// unconfirmed; `POST /v1/leads/{lead_id}/transitions` then answers `422`.
     #[schema(max_items = 9)]
     allowed: Vec<Stage>,
 }

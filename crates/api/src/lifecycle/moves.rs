@@ -42,7 +42,7 @@ pub struct MoveView {
     requires: Vec<Need>,
 }
 
-/// An operation of this API.
+/// The operation of this API that makes a move: its id, method and path.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ActView {
     /// Its id in the document.
@@ -92,9 +92,10 @@ impl MoveView {
 
 /// List the moves that the caller may make with a lead now.
 ///
-/// Each move comes with its operation: a stage change by hand, accepting or rejecting a hand-off, confirming the
-/// qualification, or opening, closing or reopening a deal. Every other move is refused. Moves by deals are listed if
-/// the caller's scopes include deals.
+/// Each move names the operation that makes it: a stage change by hand, accepting or rejecting a hand-off, ruling on a
+/// disputed rejection, confirming the qualification, or opening, closing or reopening a deal. Only moves that the
+/// caller's scopes allow are listed: all but those by deals need `leads:write`, decisions on hand-offs `handoffs:write`
+/// too, and deals both `deals:read` and `deals:write`.
 #[utoipa::path(tag = "stages", params(LeadPath), security(("bearer" = [LeadsRead])),
     responses((status = 200, description = "The moves", body = MovesView)))]
 #[get("/v1/leads/{lead_id}/moves")]

@@ -26,7 +26,7 @@ use crate::edge::room::{MAX_BODY, Room};
 use crate::program::config::Config;
 use crate::{
     access, activities, agreement, campaigns, capture, clocks, deals, duplicates, handoff, journal, leads,
-    lifecycle, notices, operation, reports, routing, settings, tracking, transfer, work,
+    lifecycle, notices, operation, reports, routing, segments, settings, tracking, transfer, work,
 };
 
 /// How long a connection may be quiet between two requests.
@@ -55,6 +55,7 @@ pub const ROOMS: &[Room] = &[
     campaigns::ROOM,
     journal::ROOM,
     reports::ROOM,
+    segments::ROOM,
     settings::ROOM,
     transfer::ROOM,
     work::ROOM,

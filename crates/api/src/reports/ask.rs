@@ -139,7 +139,7 @@ impl IntoParams for Chosen {
             parameter("basis", basis, Basis::schema()).build(),
             day(
                 "from",
-                "The first day, in the company's time zone; default from the beginning.",
+                "The first day, in the company's time zone; default from the beginning, over time from the newest 600 weeks, months or quarters.",
                 "2026-01-01",
             ),
             day(
@@ -252,6 +252,32 @@ impl Selection {
     pub fn before(&self, zone: &TimeZone) -> Option<Self> {
         let days = self.days.before(zone)?;
         Some(Self { days, ..self.clone() })
+    }
+
+    /// Begin with the newest divisions of time that a report may have, where no beginning is asked for: one record with a
+    /// date of long ago must not take the report down. The answer's period shows where it begins. The first instant that
+    /// is then counted by.
+    fn begin_with_newest(
+        &mut self,
+        by: &[By],
+        first: Timestamp,
+        last: Timestamp,
+        zone: &TimeZone,
+    ) -> Timestamp {
+        let newest = by.iter().filter_map(|by| match by {
+            By::Time(calendar) => calendar.beginning_of_newest(last, zone, MOST_BUCKETS),
+            By::Dimension(_) => None,
+        });
+        let newest = newest
+            .max()
+            .and_then(|day| Days::between(Some(day), self.days.next, zone));
+        match newest.filter(|newest| self.days.first.is_none() && newest.from > first) {
+            Some(newest) => {
+                self.days = newest;
+                self.days.from
+            }
+            None => first,
+        }
     }
 
     /// What is asked for, divided: the divisions of time are those between the first and the last instant that something
@@ -379,11 +405,14 @@ impl Question {
         let rules = store::rules::read(snapshot).await?;
         let (by, min_sample) = divided.read(defaults.by, rules.reports.min_sample)?;
         let zone = rules.company.zone();
-        let selection = chosen.select(defaults.basis, &zone)?;
-        let span = match by.iter().any(|by| matches!(by, By::Time(_))) {
+        let mut selection = chosen.select(defaults.basis, &zone)?;
+        let mut span = match by.iter().any(|by| matches!(by, By::Time(_))) {
             true => store::reports::span(snapshot, &selection.scope(), defaults.records).await?,
             false => None,
         };
+        if let Some((first, last)) = &mut span {
+            *first = selection.begin_with_newest(&by, *first, *last, &zone);
+        }
         let cuts = selection.cuts(&by, span, &zone)?;
         Ok(Self {
             rules,
@@ -450,6 +479,36 @@ mod tests {
         }
         let day = Some("2026-02-01");
         assert!(asked(day, day, &TimeZone::UTC).is_ok());
+    }
+
+    #[test]
+    fn a_report_over_time_without_a_beginning_begins_with_the_newest_divisions() {
+        let zone = TimeZone::UTC;
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (first, last) = (at("1971-01-01T00:00:00Z"), at("2026-12-15T00:00:00Z"));
+        let by = [By::Time(Calendar::Month), By::Dimension(Dimension::Source)];
+        let mut open = asked(None, None, &zone).unwrap();
+        let begin = open.begin_with_newest(&by, first, last, &zone);
+        assert_eq!(begin, at("1977-01-01T00:00:00Z"));
+        assert_eq!(
+            open.days.first.map(|day| day.to_string()).as_deref(),
+            Some("1977-01-01")
+        );
+        assert!(
+            matches!(&open.cuts(&by, Some((begin, last)), &zone).unwrap()[0], Cut::Over(all) if all.len() == 600)
+        );
+
+        let mut short = asked(None, None, &zone).unwrap();
+        let recent = at("2026-01-01T00:00:00Z");
+        assert_eq!(short.begin_with_newest(&by, recent, last, &zone), recent);
+        assert_eq!(short.days.first, None);
+
+        let mut from = asked(Some("1970-01-01"), None, &zone).unwrap();
+        assert_eq!(from.begin_with_newest(&by, first, last, &zone), first);
+        assert!(
+            from.cuts(&by, Some((first, last)), &zone).is_err(),
+            "as it was asked for"
+        );
     }
 
     #[test]

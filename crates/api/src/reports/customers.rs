@@ -42,7 +42,7 @@ struct CustomersQuery {
 pub struct CustomerEvidence {
     /// The company.
     company_id: Option<CompanyId>,
-    /// The lead, where the deal has no company.
+    /// The lead, if the deal has no company.
     lead_id: Option<LeadId>,
     /// When its first deal was won.
     since: Timestamp,
@@ -54,9 +54,10 @@ pub struct CustomerEvidence {
 
 /// List the customers counted in a figure.
 ///
-/// Exactly the customers that the figure counts, by id, with the filters of the report. `total_count` is always present
-/// and exact. A customer is a company, or a lead without one, from its first won deal until every lead that was primary
-/// in one has churned. Its dimensions are those of its first won deal.
+/// Returns exactly the customers counted in the figure that the parameter `figure` names, ordered by id. Takes the same
+/// filters as the report. `total_count` is always present and exact. A customer is a company, or a lead without one,
+/// from its first won deal until every lead that was primary in one has churned. Its dimensions are those of its first
+/// won deal.
 #[utoipa::path(tag = "reports", params(Chosen, CustomersQuery),
     security(("bearer" = [ReportsRead, LeadsRead, DealsRead])),
     responses((status = 200, description = "A page of customers", body = Listing<CustomerEvidence>,
@@ -141,8 +142,8 @@ pub struct FollowUpEvidence {
 
 /// List the follow-ups counted in the figure.
 ///
-/// Exactly the done tasks that `follow_ups` counts, by id, with the filters of the report. A task counts in the cycle
-/// of its lead at the time when it was done. `total_count` is always present and exact.
+/// Returns exactly the done tasks counted in `follow_ups`, ordered by id. Takes the same filters as the report. A task
+/// counts in the cycle of its lead at the time when it was done. `total_count` is always present and exact.
 #[utoipa::path(tag = "reports", params(Chosen, FollowUpsQuery),
     security(("bearer" = [ReportsRead, ActivitiesRead])),
     responses((status = 200, description = "A page of done tasks", body = Listing<FollowUpEvidence>,

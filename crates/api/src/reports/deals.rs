@@ -54,7 +54,7 @@ pub struct DealEvidence {
     opened_at: Timestamp,
     /// When it was closed.
     closed_at: Option<Timestamp>,
-    /// What it is worth.
+    /// The amount of the deal.
     amount: Option<Money>,
     /// The amount of a closed deal in the base currency, at the rate of the day of closing.
     value: Option<Money>,
@@ -62,8 +62,8 @@ pub struct DealEvidence {
 
 /// List the deals counted in a figure.
 ///
-/// Exactly the records that the figure counts, by id, with the filters of the report. `total_count` is always present
-/// and exact.
+/// Returns exactly the records counted in the figure that the parameter `figure` names, ordered by id. Takes the same
+/// filters as the report. `total_count` is always present and exact.
 #[utoipa::path(tag = "reports", params(Chosen, DealEvidenceQuery), security(("bearer" = [ReportsRead, DealsRead])),
     responses((status = 200, description = "A page of deals", body = Listing<DealEvidence>,
         headers(("Link" = String, description = "The next page")))))]

@@ -50,7 +50,7 @@ pub struct HandoffEvidence {
     cycle: i64,
     /// The state.
     state: HandoffState,
-    /// When it was made.
+    /// When it was created.
     made_at: Timestamp,
     /// The owner.
     owner_id: Option<UserId>,
@@ -72,8 +72,8 @@ pub struct HandoffEvidence {
 
 /// List the hand-offs counted in a figure.
 ///
-/// Exactly the records that the figure counts, by id, with the filters of the report. `total_count` is always present
-/// and exact.
+/// Returns exactly the records counted in the figure that the parameter `figure` names, ordered by id. Takes the same
+/// filters as the report. `total_count` is always present and exact.
 #[utoipa::path(tag = "reports", params(Chosen, HandoffEvidenceQuery), security(("bearer" = [ReportsRead, HandoffsRead])),
     responses((status = 200, description = "A page of hand-offs", body = Listing<HandoffEvidence>,
         headers(("Link" = String, description = "The next page")))))]

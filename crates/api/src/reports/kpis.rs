@@ -72,7 +72,7 @@ pub struct KpisView {
     pub unconverted: Vec<UnconvertedView>,
 }
 
-/// A key figure.
+/// A key figure: its value in the period, and in the previous one.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KpiView {
     /// The key figure.

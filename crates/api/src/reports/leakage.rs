@@ -73,7 +73,7 @@ pub struct LeakageRow {
     pub leaks: Vec<LeakView>,
 }
 
-/// The leaks of one kind.
+/// How many leaks of one kind there are, and since when.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LeakView {
     /// The kind of leak.
@@ -254,8 +254,8 @@ pub struct LeakEvidence {
 
 /// List the leaks of one kind.
 ///
-/// Exactly the leaks that the report counts, by the id of the record, with the filters of the report. `total_count` is
-/// always present and exact.
+/// Returns exactly the leaks counted in the report, ordered by the id of the record. Takes the same filters as the
+/// report. `total_count` is always present and exact.
 #[utoipa::path(tag = "reports", params(Filters, LeakEvidenceQuery),
     security(("bearer" = [ReportsRead, LeadsRead, HandoffsRead, DealsRead])),
     responses((status = 200, description = "A page of leaks", body = Listing<LeakEvidence>,

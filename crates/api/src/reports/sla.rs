@@ -92,7 +92,7 @@ pub struct PromiseView {
     pub evidence: PromiseEvidence,
 }
 
-/// The promises of one owner.
+/// How many promises of one owner were due, met in time and broken.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OwnerPromises {
     /// The owner; `null` for a queue.

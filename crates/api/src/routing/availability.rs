@@ -44,7 +44,7 @@ pub(super) async fn get_availability(
 /// A sales manager changes members of its teams, revops and keys change all users, and a user changes its own calendar
 /// and absences. A late change reverts no decision; pending hand-offs of an absent user are routed again.
 #[utoipa::path(tag = "routing", params(UserPath), security(("bearer" = [Account]), ("bearer" = [AvailabilityWrite])),
-    request_body = AvailabilityDetails, responses((status = 200, description = "The availability as it is now",
+    request_body = AvailabilityDetails, responses((status = 200, description = "The updated availability",
         body = AvailabilityDetails, headers(("ETag" = String, description = "The availability's version")))))]
 #[put("/v1/users/{user_id}/availability")]
 pub(super) async fn update_availability(

@@ -69,13 +69,13 @@ pub struct RoutingDecisionView {
     id: RoutingDecisionId,
     /// The lead.
     lead_id: LeadId,
-    /// When it was made.
+    /// When it was created.
     at: Timestamp,
     /// The user to whom it assigned the hand-off.
     owner_id: Option<UserId>,
-    /// The queue, if nobody could take it.
+    /// The queue, if no user could take it.
     queue: Option<Queue>,
-    /// The evaluated rules, in order, with the users who were passed over.
+    /// The evaluated rules, in order, with the users who were skipped.
     #[schema(max_items = 100)]
     rules: Vec<AskedRule>,
     /// The team in which a turn was taken.
@@ -160,7 +160,7 @@ async fn unknown(tx: &Tx, rules: &RoutingRules) -> Result<Vec<Fault>, Problem> {
 
 /// Read a routing decision.
 ///
-/// With the rules that did not match, and every member who was passed over with the reason.
+/// Includes the rules that did not match, and for each member who was skipped the reason.
 #[utoipa::path(tag = "routing", params(DecisionPath), security(("bearer" = [HandoffsRead])),
     responses((status = 200, description = "The decision", body = RoutingDecisionView)))]
 #[get("/v1/routing/decisions/{decision_id}")]

@@ -36,16 +36,16 @@ struct SimulateRouting {
     lead: Option<LeadWrite>,
 }
 
-/// Where a lead would go now.
+/// The user or queue that would get the hand-off of a lead now, and why.
 #[derive(Debug, Serialize, ToSchema)]
 struct SimulatedRoutingView {
-    /// Who would get it.
+    /// The user who would get the hand-off.
     owner_id: Option<UserId>,
-    /// Where it would wait, where nobody gets it.
+    /// The queue in which it would wait, if no user would get it.
     queue: Option<Queue>,
     /// The work on its company that it would join.
     joins: Option<JoinsView>,
-    /// The rules that were asked, in their order, and who was passed over; none where the lead stays with its owner or joins.
+    /// The evaluated rules, in order, with the users who were skipped; empty if the lead stays with its owner or joins.
     #[schema(max_items = 100)]
     rules: Vec<AskedRule>,
     /// The team whose turn it would take.
@@ -128,7 +128,7 @@ struct ReassignPath {
     user_id: UserId,
 }
 
-/// Where the leads of a user go.
+/// The team that gets the leads of a user.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ReassignLeads {
@@ -136,13 +136,13 @@ struct ReassignLeads {
     to: TeamId,
 }
 
-/// What became of the leads of a user.
+/// The result of reassigning the leads of a user.
 #[derive(Debug, Serialize, ToSchema)]
 struct ReassignedView {
     /// The leads that another user owns now.
     #[schema(max_items = 500)]
     moved: Vec<LeadId>,
-    /// The leads that stay with the user, since nobody of the team can take them.
+    /// The leads that stay with the user, because no member of the team can take them.
     #[schema(max_items = 500)]
     left: Vec<LeadId>,
     /// Whether the user has more: repeat the request.
@@ -154,7 +154,7 @@ struct ReassignedView {
 /// The user's leads in mql, sal, sql and opportunity go to other members of the team in turn, 500 at a time, with their
 /// clocks running: for a user who leaves or is away. By a sales manager or revops. A key needs `X-On-Behalf-Of`.
 #[utoipa::path(tag = "routing", params(ReassignPath), security(("bearer" = [LeadsWrite])), request_body = ReassignLeads,
-    responses((status = 200, description = "What became of the leads", body = ReassignedView)))]
+    responses((status = 200, description = "The result of reassigning the leads", body = ReassignedView)))]
 #[post("/v1/users/{user_id}/reassign")]
 pub(super) async fn reassign_leads(
     ctx: Ctx<LeadsWrite>,

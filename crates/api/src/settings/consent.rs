@@ -1,12 +1,16 @@
 //! What the company asks consent for.
 
 use actix_web::{get, put};
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tandem_domain::agreement::conditions::Known;
 use tandem_domain::fault::Fault;
 use tandem_domain::leads::consent::{ConsentPurpose, purpose_faults};
+use tandem_domain::routing::Routing;
 use tandem_domain::settings::name;
-use tandem_store as store;
+use tandem_store::{self as store, Tx};
 use utoipa::ToSchema;
 
 use super::replace;
@@ -14,6 +18,7 @@ use crate::access::scopes::{SettingsManage, SettingsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::faults::refuse;
 use crate::edge::http::json::Json;
+use crate::edge::http::problem::Problem;
 use crate::edge::http::reply::{Reply, Tagged, etag};
 
 /// The purposes for which the company requests consent.
@@ -63,6 +68,23 @@ pub(super) async fn update_consent_purposes(
             .collect(),
     )?;
     let tx = ctx.begin().await?;
+    demand_used(&tx, &declared.purposes)?;
     let version = replace(&ctx, &tx, name::CONSENT_PURPOSES, json!(declared.purposes)).await?;
     ctx.commit(tx, Tagged::new(etag(version, 0), declared)).await
+}
+
+/// Refuse to omit a purpose that the agreement in force, a segment or the routing names.
+fn demand_used(tx: &Tx, declared: &[ConsentPurpose]) -> Result<(), Problem> {
+    let (rules, forms) = (tx.rules(), tx.rules().form_ids());
+    let names: BTreeSet<String> = declared.iter().map(|purpose| purpose.name.clone()).collect();
+    let known = Known {
+        purposes: &names,
+        ..rules.known(&rules.custom_fields, &forms)
+    };
+    let routing = Routing::read(rules.routing.document.clone(), &known);
+    if rules.agreement.faults_with(&known).is_empty() && routing.is_ok() {
+        return Ok(());
+    }
+    let detail = "must keep the purposes that the agreement in force, a segment or the routing uses";
+    refuse(vec![Fault::new("/purposes", "not_allowed", detail)])
 }

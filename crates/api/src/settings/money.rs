@@ -122,10 +122,11 @@ pub(super) async fn get_currency(ctx: Ctx<SettingsRead>) -> Reply<Tagged<Currenc
 
 /// Update the base currency.
 ///
-/// Refused with `409 conflict` once a deal has been closed in another currency, since reported figures would no longer
-/// add up, and while the agreement in force contains amounts in another currency.
+/// Sets the currency of reports. Refused with `409 conflict` once a deal has been valued in another base currency, even
+/// if it was reopened since, because reported figures would no longer add up; and while the agreement in force contains
+/// amounts in another currency.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = CurrencySettings,
-    responses((status = 200, description = "The base currency as it is now", body = CurrencySettings,
+    responses((status = 200, description = "The updated base currency", body = CurrencySettings,
         headers(("ETag" = String, description = "The setting's version")))))]
 #[put("/v1/settings/currency")]
 pub(super) async fn update_currency(

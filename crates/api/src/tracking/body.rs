@@ -38,7 +38,7 @@ pub struct CollectRequest {
     sent_at: Option<Timestamp>,
 }
 
-/// An event of a visitor.
+/// An event of a visitor, as a web page sends it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CollectedEvent {
@@ -57,14 +57,14 @@ pub struct CollectedEvent {
     #[serde(default)]
     #[schema(value_type = Option<Object>, example = json!({"plan": "team"}))]
     properties: Option<Map<String, Value>>,
-    /// The address of the page; stored without credentials, and cut to 2,048 characters.
+    /// The URL of the page; stored without credentials, and cut to 2,048 characters.
     #[serde(default)]
     #[schema(
         max_length = 200000,
         example = "https://www.example.com/pricing?utm_source=newsletter"
     )]
     url: Option<String>,
-    /// The address of the page that linked to it.
+    /// The URL of the page that linked to it.
     #[serde(default)]
     #[schema(max_length = 200000, example = "https://www.google.com/")]
     referrer: Option<String>,
@@ -134,11 +134,11 @@ pub struct ToldEvent {
     #[serde(default)]
     #[schema(value_type = Option<Object>, example = json!({"campaign": "may-news"}))]
     properties: Option<Map<String, Value>>,
-    /// The address of the page; stored without credentials, and cut to 2,048 characters.
+    /// The URL of the page; stored without credentials, and cut to 2,048 characters.
     #[serde(default)]
     #[schema(max_length = 200000, example = "https://www.example.com/pricing")]
     url: Option<String>,
-    /// The address of the page that linked to it.
+    /// The URL of the page that linked to it.
     #[serde(default)]
     #[schema(max_length = 200000)]
     referrer: Option<String>,

@@ -101,12 +101,12 @@ pub struct TouchWrite {
     /// The click ids of ad networks.
     #[serde(default)]
     click_ids: Option<ClickIds>,
-    /// The address of the page on which the visit began. Its `utm_*` parameters and click ids supply omitted members;
+    /// The URL of the page on which the visit began. Its `utm_*` parameters and click ids supply omitted members;
     /// it is stored without its query.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 2048)]
     landing_url: Option<String>,
-    /// The address of the page that linked to it, stored without its query.
+    /// The URL of the page that linked to it, stored without its query.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 2048)]
     referrer: Option<String>,

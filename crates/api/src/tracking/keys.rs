@@ -127,7 +127,7 @@ fn tagged(key: TrackingKey) -> Tagged<TrackingKeyView> {
 /// For marketing. A site uses the key to report its visitors' events with `POST /v1/collect`; the key reads nothing.
 #[utoipa::path(tag = "tracking", security(("bearer" = [FormsWrite])), request_body = CreateTrackingKey,
     responses((status = 201, description = "The tracking key", body = TrackingKeyView,
-        headers(("Location" = String, description = "The address of the new record"), ("ETag" = String, description = "The record's version")))))]
+        headers(("Location" = String, description = "The URL of the new record"), ("ETag" = String, description = "The record's version")))))]
 #[post("/v1/tracking-keys")]
 async fn create_tracking_key(
     ctx: Ctx<FormsWrite>,
@@ -180,7 +180,7 @@ async fn get_tracking_key(
 ///
 /// A JSON merge patch. It takes effect on every replica within a second.
 #[utoipa::path(tag = "tracking", params(TrackingKeyPath), security(("bearer" = [FormsWrite])), request_body = TrackingKeyPatch,
-    responses((status = 200, description = "The tracking key as it is now", body = TrackingKeyView,
+    responses((status = 200, description = "The updated tracking key", body = TrackingKeyView,
         headers(("ETag" = String, description = "The record's version"))),
         (status = 409, description = "The key is revoked")))]
 #[patch("/v1/tracking-keys/{tracking_key_id}")]

@@ -67,7 +67,7 @@ pub struct Arrival {
     pub is_machine: bool,
 }
 
-/// What became of a request.
+/// The result of a request with events.
 #[derive(Debug)]
 pub enum Outcome {
     /// It was taken, but for what was rejected of it.

@@ -13,7 +13,7 @@ use tandem_domain::tracking::record::{TouchKind, TouchRecord};
 use tandem_store::{Read, StoreError, campaigns, tracking};
 use utoipa::ToSchema;
 
-/// An event of a lead.
+/// An event of a lead: one thing that it did, such as viewing a page.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct EventView {
     /// Its id.
@@ -31,7 +31,7 @@ pub struct EventView {
     /// The page.
     #[schema(max_length = 4096, example = "https://www.example.com/pricing")]
     pub url: Option<String>,
-    /// The address of the page that linked to it.
+    /// The URL of the page that linked to it.
     #[schema(max_length = 4096)]
     pub referrer: Option<String>,
     /// Further properties.
@@ -46,12 +46,13 @@ pub struct EventView {
     pub told_by: String,
 }
 
-/// A touch of a lead.
+/// A touch of a lead: one visit or contact to which reports can attribute the lead.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TouchView {
     /// Its id. The id of a visit's touch may change when a late event arrives.
     pub id: TouchId,
-    /// The source of the touch.
+    /// The kind of touch: a visit, a click in an e-mail, attendance of an event, or one that a user, partner or import
+    /// reported.
     pub kind: TouchKind,
     /// When it happened; for a visit, when it began.
     pub occurred_at: Timestamp,

@@ -21,7 +21,8 @@ const PIECE: usize = 1024 * 1024;
 pub struct Asked {
     /// The kind of its rows.
     pub kind: ImportKind,
-    /// The mode of the import.
+    /// Whether rows count as happening now, with all rules (`live`), or as the past, with their own dates and without
+    /// rules (`history`).
     pub mode: ImportMode,
     /// Whether nothing is to be written.
     pub is_dry_run: bool,
@@ -31,7 +32,7 @@ pub struct Asked {
     pub file: FileFacts,
 }
 
-/// A file that comes in.
+/// An uploaded file, stored in pieces as it arrives.
 pub struct Keeper<'a> {
     db: &'a Db,
     ambient: &'a Ambient,
@@ -71,7 +72,7 @@ impl<'a> Keeper<'a> {
         self.bytes
     }
 
-    /// Take in what has come.
+    /// Append bytes of the file as they arrive.
     pub async fn push(&mut self, mut bytes: &[u8]) -> Result<(), StoreError> {
         self.hash.update(bytes);
         self.bytes += bytes.len() as i64;

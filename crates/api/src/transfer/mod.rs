@@ -1,4 +1,4 @@
-//! Files over HTTP: taken in by a job, watched, ended, and their rejected rows given back.
+//! Imports over HTTP: a job imports the uploaded files; progress, cancelling, and the rejected rows.
 
 mod keeper;
 mod kinds;
@@ -81,7 +81,7 @@ async fn run_imports(core: &Core) -> Result<Left, StoreError> {
     Ok(Left::Nothing)
 }
 
-/// Take in so many batches of what waits: for tests, which end a service in the middle.
+/// Import so many batches of the queued files: for tests, which end a service in the middle.
 pub async fn run_some(core: &Core, batches: Option<usize>) -> Result<(), StoreError> {
     if store::transfer::next(&core.db).await?.is_none() {
         return Ok(());
@@ -163,7 +163,7 @@ struct ImportQuery {
     /// The kind of its rows.
     #[param(inline)]
     kind: ImportKind,
-    /// The mode; default `live`. Stage changes and deals are always `history`.
+    /// The mode; default `live`, of stage changes and deals `history`, which they always are.
     #[param(inline)]
     mode: Option<ImportMode>,
     /// Whether to write nothing: the import then shows what would happen, and a suggested mapping.
@@ -196,13 +196,13 @@ struct ImportPath {
 /// background. It is first read completely, so that a broken file changes nothing, then row by row; a rejected row does
 /// not affect the others. If the service stops, the import continues afterwards, and no row is imported twice. At most
 /// 1 GiB unpacked. Also requires the scope of the rows: `leads:write` for leads, companies and stage changes,
-/// `deals:write` for deals; only an admin in person imports users.
+/// `deals:write` and `leads:write` for deals, which bring their companies; only an admin in person imports users.
 #[utoipa::path(tag = "imports", params(ImportQuery), security(("bearer" = [ImportsWrite])),
     request_body(description = "The file", content(
         (FileBytes = "text/csv"), (FileBytes = "application/x-ndjson"), (FileBytes = "application/gzip"),
         (FileBytes = "application/octet-stream"), (ImportForm = "multipart/form-data"))),
     responses((status = 202, description = "The file is stored and will be imported", body = ImportView,
-        headers(("Location" = String, description = "The import's address")))))]
+        headers(("Location" = String, description = "The URL of the import")))))]
 #[post("/v1/imports")]
 async fn create_import(
     ctx: Ctx<ImportsWrite>,
@@ -223,7 +223,7 @@ async fn create_import(
         }
     };
     if made.is_err() && !ctx.commits().are_under_way() {
-        // Whoever sends it again sends it whole; what is left here a job forgets. An import that may have been made
+        // A client that sends it again sends it whole; a job deletes what is left here. An import that may have been made
         // after all needs its file.
         let _ = run::forget_file(&ctx.db, &ctx.ambient, id).await;
     }
@@ -280,7 +280,7 @@ fn asked(query: ImportQuery) -> Result<Asked, Problem> {
         Problem::invalid_parameters(vec![Violation::new(Place::parameter(name), code, detail)])
     };
     let kind = query.kind;
-    let mode = query.mode.unwrap_or(ImportMode::Live);
+    let mode = query.mode.unwrap_or(kind.usual_mode());
     if mode == ImportMode::Live && !kind.can_be_live() {
         return Err(parameter(
             "mode",
@@ -306,11 +306,11 @@ fn asked(query: ImportQuery) -> Result<Asked, Problem> {
     })
 }
 
-/// Refuse whoever may not write what the rows write. Users are for an admin in person: else a key that imports files could
-/// create users.
+/// Refuse a caller that may not write what the rows write. Users are for an admin in person: else a key that imports
+/// files could create users.
 fn check_rights(ctx: &Ctx<ImportsWrite>, kind: ImportKind) -> Result<(), Problem> {
     if kind != ImportKind::Users {
-        return ctx.demand(kind.written_by());
+        return kind.written_by().iter().try_for_each(|scope| ctx.demand(*scope));
     }
     let may = matches!(ctx.actor(), Actor::User(person) if person.grants(Scope::UsersManage));
     if !may {
@@ -382,7 +382,7 @@ async fn get_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<Jso
 ///
 /// Rows imported so far stay; the rest is not read. The import is then `failed` with the code `cancelled`.
 #[utoipa::path(tag = "imports", params(ImportPath), security(("bearer" = [ImportsWrite])),
-    responses((status = 200, description = "The import as it is now", body = ImportView)))]
+    responses((status = 200, description = "The updated import", body = ImportView)))]
 #[post("/v1/imports/{import_id}/cancel")]
 async fn cancel_import(ctx: Ctx<ImportsWrite>, path: Path<ImportPath>) -> Reply<Json<ImportView>> {
     let tx = ctx.begin().await?;

@@ -356,17 +356,16 @@ fn csv_failure(error: csv::Error) -> Failure {
     }
 }
 
-/// The delimiter that a first line names for spreadsheets: `sep=;`.
+/// The delimiter that a first line names for spreadsheets: `sep=;`, `SEP=` with a tab behind, or with the empty cells
+/// that a spreadsheet adds (`sep=;;;`).
 fn named_delimiter(head: &[u8]) -> Option<u8> {
-    let line = head.split(|byte| *byte == b'\n').next()?.trim_ascii_end();
-    match line
-        .trim_ascii_start()
-        .strip_prefix(b"sep=")
-        .or(line.strip_prefix(b"\"sep="))
-    {
-        Some([delimiter] | [delimiter, b'"']) => Some(*delimiter),
-        _ => None,
-    }
+    let line = head.split(|byte| matches!(byte, b'\n' | b'\r')).next()?;
+    let line = line.trim_ascii_start();
+    let line = line.strip_prefix(b"\"").unwrap_or(line);
+    let (key, named) = line.split_at_checked(4)?;
+    let (delimiter, rest) = named.split_first()?;
+    let is_alone = rest.iter().all(|byte| byte == delimiter || *byte == b'"');
+    (key.eq_ignore_ascii_case(b"sep=") && is_alone).then_some(*delimiter)
 }
 
 /// The one of the usual delimiters that the first line has most of, outside of quotes.

@@ -41,13 +41,13 @@ const LOOK: Duration = Duration::from_millis(2);
 /// The pieces of a file that one transaction forgets.
 const FORGET: i64 = 16;
 
-/// Who takes files in.
+/// Imports the queued files, one at a time, under a lease.
 pub struct Runner<'a> {
     /// The database.
     pub db: &'a Db,
     /// The clock and the chance.
     pub ambient: &'a Ambient,
-    /// The shapes of the published document.
+    /// The compiled JSON schemas of the OpenAPI document, against which rows are checked.
     pub shapes: &'a Shapes,
     /// The name under which the lease is held.
     pub holder: &'a str,
@@ -92,7 +92,7 @@ impl From<StoreError> for Refused {
 }
 
 impl Runner<'_> {
-    /// Take in what waits, until nothing waits; answers whether the lease was to be had.
+    /// Import the queued files until none is left. Returns whether the lease was free.
     pub async fn run(&self) -> Result<bool, StoreError> {
         let mut left = self.batches.unwrap_or(usize::MAX);
         while let Some(import) = transfer::next(self.db).await? {

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::run::effective;
 
-/// An import of a file.
+/// An import of a file, with its mode, state and progress.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Import)]
 pub struct ImportView {
@@ -21,7 +21,8 @@ pub struct ImportView {
     id: ImportId,
     /// The kind of its rows.
     kind: ImportKind,
-    /// The mode of the import.
+    /// Whether rows count as happening now, with all rules (`live`), or as the past, with their own dates and without
+    /// rules (`history`).
     mode: ImportMode,
     /// Whether it is a dry run, which writes nothing.
     dry_run: bool,
@@ -50,7 +51,7 @@ pub struct ImportView {
     progress: ProgressView,
     /// Why the import failed.
     failure: Option<Failure>,
-    /// Who requested it.
+    /// The user or key that requested it; `import` on the command line.
     created_by: AskerView,
     /// When the import was requested.
     created_at: Timestamp,

@@ -166,7 +166,7 @@ pub struct ApiKey {
     pub revoked_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
-    /// Who created it.
+    /// The user who created it.
     pub created_by: Option<UserId>,
     /// When it was created.
     pub created_at: Timestamp,

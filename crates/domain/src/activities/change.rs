@@ -19,7 +19,7 @@ pub enum ActivityChange {
     Logged(Box<Activity>),
     /// It changed.
     Updated {
-        /// The activity as it is now.
+        /// The activity after the change.
         activity: Box<Activity>,
         /// The changed values before.
         before: Facts,

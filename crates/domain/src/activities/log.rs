@@ -43,8 +43,8 @@ pub struct ActivityDraft {
     /// The type of activity; it never changes.
     #[serde(rename = "type")]
     pub kind: ActivityType,
-    /// The direction: who contacted whom. Required for `call`, `email`, `meeting` and `message`, refused for other
-    /// types.
+    /// `inbound` if the lead contacted the company, `outbound` if a user contacted the lead. Required for `call`,
+    /// `email`, `meeting` and `message`, refused for other types.
     #[serde(default)]
     pub direction: Option<Direction>,
     /// When it happened; default now, at most five minutes in the future. A planned meeting is a task.

@@ -24,7 +24,7 @@ use crate::journal::{Facts, facts};
 use crate::words::words;
 
 words! {
-    /// The type of activity.
+    /// The type of an activity: a contact (`call`, `email`, `meeting`, `message`), a `note`, or a `task` to do.
     ActivityType {
         /// A phone call.
         Call = "call",
@@ -40,7 +40,7 @@ words! {
         Task = "task",
     }
 
-    /// The direction: who contacted whom.
+    /// The direction of a contact: `inbound` if the lead contacted the company, `outbound` if a user contacted the lead.
     Direction {
         /// The lead contacted the company.
         Inbound = "inbound",
@@ -48,7 +48,7 @@ words! {
         Outbound = "outbound",
     }
 
-    /// The outcome of a contact.
+    /// How a contact went. `connected`, `replied` and `held` mean that both sides took part.
     ActivityOutcome {
         /// They spoke with each other.
         Connected = "connected",
@@ -155,7 +155,8 @@ pub struct Activity {
     pub queue: Option<Queue>,
     /// What kind it is; fixed.
     pub kind: ActivityType,
-    /// Who contacted whom; of a contact.
+    /// The direction: `inbound` if the lead contacted the company, `outbound` if a user contacted the lead; only
+    /// contacts have one.
     pub direction: Option<Direction>,
     /// When it happened, whenever it was logged.
     pub occurred_at: Timestamp,
@@ -247,7 +248,7 @@ impl Activity {
 pub struct Contact {
     /// The type of activity.
     pub kind: ActivityType,
-    /// The direction: who contacted whom.
+    /// The direction of a contact: `inbound` if the lead contacted the company, `outbound` if a user contacted the lead.
     pub direction: Option<Direction>,
     /// The outcome.
     pub outcome: Option<ActivityOutcome>,

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::preview::Preview;
 use super::version::AgreementVersion;
 use crate::journal::{Entry, Subject};
 
@@ -28,6 +29,18 @@ pub(crate) const TYPES: &[(&str, &str)] = &[
     (
         "agreement.scheduled",
         "A draft of the agreement has both signatures, and a later instant from which on it is in force.",
+    ),
+    (
+        "agreement.preview_requested",
+        "A preview of a version of the agreement was requested.",
+    ),
+    (
+        "agreement.preview_finished",
+        "A preview of a version of the agreement was completed.",
+    ),
+    (
+        "agreement.preview_failed",
+        "A preview of a version of the agreement ended without a result.",
     ),
 ];
 
@@ -68,11 +81,13 @@ pub enum AgreementChange {
     CameIntoForce {
         /// The version.
         version: Box<AgreementVersion>,
-        /// The version before it, as it is now.
+        /// The previous version, after the change.
         superseded: Box<AgreementVersion>,
     },
     /// A version that is not in force was created, edited, signed or discarded.
     Draft(DraftAct, Box<AgreementVersion>),
+    /// A preview was requested, or ended.
+    Preview(Box<Preview>),
 }
 
 impl AgreementChange {
@@ -84,6 +99,7 @@ impl AgreementChange {
     pub(crate) fn entry(&self) -> Entry {
         let (version, superseded) = match self {
             Self::CameIntoForce { version, superseded } => (version, superseded),
+            Self::Preview(preview) => return preview.entry(),
             Self::Draft(act, version) => {
                 let subject = Subject::new("agreement", version.number, version.edits);
                 let signed_by: Vec<_> = version.valid_signatures().map(|one| one.user_id).collect();

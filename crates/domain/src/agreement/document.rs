@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use super::conditions::{Condition, Field, Known, Needs, Origin, Place, Standard};
+use super::conditions::{Condition, Facts, Field, Known, Memberships, Needs, Origin, Place, Standard};
 use super::reader::{Reader, below};
 use super::scoring::Scoring;
 use crate::clocks::{Calendar, CalendarDocument, Promise, TimeBase};
 use crate::duration::Unit;
 use crate::fault::Fault;
+use crate::id::SegmentId;
+use crate::instant::Timestamp;
 
 /// The lists of reasons, and whether theirs move a lead.
 const REASONS: [(&str, bool); 6] = [
@@ -28,6 +30,15 @@ const MAX_REASONS: usize = 100;
 const MAX_COUNT: i64 = 1_000;
 const MAX_AMOUNT: i64 = 1_000_000;
 
+/// Who is in a segment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentRule {
+    /// The segment.
+    pub id: SegmentId,
+    /// Its condition.
+    pub when: Condition,
+}
+
 /// The rules of an agreement, compiled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
@@ -41,6 +52,8 @@ pub struct Rules {
     pub unless: Option<Condition>,
     /// The scoring rules.
     pub scoring: Scoring,
+    /// The segments, which its conditions may name; they are defined beside it.
+    pub segments: Vec<SegmentRule>,
     /// What has to be loaded to judge a lead by them. An MQL must be contactable, whatever the agreement says.
     pub needs: Needs,
     /// What the document may say but probably does not mean.
@@ -60,6 +73,29 @@ impl Rules {
             warnings,
             ..rules
         })
+    }
+
+    /// The same with the segments that its conditions may name.
+    pub fn with_segments(mut self, segments: Vec<SegmentRule>) -> Self {
+        segments
+            .iter()
+            .for_each(|segment| segment.when.needs(&mut self.needs));
+        self.segments = segments;
+        self
+    }
+
+    /// The segments that a lead is in, judged with its score.
+    pub fn memberships(&self, facts: &Facts, at: Timestamp) -> Memberships {
+        let mut found = Memberships::default();
+        for segment in &self.segments {
+            let verdict = segment.when.judge(facts, at);
+            if verdict.holds {
+                found.ids.insert(segment.id);
+            }
+            let ends = [found.valid_until, verdict.valid_until];
+            found.valid_until = ends.into_iter().flatten().min();
+        }
+        found
     }
 
     fn needs(&self) -> Needs {
@@ -117,6 +153,7 @@ fn read(document: &Json, before: Option<&Json>, known: &Known<'_>, reader: &mut 
         unless,
         scoring: scoring?,
         needs: Needs::default(),
+        segments: vec![],
         warnings: vec![],
     })
 }
@@ -453,7 +490,8 @@ fn durations(map: &Map<String, Json>, at: &str, names: &[&str], reader: &mut Rea
     promises(map, at, names, by, reader);
 }
 
-/// The time in which promises run.
+/// The time base of promises (elapsed or working time), and the longest working day, against which durations in hours
+/// are checked.
 #[derive(Clone, Copy)]
 struct Time {
     time: TimeBase,

@@ -50,6 +50,12 @@ pub enum DraftRefused {
     /// The other signer has left or has another role.
     #[error("the other signer may no longer sign")]
     SignerLeft,
+    /// The period of a preview is impossible.
+    #[error("the period is impossible")]
+    InvalidPeriod(Vec<Fault>),
+    /// No finished preview of the document as it stands covers enough of the past.
+    #[error("the version was not previewed as it stands")]
+    PreviewMissing,
     /// The user has no signature on it that counts.
     #[error("the user has not signed it")]
     NotSigned,
@@ -64,6 +70,8 @@ pub struct Standing<'a> {
     pub scheduled: Option<AgreementVersion>,
     /// The enabled users.
     pub staff: &'a Staff,
+    /// Whether a finished preview of the document as it stands covers enough of the past.
+    pub is_previewed: bool,
 }
 
 impl AgreementVersion {
@@ -114,6 +122,7 @@ pub fn draft(
     let version = AgreementVersion {
         number,
         edits: 1,
+        document_version: 1,
         state: VersionState::Draft,
         document: details.document,
         based_on: Some(in_force.number),
@@ -143,6 +152,7 @@ pub fn edit(
         return Ok((version, None));
     }
     let mut edited = version.edited();
+    edited.document_version += i64::from(edited.document != details.document);
     edited.document = details.document;
     edited.effective_at = details.effective_at;
     edited.end_signatures(|_| true, SignatureEnd::Edited, act.now);
@@ -186,6 +196,9 @@ pub fn sign(
         return Err(DraftRefused::SignerLeft);
     }
     complete(&version.document, &standing.in_force, known)?;
+    if !standing.is_previewed {
+        return Err(DraftRefused::PreviewMissing);
+    }
     let mut signed = version.edited();
     signed.signatures.push(Signature {
         user_id: person.id,
@@ -295,7 +308,11 @@ fn check(document: &Json, in_force: &AgreementVersion, known: &Known<'_>) -> Res
 }
 
 /// A signed document is a complete one.
-fn complete(document: &Json, in_force: &AgreementVersion, known: &Known<'_>) -> Result<(), DraftRefused> {
+pub(super) fn complete(
+    document: &Json,
+    in_force: &AgreementVersion,
+    known: &Known<'_>,
+) -> Result<(), DraftRefused> {
     Rules::read(document, Some(&in_force.document), known).map_err(DraftRefused::Invalid)?;
     Agreement::deserialize(document).map(drop).map_err(|_| {
         let detail = "does not have the form of an agreement";
@@ -303,7 +320,7 @@ fn complete(document: &Json, in_force: &AgreementVersion, known: &Known<'_>) -> 
     })
 }
 
-fn may_draft(by: &Actor) -> Result<(), Denied> {
+pub(super) fn may_draft(by: &Actor) -> Result<(), Denied> {
     let person = by.demand_person()?;
     let has_role = matches!(
         person.role,
@@ -329,7 +346,7 @@ fn signer(by: &Actor) -> Result<&Person, Denied> {
 /// One difference between two documents.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Difference {
-    /// Where: a JSON pointer.
+    /// The place that differs, as a JSON pointer.
     #[schema(max_length = 1024, example = "/stages/nurture/cooldown")]
     pub pointer: String,
     /// The value in the other version; `null` if it has none there.

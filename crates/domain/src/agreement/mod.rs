@@ -7,8 +7,10 @@ pub mod decay;
 pub mod document;
 pub mod draft;
 pub mod points;
+pub mod preview;
 pub mod reader;
 mod replace;
+mod request_preview;
 pub mod scoring;
 pub mod signature;
 #[cfg(test)]
@@ -20,6 +22,7 @@ pub use commitments::{
     SharedCommitments, SharedRevenue, Time,
 };
 pub use replace::{Refused, Replaced, replace};
+pub use request_preview::{PreviewPeriod, request_preview};
 pub use version::{AgreementVersion, Version, VersionState};
 
 use std::sync::LazyLock;
@@ -74,7 +77,7 @@ pub struct Reason {
     /// The code in requests and reports.
     #[schema(max_length = 64, example = "no_budget")]
     pub code: String,
-    /// What people read.
+    /// The label that people see.
     #[schema(max_length = 200, example = "No budget")]
     pub label: String,
     /// The stage to which it moves the lead; absent for reasons that move none.

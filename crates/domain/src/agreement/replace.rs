@@ -11,7 +11,7 @@ use crate::access::{Actor, Denied, Role};
 use crate::act::Act;
 use crate::fault::Fault;
 
-/// A version that takes the place of the one in force.
+/// The result of replacing the provisional agreement in force.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Replaced {
     /// The version that is in force now.
@@ -67,6 +67,7 @@ pub fn replace(
     let version = AgreementVersion {
         number,
         edits: 1,
+        document_version: 1,
         state: VersionState::Provisional,
         document,
         based_on: Some(current.number),

@@ -32,9 +32,9 @@ const EVENT_RULE: [&str; 9] = [
 /// The scoring rules.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scoring {
-    /// Who the lead is.
+    /// The rules of fit: for who the lead is.
     pub fit: Side<Condition>,
-    /// What it did.
+    /// The rules of engagement: for what the lead did.
     pub engagement: Side<Repeated>,
 }
 
@@ -56,7 +56,7 @@ pub struct Side<W> {
 pub struct Rule<W> {
     /// The name by which contributions refer to it.
     pub id: String,
-    /// What people read.
+    /// The label that people see.
     pub label: String,
     /// What it gives: once, or for each event.
     pub points: Points,

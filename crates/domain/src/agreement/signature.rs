@@ -21,7 +21,7 @@ words! {
 /// A signature on a version. One that no longer counts stays, with what ended it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Signature {
-    /// Who signed.
+    /// The user who signed.
     pub user_id: UserId,
     /// For which side: the role in which the user signed.
     pub role: Role,

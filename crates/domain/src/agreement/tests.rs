@@ -22,6 +22,12 @@ fn with_known<T>(run: impl FnOnce(&Known<'_>) -> T) -> T {
     run(&Known {
         custom: &[],
         forms: &BTreeSet::new(),
+        segments: &BTreeSet::new(),
+        purposes: &BTreeSet::from([
+            "news".to_owned(),
+            "calls".to_owned(),
+            "marketing_email".to_owned(),
+        ]),
         zone: &TimeZone::UTC,
         currency: Currency::EUR,
     })

@@ -9,13 +9,15 @@ use serde_json::{Value as Json, json};
 use utoipa::ToSchema;
 
 use super::Agreement;
-use super::conditions::Known;
-use super::document::Rules;
+use super::conditions::{Condition, Known, Place};
+use super::document::{Rules, SegmentRule};
+use super::reader::Reader;
 use super::signature::Signature;
 use crate::fault::Fault;
+use crate::id::SegmentId;
 use crate::instant::Timestamp;
 
-/// The state of a version.
+/// The state of a version of the agreement: `provisional` and `in_force` versions apply now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VersionState {
@@ -66,6 +68,8 @@ pub struct AgreementVersion {
     pub state: VersionState,
     /// The version of the record: incremented by each edit and signature, from 1.
     pub edits: i64,
+    /// The version of the document: incremented by each edit of it, from 1.
+    pub document_version: i64,
     /// The document; that of a draft may be incomplete.
     pub document: Json,
     /// The version on which it was based.
@@ -95,15 +99,24 @@ pub struct Version {
     pub agreement: Agreement,
     /// Its conditions and scoring, compiled.
     pub rules: Arc<Rules>,
+    /// The conditions of the segments in use, as they are stored.
+    pub segments: Arc<Vec<(SegmentId, Json)>>,
     /// Counts the changes of what leads are judged by, the agreement among it: a stored score that names a lower
     /// revision is out of date.
     pub revision: i64,
 }
 
 impl Version {
-    /// Compile a version. It was read without faults when it was stored; what it refers to stays known.
-    pub fn compile(stored: AgreementVersion, known: &Known<'_>, revision: i64) -> Result<Self, Vec<Fault>> {
+    /// Compile a version with the segments in use. It was read without faults when it was stored; what it refers to stays
+    /// known.
+    pub fn compile(
+        stored: AgreementVersion,
+        segments: Arc<Vec<(SegmentId, Json)>>,
+        known: &Known<'_>,
+        revision: i64,
+    ) -> Result<Self, Vec<Fault>> {
         let rules = Rules::read(&stored.document, None, known)?;
+        let rules = rules.with_segments(read_segments(&segments, known)?);
         let agreement = stored.agreement().map_err(|error| {
             let detail = format!("does not have the form of an agreement: {error}");
             vec![Fault::new("", "invalid_format", detail)]
@@ -113,15 +126,36 @@ impl Version {
             provisional: stored.state == VersionState::Provisional,
             agreement,
             rules: Arc::new(rules),
+            segments,
             revision,
         })
     }
 
-    /// What is wrong with it once conditions may refer to this alone: a setting that it relies on must stay.
+    /// What is wrong with it and with the segments once conditions may refer to this alone: a setting that they rely on must
+    /// stay.
     pub fn faults_with(&self, known: &Known<'_>) -> Vec<Fault> {
-        Rules::read(&json!(self.agreement), None, known)
-            .err()
-            .unwrap_or_default()
+        let agreement = Rules::read(&json!(self.agreement), None, known).err();
+        let used = self.segments.iter();
+        let used: Vec<_> = used
+            .filter(|(id, _)| known.segments.contains(id))
+            .cloned()
+            .collect();
+        let segments = read_segments(&used, known).err();
+        [agreement, segments].into_iter().flatten().flatten().collect()
+    }
+}
+
+/// The conditions of segments, compiled.
+fn read_segments(segments: &[(SegmentId, Json)], known: &Known<'_>) -> Result<Vec<SegmentRule>, Vec<Fault>> {
+    let mut reader = Reader::new();
+    let rules = segments.iter().filter_map(|(id, when)| {
+        let when = Condition::read(when, "/when", Place::Segment, known, &mut reader)?;
+        Some(SegmentRule { id: *id, when })
+    });
+    let rules: Vec<SegmentRule> = rules.collect();
+    match reader.into_faults() {
+        faults if faults.is_empty() => Ok(rules),
+        faults => Err(faults),
     }
 }
 
@@ -132,6 +166,7 @@ impl AgreementVersion {
         Self {
             number: 1,
             edits: 1,
+            document_version: 1,
             state: VersionState::Provisional,
             document: json!(Agreement::provisional()),
             based_on: None,
@@ -194,11 +229,13 @@ impl Version {
             let known = Known {
                 custom: &[],
                 forms: &std::collections::BTreeSet::new(),
+                segments: &std::collections::BTreeSet::new(),
+                purposes: &std::collections::BTreeSet::new(),
                 zone: &TimeZone::UTC,
                 currency: crate::money::Currency::EUR,
             };
             let first = AgreementVersion::first(Timestamp::from_millis(0));
-            Arc::new(Version::compile(first, &known, 0).unwrap())
+            Arc::new(Version::compile(first, Arc::default(), &known, 0).unwrap())
         });
         COMPILED.clone()
     }

@@ -1,5 +1,7 @@
 //! Reading what was sent: which answers there are, what they say about a lead, and everything that does not fit.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::consent::{Reply, Unticked};
@@ -10,7 +12,7 @@ use crate::instant::Timestamp;
 use crate::leads::custom::{CustomField, yes_or_no};
 use crate::leads::fields::{CompanyField, LeadField};
 use crate::leads::free_mail::{Mail, mail};
-use crate::leads::identity::{Dialled, Domain, Email, Phone};
+use crate::leads::identity::{Dialled, Domain, Email, Invalid, Phone};
 use crate::leads::save::{CompanyStatement, LocalPhone, MAX_TIMELINE_DAYS, Statement};
 use crate::money::{Currency, Money};
 use crate::tracking::Report;
@@ -206,17 +208,17 @@ impl Reading<'_> {
                     self.company.text.insert(company_field, Some(text));
                 }
             }
-            Some(Target::CompanyDomain) => match Domain::of_website(&text).map(|host| mail(host.as_str())) {
+            Some(Target::CompanyDomain) => match Domain::of_company(&text).map(|host| mail(host.as_str())) {
                 Ok(Mail::Company(domain)) => self.company.domain = Some(domain),
                 // No company has it: it stays an answer.
-                Ok(Mail::Disposable | Mail::Free | Mail::Relay | Mail::Suffix) => {}
+                Ok(Mail::Disposable | Mail::Free | Mail::Relay | Mail::Suffix) | Err(Invalid::Shared) => {}
                 Err(error) => self.unfit(field, error),
             },
             Some(Target::CompanyEmployees) => match text.parse::<i64>() {
                 Ok(count) if (0..=10_000_000).contains(&count) => self.company.employees = Some(Some(count)),
                 _ => self.unfit(field, "is not a number of people"),
             },
-            Some(Target::Budget) => match Money::read(&text, self.base) {
+            Some(Target::Budget) => match Money::answered(&text, self.base) {
                 Some(budget) => self.said.plan.budget = Some(Some(budget)),
                 None => self.unfit(field, "is not an amount"),
             },
@@ -249,24 +251,25 @@ impl Reading<'_> {
         code
     }
 
-    /// What the person answered to the form's purposes: the last answer counts, and what the form does not ask is ignored.
-    /// Only a clear yes is consent.
+    /// What the person answered to the form's purposes: the last answer counts. Only a clear yes is consent, and only a
+    /// clear no, or an unticked box, withdraws. A purpose that the form does not ask for leaves a remark.
     fn consent(&mut self, form: &Form, posted: &Posted) -> Vec<Consent> {
         let mut given = vec![];
         for asked in &form.settings.consent {
             let mut sent = posted.consent.iter().rev();
             let sent = sent.find(|(purpose, _)| *purpose == asked.purpose);
             let reply = sent.map(|(_, value)| asked.reply(value));
+            let is_unclear = reply == Some(Reply::Unclear);
             if asked.required && reply != Some(Reply::Yes) {
                 let detail = format!("consent to `{}` is required", asked.purpose);
                 self.faults.push(Fault::new("/consent", "required", detail));
             }
-            if reply == Some(Reply::Unclear) {
+            if is_unclear {
                 let detail = format!("`{}` is not granted: the value is not a clear yes", asked.purpose);
                 self.remarks
                     .push(Fault::new("/consent", "consent_not_given", detail));
             }
-            if reply.is_some() || asked.unticked == Unticked::Withdraws {
+            if !is_unclear && (reply.is_some() || asked.unticked == Unticked::Withdraws) {
                 given.push(Consent {
                     purpose: asked.purpose.clone(),
                     granted: reply == Some(Reply::Yes),
@@ -275,6 +278,19 @@ impl Reading<'_> {
                 });
             }
         }
+        let is_asked = |purpose: &String| {
+            form.settings
+                .consent
+                .iter()
+                .any(|asked| asked.purpose == *purpose)
+        };
+        let others = posted.consent.iter().map(|(purpose, _)| purpose);
+        let others: BTreeSet<&String> = others.filter(|purpose| !is_asked(purpose)).take(20).collect();
+        self.remarks.extend(others.into_iter().map(|purpose| {
+            let shown: String = purpose.chars().take(100).collect();
+            let detail = format!("`{shown}` is not granted: the form does not ask for it");
+            Fault::new("/consent", "consent_not_given", detail)
+        }));
         given
     }
 

@@ -30,7 +30,7 @@ pub use submission::{Consent, Context, Posted, Submission, SubmissionFault, Subm
 pub use submit::{Captured, Incoming, capture, failed};
 pub use twins::{Earlier, Sameness, TWIN_MS, Twins};
 
-/// The type of a form field.
+/// The type of a form field: it decides which answers are valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldType {
@@ -83,7 +83,7 @@ pub struct FormField {
     pub maps_to: Option<String>,
 }
 
-/// A capture point on a website.
+/// A form on a website.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form {
     /// Its id.

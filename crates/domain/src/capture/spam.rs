@@ -7,8 +7,8 @@ use crate::instant::Timestamp;
 
 /// The signs of spam in a submission; empty if there are none.
 ///
-/// How long the form was open is told by the page's own clock where it names both instants, else by ours; a page whose
-/// clock goes ahead of ours, and one that does not say when it was shown, tell nothing.
+/// How long the form was open is measured by the page's own clock if it names both instants, else by ours; a page whose
+/// clock goes ahead of ours, and one that does not say when it was shown, are no sign.
 pub(super) fn signs(form: &Form, posted: &Posted, now: Timestamp) -> Vec<Fault> {
     let mut signs = vec![];
     let honeypot = form.settings.honeypot_field.as_deref();

@@ -13,7 +13,7 @@ use crate::id::{FormId, LeadId, SubmissionId};
 use crate::instant::Timestamp;
 use crate::tracking::events::Pages;
 
-/// The status of a submission.
+/// The result of a submission. Only `accepted` ones create or update a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SubmissionStatus {

@@ -34,7 +34,7 @@ pub struct Incoming<'a> {
     pub again: Option<&'a Submission>,
 }
 
-/// The status of a submission.
+/// The result of a submission, with the changes to write.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Captured {
     /// The status.
@@ -76,6 +76,7 @@ pub fn capture(
             done: repeated(world, &earlier, incoming, act),
         };
     }
+    let answers = answers.map(|answers| without_undeclared(answers, world));
     let mut remarks = posted.remarks.clone();
     remarks.extend(answers.iter().flat_map(|answers| answers.remarks.iter().cloned()));
     let decided = decide(world, incoming, answers, act);
@@ -127,6 +128,26 @@ pub fn capture(
         submission: Some(submission),
         done,
     }
+}
+
+/// The answers without consent to purposes that are no longer declared: nobody may be contacted for these. A form may ask for
+/// them longer than the settings have them.
+fn without_undeclared(mut answers: Answers, world: &World) -> Answers {
+    let declared = &world.rules.consent_purposes;
+    let is_declared = |one: &super::Consent| declared.iter().any(|purpose| purpose.name == one.purpose);
+    let (known, unknown): (Vec<_>, Vec<_>) = answers
+        .consent
+        .into_iter()
+        .partition(|one| !one.granted || is_declared(one));
+    answers.consent = known;
+    answers.remarks.extend(unknown.into_iter().map(|one| {
+        let detail = format!(
+            "`{}` is not granted: it is no longer a declared purpose of consent",
+            one.purpose
+        );
+        Fault::new("/consent", "consent_not_given", detail)
+    }));
+    answers
 }
 
 /// What follows from a repeated submission: its id stands for the earlier one, and its visitor is that one's lead.

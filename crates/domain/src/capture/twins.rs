@@ -79,8 +79,8 @@ pub struct Earlier {
 pub struct Twins(HashMap<Sameness, Earlier>);
 
 impl Twins {
-    /// Take in a stored submission by the value that it is stored under. One that failed has no twins: its repetition is
-    /// worked on.
+    /// Add a stored submission by the value that it is stored under. One that failed has no twins: its repetition is
+    /// processed.
     pub fn note(&mut self, key: Uuid, earlier: Earlier) {
         if earlier.status == SubmissionStatus::Failed {
             return;

@@ -9,7 +9,7 @@ use crate::words::words;
 use super::promise::Deadline;
 
 words! {
-    /// The kind of promise.
+    /// The kind of promise that a clock measures; the agreement sets how long each may take.
     ClockKind {
         /// Sales accepts or rejects a hand-off.
         Review = "review",
@@ -31,7 +31,8 @@ words! {
         Marketing = "marketing",
     }
 
-    /// The state of a clock.
+    /// The state of a clock: `running`, `warned` (80 % of the time has passed), `met`, `breached`, `met_late`, or
+    /// `void` (the promise no longer applies).
     ClockState {
         /// Not due, not met.
         Running = "running",

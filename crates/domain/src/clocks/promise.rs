@@ -8,7 +8,7 @@ use crate::instant::Timestamp;
 
 use super::calendar::Calendar;
 
-/// The time in which promises run.
+/// How the time of a promise is measured: in working hours, or day and night.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeBase {
@@ -32,7 +32,7 @@ enum Kind {
     WorkingDays(u32),
 }
 
-/// The times of one promise.
+/// When the owner is warned about a promise, and when it is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {
     /// When 80 % of the time between start and due has run, rounded down to the millisecond; in business time that is open

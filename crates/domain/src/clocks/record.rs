@@ -37,7 +37,7 @@ pub struct ClockRecord {
     pub deal_id: Option<DealId>,
     /// Who has to keep the promise. A breach belongs to the owner at the due instant.
     pub owner_id: Option<UserId>,
-    /// The queue, if there was no owner.
+    /// The queue of the hand-off, if no user owned it; none for promises of marketing.
     pub queue: Option<Queue>,
     /// How often the lead is to be tried; of `attempts` alone, as promised when it was started.
     pub quota: Option<Quota>,
@@ -82,7 +82,7 @@ pub enum ClockChange {
 }
 
 impl ClockChange {
-    /// The clock as it is now.
+    /// The clock after the change.
     pub fn record(&self) -> &ClockRecord {
         match self {
             Self::Started(record) | Self::Happened(record, _) | Self::Adjusted(record) => record,

@@ -34,28 +34,28 @@ pub enum DealChange {
     },
     /// It went to another stage of its pipeline.
     Moved {
-        /// The deal as it is now.
+        /// The deal after the change.
         deal: Box<Deal>,
         /// The move.
         made: DealMove,
     },
     /// It was won or lost.
     Closed {
-        /// The deal as it is now.
+        /// The deal after the change.
         deal: Box<Deal>,
         /// The move.
         made: DealMove,
     },
     /// It was closed and is open again.
     Reopened {
-        /// The deal as it is now.
+        /// The deal after the change.
         deal: Box<Deal>,
         /// The move.
         made: DealMove,
     },
     /// Fields or members changed.
     Edited {
-        /// The deal as it is now.
+        /// The deal after the change.
         deal: Box<Deal>,
         /// The changed fields before.
         before: Facts,

@@ -29,7 +29,7 @@ pub struct EditDeal {
     pub company_id: Option<Option<CompanyId>>,
     /// The whole group that decides.
     pub lead_ids: Option<Vec<LeadId>>,
-    /// What they are in it; roles that are left out are emptied.
+    /// The buying role of each lead; a lead that is not listed loses its role. `None` keeps the roles.
     pub roles: Option<Vec<(LeadId, BuyingRole)>>,
 }
 

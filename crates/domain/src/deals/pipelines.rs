@@ -24,7 +24,8 @@ pub const FIRST: PipelineId = Id::from_uuid(Uuid::from_u128(0x7000_8000_0000_000
 /// One stage of a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PipelineStage {
-    /// The key of the stage in requests and reports. Never give it another meaning.
+    /// The key of the stage in requests and reports. Keep it when you rename the stage, and never reuse it for another
+    /// stage: the history of deals refers to it.
     pub key: String,
     /// The label that people see.
     pub name: String,

@@ -35,7 +35,7 @@ pub enum HandoffChange {
     Queued(Box<Handoff>),
     /// It got another owner.
     Assigned {
-        /// The hand-off as it is now.
+        /// The hand-off after the change.
         handoff: Box<Handoff>,
         /// The owner before.
         from: Option<UserId>,
@@ -59,7 +59,7 @@ pub enum HandoffChange {
 }
 
 impl HandoffChange {
-    /// The hand-off as it is now.
+    /// The hand-off after the change.
     pub fn handoff(&self) -> &Handoff {
         match self {
             Self::Made(handoff, _)

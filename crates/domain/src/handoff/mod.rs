@@ -35,7 +35,7 @@ use crate::words::words;
 pub const REMIND_AFTER: i64 = 14 * 86_400_000;
 
 words! {
-    /// Where a hand-off stands.
+    /// The state of a hand-off: sales decides it; marketing may dispute a rejection, which is then upheld or overturned.
     HandoffState {
         /// Nobody has decided yet.
         Pending = "pending",
@@ -110,7 +110,7 @@ pub struct Dispute {
 /// The ruling on a dispute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ruling {
-    /// Who ruled.
+    /// The user who ruled on the dispute.
     pub by: UserId,
     /// When.
     pub at: Timestamp,
@@ -133,7 +133,7 @@ pub struct Handoff {
     pub cycle: i64,
     /// Where it stands.
     pub state: HandoffState,
-    /// When it was made.
+    /// When it was created.
     pub made_at: Timestamp,
     /// Who made it.
     pub made_by: MadeBy,

@@ -37,18 +37,18 @@ pub struct Packet {
     /// The lead's cycle.
     #[schema(minimum = 1)]
     pub cycle: i64,
-    /// When it was made.
+    /// When it was created.
     pub made_at: Timestamp,
     /// The version of the agreement by which the lead was judged.
     #[schema(minimum = 1)]
     pub agreement_version: i64,
-    /// Who the lead is.
+    /// The person: name, job title, and how to reach it.
     pub who: Who,
     /// The touches.
     pub origin: Origin,
     /// The request of the newest form.
     pub request: Request,
-    /// What it did.
+    /// The lead's events.
     pub behaviour: Behaviour,
     /// The score, band and contributions; `null` if there was no score.
     pub score: Option<PacketScore>,
@@ -68,7 +68,7 @@ pub struct Packet {
     pub earlier_cycles_left_out: i64,
 }
 
-/// Who a lead is.
+/// The person that a lead is: name, job title, and how to reach it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Who {
     /// The given name.
@@ -77,7 +77,7 @@ pub struct Who {
     /// The family name.
     #[schema(max_length = 200)]
     pub last_name: Option<String>,
-    /// What the person does.
+    /// The job title of the person.
     #[schema(max_length = 200)]
     pub job_title: Option<String>,
     /// E-mails, the primary one first.
@@ -124,7 +124,7 @@ pub struct PacketCompany {
 /// A person's consent to one purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PacketConsent {
-    /// What for.
+    /// The purpose, such as `marketing_email`.
     #[schema(max_length = 64, example = "marketing_email")]
     pub purpose: String,
     /// Whether the person may be contacted for it.
@@ -133,7 +133,7 @@ pub struct PacketConsent {
     pub since: Option<Timestamp>,
 }
 
-/// Where a lead came from.
+/// The touches that show where a lead came from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Origin {
     /// Its first touch.
@@ -146,7 +146,7 @@ pub struct Origin {
     pub campaign: Option<PacketCampaign>,
 }
 
-/// The campaign of a lead's touch.
+/// The campaign of the lead's latest touch.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct PacketCampaign {
     /// Its id.
@@ -198,7 +198,7 @@ pub struct PacketAnswer {
     pub value: String,
 }
 
-/// What a lead did.
+/// The events of a lead, counted and the last ten.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Behaviour {
     /// The number of events by type, excluding bots and machines.
@@ -249,11 +249,11 @@ pub struct PacketEvent {
 /// A lead's score at the hand-off, in whole points.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct PacketScore {
-    /// Who the lead is.
+    /// The points of fit: for who the lead is.
     pub fit: i64,
-    /// What it did.
+    /// The points of engagement: for what the lead did.
     pub engagement: i64,
-    /// Both.
+    /// Fit and engagement together.
     pub total: i64,
     /// The bands of fit and engagement.
     #[schema(max_length = 16, example = "A1")]
@@ -328,7 +328,7 @@ pub struct CompanyContact {
     /// The name, else the primary e-mail.
     #[schema(max_length = 401)]
     pub name: Option<String>,
-    /// What the person does.
+    /// The job title of the person.
     #[schema(max_length = 200)]
     pub job_title: Option<String>,
     /// The stage.

@@ -23,18 +23,18 @@ pub struct Qualified {
     pub stated_by: String,
     /// When it was stated.
     pub stated_at: Timestamp,
-    /// Who confirmed it.
+    /// The confirmation, if it was confirmed.
     pub confirmed: Option<Confirmed>,
 }
 
-/// That somebody confirmed an item.
+/// The confirmation of an item by a user, which counts in one cycle of the lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Confirmed {
     /// The lead's cycle in which it counts.
     pub cycle: i64,
-    /// Who acts.
+    /// The user who confirmed it.
     pub by: UserId,
-    /// The instant.
+    /// When it was confirmed.
     pub at: Timestamp,
 }
 

@@ -1,5 +1,7 @@
 //! Leads by the agreement in force: their scores, and who becomes an MQL by rule.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::facts::{are_loaded, fields};
 use super::{Cause, Needs, Rule, Rulebook};
 use crate::access::Actor;
@@ -7,13 +9,14 @@ use crate::act::Act;
 use crate::agreement::conditions::{Evidence, Facts, Field, Standard};
 use crate::change::Change;
 use crate::handoff::is_disputed;
-use crate::id::{EventId, LeadId};
+use crate::id::{EventId, LeadId, SegmentId};
+
 use crate::instant::Timestamp;
 use crate::leads::Lead;
 use crate::leads::change::LeadChange;
 use crate::lifecycle::mql::{Readiness, Wait};
 use crate::lifecycle::{ByRule, CausedBy, Step, take};
-use crate::scoring::{Score, StoredScore};
+use crate::scoring::{Score, ScoreCause, ScoreRecord, StoredScore};
 use crate::stage::Stage;
 use crate::world::World;
 
@@ -28,6 +31,8 @@ pub struct Assessment {
     pub score: Score,
     /// What is stored of it.
     pub stored: StoredScore,
+    /// The segments that it is in.
+    pub segments: BTreeSet<SegmentId>,
     /// Why the lead becomes an MQL now; nothing where it does not.
     becomes_mql: Option<ByRule>,
 }
@@ -57,6 +62,8 @@ fn assessed(
     facts: &Facts,
 ) -> Assessment {
     let becomes_mql = (readiness.is_ready && wait.is_over).then(|| because(&readiness, facts));
+    let ends = [stored.valid_until, readiness.memberships.valid_until];
+    stored.valid_until = ends.into_iter().flatten().min();
     let may_become = matches!(lead.stage, Stage::Lead | Stage::Nurture) && lead.archived_at.is_none();
     if may_become && becomes_mql.is_none() {
         stored.blocked_by = readiness.blocked_by;
@@ -67,6 +74,7 @@ fn assessed(
     Assessment {
         score: readiness.score,
         stored,
+        segments: readiness.memberships.ids,
         becomes_mql,
     }
 }
@@ -131,12 +139,15 @@ impl Rule for ByAgreement {
             return vec![];
         }
         let Some(Assessment {
-            stored, becomes_mql, ..
+            stored,
+            segments,
+            becomes_mql,
+            ..
         }) = assess(world, lead_id, act.now)
         else {
             return vec![];
         };
-        let mut changes = Vec::from_iter(keep(world, lead_id, stored));
+        let mut changes = keep(world, lead_id, stored, &segments, cause, act);
         // While the last rejection is disputed, no rule starts a new cycle.
         if let Some(by_rule) = becomes_mql.filter(|_| !is_disputed(world, lead_id)) {
             let act = act.with_actor(Actor::System("agreement"));
@@ -154,29 +165,118 @@ impl Rule for ByAgreement {
 }
 
 /// Store a score where anything of it differs from what is stored.
-fn keep(world: &mut World, lead_id: LeadId, mut score: StoredScore) -> Option<Change> {
+fn keep(
+    world: &mut World,
+    lead_id: LeadId,
+    mut score: StoredScore,
+    segments: &BTreeSet<SegmentId>,
+    cause: &Cause,
+    act: &Act,
+) -> Vec<Change> {
     let known = world.judging.scores.get(&lead_id);
+    let before = known.map(|known| known.segments.clone()).unwrap_or_default();
+    let since = |id: &SegmentId| (*id, before.get(id).copied().unwrap_or(act.now));
+    score.segments = segments.iter().map(since).collect();
+    let why = why(cause, known, &score);
+    let is_late = cause.changes_past && !cause.is_new;
+    score.history_changed_at = match is_late {
+        true => Some(act.now),
+        false => known.and_then(|known| known.history_changed_at),
+    };
+    let mut is_recorded = true;
     let mut band_before = None;
     if let Some(known) = known {
         let is_same = score.shows_the_same_as(known);
-        if is_same && known.revision == score.revision {
-            return None;
+        let is_as_stored = known.revision == score.revision && !known.is_expired;
+        if is_same && is_as_stored && known.segments == score.segments {
+            return vec![];
         }
         score.derived = known.derived + i64::from(!is_same);
-        band_before = known
-            .band
-            .clone()
-            .filter(|band| Some(band) != score.band.as_ref());
+        let has_other_band = known.band != score.band;
+        band_before = known.band.clone().filter(|_| has_other_band);
+        is_recorded = has_other_band || why != ScoreCause::Time && known.exact != score.exact;
     }
     world.judging.scores.insert(lead_id, score.clone());
+    let now = score.segments.clone();
     let version = world.leads.get(&lead_id).map_or(0, |lead| lead.version);
+    let record = is_recorded.then(|| ScoreRecord {
+        id: act.ids.next(),
+        lead_id,
+        at: act.now,
+        cause: why,
+        exact: score.exact,
+        band: score.band.clone(),
+        agreement_version: score.agreement_version,
+    });
     let scored = LeadChange::Scored {
         lead_id,
         version,
         score: Box::new(score),
         band_before,
+        record: record.map(Box::new),
     };
-    Some(scored.into())
+    let mut changes = vec![scored.into()];
+    if now.keys().ne(before.keys()) {
+        let other = |one: &BTreeMap<SegmentId, Timestamp>, other: &BTreeMap<SegmentId, Timestamp>| {
+            let new = one.keys().filter(|id| !other.contains_key(id));
+            new.copied().collect()
+        };
+        let segmented = LeadChange::Segmented {
+            lead_id,
+            version,
+            entered: other(&now, &before),
+            left: other(&before, &now),
+            now,
+        };
+        changes.push(segmented.into());
+    }
+    changes
+}
+
+/// The segments of a lead that a rule moved: they may name its stage.
+#[derive(Debug)]
+pub(super) struct Segments;
+
+impl Segments {
+    fn is_asked(world: &World, cause: &Cause) -> bool {
+        cause.moved_by_rule && !world.rules.agreement.rules.segments.is_empty()
+    }
+}
+
+impl Rule for Segments {
+    fn needs(&self, world: &World, cause: &Cause, _: &Rulebook<'_>) -> Needs {
+        let mut needs = Needs::default();
+        let looked_at = &world.rules.agreement.rules.needs;
+        if Self::is_asked(world, cause) && !are_loaded(world, cause.lead_id, looked_at) {
+            needs.judging.insert(cause.lead_id);
+        }
+        needs
+    }
+
+    fn decide(&self, world: &mut World, cause: &Cause, _: &Rulebook<'_>, act: &Act) -> Vec<Change> {
+        if !Self::is_asked(world, cause) {
+            return vec![];
+        }
+        let assessed = assess(world, cause.lead_id, act.now);
+        assessed.map_or(vec![], |of| {
+            keep(world, cause.lead_id, of.stored, &of.segments, cause, act)
+        })
+    }
+}
+
+/// Why a score is another one.
+fn why(cause: &Cause, known: Option<&StoredScore>, score: &StoredScore) -> ScoreCause {
+    match known {
+        None => ScoreCause::Created,
+        Some(_) if cause.is_new => ScoreCause::Created,
+        Some(known) if cause.is_refreshed && known.revision < score.revision => ScoreCause::Agreement,
+        Some(known) if cause.is_refreshed && known.is_expired => ScoreCause::Company,
+        Some(_) if cause.is_refreshed => ScoreCause::Time,
+        Some(_) if cause.sends_form => ScoreCause::Submission,
+        Some(_) if !cause.events.is_empty() || cause.adopts => ScoreCause::Event,
+        Some(_) if cause.contacts => ScoreCause::Activity,
+        Some(_) => ScoreCause::Record,
+    }
 }
 
 #[cfg(test)]

@@ -110,6 +110,8 @@ pub fn routes(world: &mut World, lead_id: LeadId, score: Option<Standing>, at: T
     let histories = world.judging.histories.get_mut(&lead_id);
     facts.histories = histories.map(std::mem::take).unwrap_or_default();
     let stored = world.judging.scores.get(&lead_id);
+    let segments = stored.map(|stored| stored.segments.keys().copied().collect());
+    facts.segments.ids = segments.unwrap_or_default();
     facts.score = score.or(stored.map(|stored| Standing {
         fit: stored.fit,
         engagement: stored.engagement,

@@ -1,5 +1,7 @@
 //! What happens to leads and companies, and what the journal says of it.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::consent::{Confirmation, ConsentState, ConsentStatement};
@@ -7,12 +9,12 @@ use super::fields::FieldValue;
 use super::identity::Identifier;
 use super::{Company, Lead, Touch};
 use crate::handoff::qualification::Qualification;
-use crate::id::{IdentifierId, LeadId, TouchId, UserId};
+use crate::id::{IdentifierId, LeadId, SegmentId, TouchId, UserId};
 use crate::instant::Timestamp;
 use crate::journal::Facts;
 use crate::journal::{Entry, Subject};
 use crate::lifecycle::{Cycle, Transition};
-use crate::scoring::StoredScore;
+use crate::scoring::{ScoreRecord, StoredScore};
 use crate::tracking::record::TouchRecord;
 use crate::tracking::visitor::Identified;
 
@@ -49,6 +51,7 @@ pub(crate) const TYPES: &[(&str, &str)] = &[
         "qualification.updated",
         "A lead's budget, authority, need or timeline changed or was confirmed.",
     ),
+    ("lead.segments_changed", "A lead entered or left segments."),
     ("score.band_changed", "The score of a lead reached another band."),
 ];
 
@@ -76,7 +79,7 @@ pub enum LeadChange {
     },
     /// Fields or identifiers changed.
     Edited {
-        /// The lead as it is now.
+        /// The lead after the change.
         lead: Box<Lead>,
         /// Its current cycle, where the change shows in it.
         cycle: Option<Cycle>,
@@ -91,7 +94,7 @@ pub enum LeadChange {
     },
     /// It moved to another stage.
     Moved {
-        /// The lead as it is now.
+        /// The lead after the change.
         lead: Box<Lead>,
         /// The move.
         transition: Transition,
@@ -102,7 +105,7 @@ pub enum LeadChange {
     },
     /// It has another owner, or none.
     Assigned {
-        /// The lead as it is now.
+        /// The lead after the change.
         lead: Box<Lead>,
         /// Its current cycle, which names the owner.
         cycle: Option<Cycle>,
@@ -123,7 +126,7 @@ pub enum LeadChange {
     FieldStated(FieldValue),
     /// Consent was stated.
     ConsentStated {
-        /// The lead as it is now.
+        /// The lead after the change.
         lead: Box<Lead>,
         /// The statement.
         statement: ConsentStatement,
@@ -165,12 +168,27 @@ pub enum LeadChange {
         score: Box<StoredScore>,
         /// The band before, where it is another one now.
         band_before: Option<String>,
+        /// The record of the change in its history.
+        record: Option<Box<ScoreRecord>>,
+    },
+    /// It entered or left segments.
+    Segmented {
+        /// The lead.
+        lead_id: LeadId,
+        /// The lead's version.
+        version: i64,
+        /// The segments that it entered.
+        entered: Vec<SegmentId>,
+        /// The segments that it left.
+        left: Vec<SegmentId>,
+        /// All segments that it is in now, each since when.
+        now: BTreeMap<SegmentId, Timestamp>,
     },
     /// It sent a form as a customer, as a churned or as a disqualified lead.
     Returned(Box<Lead>),
     /// What is known of its budget, authority, need or timeline, or who confirmed it, changed.
     Qualified {
-        /// The lead as it is now.
+        /// The lead after the change.
         lead: Box<Lead>,
         /// The items that changed.
         items: Qualification,
@@ -240,6 +258,7 @@ impl LeadChange {
                 version,
                 score,
                 band_before,
+                ..
             } => {
                 let data = json!({
                     "from": band_before.as_ref()?, "to": score.band, "fit": score.fit,
@@ -248,6 +267,17 @@ impl LeadChange {
                 });
                 let subject = Subject::new("score", *lead_id, *version);
                 Entry::plain("score.band_changed", subject, Some(*lead_id), data)
+            }
+            Self::Segmented {
+                lead_id,
+                version,
+                entered,
+                left,
+                ..
+            } => {
+                let subject = Subject::new("lead", *lead_id, *version);
+                let data = json!({"entered": entered, "left": left});
+                Entry::plain("lead.segments_changed", subject, Some(*lead_id), data)
             }
             Self::IdentifierAdded(..)
             | Self::IdentifierMoved(..)
@@ -300,7 +330,7 @@ pub enum CompanyChange {
     },
     /// Fields changed.
     Edited {
-        /// The company as it is now.
+        /// The company after the change.
         company: Company,
         /// The changed fields before.
         before: Facts,

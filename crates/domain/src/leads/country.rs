@@ -1,4 +1,5 @@
-//! Countries as people and systems write them: codes of ISO 3166-1, its names, and common English ones.
+//! Countries as people and systems write them: codes of ISO 3166-1, its names, common English ones, and those of other
+//! languages.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -7,14 +8,18 @@ use super::search::fold;
 
 /// The codes of countries by their names and by their three letters, in the form in which names are compared.
 static NAMES: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
-    let lines = include_str!("../../data/countries.txt").lines();
     let mut names = HashMap::new();
+    // What ISO and English call them goes before what another language does.
+    let lists = [
+        include_str!("../../data/country_names.txt"),
+        include_str!("../../data/countries.txt"),
+    ];
+    let lines = lists.into_iter().flat_map(str::lines);
     for line in lines.filter(|line| !line.starts_with('#')) {
-        let mut columns = line.split('\t');
-        let (Some(code), Some(three), Some(known)) = (columns.next(), columns.next(), columns.next()) else {
+        let Some((code, known)) = line.split_once('\t') else {
             continue;
         };
-        let all = known.split('|').chain([three]);
+        let all = known.split(['|', '\t']);
         names.extend(all.map(|name| (compared(name), code)));
     }
     names
@@ -63,6 +68,23 @@ mod tests {
             ("South Korea", Some("KR")),
             ("Tanzania, United Republic of", Some("TZ")),
             ("Czechia", Some("CZ")),
+            ("Deutschland", Some("DE")),
+            ("Espana", Some("ES")),
+            ("España", Some("ES")),
+            ("ITALIA", Some("IT")),
+            ("Österreich", Some("AT")),
+            ("Schweiz", Some("CH")),
+            ("Svizzera", Some("CH")),
+            ("Royaume-Uni", Some("GB")),
+            ("Estados Unidos", Some("US")),
+            ("Россия", Some("RU")),
+            ("Ελλάδα", Some("GR")),
+            ("ελλαδα", Some("GR")),
+            ("日本", Some("JP")),
+            ("السعودية", None),
+            ("المملكة العربية السعودية", Some("SA")),
+            ("nga", Some("NG")),
+            ("Euskadi", None),
             ("Atlantis", None),
             ("n/a", None),
             ("-", None),
@@ -75,6 +97,13 @@ mod tests {
 
     #[test]
     fn every_country_is_read_by_its_own_names() {
+        let others = include_str!("../../data/country_names.txt").lines();
+        for line in others.filter(|line| !line.starts_with('#')) {
+            let (code, names) = line.split_once('\t').unwrap();
+            for name in names.split('|') {
+                assert_eq!(country(name).as_deref(), Some(code), "{name}");
+            }
+        }
         let lines = include_str!("../../data/countries.txt")
             .lines()
             .filter(|line| !line.starts_with('#'));

@@ -13,11 +13,11 @@ pub enum CustomType {
     Text,
     /// A whole number within +-(2^53-1).
     Integer,
-    /// A finite number.
+    /// A number within +-(2^53-1).
     Number,
     /// `true` or `false`.
     Boolean,
-    /// A calendar day, `2026-01-02`.
+    /// A calendar day of the years 1900 to 2199, `2026-01-02`.
     Date,
     /// One of the declared options.
     Choice,
@@ -54,8 +54,8 @@ pub enum Unfit {
     /// Outside +-(2^53-1).
     #[error("must be within +-(2^53-1)")]
     OutOfRange,
-    /// Not a calendar day.
-    #[error("must be a calendar day such as 2026-01-02")]
+    /// Not a calendar day, or one of a year that is more likely a slip (`0024`, `9999`).
+    #[error("must be a calendar day such as 2026-01-02, of the years 1900 to 2199")]
     NotADate,
     /// Not one of the options.
     #[error("must be one of the declared options")]
@@ -74,9 +74,16 @@ impl CustomField {
                 Some(_) => Err(Unfit::OutOfRange),
                 None => Err(Unfit::WrongType),
             },
-            (CustomType::Number, Value::Number(_)) | (CustomType::Boolean, Value::Bool(_)) => Ok(()),
+            (CustomType::Number, Value::Number(number)) => {
+                let is_sound = number
+                    .as_f64()
+                    .is_some_and(|number| number.abs() < (1i64 << 53) as f64);
+                if is_sound { Ok(()) } else { Err(Unfit::OutOfRange) }
+            }
+            (CustomType::Boolean, Value::Bool(_)) => Ok(()),
             (CustomType::Date, Value::String(text)) => {
-                let is_day = text.len() == 10 && text.parse::<Date>().is_ok_and(|date| date.year() >= 1);
+                let is_plausible = |date: Date| (1900..2200).contains(&date.year());
+                let is_day = text.len() == 10 && text.parse().is_ok_and(is_plausible);
                 if is_day { Ok(()) } else { Err(Unfit::NotADate) }
             }
             (CustomType::Choice, Value::String(text)) => {
@@ -173,10 +180,15 @@ mod tests {
             (Integer, json!(1u64 << 53), false),
             (Integer, json!(i64::MIN), false),
             (Number, json!(1.5), true),
+            (Number, json!(-1e15), true),
+            (Number, json!(1e300), false),
             (Boolean, json!(true), true),
             (Boolean, json!("true"), false),
             (Date, json!("2026-02-28"), true),
             (Date, json!("2026-02-30"), false),
+            (Date, json!("1931-05-04"), true),
+            (Date, json!("0024-03-02"), false),
+            (Date, json!("9999-12-31"), false),
             (Date, json!("2026-02-28T00:00:00Z"), false),
             (Choice, json!("a"), true),
             (Choice, json!("b"), false),

@@ -64,7 +64,7 @@ pub fn confidence(reasons: &BTreeSet<Reason>) -> i64 {
     (100 - doubt / 100).clamp(1, 99)
 }
 
-/// The state of a suggestion.
+/// Whether the suggestion that two leads are one person is open, was dismissed, or was withdrawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DuplicateState {
@@ -386,7 +386,7 @@ pub enum DuplicateChange {
 }
 
 impl DuplicateChange {
-    /// The suggestion as it is now.
+    /// The suggestion after the change.
     pub fn duplicate(&self) -> &Duplicate {
         match self {
             Self::Suggested(duplicate) | Self::Withdrawn(duplicate) | Self::Dismissed(duplicate) => duplicate,

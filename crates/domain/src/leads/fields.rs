@@ -66,7 +66,7 @@ fields! {
     }
 }
 
-/// The source of a statement.
+/// Where a statement came from; it decides, together with the time, which statement is the shown value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -78,7 +78,7 @@ pub enum Source {
     Api,
     /// Read from a file.
     Import,
-    /// Told by a partner's system.
+    /// Reported by a partner's system.
     Partner,
 }
 
@@ -132,7 +132,7 @@ pub enum Rank {
     Hand,
 }
 
-/// Whom a statement is about.
+/// The lead or company that a statement is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum About {
     /// A lead.

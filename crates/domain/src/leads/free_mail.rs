@@ -1,29 +1,32 @@
-//! Whose mail a web domain is: a company's, or that of a free or disposable provider, which belongs to nobody's company.
+//! What kind of mail domain a web domain is: a company's own, or that of a free or disposable provider.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use super::identity::{Domain, Email, site};
 
-/// Whose mail a domain is.
+/// What kind of mail domain it is: a company's own, or a provider's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mail {
-    /// Somebody's for a few minutes.
+    /// Disposable addresses.
     Disposable,
-    /// Anybody's.
+    /// A free provider.
     Free,
     /// Many people's or firms', whose mail a provider passes on or certifies: hidden addresses, tenants, certified mail.
     Relay,
     /// A company's: the part of the domain that was registered.
     Company(Domain),
-    /// Nobody's: the domain is one under which others register theirs.
+    /// A public suffix, under which others register domains.
     Suffix,
 }
 
 static DISPOSABLE: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| read(include_str!("../../data/disposable_mail.txt")));
-static FREE: LazyLock<HashSet<&'static str>> =
-    LazyLock::new(|| read(include_str!("../../data/free_mail.txt")));
+static FREE: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    let mut free = read(include_str!("../../data/free_mail.txt"));
+    free.extend(read(include_str!("../../data/mailbox_hosts.txt")));
+    free
+});
 
 static RELAY: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| read(include_str!("../../data/relay_mail.txt")));
@@ -111,6 +114,14 @@ mod tests {
             ("ada@contoso.mail.onmicrosoft.com", None),
             ("ada@microsoft.com", Some("microsoft.com")),
             ("firma@pec.it", None),
+            ("firma@pecveneto.it", None),
+            ("ada@passmail.net", None),
+            ("ada@8shield.net", None),
+            ("ada@ik.me", None),
+            ("ada@mailbox.org", None),
+            ("ada@tuta.com", None),
+            ("ada@duck.com", None),
+            ("ada@fastmail.com", None),
             ("firma@legalmail.it", None),
             ("ada.lovelace@firma.de-mail.de", None),
             ("buyer@marketplace.amazon.com", None),

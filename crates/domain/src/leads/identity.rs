@@ -1,6 +1,8 @@
 //! Identity: e-mails, phones, external ids and web domains in the form in which they are compared.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
 use url::Url;
@@ -97,6 +99,9 @@ pub enum Invalid {
     /// Not a web domain.
     #[error("not a web domain")]
     Domain,
+    /// A domain of many.
+    #[error("not a company's own domain: others register theirs below it, or have their pages there")]
+    Shared,
 }
 
 /// An e-mail address in canonical form: trimmed, lower case, its domain in ASCII (IDNA). No dot or plus tricks.
@@ -170,29 +175,53 @@ impl Domain {
     }
 
     /// Read the domain by which a company is known: of its website, or of any host of it, the part that was registered.
+    /// What is written for it in CRMs is a page on a social site at times, which is no company's domain.
     pub fn of_company(text: &str) -> Result<Self, Invalid> {
-        let host = Self::of_website(text)?;
-        site(host.as_str()).map_or(Ok(host.clone()), Self::parse)
+        let url = website(text)?;
+        let host = host_of(&url)?;
+        let has_page = url.path().len() > 1;
+        if has_page && SHARED_SITES.contains(host.0.trim_start_matches("www.")) {
+            return Err(Invalid::Shared);
+        }
+        site(host.as_str()).map_or(Err(Invalid::Shared), Self::parse)
     }
 
     /// Read the domain of what people write for their website: a domain, or an address that is on it.
     pub fn of_website(text: &str) -> Result<Self, Invalid> {
-        let text = text.trim();
-        let address = match text.contains("://") {
-            true => Url::parse(text),
-            false => Url::parse(&format!("https://{text}")),
-        };
-        let address = address.map_err(|_| Invalid::Domain)?;
-        match address.scheme() {
-            "http" | "https" => Self::parse(address.host_str().unwrap_or_default()),
-            _ => Err(Invalid::Domain),
-        }
+        host_of(&website(text)?)
     }
 
     /// The canonical text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The hosts on which anybody may have a page.
+static SHARED_SITES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    let lists = [
+        include_str!("../../data/social_sites.txt"),
+        include_str!("../../data/shared_sites.txt"),
+    ];
+    let lines = lists.into_iter().flat_map(str::lines);
+    let lines = lines.filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split('\t').next()).collect()
+});
+
+fn website(text: &str) -> Result<Url, Invalid> {
+    let text = text.trim();
+    let address = match text.contains("://") {
+        true => Url::parse(text),
+        false => Url::parse(&format!("https://{text}")),
+    };
+    let is_web = |url: &Url| matches!(url.scheme(), "http" | "https");
+    address.ok().filter(is_web).ok_or(Invalid::Domain)
+}
+
+/// The host of an address; the dot of the root at its end is no part of its name.
+fn host_of(url: &Url) -> Result<Domain, Invalid> {
+    let host = url.host_str().unwrap_or_default();
+    Domain::parse(host.strip_suffix('.').unwrap_or(host))
 }
 
 /// The domain that can be registered, of which the host is a part, by the public suffix list.

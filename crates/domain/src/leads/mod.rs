@@ -113,6 +113,28 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// State the value of a field by its name; `null` and empty text remove it. Names of other fields change nothing.
+    pub fn state(&mut self, field: &str, value: &Value) {
+        let text = value.as_str().filter(|text| !text.is_empty());
+        if let Some(known) = fields::LeadField::named(field) {
+            match text {
+                Some(text) => self.text.insert(known, text.to_owned()),
+                None => self.text.remove(&known),
+            };
+        } else if let Some(name) = field.strip_prefix("custom.") {
+            match fields::is_empty(value) {
+                true => self.custom.remove(name),
+                false => self.custom.insert(name.to_owned(), value.clone()),
+            };
+        } else if field == "budget" {
+            self.budget = serde_json::from_value(value.clone()).ok();
+        } else if field == "timeline_days" {
+            self.timeline_days = value.as_i64();
+        }
+    }
+}
+
 impl Lead {
     /// The one touch that is known so far.
     pub fn begin_with(&mut self, touch: &Touch) {
@@ -162,6 +184,21 @@ pub struct Company {
 }
 
 impl Company {
+    /// State the value of a field by its name; `null` and empty text remove it. Names of other fields change nothing.
+    pub fn state(&mut self, field: &str, value: &Value) {
+        let text = value.as_str().filter(|text| !text.is_empty());
+        if let Some(known) = fields::CompanyField::named(field) {
+            match text {
+                Some(text) => self.text.insert(known, text.to_owned()),
+                None => self.text.remove(&known),
+            };
+        } else if field == "employees" {
+            self.employees = value.as_i64();
+        } else if field == "owner_id" {
+            self.owner_id = text.and_then(|text| text.parse().ok());
+        }
+    }
+
     /// The value of a text field.
     pub fn get(&self, field: fields::CompanyField) -> Option<&str> {
         self.text.get(&field).map(String::as_str)

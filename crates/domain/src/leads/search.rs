@@ -16,12 +16,12 @@ const MAX_WORDS: usize = 8;
 /// The fewest digits that find a phone by its end.
 const MIN_DIGITS: usize = 4;
 
-/// Text without case, accents and surrounding space, as people type it: NFKD, combining marks dropped, lower case, letters
-/// that do not decompose by the usual ones (ł, ø, ß), no apostrophes, and one hyphen for all.
+/// Text without case, accents and surrounding space, as people type it: NFKD, combining marks and invisible characters
+/// dropped, lower case, letters that do not decompose by the usual ones (ł, ø, ß), no apostrophes, and one hyphen for all.
 pub fn fold(text: &str) -> String {
     let plain = text
         .nfkd()
-        .filter(|c| !is_combining_mark(*c) && !is_apostrophe(*c))
+        .filter(|c| !is_combining_mark(*c) && !is_invisible(*c) && !is_apostrophe(*c))
         .flat_map(char::to_lowercase)
         .nfkc();
     let mut folded = String::with_capacity(text.len());
@@ -50,8 +50,20 @@ const fn usual(c: char) -> Option<&'static str> {
         'œ' => "oe",
         'þ' => "th",
         'ß' => "ss",
+        'ς' => "σ",
         _ => return None,
     })
+}
+
+/// What is not seen: soft hyphens, joiners and marks of direction, spaces without width, the tatweel, which stretches a
+/// word; most of Unicode's Default_Ignorable_Code_Point.
+const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{640}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// Apostrophes, and what stands for one: quotes, primes, accents by themselves, letters of some languages.
@@ -67,7 +79,7 @@ pub(super) const fn is_apostrophe(c: char) -> bool {
 pub(super) const fn is_hyphen(c: char) -> bool {
     matches!(
         c,
-        '-' | '\u{ad}' | '\u{58a}' | '\u{5be}' | '\u{1806}' | '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{2212}'
+        '-' | '\u{58a}' | '\u{5be}' | '\u{1806}' | '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{2212}'
             | '\u{2e17}' | '\u{2e3a}'..='\u{2e3b}' | '\u{30a0}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}'
     )
 }
@@ -94,14 +106,23 @@ fn words(text: &str) -> impl Iterator<Item = String> {
     found.into_iter()
 }
 
-/// The words of a name, with those behind an apostrophe: `Neil` finds O'Neil, as do `oneil` and `o'neil`.
+/// A hyphenated word without its hyphens: `annemarie` for Anne-Marie.
+fn joined(word: &str) -> Option<String> {
+    let parts = word.split('-').filter(|part| !part.is_empty()).count();
+    (parts > 1).then(|| clip(word.replace('-', "")))
+}
+
+/// The words of a name, with those behind an apostrophe and with hyphenated ones as one: `Neil` finds O'Neil, as do `oneil`
+/// and `o'neil`, and `annemarie` finds Anne-Marie.
 fn words_of_name(name: &str) -> impl Iterator<Item = String> {
     let parts = name.split(is_apostrophe).skip(1);
     let behind: Vec<String> = parts
         .flat_map(words)
         .filter(|word| word.chars().count() > 1)
         .collect();
-    words(name).chain(behind)
+    let folded = fold(name);
+    let whole: Vec<String> = folded.split_whitespace().filter_map(joined).collect();
+    words(name).chain(behind).chain(whole)
 }
 
 fn phone_end(digits: &str) -> String {
@@ -146,7 +167,7 @@ pub fn company_terms(company: &Company) -> BTreeSet<String> {
 /// One word of a query: a lead matches if any of its terms begins with any of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
-    /// The beginnings to look for.
+    /// The beginnings to look for; the last one is the word itself.
     pub beginnings: Vec<String>,
 }
 
@@ -161,10 +182,15 @@ pub fn query(q: &str) -> Vec<Word> {
             let beginnings = vec![phone_end(&digits), clip(written.to_owned())];
             return vec![Word { beginnings }];
         }
-        let beginning = |word| Word {
-            beginnings: vec![word],
+        // Anne-Marie may have been recorded as Annemarie.
+        let whole = joined(written);
+        let beginning = |(place, word)| {
+            let whole = whole.iter().filter(|_| place > 0).cloned();
+            Word {
+                beginnings: whole.chain([word]).collect(),
+            }
         };
-        words(written).map(beginning).collect()
+        words(written).enumerate().map(beginning).collect()
     };
     fold(q).split_whitespace().flat_map(one).take(MAX_WORDS).collect()
 }
@@ -192,6 +218,12 @@ mod tests {
     fn case_and_accents_do_not_count() {
         assert_eq!(fold(" José ÅNGSTRÖM ﬁ "), "jose angstrom fi");
         assert_eq!(fold("Ελλάδα"), "ελλαδα");
+        assert_eq!(fold("ΠΑΠΑΔΟΠΟΥΛΟΣ"), fold("Παπαδόπουλος"));
+        assert_eq!(
+            fold("\u{feff}An\u{ad}na\u{200b} Mar\u{2060}ia\u{200f}"),
+            "anna maria"
+        );
+        assert_eq!(fold("محـــمد"), "محمد");
         assert_eq!(fold("محمد"), "محمد");
     }
 
@@ -235,10 +267,23 @@ mod tests {
             "d'angelo",
             "neil",
             "ONeil",
+            "annemarie",
+            "AnneMar",
         ] {
             assert!(finds(q), "{q}");
         }
         assert!(!finds("paul") && !finds("anne-paul"));
+        let terms: Vec<String> = words_of_name("Annemarie").collect();
+        let beginnings: Vec<Vec<String>> = query("Anne-Marie")
+            .into_iter()
+            .map(|one| one.beginnings)
+            .collect();
+        assert_eq!(beginnings, [vec!["anne"], vec!["annemarie", "marie"]]);
+        let matches = |all: &Vec<String>| {
+            all.iter()
+                .any(|begin| terms.iter().any(|term| term.starts_with(begin)))
+        };
+        assert!(beginnings.iter().all(matches), "the other way about");
     }
 
     #[test]

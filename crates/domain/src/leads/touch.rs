@@ -58,7 +58,7 @@ impl Touch {
     }
 }
 
-/// The click ids of ad networks.
+/// The click ids that ad networks add to the URLs of their ads, by the name of the parameter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClickIds {

@@ -22,7 +22,7 @@ pub struct Cycle {
     pub entered: [Option<Timestamp>; 9],
     /// The end of the first stay in each stage of the path, lead to customer, in this cycle.
     pub left: [Option<Timestamp>; 6],
-    /// The last reason given.
+    /// The reason code of the latest stage change in this cycle that had one.
     pub last_reason: Option<String>,
     /// The version of the agreement under which it became MQL.
     pub agreement_version: i64,

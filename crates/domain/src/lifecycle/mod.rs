@@ -3,11 +3,13 @@
 mod cycle;
 pub mod moves;
 pub mod mql;
+mod order;
 mod step;
 #[cfg(test)]
 mod tests;
 
 pub use cycle::{Cycle, Dimensions};
+pub use order::in_order;
 pub use step::{Step, take};
 
 use serde::Serialize;

@@ -41,7 +41,7 @@ pub enum MoveAct {
     ReopenDeal(DealId),
 }
 
-/// What a move requires.
+/// What the request for a move must contain, or what must be true before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Need {

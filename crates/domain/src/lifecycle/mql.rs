@@ -2,7 +2,7 @@
 
 use super::Cycle;
 use crate::agreement::Version;
-use crate::agreement::conditions::{Evidence, Facts, Field, Standard, Value};
+use crate::agreement::conditions::{Evidence, Facts, Field, Memberships, Standard, Value};
 use crate::agreement::document::Rules;
 use crate::instant::Timestamp;
 use crate::leads::Lead;
@@ -17,6 +17,8 @@ pub struct Readiness {
     /// Whether the rule makes it an MQL, as far as the agreement's conditions go: its stage, waits and the archive are
     /// looked at elsewhere.
     pub is_ready: bool,
+    /// The segments that it is in.
+    pub memberships: Memberships,
     /// What holds it back whatever it does: required fields that are missing, `icp:` with the fields that fail the ICP
     /// (`icp` where something else fails it), `contactable`.
     pub blocked_by: Vec<String>,
@@ -33,6 +35,7 @@ impl Readiness {
     pub fn of(facts: &mut Facts, rules: &Rules, at: Timestamp) -> Self {
         let score = score(facts, &rules.scoring, at);
         facts.score = Some(score.standing());
+        facts.segments = rules.memberships(facts, at);
         let (icp, when) = (rules.icp.judge(facts, at), rules.mql.judge(facts, at));
         let missing = rules
             .required_fields
@@ -46,8 +49,14 @@ impl Readiness {
         if contactable != Some(&Value::Boolean(true)) {
             blocked_by.push(Standard::Contactable.entry().name.to_owned());
         }
-        let ends = [score.valid_until, icp.valid_until, when.valid_until];
+        let ends = [
+            score.valid_until,
+            facts.segments.valid_until,
+            icp.valid_until,
+            when.valid_until,
+        ];
         Self {
+            memberships: facts.segments.clone(),
             is_ready: when.holds && blocked_by.is_empty(),
             blocked_by,
             valid_until: ends.into_iter().flatten().min(),
@@ -148,6 +157,8 @@ mod tests {
         let known = Known {
             custom: &[],
             forms: &BTreeSet::new(),
+            segments: &BTreeSet::new(),
+            purposes: &BTreeSet::new(),
             zone: &TimeZone::UTC,
             currency: Currency::EUR,
         };

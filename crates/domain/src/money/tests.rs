@@ -184,6 +184,8 @@ fn a_budget_is_read_as_people_write_it() {
         ("€ 1.200,50", Some((120_050, "EUR"))),
         ("1.200", Some((120_000, "EUR"))),
         ("£5,000", Some((500_000, "GBP"))),
+        ("US$ 20", Some((2000, "USD"))),
+        ("$1,500", Some((150_000, "USD"))),
         ("chf 300", Some((30_000, "CHF"))),
         ("5000 JPY", Some((5000, "JPY"))),
         ("0", Some((0, "EUR"))),
@@ -199,6 +201,31 @@ fn a_budget_is_read_as_people_write_it() {
             amount,
             currency: code.parse().unwrap(),
         });
-        assert_eq!(Money::read(text, eur), read, "{text}");
+        assert_eq!(Money::answered(text, eur), read, "{text}");
+    }
+}
+
+#[test]
+fn a_sign_of_several_currencies_is_the_base_currency_where_that_has_it() {
+    for (text, base, read) in [
+        ("$1,200.00", "CAD", money(120_000, "CAD")),
+        ("$1,200.00", "EUR", money(120_000, "USD")),
+        ("US$1,200.00", "CAD", money(120_000, "USD")),
+        ("1 200,50 kr", "SEK", money(120_050, "SEK")),
+        ("R$ 1.200,50", "EUR", money(120_050, "BRL")),
+        ("1.200,50 EUR", "CAD", money(120_050, "EUR")),
+        ("CHF 1'200.50", "EUR", money(120_050, "CHF")),
+    ] {
+        assert_eq!(Money::read(text, currency(base), None), Ok(read), "{text} {base}");
+    }
+    for (text, refused) in [
+        ("1.500", NoAmount::Ambiguous),
+        ("€ 1,500", NoAmount::Ambiguous),
+        ("KWD 1,500", NoAmount::Ambiguous),
+        ("5000 XYZ", NoAmount::Unread),
+        ("éé", NoAmount::Unread),
+        ("€", NoAmount::Unread),
+    ] {
+        assert_eq!(Money::read(text, Currency::EUR, None), Err(refused), "{text}");
     }
 }

@@ -116,7 +116,7 @@ impl Verdicts {
 pub struct Timing {
     /// When the response time begins: the hand-off, or the submission that caused it.
     pub since: Timestamp,
-    /// When it was made.
+    /// When it was created.
     pub made_at: Timestamp,
     /// When it first had an owner.
     pub assigned_at: Option<Timestamp>,

@@ -8,7 +8,7 @@ use super::{Basis, Rate, percentile};
 use crate::words::words;
 
 words! {
-    /// A key figure.
+    /// A key figure of marketing and sales.
     Kpi {
         /// Cycles that started.
         Leads = "leads",
@@ -59,7 +59,7 @@ words! {
         Churn = "churn",
     }
 
-    /// The unit of a key figure.
+    /// The unit of a key figure: records, a fraction, seconds, or minor units of the base currency.
     Unit {
         /// A number of records.
         Count = "count",
@@ -162,7 +162,7 @@ pub enum Measure {
     Share(Rate),
     /// A median in milliseconds.
     Median {
-        /// The median; `None` where there is nothing, or where it is still open.
+        /// The median; `None` if there are no durations, or if it falls among those that have not ended.
         millis: Option<f64>,
         /// How many lengths there are.
         finished: i64,

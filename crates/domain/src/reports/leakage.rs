@@ -5,7 +5,7 @@ use crate::instant::{Day, Timestamp};
 use crate::words::words;
 
 words! {
-    /// A kind of leak.
+    /// A way in which leads, hand-offs or deals are neglected, such as an overdue review.
     Leak {
         /// A hand-off whose review is overdue.
         Unreviewed = "unreviewed",

@@ -150,6 +150,12 @@ impl Calendar {
         }
     }
 
+    /// The first day of the newest divisions, `most` of them, up to the instant `last`.
+    pub fn beginning_of_newest(self, last: Timestamp, zone: &TimeZone, most: usize) -> Option<Date> {
+        let back = self.span().checked_mul(i64::try_from(most).ok()? - 1).ok()?;
+        self.beginning(last.date_in(zone)).checked_sub(back).ok()
+    }
+
     /// The divisions that cover the instants from the first to the last, without gap, cut to the days of a report;
     /// `None` where there are more than `most`.
     pub fn buckets(
@@ -286,6 +292,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_newest_divisions_are_as_many_as_asked_for(last in 0i64..4_000_000_000_000, most in 1usize..700, which in 0usize..3) {
+            let zone = zone("Europe/Rome");
+            let calendar = [Calendar::Week, Calendar::Month, Calendar::Quarter][which];
+            let last = Timestamp::from_millis(last);
+            let first = calendar.beginning_of_newest(last, &zone, most).unwrap();
+            let from = Timestamp::start_of_day(first, &zone).unwrap();
+            let buckets = calendar.buckets(from, last, &always(), &zone, most).unwrap();
+            prop_assert_eq!((buckets.len(), buckets[0].days.first), (most, Some(first)));
+        }
+
         #[test]
         fn divisions_join_without_gap(start in -60_000_000_000_000i64..250_000_000_000_000, length in 0i64..2000, which in 0usize..3) {
             let zone = zone("America/Sao_Paulo");

@@ -1,4 +1,4 @@
-//! One choice among candidates, with why each other one was passed over.
+//! One choice among candidates, with why each other one was skipped.
 
 use std::cmp::Ordering;
 
@@ -30,7 +30,7 @@ pub enum Strategy {
 pub struct Selection {
     /// How they share.
     pub strategy: Strategy,
-    /// Whether users outside their working hours are passed over.
+    /// Whether users outside their working hours are skipped.
     pub in_hours: bool,
 }
 
@@ -51,7 +51,7 @@ pub struct Candidate<'a> {
     pub last_assigned_at: Option<Timestamp>,
 }
 
-/// Why a candidate was passed over: the first reason that holds, in this order.
+/// Why a candidate was skipped: the first reason that holds, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PassedOver {

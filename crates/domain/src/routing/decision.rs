@@ -1,4 +1,4 @@
-//! A routing decision as it is stored: which rules did not match, and why each member was passed over.
+//! A routing decision as it is stored: which rules did not match, and why each member was skipped.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,18 +9,18 @@ use crate::access::Queue;
 use crate::id::{LeadId, RoutingDecisionId, TeamId, UserId};
 use crate::instant::Timestamp;
 
-/// One routing decision; never changed.
+/// To whom routing assigned a hand-off, and why; never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoutingDecision {
     /// Its id.
     pub id: RoutingDecisionId,
     /// The lead.
     pub lead_id: LeadId,
-    /// When it was made.
+    /// When it was created.
     pub at: Timestamp,
     /// The user to whom it assigned the hand-off.
     pub owner_id: Option<UserId>,
-    /// The queue, if nobody could take it.
+    /// The queue, if no user could take it.
     pub queue: Option<Queue>,
     /// The rules that were asked, in their order.
     pub rules: Vec<AskedRule>,
@@ -28,20 +28,20 @@ pub struct RoutingDecision {
     pub turn: Option<(TeamId, Turn)>,
 }
 
-/// An evaluated rule.
+/// A routing rule as it was evaluated for one lead: its result, and the users whom it skipped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AskedRule {
-    /// What people call it.
+    /// The name that people see.
     #[schema(max_length = 200)]
     pub name: String,
     /// The result.
     pub outcome: RuleOutcome,
-    /// The users who were passed over, with the reason.
+    /// The users who were skipped, with the reason.
     #[schema(max_items = 1000)]
     pub passed_over: Vec<PassedOverUser>,
 }
 
-/// The result of a rule.
+/// The result of a routing rule for one lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleOutcome {
@@ -55,7 +55,7 @@ pub enum RuleOutcome {
     NobodyFree,
 }
 
-/// A user who was passed over.
+/// A user whom a rule skipped, with the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PassedOverUser {
     /// The user.

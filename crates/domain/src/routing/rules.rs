@@ -68,7 +68,7 @@ impl Escalation {
     }
 }
 
-/// One rule.
+/// A routing rule: if its condition holds for a lead, the rule says which user, team or queue gets the hand-off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoutingRule {
@@ -90,7 +90,7 @@ pub struct RoutingRule {
     #[serde(default)]
     #[schema(default = "round_robin")]
     pub strategy: Strategy,
-    /// Whether users outside their working hours are passed over.
+    /// Whether users outside their working hours are skipped.
     #[serde(default)]
     #[schema(default = false)]
     pub in_hours: bool,

@@ -171,7 +171,7 @@ impl Turns {
             .map(|(user, ..)| *user)
     }
 
-    /// The first deadline by which every turn from this one on is needed by somebody's deadline; whoever has a later one
+    /// The first deadline by which every turn from this one on is needed by a member's deadline; a member with a later one
     /// must wait. Deadlines behind everybody's next one keep nobody waiting.
     fn last_deadline(&self, turn: u64, total: u64) -> u64 {
         let members = || self.members.values().filter(|member| member.weight > 0);

@@ -1,13 +1,15 @@
 //! Scores: who a lead is and what it did, as contributions that add up exactly.
 
 #[cfg(test)]
-mod draw;
+pub(crate) mod draw;
+mod history;
 #[cfg(test)]
-mod oracle;
+pub(crate) mod oracle;
 mod stored;
 #[cfg(test)]
 mod tests;
 
+pub use history::{ScoreCause, ScoreRecord};
 pub use stored::StoredScore;
 
 use serde::Serialize;
@@ -45,7 +47,7 @@ pub struct Score {
     pub truncated: bool,
 }
 
-/// The exact values of a score.
+/// A score before its points are rounded down to whole ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Exact {
     /// Fit: points for who the lead is.
@@ -56,7 +58,7 @@ pub struct Exact {
     pub total: Points,
 }
 
-/// A contribution to a score.
+/// A part of a score: the points of one rule, or what a maximum or the floor changed.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Contribution {
     /// The side to which it adds: fit or engagement.
@@ -90,7 +92,7 @@ pub enum SideName {
     Engagement,
 }
 
-/// The kind of a contribution.
+/// Whether a contribution is the points of a rule, or the correction by a maximum or the floor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ContributionKind {
@@ -116,7 +118,8 @@ impl Exact {
         }
     }
 
-    const fn whole(self) -> Whole {
+    /// Fit, engagement and total in whole points, rounded down.
+    pub const fn whole(self) -> (i64, i64, i64) {
         (self.fit.floor(), self.engagement.floor(), self.total.floor())
     }
 }

@@ -1,6 +1,9 @@
 //! Scores as they are stored and shown: the figures without the contributions.
 
+use std::collections::BTreeMap;
+
 use super::{Exact, Score};
+use crate::id::SegmentId;
 use crate::instant::Timestamp;
 
 /// A lead's score as it was judged last, with what holds the lead back.
@@ -24,6 +27,12 @@ pub struct StoredScore {
     pub blocked_by: Vec<String>,
     /// When the score or the stage could change if nothing new happens; never too late. `None`: never.
     pub valid_until: Option<Timestamp>,
+    /// The segments that it is in, each since when.
+    pub segments: BTreeMap<SegmentId, Timestamp>,
+    /// When the past on which it stands last changed: something became known of an earlier instant.
+    pub history_changed_at: Option<Timestamp>,
+    /// Whether another record made it untrue.
+    pub is_expired: bool,
     /// The version of the agreement by which it was judged.
     pub agreement_version: i64,
     /// The revision of what leads are judged by, at which it was judged.
@@ -43,6 +52,9 @@ impl StoredScore {
             truncated: score.truncated,
             blocked_by: vec![],
             valid_until: score.valid_until,
+            segments: BTreeMap::new(),
+            history_changed_at: None,
+            is_expired: false,
             agreement_version,
             revision,
         }
@@ -53,6 +65,8 @@ impl StoredScore {
         let shown = |one: &Self| Self {
             derived: 0,
             revision: 0,
+            is_expired: false,
+            segments: BTreeMap::new(),
             ..one.clone()
         };
         shown(self) == shown(other)

@@ -38,6 +38,12 @@ fn with_known<T>(run: impl FnOnce(&Known<'_>) -> T) -> T {
     run(&Known {
         custom: &custom(),
         forms: &BTreeSet::from([FORM.parse().unwrap()]),
+        segments: &BTreeSet::new(),
+        purposes: &BTreeSet::from([
+            "news".to_owned(),
+            "calls".to_owned(),
+            "marketing_email".to_owned(),
+        ]),
         zone: &zone,
         currency: Currency::EUR,
     })
@@ -98,6 +104,7 @@ fn facts_of(raw: &RawFacts) -> Facts {
         stage: Stage::named(raw.stage.0).map(|stage| (stage, Timestamp::from_millis(raw.stage.1))),
         touches: touches_of(raw),
         consents: raw.consents.iter().map(|purpose| (*purpose).to_owned()).collect(),
+        segments: Default::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use url::{ParseError, Url, form_urlencoded};
 
 use crate::leads::identity::site;
 
-/// The most bytes of an address that are read; what stands behind them is passed over.
+/// The most bytes of an address that are read; the rest is ignored.
 const MOST_READ: usize = 16 * 1024;
 /// The most characters of an address that are stored.
 pub const MOST_KEPT: usize = 2048;
@@ -38,7 +38,7 @@ impl Address {
             Err(ParseError::RelativeUrlWithoutBase) => without_scheme(text)?,
             Err(_) => return None,
         };
-        if !matches!(url.scheme(), "http" | "https" | "android-app") {
+        if !matches!(url.scheme(), "http" | "https" | "android-app" | "ios-app") {
             return None;
         }
         let host = url
@@ -56,6 +56,16 @@ impl Address {
     /// The host without `www.`, as sources are named.
     pub fn name(&self) -> Option<&str> {
         let host = self.host()?;
+        Some(host.strip_prefix("www.").unwrap_or(host))
+    }
+
+    /// The host of the page that an app shows, without `www.`: behind its id and a scheme stands the page's address
+    /// (`ios-app://284815942/https/www.google.com`).
+    pub fn page_of_app(&self) -> Option<&str> {
+        let is_app = self.url.scheme().ends_with("-app");
+        let mut parts = self.url.path().trim_start_matches('/').split('/');
+        let is_page = is_app && matches!(parts.next(), Some("http" | "https"));
+        let host = parts.next().filter(|host| is_page && !host.is_empty())?;
         Some(host.strip_prefix("www.").unwrap_or(host))
     }
 

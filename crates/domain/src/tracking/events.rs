@@ -41,7 +41,7 @@ pub const MAX_PROPERTIES_DEPTH: usize = 5;
 /// How far ahead of the service's clock an event may lie, in milliseconds: clocks differ.
 pub const MAX_AHEAD: i64 = 5 * 60_000;
 
-/// What happened, by name.
+/// The type of an event: a known one such as `page_view`, or `custom.<name>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKind(String);
 
@@ -141,7 +141,7 @@ pub struct Event {
     pub id: EventId,
     /// What happened.
     pub kind: EventKind,
-    /// Who told it: a key, a tracking key, a form or a user, by id.
+    /// Who sent it: the id of a key, tracking key, form or user.
     pub told_by: String,
     /// The visitor who did it.
     pub visitor_id: Option<VisitorId>,
@@ -149,7 +149,7 @@ pub struct Event {
     pub lead_id: Option<LeadId>,
     /// When it happened.
     pub occurred_at: Timestamp,
-    /// When it was told.
+    /// When it was received.
     pub received_at: Timestamp,
     /// Where it happened.
     pub pages: Pages,
@@ -247,7 +247,7 @@ fn size(properties: &Map<String, Value>) -> usize {
     serde_json::to_string(properties).map_or(usize::MAX, |text| text.len())
 }
 
-/// Read an event as it is told at an instant.
+/// Read an event that is received at an instant.
 pub fn read(said: Said, now: Timestamp) -> Result<Read, Unfit> {
     let kind = EventKind::named(&said.kind).ok_or(Unfit::Kind)?;
     let occurred_at = said.occurred_at.unwrap_or(now);
@@ -368,7 +368,7 @@ mod tests {
             (15 * second, Some(20 * second), 15 * second),
             // An hour ahead.
             (hour - 5 * second, Some(hour), -5 * second),
-            // An hour behind: as good as told late.
+            // An hour behind: the same as an event that is received late.
             (-hour - 5 * second, Some(-hour), -hour - 5 * second),
             // Sent before it happened: it happened now.
             (2 * hour, Some(hour), 0),

@@ -7,7 +7,7 @@ use crate::id::{Id, LeadId, TouchId, VisitorId};
 use crate::instant::Timestamp;
 use crate::leads::Touch;
 
-/// The source of a touch.
+/// The kind of touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TouchKind {
@@ -51,7 +51,8 @@ impl TouchKind {
 pub struct TouchRecord {
     /// Which. Of a session it may change when a late event comes.
     pub id: TouchId,
-    /// The source of the touch.
+    /// The kind of touch: a visit, a click in an e-mail, attendance of an event, or one that a user, partner or import
+    /// reported.
     pub kind: TouchKind,
     /// Whose, once known.
     pub lead_id: Option<LeadId>,

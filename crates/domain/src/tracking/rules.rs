@@ -1,5 +1,8 @@
 //! What touches are made by: the company's own rules for channels, and the referrers that led nobody to its sites.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -19,54 +22,72 @@ pub struct TouchRules {
     own: Vec<Address>,
 }
 
-/// Ignored referrers: hosts through which people pay or sign in. They end no visit and are never the source of a touch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// Ignored referrers: hosts through which people pay or sign in. They end no visit and are never the source of a touch. A
+/// maintained list ignores the usual ones; a company adds to it, and takes away from it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IgnoredReferrers {
-    /// The hosts, including their subdomains.
-    #[schema(max_items = 1000, example = json!(["paypal.com", "login.live.com"]))]
+    /// The hosts that are ignored beside those of the maintained list, including their subdomains.
+    #[schema(max_items = 1000, example = json!(["pay.example.com"]))]
     pub hosts: Vec<String>,
+    /// The hosts of the maintained list that are not ignored, including their subdomains.
+    #[serde(default)]
+    #[schema(max_items = 1000, example = json!(["paypal.com"]))]
+    pub except: Vec<String>,
 }
 
 /// The maintained list of payment and sign-in services.
-impl Default for IgnoredReferrers {
-    fn default() -> Self {
-        let lines = include_str!("../../data/passing_referrers.txt").lines();
-        let hosts = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-        Self {
-            hosts: hosts.map(str::to_owned).collect(),
-        }
-    }
-}
+static MAINTAINED: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    let lines = include_str!("../../data/passing_referrers.txt").lines();
+    lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect()
+});
 
 impl IgnoredReferrers {
+    /// The hosts of the maintained list, in their order.
+    pub fn maintained() -> Vec<&'static str> {
+        let mut hosts: Vec<&str> = MAINTAINED.iter().copied().collect();
+        hosts.sort_unstable();
+        hosts
+    }
+
     /// The hosts in lower case and ASCII, each once; or what is wrong with them.
     pub fn sound(self) -> Result<Self, Vec<Fault>> {
-        let (mut hosts, mut faults) = (vec![], vec![]);
-        for (index, text) in self.hosts.iter().enumerate() {
-            match host_name(text.trim()) {
-                Some(host) if hosts.contains(&host) => {}
-                Some(host) => hosts.push(host),
-                None => faults.push(Fault::new(
-                    format!("/hosts/{index}"),
-                    "invalid_format",
-                    "is not a host such as paypal.com",
-                )),
+        let mut faults = vec![];
+        let mut sound = |name: &str, texts: Vec<String>| {
+            let mut hosts = vec![];
+            for (index, text) in texts.iter().enumerate() {
+                match host_name(text.trim()) {
+                    Some(host) if hosts.contains(&host) => {}
+                    Some(host) => hosts.push(host),
+                    None => faults.push(Fault::new(
+                        format!("/{name}/{index}"),
+                        "invalid_format",
+                        "is not a host such as paypal.com",
+                    )),
+                }
             }
-        }
+            hosts
+        };
+        let (hosts, except) = (sound("hosts", self.hosts), sound("except", self.except));
         if faults.is_empty() {
-            Ok(Self { hosts })
+            Ok(Self { hosts, except })
         } else {
             Err(faults)
         }
     }
 
     fn has(&self, host: &str) -> bool {
-        self.hosts.iter().any(|ignored| {
-            let rest = host.strip_suffix(ignored.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        })
+        let is_in = |hosts: &[String]| within(host).any(|part| hosts.iter().any(|known| known == part));
+        let is_usual = || within(host).any(|part| MAINTAINED.contains(part));
+        is_in(&self.hosts) || is_usual() && !is_in(&self.except)
     }
+}
+
+/// A host and those above it.
+fn within(host: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(host), |part| part.split_once('.').map(|(_, above)| above))
 }
 
 impl TouchRules {
@@ -132,15 +153,51 @@ mod tests {
     }
 
     #[test]
+    fn a_company_adds_to_the_maintained_hosts_and_takes_away_from_them() {
+        let ignored = IgnoredReferrers {
+            hosts: vec!["pay.example".into()],
+            except: vec!["paypal.com".into()],
+        };
+        for (host, is_ignored) in [
+            ("pay.example", true),
+            ("secure.pay.example", true),
+            ("www.paypal.com", false),
+            ("buy.stripe.com", true),
+            ("checkout.stripe.com", true),
+            ("stripe.com", false),
+            ("payments.amazon.com", true),
+            ("amazon.com", false),
+            ("pay.google.com", true),
+            ("login.microsoftonline.com", true),
+            ("accounts.google.com", true),
+            ("appleid.apple.com", true),
+            ("acme.okta.com", true),
+            ("acme.eu.auth0.com", true),
+            ("pay.klarna.com", true),
+            ("checkoutshopper-live.adyen.com", true),
+            ("notokta.com", false),
+        ] {
+            assert_eq!(ignored.has(host), is_ignored, "{host}");
+        }
+    }
+
+    #[test]
     fn the_maintained_hosts_are_sound() {
-        let hosts = IgnoredReferrers::default();
-        assert_eq!(hosts.clone().sound(), Ok(hosts.clone()));
-        assert!(hosts.hosts.len() < 1000, "the most that the document allows");
+        let hosts: Vec<String> = IgnoredReferrers::maintained()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let known = IgnoredReferrers {
+            hosts,
+            except: vec![],
+        };
+        assert_eq!(known.clone().sound(), Ok(known));
         let unfit = IgnoredReferrers {
-            hosts: vec!["PayPal.com".into(), "https://paypal.com".into(), "".into()],
+            hosts: vec!["PayPal.com".into(), "https://paypal.com".into()],
+            except: vec!["".into()],
         };
         let faults = unfit.sound().unwrap_err();
         let places: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
-        assert_eq!(places, ["/hosts/1", "/hosts/2"]);
+        assert_eq!(places, ["/hosts/1", "/except/0"]);
     }
 }

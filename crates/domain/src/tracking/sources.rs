@@ -29,32 +29,95 @@ pub struct Site {
     pub category: Category,
 }
 
-/// What a source is that is named by hand (`utm_source`): by its name or by its host.
+/// What a source is that is named by hand (`utm_source`): by its name or by its host, or by what is left of either without
+/// the words that it was paid for (`meta_ads`, `google.ads`).
 pub fn category(source: &str) -> Option<Category> {
     let source = source.trim().to_lowercase();
+    plainly(&source).or_else(|| paid(&source))
+}
+
+/// Whether a source that is named by hand says that somebody paid for it: `google_ads`, `fb-ads`, `yandex.direct`,
+/// `adwords`.
+pub fn is_for_ads(source: &str) -> bool {
+    let source = source.trim().to_lowercase();
+    source == "adwords" || paid(&source).is_some()
+}
+
+/// What a source is by its name as it stands, whatever separates its words, or by its host.
+fn plainly(source: &str) -> Option<Category> {
     let known = known();
-    if let Some(category) = known.names.get(source.as_str()) {
+    if let Some(category) = known.names.get(compact(source).as_str()) {
         return Some(*category);
     }
     if !source.contains('.') {
         return None;
     }
-    let address = Address::read(&source)?;
+    let address = Address::read(source)?;
     let entry = known.at(address.name()?, address.path())?;
     entry.asks_for.is_none().then_some(entry.site.category)
 }
 
-/// Whether a source that is named by hand says that somebody paid for it: `google_ads`, `adwords`.
-pub fn is_for_ads(source: &str) -> bool {
-    let source = source.trim().to_lowercase();
-    let is_known = known().names.contains_key(source.as_str());
-    is_known && (source.ends_with("ads") || source == "adwords")
+/// The words for what somebody paid for, behind or before the name of the source.
+const PAID: &[&str] = &[
+    "ads",
+    "ad",
+    "adwords",
+    "cpc",
+    "cpm",
+    "ppc",
+    "paid",
+    "direct",
+    "sem",
+    "sponsored",
+    "advertising",
+];
+/// Those that are also written in one word with it: `tiktokads`.
+const PAID_ENDINGS: &[&str] = &["ads", "adwords", "cpc", "ppc"];
+
+/// What a source is whose name has words that it was paid for, by what is left of it.
+fn paid(source: &str) -> Option<Category> {
+    let is_separator = |c: char| !(c.is_alphanumeric());
+    let is_paid = |word: &&str| PAID.contains(word);
+    let words: Vec<&str> = source
+        .split(is_separator)
+        .filter(|word| !word.is_empty())
+        .collect();
+    let first = words.iter().take_while(|word| is_paid(word)).count();
+    let last = words[first..]
+        .iter()
+        .rev()
+        .take_while(|word| is_paid(word))
+        .count();
+    let name = &words[first..words.len() - last];
+    let found = |name: &str| {
+        // Microsoft's own name says nothing, unless somebody paid for it.
+        let bought = matches!(name, "microsoft" | "msft").then_some(Category::Search);
+        known().names.get(name).copied().or(bought)
+    };
+    match name.len() == words.len() {
+        true => {
+            let whole = compact(source);
+            let mut names = PAID_ENDINGS
+                .iter()
+                .filter_map(|ending| whole.strip_suffix(ending));
+            names.find_map(found)
+        }
+        // What is left may be a host: `ads.google.com`.
+        false => found(&name.concat()).or_else(|| plainly(&name.join("."))),
+    }
+}
+
+/// A name without what separates its words: `Hacker News`, `hacker-news` and `hackernews` are one.
+fn compact(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
 /// The known site that an address belongs to. A portal counts as a search engine only if its address has a search in it:
 /// browsers mostly send the host alone, so that of a host that is nothing but a search engine no search is asked for.
 pub fn site(address: &Address) -> Option<Site> {
-    let entry = known().at(address.name()?, address.path())?;
+    let known = known();
+    let of_page = || known.at(address.page_of_app()?, "");
+    let entry = known.at(address.name()?, address.path()).or_else(of_page)?;
     let has_search = |names: &str| names.split(',').any(|name| address.has_parameter(name));
     entry.asks_for.is_none_or(has_search).then_some(entry.site)
 }
@@ -73,8 +136,8 @@ struct Known {
     hosts: HashMap<&'static str, Entry>,
     /// By host and the beginning of the path.
     paths: Vec<(&'static str, &'static str, Entry)>,
-    /// By name.
-    names: HashMap<&'static str, Category>,
+    /// By name, [`compact`].
+    names: HashMap<String, Category>,
 }
 
 /// The lists; where a host or name stands in several, the first has it.
@@ -82,12 +145,19 @@ const LISTS: &[(Category, &str)] = &[
     (Category::Video, include_str!("../../data/video_sites.txt")),
     (Category::Shopping, include_str!("../../data/shopping_sites.txt")),
     (Category::Assistant, include_str!("../../data/ai_assistants.txt")),
+    (
+        Category::Assistant,
+        include_str!("../../data/further_assistants.txt"),
+    ),
     (Category::Social, include_str!("../../data/social_sites.txt")),
     (Category::Search, include_str!("../../data/search_engines.txt")),
 ];
 
 /// The hosts among the search engines that are something else too.
 const PORTALS: &str = include_str!("../../data/portals.txt");
+
+/// The apps of known sites, by their ids, which stand for hosts in addresses of apps.
+const APPS: &str = include_str!("../../data/apps.txt");
 
 const NAMES: &str = include_str!("../../data/source_names.txt");
 
@@ -128,12 +198,24 @@ impl Known {
                     Some((host, path)) => known.paths.push((host, path, entry)),
                     None => drop(known.hosts.entry(place).or_insert(entry)),
                 }
-                known.names.entry(name).or_insert(*category);
+                known.names.entry(compact(name)).or_insert(*category);
+            }
+        }
+        for line in lines(APPS) {
+            if let [app, category, name] = line[..]
+                && let Some(category) = named(category)
+            {
+                let entry = Entry {
+                    site: Site { name, category },
+                    asks_for: None,
+                    is_whole: false,
+                };
+                known.hosts.insert(app, entry);
             }
         }
         for line in lines(NAMES) {
             if let (Some(name), Some(category)) = (line.first(), line.get(1).and_then(|name| named(name))) {
-                known.names.entry(name).or_insert(category);
+                known.names.entry(compact(name)).or_insert(category);
             }
         }
         known
@@ -152,7 +234,8 @@ impl Known {
         let mut rest = host;
         loop {
             let whole = rest.len() == host.len();
-            let entry = self.exactly(rest, suffix).filter(|entry| whole || entry.is_whole);
+            let is_here = |entry: &Entry| whole || entry.is_whole || is_version(host, rest);
+            let entry = self.exactly(rest, suffix).filter(is_here);
             if entry.is_some() {
                 return entry;
             }
@@ -174,6 +257,15 @@ impl Known {
         });
         found.copied()
     }
+}
+
+/// Whether a host is another version of the site at one above it: for phones, without scripts, without pictures.
+fn is_version(host: &str, site: &str) -> bool {
+    const VERSIONS: &[&str] = &[
+        "amp", "html", "lite", "m", "mobile", "noai", "safe", "start", "touch", "wap",
+    ];
+    let below = host.strip_suffix(site).and_then(|rest| rest.strip_suffix('.'));
+    below.is_some_and(|label| VERSIONS.contains(&label))
 }
 
 fn named(name: &str) -> Option<Category> {
@@ -206,6 +298,35 @@ mod tests {
             ("https://cn.bing.com/search?q=x", Some(("bing", Search))),
             ("https://search.brave.com/", Some(("brave", Search))),
             ("https://duckduckgo.com/", Some(("duckduckgo", Search))),
+            ("https://html.duckduckgo.com/", Some(("duckduckgo", Search))),
+            ("https://noai.duckduckgo.com/", Some(("duckduckgo", Search))),
+            ("https://m.baidu.com/", Some(("baidu", Search))),
+            ("https://help.duckduckgo.com/", None),
+            (
+                "android-app://com.google.android.googlequicksearchbox",
+                Some(("google", Search)),
+            ),
+            (
+                "android-app://com.google.android.googlequicksearchbox/",
+                Some(("google", Search)),
+            ),
+            (
+                "ios-app://284815942/https/www.google.com",
+                Some(("google", Search)),
+            ),
+            (
+                "android-app://org.example.reader/https/www.bing.com/search",
+                Some(("bing", Search)),
+            ),
+            ("android-app://com.openai.chatgpt/", Some(("chatgpt", Assistant))),
+            ("android-app://com.linkedin.android/", Some(("linkedin", Social))),
+            ("android-app://com.google.android.gm/", None),
+            ("https://kimi.moonshot.cn/", Some(("kimi", Assistant))),
+            ("https://www.kimi.com/", Some(("kimi", Assistant))),
+            ("https://www.doubao.com/chat/1", Some(("doubao", Assistant))),
+            ("https://poe.com/", Some(("poe", Assistant))),
+            ("https://m365.cloud.microsoft/chat", Some(("copilot", Assistant))),
+            ("https://www.bing.com/chat?q=x", Some(("copilot", Assistant))),
             // Not the search engine, though its company's.
             ("https://mail.google.com/mail/u/0", None),
             ("https://docs.google.com/", None),
@@ -265,11 +386,50 @@ mod tests {
             ("amazon.de", Some(Shopping)),
             ("IGShopping", Some(Shopping)),
             ("chatgpt.com", Some(Assistant)),
+            ("google.ads", Some(Search)),
+            ("Google Ads", Some(Search)),
+            ("google_cpc", Some(Search)),
+            ("googleppc", Some(Search)),
+            ("yandex.direct", Some(Search)),
+            ("yandex-direct", Some(Search)),
+            ("microsoft.ads", Some(Search)),
+            ("ads.google.com", Some(Search)),
+            ("meta_ads", Some(Social)),
+            ("fb-ads", Some(Social)),
+            ("linkedin.ads", Some(Social)),
+            ("paid_linkedin", Some(Social)),
+            ("tiktokads", Some(Social)),
+            ("Facebook.com / Paid", Some(Social)),
+            ("reddit+ads", Some(Social)),
+            ("yt_ads", Some(Video)),
+            ("hacker-news", Some(Social)),
+            ("chatgpt ads", Some(Assistant)),
             ("newsletter", None),
+            ("newsletter_ads", None),
+            ("ads", None),
+            ("direct", None),
+            ("beads", None),
             ("", None),
             ("<script>", None),
         ] {
             assert_eq!(category(source), expected, "{source}");
+        }
+        for (source, paid) in [
+            ("google_ads", true),
+            ("adwords", true),
+            ("google adwords", true),
+            ("meta-ads", true),
+            ("tiktokads", true),
+            ("bing.direct", true),
+            ("microsoft ads", true),
+            ("microsoftads", true),
+            ("threads", false),
+            ("google", false),
+            ("facebook.com", false),
+            ("newsletter_ads", false),
+            ("(direct)", false),
+        ] {
+            assert_eq!(is_for_ads(source), paid, "{source}");
         }
     }
 
@@ -290,7 +450,8 @@ mod tests {
                 assert!(found.is_some(), "{category:?} {place}");
             }
         }
-        let engines: HashSet<&str> = lines(LISTS[4].1).map(|line| line[0]).collect();
+        assert!(lines(APPS).all(|line| line.len() == 3 && named(line[1]).is_some() && line[0].contains('.')));
+        let engines: HashSet<&str> = lines(LISTS[5].1).map(|line| line[0]).collect();
         for portal in lines(PORTALS) {
             assert!(engines.contains(portal[0]), "{portal:?} is no search engine");
         }

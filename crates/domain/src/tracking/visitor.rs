@@ -74,7 +74,7 @@ impl Visitor {
         }
     }
 
-    /// A lead identified itself with it: the link, if that is news.
+    /// A lead identified itself with it: the link, if that is new.
     pub fn identify(&mut self, lead_id: LeadId, now: Timestamp, ids: &Ids) -> Option<Link> {
         let last = self.links.last();
         if last.is_some_and(|link| link.lead_id == lead_id) {

@@ -24,7 +24,7 @@ pub enum HistoryChange {
     Derived(Derived),
     /// It stated a deal of the past otherwise than an import before.
     DealCorrected {
-        /// The deal as it is now.
+        /// The deal after the change.
         deal: Box<Deal>,
         /// All of its moves.
         moves: Vec<DealMove>,
@@ -38,7 +38,7 @@ pub enum HistoryChange {
 /// What is derived of the statements about a lead, as far as it changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Derived {
-    /// The lead as it is now.
+    /// The lead after the change.
     pub lead: Box<Lead>,
     /// Stage changes that were known, as they are now.
     pub transitions: Vec<Transition>,

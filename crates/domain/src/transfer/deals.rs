@@ -221,7 +221,8 @@ fn forget(world: &mut World, id: DealId) {
     }
 }
 
-/// Let a known deal be what a row says, as if it had been recorded so at first.
+/// Overwrite an existing deal and its moves with an import row, as if the row had been the first import. If the row is
+/// refused, the deal stays as it was.
 fn correct(world: &mut World, known: &Deal, row: &PastDeal, act: &Act) -> Result<Stated, Refused> {
     forget(world, known.id);
     let recorded = record(world, row, act);

@@ -4,7 +4,7 @@ use crate::access::Scope;
 use crate::words::words;
 
 words! {
-    /// The kind of a file's rows.
+    /// Which kind of record each row of a file describes.
     ImportKind {
         /// Leads.
         Leads = "leads",
@@ -18,15 +18,15 @@ words! {
         Deals = "deals",
     }
 
-    /// The mode of an import.
+    /// Whether the rows of an import count as happening now, or as the past.
     ImportMode {
-        /// Each row is news, as if it came by the interface now: rules included.
+        /// Each row counts as happening now, as if sent to the API: rules apply.
         Live = "live",
         /// Each row reports the past, with its own dates: no rule applies.
         History = "history",
     }
 
-    /// The format of a file.
+    /// The format of an imported file.
     FileFormat {
         /// Comma-separated values with a header, by whatever delimiter.
         Csv = "csv",
@@ -34,7 +34,7 @@ words! {
         Ndjson = "ndjson",
     }
 
-    /// The state of an import.
+    /// How far an import is: `queued`, `running`, then `done` or `failed`.
     ImportState {
         /// Waits for its turn.
         Queued = "queued",
@@ -48,17 +48,25 @@ words! {
 }
 
 impl ImportKind {
-    /// Whether rows of this kind can be news: moves and deals of the past can only be history.
+    /// Whether rows of this kind can count as happening now: moves and deals of the past can only be history.
     pub const fn can_be_live(self) -> bool {
         !matches!(self, ImportKind::StageChanges | ImportKind::Deals)
     }
 
-    /// The scope by which such records are written one by one.
-    pub const fn written_by(self) -> Scope {
+    /// The mode of an import that names none.
+    pub const fn usual_mode(self) -> ImportMode {
+        match self.can_be_live() {
+            true => ImportMode::Live,
+            false => ImportMode::History,
+        }
+    }
+
+    /// The scopes by which such records are written one by one. Deals bring their companies, and move their leads.
+    pub const fn written_by(self) -> &'static [Scope] {
         match self {
-            ImportKind::Leads | ImportKind::Companies | ImportKind::StageChanges => Scope::LeadsWrite,
-            ImportKind::Users => Scope::UsersManage,
-            ImportKind::Deals => Scope::DealsWrite,
+            ImportKind::Leads | ImportKind::Companies | ImportKind::StageChanges => &[Scope::LeadsWrite],
+            ImportKind::Users => &[Scope::UsersManage],
+            ImportKind::Deals => &[Scope::DealsWrite, Scope::LeadsWrite],
         }
     }
 

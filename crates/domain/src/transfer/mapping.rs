@@ -53,7 +53,8 @@ pub struct FieldSource {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 4000)]
     pub default: Option<String>,
-    /// The system of an external id.
+    /// The name of the system that issued the external id, such as `crm`. Required for the fields `external_id` and
+    /// `lead.external_id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 64, example = "crm")]
     pub system: Option<String>,
@@ -242,7 +243,7 @@ pub fn purpose(field: &str) -> Option<&str> {
 pub const OF_HISTORY: &[&str] = &["created_at", "owner"];
 
 impl Mapping {
-    /// What is wrong with the mapping by itself, at `/fields/...`.
+    /// The faults of the mapping itself, without a file, at `/timezone`, `/key` and `/fields/<name>`.
     pub fn faults(&self, kind: ImportKind, custom: &[CustomField]) -> Vec<Fault> {
         let mut faults = vec![];
         if self

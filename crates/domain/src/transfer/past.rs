@@ -4,7 +4,7 @@ use crate::id::{DealId, ImportId, LeadId, UserId};
 use crate::instant::Timestamp;
 use crate::lifecycle::{Cycle, Stage, Transition};
 
-/// What a statement says.
+/// What an imported row states about a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// The lead became known.

@@ -11,7 +11,7 @@ use super::mapping::{FieldSource, Mapping, Part, parts};
 use crate::fault::Fault;
 use crate::instant::{Day, Timestamp};
 use crate::leads::custom::{CustomField, CustomType, Unfit};
-use crate::money::{minor_units, plain_number};
+use crate::money::{Currency, Money, NoAmount, plain_number};
 
 /// A mapping with its columns found in the file.
 #[derive(Debug, Clone)]
@@ -184,7 +184,9 @@ impl Values<'_> {
         let Some(at) = instant(text, format, &self.plan.zone) else {
             let detail = match format {
                 Some(_) => "does not match the format of dates",
-                None => "is not a date such as 2026-01-02, 2026-01-02 10:30:00 or 2026-01-02T10:30:00Z",
+                None => {
+                    "is not a date such as 2026-01-02, 2026-01-02 10:30:00 or 2026-01-02T10:30:00Z: state another `format` in the mapping"
+                }
             };
             faults.push(Fault::new(field, "invalid_format", detail));
             return None;
@@ -200,51 +202,85 @@ impl Values<'_> {
 
     /// The calendar day of a field.
     pub fn date(&self, field: &str, faults: &mut Vec<Fault>) -> Option<Day> {
-        Some(self.instant(field, faults)?.day_in(&self.plan.zone))
+        Some(self.day_of(self.instant(field, faults)?))
     }
 
-    /// The amount of a field in units of a currency with this many digits behind the point, exactly.
-    pub fn amount(&self, field: &str, digits: u32, faults: &mut Vec<Fault>) -> Option<i64> {
-        let text = self.text(field)?;
-        match minor_units(text, digits, self.decimal(field)) {
-            Ok(amount) => Some(amount),
-            Err(unread) => {
-                faults.push(Fault::new(field, unread.code(), unread));
-                None
-            }
-        }
+    /// The calendar day of an instant in the zone of the mapping.
+    pub fn day_of(&self, at: Timestamp) -> Day {
+        at.day_in(&self.plan.zone)
+    }
+
+    /// The amount of a field, exactly; in the base currency where it names none.
+    pub fn money(&self, field: &str, base: Currency, faults: &mut Vec<Fault>) -> Option<Money> {
+        let read = Money::read(self.text(field)?, base, self.decimal(field));
+        read.map_err(|unread| faults.push(Fault::new(field, unread.code(), unread)))
+            .ok()
+    }
+
+    /// The whole number of a field; decimals of a spreadsheet (`50.0`) are none.
+    pub fn whole(&self, field: &str, faults: &mut Vec<Fault>) -> Option<i64> {
+        let read = plain_number(self.text(field)?, 0, self.decimal(field));
+        let number = match read.map(|number| without_zeros(&number).parse::<i64>()) {
+            Ok(Ok(number)) => return Some(number),
+            Err(NoAmount::Ambiguous) => Fault::new(field, NoAmount::Ambiguous.code(), NoAmount::Ambiguous),
+            Ok(Err(_)) | Err(NoAmount::Unread) => Fault::new(field, "invalid_type", "must be a whole number"),
+        };
+        faults.push(number);
+        None
     }
 
     /// The value of a field as a declared custom one takes it: numbers by the mapping's `decimal`, days by its `format`.
     pub fn custom(&self, field: &str, declared: &CustomField, faults: &mut Vec<Fault>) -> Option<Value> {
         let text = self.text(field)?;
-        let source = self.plan.source(field);
-        let format = source.and_then(|source| source.format.as_deref());
-        let plain = match (declared.kind, self.decimal(field), format) {
-            (CustomType::Number | CustomType::Integer, Some(point), _) => plain_number(text, point),
-            (CustomType::Date, _, Some(format)) => {
-                let at = instant(text, Some(format), &self.plan.zone);
-                let day = at.map(|at| at.date_in(&self.plan.zone));
-                // Somebody's birthday may lie before 1970.
-                day.filter(|day| day.year() >= 1900).map(|day| day.to_string())
+        let plain = match declared.kind {
+            CustomType::Number => plain_number(text, 2, self.decimal(field)),
+            CustomType::Integer => {
+                plain_number(text, 0, self.decimal(field)).map(|number| without_zeros(&number).to_owned())
             }
-            _ => Some(text.to_owned()),
+            CustomType::Date => self.day(field, text),
+            _ => Ok(text.to_owned()),
         };
-        let value = plain
-            .ok_or(Unfit::WrongType)
-            .and_then(|text| declared.read(&text));
-        match value {
-            Ok(value) => Some(value),
-            Err(unfit) => {
-                faults.push(Fault::new(field, "invalid_value", unfit));
-                None
+        let value = match plain {
+            Err(NoAmount::Ambiguous) => {
+                faults.push(Fault::new(field, NoAmount::Ambiguous.code(), NoAmount::Ambiguous));
+                return None;
             }
+            // Such as 1e5.
+            Err(NoAmount::Unread) if declared.kind == CustomType::Number && self.decimal(field).is_none() => {
+                declared.read(text)
+            }
+            Err(NoAmount::Unread) => Err(Unfit::WrongType),
+            Ok(plain) => declared.read(&plain),
+        };
+        value
+            .map_err(|unfit| faults.push(Fault::new(field, "invalid_value", unfit)))
+            .ok()
+    }
+
+    /// A calendar day as it is written everywhere, of a text by the mapping's format, or by the usual ones.
+    fn day(&self, field: &str, text: &str) -> Result<String, NoAmount> {
+        let format = self
+            .plan
+            .source(field)
+            .and_then(|source| source.format.as_deref());
+        match instant(text, format, &self.plan.zone) {
+            Some(at) => Ok(self.day_of(at).to_string()),
+            None if format.is_some() => Err(NoAmount::Unread),
+            None => Ok(text.to_owned()),
         }
     }
 
     /// The sign that the mapping says to separate a fraction, if it does.
     fn decimal(&self, field: &str) -> Option<char> {
         self.plan.source(field)?.decimal.as_deref()?.chars().next()
+    }
+}
+
+/// A number without the zeros behind its point.
+fn without_zeros(number: &str) -> &str {
+    match number.contains('.') {
+        true => number.trim_end_matches('0').trim_end_matches('.'),
+        false => number,
     }
 }
 
@@ -306,6 +342,7 @@ pub fn split_name(name: &str) -> (Option<&str>, Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::money::minor_units;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -436,9 +473,19 @@ mod tests {
             ("1,500", 2, Some(','), Ok(150)),
             // No group begins with a zero.
             ("0.500", 2, Some(','), Err(Unread)),
-            ("0,500", 2, None, Err(Unread)),
+            ("1,500", 3, None, Err(Ambiguous)),
+            ("1,500", 3, Some(','), Ok(1500)),
+            ("1.005", 2, None, Err(Ambiguous)),
+            // The only way to read it.
+            ("0,500", 2, None, Ok(50)),
+            ("1200,50", 2, None, Ok(120_050)),
+            ("1.200,50", 2, None, Ok(120_050)),
+            ("1.200,500", 2, None, Ok(120_050)),
+            ("1.234.567", 2, None, Ok(123_456_700)),
+            ("1,500", 0, None, Ok(1500)),
+            ("1'200.50", 2, None, Ok(120_050)),
+            ("1’200’300", 2, None, Ok(120_030_000)),
             // What is written in another country's way is no hundredfold.
-            ("1200,50", 2, None, Err(Unread)),
             ("1200.50", 2, Some(','), Err(Unread)),
             ("1.50", 2, Some(','), Err(Unread)),
             ("1,2345", 2, None, Err(Unread)),
@@ -446,11 +493,10 @@ mod tests {
             ("1,20,000", 2, None, Err(Unread)),
             (",200", 2, None, Err(Unread)),
             ("1,200,", 2, None, Err(Unread)),
-            ("1.200,500", 2, None, Err(Unread)),
             ("1.5,000", 2, None, Err(Unread)),
             ("12 50", 2, None, Err(Unread)),
             ("1,200 300", 2, None, Err(Unread)),
-            ("1'200", 2, None, Err(Unread)),
+            ("1'20", 2, None, Err(Unread)),
             ("1.005", 2, Some('.'), Err(Unread)),
             ("1.5", 0, None, Err(Unread)),
             ("", 2, None, Err(Unread)),
@@ -481,8 +527,29 @@ mod tests {
             ("custom.n", CustomType::Number, "1.5", None),
             ("custom.n", CustomType::Number, "1,", None),
             ("custom.i", CustomType::Integer, "1.234", Some(json!(1234))),
+            ("custom.i", CustomType::Integer, "12,0", Some(json!(12))),
             ("custom.i", CustomType::Integer, "1,5", None),
             ("custom.p", CustomType::Number, "1.5", Some(json!(1.5))),
+            ("custom.p", CustomType::Number, "1,5", Some(json!(1.5))),
+            ("custom.p", CustomType::Number, "1e5", Some(json!(100_000.0))),
+            ("custom.p", CustomType::Number, "1.500", None),
+            ("custom.p", CustomType::Integer, "1,500", Some(json!(1500))),
+            ("custom.p", CustomType::Integer, "1.500", None),
+            ("custom.p", CustomType::Number, "1e300", None),
+            (
+                "custom.p",
+                CustomType::Date,
+                "2024-03-02",
+                Some(json!("2024-03-02")),
+            ),
+            (
+                "custom.p",
+                CustomType::Date,
+                "2024-03-02 00:00:00",
+                Some(json!("2024-03-02")),
+            ),
+            ("custom.p", CustomType::Date, "0024-03-02", None),
+            ("custom.p", CustomType::Date, "9999-12-31", None),
             (
                 "custom.d",
                 CustomType::Date,

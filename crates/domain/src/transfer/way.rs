@@ -47,7 +47,7 @@ pub(super) struct OnWay {
     pub owner: Option<UserId>,
 }
 
-/// The way of a lead.
+/// The stage changes of a lead in order, with the deals and owners that go with them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Way<'a> {
     /// The steps, in their order.

@@ -22,7 +22,7 @@ pub struct KeptKey {
     pub sealed: String,
     /// The public key, in base64.
     pub public: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// Since when it signs no more.
     pub retired_at: Option<Timestamp>,

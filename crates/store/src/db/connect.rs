@@ -20,6 +20,8 @@ const STATEMENTS: usize = 400;
 
 pub(super) fn sqlite(url: &str, connections: u32, reads_only: bool) -> ConnectOptions {
     let mut options = base(url, connections);
+    // The log and its index are removed with the last connection: as long as the service runs, none is closed.
+    options.idle_timeout(None).max_lifetime(None);
     options.map_sqlx_sqlite_opts(move |sqlite| {
         use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
         let sqlite = sqlite

@@ -54,3 +54,14 @@ fn rows_of_members(table: &str) -> String {
          SELECT o.* FROM leads m CROSS JOIN {table} o WHERE o.lead_id = m.id AND m.merged_into = leads.id)"
     )
 }
+
+/// Of the activities that a condition chooses the newest `most` of each lead and type that have happened by an instant, and those
+/// ahead of it.
+pub fn newest_activities(backend: DbBackend, chosen: SimpleExpr, at: i64, most: usize) -> Statement {
+    let sql = format!(
+        "SELECT n.* FROM (SELECT activities.*, row_number() OVER (PARTITION BY lead_id, type, occurred_at > {at} \
+         ORDER BY occurred_at DESC, id DESC) AS place FROM activities WHERE {{}}) AS n \
+         WHERE n.place <= {most} OR n.occurred_at > {at}"
+    );
+    crate::write::with_condition(backend, &sql, chosen)
+}

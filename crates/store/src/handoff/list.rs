@@ -32,7 +32,7 @@ pub struct HandoffFilter {
     pub company_id: Option<CompanyId>,
     /// Rejected for one of these reasons.
     pub reason: Vec<String>,
-    /// When it was made.
+    /// When it was created.
     pub made_at: Span,
     /// Whether sales found the lead itself.
     pub self_sourced: Option<bool>,

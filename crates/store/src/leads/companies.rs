@@ -28,11 +28,11 @@ pub struct CompanyFilter {
     pub unowned: bool,
     /// Every word must begin a word of the name.
     pub q: Option<String>,
-    /// Put away ones, instead of the others.
+    /// Archived companies only; default: the others.
     pub archived: bool,
-    /// Made at or after.
+    /// Created at this instant or later.
     pub created_at_gte: Option<Timestamp>,
-    /// Made before.
+    /// Created before this instant.
     pub created_at_lt: Option<Timestamp>,
     /// Changed at or after.
     pub updated_at_gte: Option<Timestamp>,

@@ -1,5 +1,7 @@
 //! The rows that changes of leads and companies leave.
 
+use tandem_domain::id::SegmentId;
+use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::change::{CompanyChange, LeadChange};
 use tandem_domain::leads::search;
 use tandem_domain::lifecycle::Stage;
@@ -130,9 +132,26 @@ impl Rows {
                 let known = self.active.entry(lead_id.uuid()).or_default();
                 *known = at.millis().max(*known);
             }
-            LeadChange::Scored { lead_id, score, .. } => {
+            LeadChange::Scored {
+                lead_id,
+                score,
+                record,
+                ..
+            } => {
+                let record = record.iter();
+                self.score_history
+                    .extend(record.map(|record| rows::score_history::Model::of(record)));
                 let row = rows::scores::Model::of(*lead_id, score);
                 self.scores.insert(row.lead_id, row);
+            }
+            LeadChange::Segmented { lead_id, now, .. } => {
+                let member = |(segment, since): (&SegmentId, &Timestamp)| rows::segment_members::Model {
+                    segment_id: segment.uuid(),
+                    lead_id: lead_id.uuid(),
+                    since: since.millis(),
+                };
+                let members = now.iter().map(member).collect();
+                self.segment_members.insert(lead_id.uuid(), members);
             }
             LeadChange::Refreshed { .. } | LeadChange::ConfirmationIssued(_) => {}
         }

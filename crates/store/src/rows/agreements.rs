@@ -25,6 +25,7 @@ pub struct Model {
     pub in_force_from: Option<i64>,
     pub superseded_at: Option<i64>,
     pub edits: i64,
+    pub document_version: i64,
     #[sea_orm(column_type = "Text")]
     pub signatures: String,
 }
@@ -48,6 +49,7 @@ impl Model {
             in_force_from: version.in_force_from.map(Timestamp::millis),
             superseded_at: version.superseded_at.map(Timestamp::millis),
             edits: version.edits,
+            document_version: version.document_version,
             signatures: to_json(&version.signatures),
         }
     }
@@ -65,6 +67,7 @@ impl Model {
             in_force_from: self.in_force_from.map(Timestamp::from_millis),
             superseded_at: self.superseded_at.map(Timestamp::from_millis),
             edits: self.edits,
+            document_version: self.document_version,
             signatures: from_json("agreements", &self.signatures)?,
         })
     }

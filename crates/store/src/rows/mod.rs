@@ -44,12 +44,17 @@ pub mod objections;
 pub mod passwords;
 pub mod past_statements;
 pub mod pipelines;
+pub mod previewed_leads;
+pub mod previews;
 pub mod qualifications;
 pub mod queue_marks;
 pub mod renamed_companies;
 pub mod revisions;
 pub mod routing_decisions;
+pub mod score_history;
 pub mod scores;
+pub mod segment_members;
+pub mod segments;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
@@ -122,12 +127,17 @@ macro_rules! for_each_table {
             passwords,
             past_statements,
             pipelines,
+            previewed_leads,
+            previews,
             qualifications,
             queue_marks,
             renamed_companies,
             revisions,
             routing_decisions,
+            score_history,
             scores,
+            segment_members,
+            segments,
             sessions,
             settings,
             signing_keys,

@@ -7,6 +7,8 @@ use tandem_domain::id::LeadId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::scoring::{Exact, StoredScore};
 
+use super::to_json;
+
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "scores")]
 pub struct Model {
@@ -24,6 +26,10 @@ pub struct Model {
     #[sea_orm(column_type = "Text")]
     pub blocked_by: String,
     pub valid_until: Option<i64>,
+    #[sea_orm(column_type = "Text")]
+    pub segments: String,
+    pub history_changed_at: Option<i64>,
+    pub is_expired: bool,
     pub agreement_version: i64,
     pub revision: i64,
 }
@@ -54,6 +60,9 @@ impl Model {
             truncated: score.truncated,
             blocked_by: format!("{before}{blocked_by}"),
             valid_until: score.valid_until.map(Timestamp::millis),
+            segments: to_json(&score.segments),
+            history_changed_at: score.history_changed_at.map(Timestamp::millis),
+            is_expired: score.is_expired,
             agreement_version: score.agreement_version,
             revision: score.revision,
         }
@@ -74,6 +83,9 @@ impl Model {
             truncated: false,
             blocked_by: String::new(),
             valid_until: None,
+            segments: "{}".to_owned(),
+            history_changed_at: None,
+            is_expired: false,
             agreement_version,
             revision,
         }
@@ -97,6 +109,9 @@ impl Model {
             truncated: self.truncated,
             blocked_by: blocked_by.collect(),
             valid_until: self.valid_until.map(Timestamp::from_millis),
+            segments: serde_json::from_str(&self.segments).unwrap_or_default(),
+            history_changed_at: self.history_changed_at.map(Timestamp::from_millis),
+            is_expired: self.is_expired,
             agreement_version: self.agreement_version,
             revision: self.revision,
         }

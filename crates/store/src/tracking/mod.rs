@@ -132,8 +132,7 @@ pub async fn lock_leads(tx: &Tx, ids: &BTreeSet<LeadId>) -> Result<(), StoreErro
     Ok(dialect::lock_leads(tx.conn(), ids).await?)
 }
 
-/// Note that events were told; answers those whose hashes are new. Hashes that another transaction is about to note are
-/// waited for.
+/// Record the hashes of events; returns those that are new. Waits for transactions that are about to record the same.
 pub async fn news(tx: &Tx, hashes: &BTreeSet<Uuid>) -> Result<BTreeSet<Uuid>, StoreError> {
     use crate::rows::event_keys;
     if hashes.is_empty() {
@@ -152,7 +151,7 @@ pub async fn news(tx: &Tx, hashes: &BTreeSet<Uuid>) -> Result<BTreeSet<Uuid>, St
     Ok(hashes.collect::<Result<_, _>>()?)
 }
 
-/// Those of these hashes whose events were told before.
+/// The hashes among these whose events are already recorded.
 pub async fn told_before(on: &impl Read, hashes: &BTreeSet<Uuid>) -> Result<BTreeSet<Uuid>, StoreError> {
     use crate::rows::event_keys::{Column, Entity};
     if hashes.is_empty() {

@@ -50,6 +50,7 @@ pub(crate) struct Rows {
     pub(crate) replayed: BTreeMap<Uuid, rows::submissions::Model>,
     pub(crate) settings: BTreeMap<String, rows::settings::Model>,
     pub(crate) agreements: BTreeMap<i64, rows::agreements::Model>,
+    pub(crate) previews: BTreeMap<Uuid, rows::previews::Model>,
     pub(crate) visitors: Vec<rows::visitors::Model>,
     pub(crate) links: Vec<rows::visitor_links::Model>,
     pub(crate) events: Vec<rows::events::Model>,
@@ -62,6 +63,9 @@ pub(crate) struct Rows {
     /// When leads were active whose rows are not written.
     pub(crate) active: BTreeMap<Uuid, i64>,
     pub(crate) scores: BTreeMap<Uuid, rows::scores::Model>,
+    pub(crate) score_history: Vec<rows::score_history::Model>,
+    /// All memberships of leads that entered or left segments.
+    pub(crate) segment_members: BTreeMap<Uuid, Vec<rows::segment_members::Model>>,
     /// The revision of what leads are judged by: of leads that are created without being judged.
     pub(crate) judging_revision: i64,
     /// Companies of whose leads what was derived is no longer true.

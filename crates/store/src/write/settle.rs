@@ -31,7 +31,7 @@ pub async fn settle_all(tx: &Tx, world: &mut World, items: Vec<(&Act, Unsettled)
         agreement: &rules.agreement,
         rules: tx.rules_about_leads(),
     };
-    // What is looked back at must reach behind the first item.
+    // Load facts as of the earliest item, so that the history covers every item of the batch.
     let first = items.iter().map(|(act, _)| act.now).min().unwrap_or(tx.act().now);
     let mut settling = Settling::of(items);
     while let Answer::Needs(needs) = settling.ask(world, &rulebook)? {

@@ -91,6 +91,7 @@ const STEPS: &[Step] = {
         |rows, to| insert::<rows::submission_repeats::Entity>(to, rows.repeats.iter(), Replace),
         |rows, to| insert::<rows::settings::Entity>(to, rows.settings.values(), Replace),
         |rows, to| insert::<rows::agreements::Entity>(to, rows.agreements.values(), Replace),
+        |rows, to| insert::<rows::previews::Entity>(to, rows.previews.values(), Replace),
         |rows, to| insert::<rows::visitors::Entity>(to, rows.visitors.iter(), Fail),
         |rows, to| insert::<rows::visitor_links::Entity>(to, rows.links.iter(), Fail),
         |rows, to| adopt(to, "events", rows),
@@ -99,6 +100,16 @@ const STEPS: &[Step] = {
         |rows, to| gone(to, "touches", "id", rows.gone_touches.iter().copied()),
         |rows, to| insert::<rows::touches::Entity>(to, rows.touches.values(), Replace),
         |rows, to| insert::<rows::scores::Entity>(to, rows.scores.values(), Replace),
+        |rows, to| insert::<rows::score_history::Entity>(to, rows.score_history.iter(), Fail),
+        |rows, to| {
+            gone(
+                to,
+                "segment_members",
+                "lead_id",
+                rows.segment_members.keys().copied(),
+            )
+        },
+        |rows, to| insert::<rows::segment_members::Entity>(to, rows.segment_members.values().flatten(), Fail),
         |rows, to| {
             gone(
                 to,
@@ -205,7 +216,7 @@ fn forget_rates(backend: DbBackend, gone: &[rows::exchange_rates::Model]) -> Opt
     Some(with_condition(backend, "DELETE FROM exchange_rates WHERE {}", chosen).into())
 }
 
-/// Whoever decides by what a revision stands for compiles anew.
+/// Every process that decides by what the revision covers reads and compiles it again.
 fn raise_revision(backend: DbBackend, name: &str) -> Statement {
     let sql = format!(
         "INSERT INTO revisions (name, revision) VALUES ({}, 1) \

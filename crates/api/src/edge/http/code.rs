@@ -145,6 +145,9 @@ catalogue! {
         "The draft is based on a version that is no longer in force"
         "Another version came into force since the draft was created; the member `current` names it. Create a copy of the \
          draft (`POST /v1/agreements?from=...`), which is based on the version in force, and sign that.";
+    PreviewMissing CONFLICT "preview_missing" "preview-missing" "Preview missing"
+        "The document as it stands has no complete preview over the last 90 days"
+        "A version is signed only after its effect on the past has been shown. Request POST /v1/agreements/{version}/preview, wait until it is finished, and sign then. An edit of the document needs another preview; a preview of a shorter period does not count, unless it reaches back to the first lead.";
     SignerLeft CONFLICT "signer_left" "signer-left" "Signer left"
         "Who signed the draft first may no longer sign"
         "The user who signed for the other side is disabled or has another role by now. Edit the draft, which ends the \
@@ -170,6 +173,9 @@ catalogue! {
     SetupCompleted CONFLICT "setup_completed" "setup-completed" "Set-up completed"
         "The set-up has been completed already"
         "The one-time set-up token creates only the first administrator. Log in, or create one with `tandem admin create`.";
+    HistoryExpired GONE "history_expired" "history-expired" "History expired"
+        "What this needs of the past is no longer stored"
+        "The score of an earlier instant is computed from what happened by then, under the agreement that was in force. That agreement refers to something that is gone, such as a custom field, or the events of that time were deleted. Read a later instant.";
     Stale PRECONDITION_FAILED "stale" "stale" "Stale version"
         "The record has changed since it was read"
         "If-Match does not name the present version; `current` is the present ETag. Read the record, apply the change to it, and send it again.";

@@ -1,6 +1,6 @@
 //! How often who may call: per key or user, per form key, per address. Kept in memory, shared among live replicas.
 //!
-//! Time is the limiter's own monotonic clock, since nothing here is remembered or told but for seconds.
+//! Time is the limiter's own monotonic clock, since nothing here is kept or reported for longer than seconds.
 
 use std::hash::Hash;
 use std::net::IpAddr;

@@ -23,7 +23,7 @@ pub const MAX_LIMIT: u64 = 200;
 /// The items of a page where the caller does not say.
 pub const DEFAULT_LIMIT: u64 = 50;
 
-/// A page of a list.
+/// One page of a list. If more follows, `next_cursor` is the `cursor` of the next request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Listing<T: ToSchema> {
     /// The items of the page.

@@ -135,7 +135,7 @@ impl<T> Multi<T> {
 #[derive(Debug)]
 pub struct Rendered(pub Kept);
 
-/// 204.
+/// The answer `204`, without a body.
 #[derive(Debug, Clone, Copy)]
 pub struct NoContent;
 

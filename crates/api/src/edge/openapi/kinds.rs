@@ -48,6 +48,8 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "LeadViewItem",
             "LeakEvidence",
             "MovesView",
+            "PreviewedLeadView",
+            "ScoreRecordView",
             "ReassignedView",
             "SessionView",
             "TouchView",
@@ -89,7 +91,12 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
     ),
     (
         AgreementsRead,
-        &["AgreementDiff", "AgreementInForce", "AgreementView"],
+        &[
+            "AgreementDiff",
+            "AgreementInForce",
+            "AgreementView",
+            "PreviewView",
+        ],
     ),
     (
         SettingsRead,
@@ -102,6 +109,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "CustomFields",
             "ExchangeRates",
             "IgnoredReferrers",
+            "IgnoredReferrersView",
             "JobWords",
             "RetentionSettings",
             "ReportSettings",

@@ -36,6 +36,7 @@ use crate::edge::http::services::{Services, described};
         (name = "activities", description = "Calls, e-mails, meetings, messages, notes and tasks of users with leads"),
         (name = "agreement", description = "The document that both teams sign: stages, scoring, commitments, reasons"),
         (name = "api-keys", description = "Secret keys of partners"),
+        (name = "segments", description = "Segments of leads, defined by conditions"),
         (name = "campaigns", description = "Marketing campaigns, their costs, and their values of utm_campaign"),
         (name = "capture", description = "Public submission of forms, and the stored submissions"),
         (name = "clocks", description = "Promised times: due, met or breached"),

@@ -64,25 +64,55 @@ pub fn load_master_key(dir: &Path) -> io::Result<Option<MasterKey>> {
     }
 }
 
-/// Refuse a database and a master key that cannot belong together: an empty file beside a key, which is what is left of a
-/// database that was removed or cut off; and a database without the key by which it was made, in whose place another would
+/// Refuse a database and a master key that cannot belong together: an empty file beside a key, or one without tables, which
+/// is what is left of a database that was removed or cut off; and a database without the key by which it was made, in whose place another would
 /// be made.
 pub fn refuse_what_is_lost(database: &Path, has_key: bool) -> io::Result<()> {
-    let length = match fs::metadata(database) {
-        Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
+    let Some(first) = first_bytes(database)? else {
+        return Ok(());
     };
     let path = database.display();
-    match (length, has_key) {
-        (0, true) => Err(refusal(format!(
+    let is_empty = first.is_empty() || has_no_tables(database, &first);
+    match (is_empty, has_key) {
+        (true, true) => Err(refusal(format!(
             "{path} is empty, but there is a master key: restore the database from a backup; if there never was one, remove the empty file"
         ))),
-        (1.., false) => Err(refusal(format!(
+        (false, false) => Err(refusal(format!(
             "the master key of {path} is missing: restore master.key, or set TANDEM_MASTER_KEY; a new one is not generated, since it could not decrypt this database"
         ))),
         _ => Ok(()),
     }
+}
+
+/// Whether a SQLite file has no table, nor a log that has one (<https://sqlite.org/fileformat2.html#b_tree_pages>: the schema
+/// is the tree on page 1, whose header begins after the 100 bytes of the file's, with the number of its cells in bytes 3 and 4).
+fn has_no_tables(database: &Path, first: &[u8]) -> bool {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    !has_log && first.get(103..105) == Some(&[0, 0])
+}
+
+/// The header of a database and that of its first page; nothing where there is no file. A folder, and a file that is no
+/// database of SQLite, are errors.
+pub fn first_bytes(database: &Path) -> io::Result<Option<Vec<u8>>> {
+    let path = database.display();
+    let file = match File::open(database) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if file.metadata()?.is_dir() {
+        return Err(refusal(format!("{path} is a folder")));
+    }
+    let mut first = vec![];
+    file.take(108).read_to_end(&mut first)?;
+    if !first.is_empty() && !first.starts_with(b"SQLite format 3") {
+        return Err(refusal(format!(
+            "{path} is no database of SQLite; is it another program's file?"
+        )));
+    }
+    Ok(Some(first))
 }
 
 /// The right of one process to serve from a data directory; it ends with this value or with the process.
@@ -275,6 +305,23 @@ mod tests {
         let keyless = refuse_what_is_lost(&database, false).unwrap_err();
         assert!(keyless.to_string().contains("is missing"), "{keyless}");
         assert!(refuse_what_is_lost(&database, true).is_ok());
+
+        let mut bytes = [0; 4096];
+        bytes[..16].copy_from_slice(b"SQLite format 3\0");
+        fs::write(&database, bytes).unwrap();
+        let without_tables = refuse_what_is_lost(&database, true).unwrap_err();
+        assert!(
+            without_tables.to_string().contains("is empty"),
+            "{without_tables}"
+        );
+        fs::write(scratch.0.join("tandem.db-wal"), "its tables are in the log").unwrap();
+        assert!(refuse_what_is_lost(&database, true).is_ok());
+
+        fs::write(&database, "PK").unwrap();
+        let foreign = refuse_what_is_lost(&database, true).unwrap_err();
+        assert!(foreign.to_string().contains("no database of SQLite"), "{foreign}");
+        let folder = refuse_what_is_lost(&scratch.0, true).unwrap_err();
+        assert!(folder.to_string().contains("is a folder"), "{folder}");
     }
 
     #[test]

@@ -14,7 +14,8 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 pub use data_dir::{
-    DataDirError, DirLock, load_master_key, load_or_make_master_key, prepare_data_dir, refuse_what_is_lost,
+    DataDirError, DirLock, first_bytes, load_master_key, load_or_make_master_key, prepare_data_dir,
+    refuse_what_is_lost,
 };
 pub use read::ConfigProblem;
 pub use settings::{CONFIG_VARIABLE, variables};

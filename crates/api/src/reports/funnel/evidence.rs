@@ -77,14 +77,15 @@ pub struct EvidenceView {
     left_at: Option<Timestamp>,
     /// When the cycle ended; `null` if it has not.
     ended_at: Option<Timestamp>,
-    /// The last reason given.
+    /// The reason code of the latest stage change in this cycle that had one.
     #[schema(max_length = 64, example = "no_budget")]
     reason: Option<String>,
 }
 
 /// List the cycles counted in a figure of the funnel.
 ///
-/// Exactly the records that the figure counts, by id. `total_count` is always present and exact.
+/// Returns exactly the records counted in the figure, ordered by id. The parameters `stage`, `figure` and `reached`
+/// select the figure. `total_count` is always present and exact.
 #[utoipa::path(tag = "reports", params(Chosen, EvidenceQuery), security(("bearer" = [ReportsRead, LeadsRead])),
     responses((status = 200, description = "A page of cycles", body = Listing<EvidenceView>,
         headers(("Link" = String, description = "The next page")))))]

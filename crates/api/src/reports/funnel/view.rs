@@ -94,7 +94,7 @@ pub struct DroppedFor {
 pub struct FunnelStage {
     /// The stage.
     pub stage: Stage,
-    /// The volume: cycles that reached the stage.
+    /// How many cycles reached the stage.
     #[schema(minimum = 0, example = 271)]
     pub cycles: i64,
     /// People whose cycles reached the stage, each counted once.

@@ -55,7 +55,7 @@ struct SlaEvidenceQuery {
     cursor: Option<String>,
 }
 
-/// A promise counted in a figure.
+/// A promise counted in a figure: the clock that measured it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PromiseItem {
     /// The id of its clock.
@@ -72,7 +72,7 @@ pub struct PromiseItem {
     deal_id: Option<DealId>,
     /// The user who had to meet it.
     owner_id: Option<UserId>,
-    /// The queue, if there was no owner.
+    /// The queue of the hand-off, if no user owned it; `null` for promises of marketing.
     queue: Option<Queue>,
     /// When it started.
     started_at: Timestamp,
@@ -86,7 +86,8 @@ pub struct PromiseItem {
 
 /// List the promises counted in a figure of the commitments.
 ///
-/// Exactly the records that the figure counts, by id. `total_count` is always present and exact.
+/// Returns exactly the records counted in the figure, ordered by id. The parameters select the figure. `total_count` is
+/// always present and exact.
 #[utoipa::path(tag = "reports", params(SlaEvidenceQuery), security(("bearer" = [ReportsRead, HandoffsRead])),
     responses((status = 200, description = "A page of promises", body = Listing<PromiseItem>,
         headers(("Link" = String, description = "The next page")))))]

@@ -76,7 +76,7 @@ impl Leads {
         self.by_key.values().chain(&self.by_id).copied()
     }
 
-    /// Create leads of the e-mails that nobody has, where the caller asks for it and the event is news. `acts` are the
+    /// Create leads of the e-mails that nobody has, if the caller asks for it and the event is new. `acts` are the
     /// items'.
     pub(super) async fn create(
         &mut self,

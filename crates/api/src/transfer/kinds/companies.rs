@@ -2,16 +2,15 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::instant::Timestamp;
-use tandem_domain::leads::change::CompanyChange;
-use tandem_domain::leads::save::{CompanyStatement, find_company, save_company};
+use tandem_domain::leads::save::{CompanyStatement, date_company, find_company, save_company};
 use tandem_domain::transfer::values::Values;
 use tandem_store::{self as store, StoreError, Tx};
 
-use super::leads::{country_code, fault};
-use super::{Ground, Taken, email};
+use super::leads::fault;
+use super::unfit::{Warnings, country, omit, sort_out};
+use super::{Ground, Taken, owner};
 use crate::leads::body::CompanyWrite;
 use crate::transfer::rows::Row;
 
@@ -19,6 +18,8 @@ struct CompanyRow {
     said: CompanyStatement,
     owner: Option<String>,
     created_at: Option<Timestamp>,
+    /// What of it cannot be taken; the rest is.
+    warnings: Warnings,
 }
 
 /// Take a batch of companies.
@@ -56,22 +57,20 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                 )],
             ),
             Some((id, mut changes)) => {
-                if let (None, Some(company)) = (known, world.companies.get_mut(&id)) {
-                    company.created_at = observed_at;
-                    for change in &mut changes {
-                        if let Change::Company(CompanyChange::Created { company, .. }) = change {
-                            company.created_at = observed_at;
-                        }
-                    }
+                if let Some(created_at) = stated.created_at {
+                    let created_at = created_at.min(ground.now);
+                    date_company(&mut world, id, created_at, &mut changes, &act);
                 }
                 let is_archived = world
                     .companies
                     .get(&id)
                     .is_some_and(|one| one.archived_at.is_some());
+                let mut warnings = stated.warnings.clone();
                 if is_archived && !changes.is_empty() {
                     let detail = "the company is archived; the row is imported nevertheless";
-                    taken.warn_of(row, &[("archived", detail.into())]);
+                    warnings.push(("archived", detail.into()));
                 }
+                taken.warn_of(row, &warnings);
                 taken.count(known.is_none(), changes);
             }
         }
@@ -81,39 +80,53 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
 }
 
 fn read(ground: &Ground<'_>, values: &Values<'_>) -> Result<CompanyRow, Vec<Fault>> {
-    let mut faults = vec![];
+    let (mut faults, mut unfit, mut warnings) = (vec![], vec![], vec![]);
     let mut body = Map::new();
     for (field, text) in values
         .all()
         .filter(|(field, _)| !matches!(*field, "created_at" | "owner"))
     {
         let value = match field {
-            "employees" => match text.parse::<i64>() {
-                Ok(number) => json!(number),
-                Err(_) => {
-                    faults.push(Fault::new(field, "invalid_type", "must be a whole number"));
-                    continue;
-                }
-            },
-            "country" => json!(country_code(text)),
-            _ => json!(text),
+            "employees" => values.whole(field, &mut unfit).map(|number| json!(number)),
+            "country" => country(field, text, &mut unfit).map(|code| json!(code)),
+            _ => Some(json!(text)),
         };
-        body.insert(field.into(), value);
+        body.extend(value.map(|value| (field.to_owned(), value)));
     }
-    let body = Value::Object(body);
+    sort_out(unfit, &mut faults, &mut warnings);
+    let mut body = Value::Object(body);
     let shape = ground.shapes.body("POST /v1/companies");
-    faults.extend(shape.iter().flat_map(|shape| shape.check(&body)).map(fault));
+    let unfit = shape
+        .iter()
+        .flat_map(|shape| shape.check(&body))
+        .map(fault)
+        .collect();
+    // A company whose domain cannot be read is known by its name.
+    let needed: &[&str] = if values.text("name").is_some() {
+        &[]
+    } else {
+        &["domain"]
+    };
+    omit(&mut body, unfit, needed, &mut faults, &mut warnings);
     let created_at = values
         .instant("created_at", &mut faults)
         .filter(|_| ground.is_history());
-    let owner = email(values, "owner", &mut faults).map(|email| email.as_str().to_owned());
-    let typed = CompanyWrite::deserialize(&body);
-    let said = typed.map(|typed| typed.read("", &mut faults)).unwrap_or_default();
+    let mut unfit = vec![];
+    let owner = owner(values, &mut unfit).map(|email| email.as_str().to_owned());
+    sort_out(unfit, &mut faults, &mut warnings);
+    let read = |body: &Value, unfit: &mut Vec<Fault>| {
+        let typed = CompanyWrite::deserialize(body);
+        typed.map(|typed| typed.read("", unfit)).unwrap_or_default()
+    };
+    let mut unfit = vec![];
+    let said = read(&body, &mut unfit);
+    omit(&mut body, unfit, needed, &mut faults, &mut warnings);
     if faults.is_empty() {
         Ok(CompanyRow {
             said,
             owner,
             created_at,
+            warnings,
         })
     } else {
         Err(faults)

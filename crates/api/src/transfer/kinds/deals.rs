@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use tandem_domain::change::Change;
 use tandem_domain::deals::{CloseDeal, OpenDeal, Outcome, Refused};
 use tandem_domain::fault::Fault;
-use tandem_domain::id::{CompanyId, UserId};
+use tandem_domain::id::{CompanyId, PipelineId};
+use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::fields::CompanyField;
 use tandem_domain::leads::identity::Domain;
 use tandem_domain::leads::save::{CompanyStatement, Statement, find_company, save_company};
@@ -17,7 +18,8 @@ use tandem_domain::world::World;
 use tandem_store::deals::Wanted;
 use tandem_store::{self as store, StoreError, Tx};
 
-use super::{Ground, Taken, address, addressed, email, short};
+use super::unfit::{Warnings, sort_out};
+use super::{Ground, Taken, address, addressed, owner, short};
 use crate::transfer::rows::Row;
 
 struct DealRow {
@@ -25,6 +27,8 @@ struct DealRow {
     stated: PastDeal,
     owner: Option<String>,
     pipeline: Option<String>,
+    /// What of it cannot be taken; the rest is.
+    warnings: Warnings,
 }
 
 /// Take a batch of deals.
@@ -53,14 +57,21 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
     // A company is written with the first deal that is accepted: the row that names it first may be rejected.
     let mut new_companies: HashMap<CompanyId, Vec<Change>> = HashMap::new();
     for (row, said) in good {
-        let mut stated = said.stated;
-        let faults = complete(
-            &world,
-            &mut stated,
-            said.owner.as_deref(),
-            said.pipeline.as_deref(),
-            |email| owners.get(email).map(|user| user.id),
-        );
+        let (mut stated, mut warnings) = (said.stated, said.warnings);
+        let mut faults = vec![];
+        stated.opening.owner_id = said
+            .owner
+            .as_ref()
+            .and_then(|email| owners.get(email))
+            .map(|user| user.id);
+        if said.owner.is_some() && stated.opening.owner_id.is_none() {
+            faults.push(Fault::new("owner", "no_such_user", "is not the e-mail of a user"));
+        }
+        let pipeline = said.pipeline.as_deref().map(|name| pipeline(&world, name));
+        match pipeline.transpose() {
+            Ok(found) => stated.opening.pipeline_id = found,
+            Err(fault) => faults.push(fault),
+        }
         if !faults.is_empty() {
             taken.reject(row, &faults);
             continue;
@@ -100,9 +111,19 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
             continue;
         }
         stated.opening.lead_ids = lead_id.into_iter().collect();
-        match state_deal(&mut world, &mut pasts, &stated, ground.import.id, &ground.act(tx)) {
+        let act = ground.act(tx);
+        let mut done = state_deal(&mut world, &mut pasts, &stated, ground.import.id, &act);
+        // How a closed deal ended counts, and not the stage that another system left it in.
+        if let (Err(Refused::NoSuchStage { .. }), Some(_)) = (&done, &stated.closing) {
+            let detail = "stage: is not a stage of the pipeline; it is omitted";
+            warnings.push(("unknown_stage", detail.to_owned()));
+            stated.opening.stage = None;
+            done = state_deal(&mut world, &mut pasts, &stated, ground.import.id, &act);
+        }
+        match done {
             Ok(done) => {
-                taken.warn(row, &done.warnings);
+                warnings.extend(done.warnings.iter().map(|one| (one.code(), one.to_string())));
+                taken.warn_of(row, &warnings);
                 let company_id = stated.opening.company_id;
                 let company = company_id.and_then(|id| new_companies.remove(&id));
                 let changes = company.into_iter().flatten().chain(done.changes).collect();
@@ -142,31 +163,13 @@ fn company(values: &Values<'_>, faults: &mut Vec<Fault>) -> Option<CompanyStatem
     })
 }
 
-/// Put the user and the pipeline in that the row names, or say what is wrong.
-fn complete(
-    world: &World,
-    stated: &mut PastDeal,
-    owner: Option<&str>,
-    pipeline: Option<&str>,
-    user: impl Fn(&str) -> Option<UserId>,
-) -> Vec<Fault> {
-    let mut faults = vec![];
-    stated.opening.owner_id = owner.and_then(user);
-    if owner.is_some() && stated.opening.owner_id.is_none() {
-        faults.push(Fault::new("owner", "no_such_user", "is not the e-mail of a user"));
-    }
-    if let Some(name) = pipeline {
-        let found = world.sales.pipelines.values().find(|one| one.name == name);
-        stated.opening.pipeline_id = found.map(|one| one.id);
-        if found.is_none() {
-            faults.push(Fault::new(
-                "pipeline",
-                "not_found",
-                "is not the name of a pipeline",
-            ));
-        }
-    }
-    faults
+/// The pipeline of a name. Where there is one alone, the name that another system has for its own means that one.
+fn pipeline(world: &World, name: &str) -> Result<PipelineId, Fault> {
+    let mut all = world.sales.pipelines.values();
+    let found = all.clone().find(|one| one.name == name);
+    let only = || all.next().filter(|_| world.sales.pipelines.len() == 1);
+    let missing = || Fault::new("pipeline", "not_found", "is not the name of a pipeline");
+    found.or_else(only).map(|one| one.id).ok_or_else(missing)
 }
 
 fn faults_of(refused: Refused) -> Vec<Fault> {
@@ -176,7 +179,10 @@ fn faults_of(refused: Refused) -> Vec<Fault> {
             vec![Fault::new(
                 "stage",
                 "not_allowed",
-                format!("must be one of {}", allowed.join(", ")),
+                format!(
+                    "must be one of {}: say in the mapping which is which, by `map`",
+                    allowed.join(", ")
+                ),
             )]
         }
         other => vec![Fault::new("", "not_allowed", other)],
@@ -184,7 +190,7 @@ fn faults_of(refused: Refused) -> Vec<Fault> {
 }
 
 fn read(ground: &Ground<'_>, values: &Values<'_>, base: Currency) -> Result<DealRow, Vec<Fault>> {
-    let mut faults = vec![];
+    let (mut faults, mut unfit, mut warnings) = (vec![], vec![], vec![]);
     let company = company(values, &mut faults);
     let has_lead = values.all().any(|(field, _)| field.starts_with("lead."));
     let lead = match company.is_some() && !has_lead {
@@ -200,55 +206,32 @@ fn read(ground: &Ground<'_>, values: &Values<'_>, base: Currency) -> Result<Deal
         faults.push(Fault::new("external_id", "required", detail));
     }
     let name = short(values, "name", 200, &mut faults);
-    let currency = values
-        .text("currency")
-        .map_or(Ok(base), |code| code.to_ascii_uppercase().parse());
-    let currency = currency.unwrap_or_else(|error| {
-        faults.push(Fault::new("currency", "invalid_format", error));
-        base
-    });
-    let amount = values.amount("amount", currency.digits(), &mut faults);
-    let opened_at = values.instant("opened_at", &mut faults);
+    let amount = amount(values, base, &mut faults);
+    let opened_at = past(
+        ground,
+        "opened_at",
+        values.instant("opened_at", &mut faults),
+        &mut faults,
+    );
+    let (outcome, stage) = outcome(values, &mut faults);
+    let expected = values.date("expected_close_on", &mut faults);
     let closed_at = values.instant("closed_at", &mut faults);
-    for (field, at) in [("opened_at", opened_at), ("closed_at", closed_at)] {
-        if at.is_some_and(|at| at > ground.now) {
-            faults.push(Fault::new(field, "out_of_range", "is in the future"));
-        }
-    }
-    let outcome = match values.text("outcome").map(str::to_ascii_lowercase).as_deref() {
-        None | Some("open") => None,
-        Some("won") => Some(Outcome::Won),
-        Some("lost") => Some(Outcome::Lost),
-        Some(_) => {
-            faults.push(Fault::new("outcome", "not_allowed", "must be open, won or lost"));
-            None
-        }
+    let closing = match outcome {
+        Some(outcome) => Some(closing(ground, values, outcome, closed_at, &mut faults)),
+        None => None,
     };
-    if outcome.is_some() && values.text("closed_at").is_none() {
-        faults.push(Fault::new(
-            "closed_at",
-            "required",
-            "a won or lost deal needs a date",
-        ));
-    }
-    let closing = outcome.map(|outcome| CloseDeal {
-        outcome,
-        reason: short(values, "reason", 64, &mut faults),
-        competitor: short(values, "competitor", 200, &mut faults),
-        note: short(values, "note", 4000, &mut faults),
-        closed_at,
-        until: None,
-    });
-    let expected_close_on = values.date("expected_close_on", &mut faults);
-    let owner = email(values, "owner", &mut faults).map(|email| email.as_str().to_owned());
+    let owner = owner(values, &mut unfit).map(|email| email.as_str().to_owned());
+    // Of a deal that is open, what other systems call its closing is when that is expected.
+    let closes_on = || closed_at.map(|at| values.day_of(at));
     let opening = OpenDeal {
         name: name.or(external_id.clone()).unwrap_or_default(),
         external_id: external_id.map(|id| (values.system("external_id").to_owned(), id)),
-        stage: short(values, "stage", 64, &mut faults),
-        amount: amount.map(|amount| Money { amount, currency }),
-        expected_close_on,
+        stage: stage.map(str::to_owned),
+        amount,
+        expected_close_on: expected.or_else(|| closes_on().filter(|_| closing.is_none())),
         ..OpenDeal::default()
     };
+    sort_out(unfit, &mut faults, &mut warnings);
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -261,5 +244,117 @@ fn read(ground: &Ground<'_>, values: &Values<'_>, base: Currency) -> Result<Deal
         },
         owner,
         pipeline: values.text("pipeline").map(str::to_owned),
+        warnings,
     })
+}
+
+/// The amount, in the currency that it names itself, else in that of the row.
+fn amount(values: &Values<'_>, base: Currency, faults: &mut Vec<Fault>) -> Option<Money> {
+    let currency = values.text("currency");
+    let row = currency.map_or(Ok(base), |code| code.to_ascii_uppercase().parse());
+    let row = row.unwrap_or_else(|error| {
+        faults.push(Fault::new("currency", "invalid_format", error));
+        base
+    });
+    let money = values.money("amount", row, faults)?;
+    if currency.is_some() && money.currency != row {
+        let detail = "names another currency than the column of currencies";
+        faults.push(Fault::new("amount", "invalid_value", detail));
+    }
+    Some(money)
+}
+
+/// How the deal ended, if it has, and the stage that it is in. Where no column says how it ended, many systems have a stage
+/// for that.
+fn outcome<'v>(values: &'v Values<'_>, faults: &mut Vec<Fault>) -> (Option<Outcome>, Option<&'v str>) {
+    let stage = values.text("stage");
+    let Some(text) = values.text("outcome") else {
+        return match stage.and_then(ending) {
+            Some(outcome) => (Some(outcome), None),
+            None => (None, stage),
+        };
+    };
+    let is_open = matches!(
+        text.to_ascii_lowercase().as_str(),
+        "open" | "in progress" | "false"
+    );
+    let outcome = ending(text);
+    if outcome.is_none() && !is_open {
+        faults.push(Fault::new("outcome", "not_allowed", "must be open, won or lost"));
+    }
+    (outcome, stage.filter(|stage| ending(stage).is_none()))
+}
+
+/// The end that a word of a CRM stands for: `won`, `Closed Won`, `closedlost`, `Closed - Lost to competitor`.
+fn ending(text: &str) -> Option<Outcome> {
+    let letters: String = text
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect();
+    let end = letters.strip_prefix("closed").unwrap_or(&letters);
+    match end {
+        "won" => Some(Outcome::Won),
+        "lost" => Some(Outcome::Lost),
+        _ if end.len() < letters.len() && end.starts_with("lost") => Some(Outcome::Lost),
+        _ => None,
+    }
+}
+
+fn closing(
+    ground: &Ground<'_>,
+    values: &Values<'_>,
+    outcome: Outcome,
+    closed_at: Option<Timestamp>,
+    faults: &mut Vec<Fault>,
+) -> CloseDeal {
+    if values.text("closed_at").is_none() {
+        let detail = "a won or lost deal needs a date";
+        faults.push(Fault::new("closed_at", "required", detail));
+    }
+    CloseDeal {
+        outcome,
+        reason: short(values, "reason", 64, faults),
+        competitor: short(values, "competitor", 200, faults),
+        note: short(values, "note", 4000, faults),
+        closed_at: past(ground, "closed_at", closed_at, faults),
+        until: None,
+    }
+}
+
+/// An instant that cannot lie ahead.
+fn past(
+    ground: &Ground<'_>,
+    field: &str,
+    at: Option<Timestamp>,
+    faults: &mut Vec<Fault>,
+) -> Option<Timestamp> {
+    if at.is_some_and(|at| at > ground.now) {
+        faults.push(Fault::new(field, "out_of_range", "is in the future"));
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_crms_for_the_end_of_a_deal_are_read() {
+        use Outcome::{Lost, Won};
+        for (text, end) in [
+            ("won", Some(Won)),
+            ("Closed Won", Some(Won)),
+            ("closedwon", Some(Won)),
+            ("Closed-Lost", Some(Lost)),
+            ("Closed Lost to Competition", Some(Lost)),
+            ("Lost", Some(Lost)),
+            ("Lost contact", None),
+            ("Closing", None),
+            ("Wonderful", None),
+            ("", None),
+        ] {
+            assert_eq!(ending(text), end, "{text}");
+        }
+    }
 }

@@ -7,11 +7,10 @@ use serde_json::{Map, Value, json};
 use tandem_domain::fault::Fault;
 use tandem_domain::id::UserId;
 use tandem_domain::leads::Lead;
-use tandem_domain::leads::country::country;
+use tandem_domain::leads::country::country as country_code;
 use tandem_domain::leads::custom::yes_or_no;
 use tandem_domain::leads::identity::{Dialled, Kind, Phone};
 use tandem_domain::leads::save::{self, LocalPhone, OnConflict, Statement};
-use tandem_domain::money::Money;
 use tandem_domain::tracking::address::Address;
 use tandem_domain::tracking::channels;
 use tandem_domain::transfer::history::{self, Pasts, state_beginning};
@@ -19,7 +18,8 @@ use tandem_domain::transfer::values::{Values, split_name};
 use tandem_store::rules::Rules;
 use tandem_store::{self as store, StoreError, Tx};
 
-use super::{Ground, Taken, add_deals, email, own_id};
+use super::unfit::{country, omit, sort_out};
+use super::{Ground, Taken, add_deals, own_id, owner};
 use crate::edge::http::violation::{Place, Violation};
 use crate::leads::body::LeadWrite;
 use crate::transfer::rows::Row;
@@ -106,22 +106,27 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
 
 fn read(ground: &Ground<'_>, values: &Values<'_>, rules: &Rules) -> Result<LeadRow, Vec<Fault>> {
     let (mut faults, mut warnings) = (vec![], vec![]);
-    let body = body(values, rules, &mut faults, &mut warnings);
+    let mut body = body(values, rules, &mut faults, &mut warnings);
     let shape = ground.shapes.body("POST /v1/leads");
-    faults.extend(shape.iter().flat_map(|shape| shape.check(&body)).map(fault));
+    let unfit = shape
+        .iter()
+        .flat_map(|shape| shape.check(&body))
+        .map(fault)
+        .collect();
+    omit(&mut body, unfit, NEEDED, &mut faults, &mut warnings);
     let created_at = values.instant("created_at", &mut faults);
-    let owner = email(values, "owner", &mut faults).map(|email| email.as_str().to_owned());
+    let mut unfit = vec![];
+    let owner = owner(values, &mut unfit).map(|email| email.as_str().to_owned());
+    sort_out(unfit, &mut faults, &mut warnings);
+    let mut said = statement(&body);
+    if let Err(unfit) = said {
+        omit(&mut body, unfit, NEEDED, &mut faults, &mut warnings);
+        said = statement(&body);
+    }
     if !faults.is_empty() {
         return Err(faults);
     }
-    let typed = LeadWrite::deserialize(&body).map_err(|_| {
-        vec![Fault::new(
-            "",
-            "invalid_format",
-            "does not have the form of a lead",
-        )]
-    })?;
-    let mut said = typed.read()?;
+    let mut said = said?;
     // One that cannot be read even in the lead's country is left out.
     said.local_phones
         .iter_mut()
@@ -138,6 +143,20 @@ fn read(ground: &Ground<'_>, values: &Values<'_>, rules: &Rules) -> Result<LeadR
     })
 }
 
+/// What a lead is known by, or must not be lost in silence: a row in which it is unfit is rejected.
+const NEEDED: &[&str] = &["id", "external_id", "email", "consents", "observed_at", ""];
+
+fn statement(body: &Value) -> Result<Statement, Vec<Fault>> {
+    let has_no_form = |_| {
+        vec![Fault::new(
+            "",
+            "invalid_format",
+            "does not have the form of a lead",
+        )]
+    };
+    LeadWrite::deserialize(body).map_err(has_no_form)?.read()
+}
+
 /// The row as `POST /v1/leads` takes it.
 fn body(
     values: &Values<'_>,
@@ -146,6 +165,7 @@ fn body(
     warnings: &mut Vec<(&'static str, String)>,
 ) -> Value {
     let (mut body, mut consents) = (Map::new(), vec![]);
+    let mut unfit = vec![];
     let touched = values.all().any(|(field, _)| field.starts_with("first_touch."));
     for (field, text) in values.all() {
         match field.split_once('.') {
@@ -168,23 +188,20 @@ fn body(
                 }
                 "created_at" | "owner" => {}
                 "country" => {
-                    body.insert(field.into(), json!(country_code(text)));
+                    body.extend(country(field, text, &mut unfit).map(|code| (field.into(), json!(code))));
                 }
                 // The row stands among the warnings as it came.
-                "phone" if !is_phone(text, values.text("country").map(country_code).as_deref()) => {
+                "phone" if !is_phone(text, values.text("country").and_then(country_code).as_deref()) => {
                     warnings.push(unreadable_phone());
                 }
-                "budget" => match Money::read(text, rules.money.base) {
-                    Some(budget) => drop(body.insert(field.into(), json!(budget))),
-                    None => {
-                        let detail = "is not an amount such as 20000 or 1200.50 EUR";
-                        faults.push(Fault::new(field, "invalid_format", detail));
-                    }
-                },
-                "timeline_days" => match text.parse::<i64>() {
-                    Ok(days) => drop(body.insert(field.into(), json!(days))),
-                    Err(_) => faults.push(Fault::new(field, "invalid_type", "must be a whole number")),
-                },
+                "budget" => {
+                    let budget = values.money(field, rules.money.base, &mut unfit);
+                    body.extend(budget.map(|budget| (field.into(), json!(budget))));
+                }
+                "timeline_days" => {
+                    let days = values.whole(field, &mut unfit);
+                    body.extend(days.map(|days| (field.into(), json!(days))));
+                }
                 "observed_at" => {
                     body.insert(field.into(), json!(values.instant(field, faults)));
                 }
@@ -194,7 +211,7 @@ fn body(
             },
             Some(("custom", name)) => match rules.custom_fields.iter().find(|known| known.name == name) {
                 Some(known) => {
-                    if let Some(value) = values.custom(field, known, faults) {
+                    if let Some(value) = values.custom(field, known, &mut unfit) {
                         member(&mut body, "custom", name, value);
                     }
                 }
@@ -208,12 +225,15 @@ fn body(
                 Some(granted) => consents.push(json!({"purpose": purpose, "granted": granted})),
                 None => faults.push(Fault::new(field, "invalid_type", "must be yes or no")),
             },
-            Some(("company", "employees")) => match text.parse::<i64>() {
-                Ok(number) => member(&mut body, "company", "employees", json!(number)),
-                Err(_) => faults.push(Fault::new(field, "invalid_type", "must be a whole number")),
-            },
+            Some(("company", "employees")) => {
+                if let Some(number) = values.whole(field, &mut unfit) {
+                    member(&mut body, "company", "employees", json!(number));
+                }
+            }
             Some(("company", "country")) => {
-                member(&mut body, "company", "country", json!(country_code(text)));
+                if let Some(code) = country(field, text, &mut unfit) {
+                    member(&mut body, "company", "country", json!(code));
+                }
             }
             // What made the lead known is where it came from, as long as nothing else is known of its way.
             Some(("lead_touch", _)) if touched => {}
@@ -240,15 +260,11 @@ fn body(
             Some((part, name)) => member(&mut body, part, name, json!(text)),
         }
     }
+    sort_out(unfit, faults, warnings);
     if !consents.is_empty() {
         body.insert("consents".into(), Value::Array(consents));
     }
     Value::Object(body)
-}
-
-/// The code of a country that is given by its code or its name. Any other text stays as it is: the form rejects it.
-pub(super) fn country_code(text: &str) -> String {
-    country(text).unwrap_or_else(|| text.to_owned())
 }
 
 fn unreadable_phone() -> (&'static str, String) {

@@ -4,6 +4,7 @@ mod companies;
 mod deals;
 mod leads;
 mod stage_changes;
+mod unfit;
 mod users;
 
 use tandem_domain::access::Actor;
@@ -29,7 +30,7 @@ use super::suggest::SYSTEM;
 use crate::duplicates;
 use crate::edge::http::shape::Shapes;
 
-/// The name under which rows that are news are taken.
+/// The name of the actor of rows that count as happening now.
 const LIVE: &str = "live_import";
 /// The most bytes of a remark's detail.
 const LONGEST_DETAIL: usize = 2000;
@@ -46,7 +47,7 @@ pub struct Ground<'a> {
     pub now: Timestamp,
 }
 
-/// What became of a batch.
+/// The result of a batch of rows.
 #[derive(Debug, Default)]
 pub struct Taken {
     /// What happened, row by row.
@@ -290,6 +291,13 @@ fn email(values: &Values<'_>, field: &str, faults: &mut Vec<Fault>) -> Option<Em
     parsed
         .map_err(|error| faults.push(Fault::new(field, "invalid_format", error)))
         .ok()
+}
+
+/// The e-mail of an owner. A name is nobody's address: it is unfit, and the row is anybody's.
+fn owner(values: &Values<'_>, unfit: &mut Vec<Fault>) -> Option<Email> {
+    let parsed = Email::parse(values.text("owner")?);
+    let fault = |_| Fault::new("owner", "invalid_value", "is not the e-mail of a user");
+    parsed.map_err(|error| unfit.push(fault(error))).ok()
 }
 
 /// Text of at most this many characters.

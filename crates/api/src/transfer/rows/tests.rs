@@ -217,6 +217,10 @@ fn what_spreadsheets_add_says_nothing() {
         "sep=;\na;b\n1,5;2\n",
         "\u{feff}sep=;\r\na;b\r\n1,5;2\r\n",
         "\"sep=;\"\na;b\n1,5;2\n",
+        "SEP=;\r\na;b\r\n1,5;2\r\n",
+        "sep=;;;\na;b\n1,5;2\n",
+        "sep=\t\na\tb\n1,5\t2\n",
+        "Sep=\t\r\na\tb\r\n1,5\t2\r\n",
         "a;b\n1,5;2\n;\n ; \n",
         "a;b\n;;;;\n1,5;2;;;\n",
     ] {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::compare::{Property, Value};
 use super::registry::Field;
-use crate::id::EventId;
+use crate::id::{EventId, SegmentId};
 use crate::instant::Timestamp;
 use crate::leads::Touch;
 use crate::stage::Stage;
@@ -28,6 +28,17 @@ pub struct Facts {
     pub touches: Touches,
     /// The purposes for which it may be contacted, where a condition asks for them.
     pub consents: BTreeSet<String>,
+    /// The segments that it is in.
+    pub segments: Memberships,
+}
+
+/// The segments that a lead is in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memberships {
+    /// These segments.
+    pub ids: BTreeSet<SegmentId>,
+    /// When that could change if nothing new happens; never too late. `None`: never.
+    pub valid_until: Option<Timestamp>,
 }
 
 /// The touches of a lead.
@@ -52,6 +63,7 @@ impl Facts {
             score: self.score.clone(),
             touches: self.touches.clone(),
             consents: self.consents.clone(),
+            segments: self.segments.clone(),
             ..*self
         }
     }
@@ -119,6 +131,13 @@ impl History {
         histories
             .map(|(kind, events)| (kind, History::new(events)))
             .collect()
+    }
+
+    /// Add one event.
+    pub fn insert(&mut self, event: Event) {
+        let key = (event.at, event.id);
+        let place = self.0.partition_point(|known| (known.at, known.id) > key);
+        self.0.insert(place, event);
     }
 
     /// The events, newest first; at the same instant the greater id is newer.

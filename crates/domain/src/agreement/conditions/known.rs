@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 
-use crate::id::FormId;
+use crate::id::{FormId, SegmentId};
 use crate::leads::custom::CustomField;
 use crate::money::Currency;
 
@@ -15,6 +15,10 @@ pub struct Known<'a> {
     pub custom: &'a [CustomField],
     /// The forms that exist.
     pub forms: &'a BTreeSet<FormId>,
+    /// The segments in use.
+    pub segments: &'a BTreeSet<SegmentId>,
+    /// The names of the declared purposes of consent.
+    pub purposes: &'a BTreeSet<String>,
     /// The company's time zone: calendar days begin at its midnight.
     pub zone: &'a TimeZone,
     /// The base currency, in which money is compared.

@@ -20,13 +20,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::duration::Duration;
-use crate::id::FormId;
+use crate::id::{FormId, SegmentId};
 use crate::stage::Stage;
 use crate::tracking::events::EventKind;
 use crate::words::words;
 
 pub use compare::{Comparison, Holds, Op, Operand, Property, Value};
-pub use facts::{Event, Facts, History, Standing, Touches};
+pub use facts::{Event, Facts, History, Memberships, Standing, Touches};
 pub use known::Known;
 pub use read::{ACTIVITIES, MAX_DEPTH, MAX_NODES, Place, read_query};
 pub use registry::{Entry, Field, FieldType, Origin, Standard};
@@ -56,6 +56,8 @@ pub enum Condition {
     Touch(Touched, Vec<(TouchProperty, Comparison)>),
     /// It may be contacted for this purpose.
     Consent(String),
+    /// It is in this segment.
+    Segment(SegmentId),
 }
 
 /// Which events count.
@@ -240,7 +242,8 @@ impl Condition {
             Condition::Field(field, _) => drop(needs.fields.insert(field.clone())),
             Condition::Events(query, _) => needs.add_query(query),
             Condition::Score(..) | Condition::Band(_) => needs.score = true,
-            Condition::InStage(..) => {}
+            // What segments look at is loaded for all of them.
+            Condition::InStage(..) | Condition::Segment(_) => {}
             Condition::Touch(..) => needs.touches = true,
             Condition::Consent(_) => needs.consents = true,
         }

@@ -9,7 +9,7 @@ use super::registry::Field;
 use super::{Condition, Count, Query, ScorePart, TouchProperty, Touched};
 use crate::agreement::reader::{Reader, below};
 use crate::duration::Duration;
-use crate::id::FormId;
+use crate::id::{FormId, SegmentId};
 use crate::stage::Stage;
 use crate::tracking::events::EventKind;
 
@@ -24,6 +24,8 @@ const MAX_FILTERS: usize = 20;
 pub enum Place {
     /// It decides about now: stages, routing, segments.
     Decision,
+    /// It defines a segment: no segment stands inside another.
+    Segment,
     /// Part of the scoring, which can be asked for a past instant: only what is kept with its time may be used.
     Scoring,
 }
@@ -213,13 +215,14 @@ impl Reading<'_, '_> {
             "touch" => self.touch(map, json, at),
             "consent" => {
                 let purpose = self.reader.name(json, &kind_at)?;
+                if !self.known.purposes.contains(purpose) {
+                    let detail = "must be a declared purpose of consent";
+                    self.reader.fault(kind_at, "unknown_reference", detail);
+                    return None;
+                }
                 Some(Condition::Consent(purpose.to_owned()))
             }
-            "segment" => {
-                let detail = "segments are not supported yet";
-                self.reader.fault(kind_at, "not_supported_yet", detail);
-                None
-            }
+            "segment" => self.segment(json, kind_at),
             _ => {
                 let part = self.reader.word(json, &kind_at, ScorePart::NAMES);
                 let comparison = comparison(map, at, Subject::Score, self.known, self.reader);
@@ -325,6 +328,21 @@ impl Reading<'_, '_> {
             within: within?,
         };
         Some(Condition::Events(query, Count::at_least(1)))
+    }
+
+    fn segment(&mut self, json: &Json, at: String) -> Option<Condition> {
+        if self.place == Place::Segment {
+            let detail = "must not stand inside a segment";
+            self.reader.fault(at, "not_allowed", detail);
+            return None;
+        }
+        let id = self.reader.text(json, &at, 80)?.parse::<SegmentId>().ok();
+        let known = id.filter(|id| self.known.segments.contains(id));
+        if known.is_none() {
+            let detail = "must be the id of a segment that is not archived";
+            self.reader.fault(at, "unknown_reference", detail);
+        }
+        known.map(Condition::Segment)
     }
 
     fn count(&mut self, json: &Json, at: &str) -> Option<Count> {

@@ -10,7 +10,7 @@ use super::compare::{Comparison, Holds, Value};
 use super::facts::{Facts, History, Standing, parts};
 use super::{Condition, Count, Query, ScorePart, TouchProperty, Touched};
 use crate::duration::Duration;
-use crate::id::{ActivityId, EventId};
+use crate::id::{ActivityId, EventId, SegmentId};
 use crate::instant::Timestamp;
 use crate::leads::Touch;
 use crate::stage::Stage;
@@ -46,7 +46,7 @@ pub enum Evidence {
         #[schema(value_type = Option<Value>)]
         value: Option<Json>,
     },
-    /// Matching events of one type.
+    /// The events of one type that matched the condition.
     Events {
         /// The type's name.
         #[schema(max_length = 80, example = "page_view")]
@@ -55,7 +55,7 @@ pub enum Evidence {
         #[schema(max_items = 1001)]
         event_ids: Vec<EventId>,
     },
-    /// Matching activities of one type.
+    /// The activities of one type that matched the condition.
     Activities {
         /// The type's name in conditions.
         #[schema(max_length = 80, example = "activity.call")]
@@ -94,6 +94,13 @@ pub enum Evidence {
         /// Whether it may be contacted.
         allowed: bool,
     },
+    /// Whether the lead is in a segment.
+    Segment {
+        /// The segment.
+        segment_id: SegmentId,
+        /// Whether it is in it.
+        is_member: bool,
+    },
     /// A part of the score.
     Score {
         /// The part of the score.
@@ -123,6 +130,7 @@ enum Node<'a> {
     Stage(Option<(Stage, Timestamp)>, Holds),
     Touch(Touched, Vec<Span>),
     Consent(&'a str, bool),
+    Segment(SegmentId, bool, i64),
 }
 
 /// A touch that matches within a span of time: when it happened, and from when to when it matches, in milliseconds.
@@ -187,6 +195,11 @@ impl Condition {
             }
             Condition::Touch(touched, filters) => Node::Touch(*touched, spans(*touched, filters, facts)),
             Condition::Consent(purpose) => Node::Consent(purpose, facts.consents.contains(purpose)),
+            Condition::Segment(id) => {
+                let until = facts.segments.valid_until.map_or(i64::MAX, Timestamp::millis);
+                *horizon = until.min(*horizon);
+                Node::Segment(*id, facts.segments.ids.contains(id), until)
+            }
         }
     }
 }
@@ -271,7 +284,7 @@ impl Resolved<'_> {
         self.node.is_truncated(at.millis())
     }
 
-    /// The parts that decide at an instant.
+    /// Append to `found` the parts that decide the result at an instant.
     pub fn evidence(&self, at: Timestamp, found: &mut Vec<Evidence>) {
         self.node.evidence(at.millis(), found);
     }
@@ -303,7 +316,8 @@ impl Node<'_> {
             Node::Not(part) => !part.holds(at),
             Node::Field(_, _, holds) | Node::Stage(_, holds) => holds.at(at),
             Node::Events(_, seen, count) => count.allows(seen.count(at)),
-            Node::Score(_, _, holds, _) | Node::Band(_, holds, _) | Node::Consent(_, holds) => *holds,
+            Node::Score(_, _, holds, _) | Node::Band(_, holds, _) => *holds,
+            Node::Consent(_, holds) | Node::Segment(_, holds, _) => *holds,
             Node::Touch(_, spans) => spans.iter().any(|span| span.contains(at)),
         }
     }
@@ -325,7 +339,7 @@ impl Node<'_> {
                     .filter_map(|span| Holds::Between(span.from, span.until).next(at));
                 edges.min()
             }
-            Node::Score(_, _, _, until) | Node::Band(_, _, until) => {
+            Node::Score(_, _, _, until) | Node::Band(_, _, until) | Node::Segment(_, _, until) => {
                 Some(*until).filter(|until| *until > at && *until < i64::MAX)
             }
         }
@@ -337,7 +351,7 @@ impl Node<'_> {
             Node::Not(part) => part.is_truncated(at),
             Node::Events(_, seen, _) => seen.is_truncated(at),
             Node::Field(..) | Node::Score(..) | Node::Band(..) => false,
-            Node::Stage(..) | Node::Touch(..) | Node::Consent(..) => false,
+            Node::Stage(..) | Node::Touch(..) | Node::Consent(..) | Node::Segment(..) => false,
         }
     }
 
@@ -377,6 +391,10 @@ impl Node<'_> {
             Node::Consent(purpose, allowed) => found.push(Evidence::Consent {
                 purpose: (*purpose).to_owned(),
                 allowed: *allowed,
+            }),
+            Node::Segment(segment_id, is_member, _) => found.push(Evidence::Segment {
+                segment_id: *segment_id,
+                is_member: *is_member,
             }),
             Node::Score(part, points, ..) => found.push(Evidence::Score {
                 part: *part,

@@ -37,6 +37,12 @@ fn read_in(document: &Json, place: Place) -> Result<Condition, Vec<Fault>> {
     let known = Known {
         custom: &custom,
         forms: &BTreeSet::from([FORM.parse().unwrap()]),
+        segments: &BTreeSet::new(),
+        purposes: &BTreeSet::from([
+            "news".to_owned(),
+            "calls".to_owned(),
+            "marketing_email".to_owned(),
+        ]),
         zone: &TimeZone::get("Europe/Rome").unwrap(),
         currency: Currency::EUR,
     };
@@ -409,7 +415,7 @@ fn all_faults_are_found_at_once_each_with_its_place() {
         ("20/in_stage", "not_allowed"),
         ("21/where/0/value", "invalid_format"),
         ("22/consent", "invalid_format"),
-        ("23/segment", "not_supported_yet"),
+        ("23/segment", "unknown_reference"),
         ("24", "invalid_variant"),
         ("25", "invalid_variant"),
         ("26", "invalid_type"),

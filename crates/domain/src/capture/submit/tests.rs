@@ -4,11 +4,13 @@ use super::*;
 use crate::capture::{Consent, Context, FieldType, FormConsent, FormField, FormSettings, LegalBasis};
 use crate::capture::{MAX_VALUE_BYTES, statement};
 use crate::id::Ids;
+use crate::leads::consent::ConsentPurpose;
 use crate::leads::fields::{About, CompanyField, LeadField};
 use crate::leads::identity::{Domain, Kind, Phone};
 use crate::leads::save::{CompanyStatement, MAX_IDENTIFIERS, MOST_OF_FORMS, Statement};
 use crate::money::Currency;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -300,6 +302,7 @@ fn consent_is_kept_with_the_words_it_was_asked_by() {
         unticked: Unticked::Nothing,
     };
     form.settings.consent = vec![asks("terms", true), asks("news", false)];
+    world.rules.consent_purposes = Arc::new(vec![ConsentPurpose::plain("terms")]);
     let says = |consent: &[(&str, bool)]| Posted {
         consent: consent
             .iter()

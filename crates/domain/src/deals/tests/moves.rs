@@ -162,7 +162,7 @@ impl Moment<'_> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Whatever has happened to a lead and its deals, whoever asks: exactly the listed moves can be made.
+    /// Whatever has happened to a lead and its deals, and for every caller: exactly the listed moves can be made.
     #[test]
     fn exactly_the_listed_moves_can_be_made(
         steps in prop::collection::vec((any::<usize>(), any::<usize>(), prop::bool::weighted(0.2)), 0..14),

@@ -163,7 +163,7 @@ fn value_of(log: &[Said], item: BantItem) -> Option<String> {
 }
 
 proptest! {
-    /// Whoever states what, wherever the lead stands: who may confirm does, the others propose, the last item that an SAL
+    /// For every person, statement and stage: who may confirm does, the others propose, the last item that an SAL
     /// lacks makes it an SQL and nothing else moves it, and a new cycle takes the confirmations back.
     #[test]
     fn what_is_known_follows_what_was_stated(

@@ -40,7 +40,7 @@ impl Story {
         }
     }
 
-    /// It moves `days` ago; to nurture for 30 days.
+    /// Moves the lead to a stage, `days` ago; nurture lasts 30 days.
     fn goes(&mut self, to: Stage, days: i64) {
         let at = NOW.plus_millis(-days * DAY);
         let step = Step {
@@ -50,7 +50,7 @@ impl Story {
         take(&mut self.world, self.lead, step, &self.act).unwrap();
     }
 
-    /// It asks for a service `days` ago.
+    /// Records a service request of the lead, `days` ago.
     fn asks(&mut self, days: i64) {
         let at = NOW.plus_millis(-days * DAY);
         let properties = json!({"service_requested": "Consulting"});

@@ -32,6 +32,9 @@ const HARD: [&str; 15] = [
 /// The properties by which senders of mail name the kind of a bounce; the first one counts.
 const KINDS: [&str; 5] = ["bounce_type", "bounceType", "kind", "type", "severity"];
 
+/// The properties by which an unsubscription says that it was a complaint.
+const COMPLAINTS_IN: [&str; 4] = ["reason", "type", "kind", "cause"];
+
 /// That consent ended by what happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
@@ -44,8 +47,8 @@ pub struct Ended {
 
 impl Ended {
     /// What an event means for consent, if anything: an `email_unsubscribe`, or an `email_bounce` whose property
-    /// `bounce_type` (or another of `KINDS`) calls it hard; other bounces end nothing. An `email_unsubscribe` whose
-    /// property `reason` is `complained` was a complaint. It is about the purpose that the property `purpose` names, else
+    /// `bounce_type` (or another of `KINDS`) calls it hard or a complaint; other bounces end nothing. An `email_unsubscribe`
+    /// whose property `reason` (or another of `COMPLAINTS_IN`) is a complaint in any spelling was one. It is about the purpose that the property `purpose` names, else
     /// about every purpose of e-mail; and about the address by which the event names its lead, else about the property
     /// `email`, else about the lead's first one.
     pub fn of_event(
@@ -56,7 +59,14 @@ impl Ended {
     ) -> Option<Self> {
         let text = |name: &str| properties.get(name).and_then(Value::as_str);
         let reason = match kind {
-            "email_unsubscribe" if text("reason").is_some_and(|text| compared(text) == "complained") => {
+            "email_unsubscribe"
+                if COMPLAINTS_IN
+                    .iter()
+                    .any(|name| text(name).is_some_and(is_complaint)) =>
+            {
+                WithdrawalReason::Complained
+            }
+            "email_bounce" if KINDS.iter().find_map(|name| text(name)).is_some_and(is_complaint) => {
                 WithdrawalReason::Complained
             }
             "email_unsubscribe" => WithdrawalReason::Unsubscribed,
@@ -111,6 +121,22 @@ impl Ended {
 /// 3463). Unknown kinds are not.
 fn is_hard(text: &str) -> bool {
     HARD.contains(&compared(text).as_str()) || text.trim().starts_with("5.1.")
+}
+
+/// Whether a reason is that the person reported the message as spam, in whatever spelling: `complained`, `spam_complaint`,
+/// `Abuse`, `marked as spam`, `fbl`.
+fn is_complaint(text: &str) -> bool {
+    let text = compared(text);
+    let begins = [
+        "complain",
+        "spam",
+        "abuse",
+        "markedasspam",
+        "reportedasspam",
+        "feedbackloop",
+    ];
+    text == "fbl"
+        || begins.iter().any(|word| text.starts_with(word)) && text != "spamblock" && text != "spamcontent"
 }
 
 fn compared(text: &str) -> String {

@@ -61,11 +61,11 @@ words! {
         Disregarded = "disregarded",
     }
 
-    /// The source of a statement about consent.
+    /// Where a statement about consent came from.
     ConsentSource {
         /// Said on a form.
         Form = "form",
-        /// Told by a partner's system.
+        /// Reported by a partner's system.
         Api = "api",
         /// Read from a file.
         Import = "import",

@@ -1,4 +1,4 @@
-//! What an upsert says of consent: systems repeat what they know, and only news is stored.
+//! What an upsert says of consent: systems repeat what they know, and only new statements are stored.
 
 use super::{ConsentFact, ConsentState, Standing, StateConsent, address_of, write_down};
 use crate::act::Act;
@@ -8,7 +8,7 @@ use crate::instant::Timestamp;
 use crate::leads::save::Statement;
 use crate::world::World;
 
-/// Keep what an upsert says of consent, as far as it is news. Needs the lead's facts in `world`.
+/// Keep what an upsert says of consent, as far as it is new. Needs the lead's facts in `world`.
 pub(in crate::leads) fn take_over(
     world: &mut World,
     lead_id: LeadId,
@@ -38,7 +38,7 @@ pub(in crate::leads) fn take_over(
 /// What an upsert's statement is stored as; `None` if it says nothing new.
 ///
 /// One that bears its instant is a repetition if the same was stated of that very instant. One without may come from a system
-/// that repeats day after day what it once heard. So it is news only where the newest says otherwise, and it may withdraw
+/// that repeats day after day what it once heard. So it is new only if the newest statement differs, and it may withdraw
 /// what was granted, but not grant what was withdrawn.
 fn news(
     world: &World,

@@ -7,8 +7,8 @@ use crate::id::{Ids, LeadId};
 use crate::instant::Timestamp;
 use crate::world::World;
 
-/// The pairs of leads that one refused statement names: the eldest with each of the others, of those that are not put
-/// away.
+/// The pairs of leads that one refused statement names: the eldest with each of the others, of those that are not
+/// archived.
 pub fn named_as_one<'a>(world: &World, conflicts: impl IntoIterator<Item = &'a Vec<LeadId>>) -> Found {
     let mut found = Found::new();
     for named in conflicts {
@@ -23,8 +23,8 @@ pub fn named_as_one<'a>(world: &World, conflicts: impl IntoIterator<Item = &'a V
     found
 }
 
-/// What becomes of the suggestions about leads that were told to be one: each is suggested once, and what somebody has
-/// dismissed stays so.
+/// The changes of the suggestions about leads that a statement named as one: each pair is suggested once, and a
+/// dismissed suggestion stays dismissed.
 pub fn suggest(known: Vec<Duplicate>, mut told: Found, now: Timestamp, ids: &Ids) -> Vec<DuplicateChange> {
     let mut changes = vec![];
     for duplicate in known {

@@ -183,6 +183,8 @@ fn a_website_is_read_as_people_write_it() {
         ("https://www.example.com/about?a=b#c", Some("www.example.com")),
         ("http://example.com:8080", Some("example.com")),
         ("example.com/about", Some("example.com")),
+        ("example.com.", Some("example.com")),
+        ("https://www.example.com./about", Some("www.example.com")),
         ("bücher.example", Some("xn--bcher-kva.example")),
         ("", None),
         ("none", None),
@@ -282,5 +284,24 @@ fn the_registered_part_of_a_domain_is_found_by_the_public_suffix_list() {
         let domain = Domain::parse(text).ok();
         let found = domain.as_ref().and_then(|domain| site(domain.as_str()));
         assert_eq!(found, registered, "{rule}: {text}");
+    }
+}
+
+#[test]
+fn the_domain_of_a_company_is_its_own() {
+    for (text, domain) in [
+        ("www.acme.example", Some("acme.example")),
+        ("https://shop.acme.co.uk./", Some("acme.co.uk")),
+        ("acme.github.io", Some("acme.github.io")),
+        ("co.uk", None),
+        ("https://github.io/", None),
+        ("https://www.facebook.com/acme", None),
+        ("linkedin.com/company/acme", None),
+        ("https://sites.google.com/view/acme", None),
+        ("facebook.com", Some("facebook.com")),
+        ("https://www.linkedin.com/", Some("linkedin.com")),
+    ] {
+        let read = Domain::of_company(text);
+        assert_eq!(read.ok().as_ref().map(Domain::as_str), domain, "{text}");
     }
 }

@@ -9,9 +9,9 @@ use super::said::Said;
 use crate::access::{Actor, Denied};
 use crate::act::Act;
 use crate::change::Change;
-use crate::id::{CompanyId, UserId};
+use crate::id::{CompanyId, UserId, first_uuid_at};
 use crate::instant::Timestamp;
-use crate::journal::Facts;
+use crate::journal::{Facts, facts};
 use crate::leads::change::CompanyChange;
 use crate::leads::fields::{About, CompanyField, Source};
 use crate::leads::{Company, search};
@@ -141,6 +141,42 @@ pub fn save_company(
         world.add_company(company.clone());
     }
     Some((company.id, changes))
+}
+
+/// Date a company by what a file of history states, with the changes that the same row made: one that the row created, one
+/// that a file dated before, so that a wrong date is corrected by importing again, and one that is older than is known.
+pub fn date_company(
+    world: &mut World,
+    id: CompanyId,
+    created_at: Timestamp,
+    changes: &mut Vec<Change>,
+    act: &Act,
+) {
+    let Some(company) = world.companies.get_mut(&id) else {
+        return;
+    };
+    let known = company.created_at;
+    // An id begins with the millisecond in which it was drawn, or one soon after it in a large batch.
+    let is_dated = first_uuid_at(known.plus_millis(1000)) <= company.id.uuid();
+    let created = changes.iter_mut().find_map(|change| match change {
+        Change::Company(CompanyChange::Created { company, .. }) => Some(company),
+        _ => None,
+    });
+    if let Some(created) = created {
+        (created.created_at, company.created_at) = (created_at, created_at);
+        return;
+    }
+    if created_at == known || created_at > known && !is_dated {
+        return;
+    }
+    company.created_at = created_at;
+    company.version += 1;
+    company.updated_at = act.now.max(company.updated_at);
+    changes.push(Change::Company(CompanyChange::Edited {
+        company: company.clone(),
+        before: facts(json!({ "created_at": known })),
+        after: facts(json!({ "created_at": created_at })),
+    }));
 }
 
 /// Whether the actor may say who is responsible for a company: its owner, a sales manager, revops; a sales user takes one

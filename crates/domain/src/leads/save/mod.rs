@@ -7,7 +7,7 @@ mod said;
 mod tests;
 mod work;
 
-pub use company::{archive_company, find_company, may_own_company, save_company};
+pub use company::{archive_company, date_company, find_company, may_own_company, save_company};
 pub use work::{archive, assign, give};
 
 use std::borrow::Cow;

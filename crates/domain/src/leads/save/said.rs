@@ -1,4 +1,4 @@
-//! One statement about one field, stored if it is news.
+//! One statement about one field, stored if it is new.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::leads::change::{CompanyChange, LeadChange};
 use crate::leads::fields::{About, FieldValue, Source, is_empty};
 use crate::world::World;
 
-/// One statement about one field, before it is known whether it is news.
+/// One statement about one field, before it is known whether it is new.
 pub(super) struct Said {
     /// Whom it is about.
     pub(super) about: About,

@@ -166,7 +166,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Exhaustive search finds who may be next; the greatest arrears decide among them.
+    /// Oracle: exhaustive search lists who may take the next turn; the member most in arrears of them must be chosen.
     #[test]
     fn the_next_one_is_the_one_most_in_arrears_of_those_who_may_be_next(
         before in prop::collection::vec(prop::collection::vec(0..4u32, 4), 0..4),

@@ -132,7 +132,7 @@ fn a_landing_shows_where_the_person_came_from() {
             Some("paid"),
             "paid_social",
         ),
-        // A medium without a source has the referrer's.
+        // With `utm_medium` but no `utm_source`, the source is the referrer's.
         (
             "?utm_medium=cpc",
             Some("https://www.bing.com/"),
@@ -140,7 +140,7 @@ fn a_landing_shows_where_the_person_came_from() {
             Some("cpc"),
             "paid_search",
         ),
-        // A source without a medium has nobody else's.
+        // With `utm_source` but no `utm_medium`, the medium stays empty: the referrer's is not used.
         (
             "?utm_source=flyer",
             Some("https://www.bing.com/"),

@@ -2,7 +2,7 @@
 
 use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ConnectionTrait, EntityTrait, IdenStatic, JoinType, QueryFilter, QuerySelect, Select};
-use tandem_domain::id::Id;
+use tandem_domain::id::{Id, SegmentId};
 use tandem_domain::leads::identity::{Email, Kind};
 use tandem_domain::leads::search::{self, Word};
 
@@ -11,7 +11,7 @@ use crate::db::Read;
 use crate::dialect::{self, Asked};
 use crate::error::StoreError;
 use crate::rows::scores::SEPARATOR;
-use crate::rows::{identifiers, leads, scores};
+use crate::rows::{identifiers, leads, scores, segment_members};
 
 /// A word, with the number of its terms as far as they are counted.
 #[derive(Debug, Clone)]
@@ -84,6 +84,9 @@ pub(super) fn filtered(
     if !filter.emails.is_empty() {
         query = query.filter(Expr::col((leads::Entity, Column::Id)).in_subquery(holders(&filter.emails)));
     }
+    if !filter.segment.is_empty() {
+        query = query.filter(Expr::col((leads::Entity, Column::Id)).in_subquery(members(&filter.segment)));
+    }
     if !filter.stage.is_empty() {
         query = query.filter(asked(Column::Stage).is_in(filter.stage.iter().map(|stage| stage.name())));
     }
@@ -127,6 +130,16 @@ pub(super) fn filtered(
         query = query.filter(condition);
     }
     query
+}
+
+/// The leads that are in one of these segments.
+fn members(segments: &[SegmentId]) -> SelectStatement {
+    use segment_members::Column;
+    Query::select()
+        .column(Column::LeadId)
+        .from(segment_members::Entity)
+        .and_where(Expr::col(Column::SegmentId).is_in(segments.iter().map(|id| id.uuid())))
+        .take()
 }
 
 /// The leads that have one of these e-mails.

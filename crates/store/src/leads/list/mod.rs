@@ -4,7 +4,7 @@ mod filter;
 mod order;
 mod way;
 
-use tandem_domain::id::{CompanyId, LeadId, UserId};
+use tandem_domain::id::{CompanyId, LeadId, SegmentId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::identity::Email;
 use tandem_domain::lifecycle::Stage;
@@ -53,6 +53,8 @@ pub struct LeadFilter {
     pub ids: Vec<LeadId>,
     /// With one of these e-mails.
     pub emails: Vec<Email>,
+    /// In one of these segments.
+    pub segment: Vec<SegmentId>,
     /// In one of these stages.
     pub stage: Vec<Stage>,
     /// With one of these owners.
@@ -69,11 +71,11 @@ pub struct LeadFilter {
     pub channel: Vec<String>,
     /// Found by these words.
     pub q: Option<String>,
-    /// Put away ones, instead of the others.
+    /// Archived leads only; default: the others.
     pub archived: bool,
-    /// Known since this instant or later.
+    /// Created at this instant or later.
     pub created_at_gte: Option<Timestamp>,
-    /// Known since before this instant.
+    /// Created before this instant.
     pub created_at_lt: Option<Timestamp>,
     /// Changed at this instant or later.
     pub updated_at_gte: Option<Timestamp>,
