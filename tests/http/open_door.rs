@@ -606,3 +606,15 @@ async fn what_pages_report_is_bounded_and_forgotten(app: &TestApp) {
     let own = app.get(&format!("/v1/leads/{id}/events?types=custom.pressed")).by(&stays).await.expect(200);
     assert_eq!(own["data"].as_array().unwrap().len(), 2);
 }
+
+#[tandem_tests::test]
+async fn a_national_number_of_an_unknown_country_leaves_a_remark(app: &TestApp) {
+    let path = given(app).await;
+    let phone = ("#/fields/phone".to_owned(), "invalid_format".to_owned());
+    app.post(&path).body(FORM, "email=ada%40example.com&phone=030+123456").await.expect(200);
+    assert!(codes(&newest(app).await).contains(&phone));
+    assert_eq!(lead(app, "ada@example.com").await["phone"], Value::Null);
+    app.post(&path).body(FORM, "email=bob%40example.com&phone=030+123456&country=DE").await.expect(200);
+    assert!(!codes(&newest(app).await).contains(&phone));
+    assert_eq!(lead(app, "bob@example.com").await["phone"], "+4930123456");
+}

@@ -31,6 +31,8 @@ pub struct Answers {
     pub consent: Vec<Consent>,
     /// What of it does not fit and stays an answer of the submission.
     pub remarks: Vec<Fault>,
+    /// The phone numbers that can be read only within the lead's country, with their places in the body.
+    pub national: Vec<(String, Dialled)>,
 }
 
 /// What a submission says about a lead, or everything that does not fit the form.
@@ -58,6 +60,7 @@ pub fn statement(
         company: CompanyStatement::default(),
         faults: size_faults(form, &posted.fields),
         remarks: vec![],
+        national: vec![],
     };
     for field in &form.fields {
         let value = posted.fields.get(&field.name);
@@ -152,6 +155,7 @@ struct Reading<'a> {
     company: CompanyStatement,
     faults: Vec<Fault>,
     remarks: Vec<Fault>,
+    national: Vec<(String, Dialled)>,
 }
 
 impl Reading<'_> {
@@ -189,10 +193,13 @@ impl Reading<'_> {
                 Err(error) if field.required => self.fault(field, "invalid_format", error),
                 // One that need not and cannot be read loses nobody: it stays an answer.
                 Err(error) => match self.country.is_none().then(|| Dialled::parse(&text)).flatten() {
-                    Some(dialled) => self.said.local_phones.push(LocalPhone {
-                        dialled,
-                        pointer: None,
-                    }),
+                    Some(dialled) => {
+                        self.national.push((pointer(&field.name), dialled.clone()));
+                        self.said.local_phones.push(LocalPhone {
+                            dialled,
+                            pointer: None,
+                        });
+                    }
                     None => self.unfit(field, error),
                 },
             },
@@ -317,6 +324,7 @@ impl Reading<'_> {
             said: self.said,
             consent,
             remarks: self.remarks,
+            national: self.national,
         })
     }
 }

@@ -14,6 +14,8 @@ use crate::id::{LeadId, SubmissionId};
 use crate::instant::Timestamp;
 use crate::leads::change::LeadChange;
 use crate::leads::consent::{self, StateConsent};
+use crate::leads::fields::LeadField;
+use crate::leads::identity::Dialled;
 use crate::leads::save::{self, OnConflict};
 use crate::settle::Unsettled;
 use crate::stage::Stage;
@@ -79,7 +81,18 @@ pub fn capture(
     let answers = answers.map(|answers| without_undeclared(answers, world));
     let mut remarks = posted.remarks.clone();
     remarks.extend(answers.iter().flat_map(|answers| answers.remarks.iter().cloned()));
+    let national = answers
+        .iter()
+        .flat_map(|answers| answers.national.clone())
+        .collect::<Vec<_>>();
     let decided = decide(world, incoming, answers, act);
+    let lead = decided.lead_id.and_then(|lead_id| world.leads.get(&lead_id));
+    if let Some(lead) = lead {
+        let country = lead.profile.get(LeadField::Country);
+        let is_read = |dialled: &Dialled| country.is_some_and(|country| dialled.within(country).is_ok());
+        let unread = national.into_iter().filter(|(_, dialled)| !is_read(dialled));
+        remarks.extend(unread.map(|(pointer, _)| Fault::new(pointer, "invalid_format", NATIONAL)));
+    }
     if earlier.is_some_and(|earlier| earlier.status == decided.status) {
         return Captured {
             status: decided.status,
@@ -149,6 +162,9 @@ fn without_undeclared(mut answers: Answers, world: &World) -> Answers {
     }));
     answers
 }
+
+/// Why a phone number stays an answer.
+const NATIONAL: &str = "is a national number of an unknown country: send it with + and the country's code, or ask for the country too";
 
 /// What follows from a repeated submission: its id stands for the earlier one, and its visitor is that one's lead.
 fn repeated(world: &mut World, earlier: &Earlier, incoming: Incoming<'_>, act: &Act) -> Unsettled {
@@ -273,7 +289,12 @@ fn save(
     answers: Answers,
     act: &Act,
 ) -> Result<(LeadId, Vec<Change>), Vec<Fault>> {
-    let Answers { said, consent, .. } = answers;
+    let Answers {
+        said,
+        consent,
+        national,
+        ..
+    } = answers;
     let act = &act.with_actor(Actor::Form(incoming.form.id));
     let saved = save::upsert(world, &said, OnConflict::FollowEmail, act);
     let saved = saved.map_err(|refused| match refused {
@@ -284,7 +305,10 @@ fn save(
             };
             faults.into_iter().map(at_fields).collect()
         }
-        _ => vec![Fault::new("/fields", "required", "an e-mail or phone is needed")],
+        _ => match national.into_iter().next() {
+            Some((pointer, _)) => vec![Fault::new(pointer, "invalid_format", NATIONAL)],
+            None => vec![Fault::new("/fields", "required", "an e-mail or phone is needed")],
+        },
     })?;
     let mut changes = saved.changes;
     // A clock that is behind must not put a no before the yes that it takes back.
