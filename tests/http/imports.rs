@@ -293,7 +293,9 @@ async fn a_form_brings_file_and_mapping(app: &TestApp) {
 #[tandem_tests::test]
 async fn what_cannot_be_is_refused_at_once(app: &TestApp) {
     let by = app.admin().await;
-    for (query, place) in [("", "kind"), ("kind=deals&mode=live", "mode"), ("kind=leads&mapping=%7B", "mapping")] {
+    for (query, place) in
+        [("", "kind"), ("kind=deals&mode=live", "mode"), ("kind=leads&mapping=%7B", "mapping")]
+    {
         let refused = sent(app, by, query, None, "a\n1\n").await.refused(400, "invalid_parameter");
         assert_eq!(refused.violations()[0].0, place);
     }
