@@ -147,16 +147,16 @@ async fn deals_are_taken_in_as_crms_export_them(app: &TestApp) {
         .as_array()
         .unwrap()
         .iter()
-        .map(|deal| format!("{} {} {}", deal["name"], deal["outcome"], deal["amount"]["amount"]))
+        .map(|deal| format!("{} {} {}", deal["name"], deal["state"], deal["amount"]["amount"]))
         .collect();
     found.sort();
     let expected = [
-        r#""Bells" null 30000"#,
+        r#""Bells" "open" 30000"#,
         r#""Bikes" "won" 120000"#,
         r#""Fleet" "won" 120000"#,
         r#""Locks" "lost" 30000"#,
         r#""Printers" "won" 500000"#,
-        r#""Repair" null 9000"#,
+        r#""Repair" "open" 9000"#,
         r#""Toner" "lost" 1000"#,
     ];
     assert_eq!(found, expected, "{}", deals.text);
@@ -184,8 +184,8 @@ async fn a_wrong_date_of_a_company_is_corrected_by_importing_again(app: &TestApp
     assert!(dated("acme.example", "2024-03-04").await.starts_with("2024-03-0"));
     assert!(dated("acme.example", "2023-03-04").await.starts_with("2023-03-0"));
     let created_at = live["created_at"].as_str().unwrap();
-    app.clock.advance(tandem_tests::hours(48));
-    assert_eq!(dated("live.example", "2026-01-02").await, created_at, "it was created here before");
+    app.clock.advance(tandem_tests::minutes(5));
+    assert_eq!(dated("live.example", "2035-01-02").await, created_at, "it was created here before");
     assert!(dated("live.example", "2020-03-04").await.starts_with("2020-03-0"), "it was known before");
 }
 
