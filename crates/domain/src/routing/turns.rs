@@ -24,9 +24,9 @@ use crate::id::UserId;
 /// Arrears are stored in billionths of a turn.
 const TURN: i64 = 1_000_000_000;
 
-/// What turns that are given back leave a member owed, or ahead by, at most: low enough that the arrears stay below two in
-/// the rounds that follow.
-const BOUND: i64 = TURN * 3 / 2;
+/// What turns that are given back leave a member owed, or ahead by, at most: high enough for one rejection,
+/// low enough that the arrears stay below two in the rounds that follow.
+const BOUND: i64 = TURN;
 
 /// The turns of one team, kept from assignment to assignment; the store keeps it as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
