@@ -1,6 +1,6 @@
 //! Countries as people and systems write them: codes of ISO 3166-1, its names, and common English ones.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use super::search::fold;
@@ -20,12 +20,14 @@ static NAMES: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
     names
 });
 
+/// The codes of two letters that are assigned; `XX`, `EU` and the like are no countries.
+static CODES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| NAMES.values().copied().collect());
+
 /// The two upper-case letters of ISO 3166-1 that a text stands for: a code of two or three letters, or a name.
 pub fn country(text: &str) -> Option<String> {
     let text = text.trim();
     let named = NAMES.get(&compared(text)).map(|code| (*code).to_owned());
-    let is_code = || text.len() == 2 && text.bytes().all(|b| b.is_ascii_alphabetic());
-    named.or_else(|| is_code().then(|| text.to_ascii_uppercase()))
+    named.or_else(|| Some(text.to_ascii_uppercase()).filter(|code| CODES.contains(code.as_str())))
 }
 
 /// A name without case, accents, signs and a leading article.
@@ -64,6 +66,10 @@ mod tests {
             ("Tanzania, United Republic of", Some("TZ")),
             ("Czechia", Some("CZ")),
             ("Atlantis", None),
+            ("XX", None),
+            ("EU", None),
+            ("zz", None),
+            ("xk", Some("XK")),
             ("n/a", None),
             ("-", None),
             ("", None),
