@@ -203,7 +203,7 @@ async fn a_clock_that_is_set_back_keeps_no_right_password_out(app: &TestApp) {
 #[tandem_tests::test]
 async fn a_password_that_is_guessed_first_is_refused(app: &TestApp) {
     let ada = app.admin().await;
-    for common in ["password123", "Qwertyuiop2026!", "1234567890"] {
+    for common in ["password123", "Qwertyuiop2026!", "1234567890", "passwordpassword", "tandem-2026-tandem"] {
         let body = json!({"email": "sam@example.com", "name": "Sam", "role": "sales", "password": common});
         let refused = app.post("/v1/users").by(ada).json(body).await.refused(422, "validation_failed");
         assert_eq!(refused.violations(), [("#/password", "too_common")]);

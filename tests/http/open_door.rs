@@ -618,3 +618,69 @@ async fn a_national_number_of_an_unknown_country_leaves_a_remark(app: &TestApp) 
     assert!(!codes(&newest(app).await).contains(&phone));
     assert_eq!(lead(app, "bob@example.com").await["phone"], "+4930123456");
 }
+
+#[tandem_tests::test]
+async fn a_body_of_another_kind_is_read_as_far_as_it_can_be_and_else_stored(app: &TestApp) {
+    let path = given(app).await;
+    let json = |email: &str| json!({"fields": {"email": email}}).to_string();
+    for (kind, body, email) in [
+        ("text/plain", json("plain@example.com"), "plain@example.com"),
+        ("text/plain;charset=UTF-8", "email=beacon%40example.com".into(), "beacon@example.com"),
+        ("application/octet-stream", json("bytes@example.com"), "bytes@example.com"),
+    ] {
+        app.post(&path).header("accept", "*/*").body(kind, body).await.expect(201);
+        assert_eq!(newest(app).await["status"], "accepted", "{kind}");
+        assert_eq!(lead(app, email).await["email"], email);
+    }
+    let person = app.post(&path).header("accept", "text/html,*/*;q=0.8");
+    person.body("text/plain", "email=lines@example.com\r\nname=Zoë\r\n").await.expect(200);
+    assert_eq!(lead(app, "lines@example.com").await["first_name"], "Zoë");
+
+    app.post(&path).body("text/xml", "<lead/>").await.refused(415, "unsupported_media_type");
+    let kept = newest(app).await;
+    assert_eq!((&kept["status"], &kept["raw"]), (&json!("rejected"), &json!("<lead/>")));
+}
+
+#[tandem_tests::test]
+async fn an_unfit_country_or_byte_costs_no_lead(app: &TestApp) {
+    let path = given(app).await;
+    for (n, (country, code)) in [
+        (json!({"code": "IT"}), "invalid_type"),
+        (json!("XX"), "invalid_format"),
+        (json!("EU"), "invalid_format"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let email = format!("ada{n}@example.com");
+        let fields = json!({"email": email, "country": country});
+        app.post(&path).json(json!({"fields": fields})).await.expect(201);
+        let place = ("#/fields/country".to_owned(), code.to_owned());
+        assert!(codes(&newest(app).await).contains(&place), "{country}");
+        assert_eq!(lead(app, &email).await["country"], Value::Null);
+    }
+    let form = "email=nul%40example.com&name=%EF%BB%BFA%00da";
+    app.post(&path).header("accept", "application/json").body(FORM, form).await.expect(201);
+    assert!(codes(&newest(app).await).iter().any(|(_, code)| code == "forbidden_character"));
+    assert_eq!(lead(app, "nul@example.com").await["first_name"], "Ada");
+}
+
+/// 500 numbers of about as many plans: each costs no more than any other, so that a batch is answered in time.
+#[tandem_tests::test]
+async fn a_batch_of_phones_of_all_countries_is_written_at_once(app: &TestApp) {
+    let lines = include_str!("../../crates/domain/src/leads/phone/examples.tsv").lines();
+    let lines = lines.filter(|line| !line.starts_with('#')).step_by(5);
+    let leads: Vec<Value> = lines
+        .enumerate()
+        .take(500)
+        .map(|(n, line)| {
+            let columns: Vec<&str> = line.split('\t').collect();
+            json!({"email": format!("p{n}@example.com"), "country": columns[0], "phone": columns[1]})
+        })
+        .collect();
+    let count = leads.len();
+    let answer =
+        app.post("/v1/leads/batch").by(app.admin().await).json(json!({"leads": leads})).await.expect(207);
+    let stored = answer["items"].as_array().unwrap().iter().filter(|one| one["id"].is_string());
+    assert!(stored.count() > count * 9 / 10, "{}", answer.text);
+}

@@ -1,6 +1,6 @@
 //! The commands that need a database.
 
-use std::io::{IsTerminal, Read as _};
+use std::io::{ErrorKind, IsTerminal, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -219,8 +219,15 @@ pub fn openapi(output: Option<PathBuf>) -> Result<(), Failure> {
     match output {
         Some(path) => std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display())),
         None => {
-            print_line!("{}", text.trim_end());
-            Ok(())
+            let mut out = std::io::stdout().lock();
+            let written = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
+            match written {
+                // Who reads no further, as `head` does, has what it wants.
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                    Err(format!("standard output: {error}"))
+                }
+                Ok(()) | Err(_) => Ok(()),
+            }
         }
     }
 }

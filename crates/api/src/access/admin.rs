@@ -56,7 +56,7 @@ pub async fn create_admin(
     if name.is_empty() {
         return Err(CannotCreate::Name);
     }
-    password::check_policy(password)?;
+    password::check_policy(password, &[email.as_str(), name])?;
     let hash = passwords.hash(password.to_owned()).await?;
     let tx = db.begin(act).await?;
     lock_accounts(&tx).await?;

@@ -99,9 +99,10 @@ pub(super) async fn change_password(ctx: Ctx<Account>, body: Json<ChangePassword
         current_password,
         new_password,
     } = body.0;
-    refuse(password_faults("/new_password", &new_password))?;
     let person = ctx.person().ok_or(Problem::new(Code::NotFound))?;
     let user = users::get(ctx.db(), person.id).await?;
+    let about = [user.email.as_str(), user.name.as_str()];
+    refuse(password_faults("/new_password", &new_password, about))?;
     let attempt = Attempt::new(
         &ctx.master,
         &user.email,
@@ -141,12 +142,15 @@ pub(super) async fn change_password(ctx: Ctx<Account>, body: Json<ChangePassword
 #[post("/v1/auth/accept")]
 pub(super) async fn accept_invitation(ctx: Ctx<Public>, body: Json<AcceptInvitation>) -> Reply<NoContent> {
     let AcceptInvitation { token, password } = body.0;
-    refuse(password_faults("/password", &password))?;
     let invalid = || Problem::new(Code::InvalidToken);
     let token = hex(&OneTimeToken::parse(&token).ok_or_else(invalid)?.hash());
-    invitations::find(ctx.db(), &token, ctx.now())
-        .await?
-        .ok_or_else(invalid)?;
+    let invited = invitations::find(ctx.db(), &token, ctx.now()).await?;
+    let invited = users::get(ctx.db(), invited.ok_or_else(invalid)?).await?;
+    refuse(password_faults(
+        "/password",
+        &password,
+        [&invited.email, &invited.name],
+    ))?;
     let hash = ctx.part::<Passwords>().hash(password).await?;
 
     let tx = begin_unkept(&ctx, Actor::System("invitation")).await?;

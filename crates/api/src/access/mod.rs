@@ -107,8 +107,8 @@ fn name(text: &str, faults: &mut Vec<Fault>) -> String {
     name.to_owned()
 }
 
-/// What is wrong with a new password.
-fn password_faults(pointer: &str, password: &str) -> Vec<Fault> {
+/// What is wrong with a new password of the person with this e-mail and name.
+fn password_faults(pointer: &str, password: &str, [email, name]: [&str; 2]) -> Vec<Fault> {
     let fault = |error: PolicyError| {
         let code = match error {
             PolicyError::TooShort => "too_short",
@@ -117,7 +117,7 @@ fn password_faults(pointer: &str, password: &str) -> Vec<Fault> {
         };
         Fault::new(pointer, code, error)
     };
-    password::check_policy(password)
+    password::check_policy(password, &[email, name])
         .err()
         .map(fault)
         .into_iter()

@@ -89,7 +89,7 @@ pub(super) async fn complete_setup(ctx: Ctx<Public>, body: Json<Setup>) -> Reply
     if !Tokens::of(&settings::get(ctx.db(), SETUP).await?.value).contains(&token) {
         return Err(invalid());
     }
-    let mut faults = password_faults("/password", &body.password);
+    let mut faults = password_faults("/password", &body.password, [&body.email, &body.name]);
     let name = name(&body.name, &mut faults);
     let email = Email::parse(&body.email);
     faults.extend(

@@ -180,7 +180,7 @@ pub(super) async fn create_user(ctx: Ctx<UsersManage>, body: Json<CreateUser>) -
     let mut faults = body
         .password
         .iter()
-        .flat_map(|password| password_faults("/password", password))
+        .flat_map(|password| password_faults("/password", password, [&body.email, &body.name]))
         .collect();
     let name = name(&body.name, &mut faults);
     let email = Email::parse(&body.email);

@@ -24,6 +24,8 @@ enum Kind {
     Json,
     Urlencoded,
     Multipart,
+    /// A form of lines, as `enctype="text/plain"` sends it.
+    Lines,
 }
 
 /// A body as it was read. One that cannot be read is there with its faults, to be stored.
@@ -36,8 +38,32 @@ pub struct Body {
 }
 
 impl Kind {
-    /// The kind of a media type, with the charset that it names.
-    fn of(media_type: &str) -> Option<(Self, Option<Charset>)> {
+    /// The kind of a body, with the charset that its media type names. What says to be of no kind that is read, or nothing
+    /// at all, is looked at: `navigator.sendBeacon` sends JSON and forms as `text/plain`.
+    fn of(media_type: &str, body: &[u8]) -> Option<(Self, Option<Charset>)> {
+        Self::named(media_type).or_else(|| {
+            let parameters = media_type
+                .split_once(';')
+                .map_or("", |(_, parameters)| parameters);
+            Some((Self::looks_like(media_type, body)?, charset_of(parameters)))
+        })
+    }
+
+    fn looks_like(media_type: &str, body: &[u8]) -> Option<Self> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+        let is_plain = media_type.trim().is_empty() || media_type.trim_start().starts_with("text/plain");
+        match body.first()? {
+            b'{' => Some(Self::Json),
+            b'<' | b'[' => None,
+            b'-' if body.starts_with(b"--") && body.ends_with(b"--") => Some(Self::Multipart),
+            _ if !body.contains(&b'=') => None,
+            _ if is_plain && body.contains(&b'\n') => Some(Self::Lines),
+            _ => Some(Self::Urlencoded),
+        }
+    }
+
+    /// The kind that a media type names.
+    fn named(media_type: &str) -> Option<(Self, Option<Charset>)> {
         let (essence, parameters) = media_type.split_once(';').unwrap_or((media_type, ""));
         let kind = match essence.trim().to_ascii_lowercase().as_str() {
             "application/json" => Self::Json,
@@ -69,47 +95,63 @@ pub fn media_type(headers: &HeaderMap) -> &str {
 /// Whether a browser's own form asks, so that a person reads the answer: a page. Clients that accept JSON alone and scripts
 /// of a page get JSON.
 pub fn wants_page(headers: &HeaderMap) -> bool {
-    let is_form = matches!(
-        Kind::of(media_type(headers)),
-        Some((Kind::Urlencoded | Kind::Multipart, _))
-    );
+    let kind = Kind::named(media_type(headers)).map(|(kind, _)| kind);
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let accept = text("accept").unwrap_or_default();
     // Fetch Metadata: whether the browser navigates or a script asks.
     let is_script = matches!(text("sec-fetch-mode"), Some("cors" | "no-cors" | "same-origin"));
-    is_form && (accept.contains("text/html") || !accept.contains("json") && !is_script)
+    match kind {
+        Some(Kind::Json) => false,
+        Some(_) => accept.contains("text/html") || !accept.contains("json") && !is_script,
+        None => accept.contains("text/html"),
+    }
 }
 
-/// Read a body by its media type. What holds no text that could be stored is refused.
+/// Read a body by its media type, else by what it looks like. What holds no text that could be stored is refused; what is of
+/// no kind that is read has this as its fault.
 pub fn read(media_type: &str, body: &[u8], shape: &Shape) -> Result<Body, Problem> {
-    let (kind, charset) = Kind::of(media_type).ok_or_else(|| Problem::new(Code::UnsupportedMediaType))?;
+    let (kind, charset) = match Kind::of(media_type, body) {
+        Some((kind, charset)) => (Some(kind), charset),
+        None => (None, None),
+    };
     read_in(kind, charset, media_type, body, shape)
 }
 
 /// Read a stored body again: as text, whatever its charset was. What a form escaped stays in the charset that it declares.
 pub fn read_stored(media_type: &str, raw: &str, shape: &Shape) -> Result<Body, Problem> {
-    let (kind, charset) = Kind::of(media_type).ok_or_else(|| Problem::new(Code::UnsupportedMediaType))?;
+    let unknown = || Problem::new(Code::UnsupportedMediaType);
+    let (kind, charset) = Kind::of(media_type, raw.as_bytes()).ok_or_else(unknown)?;
     let charset = match kind {
         Kind::Urlencoded => charset,
-        Kind::Json | Kind::Multipart => Some(Charset::UTF_8),
+        Kind::Json | Kind::Multipart | Kind::Lines => Some(Charset::UTF_8),
     };
-    read_in(kind, charset, media_type, raw.as_bytes(), shape)
+    read_in(Some(kind), charset, media_type, raw.as_bytes(), shape)
 }
 
 fn read_in(
-    kind: Kind,
+    kind: Option<Kind>,
     charset: Option<Charset>,
     media_type: &str,
     body: &[u8],
     shape: &Shape,
 ) -> Result<Body, Problem> {
-    if body.trim_ascii().is_empty() && kind == Kind::Json {
-        return Err(Problem::new(Code::MalformedJson));
+    if body.trim_ascii().is_empty() {
+        match kind {
+            None => return Err(Problem::new(Code::UnsupportedMediaType)),
+            Some(Kind::Json) => return Err(Problem::new(Code::MalformedJson)),
+            Some(Kind::Urlencoded | Kind::Multipart | Kind::Lines) => {}
+        }
     }
     let (mut raw, result) = match kind {
-        Kind::Json => json(charset, body, shape),
-        Kind::Urlencoded => flat::urlencoded(charset, body),
-        Kind::Multipart => flat::multipart(charset, media_type, body),
+        Some(Kind::Json) => json(charset, body, shape),
+        Some(Kind::Urlencoded) => flat::urlencoded(charset, body),
+        Some(Kind::Multipart) => flat::multipart(charset, media_type, body),
+        Some(Kind::Lines) => flat::lines(charset, body),
+        None => {
+            let text = Charset::UTF_8.decode(body);
+            let raw = text.unwrap_or_else(|| charset::as_windows_1252(body));
+            (raw, Err(Problem::new(Code::UnsupportedMediaType).into()))
+        }
     };
     let (posted, malformed) = match result {
         Ok(posted) => (posted, None),
@@ -172,15 +214,45 @@ fn json(charset: Option<Charset>, body: &[u8], shape: &Shape) -> (String, Result
         );
     };
     let text = text.trim_start_matches('\u{feff}').to_owned();
-    let mut value = match strict::parse(text.as_bytes()) {
+    let clean = without_nul(&text);
+    let mut value = match strict::parse(clean.as_bytes()) {
         Ok(value) => value,
         Err(problem) => return (text, Err(problem.into())),
     };
+    let had_nul = clean.len() < text.len();
     let raw = match redact::json(&mut value) {
         true => value.to_string(),
         false => text,
     };
-    (raw, understood(value, shape))
+    let read = understood(value, shape).map(|mut posted| {
+        posted.remarks.extend(had_nul.then(|| nul_removed("")));
+        posted
+    });
+    (raw, read)
+}
+
+/// JSON without the escape of NUL, which no database stores.
+fn without_nul(text: &str) -> String {
+    let (mut clean, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find('\\') {
+        clean.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let escape = match rest.strip_prefix("\\u0000") {
+            Some(behind) => {
+                rest = behind;
+                continue;
+            }
+            None => rest.chars().take(2).map(char::len_utf8).sum(),
+        };
+        clean.push_str(&rest[..escape]);
+        rest = &rest[escape..];
+    }
+    clean + rest
+}
+
+/// The remark on a NUL that was removed from a value.
+fn nul_removed(pointer: &str) -> Fault {
+    Fault::new(pointer, "forbidden_character", "contains NUL, which is removed")
 }
 
 fn understood(mut value: Value, shape: &Shape) -> Result<Posted, Unread> {

@@ -59,8 +59,14 @@ pub fn is_machine(agent: &str) -> bool {
         || !agent.is_empty() && is_crawler(agent.as_bytes())
 }
 
-/// What browsers of people have in their user agents that the list takes for a bot's name: the browsers of Sogou and Viber.
-const PEOPLE: [&[&str]; 2] = [&["mozilla/", "sogoumobilebrowser"], &["mozilla/", "viber"]];
+/// What browsers of people have in their user agents that the list takes for a bot's name: the browsers of Sogou, and those
+/// within Viber, WhatsApp and Meta's apps. Previews of links say the same names without `Mozilla/`.
+const PEOPLE: [&[&str]; 4] = [
+    &["mozilla/", "sogoumobilebrowser"],
+    &["mozilla/", "viber"],
+    &["mozilla/", "whatsapp"],
+    &["mozilla/", "metaiab"],
+];
 
 /// Whether a user agent is one of a browser that has a bot's name in it, and nothing else of a bot.
 fn is_peoples(agent: &[u8]) -> bool {
@@ -129,6 +135,47 @@ mod tests {
                 true,
             ),
             ("Viber", true),
+            ("WhatsApp/2.23.20.0", true),
+            (
+                "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+                true,
+            ),
+            (
+                "Mozilla/5.0 (compatible; Bytespider; spider-feedback@bytedance.com)",
+                true,
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 WhatsApp/2.24.13",
+                false,
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 14; SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/125.0.0.0 Mobile Safari/537.36 MetaIAB Facebook",
+                false,
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 Instagram 334.0.0.0",
+                false,
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/21F79 [FBAN/FBIOS;FBAV/465.0.0]",
+                false,
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 13; SM-A536B) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Mobile Safari/537.36 musical_ly_2023 BytedanceWebview/d8a21c6",
+                false,
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 [LinkedInApp]/9.29",
+                false,
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 [Pinterest/iOS]",
+                false,
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 12; CUBOT P60) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Mobile Safari/537.36",
+                false,
+            ),
             (
                 "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html) Viber/1",
                 true,
@@ -161,6 +208,12 @@ mod tests {
                 true,
             ),
             ("", false),
+            // Yahoo fetches for a person; then a preview of a link in a chat.
+            (
+                "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html",
+                false,
+            ),
+            ("WhatsApp/2.23.20.0", true),
             // A person's open by way of Gmail's proxy.
             (
                 "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",

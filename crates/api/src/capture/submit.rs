@@ -228,7 +228,8 @@ const SOONEST: Duration = Duration::from_millis(20);
 /// `_test`. The answer is `303` to the form's `redirect_url`, or a small page. Its problems are pages too, unless the
 /// request accepts JSON and no HTML, or a script sends it (`Sec-Fetch-Mode: cors`).
 ///
-/// The body is decoded by its declared charset (`charset`, `_charset_`), else as UTF-8. Unknown query parameters are
+/// A body of another media type, or of none, is read if it looks like JSON or a form; else it is refused, and stored. The
+/// body is decoded by its declared charset (`charset`, `_charset_`), else as UTF-8; NUL is removed. Unknown query parameters are
 /// ignored. `Origin: null` is treated like no origin. An invalid answer rejects the submission only if its field is
 /// required or the e-mail; else it stays in the body, with a remark.
 ///

@@ -14,6 +14,7 @@ use crate::edge::core::Core;
 use crate::edge::crypto::sha256;
 use crate::edge::http::problem::{Code, Place, Problem, Violation};
 use crate::edge::http::request::BodyHash;
+use crate::edge::http::strict;
 
 /// The most bytes of a mapping.
 const MAX_MAPPING: usize = 256 * 1024;
@@ -118,6 +119,13 @@ pub async fn take(
 
 /// A mapping from its JSON, at `#/mapping`.
 pub fn parse_mapping(text: &[u8]) -> Result<Mapping, Problem> {
+    strict::parse(text).map_err(|problem| {
+        let violations = problem.violations().iter().map(|violation| Violation {
+            place: Place::at(["mapping"]),
+            ..violation.clone()
+        });
+        Problem::invalid(violations.collect())
+    })?;
     serde_json::from_slice(text).map_err(|error| {
         let detail = format!(
             "is not a mapping as documented (line {}, column {})",

@@ -77,7 +77,7 @@ pub fn statement(
                 reading.take(field, target.and_then(|to| Target::named(to, &names)), text);
             }
             None if value.is_some_and(is_nested) => {
-                reading.fault(field, "invalid_type", "must be text, a number or yes or no");
+                reading.misfit(field, "invalid_type", "must be text, a number or yes or no");
             }
             None if field.required => reading.fault(field, "required", "is required"),
             None => {}
@@ -90,7 +90,8 @@ pub fn statement(
 /// The text that an answer is: several ones (of a list, of boxes with one name) stand beside each other.
 pub(super) fn text_of(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(text.trim().to_owned()),
+        // With a byte order mark, as exports leave it.
+        Value::String(text) => Some(text.trim_matches('\u{feff}').trim().to_owned()),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(yes) => Some(yes.to_string()),
         Value::Array(several) => {
@@ -165,8 +166,12 @@ impl Reading<'_> {
 
     /// An answer that does not fit costs nobody the lead, unless the form requires it: it stays an answer.
     fn unfit(&mut self, field: &FormField, detail: impl ToString) {
-        let fault = Fault::new(pointer(&field.name), "invalid_format", detail);
-        match field.required {
+        self.misfit(field, "invalid_format", detail);
+    }
+
+    fn misfit(&mut self, field: &FormField, code: &'static str, detail: impl ToString) {
+        let fault = Fault::new(pointer(&field.name), code, detail);
+        match field.required || field.maps_to.as_deref() == Some("email") {
             true => self.faults.push(fault),
             false => self.remarks.push(fault),
         }

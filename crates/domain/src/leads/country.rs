@@ -1,7 +1,7 @@
 //! Countries as people and systems write them: codes of ISO 3166-1, its names, common English ones, and those of other
 //! languages.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use super::search::fold;
@@ -25,12 +25,14 @@ static NAMES: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
     names
 });
 
+/// The codes of two letters that are assigned; `XX`, `EU` and the like are no countries.
+static CODES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| NAMES.values().copied().collect());
+
 /// The two upper-case letters of ISO 3166-1 that a text stands for: a code of two or three letters, or a name.
 pub fn country(text: &str) -> Option<String> {
     let text = text.trim();
     let named = NAMES.get(&compared(text)).map(|code| (*code).to_owned());
-    let is_code = || text.len() == 2 && text.bytes().all(|b| b.is_ascii_alphabetic());
-    named.or_else(|| is_code().then(|| text.to_ascii_uppercase()))
+    named.or_else(|| Some(text.to_ascii_uppercase()).filter(|code| CODES.contains(code.as_str())))
 }
 
 /// A name without case, accents, signs and a leading article.
@@ -88,6 +90,10 @@ mod tests {
             ("nga", Some("NG")),
             ("Euskadi", None),
             ("Atlantis", None),
+            ("XX", None),
+            ("EU", None),
+            ("zz", None),
+            ("xk", Some("XK")),
             ("n/a", None),
             ("-", None),
             ("", None),

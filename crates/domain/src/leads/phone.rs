@@ -1,9 +1,12 @@
 //! Phone numbers in the form in which they are compared: E.164.
 
+mod patterns;
+
 use phonenumber::Metadata;
 use phonenumber::metadata::{DATABASE, Descriptor};
 
 use super::identity::Invalid;
+use patterns::{beginning, whole};
 
 /// The most characters that a number is read from.
 const MOST_CHARS: usize = 64;
@@ -25,15 +28,21 @@ impl Phone {
 
     /// Read a number in international form, or as it is dialled within a country (ISO 3166-1 alpha-2).
     ///
-    /// Spaces, dots, dashes, slashes and brackets are ignored, and so are an extension and marks of direction; digits may be
-    /// those of any script. In international form a number must have a calling code that is in use; it keeps a zero that
-    /// belongs to it (Italy) but not one that is dialled within the country alone (`+41 (0)44`). In national form it must be
-    /// one that the country's plan knows, so that emergency and other short numbers are none.
+    /// Spaces, dots, dashes, slashes and brackets are ignored, and so are an extension, a label in front (`Tel.`) and marks
+    /// of direction; digits may be those of any script. Letters stand for the digits of their keys in numbers that are
+    /// advertised so (`1-800-FLOWERS`): toll-free, shared-cost, premium, personal and company numbers.
+    ///
+    /// In international form a number must have a calling code that is in use; it keeps a zero that belongs to it (Italy) but
+    /// not one that is dialled within the country alone (`+41 (0)44`). In national form it must be one that the country's
+    /// plan knows, so that emergency and other short numbers are none.
     pub fn parse_in(text: &str, country: Option<&str>) -> Result<Self, Invalid> {
-        let dialled = dialled(text).ok_or(Invalid::Phone)?;
-        let kept = match dialled.strip_prefix('+') {
+        let read = |dialled: &str| match dialled.strip_prefix('+') {
             Some(digits) => international(digits),
-            None => within(&dialled, country.ok_or(Invalid::Phone)?),
+            None => within(dialled, country?),
+        };
+        let kept = match dialled(text) {
+            Some(dialled) => read(&dialled),
+            None => vanity(text).and_then(|dialled| read(&dialled).filter(|kept| is_advertised(kept))),
         };
         kept.map(Self).ok_or(Invalid::Phone)
     }
@@ -93,8 +102,7 @@ fn international(digits: &str) -> Option<String> {
 fn within(dialled: &str, country: &str) -> Option<String> {
     let plan = DATABASE.by_id(country.to_ascii_uppercase().as_str())?;
     let abroad = plan.international_prefix().and_then(|prefix| {
-        let found = prefix.find(dialled).filter(|found| found.start() == 0)?;
-        let rest = &dialled[found.end()..];
+        let rest = &dialled[beginning(prefix.as_str())?.find(dialled)?.end()..];
         let kept = international(rest).filter(|_| !rest.starts_with('0'))?;
         is_known(&kept).then_some(kept)
     });
@@ -127,10 +135,11 @@ fn without_trunk(plan: &Metadata, national: &str) -> String {
             .and_then(|prefix| national.strip_prefix(prefix));
         return bare.unwrap_or(national).to_owned();
     };
-    let Some(found) = prefix.captures(national) else {
+    let pattern = beginning(prefix.as_str());
+    let Some(found) = pattern.as_ref().and_then(|pattern| pattern.captures(national)) else {
         return national.to_owned();
     };
-    let (Some(whole), last) = (found.get(0).filter(|whole| whole.start() == 0), found.len() - 1) else {
+    let (Some(whole), last) = (found.get(0), found.len() - 1) else {
         return national.to_owned();
     };
     let rest = &national[whole.end()..];
@@ -191,42 +200,61 @@ fn length(plan: &Metadata, national: &str) -> Length {
 /// The kinds of numbers of a plan.
 fn kinds(plan: &Metadata) -> impl Iterator<Item = &Descriptor> {
     let all = plan.descriptors();
-    let kinds = [
+    let personal = [
         all.fixed_line(),
         all.mobile(),
+        all.voip(),
+        all.pager(),
+        all.voicemail(),
+    ];
+    personal.into_iter().flatten().chain(advertised(plan))
+}
+
+/// The kinds of numbers that companies advertise, often in letters.
+fn advertised(plan: &Metadata) -> impl Iterator<Item = &Descriptor> {
+    let all = plan.descriptors();
+    let kinds = [
         all.toll_free(),
         all.premium_rate(),
         all.shared_cost(),
         all.personal_number(),
-        all.voip(),
-        all.pager(),
         all.uan(),
-        all.voicemail(),
     ];
     kinds.into_iter().flatten()
 }
 
 /// Whether a number has the form of one of a plan's, from its first digit to its last.
 fn is_one(plan: &Metadata, national: &str) -> bool {
-    let general = plan.descriptors().general().national_number().find(national);
-    let is_whole = general.is_some_and(|found| found.start() == 0 && found.end() == national.len());
-    is_whole || kinds(plan).any(|kind| kind.is_match(national))
+    let general = whole(plan.descriptors().general().national_number().as_str());
+    general.is_some_and(|pattern| pattern.is_match(national)) || kinds(plan).any(|kind| is_of(kind, national))
+}
+
+/// Whether a number is of a kind.
+fn is_of(kind: &Descriptor, national: &str) -> bool {
+    let lengths = kind.possible_length();
+    (lengths.is_empty() || lengths.contains(&(national.len() as u16)))
+        && whole(kind.national_number().as_str()).is_some_and(|pattern| pattern.is_match(national))
+}
+
+/// The plans of the calling code of a number, and its digits behind the code.
+fn plans(kept: &str) -> Option<(Vec<&'static Metadata>, &str)> {
+    let digits = kept.trim_start_matches('+');
+    (1..=3).find_map(|length| {
+        let code = digits.get(..length)?.parse::<u16>().ok()?;
+        Some((DATABASE.by_code(&code)?, digits.get(length..)?))
+    })
 }
 
 /// Whether one of the plans of its calling code knows a number.
 fn is_known(kept: &str) -> bool {
-    let digits = kept.trim_start_matches('+');
-    let plans = (1..=3).find_map(|length| {
-        let code = digits.get(..length)?.parse::<u16>().ok()?;
-        DATABASE.by_code(&code).map(|plans| (length, plans))
-    });
-    let Some((length, plans)) = plans else {
-        return false;
-    };
-    let national = &digits[length..];
-    plans
-        .into_iter()
-        .any(|plan| kinds(plan).any(|kind| kind.is_match(national)))
+    let is_in = |plan: &Metadata, national| kinds(plan).any(|kind| is_of(kind, national));
+    plans(kept).is_some_and(|(plans, national)| plans.into_iter().any(|plan| is_in(plan, national)))
+}
+
+/// Whether a number is of a kind that companies advertise.
+fn is_advertised(kept: &str) -> bool {
+    let is_in = |plan: &Metadata, national| advertised(plan).any(|kind| is_of(kind, national));
+    plans(kept).is_some_and(|(plans, national)| plans.into_iter().any(|plan| is_in(plan, national)))
 }
 
 /// The zeros of the decimal digits of other scripts (Unicode category Nd): each is followed by its nine others.
@@ -260,28 +288,85 @@ fn plain(sign: char) -> Option<char> {
     }
 }
 
-/// The digits that are dialled, with a `+` in front where the number is international.
-fn dialled(text: &str) -> Option<String> {
+/// A text in the signs of ASCII, from its first sign that may be dialled.
+fn written(text: &str) -> Option<String> {
     if text.chars().count() > MOST_CHARS {
         return None;
     }
     let text: String = text.chars().filter_map(plain).collect();
-    let text = text.trim();
-    let text = text.strip_prefix("tel:").unwrap_or(text);
+    let start = text.find(|c: char| c.is_ascii_digit() || c == '+')?;
+    let (label, number) = text.split_at(start);
+    // `Tel. `, `Phone (office): `
+    let is_label = label.len() <= MOST_OF_LABEL
+        && label
+            .chars()
+            .all(|c| c.is_alphabetic() || " .:-/(),;".contains(c));
+    is_label.then(|| number.to_owned())
+}
+
+/// The most bytes of a label in front of a number.
+const MOST_OF_LABEL: usize = 24;
+
+/// The digits that are dialled, with a `+` in front where the number is international.
+fn dialled(text: &str) -> Option<String> {
+    let text = written(text)?;
     let end = text.find(|c: char| c.is_alphabetic() || ";,#".contains(c));
     let (number, rest) = text.split_at(end.unwrap_or(text.len()));
+    let (context, rest) = context(rest);
     if !is_extension(rest) {
         return None;
     }
-    let kept: String = number.chars().filter(|c| !" .-/()".contains(*c)).collect();
-    let digits = kept.strip_prefix('+').or_else(|| kept.strip_prefix("00"));
-    let is_international = digits.is_some();
-    let digits = digits.unwrap_or(&kept);
+    match context {
+        Some(context) if !number.starts_with('+') => digits(&format!("{context}{number}")),
+        _ => digits(number),
+    }
+}
+
+/// The calling code of `;phone-context=+49` (RFC 3966), and what else stands behind a number. A context that is a domain
+/// says nothing.
+fn context(rest: &str) -> (Option<&str>, &str) {
+    let Some((before, context)) = rest.split_once(";phone-context=") else {
+        return (None, rest);
+    };
+    let (context, after) = context.split_once(';').unwrap_or((context, ""));
+    let rest = if before.is_empty() { after } else { before };
+    (Some(context).filter(|context| context.starts_with('+')), rest)
+}
+
+/// A number whose last part is written in the letters of a dial, as it is dialled (ITU-T E.161).
+fn vanity(text: &str) -> Option<String> {
+    let text = written(text)?;
+    let (number, word) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic())?);
+    let letters = word.chars().filter(char::is_ascii_alphabetic).count();
+    let key = |c: char| match c.to_ascii_uppercase() {
+        'A'..='C' => '2',
+        'D'..='F' => '3',
+        'G'..='I' => '4',
+        'J'..='L' => '5',
+        'M'..='O' => '6',
+        'P'..='S' => '7',
+        'T'..='V' => '8',
+        'W'..='Z' => '9',
+        other => other,
+    };
+    let word: String = word.chars().map(key).collect();
+    (letters >= 3).then(|| digits(&format!("{number}{word}")))?
+}
+
+/// The digits of a number, with a `+` in front where it is international. The sign may be doubled (`++49`, `+0049`).
+fn digits(number: &str) -> Option<String> {
+    let bare: String = number.chars().filter(|c| !" .-/()".contains(*c)).collect();
+    let unsigned = bare.trim_start_matches('+');
+    let is_signed = unsigned.len() < bare.len();
+    let abroad = unsigned.strip_prefix("00").or(is_signed.then_some(unsigned));
+    let digits = abroad.unwrap_or(unsigned);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let sign = if is_international { "+" } else { "" };
-    (!(is_international && digits.starts_with('0'))).then(|| format!("{sign}{digits}"))
+    match abroad {
+        Some(digits) => (!digits.starts_with('0')).then(|| format!("+{digits}")),
+        None => Some(digits.to_owned()),
+    }
 }
 
 /// What may stand behind a number: nothing, or an extension in one of the ways in which they are written.

@@ -102,8 +102,9 @@ impl Address {
     fn lets_in(&self, depth: u8) -> bool {
         let is_nested = |value: &str| depth > 0 && redacted_value(value, depth - 1).is_some();
         let has_secrets = |query: &str| {
-            form_urlencoded::parse(query.as_bytes())
-                .any(|(name, value)| is_secret(&name) || is_nested(&value))
+            open_query(query) != query
+                || form_urlencoded::parse(query.as_bytes())
+                    .any(|(name, value)| is_secret(&name) || is_nested(&value))
         };
         let fragment = self.url.fragment().unwrap_or_default();
         let of_fragment = fragment.rsplit('?').next().unwrap_or_default();
@@ -133,9 +134,10 @@ impl Address {
     pub fn kept(&self) -> Option<String> {
         let bare = self.bare();
         let bare = bare.or_else(|| (self.url.path() == "/").then(String::new))?;
+        let open = open_query(self.url.query().unwrap_or_default());
         let with = |is_wanted: &dyn Fn(&str) -> bool| {
             let mut query = form_urlencoded::Serializer::new(String::new());
-            let wanted = self.url.query_pairs().filter(|(name, _)| is_wanted(name));
+            let wanted = form_urlencoded::parse(open.as_bytes()).filter(|(name, _)| is_wanted(name));
             for (name, value) in wanted {
                 let value = redacted_value(&value, DEPTH).unwrap_or_else(|| value.into_owned());
                 query.append_pair(&name, &clean(&value, MOST_OF_A_PARAMETER * 5));
@@ -248,8 +250,9 @@ const SECRETS: [&str; 9] = [
     "sso",
     "ticket",
 ];
-/// Parts of such names, between what is neither letter nor digit: `reset_password_token`, `X-Amz-Credential`.
-const SECRET_PARTS: [&str; 26] = [
+/// Parts of such names, between capitals and what is neither letter nor digit: `reset_password_token`, `X-Amz-Credential`,
+/// `resetKey`.
+const SECRET_PARTS: [&str; 30] = [
     "accesskey",
     "activation",
     "apikey",
@@ -260,10 +263,13 @@ const SECRET_PARTS: [&str; 26] = [
     "bearer",
     "credential",
     "credentials",
+    "invitation",
+    "invite",
     "jsessionid",
     "jwt",
     "key",
     "magic",
+    "magiclink",
     "otp",
     "passcode",
     "passwd",
@@ -276,16 +282,87 @@ const SECRET_PARTS: [&str; 26] = [
     "sig",
     "signature",
     "verification",
+    "verify",
 ];
+/// The two halves of names that let somebody in only together: `login_code`, `accessCode`, `userpass`.
+const SECRET_PAIRS: ([&str; 14], [&str; 7]) = (
+    [
+        "access",
+        "account",
+        "confirm",
+        "confirmation",
+        "invite",
+        "license",
+        "login",
+        "private",
+        "security",
+        "session",
+        "sign",
+        "signin",
+        "unlock",
+        "user",
+    ],
+    ["code", "hash", "key", "link", "pass", "pin", "pw"],
+);
 /// What gives such a name away wherever it stands: `accessToken`.
 const SECRET_WORDS: [&str; 5] = ["api_key", "passphrase", "password", "secret", "token"];
 
 fn is_secret(name: &str) -> bool {
-    let name = name.trim().to_ascii_lowercase();
+    let (name, words) = (name.trim().to_ascii_lowercase(), words(name));
+    let words: Vec<&str> = words.split(' ').filter(|word| !word.is_empty()).collect();
+    let (first, second) = SECRET_PAIRS;
+    let is_pair = |one: &str, next: &str| first.contains(&one) && second.contains(&next);
+    let is_compound = |word: &&str| {
+        SECRET_PARTS.contains(word)
+            || second.iter().any(|end| {
+                let start = word.strip_suffix(end);
+                start.is_some_and(|start| first.contains(&start) || SECRET_PARTS.contains(&start))
+            })
+    };
     let mut parts = name.split(|c: char| !c.is_ascii_alphanumeric());
     SECRETS.contains(&name.as_str())
         || SECRET_WORDS.iter().any(|word| name.contains(word))
-        || parts.any(|part| SECRET_PARTS.contains(&part))
+        || parts.any(|part| is_compound(&part))
+        || words.iter().any(is_compound)
+        || words.windows(2).any(|two| is_pair(two[0], two[1]))
+}
+
+/// The words of a name in lower case, with a space between them: `resetKey` is `reset key`.
+fn words(name: &str) -> String {
+    let mut words = String::new();
+    let mut was_small = false;
+    for c in name.chars() {
+        if was_small && c.is_ascii_uppercase() {
+            words.push(' ');
+        }
+        was_small = c.is_ascii_lowercase() || c.is_ascii_digit();
+        words.push(if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            ' '
+        });
+    }
+    words
+}
+
+/// A query without the secrets behind semicolons, which separate parameters on old servers (`a=1;key=S`).
+fn open_query(query: &str) -> Cow<'_, str> {
+    if !query.contains(';') {
+        return query.into();
+    }
+    let is_open = |piece: &&str| {
+        let mut pairs = form_urlencoded::parse(piece.as_bytes());
+        !pairs.next().is_some_and(|(name, _)| is_secret(&name))
+    };
+    let pair = |pair: &str| {
+        let Some((first, rest)) = pair.split_once(';') else {
+            return pair.to_owned();
+        };
+        let rest = rest.split(';').filter(is_open);
+        let open: Vec<&str> = std::iter::once(first).chain(rest).collect();
+        open.join(";")
+    };
+    query.split('&').map(pair).collect::<Vec<_>>().join("&").into()
 }
 
 /// Whether a parameter shows where a visit came from.
@@ -385,6 +462,18 @@ mod tests {
             (
                 "https://e.com/?promo_code=a&author=b&signup=c&pinned=d",
                 "https://e.com/?promo_code=a&author=b&signup=c&pinned=d",
+            ),
+            (
+                "https://e.com/?resetKey=a&invite=b&inviteCode=c&passCode=p&authcode=d&login_code=e&userPass=f&verifyLink=g&x=1",
+                "https://e.com/?x=1",
+            ),
+            (
+                "https://e.com/?a=1;key=S&b=2;accessCode=S;c=3",
+                "https://e.com/?a=1&b=2%3Bc%3D3",
+            ),
+            (
+                "https://e.com/?countryCode=a&postcode=b&zipCode=c&monkey=d&userId=e&keyword=f&sessions=g&design=h&linkId=i",
+                "https://e.com/?countryCode=a&postcode=b&zipCode=c&monkey=d&userId=e&keyword=f&sessions=g&design=h&linkId=i",
             ),
             ("/contact?utm_source=x", "/contact?utm_source=x"),
             ("/?utm_source=x", "?utm_source=x"),

@@ -133,6 +133,12 @@ async fn help_names_the_variables_and_a_closed_pipe_ends_quietly(database: &Data
     drop(document.stdout.take());
     let output = document.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+    // A disk that is full: half a document is no document.
+    if let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") {
+        let output = command(database, &["openapi"]).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("standard output"));
+    }
 }
 
 #[actix_web::test]

@@ -10,7 +10,7 @@ use tandem_domain::capture::{Posted, ticked};
 use tandem_domain::fault::Fault;
 use tandem_domain::instant::Timestamp;
 
-use super::{Unread, charset_of};
+use super::{Unread, charset_of, nul_removed};
 use crate::capture::charset::{self, Charset};
 use crate::capture::redact;
 use crate::edge::http::problem::{Code, Problem};
@@ -40,11 +40,37 @@ impl Pair {
         }
     }
 
+    /// Without NUL, which no database stores, and without the byte order marks that exports leave.
+    fn cleaned(self) -> Self {
+        let clean = |text: String| match text.contains(['\0', '\u{feff}']) {
+            true => text.trim_matches('\u{feff}').replace('\0', ""),
+            false => text,
+        };
+        Self {
+            name: clean(self.name),
+            value: clean(self.value),
+            ..self
+        }
+    }
+
     /// Redact its value; the value before, if that changed it.
     fn redact(&mut self) -> Option<String> {
         let after = redact::field(&self.name, &self.value)?;
         Some(std::mem::replace(&mut self.value, after))
     }
+}
+
+/// The charset in which a form is read: the first that fits all of it, of the one that its header names, the one that it
+/// names itself, and UTF-8.
+fn fitting<'a>(
+    header: Option<Charset>,
+    own: Option<Charset>,
+    texts: impl Iterator<Item = &'a [u8]> + Clone,
+) -> Charset {
+    let named = header.into_iter().chain(own);
+    let is_fit = |charset: &Charset| texts.clone().all(|text| charset.decode(text).is_some());
+    let fit = named.chain([Charset::UTF_8]).find(is_fit);
+    fit.or(header).or(own).unwrap_or(Charset::UTF_8)
 }
 
 /// The charset that a form declares by its field `_charset_`, which browsers fill.
@@ -68,9 +94,10 @@ pub(super) fn urlencoded(charset: Option<Charset>, body: &[u8]) -> (String, Resu
     let borrowed = bytes
         .iter()
         .map(|(name, value)| (name.as_slice(), value.as_slice()));
-    let charset = charset
-        .or_else(|| own_charset(borrowed.clone()))
-        .unwrap_or(Charset::UTF_8);
+    let texts = bytes
+        .iter()
+        .flat_map(|(name, value)| [name.as_slice(), value.as_slice()]);
+    let charset = fitting(charset, own_charset(borrowed.clone()), texts);
     let mut pairs: Vec<Pair> = borrowed
         .map(|(name, value)| Pair::of(charset, name, value))
         .collect();
@@ -84,6 +111,33 @@ pub(super) fn urlencoded(charset: Option<Charset>, body: &[u8]) -> (String, Resu
             false => escaped_form(part),
         });
         raw = stored.collect::<Vec<_>>().join("&");
+    }
+    pairs.truncate(MOST_PARTS);
+    (raw, posted(pairs))
+}
+
+/// A form of lines, whose names and values have no escapes, as it is stored and as it is read.
+pub(super) fn lines(charset: Option<Charset>, body: &[u8]) -> (String, Result<Posted, Unread>) {
+    let lines = body.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
+    let pair = |line: &'_ [u8]| {
+        let at = line.iter().position(|b| *b == b'=')?;
+        Some((line[..at].to_vec(), line[at + 1..].to_vec()))
+    };
+    let bytes: Vec<(Vec<u8>, Vec<u8>)> = lines.filter_map(pair).collect();
+    let borrowed = bytes
+        .iter()
+        .map(|(name, value)| (name.as_slice(), value.as_slice()));
+    let charset = fitting(charset, own_charset(borrowed.clone()), std::iter::once(body));
+    let mut raw = charset
+        .decode(body)
+        .unwrap_or_else(|| charset::as_windows_1252(body));
+    let mut pairs: Vec<Pair> = borrowed
+        .map(|(name, value)| Pair::of(charset, name, value))
+        .collect();
+    for pair in &mut pairs {
+        if let Some(before) = pair.redact() {
+            raw = raw.replace(&before, &pair.value);
+        }
     }
     pairs.truncate(MOST_PARTS);
     (raw, posted(pairs))
@@ -107,8 +161,8 @@ pub(super) fn multipart(
         let pairs = parts.iter();
         own_charset(pairs.map(|part| (part.name.as_bytes(), part.content.as_ref())))
     };
-    let charset = charset.or_else(|| own(parts.as_ref().ok()?));
-    let charset = charset.unwrap_or(Charset::UTF_8);
+    let named = parts.as_ref().ok().and_then(|parts| own(parts));
+    let charset = fitting(charset, named, std::iter::once(body));
     let mut raw = charset
         .decode(body)
         .unwrap_or_else(|| charset::as_windows_1252(body));
@@ -141,7 +195,14 @@ struct Part {
 fn parts(media_type: &str, body: &[u8], files: &mut Vec<Fault>) -> Result<Vec<Part>, Unread> {
     let broken =
         || Unread::from(Problem::new(Code::BadRequest).detail("The form's parts cannot be separated"));
-    let boundary = multer::parse_boundary(media_type).map_err(|_| broken())?;
+    // Clients that set the header themselves omit the boundary: it stands in the first line.
+    let first = || {
+        let line = body.split(|b| *b == b'\n').next()?.trim_ascii();
+        let boundary = std::str::from_utf8(line.strip_prefix(b"--")?).ok()?;
+        Some(boundary.to_owned()).filter(|boundary| !boundary.is_empty() && boundary.len() <= 70)
+    };
+    let boundary = multer::parse_boundary(media_type).ok().or_else(first);
+    let boundary = boundary.ok_or_else(broken)?;
     let whole = Bytes::copy_from_slice(body);
     let mut parts = Multipart::new(stream::iter([Ok::<_, Infallible>(whole)]), boundary);
     let mut read = vec![];
@@ -184,23 +245,23 @@ fn parts(media_type: &str, body: &[u8], files: &mut Vec<Fault>) -> Result<Vec<Pa
 /// What a form without JavaScript sends: its own fields, and context under names of ours.
 fn posted(pairs: Vec<Pair>) -> Result<Posted, Unread> {
     let mut posted = Posted::default();
-    if pairs
-        .iter()
-        .any(|pair| pair.name.contains('\0') || pair.value.contains('\0'))
-    {
-        return Err(Problem::new(Code::ForbiddenCharacter).into());
-    }
-    for Pair {
-        name,
-        value,
-        is_unreadable,
-    } in pairs
-    {
+    for pair in pairs {
+        let has_nul = pair.name.contains('\0') || pair.value.contains('\0');
+        let Pair {
+            name,
+            value,
+            is_unreadable,
+        } = pair.cleaned();
+        let place = || {
+            let shown: String = name.chars().take(MOST_OF_NAME).collect();
+            format!("/fields/{}", shown.replace('~', "~0").replace('/', "~1"))
+        };
+        if has_nul {
+            posted.remarks.push(nul_removed(&place()));
+        }
         if is_unreadable {
             let detail = "the bytes are invalid in the charset of the form; the stored body contains them";
-            let shown: String = name.chars().take(MOST_OF_NAME).collect();
-            let place = format!("/fields/{}", shown.replace('~', "~0").replace('/', "~1"));
-            posted.remarks.push(Fault::new(place, "invalid_bytes", detail));
+            posted.remarks.push(Fault::new(place(), "invalid_bytes", detail));
             posted.unreadable.insert(name.clone());
         }
         let text = || Some(value.clone()).filter(|text| !text.trim().is_empty());
@@ -224,7 +285,7 @@ fn posted(pairs: Vec<Pair>) -> Result<Posted, Unread> {
             "_visitor_id" => posted.visitor = text(),
             // Stored with the body alone.
             "_page_title" | "_charset_" => {}
-            "_test" => posted.is_test = ticked(&value).unwrap_or(true),
+            "_test" => posted.is_test = is_test(&value),
             _ => match name.strip_prefix("_consent_") {
                 Some(purpose) => posted.consent.push((purpose.to_owned(), value)),
                 None => add(&mut posted.fields, name, value),
@@ -232,6 +293,26 @@ fn posted(pairs: Vec<Pair>) -> Result<Posted, Unread> {
         }
     }
     Ok(posted)
+}
+
+/// Whether a submission is a test: by any value but a no, which forms write in the languages of their sites.
+fn is_test(value: &str) -> bool {
+    let no = [
+        "nein",
+        "non",
+        "nee",
+        "nej",
+        "nie",
+        "não",
+        "nao",
+        "нет",
+        "aus",
+        "none",
+        "null",
+        "undefined",
+    ];
+    let said = value.trim().to_lowercase();
+    ticked(&said).unwrap_or_else(|| !no.contains(&said.as_str()))
 }
 
 /// The instant that a field names. One that cannot be read is left out, with a remark.

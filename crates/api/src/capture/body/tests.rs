@@ -91,8 +91,6 @@ fn what_is_no_text_is_kept_as_far_as_it_goes() {
         assert_eq!(body.malformed.unwrap().code(), Code::MalformedJson);
         assert!(!body.posted.raw.contains(['\0', '\u{fffd}']) && !body.posted.faults.is_empty());
     }
-    let nul = read_as(FLAT, b"email=%00").unwrap();
-    assert_eq!(nul.malformed.unwrap().code(), Code::ForbiddenCharacter);
     assert_eq!(
         read_as("application/json", b" \n").unwrap_err().code(),
         Code::MalformedJson
@@ -100,15 +98,117 @@ fn what_is_no_text_is_kept_as_far_as_it_goes() {
 }
 
 #[test]
-fn only_three_kinds_are_known() {
-    for (kind, is_known) in [
-        ("application/json", true),
-        ("Application/JSON; Charset=\"UTF-8\"", true),
-        ("application/json; charset=latin1", true),
-        ("text/plain", false),
-        ("", false),
+fn a_body_of_no_kind_that_is_read_is_read_by_what_it_looks_like() {
+    let json = r#" {"fields": {"email": "a@b.ch", "name": "Zo\u00eb"}}"#;
+    let parts = "--x\r\nContent-Disposition: form-data; name=\"email\"\r\n\r\na@b.ch\r\n\
+        --x\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nZoë\r\n--x--\r\n";
+    for (kind, body) in [
+        ("application/json", json),
+        ("Application/JSON; Charset=\"UTF-8\"", json),
+        ("text/plain", json),
+        ("text/plain;charset=UTF-8", json),
+        ("", json),
+        ("application/csp-report", json),
+        (
+            "text/plain",
+            "\u{feff}{\"fields\": {\"email\": \"a@b.ch\", \"name\": \"Zoë\"}}",
+        ),
+        ("", "email=a%40b.ch&name=Zo%C3%AB"),
+        ("text/plain", "email=a%40b.ch&name=Zo%C3%AB"),
+        ("application/octet-stream", "email=a%40b.ch&name=Zo%C3%AB"),
+        ("text/plain", "email=a@b.ch\r\nname=Zoë\r\n"),
+        ("multipart/form-data", parts),
+        ("", parts),
+        (FLAT, "\u{feff}email=a%40b.ch&name=%EF%BB%BFZo%C3%AB"),
     ] {
-        assert_eq!(read_as(kind, b"{\"fields\": {}}").is_ok(), is_known, "{kind}");
+        let said = said(kind, body.as_bytes());
+        assert_eq!(
+            json!(said.fields),
+            json!({"email": "a@b.ch", "name": "Zoë"}),
+            "{kind} {body}"
+        );
+    }
+    for (kind, body) in [
+        ("text/xml", "<lead email='a@b.ch'/>"),
+        ("", "hello"),
+        ("image/png", "\u{89}PNG"),
+    ] {
+        let read = read_as(kind, body.as_bytes()).unwrap();
+        assert_eq!(
+            read.malformed.unwrap().code(),
+            Code::UnsupportedMediaType,
+            "{kind}"
+        );
+        assert_eq!(
+            (read.posted.raw.as_str(), read.posted.media_type.as_str()),
+            (body, kind)
+        );
+        assert_eq!(read.posted.faults[0].code, "unsupported_media_type");
+    }
+    assert_eq!(read_as("", b"").unwrap_err().code(), Code::UnsupportedMediaType);
+}
+
+#[test]
+fn nul_is_removed_with_a_remark() {
+    let flat = said(FLAT, b"fn=A%00da&x%00y=1");
+    assert_eq!(json!(flat.fields), json!({"fn": "Ada", "xy": "1"}));
+    let places: Vec<&str> = flat
+        .remarks
+        .iter()
+        .map(|remark| remark.pointer.as_str())
+        .collect();
+    assert_eq!(places, ["/fields/fn", "/fields/xy"]);
+
+    let json = said(
+        "application/json",
+        br#"{"fields": {"a": "x\u0000y", "b": "\\u0000 \" \u00e9", "c": "\u0000"}}"#,
+    );
+    assert_eq!(
+        json!(json.fields),
+        json!({"a": "xy", "b": "\\u0000 \" é", "c": ""})
+    );
+    assert_eq!(
+        (json.remarks.len(), json.remarks[0].code),
+        (1, "forbidden_character")
+    );
+    let none = said("application/json", br#"{"fields": {"b": "\\u0000"}}"#);
+    assert!(none.remarks.is_empty());
+}
+
+#[test]
+fn the_charset_that_fits_counts_where_header_and_form_differ() {
+    for (charset, body, name) in [
+        ("utf-8", &b"_charset_=windows-1252&name=Zo%EB"[..], "Zoë"),
+        ("utf-8", b"_charset_=windows-1252&name=Zo%C3%AB", "Zoë"),
+        ("latin1", b"_charset_=utf-8&name=Zo%EB", "Zoë"),
+    ] {
+        let said = said(&format!("{FLAT}; charset={charset}"), body);
+        assert_eq!(
+            (said.fields["name"].as_str(), said.remarks.len()),
+            (Some(name), 0),
+            "{charset}"
+        );
+    }
+}
+
+#[test]
+fn a_no_in_another_language_makes_no_test() {
+    for (value, is_test) in [
+        ("1", true),
+        ("true", true),
+        ("yes", true),
+        ("ja", true),
+        ("x", true),
+        ("0", false),
+        ("", false),
+        ("no", false),
+        ("nein", false),
+        ("Non", false),
+        ("нет", false),
+    ] {
+        let value = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
+        let body = format!("_test={value}");
+        assert_eq!(said(FLAT, body.as_bytes()).is_test, is_test, "{value}");
     }
 }
 

@@ -168,6 +168,9 @@ mod tests {
             ("0x1", "invalid_type"),
             ("1e2", "invalid_type"),
             ("2E1", "invalid_type"),
+            ("20.0", "invalid_type"),
+            ("%205", "invalid_type"),
+            ("5+", "invalid_type"),
             ("99999999999999999999", "out_of_range"),
             ("-0", "out_of_range"),
         ] {
@@ -178,7 +181,7 @@ mod tests {
                 "{text}"
             );
         }
-        assert_eq!(get("/v1/leads?limit=20.0").await.0, 200);
+        assert_eq!(get("/v1/leads?share=0.50").await.0, 200);
     }
 
     #[actix_web::test]

@@ -34,6 +34,7 @@ enum Kind {
 #[derive(Debug, Clone, Copy)]
 enum Scalar {
     Text,
+    Integer,
     Number,
     Boolean,
 }
@@ -185,7 +186,8 @@ impl Scalar {
         let has = |wanted: &str| types.contains(&wanted);
         match () {
             () if has("string") => Scalar::Text,
-            () if has("integer") || has("number") => Scalar::Number,
+            () if has("number") => Scalar::Number,
+            () if has("integer") => Scalar::Integer,
             () if has("boolean") => Scalar::Boolean,
             () => Scalar::Text,
         }
@@ -195,15 +197,20 @@ impl Scalar {
     fn read(self, text: String) -> Value {
         let read = match self {
             Scalar::Text => None,
-            // Ordinary clients write no exponents: `limit=1e2` is an attempt to evade a limit.
-            Scalar::Number => (!text.contains(['e', 'E']))
-                .then(|| serde_json::from_str::<Number>(&text).ok())
-                .flatten()
-                .map(|n| Value::Number(integral(n))),
+            Scalar::Integer => number(&text, "-"),
+            Scalar::Number => number(&text, "-."),
             Scalar::Boolean => text.parse().ok().map(Value::Bool),
         };
         read.unwrap_or(Value::String(text))
     }
+}
+
+/// A number of digits and these signs. Ordinary clients write nothing else: `limit=1e2`, `limit=1.0` and `limit=%205` are
+/// attempts to evade a limit.
+fn number(text: &str, signs: &str) -> Option<Value> {
+    let is_plain = text.chars().all(|c| c.is_ascii_digit() || signs.contains(c));
+    let read = is_plain.then(|| serde_json::from_str::<Number>(text).ok())?;
+    read.map(|number| Value::Number(integral(number)))
 }
 
 /// The items of a list, separated by commas. A backslash escapes a comma or another backslash.

@@ -478,9 +478,12 @@ fn a_field_takes_what_its_type_says() {
     let sound = json!({"email": ["ada@example.com"], "seats": "1e3", "day": "2026-02-28", "yes": "on", "colours": ["red", "blue"]});
     assert_eq!(read(&form, sound), (vec![], vec![]));
     let unsound = json!({"email": "ada@example.com", "seats": "many", "day": "2026-02-30", "yes": "perhaps", "colours": [["red"]], "name": {}});
-    let nested = ["/fields/name invalid_type", "/fields/colours invalid_type"];
     let places = ["seats", "day", "yes"].map(|name| format!("/fields/{name} invalid_format"));
-    assert_eq!(read(&form, unsound), (nested.map(str::to_owned).to_vec(), vec![]));
+    let (name, colours) = ("/fields/name invalid_type", "/fields/colours invalid_type");
+    let remarks = [&[name.to_owned()], &places[..], &[colours.to_owned()]].concat();
+    assert_eq!(read(&form, unsound), (vec![], remarks));
+    let (faults, _) = read(&form, json!({"email": {"value": "ada@example.com"}}));
+    assert_eq!(faults, ["/fields/email invalid_type"], "by it the lead is found");
     let unfit = json!({"email": "ada@example.com", "seats": "many", "day": "2026-02-30", "yes": "perhaps"});
     assert_eq!(
         read(&form, unfit.clone()),

@@ -24,6 +24,22 @@ E.123 extension | +1 (415) 555-2671 ext. 12 | | +14155552671
 RFC 3966 tel: | tel:+1-201-555-0123 | | +12015550123
 RFC 3966 ;ext= | tel:+49-30-123456;ext=7 | | +4930123456
 RFC 3966 3 visual separators | tel:+44-(20).7946.0958 | | +442079460958
+RFC 3966 ;phone-context= | tel:030123456;phone-context=+49 | | +4930123456
+RFC 3966 ;phone-context= of a domain | tel:030-123456;phone-context=example.com | DE | +4930123456
+RFC 3966 ;phone-context= of a global number | tel:+49-30-123456;phone-context=+1;ext=7 | | +4930123456
+# Labels and signs as people write them.
+a label | Tel. 030 123456 | DE | +4930123456
+a label | Telefon: +49 30 123456 | | +4930123456
+a label | Mobile (private): 0151 23456789 | DE | +4915123456789
+a label in upper case | TEL:+49 30 123456 | | +4930123456
+a doubled sign | ++39 02 1234567 | | +39021234567
+a sign and the prefix | +0049 30 123456 | | +4930123456
+a sign, and the zero in brackets | +49 (0)30 123456 | | +4930123456
+# ITU-T E.161: letters on the dial.
+E.161 toll-free | 1-800-FLOWERS | US | +18003569377
+E.161 toll-free | +1 (800) flowers | | +18003569377
+E.161 shared cost | 1300 FLOWER | AU | +611300356937
+E.161 personal | 0700 MUELLER1 | DE | +4970068355371
 # ITU-T E.164: a calling code and at most 15 digits.
 E.164 the prefix 00 | 0041 (44) 123.45.67 | | +41441234567
 E.164 own code beats the country | +390612345678 | DE | +390612345678
@@ -116,11 +132,14 @@ fn what_is_no_number_is_refused() {
         ("FR ARCEP: too long", "01 23 45 67 89 01", "FR"),
         ("letters", "+39 abc 1234567", ""),
         ("letters", "call me", "IT"),
-        ("letters", "1-800-FLOWERS", "US"),
+        ("letters: no number is advertised so", "030 12345 abc", "DE"),
+        ("letters: too many", "1-800-FLOWERSHOP", "US"),
+        ("letters: too few", "1-800-356-93yz", "US"),
+        ("a sentence", "please call Ada in the office on 02 1234567", "IT"),
         ("two numbers", "+39 02 1234567 or +39 02 7654321", ""),
         ("two numbers", "+39 02 1234567, +39 02 7654321", ""),
         ("sign within", "1+39021234567", "IT"),
-        ("sign within", "++39021234567", ""),
+        ("sign within", "+39+021234567", ""),
         ("longer than any", long.as_str(), ""),
     ] {
         assert_eq!(read(text, country), None, "{rule}: {text} in {country}");
@@ -185,6 +204,11 @@ fn numbers_are_read_as_libphonenumber_reads_them() {
         "{compared} {}",
         countries.len()
     );
+}
+
+#[test]
+fn letters_are_read_only_where_the_country_is_known() {
+    assert_eq!(Dialled::parse("1-800-FLOWERS"), None);
 }
 
 proptest! {
