@@ -42,6 +42,7 @@ mod packets;
 mod pipelines;
 mod polling;
 mod qualification;
+mod quotes;
 mod races;
 mod reports;
 mod routing;

@@ -46,6 +46,7 @@ pub mod past_statements;
 pub mod pipelines;
 pub mod qualifications;
 pub mod queue_marks;
+pub mod quotes;
 pub mod renamed_companies;
 pub mod revisions;
 pub mod routing_decisions;
@@ -124,6 +125,7 @@ macro_rules! for_each_table {
             pipelines,
             qualifications,
             queue_marks,
+            quotes,
             renamed_companies,
             revisions,
             routing_decisions,

@@ -69,7 +69,13 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
     (RoutingRead, &["RoutingRules", "SimulatedRoutingView"]),
     (
         DealsRead,
-        &["CustomerEvidence", "DealEvidence", "DealMovesView", "DealView"],
+        &[
+            "CustomerEvidence",
+            "DealEvidence",
+            "DealMovesView",
+            "DealView",
+            "QuoteView",
+        ],
     ),
     (ActivitiesRead, &["ActivityView", "FollowUpEvidence"]),
     (Account, &["NoticeView", "WorkView"]),
@@ -166,7 +172,7 @@ const ENTRIES: &[(Scope, &[&str])] = &[
             "visitor",
         ],
     ),
-    (DealsRead, &["deal"]),
+    (DealsRead, &["deal", "quote"]),
     (HandoffsRead, &["clock", "handoff"]),
     (ActivitiesRead, &["activity"]),
     (Account, &["notice"]),
