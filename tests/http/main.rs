@@ -43,6 +43,7 @@ mod pipelines;
 mod polling;
 mod previews;
 mod qualification;
+mod quotes;
 mod races;
 mod reports;
 mod routing;

@@ -133,7 +133,8 @@ async fn no_turn_is_lost(app: &TestApp, servers: &[&Server]) {
 
 async fn one_close_of_two(app: &TestApp, other: &Server) {
     let sam = app.user("sales").await;
-    let deal = open(app, &sam, &given_sql(app).await).await.expect(201).id();
+    let lead = given_sql(app).await;
+    let deal = open(app, &sam, &lead).await.expect(201).id();
     let path = format!("/v1/deals/{deal}/close");
     let won = app.post(&path).by(&sam).json(json!({"outcome": "won", "reason": "price"}));
     let lost = other.post(&path).by(&sam).json(json!({"outcome": "lost", "reason": "price"}));
@@ -143,6 +144,13 @@ async fn one_close_of_two(app: &TestApp, other: &Server) {
     assert_eq!(statuses, [200, 409], "{} {}", won.text, lost.text);
     let moves = app.get(&format!("/v1/deals/{deal}/moves")).by(&sam).await.expect(200);
     assert_eq!(moves.each("to").len(), 2);
+    let (state, stage) = if won.status == 200 { ("won", "customer") } else { ("lost", "nurture") };
+    let deal = app.get(&format!("/v1/deals/{deal}")).by(&sam).await.expect(200);
+    let read = app.get(&format!("/v1/leads/{lead}")).by(&sam).await.expect(200);
+    assert_eq!((&deal["state"], &read["stage"]), (&json!(state), &json!(stage)));
+    let told = told_of(app, &lead).await;
+    let closings = told.iter().filter(|kind| ["deal.won", "deal.lost"].contains(&kind.as_str()));
+    assert_eq!(closings.collect::<Vec<_>>(), [&format!("deal.{state}")]);
 }
 
 #[tandem_tests::test]

@@ -58,6 +58,10 @@ const OF_OTHERS: &[&str] = &[
     "change_password",
     "complete_setup",
     "create_company",
+    "create_quote",
+    "decline_quote",
+    "send_quote",
+    "update_quote",
     "create_confirmation",
     "create_reset_token",
     "create_stream_ticket",
@@ -210,6 +214,12 @@ async fn people(counted: &Counted) {
     assert_eq!(counted.fired_by("update_deal").await, 1, "a deal that leaves one change");
     post(app, &sales, &format!("{deal}/move"), json!({"stage": "proposal"})).await;
     assert_eq!(counted.fired_by("move_deal").await, 1);
+    let quote =
+        json!({"number": "Q-1", "amount": {"amount": 900, "currency": "EUR"}, "sent_at": app.clock.now()});
+    let quote = post(app, &sales, &format!("{deal}/quotes"), quote).await;
+    assert_eq!(counted.fired().await, 0, "a quote by itself changes no lead");
+    post(app, &sales, &format!("/v1/quotes/{quote}/accept"), json!({"apply_amount": true})).await;
+    assert_eq!(counted.fired_by("accept_quote").await, 1, "its amount changes the deal");
     post(app, &sales, &format!("{deal}/close"), json!({"outcome": "won", "reason": "price"})).await;
     assert_eq!(counted.fired_by("close_deal").await, 1);
     post(app, &sales, &format!("{deal}/reopen"), json!({"note": "was wrong"})).await;

@@ -80,7 +80,10 @@ async fn given_marks(app: &TestApp) -> BTreeMap<&'static str, String> {
             "external_id": {"system": "crm", "id": external}})
     };
     let won = make("/v1/deals", deal("Dealmark one", "1")).await;
-    ids.insert("deal_id", make("/v1/deals", deal("Dealmark two", "2")).await);
+    let open = make("/v1/deals", deal("Dealmark two", "2")).await;
+    let quote = json!({"number": "Dealmark", "amount": {"amount": 987654321, "currency": "EUR"}});
+    ids.insert("quote_id", make(&format!("/v1/deals/{open}/quotes"), quote).await);
+    ids.insert("deal_id", open);
     let close = json!({"outcome": "won", "reason": "product_fit", "note": "Notemark"});
     app.post(&format!("/v1/deals/{won}/close")).by(by).json(close).await.expect(200);
 
@@ -355,6 +358,7 @@ async fn every_path_demands_a_scope_of_its_noun(_app: &TestApp) {
         ("identify", &["events"]),
         ("me", &["account"]),
         ("pipelines", &["deals"]),
+        ("quotes", &["deals"]),
         // Why a hand-off went where it went.
         ("routing", &["routing", "handoffs"]),
         // What marketing answers to rejections.

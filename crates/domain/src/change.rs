@@ -11,6 +11,7 @@ use crate::capture::{CaptureChange, Form, FormKey};
 use crate::clocks::record::ClockChange;
 use crate::deals::change::DealChange;
 use crate::deals::pipelines::Pipeline;
+use crate::deals::quotes::QuoteChange;
 use crate::handoff::change::HandoffChange;
 use crate::journal::Entry;
 use crate::leads::change::{CompanyChange, LeadChange};
@@ -62,6 +63,8 @@ changes! {
     Costs(CostsChange),
     /// To a deal.
     Deal(DealChange),
+    /// To a quote of a deal.
+    Quote(QuoteChange),
     /// To a hand-off.
     Handoff(HandoffChange),
     /// Of routing.
@@ -169,6 +172,12 @@ impl From<CostsChange> for Unruled {
     }
 }
 
+impl From<QuoteChange> for Unruled {
+    fn from(change: QuoteChange) -> Self {
+        Self(change.into())
+    }
+}
+
 impl From<AccessChange> for Unruled {
     fn from(change: AccessChange) -> Self {
         Self(change.into())
@@ -196,6 +205,7 @@ pub fn types() -> impl Iterator<Item = (&'static str, &'static str)> {
         leads::duplicates::TYPES,
         capture::TYPES,
         deals::change::TYPES,
+        deals::quotes::TYPES,
         handoff::change::TYPES,
         clocks::record::TYPES,
         notices::TYPES,
@@ -218,6 +228,7 @@ impl Change {
             Self::Duplicate(change) => change.entry(),
             Self::Costs(change) => change.entry(),
             Self::Deal(change) => change.entry(),
+            Self::Quote(change) => change.entry(),
             Self::Handoff(change) => change.entry()?,
             // The hand-off says where it went.
             Self::Routing(_) => return None,

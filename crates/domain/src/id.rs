@@ -206,6 +206,8 @@ named! {
     DealTag, DealId, "deal";
     /// A move of a deal to another stage.
     DealMoveTag, DealMoveId, "dealmove";
+    /// An offer sent within a deal.
+    QuoteTag, QuoteId, "quote";
     /// A hand-off: the passing of an MQL from marketing to sales.
     HandoffTag, HandoffId, "handoff";
     /// A running promise.

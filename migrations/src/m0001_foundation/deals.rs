@@ -1,4 +1,4 @@
-//! Pipelines, deals, their leads and their moves; exchange rates.
+//! Pipelines, deals, their leads and their moves, quotes; exchange rates.
 
 use sea_orm_migration::prelude::*;
 
@@ -111,6 +111,41 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .create_index(index("deal_moves", &["deal_id", "at", "id"]))
         .await?;
     dialect::index_where(manager, "deal_moves", &["at", "id"], "revenue IS NOT NULL").await?;
+
+    let quotes = vec![
+        id("id"),
+        big("version"),
+        id("deal_id"),
+        text("number"),
+        big("amount"),
+        text("currency"),
+        text_or_null("recurring"),
+        text("state"),
+        big_or_null("sent_at"),
+        text_or_null("valid_until"),
+        text_or_null("url"),
+        text_or_null("external_system"),
+        text_or_null("external_id"),
+        big_or_null("closed_at"),
+        big("created_at"),
+        big("updated_at"),
+    ];
+    manager.create_table(table("quotes", &["id"], quotes)).await?;
+    for columns in [
+        &["deal_id", "id"][..],
+        &["state", "id"],
+        &["state", "valid_until", "id"],
+        &["sent_at", "id"],
+    ] {
+        manager.create_index(index("quotes", columns)).await?;
+    }
+    dialect::unique_where(
+        manager,
+        "quotes",
+        &["external_system", "external_id"],
+        "external_id IS NOT NULL",
+    )
+    .await?;
 
     let rates = vec![
         text("from_currency"),

@@ -142,6 +142,7 @@ pub fn refused(refused: Refused) -> Problem {
             let violation = Violation::new(Place::at(["stage"]), "not_allowed", detail);
             Problem::invalid(vec![violation]).with("allowed", json!(allowed))
         }
+        Refused::QuoteClosed { state } => Problem::new(Code::QuoteClosed).with("current", json!(state)),
         Refused::Closed => Problem::new(Code::DealClosed),
         Refused::Denied(reason) => reason.into(),
         Refused::NotConverted(error @ NotConverted::MissingRate { from, to, on }) => {

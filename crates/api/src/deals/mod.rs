@@ -1,11 +1,14 @@
-//! Deals and pipelines over HTTP.
+//! Deals, quotes and pipelines over HTTP.
 
 pub mod actions;
 pub mod body;
 pub mod list;
 pub mod moves;
 pub mod pipelines;
+pub mod quotes;
 pub mod view;
+
+use std::time::Duration;
 
 use actix_web::{get, patch, post};
 use serde::Deserialize;
@@ -21,13 +24,23 @@ use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
+use crate::edge::job::Job;
 use crate::edge::room::Room;
 use crate::leads::qualification::QualifyLead;
 use body::{CreateDeal, DealPatch};
 use view::DealView;
 
 /// This room.
-pub const ROOM: Room = Room::of(configure);
+pub const ROOM: Room = Room {
+    jobs: &[Job::when(
+        "expired_quotes",
+        Duration::from_secs(1),
+        |snapshot| Box::pin(store::deals::quotes::next_expiry(snapshot)),
+        |core, turn| Box::pin(quotes::expire(core, turn)),
+    )
+    .by_one_promptly()],
+    ..Room::of(configure)
+};
 
 fn configure(config: &mut Services<'_>) {
     config
@@ -41,6 +54,7 @@ fn configure(config: &mut Services<'_>) {
         .service(moves::reopen_deal)
         .service(moves::list_deal_moves);
     pipelines::configure(config);
+    quotes::configure(config);
 }
 
 /// A deal by its id.

@@ -1,5 +1,6 @@
 //! Acts on deals: who may do them, and why they are refused.
 
+use super::quotes::QuoteState;
 use crate::access::{Denied, Role};
 use crate::act::Act;
 use crate::fault::Fault;
@@ -69,6 +70,12 @@ pub enum Refused {
     /// What a closed deal is worth stays.
     #[error("the deal is closed: reopen it before its amount is changed")]
     Closed,
+    /// The quote was answered, has expired, or belongs to a closed deal.
+    #[error("the quote is closed")]
+    QuoteClosed {
+        /// Its state.
+        state: QuoteState,
+    },
     /// The actor may not.
     #[error(transparent)]
     Denied(#[from] Denied),

@@ -7,6 +7,7 @@ mod edit;
 mod moves;
 mod open;
 pub mod pipelines;
+pub mod quotes;
 #[cfg(test)]
 mod tests;
 

@@ -2,6 +2,7 @@
 
 mod list;
 pub mod pipelines;
+pub mod quotes;
 mod write;
 
 pub use list::{DealFilter, DealSort, Span, count, list};

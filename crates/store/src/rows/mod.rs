@@ -48,6 +48,7 @@ pub mod previewed_leads;
 pub mod previews;
 pub mod qualifications;
 pub mod queue_marks;
+pub mod quotes;
 pub mod renamed_companies;
 pub mod revisions;
 pub mod routing_decisions;
@@ -131,6 +132,7 @@ macro_rules! for_each_table {
             previews,
             qualifications,
             queue_marks,
+            quotes,
             renamed_companies,
             revisions,
             routing_decisions,

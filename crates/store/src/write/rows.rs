@@ -90,6 +90,7 @@ impl Rows {
             Change::Duplicate(change) => self.add_duplicate(change),
             Change::Costs(change) => self.add_costs(change),
             Change::Deal(change) => self.add_deal(change),
+            Change::Quote(change) => self.add_quote(change),
             Change::Handoff(change) => self.add_handoff(change),
             Change::Routing(change) => self.add_routing(change),
             Change::Clock(change) => self.add_clock(change),

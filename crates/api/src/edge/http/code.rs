@@ -125,8 +125,11 @@ catalogue! {
         "The primary lead is not qualified for a deal"
         "A deal needs a primary lead that sales has qualified. `current` is the lead's stage, and `allowed` lists the required ones. Qualify the lead first, or name another primary lead.";
     DealClosed CONFLICT "deal_closed" "deal-closed" "Deal closed"
-        "The value of a closed deal cannot change"
-        "Amount and recurrence of a closed deal have been reported. A sales manager can reopen the deal; then they may change.";
+        "The value of a closed deal cannot change, and it gets no quotes"
+        "Amount and recurrence of a closed deal have been reported. A sales manager can reopen the deal; then they may change, and quotes may be recorded.";
+    QuoteClosed CONFLICT "quote_closed" "quote-closed" "Quote closed"
+        "The quote can no longer change"
+        "The quote was accepted or declined, its last day has passed, or its deal is closed. `current` is its state. Record another quote, or reopen the deal.";
     MissingExchangeRate CONFLICT "missing_exchange_rate" "missing-exchange-rate" "Missing exchange rate"
         "No exchange rate to the base currency is in force on that day"
         "A deal is reported in the base currency at the rate of the day on which it closed. `missing_rate` names the pair and the day; add the rate by `PUT /v1/settings/exchange-rates` and retry.";

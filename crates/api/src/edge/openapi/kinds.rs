@@ -71,7 +71,13 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
     (RoutingRead, &["RoutingRules", "SimulatedRoutingView"]),
     (
         DealsRead,
-        &["CustomerEvidence", "DealEvidence", "DealMovesView", "DealView"],
+        &[
+            "CustomerEvidence",
+            "DealEvidence",
+            "DealMovesView",
+            "DealView",
+            "QuoteView",
+        ],
     ),
     (ActivitiesRead, &["ActivityView", "FollowUpEvidence"]),
     (Account, &["NoticeView", "WorkView"]),
@@ -174,7 +180,7 @@ const ENTRIES: &[(Scope, &[&str])] = &[
             "visitor",
         ],
     ),
-    (DealsRead, &["deal"]),
+    (DealsRead, &["deal", "quote"]),
     (HandoffsRead, &["clock", "handoff"]),
     (ActivitiesRead, &["activity"]),
     (Account, &["notice"]),

@@ -52,6 +52,7 @@ use crate::edge::http::services::{Services, described};
         (name = "notices", description = "Messages to a user: hand-offs, clocks, tasks, returned leads"),
         (name = "operation", description = "Health of the service; the catalogue of problems"),
         (name = "pipelines", description = "The stages that deals go through"),
+        (name = "quotes", description = "Offers within deals: recorded, sent, answered, expired"),
         (name = "reports", description = "Figures, with the records behind them"),
         (name = "routing", description = "Who gets a hand-off: rules, availability, decisions"),
         (name = "settings", description = "Settings of the company"),
