@@ -348,7 +348,7 @@ async fn lists_of_others_need_the_scope_of_what_they_list(app: &TestApp) {
 #[tandem_tests::test]
 async fn every_path_demands_a_scope_of_its_noun(_app: &TestApp) {
     /// Paths whose first noun is no scope's, and the nouns of the scopes that they demand.
-    const OTHERS: [(&str, &[&str]); 19] = [
+    const OTHERS: [(&str, &[&str]); 20] = [
         ("agreements", &["agreements"]),
         ("api-keys", &["keys"]),
         ("auth", &["account"]),
