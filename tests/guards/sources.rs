@@ -67,6 +67,7 @@ const BELOW_DOMAIN: &[&str] = &[
     "regex",
     "regex-automata",
     "regex-cache",
+    "regex-lite",
     "regex-syntax",
     "aho-corasick",
     "ryu",
