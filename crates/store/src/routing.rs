@@ -109,6 +109,10 @@ async fn add_sellers(
         .chain(owners)
         .chain(worked)
         .collect();
+    if named_teams.is_empty() && candidates.is_empty() {
+        world.sales.desk.teams = teams;
+        return Ok(());
+    }
     let turns = named_teams.iter().map(|team| team.uuid());
     let locked: Vec<Uuid> = turns.chain(candidates.iter().map(|user| user.uuid())).collect();
     dialect::lock_turns(tx.conn(), locked).await?;

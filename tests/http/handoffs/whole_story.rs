@@ -2,6 +2,7 @@
 //! commitments afterwards, as worked out by hand.
 
 use serde_json::{Value, json};
+use tandem_domain::instant::Timestamp;
 use tandem_tests::{Answer, TestApp, User};
 
 use crate::story::at;
@@ -40,6 +41,9 @@ impl Cast {
 
 /// A user does something at an instant.
 async fn post(app: &TestApp, (who, when): (&User, &str), path: &str, body: Value) -> Answer {
+    // A token lives for 15 minutes, and a login takes its time.
+    let before = when.parse::<Timestamp>().unwrap().plus_millis(-1000).to_string();
+    at(app, &before);
     let by = app.login(&who.email).await;
     at(app, when);
     let answer = app.post(path).by(&by).json(body).await;

@@ -4,7 +4,8 @@ use actix_web::{get, patch, post};
 use serde::{Deserialize, Serialize};
 use tandem_domain::change::Change;
 use tandem_domain::deals::Recurring;
-use tandem_domain::deals::quotes::{self, Answer, Quote, QuoteChange, QuoteDetails, QuoteState};
+use tandem_domain::deals::quotes::{self, Quote, QuoteChange, QuoteDetails, QuoteState};
+use tandem_domain::deals::{Answer, answer_quote};
 use tandem_domain::id::{CompanyId, DealId, LeadId, QuoteId};
 use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::leads::ExternalId;
@@ -327,7 +328,7 @@ async fn answer(ctx: Ctx<DealsWrite>, id: QuoteId, answer: Answer) -> Reply<Tagg
     let tx = ctx.begin().await?;
     let known = kept::get(&tx, id).await?;
     let (mut world, quote) = locked(&ctx, &tx, &known).await?;
-    let answered = quotes::answer(&mut world, &quote, answer, ctx.act());
+    let answered = answer_quote(&mut world, &quote, answer, ctx.act());
     let (quote, changes): (Quote, Vec<Change>) = answered.map_err(refused)?;
     store::settle(&tx, &mut world, ctx.act(), changes).await?;
     let deal = world.sales.deals.get(&quote.deal_id);

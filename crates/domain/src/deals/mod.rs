@@ -1,6 +1,7 @@
 //! Deals: business that is open, won or lost, with the leads that decide on it, and the stages that it goes through.
 
 mod act;
+mod answer_quote;
 pub mod change;
 mod close;
 mod edit;
@@ -13,6 +14,7 @@ mod tests;
 
 pub use crate::agreement::BuyingRole;
 pub use act::Refused;
+pub use answer_quote::{Answer, answer_quote};
 pub(crate) use close::after_loss;
 pub use close::{CloseDeal, close, reopen};
 pub use edit::{EditDeal, edit};

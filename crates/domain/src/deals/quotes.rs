@@ -5,9 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Deal, EditDeal, Recurring, Refused, edit as edit_deal};
+use super::{Deal, Recurring, Refused};
 use crate::act::Act;
-use crate::change::Change;
 use crate::fault::Fault;
 use crate::id::{DealId, LeadId, QuoteId};
 use crate::instant::{Day, Timestamp};
@@ -16,7 +15,6 @@ use crate::leads::ExternalId;
 use crate::money::Money;
 use crate::record::{Counted, counted};
 use crate::words::words;
-use crate::world::World;
 
 words! {
     /// The state of a quote.
@@ -150,18 +148,6 @@ impl QuoteChange {
     }
 }
 
-/// How a customer answers a quote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// The quote is accepted; whether the deal gets its amount.
-    Accept {
-        /// Whether the deal gets the quote's amount.
-        apply_amount: bool,
-    },
-    /// The quote is declined.
-    Decline,
-}
-
 impl Quote {
     fn facts(&self) -> Facts {
         facts(json!(self.details))
@@ -179,7 +165,7 @@ impl Quote {
         Timestamp::start_of_day(last.date().tomorrow().ok()?, zone)
     }
 
-    fn change(&self, event: QuoteEvent, lead_id: Option<LeadId>) -> QuoteChange {
+    pub(super) fn change(&self, event: QuoteEvent, lead_id: Option<LeadId>) -> QuoteChange {
         QuoteChange {
             event,
             quote: Box::new(self.clone()),
@@ -188,7 +174,7 @@ impl Quote {
     }
 
     /// Refuse what nobody can change any more: an answered or expired quote, one of a closed deal.
-    fn demand_open(&self, deal: &Deal, act: &Act, zone: &TimeZone) -> Result<(), Refused> {
+    pub(super) fn demand_open(&self, deal: &Deal, act: &Act, zone: &TimeZone) -> Result<(), Refused> {
         let is_past = self.state == QuoteState::Sent && self.is_past(act.now, zone);
         let is_open = matches!(self.state, QuoteState::Draft | QuoteState::Sent);
         if is_open && !is_past && deal.closing.is_none() {
@@ -198,7 +184,7 @@ impl Quote {
         Err(Refused::QuoteClosed { state })
     }
 
-    fn demand(&self, state: QuoteState) -> Result<(), Refused> {
+    pub(super) fn demand(&self, state: QuoteState) -> Result<(), Refused> {
         if self.state == state {
             return Ok(());
         }
@@ -343,44 +329,6 @@ pub fn send(
     Ok((sending, changes))
 }
 
-/// Accept or decline a sent quote of a deal of the world. Other quotes of the deal stay as they are.
-pub fn answer(
-    world: &mut World,
-    quote: &Quote,
-    answer: Answer,
-    act: &Act,
-) -> Result<(Quote, Vec<Change>), Refused> {
-    let deal = world.sales.deals.get(&quote.deal_id).ok_or(Refused::NoSuchDeal)?;
-    act.may_work(deal.owner_id)?;
-    quote.demand_open(deal, act, &world.rules.money.zone)?;
-    quote.demand(QuoteState::Sent)?;
-    let (state, applied) = match answer {
-        Answer::Accept { apply_amount } => (QuoteState::Accepted, apply_amount),
-        Answer::Decline => (QuoteState::Declined, false),
-    };
-    let is_other_currency = |known: Money| known.currency != quote.details.amount.currency;
-    if applied && deal.amount.is_some_and(is_other_currency) {
-        let detail = "the quote has another currency than the deal";
-        return Err(Refused::Invalid(vec![Fault::new(
-            "/apply_amount",
-            "not_allowed",
-            detail,
-        )]));
-    }
-    let (deal_id, lead_id) = (deal.id, deal.primary_lead_id);
-    let answered = quote.closed(state, act);
-    let mut changes = vec![answered.change(QuoteEvent::Became(state), lead_id).into()];
-    if applied {
-        let asked = EditDeal {
-            amount: Some(Some(quote.details.amount)),
-            recurring: Some(quote.details.recurring),
-            ..EditDeal::default()
-        };
-        changes.extend(edit_deal(world, deal_id, asked, act)?);
-    }
-    Ok((answered, changes))
-}
-
 /// Expire a sent quote whose last day has passed; `None` for any other.
 pub fn expire(quote: &Quote, lead_id: Option<LeadId>, zone: &TimeZone, act: &Act) -> Option<QuoteChange> {
     let expires = quote.state == QuoteState::Sent && quote.is_past(act.now, zone);
@@ -389,7 +337,7 @@ pub fn expire(quote: &Quote, lead_id: Option<LeadId>, zone: &TimeZone, act: &Act
 }
 
 impl Quote {
-    fn closed(&self, state: QuoteState, act: &Act) -> Self {
+    pub(super) fn closed(&self, state: QuoteState, act: &Act) -> Self {
         let mut closed = Self {
             state,
             ..self.clone()

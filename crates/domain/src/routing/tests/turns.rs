@@ -446,5 +446,5 @@ fn a_burst_of_rejections_floods_nobody() {
         turns.give_back(turn);
     }
     assert!(turns.arrears(user(1)) <= 1.0, "of twenty that it rejected");
-    assert_eq!(names(&mut turns, &[1, 1], 8), "AAABABAB");
+    assert_eq!(names(&mut turns, &[1, 1], 8), "AABABABA");
 }
