@@ -7,7 +7,7 @@ use tandem_api::edge::openapi::pass::operations;
 use tandem_tests::{TestApp, contract};
 
 /// What needs more than the ids of records that other examples make: most have a place of their own in the story.
-const APART: [&str; 13] = [
+const APART: [&str; 14] = [
     "/v1/activities",
     "/v1/agreements/{",
     "/v1/auth/",
@@ -15,6 +15,7 @@ const APART: [&str; 13] = [
     "/v1/collect",
     "/v1/consents/",
     "/v1/deals",
+    "/v1/quotes/",
     "/v1/feedback/",
     "/v1/handoffs/",
     "/v1/leads/{lead_id}/assign",
@@ -77,6 +78,13 @@ async fn the_examples_of_the_document_can_be_sent_as_they_stand(app: &TestApp) {
     deal["lead_ids"] = json!([lead]);
     let deal = format!("/v1/deals/{}", app.post("/v1/deals").by(by).json(deal).await.expect(201).id());
     app.patch(&deal).by(by).json(example("patch", "/v1/deals/{deal_id}")).await.expect(200);
+    let quote = example("post", "/v1/deals/{deal_id}/quotes");
+    let quote = app.post(&format!("{deal}/quotes")).by(by).json(quote).await.expect(201).id();
+    let quote = format!("/v1/quotes/{quote}");
+    app.patch(&quote).by(by).json(example("patch", "/v1/quotes/{quote_id}")).await.expect(200);
+    app.post(&format!("{quote}/send")).by(by).await.expect(200);
+    let accepted = example("post", "/v1/quotes/{quote_id}/accept");
+    app.post(&format!("{quote}/accept")).by(by).json(accepted).await.expect(200);
     for act in ["move", "close", "reopen"] {
         let body = example("post", &format!("/v1/deals/{{deal_id}}/{act}"));
         app.post(&format!("{deal}/{act}")).by(by).json(body).await.expect(200);

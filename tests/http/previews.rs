@@ -99,7 +99,7 @@ impl Play<'_> {
             let number = self.leads.len();
             let domain = ["factory.example", "gmail.com", "mill.example"][number % 3];
             let body =
-                json!({"email": format!("p{number}@{domain}"), "country": (number % 2 == 0).then_some("IT")});
+                json!({"email": format!("p{number}@{domain}"), "country": (number.is_multiple_of(2)).then_some("IT")});
             let lead = self.app.post("/v1/leads").by(&by).json(body).await.expect(201).id();
             self.leads.push(lead);
             self.app.clock.advance(minutes(1));

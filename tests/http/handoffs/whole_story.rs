@@ -109,6 +109,7 @@ async fn is_won(app: &TestApp, rep: &User, lead: &str) {
     }
     let yes = json!({"confirmed": true});
     let all = json!({"budget": yes, "authority": yes, "need": yes, "timeline": yes});
+    at(app, "2026-03-06T08:59:59Z");
     let by = app.login(&rep.email).await;
     at(app, "2026-03-06T09:00:00Z");
     app.patch(&format!("/v1/leads/{lead}/qualification")).by(&by).json(all).await.expect(200);

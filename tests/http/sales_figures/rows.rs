@@ -54,7 +54,7 @@ fn a_handoff(chance: &mut Chance, n: usize, cycle: &cycles::Model, made_at: i64)
     let reason = is_rejected.then(|| (*chance.pick(&["no_budget", "not_a_fit", "a&b"])).to_owned());
     handoffs::Model {
         joins_deal_id: None,
-        joins_lead_id: (n % 5 == 0).then(|| Uuid::from_u128(1)),
+        joins_lead_id: (n.is_multiple_of(5)).then(|| Uuid::from_u128(1)),
         taken_from: None,
         disputed_by: None,
         disputed_at: None,

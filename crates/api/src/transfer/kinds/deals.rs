@@ -223,10 +223,7 @@ fn read(ground: &Ground<'_>, values: &Values<'_>, base: Currency) -> Result<Deal
     let (outcome, stage) = outcome(values, &mut faults);
     let expected = values.date("expected_close_on", &mut faults);
     let closed_at = values.instant("closed_at", &mut faults);
-    let closing = match outcome {
-        Some(outcome) => Some(closing(ground, values, outcome, closed_at, &mut faults)),
-        None => None,
-    };
+    let closing = outcome.map(|outcome| closing(ground, values, outcome, closed_at, &mut faults));
     let owner = owner(values, &mut unfit).map(|email| email.as_str().to_owned());
     // Of a deal that is open, what other systems call its closing is when that is expected.
     let closes_on = || closed_at.map(|at| values.day_of(at));

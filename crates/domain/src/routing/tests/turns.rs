@@ -371,9 +371,9 @@ fn come_and_go(weights: &[u32], leaves: u64, rejects: u64, chance: &mut Chance) 
         }
         let free = |member: &usize| !is_away[*member] && open[*member] < capacity[*member];
         let there: Vec<usize> = (0..size).filter(free).collect();
-        for member in 0..size {
+        for (member, was_there) in was_there.iter_mut().enumerate() {
             let is_there = there.contains(&member);
-            if is_there && !was_there[member] {
+            if is_there && !*was_there {
                 returns.push(Return {
                     member,
                     turns: 0,
@@ -381,7 +381,7 @@ fn come_and_go(weights: &[u32], leaves: u64, rejects: u64, chance: &mut Chance) 
                     own: 0.0,
                 });
             }
-            was_there[member] = is_there;
+            *was_there = is_there;
         }
         let available = there
             .iter()
