@@ -98,8 +98,7 @@ impl Play<'_> {
         if self.leads.len() < 14 && self.chance.below(3) == 0 {
             let number = self.leads.len();
             let domain = ["factory.example", "gmail.com", "mill.example"][number % 3];
-            let body =
-                json!({"email": format!("p{number}@{domain}"), "country": (number.is_multiple_of(2)).then_some("IT")});
+            let body = json!({"email": format!("p{number}@{domain}"), "country": (number.is_multiple_of(2)).then_some("IT")});
             let lead = self.app.post("/v1/leads").by(&by).json(body).await.expect(201).id();
             self.leads.push(lead);
             self.app.clock.advance(minutes(1));

@@ -9,6 +9,7 @@ use tandem_api::edge::openapi::pass::operations;
 use tandem_domain::id::splitmix64;
 use tandem_tests::{Answer, TestApp, contract, hours, minutes};
 
+use crate::deals;
 use crate::imports::taken_in;
 use crate::tracked::{
     LANDING, ORIGIN, at, collect, given_form, given_site, lead, of_lead, reader, send, view,
@@ -26,12 +27,14 @@ const NAME: &str = "https://u:s3cr3t-marker@e.com/";
 /// Every member of a request that holds an address, as the document publishes them, and nothing else.
 const DOORS: &[&str] = &[
     "PATCH /v1/forms/{form_id} redirect_url",
+    "PATCH /v1/quotes/{quote_id} url",
     "POST /v1/capture/{form_key} context.landing_referrer",
     "POST /v1/capture/{form_key} context.landing_url",
     "POST /v1/capture/{form_key} context.page_url",
     "POST /v1/capture/{form_key} context.referrer",
     "POST /v1/collect events.referrer",
     "POST /v1/collect events.url",
+    "POST /v1/deals/{deal_id}/quotes url",
     "POST /v1/events events.referrer",
     "POST /v1/events events.url",
     "POST /v1/forms redirect_url",
@@ -199,6 +202,13 @@ async fn a_credential_in_an_address_is_stored_at_no_door(app: &TestApp) {
             {"name": "email", "label": "E-mail", "type": "email", "maps_to": "email"}]});
         answers.push(app.request(method, &path).by(admin).json(body).await.expect(422));
     }
+    let manager = app.user("sales_manager").await;
+    let deal = deals::open(app, &manager, &deals::given_sql(app).await).await.expect(201).id();
+    let quote = json!({"number": "Q-1", "amount": {"amount": 1, "currency": "EUR"}, "url": ADDRESS});
+    let quoted = app.post(&format!("/v1/deals/{deal}/quotes")).by(&manager).json(quote).await.expect(201);
+    let changed = app.patch(&format!("/v1/quotes/{}", quoted.id())).by(&manager);
+    answers.push(changed.json(json!({"url": format!("{ADDRESS}&again=1")})).await.expect(200));
+    answers.push(quoted);
     let file = format!(
         "email,page,first_touch.landing_url,first_touch.referrer\nf@example.com,{ADDRESS},{ADDRESS},{ADDRESS}\n\
          none,{ADDRESS},{ADDRESS},{ADDRESS}\n"

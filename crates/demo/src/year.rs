@@ -392,6 +392,8 @@ fn settings(at: Timestamp) -> Vec<SettingChange> {
     .collect();
     vec![
         set(name::COMPANY, json!(company)),
+        // The plan of the year names who takes each lead.
+        set(name::ROUTING, json!({"rules": [], "join_company": false})),
         set(
             name::CURRENCY,
             json!(CurrencySettings {

@@ -211,7 +211,7 @@ impl NoAmount {
 /// stand in groups of three digits: a sign that stands elsewhere is more likely the point of another country.
 ///
 /// `decimal` is the sign before the fraction, where it is known. Where it is not, the only way to read the number counts
-/// (`1200,50`, `1.200,50`), and a number that can be read in two ways is refused: see [`is_ambiguous`].
+/// (`1200,50`, `1.200,50`), and a number that can be read in two ways is refused: see `is_ambiguous`.
 pub fn minor_units(text: &str, digits: u32, decimal: Option<char>) -> Result<i64, NoAmount> {
     let (negative, plain) = sign_apart(text);
     let units = match decimal {

@@ -14,6 +14,7 @@ use crate::journal::{Entry, Facts, Subject, differences, facts};
 use crate::leads::ExternalId;
 use crate::money::Money;
 use crate::record::{Counted, counted};
+use crate::tracking::address::redacted;
 use crate::words::words;
 
 words! {
@@ -49,7 +50,7 @@ pub struct QuoteDetails {
     /// The last day on which it can be accepted, in the company's zone; `null` if it does not expire.
     #[schema(example = "2026-06-30")]
     pub valid_until: Option<Day>,
-    /// The address of the document.
+    /// The address of the document; stored without credentials.
     #[schema(
         max_length = 2000,
         pattern = "^https?://",
@@ -207,6 +208,7 @@ impl QuoteDetails {
     fn trimmed(self) -> Self {
         Self {
             number: self.number.trim().to_owned(),
+            url: self.url.map(|url| redacted(&url).into_owned()),
             ..self
         }
     }
