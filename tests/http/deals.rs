@@ -38,8 +38,8 @@ async fn stage_of(app: &TestApp, lead: &str) -> Value {
     read.await.expect(200)["stage"].clone()
 }
 
-/// What the lead's timeline tells from the first deal on, oldest first.
-pub async fn told_of(app: &TestApp, lead: &str) -> Vec<String> {
+/// The types of the entries in a lead's timeline since its first deal, oldest first.
+pub async fn entries_since_deal(app: &TestApp, lead: &str) -> Vec<String> {
     let timeline =
         app.get(&format!("/v1/leads/{lead}/timeline?limit=200")).by(admin(app).await).await.expect(200);
     let types = timeline.each("type").into_iter().rev();
@@ -115,7 +115,7 @@ async fn a_deal_makes_a_customer_of_its_lead(app: &TestApp) {
         (&json!("product_fit"), &Value::Null),
         "the note of a closing stands with the deal alone"
     );
-    let told = told_of(app, &lead).await;
+    let told = entries_since_deal(app, &lead).await;
     assert_eq!(told, ["deal.opened", "lead.stage_changed", "deal.moved", "deal.won", "lead.stage_changed"]);
 }
 

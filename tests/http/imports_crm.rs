@@ -96,9 +96,10 @@ async fn one_unfit_value_does_not_cost_the_row(app: &TestApp) {
     assert_eq!(counts(&import), [3, 0, 0, 1, 3], "{}", import.text);
     let path = |which: &str| format!("/v1/imports/{}/{which}", import.id());
     let warnings = app.get(&path("warnings")).by(by).await.expect(200).text;
-    for told in ["11-50", "company.domain:", "budget:", "timeline_days:", "company.country:", "custom.seats:"]
+    for field in
+        ["11-50", "company.domain:", "budget:", "timeline_days:", "company.country:", "custom.seats:"]
     {
-        assert!(warnings.contains(told), "{told} {warnings}");
+        assert!(warnings.contains(field), "{field} {warnings}");
     }
     let rejects = app.get(&path("rejects")).by(by).await.expect(200).text;
     assert!(rejects.contains("\n4,5,ambiguous,"), "{rejects}");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tandem_tests::{Answer, TestApp, User, hours};
 
-use crate::deals::{close, given_sql, open, post, told_of};
+use crate::deals::{close, entries_since_deal, given_sql, open, post};
 
 fn eur(amount: i64) -> Value {
     json!({"amount": amount, "currency": "EUR"})
@@ -56,9 +56,9 @@ async fn a_quote_is_drafted_sent_and_accepted(app: &TestApp) {
         let refused = acted(app, &sam, &quote, act).await.refused(409, "quote_closed");
         assert_eq!(refused["current"], "accepted", "{act}");
     }
-    let told = told_of(app, &lead).await;
+    let entries = entries_since_deal(app, &lead).await;
     let quotes: Vec<&str> =
-        told.iter().map(String::as_str).filter(|kind| kind.starts_with("quote.")).collect();
+        entries.iter().map(String::as_str).filter(|kind| kind.starts_with("quote.")).collect();
     assert_eq!(quotes, ["quote.created", "quote.updated", "quote.sent", "quote.accepted"]);
 }
 
@@ -128,8 +128,8 @@ async fn a_quote_expires_when_its_last_day_ends_in_the_zone_of_the_company(app: 
     acted(app, &manager, &draft, "send").await.refused(422, "validation_failed");
     app.clock.advance(hours(1));
     app.run_jobs().await;
-    let told = told_of(app, &lead).await;
-    assert_eq!(told.iter().filter(|kind| *kind == "quote.expired").count(), 1);
+    let entries = entries_since_deal(app, &lead).await;
+    assert_eq!(entries.iter().filter(|kind| *kind == "quote.expired").count(), 1);
 }
 
 #[tandem_tests::test]

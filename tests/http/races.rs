@@ -6,7 +6,7 @@ use futures::future::{join, join_all};
 use serde_json::{Value, json};
 use tandem_tests::{Answer, Request, Server, TestApp, User};
 
-use crate::deals::{given_sql, open, told_of};
+use crate::deals::{entries_since_deal, given_sql, open};
 
 fn count(answers: &[Answer], status: u16) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()
@@ -148,8 +148,8 @@ async fn one_close_of_two(app: &TestApp, other: &Server) {
     let deal = app.get(&format!("/v1/deals/{deal}")).by(&sam).await.expect(200);
     let read = app.get(&format!("/v1/leads/{lead}")).by(&sam).await.expect(200);
     assert_eq!((&deal["state"], &read["stage"]), (&json!(state), &json!(stage)));
-    let told = told_of(app, &lead).await;
-    let closings = told.iter().filter(|kind| ["deal.won", "deal.lost"].contains(&kind.as_str()));
+    let entries = entries_since_deal(app, &lead).await;
+    let closings = entries.iter().filter(|kind| ["deal.won", "deal.lost"].contains(&kind.as_str()));
     assert_eq!(closings.collect::<Vec<_>>(), [&format!("deal.{state}")]);
 }
 
@@ -248,7 +248,7 @@ async fn of_two_first_deals_at_once_one_moves_the_lead(app: &TestApp) {
     let mut statuses = [first.status, second.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 409]);
-    assert_eq!(told_of(app, &lead).await, ["deal.opened", "lead.stage_changed"]);
+    assert_eq!(entries_since_deal(app, &lead).await, ["deal.opened", "lead.stage_changed"]);
 }
 
 #[tandem_tests::test(postgres)]

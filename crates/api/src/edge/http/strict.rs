@@ -44,8 +44,8 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     })
 }
 
-/// Parse a body whose `list` has items that stand for themselves: what [`parse`] refuses within one of them is returned
-/// by its index, and 0 stands there instead. What is wrong elsewhere refuses the body, as does what is not JSON at all.
+/// Parse a body with a `list` of independent items. An item that [`parse`] refuses is replaced by 0, and its error is
+/// returned by its index. Any other error refuses the whole body, and so does a body that is not JSON.
 pub fn parse_apart(bytes: &[u8], list: &str) -> Result<(Value, BTreeMap<usize, Code>), Problem> {
     let refused = match parse(bytes) {
         Ok(body) => return Ok((body, BTreeMap::new())),

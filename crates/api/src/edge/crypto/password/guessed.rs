@@ -29,7 +29,7 @@ const ROWS: [&str; 10] = [
 
 /// The product's name.
 const PRODUCT: &str = "tandem";
-/// The fewest letters of a name that tell something.
+/// The shortest part of a name that is compared, in letters: shorter ones occur by chance.
 const SHORTEST_NAME: usize = 3;
 /// How many signs beside a person's own words make a password of its own.
 const ENOUGH_BESIDE: usize = 5;
