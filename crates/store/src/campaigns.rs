@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect,
-    Statement,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect, Statement,
 };
 use tandem_domain::campaigns::{Campaign, Cost, CostsChange, alias_key};
 use tandem_domain::id::{CampaignId, Id, UserId};
@@ -38,10 +37,7 @@ pub async fn get(on: &impl Read, id: CampaignId) -> Result<Campaign, StoreError>
 
 /// A campaign that is about to be changed: locked until the end of the transaction, after its aliases.
 pub async fn get_for_update(tx: &Tx, id: CampaignId) -> Result<Campaign, StoreError> {
-    let mut query = campaigns::Entity::find_by_id(id.uuid());
-    if tx.conn().get_database_backend() == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
+    let query = campaigns::Entity::find_by_id(id.uuid()).lock_exclusive();
     let row = query.one(tx.conn()).await?;
     row.ok_or(StoreError::NotFound)?.into_domain()
 }

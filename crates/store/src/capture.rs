@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::rows;
 use crate::write::Rows;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tandem_domain::capture::CaptureChange;
 use tandem_domain::capture::{Earlier, Form, FormKey, Submission, SubmissionStatus, Twins};
 use tandem_domain::id::{FormId, Id, SubmissionId};
@@ -28,10 +28,7 @@ pub async fn form(on: &impl Read, id: FormId) -> Result<Form, StoreError> {
 
 /// A form that is about to be changed: locked until the end of the transaction.
 pub async fn form_for_update(tx: &Tx, id: FormId) -> Result<Form, StoreError> {
-    let mut query = forms::Entity::find_by_id(id.uuid());
-    if tx.conn().get_database_backend() == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
+    let query = forms::Entity::find_by_id(id.uuid()).lock_exclusive();
     query
         .one(tx.conn())
         .await?
@@ -99,10 +96,7 @@ pub async fn submission(on: &impl Read, id: SubmissionId) -> Result<Submission, 
 
 /// A submission that is about to be run again: locked until the end of the transaction.
 pub async fn submission_for_update(tx: &Tx, id: SubmissionId) -> Result<Submission, StoreError> {
-    let mut query = submissions::Entity::find_by_id(id.uuid());
-    if tx.conn().get_database_backend() == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
+    let query = submissions::Entity::find_by_id(id.uuid()).lock_exclusive();
     query
         .one(tx.conn())
         .await?

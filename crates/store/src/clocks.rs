@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
 };
 use tandem_domain::access::Queue;
 use tandem_domain::change::Change;
@@ -95,12 +94,10 @@ pub async fn fire_due(tx: &Tx, limit: u64) -> Result<u64, StoreError> {
     leads::lock(tx, due.iter().filter_map(|(_, lead)| *lead)).await?;
     let backend = tx.conn().get_database_backend();
     let ids: BTreeSet<Uuid> = due.into_iter().map(|(id, _)| id).collect();
-    let mut query = clocks::Entity::find()
+    let query = clocks::Entity::find()
         .filter(dialect::id_in(backend, "id", ids))
-        .order_by_asc(clocks::Column::Id);
-    if backend == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
+        .order_by_asc(clocks::Column::Id)
+        .lock_exclusive();
     let mut records = vec![];
     for row in query.all(tx.conn()).await? {
         records.push(row.into_domain()?);

@@ -50,10 +50,7 @@ pub async fn get(on: &impl Read, id: DuplicateId) -> Result<Duplicate, StoreErro
 
 /// A suggestion that is about to be changed: locked until the end of the transaction.
 pub async fn get_for_update(tx: &Tx, id: DuplicateId) -> Result<Duplicate, StoreError> {
-    let mut query = duplicates::Entity::find_by_id(id.uuid());
-    if tx.conn().get_database_backend() == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
+    let query = duplicates::Entity::find_by_id(id.uuid()).lock_exclusive();
     let row = query.one(tx.conn()).await?;
     row.ok_or(StoreError::NotFound)?.into_domain()
 }
@@ -81,12 +78,10 @@ pub async fn known_for_update(
     ids: impl IntoIterator<Item = LeadId>,
 ) -> Result<Vec<Duplicate>, StoreError> {
     let backend = tx.conn().get_database_backend();
-    let mut query = duplicates::Entity::find()
+    let query = duplicates::Entity::find()
         .filter(about(backend, ids.into_iter().map(Id::uuid)))
-        .order_by_asc(duplicates::Column::Id);
-    if backend == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
+        .order_by_asc(duplicates::Column::Id)
+        .lock_exclusive();
     let rows = query.all(tx.conn()).await?;
     rows.into_iter().map(|row| row.into_domain()).collect()
 }

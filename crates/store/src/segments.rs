@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use tandem_domain::id::{Id, SegmentId};
 use tandem_domain::segments::Segment;
 use uuid::Uuid;
@@ -21,10 +21,7 @@ pub async fn get(on: &impl Read, id: SegmentId) -> Result<Segment, StoreError> {
 
 /// A segment that is about to be changed: locked until the end of the transaction.
 pub async fn get_for_update(tx: &Tx, id: SegmentId) -> Result<Segment, StoreError> {
-    let mut query = segments::Entity::find_by_id(id.uuid());
-    if tx.conn().get_database_backend() == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
+    let query = segments::Entity::find_by_id(id.uuid()).lock_exclusive();
     let row = query.one(tx.conn()).await?;
     row.ok_or(StoreError::NotFound)?.into_domain()
 }

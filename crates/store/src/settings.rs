@@ -4,7 +4,7 @@ use crate::rows;
 use crate::rows::to_json;
 use crate::rules::revision;
 use crate::write::Rows;
-use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QuerySelect};
+use sea_orm::{EntityTrait, QuerySelect};
 use serde_json::Value;
 use tandem_domain::money::{DatedRate, Rates};
 use tandem_domain::settings::{SettingChange, name};
@@ -35,10 +35,7 @@ pub async fn get(on: &impl Read, name: &str) -> Result<Setting, StoreError> {
 /// A setting that is about to be changed: locked until the end of the transaction.
 pub async fn get_for_update(tx: &Tx, name: &str) -> Result<Setting, StoreError> {
     dialect::lock_exactly(tx.conn(), &[&format!("setting\u{0}{name}")]).await?;
-    let mut query = settings::Entity::find_by_id(name);
-    if tx.conn().get_database_backend() == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
+    let query = settings::Entity::find_by_id(name).lock_exclusive();
     read(query.one(tx.conn()).await?)
 }
 

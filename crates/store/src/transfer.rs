@@ -4,9 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tandem_domain::access::account::User;
 use tandem_domain::id::{Id, ImportId, LeadId};
 use tandem_domain::instant::Timestamp;
@@ -58,10 +56,7 @@ pub async fn get(on: &impl Read, id: ImportId) -> Result<Import, StoreError> {
 
 /// An import that is about to go on or to be ended: locked until the end of the transaction.
 pub async fn get_for_update(tx: &Tx, id: ImportId) -> Result<Import, StoreError> {
-    let mut query = imports::Entity::find_by_id(id.uuid());
-    if tx.conn().get_database_backend() == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
+    let query = imports::Entity::find_by_id(id.uuid()).lock_exclusive();
     query
         .one(tx.conn())
         .await?

@@ -1,12 +1,11 @@
 //! Secret keys and the hashes of their secrets.
 
 use sea_orm::sea_query::{Expr, Query};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
 use tandem_domain::access::account::ApiKey;
 use tandem_domain::id::KeyId;
 use tandem_domain::instant::Timestamp;
 
-use super::locked;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect::OnConflict;
 use crate::error::StoreError;
@@ -31,7 +30,8 @@ pub async fn get(on: &impl Read, id: KeyId) -> Result<ApiKey, StoreError> {
 
 /// A key that is about to be changed.
 pub async fn get_for_update(tx: &Tx, id: KeyId) -> Result<ApiKey, StoreError> {
-    let row = locked(tx, api_keys::Entity::find_by_id(id.uuid()))
+    let row = api_keys::Entity::find_by_id(id.uuid())
+        .lock_exclusive()
         .one(tx.conn())
         .await?;
     row.ok_or(StoreError::NotFound)?.into_domain()

@@ -9,7 +9,6 @@ pub mod teams;
 pub mod throttles;
 pub mod users;
 
-use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QuerySelect, Select};
 use tandem_domain::instant::Timestamp;
 
 use crate::db::{Conn, Tx};
@@ -37,13 +36,4 @@ pub async fn forget_expired(tx: &Tx, now: Timestamp, limit: u64) -> Result<u64, 
         keys::forget_expired_secrets(tx, now, limit).await?,
     ];
     Ok(gone.into_iter().max().unwrap_or_default())
-}
-
-/// The rows locked one by one, where there is more than one writer.
-fn locked<E: EntityTrait>(tx: &Tx, query: Select<E>) -> Select<E> {
-    if tx.conn().get_database_backend() == DbBackend::Postgres {
-        query.lock_exclusive()
-    } else {
-        query
-    }
 }

@@ -1,12 +1,11 @@
 //! Sessions, and the hashes of refresh tokens that were used up.
 
 use sea_orm::sea_query::{Expr, Query};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
 use tandem_domain::access::session::{LONGEST, Session};
 use tandem_domain::id::{SessionId, UserId};
 use tandem_domain::instant::Timestamp;
 
-use super::locked;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
@@ -23,7 +22,7 @@ pub async fn find(on: &impl Read, id: SessionId) -> Result<Option<Session>, Stor
 /// the end of the transaction.
 pub async fn of_token(tx: &Tx, token_hash: &str) -> Result<Option<Session>, StoreError> {
     let current = sessions::Entity::find().filter(sessions::Column::TokenHash.eq(token_hash));
-    if let Some(row) = locked(tx, current).one(tx.conn()).await? {
+    if let Some(row) = current.lock_exclusive().one(tx.conn()).await? {
         return Ok(Some(row.into_domain()));
     }
     let Some(spent) = spent_tokens::Entity::find_by_id(token_hash)
@@ -33,7 +32,7 @@ pub async fn of_token(tx: &Tx, token_hash: &str) -> Result<Option<Session>, Stor
         return Ok(None);
     };
     let family = sessions::Entity::find_by_id(spent.session_id);
-    let row = locked(tx, family).one(tx.conn()).await?;
+    let row = family.lock_exclusive().one(tx.conn()).await?;
     Ok(row.map(sessions::Model::into_domain))
 }
 

@@ -1,11 +1,10 @@
 //! Attempts at passwords, counted for all replicas together.
 
 use sea_orm::sea_query::Query;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use tandem_domain::access::throttle::Throttle;
 use tandem_domain::instant::Timestamp;
 
-use super::locked;
 use crate::db::{Conn, Tx};
 use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
@@ -25,7 +24,7 @@ pub async fn lock(tx: &Tx, keys: &[&str]) -> Result<(), StoreError> {
 /// The attempts behind keys, in their order.
 pub async fn get(tx: &Tx, keys: &[&str]) -> Result<Vec<Throttle>, StoreError> {
     let rows = throttles::Entity::find().filter(throttles::Column::Key.is_in(keys.iter().copied()));
-    let rows = locked(tx, rows).all(tx.conn()).await?;
+    let rows = rows.lock_exclusive().all(tx.conn()).await?;
     let of_key = |key: &&str| {
         let row = rows.iter().find(|row| row.key == **key);
         row.map_or(Throttle::new(tx.act().now), |row| Throttle {

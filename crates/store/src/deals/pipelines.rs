@@ -40,10 +40,9 @@ pub async fn default(on: &impl Read) -> Result<Option<Pipeline>, StoreError> {
 /// Take the one lock over pipelines and their names, then hold every deal off that one of these would concern.
 pub async fn lock(tx: &Tx) -> Result<(), StoreError> {
     dialect::lock_exactly(tx.conn(), &["pipelines"]).await?;
-    let mut query = pipelines::Entity::find().order_by_asc(pipelines::Column::Id);
-    if tx.conn().get_database_backend() == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
+    let query = pipelines::Entity::find()
+        .order_by_asc(pipelines::Column::Id)
+        .lock_exclusive();
     query.all(tx.conn()).await?;
     Ok(())
 }

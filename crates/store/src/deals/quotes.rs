@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sea_orm::sea_query::Query;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tandem_domain::deals::quotes::{Quote, QuoteChange, QuoteState, expire};
 use tandem_domain::id::{DealId, Id, QuoteId, UserId};
 use tandem_domain::instant::{Day, Timestamp};
@@ -42,10 +42,7 @@ pub async fn get(on: &impl Read, id: QuoteId) -> Result<Quote, StoreError> {
 
 /// A quote that is about to be changed: locked until the end of the transaction, after its deal.
 pub async fn get_for_update(tx: &Tx, id: QuoteId) -> Result<Quote, StoreError> {
-    let mut query = quotes::Entity::find_by_id(id.uuid());
-    if tx.conn().get_database_backend() == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
+    let query = quotes::Entity::find_by_id(id.uuid()).lock_exclusive();
     let row = query.one(tx.conn()).await?;
     row.ok_or(StoreError::NotFound)?.into_domain()
 }
@@ -122,15 +119,13 @@ pub async fn next_expiry(on: &impl Read) -> Result<Option<Timestamp>, StoreError
 pub async fn expire_due(tx: &Tx, limit: u64) -> Result<u64, StoreError> {
     let (act, rules) = (tx.act(), tx.rules());
     let today = act.now.day_in(&rules.money.zone);
-    let mut query = quotes::Entity::find()
+    let query = quotes::Entity::find()
         .filter(quotes::Column::State.eq(QuoteState::Sent.name()))
         .filter(quotes::Column::ValidUntil.lt(today.to_string()))
         .order_by_asc(quotes::Column::ValidUntil)
         .order_by_asc(quotes::Column::Id)
-        .limit(limit);
-    if tx.conn().get_database_backend() == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
+        .limit(limit)
+        .lock_exclusive();
     let due = query.all(tx.conn()).await?;
     let count = due.len() as u64;
     let chosen = dialect::id_in(

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 use serde_json::json;
 use tandem_domain::id::{CompanyId, Id, LeadId};
@@ -374,11 +375,10 @@ async fn add_leads(
     let own = dialect::id_in(backend, "id", all.iter().copied());
     let theirs = dialect::id_in(backend, "merged_into", all);
     let members = found_by_any::<leads::Entity>(leads::Column::Id, [own, theirs]);
-    let mut query = leads::Entity::find().filter(members);
-    query = sea_orm::QueryOrder::order_by_asc(query, leads::Column::Id);
-    if backend == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
+    let query = leads::Entity::find()
+        .filter(members)
+        .order_by_asc(leads::Column::Id)
+        .lock_exclusive();
     let rows = query.all(tx.conn()).await?;
     for row in &rows {
         survivors.insert(row.id, Id::from_uuid(row.merged_into.unwrap_or(row.id)));

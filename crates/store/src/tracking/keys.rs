@@ -1,6 +1,6 @@
 //! Publishable tracking keys: finding, reading, listing.
 
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
 use tandem_domain::id::TrackingKeyId;
 use tandem_domain::tracking::keys::TrackingKey;
 
@@ -17,10 +17,7 @@ pub async fn get(on: &impl Read, id: TrackingKeyId) -> Result<TrackingKey, Store
 
 /// A tracking key that is about to be changed: locked until the end of the transaction.
 pub async fn get_for_update(tx: &Tx, id: TrackingKeyId) -> Result<TrackingKey, StoreError> {
-    let mut query = Entity::find_by_id(id.uuid());
-    if tx.conn().get_database_backend() == DbBackend::Postgres {
-        query = query.lock_exclusive();
-    }
+    let query = Entity::find_by_id(id.uuid()).lock_exclusive();
     let row = query.one(tx.conn()).await?;
     row.ok_or(StoreError::NotFound)?.into_domain()
 }
