@@ -16,7 +16,7 @@ use tandem_domain::record::Plain;
 use tandem_domain::settings::SettingChange;
 use tandem_domain::settings::name::CUSTOM_FIELDS;
 use tandem_domain::world::World;
-use tandem_store::db::Place;
+use tandem_store::db::DatabaseLocation;
 use tandem_store::{Db, journal, rules};
 
 use crate::Failure;
@@ -32,7 +32,7 @@ const SPAN: i64 = 2 * 365 * 86_400_000;
 const OWNERS: u64 = 40;
 
 /// Fill the database, which has its schema. The last lead became known just before `now`.
-pub async fn fill(place: &Place, people: People, now: Timestamp) -> Result<(), Failure> {
+pub async fn fill(place: &DatabaseLocation, people: People, now: Timestamp) -> Result<(), Failure> {
     let db = Db::connect(place, 2).await?;
     let first = now.plus_millis(-SPAN);
     if !db.is_sqlite() {
@@ -81,12 +81,12 @@ async fn write(db: &Db, changes: &[Change], at: Timestamp, seed: u64) -> Result<
 }
 
 /// What a real server has done long since: statistics, visibility, an empty log.
-pub async fn settle(place: &Place) -> Result<(), Failure> {
+pub async fn settle(place: &DatabaseLocation) -> Result<(), Failure> {
     let (url, statements) = match place {
-        Place::Sqlite(path) => {
+        DatabaseLocation::Sqlite(path) => {
             (format!("sqlite://{}", path.display()), &["ANALYZE", "PRAGMA wal_checkpoint(TRUNCATE)"][..])
         }
-        Place::Postgres { url, .. } => (url.clone(), &["VACUUM (ANALYZE)", "CHECKPOINT"][..]),
+        DatabaseLocation::Postgres { url, .. } => (url.clone(), &["VACUUM (ANALYZE)", "CHECKPOINT"][..]),
     };
     let connection = sea_orm::Database::connect(url).await?;
     for statement in statements {

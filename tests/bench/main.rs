@@ -19,7 +19,7 @@ use std::{fs, thread};
 
 use sea_orm::ConnectionTrait;
 use tandem_domain::instant::Timestamp;
-use tandem_store::db::Place;
+use tandem_store::db::DatabaseLocation;
 
 use load::Facts;
 use people::People;
@@ -304,12 +304,12 @@ fn measure_all(servers: &[Server], order: &Order, now: Timestamp) -> Result<Vec<
 /// The database's version, and its size in MB.
 fn describe(home: &Home) -> Result<(String, f64), Failure> {
     let (url, sql) = match home.place() {
-        Place::Sqlite(path) => (
+        DatabaseLocation::Sqlite(path) => (
             format!("sqlite://{}", path.display()),
             "SELECT sqlite_version() AS version, \
              (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size) AS bytes",
         ),
-        Place::Postgres { url, .. } => (
+        DatabaseLocation::Postgres { url, .. } => (
             url,
             "SELECT current_setting('server_version') AS version, pg_database_size(current_database()) AS bytes",
         ),

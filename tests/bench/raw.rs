@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
-use tandem_store::db::Place;
+use tandem_store::db::DatabaseLocation;
 
 use crate::Failure;
 use crate::server::Home;
@@ -64,13 +64,13 @@ impl Raw {
     pub fn to(home: &Home) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (url, begin, settings) = match home.place() {
-            Place::Sqlite(path) => (
+            DatabaseLocation::Sqlite(path) => (
                 format!("sqlite://{}", path.display()),
                 "BEGIN IMMEDIATE",
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
                  PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192",
             ),
-            Place::Postgres { url, .. } => (url, "BEGIN", "SET synchronous_commit = on"),
+            DatabaseLocation::Postgres { url, .. } => (url, "BEGIN", "SET synchronous_commit = on"),
         };
         let on = runtime.block_on(async {
             let on = connect(&url).await?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tandem_domain::access::Scope;
 use tandem_domain::id::splitmix64;
-use tandem_store::db::Place;
+use tandem_store::db::DatabaseLocation;
 
 use crate::Failure;
 use crate::client::{Client, Request};
@@ -33,10 +33,10 @@ pub struct Home {
 
 impl Home {
     /// Where the store finds the database.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> DatabaseLocation {
         match &self.url {
-            Some(url) => Place::Postgres { url: url.clone(), replica: None },
-            None => Place::Sqlite(self.dir.join("tandem.db")),
+            Some(url) => DatabaseLocation::Postgres { url: url.clone(), replica: None },
+            None => DatabaseLocation::Sqlite(self.dir.join("tandem.db")),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tandem_api::edge::job::{Job, Left, Turn, lease_name};
+use tandem_api::edge::job::{Job, JobRun, Remaining, lease_name};
 use tandem_api::program::jobs::Loop;
 use tandem_domain::instant::Timestamp;
 use tandem_store::{StoreError, leases};
@@ -30,14 +30,14 @@ async fn a_long_job_delays_no_other_and_a_clock_that_is_set_back_stops_none() {
                 while !core.is_stopping.load(Ordering::SeqCst) {
                     tokio::time::sleep(SOON).await;
                 }
-                Ok(Left::Nothing)
+                Ok(Remaining::Nothing)
             })
         })
         .long(),
         Job::every("short", SOON, |_, _| {
             Box::pin(async move {
                 RUNS.fetch_add(1, Ordering::SeqCst);
-                Ok(Left::Nothing)
+                Ok(Remaining::Nothing)
             })
         })
         .by_one(),
@@ -65,7 +65,7 @@ async fn a_job_runs_when_the_database_says_so() {
             Box::pin(async move {
                 assert!(turn.now.millis() >= DUE.swap(i64::MAX, Ordering::SeqCst));
                 RUNS.fetch_add(1, Ordering::SeqCst);
-                Ok(Left::Nothing)
+                Ok(Remaining::Nothing)
             })
         },
     )];
@@ -92,7 +92,7 @@ async fn a_run_whose_lease_was_taken_over_writes_nothing(app: &TestApp) {
         leases::take(&core.db, &lease_name("probe"), holder, now, now.plus_millis(seconds(30))).await.unwrap()
     };
     let first = take("first").await;
-    let turn = Turn::new("probe", app.clock.now(), first);
+    let turn = JobRun::new("probe", app.clock.now(), first);
     turn.begin(core).await.unwrap().rollback().await.unwrap();
     assert_eq!((take("second").await, take("first").await), (None, first));
 

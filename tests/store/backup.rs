@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use tandem_store::Db;
 use tandem_store::backup::BackupError;
-use tandem_store::db::Place;
+use tandem_store::db::DatabaseLocation;
 use tandem_tests::{Backend, Database, START};
 
 use crate::{act, given_lead, statement, upsert};
@@ -30,7 +30,7 @@ async fn a_copy_is_made_beside_a_writer_and_opens(database: &Database) {
 
     assert_eq!(target.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!database.dir.join("copy.db.partial").exists());
-    let copy = Db::connect(&Place::Sqlite(target.clone()), 2).await.unwrap();
+    let copy = Db::connect(&DatabaseLocation::Sqlite(target.clone()), 2).await.unwrap();
     assert!(copy.is_migrated().await.unwrap());
     tandem_store::leads::get(&copy, lead).await.unwrap();
     assert!(tandem_store::leads::get(&copy, unfinished).await.is_err(), "it was not committed yet");

@@ -9,7 +9,7 @@ use tandem_domain::act::Act;
 use tandem_domain::id::LeadId;
 use tandem_domain::leads::fields::LeadField;
 use tandem_domain::leads::save::{self, Edit, Statement};
-use tandem_store::journal::{self, Entry, Place};
+use tandem_store::journal::{self, Entry, FeedPosition};
 use tandem_store::{Db, StoreError};
 use tandem_tests::{Database, START};
 
@@ -36,7 +36,7 @@ async fn edit(db: &Db, lead: LeadId, writer: u64, n: u64) -> Result<bool, StoreE
 
 /// The entries behind a place, once there are this many. On PostgreSQL an entry shows once no elder transaction of the
 /// whole server runs any more, so that those of other tests are waited for.
-pub async fn settled(db: &Db, after: Place, types: &[String], count: usize) -> Vec<Entry> {
+pub async fn settled(db: &Db, after: FeedPosition, types: &[String], count: usize) -> Vec<Entry> {
     loop {
         let page = journal::changes(db, after, types, &[], 1000).await.unwrap();
         if page.data.len() >= count {
@@ -48,7 +48,7 @@ pub async fn settled(db: &Db, after: Place, types: &[String], count: usize) -> V
 
 /// Follow the feed until the writers are done and all that they committed has come.
 async fn follow(db: &Db, writing: &AtomicUsize, committed: &AtomicUsize) -> Vec<Entry> {
-    let (mut seen, mut place) = (vec![], Place::default());
+    let (mut seen, mut place) = (vec![], FeedPosition::default());
     loop {
         let is_last = writing.load(Ordering::SeqCst) == 0;
         let page = journal::changes(db, place, &[], &[], 20).await.unwrap();
@@ -104,15 +104,16 @@ async fn a_follower_sees_every_change_once_and_in_order(database: &Database) {
 async fn the_feed_goes_on_where_it_was_left(database: &Database) {
     let db = database.connect().await;
     let first = given_lead(&db, "ada@example.com", 1).await;
-    let known = settled(&db, Place::default(), &[], 1).await;
+    let known = settled(&db, FeedPosition::default(), &[], 1).await;
     let place = journal::last(&db).await.unwrap().place;
     assert_eq!((known[0].lead_id, known[0].place), (Some(first), place));
     let second = given_lead(&db, "bob@example.com", 2).await;
     let news = settled(&db, place, &[], 1).await;
     assert_eq!(news.iter().map(|entry| entry.lead_id).collect::<Vec<_>>(), [Some(second)]);
-    let all = settled(&db, Place::default(), &["lead.created".into()], 2).await;
+    let all = settled(&db, FeedPosition::default(), &["lead.created".into()], 2).await;
     assert_eq!(all.iter().map(|entry| entry.lead_id).collect::<Vec<_>>(), [Some(first), Some(second)]);
-    let none = journal::changes(&db, Place::default(), &["lead.archived".into()], &[], 10).await.unwrap();
+    let none =
+        journal::changes(&db, FeedPosition::default(), &["lead.archived".into()], &[], 10).await.unwrap();
     assert_eq!(none.data.len(), 0);
     db.close().await;
 }

@@ -80,7 +80,7 @@ async fn five_hundred_leads_are_one_write(database: &Database) {
     tandem_store::settle(&tx, &mut world, tx.act(), changes).await.unwrap();
     tx.commit().await.unwrap();
 
-    let entries = settled(&db, journal::Place::default(), &[], 500).await;
+    let entries = settled(&db, journal::FeedPosition::default(), &[], 500).await;
     assert_eq!(entries.len(), 500);
     assert!(entries.is_sorted_by_key(|entry| entry.place));
     db.close().await;

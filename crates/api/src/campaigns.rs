@@ -2,7 +2,7 @@
 
 use actix_web::{get, patch, post, put};
 use serde::{Deserialize, Serialize};
-use tandem_domain::campaigns::{self, Beside, Campaign, CampaignDetails, Cost, DailyCost, Refused};
+use tandem_domain::campaigns::{self, Beside, Campaign, CampaignDetails, CampaignError, Cost, DailyCost};
 use tandem_domain::id::{CampaignId, UserId};
 use tandem_domain::instant::Day;
 use tandem_domain::money::Money;
@@ -298,9 +298,9 @@ async fn demand_free(tx: &Tx, campaign: &Campaign) -> Result<(), Problem> {
     }
 }
 
-fn refused(refused: Refused) -> Problem {
+fn refused(refused: CampaignError) -> Problem {
     match refused {
-        Refused::Denied(reason) => reason.into(),
-        Refused::Invalid(faults) => invalid(faults),
+        CampaignError::Denied(reason) => reason.into(),
+        CampaignError::Invalid(faults) => invalid(faults),
     }
 }

@@ -24,7 +24,7 @@ use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing, Order, Sorts};
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::Reply;
 use crate::edge::http::services::Services;
-use crate::edge::job::{Job, Left, Turn};
+use crate::edge::job::{Job, JobRun, Remaining};
 use crate::edge::room::Room;
 
 /// The longest wait between two looks at when the next clock fires: the most that a warning or breach is late by.
@@ -47,16 +47,16 @@ fn configure(config: &mut Services<'_>) {
 }
 
 /// Fire the clocks that are due, in sets.
-async fn fire(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+async fn fire(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     for _ in 0..turn.rounds {
         let tx = turn.begin(core).await?;
         let done = store::clocks::fire_due(&tx, turn.limit).await?;
         tx.commit().await?;
         if done < turn.limit {
-            return Ok(Left::Nothing);
+            return Ok(Remaining::Nothing);
         }
     }
-    Ok(Left::More)
+    Ok(Remaining::More)
 }
 
 /// A clock: it measures one promise of the agreement, such as the time in which sales accepts or rejects a hand-off.

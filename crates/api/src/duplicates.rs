@@ -23,7 +23,7 @@ use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::{IfMatch, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
-use crate::edge::job::{Job, Left, Turn};
+use crate::edge::job::{Job, JobRun, Remaining};
 use crate::edge::room::Room;
 
 /// This room.
@@ -159,18 +159,18 @@ async fn dismiss(tx: &Tx, act: &Act, id: DuplicateId, if_match: &IfMatch) -> Res
 
 /// Suggest pairs among the leads that changed. Nobody waits for a suggestion: while submissions or events come in, few
 /// leads are looked at, and the rest afterwards.
-async fn suggest(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+async fn suggest(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     for round in 0..turn.rounds {
         let is_busy = core.backlog() > 0;
         if is_busy && round > 0 {
-            return Ok(Left::Nothing);
+            return Ok(Remaining::Nothing);
         }
         let entries = if is_busy { turn.limit / 5 } else { turn.limit };
         if !follow(core, turn, entries).await? {
-            return Ok(Left::Nothing);
+            return Ok(Remaining::Nothing);
         }
     }
-    Ok(Left::More)
+    Ok(Remaining::More)
 }
 
 /// Look at the leads that changed since the last time, of at most so many journal entries, and suggest or withdraw;
@@ -178,7 +178,7 @@ async fn suggest(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
 ///
 /// The looking holds no writer up: it is done before the transaction. What changes meanwhile is behind the mark, and is
 /// looked at the next time.
-async fn follow(core: &Core, turn: &Turn, limit: u64) -> Result<bool, StoreError> {
+async fn follow(core: &Core, turn: &JobRun, limit: u64) -> Result<bool, StoreError> {
     let snapshot = core.db.snapshot().await?;
     let Some(news) = kept::news(&snapshot, limit).await? else {
         return Ok(false);

@@ -19,7 +19,7 @@ use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::Query;
 use crate::edge::http::reply::{NoContent, Reply};
 use crate::edge::http::services::Services;
-use crate::edge::job::{Job, Left, Turn};
+use crate::edge::job::{Job, JobRun, Remaining};
 use crate::edge::room::Room;
 
 /// How long a notice is stored, in milliseconds: 90 days.
@@ -41,16 +41,16 @@ fn configure(config: &mut Services<'_>) {
 }
 
 /// Delete notices that are older than 90 days.
-async fn forget(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+async fn forget(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     for _ in 0..turn.rounds {
         let tx = turn.begin(core).await?;
         let gone = store::notices::forget(&tx, turn.now.plus_millis(-STORED), turn.limit).await?;
         tx.commit().await?;
         if gone < turn.limit {
-            return Ok(Left::Nothing);
+            return Ok(Remaining::Nothing);
         }
     }
-    Ok(Left::More)
+    Ok(Remaining::More)
 }
 
 /// A notice: a message to one user about something that needs its attention.

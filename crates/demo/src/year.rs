@@ -32,11 +32,11 @@ use tandem_store::StoreError;
 
 use crate::cast;
 use crate::plan::{Act, Entry, Plan, Who};
+use tandem_api::capture::batch::{Captures, Outcome};
 use tandem_api::capture::item::Item;
-use tandem_api::capture::take::{Captures, Outcome};
 use tandem_api::edge::core::Core;
 use tandem_api::edge::crypto::secret::FormKey;
-use tandem_api::edge::writer::Work;
+use tandem_api::edge::writer::BatchWork;
 
 /// Why the year stopped.
 #[derive(Debug, thiserror::Error)]

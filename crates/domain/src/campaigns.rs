@@ -138,7 +138,7 @@ pub struct Beside {
 
 /// Why a campaign was not created or changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum CampaignError {
     /// The actor may not.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -191,10 +191,10 @@ impl Campaign {
         faults
     }
 
-    fn sound(self, beside: &Beside) -> Result<Self, Refused> {
+    fn sound(self, beside: &Beside) -> Result<Self, CampaignError> {
         match self.faults(beside) {
             faults if faults.is_empty() => Ok(self),
-            faults => Err(Refused::Invalid(faults)),
+            faults => Err(CampaignError::Invalid(faults)),
         }
     }
 }
@@ -211,7 +211,7 @@ impl CampaignDetails {
 }
 
 /// Create a campaign. That its aliases are nobody else's is asked beside it.
-pub fn create(details: CampaignDetails, beside: &Beside, act: &Act) -> Result<Campaign, Refused> {
+pub fn create(details: CampaignDetails, beside: &Beside, act: &Act) -> Result<Campaign, CampaignError> {
     may_manage(&act.by)?;
     let campaign = Campaign {
         id: act.ids.next(),
@@ -231,7 +231,7 @@ pub fn edit(
     archived: Option<bool>,
     beside: &Beside,
     act: &Act,
-) -> Result<Edited<Campaign>, Refused> {
+) -> Result<Edited<Campaign>, CampaignError> {
     may_manage(&act.by)?;
     let edited = Campaign {
         details: details.trimmed(),
@@ -282,13 +282,13 @@ mod tests {
         }
     }
 
-    fn created(details: CampaignDetails, beside: &Beside) -> Result<Campaign, Refused> {
+    fn created(details: CampaignDetails, beside: &Beside) -> Result<Campaign, CampaignError> {
         create(details, beside, &by(Role::Marketing, NOW))
     }
 
-    fn places(refused: Result<impl std::fmt::Debug, Refused>) -> Vec<String> {
+    fn places(refused: Result<impl std::fmt::Debug, CampaignError>) -> Vec<String> {
         match refused {
-            Err(Refused::Invalid(faults)) => faults.into_iter().map(|fault| fault.pointer).collect(),
+            Err(CampaignError::Invalid(faults)) => faults.into_iter().map(|fault| fault.pointer).collect(),
             other => panic!("{other:?}"),
         }
     }
@@ -360,7 +360,7 @@ mod tests {
         assert_eq!(change(&edited, Role::Marketing), Ok((edited.clone(), None)));
         assert_eq!(
             change(&campaign, Role::Sales),
-            Err(Refused::Denied(Denied::WrongRole))
+            Err(CampaignError::Denied(Denied::WrongRole))
         );
     }
 }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::access::{Actor, Denied, Role, Scope};
 use crate::act::Act;
-use crate::agreement::conditions::{Condition, Known, Place};
+use crate::agreement::conditions::{Condition, Known, Usage};
 use crate::agreement::reader::Reader;
 use crate::fault::Fault;
 use crate::id::SegmentId;
@@ -126,7 +126,7 @@ fn may_write(by: &Actor) -> Result<(), Denied> {
 
 fn check(details: &SegmentDetails, known: &Known<'_>) -> Result<(), Refused> {
     let mut reader = Reader::new();
-    Condition::read(&details.when, "/when", Place::Segment, known, &mut reader);
+    Condition::read(&details.when, "/when", Usage::Segment, known, &mut reader);
     match reader.into_faults() {
         faults if faults.is_empty() => Ok(()),
         faults => Err(Refused::Invalid(faults)),

@@ -15,7 +15,7 @@ use crate::deals::Deal;
 use crate::deals::pipelines::Pipeline;
 use crate::handoff::packet::PacketFacts;
 use crate::handoff::qualification::Qualification;
-use crate::handoff::{Handoff, Place};
+use crate::handoff::{Assignee, Handoff};
 use crate::id::{ActivityId, ClockId, CompanyId, DealId, HandoffId, LeadId, PipelineId};
 use crate::instant::Timestamp;
 use crate::leads::consent::{ConsentFacts, ConsentPurpose};
@@ -204,7 +204,7 @@ pub struct Sales {
     /// When the open tasks of these leads are due.
     pub open_tasks: HashMap<LeadId, Vec<Timestamp>>,
     /// Where the open tasks are that a rule created, of leads of which that is loaded; nowhere where there is none.
-    pub rule_tasks: HashMap<LeadId, Option<Place>>,
+    pub rule_tasks: HashMap<LeadId, Option<Assignee>>,
     /// The enabled users, where they are loaded.
     pub staff: Option<Staff>,
 }

@@ -12,7 +12,7 @@ use tandem_domain::activities::change::ActivityChange;
 use tandem_domain::activities::{Activity, ActivityDraft, ActivityOutcome, ActivityType, remind};
 use tandem_domain::agreement::conditions::{Event, History, Needs};
 use tandem_domain::change::Change;
-use tandem_domain::handoff::Place;
+use tandem_domain::handoff::Assignee;
 use tandem_domain::id::{ActivityId, CompanyId, DealId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::tracking::events::EventKind;
@@ -26,7 +26,7 @@ use crate::dialect;
 use crate::error::StoreError;
 use crate::leads::{self, members_of};
 use crate::own::{locked, with_own};
-use crate::page::{self, Key, Line, Page, Position, earliest};
+use crate::page::{self, Key, Keyset, Page, Position, earliest};
 use crate::rows::{activities, objections, to_json};
 use crate::write::{Rows, settle};
 
@@ -324,7 +324,7 @@ pub(crate) async fn add_rule_tasks(
         .rule_tasks
         .extend(leads.iter().map(|lead| (*lead, None)));
     for (lead, owner, queue) in found {
-        let place = Place {
+        let place = Assignee {
             owner_id: owner.map(Id::from_uuid),
             queue: activities::queue(queue.as_deref())?,
         };
@@ -348,7 +348,7 @@ pub async fn list(
     after: Option<Position<ActivityId>>,
     limit: u64,
 ) -> Result<Page<Activity>, StoreError> {
-    let line = Line {
+    let line = Keyset {
         column: sort.column(),
         id: activities::Column::Id,
         descending,

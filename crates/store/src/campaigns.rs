@@ -12,7 +12,7 @@ use tandem_domain::instant::Day;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::page::{Line, Page};
+use crate::page::{Keyset, Page};
 use crate::rows::{campaign_aliases, campaign_costs, campaigns};
 use crate::write::Rows;
 
@@ -88,7 +88,7 @@ pub async fn list(
         let known = by_alias(on, [name.as_str()]).await?;
         query = query.filter(Column::Id.is_in(known.into_values().map(Id::uuid)));
     }
-    let line = Line::by_id(Column::Id);
+    let line = Keyset::by_id(Column::Id);
     line.read(on, query, after, limit, |row| row.into_domain()).await
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::page::{Line, Page};
+use crate::page::{Keyset, Page};
 use crate::rows::{form_keys, forms, submission_repeats, submissions};
 
 /// A form.
@@ -73,7 +73,7 @@ pub async fn find_by_key(on: &impl Read, key: &str) -> Result<Option<(FormKey, F
 /// A page of forms, in the order of their ids.
 pub async fn list(on: &impl Read, after: Option<FormId>, limit: u64) -> Result<Page<Form>, StoreError> {
     let query = forms::Entity::find();
-    Line::by_id(forms::Column::Id)
+    Keyset::by_id(forms::Column::Id)
         .read(on, query, after, limit, |row| row.into_domain())
         .await
 }
@@ -181,7 +181,7 @@ pub async fn submissions(
     if let Some(status) = status {
         query = query.filter(submissions::Column::Status.eq(status.name()));
     }
-    Line::newest_first(submissions::Column::Id)
+    Keyset::newest_first(submissions::Column::Id)
         .read(on, query, after, limit, |row| row.into_domain())
         .await
 }

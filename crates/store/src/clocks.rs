@@ -18,7 +18,7 @@ use crate::db::{Conn, Read, Tx};
 use crate::deals::Span;
 use crate::error::StoreError;
 use crate::leads::{self, members_of};
-use crate::page::{self, Key, Line, Page, Position, earliest};
+use crate::page::{self, Key, Keyset, Page, Position, earliest};
 use crate::rows::clocks;
 use crate::write::settle;
 use crate::{access, dialect};
@@ -137,7 +137,7 @@ pub async fn list(
     after: Option<Position<ClockId>>,
     limit: u64,
 ) -> Result<Page<ClockRecord>, StoreError> {
-    let line = Line {
+    let line = Keyset {
         column: (sort == ClockSort::DueAt).then_some(clocks::Column::DueAt),
         id: clocks::Column::Id,
         descending,

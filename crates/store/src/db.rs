@@ -37,7 +37,7 @@ const REPORT_STATEMENT_MS: u64 = 30_000;
 
 /// Where the database is.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum DatabaseLocation {
     /// A SQLite file.
     Sqlite(PathBuf),
     /// A PostgreSQL server, and perhaps a streaming replica for reports.
@@ -138,10 +138,10 @@ impl Read for Tx {}
 impl Db {
     /// Connect, without touching the schema. `readers` is the number of connections that read; twice as many write on
     /// PostgreSQL, one on SQLite.
-    pub async fn connect(place: &Place, readers: u32) -> Result<Self, StoreError> {
+    pub async fn connect(place: &DatabaseLocation, readers: u32) -> Result<Self, StoreError> {
         let statements = Statements::default();
         let (writer, readers, reports) = match place {
-            Place::Sqlite(path) => {
+            DatabaseLocation::Sqlite(path) => {
                 let url = format!("sqlite://{}?mode=rwc", path.display());
                 let is_new = !path.exists();
                 let writer = statements.connect(sqlite(&url, 1, false)).await?;
@@ -151,7 +151,7 @@ impl Db {
                 let readers = statements.connect(sqlite(&url, readers, true)).await?;
                 (writer, readers.clone(), readers)
             }
-            Place::Postgres { url, replica } => {
+            DatabaseLocation::Postgres { url, replica } => {
                 reach(url).await?;
                 let writer = statements
                     .connect(postgres(url, readers * 2, Use::Writes))
@@ -170,8 +170,8 @@ impl Db {
             }
         };
         let file = match place {
-            Place::Sqlite(path) => Some(Arc::new(OpenFile::at(path)?)),
-            Place::Postgres { .. } => None,
+            DatabaseLocation::Sqlite(path) => Some(Arc::new(OpenFile::at(path)?)),
+            DatabaseLocation::Postgres { .. } => None,
         };
         Ok(Self {
             file,
@@ -179,7 +179,7 @@ impl Db {
             readers,
             reports,
             is_replica_away: Arc::default(),
-            has_replica: matches!(place, Place::Postgres { replica: Some(_), .. }),
+            has_replica: matches!(place, DatabaseLocation::Postgres { replica: Some(_), .. }),
             rules: Arc::default(),
             clock: Clock::Given,
             writers: Writers::default(),

@@ -23,11 +23,11 @@ use uuid::Uuid;
 
 use crate::db::{Conn, Read, Tx};
 use crate::error::StoreError;
-use crate::journal::{self, Place};
+use crate::journal::{self, FeedPosition};
 use crate::leads;
-use crate::page::{Line, Page};
+use crate::page::{Keyset, Page};
 use crate::rows::{duplicates, identifiers, leads as lead_rows, to_json};
-use crate::ways::found_by_any;
+use crate::union::found_by_any;
 use crate::{dialect, settings};
 
 /// The most leads that are compared with those that changed, for one reason.
@@ -67,7 +67,7 @@ pub async fn list(
     if let Some(lead) = filter.lead_id {
         query = query.filter(about(on.conn().get_database_backend(), [lead.uuid()]));
     }
-    Line::by_id(Column::Id)
+    Keyset::by_id(Column::Id)
         .read(on, query, after, limit, |row| row.into_domain())
         .await
 }
@@ -142,7 +142,7 @@ pub struct News {
     /// The leads that changed.
     pub changed: BTreeSet<LeadId>,
     mark: i64,
-    place: Place,
+    place: FeedPosition,
 }
 
 /// The leads that changed behind the mark, of at most so many journal entries; none where nothing is behind it.
@@ -178,9 +178,9 @@ pub async fn pass(tx: &Tx, news: &News) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-fn read(mark: Value) -> Place {
+fn read(mark: Value) -> FeedPosition {
     let part = |index: usize| mark[index].as_i64().unwrap_or_default();
-    Place {
+    FeedPosition {
         epoch: part(0),
         xid: part(1),
         seq: part(2),

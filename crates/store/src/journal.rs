@@ -33,7 +33,7 @@ pub struct Entry {
     /// Its id.
     pub id: EntryId,
     /// Its place in line.
-    pub place: Place,
+    pub place: FeedPosition,
     /// `<noun>.<past participle>`.
     pub kind: String,
     /// When it happened.
@@ -70,7 +70,7 @@ pub struct Entry {
 
 /// The position of an entry in the feed; entries are ordered by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Place {
+pub struct FeedPosition {
     /// Counts restored dumps.
     pub epoch: i64,
     /// The transaction; 0 on SQLite.
@@ -86,7 +86,7 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mark {
     /// The place of the entry; before all others without one.
-    pub place: Place,
+    pub place: FeedPosition,
     /// The entry.
     pub entry: Option<EntryId>,
 }
@@ -174,7 +174,7 @@ pub async fn timeline(
 /// once no older one can appear any more.
 pub async fn changes(
     on: &impl Read,
-    after: Place,
+    after: FeedPosition,
     types: &[String],
     leads: &[LeadId],
     limit: u64,
@@ -188,7 +188,7 @@ pub async fn changes(
 
 async fn next_rows(
     on: &impl Read,
-    after: Place,
+    after: FeedPosition,
     types: &[String],
     limit: u64,
 ) -> Result<Vec<journal::Model>, StoreError> {
@@ -215,7 +215,7 @@ async fn next_rows(
 /// [`next_rows`] of some leads: found by the leads, then sorted, since they may be few in a long journal.
 async fn next_rows_of(
     on: &impl Read,
-    after: Place,
+    after: FeedPosition,
     types: &[String],
     leads: &[LeadId],
     limit: u64,
@@ -246,7 +246,7 @@ async fn next_rows_of(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
     /// Its place in line.
-    pub place: Place,
+    pub place: FeedPosition,
     /// `<noun>.<past participle>`.
     pub kind: String,
     /// The lead that it belongs to.
@@ -254,7 +254,7 @@ pub struct Passed {
 }
 
 /// The next entries behind a place, oldest first, without their values.
-pub async fn behind(on: &impl Read, after: Place, limit: u64) -> Result<Vec<Passed>, StoreError> {
+pub async fn behind(on: &impl Read, after: FeedPosition, limit: u64) -> Result<Vec<Passed>, StoreError> {
     let rows = next_rows(on, after, &[], limit).await?;
     let passed = |row: journal::Model| Passed {
         place: place(&row),
@@ -264,8 +264,8 @@ pub async fn behind(on: &impl Read, after: Place, limit: u64) -> Result<Vec<Pass
     Ok(rows.into_iter().map(passed).collect())
 }
 
-fn place(row: &journal::Model) -> Place {
-    Place {
+fn place(row: &journal::Model) -> FeedPosition {
+    FeedPosition {
         epoch: row.epoch,
         xid: row.xid,
         seq: row.seq,

@@ -34,8 +34,8 @@ pub mod segments;
 pub mod settings;
 pub mod tracking;
 pub mod transfer;
+mod union;
 mod wal;
-mod ways;
 pub mod work;
 mod write;
 

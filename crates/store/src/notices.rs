@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::db::{Conn, Read, Tx};
 use crate::error::StoreError;
-use crate::page::{Key, Line, Page, Position};
+use crate::page::{Key, Keyset, Page, Position};
 use crate::rows::notices;
 
 /// The place of a notice among those of its user.
@@ -25,7 +25,7 @@ pub async fn list(
     after: Option<Position<NoticeId>>,
     limit: u64,
 ) -> Result<Page<Notice>, StoreError> {
-    let line = Line {
+    let line = Keyset {
         column: Some(notices::Column::At),
         id: notices::Column::Id,
         descending: true,

@@ -60,7 +60,7 @@ pub type Position<I> = (Option<Key>, I);
 
 /// The order of a list: by a column, then by id; by id alone where it has none.
 #[derive(Debug, Clone, Copy)]
-pub struct Line<C> {
+pub struct Keyset<C> {
     /// The column of the key.
     pub column: Option<C>,
     /// The column of the id.
@@ -69,7 +69,7 @@ pub struct Line<C> {
     pub descending: bool,
 }
 
-impl<C: ColumnTrait> Line<C> {
+impl<C: ColumnTrait> Keyset<C> {
     /// In the order of ids.
     pub fn by_id(id: C) -> Self {
         Self {

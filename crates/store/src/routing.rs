@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
-use crate::page::{Key, Line, Page};
+use crate::page::{Key, Keyset, Page};
 use crate::rows::{
     availability, deals, from_json, handoffs, leads, queue_marks, routing_decisions, team_members,
     team_turns, to_json, users,
@@ -508,7 +508,7 @@ pub async fn release(tx: &Tx, limit: u64) -> Result<bool, StoreError> {
     let owned_by_the_away = dialect::id_in(backend, "owner_id", away.keys().map(|user| user.uuid()));
     let is_pending = handoffs::Column::State.eq("pending");
     let pending = handoffs::Entity::find().filter(waiting.or(is_pending.and(owned_by_the_away)));
-    let oldest_first = Line {
+    let oldest_first = Keyset {
         column: Some(handoffs::Column::MadeAt),
         id: handoffs::Column::Id,
         descending: false,

@@ -31,7 +31,7 @@ use crate::dialect;
 use crate::error::StoreError;
 use crate::handoff;
 use crate::leads::{self, world_of};
-use crate::page::{Line, Page};
+use crate::page::{Keyset, Page};
 use crate::rows::scores::{Column, Entity};
 use crate::rows::{from_json, to_json};
 use crate::write::settle_all;
@@ -228,7 +228,7 @@ pub async fn history(
     use crate::rows::score_history::{Column, Entity};
     leads::check(on, lead_id).await?;
     let query = Entity::find().filter(Column::LeadId.eq(lead_id.uuid()));
-    Line::newest_first(Column::Id)
+    Keyset::newest_first(Column::Id)
         .read(on, query, after, limit, |row| row.into_domain())
         .await
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::page::{Line, Page};
+use crate::page::{Keyset, Page};
 use crate::rows::{segment_members, segments};
 
 /// A segment.
@@ -28,7 +28,7 @@ pub async fn get_for_update(tx: &Tx, id: SegmentId) -> Result<Segment, StoreErro
 
 /// A page of segments, in the order of their ids.
 pub async fn list(on: &impl Read, after: Option<SegmentId>, limit: u64) -> Result<Page<Segment>, StoreError> {
-    let line = Line::by_id(segments::Column::Id);
+    let line = Keyset::by_id(segments::Column::Id);
     let all = segments::Entity::find();
     line.read(on, all, after, limit, |row| row.into_domain()).await
 }

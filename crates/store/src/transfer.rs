@@ -15,7 +15,7 @@ use tandem_domain::transfer::{Import, ImportKind, ImportState};
 use crate::db::{Conn, Read, Tx};
 use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
-use crate::page::{Line, Page};
+use crate::page::{Keyset, Page};
 use crate::rows::{
     cycles, deals, from_json, import_chunks, import_rejects, imports, leads, past_statements, to_json,
     transitions, users,
@@ -78,7 +78,7 @@ pub async fn list(
     if let Some(state) = filter.state {
         query = query.filter(imports::Column::State.eq(state.name()));
     }
-    Line::newest_first(imports::Column::Id)
+    Keyset::newest_first(imports::Column::Id)
         .read(on, query, after, limit, |row| row.into_domain())
         .await
 }

@@ -21,7 +21,7 @@ use crate::run::{ground, runtime};
 use tandem_api::ambient::Ambient;
 use tandem_api::program::serve;
 use tandem_api::transfer::run::{Runner, effective};
-use tandem_api::transfer::{Asked, Keeper, digest, mapping_faults, shapes, write_remarks};
+use tandem_api::transfer::{FileWriter, ImportRequest, digest, mapping_faults, shapes, write_remarks};
 
 /// How often it is looked how far an import is.
 const LOOK: Duration = Duration::from_millis(200);
@@ -115,7 +115,7 @@ fn run(config: Option<PathBuf>, arguments: &Arguments, rules: Vec<Arc<dyn Rule>>
     })
 }
 
-fn asked(arguments: &Arguments) -> Result<Asked, Failure> {
+fn asked(arguments: &Arguments) -> Result<ImportRequest, Failure> {
     let kind: ImportKind = arguments.kind.into();
     let mode = arguments.mode.map_or(kind.usual_mode(), ImportMode::from);
     if mode == ImportMode::Live && !kind.can_be_live() {
@@ -126,7 +126,7 @@ fn asked(arguments: &Arguments) -> Result<Asked, Failure> {
         let mapping = mapping.as_mut().ok_or("--key needs a mapping: add --map")?;
         mapping.key = Some(key.clone());
     }
-    Ok(Asked {
+    Ok(ImportRequest {
         kind,
         mode,
         is_dry_run: arguments.dry_run,
@@ -154,7 +154,7 @@ fn read_mapping(path: &Path) -> Result<Mapping, Failure> {
 async fn take_in(
     db: &Db,
     ambient: &Ambient,
-    asked: &Asked,
+    asked: &ImportRequest,
     arguments: &Arguments,
 ) -> Result<Import, Failure> {
     let rules = store::rules::read(db).await.map_err(|error| error.to_string())?;
@@ -190,7 +190,7 @@ async fn take_in(
 }
 
 /// Store the file in the database, unless it is there already, partly imported.
-async fn keep(db: &Db, ambient: &Ambient, asked: &Asked, path: &Path) -> Result<ImportId, Failure> {
+async fn keep(db: &Db, ambient: &Ambient, asked: &ImportRequest, path: &Path) -> Result<ImportId, Failure> {
     let told = |error: std::io::Error| format!("{}: {error}", path.display());
     let mut file = std::fs::File::open(path).map_err(told)?;
     let now = ambient.now();
@@ -214,7 +214,7 @@ async fn keep(db: &Db, ambient: &Ambient, asked: &Asked, path: &Path) -> Result<
         return Ok(known.id);
     }
     let mut file = std::fs::File::open(path).map_err(told)?;
-    let mut keeper = Keeper::new(db, ambient, id);
+    let mut keeper = FileWriter::new(db, ambient, id);
     loop {
         let read = file.read(&mut piece).map_err(told)?;
         if read == 0 {

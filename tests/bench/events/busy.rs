@@ -7,7 +7,7 @@ use serde_json::json;
 use tandem_domain::instant::Timestamp;
 
 use super::BATCH;
-use super::told::now;
+use super::server_events::now;
 use crate::Failure;
 use crate::client::{Client, Request};
 use crate::load::Measured;

@@ -4,7 +4,7 @@
 mod busy;
 mod page;
 mod rows;
-mod told;
+mod server_events;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use crate::raw::Raw;
 use crate::server::{Home, Server};
 use crate::{Failure, REST};
 use rows::Rows;
-use told::Teller;
+use server_events::Teller;
 
 /// How many events one request tells.
 pub const BATCH: usize = 1_000;

@@ -16,7 +16,7 @@ use super::signing::KeyRing;
 use crate::edge::core::Core;
 use crate::edge::crypto::hex;
 use crate::edge::crypto::jwt::Claims;
-use crate::edge::job::Turn;
+use crate::edge::job::JobRun;
 
 /// How old anything here may be, in milliseconds: a change of rights takes effect on every replica within a second,
 /// the reading of it included.
@@ -36,7 +36,7 @@ pub struct Gate {
     pub(super) issuer: String,
     people: Cache<UserId, Option<Arc<Account>>>,
     sessions: Cache<SessionId, Option<Arc<Session>>>,
-    secrets: Cache<[u8; 32], Option<Arc<keys::Found>>>,
+    secrets: Cache<[u8; 32], Option<Arc<keys::KeyMatch>>>,
     pub(super) signing: Cache<(), Arc<KeyRing>>,
     /// What access tokens say whose signature was verified, by their hash. No token outlives its key: only its times are
     /// checked again, and its session and user as always.
@@ -125,7 +125,7 @@ impl Gate {
         db: &Db,
         secret: [u8; 32],
         now: Timestamp,
-    ) -> Result<Option<Arc<keys::Found>>, StoreError> {
+    ) -> Result<Option<Arc<keys::KeyMatch>>, StoreError> {
         let load = async { Ok(keys::find_by_secret(db, &hex(&secret)).await?.map(Arc::new)) };
         self.secrets.get(secret, now, load).await
     }
@@ -146,7 +146,7 @@ impl Gate {
     }
 
     /// Write down which keys were used since the last time.
-    pub(super) async fn flush_uses(&self, core: &Core, turn: &Turn) -> Result<(), StoreError> {
+    pub(super) async fn flush_uses(&self, core: &Core, turn: &JobRun) -> Result<(), StoreError> {
         let news: Vec<(KeyId, Timestamp)> = {
             let uses = locked(&self.uses);
             uses.iter()

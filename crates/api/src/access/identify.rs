@@ -10,7 +10,7 @@ use tandem_domain::instant::Timestamp;
 
 use super::gate::{Account, Gate};
 use super::signing;
-use crate::edge::caller::{Identity, Refused};
+use crate::edge::caller::{Identity, NotAuthenticated};
 use crate::edge::core::Core;
 use crate::edge::crypto::secret::SecretKey;
 use crate::edge::http::problem::Code;
@@ -22,7 +22,7 @@ pub fn identify<'a>(
     core: &'a Core,
     headers: &'a HeaderMap,
     now: Timestamp,
-) -> LocalBoxFuture<'a, Result<Identity, Refused>> {
+) -> LocalBoxFuture<'a, Result<Identity, NotAuthenticated>> {
     Box::pin(async move {
         let token = bearer(headers)?;
         let principal = on_behalf_of(headers)?;
@@ -34,11 +34,11 @@ pub fn identify<'a>(
 }
 
 /// The bearer token of the one Authorization header.
-fn bearer(headers: &HeaderMap) -> Result<&str, Refused> {
-    let invalid = Refused::new(Code::InvalidToken);
+fn bearer(headers: &HeaderMap) -> Result<&str, NotAuthenticated> {
+    let invalid = NotAuthenticated::new(Code::InvalidToken);
     let mut given = headers.get_all(AUTHORIZATION);
     let Some(value) = given.next() else {
-        return Err(Refused::new(Code::Unauthenticated));
+        return Err(NotAuthenticated::new(Code::Unauthenticated));
     };
     let (None, Ok(text)) = (given.next(), value.to_str()) else {
         return Err(invalid);
@@ -50,7 +50,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Refused> {
 }
 
 /// The user in whose name a key wants to act.
-fn on_behalf_of(headers: &HeaderMap) -> Result<Option<UserId>, Refused> {
+fn on_behalf_of(headers: &HeaderMap) -> Result<Option<UserId>, NotAuthenticated> {
     let mut given = headers.get_all("x-on-behalf-of");
     let Some(value) = given.next() else {
         return Ok(None);
@@ -58,7 +58,10 @@ fn on_behalf_of(headers: &HeaderMap) -> Result<Option<UserId>, Refused> {
     let id = value.to_str().ok().and_then(|text| text.trim().parse().ok());
     match (id, given.next()) {
         (Some(id), None) => Ok(Some(id)),
-        _ => Err(Refused::saying(Code::InvalidHeader, "must be the id of one user").in_header(ON_BEHALF_OF)),
+        _ => Err(
+            NotAuthenticated::saying(Code::InvalidHeader, "must be the id of one user")
+                .in_header(ON_BEHALF_OF),
+        ),
     }
 }
 
@@ -67,8 +70,8 @@ async fn user(
     token: &str,
     principal: Option<UserId>,
     now: Timestamp,
-) -> Result<Identity, Refused> {
-    let invalid = || Refused::new(Code::InvalidToken);
+) -> Result<Identity, NotAuthenticated> {
+    let invalid = || NotAuthenticated::new(Code::InvalidToken);
     let (user_id, session_id) = signing::read(core, token, now).await?.ok_or_else(invalid)?;
     let gate: &Gate = core.part();
     let session = gate
@@ -80,7 +83,7 @@ async fn user(
     }
     let person = active(gate.account(&core.db, user_id, now).await?).ok_or_else(invalid)?;
     if principal.is_some_and(|principal| principal != user_id) {
-        return Err(Refused::saying(
+        return Err(NotAuthenticated::saying(
             Code::WrongRole,
             "Only a secret key acts on behalf of a user",
         ));
@@ -97,17 +100,20 @@ async fn key(
     secret: &SecretKey,
     principal: Option<UserId>,
     now: Timestamp,
-) -> Result<Identity, Refused> {
+) -> Result<Identity, NotAuthenticated> {
     let gate: &Gate = core.part();
     let found = gate.key(&core.db, secret.hash(), now).await?;
-    let is_good = |found: &Arc<tandem_store::access::keys::Found>| {
+    let is_good = |found: &Arc<tandem_store::access::keys::KeyMatch>| {
         found.key.works_at(now) && found.secret_expires_at.is_none_or(|end| now < end)
     };
-    let found = found.filter(is_good).ok_or(Refused::new(Code::InvalidToken))?;
+    let found = found
+        .filter(is_good)
+        .ok_or(NotAuthenticated::new(Code::InvalidToken))?;
     let on_behalf_of = match principal {
         None => None,
         Some(id) => {
-            let nobody = Refused::saying(Code::WrongRole, "X-On-Behalf-Of names no user who may act");
+            let nobody =
+                NotAuthenticated::saying(Code::WrongRole, "X-On-Behalf-Of names no user who may act");
             Some(active(gate.account(&core.db, id, now).await?).ok_or(nobody)?)
         }
     };

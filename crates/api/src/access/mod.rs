@@ -28,7 +28,7 @@ use crate::edge::ctx::{Ctx, Permission};
 use crate::edge::http::listing;
 use crate::edge::http::problem::{Code, Problem, REQUEST_ID};
 use crate::edge::http::services::Services;
-use crate::edge::job::{Job, Left, Turn};
+use crate::edge::job::{Job, JobRun, Remaining};
 use crate::edge::room::Room;
 
 pub use gate::{Account, Gate, MOST_AGE};
@@ -72,9 +72,9 @@ fn configure(config: &mut Services<'_>) {
 }
 
 /// Write down when keys were last used: to the minute, collected in memory since the last time.
-async fn flush_key_use(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+async fn flush_key_use(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     core.part::<Gate>().flush_uses(core, turn).await?;
-    Ok(Left::Nothing)
+    Ok(Remaining::Nothing)
 }
 
 /// Begin a transaction whose answer is not stored under an Idempotency-Key: it would hold tokens.

@@ -2,7 +2,7 @@
 
 use tandem_domain::access::Role;
 use tandem_domain::act::Act;
-use tandem_domain::activities::{self, Activity, ActivityDraft, Refused};
+use tandem_domain::activities::{self, Activity, ActivityDraft, ActivityError};
 use tandem_domain::change::Change;
 use tandem_domain::id::ActivityId;
 use tandem_domain::settle::Unsettled;
@@ -75,9 +75,9 @@ fn manages(act: &Act) -> bool {
         .is_some_and(|person| person.role == Role::SalesManager)
 }
 
-fn refused(refused: Refused) -> Problem {
+fn refused(refused: ActivityError) -> Problem {
     match refused {
-        Refused::Denied(reason) => reason.into(),
-        Refused::Invalid(faults) => invalid(faults),
+        ActivityError::Denied(reason) => reason.into(),
+        ActivityError::Invalid(faults) => invalid(faults),
     }
 }

@@ -23,7 +23,7 @@ use crate::edge::http::query::Path;
 use crate::edge::http::record::PatchOf;
 use crate::edge::http::reply::{Created, NoContent, Reply, Tagged, Upserted, etag};
 use crate::edge::http::services::Services;
-use crate::edge::job::{Job, Left, Turn};
+use crate::edge::job::{Job, JobRun, Remaining};
 use crate::edge::room::{PathRule, Room, Time};
 use view::ActivityView;
 
@@ -55,16 +55,16 @@ fn configure(config: &mut Services<'_>) {
 }
 
 /// Notify the owners of tasks that are due.
-async fn remind(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+async fn remind(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     for _ in 0..turn.rounds {
         let tx = turn.begin(core).await?;
         let done = store::activities::remind_due(&tx, turn.limit).await?;
         tx.commit().await?;
         if done < turn.limit {
-            return Ok(Left::Nothing);
+            return Ok(Remaining::Nothing);
         }
     }
-    Ok(Left::More)
+    Ok(Remaining::More)
 }
 
 type ActivityPatch = PatchOf<ActivityDraft>;

@@ -20,7 +20,7 @@ use crate::edge::http::query::{Path, Query};
 use crate::edge::http::record::PatchOf;
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
-use crate::edge::job::{Left, Turn};
+use crate::edge::job::{JobRun, Remaining};
 
 /// The operations on drafts.
 pub(super) fn configure(config: &mut Services<'_>) {
@@ -269,11 +269,11 @@ async fn tagged(tx: &Tx, version: AgreementVersion) -> Result<Tagged<AgreementVi
 }
 
 /// Put the scheduled version in force if its time has come.
-pub(super) async fn bring_into_force(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+pub(super) async fn bring_into_force(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     let tx = turn.begin(core).await?;
     store::agreement::bring_into_force(&tx).await?;
     tx.commit().await?;
-    Ok(Left::Nothing)
+    Ok(Remaining::Nothing)
 }
 
 pub(super) fn not_drafted(refused: DraftRefused) -> Problem {

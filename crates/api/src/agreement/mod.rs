@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tandem_domain::access::Staff;
 use tandem_domain::agreement::signature::Signature;
-use tandem_domain::agreement::{self, AgreementVersion, Refused, VersionState};
+use tandem_domain::agreement::{self, AgreementVersion, ReplaceError, VersionState};
 use tandem_domain::fault::Fault;
 use tandem_domain::instant::Timestamp;
 use tandem_store as store;
@@ -332,10 +332,10 @@ fn invalid_document(faults: Vec<Fault>) -> Problem {
     invalid(faults.into_iter().map(below).collect())
 }
 
-fn refused(refused: Refused) -> Problem {
+fn refused(refused: ReplaceError) -> Problem {
     match refused {
-        Refused::Denied(reason) => reason.into(),
-        Refused::Invalid(faults) => invalid_document(faults),
-        Refused::Signed => Problem::new(Code::AlreadySigned),
+        ReplaceError::Denied(reason) => reason.into(),
+        ReplaceError::Invalid(faults) => invalid_document(faults),
+        ReplaceError::Signed => Problem::new(Code::AlreadySigned),
     }
 }

@@ -24,7 +24,7 @@ use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::{Accepted, Reply};
 use crate::edge::http::services::Services;
-use crate::edge::job::{Left, Turn};
+use crate::edge::job::{JobRun, Remaining};
 
 /// Leads that are judged between two commits.
 const BATCH: u64 = 200;
@@ -405,13 +405,13 @@ async fn list_previewed_leads(
 }
 
 /// Run the previews that are not complete, batch by batch: read without locks, judge on a thread of its own, write.
-pub(super) async fn run(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+pub(super) async fn run(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     for _ in 0..turn.rounds {
         let snapshot = core.db.snapshot().await?;
         let batch = stored::next_batch(&snapshot, BATCH).await?;
         drop(snapshot);
         let Some(batch) = batch else {
-            return Ok(Left::Nothing);
+            return Ok(Remaining::Nothing);
         };
         let judged = tokio::task::spawn_blocking(move || batch.judge())
             .await
@@ -420,5 +420,5 @@ pub(super) async fn run(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
         stored::write_batch(&tx, judged).await?;
         tx.commit().await?;
     }
-    Ok(Left::More)
+    Ok(Remaining::More)
 }

@@ -14,7 +14,7 @@ use tandem_domain::fault::Fault;
 use super::charset::{self, Charset};
 use super::redact;
 use super::submit::Understood;
-use crate::edge::http::problem::{Code, MOST_VIOLATIONS, Place, Problem, Violation};
+use crate::edge::http::problem::{Code, Location, MOST_VIOLATIONS, Problem, Violation};
 use crate::edge::http::shape::Shape;
 use crate::edge::http::strict;
 
@@ -322,10 +322,10 @@ fn set_aside(body: &mut Value, violations: &[Violation]) -> Vec<Fault> {
 fn faults(violations: &[Violation]) -> Vec<Fault> {
     let fault = |violation: &Violation| {
         let pointer = match &violation.place {
-            Place::Pointer(pointer) => {
+            Location::Pointer(pointer) => {
                 percent_decode_str(pointer.trim_start_matches('#')).decode_utf8_lossy()
             }
-            Place::Header(_) | Place::Parameter(_) => "".into(),
+            Location::Header(_) | Location::Parameter(_) => "".into(),
         };
         Fault::new(pointer, violation.code, &violation.detail)
     };

@@ -7,7 +7,7 @@ use actix_web::http::header::{
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::door::{self, Doors};
+use super::known_forms::{self, KnownForms};
 use super::{body, page};
 use crate::edge::core::Core;
 use crate::edge::http::problem::{Code, Problem};
@@ -22,7 +22,7 @@ struct Page {
     form_key: String,
     origin: Option<HeaderValue>,
     wants_page: bool,
-    doors: Option<web::Data<Doors>>,
+    doors: Option<web::Data<KnownForms>>,
 }
 
 /// Dresses the answer to a request that sends a form.
@@ -72,7 +72,7 @@ impl Page {
 
 /// Answer a browser's preflight (<https://fetch.spec.whatwg.org/#cors-preflight-fetch>).
 pub async fn preflight(request: HttpRequest) -> Reply<HttpResponse> {
-    let door = door::of(&request)
+    let door = known_forms::of(&request)
         .await?
         .ok_or_else(|| Problem::new(Code::NotFound))?;
     let mut response = HttpResponse::NoContent();

@@ -3,7 +3,7 @@
 use actix_web::{get, patch, post};
 use serde::{Deserialize, Serialize};
 use tandem_domain::capture::{
-    Beside, Form, FormConsent, FormField, FormSettings, MakeForm, Refused, edit_form, make_form, rotate_key,
+    Beside, Form, FormConsent, FormError, FormField, FormSettings, MakeForm, edit_form, make_form, rotate_key,
 };
 use tandem_domain::change::Unruled;
 use tandem_domain::id::{CampaignId, FormId};
@@ -293,9 +293,9 @@ fn custom_names(tx: &Tx) -> Vec<&str> {
         .collect()
 }
 
-fn refused(refused: Refused) -> Problem {
+fn refused(refused: FormError) -> Problem {
     match refused {
-        Refused::Denied(reason) => Problem::new(Code::WrongRole).detail(reason.to_string()),
-        Refused::Invalid(faults) => invalid(faults),
+        FormError::Denied(reason) => Problem::new(Code::WrongRole).detail(reason.to_string()),
+        FormError::Invalid(faults) => invalid(faults),
     }
 }

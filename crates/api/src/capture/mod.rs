@@ -1,19 +1,19 @@
 //! Forms, what strangers send to them, and what became of it.
 
+pub mod batch;
 pub mod body;
 pub(crate) mod bots;
 mod charset;
 pub mod cors;
-pub mod door;
 pub mod form_views;
 pub mod forms;
 pub mod item;
+pub mod known_forms;
 pub mod page;
 mod redact;
 mod snippet;
 pub mod submissions;
 pub mod submit;
-pub mod take;
 
 use actix_web::http::Method;
 use actix_web::web;
@@ -22,8 +22,8 @@ use crate::edge::http::services::Services;
 use crate::edge::room::{Body, PathRule, QueueGauge, Room};
 use crate::edge::writer::{Queue, Writer};
 
+use batch::Captures;
 pub use form_views::reached_at;
-use take::Captures;
 
 /// This room.
 pub const ROOM: Room = Room {
@@ -50,7 +50,7 @@ pub fn configure(config: &mut Services<'_>) {
     forms::configure(config);
     submissions::configure(config);
     submit::configure(config);
-    config.app_data(web::Data::new(door::Doors::default()));
+    config.app_data(web::Data::new(known_forms::KnownForms::default()));
     config.route(
         "/v1/capture/{form_key}",
         web::method(Method::OPTIONS).to(cors::preflight),

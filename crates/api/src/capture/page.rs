@@ -14,7 +14,7 @@ use tandem_domain::capture::Form;
 use tandem_domain::fault::Fault;
 
 use crate::edge::crypto;
-use crate::edge::http::problem::{Kept, MEDIA_TYPE, MOST_VIOLATIONS};
+use crate::edge::http::problem::{MEDIA_TYPE, MOST_VIOLATIONS, StoredAnswer};
 
 /// The media type of a page.
 pub const HTML: &str = "text/html; charset=utf-8";
@@ -36,22 +36,22 @@ fn policy(form_action: &str) -> String {
 }
 
 /// A page with a message; `title` and `content` are HTML.
-pub fn telling(status: u16, title: &str, content: &str) -> Kept {
+pub fn telling(status: u16, title: &str, content: &str) -> StoredAnswer {
     kept(status, &page(title, content), &POLICY)
 }
 
 /// A page with a form for this service; `title` and `content` are HTML already.
-pub fn asking(title: &str, content: &str) -> Kept {
+pub fn asking(title: &str, content: &str) -> StoredAnswer {
     kept(200, &page(title, content), &ASKING)
 }
 
 /// The thanks for a form that was taken.
-pub fn thanks() -> Kept {
+pub fn thanks() -> StoredAnswer {
     telling(200, "Thank you", "<p>Your message has been received.</p>")
 }
 
 /// What is wrong with a form, by the names that the person read.
-pub fn refusal(form: &Form, faults: &[Fault]) -> Kept {
+pub fn refusal(form: &Form, faults: &[Fault]) -> StoredAnswer {
     let mut list = String::from("<p>Nothing was sent. Please go back and correct this:</p>\n<ul>\n");
     for fault in faults.iter().take(MOST_VIOLATIONS) {
         let name = fault.pointer.strip_prefix("/fields/").unwrap_or_default();
@@ -116,9 +116,9 @@ fn page(title: &str, content: &str) -> String {
     )
 }
 
-fn kept(status: u16, page: &str, policy: &str) -> Kept {
+fn kept(status: u16, page: &str, policy: &str) -> StoredAnswer {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    Kept {
+    StoredAnswer {
         status,
         headers: vec![
             header("content-type", HTML),

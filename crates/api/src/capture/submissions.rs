@@ -9,7 +9,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_store as store;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{body, take};
+use super::{batch, body};
 use crate::access::scopes::{FormsRead, FormsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::{Json, shapes};
@@ -227,6 +227,6 @@ async fn replay_submission(
     let shape = shapes(ctx.request())?.body(CAPTURE);
     let shape = shape.ok_or_else(|| Problem::new(Code::InternalError).because("a capture has no shape"))?;
     let read = body::read_stored(&kept.media_type, &kept.raw, shape)?;
-    let replayed = take::replay(&tx, ctx.act(), &kept, &read.posted, &form).await?;
+    let replayed = batch::replay(&tx, ctx.act(), &kept, &read.posted, &form).await?;
     ctx.commit(tx, Json(replayed.into())).await
 }

@@ -14,10 +14,10 @@ use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, SchemaType, T
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::door::Sender;
+use super::batch::{Captures, Outcome};
 use super::item::Item;
-use super::take::{Captures, Outcome};
-use super::{body, bots, door, page};
+use super::known_forms::Sender;
+use super::{body, bots, known_forms, page};
 use crate::edge::ctx::{Ctx, Public};
 use crate::edge::http::faults::invalid;
 use crate::edge::http::json::{Raw, operation_key, shapes};
@@ -255,7 +255,7 @@ async fn capture_submission(ctx: Ctx<Public>, path: Path<FormKeyPath>, sent: Raw
     let soonest = tokio::time::sleep(SOONEST);
     let place = ctx.part::<Queue<Captures>>().place()?;
     let request = ctx.request();
-    let door = door::of(request).await?.ok_or_else(not_found)?;
+    let door = known_forms::of(request).await?.ok_or_else(not_found)?;
     ctx.limits.admit_form(&path.0.form_key)?;
     let shape = shapes(request)?.body(&operation_key(request));
     let shape = shape.ok_or_else(|| Problem::new(Code::InternalError).because("a capture has no shape"))?;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tandem_domain::act::Act;
 use tandem_domain::change::Change;
-use tandem_domain::deals::{self, Deal, OpenDeal, READY, Refused};
+use tandem_domain::deals::{self, Deal, DealError, OpenDeal, READY};
 use tandem_domain::fault::Fault;
 use tandem_domain::handoff;
 use tandem_domain::handoff::qualification::Qualify;
@@ -15,7 +15,7 @@ use tandem_store::{self as store, Tx};
 
 use super::body::DealPatch;
 use crate::edge::http::faults::invalid;
-use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::problem::{Code, Location, Problem, Violation};
 use crate::edge::http::reply::IfMatch;
 use crate::handoff::refused::not_decided;
 use crate::leads::actions::sells;
@@ -84,7 +84,7 @@ pub async fn act(
     act: &Act,
     id: DealId,
     if_match: &IfMatch,
-    decide: impl FnOnce(&mut World, &Act) -> Result<Vec<Change>, Refused>,
+    decide: impl FnOnce(&mut World, &Act) -> Result<Vec<Change>, DealError>,
 ) -> Result<Deal, Problem> {
     let none: [LeadId; 0] = [];
     let world = store::deals::world_of(tx, id, none, None::<CompanyId>).await?;
@@ -122,14 +122,14 @@ async fn saved(
 }
 
 /// The problem that a refused act is.
-pub fn refused(refused: Refused) -> Problem {
+pub fn refused(refused: DealError) -> Problem {
     match refused {
-        Refused::NoSuchDeal => Problem::new(Code::NotFound),
-        Refused::AlreadyExists => Problem::new(Code::AlreadyExists),
-        Refused::LeadNotSql { current } => Problem::new(Code::LeadNotSql)
+        DealError::NoSuchDeal => Problem::new(Code::NotFound),
+        DealError::AlreadyExists => Problem::new(Code::AlreadyExists),
+        DealError::LeadNotSql { current } => Problem::new(Code::LeadNotSql)
             .with("current", json!(current))
             .with("allowed", json!(READY)),
-        Refused::NoSuchMove {
+        DealError::NoSuchMove {
             current,
             allowed,
             why,
@@ -137,15 +137,15 @@ pub fn refused(refused: Refused) -> Problem {
             .detail(format!("{}{}", why[..1].to_uppercase(), &why[1..]))
             .with("current", json!(current))
             .with("allowed", json!(allowed)),
-        Refused::NoSuchStage { allowed } => {
+        DealError::NoSuchStage { allowed } => {
             let detail = format!("must be one of {}", allowed.join(", "));
-            let violation = Violation::new(Place::at(["stage"]), "not_allowed", detail);
+            let violation = Violation::new(Location::at(["stage"]), "not_allowed", detail);
             Problem::invalid(vec![violation]).with("allowed", json!(allowed))
         }
-        Refused::QuoteClosed { state } => Problem::new(Code::QuoteClosed).with("current", json!(state)),
-        Refused::Closed => Problem::new(Code::DealClosed),
-        Refused::Denied(reason) => reason.into(),
-        Refused::NotConverted(error @ NotConverted::MissingRate { from, to, on }) => {
+        DealError::QuoteClosed { state } => Problem::new(Code::QuoteClosed).with("current", json!(state)),
+        DealError::Closed => Problem::new(Code::DealClosed),
+        DealError::Denied(reason) => reason.into(),
+        DealError::NotConverted(error @ NotConverted::MissingRate { from, to, on }) => {
             let detail = error.to_string();
             Problem::new(Code::MissingExchangeRate)
                 .detail(format!("{}{}", detail[..1].to_uppercase(), &detail[1..]))
@@ -154,9 +154,9 @@ pub fn refused(refused: Refused) -> Problem {
                     json!({"from": from, "to": to, "on": on.to_string()}),
                 )
         }
-        Refused::NotConverted(NotConverted::TooLarge) => {
+        DealError::NotConverted(NotConverted::TooLarge) => {
             Problem::new(Code::Conflict).detail("The amount is too large for the base currency")
         }
-        Refused::Invalid(faults) => invalid(faults),
+        DealError::Invalid(faults) => invalid(faults),
     }
 }

@@ -3,7 +3,7 @@
 use actix_web::{get, patch, post};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tandem_domain::deals::pipelines::{self, EditPipeline, Pipeline, PipelineStage, Refused};
+use tandem_domain::deals::pipelines::{self, EditPipeline, Pipeline, PipelineError, PipelineStage};
 use tandem_domain::fault::Fault;
 use tandem_domain::id::PipelineId;
 use tandem_domain::instant::Timestamp;
@@ -273,11 +273,11 @@ fn read(stages: Vec<StageView>) -> Result<Vec<PipelineStage>, Problem> {
     }
 }
 
-fn refused(refused: Refused) -> Problem {
+fn refused(refused: PipelineError) -> Problem {
     match refused {
-        Refused::Denied(reason) => reason.into(),
-        Refused::Invalid(faults) => invalid(faults),
-        Refused::InUse(stages) => {
+        PipelineError::Denied(reason) => reason.into(),
+        PipelineError::Invalid(faults) => invalid(faults),
+        PipelineError::InUse(stages) => {
             let one = |(key, n): (&String, &u64)| json!({"stage": key, "deals": n});
             let each: Vec<String> = stages.iter().map(|(key, n)| format!("{key}: {n}")).collect();
             Problem::new(Code::StageInUse)
@@ -287,7 +287,7 @@ fn refused(refused: Refused) -> Problem {
                 ))
                 .with("in_use", stages.iter().map(one).collect::<Vec<_>>())
         }
-        Refused::HasOpenDeals(n) => {
+        PipelineError::HasOpenDeals(n) => {
             Problem::new(Code::StageInUse).detail(format!("The pipeline has {n} open deals"))
         }
     }

@@ -28,7 +28,7 @@ use crate::edge::http::query::{Path, Query};
 use crate::edge::http::record::PatchOf;
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
-use crate::edge::job::{Left, Turn};
+use crate::edge::job::{JobRun, Remaining};
 
 /// The operations about quotes.
 pub fn configure(config: &mut Services<'_>) {
@@ -44,16 +44,16 @@ pub fn configure(config: &mut Services<'_>) {
 }
 
 /// Expire quotes whose last day has passed.
-pub async fn expire(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+pub async fn expire(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     for _ in 0..turn.rounds {
         let tx = turn.begin(core).await?;
         let done = kept::expire_due(&tx, turn.limit).await?;
         tx.commit().await?;
         if done < turn.limit {
-            return Ok(Left::Nothing);
+            return Ok(Remaining::Nothing);
         }
     }
-    Ok(Left::More)
+    Ok(Remaining::More)
 }
 
 type QuotePatch = PatchOf<QuoteDetails>;

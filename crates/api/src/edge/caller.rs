@@ -5,7 +5,7 @@ use tandem_domain::id::SessionId;
 use tandem_domain::instant::Timestamp;
 use tandem_store::StoreError;
 
-use super::http::problem::{Code, Place, Problem, Violation};
+use super::http::problem::{Code, Location, Problem, Violation};
 
 /// The caller of a request.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub struct Caller {
     /// When the request began.
     pub now: Timestamp,
     /// Who it is, or why nobody.
-    pub identity: Result<Identity, Refused>,
+    pub identity: Result<Identity, NotAuthenticated>,
 }
 
 /// The authenticated caller, with its scopes.
@@ -29,14 +29,14 @@ pub struct Identity {
 
 /// Why nobody is known to call. It becomes a problem where an operation demands somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct NotAuthenticated {
     code: Code,
     detail: Option<&'static str>,
     header: Option<&'static str>,
     cause: Option<String>,
 }
 
-impl Refused {
+impl NotAuthenticated {
     /// With a code alone.
     pub const fn new(code: Code) -> Self {
         Self {
@@ -71,7 +71,7 @@ impl Refused {
     }
 }
 
-impl From<StoreError> for Refused {
+impl From<StoreError> for NotAuthenticated {
     fn from(error: StoreError) -> Self {
         let cause = Some(error.to_string());
         Self {
@@ -81,13 +81,13 @@ impl From<StoreError> for Refused {
     }
 }
 
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
+impl From<NotAuthenticated> for Problem {
+    fn from(refused: NotAuthenticated) -> Self {
         let mut problem = Problem::new(refused.code);
         if let Some(header) = refused.header {
             let detail = refused.detail.unwrap_or_default();
             problem = problem.errors(vec![Violation::new(
-                Place::Header(header),
+                Location::Header(header),
                 "invalid_format",
                 detail,
             )]);

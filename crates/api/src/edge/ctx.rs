@@ -20,7 +20,7 @@ use crate::edge::caller::{Caller, Identity};
 use crate::edge::core::Core;
 use crate::edge::crypto::password::PasswordError;
 use crate::edge::crypto::{hex, sha256};
-use crate::edge::http::problem::{Code, Kept, Place, Problem, REQUEST_ID, Violation};
+use crate::edge::http::problem::{Code, Location, Problem, REQUEST_ID, StoredAnswer, Violation};
 use crate::edge::http::query::checked_query;
 use crate::edge::http::reply::{Answer, IfMatch, Reply};
 use crate::edge::http::request::{BodyHash, Commits};
@@ -69,7 +69,7 @@ pub enum Part {
     /// It is to be done.
     New(Tx),
     /// It was done when the request came before, with this answer.
-    Done(Kept),
+    Done(StoredAnswer),
 }
 
 /// The name of the n-th part of a request among the keys of answers.
@@ -79,7 +79,7 @@ fn part_of(key_hash: &str, n: usize) -> String {
 
 impl Once {
     /// What is kept of an answer that was given under it, where the answer names no lead.
-    pub fn record(&self, answer: &Kept) -> idempotency::Record {
+    pub fn record(&self, answer: &StoredAnswer) -> idempotency::Record {
         idempotency::Record {
             body_hash: self.body_hash.clone(),
             status: answer.status,
@@ -162,7 +162,7 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
     let malformed = || {
         let detail = "must be 1 to 255 visible ASCII characters";
         Problem::new(Code::InvalidHeader).errors(vec![Violation::new(
-            Place::Header("Idempotency-Key"),
+            Location::Header("Idempotency-Key"),
             "invalid_format",
             detail,
         )])
@@ -212,7 +212,7 @@ impl<P: Permission> Ctx<P> {
     }
 
     /// The answers that were given under keys of this request.
-    async fn kept(&self, tx: &Tx, keys: &[&str]) -> Result<HashMap<String, Kept>, Problem> {
+    async fn kept(&self, tx: &Tx, keys: &[&str]) -> Result<HashMap<String, StoredAnswer>, Problem> {
         let found = idempotency::find_all(tx, keys)
             .await
             .map_err(|error| match error {
@@ -223,7 +223,7 @@ impl<P: Permission> Ctx<P> {
         let kept = found
             .into_iter()
             .map(|(key, record)| match record.body_hash == body_hash {
-                true => Ok((key, Kept::of(&record))),
+                true => Ok((key, StoredAnswer::of(&record))),
                 false => Err(Problem::new(Code::IdempotencyKeyReused)),
             });
         kept.collect()
@@ -278,7 +278,7 @@ impl<P: Permission> Ctx<P> {
 
     /// What is stored of an answer under the key of this request.
     fn record<A: Answer>(&self, answer: &A) -> idempotency::Record {
-        let Kept {
+        let StoredAnswer {
             status,
             headers,
             body,

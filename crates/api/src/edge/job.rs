@@ -35,7 +35,7 @@ pub struct Job {
     /// How long a run may take; `None` where it looks by itself whether the service stops.
     pub most: Option<Duration>,
     /// What it does.
-    pub run: Work,
+    pub run: RunJob,
 }
 
 /// When a job is due. Waits go by a monotonic timer, so that no clock that is set back stops a job.
@@ -56,11 +56,11 @@ pub enum Due {
 pub type NextDue = for<'a> fn(&'a Snapshot) -> BoxFuture<'a, Result<Option<Timestamp>, StoreError>>;
 
 /// Does what is due.
-pub type Work = for<'a> fn(&'a Core, &'a Turn) -> BoxFuture<'a, Result<Left, StoreError>>;
+pub type RunJob = for<'a> fn(&'a Core, &'a JobRun) -> BoxFuture<'a, Result<Remaining, StoreError>>;
 
 /// Whether a run of a job left a backlog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum Remaining {
     /// Nothing, or what can wait until it is due again.
     Nothing,
     /// A backlog: the run ended on its limit, and the job is due again at once.
@@ -69,7 +69,7 @@ pub enum Left {
 
 impl Job {
     /// A job of every process that is due so long after its last run.
-    pub const fn every(name: &'static str, interval: Duration, run: Work) -> Self {
+    pub const fn every(name: &'static str, interval: Duration, run: RunJob) -> Self {
         Self {
             name,
             due: Due::Every(interval),
@@ -81,7 +81,7 @@ impl Job {
     }
 
     /// A job of every process that is due when the database says so, which is asked at least this often.
-    pub const fn when(name: &'static str, look: Duration, next: NextDue, run: Work) -> Self {
+    pub const fn when(name: &'static str, look: Duration, next: NextDue, run: RunJob) -> Self {
         Self {
             name,
             due: Due::At { look, next },
@@ -133,7 +133,7 @@ pub fn lease_name(job: &str) -> String {
 
 /// One run of a job, with its limits.
 #[derive(Debug, Clone, Copy)]
-pub struct Turn {
+pub struct JobRun {
     /// When it began.
     pub now: Timestamp,
     /// The most rows of one transaction.
@@ -144,7 +144,7 @@ pub struct Turn {
     lease: Option<Lease>,
 }
 
-impl Turn {
+impl JobRun {
     /// A run of a job under its lease, if it has one.
     pub const fn new(name: &'static str, now: Timestamp, lease: Option<Lease>) -> Self {
         Self {

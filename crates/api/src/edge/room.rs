@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use futures::future::LocalBoxFuture;
 use tandem_domain::instant::Timestamp;
 
-use super::caller::{Identity, Refused};
+use super::caller::{Identity, NotAuthenticated};
 use super::core::Core;
 use super::http::services::Services;
 use super::job::Job;
@@ -55,7 +55,7 @@ impl Room {
 
 /// Finds out from the headers of a request who calls at an instant.
 pub type Identify =
-    for<'a> fn(&'a Core, &'a HeaderMap, Timestamp) -> LocalBoxFuture<'a, Result<Identity, Refused>>;
+    for<'a> fn(&'a Core, &'a HeaderMap, Timestamp) -> LocalBoxFuture<'a, Result<Identity, NotAuthenticated>>;
 
 /// Looks at a request before it is worked on, and says what is to become of its answer, if anything.
 pub type Dress = fn(&HttpRequest) -> Option<Dressing>;

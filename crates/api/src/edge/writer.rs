@@ -28,7 +28,7 @@ const MOST_BATCHES: usize = 64;
 const ATTEMPT: Duration = Duration::from_secs(8);
 
 /// What is written in batches.
-pub trait Work: Send + Sync + 'static {
+pub trait BatchWork: Send + Sync + 'static {
     /// One thing to do. Its ids are drawn before it is handed in, so that it is the same in every attempt.
     type Item: Send + Sync + 'static;
     /// The result for the caller of the item.
@@ -83,7 +83,7 @@ impl From<Undone> for Problem {
     }
 }
 
-struct Job<W: Work> {
+struct Job<W: BatchWork> {
     item: W::Item,
     /// Set by the first of two: the writer that starts on it, or the caller that gives up.
     claimed: Arc<AtomicBool>,
@@ -91,7 +91,7 @@ struct Job<W: Work> {
 }
 
 /// The bounded queue in front of the writer.
-pub struct Queue<W: Work> {
+pub struct Queue<W: BatchWork> {
     sender: mpsc::Sender<Job<W>>,
     receiver: Mutex<Option<mpsc::Receiver<Job<W>>>>,
     pace: Arc<Pace>,
@@ -119,18 +119,18 @@ impl Pace {
 }
 
 /// A place in the queue, before there is an item for it.
-pub struct Place<'a, W: Work> {
+pub struct Reserved<'a, W: BatchWork> {
     permit: mpsc::Permit<'a, Job<W>>,
     weight: &'a AtomicUsize,
 }
 
 /// An item that is on its way.
-pub struct Ticket<W: Work> {
+pub struct Ticket<W: BatchWork> {
     claimed: Arc<AtomicBool>,
     answer: oneshot::Receiver<Result<W::Done, Undone>>,
 }
 
-impl<W: Work> Queue<W> {
+impl<W: BatchWork> Queue<W> {
     /// A queue that holds so many items.
     pub fn new(most: usize) -> Self {
         let (sender, receiver) = mpsc::channel(most);
@@ -148,20 +148,20 @@ impl<W: Work> Queue<W> {
     }
 
     /// A place in the queue; refused at once where there is none, or where its turn would come too late.
-    pub fn place(&self) -> Result<Place<'_, W>, Undone> {
+    pub fn place(&self) -> Result<Reserved<'_, W>, Undone> {
         let batches = self.weight() / W::MOST_WEIGHT;
         if batches >= MOST_BATCHES || self.pace.wait_of(batches) > LONGEST {
             return Err(Undone::Overloaded);
         }
         let permit = self.sender.try_reserve().map_err(|_| Undone::Overloaded)?;
-        Ok(Place {
+        Ok(Reserved {
             permit,
             weight: &self.weight,
         })
     }
 }
 
-impl<W: Work> Place<'_, W> {
+impl<W: BatchWork> Reserved<'_, W> {
     /// Hand an item in.
     pub fn take(self, item: W::Item) -> Ticket<W> {
         let (sender, answer) = oneshot::channel();
@@ -176,7 +176,7 @@ impl<W: Work> Place<'_, W> {
     }
 }
 
-impl<W: Work> Ticket<W> {
+impl<W: BatchWork> Ticket<W> {
     /// Wait for what becomes of it, and with patience for its turn. `begun` is called where its turn has come, but the
     /// patience is over: from then on nobody can say that it was not tried.
     pub async fn wait(mut self, patience: Duration, begun: impl FnOnce()) -> Result<W::Done, Undone> {
@@ -200,7 +200,7 @@ pub struct Writer {
 
 impl Writer {
     /// Start it on a queue; `None` where the queue has one already.
-    pub fn start<W: Work>(queue: &Queue<W>, work: W) -> Option<Self> {
+    pub fn start<W: BatchWork>(queue: &Queue<W>, work: W) -> Option<Self> {
         let mut receiver = queue.receiver.lock().unwrap_or_else(PoisonError::into_inner);
         let receiver = receiver.take()?;
         let (stop, stopped) = watch::channel(false);
@@ -225,7 +225,7 @@ struct Shown {
     weight: Arc<AtomicUsize>,
 }
 
-async fn write<W: Work>(
+async fn write<W: BatchWork>(
     work: W,
     mut queue: mpsc::Receiver<Job<W>>,
     mut stopped: watch::Receiver<bool>,
@@ -260,7 +260,7 @@ async fn write<W: Work>(
 }
 
 /// The next batch that is not too heavy, without those whose callers have given up; and the weight that left the queue.
-fn next_batch<W: Work>(waiting: &mut VecDeque<Job<W>>) -> (Vec<Job<W>>, usize) {
+fn next_batch<W: BatchWork>(waiting: &mut VecDeque<Job<W>>) -> (Vec<Job<W>>, usize) {
     let (mut batch, mut gone, mut taken) = (vec![], 0, 0);
     while let Some(job) = waiting.pop_front() {
         let weight = W::weight(&job.item);
@@ -293,7 +293,7 @@ enum Failure {
     Broken(String),
 }
 
-async fn do_batch<W: Work>(work: &W, batch: Vec<Job<W>>) {
+async fn do_batch<W: BatchWork>(work: &W, batch: Vec<Job<W>>) {
     let mut failure = Failure::Contended;
     for round in 0..ROUNDS {
         let items: Vec<&W::Item> = batch.iter().map(|job| &job.item).collect();
@@ -338,7 +338,7 @@ async fn do_batch<W: Work>(work: &W, batch: Vec<Job<W>>) {
 }
 
 /// One item as a batch of one.
-async fn alone<W: Work>(work: &W, item: &W::Item) -> Result<W::Done, Undone> {
+async fn alone<W: BatchWork>(work: &W, item: &W::Item) -> Result<W::Done, Undone> {
     let mut last = Undone::Locked;
     for _ in 0..ROUNDS {
         match attempt(work, &[item], true).await {
@@ -368,7 +368,7 @@ async fn alone<W: Work>(work: &W, item: &W::Item) -> Result<W::Done, Undone> {
     Err(last)
 }
 
-async fn kept<W: Work>(work: &W, item: &W::Item, cause: String) -> Result<W::Done, Undone> {
+async fn kept<W: BatchWork>(work: &W, item: &W::Item, cause: String) -> Result<W::Done, Undone> {
     tracing::error!(cause, "an item failed even alone; it is stored as failed");
     match guarded(work.keep(item)).await {
         Ok(done) => Ok(done),
@@ -379,7 +379,7 @@ async fn kept<W: Work>(work: &W, item: &W::Item, cause: String) -> Result<W::Don
     }
 }
 
-async fn attempt<W: Work>(work: &W, items: &[&W::Item], again: bool) -> Result<Vec<W::Done>, Failure> {
+async fn attempt<W: BatchWork>(work: &W, items: &[&W::Item], again: bool) -> Result<Vec<W::Done>, Failure> {
     let done = guarded(work.attempt(items, again)).await?;
     if done.len() == items.len() {
         Ok(done)

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tandem_domain::act::Act;
 use tandem_domain::change::Change;
 use tandem_domain::clocks::record::ClockRecord;
-use tandem_domain::handoff::{self, Handoff, Refused, RuleOn, Verdict};
+use tandem_domain::handoff::{self, Handoff, HandoffError, RuleOn, Verdict};
 use tandem_domain::id::{ActivityId, HandoffId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::judge::routes;
@@ -29,7 +29,7 @@ use crate::edge::http::problem::Problem;
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Reply, Tagged, etag};
 use crate::edge::http::services::Services;
-use crate::edge::job::{Job, Left, Turn};
+use crate::edge::job::{Job, JobRun, Remaining};
 use crate::edge::room::Room;
 use crate::leads::qualification::QualifyLead;
 use refused::not_decided;
@@ -259,24 +259,24 @@ async fn rule_on_handoff(
 async fn rule_on(tx: &Tx, act: &Act, id: HandoffId, asked: &RuleOn) -> Result<Handoff, Problem> {
     let mut world = store::handoff::world_of(tx, id).await?;
     let lead_id = world.sales.handoffs.get(&id).map(|handoff| handoff.lead_id);
-    let lead_id = lead_id.ok_or_else(|| not_decided(Refused::NoSuchHandoff))?;
+    let lead_id = lead_id.ok_or_else(|| not_decided(HandoffError::NoSuchHandoff))?;
     store::routing::add_to(tx, &mut world, lead_id).await?;
     let holds = routes(&mut world, lead_id, None, act.now);
     let changes = handoff::rule_on(&mut world, id, asked, &holds, act).map_err(not_decided)?;
     store::settle(tx, &mut world, act, changes).await?;
     let handoff = world.sales.handoffs.remove(&id);
-    handoff.ok_or_else(|| not_decided(Refused::NoSuchHandoff))
+    handoff.ok_or_else(|| not_decided(HandoffError::NoSuchHandoff))
 }
 
 /// Remind those who can rule of disputes that have been open for 14 days.
-async fn remind(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+async fn remind(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     let tx = turn.begin(core).await?;
     let done = store::handoff::remind_due(&tx, turn.limit).await?;
     tx.commit().await?;
     Ok(if done < turn.limit {
-        Left::Nothing
+        Remaining::Nothing
     } else {
-        Left::More
+        Remaining::More
     })
 }
 
@@ -286,7 +286,7 @@ async fn decide(
     act: &Act,
     id: HandoffId,
     evidence: Option<ActivityId>,
-    decision: impl FnOnce(&mut World, &Act) -> Result<Vec<Change>, Refused>,
+    decision: impl FnOnce(&mut World, &Act) -> Result<Vec<Change>, HandoffError>,
 ) -> Result<Handoff, Problem> {
     let mut world = store::handoff::world_of(tx, id).await?;
     if let Some(evidence) = evidence {
@@ -295,5 +295,5 @@ async fn decide(
     let changes = decision(&mut world, act).map_err(not_decided)?;
     store::settle(tx, &mut world, act, changes).await?;
     let handoff = world.sales.handoffs.remove(&id);
-    handoff.ok_or_else(|| not_decided(Refused::NoSuchHandoff))
+    handoff.ok_or_else(|| not_decided(HandoffError::NoSuchHandoff))
 }

@@ -15,7 +15,7 @@ use super::HandoffPath;
 use crate::access::scopes::{HandoffsRead, LeadsRead, PacketsRead};
 use crate::capture::page::{escaped, telling};
 use crate::edge::ctx::Ctx;
-use crate::edge::http::problem::Kept;
+use crate::edge::http::problem::StoredAnswer;
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::{Rendered, Reply};
 
@@ -62,7 +62,7 @@ pub(super) async fn get_handoff_packet(
     ctx.commit(tx, answer).await
 }
 
-fn rendered(request: &HttpRequest, packet: String) -> Kept {
+fn rendered(request: &HttpRequest, packet: String) -> StoredAnswer {
     let accept = request
         .headers()
         .get(ACCEPT)
@@ -71,7 +71,7 @@ fn rendered(request: &HttpRequest, packet: String) -> Kept {
         let packet: Value = serde_json::from_str(&packet).unwrap_or_default();
         return telling(200, "Lead handed over", &page(&packet));
     }
-    Kept {
+    StoredAnswer {
         status: 200,
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         body: packet.into_bytes(),

@@ -1,22 +1,22 @@
 //! What a refused decision about a hand-off is over HTTP.
 
 use serde_json::json;
-use tandem_domain::handoff::{Handoff, Refused};
+use tandem_domain::handoff::{Handoff, HandoffError};
 
 use crate::edge::http::problem::{Code, Problem};
 use crate::lifecycle::refused::not_moved;
 
 /// The problem that a refused decision is.
-pub fn not_decided(refused: Refused) -> Problem {
+pub fn not_decided(refused: HandoffError) -> Problem {
     match refused {
-        Refused::NoSuchHandoff => Problem::new(Code::NotFound),
-        Refused::Decided(handoff) => Problem::new(Code::AlreadyDecided)
+        HandoffError::NoSuchHandoff => Problem::new(Code::NotFound),
+        HandoffError::Decided(handoff) => Problem::new(Code::AlreadyDecided)
             .with("current", json!(handoff.state))
             .with("decided_by", json!(handoff.decided_by))
             .with("decided_at", json!(handoff.decided_at)),
-        Refused::Disputed(handoff) => disputed(&handoff),
-        Refused::Ruled(handoff) => ruled(&handoff),
-        Refused::NotRejected(handoff) | Refused::NotDisputed(handoff) => {
+        HandoffError::Disputed(handoff) => disputed(&handoff),
+        HandoffError::Ruled(handoff) => ruled(&handoff),
+        HandoffError::NotRejected(handoff) | HandoffError::NotDisputed(handoff) => {
             Problem::new(Code::IllegalTransition)
                 .detail(match handoff.dispute {
                     None => "Only a rejection can be disputed, and only a dispute be ruled on",
@@ -25,13 +25,13 @@ pub fn not_decided(refused: Refused) -> Problem {
                 .with("current", json!(handoff.state))
                 .with("allowed", json!([]))
         }
-        Refused::TooLate { until } => Problem::new(Code::Conflict).detail(format!(
+        HandoffError::TooLate { until } => Problem::new(Code::Conflict).detail(format!(
             "A rejection can be disputed within seven days: until {until}"
         )),
-        Refused::NotNeutral => {
+        HandoffError::NotNeutral => {
             Problem::new(Code::WrongRole).detail("Who rejected or disputed a hand-off does not rule on it")
         }
-        Refused::Move(refused) => not_moved(refused),
+        HandoffError::Move(refused) => not_moved(refused),
     }
 }
 

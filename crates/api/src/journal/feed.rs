@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tandem_domain::access::Actor;
 use tandem_domain::id::LeadId;
-use tandem_store::journal::{self, Entry, Mark, Place};
+use tandem_store::journal::{self, Entry, FeedPosition, Mark};
 use tandem_store::{Db, StoreError};
 use utoipa::{IntoParams, ToSchema};
 
@@ -110,7 +110,7 @@ pub(super) async fn follow_changes(
 
 /// The cursor of a mark.
 pub(super) fn cursor(master: &MasterKey, mark: Mark) -> String {
-    let Place { epoch, xid, seq } = mark.place;
+    let FeedPosition { epoch, xid, seq } = mark.place;
     cursor::encode(master, BINDING, &json!([epoch, xid, seq, mark.entry]))
 }
 
@@ -128,7 +128,7 @@ pub(super) async fn begin<P: Permission>(ctx: &Ctx<P>, after: Option<&str>) -> R
     })?;
     let mark = serde_json::from_value(position).map_err(|_| Problem::new(Code::InvalidCursor))?;
     let (epoch, xid, seq, entry) = mark;
-    let place = Place { epoch, xid, seq };
+    let place = FeedPosition { epoch, xid, seq };
     let mark = Mark { place, entry };
     check(ctx, mark).await?;
     Ok(mark)

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tandem_store::journal::{self, Entry, Mark, Place};
+use tandem_store::journal::{self, Entry, FeedPosition, Mark};
 use tandem_store::{Db, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -42,9 +42,9 @@ struct Shared {
 #[derive(Debug, Clone, Default)]
 struct Ends {
     /// Where the watch began; what lies before it may be of any type.
-    first: Place,
+    first: FeedPosition,
     last: Mark,
-    by_type: HashMap<String, Place>,
+    by_type: HashMap<String, FeedPosition>,
     /// How often the watch began again, since the journal lacked the entry that it stood behind.
     breaks: u64,
 }
@@ -123,7 +123,7 @@ impl Default for Tail {
 impl Seat {
     /// Wait until the feed has an entry of these types (all, where none is named) behind a place; `false` if there was
     /// none for 200 ms, so that the caller can look at the time and come again.
-    pub async fn glance(&mut self, db: &Db, behind: Place, types: &[String]) -> bool {
+    pub async fn glance(&mut self, db: &Db, behind: FeedPosition, types: &[String]) -> bool {
         // Each time again: the watch ends with the worker thread that it was started on.
         keep_watch(&self.shared, db);
         let reached = self.ends.wait_for(|ends| ends.of(types) > behind);
@@ -137,7 +137,7 @@ impl Seat {
 }
 
 impl Ends {
-    fn of(&self, types: &[String]) -> Place {
+    fn of(&self, types: &[String]) -> FeedPosition {
         if types.is_empty() {
             return self.last.place;
         }
@@ -235,8 +235,8 @@ impl Watch {
 mod tests {
     use super::*;
 
-    fn at(seq: i64) -> Place {
-        Place {
+    fn at(seq: i64) -> FeedPosition {
+        FeedPosition {
             epoch: 1,
             xid: 0,
             seq,

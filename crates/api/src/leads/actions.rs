@@ -49,7 +49,7 @@ pub async fn upsert(
             items.push((act, Unsettled::from(one.changes)));
             (one.lead_id, one.created)
         }));
-        if let Some(Err(save::Refused::IdentifiersConflict(leads))) = saved.last() {
+        if let Some(Err(save::SaveError::IdentifiersConflict(leads))) = saved.last() {
             conflicts.push(leads.clone());
         }
     }
@@ -171,19 +171,19 @@ pub fn decided(world: &World, lead_id: LeadId, created: bool) -> Result<Decided,
 }
 
 /// The problem that a refused statement is.
-pub fn refused(refused: save::Refused) -> Problem {
+pub fn refused(refused: save::SaveError) -> Problem {
     match refused {
-        save::Refused::NoIdentifier => invalid(vec![Fault::new(
+        save::SaveError::NoIdentifier => invalid(vec![Fault::new(
             "/email",
             "required",
             "a lead needs an id, external id, e-mail or phone",
         )]),
-        save::Refused::NoSuchLead => Problem::new(Code::NotFound),
-        save::Refused::IdentifiersConflict(leads) => {
+        save::SaveError::NoSuchLead => Problem::new(Code::NotFound),
+        save::SaveError::IdentifiersConflict(leads) => {
             Problem::new(Code::IdentifiersConflict).with("lead_ids", json!(leads))
         }
-        save::Refused::StillInWork => Problem::new(Code::StillInWork),
-        save::Refused::Denied(reason) => reason.into(),
-        save::Refused::Invalid(faults) => invalid(faults),
+        save::SaveError::StillInWork => Problem::new(Code::StillInWork),
+        save::SaveError::Denied(reason) => reason.into(),
+        save::SaveError::Invalid(faults) => invalid(faults),
     }
 }

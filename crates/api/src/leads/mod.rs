@@ -34,7 +34,7 @@ use crate::edge::http::problem::{Code, Problem};
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Created, Reply, Tagged, Upserted, etag};
 use crate::edge::http::services::Services;
-use crate::edge::job::{Job, Left, Turn};
+use crate::edge::job::{Job, JobRun, Remaining};
 use crate::edge::room::{PathRule, Room};
 use actions::Decided;
 use body::{LeadPatch, LeadWrite};
@@ -303,27 +303,27 @@ async fn assign_lead(
 }
 
 /// Let leads take over the words of their renamed company, where these are too many for the rename itself.
-async fn company_words(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+async fn company_words(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     for _ in 0..turn.rounds {
         let tx = turn.begin(core).await?;
         let is_left = store::leads::follow_renames(&tx, turn.limit).await?;
         tx.commit().await?;
         if !is_left {
-            return Ok(Left::Nothing);
+            return Ok(Remaining::Nothing);
         }
     }
-    Ok(Left::More)
+    Ok(Remaining::More)
 }
 
 /// Judge leads again of which what was derived is no longer true.
-async fn refresh(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+async fn refresh(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     for _ in 0..turn.rounds {
         let tx = turn.begin(core).await?;
         let is_left = store::scoring::refresh(&tx, turn.limit).await?;
         tx.commit().await?;
         if !is_left {
-            return Ok(Left::Nothing);
+            return Ok(Remaining::Nothing);
         }
     }
-    Ok(Left::More)
+    Ok(Remaining::More)
 }

@@ -13,7 +13,7 @@ use crate::access::scopes::LeadsRead;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::Json;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::problem::{Code, Location, Problem, Violation};
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::Reply;
 
@@ -208,7 +208,7 @@ async fn as_of(
     at: Timestamp,
 ) -> Result<ScoreDetail, Problem> {
     if at > ctx.now() {
-        let place = Place::Parameter("as_of".into());
+        let place = Location::Parameter("as_of".into());
         let violation = Violation::new(place, "out_of_range", "must not be in the future");
         return Err(Problem::invalid_parameters(vec![violation]));
     }

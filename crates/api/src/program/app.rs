@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::edge::core::Core;
 use crate::edge::guides;
 use crate::edge::http::asset::Asset;
-use crate::edge::http::connection::Line;
+use crate::edge::http::connection::TimedStream;
 use crate::edge::http::request;
 use crate::edge::http::services::Services;
 use crate::edge::http::shape::{ShapeError, Shapes};
@@ -113,7 +113,7 @@ pub fn server(
             .client_request_timeout(HEAD_TIME)
             .client_disconnect_timeout(LINGER)
             .local_addr(address)
-            .on_connect_ext(|line: &Line, data| drop(data.insert(line.requests())))
+            .on_connect_ext(|line: &TimedStream, data| drop(data.insert(line.requests())))
             .finish(map_config(app, |()| AppConfig::default()));
         let core = accepting.clone();
         fn_service(move |io: TcpStream| {
@@ -132,7 +132,7 @@ pub fn server(
 }
 
 /// A connection that was accepted, unless its address has as many as it may.
-fn open(core: &Core, io: TcpStream) -> Result<(Line, Protocol, Option<SocketAddr>), DispatchError> {
+fn open(core: &Core, io: TcpStream) -> Result<(TimedStream, Protocol, Option<SocketAddr>), DispatchError> {
     let peer = io.peer_addr()?;
     io.set_nodelay(true)?;
     let address = peer.ip().to_canonical();
@@ -143,5 +143,5 @@ fn open(core: &Core, io: TcpStream) -> Result<(Line, Protocol, Option<SocketAddr
             io::Error::from(io::ErrorKind::QuotaExceeded)
         })?,
     };
-    Ok((Line::new(io, place), Protocol::Http1, Some(peer)))
+    Ok((TimedStream::new(io, place), Protocol::Http1, Some(peer)))
 }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::upkeep;
 use crate::ambient::Stopwatch;
 use crate::edge::core::Core;
-use crate::edge::job::{Due, Job, Left, Turn, lease_name};
+use crate::edge::job::{Due, Job, JobRun, Remaining, lease_name};
 use crate::edge::metrics::JobOutcome;
 
 /// How long a job that failed waits.
@@ -97,14 +97,14 @@ async fn run(core: &Core, job: &Job) -> Duration {
     };
     core.metrics.ran(job.name, outcome, watch.elapsed());
     match ended {
-        Ok(Some(Left::More)) => Duration::ZERO,
+        Ok(Some(Remaining::More)) => Duration::ZERO,
         Ok(_) => job.interval(),
         Err(error) => failed(job, &error),
     }
 }
 
 /// What this replica left of the job; `None` where another holds its lease.
-async fn under_lease(core: &Core, job: &Job) -> Result<Option<Left>, StoreError> {
+async fn under_lease(core: &Core, job: &Job) -> Result<Option<Remaining>, StoreError> {
     let now = core.ambient.now();
     let mut lease = None;
     if job.by_one {
@@ -114,7 +114,7 @@ async fn under_lease(core: &Core, job: &Job) -> Result<Option<Left>, StoreError>
             return Ok(None);
         }
     }
-    let turn = Turn::new(job.name, now, lease);
+    let turn = JobRun::new(job.name, now, lease);
     let work = (job.run)(core, &turn);
     let left = match job.most {
         Some(most) => tokio::time::timeout(most, work)

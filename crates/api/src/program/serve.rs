@@ -9,12 +9,12 @@ use actix_web::web;
 use tandem_domain::id::{Ids, RequestId};
 use tandem_domain::judge::Rule;
 use tandem_domain::leads::identity::Phone;
-use tandem_store::db::Place;
+use tandem_store::db::DatabaseLocation;
 use tandem_store::{Clock, Db, StoreError, leases};
 
 use crate::access::Gate;
 use crate::ambient::Ambient;
-use crate::capture::take::Captures;
+use crate::capture::batch::Captures;
 use crate::edge::core::{Core, Parts};
 use crate::edge::crypto::password::Passwords;
 use crate::edge::crypto::seal::MasterKey;
@@ -30,7 +30,7 @@ use crate::operation::Probe;
 use crate::program::app::{self, ROOMS};
 use crate::program::config::{Config, Database};
 use crate::program::{jobs, metrics};
-use crate::tracking::take::Tracks;
+use crate::tracking::batch::Tracks;
 
 /// What a service is started with.
 pub struct Options {
@@ -91,10 +91,10 @@ pub struct Running {
 }
 
 /// Where the configured database is.
-pub fn place(config: &Config) -> Place {
+pub fn place(config: &Config) -> DatabaseLocation {
     match &config.database {
-        Database::Sqlite { path } => Place::Sqlite(path.clone()),
-        Database::Postgres { url } => Place::Postgres {
+        Database::Sqlite { path } => DatabaseLocation::Sqlite(path.clone()),
+        Database::Postgres { url } => DatabaseLocation::Postgres {
             url: url.as_str().to_owned(),
             replica: config
                 .read_database_url

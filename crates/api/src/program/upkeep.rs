@@ -6,7 +6,7 @@ use tandem_domain::settings::{RetentionSettings, name};
 use tandem_store::{StoreError, idempotency, journal, leases, settings, tracking};
 
 use crate::edge::core::Core;
-use crate::edge::job::{Job, Left, Turn, beat};
+use crate::edge::job::{Job, JobRun, Remaining, beat};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -33,23 +33,23 @@ pub const JOBS: &[Job] = &[
     .by_one(),
 ];
 
-async fn heartbeat(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+async fn heartbeat(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     if core.serves {
         beat(core, turn.now).await?;
     }
     core.limits
         .set_replicas(leases::replicas(&core.db, turn.now).await?);
-    Ok(Left::Nothing)
+    Ok(Remaining::Nothing)
 }
 
-async fn tidy(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+async fn tidy(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     core.limits.tidy();
     leases::forget_gone(&core.db, turn.now.plus_millis(-GONE)).await?;
-    Ok(Left::Nothing)
+    Ok(Remaining::Nothing)
 }
 
-async fn forget_expired(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
-    let mut left = Left::More;
+async fn forget_expired(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
+    let mut left = Remaining::More;
     for _ in 0..turn.rounds {
         let tx = turn.begin(core).await?;
         let answers = idempotency::forget_expired(&tx, turn.now, turn.limit).await?;
@@ -57,15 +57,15 @@ async fn forget_expired(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
         let links = tandem_store::leads::consent::forget_expired(&tx, turn.now, turn.limit).await?;
         tx.commit().await?;
         if answers < turn.limit && access < turn.limit && links < turn.limit {
-            left = Left::Nothing;
+            left = Remaining::Nothing;
             break;
         }
     }
     let has_remarks = crate::transfer::run::tidy(&core.db, &core.ambient, turn.rounds).await?;
-    Ok(if has_remarks { Left::More } else { left })
+    Ok(if has_remarks { Remaining::More } else { left })
 }
 
-async fn forget_anonymous(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+async fn forget_anonymous(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     let kept = settings::get(&core.db, name::RETENTION).await?;
     let retention: RetentionSettings = serde_json::from_value(kept.value).unwrap_or_default();
     let before = turn.now.plus_millis(-retention.anonymous_events.millis());
@@ -74,13 +74,13 @@ async fn forget_anonymous(core: &Core, turn: &Turn) -> Result<Left, StoreError> 
         let gone = tracking::forget_anonymous(&tx, before, turn.limit).await?;
         tx.commit().await?;
         if gone < turn.limit {
-            return Ok(Left::Nothing);
+            return Ok(Remaining::Nothing);
         }
     }
-    Ok(Left::More)
+    Ok(Remaining::More)
 }
 
-async fn partitions(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+async fn partitions(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     journal::add_partitions(&core.db, turn.now).await?;
-    Ok(Left::Nothing)
+    Ok(Remaining::Nothing)
 }

@@ -13,7 +13,7 @@ use tandem_store::reports::FollowUp;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::ask::Chosen;
+use super::request::Chosen;
 use crate::access::scopes::{
     ActivitiesRead, CustomerEvidenceRead, DealsRead, FollowUpsRead, LeadsRead, ReportsRead,
 };

@@ -12,7 +12,7 @@ use tandem_store as store;
 use tandem_store::reports::{Books, DealItem};
 use utoipa::{IntoParams, ToSchema};
 
-use super::ask::Chosen;
+use super::request::Chosen;
 use crate::access::scopes::{DealEvidenceRead, DealsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};

@@ -19,7 +19,7 @@ pub(super) use evidence::list_funnel_evidence;
 use view::{FunnelRowView, FunnelView, stages};
 
 use super::answer::Report;
-use super::ask::{Chosen, Defaults, Divided, Question, Selection};
+use super::request::{Chosen, Defaults, Divided, Question, Selection};
 use crate::access::scopes::ReportsRead;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::problem::Problem;

@@ -11,7 +11,7 @@ use tandem_domain::reports::handoffs::HandoffFigure;
 use tandem_store as store;
 use utoipa::{IntoParams, ToSchema};
 
-use super::ask::{Chosen, Selection};
+use super::request::{Chosen, Selection};
 use crate::access::scopes::{HandoffEvidenceRead, HandoffsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};

@@ -25,8 +25,8 @@ use tandem_store::rules::Rules;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Period, RateView, Report, Table, number};
-use super::ask::{Chosen, Selection, working_hours};
 use super::handoffs::address;
+use super::request::{Chosen, Selection, working_hours};
 use crate::access::scopes::ReportsRead;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::problem::Problem;

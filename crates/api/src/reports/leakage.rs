@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::answer::{Report, Table};
-use super::ask::{Filters, filters};
+use super::request::{Filters, filters};
 use crate::access::scopes::{DealsRead, HandoffsRead, LeadsRead, LeakEvidenceRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};

@@ -1,7 +1,6 @@
 //! What came of it, as figures, each with the records behind it.
 
 mod answer;
-mod ask;
 mod customers;
 mod deals;
 mod funnel;
@@ -9,6 +8,7 @@ mod handoffs;
 mod kpis;
 mod leakage;
 mod rejections;
+mod request;
 mod response_times;
 mod sla;
 

@@ -14,8 +14,8 @@ use tandem_store::{Snapshot, StoreError};
 use utoipa::ToSchema;
 
 use super::answer::{RateView, Report, Table, cell, rate_cells, report_view};
-use super::ask::{Chosen, Defaults, Divided, Question, Selection};
 use super::handoffs::address;
+use super::request::{Chosen, Defaults, Divided, Question, Selection};
 use crate::access::scopes::ReportsRead;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::query::{Both, Query};

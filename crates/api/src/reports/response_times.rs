@@ -13,8 +13,8 @@ use tandem_store::reports::{Records, Since, TimedHandoff};
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{RateView, Report, Table, number, rate_cells, report_view};
-use super::ask::{Chosen, Defaults, Divided, Question, Selection, working_hours};
 use super::handoffs::address;
+use super::request::{Chosen, Defaults, Divided, Question, Selection, working_hours};
 use crate::access::scopes::ReportsRead;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::query::{Both, Query};

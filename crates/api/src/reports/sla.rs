@@ -21,11 +21,11 @@ use utoipa::{IntoParams, ToSchema};
 pub(super) use evidence::list_sla_evidence;
 
 use super::answer::{Period, RateView, Report, Table, number, rate_cells};
-use super::ask::Selection;
 use super::handoffs::address;
+use super::request::Selection;
 use crate::access::scopes::ReportsRead;
 use crate::edge::ctx::Ctx;
-use crate::edge::http::problem::{Place, Problem, Violation};
+use crate::edge::http::problem::{Location, Problem, Violation};
 use crate::edge::http::query::Query;
 use crate::edge::http::reply::Reply;
 
@@ -263,7 +263,7 @@ fn month(asked: Option<&str>, now: Timestamp, zone: &jiff::tz::TimeZone) -> Resu
     name.zip(days).ok_or_else(|| {
         let detail = "must be a month of the years 0001 to 9999, such as 2026-05";
         Problem::invalid_parameters(vec![Violation::new(
-            Place::parameter("month"),
+            Location::parameter("month"),
             "invalid_format",
             detail,
         )])

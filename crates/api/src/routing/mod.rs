@@ -28,7 +28,7 @@ use crate::edge::http::problem::Problem;
 use crate::edge::http::query::Path;
 use crate::edge::http::reply::{Reply, Tagged, etag};
 use crate::edge::http::services::Services;
-use crate::edge::job::{Job, Left, Turn};
+use crate::edge::job::{Job, JobRun, Remaining};
 use crate::edge::room::Room;
 
 /// This room.
@@ -173,9 +173,13 @@ async fn get_routing_decision(
 }
 
 /// Give what waits in queues to who is free by now, and what absent owners have to others.
-async fn release(core: &Core, turn: &Turn) -> Result<Left, StoreError> {
+async fn release(core: &Core, turn: &JobRun) -> Result<Remaining, StoreError> {
     let tx = turn.begin(core).await?;
     let is_left = store::routing::release(&tx, turn.limit).await?;
     tx.commit().await?;
-    Ok(if is_left { Left::More } else { Left::Nothing })
+    Ok(if is_left {
+        Remaining::More
+    } else {
+        Remaining::Nothing
+    })
 }

@@ -8,12 +8,12 @@ use serde_json::{Map, Value};
 use tandem_domain::id::LeadId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::identity::{Email, Key, email_key, external_key};
-use tandem_domain::tracking::events::Said;
+use tandem_domain::tracking::events::EventDetails;
 use tandem_domain::tracking::visitor::visitor_key;
 use utoipa::ToSchema;
 
 use crate::capture::bots;
-use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::problem::{Code, Location, Problem, Violation};
 use crate::edge::http::shape::Shape;
 use crate::leads::body::ExternalId;
 
@@ -261,8 +261,8 @@ pub fn items<T: DeserializeOwned>(
     let mut whole: Vec<Violation> = vec![];
     for violation in shape.check(body) {
         let index = match &violation.place {
-            Place::Pointer(pointer) => index_of(pointer),
-            Place::Header(_) | Place::Parameter(_) => None,
+            Location::Pointer(pointer) => index_of(pointer),
+            Location::Header(_) | Location::Parameter(_) => None,
         };
         match index {
             Some((index, rest)) => {
@@ -308,8 +308,8 @@ fn index_of(pointer: &str) -> Option<(usize, String)> {
 
 impl CollectedEvent {
     /// Its description, and its own id.
-    pub fn said(self) -> (Said, Option<String>) {
-        let said = Said {
+    pub fn said(self) -> (EventDetails, Option<String>) {
+        let said = EventDetails {
             kind: self.r#type,
             occurred_at: self.occurred_at,
             url: self.url,
@@ -342,8 +342,8 @@ impl ToldEvent {
     }
 
     /// Its description, and its own id.
-    pub fn said(self) -> (Said, Option<String>) {
-        let said = Said {
+    pub fn said(self) -> (EventDetails, Option<String>) {
+        let said = EventDetails {
             kind: self.r#type,
             occurred_at: self.occurred_at,
             url: self.url,

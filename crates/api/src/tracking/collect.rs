@@ -10,15 +10,15 @@ use tandem_domain::tracking::events;
 use tandem_domain::tracking::visitor::visitor_key;
 use utoipa::IntoParams;
 
+use super::batch::{Arrival, Item, Tracks};
 use super::body::{CollectRequest, CollectedEvent, Who, items};
 use super::events::{hand_in, hash};
 use super::sites;
-use super::take::{Arrival, Item, Tracks};
 use crate::capture::bots;
 use crate::edge::ctx::{Ctx, Public};
 use crate::edge::http::address;
 use crate::edge::http::json::{Raw, operation_key, shapes};
-use crate::edge::http::problem::{Code, Place, Problem, ProblemView, Violation};
+use crate::edge::http::problem::{Code, Location, Problem, ProblemView, Violation};
 use crate::edge::http::query::Query;
 use crate::edge::http::reply::Reply;
 use crate::edge::http::services::Services;
@@ -97,7 +97,7 @@ async fn collect_events(ctx: Ctx<Public>, query: Query<CollectQuery>, sent: Raw)
     let visitor = body["visitor_id"].as_str().and_then(visitor_key);
     let Some(visitor) = visitor else {
         let unfit = Violation::new(
-            Place::at(["visitor_id"]),
+            Location::at(["visitor_id"]),
             "invalid_format",
             "is not a visitor's id",
         );

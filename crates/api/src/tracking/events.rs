@@ -8,17 +8,17 @@ use tandem_domain::id::EventId;
 use tandem_domain::tracking::events::{self, Unfit};
 use uuid::Uuid;
 
+use super::batch::{Arrival, Item, Outcome, Tracks};
 use super::body::{EventsAnswer, EventsRequest, Items, RejectedEvent, ToldEvent, items};
-use super::take::{Arrival, Item, Outcome, Tracks};
 use crate::access::scopes::EventsWrite;
 use crate::edge::crypto;
 use crate::edge::ctx::{Ctx, Permission};
 use crate::edge::http::json::{Unparsed, operation_key, shapes};
-use crate::edge::http::problem::{Code, Kept, Problem};
+use crate::edge::http::problem::{Code, Problem, StoredAnswer};
 use crate::edge::http::reply::{Reply, respond};
 use crate::edge::http::services::Services;
 use crate::edge::http::strict;
-use crate::edge::writer::{Place, Queue, Undone};
+use crate::edge::writer::{Queue, Reserved, Undone};
 
 /// How long events may wait for their turn: nobody waits longer for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -30,7 +30,7 @@ pub fn configure(config: &mut Services<'_>) {
 
 /// An answer as it was rendered.
 #[derive(Debug)]
-struct Told(Kept);
+struct Told(StoredAnswer);
 
 impl Responder for Told {
     type Body = BoxBody;
@@ -114,9 +114,9 @@ pub(super) fn hash(told_by: &str, own_id: &str) -> Uuid {
 /// Hand events to the writer, and wait for what becomes of them.
 pub(super) async fn hand_in<P: Permission>(
     ctx: &Ctx<P>,
-    place: Place<'_, Tracks>,
+    place: Reserved<'_, Tracks>,
     item: Item,
-) -> Result<Kept, Problem> {
+) -> Result<StoredAnswer, Problem> {
     let has_key = item.once.is_some();
     let ticket = place.take(item);
     let commits = ctx.commits();

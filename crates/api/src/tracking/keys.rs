@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tandem_domain::id::TrackingKeyId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::record::Plain;
-use tandem_domain::tracking::keys::{self, Refused, TrackingKey};
+use tandem_domain::tracking::keys::{self, TrackingKey, TrackingKeyError};
 use tandem_store as store;
 use utoipa::{IntoParams, ToSchema};
 
@@ -243,10 +243,10 @@ async fn revoke_tracking_key(ctx: Ctx<FormsWrite>, path: Path<TrackingKeyPath>) 
     ctx.commit(tx, NoContent).await
 }
 
-fn refused(refused: Refused) -> Problem {
+fn refused(refused: TrackingKeyError) -> Problem {
     match refused {
-        Refused::Denied(reason) => Problem::new(Code::WrongRole).detail(reason.to_string()),
-        Refused::Revoked => Problem::new(Code::Conflict).detail("The tracking key is revoked"),
-        Refused::Invalid(faults) => invalid(faults),
+        TrackingKeyError::Denied(reason) => Problem::new(Code::WrongRole).detail(reason.to_string()),
+        TrackingKeyError::Revoked => Problem::new(Code::Conflict).detail("The tracking key is revoked"),
+        TrackingKeyError::Invalid(faults) => invalid(faults),
     }
 }

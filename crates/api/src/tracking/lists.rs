@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tandem_domain::id::LeadId;
 use tandem_domain::tracking::events::PATTERN;
-use tandem_store::tracking::{self, Place};
+use tandem_store::tracking::{self, ListPosition};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -85,7 +85,7 @@ impl ToSchema for EventTypeName {
     }
 }
 
-fn place(ctx: &Ctx<LeadsRead>, cursor: Option<&str>) -> Result<Option<Place>, Problem> {
+fn place(ctx: &Ctx<LeadsRead>, cursor: Option<&str>) -> Result<Option<ListPosition>, Problem> {
     listing::after(&ctx.master, ctx.request(), cursor)
 }
 

@@ -1,6 +1,7 @@
 //! Where people come from and what they do: sites and their keys, the script that websites load, events, touches, the
 //! rules for channels.
 
+pub mod batch;
 mod body;
 mod channel_rules;
 mod collect;
@@ -11,7 +12,6 @@ mod keys;
 mod lists;
 mod script;
 mod sites;
-pub mod take;
 mod views;
 
 use actix_web::http::Method;
@@ -20,7 +20,7 @@ use actix_web::web;
 use crate::edge::http::services::Services;
 use crate::edge::room::{Body, PathRule, QueueGauge, Room};
 use crate::edge::writer::{Queue, Writer};
-use take::Tracks;
+use batch::Tracks;
 
 /// This room.
 pub const ROOM: Room = Room {

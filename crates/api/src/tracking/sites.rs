@@ -14,7 +14,7 @@ use tandem_domain::tracking::keys::TrackingKey;
 use tandem_store as store;
 use url::form_urlencoded;
 
-use crate::capture::door;
+use crate::capture::known_forms;
 use crate::edge::core::Core;
 use crate::edge::crypto::secret;
 use crate::edge::http::problem::{Code, Problem};
@@ -83,7 +83,7 @@ impl Site {
         let Some(origin) = headers.get(ORIGIN) else {
             return Ok(None);
         };
-        match door::is_admitted(&self.allowed_origins, origin) {
+        match known_forms::is_admitted(&self.allowed_origins, origin) {
             true => Ok(Some(origin.clone())),
             false => Err(Problem::new(Code::OriginNotAllowed)),
         }

@@ -1,12 +1,12 @@
 //! Imports over HTTP: a job imports the uploaded files; progress, cancelling, and the rejected rows.
 
-mod keeper;
+mod decoding;
 mod kinds;
-mod layers;
 mod reading;
 mod rejects;
 mod rows;
 pub mod run;
+mod storage;
 mod suggest;
 mod upload;
 mod view;
@@ -27,8 +27,8 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaTy
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-pub use keeper::{Asked, Keeper, digest};
 pub use rejects::{CsvRows, write_remarks};
+pub use storage::{FileWriter, ImportRequest, digest};
 pub use view::ImportView;
 
 use crate::access::scopes::ImportsWrite;
@@ -37,12 +37,12 @@ use crate::edge::ctx::Ctx;
 use crate::edge::http::faults::refuse;
 use crate::edge::http::json::Json;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::problem::{Code, Location, Problem, Violation};
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::{Accepted, Reply};
 use crate::edge::http::services::Services;
 use crate::edge::http::shape::Shapes;
-use crate::edge::job::{Job, Left};
+use crate::edge::job::{Job, Remaining};
 use crate::edge::openapi;
 use crate::edge::room::{Body, PathRule, Room, Time};
 use crate::leads;
@@ -76,9 +76,9 @@ fn configure(config: &mut Services<'_>) {
         .service(list_import_warnings);
 }
 
-async fn run_imports(core: &Core) -> Result<Left, StoreError> {
+async fn run_imports(core: &Core) -> Result<Remaining, StoreError> {
     run_some(core, None).await?;
-    Ok(Left::Nothing)
+    Ok(Remaining::Nothing)
 }
 
 /// Import so many batches of the queued files: for tests, which end a service in the middle.
@@ -117,7 +117,7 @@ impl PartialSchema for FileBytes {
         ObjectBuilder::new()
             .schema_type(SchemaType::Type(Type::String))
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
-            .max_length(Some(layers::MAX_UNPACKED as usize))
+            .max_length(Some(decoding::MAX_UNPACKED as usize))
             .description(Some("A file as it is."))
             .into()
     }
@@ -132,7 +132,7 @@ impl PartialSchema for CsvText {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(SchemaType::Type(Type::String))
-            .max_length(Some(layers::MAX_UNPACKED as usize))
+            .max_length(Some(decoding::MAX_UNPACKED as usize))
             .description(Some("Rows as CSV text, in UTF-8."))
             .into()
     }
@@ -230,7 +230,11 @@ async fn create_import(
     made
 }
 
-async fn create(ctx: &Ctx<ImportsWrite>, kept: keeper::Kept, asked: Asked) -> Reply<Accepted<ImportView>> {
+async fn create(
+    ctx: &Ctx<ImportsWrite>,
+    kept: storage::StoredFile,
+    asked: ImportRequest,
+) -> Reply<Accepted<ImportView>> {
     let rules = store::rules::read(&ctx.db().snapshot().await?).await?;
     if let Some(mapping) = &asked.mapping {
         refuse(mapping_faults(
@@ -275,9 +279,9 @@ pub fn mapping_faults(
     faults
 }
 
-fn asked(query: ImportQuery) -> Result<Asked, Problem> {
+fn asked(query: ImportQuery) -> Result<ImportRequest, Problem> {
     let parameter = |name: &str, code, detail: &str| {
-        Problem::invalid_parameters(vec![Violation::new(Place::parameter(name), code, detail)])
+        Problem::invalid_parameters(vec![Violation::new(Location::parameter(name), code, detail)])
     };
     let kind = query.kind;
     let mode = query.mode.unwrap_or(kind.usual_mode());
@@ -292,7 +296,7 @@ fn asked(query: ImportQuery) -> Result<Asked, Problem> {
         let parsed = serde_json::from_str(text);
         parsed.map_err(|_| parameter("mapping", "invalid_format", "is not a mapping as documented"))
     });
-    Ok(Asked {
+    Ok(ImportRequest {
         kind,
         mode,
         is_dry_run: query.dry_run.unwrap_or(false),

@@ -13,7 +13,7 @@ use tandem_domain::transfer::{Failure, FileFacts, FileFormat};
 use crate::edge::http::problem::Code;
 use crate::edge::http::strict;
 
-use super::layers::{self, Allowance, MAX_ROW, Text, failure_of, too_long};
+use super::decoding::{self, Allowance, MAX_ROW, Text, failure_of, too_long};
 
 /// The most columns of a file.
 pub const MAX_COLUMNS: usize = 1000;
@@ -62,7 +62,7 @@ enum Kind {
 impl Rows {
     /// Open a file; what is not stated about it is detected.
     pub fn open(input: impl Read + Send + 'static, said: &FileFacts) -> Result<Self, Failure> {
-        let text = layers::open(input, said.encoding.as_deref())?;
+        let text = decoding::open(input, said.encoding.as_deref())?;
         let first = text.head.iter().find(|byte| !byte.is_ascii_whitespace());
         let format = match (said.format, first) {
             (Some(format), _) => format,

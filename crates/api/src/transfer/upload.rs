@@ -8,11 +8,11 @@ use tandem_domain::id::ImportId;
 use tandem_domain::transfer::mapping::Mapping;
 use tokio::sync::mpsc;
 
-use super::keeper::{Keeper, Kept};
-use super::layers::MAX_UNPACKED;
+use super::decoding::MAX_UNPACKED;
+use super::storage::{FileWriter, StoredFile};
 use crate::edge::core::Core;
 use crate::edge::crypto::sha256;
-use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::problem::{Code, Location, Problem, Violation};
 use crate::edge::http::request::BodyHash;
 use crate::edge::http::strict;
 
@@ -40,7 +40,7 @@ pub async fn take(
     request: &HttpRequest,
     payload: Payload,
     id: ImportId,
-) -> Result<(Kept, Option<Mapping>), Problem> {
+) -> Result<(StoredFile, Option<Mapping>), Problem> {
     let header = request
         .headers()
         .get(CONTENT_TYPE)
@@ -52,7 +52,7 @@ pub async fn take(
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase();
-    let mut keeper = Keeper::new(&core.db, &core.ambient, id);
+    let mut keeper = FileWriter::new(&core.db, &core.ambient, id);
     let (mut mapping, mut written) = (None, vec![]);
     if FILES.contains(&essence.as_str()) {
         let mut body = arriving(payload, core);
@@ -90,7 +90,7 @@ pub async fn take(
                 _ => {
                     let detail = "a form has one part `file` and an optional part `mapping`";
                     return Err(Problem::invalid(vec![Violation::new(
-                        Place::body(),
+                        Location::body(),
                         "unknown_field",
                         detail,
                     )]));
@@ -99,7 +99,7 @@ pub async fn take(
         }
         if !has_file {
             return Err(Problem::invalid(vec![Violation::new(
-                Place::at(["file"]),
+                Location::at(["file"]),
                 "required",
                 "is missing",
             )]));
@@ -121,7 +121,7 @@ pub async fn take(
 pub fn parse_mapping(text: &[u8]) -> Result<Mapping, Problem> {
     strict::parse(text).map_err(|problem| {
         let violations = problem.violations().iter().map(|violation| Violation {
-            place: Place::at(["mapping"]),
+            place: Location::at(["mapping"]),
             ..violation.clone()
         });
         Problem::invalid(violations.collect())
@@ -133,14 +133,14 @@ pub fn parse_mapping(text: &[u8]) -> Result<Mapping, Problem> {
             error.column()
         );
         Problem::invalid(vec![Violation::new(
-            Place::at(["mapping"]),
+            Location::at(["mapping"]),
             "invalid_format",
             detail,
         )])
     })
 }
 
-async fn push(keeper: &mut Keeper<'_>, piece: &[u8]) -> Result<(), Problem> {
+async fn push(keeper: &mut FileWriter<'_>, piece: &[u8]) -> Result<(), Problem> {
     if keeper.bytes() as u64 + piece.len() as u64 > MAX_UNPACKED {
         return Err(Problem::new(Code::BodyTooLarge));
     }

@@ -90,7 +90,7 @@ pub struct ActivityDraft {
 
 /// Why an act on an activity was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum ActivityError {
     /// The actor may not.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -171,7 +171,7 @@ pub fn log(
     world: &mut World,
     said: ActivityDraft,
     act: &Act,
-) -> Result<(Activity, bool, Option<Change>), Refused> {
+) -> Result<(Activity, bool, Option<Change>), ActivityError> {
     let known = said.key().and_then(|key| world.sales.activities_by_key.get(&key));
     let known = known.and_then(|id| world.sales.activities.get(id)).cloned();
     if let Some(known) = known {
@@ -205,7 +205,7 @@ pub fn edit(
     known: &Activity,
     said: ActivityDraft,
     act: &Act,
-) -> Result<(Activity, Option<Change>), Refused> {
+) -> Result<(Activity, Option<Change>), ActivityError> {
     let person = may_change(known, world.sales.staff.as_ref(), act)?;
     let fixed = ActivityDraft::of(known);
     let mut faults = vec![];
@@ -359,7 +359,7 @@ fn filled(
     act: &Act,
     person: &Person,
     mut faults: Vec<Fault>,
-) -> Result<Activity, Refused> {
+) -> Result<Activity, ActivityError> {
     if !(person.is_admin() || person.is_sales() || person.is_marketing()) {
         return Err(Denied::WrongRole.into());
     }
@@ -420,7 +420,7 @@ fn filled(
         may_give(person, owner, world.sales.staff.as_ref(), &mut faults);
     }
     if !faults.is_empty() {
-        return Err(Refused::Invalid(faults));
+        return Err(ActivityError::Invalid(faults));
     }
     Ok(Activity {
         owner_id,

@@ -10,7 +10,7 @@ mod tests;
 
 pub use attempts::{attempted, made};
 pub use contacts::first_contacts;
-pub use log::{ActivityDraft, Refused, delete, edit, log};
+pub use log::{ActivityDraft, ActivityError, delete, edit, log};
 pub use remind::remind;
 
 use serde::{Deserialize, Serialize};

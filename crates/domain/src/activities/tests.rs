@@ -91,7 +91,7 @@ impl Story {
     fn faults(&mut self, draft: ActivityDraft) -> Vec<(String, &'static str)> {
         let act = self.act(&self.rep.clone());
         match log(&mut self.world, draft, &act) {
-            Err(Refused::Invalid(faults)) => faults
+            Err(ActivityError::Invalid(faults)) => faults
                 .into_iter()
                 .map(|fault| (fault.pointer, fault.code))
                 .collect(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use super::conditions::{Condition, Facts, Field, Known, Memberships, Needs, Origin, Place, Standard};
+use super::conditions::{Condition, Facts, Field, Known, Memberships, Needs, Origin, Standard, Usage};
 use super::reader::{Reader, below};
 use super::scoring::Scoring;
 use crate::clocks::{Calendar, CalendarDocument, Promise, TimeBase};
@@ -128,7 +128,7 @@ fn read(document: &Json, before: Option<&Json>, known: &Known<'_>, reader: &mut 
     let map = reader.object(document, "", &MEMBERS)?;
     reader.know_bands(bands(document));
     let icp = reader.required(map, "", "icp");
-    let icp = icp.and_then(|json| Condition::read(json, "/icp", Place::Decision, known, reader));
+    let icp = icp.and_then(|json| Condition::read(json, "/icp", Usage::Decision, known, reader));
     let stages = reader.required(map, "", "stages");
     let stages = stages.and_then(|json| stages_of(json, known, reader));
     let scoring = reader.required(map, "", "scoring");
@@ -186,7 +186,7 @@ fn stages_of(json: &Json, known: &Known<'_>, reader: &mut Reader) -> Option<Stag
         let map = reader.object(json, "/stages/mql", &["when", "required_fields"])?;
         let when = reader.required(map, "/stages/mql", "when");
         let when =
-            when.and_then(|json| Condition::read(json, "/stages/mql/when", Place::Decision, known, reader));
+            when.and_then(|json| Condition::read(json, "/stages/mql/when", Usage::Decision, known, reader));
         let fields = map.get("required_fields").map_or(Some(vec![]), |json| {
             let fields = items(
                 json,
@@ -244,7 +244,7 @@ fn nurture_of(json: &Json, known: &Known<'_>, reader: &mut Reader) -> Option<Opt
     reader.required(map, at, "cooldown");
     durations(map, at, &["cooldown"], reader);
     map.get("unless").map_or(Some(None), |json| {
-        Condition::read(json, "/stages/nurture/unless", Place::Decision, known, reader).map(Some)
+        Condition::read(json, "/stages/nurture/unless", Usage::Decision, known, reader).map(Some)
     })
 }
 

@@ -21,7 +21,7 @@ pub use commitments::{
     Attempts, Commitments, ContactFrom, MarketingCommitments, Period, Review, SalesCommitments,
     SharedCommitments, SharedRevenue, Time,
 };
-pub use replace::{Refused, Replaced, replace};
+pub use replace::{ReplaceError, Replaced, replace};
 pub use request_preview::{PreviewPeriod, request_preview};
 pub use version::{AgreementVersion, Version, VersionState};
 

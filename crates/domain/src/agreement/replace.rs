@@ -24,7 +24,7 @@ pub struct Replaced {
 
 /// Why a version was not put in force.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum ReplaceError {
     /// The actor may not.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -45,16 +45,16 @@ pub fn replace(
     document: &Json,
     known: &Known<'_>,
     act: &Act,
-) -> Result<Replaced, Refused> {
+) -> Result<Replaced, ReplaceError> {
     may_replace(&act.by)?;
     if current.state != VersionState::Provisional || has_scheduled {
-        return Err(Refused::Signed);
+        return Err(ReplaceError::Signed);
     }
-    let rules = Rules::read(document, Some(&current.document), known).map_err(Refused::Invalid)?;
+    let rules = Rules::read(document, Some(&current.document), known).map_err(ReplaceError::Invalid)?;
     let read: Result<Agreement, _> = serde_json::from_value(document.clone());
     let document = read.map_err(|_| {
         let detail = "does not have the form of an agreement";
-        Refused::Invalid(vec![Fault::new("", "invalid_format", detail)])
+        ReplaceError::Invalid(vec![Fault::new("", "invalid_format", detail)])
     })?;
     let document = json!(document);
     if document == current.document {

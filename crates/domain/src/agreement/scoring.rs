@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
-use super::conditions::{Condition, History, Known, Needs, Place, Query, read_query};
+use super::conditions::{Condition, History, Known, Needs, Query, Usage, read_query};
 use super::decay::Decay;
 use super::points::Points;
 use super::reader::{Reader, below};
@@ -126,7 +126,7 @@ impl Scoring {
                 reader,
                 |map, at, reader| {
                     let when = reader.required(map, at, "when")?;
-                    Condition::read(when, &below(at, "when"), Place::Scoring, known, reader)
+                    Condition::read(when, &below(at, "when"), Usage::Scoring, known, reader)
                 },
             )
         });

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use utoipa::ToSchema;
 
 use super::Agreement;
-use super::conditions::{Condition, Known, Place};
+use super::conditions::{Condition, Known, Usage};
 use super::document::{Rules, SegmentRule};
 use super::reader::Reader;
 use super::signature::Signature;
@@ -149,7 +149,7 @@ impl Version {
 fn read_segments(segments: &[(SegmentId, Json)], known: &Known<'_>) -> Result<Vec<SegmentRule>, Vec<Fault>> {
     let mut reader = Reader::new();
     let rules = segments.iter().filter_map(|(id, when)| {
-        let when = Condition::read(when, "/when", Place::Segment, known, &mut reader)?;
+        let when = Condition::read(when, "/when", Usage::Segment, known, &mut reader)?;
         Some(SegmentRule { id: *id, when })
     });
     let rules: Vec<SegmentRule> = rules.collect();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Campaign, Refused, may_manage};
+use super::{Campaign, CampaignError, may_manage};
 use crate::act::Act;
 use crate::fault::Fault;
 use crate::id::{CampaignId, CostId};
@@ -84,7 +84,7 @@ pub fn replace_costs(
     known: &[Cost],
     asked: &[DailyCost],
     act: &Act,
-) -> Result<Option<CostsChange>, Refused> {
+) -> Result<Option<CostsChange>, CampaignError> {
     may_manage(&act.by)?;
     let mut seen = BTreeSet::new();
     let twice = asked.iter().enumerate().filter(|(_, cost)| !seen.insert(cost.on));
@@ -93,7 +93,7 @@ pub fn replace_costs(
         .map(|(index, _)| Fault::new(format!("/{index}/on"), "not_allowed", detail))
         .collect();
     if !faults.is_empty() {
-        return Err(Refused::Invalid(faults));
+        return Err(CampaignError::Invalid(faults));
     }
     let known: BTreeMap<Day, Cost> = known.iter().map(|cost| (cost.on, *cost)).collect();
     let mut change = CostsChange {
@@ -151,7 +151,7 @@ mod tests {
 
         let refused = replace_costs(&campaign, &[], &twice, &by(Role::Marketing, NOW));
 
-        assert!(matches!(refused, Err(Refused::Invalid(faults)) if faults[0].pointer == "/2/on"));
+        assert!(matches!(refused, Err(CampaignError::Invalid(faults)) if faults[0].pointer == "/2/on"));
         assert!(replace_costs(&campaign, &[], &[], &by(Role::Sales, NOW)).is_err());
     }
 

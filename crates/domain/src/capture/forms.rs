@@ -47,7 +47,7 @@ pub struct MakeForm {
 
 /// Why a form was not made or changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum FormError {
     /// The actor may not.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -73,14 +73,14 @@ pub fn make_form(
     key: String,
     beside: &Beside<'_>,
     act: &Act,
-) -> Result<(Form, FormKey), Refused> {
+) -> Result<(Form, FormKey), FormError> {
     may_change_forms(&act.by)?;
     let mut faults = form_faults(&asked.fields, beside.custom_names);
     let allowed_origins = origins(&asked.allowed_origins, &mut faults);
     faults.extend(settings_faults(&asked.settings, &asked.fields, beside));
     faults.extend(undeclared(&asked.settings.consent, &[], beside));
     if !faults.is_empty() {
-        return Err(Refused::Invalid(faults));
+        return Err(FormError::Invalid(faults));
     }
     let form = Form {
         id: act.ids.next(),
@@ -111,7 +111,7 @@ pub fn edit_form(
     archived: Option<bool>,
     beside: &Beside<'_>,
     act: &Act,
-) -> Result<Edited<Form>, Refused> {
+) -> Result<Edited<Form>, FormError> {
     may_change_forms(&act.by)?;
     let mut faults = vec![];
     if asked.fields != form.fields {
@@ -125,7 +125,7 @@ pub fn edit_form(
         beside,
     ));
     if !faults.is_empty() {
-        return Err(Refused::Invalid(faults));
+        return Err(FormError::Invalid(faults));
     }
     let edited = Form {
         name: asked.name,
@@ -147,7 +147,7 @@ pub fn rotate_key(
     key: String,
     until: Timestamp,
     act: &Act,
-) -> Result<(RecordChange<Form>, Vec<FormKey>), Refused> {
+) -> Result<(RecordChange<Form>, Vec<FormKey>), FormError> {
     may_change_forms(&act.by)?;
     let ended = |key: &FormKey| FormKey {
         expires_at: Some(key.expires_at.map_or(until, |end| end.min(until))),

@@ -4,11 +4,11 @@ mod answers;
 mod change;
 mod consent;
 mod forms;
-mod sent;
 mod spam;
 mod submission;
 mod submit;
 mod twins;
+mod visitor;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -24,7 +24,7 @@ pub use change::CaptureChange;
 pub(crate) use change::TYPES;
 pub use consent::{FormConsent, Unticked};
 pub use forms::{
-    Beside, FormSettings, MakeForm, Refused, edit_form, form_faults, is_reserved, make_form, rotate_key,
+    Beside, FormError, FormSettings, MakeForm, edit_form, form_faults, is_reserved, make_form, rotate_key,
 };
 pub use submission::{Consent, Context, Posted, Submission, SubmissionFault, SubmissionStatus};
 pub use submit::{Captured, Incoming, capture, failed};

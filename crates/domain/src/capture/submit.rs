@@ -2,8 +2,8 @@
 
 use super::answers::Answers;
 use super::consent::Unticked;
-use super::sent::{linked, sent};
 use super::spam::signs;
+use super::visitor::{linked, sent};
 use super::{Earlier, Form, Posted, Sameness, Submission, SubmissionFault, SubmissionStatus, Twins};
 use crate::access::Actor;
 use crate::act::Act;
@@ -298,7 +298,7 @@ fn save(
     let act = &act.with_actor(Actor::Form(incoming.form.id));
     let saved = save::upsert(world, &said, OnConflict::FollowEmail, act);
     let saved = saved.map_err(|refused| match refused {
-        save::Refused::Invalid(faults) => {
+        save::SaveError::Invalid(faults) => {
             let at_fields = |fault| Fault {
                 pointer: "/fields".into(),
                 ..fault

@@ -38,7 +38,7 @@ impl Act {
 
 /// Why an act on a deal was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum DealError {
     /// There is no such deal.
     #[error("no such deal")]
     NoSuchDeal,
@@ -87,12 +87,12 @@ pub enum Refused {
     Invalid(Vec<Fault>),
 }
 
-impl Refused {
-    pub(super) fn unless_sound(faults: Vec<Fault>) -> Result<(), Refused> {
+impl DealError {
+    pub(super) fn unless_sound(faults: Vec<Fault>) -> Result<(), DealError> {
         if faults.is_empty() {
             Ok(())
         } else {
-            Err(Refused::Invalid(faults))
+            Err(DealError::Invalid(faults))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Accepting and declining quotes, which may set the amount of the deal.
 
 use super::quotes::{Quote, QuoteEvent, QuoteState};
-use super::{EditDeal, Refused, edit};
+use super::{DealError, EditDeal, edit};
 use crate::act::Act;
 use crate::change::Change;
 use crate::fault::Fault;
@@ -26,8 +26,12 @@ pub fn answer_quote(
     quote: &Quote,
     answer: Answer,
     act: &Act,
-) -> Result<(Quote, Vec<Change>), Refused> {
-    let deal = world.sales.deals.get(&quote.deal_id).ok_or(Refused::NoSuchDeal)?;
+) -> Result<(Quote, Vec<Change>), DealError> {
+    let deal = world
+        .sales
+        .deals
+        .get(&quote.deal_id)
+        .ok_or(DealError::NoSuchDeal)?;
     act.may_work(deal.owner_id)?;
     quote.demand_open(deal, act, &world.rules.money.zone)?;
     quote.demand(QuoteState::Sent)?;
@@ -38,7 +42,7 @@ pub fn answer_quote(
     let is_other_currency = |known: Money| known.currency != quote.details.amount.currency;
     if applied && deal.amount.is_some_and(is_other_currency) {
         let detail = "the quote has another currency than the deal";
-        return Err(Refused::Invalid(vec![Fault::new(
+        return Err(DealError::Invalid(vec![Fault::new(
             "/apply_amount",
             "not_allowed",
             detail,

@@ -1,6 +1,6 @@
 //! Closing a deal as won or lost, and opening it again: what it does to the revenue and to the primary lead.
 
-use super::{Closing, Deal, Outcome, Refused, Revenue, State, deals_of, moved};
+use super::{Closing, Deal, DealError, Outcome, Revenue, State, deals_of, moved};
 use crate::access::{Denied, Role};
 use crate::act::Act;
 use crate::agreement::{Reason, Requires};
@@ -41,11 +41,11 @@ pub fn close(
     deal_id: DealId,
     asked: &CloseDeal,
     act: &Act,
-) -> Result<Vec<Change>, Refused> {
-    let deal = world.sales.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
+) -> Result<Vec<Change>, DealError> {
+    let deal = world.sales.deals.get(&deal_id).ok_or(DealError::NoSuchDeal)?;
     act.may_work(deal.owner_id)?;
     if deal.closing.is_some() {
-        return Err(Refused::NoSuchMove {
+        return Err(DealError::NoSuchMove {
             current: deal.state().name().to_owned(),
             allowed: vec![],
             why: "the deal is already closed",
@@ -109,7 +109,7 @@ fn reason<'w>(
     deal: &Deal,
     asked: &CloseDeal,
     act: &Act,
-) -> Result<Option<&'w Reason>, Refused> {
+) -> Result<Option<&'w Reason>, DealError> {
     let mut faults = vec![];
     let has = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.trim().is_empty());
     let list = world.rules.agreement.agreement.reasons(asked.outcome.reasons());
@@ -168,12 +168,12 @@ fn reason<'w>(
     } else if asked.until.is_some_and(|until| act.is_live() && until <= act.now) {
         faults.push(Fault::new("/until", "out_of_range", "must be in the future"));
     }
-    Refused::unless_sound(faults)?;
+    DealError::unless_sound(faults)?;
     Ok(reason)
 }
 
 /// The amount in the base currency, at the rate in force on the day in the company's zone.
-fn value(world: &World, deal: &Deal, at: Timestamp, act: &Act) -> Result<Option<Converted>, Refused> {
+fn value(world: &World, deal: &Deal, at: Timestamp, act: &Act) -> Result<Option<Converted>, DealError> {
     let Some(amount) = deal.amount else {
         return Ok(None);
     };
@@ -223,23 +223,23 @@ pub(crate) fn after_loss(reason: Option<&Reason>) -> Stage {
 ///
 /// The revenue is taken back by an entry of its own date. The lead goes back to opportunity where that closing moved it
 /// and the cycle is the same; a customer stays one while another deal of the cycle is won.
-pub fn reopen(world: &mut World, deal_id: DealId, note: &str, act: &Act) -> Result<Vec<Change>, Refused> {
-    let deal = world.sales.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
+pub fn reopen(world: &mut World, deal_id: DealId, note: &str, act: &Act) -> Result<Vec<Change>, DealError> {
+    let deal = world.sales.deals.get(&deal_id).ok_or(DealError::NoSuchDeal)?;
     may_reopen(act)?;
     let pipeline = world
         .sales
         .pipelines
         .get(&deal.pipeline_id)
-        .ok_or(Refused::NoSuchDeal)?;
+        .ok_or(DealError::NoSuchDeal)?;
     let Some(closing) = &deal.closing else {
-        return Err(Refused::NoSuchMove {
+        return Err(DealError::NoSuchMove {
             current: deal.stage.clone(),
             allowed: vec![],
             why: "the deal is open",
         });
     };
     if note.trim().is_empty() {
-        return Err(Refused::Invalid(vec![Fault::new(
+        return Err(DealError::Invalid(vec![Fault::new(
             "/note",
             "required",
             "must not be blank",

@@ -1,7 +1,7 @@
 //! Updating a deal; its primary lead never changes, its amount not once it is closed.
 
 use super::open::group;
-use super::{BuyingRole, Member, Recurring, Refused};
+use super::{BuyingRole, DealError, Member, Recurring};
 use crate::act::Act;
 use crate::change::Change;
 use crate::deals::change::DealChange;
@@ -39,8 +39,8 @@ pub fn edit(
     deal_id: DealId,
     asked: EditDeal,
     act: &Act,
-) -> Result<Option<Change>, Refused> {
-    let deal = world.sales.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
+) -> Result<Option<Change>, DealError> {
+    let deal = world.sales.deals.get(&deal_id).ok_or(DealError::NoSuchDeal)?;
     let mut after = deal.clone();
     if let Some(owner_id) = asked.owner_id.filter(|owner_id| *owner_id != deal.owner_id) {
         if act.is_live() {
@@ -87,9 +87,9 @@ pub fn edit(
     {
         faults.push(Fault::new("/company_id", "not_found", "is not a company"));
     }
-    Refused::unless_sound(faults)?;
+    DealError::unless_sound(faults)?;
     if deal.closing.is_some() && (after.amount, after.recurring) != (deal.amount, deal.recurring) {
-        return Err(Refused::Closed);
+        return Err(DealError::Closed);
     }
     let Some((old, new)) = differences(&deal.facts(), &after.facts()) else {
         return Ok(None);
@@ -110,7 +110,7 @@ fn regrouped(
     deal: &super::Deal,
     lead_ids: Option<Vec<LeadId>>,
     roles: Option<Vec<(LeadId, BuyingRole)>>,
-) -> Result<Vec<Member>, Refused> {
+) -> Result<Vec<Member>, DealError> {
     let known = || deal.members.iter();
     let lead_ids = lead_ids.unwrap_or_else(|| known().map(|member| member.lead_id).collect());
     let roles = roles.unwrap_or_else(|| {
@@ -118,7 +118,7 @@ fn regrouped(
         kept.filter_map(|member| Some((member.lead_id, member.role?)))
             .collect()
     });
-    let fault = |detail: &str| Refused::Invalid(vec![Fault::new("/lead_ids", "not_allowed", detail)]);
+    let fault = |detail: &str| DealError::Invalid(vec![Fault::new("/lead_ids", "not_allowed", detail)]);
     match deal.primary_lead_id {
         None if !lead_ids.is_empty() => Err(fault(
             "a deal that was opened without a lead cannot get one later",

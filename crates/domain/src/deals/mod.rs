@@ -13,7 +13,7 @@ pub mod quotes;
 mod tests;
 
 pub use crate::agreement::BuyingRole;
-pub use act::Refused;
+pub use act::DealError;
 pub use answer_quote::{Answer, answer_quote};
 pub(crate) use close::after_loss;
 pub use close::{CloseDeal, close, reopen};

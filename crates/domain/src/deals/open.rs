@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use super::{BuyingRole, Deal, MAX_MEMBERS, Member, READY, Recurring, Refused, moved};
+use super::{BuyingRole, Deal, DealError, MAX_MEMBERS, Member, READY, Recurring, moved};
 use crate::act::Act;
 use crate::change::Change;
 use crate::deals::change::DealChange;
@@ -57,10 +57,10 @@ pub struct MoveDeal {
 /// Open a deal. The primary lead becomes an opportunity with its first one; where its cycle is over, in the next cycle.
 ///
 /// The world holds the leads, the company, the primary lead's other deals and the pipelines.
-pub fn open(world: &mut World, asked: &OpenDeal, act: &Act) -> Result<(DealId, Vec<Change>), Refused> {
+pub fn open(world: &mut World, asked: &OpenDeal, act: &Act) -> Result<(DealId, Vec<Change>), DealError> {
     let (id, mut opened) = open_without_move(world, asked, act)?;
     let Some(deal) = world.sales.deals.get(&id) else {
-        return Err(Refused::NoSuchDeal);
+        return Err(DealError::NoSuchDeal);
     };
     let Some(lead_id) = deal.primary_lead_id else {
         return Ok((id, vec![opened]));
@@ -82,13 +82,13 @@ pub fn open_without_move(
     world: &mut World,
     asked: &OpenDeal,
     act: &Act,
-) -> Result<(DealId, Change), Refused> {
+) -> Result<(DealId, Change), DealError> {
     let pipeline = pipeline_of(world, asked)?;
     let stage = match &asked.stage {
         None => pipeline.open_keys().swap_remove(0),
         Some(key) if pipeline.has_open(key) => key.clone(),
         Some(_) => {
-            return Err(Refused::NoSuchStage {
+            return Err(DealError::NoSuchStage {
                 allowed: pipeline.open_keys(),
             });
         }
@@ -103,11 +103,11 @@ pub fn open_without_move(
         .as_ref()
         .is_some_and(|key| world.sales.deals_by_key.contains_key(key))
     {
-        return Err(Refused::AlreadyExists);
+        return Err(DealError::AlreadyExists);
     }
     act.may_work(lead.and_then(|lead| lead.owner_id))?;
     if let Some(lead) = lead.filter(|lead| act.is_live() && !READY.contains(&lead.stage)) {
-        return Err(Refused::LeadNotSql { current: lead.stage });
+        return Err(DealError::LeadNotSql { current: lead.stage });
     }
     let owner_id = asked
         .owner_id
@@ -174,8 +174,8 @@ fn becomes_opportunity(world: &mut World, lead_id: LeadId, act: &Act) -> Option<
     take(world, lead_id, step, act)
 }
 
-fn pipeline_of<'w>(world: &'w World, asked: &OpenDeal) -> Result<&'w Pipeline, Refused> {
-    let refuse = |code, detail: &str| Refused::Invalid(vec![Fault::new("/pipeline_id", code, detail)]);
+fn pipeline_of<'w>(world: &'w World, asked: &OpenDeal) -> Result<&'w Pipeline, DealError> {
+    let refuse = |code, detail: &str| DealError::Invalid(vec![Fault::new("/pipeline_id", code, detail)]);
     let found = match asked.pipeline_id {
         Some(id) => world.sales.pipelines.get(&id),
         None => world
@@ -197,7 +197,7 @@ pub(super) fn group(
     lead_ids: &[LeadId],
     roles: &[(LeadId, BuyingRole)],
     primary: Option<LeadId>,
-) -> Result<(Option<LeadId>, Vec<Member>), Refused> {
+) -> Result<(Option<LeadId>, Vec<Member>), DealError> {
     let mut faults = vec![];
     let lead_ids: Vec<LeadId> = match (lead_ids, primary) {
         ([], Some(primary)) => vec![primary],
@@ -244,7 +244,7 @@ pub(super) fn group(
             faults.push(Fault::new(&at, "not_allowed", "is listed twice"));
         }
     }
-    Refused::unless_sound(faults)?;
+    DealError::unless_sound(faults)?;
     let role = |id: LeadId| roles.iter().find(|(lead, _)| *lead == id).map(|(_, role)| *role);
     let members = lead_ids
         .iter()
@@ -261,7 +261,7 @@ fn demand(
     asked: &OpenDeal,
     primary: Option<LeadId>,
     company: Option<CompanyId>,
-) -> Result<(), Refused> {
+) -> Result<(), DealError> {
     let mut faults = vec![];
     if primary.is_none() && company.is_none() {
         faults.push(Fault::new(
@@ -283,7 +283,7 @@ fn demand(
             "must be from 0 to 2^53 - 1",
         ));
     }
-    Refused::unless_sound(faults)
+    DealError::unless_sound(faults)
 }
 
 /// Move an open deal to another stage of its pipeline. Won and lost are reached by closing it.
@@ -292,15 +292,15 @@ pub fn move_to(
     deal_id: DealId,
     asked: &MoveDeal,
     act: &Act,
-) -> Result<Vec<Change>, Refused> {
-    let deal = world.sales.deals.get(&deal_id).ok_or(Refused::NoSuchDeal)?;
+) -> Result<Vec<Change>, DealError> {
+    let deal = world.sales.deals.get(&deal_id).ok_or(DealError::NoSuchDeal)?;
     let pipeline = world
         .sales
         .pipelines
         .get(&deal.pipeline_id)
-        .ok_or(Refused::NoSuchDeal)?;
+        .ok_or(DealError::NoSuchDeal)?;
     act.may_work(deal.owner_id)?;
-    let stay = |allowed, why| Refused::NoSuchMove {
+    let stay = |allowed, why| DealError::NoSuchMove {
         current: deal.stage.clone(),
         allowed,
         why,
@@ -319,7 +319,7 @@ pub fn move_to(
         return Err(stay(others(), "a deal is won or lost only by closing it"));
     }
     if !pipeline.has_open(&asked.stage) {
-        return Err(Refused::NoSuchStage {
+        return Err(DealError::NoSuchStage {
             allowed: pipeline.open_keys(),
         });
     }

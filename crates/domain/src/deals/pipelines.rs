@@ -69,7 +69,7 @@ pub struct EditPipeline {
 
 /// Why a pipeline was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum PipelineError {
     /// The actor may not.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -200,9 +200,9 @@ pub fn create(
     stages: Vec<PipelineStage>,
     default: Option<&Pipeline>,
     act: &Act,
-) -> Result<(Pipeline, Vec<RecordChange<Pipeline>>), Refused> {
+) -> Result<(Pipeline, Vec<RecordChange<Pipeline>>), PipelineError> {
     may_manage(&act.by)?;
-    let stages = complete(stages, "/stages").map_err(Refused::Invalid)?;
+    let stages = complete(stages, "/stages").map_err(PipelineError::Invalid)?;
     let pipeline = Pipeline {
         id: act.ids.next(),
         version: 1,
@@ -230,16 +230,16 @@ pub fn edit(
     open: u64,
     default: Option<&Pipeline>,
     act: &Act,
-) -> Result<(Pipeline, Vec<RecordChange<Pipeline>>), Refused> {
+) -> Result<(Pipeline, Vec<RecordChange<Pipeline>>), PipelineError> {
     may_manage(&act.by)?;
-    let stages = complete(edit.stages, "/stages").map_err(Refused::Invalid)?;
+    let stages = complete(edit.stages, "/stages").map_err(PipelineError::Invalid)?;
     let kept: BTreeSet<&str> = stages.iter().map(|stage| stage.key.as_str()).collect();
     let gone = used
         .iter()
         .filter(|(key, n)| **n > 0 && !kept.contains(key.as_str()));
     let gone: BTreeMap<String, u64> = gone.map(|(key, n)| (key.clone(), *n)).collect();
     if !gone.is_empty() {
-        return Err(Refused::InUse(gone));
+        return Err(PipelineError::InUse(gone));
     }
     let edited = Pipeline {
         name: edit.name,
@@ -261,10 +261,10 @@ pub fn edit(
         ));
     }
     if !faults.is_empty() {
-        return Err(Refused::Invalid(faults));
+        return Err(PipelineError::Invalid(faults));
     }
     if edited.archived_at.is_some() && pipeline.archived_at.is_none() && open > 0 {
-        return Err(Refused::HasOpenDeals(open));
+        return Err(PipelineError::HasOpenDeals(open));
     }
     let (edited, change) = pipeline.becomes(edited, act.now);
     let takes_place = edited.is_default && !pipeline.is_default;

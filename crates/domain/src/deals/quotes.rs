@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Deal, Recurring, Refused};
+use super::{Deal, DealError, Recurring};
 use crate::act::Act;
 use crate::fault::Fault;
 use crate::id::{DealId, LeadId, QuoteId};
@@ -175,17 +175,17 @@ impl Quote {
     }
 
     /// Refuse what nobody can change any more: an answered or expired quote, one of a closed deal.
-    pub(super) fn demand_open(&self, deal: &Deal, act: &Act, zone: &TimeZone) -> Result<(), Refused> {
+    pub(super) fn demand_open(&self, deal: &Deal, act: &Act, zone: &TimeZone) -> Result<(), DealError> {
         let is_past = self.state == QuoteState::Sent && self.is_past(act.now, zone);
         let is_open = matches!(self.state, QuoteState::Draft | QuoteState::Sent);
         if is_open && !is_past && deal.closing.is_none() {
             return Ok(());
         }
         let state = if is_past { QuoteState::Expired } else { self.state };
-        Err(Refused::QuoteClosed { state })
+        Err(DealError::QuoteClosed { state })
     }
 
-    pub(super) fn demand(&self, state: QuoteState) -> Result<(), Refused> {
+    pub(super) fn demand(&self, state: QuoteState) -> Result<(), DealError> {
         if self.state == state {
             return Ok(());
         }
@@ -196,7 +196,7 @@ impl Quote {
                 "the quote has been sent: only a draft can change or be sent",
             ),
         };
-        Err(Refused::NoSuchMove {
+        Err(DealError::NoSuchMove {
             current: self.state.name().to_owned(),
             allowed: allowed.iter().map(|state| state.name().to_owned()).collect(),
             why,
@@ -213,7 +213,7 @@ impl QuoteDetails {
         }
     }
 
-    fn demand_sound(&self, act: &Act, zone: &TimeZone) -> Result<(), Refused> {
+    fn demand_sound(&self, act: &Act, zone: &TimeZone) -> Result<(), DealError> {
         let mut faults = vec![];
         if self.number.is_empty() {
             faults.push(Fault::new("/number", "required", "must not be blank"));
@@ -241,7 +241,7 @@ impl QuoteDetails {
             let detail = "must not be before the day on which the quote is sent";
             faults.push(Fault::new("/valid_until", "out_of_range", detail));
         }
-        Refused::unless_sound(faults)
+        DealError::unless_sound(faults)
     }
 }
 
@@ -251,10 +251,10 @@ pub fn create(
     details: QuoteDetails,
     zone: &TimeZone,
     act: &Act,
-) -> Result<(Quote, Vec<QuoteChange>), Refused> {
+) -> Result<(Quote, Vec<QuoteChange>), DealError> {
     act.may_work(deal.owner_id)?;
     if deal.closing.is_some() {
-        return Err(Refused::Closed);
+        return Err(DealError::Closed);
     }
     let details = details.trimmed();
     details.demand_sound(act, zone)?;
@@ -292,7 +292,7 @@ pub fn edit(
     details: QuoteDetails,
     zone: &TimeZone,
     act: &Act,
-) -> Result<(Quote, Vec<QuoteChange>), Refused> {
+) -> Result<(Quote, Vec<QuoteChange>), DealError> {
     act.may_work(deal.owner_id)?;
     quote.demand_open(deal, act, zone)?;
     quote.demand(QuoteState::Draft)?;
@@ -318,7 +318,7 @@ pub fn send(
     quote: &Quote,
     zone: &TimeZone,
     act: &Act,
-) -> Result<(Quote, Vec<QuoteChange>), Refused> {
+) -> Result<(Quote, Vec<QuoteChange>), DealError> {
     act.may_work(deal.owner_id)?;
     quote.demand_open(deal, act, zone)?;
     quote.demand(QuoteState::Draft)?;

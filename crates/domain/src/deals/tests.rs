@@ -84,11 +84,11 @@ impl Story {
         id
     }
 
-    fn open(&mut self, lead: LeadId) -> Result<DealId, Refused> {
+    fn open(&mut self, lead: LeadId) -> Result<DealId, DealError> {
         self.open_worth(lead, None)
     }
 
-    fn open_worth(&mut self, lead: LeadId, amount: Option<Money>) -> Result<DealId, Refused> {
+    fn open_worth(&mut self, lead: LeadId, amount: Option<Money>) -> Result<DealId, DealError> {
         self.now = self.now.plus_millis(1000);
         let asked = OpenDeal {
             name: "A deal".into(),
@@ -100,7 +100,7 @@ impl Story {
         open(&mut self.world, &asked, &act).map(|(id, _)| id)
     }
 
-    fn close(&mut self, deal: DealId, outcome: Outcome) -> Result<Vec<Change>, Refused> {
+    fn close(&mut self, deal: DealId, outcome: Outcome) -> Result<Vec<Change>, DealError> {
         self.now = self.now.plus_millis(1000);
         let asked = CloseDeal {
             outcome,
@@ -168,7 +168,7 @@ fn only_leads_that_are_far_enough_get_deals() {
         let lead = story.lead(*stage);
         match story.open(lead) {
             Ok(_) => assert!(READY.contains(stage), "{stage:?}"),
-            Err(refused) => assert_eq!(refused, Refused::LeadNotSql { current: *stage }),
+            Err(refused) => assert_eq!(refused, DealError::LeadNotSql { current: *stage }),
         }
     }
 }
@@ -273,7 +273,7 @@ fn an_amount_is_converted_at_the_rate_of_the_day_or_named_missing() {
         .unwrap();
     let missing = story.close(deal, Outcome::Won).unwrap_err();
     assert!(
-        matches!(missing, Refused::NotConverted(NotConverted::MissingRate { from, to, .. }) if from == usd && to == Currency::EUR)
+        matches!(missing, DealError::NotConverted(NotConverted::MissingRate { from, to, .. }) if from == usd && to == Currency::EUR)
     );
     let rate = |on: &str, rate: &str| DatedRate {
         from: usd,
@@ -305,7 +305,7 @@ fn a_closing_is_asked_for_everything_at_once() {
     let places = |story: &mut Story, asked: CloseDeal| {
         let act = Act::test(&story.manager, story.now, &story.ids);
         match close(&mut story.world, deal, &asked, &act) {
-            Err(Refused::Invalid(faults)) => {
+            Err(DealError::Invalid(faults)) => {
                 faults.into_iter().map(|fault| fault.pointer).collect::<Vec<_>>()
             }
             other => panic!("{other:?}"),
@@ -383,7 +383,7 @@ fn what_a_closed_deal_is_worth_stays() {
             worth(3),
             &Act::test(&manager, now, &Ids::new(now, 9))
         ),
-        Err(Refused::Closed)
+        Err(DealError::Closed)
     );
     let other = story.lead(Stage::Lead);
     let group = |leads: Vec<LeadId>| EditDeal {
@@ -406,6 +406,6 @@ fn what_a_closed_deal_is_worth_stays() {
             group(vec![other]),
             &Act::test(&manager, now, &Ids::new(now, 9))
         ),
-        Err(Refused::Invalid(_))
+        Err(DealError::Invalid(_))
     ));
 }

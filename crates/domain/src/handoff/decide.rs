@@ -1,10 +1,10 @@
 //! Deciding on a hand-off: accept, reject, assign; and what a move of its lead does to it.
 
 use super::change::HandoffChange;
+use super::error::{HandoffError, NotAssigned};
 use super::hand_over::{notices, placed};
 use super::qualification::Qualify;
 use super::qualify::{becomes_sql, qualify};
-use super::refused::{NotAssigned, Refused};
 use super::{Clocks, Handoff, HandoffState, clocks};
 use crate::access::account::User;
 use crate::access::{Denied, Person, Queue, Role};
@@ -38,8 +38,13 @@ pub struct RejectHandoff {
 /// confirm. Who takes it from a queue becomes its owner. The same user's same decision again changes nothing.
 ///
 /// The world holds the lead with its hand-offs and clocks.
-pub fn accept(world: &mut World, id: HandoffId, said: &Qualify, act: &Act) -> Result<Vec<Change>, Refused> {
-    let handoff = world.sales.handoffs.get(&id).ok_or(Refused::NoSuchHandoff)?;
+pub fn accept(
+    world: &mut World,
+    id: HandoffId,
+    said: &Qualify,
+    act: &Act,
+) -> Result<Vec<Change>, HandoffError> {
+    let handoff = world.sales.handoffs.get(&id).ok_or(HandoffError::NoSuchHandoff)?;
     let person = act.by.demand_person()?;
     if !handoff.is_pending() {
         let is_same = handoff.state == HandoffState::Accepted && handoff.decided_by == Some(person.id);
@@ -65,8 +70,8 @@ pub fn reject(
     id: HandoffId,
     asked: &RejectHandoff,
     act: &Act,
-) -> Result<Vec<Change>, Refused> {
-    let handoff = world.sales.handoffs.get(&id).ok_or(Refused::NoSuchHandoff)?;
+) -> Result<Vec<Change>, HandoffError> {
+    let handoff = world.sales.handoffs.get(&id).ok_or(HandoffError::NoSuchHandoff)?;
     let person = act.by.demand_person()?;
     if !handoff.is_pending() {
         let is_same = handoff.state == HandoffState::Rejected
@@ -79,11 +84,9 @@ pub fn reject(
     let evidence = asked.evidence_activity_id;
     if evidence.is_some_and(|evidence| !shows(world, handoff, evidence)) {
         let detail = "is no activity of this lead, of its company or of one of its deals";
-        return Err(Refused::Move(lifecycle::Refused::Invalid(vec![Fault::new(
-            "/evidence_activity_id",
-            "not_found",
-            detail,
-        )])));
+        return Err(HandoffError::Move(lifecycle::MoveError::Invalid(vec![
+            Fault::new("/evidence_activity_id", "not_found", detail),
+        ])));
     }
     let move_it = MoveLead {
         to: None,
@@ -107,10 +110,10 @@ fn shows(world: &World, handoff: &Handoff, id: ActivityId) -> bool {
     activity.lead_id == Some(handoff.lead_id) || of_company || of_deal
 }
 
-fn repeated(is_same: bool, handoff: &Handoff) -> Result<Vec<Change>, Refused> {
+fn repeated(is_same: bool, handoff: &Handoff) -> Result<Vec<Change>, HandoffError> {
     match is_same {
         true => Ok(vec![]),
-        false => Err(Refused::Decided(Box::new(handoff.clone()))),
+        false => Err(HandoffError::Decided(Box::new(handoff.clone()))),
     }
 }
 
@@ -120,7 +123,7 @@ pub fn move_lead(
     lead_id: LeadId,
     asked: &MoveLead,
     act: &Act,
-) -> Result<Vec<Change>, Refused> {
+) -> Result<Vec<Change>, HandoffError> {
     move_on(world, lead_id, asked, None, act)
 }
 
@@ -130,7 +133,7 @@ fn move_on(
     asked: &MoveLead,
     evidence: Option<ActivityId>,
     act: &Act,
-) -> Result<Vec<Change>, Refused> {
+) -> Result<Vec<Change>, HandoffError> {
     let pending = world.pending_of(lead_id).cloned();
     if pending.is_some() && evidence.is_none() {
         demand_evidence(world, asked)?;
@@ -189,16 +192,18 @@ fn move_on(
 }
 
 /// A reason that requires an activity as evidence is refused without one.
-fn demand_evidence(world: &World, asked: &MoveLead) -> Result<(), Refused> {
+fn demand_evidence(world: &World, asked: &MoveLead) -> Result<(), HandoffError> {
     let agreement = &world.rules.agreement.agreement;
     let code = asked.reason.as_deref().unwrap_or_default();
     let reason = agreement.reason(ReasonList::Rejection, code);
     if reason.is_some_and(|reason| reason.requires.contains(&Requires::EvidenceActivity)) {
-        return Err(Refused::Move(lifecycle::Refused::Invalid(vec![Fault::new(
-            "/evidence_activity_id",
-            "required",
-            "this reason needs an activity that shows it",
-        )])));
+        return Err(HandoffError::Move(lifecycle::MoveError::Invalid(vec![
+            Fault::new(
+                "/evidence_activity_id",
+                "required",
+                "this reason needs an activity that shows it",
+            ),
+        ])));
     }
     Ok(())
 }
@@ -255,7 +260,7 @@ pub fn assign(
     running: Clocks,
     act: &Act,
 ) -> Result<Vec<Change>, NotAssigned> {
-    let lead = world.leads.get(&lead_id).ok_or(save::Refused::NoSuchLead)?;
+    let lead = world.leads.get(&lead_id).ok_or(save::SaveError::NoSuchLead)?;
     let act = &act.not_before(lead.updated_at);
     let is_taker = act
         .by
@@ -311,7 +316,7 @@ fn may_take(handoff: &Handoff, person: &Person) -> Result<(), NotAssigned> {
     let was_queued = handoff.owner_id.is_some() && handoff.assigned_at > Some(handoff.made_at);
     match was_queued {
         true => Err(NotAssigned::Taken(Box::new(handoff.clone()))),
-        false => Err(save::Refused::Denied(Denied::NotOwner).into()),
+        false => Err(save::SaveError::Denied(Denied::NotOwner).into()),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Disputes: marketing disputes a rejection, and somebody neutral rules on it.
 
 use super::change::HandoffChange;
+use super::error::HandoffError;
 use super::hand_over::{notices, placed};
 use super::qualify::becomes_sql;
-use super::refused::Refused;
 use super::{Dispute, Handoff, HandoffState, Ruling, clocks};
 use crate::access::{Denied, Person, Role, Staff};
 use crate::act::{Act, Origin};
@@ -54,8 +54,13 @@ pub struct RuleOn {
 /// met. The same user's same dispute again changes nothing.
 ///
 /// The world holds the lead with its hand-offs and clocks, and the enabled users.
-pub fn dispute(world: &mut World, id: HandoffId, argument: &str, act: &Act) -> Result<Vec<Change>, Refused> {
-    let handoff = world.sales.handoffs.get(&id).ok_or(Refused::NoSuchHandoff)?;
+pub fn dispute(
+    world: &mut World,
+    id: HandoffId,
+    argument: &str,
+    act: &Act,
+) -> Result<Vec<Change>, HandoffError> {
+    let handoff = world.sales.handoffs.get(&id).ok_or(HandoffError::NoSuchHandoff)?;
     let person = act.by.demand_person()?;
     if !(person.is_marketing() || person.is_admin()) {
         return Err(Denied::WrongRole.into());
@@ -64,16 +69,16 @@ pub fn dispute(world: &mut World, id: HandoffId, argument: &str, act: &Act) -> R
         let is_same = known.by == person.id && known.argument.as_deref() == Some(argument);
         return match is_same {
             true => Ok(vec![]),
-            false => Err(Refused::Disputed(Box::new(handoff.clone()))),
+            false => Err(HandoffError::Disputed(Box::new(handoff.clone()))),
         };
     }
     let decided_at = handoff.decided_at.unwrap_or(handoff.made_at);
     if handoff.state != HandoffState::Rejected {
-        return Err(Refused::NotRejected(Box::new(handoff.clone())));
+        return Err(HandoffError::NotRejected(Box::new(handoff.clone())));
     }
     let until = decided_at.plus_millis(WITHIN);
     if act.now > until {
-        return Err(Refused::TooLate { until });
+        return Err(HandoffError::TooLate { until });
     }
     let act = act.not_before(handoff.updated_at);
     let mut handoff = handoff.clone();
@@ -103,13 +108,13 @@ impl Handoff {
 
     /// Whether a person may rule on its dispute: revops who neither rejected nor disputed it, and an admin where there is nobody
     /// of revops who may. `staff` are the enabled users.
-    pub fn may_rule(&self, person: &Person, staff: &Staff) -> Result<(), Refused> {
+    pub fn may_rule(&self, person: &Person, staff: &Staff) -> Result<(), HandoffError> {
         let is_ruler = person.role == Role::Revops;
         if !is_ruler && !person.is_admin() {
             return Err(Denied::WrongRole.into());
         }
         if !self.is_neutral(person.id) {
-            return Err(Refused::NotNeutral);
+            return Err(HandoffError::NotNeutral);
         }
         match is_ruler || self.rulers(staff).is_empty() {
             true => Ok(()),
@@ -140,8 +145,8 @@ pub fn rule_on(
     asked: &RuleOn,
     holds: &[bool],
     act: &Act,
-) -> Result<Vec<Change>, Refused> {
-    let handoff = world.sales.handoffs.get(&id).ok_or(Refused::NoSuchHandoff)?;
+) -> Result<Vec<Change>, HandoffError> {
+    let handoff = world.sales.handoffs.get(&id).ok_or(HandoffError::NoSuchHandoff)?;
     let person = act.by.demand_person()?;
     let staff = world.sales.staff.clone().unwrap_or_default();
     if let Some(known) = &handoff.ruling {
@@ -150,12 +155,12 @@ pub fn rule_on(
             && known.note.as_deref() == Some(&asked.note);
         return match is_same {
             true => Ok(vec![]),
-            false => Err(Refused::Ruled(Box::new(handoff.clone()))),
+            false => Err(HandoffError::Ruled(Box::new(handoff.clone()))),
         };
     }
     handoff.may_rule(person, &staff)?;
     if !handoff.is_disputed() {
-        return Err(Refused::NotDisputed(Box::new(handoff.clone())));
+        return Err(HandoffError::NotDisputed(Box::new(handoff.clone())));
     }
     let lead = world.leads.get(&handoff.lead_id);
     let known = lead.map_or(handoff.updated_at, |lead| lead.updated_at.max(handoff.updated_at));

@@ -2,7 +2,7 @@
 
 use super::change::HandoffChange;
 use super::clocks::{About, start_about};
-use super::refused::Refused;
+use super::error::HandoffError;
 use crate::access::Denied;
 use crate::act::Act;
 use crate::change::Change;
@@ -49,7 +49,7 @@ pub fn acknowledge(
     deals: &[DealId],
     note: Option<&str>,
     act: &Act,
-) -> Result<Vec<Change>, Refused> {
+) -> Result<Vec<Change>, HandoffError> {
     let person = act.by.demand_person()?;
     if !(person.is_marketing() || person.is_admin()) {
         return Err(Denied::WrongRole.into());
@@ -75,7 +75,7 @@ pub fn acknowledge(
         });
     }
     if !faults.is_empty() {
-        return Err(Refused::Move(lifecycle::Refused::Invalid(faults)));
+        return Err(HandoffError::Move(lifecycle::MoveError::Invalid(faults)));
     }
     let staff = world.sales.staff.clone();
     let mut changes = vec![];

@@ -2,7 +2,7 @@
 
 use super::change::HandoffChange;
 use super::qualify::enter;
-use super::{Handoff, HandoffState, Joins, MadeBy, Place, assemble, clocks};
+use super::{Assignee, Handoff, HandoffState, Joins, MadeBy, assemble, clocks};
 use crate::access::Person;
 use crate::act::Act;
 use crate::agreement::ContactFrom;
@@ -199,7 +199,7 @@ fn joins_of(world: &World, lead_id: LeadId, barred: Option<UserId>, act: &Act) -
 
 /// Where a lead goes that becomes an MQL.
 pub(super) struct Placed {
-    pub place: Place,
+    pub place: Assignee,
     pub joins: Option<Joins>,
     pub decision: Option<RoutingDecision>,
     routed: Vec<RoutingChange>,
@@ -209,7 +209,7 @@ impl Placed {
     /// It stays with a user.
     fn with(owner: UserId) -> Self {
         Self {
-            place: Place::with(owner),
+            place: Assignee::with(owner),
             joins: None,
             decision: None,
             routed: vec![],
@@ -227,7 +227,7 @@ impl Placed {
     /// Routing decided.
     fn routed(decision: RoutingDecision, routed: Vec<RoutingChange>) -> Self {
         Self {
-            place: Place {
+            place: Assignee {
                 owner_id: decision.owner_id,
                 queue: decision.queue,
             },

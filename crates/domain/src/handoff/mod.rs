@@ -5,24 +5,24 @@ pub mod change;
 mod clocks;
 mod decide;
 mod dispute;
+mod error;
 mod feedback;
 mod hand_over;
 pub mod packet;
 pub mod qualification;
 mod qualify;
 mod reassign;
-mod refused;
 #[cfg(test)]
 mod tests;
 
 pub use clocks::{change as change_clocks, days_of, of as clocks_of, start as start_clock};
 pub use decide::{RejectHandoff, accept, assign, leave, move_lead, open, reject};
 pub use dispute::{RuleOn, Verdict, dispute, is_disputed, remind_to_rule, rule_on};
+pub use error::{HandoffError, NotAssigned};
 pub use feedback::{acknowledge, loss_taken_back, lost};
 pub use hand_over::{hand_over, pass_on, reroute};
 pub use qualify::{propose, qualify};
 pub use reassign::{Reassigned, Simulated, reassign, simulate};
-pub use refused::{NotAssigned, Refused};
 
 pub use crate::routing::Joins;
 
@@ -77,14 +77,14 @@ pub enum MadeBy {
 
 /// Where work goes: to a user, or to a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct Assignee {
     /// Who does it.
     pub owner_id: Option<UserId>,
     /// The queue in which it waits without an owner.
     pub queue: Option<Queue>,
 }
 
-impl Place {
+impl Assignee {
     /// With this user.
     pub const fn with(owner: UserId) -> Self {
         Self {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use super::error::HandoffError;
 use super::qualification::{Confirmed, Qualification, Qualified, Qualify, SayItem};
-use super::refused::Refused;
 use crate::act::Act;
 use crate::change::Change;
 use crate::id::LeadId;
@@ -27,8 +27,8 @@ pub fn qualify(
     lead_id: LeadId,
     said: &Qualify,
     act: &Act,
-) -> Result<Vec<Change>, Refused> {
-    let missing = || lifecycle::Refused::NoSuchMove {
+) -> Result<Vec<Change>, HandoffError> {
+    let missing = || lifecycle::MoveError::NoSuchMove {
         current: Stage::Lead,
         allowed: vec![],
     };
@@ -147,10 +147,10 @@ fn stated(known: Option<&Qualified>, said: &SayItem, cycle: i64, act: &Act) -> Q
     }
 }
 
-fn demand_confirmer(world: &World, lead: &Lead, act: &Act) -> Result<(), Refused> {
+fn demand_confirmer(world: &World, lead: &Lead, act: &Act) -> Result<(), HandoffError> {
     lifecycle::may_confirm(lead, act.by.demand_person()?)?;
     if !CONFIRMED_IN.contains(&lead.stage) {
-        return Err(Refused::Move(lifecycle::Refused::NoSuchMove {
+        return Err(HandoffError::Move(lifecycle::MoveError::NoSuchMove {
             current: lead.stage,
             allowed: moves::allowed(world, lead, &act.by),
         }));

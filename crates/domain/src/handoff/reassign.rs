@@ -1,7 +1,7 @@
 //! Where a lead would go, and moving the leads of a user to a team.
 
 use super::hand_over::{notices, place, placed};
-use super::{Handoff, Joins, Place, clocks};
+use super::{Assignee, Handoff, Joins, clocks};
 use crate::access::{Denied, Role};
 use crate::act::Act;
 use crate::change::Change;
@@ -15,7 +15,7 @@ use crate::world::World;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Simulated {
     /// To whom, or into which queue.
-    pub place: Place,
+    pub place: Assignee,
     /// The work on its company that it would join.
     pub joins: Option<Joins>,
     /// How it would be routed; nothing where it stays with its owner or joins.

@@ -139,12 +139,12 @@ impl Story {
         Act::test(&self.actors[who], self.now, &self.ids)
     }
 
-    fn accept(&mut self, who: usize) -> Result<Vec<Change>, Refused> {
+    fn accept(&mut self, who: usize) -> Result<Vec<Change>, HandoffError> {
         let act = self.act(who);
         accept(&mut self.world, self.id, &Default::default(), &act)
     }
 
-    fn reject(&mut self, who: usize, reason: &str) -> Result<Vec<Change>, Refused> {
+    fn reject(&mut self, who: usize, reason: &str) -> Result<Vec<Change>, HandoffError> {
         let act = self.act(who);
         reject(&mut self.world, self.id, &because(reason), &act)
     }
@@ -317,14 +317,14 @@ fn the_reason_of_a_rejection_leads_the_lead_and_says_how_long_it_waits() {
 fn a_reason_gets_what_it_requires_or_is_refused() {
     let mut story = Story::owned();
     let before = story.handoff().clone();
-    let place = |refused: Result<Vec<Change>, Refused>| match refused {
-        Err(Refused::Move(lifecycle::Refused::Invalid(faults))) => faults[0].pointer.clone(),
+    let place = |refused: Result<Vec<Change>, HandoffError>| match refused {
+        Err(HandoffError::Move(lifecycle::MoveError::Invalid(faults))) => faults[0].pointer.clone(),
         other => panic!("{other:?}"),
     };
     assert_eq!(place(story.reject(OWNER, "other")), "/note");
     assert!(matches!(
         story.reject(OWNER, "spam"),
-        Err(Refused::Move(lifecycle::Refused::NoSuchReason { .. }))
+        Err(HandoffError::Move(lifecycle::MoveError::NoSuchReason { .. }))
     ));
     let past = RejectHandoff {
         until: Some(NOW),
@@ -374,14 +374,14 @@ fn the_second_of_two_decisions_is_refused_with_who_was_first_and_when() {
     story.accept(MANAGER).unwrap();
     let decided = Box::new(story.handoff().clone());
     assert_eq!(decided.decided_by, Some(story.user(MANAGER)));
-    assert_eq!(story.accept(OWNER), Err(Refused::Decided(decided.clone())));
+    assert_eq!(story.accept(OWNER), Err(HandoffError::Decided(decided.clone())));
     assert_eq!(
         story.reject(OWNER, "no_budget"),
-        Err(Refused::Decided(decided.clone()))
+        Err(HandoffError::Decided(decided.clone()))
     );
     assert_eq!(
         story.reject(MANAGER, "no_budget"),
-        Err(Refused::Decided(decided.clone()))
+        Err(HandoffError::Decided(decided.clone()))
     );
     assert_eq!(
         story.accept(MANAGER),
@@ -396,13 +396,13 @@ fn the_second_of_two_decisions_is_refused_with_who_was_first_and_when() {
     assert_eq!(story.reject(OWNER, "no_budget"), Ok(vec![]));
     assert_eq!(
         story.reject(OWNER, "not_ready"),
-        Err(Refused::Decided(decided.clone()))
+        Err(HandoffError::Decided(decided.clone()))
     );
     assert_eq!(
         story.reject(MANAGER, "no_budget"),
-        Err(Refused::Decided(decided.clone()))
+        Err(HandoffError::Decided(decided.clone()))
     );
-    assert_eq!(story.accept(OWNER), Err(Refused::Decided(decided)));
+    assert_eq!(story.accept(OWNER), Err(HandoffError::Decided(decided)));
 }
 
 #[test]

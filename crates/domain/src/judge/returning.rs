@@ -8,7 +8,7 @@ use crate::activities::{Activity, ActivityType};
 use crate::agreement::Agreement;
 use crate::change::Change;
 use crate::clocks::ClockKind;
-use crate::handoff::Place;
+use crate::handoff::Assignee;
 use crate::id::{LeadId, UserId};
 use crate::instant::Timestamp;
 use crate::leads::Lead;
@@ -56,7 +56,7 @@ impl Rule for Returning {
                 let due_at = due(&rulebook.agreement.agreement, act.now);
                 task_of(world, lead_id, owner, due_at, act, &mut changes)
             }
-            _ => Place {
+            _ => Assignee {
                 owner_id: owner,
                 queue: world.handoff_of(lead_id).and_then(|handoff| handoff.queue),
             },
@@ -87,17 +87,17 @@ fn task_of(
     due_at: Option<Timestamp>,
     act: &Act,
     changes: &mut Vec<Change>,
-) -> Place {
+) -> Assignee {
     if let Some(Some(open)) = world.sales.rule_tasks.get(&lead_id) {
         return *open;
     }
     let place = match owner {
-        Some(owner) => Place::with(owner),
+        Some(owner) => Assignee::with(owner),
         None => {
             let holds = routes(world, lead_id, None, act.now);
             let (decision, routed) = route(world, lead_id, &holds, None, act);
             changes.extend(routed.into_iter().map(Change::from));
-            Place {
+            Assignee {
                 owner_id: decision.owner_id,
                 queue: decision.queue,
             }
@@ -127,7 +127,7 @@ fn due(agreement: &Agreement, now: Timestamp) -> Option<Timestamp> {
     Some(promise.deadline(&agreement.working_hours()?, now).due_at)
 }
 
-fn task(lead_id: LeadId, place: Place, due_at: Option<Timestamp>, act: &Act) -> Activity {
+fn task(lead_id: LeadId, place: Assignee, due_at: Option<Timestamp>, act: &Act) -> Activity {
     Activity {
         lead_id: Some(lead_id),
         owner_id: place.owner_id,

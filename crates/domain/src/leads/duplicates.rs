@@ -462,9 +462,9 @@ pub fn dismiss(
     })))
 }
 
-mod told;
+mod conflicts;
 
-pub use told::{named_as_one, suggest};
+pub use conflicts::{named_as_one, suggest};
 
 #[cfg(test)]
 mod tests;

@@ -232,7 +232,7 @@ pub struct CausedBy {
 
 /// Why a stage change was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum MoveError {
     /// The table has no such move.
     #[error("there is no such move from this stage")]
     NoSuchMove {
@@ -294,9 +294,9 @@ pub fn move_lead(
     lead_id: LeadId,
     asked: &MoveLead,
     act: &Act,
-) -> Result<Vec<Change>, Refused> {
+) -> Result<Vec<Change>, MoveError> {
     let Some(lead) = world.leads.get(&lead_id) else {
-        return Err(Refused::NoSuchMove {
+        return Err(MoveError::NoSuchMove {
             current: Stage::Lead,
             allowed: vec![],
         });
@@ -312,8 +312,8 @@ pub fn move_lead(
                 .iter()
                 .any(|m| applies(m, lead) && is_a_deals(m) && m.to == to)
             {
-                true => Refused::IsADeals { current, allowed },
-                false => Refused::NoSuchMove { current, allowed },
+                true => MoveError::IsADeals { current, allowed },
+                false => MoveError::NoSuchMove { current, allowed },
             },
         );
     };
@@ -341,7 +341,7 @@ pub fn move_lead(
         taken_by: may_take.then_some(person.id),
         by_rule: None,
     };
-    let illegal = Refused::NoSuchMove {
+    let illegal = MoveError::NoSuchMove {
         current,
         allowed: allowed(),
     };
@@ -366,12 +366,12 @@ fn destination<'w>(
     lead: &Lead,
     asked: &MoveLead,
     actor: &Actor,
-) -> Result<(Stage, Option<&'w Reason>), Refused> {
+) -> Result<(Stage, Option<&'w Reason>), MoveError> {
     let list = match asked.to {
         Some(to) => match MOVES.iter().find(|m| applies(m, lead) && m.to == to) {
             Some(chosen) => chosen.reason,
             None => {
-                return Err(Refused::NoSuchMove {
+                return Err(MoveError::NoSuchMove {
                     current: lead.stage,
                     allowed: moves::allowed(world, lead, actor),
                 });
@@ -383,7 +383,7 @@ fn destination<'w>(
         let fitting = list.map_or_else(Vec::new, |list| fitting(world, list, asked.to));
         fitting.into_iter().map(|reason| reason.code).collect()
     };
-    let unknown = || Refused::NoSuchReason { allowed: allowed() };
+    let unknown = || MoveError::NoSuchReason { allowed: allowed() };
     let reason = match (&asked.reason, list) {
         (None, _) => None,
         (Some(_), None) => return Err(unknown()),
@@ -398,14 +398,14 @@ fn destination<'w>(
     };
     let leads_to = reason.and_then(|reason| reason.then).map(|then| then.stage());
     match (asked.to, leads_to) {
-        (Some(to), Some(leads_to)) if is_elsewhere(leads_to, to) => Err(Refused::ReasonMismatch {
+        (Some(to), Some(leads_to)) if is_elsewhere(leads_to, to) => Err(MoveError::ReasonMismatch {
             leads_to,
             allowed: allowed(),
         }),
         (Some(to), _) => Ok((to, reason)),
         (None, Some(leads_to)) => Ok((leads_to, reason)),
         (None, None) if reason.is_some() && lead.stage == Stage::Customer => Ok((Stage::Churned, reason)),
-        (None, None) => Err(Refused::Invalid(vec![Fault::new(
+        (None, None) => Err(MoveError::Invalid(vec![Fault::new(
             "/to",
             "required",
             "say where to, or give a reason that decides",
@@ -465,7 +465,7 @@ pub(crate) fn may_confirm(lead: &Lead, person: &Person) -> Result<(), Denied> {
 }
 
 /// A lead is an SQL once every agreed item is confirmed.
-fn demand_confirmed(world: &World, lead_id: LeadId) -> Result<(), Refused> {
+fn demand_confirmed(world: &World, lead_id: LeadId) -> Result<(), MoveError> {
     let fault = |item: BantItem| {
         let detail = format!("the {} is not confirmed", item.name());
         Fault::new("/to", "not_confirmed", detail)
@@ -473,11 +473,11 @@ fn demand_confirmed(world: &World, lead_id: LeadId) -> Result<(), Refused> {
     let faults: Vec<Fault> = world.unconfirmed(lead_id).into_iter().map(fault).collect();
     match faults.is_empty() {
         true => Ok(()),
-        false => Err(Refused::Invalid(faults)),
+        false => Err(MoveError::Invalid(faults)),
     }
 }
 
-fn demand(chosen: &Move, asked: &MoveLead, reason: Option<&Reason>, now: Timestamp) -> Result<(), Refused> {
+fn demand(chosen: &Move, asked: &MoveLead, reason: Option<&Reason>, now: Timestamp) -> Result<(), MoveError> {
     let mut faults = vec![];
     let has_note = asked.note.as_deref().is_some_and(|note| !note.trim().is_empty());
     let reason_wants_note = reason.is_some_and(|reason| reason.requires.contains(&Requires::Note));
@@ -504,7 +504,7 @@ fn demand(chosen: &Move, asked: &MoveLead, reason: Option<&Reason>, now: Timesta
     if faults.is_empty() {
         Ok(())
     } else {
-        Err(Refused::Invalid(faults))
+        Err(MoveError::Invalid(faults))
     }
 }
 

@@ -54,7 +54,7 @@ impl Story {
         }
     }
 
-    fn ask(&mut self, actor: &Actor, asked: MoveLead) -> Result<Vec<Change>, Refused> {
+    fn ask(&mut self, actor: &Actor, asked: MoveLead) -> Result<Vec<Change>, MoveError> {
         self.day += 1;
         self.world.confirm_all(self.lead, self.ids.next());
         move_lead(
@@ -152,7 +152,7 @@ fn an_illegal_move_says_where_the_lead_stands_and_where_it_could_go() {
     let allowed = vec![Stage::Mql, Stage::Nurture, Stage::Disqualified];
     assert_eq!(
         refused,
-        Err(Refused::NoSuchMove {
+        Err(MoveError::NoSuchMove {
             current: Stage::Lead,
             allowed
         })
@@ -177,17 +177,17 @@ fn the_reason_decides_where_a_rejected_lead_goes() {
     let mismatch = story.ask(&manager, asked(Some(Stage::Disqualified), "no_budget"));
     assert_eq!(
         mismatch,
-        Err(Refused::ReasonMismatch {
+        Err(MoveError::ReasonMismatch {
             leads_to: Stage::Nurture,
             allowed: fitting(),
         })
     );
     let foreign = story.ask(&manager, asked(Some(Stage::Disqualified), "out_of_business"));
-    assert_eq!(foreign, Err(Refused::NoSuchReason { allowed: fitting() }));
+    assert_eq!(foreign, Err(MoveError::NoSuchReason { allowed: fitting() }));
     let foreign = story.ask(&manager, asked(None, "out_of_business"));
-    assert!(matches!(foreign, Err(Refused::NoSuchReason { allowed }) if allowed.len() == 10));
+    assert!(matches!(foreign, Err(MoveError::NoSuchReason { allowed }) if allowed.len() == 10));
     let needless = story.ask(&manager, asked(Some(Stage::Sal), "no_budget"));
-    assert_eq!(needless, Err(Refused::NoSuchReason { allowed: vec![] }));
+    assert_eq!(needless, Err(MoveError::NoSuchReason { allowed: vec![] }));
     story.ask(&manager, asked(None, "no_budget")).unwrap();
     assert_eq!(story.lead().stage, Stage::Nurture);
     assert_eq!(story.lead().nurture_until, Some(at(story.day + 90)));
@@ -204,7 +204,7 @@ fn a_date_given_comes_before_the_cooldown_of_the_reason() {
     };
     assert!(matches!(
         story.ask(&marketing, asked(at(1))),
-        Err(Refused::Invalid(_))
+        Err(MoveError::Invalid(_))
     ));
     story.ask(&marketing, asked(at(200))).unwrap();
     assert_eq!(story.lead().nurture_until, Some(at(200)));
@@ -282,7 +282,7 @@ fn a_sales_user_takes_an_unowned_lead_by_accepting_it_and_loses_it_with_the_reje
             ..MoveLead::default()
         },
     );
-    assert_eq!(refused, Err(Refused::Denied(Denied::NotOwner)));
+    assert_eq!(refused, Err(MoveError::Denied(Denied::NotOwner)));
     story
         .ask(
             &rep,
@@ -307,7 +307,7 @@ fn what_a_move_needs_is_asked_for_all_at_once() {
         until: Some(at(-1)),
         ..MoveLead::default()
     };
-    let Err(Refused::Invalid(faults)) = story.ask(&marketing, asked) else {
+    let Err(MoveError::Invalid(faults)) = story.ask(&marketing, asked) else {
         panic!()
     };
     let pointers: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
@@ -326,7 +326,10 @@ fn a_key_without_a_person_moves_nobody() {
         note: Some("n".into()),
         ..MoveLead::default()
     };
-    assert_eq!(story.ask(&key, asked), Err(Refused::Denied(Denied::NeedsPerson)));
+    assert_eq!(
+        story.ask(&key, asked),
+        Err(MoveError::Denied(Denied::NeedsPerson))
+    );
 }
 
 fn is_of_sales(stage: Stage) -> bool {
@@ -392,7 +395,7 @@ proptest! {
                     prop_assert_eq!(story.lead().version, before.version + 1);
                     prop_assert!(story.cycle().entered_at(to).is_some());
                 }
-                Err(Refused::NoSuchMove { current, .. }) => {
+                Err(MoveError::NoSuchMove { current, .. }) => {
                     prop_assert!(!legal.contains(&to));
                     prop_assert_eq!(current, before.stage);
                     prop_assert_eq!(story.lead(), &before);

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::choose::{Selection, Strategy};
 use crate::access::Queue;
-use crate::agreement::conditions::{Condition, Known, Needs, Place};
+use crate::agreement::conditions::{Condition, Known, Needs, Usage};
 use crate::agreement::reader::Reader;
 use crate::clocks::{ClockEvent, ClockKind, Side};
 use crate::fault::Fault;
@@ -231,7 +231,7 @@ impl Routing {
             let condition = rule
                 .when
                 .as_ref()
-                .and_then(|when| Condition::read(when, &at, Place::Decision, known, &mut reader));
+                .and_then(|when| Condition::read(when, &at, Usage::Decision, known, &mut reader));
             if let Some(condition) = &condition {
                 condition.needs(&mut needs);
             }

@@ -15,7 +15,7 @@ pub use stored::StoredScore;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::agreement::conditions::{Facts, Resolved, Seen, Standing, activity};
+use crate::agreement::conditions::{Facts, MatchedEvents, Resolved, Standing, activity};
 use crate::agreement::decay::Decay;
 use crate::agreement::points::Points;
 use crate::agreement::scoring::{Repeated, Scoring, Side};
@@ -184,7 +184,7 @@ pub fn score(facts: &Facts, scoring: &Scoring, at: Timestamp) -> Score {
 struct Scored<'a> {
     scoring: &'a Scoring,
     fit: Vec<Resolved<'a>>,
-    engagement: Vec<Seen<'a>>,
+    engagement: Vec<MatchedEvents<'a>>,
 }
 
 impl<'a> Scored<'a> {

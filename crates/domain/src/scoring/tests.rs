@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::draw::{Draw, FORM, KINDS, NOW};
 use super::oracle::{self, Raw, RawEvent, RawFacts};
 use super::*;
-use crate::agreement::conditions::{Condition, Event, Field, History, Known, Place, Touches, Value};
+use crate::agreement::conditions::{Condition, Event, Field, History, Known, Touches, Usage, Value};
 use crate::agreement::reader::Reader;
 use crate::leads::Touch;
 use crate::leads::custom::{CustomField, CustomType};
@@ -58,7 +58,7 @@ fn scoring_of(document: &Json) -> Scoring {
 
 fn condition_of(document: &Json) -> Condition {
     let mut reader = Reader::new();
-    let condition = with_known(|known| Condition::read(document, "", Place::Decision, known, &mut reader));
+    let condition = with_known(|known| Condition::read(document, "", Usage::Decision, known, &mut reader));
     assert_eq!(reader.into_faults(), [], "{document}");
     condition.unwrap()
 }

@@ -121,7 +121,7 @@ impl Pages {
 
 /// What is said of an event.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Said {
+pub struct EventDetails {
     /// What happened.
     pub kind: String,
     /// When; now where nothing is said.
@@ -233,7 +233,7 @@ pub fn by_our_clock(occurred_at: Timestamp, sent_at: Option<Timestamp>, now: Tim
 }
 
 /// Read an event as a page reports it at an instant: properties that are too large for a page are left out.
-pub fn read_of_page(said: Said, now: Timestamp) -> Result<Read, Unfit> {
+pub fn read_of_page(said: EventDetails, now: Timestamp) -> Result<Read, Unfit> {
     let read = read(said, now)?;
     let is_large = size(&read.properties) > MAX_PAGE_PROPERTIES_BYTES;
     Ok(Read {
@@ -248,7 +248,7 @@ fn size(properties: &Map<String, Value>) -> usize {
 }
 
 /// Read an event that is received at an instant.
-pub fn read(said: Said, now: Timestamp) -> Result<Read, Unfit> {
+pub fn read(said: EventDetails, now: Timestamp) -> Result<Read, Unfit> {
     let kind = EventKind::named(&said.kind).ok_or(Unfit::Kind)?;
     let occurred_at = said.occurred_at.unwrap_or(now);
     if occurred_at > now.plus_millis(MAX_AHEAD) {
@@ -295,8 +295,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-    fn said(kind: &str) -> Said {
-        Said {
+    fn said(kind: &str) -> EventDetails {
+        EventDetails {
             kind: kind.into(),
             occurred_at: None,
             url: None,
@@ -334,7 +334,7 @@ mod tests {
         let at = |millis| {
             let occurred_at = Some(NOW.plus_millis(millis));
             read(
-                Said {
+                EventDetails {
                     occurred_at,
                     ..said("chat")
                 },
@@ -348,7 +348,7 @@ mod tests {
         let last = "9999-12-30T00:00:00Z".parse().ok();
         assert_eq!(
             read(
-                Said {
+                EventDetails {
                     occurred_at: last,
                     ..said("chat")
                 },
@@ -395,7 +395,7 @@ mod tests {
         let of = |value: Value| {
             let properties = value.as_object().cloned();
             read(
-                Said {
+                EventDetails {
                     properties,
                     ..said("chat")
                 },
@@ -411,7 +411,7 @@ mod tests {
             let properties = json!({"a": "x".repeat(bytes - r#"{"a":""}"#.len())})
                 .as_object()
                 .cloned();
-            let said = Said {
+            let said = EventDetails {
                 properties,
                 ..said("chat")
             };
@@ -426,7 +426,7 @@ mod tests {
 
     #[test]
     fn pages_are_kept_without_credentials() {
-        let told = Said {
+        let told = EventDetails {
             url: Some("https://ada:pw@www.example.com/a?utm_source=x&token=secret#frag".into()),
             referrer: Some("https://u:p@news.example/?q=1&access_token=s".into()),
             ..said("page_view")

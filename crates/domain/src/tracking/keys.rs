@@ -36,7 +36,7 @@ pub struct TrackingKey {
 
 /// Why a tracking key was not made or changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum TrackingKeyError {
     /// The actor may not.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -54,7 +54,7 @@ pub fn create(
     allowed_origins: &[String],
     key: String,
     act: &Act,
-) -> Result<TrackingKey, Refused> {
+) -> Result<TrackingKey, TrackingKeyError> {
     may_manage(&act.by)?;
     Ok(TrackingKey {
         id: act.ids.next(),
@@ -75,7 +75,7 @@ pub fn edit(
     name: &str,
     allowed_origins: &[String],
     act: &Act,
-) -> Result<Edited<TrackingKey>, Refused> {
+) -> Result<Edited<TrackingKey>, TrackingKeyError> {
     let mut edited = changeable(known, &act.by)?;
     edited.name = name.trim().to_owned();
     edited.allowed_origins = sound(allowed_origins)?;
@@ -114,7 +114,7 @@ pub fn rotate(
     fresh: String,
     until: Timestamp,
     act: &Act,
-) -> Result<RecordChange<TrackingKey>, Refused> {
+) -> Result<RecordChange<TrackingKey>, TrackingKeyError> {
     let mut rotated = changeable(known, &act.by)?;
     rotated.previous = Some((std::mem::replace(&mut rotated.key, fresh), until));
     rotated.count(act.now);
@@ -127,7 +127,7 @@ pub fn rotate(
 }
 
 /// Revoke a key, permanently; `None` if it already is.
-pub fn revoke(known: &TrackingKey, act: &Act) -> Result<Option<RecordChange<TrackingKey>>, Refused> {
+pub fn revoke(known: &TrackingKey, act: &Act) -> Result<Option<RecordChange<TrackingKey>>, TrackingKeyError> {
     may_manage(&act.by)?;
     if known.revoked_at.is_some() {
         return Ok(None);
@@ -149,21 +149,21 @@ impl TrackingKey {
     }
 }
 
-fn changeable(known: &TrackingKey, actor: &Actor) -> Result<TrackingKey, Refused> {
+fn changeable(known: &TrackingKey, actor: &Actor) -> Result<TrackingKey, TrackingKeyError> {
     may_manage(actor)?;
     match known.revoked_at {
-        Some(_) => Err(Refused::Revoked),
+        Some(_) => Err(TrackingKeyError::Revoked),
         None => Ok(known.clone()),
     }
 }
 
-fn sound(given: &[String]) -> Result<Vec<String>, Refused> {
+fn sound(given: &[String]) -> Result<Vec<String>, TrackingKeyError> {
     let mut faults = vec![];
     let read = origins(given, &mut faults);
     if faults.is_empty() {
         Ok(read)
     } else {
-        Err(Refused::Invalid(faults))
+        Err(TrackingKeyError::Invalid(faults))
     }
 }
 

@@ -176,7 +176,7 @@ pub fn window(points: &[Point]) -> Option<(Timestamp, Timestamp)> {
 
 /// How new events join the sessions that are there.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Way {
+pub enum SessionUpdate {
     /// They come behind everything around them: the last session may go on, the others stay.
     Append(Option<Box<Session>>),
     /// They are late: the runs around them are derived again from their events.
@@ -184,22 +184,22 @@ pub enum Way {
 }
 
 /// How new events join the sessions that touch their [`window`].
-pub fn way(around: &[Session], points: &[Point]) -> Way {
+pub fn way(around: &[Session], points: &[Point]) -> SessionUpdate {
     let first = points.iter().map(|point| point.at).min();
     if around
         .iter()
         .any(|known| first.is_none_or(|first| known.ended_at >= first))
     {
-        return Way::Redo;
+        return SessionUpdate::Redo;
     }
     let place = |known: &Session| (known.ended_at, known.started_at);
     let last = around.iter().max_by_key(|known| place(known));
     // Of two visits of one instant the order is unknown.
     let is_last = |known: &&Session| last.is_some_and(|last| place(last) == place(known));
     if around.iter().filter(is_last).count() > 1 {
-        return Way::Redo;
+        return SessionUpdate::Redo;
     }
-    Way::Append(last.cloned().map(Box::new))
+    SessionUpdate::Append(last.cloned().map(Box::new))
 }
 
 /// From when to when events have to be read, where whole runs of sessions are derived again with new events.

@@ -6,7 +6,7 @@ use super::change::TrackingChange;
 use super::events::{Event, EventKind, Pages};
 use super::record::TouchRecord;
 use super::rules::TouchRules;
-use super::sessions::{Point, Session, Way, sessions, way, window};
+use super::sessions::{Point, Session, SessionUpdate, sessions, way, window};
 use crate::id::{Ids, LeadId, TouchId, VisitorId};
 use crate::instant::Timestamp;
 use crate::leads::Touch;
@@ -15,7 +15,7 @@ use crate::leads::Touch;
 pub type Whose = (Option<VisitorId>, Option<LeadId>);
 
 /// A session with the id of the touch that keeps it.
-pub type Kept = (TouchId, Session);
+pub type StoredSession = (TouchId, Session);
 
 /// The most events of the visitors whose sessions are looked at in one go: a late event may have all of them read again.
 const MOST_AT_ONCE: u64 = 100_000;
@@ -71,7 +71,7 @@ pub enum Joined {
     /// These sessions come in the place of the old ones.
     Made {
         /// Those that go on.
-        old: Vec<Kept>,
+        old: Vec<StoredSession>,
         /// As they are now, with the new ones.
         made: Vec<Session>,
     },
@@ -80,8 +80,8 @@ pub enum Joined {
 }
 
 /// Let new events join the sessions of their stream, as far as these lie near them.
-pub fn join(around: &[Kept], points: &[Point], rules: &TouchRules) -> Joined {
-    let near: Vec<&Kept> = match window(points) {
+pub fn join(around: &[StoredSession], points: &[Point], rules: &TouchRules) -> Joined {
+    let near: Vec<&StoredSession> = match window(points) {
         Some((low, high)) => around
             .iter()
             .filter(|(_, session)| session.ended_at >= low && session.started_at <= high)
@@ -90,9 +90,9 @@ pub fn join(around: &[Kept], points: &[Point], rules: &TouchRules) -> Joined {
     };
     let bare: Vec<Session> = near.iter().map(|(_, session)| session.clone()).collect();
     match way(&bare, points) {
-        Way::Append(open) => {
+        SessionUpdate::Append(open) => {
             let open = open.map(|open| *open);
-            let is_open = |kept: &&&Kept| Some(&kept.1) == open.as_ref();
+            let is_open = |kept: &&&StoredSession| Some(&kept.1) == open.as_ref();
             Joined::Made {
                 old: near
                     .iter()
@@ -103,7 +103,7 @@ pub fn join(around: &[Kept], points: &[Point], rules: &TouchRules) -> Joined {
                 made: sessions(open, points.to_vec(), rules),
             }
         }
-        Way::Redo => Joined::Late(bare),
+        SessionUpdate::Redo => Joined::Late(bare),
     }
 }
 
@@ -117,9 +117,9 @@ pub struct Revision {
 }
 
 /// Let sessions come in the place of those that were there.
-pub fn revise(whose: &Whose, old: &[Kept], made: Vec<Session>, ids: &Ids) -> Revision {
+pub fn revise(whose: &Whose, old: &[StoredSession], made: Vec<Session>, ids: &Ids) -> Revision {
     // Nothing else distinguishes visits that begin at one instant.
-    let mut rest: BTreeMap<Timestamp, VecDeque<&Kept>> = BTreeMap::new();
+    let mut rest: BTreeMap<Timestamp, VecDeque<&StoredSession>> = BTreeMap::new();
     for kept in old {
         rest.entry(kept.1.started_at).or_default().push_back(kept);
     }

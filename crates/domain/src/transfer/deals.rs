@@ -12,7 +12,7 @@ use crate::act::{Act, Origin};
 use crate::change::Change;
 use crate::deals::change::DealChange;
 use crate::deals::{
-    CloseDeal, Deal, DealMove, OpenDeal, Outcome, Refused, after_loss, close, open_without_move,
+    CloseDeal, Deal, DealError, DealMove, OpenDeal, Outcome, after_loss, close, open_without_move,
 };
 use crate::id::{DealId, ImportId};
 use crate::instant::Timestamp;
@@ -142,7 +142,7 @@ pub fn state_deal(
     row: &PastDeal,
     import_id: ImportId,
     act: &Act,
-) -> Result<Stated, Refused> {
+) -> Result<Stated, DealError> {
     let key = row.opening.external_id.as_ref();
     let known = key.and_then(|key| world.sales.deals_by_key.get(key)).copied();
     let Some(known) = known.and_then(|id| world.sales.deals.get(&id)).cloned() else {
@@ -193,7 +193,7 @@ pub fn state_deal(
 }
 
 /// Open a deal, and close it where the row does; a refused deal leaves nothing behind.
-fn record(world: &mut World, row: &PastDeal, act: &Act) -> Result<(DealId, Vec<Change>), Refused> {
+fn record(world: &mut World, row: &PastDeal, act: &Act) -> Result<(DealId, Vec<Change>), DealError> {
     let act = act.clone().from_origin(Origin::Import);
     let at = row.opened_at.or(row.closed_at()).unwrap_or(act.now);
     let (id, opened) = open_without_move(world, &row.opening, &act.dated(at))?;
@@ -223,11 +223,11 @@ fn forget(world: &mut World, id: DealId) {
 
 /// Overwrite an existing deal and its moves with an import row, as if the row had been the first import. If the row is
 /// refused, the deal stays as it was.
-fn correct(world: &mut World, known: &Deal, row: &PastDeal, act: &Act) -> Result<Stated, Refused> {
+fn correct(world: &mut World, known: &Deal, row: &PastDeal, act: &Act) -> Result<Stated, DealError> {
     forget(world, known.id);
     let recorded = record(world, row, act);
     let made = recorded.and_then(|(id, changes)| {
-        let deal = world.sales.deals.get(&id).cloned().ok_or(Refused::NoSuchDeal)?;
+        let deal = world.sales.deals.get(&id).cloned().ok_or(DealError::NoSuchDeal)?;
         forget(world, id);
         Ok((deal, changes))
     });

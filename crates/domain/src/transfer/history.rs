@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use super::ACTOR;
 use super::change::HistoryChange;
+use super::course::{Cause, Course, Step, way};
 use super::past::{Added, Past, PastStatement, What};
-use super::way::{Cause, Step, Way, way};
 use crate::access::ActorKind;
 use crate::agreement::{Reason, ReasonList};
 use crate::change::Change;
@@ -178,7 +178,7 @@ pub fn warnings(world: &World, past: &Past, lead_id: LeadId, stated: &[PastMove]
     each.map(|one| warnings_of(world, lead, &way, one)).collect()
 }
 
-fn warnings_of(world: &World, lead: &Lead, way: &Way<'_>, stated: &PastMove) -> Vec<Warning> {
+fn warnings_of(world: &World, lead: &Lead, way: &Course<'_>, stated: &PastMove) -> Vec<Warning> {
     let mut warnings = vec![];
     let what = What::Moved(stated.to);
     let is_it = |step: &&Step<'_>| match step.cause {
@@ -210,7 +210,7 @@ fn deals_of(world: &World, lead_id: LeadId) -> Vec<Deal> {
 }
 
 /// The way of a lead. Its beginning, where nobody states it, counts as made here.
-fn way_of<'a>(past: &'a Past, lead: &Lead, deals: &'a [Deal]) -> Way<'a> {
+fn way_of<'a>(past: &'a Past, lead: &Lead, deals: &'a [Deal]) -> Course<'a> {
     let is_stated = past.statements.iter().any(|one| one.what == What::Known);
     let is_beginning = |one: &Transition| one.from.is_none() && one.at == lead.created_at;
     let here = past

@@ -1,13 +1,13 @@
 //! Imports: the description of a file, how its columns become values, and what history does to a lead.
 
 pub mod change;
+mod course;
 pub mod deals;
 pub mod history;
 mod kinds;
 pub mod mapping;
 pub mod past;
 pub mod values;
-mod way;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;

@@ -9,13 +9,13 @@ use tandem_domain::instant::Timestamp;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect::OnConflict;
 use crate::error::StoreError;
-use crate::page::{Line, Page};
+use crate::page::{Keyset, Page};
 use crate::rows::{api_key_secrets, api_keys};
 use crate::write;
 
 /// A key as one of its secrets finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct KeyMatch {
     /// The key.
     pub key: ApiKey,
     /// When this secret of it stops working: the end of a rotation's overlap.
@@ -38,7 +38,7 @@ pub async fn get_for_update(tx: &Tx, id: KeyId) -> Result<ApiKey, StoreError> {
 }
 
 /// The key that a secret with this hash belongs to.
-pub async fn find_by_secret(on: &impl Read, secret_hash: &str) -> Result<Option<Found>, StoreError> {
+pub async fn find_by_secret(on: &impl Read, secret_hash: &str) -> Result<Option<KeyMatch>, StoreError> {
     let secret = api_key_secrets::Entity::find_by_id(secret_hash)
         .one(on.conn())
         .await?;
@@ -47,7 +47,7 @@ pub async fn find_by_secret(on: &impl Read, secret_hash: &str) -> Result<Option<
         return Ok(None);
     };
     let secret_expires_at = secret.expires_at.map(Timestamp::from_millis);
-    Ok(Some(Found {
+    Ok(Some(KeyMatch {
         key: key.into_domain()?,
         secret_expires_at,
     }))
@@ -56,7 +56,7 @@ pub async fn find_by_secret(on: &impl Read, secret_hash: &str) -> Result<Option<
 /// A page of keys, in the order of their ids.
 pub async fn list(on: &impl Read, after: Option<KeyId>, limit: u64) -> Result<Page<ApiKey>, StoreError> {
     let query = api_keys::Entity::find();
-    Line::by_id(api_keys::Column::Id)
+    Keyset::by_id(api_keys::Column::Id)
         .read(on, query, after, limit, api_keys::Model::into_domain)
         .await
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::db::Read;
 use crate::error::StoreError;
-use crate::page::{Line, Page};
+use crate::page::{Keyset, Page};
 use crate::rows::{team_members, teams};
 
 /// A team.
@@ -29,7 +29,7 @@ pub async fn is_named(on: &impl Read, name: &str) -> Result<bool, StoreError> {
 
 /// A page of teams, in the order of their ids.
 pub async fn list(on: &impl Read, after: Option<TeamId>, limit: u64) -> Result<Page<Team>, StoreError> {
-    let line = Line::by_id(teams::Column::Id);
+    let line = Keyset::by_id(teams::Column::Id);
     let query = line.page(teams::Entity::find(), after.map(|id| (None, id)), limit);
     let rows = query.all(on.conn()).await?;
     Ok(Page::of(complete(on, rows).await?, limit))

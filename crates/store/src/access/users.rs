@@ -11,7 +11,7 @@ use tandem_domain::leads::identity::Email;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect::OnConflict;
 use crate::error::StoreError;
-use crate::page::{Line, Page};
+use crate::page::{Keyset, Page};
 use crate::rows::{passwords, users};
 use crate::write;
 
@@ -65,7 +65,7 @@ pub async fn list(
         Some(false) => query.filter(users::Column::DisabledAt.is_null()),
         None => query,
     };
-    Line::by_id(users::Column::Id)
+    Keyset::by_id(users::Column::Id)
         .read(on, query, after, limit, users::Model::into_domain)
         .await
 }

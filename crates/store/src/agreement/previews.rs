@@ -14,7 +14,7 @@ use tandem_domain::judge::preview::{Previewed, preview};
 use crate::db::{Conn, Read, Tx};
 use crate::dialect::OnConflict;
 use crate::error::StoreError;
-use crate::page::{Line, Page};
+use crate::page::{Keyset, Page};
 use crate::rows::{leads, previewed_leads, previews};
 use crate::write;
 
@@ -97,7 +97,7 @@ pub async fn list(
     let query = Entity::find()
         .filter(Column::PreviewId.eq(id.uuid()))
         .filter(Column::List.eq(list.name()));
-    Line::by_id(Column::Id)
+    Keyset::by_id(Column::Id)
         .read(on, query, after, limit, |row| row.into_domain())
         .await
 }

@@ -11,7 +11,7 @@ use tandem_domain::access::Actor;
 use tandem_domain::act::Act;
 use tandem_domain::instant::Timestamp;
 
-use super::{Conn, Db, Place, unanswered};
+use super::{Conn, DatabaseLocation, Db, unanswered};
 use crate::error::StoreError;
 use crate::settings;
 
@@ -66,7 +66,7 @@ fn a_full_disk_is_an_answer_to_a_commit() {
 async fn a_writer_that_met_a_full_disk_writes_on() {
     let dir = std::env::temp_dir().join(format!("tandem_full_{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
-    let db = Db::connect(&Place::Sqlite(dir.join("tandem.db")), 1)
+    let db = Db::connect(&DatabaseLocation::Sqlite(dir.join("tandem.db")), 1)
         .await
         .unwrap();
     let act = |seed| Act::new(Actor::System("test"), "test", NOW, seed);

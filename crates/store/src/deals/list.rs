@@ -11,7 +11,7 @@ use super::{LEADS, with_leads};
 use crate::db::Read;
 use crate::error::StoreError;
 use crate::leads::members_of;
-use crate::page::{self, Key, Line, Page, Position};
+use crate::page::{self, Key, Keyset, Page, Position};
 use crate::rows::{deal_leads, deals};
 
 /// A half-open range of instants.
@@ -104,7 +104,7 @@ pub async fn list(
     after: Option<Position<DealId>>,
     limit: u64,
 ) -> Result<Page<Deal>, StoreError> {
-    let line = Line {
+    let line = Keyset {
         column: sort.column(),
         id: deals::Column::Id,
         descending,

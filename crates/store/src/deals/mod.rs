@@ -23,7 +23,7 @@ use crate::error::StoreError;
 use crate::leads;
 use crate::own::{locked, with_own};
 use crate::rows::{deal_leads, deal_moves, deals, to_json};
-use crate::ways::found_by_any;
+use crate::union::found_by_any;
 
 /// Which deals, and what belongs to them, a decision needs beside its leads.
 #[derive(Debug, Clone, Default)]

@@ -12,7 +12,7 @@ use tandem_domain::instant::Timestamp;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect::{self, OnConflict};
 use crate::error::StoreError;
-use crate::page::{Line, Page};
+use crate::page::{Keyset, Page};
 use crate::rows::{deals, pipelines, to_json};
 
 /// Create the first pipeline of a new installation, once.
@@ -75,7 +75,7 @@ pub async fn list(
     limit: u64,
 ) -> Result<Page<Pipeline>, StoreError> {
     let query = pipelines::Entity::find();
-    Line::by_id(pipelines::Column::Id)
+    Keyset::by_id(pipelines::Column::Id)
         .read(on, query, after, limit, |row| row.into_domain())
         .await
 }

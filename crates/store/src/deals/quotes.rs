@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::page::{Line, Page};
+use crate::page::{Keyset, Page};
 use crate::rows::{deals, quotes};
 use crate::write::{Rows, write_records};
 
@@ -94,7 +94,7 @@ pub async fn list(
     if let Some(day) = filter.valid_until_lt {
         query = query.filter(Column::ValidUntil.lt(day.to_string()));
     }
-    let line = Line::by_id(Column::Id);
+    let line = Keyset::by_id(Column::Id);
     line.read(on, query, after, limit, |row| row.into_domain()).await
 }
 

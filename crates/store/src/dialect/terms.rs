@@ -8,14 +8,14 @@ use super::{is_postgres, parameter};
 
 /// What is asked of one term of a lead.
 #[derive(Debug, Clone, Copy)]
-pub enum Asked<'a> {
+pub enum TermMatch<'a> {
     /// It begins with any of these.
     Beginning(&'a [String]),
     /// It is one of these.
     Among(&'a [String]),
 }
 
-impl Asked<'_> {
+impl TermMatch<'_> {
     /// The condition on a term, with parameters behind those that are there already.
     fn condition(self, backend: DbBackend, term: &str, values: &mut Vec<Value>) -> String {
         // SQLite's are counted by their place, as a condition within a larger query needs it.
@@ -27,7 +27,7 @@ impl Asked<'_> {
             }
         };
         match self {
-            Asked::Beginning(beginnings) => {
+            TermMatch::Beginning(beginnings) => {
                 let range = |beginning: &String| {
                     let (first, end) = term_range(beginning);
                     let (first, end) = (next(first), next(end));
@@ -36,7 +36,7 @@ impl Asked<'_> {
                 let ranges: Vec<String> = beginnings.iter().map(range).collect();
                 format!("({})", ranges.join(" OR "))
             }
-            Asked::Among(terms) => {
+            TermMatch::Among(terms) => {
                 let terms: Vec<String> = terms.iter().map(|one| next(one.clone())).collect();
                 format!("{term} IN ({})", terms.join(", "))
             }
@@ -59,24 +59,24 @@ pub fn company_has_term(backend: DbBackend, beginning: &str) -> SimpleExpr {
 }
 
 /// The condition that a lead, given by an expression for its id, has such a term; looked up lead by lead.
-pub fn lead_has_term(backend: DbBackend, lead: &str, asked: Asked<'_>) -> SimpleExpr {
+pub fn lead_has_term(backend: DbBackend, lead: &str, asked: TermMatch<'_>) -> SimpleExpr {
     let mut values = vec![];
     // The offset keeps PostgreSQL's planner from reading all that have the term, where a page needs few of them.
     let condition = match asked {
         // Among the few terms of one lead an index by term finds nothing sooner.
-        Asked::Beginning(_) if is_postgres(backend) => {
+        TermMatch::Beginning(_) if is_postgres(backend) => {
             let range = asked.condition(backend, "(t.term || '')", &mut values);
             format!("t.lead_id = {lead} AND {range} OFFSET 0")
         }
-        Asked::Beginning(_) => {
+        TermMatch::Beginning(_) => {
             let range = asked.condition(backend, "t.term", &mut values);
             format!("t.lead_id = {lead} AND {range}")
         }
-        Asked::Among(_) if is_postgres(backend) => {
+        TermMatch::Among(_) if is_postgres(backend) => {
             let among = asked.condition(backend, "t.term", &mut values);
             format!("{among} AND t.lead_id = {lead} OFFSET 0")
         }
-        Asked::Among(terms) => among_side_by_side(terms, lead, &mut values),
+        TermMatch::Among(terms) => among_side_by_side(terms, lead, &mut values),
     };
     let sql = format!("EXISTS (SELECT 1 FROM lead_terms t WHERE {condition})");
     Expr::cust_with_values(sql, values)
@@ -85,17 +85,17 @@ pub fn lead_has_term(backend: DbBackend, lead: &str, asked: Asked<'_>) -> Simple
 /// With equal ids SQLite would take the index by lead, whose entries for one term lie far apart. Those of the key lie side
 /// by side, and a range leaves no other way.
 fn among_side_by_side(terms: &[String], lead: &str, values: &mut Vec<Value>) -> String {
-    let among = Asked::Among(terms).condition(DbBackend::Sqlite, "t.term", values);
+    let among = TermMatch::Among(terms).condition(DbBackend::Sqlite, "t.term", values);
     format!("{among} AND t.lead_id >= {lead} AND t.lead_id <= {lead}")
 }
 
 /// The condition that a lead is among those that have, for each word, such a term; looked up by term.
-pub fn lead_among_terms(backend: DbBackend, words: &[Asked<'_>]) -> SimpleExpr {
+pub fn lead_among_terms(backend: DbBackend, words: &[TermMatch<'_>]) -> SimpleExpr {
     let (mut conditions, mut values) = (vec![], vec![]);
     for asked in words {
         conditions.push(match asked {
             _ if conditions.is_empty() => asked.condition(backend, "found.term", &mut values),
-            Asked::Among(terms) if !is_postgres(backend) => {
+            TermMatch::Among(terms) if !is_postgres(backend) => {
                 let among = among_side_by_side(terms, "found.lead_id", &mut values);
                 format!("EXISTS (SELECT 1 FROM lead_terms t WHERE {among})")
             }
@@ -152,7 +152,7 @@ pub fn lead_further_on(
 pub fn count_terms(backend: DbBackend, words: &[&[String]], limit: u64) -> Statement {
     let (mut counts, mut values) = (vec![], vec![]);
     for beginnings in words {
-        let range = Asked::Beginning(beginnings).condition(backend, "t.term", &mut values);
+        let range = TermMatch::Beginning(beginnings).condition(backend, "t.term", &mut values);
         counts.push(format!(
             "SELECT CAST({} AS bigint) AS word, count(*) AS n FROM (SELECT 1 FROM lead_terms t WHERE {range} LIMIT {limit}) AS found",
             counts.len()

@@ -12,7 +12,7 @@ use crate::db::Read;
 use crate::deals::Span;
 use crate::error::StoreError;
 use crate::leads::members_of;
-use crate::page::{self, Key, Line, Page, Position};
+use crate::page::{self, Key, Keyset, Page, Position};
 use crate::rows::{clocks, handoffs};
 
 /// Which hand-offs are listed.
@@ -78,7 +78,7 @@ pub async fn list(
     after: Option<Position<HandoffId>>,
     limit: u64,
 ) -> Result<Page<(Handoff, Vec<ClockRecord>)>, StoreError> {
-    let line = Line {
+    let line = Keyset {
         column: sort.column(),
         id: handoffs::Column::Id,
         descending,

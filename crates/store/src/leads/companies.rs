@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::db::Read;
 use crate::dialect;
 use crate::error::StoreError;
-use crate::page::{self, Key, Line, Page, Position};
+use crate::page::{self, Key, Keyset, Page, Position};
 use crate::rows::companies;
 
 /// Which companies are listed.
@@ -93,7 +93,7 @@ pub async fn company_list(
     after: Option<Position<CompanyId>>,
     limit: u64,
 ) -> Result<Page<Company>, StoreError> {
-    let line = Line {
+    let line = Keyset {
         column: sort.column(),
         id: companies::Column::Id,
         descending,

@@ -24,7 +24,7 @@ use crate::error::StoreError;
 use crate::rows::{companies, cycles, field_values, identifiers, leads, scores, to_json};
 use crate::rules::Rules;
 use crate::scoring;
-use crate::ways::found_by_any;
+use crate::union::found_by_any;
 
 /// The facts that a batch of statements about leads is decided on.
 pub async fn world<'s>(

@@ -8,7 +8,7 @@ use tandem_domain::instant::Timestamp;
 
 use super::{from_json, to_json};
 use crate::error::StoreError;
-use crate::write::{Kept, Rows};
+use crate::write::{HasRows, Rows};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "api_keys")]
@@ -71,7 +71,7 @@ impl Model {
     }
 }
 
-impl Kept for ApiKey {
+impl HasRows for ApiKey {
     fn put(&self, rows: &mut Rows) {
         rows.records.put(Model::of(self));
     }

@@ -8,7 +8,7 @@ use tandem_domain::routing::UserAvailability;
 
 use super::{from_json, to_json};
 use crate::error::StoreError;
-use crate::write::{Kept, Rows};
+use crate::write::{HasRows, Rows};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "availability")]
@@ -48,7 +48,7 @@ impl Model {
     }
 }
 
-impl Kept for UserAvailability {
+impl HasRows for UserAvailability {
     fn put(&self, rows: &mut Rows) {
         rows.records.put(Model::of(self));
     }

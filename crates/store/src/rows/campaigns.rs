@@ -8,7 +8,7 @@ use tandem_domain::instant::Timestamp;
 
 use super::{day, from_json, money, to_json};
 use crate::error::StoreError;
-use crate::write::{Kept, Rows};
+use crate::write::{HasRows, Rows};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "campaigns")]
@@ -94,7 +94,7 @@ impl Model {
     }
 }
 
-impl Kept for Campaign {
+impl HasRows for Campaign {
     fn put(&self, rows: &mut Rows) {
         rows.records.put(Model::of(self));
         let aliases = super::campaign_aliases::Model::all_of(self);

@@ -9,7 +9,7 @@ use tandem_domain::transfer::{Import, ImportKind, ImportMode, ImportState, Progr
 
 use super::{from_json, to_json};
 use crate::error::StoreError;
-use crate::write::{Kept, Rows};
+use crate::write::{HasRows, Rows};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "imports")]
@@ -117,7 +117,7 @@ impl Model {
     }
 }
 
-impl Kept for Import {
+impl HasRows for Import {
     fn put(&self, rows: &mut Rows) {
         rows.records.put(Model::of(self));
     }

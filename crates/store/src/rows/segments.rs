@@ -9,7 +9,7 @@ use tandem_domain::segments::{Segment, SegmentDetails};
 use super::{from_json, to_json};
 use crate::error::StoreError;
 use crate::rules::revision;
-use crate::write::{Kept, Rows};
+use crate::write::{HasRows, Rows};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "segments")]
@@ -66,7 +66,7 @@ impl Model {
     }
 }
 
-impl Kept for Segment {
+impl HasRows for Segment {
     fn put(&self, rows: &mut Rows) {
         rows.records.put(Model::of(self));
         // Leads are judged again: who is in it follows.

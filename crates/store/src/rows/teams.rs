@@ -6,7 +6,7 @@ use tandem_domain::access::account::Team;
 use tandem_domain::id::{Id, UserId};
 use tandem_domain::instant::Timestamp;
 
-use crate::write::{Kept, Rows};
+use crate::write::{HasRows, Rows};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "teams")]
@@ -51,7 +51,7 @@ impl Model {
     }
 }
 
-impl Kept for Team {
+impl HasRows for Team {
     fn put(&self, rows: &mut Rows) {
         rows.records.put(Model::of(self));
         let members = super::team_members::Model::all_of(self);

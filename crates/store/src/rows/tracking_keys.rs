@@ -9,7 +9,7 @@ use tandem_domain::tracking::keys::TrackingKey;
 use super::{from_json, to_json};
 use crate::error::StoreError;
 use crate::rules::revision;
-use crate::write::{Kept, Rows};
+use crate::write::{HasRows, Rows};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "tracking_keys")]
@@ -72,7 +72,7 @@ impl Model {
     }
 }
 
-impl Kept for TrackingKey {
+impl HasRows for TrackingKey {
     fn put(&self, rows: &mut Rows) {
         rows.records.put(Model::of(self));
         rows.revisions.insert(revision::SITES);

@@ -8,7 +8,7 @@ use tandem_domain::id::Id;
 use tandem_domain::instant::Timestamp;
 
 use crate::error::StoreError;
-use crate::write::{Kept, Rows};
+use crate::write::{HasRows, Rows};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "users")]
@@ -65,7 +65,7 @@ impl Model {
     }
 }
 
-impl Kept for User {
+impl HasRows for User {
     fn put(&self, rows: &mut Rows) {
         rows.records.put(Model::of(self));
     }

@@ -6,7 +6,7 @@ use tandem_domain::tracking::keys::TrackingKey;
 
 use crate::db::{Conn, Read, Tx};
 use crate::error::StoreError;
-use crate::page::{Line, Page};
+use crate::page::{Keyset, Page};
 use crate::rows::tracking_keys::{Column, Entity};
 
 /// A tracking key.
@@ -38,7 +38,7 @@ pub async fn list(
     limit: u64,
 ) -> Result<Page<TrackingKey>, StoreError> {
     let query = Entity::find();
-    Line::by_id(Column::Id)
+    Keyset::by_id(Column::Id)
         .read(on, query, after, limit, |row| row.into_domain())
         .await
 }

@@ -19,14 +19,14 @@ use crate::page::Page;
 use crate::rows::{events, touches, visitors};
 
 /// A place in a list of what happened to a lead: the instant, and the id whatever it is of.
-pub type Place = (Timestamp, Uuid);
+pub type ListPosition = (Timestamp, Uuid);
 
 /// A page of the events of a lead and its members. `types` are names; none means all.
 pub async fn events_of(
     on: &impl Read,
     lead_id: LeadId,
     types: &[String],
-    after: Option<Place>,
+    after: Option<ListPosition>,
     limit: u64,
 ) -> Result<Page<Event>, StoreError> {
     use events::Column;
@@ -64,7 +64,7 @@ pub async fn touches_of(
     on: &impl Read,
     lead_id: LeadId,
     but: Option<TouchKind>,
-    after: Option<Place>,
+    after: Option<ListPosition>,
     limit: u64,
 ) -> Result<Page<TouchRecord>, StoreError> {
     use touches::Column;
@@ -82,7 +82,7 @@ pub async fn touches_of(
 pub async fn sessions_of(
     on: &impl Read,
     lead_id: LeadId,
-    after: Option<Place>,
+    after: Option<ListPosition>,
     limit: u64,
 ) -> Result<Page<TouchRecord>, StoreError> {
     use touches::Column;
@@ -113,7 +113,7 @@ pub async fn visitor_keys(
 async fn page(
     on: &impl Read,
     query: Select<touches::Entity>,
-    after: Option<Place>,
+    after: Option<ListPosition>,
     limit: u64,
 ) -> Result<Page<TouchRecord>, StoreError> {
     use touches::Column;
@@ -127,7 +127,7 @@ fn behind<E: EntityTrait>(
     mut query: Select<E>,
     occurred_at: E::Column,
     id: E::Column,
-    after: Option<Place>,
+    after: Option<ListPosition>,
 ) -> Select<E> {
     if let Some((at, last)) = after {
         let place = Expr::tuple([Expr::col(occurred_at), Expr::col(id)]);

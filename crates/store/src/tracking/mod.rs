@@ -4,7 +4,7 @@ mod forget;
 pub mod keys;
 mod list;
 mod sessions;
-mod show;
+mod shown;
 mod write;
 
 use std::collections::{BTreeSet, HashMap};
@@ -21,9 +21,9 @@ use uuid::Uuid;
 
 pub use forget::forget_anonymous;
 pub(crate) use list::touches_of_leads;
-pub use list::{Place, events_of, sessions_of, touches_of, visitor_keys};
+pub use list::{ListPosition, events_of, sessions_of, touches_of, visitor_keys};
 pub(crate) use sessions::follow;
-pub(crate) use show::show;
+pub(crate) use shown::show;
 
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;

@@ -9,7 +9,7 @@ use tandem_domain::id::{Id, LeadId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::tracking::events::{Event, EventKind, Pages};
 use tandem_domain::tracking::sessions::{Point, Session, sessions, span, window};
-use tandem_domain::tracking::streams::{Joined, Kept, Whose, join, point, portions, revise};
+use tandem_domain::tracking::streams::{Joined, StoredSession, Whose, join, point, portions, revise};
 use tandem_domain::tracking::visitors::Visitors;
 use uuid::Uuid;
 
@@ -133,7 +133,10 @@ fn parameters<T>(
 }
 
 /// The sessions near new events, by their stream.
-async fn around(tx: &Tx, streams: &[(&Whose, &Vec<Point>)]) -> Result<HashMap<Whose, Vec<Kept>>, StoreError> {
+async fn around(
+    tx: &Tx,
+    streams: &[(&Whose, &Vec<Point>)],
+) -> Result<HashMap<Whose, Vec<StoredSession>>, StoreError> {
     let asked = parameters(
         streams,
         |(whose, _)| whose,
@@ -152,8 +155,8 @@ async fn kept(
     tx: &Tx,
     asked: [(Stream, Vec<Value>); 2],
     statement: fn(sea_orm::DbBackend, Stream, String) -> Statement,
-) -> Result<HashMap<Whose, Vec<Kept>>, StoreError> {
-    let mut found: HashMap<Whose, Vec<Kept>> = HashMap::new();
+) -> Result<HashMap<Whose, Vec<StoredSession>>, StoreError> {
+    let mut found: HashMap<Whose, Vec<StoredSession>> = HashMap::new();
     let mut seen = BTreeSet::new();
     for (stream, asked) in asked {
         if asked.is_empty() {
@@ -174,7 +177,7 @@ async fn kept(
 }
 
 /// The sessions of a stream that were there, and those that come in their place.
-type Planned = (Whose, Vec<Kept>, Vec<Session>);
+type Planned = (Whose, Vec<StoredSession>, Vec<Session>);
 
 /// Whole runs around late events, derived again from their events.
 async fn redo(tx: &Tx, late: Vec<(Whose, Vec<Session>, &[Point])>) -> Result<Vec<Planned>, StoreError> {
@@ -190,7 +193,7 @@ async fn redo(tx: &Tx, late: Vec<(Whose, Vec<Session>, &[Point])>) -> Result<Vec
         },
     );
     let mut of_runs = kept(tx, runs, dialect::sessions_of_runs).await?;
-    let late: Vec<(Whose, Vec<Kept>, (Timestamp, Timestamp))> = late
+    let late: Vec<(Whose, Vec<StoredSession>, (Timestamp, Timestamp))> = late
         .into_iter()
         .map(|(whose, near, points)| {
             let runs: BTreeSet<Timestamp> = near.iter().map(|session| session.run_at).collect();

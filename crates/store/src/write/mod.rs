@@ -22,7 +22,7 @@ use tandem_domain::tracking::record::TouchRecord;
 use tandem_domain::tracking::visitors::Visitors;
 use tandem_domain::transfer::change::HistoryChange;
 
-pub(crate) use self::records::Kept;
+pub(crate) use self::records::HasRows;
 pub(crate) use self::rows::Rows;
 pub use self::settle::{settle, settle_all, write_history};
 use self::statements::together;

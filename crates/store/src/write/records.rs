@@ -106,7 +106,7 @@ fn static_name<E: EntityTrait>() -> &'static str {
 }
 
 /// A plain record that knows its rows; it stands beside them.
-pub(crate) trait Kept {
+pub(crate) trait HasRows {
     /// Add its rows.
     fn put(&self, rows: &mut Rows);
 }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::json::{Unparsed, shapes};
-use super::problem::{Code, Place, Problem, REQUEST_ID, Violation};
+use super::problem::{Code, Location, Problem, REQUEST_ID, Violation};
 use super::strict;
 
 /// The most records of one request.
@@ -34,7 +34,7 @@ pub fn read<T: DeserializeOwned>(
         }
         T::deserialize(item).map_err(|_| {
             let detail = "does not have the documented form";
-            Problem::invalid(vec![Violation::new(Place::body(), "invalid_format", detail)])
+            Problem::invalid(vec![Violation::new(Location::body(), "invalid_format", detail)])
         })
     });
     Ok(read.collect())
@@ -51,22 +51,24 @@ pub fn refused(problem: &Problem) -> (i32, Value) {
 fn items_of(body: Value, list: &'static str) -> Result<Vec<Value>, Problem> {
     let refuse = |place, code, detail: &str| Err(Problem::invalid(vec![Violation::new(place, code, detail)]));
     let Value::Object(mut members) = body else {
-        return refuse(Place::body(), "invalid_type", "must be an object");
+        return refuse(Location::body(), "invalid_type", "must be an object");
     };
     let items = members.remove(list);
     if let Some(name) = members.keys().next() {
         let detail = format!("unknown field; did you mean `{list}`?");
-        return refuse(Place::at([name]), "unknown_field", &detail);
+        return refuse(Location::at([name]), "unknown_field", &detail);
     }
     match items {
-        None => refuse(Place::at([list]), "required", "is required"),
+        None => refuse(Location::at([list]), "required", "is required"),
         Some(Value::Array(items)) if items.is_empty() => {
-            refuse(Place::at([list]), "too_few_items", "must have at least 1 item")
+            refuse(Location::at([list]), "too_few_items", "must have at least 1 item")
         }
-        Some(Value::Array(items)) if items.len() > MOST => {
-            refuse(Place::at([list]), "too_many_items", "must have at most 500 items")
-        }
+        Some(Value::Array(items)) if items.len() > MOST => refuse(
+            Location::at([list]),
+            "too_many_items",
+            "must have at most 500 items",
+        ),
         Some(Value::Array(items)) => Ok(items),
-        Some(_) => refuse(Place::at([list]), "invalid_type", "must be an array"),
+        Some(_) => refuse(Location::at([list]), "invalid_type", "must be an array"),
     }
 }

@@ -11,7 +11,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::problem::{Place, Problem, Violation};
+use super::problem::{Location, Problem, Violation};
 
 /// An instant, or a day, which stands for its first instant in the company's zone.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,7 +34,11 @@ pub async fn instants<const N: usize>(
         let at = bound.as_ref()?.at(&zone);
         if at.is_none() {
             let detail = "must be an instant such as 2026-01-01T09:00:00Z, or a day such as 2026-01-01";
-            violations.push(Violation::new(Place::parameter(name), "invalid_format", detail));
+            violations.push(Violation::new(
+                Location::parameter(name),
+                "invalid_format",
+                detail,
+            ));
         }
         at
     });

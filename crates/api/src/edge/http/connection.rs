@@ -52,7 +52,7 @@ pub struct Connections {
 
 /// One place among those of an address. Dropping it frees the place.
 #[derive(Debug)]
-pub struct Place {
+pub struct Slot {
     connections: Arc<Connections>,
     address: Option<IpAddr>,
 }
@@ -72,7 +72,7 @@ impl Connections {
 
     /// A place for a connection or a request of this address; `None` where the address has reached its limit. Connections
     /// from this machine are not counted: most are a proxy's.
-    pub fn place(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    pub fn place(self: &Arc<Self>, address: IpAddr) -> Option<Slot> {
         if self.per_address == 0 || address.is_loopback() {
             return Some(self.uncounted());
         }
@@ -83,15 +83,15 @@ impl Connections {
             return None;
         }
         *taken += 1;
-        Some(Place {
+        Some(Slot {
             connections: self.clone(),
             address: Some(address),
         })
     }
 
     /// A place for a connection of a proxy, whose requests are counted by the addresses that it names.
-    pub fn uncounted(self: &Arc<Self>) -> Place {
-        Place {
+    pub fn uncounted(self: &Arc<Self>) -> Slot {
+        Slot {
             connections: self.clone(),
             address: None,
         }
@@ -110,7 +110,7 @@ impl Connections {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let Some(address) = self.address else { return };
         let mut places = self.connections.places();
@@ -145,12 +145,12 @@ impl Requests {
 #[derive(Debug)]
 pub struct UnderWay {
     requests: Option<Rc<Requests>>,
-    _place: Option<Place>,
+    _place: Option<Slot>,
 }
 
 impl UnderWay {
     /// Count the request on its connection; `place` is that of its client, where a proxy forwarded it.
-    pub fn begin(request: &HttpRequest, place: Option<Place>) -> Self {
+    pub fn begin(request: &HttpRequest, place: Option<Slot>) -> Self {
         let requests = request.conn_data::<Rc<Requests>>().cloned();
         if let Some(requests) = &requests {
             requests.turn(requests.under_way.get() + 1);
@@ -197,7 +197,7 @@ impl MessageBody for Answering {
 
 /// A connection with time limits.
 #[derive(Debug)]
-pub struct Line {
+pub struct TimedStream {
     io: TcpStream,
     requests: Rc<Requests>,
     /// The turn of the requests that `unclaimed` and `late` belong to.
@@ -207,7 +207,7 @@ pub struct Line {
     stalled: Option<Stalled>,
     leaving: Option<Pin<Box<Sleep>>>,
     closing: Pin<Box<OwnedNotified>>,
-    place: Place,
+    place: Slot,
 }
 
 #[derive(Debug)]
@@ -216,9 +216,9 @@ struct Stalled {
     timer: Pin<Box<Sleep>>,
 }
 
-impl Line {
+impl TimedStream {
     /// A connection that has just been opened.
-    pub fn new(io: TcpStream, place: Place) -> Self {
+    pub fn new(io: TcpStream, place: Slot) -> Self {
         let requests = Requests {
             under_way: Cell::new(0),
             turns: Cell::new(0),
@@ -283,7 +283,7 @@ fn timed_out(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for TimedStream {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -316,7 +316,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for TimedStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let line = self.get_mut();
         match Pin::new(&mut line.io).poll_write(context, bytes) {
@@ -378,7 +378,7 @@ mod tests {
         let _one = connections.place("2001:db8::1".parse().unwrap()).unwrap();
         assert!(connections.place("2001:db8::2".parse().unwrap()).is_none());
         let here: IpAddr = "127.0.0.1".parse().unwrap();
-        let places: Vec<Option<Place>> = (0..10).map(|_| connections.place(here)).collect();
+        let places: Vec<Option<Slot>> = (0..10).map(|_| connections.place(here)).collect();
         assert!(places.iter().all(Option::is_some));
     }
 
@@ -386,7 +386,7 @@ mod tests {
     fn no_limit_counts_nobody() {
         let connections = Connections::new(0, UNCLAIMED_TIME);
         let home: IpAddr = "192.0.2.1".parse().unwrap();
-        let places: Vec<Option<Place>> = (0..10).map(|_| connections.place(home)).collect();
+        let places: Vec<Option<Slot>> = (0..10).map(|_| connections.place(home)).collect();
         assert!(places.iter().all(Option::is_some) && connections.places().is_empty());
     }
 }

@@ -1,10 +1,10 @@
 //! From the schema walk's errors to violations: one place, one code and one sentence each.
 
 use super::shape::escape;
-use super::violation::{Place, Violation};
+use super::violation::{Location, Violation};
 use crate::edge::openapi::suggest::nearest;
 use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind as Kind};
-use jsonschema::paths::Location;
+use jsonschema::paths::Location as SchemaLocation;
 use jsonschema::{JsonType, JsonTypeSet};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -87,7 +87,7 @@ impl Explained<'_> {
         }
     }
 
-    fn put(&mut self, place: Place, code: &'static str, detail: impl Into<String>) {
+    fn put(&mut self, place: Location, code: &'static str, detail: impl Into<String>) {
         if self.out.len() < MOST {
             self.out.push(Violation::new(place, code, detail));
         }
@@ -178,7 +178,7 @@ impl Explained<'_> {
     /// Without what follows from another violation: rules about a value of the wrong type, or about a value
     /// that should not be there at all.
     fn essence(self) -> Vec<Violation> {
-        let places = |code| -> BTreeSet<Place> {
+        let places = |code| -> BTreeSet<Location> {
             self.out
                 .iter()
                 .filter(|v| v.code == code)
@@ -236,18 +236,18 @@ fn sentence(kind: &Kind) -> (&'static str, String) {
     }
 }
 
-fn wrong_type(error: &ValidationError<'_>, here: &Location) -> bool {
+fn wrong_type(error: &ValidationError<'_>, here: &SchemaLocation) -> bool {
     matches!(error.kind(), Kind::Type { .. }) && error.instance_path() == here
 }
 
 /// Whether a fixed value one step below `here`, the tag of a variant, is another one.
-fn wrong_tag(error: &ValidationError<'_>, here: &Location) -> bool {
+fn wrong_tag(error: &ValidationError<'_>, here: &SchemaLocation) -> bool {
     matches!(error.kind(), Kind::Enum { .. } | Kind::Constant { .. })
         && error.instance_path().segments().count() == here.segments().count() + 1
 }
 
 /// The members that a branch misses at this place.
-fn missing(branch: &[ValidationError<'_>], here: &Location) -> BTreeSet<String> {
+fn missing(branch: &[ValidationError<'_>], here: &SchemaLocation) -> BTreeSet<String> {
     let missing = branch
         .iter()
         .filter(|e| e.instance_path() == here)
@@ -322,12 +322,12 @@ fn format_name(format: &str) -> String {
     }
 }
 
-fn place(path: &Location) -> Place {
-    Place::at(path.segments().map(|segment| segment.to_string()))
+fn place(path: &SchemaLocation) -> Location {
+    Location::at(path.segments().map(|segment| segment.to_string()))
 }
 
-fn below(path: &Location, name: &str) -> Place {
-    Place::at(
+fn below(path: &SchemaLocation, name: &str) -> Location {
+    Location::at(
         path.segments()
             .map(|segment| segment.to_string())
             .chain([name.to_owned()]),
@@ -335,9 +335,9 @@ fn below(path: &Location, name: &str) -> Place {
 }
 
 /// Whether `inner` is `outer` or lies in it.
-fn holds(outer: &Place, inner: &Place) -> bool {
+fn holds(outer: &Location, inner: &Location) -> bool {
     match (outer, inner) {
-        (Place::Pointer(outer), Place::Pointer(inner)) => inner
+        (Location::Pointer(outer), Location::Pointer(inner)) => inner
             .strip_prefix(outer.as_str())
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
         (outer, inner) => outer == inner,

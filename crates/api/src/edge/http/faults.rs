@@ -2,7 +2,7 @@
 
 use tandem_domain::fault::Fault;
 
-use super::problem::{Place, Problem, Violation};
+use super::problem::{Location, Problem, Violation};
 
 /// Refuses a body that has faults (422).
 pub fn refuse(faults: Vec<Fault>) -> Result<(), Problem> {
@@ -21,7 +21,7 @@ pub fn invalid(faults: Vec<Fault>) -> Problem {
             .split('/')
             .skip(1)
             .map(|part| part.replace("~1", "/").replace("~0", "~"));
-        Violation::new(Place::at(segments), fault.code, fault.detail)
+        Violation::new(Location::at(segments), fault.code, fault.detail)
     };
     Problem::invalid(faults.into_iter().map(violation).collect())
 }

@@ -4,7 +4,7 @@ use tandem_domain::access::Person;
 use tandem_domain::id::UserId;
 use tandem_domain::leads::identity::Email;
 
-use super::problem::{Place, Problem, Violation};
+use super::problem::{Location, Problem, Violation};
 
 /// Codes as they are stored, in whatever case they are asked for.
 pub fn upper_case(codes: Option<Vec<String>>) -> Vec<String> {
@@ -19,7 +19,7 @@ pub fn upper_case(codes: Option<Vec<String>>) -> Vec<String> {
 pub fn emails(asked: Vec<String>) -> Result<Vec<Email>, Problem> {
     let read: Result<Vec<Email>, _> = asked.iter().map(|text| Email::parse(text)).collect();
     read.map_err(|error| {
-        let place = Place::parameter("email");
+        let place = Location::parameter("email");
         Problem::invalid_parameters(vec![Violation::new(place, "invalid_format", error.to_string())])
     })
 }
@@ -29,7 +29,7 @@ pub fn owners(asked: Option<&[String]>, person: Option<&Person>) -> Result<(Vec<
     let (mut owners, mut unowned, mut violations) = (vec![], false, vec![]);
     let mut refuse = |detail: &str| {
         violations.push(Violation::new(
-            Place::parameter("owner_id"),
+            Location::parameter("owner_id"),
             "invalid_format",
             detail,
         ));
@@ -70,7 +70,7 @@ pub fn users(
         match read {
             Ok(id) => users.push(id),
             Err(detail) => violations.push(Violation::new(
-                Place::parameter(parameter),
+                Location::parameter(parameter),
                 "invalid_format",
                 detail,
             )),

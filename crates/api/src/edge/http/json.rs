@@ -1,9 +1,9 @@
 //! JSON bodies: taken strictly, walked by the operation's published schema, then typed.
 
-use super::problem::{Code, Place, Problem, Violation};
+use super::problem::{Code, Location, Problem, Violation};
 use super::shape::Shapes;
 use super::strict;
-use super::walls::Sent;
+use super::walls::SentBody;
 use crate::edge::core::Core;
 use crate::edge::room::{MAX_BODY, PathRule};
 use actix_web::body::BoxBody;
@@ -186,12 +186,12 @@ fn typed<T: DeserializeOwned>(req: &HttpRequest, bytes: &[u8]) -> Result<T, Prob
             "a body that matches its schema cannot be deserialized: schema and type disagree"
         );
         Problem::invalid(vec![Violation::new(
-            Place::body(),
+            Location::body(),
             "invalid_format",
             "does not have the documented form",
         )])
     })?;
-    req.extensions_mut().insert(Sent(value));
+    req.extensions_mut().insert(SentBody(value));
     Ok(typed)
 }
 

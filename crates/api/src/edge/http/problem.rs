@@ -9,7 +9,7 @@ use tandem_store::idempotency::Record;
 use utoipa::ToSchema;
 
 pub use super::code::Code;
-pub use super::violation::{Place, Violation, ViolationView};
+pub use super::violation::{Location, Violation, ViolationView};
 
 /// The media type of every problem document.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -36,12 +36,12 @@ struct Inner {
     members: Map<String, Value>,
     retry_after: Option<u32>,
     allow: Option<String>,
-    kept: Option<Kept>,
+    kept: Option<StoredAnswer>,
 }
 
 /// The answer that was given to an idempotent request the first time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The headers that were stored, Content-Type among them.
@@ -50,7 +50,7 @@ pub struct Kept {
     pub body: Vec<u8>,
 }
 
-impl Kept {
+impl StoredAnswer {
     /// The answer as it was stored.
     pub fn of(record: &Record) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl Problem {
     /// No problem at all: the stored answer of an idempotent request, which ends the handler like one.
     ///
     /// It is answered verbatim, with `Idempotent-Replayed: true`.
-    pub fn kept(kept: Kept) -> Problem {
+    pub fn kept(kept: StoredAnswer) -> Problem {
         let mut problem = Problem::new(Code::IdempotencyKeyReused);
         problem.0.kept = Some(kept);
         problem
@@ -139,7 +139,7 @@ impl Problem {
     }
 
     /// The stored answer, where this is one.
-    pub fn as_kept(&self) -> Option<&Kept> {
+    pub fn as_kept(&self) -> Option<&StoredAnswer> {
         self.0.kept.as_ref()
     }
 
@@ -229,7 +229,7 @@ pub fn render(problem: &Problem, request_id: &str) -> HttpResponse {
     response.body(problem.document(request_id).to_string())
 }
 
-fn replay(kept: &Kept) -> HttpResponse {
+fn replay(kept: &StoredAnswer) -> HttpResponse {
     let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
     for (name, value) in &kept.headers {
@@ -428,7 +428,7 @@ mod tests {
     async fn violations_are_sorted_counted_and_cut() {
         let violations = (0..150)
             .rev()
-            .map(|n| Violation::new(Place::at([format!("{n:03}")]), "required", "is missing"));
+            .map(|n| Violation::new(Location::at([format!("{n:03}")]), "required", "is missing"));
 
         let body = Problem::invalid(violations.collect()).document("r");
 
@@ -442,7 +442,7 @@ mod tests {
             json!({"pointer": "#/000", "code": "required", "detail": "is missing"})
         );
         let one = vec![Violation::new(
-            Place::parameter("limit"),
+            Location::parameter("limit"),
             "out_of_range",
             "must be at most 200",
         )];
@@ -474,7 +474,7 @@ mod tests {
             ("content-type".into(), "application/json".into()),
             ("etag".into(), "\"1.0\"".into()),
         ];
-        let problem = Problem::kept(Kept {
+        let problem = Problem::kept(StoredAnswer {
             status: 201,
             headers,
             body: b"{\"id\": 1}".to_vec(),

@@ -1,7 +1,7 @@
 //! Query strings and path segments, typed by the published document.
 
 use super::json::{bug, operation_key, shapes};
-use super::problem::{Code, Place, Problem, Violation};
+use super::problem::{Code, Location, Problem, Violation};
 use crate::edge::room::PathRule;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -84,7 +84,7 @@ fn typed<T: DeserializeOwned>(req: &HttpRequest, value: &Value) -> Result<T, Pro
             key,
             "a query that matches its schema cannot be deserialized: schema and type disagree"
         );
-        let place = Place::Parameter(String::new());
+        let place = Location::Parameter(String::new());
         Problem::invalid_parameters(vec![Violation::new(
             place,
             "invalid_format",

@@ -2,7 +2,7 @@
 
 use super::shape::{Shape, escape, reference};
 use super::strict::integral;
-use super::violation::{Place, Violation};
+use super::violation::{Location, Violation};
 use percent_encoding::percent_decode;
 use serde_json::{Map, Number, Value, json};
 use std::collections::{HashMap, HashSet};
@@ -79,7 +79,7 @@ impl QueryShape {
                 continue;
             }
             if object.contains_key(&name) {
-                let place = Place::parameter(&name);
+                let place = Location::parameter(&name);
                 violations.push(Violation::new(
                     place,
                     "duplicate_parameter",
@@ -272,7 +272,7 @@ fn decode(text: &str) -> Option<String> {
 
 fn unreadable(name: &str) -> Violation {
     Violation::new(
-        Place::parameter(name),
+        Location::parameter(name),
         "invalid_format",
         "must be percent-encoded UTF-8 without NUL",
     )
@@ -282,7 +282,7 @@ fn unreadable(name: &str) -> Violation {
 fn of_parameter(violation: Violation) -> Violation {
     let Violation { place, code, detail } = violation;
     let place = match place {
-        Place::Pointer(pointer) => {
+        Location::Pointer(pointer) => {
             let segment = pointer
                 .trim_start_matches("#/")
                 .split('/')
@@ -292,7 +292,7 @@ fn of_parameter(violation: Violation) -> Violation {
                 .decode_utf8_lossy()
                 .replace("~1", "/")
                 .replace("~0", "~");
-            Place::parameter(&name)
+            Location::parameter(&name)
         }
         other => other,
     };

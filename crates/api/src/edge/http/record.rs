@@ -12,7 +12,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, OneOfBuilder, Ref, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::problem::{Place, Problem, Violation};
+use super::problem::{Location, Problem, Violation};
 
 type Schemas = Vec<(String, RefOr<Schema>)>;
 
@@ -54,7 +54,7 @@ impl<D: Serialize + DeserializeOwned, const ARCHIVES: bool> PatchOf<D, ARCHIVES>
         let read = D::deserialize(whole).map_err(|error| {
             tracing::error!(%error, "a merge patch that matches its schema cannot be deserialized");
             let detail = "does not have the documented form";
-            Problem::invalid(vec![Violation::new(Place::body(), "invalid_format", detail)])
+            Problem::invalid(vec![Violation::new(Location::body(), "invalid_format", detail)])
         })?;
         Ok((read, archived))
     }

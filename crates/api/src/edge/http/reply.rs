@@ -8,7 +8,7 @@ use serde::Serialize;
 use tandem_domain::id::LeadId;
 
 use super::json::Json;
-use super::problem::{Code, Kept, Problem};
+use super::problem::{Code, Problem, StoredAnswer};
 
 /// What a handler answers: the documented answer, or a problem.
 pub type Reply<T> = Result<T, Problem>;
@@ -16,10 +16,10 @@ pub type Reply<T> = Result<T, Problem>;
 /// An answer before it is sent: stored for a repetition as it is.
 pub trait Answer {
     /// Status, headers and body.
-    fn render(&self) -> Kept;
+    fn render(&self) -> StoredAnswer;
 
     /// What is stored of it for a repetition: the same, but secrets as `null`.
-    fn keep(&self) -> Kept {
+    fn keep(&self) -> StoredAnswer {
         self.render()
     }
 
@@ -133,16 +133,16 @@ impl<T> Multi<T> {
 
 /// An answer that was rendered already: whatever it is.
 #[derive(Debug)]
-pub struct Rendered(pub Kept);
+pub struct Rendered(pub StoredAnswer);
 
 /// The answer `204`, without a body.
 #[derive(Debug, Clone, Copy)]
 pub struct NoContent;
 
-fn json(status: StatusCode, headers: Vec<(String, String)>, body: &impl Serialize) -> Kept {
+fn json(status: StatusCode, headers: Vec<(String, String)>, body: &impl Serialize) -> StoredAnswer {
     let body = serde_json::to_vec(body).unwrap_or_default();
     let kind = (header::CONTENT_TYPE.to_string(), "application/json".to_owned());
-    Kept {
+    StoredAnswer {
         status: status.as_u16(),
         headers: std::iter::once(kind).chain(headers).collect(),
         body,
@@ -150,13 +150,13 @@ fn json(status: StatusCode, headers: Vec<(String, String)>, body: &impl Serializ
 }
 
 impl<T: Serialize> Answer for Json<T> {
-    fn render(&self) -> Kept {
+    fn render(&self) -> StoredAnswer {
         json(StatusCode::OK, vec![], &self.0)
     }
 }
 
 impl<T: Serialize> Answer for Created<T> {
-    fn render(&self) -> Kept {
+    fn render(&self) -> StoredAnswer {
         let location = (LOCATION.to_string(), self.location.clone());
         let etag = self.etag.iter().map(|etag| (ETAG.to_string(), etag.clone()));
         json(
@@ -166,7 +166,7 @@ impl<T: Serialize> Answer for Created<T> {
         )
     }
 
-    fn keep(&self) -> Kept {
+    fn keep(&self) -> StoredAnswer {
         let mut kept = self.render();
         if self.secrets.is_empty() {
             return kept;
@@ -187,14 +187,14 @@ impl<T: Serialize> Answer for Created<T> {
 }
 
 impl<T: Serialize> Answer for Accepted<T> {
-    fn render(&self) -> Kept {
+    fn render(&self) -> StoredAnswer {
         let location = (LOCATION.to_string(), self.location.clone());
         json(StatusCode::ACCEPTED, vec![location], &self.body)
     }
 }
 
 impl<T: Serialize> Answer for Tagged<T> {
-    fn render(&self) -> Kept {
+    fn render(&self) -> StoredAnswer {
         json(
             StatusCode::OK,
             vec![(ETAG.to_string(), self.etag.clone())],
@@ -208,7 +208,7 @@ impl<T: Serialize> Answer for Tagged<T> {
 }
 
 impl<T: Serialize> Answer for Upserted<T> {
-    fn render(&self) -> Kept {
+    fn render(&self) -> StoredAnswer {
         match self {
             Upserted::Made(created) => created.render(),
             Upserted::Changed(tagged) => tagged.render(),
@@ -224,7 +224,7 @@ impl<T: Serialize> Answer for Upserted<T> {
 }
 
 impl<T: Serialize> Answer for Multi<T> {
-    fn render(&self) -> Kept {
+    fn render(&self) -> StoredAnswer {
         json(StatusCode::MULTI_STATUS, vec![], &self.body)
     }
 
@@ -234,8 +234,8 @@ impl<T: Serialize> Answer for Multi<T> {
 }
 
 impl Answer for NoContent {
-    fn render(&self) -> Kept {
-        Kept {
+    fn render(&self) -> StoredAnswer {
+        StoredAnswer {
             status: StatusCode::NO_CONTENT.as_u16(),
             headers: vec![],
             body: vec![],
@@ -244,7 +244,7 @@ impl Answer for NoContent {
 }
 
 impl Answer for Rendered {
-    fn render(&self) -> Kept {
+    fn render(&self) -> StoredAnswer {
         self.0.clone()
     }
 }
@@ -258,7 +258,7 @@ impl Responder for Rendered {
 }
 
 /// The response that a rendered answer is.
-pub fn respond(kept: Kept) -> HttpResponse {
+pub fn respond(kept: StoredAnswer) -> HttpResponse {
     let Ok(status) = StatusCode::from_u16(kept.status) else {
         return Problem::new(Code::InternalError)
             .because("a rendered answer has an invalid status")
@@ -297,7 +297,7 @@ responds!(
 );
 
 /// 304 where a GET names the state that it would get.
-fn conditional(kept: Kept, request: &HttpRequest) -> HttpResponse {
+fn conditional(kept: StoredAnswer, request: &HttpRequest) -> HttpResponse {
     let etag = kept
         .headers
         .iter()

@@ -16,12 +16,12 @@ use futures::{FutureExt, StreamExt, stream};
 use tandem_domain::id::{Ids, RequestId};
 use tracing::Instrument;
 
-use super::connection::{Place, UnderWay};
+use super::connection::{Slot, UnderWay};
 use super::problem::{Code, Problem, REQUEST_ID};
 use super::reply::{NoContent, Reply};
 use super::{address, cors, leaks, packed};
 use crate::ambient::Stopwatch;
-use crate::edge::caller::{Caller, Refused};
+use crate::edge::caller::{Caller, NotAuthenticated};
 use crate::edge::core::Core;
 use crate::edge::crypto;
 use crate::edge::room::{Body, Dressing, PathRule, Time};
@@ -125,7 +125,7 @@ pub async fn guard(
 
 /// The place of a request that a listed proxy forwarded, among those of the client that the proxy names. Connections are
 /// counted where they are opened; those of a proxy are not, since it forwards the requests of many clients.
-fn place_behind_proxy(core: &Core, request: &HttpRequest) -> Result<Option<Place>, OneTooMany> {
+fn place_behind_proxy(core: &Core, request: &HttpRequest) -> Result<Option<Slot>, OneTooMany> {
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
     if !peer.is_some_and(|peer| core.settings.trusts(peer)) {
         return Ok(None);
@@ -210,7 +210,7 @@ fn head_bytes(request: &ServiceRequest) -> usize {
 async fn who_calls(core: &Core, request: &ServiceRequest) -> Result<Caller, Problem> {
     let now = core.ambient.now();
     let Some(identify) = core.rooms.iter().find_map(|room| room.identify) else {
-        let identity = Err(Refused::new(Code::Unauthenticated));
+        let identity = Err(NotAuthenticated::new(Code::Unauthenticated));
         return Ok(Caller { now, identity });
     };
     let late = |_| {

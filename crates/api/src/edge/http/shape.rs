@@ -211,7 +211,7 @@ impl<'i> Keyword<'i> for ReadOnly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::http::violation::Place;
+    use crate::edge::http::violation::Location;
 
     /// The violations of a value against one schema, as `place: code`.
     fn check(schema: Value, value: Value) -> Vec<String> {
@@ -219,8 +219,8 @@ mod tests {
         let document = json!({"openapi": "3.1.0", "paths": {"/v1/x/{id}": {"post": {"requestBody": body}}}});
         let shapes = Shapes::compile(&document).unwrap();
         let violations = shapes.body("POST /v1/x/{id}").unwrap().check(&value);
-        let text = |place: &Place| match place {
-            Place::Pointer(pointer) => pointer.clone(),
+        let text = |place: &Location| match place {
+            Location::Pointer(pointer) => pointer.clone(),
             other => format!("{other:?}"),
         };
         violations

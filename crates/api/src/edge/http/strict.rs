@@ -1,6 +1,6 @@
 //! The strict JSON parser: refuses what serde_json would let pass in silence.
 
-use super::problem::{Code, Place, Problem, Violation};
+use super::problem::{Code, Location, Problem, Violation};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
@@ -20,7 +20,11 @@ const SAFE: f64 = 9_007_199_254_740_991.0;
 /// the place. A float without a fraction becomes an integer, as JSON Schema counts it.
 pub fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(refusal(Code::MalformedJson, Place::body(), "The body is empty"));
+        return Err(refusal(
+            Code::MalformedJson,
+            Location::body(),
+            "The body is empty",
+        ));
     }
     let (path, fault) = (RefCell::new(Vec::new()), RefCell::new(None));
     let mut json = serde_json::Deserializer::from_slice(bytes);
@@ -32,12 +36,12 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     .deserialize(&mut json)
     .and_then(|value| json.end().map(|()| value));
     parsed.map_err(|error| match fault.take() {
-        Some(code) => refusal(code, Place::at(path.take()), code.detail()),
+        Some(code) => refusal(code, Location::at(path.take()), code.detail()),
         None => {
             let (line, column) = (error.line(), error.column());
             refusal(
                 Code::MalformedJson,
-                Place::body(),
+                Location::body(),
                 format!("The body is not JSON: line {line}, column {column}"),
             )
         }
@@ -90,7 +94,7 @@ pub(super) fn integral(number: Number) -> Number {
     }
 }
 
-fn refusal(code: Code, place: Place, detail: impl Into<String>) -> Problem {
+fn refusal(code: Code, place: Location, detail: impl Into<String>) -> Problem {
     let detail = detail.into();
     Problem::new(code)
         .detail(detail.clone())
@@ -213,7 +217,7 @@ mod tests {
 
     fn refused(text: impl AsRef<[u8]>) -> (&'static str, String) {
         let problem = parse(text.as_ref()).unwrap_err();
-        let Place::Pointer(pointer) = problem.violations()[0].place.clone() else {
+        let Location::Pointer(pointer) = problem.violations()[0].place.clone() else {
             panic!("a place in the body")
         };
         (problem.code().name(), pointer)

@@ -32,7 +32,7 @@ const FRAGMENT: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
     /// Where in the request.
-    pub place: Place,
+    pub place: Location,
     /// Which rule, as a word for programs: `too_long`.
     pub code: &'static str,
     /// Which rule, as a sentence for people; it never repeats what was sent.
@@ -41,7 +41,7 @@ pub struct Violation {
 
 /// Where in a request something is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum Location {
     /// A header, by its name.
     Header(&'static str),
     /// A query parameter, by its name.
@@ -52,7 +52,7 @@ pub enum Place {
 
 impl Violation {
     /// A violation at `place`.
-    pub fn new(place: Place, code: &'static str, detail: impl Into<String>) -> Violation {
+    pub fn new(place: Location, code: &'static str, detail: impl Into<String>) -> Violation {
         Violation {
             place,
             code,
@@ -61,14 +61,14 @@ impl Violation {
     }
 }
 
-impl Place {
+impl Location {
     /// The body as a whole.
-    pub fn body() -> Place {
-        Place::Pointer("#".into())
+    pub fn body() -> Location {
+        Location::Pointer("#".into())
     }
 
     /// The place in the body that these names and indexes lead to, one after the other.
-    pub fn at<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Place {
+    pub fn at<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Location {
         let mut pointer = String::from("#");
         for segment in segments {
             let escaped = segment.as_ref().replace('~', "~0").replace('/', "~1");
@@ -80,12 +80,12 @@ impl Place {
                 break;
             }
         }
-        Place::Pointer(pointer)
+        Location::Pointer(pointer)
     }
 
     /// The query parameter of this name, which is cut when it is absurdly long.
-    pub fn parameter(name: &str) -> Place {
-        Place::Parameter(name.chars().take(128).collect())
+    pub fn parameter(name: &str) -> Location {
+        Location::Parameter(name.chars().take(128).collect())
     }
 }
 
@@ -93,9 +93,9 @@ impl Serialize for Violation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(3))?;
         match &self.place {
-            Place::Header(name) => map.serialize_entry("header", name)?,
-            Place::Parameter(name) => map.serialize_entry("parameter", name)?,
-            Place::Pointer(pointer) => map.serialize_entry("pointer", pointer)?,
+            Location::Header(name) => map.serialize_entry("header", name)?,
+            Location::Parameter(name) => map.serialize_entry("parameter", name)?,
+            Location::Pointer(pointer) => map.serialize_entry("pointer", pointer)?,
         }
         map.serialize_entry("code", self.code)?;
         map.serialize_entry("detail", &self.detail)?;
@@ -131,21 +131,21 @@ mod tests {
     #[test]
     fn a_pointer_is_escaped_for_json_and_for_the_fragment() {
         assert_eq!(
-            Place::at(["a/b", "c~d", "0"]),
-            Place::Pointer("#/a~1b/c~0d/0".into())
+            Location::at(["a/b", "c~d", "0"]),
+            Location::Pointer("#/a~1b/c~0d/0".into())
         );
         assert_eq!(
-            Place::at(["e mail", "é\n"]),
-            Place::Pointer("#/e%20mail/%C3%A9%0A".into())
+            Location::at(["e mail", "é\n"]),
+            Location::Pointer("#/e%20mail/%C3%A9%0A".into())
         );
-        assert_eq!(Place::at([""; 0]), Place::body());
+        assert_eq!(Location::at([""; 0]), Location::body());
     }
 
     #[test]
     fn a_place_that_is_too_long_is_cut_to_its_parent() {
         assert_eq!(
-            Place::at(["items".to_owned(), "x".repeat(600)]),
-            Place::Pointer("#/items".into())
+            Location::at(["items".to_owned(), "x".repeat(600)]),
+            Location::Pointer("#/items".into())
         );
     }
 }

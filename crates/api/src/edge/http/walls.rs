@@ -20,7 +20,7 @@ use crate::edge::openapi::pass;
 
 /// The JSON body of a request, for the answer to a caller who may not read what it wrote.
 #[derive(Debug, Clone)]
-pub struct Sent(pub Value);
+pub struct SentBody(pub Value);
 
 /// What answers show, by operation and component.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ impl Walls {
             return response;
         }
         let (request, response) = response.into_parts();
-        let sent = request.extensions_mut().remove::<Sent>();
+        let sent = request.extensions_mut().remove::<SentBody>();
         let (head, body) = response.into_parts();
         let shown = body.try_into_bytes().ok().and_then(|bytes| {
             let mut shown: Value = serde_json::from_slice(&bytes).ok()?;

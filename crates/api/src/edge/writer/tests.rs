@@ -71,7 +71,7 @@ impl Fake {
     }
 }
 
-impl Work for Fake {
+impl BatchWork for Fake {
     type Item = Deed;
     type Done = Deed;
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tandem_domain::act::Act;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::LeadId;
-use tandem_domain::leads::consent::{self, Confirmation, Refused, StateConsent};
+use tandem_domain::leads::consent::{self, Confirmation, ConsentError, StateConsent};
 use tandem_store::{self as store, Tx};
 use utoipa::IntoParams;
 
@@ -145,19 +145,19 @@ async fn issue(
     Ok(confirmation)
 }
 
-fn refused(refused: Refused) -> Problem {
+fn refused(refused: ConsentError) -> Problem {
     match refused {
-        Refused::NoSuchLead => Problem::new(Code::NotFound),
-        Refused::Denied(reason) => reason.into(),
-        Refused::Undeclared => invalid(vec![Fault::new(
+        ConsentError::NoSuchLead => Problem::new(Code::NotFound),
+        ConsentError::Denied(reason) => reason.into(),
+        ConsentError::Undeclared => invalid(vec![Fault::new(
             "/purpose",
             "not_allowed",
             "is not a declared purpose of consent",
         )]),
-        Refused::NotGranted => Problem::new(Code::Conflict)
+        ConsentError::NotGranted => Problem::new(Code::Conflict)
             .with("current", "not_granted")
             .detail("There is no grant for this purpose to confirm"),
-        Refused::IsConfirmed => Problem::new(Code::Conflict)
+        ConsentError::IsConfirmed => Problem::new(Code::Conflict)
             .with("current", "confirmed")
             .detail("The consent is already confirmed"),
     }

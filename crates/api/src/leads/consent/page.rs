@@ -7,7 +7,7 @@ use actix_web::http::header::{ACCEPT, CONTENT_TYPE};
 use std::future::ready;
 
 use crate::capture::page::{asking, escaped, make_readable, telling};
-use crate::edge::http::problem::Kept;
+use crate::edge::http::problem::StoredAnswer;
 use crate::edge::room::Dressing;
 
 /// Where links lead.
@@ -38,7 +38,7 @@ pub fn wants_page(request: &HttpRequest) -> bool {
 }
 
 /// The question, with the words that were agreed to and a button.
-pub fn asked(company: &str, label: &str, wording: Option<&str>, token: &str) -> Kept {
+pub fn asked(company: &str, label: &str, wording: Option<&str>, token: &str) -> StoredAnswer {
     let wording = wording.map(|wording| format!("<blockquote>{}</blockquote>\n", escaped(wording)));
     let content = format!(
         "<p>{} asks you to confirm: <b>{}</b></p>\n{}<form method=\"post\" action=\"{PATH}\">\n\
@@ -53,7 +53,7 @@ pub fn asked(company: &str, label: &str, wording: Option<&str>, token: &str) -> 
 }
 
 /// The thanks.
-pub fn confirmed(label: &str) -> Kept {
+pub fn confirmed(label: &str) -> StoredAnswer {
     telling(
         200,
         "Thank you",
@@ -62,7 +62,7 @@ pub fn confirmed(label: &str) -> Kept {
 }
 
 /// A link that is not good any more.
-pub fn not_good() -> Kept {
+pub fn not_good() -> StoredAnswer {
     telling(
         404,
         "This link is no longer valid",

@@ -18,10 +18,10 @@ use super::view::FigureName;
 use crate::access::scopes::{EvidenceRead, LeadsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
-use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::problem::{Code, Location, Problem, Violation};
 use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
-use crate::reports::ask::Chosen;
+use crate::reports::request::Chosen;
 
 /// Which figure of which funnel.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -125,7 +125,7 @@ impl EvidenceQuery {
     /// The place of the stage in the funnel, and a figure that it has.
     fn figure(&self) -> Result<(usize, Figure), Problem> {
         let refused = |parameter: &str, detail: &str| {
-            let violation = Violation::new(Place::parameter(parameter), "not_allowed", detail);
+            let violation = Violation::new(Location::parameter(parameter), "not_allowed", detail);
             Problem::invalid_parameters(vec![violation])
         };
         let figure = self.figure.unwrap_or(FigureName::Cycles);

@@ -9,7 +9,7 @@ use tandem_store::reports::Figure;
 use utoipa::ToSchema;
 
 use crate::reports::answer::{RateView, report_view};
-use crate::reports::ask::Selection;
+use crate::reports::request::Selection;
 
 /// Links to the cycles of a stage's counts.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]

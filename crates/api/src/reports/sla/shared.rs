@@ -12,7 +12,7 @@ use tandem_store::reports::Books;
 use tandem_store::rules::Rules;
 
 use super::super::answer::{Period, RateView};
-use super::super::ask::Selection;
+use super::super::request::Selection;
 use super::{NumberView, terms};
 use crate::edge::http::problem::Problem;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use tandem_domain::change::Change;
-use tandem_domain::deals::{CloseDeal, OpenDeal, Outcome, Refused};
+use tandem_domain::deals::{CloseDeal, DealError, OpenDeal, Outcome};
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{CompanyId, PipelineId};
 use tandem_domain::instant::Timestamp;
@@ -114,7 +114,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
         let act = ground.act(tx);
         let mut done = state_deal(&mut world, &mut pasts, &stated, ground.import.id, &act);
         // How a closed deal ended counts, and not the stage that another system left it in.
-        if let (Err(Refused::NoSuchStage { .. }), Some(_)) = (&done, &stated.closing) {
+        if let (Err(DealError::NoSuchStage { .. }), Some(_)) = (&done, &stated.closing) {
             let detail = "stage: is not a stage of the pipeline; it is omitted";
             warnings.push(("unknown_stage", detail.to_owned()));
             stated.opening.stage = None;
@@ -174,10 +174,10 @@ fn pipeline(world: &World, name: &str) -> Result<PipelineId, Fault> {
     found.or_else(only).map(|one| one.id).ok_or_else(missing)
 }
 
-fn faults_of(refused: Refused) -> Vec<Fault> {
+fn faults_of(refused: DealError) -> Vec<Fault> {
     match refused {
-        Refused::Invalid(faults) => faults,
-        Refused::NoSuchStage { allowed } => {
+        DealError::Invalid(faults) => faults,
+        DealError::NoSuchStage { allowed } => {
             vec![Fault::new(
                 "stage",
                 "not_allowed",

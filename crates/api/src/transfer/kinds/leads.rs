@@ -20,7 +20,7 @@ use tandem_store::{self as store, StoreError, Tx};
 
 use super::unfit::{country, omit, sort_out};
 use super::{Ground, Taken, add_deals, own_id, owner};
-use crate::edge::http::violation::{Place, Violation};
+use crate::edge::http::violation::{Location, Violation};
 use crate::leads::body::LeadWrite;
 use crate::transfer::rows::Row;
 
@@ -307,9 +307,9 @@ fn member(body: &mut Map<String, Value>, part: &str, name: &str, value: Value) {
 /// A violation of the form as a fault of the row.
 pub(super) fn fault(violation: Violation) -> Fault {
     let place = match violation.place {
-        Place::Pointer(pointer) => pointer.trim_start_matches('#').to_owned(),
-        Place::Parameter(name) => name,
-        Place::Header(name) => name.to_owned(),
+        Location::Pointer(pointer) => pointer.trim_start_matches('#').to_owned(),
+        Location::Parameter(name) => name,
+        Location::Header(name) => name.to_owned(),
     };
     Fault::new(place, violation.code, violation.detail)
 }

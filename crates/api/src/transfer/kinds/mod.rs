@@ -14,7 +14,7 @@ use tandem_domain::fault::Fault;
 use tandem_domain::id::LeadId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::identity::{Email, external_key};
-use tandem_domain::leads::save::{Refused, Statement};
+use tandem_domain::leads::save::{SaveError, Statement};
 use tandem_domain::settle::Unsettled;
 use tandem_domain::tracking::address::redacted_text;
 use tandem_domain::transfer::history::{self, Pasts, Warning};
@@ -148,27 +148,27 @@ impl Taken {
         self.items.push(derived.into());
     }
 
-    fn refuse(&mut self, row: &Row, refused: &Refused) {
-        if let Refused::IdentifiersConflict(leads) = refused {
+    fn refuse(&mut self, row: &Row, refused: &SaveError) {
+        if let SaveError::IdentifiersConflict(leads) = refused {
             self.conflicts.push(leads.clone());
         }
         let one = |code, detail: String| vec![Fault::new("", code, detail)];
         let faults = match refused {
-            Refused::NoIdentifier => one(
+            SaveError::NoIdentifier => one(
                 "required",
                 "has no lead: id, external id, e-mail and phone are empty".into(),
             ),
-            Refused::NoSuchLead => one("no_such_lead", "names a lead that does not exist".into()),
-            Refused::IdentifiersConflict(leads) => {
+            SaveError::NoSuchLead => one("no_such_lead", "names a lead that does not exist".into()),
+            SaveError::IdentifiersConflict(leads) => {
                 let leads: Vec<String> = leads.iter().map(LeadId::to_string).collect();
                 one(
                     "identifiers_conflict",
                     format!("names several leads: {}", leads.join(", ")),
                 )
             }
-            Refused::Denied(denied) => one("denied", denied.to_string()),
-            Refused::StillInWork => one("not_allowed", refused.to_string()),
-            Refused::Invalid(faults) => faults.clone(),
+            SaveError::Denied(denied) => one("denied", denied.to_string()),
+            SaveError::StillInWork => one("not_allowed", refused.to_string()),
+            SaveError::Invalid(faults) => faults.clone(),
         };
         self.reject(row, &faults);
     }
@@ -266,7 +266,7 @@ fn address(values: &Values<'_>, faults: &mut Vec<Fault>) -> Statement {
 }
 
 /// The lead that a statement names, if there is one; several are a conflict.
-fn addressed(world: &World, said: &Statement) -> Result<LeadId, Refused> {
+fn addressed(world: &World, said: &Statement) -> Result<LeadId, SaveError> {
     let by_id = said.id.filter(|id| world.leads.contains_key(id));
     let external = said
         .external_ids
@@ -280,9 +280,9 @@ fn addressed(world: &World, said: &Statement) -> Result<LeadId, Refused> {
     named.sort_unstable();
     named.dedup();
     match named[..] {
-        [] => Err(Refused::NoSuchLead),
+        [] => Err(SaveError::NoSuchLead),
         [one] => Ok(one),
-        _ => Err(Refused::IdentifiersConflict(named)),
+        _ => Err(SaveError::IdentifiersConflict(named)),
     }
 }
 

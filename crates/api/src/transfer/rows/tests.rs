@@ -159,7 +159,7 @@ fn objects_are_rows_by_their_members() {
 fn a_bomb_bursts_at_its_limit() {
     let line = "a,b\n".repeat(1 << 16);
     let mut packed = GzEncoder::new(vec![], Compression::fast());
-    for _ in 0..=(layers::MAX_UNPACKED / line.len() as u64) {
+    for _ in 0..=(decoding::MAX_UNPACKED / line.len() as u64) {
         packed.write_all(line.as_bytes()).unwrap();
     }
     assert_eq!(failure(packed.finish().unwrap()), "too_large");

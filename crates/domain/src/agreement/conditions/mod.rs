@@ -28,10 +28,10 @@ use crate::words::words;
 pub use compare::{Comparison, Holds, Op, Operand, Property, Value};
 pub use facts::{Event, Facts, History, Memberships, Standing, Touches};
 pub use known::Known;
-pub use read::{ACTIVITIES, MAX_DEPTH, MAX_NODES, Place, read_query};
+pub use read::{ACTIVITIES, MAX_DEPTH, MAX_NODES, Usage, read_query};
 pub use registry::{Entry, Field, FieldType, Origin, Standard};
 pub(crate) use resolve::activity;
-pub use resolve::{Evidence, Resolved, Seen, Verdict};
+pub use resolve::{Evidence, MatchedEvents, Resolved, Verdict};
 
 /// A condition, read and typed.
 #[derive(Debug, Clone, PartialEq)]

@@ -21,7 +21,7 @@ const MAX_FILTERS: usize = 20;
 
 /// Where a condition stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Usage {
     /// It decides about now: stages, routing, segments.
     Decision,
     /// It defines a segment: no segment stands inside another.
@@ -56,7 +56,7 @@ impl Condition {
     pub fn read(
         json: &Json,
         at: &str,
-        place: Place,
+        place: Usage,
         known: &Known<'_>,
         reader: &mut Reader,
     ) -> Option<Condition> {
@@ -153,7 +153,7 @@ fn window(map: &Map<String, Json>, at: &str, reader: &mut Reader) -> Option<Opti
 
 struct Reading<'a, 'r> {
     known: &'a Known<'a>,
-    place: Place,
+    place: Usage,
     reader: &'r mut Reader,
     nodes: usize,
 }
@@ -179,7 +179,7 @@ impl Reading<'_, '_> {
         };
         self.reader.only(map, at, members);
         let kind_at = below(at, kind);
-        if self.place == Place::Scoring && NOT_IN_SCORING.contains(kind) {
+        if self.place == Usage::Scoring && NOT_IN_SCORING.contains(kind) {
             let detail = "must not stand in scoring: what it was at a past instant is not kept";
             self.reader.fault(kind_at, "not_allowed", detail);
             return None;
@@ -247,7 +247,7 @@ impl Reading<'_, '_> {
             self.reader.fault(field_at, "not_allowed", "is no known field");
             return None;
         };
-        if self.place == Place::Scoring && !field.may_score() {
+        if self.place == Usage::Scoring && !field.may_score() {
             let detail = "must not stand in scoring: what it was at a past instant is not kept";
             self.reader.fault(field_at, "not_allowed", detail);
             return None;
@@ -331,7 +331,7 @@ impl Reading<'_, '_> {
     }
 
     fn segment(&mut self, json: &Json, at: String) -> Option<Condition> {
-        if self.place == Place::Segment {
+        if self.place == Usage::Segment {
             let detail = "must not stand inside a segment";
             self.reader.fault(at, "not_allowed", detail);
             return None;

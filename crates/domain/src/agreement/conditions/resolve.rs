@@ -124,7 +124,7 @@ enum Node<'a> {
     Any(Vec<Node<'a>>),
     Not(Box<Node<'a>>),
     Field(&'a super::Field, Option<&'a Value>, Holds),
-    Events(&'a EventKind, Seen<'a>, &'a Count),
+    Events(&'a EventKind, MatchedEvents<'a>, &'a Count),
     Score(ScorePart, i64, bool, i64),
     Band(Option<&'a str>, bool, i64),
     Stage(Option<(Stage, Timestamp)>, Holds),
@@ -450,7 +450,7 @@ fn next_of(parts: &[Node<'_>], at: i64, holds: bool, every_one_decides: bool) ->
 
 /// The events of a lead that match a query, as far as they can matter.
 #[derive(Debug)]
-pub struct Seen<'a> {
+pub struct MatchedEvents<'a> {
     history: &'a History,
     /// Places in the history, newest first.
     places: Vec<usize>,
@@ -459,7 +459,7 @@ pub struct Seen<'a> {
 
 impl Query {
     /// The matching events: the newest `enough` that have happened, and those ahead.
-    pub fn see<'a>(&self, facts: &'a Facts, enough: usize, at: i64) -> Seen<'a> {
+    pub fn see<'a>(&self, facts: &'a Facts, enough: usize, at: i64) -> MatchedEvents<'a> {
         static NOTHING: History = History::EMPTY;
         let history = facts.histories.get(&self.event).unwrap_or(&NOTHING);
         let window = self.within.map_or(i64::MAX, |within| within.millis());
@@ -473,7 +473,7 @@ impl Query {
         let until = events.len().min(ahead + History::SEEN);
         let seen = (ahead..until).take_while(|place| at - events[*place].at.millis() <= window);
         places.extend(seen.filter(matches).take(enough));
-        Seen {
+        MatchedEvents {
             history,
             places,
             window,
@@ -481,7 +481,7 @@ impl Query {
     }
 }
 
-impl<'a> Seen<'a> {
+impl<'a> MatchedEvents<'a> {
     /// The events that count at an instant, newest first.
     fn visible(&self, at: i64) -> &[usize] {
         let ahead = self.history.ahead_of(at);

@@ -17,7 +17,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_781_524_800_000); // 2026-06-15T
 const DAY: i64 = 86_400_000;
 const FORM: &str = "form_01h455vb4pex5vsknk084sn02q";
 
-fn read_in(document: &Json, place: Place) -> Result<Condition, Vec<Fault>> {
+fn read_in(document: &Json, place: Usage) -> Result<Condition, Vec<Fault>> {
     let custom = [
         ("note", CustomType::Text, vec![]),
         (
@@ -53,10 +53,10 @@ fn read_in(document: &Json, place: Place) -> Result<Condition, Vec<Fault>> {
 }
 
 fn condition(document: Json) -> Condition {
-    read_in(&document, Place::Decision).unwrap()
+    read_in(&document, Usage::Decision).unwrap()
 }
 
-fn faults(document: &Json, place: Place) -> Vec<(String, &'static str)> {
+fn faults(document: &Json, place: Usage) -> Vec<(String, &'static str)> {
     let faults = read_in(document, place).err().unwrap_or_default();
     faults
         .into_iter()
@@ -354,7 +354,7 @@ fn the_evidence_of_a_failure_is_what_failed() {
 fn an_open_icp_is_an_empty_all() {
     assert!(holds(json!({"all": []}), &Facts::default()));
     assert_eq!(
-        faults(&json!({"any": []}), Place::Decision),
+        faults(&json!({"any": []}), Usage::Decision),
         [("/when/any".into(), "too_few_items")]
     );
 }
@@ -422,7 +422,7 @@ fn all_faults_are_found_at_once_each_with_its_place() {
         ("27/a~1b~0", "unknown_field"),
     ];
     let expected: Vec<_> = expected.iter().map(|(place, code)| (at(place), *code)).collect();
-    assert_eq!(faults(&document, Place::Decision), expected);
+    assert_eq!(faults(&document, Usage::Decision), expected);
 }
 
 #[test]
@@ -435,14 +435,14 @@ fn scoring_refuses_what_is_not_kept_with_its_time() {
         json!({"consent": "marketing_email"}),
     ] {
         assert_eq!(
-            faults(&document, Place::Scoring)[0].1,
+            faults(&document, Usage::Scoring)[0].1,
             "not_allowed",
             "{document}"
         );
     }
     for field in Standard::ALL {
         let entry = field.entry();
-        let faults = faults(&json!({"field": entry.name, "op": "exists"}), Place::Scoring);
+        let faults = faults(&json!({"field": entry.name, "op": "exists"}), Usage::Scoring);
         let refused = [
             "owner",
             "cycle",
@@ -466,15 +466,15 @@ fn scoring_refuses_what_is_not_kept_with_its_time() {
 #[test]
 fn depth_and_size_are_bounded() {
     let nested = |depth: usize| (1..depth).fold(json!({"all": []}), |inner, _| json!({"not": inner}));
-    assert_eq!(faults(&nested(MAX_DEPTH), Place::Decision), []);
-    assert_eq!(faults(&nested(MAX_DEPTH + 1), Place::Decision)[0].1, "too_deep");
+    assert_eq!(faults(&nested(MAX_DEPTH), Usage::Decision), []);
+    assert_eq!(faults(&nested(MAX_DEPTH + 1), Usage::Decision)[0].1, "too_deep");
     let wide = |parts: usize| json!({"any": vec![json!({"field": "email", "op": "exists"}); parts]});
-    assert_eq!(faults(&wide(MAX_NODES - 1), Place::Decision), []);
+    assert_eq!(faults(&wide(MAX_NODES - 1), Usage::Decision), []);
     let two_levels = json!({"all": [wide(MAX_NODES - 2)]});
-    assert_eq!(faults(&two_levels, Place::Decision), []);
+    assert_eq!(faults(&two_levels, Usage::Decision), []);
     let more = json!({"all": [wide(MAX_NODES - 1)]});
     assert_eq!(
-        faults(&more, Place::Decision),
+        faults(&more, Usage::Decision),
         [("/when".into(), "too_many_items")]
     );
 }

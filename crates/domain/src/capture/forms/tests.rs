@@ -93,7 +93,7 @@ fn all_that_is_wrong_with_a_form_comes_at_once() {
     };
     let refused = make_form(asked, "fk_1".into(), &beside, &by(&actor, 0));
 
-    let Err(Refused::Invalid(faults)) = refused else {
+    let Err(FormError::Invalid(faults)) = refused else {
         panic!("{refused:?}")
     };
     let places: Vec<_> = faults
@@ -182,7 +182,7 @@ fn settings_that_make_no_sense_are_faults() {
             ..Beside::default()
         };
         match make_form(asked, "fk_x".into(), &beside, &by(&marketing, 0)) {
-            Err(Refused::Invalid(faults)) => faults.into_iter().map(|fault| fault.pointer).collect(),
+            Err(FormError::Invalid(faults)) => faults.into_iter().map(|fault| fault.pointer).collect(),
             other => {
                 assert!(other.is_ok(), "{other:?}");
                 vec![]

@@ -27,7 +27,7 @@ fn who_may_is_the_owner_or_a_sales_manager() {
         let ids = Ids::new(Timestamp::from_millis(1), 9);
         assert_eq!(
             try_open(&someone(role, &ids)).err(),
-            Some(Refused::Denied(denied))
+            Some(DealError::Denied(denied))
         );
     }
     let (mut world, deal) = try_open(&rep).unwrap();
@@ -43,7 +43,7 @@ fn who_may_is_the_owner_or_a_sales_manager() {
     };
     let ids = Ids::new(Timestamp::from_millis(2), 9);
     let refused = move_to(&mut world, deal, &asked, &Act::test(&other, story.now, &ids));
-    assert_eq!(refused, Err(Refused::Denied(Denied::NotOwner)));
+    assert_eq!(refused, Err(DealError::Denied(Denied::NotOwner)));
     move_to(&mut world, deal, &asked, &Act::test(&rep, story.now, &ids)).unwrap();
     let reopening = close(
         &mut world,
@@ -60,7 +60,7 @@ fn who_may_is_the_owner_or_a_sales_manager() {
     );
     reopening.unwrap();
     let refused = reopen(&mut world, deal, "x", &Act::test(&rep, story.now, &ids));
-    assert_eq!(refused, Err(Refused::Denied(Denied::WrongRole)));
+    assert_eq!(refused, Err(DealError::Denied(Denied::WrongRole)));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_stage_that_deals_hold_on_to_cannot_go() {
     let refused = edited(stages(vec![stage("talks", 1000)])).unwrap_err();
     assert_eq!(
         refused,
-        pipelines::Refused::InUse(BTreeMap::from([("proposal".to_owned(), 3)]))
+        pipelines::PipelineError::InUse(BTreeMap::from([("proposal".to_owned(), 3)]))
     );
     let (after, changes) = edited(stages(vec![stage("proposal", 1000), stage("won", 10_000)])).unwrap();
     let keys: Vec<&str> = after.stages.iter().map(|stage| stage.key.as_str()).collect();
@@ -108,7 +108,7 @@ fn a_stage_that_deals_hold_on_to_cannot_go() {
     ] {
         assert!(matches!(
             edited(stages(wrong)),
-            Err(pipelines::Refused::Invalid(_))
+            Err(pipelines::PipelineError::Invalid(_))
         ));
     }
     let away = EditPipeline {
@@ -116,7 +116,7 @@ fn a_stage_that_deals_hold_on_to_cannot_go() {
         ..same()
     };
     assert!(
-        matches!(edited(away), Err(pipelines::Refused::Invalid(_))),
+        matches!(edited(away), Err(pipelines::PipelineError::Invalid(_))),
         "the default one stays"
     );
 }

@@ -74,7 +74,7 @@ impl Story {
         self.world.cycles.get_mut(&self.lead).unwrap().number = cycle;
     }
 
-    fn say(&mut self, who: usize, said: &Qualify) -> Result<Vec<Change>, Refused> {
+    fn say(&mut self, who: usize, said: &Qualify) -> Result<Vec<Change>, HandoffError> {
         self.now = self.now.plus_millis(1000);
         let act = Act::test(&self.actors[who], self.now, &self.ids);
         qualify(&mut self.world, self.lead, said, &act)

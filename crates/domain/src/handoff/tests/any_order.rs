@@ -48,12 +48,12 @@ enum Outcome {
     Denied,
 }
 
-fn outcome(of: &Result<Vec<Change>, Refused>) -> Outcome {
+fn outcome(of: &Result<Vec<Change>, HandoffError>) -> Outcome {
     match of {
         Ok(changes) if changes.is_empty() => Outcome::Repeated,
         Ok(_) => Outcome::Decided,
-        Err(Refused::Decided(_)) => Outcome::Late,
-        Err(Refused::Move(lifecycle::Refused::Denied(_))) => Outcome::Denied,
+        Err(HandoffError::Decided(_)) => Outcome::Late,
+        Err(HandoffError::Move(lifecycle::MoveError::Denied(_))) => Outcome::Denied,
         Err(other) => panic!("{other:?}"),
     }
 }

@@ -21,12 +21,12 @@ fn rejected() -> Story {
 }
 
 impl Story {
-    fn dispute(&mut self, who: usize) -> Result<Vec<Change>, Refused> {
+    fn dispute(&mut self, who: usize) -> Result<Vec<Change>, HandoffError> {
         let act = self.act(who);
         dispute(&mut self.world, self.id, "It has one", &act)
     }
 
-    fn rule(&mut self, who: usize, decision: Verdict) -> Result<Vec<Change>, Refused> {
+    fn rule(&mut self, who: usize, decision: Verdict) -> Result<Vec<Change>, HandoffError> {
         let asked = RuleOn {
             decision,
             note: "The form says so".into(),
@@ -40,7 +40,7 @@ impl Story {
 fn marketing_disputes_a_rejection_once_and_within_seven_days() {
     let mut story = rejected();
     for who in [OWNER, MANAGER, REVOPS, KEY] {
-        assert!(matches!(story.dispute(who), Err(Refused::Move(_))), "{who}");
+        assert!(matches!(story.dispute(who), Err(HandoffError::Move(_))), "{who}");
     }
     let changes = story.dispute(MARKETING).unwrap();
     assert_eq!(
@@ -54,9 +54,15 @@ fn marketing_disputes_a_rejection_once_and_within_seven_days() {
 
     let mut story = rejected();
     story.now = story.now.plus_millis(7 * DAY);
-    assert!(matches!(story.dispute(MARKETING), Err(Refused::TooLate { .. })));
+    assert!(matches!(
+        story.dispute(MARKETING),
+        Err(HandoffError::TooLate { .. })
+    ));
     let mut story = Story::owned();
-    assert!(matches!(story.dispute(MARKETING), Err(Refused::NotRejected(_))));
+    assert!(matches!(
+        story.dispute(MARKETING),
+        Err(HandoffError::NotRejected(_))
+    ));
 }
 
 #[test]
@@ -64,12 +70,12 @@ fn who_rules_has_neither_rejected_nor_disputed() {
     let mut story = rejected();
     assert!(matches!(
         story.rule(REVOPS, Verdict::Upheld),
-        Err(Refused::NotDisputed(_))
+        Err(HandoffError::NotDisputed(_))
     ));
     story.dispute(MARKETING).unwrap();
     for who in [OWNER, MANAGER, MARKETING, KEY] {
         assert!(
-            matches!(story.rule(who, Verdict::Upheld), Err(Refused::Move(_))),
+            matches!(story.rule(who, Verdict::Upheld), Err(HandoffError::Move(_))),
             "{who}"
         );
     }
@@ -86,7 +92,7 @@ fn who_rules_has_neither_rejected_nor_disputed() {
             true => handoff.decided_by = Some(revops),
             false => handoff.dispute.as_mut().unwrap().by = revops,
         }
-        assert_eq!(story.rule(REVOPS, Verdict::Upheld), Err(Refused::NotNeutral));
+        assert_eq!(story.rule(REVOPS, Verdict::Upheld), Err(HandoffError::NotNeutral));
         story.rule(NEUTRAL, Verdict::Upheld).unwrap();
     }
 }
@@ -120,9 +126,9 @@ fn upheld_leaves_the_lead_where_it_is() {
     assert_eq!(story.rule(REVOPS, Verdict::Upheld).unwrap(), [], "the same again");
     assert!(matches!(
         story.rule(REVOPS, Verdict::Overturned),
-        Err(Refused::Ruled(_))
+        Err(HandoffError::Ruled(_))
     ));
-    assert!(matches!(story.dispute(OWNER), Err(Refused::Move(_))));
+    assert!(matches!(story.dispute(OWNER), Err(HandoffError::Move(_))));
 }
 
 #[test]

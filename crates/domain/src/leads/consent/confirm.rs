@@ -1,8 +1,8 @@
 //! Double opt-in: a link that only the person was sent confirms what was granted.
 
 use super::{
-    ConsentFact, ConsentSource, ConsentState, ConsentStatement, ContactReason, Refused, Standing, address_of,
-    keep, not_before_what_was_said, purpose_named, standing_at,
+    ConsentError, ConsentFact, ConsentSource, ConsentState, ConsentStatement, ContactReason, Standing,
+    address_of, keep, not_before_what_was_said, purpose_named, standing_at,
 };
 use crate::act::Act;
 use crate::change::Change;
@@ -43,15 +43,15 @@ pub fn issue(
     lead_id: LeadId,
     purpose: &str,
     act: &Act,
-) -> Result<(Confirmation, Change), Refused> {
-    let lead = world.leads.get(&lead_id).ok_or(Refused::NoSuchLead)?;
+) -> Result<(Confirmation, Change), ConsentError> {
+    let lead = world.leads.get(&lead_id).ok_or(ConsentError::NoSuchLead)?;
     act.by.may_edit(lead.owner_id)?;
     let address = address_of(world, lead_id, purpose, None);
     let standing = standing_at(world, lead_id, purpose, address.as_deref());
     let grant = match (standing.may_contact(true).why, standing.grant()) {
         (ContactReason::NotConfirmed, Some(grant)) => grant,
-        (ContactReason::Granted, _) => return Err(Refused::IsConfirmed),
-        _ => return Err(Refused::NotGranted),
+        (ContactReason::Granted, _) => return Err(ConsentError::IsConfirmed),
+        _ => return Err(ConsentError::NotGranted),
     };
     let days = purpose_named(&world.rules.consent_purposes, purpose).token_days;
     let confirmation = Confirmation {

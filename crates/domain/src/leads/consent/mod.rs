@@ -215,7 +215,7 @@ impl StateConsent {
 
 /// Why a statement about consent was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum ConsentError {
     /// The id names no lead.
     #[error("no such lead")]
     NoSuchLead,
@@ -239,11 +239,11 @@ pub fn state(
     lead_id: LeadId,
     said: StateConsent,
     act: &Act,
-) -> Result<Vec<Change>, Refused> {
-    let lead = world.leads.get(&lead_id).ok_or(Refused::NoSuchLead)?;
+) -> Result<Vec<Change>, ConsentError> {
+    let lead = world.leads.get(&lead_id).ok_or(ConsentError::NoSuchLead)?;
     act.by.may_edit(lead.owner_id)?;
     if !may_state(world, Some(lead_id), &said) {
-        return Err(Refused::Undeclared);
+        return Err(ConsentError::Undeclared);
     }
     Ok(record(world, lead_id, [said], None, act))
 }

@@ -257,11 +257,11 @@ fn nobody_grants_what_is_not_declared() {
     let act = Act::test(&actor, later(1), &ids);
     assert_eq!(
         state(&mut world, lead, says("typo", true), &act),
-        Err(Refused::Undeclared)
+        Err(ConsentError::Undeclared)
     );
     assert_eq!(
         state(&mut world, lead, says("typo", false), &act),
-        Err(Refused::Undeclared)
+        Err(ConsentError::Undeclared)
     );
     let refused = upsert(
         &mut world,
@@ -269,7 +269,7 @@ fn nobody_grants_what_is_not_declared() {
         OnConflict::Refuse,
         &act,
     );
-    let Err(crate::leads::save::Refused::Invalid(faults)) = refused else {
+    let Err(crate::leads::save::SaveError::Invalid(faults)) = refused else {
         panic!("{refused:?}")
     };
     assert_eq!(
@@ -281,7 +281,7 @@ fn nobody_grants_what_is_not_declared() {
     world.rules.consent_purposes = std::sync::Arc::new(vec![]);
     assert_eq!(
         state(&mut world, lead, says("calls", true), &act),
-        Err(Refused::Undeclared)
+        Err(ConsentError::Undeclared)
     );
     state(
         &mut world,
@@ -317,7 +317,7 @@ fn only_who_may_write_the_lead_states_its_consent() {
         says("news", true),
         &Act::test(&sales, NOW, &ids),
     );
-    assert_eq!(refused, Err(Refused::Denied(Denied::NotOwner)));
+    assert_eq!(refused, Err(ConsentError::Denied(Denied::NotOwner)));
     let marketing = person(Role::Marketing, &ids);
     state(
         &mut world,
@@ -328,7 +328,7 @@ fn only_who_may_write_the_lead_states_its_consent() {
     .unwrap();
     assert_eq!(
         issue(&world, lead, "news", &Act::test(&sales, NOW, &Ids::new(NOW, 9))).unwrap_err(),
-        Refused::Denied(Denied::NotOwner)
+        ConsentError::Denied(Denied::NotOwner)
     );
     let nobody = ids.next();
     assert_eq!(
@@ -338,7 +338,7 @@ fn only_who_may_write_the_lead_states_its_consent() {
             says("news", true),
             &Act::test(&marketing, NOW, &ids)
         ),
-        Err(Refused::NoSuchLead)
+        Err(ConsentError::NoSuchLead)
     );
 }
 

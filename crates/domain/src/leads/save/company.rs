@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::CompanyStatement;
-use super::said::Said;
+use super::statement::FieldStatement;
 use crate::access::{Actor, Denied};
 use crate::act::Act;
 use crate::change::Change;
@@ -78,7 +78,7 @@ pub fn save_company(
         after.insert("domain".into(), json!(domain));
     }
     for (field, value) in &said.text {
-        let stated = Said {
+        let stated = FieldStatement {
             about,
             field: field.name().to_owned(),
             value: json!(value),
@@ -100,7 +100,7 @@ pub fn save_company(
         }
     }
     if let Some(employees) = said.employees {
-        let stated = Said {
+        let stated = FieldStatement {
             about,
             field: "employees".into(),
             value: json!(employees),

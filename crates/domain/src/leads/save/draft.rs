@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Value, json};
 
 use super::company::{find_company, save_company};
-use super::said::Said;
-use super::{CompanyStatement, Edit, MAX_IDENTIFIERS, MOST_OF_FORMS, Plan, Refused, Statement};
+use super::statement::FieldStatement;
+use super::{CompanyStatement, Edit, MAX_IDENTIFIERS, MOST_OF_FORMS, Plan, SaveError, Statement};
 use crate::access::Actor;
 use crate::act::Act;
 use crate::change::Change;
@@ -33,8 +33,8 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn of(world: &World, lead_id: LeadId, actor: &Actor) -> Result<Self, Refused> {
-        let lead = world.leads.get(&lead_id).ok_or(Refused::NoSuchLead)?.clone();
+    pub(super) fn of(world: &World, lead_id: LeadId, actor: &Actor) -> Result<Self, SaveError> {
+        let lead = world.leads.get(&lead_id).ok_or(SaveError::NoSuchLead)?.clone();
         actor.may_edit(lead.owner_id)?;
         Ok(Self {
             lead,
@@ -145,7 +145,7 @@ impl Draft {
         world: &mut World,
         edit: &Edit,
         act: &Act,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), SaveError> {
         let emails = edit
             .emails
             .clone()
@@ -179,7 +179,7 @@ impl Draft {
             }
         }
         if self.lead.identifiers.is_empty() {
-            Err(Refused::NoIdentifier)
+            Err(SaveError::NoIdentifier)
         } else {
             Ok(())
         }
@@ -191,7 +191,7 @@ impl Draft {
         kind: Kind,
         mut wanted: Vec<Key>,
         act: &Act,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), SaveError> {
         let mut seen = HashSet::new();
         wanted.retain(|key| seen.insert(key.clone()));
         let (name, before) = self.facts(kind);
@@ -205,7 +205,7 @@ impl Draft {
             taken.push(self.lead.id);
             taken.sort_unstable();
             taken.dedup();
-            return Err(Refused::IdentifiersConflict(taken));
+            return Err(SaveError::IdentifiersConflict(taken));
         }
         let (gone, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.lead.identifiers)
             .into_iter()
@@ -255,7 +255,7 @@ impl Draft {
         Ok(())
     }
 
-    pub(super) fn within_limits(&self, count: impl Fn(Kind) -> usize) -> Result<(), Refused> {
+    pub(super) fn within_limits(&self, count: impl Fn(Kind) -> usize) -> Result<(), SaveError> {
         let too_many = |kind: &Kind| count(*kind) > MAX_IDENTIFIERS;
         let kinds = [
             (Kind::Email, "/emails"),
@@ -276,7 +276,7 @@ impl Draft {
         if faults.is_empty() {
             Ok(())
         } else {
-            Err(Refused::Invalid(faults))
+            Err(SaveError::Invalid(faults))
         }
     }
 
@@ -291,7 +291,7 @@ impl Draft {
     ) {
         let about = About::Lead(self.lead.id);
         let mut stated = |changes: &mut Vec<Change>, field: String, value: Value| {
-            let said = Said {
+            let said = FieldStatement {
                 about,
                 field,
                 value,
@@ -365,7 +365,7 @@ impl Draft {
         if company.is_some() && company_id.is_none() {
             return;
         }
-        let said = Said {
+        let said = FieldStatement {
             about: About::Lead(self.lead.id),
             field: "company_id".into(),
             value: json!(company_id),
@@ -404,7 +404,7 @@ impl Draft {
             Source::Hand => Source::Api,
             source => source,
         };
-        let said = Said {
+        let said = FieldStatement {
             about,
             field,
             value: json!(company_id),
@@ -414,7 +414,7 @@ impl Draft {
         self.belong(world, said, act);
     }
 
-    fn belong(&mut self, world: &mut World, said: Said, act: &Act) {
+    fn belong(&mut self, world: &mut World, said: FieldStatement, act: &Act) {
         if let Some(winner) = said.record(world, &mut self.changes, act) {
             let after: Option<CompanyId> = winner.as_str().and_then(|text| text.parse().ok());
             if self.lead.company_id != after {

@@ -2,13 +2,13 @@
 
 mod company;
 mod draft;
-mod said;
+mod ownership;
+mod statement;
 #[cfg(test)]
 mod tests;
-mod work;
 
 pub use company::{archive_company, date_company, find_company, may_own_company, save_company};
-pub use work::{archive, assign, give};
+pub use ownership::{archive, assign, give};
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,7 +139,7 @@ pub struct Saved {
 
 /// Why a statement was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum SaveError {
     /// Neither id, external id, e-mail nor phone.
     #[error("a lead needs an identifier")]
     NoIdentifier,
@@ -183,7 +183,7 @@ impl Statement {
     }
 
     /// The statement with its local phones read in a country, or a fault for each that must be read and cannot.
-    fn within(&self, country: Option<&str>) -> Result<Cow<'_, Self>, Refused> {
+    fn within(&self, country: Option<&str>) -> Result<Cow<'_, Self>, SaveError> {
         if self.local_phones.is_empty() {
             return Ok(Cow::Borrowed(self));
         }
@@ -196,7 +196,7 @@ impl Statement {
             }
         }
         if !faults.is_empty() {
-            return Err(Refused::Invalid(faults));
+            return Err(SaveError::Invalid(faults));
         }
         Ok(Cow::Owned(Self {
             phones,
@@ -227,18 +227,18 @@ pub fn upsert(
     said: &Statement,
     on_conflict: OnConflict,
     act: &Act,
-) -> Result<Saved, Refused> {
+) -> Result<Saved, SaveError> {
     let mut faults = custom_faults(world, &said.custom);
     if let Some(report) = &said.first_touch {
         faults.extend(report.faults("/first_touch", &world.rules.touch_rules, act.now));
     }
     if !faults.is_empty() {
-        return Err(Refused::Invalid(faults));
+        return Err(SaveError::Invalid(faults));
     }
     let known = addressed(world, said, on_conflict)?;
     let undeclared: Vec<Fault> = undeclared(world, known, said).collect();
     if !undeclared.is_empty() {
-        return Err(Refused::Invalid(undeclared));
+        return Err(SaveError::Invalid(undeclared));
     }
     let lead = known.and_then(|id| world.leads.get(&id));
     let country = lead.and_then(|lead| lead.profile.get(LeadField::Country));
@@ -271,9 +271,9 @@ fn undeclared<'a>(
     })
 }
 
-fn addressed(world: &World, said: &Statement, on_conflict: OnConflict) -> Result<Option<LeadId>, Refused> {
+fn addressed(world: &World, said: &Statement, on_conflict: OnConflict) -> Result<Option<LeadId>, SaveError> {
     if said.id.is_some_and(|id| !world.leads.contains_key(&id)) {
-        return Err(Refused::NoSuchLead);
+        return Err(SaveError::NoSuchLead);
     }
     let external = said
         .external_ids
@@ -293,7 +293,7 @@ fn addressed(world: &World, said: &Statement, on_conflict: OnConflict) -> Result
     let Some(first) = named.first().copied() else {
         let only_phones = said.id.is_none() && said.external_ids.is_empty() && said.emails.is_empty();
         return match said.phones.first() {
-            None if only_phones => Err(Refused::NoIdentifier),
+            None if only_phones => Err(SaveError::NoIdentifier),
             Some(phone) if only_phones => Ok(world.holder(&phone_key(phone))),
             _ => Ok(None),
         };
@@ -301,12 +301,12 @@ fn addressed(world: &World, said: &Statement, on_conflict: OnConflict) -> Result
     if named.iter().any(|other| *other != first) {
         named.sort_unstable();
         named.dedup();
-        return Err(Refused::IdentifiersConflict(named));
+        return Err(SaveError::IdentifiersConflict(named));
     }
     Ok(Some(first))
 }
 
-fn create(world: &mut World, said: &Statement, act: &Act) -> Result<Saved, Refused> {
+fn create(world: &mut World, said: &Statement, act: &Act) -> Result<Saved, SaveError> {
     act.by.may_create_lead()?;
     let lead_id: LeadId = act.ids.next();
     let known_since = said.created_at.map_or(act.now, |at| at.min(act.now));
@@ -397,7 +397,7 @@ fn create(world: &mut World, said: &Statement, act: &Act) -> Result<Saved, Refus
 }
 
 /// Take over what a statement says of identifiers, fields and company; refused before anything is changed.
-fn take_over(draft: &mut Draft, world: &mut World, said: &Statement, act: &Act) -> Result<(), Refused> {
+fn take_over(draft: &mut Draft, world: &mut World, said: &Statement, act: &Act) -> Result<(), SaveError> {
     let news = said.keys().into_iter().filter(|key| draft.is_new(world, key));
     let news: BTreeSet<Key> = news.collect();
     // A refusal would reveal that the person is known: what a form sends beyond the limits stays an answer.
@@ -420,7 +420,7 @@ fn take_over(draft: &mut Draft, world: &mut World, said: &Statement, act: &Act) 
     Ok(())
 }
 
-fn update(world: &mut World, lead_id: LeadId, said: &Statement, act: &Act) -> Result<Vec<Change>, Refused> {
+fn update(world: &mut World, lead_id: LeadId, said: &Statement, act: &Act) -> Result<Vec<Change>, SaveError> {
     let mut draft = Draft::of(world, lead_id, &act.by)?;
     take_over(&mut draft, world, said, act)?;
     if draft.lead.first_touch.is_none()
@@ -434,7 +434,7 @@ fn update(world: &mut World, lead_id: LeadId, said: &Statement, act: &Act) -> Re
 }
 
 /// Change a lead as a merge patch says.
-pub fn edit(world: &mut World, lead_id: LeadId, edit: &Edit, act: &Act) -> Result<Vec<Change>, Refused> {
+pub fn edit(world: &mut World, lead_id: LeadId, edit: &Edit, act: &Act) -> Result<Vec<Change>, SaveError> {
     let mut draft = Draft::of(world, lead_id, &act.by)?;
     // A field that is no longer declared can still be emptied.
     let stated = edit
@@ -443,7 +443,7 @@ pub fn edit(world: &mut World, lead_id: LeadId, edit: &Edit, act: &Act) -> Resul
         .filter(|(name, value)| !(value.is_null() && draft.lead.profile.custom.contains_key(*name)));
     let faults = custom_faults(world, stated);
     if !faults.is_empty() {
-        return Err(Refused::Invalid(faults));
+        return Err(SaveError::Invalid(faults));
     }
     draft.replace_identifiers(world, edit, act)?;
     draft.within_limits(|kind| draft.lead.of_kind(kind).count())?;

@@ -45,7 +45,7 @@ fn named(email: &str, first: &str) -> Statement {
     }
 }
 
-fn put(world: &mut World, said: &Statement, actor: &Actor, now: i64, ids: &Ids) -> Result<Saved, Refused> {
+fn put(world: &mut World, said: &Statement, actor: &Actor, now: i64, ids: &Ids) -> Result<Saved, SaveError> {
     upsert(world, said, OnConflict::Refuse, &Act::test(actor, at(now), ids))
 }
 
@@ -192,7 +192,7 @@ fn identifiers_of_two_leads_are_a_conflict_that_names_both() {
     named.sort_unstable();
     assert_eq!(
         put(&mut world, &both, &partner, 1, &ids),
-        Err(Refused::IdentifiersConflict(named))
+        Err(SaveError::IdentifiersConflict(named))
     );
 }
 
@@ -258,7 +258,7 @@ fn custom_fields_must_be_declared_and_fit() {
         (custom("nix", json!(1)), "unknown_field"),
         (custom("seats", json!("1")), "invalid_value"),
     ] {
-        let Err(Refused::Invalid(faults)) = put(&mut world, &said, &partner, 0, &ids) else {
+        let Err(SaveError::Invalid(faults)) = put(&mut world, &said, &partner, 0, &ids) else {
             panic!()
         };
         assert_eq!(faults[0].code, code);
@@ -339,7 +339,7 @@ fn a_patch_sets_the_primary_email_and_may_not_take_another_leads() {
     );
     let mut both = vec![a, b];
     both.sort_unstable();
-    assert_eq!(taken, Err(Refused::IdentifiersConflict(both)));
+    assert_eq!(taken, Err(SaveError::IdentifiersConflict(both)));
     edit(
         &mut world,
         a,
@@ -358,7 +358,7 @@ fn a_patch_sets_the_primary_email_and_may_not_take_another_leads() {
     };
     assert_eq!(
         edit(&mut world, a, &nobody, &Act::test(&person, at(3), &ids)),
-        Err(Refused::NoIdentifier)
+        Err(SaveError::NoIdentifier)
     );
 }
 
@@ -373,7 +373,7 @@ fn a_lead_has_at_most_fifty_identifiers_of_a_kind_from_the_beginning() {
         ..Statement::default()
     };
     let refused = put(&mut world, &many(51), &partner, 0, &ids);
-    assert!(matches!(refused, Err(Refused::Invalid(_))), "{refused:?}");
+    assert!(matches!(refused, Err(SaveError::Invalid(_))), "{refused:?}");
     assert!(world.leads.is_empty());
     put(&mut world, &many(50), &partner, 0, &ids).unwrap();
     let twice = Statement {

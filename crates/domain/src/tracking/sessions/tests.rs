@@ -142,12 +142,12 @@ impl Kept {
         let near = |session: &Session| session.ended_at >= low && session.started_at <= high;
         let around: Vec<Session> = self.sessions.iter().filter(|one| near(one)).cloned().collect();
         match way(&around, new) {
-            Way::Append(open) => {
+            SessionUpdate::Append(open) => {
                 let open = open.map(|open| *open);
                 self.sessions.retain(|session| Some(session) != open.as_ref());
                 self.sessions.extend(sessions(open, new.to_vec(), &rules));
             }
-            Way::Redo => {
+            SessionUpdate::Redo => {
                 let runs: BTreeSet<Timestamp> = around.iter().map(|session| session.run_at).collect();
                 let (gone, rest): (Vec<_>, Vec<_>) = self
                     .sessions

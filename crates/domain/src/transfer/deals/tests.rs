@@ -57,7 +57,7 @@ impl Given {
         Act::test(&IMPORT, NOW, &self.ids).from_origin(Origin::Import)
     }
 
-    fn state(&mut self, row: &PastDeal) -> Result<Stated, Refused> {
+    fn state(&mut self, row: &PastDeal) -> Result<Stated, DealError> {
         let act = self.act();
         let mut stated = state_deal(&mut self.world, &mut self.pasts, row, self.import, &act)?;
         stated.changes.extend(self.derive());

@@ -18,8 +18,8 @@ use crate::leads::fields::LeadField;
 use crate::lifecycle::{self, Cycle, Stage, Transition};
 use crate::transfer::ACTOR;
 use crate::transfer::change::{Derived, HistoryChange};
+use crate::transfer::course::{Cause, Course, Step};
 use crate::transfer::past::{Past, PastStatement, What};
-use crate::transfer::way::{Cause, Step, Way};
 use crate::world::World;
 
 /// Derive the stage changes, cycles and stage of a lead from all statements of imports about it.
@@ -114,7 +114,7 @@ struct Moves {
     gone: Vec<TransitionId>,
 }
 
-fn moves(world: &World, past: &Past, lead: &Lead, way: &Way<'_>, act: &Act) -> Moves {
+fn moves(world: &World, past: &Past, lead: &Lead, way: &Course<'_>, act: &Act) -> Moves {
     let mut known: BTreeMap<(Stage, Timestamp), Vec<&Transition>> = BTreeMap::new();
     for one in past.transitions.iter().rev().filter(|one| is_derived(one)) {
         known.entry((one.to, one.at)).or_default().push(one);
@@ -181,7 +181,7 @@ fn moves(world: &World, past: &Past, lead: &Lead, way: &Way<'_>, act: &Act) -> M
 
 /// Let the deals that imports state belong to the cycles that the way puts them in, and to who owned the lead where no row
 /// names an owner: those that change.
-fn place_deals(world: &mut World, past: &Past, deals: &[Deal], lead: &Lead, way: &Way<'_>) -> Vec<Deal> {
+fn place_deals(world: &mut World, past: &Past, deals: &[Deal], lead: &Lead, way: &Course<'_>) -> Vec<Deal> {
     let mut placed = vec![];
     for deal in deals {
         let Some(on_way) = way.deals.get(&deal.id) else {
@@ -208,7 +208,7 @@ fn place_deals(world: &mut World, past: &Past, deals: &[Deal], lead: &Lead, way:
 }
 
 /// Let a lead stand where its way ends, and be known since when that says.
-fn stand(world: &World, lead: &mut Lead, way: &Way<'_>) {
+fn stand(world: &World, lead: &mut Lead, way: &Course<'_>) {
     let known = way.steps.iter().find_map(|step| match step.cause {
         Cause::Stated(one) if one.what == What::Known => Some(one.at),
         _ => None,
@@ -233,7 +233,7 @@ fn stand(world: &World, lead: &mut Lead, way: &Way<'_>) {
 }
 
 /// A lead whose owner history named, or nobody, belongs to whom history names now.
-fn own(lead: &mut Lead, before: (Option<UserId>, Option<UserId>), after: &Way<'_>) {
+fn own(lead: &mut Lead, before: (Option<UserId>, Option<UserId>), after: &Course<'_>) {
     if lead.owner_id == before.0 {
         lead.owner_id = after.owner;
     }
@@ -243,7 +243,7 @@ fn own(lead: &mut Lead, before: (Option<UserId>, Option<UserId>), after: &Way<'_
 }
 
 /// The cycles of a way, by number. Those of which nothing is stated stay as they are.
-fn cycles(past: &Past, lead: &Lead, way: &Way<'_>, agreement: i64, act: &Act) -> BTreeMap<i64, Cycle> {
+fn cycles(past: &Past, lead: &Lead, way: &Course<'_>, agreement: i64, act: &Act) -> BTreeMap<i64, Cycle> {
     let mut steps: BTreeMap<i64, Vec<&Step<'_>>> = BTreeMap::new();
     for step in &way.steps {
         steps.entry(step.cycle).or_default().push(step);

@@ -8,7 +8,7 @@ use tandem_domain::leads::search::{self, Word};
 
 use super::{Bounds, LeadFilter, ScoreFilter};
 use crate::db::Read;
-use crate::dialect::{self, Asked};
+use crate::dialect::{self, TermMatch};
 use crate::error::StoreError;
 use crate::rows::scores::SEPARATOR;
 use crate::rows::{identifiers, leads, scores, segment_members};
@@ -24,10 +24,10 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    pub(super) fn asked(&self) -> Asked<'_> {
+    pub(super) fn asked(&self) -> TermMatch<'_> {
         match &self.exact {
-            Some(terms) => Asked::Among(terms),
-            None => Asked::Beginning(&self.word.beginnings),
+            Some(terms) => TermMatch::Among(terms),
+            None => TermMatch::Beginning(&self.word.beginnings),
         }
     }
 }
@@ -270,7 +270,7 @@ async fn count_terms(on: &impl Read, words: &[Word], limit: u64) -> Result<Vec<u
 fn conditions(on: &impl Read, words: &[Counted], steer: Steer) -> Vec<SimpleExpr> {
     let backend = on.conn().get_database_backend();
     if steer == Steer::ByFilter && words.len() > 1 && words.iter().all(|one| one.is_common) {
-        let all: Vec<Asked<'_>> = words.iter().map(Counted::asked).collect();
+        let all: Vec<TermMatch<'_>> = words.iter().map(Counted::asked).collect();
         return vec![dialect::lead_among_terms(backend, &all)];
     }
     words
@@ -280,7 +280,7 @@ fn conditions(on: &impl Read, words: &[Counted], steer: Steer) -> Vec<SimpleExpr
             if place == 0 && !one.is_common {
                 dialect::lead_among_terms(backend, &[one.asked()])
             } else {
-                dialect::lead_has_term(backend, "leads.id", Asked::Beginning(&one.word.beginnings))
+                dialect::lead_has_term(backend, "leads.id", TermMatch::Beginning(&one.word.beginnings))
             }
         })
         .collect()

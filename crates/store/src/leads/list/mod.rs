@@ -1,17 +1,17 @@
 //! Pages of leads: filters, sorts, and the search by words, all by keyset.
 
+mod access_path;
 mod filter;
 mod order;
-mod way;
 
 use tandem_domain::id::{CompanyId, LeadId, SegmentId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::identity::Email;
 use tandem_domain::lifecycle::Stage;
 
+use self::access_path::Listing;
 use self::filter::{Steer, counted_words, filtered};
-use self::order::Line;
-use self::way::Listing;
+use self::order::ListOrder;
 use super::{LeadWithCompany, Part};
 use crate::db::Read;
 use crate::error::StoreError;
@@ -186,7 +186,7 @@ pub async fn list_within(
     wanted: LeadPage<'_>,
 ) -> Result<Page<LeadWithCompany>, StoreError> {
     let words = counted_words(on, filter, bounds).await?;
-    let line = Line {
+    let line = ListOrder {
         sort: wanted.sort,
         descending: wanted.descending,
     };

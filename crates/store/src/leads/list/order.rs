@@ -10,12 +10,12 @@ use crate::rows::{leads, scores};
 
 /// The order of a list.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line {
+pub(super) struct ListOrder {
     pub(super) sort: LeadSort,
     pub(super) descending: bool,
 }
 
-impl Line {
+impl ListOrder {
     /// What leads are compared by before their ids; nothing in the order of ids alone.
     pub(super) fn key(self, on: &impl Read, is_hidden: bool) -> Option<SimpleExpr> {
         let column = match self.sort {

@@ -8,7 +8,7 @@ fn double_opt_in_counts_once_confirmed() {
     let (mut world, lead, actor) = given(&ids);
     assert_eq!(
         issue(&world, lead, "news", &Act::test(&actor, NOW, &Ids::new(NOW, 9))).unwrap_err(),
-        Refused::NotGranted
+        ConsentError::NotGranted
     );
     state(
         &mut world,
@@ -51,7 +51,7 @@ fn double_opt_in_counts_once_confirmed() {
             &Act::test(&actor, later(4), &Ids::new(later(4), 9))
         )
         .unwrap_err(),
-        Refused::IsConfirmed
+        ConsentError::IsConfirmed
     );
 
     state(

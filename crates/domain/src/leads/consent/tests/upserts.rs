@@ -98,6 +98,6 @@ fn a_system_that_repeats_itself_does_not_grant_what_was_withdrawn() {
             &Act::test(&Actor::System("test"), later(13), &Ids::new(later(13), 9))
         )
         .unwrap_err(),
-        Refused::NotGranted
+        ConsentError::NotGranted
     );
 }

@@ -25,9 +25,9 @@ use uuid::Uuid;
 use super::item::{Item, Reading, form_of};
 use super::page;
 use crate::edge::core::Core;
-use crate::edge::http::problem::Kept;
+use crate::edge::http::problem::StoredAnswer;
 use crate::edge::http::reply::{Answer, Created};
-use crate::edge::writer::Work;
+use crate::edge::writer::BatchWork;
 
 use super::submit::Receipt;
 
@@ -38,9 +38,9 @@ pub struct Captures(pub web::Data<Core>);
 #[derive(Debug)]
 pub enum Outcome {
     /// It was accepted, as far as a stranger may know.
-    Taken(Kept),
+    Taken(StoredAnswer),
     /// It was taken before; the same answer again.
-    Repeated(Kept),
+    Repeated(StoredAnswer),
     /// Its key was used with another body.
     KeyReused,
     /// It does not fit its form.
@@ -48,10 +48,10 @@ pub enum Outcome {
     /// The form is out of use.
     NoForm,
     /// It could not be worked on, and is stored to be replayed.
-    Kept(Kept),
+    Kept(StoredAnswer),
 }
 
-impl Work for Captures {
+impl BatchWork for Captures {
     type Item = Item;
     type Done = Outcome;
 
@@ -270,7 +270,7 @@ impl<'a> Turn<'a> {
             && let Some(record) = kept.get(&once.key_hash)
         {
             return match record.body_hash == once.body_hash {
-                true => Outcome::Repeated(Kept::of(record)).alone(),
+                true => Outcome::Repeated(StoredAnswer::of(record)).alone(),
                 false => Outcome::KeyReused.alone(),
             };
         }
@@ -297,18 +297,18 @@ impl<'a> Turn<'a> {
 }
 
 /// The answer to a submission that was accepted, looks like spam or repeats another one: the same for all.
-fn taken_answer(item: &Item, form: &Form) -> Kept {
+fn taken_answer(item: &Item, form: &Form) -> StoredAnswer {
     if item.wants_page {
         return page_of(form);
     }
     Created::at(format!("/v1/submissions/{}", item.id), Receipt::accepted(item.id)).render()
 }
 
-fn kept_answer(item: &Item, form: &Form) -> Kept {
+fn kept_answer(item: &Item, form: &Form) -> StoredAnswer {
     if item.wants_page {
         return page_of(form);
     }
-    Kept {
+    StoredAnswer {
         status: 202,
         headers: vec![("content-type".into(), "application/json".into())],
         body: br#"{"status":"kept"}"#.to_vec(),
@@ -316,9 +316,9 @@ fn kept_answer(item: &Item, form: &Form) -> Kept {
 }
 
 /// Where a browser goes: to the form's own address, never to one that was sent.
-fn page_of(form: &Form) -> Kept {
+fn page_of(form: &Form) -> StoredAnswer {
     match &form.settings.redirect_url {
-        Some(address) => Kept {
+        Some(address) => StoredAnswer {
             status: 303,
             headers: vec![("location".into(), address.clone())],
             body: vec![],

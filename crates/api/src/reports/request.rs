@@ -25,7 +25,7 @@ use utoipa::openapi::{RefOr, Required, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::answer::{Head, Period};
-use crate::edge::http::problem::{Code, Place, Problem, Violation};
+use crate::edge::http::problem::{Code, Location, Problem, Violation};
 
 /// The most weeks, months or quarters of a report.
 const MOST_BUCKETS: usize = 600;
@@ -194,7 +194,11 @@ impl Divided {
         if let [one, other] = by[..]
             && one == other
         {
-            let twice = Violation::new(Place::parameter("by"), "not_allowed", "names a dimension twice");
+            let twice = Violation::new(
+                Location::parameter("by"),
+                "not_allowed",
+                "names a dimension twice",
+            );
             return Err(Problem::invalid_parameters(vec![twice]));
         }
         Ok((by, self.min_sample.unwrap_or(min_sample)))
@@ -220,7 +224,11 @@ fn days(from: Option<&str>, to: Option<&str>, zone: &TimeZone) -> Result<Days, P
         let sound = date.filter(|date| Timestamp::start_of_day(*date, zone).is_some());
         if sound.is_none() {
             let detail = "must be a calendar day of the years 0001 to 9999, such as 2026-01-01";
-            violations.push(Violation::new(Place::parameter(name), "invalid_format", detail));
+            violations.push(Violation::new(
+                Location::parameter(name),
+                "invalid_format",
+                detail,
+            ));
         }
         sound
     };
@@ -234,7 +242,7 @@ fn days(from: Option<&str>, to: Option<&str>, zone: &TimeZone) -> Result<Days, P
 }
 
 fn out_of_range(parameter: &str, detail: &str) -> Violation {
-    Violation::new(Place::parameter(parameter), "out_of_range", detail)
+    Violation::new(Location::parameter(parameter), "out_of_range", detail)
 }
 
 impl Selection {
@@ -475,7 +483,7 @@ mod tests {
             (Some("2026-02-02"), Some("2026-02-01"), "to"),
         ] {
             let problem = asked(from, to, &TimeZone::UTC).unwrap_err();
-            assert_eq!(problem.violations()[0].place, Place::parameter(place));
+            assert_eq!(problem.violations()[0].place, Location::parameter(place));
         }
         let day = Some("2026-02-01");
         assert!(asked(day, day, &TimeZone::UTC).is_ok());

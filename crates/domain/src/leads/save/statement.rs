@@ -10,7 +10,7 @@ use crate::leads::fields::{About, FieldValue, Source, is_empty};
 use crate::world::World;
 
 /// One statement about one field, before it is known whether it is new.
-pub(super) struct Said {
+pub(super) struct FieldStatement {
     /// Whom it is about.
     pub(super) about: About,
     /// The field's name.
@@ -23,7 +23,7 @@ pub(super) struct Said {
     pub(super) source: Source,
 }
 
-impl Said {
+impl FieldStatement {
     /// Keep the statement unless it is known: the newest one of its kind says the same, or, where it is of an earlier
     /// date, it was itself stated before. Returns the value that wins now.
     pub(super) fn record(self, world: &mut World, changes: &mut Vec<Change>, act: &Act) -> Option<Value> {

@@ -21,9 +21,9 @@ use super::body::{EventsAnswer, RejectedEvent, Who};
 use crate::edge::core::Core;
 use crate::edge::ctx::Once;
 use crate::edge::http::json::Json;
-use crate::edge::http::problem::Kept;
+use crate::edge::http::problem::StoredAnswer;
 use crate::edge::http::reply::Answer;
-use crate::edge::writer::Work;
+use crate::edge::writer::BatchWork;
 
 mod leads;
 mod withdraw;
@@ -71,14 +71,14 @@ pub struct Arrival {
 #[derive(Debug)]
 pub enum Outcome {
     /// It was taken, but for what was rejected of it.
-    Taken(Kept),
+    Taken(StoredAnswer),
     /// It was taken before; the same answer again.
-    Repeated(Kept),
+    Repeated(StoredAnswer),
     /// Its key was used with another body.
     KeyReused,
 }
 
-impl Work for Tracks {
+impl BatchWork for Tracks {
     type Item = Item;
     type Done = Outcome;
 
@@ -124,7 +124,7 @@ impl Work for Tracks {
         for item in items.iter().copied() {
             if let Some((once, record)) = item.known(&kept) {
                 outcomes.push(match record.body_hash == once.body_hash {
-                    true => Outcome::Repeated(Kept::of(record)),
+                    true => Outcome::Repeated(StoredAnswer::of(record)),
                     false => Outcome::KeyReused,
                 });
                 continue;

@@ -49,7 +49,7 @@ pub(super) struct OnWay {
 
 /// The stage changes of a lead in order, with the deals and owners that go with them.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Way<'a> {
+pub(super) struct Course<'a> {
     /// The steps, in their order.
     pub steps: Vec<Step<'a>>,
     /// The deals that imports state.
@@ -64,7 +64,7 @@ pub(super) struct Way<'a> {
 
 /// Where a lead stands on its way.
 struct Walker<'a> {
-    way: Way<'a>,
+    way: Course<'a>,
     deals: &'a [Deal],
     stage: Option<Stage>,
     came_from: Option<Stage>,
@@ -122,7 +122,7 @@ pub(super) fn way<'a>(
     here: impl IntoIterator<Item = &'a Transition>,
     statements: &'a [PastStatement],
     deals: &'a [Deal],
-) -> Way<'a> {
+) -> Course<'a> {
     let is = |what: What| move |one: &&'a PastStatement| one.what == what;
     let known = statements.iter().filter(is(What::Known)).map(Fixed::known);
     let mut fixed: Vec<Fixed<'a>> = known.chain(here.into_iter().map(Fixed::here)).collect();
@@ -137,12 +137,12 @@ pub(super) fn way<'a>(
     let mut moving: Vec<&'a PastStatement> = moving.collect();
     moving.sort_by_key(|one| one.at);
     let mut walker = Walker {
-        way: Way {
+        way: Course {
             owner: statements
                 .iter()
                 .find(is(What::Owned))
                 .and_then(|one| one.owner_id),
-            ..Way::default()
+            ..Course::default()
         },
         deals,
         stage: None,

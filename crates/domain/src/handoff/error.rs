@@ -8,7 +8,7 @@ use crate::lifecycle;
 
 /// Why a decision was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum HandoffError {
     /// There is no such hand-off.
     #[error("no such hand-off")]
     NoSuchHandoff,
@@ -38,7 +38,7 @@ pub enum Refused {
     Decided(Box<Handoff>),
     /// The lead's stage, the reason or the caller's rights do not allow the move.
     #[error(transparent)]
-    Move(#[from] lifecycle::Refused),
+    Move(#[from] lifecycle::MoveError),
 }
 
 /// Why an assignment was refused.
@@ -49,10 +49,10 @@ pub enum NotAssigned {
     Taken(Box<Handoff>),
     /// The lead cannot be assigned so.
     #[error(transparent)]
-    Refused(#[from] save::Refused),
+    Refused(#[from] save::SaveError),
 }
 
-impl From<Denied> for Refused {
+impl From<Denied> for HandoffError {
     fn from(denied: Denied) -> Self {
         Self::Move(denied.into())
     }

@@ -7,7 +7,7 @@ use tandem_domain::instant::Timestamp;
 use uuid::Uuid;
 
 use super::filter::{Counted, Steer, filtered};
-use super::order::Line;
+use super::order::ListOrder;
 use super::{Bounds, LeadFilter, LeadSort, LeadWithCompany, Part, Position};
 use crate::db::Read;
 use crate::dialect;
@@ -21,7 +21,7 @@ pub(super) struct Listing<'a, R> {
     pub(super) bounds: Bounds,
     pub(super) filter: &'a LeadFilter,
     pub(super) words: &'a [Counted],
-    pub(super) line: Line,
+    pub(super) line: ListOrder,
     pub(super) after: Option<&'a Position>,
     pub(super) limit: u64,
     pub(super) parts: &'a [Part],

@@ -18,7 +18,7 @@ const PIECE: usize = 1024 * 1024;
 
 /// What is asked for with a file.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
+pub struct ImportRequest {
     /// The kind of its rows.
     pub kind: ImportKind,
     /// Whether rows count as happening now, with all rules (`live`), or as the past, with their own dates and without
@@ -33,7 +33,7 @@ pub struct Asked {
 }
 
 /// An uploaded file, stored in pieces as it arrives.
-pub struct Keeper<'a> {
+pub struct FileWriter<'a> {
     db: &'a Db,
     ambient: &'a Ambient,
     id: ImportId,
@@ -44,7 +44,7 @@ pub struct Keeper<'a> {
 }
 
 /// A file that has come in whole.
-pub struct Kept {
+pub struct StoredFile {
     /// The import that it is for.
     pub id: ImportId,
     /// Its SHA-256.
@@ -53,7 +53,7 @@ pub struct Kept {
     bytes: i64,
 }
 
-impl<'a> Keeper<'a> {
+impl<'a> FileWriter<'a> {
     /// A file for an import that is still to be made.
     pub fn new(db: &'a Db, ambient: &'a Ambient, id: ImportId) -> Self {
         Self {
@@ -97,13 +97,13 @@ impl<'a> Keeper<'a> {
     }
 
     /// That was all of it.
-    pub async fn finish(mut self) -> Result<Kept, StoreError> {
+    pub async fn finish(mut self) -> Result<StoredFile, StoreError> {
         if !self.waiting.is_empty() {
             self.keep().await?;
         }
         let mut hash = [0; 32];
         hash.copy_from_slice(self.hash.finish().as_ref());
-        Ok(Kept {
+        Ok(StoredFile {
             id: self.id,
             hash,
             chunks: self.number,
@@ -113,7 +113,7 @@ impl<'a> Keeper<'a> {
 }
 
 /// What identifies the same file with the same mapping.
-pub fn digest(hash: &[u8; 32], asked: &Asked) -> String {
+pub fn digest(hash: &[u8; 32], asked: &ImportRequest) -> String {
     let told = serde_json::json!([
         asked.kind,
         asked.mode,
@@ -125,9 +125,9 @@ pub fn digest(hash: &[u8; 32], asked: &Asked) -> String {
     hex(&crate::edge::crypto::sha256(&told))
 }
 
-impl Kept {
+impl StoredFile {
     /// The import of this file.
-    pub fn import(&self, asked: Asked, actor: &Actor, now: Timestamp) -> Import {
+    pub fn import(&self, asked: ImportRequest, actor: &Actor, now: Timestamp) -> Import {
         Import {
             id: self.id,
             kind: asked.kind,

@@ -1,6 +1,6 @@
 //! Archiving and assigning a lead, by who works on it.
 
-use super::Refused;
+use super::SaveError;
 use crate::access::account::User;
 use crate::act::Act;
 use crate::change::Change;
@@ -11,15 +11,20 @@ use crate::world::World;
 
 /// Archive or restore a lead; `None` if it already is. A lead that is being worked on cannot be archived: its
 /// hand-offs, clocks and deals are among the loaded facts.
-pub fn archive(world: &mut World, lead_id: LeadId, away: bool, act: &Act) -> Result<Option<Change>, Refused> {
+pub fn archive(
+    world: &mut World,
+    lead_id: LeadId,
+    away: bool,
+    act: &Act,
+) -> Result<Option<Change>, SaveError> {
     let is_in_work = world.is_in_work(lead_id);
-    let lead = world.leads.get_mut(&lead_id).ok_or(Refused::NoSuchLead)?;
+    let lead = world.leads.get_mut(&lead_id).ok_or(SaveError::NoSuchLead)?;
     act.by.may_edit(lead.owner_id)?;
     if lead.archived_at.is_some() == away {
         return Ok(None);
     }
     if away && is_in_work {
-        return Err(Refused::StillInWork);
+        return Err(SaveError::StillInWork);
     }
     lead.archived_at = away.then_some(act.now);
     lead.version += 1;
@@ -38,12 +43,12 @@ pub fn assign(
     lead_id: LeadId,
     to: Option<&User>,
     act: &Act,
-) -> Result<Option<Change>, Refused> {
-    let lead = world.leads.get(&lead_id).ok_or(Refused::NoSuchLead)?;
+) -> Result<Option<Change>, SaveError> {
+    let lead = world.leads.get(&lead_id).ok_or(SaveError::NoSuchLead)?;
     let owner = to.map(|user| user.id);
     act.by.may_assign(lead.owner_id, owner)?;
     if to.is_some_and(|user| !user.works_leads()) {
-        return Err(Refused::Invalid(vec![Fault::new(
+        return Err(SaveError::Invalid(vec![Fault::new(
             "/owner_id",
             "not_allowed",
             "is not an active user of sales",

@@ -21,7 +21,7 @@ const MOST: usize = 1024;
 
 /// What is asked before a submission is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Door {
+pub struct KnownForm {
     /// The form behind the key.
     pub form_id: FormId,
     allowed_origins: Vec<String>,
@@ -31,11 +31,11 @@ pub struct Door {
 
 /// The doors of one worker, each known for a second at most. The decision itself reads the form in its transaction.
 #[derive(Debug, Default)]
-pub struct Doors(Mutex<HashMap<String, (Timestamp, Door)>>);
+pub struct KnownForms(Mutex<HashMap<String, (Timestamp, KnownForm)>>);
 
-impl Doors {
+impl KnownForms {
     /// The door of a key; `None` where the key is unknown or expired, or the form archived.
-    pub async fn find(&self, db: &Db, key: &str, now: Timestamp) -> Result<Option<Door>, StoreError> {
+    pub async fn find(&self, db: &Db, key: &str, now: Timestamp) -> Result<Option<KnownForm>, StoreError> {
         if secret::FormKey::parse(key).is_none() {
             return Ok(None);
         }
@@ -44,7 +44,7 @@ impl Doors {
             None => match store::capture::find_by_key(db, key).await? {
                 None => return Ok(None),
                 Some((key, form)) => {
-                    let door = Door {
+                    let door = KnownForm {
                         form_id: form.id,
                         allowed_origins: form.allowed_origins,
                         is_archived: form.archived_at.is_some(),
@@ -59,13 +59,13 @@ impl Doors {
     }
 
     /// The door of a key, if it was looked up within the last second.
-    pub fn known(&self, key: &str, now: Timestamp) -> Option<Door> {
+    pub fn known(&self, key: &str, now: Timestamp) -> Option<KnownForm> {
         let doors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (read_at, door) = doors.get(key)?;
         is_fresh(*read_at, now).then(|| door.clone())
     }
 
-    fn keep(&self, key: String, door: Door, now: Timestamp) {
+    fn keep(&self, key: String, door: KnownForm, now: Timestamp) {
         let mut doors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if doors.len() >= MOST {
             doors.retain(|_, (read_at, _)| is_fresh(*read_at, now));
@@ -81,7 +81,7 @@ fn is_fresh(read_at: Timestamp, now: Timestamp) -> bool {
     (0..FRESH).contains(&(now.millis() - read_at.millis()))
 }
 
-impl Door {
+impl KnownForm {
     fn is_open(&self, now: Timestamp) -> bool {
         !self.is_archived && self.closes_at.is_none_or(|closes_at| now < closes_at)
     }
@@ -123,11 +123,11 @@ pub enum Sender {
 }
 
 /// The door that the key in the request's path opens.
-pub async fn of(request: &HttpRequest) -> Result<Option<Door>, Problem> {
+pub async fn of(request: &HttpRequest) -> Result<Option<KnownForm>, Problem> {
     let bug = |what: &str| Problem::new(Code::InternalError).because(what);
     let core = request.app_data::<web::Data<Core>>();
     let core = core.ok_or_else(|| bug("the core is not in the application's data"))?;
-    let doors = request.app_data::<web::Data<Doors>>();
+    let doors = request.app_data::<web::Data<KnownForms>>();
     let doors = doors.ok_or_else(|| bug("the doors are not in the application's data"))?;
     let key = request.match_info().query("form_key");
     Ok(doors.find(&core.db, key, core.ambient.now()).await?)
@@ -138,8 +138,8 @@ mod tests {
     use super::*;
     use tandem_domain::id::Ids;
 
-    fn door(closes_at: Option<Timestamp>) -> Door {
-        Door {
+    fn door(closes_at: Option<Timestamp>) -> KnownForm {
+        KnownForm {
             form_id: Ids::new(Timestamp::from_millis(0), 0).next(),
             allowed_origins: vec!["https://www.example.com".into()],
             is_archived: false,
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_door_is_known_for_a_second_at_most() {
-        let doors = Doors::default();
+        let doors = KnownForms::default();
         doors.keep("fk_a".into(), door(None), Timestamp::from_millis(5000));
 
         for (millis, is_known) in [(5000, true), (5999, true), (6000, false), (4999, false)] {
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_known_doors_are_bounded() {
-        let doors = Doors::default();
+        let doors = KnownForms::default();
         for n in 0..3 * MOST as i64 {
             doors.keep(format!("fk_{n}"), door(None), Timestamp::from_millis(n / 100));
         }
