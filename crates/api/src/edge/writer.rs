@@ -1,6 +1,6 @@
 //! The batching writer: whatever arrived while the last commit was on its way is the next batch, and has one commit.
 //!
-//! It knows nothing of what is written: [`Work`] does it. A lone caller is a batch of one and waits for nobody.
+//! It knows nothing of what is written: [`BatchWork`] does it. A lone caller is a batch of one and waits for nobody.
 
 use std::collections::VecDeque;
 use std::future::Future;

@@ -1,7 +1,7 @@
 //! Connections: how many one address may have, and for how long each may stay idle.
 //!
 //! The framework limits the time of a connection's first head, and of the quiet between two requests. It does not limit what
-//! a client sends after its answer (the rest of a chunked body, a second head), nor how slowly it reads. A [`Line`] does:
+//! a client sends after its answer (the rest of a chunked body, a second head), nor how slowly it reads. A [`TimedStream`] does:
 //! it closes a connection whose client keeps sending without a request under way, or does not read its answer.
 
 use std::cell::Cell;
