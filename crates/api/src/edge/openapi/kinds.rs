@@ -82,6 +82,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
     (ActivitiesRead, &["ActivityView", "FollowUpEvidence"]),
     (Account, &["NoticeView", "WorkView"]),
     (CampaignsRead, &["CostView"]),
+    (ContentRead, &["RecommendedContentView"]),
     (FormsRead, &["FormDetail", "SubmissionDetail", "SubmissionView"]),
     (ImportsWrite, &["Import"]),
     (
@@ -129,6 +130,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
 const MEMBERS: &[(Scope, &str, &[&str])] = &[
     (LeadsRead, "BatchItem", &["stage"]),
     (LeadsRead, "Problem", &["lead_ids"]),
+    (DealsRead, "ContentRequestView", &["pipeline"]),
     (DealsRead, "Problem", &["in_use"]),
     (LeadsRead, "SubmissionDetail", &["consent", "raw"]),
     (LeadsRead, "SubmissionView", &["consent"]),
