@@ -249,6 +249,94 @@ async fn requests_with_the_most_open_pipeline_come_first(app: &TestApp) {
         .refused(403, "insufficient_scope");
 }
 
+/// Views of two leads, one deal won and one lost of a reader, one won without one.
+async fn given_ends(app: &TestApp) -> (String, [String; 3]) {
+    let (admin, mia) = (app.admin().await, app.user("marketing").await);
+    let site = given_site(app).await;
+    let form = crate::tracked::given_form(app).await;
+    let mut piece = guide(&["example.com/costs"]);
+    piece["state"] = json!("published");
+    let costs = made(app, &mia, piece).await.id();
+    made(app, &mia, json!({"title": "Unread", "kind": "page", "stage": "awareness"})).await;
+    let page = |visits: i64| {
+        let one = |n| view(-1000 - n, "https://www.example.com/costs", None);
+        json!((0..visits).map(one).collect::<Vec<_>>())
+    };
+    for (visitor, visits) in [("visitor-ada", 2), ("visitor-bob", 1), ("visitor-none", 3)] {
+        collect(app, &site, visitor, page(visits)).await.expect(204);
+    }
+    app.given_lead("cyd@example.com").await;
+    let download = json!({"events": [{"type": "download", "lead": {"email": "cyd@example.com"},
+        "url": "https://www.example.com/costs", "machine": true}]});
+    app.post("/v1/events").by(admin).json(download).await.expect(200);
+    send(app, &form, Some("visitor-ada"), "ada@example.com", json!({})).await;
+    send(app, &form, Some("visitor-bob"), "bob@example.com", json!({})).await;
+    let mut ids = vec![];
+    for email in ["ada@example.com", "bob@example.com", "cyd@example.com"] {
+        ids.push(lead(app, email).await.id());
+    }
+    let note =
+        json!({"lead_id": ids[0], "type": "note", "body": "Too dear", "objections": [{"code": "price"}]});
+    app.post("/v1/activities").by(admin).json(note).await.expect(201);
+    let note =
+        json!({"lead_id": ids[2], "type": "note", "body": "Too dear", "objections": [{"code": "price"}]});
+    app.post("/v1/activities").by(admin).json(note).await.expect(201);
+    let ends = [("won", "product_fit"), ("lost", "price"), ("won", "product_fit")];
+    let mut deals = vec![];
+    for (lead, (outcome, reason)) in ids.iter().zip(ends) {
+        to_sql(app, lead).await;
+        let deal = json!({"name": lead, "lead_ids": [lead], "amount": {"amount": 100, "currency": "EUR"}});
+        let deal = app.post("/v1/deals").by(admin).json(deal).await.expect(201).id();
+        let close = json!({"outcome": outcome, "reason": reason});
+        app.post(&format!("/v1/deals/{deal}/close")).by(admin).json(close).await.expect(200);
+        deals.push(deal);
+    }
+    (costs, deals.try_into().unwrap())
+}
+
+#[tandem_tests::test]
+async fn a_report_shows_what_content_did_with_its_records(app: &TestApp) {
+    let (costs, [won, lost, _]) = given_ends(app).await;
+    let by = app.admin().await;
+    let report = app.get("/v1/reports/content?min_sample=2").by(by).await.expect(200);
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!((rows.len(), &rows[1]["title"], &rows[1]["views"]), (2, &json!("Unread"), &json!(0)));
+    let row = &rows[0];
+    assert_eq!(row["content_id"], json!(costs));
+    let counted = ["views", "downloads", "leads"].map(|name| row[name].as_i64().unwrap());
+    assert_eq!(counted, [6, 0, 2]);
+    let part = |name: &str| (row[name]["numerator"].clone(), row[name]["denominator"].clone());
+    assert_eq!(part("won"), (json!(1), json!(2)));
+    assert_eq!(part("lost"), (json!(1), json!(1)));
+    assert_eq!(part("win_rate"), (json!(1), json!(2)));
+    assert_eq!((&row["lift"]["value"], &row["lift"]["insufficient"]), (&json!(0.5), &json!(true)));
+    assert_eq!(row["objections"], json!([{"code": "price", "raised": 2, "readers": 1}]));
+
+    let list = async |address: &Value| app.get(address.as_str().unwrap()).by(by).await.expect(200);
+    let of_won = list(&row["won"]["evidence"]["numerator"]).await;
+    assert_eq!((of_won.each("id"), &of_won["total_count"]), (vec![won.clone()], &json!(1)));
+    assert_eq!(list(&row["won"]["evidence"]["denominator"]).await["total_count"], json!(2));
+    assert_eq!(list(&row["lost"]["evidence"]["numerator"]).await.each("id"), [lost.clone()]);
+    assert_eq!(list(&row["win_rate"]["evidence"]["denominator"]).await.each("id"), [won, lost]);
+    let readers = list(&row["leads_evidence"]).await;
+    assert_eq!(readers["total_count"], json!(2));
+    let views: Vec<&Value> = readers["data"].as_array().unwrap().iter().map(|one| &one["views"]).collect();
+    assert_eq!(views, [&json!(2), &json!(1)]);
+    let first = list(&json!(format!("{}&limit=1", row["leads_evidence"].as_str().unwrap()))).await;
+    assert_eq!((first.each("lead_id").len(), &first["total_count"]), (1, &json!(2)));
+
+    let earlier = app.get("/v1/reports/content?to=2020-01-01").by(by).await.expect(200);
+    assert_eq!(earlier["rows"][0]["views"], json!(0));
+    let table = app.get("/v1/reports/content").by(by).header("accept", "text/csv").await.expect(200);
+    assert_eq!(table.text.lines().count(), 3);
+    let key = app.key(&["reports:read"]).await;
+    app.get("/v1/reports/content").by(&key).await.refused(403, "insufficient_scope");
+    app.get("/v1/reports/content?from=2026-02-01&to=2026-01-01")
+        .by(by)
+        .await
+        .refused(400, "invalid_parameter");
+}
+
 #[tandem_tests::test]
 async fn a_lead_is_recommended_what_it_has_not_seen(app: &TestApp) {
     let (admin, mia) = (app.admin().await, app.user("marketing").await);
@@ -291,6 +379,17 @@ async fn a_lead_is_recommended_what_it_has_not_seen(app: &TestApp) {
     let share = |n: usize| (&all[n]["won_deals"]["numerator"], &all[n]["won_deals"]["denominator"]);
     assert_eq!((share(0), share(1)), ((&json!(0), &json!(1)), (&json!(1), &json!(1))));
     assert_eq!(all[1]["won_deals"]["insufficient"], json!(true));
+
+    let email = |content: &str| json!({"lead_id": ada, "type": "email", "direction": "outbound", "content_ids": [content]});
+    let sent = app.post("/v1/activities").by(&reader).json(email(&fits)).await.expect(201);
+    assert_eq!(sent["content_ids"], json!([fits]));
+    let nothing = format!("content_{}", "0".repeat(26));
+    let refused = app.post("/v1/activities").by(&reader).json(email(&nothing)).await;
+    assert_eq!(refused.refused(422, "validation_failed").violations(), [("#/content_ids/0", "not_found")]);
+    let found = app.get(&path).by(&reader).await.expect(200);
+    let all = found["data"].as_array().unwrap();
+    let ids: Vec<&Value> = all.iter().map(|one| &one["content"]["id"]).collect();
+    assert_eq!(ids, [&json!(answers), &json!(proven)]);
     let key = app.key(&["leads:read", "content:read"]).await;
     app.get(&path).by(&key).await.refused(403, "insufficient_scope");
     let nobody = format!("/v1/leads/lead_{}/content", "0".repeat(26));

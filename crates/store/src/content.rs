@@ -17,7 +17,7 @@ use crate::dialect;
 use crate::error::StoreError;
 use crate::leads::{members, of_members};
 use crate::page::{Keyset, Page};
-use crate::rows::{content, events, objections};
+use crate::rows::{activities, content, events, from_json, objections};
 
 /// Which content is listed.
 #[derive(Debug, Clone, Default)]
@@ -115,6 +115,24 @@ pub async fn seen_by(on: &impl Read, lead: LeadId) -> Result<BTreeSet<ContentId>
         .all(on.conn())
         .await?;
     Ok(seen.into_iter().flatten().map(Id::from_uuid).collect())
+}
+
+/// The content that activities say was sent or shown to a lead.
+pub async fn sent_to(on: &impl Read, lead: LeadId) -> Result<BTreeSet<ContentId>, StoreError> {
+    let members = members(on, lead).await?;
+    let lists: Vec<String> = activities::Entity::find()
+        .select_only()
+        .column(activities::Column::ContentIds)
+        .filter(of_members(activities::Column::LeadId, &members))
+        .filter(activities::Column::ContentIds.ne("[]"))
+        .into_tuple()
+        .all(on.conn())
+        .await?;
+    let mut sent = BTreeSet::new();
+    for list in lists {
+        sent.extend(from_json::<Vec<ContentId>>("activities", &list)?);
+    }
+    Ok(sent)
 }
 
 /// The codes of the objections that a lead raised.

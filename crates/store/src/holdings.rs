@@ -19,6 +19,7 @@ pub const COLUMNS: &[(&str, &str, Holding)] = {
     use Holding::{Impersonal, OfUser, Personal, Secret};
     &[
         ("activities", "body", Personal),
+        ("activities", "content_ids", Impersonal),
         ("activities", "direction", Impersonal),
         ("activities", "external_id", Impersonal),
         ("activities", "external_system", Impersonal),

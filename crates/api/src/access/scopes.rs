@@ -60,6 +60,14 @@ permissions!(
     Account,
 );
 
+/// Demands the scope of reports, and that of the content that they are about.
+#[derive(Debug, Clone, Copy)]
+pub struct ContentReportRead;
+
+impl Permission for ContentReportRead {
+    const SCOPES: &'static [Scope] = &[Scope::ReportsRead, Scope::ContentRead];
+}
+
 /// Demands the scope of reports, and that of the leads behind their figures.
 #[derive(Debug, Clone, Copy)]
 pub struct EvidenceRead;

@@ -79,7 +79,8 @@ impl ShareView {
 
 /// List recommended content for a lead.
 ///
-/// Published content that answers an objection of the lead or fits its stage, and that the lead has not seen, at most 20.
+/// Published content that answers an objection of the lead or fits its stage, and that the lead has not seen and that no activity sent
+/// to it, at most 20.
 /// What answers most objections comes first, then what fits the stage, then what most won deals had read.
 #[utoipa::path(tag = "content", params(OfLead), security(("bearer" = [LeadsRead, ActivitiesRead, ContentRead])),
     responses((status = 200, description = "The recommended content", body = Listing<RecommendedContentView>)))]
@@ -90,7 +91,8 @@ pub(super) async fn list_recommended_content(
 ) -> Reply<Listing<RecommendedContentView>> {
     let snapshot = ctx.snapshot().await?;
     let lead = store::leads::get(&snapshot, path.0.lead_id).await?.lead;
-    let seen = stored::seen_by(&snapshot, lead.id).await?;
+    let mut seen = stored::seen_by(&snapshot, lead.id).await?;
+    seen.extend(stored::sent_to(&snapshot, lead.id).await?);
     let objections = stored::objections_of(&snapshot, lead.id).await?;
     let library = stored::all(&snapshot).await?;
     let is_ready = |content: &&Content| content.is_published() && content.archived_at.is_none();

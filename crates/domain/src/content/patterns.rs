@@ -186,6 +186,7 @@ struct Known {
 /// The content by its patterns, compiled.
 #[derive(Debug, Clone, Default)]
 pub struct Library {
+    ids: BTreeSet<ContentId>,
     all: Vec<Known>,
     /// Patterns without `*`, by path.
     exact: HashMap<String, Vec<usize>>,
@@ -199,6 +200,7 @@ impl<'a> FromIterator<&'a Content> for Library {
     fn from_iter<I: IntoIterator<Item = &'a Content>>(content: I) -> Self {
         let mut library = Self::default();
         for one in content {
+            library.ids.insert(one.id);
             let patterns = one.details.url_patterns.iter();
             for pattern in patterns.filter_map(|text| Pattern::read(text).ok()) {
                 library.add(Known {
@@ -223,6 +225,11 @@ impl Library {
             self.by_beginning.entry(beginning).or_default().push(place);
         }
         self.all.push(known);
+    }
+
+    /// Whether there is content with this id, archived or not.
+    pub fn has(&self, id: ContentId) -> bool {
+        self.ids.contains(&id)
     }
 
     /// Whether events of this kind are about the content of their page.

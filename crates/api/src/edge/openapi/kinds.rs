@@ -38,6 +38,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
         &[
             "CompanyView",
             "ConsentsView",
+            "ContentReader",
             "DuplicateView",
             "EventView",
             "EvidenceView",
@@ -88,6 +89,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
     (
         ReportsRead,
         &[
+            "ContentReportView",
             "FunnelView",
             "KpisView",
             "LeakageView",
