@@ -1,6 +1,7 @@
 //! The content library: articles, guides and other pieces, the pages by which they are known, and what they answer.
 
 pub mod evidence;
+pub mod library;
 pub mod patterns;
 pub mod requests;
 

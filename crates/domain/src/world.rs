@@ -11,7 +11,7 @@ use crate::agreement::conditions::History;
 use crate::agreement::{BantItem, Version};
 use crate::clocks::Side;
 use crate::clocks::record::ClockRecord;
-use crate::content::patterns::Library;
+use crate::content::library::Library;
 use crate::deals::Deal;
 use crate::deals::pipelines::Pipeline;
 use crate::handoff::packet::PacketFacts;

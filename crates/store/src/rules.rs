@@ -9,7 +9,7 @@ use tandem_domain::agreement::Version;
 use tandem_domain::agreement::conditions::Known;
 use tandem_domain::capture::Form;
 use tandem_domain::content::Content;
-use tandem_domain::content::patterns::Library;
+use tandem_domain::content::library::Library;
 use tandem_domain::id::{FormId, SegmentId};
 use tandem_domain::leads::consent::ConsentPurpose;
 use tandem_domain::leads::custom::CustomField;

@@ -4,7 +4,7 @@
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tandem_domain::content::patterns::Library;
+use tandem_domain::content::library::Library;
 use tandem_domain::id::Id;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::settings::name::CONTENT_MATCH;

@@ -10,7 +10,7 @@ use sea_orm::{
 };
 use serde_json::Value;
 use tandem_domain::campaigns::alias_key;
-use tandem_domain::content::patterns::Library;
+use tandem_domain::content::library::Library;
 use tandem_domain::handoff::packet::{
     CompanyContact, EarlierCycle, EventCount, Message, Origin, PacketAnswer, PacketCampaign, PacketConsent,
     PacketEvent, PacketFacts, Request, TREND,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tandem_domain::change::Change;
-use tandem_domain::content::patterns::Library;
+use tandem_domain::content::library::Library;
 use tandem_domain::id::LeadId;
 use uuid::Uuid;
 
