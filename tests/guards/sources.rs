@@ -218,6 +218,7 @@ const ROOMS: &[&str] = &[
     "leads",
     "tracking",
     "notices",
+    "content",
     "clocks",
     "agreement",
     "scoring",

@@ -16,6 +16,7 @@ mod companies;
 mod conditions;
 mod connections;
 mod consent;
+mod content;
 mod deals;
 mod doorstep;
 mod duplicates;

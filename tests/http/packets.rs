@@ -91,6 +91,13 @@ async fn given_past(app: &TestApp) -> String {
     recorded.push(json!({"type": "email_delivered", "lead": {"email": EMAIL}, "properties": {"subject": "Our spring offer"}}));
     recorded.push(json!({"type": "email_open", "lead": {"email": EMAIL}, "machine": true}));
     recorded.push(json!({"type": "download", "lead": {"email": EMAIL}, "properties": {"file": "guide.pdf"}}));
+    for (title, pattern) in
+        [("Three", "www.example.com/3"), ("Guide", "/guide.pdf"), ("Unread", "www.example.com/unread")]
+    {
+        let content =
+            json!({"title": title, "kind": "guide", "stage": "decision", "url_patterns": [pattern]});
+        post(app, "/v1/content", content).await.expect(201);
+    }
     events(app, recorded).await;
     app.clock.advance(minutes(1));
     let landing = "https://www.example.com/?utm_source=google&utm_medium=cpc&utm_campaign=SPRING";
@@ -185,9 +192,20 @@ async fn assembled(app: &TestApp, handoff: &Value, packet: &Value) -> Value {
         .take(10)
         .map(|one| json!({"id": one["id"], "type": one["type"], "at": one["occurred_at"], "url": one["url"], "about": about(one)}))
         .collect();
+    let library = get(app, "/v1/content").await;
+    let title_of = |event: &&Value| {
+        let all = library["data"].as_array().unwrap().iter();
+        all.clone().find(|one| one["id"] == event["content_id"]).map(|one| one["title"].clone())
+    };
+    let mut by_content = newest_first.clone();
+    by_content.sort_by_key(|one| {
+        (std::cmp::Reverse(one["occurred_at"].to_string()), one["content_id"].to_string())
+    });
+    let mut read: Vec<Value> = by_content.iter().filter_map(title_of).collect();
+    read.dedup();
     let behaviour = json!({
         "counts": counts.iter().map(|(kind, count)| json!({"type": kind, "count": count})).collect::<Vec<_>>(),
-        "events_left_out": people.len() - last.len(), "last_events": last, "content": packet["behaviour"]["content"],
+        "events_left_out": people.len() - last.len(), "last_events": last, "content": read,
     });
 
     let mut shown = members(&score.body, &["fit", "engagement", "total", "band"]);

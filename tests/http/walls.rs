@@ -8,7 +8,7 @@ use tandem_domain::access::Scope;
 use tandem_tests::{Answer, TestApp, contract, hours};
 
 /// A word that stands in records of one kind alone, and the scope that reads them.
-const MARKS: [(&str, &str); 14] = [
+const MARKS: [(&str, &str); 15] = [
     ("leadmark", "leads:read"),
     ("companymark", "leads:read"),
     ("dealmark", "deals:read"),
@@ -17,6 +17,7 @@ const MARKS: [(&str, &str); 14] = [
     ("pipelinemark", "deals:read"),
     ("activitymark", "activities:read"),
     ("campaignmark", "campaigns:read"),
+    ("contentmark", "content:read"),
     ("formmark", "forms:read"),
     ("sitemark", "forms:read"),
     ("usermark", "users:read"),
@@ -47,6 +48,10 @@ async fn given_marks(app: &TestApp) -> BTreeMap<&'static str, String> {
     ids.insert("tracking_key_id", make("/v1/tracking-keys", site).await);
     let campaign = json!({"name": "Campaignmark", "channel": "paid_social", "starts_on": "2026-03-01"});
     let segment = json!({"name": "Leadmark", "when": {"field": "phone", "op": "exists"}});
+    let content = json!({"title": "Contentmark", "kind": "guide", "stage": "decision", "state": "published"});
+    ids.insert("content_id", make("/v1/content", content).await);
+    let request = json!({"title": "Contentmark", "why": "Contentmark"});
+    ids.insert("content_request_id", make("/v1/content-requests", request).await);
     ids.insert("segment_id", make("/v1/segments", segment).await);
     ids.insert("campaign_id", make("/v1/campaigns", campaign).await);
     let stages = json!([{"key": "talks", "name": "Pipelinemark", "probability": 0.2}]);
@@ -348,12 +353,14 @@ async fn lists_of_others_need_the_scope_of_what_they_list(app: &TestApp) {
 #[tandem_tests::test]
 async fn every_path_demands_a_scope_of_its_noun(_app: &TestApp) {
     /// Paths whose first noun is no scope's, and the nouns of the scopes that they demand.
-    const OTHERS: [(&str, &[&str]); 20] = [
+    const OTHERS: [(&str, &[&str]); 21] = [
         ("agreements", &["agreements"]),
         ("api-keys", &["keys"]),
         ("auth", &["account"]),
         ("clocks", &["handoffs"]),
         ("companies", &["leads"]),
+        // Sales asks for content by the scope of activities.
+        ("content-requests", &["content", "activities"]),
         ("duplicates", &["leads"]),
         ("identify", &["events"]),
         ("me", &["account"]),

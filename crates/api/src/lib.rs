@@ -7,6 +7,7 @@ pub mod ambient;
 mod campaigns;
 pub mod capture;
 mod clocks;
+mod content;
 mod deals;
 mod duplicates;
 pub mod edge;

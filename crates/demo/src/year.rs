@@ -137,6 +137,7 @@ impl Year {
                 purposes: &tx.rules().shown_by.consent.purposes,
                 custom_names: &["fleet_size"],
                 campaign: None,
+                content: None,
             };
             let made = make_form(cast::form(plan), key, &beside, &act);
             let (form, key) = made.map_err(|error| Stopped::Refused(at, error.to_string()))?;

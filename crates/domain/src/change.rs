@@ -9,6 +9,8 @@ use crate::agreement::change::AgreementChange;
 use crate::campaigns::{Campaign, CostsChange};
 use crate::capture::{CaptureChange, Form, FormKey};
 use crate::clocks::record::ClockChange;
+use crate::content::Content;
+use crate::content::requests::ContentRequest;
 use crate::deals::change::DealChange;
 use crate::deals::pipelines::Pipeline;
 use crate::deals::quotes::QuoteChange;
@@ -121,6 +123,8 @@ macro_rules! for_each_record {
         $then! {
             ApiKey,
             Campaign,
+            Content,
+            ContentRequest,
             Form,
             Import,
             Pipeline,

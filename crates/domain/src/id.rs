@@ -200,6 +200,10 @@ named! {
     CampaignTag, CampaignId, "campaign";
     /// The cost of a campaign on one day.
     CostTag, CostId, "cost";
+    /// A piece of the content library.
+    ContentTag, ContentId, "content";
+    /// What sales asks marketing to write.
+    ContentRequestTag, ContentRequestId, "contentreq";
     /// A pipeline: the stages that a deal goes through.
     PipelineTag, PipelineId, "pipeline";
     /// A deal.

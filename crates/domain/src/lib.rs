@@ -11,6 +11,7 @@ pub mod campaigns;
 pub mod capture;
 pub mod change;
 pub mod clocks;
+pub mod content;
 pub mod deals;
 pub mod duration;
 pub mod fault;

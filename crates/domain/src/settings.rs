@@ -217,6 +217,8 @@ pub mod name {
     pub const JOURNAL_EPOCH: &str = "journal_epoch";
     /// How far the journal was followed for duplicates.
     pub const DUPLICATES_MARK: &str = "duplicates_mark";
+    /// How far events were matched with the content library since its patterns changed.
+    pub const CONTENT_MATCH: &str = "content_match";
     /// What months cost beside campaigns: [`crate::reports::costs::CostSettings`].
     pub const COSTS: &str = "costs";
     /// The settings of reports: [`super::ReportSettings`].

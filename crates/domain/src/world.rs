@@ -11,6 +11,7 @@ use crate::agreement::conditions::History;
 use crate::agreement::{BantItem, Version};
 use crate::clocks::Side;
 use crate::clocks::record::ClockRecord;
+use crate::content::library::Library;
 use crate::deals::Deal;
 use crate::deals::pipelines::Pipeline;
 use crate::handoff::packet::PacketFacts;
@@ -151,6 +152,8 @@ pub struct Rules {
     pub job_words: Arc<JobWords>,
     /// The rules of routing, which assign hand-offs.
     pub routing: Arc<Routing>,
+    /// The content library.
+    pub content: Arc<Library>,
 }
 
 /// What the agreement's rules look at beside the records.
@@ -250,6 +253,7 @@ impl World {
                 zone: TimeZone::UTC,
             },
             job_words: JobWords::usual(),
+            content: Arc::default(),
             routing: Arc::new(Routing::first()),
         })
     }

@@ -7,6 +7,7 @@ pub mod backup;
 pub mod campaigns;
 pub mod capture;
 pub mod clocks;
+pub mod content;
 pub mod db;
 pub mod deals;
 mod dialect;

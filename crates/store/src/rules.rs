@@ -8,6 +8,8 @@ use serde_json::Value;
 use tandem_domain::agreement::Version;
 use tandem_domain::agreement::conditions::Known;
 use tandem_domain::capture::Form;
+use tandem_domain::content::Content;
+use tandem_domain::content::library::Library;
 use tandem_domain::id::{FormId, SegmentId};
 use tandem_domain::leads::consent::ConsentPurpose;
 use tandem_domain::leads::custom::CustomField;
@@ -31,6 +33,8 @@ pub mod revision {
     pub const SETTINGS: &str = "settings";
     /// The forms.
     pub const FORMS: &str = "forms";
+    /// The content library.
+    pub const CONTENT: &str = "content";
     /// The tracking keys: whose sites are the company's own.
     pub const SITES: &str = "sites";
 }
@@ -115,6 +119,8 @@ pub struct Rules {
     pub routing: Arc<Routing>,
     /// The forms, by id.
     pub forms: HashMap<FormId, Arc<Form>>,
+    /// The content by the patterns of its pages.
+    pub content: Arc<Library>,
     /// The conditions of the segments in use.
     pub segments: Arc<Vec<(SegmentId, Value)>>,
     segment_ids: BTreeSet<SegmentId>,
@@ -240,6 +246,9 @@ async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result
         zone: &zone,
         currency: currency.currency,
     };
+    let content = rows::content::Entity::find().all(connection).await?;
+    let content: Result<Vec<Content>, StoreError> =
+        content.into_iter().map(|row| row.into_domain()).collect();
     let judged_by = revisions.get(revision::AGREEMENT).copied().unwrap_or_default();
     let agreement = Version::compile(
         agreement.in_zone(&company.timezone),
@@ -271,6 +280,7 @@ async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result
         },
         touch_rules: Arc::new(touch_rules),
         custom_fields,
+        content: Arc::new(Library::from_iter(&content?)),
         segments,
         segment_ids,
         purposes,

@@ -32,6 +32,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         flag("is_reminded"),
         flag("automatic"),
         text("promises"),
+        text("content_ids"),
         text_or_null("external_system"),
         text_or_null("external_id"),
         big("created_at"),

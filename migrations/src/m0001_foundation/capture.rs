@@ -16,6 +16,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         big_or_null("min_fill_seconds"),
         text_or_null("service_requested"),
         id_or_null("campaign_id"),
+        id_or_null("content_id"),
         text("consent"),
         big_or_null("archived_at"),
         big("created_at"),

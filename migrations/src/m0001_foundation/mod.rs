@@ -5,6 +5,7 @@ mod activities;
 mod campaigns;
 mod capture;
 mod consents;
+mod content;
 mod deals;
 mod journal;
 mod leads;
@@ -32,6 +33,7 @@ impl MigrationTrait for Migration {
         access::up(manager).await?;
         leads::up(manager).await?;
         campaigns::up(manager).await?;
+        content::up(manager).await?;
         consents::up(manager).await?;
         capture::up(manager).await?;
         deals::up(manager).await?;

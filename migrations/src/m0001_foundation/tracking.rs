@@ -50,7 +50,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 
     let events = "id uuid NOT NULL, type text NOT NULL, told_by text NOT NULL, visitor_id uuid, lead_id uuid, \
         occurred_at bigint NOT NULL, received_at bigint NOT NULL, url text, referrer text, landing_url text, \
-        landing_referrer text, properties text NOT NULL, is_bot boolean NOT NULL, is_machine boolean NOT NULL";
+        landing_referrer text, properties text NOT NULL, content_id uuid, is_bot boolean NOT NULL, is_machine boolean NOT NULL";
     dialect::growing_table(manager, "events", events).await?;
     // Most events are nobody's for ever: they stand in the index of visitors alone.
     dialect::index_where(
@@ -73,6 +73,14 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         "events",
         &["visitor_id", "occurred_at"],
         "visitor_id IS NOT NULL",
+    )
+    .await?;
+    // Who saw a piece of content. Few pages are content.
+    dialect::index_where(
+        manager,
+        "events",
+        &["content_id", "lead_id", "occurred_at"],
+        "content_id IS NOT NULL",
     )
     .await?;
     // What is nobody's is forgotten in the order in which it came.

@@ -224,6 +224,7 @@ pub fn a_task(id: Uuid, lead_id: Option<Uuid>, created_at: i64, done_at: Option<
         is_reminded: false,
         automatic: false,
         promises: "[]".to_owned(),
+        content_ids: "[]".into(),
         external_system: None,
         external_id: None,
         created_at,

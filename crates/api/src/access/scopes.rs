@@ -35,6 +35,8 @@ permissions!(
     DealsWrite,
     CampaignsRead,
     CampaignsWrite,
+    ContentRead,
+    ContentWrite,
     CostsWrite,
     EventsWrite,
     FormsRead,
@@ -57,6 +59,14 @@ permissions!(
     KeysManage,
     Account,
 );
+
+/// Demands the scope of reports, and that of the content that they are about.
+#[derive(Debug, Clone, Copy)]
+pub struct ContentReportRead;
+
+impl Permission for ContentReportRead {
+    const SCOPES: &'static [Scope] = &[Scope::ReportsRead, Scope::ContentRead];
+}
 
 /// Demands the scope of reports, and that of the leads behind their figures.
 #[derive(Debug, Clone, Copy)]
@@ -117,6 +127,23 @@ impl Permission for LeakEvidenceRead {
         Scope::HandoffsRead,
         Scope::DealsRead,
     ];
+}
+
+/// Demands the scope of activities, by which sales asks for content, or that of content.
+#[derive(Debug, Clone, Copy)]
+pub struct ContentRequested;
+
+impl Permission for ContentRequested {
+    const SCOPES: &'static [Scope] = &[Scope::ActivitiesWrite];
+    const ALTERNATIVE: &'static [Scope] = &[Scope::ContentWrite];
+}
+
+/// Demands the scope of content, and those of a lead and of its objections, by which content is recommended.
+#[derive(Debug, Clone, Copy)]
+pub struct RecommendedRead;
+
+impl Permission for RecommendedRead {
+    const SCOPES: &'static [Scope] = &[Scope::LeadsRead, Scope::ActivitiesRead, Scope::ContentRead];
 }
 
 /// Demands one's own account, or the scope of the availability of others.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tandem_domain::access::Queue;
 use tandem_domain::activities::{Activity, ActivityOutcome, ActivityType, Direction, Objection, Promised};
-use tandem_domain::id::{ActivityId, CompanyId, DealId, LeadId, UserId};
+use tandem_domain::id::{ActivityId, CompanyId, ContentId, DealId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::ExternalId;
 use utoipa::ToSchema;
@@ -55,6 +55,9 @@ pub struct ActivityView {
     /// The promises to the other side.
     #[schema(max_items = 20)]
     promises: Vec<Promised>,
+    /// The content that was sent or shown to the other side.
+    #[schema(max_items = 20)]
+    content_ids: Vec<ContentId>,
     /// Its id in another system.
     external_id: Option<ExternalId>,
     /// When it was logged.
@@ -85,6 +88,7 @@ impl From<Activity> for ActivityView {
             automatic: activity.automatic,
             objections: activity.objections,
             promises: activity.promises,
+            content_ids: activity.content_ids,
             external_id: activity.external_id.map(|(system, id)| ExternalId { system, id }),
             created_at: activity.created_at,
             updated_at: activity.updated_at,

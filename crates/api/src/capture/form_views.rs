@@ -3,7 +3,7 @@
 use actix_web::http::header::HOST;
 use serde::Serialize;
 use tandem_domain::capture::{Form, FormConsent, FormField, FormKey};
-use tandem_domain::id::{CampaignId, FormId};
+use tandem_domain::id::{CampaignId, ContentId, FormId};
 use tandem_domain::instant::Timestamp;
 use utoipa::ToSchema;
 
@@ -47,6 +47,8 @@ pub struct FormView {
     service_requested: Option<String>,
     /// The campaign to which the form belongs.
     campaign_id: Option<CampaignId>,
+    /// The content that a submission gives access to.
+    content_id: Option<ContentId>,
     /// The consent that the form requests.
     #[schema(max_items = 20)]
     consent: Vec<FormConsent>,
@@ -75,6 +77,7 @@ impl FormView {
             min_fill_seconds: form.settings.min_fill_seconds,
             service_requested: form.settings.service_requested,
             campaign_id: form.settings.campaign_id,
+            content_id: form.settings.content_id,
             consent: form.settings.consent,
             archived: form.archived_at.is_some(),
             version: form.version,
@@ -119,6 +122,8 @@ pub struct FormDetail {
     service_requested: Option<String>,
     /// The campaign to which the form belongs.
     campaign_id: Option<CampaignId>,
+    /// The content that a submission gives access to.
+    content_id: Option<ContentId>,
     /// The consent that the form requests.
     #[schema(max_items = 20)]
     consent: Vec<FormConsent>,
@@ -181,6 +186,7 @@ impl FormDetail {
             min_fill_seconds,
             service_requested,
             campaign_id,
+            content_id,
             consent,
             archived,
             version,
@@ -198,6 +204,7 @@ impl FormDetail {
             min_fill_seconds,
             service_requested,
             campaign_id,
+            content_id,
             consent,
             archived,
             version,

@@ -6,7 +6,7 @@ use tandem_domain::capture::{
     Beside, Form, FormConsent, FormError, FormField, FormSettings, MakeForm, edit_form, make_form, rotate_key,
 };
 use tandem_domain::change::Unruled;
-use tandem_domain::id::{CampaignId, FormId};
+use tandem_domain::id::{CampaignId, ContentId, FormId};
 use tandem_domain::record::Plain;
 use tandem_store as store;
 use tandem_store::{StoreError, Tx};
@@ -74,6 +74,9 @@ pub struct CreateForm {
     /// The campaign to which the form belongs. Its submissions, and the hand-offs that follow from them, name it.
     #[serde(default)]
     campaign_id: Option<CampaignId>,
+    /// The content that a submission gives access to: a submission counts as a download of it.
+    #[serde(default)]
+    content_id: Option<ContentId>,
     /// The consent that the form requests.
     #[serde(default)]
     #[schema(max_items = 20)]
@@ -95,6 +98,7 @@ impl CreateForm {
             min_fill_seconds: settings.min_fill_seconds,
             service_requested: settings.service_requested,
             campaign_id: settings.campaign_id,
+            content_id: settings.content_id,
             consent: settings.consent,
         }
     }
@@ -110,6 +114,7 @@ impl CreateForm {
                 min_fill_seconds: self.min_fill_seconds,
                 service_requested: self.service_requested,
                 campaign_id: self.campaign_id,
+                content_id: self.content_id,
                 consent: self.consent,
             },
         }
@@ -164,6 +169,7 @@ async fn create_form(ctx: Ctx<FormsWrite>, body: Json<CreateForm>) -> Reply<Crea
         custom_names: &names,
         purposes: &tx.rules().shown_by.consent.purposes,
         campaign: campaign_of(&tx, &asked).await?,
+        content: content_of(&tx, &asked).await?,
     };
     let made = make_form(asked, key, &beside, ctx.act());
     let (form, key) = made.map_err(refused)?;
@@ -235,6 +241,7 @@ async fn update_form(
         custom_names: &names,
         purposes: &tx.rules().shown_by.consent.purposes,
         campaign: campaign_of(&tx, &asked).await?,
+        content: content_of(&tx, &asked).await?,
     };
     let edited = edit_form(&form, asked, archived, &beside, ctx.act());
     let (form, change) = edited.map_err(refused)?;
@@ -271,6 +278,14 @@ async fn rotate_form_key(
     store::write_records(&tx, std::iter::once(rotated.into()).chain(written)).await?;
     let view = FormDetail::of(&ctx, form, &keys)?;
     ctx.commit(tx, Tagged::new(view.etag(), view)).await
+}
+
+/// The content that a form names, if there is any.
+async fn content_of(tx: &Tx, asked: &MakeForm) -> Result<Option<ContentId>, Problem> {
+    match asked.settings.content_id {
+        Some(id) => Ok(store::content::find(tx, id).await?.map(|content| content.id)),
+        None => Ok(None),
+    }
 }
 
 /// The campaign that a form names, if there is one.

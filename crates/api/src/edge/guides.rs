@@ -44,6 +44,11 @@ const SOURCES: &[(&str, &str, &str)] = &[
         "Sources and channels",
         include_str!("../../../../docs/sources.md"),
     ),
+    (
+        "content",
+        "The content library",
+        include_str!("../../../../docs/content.md"),
+    ),
     ("consent", "Consent", include_str!("../../../../docs/consent.md")),
     ("import", "Imports", include_str!("../../../../docs/import.md")),
     (

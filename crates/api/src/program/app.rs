@@ -25,8 +25,8 @@ use crate::edge::openapi;
 use crate::edge::room::{MAX_BODY, Room};
 use crate::program::config::Config;
 use crate::{
-    access, activities, agreement, campaigns, capture, clocks, deals, duplicates, handoff, journal, leads,
-    lifecycle, notices, operation, reports, routing, segments, settings, tracking, transfer, work,
+    access, activities, agreement, campaigns, capture, clocks, content, deals, duplicates, handoff, journal,
+    leads, lifecycle, notices, operation, reports, routing, segments, settings, tracking, transfer, work,
 };
 
 /// How long a connection may be quiet between two requests.
@@ -53,6 +53,7 @@ pub const ROOMS: &[Room] = &[
     notices::ROOM,
     duplicates::ROOM,
     campaigns::ROOM,
+    content::ROOM,
     journal::ROOM,
     reports::ROOM,
     segments::ROOM,

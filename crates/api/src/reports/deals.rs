@@ -3,13 +3,13 @@
 use actix_web::get;
 use serde::{Deserialize, Serialize};
 use tandem_domain::deals::State;
-use tandem_domain::id::{DealId, LeadId, UserId};
+use tandem_domain::id::{ContentId, DealId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::{Currency, Money};
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::kpis::DealFigure;
 use tandem_store as store;
-use tandem_store::reports::{Books, DealItem};
+use tandem_store::reports::{Books, DealChoice, DealItem};
 use utoipa::{IntoParams, ToSchema};
 
 use super::request::Chosen;
@@ -28,6 +28,8 @@ struct DealEvidenceQuery {
     figure: Option<DealFigure>,
     /// Only with an amount in this currency.
     currency: Option<Currency>,
+    /// Only with a lead who had seen this content before the deal was closed.
+    read_content_id: Option<ContentId>,
     /// The most deals of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
@@ -81,11 +83,13 @@ pub(super) async fn list_deal_evidence(
     let base = rules.money.base;
     let now = snapshot.as_of(ctx.now());
     let books = Books { now, base };
-    let figure = query.figure.unwrap_or_default();
-    let currency = query.currency;
-    let page =
-        store::reports::deal_evidence(&snapshot, &scope, figure, currency, books, after, limit).await?;
-    let total = store::reports::deal_evidence_count(&snapshot, &scope, figure, currency, books).await?;
+    let choice = DealChoice {
+        figure: query.figure.unwrap_or_default(),
+        currency: query.currency,
+        read_content_id: query.read_content_id,
+    };
+    let page = store::reports::deal_evidence(&snapshot, &scope, choice, books, after, limit).await?;
+    let total = store::reports::deal_evidence_count(&snapshot, &scope, choice, books).await?;
     let listing = Listing::of(
         &ctx.master,
         ctx.request(),

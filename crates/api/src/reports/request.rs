@@ -217,7 +217,7 @@ impl Chosen {
 }
 
 /// The period; a day that is none, or before the first, is refused.
-fn days(from: Option<&str>, to: Option<&str>, zone: &TimeZone) -> Result<Days, Problem> {
+pub(super) fn days(from: Option<&str>, to: Option<&str>, zone: &TimeZone) -> Result<Days, Problem> {
     let mut violations = vec![];
     let mut day = |name: &str, text: Option<&str>| {
         let date = text?.parse::<Date>().ok();

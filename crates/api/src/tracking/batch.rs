@@ -317,6 +317,7 @@ impl Item {
             received_at: self.act.now,
             pages: arrival.read.pages.clone(),
             properties: arrival.read.properties.clone(),
+            content_id: None,
             is_bot: arrival.is_bot,
             is_machine: arrival.is_machine,
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tandem_domain::campaigns::alias_key;
-use tandem_domain::id::{CampaignId, EventId, TouchId, VisitorId};
+use tandem_domain::id::{CampaignId, ContentId, EventId, TouchId, VisitorId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::{ClickIds, Touch};
 use tandem_domain::tracking::events::Event;
@@ -37,6 +37,8 @@ pub struct EventView {
     /// Further properties.
     #[schema(value_type = Object, example = json!({"plan": "team"}))]
     pub properties: Map<String, Value>,
+    /// The piece of the content library that it is about.
+    pub content_id: Option<ContentId>,
     /// Whether a known bot did it; such events are never counted.
     pub bot: bool,
     /// Whether a mail scanner or a prefetcher did it; such events are never counted.
@@ -126,6 +128,7 @@ impl EventView {
             url: event.pages.url,
             referrer: event.pages.referrer,
             properties: event.properties,
+            content_id: event.content_id,
             bot: event.is_bot,
             machine: event.is_machine,
             told_by: event.told_by,

@@ -11,7 +11,7 @@ use crate::act::Act;
 use crate::agreement::{Agreement, ReasonList};
 use crate::change::Change;
 use crate::fault::Fault;
-use crate::id::{CompanyId, DealId, LeadId, UserId};
+use crate::id::{CompanyId, ContentId, DealId, LeadId, UserId};
 use crate::instant::Timestamp;
 use crate::journal::differences;
 use crate::leads::ExternalId;
@@ -83,6 +83,10 @@ pub struct ActivityDraft {
     #[serde(default)]
     #[schema(max_items = 20)]
     pub promises: Option<Vec<Promised>>,
+    /// The content that was sent or shown to the other side.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    pub content_ids: Option<Vec<ContentId>>,
     /// Its id in another system. The same id again updates the activity. It never changes.
     #[serde(default)]
     pub external_id: Option<ExternalId>,
@@ -120,6 +124,7 @@ impl ActivityDraft {
             automatic: Some(activity.automatic),
             objections: Some(activity.objections.clone()),
             promises: Some(activity.promises.clone()),
+            content_ids: Some(activity.content_ids.clone()),
             external_id: activity
                 .external_id
                 .clone()
@@ -160,6 +165,7 @@ impl ActivityDraft {
             automatic: self.automatic.or(known.automatic),
             objections: self.objections.or(known.objections),
             promises: self.promises.or(known.promises),
+            content_ids: self.content_ids.or(known.content_ids),
             external_id: self.external_id.or(known.external_id),
         }
     }
@@ -415,6 +421,16 @@ fn filled(
         &world.rules.agreement.agreement,
         &mut faults,
     );
+    let content_ids = said.content_ids.unwrap_or_default();
+    for (index, id) in content_ids.iter().enumerate() {
+        if !world.rules.content.has(*id) {
+            faults.push(Fault::new(
+                format!("/content_ids/{index}"),
+                "not_found",
+                "is not content",
+            ));
+        }
+    }
     let owner_id = is_task.then(|| said.owner_id.or(known.owner_id).unwrap_or(person.id));
     if let Some(owner) = owner_id.filter(|owner| known.owner_id != Some(*owner)) {
         may_give(person, owner, world.sales.staff.as_ref(), &mut faults);
@@ -435,6 +451,7 @@ fn filled(
         done_at: said.done_at,
         objections,
         promises: said.promises.unwrap_or_default(),
+        content_ids,
         ..known
     })
 }

@@ -18,7 +18,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::access::Queue;
-use crate::id::{ActivityId, CompanyId, DealId, LeadId, UserId};
+use crate::id::{ActivityId, CompanyId, ContentId, DealId, LeadId, UserId};
 use crate::instant::{Day, Timestamp};
 use crate::journal::{Facts, facts};
 use crate::words::words;
@@ -180,6 +180,8 @@ pub struct Activity {
     pub objections: Vec<Objection>,
     /// The promises to the other side.
     pub promises: Vec<Promised>,
+    /// The content that was sent or shown to the other side.
+    pub content_ids: Vec<ContentId>,
     /// The id that another system knows it by, as (system, id).
     pub external_id: Option<(String, String)>,
     /// When it was logged.
@@ -213,6 +215,7 @@ impl Activity {
             automatic: false,
             objections: vec![],
             promises: vec![],
+            content_ids: vec![],
             external_id: None,
             created_at: at,
             updated_at: at,
@@ -237,7 +240,7 @@ impl Activity {
             "owner_id": self.owner_id, "queue": self.queue, "type": self.kind, "direction": self.direction,
             "occurred_at": self.occurred_at, "duration_s": self.duration_s, "outcome": self.outcome,
             "subject": self.subject, "body": self.body, "due_at": self.due_at, "done_at": self.done_at, "automatic": self.automatic,
-            "objections": self.objections, "promises": self.promises,
+            "objections": self.objections, "promises": self.promises, "content_ids": self.content_ids,
             "external_id": self.external_id.as_ref().map(|(system, id)| json!({"system": system, "id": id})),
         }))
     }

@@ -84,6 +84,7 @@ impl Story {
             automatic: None,
             objections: None,
             promises: None,
+            content_ids: None,
             external_id: None,
         }
     }

@@ -7,7 +7,7 @@ use crate::access::origins::{origin, origins};
 use crate::access::{Actor, Denied, Scope};
 use crate::act::Act;
 use crate::fault::Fault;
-use crate::id::CampaignId;
+use crate::id::{CampaignId, ContentId};
 use crate::instant::Timestamp;
 use crate::journal::{Facts, facts};
 use crate::leads::consent::ConsentPurpose;
@@ -28,6 +28,8 @@ pub struct FormSettings {
     pub service_requested: Option<String>,
     /// The campaign to which the form belongs.
     pub campaign_id: Option<CampaignId>,
+    /// The content that a submission gives access to: it counts as a download of it.
+    pub content_id: Option<ContentId>,
     /// The consent that the form requests.
     pub consent: Vec<FormConsent>,
 }
@@ -65,6 +67,8 @@ pub struct Beside<'a> {
     pub purposes: &'a [ConsentPurpose],
     /// The campaign that is named, if there is one.
     pub campaign: Option<CampaignId>,
+    /// The content that is named, if there is any.
+    pub content: Option<ContentId>,
 }
 
 /// Make a form with its first publishable key.
@@ -201,6 +205,7 @@ impl Plain for Form {
             "min_fill_seconds": self.settings.min_fill_seconds,
             "service_requested": self.settings.service_requested,
             "campaign_id": self.settings.campaign_id,
+            "content_id": self.settings.content_id,
             "consent": self.settings.consent,
             "archived": self.archived_at.is_some(),
         }))
@@ -261,6 +266,9 @@ fn settings_faults(settings: &FormSettings, fields: &[FormField], beside: &Besid
     let mut faults = vec![];
     if settings.campaign_id.is_some() && settings.campaign_id != beside.campaign {
         faults.push(Fault::new("/campaign_id", "not_allowed", "is not a campaign"));
+    }
+    if settings.content_id.is_some() && settings.content_id != beside.content {
+        faults.push(Fault::new("/content_id", "not_found", "is not content"));
     }
     if settings
         .redirect_url

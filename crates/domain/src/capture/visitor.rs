@@ -51,6 +51,7 @@ pub(super) fn sent(
         received_at: act.now,
         pages: posted.context.pages().unwrap_or_default(),
         properties,
+        content_id: form.settings.content_id,
         is_bot: false,
         is_machine: false,
     };

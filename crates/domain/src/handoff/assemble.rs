@@ -132,7 +132,12 @@ fn behaviour(facts: &PacketFacts, measure: Measure) -> Behaviour {
         counts: facts.counts.iter().take(200).cloned().collect(),
         events_left_out: (all - last_events.len() as i64).max(0),
         last_events,
-        content: vec![],
+        content: facts
+            .content
+            .iter()
+            .take(measure.items.min(50))
+            .cloned()
+            .collect(),
     }
 }
 

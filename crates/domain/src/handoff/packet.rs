@@ -210,7 +210,7 @@ pub struct Behaviour {
     /// How many further events there are.
     #[schema(minimum = 0)]
     pub events_left_out: i64,
-    /// The titles of the content that the lead read.
+    /// The titles of the content that the lead read, the latest first; at most 50.
     #[schema(max_items = 50)]
     pub content: Vec<String>,
 }
@@ -414,6 +414,8 @@ pub struct PacketFacts {
     pub counts: Vec<EventCount>,
     /// Its last events, the newest first.
     pub last_events: Vec<PacketEvent>,
+    /// The titles of the content that it read, the latest first.
+    pub content: Vec<String>,
     /// The last e-mail that reached it: its subject.
     pub last_email: Option<Message>,
     /// The last activity by which a user, or a machine for one, contacted it.

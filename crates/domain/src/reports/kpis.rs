@@ -79,6 +79,8 @@ words! {
         /// Those that were won.
         #[default]
         Won = "won",
+        /// Those that were lost.
+        Lost = "lost",
         /// Those that were won or lost.
         Closed = "closed",
         /// Those that are open at the end of the period, or now.

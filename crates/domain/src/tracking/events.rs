@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::address::{Address, redact_values};
-use crate::id::{EventId, LeadId, VisitorId};
+use crate::id::{ContentId, EventId, LeadId, VisitorId};
 use crate::instant::Timestamp;
 
 /// Every type of event but those that a site names itself, with what it means.
@@ -155,6 +155,8 @@ pub struct Event {
     pub pages: Pages,
     /// What else was said.
     pub properties: Map<String, Value>,
+    /// The content that it is about: found by its page when it is stored, unless it is known before.
+    pub content_id: Option<ContentId>,
     /// Whether a known bot did it; such events are never counted.
     pub is_bot: bool,
     /// Whether a mail scanner or a prefetcher did it; such events are never counted.

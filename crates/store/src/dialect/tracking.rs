@@ -296,6 +296,18 @@ pub fn begin_cycles(backend: DbBackend, rows: String) -> Statement {
     update_from(backend, "cycles", &columns, "", "id = x.id", rows)
 }
 
+/// Write into events which content they are about, by a JSON array of rows.
+pub fn match_content(backend: DbBackend, rows: String) -> Statement {
+    let sql = if is_postgres(backend) {
+        "UPDATE events SET content_id = x.content_id \
+         FROM json_to_recordset($1::text::json) AS x(id uuid, content_id uuid) WHERE events.id = x.id"
+    } else {
+        "UPDATE events SET content_id = unhex(x.value->>'content_id', '-') \
+         FROM json_each(?1) AS x WHERE events.id = unhex(x.value->>'id', '-')"
+    };
+    Statement::from_sql_and_values(backend, sql, [rows.into()])
+}
+
 /// An update of text columns by a JSON array of rows with an `id`.
 fn update_from(
     backend: DbBackend,

@@ -1,5 +1,6 @@
 //! What packets are made of, loaded for all hand-offs of a batch in a handful of queries.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -9,6 +10,7 @@ use sea_orm::{
 };
 use serde_json::Value;
 use tandem_domain::campaigns::alias_key;
+use tandem_domain::content::library::Library;
 use tandem_domain::handoff::packet::{
     CompanyContact, EarlierCycle, EventCount, Message, Origin, PacketAnswer, PacketCampaign, PacketConsent,
     PacketEvent, PacketFacts, Request, TREND,
@@ -19,10 +21,11 @@ use tandem_domain::leads::Lead;
 use tandem_domain::leads::fields::LeadField;
 use tandem_domain::leads::identity::Kind;
 use tandem_domain::lifecycle::{Cycle, Stage};
-use tandem_domain::tracking::events::Event;
+use tandem_domain::tracking::events::{Event, EventKind};
 use tandem_domain::world::World;
 use uuid::Uuid;
 
+use crate::content;
 use crate::db::{Conn, Tx};
 use crate::dialect;
 use crate::error::StoreError;
@@ -36,6 +39,8 @@ use crate::scoring;
 const LAST_EVENTS: u64 = 10;
 /// The contacts of one company that a packet shows.
 const CONTACTS: u64 = 20;
+/// The titles of content that a packet shows.
+const CONTENT: usize = 50;
 /// The properties of an event that say what it was about, the first one that it has.
 const ABOUT: [&str; 6] = ["title", "subject", "name", "file", "content", "form_id"];
 
@@ -211,6 +216,8 @@ async fn add_behaviour(
             facts.last_events.push(shown(event));
         }
     }
+    let read = who_did(facts, |count| is_of_content(&count.kind));
+    add_content(tx, read, facts).await?;
     let reached = who_did(facts, |count| count.kind == "email_delivered");
     for row in newest(tx, of_events, "n.type = 'email_delivered'", reached, 1).await? {
         let event = events::Model::from_query_result(&row, "")?.into_domain()?;
@@ -238,6 +245,48 @@ async fn add_behaviour(
                 at: Some(Timestamp::from_millis(activity.occurred_at)),
                 text: text.chars().take(2000).collect(),
             });
+        }
+    }
+    Ok(())
+}
+
+/// Whether events of a kind may be about content.
+fn is_of_content(kind: &str) -> bool {
+    EventKind::named(kind)
+        .is_some_and(|kind| Library::knows_by_page(&kind) || kind == EventKind::form_submit())
+}
+
+/// The titles of the content that leads read.
+async fn add_content(tx: &Tx, readers: Vec<Uuid>, facts: &mut Facts) -> Result<(), StoreError> {
+    if readers.is_empty() {
+        return Ok(());
+    }
+    let backend = tx.conn().get_database_backend();
+    let mut read: Vec<(Uuid, Option<Uuid>, i64)> = events::Entity::find()
+        .select_only()
+        .columns([events::Column::LeadId, events::Column::ContentId])
+        .column_as(events::Column::OccurredAt.max(), "newest")
+        .filter(dialect::id_in(backend, "lead_id", readers))
+        .filter(events::Column::ContentId.is_not_null())
+        .filter(events::Column::IsBot.eq(false))
+        .filter(events::Column::IsMachine.eq(false))
+        .group_by(events::Column::LeadId)
+        .group_by(events::Column::ContentId)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    if read.is_empty() {
+        return Ok(());
+    }
+    let titles = content::titles(tx, read.iter().filter_map(|(_, id, _)| *id)).await?;
+    read.sort_by_key(|(lead, id, newest)| (*lead, Reverse(*newest), *id));
+    for (lead_id, id, _) in read {
+        let facts = facts.get_mut(&Id::from_uuid(lead_id));
+        let title = id.and_then(|id| titles.get(&id));
+        if let (Some(facts), Some(title)) = (facts, title)
+            && facts.content.len() < CONTENT
+        {
+            facts.content.push(title.clone());
         }
     }
     Ok(())

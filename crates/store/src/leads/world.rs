@@ -317,6 +317,7 @@ pub(crate) fn world_by(rules: &Rules) -> World {
         money: rules.money.clone(),
         job_words: rules.shown_by.job_words.clone(),
         routing: rules.routing.clone(),
+        content: rules.content.clone(),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use sea_orm::{ConnectionTrait, QueryResult};
 use tandem_domain::deals::State;
-use tandem_domain::id::{DealId, Id, LeadId, UserId};
+use tandem_domain::id::{ContentId, DealId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::Currency;
 use tandem_domain::reports::Basis;
@@ -10,6 +10,7 @@ use tandem_domain::reports::kpis::{DealFacts, DealFigure};
 use uuid::Uuid;
 
 use super::selection::{Ground, Scope, Sql};
+use crate::content::READ_BEFORE;
 use crate::db::Read;
 use crate::error::StoreError;
 use crate::page::Page;
@@ -36,6 +37,17 @@ pub struct Unconverted {
     pub amount: i64,
     /// The number of deals.
     pub deals: i64,
+}
+
+/// Which deals of a period are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DealChoice {
+    /// Those of this figure.
+    pub figure: DealFigure,
+    /// With an amount in this currency.
+    pub currency: Option<Currency>,
+    /// With a lead who had seen this content before the deal was closed.
+    pub read_content_id: Option<ContentId>,
 }
 
 /// A deal behind a figure.
@@ -124,18 +136,17 @@ pub async fn unconverted(
     Ok(found)
 }
 
-/// A page of the deals behind a figure, by id; of one currency where it is given.
+/// A page of the deals behind a figure, by id.
 pub async fn deal_evidence(
     on: &impl Read,
     scope: &Scope,
-    figure: DealFigure,
-    currency: Option<Currency>,
+    choice: DealChoice,
     books: Books,
     after: Option<DealId>,
     limit: u64,
 ) -> Result<Page<DealItem>, StoreError> {
     let mut sql = Sql::new(on.conn().get_database_backend(), scope);
-    let mut condition = narrowed(&mut sql, scope, figure, currency, books);
+    let mut condition = narrowed(&mut sql, scope, choice, books);
     if let Some(after) = after {
         condition.push_str(&format!(" AND d.id > {}", sql.bind(after.uuid())));
     }
@@ -154,12 +165,11 @@ pub async fn deal_evidence(
 pub async fn deal_evidence_count(
     on: &impl Read,
     scope: &Scope,
-    figure: DealFigure,
-    currency: Option<Currency>,
+    choice: DealChoice,
     books: Books,
 ) -> Result<u64, StoreError> {
     let mut sql = Sql::new(on.conn().get_database_backend(), scope);
-    let condition = narrowed(&mut sql, scope, figure, currency, books);
+    let condition = narrowed(&mut sql, scope, choice, books);
     let text = format!("SELECT count(*) AS n FROM {DEALS} WHERE {condition}");
     let row = on.conn().query_one_raw(sql.statement(&text)).await?;
     let count = row.map_or(Ok(0), |row| row.try_get::<i64>("", "n"))?;
@@ -194,17 +204,18 @@ pub async fn sales_cycles(on: &impl Read, scope: &Scope) -> Result<(Vec<i64>, i6
     Ok((lengths, estimated))
 }
 
-fn narrowed(
-    sql: &mut Sql,
-    scope: &Scope,
-    figure: DealFigure,
-    currency: Option<Currency>,
-    books: Books,
-) -> String {
-    let mut condition = condition(sql, scope, figure, books);
-    if let Some(currency) = currency {
+fn narrowed(sql: &mut Sql, scope: &Scope, choice: DealChoice, books: Books) -> String {
+    let mut condition = condition(sql, scope, choice.figure, books);
+    if let Some(currency) = choice.currency {
         let currency = sql.bind(currency.to_string());
         condition.push_str(&format!(" AND d.currency = {currency}"));
+    }
+    if let Some(content) = choice.read_content_id {
+        let content = sql.bind(content.uuid());
+        condition.push_str(&format!(
+            " AND EXISTS (SELECT 1 FROM deal_leads m JOIN events e ON {READ_BEFORE} \
+             WHERE m.deal_id = d.id AND e.content_id = {content})"
+        ));
     }
     condition
 }
@@ -217,6 +228,7 @@ fn condition(sql: &mut Sql, scope: &Scope, figure: DealFigure, books: Books) -> 
     });
     let what = match figure {
         DealFigure::Won => format!("{during} AND d.state = 'won'"),
+        DealFigure::Lost => format!("{during} AND d.state = 'lost'"),
         DealFigure::Closed => format!("{during} AND d.state IN ('won', 'lost')"),
         DealFigure::Valued | DealFigure::Unconverted => {
             let base = sql.bind(books.base.to_string());

@@ -1,6 +1,7 @@
 //! Reports: counted by the database, over cycles, hand-offs, promises and deals.
 
 mod clocks;
+mod content;
 mod customers;
 mod deals;
 mod evidence;
@@ -16,9 +17,11 @@ use crate::db::Read;
 use crate::error::StoreError;
 
 pub use clocks::{Due, Promises, clock_evidence, clock_evidence_count, clock_tally};
+pub use content::{ContentFacts, Reader, Seen, content_facts, readers};
 pub use customers::{campaign_costs, customers};
 pub use deals::{
-    Books, DealItem, Unconverted, deal_evidence, deal_evidence_count, deal_facts, sales_cycles, unconverted,
+    Books, DealChoice, DealItem, Unconverted, deal_evidence, deal_evidence_count, deal_facts, sales_cycles,
+    unconverted,
 };
 pub use evidence::{Figure, evidence, evidence_count};
 pub use follow_ups::{FollowUp, follow_up_count, follow_ups};

@@ -45,6 +45,8 @@ pub struct Model {
     pub automatic: bool,
     #[sea_orm(column_type = "Text")]
     pub promises: String,
+    #[sea_orm(column_type = "Text")]
+    pub content_ids: String,
     #[sea_orm(column_type = "Text", nullable)]
     pub external_system: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
@@ -120,6 +122,7 @@ impl Model {
             is_reminded: activity.is_reminded,
             automatic: activity.automatic,
             promises: to_json(&activity.promises),
+            content_ids: to_json(&activity.content_ids),
             external_system,
             external_id,
             created_at: activity.created_at.millis(),
@@ -151,6 +154,7 @@ impl Model {
             automatic: self.automatic,
             objections,
             promises: from_json("activities", &self.promises)?,
+            content_ids: from_json("activities", &self.content_ids)?,
             external_id: self.external_system.zip(self.external_id),
             created_at: Timestamp::from_millis(self.created_at),
             updated_at: Timestamp::from_millis(self.updated_at),

@@ -33,6 +33,7 @@ pub struct Model {
     pub landing_referrer: Option<String>,
     #[sea_orm(column_type = "Text")]
     pub properties: String,
+    pub content_id: Option<Uuid>,
     pub is_bot: bool,
     pub is_machine: bool,
 }
@@ -59,6 +60,7 @@ impl Model {
             landing_url: pages.landing_url,
             landing_referrer: pages.landing_referrer,
             properties: to_json(&event.properties),
+            content_id: event.content_id.map(Id::uuid),
             is_bot: event.is_bot,
             is_machine: event.is_machine,
         }
@@ -81,6 +83,7 @@ impl Model {
                 landing_referrer: self.landing_referrer,
             },
             properties: from_json("events", &self.properties)?,
+            content_id: self.content_id.map(Id::from_uuid),
             is_bot: self.is_bot,
             is_machine: self.is_machine,
         })

@@ -31,6 +31,7 @@ pub struct Model {
     #[sea_orm(column_type = "Text", nullable)]
     pub service_requested: Option<String>,
     pub campaign_id: Option<Uuid>,
+    pub content_id: Option<Uuid>,
     #[sea_orm(column_type = "Text")]
     pub consent: String,
     pub archived_at: Option<i64>,
@@ -57,6 +58,7 @@ impl Model {
             min_fill_seconds: form.settings.min_fill_seconds,
             service_requested: form.settings.service_requested.clone(),
             campaign_id: form.settings.campaign_id.map(Id::uuid),
+            content_id: form.settings.content_id.map(Id::uuid),
             consent: to_json(&form.settings.consent),
             archived_at: form.archived_at.map(Timestamp::millis),
             created_at: form.created_at.millis(),
@@ -78,6 +80,7 @@ impl Model {
                 min_fill_seconds: self.min_fill_seconds,
                 service_requested: self.service_requested,
                 campaign_id: self.campaign_id.map(Id::from_uuid),
+                content_id: self.content_id.map(Id::from_uuid),
                 consent: from_json("forms", &self.consent)?,
             },
             archived_at: self.archived_at.map(Timestamp::from_millis),

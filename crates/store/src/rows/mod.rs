@@ -14,6 +14,10 @@ pub mod companies;
 pub mod company_terms;
 pub mod consent_links;
 pub mod consents;
+pub mod content;
+pub mod content_request_deals;
+pub mod content_request_leads;
+pub mod content_requests;
 pub mod cycles;
 pub mod deal_leads;
 pub mod deal_moves;
@@ -98,6 +102,10 @@ macro_rules! for_each_table {
             company_terms,
             consent_links,
             consents,
+            content,
+            content_request_deals,
+            content_request_leads,
+            content_requests,
             cycles,
             deal_leads,
             deal_moves,

@@ -1,7 +1,9 @@
 //! The rows that changes of visitors, events and touches leave.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tandem_domain::id::Id;
 use tandem_domain::tracking::change::TrackingChange;
+use tandem_domain::tracking::events::Event;
 use tandem_domain::tracking::visitor::Identified;
 
 use crate::rows;
@@ -13,7 +15,7 @@ impl Rows {
             TrackingChange::VisitorSeen(visitor) => {
                 self.visitors.push(rows::visitors::Model::of(visitor));
             }
-            TrackingChange::EventRecorded(event) => self.events.push(rows::events::Model::of(event)),
+            TrackingChange::EventRecorded(event) => self.add_event(event),
             TrackingChange::TouchKept(record) => {
                 let row = rows::touches::Model::of(record);
                 self.touches.insert(row.id, row);
@@ -22,6 +24,17 @@ impl Rows {
                 self.gone_touches.insert(id.uuid());
             }
         }
+    }
+
+    fn add_event(&mut self, event: &Event) {
+        let file = event.properties.get("file").and_then(Value::as_str);
+        let url = event.pages.url.as_deref();
+        let by_page = || self.content.of_event(&event.kind, url, file);
+        let content_id = event.content_id.or_else(by_page).map(Id::uuid);
+        self.events.push(rows::events::Model {
+            content_id,
+            ..rows::events::Model::of(event)
+        });
     }
 
     pub(crate) fn add_link(&mut self, identified: &Identified) {

@@ -100,6 +100,7 @@ async fn put(tx: &Tx, settled: &Settled<'_>, visitors: &Visitors) -> Result<(), 
 /// state counts.
 async fn write_rows(tx: &Tx, parts: &[(&Act, Vec<Change>)], rows: &mut Rows) -> Result<(), StoreError> {
     rows.judging_revision = tx.rules().agreement.revision;
+    rows.content = tx.rules().content.clone();
     let asks_for_companies = scoring::asks_for_company_stage(tx);
     let mut is_valued = false;
     for change in parts.iter().flat_map(|(_, changes)| changes) {

@@ -1,9 +1,11 @@
 //! What happened, gathered as rows: the last state of each. Which rows a change leaves stands in its room.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tandem_domain::change::Change;
+use tandem_domain::content::library::Library;
 use tandem_domain::id::LeadId;
 use uuid::Uuid;
 
@@ -68,6 +70,8 @@ pub(crate) struct Rows {
     pub(crate) segment_members: BTreeMap<Uuid, Vec<rows::segment_members::Model>>,
     /// The revision of what leads are judged by: of leads that are created without being judged.
     pub(crate) judging_revision: i64,
+    /// The library that events are matched with.
+    pub(crate) content: Arc<Library>,
     /// Companies of whose leads what was derived is no longer true.
     pub(crate) changed_companies: BTreeSet<Uuid>,
     pub(crate) records: Tables,

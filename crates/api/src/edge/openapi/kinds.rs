@@ -38,6 +38,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
         &[
             "CompanyView",
             "ConsentsView",
+            "ContentReader",
             "DuplicateView",
             "EventView",
             "EvidenceView",
@@ -82,11 +83,13 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
     (ActivitiesRead, &["ActivityView", "FollowUpEvidence"]),
     (Account, &["NoticeView", "WorkView"]),
     (CampaignsRead, &["CostView"]),
+    (ContentRead, &["RecommendedContentView"]),
     (FormsRead, &["FormDetail", "SubmissionDetail", "SubmissionView"]),
     (ImportsWrite, &["Import"]),
     (
         ReportsRead,
         &[
+            "ContentReportView",
             "FunnelView",
             "KpisView",
             "LeakageView",
@@ -129,6 +132,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
 const MEMBERS: &[(Scope, &str, &[&str])] = &[
     (LeadsRead, "BatchItem", &["stage"]),
     (LeadsRead, "Problem", &["lead_ids"]),
+    (DealsRead, "ContentRequestView", &["pipeline"]),
     (DealsRead, "Problem", &["in_use"]),
     (LeadsRead, "SubmissionDetail", &["consent", "raw"]),
     (LeadsRead, "SubmissionView", &["consent"]),

@@ -42,6 +42,7 @@ use crate::edge::http::services::{Services, described};
         (name = "clocks", description = "Promised times: due, met or breached"),
         (name = "companies", description = "The organisations that leads belong to"),
         (name = "consent", description = "Consent per purpose, and whether a person may be contacted"),
+        (name = "content", description = "The content library, what sales asks for, and what a lead should read next"),
         (name = "deals", description = "Deals that are open, won or lost, and that move the stage of their leads"),
         (name = "duplicates", description = "Leads that may be one person"),
         (name = "forms", description = "Capture points on websites"),

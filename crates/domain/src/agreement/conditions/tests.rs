@@ -195,6 +195,7 @@ fn events_of_bots_and_machines_never_count() {
         received_at: NOW,
         pages: Pages::default(),
         properties: serde_json::Map::new(),
+        content_id: None,
         is_bot,
         is_machine,
     });

@@ -90,6 +90,7 @@ fn all_that_is_wrong_with_a_form_comes_at_once() {
         custom_names: &["size"],
         purposes: &[],
         campaign: None,
+        content: None,
     };
     let refused = make_form(asked, "fk_1".into(), &beside, &by(&actor, 0));
 

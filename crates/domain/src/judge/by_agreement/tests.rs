@@ -64,6 +64,7 @@ impl Story {
             received_at: at,
             pages: Pages::default(),
             properties: properties.as_object().unwrap().clone(),
+            content_id: None,
             is_bot: false,
             is_machine: false,
         });
