@@ -11,7 +11,9 @@ use crate::capture::{CaptureChange, Form, FormKey};
 use crate::clocks::record::ClockChange;
 use crate::deals::change::DealChange;
 use crate::deals::pipelines::Pipeline;
+use crate::deals::promises::Promise;
 use crate::deals::quotes::QuoteChange;
+use crate::deals::revenue::RevenueEntry;
 use crate::handoff::change::HandoffChange;
 use crate::journal::Entry;
 use crate::leads::change::{CompanyChange, LeadChange};
@@ -124,6 +126,8 @@ macro_rules! for_each_record {
             Form,
             Import,
             Pipeline,
+            Promise,
+            RevenueEntry,
             Segment,
             Team,
             TrackingKey,

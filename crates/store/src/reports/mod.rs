@@ -1,6 +1,7 @@
 //! Reports: counted by the database, over cycles, hand-offs, promises and deals.
 
 mod clocks;
+mod collected;
 mod customers;
 mod deals;
 mod evidence;
@@ -8,6 +9,7 @@ mod follow_ups;
 mod funnel;
 mod handoffs;
 mod leakage;
+mod quotes;
 mod selection;
 
 use tandem_domain::instant::Timestamp;
@@ -16,6 +18,7 @@ use crate::db::Read;
 use crate::error::StoreError;
 
 pub use clocks::{Due, Promises, clock_evidence, clock_evidence_count, clock_tally};
+pub use collected::collected;
 pub use customers::{campaign_costs, customers};
 pub use deals::{
     Books, DealItem, Unconverted, deal_evidence, deal_evidence_count, deal_facts, sales_cycles, unconverted,
@@ -29,6 +32,7 @@ pub use handoffs::{
 };
 pub(crate) use leakage::WORKED_ON;
 pub use leakage::{LeakItem, LeakScope, LeakTally, leak_evidence, leak_tally};
+pub use quotes::{SentQuote, sent_quote_count, sent_quotes};
 pub use selection::Scope;
 
 /// What a report counts.

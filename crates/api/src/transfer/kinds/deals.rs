@@ -322,6 +322,7 @@ fn closing(
         competitor: short(values, "competitor", 200, faults),
         note: short(values, "note", 4000, faults),
         closed_at: past(ground, "closed_at", closed_at, faults),
+        objections: vec![],
         until: None,
     }
 }
