@@ -23,6 +23,7 @@ mod examples;
 mod fields;
 mod funnel;
 mod handoffs;
+mod handover;
 mod idempotency;
 mod imports;
 mod imports_crm;

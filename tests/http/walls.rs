@@ -86,6 +86,7 @@ async fn given_marks(app: &TestApp) -> BTreeMap<&'static str, String> {
     let promise = json!({"text": "Dealmark"});
     ids.insert("promise_id", make(&format!("/v1/deals/{open}/promises"), promise).await);
     ids.insert("deal_id", open);
+    ids.insert("customer_id", lead.id());
     let revenue = json!({"lead_id": lead.id(), "on": "2026-03-02", "kind": "invoice",
         "amount": {"amount": 987654321, "currency": "EUR"}, "external_id": {"system": "erp", "id": "Dealmark"}});
     ids.insert("revenue_entry_id", make("/v1/revenue", revenue).await);
@@ -353,12 +354,14 @@ async fn lists_of_others_need_the_scope_of_what_they_list(app: &TestApp) {
 #[tandem_tests::test]
 async fn every_path_demands_a_scope_of_its_noun(_app: &TestApp) {
     /// Paths whose first noun is no scope's, and the nouns of the scopes that they demand.
-    const OTHERS: [(&str, &[&str]); 22] = [
+    const OTHERS: [(&str, &[&str]); 23] = [
         ("agreements", &["agreements"]),
         ("api-keys", &["keys"]),
         ("auth", &["account"]),
         ("clocks", &["handoffs"]),
         ("companies", &["leads"]),
+        // Those who take over see what belongs to the customer.
+        ("customers", &["leads", "deals", "activities"]),
         ("duplicates", &["leads"]),
         ("identify", &["events"]),
         ("me", &["account"]),

@@ -2,6 +2,7 @@
 
 pub mod actions;
 pub mod body;
+pub mod handover;
 pub mod list;
 pub mod moves;
 pub mod pipelines;
@@ -59,6 +60,7 @@ fn configure(config: &mut Services<'_>) {
     quotes::configure(config);
     promises::configure(config);
     revenue::configure(config);
+    config.service(handover::get_handover);
 }
 
 /// A deal by its id.

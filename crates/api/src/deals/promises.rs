@@ -176,7 +176,7 @@ async fn get_promise(ctx: Ctx<DealsRead>, path: Path<PromisePath>) -> Reply<Tagg
 
 /// Update a promise.
 ///
-/// A JSON merge patch, by a user of sales or marketing: `done_at` says when it was done. The text and the day of a
+/// A JSON merge patch, by a user of sales: `done_at` says when it was done. The text and the day of a
 /// promise that an activity states change with the activity alone, which also archives it when it no longer states it.
 #[utoipa::path(tag = "deals", params(PromisePath), security(("bearer" = [DealsWrite])), request_body = PromisePatch,
     responses((status = 200, description = "The updated promise", body = PromiseView,

@@ -163,7 +163,7 @@ async fn customers(on: &impl Read, details: &RevenueDetails) -> Result<Customers
 
 /// List revenue of customers.
 ///
-/// In creation order.
+/// In creation order. `total_count` is always present, and exact up to 10,000.
 #[utoipa::path(tag = "deals", params(RevenueQuery), security(("bearer" = [DealsRead])),
     responses((status = 200, description = "A page of entries", body = Listing<RevenueEntryView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -179,13 +179,15 @@ async fn list_revenue(ctx: Ctx<DealsRead>, query: Query<RevenueQuery>) -> Reply<
         on_lt: query.on_lt,
     };
     let page = stored::list(ctx.db(), &filter, after, query.limit.unwrap_or(DEFAULT_LIMIT)).await?;
-    Ok(Listing::of(
+    let total = stored::count(ctx.db(), &filter).await?;
+    let listing = Listing::of(
         &ctx.master,
         ctx.request(),
         page,
         |entry| entry.id,
         RevenueEntryView::from,
-    ))
+    );
+    Ok(listing.counted(Some(total)))
 }
 
 /// Read an entry of revenue.

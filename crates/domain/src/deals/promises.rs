@@ -153,7 +153,7 @@ pub fn create(deal: &Deal, details: PromiseDetails, act: &Act) -> Result<Promise
     })
 }
 
-/// Update a promise. All of sales and marketing may, since others take over the customer. What an activity states changes
+/// Update a promise. All of sales may, since others take over the customer. What an activity states changes
 /// with the activity alone; its promise can only be done.
 pub fn edit(
     known: &Promise,
@@ -162,7 +162,7 @@ pub fn edit(
     act: &Act,
 ) -> Result<Edited<Promise>, DealError> {
     let person = act.by.demand_person()?;
-    if !(person.is_admin() || person.is_sales() || person.is_marketing()) {
+    if !(person.is_admin() || person.is_sales()) {
         return Err(Denied::WrongRole.into());
     }
     let details = details.sound(act)?;

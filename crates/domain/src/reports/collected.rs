@@ -2,12 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::customers::Buyer;
 use super::period::Days;
 use crate::deals::revenue::RevenueKind;
+use crate::id::{CompanyId, LeadId};
 use crate::instant::{Day, Timestamp};
 use crate::money::Money;
 use crate::world::MoneyRules;
+
+/// Who buys: a company, else a lead without one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Buyer {
+    /// A company.
+    Company(CompanyId),
+    /// A lead.
+    Lead(LeadId),
+}
 
 /// Entries of one customer, day, currency and kind, added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

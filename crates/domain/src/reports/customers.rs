@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+pub use super::collected::Buyer;
 use super::collected::Collected;
 use super::period::Days;
-use crate::id::{CompanyId, DealId, LeadId};
+use crate::id::{DealId, LeadId};
 use crate::instant::Timestamp;
 use crate::words::words;
 
@@ -22,15 +23,6 @@ words! {
         /// Those who were customers at some time in the period.
         Served = "served",
     }
-}
-
-/// Who buys: a company, else a lead without one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Buyer {
-    /// A company.
-    Company(CompanyId),
-    /// A lead.
-    Lead(LeadId),
 }
 
 /// A deal that was won.

@@ -1,5 +1,6 @@
 //! Deals: loading the facts of a decision, reading one with its history, listing pages.
 
+pub mod handover;
 mod list;
 pub mod pipelines;
 pub mod promises;

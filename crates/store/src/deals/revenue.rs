@@ -1,6 +1,6 @@
 //! Revenue after the win: reading and listing.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 use tandem_domain::deals::revenue::{RevenueEntry, RevenueKind};
 use tandem_domain::id::{CompanyId, LeadId, RevenueEntryId};
 use tandem_domain::instant::Day;
@@ -10,7 +10,7 @@ use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
 use crate::leads::members_of;
-use crate::page::{Keyset, Page};
+use crate::page::{self, Keyset, Page};
 use crate::rows::revenue_entries;
 
 /// Which entries are listed.
@@ -54,6 +54,17 @@ pub async fn list(
     after: Option<RevenueEntryId>,
     limit: u64,
 ) -> Result<Page<RevenueEntry>, StoreError> {
+    let line = Keyset::by_id(revenue_entries::Column::Id);
+    line.read(on, filtered(filter), after, limit, |row| row.into_domain())
+        .await
+}
+
+/// How many entries a list has in all, and whether the number is an estimate: exact up to 10,000.
+pub async fn count(on: &impl Read, filter: &RevenueFilter) -> Result<(u64, bool), StoreError> {
+    page::count(on, filtered(filter)).await
+}
+
+fn filtered(filter: &RevenueFilter) -> Select<revenue_entries::Entity> {
     use revenue_entries::Column;
     let mut query = revenue_entries::Entity::find();
     if let Some(company) = filter.company_id {
@@ -71,6 +82,5 @@ pub async fn list(
     if let Some(day) = filter.on_lt {
         query = query.filter(Column::HappenedOn.lt(day.to_string()));
     }
-    let line = Keyset::by_id(Column::Id);
-    line.read(on, query, after, limit, |row| row.into_domain()).await
+    query
 }

@@ -76,6 +76,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "DealEvidence",
             "DealMovesView",
             "DealView",
+            "HandoverView",
             "QuoteEvidence",
             "QuoteView",
         ],
