@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tandem_tests::{Answer, TestApp, User};
 
 use crate::deals::{close, given_sql, open, post};
+use crate::imports::{counts, taken_in};
 
 async fn figure(app: &TestApp, by: &User, name: &str, query: &str) -> Value {
     let report = app.get(&format!("/v1/reports/kpis?{query}")).by(by).await.expect(200);
@@ -106,4 +107,39 @@ async fn booked_and_collected_stand_side_by_side(app: &TestApp) {
     entry(app, &sam, "5", foreign).await.expect(201);
     let unknown = figure(app, &manager, "collected", march).await;
     assert_eq!((&unknown["value"], &unknown["cases"]), (&Value::Null, &json!(4)), "no rate converts it");
+}
+
+#[tandem_tests::test]
+async fn revenue_is_imported_once(app: &TestApp) {
+    let lead = given_sql(app).await;
+    let admin = app.admin().await;
+    app.post("/v1/companies").by(admin).json(json!({"domain": "firm.example"})).await.expect(201);
+    let mapping = json!({"fields": {
+        "external_id": {"column": "no", "system": "erp"}, "lead.id": {"column": "lead"},
+        "company.domain": {"column": "domain"}, "on": {"column": "day"}, "amount": {"column": "amount"},
+        "kind": {"column": "kind"},
+    }});
+    let file = format!(
+        "no,lead,domain,day,amount,kind\n1,{lead},,2026-03-02,10.00,\n2,,firm.example,2026-03-03,5.00,refund\n\
+         3,,other.example,2026-03-03,5.00,invoice\n4,{lead},,2026-03-03,5.00,gift\n5,{lead},,,5.00,invoice\n\
+         1,{lead},,2026-03-02,12.00,\n"
+    );
+    let import = taken_in(app, "kind=revenue", Some(mapping.clone()), file.clone()).await;
+    assert_eq!(counts(&import), [2, 1, 0, 3, 0]);
+    let listed = app.get("/v1/revenue").by(admin).await.expect(200);
+    let amounts: Vec<&Value> =
+        listed["data"].as_array().unwrap().iter().map(|one| &one["amount"]["amount"]).collect();
+    assert_eq!(
+        (listed.each("kind"), amounts),
+        (vec!["invoice".into(), "refund".into()], vec![&json!(1200), &json!(500)])
+    );
+    let again = taken_in(
+        app,
+        "kind=revenue",
+        Some(mapping),
+        file.replace("12.00", "10.00").replacen("10.00", "12.00", 1),
+    )
+    .await;
+    assert_eq!(counts(&again)[0], 0, "nothing is doubled");
+    assert_eq!(app.get("/v1/revenue").by(admin).await.expect(200)["total_count"], 2);
 }

@@ -234,9 +234,9 @@ async fn a_deal_leaks_without_a_required_role_and_with_an_unanswered_quote(app: 
     let sent =
         json!({"number": "Q-1", "amount": {"amount": 1, "currency": "EUR"}, "sent_at": app.clock.now()});
     let quote = by_admin(app, &format!("{path}/quotes"), sent.clone()).await.expect(201);
-    app.clock.advance(14 * DAY);
+    app.clock.advance(14 * DAY - minutes(1));
     assert_eq!(found("quote_unanswered").await, None, "fourteen days have not passed");
-    app.clock.advance(1);
+    app.clock.advance(minutes(1) + 1);
     assert_eq!(found("quote_unanswered").await, Some(1));
     let admin = app.login(&app.admin().await.email).await;
     let list = app.get("/v1/reports/leakage/evidence?leak=quote_unanswered").by(&admin).await.expect(200);

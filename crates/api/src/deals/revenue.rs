@@ -132,8 +132,10 @@ async fn create_revenue_entry(
 }
 
 /// Record an entry, or correct the one that has its external id; whether it is new.
-pub async fn record(tx: &Tx, details: RevenueDetails) -> Result<(RevenueEntry, bool), Problem> {
-    let known = stored::lock_key(tx, &details.external_id).await?;
+async fn record(tx: &Tx, details: RevenueDetails) -> Result<(RevenueEntry, bool), Problem> {
+    let key = &details.external_id;
+    let key = (key.system.clone(), key.id.clone());
+    let known = stored::lock_keys(tx, [key.clone()].into()).await?.remove(&key);
     let customers = customers(tx, &details).await?;
     let recorded = revenue::record(known.as_ref(), details, customers, tx.act());
     let (entry, change) = recorded.map_err(refused)?;

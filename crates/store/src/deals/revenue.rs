@@ -1,17 +1,19 @@
 //! Revenue after the win: reading and listing.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
+use std::collections::{BTreeSet, HashMap};
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Select};
+use serde_json::json;
 use tandem_domain::deals::revenue::{RevenueEntry, RevenueKind};
 use tandem_domain::id::{CompanyId, LeadId, RevenueEntryId};
 use tandem_domain::instant::Day;
-use tandem_domain::leads::ExternalId;
 
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;
 use crate::error::StoreError;
 use crate::leads::members_of;
 use crate::page::{self, Keyset, Page};
-use crate::rows::revenue_entries;
+use crate::rows::{revenue_entries, to_json};
 
 /// Which entries are listed.
 #[derive(Debug, Clone, Default)]
@@ -35,16 +37,31 @@ pub async fn get(on: &impl Read, id: RevenueEntryId) -> Result<RevenueEntry, Sto
     row.ok_or(StoreError::NotFound)?.into_domain()
 }
 
-/// Lock the id that the system that invoices knows an entry by; the entry that has it, if any.
-pub async fn lock_key(tx: &Tx, key: &ExternalId) -> Result<Option<RevenueEntry>, StoreError> {
-    let name = format!("revenue\u{0}{}\u{0}{}", key.system, key.id);
-    dialect::lock_external_ids(tx.conn(), [name]).await?;
-    let found = revenue_entries::Entity::find()
-        .filter(revenue_entries::Column::ExternalSystem.eq(&key.system))
-        .filter(revenue_entries::Column::ExternalId.eq(&key.id))
-        .one(tx.conn())
-        .await?;
-    found.map(|row| row.into_domain()).transpose()
+/// Lock the ids that systems which invoice know entries by, as (system, id); the entries that have them.
+pub async fn lock_keys(
+    tx: &Tx,
+    keys: BTreeSet<(String, String)>,
+) -> Result<HashMap<(String, String), RevenueEntry>, StoreError> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let names = keys
+        .iter()
+        .map(|(system, id)| format!("revenue\u{0}{system}\u{0}{id}"));
+    dialect::lock_external_ids(tx.conn(), names).await?;
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|(system, id)| json!({"system": system, "id": id}))
+        .collect();
+    let backend = tx.conn().get_database_backend();
+    let chosen = dialect::id_in_keys(backend, "revenue_entries", to_json(&keys));
+    let rows = revenue_entries::Entity::find().filter(chosen);
+    let rows = rows.all(tx.conn()).await?.into_iter();
+    rows.map(|row| {
+        let key = (row.external_system.clone(), row.external_id.clone());
+        Ok((key, row.into_domain()?))
+    })
+    .collect()
 }
 
 /// A page of entries, in the order of their ids.
