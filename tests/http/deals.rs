@@ -372,9 +372,35 @@ async fn a_closing_needs_what_the_agreement_says(app: &TestApp) {
         assert_eq!(refused.violations(), [(place, code)], "{body}");
     }
     let lost = json!({"outcome": "lost", "reason": "lost_to_competitor", "competitor": "Example & Sons"});
+    let mut unknown = lost.clone();
+    unknown["objections"] = json!([{"code": "no_such_code"}, {}]);
+    let unknown = post(app, &sam, &path, unknown).await.refused(422, "validation_failed");
+    assert_eq!(
+        unknown.violations(),
+        [("#/objections/0/code", "not_allowed"), ("#/objections/1", "required")]
+    );
     let lost = post(app, &sam, &path, lost).await.expect(200);
-    assert_eq!(lost["competitor"], "Example & Sons");
+    assert_eq!((&lost["competitor"], &lost["objections"]), (&json!("Example & Sons"), &json!([])));
     close(app, &sam, &deal, "won").await.refused(409, "illegal_transition");
+}
+
+#[tandem_tests::test]
+async fn a_closing_states_the_objections_and_a_reopening_takes_them_back(app: &TestApp) {
+    let (sam, boss) = (app.user("sales").await, app.user("sales_manager").await);
+    let deal = open(app, &sam, &given_sql(app).await).await.expect(201).id();
+    let path = format!("/v1/deals/{deal}");
+    let objections = json!([{"text": "Wants to host it itself", "quote": "Not in your cloud"}]);
+    let body = json!({"outcome": "lost", "reason": "price", "objections": objections});
+    let lost = post(app, &sam, &format!("{path}/close"), body).await.expect(200);
+    assert_eq!(lost["objections"], objections);
+    assert_eq!(app.get(&path).by(&sam).await.expect(200).body, lost.body);
+    let listed = app.get("/v1/deals?state=lost").by(&sam).await.expect(200);
+    assert_eq!(listed["data"][0], lost.body);
+    let renamed = app.patch(&path).by(&sam).json(json!({"name": "Renamed"})).await.expect(200);
+    assert_eq!(renamed["objections"], objections, "they stay");
+    let reopened =
+        post(app, &boss, &format!("{path}/reopen"), json!({"note": "a mistake"})).await.expect(200);
+    assert_eq!(reopened["objections"], json!([]));
 }
 
 #[tandem_tests::test]

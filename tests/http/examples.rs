@@ -7,7 +7,7 @@ use tandem_api::edge::openapi::pass::operations;
 use tandem_tests::{TestApp, contract};
 
 /// What needs more than the ids of records that other examples make: most have a place of their own in the story.
-const APART: [&str; 14] = [
+const APART: [&str; 16] = [
     "/v1/activities",
     "/v1/agreements/{",
     "/v1/auth/",
@@ -15,7 +15,9 @@ const APART: [&str; 14] = [
     "/v1/collect",
     "/v1/consents/",
     "/v1/deals",
+    "/v1/promises/",
     "/v1/quotes/",
+    "/v1/revenue",
     "/v1/feedback/",
     "/v1/handoffs/",
     "/v1/leads/{lead_id}/assign",
@@ -62,6 +64,9 @@ async fn the_examples_of_the_document_can_be_sent_as_they_stand(app: &TestApp) {
     }
 
     let known = |list: &str, member: &str| made[list][member].as_str().unwrap().to_owned();
+    let mut revenue = example("post", "/v1/revenue");
+    revenue["company_id"] = json!(known("/v1/companies/", "id"));
+    app.post("/v1/revenue").by(by).json(revenue).await.expect(201);
     let capture = format!("/v1/capture/{}", known("/v1/forms/", "key"));
     app.post(&capture).json(example("post", "/v1/capture/{form_key}")).await.expect(201);
     let collect = format!("/v1/collect?key={}", known("/v1/tracking-keys/", "key"));

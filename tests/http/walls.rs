@@ -88,7 +88,13 @@ async fn given_marks(app: &TestApp) -> BTreeMap<&'static str, String> {
     let open = make("/v1/deals", deal("Dealmark two", "2")).await;
     let quote = json!({"number": "Dealmark", "amount": {"amount": 987654321, "currency": "EUR"}});
     ids.insert("quote_id", make(&format!("/v1/deals/{open}/quotes"), quote).await);
+    let promise = json!({"text": "Dealmark"});
+    ids.insert("promise_id", make(&format!("/v1/deals/{open}/promises"), promise).await);
     ids.insert("deal_id", open);
+    ids.insert("customer_id", lead.id());
+    let revenue = json!({"lead_id": lead.id(), "on": "2026-03-02", "kind": "invoice",
+        "amount": {"amount": 987654321, "currency": "EUR"}, "external_id": {"system": "erp", "id": "Dealmark"}});
+    ids.insert("revenue_entry_id", make("/v1/revenue", revenue).await);
     let close = json!({"outcome": "won", "reason": "product_fit", "note": "Notemark"});
     app.post(&format!("/v1/deals/{won}/close")).by(by).json(close).await.expect(200);
 
@@ -353,7 +359,7 @@ async fn lists_of_others_need_the_scope_of_what_they_list(app: &TestApp) {
 #[tandem_tests::test]
 async fn every_path_demands_a_scope_of_its_noun(_app: &TestApp) {
     /// Paths whose first noun is no scope's, and the nouns of the scopes that they demand.
-    const OTHERS: [(&str, &[&str]); 21] = [
+    const OTHERS: [(&str, &[&str]); 24] = [
         ("agreements", &["agreements"]),
         ("api-keys", &["keys"]),
         ("auth", &["account"]),
@@ -361,11 +367,15 @@ async fn every_path_demands_a_scope_of_its_noun(_app: &TestApp) {
         ("companies", &["leads"]),
         // Sales asks for content by the scope of activities.
         ("content-requests", &["content", "activities"]),
+        // Those who take over see what belongs to the customer.
+        ("customers", &["leads", "deals", "activities"]),
         ("duplicates", &["leads"]),
         ("identify", &["events"]),
         ("me", &["account"]),
         ("pipelines", &["deals"]),
+        ("promises", &["deals"]),
         ("quotes", &["deals"]),
+        ("revenue", &["deals"]),
         // Why a hand-off went where it went.
         ("routing", &["routing", "handoffs"]),
         // What marketing answers to rejections.

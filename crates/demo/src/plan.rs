@@ -383,6 +383,7 @@ fn close(outcome: Outcome, reason: &str, competitor: Option<String>) -> CloseDea
         competitor,
         note: None,
         closed_at: None,
+        objections: vec![],
         until: None,
     }
 }

@@ -13,7 +13,9 @@ use crate::content::Content;
 use crate::content::requests::ContentRequest;
 use crate::deals::change::DealChange;
 use crate::deals::pipelines::Pipeline;
+use crate::deals::promises::Promise;
 use crate::deals::quotes::QuoteChange;
+use crate::deals::revenue::RevenueEntry;
 use crate::handoff::change::HandoffChange;
 use crate::journal::Entry;
 use crate::leads::change::{CompanyChange, LeadChange};
@@ -128,6 +130,8 @@ macro_rules! for_each_record {
             Form,
             Import,
             Pipeline,
+            Promise,
+            RevenueEntry,
             Segment,
             Team,
             TrackingKey,

@@ -212,6 +212,10 @@ named! {
     DealMoveTag, DealMoveId, "dealmove";
     /// An offer sent within a deal.
     QuoteTag, QuoteId, "quote";
+    /// A promise of a user to a customer.
+    PromiseTag, PromiseId, "promise";
+    /// An invoice, renewal or refund of a customer.
+    RevenueEntryTag, RevenueEntryId, "revenue";
     /// A hand-off: the passing of an MQL from marketing to sales.
     HandoffTag, HandoffId, "handoff";
     /// A running promise.

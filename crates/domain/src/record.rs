@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::id::LeadId;
 use crate::instant::Timestamp;
 use crate::journal::{Entry, Facts, Subject, differences};
 use crate::role::Scope;
@@ -87,6 +88,11 @@ pub trait Plain: Clone + Counted {
     /// Its fields by name, always all of them: what an entry shows of it.
     fn facts(&self) -> Facts;
 
+    /// The lead in whose timeline its entries stand, if any.
+    fn lead_id(&self) -> Option<LeadId> {
+        None
+    }
+
     /// It was created.
     fn created(&self) -> RecordChange<Self> {
         RecordChange {
@@ -125,8 +131,14 @@ impl Happened {
             id: record.id(),
             version: record.version(),
         };
-        let named =
-            |word: &str, data| Entry::plain(format!("{}.{word}", R::NOUN), subject.clone(), None, data);
+        let named = |word: &str, data| {
+            Entry::plain(
+                format!("{}.{word}", R::NOUN),
+                subject.clone(),
+                record.lead_id(),
+                data,
+            )
+        };
         match self {
             Happened::Created => {
                 let known = record.facts().into_iter().filter(|(_, value)| !value.is_null());

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::words::words;
+
 /// The stage of a lead: on the path from `lead` to `customer`, or beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -27,7 +29,25 @@ pub enum Stage {
     Churned,
 }
 
+words! {
+    /// Who speaks with a lead: sales from SAL to the closing of its deals, otherwise marketing.
+    Voice {
+        /// Marketing.
+        Marketing = "marketing",
+        /// Sales.
+        Sales = "sales",
+    }
+}
+
 impl Stage {
+    /// Who speaks with a lead in this stage.
+    pub const fn voice(self) -> Voice {
+        match self {
+            Stage::Sal | Stage::Sql | Stage::Opportunity => Voice::Sales,
+            _ => Voice::Marketing,
+        }
+    }
+
     /// Every stage: the path first, then those beside it.
     pub const ALL: &'static [Stage] = &[
         Stage::Lead,

@@ -82,7 +82,7 @@ macro_rules! words {
 }
 
 words! {
-    Kind => ImportKind { Leads, Companies, Users, StageChanges, Deals }
+    Kind => ImportKind { Leads, Companies, Users, StageChanges, Deals, Revenue }
     Mode => ImportMode { Live, History }
     Format => FileFormat { Csv, Ndjson }
 }

@@ -1,4 +1,4 @@
-//! Pipelines, deals, their leads and their moves, quotes; exchange rates.
+//! Pipelines, deals, their leads, moves and objections, quotes, promises, revenue; exchange rates.
 
 use sea_orm_migration::prelude::*;
 
@@ -111,6 +111,78 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .create_index(index("deal_moves", &["deal_id", "at", "id"]))
         .await?;
     dialect::index_where(manager, "deal_moves", &["at", "id"], "revenue IS NOT NULL").await?;
+
+    let objections = vec![
+        id("deal_id"),
+        big("position"),
+        id_or_null("lead_id"),
+        big("occurred_at"),
+        text_or_null("code"),
+        text_or_null("text"),
+        text_or_null("quote"),
+    ];
+    manager
+        .create_table(table("deal_objections", &["deal_id", "position"], objections))
+        .await?;
+    for columns in [&["code", "occurred_at"][..], &["lead_id"]] {
+        manager.create_index(index("deal_objections", columns)).await?;
+    }
+
+    let promises = vec![
+        id("id"),
+        big("version"),
+        text("text"),
+        text_or_null("due_on"),
+        big_or_null("done_at"),
+        id_or_null("activity_id"),
+        id_or_null("deal_id"),
+        id_or_null("lead_id"),
+        id_or_null("company_id"),
+        big_or_null("archived_at"),
+        big("created_at"),
+        big("updated_at"),
+    ];
+    manager.create_table(table("promises", &["id"], promises)).await?;
+    for columns in [
+        &["activity_id"][..],
+        &["deal_id", "id"],
+        &["lead_id", "id"],
+        &["company_id", "id"],
+    ] {
+        manager.create_index(index("promises", columns)).await?;
+    }
+
+    let revenue = vec![
+        id("id"),
+        big("version"),
+        id_or_null("company_id"),
+        id_or_null("lead_id"),
+        text("happened_on"),
+        big("amount"),
+        text("currency"),
+        text("kind"),
+        text("external_system"),
+        text("external_id"),
+        big("created_at"),
+        big("updated_at"),
+    ];
+    manager
+        .create_table(table("revenue_entries", &["id"], revenue))
+        .await?;
+    for columns in [
+        &["happened_on", "id"][..],
+        &["company_id", "id"],
+        &["lead_id", "id"],
+    ] {
+        manager.create_index(index("revenue_entries", columns)).await?;
+    }
+    dialect::unique_where(
+        manager,
+        "revenue_entries",
+        &["external_system", "external_id"],
+        "external_id IS NOT NULL",
+    )
+    .await?;
 
     let quotes = vec![
         id("id"),

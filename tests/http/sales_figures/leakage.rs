@@ -210,3 +210,37 @@ async fn routing_names_who_gets_the_task_of_a_lead_that_returned(app: &TestApp) 
         assert!(work.each("id").contains(&waiting["id"].as_str().unwrap().to_owned()));
     }
 }
+
+#[tandem_tests::test]
+async fn a_deal_leaks_without_a_required_role_and_with_an_unanswered_quote(app: &TestApp) {
+    const DAY: i64 = 24 * hours(1);
+    let admin = app.admin().await;
+    crate::agreement::agree(app, |document| {
+        document["stages"]["opportunity"]["required_roles"] = json!(["decision_maker", "champion"]);
+    })
+    .await;
+    let lead = crate::deals::given_sql(app).await;
+    let friend = app.given_lead("friend@example.com").await.id();
+    let body = json!({"name": "A deal", "lead_ids": [lead, friend],
+        "roles": [{"lead_id": lead, "role": "decision_maker"}]});
+    let deal = app.post("/v1/deals").by(admin).json(body).await.expect(201).id();
+    let found = async |leak: &str| leaks(app, "").await.get(leak).copied();
+    assert_eq!(found("role_missing").await, Some(1), "nobody is its champion");
+    let path = format!("/v1/deals/{deal}");
+    let roles = json!({"roles": [{"lead_id": lead, "role": "decision_maker"}, {"lead_id": friend, "role": "champion"}]});
+    app.patch(&path).by(admin).json(roles).await.expect(200);
+    assert_eq!(found("role_missing").await, None);
+
+    let sent =
+        json!({"number": "Q-1", "amount": {"amount": 1, "currency": "EUR"}, "sent_at": app.clock.now()});
+    let quote = by_admin(app, &format!("{path}/quotes"), sent.clone()).await.expect(201);
+    app.clock.advance(14 * DAY - minutes(1));
+    assert_eq!(found("quote_unanswered").await, None, "fourteen days have not passed");
+    app.clock.advance(minutes(1) + 1);
+    assert_eq!(found("quote_unanswered").await, Some(1));
+    let admin = app.login(&app.admin().await.email).await;
+    let list = app.get("/v1/reports/leakage/evidence?leak=quote_unanswered").by(&admin).await.expect(200);
+    assert_eq!((&list["data"][0]["deal_id"], &list["data"][0]["since"]), (&json!(deal), &quote["sent_at"]));
+    app.post(&format!("/v1/quotes/{}/decline", quote.id())).by(&admin).await.expect(200);
+    assert_eq!(found("quote_unanswered").await, None);
+}

@@ -499,7 +499,8 @@ pub async fn key_figures(
         };
         let follow_ups = rows.tasks.iter().filter(|one| holds(one.done_at)).filter(is_asked).count();
         let customers = Customers { rows, asked_for: source };
-        let expected: [(&str, Option<f64>); 23] = [
+        let booked: i64 = won.iter().filter_map(|one| one.base_amount).sum();
+        let expected: [(&str, Option<f64>); 26] = [
             ("leads", Some(entered(0))),
             ("mqls", Some(entered(1))),
             ("mqls_handed_over", Some(handoffs.len() as f64)),
@@ -515,8 +516,11 @@ pub async fn key_figures(
             ("response_time", percentile(&contacts, waiting, 0.5)),
             ("follow_ups", Some(follow_ups as f64)),
             ("deals_open", Some(deals.iter().filter(is_open).count() as f64)),
+            ("quotes_sent", Some(0.0)),
             ("deals_won", Some(won.len() as f64)),
             ("average_deal", mean(won.iter().filter_map(|one| one.base_amount).collect())),
+            ("booked", Some(booked as f64)),
+            ("collected", source.is_none().then_some(0.0)),
             ("win_rate", (closed > 0.0).then(|| won.len() as f64 / closed)),
             ("sales_cycle", percentile(&sales, 0, 0.5)),
             ("lvr", (before > 0.0).then(|| last / before - 1.0)),

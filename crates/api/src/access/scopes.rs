@@ -146,6 +146,14 @@ impl Permission for RecommendedRead {
     const SCOPES: &'static [Scope] = &[Scope::LeadsRead, Scope::ActivitiesRead, Scope::ContentRead];
 }
 
+/// Demands the scopes of all that a handover of a customer shows.
+#[derive(Debug, Clone, Copy)]
+pub struct HandoverRead;
+
+impl Permission for HandoverRead {
+    const SCOPES: &'static [Scope] = &[Scope::LeadsRead, Scope::DealsRead, Scope::ActivitiesRead];
+}
+
 /// Demands one's own account, or the scope of the availability of others.
 #[derive(Debug, Clone, Copy)]
 pub struct AvailabilityOf;

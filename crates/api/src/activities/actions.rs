@@ -4,6 +4,7 @@ use tandem_domain::access::Role;
 use tandem_domain::act::Act;
 use tandem_domain::activities::{self, Activity, ActivityDraft, ActivityError};
 use tandem_domain::change::Change;
+use tandem_domain::deals::promises::{self, Promise};
 use tandem_domain::id::ActivityId;
 use tandem_domain::settle::Unsettled;
 use tandem_store::{self as store, Tx};
@@ -24,12 +25,14 @@ pub async fn log(
     if manages(act) || drafts.iter().any(|draft| draft.names_others(person)) {
         world.sales.staff = Some(store::access::staff(tx).await?);
     }
+    let mut promised = store::deals::promises::of_activities(tx, world.sales.activities.keys()).await?;
     let mut items = vec![];
     let mut logged = vec![];
     for draft in drafts {
         let one = activities::log(&mut world, draft, act);
         logged.push(one.map_err(refused).map(|(activity, is_new, change)| {
-            items.push((act, Unsettled::from(change)));
+            let known = promised.entry(activity.id).or_default();
+            items.push((act, with_promises(change, &activity, known, act)));
             (activity, is_new)
         }));
     }
@@ -51,9 +54,12 @@ pub async fn edit(
     if manages(act) || draft.names_others(act.by.person()) {
         world.sales.staff = Some(store::access::staff(tx).await?);
     }
+    let mut promised = store::deals::promises::of_activities(tx, [&id]).await?;
     let edited = activities::edit(&mut world, &known, draft, act);
     let (activity, change) = edited.map_err(refused)?;
-    store::settle(tx, &mut world, act, change).await?;
+    let known = promised.entry(id).or_default();
+    let changes = with_promises(change, &activity, known, act);
+    store::settle(tx, &mut world, act, changes).await?;
     Ok(activity)
 }
 
@@ -64,8 +70,30 @@ pub async fn delete(tx: &Tx, act: &Act, id: ActivityId, if_match: &IfMatch) -> R
     if manages(act) {
         world.sales.staff = Some(store::access::staff(tx).await?);
     }
+    let mut promised = store::deals::promises::of_activities(tx, [&id]).await?;
     let change: Change = activities::delete(&mut world, &known, act)?;
-    Ok(store::settle(tx, &mut world, act, Some(change)).await?)
+    let gone = Activity {
+        promises: vec![],
+        ..known
+    };
+    let changes = with_promises(Some(change), &gone, promised.entry(id).or_default(), act);
+    Ok(store::settle(tx, &mut world, act, changes).await?)
+}
+
+/// What happened to an activity, and to the promises that it states; `known` are those that are recorded of it.
+fn with_promises(
+    change: Option<Change>,
+    activity: &Activity,
+    known: &mut Vec<Promise>,
+    act: &Act,
+) -> Unsettled {
+    let followed = promises::follow(activity, known, act);
+    for one in &followed {
+        known.retain(|promise| promise.id != one.record.id);
+        known.push(one.record.clone());
+    }
+    let followed = followed.into_iter().map(Change::from);
+    change.into_iter().chain(followed).collect()
 }
 
 /// Whether the rights of the actor depend on who belongs to its teams.

@@ -1,6 +1,7 @@
 //! Deals as they come in, and how they are parsed: once, every fault at its place.
 
 use serde::{Deserialize, Serialize};
+use tandem_domain::activities::Objection;
 use tandem_domain::deals::{BuyingRole, Deal, EditDeal, OpenDeal, Outcome, Recurring, State};
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{CompanyId, DealId, LeadId, PipelineId, UserId};
@@ -159,6 +160,10 @@ pub struct DealPatch {
     pub competitor: Option<String>,
     /// Set by `POST /v1/deals/{deal_id}/close`.
     #[serde(default)]
+    #[schema(read_only, max_items = 20)]
+    pub objections: Option<Vec<Objection>>,
+    /// Set by `POST /v1/deals/{deal_id}/close`.
+    #[serde(default)]
     #[schema(read_only)]
     pub closed_at: Option<Timestamp>,
     /// Set by the service.
@@ -214,6 +219,10 @@ pub struct CloseDeal {
     /// A note about the reason.
     #[schema(max_length = 4000)]
     pub note: Option<String>,
+    /// The objections of the other side.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    pub objections: Vec<Objection>,
     /// When it was closed; default now, and not before its last move.
     pub closed_at: Option<Timestamp>,
     /// For a lost deal: no rule makes the lead an MQL before this instant.

@@ -2,7 +2,7 @@
 
 use actix_web::get;
 use serde::Deserialize;
-use tandem_domain::deals::State;
+use tandem_domain::deals::{Deal, State};
 use tandem_domain::id::{CompanyId, LeadId, PipelineId};
 use tandem_domain::instant::Day;
 use tandem_domain::money::Currency;
@@ -120,13 +120,13 @@ pub(super) async fn list_deals(ctx: Ctx<DealsRead>, query: Query<DealsQuery>) ->
         true => Some(store::deals::count(ctx.db(), &filter).await?),
         false => None,
     };
-    let listing = Listing::of(
-        &ctx.master,
-        ctx.request(),
-        page,
-        |last| sort.position(last),
-        DealView::from,
-    );
+    let ids = page.data.iter().map(|deal| deal.id);
+    let mut objections = store::deals::objections(ctx.db(), ids).await?;
+    let view = |deal: Deal| {
+        let own = objections.remove(&deal.id).unwrap_or_default();
+        DealView::of(deal, own)
+    };
+    let listing = Listing::of(&ctx.master, ctx.request(), page, |last| sort.position(last), view);
     Ok(listing.counted(total))
 }
 

@@ -1,11 +1,14 @@
-//! Deals, quotes and pipelines over HTTP.
+//! Deals, quotes, promises, revenue and pipelines over HTTP.
 
 pub mod actions;
 pub mod body;
+pub mod handover;
 pub mod list;
 pub mod moves;
 pub mod pipelines;
+pub mod promises;
 pub mod quotes;
+pub mod revenue;
 pub mod view;
 
 use std::time::Duration;
@@ -14,7 +17,7 @@ use actix_web::{get, patch, post};
 use serde::Deserialize;
 use tandem_domain::deals::Deal;
 use tandem_domain::id::DealId;
-use tandem_store as store;
+use tandem_store::{self as store, Read, StoreError};
 use utoipa::IntoParams;
 
 use crate::access::scopes::{DealsRead, DealsWrite};
@@ -55,6 +58,9 @@ fn configure(config: &mut Services<'_>) {
         .service(moves::list_deal_moves);
     pipelines::configure(config);
     quotes::configure(config);
+    promises::configure(config);
+    revenue::configure(config);
+    config.service(handover::get_handover);
 }
 
 /// A deal by its id.
@@ -78,9 +84,12 @@ struct ExternalPath {
 }
 
 /// The answer that shows a deal.
-fn reply(deal: Deal) -> Tagged<DealView> {
+async fn reply(on: &impl Read, deal: Deal) -> Result<Tagged<DealView>, StoreError> {
     let leads = deal.members.iter().map(|member| member.lead_id).collect();
-    Tagged::new(etag(deal.version, 0), DealView::from(deal)).about(leads)
+    let mut objections = store::deals::objections(on, [deal.id]).await?;
+    let objections = objections.remove(&deal.id).unwrap_or_default();
+    let tag = etag(deal.version, 0);
+    Ok(Tagged::new(tag, DealView::of(deal, objections)).about(leads))
 }
 
 /// Open a deal.
@@ -101,7 +110,7 @@ async fn create_deal(ctx: Ctx<DealsWrite>, body: Json<CreateDeal>) -> Reply<Crea
     let deal = actions::open(&tx, ctx.act(), &asked, said).await?;
     let (tag, location) = (etag(deal.version, 0), format!("/v1/deals/{}", deal.id));
     let leads = deal.members.iter().map(|member| member.lead_id).collect();
-    let answer = Created::at(location, DealView::from(deal))
+    let answer = Created::at(location, DealView::of(deal, vec![]))
         .tagged(tag)
         .about(leads);
     ctx.commit(tx, answer).await
@@ -113,7 +122,8 @@ async fn create_deal(ctx: Ctx<DealsWrite>, body: Json<CreateDeal>) -> Reply<Crea
         headers(("ETag" = String, description = "The deal's version")))))]
 #[get("/v1/deals/{deal_id}")]
 async fn get_deal(ctx: Ctx<DealsRead>, path: Path<DealPath>) -> Reply<Tagged<DealView>> {
-    Ok(reply(store::deals::get(ctx.db(), path.0.deal_id).await?))
+    let deal = store::deals::get(ctx.db(), path.0.deal_id).await?;
+    Ok(reply(ctx.db(), deal).await?)
 }
 
 /// Read a deal by its external id.
@@ -123,7 +133,8 @@ async fn get_deal(ctx: Ctx<DealsRead>, path: Path<DealPath>) -> Reply<Tagged<Dea
 #[get("/v1/deals/by-external-id/{system}/{id}")]
 async fn get_deal_by_external_id(ctx: Ctx<DealsRead>, path: Path<ExternalPath>) -> Reply<Tagged<DealView>> {
     let found = store::deals::find_by_key(ctx.db(), &path.0.system, &path.0.id).await?;
-    found.map(reply).ok_or_else(|| Problem::new(Code::NotFound))
+    let deal = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    Ok(reply(ctx.db(), deal).await?)
 }
 
 /// Update a deal.
@@ -141,5 +152,6 @@ async fn update_deal(
 ) -> Reply<Tagged<DealView>> {
     let tx = ctx.begin().await?;
     let deal = actions::edit(&tx, ctx.act(), path.0.deal_id, &ctx.if_match(), patch.0).await?;
-    ctx.commit(tx, reply(deal)).await
+    let answer = reply(&tx, deal).await?;
+    ctx.commit(tx, answer).await
 }

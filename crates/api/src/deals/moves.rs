@@ -34,7 +34,8 @@ pub(super) async fn move_deal(
         deals::move_to(world, id, &asked, act)
     })
     .await?;
-    ctx.commit(tx, reply(deal)).await
+    let answer = reply(&tx, deal).await?;
+    ctx.commit(tx, answer).await
 }
 
 /// Close a deal as won or lost.
@@ -60,6 +61,7 @@ pub(super) async fn close_deal(
         reason: Some(body.0.reason),
         competitor: body.0.competitor.map(|name| name.trim().to_owned()),
         note: body.0.note,
+        objections: body.0.objections,
         closed_at: body.0.closed_at,
         until: body.0.until,
     };
@@ -68,7 +70,8 @@ pub(super) async fn close_deal(
         deals::close(world, id, &asked, act)
     })
     .await?;
-    ctx.commit(tx, reply(deal)).await
+    let answer = reply(&tx, deal).await?;
+    ctx.commit(tx, answer).await
 }
 
 /// Reopen a closed deal.
@@ -92,7 +95,8 @@ pub(super) async fn reopen_deal(
         deals::reopen(world, id, &body.0.note, act)
     })
     .await?;
-    ctx.commit(tx, reply(deal)).await
+    let answer = reply(&tx, deal).await?;
+    ctx.commit(tx, answer).await
 }
 
 /// List the moves of a deal.

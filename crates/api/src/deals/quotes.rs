@@ -60,7 +60,7 @@ type QuotePatch = PatchOf<QuoteDetails>;
 
 /// A quote: an offer sent within a deal.
 #[derive(Debug, Serialize, ToSchema)]
-struct QuoteView {
+pub struct QuoteView {
     /// Its id.
     id: QuoteId,
     /// The deal.

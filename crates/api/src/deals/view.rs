@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use tandem_domain::access::ActorKind;
+use tandem_domain::activities::Objection;
 use tandem_domain::deals::{Deal, DealMove, Recurring, State};
 use tandem_domain::id::{CompanyId, DealId, DealMoveId, LeadId, PipelineId, UserId};
 use tandem_domain::instant::{Day, Timestamp};
@@ -57,6 +58,9 @@ pub struct DealView {
     /// The competitor to whom it was lost, or from whom it was won.
     #[schema(max_length = 200)]
     competitor: Option<String>,
+    /// The objections that were stated when it was closed.
+    #[schema(max_items = 20)]
+    objections: Vec<Objection>,
     /// When it was won or lost.
     closed_at: Option<Timestamp>,
     /// The amount in the base currency, at the rate in force on the day it was closed.
@@ -73,8 +77,9 @@ pub struct DealView {
     updated_at: Timestamp,
 }
 
-impl From<Deal> for DealView {
-    fn from(deal: Deal) -> Self {
+impl DealView {
+    /// A deal with the objections that were stated when it was closed.
+    pub fn of(deal: Deal, objections: Vec<Objection>) -> Self {
         let state = deal.state();
         let closing = deal.closing;
         let value = closing.as_ref().and_then(|closing| closing.value);
@@ -100,6 +105,7 @@ impl From<Deal> for DealView {
             primary_lead_id: deal.primary_lead_id,
             lead_ids: deal.members.iter().map(|member| member.lead_id).collect(),
             roles: deal.members.iter().filter_map(role).collect(),
+            objections,
             cycle: deal.cycle,
             closed_at: closing.as_ref().map(|closing| closing.at),
             base_amount: value.map(|value| value.money),

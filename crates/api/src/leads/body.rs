@@ -13,6 +13,7 @@ use tandem_domain::leads::save::{CompanyStatement, Edit, LocalPhone, Plan, State
 use tandem_domain::leads::{Lead, Touch};
 use tandem_domain::lifecycle::Stage;
 use tandem_domain::money::Money;
+use tandem_domain::stage::Voice;
 use utoipa::ToSchema;
 
 use super::consent::body::ConsentWrite;
@@ -82,6 +83,10 @@ macro_rules! lead_fields {
             #[serde(default)]
             #[schema(read_only)]
             pub stage_since: Option<Timestamp>,
+            /// Follows from the stage.
+            #[serde(default)]
+            #[schema(read_only)]
+            pub voice: Option<Voice>,
             /// Set by the service.
             #[serde(default)]
             #[schema(read_only)]

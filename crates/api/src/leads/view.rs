@@ -12,6 +12,7 @@ use tandem_domain::leads::{Company, Lead, Touch};
 use tandem_domain::lifecycle::Stage;
 use tandem_domain::money::Money;
 use tandem_domain::scoring::StoredScore;
+use tandem_domain::stage::Voice;
 use tandem_store::leads::LeadWithCompany;
 use tandem_store::rules::ShownBy;
 use utoipa::ToSchema;
@@ -79,6 +80,8 @@ pub struct LeadView {
     pub stage: Stage,
     /// When it entered that stage.
     pub stage_since: Timestamp,
+    /// Who speaks with the lead: sales from SAL to the closing of its deals, otherwise marketing.
+    pub voice: Voice,
     /// The number of the current cycle: a pass through the stages.
     #[schema(minimum = 1, example = 1)]
     pub cycle: i64,
@@ -161,6 +164,7 @@ impl LeadView {
             custom: lead.profile.custom.clone().into_iter().collect(),
             stage: lead.stage,
             stage_since: lead.stage_since,
+            voice: lead.stage.voice(),
             cycle: lead.cycle,
             owner_id: lead.owner_id,
             previous_owner_id: lead.previous_owner_id,

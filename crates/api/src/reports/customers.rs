@@ -76,7 +76,8 @@ pub(super) async fn list_customer_evidence(
     let selection = chosen.select(Basis::Activity, &rules.company.zone())?;
     let (from, to) = (selection.days.from, selection.days.to);
     let figure = query.figure.unwrap_or_default();
-    let mut counted = store::reports::customers(&snapshot, &selection.only, base).await?;
+    let collected = store::reports::collected(&snapshot, &rules.money).await?;
+    let mut counted = store::reports::customers(&snapshot, &selection.only, base, &collected).await?;
     counted.retain(|customer| customer.counts(figure, from, to));
     let total = counted.len() as u64;
     let rest = counted.into_iter().filter(|customer| Some(customer.id()) > after);

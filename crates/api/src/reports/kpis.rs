@@ -10,6 +10,7 @@ use tandem_domain::clocks::Calendar;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::{Currency, Money};
 use tandem_domain::reports::Basis;
+use tandem_domain::reports::collected::{Collected, CollectedFacts};
 use tandem_domain::reports::costs::{CostSettings, Costs, costs};
 use tandem_domain::reports::customers::{Customer, CustomerFacts, CustomerFigure};
 use tandem_domain::reports::funnel::{Event, FUNNEL};
@@ -160,7 +161,8 @@ pub struct UnconvertedView {
 /// Report key figures.
 ///
 /// Volumes, conversions, speed and deals of a period (default the present month), of the previous period, and the
-/// change. Conversions and volumes count cycles; `deals_*`, `average_deal` and `win_rate` count deals. The figures
+/// change. Conversions and volumes count cycles; `deals_*`, `average_deal` and `win_rate` count deals. `booked` is the
+/// amount of the won deals, `collected` that of the invoices and renewals without refunds, which no filter divides. The figures
 /// equal those of the funnel and the other reports. `cac`, `ltv` and `churn` are about customers: companies, or leads
 /// without one, from their first won deal until every lead that was primary in one has churned. Amounts need
 /// `deals:read` too; without it they are omitted. Every figure links to its records. `Accept: text/csv` returns a
@@ -187,11 +189,13 @@ pub(super) async fn get_kpis(
     }
     let base = rules.money.base;
     let books = Books { now, base };
+    let collected = store::reports::collected(&snapshot, &rules.money).await?;
     let company = Company {
         books,
         calendar: working_hours(&rules)?,
         zone: zone.clone(),
-        customers: store::reports::customers(&snapshot, &selection.only, base).await?,
+        customers: store::reports::customers(&snapshot, &selection.only, base, &collected).await?,
+        collected,
         costs: stated_costs(&snapshot).await?,
         rules: rules.clone(),
     };
@@ -257,6 +261,7 @@ struct Company {
     calendar: Calendar,
     zone: TimeZone,
     customers: Vec<Customer>,
+    collected: Collected,
     costs: CostSettings,
     rules: Arc<Rules>,
 }
@@ -279,6 +284,15 @@ impl Company {
         let campaigns = store::reports::campaign_costs(snapshot, &selection.days).await?;
         let money = (self.books.base, self.rules.money.rates.as_ref());
         Ok(costs(&selection.days, &campaigns, &self.costs, money))
+    }
+
+    /// What a period collected. Entries are not known by the values of a filter: with one they are incomplete.
+    fn collected(&self, selection: &Selection) -> CollectedFacts {
+        let facts = self.collected.during(&selection.days);
+        CollectedFacts {
+            is_incomplete: facts.is_incomplete || !selection.only.is_empty(),
+            ..facts
+        }
     }
 
     /// The twelve months before the end of a period, or before tomorrow.
@@ -320,6 +334,8 @@ impl Measured {
         let costs = company.costs(snapshot, &selection).await?;
         let facts = KpiFacts {
             follow_ups: store::reports::follow_up_count(snapshot, &scope).await?,
+            quotes_sent: store::reports::sent_quote_count(snapshot, &scope).await?,
+            collected: company.collected(&selection),
             customers: CustomerFacts::of(&company.customers, &selection.days, &year),
             costs,
             margin: company.rules.reports.margin,
@@ -392,6 +408,19 @@ fn deals(selection: &Selection, figure: DealFigure) -> String {
     selection.evidence("deals", &[("figure", figure.name())])
 }
 
+/// The entries of revenue of some days.
+fn entries(days: &Days) -> String {
+    let bounds = [("on_gte", days.first), ("on_lt", days.next)];
+    let bounds = bounds
+        .into_iter()
+        .filter_map(|(name, day)| Some(format!("{name}={}", day?)));
+    let bounds: Vec<String> = bounds.collect();
+    match bounds.is_empty() {
+        true => "/v1/revenue".to_owned(),
+        false => format!("/v1/revenue?{}", bounds.join("&")),
+    }
+}
+
 impl KpiView {
     fn of(kpi: Kpi, measured: Measure, before: Option<Measure>, of: &Measured, min_sample: i64) -> Self {
         let selection = &of.selection;
@@ -416,6 +445,8 @@ impl KpiView {
             ],
             (_, Kpi::ResponseTime) => [String::new(), handoffs(HandoffFigure::Contacted)],
             (_, Kpi::FollowUps) => [String::new(), selection.evidence("follow-ups", &[])],
+            (_, Kpi::QuotesSent) => [String::new(), selection.evidence("quotes", &[])],
+            (_, Kpi::Collected) => [String::new(), entries(&selection.days)],
             (_, Kpi::Cac) => [String::new(), customers(selection, CustomerFigure::New)],
             (_, Kpi::Ltv) => {
                 let year = of.year.as_ref().unwrap_or(selection);
@@ -426,7 +457,7 @@ impl KpiView {
                 customers(selection, CustomerFigure::AtStart),
             ],
             (_, Kpi::DealsOpen) => [String::new(), deals(selection, DealFigure::Open)],
-            (_, Kpi::AverageDeal) => [String::new(), deals(selection, DealFigure::Valued)],
+            (_, Kpi::AverageDeal | Kpi::Booked) => [String::new(), deals(selection, DealFigure::Valued)],
             (_, Kpi::WinRate) => [
                 deals(selection, DealFigure::Won),
                 deals(selection, DealFigure::Closed),
@@ -453,7 +484,7 @@ impl KpiView {
             estimated: estimated.filter(|_| kpi == Kpi::SalesCycle),
             rate,
             costs: (kpi == Kpi::Cac).then_some(of.costs.into()),
-            insufficient: kpi.unit() != Unit::Count && measured.cases() < min_sample,
+            insufficient: !kpi.is_total() && measured.cases() < min_sample,
             before,
             change: value.zip(before).map(|(value, before)| value - before),
             evidence,

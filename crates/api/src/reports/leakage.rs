@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use actix_web::get;
 use serde::{Deserialize, Serialize};
+use tandem_domain::agreement::BuyingRole;
 use tandem_domain::id::{ClockId, DealId, HandoffId, LeadId, UserId};
 use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::reports::dimension::{By, Dimension, Value};
@@ -95,8 +96,8 @@ pub struct LeakView {
 /// Report leads, hand-offs and deals that nobody is working on.
 ///
 /// The present leaks: hand-offs not reviewed or contacted in time, leads without a present owner or without a next
-/// step, returned leads that wait for an answer, overdue or stale deals, and idle leads that are neither qualified nor
-/// archived. Archived leads, and other members of the group of an open deal, are excluded. One lead may have several
+/// step, returned leads that wait for an answer, overdue or stale deals, deals without a required role or with a quote
+/// unanswered for 14 days, and idle leads that are neither qualified nor archived. Archived leads, and other members of the group of an open deal, are excluded. One lead may have several
 /// kinds of leak. `Accept: text/csv` returns a table.
 #[utoipa::path(tag = "reports", params(Filters, LeakageQuery), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The leaks",
@@ -114,6 +115,7 @@ pub(super) async fn get_leakage(
     let rules = store::rules::read(&snapshot).await?;
     let scope = LeakScope {
         marks: watermarks(&rules, now, idle_days),
+        required_roles: required_roles(&rules),
         away: store::routing::away(&snapshot, now).await?,
         only: only.clone(),
     };
@@ -151,6 +153,11 @@ pub(super) async fn get_leakage(
         totals: totals.views(&only, idle_days),
     };
     Report::preferred(ctx.request(), "leakage", view, table)
+}
+
+fn required_roles(rules: &Rules) -> Vec<BuyingRole> {
+    let opportunity = &rules.agreement.agreement.stages.opportunity;
+    opportunity.required_roles.clone()
 }
 
 fn watermarks(rules: &Rules, now: Timestamp, idle_days: i64) -> Watermarks {
@@ -273,7 +280,12 @@ pub(super) async fn list_leakage_evidence(
     let now = snapshot.as_of(ctx.now());
     let marks = watermarks(&rules, now, query.idle_days.unwrap_or(IDLE_DAYS));
     let away = store::routing::away(&snapshot, now).await?;
-    let scope = LeakScope { marks, away, only };
+    let scope = LeakScope {
+        marks,
+        required_roles: required_roles(&rules),
+        away,
+        only,
+    };
     let page = store::reports::leak_evidence(&snapshot, &scope, query.leak, after, limit).await?;
     let all = store::reports::leak_tally(&snapshot, &scope, &[query.leak], &[]).await?;
     let total = all.iter().map(|tally| tally.count.max(0) as u64).sum();

@@ -8,6 +8,7 @@ mod funnel;
 mod handoffs;
 mod kpis;
 mod leakage;
+mod quotes;
 mod rejections;
 mod request;
 mod response_times;
@@ -38,6 +39,7 @@ fn configure(config: &mut Services<'_>) {
         .service(deals::list_deal_evidence)
         .service(leakage::get_leakage)
         .service(leakage::list_leakage_evidence)
+        .service(quotes::list_quote_evidence)
         .service(rejections::get_rejections)
         .service(response_times::get_response_times)
         .service(sla::get_sla)

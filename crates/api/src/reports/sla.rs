@@ -61,7 +61,7 @@ pub struct SlaView {
     pub min_sample: i64,
     /// Promises about single hand-offs, leads and deals that were due in the month so far.
     #[schema(max_items = 5)]
-    pub promises: Vec<PromiseView>,
+    pub promises: Vec<DuePromisesView>,
     /// Commitments with a number.
     #[schema(max_items = 5)]
     pub numbers: Vec<NumberView>,
@@ -69,7 +69,7 @@ pub struct SlaView {
 
 /// The due promises of one kind.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct PromiseView {
+pub struct DuePromisesView {
     /// The kind of promise.
     pub commitment: ClockKind,
     /// The side that made the promise: marketing or sales.
@@ -278,7 +278,7 @@ fn due(days: &Days, now: Timestamp) -> Due {
     }
 }
 
-fn promises(month: &str, tallies: &[ClockTally], min_sample: i64) -> Vec<PromiseView> {
+fn promises(month: &str, tallies: &[ClockTally], min_sample: i64) -> Vec<DuePromisesView> {
     let of_kind = |kind: &ClockKind| {
         let of_kind: Vec<&ClockTally> = tallies.iter().filter(|tally| tally.kind == *kind).collect();
         let mut owners: Vec<Option<UserId>> = of_kind.iter().map(|tally| tally.owner_id).collect();
@@ -297,7 +297,7 @@ fn promises(month: &str, tallies: &[ClockTally], min_sample: i64) -> Vec<Promise
         };
         let rate = kept(of_kind.iter().copied());
         let evidence = PromiseEvidence::of(month, *kind, None);
-        PromiseView {
+        DuePromisesView {
             commitment: *kind,
             side: kind.side(),
             promised: rate.whole,

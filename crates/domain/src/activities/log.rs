@@ -457,7 +457,7 @@ fn filled(
 }
 
 /// An objection is a code of the agreement or a text. A code that was logged before stays good when it is retired.
-fn objections_are_sound(
+pub(crate) fn objections_are_sound(
     said: &[Objection],
     known: &[Objection],
     agreement: &Agreement,

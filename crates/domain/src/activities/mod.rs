@@ -10,6 +10,7 @@ mod tests;
 
 pub use attempts::{attempted, made};
 pub use contacts::first_contacts;
+pub(crate) use log::objections_are_sound;
 pub use log::{ActivityDraft, ActivityError, delete, edit, log};
 pub use remind::remind;
 

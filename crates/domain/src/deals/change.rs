@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Deal, DealMove, State};
+use crate::activities::Objection;
 use crate::journal::Facts;
 use crate::journal::{Entry, Subject};
 
@@ -45,6 +46,8 @@ pub enum DealChange {
         deal: Box<Deal>,
         /// The move.
         made: DealMove,
+        /// The objections that were raised until then.
+        objections: Vec<Objection>,
     },
     /// It was closed and is open again.
     Reopened {
@@ -71,10 +74,21 @@ impl DealChange {
         match self {
             Self::Opened { deal, made, after } => moved("deal.opened", deal, made).created(after),
             Self::Moved { deal, made } => moved("deal.moved", deal, made),
-            Self::Closed { deal, made } => match deal.state() {
-                State::Lost => moved("deal.lost", deal, made),
-                State::Open | State::Won => moved("deal.won", deal, made),
-            },
+            Self::Closed {
+                deal,
+                made,
+                objections,
+            } => {
+                let kind = match deal.state() {
+                    State::Lost => "deal.lost",
+                    State::Open | State::Won => "deal.won",
+                };
+                let mut entry = moved(kind, deal, made);
+                if !objections.is_empty() {
+                    entry.data.insert("objections".into(), json!(objections));
+                }
+                entry
+            }
             Self::Reopened { deal, made } => moved("deal.reopened", deal, made),
             Self::Edited { deal, before, after } => {
                 let entry = Entry::plain("deal.updated", subject(deal), deal.primary_lead_id, json!({}));

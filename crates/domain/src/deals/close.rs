@@ -3,6 +3,7 @@
 use super::{Closing, Deal, DealError, Outcome, Revenue, State, deals_of, moved};
 use crate::access::{Denied, Role};
 use crate::act::Act;
+use crate::activities::{Objection, objections_are_sound};
 use crate::agreement::{Reason, Requires};
 use crate::change::Change;
 use crate::deals::change::DealChange;
@@ -24,6 +25,8 @@ pub struct CloseDeal {
     pub competitor: Option<String>,
     /// A note about the reason.
     pub note: Option<String>,
+    /// The objections that were raised until then.
+    pub objections: Vec<Objection>,
     /// When, if not now.
     pub closed_at: Option<Timestamp>,
     /// For a lost deal: no rule makes the lead an MQL before this instant.
@@ -89,6 +92,7 @@ pub fn close(
     let mut changes = vec![Change::Deal(DealChange::Closed {
         deal: Box::new(after),
         made,
+        objections: asked.objections.clone(),
     })];
     if let (Some(lead_id), Some(to)) = (primary, goes) {
         let step = Step {
@@ -168,6 +172,12 @@ fn reason<'w>(
     } else if asked.until.is_some_and(|until| act.is_live() && until <= act.now) {
         faults.push(Fault::new("/until", "out_of_range", "must be in the future"));
     }
+    objections_are_sound(
+        &asked.objections,
+        &[],
+        &world.rules.agreement.agreement,
+        &mut faults,
+    );
     DealError::unless_sound(faults)?;
     Ok(reason)
 }

@@ -124,6 +124,6 @@ fn regrouped(
             "a deal that was opened without a lead cannot get one later",
         )),
         Some(primary) if !lead_ids.contains(&primary) => Err(fault("the primary lead cannot change")),
-        primary => Ok(group(world, &lead_ids, &roles, primary)?.1),
+        primary => Ok(group(world, &deal.members, &lead_ids, &roles, primary)?.1),
     }
 }

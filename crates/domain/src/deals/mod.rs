@@ -8,7 +8,9 @@ mod edit;
 mod moves;
 mod open;
 pub mod pipelines;
+pub mod promises;
 pub mod quotes;
+pub mod revenue;
 #[cfg(test)]
 mod tests;
 

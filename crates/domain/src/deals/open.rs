@@ -94,7 +94,7 @@ pub fn open_without_move(
         }
     };
     let pipeline_id = pipeline.id;
-    let (primary, members) = group(world, &asked.lead_ids, &asked.roles, asked.primary_lead_id)?;
+    let (primary, members) = group(world, &[], &asked.lead_ids, &asked.roles, asked.primary_lead_id)?;
     let lead = primary.and_then(|id| world.leads.get(&id));
     let company_id = asked.company_id.or(lead.and_then(|lead| lead.company_id));
     demand(world, asked, primary, company_id)?;
@@ -191,9 +191,10 @@ fn pipeline_of<'w>(world: &'w World, asked: &OpenDeal) -> Result<&'w Pipeline, D
     Ok(pipeline)
 }
 
-/// The primary lead and the group, or everything that is wrong with them.
+/// The primary lead and the group, or everything that is wrong with them. Those who are members already are leads.
 pub(super) fn group(
     world: &World,
+    known: &[Member],
     lead_ids: &[LeadId],
     roles: &[(LeadId, BuyingRole)],
     primary: Option<LeadId>,
@@ -205,7 +206,7 @@ pub(super) fn group(
     };
     let mut seen = HashSet::new();
     for (index, id) in lead_ids.iter().enumerate() {
-        if !world.leads.contains_key(id) {
+        if !world.leads.contains_key(id) && !known.iter().any(|member| member.lead_id == *id) {
             faults.push(Fault::new(
                 format!("/lead_ids/{index}"),
                 "not_found",

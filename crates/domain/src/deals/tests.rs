@@ -108,6 +108,7 @@ impl Story {
             competitor: None,
             note: None,
             closed_at: None,
+            objections: vec![],
             until: None,
         };
         close(
@@ -317,6 +318,7 @@ fn a_closing_is_asked_for_everything_at_once() {
         competitor: None,
         note: None,
         closed_at: None,
+        objections: vec![],
         until: None,
     };
     assert_eq!(places(&mut story, asked(Outcome::Won, None)), ["/reason"]);
@@ -333,12 +335,14 @@ fn a_closing_is_asked_for_everything_at_once() {
     let now = story.now;
     let wrong = CloseDeal {
         closed_at: Some(now.plus_millis(-DAY)),
+        objections: vec![],
         until: Some(now),
         ..asked(Outcome::Lost, Some("price"))
     };
     assert_eq!(places(&mut story, wrong), ["/closed_at", "/until"]);
     let future = CloseDeal {
         closed_at: Some(now.plus_millis(DAY)),
+        objections: vec![],
         until: Some(now),
         ..asked(Outcome::Won, Some("price"))
     };

@@ -112,7 +112,7 @@ impl Known<'_> {
             Standard::LastName => is_there(lead.profile.get(LeadField::LastName).is_some()),
             Standard::Contactable => Some(Value::Boolean(self.is_contactable())),
             Standard::LastActivityAt => lead.last_activity_at.map(Value::Instant),
-            Standard::Voice => text(Some(voice(lead.stage))),
+            Standard::Voice => text(Some(lead.stage.voice().name())),
             Standard::EmailDomain => text(self.domain()),
             Standard::EmailIsFree => {
                 let is_free = matches!(mail(self.domain()?), Mail::Free | Mail::Disposable);
@@ -180,13 +180,5 @@ impl Known<'_> {
         let colleagues = colleagues.filter(|lead| lead.company_id == Some(id) && lead.archived_at.is_none());
         let all = stored.into_iter().chain(colleagues.map(|lead| lead.stage));
         all.min_by_key(|stage| Stage::BY_REACH.iter().position(|other| other == stage))
-    }
-}
-
-/// Who speaks with a lead: sales from SAL to closing.
-const fn voice(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Sal | Stage::Sql | Stage::Opportunity => "sales",
-        _ => "marketing",
     }
 }

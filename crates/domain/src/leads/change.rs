@@ -234,7 +234,7 @@ impl LeadChange {
                     "reason": transition.reason, "note": transition.note, "until": transition.until,
                     "transition_id": transition.id, "agreement_version": transition.agreement_version,
                     "score": transition.score, "rule": transition.by_rule.as_ref().map(|by| &by.rule),
-                    "owner_id": lead.owner_id, "previous_owner_id": from_owner,
+                    "owner_id": lead.owner_id, "previous_owner_id": from_owner, "voice": transition.to.voice(),
                 });
                 plain("lead.stage_changed", lead, data)
             }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+pub use super::collected::Buyer;
+use super::collected::Collected;
 use super::period::Days;
-use crate::id::{CompanyId, DealId, LeadId};
+use crate::id::{DealId, LeadId};
 use crate::instant::Timestamp;
 use crate::words::words;
 
@@ -21,15 +23,6 @@ words! {
         /// Those who were customers at some time in the period.
         Served = "served",
     }
-}
-
-/// Who buys: a company, else a lead without one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Buyer {
-    /// A company.
-    Company(CompanyId),
-    /// A lead.
-    Lead(LeadId),
 }
 
 /// A deal that was won.
@@ -58,7 +51,7 @@ pub struct Customer {
     pub since: Timestamp,
     /// From when to when it was a customer: half-open, disjoint, in order. What has no end goes on.
     stays: Vec<(Timestamp, Option<Timestamp>)>,
-    /// When it bought, and for how much.
+    /// When it paid or, where that is unknown, bought, and how much.
     bought: Vec<(Timestamp, i64)>,
 }
 
@@ -66,19 +59,25 @@ pub struct Customer {
 ///
 /// A buyer is a customer from a won deal until the deal's primary lead churns. A company has churned once every lead that was
 /// primary in one of its won deals has. `churns` are the instants at which leads churned, in order.
-pub fn customers(mut wins: Vec<Win>, churns: &BTreeMap<LeadId, Vec<Timestamp>>) -> Vec<Customer> {
+///
+/// What a customer brings is what was collected from it, where that is known, else what its deals were won for.
+pub fn customers(
+    mut wins: Vec<Win>,
+    churns: &BTreeMap<LeadId, Vec<Timestamp>>,
+    collected: &Collected,
+) -> Vec<Customer> {
     wins.sort_unstable_by_key(|win| (win.buyer, win.at, win.deal_id));
     let of_buyers = wins.chunk_by(|one, other| one.buyer == other.buyer);
     let asked_for = of_buyers.filter(|of_buyer| of_buyer.first().is_some_and(|first| first.is_asked_for));
     let mut found: Vec<Customer> = asked_for
-        .filter_map(|of_buyer| Customer::of(of_buyer, churns))
+        .filter_map(|of_buyer| Customer::of(of_buyer, churns, collected))
         .collect();
     found.sort_unstable_by_key(Customer::id);
     found
 }
 
 impl Customer {
-    fn of(wins: &[Win], churns: &BTreeMap<LeadId, Vec<Timestamp>>) -> Option<Self> {
+    fn of(wins: &[Win], churns: &BTreeMap<LeadId, Vec<Timestamp>>, collected: &Collected) -> Option<Self> {
         let first = wins.first()?;
         let mut stays: Vec<(Timestamp, Option<Timestamp>)> = vec![];
         for win in wins {
@@ -94,12 +93,16 @@ impl Customer {
                 _ => stays.push((win.at, end)),
             }
         }
-        let bought = wins.iter().filter_map(|win| Some((win.at, win.value?)));
+        let won = || wins.iter().filter_map(|win| Some((win.at, win.value?)));
+        let bought = match collected.from(first.buyer) {
+            Some(paid) => paid.to_vec(),
+            None => won().collect(),
+        };
         Some(Self {
             buyer: first.buyer,
             since: first.at,
             stays,
-            bought: bought.collect(),
+            bought,
         })
     }
 
@@ -117,7 +120,7 @@ impl Customer {
         begun.and_then(|(_, end)| *end).filter(|end| *end < until)
     }
 
-    /// What it bought in some days, in minor units of the base currency.
+    /// What it brought in some days, in minor units of the base currency.
     pub fn revenue(&self, from: Timestamp, to: Timestamp) -> i64 {
         let bought = self.bought.iter().filter(|(at, _)| (from..to).contains(at));
         bought.map(|(_, value)| value).sum()
@@ -167,7 +170,7 @@ pub struct CustomerFacts {
 pub struct CustomerYear {
     /// Those who were customers at some time in them.
     pub served: i64,
-    /// What these bought in them, in minor units of the base currency.
+    /// What these brought in them, in minor units of the base currency.
     pub revenue: i64,
     /// The customers at the beginning of each month, added up.
     pub at_starts: i64,
@@ -230,7 +233,11 @@ mod tests {
             (Id::from_uuid(Uuid::from_u128(1)), vec![at(30)]),
             (Id::from_uuid(Uuid::from_u128(2)), vec![at(50)]),
         ]);
-        let all = customers(vec![win(1, 9, 1, 10), win(2, 9, 2, 20)], &churns);
+        let all = customers(
+            vec![win(1, 9, 1, 10), win(2, 9, 2, 20)],
+            &churns,
+            &Collected::default(),
+        );
         let [customer] = &all[..] else { panic!("{all:?}") };
         let counts = |figure, from, to| customer.counts(figure, at(from), at(to));
         assert!(counts(CustomerFigure::New, 10, 11) && !counts(CustomerFigure::New, 11, 99));
@@ -254,11 +261,23 @@ mod tests {
             ..win(2, 9, 1, 20)
         };
         assert_eq!(
-            customers(vec![later, win(1, 9, 1, 10)], &BTreeMap::new()).len(),
+            customers(
+                vec![later, win(1, 9, 1, 10)],
+                &BTreeMap::new(),
+                &Collected::default()
+            )
+            .len(),
             1
         );
         let later = Win { at: at(5), ..later };
-        assert_eq!(customers(vec![later, win(1, 9, 1, 10)], &BTreeMap::new()), []);
+        assert_eq!(
+            customers(
+                vec![later, win(1, 9, 1, 10)],
+                &BTreeMap::new(),
+                &Collected::default()
+            ),
+            []
+        );
     }
 
     proptest! {
@@ -277,7 +296,7 @@ mod tests {
             by_lead.values_mut().for_each(|all| all.sort_unstable());
             let asked: Vec<Win> =
                 wins.iter().enumerate().map(|(n, (buyer, lead, won))| win(n as u128, *buyer, *lead, *won)).collect();
-            let found = customers(asked, &by_lead);
+            let found = customers(asked, &by_lead, &Collected::default());
             let is_customer = |buyer: u128, now: i64| {
                 wins.iter().any(|(of, lead, won)| {
                     let over = churns.iter().any(|(who, when)| who == lead && (*won..=now).contains(when));

@@ -1,5 +1,6 @@
 //! Key figures of a period: volumes, conversions, speed and deals.
 
+use super::collected::CollectedFacts;
 use super::costs::Costs;
 use super::customers::CustomerFacts;
 use super::funnel::{self, Tally};
@@ -40,10 +41,16 @@ words! {
         FollowUps = "follow_ups",
         /// Deals that are open at the end of the period, or now.
         DealsOpen = "deals_open",
+        /// Quotes that were sent.
+        QuotesSent = "quotes_sent",
         /// Deals that were won.
         DealsWon = "deals_won",
         /// The mean amount of the won deals, in the base currency.
         AverageDeal = "average_deal",
+        /// The amount of the won deals, in the base currency.
+        Booked = "booked",
+        /// What was invoiced and renewed without what was paid back, in the base currency.
+        Collected = "collected",
         /// Of the closed deals, those that were won.
         WinRate = "win_rate",
         /// The median from the first contact to the deal that was won.
@@ -128,6 +135,10 @@ pub struct KpiFacts {
     pub mqls_by_month: [i64; 2],
     /// Tasks that were done.
     pub follow_ups: i64,
+    /// Quotes that were sent.
+    pub quotes_sent: i64,
+    /// What was collected.
+    pub collected: CollectedFacts,
     /// The customers.
     pub customers: CustomerFacts,
     /// What the period cost.
@@ -148,6 +159,8 @@ impl Default for KpiFacts {
             estimated: 0,
             mqls_by_month: [0; 2],
             follow_ups: 0,
+            quotes_sent: 0,
+            collected: CollectedFacts::default(),
             customers: CustomerFacts::default(),
             costs: Costs::default(),
             margin: 1.0,
@@ -172,6 +185,13 @@ pub enum Measure {
         open: i64,
         /// How many are estimated.
         estimated: i64,
+    },
+    /// An amount in minor units.
+    Sum {
+        /// The amount; `None` if it is unknown.
+        sum: Option<i64>,
+        /// How many records make it up.
+        of: i64,
     },
     /// A mean amount in minor units.
     Mean {
@@ -214,6 +234,7 @@ impl Measure {
             Self::Count(count) => Some(count as f64),
             Self::Share(rate) => rate.value(),
             Self::Median { millis, .. } => millis.map(|millis| millis / 1000.0),
+            Self::Sum { sum, .. } => sum.map(|sum| sum as f64),
             Self::Mean { sum, of } => (of > 0).then(|| sum as f64 / of as f64),
             Self::Costs { costs, of } => {
                 let is_known = of > 0 && !costs.is_incomplete;
@@ -238,7 +259,7 @@ impl Measure {
             Self::Count(count) => count,
             Self::Share(rate) => rate.whole,
             Self::Median { finished, .. } => finished,
-            Self::Mean { of, .. } | Self::Costs { of, .. } => of,
+            Self::Sum { of, .. } | Self::Mean { of, .. } | Self::Costs { of, .. } => of,
             Self::Lifetime { customers, .. } => customers,
             Self::Growth { last, before } => last + before,
         }
@@ -269,11 +290,17 @@ impl Kpi {
             | Self::MqlsJoined
             | Self::FollowUps
             | Self::DealsOpen
+            | Self::QuotesSent
             | Self::DealsWon => Unit::Count,
             Self::ResponseTime | Self::SalesCycle => Unit::Seconds,
-            Self::AverageDeal | Self::Cac | Self::Ltv => Unit::Money,
+            Self::AverageDeal | Self::Booked | Self::Collected | Self::Cac | Self::Ltv => Unit::Money,
             _ => Unit::Rate,
         }
+    }
+
+    /// Whether it is a number or an amount of all records, which means something even of few.
+    pub const fn is_total(self) -> bool {
+        matches!(self.unit(), Unit::Count) || matches!(self, Self::Booked | Self::Collected)
     }
 }
 
@@ -295,7 +322,16 @@ pub fn measure(basis: Basis, facts: &KpiFacts) -> Vec<(Kpi, Measure)> {
         },
         Kpi::FollowUps => Measure::Count(facts.follow_ups),
         Kpi::DealsOpen => Measure::Count(deals.open),
+        Kpi::QuotesSent => Measure::Count(facts.quotes_sent),
         Kpi::DealsWon => Measure::Count(deals.won),
+        Kpi::Booked => Measure::Sum {
+            sum: Some(deals.value),
+            of: deals.valued,
+        },
+        Kpi::Collected => Measure::Sum {
+            sum: Some(facts.collected.sum).filter(|_| !facts.collected.is_incomplete),
+            of: facts.collected.entries,
+        },
         Kpi::AverageDeal => Measure::Mean {
             sum: deals.value,
             of: deals.valued,
@@ -354,7 +390,7 @@ mod tests {
     fn nothing_has_no_rate_and_no_growth() {
         let nothing = KpiFacts::default();
         for (kpi, measure) in measure(Basis::Activity, &nothing) {
-            let expected = matches!(kpi.unit(), Unit::Count).then_some(0.0);
+            let expected = kpi.is_total().then_some(0.0);
             assert_eq!(measure.value(), expected, "{kpi:?}");
         }
     }

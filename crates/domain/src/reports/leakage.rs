@@ -23,6 +23,10 @@ words! {
         CloseDatePassed = "close_date_passed",
         /// An open deal without a move or an activity for longer than the agreement's `stale_after`.
         DealStale = "deal_stale",
+        /// An open deal in whose group nobody has one of the roles that the agreement requires.
+        RoleMissing = "role_missing",
+        /// An open deal with a quote that was sent more than 14 days ago and has no answer.
+        QuoteUnanswered = "quote_unanswered",
         /// A lead that has been neither qualified nor archived for `idle_days`.
         Idle = "idle",
     }
@@ -30,6 +34,9 @@ words! {
 
 /// The days after which a lead that is neither qualified nor archived counts as idle, unless the caller says otherwise.
 pub const IDLE_DAYS: i64 = 30;
+
+/// The days after which a sent quote without an answer is a leak.
+const QUOTE_DAYS: i64 = 14;
 
 /// The instants and the day by which leaks are recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +47,8 @@ pub struct Watermarks {
     pub today: Day,
     /// A deal that was last worked on before is stale; `None` where the agreement says nothing.
     pub stale_before: Option<Timestamp>,
+    /// A sent quote without an answer is unanswered if it was sent before.
+    pub quote_sent_before: Timestamp,
     /// A lead that has stood in its stage since before is idle.
     pub idle_before: Timestamp,
 }
@@ -52,6 +61,7 @@ impl Watermarks {
             now,
             today,
             stale_before: stale_after.map(|after| now.plus_millis(-after.millis())),
+            quote_sent_before: now.plus_millis(-QUOTE_DAYS * DAY),
             idle_before: now.plus_millis(-idle_days.saturating_mul(DAY)),
         }
     }

@@ -108,6 +108,7 @@ impl PastDeal {
             competitor: closing.competitor.clone(),
             note: closed.and_then(|closed| closed.note.clone()),
             closed_at: Some(closing.at),
+            objections: vec![],
             until: None,
         });
         let stage = deal.closing.as_ref().map(|closing| closing.from_stage.clone());

@@ -16,6 +16,8 @@ words! {
         StageChanges = "stage_changes",
         /// Deals, open or closed.
         Deals = "deals",
+        /// Invoices, renewals and refunds of customers.
+        Revenue = "revenue",
     }
 
     /// Whether the rows of an import count as happening now, or as the past.
@@ -67,6 +69,7 @@ impl ImportKind {
             ImportKind::Leads | ImportKind::Companies | ImportKind::StageChanges => &[Scope::LeadsWrite],
             ImportKind::Users => &[Scope::UsersManage],
             ImportKind::Deals => &[Scope::DealsWrite, Scope::LeadsWrite],
+            ImportKind::Revenue => &[Scope::DealsWrite],
         }
     }
 
@@ -75,7 +78,7 @@ impl ImportKind {
         match self {
             ImportKind::Leads | ImportKind::Companies | ImportKind::StageChanges => Scope::LeadsRead,
             ImportKind::Users => Scope::UsersRead,
-            ImportKind::Deals => Scope::DealsRead,
+            ImportKind::Deals | ImportKind::Revenue => Scope::DealsRead,
         }
     }
 }

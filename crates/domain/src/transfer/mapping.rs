@@ -208,6 +208,18 @@ pub const fn fields(kind: ImportKind) -> &'static [&'static str] {
             "note",
             "owner",
         ],
+        ImportKind::Revenue => &[
+            "external_id",
+            "lead.id",
+            "lead.external_id",
+            "lead.email",
+            "company.domain",
+            "company.name",
+            "on",
+            "amount",
+            "currency",
+            "kind",
+        ],
         ImportKind::Deals => &[
             "external_id",
             "name",

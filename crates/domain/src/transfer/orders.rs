@@ -132,6 +132,7 @@ impl Installation {
                         competitor: None,
                         note: None,
                         closed_at: Some(at(day)),
+                        objections: vec![],
                         until: None,
                     }),
                 };

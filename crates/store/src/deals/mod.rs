@@ -1,16 +1,20 @@
 //! Deals: loading the facts of a decision, reading one with its history, listing pages.
 
+pub mod handover;
 mod list;
 pub mod pipelines;
+pub mod promises;
 pub mod quotes;
+pub mod revenue;
 mod write;
 
 pub use list::{DealFilter, DealSort, Span, count, list};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde_json::json;
+use tandem_domain::activities::Objection;
 use tandem_domain::deals::{Deal, DealMove, Member};
 use tandem_domain::id::{CompanyId, DealId, Id, LeadId};
 use tandem_domain::settings::{CurrencySettings, name};
@@ -22,7 +26,7 @@ use crate::dialect;
 use crate::error::StoreError;
 use crate::leads;
 use crate::own::{locked, with_own};
-use crate::rows::{deal_leads, deal_moves, deals, to_json};
+use crate::rows::{deal_leads, deal_moves, deal_objections, deals, to_json};
 use crate::union::found_by_any;
 
 /// Which deals, and what belongs to them, a decision needs beside its leads.
@@ -157,6 +161,28 @@ pub async fn moves(on: &impl Read, id: DealId) -> Result<Vec<DealMove>, StoreErr
         .all(on.conn())
         .await?;
     rows.into_iter().map(|row| row.into_domain()).collect()
+}
+
+/// The objections that were stated when deals were closed, in their order; nothing of a deal without any.
+pub async fn objections(
+    on: &impl Read,
+    ids: impl IntoIterator<Item = DealId>,
+) -> Result<HashMap<DealId, Vec<Objection>>, StoreError> {
+    let ids: Vec<Uuid> = ids.into_iter().map(Id::uuid).collect();
+    let mut found: HashMap<DealId, Vec<Objection>> = HashMap::new();
+    if ids.is_empty() {
+        return Ok(found);
+    }
+    let chosen = dialect::id_in(on.conn().get_database_backend(), "deal_id", ids);
+    let rows = deal_objections::Entity::find()
+        .filter(chosen)
+        .order_by_asc(deal_objections::Column::DealId)
+        .order_by_asc(deal_objections::Column::Position);
+    for row in rows.all(on.conn()).await? {
+        let of_deal = found.entry(Id::from_uuid(row.deal_id)).or_default();
+        of_deal.push(row.into_domain());
+    }
+    Ok(found)
 }
 
 /// The lock on the base currency: who values deals in it shares it, who changes it has it alone.

@@ -14,11 +14,26 @@ impl Rows {
                 self.put_deal_leads(deal);
                 self.put_deal_move(made);
             }
-            DealChange::Moved { deal, made }
-            | DealChange::Closed { deal, made }
-            | DealChange::Reopened { deal, made } => {
+            DealChange::Moved { deal, made } => {
                 self.put_deal(deal);
                 self.put_deal_move(made);
+            }
+            DealChange::Closed {
+                deal,
+                made,
+                objections,
+            } => {
+                self.put_deal(deal);
+                self.put_deal_move(made);
+                self.deal_objections.insert(
+                    deal.id.uuid(),
+                    rows::deal_objections::Model::all_of(deal, made.at, objections),
+                );
+            }
+            DealChange::Reopened { deal, made } => {
+                self.put_deal(deal);
+                self.put_deal_move(made);
+                self.deal_objections.insert(deal.id.uuid(), vec![]);
             }
             DealChange::Edited { deal, .. } | DealChange::Acknowledged(deal, _) => {
                 self.put_deal(deal);

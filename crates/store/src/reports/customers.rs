@@ -6,6 +6,7 @@ use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter};
 use tandem_domain::id::{CompanyId, Id, LeadId};
 use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::money::{Currency, Money};
+use tandem_domain::reports::collected::Collected;
 use tandem_domain::reports::customers::{Buyer, Customer, Win, customers as customers_of};
 use tandem_domain::reports::dimension::{Dimension, Value};
 use tandem_domain::reports::period::Days;
@@ -20,11 +21,13 @@ use crate::rows::{campaign_costs, day, money};
 const WINS: &str = "deals d LEFT JOIN cycles c ON c.lead_id = d.primary_lead_id AND c.number = d.cycle \
                     LEFT JOIN leads l ON l.id = d.primary_lead_id";
 
-/// The customers whose first deal has these values, by id; amounts count in the base currency alone.
+/// The customers whose first deal has these values, by id, with what was collected from them; amounts count in the base
+/// currency alone.
 pub async fn customers(
     on: &impl Read,
     only: &[(Dimension, Option<Value>)],
     base: Currency,
+    collected: &Collected,
 ) -> Result<Vec<Customer>, StoreError> {
     let mut sql = Sql::bare(on.conn().get_database_backend());
     let base = sql.bind(base.to_string());
@@ -64,7 +67,7 @@ pub async fn customers(
             .or_default();
         of_lead.push(Timestamp::from_millis(row.try_get("", "churned_at")?));
     }
-    Ok(customers_of(wins, &churns))
+    Ok(customers_of(wins, &churns, collected))
 }
 
 /// What all campaigns cost on some days, by day and currency.

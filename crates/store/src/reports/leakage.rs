@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::{ConnectionTrait, QueryResult};
+use tandem_domain::agreement::BuyingRole;
 use tandem_domain::id::{ClockId, DealId, HandoffId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::dimension::{Dimension, Value};
@@ -20,6 +21,8 @@ use crate::page::Page;
 pub struct LeakScope {
     /// The instants.
     pub marks: Watermarks,
+    /// The roles that the group of an open deal must have.
+    pub required_roles: Vec<BuyingRole>,
     /// The users who are absent or disabled, and since when.
     pub away: BTreeMap<UserId, Timestamp>,
     /// Only those that have these values, or none.
@@ -167,6 +170,27 @@ fn place(sql: &mut Sql, leak: Leak, scope: &LeakScope) -> Place {
             let before = marks.stale_before.map_or(i64::MIN, Timestamp::millis);
             let before = sql.bind(before);
             deal(format!("{WORKED_ON} < {before}"), WORKED_ON)
+        }
+        Leak::RoleMissing => {
+            let roles = scope.required_roles.iter();
+            let missing = roles.map(|role| {
+                let role = sql.bind(role.name());
+                format!("NOT EXISTS (SELECT 1 FROM deal_leads g WHERE g.deal_id = d.id AND g.role = {role})")
+            });
+            let missing: Vec<String> = missing.collect();
+            let condition = match missing.is_empty() {
+                true => "1 = 0".to_owned(),
+                false => format!("({})", missing.join(" OR ")),
+            };
+            deal(condition, "d.opened_at")
+        }
+        Leak::QuoteUnanswered => {
+            let before = sql.bind(marks.quote_sent_before.millis());
+            let unanswered = "FROM quotes q WHERE q.deal_id = d.id AND q.state = 'sent'";
+            deal(
+                format!("EXISTS (SELECT 1 {unanswered} AND q.sent_at < {before})"),
+                &format!("(SELECT min(q.sent_at) {unanswered})"),
+            )
         }
         Leak::Idle => {
             let before = sql.bind(marks.idle_before.millis());

@@ -1,6 +1,7 @@
 //! Reports: counted by the database, over cycles, hand-offs, promises and deals.
 
 mod clocks;
+mod collected;
 mod content;
 mod customers;
 mod deals;
@@ -9,6 +10,7 @@ mod follow_ups;
 mod funnel;
 mod handoffs;
 mod leakage;
+mod quotes;
 mod selection;
 
 use tandem_domain::instant::Timestamp;
@@ -17,6 +19,7 @@ use crate::db::Read;
 use crate::error::StoreError;
 
 pub use clocks::{Due, Promises, clock_evidence, clock_evidence_count, clock_tally};
+pub use collected::collected;
 pub use content::{ContentFacts, Reader, Seen, content_facts, readers};
 pub use customers::{campaign_costs, customers};
 pub use deals::{
@@ -32,6 +35,7 @@ pub use handoffs::{
 };
 pub(crate) use leakage::WORKED_ON;
 pub use leakage::{LeakItem, LeakScope, LeakTally, leak_evidence, leak_tally};
+pub use quotes::{SentQuote, sent_quote_count, sent_quotes};
 pub use selection::Scope;
 
 /// What a report counts.

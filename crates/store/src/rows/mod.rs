@@ -21,6 +21,7 @@ pub mod content_requests;
 pub mod cycles;
 pub mod deal_leads;
 pub mod deal_moves;
+pub mod deal_objections;
 pub mod deals;
 pub mod duplicates;
 pub mod event_keys;
@@ -50,10 +51,12 @@ pub mod past_statements;
 pub mod pipelines;
 pub mod previewed_leads;
 pub mod previews;
+pub mod promises;
 pub mod qualifications;
 pub mod queue_marks;
 pub mod quotes;
 pub mod renamed_companies;
+pub mod revenue_entries;
 pub mod revisions;
 pub mod routing_decisions;
 pub mod score_history;
@@ -109,6 +112,7 @@ macro_rules! for_each_table {
             cycles,
             deal_leads,
             deal_moves,
+            deal_objections,
             deals,
             duplicates,
             event_keys,
@@ -138,10 +142,12 @@ macro_rules! for_each_table {
             pipelines,
             previewed_leads,
             previews,
+            promises,
             qualifications,
             queue_marks,
             quotes,
             renamed_companies,
+            revenue_entries,
             revisions,
             routing_decisions,
             score_history,

@@ -34,6 +34,7 @@ pub(crate) struct Rows {
     pub(crate) deal_leads: BTreeMap<Uuid, Vec<rows::deal_leads::Model>>,
     pub(crate) deal_moves: BTreeMap<Uuid, rows::deal_moves::Model>,
     pub(crate) deals_of_gone_moves: BTreeSet<Uuid>,
+    pub(crate) deal_objections: BTreeMap<Uuid, Vec<rows::deal_objections::Model>>,
     pub(crate) handoffs: BTreeMap<Uuid, rows::handoffs::Model>,
     pub(crate) packets: Vec<rows::handoff_packets::Model>,
     pub(crate) clocks: BTreeMap<Uuid, rows::clocks::Model>,

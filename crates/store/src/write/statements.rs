@@ -73,6 +73,15 @@ const STEPS: &[Step] = {
             )
         },
         |rows, to| insert::<rows::deal_moves::Entity>(to, rows.deal_moves.values(), Fail),
+        |rows, to| {
+            gone(
+                to,
+                "deal_objections",
+                "deal_id",
+                rows.deal_objections.keys().copied(),
+            )
+        },
+        |rows, to| insert::<rows::deal_objections::Entity>(to, rows.deal_objections.values().flatten(), Fail),
         |rows, to| insert::<rows::routing_decisions::Entity>(to, rows.decisions.iter(), Fail),
         |rows, to| insert::<rows::team_turns::Entity>(to, rows.turns.values(), Replace),
         |rows, to| insert::<rows::queue_marks::Entity>(to, rows.marks.values(), Fail),

@@ -77,6 +77,8 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "DealEvidence",
             "DealMovesView",
             "DealView",
+            "HandoverView",
+            "QuoteEvidence",
             "QuoteView",
         ],
     ),

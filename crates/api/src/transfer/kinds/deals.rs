@@ -141,12 +141,16 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
 }
 
 /// Whether a row names a lead, and not its company alone.
-fn names_lead(said: &Statement) -> bool {
+pub(super) fn names_lead(said: &Statement) -> bool {
     said.id.is_some() || !said.keys().is_empty()
 }
 
 /// The company that a row names; the deal is made with it where it names no lead.
-fn company(values: &Values<'_>, faults: &mut Vec<Fault>, unfit: &mut Vec<Fault>) -> Option<CompanyStatement> {
+pub(super) fn company(
+    values: &Values<'_>,
+    faults: &mut Vec<Fault>,
+    unfit: &mut Vec<Fault>,
+) -> Option<CompanyStatement> {
     let name = short(values, "company.name", 200, faults);
     let domain = values.text("company.domain").map(Domain::of_company);
     let domain = domain.transpose().unwrap_or_else(|error| {
@@ -174,7 +178,7 @@ fn pipeline(world: &World, name: &str) -> Result<PipelineId, Fault> {
     found.or_else(only).map(|one| one.id).ok_or_else(missing)
 }
 
-fn faults_of(refused: DealError) -> Vec<Fault> {
+pub(super) fn faults_of(refused: DealError) -> Vec<Fault> {
     match refused {
         DealError::Invalid(faults) => faults,
         DealError::NoSuchStage { allowed } => {
@@ -253,7 +257,7 @@ fn read(ground: &Ground<'_>, values: &Values<'_>, base: Currency) -> Result<Deal
 }
 
 /// The amount, in the currency that it names itself, else in that of the row.
-fn amount(values: &Values<'_>, base: Currency, faults: &mut Vec<Fault>) -> Option<Money> {
+pub(super) fn amount(values: &Values<'_>, base: Currency, faults: &mut Vec<Fault>) -> Option<Money> {
     let currency = values.text("currency");
     let row = currency.map_or(Ok(base), |code| code.to_ascii_uppercase().parse());
     let row = row.unwrap_or_else(|error| {
@@ -322,6 +326,7 @@ fn closing(
         competitor: short(values, "competitor", 200, faults),
         note: short(values, "note", 4000, faults),
         closed_at: past(ground, "closed_at", closed_at, faults),
+        objections: vec![],
         until: None,
     }
 }

@@ -3,6 +3,7 @@
 mod companies;
 mod deals;
 mod leads;
+mod revenue;
 mod stage_changes;
 mod unfit;
 mod users;
@@ -70,6 +71,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
         ImportKind::Users => users::take(tx, ground, rows).await?,
         ImportKind::StageChanges => stage_changes::take(tx, ground, rows).await?,
         ImportKind::Deals => deals::take(tx, ground, rows).await?,
+        ImportKind::Revenue => revenue::take(tx, ground, rows).await?,
     };
     taken.progress.rows_read = rows.len() as i64;
     taken.remarks.sort_by_key(|remark| (remark.is_kept, remark.row));

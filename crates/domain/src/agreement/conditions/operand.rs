@@ -10,7 +10,7 @@ use crate::agreement::reader::{Reader, below};
 use crate::id::UserId;
 use crate::leads::custom::CustomField;
 use crate::money::Money;
-use crate::stage::Stage;
+use crate::stage::{Stage, Voice};
 
 const MAX_OPTIONS: usize = 500;
 const MAX_CHARS: usize = 1000;
@@ -237,10 +237,7 @@ fn misfit(field: &Field, text: &str, known: &Known<'_>) -> Option<&'static str> 
             (text.parse::<UserId>().is_ok(), "must be the id of a user")
         }
         Field::Standard(Standard::CompanyStage) => (Stage::named(text).is_some(), "must be a stage"),
-        Field::Standard(Standard::Voice) => (
-            matches!(text, "marketing" | "sales"),
-            "must be marketing or sales",
-        ),
+        Field::Standard(Standard::Voice) => (Voice::named(text).is_some(), "must be marketing or sales"),
         Field::Custom { name, .. } => {
             let declared = known.custom.iter().find(|field| field.name == *name);
             let fits = |field: &CustomField| field.check(&Json::from(text)).is_ok();

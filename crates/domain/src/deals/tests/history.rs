@@ -31,6 +31,7 @@ fn history_is_recorded_at_its_own_dates_from_whatever_stage() {
             competitor: None,
             note: None,
             closed_at: None,
+            objections: vec![],
             until: None,
         };
         let changes = close(&mut story.world, deal, &asked, &at(won)).unwrap();

@@ -94,6 +94,7 @@ impl Moment<'_> {
                     competitor: Some("Other Ltd".into()),
                     note,
                     closed_at: None,
+                    objections: vec![],
                     until: None,
                 };
                 close(&mut world, id, &asked, &done_now).is_ok()

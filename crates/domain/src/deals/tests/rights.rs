@@ -54,6 +54,7 @@ fn who_may_is_the_owner_or_a_sales_manager() {
             competitor: None,
             note: None,
             closed_at: None,
+            objections: vec![],
             until: None,
         },
         &Act::test(&rep, story.now, &ids),

@@ -100,6 +100,7 @@ fn won(lead: LeadId, opened_at: Option<i64>, closed_at: i64) -> PastDeal {
             competitor: None,
             note: None,
             closed_at: Some(day(closed_at)),
+            objections: vec![],
             until: None,
         }),
     }
