@@ -1,6 +1,7 @@
 //! What came of it, as figures, each with the records behind it.
 
 mod answer;
+mod attribution;
 mod customers;
 mod deals;
 mod funnel;
@@ -26,6 +27,8 @@ pub const ROOM: Room = Room {
 
 fn configure(config: &mut Services<'_>) {
     config
+        .service(attribution::get_attribution)
+        .service(attribution::list_attribution_evidence)
         .service(customers::list_customer_evidence)
         .service(customers::list_follow_up_evidence)
         .service(funnel::get_funnel)

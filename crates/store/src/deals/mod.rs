@@ -1,11 +1,13 @@
 //! Deals: loading the facts of a decision, reading one with its history, listing pages.
 
 mod list;
+mod paths;
 pub mod pipelines;
 pub mod quotes;
 mod write;
 
 pub use list::{DealFilter, DealSort, Span, count, list};
+pub(crate) use paths::freeze;
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,6 @@
 //! Reports: counted by the database, over cycles, hand-offs, promises and deals.
 
+mod attribution;
 mod clocks;
 mod customers;
 mod deals;
@@ -11,10 +12,12 @@ mod leakage;
 mod selection;
 
 use tandem_domain::instant::Timestamp;
+use tandem_domain::reports::attribution::Outcome;
 
 use crate::db::Read;
 use crate::error::StoreError;
 
+pub use attribution::{OutcomePath, lost_paths, outcome_paths};
 pub use clocks::{Due, Promises, clock_evidence, clock_evidence_count, clock_tally};
 pub use customers::{campaign_costs, customers};
 pub use deals::{
@@ -38,6 +41,8 @@ pub enum Records {
     Cycles,
     /// Hand-offs.
     Handoffs,
+    /// Outcomes that touches are credited for.
+    Outcomes(Outcome),
 }
 
 /// The first and the last instant among those that the figures of a report are counted by; none where there are none.
@@ -49,5 +54,6 @@ pub async fn span(
     match records {
         Records::Cycles => funnel::span(on, scope).await,
         Records::Handoffs => handoffs::span(on, scope).await,
+        Records::Outcomes(outcome) => attribution::span(on, scope, outcome).await,
     }
 }

@@ -4,6 +4,7 @@
 pub mod credit;
 pub mod markov;
 mod poles;
+pub mod report;
 #[cfg(test)]
 mod tests;
 
