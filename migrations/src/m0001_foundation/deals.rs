@@ -184,6 +184,36 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     )
     .await?;
 
+    // The touches of an outcome as they were when it happened, and what it was worth: of cycles that entered mql or sql or
+    // ended, by the cycle's id; of deals that were opened, won, lost or opened again, by the move's id.
+    let attribution_paths = vec![
+        text("outcome"),
+        id("id"),
+        id_or_null("lead_id"),
+        id_or_null("deal_id"),
+        id_or_null("reverses"),
+        big("at"),
+        big("outcome_at"),
+        big_or_null("lead_at"),
+        big_or_null("deal_at"),
+        big_or_null("amount"),
+        text_or_null("currency"),
+        big_or_null("base_amount"),
+        text_or_null("base_currency"),
+        text("path"),
+        flag("is_imported"),
+    ];
+    manager
+        .create_table(table("attribution_paths", &["outcome", "id"], attribution_paths))
+        .await?;
+    manager
+        .create_index(index("attribution_paths", &["outcome", "at", "id"]))
+        .await?;
+    for column in ["lead_id", "deal_id"] {
+        let some = format!("{column} IS NOT NULL");
+        dialect::index_where(manager, "attribution_paths", &[column, "outcome"], &some).await?;
+    }
+
     let quotes = vec![
         id("id"),
         big("version"),

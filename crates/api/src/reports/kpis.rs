@@ -10,6 +10,8 @@ use tandem_domain::clocks::Calendar;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::{Currency, Money};
 use tandem_domain::reports::Basis;
+use tandem_domain::reports::attribution::report::{AttributionFigure, Revenue};
+use tandem_domain::reports::attribution::{Lookback, Outcome};
 use tandem_domain::reports::collected::{Collected, CollectedFacts};
 use tandem_domain::reports::costs::{CostSettings, Costs, costs};
 use tandem_domain::reports::customers::{Customer, CustomerFacts, CustomerFigure};
@@ -344,6 +346,7 @@ impl Measured {
             joined: joined as i64,
             response: ResponseTimes::of(&timings, books.now).response,
             deals: store::reports::deal_facts(snapshot, &scope, books).await?,
+            revenue: revenue(snapshot, &scope, books).await?,
             sales_cycles,
             estimated,
             mqls_by_month,
@@ -393,6 +396,26 @@ async fn mqls(snapshot: &Snapshot, months: &Selection, cut: &[Cut]) -> Result<[i
         }
     }
     Ok(counts)
+}
+
+/// The revenue of the period, by what touches had to do with it.
+async fn revenue(
+    snapshot: &Snapshot,
+    scope: &store::reports::Scope,
+    books: Books,
+) -> Result<Revenue, Problem> {
+    let won = store::reports::outcome_paths(snapshot, scope, Outcome::Customer, &[], books.base).await?;
+    let mut revenue = Revenue::default();
+    for one in won {
+        if let Some(value) = one.value {
+            revenue.add(value, &one.path.within(Lookback::default()));
+        }
+    }
+    Ok(revenue)
+}
+
+fn attribution(selection: &Selection, figure: AttributionFigure) -> String {
+    selection.evidence("attribution", &[("figure", figure.name())])
 }
 
 fn cycles(selection: &Selection, stage: usize, more: &[(&str, &str)]) -> String {
@@ -447,6 +470,15 @@ impl KpiView {
             (_, Kpi::FollowUps) => [String::new(), selection.evidence("follow-ups", &[])],
             (_, Kpi::QuotesSent) => [String::new(), selection.evidence("quotes", &[])],
             (_, Kpi::Collected) => [String::new(), entries(&selection.days)],
+            (_, Kpi::RevenueAttributed) => [
+                String::new(),
+                attribution(selection, AttributionFigure::Attributed),
+            ],
+            (_, Kpi::RevenueInfluenced | Kpi::InfluencedShare) => [
+                String::new(),
+                attribution(selection, AttributionFigure::Influenced),
+            ],
+            (_, Kpi::RevenueSourced) => [String::new(), attribution(selection, AttributionFigure::Sourced)],
             (_, Kpi::Cac) => [String::new(), customers(selection, CustomerFigure::New)],
             (_, Kpi::Ltv) => {
                 let year = of.year.as_ref().unwrap_or(selection);

@@ -1,6 +1,7 @@
 //! What came of it, as figures, each with the records behind it.
 
 mod answer;
+mod attribution;
 mod content;
 mod customers;
 mod deals;
@@ -30,6 +31,8 @@ fn configure(config: &mut Services<'_>) {
     config
         .service(content::get_content_report)
         .service(content::list_content_evidence)
+        .service(attribution::get_attribution)
+        .service(attribution::list_attribution_evidence)
         .service(customers::list_customer_evidence)
         .service(customers::list_follow_up_evidence)
         .service(funnel::get_funnel)

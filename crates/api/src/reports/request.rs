@@ -36,7 +36,7 @@ pub(super) struct Chosen {
     basis: Option<Basis>,
     from: Option<String>,
     to: Option<String>,
-    filters: Filters,
+    pub filters: Filters,
 }
 
 /// The values, or none, that records must have in some dimensions.
@@ -457,7 +457,7 @@ impl Question {
     }
 }
 
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 

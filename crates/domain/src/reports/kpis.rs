@@ -1,5 +1,6 @@
 //! Key figures of a period: volumes, conversions, speed and deals.
 
+use super::attribution::report::{Revenue, Share};
 use super::collected::CollectedFacts;
 use super::costs::Costs;
 use super::customers::CustomerFacts;
@@ -57,6 +58,14 @@ words! {
         SalesCycle = "sales_cycle",
         /// How much more cycles entered mql in the last complete month than in the one before, as a fraction.
         Lvr = "lvr",
+        /// Revenue of won deals with a touch, less that of reopened ones: what every model credits in sum.
+        RevenueAttributed = "revenue_attributed",
+        /// Revenue of deals with at least one touch of marketing.
+        RevenueInfluenced = "revenue_influenced",
+        /// Revenue of deals whose lead touch was marketing's.
+        RevenueSourced = "revenue_sourced",
+        /// The influenced revenue, as a share of all.
+        InfluencedShare = "influenced_share",
         /// What a new customer cost: the costs of the period by its new customers.
         Cac = "cac",
         /// What a customer brings in all: what one brings a month, times the margin, by the monthly churn; from the twelve
@@ -127,6 +136,8 @@ pub struct KpiFacts {
     pub response: Delay,
     /// The deals.
     pub deals: DealFacts,
+    /// The revenue, and what touches had to do with it.
+    pub revenue: Revenue,
     /// From the first contact to the won deal, in milliseconds.
     pub sales_cycles: Vec<i64>,
     /// How many of these begin with the acceptance, because no contact is known.
@@ -155,6 +166,7 @@ impl Default for KpiFacts {
             joined: 0,
             response: Delay::default(),
             deals: DealFacts::default(),
+            revenue: Revenue::default(),
             sales_cycles: vec![],
             estimated: 0,
             mqls_by_month: [0; 2],
@@ -200,6 +212,15 @@ pub enum Measure {
         /// How many there are.
         of: i64,
     },
+    /// An amount in minor units.
+    Amount(Share),
+    /// A share of an amount.
+    Portion {
+        /// The part.
+        part: Share,
+        /// The whole, in minor units.
+        whole: i64,
+    },
     /// Costs of each new customer, in minor units.
     Costs {
         /// The costs.
@@ -236,6 +257,8 @@ impl Measure {
             Self::Median { millis, .. } => millis.map(|millis| millis / 1000.0),
             Self::Sum { sum, .. } => sum.map(|sum| sum as f64),
             Self::Mean { sum, of } => (of > 0).then(|| sum as f64 / of as f64),
+            Self::Amount(share) => Some(share.amount as f64),
+            Self::Portion { part, whole } => (whole > 0).then(|| part.amount as f64 / whole as f64),
             Self::Costs { costs, of } => {
                 let is_known = of > 0 && !costs.is_incomplete;
                 is_known.then(|| costs.sum() as f64 / of as f64)
@@ -260,6 +283,7 @@ impl Measure {
             Self::Share(rate) => rate.whole,
             Self::Median { finished, .. } => finished,
             Self::Sum { of, .. } | Self::Mean { of, .. } | Self::Costs { of, .. } => of,
+            Self::Amount(share) | Self::Portion { part: share, .. } => share.entries,
             Self::Lifetime { customers, .. } => customers,
             Self::Growth { last, before } => last + before,
         }
@@ -293,14 +317,29 @@ impl Kpi {
             | Self::QuotesSent
             | Self::DealsWon => Unit::Count,
             Self::ResponseTime | Self::SalesCycle => Unit::Seconds,
-            Self::AverageDeal | Self::Booked | Self::Collected | Self::Cac | Self::Ltv => Unit::Money,
+            Self::AverageDeal
+            | Self::Booked
+            | Self::Collected
+            | Self::Cac
+            | Self::Ltv
+            | Self::RevenueAttributed
+            | Self::RevenueInfluenced
+            | Self::RevenueSourced => Unit::Money,
             _ => Unit::Rate,
         }
     }
 
     /// Whether it is a number or an amount of all records, which means something even of few.
     pub const fn is_total(self) -> bool {
-        matches!(self.unit(), Unit::Count) || matches!(self, Self::Booked | Self::Collected)
+        matches!(self.unit(), Unit::Count)
+            || matches!(
+                self,
+                Self::Booked
+                    | Self::Collected
+                    | Self::RevenueAttributed
+                    | Self::RevenueInfluenced
+                    | Self::RevenueSourced
+            )
     }
 }
 
@@ -345,6 +384,13 @@ pub fn measure(basis: Basis, facts: &KpiFacts) -> Vec<(Kpi, Measure)> {
             finished: facts.sales_cycles.len() as i64,
             open: 0,
             estimated: facts.estimated,
+        },
+        Kpi::RevenueAttributed => Measure::Amount(facts.revenue.attributed),
+        Kpi::RevenueInfluenced => Measure::Amount(facts.revenue.influenced),
+        Kpi::RevenueSourced => Measure::Amount(facts.revenue.sourced),
+        Kpi::InfluencedShare => Measure::Portion {
+            part: facts.revenue.influenced,
+            whole: facts.revenue.all.amount,
         },
         Kpi::Lvr => Measure::Growth {
             last: facts.mqls_by_month[0],
@@ -420,6 +466,24 @@ mod tests {
                 value: 500,
                 open: 7,
             },
+            revenue: Revenue {
+                all: Share {
+                    amount: 800,
+                    entries: 4,
+                },
+                attributed: Share {
+                    amount: 700,
+                    entries: 3,
+                },
+                influenced: Share {
+                    amount: 600,
+                    entries: 2,
+                },
+                sourced: Share {
+                    amount: 100,
+                    entries: 1,
+                },
+            },
             sales_cycles: vec![4000, 1000, 3000],
             estimated: 1,
             follow_ups: 9,
@@ -455,6 +519,10 @@ mod tests {
             (Kpi::AverageDeal, 250.0),
             (Kpi::SalesCycle, 3.0),
             (Kpi::FollowUps, 9.0),
+            (Kpi::RevenueAttributed, 700.0),
+            (Kpi::RevenueInfluenced, 600.0),
+            (Kpi::RevenueSourced, 100.0),
+            (Kpi::InfluencedShare, 0.75),
             (Kpi::Cac, 200.0),
             (Kpi::Churn, 0.1),
             // A customer brings 100 a month, of which half is earned, and stays for 20 months.

@@ -1,6 +1,7 @@
 //! Reports: rates with their intervals, percentiles, periods of the calendar, dimensions and rows; and the figures of
 //! each report.
 
+pub mod attribution;
 pub mod collected;
 pub mod costs;
 pub mod customers;

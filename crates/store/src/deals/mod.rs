@@ -2,6 +2,7 @@
 
 pub mod handover;
 mod list;
+mod paths;
 pub mod pipelines;
 pub mod promises;
 pub mod quotes;
@@ -9,6 +10,7 @@ pub mod revenue;
 mod write;
 
 pub use list::{DealFilter, DealSort, Span, count, list};
+pub(crate) use paths::freeze;
 
 use std::collections::{BTreeSet, HashMap};
 

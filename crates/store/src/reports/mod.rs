@@ -1,5 +1,6 @@
 //! Reports: counted by the database, over cycles, hand-offs, promises and deals.
 
+mod attribution;
 mod clocks;
 mod collected;
 mod content;
@@ -14,10 +15,12 @@ mod quotes;
 mod selection;
 
 use tandem_domain::instant::Timestamp;
+use tandem_domain::reports::attribution::Outcome;
 
 use crate::db::Read;
 use crate::error::StoreError;
 
+pub use attribution::{OutcomePath, lost_paths, outcome_paths};
 pub use clocks::{Due, Promises, clock_evidence, clock_evidence_count, clock_tally};
 pub use collected::collected;
 pub use content::{ContentFacts, Reader, Seen, content_facts, readers};
@@ -45,6 +48,8 @@ pub enum Records {
     Cycles,
     /// Hand-offs.
     Handoffs,
+    /// Outcomes that touches are credited for.
+    Outcomes(Outcome),
 }
 
 /// The first and the last instant among those that the figures of a report are counted by; none where there are none.
@@ -56,5 +61,6 @@ pub async fn span(
     match records {
         Records::Cycles => funnel::span(on, scope).await,
         Records::Handoffs => handoffs::span(on, scope).await,
+        Records::Outcomes(outcome) => attribution::span(on, scope, outcome).await,
     }
 }

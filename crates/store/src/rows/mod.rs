@@ -5,6 +5,7 @@ pub mod activities;
 pub mod agreements;
 pub mod api_key_secrets;
 pub mod api_keys;
+pub mod attribution_paths;
 pub mod availability;
 pub mod campaign_aliases;
 pub mod campaign_costs;
@@ -96,6 +97,7 @@ macro_rules! for_each_table {
             agreements,
             api_key_secrets,
             api_keys,
+            attribution_paths,
             availability,
             campaign_aliases,
             campaign_costs,

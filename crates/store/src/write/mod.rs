@@ -93,6 +93,7 @@ async fn put(tx: &Tx, settled: &Settled<'_>, visitors: &Visitors) -> Result<(), 
         touched.extend(seen);
         write_rows(tx, &[(tx.act(), derived)], &mut Rows::default()).await?;
     }
+    deals::freeze(tx, settled, &touched).await?;
     tracking::show(tx, &touched, active).await
 }
 
