@@ -46,6 +46,7 @@ mod qualification;
 mod quotes;
 mod races;
 mod reports;
+mod reviews;
 mod routing;
 mod sales_figures;
 mod score_history;

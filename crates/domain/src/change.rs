@@ -18,6 +18,7 @@ use crate::leads::change::{CompanyChange, LeadChange};
 use crate::leads::duplicates::DuplicateChange;
 use crate::notices::NoticeChange;
 use crate::record::{Happened, Plain, RecordChange};
+use crate::reports::review::{ActionItem, Review};
 use crate::routing::UserAvailability;
 use crate::routing::decision::RoutingChange;
 use crate::segments::Segment;
@@ -119,11 +120,13 @@ macro_rules! records {
 macro_rules! for_each_record {
     ($then:ident) => {
         $then! {
+            ActionItem,
             ApiKey,
             Campaign,
             Form,
             Import,
             Pipeline,
+            Review,
             Segment,
             Team,
             TrackingKey,

@@ -41,6 +41,7 @@ permissions!(
     FormsWrite,
     ImportsWrite,
     ReportsRead,
+    ReviewsWrite,
     JournalRead,
     ChangesRead,
     AgreementsRead,

@@ -1,6 +1,7 @@
 //! Rows, one table a file; private to the store. The mapping to the domain stands beside the row.
 #![allow(missing_docs, reason = "columns are named in the migrations")]
 
+pub mod action_items;
 pub mod activities;
 pub mod agreements;
 pub mod api_key_secrets;
@@ -50,6 +51,9 @@ pub mod qualifications;
 pub mod queue_marks;
 pub mod quotes;
 pub mod renamed_companies;
+pub mod review_lists;
+pub mod review_packs;
+pub mod reviews;
 pub mod revisions;
 pub mod routing_decisions;
 pub mod score_history;
@@ -85,6 +89,7 @@ use crate::error::StoreError;
 macro_rules! for_each_table {
     ($then:ident) => {
         $then! {
+            action_items,
             activities,
             agreements,
             api_key_secrets,
@@ -134,6 +139,9 @@ macro_rules! for_each_table {
             queue_marks,
             quotes,
             renamed_companies,
+            review_lists,
+            review_packs,
+            reviews,
             revisions,
             routing_decisions,
             score_history,

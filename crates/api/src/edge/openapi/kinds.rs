@@ -87,11 +87,14 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
     (
         ReportsRead,
         &[
+            "AlignmentView",
+            "FrozenRecord",
             "FunnelView",
             "KpisView",
             "LeakageView",
             "RejectionsView",
             "ResponseTimesView",
+            "ReviewDetail",
             "SlaView",
         ],
     ),
