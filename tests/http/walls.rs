@@ -355,7 +355,11 @@ async fn lists_of_others_need_the_scope_of_what_they_list(app: &TestApp) {
 #[tandem_tests::test]
 async fn every_path_demands_a_scope_of_its_noun(_app: &TestApp) {
     /// Paths whose first noun is no scope's, and the nouns of the scopes that they demand.
-    const OTHERS: [(&str, &[&str]); 20] = [
+    const OTHERS: [(&str, &[&str]); 22] = [
+        // Action items of reviews.
+        ("actions", &["reviews", "reports"]),
+        // Reviews are read with the reports.
+        ("reviews", &["reviews", "reports"]),
         ("agreements", &["agreements"]),
         ("api-keys", &["keys"]),
         ("auth", &["account"]),
