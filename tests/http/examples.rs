@@ -7,7 +7,8 @@ use tandem_api::edge::openapi::pass::operations;
 use tandem_tests::{TestApp, contract};
 
 /// What needs more than the ids of records that other examples make: most have a place of their own in the story.
-const APART: [&str; 16] = [
+const APART: [&str; 18] = [
+    "/v1/actions/",
     "/v1/activities",
     "/v1/agreements/{",
     "/v1/auth/",
@@ -18,6 +19,7 @@ const APART: [&str; 16] = [
     "/v1/promises/",
     "/v1/quotes/",
     "/v1/revenue",
+    "/v1/reviews/",
     "/v1/feedback/",
     "/v1/handoffs/",
     "/v1/leads/{lead_id}/assign",
@@ -72,6 +74,16 @@ async fn the_examples_of_the_document_can_be_sent_as_they_stand(app: &TestApp) {
     let collect = format!("/v1/collect?key={}", known("/v1/tracking-keys/", "key"));
     let collect = app.post(&collect).header("origin", "https://www.example.com");
     collect.json(example("post", "/v1/collect")).await.expect(204);
+
+    let (review, me) = (known("/v1/reviews/", "id"), app.get("/v1/me").by(by).await.expect(200));
+    let mut item = example("post", "/v1/reviews/{review_id}/actions");
+    item["owner_id"] = me["user"]["id"].clone();
+    let item = app.post(&format!("/v1/reviews/{review}/actions")).by(by).json(item).await.expect(201).id();
+    let progress = example("patch", "/v1/actions/{action_item_id}");
+    app.patch(&format!("/v1/actions/{item}")).by(by).json(progress).await.expect(200);
+    let mut held = example("post", "/v1/reviews/{review_id}/hold");
+    held["attended_by"] = json!([me["user"]["id"]]);
+    app.post(&format!("/v1/reviews/{review}/hold")).by(by).json(held).await.expect(200);
 
     let lead = known("/v1/leads/", "id");
     let body = json!({"to": "sal", "note": "as agreed"});

@@ -50,6 +50,7 @@ mod quotes;
 mod races;
 mod reports;
 mod revenue;
+mod reviews;
 mod routing;
 mod sales_figures;
 mod score_history;

@@ -66,6 +66,7 @@ const OF_OTHERS: &[&str] = &[
     "create_reset_token",
     "create_stream_ticket",
     "dismiss_duplicate",
+    "hold_review",
     "login",
     "logout",
     "mark_notices_read",

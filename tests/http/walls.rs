@@ -8,7 +8,7 @@ use tandem_domain::access::Scope;
 use tandem_tests::{Answer, TestApp, contract, hours};
 
 /// A word that stands in records of one kind alone, and the scope that reads them.
-const MARKS: [(&str, &str); 15] = [
+const MARKS: [(&str, &str); 16] = [
     ("leadmark", "leads:read"),
     ("companymark", "leads:read"),
     ("dealmark", "deals:read"),
@@ -22,6 +22,7 @@ const MARKS: [(&str, &str); 15] = [
     ("sitemark", "forms:read"),
     ("usermark", "users:read"),
     ("teammark", "users:read"),
+    ("reviewmark", "reports:read"),
     ("settingmark", "settings:read"),
     ("keymark", "keys:manage"),
 ];
@@ -98,6 +99,11 @@ async fn given_marks(app: &TestApp) -> BTreeMap<&'static str, String> {
     let close = json!({"outcome": "won", "reason": "product_fit", "note": "Notemark"});
     app.post(&format!("/v1/deals/{won}/close")).by(by).json(close).await.expect(200);
 
+    let review = make("/v1/reviews", json!({"from": "2026-03-01", "to": "2026-04-01"})).await;
+    let action = json!({"text": "Reviewmark", "owner_id": ids["user_id"], "due_on": "2026-04-01"});
+    let action = make(&format!("/v1/reviews/{review}/actions"), action).await;
+    ids.extend([("review_id", review), ("action_item_id", action)]);
+
     let form = json!({"name": "Formmark", "fields": [
         {"name": "email", "label": "Formmark", "type": "email", "required": true, "maps_to": "email"}]});
     let form = app.post("/v1/forms").by(by).json(form).await.expect(201);
@@ -132,6 +138,7 @@ fn filled(path: &str, ids: &BTreeMap<&str, String>) -> String {
 fn query(path: &str) -> &'static str {
     match path {
         "/v1/reports/funnel/evidence" => "?stage=lead",
+        "/v1/reviews/{review_id}/evidence" => "?list=0",
         "/v1/changes" | "/v1/journal" => "?limit=200",
         "/v1/imports" => "?kind=leads",
         _ => "",
@@ -359,7 +366,11 @@ async fn lists_of_others_need_the_scope_of_what_they_list(app: &TestApp) {
 #[tandem_tests::test]
 async fn every_path_demands_a_scope_of_its_noun(_app: &TestApp) {
     /// Paths whose first noun is no scope's, and the nouns of the scopes that they demand.
-    const OTHERS: [(&str, &[&str]); 24] = [
+    const OTHERS: [(&str, &[&str]); 26] = [
+        // Action items of reviews.
+        ("actions", &["reviews", "reports"]),
+        // Reviews are read with the reports.
+        ("reviews", &["reviews", "reports"]),
         ("agreements", &["agreements"]),
         ("api-keys", &["keys"]),
         ("auth", &["account"]),

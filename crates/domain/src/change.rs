@@ -22,6 +22,7 @@ use crate::leads::change::{CompanyChange, LeadChange};
 use crate::leads::duplicates::DuplicateChange;
 use crate::notices::NoticeChange;
 use crate::record::{Happened, Plain, RecordChange};
+use crate::reports::review::{ActionItem, Review};
 use crate::routing::UserAvailability;
 use crate::routing::decision::RoutingChange;
 use crate::segments::Segment;
@@ -123,6 +124,7 @@ macro_rules! records {
 macro_rules! for_each_record {
     ($then:ident) => {
         $then! {
+            ActionItem,
             ApiKey,
             Campaign,
             Content,
@@ -132,6 +134,7 @@ macro_rules! for_each_record {
             Pipeline,
             Promise,
             RevenueEntry,
+            Review,
             Segment,
             Team,
             TrackingKey,

@@ -244,6 +244,10 @@ named! {
     SegmentTag, SegmentId, "seg";
     /// A preview of a version of the agreement.
     PreviewTag, PreviewId, "preview";
+    /// A review: the regular meeting of both teams, with its frozen figures.
+    ReviewTag, ReviewId, "review";
+    /// An action item of a review.
+    ActionItemTag, ActionItemId, "action";
     /// A change of a score.
     ScoreRecordTag, ScoreRecordId, "score";
     /// A lead in the result of a preview.

@@ -2,7 +2,10 @@
 
 pub mod previews;
 
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 use tandem_domain::agreement::change::AgreementChange;
 use tandem_domain::agreement::{AgreementVersion, VersionState, draft};
 use tandem_domain::instant::Timestamp;
@@ -132,15 +135,25 @@ pub async fn in_force_during(
     rows.into_iter().map(Model::into_domain).collect()
 }
 
-/// A page of versions, the newest first, behind one of them.
+/// How many versions came into force at an instant or later.
+pub async fn in_force_since(on: &impl Read, since: Timestamp) -> Result<u64, StoreError> {
+    let query = Entity::find().filter(Column::InForceFrom.gte(since.millis()));
+    Ok(query.count(on.conn()).await?)
+}
+
+/// A page of versions, the newest first, behind one of them; of those that came into force since an instant, if there is one.
 pub async fn list(
     on: &impl Read,
+    in_force_since: Option<Timestamp>,
     after: Option<i64>,
     limit: u64,
 ) -> Result<Page<AgreementVersion>, StoreError> {
     let mut query = Entity::find().order_by_desc(Column::Number).limit(limit + 1);
     if let Some(after) = after {
         query = query.filter(Column::Number.lt(after));
+    }
+    if let Some(since) = in_force_since {
+        query = query.filter(Column::InForceFrom.gte(since.millis()));
     }
     let rows = query.all(on.conn()).await?;
     Ok(Page::of(shown(on, rows).await?, limit))

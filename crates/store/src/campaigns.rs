@@ -92,6 +92,25 @@ pub async fn list(
     line.read(on, query, after, limit, |row| row.into_domain()).await
 }
 
+/// The campaigns that begin after a day, up to and including another one, in that order: at most `limit`.
+pub async fn beginning(
+    on: &impl Read,
+    (after, until): (Day, Day),
+    limit: u64,
+) -> Result<Vec<Campaign>, StoreError> {
+    use campaigns::Column;
+    let rows = campaigns::Entity::find()
+        .filter(Column::StartsOn.gt(after.to_string()))
+        .filter(Column::StartsOn.lte(until.to_string()))
+        .filter(Column::ArchivedAt.is_null())
+        .order_by_asc(Column::StartsOn)
+        .order_by_asc(Column::Id)
+        .limit(limit)
+        .all(on.conn())
+        .await?;
+    rows.into_iter().map(campaigns::Model::into_domain).collect()
+}
+
 /// A campaign with all above it; none where there is no such campaign.
 pub async fn lineage(on: &impl Read, id: CampaignId) -> Result<Vec<CampaignId>, StoreError> {
     let backend = on.conn().get_database_backend();

@@ -18,6 +18,10 @@ pub enum Holding {
 pub const COLUMNS: &[(&str, &str, Holding)] = {
     use Holding::{Impersonal, OfUser, Personal, Secret};
     &[
+        ("action_items", "due_on", Impersonal),
+        ("action_items", "note", Impersonal),
+        ("action_items", "state", Impersonal),
+        ("action_items", "text", Impersonal),
         ("activities", "body", Personal),
         ("activities", "content_ids", Impersonal),
         ("activities", "direction", Impersonal),
@@ -244,6 +248,12 @@ pub const COLUMNS: &[(&str, &str, Holding)] = {
         ("revenue_entries", "external_system", Impersonal),
         ("revenue_entries", "happened_on", Impersonal),
         ("revenue_entries", "kind", Impersonal),
+        ("review_lists", "ids", Impersonal),
+        ("review_lists", "path", Impersonal),
+        ("review_packs", "pack", Impersonal),
+        ("reviews", "attended_by", Impersonal),
+        ("reviews", "from_on", Impersonal),
+        ("reviews", "to_on", Impersonal),
         ("revisions", "name", Impersonal),
         ("score_history", "band", Impersonal),
         ("score_history", "cause", Impersonal),

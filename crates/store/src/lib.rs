@@ -27,6 +27,7 @@ mod own;
 pub mod page;
 mod prepare;
 pub mod reports;
+pub mod reviews;
 pub mod routing;
 pub mod rows;
 pub mod rules;

@@ -32,6 +32,9 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager
         .create_index(index("campaigns", &["parent_id", "id"]))
         .await?;
+    manager
+        .create_index(index("campaigns", &["starts_on", "id"]))
+        .await?;
 
     // By the compared form: no two campaigns share one.
     let aliases = vec![text("alias_key"), id("campaign_id")];

@@ -9,6 +9,7 @@ mod content;
 mod deals;
 mod journal;
 mod leads;
+mod reviews;
 mod sales;
 mod tracking;
 mod transfer;
@@ -39,6 +40,7 @@ impl MigrationTrait for Migration {
         deals::up(manager).await?;
         sales::up(manager).await?;
         activities::up(manager).await?;
+        reviews::up(manager).await?;
         transfer::up(manager).await?;
         journal::up(manager).await?;
         tracking::up(manager).await?;

@@ -43,6 +43,7 @@ permissions!(
     FormsWrite,
     ImportsWrite,
     ReportsRead,
+    ReviewsWrite,
     JournalRead,
     ChangesRead,
     AgreementsRead,

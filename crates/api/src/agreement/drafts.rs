@@ -9,7 +9,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_store::{self as store, StoreError, Tx};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AgreementPath, AgreementView, invalid_document, summaries};
+use super::{AgreementPath, AgreementView, Seen, invalid_document, summaries};
 use crate::access::scopes::{AgreementsRead, AgreementsSign, AgreementsWrite};
 use crate::edge::core::Core;
 use crate::edge::ctx::{Ctx, Permission};
@@ -256,10 +256,9 @@ async fn for_update<P: Permission>(
 
 /// A version that this transaction changed, as an answer shows it.
 async fn view(tx: &Tx, version: AgreementVersion) -> Result<AgreementView, Problem> {
-    let staff = store::access::staff(tx).await?;
-    let zone = tx.rules().company.zone();
+    let seen = Seen::at(tx, tx.act().now).await?;
     let previews = summaries(tx, &version).await?;
-    Ok(AgreementView::of(version, tx.act().now, &zone, &staff).previewed(previews))
+    Ok(AgreementView::of(version, &seen).previewed(previews))
 }
 
 /// The same with its `ETag`.

@@ -93,7 +93,8 @@ pub struct AgreementView {
     /// The newest previews of it, newest first; of a page of versions none.
     #[schema(max_items = 20)]
     previews: Vec<PreviewSummary>,
-    /// Whether a review is due: `review.every` has passed since it came into force, or a signer has left or has another role.
+    /// Whether a review is due: `review.every` has passed since it came into force and since both managers last held a
+    /// review, or a signer has left or has another role.
     review_due: bool,
     /// Whether `review.stale_after` has passed since it came into force.
     stale: bool,
@@ -120,15 +121,41 @@ impl From<Rejudging> for RejudgingView {
     }
 }
 
+/// What the state of a version depends on beside the version: the instant, and who is there and met.
+struct Seen {
+    at: Timestamp,
+    zone: TimeZone,
+    staff: Staff,
+    reviewed_at: Option<Timestamp>,
+}
+
+impl Seen {
+    async fn at(on: &impl store::Read, at: Timestamp) -> Result<Self, Problem> {
+        let reviewed = store::reviews::last_held(on, at).await?;
+        Ok(Self {
+            at,
+            zone: store::rules::company(on).await?.zone(),
+            staff: store::access::staff(on).await?,
+            reviewed_at: reviewed.map(|(_, at)| at),
+        })
+    }
+}
+
 impl AgreementView {
     /// A version as it stands at an instant.
-    fn of(version: AgreementVersion, at: Timestamp, zone: &TimeZone, staff: &Staff) -> Self {
+    fn of(version: AgreementVersion, seen: &Seen) -> Self {
+        let Seen {
+            at,
+            zone,
+            staff,
+            reviewed_at,
+        } = seen;
         let lost = version.state == VersionState::InForce && version.has_lost_a_signer(staff);
         Self {
             version: version.number,
             state: version.state,
-            review_due: lost || version.is_review_due(at, zone),
-            stale: version.is_stale(at, zone),
+            review_due: lost || version.is_review_due(*reviewed_at, *at, zone),
+            stale: version.is_stale(*at, zone),
             document: version.document,
             based_on: version.based_on,
             effective_at: version.effective_at,
@@ -213,6 +240,9 @@ struct AgreementPath {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct AgreementsQuery {
+    /// Only versions that came into force at this instant or later.
+    #[param(inline)]
+    in_force_since: Option<Timestamp>,
     /// The most versions of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
@@ -234,8 +264,7 @@ async fn get_current_agreement(ctx: Ctx<AgreementsRead>) -> Reply<Json<Agreement
     let rules = store::rules::read(&snapshot).await?;
     let version = store::agreement::get(&snapshot, rules.agreement.number).await?;
     let rejudging = store::scoring::rejudging(&snapshot).await?;
-    let staff = store::access::staff(&snapshot).await?;
-    let view = AgreementView::of(version, ctx.now(), &rules.company.zone(), &staff);
+    let view = AgreementView::of(version, &Seen::at(&snapshot, ctx.now()).await?);
     Ok(Json(view.judged_again(rejudging)))
 }
 
@@ -265,8 +294,7 @@ async fn update_current_agreement(
     let replaced = replaced.map_err(refused)?;
     store::write_records(&tx, replaced.change).await?;
     let rejudging = store::scoring::rejudging(&tx).await?;
-    let staff = store::access::staff(&tx).await?;
-    let view = AgreementView::of(replaced.version, ctx.now(), &rules.company.zone(), &staff);
+    let view = AgreementView::of(replaced.version, &Seen::at(&tx, ctx.now()).await?);
     let answer = AgreementInForce {
         agreement: view.judged_again(rejudging),
         warnings: replaced.warnings.into_iter().map(Warning::of).collect(),
@@ -288,11 +316,10 @@ async fn list_agreements(
     let after = listing::after(&ctx.master, ctx.request(), query.0.cursor.as_deref())?;
     let limit = query.0.limit.unwrap_or(DEFAULT_LIMIT);
     let snapshot = ctx.snapshot().await?;
-    let zone = store::rules::company(&snapshot).await?.zone();
-    let staff = store::access::staff(&snapshot).await?;
-    let page = store::agreement::list(&snapshot, after, limit).await?;
+    let page = store::agreement::list(&snapshot, query.0.in_force_since, after, limit).await?;
     let place = |version: &AgreementVersion| version.number;
-    let view = |version| AgreementView::of(version, ctx.now(), &zone, &staff);
+    let seen = Seen::at(&snapshot, ctx.now()).await?;
+    let view = |version| AgreementView::of(version, &seen);
     Ok(Listing::of(&ctx.master, ctx.request(), page, place, view))
 }
 
@@ -303,12 +330,10 @@ async fn list_agreements(
 #[get("/v1/agreements/{version}")]
 async fn get_agreement(ctx: Ctx<AgreementsRead>, path: Path<AgreementPath>) -> Reply<Tagged<AgreementView>> {
     let snapshot = ctx.snapshot().await?;
-    let zone = store::rules::company(&snapshot).await?.zone();
     let version = store::agreement::get(&snapshot, path.0.version).await?;
-    let staff = store::access::staff(&snapshot).await?;
     let previews = summaries(&snapshot, &version).await?;
     let tag = etag(version.edits, 0);
-    let view = AgreementView::of(version, ctx.now(), &zone, &staff);
+    let view = AgreementView::of(version, &Seen::at(&snapshot, ctx.now()).await?);
     Ok(Tagged::new(tag, view.previewed(previews)))
 }
 

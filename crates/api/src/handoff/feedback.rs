@@ -3,8 +3,9 @@
 use actix_web::post;
 use serde::{Deserialize, Serialize};
 use tandem_domain::clocks::ClockKind;
-use tandem_domain::handoff;
-use tandem_domain::id::{DealId, HandoffId};
+use tandem_domain::fault::Fault;
+use tandem_domain::handoff::{self, Conclusion};
+use tandem_domain::id::{ActionItemId, DealId, HandoffId};
 use tandem_store as store;
 use utoipa::ToSchema;
 
@@ -12,6 +13,7 @@ use super::refused::not_decided;
 use crate::access::scopes::HandoffsWrite;
 use crate::clocks::ClockView;
 use crate::edge::ctx::Ctx;
+use crate::edge::http::faults::invalid;
 use crate::edge::http::json::Json;
 use crate::edge::http::reply::Reply;
 
@@ -35,6 +37,8 @@ struct AcknowledgeFeedback {
         example = "The form asks for a budget from May on"
     )]
     note: Option<String>,
+    /// The action item of a review that follows from them.
+    action_item_id: Option<ActionItemId>,
 }
 
 /// The feedback clocks of the named hand-offs and deals, after the acknowledgement.
@@ -61,10 +65,18 @@ pub(super) async fn acknowledge_feedback(
         handoff_ids,
         deal_ids,
         note,
+        action_item_id,
     } = body.0;
     let tx = ctx.begin().await?;
+    if let Some(id) = action_item_id
+        && !store::reviews::has_action(&tx, id).await?
+    {
+        let fault = Fault::new("/action_item_id", "not_found", "is not an action item");
+        return Err(invalid(vec![fault]));
+    }
+    let conclusion = Conclusion { note, action_item_id };
     let mut world = store::handoff::world_for_feedback(&tx, &handoff_ids, &deal_ids).await?;
-    let changes = handoff::acknowledge(&mut world, &handoff_ids, &deal_ids, note.as_deref(), ctx.act());
+    let changes = handoff::acknowledge(&mut world, &handoff_ids, &deal_ids, &conclusion, ctx.act());
     let changes = changes.map_err(not_decided)?;
     store::settle(&tx, &mut world, ctx.act(), changes).await?;
     let clocks = world.sales.clocks.into_values();

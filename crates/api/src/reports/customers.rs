@@ -2,23 +2,26 @@
 
 use actix_web::get;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use tandem_domain::id::{ActivityId, CompanyId, DealId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::{Currency, Money};
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::customers::{Buyer, Customer, CustomerFigure};
 use tandem_store as store;
+use tandem_store::Snapshot;
 use tandem_store::page::Page;
 use tandem_store::reports::FollowUp;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::request::Chosen;
+use super::request::{Chosen, Ids, asked};
 use crate::access::scopes::{
     ActivitiesRead, CustomerEvidenceRead, DealsRead, FollowUpsRead, LeadsRead, ReportsRead,
 };
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
 
@@ -67,18 +70,11 @@ pub(super) async fn list_customer_evidence(
     ctx: Ctx<CustomerEvidenceRead>,
     query: Query<Both<Chosen, CustomersQuery>>,
 ) -> Reply<Listing<CustomerEvidence>> {
-    let Both(chosen, query) = query.0;
-    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let after: Option<Uuid> = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let limit = query.0.1.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after: Option<Uuid> = listing::after(&ctx.master, ctx.request(), query.0.1.cursor.as_deref())?;
     let snapshot = ctx.report().await?;
-    let rules = store::rules::read(&snapshot).await?;
-    let base = rules.money.base;
-    let selection = chosen.select(Basis::Activity, &rules.company.zone())?;
-    let (from, to) = (selection.days.from, selection.days.to);
-    let figure = query.figure.unwrap_or_default();
-    let collected = store::reports::collected(&snapshot, &rules.money).await?;
-    let mut counted = store::reports::customers(&snapshot, &selection.only, base, &collected).await?;
-    counted.retain(|customer| customer.counts(figure, from, to));
+    let base = store::rules::read(&snapshot).await?.money.base;
+    let (counted, (from, to)) = counted(&snapshot, query.0).await?;
     let total = counted.len() as u64;
     let rest = counted.into_iter().filter(|customer| Some(customer.id()) > after);
     let page = Page::of(rest.take(limit as usize + 1).collect(), limit);
@@ -86,6 +82,46 @@ pub(super) async fn list_customer_evidence(
     let view = |customer: Customer| CustomerEvidence::of(&customer, (from, to), now, base);
     let listing = Listing::of(&ctx.master, ctx.request(), page, Customer::id, view);
     Ok(listing.counted(Some((total, false))))
+}
+
+/// The customers of a figure, and its period.
+async fn counted(
+    snapshot: &Snapshot,
+    Both(chosen, query): Both<Chosen, CustomersQuery>,
+) -> Result<(Vec<Customer>, (Timestamp, Timestamp)), Problem> {
+    let rules = store::rules::read(snapshot).await?;
+    let selection = chosen.select(Basis::Activity, &rules.company.zone())?;
+    let (from, to) = (selection.days.from, selection.days.to);
+    let figure = query.figure.unwrap_or_default();
+    let collected = store::reports::collected(snapshot, &rules.money).await?;
+    let base = rules.money.base;
+    let mut counted = store::reports::customers(snapshot, &selection.only, base, &collected).await?;
+    counted.retain(|customer| customer.counts(figure, from, to));
+    Ok((counted, (from, to)))
+}
+
+/// The ids of the first customers of a list, and the number of all.
+pub(super) async fn customer_ids(snapshot: &Snapshot, query: Json, limit: u64) -> Result<Ids, Problem> {
+    let (counted, _) = counted(snapshot, asked(query)?).await?;
+    let total = counted.len() as u64;
+    Ok(Ids::of(
+        Page::of(counted, limit),
+        total,
+        |customer| match customer.buyer {
+            Buyer::Company(id) => id.to_string(),
+            Buyer::Lead(id) => id.to_string(),
+        },
+    ))
+}
+
+/// The ids of the first tasks of a list, and the number of all.
+pub(super) async fn follow_up_ids(snapshot: &Snapshot, query: Json, limit: u64) -> Result<Ids, Problem> {
+    let Both(chosen, _): Both<Chosen, FollowUpsQuery> = asked(query)?;
+    let rules = store::rules::read(snapshot).await?;
+    let scope = chosen.select(Basis::Activity, &rules.company.zone())?.scope();
+    let page = store::reports::follow_ups(snapshot, &scope, None, limit).await?;
+    let total = store::reports::follow_up_count(snapshot, &scope).await?.max(0) as u64;
+    Ok(Ids::of(page, total, |task| task.id.to_string()))
 }
 
 impl CustomerEvidence {

@@ -2,6 +2,7 @@
 
 use actix_web::get;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use tandem_domain::deals::State;
 use tandem_domain::id::{ContentId, DealId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
@@ -9,13 +10,16 @@ use tandem_domain::money::{Currency, Money};
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::kpis::DealFigure;
 use tandem_store as store;
+use tandem_store::Snapshot;
+use tandem_store::page::Page;
 use tandem_store::reports::{Books, DealChoice, DealItem};
 use utoipa::{IntoParams, ToSchema};
 
-use super::request::Chosen;
+use super::request::{Chosen, Ids, asked};
 use crate::access::scopes::{DealEvidenceRead, DealsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
 
@@ -74,22 +78,12 @@ pub(super) async fn list_deal_evidence(
     ctx: Ctx<DealEvidenceRead>,
     query: Query<Both<Chosen, DealEvidenceQuery>>,
 ) -> Reply<Listing<DealEvidence>> {
-    let Both(chosen, query) = query.0;
-    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let limit = query.0.1.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after = listing::after(&ctx.master, ctx.request(), query.0.1.cursor.as_deref())?;
     let snapshot = ctx.report().await?;
-    let rules = store::rules::read(&snapshot).await?;
-    let scope = chosen.select(Basis::Activity, &rules.company.zone())?.scope();
-    let base = rules.money.base;
     let now = snapshot.as_of(ctx.now());
-    let books = Books { now, base };
-    let choice = DealChoice {
-        figure: query.figure.unwrap_or_default(),
-        currency: query.currency,
-        read_content_id: query.read_content_id,
-    };
-    let page = store::reports::deal_evidence(&snapshot, &scope, choice, books, after, limit).await?;
-    let total = store::reports::deal_evidence_count(&snapshot, &scope, choice, books).await?;
+    let base = store::rules::read(&snapshot).await?.money.base;
+    let (page, total) = page(&snapshot, now, query.0, after, limit).await?;
     let listing = Listing::of(
         &ctx.master,
         ctx.request(),
@@ -98,6 +92,38 @@ pub(super) async fn list_deal_evidence(
         |deal| DealEvidence::of(deal, base),
     );
     Ok(listing.counted(Some((total, false))))
+}
+
+async fn page(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    Both(chosen, query): Both<Chosen, DealEvidenceQuery>,
+    after: Option<DealId>,
+    limit: u64,
+) -> Result<(Page<DealItem>, u64), Problem> {
+    let rules = store::rules::read(snapshot).await?;
+    let scope = chosen.select(Basis::Activity, &rules.company.zone())?.scope();
+    let base = rules.money.base;
+    let books = Books { now, base };
+    let choice = DealChoice {
+        figure: query.figure.unwrap_or_default(),
+        currency: query.currency,
+        read_content_id: query.read_content_id,
+    };
+    let page = store::reports::deal_evidence(snapshot, &scope, choice, books, after, limit).await?;
+    let total = store::reports::deal_evidence_count(snapshot, &scope, choice, books).await?;
+    Ok((page, total))
+}
+
+/// The ids of the first records of a list, and the number of all.
+pub(super) async fn ids(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    query: Json,
+    limit: u64,
+) -> Result<Ids, Problem> {
+    let (page, total) = page(snapshot, now, asked(query)?, None, limit).await?;
+    Ok(Ids::of(page, total, |deal| deal.id.to_string()))
 }
 
 impl DealEvidence {

@@ -7,6 +7,7 @@ mod view;
 use std::collections::{BTreeSet, HashMap};
 
 use actix_web::get;
+use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::dimension::{By, Dimension};
 use tandem_domain::reports::funnel::{self, Figures, Tally};
@@ -15,8 +16,9 @@ use tandem_store as store;
 use tandem_store::Snapshot;
 use tandem_store::reports::Records;
 
-pub(super) use evidence::list_funnel_evidence;
-use view::{FunnelRowView, FunnelView, stages};
+pub(super) use evidence::{ids, list_funnel_evidence};
+pub(super) use view::FunnelView;
+use view::{FunnelRowView, stages};
 
 use super::answer::Report;
 use super::request::{Chosen, Defaults, Divided, Question, Selection};
@@ -43,14 +45,25 @@ pub(super) async fn get_funnel(
 ) -> Reply<Report<FunnelView>> {
     let Both(chosen, divided) = query.0;
     let snapshot = ctx.report().await?;
+    let view = report(&snapshot, snapshot.as_of(ctx.now()), chosen, divided).await?;
+    Report::preferred(ctx.request(), "funnel", view, csv::table)
+}
+
+/// The funnel of what is asked for.
+pub(super) async fn report(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    chosen: Chosen,
+    divided: Divided,
+) -> Result<FunnelView, Problem> {
     let defaults = Defaults {
         basis: Basis::Cohort,
         by: By::Dimension(Dimension::Source),
         records: Records::Cycles,
     };
-    let question = Question::ask(&snapshot, chosen, divided, defaults).await?;
+    let question = Question::ask(snapshot, chosen, divided, defaults).await?;
     let (selection, cuts) = (&question.selection, &question.cuts);
-    let counted = count(&snapshot, selection, cuts).await?;
+    let counted = count(snapshot, selection, cuts).await?;
     let nothing = || funnel::count(Basis::Cohort, &[]);
     let (rows, omitted) = arrange(counted.rows, cuts, nothing, volume);
     let row = |(keys, figures): (Vec<Key>, Figures)| {
@@ -63,9 +76,8 @@ pub(super) async fn get_funnel(
     };
     let rows = rows.into_iter().map(row).collect();
     let totals = stages(selection, &counted.totals, question.min_sample);
-    let head = question.head(snapshot.as_of(ctx.now()), counted.agreement_versions);
-    let view = FunnelView::of(head, rows, omitted, totals);
-    Report::preferred(ctx.request(), "funnel", view, csv::table)
+    let head = question.head(now, counted.agreement_versions);
+    Ok(FunnelView::of(head, rows, omitted, totals))
 }
 
 /// The cycles that started, then those of all stages.

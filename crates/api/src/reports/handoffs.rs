@@ -2,6 +2,7 @@
 
 use actix_web::get;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use tandem_domain::access::Queue;
 use tandem_domain::handoff::{Handoff, HandoffState};
 use tandem_domain::id::{HandoffId, LeadId, UserId};
@@ -9,12 +10,15 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::handoffs::HandoffFigure;
 use tandem_store as store;
+use tandem_store::Snapshot;
+use tandem_store::page::Page;
 use utoipa::{IntoParams, ToSchema};
 
-use super::request::{Chosen, Selection};
+use super::request::{Chosen, Ids, Selection, asked};
 use crate::access::scopes::{HandoffEvidenceRead, HandoffsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
 
@@ -82,16 +86,11 @@ pub(super) async fn list_handoff_evidence(
     ctx: Ctx<HandoffEvidenceRead>,
     query: Query<Both<Chosen, HandoffEvidenceQuery>>,
 ) -> Reply<Listing<HandoffEvidence>> {
-    let Both(chosen, query) = query.0;
-    let figure = query.figure.unwrap_or_default();
-    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let limit = query.0.1.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after = listing::after(&ctx.master, ctx.request(), query.0.1.cursor.as_deref())?;
     let snapshot = ctx.report().await?;
-    let zone = store::rules::read(&snapshot).await?.company.zone();
-    let scope = chosen.select(Basis::Activity, &zone)?.scope();
     let now = snapshot.as_of(ctx.now());
-    let page = store::reports::handoff_evidence(&snapshot, &scope, figure, now, after, limit).await?;
-    let total = store::reports::handoff_evidence_count(&snapshot, &scope, figure, now).await?;
+    let (page, total) = page(&snapshot, now, query.0, after, limit).await?;
     let listing = Listing::of(
         &ctx.master,
         ctx.request(),
@@ -100,6 +99,32 @@ pub(super) async fn list_handoff_evidence(
         HandoffEvidence::of,
     );
     Ok(listing.counted(Some((total, false))))
+}
+
+async fn page(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    Both(chosen, query): Both<Chosen, HandoffEvidenceQuery>,
+    after: Option<HandoffId>,
+    limit: u64,
+) -> Result<(Page<Handoff>, u64), Problem> {
+    let zone = store::rules::read(snapshot).await?.company.zone();
+    let scope = chosen.select(Basis::Activity, &zone)?.scope();
+    let figure = query.figure.unwrap_or_default();
+    let page = store::reports::handoff_evidence(snapshot, &scope, figure, now, after, limit).await?;
+    let total = store::reports::handoff_evidence_count(snapshot, &scope, figure, now).await?;
+    Ok((page, total))
+}
+
+/// The ids of the first records of a list, and the number of all.
+pub(super) async fn ids(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    query: Json,
+    limit: u64,
+) -> Result<Ids, Problem> {
+    let (page, total) = page(snapshot, now, asked(query)?, None, limit).await?;
+    Ok(Ids::of(page, total, |handoff| handoff.id.to_string()))
 }
 
 impl HandoffEvidence {

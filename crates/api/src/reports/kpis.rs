@@ -180,8 +180,22 @@ pub(super) async fn get_kpis(
     let Both(chosen, own) = query.0;
     let snapshot = ctx.report().await?;
     let now = snapshot.as_of(ctx.now());
-    let rules = store::rules::read(&snapshot).await?;
-    let min_sample = own.min_sample.unwrap_or(rules.reports.min_sample);
+    // What deals are worth is read by the scope of deals: with few of them, a mean gives an amount away.
+    let shows_money = ctx.grants(Scope::DealsRead);
+    let view = report(&snapshot, now, chosen, own.min_sample, shows_money).await?;
+    Report::preferred(ctx.request(), "kpis", view, table)
+}
+
+/// The key figures of what is asked for.
+pub(super) async fn report(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    chosen: Chosen,
+    min_sample: Option<i64>,
+    shows_money: bool,
+) -> Result<KpisView, Problem> {
+    let rules = store::rules::read(snapshot).await?;
+    let min_sample = min_sample.unwrap_or(rules.reports.min_sample);
     let zone = rules.company.zone();
     let mut selection = chosen.select(Basis::Activity, &zone)?;
     if (selection.days.first, selection.days.next) == (None, None)
@@ -191,24 +205,22 @@ pub(super) async fn get_kpis(
     }
     let base = rules.money.base;
     let books = Books { now, base };
-    let collected = store::reports::collected(&snapshot, &rules.money).await?;
+    let collected = store::reports::collected(snapshot, &rules.money).await?;
     let company = Company {
         books,
         calendar: working_hours(&rules)?,
         zone: zone.clone(),
-        customers: store::reports::customers(&snapshot, &selection.only, base, &collected).await?,
+        customers: store::reports::customers(snapshot, &selection.only, base, &collected).await?,
         collected,
-        costs: stated_costs(&snapshot).await?,
+        costs: stated_costs(snapshot).await?,
         rules: rules.clone(),
     };
-    let measured = Measured::load(&snapshot, selection, &company).await?;
+    let measured = Measured::load(snapshot, selection, &company).await?;
     let before = match measured.selection.before(&zone) {
-        Some(before) => Some(Measured::load(&snapshot, before, &company).await?),
+        Some(before) => Some(Measured::load(snapshot, before, &company).await?),
         None => None,
     };
     let selection = &measured.selection;
-    // What deals are worth is read by the scope of deals: with few of them, a mean gives an amount away.
-    let shows_money = ctx.grants(Scope::DealsRead);
     let view = |(place, (kpi, measure)): (usize, &(Kpi, Measure))| {
         let earlier = before.as_ref().and_then(|before| before.figures.get(place));
         KpiView::of(
@@ -220,11 +232,11 @@ pub(super) async fn get_kpis(
         )
     };
     let unconverted = match shows_money {
-        true => store::reports::unconverted(&snapshot, &selection.scope(), books).await?,
+        true => store::reports::unconverted(snapshot, &selection.scope(), books).await?,
         false => vec![],
     };
     let timezone = &rules.company.timezone;
-    let view = KpisView {
+    Ok(KpisView {
         as_of: now,
         period: Period::of(&selection.days, timezone),
         before: before
@@ -253,8 +265,7 @@ pub(super) async fn get_kpis(
                 evidence: deals(selection, DealFigure::Unconverted) + &format!("&currency={}", one.currency),
             })
             .collect(),
-    };
-    Report::preferred(ctx.request(), "kpis", view, table)
+    })
 }
 
 /// What the figures of every period are measured by.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use actix_web::get;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use tandem_domain::agreement::BuyingRole;
 use tandem_domain::id::{ClockId, DealId, HandoffId, LeadId, UserId};
 use tandem_domain::instant::{Day, Timestamp};
@@ -11,16 +12,19 @@ use tandem_domain::reports::dimension::{By, Dimension, Value};
 use tandem_domain::reports::leakage::{IDLE_DAYS, Leak, Watermarks};
 use tandem_domain::reports::row::{Cut, Key, arrange};
 use tandem_store as store;
+use tandem_store::Snapshot;
+use tandem_store::page::Page;
 use tandem_store::reports::{LeakItem, LeakScope, LeakTally};
 use tandem_store::rules::Rules;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::answer::{Report, Table};
-use super::request::{Filters, filters};
+use super::request::{Filters, Ids, asked, filters};
 use crate::access::scopes::{DealsRead, HandoffsRead, LeadsRead, LeakEvidenceRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
 
@@ -112,15 +116,27 @@ pub(super) async fn get_leakage(
     let idle_days = own.idle_days.unwrap_or(IDLE_DAYS);
     let snapshot = ctx.report().await?;
     let now = snapshot.as_of(ctx.now());
-    let rules = store::rules::read(&snapshot).await?;
+    let view = report(&snapshot, now, only, by, idle_days).await?;
+    Report::preferred(ctx.request(), "leakage", view, table)
+}
+
+/// The present leaks, by a dimension.
+pub(super) async fn report(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    only: Vec<(Dimension, Option<Value>)>,
+    by: Dimension,
+    idle_days: i64,
+) -> Result<LeakageView, Problem> {
+    let rules = store::rules::read(snapshot).await?;
     let scope = LeakScope {
         marks: watermarks(&rules, now, idle_days),
         required_roles: required_roles(&rules),
-        away: store::routing::away(&snapshot, now).await?,
+        away: store::routing::away(snapshot, now).await?,
         only: only.clone(),
     };
     let cuts = [Cut::By(by)];
-    let tallies = store::reports::leak_tally(&snapshot, &scope, Leak::ALL, &cuts).await?;
+    let tallies = store::reports::leak_tally(snapshot, &scope, Leak::ALL, &cuts).await?;
     let totals = Leaks::count(&tallies);
     let mut by_row: HashMap<Vec<Key>, Vec<LeakTally>> = HashMap::new();
     for tally in tallies {
@@ -142,7 +158,7 @@ pub(super) async fn get_leakage(
             leaks: leaks.views(&own, idle_days),
         }
     };
-    let view = LeakageView {
+    Ok(LeakageView {
         as_of: now,
         by,
         idle_days,
@@ -151,8 +167,7 @@ pub(super) async fn get_leakage(
         rows: rows.into_iter().map(row).collect(),
         omitted_rows,
         totals: totals.views(&only, idle_days),
-    };
-    Report::preferred(ctx.request(), "leakage", view, table)
+    })
 }
 
 fn required_roles(rules: &Rules) -> Vec<BuyingRole> {
@@ -272,25 +287,53 @@ pub(super) async fn list_leakage_evidence(
     ctx: Ctx<LeakEvidenceRead>,
     query: Query<Both<Filters, LeakEvidenceQuery>>,
 ) -> Reply<Listing<LeakEvidence>> {
-    let Both(Filters(only), query) = query.0;
-    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let after: Option<Uuid> = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let limit = query.0.1.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after: Option<Uuid> = listing::after(&ctx.master, ctx.request(), query.0.1.cursor.as_deref())?;
     let snapshot = ctx.report().await?;
-    let rules = store::rules::read(&snapshot).await?;
     let now = snapshot.as_of(ctx.now());
+    let (page, total) = page(&snapshot, now, query.0, after, limit).await?;
+    let listing = Listing::of(&ctx.master, ctx.request(), page, |leak| leak.id, LeakEvidence::of);
+    Ok(listing.counted(Some((total, false))))
+}
+
+async fn page(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    Both(Filters(only), query): Both<Filters, LeakEvidenceQuery>,
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<(Page<LeakItem>, u64), Problem> {
+    let rules = store::rules::read(snapshot).await?;
     let marks = watermarks(&rules, now, query.idle_days.unwrap_or(IDLE_DAYS));
-    let away = store::routing::away(&snapshot, now).await?;
+    let away = store::routing::away(snapshot, now).await?;
     let scope = LeakScope {
         marks,
         required_roles: required_roles(&rules),
         away,
         only,
     };
-    let page = store::reports::leak_evidence(&snapshot, &scope, query.leak, after, limit).await?;
-    let all = store::reports::leak_tally(&snapshot, &scope, &[query.leak], &[]).await?;
+    let page = store::reports::leak_evidence(snapshot, &scope, query.leak, after, limit).await?;
+    let all = store::reports::leak_tally(snapshot, &scope, &[query.leak], &[]).await?;
     let total = all.iter().map(|tally| tally.count.max(0) as u64).sum();
-    let listing = Listing::of(&ctx.master, ctx.request(), page, |leak| leak.id, LeakEvidence::of);
-    Ok(listing.counted(Some((total, false))))
+    Ok((page, total))
+}
+
+/// The ids of the first records of a list, and the number of all.
+pub(super) async fn ids(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    query: Json,
+    limit: u64,
+) -> Result<Ids, Problem> {
+    let (page, total) = page(snapshot, now, asked(query)?, None, limit).await?;
+    let id = |leak: LeakItem| {
+        let deal = leak.deal_id.map(|id| id.to_string());
+        let handoff = leak.handoff_id.map(|id| id.to_string());
+        deal.or(handoff)
+            .or(leak.lead_id.map(|id| id.to_string()))
+            .unwrap_or_default()
+    };
+    Ok(Ids::of(page, total, id))
 }
 
 impl LeakEvidence {

@@ -1,5 +1,6 @@
 //! What came of it, as figures, each with the records behind it.
 
+mod alignment;
 mod answer;
 mod attribution;
 mod content;
@@ -13,6 +14,7 @@ mod quotes;
 mod rejections;
 mod request;
 mod response_times;
+mod reviews;
 mod sla;
 
 use crate::edge::http::services::Services;
@@ -20,10 +22,16 @@ use crate::edge::room::{PathRule, Room, Time};
 
 /// This room.
 pub const ROOM: Room = Room {
-    paths: &[PathRule {
-        time: Time::Configured,
-        ..PathRule::of("/v1/reports/")
-    }],
+    paths: &[
+        PathRule {
+            time: Time::Configured,
+            ..PathRule::of("/v1/reports/")
+        },
+        PathRule {
+            time: Time::Configured,
+            ..PathRule::of("/v1/reviews")
+        },
+    ],
     ..Room::of(configure)
 };
 
@@ -46,5 +54,7 @@ fn configure(config: &mut Services<'_>) {
         .service(rejections::get_rejections)
         .service(response_times::get_response_times)
         .service(sla::get_sla)
-        .service(sla::list_sla_evidence);
+        .service(sla::list_sla_evidence)
+        .service(alignment::get_alignment);
+    reviews::configure(config);
 }

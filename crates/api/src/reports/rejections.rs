@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use actix_web::get;
 use serde::Serialize;
+use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::dimension::{By, Dimension, Value};
 use tandem_domain::reports::handoffs::{HandoffFigure, HandoffTally, Verdicts};
 use tandem_domain::reports::row::{Cut, Key, arrange};
@@ -18,6 +19,7 @@ use super::handoffs::address;
 use super::request::{Chosen, Defaults, Divided, Question, Selection};
 use crate::access::scopes::ReportsRead;
 use crate::edge::ctx::Ctx;
+use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
 
@@ -148,19 +150,30 @@ pub(super) async fn get_rejections(
 ) -> Reply<Report<RejectionsView>> {
     let Both(chosen, divided) = query.0;
     let snapshot = ctx.report().await?;
+    let view = report(&snapshot, snapshot.as_of(ctx.now()), chosen, divided).await?;
+    Report::preferred(ctx.request(), "rejections", view, table)
+}
+
+/// The rejections of what is asked for.
+pub(super) async fn report(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    chosen: Chosen,
+    divided: Divided,
+) -> Result<RejectionsView, Problem> {
     let defaults = Defaults {
         basis: Basis::Activity,
         by: By::Dimension(Dimension::Reason),
         records: Records::Handoffs,
     };
-    let question = Question::ask(&snapshot, chosen, divided, defaults).await?;
+    let question = Question::ask(snapshot, chosen, divided, defaults).await?;
     let cuts = &question.cuts;
-    let tallied = store::reports::handoff_tally(&snapshot, &question.selection.scope(), cuts).await?;
+    let tallied = store::reports::handoff_tally(snapshot, &question.selection.scope(), cuts).await?;
     let versions: BTreeSet<i64> = tallied.iter().map(|row| row.agreement_version).collect();
     let totals = Verdicts::count(tallied.iter().map(|row| &row.tally));
     let before = question.selection.before(&question.zone);
     let rejected_before = match &before {
-        Some(before) => Some(Before::load(&snapshot, &before.scope(), cuts).await?),
+        Some(before) => Some(Before::load(snapshot, &before.scope(), cuts).await?),
         None => None,
     };
     let (mut rows, mut of_row) = (HashMap::new(), by_row(tallied));
@@ -192,9 +205,8 @@ pub(super) async fn get_rejections(
     let known = rejected_before.as_ref().zip(before);
     let known = known.map(|(known, before)| (known.by_row.values().sum(), before));
     let totals = RejectionFigures::of(&question.selection, totals, known, whole, question.min_sample);
-    let head = question.head(snapshot.as_of(ctx.now()), versions);
-    let view = RejectionsView::of(head, rows, omitted, totals);
-    Report::preferred(ctx.request(), "rejections", view, table)
+    let head = question.head(now, versions);
+    Ok(RejectionsView::of(head, rows, omitted, totals))
 }
 
 /// How many hand-offs of the period before were rejected, by row.

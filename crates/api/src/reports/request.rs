@@ -7,15 +7,17 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value as Json};
 use tandem_domain::clocks::{Calendar, CalendarDocument};
 use tandem_domain::id::{FormId, TeamId, UserId};
-use tandem_domain::instant::Timestamp;
+use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::dimension::{By, Dimension, Kind, Value};
 use tandem_domain::reports::period::{Bucket, Days};
 use tandem_domain::reports::row::{Cut, Key};
+use tandem_store::page::Page;
 use tandem_store::reports::{Records, Scope};
 use tandem_store::rules::Rules;
 use tandem_store::{self as store, Snapshot};
@@ -188,6 +190,14 @@ fn schema_of(kind: Kind) -> RefOr<Schema> {
 }
 
 impl Divided {
+    /// Rows by one dimension.
+    pub fn by(dimension: Dimension) -> Self {
+        Self {
+            by: Some(vec![By::Dimension(dimension)]),
+            min_sample: None,
+        }
+    }
+
     /// What the rows stand for, one dimension once, and the fewest cases.
     pub fn read(self, unless_given: By, min_sample: i64) -> Result<(Vec<By>, i64), Problem> {
         let by = self.by.unwrap_or_else(|| vec![unless_given]);
@@ -206,6 +216,16 @@ impl Divided {
 }
 
 impl Chosen {
+    /// The records of some days.
+    pub fn of_days(from: Option<Day>, to: Option<Day>, basis: Basis) -> Self {
+        Self {
+            basis: Some(basis),
+            from: from.map(|day| day.to_string()),
+            to: to.map(|day| day.to_string()),
+            filters: Filters::default(),
+        }
+    }
+
     /// The records that are asked for, their days in a zone.
     pub fn select(self, unless_given: Basis, zone: &TimeZone) -> Result<Selection, Problem> {
         Ok(Selection {
@@ -455,6 +475,27 @@ impl Question {
             provisional: self.rules.agreement.provisional,
         }
     }
+}
+
+/// The ids of the first records of a list, and the number of all.
+pub(super) struct Ids {
+    pub ids: Vec<String>,
+    pub total: i64,
+}
+
+impl Ids {
+    pub fn of<T>(page: Page<T>, total: u64, id: impl FnMut(T) -> String) -> Self {
+        Self {
+            ids: page.data.into_iter().map(id).collect(),
+            total: i64::try_from(total).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+/// What one of our own links to a list asks for.
+pub(super) fn asked<T: DeserializeOwned>(query: Json) -> Result<T, Problem> {
+    let wrong = |error| Problem::new(Code::InternalError).because(error);
+    T::deserialize(query).map_err(|error: serde_json::Error| wrong(error))
 }
 
 pub(super) fn encoded(text: &str) -> String {

@@ -18,7 +18,7 @@ use tandem_store::reports::Due;
 use tandem_store::{self as store, Snapshot, StoreError};
 use utoipa::{IntoParams, ToSchema};
 
-pub(super) use evidence::list_sla_evidence;
+pub(super) use evidence::{ids, list_sla_evidence};
 
 use super::answer::{Period, RateView, Report, Table, number, rate_cells};
 use super::handoffs::address;
@@ -180,22 +180,32 @@ pub struct NumberView {
         content((SlaView = "application/json"), (String = "text/csv")))))]
 #[get("/v1/reports/sla")]
 pub(super) async fn get_sla(ctx: Ctx<ReportsRead>, query: Query<SlaQuery>) -> Reply<Report<SlaView>> {
-    let query = query.0;
     let snapshot = ctx.report().await?;
     let now = snapshot.as_of(ctx.now());
-    let rules = store::rules::read(&snapshot).await?;
-    let min_sample = query.min_sample.unwrap_or(rules.reports.min_sample);
+    let view = report(&snapshot, now, query.0.month.as_deref(), query.0.min_sample).await?;
+    Report::preferred(ctx.request(), "sla", view, table)
+}
+
+/// The commitments of a month, by default the present one.
+pub(super) async fn report(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    asked: Option<&str>,
+    min_sample: Option<i64>,
+) -> Result<SlaView, Problem> {
+    let rules = store::rules::read(snapshot).await?;
+    let min_sample = min_sample.unwrap_or(rules.reports.min_sample);
     let zone = rules.company.zone();
-    let (month, days) = month(query.month.as_deref(), now, &zone)?;
+    let (month, days) = month(asked, now, &zone)?;
     let last = days.to.plus_millis(-1).min(now);
-    let version = store::agreement::in_force_at(&snapshot, last).await?;
-    let tallies = store::reports::clock_tally(&snapshot, due(&days, now)).await?;
+    let version = store::agreement::in_force_at(snapshot, last).await?;
+    let tallies = store::reports::clock_tally(snapshot, due(&days, now)).await?;
     let selection = Selection {
         basis: Basis::Activity,
         days: days.clone(),
         only: vec![],
     };
-    let made = store::reports::handoff_tally(&snapshot, &selection.scope(), &[]).await?;
+    let made = store::reports::handoff_tally(snapshot, &selection.scope(), &[]).await?;
     let verdicts = Verdicts::count(made.iter().map(|row| &row.tally));
     let measured = Month { days: &days, now };
     let agreement = version
@@ -206,10 +216,10 @@ pub(super) async fn get_sla(ctx: Ctx<ReportsRead>, query: Query<SlaQuery>) -> Re
         None => 0,
         Some(_) => {
             let figure = HandoffFigure::BadContact;
-            store::reports::handoff_evidence_count(&snapshot, &selection.scope(), figure, now).await?
+            store::reports::handoff_evidence_count(snapshot, &selection.scope(), figure, now).await?
         }
     };
-    let terms = terms(&snapshot, &days, |promised| promised.marketing.mqls_per_month).await?;
+    let terms = terms(snapshot, &days, |promised| promised.marketing.mqls_per_month).await?;
     let mut numbers = numbers(
         &commitments.marketing,
         (measured, &terms),
@@ -219,8 +229,8 @@ pub(super) async fn get_sla(ctx: Ctx<ReportsRead>, query: Query<SlaQuery>) -> Re
         min_sample,
     );
     let shared = &commitments.shared;
-    numbers.extend(shared::numbers(&snapshot, &rules, shared, measured, min_sample).await?);
-    let view = SlaView {
+    numbers.extend(shared::numbers(snapshot, &rules, shared, measured, min_sample).await?);
+    Ok(SlaView {
         as_of: now,
         period: Period::of(&days, &rules.company.timezone),
         agreement_version: version.number,
@@ -229,8 +239,7 @@ pub(super) async fn get_sla(ctx: Ctx<ReportsRead>, query: Query<SlaQuery>) -> Re
         promises: promises(&month, &tallies, min_sample),
         numbers,
         month,
-    };
-    Report::preferred(ctx.request(), "sla", view, table)
+    })
 }
 
 /// What the versions of the agreement promise that were in force in a period.

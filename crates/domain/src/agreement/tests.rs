@@ -431,10 +431,28 @@ fn the_typed_document_holds_all_of_the_provisional_one() {
 #[test]
 fn a_review_is_due_after_its_months_and_a_version_grows_stale() {
     let version = AgreementVersion::first("2026-01-31T12:00:00Z".parse().unwrap());
-    let is_due = |at: &str| version.is_review_due(at.parse().unwrap(), &TimeZone::UTC);
+    let is_due = |at: &str| version.is_review_due(None, at.parse().unwrap(), &TimeZone::UTC);
     let is_stale = |at: &str| version.is_stale(at.parse().unwrap(), &TimeZone::UTC);
     assert!(!is_due("2026-02-28T11:59:59.999Z") && is_due("2026-02-28T12:00:00Z"));
     assert!(!is_stale("2027-07-31T11:59:59.999Z") && is_stale("2027-07-31T12:00:00Z"));
+}
+
+#[test]
+fn a_review_is_due_after_its_months_since_the_last_one_was_held() {
+    let version = AgreementVersion::first("2026-01-31T12:00:00Z".parse().unwrap());
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let held = at("2026-03-10T09:00:00Z");
+    let is_due = |now: &str| version.is_review_due(Some(held), at(now), &TimeZone::UTC);
+    assert!(!is_due("2026-04-10T08:59:59.999Z") && is_due("2026-04-10T09:00:00Z"));
+    // One of before the version came into force does not bring it forward.
+    let early = Some(at("2026-01-01T00:00:00Z"));
+    assert!(!version.is_review_due(early, at("2026-02-20T00:00:00Z"), &TimeZone::UTC));
+    assert_eq!(
+        version.next_review(held, &TimeZone::UTC),
+        Some(at("2026-04-10T09:00:00Z"))
+    );
+    let is_recent = |now: &str| version.is_recent(held, at(now), &TimeZone::UTC);
+    assert!(is_recent("2026-04-25T09:00:00Z") && !is_recent("2026-04-25T09:00:00.001Z"));
 }
 
 #[test]

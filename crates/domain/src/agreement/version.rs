@@ -193,27 +193,50 @@ impl AgreementVersion {
         self
     }
 
-    /// Whether both teams were to have met about it by this instant: `review.every` has passed since it came into force.
-    pub fn is_review_due(&self, at: Timestamp, zone: &TimeZone) -> bool {
-        self.has_passed(at, zone, "every")
+    /// Whether both teams were to have met about it by this instant: `review.every` has passed since it came into force,
+    /// and since both managers last held a review.
+    pub fn is_review_due(&self, reviewed_at: Option<Timestamp>, at: Timestamp, zone: &TimeZone) -> bool {
+        let since = self.in_force_from.max(reviewed_at);
+        self.has_passed(since, at, zone, "every")
     }
 
     /// Whether `review.stale_after` has passed since it came into force.
     pub fn is_stale(&self, at: Timestamp, zone: &TimeZone) -> bool {
-        self.has_passed(at, zone, "stale_after")
+        self.has_passed(self.in_force_from, at, zone, "stale_after")
     }
 
-    fn has_passed(&self, at: Timestamp, zone: &TimeZone, member: &str) -> bool {
+    /// When the next review is due that follows one at this instant; `None` where the agreement has no interval.
+    pub fn next_review(&self, since: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let months = self.months("every")?;
+        let next = since
+            .to_jiff()
+            .to_zoned(zone.clone())
+            .checked_add(months.months());
+        Some(Timestamp::from_millis(next.ok()?.timestamp().as_millisecond()))
+    }
+
+    /// Whether one and a half of the intervals between reviews have not passed since one at `reviewed_at`; always where the
+    /// agreement has no interval.
+    pub fn is_recent(&self, reviewed_at: Timestamp, at: Timestamp, zone: &TimeZone) -> bool {
+        // Half of an odd number of months is 15 days.
+        let limit = || {
+            let months = self.months("every")?;
+            let since = reviewed_at.to_jiff().to_zoned(zone.clone());
+            let span = (months + months / 2).months().days(months % 2 * 15);
+            since.checked_add(span).ok()
+        };
+        limit().is_none_or(|limit| at.to_jiff() <= limit.timestamp())
+    }
+
+    fn months(&self, member: &str) -> Option<i64> {
+        let every = self.document.get("review")?.get(member)?.as_str()?;
+        every.split(' ').next()?.parse().ok()
+    }
+
+    fn has_passed(&self, since: Option<Timestamp>, at: Timestamp, zone: &TimeZone, member: &str) -> bool {
         let due = || {
-            let months = self
-                .document
-                .get("review")?
-                .get(member)?
-                .as_str()?
-                .split(' ')
-                .next()?;
-            let since = self.in_force_from?.to_jiff().to_zoned(zone.clone());
-            since.checked_add(months.parse::<i64>().ok()?.months()).ok()
+            let since = since?.to_jiff().to_zoned(zone.clone());
+            since.checked_add(self.months(member)?.months()).ok()
         };
         due().is_some_and(|due| due.timestamp() <= at.to_jiff())
     }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Deal, DealMove, State};
 use crate::activities::Objection;
+use crate::handoff::Conclusion;
 use crate::journal::Facts;
 use crate::journal::{Entry, Subject};
 
@@ -65,8 +66,8 @@ pub enum DealChange {
         /// The changed fields after.
         after: Facts,
     },
-    /// Marketing acknowledged that it was lost, with a note.
-    Acknowledged(Box<Deal>, Option<String>),
+    /// Marketing acknowledged that it was lost, with its conclusion.
+    Acknowledged(Box<Deal>, Conclusion),
 }
 
 impl DealChange {
@@ -94,8 +95,8 @@ impl DealChange {
                 let entry = Entry::plain("deal.updated", subject(deal), deal.primary_lead_id, json!({}));
                 entry.edited(before, after)
             }
-            Self::Acknowledged(deal, note) => {
-                let data = json!({"note": note});
+            Self::Acknowledged(deal, conclusion) => {
+                let data = json!({"note": conclusion.note, "action_item_id": conclusion.action_item_id});
                 Entry::plain("deal.acknowledged", subject(deal), deal.primary_lead_id, data)
             }
         }

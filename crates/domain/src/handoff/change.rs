@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Handoff, MadeBy};
+use super::{Conclusion, Handoff, MadeBy};
 use crate::id::UserId;
 use crate::journal::{Entry, Subject};
 
@@ -54,8 +54,8 @@ pub enum HandoffChange {
     Disputed(Box<Handoff>),
     /// The dispute was ruled on; the state says how.
     Ruled(Box<Handoff>),
-    /// Marketing acknowledged the rejection, with a note.
-    Acknowledged(Box<Handoff>, Option<String>),
+    /// Marketing acknowledged the rejection, with its conclusion.
+    Acknowledged(Box<Handoff>, Conclusion),
 }
 
 impl HandoffChange {
@@ -120,8 +120,9 @@ impl HandoffChange {
                 data["note"] = json!(handoff.ruling.as_ref().map(|ruling| &ruling.note));
                 "handoff.ruled"
             }
-            Self::Acknowledged(_, note) => {
-                data["note"] = json!(note);
+            Self::Acknowledged(_, conclusion) => {
+                data["note"] = json!(conclusion.note);
+                data["action_item_id"] = json!(conclusion.action_item_id);
                 "handoff.acknowledged"
             }
             Self::Adjusted(_) => return None,

@@ -11,7 +11,7 @@ use crate::clocks::record::ClockRecord;
 use crate::clocks::{ClockKind, VoidReason};
 use crate::deals::change::DealChange;
 use crate::fault::Fault;
-use crate::id::{ClockId, DealId, HandoffId, LeadId};
+use crate::id::{ActionItemId, ClockId, DealId, HandoffId, LeadId};
 use crate::lifecycle;
 use crate::world::World;
 
@@ -40,6 +40,15 @@ pub fn loss_taken_back(world: &mut World, deal_id: DealId, act: &Act) -> Vec<Cha
     voided.collect()
 }
 
+/// What marketing concludes from what it acknowledges.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conclusion {
+    /// A note.
+    pub note: Option<String>,
+    /// The action item of a review that follows from it.
+    pub action_item_id: Option<ActionItemId>,
+}
+
 /// Acknowledge rejections and losses: by marketing. What was answered before stays as it was.
 ///
 /// The world holds the hand-offs and deals with their clocks, and the enabled users.
@@ -47,7 +56,7 @@ pub fn acknowledge(
     world: &mut World,
     handoffs: &[HandoffId],
     deals: &[DealId],
-    note: Option<&str>,
+    conclusion: &Conclusion,
     act: &Act,
 ) -> Result<Vec<Change>, HandoffError> {
     let person = act.by.demand_person()?;
@@ -89,21 +98,23 @@ pub fn acknowledge(
         let happened = record.change(|clock| clock.meet(act.now, act.now));
         let (handoff_id, deal_id) = (record.handoff_id, record.deal_id);
         changes.extend(with_notices(happened, staff.as_ref(), act));
-        let note = note.map(str::to_owned);
         let handoff = handoff_id.and_then(|id| world.sales.handoffs.get_mut(&id));
         changes.extend(handoff.map(|handoff| {
             handoff.version += 1;
             handoff.updated_at = act.now.max(handoff.updated_at);
             Change::from(HandoffChange::Acknowledged(
                 Box::new(handoff.clone()),
-                note.clone(),
+                conclusion.clone(),
             ))
         }));
         let deal = deal_id.and_then(|id| world.sales.deals.get_mut(&id));
         changes.extend(deal.map(|deal| {
             deal.version += 1;
             deal.updated_at = act.now.max(deal.updated_at);
-            Change::Deal(DealChange::Acknowledged(Box::new(deal.clone()), note))
+            Change::Deal(DealChange::Acknowledged(
+                Box::new(deal.clone()),
+                conclusion.clone(),
+            ))
         }));
     }
     Ok(changes)

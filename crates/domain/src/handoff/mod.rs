@@ -19,7 +19,7 @@ pub use clocks::{change as change_clocks, days_of, of as clocks_of, start as sta
 pub use decide::{RejectHandoff, accept, assign, leave, move_lead, open, reject};
 pub use dispute::{RuleOn, Verdict, dispute, is_disputed, remind_to_rule, rule_on};
 pub use error::{HandoffError, NotAssigned};
-pub use feedback::{acknowledge, loss_taken_back, lost};
+pub use feedback::{Conclusion, acknowledge, loss_taken_back, lost};
 pub use hand_over::{hand_over, pass_on, reroute};
 pub use qualify::{propose, qualify};
 pub use reassign::{Reassigned, Simulated, reassign, simulate};

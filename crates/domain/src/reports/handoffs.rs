@@ -28,8 +28,24 @@ words! {
         Accepted = "accepted",
         /// Those that it rejected.
         Rejected = "rejected",
+        /// Those that were disputed, however it was ruled.
+        Disputed = "disputed",
+        /// Those whose rejection was upheld by a ruling.
+        Upheld = "upheld",
+        /// Those whose rejection was overturned by a ruling.
+        Overturned = "overturned",
+        /// Those that were rejected and whose feedback was given or is due.
+        FeedbackDue = "feedback_due",
+        /// Of these, those with a reason whose feedback was given in time.
+        Answered = "answered",
         /// Those that times are measured of.
         Timed = "timed",
+        /// Those whose promised review was made or is due.
+        ReviewDue = "review_due",
+        /// Of these, those that a rule assigned and that were reviewed in time.
+        ReviewedByRule = "reviewed_by_rule",
+        /// Those whose lead was contacted after the packet was opened.
+        OpenedBefore = "opened_before",
         /// Those whose lead was contacted.
         Contacted = "contacted",
         /// Those whose lead waits for contact.

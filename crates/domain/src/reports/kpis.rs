@@ -105,6 +105,14 @@ words! {
         Valued = "valued",
         /// Those that were won, with an amount that no rate converts.
         Unconverted = "unconverted",
+        /// Those that were won, with a touch of the primary lead at or before the win.
+        WithPath = "with_path",
+        /// Those that were lost with a reason other than `other`, and with an objection or a note.
+        Explained = "explained",
+        /// Those that were lost and whose feedback was given or is due.
+        FeedbackDue = "feedback_due",
+        /// Those that were lost with a reason, and whose feedback was given in time.
+        Answered = "answered",
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reports: rates with their intervals, percentiles, periods of the calendar, dimensions and rows; and the figures of
 //! each report.
 
+pub mod alignment;
 pub mod attribution;
 pub mod collected;
 pub mod costs;
@@ -12,6 +13,7 @@ pub mod kpis;
 pub mod leakage;
 pub mod period;
 pub mod promises;
+pub mod review;
 pub mod row;
 
 use serde::{Deserialize, Serialize};

@@ -17,6 +17,12 @@ use crate::page::Page;
 
 /// Each deal with the cycle in which it was opened, if it has a lead.
 const DEALS: &str = "deals d LEFT JOIN cycles c ON c.lead_id = d.primary_lead_id AND c.number = d.cycle";
+/// An objection of the lead or in the deal is known, or a note of the move that lost it.
+const EXPLAINED: &str = "(EXISTS (SELECT 1 FROM objections o WHERE o.lead_id = d.primary_lead_id) \
+                         OR EXISTS (SELECT 1 FROM activities a JOIN objections o ON o.activity_id = a.id \
+                         WHERE a.deal_id = d.id) \
+                         OR EXISTS (SELECT 1 FROM deal_moves m WHERE m.deal_id = d.id AND m.to_stage = d.stage \
+                         AND m.note IS NOT NULL))";
 const CORRUPT: StoreError = StoreError::Corrupt("deals");
 
 /// When deals are looked at, and in which currency.
@@ -176,6 +182,24 @@ pub async fn deal_evidence_count(
     Ok(count.max(0) as u64)
 }
 
+/// How many deals stand behind each of some figures, in their order.
+pub async fn deal_counts(
+    on: &impl Read,
+    scope: &Scope,
+    figures: &[DealFigure],
+    books: Books,
+) -> Result<Vec<i64>, StoreError> {
+    let mut sql = Sql::new(on.conn().get_database_backend(), scope);
+    let wanted: Vec<String> = figures
+        .iter()
+        .map(|figure| {
+            let condition = condition(&mut sql, scope, *figure, books);
+            format!("SELECT count(*) AS n FROM {DEALS} WHERE {condition}")
+        })
+        .collect();
+    sql.counts(on, &wanted).await
+}
+
 /// From the first contact of a cycle, else from its acceptance, to the deal that was won: each in milliseconds, and how
 /// many begin with the acceptance.
 pub async fn sales_cycles(on: &impl Read, scope: &Scope) -> Result<(Vec<i64>, i64), StoreError> {
@@ -238,6 +262,24 @@ fn condition(sql: &mut Sql, scope: &Scope, figure: DealFigure, books: Books) -> 
                 _ => format!("{during} AND d.state = 'won' AND d.amount IS NOT NULL AND NOT {is_valued}"),
             }
         }
+        DealFigure::WithPath => format!(
+            "{during} AND d.state = 'won' AND EXISTS (SELECT 1 FROM touches t WHERE t.lead_id = d.primary_lead_id \
+             AND t.touch IS NOT NULL AND t.occurred_at <= d.closed_at)"
+        ),
+        DealFigure::Explained => {
+            format!("{during} AND d.state = 'lost' AND d.reason <> 'other' AND {EXPLAINED}")
+        }
+        DealFigure::FeedbackDue => {
+            let now = sql.bind(books.now.millis());
+            format!(
+                "{during} AND d.state = 'lost' AND EXISTS (SELECT 1 FROM clocks v WHERE v.deal_id = d.id \
+                 AND v.kind = 'feedback' AND v.state <> 'void' AND (v.act_at IS NOT NULL OR v.due_at < {now}))"
+            )
+        }
+        DealFigure::Answered => format!(
+            "{during} AND d.state = 'lost' AND d.reason IS NOT NULL AND EXISTS (SELECT 1 FROM clocks v \
+             WHERE v.deal_id = d.id AND v.kind = 'feedback' AND v.state = 'met')"
+        ),
         DealFigure::Open => {
             let until = sql.bind(scope.to.plus_millis(-1).min(books.now).millis());
             let open = format!("d.opened_at <= {until} AND (d.closed_at IS NULL OR d.closed_at > {until})");

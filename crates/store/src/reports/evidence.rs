@@ -1,6 +1,6 @@
 //! The cycles behind each figure of the funnel.
 
-use sea_orm::{ConnectionTrait, DbBackend, EntityTrait};
+use sea_orm::{ConnectionTrait, EntityTrait};
 use tandem_domain::id::CycleId;
 use tandem_domain::lifecycle::Cycle;
 use tandem_domain::reports::Basis;
@@ -32,6 +32,10 @@ pub enum Figure {
     Stays,
     /// Those that ended with it as the furthest stage.
     Dropped,
+    /// The first cycles of people.
+    New,
+    /// Of these, those of leads with a touch.
+    Touched,
 }
 
 /// A page of the cycles behind a figure, by id.
@@ -43,7 +47,8 @@ pub async fn evidence(
     after: Option<CycleId>,
     limit: u64,
 ) -> Result<Page<Cycle>, StoreError> {
-    let (mut sql, mut condition) = condition(on.conn().get_database_backend(), scope, stage, figure);
+    let mut sql = Sql::new(on.conn().get_database_backend(), scope);
+    let mut condition = condition(&mut sql, scope, stage, figure);
     if let Some(after) = after {
         condition.push_str(&format!(" AND c.id > {}", sql.bind(after.uuid())));
     }
@@ -66,33 +71,47 @@ pub async fn evidence_count(
     stage: usize,
     figure: Figure,
 ) -> Result<u64, StoreError> {
-    let (sql, condition) = condition(on.conn().get_database_backend(), scope, stage, figure);
-    let text = format!("SELECT count(*) AS n FROM cycles c WHERE {condition}");
-    let row = on.conn().query_one_raw(sql.statement(&text)).await?;
-    let count = row.map_or(Ok(0), |row| row.try_get::<i64>("", "n"))?;
-    Ok(count.max(0) as u64)
+    let counts = evidence_counts(on, scope, stage, &[figure]).await?;
+    Ok(counts.into_iter().sum::<i64>().max(0) as u64)
 }
 
-fn condition(backend: DbBackend, scope: &Scope, stage: usize, figure: Figure) -> (Sql, String) {
-    let mut sql = Sql::new(backend, scope);
+/// How many cycles stand behind each of some figures, in their order.
+pub async fn evidence_counts(
+    on: &impl Read,
+    scope: &Scope,
+    stage: usize,
+    figures: &[Figure],
+) -> Result<Vec<i64>, StoreError> {
+    let mut sql = Sql::new(on.conn().get_database_backend(), scope);
+    let wanted: Vec<String> = figures
+        .iter()
+        .map(|figure| {
+            let condition = condition(&mut sql, scope, stage, *figure);
+            format!("SELECT count(*) AS n FROM cycles c WHERE {condition}")
+        })
+        .collect();
+    sql.counts(on, &wanted).await
+}
+
+fn condition(sql: &mut Sql, scope: &Scope, stage: usize, figure: Figure) -> String {
     let before = stage.saturating_sub(1);
     let reached = |from: usize| {
-        let from = counted(&sql, scope.basis, "c", from);
+        let from = counted(sql, scope.basis, "c", from);
         format!("{from} AND c.{} IS NOT NULL", REACHED[stage])
     };
     let what = match figure {
-        Figure::Cycles => counted(&sql, scope.basis, "c", stage),
+        Figure::Cycles => counted(sql, scope.basis, "c", stage),
         Figure::FromPrevious => reached(before),
         Figure::FromStart => reached(0),
         Figure::Reached(other) => format!(
             "{} AND c.{} IS NOT NULL",
-            counted(&sql, scope.basis, "c", stage),
+            counted(sql, scope.basis, "c", stage),
             REACHED[other]
         ),
         Figure::SalesCycle => format!(
             "{} AND (c.sal_at IS NOT NULL OR EXISTS (SELECT 1 FROM handoffs f WHERE f.lead_id = c.lead_id \
              AND f.cycle = c.number AND f.first_contact_at IS NOT NULL))",
-            counted(&sql, scope.basis, "c", stage)
+            counted(sql, scope.basis, "c", stage)
         ),
         Figure::Stays => match scope.basis {
             Basis::Cohort => format!("{} AND c.{} IS NOT NULL", sql.during("c.started_at"), LEFT[stage]),
@@ -107,9 +126,15 @@ fn condition(backend: DbBackend, scope: &Scope, stage: usize, figure: Figure) ->
             let beyond = (stage + 1..FUNNEL.len()).map(|later| format!(" AND c.{} IS NULL", REACHED[later]));
             here.into_iter().chain(beyond).fold(ended, |all, one| all + &one)
         }
+        Figure::New => format!("{} AND c.number = 1", sql.during("c.started_at")),
+        Figure::Touched => format!(
+            "{} AND c.number = 1 AND EXISTS (SELECT 1 FROM touches t WHERE t.lead_id = c.lead_id \
+             AND t.touch IS NOT NULL)",
+            sql.during("c.started_at")
+        ),
         Figure::People => {
-            let own = counted(&sql, scope.basis, "c", stage);
-            let earlier = counted(&sql, scope.basis, "e", stage);
+            let own = counted(sql, scope.basis, "c", stage);
+            let earlier = counted(sql, scope.basis, "e", stage);
             let only = sql.only(&scope.only, Ground::Cycles("e"));
             format!(
                 "{own} AND NOT EXISTS (SELECT 1 FROM cycles e WHERE e.lead_id = c.lead_id AND e.number < c.number \
@@ -118,5 +143,5 @@ fn condition(backend: DbBackend, scope: &Scope, stage: usize, figure: Figure) ->
         }
     };
     let only = sql.only(&scope.only, Ground::Cycles("c"));
-    (sql, what + &only)
+    what + &only
 }

@@ -34,6 +34,9 @@ const BAD_CONTACT: &str = "(EXISTS (SELECT 1 FROM activities a WHERE a.lead_id =
                            AND a.occurred_at >= f.made_at AND a.occurred_at <= f.made_at + 1209600000) \
                            OR EXISTS (SELECT 1 FROM consents b WHERE b.lead_id = f.lead_id AND b.reason = 'bounced' \
                            AND b.stated_at >= f.made_at AND b.stated_at <= f.made_at + 1209600000))";
+/// A rule found the owner, or the lead had one.
+const BY_RULE: &str = "((f.routing_decision_id IS NULL AND f.assigned_at = f.made_at) OR EXISTS (SELECT 1 \
+                       FROM routing_decisions r WHERE r.id = f.routing_decision_id AND r.owner_id IS NOT NULL))";
 const ACCEPTED: &str = "f.state IN ('accepted', 'overturned')";
 const REJECTED: &str = "f.state IN ('rejected', 'disputed', 'upheld')";
 
@@ -219,6 +222,36 @@ pub async fn handoff_evidence_count(
     Ok(count.max(0) as u64)
 }
 
+/// How many hand-offs stand behind each of some figures, in their order.
+pub async fn handoff_counts(
+    on: &impl Read,
+    scope: &Scope,
+    figures: &[HandoffFigure],
+    now: Timestamp,
+) -> Result<Vec<i64>, StoreError> {
+    let mut sql = Sql::new(on.conn().get_database_backend(), scope);
+    let wanted: Vec<String> = figures
+        .iter()
+        .map(|figure| {
+            let condition = condition(&mut sql, scope, *figure, now);
+            format!("SELECT count(*) AS n FROM {HANDOFFS} {CONTACT} WHERE {condition}")
+        })
+        .collect();
+    sql.counts(on, &wanted).await
+}
+
+/// The condition that a hand-off's clock of a kind was met, in time or late, or is due; or that it was met in time.
+fn promised(sql: &mut Sql, kind: &str, now: Timestamp, is_kept: bool) -> String {
+    let how = match is_kept {
+        true => "v.state = 'met'".to_owned(),
+        false => {
+            let now = sql.bind(now.millis());
+            format!("v.state <> 'void' AND (v.act_at IS NOT NULL OR v.due_at < {now})")
+        }
+    };
+    format!("EXISTS (SELECT 1 FROM clocks v WHERE v.handoff_id = f.id AND v.kind = '{kind}' AND {how})")
+}
+
 fn condition(sql: &mut Sql, scope: &Scope, figure: HandoffFigure, now: Timestamp) -> String {
     const CONTACTED: &str = "f.first_contact_at IS NOT NULL";
     const UNCONTACTED: &str = "f.first_contact_at IS NULL";
@@ -237,6 +270,14 @@ fn condition(sql: &mut Sql, scope: &Scope, figure: HandoffFigure, now: Timestamp
         HandoffFigure::BadContact => format!(" AND {BAD_CONTACT}"),
         HandoffFigure::Accepted => format!(" AND {ACCEPTED}"),
         HandoffFigure::Rejected => format!(" AND {REJECTED}"),
+        HandoffFigure::Disputed => " AND f.disputed_at IS NOT NULL".to_owned(),
+        HandoffFigure::Upheld => " AND f.state = 'upheld'".to_owned(),
+        HandoffFigure::Overturned => " AND f.state = 'overturned'".to_owned(),
+        HandoffFigure::FeedbackDue => format!(" AND {}", promised(sql, "feedback", now, false)),
+        HandoffFigure::Answered => {
+            let kept = promised(sql, "feedback", now, true);
+            format!(" AND f.reason IS NOT NULL AND {kept}")
+        }
         timed => {
             let more = match timed {
                 HandoffFigure::Contacted => format!(" AND {CONTACTED}"),
@@ -253,6 +294,11 @@ fn condition(sql: &mut Sql, scope: &Scope, figure: HandoffFigure, now: Timestamp
                 HandoffFigure::InsidePromise => {
                     format!(" AND {is_promised} AND f.first_contact_at <= k.due_at")
                 }
+                HandoffFigure::ReviewDue => format!(" AND {}", promised(sql, "review", now, false)),
+                HandoffFigure::ReviewedByRule => {
+                    format!(" AND {BY_RULE} AND {}", promised(sql, "review", now, true))
+                }
+                HandoffFigure::OpenedBefore => " AND f.opened_at <= f.first_contact_at".to_owned(),
                 _ => String::new(),
             };
             format!(" AND NOT f.imported{more}")

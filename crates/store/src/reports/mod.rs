@@ -26,15 +26,15 @@ pub use collected::collected;
 pub use content::{ContentFacts, Reader, Seen, content_facts, readers};
 pub use customers::{campaign_costs, customers};
 pub use deals::{
-    Books, DealChoice, DealItem, Unconverted, deal_evidence, deal_evidence_count, deal_facts, sales_cycles,
-    unconverted,
+    Books, DealChoice, DealItem, Unconverted, deal_counts, deal_evidence, deal_evidence_count, deal_facts,
+    sales_cycles, unconverted,
 };
-pub use evidence::{Figure, evidence, evidence_count};
+pub use evidence::{Figure, evidence, evidence_count, evidence_counts};
 pub use follow_ups::{FollowUp, follow_up_count, follow_ups};
 pub use funnel::{Again, Lengths, Tallied, again, lengths, tally};
 pub use handoffs::{
-    Since, TalliedHandoffs, TimedHandoff, handoff_evidence, handoff_evidence_count, handoff_tally,
-    handoff_times,
+    Since, TalliedHandoffs, TimedHandoff, handoff_counts, handoff_evidence, handoff_evidence_count,
+    handoff_tally, handoff_times,
 };
 pub(crate) use leakage::WORKED_ON;
 pub use leakage::{LeakItem, LeakScope, LeakTally, leak_evidence, leak_tally};

@@ -1,6 +1,6 @@
 //! Which records a report is about, and by what it divides them, as SQL.
 
-use sea_orm::{DbBackend, QueryResult, Statement, Value as Bound};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value as Bound};
 use tandem_domain::id::Id;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::Basis;
@@ -9,6 +9,7 @@ use tandem_domain::reports::period::Bucket;
 use tandem_domain::reports::row::{Cut, Key};
 use uuid::Uuid;
 
+use crate::db::Read;
 use crate::dialect;
 use crate::error::StoreError;
 
@@ -155,6 +156,26 @@ impl Sql {
             conditions.push_str(&condition);
         }
         conditions
+    }
+
+    /// The numbers that some statements count as `n`, in their order, by one statement.
+    pub(super) async fn counts(self, on: &impl Read, wanted: &[String]) -> Result<Vec<i64>, StoreError> {
+        let part = |(place, count): (usize, &String)| {
+            format!("SELECT CAST({place} AS bigint) AS place, q.n FROM ({count}) q")
+        };
+        let parts: Vec<String> = wanted.iter().enumerate().map(part).collect();
+        let mut counts = vec![0; wanted.len()];
+        for row in on
+            .conn()
+            .query_all_raw(self.statement(&parts.join(" UNION ALL ")))
+            .await?
+        {
+            let place: i64 = row.try_get("", "place")?;
+            if let Some(count) = counts.get_mut(place.max(0) as usize) {
+                *count = row.try_get("", "n")?;
+            }
+        }
+        Ok(counts)
     }
 
     pub(super) fn statement(self, sql: &str) -> Statement {

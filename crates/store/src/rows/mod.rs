@@ -1,6 +1,7 @@
 //! Rows, one table a file; private to the store. The mapping to the domain stands beside the row.
 #![allow(missing_docs, reason = "columns are named in the migrations")]
 
+pub mod action_items;
 pub mod activities;
 pub mod agreements;
 pub mod api_key_secrets;
@@ -58,6 +59,9 @@ pub mod queue_marks;
 pub mod quotes;
 pub mod renamed_companies;
 pub mod revenue_entries;
+pub mod review_lists;
+pub mod review_packs;
+pub mod reviews;
 pub mod revisions;
 pub mod routing_decisions;
 pub mod score_history;
@@ -93,6 +97,7 @@ use crate::error::StoreError;
 macro_rules! for_each_table {
     ($then:ident) => {
         $then! {
+            action_items,
             activities,
             agreements,
             api_key_secrets,
@@ -150,6 +155,9 @@ macro_rules! for_each_table {
             quotes,
             renamed_companies,
             revenue_entries,
+            review_lists,
+            review_packs,
+            reviews,
             revisions,
             routing_decisions,
             score_history,

@@ -55,6 +55,7 @@ use crate::edge::http::services::{Services, described};
         (name = "pipelines", description = "The stages that deals go through"),
         (name = "quotes", description = "Offers within deals: recorded, sent, answered, expired"),
         (name = "reports", description = "Figures, with the records behind them"),
+        (name = "reviews", description = "The regular meeting of both teams: frozen figures, attendance, action items"),
         (name = "routing", description = "Who gets a hand-off: rules, availability, decisions"),
         (name = "settings", description = "Settings of the company"),
         (name = "stages", description = "Stages of leads, and stage changes"),

@@ -2,13 +2,15 @@
 
 use actix_web::get;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use tandem_domain::id::{CycleId, LeadId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::{Cycle, Stage};
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::funnel::FUNNEL;
 use tandem_store as store;
+use tandem_store::Snapshot;
+use tandem_store::page::Page;
 use tandem_store::reports::Figure;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -21,7 +23,7 @@ use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::{Code, Location, Problem, Violation};
 use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
-use crate::reports::request::Chosen;
+use crate::reports::request::{Chosen, Ids, asked};
 
 /// Which figure of which funnel.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -94,20 +96,15 @@ pub(in crate::reports) async fn list_funnel_evidence(
     ctx: Ctx<EvidenceRead>,
     query: Query<Both<Chosen, EvidenceQuery>>,
 ) -> Reply<Listing<EvidenceView>> {
-    let Both(chosen, query) = query.0;
-    let (stage, figure) = query.figure()?;
-    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let after = listing::position(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let (stage, _) = query.0.1.figure()?;
+    let limit = query.0.1.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after = listing::position(&ctx.master, ctx.request(), query.0.1.cursor.as_deref())?;
     let after = after
         .map(serde_json::from_value::<(CycleId,)>)
         .transpose()
         .map_err(|_| Problem::new(Code::InvalidCursor))?;
     let snapshot = ctx.report().await?;
-    let zone = store::rules::read(&snapshot).await?.company.zone();
-    let scope = chosen.select(Basis::Cohort, &zone)?.scope();
-    let after = after.map(|(id,)| id);
-    let page = store::reports::evidence(&snapshot, &scope, stage, figure, after, limit).await?;
-    let total = store::reports::evidence_count(&snapshot, &scope, stage, figure).await?;
+    let (page, total) = page(&snapshot, query.0, after.map(|(id,)| id), limit).await?;
     let next = page
         .data
         .last()
@@ -119,6 +116,26 @@ pub(in crate::reports) async fn list_funnel_evidence(
         .map(|cycle| EvidenceView::of(cycle, stage))
         .collect();
     Ok(Listing::new(&ctx.master, ctx.request(), views, next).counted(Some((total, false))))
+}
+
+async fn page(
+    snapshot: &Snapshot,
+    Both(chosen, query): Both<Chosen, EvidenceQuery>,
+    after: Option<CycleId>,
+    limit: u64,
+) -> Result<(Page<Cycle>, u64), Problem> {
+    let (stage, figure) = query.figure()?;
+    let zone = store::rules::read(snapshot).await?.company.zone();
+    let scope = chosen.select(Basis::Cohort, &zone)?.scope();
+    let page = store::reports::evidence(snapshot, &scope, stage, figure, after, limit).await?;
+    let total = store::reports::evidence_count(snapshot, &scope, stage, figure).await?;
+    Ok((page, total))
+}
+
+/// The ids of the first records of a list, and the number of all.
+pub(in crate::reports) async fn ids(snapshot: &Snapshot, query: Json, limit: u64) -> Result<Ids, Problem> {
+    let (page, total) = page(snapshot, asked(query)?, None, limit).await?;
+    Ok(Ids::of(page, total, |cycle| cycle.id.to_string()))
 }
 
 impl EvidenceQuery {
@@ -134,6 +151,9 @@ impl EvidenceQuery {
         };
         if stage == 0 && matches!(figure, FigureName::FromPrevious | FigureName::FromStart) {
             return Err(refused("figure", "the first stage has no such figure"));
+        }
+        if stage != 0 && matches!(figure, FigureName::New | FigureName::Touched) {
+            return Err(refused("figure", "only the first stage has it"));
         }
         if figure == FigureName::SalesCycle && stage + 1 != FUNNEL.len() {
             return Err(refused("figure", "only customers have it"));

@@ -154,6 +154,10 @@ pub enum FigureName {
     Dropped,
     /// Of customers: cycles with a known first contact or acceptance.
     SalesCycle,
+    /// Of the stage lead: the first cycles of people.
+    New,
+    /// Of the stage lead: the first cycles of people with a touch.
+    Touched,
 }
 
 impl FigureName {
@@ -166,6 +170,8 @@ impl FigureName {
             FigureName::TimeInStage => "time_in_stage",
             FigureName::Dropped => "dropped",
             FigureName::SalesCycle => "sales_cycle",
+            FigureName::New => "new",
+            FigureName::Touched => "touched",
         }
     }
 
@@ -179,6 +185,8 @@ impl FigureName {
             FigureName::TimeInStage => Figure::Stays,
             FigureName::Dropped => Figure::Dropped,
             FigureName::SalesCycle => Figure::SalesCycle,
+            FigureName::New => Figure::New,
+            FigureName::Touched => Figure::Touched,
         }
     }
 }

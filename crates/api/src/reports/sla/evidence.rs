@@ -2,12 +2,15 @@
 
 use actix_web::get;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use tandem_domain::access::Queue;
 use tandem_domain::clocks::record::ClockRecord;
 use tandem_domain::clocks::{ClockKind, ClockState};
 use tandem_domain::id::{ClockId, DealId, HandoffId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_store as store;
+use tandem_store::Snapshot;
+use tandem_store::page::Page;
 use tandem_store::reports::Promises;
 use utoipa::{IntoParams, ToSchema};
 
@@ -15,8 +18,10 @@ use super::{due, month};
 use crate::access::scopes::{HandoffEvidenceRead, HandoffsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::Problem;
 use crate::edge::http::query::Query;
 use crate::edge::http::reply::Reply;
+use crate::reports::request::{Ids, asked};
 
 /// A subset of the due promises.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -96,12 +101,29 @@ pub(in crate::reports) async fn list_sla_evidence(
     ctx: Ctx<HandoffEvidenceRead>,
     query: Query<SlaEvidenceQuery>,
 ) -> Reply<Listing<PromiseItem>> {
-    let query = query.0;
-    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let limit = query.0.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after = listing::after(&ctx.master, ctx.request(), query.0.cursor.as_deref())?;
     let snapshot = ctx.report().await?;
     let now = snapshot.as_of(ctx.now());
-    let zone = store::rules::read(&snapshot).await?.company.zone();
+    let (page, total) = page(&snapshot, now, query.0, after, limit).await?;
+    let listing = Listing::of(
+        &ctx.master,
+        ctx.request(),
+        page,
+        |clock| clock.id,
+        PromiseItem::of,
+    );
+    Ok(listing.counted(Some((total, false))))
+}
+
+async fn page(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    query: SlaEvidenceQuery,
+    after: Option<ClockId>,
+    limit: u64,
+) -> Result<(Page<ClockRecord>, u64), Problem> {
+    let zone = store::rules::read(snapshot).await?.company.zone();
     let (_, days) = month(query.month.as_deref(), now, &zone)?;
     let due = due(&days, now);
     let promises = Promises {
@@ -113,16 +135,20 @@ pub(in crate::reports) async fn list_sla_evidence(
         },
         owner_id: query.owner.as_deref().map(|owner| owner.parse().ok()),
     };
-    let page = store::reports::clock_evidence(&snapshot, due, promises, after, limit).await?;
-    let total = store::reports::clock_evidence_count(&snapshot, due, promises).await?;
-    let listing = Listing::of(
-        &ctx.master,
-        ctx.request(),
-        page,
-        |clock| clock.id,
-        PromiseItem::of,
-    );
-    Ok(listing.counted(Some((total, false))))
+    let page = store::reports::clock_evidence(snapshot, due, promises, after, limit).await?;
+    let total = store::reports::clock_evidence_count(snapshot, due, promises).await?;
+    Ok((page, total))
+}
+
+/// The ids of the first records of a list, and the number of all.
+pub(in crate::reports) async fn ids(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    query: Json,
+    limit: u64,
+) -> Result<Ids, Problem> {
+    let (page, total) = page(snapshot, now, asked(query)?, None, limit).await?;
+    Ok(Ids::of(page, total, |clock| clock.id.to_string()))
 }
 
 impl PromiseItem {

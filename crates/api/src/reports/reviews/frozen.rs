@@ -1,0 +1,223 @@
+//! The records behind the figures of a review, as they were when it was created.
+
+use actix_web::get;
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use tandem_domain::access::Scope;
+use tandem_domain::id::ReviewId;
+use tandem_domain::instant::Timestamp;
+use tandem_store::reviews::FrozenList;
+use tandem_store::{self as store, Snapshot};
+use utoipa::{IntoParams, ToSchema};
+
+use super::ReviewPath;
+use crate::access::scopes::ReportsRead;
+use crate::edge::ctx::Ctx;
+use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::Problem;
+use crate::edge::http::query::{Path, Query};
+use crate::edge::http::reply::Reply;
+use crate::reports::request::Ids;
+use crate::reports::{customers, deals, funnel, handoffs, leakage, sla};
+
+/// The most records that are stored of one list.
+const MOST_RECORDS: u64 = 10_000;
+const FUNNEL: &str = "/v1/reports/funnel/evidence";
+const HANDOFFS: &str = "/v1/reports/handoffs/evidence";
+const DEALS: &str = "/v1/reports/deals/evidence";
+const CUSTOMERS: &str = "/v1/reports/customers/evidence";
+const FOLLOW_UPS: &str = "/v1/reports/follow-ups/evidence";
+const SLA: &str = "/v1/reports/sla/evidence";
+const LEAKAGE: &str = "/v1/reports/leakage/evidence";
+
+/// The links of a pack to lists of records, each once, in the order of their numbers.
+pub(super) type Links = Vec<String>;
+
+/// Read the records behind every link of a pack: what is stored with it.
+pub(super) async fn freeze(
+    on: &Snapshot,
+    now: Timestamp,
+    pack: Value,
+) -> Result<(Value, Links, Vec<FrozenList>), Problem> {
+    let mut found = vec![];
+    each_text(&pack, &mut |text| {
+        if is_list(text) && !found.contains(text) {
+            found.push(text.clone());
+        }
+    });
+    let (mut links, mut lists) = (vec![], vec![]);
+    for link in found {
+        let (path, query) = link.split_once('?').unwrap_or((&link, ""));
+        let Some(records) = records(on, now, path, parameters(query)).await? else {
+            continue;
+        };
+        lists.push(FrozenList {
+            path: path.to_owned(),
+            total: records.total,
+            ids: records.ids,
+        });
+        links.push(link);
+    }
+    Ok((pack, links, lists))
+}
+
+/// The pack with its links leading to the stored lists of its review.
+pub(super) fn linked(mut pack: Value, links: &Links, review: ReviewId) -> Value {
+    change_texts(&mut pack, &|text| {
+        let place = links.iter().position(|link| link == text)?;
+        Some(format!("/v1/reviews/{review}/evidence?list={place}"))
+    });
+    pack
+}
+
+fn is_list(text: &str) -> bool {
+    text.starts_with("/v1/reports/") && text.contains("/evidence?")
+}
+
+fn each_text(value: &Value, see: &mut impl FnMut(&String)) {
+    match value {
+        Value::String(text) => see(text),
+        Value::Array(items) => items.iter().for_each(|item| each_text(item, see)),
+        Value::Object(members) => members.values().for_each(|member| each_text(member, see)),
+        _ => {}
+    }
+}
+
+fn change_texts(value: &mut Value, change: &impl Fn(&str) -> Option<String>) {
+    match value {
+        Value::String(text) => {
+            if let Some(changed) = change(text) {
+                *text = changed;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| change_texts(item, change)),
+        Value::Object(members) => members
+            .values_mut()
+            .for_each(|member| change_texts(member, change)),
+        _ => {}
+    }
+}
+
+/// The records of one of our lists; `None` of a list that is not known here: its link stays.
+async fn records(on: &Snapshot, now: Timestamp, path: &str, query: Value) -> Result<Option<Ids>, Problem> {
+    Ok(Some(match path {
+        FUNNEL => funnel::ids(on, query, MOST_RECORDS).await?,
+        HANDOFFS => handoffs::ids(on, now, query, MOST_RECORDS).await?,
+        DEALS => deals::ids(on, now, query, MOST_RECORDS).await?,
+        CUSTOMERS => customers::customer_ids(on, query, MOST_RECORDS).await?,
+        FOLLOW_UPS => customers::follow_up_ids(on, query, MOST_RECORDS).await?,
+        SLA => sla::ids(on, now, query, MOST_RECORDS).await?,
+        LEAKAGE => leakage::ids(on, now, query, MOST_RECORDS).await?,
+        _ => return Ok(None),
+    }))
+}
+
+/// The parameters of one of our own links, in the types of the document.
+fn parameters(query: &str) -> Value {
+    let mut members = Map::new();
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let text = percent_decode_str(value).decode_utf8_lossy().into_owned();
+        let value = match name {
+            "without" => json!(text.split(',').collect::<Vec<_>>()),
+            "idle_days" => text.parse::<i64>().map_or(Value::Null, Value::from),
+            _ => Value::String(text),
+        };
+        members.insert(name.to_owned(), value);
+    }
+    Value::Object(members)
+}
+
+/// The scopes that read the records of a list.
+fn scopes(path: &str) -> &'static [Scope] {
+    match path {
+        FUNNEL => &[Scope::LeadsRead],
+        DEALS => &[Scope::DealsRead],
+        CUSTOMERS => &[Scope::LeadsRead, Scope::DealsRead],
+        FOLLOW_UPS => &[Scope::ActivitiesRead],
+        HANDOFFS | SLA => &[Scope::HandoffsRead],
+        _ => &[Scope::LeadsRead, Scope::HandoffsRead, Scope::DealsRead],
+    }
+}
+
+/// Which list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct FrozenQuery {
+    /// The number of the list, as the links of the pack name it.
+    #[param(minimum = 0, maximum = 100_000, example = 0)]
+    list: i64,
+    /// The most records of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// A record behind a figure of a review.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FrozenRecord {
+    /// Its id: of a cycle, hand-off, clock, deal, company, lead or activity.
+    #[schema(max_length = 64, example = "handoff_01h455vb4pex5vsknk084sn02q")]
+    id: String,
+}
+
+/// List the records behind a figure of a review.
+///
+/// The records that the figure counted when the review was created, by their ids: whatever changed since, `total_count`
+/// equals the figure. Of a list with more than 10,000 records the first 10,000 are stored. Needs the scope that reads
+/// such records, as the lists of the reports do.
+#[utoipa::path(tag = "reviews", params(ReviewPath, FrozenQuery), security(("bearer" = [ReportsRead])),
+    responses((status = 200, description = "A page of records", body = Listing<FrozenRecord>,
+        headers(("Link" = String, description = "The next page")))))]
+#[get("/v1/reviews/{review_id}/evidence")]
+pub(super) async fn list_review_evidence(
+    ctx: Ctx<ReportsRead>,
+    path: Path<ReviewPath>,
+    query: Query<FrozenQuery>,
+) -> Reply<Listing<FrozenRecord>> {
+    let query = query.0;
+    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64) as usize;
+    let after: Option<usize> = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let list = store::reviews::frozen(ctx.db(), path.0.review_id, query.list).await?;
+    for scope in scopes(&list.path) {
+        ctx.demand(*scope)?;
+    }
+    let first = after.unwrap_or_default();
+    let all = list.ids.len();
+    let page = list.ids.into_iter().skip(first).take(limit);
+    let data: Vec<FrozenRecord> = page.map(|id| FrozenRecord { id }).collect();
+    let next = first + data.len();
+    let next = (next < all && !data.is_empty()).then(|| json!(next));
+    let total = list.total.max(0) as u64;
+    Ok(Listing::new(&ctx.master, ctx.request(), data, next).counted(Some((total, false))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_links_of_a_pack_lead_to_what_is_stored() {
+        let link = "/v1/reports/deals/evidence?basis=activity&figure=won";
+        let pack = json!({"a": [{"evidence": link}, 1, null], "b": {"path": "/v1/agreements/1"}});
+        let review: ReviewId = "review_01h455vb4pex5vsknk084sn02q".parse().unwrap();
+        let linked = linked(pack, &vec!["other".to_owned(), link.to_owned()], review);
+        assert_eq!(
+            linked,
+            json!({"a": [{"evidence": format!("/v1/reviews/{review}/evidence?list=1")}, 1, null],
+                "b": {"path": "/v1/agreements/1"}})
+        );
+        assert!(is_list(link) && !is_list("/v1/reports/deals") && !is_list("/v1/reviews/x/evidence?list=1"));
+    }
+
+    #[test]
+    fn parameters_have_the_types_of_the_document() {
+        assert_eq!(
+            parameters("figure=won&source=a%26b&without=owner,reason&idle_days=30"),
+            json!({"figure": "won", "source": "a&b", "without": ["owner", "reason"], "idle_days": 30})
+        );
+    }
+}
