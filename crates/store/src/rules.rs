@@ -188,7 +188,7 @@ pub(crate) async fn current(
     }
 }
 
-/// The rules as a reader sees them.
+/// The rules of the database's present state, loaded without a lock and without the cache of this process.
 pub async fn read(on: &impl Read) -> Result<Arc<Rules>, StoreError> {
     current(on.conn(), revisions(on.conn()).await?, None).await
 }

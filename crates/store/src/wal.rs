@@ -10,11 +10,11 @@ use crate::db::{Conn, Db};
 use crate::dialect::{self, Checkpoint};
 use crate::error::StoreError;
 
-/// From this many pages on the log is checkpointed: 4 MB.
+/// From this many pages (of 4 KiB: 4 MB) on the background task checkpoints the log.
 const ENOUGH: i64 = 1_000;
-/// At this many pages a commit checkpoints it itself: 32 MB.
+/// At this many pages (of 4 KiB: 32 MB) the committing connection checkpoints the log itself.
 pub(crate) const MOST: u32 = 8_000;
-/// How long commits gather before the log is looked at.
+/// How long the background task waits between two looks at the log's length.
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Db {

@@ -279,8 +279,8 @@ fn understood(mut value: Value, shape: &Shape) -> Result<Posted, Unread> {
 /// The members of a body that may be left out without its answers being any the worse.
 const BESIDE: [&str; 5] = ["visitor_id", "context", "submitted_at", "sent_at", "consent"];
 
-/// Leave out what is unfit beside the answers: a member of the context, a statement of consent, an instant. Returns a remark
-/// for each.
+/// Leave out what is invalid apart from the answers to the form's fields: a member of the context, a statement of consent, an
+/// instant. Returns a remark for each.
 fn set_aside(body: &mut Value, violations: &[Violation]) -> Vec<Fault> {
     let mut remarks = vec![];
     let mut statements = BTreeSet::new();

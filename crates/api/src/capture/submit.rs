@@ -50,8 +50,8 @@ pub struct Understood {
     /// Where the person was.
     #[schema(schema_with = nullable_page)]
     pub context: Option<Page>,
-    /// When the person submitted the form, by the page's clock. Used only with `sent_at`, and for at most 7 days; else
-    /// a submission is dated at its arrival.
+    /// When the person submitted the form, by the page's clock. With `sent_at` the submission is dated before its
+    /// arrival by the time between the two, at most 7 days; without `sent_at` at its arrival.
     pub submitted_at: Option<Timestamp>,
     /// When an offline queue sends the submission, by the same clock as `submitted_at`. The submission is dated earlier
     /// by the time it waited.

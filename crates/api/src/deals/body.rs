@@ -122,71 +122,71 @@ pub struct DealPatch {
     #[serde(default)]
     #[schema(value_type = Vec<DealRole>, required = false, max_items = 50)]
     pub roles: Option<Vec<DealRole>>,
-    /// Set by the service.
+    /// Set by the service; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub id: Option<DealId>,
-    /// Set only by `POST /v1/deals`.
+    /// Only `POST /v1/deals` sets it; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub external_id: Option<ExternalId>,
-    /// Set only by `POST /v1/deals`.
+    /// Only `POST /v1/deals` sets it; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub pipeline_id: Option<PipelineId>,
-    /// Set only by `POST /v1/deals`.
+    /// Only `POST /v1/deals` sets it; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub primary_lead_id: Option<LeadId>,
-    /// Set by `POST /v1/deals/{deal_id}/move`.
+    /// `POST /v1/deals/{deal_id}/move` sets it; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub stage: Option<String>,
-    /// Set by the service.
+    /// Set by the service; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub stage_since: Option<Timestamp>,
-    /// Set by `POST /v1/deals/{deal_id}/close` and `/reopen`.
+    /// `POST /v1/deals/{deal_id}/close` and `/reopen` set it; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub state: Option<State>,
-    /// Set by `POST /v1/deals/{deal_id}/close`.
+    /// `POST /v1/deals/{deal_id}/close` sets it; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub reason: Option<String>,
-    /// Set by `POST /v1/deals/{deal_id}/close`.
+    /// `POST /v1/deals/{deal_id}/close` sets it; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub competitor: Option<String>,
-    /// Set by `POST /v1/deals/{deal_id}/close`.
+    /// `POST /v1/deals/{deal_id}/close` sets it; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only, max_items = 20)]
     pub objections: Option<Vec<Objection>>,
-    /// Set by `POST /v1/deals/{deal_id}/close`.
+    /// `POST /v1/deals/{deal_id}/close` sets it; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub closed_at: Option<Timestamp>,
-    /// Set by the service.
+    /// Set by the service; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub base_amount: Option<Money>,
-    /// Set by the service.
+    /// Set by the service; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub exchange_rate: Option<String>,
-    /// Set by the service.
+    /// Set by the service; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub cycle: Option<i64>,
-    /// Set by the service.
+    /// Set by the service; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub opened_at: Option<Timestamp>,
-    /// Set by the service.
+    /// Set by the service; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub created_at: Option<Timestamp>,
-    /// Set by the service.
+    /// Set by the service; a patch that contains it is refused.
     #[serde(default)]
     #[schema(read_only)]
     pub updated_at: Option<Timestamp>,

@@ -71,27 +71,27 @@ macro_rules! lead_fields {
             #[serde(default)]
             #[schema(value_type = Option<CompanyOfLead>)]
             pub company: Patch<CompanyOfLead>,
-            /// Set by `POST /v1/leads/{lead_id}/transitions`.
+            /// `POST /v1/leads/{lead_id}/transitions` sets it; a request that contains it is refused.
             #[serde(default)]
             #[schema(read_only)]
             pub stage: Option<Stage>,
-            /// Set by `POST /v1/leads/{lead_id}/assign`.
+            /// `POST /v1/leads/{lead_id}/assign` sets it; a request that contains it is refused.
             #[serde(default)]
             #[schema(read_only)]
             pub owner_id: Option<UserId>,
-            /// Set by the service.
+            /// Set by the service; a request that contains it is refused.
             #[serde(default)]
             #[schema(read_only)]
             pub stage_since: Option<Timestamp>,
-            /// Follows from the stage.
+            /// Follows from the stage; a request that contains it is refused.
             #[serde(default)]
             #[schema(read_only)]
             pub voice: Option<Voice>,
-            /// Set by the service.
+            /// Set by the service; a request that contains it is refused.
             #[serde(default)]
             #[schema(read_only)]
             pub cycle: Option<i64>,
-            /// Set by the service.
+            /// Set by the service; a request that contains it is refused.
             #[serde(default)]
             #[schema(read_only)]
             pub previous_owner_id: Option<UserId>,
@@ -100,23 +100,23 @@ macro_rules! lead_fields {
             #[serde(default)]
             #[schema(read_only)]
             pub nurture_until: Option<Timestamp>,
-            /// Set by `POST /v1/leads/{lead_id}/consents`.
+            /// `POST /v1/leads/{lead_id}/consents` sets it; a request that contains it is refused.
             #[serde(default)]
             #[schema(read_only, value_type = Option<Contacts>)]
             pub may_contact: Option<Value>,
-            /// Set by the service.
+            /// Set by the service; a request that contains it is refused.
             #[serde(default)]
             #[schema(read_only)]
             pub last_touch: Option<Touch>,
-            /// Set by `POST /v1/leads/{lead_id}/archive`.
+            /// `POST /v1/leads/{lead_id}/archive` sets it; a request that contains it is refused.
             #[serde(default)]
             #[schema(read_only)]
             pub archived_at: Option<Timestamp>,
-            /// Set by the service.
+            /// Set by the service; a request that contains it is refused.
             #[serde(default)]
             #[schema(read_only)]
             pub created_at: Option<Timestamp>,
-            /// Set by the service.
+            /// Set by the service; a request that contains it is refused.
             #[serde(default)]
             #[schema(read_only)]
             pub updated_at: Option<Timestamp>,
@@ -190,11 +190,11 @@ lead_fields! {
 lead_fields! {
     /// A merge patch of a lead: lists of identifiers are replaced, `null` empties.
     LeadPatch {
-        /// Set by the service.
+        /// Set by the service; a request that contains it is refused.
         #[serde(default)]
         #[schema(read_only)]
         id: Option<LeadId>,
-        /// Set only by `POST /v1/leads`.
+        /// Only `POST /v1/leads` sets it; a patch that contains it is refused.
         #[serde(default)]
         #[schema(read_only)]
         first_touch: Option<Touch>,

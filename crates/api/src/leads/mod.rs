@@ -123,7 +123,8 @@ struct AssignLead {
     clocks: Clocks,
 }
 
-/// The lead's entity tag; what the declared purposes and the job words make of it is part of what is shown.
+/// The lead's entity tag. It changes with the lead's version, and with what the answer derives from the consent purposes, the
+/// job words and the score.
 fn tag(lead: &Lead, score: Option<&StoredScore>, rules: &ShownBy) -> String {
     etag(lead.version, derived(lead, score, rules))
 }

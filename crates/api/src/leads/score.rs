@@ -30,7 +30,7 @@ pub struct ScoreView {
     /// Fit and engagement together, in whole points, rounded down; may exceed the sum of the two rounded values by one.
     #[schema(minimum = 0, example = 81)]
     total: i64,
-    /// The bands of fit and engagement, such as `A1`, if the agreement has bands.
+    /// The lead's bands of fit and engagement, such as `A1`; `null` if the agreement defines no bands.
     #[schema(max_length = 16, example = "C2")]
     band: Option<String>,
     /// The exact values.
@@ -75,7 +75,7 @@ pub struct ScoreDetail {
     /// Fit and engagement together, in whole points, rounded down; may exceed the sum of the two rounded values by one.
     #[schema(minimum = 0, example = 81)]
     total: i64,
-    /// The bands of fit and engagement, such as `A1`, if the agreement has bands.
+    /// The lead's bands of fit and engagement, such as `A1`; `null` if the agreement defines no bands.
     #[schema(max_length = 16, example = "C2")]
     band: Option<String>,
     /// The exact values.
@@ -140,7 +140,7 @@ pub(super) struct ScoreRecordView {
     total: i64,
     /// The exact values since then.
     exact: Exact,
-    /// The bands since then, if the agreement has bands.
+    /// The lead's bands of fit and engagement since then, such as `A1`; `null` if the agreement defined no bands.
     #[schema(max_length = 16, example = "C2")]
     band: Option<String>,
     /// The version of the agreement.

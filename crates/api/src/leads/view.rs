@@ -106,7 +106,7 @@ pub struct LeadView {
     pub last_non_direct_touch: Option<Touch>,
     /// The touch at or before the lead's creation.
     pub lead_touch: Option<Touch>,
-    /// When the lead was last active: its newest own event or submission, excluding bots and acts of users.
+    /// When the lead was last active: its newest own event or submission, excluding those of crawlers and other machines, and acts of users.
     pub last_activity_at: Option<Timestamp>,
     /// When it last submitted a form as a customer, churned or disqualified lead.
     pub returned_at: Option<Timestamp>,

@@ -78,7 +78,7 @@ pub fn document() -> Arc<Value> {
     DOCUMENT.clone()
 }
 
-/// Its shapes, compiled once per process.
+/// The schemas of the published document's parameters and bodies, compiled once per process.
 pub fn shapes() -> Result<web::Data<Shapes>, ShapeError> {
     static SHAPES: OnceLock<web::Data<Shapes>> = OnceLock::new();
     if let Some(shapes) = SHAPES.get() {

@@ -12,7 +12,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::money::{Currency, Money};
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::attribution::report::AttributionFigure;
-use tandem_domain::reports::attribution::{ModelName, Outcome};
+use tandem_domain::reports::attribution::{ModelName, PathOutcome};
 use tandem_domain::reports::dimension::{By, Dimension};
 use tandem_domain::reports::row::{Key, arrange};
 use tandem_store::reports::Records;
@@ -41,7 +41,7 @@ pub struct AttributionView {
     #[schema(inline, max_items = 2, example = json!(["channel"]))]
     pub by: Vec<By>,
     /// What is credited.
-    pub outcome: Outcome,
+    pub outcome: PathOutcome,
     /// How it is divided.
     pub model: ModelName,
     /// Whether credits change with the filters and the period: by `markov` the weights follow from all journeys of the

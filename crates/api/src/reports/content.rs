@@ -105,7 +105,7 @@ pub struct ContentReportRow {
     state: ContentState,
     /// Whether it is archived.
     archived: bool,
-    /// Views and downloads in the period, also by visitors who are not identified; without bots and machines.
+    /// Views and downloads in the period, also by visitors who are not identified; without those of crawlers and other machines.
     #[schema(minimum = 0, example = 1210)]
     views: i64,
     /// The downloads among them, including submissions of its forms.

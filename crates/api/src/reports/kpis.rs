@@ -11,7 +11,7 @@ use tandem_domain::instant::Timestamp;
 use tandem_domain::money::{Currency, Money};
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::attribution::report::{AttributionFigure, Revenue};
-use tandem_domain::reports::attribution::{Lookback, Outcome};
+use tandem_domain::reports::attribution::{Lookback, PathOutcome};
 use tandem_domain::reports::collected::{Collected, CollectedFacts};
 use tandem_domain::reports::costs::{CostSettings, Costs, costs};
 use tandem_domain::reports::customers::{Customer, CustomerFacts, CustomerFigure};
@@ -415,7 +415,7 @@ async fn revenue(
     scope: &store::reports::Scope,
     books: Books,
 ) -> Result<Revenue, Problem> {
-    let won = store::reports::outcome_paths(snapshot, scope, Outcome::Customer, &[], books.base).await?;
+    let won = store::reports::outcome_paths(snapshot, scope, PathOutcome::Customer, &[], books.base).await?;
     let mut revenue = Revenue::default();
     for one in won {
         if let Some(value) = one.value {

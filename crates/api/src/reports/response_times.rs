@@ -63,7 +63,7 @@ pub struct ResponseFigures {
     pub evidence: ResponseEvidence,
 }
 
-/// Durations. A percentile (type 7) whose upper rank is still open is `null`.
+/// Durations. Percentiles are interpolated linearly; one that depends on a duration that still runs is `null`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DelayView {
     /// How many durations have ended.
@@ -94,7 +94,7 @@ pub struct DelayView {
     pub open_evidence: String,
 }
 
-/// Percentiles in seconds (type 7).
+/// Percentiles in seconds, by linear interpolation.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SpreadView {
     /// The median.

@@ -23,16 +23,16 @@ pub fn configure(config: &mut Services<'_>) {
         .service(update_ignored_referrers);
 }
 
-/// The ignored referrers, with the maintained list that they change.
+/// The company's changes to Tandem's list of ignored referrers, with that list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct IgnoredReferrersView {
-    /// The hosts that are ignored beside those of the maintained list, including their subdomains.
+    /// The hosts that are ignored beside those of `maintained`, including their subdomains.
     #[schema(max_items = 1000, example = json!(["pay.example.com"]))]
     hosts: Vec<String>,
-    /// The hosts of the maintained list that are not ignored, including their subdomains.
+    /// The hosts of `maintained` that are not ignored, including their subdomains.
     #[schema(max_items = 1000, example = json!(["paypal.com"]))]
     except: Vec<String>,
-    /// The maintained list: hosts of payment and sign-in services, including their subdomains.
+    /// Tandem's list of hosts that are ignored by default: payment and sign-in services, including their subdomains.
     #[schema(example = json!(["login.live.com", "paypal.com"]))]
     maintained: Vec<&'static str>,
 }
@@ -49,7 +49,7 @@ impl From<IgnoredReferrers> for IgnoredReferrersView {
 
 /// Read the ignored referrers.
 ///
-/// What the company adds to the maintained list of payment and sign-in services, and takes away from it.
+/// What the company adds to Tandem's list of ignored referrers, and takes away from it.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsRead])),
     responses((status = 200, description = "The hosts", body = IgnoredReferrersView,
         headers(("ETag" = String, description = "The list's version")))))]
@@ -62,7 +62,7 @@ async fn get_ignored_referrers(ctx: Ctx<SettingsRead>) -> Reply<Tagged<IgnoredRe
 
 /// Replace the ignored referrers.
 ///
-/// `hosts` are ignored beside those of the maintained list, `except` are hosts of that list that are not. A page on an
+/// `hosts` are ignored beside those of `maintained`, `except` are hosts of that list that are not. A page on an
 /// ignored host, or on a site of the company's own forms and tracking keys, is never a referrer, and
 /// returning from it continues the visit. The list applies to what arrives from then on.
 #[utoipa::path(tag = "settings", security(("bearer" = [SettingsManage])), request_body = IgnoredReferrers,

@@ -73,7 +73,7 @@ pub struct TouchView {
     /// The campaign's name in the touch.
     #[schema(max_length = 200, example = "spring-sale")]
     pub campaign: Option<String>,
-    /// The campaign that has this name among its aliases.
+    /// The campaign that has the name in `campaign` among its aliases; `null` if there is none.
     pub campaign_id: Option<CampaignId>,
     /// The search term.
     #[schema(max_length = 200)]

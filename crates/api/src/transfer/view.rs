@@ -65,7 +65,7 @@ pub struct ImportView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ImportProgress)]
 struct ProgressView {
-    /// All rows of the file, once it has been read completely.
+    /// The number of rows of the file, once it has been read completely.
     #[schema(minimum = 0)]
     rows: Option<i64>,
     /// Processed rows.

@@ -25,22 +25,23 @@ const AHEAD: i64 = 5 * 60_000;
 #[serde(deny_unknown_fields)]
 #[schema(as = CreateActivity)]
 pub struct ActivityDraft {
-    /// The lead. Exactly one of `lead_id`, `deal_id` and `company_id` is required. It never changes.
+    /// The lead. Exactly one of `lead_id`, `deal_id` and `company_id` is required. A patch cannot change it.
     #[serde(default)]
     pub lead_id: Option<LeadId>,
-    /// The deal; the activity counts for its primary lead. It never changes.
+    /// The deal; the activity counts for its primary lead. A patch cannot change it.
     #[serde(default)]
     pub deal_id: Option<DealId>,
-    /// The company; it never changes.
+    /// The company. A patch cannot change it.
     #[serde(default)]
     pub company_id: Option<CompanyId>,
-    /// The user who did it. Default the caller; a sales manager may name a member of its teams. It never changes.
+    /// The user who did it. At creation the default is the caller, and a sales manager may name a member of its teams;
+    /// a patch cannot change it.
     #[serde(default)]
     pub user_id: Option<UserId>,
     /// For a task only: the user who must do it. Default the caller; a manager may name another user.
     #[serde(default)]
     pub owner_id: Option<UserId>,
-    /// The type of activity; it never changes.
+    /// The type of activity. A patch cannot change it.
     #[serde(rename = "type")]
     pub kind: ActivityType,
     /// `inbound` if the lead contacted the company, `outbound` if a user contacted the lead. Required for `call`,
@@ -71,8 +72,8 @@ pub struct ActivityDraft {
     /// For a task: when it was done.
     #[serde(default)]
     pub done_at: Option<Timestamp>,
-    /// Whether a machine sent it (a sequence, an agent). Then it meets no promise, unless both sides took part. It
-    /// never changes.
+    /// Whether a machine sent it (a sequence, an agent). Then it meets no promise, unless both sides took part. A
+    /// patch cannot change it.
     #[serde(default)]
     pub automatic: Option<bool>,
     /// The objections of the other side.
@@ -87,7 +88,7 @@ pub struct ActivityDraft {
     #[serde(default)]
     #[schema(max_items = 20)]
     pub content_ids: Option<Vec<ContentId>>,
-    /// Its id in another system. The same id again updates the activity. It never changes.
+    /// Its id in another system. The same id again updates the activity. A patch cannot change it.
     #[serde(default)]
     pub external_id: Option<ExternalId>,
 }

@@ -24,11 +24,11 @@ words! {
 
     /// A list of a preview.
     PreviewList {
-        /// Leads that would have become MQLs and did not by rule.
+        /// Leads that the previewed version would have made MQLs, and that no rule really made one; a user may have.
         Gained = "gained",
-        /// Leads that became MQLs by rule and would not have.
+        /// Leads that a rule really made MQLs, and that the previewed version would not have.
         Lost = "lost",
-        /// Leads that became MQLs by rule and would have, too.
+        /// Leads that a rule really made MQLs, and that the previewed version would have, too.
         Kept = "kept",
     }
 }
@@ -69,11 +69,11 @@ pub struct Preview {
 /// The result of a preview.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewFigures {
-    /// Leads that would have become MQLs and did not by rule.
+    /// Leads that the previewed version would have made MQLs, and that no rule really made one; a user may have.
     pub gained: Outcomes,
-    /// Leads that became MQLs by rule and would not have.
+    /// Leads that a rule really made MQLs, and that the previewed version would not have.
     pub lost: Outcomes,
-    /// Leads that became MQLs by rule and would have, too.
+    /// Leads that a rule really made MQLs, and that the previewed version would have, too.
     pub kept: Outcomes,
     /// Hand-offs by hand, and leads that sales sourced: in no list.
     pub by_hand: i64,

@@ -201,7 +201,7 @@ pub struct PacketAnswer {
 /// The events of a lead, counted and the last ten.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Behaviour {
-    /// The number of events by type, excluding bots and machines.
+    /// The number of events by type, excluding those of crawlers, mail scanners and other machines.
     #[schema(max_items = 200)]
     pub counts: Vec<EventCount>,
     /// The last ten events, newest first.

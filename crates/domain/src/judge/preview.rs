@@ -167,7 +167,7 @@ struct Replay<'p> {
     then: Then,
     /// The place of the next event.
     next_event: usize,
-    /// When anything else changed, in order, and the place of the next.
+    /// When something of the lead but its events changed, in ascending order, and the place of the next.
     changes: Vec<Timestamp>,
     next_change: usize,
 }

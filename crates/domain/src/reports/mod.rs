@@ -19,7 +19,7 @@ pub mod row;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Which records a report counts.
+/// Whether a report follows the cycles that started in its period, or counts what happened in its period.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {

@@ -1,8 +1,6 @@
 //! What belongs to a customer: the parts of a handover, each one statement however many deals and people there are.
 
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
 use tandem_domain::activities::Objection;
 use tandem_domain::deals::promises::Promise;
 use tandem_domain::deals::quotes::Quote;
@@ -13,6 +11,7 @@ use crate::db::Read;
 use crate::dialect;
 use crate::error::StoreError;
 use crate::rows::{deal_objections, objections, promises, quotes};
+use crate::union::found_by_any;
 use crate::write::with_condition;
 
 /// The most of one part.
@@ -93,22 +92,13 @@ pub async fn promises(
 ) -> Result<Vec<Promise>, StoreError> {
     use promises::Column;
     let backend = on.conn().get_database_backend();
-    let mut theirs = Condition::any()
-        .add(dialect::id_in(
-            backend,
-            "deal_id",
-            deals.iter().map(|id| id.uuid()),
-        ))
-        .add(dialect::id_in(
-            backend,
-            "lead_id",
-            leads.iter().map(|id| id.uuid()),
-        ));
-    if let Some(company) = company {
-        theirs = theirs.add(Column::CompanyId.eq(company.uuid()));
-    }
+    let ways = [
+        dialect::id_in(backend, "deal_id", deals.iter().map(|id| id.uuid())),
+        dialect::id_in(backend, "lead_id", leads.iter().map(|id| id.uuid())),
+        dialect::id_in(backend, "company_id", company.iter().map(|id| id.uuid())),
+    ];
     let rows = promises::Entity::find()
-        .filter(theirs)
+        .filter(found_by_any::<promises::Entity>(Column::Id, ways))
         .filter(Column::ArchivedAt.is_null())
         .order_by_asc(Column::Id)
         .limit(MOST);

@@ -115,7 +115,7 @@ pub async fn add_facts(
     Ok(())
 }
 
-/// All statements about a lead's consent, newest first; at most 1,000.
+/// A lead's statements about consent, newest first. Beyond 1,000 the oldest are left out.
 pub async fn history(on: &impl Read, id: LeadId) -> Result<Vec<ConsentStatement>, StoreError> {
     let rows = consents::Entity::find()
         .filter(consents::Column::LeadId.in_subquery(members_of(id.uuid())))

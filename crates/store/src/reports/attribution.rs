@@ -6,7 +6,7 @@ use tandem_domain::id::{DealId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::{Currency, Money};
 use tandem_domain::reports::Basis;
-use tandem_domain::reports::attribution::{Outcome, Path, PathTouch};
+use tandem_domain::reports::attribution::{Path, PathOutcome, PathTouch};
 use tandem_domain::reports::row::{Cut, Key};
 use uuid::Uuid;
 
@@ -63,13 +63,13 @@ type StoredTouch = (
 );
 
 /// The rows of an outcome, each with its cycle `c`, and where their dimensions stand.
-fn source(outcome: Outcome) -> (&'static str, Ground) {
+fn source(outcome: PathOutcome) -> (&'static str, Ground) {
     match outcome {
-        Outcome::Mql | Outcome::Sql => (
+        PathOutcome::Mql | PathOutcome::Sql => (
             "attribution_paths p JOIN cycles c ON c.id = p.id",
             Ground::Cycles("c"),
         ),
-        Outcome::Opportunity | Outcome::Customer => (
+        PathOutcome::Opportunity | PathOutcome::Customer => (
             "attribution_paths p JOIN deals d ON d.id = p.deal_id \
              LEFT JOIN cycles c ON c.lead_id = d.primary_lead_id AND c.number = d.cycle",
             Ground::Deals,
@@ -88,7 +88,7 @@ const fn counted_at(basis: Basis) -> &'static str {
 pub async fn outcome_paths(
     on: &impl Read,
     scope: &Scope,
-    outcome: Outcome,
+    outcome: PathOutcome,
     cuts: &[Cut],
     base: Currency,
 ) -> Result<Vec<OutcomePath>, StoreError> {
@@ -116,15 +116,19 @@ pub async fn outcome_paths(
 
 /// The journeys without the outcome: deals that were lost and stayed so; for the outcomes of leads, and for opening a deal,
 /// cycles that ended before it.
-pub async fn lost_paths(on: &impl Read, scope: &Scope, outcome: Outcome) -> Result<Vec<Path>, StoreError> {
+pub async fn lost_paths(
+    on: &impl Read,
+    scope: &Scope,
+    outcome: PathOutcome,
+) -> Result<Vec<Path>, StoreError> {
     let mut sql = Sql::new(on.conn().get_database_backend(), scope);
     let never = |column: &str| format!("p.outcome = 'ended' AND c.{column} IS NULL");
     let (like, condition) = match outcome {
-        Outcome::Mql => (Outcome::Mql, never("mql_at")),
-        Outcome::Sql => (Outcome::Sql, never("sql_at")),
-        Outcome::Opportunity => (Outcome::Sql, never("opportunity_at")),
-        Outcome::Customer => (
-            Outcome::Customer,
+        PathOutcome::Mql => (PathOutcome::Mql, never("mql_at")),
+        PathOutcome::Sql => (PathOutcome::Sql, never("sql_at")),
+        PathOutcome::Opportunity => (PathOutcome::Sql, never("opportunity_at")),
+        PathOutcome::Customer => (
+            PathOutcome::Customer,
             "p.outcome = 'lost' AND p.reverses IS NULL AND NOT EXISTS (SELECT 1 FROM attribution_paths r \
              WHERE r.deal_id = p.deal_id AND r.outcome = 'lost' AND r.reverses = p.id)"
                 .to_owned(),
@@ -144,7 +148,7 @@ pub async fn lost_paths(on: &impl Read, scope: &Scope, outcome: Outcome) -> Resu
 pub(super) async fn span(
     on: &impl Read,
     scope: &Scope,
-    outcome: Outcome,
+    outcome: PathOutcome,
 ) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
     let mut sql = Sql::new(on.conn().get_database_backend(), scope);
     let (from, ground) = source(outcome);

@@ -15,7 +15,7 @@ mod quotes;
 mod selection;
 
 use tandem_domain::instant::Timestamp;
-use tandem_domain::reports::attribution::Outcome;
+use tandem_domain::reports::attribution::PathOutcome;
 
 use crate::db::Read;
 use crate::error::StoreError;
@@ -49,7 +49,7 @@ pub enum Records {
     /// Hand-offs.
     Handoffs,
     /// Outcomes that touches are credited for.
-    Outcomes(Outcome),
+    Outcomes(PathOutcome),
 }
 
 /// The first and the last instant among those that the figures of a report are counted by; none where there are none.

@@ -236,7 +236,7 @@ impl Walls {
     }
 }
 
-/// What a write answers to a caller who may not read it: what names the record, and what was sent.
+/// What a write answers to a caller who may not read it: what names the record, and the members of the request.
 fn receipt(view: &str, members: &Map<String, Value>, sent: Option<&Value>) -> Map<String, Value> {
     let mut receipt: Map<String, Value> = kinds::shown_of_write(view)
         .filter_map(|name| Some((name.to_owned(), members.get(name)?.clone())))

@@ -104,7 +104,7 @@ const SHARED: [Shared; 14] = [
 /// Attach the shared responses, headers and parameters to one operation; what its handler documented stays.
 pub(super) fn attach(path: &str, method: &str, operation: &mut Map<String, Value>) {
     let has_body = operation.contains_key("requestBody");
-    let secured = secured_by(operation);
+    let is_secured = is_secured(operation);
     let keyed = method == "post" && takes_key(path);
     let tags = |place: &str| {
         operation
@@ -114,7 +114,7 @@ pub(super) fn attach(path: &str, method: &str, operation: &mut Map<String, Value
     let tagged = tags("/200/headers/ETag");
     let acts = method == "post" && path.contains('{') && (tagged || tags("/201/headers/ETag"));
 
-    if secured.is_some() {
+    if is_secured {
         parameter(operation, "OnBehalfOf");
     }
     if keyed {
@@ -150,8 +150,8 @@ pub(super) fn attach(path: &str, method: &str, operation: &mut Map<String, Value
     }
     let statuses = [
         (400, true),
-        (401, secured.is_some()),
-        (403, secured.is_some()),
+        (401, is_secured),
+        (403, is_secured),
         (404, path.contains('{')),
         (408, has_body),
         (409, writes),
@@ -168,12 +168,7 @@ pub(super) fn attach(path: &str, method: &str, operation: &mut Map<String, Value
         if applies {
             responses
                 .entry(status.to_string())
-                .or_insert_with(|| match &secured {
-                    Some(scopes) if status == 403 && !scopes.is_empty() => {
-                        json!({"$ref": "#/components/responses/Forbidden", "description": lacking(scopes)})
-                    }
-                    _ => json!({"$ref": format!("#/components/responses/{}", component(status))}),
-                });
+                .or_insert_with(|| json!({"$ref": format!("#/components/responses/{}", component(status))}));
         }
     }
     for (status, response) in responses.iter_mut() {
@@ -216,37 +211,11 @@ pub(super) fn components(document: &mut Value) {
     }
 }
 
-/// The scopes that the operation asks for, if it asks for a caller at all.
-fn secured_by(operation: &Map<String, Value>) -> Option<Vec<String>> {
-    let requirements = operation.get("security")?.as_array()?;
-    let schemes: Vec<_> = requirements
-        .iter()
-        .filter_map(Value::as_object)
-        .flatten()
-        .collect();
-    if schemes.is_empty() {
-        return None;
-    }
-    let mut scopes: Vec<String> = schemes
-        .iter()
-        .flat_map(|(_, scopes)| scopes.as_array().into_iter().flatten())
-        .filter_map(text)
-        .collect();
-    scopes.sort();
-    scopes.dedup();
-    Some(scopes)
-}
-
-fn text(value: &Value) -> Option<String> {
-    value.as_str().map(str::to_owned)
-}
-
-fn lacking(scopes: &[String]) -> String {
-    let names: Vec<_> = scopes.iter().map(|scope| format!("`{scope}`")).collect();
-    format!(
-        "The caller lacks the scope {}, or its role or ownership does not allow this",
-        names.join(" or ")
-    )
+/// Whether the operation requires a caller.
+fn is_secured(operation: &Map<String, Value>) -> bool {
+    let requirements = operation.get("security").and_then(Value::as_array);
+    let mut schemes = requirements.into_iter().flatten().filter_map(Value::as_object);
+    schemes.any(|requirement| !requirement.is_empty())
 }
 
 /// Whether a POST to this path honours the Idempotency-Key.

@@ -143,7 +143,7 @@ const MEMBERS: &[(Scope, &str, &[&str])] = &[
     (LeadsRead, "SubmissionView", &["consent"]),
 ];
 
-/// What a write answers beside `id`, `status` and what was sent: what the write itself makes, shown once or public.
+/// What a write answers beside `id`, `status` and the members of the request: what the write itself makes, shown once or public.
 const MADE: &[(&str, &[&str])] = &[
     ("AgreementView", &["version"]),
     ("FormDetail", &["key"]),
@@ -310,7 +310,8 @@ fn add_written(schemas: &mut Value, name: &str) {
     let scope = view[READ_SCOPE].as_str().unwrap_or_default();
     let what = view["description"].as_str().unwrap_or(name).trim_end_matches('.');
     written["description"] = json!(format!(
-        "{what}, in the answer to a write: complete with `{scope}`; without it only `id`, `status` and what was sent."
+        "{what}. This is the answer to a write: it is complete for a caller with the scope `{scope}`; another caller gets \
+         only `id`, `status` and the members of its request."
     ));
     let always: Vec<&str> = shown_of_write(name).collect();
     if let Some(required) = written.get_mut("required").and_then(Value::as_array_mut) {

@@ -89,7 +89,7 @@ fn name_scopes(operation: &mut Map<String, Value>) {
     };
     let list = |scopes: &BTreeSet<String>| {
         let named: Vec<String> = scopes.iter().map(|scope| format!("`{scope}`")).collect();
-        named.join(", ")
+        named.join(" and ")
     };
     let mut listed = list(&scopes);
     if let Some(others) = alternatives.next() {
@@ -100,9 +100,16 @@ fn name_scopes(operation: &mut Map<String, Value>) {
         .get("description")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    let described = format!("{told}\n\nScope: {listed}.");
+    let described = format!("{told}\n\nRequired scope: {listed}.");
     operation.insert("description".into(), described.trim_start().into());
     operation.insert("x-required-scopes".into(), scopes.into_iter().collect());
+    if let Some(Value::Object(forbidden)) = operation.get_mut("responses").and_then(|all| all.get_mut("403"))
+        && forbidden.contains_key("$ref")
+    {
+        let description =
+            format!("The caller lacks the required scope ({listed}), or its role or ownership does not allow this");
+        forbidden.insert("description".into(), description.into());
+    }
 }
 
 /// The keys of all operations, `GET /v1/leads`, sorted by path.

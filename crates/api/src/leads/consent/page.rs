@@ -37,7 +37,7 @@ pub fn wants_page(request: &HttpRequest) -> bool {
     request.path() == PATH && is_asked_for
 }
 
-/// The question, with the words that were agreed to and a button.
+/// The page that asks a person to confirm a consent: the wording that the person agreed to, and a button.
 pub fn asked(company: &str, label: &str, wording: Option<&str>, token: &str) -> StoredAnswer {
     let wording = wording.map(|wording| format!("<blockquote>{}</blockquote>\n", escaped(wording)));
     let content = format!(

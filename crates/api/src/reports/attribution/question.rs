@@ -5,7 +5,7 @@ use tandem_domain::duration::Duration;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::Money;
 use tandem_domain::reports::attribution::report::{AttributionFigure, Credit, Division, Earner, OF_TOUCHES};
-use tandem_domain::reports::attribution::{Lookback, Model, ModelName, NotPoles, Outcome, Poles};
+use tandem_domain::reports::attribution::{Lookback, Model, ModelName, NotPoles, PathOutcome, Poles};
 use tandem_domain::reports::dimension::{By, Dimension, Value};
 use tandem_domain::reports::row::{Cut, Key};
 use tandem_store as store;
@@ -29,7 +29,7 @@ pub type Only = Vec<(Dimension, Option<Value>)>;
 pub struct AttributionQuery {
     /// What touches are credited for; default `customer`.
     #[param(inline, example = "customer")]
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<PathOutcome>,
     /// How credit is divided; default `linear`.
     #[param(inline, example = "linear")]
     pub model: Option<ModelName>,
@@ -50,7 +50,7 @@ pub struct AttributionQuery {
 
 /// The same, read.
 pub struct Asked {
-    pub outcome: Outcome,
+    pub outcome: PathOutcome,
     pub model: ModelName,
     lookback: Lookback,
     /// `None` is Markov.
@@ -208,7 +208,7 @@ impl Asked {
                 row.path = row.path.within(self.lookback);
                 let convert = |amount: Money| rules.money.rates.convert(amount, base, today).ok();
                 let value = match self.outcome {
-                    Outcome::Opportunity => row.amount.and_then(convert).map(|one| one.money.amount),
+                    PathOutcome::Opportunity => row.amount.and_then(convert).map(|one| one.money.amount),
                     _ => row.value,
                 };
                 Found { row, value }

@@ -36,10 +36,11 @@ pub struct TimeInStage {
     /// The number of stays.
     #[schema(minimum = 0, example = 240)]
     pub stays: i64,
-    /// The median in seconds (type 7); `null` if there are none.
+    /// The median of the stays that have ended, in seconds, by linear interpolation; `null` if none has ended.
     #[schema(example = 86400.5)]
     pub median_seconds: Option<f64>,
-    /// The 90th percentile in seconds (type 7); `null` if there are none.
+    /// The 90th percentile of the stays that have ended, in seconds, by linear interpolation; `null` if none has
+    /// ended.
     #[schema(example = 604800.0)]
     pub p90_seconds: Option<f64>,
     /// Whether there are fewer stays than `min_sample`, too few for a meaningful figure.

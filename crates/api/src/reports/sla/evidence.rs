@@ -23,16 +23,16 @@ use crate::edge::http::query::Query;
 use crate::edge::http::reply::Reply;
 use crate::reports::request::{Ids, asked};
 
-/// A subset of the due promises.
+/// Which of the promises that fell due in the month are listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum PromiseFigure {
     /// All of them.
     #[default]
     Promised,
-    /// How many were met in time.
+    /// Those that were met in time.
     Kept,
-    /// How many were broken.
+    /// Those that were broken.
     Broken,
 }
 

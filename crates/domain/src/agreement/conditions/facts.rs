@@ -85,7 +85,7 @@ pub struct Standing {
     pub engagement: i64,
     /// Both.
     pub total: i64,
-    /// The bands of fit and engagement, if the agreement has bands.
+    /// The lead's bands of fit and engagement, such as `A1`; `None` if the agreement defines no bands.
     pub band: Option<String>,
     /// When it changes if nothing new happens.
     pub valid_until: Option<Timestamp>,

@@ -48,7 +48,7 @@ pub enum Condition {
     Events(Query, Count),
     /// The score compares so.
     Score(ScorePart, Comparison),
-    /// The bands of both sides are these.
+    /// The lead's bands of fit and engagement are among these.
     Band(String),
     /// It is in this stage, for so long at least.
     InStage(Stage, Option<Duration>),

@@ -64,9 +64,9 @@ pub enum Evidence {
         #[schema(max_items = 1001)]
         activity_ids: Vec<ActivityId>,
     },
-    /// The bands of fit and engagement.
+    /// The lead's bands of fit and engagement, when the condition was evaluated.
     Band {
-        /// The bands; absent if the agreement has none.
+        /// Both bands in one, such as `A1`; absent if the agreement defines no bands.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schema(max_length = 16, example = "A1")]
         band: Option<String>,

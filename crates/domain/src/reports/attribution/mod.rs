@@ -25,7 +25,7 @@ const DAY: i64 = 86_400_000;
 words! {
     /// What touches are credited for.
     #[derive(Default)]
-    Outcome {
+    PathOutcome {
         /// A cycle that entered mql.
         Mql = "mql",
         /// A cycle that entered sql.
@@ -68,7 +68,7 @@ words! {
     }
 }
 
-impl Outcome {
+impl PathOutcome {
     /// Whether it is about deals, and so has an amount.
     pub const fn is_of_deals(self) -> bool {
         matches!(self, Self::Opportunity | Self::Customer)

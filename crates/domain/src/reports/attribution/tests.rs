@@ -1,3 +1,5 @@
+//! Credits by hand from the specification's example, and by chance against slow evaluations.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
