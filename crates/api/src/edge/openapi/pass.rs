@@ -106,8 +106,9 @@ fn name_scopes(operation: &mut Map<String, Value>) {
     if let Some(Value::Object(forbidden)) = operation.get_mut("responses").and_then(|all| all.get_mut("403"))
         && forbidden.contains_key("$ref")
     {
-        let description =
-            format!("The caller lacks the required scope ({listed}), or its role or ownership does not allow this");
+        let description = format!(
+            "The caller lacks the required scope ({listed}), or its role or ownership does not allow this"
+        );
         forbidden.insert("description".into(), description.into());
     }
 }

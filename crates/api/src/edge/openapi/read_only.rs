@@ -14,7 +14,8 @@ pub(super) fn attach(document: &mut Value) {
     for (request, member) in shown_only(document) {
         let properties = &mut document["components"]["schemas"][&request]["properties"];
         if let Some(properties) = properties.as_object_mut() {
-            let read_only = json!({"description": "Read-only: a request that contains it is refused.", "readOnly": true});
+            let read_only =
+                json!({"description": "Read-only: a request that contains it is refused.", "readOnly": true});
             properties.insert(member, read_only);
         }
     }
