@@ -17,7 +17,7 @@ use tandem_domain::transfer::mapping::Mapping;
 use tandem_domain::transfer::{ACTOR, FileFacts, FileFormat, Import, ImportKind, ImportMode, ImportState};
 use tandem_store::{self as store, Db, StoreError, leases};
 
-use crate::run::{ground, runtime};
+use crate::run::{ground, open, runtime};
 use tandem_api::ambient::Ambient;
 use tandem_api::program::serve;
 use tandem_api::transfer::run::{Runner, effective};
@@ -105,10 +105,7 @@ fn run(config: Option<PathBuf>, arguments: &Arguments, rules: Vec<Arc<dyn Rule>>
     let ground = ground(config, false)?;
     runtime()?.block_on(async {
         let ambient = Ambient::system();
-        let db = serve::prepare_to_write(&ground.config, &ambient)
-            .await
-            .map_err(|error| error.to_string())?;
-        let db = db.judging_by(rules);
+        let db = serve::timed(open(&ground, &ambient).await?, &ambient).judging_by(rules);
         let taken = take_in(&db, &ambient, &asked, arguments).await;
         db.close().await;
         taken

@@ -23,7 +23,7 @@ use tandem_domain::judge::Rule;
 
 /// The one record of every lead that marketing and sales share.
 #[derive(Debug, Parser)]
-#[command(name = "tandem", version, about, propagate_version = true)]
+#[command(name = "tandem", version, propagate_version = true)]
 struct Arguments {
     /// A TOML file with settings; the environment takes precedence.
     #[arg(long, global = true, value_name = "FILE")]
@@ -55,7 +55,7 @@ enum Command {
         #[arg(value_name = "FILE")]
         target: PathBuf,
     },
-    /// Import a file: leads, companies, users, stage changes or deals. May run beside a server.
+    /// Import a file: leads, companies, users, stage changes, deals or revenue. May run beside a server.
     Import(import::Arguments),
     /// Fill an empty database with a year of a fictitious company, and print what to look at.
     Demo {

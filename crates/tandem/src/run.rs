@@ -22,6 +22,7 @@ use tandem_api::program::config::{
 use tandem_api::program::serve::{self, Options, StartError};
 use tandem_api::program::{app, jobs, logging};
 use tandem_demo as demo;
+use tandem_store::{Db, StoreError};
 
 /// The limit of open files that the service asks for.
 const MOST_FILES: u64 = 65_536;
@@ -177,10 +178,7 @@ pub fn work(file: Option<PathBuf>, rules: Vec<Arc<dyn Rule>>) -> Result<(), Fail
     let ground = ground(file, true)?;
     runtime()?.block_on(async {
         let ambient = Ambient::system();
-        let db = serve::prepare_to_write(&ground.config, &ambient)
-            .await
-            .map_err(|error| error.to_string())?;
-        let db = db.judging_by(rules);
+        let db = serve::timed(open(&ground, &ambient).await?, &ambient).judging_by(rules);
         let mut core = serve::assemble(&ground.config, ambient, ground.master.clone(), passwords(), db)
             .map_err(|error| error.to_string())?;
         core.serves = false;
@@ -200,13 +198,22 @@ pub fn work(file: Option<PathBuf>, rules: Vec<Arc<dyn Rule>>) -> Result<(), Fail
     })
 }
 
+/// Connect, bring the schema up to date, and refuse a master key that is not the key of this database.
+pub async fn open(ground: &Ground, ambient: &Ambient) -> Result<Db, Failure> {
+    let failed = |error: StoreError| error.to_string();
+    let db = serve::prepare(&ground.config, ambient).await.map_err(failed)?;
+    let fits = access::key_fits(&db, Some(&ground.master), ambient.now());
+    if !fits.await.map_err(failed)? {
+        return Err(StartError::ForeignMasterKey.to_string());
+    }
+    Ok(db)
+}
+
 /// Bring the schema up to date.
 pub fn migrate(file: Option<PathBuf>) -> Result<(), Failure> {
     let ground = ground(file, false)?;
     runtime()?.block_on(async {
-        let db = serve::prepare(&ground.config, &Ambient::system())
-            .await
-            .map_err(|error| error.to_string())?;
+        let db = open(&ground, &Ambient::system()).await?;
         db.close().await;
         print_line!("The schema is up to date");
         Ok(())
@@ -257,10 +264,7 @@ pub fn demo(
         Database::Postgres { .. } => format!("{program} serve"),
     };
     runtime()?.block_on(async {
-        let db = serve::prepare(&ground.config, &ambient)
-            .await
-            .map_err(|error| error.to_string())?;
-        let db = db.judging_by(rules);
+        let db = open(&ground, &ambient).await?.judging_by(rules);
         let core = serve::assemble(&ground.config, ambient, ground.master.clone(), passwords(), db)
             .map_err(|error| error.to_string())?;
         let made = demo::fill(web::Data::new(core), seed, to)
@@ -279,13 +283,7 @@ pub fn create_admin(file: Option<PathBuf>, email: &str, name: &str) -> Result<()
     let password = given.unwrap_or_else(access::admin::make_password);
     runtime()?.block_on(async {
         let ambient = Ambient::system();
-        let db = serve::prepare(&ground.config, &ambient)
-            .await
-            .map_err(|error| error.to_string())?;
-        let fits = access::key_fits(&db, Some(&ground.master), ambient.now());
-        if !fits.await.map_err(|error| error.to_string())? {
-            return Err(StartError::ForeignMasterKey.to_string());
-        }
+        let db = open(&ground, &ambient).await?;
         let created =
             access::admin::create_admin(&db, &passwords(), email, name, &password, ambient.act("admin"))
                 .await;

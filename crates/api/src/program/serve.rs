@@ -111,10 +111,9 @@ pub async fn prepare(config: &Config, ambient: &Ambient) -> Result<Db, StoreErro
     Ok(db)
 }
 
-/// [`prepare`] for a process that writes beside others: its transactions are stamped by the server's clock on PostgreSQL,
-/// by its own on SQLite and where that is turned by hand.
-pub async fn prepare_to_write(config: &Config, ambient: &Ambient) -> Result<Db, StoreError> {
-    let db = prepare(config, ambient).await?;
+/// A database for a process that writes beside others: its transactions are stamped by the server's clock on PostgreSQL, by its
+/// own on SQLite and where that is turned by hand.
+pub fn timed(db: Db, ambient: &Ambient) -> Db {
     let clock = match ambient.is_system() && !db.is_sqlite() {
         true => Clock::Server,
         false => Clock::Own(Arc::new({
@@ -122,7 +121,7 @@ pub async fn prepare_to_write(config: &Config, ambient: &Ambient) -> Result<Db, 
             move || ambient.now()
         })),
     };
-    Ok(db.timed_by(clock))
+    db.timed_by(clock)
 }
 
 /// What handlers and jobs share, over a prepared database.
@@ -180,7 +179,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     } = options;
     // The numbering plans take a while to unpack: beside the start, so that no first caller waits for them.
     drop(tokio::task::spawn_blocking(Phone::prepare));
-    let db = prepare_to_write(&config, &ambient).await?.judging_by(rules);
+    let db = timed(prepare(&config, &ambient).await?, &ambient).judging_by(rules);
     let core = web::Data::new(assemble(&config, ambient, master, passwords, db)?);
     crate::access::ensure_signing_key(&core)
         .await

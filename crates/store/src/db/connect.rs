@@ -75,7 +75,7 @@ pub(super) fn postgres(url: &str, connections: u32, what: Use) -> ConnectOptions
     options.map_sqlx_postgres_opts(move |postgres| {
         let statement = STATEMENT.as_millis().to_string();
         let wait = WAIT.as_millis().to_string();
-        let postgres = postgres.statement_cache_capacity(STATEMENTS);
+        let postgres = plain_host(postgres).statement_cache_capacity(STATEMENTS);
         let postgres = postgres.application_name("tandem").options([
             ("statement_timeout", statement.as_str()),
             ("lock_timeout", wait.as_str()),
@@ -105,6 +105,15 @@ pub(super) fn postgres(url: &str, connections: u32, what: Use) -> ConnectOptions
     options
 }
 
+/// An IPv6 address without the brackets that a URL puts around it: the driver looks up the host as it stands.
+fn plain_host(options: PgConnectOptions) -> PgConnectOptions {
+    let host = options.get_host();
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => options.clone().host(address),
+        None => options,
+    }
+}
+
 /// Connect once, so that the error names why the server cannot be reached: a pool only reports that it has waited.
 pub(super) async fn reach(url: &str) -> Result<(), StoreError> {
     use sqlx::ConnectOptions as _;
@@ -112,7 +121,11 @@ pub(super) async fn reach(url: &str) -> Result<(), StoreError> {
     let options: PgConnectOptions = url
         .parse()
         .map_err(|_| StoreError::Unavailable("the URL of the database is invalid".into()))?;
-    let place = format!("PostgreSQL at {}:{}", options.get_host(), options.get_port());
+    let place = match options.get_socket() {
+        Some(folder) => format!("PostgreSQL at the socket in {}", folder.display()),
+        None => format!("PostgreSQL at {}:{}", options.get_host(), options.get_port()),
+    };
+    let options = plain_host(options);
     let unreachable = |cause: &dyn fmt::Display| StoreError::Unavailable(format!("{place}: {cause}"));
     match tokio::time::timeout(WAIT, options.connect()).await {
         Ok(Ok(connection)) => {

@@ -94,6 +94,13 @@ async fn an_admin_made_on_the_machine_logs_in(app: &TestApp) {
     let mut foreign = create("eve@example.com");
     foreign.env("TANDEM_MASTER_KEY", MasterKey::generate().reveal());
     expect(foreign, 1, "is not the key of this database");
+    let leads = app.database.dir.join("leads.csv");
+    fs::write(&leads, "email\nada@example.com\n").unwrap();
+    for arguments in [&["migrate"][..], &["import", "leads", leads.to_str().unwrap()]] {
+        let mut foreign = command(&app.database, arguments);
+        foreign.env("TANDEM_MASTER_KEY", MasterKey::generate().reveal());
+        expect(foreign, 1, "is not the key of this database");
+    }
 }
 
 #[tandem_tests::test]
@@ -149,6 +156,15 @@ async fn a_server_that_is_not_there_is_named_with_the_cause() {
     let (code, text) = said(migrate, "");
     assert!(code == 1 && text.contains("127.0.0.1:1") && text.contains("refused"), "{text}");
     assert!(!text.contains("secret"), "{text}");
+    for (url, place, not) in [
+        ("postgres://tandem@[::1]:1/tandem", "[::1]:1", "lookup"),
+        ("postgres:///tandem?host=/nowhere", "the socket in /nowhere", "localhost"),
+    ] {
+        let mut migrate = command(&database, &["migrate"]);
+        migrate.env("DATABASE_URL", url);
+        let (code, text) = said(migrate, "");
+        assert!(code == 1 && text.contains(place) && !text.contains(not), "{text}");
+    }
     database.stop().await;
 }
 

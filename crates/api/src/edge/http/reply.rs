@@ -381,8 +381,12 @@ impl IfMatch {
         }
         // A weak tag never matches, and one that was never given names no state (RFC 9110, 13.1.1): both are `412`.
         let names_version = |tag: &EntityTag<'_>| {
-            let number = tag.opaque.split('.').next().unwrap_or(tag.opaque);
-            !tag.is_weak && number.parse() == Ok(version)
+            let is_whole = |text: &str| text.parse::<i64>().is_ok_and(|number| number.to_string() == text);
+            let parts = tag
+                .opaque
+                .split_once('.')
+                .filter(|(_, derived)| is_whole(derived));
+            !tag.is_weak && parts.is_some_and(|(number, _)| number == version.to_string())
         };
         let tags = entity_tags(text).ok_or_else(malformed)?;
         if tags.iter().any(names_version) {
