@@ -38,12 +38,12 @@ pub(super) type Links = Vec<String>;
 pub(super) async fn freeze(
     on: &Snapshot,
     now: Timestamp,
-    pack: Value,
+    mut pack: Value,
 ) -> Result<(Value, Links, Vec<FrozenList>), Problem> {
-    let mut found = vec![];
-    each_text(&pack, &mut |text| {
-        if is_list(text) && !found.contains(text) {
-            found.push(text.clone());
+    let mut found: Vec<String> = vec![];
+    each_link(&mut pack, &mut |link| {
+        if is_list(link) && !found.contains(link) {
+            found.push(link.clone());
         }
     });
     let (mut links, mut lists) = (vec![], vec![]);
@@ -64,9 +64,10 @@ pub(super) async fn freeze(
 
 /// The pack with its links leading to the stored lists of its review.
 pub(super) fn linked(mut pack: Value, links: &Links, review: ReviewId) -> Value {
-    change_texts(&mut pack, &|text| {
-        let place = links.iter().position(|link| link == text)?;
-        Some(format!("/v1/reviews/{review}/evidence?list={place}"))
+    each_link(&mut pack, &mut |link| {
+        if let Some(place) = links.iter().position(|known| known.as_str() == link.as_str()) {
+            *link = format!("/v1/reviews/{review}/evidence?list={place}");
+        }
     });
     pack
 }
@@ -75,26 +76,26 @@ fn is_list(text: &str) -> bool {
     text.starts_with("/v1/reports/") && text.contains("/evidence?")
 }
 
-fn each_text(value: &Value, see: &mut impl FnMut(&String)) {
+/// The links of a pack: the texts of its `evidence`. Its other texts are those of users, who may write anything.
+fn each_link(value: &mut Value, see: &mut impl FnMut(&mut String)) {
     match value {
-        Value::String(text) => see(text),
-        Value::Array(items) => items.iter().for_each(|item| each_text(item, see)),
-        Value::Object(members) => members.values().for_each(|member| each_text(member, see)),
+        Value::Array(items) => items.iter_mut().for_each(|item| each_link(item, see)),
+        Value::Object(members) => {
+            for (name, member) in members {
+                match name.as_str() {
+                    "evidence" => each_text(member, see),
+                    _ => each_link(member, see),
+                }
+            }
+        }
         _ => {}
     }
 }
 
-fn change_texts(value: &mut Value, change: &impl Fn(&str) -> Option<String>) {
+fn each_text(value: &mut Value, see: &mut impl FnMut(&mut String)) {
     match value {
-        Value::String(text) => {
-            if let Some(changed) = change(text) {
-                *text = changed;
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| change_texts(item, change)),
-        Value::Object(members) => members
-            .values_mut()
-            .for_each(|member| change_texts(member, change)),
+        Value::String(text) => see(text),
+        Value::Object(members) => members.values_mut().for_each(|member| each_text(member, see)),
         _ => {}
     }
 }
@@ -202,13 +203,14 @@ mod tests {
     #[test]
     fn the_links_of_a_pack_lead_to_what_is_stored() {
         let link = "/v1/reports/deals/evidence?basis=activity&figure=won";
-        let pack = json!({"a": [{"evidence": link}, 1, null], "b": {"path": "/v1/agreements/1"}});
+        let pack = json!({"a": [{"evidence": link, "text": link}, 1], "b": {"evidence": {"of": link}}});
         let review: ReviewId = "review_01h455vb4pex5vsknk084sn02q".parse().unwrap();
         let linked = linked(pack, &vec!["other".to_owned(), link.to_owned()], review);
+        let stored = format!("/v1/reviews/{review}/evidence?list=1");
+        // A text that a user wrote is no link, whatever it says.
         assert_eq!(
             linked,
-            json!({"a": [{"evidence": format!("/v1/reviews/{review}/evidence?list=1")}, 1, null],
-                "b": {"path": "/v1/agreements/1"}})
+            json!({"a": [{"evidence": stored, "text": link}, 1], "b": {"evidence": {"of": stored}}})
         );
         assert!(is_list(link) && !is_list("/v1/reports/deals") && !is_list("/v1/reviews/x/evidence?list=1"));
     }
