@@ -144,10 +144,11 @@ async fn the_scorecard_counts_what_the_teams_did(app: &TestApp) {
             json!({"name": name, "lead_ids": [read_first], "amount": {"amount": 100, "currency": "EUR"}});
         app.post("/v1/deals").by(&sam).json(body).await.expect(201).id()
     };
-    let deals = [open("Lost one").await, open("Lost two").await, open("Won").await];
+    let deals = [open("Lost one").await, open("Lost two").await, open("Lost three").await, open("Won").await];
     let ends = [
         json!({"outcome": "lost", "reason": "price"}),
         json!({"outcome": "lost", "reason": "price", "note": "Half of ours"}),
+        json!({"outcome": "lost", "reason": "price", "objections": [{"text": "No budget before May"}]}),
         json!({"outcome": "won", "reason": "product_fit"}),
     ];
     for (deal, end) in deals.iter().zip(ends) {
@@ -165,7 +166,7 @@ async fn the_scorecard_counts_what_the_teams_did(app: &TestApp) {
     assert_eq!(fraction("rejections_answered"), (1, 1));
     assert_eq!(fraction("new_leads_with_a_touch"), (2, 3));
     assert_eq!(fraction("won_deals_with_a_path"), (1, 1));
-    assert_eq!(fraction("losses_explained"), (1, 2));
+    assert_eq!(fraction("losses_explained"), (2, 3));
     assert!(every_rate_opens(app, &rae, &card.body).await >= 16);
 }
 
