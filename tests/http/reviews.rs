@@ -198,6 +198,14 @@ async fn a_review_stays_as_it_was(app: &TestApp) {
     assert_eq!(pack["commitments"][0]["month"], "2026-03");
     let prefix = format!("/v1/reviews/{}/evidence?list=", made.id());
     assert!(leads["evidence"].as_str().unwrap().starts_with(&prefix), "{leads}");
+    for name in ["quotes_sent", "collected"] {
+        let figure = figures.iter().find(|figure| figure["figure"] == name).unwrap();
+        let link = figure["evidence"].as_str().unwrap();
+        assert!(link.starts_with(&prefix), "{figure}");
+        assert_eq!(app.get(link).by(rae).await.expect(200)["total_count"], 0, "{figure}");
+    }
+    let closed = share(&pack["scorecard"], "due_action_items_closed");
+    assert!(closed["evidence"].as_str().unwrap().starts_with(&prefix), "{closed}");
     let opened = every_rate_opens(app, rae, pack).await;
     assert!(opened > 40, "{opened}");
 
