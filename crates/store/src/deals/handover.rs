@@ -124,8 +124,8 @@ pub async fn pages(on: &impl Read, leads: &[LeadId]) -> Result<Vec<ReadPage>, St
     let theirs = dialect::id_in(backend, "lead_id", leads.iter().map(|id| id.uuid()));
     let sql = format!(
         "SELECT url, count(*) AS views, count(DISTINCT lead_id) AS people, max(occurred_at) AS last_at FROM events \
-         WHERE {{}} AND type IN ('page_view', 'content_view', 'download') AND url IS NOT NULL AND NOT is_bot \
-         GROUP BY url ORDER BY views DESC, url LIMIT {MOST_PAGES}"
+         WHERE {{}} AND type IN ('page_view', 'content_view', 'download') AND url IS NOT NULL \
+         AND NOT is_bot AND NOT is_machine GROUP BY url ORDER BY views DESC, url LIMIT {MOST_PAGES}"
     );
     let statement: Statement = with_condition(backend, &sql, theirs);
     let mut found = vec![];
