@@ -1,4 +1,4 @@
-//! Reviews: the scorecard, the frozen pack with its evidence, attendance, action items that come back.
+//! Reviews: the scorecard, the frozen pack with its evidence, attendance, action items that stay open.
 
 use serde_json::{Value, json};
 use tandem_tests::{Answer, Backend, TestApp, User, hours};
@@ -286,9 +286,9 @@ async fn a_review_held_by_both_managers_is_counted_from(app: &TestApp) {
         refused.violations(),
         [("#/attended_by/1", "not_found"), ("#/attended_by/2", "not_allowed"), ("#/held_at", "not_allowed")]
     );
-    let told =
+    let listed =
         app.get("/v1/journal?type=review.held").by(&app.login("admin@example.com").await).await.expect(200);
-    assert_eq!(told["data"].as_array().unwrap().len(), 2);
+    assert_eq!(listed["data"].as_array().unwrap().len(), 2);
 }
 
 #[tandem_tests::test]
@@ -346,10 +346,10 @@ async fn an_action_item_comes_back_until_it_is_closed(app: &TestApp) {
         .json(json!({"state": "open"}))
         .await
         .refused(403, "insufficient_scope");
-    let told = app.get("/v1/journal").by(app.admin().await).await.expect(200).each("type");
-    let told: Vec<&str> =
-        told.iter().map(String::as_str).filter(|kind| kind.starts_with("action_item.")).collect();
-    assert_eq!(told, ["action_item.updated", "action_item.created", "action_item.created"]);
+    let entries = app.get("/v1/journal").by(app.admin().await).await.expect(200).each("type");
+    let entries: Vec<&str> =
+        entries.iter().map(String::as_str).filter(|kind| kind.starts_with("action_item.")).collect();
+    assert_eq!(entries, ["action_item.updated", "action_item.created", "action_item.created"]);
 
     // Marketing names the action item that follows from a rejection.
     let (_, handoff) = given_handoff(app, app.admin().await, true).await;
