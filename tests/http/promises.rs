@@ -1,4 +1,4 @@
-//! Promises to customers: made with deals and in activities, kept after the win.
+//! Promises to customers: made with deals and in activities, and done after the win.
 
 use serde_json::{Value, json};
 use tandem_tests::{TestApp, User};

@@ -1,4 +1,4 @@
-//! Reviews: the scorecard, the frozen pack with its evidence, attendance, action items that come back.
+//! Reviews: the scorecard, the frozen pack with its evidence, attendance, action items that stay open.
 
 use serde_json::{Value, json};
 use tandem_tests::{Answer, Backend, TestApp, User, hours};
@@ -144,10 +144,11 @@ async fn the_scorecard_counts_what_the_teams_did(app: &TestApp) {
             json!({"name": name, "lead_ids": [read_first], "amount": {"amount": 100, "currency": "EUR"}});
         app.post("/v1/deals").by(&sam).json(body).await.expect(201).id()
     };
-    let deals = [open("Lost one").await, open("Lost two").await, open("Won").await];
+    let deals = [open("Lost one").await, open("Lost two").await, open("Lost three").await, open("Won").await];
     let ends = [
         json!({"outcome": "lost", "reason": "price"}),
         json!({"outcome": "lost", "reason": "price", "note": "Half of ours"}),
+        json!({"outcome": "lost", "reason": "price", "objections": [{"text": "No budget before May"}]}),
         json!({"outcome": "won", "reason": "product_fit"}),
     ];
     for (deal, end) in deals.iter().zip(ends) {
@@ -165,7 +166,7 @@ async fn the_scorecard_counts_what_the_teams_did(app: &TestApp) {
     assert_eq!(fraction("rejections_answered"), (1, 1));
     assert_eq!(fraction("new_leads_with_a_touch"), (2, 3));
     assert_eq!(fraction("won_deals_with_a_path"), (1, 1));
-    assert_eq!(fraction("losses_explained"), (1, 2));
+    assert_eq!(fraction("losses_explained"), (2, 3));
     assert!(every_rate_opens(app, &rae, &card.body).await >= 16);
 }
 
@@ -197,6 +198,14 @@ async fn a_review_stays_as_it_was(app: &TestApp) {
     assert_eq!(pack["commitments"][0]["month"], "2026-03");
     let prefix = format!("/v1/reviews/{}/evidence?list=", made.id());
     assert!(leads["evidence"].as_str().unwrap().starts_with(&prefix), "{leads}");
+    for name in ["quotes_sent", "collected"] {
+        let figure = figures.iter().find(|figure| figure["figure"] == name).unwrap();
+        let link = figure["evidence"].as_str().unwrap();
+        assert!(link.starts_with(&prefix), "{figure}");
+        assert_eq!(app.get(link).by(rae).await.expect(200)["total_count"], 0, "{figure}");
+    }
+    let closed = share(&pack["scorecard"], "due_action_items_closed");
+    assert!(closed["evidence"].as_str().unwrap().starts_with(&prefix), "{closed}");
     let opened = every_rate_opens(app, rae, pack).await;
     assert!(opened > 40, "{opened}");
 
@@ -277,9 +286,9 @@ async fn a_review_held_by_both_managers_is_counted_from(app: &TestApp) {
         refused.violations(),
         [("#/attended_by/1", "not_found"), ("#/attended_by/2", "not_allowed"), ("#/held_at", "not_allowed")]
     );
-    let told =
+    let listed =
         app.get("/v1/journal?type=review.held").by(&app.login("admin@example.com").await).await.expect(200);
-    assert_eq!(told["data"].as_array().unwrap().len(), 2);
+    assert_eq!(listed["data"].as_array().unwrap().len(), 2);
 }
 
 #[tandem_tests::test]
@@ -337,10 +346,10 @@ async fn an_action_item_comes_back_until_it_is_closed(app: &TestApp) {
         .json(json!({"state": "open"}))
         .await
         .refused(403, "insufficient_scope");
-    let told = app.get("/v1/journal").by(app.admin().await).await.expect(200).each("type");
-    let told: Vec<&str> =
-        told.iter().map(String::as_str).filter(|kind| kind.starts_with("action_item.")).collect();
-    assert_eq!(told, ["action_item.updated", "action_item.created", "action_item.created"]);
+    let entries = app.get("/v1/journal").by(app.admin().await).await.expect(200).each("type");
+    let entries: Vec<&str> =
+        entries.iter().map(String::as_str).filter(|kind| kind.starts_with("action_item.")).collect();
+    assert_eq!(entries, ["action_item.updated", "action_item.created", "action_item.created"]);
 
     // Marketing names the action item that follows from a rejection.
     let (_, handoff) = given_handoff(app, app.admin().await, true).await;

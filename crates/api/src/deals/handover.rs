@@ -1,4 +1,4 @@
-//! What a customer brings into the hands of those who take over: people, deals, promises, objections, quotes, pages read.
+//! The handover of a customer: its people, deals, promises, objections and quotes, and the pages that its people read.
 
 use std::collections::HashMap;
 use std::fmt;

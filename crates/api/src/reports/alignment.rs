@@ -189,7 +189,7 @@ impl Loaded {
         let a_year_ago = date.checked_sub(12.months()).unwrap_or(date);
         let since = Timestamp::start_of_day(a_year_ago, zone).unwrap_or(now);
         let is_signed = version.state != VersionState::Provisional;
-        let today = Day::try_from(date).unwrap_or(Day::FIRST);
+        let today = now.day_in(zone);
         use HandoffFigure::{Answered, Contacted, FeedbackDue, OpenedBefore, ReviewDue, ReviewedByRule};
         let of_handoffs = [
             ReviewedByRule,

@@ -2,17 +2,21 @@
 
 use actix_web::get;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use tandem_domain::id::{DealId, LeadId, QuoteId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::Basis;
 use tandem_store as store;
+use tandem_store::Snapshot;
+use tandem_store::page::Page;
 use tandem_store::reports::SentQuote;
 use utoipa::{IntoParams, ToSchema};
 
-use super::request::Chosen;
+use super::request::{Chosen, Ids, asked};
 use crate::access::scopes::{DealEvidenceRead, DealsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
 
@@ -59,10 +63,7 @@ pub(super) async fn list_quote_evidence(
     let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
     let snapshot = ctx.report().await?;
-    let rules = store::rules::read(&snapshot).await?;
-    let scope = chosen.select(Basis::Activity, &rules.company.zone())?.scope();
-    let page = store::reports::sent_quotes(&snapshot, &scope, after, limit).await?;
-    let total = store::reports::sent_quote_count(&snapshot, &scope).await?.max(0) as u64;
+    let (page, total) = page(&snapshot, chosen, after, limit).await?;
     let listing = Listing::of(
         &ctx.master,
         ctx.request(),
@@ -71,6 +72,25 @@ pub(super) async fn list_quote_evidence(
         QuoteEvidence::from,
     );
     Ok(listing.counted(Some((total, false))))
+}
+
+async fn page(
+    snapshot: &Snapshot,
+    chosen: Chosen,
+    after: Option<QuoteId>,
+    limit: u64,
+) -> Result<(Page<SentQuote>, u64), Problem> {
+    let rules = store::rules::read(snapshot).await?;
+    let scope = chosen.select(Basis::Activity, &rules.company.zone())?.scope();
+    let page = store::reports::sent_quotes(snapshot, &scope, after, limit).await?;
+    let total = store::reports::sent_quote_count(snapshot, &scope).await?.max(0) as u64;
+    Ok((page, total))
+}
+
+/// The ids of the first quotes of a list, and the number of all.
+pub(super) async fn ids(snapshot: &Snapshot, query: Json, limit: u64) -> Result<Ids, Problem> {
+    let (page, total) = page(snapshot, asked(query)?, None, limit).await?;
+    Ok(Ids::of(page, total, |quote| quote.id.to_string()))
 }
 
 impl From<SentQuote> for QuoteEvidence {

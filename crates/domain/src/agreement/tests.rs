@@ -447,6 +447,11 @@ fn a_review_is_due_after_its_months_since_the_last_one_was_held() {
     // One of before the version came into force does not bring it forward.
     let early = Some(at("2026-01-01T00:00:00Z"));
     assert!(!version.is_review_due(early, at("2026-02-20T00:00:00Z"), &TimeZone::UTC));
+    let draft = AgreementVersion {
+        in_force_from: None,
+        ..version.clone()
+    };
+    assert!(!draft.is_review_due(Some(held), at("2026-06-01T00:00:00Z"), &TimeZone::UTC));
     assert_eq!(
         version.next_review(held, &TimeZone::UTC),
         Some(at("2026-04-10T09:00:00Z"))

@@ -194,10 +194,10 @@ impl AgreementVersion {
     }
 
     /// Whether both teams were to have met about it by this instant: `review.every` has passed since it came into force,
-    /// and since both managers last held a review.
+    /// and since both managers last held a review. Never of a version that has not come into force.
     pub fn is_review_due(&self, reviewed_at: Option<Timestamp>, at: Timestamp, zone: &TimeZone) -> bool {
-        let since = self.in_force_from.max(reviewed_at);
-        self.has_passed(since, at, zone, "every")
+        let latest = |from| reviewed_at.map_or(from, |held: Timestamp| held.max(from));
+        self.has_passed(self.in_force_from.map(latest), at, zone, "every")
     }
 
     /// Whether `review.stale_after` has passed since it came into force.

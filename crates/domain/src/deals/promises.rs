@@ -1,4 +1,4 @@
-//! Promises of users to customers: made with a deal or in an activity, and kept or still open after the win.
+//! Promises of users to customers: made with a deal or in an activity, done or still open after the win.
 
 use std::collections::VecDeque;
 

@@ -168,7 +168,7 @@ impl AlignmentFacts {
                 Some("Connect a form, or import leads with their source.")
             }
             (Question::Tracking, _) => Some(
-                "Put the tracking script on every page with a form, and record touches of leads that come by other ways.",
+                "Put the tracking script on every page with a form, and record the touches of all other leads.",
             ),
             (Question::Losses, Grade::Unknown) => Some("Close deals that are lost, with a reason."),
             (Question::Losses, _) => {

@@ -1,4 +1,4 @@
-//! What belongs to a customer: the parts of a handover, each one statement however many deals and people there are.
+//! The parts of a customer's handover: one statement each, however many deals and people there are.
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
 use tandem_domain::activities::Objection;
@@ -92,13 +92,13 @@ pub async fn promises(
 ) -> Result<Vec<Promise>, StoreError> {
     use promises::Column;
     let backend = on.conn().get_database_backend();
-    let ways = [
+    let conditions = [
         dialect::id_in(backend, "deal_id", deals.iter().map(|id| id.uuid())),
         dialect::id_in(backend, "lead_id", leads.iter().map(|id| id.uuid())),
         dialect::id_in(backend, "company_id", company.iter().map(|id| id.uuid())),
     ];
     let rows = promises::Entity::find()
-        .filter(found_by_any::<promises::Entity>(Column::Id, ways))
+        .filter(found_by_any::<promises::Entity>(Column::Id, conditions))
         .filter(Column::ArchivedAt.is_null())
         .order_by_asc(Column::Id)
         .limit(MOST);
@@ -124,8 +124,8 @@ pub async fn pages(on: &impl Read, leads: &[LeadId]) -> Result<Vec<ReadPage>, St
     let theirs = dialect::id_in(backend, "lead_id", leads.iter().map(|id| id.uuid()));
     let sql = format!(
         "SELECT url, count(*) AS views, count(DISTINCT lead_id) AS people, max(occurred_at) AS last_at FROM events \
-         WHERE {{}} AND type IN ('page_view', 'content_view', 'download') AND url IS NOT NULL AND NOT is_bot \
-         GROUP BY url ORDER BY views DESC, url LIMIT {MOST_PAGES}"
+         WHERE {{}} AND type IN ('page_view', 'content_view', 'download') AND url IS NOT NULL \
+         AND NOT is_bot AND NOT is_machine GROUP BY url ORDER BY views DESC, url LIMIT {MOST_PAGES}"
     );
     let statement: Statement = with_condition(backend, &sql, theirs);
     let mut found = vec![];

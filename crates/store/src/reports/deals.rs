@@ -17,10 +17,11 @@ use crate::page::Page;
 
 /// Each deal with the cycle in which it was opened, if it has a lead.
 const DEALS: &str = "deals d LEFT JOIN cycles c ON c.lead_id = d.primary_lead_id AND c.number = d.cycle";
-/// An objection of the lead or in the deal is known, or a note of the move that lost it.
+/// An objection of the lead, in the deal or stated with its closing is known, or a note of the move that lost it.
 const EXPLAINED: &str = "(EXISTS (SELECT 1 FROM objections o WHERE o.lead_id = d.primary_lead_id) \
                          OR EXISTS (SELECT 1 FROM activities a JOIN objections o ON o.activity_id = a.id \
                          WHERE a.deal_id = d.id) \
+                         OR EXISTS (SELECT 1 FROM deal_objections o WHERE o.deal_id = d.id) \
                          OR EXISTS (SELECT 1 FROM deal_moves m WHERE m.deal_id = d.id AND m.to_stage = d.stage \
                          AND m.note IS NOT NULL))";
 const CORRUPT: StoreError = StoreError::Corrupt("deals");

@@ -2,10 +2,13 @@
 
 use actix_web::{get, patch, post};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tandem_domain::id::{ActionItemId, ReviewId, UserId};
 use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::reports::review::{self, ActionItem, ActionProgress, ActionState, CreateActionItem};
 use tandem_store as store;
+use tandem_store::Snapshot;
+use tandem_store::page::Page;
 use tandem_store::reviews::ActionFilter;
 use utoipa::{IntoParams, ToSchema};
 
@@ -14,9 +17,11 @@ use crate::access::scopes::{ReportsRead, ReviewsWrite};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::json::{Json, MergePatch};
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::record::PatchOf;
 use crate::edge::http::reply::{Created, Reply, Tagged, etag};
+use crate::reports::request::{Ids, asked};
 
 type ActionItemPatch = PatchOf<ActionProgress>;
 
@@ -133,19 +138,35 @@ pub(super) async fn list_action_items(
 ) -> Reply<Listing<ActionItemView>> {
     let query = query.0;
     let after = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
+    let snapshot = ctx.snapshot().await?;
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    let (page, total) = page(&snapshot, query, after, limit).await?;
+    let place = |item: &ActionItem| item.id;
+    let listing = Listing::of(&ctx.master, ctx.request(), page, place, ActionItemView::of);
+    Ok(listing.counted(Some(total)))
+}
+
+async fn page(
+    snapshot: &Snapshot,
+    query: ActionsQuery,
+    after: Option<ActionItemId>,
+    limit: u64,
+) -> Result<(Page<ActionItem>, (u64, bool)), Problem> {
     let filter = ActionFilter {
         review_id: query.review_id,
         owner_id: query.owner_id,
         states: query.state.unwrap_or_default(),
         due_until: query.due_until,
     };
-    let snapshot = ctx.snapshot().await?;
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    let page = store::reviews::actions(&snapshot, &filter, after, limit).await?;
-    let total = store::reviews::action_count(&snapshot, &filter).await?;
-    let place = |item: &ActionItem| item.id;
-    let listing = Listing::of(&ctx.master, ctx.request(), page, place, ActionItemView::of);
-    Ok(listing.counted(Some(total)))
+    let page = store::reviews::actions(snapshot, &filter, after, limit).await?;
+    let total = store::reviews::action_count(snapshot, &filter).await?;
+    Ok((page, total))
+}
+
+/// The ids of the first action items of a list, and the number of all.
+pub(super) async fn ids(snapshot: &Snapshot, query: Value, limit: u64) -> Result<Ids, Problem> {
+    let (page, (total, _)) = page(snapshot, asked(query)?, None, limit).await?;
+    Ok(Ids::of(page, total, |item| item.id.to_string()))
 }
 
 /// Update an action item: its state and its note.

@@ -6,20 +6,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tandem_domain::access::Scope;
 use tandem_domain::id::ReviewId;
-use tandem_domain::instant::Timestamp;
+use tandem_domain::instant::{Day, Timestamp};
+use tandem_store::deals::revenue::{self, RevenueFilter};
 use tandem_store::reviews::FrozenList;
 use tandem_store::{self as store, Snapshot};
 use utoipa::{IntoParams, ToSchema};
 
-use super::ReviewPath;
+use super::{ReviewPath, actions};
 use crate::access::scopes::ReportsRead;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::Reply;
-use crate::reports::request::Ids;
-use crate::reports::{customers, deals, funnel, handoffs, leakage, sla};
+use crate::reports::request::{Ids, asked};
+use crate::reports::{customers, deals, funnel, handoffs, leakage, quotes, sla};
 
 /// The most records that are stored of one list.
 const MOST_RECORDS: u64 = 10_000;
@@ -30,6 +31,12 @@ const CUSTOMERS: &str = "/v1/reports/customers/evidence";
 const FOLLOW_UPS: &str = "/v1/reports/follow-ups/evidence";
 const SLA: &str = "/v1/reports/sla/evidence";
 const LEAKAGE: &str = "/v1/reports/leakage/evidence";
+const QUOTES: &str = "/v1/reports/quotes/evidence";
+const REVENUE: &str = "/v1/revenue";
+const ACTIONS: &str = "/v1/actions";
+const LISTS: [&str; 10] = [
+    FUNNEL, HANDOFFS, DEALS, CUSTOMERS, FOLLOW_UPS, SLA, LEAKAGE, QUOTES, REVENUE, ACTIONS,
+];
 
 /// The links of a pack to lists of records, each once, in the order of their numbers.
 pub(super) type Links = Vec<String>;
@@ -38,12 +45,12 @@ pub(super) type Links = Vec<String>;
 pub(super) async fn freeze(
     on: &Snapshot,
     now: Timestamp,
-    pack: Value,
+    mut pack: Value,
 ) -> Result<(Value, Links, Vec<FrozenList>), Problem> {
-    let mut found = vec![];
-    each_text(&pack, &mut |text| {
-        if is_list(text) && !found.contains(text) {
-            found.push(text.clone());
+    let mut found: Vec<String> = vec![];
+    each_link(&mut pack, &mut |link| {
+        if is_list(link) && !found.contains(link) {
+            found.push(link.clone());
         }
     });
     let (mut links, mut lists) = (vec![], vec![]);
@@ -64,37 +71,39 @@ pub(super) async fn freeze(
 
 /// The pack with its links leading to the stored lists of its review.
 pub(super) fn linked(mut pack: Value, links: &Links, review: ReviewId) -> Value {
-    change_texts(&mut pack, &|text| {
-        let place = links.iter().position(|link| link == text)?;
-        Some(format!("/v1/reviews/{review}/evidence?list={place}"))
+    each_link(&mut pack, &mut |link| {
+        if let Some(place) = links.iter().position(|known| known.as_str() == link.as_str()) {
+            *link = format!("/v1/reviews/{review}/evidence?list={place}");
+        }
     });
     pack
 }
 
-fn is_list(text: &str) -> bool {
-    text.starts_with("/v1/reports/") && text.contains("/evidence?")
+/// Whether a link leads to a list that is stored. The others stay: attribution, agreements, reviews.
+fn is_list(link: &str) -> bool {
+    link.split_once('?').is_some_and(|(path, _)| LISTS.contains(&path))
 }
 
-fn each_text(value: &Value, see: &mut impl FnMut(&String)) {
+/// The links of a pack: the texts of its `evidence`. Its other texts are those of users, who may write anything.
+fn each_link(value: &mut Value, see: &mut impl FnMut(&mut String)) {
     match value {
-        Value::String(text) => see(text),
-        Value::Array(items) => items.iter().for_each(|item| each_text(item, see)),
-        Value::Object(members) => members.values().for_each(|member| each_text(member, see)),
+        Value::Array(items) => items.iter_mut().for_each(|item| each_link(item, see)),
+        Value::Object(members) => {
+            for (name, member) in members {
+                match name.as_str() {
+                    "evidence" => each_text(member, see),
+                    _ => each_link(member, see),
+                }
+            }
+        }
         _ => {}
     }
 }
 
-fn change_texts(value: &mut Value, change: &impl Fn(&str) -> Option<String>) {
+fn each_text(value: &mut Value, see: &mut impl FnMut(&mut String)) {
     match value {
-        Value::String(text) => {
-            if let Some(changed) = change(text) {
-                *text = changed;
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| change_texts(item, change)),
-        Value::Object(members) => members
-            .values_mut()
-            .for_each(|member| change_texts(member, change)),
+        Value::String(text) => see(text),
+        Value::Object(members) => members.values_mut().for_each(|member| each_text(member, see)),
         _ => {}
     }
 }
@@ -109,8 +118,31 @@ async fn records(on: &Snapshot, now: Timestamp, path: &str, query: Value) -> Res
         FOLLOW_UPS => customers::follow_up_ids(on, query, MOST_RECORDS).await?,
         SLA => sla::ids(on, now, query, MOST_RECORDS).await?,
         LEAKAGE => leakage::ids(on, now, query, MOST_RECORDS).await?,
+        QUOTES => quotes::ids(on, query, MOST_RECORDS).await?,
+        REVENUE => entries(on, query).await?,
+        ACTIONS => actions::ids(on, query, MOST_RECORDS).await?,
         _ => return Ok(None),
     }))
+}
+
+/// The days of a list of revenue.
+#[derive(Deserialize)]
+struct RevenueDays {
+    on_gte: Option<Day>,
+    on_lt: Option<Day>,
+}
+
+/// The ids of the first entries of revenue of some days, and the number of all.
+async fn entries(on: &Snapshot, query: Value) -> Result<Ids, Problem> {
+    let RevenueDays { on_gte, on_lt } = asked(query)?;
+    let filter = RevenueFilter {
+        on_gte,
+        on_lt,
+        ..RevenueFilter::default()
+    };
+    let page = revenue::list(on, &filter, None, MOST_RECORDS).await?;
+    let (total, _) = revenue::count(on, &filter).await?;
+    Ok(Ids::of(page, total, |entry| entry.id.to_string()))
 }
 
 /// The parameters of one of our own links, in the types of the document.
@@ -120,7 +152,7 @@ fn parameters(query: &str) -> Value {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         let text = percent_decode_str(value).decode_utf8_lossy().into_owned();
         let value = match name {
-            "without" => json!(text.split(',').collect::<Vec<_>>()),
+            "without" | "state" => json!(text.split(',').collect::<Vec<_>>()),
             "idle_days" => text.parse::<i64>().map_or(Value::Null, Value::from),
             _ => Value::String(text),
         };
@@ -133,10 +165,11 @@ fn parameters(query: &str) -> Value {
 fn scopes(path: &str) -> &'static [Scope] {
     match path {
         FUNNEL => &[Scope::LeadsRead],
-        DEALS => &[Scope::DealsRead],
+        DEALS | QUOTES | REVENUE => &[Scope::DealsRead],
         CUSTOMERS => &[Scope::LeadsRead, Scope::DealsRead],
         FOLLOW_UPS => &[Scope::ActivitiesRead],
         HANDOFFS | SLA => &[Scope::HandoffsRead],
+        ACTIONS => &[],
         _ => &[Scope::LeadsRead, Scope::HandoffsRead, Scope::DealsRead],
     }
 }
@@ -159,7 +192,7 @@ pub(super) struct FrozenQuery {
 /// A record behind a figure of a review.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FrozenRecord {
-    /// Its id: of a cycle, hand-off, clock, deal, company, lead or activity.
+    /// Its id: of a cycle, hand-off, clock, deal, quote, entry of revenue, company, lead, activity or action item.
     #[schema(max_length = 64, example = "handoff_01h455vb4pex5vsknk084sn02q")]
     id: String,
 }
@@ -202,13 +235,14 @@ mod tests {
     #[test]
     fn the_links_of_a_pack_lead_to_what_is_stored() {
         let link = "/v1/reports/deals/evidence?basis=activity&figure=won";
-        let pack = json!({"a": [{"evidence": link}, 1, null], "b": {"path": "/v1/agreements/1"}});
+        let pack = json!({"a": [{"evidence": link, "text": link}, 1], "b": {"evidence": {"of": link}}});
         let review: ReviewId = "review_01h455vb4pex5vsknk084sn02q".parse().unwrap();
         let linked = linked(pack, &vec!["other".to_owned(), link.to_owned()], review);
+        let stored = format!("/v1/reviews/{review}/evidence?list=1");
+        // A text that a user wrote is no link, whatever it says.
         assert_eq!(
             linked,
-            json!({"a": [{"evidence": format!("/v1/reviews/{review}/evidence?list=1")}, 1, null],
-                "b": {"path": "/v1/agreements/1"}})
+            json!({"a": [{"evidence": stored, "text": link}, 1], "b": {"evidence": {"of": stored}}})
         );
         assert!(is_list(link) && !is_list("/v1/reports/deals") && !is_list("/v1/reviews/x/evidence?list=1"));
     }

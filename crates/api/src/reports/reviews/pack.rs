@@ -1,6 +1,7 @@
 //! The pack of a review: the reports of its period, as they stand when it is created.
 
 use jiff::ToSpan;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use tandem_domain::campaigns::Campaign;
 use tandem_domain::id::CampaignId;
@@ -108,7 +109,7 @@ pub(super) async fn of(on: &Snapshot, now: Timestamp, period: ReviewPeriod) -> R
         rejections: rejections::report(on, now, chosen(), Divided::by(Dimension::Reason)).await?,
         leakage,
         disputes: disputes(on, now, &selection).await?,
-        campaigns_ahead: campaigns_ahead(on, now).await?,
+        campaigns_ahead: campaigns_ahead(on, now, &zone).await?,
         action_items: open_items(on).await?,
     })
 }
@@ -151,14 +152,17 @@ async fn disputes(on: &Snapshot, now: Timestamp, selection: &Selection) -> Resul
 }
 
 /// The campaigns that start after today and before the next review; within a month where the agreement has no interval.
-async fn campaigns_ahead(on: &Snapshot, now: Timestamp) -> Result<Vec<CampaignAhead>, Problem> {
-    let zone = store::rules::read(on).await?.company.zone();
+async fn campaigns_ahead(
+    on: &Snapshot,
+    now: Timestamp,
+    zone: &TimeZone,
+) -> Result<Vec<CampaignAhead>, Problem> {
     let version = store::agreement::in_force_at(on, now).await?;
-    let today = now.day_in(&zone);
+    let today = now.day_in(zone);
     let in_a_month = today.date().checked_add(1.month()).ok();
     let in_a_month = in_a_month.and_then(|date| Day::try_from(date).ok());
-    let until = match version.next_review(now, &zone) {
-        Some(next) => next.day_in(&zone),
+    let until = match version.next_review(now, zone) {
+        Some(next) => next.day_in(zone),
         None => in_a_month.unwrap_or(today),
     };
     let ahead = |campaign: Campaign| CampaignAhead {

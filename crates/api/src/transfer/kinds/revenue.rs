@@ -1,4 +1,4 @@
-//! Rows that are revenue after the win: what `POST /v1/revenue` takes, of a customer by the names of other systems.
+//! Import of revenue after the win: as `POST /v1/revenue`, with the customer named as other systems name it.
 
 use std::collections::BTreeSet;
 
@@ -34,10 +34,10 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
     let statements: Vec<&Statement> = good.iter().map(|(_, row)| &row.customer).collect();
     let world = store::leads::world(tx, statements).await?;
     let act = ground.act(tx);
-    for (row, said) in &good {
+    for (row, stated) in &good {
         let (mut lead_id, mut company_id) = (None, None);
-        if names_lead(&said.customer) {
-            match addressed(&world, &said.customer) {
+        if names_lead(&stated.customer) {
+            match addressed(&world, &stated.customer) {
                 Ok(id) => lead_id = Some(id),
                 Err(refused) => {
                     taken.refuse(row, &refused);
@@ -45,7 +45,7 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
                 }
             }
         } else {
-            let named = said.customer.company.as_ref();
+            let named = stated.customer.company.as_ref();
             company_id = named.and_then(|company| find_company(&world, company, None));
             if company_id.is_none() {
                 let detail = "names a company that does not exist";
@@ -56,20 +56,20 @@ pub async fn take(tx: &Tx, ground: &Ground<'_>, rows: &[Row]) -> Result<Taken, S
         let details = RevenueDetails {
             company_id,
             lead_id,
-            on: said.on,
-            amount: said.amount,
-            kind: said.kind,
-            external_id: said.external_id.clone(),
+            on: stated.on,
+            amount: stated.amount,
+            kind: stated.kind,
+            external_id: stated.external_id.clone(),
         };
         let there = Customers {
             has_company: company_id.is_some(),
             has_lead: lead_id.is_some(),
         };
-        let before = known.get(&said.key());
+        let before = known.get(&stated.key());
         let is_new = before.is_none();
         match record(before, details, there, &act) {
             Ok((entry, change)) => {
-                known.insert(said.key(), entry);
+                known.insert(stated.key(), entry);
                 taken.count(is_new, change.map(Change::from).into_iter().collect());
             }
             Err(refused) => taken.reject(row, &faults_of(refused)),
