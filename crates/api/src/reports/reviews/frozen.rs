@@ -81,7 +81,8 @@ pub(super) fn linked(mut pack: Value, links: &Links, review: ReviewId) -> Value 
 
 /// Whether a link leads to a list that is stored. The others stay: attribution, agreements, reviews.
 fn is_list(link: &str) -> bool {
-    link.split_once('?').is_some_and(|(path, _)| LISTS.contains(&path))
+    link.split_once('?')
+        .is_some_and(|(path, _)| LISTS.contains(&path))
 }
 
 /// The links of a pack: the texts of its `evidence`. Its other texts are those of users, who may write anything.
