@@ -2,8 +2,10 @@
 
 use actix_web::{get, post};
 use serde::{Deserialize, Serialize};
-use tandem_domain::activities::conversation::{Conversation, ConversationDetails, ConversationLead};
-use tandem_domain::activities::{Intent, converse};
+use tandem_domain::activities::conversation::{
+    Conversation, ConversationDetails, ConversationLead, NextStep, Participant,
+};
+use tandem_domain::activities::{Direction, Intent, Objection, Promised, converse};
 use tandem_domain::change::Change;
 use tandem_domain::fault::Fault;
 use tandem_domain::id::{ActivityId, ConversationId, LeadId, UserId};
@@ -45,9 +47,56 @@ pub struct UnmatchedView {
 pub struct ConversationView {
     /// Its id.
     id: ConversationId,
-    /// What the partner reports.
-    #[serde(flatten)]
-    details: ConversationDetails,
+    /// The partner.
+    #[schema(max_length = 64, example = "callsense")]
+    provider: String,
+    /// The partner's id of the call.
+    #[schema(max_length = 255, example = "call-4711")]
+    external_id: String,
+    /// Who the call was with, as the partner knows the lead.
+    lead: ConversationLead,
+    /// When it began.
+    occurred_at: Timestamp,
+    /// How long it took, in seconds.
+    #[schema(minimum = 0, maximum = 604_800, example = 1260)]
+    duration_s: Option<i64>,
+    /// `outbound` if a user called, `inbound` if the lead did.
+    direction: Direction,
+    /// Who took part.
+    #[schema(max_items = 50)]
+    participants: Vec<Participant>,
+    /// What was spoken about.
+    #[schema(
+        max_length = 20_000,
+        example = "Wants to replace the old system before summer."
+    )]
+    summary: String,
+    /// How much the lead intends to buy.
+    intent: Intent,
+    /// The objections, as the partner reports them; those of the activity have their codes.
+    #[schema(max_items = 20)]
+    objections: Vec<Objection>,
+    /// What the lead needs.
+    #[schema(max_items = 20)]
+    needs: Vec<String>,
+    /// The competitors that were named.
+    #[schema(max_items = 20)]
+    competitors: Vec<String>,
+    /// The budget in words.
+    #[schema(max_length = 500, example = "50,000 euros a year")]
+    budget: Option<String>,
+    /// By when the lead wants to decide, in words.
+    #[schema(max_length = 500, example = "Before summer")]
+    timeline: Option<String>,
+    /// What is to be done next.
+    #[schema(max_items = 20)]
+    next_steps: Vec<NextStep>,
+    /// The promises to the lead.
+    #[schema(max_items = 20)]
+    promises: Vec<Promised>,
+    /// Where the recording is.
+    #[schema(max_length = 2048, example = "https://calls.example.com/4711")]
+    recording_url: Option<String>,
     /// Its lead; `null` while none is found.
     lead_id: Option<LeadId>,
     /// The user who held it: a participant, else the owner of the lead when it was found.
@@ -73,9 +122,26 @@ impl ConversationView {
             waits_for: conversation.details.lead.clone(),
             since: conversation.created_at,
         });
+        let details = conversation.details;
         Self {
             id: conversation.id,
-            details: conversation.details,
+            provider: details.provider,
+            external_id: details.external_id,
+            lead: details.lead,
+            occurred_at: details.occurred_at,
+            duration_s: details.duration_s,
+            direction: details.direction,
+            participants: details.participants,
+            summary: details.summary,
+            intent: details.intent,
+            objections: details.objections,
+            needs: details.needs,
+            competitors: details.competitors,
+            budget: details.budget,
+            timeline: details.timeline,
+            next_steps: details.next_steps,
+            promises: details.promises,
+            recording_url: details.recording_url,
             lead_id: conversation.lead_id,
             owner_id: conversation.user_id,
             unmatched,
