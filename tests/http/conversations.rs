@@ -2,7 +2,7 @@
 
 use std::future::IntoFuture;
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use serde_json::{Value, json};
 use tandem_tests::{Answer, TestApp, User, minutes};
 
@@ -56,23 +56,23 @@ async fn a_call_becomes_an_activity_tasks_promises_and_proposals(app: &TestApp) 
         "promises": [{"text": "A trial", "due_on": "2026-03-09"}], "recording_url": "https://calls.example.com/1"});
     let body = with(call("1", json!({"email": "Ada@Example.com"})), more);
 
-    let told = report(app, &key, &body).await.expect(201);
-    assert_eq!(told.header("location"), Some(format!("/v1/conversations/{}", told.id()).as_str()));
-    assert_eq!((&told["lead_id"], &told["owner_id"]), (&json!(lead), &json!(sam.id)));
-    assert_eq!((&told["unmatched"], &told["summary"]), (&Value::Null, &body["summary"]));
-    let logged = activity(app, &sam, &told["activity_id"]).await;
+    let reported = report(app, &key, &body).await.expect(201);
+    assert_eq!(reported.header("location"), Some(format!("/v1/conversations/{}", reported.id()).as_str()));
+    assert_eq!((&reported["lead_id"], &reported["owner_id"]), (&json!(lead), &json!(sam.id)));
+    assert_eq!((&reported["unmatched"], &reported["summary"]), (&Value::Null, &body["summary"]));
+    let logged = activity(app, &sam, &reported["activity_id"]).await;
     assert_eq!(
         (&logged["type"], &logged["direction"], &logged["outcome"], &logged["intent"]),
         (&json!("call"), &json!("outbound"), &json!("connected"), &json!("high"))
     );
     assert_eq!((&logged["occurred_at"], &logged["user_id"]), (&body["occurred_at"], &json!(sam.id)));
     assert_eq!((&logged["objections"], &logged["body"]), (&body["objections"], &body["summary"]));
-    assert_eq!(logged["conversation_id"], told["id"]);
+    assert_eq!(logged["conversation_id"], reported["id"]);
 
     let made = tasks(app, &sam, &lead).await;
     let made: Vec<_> = made.iter().map(|one| (one["subject"].clone(), one["owner_id"].clone())).collect();
     assert_eq!(made, [(json!("Send the paper"), json!(sam.id)), (json!("Call again"), json!(sam.id))]);
-    assert_eq!(told["task_ids"].as_array().unwrap().len(), 2);
+    assert_eq!(reported["task_ids"].as_array().unwrap().len(), 2);
     let promised = app.get(&format!("/v1/promises?lead_id={lead}")).by(&sam).await.expect(200);
     assert_eq!(promised.each("text"), ["A trial"]);
     let shown = app.get(&format!("/v1/leads/{lead}")).by(&sam).await.expect(200);
@@ -87,8 +87,8 @@ async fn a_call_becomes_an_activity_tasks_promises_and_proposals(app: &TestApp) 
             (&json!("proposed"), &json!(value), &json!("partner"))
         );
     }
-    let read = app.get(&format!("/v1/conversations/{}", told.id())).by(&sam).await.expect(200);
-    assert_eq!(read.body, told.body);
+    let read = app.get(&format!("/v1/conversations/{}", reported.id())).by(&sam).await.expect(200);
+    assert_eq!(read.body, reported.body);
     let timeline = app.get(&format!("/v1/leads/{lead}/timeline")).by(&sam).await.expect(200);
     assert!(timeline.each("type").contains(&"conversation.created".to_owned()));
 }
@@ -132,12 +132,12 @@ async fn a_call_before_its_lead_waits_and_links_itself(app: &TestApp) {
     ];
     let mut ids = vec![];
     for (id, lead) in waiting {
-        let told = report(app, &key, &with(call(id, lead.clone()), more.clone())).await.expect(202);
-        assert_eq!((&told["lead_id"], &told["activity_id"]), (&Value::Null, &Value::Null));
-        assert_eq!(told["unmatched"]["waits_for"], lead);
+        let reported = report(app, &key, &with(call(id, lead.clone()), more.clone())).await.expect(202);
+        assert_eq!((&reported["lead_id"], &reported["activity_id"]), (&Value::Null, &Value::Null));
+        assert_eq!(reported["unmatched"]["waits_for"], lead);
         let again = report(app, &key, &with(call(id, lead), more.clone())).await.expect(202);
-        assert_eq!(again.body, told.body, "the same again waits still");
-        ids.push(told.id());
+        assert_eq!(again.body, reported.body, "the same again waits still");
+        ids.push(reported.id());
     }
     let listed = async |filter: &str| {
         app.get(&format!("/v1/conversations?{filter}")).by(&sam).await.expect(200).each("id")
@@ -180,10 +180,10 @@ async fn a_form_brings_the_lead_that_a_call_waits_for(app: &TestApp) {
     let capture = format!("/v1/capture/{}", form["key"].as_str().unwrap());
     for (intent, email, stage) in [("high", "ada@example.com", "mql"), ("low", "bob@example.com", "lead")] {
         let body = with(call(intent, json!({"email": email})), json!({"intent": intent}));
-        let told = report(app, &key, &body).await.expect(202);
+        let reported = report(app, &key, &body).await.expect(202);
         app.post(&capture).json(json!({"fields": {"email": email}})).await.expect(201);
-        let told = app.get(&format!("/v1/conversations/{}", told.id())).by(by).await.expect(200);
-        let lead = told["lead_id"].as_str().expect("the form made the lead");
+        let reported = app.get(&format!("/v1/conversations/{}", reported.id())).by(by).await.expect(200);
+        let lead = reported["lead_id"].as_str().expect("the form made the lead");
         let shown = app.get(&format!("/v1/leads/{lead}")).by(by).await.expect(200);
         assert_eq!((&shown["stage"], &shown["email"]), (&json!(stage), &json!(email)));
     }
@@ -214,8 +214,8 @@ async fn a_call_meets_the_promise_of_a_first_contact_at_its_own_time(app: &TestA
         call("1", json!({"phone": "+390212345678"})),
         json!({"occurred_at": at, "direction": "inbound"}),
     );
-    let told = report(app, &key, &body).await.expect(202).id();
-    let link = format!("/v1/conversations/{told}/link");
+    let reported = report(app, &key, &body).await.expect(202).id();
+    let link = format!("/v1/conversations/{reported}/link");
     app.post(&link).by(&sam).json(json!({"lead_id": lead})).await.expect(200);
     let met = app.get(&clock).by(&sam).await.expect(200);
     assert_eq!(
@@ -243,15 +243,15 @@ async fn a_correction_replaces_what_nobody_touched(app: &TestApp) {
     let more = json!({"participants": [{"email": sam.email}],
         "objections": [{"text": "Too dear"}, {"code": "timing"}], "promises": [{"text": "A trial"}],
         "next_steps": [{"text": "Call again", "due_on": "2026-03-05"}, {"text": "Send the paper"}]});
-    let told = report(app, &key, &with(call("1", json!({"id": lead})), more)).await.expect(201);
+    let reported = report(app, &key, &with(call("1", json!({"id": lead})), more)).await.expect(201);
     let before = tasks(app, &sam, &lead).await;
 
     let more = json!({"summary": "Something else", "occurred_at": "2026-03-02T07:00:00.000Z", "intent": "none",
         "participants": [{"email": sam.email}], "objections": [{"text": "Too late"}], "promises": [{"text": "A visit"}],
         "next_steps": [{"text": "Call again", "due_on": "2026-03-06"}, {"text": "Write to them"}]});
     let corrected = report(app, &key, &with(call("1", json!({"id": lead})), more)).await.expect(200);
-    assert_eq!((corrected.id(), &corrected["activity_id"]), (told.id(), &told["activity_id"]));
-    let logged = activity(app, &sam, &told["activity_id"]).await;
+    assert_eq!((corrected.id(), &corrected["activity_id"]), (reported.id(), &reported["activity_id"]));
+    let logged = activity(app, &sam, &reported["activity_id"]).await;
     assert_eq!(logged["objections"], json!([{"text": "Too late"}]));
     assert_eq!(
         (&logged["body"], &logged["occurred_at"], &logged["intent"]),
@@ -278,13 +278,13 @@ async fn a_correction_only_adds_to_what_somebody_touched(app: &TestApp) {
     let steps = |texts: &[&str]| texts.iter().map(|text| json!({"text": text})).collect::<Vec<_>>();
     let more = json!({"participants": [{"email": sam.email}], "objections": [{"text": "Too dear"}, {"text": "Too late"}],
         "next_steps": steps(&["Done", "Moved", "Deleted", "Alone"])});
-    let told = report(app, &key, &with(call("1", json!({"id": lead})), more)).await.expect(201);
+    let reported = report(app, &key, &with(call("1", json!({"id": lead})), more)).await.expect(201);
     let made = tasks(app, &sam, &lead).await;
     let path = |place: usize| format!("/v1/activities/{}", made[place]["id"].as_str().unwrap());
     app.patch(&path(0)).by(&sam).json(json!({"done_at": app.clock.now().to_string()})).await.expect(200);
     app.patch(&path(1)).by(&sam).json(json!({"due_at": "2026-05-01T08:00:00.000Z"})).await.expect(200);
     app.delete(&path(2)).by(&sam).await.expect(204);
-    let own = format!("/v1/activities/{}", told["activity_id"].as_str().unwrap());
+    let own = format!("/v1/activities/{}", reported["activity_id"].as_str().unwrap());
     let noted = json!({"objections": [{"text": "Too dear"}, {"code": "authority"}], "body": "My own words"});
     app.patch(&own).by(&sam).json(noted).await.expect(200);
 
@@ -292,7 +292,7 @@ async fn a_correction_only_adds_to_what_somebody_touched(app: &TestApp) {
         "objections": [{"text": "Too late"}, {"code": "trust"}], "summary": "Corrected",
         "next_steps": steps(&["Moved", "Deleted", "New"])});
     report(app, &key, &with(call("1", json!({"id": lead})), more)).await.expect(200);
-    let logged = activity(app, &sam, &told["activity_id"]).await;
+    let logged = activity(app, &sam, &reported["activity_id"]).await;
     // One was removed by the user and does not come back, one was the partner's and goes, one is the user's and stays.
     assert_eq!(logged["objections"], json!([{"code": "trust"}, {"code": "authority"}]));
     assert_eq!(logged["body"], "My own words");
@@ -318,7 +318,7 @@ async fn objections_in_words_are_mapped_once(app: &TestApp) {
         json!({"objections": texts})
     };
     let said = objections(&["Too dear!", "Zu sp\u{e4}t"]);
-    let told = report(app, &key, &with(call("1", json!({"id": lead})), said)).await.expect(201);
+    let reported = report(app, &key, &with(call("1", json!({"id": lead})), said)).await.expect(201);
     let noted = with(json!({"lead_id": lead, "type": "note"}), objections(&["TOO  DEAR"]));
     let noted = app.post("/v1/activities").by(&sam).json(noted).await.expect(201).id();
     let listed = unmapped(app, &mia).await;
@@ -340,7 +340,7 @@ async fn objections_in_words_are_mapped_once(app: &TestApp) {
     assert_eq!(again["count"], 0);
     assert_eq!(unmapped(app, &mia).await, [("Zu sp\u{e4}t".to_owned(), 1)]);
 
-    let logged = activity(app, &sam, &told["activity_id"]).await;
+    let logged = activity(app, &sam, &reported["activity_id"]).await;
     assert_eq!(
         logged["objections"],
         json!([{"code": "price", "text": "Too dear!"}, {"text": "Zu sp\u{e4}t"}])
@@ -356,7 +356,7 @@ async fn objections_in_words_are_mapped_once(app: &TestApp) {
     // A correction of the words is no touch of the code that they were given.
     let corrected = objections(&["Zu sp\u{e4}t"]);
     report(app, &key, &with(call("1", json!({"id": lead})), corrected)).await.expect(200);
-    let logged = activity(app, &sam, &told["activity_id"]).await;
+    let logged = activity(app, &sam, &reported["activity_id"]).await;
     assert_eq!(logged["objections"], json!([{"text": "Zu sp\u{e4}t"}]));
     let map = json!({"text": "TOO DEAR", "code": "timing"});
     let moved = app.post("/v1/objections/map").by(app.admin().await).json(map).await.expect(200);
@@ -417,6 +417,41 @@ async fn what_a_report_cannot_be_is_refused_whole(app: &TestApp) {
     // The longest summary, of letters of four bytes.
     let whole = with(body, json!({"summary": "\u{1f389}".repeat(20_000)}));
     app.given_lead("ada@example.com").await;
-    let told = report(app, &key, &whole).await.expect(201);
-    assert_eq!(told["summary"], whole["summary"]);
+    let reported = report(app, &key, &whole).await.expect(201);
+    assert_eq!(reported["summary"], whole["summary"]);
+}
+
+#[tandem_tests::test]
+async fn a_call_and_its_lead_at_once_find_each_other(app: &TestApp) {
+    let (by, key) = (app.admin().await, partner(app).await);
+    for round in 0..10 {
+        let email = format!("lead{round}@example.com");
+        let body = call(&round.to_string(), json!({"email": email}));
+        let reporting =
+            (0..3).map(|_| app.post("/v1/conversations").by(&key).json(body.clone()).into_future());
+        let created = app.post("/v1/leads").by(by).json(json!({"email": email})).into_future();
+        let (reported, created) = join(join_all(reporting), created).await;
+        let lead = created.expect(201).id();
+        assert!(reported.iter().all(|answer| [200, 201, 202].contains(&answer.status)), "{reported:?}");
+        assert!(reported.iter().all(|answer| answer.id() == reported[0].id()));
+        let read = app.get(&format!("/v1/conversations/{}", reported[0].id())).by(by).await.expect(200);
+        assert_eq!(read["lead_id"], json!(lead));
+        let calls = app.get(&format!("/v1/activities?lead_id={lead}")).by(by).await.expect(200);
+        assert_eq!(calls.each("conversation_id"), [reported[0].id()]);
+    }
+}
+
+#[tandem_tests::test]
+async fn a_packet_shows_the_call_that_the_lead_was_last_in(app: &TestApp) {
+    let (by, key) = (app.admin().await, partner(app).await);
+    let lead = app.given_lead("ada@example.com").await.id();
+    report(app, &key, &call("1", json!({"id": lead}))).await.expect(201);
+    app.moved(&lead, "mql", None).await;
+    let handoff = app.get("/v1/handoffs").by(by).await.expect(200).each("id").remove(0);
+    let packet = app.get(&format!("/v1/handoffs/{handoff}/packet")).by(by).await.expect(200);
+    let last = &packet["last_message"];
+    assert_eq!(
+        (&last["at"], &last["text"]),
+        (&json!("2026-03-02T08:30:00.000Z"), &json!("Wants it before summer \u{1f389}"))
+    );
 }

@@ -193,18 +193,10 @@ pub struct LinkConversation {
     lead_id: LeadId,
 }
 
-fn reply(conversation: Conversation, followed: Followed) -> Tagged<ConversationView> {
+fn reply((conversation, followed): (Conversation, Followed)) -> Tagged<ConversationView> {
     let leads = conversation.lead_id.into_iter().collect();
     let tag = etag(conversation.version, 0);
     Tagged::new(tag, ConversationView::of(conversation, followed)).about(leads)
-}
-
-async fn followed(
-    on: &impl tandem_store::Read,
-    id: ConversationId,
-) -> Result<Followed, tandem_store::StoreError> {
-    let mut found = stored::followed(on, [id]).await?;
-    Ok(found.remove(&id).unwrap_or_default())
 }
 
 /// Report a conversation.
@@ -234,14 +226,14 @@ async fn report_conversation(
     let reported = converse::report(&mut world, body.0, known, ctx.act());
     let (conversation, change) = reported.map_err(refused)?;
     store::settle(&tx, &mut world, ctx.act(), change).await?;
-    let followed = followed(&tx, conversation.id).await?;
+    let (conversation, followed) = stored::get(&tx, conversation.id).await?;
     let location = format!("/v1/conversations/{}", conversation.id);
     let answer = match (conversation.lead_id, is_new) {
         (None, _) => {
             let view = ConversationView::of(conversation, followed);
             Upserted::Waiting(Accepted::at(location, view))
         }
-        (Some(_), false) => Upserted::Changed(reply(conversation, followed)),
+        (Some(_), false) => Upserted::Changed(reply((conversation, followed))),
         (Some(lead_id), true) => {
             let view = ConversationView::of(conversation, followed);
             Upserted::Made(
@@ -275,13 +267,8 @@ async fn list_conversations(
     };
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     let page = stored::list(ctx.db(), &filter, after, limit).await?;
-    let ids = page.data.iter().map(|conversation| conversation.id);
-    let mut followed = stored::followed(ctx.db(), ids).await?;
-    let view = |conversation: Conversation| {
-        let follows = followed.remove(&conversation.id).unwrap_or_default();
-        ConversationView::of(conversation, follows)
-    };
-    let position = |last: &Conversation| last.id;
+    let position = |(last, _): &(Conversation, Followed)| last.id;
+    let view = |(conversation, follows)| ConversationView::of(conversation, follows);
     Ok(Listing::of(&ctx.master, ctx.request(), page, position, view))
 }
 
@@ -294,9 +281,7 @@ async fn get_conversation(
     ctx: Ctx<ActivitiesRead>,
     path: Path<ConversationPath>,
 ) -> Reply<Tagged<ConversationView>> {
-    let conversation = stored::get(ctx.db(), path.0.conversation_id).await?;
-    let followed = followed(ctx.db(), conversation.id).await?;
-    Ok(reply(conversation, followed))
+    Ok(reply(stored::get(ctx.db(), path.0.conversation_id).await?))
 }
 
 /// Link a conversation to its lead.
@@ -321,9 +306,9 @@ async fn link_conversation(
     }
     let linked = converse::link(&mut world, &known, lead_id, ctx.act());
     let because = |linked: converse::Linked| Problem::new(Code::Conflict).because(linked.to_string());
-    let (conversation, change) = linked.map_err(because)?;
+    let (_, change) = linked.map_err(because)?;
     let changes: Unsettled = change.map(Change::from).into();
     store::settle(&tx, &mut world, ctx.act(), changes).await?;
-    let followed = followed(&tx, id).await?;
-    ctx.commit(tx, reply(conversation, followed)).await
+    let answer = reply(stored::get(&tx, id).await?);
+    ctx.commit(tx, answer).await
 }

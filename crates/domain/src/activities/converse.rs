@@ -376,3 +376,45 @@ fn proposed(world: &mut World, lead_id: LeadId, stated: Qualification, is_new_le
     }
     change
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_correction_keeps_what_users_did() {
+        // The user removed 2 and added 9; the partner drops 1, repeats 2, adds 3.
+        assert_eq!(merged(&[1, 9], &[1, 2], &[2, 3]), [3, 9]);
+        assert_eq!(merged(&[1, 2], &[1, 2], &[2, 4]), [2, 4]);
+        assert_eq!(merged(&[7], &[], &[7]), [7]);
+    }
+
+    proptest! {
+        #[test]
+        fn each_item_is_decided_by_itself(
+            known in vec(0..6_u8, 0..5),
+            before in vec(0..6_u8, 0..5),
+            after in vec(0..6_u8, 0..5),
+        ) {
+            let merged = merged(&known, &before, &after);
+            for item in 0..6_u8 {
+                let (stands, was, is) = (known.contains(&item), before.contains(&item), after.contains(&item));
+                let expected = match (stands, was, is) {
+                    // Nobody changed it: as the correction has it.
+                    (true, true, is) | (false, false, is) => is,
+                    // A user added it.
+                    (true, false, _) => true,
+                    // A user removed it.
+                    (false, true, _) => false,
+                };
+                prop_assert_eq!(merged.contains(&item), expected, "{}", item);
+            }
+            if known == before {
+                prop_assert_eq!(merged, after);
+            }
+        }
+    }
+}

@@ -21,6 +21,7 @@ use crate::deals::promises;
 use crate::dialect;
 use crate::error::StoreError;
 use crate::leads::{self, members_of};
+use crate::own::with_own;
 use crate::page::{Keyset, Page};
 use crate::rows::{activities, conversation_keys, conversations, to_json};
 
@@ -175,21 +176,37 @@ pub(crate) async fn add_waiting(
     Ok(())
 }
 
-/// A conversation.
-pub async fn get(on: &impl Read, id: ConversationId) -> Result<Conversation, StoreError> {
-    let row = conversations::Entity::find_by_id(id.uuid())
-        .one(on.conn())
-        .await?;
-    row.ok_or(StoreError::NotFound)?.into_domain()
+/// What follows from a conversation, for [`with_own`].
+const OWN: &str = "activities x WHERE x.conversation_id = conversations.id";
+
+/// A conversation with what follows from it.
+pub async fn get(on: &impl Read, id: ConversationId) -> Result<(Conversation, Followed), StoreError> {
+    let query = conversations::Entity::find_by_id(id.uuid());
+    let found = with_own::<_, activities::Entity>(on, query, OWN).await?;
+    found.into_iter().next().map_or(Err(StoreError::NotFound), whole)
 }
 
-/// A page of conversations, in the order of their ids.
+fn whole(
+    (row, mut own): (conversations::Model, Vec<activities::Model>),
+) -> Result<(Conversation, Followed), StoreError> {
+    own.sort_unstable_by_key(|activity| activity.id);
+    let (mut activity, mut tasks) = (None, vec![]);
+    for one in own {
+        match one.kind == ActivityType::Task.name() {
+            true => tasks.push(Id::from_uuid(one.id)),
+            false => activity = Some(Id::from_uuid(one.id)),
+        }
+    }
+    Ok((row.into_domain()?, (activity, tasks)))
+}
+
+/// A page of conversations with what follows from them, in the order of their ids.
 pub async fn list(
     on: &impl Read,
     filter: &ConversationFilter,
     after: Option<ConversationId>,
     limit: u64,
-) -> Result<Page<Conversation>, StoreError> {
+) -> Result<Page<(Conversation, Followed)>, StoreError> {
     use conversations::Column;
     let mut query = conversations::Entity::find();
     if let Some(lead) = filter.lead_id {
@@ -206,37 +223,8 @@ pub async fn list(
         Some(false) => query.filter(Column::LeadId.is_null()),
         None => query,
     };
-    let line = Keyset::by_id(Column::Id);
-    line.read(on, query, after, limit, |row| row.into_domain()).await
-}
-
-/// What follows from these conversations.
-pub async fn followed(
-    on: &impl Read,
-    ids: impl IntoIterator<Item = ConversationId>,
-) -> Result<HashMap<ConversationId, Followed>, StoreError> {
-    use activities::Column::{ConversationId as Of, Id as Own, Kind};
-    let ids: Vec<Uuid> = ids.into_iter().map(Id::uuid).collect();
-    let mut found: HashMap<ConversationId, Followed> = HashMap::new();
-    if ids.is_empty() {
-        return Ok(found);
-    }
-    let chosen = dialect::id_in(on.conn().get_database_backend(), "conversation_id", ids);
-    let rows: Vec<(Option<Uuid>, Uuid, String)> = activities::Entity::find()
-        .select_only()
-        .columns([Of, Own, Kind])
-        .filter(chosen)
-        .order_by_asc(Own)
-        .into_tuple()
-        .all(on.conn())
-        .await?;
-    for (of, own, kind) in rows {
-        let Some(of) = of else { continue };
-        let (activity, tasks) = found.entry(Id::from_uuid(of)).or_default();
-        match kind == ActivityType::Task.name() {
-            true => tasks.push(Id::from_uuid(own)),
-            false => *activity = Some(Id::from_uuid(own)),
-        }
-    }
-    Ok(found)
+    let after = after.map(|id| (None, id));
+    Keyset::by_id(Column::Id)
+        .read_with::<_, activities::Entity, _, _>(on, query, OWN, after, limit, whole)
+        .await
 }
