@@ -7,7 +7,7 @@ use tandem_api::edge::openapi::pass::operations;
 use tandem_tests::{TestApp, contract};
 
 /// What needs more than the ids of records that other examples make: most have a place of their own in the story.
-const APART: [&str; 18] = [
+const APART: [&str; 19] = [
     "/v1/actions/",
     "/v1/activities",
     "/v1/agreements/{",
@@ -15,6 +15,7 @@ const APART: [&str; 18] = [
     "/v1/capture/",
     "/v1/collect",
     "/v1/consents/",
+    "/v1/conversations/",
     "/v1/deals",
     "/v1/promises/",
     "/v1/quotes/",
@@ -86,6 +87,10 @@ async fn the_examples_of_the_document_can_be_sent_as_they_stand(app: &TestApp) {
     app.post(&format!("/v1/reviews/{review}/hold")).by(by).json(held).await.expect(200);
 
     let lead = known("/v1/leads/", "id");
+    let mut link = example("post", "/v1/conversations/{conversation_id}/link");
+    link["lead_id"] = json!(lead);
+    let talk = format!("/v1/conversations/{}/link", known("/v1/conversations/", "id"));
+    app.post(&talk).by(by).json(link).await.expect(200);
     let body = json!({"to": "sal", "note": "as agreed"});
     app.post(&format!("/v1/leads/{lead}/transitions")).by(by).json(body).await.expect(201);
     let item = json!({"confirmed": true});

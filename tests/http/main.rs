@@ -17,6 +17,7 @@ mod conditions;
 mod connections;
 mod consent;
 mod content;
+mod conversations;
 mod deals;
 mod doorstep;
 mod duplicates;

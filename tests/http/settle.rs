@@ -69,6 +69,7 @@ const OF_OTHERS: &[&str] = &[
     "hold_review",
     "login",
     "logout",
+    "map_objection",
     "mark_notices_read",
     "refresh",
     "restore_company",
@@ -206,6 +207,17 @@ async fn people(counted: &Counted) {
     let calls = json!({"activities": [call.clone(), {"lead_id": ada, "type": "call"}, call]});
     app.post("/v1/activities/batch").by(&sales).json(calls).await.expect(207);
     assert_eq!(counted.fired_by("log_activities").await, 2, "each item of a batch that is taken");
+
+    let talk = |call: &str, lead: &str| {
+        json!({"provider": "callsense", "external_id": call, "lead": {"email": lead},
+            "occurred_at": "2026-03-02T08:00:00Z", "summary": "They spoke", "intent": "high"})
+    };
+    post(app, by, "/v1/conversations", talk("1", "ada@example.com")).await;
+    assert_eq!(counted.fired_by("report_conversation").await, 1);
+    let waiting = post(app, by, "/v1/conversations", talk("2", "nobody@example.com")).await;
+    assert_eq!(counted.fired().await, 0, "it waits for its lead");
+    post(app, by, &format!("/v1/conversations/{waiting}/link"), json!({"lead_id": ada})).await;
+    assert_eq!(counted.fired_by("link_conversation").await, 1);
 
     let deal = json!({"name": "A deal", "lead_ids": [ada]});
     let deal = post(app, &sales, "/v1/deals", deal).await;

@@ -75,6 +75,9 @@ async fn given_marks(app: &TestApp) -> BTreeMap<&'static str, String> {
     let note = json!({"lead_id": lead.id(), "type": "note", "body": "Activitymark",
         "objections": [{"text": "Activitymark", "quote": "Activitymark"}]});
     ids.insert("activity_id", make("/v1/activities", note).await);
+    let talk = json!({"provider": "callsense", "external_id": "1", "lead": {"id": lead.id()}, "summary": "Activitymark",
+        "occurred_at": "2026-03-02T08:00:00Z", "intent": "low", "needs": ["Activitymark"]});
+    ids.insert("conversation_id", make("/v1/conversations", talk).await);
     for to in ["mql", "sal", "sql"] {
         app.moved(&lead.id(), to, None).await;
     }
@@ -366,7 +369,7 @@ async fn lists_of_others_need_the_scope_of_what_they_list(app: &TestApp) {
 #[tandem_tests::test]
 async fn every_path_demands_a_scope_of_its_noun(_app: &TestApp) {
     /// Paths whose first noun is no scope's, and the nouns of the scopes that they demand.
-    const OTHERS: [(&str, &[&str]); 26] = [
+    const OTHERS: [(&str, &[&str]); 28] = [
         // Action items of reviews.
         ("actions", &["reviews", "reports"]),
         // Reviews are read with the reports.
@@ -376,6 +379,8 @@ async fn every_path_demands_a_scope_of_its_noun(_app: &TestApp) {
         ("auth", &["account"]),
         ("clocks", &["handoffs"]),
         ("companies", &["leads"]),
+        ("conversations", &["activities"]),
+        ("objections", &["activities"]),
         // Sales asks for content by the scope of activities.
         ("content-requests", &["content", "activities"]),
         // Those who take over see what belongs to the customer.

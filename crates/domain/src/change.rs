@@ -5,6 +5,8 @@ use crate::access::Scope;
 use crate::access::account::{ApiKey, Team, User};
 use crate::access::change::AccessChange;
 use crate::activities::change::ActivityChange;
+use crate::activities::conversation::Conversation;
+use crate::activities::objections::ObjectionMapping;
 use crate::agreement::change::AgreementChange;
 use crate::campaigns::{Campaign, CostsChange};
 use crate::capture::{CaptureChange, Form, FormKey};
@@ -129,8 +131,10 @@ macro_rules! for_each_record {
             Campaign,
             Content,
             ContentRequest,
+            Conversation,
             Form,
             Import,
+            ObjectionMapping,
             Pipeline,
             Promise,
             RevenueEntry,

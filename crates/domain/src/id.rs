@@ -222,6 +222,10 @@ named! {
     ClockTag, ClockId, "clock";
     /// A call, e-mail, meeting, message, note or task.
     ActivityTag, ActivityId, "activity";
+    /// A call that a partner reports.
+    ConversationTag, ConversationId, "conversation";
+    /// Words of an objection and the code that they mean.
+    ObjectionMappingTag, ObjectionMappingId, "objectionmap";
     /// A message to one user.
     NoticeTag, NoticeId, "notice";
     /// A routing decision with its reasons.

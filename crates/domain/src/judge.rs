@@ -1,6 +1,7 @@
 //! The one answer to anything that happens to a lead: the rules, asked in their order. Nothing else moves a lead by rule.
 
 mod by_agreement;
+mod conversing;
 mod escalating;
 mod facts;
 mod feedback;
@@ -22,13 +23,13 @@ use crate::activities::change::ActivityChange;
 use crate::activities::{attempted, first_contacts};
 use crate::agreement::{BantItem, Version};
 use crate::capture::CaptureChange;
-use crate::change::Change;
+use crate::change::{Change, Record};
 use crate::clocks::ClockEvent;
 use crate::clocks::record::{ClockChange, ClockRecord};
 use crate::deals::State;
 use crate::deals::change::DealChange;
 use crate::handoff::change::HandoffChange;
-use crate::id::{ClockId, DealId, LeadId};
+use crate::id::{ClockId, ConversationId, DealId, LeadId};
 use crate::instant::Timestamp;
 use crate::leads::change::LeadChange;
 use crate::stage::Stage;
@@ -75,6 +76,10 @@ pub struct Cause {
     pub reopened: Vec<DealId>,
     /// What others than users stated of its qualification.
     pub proposes: BTreeSet<BantItem>,
+    /// Whether it has another identifier.
+    pub is_identified: bool,
+    /// Conversations with it that were reported, corrected or linked.
+    pub conversations: BTreeSet<ConversationId>,
 }
 
 impl Cause {
@@ -99,6 +104,8 @@ impl Cause {
             lost: vec![],
             reopened: vec![],
             proposes: BTreeSet::new(),
+            is_identified: false,
+            conversations: BTreeSet::new(),
         }
     }
 
@@ -127,6 +134,13 @@ impl Cause {
                 self.lost.push(deal.id);
             }
             Change::Deal(DealChange::Reopened { deal, .. }) => self.reopened.push(deal.id),
+            Change::Lead(LeadChange::IdentifierAdded(..) | LeadChange::IdentifierMoved(..)) => {
+                self.is_identified = true;
+            }
+            Change::Record(_, Record::Conversation(conversation)) => {
+                self.conversations.insert(conversation.id);
+            }
+            Change::Activity(change) => self.contacts |= change.activity().conversation.is_some(),
             Change::Clock(ClockChange::Happened(record, event)) if record.lead_id == Some(self.lead_id) => {
                 self.overdue.push((record.id, *event));
             }
@@ -246,6 +260,7 @@ pub trait Rule: Debug + Send + Sync {
 /// The rules of the service, in the order in which they are asked.
 pub fn rules() -> Vec<Arc<dyn Rule>> {
     vec![
+        Arc::new(conversing::Conversing),
         Arc::new(LastActivity),
         Arc::new(by_agreement::ByAgreement),
         Arc::new(hand_over::HandOver),

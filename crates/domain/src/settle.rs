@@ -1,12 +1,12 @@
 //! The one door for rules: what commands did becomes writable once every lead that it touched has been judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 use crate::act::Act;
 use crate::agreement::conditions::History;
 use crate::capture::CaptureChange;
-use crate::change::Change;
+use crate::change::{Change, Record};
 use crate::clocks::ClockEvent;
 use crate::clocks::record::ClockChange;
 use crate::deals::change::DealChange;
@@ -111,6 +111,7 @@ fn touched(change: &Change) -> Option<LeadId> {
         }
         Change::Capture(CaptureChange::Received(kept) | CaptureChange::Replayed(kept)) => kept.lead_id,
         Change::Tracking(TrackingChange::EventRecorded(event)) => event.lead_id,
+        Change::Record(_, Record::Conversation(conversation)) => conversation.lead_id,
         _ => None,
     }
 }
@@ -233,6 +234,15 @@ impl<'a> Settling<'a> {
         settling.created = created.map(|(_, cause)| cause.lead_id).collect();
         settling.fresh = settling.fresh();
         settling
+    }
+
+    /// The leads that have another identifier: conversations may wait for it.
+    pub fn identified(&self) -> BTreeSet<LeadId> {
+        let causes = self.causes.iter().map(|(_, cause)| cause);
+        causes
+            .filter(|cause| cause.is_identified)
+            .map(|cause| cause.lead_id)
+            .collect()
     }
 
     fn fresh(&self) -> BTreeMap<LeadId, Vec<Event>> {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::access::Staff;
+use crate::activities::conversation::Talks;
+use crate::activities::objections::ObjectionMap;
 use crate::activities::{Activity, Contact};
 use crate::agreement::conditions::History;
 use crate::agreement::{BantItem, Version};
@@ -14,6 +16,7 @@ use crate::clocks::record::ClockRecord;
 use crate::content::library::Library;
 use crate::deals::Deal;
 use crate::deals::pipelines::Pipeline;
+use crate::deals::promises::Promise;
 use crate::handoff::packet::PacketFacts;
 use crate::handoff::qualification::Qualification;
 use crate::handoff::{Assignee, Handoff};
@@ -154,6 +157,8 @@ pub struct Rules {
     pub routing: Arc<Routing>,
     /// The content library.
     pub content: Arc<Library>,
+    /// The codes that objections in words are mapped to.
+    pub objections: Arc<ObjectionMap>,
 }
 
 /// What the agreement's rules look at beside the records.
@@ -208,6 +213,10 @@ pub struct Sales {
     pub open_tasks: HashMap<LeadId, Vec<Timestamp>>,
     /// Where the open tasks are that a rule created, of leads of which that is loaded; nowhere where there is none.
     pub rule_tasks: HashMap<LeadId, Option<Assignee>>,
+    /// The conversations that are decided on.
+    pub talks: Talks,
+    /// The promises that loaded activities state.
+    pub promises: HashMap<ActivityId, Vec<Promise>>,
     /// The enabled users, where they are loaded.
     pub staff: Option<Staff>,
 }
@@ -254,6 +263,7 @@ impl World {
             },
             job_words: JobWords::usual(),
             content: Arc::default(),
+            objections: Arc::default(),
             routing: Arc::new(Routing::first()),
         })
     }

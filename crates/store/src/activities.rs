@@ -1,5 +1,8 @@
 //! Activities: loading the facts of a decision, reading one, listing pages, and the rows that changes leave.
 
+pub mod conversations;
+pub mod mapping;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sea_orm::sea_query::ExprTrait;
@@ -7,7 +10,7 @@ use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
     QuerySelect, Select,
 };
-use serde_json::{Map, json};
+use serde_json::json;
 use tandem_domain::activities::change::ActivityChange;
 use tandem_domain::activities::{Activity, ActivityDraft, ActivityOutcome, ActivityType, remind};
 use tandem_domain::agreement::conditions::{Event, History, Needs};
@@ -73,7 +76,11 @@ pub(crate) async fn histories(
     }
     let backend = on.conn().get_database_backend();
     let theirs = dialect::id_in(backend, "lead_id", leads.iter().map(|id| id.uuid()));
-    let theirs = theirs.and(Column::Kind.is_in(types));
+    let mut asked = Column::Kind.is_in(types.iter().copied());
+    if types.contains(&EventKind::CONVERSATION) {
+        asked = asked.or(Column::Intent.is_not_null());
+    }
+    let theirs = theirs.and(asked);
     let rows: Vec<activities::Model> = match at {
         None => activities::Entity::find().filter(theirs).all(on.conn()).await?,
         Some(at) => {
@@ -90,22 +97,12 @@ pub(crate) async fn histories(
         let Some(lead_id) = row.lead_id.map(Id::from_uuid) else {
             continue;
         };
-        let mut properties = Map::from_iter([("automatic".to_owned(), json!(row.automatic))]);
-        for (name, value) in [("outcome", row.outcome), ("direction", row.direction)] {
-            properties.extend(value.map(|value| (name.to_owned(), json!(value))));
-        }
-        let event = Event {
-            id: Id::from_uuid(row.id),
-            at: Timestamp::from_millis(row.occurred_at),
-            url: None,
-            referrer: None,
-            properties,
-        };
         let of_lead = found.entry(lead_id).or_default();
-        of_lead
-            .entry(EventKind::activity(&row.kind))
-            .or_default()
-            .push(event);
+        for (kind, event) in row.into_domain(vec![])?.events() {
+            if looked_at.events.contains_key(&kind) {
+                of_lead.entry(kind).or_default().push(event);
+            }
+        }
     }
     let histories = |by_type: BTreeMap<EventKind, Vec<Event>>| {
         let by_type = by_type.into_iter();
@@ -316,6 +313,7 @@ pub(crate) async fn add_rule_tasks(
         ))
         .filter(activities::Column::IsOpen.eq(true))
         .filter(activities::Column::UserId.is_null())
+        .filter(activities::Column::ConversationId.is_null())
         .into_tuple()
         .all(tx.conn())
         .await?;

@@ -257,12 +257,25 @@ pub fn newest_statements<'a>(
 
 /// The identifiers that equal any of the keys in a JSON array of `{kind, system, value}`.
 pub fn identifiers_like(backend: DbBackend, keys: String) -> Statement {
+    rows_with_keys(backend, "identifiers", keys)
+}
+
+/// The identifiers that conversations wait for and that equal any of the keys in a JSON array of `{kind, system, value}`.
+pub fn awaited_like(backend: DbBackend, keys: String) -> Statement {
+    rows_with_keys(backend, "conversation_keys", keys)
+}
+
+fn rows_with_keys(backend: DbBackend, table: &str, keys: String) -> Statement {
     let sql = if is_postgres(backend) {
-        "SELECT i.* FROM json_to_recordset($1::text::json) AS x(kind text COLLATE \"C\", system text COLLATE \"C\", value text COLLATE \"C\") \
-         JOIN identifiers i ON i.kind = x.kind AND i.system = x.system AND i.value = x.value"
+        format!(
+            "SELECT i.* FROM json_to_recordset($1::text::json) AS x(kind text COLLATE \"C\", system text COLLATE \"C\", value text COLLATE \"C\") \
+             JOIN {table} i ON i.kind = x.kind AND i.system = x.system AND i.value = x.value"
+        )
     } else {
-        "SELECT i.* FROM json_each(?1) AS x CROSS JOIN identifiers i \
-         ON i.kind = x.value->>'kind' AND i.system = x.value->>'system' AND i.value = x.value->>'value'"
+        format!(
+            "SELECT i.* FROM json_each(?1) AS x CROSS JOIN {table} i \
+             ON i.kind = x.value->>'kind' AND i.system = x.value->>'system' AND i.value = x.value->>'value'"
+        )
     };
     Statement::from_sql_and_values(backend, sql, [keys.into()])
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::Value;
+use tandem_domain::activities::objections::ObjectionMap;
 use tandem_domain::agreement::Version;
 use tandem_domain::agreement::conditions::Known;
 use tandem_domain::capture::Form;
@@ -33,6 +34,8 @@ pub mod revision {
     pub const SETTINGS: &str = "settings";
     /// The forms.
     pub const FORMS: &str = "forms";
+    /// The codes that objections in words are mapped to.
+    pub const OBJECTIONS: &str = "objections";
     /// The content library.
     pub const CONTENT: &str = "content";
     /// The tracking keys: whose sites are the company's own.
@@ -121,6 +124,8 @@ pub struct Rules {
     pub forms: HashMap<FormId, Arc<Form>>,
     /// The content by the patterns of its pages.
     pub content: Arc<Library>,
+    /// The codes that objections in words are mapped to.
+    pub objections: Arc<ObjectionMap>,
     /// The conditions of the segments in use.
     pub segments: Arc<Vec<(SegmentId, Value)>>,
     segment_ids: BTreeSet<SegmentId>,
@@ -249,6 +254,8 @@ async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result
     let content = rows::content::Entity::find().all(connection).await?;
     let content: Result<Vec<Content>, StoreError> =
         content.into_iter().map(|row| row.into_domain()).collect();
+    let mappings = rows::objection_mappings::Entity::find().all(connection).await?;
+    let mappings = mappings.into_iter().map(|row| (row.text_key, row.code));
     let judged_by = revisions.get(revision::AGREEMENT).copied().unwrap_or_default();
     let agreement = Version::compile(
         agreement.in_zone(&company.timezone),
@@ -281,6 +288,7 @@ async fn load(connection: &impl ConnectionTrait, revisions: Revisions) -> Result
         touch_rules: Arc::new(touch_rules),
         custom_fields,
         content: Arc::new(Library::from_iter(&content?)),
+        objections: Arc::new(mappings.collect()),
         segments,
         segment_ids,
         purposes,

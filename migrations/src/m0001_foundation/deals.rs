@@ -119,6 +119,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         big("occurred_at"),
         text_or_null("code"),
         text_or_null("text"),
+        text_or_null("text_key"),
         text_or_null("quote"),
     ];
     manager
@@ -127,6 +128,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     for columns in [&["code", "occurred_at"][..], &["lead_id"]] {
         manager.create_index(index("deal_objections", columns)).await?;
     }
+    super::activities::unmapped(manager, "deal_objections").await?;
 
     let promises = vec![
         id("id"),

@@ -227,6 +227,9 @@ pub fn a_task(id: Uuid, lead_id: Option<Uuid>, created_at: i64, done_at: Option<
         content_ids: "[]".into(),
         external_system: None,
         external_id: None,
+        conversation_id: None,
+        intent: None,
+        is_touched: false,
         created_at,
         updated_at: created_at,
     }

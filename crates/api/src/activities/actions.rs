@@ -103,7 +103,7 @@ fn manages(act: &Act) -> bool {
         .is_some_and(|person| person.role == Role::SalesManager)
 }
 
-fn refused(refused: ActivityError) -> Problem {
+pub(super) fn refused(refused: ActivityError) -> Problem {
     match refused {
         ActivityError::Denied(reason) => reason.into(),
         ActivityError::Invalid(faults) => invalid(faults),

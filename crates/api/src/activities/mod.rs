@@ -2,7 +2,9 @@
 
 mod actions;
 mod batch;
+mod conversations;
 mod list;
+mod objections;
 mod view;
 
 use std::time::Duration;
@@ -52,6 +54,8 @@ fn configure(config: &mut Services<'_>) {
         .service(get_activity)
         .service(update_activity)
         .service(delete_activity);
+    conversations::configure(config);
+    objections::configure(config);
 }
 
 /// Notify the owners of tasks that are due.

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 use tandem_domain::access::Queue;
-use tandem_domain::activities::{Activity, ActivityOutcome, ActivityType, Direction, Objection, Promised};
-use tandem_domain::id::{ActivityId, CompanyId, ContentId, DealId, LeadId, UserId};
+use tandem_domain::activities::{
+    Activity, ActivityOutcome, ActivityType, Direction, Intent, Objection, Promised,
+};
+use tandem_domain::id::{ActivityId, CompanyId, ContentId, ConversationId, DealId, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::leads::ExternalId;
 use utoipa::ToSchema;
@@ -60,6 +62,10 @@ pub struct ActivityView {
     content_ids: Vec<ContentId>,
     /// Its id in another system.
     external_id: Option<ExternalId>,
+    /// The conversation that it follows from.
+    conversation_id: Option<ConversationId>,
+    /// How much the lead intends to buy, where it is the activity of a conversation.
+    intent: Option<Intent>,
     /// When it was logged.
     created_at: Timestamp,
     /// When it last changed.
@@ -69,6 +75,8 @@ pub struct ActivityView {
 impl From<Activity> for ActivityView {
     fn from(activity: Activity) -> Self {
         Self {
+            conversation_id: activity.conversation.map(|of| of.id),
+            intent: activity.intent(),
             id: activity.id,
             lead_id: activity.lead_id,
             deal_id: activity.deal_id,

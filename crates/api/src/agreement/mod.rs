@@ -271,8 +271,7 @@ async fn get_current_agreement(ctx: Ctx<AgreementsRead>) -> Reply<Json<Agreement
 /// Put another document in force.
 ///
 /// For revops and admins, as long as no version has been signed by both teams (`409 already_signed`). The document comes
-/// into force at once as the next provisional version. All errors are reported at once; what Tandem does not evaluate yet
-/// is refused with `not_supported_yet`. Leads in lead and nurture are judged again in the background (`rejudging`); leads
+/// into force at once as the next provisional version. All errors are reported at once. Leads in lead and nurture are judged again in the background (`rejudging`); leads
 /// that are already MQLs stay MQLs. Sending the document in force again changes nothing.
 #[utoipa::path(tag = "agreement", security(("bearer" = [AgreementsWrite])), request_body = UpdateCurrentAgreement,
     responses((status = 200, description = "The version in force now, with warnings", body = AgreementInForce)))]

@@ -18,7 +18,7 @@ use crate::leads::ExternalId;
 use crate::world::World;
 
 /// How far ahead of now an activity may have happened, in milliseconds: clocks of phones differ.
-const AHEAD: i64 = 5 * 60_000;
+pub(super) const AHEAD: i64 = 5 * 60_000;
 
 /// An activity, as a request states it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -237,8 +237,21 @@ pub fn edit(
     );
     stays("external_id", json!(said.external_id), json!(fixed.external_id));
     let mut after = filled(world, known.clone(), said, act, person, faults)?;
+    if let Some(of) = &mut after.conversation {
+        of.is_touched = true;
+    }
+    Ok(updated(world, known, after, act))
+}
+
+/// The activity as it is now, with its change if anything differs.
+pub(super) fn updated(
+    world: &mut World,
+    known: &Activity,
+    mut after: Activity,
+    act: &Act,
+) -> (Activity, Option<Change>) {
     let Some((old, new)) = differences(&known.facts(), &after.facts()) else {
-        return Ok((after, None));
+        return (known.clone(), None);
     };
     after.version += 1;
     after.updated_at = act.now.max(known.updated_at);
@@ -249,7 +262,7 @@ pub fn edit(
         before: old,
         after: new,
     };
-    Ok((after, Some(change.into())))
+    (after, Some(change.into()))
 }
 
 /// Delete an activity: the journal alone still shows it.
@@ -262,7 +275,7 @@ pub fn delete(world: &mut World, known: &Activity, act: &Act) -> Result<Change, 
     Ok(ActivityChange::Deleted(Box::new(known.clone())).into())
 }
 
-fn keep(world: &mut World, activity: &Activity) {
+pub(super) fn keep(world: &mut World, activity: &Activity) {
     let key = activity.external_id.clone();
     world
         .sales
@@ -422,6 +435,7 @@ fn filled(
         &world.rules.agreement.agreement,
         &mut faults,
     );
+    let objections = world.rules.objections.mapped(objections);
     let content_ids = said.content_ids.unwrap_or_default();
     for (index, id) in content_ids.iter().enumerate() {
         if !world.rules.content.has(*id) {
@@ -468,6 +482,8 @@ pub(crate) fn objections_are_sound(
         let place = format!("/objections/{index}");
         match (&objection.code, &objection.text) {
             (None, None) => faults.push(Fault::new(place, "required", "needs a code or a text")),
+            // Words that were mapped have both.
+            (Some(_), Some(_)) if known.contains(objection) => {}
             (Some(_), Some(_)) => faults.push(Fault::new(
                 format!("{place}/text"),
                 "not_allowed",

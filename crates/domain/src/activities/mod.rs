@@ -3,7 +3,10 @@
 mod attempts;
 pub mod change;
 mod contacts;
+pub mod conversation;
+pub mod converse;
 mod log;
+pub mod objections;
 mod remind;
 #[cfg(test)]
 mod tests;
@@ -19,9 +22,11 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::access::Queue;
-use crate::id::{ActivityId, CompanyId, ContentId, DealId, LeadId, UserId};
+use crate::agreement::conditions::Event;
+use crate::id::{ActivityId, CompanyId, ContentId, ConversationId, DealId, Id, LeadId, UserId};
 use crate::instant::{Day, Timestamp};
 use crate::journal::{Facts, facts};
+use crate::tracking::events::EventKind;
 use crate::words::words;
 
 words! {
@@ -67,6 +72,18 @@ words! {
         Held = "held",
         /// The other side did not come.
         NoShow = "no_show",
+    }
+
+    /// How much a lead intends to buy, as a conversation shows it.
+    Intent {
+        /// It does not intend to buy.
+        None = "none",
+        /// It might buy one day.
+        Low = "low",
+        /// It considers buying.
+        Medium = "medium",
+        /// It wants to buy.
+        High = "high",
     }
 }
 
@@ -135,6 +152,17 @@ pub struct Promised {
     pub due_on: Option<Day>,
 }
 
+/// What an activity or task has of the conversation that it follows from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfConversation {
+    /// The conversation.
+    pub id: ConversationId,
+    /// How much the lead intends to buy; tasks have none.
+    pub intent: Option<Intent>,
+    /// Whether somebody changed it since: a correction of the conversation leaves such a task alone.
+    pub is_touched: bool,
+}
+
 /// One activity or task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activity {
@@ -185,6 +213,8 @@ pub struct Activity {
     pub content_ids: Vec<ContentId>,
     /// The id that another system knows it by, as (system, id).
     pub external_id: Option<(String, String)>,
+    /// The conversation that it follows from; fixed.
+    pub conversation: Option<OfConversation>,
     /// When it was logged.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -218,6 +248,7 @@ impl Activity {
             promises: vec![],
             content_ids: vec![],
             external_id: None,
+            conversation: None,
             created_at: at,
             updated_at: at,
         }
@@ -243,7 +274,37 @@ impl Activity {
             "subject": self.subject, "body": self.body, "due_at": self.due_at, "done_at": self.done_at, "automatic": self.automatic,
             "objections": self.objections, "promises": self.promises, "content_ids": self.content_ids,
             "external_id": self.external_id.as_ref().map(|(system, id)| json!({"system": system, "id": id})),
+            "conversation_id": self.conversation.map(|of| of.id), "intent": self.intent(),
         }))
+    }
+
+    /// How much the lead intends to buy, where it is the activity of a conversation.
+    pub fn intent(&self) -> Option<Intent> {
+        self.conversation?.intent
+    }
+
+    /// What conditions see of it: an event by its type, and one of a conversation if it is one.
+    pub fn events(&self) -> Vec<(EventKind, Event)> {
+        let event = |properties: serde_json::Value| Event {
+            id: Id::from_uuid(self.id.uuid()),
+            at: self.occurred_at,
+            url: None,
+            referrer: None,
+            properties: facts(properties)
+                .into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .collect(),
+        };
+        let own = json!({"automatic": self.automatic, "outcome": self.outcome, "direction": self.direction});
+        let as_conversation = self.intent().map(|intent| {
+            let seen = json!({"intent": intent, "direction": self.direction});
+            (EventKind::conversation(), event(seen))
+        });
+        let as_activity = (EventKind::activity(self.kind.name()), event(own));
+        [Some(as_activity), as_conversation]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }
 

@@ -92,7 +92,7 @@ pub fn close(
     let mut changes = vec![Change::Deal(DealChange::Closed {
         deal: Box::new(after),
         made,
-        objections: asked.objections.clone(),
+        objections: world.rules.objections.mapped(asked.objections.clone()),
     })];
     if let (Some(lead_id), Some(to)) = (primary, goes) {
         let step = Step {

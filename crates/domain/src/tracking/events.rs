@@ -48,6 +48,8 @@ pub struct EventKind(String);
 impl EventKind {
     /// A form was sent.
     pub const FORM_SUBMIT: &'static str = "form_submit";
+    /// A conversation was held.
+    pub const CONVERSATION: &'static str = "conversation";
 
     /// The kind with this name, if there may be one.
     pub fn named(name: &str) -> Option<Self> {
@@ -61,9 +63,17 @@ impl EventKind {
         Self(format!("{ACTIVITY}{name}"))
     }
 
-    /// The type of activity that it is, if it is one.
+    /// A conversation, which conditions look at like an event; it is an activity as well.
+    pub fn conversation() -> Self {
+        Self(Self::CONVERSATION.into())
+    }
+
+    /// The type of activity that it is, if it is one; `conversation` where it is one of a conversation.
     pub fn as_activity(&self) -> Option<&str> {
-        self.0.strip_prefix(ACTIVITY)
+        match self.0.as_str() {
+            Self::CONVERSATION => Some(Self::CONVERSATION),
+            name => name.strip_prefix(ACTIVITY),
+        }
     }
 
     /// A form was sent.

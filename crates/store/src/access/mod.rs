@@ -15,7 +15,7 @@ use crate::db::{Conn, Tx};
 use crate::dialect;
 use crate::error::StoreError;
 
-pub use staff::staff;
+pub use staff::{staff, users_with_emails};
 pub use users::find as find_user;
 
 /// Take the one lock over users, teams and keys, until the end of the transaction: who administers, which names are

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use tandem_domain::access::{Colleague, Role, Staff};
-use tandem_domain::id::{Id, TeamId};
+use tandem_domain::id::{Id, TeamId, UserId};
 use uuid::Uuid;
 
 use crate::db::Read;
+use crate::dialect;
 use crate::error::StoreError;
 use crate::rows::{team_members, users};
 
@@ -33,4 +34,28 @@ pub async fn staff(on: &impl Read) -> Result<Staff, StoreError> {
         Ok((Id::from_uuid(id), Colleague { role, teams, admin }))
     };
     enabled.into_iter().map(colleague).collect()
+}
+
+/// The enabled users with these e-mails, in the form in which they are compared.
+pub async fn users_with_emails(
+    on: &impl Read,
+    emails: &BTreeSet<String>,
+) -> Result<Vec<(String, UserId)>, StoreError> {
+    let backend = on.conn().get_database_backend();
+    let found: Vec<(String, Uuid)> = users::Entity::find()
+        .select_only()
+        .columns([users::Column::Email, users::Column::Id])
+        .filter(dialect::text_in(
+            backend,
+            "email",
+            emails.iter().map(String::as_str),
+        ))
+        .filter(users::Column::DisabledAt.is_null())
+        .into_tuple()
+        .all(on.conn())
+        .await?;
+    Ok(found
+        .into_iter()
+        .map(|(email, id)| (email, Id::from_uuid(id)))
+        .collect())
 }

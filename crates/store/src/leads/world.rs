@@ -318,6 +318,7 @@ pub(crate) fn world_by(rules: &Rules) -> World {
         job_words: rules.shown_by.job_words.clone(),
         routing: rules.routing.clone(),
         content: rules.content.clone(),
+        objections: rules.objections.clone(),
     })
 }
 

@@ -3,7 +3,9 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 use tandem_domain::access::Queue;
-use tandem_domain::activities::{Activity, ActivityOutcome, ActivityType, Contact, Direction, Objection};
+use tandem_domain::activities::{
+    Activity, ActivityOutcome, ActivityType, Contact, Direction, Intent, Objection, OfConversation,
+};
 use tandem_domain::id::Id;
 use tandem_domain::instant::Timestamp;
 
@@ -51,6 +53,10 @@ pub struct Model {
     pub external_system: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub external_id: Option<String>,
+    pub conversation_id: Option<Uuid>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub intent: Option<String>,
+    pub is_touched: bool,
     pub created_at: i64,
     pub updated_at: i64,
 }
@@ -73,6 +79,11 @@ fn direction(name: Option<&str>) -> Result<Option<Direction>, StoreError> {
 fn outcome(name: Option<&str>) -> Result<Option<ActivityOutcome>, StoreError> {
     name.map(|name| ActivityOutcome::named(name).ok_or(CORRUPT))
         .transpose()
+}
+
+/// How much a lead intends to buy, by the name of it.
+pub(crate) fn intent(name: Option<&str>) -> Result<Option<Intent>, StoreError> {
+    name.map(|name| Intent::named(name).ok_or(CORRUPT)).transpose()
 }
 
 /// The queue with this name.
@@ -125,6 +136,9 @@ impl Model {
             content_ids: to_json(&activity.content_ids),
             external_system,
             external_id,
+            conversation_id: activity.conversation.map(|of| of.id.uuid()),
+            intent: activity.intent().map(|intent| intent.name().to_owned()),
+            is_touched: activity.conversation.is_some_and(|of| of.is_touched),
             created_at: activity.created_at.millis(),
             updated_at: activity.updated_at.millis(),
         }
@@ -156,6 +170,14 @@ impl Model {
             promises: from_json("activities", &self.promises)?,
             content_ids: from_json("activities", &self.content_ids)?,
             external_id: self.external_system.zip(self.external_id),
+            conversation: match self.conversation_id {
+                Some(id) => Some(OfConversation {
+                    id: Id::from_uuid(id),
+                    intent: intent(self.intent.as_deref())?,
+                    is_touched: self.is_touched,
+                }),
+                None => None,
+            },
             created_at: Timestamp::from_millis(self.created_at),
             updated_at: Timestamp::from_millis(self.updated_at),
         })

@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 use tandem_domain::activities::Objection;
+use tandem_domain::activities::objections::objection_key;
 use tandem_domain::deals::Deal;
 use tandem_domain::id::Id;
 use tandem_domain::instant::Timestamp;
@@ -20,6 +21,9 @@ pub struct Model {
     pub code: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub text: Option<String>,
+    /// The words in the form in which they are compared.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub text_key: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub quote: Option<String>,
 }
@@ -39,6 +43,7 @@ impl Model {
             occurred_at: at.millis(),
             code: objection.code.clone(),
             text: objection.text.clone(),
+            text_key: objection.text.as_deref().map(objection_key),
             quote: objection.quote.clone(),
         };
         objections.iter().enumerate().map(row).collect()

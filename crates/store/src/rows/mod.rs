@@ -20,6 +20,8 @@ pub mod content;
 pub mod content_request_deals;
 pub mod content_request_leads;
 pub mod content_requests;
+pub mod conversation_keys;
+pub mod conversations;
 pub mod cycles;
 pub mod deal_leads;
 pub mod deal_moves;
@@ -47,6 +49,7 @@ pub mod lead_terms;
 pub mod leads;
 pub mod leases;
 pub mod notices;
+pub mod objection_mappings;
 pub mod objections;
 pub mod passwords;
 pub mod past_statements;
@@ -116,6 +119,8 @@ macro_rules! for_each_table {
             content_request_deals,
             content_request_leads,
             content_requests,
+            conversation_keys,
+            conversations,
             cycles,
             deal_leads,
             deal_moves,
@@ -143,6 +148,7 @@ macro_rules! for_each_table {
             leads,
             leases,
             notices,
+            objection_mappings,
             objections,
             passwords,
             past_statements,

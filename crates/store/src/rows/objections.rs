@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
+use tandem_domain::activities::objections::objection_key;
 use tandem_domain::activities::{Activity, Objection};
 use tandem_domain::id::Id;
 
@@ -18,6 +19,9 @@ pub struct Model {
     pub code: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub text: Option<String>,
+    /// The words in the form in which they are compared.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub text_key: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub quote: Option<String>,
 }
@@ -37,6 +41,7 @@ impl Model {
             occurred_at: activity.occurred_at.millis(),
             code: objection.code.clone(),
             text: objection.text.clone(),
+            text_key: objection.text.as_deref().map(objection_key),
             quote: objection.quote.clone(),
         };
         activity.objections.iter().enumerate().map(row).collect()

@@ -8,6 +8,7 @@ use tandem_domain::settle::{Answer, Settled, Settling, Unsettled};
 use tandem_domain::world::World;
 
 use super::put;
+use crate::activities::conversations;
 use crate::db::Tx;
 use crate::error::StoreError;
 use crate::{access, activities, handoff, leads, routing, scoring, tracking};
@@ -34,6 +35,7 @@ pub async fn settle_all(tx: &Tx, world: &mut World, items: Vec<(&Act, Unsettled)
     // Load facts as of the earliest item, so that the history covers every item of the batch.
     let first = items.iter().map(|(act, _)| act.now).min().unwrap_or(tx.act().now);
     let mut settling = Settling::of(items);
+    conversations::add_waiting(tx, world, &settling.identified()).await?;
     while let Answer::Needs(needs) = settling.ask(world, &rulebook)? {
         let settled = settling.take();
         if !settled.is_empty() {

@@ -108,13 +108,15 @@ impl<T> Tagged<T> {
     }
 }
 
-/// 201 where the resource was made, 200 where it was changed.
+/// 201 where the resource was made, 200 where it was changed, 202 where it waits for something.
 #[derive(Debug)]
 pub enum Upserted<T> {
     /// It was made.
     Made(Created<T>),
     /// It was there.
     Changed(Tagged<T>),
+    /// It is stored, and waits.
+    Waiting(Accepted<T>),
 }
 
 /// 207: one item for each item of the request.
@@ -212,6 +214,7 @@ impl<T: Serialize> Answer for Upserted<T> {
         match self {
             Upserted::Made(created) => created.render(),
             Upserted::Changed(tagged) => tagged.render(),
+            Upserted::Waiting(accepted) => accepted.render(),
         }
     }
 
@@ -219,6 +222,7 @@ impl<T: Serialize> Answer for Upserted<T> {
         match self {
             Upserted::Made(created) => created.lead_ids.clone(),
             Upserted::Changed(tagged) => tagged.lead_ids.clone(),
+            Upserted::Waiting(_) => vec![],
         }
     }
 }

@@ -82,7 +82,16 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "QuoteView",
         ],
     ),
-    (ActivitiesRead, &["ActivityView", "FollowUpEvidence"]),
+    (
+        ActivitiesRead,
+        &[
+            "ActivityView",
+            "ConversationView",
+            "FollowUpEvidence",
+            "MappedObjectionView",
+            "UnmappedObjectionView",
+        ],
+    ),
     (Account, &["NoticeView", "WorkView"]),
     (CampaignsRead, &["CostView"]),
     (ContentRead, &["RecommendedContentView"]),

@@ -48,7 +48,9 @@ const KINDS: [(&str, &[&str]); 12] = [
 /// The types of activities, which conditions look at like events.
 pub const ACTIVITIES: [&str; 6] = ["call", "email", "meeting", "message", "note", "task"];
 /// What conditions may ask of an activity.
-const OF_ACTIVITIES: [&str; 3] = ["outcome", "direction", "automatic"];
+const OF_ACTIVITIES: &[&str] = &["outcome", "direction", "automatic"];
+/// What conditions may ask of a conversation.
+const OF_CONVERSATIONS: &[&str] = &["intent", "direction"];
 const NOT_IN_SCORING: [&str; 5] = ["score", "band", "in_stage", "segment", "consent"];
 
 impl Condition {
@@ -85,10 +87,14 @@ pub fn read_query(
 ) -> Option<Query> {
     let event = reader.required(map, at, "event");
     let event = event.and_then(|json| kind_of_event(json, &below(at, "event"), reader));
-    let is_activity = event.as_ref().is_some_and(|event| event.as_activity().is_some());
+    let properties = match event.as_ref().and_then(|event| event.as_activity()) {
+        Some(EventKind::CONVERSATION) => Some(OF_CONVERSATIONS),
+        Some(_) => Some(OF_ACTIVITIES),
+        None => None,
+    };
     let filters = map.get("where");
     let filters = filters.map_or(Some(vec![]), |json| {
-        filters_of(json, &below(at, "where"), is_activity, known, reader)
+        filters_of(json, &below(at, "where"), properties, known, reader)
     });
     let within = window(map, at, reader)?;
     Some(Query {
@@ -104,16 +110,11 @@ fn kind_of_event(json: &Json, at: &str, reader: &mut Reader) -> Option<EventKind
     let activity = activity.filter(|activity| ACTIVITIES.contains(activity));
     let kind = activity
         .map(EventKind::activity)
+        .or_else(|| (name == EventKind::CONVERSATION).then(EventKind::conversation))
         .or_else(|| EventKind::named(name));
-    if name == "conversation" {
-        reader.fault(
-            at,
-            "not_supported_yet",
-            "conversations do not count as events yet",
-        );
-    } else if kind.is_none() {
-        let detail = "must be a type of event, such as page_view, one of your own, such as custom.trial_started, or a type \
-                      of activity, such as activity.call";
+    if kind.is_none() {
+        let detail = "must be a type of event, such as page_view, one of your own, such as custom.trial_started, a type \
+                      of activity, such as activity.call, or conversation";
         reader.fault(at, "not_allowed", detail);
     }
     kind
@@ -122,7 +123,7 @@ fn kind_of_event(json: &Json, at: &str, reader: &mut Reader) -> Option<EventKind
 fn filters_of(
     json: &Json,
     at: &str,
-    are_of_activities: bool,
+    properties: Option<&[&'static str]>,
     known: &Known<'_>,
     reader: &mut Reader,
 ) -> Option<Vec<(String, Comparison)>> {
@@ -132,9 +133,9 @@ fn filters_of(
         let map = reader.object(json, &at, &["property", "op", "value", "unknown"])?;
         let name = reader.required(map, &at, "property");
         let name_at = below(&at, "property");
-        let name = name.and_then(|json| match are_of_activities {
-            true => reader.word(json, &name_at, &OF_ACTIVITIES),
-            false => reader.text(json, &name_at, 100),
+        let name = name.and_then(|json| match properties {
+            Some(properties) => reader.word(json, &name_at, properties),
+            None => reader.text(json, &name_at, 100),
         });
         let comparison = comparison(map, &at, Subject::Property, known, reader);
         Some((name?.to_owned(), comparison?))
