@@ -124,6 +124,22 @@ pub struct Money {
     pub currency: Currency,
 }
 
+/// A sum of money in minor units of its currency, which is negative where more was taken back than came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MoneySum {
+    /// The sum in minor units: cents, pence, yen.
+    #[schema(minimum = -9_007_199_254_740_991_i64, maximum = 9_007_199_254_740_991_i64, example = 5_000_000)]
+    pub amount: i64,
+    /// The currency.
+    pub currency: Currency,
+}
+
+impl From<Money> for MoneySum {
+    fn from(Money { amount, currency }: Money) -> Self {
+        Self { amount, currency }
+    }
+}
+
 impl Money {
     /// The amount that a text such as `20000`, `1,200.50 EUR` or `€ 1.200,50` stands for, in the base currency where it
     /// names none. It may be negative. `decimal` is the sign before the fraction, where it is known: see [`minor_units`].

@@ -9,7 +9,7 @@ use actix_web::get;
 use serde::Serialize;
 use tandem_domain::access::Scope;
 use tandem_domain::instant::Timestamp;
-use tandem_domain::money::{Currency, Money};
+use tandem_domain::money::{Currency, MoneySum};
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::attribution::report::AttributionFigure;
 use tandem_domain::reports::attribution::{ModelName, PathOutcome};
@@ -93,7 +93,7 @@ pub struct CreditView {
     #[schema(example = 4_333)]
     pub thousandths: i64,
     /// The credited amount in the base currency; `null` for `mql` and `sql`, and without `deals:read`.
-    pub value: Option<Money>,
+    pub value: Option<MoneySum>,
     /// A link to the entries.
     #[schema(
         format = "uri-reference",
@@ -107,7 +107,7 @@ pub struct CreditView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UnconvertedOutcomes {
     /// Their total amount.
-    pub amount: Money,
+    pub amount: MoneySum,
     /// The number of entries.
     #[schema(minimum = 1, example = 2)]
     pub entries: i64,
@@ -177,7 +177,7 @@ pub(super) async fn get_attribution(
     let view = |selection: &Selection, figure: AttributionFigure, sum: Sum| CreditView {
         entries: sum.entries,
         thousandths: sum.thousandths,
-        value: money.then_some(Money {
+        value: money.then_some(MoneySum {
             amount: sum.value,
             currency: base,
         }),
@@ -219,7 +219,7 @@ pub(super) async fn get_attribution(
         unattributed: view(whole, AttributionFigure::Unattributed, counted.unattributed),
         unconverted: unconverted
             .map(|(currency, (entries, amount))| UnconvertedOutcomes {
-                amount: Money { amount, currency },
+                amount: MoneySum { amount, currency },
                 entries,
                 evidence: whole.evidence("attribution", &asked.address(AttributionFigure::Unconverted))
                     + &format!("&currency={currency}"),

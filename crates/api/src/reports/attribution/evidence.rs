@@ -4,7 +4,7 @@ use actix_web::get;
 use serde::{Deserialize, Serialize};
 use tandem_domain::id::{DealId, LeadId, TouchId, UserId};
 use tandem_domain::instant::Timestamp;
-use tandem_domain::money::{Currency, Money};
+use tandem_domain::money::{Currency, MoneySum};
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::attribution::report::{AttributionFigure, Credit};
 use tandem_domain::reports::dimension::Dimension;
@@ -55,9 +55,9 @@ pub struct AttributionEvidence {
     /// Whether it takes back the credit of a deal that was opened again.
     reverses: bool,
     /// The amount; negative of a reopening.
-    amount: Option<Money>,
+    amount: Option<MoneySum>,
     /// The amount in the base currency; `null` without an amount, or without an exchange rate.
-    value: Option<Money>,
+    value: Option<MoneySum>,
     /// The credits that count in the figure, in the order of the path.
     #[schema(max_items = 1000)]
     credits: Vec<TouchCredit>,
@@ -162,8 +162,8 @@ impl AttributionEvidence {
             owner_id: row.owner_id,
             at: row.at,
             reverses: row.reverses.is_some(),
-            amount: row.amount,
-            value: entry.value.map(|amount| Money { amount, currency }),
+            amount: row.amount.map(MoneySum::from),
+            value: entry.value.map(|amount| MoneySum { amount, currency }),
             credits,
         }
     }
