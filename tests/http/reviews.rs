@@ -382,3 +382,44 @@ async fn a_review_is_read_by_every_replica(app: &TestApp) {
     assert_eq!(read(app, &people.rae, &review).await["by_both_managers"], true);
     other.stop().await;
 }
+
+#[tandem_tests::test]
+async fn a_review_is_a_page_to_print_and_reports_are_charts(app: &TestApp) {
+    let people = People::of(app).await;
+    let rae = &people.rae;
+    given_handoff(app, app.admin().await, true).await;
+    let review = people.review(app).await.id();
+    let item = json!({"text": "<script>alert(1)</script>", "owner_id": rae.id, "due_on": "2026-05-01"});
+    app.post(&format!("/v1/reviews/{review}/actions")).by(rae).json(item).await.expect(201);
+    let path = format!("/v1/reviews/{review}");
+    let page = app.get(&path).by(rae).header("accept", "text/html,*/*;q=0.8").await.expect(200);
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.header("content-security-policy").unwrap().contains("default-src 'none'"));
+    for text in [
+        "<h1>Review of 2026-03-01 to before 2026-04-01</h1>",
+        "<h2>Scorecard</h2>",
+        "<tr><td>mql</td><td>1</td><td>1</td><td>100 % (1 of 1)</td></tr>",
+        "&lt;script&gt;alert(1)&lt;/script&gt;",
+        "0.00 EUR",
+    ] {
+        assert!(page.text.contains(text), "{text}: {}", page.text);
+    }
+    assert_eq!(page.text.matches("<svg").count(), 2, "the funnel and the key figures");
+    assert!(!page.text.contains("<script") && !page.text.contains("src="), "nothing runs, nothing is loaded");
+    // Amounts need the scope of deals.
+    let key = app.key(&["reports:read"]).await;
+    let page = app.get(&path).by(&key).header("accept", "text/html").await.expect(200);
+    assert!(!page.text.contains("0.00 EUR"));
+    assert_eq!(read(app, rae, &review).await["id"], json!(review), "without the header it is JSON");
+
+    for (report, text) in [
+        ("funnel?basis=activity", "opportunity"),
+        ("kpis", "There is nothing to show."),
+        ("attribution?outcome=mql&model=linear", "Credit by linear"),
+    ] {
+        let chart = app.get(&format!("/v1/reports/{report}")).by(rae).header("accept", "image/svg+xml");
+        let chart = chart.await.expect(200);
+        assert_eq!(chart.header("content-type"), Some("image/svg+xml"), "{report}");
+        assert!(chart.text.starts_with("<svg") && chart.text.contains(text), "{report}: {}", chart.text);
+    }
+}

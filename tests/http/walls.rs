@@ -76,7 +76,7 @@ async fn given_marks(app: &TestApp) -> BTreeMap<&'static str, String> {
         "objections": [{"text": "Activitymark", "quote": "Activitymark"}]});
     ids.insert("activity_id", make("/v1/activities", note).await);
     let talk = json!({"provider": "callsense", "external_id": "1", "lead": {"id": lead.id()}, "summary": "Activitymark",
-        "occurred_at": "2026-03-02T08:00:00Z", "intent": "low", "needs": ["Activitymark"]});
+        "occurred_at": "2026-03-02T08:00:00Z", "intent": "low", "needs": ["One list"]});
     ids.insert("conversation_id", make("/v1/conversations", talk).await);
     for to in ["mql", "sal", "sql"] {
         app.moved(&lead.id(), to, None).await;

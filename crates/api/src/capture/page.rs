@@ -22,13 +22,22 @@ pub const HTML: &str = "text/html; charset=utf-8";
 const STYLE: &str =
     "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:38rem;margin:10vh auto;padding:0 1rem}";
 
-/// Nothing may be loaded, nothing may run; the one style is named by its hash.
-static POLICY: LazyLock<String> = LazyLock::new(|| policy("'none'"));
-/// The same, for a page that sends a form to this service.
-static ASKING: LazyLock<String> = LazyLock::new(|| policy("'self'"));
+/// The style of a longer document, on screens of any width and on paper.
+const DOCUMENT_STYLE: &str = "body{font:1rem/1.45 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}\
+    section{break-inside:avoid;margin:0 0 1.5rem}div{overflow-x:auto}table{border-collapse:collapse;width:100%}\
+    th,td{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-bottom:1px solid #bbb;overflow-wrap:anywhere}\
+    figure{margin:0 0 1.5rem}figure svg{max-width:100%;height:auto}\
+    @media print{body{margin:0;max-width:none;font-size:10pt}}";
 
-fn policy(form_action: &str) -> String {
-    let hash = STANDARD.encode(crypto::sha256(STYLE.as_bytes()));
+/// Nothing may be loaded, nothing may run; the one style is named by its hash.
+static POLICY: LazyLock<String> = LazyLock::new(|| policy(STYLE, "'none'"));
+/// The same, for a page that sends a form to this service.
+static ASKING: LazyLock<String> = LazyLock::new(|| policy(STYLE, "'self'"));
+/// The same, for a longer document.
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| policy(DOCUMENT_STYLE, "'none'"));
+
+fn policy(style: &str, form_action: &str) -> String {
+    let hash = STANDARD.encode(crypto::sha256(style.as_bytes()));
     format!(
         "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action {form_action}; \
          frame-ancestors 'none'"
@@ -37,12 +46,17 @@ fn policy(form_action: &str) -> String {
 
 /// A page with a message; `title` and `content` are HTML.
 pub fn telling(status: u16, title: &str, content: &str) -> StoredAnswer {
-    kept(status, &page(title, content), &POLICY)
+    kept(status, &page(STYLE, title, content), &POLICY)
 }
 
 /// A page with a form for this service; `title` and `content` are HTML already.
 pub fn asking(title: &str, content: &str) -> StoredAnswer {
-    kept(200, &page(title, content), &ASKING)
+    kept(200, &page(STYLE, title, content), &ASKING)
+}
+
+/// A longer document to read or to print; `title` and `content` are HTML.
+pub fn document(title: &str, content: &str) -> StoredAnswer {
+    kept(200, &page(DOCUMENT_STYLE, title, content), &DOCUMENT)
 }
 
 /// The thanks for a form that was taken.
@@ -92,7 +106,7 @@ pub fn readable(response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
                 text("detail"),
                 text("request_id")
             );
-            shown = page(&text("title"), &told);
+            shown = page(STYLE, &text("title"), &told);
             BoxBody::new(shown.clone())
         }
         Err(body) => body,
@@ -108,10 +122,10 @@ pub fn readable(response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
 }
 
 /// `title` and `content` are HTML already.
-fn page(title: &str, content: &str) -> String {
+fn page(style: &str, title: &str, content: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style>\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>{style}</style>\n\
          </head>\n<body>\n<h1>{title}</h1>\n{content}\n</body>\n</html>\n"
     )
 }

@@ -1,16 +1,18 @@
 //! What every report answers: its head, rates with their interval and evidence, percentiles; as a document or a table.
 
 use actix_web::body::BoxBody;
-use actix_web::http::header::{Accept, CONTENT_DISPOSITION, Header as _, VARY};
+use actix_web::http::header::{Accept, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, Header as _, VARY};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use csv::Writer;
 use serde::Serialize;
+use serde_json::{Value, json};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::dimension::By;
 use tandem_domain::reports::period::Days;
 use tandem_domain::reports::{Basis, Rate};
 use utoipa::ToSchema;
 
+use super::chart::Chart;
 use crate::edge::http::problem::{Code, Problem};
 
 /// The days that a report covers, half-open, in the company's time zone.
@@ -118,6 +120,8 @@ pub(super) enum Report<V> {
     Document(V),
     /// CSV, with the name of its file.
     Table(&'static str, String),
+    /// SVG.
+    Chart(String),
 }
 
 impl<V> Report<V> {
@@ -131,6 +135,23 @@ impl<V> Report<V> {
         match prefers_csv(request) {
             true => Ok(Report::Table(name, table(&view).text()?)),
             false => Ok(Report::Document(view)),
+        }
+    }
+
+    /// [`Self::preferred`] for a report that can be drawn.
+    pub fn preferred_or_drawn(
+        request: &HttpRequest,
+        name: &'static str,
+        view: V,
+        table: impl FnOnce(&V) -> Table,
+        chart: impl FnOnce(&Value) -> Chart,
+    ) -> Result<Self, Problem>
+    where
+        V: Serialize,
+    {
+        match preferred(request, &[JSON, CSV, SVG]) {
+            SVG => Ok(Report::Chart(chart(&json!(view)).svg()?)),
+            _ => Self::preferred(request, name, view, table),
         }
     }
 }
@@ -150,21 +171,49 @@ impl<V: Serialize> Responder for Report<V> {
                     format!("attachment; filename=\"{name}.csv\""),
                 ))
                 .body(text),
+            Report::Chart(svg) => response
+                .content_type(SVG)
+                .insert_header((
+                    CONTENT_SECURITY_POLICY,
+                    "default-src 'none'; style-src 'unsafe-inline'",
+                ))
+                .body(svg),
         }
     }
 }
 
+const JSON: &str = "application/json";
+const CSV: &str = "text/csv";
+const SVG: &str = "image/svg+xml";
+/// A page.
+pub(super) const HTML: &str = "text/html";
+
 /// Whether the header Accept names CSV before JSON and before anything at all.
 fn prefers_csv(request: &HttpRequest) -> bool {
+    preferred(request, &[JSON, CSV]) == CSV
+}
+
+/// Whether the header Accept names a page before JSON and before anything at all.
+pub(super) fn prefers_page(request: &HttpRequest) -> bool {
+    preferred(request, &[JSON, HTML]) == HTML
+}
+
+/// The media type among the offered ones that the header Accept names first; the first one where it names none.
+fn preferred(request: &HttpRequest, offered: &[&'static str]) -> &'static str {
     let Ok(accept) = Accept::parse(request) else {
-        return false;
+        return offered[0];
     };
-    let known = ["text/csv", "text/*", "application/json", "application/*", "*/*"];
     let ranked = accept.ranked();
-    let mut named = ranked.iter().map(|mime| mime.essence_str());
-    named
-        .find(|mime| known.contains(mime))
-        .is_some_and(|first| matches!(first, "text/csv" | "text/*"))
+    let fits = |named: &str, one: &str| match named.strip_suffix("/*") {
+        Some("*") => true,
+        Some(group) => one.strip_prefix(group).is_some_and(|rest| rest.starts_with('/')),
+        None => named == one,
+    };
+    let mut chosen = ranked.iter().filter_map(|mime| {
+        let mut offered = offered.iter().copied();
+        offered.find(|one| fits(mime.essence_str(), one))
+    });
+    chosen.next().unwrap_or(offered[0])
 }
 
 /// A report as CSV (RFC 4180): lines of rows, then those of the totals.
@@ -335,6 +384,20 @@ mod tests {
             assert!(!prefers(documents), "{documents}");
         }
         assert!(!prefers_csv(&TestRequest::default().to_http_request()));
+        for (accept, media) in [
+            ("image/svg+xml", SVG),
+            ("image/*, */*;q=0.1", SVG),
+            ("text/csv, image/svg+xml;q=0.9", CSV),
+            ("*/*", JSON),
+            ("text/html", JSON),
+        ] {
+            let request = TestRequest::default().insert_header(("accept", accept));
+            assert_eq!(
+                preferred(&request.to_http_request(), &[JSON, CSV, SVG]),
+                media,
+                "{accept}"
+            );
+        }
     }
 
     #[test]

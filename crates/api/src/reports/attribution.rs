@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 pub(in crate::reports) use self::evidence::list_attribution_evidence;
 use self::question::{Asked, AttributionQuery, Found};
 use super::answer::{Period, Report, Table};
+use super::chart;
 use super::request::{Chosen, Defaults, Divided, Question, Selection};
 use crate::access::scopes::ReportsRead;
 use crate::edge::ctx::Ctx;
@@ -149,10 +150,11 @@ impl Sum {
 /// path. Amounts are in the base currency: revenue at the rate of the day of closing, pipeline at today's. In this
 /// report `channel`, `source`, `campaign` and `utm_content`, as dimensions and as filters, are those of the credited
 /// touches; the others are those of the cycle or the deal. `model=markov` divides by channel alone, and its weights
-/// change with the filters. Amounts need `deals:read` too. `Accept: text/csv` returns a table.
+/// change with the filters. Amounts need `deals:read` too. `Accept: text/csv` returns a table,
+/// `image/svg+xml` a chart.
 #[utoipa::path(tag = "reports", params(Chosen, Divided, AttributionQuery), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The credits",
-        content((AttributionView = "application/json"), (String = "text/csv")))))]
+        content((AttributionView = "application/json"), (String = "text/csv"), (String = "image/svg+xml")))))]
 #[get("/v1/reports/attribution")]
 pub(super) async fn get_attribution(
     ctx: Ctx<ReportsRead>,
@@ -226,7 +228,7 @@ pub(super) async fn get_attribution(
             })
             .collect(),
     };
-    Report::preferred(ctx.request(), "attribution", view, table)
+    Report::preferred_or_drawn(ctx.request(), "attribution", view, table, chart::attribution)
 }
 
 /// The figures of the report.

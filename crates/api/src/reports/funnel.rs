@@ -21,6 +21,7 @@ pub(super) use view::FunnelView;
 use view::{FunnelRowView, stages};
 
 use super::answer::Report;
+use super::chart;
 use super::request::{Chosen, Defaults, Divided, Question, Selection};
 use crate::access::scopes::ReportsRead;
 use crate::edge::ctx::Ctx;
@@ -34,10 +35,11 @@ use crate::edge::http::reply::Reply;
 /// and of all started cycles, how long they stayed, and where and why they ended. With the basis `cohort` these are the
 /// cycles that started in the period, with `activity` what happened in it. Every figure links to its records. A stage
 /// counts at its first entry in a cycle, with its first stay. Without records figures are zero and rates `null`.
-/// `Accept: text/csv` returns a table.
+/// `Accept: text/csv` returns a table,
+/// `image/svg+xml` a chart.
 #[utoipa::path(tag = "reports", params(Chosen, Divided), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The funnel",
-        content((FunnelView = "application/json"), (String = "text/csv")))))]
+        content((FunnelView = "application/json"), (String = "text/csv"), (String = "image/svg+xml")))))]
 #[get("/v1/reports/funnel")]
 pub(super) async fn get_funnel(
     ctx: Ctx<ReportsRead>,
@@ -46,7 +48,7 @@ pub(super) async fn get_funnel(
     let Both(chosen, divided) = query.0;
     let snapshot = ctx.report().await?;
     let view = report(&snapshot, snapshot.as_of(ctx.now()), chosen, divided).await?;
-    Report::preferred(ctx.request(), "funnel", view, csv::table)
+    Report::preferred_or_drawn(ctx.request(), "funnel", view, csv::table, chart::funnel)
 }
 
 /// The funnel of what is asked for.

@@ -28,6 +28,7 @@ use tandem_store::rules::Rules;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Period, RateView, Report, Table, number};
+use super::chart;
 use super::handoffs::address;
 use super::request::{Chosen, Selection, working_hours};
 use crate::access::scopes::ReportsRead;
@@ -168,10 +169,10 @@ pub struct UnconvertedView {
 /// equal those of the funnel and the other reports. `cac`, `ltv` and `churn` are about customers: companies, or leads
 /// without one, from their first won deal until every lead that was primary in one has churned. Amounts need
 /// `deals:read` too; without it they are omitted. Every figure links to its records. `Accept: text/csv` returns a
-/// table.
+/// table, `image/svg+xml` a chart of the changes.
 #[utoipa::path(tag = "reports", params(Chosen, KpisQuery), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The key figures",
-        content((KpisView = "application/json"), (String = "text/csv")))))]
+        content((KpisView = "application/json"), (String = "text/csv"), (String = "image/svg+xml")))))]
 #[get("/v1/reports/kpis")]
 pub(super) async fn get_kpis(
     ctx: Ctx<ReportsRead>,
@@ -183,7 +184,7 @@ pub(super) async fn get_kpis(
     // What deals are worth is read by the scope of deals: with few of them, a mean gives an amount away.
     let shows_money = ctx.grants(Scope::DealsRead);
     let view = report(&snapshot, now, chosen, own.min_sample, shows_money).await?;
-    Report::preferred(ctx.request(), "kpis", view, table)
+    Report::preferred_or_drawn(ctx.request(), "kpis", view, table, chart::kpis)
 }
 
 /// The key figures of what is asked for.

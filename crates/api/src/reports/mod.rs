@@ -3,6 +3,7 @@
 mod alignment;
 mod answer;
 mod attribution;
+mod chart;
 mod content;
 mod customers;
 mod deals;

@@ -3,8 +3,9 @@
 mod actions;
 mod frozen;
 mod pack;
+mod page;
 
-use actix_web::{get, post};
+use actix_web::{Either, get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tandem_domain::access::Scope;
@@ -26,8 +27,9 @@ use crate::edge::http::json::Json;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
 use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Path, Query};
-use crate::edge::http::reply::{Created, Reply, Tagged, etag};
+use crate::edge::http::reply::{Created, Rendered, Reply, Tagged, etag};
 use crate::edge::http::services::Services;
+use crate::reports::answer::prefers_page;
 
 /// The most action items that a review shows.
 const MOST_ITEMS: u64 = 200;
@@ -214,11 +216,16 @@ async fn list_reviews(ctx: Ctx<ReportsRead>, query: Query<ReviewsQuery>) -> Repl
 
 /// Read a review.
 ///
-/// With its frozen figures, and its action items as they stand now.
+/// With its frozen figures, and its action items as they stand now. `Accept: text/html` returns one page with charts, to
+/// read or to print.
 #[utoipa::path(tag = "reviews", params(ReviewPath), security(("bearer" = [ReportsRead])),
-    responses((status = 200, description = "The review", body = ReviewDetail)))]
+    responses((status = 200, description = "The review",
+        content((ReviewDetail = "application/json"), (String = "text/html")))))]
 #[get("/v1/reviews/{review_id}")]
-async fn get_review(ctx: Ctx<ReportsRead>, path: Path<ReviewPath>) -> Reply<Json<ReviewDetail>> {
+async fn get_review(
+    ctx: Ctx<ReportsRead>,
+    path: Path<ReviewPath>,
+) -> Reply<Either<Json<ReviewDetail>, Rendered>> {
     let id = path.0.review_id;
     let snapshot = ctx.snapshot().await?;
     let review = store::reviews::get(&snapshot, id).await?;
@@ -233,7 +240,11 @@ async fn get_review(ctx: Ctx<ReportsRead>, path: Path<ReviewPath>) -> Reply<Json
         true => pack,
         false => without_amounts(pack),
     };
-    Ok(Json(ReviewView::of(review).with(pack, items)))
+    let review = ReviewView::of(review).with(pack, items);
+    match prefers_page(ctx.request()) {
+        true => Ok(Either::Right(Rendered(page::of(&json!(review))?))),
+        false => Ok(Either::Left(Json(review))),
+    }
 }
 
 /// Record that a review was held.
