@@ -120,7 +120,9 @@ impl Chart {
 
     fn draw(&self, text: &mut String) -> Result<(), Box<dyn std::error::Error>> {
         let bars = self.labels.len().min(MOST_BARS);
-        let height = 130 + BAR * bars.max(1) as u32;
+        // The legend has a band of its own below the bars.
+        let legend = 0.5 + 0.7 * self.series.len() as f64;
+        let height = 130 + BAR * bars.max(1) as u32 + (legend * f64::from(BAR)) as u32;
         let root = SVGBackend::with_string(text, (WIDTH, height)).into_drawing_area();
         root.fill(&WHITE)?;
         let font = |size: i32| ("sans-serif", size).into_font().color(&INK);
@@ -151,7 +153,7 @@ impl Chart {
             .margin(14)
             .x_label_area_size(44)
             .y_label_area_size(190)
-            .build_cartesian_2d(least..most + room, 0.0..bars as f64)?;
+            .build_cartesian_2d(least..most + room, -legend..bars as f64)?;
         chart
             .configure_mesh()
             .disable_y_mesh()

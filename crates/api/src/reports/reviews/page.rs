@@ -85,6 +85,9 @@ fn figure(one: &Value) -> String {
 }
 
 fn rate(rate: &Value) -> String {
+    if rate.is_null() {
+        return "–".to_owned();
+    }
     match rate["value"].as_f64() {
         Some(value) => {
             format!(
