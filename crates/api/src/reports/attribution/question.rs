@@ -144,7 +144,7 @@ impl Asked {
     }
 
     /// What names a figure of this report in the address of its evidence.
-    pub fn address<'a>(&'a self, figure: AttributionFigure) -> Vec<(&'a str, &'a str)> {
+    pub fn address(&self, figure: AttributionFigure) -> Vec<(&str, &str)> {
         let own = self.own.iter().map(|(name, value)| (*name, value.as_str()));
         own.chain([("figure", figure.name())]).collect()
     }
