@@ -20,6 +20,7 @@ mod content;
 mod deals;
 mod doorstep;
 mod duplicates;
+mod endings;
 mod examples;
 mod fields;
 mod funnel;
