@@ -21,6 +21,7 @@ mod conversations;
 mod deals;
 mod doorstep;
 mod duplicates;
+mod endings;
 mod examples;
 mod fields;
 mod funnel;

@@ -133,9 +133,15 @@ async fn key_figures_equal_a_plain_evaluation_and_open_to_their_records(app: &Te
 
 #[tandem_tests::test]
 async fn reports_of_sales_are_zero_without_a_handoff_and_come_as_tables(app: &TestApp) {
-    for (report, lines) in
-        [("rejections", 2), ("response-times", 2), ("sla", 8), ("leakage", 2), ("kpis", 31)]
-    {
+    for (report, lines) in [
+        ("rejections", 2),
+        ("losses", 2),
+        ("wins", 2),
+        ("response-times", 2),
+        ("sla", 8),
+        ("leakage", 2),
+        ("kpis", 31),
+    ] {
         let path = format!("/v1/reports/{report}");
         let empty = app.get(&path).by(app.admin().await).await.expect(200);
         assert!(!empty.text.contains("NaN"), "{}", empty.text);

@@ -7,6 +7,7 @@ mod chart;
 mod content;
 mod customers;
 mod deals;
+mod endings;
 mod funnel;
 mod handoffs;
 mod kpis;
@@ -44,6 +45,8 @@ fn configure(config: &mut Services<'_>) {
         .service(attribution::list_attribution_evidence)
         .service(customers::list_customer_evidence)
         .service(customers::list_follow_up_evidence)
+        .service(endings::get_losses)
+        .service(endings::get_wins)
         .service(funnel::get_funnel)
         .service(funnel::list_funnel_evidence)
         .service(handoffs::list_handoff_evidence)

@@ -105,6 +105,10 @@ words! {
         Valued = "valued",
         /// Those that were won, with an amount that no rate converts.
         Unconverted = "unconverted",
+        /// Those that were lost, with an amount in the base currency.
+        LostValued = "lost_valued",
+        /// Those that were lost, with an amount that no rate converts.
+        LostUnconverted = "lost_unconverted",
         /// Those that were won, with a touch of the primary lead at or before the win.
         WithPath = "with_path",
         /// Those that were lost with a reason other than `other`, and with an objection or a note.

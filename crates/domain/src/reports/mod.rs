@@ -7,6 +7,7 @@ pub mod collected;
 pub mod costs;
 pub mod customers;
 pub mod dimension;
+pub mod endings;
 pub mod funnel;
 pub mod handoffs;
 pub mod kpis;

@@ -1,15 +1,17 @@
 //! Deals that were closed or are open, and how long it took to win them.
 
 use sea_orm::{ConnectionTrait, QueryResult};
-use tandem_domain::deals::State;
+use tandem_domain::deals::{Outcome, State};
 use tandem_domain::id::{ContentId, DealId, Id, LeadId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::Currency;
 use tandem_domain::reports::Basis;
+use tandem_domain::reports::endings::EndingTally;
 use tandem_domain::reports::kpis::{DealFacts, DealFigure};
+use tandem_domain::reports::row::{Cut, Key};
 use uuid::Uuid;
 
-use super::selection::{Ground, Scope, Sql};
+use super::selection::{self, Ground, Scope, Sql};
 use crate::content::READ_BEFORE;
 use crate::db::Read;
 use crate::error::StoreError;
@@ -44,6 +46,17 @@ pub struct Unconverted {
     pub amount: i64,
     /// The number of deals.
     pub deals: i64,
+}
+
+/// Closed deals of one row and reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TalliedEndings {
+    /// The row.
+    pub keys: Vec<Key>,
+    /// How many they are, and what they are worth.
+    pub tally: EndingTally,
+    /// The version of the agreement of their cycles, if they have a lead.
+    pub agreement_version: Option<i64>,
 }
 
 /// Which deals of a period are listed.
@@ -141,6 +154,87 @@ pub async fn unconverted(
         });
     }
     Ok(found)
+}
+
+/// Count the deals of a report that ended in a way, by reason.
+pub async fn deal_endings(
+    on: &impl Read,
+    scope: &Scope,
+    cuts: &[Cut],
+    outcome: Outcome,
+    books: Books,
+) -> Result<Vec<TalliedEndings>, StoreError> {
+    let mut sql = Sql::new(on.conn().get_database_backend(), scope);
+    let keys = selection::keys(cuts, Ground::Deals, instant(scope.basis));
+    let valued = is_valued(&mut sql, books);
+    let condition = condition(&mut sql, scope, ended(outcome), books);
+    let text = format!(
+        "SELECT {keys}d.reason AS reason, c.agreement_version AS version, \
+         CASE WHEN d.amount IS NOT NULL AND NOT {valued} THEN d.currency END AS foreign_currency, \
+         count(*) AS n, CAST(COALESCE(sum(d.amount), 0) AS bigint) AS amount, \
+         CAST(sum(CASE WHEN {valued} THEN 1 ELSE 0 END) AS bigint) AS valued, \
+         CAST(sum(CASE WHEN {valued} THEN d.base_amount ELSE 0 END) AS bigint) AS value \
+         FROM {DEALS} WHERE {condition}{}",
+        selection::group_by(cuts, &["d.reason", "c.agreement_version", "foreign_currency"])
+    );
+    let mut found = vec![];
+    for row in on.conn().query_all_raw(sql.statement(&text)).await? {
+        let currency: Option<String> = row.try_get("", "foreign_currency")?;
+        let currency: Option<Currency> = currency
+            .map(|code| code.parse().map_err(|_| CORRUPT))
+            .transpose()?;
+        let amount: i64 = row.try_get("", "amount")?;
+        found.push(TalliedEndings {
+            keys: selection::read_keys(cuts, &row)?,
+            tally: EndingTally {
+                reason: row.try_get("", "reason")?,
+                deals: row.try_get("", "n")?,
+                valued: row.try_get("", "valued")?,
+                value: row.try_get("", "value")?,
+                unconverted: currency.map(|currency| (currency, amount)),
+            },
+            agreement_version: row.try_get("", "version")?,
+        });
+    }
+    Ok(found)
+}
+
+/// The first and the last instant by which the deals of a report that ended in a way are counted.
+pub(super) async fn span(
+    on: &impl Read,
+    scope: &Scope,
+    outcome: Outcome,
+) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+    let mut sql = Sql::new(on.conn().get_database_backend(), scope);
+    let only = sql.only(&scope.only, Ground::Deals);
+    let at = instant(scope.basis);
+    let text = format!(
+        "SELECT min({at}) AS first, max({at}) AS last FROM {DEALS} WHERE {} AND d.state = '{}'{only}",
+        sql.during(at),
+        ended(outcome).name()
+    );
+    let Some(row) = on.conn().query_one_raw(sql.statement(&text)).await? else {
+        return Ok(None);
+    };
+    let at = |name: &str| row.try_get::<Option<i64>>("", name);
+    let (first, last) = (at("first")?, at("last")?);
+    Ok(first
+        .zip(last)
+        .map(|(first, last)| (Timestamp::from_millis(first), Timestamp::from_millis(last))))
+}
+
+fn ended(outcome: Outcome) -> DealFigure {
+    match outcome {
+        Outcome::Won => DealFigure::Won,
+        Outcome::Lost => DealFigure::Lost,
+    }
+}
+
+fn instant(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Cohort => "c.started_at",
+        Basis::Activity => "d.closed_at",
+    }
 }
 
 /// A page of the deals behind a figure, by id.
@@ -247,21 +341,20 @@ fn narrowed(sql: &mut Sql, scope: &Scope, choice: DealChoice, books: Books) -> S
 
 fn condition(sql: &mut Sql, scope: &Scope, figure: DealFigure, books: Books) -> String {
     let only = sql.only(&scope.only, Ground::Deals);
-    let during = sql.during(match scope.basis {
-        Basis::Cohort => "c.started_at",
-        Basis::Activity => "d.closed_at",
-    });
+    let during = sql.during(instant(scope.basis));
     let what = match figure {
         DealFigure::Won => format!("{during} AND d.state = 'won'"),
         DealFigure::Lost => format!("{during} AND d.state = 'lost'"),
         DealFigure::Closed => format!("{during} AND d.state IN ('won', 'lost')"),
-        DealFigure::Valued | DealFigure::Unconverted => {
-            let base = sql.bind(books.base.to_string());
-            let is_valued = format!("(d.base_amount IS NOT NULL AND d.base_currency = {base})");
-            match figure {
-                DealFigure::Valued => format!("{during} AND d.state = 'won' AND {is_valued}"),
-                _ => format!("{during} AND d.state = 'won' AND d.amount IS NOT NULL AND NOT {is_valued}"),
-            }
+        DealFigure::Valued => format!("{during} AND d.state = 'won' AND {}", is_valued(sql, books)),
+        DealFigure::LostValued => format!("{during} AND d.state = 'lost' AND {}", is_valued(sql, books)),
+        DealFigure::Unconverted | DealFigure::LostUnconverted => {
+            let state = match figure {
+                DealFigure::Unconverted => "won",
+                _ => "lost",
+            };
+            let is_valued = is_valued(sql, books);
+            format!("{during} AND d.state = '{state}' AND d.amount IS NOT NULL AND NOT {is_valued}")
         }
         DealFigure::WithPath => format!(
             "{during} AND d.state = 'won' AND EXISTS (SELECT 1 FROM touches t WHERE t.lead_id = d.primary_lead_id \
@@ -291,6 +384,12 @@ fn condition(sql: &mut Sql, scope: &Scope, figure: DealFigure, books: Books) -> 
         }
     };
     format!("{what}{only}")
+}
+
+/// The condition that a deal has an amount in the base currency.
+fn is_valued(sql: &mut Sql, books: Books) -> String {
+    let base = sql.bind(books.base.to_string());
+    format!("(d.base_amount IS NOT NULL AND d.base_currency = {base})")
 }
 
 fn item(row: &QueryResult) -> Result<DealItem, StoreError> {

@@ -14,6 +14,7 @@ mod leakage;
 mod quotes;
 mod selection;
 
+use tandem_domain::deals::Outcome;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::attribution::PathOutcome;
 
@@ -26,8 +27,8 @@ pub use collected::collected;
 pub use content::{ContentFacts, Reader, Seen, content_facts, readers};
 pub use customers::{campaign_costs, customers};
 pub use deals::{
-    Books, DealChoice, DealItem, Unconverted, deal_counts, deal_evidence, deal_evidence_count, deal_facts,
-    sales_cycles, unconverted,
+    Books, DealChoice, DealItem, TalliedEndings, Unconverted, deal_counts, deal_endings, deal_evidence,
+    deal_evidence_count, deal_facts, sales_cycles, unconverted,
 };
 pub use evidence::{Figure, evidence, evidence_count, evidence_counts};
 pub use follow_ups::{FollowUp, follow_up_count, follow_ups};
@@ -48,6 +49,8 @@ pub enum Records {
     Cycles,
     /// Hand-offs.
     Handoffs,
+    /// Deals that ended in a way.
+    Deals(Outcome),
     /// Outcomes that touches are credited for.
     Outcomes(PathOutcome),
 }
@@ -61,6 +64,7 @@ pub async fn span(
     match records {
         Records::Cycles => funnel::span(on, scope).await,
         Records::Handoffs => handoffs::span(on, scope).await,
+        Records::Deals(outcome) => deals::span(on, scope, outcome).await,
         Records::Outcomes(outcome) => attribution::span(on, scope, outcome).await,
     }
 }

@@ -1,0 +1,78 @@
+//! Why deals were lost and won: figures by hand, each with the deals behind it.
+
+use serde_json::{Value, json};
+use tandem_tests::{TestApp, User, hours};
+
+use crate::deals::{given_sql, post};
+
+async fn closed(app: &TestApp, by: &User, outcome: &str, reason: &str, amount: (i64, &str)) {
+    let lead = given_sql(app).await;
+    let money = json!({"amount": amount.0, "currency": amount.1});
+    let body = json!({"name": "A deal", "lead_ids": [lead], "amount": money});
+    let deal = post(app, by, "/v1/deals", body).await.expect(201).id();
+    let body = json!({"outcome": outcome, "reason": reason});
+    post(app, by, &format!("/v1/deals/{deal}/close"), body).await.expect(200);
+}
+
+/// The number of deals that a link of a report opens.
+async fn opens(app: &TestApp, link: &Value) -> Value {
+    let path = link.as_str().unwrap();
+    app.get(path).by(app.login(&app.admin().await.email).await).await.expect(200)["total_count"].clone()
+}
+
+#[tandem_tests::test]
+async fn losses_and_wins_show_reasons_worth_and_change(app: &TestApp) {
+    let sam = app.user("sales").await;
+    let today = || app.clock.now().to_string()[..10].to_owned();
+    let first = today();
+    closed(app, &sam, "lost", "price", (1_000, "EUR")).await;
+    app.clock.advance(hours(24));
+    let (second, sam) = (today(), app.login(&sam.email).await);
+    closed(app, &sam, "lost", "price", (2_000, "EUR")).await;
+    closed(app, &sam, "lost", "price", (7_000, "NOK")).await;
+    closed(app, &sam, "lost", "timing", (4_000, "EUR")).await;
+    closed(app, &sam, "won", "price", (9_000, "EUR")).await;
+    app.clock.advance(hours(24));
+    let admin = app.login(&app.admin().await.email).await;
+    let read = async |path: &str| app.get(path).by(&admin).await.expect(200);
+
+    let days = format!("from={second}&to={}", today());
+    let losses = read(&format!("/v1/reports/losses?{days}")).await;
+    let totals = &losses["totals"];
+    assert_eq!((&totals["deals"], &totals["valued"]), (&json!(3), &json!(2)), "{first} {losses:#?}");
+    assert_eq!(totals["value"], json!({"amount": 6_000, "currency": "EUR"}));
+    assert_eq!((&totals["deals_before"], &totals["change"]), (&json!(1), &json!(2)));
+    assert_eq!(totals["value_before"]["amount"], 1_000);
+    let foreign = &totals["unconverted"][0];
+    assert_eq!((&foreign["amount"]["amount"], &foreign["deals"]), (&json!(7_000), &json!(1)));
+    assert_eq!(opens(app, &foreign["evidence"]).await, 1);
+    for (figure, count) in [("deals", 3), ("value", 2), ("deals_before", 1), ("value_before", 1)] {
+        assert_eq!(opens(app, &totals["evidence"][figure]).await, count, "{figure}");
+    }
+    let rows = losses["rows"].as_array().unwrap();
+    let shown: Vec<_> = rows.iter().map(|row| (&row["key"], &row["figures"]["deals"])).collect();
+    assert_eq!(shown, [(&json!("price"), &json!(2)), (&json!("timing"), &json!(1))]);
+    for row in rows {
+        let figures = &row["figures"];
+        assert_eq!(opens(app, &figures["evidence"]["deals"]).await, figures["deals"]);
+        assert_eq!(opens(app, &figures["evidence"]["value"]).await, figures["valued"]);
+        assert_eq!(opens(app, &figures["share"]["evidence"]["denominator"]).await, 3);
+        assert_eq!(opens(app, &figures["reasons"][0]["evidence"]).await, figures["deals"]);
+        assert_eq!(figures["share"]["insufficient"], true);
+    }
+
+    let by_campaign = read(&format!("/v1/reports/losses?by=campaign,month&{days}")).await;
+    assert_eq!(by_campaign["totals"]["deals_before"], 1);
+    assert_eq!(by_campaign["rows"][0]["key"], Value::Null);
+    let figures = &by_campaign["rows"][0]["figures"];
+    assert_eq!((&figures["deals"], &figures["change"]), (&json!(3), &Value::Null));
+    assert_eq!(opens(app, &figures["evidence"]["deals"]).await, 3);
+
+    let wins = read("/v1/reports/wins?basis=cohort").await;
+    assert_eq!(wins["totals"]["value"]["amount"], 9_000);
+    assert_eq!(wins["totals"]["deals_before"], Value::Null, "an open period has none before it");
+    assert_eq!(opens(app, &wins["totals"]["evidence"]["value"]).await, 1);
+    let key = app.key(&["reports:read"]).await;
+    app.get("/v1/reports/losses").by(&key).await.refused(403, "insufficient_scope");
+    app.get("/v1/reports/wins").by(&key).await.refused(403, "insufficient_scope");
+}
