@@ -34,6 +34,7 @@ const DOORS: &[&str] = &[
     "POST /v1/capture/{form_key} context.referrer",
     "POST /v1/collect events.referrer",
     "POST /v1/collect events.url",
+    "POST /v1/conversations recording_url",
     "POST /v1/deals/{deal_id}/quotes url",
     "POST /v1/events events.referrer",
     "POST /v1/events events.url",
@@ -209,6 +210,9 @@ async fn a_credential_in_an_address_is_stored_at_no_door(app: &TestApp) {
     let changed = app.patch(&format!("/v1/quotes/{}", quoted.id())).by(&manager);
     answers.push(changed.json(json!({"url": format!("{ADDRESS}&again=1")})).await.expect(200));
     answers.push(quoted);
+    let call = json!({"provider": "callwise", "external_id": "1", "lead": {"email": "nobody@elsewhere.example"},
+        "occurred_at": "2026-03-02T08:00:00Z", "recording_url": ADDRESS, "intent": "low", "summary": "A first call"});
+    answers.push(app.post("/v1/conversations").by(&manager).json(call).await.expect(202));
     let file = format!(
         "email,page,first_touch.landing_url,first_touch.referrer\nf@example.com,{ADDRESS},{ADDRESS},{ADDRESS}\n\
          none,{ADDRESS},{ADDRESS},{ADDRESS}\n"

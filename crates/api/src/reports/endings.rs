@@ -30,7 +30,7 @@ report_view!(
     /// Deals that ended in one way, by reason.
     EndingsView: EndingsRow,
     /// The totals of all rows.
-    EndingTotals
+    EndingFigures
 );
 
 /// One row of closed deals.
@@ -45,17 +45,6 @@ pub struct EndingsRow {
     pub second_key: Option<Option<String>>,
     /// Its deals.
     pub figures: EndingFigures,
-}
-
-/// The deals of all rows.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct EndingTotals {
-    /// Their figures.
-    #[serde(flatten)]
-    pub figures: EndingFigures,
-    /// Deals in currencies without an exchange rate; they count in no value.
-    #[schema(max_items = 200)]
-    pub unconverted: Vec<UnconvertedView>,
 }
 
 /// Closed deals: their number, worth and reasons.
@@ -82,6 +71,9 @@ pub struct EndingFigures {
     /// `deals` minus `deals_before`.
     #[schema(example = 3)]
     pub change: Option<i64>,
+    /// Deals in currencies without an exchange rate; they count in no value.
+    #[schema(max_items = 300)]
+    pub unconverted: Vec<UnconvertedView>,
     /// Links to the counted deals.
     pub evidence: EndingEvidence,
 }
@@ -243,10 +235,7 @@ async fn report(
         .as_ref()
         .zip(before)
         .map(|(rows, before)| (sum(rows.values()), before));
-    let totals = EndingTotals {
-        unconverted: view.unconverted(&totals),
-        figures: view.figures(&question.selection, totals, known),
-    };
+    let totals = view.figures(&question.selection, totals, known);
     Ok(EndingsView::of(
         question.head(now, versions),
         rows,
@@ -329,6 +318,7 @@ impl View<'_> {
         endings: Endings,
         before: Option<(Worth, Selection)>,
     ) -> EndingFigures {
+        let unconverted = self.unconverted(selection, &endings);
         let Endings { all, reasons, .. } = endings;
         let share = Rate {
             part: all.deals,
@@ -348,6 +338,7 @@ impl View<'_> {
             deals_before: worth_before.map(|worth| worth.deals),
             value_before: worth_before.map(|worth| self.money(worth.value)),
             change: worth_before.map(|worth| all.deals - worth.deals),
+            unconverted,
             evidence: EndingEvidence {
                 deals: self.deals(selection),
                 value: self.valued(selection),
@@ -372,7 +363,7 @@ impl View<'_> {
         reasons
     }
 
-    fn unconverted(&self, totals: &Endings) -> Vec<UnconvertedView> {
+    fn unconverted(&self, selection: &Selection, endings: &Endings) -> Vec<UnconvertedView> {
         let figure = match self.outcome {
             Outcome::Won => DealFigure::Unconverted,
             Outcome::Lost => DealFigure::LostUnconverted,
@@ -380,9 +371,9 @@ impl View<'_> {
         let one = |&(currency, amount, deals): &(Currency, i64, i64)| UnconvertedView {
             amount: Money { amount, currency },
             deals,
-            evidence: address(self.all, figure) + &format!("&currency={currency}"),
+            evidence: address(selection, figure) + &format!("&currency={currency}"),
         };
-        totals.unconverted.values().map(one).collect()
+        endings.unconverted.values().map(one).collect()
     }
 }
 
@@ -410,7 +401,7 @@ fn table(view: &EndingsView) -> Table {
     for row in &view.rows {
         table.row(row.key.as_deref(), row.second_key.as_ref(), line(&row.figures));
     }
-    table.total(line(&view.totals.figures));
+    table.total(line(&view.totals));
     table
 }
 

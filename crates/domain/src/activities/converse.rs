@@ -16,6 +16,7 @@ use crate::instant::Timestamp;
 use crate::leads::fields::Source;
 use crate::leads::identity::Key;
 use crate::record::{Plain, RecordChange};
+use crate::tracking::address::redacted;
 use crate::world::World;
 
 /// When a next step without a day is due, in milliseconds from now: in a week.
@@ -32,10 +33,11 @@ pub struct Linked;
 /// What follows for its lead is decided by rules.
 pub fn report(
     world: &mut World,
-    details: ConversationDetails,
+    mut details: ConversationDetails,
     known: Option<Conversation>,
     act: &Act,
 ) -> Result<(Conversation, Option<Change>), ActivityError> {
+    details.recording_url = details.recording_url.map(|url| redacted(&url).into_owned());
     demand_sound(world, &details, known.as_ref(), act)?;
     let found = lead_of(world, &details);
     let Some(known) = known else {
