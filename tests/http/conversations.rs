@@ -155,7 +155,7 @@ async fn a_call_before_its_lead_waits_and_links_itself(app: &TestApp) {
     app.post("/v1/leads").by(app.admin().await).json(known).await.expect(200);
     assert_eq!(listed("matched=false").await, [""; 0]);
     for (lead, id) in [&by_form, &by_phone, &stranger].into_iter().zip(&ids) {
-        assert_eq!(listed(&format!("lead_id={lead}&intent=high")).await, [id.clone()]);
+        assert_eq!(listed(&format!("lead_id={lead}&intent=high")).await, std::slice::from_ref(id));
         let read = app.get(&format!("/v1/conversations/{id}")).by(&sam).await.expect(200);
         let logged = activity(app, &sam, &read["activity_id"]).await;
         assert_eq!((&logged["lead_id"], &logged["occurred_at"]), (&json!(lead), &read["occurred_at"]));
