@@ -76,7 +76,9 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "CustomerEvidence",
             "DealEvidence",
             "DealMovesView",
+            "AttributionEvidence",
             "DealView",
+            "EndingsView",
             "HandoverView",
             "QuoteEvidence",
             "QuoteView",
@@ -102,6 +104,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
         &[
             "ContentReportView",
             "AlignmentView",
+            "AttributionView",
             "FrozenRecord",
             "FunnelView",
             "KpisView",

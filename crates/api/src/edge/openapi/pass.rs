@@ -487,7 +487,7 @@ mod tests {
         );
         assert_eq!(
             document["paths"]["/v1/leads"]["post"]["description"],
-            "It stands at the beginning.\n\nScope: `leads:write`."
+            "It stands at the beginning.\n\nRequired scope: `leads:write`."
         );
         assert!(
             components["schemas"].get("Unused").is_none()
