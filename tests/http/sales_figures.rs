@@ -1,6 +1,7 @@
 //! The figures about hand-offs, promises and deals against an evaluator that is slow and plain. And the list behind each
 //! figure holds just the records that the evaluator counted.
 
+mod changes;
 mod customers;
 mod leakage;
 mod plain;

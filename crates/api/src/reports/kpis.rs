@@ -1,5 +1,8 @@
 //! Key figures: this period, the one before, the change; each with the records behind it.
 
+pub(super) mod change;
+mod evidence;
+
 use std::sync::Arc;
 
 use actix_web::get;
@@ -10,12 +13,12 @@ use tandem_domain::clocks::Calendar;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::{Currency, Money};
 use tandem_domain::reports::Basis;
-use tandem_domain::reports::attribution::report::{AttributionFigure, Revenue};
+use tandem_domain::reports::attribution::report::Revenue;
 use tandem_domain::reports::attribution::{Lookback, PathOutcome};
 use tandem_domain::reports::collected::{Collected, CollectedFacts};
 use tandem_domain::reports::costs::{CostSettings, Costs, costs};
-use tandem_domain::reports::customers::{Customer, CustomerFacts, CustomerFigure};
-use tandem_domain::reports::funnel::{Event, FUNNEL};
+use tandem_domain::reports::customers::{Customer, CustomerFacts};
+use tandem_domain::reports::funnel::Event;
 use tandem_domain::reports::handoffs::{HandoffFigure, ResponseTimes, Verdicts};
 use tandem_domain::reports::kpis::{DealFigure, Kpi, KpiFacts, Measure, Unit, measure};
 use tandem_domain::reports::period::{Bucket, Days};
@@ -29,7 +32,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Period, RateView, Report, Table, number};
 use super::chart;
-use super::handoffs::address;
 use super::request::{Chosen, Selection, working_hours};
 use crate::access::scopes::ReportsRead;
 use crate::edge::ctx::Ctx;
@@ -198,12 +200,7 @@ pub(super) async fn report(
     let rules = store::rules::read(snapshot).await?;
     let min_sample = min_sample.unwrap_or(rules.reports.min_sample);
     let zone = rules.company.zone();
-    let mut selection = chosen.select(Basis::Activity, &zone)?;
-    if (selection.days.first, selection.days.next) == (None, None)
-        && let Some(month) = Days::month_of(now.date_in(&zone), &zone)
-    {
-        selection.days = month;
-    }
+    let selection = selected(chosen, now, &zone)?;
     let base = rules.money.base;
     let books = Books { now, base };
     let collected = store::reports::collected(snapshot, &rules.money).await?;
@@ -263,10 +260,22 @@ pub(super) async fn report(
                     currency: one.currency,
                 },
                 deals: one.deals,
-                evidence: deals(selection, DealFigure::Unconverted) + &format!("&currency={}", one.currency),
+                evidence: evidence::deals(selection, DealFigure::Unconverted)
+                    + &format!("&currency={}", one.currency),
             })
             .collect(),
     })
+}
+
+/// What is asked for; without a period, the present month.
+fn selected(chosen: Chosen, now: Timestamp, zone: &TimeZone) -> Result<Selection, Problem> {
+    let mut selection = chosen.select(Basis::Activity, zone)?;
+    if (selection.days.first, selection.days.next) == (None, None)
+        && let Some(month) = Days::month_of(now.date_in(zone), zone)
+    {
+        selection.days = month;
+    }
+    Ok(selection)
 }
 
 /// What the figures of every period are measured by.
@@ -374,6 +383,16 @@ impl Measured {
             selection,
         })
     }
+
+    fn links(&self, kpi: Kpi) -> [String; 2] {
+        let selection = &self.selection;
+        evidence::links(
+            kpi,
+            selection,
+            self.months.as_ref().unwrap_or(selection),
+            self.year.as_ref().unwrap_or(selection),
+        )
+    }
 }
 
 /// All days of some months.
@@ -426,89 +445,9 @@ async fn revenue(
     Ok(revenue)
 }
 
-fn attribution(selection: &Selection, figure: AttributionFigure) -> String {
-    selection.evidence("attribution", &[("figure", figure.name())])
-}
-
-fn cycles(selection: &Selection, stage: usize, more: &[(&str, &str)]) -> String {
-    let stage = [("stage", FUNNEL[stage].name())];
-    selection.evidence("funnel", &[&stage[..], more].concat())
-}
-
-fn customers(selection: &Selection, figure: CustomerFigure) -> String {
-    selection.evidence("customers", &[("figure", figure.name())])
-}
-
-fn deals(selection: &Selection, figure: DealFigure) -> String {
-    selection.evidence("deals", &[("figure", figure.name())])
-}
-
-/// The entries of revenue of some days.
-fn entries(days: &Days) -> String {
-    let bounds = [("on_gte", days.first), ("on_lt", days.next)];
-    let bounds = bounds
-        .into_iter()
-        .filter_map(|(name, day)| Some(format!("{name}={}", day?)));
-    let bounds: Vec<String> = bounds.collect();
-    match bounds.is_empty() {
-        true => "/v1/revenue".to_owned(),
-        false => format!("/v1/revenue?{}", bounds.join("&")),
-    }
-}
-
 impl KpiView {
     fn of(kpi: Kpi, measured: Measure, before: Option<Measure>, of: &Measured, min_sample: i64) -> Self {
-        let selection = &of.selection;
-        let handoffs = |figure: HandoffFigure| address(figure, selection);
-        let reached = |stage| cycles(selection, stage, &[("figure", "cycles")]);
-        let [numerator, evidence] = match (kpi.conversion(), kpi) {
-            (Some((from, to)), _) => {
-                let both = [("figure", "cycles"), ("reached", FUNNEL[to].name())];
-                [cycles(selection, from, &both), reached(from)]
-            }
-            (_, Kpi::Leads) => [String::new(), reached(0)],
-            (_, Kpi::Mqls) => [String::new(), reached(1)],
-            (_, Kpi::Lvr) => {
-                let months = of.months.as_ref().unwrap_or(selection);
-                [String::new(), cycles(months, 1, &[("figure", "cycles")])]
-            }
-            (_, Kpi::MqlsHandedOver) => [String::new(), handoffs(HandoffFigure::Handoffs)],
-            (_, Kpi::MqlsJoined) => [String::new(), handoffs(HandoffFigure::Joined)],
-            (_, Kpi::Acceptance) => [
-                handoffs(HandoffFigure::Accepted),
-                handoffs(HandoffFigure::Decided),
-            ],
-            (_, Kpi::ResponseTime) => [String::new(), handoffs(HandoffFigure::Contacted)],
-            (_, Kpi::FollowUps) => [String::new(), selection.evidence("follow-ups", &[])],
-            (_, Kpi::QuotesSent) => [String::new(), selection.evidence("quotes", &[])],
-            (_, Kpi::Collected) => [String::new(), entries(&selection.days)],
-            (_, Kpi::RevenueAttributed) => [
-                String::new(),
-                attribution(selection, AttributionFigure::Attributed),
-            ],
-            (_, Kpi::RevenueInfluenced | Kpi::InfluencedShare) => [
-                String::new(),
-                attribution(selection, AttributionFigure::Influenced),
-            ],
-            (_, Kpi::RevenueSourced) => [String::new(), attribution(selection, AttributionFigure::Sourced)],
-            (_, Kpi::Cac) => [String::new(), customers(selection, CustomerFigure::New)],
-            (_, Kpi::Ltv) => {
-                let year = of.year.as_ref().unwrap_or(selection);
-                [String::new(), customers(year, CustomerFigure::Served)]
-            }
-            (_, Kpi::Churn) => [
-                customers(selection, CustomerFigure::Churned),
-                customers(selection, CustomerFigure::AtStart),
-            ],
-            (_, Kpi::DealsOpen) => [String::new(), deals(selection, DealFigure::Open)],
-            (_, Kpi::AverageDeal | Kpi::Booked) => [String::new(), deals(selection, DealFigure::Valued)],
-            (_, Kpi::WinRate) => [
-                deals(selection, DealFigure::Won),
-                deals(selection, DealFigure::Closed),
-            ],
-            (_, Kpi::SalesCycle) => [String::new(), cycles(selection, 5, &[("figure", "sales_cycle")])],
-            _ => [String::new(), deals(selection, DealFigure::Won)],
-        };
+        let [numerator, evidence] = of.links(kpi);
         let (open, estimated) = match measured {
             Measure::Median { open, estimated, .. } => (Some(open), Some(estimated)),
             _ => (None, None),

@@ -51,6 +51,7 @@ fn configure(config: &mut Services<'_>) {
         .service(funnel::list_funnel_evidence)
         .service(handoffs::list_handoff_evidence)
         .service(kpis::get_kpis)
+        .service(kpis::change::get_kpi_change)
         .service(deals::list_deal_evidence)
         .service(leakage::get_leakage)
         .service(leakage::list_leakage_evidence)

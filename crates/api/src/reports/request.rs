@@ -310,7 +310,7 @@ impl Selection {
 
     /// What is asked for, divided: the divisions of time are those between the first and the last instant that something
     /// is counted by.
-    fn cuts(
+    pub fn cuts(
         &self,
         by: &[By],
         span: Option<(Timestamp, Timestamp)>,

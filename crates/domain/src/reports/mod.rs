@@ -6,6 +6,7 @@ pub mod attribution;
 pub mod collected;
 pub mod costs;
 pub mod customers;
+pub mod decomposition;
 pub mod dimension;
 pub mod endings;
 pub mod funnel;

@@ -105,6 +105,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "ContentReportView",
             "AlignmentView",
             "AttributionView",
+            "ChangeView",
             "FrozenRecord",
             "FunnelView",
             "KpisView",
