@@ -6,6 +6,7 @@ mod activities;
 mod agreement;
 mod bad_input;
 mod bodies;
+mod campaign_report;
 mod campaigns;
 mod capture;
 mod capture_batches;

@@ -1,6 +1,6 @@
 //! Campaigns: reading, listing, and finding them by `utm_campaign`; what they cost.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect, Statement,
@@ -8,6 +8,7 @@ use sea_orm::{
 use tandem_domain::campaigns::{Campaign, Cost, CostsChange, alias_key};
 use tandem_domain::id::{CampaignId, Id, UserId};
 use tandem_domain::instant::Day;
+use uuid::Uuid;
 
 use crate::db::{Conn, Read, Tx};
 use crate::dialect;
@@ -125,6 +126,49 @@ pub async fn lineage(on: &impl Read, id: CampaignId) -> Result<Vec<CampaignId>, 
     let rows = on.conn().query_all_raw(query).await?;
     let id = |row: &QueryResult| Ok(Id::from_uuid(row.try_get("", "id")?));
     rows.iter().map(id).collect()
+}
+
+/// The campaigns with these ids.
+pub async fn with_ids(
+    on: &impl Read,
+    ids: &BTreeSet<CampaignId>,
+) -> Result<HashMap<CampaignId, Campaign>, StoreError> {
+    let backend = on.conn().get_database_backend();
+    let wanted = dialect::id_in(backend, "id", ids.iter().map(|id| id.uuid()));
+    let rows = campaigns::Entity::find().filter(wanted).all(on.conn()).await?;
+    let campaign = |row: campaigns::Model| row.into_domain().map(|campaign| (campaign.id, campaign));
+    rows.into_iter().map(campaign).collect()
+}
+
+/// A campaign with all below it.
+pub async fn below(on: &impl Read, id: CampaignId) -> Result<HashSet<CampaignId>, StoreError> {
+    let parents = parents(on).await?;
+    let is_below = |one: &CampaignId| {
+        let mut seen = HashSet::new();
+        let mut at = Some(*one);
+        while let Some(here) = at.filter(|here| seen.insert(*here)) {
+            if here == id {
+                return true;
+            }
+            at = parents.get(&here).copied();
+        }
+        false
+    };
+    Ok(parents.keys().copied().filter(is_below).chain([id]).collect())
+}
+
+/// The parent of each campaign that has one.
+pub async fn parents(on: &impl Read) -> Result<HashMap<CampaignId, CampaignId>, StoreError> {
+    use campaigns::Column;
+    let query = campaigns::Entity::find().select_only();
+    let query = query.column(Column::Id).column(Column::ParentId);
+    let rows: Vec<(Uuid, Uuid)> = query
+        .filter(Column::ParentId.is_not_null())
+        .into_tuple()
+        .all(on.conn())
+        .await?;
+    let ids = |(id, parent)| (Id::from_uuid(id), Id::from_uuid(parent));
+    Ok(rows.into_iter().map(ids).collect())
 }
 
 /// What a campaign cost, by day, from one day on until another one, both included; `after` a day, where a page ended.

@@ -99,6 +99,7 @@ pub const COLUMNS: &[(&str, &str, Holding)] = {
         ("conversations", "intent", Impersonal),
         ("conversations", "provider", Impersonal),
         ("cycles", "campaign", Impersonal),
+        ("cycles", "campaign_key", Impersonal),
         ("cycles", "channel", Impersonal),
         ("cycles", "content", Impersonal),
         ("cycles", "country", Impersonal),

@@ -383,6 +383,7 @@ pub async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         text_or_null("channel"),
         text_or_null("source"),
         text_or_null("campaign"),
+        text_or_null("campaign_key"),
         text_or_null("content"),
         id_or_null("form_id"),
         text_or_null("country"),

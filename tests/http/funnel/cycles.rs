@@ -48,6 +48,7 @@ pub(crate) fn some_cycles(chance: &mut Chance) -> Vec<Model> {
             let picked = *chance.pick(names);
             (!picked.is_empty()).then(|| picked.to_owned())
         };
+        let campaign = name(chance, &["spring", "+summer", ""]);
         let id = |n: usize| (n > 0).then(|| Uuid::from_u128(n as u128));
         Model {
             id: Uuid::from_u128(0x1_0000 + (n as u128 * 7919) % 65_536),
@@ -75,7 +76,8 @@ pub(crate) fn some_cycles(chance: &mut Chance) -> Vec<Model> {
             agreement_version: 1 + chance.below(2) as i64,
             channel: name(chance, &["email", "paid_search", ""]),
             source: name(chance, &["google", "bing", "Ünï & co", ""]),
-            campaign: name(chance, &["spring", "+summer", ""]),
+            campaign_key: campaign.clone(),
+            campaign,
             content: name(chance, &["banner", "+video", ""]),
             form_id: id(chance.below(3)),
             country: name(chance, &["IT", "DE", ""]),

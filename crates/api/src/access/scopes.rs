@@ -69,6 +69,14 @@ impl Permission for ContentReportRead {
     const SCOPES: &'static [Scope] = &[Scope::ReportsRead, Scope::ContentRead];
 }
 
+/// Demands the scope of reports, and that of the campaigns that they are about.
+#[derive(Debug, Clone, Copy)]
+pub struct CampaignReportRead;
+
+impl Permission for CampaignReportRead {
+    const SCOPES: &'static [Scope] = &[Scope::ReportsRead, Scope::CampaignsRead];
+}
+
 /// Demands the scope of reports, and that of the leads behind their figures.
 #[derive(Debug, Clone, Copy)]
 pub struct EvidenceRead;

@@ -1,7 +1,7 @@
 //! Attribution: revenue, pipeline and counts credited to touches, and the outcomes behind each figure.
 
 mod evidence;
-mod question;
+pub(super) mod question;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,7 +19,7 @@ use tandem_store::reports::Records;
 use utoipa::ToSchema;
 
 pub(in crate::reports) use self::evidence::list_attribution_evidence;
-use self::question::{Asked, AttributionQuery, Found};
+use self::question::{Asked, AttributionQuery, Found, Touches};
 use super::answer::{Period, Report, Table};
 use super::chart;
 use super::request::{Chosen, Defaults, Divided, Question, Selection};
@@ -171,8 +171,9 @@ pub(super) async fn get_attribution(
     let (chosen, of_touches) = question::split(chosen);
     let question = Question::ask(&snapshot, chosen, divided, defaults).await?;
     asked.demand_channels(&question.by, &of_touches)?;
+    let of_touches = Touches::read(&snapshot, of_touches).await?;
     let now = snapshot.as_of(ctx.now());
-    let report = asked.find(&snapshot, &question, now).await?;
+    let report = asked.find(&snapshot, &question, &of_touches, now).await?;
     let counted = Counted::of(&report, &question, &of_touches);
     let money = ctx.grants(Scope::DealsRead) && asked.outcome.is_of_deals();
     let base = question.rules.money.base;
@@ -187,6 +188,7 @@ pub(super) async fn get_attribution(
     };
     let whole = &question.selection;
     let credited = of_touches
+        .only()
         .iter()
         .fold(whole.clone(), |selection, (dimension, value)| {
             selection.with(*dimension, value.clone())
@@ -243,7 +245,7 @@ struct Counted {
 }
 
 impl Counted {
-    fn of(report: &question::Credited, question: &Question, of_touches: &question::Only) -> Self {
+    fn of(report: &question::Credited, question: &Question, of_touches: &Touches) -> Self {
         let mut counted = Self::default();
         for entry in &report.entries {
             counted.versions.extend(entry.row.agreement_version);
@@ -258,7 +260,7 @@ impl Counted {
                 continue;
             }
             let (mut here, mut is_credited) = (BTreeSet::new(), false);
-            for credit in credits.iter().filter(|credit| credit.earner.has(of_touches)) {
+            for credit in credits.iter().filter(|credit| of_touches.has(&credit.earner)) {
                 let keys = entry.keys(&question.cuts, &credit.earner);
                 let row = counted.rows.entry(keys.clone()).or_default();
                 row.entries += i64::from(here.insert(keys));

@@ -3,6 +3,7 @@
 mod alignment;
 mod answer;
 mod attribution;
+mod campaigns;
 mod chart;
 mod content;
 mod customers;
@@ -43,6 +44,9 @@ fn configure(config: &mut Services<'_>) {
         .service(content::list_content_evidence)
         .service(attribution::get_attribution)
         .service(attribution::list_attribution_evidence)
+        .service(campaigns::get_campaigns_report)
+        .service(campaigns::evidence::list_cost_evidence)
+        .service(campaigns::evidence::list_conversation_evidence)
         .service(customers::list_customer_evidence)
         .service(customers::list_follow_up_evidence)
         .service(endings::get_losses)

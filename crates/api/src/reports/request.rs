@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value as Json};
 use tandem_domain::clocks::{Calendar, CalendarDocument};
-use tandem_domain::id::{FormId, TeamId, UserId};
+use tandem_domain::id::{CampaignId, FormId, TeamId, UserId};
 use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::dimension::{By, Dimension, Kind, Value};
@@ -77,6 +77,12 @@ impl<'de> Deserialize<'de> for Filters {
             let text = asked.as_str().map_or_else(|| asked.to_string(), str::to_owned);
             let value = Value::read(details.kind, &text)
                 .ok_or_else(|| de::Error::custom("a value of another form than its dimension's"))?;
+            let value = match value {
+                Value::Campaign(id) if query.get("roll_up") == Some(&Json::Bool(true)) => {
+                    Value::CampaignTree(id)
+                }
+                value => value,
+            };
             only.push((*dimension, Some(value)));
         }
         let without = query
@@ -120,7 +126,13 @@ impl IntoParams for Filters {
         )
         .style(Some(ParameterStyle::Form))
         .explode(Some(false));
-        of_values.chain([without.build()]).collect()
+        let roll_up = ObjectBuilder::new().schema_type(Type::Boolean).into();
+        let roll_up = parameter(
+            "roll_up",
+            "With `campaign_id`: the campaigns below it count too.",
+            roll_up,
+        );
+        of_values.chain([without.build(), roll_up.build()]).collect()
     }
 }
 
@@ -180,6 +192,7 @@ fn schema_of(kind: Kind) -> RefOr<Schema> {
         Kind::Form => named::<FormId>(),
         Kind::User => named::<UserId>(),
         Kind::Team => named::<TeamId>(),
+        Kind::Campaign => named::<CampaignId>(),
         Kind::Number => ObjectBuilder::new()
             .schema_type(Type::Integer)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
@@ -196,6 +209,11 @@ impl Divided {
             by: Some(vec![By::Dimension(dimension)]),
             min_sample: None,
         }
+    }
+
+    /// Rows by the report's own dimension.
+    pub fn sampled(min_sample: Option<i64>) -> Self {
+        Self { by: None, min_sample }
     }
 
     /// What the rows stand for, one dimension once, and the fewest cases.
@@ -385,7 +403,12 @@ pub(super) fn filters(only: &[(Dimension, Option<Value>)]) -> Vec<String> {
     for (dimension, value) in only {
         let details = dimension.details();
         match value {
-            Some(value) => parts.push(format!("{}={}", details.parameter, encoded(&value.to_string()))),
+            Some(value) => {
+                parts.push(format!("{}={}", details.parameter, encoded(&value.to_string())));
+                if matches!(value, Value::CampaignTree(_)) {
+                    parts.push("roll_up=true".to_owned());
+                }
+            }
             None => without.push(details.name),
         }
     }

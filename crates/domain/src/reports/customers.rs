@@ -47,7 +47,9 @@ pub struct Win {
 pub struct Customer {
     /// The customer.
     pub buyer: Buyer,
-    /// When its first deal was won.
+    /// Its first deal.
+    pub first_deal_id: DealId,
+    /// When that was won.
     pub since: Timestamp,
     /// From when to when it was a customer: half-open, disjoint, in order. What has no end goes on.
     stays: Vec<(Timestamp, Option<Timestamp>)>,
@@ -100,6 +102,7 @@ impl Customer {
         };
         Some(Self {
             buyer: first.buyer,
+            first_deal_id: first.deal_id,
             since: first.at,
             stays,
             bought,

@@ -11,7 +11,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::period::Calendar;
-use crate::id::{FormId, TeamId, UserId};
+use crate::id::{CampaignId, FormId, TeamId, UserId};
 
 /// What records have that a report divides them by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,8 +20,10 @@ pub enum Dimension {
     Channel,
     /// Where that touch came from.
     Source,
-    /// The campaign of that touch.
+    /// The `utm_campaign` of that touch, as it was written.
     Campaign,
+    /// The campaign that has this `utm_campaign` among its aliases.
+    CampaignRecord,
     /// The ad or link of that touch: its `utm_content`.
     UtmContent,
     /// The form that made the lead known.
@@ -53,6 +55,8 @@ pub enum Kind {
     User,
     /// The id of a team.
     Team,
+    /// The id of a campaign.
+    Campaign,
     /// A whole number from 1.
     Number,
 }
@@ -76,6 +80,7 @@ impl Dimension {
         Dimension::Channel,
         Dimension::Source,
         Dimension::Campaign,
+        Dimension::CampaignRecord,
         Dimension::UtmContent,
         Dimension::Form,
         Dimension::Country,
@@ -106,6 +111,12 @@ impl Dimension {
                 "campaign",
                 Kind::Text(2000),
                 "Only with a first touch of this campaign.",
+            ),
+            Self::CampaignRecord => (
+                "campaign_id",
+                "campaign_id",
+                Kind::Campaign,
+                "Only with a first touch of the campaign with this id: of one of its aliases.",
             ),
             Self::UtmContent => (
                 "utm_content",
@@ -174,6 +185,10 @@ pub enum Value {
     User(UserId),
     /// A team.
     Team(TeamId),
+    /// A campaign.
+    Campaign(CampaignId),
+    /// A campaign with all below it: only as a filter.
+    CampaignTree(CampaignId),
     /// A number.
     Number(i64),
 }
@@ -190,6 +205,7 @@ impl Value {
             Kind::Form => id(text).map(Self::Form),
             Kind::User => id(text).map(Self::User),
             Kind::Team => id(text).map(Self::Team),
+            Kind::Campaign => id(text).map(Self::Campaign),
             Kind::Number => text.parse().ok().map(Self::Number),
         }
     }
@@ -202,6 +218,7 @@ impl fmt::Display for Value {
             Self::Form(id) => id.fmt(f),
             Self::User(id) => id.fmt(f),
             Self::Team(id) => id.fmt(f),
+            Self::Campaign(id) | Self::CampaignTree(id) => id.fmt(f),
             Self::Number(number) => number.fmt(f),
         }
     }

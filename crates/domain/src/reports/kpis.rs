@@ -109,6 +109,8 @@ words! {
         LostValued = "lost_valued",
         /// Those that were lost, with an amount that no rate converts.
         LostUnconverted = "lost_unconverted",
+        /// Those that were won, and have a lead in whose cycle they were opened.
+        WonFromCycle = "won_from_cycle",
         /// Those that were won, with a touch of the primary lead at or before the win.
         WithPath = "with_path",
         /// Those that were lost with a reason other than `other`, and with an objection or a note.

@@ -3,6 +3,7 @@
 
 pub mod alignment;
 pub mod attribution;
+pub mod campaigns;
 pub mod collected;
 pub mod costs;
 pub mod customers;

@@ -292,7 +292,7 @@ pub fn show_touches(backend: DbBackend, rows: String) -> Statement {
 
 /// Write into cycles where their leads came from, by a JSON array of rows.
 pub fn begin_cycles(backend: DbBackend, rows: String) -> Statement {
-    let columns = ["channel", "source", "campaign", "content"];
+    let columns = ["channel", "source", "campaign", "campaign_key", "content"];
     update_from(backend, "cycles", &columns, "", "id = x.id", rows)
 }
 

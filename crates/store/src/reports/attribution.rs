@@ -198,6 +198,7 @@ fn path(row: &QueryResult) -> Result<Path, StoreError> {
         channel,
         source,
         campaign,
+        campaign_id: None,
         content,
     };
     let instant = |name: &str| row.try_get::<Option<i64>>("", name);

@@ -18,7 +18,8 @@ use crate::error::StoreError;
 use crate::page::Page;
 
 /// Each deal with the cycle in which it was opened, if it has a lead.
-const DEALS: &str = "deals d LEFT JOIN cycles c ON c.lead_id = d.primary_lead_id AND c.number = d.cycle";
+pub(super) const DEALS: &str =
+    "deals d LEFT JOIN cycles c ON c.lead_id = d.primary_lead_id AND c.number = d.cycle";
 /// An objection of the lead, in the deal or stated with its closing is known, or a note of the move that lost it.
 const EXPLAINED: &str = "(EXISTS (SELECT 1 FROM objections o WHERE o.lead_id = d.primary_lead_id) \
                          OR EXISTS (SELECT 1 FROM activities a JOIN objections o ON o.activity_id = a.id \
@@ -339,7 +340,7 @@ fn narrowed(sql: &mut Sql, scope: &Scope, choice: DealChoice, books: Books) -> S
     condition
 }
 
-fn condition(sql: &mut Sql, scope: &Scope, figure: DealFigure, books: Books) -> String {
+pub(super) fn condition(sql: &mut Sql, scope: &Scope, figure: DealFigure, books: Books) -> String {
     let only = sql.only(&scope.only, Ground::Deals);
     let during = sql.during(instant(scope.basis));
     let what = match figure {
@@ -356,6 +357,7 @@ fn condition(sql: &mut Sql, scope: &Scope, figure: DealFigure, books: Books) -> 
             let is_valued = is_valued(sql, books);
             format!("{during} AND d.state = '{state}' AND d.amount IS NOT NULL AND NOT {is_valued}")
         }
+        DealFigure::WonFromCycle => format!("{during} AND d.state = 'won' AND c.id IS NOT NULL"),
         DealFigure::WithPath => format!(
             "{during} AND d.state = 'won' AND EXISTS (SELECT 1 FROM touches t WHERE t.lead_id = d.primary_lead_id \
              AND t.touch IS NOT NULL AND t.occurred_at <= d.closed_at)"

@@ -2,10 +2,13 @@
 
 use sea_orm::{ConnectionTrait, EntityTrait};
 use tandem_domain::id::CycleId;
+use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::Cycle;
 use tandem_domain::reports::Basis;
+use tandem_domain::reports::campaigns::Waste;
 use tandem_domain::reports::funnel::FUNNEL;
 
+use super::campaigns;
 use super::funnel::counted;
 use super::selection::{Ground, LEFT, REACHED, Scope, Sql};
 use crate::db::Read;
@@ -36,6 +39,8 @@ pub enum Figure {
     New,
     /// Of these, those of leads with a touch.
     Touched,
+    /// Those that started and are wasted, for one reason or any, as of an instant.
+    Wasted(Option<Waste>, Timestamp),
 }
 
 /// A page of the cycles behind a figure, by id.
@@ -132,6 +137,14 @@ fn condition(sql: &mut Sql, scope: &Scope, stage: usize, figure: Figure) -> Stri
              AND t.touch IS NOT NULL)",
             sql.during("c.started_at")
         ),
+        Figure::Wasted(waste, now) => {
+            let during = sql.during("c.started_at");
+            let wasted = match waste {
+                Some(waste) => campaigns::wasted(sql, waste, now),
+                None => campaigns::wasted_somehow(sql, now),
+            };
+            format!("{during} AND {wasted}")
+        }
         Figure::People => {
             let own = counted(sql, scope.basis, "c", stage);
             let earlier = counted(sql, scope.basis, "e", stage);

@@ -1,6 +1,7 @@
 //! Reports: counted by the database, over cycles, hand-offs, promises and deals.
 
 mod attribution;
+mod campaigns;
 mod clocks;
 mod collected;
 mod content;
@@ -22,6 +23,10 @@ use crate::db::Read;
 use crate::error::StoreError;
 
 pub use attribution::{OutcomePath, lost_paths, outcome_paths};
+pub use campaigns::{
+    HeldConversation, WonDeal, conversation_count, conversation_tally, costs_by_campaign, held_conversations,
+    wasted_cycles, won_deals,
+};
 pub use clocks::{Due, Promises, clock_evidence, clock_evidence_count, clock_tally};
 pub use collected::collected;
 pub use content::{ContentFacts, Reader, Seen, content_facts, readers};

@@ -1,7 +1,7 @@
 //! Which records a report is about, and by what it divides them, as SQL.
 
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value as Bound};
-use tandem_domain::id::Id;
+use tandem_domain::id::{CampaignId, Id};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::dimension::{Dimension, Kind, Value};
@@ -83,6 +83,9 @@ impl Ground {
             Dimension::Channel => format!("{cycle}.channel"),
             Dimension::Source => format!("{cycle}.source"),
             Dimension::Campaign => format!("{cycle}.campaign"),
+            Dimension::CampaignRecord => format!(
+                "(SELECT n.campaign_id FROM campaign_aliases n WHERE n.alias_key = {cycle}.campaign_key)"
+            ),
             Dimension::UtmContent => format!("{cycle}.content"),
             Dimension::Form => format!("{cycle}.form_id"),
             Dimension::Country => format!("{cycle}.country"),
@@ -151,11 +154,21 @@ impl Sql {
             let found = ground.expression(*dimension);
             let condition = match value {
                 None => format!(" AND {found} IS NULL"),
+                Some(Value::CampaignTree(id)) => format!(" AND {found} IN ({})", self.campaigns_below(id)),
                 Some(value) => format!(" AND {found} = {}", self.bind(bound(value))),
             };
             conditions.push_str(&condition);
         }
         conditions
+    }
+
+    /// The ids of a campaign and of all below it.
+    fn campaigns_below(&mut self, id: &CampaignId) -> String {
+        let id = self.bind(id.uuid());
+        format!(
+            "WITH RECURSIVE below (id) AS (SELECT m.id FROM campaigns m WHERE m.id = {id} \
+             UNION SELECT m.id FROM campaigns m JOIN below ON m.parent_id = below.id) SELECT id FROM below"
+        )
     }
 
     /// The numbers that some statements count as `n`, in their order, by one statement.
@@ -189,6 +202,7 @@ fn bound(value: &Value) -> Bound {
         Value::Form(id) => id.uuid().into(),
         Value::User(id) => id.uuid().into(),
         Value::Team(id) => id.uuid().into(),
+        Value::Campaign(id) | Value::CampaignTree(id) => id.uuid().into(),
         Value::Number(number) => (*number).into(),
     }
 }
@@ -211,6 +225,7 @@ fn read(cut: &Cut, row: &QueryResult, name: &str) -> Result<Key, StoreError> {
         Kind::Form => id()?.map(|id| Value::Form(Id::from_uuid(id))),
         Kind::User => id()?.map(|id| Value::User(Id::from_uuid(id))),
         Kind::Team => id()?.map(|id| Value::Team(Id::from_uuid(id))),
+        Kind::Campaign => id()?.map(|id| Value::Campaign(Id::from_uuid(id))),
         Kind::Number => row.try_get::<Option<i64>>("", name)?.map(Value::Number),
     }))
 }

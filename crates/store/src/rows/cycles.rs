@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
+use tandem_domain::campaigns::alias_key;
 use tandem_domain::id::Id;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::{Cycle, Dimensions, Stage};
@@ -41,6 +42,9 @@ pub struct Model {
     pub source: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub campaign: Option<String>,
+    /// [`alias_key`] of it, by which its campaign is found.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub campaign_key: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub content: Option<String>,
     pub form_id: Option<Uuid>,
@@ -86,6 +90,7 @@ impl Model {
             agreement_version: cycle.agreement_version,
             channel: dimensions.channel,
             source: dimensions.source,
+            campaign_key: dimensions.campaign.as_deref().map(alias_key),
             campaign: dimensions.campaign,
             content: dimensions.content,
             form_id: dimensions.form_id.map(Id::uuid),

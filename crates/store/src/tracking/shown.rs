@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::{Value, json};
+use tandem_domain::campaigns::alias_key;
 use tandem_domain::id::LeadId;
 use tandem_domain::leads::Touch;
 use uuid::Uuid;
@@ -43,7 +44,7 @@ pub(crate) async fn show(
             let origin = &cycle.dimensions;
             begun.push(json!({
                 "id": cycle.id.uuid(), "channel": origin.channel, "source": origin.source, "campaign": origin.campaign,
-                "content": origin.content,
+                "campaign_key": origin.campaign.as_deref().map(alias_key), "content": origin.content,
             }));
         }
         let (mut is_news, mut columns) = (false, json!({"id": cycle.lead_id.uuid()}));

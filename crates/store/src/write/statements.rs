@@ -53,7 +53,7 @@ const STEPS: &[Step] = {
         |rows, to| gone(to, "cycles", "id", rows.gone_cycles.iter().copied()),
         |rows, to| {
             // Where a cycle came from is derived of touches, perhaps after its row was loaded.
-            const ORIGIN: &[&str] = &["channel", "source", "campaign", "content"];
+            const ORIGIN: &[&str] = &["channel", "source", "campaign", "campaign_key", "content"];
             insert::<rows::cycles::Entity>(to, rows.cycles.values(), ReplaceBut(ORIGIN))
         },
         |rows, to| gone(to, "transitions", "id", rows.gone_transitions.iter().copied()),

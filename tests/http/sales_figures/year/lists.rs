@@ -163,6 +163,7 @@ fn cycles_of(lead: &Value, moves: &[Value], touches: &[Value], form_id: Option<U
             channel: text(&touch["channel"]),
             source: text(&touch["source"]),
             campaign: text(&touch["campaign"]),
+            campaign_key: None,
             content: text(&touch["content"]),
             form_id,
             country: text(&lead["country"]),

@@ -106,6 +106,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "AlignmentView",
             "AttributionView",
             "ChangeView",
+            "CampaignsView",
             "FrozenRecord",
             "FunnelView",
             "KpisView",

@@ -13,7 +13,7 @@ use tandem_store::page::Page;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::question::{Asked, AttributionQuery, Credited, Found, Only, split};
+use super::question::{Asked, AttributionQuery, Credited, Found, Touches, split};
 use crate::access::scopes::{CustomerEvidenceRead, DealsRead, LeadsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
@@ -114,9 +114,13 @@ pub(in crate::reports) async fn list_attribution_evidence(
     let snapshot = ctx.report().await?;
     let rules = store::rules::read(&snapshot).await?;
     let selection = chosen.select(Basis::Activity, &rules.company.zone())?;
-    let report = asked
+    let of_touches = Touches::read(&snapshot, of_touches).await?;
+    let mut report = asked
         .load(&snapshot, &selection, &[], &rules, snapshot.as_of(ctx.now()))
         .await?;
+    if of_touches.name_campaigns() {
+        report.find_campaigns(&snapshot).await?;
+    }
     let is_counted = |entry: &&Found| {
         let has_currency = |currency| entry.row.amount.is_some_and(|amount| amount.currency == currency);
         query.currency.is_none_or(has_currency) && counts(&report, entry, figure, &of_touches)
@@ -128,7 +132,7 @@ pub(in crate::reports) async fn list_attribution_evidence(
     let base = rules.money.base;
     let view = |entry: &Found| {
         let credits = report.credits(entry);
-        let credits = credits.iter().filter(|credit| credit.earner.has(&of_touches));
+        let credits = credits.iter().filter(|credit| of_touches.has(&credit.earner));
         AttributionEvidence::of(entry, base, credits.map(TouchCredit::of).collect())
     };
     let listing = Listing::of(&ctx.master, ctx.request(), page, |entry| entry.row.id, view);
@@ -136,14 +140,14 @@ pub(in crate::reports) async fn list_attribution_evidence(
 }
 
 /// Whether an outcome counts in a figure.
-fn counts(report: &Credited, entry: &Found, figure: AttributionFigure, of_touches: &Only) -> bool {
+fn counts(report: &Credited, entry: &Found, figure: AttributionFigure, of_touches: &Touches) -> bool {
     let path = &entry.row.path;
     match figure {
         AttributionFigure::All => true,
         AttributionFigure::Credited => report
             .credits(entry)
             .iter()
-            .any(|credit| credit.earner.has(of_touches)),
+            .any(|credit| of_touches.has(&credit.earner)),
         AttributionFigure::Unattributed => report.credits(entry).is_empty(),
         AttributionFigure::Unconverted => entry.row.amount.is_some() && entry.value.is_none(),
         AttributionFigure::Attributed => entry.value.is_some() && !path.touches().is_empty(),

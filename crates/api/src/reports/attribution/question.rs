@@ -1,7 +1,10 @@
 //! What the report is asked about models, and the outcomes with their credits.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Deserialize;
 use tandem_domain::duration::Duration;
+use tandem_domain::id::CampaignId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::Money;
 use tandem_domain::reports::attribution::report::{AttributionFigure, Credit, Division, Earner, OF_TOUCHES};
@@ -63,6 +66,13 @@ pub struct Found {
     pub row: OutcomePath,
     /// In minor units of the base currency; `None` without an amount, or without a rate.
     pub value: Option<i64>,
+}
+
+/// Which touches are asked for.
+pub struct Touches {
+    only: Only,
+    /// The campaigns of the trees that are asked for.
+    trees: HashMap<CampaignId, HashSet<CampaignId>>,
 }
 
 /// The outcomes of a report, and how they are divided.
@@ -178,6 +188,7 @@ impl Asked {
         &self,
         snapshot: &Snapshot,
         question: &Question,
+        touches: &Touches,
         now: Timestamp,
     ) -> Result<Credited, Problem> {
         let cuts: Vec<Cut> = question
@@ -186,8 +197,12 @@ impl Asked {
             .filter(|cut| !is_of_touches(cut))
             .cloned()
             .collect();
-        self.load(snapshot, &question.selection, &cuts, &question.rules, now)
-            .await
+        let (selection, rules) = (&question.selection, &question.rules);
+        let mut credited = self.load(snapshot, selection, &cuts, rules, now).await?;
+        if names_campaigns(question, touches) {
+            credited.find_campaigns(snapshot).await?;
+        }
+        Ok(credited)
     }
 
     /// The outcomes of a selection, with their keys in cuts that touches do not have.
@@ -219,8 +234,7 @@ impl Asked {
             None => {
                 let lost = store::reports::lost_paths(snapshot, &scope, self.outcome).await?;
                 let lost: Vec<_> = lost.into_iter().map(|path| path.within(self.lookback)).collect();
-                let taken_back: std::collections::HashSet<_> =
-                    entries.iter().filter_map(|entry| entry.row.reverses).collect();
+                let taken_back: HashSet<_> = entries.iter().filter_map(|entry| entry.row.reverses).collect();
                 let converted = entries.iter().map(|entry| &entry.row);
                 let converted =
                     converted.filter(|row| row.reverses.is_none() && !taken_back.contains(&row.id));
@@ -239,11 +253,65 @@ fn read_poles(poles: &str, rest: Option<&str>) -> Result<Poles, Problem> {
     })
 }
 
+/// Whether rows or filters are campaigns.
+fn names_campaigns(question: &Question, touches: &Touches) -> bool {
+    let by = By::Dimension(Dimension::CampaignRecord);
+    question.by.contains(&by) || touches.name_campaigns()
+}
+
 fn is_of_touches(cut: &Cut) -> bool {
     matches!(cut, Cut::By(dimension) if OF_TOUCHES.contains(dimension))
 }
 
+impl Touches {
+    /// Read which campaigns are meant by those that are asked for with all below them.
+    pub async fn read(snapshot: &Snapshot, only: Only) -> Result<Self, Problem> {
+        let mut trees = HashMap::new();
+        for (_, value) in &only {
+            if let Some(Value::CampaignTree(id)) = value {
+                trees.insert(*id, store::campaigns::below(snapshot, *id).await?);
+            }
+        }
+        Ok(Self { only, trees })
+    }
+
+    /// Whether a part of the credit belongs to one of them.
+    pub fn has(&self, earner: &Earner<'_>) -> bool {
+        self.only
+            .iter()
+            .all(|(dimension, asked)| match (asked, earner.value(*dimension)) {
+                (Some(Value::CampaignTree(id)), Some(Some(Value::Campaign(found)))) => {
+                    self.trees.get(id).is_some_and(|tree| tree.contains(&found))
+                }
+                (asked, found) => found.as_ref() == Some(asked),
+            })
+    }
+
+    /// Whether campaigns are among what is asked for.
+    pub fn name_campaigns(&self) -> bool {
+        self.only
+            .iter()
+            .any(|(dimension, _)| *dimension == Dimension::CampaignRecord)
+    }
+
+    /// The filters, as they were asked.
+    pub fn only(&self) -> &Only {
+        &self.only
+    }
+}
+
 impl Credited {
+    /// Look up the campaigns of all touches.
+    pub async fn find_campaigns(&mut self, snapshot: &Snapshot) -> Result<(), Problem> {
+        let touches = self.entries.iter().flat_map(|entry| entry.row.path.touches());
+        let names: HashSet<&str> = touches.filter_map(|touch| touch.campaign.as_deref()).collect();
+        let known = store::campaigns::by_alias(snapshot, names).await?;
+        for entry in &mut self.entries {
+            entry.row.path.find_campaigns(&known);
+        }
+        Ok(())
+    }
+
     /// The parts of an outcome.
     pub fn credits<'a>(&'a self, entry: &'a Found) -> Vec<Credit<'a>> {
         let value = entry.value.unwrap_or_default();

@@ -96,7 +96,7 @@ pub(in crate::reports) async fn list_funnel_evidence(
     ctx: Ctx<EvidenceRead>,
     query: Query<Both<Chosen, EvidenceQuery>>,
 ) -> Reply<Listing<EvidenceView>> {
-    let (stage, _) = query.0.1.figure()?;
+    let stage = query.0.1.figure(ctx.now())?.0;
     let limit = query.0.1.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
     let after = listing::position(&ctx.master, ctx.request(), query.0.1.cursor.as_deref())?;
     let after = after
@@ -104,7 +104,14 @@ pub(in crate::reports) async fn list_funnel_evidence(
         .transpose()
         .map_err(|_| Problem::new(Code::InvalidCursor))?;
     let snapshot = ctx.report().await?;
-    let (page, total) = page(&snapshot, query.0, after.map(|(id,)| id), limit).await?;
+    let (page, total) = page(
+        &snapshot,
+        query.0,
+        snapshot.as_of(ctx.now()),
+        after.map(|(id,)| id),
+        limit,
+    )
+    .await?;
     let next = page
         .data
         .last()
@@ -121,10 +128,11 @@ pub(in crate::reports) async fn list_funnel_evidence(
 async fn page(
     snapshot: &Snapshot,
     Both(chosen, query): Both<Chosen, EvidenceQuery>,
+    now: Timestamp,
     after: Option<CycleId>,
     limit: u64,
 ) -> Result<(Page<Cycle>, u64), Problem> {
-    let (stage, figure) = query.figure()?;
+    let (stage, figure) = query.figure(now)?;
     let zone = store::rules::read(snapshot).await?.company.zone();
     let scope = chosen.select(Basis::Cohort, &zone)?.scope();
     let page = store::reports::evidence(snapshot, &scope, stage, figure, after, limit).await?;
@@ -133,14 +141,19 @@ async fn page(
 }
 
 /// The ids of the first records of a list, and the number of all.
-pub(in crate::reports) async fn ids(snapshot: &Snapshot, query: Json, limit: u64) -> Result<Ids, Problem> {
-    let (page, total) = page(snapshot, asked(query)?, None, limit).await?;
+pub(in crate::reports) async fn ids(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    query: Json,
+    limit: u64,
+) -> Result<Ids, Problem> {
+    let (page, total) = page(snapshot, asked(query)?, now, None, limit).await?;
     Ok(Ids::of(page, total, |cycle| cycle.id.to_string()))
 }
 
 impl EvidenceQuery {
     /// The place of the stage in the funnel, and a figure that it has.
-    fn figure(&self) -> Result<(usize, Figure), Problem> {
+    fn figure(&self, now: Timestamp) -> Result<(usize, Figure), Problem> {
         let refused = |parameter: &str, detail: &str| {
             let violation = Violation::new(Location::parameter(parameter), "not_allowed", detail);
             Problem::invalid_parameters(vec![violation])
@@ -152,14 +165,14 @@ impl EvidenceQuery {
         if stage == 0 && matches!(figure, FigureName::FromPrevious | FigureName::FromStart) {
             return Err(refused("figure", "the first stage has no such figure"));
         }
-        if stage != 0 && matches!(figure, FigureName::New | FigureName::Touched) {
+        if stage != 0 && figure.is_of_first_stage() {
             return Err(refused("figure", "only the first stage has it"));
         }
         if figure == FigureName::SalesCycle && stage + 1 != FUNNEL.len() {
             return Err(refused("figure", "only customers have it"));
         }
         let Some(reached) = self.reached else {
-            return Ok((stage, figure.figure()));
+            return Ok((stage, figure.figure(now)));
         };
         let place = FUNNEL.iter().position(|stage| *stage == reached);
         match (figure, place) {

@@ -1,8 +1,10 @@
 //! The funnel on the wire: every figure with the address of the records behind it.
 
 use serde::{Deserialize, Serialize};
+use tandem_domain::instant::Timestamp;
 use tandem_domain::lifecycle::Stage;
 use tandem_domain::reports::Rate;
+use tandem_domain::reports::campaigns::Waste;
 use tandem_domain::reports::dimension::{Dimension, Value};
 use tandem_domain::reports::funnel::{FUNNEL, Figures, StageFigures};
 use tandem_store::reports::Figure;
@@ -159,6 +161,14 @@ pub enum FigureName {
     New,
     /// Of the stage lead: the first cycles of people with a touch.
     Touched,
+    /// Of the stage lead: the wasted cycles, whatever the reason.
+    Wasted,
+    /// Of these, those that sales rejected and that were disqualified.
+    WastedRejected,
+    /// Of the wasted ones, those whose lead sales did not contact.
+    WastedUncontacted,
+    /// Of the wasted ones, those that have been neither qualified nor archived for 30 days.
+    WastedIdle,
 }
 
 impl FigureName {
@@ -173,11 +183,28 @@ impl FigureName {
             FigureName::SalesCycle => "sales_cycle",
             FigureName::New => "new",
             FigureName::Touched => "touched",
+            FigureName::Wasted => "wasted",
+            FigureName::WastedRejected => Waste::Rejected.name(),
+            FigureName::WastedUncontacted => Waste::Uncontacted.name(),
+            FigureName::WastedIdle => Waste::Idle.name(),
         }
     }
 
-    /// In the store's terms.
-    pub(super) fn figure(self) -> Figure {
+    /// Whether only the stage lead has it.
+    pub(super) fn is_of_first_stage(self) -> bool {
+        matches!(
+            self,
+            FigureName::New
+                | FigureName::Touched
+                | FigureName::Wasted
+                | FigureName::WastedRejected
+                | FigureName::WastedUncontacted
+                | FigureName::WastedIdle
+        )
+    }
+
+    /// In the store's terms; `now` is when a cycle is wasted.
+    pub(super) fn figure(self, now: Timestamp) -> Figure {
         match self {
             FigureName::Cycles => Figure::Cycles,
             FigureName::People => Figure::People,
@@ -188,6 +215,10 @@ impl FigureName {
             FigureName::SalesCycle => Figure::SalesCycle,
             FigureName::New => Figure::New,
             FigureName::Touched => Figure::Touched,
+            FigureName::Wasted => Figure::Wasted(None, now),
+            FigureName::WastedRejected => Figure::Wasted(Some(Waste::Rejected), now),
+            FigureName::WastedUncontacted => Figure::Wasted(Some(Waste::Uncontacted), now),
+            FigureName::WastedIdle => Figure::Wasted(Some(Waste::Idle), now),
         }
     }
 }

@@ -112,7 +112,7 @@ fn each_text(value: &mut Value, see: &mut impl FnMut(&mut String)) {
 /// The records of one of our lists; `None` of a list that is not known here: its link stays.
 async fn records(on: &Snapshot, now: Timestamp, path: &str, query: Value) -> Result<Option<Ids>, Problem> {
     Ok(Some(match path {
-        FUNNEL => funnel::ids(on, query, MOST_RECORDS).await?,
+        FUNNEL => funnel::ids(on, now, query, MOST_RECORDS).await?,
         HANDOFFS => handoffs::ids(on, now, query, MOST_RECORDS).await?,
         DEALS => deals::ids(on, now, query, MOST_RECORDS).await?,
         CUSTOMERS => customers::customer_ids(on, query, MOST_RECORDS).await?,

@@ -11,8 +11,11 @@ mod tests;
 pub use credit::apportion;
 pub use poles::{NotPoles, Pole, Poles};
 
+use std::collections::HashMap;
+
+use crate::campaigns::alias_key;
 use crate::duration::Duration;
-use crate::id::TouchId;
+use crate::id::{CampaignId, TouchId};
 use crate::instant::Timestamp;
 use crate::words::words;
 
@@ -86,8 +89,10 @@ pub struct PathTouch {
     pub channel: Option<String>,
     /// Its source.
     pub source: Option<String>,
-    /// Its campaign.
+    /// Its `utm_campaign`.
     pub campaign: Option<String>,
+    /// The campaign known by it, once [`Path::find_campaigns`] has looked it up.
+    pub campaign_id: Option<CampaignId>,
     /// The ad or link: its `utm_content`.
     pub content: Option<String>,
 }
@@ -119,6 +124,14 @@ pub struct Path {
 }
 
 impl Path {
+    /// Look up the campaigns of the touches, by [`alias_key`].
+    pub fn find_campaigns(&mut self, known: &HashMap<String, CampaignId>) {
+        for touch in &mut self.touches {
+            let key = touch.campaign.as_deref().map(alias_key);
+            touch.campaign_id = key.and_then(|key| known.get(&key).copied());
+        }
+    }
+
     /// A path of touches in any order. Touches after the outcome are left out.
     pub fn new(
         mut touches: Vec<PathTouch>,

@@ -30,10 +30,11 @@ words! {
 }
 
 /// The dimensions that a touch has; all others are those of the outcome's cycle or deal.
-pub const OF_TOUCHES: [Dimension; 4] = [
+pub const OF_TOUCHES: [Dimension; 5] = [
     Dimension::Channel,
     Dimension::Source,
     Dimension::Campaign,
+    Dimension::CampaignRecord,
     Dimension::UtmContent,
 ];
 
@@ -122,17 +123,14 @@ impl Earner<'_> {
             (Self::Touch(touch), Dimension::Channel) => &touch.channel,
             (Self::Touch(touch), Dimension::Source) => &touch.source,
             (Self::Touch(touch), Dimension::Campaign) => &touch.campaign,
+            (Self::Touch(touch), Dimension::CampaignRecord) => {
+                return Some(touch.campaign_id.map(Value::Campaign));
+            }
             (Self::Touch(touch), Dimension::UtmContent) => &touch.content,
             (Self::Channel(channel), Dimension::Channel) => *channel,
             _ => return None,
         };
         Some(text.clone().map(Value::Text))
-    }
-
-    /// Whether it has these values of dimensions of touches.
-    pub fn has(&self, only: &[(Dimension, Option<Value>)]) -> bool {
-        only.iter()
-            .all(|(dimension, value)| self.value(*dimension).as_ref() == Some(value))
     }
 
     /// The touch, where it is one.

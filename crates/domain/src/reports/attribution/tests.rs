@@ -18,6 +18,7 @@ fn touch(n: usize, day: i64, channel: Option<&str>) -> PathTouch {
         channel: channel.map(str::to_owned),
         source: None,
         campaign: None,
+        campaign_id: None,
         content: None,
     }
 }
