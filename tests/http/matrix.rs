@@ -45,6 +45,7 @@ fn sample(segment: &str, operation: &Value) -> String {
         "purpose" => return "marketing_email".into(),
         "version" => return "999".into(),
         "list" => return "gained".into(),
+        "figure" => return "leads".into(),
         _ => {}
     }
     let mut parameters = operation["parameters"].as_array().unwrap().iter();

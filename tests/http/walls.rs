@@ -36,6 +36,7 @@ async fn given_marks(app: &TestApp) -> BTreeMap<&'static str, String> {
         ("system", "crm".to_owned()),
         ("id", "1".to_owned()),
         ("list", "gained".to_owned()),
+        ("figure", "leads".to_owned()),
     ]);
     let setting = json!({"name": "Settingmark", "timezone": "Europe/Rome"});
     app.put("/v1/settings/company").by(by).json(setting).await.expect(200);
