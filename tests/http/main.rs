@@ -4,6 +4,7 @@
 mod access;
 mod activities;
 mod agreement;
+mod attribution;
 mod bad_input;
 mod bodies;
 mod campaign_report;

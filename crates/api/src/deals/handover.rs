@@ -1,6 +1,5 @@
 //! The handover of a customer: its people, deals, promises, objections and quotes, and the pages that its people read.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -210,14 +209,9 @@ async fn read(on: &Snapshot, customer: CustomerId) -> Result<HandoverView, Probl
     let quotes = stored::quotes(on, &ids).await?;
     let pages = stored::pages(on, &lead_ids).await?;
     let people = people.into_iter().map(|found| person(found, &deals)).collect();
-    let mut stated: HashMap<DealId, Vec<Objection>> = HashMap::new();
-    for one in &raised {
-        if let Some(deal_id) = one.deal_id {
-            stated.entry(deal_id).or_default().push(one.objection.clone());
-        }
-    }
+    let mut facts = store::deals::closing_facts(on, ids.iter().copied()).await?;
     let deal = |deal: Deal| {
-        let own = stated.remove(&deal.id).unwrap_or_default();
+        let own = facts.remove(&deal.id).unwrap_or_default();
         DealView::of(deal, own)
     };
     Ok(HandoverView {

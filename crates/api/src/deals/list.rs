@@ -121,9 +121,9 @@ pub(super) async fn list_deals(ctx: Ctx<DealsRead>, query: Query<DealsQuery>) ->
         false => None,
     };
     let ids = page.data.iter().map(|deal| deal.id);
-    let mut objections = store::deals::objections(ctx.db(), ids).await?;
+    let mut facts = store::deals::closing_facts(ctx.db(), ids).await?;
     let view = |deal: Deal| {
-        let own = objections.remove(&deal.id).unwrap_or_default();
+        let own = facts.remove(&deal.id).unwrap_or_default();
         DealView::of(deal, own)
     };
     let listing = Listing::of(&ctx.master, ctx.request(), page, |last| sort.position(last), view);

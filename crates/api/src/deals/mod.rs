@@ -17,6 +17,7 @@ use actix_web::{get, patch, post};
 use serde::Deserialize;
 use tandem_domain::deals::Deal;
 use tandem_domain::id::DealId;
+use tandem_store::deals::ClosingFacts;
 use tandem_store::{self as store, Read, StoreError};
 use utoipa::IntoParams;
 
@@ -86,10 +87,10 @@ struct ExternalPath {
 /// The answer that shows a deal.
 async fn reply(on: &impl Read, deal: Deal) -> Result<Tagged<DealView>, StoreError> {
     let leads = deal.members.iter().map(|member| member.lead_id).collect();
-    let mut objections = store::deals::objections(on, [deal.id]).await?;
-    let objections = objections.remove(&deal.id).unwrap_or_default();
-    let tag = etag(deal.version, 0);
-    Ok(Tagged::new(tag, DealView::of(deal, objections)).about(leads))
+    let mut facts = store::deals::closing_facts(on, [deal.id]).await?;
+    let facts = facts.remove(&deal.id).unwrap_or_default();
+    let tag = etag(deal.version, facts.late_touches.unwrap_or_default());
+    Ok(Tagged::new(tag, DealView::of(deal, facts)).about(leads))
 }
 
 /// Open a deal.
@@ -110,7 +111,7 @@ async fn create_deal(ctx: Ctx<DealsWrite>, body: Json<CreateDeal>) -> Reply<Crea
     let deal = actions::open(&tx, ctx.act(), &asked, said).await?;
     let (tag, location) = (etag(deal.version, 0), format!("/v1/deals/{}", deal.id));
     let leads = deal.members.iter().map(|member| member.lead_id).collect();
-    let answer = Created::at(location, DealView::of(deal, vec![]))
+    let answer = Created::at(location, DealView::of(deal, ClosingFacts::default()))
         .tagged(tag)
         .about(leads);
     ctx.commit(tx, answer).await

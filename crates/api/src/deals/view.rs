@@ -7,6 +7,7 @@ use tandem_domain::deals::{Deal, DealMove, Recurring, State};
 use tandem_domain::id::{CompanyId, DealId, DealMoveId, LeadId, PipelineId, UserId};
 use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::money::{Currency, Money};
+use tandem_store::deals::ClosingFacts;
 use utoipa::ToSchema;
 
 use super::body::DealRole;
@@ -61,6 +62,9 @@ pub struct DealView {
     /// The objections that were stated when it was closed.
     #[schema(max_items = 20)]
     objections: Vec<Objection>,
+    /// How many touches before its closing became known after it: attribution does not credit them. `null` while it is open.
+    #[schema(minimum = 0, example = 0)]
+    late_touches: Option<i64>,
     /// When it was won or lost.
     closed_at: Option<Timestamp>,
     /// The amount in the base currency, at the rate in force on the day it was closed.
@@ -78,8 +82,8 @@ pub struct DealView {
 }
 
 impl DealView {
-    /// A deal with the objections that were stated when it was closed.
-    pub fn of(deal: Deal, objections: Vec<Objection>) -> Self {
+    /// A deal with what is known of its closing.
+    pub fn of(deal: Deal, facts: ClosingFacts) -> Self {
         let state = deal.state();
         let closing = deal.closing;
         let value = closing.as_ref().and_then(|closing| closing.value);
@@ -105,7 +109,8 @@ impl DealView {
             primary_lead_id: deal.primary_lead_id,
             lead_ids: deal.members.iter().map(|member| member.lead_id).collect(),
             roles: deal.members.iter().filter_map(role).collect(),
-            objections,
+            objections: facts.objections,
+            late_touches: facts.late_touches,
             cycle: deal.cycle,
             closed_at: closing.as_ref().map(|closing| closing.at),
             base_amount: value.map(|value| value.money),

@@ -165,8 +165,33 @@ pub async fn moves(on: &impl Read, id: DealId) -> Result<Vec<DealMove>, StoreErr
     rows.into_iter().map(|row| row.into_domain()).collect()
 }
 
+/// What is known of the closing of a deal beside its row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClosingFacts {
+    /// The objections that were stated, in their order.
+    pub objections: Vec<Objection>,
+    /// How many touches before the closing became known after it: they are not on its path. `None` of an open deal.
+    pub late_touches: Option<i64>,
+}
+
+/// What is known of the closings of deals.
+pub async fn closing_facts(
+    on: &impl Read,
+    ids: impl IntoIterator<Item = DealId>,
+) -> Result<HashMap<DealId, ClosingFacts>, StoreError> {
+    let ids: Vec<DealId> = ids.into_iter().collect();
+    let mut found: HashMap<DealId, ClosingFacts> = HashMap::new();
+    for (id, objections) in objections(on, ids.iter().copied()).await? {
+        found.entry(id).or_default().objections = objections;
+    }
+    for (id, late) in late_touches(on, ids).await? {
+        found.entry(id).or_default().late_touches = Some(late);
+    }
+    Ok(found)
+}
+
 /// The objections that were stated when deals were closed, in their order; nothing of a deal without any.
-pub async fn objections(
+async fn objections(
     on: &impl Read,
     ids: impl IntoIterator<Item = DealId>,
 ) -> Result<HashMap<DealId, Vec<Objection>>, StoreError> {
@@ -183,6 +208,25 @@ pub async fn objections(
     for row in rows.all(on.conn()).await? {
         let of_deal = found.entry(Id::from_uuid(row.deal_id)).or_default();
         of_deal.push(row.into_domain());
+    }
+    Ok(found)
+}
+
+/// Of each closed deal, how many touches before its closing became known after it.
+async fn late_touches(
+    on: &impl Read,
+    ids: impl IntoIterator<Item = DealId>,
+) -> Result<HashMap<DealId, i64>, StoreError> {
+    let ids: Vec<Uuid> = ids.into_iter().map(Id::uuid).collect();
+    let mut found = HashMap::new();
+    if ids.is_empty() {
+        return Ok(found);
+    }
+    let statement = dialect::late_touches(on.conn().get_database_backend(), to_json(&ids));
+    for row in on.conn().query_all_raw(statement).await? {
+        let deal_id = Id::from_uuid(row.try_get("", "deal_id")?);
+        // Touches that moved to another lead since are not late ones.
+        found.insert(deal_id, row.try_get::<i64>("", "late")?.max(0));
     }
     Ok(found)
 }

@@ -99,6 +99,23 @@ fn path(backend: DbBackend) -> String {
     }
 }
 
+/// Of each closed deal of a JSON array of ids, how many touches before its closing became known after it.
+pub fn late_touches(backend: DbBackend, deals: String) -> Statement {
+    let (of_deals, deal) = ids(backend, 1);
+    let known = match is_postgres(backend) {
+        true => "CAST(p.path::json->>'known' AS bigint)",
+        false => "p.path->>'known'",
+    };
+    let sql = format!(
+        "SELECT p.deal_id, CAST((SELECT count(*) FROM deal_leads g JOIN touches t ON t.lead_id = g.lead_id \
+         WHERE g.deal_id = p.deal_id AND t.touch IS NOT NULL AND t.occurred_at <= p.at) - {known} AS bigint) AS late \
+         FROM {of_deals} attribution_paths p ON p.deal_id = {deal} AND p.outcome IN ('customer', 'lost') \
+         AND p.reverses IS NULL AND NOT EXISTS (SELECT 1 FROM attribution_paths r WHERE r.deal_id = p.deal_id \
+         AND r.reverses = p.id)"
+    );
+    Statement::from_sql_and_values(backend, sql, [deals.into()])
+}
+
 /// Take back the newest closing before each of these reopenings, a JSON array of ids of moves, along its path.
 pub fn reverse_paths(backend: DbBackend, moves: String) -> Statement {
     let (of_moves, id) = ids(backend, 1);
