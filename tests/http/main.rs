@@ -44,6 +44,7 @@ mod model;
 mod notices;
 mod open_door;
 mod operation;
+mod outlook;
 mod packets;
 mod pipelines;
 mod polling;

@@ -14,7 +14,7 @@ use tandem_store::rules::Rules;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Period, RateView, Report, Table, cell, number, rate_cells};
-use super::request::{Selection, days};
+use super::request::{MinSample, Selection, days};
 use crate::access::scopes::{ContentRead, ContentReportRead, EvidenceRead, LeadsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
@@ -46,15 +46,6 @@ impl Within {
             &rules.company.zone(),
         )
     }
-}
-
-/// From how many cases on rates say something.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct MinSample {
-    /// The fewest cases for a meaningful rate; default that of the setting.
-    #[param(minimum = 1, maximum = 1_000_000)]
-    min_sample: Option<i64>,
 }
 
 /// Which content, and which page.

@@ -1,18 +1,19 @@
 //! The deals behind key figures.
 
 use actix_web::get;
+use jiff::ToSpan;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tandem_domain::deals::State;
 use tandem_domain::id::{ContentId, DealId, LeadId, UserId};
-use tandem_domain::instant::Timestamp;
+use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::money::{Currency, Money};
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::kpis::DealFigure;
 use tandem_store as store;
 use tandem_store::Snapshot;
 use tandem_store::page::Page;
-use tandem_store::reports::{Books, DealChoice, DealItem};
+use tandem_store::reports::{Books, DealChoice, DealItem, Expected};
 use utoipa::{IntoParams, ToSchema};
 
 use super::request::{Chosen, Ids, asked};
@@ -34,6 +35,13 @@ struct DealEvidenceQuery {
     currency: Option<Currency>,
     /// Only with a lead who had seen this content before the deal was closed.
     read_content_id: Option<ContentId>,
+    /// Only if expected to be closed in this month, such as `2026-05`; `unknown`: without an expected day.
+    #[param(
+        max_length = 7,
+        pattern = "^([0-9]{4}-(0[1-9]|1[0-2])|unknown)$",
+        example = "2026-05"
+    )]
+    expected_in: Option<String>,
     /// The most deals of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
@@ -109,10 +117,20 @@ async fn page(
         figure: query.figure.unwrap_or_default(),
         currency: query.currency,
         read_content_id: query.read_content_id,
+        expected: query.expected_in.as_deref().and_then(expected),
     };
     let page = store::reports::deal_evidence(snapshot, &scope, choice, books, after, limit).await?;
     let total = store::reports::deal_evidence_count(snapshot, &scope, choice, books).await?;
     Ok((page, total))
+}
+
+/// The days of a month, or `unknown`; the document admits nothing else.
+fn expected(text: &str) -> Option<Expected> {
+    let Ok(first) = format!("{text}-01").parse::<Day>() else {
+        return Some(Expected::Unknown);
+    };
+    let next = first.date().checked_add(1.month()).ok()?;
+    Some(Expected::Between(first, Day::try_from(next).ok()?))
 }
 
 /// The ids of the first records of a list, and the number of all.

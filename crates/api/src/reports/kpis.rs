@@ -1,13 +1,13 @@
 //! Key figures: this period, the one before, the change; each with the records behind it.
 
 pub(super) mod change;
-mod evidence;
+pub(super) mod evidence;
 
 use std::sync::Arc;
 
 use actix_web::get;
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tandem_domain::access::Scope;
 use tandem_domain::clocks::Calendar;
 use tandem_domain::instant::Timestamp;
@@ -28,25 +28,16 @@ use tandem_store as store;
 use tandem_store::Snapshot;
 use tandem_store::reports::{Books, Since};
 use tandem_store::rules::Rules;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::answer::{Period, RateView, Report, Table, number};
 use super::chart;
-use super::request::{Chosen, Selection, working_hours};
+use super::request::{Chosen, MinSample, Selection, working_hours};
 use crate::access::scopes::ReportsRead;
 use crate::edge::ctx::Ctx;
 use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
-
-/// From how many cases on.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct KpisQuery {
-    /// The fewest cases for a meaningful figure; default that of the setting.
-    #[param(minimum = 1, maximum = 1_000_000)]
-    min_sample: Option<i64>,
-}
 
 /// The key figures of a period.
 #[derive(Debug, Serialize, ToSchema)]
@@ -172,13 +163,13 @@ pub struct UnconvertedView {
 /// without one, from their first won deal until every lead that was primary in one has churned. Amounts need
 /// `deals:read` too; without it they are omitted. Every figure links to its records. `Accept: text/csv` returns a
 /// table, `image/svg+xml` a chart of the changes.
-#[utoipa::path(tag = "reports", params(Chosen, KpisQuery), security(("bearer" = [ReportsRead])),
+#[utoipa::path(tag = "reports", params(Chosen, MinSample), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The key figures",
         content((KpisView = "application/json"), (String = "text/csv"), (String = "image/svg+xml")))))]
 #[get("/v1/reports/kpis")]
 pub(super) async fn get_kpis(
     ctx: Ctx<ReportsRead>,
-    query: Query<Both<Chosen, KpisQuery>>,
+    query: Query<Both<Chosen, MinSample>>,
 ) -> Reply<Report<KpisView>> {
     let Both(chosen, own) = query.0;
     let snapshot = ctx.report().await?;

@@ -3,12 +3,14 @@
 mod alignment;
 mod answer;
 mod attribution;
+mod calibration;
 mod campaigns;
 mod chart;
 mod content;
 mod customers;
 mod deals;
 mod endings;
+mod forecast;
 mod funnel;
 mod handoffs;
 mod kpis;
@@ -44,6 +46,7 @@ fn configure(config: &mut Services<'_>) {
         .service(content::list_content_evidence)
         .service(attribution::get_attribution)
         .service(attribution::list_attribution_evidence)
+        .service(calibration::get_score_calibration)
         .service(campaigns::get_campaigns_report)
         .service(campaigns::evidence::list_cost_evidence)
         .service(campaigns::evidence::list_conversation_evidence)
@@ -51,6 +54,7 @@ fn configure(config: &mut Services<'_>) {
         .service(customers::list_follow_up_evidence)
         .service(endings::get_losses)
         .service(endings::get_wins)
+        .service(forecast::get_forecast)
         .service(funnel::get_funnel)
         .service(funnel::list_funnel_evidence)
         .service(handoffs::list_handoff_evidence)

@@ -57,6 +57,15 @@ pub(super) struct Divided {
     min_sample: Option<i64>,
 }
 
+/// From how many cases on figures say something.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct MinSample {
+    /// The fewest cases for a meaningful figure; default that of the setting.
+    #[param(minimum = 1, maximum = 1_000_000)]
+    pub min_sample: Option<i64>,
+}
+
 /// The records that are asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Selection {
@@ -234,6 +243,14 @@ impl Divided {
 }
 
 impl Chosen {
+    /// All records with these values.
+    pub fn only(filters: Filters) -> Self {
+        Self {
+            filters,
+            ..Self::default()
+        }
+    }
+
     /// The records of some days.
     pub fn of_days(from: Option<Day>, to: Option<Day>, basis: Basis) -> Self {
         Self {

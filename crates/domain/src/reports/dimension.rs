@@ -38,6 +38,8 @@ pub enum Dimension {
     Team,
     /// The version of the agreement.
     AgreementVersion,
+    /// The score band when the cycle entered mql.
+    Band,
     /// The reason that was given.
     Reason,
 }
@@ -88,6 +90,7 @@ impl Dimension {
         Dimension::Owner,
         Dimension::Team,
         Dimension::AgreementVersion,
+        Dimension::Band,
         Dimension::Reason,
     ];
 
@@ -154,6 +157,12 @@ impl Dimension {
                 "agreement_version",
                 Kind::Number,
                 "Only under this version of the agreement.",
+            ),
+            Self::Band => (
+                "band",
+                "band",
+                Kind::Text(16),
+                "Only with this score band when the cycle entered mql.",
             ),
             Self::Reason => ("reason", "reason", Kind::Text(64), "Only with this last reason."),
         };

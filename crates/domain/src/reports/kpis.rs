@@ -113,6 +113,8 @@ words! {
         WonFromCycle = "won_from_cycle",
         /// Those that were won, with a touch of the primary lead at or before the win.
         WithPath = "with_path",
+        /// Those that were won or lost, and whose lead had a score when it entered mql.
+        Scored = "scored",
         /// Those that were lost with a reason other than `other`, and with an objection or a note.
         Explained = "explained",
         /// Those that were lost and whose feedback was given or is due.

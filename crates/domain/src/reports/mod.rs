@@ -3,6 +3,7 @@
 
 pub mod alignment;
 pub mod attribution;
+pub mod calibration;
 pub mod campaigns;
 pub mod collected;
 pub mod costs;
@@ -10,6 +11,7 @@ pub mod customers;
 pub mod decomposition;
 pub mod dimension;
 pub mod endings;
+pub mod forecast;
 pub mod funnel;
 pub mod handoffs;
 pub mod kpis;

@@ -30,6 +30,12 @@ pub async fn get(on: &impl Read, id: PipelineId) -> Result<Pipeline, StoreError>
     row.ok_or(StoreError::NotFound)?.into_domain()
 }
 
+/// Every pipeline, archived ones too.
+pub async fn all(on: &impl Read) -> Result<Vec<Pipeline>, StoreError> {
+    let rows = pipelines::Entity::find().all(on.conn()).await?;
+    rows.into_iter().map(|row| row.into_domain()).collect()
+}
+
 /// The default pipeline.
 pub async fn default(on: &impl Read) -> Result<Option<Pipeline>, StoreError> {
     let found = pipelines::Entity::find().filter(pipelines::Column::IsDefault.eq(true));

@@ -1,14 +1,16 @@
 //! Deals that were closed or are open, and how long it took to win them.
 
+use std::collections::HashMap;
+
 use sea_orm::{ConnectionTrait, QueryResult};
 use tandem_domain::deals::{Outcome, State};
-use tandem_domain::id::{ContentId, DealId, Id, LeadId, UserId};
-use tandem_domain::instant::Timestamp;
-use tandem_domain::money::Currency;
-use tandem_domain::reports::Basis;
+use tandem_domain::id::{ContentId, DealId, Id, LeadId, PipelineId, UserId};
+use tandem_domain::instant::{Day, Timestamp};
+use tandem_domain::money::{Currency, Money};
 use tandem_domain::reports::endings::EndingTally;
 use tandem_domain::reports::kpis::{DealFacts, DealFigure};
 use tandem_domain::reports::row::{Cut, Key};
+use tandem_domain::reports::{Basis, Rate};
 use uuid::Uuid;
 
 use super::selection::{self, Ground, Scope, Sql};
@@ -16,6 +18,7 @@ use crate::content::READ_BEFORE;
 use crate::db::Read;
 use crate::error::StoreError;
 use crate::page::Page;
+use crate::rows::{day, money};
 
 /// Each deal with the cycle in which it was opened, if it has a lead.
 pub(super) const DEALS: &str =
@@ -69,6 +72,32 @@ pub struct DealChoice {
     pub currency: Option<Currency>,
     /// With a lead who had seen this content before the deal was closed.
     pub read_content_id: Option<ContentId>,
+    /// Expected to be closed then.
+    pub expected: Option<Expected>,
+}
+
+/// When a deal is expected to be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// From the first day until before the second.
+    Between(Day, Day),
+    /// Nobody said.
+    Unknown,
+}
+
+/// Open deals that stand alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TalliedOpen {
+    /// The day on which they are expected to be closed.
+    pub expected_on: Option<Day>,
+    /// The pipeline.
+    pub pipeline_id: PipelineId,
+    /// The key of their stage.
+    pub stage: String,
+    /// What each of them amounts to.
+    pub amount: Option<Money>,
+    /// The number of deals.
+    pub deals: i64,
 }
 
 /// A deal behind a figure.
@@ -195,6 +224,90 @@ pub async fn deal_endings(
                 unconverted: currency.map(|currency| (currency, amount)),
             },
             agreement_version: row.try_get("", "version")?,
+        });
+    }
+    Ok(found)
+}
+
+/// The open deals of a report, by where they stand and what they amount to.
+pub async fn open_deals(on: &impl Read, scope: &Scope, books: Books) -> Result<Vec<TalliedOpen>, StoreError> {
+    let mut sql = Sql::new(on.conn().get_database_backend(), scope);
+    let condition = condition(&mut sql, scope, DealFigure::Open, books);
+    let alike = "d.expected_close_on, d.pipeline_id, d.stage, d.amount, d.currency";
+    let text = format!("SELECT {alike}, count(*) AS n FROM {DEALS} WHERE {condition} GROUP BY {alike}");
+    let mut found = vec![];
+    for row in on.conn().query_all_raw(sql.statement(&text)).await? {
+        let on: Option<String> = row.try_get("", "expected_close_on")?;
+        let amount: Option<i64> = row.try_get("", "amount")?;
+        let currency: Option<String> = row.try_get("", "currency")?;
+        let money = amount
+            .zip(currency)
+            .map(|(amount, currency)| money("deals", amount, &currency));
+        found.push(TalliedOpen {
+            expected_on: on.map(|text| day("deals", &text)).transpose()?,
+            pipeline_id: Id::from_uuid(row.try_get("", "pipeline_id")?),
+            stage: row.try_get("", "stage")?,
+            amount: money.transpose()?,
+            deals: row.try_get("", "n")?,
+        });
+    }
+    Ok(found)
+}
+
+/// Of the deals that were in each stage of each pipeline and were closed in the period, those that were won.
+pub async fn stage_outcomes(
+    on: &impl Read,
+    scope: &Scope,
+) -> Result<HashMap<(PipelineId, String), Rate>, StoreError> {
+    let sql = Sql::new(on.conn().get_database_backend(), scope);
+    let text = format!(
+        "SELECT d.pipeline_id, m.to_stage AS stage, count(DISTINCT d.id) AS n, \
+         count(DISTINCT CASE WHEN d.state = 'won' THEN d.id END) AS won FROM deals d JOIN deal_moves m ON m.deal_id = d.id \
+         WHERE d.state IN ('won', 'lost') AND {} AND m.to_stage NOT IN ('won', 'lost') GROUP BY d.pipeline_id, m.to_stage",
+        sql.during("d.closed_at")
+    );
+    let mut found = HashMap::new();
+    for row in on.conn().query_all_raw(sql.statement(&text)).await? {
+        let stage = (
+            Id::from_uuid(row.try_get("", "pipeline_id")?),
+            row.try_get("", "stage")?,
+        );
+        let (part, whole) = (row.try_get("", "won")?, row.try_get("", "n")?);
+        found.insert(stage, Rate { part, whole });
+    }
+    Ok(found)
+}
+
+/// A closed deal whose lead had a score when it entered mql.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScoredDeal {
+    /// The whole score.
+    pub total: i64,
+    /// The band; `None` where the agreement had none.
+    pub band: Option<String>,
+    /// Whether it was won.
+    pub is_won: bool,
+}
+
+/// The closed deals of a report whose leads had a score when they entered mql.
+pub async fn scored_deals(
+    on: &impl Read,
+    scope: &Scope,
+    books: Books,
+) -> Result<Vec<ScoredDeal>, StoreError> {
+    let mut sql = Sql::new(on.conn().get_database_backend(), scope);
+    let condition = condition(&mut sql, scope, DealFigure::Scored, books);
+    let text = format!(
+        "SELECT d.state, {} AS total, {} AS band FROM {DEALS} WHERE {condition}",
+        selection::at_mql("c", "total"),
+        selection::at_mql("c", "band"),
+    );
+    let mut found = vec![];
+    for row in on.conn().query_all_raw(sql.statement(&text)).await? {
+        found.push(ScoredDeal {
+            total: row.try_get("", "total")?,
+            band: row.try_get("", "band")?,
+            is_won: row.try_get::<String>("", "state")? == State::Won.name(),
         });
     }
     Ok(found)
@@ -330,6 +443,16 @@ fn narrowed(sql: &mut Sql, scope: &Scope, choice: DealChoice, books: Books) -> S
         let currency = sql.bind(currency.to_string());
         condition.push_str(&format!(" AND d.currency = {currency}"));
     }
+    match choice.expected {
+        Some(Expected::Between(first, next)) => {
+            let (first, next) = (sql.bind(first.to_string()), sql.bind(next.to_string()));
+            condition.push_str(&format!(
+                " AND d.expected_close_on >= {first} AND d.expected_close_on < {next}"
+            ));
+        }
+        Some(Expected::Unknown) => condition.push_str(" AND d.expected_close_on IS NULL"),
+        None => {}
+    }
     if let Some(content) = choice.read_content_id {
         let content = sql.bind(content.uuid());
         condition.push_str(&format!(
@@ -361,6 +484,10 @@ pub(super) fn condition(sql: &mut Sql, scope: &Scope, figure: DealFigure, books:
         DealFigure::WithPath => format!(
             "{during} AND d.state = 'won' AND EXISTS (SELECT 1 FROM touches t WHERE t.lead_id = d.primary_lead_id \
              AND t.touch IS NOT NULL AND t.occurred_at <= d.closed_at)"
+        ),
+        DealFigure::Scored => format!(
+            "{during} AND d.state IN ('won', 'lost') AND {} IS NOT NULL",
+            selection::at_mql("c", "total")
         ),
         DealFigure::Explained => {
             format!("{during} AND d.state = 'lost' AND d.reason <> 'other' AND {EXPLAINED}")

@@ -32,8 +32,9 @@ pub use collected::collected;
 pub use content::{ContentFacts, Reader, Seen, content_facts, readers};
 pub use customers::{campaign_costs, customers};
 pub use deals::{
-    Books, DealChoice, DealItem, TalliedEndings, Unconverted, deal_counts, deal_endings, deal_evidence,
-    deal_evidence_count, deal_facts, sales_cycles, unconverted,
+    Books, DealChoice, DealItem, Expected, ScoredDeal, TalliedEndings, TalliedOpen, Unconverted, deal_counts,
+    deal_endings, deal_evidence, deal_evidence_count, deal_facts, open_deals, sales_cycles, scored_deals,
+    stage_outcomes, unconverted,
 };
 pub use evidence::{Figure, evidence, evidence_count, evidence_counts};
 pub use follow_ups::{FollowUp, follow_up_count, follow_ups};

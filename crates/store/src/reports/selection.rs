@@ -97,6 +97,7 @@ impl Ground {
             Dimension::Owner => format!("{owner}.owner_id"),
             Dimension::Team => team_of(&format!("{owner}.owner_id")),
             Dimension::AgreementVersion => format!("{version}.agreement_version"),
+            Dimension::Band => at_mql(cycle, "band"),
             Dimension::Reason => reason,
         }
     }
@@ -108,6 +109,14 @@ fn industry_of(company: String) -> String {
 
 fn company_of(lead: &str) -> String {
     format!("(SELECT x.company_id FROM leads x WHERE x.id = {lead})")
+}
+
+/// What the score of a cycle's lead was when it entered mql.
+pub(super) fn at_mql(cycle: &str, column: &str) -> String {
+    format!(
+        "(SELECT v.{column} FROM transitions v WHERE v.lead_id = {cycle}.lead_id AND v.cycle = {cycle}.number \
+         AND v.to_stage = 'mql' ORDER BY v.at, v.id LIMIT 1)"
+    )
 }
 
 /// The oldest team of a user.

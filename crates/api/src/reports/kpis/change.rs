@@ -264,10 +264,10 @@ pub(in crate::reports) async fn report(
     Ok(kpis.iter().map(|kpi| of_figure(*kpi)).collect())
 }
 
-type FactsByKey = HashMap<Vec<Key>, KpiFacts>;
+pub(in crate::reports) type FactsByKey = HashMap<Vec<Key>, KpiFacts>;
 
 /// What some key figures are made of, by value: one statement for each kind of record that they count.
-async fn facts(
+pub(in crate::reports) async fn facts(
     snapshot: &Snapshot,
     selection: &Selection,
     cuts: &[Cut],
