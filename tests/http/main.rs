@@ -24,6 +24,7 @@ mod deals;
 mod doorstep;
 mod duplicates;
 mod endings;
+mod evidence;
 mod examples;
 mod fields;
 mod funnel;

@@ -37,7 +37,7 @@ where
 }
 
 /// Rows by chance, in the database.
-async fn given(app: &TestApp) -> Rows {
+pub(crate) async fn given(app: &TestApp) -> Rows {
     let zone = json!({"name": "Example Ltd", "timezone": "Europe/Rome"});
     app.put("/v1/settings/company").by(app.admin().await).json(zone).await.expect(200);
     let chance = &mut Chance(20_261_130);

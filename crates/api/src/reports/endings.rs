@@ -66,7 +66,10 @@ pub struct EndingFigures {
     /// The number of deals in the previous period; `null` if the period is open, and in rows by time.
     #[schema(minimum = 0, example = 9)]
     pub deals_before: Option<i64>,
-    /// The total amount in the previous period.
+    /// How many of those had an amount in the base currency.
+    #[schema(minimum = 0, example = 8)]
+    pub valued_before: Option<i64>,
+    /// The total amount of these.
     pub value_before: Option<Money>,
     /// `deals` minus `deals_before`.
     #[schema(example = 3)]
@@ -336,6 +339,7 @@ impl View<'_> {
             ),
             reasons: self.reasons(selection, reasons),
             deals_before: worth_before.map(|worth| worth.deals),
+            valued_before: worth_before.map(|worth| worth.valued),
             value_before: worth_before.map(|worth| self.money(worth.value)),
             change: worth_before.map(|worth| all.deals - worth.deals),
             unconverted,

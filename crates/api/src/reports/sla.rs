@@ -377,7 +377,7 @@ fn numbers(
             pace: rate.value(),
             state: month.at_most(rate, most),
             rate: Some(RateView::of(rate, min_sample, evidence)),
-            evidence: list(HandoffFigure::BadContact),
+            evidence: list(HandoffFigure::Handoffs),
         }
     });
     [count, rate, bad].into_iter().flatten().collect()
