@@ -192,7 +192,7 @@ async fn a_review_stays_as_it_was(app: &TestApp) {
     let figures = pack["kpis"]["figures"].as_array().unwrap();
     let leads = figures.iter().find(|figure| figure["figure"] == "leads").unwrap();
     assert_eq!(leads["value"], json!(3.0));
-    assert_eq!(pack["campaigns_ahead"], json!([{"id": soon, "starts_on": "2026-03-20"}]));
+    assert_eq!(pack["campaigns_ahead"], json!([{"id": soon, "name": "Soon", "starts_on": "2026-03-20"}]));
     assert_eq!((&pack["action_items"], &review["action_items"]), (&json!([]), &json!([])));
     assert_eq!(pack["commitments"].as_array().unwrap().len(), 1);
     assert_eq!(pack["commitments"][0]["month"], "2026-03");
@@ -229,6 +229,28 @@ async fn a_review_stays_as_it_was(app: &TestApp) {
         figures.map(|figure| figure["unit"].clone()).collect()
     };
     assert!(units(&review).contains(&json!("money")) && !units(&shown).contains(&json!("money")));
+    let moved = |answer: &Answer| -> Vec<Value> {
+        let changes = answer["pack"]["changes"].as_array().unwrap().iter();
+        changes.map(|change| change["figure"].clone()).collect()
+    };
+    assert_eq!(moved(&review), ["mqls", "mql_to_sql", "sql_to_opportunity", "win_rate", "booked"]);
+    assert_eq!(moved(&shown), ["mqls", "mql_to_sql", "sql_to_opportunity", "win_rate"]);
+    assert_eq!((&pack["losses"]["totals"]["deals"], &shown["pack"]["losses"]), (&json!(0), &Value::Null));
+    let totals = &pack["campaigns"]["totals"];
+    assert_eq!((&totals["leads"]["count"], &shown["pack"]["campaigns"]), (&json!(3), &Value::Null));
+    for of in ["revenue", "leads", "conversations", "cost"] {
+        let link = totals[of]["evidence"].as_str().unwrap();
+        assert!(link.starts_with(&prefix), "{of}: {link}");
+        let count = [&totals[of]["count"], &totals[of]["entries"]].into_iter().find(|count| count.is_i64());
+        assert_eq!(&app.get(link).by(rae).await.expect(200)["total_count"], count.unwrap(), "{of}");
+    }
+    let some = app.key(&["reports:read", "campaigns:read"]).await;
+    let some = app.get(&format!("/v1/reviews/{}", made.id())).by(&some).await.expect(200);
+    let totals = &some["pack"]["campaigns"]["totals"];
+    assert_eq!(
+        (&totals["leads"]["count"], &totals["revenue"], &totals["roi"]),
+        (&json!(3), &Value::Null, &Value::Null)
+    );
     app.get(&format!("/v1/reviews/{}/evidence?list=9999", made.id())).by(rae).await.refused(404, "not_found");
 }
 

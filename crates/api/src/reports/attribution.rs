@@ -18,7 +18,7 @@ use tandem_domain::reports::row::{Key, arrange};
 use tandem_store::reports::Records;
 use utoipa::ToSchema;
 
-pub(in crate::reports) use self::evidence::list_attribution_evidence;
+pub(in crate::reports) use self::evidence::{ids, list_attribution_evidence};
 use self::question::{Asked, AttributionQuery, Found, Touches};
 use super::answer::{Period, Report, Table};
 use super::chart;

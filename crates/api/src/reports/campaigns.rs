@@ -27,7 +27,8 @@ use tandem_store::Snapshot;
 use tandem_store::reports::{Books, Records};
 use utoipa::IntoParams;
 
-use self::view::{CampaignRow, CampaignsView, UnattributedView, View, table};
+pub(super) use self::view::CampaignsView;
+use self::view::{CampaignRow, UnattributedView, View, table};
 use super::answer::Report;
 use super::attribution::question::{Asked, AttributionQuery, Touches, split};
 use super::request::{Chosen, Defaults, Divided, Question, Selection};

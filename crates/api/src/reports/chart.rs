@@ -12,8 +12,8 @@ const WIDTH: u32 = 760;
 const BAR: u32 = 26;
 /// The most bars of a chart; the rest of the rows is left out.
 const MOST_BARS: usize = 40;
-/// The most characters of a label.
-const MOST_LETTERS: usize = 26;
+/// The widest label, in units of its font size.
+const WIDEST_LABEL: f64 = 13.0;
 /// A dark and a light colour, which differ in grey too.
 const COLOURS: [RGBColor; 2] = [RGBColor(31, 78, 121), RGBColor(174, 200, 224)];
 const INK: RGBColor = RGBColor(34, 34, 34);
@@ -70,7 +70,10 @@ pub fn kpis(view: &Value) -> Chart {
 pub fn attribution(view: &Value) -> Chart {
     let rows = items(&view["rows"]);
     let label = |row: &Value| match (&row["key"], row.get("second_key")) {
-        (key, Some(second)) => format!("{}, {}", name(key), name(second)),
+        (key, Some(second)) => {
+            let half = |key: &Value| shortened(&name(key), WIDEST_LABEL / 2.0 - 0.5);
+            format!("{}, {}", half(key), half(second))
+        }
         (key, None) => name(key),
     };
     let value = |row: &Value| {
@@ -203,7 +206,8 @@ impl Chart {
         let labels = self.labels.iter().take(bars).enumerate();
         chart.draw_series(labels.map(|(bar, label)| {
             let style = font(13).pos(Pos::new(HPos::Right, VPos::Center));
-            EmptyElement::at((least, (bars - bar) as f64 - 0.5)) + Text::new(shortened(label), (-8, 0), style)
+            EmptyElement::at((least, (bars - bar) as f64 - 0.5))
+                + Text::new(shortened(label, WIDEST_LABEL), (-8, 0), style)
         }))?;
         chart
             .configure_series_labels()
@@ -224,13 +228,39 @@ fn shown(value: f64) -> String {
     format!("{}", rounded + 0.0)
 }
 
-fn shortened(label: &str) -> String {
-    // A picture shows nothing of marks that have no shape.
-    let plain: String = label.chars().filter(|letter| !letter.is_control()).collect();
-    match plain.chars().count() > MOST_LETTERS {
-        true => plain.chars().take(MOST_LETTERS - 1).chain(['…']).collect(),
-        false => plain,
+/// A label no wider than that, in units of its font size.
+fn shortened(label: &str, widest: f64) -> String {
+    // A picture shows nothing of marks that have no shape, and none may turn the text around.
+    let plain: String = label
+        .chars()
+        .filter(|letter| !letter.is_control() && !is_format(*letter))
+        .collect();
+    if plain.chars().map(width).sum::<f64>() <= widest {
+        return plain;
     }
+    let mut left = widest - width('…');
+    let fits = |letter: &char| {
+        left -= width(*letter);
+        left >= 0.0
+    };
+    plain.chars().take_while(fits).chain(['…']).collect()
+}
+
+/// About how wide a letter is in a sans-serif font, in units of the font size.
+fn width(letter: char) -> f64 {
+    match letter {
+        'W' | 'M' | '@' | '%' | 'm' | 'w' => 0.95,
+        'i' | 'j' | 'l' | 't' | 'f' | 'r' | 'I' | '.' | ',' | ' ' | '-' | '\'' => 0.35,
+        // From the Hangul letters on, most are as wide as they are high; so are pictures.
+        '\u{1100}'.. => 1.05,
+        letter if letter.is_uppercase() => 0.75,
+        _ => 0.57,
+    }
+}
+
+/// Whether a letter only says how others are shown, such as a change of direction.
+fn is_format(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -288,6 +318,39 @@ mod tests {
         assert!(
             chart.contains('…') && !chart.contains(&"long ".repeat(5)),
             "long names are shortened"
+        );
+    }
+
+    #[test]
+    fn labels_are_as_wide_as_their_letters() {
+        let shown = |label: &str| shortened(label, WIDEST_LABEL);
+        let total = |label: &str| shown(label).chars().map(width).sum::<f64>();
+        for label in [
+            "W".repeat(40),
+            "i".repeat(80),
+            "漢".repeat(30),
+            "\u{1f389}".repeat(30),
+            "organic search ".repeat(4),
+        ] {
+            assert!(
+                shown(&label).ends_with('…') && total(&label) <= WIDEST_LABEL,
+                "{}",
+                shown(&label)
+            );
+        }
+        assert_eq!(shown("organic_social"), "organic_social");
+        assert_eq!(
+            shown("a\u{202e}b\u{200b}c\u{7}"),
+            "abc",
+            "nothing turns the text around"
+        );
+        let row = |key: &str, second: &str| json!({"key": key, "second_key": second, "figures": {"thousandths": 1}});
+        let two =
+            attribution(&json!({"model": "linear", "rows": [row(&"W".repeat(30), &"email ".repeat(9))]}));
+        assert!(
+            two.labels[0].contains("W…, email"),
+            "each key by itself: {}",
+            two.labels[0]
         );
     }
 

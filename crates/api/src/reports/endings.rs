@@ -177,7 +177,7 @@ async fn answer(
     Report::preferred(ctx.request(), name, view, table)
 }
 
-async fn report(
+pub(super) async fn report(
     snapshot: &Snapshot,
     now: Timestamp,
     chosen: Chosen,

@@ -2,6 +2,7 @@
 
 use actix_web::get;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use tandem_domain::id::{DealId, LeadId, TouchId, UserId};
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::{Currency, MoneySum};
@@ -9,6 +10,7 @@ use tandem_domain::reports::Basis;
 use tandem_domain::reports::attribution::report::{AttributionFigure, Credit};
 use tandem_domain::reports::dimension::Dimension;
 use tandem_store as store;
+use tandem_store::Snapshot;
 use tandem_store::page::Page;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -17,9 +19,10 @@ use super::question::{Asked, AttributionQuery, Credited, Found, Touches, split};
 use crate::access::scopes::{CustomerEvidenceRead, DealsRead, LeadsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
-use crate::reports::request::Chosen;
+use crate::reports::request::{Chosen, Ids, asked};
 
 /// Which figure.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -37,6 +40,9 @@ pub struct AttributionEvidenceQuery {
     #[param(max_length = 2048)]
     cursor: Option<String>,
 }
+
+/// What a list of outcomes is asked.
+type EvidenceOf = Both<Both<Chosen, AttributionQuery>, AttributionEvidenceQuery>;
 
 /// An outcome, or a reopening that takes one back, with its credits.
 #[derive(Debug, Serialize, ToSchema)]
@@ -100,43 +106,87 @@ pub struct TouchCredit {
 #[get("/v1/reports/attribution/evidence")]
 pub(in crate::reports) async fn list_attribution_evidence(
     ctx: Ctx<CustomerEvidenceRead>,
-    query: Query<Both<Both<Chosen, AttributionQuery>, AttributionEvidenceQuery>>,
+    query: Query<EvidenceOf>,
 ) -> Reply<Listing<AttributionEvidence>> {
-    let Both(Both(chosen, own), query) = query.0;
-    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let after: Option<Uuid> = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
-    let asked = Asked::read(own)?;
-    let figure = query.figure.unwrap_or_default();
-    let (chosen, of_touches) = match figure {
-        AttributionFigure::Credited => split(chosen),
-        _ => (chosen, vec![]),
-    };
+    let limit = query.0.1.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after: Option<Uuid> = listing::after(&ctx.master, ctx.request(), query.0.1.cursor.as_deref())?;
     let snapshot = ctx.report().await?;
-    let rules = store::rules::read(&snapshot).await?;
-    let selection = chosen.select(Basis::Activity, &rules.company.zone())?;
-    let of_touches = Touches::read(&snapshot, of_touches).await?;
-    let mut report = asked
-        .load(&snapshot, &selection, &[], &rules, snapshot.as_of(ctx.now()))
-        .await?;
-    if of_touches.name_campaigns() {
-        report.find_campaigns(&snapshot).await?;
-    }
-    let is_counted = |entry: &&Found| {
-        let has_currency = |currency| entry.row.amount.is_some_and(|amount| amount.currency == currency);
-        query.currency.is_none_or(has_currency) && counts(&report, entry, figure, &of_touches)
-    };
-    let counted: Vec<&Found> = report.entries.iter().filter(is_counted).collect();
-    let total = counted.len() as u64;
-    let rest = counted.into_iter().filter(|entry| Some(entry.row.id) > after);
+    let base = store::rules::read(&snapshot).await?.money.base;
+    let counted = Counted::read(&snapshot, snapshot.as_of(ctx.now()), query.0).await?;
+    let entries = counted.entries();
+    let total = entries.len() as u64;
+    let rest = entries.into_iter().filter(|entry| Some(entry.row.id) > after);
     let page = Page::of(rest.take(limit as usize + 1).collect(), limit);
-    let base = rules.money.base;
     let view = |entry: &Found| {
-        let credits = report.credits(entry);
-        let credits = credits.iter().filter(|credit| of_touches.has(&credit.earner));
+        let credits = counted.report.credits(entry);
+        let credits = credits
+            .iter()
+            .filter(|credit| counted.touches.has(&credit.earner));
         AttributionEvidence::of(entry, base, credits.map(TouchCredit::of).collect())
     };
     let listing = Listing::of(&ctx.master, ctx.request(), page, |entry| entry.row.id, view);
     Ok(listing.counted(Some((total, false))))
+}
+
+/// The deals, or else leads, of the first outcomes of a list, and the number of all outcomes.
+pub(in crate::reports) async fn ids(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    query: Json,
+    limit: u64,
+) -> Result<Ids, Problem> {
+    let counted = Counted::read(snapshot, now, asked(query)?).await?;
+    let entries = counted.entries();
+    let total = entries.len() as u64;
+    let page = Page::of(entries.into_iter().take(limit as usize).collect(), limit);
+    let id = |entry: &Found| {
+        let deal = entry.row.deal_id.map(|id| id.to_string());
+        deal.or_else(|| entry.row.lead_id.map(|id| id.to_string()))
+            .unwrap_or_default()
+    };
+    Ok(Ids::of(page, total, id))
+}
+
+/// The outcomes of a report, and which of them a figure counts.
+struct Counted {
+    report: Credited,
+    touches: Touches,
+    figure: AttributionFigure,
+    currency: Option<Currency>,
+}
+
+impl Counted {
+    async fn read(snapshot: &Snapshot, now: Timestamp, query: EvidenceOf) -> Result<Self, Problem> {
+        let Both(Both(chosen, own), query) = query;
+        let asked = Asked::read(own)?;
+        let figure = query.figure.unwrap_or_default();
+        let (chosen, of_touches) = match figure {
+            AttributionFigure::Credited => split(chosen),
+            _ => (chosen, vec![]),
+        };
+        let rules = store::rules::read(snapshot).await?;
+        let selection = chosen.select(Basis::Activity, &rules.company.zone())?;
+        let touches = Touches::read(snapshot, of_touches).await?;
+        let mut report = asked.load(snapshot, &selection, &[], &rules, now).await?;
+        if touches.name_campaigns() {
+            report.find_campaigns(snapshot).await?;
+        }
+        Ok(Self {
+            report,
+            touches,
+            figure,
+            currency: query.currency,
+        })
+    }
+
+    /// The outcomes that the figure counts, by id.
+    fn entries(&self) -> Vec<&Found> {
+        let is_counted = |entry: &&Found| {
+            let has_currency = |currency| entry.row.amount.is_some_and(|amount| amount.currency == currency);
+            self.currency.is_none_or(has_currency) && counts(&self.report, entry, self.figure, &self.touches)
+        };
+        self.report.entries.iter().filter(is_counted).collect()
+    }
 }
 
 /// Whether an outcome counts in a figure.

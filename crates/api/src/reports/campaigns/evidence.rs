@@ -2,12 +2,14 @@
 
 use actix_web::get;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use tandem_domain::campaigns::Cost;
 use tandem_domain::id::{ActivityId, CampaignId, ConversationId, CostId, LeadId, UserId};
 use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::money::{Currency, Money};
 use tandem_domain::reports::Basis;
 use tandem_store as store;
+use tandem_store::Snapshot;
 use tandem_store::page::Page;
 use tandem_store::reports::HeldConversation;
 use utoipa::{IntoParams, ToSchema};
@@ -15,9 +17,10 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::scopes::{ActivitiesRead, CampaignReportRead, CampaignsRead, FollowUpsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
+use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
-use crate::reports::request::Chosen;
+use crate::reports::request::{Chosen, Ids, asked};
 
 /// Which costs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -101,26 +104,9 @@ pub(in crate::reports) async fn list_cost_evidence(
     ctx: Ctx<CampaignReportRead>,
     query: Query<Both<Chosen, CostsQuery>>,
 ) -> Reply<Listing<CostEvidence>> {
-    let Both(chosen, query) = query.0;
-    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
-    let after: Option<CostId> = listing::after(&ctx.master, ctx.request(), query.cursor.as_deref())?;
-    let snapshot = ctx.report().await?;
-    let rules = store::rules::read(&snapshot).await?;
-    let selection = chosen.select(Basis::Activity, &rules.company.zone())?;
-    let convert = |cost: &Cost| {
-        let converted = rules.money.rates.convert(cost.amount, rules.money.base, cost.on);
-        converted.ok().map(|found| found.money)
-    };
-    let is_converted = query.figure.unwrap_or_default() == CostFigure::Converted;
-    let costs = super::costs(&snapshot, &selection).await?.into_iter();
-    let mut counted: Vec<(Cost, Option<Money>)> = costs
-        .map(|cost| (cost, convert(&cost)))
-        .filter(|(cost, value)| {
-            value.is_some() == is_converted
-                && query.currency.is_none_or(|asked| asked == cost.amount.currency)
-        })
-        .collect();
-    counted.sort_unstable_by_key(|(cost, _)| cost.id);
+    let limit = query.0.1.limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
+    let after: Option<CostId> = listing::after(&ctx.master, ctx.request(), query.0.1.cursor.as_deref())?;
+    let counted = counted_costs(&ctx.report().await?, query.0).await?;
     let total = counted.len() as u64;
     let rest = counted.into_iter().filter(|(cost, _)| Some(cost.id) > after);
     let page = Page::of(rest.take(limit as usize + 1).collect(), limit);
@@ -132,6 +118,59 @@ pub(in crate::reports) async fn list_cost_evidence(
     };
     let listing = Listing::of(&ctx.master, ctx.request(), page, |(cost, _)| cost.id, view);
     Ok(listing.counted(Some((total, false))))
+}
+
+/// The costs of a figure, each with its value in the base currency, by id.
+async fn counted_costs(
+    snapshot: &Snapshot,
+    Both(chosen, query): Both<Chosen, CostsQuery>,
+) -> Result<Vec<(Cost, Option<Money>)>, Problem> {
+    let rules = store::rules::read(snapshot).await?;
+    let selection = chosen.select(Basis::Activity, &rules.company.zone())?;
+    let convert = |cost: &Cost| {
+        let converted = rules.money.rates.convert(cost.amount, rules.money.base, cost.on);
+        converted.ok().map(|found| found.money)
+    };
+    let is_converted = query.figure.unwrap_or_default() == CostFigure::Converted;
+    let costs = super::costs(snapshot, &selection).await?.into_iter();
+    let mut counted: Vec<(Cost, Option<Money>)> = costs
+        .map(|cost| (cost, convert(&cost)))
+        .filter(|(cost, value)| {
+            value.is_some() == is_converted
+                && query.currency.is_none_or(|asked| asked == cost.amount.currency)
+        })
+        .collect();
+    counted.sort_unstable_by_key(|(cost, _)| cost.id);
+    Ok(counted)
+}
+
+/// The campaign and day of the first costs of a list, and the number of all.
+pub(in crate::reports) async fn cost_ids(
+    snapshot: &Snapshot,
+    query: Json,
+    limit: u64,
+) -> Result<Ids, Problem> {
+    let counted = counted_costs(snapshot, asked(query)?).await?;
+    let total = counted.len() as u64;
+    let page = Page::of(counted.into_iter().take(limit as usize).collect(), limit);
+    Ok(Ids::of(page, total, |(cost, _)| {
+        format!("{} {}", cost.campaign_id, cost.on)
+    }))
+}
+
+/// The ids of the first conversations of a list, and the number of all.
+pub(in crate::reports) async fn conversation_ids(
+    snapshot: &Snapshot,
+    query: Json,
+    limit: u64,
+) -> Result<Ids, Problem> {
+    let Both(chosen, query): Both<Chosen, HeldQuery> = asked(query)?;
+    let high_intent = query.figure.unwrap_or_default() == ConversationFigure::HighIntent;
+    let rules = store::rules::read(snapshot).await?;
+    let scope = chosen.select(Basis::Activity, &rules.company.zone())?.scope();
+    let page = store::reports::held_conversations(snapshot, &scope, high_intent, None, limit).await?;
+    let total = store::reports::conversation_count(snapshot, &scope, high_intent).await?;
+    Ok(Ids::of(page, total, |held| held.id.to_string()))
 }
 
 /// Which figure about conversations.

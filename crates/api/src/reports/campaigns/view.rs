@@ -53,6 +53,14 @@ pub struct CampaignsView {
     pub unattributed: UnattributedView,
 }
 
+impl CampaignsView {
+    /// Leave out all but the first campaigns.
+    pub fn shorten(&mut self, most: usize) {
+        self.omitted_rows += self.rows.len().saturating_sub(most) as i64;
+        self.rows.truncate(most);
+    }
+}
+
 /// One campaign.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CampaignRow {

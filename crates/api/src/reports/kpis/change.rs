@@ -104,6 +104,25 @@ pub struct ChangeView {
     omitted: OmittedParts,
 }
 
+impl ChangeView {
+    /// Leave out all but the largest parts; their sum stays.
+    pub fn shorten(&mut self, most: usize) {
+        let rest = self.parts.split_off(self.parts.len().min(most));
+        let of_rest = Effect::total(rest.iter().map(|part| Effect {
+            mix: part.effect.mix,
+            rate: part.effect.rate,
+        }));
+        let known = &self.omitted.effect;
+        self.omitted = OmittedParts {
+            parts: self.omitted.parts + rest.len() as i64,
+            effect: EffectView::from(Effect {
+                mix: known.mix + of_rest.mix,
+                rate: known.rate + of_rest.rate,
+            }),
+        };
+    }
+}
+
 /// A change, in the unit of the figure.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct EffectView {

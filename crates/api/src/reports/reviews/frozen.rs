@@ -20,7 +20,7 @@ use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::Reply;
 use crate::reports::request::{Ids, asked};
-use crate::reports::{customers, deals, funnel, handoffs, leakage, quotes, sla};
+use crate::reports::{attribution, campaigns, customers, deals, funnel, handoffs, leakage, quotes, sla};
 
 /// The most records that are stored of one list.
 const MOST_RECORDS: u64 = 10_000;
@@ -34,8 +34,23 @@ const LEAKAGE: &str = "/v1/reports/leakage/evidence";
 const QUOTES: &str = "/v1/reports/quotes/evidence";
 const REVENUE: &str = "/v1/revenue";
 const ACTIONS: &str = "/v1/actions";
-const LISTS: [&str; 10] = [
-    FUNNEL, HANDOFFS, DEALS, CUSTOMERS, FOLLOW_UPS, SLA, LEAKAGE, QUOTES, REVENUE, ACTIONS,
+const COSTS: &str = "/v1/reports/costs/evidence";
+const CONVERSATIONS: &str = "/v1/reports/conversations/evidence";
+const ATTRIBUTION: &str = "/v1/reports/attribution/evidence";
+const LISTS: [&str; 13] = [
+    COSTS,
+    CONVERSATIONS,
+    ATTRIBUTION,
+    FUNNEL,
+    HANDOFFS,
+    DEALS,
+    CUSTOMERS,
+    FOLLOW_UPS,
+    SLA,
+    LEAKAGE,
+    QUOTES,
+    REVENUE,
+    ACTIONS,
 ];
 
 /// The links of a pack to lists of records, each once, in the order of their numbers.
@@ -79,7 +94,7 @@ pub(super) fn linked(mut pack: Value, links: &Links, review: ReviewId) -> Value 
     pack
 }
 
-/// Whether a link leads to a list that is stored. The others stay: attribution, agreements, reviews.
+/// Whether a link leads to a list that is stored. The others stay: agreements, reviews.
 fn is_list(link: &str) -> bool {
     link.split_once('?')
         .is_some_and(|(path, _)| LISTS.contains(&path))
@@ -122,6 +137,9 @@ async fn records(on: &Snapshot, now: Timestamp, path: &str, query: Value) -> Res
         QUOTES => quotes::ids(on, query, MOST_RECORDS).await?,
         REVENUE => entries(on, query).await?,
         ACTIONS => actions::ids(on, query, MOST_RECORDS).await?,
+        COSTS => campaigns::evidence::cost_ids(on, query, MOST_RECORDS).await?,
+        CONVERSATIONS => campaigns::evidence::conversation_ids(on, query, MOST_RECORDS).await?,
+        ATTRIBUTION => attribution::ids(on, now, query, MOST_RECORDS).await?,
         _ => return Ok(None),
     }))
 }
@@ -154,6 +172,7 @@ fn parameters(query: &str) -> Value {
         let text = percent_decode_str(value).decode_utf8_lossy().into_owned();
         let value = match name {
             "without" | "state" => json!(text.split(',').collect::<Vec<_>>()),
+            "roll_up" => json!(text == "true"),
             "idle_days" => text.parse::<i64>().map_or(Value::Null, Value::from),
             _ => Value::String(text),
         };
@@ -167,8 +186,9 @@ fn scopes(path: &str) -> &'static [Scope] {
     match path {
         FUNNEL => &[Scope::LeadsRead],
         DEALS | QUOTES | REVENUE => &[Scope::DealsRead],
-        CUSTOMERS => &[Scope::LeadsRead, Scope::DealsRead],
-        FOLLOW_UPS => &[Scope::ActivitiesRead],
+        CUSTOMERS | ATTRIBUTION => &[Scope::LeadsRead, Scope::DealsRead],
+        COSTS => &[Scope::CampaignsRead],
+        FOLLOW_UPS | CONVERSATIONS => &[Scope::ActivitiesRead],
         HANDOFFS | SLA => &[Scope::HandoffsRead],
         ACTIONS => &[],
         _ => &[Scope::LeadsRead, Scope::HandoffsRead, Scope::DealsRead],

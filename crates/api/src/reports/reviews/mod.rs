@@ -236,10 +236,7 @@ async fn get_review(
     };
     let items = store::reviews::actions(&snapshot, &filter, None, MOST_ITEMS).await?;
     let items = items.data.into_iter().map(ActionItemView::of).collect();
-    let pack = match ctx.grants(Scope::DealsRead) {
-        true => pack,
-        false => without_amounts(pack),
-    };
+    let pack = readable(pack, |scope| ctx.grants(scope));
     let review = ReviewView::of(review).with(pack, items);
     match prefers_page(ctx.request()) {
         true => Ok(Either::Right(Rendered(page::of(&json!(review))?))),
@@ -274,15 +271,39 @@ async fn hold_review(
     ctx.commit(tx, Tagged::new(tag, ReviewView::of(review))).await
 }
 
-/// The pack for a caller who may not read what deals are worth.
-fn without_amounts(mut pack: Value) -> Value {
-    let kpis = &mut pack["kpis"];
-    if let Some(figures) = kpis["figures"].as_array_mut() {
-        figures.retain(|figure| figure["unit"] != Unit::Money.name());
+/// The pack as far as a caller may read it: without `deals:read` it shows no amount, without `campaigns:read` no campaign.
+fn readable(mut pack: Value, grants: impl Fn(Scope) -> bool) -> Value {
+    if !grants(Scope::CampaignsRead) {
+        pack["campaigns"] = Value::Null;
     }
-    if let Some(unconverted) = kpis["unconverted"].as_array_mut() {
+    if grants(Scope::DealsRead) {
+        return pack;
+    }
+    let is_money = |figure: &Value| figure["unit"] == Unit::Money.name();
+    for list in ["/kpis/figures", "/changes"] {
+        if let Some(figures) = pack.pointer_mut(list).and_then(Value::as_array_mut) {
+            figures.retain(|figure| !is_money(figure));
+        }
+    }
+    if let Some(unconverted) = pack["kpis"]["unconverted"].as_array_mut() {
         unconverted.clear();
     }
+    pack["losses"] = Value::Null;
+    let hide = |figures: &mut Value| {
+        for name in ["revenue", "pipeline", "roi"] {
+            if let Some(figure) = figures.get_mut(name) {
+                *figure = Value::Null;
+            }
+        }
+    };
+    let campaigns = &mut pack["campaigns"];
+    for name in ["totals", "unattributed"] {
+        campaigns.get_mut(name).into_iter().for_each(hide);
+    }
+    let rows = campaigns.get_mut("rows").and_then(Value::as_array_mut);
+    rows.into_iter()
+        .flatten()
+        .for_each(|row| hide(&mut row["figures"]));
     pack
 }
 

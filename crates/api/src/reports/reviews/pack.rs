@@ -4,11 +4,13 @@ use jiff::ToSpan;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use tandem_domain::campaigns::Campaign;
+use tandem_domain::deals::Outcome;
 use tandem_domain::id::CampaignId;
 use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::reports::Basis;
 use tandem_domain::reports::dimension::Dimension;
 use tandem_domain::reports::handoffs::HandoffFigure;
+use tandem_domain::reports::kpis::Kpi;
 use tandem_domain::reports::leakage::IDLE_DAYS;
 use tandem_domain::reports::review::{ActionState, ReviewPeriod};
 use tandem_store::reviews::ActionFilter;
@@ -19,14 +21,29 @@ use super::MOST_ITEMS;
 use super::actions::ActionItemView;
 use crate::edge::http::problem::Problem;
 use crate::reports::alignment::{self, AlignmentView};
+use crate::reports::campaigns::{self, CampaignsQuery, CampaignsView};
+use crate::reports::endings::{self, EndingsView};
 use crate::reports::funnel::{self, FunnelView};
 use crate::reports::handoffs::address;
+use crate::reports::kpis::change::{self, ChangeView};
 use crate::reports::kpis::{self, KpisView};
 use crate::reports::leakage::{self, LeakageView};
 use crate::reports::rejections::{self, RejectionsView};
 use crate::reports::request::{Chosen, Divided, Selection};
 use crate::reports::sla::{self, SlaView};
 
+/// The figures whose change is explained.
+const MOVED: [Kpi; 5] = [
+    Kpi::Mqls,
+    Kpi::MqlToSql,
+    Kpi::SqlToOpportunity,
+    Kpi::WinRate,
+    Kpi::Booked,
+];
+/// The most parts of a change.
+const MOST_PARTS: usize = 5;
+/// The most campaigns.
+const MOST_CAMPAIGNS: usize = 10;
 /// The months of commitments that a pack has at most: the newest ones.
 const MOST_MONTHS: usize = 3;
 
@@ -42,8 +59,15 @@ pub struct ReviewPack {
     funnel: FunnelView,
     /// The key figures, those of the previous period, and the change.
     kpis: KpisView,
+    /// Why figures moved, by campaign: for each, the five campaigns that moved it most.
+    #[schema(max_items = 10)]
+    changes: Vec<ChangeView>,
+    /// The ten most expensive campaigns, and the totals of all; `null` without `campaigns:read`.
+    campaigns: Option<CampaignsView>,
     /// The rejections, by reason.
     rejections: RejectionsView,
+    /// The losses, by reason; `null` without `deals:read`.
+    losses: Option<EndingsView>,
     /// The leaks of that day, without rows.
     leakage: LeakageView,
     /// The disputes about hand-offs of the period.
@@ -87,6 +111,9 @@ pub struct DisputeCount {
 pub struct CampaignAhead {
     /// Its id.
     id: CampaignId,
+    /// Its name.
+    #[schema(max_length = 200, example = "Spring 2026")]
+    name: String,
     /// Its first day.
     starts_on: Day,
 }
@@ -106,12 +133,36 @@ pub(super) async fn of(on: &Snapshot, now: Timestamp, period: ReviewPeriod) -> R
         commitments: commitments(on, now, period).await?,
         funnel,
         kpis: kpis::report(on, now, chosen(), None, true).await?,
+        changes: changes(on, now, chosen()).await?,
+        campaigns: Some(campaigns(on, now, chosen()).await?),
         rejections: rejections::report(on, now, chosen(), Divided::by(Dimension::Reason)).await?,
+        losses: Some(
+            endings::report(on, now, chosen(), Divided::by(Dimension::Reason), Outcome::Lost).await?,
+        ),
         leakage,
         disputes: disputes(on, now, &selection).await?,
         campaigns_ahead: campaigns_ahead(on, now, &zone).await?,
         action_items: open_items(on).await?,
     })
+}
+
+/// Why the figures of a period moved.
+async fn changes(on: &Snapshot, now: Timestamp, chosen: Chosen) -> Result<Vec<ChangeView>, Problem> {
+    let mut views = change::report(on, now, chosen, Divided::by(Dimension::CampaignRecord), &MOVED).await?;
+    views.iter_mut().for_each(|view| view.shorten(MOST_PARTS));
+    Ok(views)
+}
+
+/// What campaigns cost and brought.
+async fn campaigns(on: &Snapshot, now: Timestamp, chosen: Chosen) -> Result<CampaignsView, Problem> {
+    let shown = campaigns::Shown {
+        now,
+        rolls_up: false,
+        money: true,
+    };
+    let mut view = campaigns::report(on, chosen, CampaignsQuery::default(), shown).await?;
+    view.shorten(MOST_CAMPAIGNS);
+    Ok(view)
 }
 
 /// The commitments of the newest months of a period, each by its own report.
@@ -167,6 +218,7 @@ async fn campaigns_ahead(
     };
     let ahead = |campaign: Campaign| CampaignAhead {
         id: campaign.id,
+        name: campaign.details.name,
         starts_on: campaign.details.starts_on,
     };
     let campaigns = store::campaigns::beginning(on, (today, until), MOST_ITEMS).await?;

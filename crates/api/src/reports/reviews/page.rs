@@ -27,9 +27,18 @@ pub(super) fn of(review: &Value) -> Result<StoredAnswer, Problem> {
     commitments(&mut page, items(&pack["commitments"]));
     funnel(&mut page, &pack["funnel"])?;
     key_figures(&mut page, &pack["kpis"])?;
+    changes(&mut page, pack);
+    campaigns(&mut page, &pack["campaigns"]);
     rejections(&mut page, &pack["rejections"]);
+    losses(&mut page, &pack["losses"]);
     let leaks = items(&pack["leakage"]["totals"]).iter();
-    let leaks = leaks.map(|one| vec![words(&one["leak"]), number(&one["count"]), text(&one["oldest"])]);
+    let leaks = leaks.map(|one| {
+        vec![
+            words(&one["leak"]),
+            number(&one["count"]),
+            day_of(&text(&one["oldest"])),
+        ]
+    });
     table(&mut page, "Leaks", &["Leak", "Number", "Oldest"], leaks.collect());
     let disputes =
         ["disputed", "upheld", "overturned"].map(|name| number(&pack["disputes"][name]["handoffs"]));
@@ -40,7 +49,7 @@ pub(super) fn of(review: &Value) -> Result<StoredAnswer, Problem> {
         vec![disputes.to_vec()],
     );
     let campaigns = items(&pack["campaigns_ahead"]).iter();
-    let campaigns = campaigns.map(|one| vec![text(&one["id"]), text(&one["starts_on"])]);
+    let campaigns = campaigns.map(|one| vec![text(&one["name"]), text(&one["starts_on"])]);
     table(
         &mut page,
         "Campaigns that start next",
@@ -150,7 +159,8 @@ fn funnel(page: &mut String, view: &Value) -> Result<(), Problem> {
 fn key_figures(page: &mut String, view: &Value) -> Result<(), Problem> {
     let currency = text(&view["currency"]);
     let figures = items(&view["figures"]).iter().map(|one| {
-        let value = |member: &str| measured(&one[member], one["unit"].as_str(), &currency);
+        let unit = one["unit"].as_str();
+        let value = |member: &str| measured(&one[member], unit, &currency);
         let few = if one["insufficient"] == true {
             "few cases"
         } else {
@@ -160,7 +170,7 @@ fn key_figures(page: &mut String, view: &Value) -> Result<(), Problem> {
             words(&one["figure"]),
             value("value"),
             value("before"),
-            value("change"),
+            difference(&one["change"], unit, &currency),
             few.to_owned(),
         ]
     });
@@ -181,24 +191,142 @@ fn measured(value: &Value, unit: Option<&str>, currency: &str) -> String {
             let digits = currency
                 .parse()
                 .map_or(2, |currency: tandem_domain::money::Currency| currency.digits());
-            format!(
-                "{:.*} {currency}",
-                digits as usize,
-                value / 10_f64.powi(digits as i32)
-            )
+            let amount = format!("{:.*}", digits as usize, value / 10_f64.powi(digits as i32));
+            format!("{} {currency}", grouped(&amount))
         }
         _ => tenths(value),
     }
 }
 
-fn rejections(page: &mut String, view: &Value) {
+/// A difference in its unit: of rates, percentage points.
+fn difference(value: &Value, unit: Option<&str>, currency: &str) -> String {
+    match (unit, value.as_f64()) {
+        (Some("rate"), Some(value)) => format!("{} points", tenths(value * 100.0)),
+        _ => measured(value, unit, currency),
+    }
+}
+
+/// A decimal number with a narrow space between thousands.
+fn grouped(number: &str) -> String {
+    let (whole, decimals) = number
+        .split_once('.')
+        .map_or((number, None), |(a, b)| (a, Some(b)));
+    let (sign, digits) = whole
+        .strip_prefix('-')
+        .map_or(("", whole), |digits| ("-", digits));
+    let mut text = sign.to_owned();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    decimals
+        .into_iter()
+        .for_each(|decimals| text.extend([".", decimals]));
+    text
+}
+
+/// What moved the key figures, by campaign.
+fn changes(page: &mut String, pack: &Value) {
+    let campaigns = items(&pack["campaigns"]["rows"]);
+    let name = |key: &Value| {
+        let known = campaigns.iter().find(|row| row["campaign_id"] == *key);
+        match (key.as_str(), known) {
+            (None, _) => "no campaign".to_owned(),
+            (Some(_), Some(row)) if row["name"].is_string() => text(&row["name"]),
+            (Some(id), _) => id.to_owned(),
+        }
+    };
+    let mut rows = vec![];
+    for view in items(&pack["changes"]) {
+        let (unit, currency) = (view["unit"].as_str(), text(&view["currency"]));
+        let cells =
+            |effect: &Value| ["change", "mix", "rate"].map(|part| difference(&effect[part], unit, &currency));
+        let mut row = |who: String, effect: &Value| {
+            let [change, mix, rate] = cells(effect);
+            rows.push(vec![words(&view["figure"]), who, change, mix, rate]);
+        };
+        row("all".to_owned(), &view["total"]);
+        items(&view["parts"])
+            .iter()
+            .for_each(|part| row(name(&part["key"]), &part["effect"]));
+        if view["omitted"]["parts"].as_i64().is_some_and(|parts| parts > 0) {
+            row("others".to_owned(), &view["omitted"]["effect"]);
+        }
+    }
+    let heads = [
+        "Figure",
+        "Campaign",
+        "Change",
+        "By its share or number",
+        "By its own rate or size",
+    ];
+    table(page, "What moved the figures", &heads, rows);
+}
+
+fn campaigns(page: &mut String, view: &Value) {
+    let line = |name: String, figures: &Value| {
+        let amount = |value: &Value| money(value);
+        let percent = |value: &Value| {
+            value
+                .as_f64()
+                .map_or_else(|| "–".to_owned(), |share| format!("{} %", tenths(share * 100.0)))
+        };
+        vec![
+            name,
+            amount(&figures["cost"]["value"]),
+            number(&figures["leads"]["count"]),
+            number(&figures["mqls"]["count"]),
+            number(&figures["deals_won"]["count"]),
+            amount(&figures["revenue"]["value"]),
+            percent(&figures["roi"]),
+            amount(&figures["wasted"]["value"]),
+        ]
+    };
+    let name = |row: &Value| row["name"].as_str().unwrap_or("no campaign").to_owned();
+    let mut rows: Vec<Vec<String>> = items(&view["rows"])
+        .iter()
+        .map(|row| line(name(row), &row["figures"]))
+        .collect();
+    if view["totals"].is_object() {
+        rows.push(line("all".to_owned(), &view["totals"]));
+    }
+    let heads = [
+        "Campaign", "Cost", "Leads", "MQLs", "Won", "Revenue", "ROI", "Wasted",
+    ];
+    table(page, "Campaigns", &heads, rows);
+}
+
+/// An amount of money with its currency.
+fn money(value: &Value) -> String {
+    measured(&value["amount"], Some("money"), &text(&value["currency"]))
+}
+
+fn losses(page: &mut String, view: &Value) {
     let rows = items(&view["rows"]).iter().map(|row| {
-        let reason = row["key"]
-            .as_str()
-            .map_or_else(|| "no reason".to_owned(), |key| key.replace('_', " "));
         let figures = &row["figures"];
         vec![
-            reason,
+            reason(&row["key"]),
+            number(&figures["deals"]),
+            number(&figures["deals_before"]),
+            money(&figures["value"]),
+        ]
+    });
+    let heads = ["Reason", "This period", "Period before", "Amount"];
+    table(page, "Lost deals", &heads, rows.collect());
+}
+
+fn reason(key: &Value) -> String {
+    key.as_str()
+        .map_or_else(|| "no reason".to_owned(), |key| key.replace('_', " "))
+}
+
+fn rejections(page: &mut String, view: &Value) {
+    let rows = items(&view["rows"]).iter().map(|row| {
+        let figures = &row["figures"];
+        vec![
+            reason(&row["key"]),
             number(&figures["rejected"]),
             number(&figures["rejected_before"]),
         ]
@@ -269,4 +397,27 @@ fn tenths(value: f64) -> String {
 /// The day of an instant in text.
 fn day_of(at: &str) -> String {
     at.split('T').next().unwrap_or(at).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn amounts_have_their_thousands_apart_and_rates_change_by_points() {
+        for (amount, currency, shown) in [
+            (123_456_789, "EUR", "1\u{202f}234\u{202f}567.89 EUR"),
+            (-12_345, "EUR", "-123.45 EUR"),
+            (1_000, "JPY", "1\u{202f}000 JPY"),
+            (0, "EUR", "0.00 EUR"),
+        ] {
+            assert_eq!(money(&json!({"amount": amount, "currency": currency})), shown);
+        }
+        assert_eq!(money(&Value::Null), "–");
+        assert_eq!(difference(&json!(-0.051), Some("rate"), "EUR"), "-5.1 points");
+        assert_eq!(difference(&json!(3), Some("count"), "EUR"), "3");
+        assert_eq!(difference(&json!(3600), Some("seconds"), "EUR"), "1 h");
+    }
 }
