@@ -187,6 +187,66 @@ pub const WAYS: [Way; 9] = [
     ),
 ];
 
+/// A campaign, with what it costs on each day of its months.
+pub struct Spending {
+    /// Its name.
+    pub name: &'static str,
+    /// The `utm_campaign` of its visitors.
+    pub alias: &'static str,
+    /// Its channel.
+    pub channel: &'static str,
+    /// Euro cents on each day.
+    pub cents: i64,
+    /// The months in which it runs.
+    pub months: std::ops::RangeInclusive<i8>,
+}
+
+const fn spending(
+    name: &'static str,
+    alias: &'static str,
+    channel: &'static str,
+    cents: i64,
+    months: std::ops::RangeInclusive<i8>,
+) -> Spending {
+    Spending {
+        name,
+        alias,
+        channel,
+        cents,
+        months,
+    }
+}
+
+/// The campaigns.
+pub const CAMPAIGNS: [Spending; 8] = [
+    spending(
+        "Always-on search",
+        "always_on_search",
+        "paid_search",
+        4_500,
+        1..=12,
+    ),
+    spending("Spring fleet", "spring_fleet", "paid_search", 9_000, 3..=5),
+    spending("Autumn budgets", "autumn_budgets", "paid_social", 12_000, 9..=11),
+    spending(
+        "City without vans",
+        "city_without_vans",
+        "paid_social",
+        7_000,
+        4..=8,
+    ),
+    spending("Monthly news", "monthly_news", "email", 900, 1..=12),
+    spending(
+        "Partner programme",
+        "partner_programme",
+        "referral",
+        1_500,
+        1..=12,
+    ),
+    spending("Winter webinar", "winter_webinar", "email", 2_500, 1..=2),
+    spending("Fleet Expo", "fleet_expo", "event", 60_000, 5..=5),
+];
+
 /// First names, last names, and the country that they are from.
 pub const NAMES: [(&str, &[&str], &[&str]); 7] = [
     (

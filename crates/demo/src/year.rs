@@ -3,24 +3,26 @@
 use std::collections::{BTreeMap, HashMap};
 
 use actix_web::web;
+use jiff::ToSpan;
 use serde_json::json;
 use tandem_domain::access::account::{Team, User};
 use tandem_domain::access::{Actor, Person, Role};
 use tandem_domain::act;
 use tandem_domain::activities;
+use tandem_domain::campaigns::{self, CampaignDetails, CampaignError, DailyCost};
 use tandem_domain::capture::{Beside, Form, make_form};
 use tandem_domain::change::{Change, Unruled};
 use tandem_domain::deals::{self, MoveDeal, OpenDeal};
 use tandem_domain::handoff;
 use tandem_domain::handoff::qualification::all_confirmed;
 use tandem_domain::id::{DealId, Ids, LeadId, RequestId, SubmissionId};
-use tandem_domain::instant::Timestamp;
+use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::leads::Touch;
 use tandem_domain::leads::fields::{CompanyField, LeadField};
 use tandem_domain::leads::identity::Email;
 use tandem_domain::leads::save::{self, CompanyStatement, OnConflict, Statement};
 use tandem_domain::lifecycle::Stage;
-use tandem_domain::money::{Currency, DatedRate, Rate};
+use tandem_domain::money::{Currency, DatedRate, Money, Rate};
 use tandem_domain::record::Plain;
 use tandem_domain::settings::SettingChange;
 use tandem_domain::settings::{CompanySettings, CurrencySettings, name};
@@ -144,6 +146,7 @@ impl Year {
             year.forms.push(form.clone());
             changes.extend([Unruled::from(form.created()), key.into()]);
         }
+        changes.extend(campaigns(at, &act).map_err(|error| Stopped::Refused(at, error.to_string()))?);
         store::write_records(&tx, changes).await?;
         tx.commit().await?;
         Ok(year)
@@ -360,6 +363,45 @@ fn statement(plan: &Plan, entry: &Entry) -> Statement {
         })),
         ..Statement::default()
     }
+}
+
+/// The campaigns of the year that begins, each with its costs by day.
+fn campaigns(at: Timestamp, act: &act::Act) -> Result<Vec<Unruled>, CampaignError> {
+    let first = at.date_in(&jiff::tz::TimeZone::UTC);
+    let mut changes = vec![];
+    for plan in &cast::CAMPAIGNS {
+        let days = first.series(1.day()).take(365);
+        let days = days.filter(|day| plan.months.contains(&day.month()));
+        let days: Vec<Day> = days.filter_map(|day| day.try_into().ok()).collect();
+        let (Some(starts_on), Some(ends_on)) = (days.first(), days.last()) else {
+            continue;
+        };
+        let details = CampaignDetails {
+            name: plan.name.into(),
+            channel: plan.channel.into(),
+            utm_campaign_aliases: vec![plan.alias.into()],
+            starts_on: *starts_on,
+            ends_on: Some(*ends_on),
+            budget: None,
+            owner_id: None,
+            parent_id: None,
+            brief: None,
+        };
+        let beside = campaigns::Beside {
+            lineage: vec![],
+            knows_owner: true,
+        };
+        let campaign = campaigns::create(details, &beside, act)?;
+        let amount = Some(Money {
+            amount: plan.cents,
+            currency: Currency::EUR,
+        });
+        let costs: Vec<DailyCost> = days.iter().map(|on| DailyCost { on: *on, amount }).collect();
+        let spent = campaigns::replace_costs(&campaign, &[], &costs, act)?;
+        changes.push(campaign.created().into());
+        changes.extend(spent.map(Unruled::from));
+    }
+    Ok(changes)
 }
 
 fn settings(at: Timestamp) -> Vec<SettingChange> {

@@ -26,9 +26,9 @@ const STYLE: &str =
 const DOCUMENT_STYLE: &str = "body{font:1rem/1.45 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}\
     section{break-inside:avoid;margin:0 0 1.5rem}div{overflow-x:auto}table{border-collapse:collapse;width:100%}\
     th,td{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-bottom:1px solid #bbb;\
-    min-width:4.5rem;overflow-wrap:anywhere;unicode-bidi:isolate}\
+    max-width:18rem;overflow-wrap:break-word;unicode-bidi:isolate}\
     figure{margin:0 0 1.5rem;overflow-x:auto}figure svg{min-width:38rem;max-width:100%;height:auto}\
-    @media print{body{margin:0;max-width:none;font-size:10pt}th,td{min-width:0}figure svg{min-width:0}}";
+    @media print{body{margin:0;max-width:none;font-size:10pt}figure svg{min-width:0}}";
 
 /// Nothing may be loaded, nothing may run; the one style is named by its hash.
 static POLICY: LazyLock<String> = LazyLock::new(|| policy(STYLE, "'none'"));

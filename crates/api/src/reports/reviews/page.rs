@@ -78,7 +78,7 @@ fn scorecard(page: &mut String, view: &Value) {
             words(&answer["question"]),
             words(&answer["grade"]),
             figures.collect::<Vec<_>>().join("; "),
-            text(&answer["next"]),
+            text(&answer["next"]).replace('`', ""),
         ]
     });
     let heads = ["Question", "Grade", "Figures", "What to do next"];
