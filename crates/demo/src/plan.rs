@@ -183,7 +183,7 @@ impl Plan {
         });
         let domain = match &company {
             Some((name, _)) => format!(
-                "{}.{}.example",
+                "{}-{}.example",
                 name.to_lowercase().replace(' ', "-"),
                 country.to_lowercase()
             ),

@@ -25,6 +25,8 @@ static DISPOSABLE: LazyLock<HashSet<&'static str>> =
 static FREE: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     let mut free = read(include_str!("../../data/free_mail.txt"));
     free.extend(read(include_str!("../../data/mailbox_hosts.txt")));
+    // A provider for examples and the demo: nobody can register it (RFC 2606).
+    free.insert("mail.example");
     free
 });
 
