@@ -77,6 +77,14 @@ impl Permission for CampaignReportRead {
     const SCOPES: &'static [Scope] = &[Scope::ReportsRead, Scope::CampaignsRead];
 }
 
+/// Demands the scope of reports, and those of the activities and deals in which objections were raised.
+#[derive(Debug, Clone, Copy)]
+pub struct ObjectionsRead;
+
+impl Permission for ObjectionsRead {
+    const SCOPES: &'static [Scope] = &[Scope::ReportsRead, Scope::ActivitiesRead, Scope::DealsRead];
+}
+
 /// Demands the scope of reports, and that of the leads behind their figures.
 #[derive(Debug, Clone, Copy)]
 pub struct EvidenceRead;

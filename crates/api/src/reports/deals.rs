@@ -13,7 +13,7 @@ use tandem_domain::reports::kpis::DealFigure;
 use tandem_store as store;
 use tandem_store::Snapshot;
 use tandem_store::page::Page;
-use tandem_store::reports::{Books, DealChoice, DealItem, Expected};
+use tandem_store::reports::{Books, DealChoice, DealItem, Expected, Objected};
 use utoipa::{IntoParams, ToSchema};
 
 use super::request::{Chosen, Ids, asked};
@@ -35,6 +35,11 @@ struct DealEvidenceQuery {
     currency: Option<Currency>,
     /// Only with a lead who had seen this content before the deal was closed.
     read_content_id: Option<ContentId>,
+    /// Only with this objection raised: its code.
+    #[param(max_length = 64, example = "price")]
+    objection: Option<String>,
+    /// Only with an objection raised whose words nobody mapped to a code.
+    unmapped_objection: Option<bool>,
     /// Only if expected to be closed in this month, such as `2026-05`; `unknown`: without an expected day.
     #[param(
         max_length = 7,
@@ -118,9 +123,13 @@ async fn page(
         currency: query.currency,
         read_content_id: query.read_content_id,
         expected: query.expected_in.as_deref().and_then(expected),
+        objection: match query.unmapped_objection {
+            Some(true) => Some(Objected::Unmapped),
+            _ => query.objection.map(Objected::Code),
+        },
     };
-    let page = store::reports::deal_evidence(snapshot, &scope, choice, books, after, limit).await?;
-    let total = store::reports::deal_evidence_count(snapshot, &scope, choice, books).await?;
+    let page = store::reports::deal_evidence(snapshot, &scope, &choice, books, after, limit).await?;
+    let total = store::reports::deal_evidence_count(snapshot, &scope, &choice, books).await?;
     Ok((page, total))
 }
 

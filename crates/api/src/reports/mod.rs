@@ -15,6 +15,7 @@ mod funnel;
 mod handoffs;
 mod kpis;
 mod leakage;
+mod objections;
 mod quotes;
 mod rejections;
 mod request;
@@ -63,6 +64,8 @@ fn configure(config: &mut Services<'_>) {
         .service(deals::list_deal_evidence)
         .service(leakage::get_leakage)
         .service(leakage::list_leakage_evidence)
+        .service(objections::get_objections_report)
+        .service(objections::list_objection_evidence)
         .service(quotes::list_quote_evidence)
         .service(rejections::get_rejections)
         .service(response_times::get_response_times)

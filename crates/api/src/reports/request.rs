@@ -220,6 +220,14 @@ impl Divided {
         }
     }
 
+    /// Rows by these dimensions.
+    pub fn of(by: Vec<By>, min_sample: Option<i64>) -> Self {
+        Self {
+            by: Some(by),
+            min_sample,
+        }
+    }
+
     /// Rows by the report's own dimension.
     pub fn sampled(min_sample: Option<i64>) -> Self {
         Self { by: None, min_sample }

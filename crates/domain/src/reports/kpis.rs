@@ -113,6 +113,12 @@ words! {
         WonFromCycle = "won_from_cycle",
         /// Those that were won, with a touch of the primary lead at or before the win.
         WithPath = "with_path",
+        /// Those that were won or lost, and in which an objection was raised.
+        Objected = "objected",
+        /// Of these, those that were won.
+        WonObjected = "won_objected",
+        /// Those that were lost, with an amount in the base currency, and in which an objection was raised.
+        LostObjected = "lost_objected",
         /// Those that were won or lost, and whose lead had a score when it entered mql.
         Scored = "scored",
         /// Those that were lost with a reason other than `other`, and with an objection or a note.

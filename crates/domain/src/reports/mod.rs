@@ -16,6 +16,7 @@ pub mod funnel;
 pub mod handoffs;
 pub mod kpis;
 pub mod leakage;
+pub mod objections;
 pub mod period;
 pub mod promises;
 pub mod review;

@@ -13,6 +13,7 @@ use tandem_domain::reports::row::{Cut, Key};
 use tandem_domain::reports::{Basis, Rate};
 use uuid::Uuid;
 
+use super::objections::{self, Objected};
 use super::selection::{self, Ground, Scope, Sql};
 use crate::content::READ_BEFORE;
 use crate::db::Read;
@@ -64,7 +65,7 @@ pub struct TalliedEndings {
 }
 
 /// Which deals of a period are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DealChoice {
     /// Those of this figure.
     pub figure: DealFigure,
@@ -74,6 +75,8 @@ pub struct DealChoice {
     pub read_content_id: Option<ContentId>,
     /// Expected to be closed then.
     pub expected: Option<Expected>,
+    /// In which this objection was raised.
+    pub objection: Option<Objected>,
 }
 
 /// When a deal is expected to be closed.
@@ -344,7 +347,7 @@ fn ended(outcome: Outcome) -> DealFigure {
     }
 }
 
-fn instant(basis: Basis) -> &'static str {
+pub(super) fn instant(basis: Basis) -> &'static str {
     match basis {
         Basis::Cohort => "c.started_at",
         Basis::Activity => "d.closed_at",
@@ -355,7 +358,7 @@ fn instant(basis: Basis) -> &'static str {
 pub async fn deal_evidence(
     on: &impl Read,
     scope: &Scope,
-    choice: DealChoice,
+    choice: &DealChoice,
     books: Books,
     after: Option<DealId>,
     limit: u64,
@@ -380,7 +383,7 @@ pub async fn deal_evidence(
 pub async fn deal_evidence_count(
     on: &impl Read,
     scope: &Scope,
-    choice: DealChoice,
+    choice: &DealChoice,
     books: Books,
 ) -> Result<u64, StoreError> {
     let mut sql = Sql::new(on.conn().get_database_backend(), scope);
@@ -437,11 +440,15 @@ pub async fn sales_cycles(on: &impl Read, scope: &Scope) -> Result<(Vec<i64>, i6
     Ok((lengths, estimated))
 }
 
-fn narrowed(sql: &mut Sql, scope: &Scope, choice: DealChoice, books: Books) -> String {
+fn narrowed(sql: &mut Sql, scope: &Scope, choice: &DealChoice, books: Books) -> String {
     let mut condition = condition(sql, scope, choice.figure, books);
     if let Some(currency) = choice.currency {
         let currency = sql.bind(currency.to_string());
         condition.push_str(&format!(" AND d.currency = {currency}"));
+    }
+    if let Some(objection) = &choice.objection {
+        let is_met = objections::is_met(sql, Some(objection));
+        condition.push_str(&format!(" AND {is_met}"));
     }
     match choice.expected {
         Some(Expected::Between(first, next)) => {
@@ -485,6 +492,21 @@ pub(super) fn condition(sql: &mut Sql, scope: &Scope, figure: DealFigure, books:
             "{during} AND d.state = 'won' AND EXISTS (SELECT 1 FROM touches t WHERE t.lead_id = d.primary_lead_id \
              AND t.touch IS NOT NULL AND t.occurred_at <= d.closed_at)"
         ),
+        DealFigure::Objected | DealFigure::WonObjected => {
+            let states = match figure {
+                DealFigure::Objected => "('won', 'lost')",
+                _ => "('won')",
+            };
+            format!(
+                "{during} AND d.state IN {states} AND {}",
+                objections::is_met(sql, None)
+            )
+        }
+        DealFigure::LostObjected => format!(
+            "{during} AND d.state = 'lost' AND {} AND {}",
+            is_valued(sql, books),
+            objections::is_met(sql, None)
+        ),
         DealFigure::Scored => format!(
             "{during} AND d.state IN ('won', 'lost') AND {} IS NOT NULL",
             selection::at_mql("c", "total")
@@ -516,7 +538,7 @@ pub(super) fn condition(sql: &mut Sql, scope: &Scope, figure: DealFigure, books:
 }
 
 /// The condition that a deal has an amount in the base currency.
-fn is_valued(sql: &mut Sql, books: Books) -> String {
+pub(super) fn is_valued(sql: &mut Sql, books: Books) -> String {
     let base = sql.bind(books.base.to_string());
     format!("(d.base_amount IS NOT NULL AND d.base_currency = {base})")
 }

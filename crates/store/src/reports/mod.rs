@@ -12,6 +12,7 @@ mod follow_ups;
 mod funnel;
 mod handoffs;
 mod leakage;
+mod objections;
 mod quotes;
 mod selection;
 
@@ -45,6 +46,9 @@ pub use handoffs::{
 };
 pub(crate) use leakage::WORKED_ON;
 pub use leakage::{LeakItem, LeakScope, LeakTally, leak_evidence, leak_tally};
+pub use objections::{
+    Objected, RaisedObjection, met_objections, raised_count, raised_objections, raised_page,
+};
 pub use quotes::{SentQuote, sent_quote_count, sent_quotes};
 pub use selection::Scope;
 

@@ -65,6 +65,10 @@ pub(super) enum Ground {
     Leads,
     /// Deals `d`, each with the cycle `c` in which it was opened, if it has a lead.
     Deals,
+    /// Objections `r`, each with the cycle `c` in which its lead stood.
+    Objections,
+    /// Objections `r` of closed deals `d`, each with the cycle `c` in which that was opened, if it has a lead.
+    ObjectedDeals,
     /// Tasks `a`, each with the cycle `c` in which its lead stood when it was done, if it is about one.
     Tasks,
 }
@@ -77,6 +81,8 @@ impl Ground {
             Ground::Handoffs => ("c", "f", "f.reason".to_owned(), "f"),
             Ground::Leads => ("c", "l", "c.last_reason".to_owned(), "c"),
             Ground::Deals => ("c", "d", "d.reason".to_owned(), "c"),
+            Ground::Objections => ("c", "c", "r.code".to_owned(), "c"),
+            Ground::ObjectedDeals => ("c", "d", "r.code".to_owned(), "c"),
             Ground::Tasks => ("c", "a", "c.last_reason".to_owned(), "c"),
         };
         match dimension {
@@ -90,7 +96,9 @@ impl Ground {
             Dimension::Form => format!("{cycle}.form_id"),
             Dimension::Country => format!("{cycle}.country"),
             Dimension::Industry => industry_of(match self {
-                Ground::Deals => format!("COALESCE(d.company_id, {})", company_of("d.primary_lead_id")),
+                Ground::Deals | Ground::ObjectedDeals => {
+                    format!("COALESCE(d.company_id, {})", company_of("d.primary_lead_id"))
+                }
                 Ground::Tasks => format!("COALESCE(a.company_id, {})", company_of("a.lead_id")),
                 _ => company_of(&format!("{cycle}.lead_id")),
             }),

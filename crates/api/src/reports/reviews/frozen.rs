@@ -20,7 +20,9 @@ use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Path, Query};
 use crate::edge::http::reply::Reply;
 use crate::reports::request::{Ids, asked};
-use crate::reports::{attribution, campaigns, customers, deals, funnel, handoffs, leakage, quotes, sla};
+use crate::reports::{
+    attribution, campaigns, customers, deals, funnel, handoffs, leakage, objections, quotes, sla,
+};
 
 /// The most records that are stored of one list.
 const MOST_RECORDS: u64 = 10_000;
@@ -37,7 +39,9 @@ const ACTIONS: &str = "/v1/actions";
 const COSTS: &str = "/v1/reports/costs/evidence";
 const CONVERSATIONS: &str = "/v1/reports/conversations/evidence";
 const ATTRIBUTION: &str = "/v1/reports/attribution/evidence";
-const LISTS: [&str; 13] = [
+const OBJECTIONS: &str = "/v1/reports/objections/evidence";
+const LISTS: [&str; 14] = [
+    OBJECTIONS,
     COSTS,
     CONVERSATIONS,
     ATTRIBUTION,
@@ -137,6 +141,7 @@ async fn records(on: &Snapshot, now: Timestamp, path: &str, query: Value) -> Res
         QUOTES => quotes::ids(on, query, MOST_RECORDS).await?,
         REVENUE => entries(on, query).await?,
         ACTIONS => actions::ids(on, query, MOST_RECORDS).await?,
+        OBJECTIONS => objections::ids(on, query, MOST_RECORDS).await?,
         COSTS => campaigns::evidence::cost_ids(on, query, MOST_RECORDS).await?,
         CONVERSATIONS => campaigns::evidence::conversation_ids(on, query, MOST_RECORDS).await?,
         ATTRIBUTION => attribution::ids(on, now, query, MOST_RECORDS).await?,
@@ -172,7 +177,7 @@ fn parameters(query: &str) -> Value {
         let text = percent_decode_str(value).decode_utf8_lossy().into_owned();
         let value = match name {
             "without" | "state" => json!(text.split(',').collect::<Vec<_>>()),
-            "roll_up" => json!(text == "true"),
+            "roll_up" | "unmapped_objection" => json!(text == "true"),
             "idle_days" => text.parse::<i64>().map_or(Value::Null, Value::from),
             _ => Value::String(text),
         };
@@ -188,6 +193,7 @@ fn scopes(path: &str) -> &'static [Scope] {
         DEALS | QUOTES | REVENUE => &[Scope::DealsRead],
         CUSTOMERS | ATTRIBUTION => &[Scope::LeadsRead, Scope::DealsRead],
         COSTS => &[Scope::CampaignsRead],
+        OBJECTIONS => &[Scope::ActivitiesRead, Scope::DealsRead],
         FOLLOW_UPS | CONVERSATIONS => &[Scope::ActivitiesRead],
         HANDOFFS | SLA => &[Scope::HandoffsRead],
         ACTIONS => &[],

@@ -271,10 +271,14 @@ async fn hold_review(
     ctx.commit(tx, Tagged::new(tag, ReviewView::of(review))).await
 }
 
-/// The pack as far as a caller may read it: without `deals:read` it shows no amount, without `campaigns:read` no campaign.
+/// The pack as far as a caller may read it: without `deals:read` it shows no amount, without `campaigns:read` no campaign,
+/// without `activities:read` no objection.
 fn readable(mut pack: Value, grants: impl Fn(Scope) -> bool) -> Value {
     if !grants(Scope::CampaignsRead) {
         pack["campaigns"] = Value::Null;
+    }
+    if !(grants(Scope::ActivitiesRead) && grants(Scope::DealsRead)) {
+        pack["objections"] = Value::Null;
     }
     if grants(Scope::DealsRead) {
         return pack;

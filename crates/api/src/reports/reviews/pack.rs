@@ -28,6 +28,7 @@ use crate::reports::handoffs::address;
 use crate::reports::kpis::change::{self, ChangeView};
 use crate::reports::kpis::{self, KpisView};
 use crate::reports::leakage::{self, LeakageView};
+use crate::reports::objections::{self, ObjectionsView};
 use crate::reports::rejections::{self, RejectionsView};
 use crate::reports::request::{Chosen, Divided, Selection};
 use crate::reports::sla::{self, SlaView};
@@ -68,6 +69,8 @@ pub struct ReviewPack {
     rejections: RejectionsView,
     /// The losses, by reason; `null` without `deals:read`.
     losses: Option<EndingsView>,
+    /// The objections; `null` without `activities:read` and `deals:read`.
+    objections: Option<ObjectionsView>,
     /// The leaks of that day, without rows.
     leakage: LeakageView,
     /// The disputes about hand-offs of the period.
@@ -139,6 +142,7 @@ pub(super) async fn of(on: &Snapshot, now: Timestamp, period: ReviewPeriod) -> R
         losses: Some(
             endings::report(on, now, chosen(), Divided::by(Dimension::Reason), Outcome::Lost).await?,
         ),
+        objections: Some(objections::report(on, now, chosen(), None, None).await?),
         leakage,
         disputes: disputes(on, now, &selection).await?,
         campaigns_ahead: campaigns_ahead(on, now, &zone).await?,

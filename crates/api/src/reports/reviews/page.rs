@@ -31,6 +31,7 @@ pub(super) fn of(review: &Value) -> Result<StoredAnswer, Problem> {
     campaigns(&mut page, &pack["campaigns"]);
     rejections(&mut page, &pack["rejections"]);
     losses(&mut page, &pack["losses"]);
+    objections(&mut page, &pack["objections"]);
     let leaks = items(&pack["leakage"]["totals"]).iter();
     let leaks = leaks.map(|one| {
         vec![
@@ -315,6 +316,28 @@ fn losses(page: &mut String, view: &Value) {
     });
     let heads = ["Reason", "This period", "Period before", "Amount"];
     table(page, "Lost deals", &heads, rows.collect());
+}
+
+fn objections(page: &mut String, view: &Value) {
+    let rows = items(&view["rows"]).iter().map(|row| {
+        let figures = &row["figures"];
+        let code = row["key"]
+            .as_str()
+            .map_or_else(|| "in other words".to_owned(), |key| key.replace('_', " "));
+        vec![
+            code,
+            number(&figures["raised"]),
+            number(&figures["raised_before"]),
+            rate(&figures["win_rate"]),
+        ]
+    });
+    let heads = [
+        "Objection",
+        "This period",
+        "Period before",
+        "Deals won in spite of it",
+    ];
+    table(page, "Objections", &heads, rows.collect());
 }
 
 fn reason(key: &Value) -> String {
