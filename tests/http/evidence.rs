@@ -50,8 +50,13 @@ fn links(value: &Value, at: &str, found: &mut Vec<Link>) {
                     ("evidence", Value::Object(of)) => {
                         for (name, link) in of.iter().filter_map(|(name, link)| Some((name, link.as_str()?)))
                         {
-                            let name = name.replace("value", "valued");
-                            let figure = value[&name].as_i64();
+                            // Amounts are the sums of valued records.
+                            let figure = match name.as_str() {
+                                "value" => &value["valued"],
+                                "value_before" => &value["valued_before"],
+                                name => &value[name],
+                            };
+                            let figure = figure.as_i64();
                             found.push(Link { at: format!("{here}/{name}"), link: link.to_owned(), figure });
                         }
                     }

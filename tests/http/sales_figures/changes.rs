@@ -135,3 +135,55 @@ async fn a_change_needs_a_figure_a_period_and_dimensions(app: &TestApp) {
         app.get(&format!("{path}/leads/change")).by(&key).header("accept", "text/csv").await.expect(200);
     assert!(table.text.starts_with("line,campaign,figure,unit,change,mix,rate,"), "{}", table.text);
 }
+
+#[tandem_tests::test]
+async fn churns_are_those_of_the_key_figure_and_open_to_their_customers(app: &TestApp) {
+    let rows = given(app).await;
+    let read = async |path: String| app.get(&path).by(&rows.reader).await.expect(200);
+    let mut most = 0;
+    for (question, by) in [
+        ("from=2026-02-01&to=2026-03-01", "reason"),
+        ("from=2026-01-01&to=2026-04-01", "campaign"),
+        ("from=2026-01-01&to=2026-04-01&source=google", "country"),
+    ] {
+        let kpis = read(format!("/v1/reports/kpis?{question}")).await;
+        let all = kpis["figures"].as_array().unwrap();
+        let churn = &all.iter().find(|kpi| kpi["figure"] == "churn").unwrap()["rate"];
+        let report = read(format!("/v1/reports/churns?{question}&by={by}")).await;
+        let totals = &report["totals"];
+        assert_eq!(totals["customers"], churn["numerator"], "{question}");
+        let of_rows = report["rows"].as_array().unwrap();
+        let sum =
+            |member: &str| of_rows.iter().map(|row| row["figures"][member].as_i64().unwrap()).sum::<i64>();
+        assert_eq!(
+            (sum("customers"), sum("customers_before")),
+            (number(&totals["customers"]) as i64, number(&totals["customers_before"]) as i64)
+        );
+        let reasons = |figures: &Value| {
+            let reasons = figures["reasons"].as_array().unwrap().clone();
+            reasons
+                .into_iter()
+                .map(|one| (one["count"].as_i64().unwrap(), one["evidence"].clone()))
+                .collect::<Vec<_>>()
+        };
+        for figures in of_rows.iter().map(|row| &row["figures"]).chain([totals]) {
+            let mut links = reasons(figures);
+            assert_eq!(
+                links.iter().map(|(count, _)| count).sum::<i64>(),
+                number(&figures["customers"]) as i64
+            );
+            for side in ["customers", "customers_before"] {
+                links.push((number(&figures[side]) as i64, figures["evidence"][side].clone()));
+            }
+            for (count, link) in links {
+                let list = app.get(link.as_str().unwrap()).by(&rows.reader).await.expect(200);
+                assert_eq!(list["total_count"], count, "{link} {figures:#}");
+            }
+        }
+        most = most.max(sum("customers"));
+    }
+    assert!(most > 0, "nobody churned");
+    let none =
+        read("/v1/reports/churns?reason=no_such_reason&from=2026-01-01&to=2026-04-01".to_owned()).await;
+    assert_eq!(none["totals"]["customers"], 0);
+}

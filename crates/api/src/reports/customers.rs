@@ -32,6 +32,11 @@ struct CustomersQuery {
     /// The figure; default new customers.
     #[param(inline, example = "new")]
     figure: Option<CustomerFigure>,
+    /// With `figure=churned`: only those that churned for this reason.
+    #[param(max_length = 64, example = "price")]
+    churned_for: Option<String>,
+    /// With `figure=churned`: only those that churned without a reason.
+    churned_without_reason: Option<bool>,
     /// The most customers of the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
@@ -97,6 +102,15 @@ async fn counted(
     let base = rules.money.base;
     let mut counted = store::reports::customers(snapshot, &selection.only, base, &collected).await?;
     counted.retain(|customer| customer.counts(figure, from, to));
+    if query.churned_for.is_some() || query.churned_without_reason == Some(true) {
+        let asked = query.churned_for.as_ref();
+        let fits = |customer: &Customer| {
+            customer
+                .churn(from, to)
+                .is_some_and(|churn| churn.reason.as_ref() == asked)
+        };
+        counted.retain(fits);
+    }
     Ok((counted, (from, to)))
 }
 

@@ -6,6 +6,7 @@ mod attribution;
 mod calibration;
 mod campaigns;
 mod chart;
+mod churns;
 mod content;
 mod customers;
 mod deals;
@@ -51,6 +52,7 @@ fn configure(config: &mut Services<'_>) {
         .service(campaigns::get_campaigns_report)
         .service(campaigns::evidence::list_cost_evidence)
         .service(campaigns::evidence::list_conversation_evidence)
+        .service(churns::get_churns)
         .service(customers::list_customer_evidence)
         .service(customers::list_follow_up_evidence)
         .service(endings::get_losses)

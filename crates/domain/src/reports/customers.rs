@@ -42,6 +42,15 @@ pub struct Win {
     pub is_asked_for: bool,
 }
 
+/// The end of a lead's time as a customer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Churn {
+    /// When it churned.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: Option<String>,
+}
+
 /// When a buyer was a customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Customer {
@@ -52,7 +61,7 @@ pub struct Customer {
     /// When that was won.
     pub since: Timestamp,
     /// From when to when it was a customer: half-open, disjoint, in order. What has no end goes on.
-    stays: Vec<(Timestamp, Option<Timestamp>)>,
+    stays: Vec<(Timestamp, Option<Churn>)>,
     /// When it paid or, where that is unknown, bought, and how much.
     bought: Vec<(Timestamp, i64)>,
 }
@@ -60,12 +69,12 @@ pub struct Customer {
 /// The customers whose first deal has the values that are asked for, by id: a customer counts where it was won first.
 ///
 /// A buyer is a customer from a won deal until the deal's primary lead churns. A company has churned once every lead that was
-/// primary in one of its won deals has. `churns` are the instants at which leads churned, in order.
+/// primary in one of its won deals has. `churns` are those of leads, in order.
 ///
 /// What a customer brings is what was collected from it, where that is known, else what its deals were won for.
 pub fn customers(
     mut wins: Vec<Win>,
-    churns: &BTreeMap<LeadId, Vec<Timestamp>>,
+    churns: &BTreeMap<LeadId, Vec<Churn>>,
     collected: &Collected,
 ) -> Vec<Customer> {
     wins.sort_unstable_by_key(|win| (win.buyer, win.at, win.deal_id));
@@ -79,18 +88,20 @@ pub fn customers(
 }
 
 impl Customer {
-    fn of(wins: &[Win], churns: &BTreeMap<LeadId, Vec<Timestamp>>, collected: &Collected) -> Option<Self> {
+    fn of(wins: &[Win], churns: &BTreeMap<LeadId, Vec<Churn>>, collected: &Collected) -> Option<Self> {
         let first = wins.first()?;
-        let mut stays: Vec<(Timestamp, Option<Timestamp>)> = vec![];
+        let mut stays: Vec<(Timestamp, Option<Churn>)> = vec![];
         for win in wins {
             let of_lead = win.lead_id.and_then(|lead_id| churns.get(&lead_id));
-            let end = of_lead.and_then(|all| all.iter().copied().find(|at| *at >= win.at));
-            if end == Some(win.at) {
+            let end = of_lead
+                .and_then(|all| all.iter().find(|churn| churn.at >= win.at))
+                .cloned();
+            if end.as_ref().is_some_and(|churn| churn.at == win.at) {
                 continue;
             }
             match stays.last_mut() {
-                Some((_, until)) if until.is_none_or(|until| win.at <= until) => {
-                    *until = until.zip(end).map(|(until, end)| until.max(end));
+                Some((_, until)) if until.as_ref().is_none_or(|until| win.at <= until.at) => {
+                    *until = until.take().zip(end).map(|(until, end)| until.max(end));
                 }
                 _ => stays.push((win.at, end)),
             }
@@ -120,7 +131,10 @@ impl Customer {
     /// When it last stopped being a customer before an instant; `None` if it is one, or was none yet.
     pub fn churned_at(&self, until: Timestamp) -> Option<Timestamp> {
         let begun = self.stays.iter().rev().find(|(from, _)| *from < until);
-        begun.and_then(|(_, end)| *end).filter(|end| *end < until)
+        begun
+            .and_then(|(_, end)| end.as_ref())
+            .map(|end| end.at)
+            .filter(|end| *end < until)
     }
 
     /// What it brought in some days, in minor units of the base currency.
@@ -129,19 +143,27 @@ impl Customer {
         bought.map(|(_, value)| value).sum()
     }
 
+    /// The churn in some days, if it was a customer when they began.
+    pub fn churn(&self, from: Timestamp, to: Timestamp) -> Option<&Churn> {
+        let (_, end) = self.at(from)?;
+        end.as_ref().filter(|end| end.at < to)
+    }
+
+    /// The stay in which an instant lies.
+    fn at(&self, at: Timestamp) -> Option<&(Timestamp, Option<Churn>)> {
+        let mut stays = self.stays.iter();
+        stays.find(|(began, end)| *began <= at && end.as_ref().is_none_or(|end| end.at > at))
+    }
+
     /// Whether a figure about some days counts it.
     pub fn counts(&self, figure: CustomerFigure, from: Timestamp, to: Timestamp) -> bool {
-        let at_start = || {
-            let mut stays = self.stays.iter();
-            stays.find(|(began, end)| *began <= from && end.is_none_or(|end| end > from))
-        };
         match figure {
             CustomerFigure::New => (from..to).contains(&self.since),
-            CustomerFigure::AtStart => at_start().is_some(),
-            CustomerFigure::Churned => at_start().is_some_and(|(_, end)| end.is_some_and(|end| end < to)),
+            CustomerFigure::AtStart => self.at(from).is_some(),
+            CustomerFigure::Churned => self.churn(from, to).is_some(),
             CustomerFigure::Served => {
                 let mut stays = self.stays.iter();
-                stays.any(|(began, end)| *began < to && end.is_none_or(|end| end > from))
+                stays.any(|(began, end)| *began < to && end.as_ref().is_none_or(|end| end.at > from))
             }
         }
     }
@@ -214,6 +236,13 @@ mod tests {
     use super::*;
     use crate::id::Id;
 
+    fn churn(millis: i64) -> Churn {
+        Churn {
+            at: at(millis),
+            reason: None,
+        }
+    }
+
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)
     }
@@ -233,8 +262,8 @@ mod tests {
     #[test]
     fn a_company_has_churned_once_all_of_its_leads_have() {
         let churns = BTreeMap::from([
-            (Id::from_uuid(Uuid::from_u128(1)), vec![at(30)]),
-            (Id::from_uuid(Uuid::from_u128(2)), vec![at(50)]),
+            (Id::from_uuid(Uuid::from_u128(1)), vec![churn(30)]),
+            (Id::from_uuid(Uuid::from_u128(2)), vec![churn(50)]),
         ]);
         let all = customers(
             vec![win(1, 9, 1, 10), win(2, 9, 2, 20)],
@@ -292,9 +321,9 @@ mod tests {
             (from, length) in (0i64..30, 0i64..30),
         ) {
             let to = from + length;
-            let mut by_lead = BTreeMap::<LeadId, Vec<Timestamp>>::new();
+            let mut by_lead = BTreeMap::<LeadId, Vec<Churn>>::new();
             for (lead, when) in &churns {
-                by_lead.entry(Id::from_uuid(Uuid::from_u128(*lead))).or_default().push(at(*when));
+                by_lead.entry(Id::from_uuid(Uuid::from_u128(*lead))).or_default().push(churn(*when));
             }
             by_lead.values_mut().for_each(|all| all.sort_unstable());
             let asked: Vec<Win> =

@@ -7,7 +7,7 @@ use tandem_domain::id::{CompanyId, Id, LeadId};
 use tandem_domain::instant::{Day, Timestamp};
 use tandem_domain::money::{Currency, Money};
 use tandem_domain::reports::collected::Collected;
-use tandem_domain::reports::customers::{Buyer, Customer, Win, customers as customers_of};
+use tandem_domain::reports::customers::{Buyer, Churn, Customer, Win, customers as customers_of};
 use tandem_domain::reports::dimension::{Dimension, Value};
 use tandem_domain::reports::period::Days;
 use uuid::Uuid;
@@ -57,15 +57,18 @@ pub async fn customers(
         });
     }
     let statement = Sql::bare(on.conn().get_database_backend()).statement(
-        "SELECT lead_id, churned_at FROM cycles WHERE ended_at IS NOT NULL AND churned_at IS NOT NULL \
+        "SELECT lead_id, churned_at, last_reason FROM cycles WHERE ended_at IS NOT NULL AND churned_at IS NOT NULL \
          ORDER BY churned_at",
     );
-    let mut churns: BTreeMap<LeadId, Vec<Timestamp>> = BTreeMap::new();
+    let mut churns: BTreeMap<LeadId, Vec<Churn>> = BTreeMap::new();
     for row in on.conn().query_all_raw(statement).await? {
         let of_lead = churns
             .entry(Id::from_uuid(row.try_get("", "lead_id")?))
             .or_default();
-        of_lead.push(Timestamp::from_millis(row.try_get("", "churned_at")?));
+        of_lead.push(Churn {
+            at: Timestamp::from_millis(row.try_get("", "churned_at")?),
+            reason: row.try_get("", "last_reason")?,
+        });
     }
     Ok(customers_of(wins, &churns, collected))
 }

@@ -109,6 +109,7 @@ const OTHER_KINDS: &[(Scope, &[&str])] = &[
             "AttributionView",
             "CalibrationView",
             "ChangeView",
+            "ChurnsView",
             "CampaignsView",
             "ForecastView",
             "FrozenRecord",

@@ -177,7 +177,7 @@ fn parameters(query: &str) -> Value {
         let text = percent_decode_str(value).decode_utf8_lossy().into_owned();
         let value = match name {
             "without" | "state" => json!(text.split(',').collect::<Vec<_>>()),
-            "roll_up" | "unmapped_objection" => json!(text == "true"),
+            "roll_up" | "unmapped_objection" | "churned_without_reason" => json!(text == "true"),
             "idle_days" => text.parse::<i64>().map_or(Value::Null, Value::from),
             _ => Value::String(text),
         };
