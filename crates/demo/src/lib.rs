@@ -104,6 +104,7 @@ impl Demo {
              \x20 TOKEN=$(curl -s {address}/v1/auth/login -H 'Content-Type: application/json' \\\n\
              \x20   -d '{{\"email\": \"{email}\", \"password\": \"{password}\"}}' | sed -n 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/p')\n\
              \x20 curl -s -H \"Authorization: Bearer $TOKEN\" '{address}/v1/reports/funnel?by=source&from={from}&to={to}'\n\
+             \x20 curl -s -H \"Authorization: Bearer $TOKEN\" '{address}/v1/reports/campaigns?from={from}&to={to}'\n\
              \x20 curl -s -H \"Authorization: Bearer $TOKEN\" '{address}/v1/leads?stage=opportunity&sort=-updated_at'\n\
              \x20 curl -s -H \"Authorization: Bearer $TOKEN\" '{address}/v1/deals?state=won'\n\
              \x20 curl -s -H \"Authorization: Bearer $TOKEN\" '{address}/v1/submissions?status=rejected'\n",

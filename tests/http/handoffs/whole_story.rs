@@ -190,7 +190,7 @@ async fn figures_are_right(app: &TestApp, cast: &Cast, first: &User, second: &Us
     let expected = [
         ("mqls_per_month", json!("marketing"), "2026-03-01", 30.0, 1.0, 1.0, "broken", 1),
         ("min_acceptance_rate", json!("marketing"), "2026-03-01", 0.4, 1.0, 1.0, "kept", 1),
-        ("max_bad_contact_rate", json!("marketing"), "2026-03-01", 0.05, 0.0, 0.0, "kept", 0),
+        ("max_bad_contact_rate", json!("marketing"), "2026-03-01", 0.05, 0.0, 0.0, "kept", 1),
         ("revenue", Value::Null, "2026-01-01", 3_000_000.0, 5_000_000.0, 5_000_000.0, "kept", 1),
         ("mql_to_customer", Value::Null, "2026-01-01", 0.05, 1.0, 1.0, "kept", 1),
     ];

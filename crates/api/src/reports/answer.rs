@@ -282,6 +282,11 @@ pub(super) fn number(value: Option<f64>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
+/// A whole number as a cell, empty where there is none.
+pub(super) fn whole(value: Option<i64>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
 /// Text as a cell: one that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, CSV injection).
 pub(super) fn cell(text: Option<&str>) -> String {
     let text = text.unwrap_or_default();

@@ -19,7 +19,7 @@ use tandem_store::reports::Records;
 use utoipa::ToSchema;
 
 pub(in crate::reports) use self::evidence::{ids, list_attribution_evidence};
-use self::question::{Asked, AttributionQuery, Found, Touches};
+use self::question::{Asked, Found, ModelQuery, OutcomeQuery, Touches};
 use super::answer::{Period, Report, Table};
 use super::chart;
 use super::request::{Chosen, Defaults, Divided, Question, Selection};
@@ -152,17 +152,17 @@ impl Sum {
 /// touches; the others are those of the cycle or the deal. `model=markov` divides by channel alone, and its weights
 /// change with the filters. Amounts need `deals:read` too. `Accept: text/csv` returns a table,
 /// `image/svg+xml` a chart.
-#[utoipa::path(tag = "reports", params(Chosen, Divided, AttributionQuery), security(("bearer" = [ReportsRead])),
+#[utoipa::path(tag = "reports", params(Chosen, Divided, OutcomeQuery, ModelQuery), security(("bearer" = [ReportsRead])),
     responses((status = 200, description = "The credits",
         content((AttributionView = "application/json"), (String = "text/csv"), (String = "image/svg+xml")))))]
 #[get("/v1/reports/attribution")]
 pub(super) async fn get_attribution(
     ctx: Ctx<ReportsRead>,
-    query: Query<Both<Both<Chosen, Divided>, AttributionQuery>>,
+    query: Query<Both<Both<Chosen, Divided>, Both<OutcomeQuery, ModelQuery>>>,
 ) -> Reply<Report<AttributionView>> {
-    let Both(Both(chosen, divided), own) = query.0;
+    let Both(Both(chosen, divided), Both(of, model)) = query.0;
     let snapshot = ctx.report().await?;
-    let asked = Asked::read(own)?;
+    let asked = Asked::read(of.outcome.unwrap_or_default(), model)?;
     let defaults = Defaults {
         basis: Basis::Activity,
         by: By::Dimension(Dimension::Channel),

@@ -15,7 +15,7 @@ use tandem_domain::id::CampaignId;
 use tandem_domain::instant::Timestamp;
 use tandem_domain::money::Money;
 use tandem_domain::reports::Basis;
-use tandem_domain::reports::attribution::{ModelName, PathOutcome};
+use tandem_domain::reports::attribution::PathOutcome;
 use tandem_domain::reports::campaigns::{CampaignFacts, Credited, roll_up};
 use tandem_domain::reports::customers::CustomerFigure;
 use tandem_domain::reports::dimension::{By, Dimension, Value};
@@ -25,61 +25,22 @@ use tandem_domain::world::MoneyRules;
 use tandem_store as store;
 use tandem_store::Snapshot;
 use tandem_store::reports::{Books, Records};
-use utoipa::IntoParams;
 
 pub(super) use self::view::CampaignsView;
 use self::view::{CampaignRow, UnattributedView, View, table};
 use super::answer::Report;
-use super::attribution::question::{Asked, AttributionQuery, Touches, split};
-use super::request::{Chosen, Defaults, Divided, Question, Selection};
+use super::attribution::question::{Asked, ModelQuery, Touches, split};
+use super::request::{Chosen, Defaults, Divided, MinSample, Question, Selection};
 use crate::access::scopes::{CampaignReportRead, CampaignsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::problem::Problem;
 use crate::edge::http::query::{Both, Query};
 use crate::edge::http::reply::Reply;
 
-/// How revenue is credited, and whether campaigns count with those below them.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct CampaignsQuery {
-    /// How revenue and pipeline are credited; default `linear`. Markov credits channels, not campaigns.
-    #[param(inline, example = "linear")]
-    model: Option<ModelName>,
-    /// How long before the outcome touches count: a duration such as `90d`, or `all`; default `365d`.
-    #[param(max_length = 20, example = "90d")]
-    lookback: Option<String>,
-    /// For `time_decay`: after how long a touch counts half; default `7d`.
-    #[param(max_length = 20, example = "7d")]
-    half_life: Option<String>,
-    /// For `custom`: the shares in percent of the first touch, the lead touch, the touch before the deal was opened and the
-    /// last touch.
-    #[param(max_length = 100, example = "first:40,lead:20")]
-    poles: Option<String>,
-    /// For `custom`: the share in percent of all other touches; default 0. All shares sum to 100.
-    #[param(max_length = 10, example = "40")]
-    rest: Option<String>,
-    /// The fewest cases for a meaningful figure; default that of the setting.
-    #[param(minimum = 1, maximum = 1_000_000)]
-    min_sample: Option<i64>,
-}
-
 /// Whether campaigns count with those below them.
 #[derive(Debug, Clone, Default, Deserialize)]
 struct RollUp {
     roll_up: Option<bool>,
-}
-
-impl CampaignsQuery {
-    fn asked(&self, outcome: PathOutcome) -> Result<Asked, Problem> {
-        Asked::read(AttributionQuery {
-            outcome: Some(outcome),
-            model: self.model,
-            lookback: self.lookback.clone(),
-            half_life: self.half_life.clone(),
-            poles: self.poles.clone(),
-            rest: self.rest.clone(),
-        })
-    }
 }
 
 /// Report campaigns.
@@ -92,22 +53,22 @@ impl CampaignsQuery {
 /// aliases; the row without a campaign shows the rest. With `roll_up=true` each campaign counts with all below it; the totals
 /// count everything once. Costs belong to campaigns alone: with any other filter than `campaign_id`, `cost` and what follows
 /// from it are `null`. Amounts of deals need `deals:read` too. `Accept: text/csv` returns a table.
-#[utoipa::path(tag = "reports", params(Chosen, CampaignsQuery), security(("bearer" = [ReportsRead, CampaignsRead])),
+#[utoipa::path(tag = "reports", params(Chosen, ModelQuery, MinSample), security(("bearer" = [ReportsRead, CampaignsRead])),
     responses((status = 200, description = "The campaigns",
         content((CampaignsView = "application/json"), (String = "text/csv")))))]
 #[get("/v1/reports/campaigns")]
 pub(super) async fn get_campaigns_report(
     ctx: Ctx<CampaignReportRead>,
-    query: Query<Both<Both<Chosen, CampaignsQuery>, RollUp>>,
+    query: Query<Both<Both<Chosen, ModelQuery>, Both<MinSample, RollUp>>>,
 ) -> Reply<Report<CampaignsView>> {
-    let Both(Both(chosen, own), RollUp { roll_up }) = query.0;
+    let Both(Both(chosen, model), Both(MinSample { min_sample }, RollUp { roll_up })) = query.0;
     let snapshot = ctx.report().await?;
     let shown = Shown {
         now: snapshot.as_of(ctx.now()),
         rolls_up: roll_up == Some(true),
         money: ctx.grants(Scope::DealsRead),
     };
-    let view = report(&snapshot, chosen, own, shown).await?;
+    let view = report(&snapshot, chosen, model, min_sample, shown).await?;
     Report::preferred(ctx.request(), "campaigns", view, table)
 }
 
@@ -124,7 +85,8 @@ pub(super) struct Shown {
 pub(super) async fn report(
     snapshot: &Snapshot,
     chosen: Chosen,
-    own: CampaignsQuery,
+    model: ModelQuery,
+    min_sample: Option<i64>,
     shown: Shown,
 ) -> Result<CampaignsView, Problem> {
     let defaults = Defaults {
@@ -132,12 +94,12 @@ pub(super) async fn report(
         by: By::Dimension(Dimension::Campaign),
         records: Records::Cycles,
     };
-    let divided = Divided::sampled(own.min_sample);
+    let divided = Divided::sampled(min_sample);
     let question = Question::ask(snapshot, chosen.clone(), divided, defaults).await?;
     let mut facts = Facts::default();
     facts.count(snapshot, &question, shown.now).await?;
-    let asked = own.asked(PathOutcome::Customer)?;
-    let pipeline = own.asked(PathOutcome::Opportunity)?;
+    let asked = Asked::read(PathOutcome::Customer, model.clone())?;
+    let pipeline = Asked::read(PathOutcome::Opportunity, model)?;
     let unattributed = [
         facts
             .credit(snapshot, &question, chosen.clone(), &asked, shown.now)

@@ -16,7 +16,7 @@ use tandem_store::Snapshot;
 use tandem_store::reports::{Books, Records, Scope};
 use utoipa::{IntoParams, ToSchema};
 
-use super::answer::{RateView, Report, Table, rate_cells, report_view};
+use super::answer::{RateView, Report, Table, rate_cells, report_view, whole};
 use super::request::{Chosen, Defaults, Divided, MinSample, Question, Selection, encoded};
 use crate::access::scopes::{CustomerEvidenceRead, DealsRead, LeadsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
@@ -357,7 +357,6 @@ fn table(view: &ChurnsView) -> Table {
         "change",
     ];
     let mut table = Table::new(&view.by, &names);
-    let whole = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
     let line = |figures: &ChurnFigures| {
         let mut cells = vec![
             figures.customers.to_string(),

@@ -17,7 +17,7 @@ use tandem_store::reports::{Books, Records, Scope, TalliedEndings};
 use tandem_store::{Snapshot, StoreError};
 use utoipa::ToSchema;
 
-use super::answer::{RateView, Report, Table, cell, rate_cells, report_view};
+use super::answer::{RateView, Report, Table, cell, rate_cells, report_view, whole};
 use super::kpis::UnconvertedView;
 use super::request::{Chosen, Defaults, Divided, Question, Selection};
 use crate::access::scopes::{DealEvidenceRead, DealsRead, ReportsRead};
@@ -410,7 +410,6 @@ fn table(view: &EndingsView) -> Table {
 }
 
 fn line(figures: &EndingFigures) -> Vec<String> {
-    let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
     let reason = |one: &EndedFor| format!("{}={}", one.reason.as_deref().unwrap_or_default(), one.deals);
     let reasons: Vec<String> = figures.reasons.iter().map(reason).collect();
     let mut line = vec![
@@ -421,9 +420,9 @@ fn line(figures: &EndingFigures) -> Vec<String> {
     ];
     line.extend(rate_cells(Some(&figures.share)));
     line.extend([
-        number(figures.deals_before),
-        number(figures.value_before.as_ref().map(|money| money.amount)),
-        number(figures.change),
+        whole(figures.deals_before),
+        whole(figures.value_before.as_ref().map(|money| money.amount)),
+        whole(figures.change),
         cell(Some(&reasons.join("; "))),
     ]);
     line

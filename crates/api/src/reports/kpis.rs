@@ -30,7 +30,7 @@ use tandem_store::reports::{Books, Since};
 use tandem_store::rules::Rules;
 use utoipa::ToSchema;
 
-use super::answer::{Period, RateView, Report, Table, number};
+use super::answer::{Period, RateView, Report, Table, number, whole};
 use super::chart;
 use super::request::{Chosen, MinSample, Selection, working_hours};
 use crate::access::scopes::ReportsRead;
@@ -481,7 +481,6 @@ fn table(view: &KpisView) -> Table {
         "change",
     ];
     let mut table = Table::new(&[], &figures);
-    let whole = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
     for kpi in &view.figures {
         let bounds = kpi.rate.as_ref().map(|rate| (rate.low, rate.high));
         let (low, high) = bounds.unwrap_or_default();

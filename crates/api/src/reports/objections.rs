@@ -19,7 +19,7 @@ use tandem_store::reports::{Books, RaisedObjection, Records};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::answer::{RateView, Report, Table, rate_cells, report_view};
+use super::answer::{RateView, Report, Table, rate_cells, report_view, whole};
 use super::request::{Chosen, Defaults, Divided, Ids, MinSample, Question, Selection, asked, encoded};
 use crate::access::scopes::{ActivitiesRead, DealsRead, ObjectionsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
@@ -298,7 +298,6 @@ fn table(view: &ObjectionsView) -> Table {
 }
 
 fn line(figures: &ObjectionFigures) -> Vec<String> {
-    let whole = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
     let mut cells = vec![
         figures.raised.to_string(),
         whole(figures.raised_before),

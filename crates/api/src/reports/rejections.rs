@@ -14,7 +14,7 @@ use tandem_store::reports::{Records, Scope, TalliedHandoffs};
 use tandem_store::{Snapshot, StoreError};
 use utoipa::ToSchema;
 
-use super::answer::{RateView, Report, Table, cell, rate_cells, report_view};
+use super::answer::{RateView, Report, Table, cell, rate_cells, report_view, whole};
 use super::handoffs::address;
 use super::request::{Chosen, Defaults, Divided, Question, Selection};
 use crate::access::scopes::ReportsRead;
@@ -325,7 +325,6 @@ fn line(figures: &RejectionFigures) -> Vec<String> {
         figures.decided,
         figures.rejected,
     ];
-    let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
     let reason =
         |one: &RejectedFor| format!("{}={}", one.reason.as_deref().unwrap_or_default(), one.handoffs);
     let reasons: Vec<String> = figures.reasons.iter().map(reason).collect();
@@ -333,8 +332,8 @@ fn line(figures: &RejectionFigures) -> Vec<String> {
     line.extend(rate_cells(Some(&figures.acceptance)));
     line.extend(rate_cells(Some(&figures.share)));
     line.extend([
-        number(figures.rejected_before),
-        number(figures.change),
+        whole(figures.rejected_before),
+        whole(figures.change),
         cell(Some(&reasons.join("; "))),
     ]);
     line

@@ -111,7 +111,7 @@ words! {
         LostUnconverted = "lost_unconverted",
         /// Those that were won, and have a lead in whose cycle they were opened.
         WonFromCycle = "won_from_cycle",
-        /// Those that were won, with a touch of the primary lead at or before the win.
+        /// Those that were won, with a touch on their path.
         WithPath = "with_path",
         /// Those that were won or lost, and in which an objection was raised.
         Objected = "objected",

@@ -116,6 +116,14 @@ pub fn late_touches(backend: DbBackend, deals: String) -> Statement {
     Statement::from_sql_and_values(backend, sql, [deals.into()])
 }
 
+/// The condition that a frozen path has a touch.
+pub fn has_touches(backend: DbBackend, path: &str) -> String {
+    match is_postgres(backend) {
+        true => format!("json_array_length({path}::json->'touches') > 0"),
+        false => format!("json_array_length({path}, '$.touches') > 0"),
+    }
+}
+
 /// Take back the newest closing before each of these reopenings, a JSON array of ids of moves, along its path.
 pub fn reverse_paths(backend: DbBackend, moves: String) -> Statement {
     let (of_moves, id) = ids(backend, 1);

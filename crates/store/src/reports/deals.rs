@@ -17,6 +17,7 @@ use super::objections::{self, Objected};
 use super::selection::{self, Ground, Scope, Sql};
 use crate::content::READ_BEFORE;
 use crate::db::Read;
+use crate::dialect;
 use crate::error::StoreError;
 use crate::page::Page;
 use crate::rows::{day, money};
@@ -489,8 +490,10 @@ pub(super) fn condition(sql: &mut Sql, scope: &Scope, figure: DealFigure, books:
         }
         DealFigure::WonFromCycle => format!("{during} AND d.state = 'won' AND c.id IS NOT NULL"),
         DealFigure::WithPath => format!(
-            "{during} AND d.state = 'won' AND EXISTS (SELECT 1 FROM touches t WHERE t.lead_id = d.primary_lead_id \
-             AND t.touch IS NOT NULL AND t.occurred_at <= d.closed_at)"
+            "{during} AND d.state = 'won' AND EXISTS (SELECT 1 FROM attribution_paths p WHERE p.deal_id = d.id \
+             AND p.outcome = 'customer' AND p.reverses IS NULL AND {} AND NOT EXISTS (SELECT 1 FROM attribution_paths r \
+             WHERE r.deal_id = d.id AND r.reverses = p.id))",
+            dialect::has_touches(sql.backend, "p.path")
         ),
         DealFigure::Objected | DealFigure::WonObjected => {
             let states = match figure {

@@ -15,7 +15,7 @@ use tandem_store::page::Page;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::question::{Asked, AttributionQuery, Credited, Found, Touches, split};
+use super::question::{Asked, Credited, Found, ModelQuery, OutcomeQuery, Touches, split};
 use crate::access::scopes::{CustomerEvidenceRead, DealsRead, LeadsRead, ReportsRead};
 use crate::edge::ctx::Ctx;
 use crate::edge::http::listing::{self, DEFAULT_LIMIT, Listing};
@@ -42,7 +42,7 @@ pub struct AttributionEvidenceQuery {
 }
 
 /// What a list of outcomes is asked.
-type EvidenceOf = Both<Both<Chosen, AttributionQuery>, AttributionEvidenceQuery>;
+type EvidenceOf = Both<Both<Chosen, Both<OutcomeQuery, ModelQuery>>, AttributionEvidenceQuery>;
 
 /// An outcome, or a reopening that takes one back, with its credits.
 #[derive(Debug, Serialize, ToSchema)]
@@ -99,7 +99,7 @@ pub struct TouchCredit {
 /// credits. Takes the same parameters as the report. For `figure=credited` the filters `channel`, `source`, `campaign`
 /// and `utm_content` choose credited touches; for every other figure they are those of the cycle's first touch.
 /// `total_count` is always present and exact.
-#[utoipa::path(tag = "reports", params(Chosen, AttributionQuery, AttributionEvidenceQuery),
+#[utoipa::path(tag = "reports", params(Chosen, OutcomeQuery, ModelQuery, AttributionEvidenceQuery),
     security(("bearer" = [ReportsRead, LeadsRead, DealsRead])),
     responses((status = 200, description = "A page of outcomes", body = Listing<AttributionEvidence>,
         headers(("Link" = String, description = "The next page")))))]
@@ -157,8 +157,8 @@ struct Counted {
 
 impl Counted {
     async fn read(snapshot: &Snapshot, now: Timestamp, query: EvidenceOf) -> Result<Self, Problem> {
-        let Both(Both(chosen, own), query) = query;
-        let asked = Asked::read(own)?;
+        let Both(Both(chosen, Both(of, model)), query) = query;
+        let asked = Asked::read(of.outcome.unwrap_or_default(), model)?;
         let figure = query.figure.unwrap_or_default();
         let (chosen, of_touches) = match figure {
             AttributionFigure::Credited => split(chosen),

@@ -26,32 +26,38 @@ const HALF_LIFE: i64 = 7 * 86_400_000;
 /// Values of dimensions.
 pub type Only = Vec<(Dimension, Option<Value>)>;
 
-/// What is credited, and how.
+/// What touches are credited for.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct AttributionQuery {
+pub struct OutcomeQuery {
     /// What touches are credited for; default `customer`.
     #[param(inline, example = "customer")]
     pub outcome: Option<PathOutcome>,
+}
+
+/// How credit is divided.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ModelQuery {
     /// How credit is divided; default `linear`.
     #[param(inline, example = "linear")]
-    pub model: Option<ModelName>,
+    model: Option<ModelName>,
     /// How long before the outcome touches count: a duration such as `90d`, or `all`; default `365d`.
     #[param(max_length = 20, example = "90d")]
-    pub lookback: Option<String>,
+    lookback: Option<String>,
     /// For `time_decay`: after how long a touch counts half; default `7d`.
     #[param(max_length = 20, example = "7d")]
-    pub half_life: Option<String>,
+    half_life: Option<String>,
     /// For `custom`: the shares in percent of the first touch, the lead touch, the touch before the deal was opened and the
     /// last touch.
     #[param(max_length = 100, example = "first:40,lead:20")]
-    pub poles: Option<String>,
+    poles: Option<String>,
     /// For `custom`: the share in percent of all other touches; default 0. All shares sum to 100.
     #[param(max_length = 10, example = "40")]
-    pub rest: Option<String>,
+    rest: Option<String>,
 }
 
-/// The same, read.
+/// What is credited, and how.
 pub struct Asked {
     pub outcome: PathOutcome,
     pub model: ModelName,
@@ -103,7 +109,7 @@ fn refuse(parameter: &str, code: &'static str, detail: impl Into<String>) -> Pro
 
 impl Asked {
     /// Read what is asked, or refuse it.
-    pub fn read(query: AttributionQuery) -> Result<Self, Problem> {
+    pub fn read(outcome: PathOutcome, query: ModelQuery) -> Result<Self, Problem> {
         let model = query.model.unwrap_or_default();
         let duration = |name: &str, text: &str| {
             let read = text.parse::<Duration>();
@@ -128,7 +134,6 @@ impl Asked {
             (ModelName::Custom, Some(poles)) => Some(read_poles(poles, query.rest.as_deref())?),
             _ => None,
         };
-        let outcome = query.outcome.unwrap_or_default();
         let mut own = vec![
             ("outcome", outcome.name().to_owned()),
             ("model", model.name().to_owned()),

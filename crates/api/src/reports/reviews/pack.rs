@@ -21,7 +21,8 @@ use super::MOST_ITEMS;
 use super::actions::ActionItemView;
 use crate::edge::http::problem::Problem;
 use crate::reports::alignment::{self, AlignmentView};
-use crate::reports::campaigns::{self, CampaignsQuery, CampaignsView};
+use crate::reports::attribution::question::ModelQuery;
+use crate::reports::campaigns::{self, CampaignsView};
 use crate::reports::endings::{self, EndingsView};
 use crate::reports::funnel::{self, FunnelView};
 use crate::reports::handoffs::address;
@@ -164,7 +165,7 @@ async fn campaigns(on: &Snapshot, now: Timestamp, chosen: Chosen) -> Result<Camp
         rolls_up: false,
         money: true,
     };
-    let mut view = campaigns::report(on, chosen, CampaignsQuery::default(), shown).await?;
+    let mut view = campaigns::report(on, chosen, ModelQuery::default(), None, shown).await?;
     view.shorten(MOST_CAMPAIGNS);
     Ok(view)
 }
