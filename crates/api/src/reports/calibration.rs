@@ -119,7 +119,7 @@ pub struct BrierView {
     /// The closed deals with such an expectation.
     #[schema(minimum = 0, example = 80)]
     deals: i64,
-    /// Scored deals that do not count, because no deal of their band had been closed before.
+    /// Scored deals that do not count, because they have no band, or no deal of it had been closed before.
     #[schema(minimum = 0, example = 4)]
     without_rate: i64,
     /// Whether there are fewer deals than `min_sample`, too few for a meaningful figure.
@@ -219,7 +219,8 @@ pub(super) async fn get_score_calibration(
 fn win_rates(deals: Vec<ScoredDeal>) -> HashMap<String, Rate> {
     let mut rates: HashMap<String, Rate> = HashMap::new();
     for deal in deals {
-        let rate = rates.entry(deal.band.unwrap_or_default()).or_default();
+        let Some(band) = deal.band else { continue };
+        let rate = rates.entry(band).or_default();
         rate.whole += 1;
         rate.part += i64::from(deal.is_won);
     }

@@ -50,14 +50,14 @@ pub struct HeldConversation {
     pub occurred_at: Timestamp,
 }
 
-/// The condition that a cycle is wasted, and not for a reason before this one.
+/// The condition that a cycle is wasted for this reason, and not for one before it. Only the first two can hold together: an
+/// idle cycle has neither ended nor entered mql.
 pub(super) fn wasted(sql: &mut Sql, waste: Waste, now: Timestamp) -> String {
-    let reasons = Waste::ALL.iter().take_while(|one| **one != waste);
-    let earlier: Vec<String> = reasons.map(|one| is_wasted(sql, *one, now)).collect();
     let own = is_wasted(sql, waste, now);
-    earlier
-        .iter()
-        .fold(own, |all, one| format!("{all} AND NOT ({one})"))
+    match waste {
+        Waste::Uncontacted => format!("{own} AND NOT ({})", is_wasted(sql, Waste::Rejected, now)),
+        Waste::Rejected | Waste::Idle => own,
+    }
 }
 
 /// The condition that a cycle is wasted.

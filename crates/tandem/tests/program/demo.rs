@@ -53,7 +53,8 @@ async fn a_year_is_made_by_the_rules_and_can_be_looked_at(app: &TestApp) {
     assert!(steps.is_sorted_by(|a, b| a > b) && steps[0] > 2_000 && steps[5] > 50, "{steps:?}");
 
     let campaigns = app.get("/v1/reports/campaigns").by(&token).await.expect(200);
-    let names: Vec<_> = campaigns["rows"].as_array().unwrap().iter().map(|row| row["name"].as_str()).collect();
+    let names: Vec<_> =
+        campaigns["rows"].as_array().unwrap().iter().map(|row| row["name"].as_str()).collect();
     assert_eq!((names.len(), names[8]), (9, None), "eight campaigns, and what belongs to none: {names:?}");
     let totals = &campaigns["totals"];
     assert!(totals["cac"]["value"].as_f64().unwrap() > 0.0, "{totals:#}");
