@@ -233,12 +233,15 @@ pub async fn deal_endings(
     Ok(found)
 }
 
-/// The open deals of a report, by where they stand and what they amount to.
+/// The open deals of a report, by where they stand and what they amount to, in that order: what is summed of them is the
+/// same each time.
 pub async fn open_deals(on: &impl Read, scope: &Scope, books: Books) -> Result<Vec<TalliedOpen>, StoreError> {
     let mut sql = Sql::new(on.conn().get_database_backend(), scope);
     let condition = condition(&mut sql, scope, DealFigure::Open, books);
     let alike = "d.expected_close_on, d.pipeline_id, d.stage, d.amount, d.currency";
-    let text = format!("SELECT {alike}, count(*) AS n FROM {DEALS} WHERE {condition} GROUP BY {alike}");
+    let text = format!(
+        "SELECT {alike}, count(*) AS n FROM {DEALS} WHERE {condition} GROUP BY {alike} ORDER BY {alike}"
+    );
     let mut found = vec![];
     for row in on.conn().query_all_raw(sql.statement(&text)).await? {
         let on: Option<String> = row.try_get("", "expected_close_on")?;
