@@ -154,6 +154,21 @@ async fn deals_of_the_past_make_customers_on_their_dates(app: &TestApp) {
         "nothing is invented"
     );
     assert!(rows(app, &import, "warnings").await[1].contains("before_first_contact"));
-    let again = taken_in(app, "kind=deals&mode=history", Some(mapping), file).await;
+    let again = taken_in(app, "kind=deals&mode=history", Some(mapping.clone()), file).await;
     assert_eq!(counts(&again), [0, 0, 2, 2, 0]);
+
+    // A deal that is opened again here is live: what another import brings of its lead leaves its revenue taken back.
+    let revenue = async || {
+        let report = app.get("/v1/reports/attribution").by(app.admin().await).await.expect(200);
+        (report["all"]["value"]["amount"].as_i64().unwrap(), report["all"]["entries"].as_i64().unwrap())
+    };
+    let boss = app.user("sales_manager").await;
+    let deal = app.get("/v1/deals/by-external-id/crm/d-1").by(&boss).await.expect(200).id();
+    assert_eq!(revenue().await, (120_050, 2));
+    let reopen = app.post(&format!("/v1/deals/{deal}/reopen")).by(&boss);
+    reopen.json(json!({"note": "They cancelled"})).await.expect(200);
+    assert_eq!(revenue().await, (0, 3));
+    let more = "deal,lead,won,amount,rep\nd-5,a-1,2025-06-01T12:00:00Z,10.00,rep@example.com\n";
+    taken_in(app, "kind=deals&mode=history", Some(mapping), more).await;
+    assert_eq!(revenue().await, (1_000, 4));
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use actix_web::{get, patch, post};
 use serde::{Deserialize, Serialize};
+use tandem_domain::access::Scope;
 use tandem_domain::content::requests::{
     self, AnsweredRequest, Beside, ContentRequest, RequestError, RequestState, RequestedContent,
 };
@@ -184,6 +185,7 @@ async fn create_content_request(
 ///
 /// Those with the most open pipeline behind them come first: the open deals that they name and those of the leads that they
 /// name, in the base currency at today's exchange rates. A page shows the order of its instant.
+/// Without `deals:read` the newest come first.
 #[utoipa::path(tag = "content", params(RequestQuery), security(("bearer" = [ContentRead])),
     responses((status = 200, description = "A page of content requests", body = Listing<ContentRequestView>,
         headers(("Link" = String, description = "The next page")))))]
@@ -202,7 +204,8 @@ async fn list_content_requests(
     let rules = store::rules::read(&snapshot).await?;
     let today = ctx.now().day_in(&rules.money.zone);
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    let page = stored::list(&snapshot, &states, (&rules.money, today), after, limit).await?;
+    let shown = ctx.grants(Scope::DealsRead).then_some((&rules.money, today));
+    let page = stored::list(&snapshot, &states, shown, after, limit).await?;
     let place = |(request, pipeline): &(ContentRequest, Pipeline)| (pipeline.value, request.id);
     let view = |(request, pipeline)| ContentRequestView::of(request, pipeline, &rules);
     Ok(Listing::of(&ctx.master, ctx.request(), page, place, view))

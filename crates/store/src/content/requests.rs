@@ -61,14 +61,15 @@ pub async fn deals_there(on: &impl Read, ids: &[DealId]) -> Result<BTreeSet<Deal
     Ok(found.into_iter().map(Id::from_uuid).collect())
 }
 
-/// A page of requests in one of these states: those with most open pipeline first, the newest first among equals.
+/// A page of requests in one of these states: those with most open pipeline first, the newest first among equals; all by age
+/// where the pipeline is not `shown`, since the order would tell it.
 ///
 /// The pipeline of all requests in these states is counted for each page, in one statement: it changes with every deal and
 /// every rate. The rows of the page are read in another.
 pub async fn list(
     on: &impl Read,
     states: &[RequestState],
-    (money, today): (&MoneyRules, Day),
+    shown: Option<(&MoneyRules, Day)>,
     after: Option<Place>,
     limit: u64,
 ) -> Result<Page<(ContentRequest, Pipeline)>, StoreError> {
@@ -79,7 +80,10 @@ pub async fn list(
         .column(content_requests::Column::Id)
         .filter(content_requests::Column::State.is_in(names));
     let ids: Vec<Uuid> = wanted.into_tuple().all(on.conn()).await?;
-    let pipelines = pipelines(on, &ids, money, today).await?;
+    let pipelines = match shown {
+        Some((money, today)) => pipelines(on, &ids, money, today).await?,
+        None => BTreeMap::new(),
+    };
     let place = |id: &Uuid| {
         (
             pipelines.get(id).map_or(0, |pipeline| pipeline.value),

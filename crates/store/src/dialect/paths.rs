@@ -138,14 +138,16 @@ pub fn reverse_paths(backend: DbBackend, moves: String) -> Statement {
     Statement::from_sql_and_values(backend, sql, [moves.into()])
 }
 
-/// Delete the paths that imports of history derived of leads and of deals, each a JSON array of ids.
+/// Delete the paths that imports of history derived of leads and of deals, each a JSON array of ids. A deal that was opened
+/// again here is live: its paths stay.
 pub fn forget_imported_paths(backend: DbBackend, leads: String, deals: String) -> Statement {
     let among = |n: usize| match is_postgres(backend) {
         true => format!("(SELECT x.value::uuid FROM json_array_elements_text(${n}::text::json) AS x)"),
         false => format!("(SELECT unhex(x.value, '-') FROM json_each(?{n}) AS x)"),
     };
     let sql = format!(
-        "DELETE FROM attribution_paths WHERE is_imported AND (lead_id IN {} OR deal_id IN {})",
+        "DELETE FROM attribution_paths WHERE is_imported AND (lead_id IN {} OR deal_id IN {}) \
+         AND NOT EXISTS (SELECT 1 FROM attribution_paths r WHERE r.deal_id = attribution_paths.deal_id AND r.reverses IS NOT NULL)",
         among(1),
         among(2)
     );
